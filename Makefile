@@ -1,0 +1,62 @@
+# Everything runs in the repository's own virtual environment, .venv, made on first use.
+PYTHON ?= python3
+PY := .venv/bin/python
+ifeq ($(OS),Windows_NT)
+PY := .venv/Scripts/python.exe
+endif
+INSTALLED := .venv/.installed
+ARGS ?=
+
+.PHONY: help demo test lint format types check bench clean
+
+help:
+	@echo "make demo    set up and run the first example"
+	@echo "make test    set up, then lint, type check and test"
+	@echo "make lint    ruff, check only      make format  ruff, rewriting"
+	@echo "make types   mypy"
+	@echo "make check   the tests alone       (ARGS='-k softmax' goes to pytest)"
+	@echo "make bench   the benchmarks        (ARGS='softmax --quick' goes to the harness)"
+	@echo "make clean   remove .venv and caches"
+
+demo: $(INSTALLED)
+	@$(PY) examples/01_digits.py
+
+test: lint types check
+
+lint: $(INSTALLED)
+	@echo "== lint"
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: $(INSTALLED)
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+types: $(INSTALLED)
+	@echo "== types"
+	@$(PY) -m mypy
+
+check: $(INSTALLED)
+	@echo "== tests"
+	@$(PY) -m pytest $(ARGS)
+
+bench: $(INSTALLED)
+	@$(PY) -m benchmarks $(ARGS)
+
+clean:
+	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# A stale or half-made environment is completed, not rebuilt; the stamp is written last.
+$(INSTALLED): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "mlc needs Python 3.10 or later; '$(PYTHON)' was not found (make PYTHON=/path/to/python)"; \
+	  exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "mlc needs Python 3.10 or later; $(PYTHON) is older (make PYTHON=/path/to/python)"; \
+	  exit 1; }
+	@test -x $(PY) || { echo "== making .venv"; $(PYTHON) -m venv .venv; } || { \
+	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu install the package python3-venv"; \
+	  rm -rf .venv; exit 1; }
+	@echo "== installing mlc and its development tools into .venv (once; a minute or two)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
