@@ -58,5 +58,5 @@ $(INSTALLED): pyproject.toml
 	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu install the package python3-venv"; \
 	  rm -rf .venv; exit 1; }
 	@echo "== installing mlc and its development tools into .venv (once; a minute or two)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(PY) -m pip install -qq --disable-pip-version-check -e '.[dev]'
 	@touch $@
