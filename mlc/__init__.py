@@ -1,0 +1,1 @@
+"""mlc: NumPy functions, traced, fused, scheduled and compiled."""

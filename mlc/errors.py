@@ -1,0 +1,90 @@
+"""Every exception and warning that `mlc` raises on purpose.
+
+All of them derive from :class:`MlcError`, so ``except mlc.MlcError`` catches exactly what the
+compiler says about the user's program. Where Python or NumPy has a class for the same mistake, ours
+derives from that too: ``except TypeError`` keeps working.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+@dataclass(frozen=True)
+class SourceLocation:
+    """A line of the user's own code."""
+
+    filename: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line} in {self.function}"
+
+
+def user_location() -> SourceLocation | None:
+    """The innermost frame outside `mlc` and NumPy, or None if there is none."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith((_PACKAGE, "<")) and "/numpy/" not in name and "/optree/" not in name:
+            return SourceLocation(name, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+class MlcError(Exception):
+    """Base class. The message ends with the user's file and line where one is known."""
+
+    def __init__(self, message: str, location: SourceLocation | None = None) -> None:
+        self.message = message
+        self.location = location or user_location()
+        super().__init__(message if self.location is None else f"{message}\n  at {self.location}")
+
+
+class ShapeError(MlcError, ValueError):
+    """Shapes that do not fit together."""
+
+
+class DTypeError(MlcError, TypeError):
+    """A dtype that an operator or a backend does not have."""
+
+
+class ArgumentError(MlcError, TypeError):
+    """An argument of the wrong kind, or one that is missing or left over."""
+
+
+class BoundsError(MlcError, IndexError):
+    """An index outside its buffer: proven at compile time, or met in debug mode."""
+
+
+class UnsupportedError(MlcError, TypeError):
+    """A NumPy function or a Python construct that cannot be traced."""
+
+
+class TracerBoolError(MlcError, TypeError):
+    """A Python ``if``, ``while``, ``and``, ``or`` or ``not`` on a traced value."""
+
+
+class TracerLeakError(MlcError, RuntimeError):
+    """A traced value used outside the function call that made it."""
+
+
+class ScheduleError(MlcError, ValueError):
+    """A schedule step that was refused, with the rule it would break."""
+
+
+class CompileError(MlcError, RuntimeError):
+    """A bug of ours in a compiler stage; carries the text of the stage that failed."""
+
+    def __init__(self, message: str, text: str = "") -> None:
+        super().__init__(message)
+        self.text = text
+
+
+class CacheWarning(UserWarning):
+    """The disk cache could not be used; compilation went on without it."""

@@ -1,0 +1,1 @@
+"""The language: scalar expressions, tensor programs, and what can be asked about them."""

@@ -1,0 +1,93 @@
+"""Integer expressions as sums: ``constant + sum(coefficient * atom)``.
+
+An atom is a variable or anything that is not a sum (a quotient, a remainder, a load). Every int64
+expression has such a form; it is *affine* when all atoms are variables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..dtypes import int64
+from .expr import Apply, Const, Expr, Var, apply, const
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """``constant + sum(coefficient * atom)``; coefficients are never 0."""
+
+    terms: tuple[tuple[Expr, int], ...]
+    constant: int
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether only variables are scaled and added."""
+        return all(isinstance(atom, Var) for atom, _ in self.terms)
+
+    def coefficient(self, var: Expr) -> int:
+        """How much one step of ``var`` adds, if ``var`` occurs in no other atom."""
+        return next((c for atom, c in self.terms if atom is var), 0)
+
+    def plus(self, other: Sum, factor: int = 1) -> Sum:
+        """``self + factor * other``."""
+        terms = dict(self.terms)
+        for atom, c in other.terms:
+            terms[atom] = terms.get(atom, 0) + factor * c
+        kept = tuple((atom, c) for atom, c in terms.items() if c)
+        return Sum(kept, self.constant + factor * other.constant)
+
+    def scaled(self, factor: int) -> Sum:
+        """``factor * self``."""
+        if factor == 0:
+            return Sum((), 0)
+        return Sum(tuple((a, c * factor) for a, c in self.terms), self.constant * factor)
+
+    def expr(self) -> Expr:
+        """Back to an expression, positive terms first."""
+        ordered = sorted(self.terms, key=lambda term: term[1] < 0)
+        out: Expr | None = None
+        for atom, c in ordered:
+            size = abs(c)
+            term = atom if size == 1 else apply("mul", atom, const(size, int64))
+            if out is None:
+                out = term if c > 0 else apply("mul", atom, const(c, int64))
+            else:
+                out = apply("add" if c > 0 else "sub", out, term)
+        if out is None:
+            return const(self.constant, int64)
+        if self.constant:
+            fn = "add" if self.constant > 0 else "sub"
+            out = apply(fn, out, const(abs(self.constant), int64))
+        return out
+
+
+def as_sum(expr: Expr) -> Sum:
+    """The sum form of an int64 expression."""
+    match expr:
+        case Const(value=value):
+            return Sum((), int(value))
+        case Apply(fn="add", args=(a, b)):
+            return as_sum(a).plus(as_sum(b))
+        case Apply(fn="sub", args=(a, b)):
+            return as_sum(a).plus(as_sum(b), -1)
+        case Apply(fn="neg", args=(a,)):
+            return as_sum(a).scaled(-1)
+        case Apply(fn="mul", args=(a, Const(value=factor))):
+            return as_sum(a).scaled(int(factor))
+        case Apply(fn="mul", args=(Const(value=factor), b)):
+            return as_sum(b).scaled(int(factor))
+        case Apply(fn="shl", args=(a, Const(value=count))) if 0 <= count < 63:
+            return as_sum(a).scaled(1 << int(count))
+        case _:
+            return Sum(((expr, 1),), 0)
+
+
+def linear_in(expr: Expr, var: Var) -> int | None:
+    """How much one step of ``var`` adds to ``expr``; None when that is not a constant."""
+    from .rewrite import variables_of
+
+    total = as_sum(expr)
+    for atom, _ in total.terms:
+        if atom is not var and any(v is var for v in variables_of(atom)):
+            return None
+    return total.coefficient(var)

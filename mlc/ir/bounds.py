@@ -1,0 +1,140 @@
+"""What values an integer expression can take, from the ranges of its variables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from .affine import as_sum
+from .expr import Apply, Axis, Cast, Const, Expr, Load, Select, Var
+from .rewrite import variables_of
+
+Interval = tuple[float, float]
+Ranges = Mapping[Var, int]  # a variable runs over range(extent)
+
+_UNKNOWN: Interval = (-math.inf, math.inf)
+
+
+def interval(expr: Expr, ranges: Ranges) -> Interval:
+    """Least and greatest value ``expr`` may take; exact for affine expressions."""
+    match expr:
+        case Const(value=value):
+            return (value, value)
+        case Var():
+            extent = ranges.get(expr, expr.extent if isinstance(expr, Axis) else None)
+            return _UNKNOWN if extent is None else (0, max(extent - 1, 0))
+        case Apply(fn="add" | "sub" | "neg" | "mul"):
+            total = as_sum(expr)
+            if len(total.terms) == 1 and total.terms[0][0] is expr:
+                return _product(expr, ranges)
+            low = high = float(total.constant)
+            for atom, c in total.terms:
+                a, b = interval(atom, ranges)
+                low += c * (a if c > 0 else b)
+                high += c * (b if c > 0 else a)
+            return (low, high)
+        case Apply(fn="floordiv", args=(a, Const(value=d))) if d > 0:
+            low, high = interval(a, ranges)
+            return (_floor(low, d), _floor(high, d))
+        case Apply(fn="mod", args=(a, Const(value=d))) if d > 0:
+            low, high = interval(a, ranges)
+            if math.isfinite(low) and math.isfinite(high) and low // d == high // d:
+                return (low % d, high % d)
+            return (0, d - 1)
+        case Apply(fn="minimum", args=(a, b)):
+            (la, ha), (lb, hb) = interval(a, ranges), interval(b, ranges)
+            return (min(la, lb), min(ha, hb))
+        case Apply(fn="maximum", args=(a, b)):
+            (la, ha), (lb, hb) = interval(a, ranges), interval(b, ranges)
+            return (max(la, lb), max(ha, hb))
+        case Select(then=a, otherwise=b):
+            (la, ha), (lb, hb) = interval(a, ranges), interval(b, ranges)
+            return (min(la, lb), max(ha, hb))
+        case Cast(value=value) if value.dtype.kind in "biu" and expr.dtype.bits > value.dtype.bits:
+            low, high = interval(value, ranges)
+            return (max(low, value.dtype.lowest), min(high, value.dtype.highest))
+        case _:
+            return _UNKNOWN
+
+
+def _floor(value: float, divisor: int) -> float:
+    return value // divisor if math.isfinite(value) else value
+
+
+def _product(expr: Expr, ranges: Ranges) -> Interval:
+    if isinstance(expr, Apply) and expr.fn == "mul":
+        (la, ha), (lb, hb) = (interval(arg, ranges) for arg in expr.args)
+        if all(map(math.isfinite, (la, ha, lb, hb))):
+            corners = (la * lb, la * hb, ha * lb, ha * hb)
+            return (min(corners), max(corners))
+    return _UNKNOWN
+
+
+def decide(condition: Expr, ranges: Ranges) -> bool | None:
+    """Whether a comparison always holds (True), never holds (False), or depends (None)."""
+    match condition:
+        case Const(value=value):
+            return bool(value)
+        case Apply(fn="bitand", args=(a, b)):
+            left, right = decide(a, ranges), decide(b, ranges)
+            return False if False in (left, right) else left and right
+        case Apply(fn="bitor", args=(a, b)):
+            left, right = decide(a, ranges), decide(b, ranges)
+            return True if True in (left, right) else None if None in (left, right) else False
+        case Apply(fn="invert", args=(a,)):
+            inner = decide(a, ranges)
+            return None if inner is None else not inner
+        case Apply(fn="lt" | "le" | "gt" | "ge" | "eq" | "ne" as fn, args=(a, b)):
+            if a.dtype.name != "int64":
+                return None
+            low, high = interval(a - b, ranges)
+            match fn:
+                case "lt":
+                    return True if high < 0 else False if low >= 0 else None
+                case "le":
+                    return True if high <= 0 else False if low > 0 else None
+                case "gt":
+                    return True if low > 0 else False if high <= 0 else None
+                case "ge":
+                    return True if low >= 0 else False if high < 0 else None
+                case "eq":
+                    return False if low > 0 or high < 0 else True if low == high == 0 else None
+                case _:
+                    return True if low > 0 or high < 0 else False if low == high == 0 else None
+        case _:
+            return None
+
+
+def index_violation(root: Expr) -> str | None:
+    """A sentence about an index that leaves its tensor, with a concrete point; None if none is found.
+
+    Sides of a select may be guarded by its condition and are not judged here, nor are indices that depend
+    on data: debug mode checks those as they happen.
+    """
+    stack, seen = [root], set()
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        stack.extend(node.children[:1] if isinstance(node, Select) else node.children)
+        if not isinstance(node, Load):
+            continue
+        for position, (index, extent) in enumerate(zip(node.indices, node.source.shape, strict=True)):
+            total = as_sum(index)
+            if not total.is_affine or any(v.extent == 0 for v in variables_of(index) if isinstance(v, Axis)):
+                continue
+            low, high = interval(index, {})
+            if low >= 0 and high < extent or not math.isfinite(high - low):
+                continue
+            worst = low < 0
+            point = ", ".join(
+                f"{v.name}={(v.extent - 1) if (c > 0) != worst else 0}"  # type: ignore[attr-defined]
+                for v, c in total.terms
+            )
+            value = int(low if worst else high)
+            return (
+                f"index {index!r} is out of bounds for axis {position} of {node.source.name} with "
+                f"size {extent}: at {point or 'every point'} it is {value}"
+            )
+    return None

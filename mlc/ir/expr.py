@@ -1,0 +1,364 @@
+"""Scalar expressions: the grammar, in order.
+
+::
+
+    Expr = Const(value)                         a number
+         | Var(name) | Axis(name, extent)       an index; an Axis knows its range and its kind
+         | Apply(fn, args)                      a function of the table in `scalar.py`
+         | Cast(value)                          a conversion, with NumPy's meaning
+         | Select(condition, then, otherwise)   only the chosen side is evaluated
+         | Load(source, indices)                one element of a buffer or of a te tensor
+         | Reduce(combiner, values, axes, index)  at the root of a te.compute only
+
+Nodes are frozen and interned: the same structure is the same object, so identity is equality.
+``==`` therefore builds an expression, as every other operator does. Variables are equal to themselves
+alone; their names are made unique only when they are printed.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, NoReturn, Union
+
+import numpy as np
+
+from ..dtypes import DType, as_dtype, boolean, float64, int64
+from ..errors import ArgumentError, DTypeError, TracerBoolError
+from .scalar import SCALAR_FNS
+
+if TYPE_CHECKING:
+    from .combiner import Combiner
+
+_lock = threading.Lock()
+_interned: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
+
+ExprLike = Union["Expr", int, float, bool]
+
+
+class Expr:
+    """A scalar expression of type ``dtype``. Operators build new expressions."""
+
+    __slots__ = ("__weakref__", "dtype")
+    __match_args__: tuple[str, ...] = ()
+    __array_ufunc__ = None  # NumPy scalars on the left give way to the reflected operators
+    dtype: DType
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        """The direct sub-expressions, in order."""
+        return ()
+
+    def with_children(self, children: tuple[Expr, ...]) -> Expr:
+        """The same node over other sub-expressions."""
+        return self
+
+    def astype(self, dtype: Any) -> Expr:
+        """This value converted to ``dtype``."""
+        return cast(self, dtype)
+
+    def __bool__(self) -> NoReturn:
+        raise TracerBoolError(
+            "a tensor expression has no truth value while it is being built; "
+            "use te.select(condition, a, b) instead of if, and & | ~ instead of and, or, not"
+        )
+
+    def __hash__(self) -> int:
+        return id(self) >> 4
+
+    def __repr__(self) -> str:
+        from .show import expr_text
+
+        return expr_text(self)
+
+    # fmt: off
+    def __add__(self, other: ExprLike) -> Expr: return binary("add", self, other)
+    def __radd__(self, other: ExprLike) -> Expr: return binary("add", other, self)
+    def __sub__(self, other: ExprLike) -> Expr: return binary("sub", self, other)
+    def __rsub__(self, other: ExprLike) -> Expr: return binary("sub", other, self)
+    def __mul__(self, other: ExprLike) -> Expr: return binary("mul", self, other)
+    def __rmul__(self, other: ExprLike) -> Expr: return binary("mul", other, self)
+    def __truediv__(self, other: ExprLike) -> Expr: return divide(self, other)
+    def __rtruediv__(self, other: ExprLike) -> Expr: return divide(other, self)
+    def __floordiv__(self, other: ExprLike) -> Expr: return binary("floordiv", self, other)
+    def __rfloordiv__(self, other: ExprLike) -> Expr: return binary("floordiv", other, self)
+    def __mod__(self, other: ExprLike) -> Expr: return binary("mod", self, other)
+    def __rmod__(self, other: ExprLike) -> Expr: return binary("mod", other, self)
+    def __pow__(self, other: ExprLike) -> Expr: return binary("pow", self, other)
+    def __rpow__(self, other: ExprLike) -> Expr: return binary("pow", other, self)
+    def __and__(self, other: ExprLike) -> Expr: return binary("bitand", self, other)
+    def __rand__(self, other: ExprLike) -> Expr: return binary("bitand", other, self)
+    def __or__(self, other: ExprLike) -> Expr: return binary("bitor", self, other)
+    def __ror__(self, other: ExprLike) -> Expr: return binary("bitor", other, self)
+    def __xor__(self, other: ExprLike) -> Expr: return binary("bitxor", self, other)
+    def __rxor__(self, other: ExprLike) -> Expr: return binary("bitxor", other, self)
+    def __lshift__(self, other: ExprLike) -> Expr: return binary("shl", self, other)
+    def __rshift__(self, other: ExprLike) -> Expr: return binary("shr", self, other)
+    def __lt__(self, other: ExprLike) -> Expr: return binary("lt", self, other)
+    def __le__(self, other: ExprLike) -> Expr: return binary("le", self, other)
+    def __gt__(self, other: ExprLike) -> Expr: return binary("gt", self, other)
+    def __ge__(self, other: ExprLike) -> Expr: return binary("ge", self, other)
+    def __eq__(self, other: ExprLike) -> Expr: return binary("eq", self, other)  # type: ignore[override]
+    def __ne__(self, other: ExprLike) -> Expr: return binary("ne", self, other)  # type: ignore[override]
+    def __neg__(self) -> Expr: return apply("neg", self)
+    def __invert__(self) -> Expr: return apply("invert", self)
+    def __abs__(self) -> Expr: return apply("abs", self)
+    # fmt: on
+
+
+class Const(Expr):
+    """A number of type ``dtype``; ``value`` is a Python bool, int or float."""
+
+    __slots__ = ("value",)
+    __match_args__ = ("value",)
+    value: Any
+
+
+class Var(Expr):
+    """An index variable, equal only to itself. ``name`` is a wish, not an identity."""
+
+    __slots__ = ("name",)
+    __match_args__ = ("name",)
+    name: str
+
+    def __init__(self, name: str, dtype: Any = int64) -> None:
+        self.name = name
+        self.dtype = as_dtype(dtype)
+
+    __hash__ = Expr.__hash__
+
+
+class Axis(Var):
+    """A variable that runs over ``range(extent)``, spatial or reduced.
+
+    A spatial axis names one output element each; a reduce axis is summed (or otherwise combined) away.
+    """
+
+    __slots__ = ("extent", "is_reduce")
+    __match_args__ = ("name", "extent", "is_reduce")
+
+    def __init__(self, name: str, extent: int, is_reduce: bool = False) -> None:
+        super().__init__(name)
+        self.extent = extent
+        self.is_reduce = is_reduce
+
+    __hash__ = Expr.__hash__
+
+
+class Apply(Expr):
+    """The scalar function named ``fn`` applied to ``args``."""
+
+    __slots__ = ("args", "fn")
+    __match_args__ = ("fn", "args")
+    fn: str
+    args: tuple[Expr, ...]
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.args
+
+    def with_children(self, children: tuple[Expr, ...]) -> Expr:
+        return apply(self.fn, *children, dtype=self.dtype)
+
+
+class Cast(Expr):
+    """``value`` converted to ``dtype``: floats truncate to integers, everything tests != 0 for bool."""
+
+    __slots__ = ("value",)
+    __match_args__ = ("value",)
+    value: Expr
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.value,)
+
+    def with_children(self, children: tuple[Expr, ...]) -> Expr:
+        return cast(children[0], self.dtype)
+
+
+class Select(Expr):
+    """``then`` where ``condition`` holds, else ``otherwise``; the other side is not evaluated, so it
+    may load out of bounds."""
+
+    __slots__ = ("condition", "otherwise", "then")
+    __match_args__ = ("condition", "then", "otherwise")
+    condition: Expr
+    then: Expr
+    otherwise: Expr
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.condition, self.then, self.otherwise)
+
+    def with_children(self, children: tuple[Expr, ...]) -> Expr:
+        return select(*children)
+
+
+class Load(Expr):
+    """Element ``indices`` of ``source``: a program's Buffer or a te Tensor."""
+
+    __slots__ = ("indices", "source")
+    __match_args__ = ("source", "indices")
+    source: Any
+    indices: tuple[Expr, ...]
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.indices
+
+    def with_children(self, children: tuple[Expr, ...]) -> Expr:
+        return load(self.source, children)
+
+
+class Reduce(Expr):
+    """Result number ``index`` of combining ``values`` over all of ``axes``."""
+
+    __slots__ = ("axes", "combiner", "index", "values")
+    __match_args__ = ("combiner", "values", "axes", "index")
+    combiner: Combiner
+    values: tuple[Expr, ...]
+    axes: tuple[Axis, ...]
+    index: int
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.values
+
+    def with_children(self, children: tuple[Expr, ...]) -> Expr:
+        return reduce(self.combiner, children, self.axes, self.index)
+
+
+def _make(cls: type[Expr], dtype: DType, key: tuple[Any, ...], *fields: Any) -> Any:
+    with _lock:
+        node = _interned.get(key)
+        if node is None:
+            node = cls.__new__(cls)
+            node.dtype = dtype
+            for name, value in zip(cls.__match_args__, fields, strict=True):
+                object.__setattr__(node, name, value)
+            _interned[key] = node
+        return node
+
+
+def const(value: Any, dtype: Any = None) -> Const:
+    """``value`` as a constant; without ``dtype``: int64, float64 or bool after its Python type.
+
+    An integer that does not fit its dtype raises OverflowError, as in NumPy 2.
+    """
+    if isinstance(value, np.generic):
+        dtype = dtype or value.dtype
+        value = value.item() if value.dtype.kind in "biuf" else float(value)
+    if dtype is None:
+        dtype = boolean if isinstance(value, bool) else int64 if isinstance(value, int) else float64
+    dtype = as_dtype(dtype)
+    if dtype.is_float:
+        value = float(value)
+        if dtype is not float64 and value == value:
+            with np.errstate(over="ignore"):
+                value = float(dtype.numpy.type(value))
+        bits: Any = struct.pack("d", value)
+    elif dtype is boolean:
+        bits = value = bool(value)
+    else:
+        bits = value = int(value)
+        if not dtype.lowest <= value <= dtype.highest:
+            raise OverflowError(f"Python integer {value} out of bounds for {dtype.name}")
+    return _make(Const, dtype, (Const, dtype, bits), value)
+
+
+def as_expr(value: Any, like: DType | None = None) -> Expr:
+    """``value`` as an expression; a Python number takes the dtype ``like`` where that can hold it."""
+    if isinstance(value, Expr):
+        return value
+    if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
+        rank = 0 if isinstance(value, bool) else 1 if isinstance(value, int) else 2
+        if like is not None and rank <= "biuf".index(like.kind) - ("biuf".index(like.kind) > 1):
+            return const(value, like)
+        return const(value)
+    if isinstance(value, np.generic):
+        return const(value)
+    element = getattr(value, "__mlc_element__", None)
+    if element is not None:
+        return element()  # type: ignore[no-any-return]
+    raise ArgumentError(
+        f"expected a number or a tensor expression, got {type(value).__name__} {value!r}"
+    )
+
+
+def apply(fn: str, *args: Expr, dtype: DType | None = None) -> Expr:
+    """``fn(*args)`` for arguments that already have the right dtypes."""
+    row = SCALAR_FNS[fn]
+    if row.result == "bool":
+        dtype = boolean
+    elif row.result == "same":
+        dtype = args[-1].dtype
+    assert dtype is not None and len(args) == row.arity, fn
+    return _make(Apply, dtype, (Apply, fn, dtype, *map(id, args)), fn, args)  # type: ignore[no-any-return]
+
+
+def promote(*values: ExprLike) -> tuple[Expr, ...]:
+    """``values`` converted to their common NumPy dtype; Python numbers are weak."""
+    strong = [v.dtype for v in values if isinstance(v, Expr)]
+    if strong and all(d is strong[0] for d in strong):
+        like = strong[0]
+    elif strong:
+        like = as_dtype(np.result_type(*(d.numpy for d in strong)))
+    else:
+        like = None
+    if like is None or any(isinstance(v, float) for v in values) and not like.is_float:
+        like = float64 if any(isinstance(v, float) for v in values) else like or int64
+    elif like is boolean and any(type(v) is int for v in values):
+        like = int64
+    return tuple(cast(as_expr(v, like), like) for v in values)
+
+
+def binary(fn: str, left: ExprLike, right: ExprLike) -> Expr:
+    """A two-argument function after promotion of its arguments."""
+    return apply(fn, *promote(left, right))
+
+
+def divide(left: ExprLike, right: ExprLike) -> Expr:
+    """True division: integers become float64 first."""
+    a, b = promote(left, right)
+    if not a.dtype.is_float:
+        a, b = cast(a, float64), cast(b, float64)
+    return apply("div", a, b)
+
+
+def cast(value: Any, dtype: Any) -> Expr:
+    """``value`` as ``dtype``; nothing happens if it has that type already."""
+    dtype = as_dtype(dtype)
+    value = as_expr(value)
+    if value.dtype is dtype:
+        return value
+    if isinstance(value, Const):
+        with np.errstate(all="ignore"):
+            return const(np.asarray(value.value, value.dtype.numpy).astype(dtype.numpy)[()], dtype)
+    return _make(Cast, dtype, (Cast, dtype, id(value)), value)  # type: ignore[no-any-return]
+
+
+def select(condition: ExprLike, then: ExprLike, otherwise: ExprLike) -> Expr:
+    """``then`` if ``condition`` else ``otherwise``, promoted to one dtype, evaluated lazily."""
+    test = as_expr(condition)
+    if test.dtype is not boolean:
+        raise DTypeError(f"a condition must be bool, got {test.dtype}; compare it with something")
+    a, b = promote(then, otherwise)
+    key = (Select, id(test), id(a), id(b))
+    return _make(Select, a.dtype, key, test, a, b)  # type: ignore[no-any-return]
+
+
+def load(source: Any, indices: tuple[Expr, ...]) -> Expr:
+    """Element ``indices`` of ``source``, which has a ``dtype``."""
+    key = (Load, id(source), *map(id, indices))
+    return _make(Load, source.dtype, key, source, indices)  # type: ignore[no-any-return]
+
+
+def reduce(
+    combiner: Combiner, values: tuple[Expr, ...], axes: tuple[Axis, ...], index: int = 0
+) -> Expr:
+    """Result ``index`` of combining ``values`` over ``axes``."""
+    key = (Reduce, id(combiner), *map(id, values), None, *map(id, axes), index)
+    return _make(  # type: ignore[no-any-return]
+        Reduce, combiner.dtypes[index], key, combiner, values, axes, index
+    )

@@ -1,0 +1,341 @@
+"""Tensor programs: the grammar, in order.
+
+::
+
+    Program(name, params, body)       buffers come in and go out; nothing is returned
+    Stmt = Allocate(buffers, body)    buffers that live as long as body runs
+         | Seq(stmts)                 one after the other
+         | For(var, extent, kind, body)
+         | If(condition, then, otherwise)
+         | Block(name, iters, body)   a unit of computation over its own axes
+         | Store(buffer, indices, value)
+         | Accumulate(combiner, buffers, indices, values)
+                                      buffers[indices] = combine(buffers[indices], values)
+         | Evaluate(name, args)       a call for its effect: a library function or an intrinsic
+
+A **Block** isolates its body from the loops around it. Each of its axes is *bound* to an expression of
+the loop variables; the body speaks of the axes alone. Spatial axes name the elements the block writes,
+each written by one point only; reduce axes are combined. A loop transformation changes bindings and
+never a body: that is what makes schedules easy to prove.
+
+Nodes are frozen; buffers and variables are equal to themselves alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Union
+
+from ..dtypes import DType
+from ..errors import SourceLocation
+from .combiner import Combiner
+from .expr import Axis, Expr, Load, Var, load
+
+
+class Scope(str, Enum):
+    """Where a buffer lives."""
+
+    GLOBAL = "global"  # memory given by the caller or taken from the workspace
+    STACK = "stack"  # private to one iteration of the enclosing parallel loop; a few KiB
+    REGISTER = "register"  # never in memory: after unrolling all indices are constants or the lane
+
+
+class LoopKind(str, Enum):
+    """How a loop runs. The meaning of the program is that of SERIAL for all of them."""
+
+    SERIAL = "serial"
+    PARALLEL = "parallel"  # iterations on the threads of the pool
+    VECTORIZED = "vectorized"  # iterations in the lanes of vector registers
+    UNROLLED = "unrolled"  # iterations written out
+
+
+class Buffer:
+    """A typed array in memory. ``strides`` are in elements; None means C-contiguous.
+
+    ``aligned`` is False when elements may lie at addresses that are no multiple of their size.
+    """
+
+    __slots__ = ("__weakref__", "aligned", "dtype", "name", "scope", "shape", "strides")
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: DType,
+        strides: tuple[int, ...] | None = None,
+        scope: Scope = Scope.GLOBAL,
+        aligned: bool = True,
+    ) -> None:
+        self.name = name
+        self.shape = shape
+        self.dtype = dtype
+        self.strides = None if strides == contiguous_strides(shape) else strides
+        self.scope = scope
+        self.aligned = aligned
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.dtype}{list(self.shape)}"
+
+    def __getitem__(self, indices: Any) -> Expr:
+        from .expr import as_expr
+
+        items = indices if isinstance(indices, tuple) else (indices,)
+        return load(self, tuple(as_expr(i) for i in items))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        total = 1
+        for extent in self.shape:
+            total *= extent
+        return total
+
+    @property
+    def element_strides(self) -> tuple[int, ...]:
+        """The strides in elements, spelled out."""
+        return contiguous_strides(self.shape) if self.strides is None else self.strides
+
+
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides, in elements, of a C-contiguous array of ``shape``."""
+    strides, step = [], 1
+    for extent in reversed(shape):
+        strides.append(step)
+        step *= extent
+    return tuple(reversed(strides))
+
+
+@dataclass(frozen=True, eq=False)
+class Allocate:
+    """``buffers`` exist, uninitialised, while ``body`` runs."""
+
+    buffers: tuple[Buffer, ...]
+    body: Stmt
+
+
+@dataclass(frozen=True, eq=False)
+class Seq:
+    """``stmts`` in order. Build it with :func:`seq`, which flattens."""
+
+    stmts: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class For:
+    """``body`` for ``var`` in ``range(extent)``. ``annotations`` are hints that change no meaning."""
+
+    var: Var
+    extent: int
+    body: Stmt
+    kind: LoopKind = LoopKind.SERIAL
+    annotations: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class If:
+    """``then`` where ``condition`` holds, else ``otherwise``."""
+
+    condition: Expr
+    then: Stmt
+    otherwise: Stmt | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Iter:
+    """A block's axis and the loop expression it is bound to."""
+
+    axis: Axis
+    binding: Expr
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """``body`` over the points that the loops around it name.
+
+    ``init`` runs once for each point of the spatial axes, before its first ``body``; None when
+    there is nothing to reduce, or when the initialisation has been made a block of its own. Points where
+    ``predicate`` is false are skipped.
+    """
+
+    name: str
+    iters: tuple[Iter, ...]
+    body: Stmt
+    init: Stmt | None = None
+    predicate: Expr | None = None
+    location: SourceLocation | None = None
+    annotations: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def is_reduction(self) -> bool:
+        """Whether any axis is reduced."""
+        return any(it.axis.is_reduce for it in self.iters)
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """``buffer[indices] = value``."""
+
+    buffer: Buffer
+    indices: tuple[Expr, ...]
+    value: Expr
+
+
+@dataclass(frozen=True, eq=False)
+class Accumulate:
+    """``buffers[i][indices] = combine(old values, values)[i]``, all parts at once."""
+
+    combiner: Combiner
+    buffers: tuple[Buffer, ...]
+    indices: tuple[Expr, ...]
+    values: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluate:
+    """A call of the function called ``name`` for its effect; buffers are passed by their address."""
+
+    name: str
+    args: tuple[Expr | Buffer, ...]
+
+
+Stmt = Union[Allocate, Seq, For, If, Block, Store, Accumulate, Evaluate]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A function over buffers. ``outputs`` says how many of the last ``params`` are written."""
+
+    name: str
+    params: tuple[Buffer, ...]
+    body: Stmt
+    outputs: int = 1
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def script(self) -> str:
+        """The program as Python source."""
+        from .show import program_text
+
+        return program_text(self)
+
+    def __repr__(self) -> str:
+        return self.script()
+
+    def with_body(self, body: Stmt) -> Program:
+        """The same program around another body."""
+        return replace(self, body=body)
+
+
+def seq(*stmts: Stmt) -> Stmt:
+    """``stmts`` in order, nested sequences flattened; a single one stays as it is."""
+    flat: list[Stmt] = []
+    for stmt in stmts:
+        flat.extend(stmt.stmts if isinstance(stmt, Seq) else (stmt,))
+    return flat[0] if len(flat) == 1 else Seq(tuple(flat))
+
+
+def children_of(stmt: Stmt) -> tuple[Stmt, ...]:
+    """The direct sub-statements."""
+    match stmt:
+        case Allocate(body=body) | For(body=body):
+            return (body,)
+        case Seq(stmts=stmts):
+            return stmts
+        case If(then=then, otherwise=otherwise):
+            return (then,) if otherwise is None else (then, otherwise)
+        case Block(body=body, init=init):
+            return (body,) if init is None else (init, body)
+        case _:
+            return ()
+
+
+def expressions_of(stmt: Stmt) -> tuple[Expr, ...]:
+    """The expressions that stand directly in ``stmt``, not those of its sub-statements."""
+    match stmt:
+        case If(condition=condition):
+            return (condition,)
+        case Block(iters=iters, predicate=predicate):
+            bound = tuple(it.binding for it in iters)
+            return bound if predicate is None else (*bound, predicate)
+        case Store(indices=indices, value=value):
+            return (*indices, value)
+        case Accumulate(indices=indices, values=values):
+            return (*indices, *values)
+        case Evaluate(args=args):
+            return tuple(arg for arg in args if isinstance(arg, Expr))
+        case _:
+            return ()
+
+
+def walk(stmt: Stmt) -> Iterator[Stmt]:
+    """Every statement in ``stmt``, parents first, in program order."""
+    stack = [stmt]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(children_of(node)))
+
+
+def blocks_of(stmt: Stmt) -> list[Block]:
+    """All blocks in program order."""
+    return [node for node in walk(stmt) if isinstance(node, Block)]
+
+
+def reads_of(stmt: Stmt) -> list[Load]:
+    """Every load in ``stmt``; Accumulate's own reads of its buffers are not among them."""
+    from .rewrite import loads_of
+
+    found: dict[Load, None] = {}
+    for node in walk(stmt):
+        for expression in expressions_of(node):
+            found.update(dict.fromkeys(loads_of(expression)))
+    return list(found)
+
+
+def writes_of(stmt: Stmt) -> list[tuple[Buffer, tuple[Expr, ...]]]:
+    """Every (buffer, indices) that ``stmt`` writes, in program order."""
+    found: list[tuple[Buffer, tuple[Expr, ...]]] = []
+    for node in walk(stmt):
+        if isinstance(node, Store):
+            found.append((node.buffer, node.indices))
+        elif isinstance(node, Accumulate):
+            found.extend((buffer, node.indices) for buffer in node.buffers)
+    return found
+
+
+def map_exprs(stmt: Stmt, change: Any) -> Stmt:
+    """``stmt`` with ``change(expr)`` in place of every expression that stands in it."""
+    match stmt:
+        case Allocate():
+            return replace(stmt, body=map_exprs(stmt.body, change))
+        case For():
+            return replace(stmt, body=map_exprs(stmt.body, change))
+        case Seq():
+            return seq(*(map_exprs(s, change) for s in stmt.stmts))
+        case If():
+            other = None if stmt.otherwise is None else map_exprs(stmt.otherwise, change)
+            return If(change(stmt.condition), map_exprs(stmt.then, change), other)
+        case Block():
+            return replace(
+                stmt,
+                iters=tuple(Iter(it.axis, change(it.binding)) for it in stmt.iters),
+                body=map_exprs(stmt.body, change),
+                init=None if stmt.init is None else map_exprs(stmt.init, change),
+                predicate=None if stmt.predicate is None else change(stmt.predicate),
+            )
+        case Store():
+            return Store(stmt.buffer, tuple(map(change, stmt.indices)), change(stmt.value))
+        case Accumulate():
+            return replace(
+                stmt,
+                indices=tuple(map(change, stmt.indices)),
+                values=tuple(map(change, stmt.values)),
+            )
+        case Evaluate():
+            args = tuple(change(a) if isinstance(a, Expr) else a for a in stmt.args)
+            return Evaluate(stmt.name, args)

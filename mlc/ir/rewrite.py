@@ -1,0 +1,71 @@
+"""Walking and rewriting expressions, written once, without recursion on the Python stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from .expr import Expr, Load, Var
+
+Rule = Callable[[Expr], "Expr | None"]
+
+
+def postorder(root: Expr) -> Iterator[Expr]:
+    """Every distinct sub-expression of ``root``, children before parents."""
+    seen: set[int] = set()
+    stack: list[tuple[Expr, bool]] = [(root, False)]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            yield node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(node.children))
+
+
+def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Expr:
+    """``root`` rebuilt bottom-up; ``rule`` returns the new term for a node, or None to keep it.
+
+    The rule sees each node once, with its children already rewritten. ``memo`` may be shared between
+    calls with the same rule.
+    """
+    done: dict[Expr, Expr] = {} if memo is None else memo
+    if not root.children:
+        if root not in done:
+            replaced = rule(root)
+            done[root] = root if replaced is None else replaced
+        return done[root]
+    for node in postorder(root):
+        if node in done:
+            continue
+        rebuilt = node
+        children = node.children
+        if children:
+            fresh = tuple(done[child] for child in children)
+            if any(a is not b for a, b in zip(fresh, children, strict=True)):
+                rebuilt = node.with_children(fresh)
+        replaced = rule(rebuilt)
+        done[node] = rebuilt if replaced is None else replaced
+    return done[root]
+
+
+def substitute(root: Expr, mapping: Mapping[Var, Expr]) -> Expr:
+    """``root`` with variables replaced. The axes that a Reduce binds must not be among the keys."""
+    if not mapping:
+        return root
+    return rewrite(root, lambda node: mapping.get(node) if isinstance(node, Var) else None)
+
+
+def substitute_loads(root: Expr, replace: Callable[[Load], Expr | None]) -> Expr:
+    """``root`` with loads replaced by what ``replace`` returns for them (None keeps them)."""
+    return rewrite(root, lambda node: replace(node) if isinstance(node, Load) else None)
+
+
+def loads_of(root: Expr) -> list[Load]:
+    """All distinct loads in ``root``, in order of first evaluation."""
+    return [node for node in postorder(root) if isinstance(node, Load)]
+
+
+def variables_of(root: Expr) -> list[Var]:
+    """All distinct variables in ``root``, in order of first appearance."""
+    return [node for node in postorder(root) if isinstance(node, Var)]

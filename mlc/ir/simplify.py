@@ -1,0 +1,199 @@
+"""Simplification of expressions: exact, with NaN, infinities and signed zeros kept.
+
+Each rule is one function from a node to a better node or None; :func:`simplify` applies them bottom-up.
+Index arithmetic is brought into sum form, and quotients and remainders are resolved by the ranges of
+the variables.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..dtypes import boolean, int64
+from .affine import Sum, as_sum
+from .bounds import Ranges, decide, interval
+from .expr import Apply, Cast, Const, Expr, Load, Select, apply, cast, const
+from .rewrite import rewrite
+from .scalar import SCALAR_FNS
+
+
+def simplify(root: Expr, ranges: Ranges | None = None, memo: dict[Expr, Expr] | None = None) -> Expr:
+    """``root`` in simpler form, equal for every point within ``ranges``."""
+    known: Ranges = {} if ranges is None else ranges
+
+    def rule(node: Expr) -> Expr | None:
+        match node:
+            case Apply():
+                return (
+                    fold_constants(node)
+                    or (simplify_index(node, known) if node.dtype is int64 else None)
+                    or simplify_algebra(node)
+                    or simplify_condition(node, known)
+                )
+            case Select():
+                return simplify_select(node, known)
+            case Cast():
+                return simplify_cast(node)
+            case _:
+                return None
+
+    return rewrite(root, rule, memo)
+
+
+def fold_constants(node: Apply) -> Expr | None:
+    """A function of constants becomes its value: ``2 * 3 -> 6``. Transcendental ones stay, so that a
+    constant and a variable argument give the same bits."""
+    if SCALAR_FNS[node.fn].cost > 8 or not all(isinstance(arg, Const) for arg in node.args):
+        return None
+    if node.fn == "bitcast" or (node.args[0].dtype.is_float and node.fn in ("floordiv", "mod", "fma")):
+        return None
+    values = [arg.dtype.numpy.type(arg.value) for arg in node.args]  # type: ignore[attr-defined]
+    with np.errstate(all="ignore"):
+        return const(SCALAR_FNS[node.fn].numpy(*values), node.dtype)
+
+
+def simplify_algebra(node: Apply) -> Expr | None:
+    """Identities that hold for every value: ``x * 1``, ``x / 1``, ``x - 0.0``, ``x + -0.0``, ``--x``,
+    ``max(x, x)``. ``x + 0.0`` is not among them (``-0.0 + 0.0`` is ``0.0``), nor is ``x * 0``."""
+    match node:
+        case Apply(fn="mul", args=(x, Const(value=1))) | Apply(fn="mul", args=(Const(value=1), x)):
+            return x
+        case Apply(fn="div", args=(x, Const(value=1))):
+            return x
+        case Apply(fn="div", args=(x, Const(value=v))) if _is_power_of_two(v):
+            return apply("mul", x, const(1.0 / v, x.dtype))
+        case Apply(fn="sub", args=(x, Const(value=v))) if v == 0 and math.copysign(1, v) > 0:
+            return x
+        case Apply(fn="add", args=(x, Const(value=v))) | Apply(fn="add", args=(Const(value=v), x)) if (
+            v == 0 and (not node.dtype.is_float or math.copysign(1, v) < 0)
+        ):
+            return x
+        case Apply(fn="mul", args=(x, Const(value=0))) if node.dtype.is_integer:
+            return const(0, node.dtype)
+        case Apply(fn="neg", args=(Apply(fn="neg", args=(x,)),)):
+            return x
+        case Apply(fn="invert", args=(Apply(fn="invert", args=(x,)),)):
+            return x
+        case Apply(fn="abs", args=(Apply(fn="abs") as x,)):
+            return x
+        case Apply(fn="minimum" | "maximum" | "bitand" | "bitor", args=(x, y)) if x is y:
+            return x
+        case _:
+            return None
+
+
+def _is_power_of_two(value: float) -> bool:
+    if not isinstance(value, float) or value == 0 or not math.isfinite(value):
+        return False
+    mantissa, exponent = math.frexp(value)
+    return abs(mantissa) == 0.5 and -100 < exponent < 100
+
+
+def simplify_condition(node: Apply, ranges: Ranges) -> Expr | None:
+    """Comparisons of indices that the ranges decide; ``True & x``."""
+    if node.dtype is not boolean:
+        return None
+    match node:
+        case Apply(fn="bitand", args=(Const(value=v), x)) | Apply(fn="bitand", args=(x, Const(value=v))):
+            return x if v else const(False)
+        case Apply(fn="bitor", args=(Const(value=v), x)) | Apply(fn="bitor", args=(x, Const(value=v))):
+            return const(True) if v else x
+    if node.fn in ("lt", "le", "gt", "ge", "eq", "ne"):
+        decided = decide(node, ranges)
+        return None if decided is None else const(decided)
+    return None
+
+
+def simplify_select(node: Select, ranges: Ranges) -> Expr | None:
+    """A select whose condition is known, or whose sides are the same."""
+    decided = decide(node.condition, ranges)
+    if decided is not None:
+        return node.then if decided else node.otherwise
+    return node.then if node.then is node.otherwise and not isinstance(node.then, Load) else None
+
+
+def simplify_cast(node: Cast) -> Expr | None:
+    """A conversion up and back: ``int32(int64(x)) -> x`` for x int32; floats likewise."""
+    inner = node.value
+    if isinstance(inner, Cast) and inner.value.dtype is node.dtype:
+        source, through = node.dtype, inner.dtype
+        if source is boolean or (source.kind == through.kind and through.bits > source.bits):
+            return inner.value
+    return None
+
+
+def simplify_index(node: Apply, ranges: Ranges) -> Expr | None:
+    """Sums in one form; quotients and remainders by constants resolved or split.
+
+    ``(8 * i + j) // 8 -> i`` and ``(8 * i + j) % 8 -> j`` where ``j < 8``; ``x // 8 * 8 + x % 8 -> x``.
+    """
+    match node:
+        case Apply(fn="add" | "sub" | "neg" | "mul" | "shl"):
+            out = _merge_remainders(as_sum(node)).expr()
+            return None if out is node else out
+        case Apply(fn="floordiv", args=(x, Const(value=d))) if d > 0:
+            return _quotient(x, d, ranges, node)
+        case Apply(fn="mod", args=(x, Const(value=d))) if d > 0:
+            return _remainder(x, d, ranges, node)
+        case Apply(fn="minimum" | "maximum", args=(a, b)):
+            decided = decide(apply("le", a, b), ranges)
+            if decided is not None:
+                return a if decided == (node.fn == "minimum") else b
+    return None
+
+
+def _split(x: Expr, d: int) -> tuple[Sum, Sum]:
+    """``x == d * whole + rest`` with every coefficient of ``rest`` not divisible by ``d``."""
+    total = as_sum(x)
+    whole = Sum(tuple((a, c // d) for a, c in total.terms if c % d == 0), total.constant // d)
+    rest = Sum(tuple((a, c) for a, c in total.terms if c % d), total.constant % d)
+    return whole, rest
+
+
+def _quotient(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
+    if d == 1:
+        return x
+    whole, rest = _split(x, d)
+    low, high = interval(rest.expr(), ranges)
+    if math.isfinite(low) and math.isfinite(high) and low // d == high // d:
+        return whole.plus(Sum((), int(low // d))).expr()
+    if isinstance(x, Apply) and x.fn == "floordiv" and isinstance(x.args[1], Const):
+        return simplify_index(apply("floordiv", x.args[0], const(d * x.args[1].value)), ranges) or (  # type: ignore[arg-type]
+            apply("floordiv", x.args[0], const(d * x.args[1].value))
+        )
+    common = math.gcd(d, *(c for _, c in rest.terms)) if rest.terms else 1
+    if common > 1:
+        smaller = Sum(tuple((a, c // common) for a, c in rest.terms), rest.constant // common).expr()
+        quotient = apply("floordiv", smaller, const(d // common))
+        inner = simplify_index(quotient, ranges) or quotient  # type: ignore[arg-type]
+        return whole.plus(as_sum(inner)).expr()
+    if whole.terms or whole.constant:
+        return whole.plus(as_sum(apply("floordiv", rest.expr(), const(d)))).expr()
+    return None
+
+
+def _remainder(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
+    if d == 1:
+        return const(0)
+    whole, rest = _split(x, d)
+    low, high = interval(rest.expr(), ranges)
+    if math.isfinite(low) and math.isfinite(high) and low // d == high // d:
+        return rest.plus(Sum((), -int(low // d) * d)).expr()
+    if whole.terms or whole.constant:
+        return apply("mod", rest.expr(), const(d))
+    return None
+
+
+def _merge_remainders(total: Sum) -> Sum:
+    """``c * d * (x // d) + c * (x % d) -> c * x``."""
+    for atom, c in total.terms:
+        if isinstance(atom, Apply) and atom.fn == "mod" and isinstance(atom.args[1], Const):
+            x, d = atom.args[0], atom.args[1].value
+            quotient = apply("floordiv", x, atom.args[1])
+            for other, factor in total.terms:
+                if other is quotient and factor == c * d:
+                    rest = tuple((a, k) for a, k in total.terms if a is not atom and a is not other)
+                    return _merge_remainders(Sum(rest, total.constant).plus(as_sum(x).scaled(c)))
+    return total

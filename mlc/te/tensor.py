@@ -1,0 +1,139 @@
+"""Tensors and the operations that make them: the nodes of every graph.
+
+::
+
+    Tensor(shape, dtype, op, index)     result number `index` of an operation
+    Operation = Placeholder             an input
+              | Constant(array)         an array captured from the user's closure
+              | Compute(axes, body)     one expression per element and per output
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+import numpy as np
+
+from ..dtypes import DType
+from ..errors import ArgumentError, BoundsError, ShapeError, SourceLocation
+from ..ir.expr import Axis, Expr, Load, Reduce, as_expr, load
+from ..ir.rewrite import loads_of
+
+
+@dataclass(frozen=True, eq=False)
+class Placeholder:
+    """An input. ``strides`` (in elements) and ``aligned`` describe the array that will be passed."""
+
+    strides: tuple[int, ...] | None = None
+    aligned: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A captured array; kernels read it in place, so it must not change."""
+
+    array: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Compute:
+    """``body[i]`` is the element of output i at the point ``axes``.
+
+    Either no body has a Reduce, or each *is* a Reduce, over the same combiner, values and axes.
+    ``op`` and ``params`` say which declaration it came from, for printing and for graph rules.
+    """
+
+    axes: tuple[Axis, ...]
+    body: tuple[Expr, ...]
+    op: str = "compute"
+    params: tuple[tuple[str, Any], ...] = ()
+    location: SourceLocation | None = None
+    inputs: tuple[Tensor, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found: dict[Tensor, None] = {}
+        for part in self.body:
+            found.update(dict.fromkeys(node.source for node in loads_of(part)))
+        object.__setattr__(self, "inputs", tuple(found))
+
+    @property
+    def reduction(self) -> Reduce | None:
+        """The Reduce at the root, if there is one."""
+        root = self.body[0]
+        return root if isinstance(root, Reduce) else None
+
+
+Operation = Union[Placeholder, Constant, Compute]
+
+
+class Tensor:
+    """An array to be: ``shape``, ``dtype`` and the operation that makes it. Index it inside te.compute."""
+
+    __slots__ = ("__weakref__", "dtype", "index", "name", "op", "shape")
+    __array_ufunc__ = None
+
+    def __init__(
+        self, name: str, shape: tuple[int, ...], dtype: DType, op: Operation, index: int = 0
+    ) -> None:
+        self.name = name
+        self.shape = shape
+        self.dtype = dtype
+        self.op = op
+        self.index = index
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        total = 1
+        for extent in self.shape:
+            total *= extent
+        return total
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors this one is computed from."""
+        return self.op.inputs if isinstance(self.op, Compute) else ()
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.dtype}{list(self.shape)}"
+
+    def __getitem__(self, indices: Any) -> Expr:
+        items = indices if isinstance(indices, tuple) else (indices,)
+        if len(items) != self.ndim:
+            raise ShapeError(
+                f"{self.name} has {self.ndim} dimensions {self.shape} but was indexed "
+                f"with {len(items)}; give one index per dimension"
+            )
+        exprs = tuple(as_expr(item) for item in items)
+        for axis, (item, extent) in enumerate(zip(exprs, self.shape, strict=True)):
+            if item.dtype.is_float:
+                raise ArgumentError(
+                    f"index {axis} of {self.name} is {item.dtype}; indices must be integers: "
+                    f"use .astype('int64')"
+                )
+            value = getattr(item, "value", None)
+            if isinstance(value, int) and not 0 <= value < extent:
+                raise BoundsError(
+                    f"index {value} is out of bounds for axis {axis} of {self.name} with size "
+                    f"{extent}; te indices do not wrap, count from 0"
+                )
+        return load(self, tuple(e if e.dtype.name == "int64" else e.astype("int64") for e in exprs))
+
+    def __mlc_element__(self) -> Expr:
+        """A 0-d tensor stands for its only element inside an expression."""
+        if self.shape:
+            raise ArgumentError(
+                f"{self.name} has shape {self.shape}; inside te.compute index it: {self.name}[i, ...]"
+            )
+        return load(self, ())
+
+
+def load_source(node: Load) -> Tensor:
+    """The te tensor that ``node`` reads."""
+    assert isinstance(node.source, Tensor)
+    return node.source
