@@ -1,0 +1,1 @@
+"""What turns a lowered tensor program into something that runs."""

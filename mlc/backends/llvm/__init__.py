@@ -1,0 +1,1 @@
+"""Native code through LLVM: what the processor can do, code generation, object files."""

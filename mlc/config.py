@@ -1,0 +1,239 @@
+"""Every setting of `mlc`, declared once; the only file that reads the environment.
+
+``mlc.config.debug = True`` sets one for the process (``del mlc.config.debug`` undoes it), ``with
+mlc.config.override(debug=True):`` for the code inside, in its own thread or task only, and the
+environment variable for a run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Generic, TypeVar, overload
+
+from mlc.errors import ArgumentError
+
+T = TypeVar("T")
+
+_overrides: ContextVar[Mapping[str, Any]] = ContextVar("mlc_config_overrides")
+_NONE: Mapping[str, Any] = {}
+
+
+class Setting(Generic[T]):
+    """One setting: how a value is checked, what holds when nobody sets it, and where to set it.
+
+    ``parse`` takes a Python value or the text of an environment variable and returns the checked
+    value; it raises ValueError with what was expected. The first set variable of ``env`` counts.
+    """
+
+    def __init__(
+        self,
+        parse: Callable[[Any], T],
+        default: Callable[[], T],
+        *,
+        env: tuple[str, ...],
+        doc: str,
+    ) -> None:
+        self.parse = parse
+        self.default = default
+        self.env = env
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, config: None, owner: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, config: Config, owner: type) -> T: ...
+
+    def __get__(self, config: Config | None, owner: type) -> Setting[T] | T:
+        if config is None:
+            return self
+        override = _overrides.get(_NONE)
+        values = override if self.name in override else config._values
+        if self.name not in values:
+            config._values[self.name] = self.initial()
+        value: T = values[self.name]
+        return value
+
+    def __set__(self, config: Config, value: object) -> None:
+        config._values[self.name] = self.check(value, f"mlc.config.{self.name}")
+
+    def __delete__(self, config: Config) -> None:
+        """Forget what was set: the environment, read again, or the default holds."""
+        config._values.pop(self.name, None)
+
+    def check(self, value: object, source: str) -> T:
+        """The value as the setting keeps it; ArgumentError names ``source`` when it is wrong."""
+        try:
+            return self.parse(value)
+        except (ValueError, TypeError) as error:
+            raise ArgumentError(f"{source} is {value!r}, but {error}.") from None
+
+    def initial(self) -> T:
+        """The value from the environment, or the default."""
+        for variable in self.env:
+            text = os.environ.get(variable, "").strip()
+            if text and not variable.startswith("MLC_"):
+                # A neighbour's variable may say things that only the neighbour understands.
+                try:
+                    return self.parse(text)
+                except ValueError:
+                    continue
+            if text:
+                return self.check(text, f"the environment variable {variable}")
+        return self.default()
+
+
+def _flag(value: object) -> bool:
+    match value:
+        case bool():
+            return value
+        case 0 | 1:
+            return bool(value)
+        case str() if value.lower() in ("1", "true", "yes", "on"):
+            return True
+        case str() if value.lower() in ("0", "false", "no", "off"):
+            return False
+    raise ValueError("a flag is 1 or 0 (or true/false, yes/no, on/off)")
+
+
+def _thread_count(value: Any) -> int | None:
+    if value is None:
+        return None
+    expected = "a number of threads is a whole number from 1 to 1024"
+    if isinstance(value, bool | float):
+        raise ValueError(expected)
+    try:
+        # OMP_NUM_THREADS may be a list, one number per nesting level.
+        count = int(value.split(",")[0]) if isinstance(value, str) else int(value)
+    except (ValueError, TypeError):
+        raise ValueError(expected) from None
+    if not 1 <= count <= 1024:
+        raise ValueError(expected)
+    return count
+
+
+def _folder(value: Any) -> Path:
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        raise ValueError("a folder is a path such as '~/.cache/mlc'")
+    return Path(value).expanduser()
+
+
+def _byte_count(value: Any) -> int:
+    expected = "a size is a number of bytes, or text such as '512M' or '2G'"
+    if isinstance(value, bool):
+        raise ValueError(expected)
+    factor = 1
+    if isinstance(value, str):
+        text = value.strip().upper().removesuffix("B").removesuffix("I")
+        units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+        if text and text[-1] in units:
+            factor, text = units[text[-1]], text[:-1]
+        value = text
+    try:
+        count = int(value) * factor
+    except (ValueError, TypeError):
+        raise ValueError(expected) from None
+    if count < 0:
+        raise ValueError(expected)
+    return count
+
+
+def _user_cache_dir() -> Path:
+    """The platform's folder for caches; the same rule as platformdirs, without its import time."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+        return Path(base).expanduser() / "mlc" / "Cache"
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/mlc").expanduser()
+    xdg = os.environ.get("XDG_CACHE_HOME", "")
+    base = xdg if os.path.isabs(xdg) else "~/.cache"
+    return Path(base).expanduser() / "mlc"
+
+
+class Config:
+    """The settings as attributes; ``repr`` lists them with their values and variables."""
+
+    _values: dict[str, Any]
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "_values", {})
+
+    debug = Setting(
+        _flag,
+        lambda: False,
+        env=("MLC_DEBUG",),
+        doc="Compile bounds checks that raise with the index, the buffer and the line.",
+    )
+    num_threads = Setting(
+        _thread_count,
+        lambda: None,
+        env=("MLC_NUM_THREADS", "OMP_NUM_THREADS"),
+        doc="Threads of a parallel kernel; None: as many as affinity and the CPU quota allow.",
+    )
+    cache = Setting(
+        _flag,
+        lambda: True,
+        env=("MLC_CACHE",),
+        doc="Keep compiled kernels on disk and reuse them in later processes.",
+    )
+    cache_dir = Setting(
+        _folder,
+        _user_cache_dir,
+        env=("MLC_CACHE_DIR",),
+        doc="Folder of the disk cache. It holds code that will be run: keep it private.",
+    )
+    cache_limit = Setting(
+        _byte_count,
+        lambda: 1 << 30,
+        env=("MLC_CACHE_LIMIT",),
+        doc="Size in bytes above which the least recently used cache entries are removed.",
+    )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        _setting(name).__set__(self, value)
+
+    @contextmanager
+    def override(self, **values: object) -> Iterator[Config]:
+        """Settings that hold inside the ``with`` block, in this thread or task only."""
+        checked = {
+            name: _setting(name).check(value, f"mlc.config.{name}")
+            for name, value in values.items()
+        }
+        token = _overrides.set({**_overrides.get(_NONE), **checked})
+        try:
+            yield self
+        finally:
+            _overrides.reset(token)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  {name} = {getattr(self, name)!r}  # {' or '.join(s.env)}: {s.__doc__}"
+            for name, s in settings().items()
+        ]
+        return "\n".join(["mlc.config:", *lines])
+
+
+def settings() -> dict[str, Setting[Any]]:
+    """All settings by name, in the order of their declaration."""
+    return {name: s for name, s in vars(Config).items() if isinstance(s, Setting)}
+
+
+def _setting(name: str) -> Setting[Any]:
+    found = settings()
+    if name in found:
+        return found[name]
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, found, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else f" The settings are {', '.join(found)}."
+    raise ArgumentError(f"mlc.config has no setting {name!r}.{hint}")
+
+
+config = Config()
