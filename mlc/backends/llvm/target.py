@@ -1,0 +1,274 @@
+"""What the processor can do, found without importing LLVM where /proc tells it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+# The flags of /proc/cpuinfo that matter to generated code, with LLVM's name for each. Flags that
+# need operating system state (AMX) or that kernels never use (AES, SHA, ...) are left out, so that
+# a cached kernel is refused only by a machine that really cannot run it.
+_X86_FEATURES = {
+    "pni": "sse3",
+    "ssse3": "ssse3",
+    "sse4_1": "sse4.1",
+    "sse4_2": "sse4.2",
+    "cx16": "cx16",
+    "popcnt": "popcnt",
+    "movbe": "movbe",
+    "abm": "lzcnt",
+    "bmi1": "bmi",
+    "bmi2": "bmi2",
+    "avx": "avx",
+    "f16c": "f16c",
+    "fma": "fma",
+    "avx2": "avx2",
+    "avx_vnni": "avxvnni",
+    "avx512f": "avx512f",
+    "avx512cd": "avx512cd",
+    "avx512bw": "avx512bw",
+    "avx512dq": "avx512dq",
+    "avx512vl": "avx512vl",
+    "avx512_vnni": "avx512vnni",
+    "avx512_bf16": "avx512bf16",
+    "avx512_fp16": "avx512fp16",
+    "avx512vbmi": "avx512vbmi",
+    "avx512_vbmi2": "avx512vbmi2",
+}
+_ARM_FEATURES = {
+    "asimd": "neon",
+    "asimdhp": "fullfp16",
+    "asimddp": "dotprod",
+    "atomics": "lse",
+    "asimdfhm": "fp16fml",
+    "bf16": "bf16",
+    "i8mm": "i8mm",
+}
+# x86-64's levels: the names LLVM has for sets of features, highest first.
+_X86_LEVELS = (
+    ("x86-64-v4", {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"}),
+    ("x86-64-v3", {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}),
+    ("x86-64-v2", {"cx16", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3"}),
+)
+# Scheduling models, by vendor, family and model. Only speed depends on this table.
+_INTEL_MODELS = {
+    **dict.fromkeys((60, 63, 69, 70), "haswell"),
+    **dict.fromkeys((61, 71, 79, 86), "broadwell"),
+    **dict.fromkeys((78, 94, 142, 158, 165, 166), "skylake"),
+    **dict.fromkeys((106, 108), "icelake-server"),
+    **dict.fromkeys((125, 126), "icelake-client"),
+    **dict.fromkeys((140, 141), "tigerlake"),
+    **dict.fromkeys((143, 207), "sapphirerapids"),
+    **dict.fromkeys((151, 154, 183, 186, 191), "alderlake"),
+    **dict.fromkeys((173, 174), "graniterapids"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A processor as the code generator sees it.
+
+    ``cpu`` names a baseline and ``features`` lists what the processor has beyond it, LLVM's way
+    (``+avx2,+fma``); ``tune_cpu`` picks only a scheduling model. Sizes are in bytes, of one core.
+    """
+
+    triple: str
+    cpu: str
+    features: str
+    tune_cpu: str
+    vector_bits: int
+    vector_registers: int
+    has_fma: bool
+    has_f16c: bool
+    has_bf16: bool
+    has_vnni: bool
+    l1_bytes: int = 32 << 10
+    l2_bytes: int = 512 << 10
+    l3_bytes: int = 8 << 20
+
+    @property
+    def arch(self) -> str:
+        """The first part of the triple: ``x86_64``, ``aarch64``, ..."""
+        return self.triple.partition("-")[0]
+
+    @property
+    def is_elf(self) -> bool:
+        """Whether object files for it are ELF, which our own loader reads."""
+        return not re.search(r"darwin|macos|windows|wasm", self.triple)
+
+    def lanes(self, itemsize: int) -> int:
+        """Elements of ``itemsize`` bytes in one vector register."""
+        return max(self.vector_bits // (8 * itemsize), 1)
+
+    def attributes(self) -> str:
+        """The attributes that every generated LLVM function needs, as text for its definition."""
+        parts = [f'"target-cpu"="{self.cpu}"', f'"target-features"="{self.features}"']
+        if self.tune_cpu:
+            parts.append(f'"tune-cpu"="{self.tune_cpu}"')
+        return " ".join(parts)
+
+    def key(self) -> str:
+        """Text for cache keys: the instruction set alone, no tuning and no cache sizes."""
+        real = sorted(f for f in self.features.split(",") if f.startswith("+"))
+        return f"{self.triple} {self.cpu} {self.vector_bits} {','.join(real)}"
+
+
+@functools.cache
+def host_target() -> Target:
+    """The processor this process runs on."""
+    machine = os.uname().machine if sys.platform == "linux" else ""
+    l1, l2, l3 = _cache_sizes()
+    if machine in ("x86_64", "aarch64"):
+        info = parse_cpuinfo(_first_processor(Path("/proc/cpuinfo")))
+        if machine == "aarch64":
+            return arm_target(info, l1, l2, l3)
+        return x86_target(info, l1, l2, l3)
+    return _llvm_host_target(l1, l2, l3)
+
+
+def parse_cpuinfo(text: str) -> dict[str, str]:
+    """The fields of one block of /proc/cpuinfo."""
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs if value}
+
+
+def x86_target(
+    info: dict[str, str], l1: int = 32 << 10, l2: int = 512 << 10, l3: int = 8 << 20
+) -> Target:
+    """The target for the fields of /proc/cpuinfo of an x86-64 Linux machine."""
+    flags = set(info.get("flags", "").split())
+    features = {llvm for flag, llvm in _X86_FEATURES.items() if flag in flags}
+    return _x86_from_features(
+        "x86_64-unknown-linux-gnu", features, _x86_tuning(info, features), (l1, l2, l3)
+    )
+
+
+def _x86_from_features(
+    triple: str, features: set[str], tune: str, caches: tuple[int, int, int]
+) -> Target:
+    # Kernels with 512-bit vectors also use byte, doubleword and 256-bit forms: all or nothing.
+    wide = {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= features
+    if not wide:
+        features = {f for f in features if not f.startswith("avx512")}
+    cpu = next((name for name, need in _X86_LEVELS if need <= features), "x86-64")
+    text = ",".join(f"+{f}" for f in sorted(features))
+    if wide:
+        # The level's own tuning would cut 512-bit vectors in two.
+        text += ",-prefer-256-bit"
+    return Target(
+        triple=triple,
+        cpu=cpu,
+        features=text,
+        tune_cpu=tune,
+        vector_bits=512 if wide else 256 if "avx2" in features else 128,
+        vector_registers=32 if wide else 16,
+        has_fma="fma" in features,
+        has_f16c="f16c" in features,
+        has_bf16="avx512bf16" in features,
+        has_vnni=bool({"avx512vnni", "avxvnni"} & features),
+        l1_bytes=caches[0],
+        l2_bytes=caches[1],
+        l3_bytes=caches[2],
+    )
+
+
+def arm_target(
+    info: dict[str, str], l1: int = 64 << 10, l2: int = 512 << 10, l3: int = 8 << 20
+) -> Target:
+    """The target for the fields of /proc/cpuinfo of a 64-bit Arm Linux machine (NEON only)."""
+    flags = set(info.get("Features", "").split())
+    features = sorted({llvm for flag, llvm in _ARM_FEATURES.items() if flag in flags})
+    return Target(
+        triple="aarch64-unknown-linux-gnu",
+        cpu="generic",
+        features=",".join(f"+{f}" for f in features),
+        tune_cpu="",
+        vector_bits=128,
+        vector_registers=32,
+        has_fma=True,
+        has_f16c=True,
+        has_bf16="bf16" in features,
+        has_vnni="dotprod" in features,
+        l1_bytes=l1,
+        l2_bytes=l2,
+        l3_bytes=l3,
+    )
+
+
+def _x86_tuning(info: dict[str, str], features: set[str]) -> str:
+    try:
+        family, model = int(info["cpu family"]), int(info["model"])
+    except (KeyError, ValueError):
+        return ""
+    vendor = info.get("vendor_id", "")
+    if vendor == "GenuineIntel" and family == 6:
+        if model == 85:
+            newer = "cascadelake" if "avx512vnni" in features else "skylake-avx512"
+            return "cooperlake" if "avx512bf16" in features else newer
+        return _INTEL_MODELS.get(model, "")
+    if vendor == "AuthenticAMD":
+        old = "znver2" if model >= 0x30 else "znver1"
+        middle = "znver4" if "avx512f" in features else "znver3"
+        return {23: old, 25: middle, 26: "znver5"}.get(family, "")
+    return ""
+
+
+def _first_processor(path: Path) -> str:
+    # The file repeats itself for every core: on big machines it takes milliseconds to read.
+    lines: list[str] = []
+    with path.open(encoding="ascii", errors="replace") as file:
+        for line in file:
+            if not line.strip() and lines:
+                break
+            lines.append(line)
+    return "".join(lines)
+
+
+def _cache_sizes() -> tuple[int, int, int]:
+    """Data cache sizes of levels 1 to 3; common values where the system does not tell."""
+    sizes = {1: 32 << 10, 2: 512 << 10, 3: 8 << 20}
+    for index in range(5):
+        folder = Path(f"/sys/devices/system/cpu/cpu0/cache/index{index}")
+        try:
+            if (folder / "type").read_text().strip() == "Instruction":
+                continue
+            level = int((folder / "level").read_text())
+            text = (folder / "size").read_text().strip()
+            unit = {"K": 1 << 10, "M": 1 << 20}.get(text[-1], 1)
+            sizes[level] = int(text.rstrip("KM")) * unit
+        except (OSError, ValueError):
+            continue
+    return sizes[1], sizes[2], sizes[3]
+
+
+def _llvm_host_target(l1: int, l2: int, l3: int) -> Target:
+    """The host as LLVM sees it, where there is no /proc/cpuinfo we can read."""
+    import llvmlite.binding as llvm
+
+    triple = llvm.get_process_triple()
+    features = {name for name, on in llvm.get_host_cpu_features().items() if on}
+    tune = llvm.get_host_cpu_name()
+    if triple.startswith("x86_64"):
+        known = set(_X86_FEATURES.values())
+        return _x86_from_features(triple, features & known, tune, (l1, l2, l3))
+    known = set(_ARM_FEATURES.values()) if triple.startswith(("aarch64", "arm64")) else set()
+    kept = sorted(features & known)
+    return Target(
+        triple=triple,
+        cpu="generic",
+        features=",".join(f"+{f}" for f in kept),
+        tune_cpu=tune if known else "",
+        vector_bits=128,
+        vector_registers=32,
+        has_fma=bool(known),
+        has_f16c=bool(known),
+        has_bf16="bf16" in kept,
+        has_vnni="dotprod" in kept,
+        l1_bytes=l1,
+        l2_bytes=l2,
+        l3_bytes=l3,
+    )
