@@ -1,0 +1,142 @@
+"""The table of cases. A new case is one line here, and a function beside its likes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import functions as f
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One function on inputs of given shapes (float32, standard normal, seeded).
+
+    ``flops`` counts additions and multiplications, transcendental functions as one; bytes are those
+    of the inputs and of the result, each moved once. ``depth`` is the longest reduction, which sets
+    how much rounding is granted; weights are drawn smaller by its square root.
+    """
+
+    name: str
+    group: str
+    function: Callable[..., Any]
+    shapes: tuple[Shape, ...]
+    flops: int = 0
+    depth: int = 1
+
+    def inputs(self) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(0)
+        arrays = [rng.standard_normal(shape, dtype=np.float32) for shape in self.shapes]
+        if self.group in ("contractions", "models"):
+            arrays[1:] = [array * np.float32(self.depth**-0.5) for array in arrays[1:]]
+        return tuple(arrays)
+
+
+def _elementwise() -> list[Case]:
+    table: list[tuple[str, Callable[..., Any], int, int]] = [
+        ("chain8", f.chain, 2, 8),
+        ("chain8 exp tanh", f.chain_math, 2, 8),
+        ("gelu tanh", f.gelu_tanh, 1, 8),
+    ]
+    sizes = {"1e4": 10_000, "1e6": 1_000_000, "1e7": 10_000_000}
+    cases = [
+        Case(f"{name} {label}", "elementwise", function, ((n,),) * inputs, flops * n)
+        for name, function, inputs, flops in table
+        for label, n in sizes.items()
+        if name != "gelu tanh" or label == "1e6"
+    ]
+    return [
+        *cases,
+        Case("add broadcast row 1024", "elementwise", f.add, ((1024, 1024), (1024,)), 1 << 20),
+        Case("add broadcast outer 1024", "elementwise", f.add, ((1024, 1), (1, 1024)), 1 << 20),
+        Case("transpose 1024", "elementwise", f.transpose, ((1024, 1024),)),
+        Case("transpose 4096", "elementwise", f.transpose, ((4096, 4096),)),
+        Case("stencil 1024", "elementwise", f.stencil, ((1024, 1024),), 5 << 20),
+    ]
+
+
+def _rows() -> list[Case]:
+    n, square = 1024, (1024, 1024)
+    return [
+        Case("softmax 1024", "rows", f.softmax, (square,), 4 * n * n, n),
+        Case("softmax 32x50257", "rows", f.softmax, ((32, 50257),), 4 * 32 * 50257, 50257),
+        Case("layer norm 1024", "rows", f.layer_norm, (square, (n,), (n,)), 7 * n * n, n),
+        Case(
+            "layer norm 1024x768",
+            "rows",
+            f.layer_norm,
+            ((n, 768), (768,), (768,)),
+            7 * n * 768,
+            768,
+        ),
+        Case(
+            "rms norm 1024x768", "rows", f.rms_norm, ((n, 768),) * 2 + ((768,),), 5 * n * 768, 768
+        ),
+        Case("argmax 1024", "rows", f.argmax, (square,)),
+    ]
+
+
+def _reductions() -> list[Case]:
+    cases = []
+    for n in (1024, 4096):
+        for name, flops in (("sum", 1), ("mean", 1), ("max", 1), ("var", 4)):
+            for axis in (0, 1, None):
+                function = f.reduction(name, axis)
+                depth = n if axis is not None else n * n
+                label = f"{name} axis={axis} {n}"
+                cases.append(Case(label, "reductions", function, ((n, n),), flops * n * n, depth))
+    return cases
+
+
+def _contractions() -> list[Case]:
+    sizes = [(n, n, n) for n in (16, 32, 64, 128, 256, 512, 1024)]
+    sizes += [(1, 1024, 1024), (4, 1024, 1024), (1024, 1024, 8), (1024, 16, 1024)]
+    cases = [
+        Case(f"matmul {m}x{k}x{n}", "contractions", f.matmul, ((m, k), (k, n)), 2 * m * k * n, k)
+        for m, k, n in sizes
+    ]
+    for m, k, n in ((128, 128, 128), (512, 784, 128), (1024, 1024, 1024)):
+        name = f"relu(x@w+b) {m}x{k}x{n}"
+        shapes = ((m, k), (k, n), (n,))
+        cases.append(Case(name, "contractions", f.dense_relu, shapes, 2 * m * k * n, k))
+    image, kernel = (64, 58, 58), (64, 64, 3, 3)
+    flops = 2 * 64 * 56 * 56 * 64 * 9
+    cases.append(Case("conv2d 64x58x58 3x3", "contractions", f.conv2d, (image, kernel), flops, 576))
+    points = ((256, 64), (256, 64))
+    flops = 3 * 256 * 256 * 64
+    cases.append(Case("distances 256x256x64", "contractions", f.distances, points, flops, 64))
+    return cases
+
+
+def _models() -> list[Case]:
+    weights = ((784, 128), (128,), (128, 10), (10,))
+    cases = [
+        Case(f"mlp 784-128-10 b{b}", "models", f.mlp, ((b, 784), *weights), 203_264 * b, 784)
+        for b in (1, 64, 1024)
+    ]
+    heads = ((12, 128, 64),) * 3
+    cases.append(
+        Case("attention h12 s128", "models", f.attention, heads, 4 * 12 * 128**2 * 64, 128)
+    )
+    return cases
+
+
+CASES: tuple[Case, ...] = (
+    *_elementwise(),
+    *_rows(),
+    *_reductions(),
+    *_contractions(),
+    *_models(),
+)
+
+
+def selected(words: list[str]) -> list[Case]:
+    """The cases whose name or group contains every part of one of ``words``; all without any."""
+    if not words:
+        return list(CASES)
+    return [case for case in CASES if any(word in f"{case.group} {case.name}" for word in words)]

@@ -1,0 +1,221 @@
+"""What this machine can do: bandwidth of the cache level that holds a case, and the FMA peak.
+
+The kernels are LLVM IR with explicit vectors and no optimiser behind them, so that what is written
+is what runs. A ceiling is sampled beside the runs it judges, since a shared host changes its mind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+
+UNROLL = 8
+FMA_CHAINS = 12
+SAMPLE_SECONDS = 1e-3
+CEILING_SOURCES = ("read", "write", "copy", "stream")
+
+
+@cache
+def vector_width() -> int:
+    """Floats in the widest vector of this host."""
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 16
+    return 8 if features.get("avx") else 4
+
+
+def _memory_kernel(name: str, width: int) -> str:
+    """One pass over ``n`` floats, ``passes`` times; ``n`` is a multiple of UNROLL * width."""
+    vector = f"<{width} x float>"
+    loads, stores = name != "write", name != "read"
+    hint = ", !nontemporal !0" if name == "stream" else ""
+    body = []
+    for u in range(UNROLL):
+        body.append(f"  %at{u} = add nuw i64 %i, {u * width}")
+        value = "zeroinitializer"
+        if loads:
+            body.append(f"  %p{u} = getelementptr float, ptr %source, i64 %at{u}")
+            body.append(f"  %v{u} = load volatile {vector}, ptr %p{u}, align 64")
+            value = f"%v{u}"
+        if stores:
+            body.append(f"  %q{u} = getelementptr float, ptr %target, i64 %at{u}")
+            body.append(f"  store {vector} {value}, ptr %q{u}, align 64{hint}")
+    return f"""
+define void @{name}(ptr %source, ptr %target, i64 %n, i64 %passes) {{
+entry:
+  br label %outer
+outer:
+  %pass = phi i64 [0, %entry], [%next_pass, %done]
+  br label %inner
+inner:
+  %i = phi i64 [0, %outer], [%next, %inner]
+{chr(10).join(body)}
+  %next = add nuw i64 %i, {UNROLL * width}
+  %more = icmp ult i64 %next, %n
+  br i1 %more, label %inner, label %done
+done:
+  %next_pass = add nuw i64 %pass, 1
+  %again = icmp ult i64 %next_pass, %passes
+  br i1 %again, label %outer, label %end
+end:
+  ret void
+}}"""
+
+
+def _fma_kernel(width: int) -> str:
+    """``n`` rounds of FMA_CHAINS independent multiply-adds; the sum is stored, so none is dead."""
+    vector = f"<{width} x float>"
+    chains = range(FMA_CHAINS)
+    phis = "\n".join(f"  %a{c} = phi {vector} [%x, %entry], [%b{c}, %loop]" for c in chains)
+    steps = "\n".join(
+        f"  %b{c} = call {vector} @llvm.fma.v{width}f32({vector} %a{c}, {vector} %x, {vector} %x)"
+        for c in chains
+    )
+    sums = "\n".join(
+        f"  %s{c} = fadd {vector} %{f's{c - 1}' if c > 1 else 'b0'}, %b{c}" for c in chains if c
+    )
+    return f"""
+declare {vector} @llvm.fma.v{width}f32({vector}, {vector}, {vector})
+define void @fma(ptr %source, ptr %target, i64 %n, i64 %passes) {{
+entry:
+  %x = load {vector}, ptr %source, align 64
+  br label %loop
+loop:
+  %i = phi i64 [0, %entry], [%next, %loop]
+{phis}
+{steps}
+  %next = add nuw i64 %i, 1
+  %more = icmp ult i64 %next, %n
+  br i1 %more, label %loop, label %end
+end:
+{sums}
+  store {vector} %s{FMA_CHAINS - 1}, ptr %target, align 64
+  ret void
+}}"""
+
+
+def _compile() -> tuple[object, dict[str, ctypes._FuncPointer]]:
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(),
+        features=binding.get_host_cpu_features().flatten(),
+        opt=2,
+    )
+    width = vector_width()
+    texts = [_memory_kernel(name, width) for name in CEILING_SOURCES]
+    text = "\n".join([*texts, _fma_kernel(width), "!0 = !{i32 1}"])
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(text), machine)
+    engine.finalize_object()
+    signature = ctypes.CFUNCTYPE(
+        None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+    )
+    names = (*CEILING_SOURCES, "fma")
+    return engine, {name: signature(engine.get_function_address(name)) for name in names}
+
+
+@cache
+def _kernels() -> tuple[object, dict[str, ctypes._FuncPointer]]:
+    return _compile()
+
+
+def aligned(nbytes: int) -> np.ndarray:
+    """Float32 zeros on a page boundary, written: untouched pages are all the same cached one."""
+    raw = np.full(nbytes + 4096, 0, np.uint8)
+    start = -raw.ctypes.data % 4096
+    return raw[start : start + nbytes].view(np.float32)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What one run must move and compute at least, and how much memory it touches."""
+
+    read: int
+    written: int
+    flops: int
+
+    @property
+    def footprint(self) -> int:
+        return self.read + self.written
+
+
+class Ceiling:
+    """Samples the least time that ``traffic`` takes on ``threads`` threads, in seconds."""
+
+    def __init__(self, traffic: Traffic, threads: int = 1) -> None:
+        self.traffic, self.threads = traffic, threads
+        self.engine, self.kernels = _kernels()
+        step = UNROLL * vector_width() * 4
+        share = max(traffic.footprint // threads, step)
+        self.whole = max(share // step, 1) * step
+        self.half = max(share // 2 // step, 1) * step
+        self.buffers = [(aligned(self.whole), aligned(self.whole)) for _ in range(threads)]
+
+    @cached_property
+    def pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads)
+
+    def _run(self, name: str, n: int, passes: int) -> float:
+        """Wall seconds of the kernel on every thread at once."""
+        kernel = self.kernels[name]
+        pointers = [(a.ctypes.data, b.ctypes.data) for a, b in self.buffers]
+        start = time.perf_counter()
+        if self.threads == 1:
+            kernel(*pointers[0], n, passes)
+        else:
+            list(self.pool.map(lambda pair: kernel(*pair, n, passes), pointers))
+        return time.perf_counter() - start
+
+    def rate(self, name: str) -> float:
+        """Bytes a second (flops a second for ``"fma"``), measured now."""
+        if name == "fma":
+            rounds = 40_000
+            work = 2 * FMA_CHAINS * vector_width() * rounds * self.threads
+            return work / self._run("fma", rounds, 1)
+        nbytes = self.half if name in ("copy", "stream") else self.whole
+        moved = nbytes * self.threads * (2 if name in ("copy", "stream") else 1)
+        passes = max(int(SAMPLE_SECONDS * self.threads * 20e9 * self.threads / moved), 1)
+        return moved * passes / self._run(name, nbytes // 4, passes)
+
+    def sample(self) -> float:
+        """The time of the slower of the two: moving the bytes, or doing the arithmetic."""
+        both = min(self.traffic.read, self.traffic.written)
+        seconds = 0.0
+        if both:
+            # Stores that pass the caches by help only where the caches do not hold the case.
+            names = ("copy", "stream") if self.traffic.footprint > 1 << 21 else ("copy",)
+            seconds += 2 * both / max(self.rate(name) for name in names)
+        if self.traffic.read > both:
+            seconds += (self.traffic.read - both) / self.rate("read")
+        if self.traffic.written > both:
+            seconds += (self.traffic.written - both) / self.rate("write")
+        if self.traffic.flops:
+            seconds = max(seconds, self.traffic.flops / self.rate("fma"))
+        return seconds
+
+
+def main(threads: int = 1) -> None:
+    """Print the bandwidth by size, and the peak."""
+    print(f"{threads} thread(s), vectors of {vector_width()} floats")
+    peak = Ceiling(Traffic(4096, 0, 1), threads)
+    print(f"fma {max(peak.rate('fma') for _ in range(20)) / 1e9:8.1f} GFLOP/s")
+    print(f"{'bytes':>10} " + " ".join(f"{name:>8}" for name in CEILING_SOURCES) + "   GB/s")
+    for power in (14, 15, 17, 19, 20, 22, 24, 26, 28):
+        ceiling = Ceiling(Traffic(1 << power, 0, 0), threads)
+        rates = [max(ceiling.rate(name) for _ in range(9)) / 1e9 for name in CEILING_SOURCES]
+        print(f"{1 << power:>10} " + " ".join(f"{rate:8.1f}" for rate in rates))
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)

@@ -1,0 +1,120 @@
+"""The functions that are timed, written as anybody would write them in plain NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def add(a: Any, b: Any) -> Any:
+    return a + b
+
+
+def chain(x: Any, y: Any) -> Any:
+    """Eight operations, each a pass over memory for NumPy."""
+    z = x * y + x
+    z = z * 0.5 - y
+    z = np.minimum(np.maximum(z, 0.0), x)
+    return z * z + 1.0
+
+
+def chain_math(x: Any, y: Any) -> Any:
+    """Eight operations, two of them transcendental."""
+    return np.exp(-x * x) * np.tanh(y) + 0.5 * x - y
+
+
+def gelu_tanh(x: Any) -> Any:
+    return 0.5 * x * (1.0 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x)))
+
+
+def softmax(x: Any) -> Any:
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def layer_norm(x: Any, gain: Any, bias: Any) -> Any:
+    centred = x - np.mean(x, axis=-1, keepdims=True)
+    variance = np.mean(centred * centred, axis=-1, keepdims=True)
+    return centred / np.sqrt(variance + 1e-5) * gain + bias
+
+
+def rms_norm(x: Any, residual: Any, gain: Any) -> Any:
+    y = x + residual
+    return y / np.sqrt(np.mean(y * y, axis=-1, keepdims=True) + 1e-6) * gain
+
+
+def attention(q: Any, k: Any, v: Any) -> Any:
+    scores = q @ np.swapaxes(k, -1, -2) * (1.0 / q.shape[-1] ** 0.5)
+    return softmax(scores) @ v
+
+
+def matmul(a: Any, b: Any) -> Any:
+    return a @ b
+
+
+def dense_relu(x: Any, w: Any, b: Any) -> Any:
+    return np.maximum(x @ w + b, 0.0)
+
+
+def mlp(x: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
+    return softmax(np.maximum(x @ w1 + b1, 0.0) @ w2 + b2)
+
+
+def conv2d(x: Any, w: Any) -> Any:
+    """Channels first, stride 1, no padding: one contraction over channels for each kernel tap."""
+    height, width = x.shape[1] - w.shape[2] + 1, x.shape[2] - w.shape[3] + 1
+    taps = [(i, j) for i in range(w.shape[2]) for j in range(w.shape[3])]
+    return sum(
+        np.tensordot(w[:, :, i, j], x[:, i : i + height, j : j + width], axes=1) for i, j in taps
+    )
+
+
+def stencil(x: Any) -> Any:
+    """Jacobi's five points."""
+    return 0.2 * (x[1:-1, 1:-1] + x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:])
+
+
+def transpose(x: Any) -> Any:
+    return np.ascontiguousarray(x.T)
+
+
+def reduction(name: str, axis: int | None) -> Any:
+    """``np.<name>(x, axis=axis)`` as a function of one argument."""
+    reduce = getattr(np, name)
+
+    def function(x: Any) -> Any:
+        return reduce(x, axis=axis)
+
+    return function
+
+
+def argmax(x: Any) -> Any:
+    return np.argmax(x, axis=1)
+
+
+def distances(x: Any, y: Any) -> Any:
+    difference = x[:, None, :] - y[None, :, :]
+    return np.sqrt(np.sum(difference * difference, axis=-1))
+
+
+def operators(count: int) -> Any:
+    """A function of ``count`` operators that no rewrite can shorten; elementwise and row sums."""
+
+    def function(x: Any) -> Any:
+        y = x
+        for step in range(count):
+            match step % 5:
+                case 0:
+                    y = y * (1.0 + step / 64)
+                case 1:
+                    y = y + x
+                case 2:
+                    y = np.maximum(y, -float(step))
+                case 3:
+                    y = y - np.max(y, axis=-1, keepdims=True)
+                case 4:
+                    y = np.tanh(y)
+        return y
+
+    return function

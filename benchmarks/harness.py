@@ -1,0 +1,164 @@
+"""Interleaved timing: each contender is checked, then runs in every round, in a rotated order.
+
+A ratio is the median over rounds of the two times of one round, so that a host that slows down for
+a while slows both sides.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .cases import Case
+from .ceilings import Ceiling, Traffic
+from .peers import PEERS
+
+BATCH_SECONDS = 2e-3
+LIMIT = "limit"
+
+
+@dataclass
+class Series:
+    """The seconds per call that one contender took, round by round."""
+
+    seconds: list[float] = field(default_factory=list)
+    error: float | None = None  # of the result, in units of the rounding that is granted
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> float:
+        """The 90th percentile over the 10th."""
+        low, *_, high = statistics.quantiles(self.seconds, n=10)
+        return high / low
+
+    def over(self, other: Series) -> float:
+        """The median of ``self / other`` within rounds."""
+        return statistics.median(a / b for a, b in zip(self.seconds, other.seconds))
+
+
+@dataclass
+class Result:
+    """What became of one case: a series for each contender that ran, a sentence for each other."""
+
+    name: str
+    group: str
+    series: dict[str, Series]
+    failures: dict[str, str]
+
+    def ratio(self, name: str, to: str = "numpy") -> float | None:
+        """How many times faster than ``to``."""
+        if name not in self.series or to not in self.series:
+            return None
+        return self.series[to].over(self.series[name])
+
+    def share_of_limit(self, name: str) -> float | None:
+        """The part of the measured ceiling that was reached, 1.0 at best."""
+        if name not in self.series or LIMIT not in self.series:
+            return None
+        return self.series[LIMIT].over(self.series[name])
+
+
+Sampler = Callable[[], float]
+
+
+def sampler(call: Callable[[], Any]) -> Sampler:
+    """Seconds per call, over as many calls as fill BATCH_SECONDS."""
+    start = time.perf_counter()
+    call()
+    once = time.perf_counter() - start
+    number = max(int(BATCH_SECONDS / max(once, 1e-9)), 1)
+
+    def sample() -> float:
+        start = time.perf_counter()
+        for _ in range(number):
+            call()
+        return (time.perf_counter() - start) / number
+
+    return sample
+
+
+def interleave(samplers: dict[str, Sampler], seconds: float, rounds: int) -> dict[str, Series]:
+    """At least ``rounds`` rounds, more while the time lasts; the order rotates."""
+    names = list(samplers)
+    series = {name: Series() for name in names}
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        end, done = time.perf_counter() + seconds, 0
+        while done < rounds or time.perf_counter() < end:
+            first = done % len(names)
+            for name in names[first:] + names[:first]:
+                series[name].seconds.append(samplers[name]())
+            done += 1
+    finally:
+        if collecting:
+            gc.enable()
+    return series
+
+
+def reference(case: Case, args: tuple[np.ndarray, ...]) -> np.ndarray:
+    """The case in float64 NumPy."""
+    return np.asarray(case.function(*(array.astype(np.float64) for array in args)))
+
+
+def rounding_granted(case: Case, exact: np.ndarray, dtype: np.dtype[Any]) -> float:
+    """The largest error that rounding explains.
+
+    Errors of a sum of ``depth`` terms add up like a random walk; 16 stands for the few roundings
+    of each elementwise step. Both are in units of the last place of the largest result.
+    """
+    if not np.issubdtype(dtype, np.floating):
+        return 0.0
+    scale = float(np.max(np.abs(exact), initial=0.0))
+    return float(np.finfo(dtype).eps) * scale * (16 + case.depth**0.5)
+
+
+def check(case: Case, got: Any, exact: np.ndarray) -> float:
+    """The error in units of the rounding granted; raises ArithmeticError when it is above 1."""
+    value = np.asarray(got)
+    if value.shape != exact.shape:
+        raise ArithmeticError(f"shape {value.shape} where NumPy has {exact.shape}")
+    error = float(np.max(np.abs(value.astype(np.float64) - exact), initial=0.0))
+    granted = rounding_granted(case, exact, value.dtype)
+    if not error <= granted:
+        raise ArithmeticError(f"wrong by {error:.3g} where rounding explains {granted:.3g}")
+    return error / granted if granted else 0.0
+
+
+def run_case(
+    case: Case, contenders: Iterable[str], threads: int, seconds: float, rounds: int = 7
+) -> Result:
+    """Prepare, check, then time every contender; one that fails is reported and left out."""
+    args = case.inputs()
+    exact = reference(case, args)
+    failures: dict[str, str] = {}
+    samplers: dict[str, Sampler] = {}
+    errors: dict[str, float] = {}
+    written = 0
+    for name in contenders:
+        try:
+            function, values = PEERS[name].prepare(case.function, args)
+            got = function(*values)
+            errors[name] = check(case, got, exact)
+            written = written or np.asarray(got).nbytes
+            for _ in range(2):
+                function(*values)
+            samplers[name] = sampler(lambda f=function, v=values: f(*v))  # type: ignore[misc]
+        except Exception as problem:  # a peer may fail in any way; the others go on
+            failures[name] = f"{type(problem).__name__}: {problem}".splitlines()[0]
+    traffic = Traffic(sum(array.nbytes for array in args), written, case.flops)
+    samplers[LIMIT] = Ceiling(traffic, threads).sample
+    series = interleave(samplers, seconds, rounds)
+    for name, error in errors.items():
+        if name in series:
+            series[name].error = error
+    return Result(case.name, case.group, series, failures)

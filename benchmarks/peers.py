@@ -1,0 +1,84 @@
+"""Who is measured. A peer is one entry: what it needs, and how it takes a NumPy function."""
+
+from __future__ import annotations
+
+import importlib.util
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Function = Callable[..., Any]
+Prepared = tuple[Function, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """``prepare(function, args)`` returns what to call and with what; it may raise if it cannot."""
+
+    name: str
+    needs: tuple[str, ...]
+    prepare: Callable[[Function, tuple[np.ndarray, ...]], Prepared]
+
+    def is_installed(self) -> bool:
+        return all(importlib.util.find_spec(module) for module in self.needs)
+
+
+def with_numpy_as(namespace: Any, function: Function) -> Function:
+    """The function and those it calls beside it, with ``np`` bound to another library."""
+    scope = dict(function.__globals__, np=namespace)
+    for name, value in function.__globals__.items():
+        if isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
+            scope[name] = types.FunctionType(value.__code__, scope, name, value.__defaults__)
+    return types.FunctionType(
+        function.__code__, scope, function.__name__, function.__defaults__, function.__closure__
+    )
+
+
+def _numpy(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
+    return function, args
+
+
+def _mlc(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
+    import mlc
+
+    return mlc.jit(function), args
+
+
+def _mlc_out(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
+    import mlc
+
+    compiled = mlc.jit(function)
+    out = compiled(*args)
+    if not isinstance(out, np.ndarray) or out.ndim == 0:
+        raise TypeError("the result is a scalar")
+    return (lambda *arrays: compiled(*arrays, out=out)), args
+
+
+def _numba(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
+    import numba
+
+    return numba.njit(function), args
+
+
+def _jax(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
+    import jax
+    import jax.numpy
+
+    compiled = jax.jit(with_numpy_as(jax.numpy, function))
+    arrays = tuple(jax.numpy.asarray(array) for array in args)
+    return (lambda *values: jax.block_until_ready(compiled(*values))), arrays
+
+
+PEERS: dict[str, Peer] = {
+    peer.name: peer
+    for peer in (
+        Peer("numpy", (), _numpy),
+        Peer("mlc", ("mlc",), _mlc),
+        Peer("mlc out=", ("mlc",), _mlc_out),
+        Peer("numba", ("numba",), _numba),
+        Peer("jax", ("jax",), _jax),
+    )
+}
