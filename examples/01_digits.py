@@ -35,7 +35,7 @@ train, test, train_labels, labels = train_test_split(
     data.data, data.target, test_size=0.5, random_state=0
 )
 scaler = StandardScaler().fit(train)
-network = MLPClassifier((64, 32), alpha=1.0, max_iter=200, random_state=0)
+network = MLPClassifier((64, 32), solver="lbfgs", alpha=1.0, max_iter=500, random_state=0)
 network.fit(scaler.transform(train), train_labels)
 
 # The same parameters, in float32.

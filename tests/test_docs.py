@@ -1,0 +1,48 @@
+"""The documents keep their word: code runs, links lead somewhere, the map names every part."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+TARGET = re.compile(r"^make (\w+)", re.MULTILINE)
+
+
+def test_the_code_in_the_readme_runs(tmp_path: Path) -> None:
+    """All blocks in order, as one program, as a reader would type them."""
+    blocks = FENCE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert blocks
+    program = tmp_path / "readme.py"
+    program.write_text("\n".join(blocks), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(program)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    missing = [link for link in LINK.findall(text) if not (path.parent / link).exists()]
+    assert not missing, missing
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_make_targets_exist(path: Path) -> None:
+    rules = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(TARGET.findall(path.read_text(encoding="utf-8")))
+    assert not {name for name in named if f"\n{name}:" not in rules}
+
+
+def test_the_map_names_every_part() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    folders = {path.parent.name for path in (ROOT / "mlc").glob("*/__init__.py")}
+    assert not {name for name in folders if f"`{name}/`" not in text}
