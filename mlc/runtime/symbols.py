@@ -1,0 +1,115 @@
+"""Addresses of what compiled code may call: libm and libc, Python's C API and NumPy's."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mlc.errors import CompileError
+
+# Slots of NumPy's C API table: part of its binary interface, the same in 1.26 and 2.x.
+_NUMPY_SLOTS = {
+    "PyArray_Type": 2,
+    "PyArray_DescrFromType": 45,
+    "PyArray_Return": 76,
+    "PyArray_New": 93,
+    "PyArray_NewFromDescr": 94,
+    "PyArray_Zeros": 183,
+    "PyArray_Empty": 184,
+}
+WORKSPACE_CELLS = 48
+# One cached block for each power of two, shared by all kernels of the process.
+_workspace_cells = (ctypes.c_void_p * WORKSPACE_CELLS)()
+
+
+def resolver(extra: Mapping[str, int] | None = None) -> Callable[[str], int]:
+    """A function from a symbol's name to its address; ``extra`` symbols hide all others."""
+    if not extra:
+        return resolve
+    return lambda name: extra[name] if name in extra else resolve(name)
+
+
+def resolve(name: str) -> int:
+    """The address of a symbol, CompileError if nobody has it."""
+    if name in _addresses:
+        return _addresses[name]
+    address = _find(name)
+    if not address:
+        raise CompileError(f"compiled code needs the symbol {name!r}, which nothing here provides")
+    _addresses[name] = address
+    return address
+
+
+def define(name: str, address: int) -> None:
+    """Provide a symbol to all images loaded from now on."""
+    _addresses[name] = address
+
+
+_addresses: dict[str, int] = {"mlc_workspace_cells": ctypes.addressof(_workspace_cells)}
+
+
+def _find(name: str) -> int:
+    if name == "mlc_parallel_for":
+        from mlc.runtime import threads
+
+        return threads.parallel_for_address()
+    if name in _NUMPY_SLOTS:
+        return numpy_api()[_NUMPY_SLOTS[name]] or 0
+    if name.startswith("mlc_type_num_"):
+        return _type_number_cell(name.removeprefix("mlc_type_num_"))
+    if name.startswith(("Py", "_Py")):
+        return _address_in(ctypes.pythonapi, name)
+    return next(filter(None, (_address_in(library, name) for library in _libraries())), 0)
+
+
+def _address_in(library: ctypes.CDLL, name: str) -> int:
+    try:
+        return ctypes.cast(library[name], ctypes.c_void_p).value or 0
+    except (AttributeError, ValueError):
+        return 0
+
+
+@functools.cache
+def numpy_api() -> Any:
+    """NumPy's C API table, as an array of addresses."""
+    try:
+        from numpy._core import _multiarray_umath as core  # type: ignore[attr-defined]
+    except ImportError:  # NumPy 1.26
+        from numpy.core import _multiarray_umath as core  # type: ignore[no-redef]
+    unwrap = ctypes.pythonapi["PyCapsule_GetPointer"]
+    unwrap.restype = ctypes.c_void_p
+    unwrap.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return ctypes.cast(unwrap(core._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
+
+
+@functools.cache
+def _libraries() -> tuple[ctypes.CDLL, ...]:
+    if sys.platform == "win32":
+        return (ctypes.CDLL("ucrtbase"), ctypes.CDLL("msvcrt"))
+    # Python itself links libc, and nearly always libm; `find_library` would start a compiler.
+    found = [ctypes.CDLL(None)]
+    for path in ("libm.so.6", "libm.so", "libSystem.B.dylib"):
+        try:
+            found.append(ctypes.CDLL(path))
+            break
+        except OSError:
+            continue
+    return tuple(found)
+
+
+@functools.cache
+def _type_number_cell(name: str) -> int:
+    """Where the NumPy type number of a dtype is stored that is registered at run time."""
+    import ml_dtypes
+
+    cell = ctypes.c_int64(np.dtype(getattr(ml_dtypes, name)).num)
+    _kept.append(cell)
+    return ctypes.addressof(cell)
+
+
+_kept: list[Any] = []
