@@ -1,0 +1,343 @@
+"""How an operator is declared, and how a call of it becomes te tensors.
+
+An operator is one Python function over te tensors::
+
+    @op(numpy=(np.maximum,))
+    def maximum(x, y):
+        return ...te.compute(...)
+
+Positional parameters are arrays (or lists of arrays, or numbers); keyword-only ones are static. A call
+
+* lifts traced values and arrays to te tensors; Python numbers and None stay what they are,
+* looks for the same call earlier in the trace (value numbering),
+* runs the body, stamps the operator's name, its static parameters and the user's line on the nodes,
+* wraps the results for the trace that is current.
+
+The trace is reached through ``CURRENT`` alone. Called on te tensors an operator returns te tensors;
+called on plain arrays, with no trace at hand, it is compiled and run at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import numpy as np
+
+from .. import te
+from ..dtypes import DType, as_dtype
+from ..errors import ArgumentError, SourceLocation, user_location
+from ..te.tensor import Compute, Tensor
+
+NUMBERS = (bool, int, float)
+
+
+class Trace(Protocol):
+    """What an operator needs of the trace that is going on."""
+
+    weak: set[Tensor]  # 0-d tensors that stand for Python numbers and promote like them
+    numbered: dict[Any, Any]  # calls made so far, for value numbering
+
+    def lift(self, value: Any) -> Any:
+        """The te tensor for a traced value or an array; numbers and None as they are."""
+
+    def wrap(self, tensor: Tensor) -> Any:
+        """The value that the user's function sees for a te tensor."""
+
+
+class _TensorLevel:
+    """The trace inside an operator's body: te tensors in, te tensors out."""
+
+    def __init__(self, outer: Trace | None = None) -> None:
+        self.weak: set[Tensor] = set()
+        self.numbered: dict[Any, Any] = {} if outer is None else outer.numbered
+        self.outer = outer
+
+    def lift(self, value: Any) -> Any:
+        if isinstance(value, (Tensor, type(None))):
+            return value
+        if self.outer is not None:
+            return self.outer.lift(value)
+        if isinstance(value, NUMBERS) and not isinstance(value, np.generic):
+            return value
+        if hasattr(type(value), "__mlc_lift__"):
+            return value.__mlc_lift__(None)
+        return te.constant(np.asarray(value))
+
+    def wrap(self, tensor: Tensor) -> Any:
+        return tensor
+
+
+CURRENT: ContextVar[Trace | None] = ContextVar("mlc_trace", default=None)
+OPS: dict[str, Op] = {}
+NUMPY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
+UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
+_eager: list[Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]] = []
+
+
+class Op:
+    """A declared operator; call it with arrays, traced values, te tensors or numbers.
+
+    ``promotes`` says that numbers passed to a jitted function (weak, as in NumPy 2) take the dtype
+    of the arrays beside them before the body sees them. ``overrides`` holds derivations stated with
+    the declaration (``vjp=``, ``batch=``, ...).
+    """
+
+    def __init__(
+        self,
+        body: Callable[..., Any],
+        name: str,
+        promotes: bool,
+        overrides: dict[str, Any],
+    ) -> None:
+        functools.update_wrapper(self, body)
+        self.body = body
+        self.name = name
+        self.promotes = promotes
+        self.overrides = overrides
+        self.signature = inspect.signature(body)
+        parameters = self.signature.parameters.values()
+        self.static = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        if any(p.kind is p.VAR_KEYWORD for p in parameters):
+            raise ArgumentError(
+                f"operator {name!r} takes **kwargs; name its static parameters one by one after *"
+            )
+
+    def __repr__(self) -> str:
+        return f"<mlc operator {self.name}{self.signature}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        arrays, static = self._bind(args, kwargs)
+        trace = CURRENT.get()
+        leaves = list(leaves_of(arrays))
+        if any(isinstance(leaf, Tensor) for leaf in leaves):
+            trace = _TensorLevel(trace)
+        if trace is None:
+            for leaf in leaves:
+                if hasattr(type(leaf), "__mlc_lift__"):
+                    leaf.__mlc_lift__(None)  # a traced value, and nothing is being traced: it leaked
+            return _eager[0](self, arrays, static)
+        return self._trace(trace, arrays, static)
+
+    def _bind(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Array arguments in order, and all static ones, defaults included."""
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(
+                f"{self.name}{self.signature} cannot be called like this: {error}"
+            ) from None
+        bound.apply_defaults()
+        static = {key: _static(self.name, key, bound.kwargs[key]) for key in self.static}
+        return bound.args, static
+
+    def _trace(self, trace: Trace, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        lifted = tuple(_lift(trace, self.name, value) for value in args)
+        if trace.weak:
+            lifted = settle_weak(trace, lifted, self.promotes)
+        result = self.tensors(trace, lifted, static)
+        if isinstance(result, tuple):
+            return tuple(trace.wrap(tensor) for tensor in result)
+        return trace.wrap(result)
+
+    def tensors(self, trace: Trace, lifted: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """The te tensor (or tuple of them) for arguments already lifted."""
+        key: Any = (self, _key(lifted), _key(static))
+        try:
+            if key in trace.numbered:
+                return trace.numbered[key]
+        except TypeError:  # a static parameter that cannot be hashed
+            key = None
+        token = CURRENT.set(_TensorLevel(trace))
+        try:
+            result = self.body(*lifted, **static)
+        finally:
+            CURRENT.reset(token)
+        result = self._checked(result)
+        _stamp(self.name, result, lifted, tuple(static.items()), user_location())
+        if key is not None:
+            trace.numbered[key] = result
+        return result
+
+    def _checked(self, result: Any) -> Any:
+        if isinstance(result, list):
+            result = tuple(result)
+        parts = result if isinstance(result, tuple) else (result,)
+        for part in parts:
+            if not isinstance(part, Tensor):
+                raise ArgumentError(
+                    f"operator {self.name!r} must return a te tensor, as te.compute(...) makes, or a "
+                    f"tuple of them; it returned {type(part).__name__} {part!r}"
+                )
+        return result
+
+
+def op(
+    body: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    numpy: tuple[Any, ...] = (),
+    promotes: bool | None = None,
+    **overrides: Any,
+) -> Any:
+    """Declare an operator by its te body; use as ``@mlc.op`` or ``@mlc.op(...)``.
+
+    ``numpy`` lists the NumPy functions, ufuncs and ufunc methods (``np.add.reduce``) that it stands
+    for. ``promotes`` is True for ufuncs. Everything else (``vjp=``, ``batch=``, ...) overrides what
+    would be derived from the body.
+    """
+
+    def declare(function: Callable[..., Any]) -> Op:
+        if not callable(function):
+            raise ArgumentError(f"mlc.op declares a function, got {type(function).__name__}")
+        is_ufunc = any(isinstance(f, np.ufunc) for f in numpy)
+        chosen = name or function.__name__
+        other = OPS.get(chosen)
+        if other is not None and other.__module__ != function.__module__:
+            chosen = f"{function.__module__}.{chosen}"
+        made = Op(function, chosen, is_ufunc if promotes is None else promotes, overrides)
+        OPS[chosen] = made
+        implements(*numpy)(made)
+        return made
+
+    return declare if body is None else declare(body)
+
+
+def implements(*functions: Any) -> Callable[[Any], Any]:
+    """Say that the decorated function stands for these NumPy functions.
+
+    It may be an operator, or a plain function over array-likes that calls operators (a composite). A
+    composite has the parameters of the NumPy function that it supports, under NumPy's names.
+    """
+
+    def register(implementation: Any) -> Any:
+        for function in functions:
+            owner = getattr(function, "__self__", None)
+            if isinstance(function, np.ufunc):
+                UFUNCS[function] = implementation
+            elif isinstance(owner, np.ufunc):
+                UFUNC_METHODS[owner, function.__name__] = implementation
+            else:
+                NUMPY_FUNCTIONS[function] = implementation
+        return implementation
+
+    return register
+
+
+def set_eager(run: Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]) -> None:
+    """Say what calls an operator on plain arrays: ``run(op, arrays, static)``."""
+    _eager[:] = [run]
+
+
+def leaves_of(value: Any) -> Iterator[Any]:
+    """The values in nested lists and tuples."""
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from leaves_of(item)
+    else:
+        yield value
+
+
+def settle_weak(trace: Trace, lifted: tuple[Any, ...], promotes: bool = True) -> tuple[Any, ...]:
+    """``lifted`` with weak scalars cast to the dtype of the arrays beside them, as NumPy 2 does.
+
+    Without ``promotes`` only weak floats beside float arrays are: a weak integer may be an index.
+    """
+    weak = trace.weak
+    strong = [t.dtype for t in lifted if isinstance(t, Tensor) and t not in weak]
+    if not strong:
+        return lifted
+    like = strong[0]
+    if any(dtype is not like for dtype in strong):
+        like = as_dtype(np.result_type(*(dtype.numpy for dtype in strong)))
+
+    def settle(value: Any) -> Any:
+        if not (isinstance(value, Tensor) and value in weak) or value.dtype is like:
+            return value
+        fits = like.is_float if value.dtype.is_float else promotes and like.kind in "iuf"
+        return _cast_scalar(trace, value, like) if fits else value
+
+    return tuple(settle(value) for value in lifted)
+
+
+def _cast_scalar(trace: Trace, value: Tensor, dtype: DType) -> Tensor:
+    key = ("weak", value, dtype)
+    if key not in trace.numbered:
+        trace.numbered[key] = te.compute(
+            (), lambda: te.cast(value[()], dtype), name="cast", op="astype", params=(("dtype", dtype),)
+        )
+    found: Tensor = trace.numbered[key]
+    return found
+
+
+def _lift(trace: Trace, name: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_lift(trace, name, item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_lift(trace, name, item) for item in value)
+    try:
+        return trace.lift(value)
+    except ArgumentError as error:
+        raise ArgumentError(f"{name}: {error.message}", error.location) from None
+
+
+def _static(op_name: str, key: str, value: Any) -> Any:
+    """A static argument as the body gets it: NumPy scalars become Python's."""
+    for leaf in leaves_of(value):
+        if isinstance(leaf, Tensor) or hasattr(type(leaf), "__mlc_lift__"):
+            raise ArgumentError(
+                f"{key}= of {op_name} must be known while tracing, got the traced value {leaf!r}; "
+                f"pass a Python value, or name the argument it came from in static_argnames"
+            )
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _key(value: Any) -> Any:
+    """A value as part of a dictionary key: 1, 1.0, True and -0.0 are told apart."""
+    if isinstance(value, (list, tuple)):
+        return (type(value), *map(_key, value))
+    if isinstance(value, dict):
+        return tuple((k, _key(v)) for k, v in value.items())
+    if isinstance(value, NUMBERS):
+        return type(value), repr(value)
+    if isinstance(value, slice):
+        return slice, _key(value.start), _key(value.stop), _key(value.step)
+    return value
+
+
+def _stamp(
+    name: str,
+    result: Any,
+    inputs: tuple[Any, ...],
+    params: tuple[tuple[str, Any], ...],
+    location: SourceLocation | None,
+) -> None:
+    """Write operator, parameters and line on the nodes that a body has just made."""
+    outputs = result if isinstance(result, tuple) else (result,)
+    seen = {id(leaf) for leaf in leaves_of(inputs)}
+    results = {id(tensor.op) for tensor in outputs}
+    stack = list(outputs)
+    while stack:
+        tensor = stack.pop()
+        node = tensor.op
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if not isinstance(node, Compute):
+            continue
+        stack.extend(node.inputs)
+        if node.op != "compute":  # made by another operator, or named by the body
+            continue
+        is_result = id(node) in results
+        if tensor.name == "compute":
+            tensor.name = name
+        # The node is fresh: nobody else has seen it, so writing to it is still building it.
+        object.__setattr__(node, "op", name if is_result else f"{name}.{tensor.name}")
+        object.__setattr__(node, "params", params if is_result else ())
+        object.__setattr__(node, "location", location)
