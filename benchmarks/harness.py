@@ -1,12 +1,14 @@
-"""Interleaved timing: each contender is checked, then runs in every round, in a rotated order.
+"""Interleaved timing: each contender is checked, then runs in every round, in a shuffled order.
 
 A ratio is the median over rounds of the two times of one round, so that a host that slows down for
-a while slows both sides.
+a while slows both sides. Orders are shuffled, not rotated: who runs after whom must not be fixed,
+since a contender inherits the caches and the clock that its forerunner left.
 """
 
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -71,13 +73,14 @@ Sampler = Callable[[], float]
 
 
 def sampler(call: Callable[[], Any]) -> Sampler:
-    """Seconds per call, over as many calls as fill BATCH_SECONDS."""
+    """Seconds per call with warm caches, over as many calls as fill BATCH_SECONDS."""
     start = time.perf_counter()
     call()
     once = time.perf_counter() - start
     number = max(int(BATCH_SECONDS / max(once, 1e-9)), 1)
 
     def sample() -> float:
+        call()
         start = time.perf_counter()
         for _ in range(number):
             call()
@@ -87,16 +90,15 @@ def sampler(call: Callable[[], Any]) -> Sampler:
 
 
 def interleave(samplers: dict[str, Sampler], seconds: float, rounds: int) -> dict[str, Series]:
-    """At least ``rounds`` rounds, more while the time lasts; the order rotates."""
-    names = list(samplers)
+    """At least ``rounds`` rounds, more while the time lasts."""
+    order, names = random.Random(0), list(samplers)
     series = {name: Series() for name in names}
     collecting = gc.isenabled()
     gc.disable()
     try:
         end, done = time.perf_counter() + seconds, 0
         while done < rounds or time.perf_counter() < end:
-            first = done % len(names)
-            for name in names[first:] + names[:first]:
+            for name in order.sample(names, len(names)):
                 series[name].seconds.append(samplers[name]())
             done += 1
     finally:
