@@ -28,6 +28,8 @@ class Setting(Generic[T]):
 
     ``parse`` takes a Python value or the text of an environment variable and returns the checked
     value; it raises ValueError with what was expected. The first set variable of ``env`` counts.
+    ``watchers`` are called after every change. A setting that is not ``scoped`` is one for the
+    whole process and cannot be overridden for one thread.
     """
 
     def __init__(
@@ -37,10 +39,13 @@ class Setting(Generic[T]):
         *,
         env: tuple[str, ...],
         doc: str,
+        scoped: bool = True,
     ) -> None:
         self.parse = parse
         self.default = default
         self.env = env
+        self.scoped = scoped
+        self.watchers: list[Callable[[], None]] = []
         self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -63,10 +68,16 @@ class Setting(Generic[T]):
 
     def __set__(self, config: Config, value: object) -> None:
         config._values[self.name] = self.check(value, f"mlc.config.{self.name}")
+        self.changed()
 
     def __delete__(self, config: Config) -> None:
         """Forget what was set: the environment, read again, or the default holds."""
         config._values.pop(self.name, None)
+        self.changed()
+
+    def changed(self) -> None:
+        for watcher in self.watchers:
+            watcher()
 
     def check(self, value: object, source: str) -> T:
         """The value as the setting keeps it; ArgumentError names ``source`` when it is wrong."""
@@ -176,6 +187,7 @@ class Config:
         lambda: None,
         env=("MLC_NUM_THREADS", "OMP_NUM_THREADS"),
         doc="Threads of a parallel kernel; None: as many as affinity and the CPU quota allow.",
+        scoped=False,
     )
     cache = Setting(
         _flag,
@@ -202,6 +214,12 @@ class Config:
     @contextmanager
     def override(self, **values: object) -> Iterator[Config]:
         """Settings that hold inside the ``with`` block, in this thread or task only."""
+        for name in values:
+            if not _setting(name).scoped:
+                raise ArgumentError(
+                    f"mlc.config.{name} is one for the whole process and has no override; "
+                    f"write `with mlc.set_{name}(...):` instead."
+                )
         checked = {
             name: _setting(name).check(value, f"mlc.config.{name}")
             for name, value in values.items()

@@ -55,9 +55,9 @@ _addresses: dict[str, int] = {"mlc_workspace_cells": ctypes.addressof(_workspace
 
 def _find(name: str) -> int:
     if name == "mlc_parallel_for":
-        from mlc.runtime import threads
+        from mlc.runtime.threads import parallel_for_address
 
-        return threads.parallel_for_address()
+        return parallel_for_address()
     if name in _NUMPY_SLOTS:
         return numpy_api()[_NUMPY_SLOTS[name]] or 0
     if name.startswith("mlc_type_num_"):

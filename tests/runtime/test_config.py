@@ -60,15 +60,21 @@ def test_sizes(text, size):
 
 def test_override_nests_and_is_per_thread():
     seen = []
-    with config.override(debug=True, num_threads=2):
+    with config.override(debug=True, cache_limit=2):
         with config.override(debug=False):
-            assert (config.debug, config.num_threads) == (False, 2)
+            assert (config.debug, config.cache_limit) == (False, 2)
         assert config.debug is True
         thread = threading.Thread(target=lambda: seen.append(config.debug))
         thread.start()
         thread.join()
     assert config.debug is False
     assert seen == [False]
+
+
+def test_thread_count_has_no_override():
+    with pytest.raises(ArgumentError, match=r"write `with mlc\.set_num_threads\(\.\.\.\):`"):
+        with config.override(num_threads=2):
+            pass
 
 
 def test_unknown_setting_suggests_the_near_one():

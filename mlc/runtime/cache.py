@@ -1,0 +1,215 @@
+"""The disk cache of compiled images, by content key.
+
+An entry is one file: a header with the checksum of everything after it, a JSON text about the
+image, the image. It is read without unpickling anything, and whatever is wrong with it makes it a
+miss. Files are written beside their place and renamed into it, so readers and other writers see
+whole entries only. Since the files are code that will run, a folder that others may write to is
+refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import struct
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mlc.config import config
+from mlc.errors import CacheWarning
+
+FORMAT_VERSION = 1
+_HEADER = struct.Struct("<8sII32s")  # magic, version, bytes of JSON, SHA-256 of the rest
+_MAGIC = b"MLCCACHE"
+_EVERY = 64  # entries written between two looks at the folder's size
+_STALE_SECONDS = 3600.0
+_TOUCH_SECONDS = 86400.0
+
+_lock = threading.Lock()
+_warned: set[str] = set()
+_checked: dict[str, bool] = {}
+_written = 0
+
+
+class CacheEntry(NamedTuple):
+    """What `put` stored: the image's bytes and the facts about it."""
+
+    image: bytes
+    meta: dict[str, Any]
+
+
+def content_key(*parts: str) -> str:
+    """The key, 64 hexadecimal digits, for texts that together determine an image."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(struct.pack("<Q", len(data)))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def get(key: str) -> CacheEntry | None:
+    """The entry of a key, or None. Never raises; a damaged file is removed."""
+    folder = _folder(create=False)
+    if folder is None:
+        return None
+    path = _path(folder, key)
+    try:
+        with open(path, "rb", opener=_open_plain) as file:
+            status = os.fstat(file.fileno())
+            if not _is_private(status):
+                return None
+            data = file.read()
+    except OSError:
+        return None
+    entry = _decode(data)
+    if entry is None:
+        _remove(path)
+    elif time.time() - status.st_mtime > _TOUCH_SECONDS:
+        # The time of the last use, to the day: what eviction goes by.
+        with contextlib.suppress(OSError):
+            os.utime(path)
+    return entry
+
+
+def put(key: str, image: bytes, meta: dict[str, Any]) -> None:
+    """Store an image. Never raises: a full or read-only disk is warned about, once."""
+    global _written
+    folder = _folder(create=True)
+    if folder is None:
+        return
+    path = _path(folder, key)
+    temporary = None
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_encode(image, meta))
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            _remove(Path(temporary))
+        _warn_once("write", f"compiled kernels are not kept on disk: {error}")
+        return
+    with _lock:
+        _written += 1
+        look = _written % _EVERY == 1
+    if look:
+        evict(folder, config.cache_limit)
+
+
+def evict(folder: Path, limit: int) -> None:
+    """Remove the least recently used entries until all take at most ``limit`` bytes."""
+    entries = []
+    for path in folder.glob("??/*"):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        if path.name.startswith(".new-"):
+            # Left behind by a writer that was killed.
+            if time.time() - status.st_mtime > _STALE_SECONDS:
+                _remove(path)
+            continue
+        entries.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries, key=lambda entry: entry[0]):
+        if total <= limit:
+            break
+        _remove(path)
+        total -= size
+
+
+def _encode(image: bytes, meta: dict[str, Any]) -> bytes:
+    text = json.dumps(meta, sort_keys=True).encode()
+    body = text + image
+    header = _HEADER.pack(_MAGIC, FORMAT_VERSION, len(text), hashlib.sha256(body).digest())
+    return header + body
+
+
+def _decode(data: bytes) -> CacheEntry | None:
+    if len(data) < _HEADER.size:
+        return None
+    magic, version, text_size, checksum = _HEADER.unpack_from(data)
+    body = data[_HEADER.size :]
+    if magic != _MAGIC or version != FORMAT_VERSION or text_size > len(body):
+        return None
+    if hashlib.sha256(body).digest() != checksum:
+        return None
+    try:
+        meta = json.loads(body[:text_size])
+    except ValueError:
+        return None
+    return CacheEntry(body[text_size:], meta) if isinstance(meta, dict) else None
+
+
+def _path(folder: Path, key: str) -> Path:
+    if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
+        raise ValueError(f"expected a cache key of 64 hexadecimal digits, got {key!r}")
+    return folder / key[:2] / key[2:]
+
+
+def _folder(*, create: bool) -> Path | None:
+    """The folder of this format's entries; None if the cache is off, missing or not safe."""
+    if not config.cache:
+        return None
+    folder = config.cache_dir
+    known = _checked.get(str(folder))
+    if known is False or (known is None and not _prepare(folder, create)):
+        return None
+    return folder / f"images-{FORMAT_VERSION}"
+
+
+def _prepare(folder: Path, create: bool) -> bool:
+    try:
+        if create:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / f"images-{FORMAT_VERSION}").mkdir(mode=0o700, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        if create:
+            _warn_once("folder", f"compiled kernels are not kept on disk: {error}")
+        return False
+    safe = _is_private(status)
+    if not safe:
+        _warn_once(
+            "private",
+            f"the cache folder {folder} is not used: it holds code that will be run, and other "
+            "users may write to it. Make it yours alone (chown, chmod 700), or point MLC_CACHE_DIR "
+            "or mlc.config.cache_dir at a private folder.",
+        )
+    if safe and not create and not (folder / f"images-{FORMAT_VERSION}").is_dir():
+        return True  # nothing to read yet; `put` still has to make the folder
+    _checked[str(folder)] = safe
+    return safe
+
+
+def _is_private(status: os.stat_result) -> bool:
+    if not hasattr(os, "geteuid"):
+        return True
+    ours = status.st_uid in (0, os.geteuid())
+    return ours and not status.st_mode & (stat.S_IWOTH | stat.S_IWGRP)
+
+
+def _open_plain(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _warn_once(kind: str, message: str) -> None:
+    with _lock:
+        if kind in _warned:
+            return
+        _warned.add(kind)
+    warnings.warn(message, CacheWarning, stacklevel=4)
