@@ -1,0 +1,1 @@
+"""Lowering: from scheduled programs to flat loops that a backend can print."""

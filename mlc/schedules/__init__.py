@@ -1,0 +1,1 @@
+"""Schedules: checked rewrites of tensor programs, by hand or by rule."""

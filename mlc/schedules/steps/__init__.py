@@ -1,0 +1,1 @@
+"""The primitive steps, one per file."""

@@ -1,0 +1,43 @@
+"""The lowering pipeline: THE list of passes, in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..ir.program import Program
+from .bind_blocks import bind_blocks
+# from .expand_math import expand_math_program
+from .partition_loops import partition_loops
+from .promote_registers import promote_registers
+from .simplify_program import simplify_program
+from .unroll_loops import unroll_loops
+
+Pass = Callable[[Program], Program]
+
+PASSES: tuple[Pass, ...] = (
+    bind_blocks,
+    partition_loops,
+    unroll_loops,
+    promote_registers,
+    simplify_program,
+    # expand_math_program,
+)
+
+
+@dataclass
+class Trace:
+    """What each pass did: its name, its seconds, and the program after it."""
+
+    stages: list[tuple[str, float, Program]]
+
+
+def lower(program: Program, trace: Trace | None = None) -> Program:
+    """``program`` as flat loops: no blocks, conditions at the edges only, accumulators in registers."""
+    for step in PASSES:
+        start = time.perf_counter()
+        program = step(program)
+        if trace is not None:
+            trace.stages.append((step.__name__, time.perf_counter() - start, program))
+    return program

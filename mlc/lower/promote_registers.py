@@ -1,0 +1,300 @@
+"""promote_registers: what a reduction accumulates into stays in registers across its loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..ir.affine import as_sum, linear_in
+from ..ir.expr import Const, Expr, Var, const, load
+from ..ir.program import (
+    Accumulate,
+    Allocate,
+    Buffer,
+    For,
+    If,
+    LoopKind,
+    Program,
+    Scope,
+    Seq,
+    Stmt,
+    Store,
+    contiguous_strides,
+    reads_of,
+    seq,
+    walk,
+)
+from ..ir.rewrite import substitute, variables_of
+
+MOST_REGISTERS = 64  # sites beyond this stay in memory
+
+
+@dataclass(eq=False)
+class _Site:
+    """One Accumulate, the vector loop around it (if any) and the conditions in between."""
+
+    update: Accumulate
+    lane: Var | None
+    lanes: int
+    tests: tuple[Expr, ...]  # outside the lane variable's reach or affine in it
+    key: tuple[object, ...] = ()
+    registers: tuple[Buffer, ...] = ()
+    start: tuple[Expr, ...] | None = None  # known initial constants
+
+
+def promote_registers(program: Program) -> Program:
+    """``for k: C[i] += v(k)`` -> ``acc = C[i]; for k: acc += v(k); C[i] = acc``.
+
+    Done for a serial loop whose body is nothing but accumulations (in vector loops or alone) into elements
+    that do not change while it runs. A constant stored to the same elements right before the loop
+    becomes the first value of the register instead. The loop must not read what it accumulates.
+    """
+    return program.with_body(_promote(program.body))
+
+
+def _promote(stmt: Stmt) -> Stmt:
+    match stmt:
+        case Seq():
+            return _promote_sequence(stmt.stmts)
+        case For(kind=LoopKind.SERIAL):
+            return _promote_sequence((stmt,))
+        case For() | Allocate():
+            return replace(stmt, body=_promote(stmt.body))
+        case If():
+            other = None if stmt.otherwise is None else _promote(stmt.otherwise)
+            return If(stmt.condition, _promote(stmt.then), other)
+        case _:
+            return stmt
+
+
+def _promote_sequence(stmts: tuple[Stmt, ...]) -> Stmt:
+    out: list[Stmt] = []
+    for stmt in stmts:
+        sites = _sites(stmt) if isinstance(stmt, For) and stmt.kind is LoopKind.SERIAL else None
+        if sites is None:
+            if isinstance(stmt, For) and stmt.kind is LoopKind.SERIAL:
+                out.append(replace(stmt, body=_promote(stmt.body)))
+            else:
+                out.append(_promote(stmt))
+            continue
+        assert isinstance(stmt, For)
+        out.append(_promoted(stmt, sites, out))
+    return seq(*out)
+
+
+def _sites(loop: For) -> list[_Site] | None:
+    """The accumulations in ``loop`` if it consists of nothing else and they can be promoted."""
+    sites: list[_Site] = []
+    if not _collect(loop.body, None, 1, (), sites) or not sites:
+        return None
+    changing = {loop.var} | {
+        n.var for n in walk(loop.body) if isinstance(n, For) and n.kind is not LoopKind.VECTORIZED
+    }
+    targets = {buffer for site in sites for buffer in site.update.buffers}
+    if any(node.source in targets for node in reads_of(loop)):
+        return None
+    first: dict[tuple[object, ...], _Site] = {}
+    for site in sites:
+        if any(changing.intersection(variables_of(i)) for i in site.update.indices):
+            return None
+        if not _lane_is_last(site):
+            return None
+        site.key = _key(site)
+        first.setdefault(site.key, site)
+    if len(first) > MOST_REGISTERS or not _disjoint(list(first.values())):
+        return None
+    for site in first.values():  # conditions on the target must not change while the loop runs
+        if any(changing.intersection(variables_of(t)) for t in site.tests):
+            return None
+    return sites
+
+
+def _collect(
+    stmt: Stmt, lane: Var | None, lanes: int, tests: tuple[Expr, ...], out: list[_Site]
+) -> bool:
+    match stmt:
+        case Seq():
+            return all(_collect(s, lane, lanes, tests, out) for s in stmt.stmts)
+        case For(kind=LoopKind.VECTORIZED):
+            return lane is None and _collect(stmt.body, stmt.var, stmt.extent, tests, out)
+        case For(kind=LoopKind.SERIAL):
+            return lane is None and not tests and _collect(stmt.body, None, 1, tests, out)
+        case If(otherwise=None):
+            return _collect(stmt.then, lane, lanes, (*tests, stmt.condition), out)
+        case Accumulate():
+            out.append(_Site(stmt, lane, lanes, tests))
+            return True
+        case _:
+            return False
+
+
+def _lane_is_last(site: _Site) -> bool:
+    """The lanes must be neighbours in memory, or all hit the same element."""
+    if site.lane is None:
+        return True
+    steps = [linear_in(index, site.lane) for index in site.update.indices]
+    if all(step == 0 for step in steps):
+        return True
+    strides = {b.element_strides[-1] if b.shape else 1 for b in site.update.buffers}
+    return bool(steps) and steps[-1] == 1 and all(s == 0 for s in steps[:-1]) and strides == {1}
+
+
+def _folds_lanes(site: _Site) -> bool:
+    return site.lane is not None and all(
+        linear_in(index, site.lane) == 0 for index in site.update.indices
+    )
+
+
+def _key(site: _Site) -> tuple[object, ...]:
+    """Equal for sites with the same target elements; the lane variable is left out."""
+    fixed = {} if site.lane is None else {site.lane: const(0)}
+    points = tuple(id(substitute(i, fixed)) for i in site.update.indices)
+    width = 1 if _folds_lanes(site) else site.lanes
+    tests = tuple(id(substitute(t, fixed)) for t in site.tests)
+    return (*map(id, site.update.buffers), points, width, tests)
+
+
+def _disjoint(sites: list[_Site]) -> bool:
+    """Whether different sites surely touch different elements of a buffer."""
+    for n, site in enumerate(sites):
+        for other in sites[:n]:
+            if site.update.buffers[0] is other.update.buffers[0] and not _apart(site, other):
+                return False
+    return True
+
+
+def _apart(a: _Site, b: _Site) -> bool:
+    buffer = a.update.buffers[0]
+    strides = contiguous_strides(buffer.shape)
+    total = as_sum(const(0))
+    for stride, x, y in zip(strides, a.update.indices, b.update.indices, strict=True):
+        fixed = {v: const(0) for v in (a.lane, b.lane) if v is not None}
+        total = total.plus(as_sum(substitute(x, fixed)), stride)
+        total = total.plus(as_sum(substitute(y, fixed)), -stride)
+    if total.terms:
+        return False
+    width_a = 1 if _folds_lanes(a) else a.lanes
+    width_b = 1 if _folds_lanes(b) else b.lanes
+    return total.constant >= width_b or -total.constant >= width_a
+
+
+def _promoted(loop: For, sites: list[_Site], before: list[Stmt]) -> Stmt:
+    """The loop over registers; constants stored by the last statements of ``before`` are taken over."""
+    firsts: dict[tuple[object, ...], _Site] = {}
+    registers: list[Buffer] = []
+    for site in sites:
+        lead = firsts.setdefault(site.key, site)
+        if lead is site:
+            shape = () if site.lane is None or _folds_lanes(site) else (site.lanes,)
+            site.registers = tuple(
+                Buffer("acc", shape, b.dtype, scope=Scope.REGISTER) for b in site.update.buffers
+            )
+            registers.extend(site.registers)
+        site.registers = lead.registers
+    _take_constants(firsts, before)
+    swap = {id(site.update): site for site in sites}
+    body = _swap(loop.body, swap)
+    prologue = [_load_site(site) for site in firsts.values()]
+    epilogue = [_store_site(site) for site in firsts.values()]
+    return Allocate(
+        tuple(registers), seq(*prologue, replace(loop, body=body), *epilogue)
+    )
+
+
+def _swap(stmt: Stmt, sites: dict[int, _Site]) -> Stmt:
+    match stmt:
+        case Seq():
+            return seq(*(_swap(s, sites) for s in stmt.stmts))
+        case For():
+            return replace(stmt, body=_swap(stmt.body, sites))
+        case If():
+            return If(stmt.condition, _swap(stmt.then, sites))
+        case Accumulate():
+            site = sites[id(stmt)]
+            point = () if site.lane is None or _folds_lanes(site) else (site.lane,)
+            return Accumulate(stmt.combiner, site.registers, point, stmt.values)
+        case _:
+            raise AssertionError(type(stmt))
+
+
+def _load_site(site: _Site) -> Stmt:
+    return _site_loop(site, to_registers=True)
+
+
+def _store_site(site: _Site) -> Stmt:
+    return _site_loop(site, to_registers=False)
+
+
+def _site_loop(site: _Site, to_registers: bool) -> Stmt:
+    """Copy between the site's elements and its registers, lane by lane, under its conditions."""
+    scalar = site.lane is None or _folds_lanes(site)
+    fresh = Var("lane")
+    mapping: dict[Var, Expr] = {} if site.lane is None else {site.lane: fresh}
+    point: tuple[Expr, ...] = () if scalar else (fresh,)
+    indices = tuple(substitute(i, mapping) for i in site.update.indices)
+    copies: list[Stmt] = []
+    for n, (buffer, register) in enumerate(zip(site.update.buffers, site.registers, strict=True)):
+        if not to_registers:
+            copies.append(Store(buffer, indices, load(register, point)))
+        elif site.start is not None:
+            copies.append(Store(register, point, site.start[n]))
+        else:
+            copies.append(Store(register, point, load(buffer, indices)))
+    body = seq(*copies)
+    if not (to_registers and site.start is not None):
+        for test in reversed(site.tests):
+            if scalar and site.lane is not None and site.lane in set(variables_of(test)):
+                continue  # a condition on the lanes that are folded, not on the target
+            body = If(substitute(test, mapping), body)
+    return body if scalar else For(fresh, site.lanes, body, LoopKind.VECTORIZED)
+
+
+def _take_constants(firsts: dict[tuple[object, ...], _Site], before: list[Stmt]) -> None:
+    """Move constant stores that directly precede the loop into the registers' first values."""
+    wanted: dict[tuple[object, ...], tuple[_Site, int]] = {}
+    for site in firsts.values():
+        fixed = {} if site.lane is None else {site.lane: const(0)}
+        width = 1 if site.lane is None or _folds_lanes(site) else site.lanes
+        point = tuple(id(substitute(i, fixed)) for i in site.update.indices)
+        for n, buffer in enumerate(site.update.buffers):
+            wanted[(id(buffer), point, width)] = (site, n)
+    found: dict[_Site, dict[int, Const]] = {}
+    position = len(before) - 1
+    consumed: list[int] = []
+    while position >= 0:
+        stores = _constant_stores(before[position])
+        hits = [wanted.get(key) for key, _ in stores] if stores else []
+        if not hits or any(hit is None for hit in hits):
+            break
+        for hit, (_, value) in zip(hits, stores or [], strict=True):
+            assert hit is not None
+            found.setdefault(hit[0], {}).setdefault(hit[1], value)
+        consumed.append(position)
+        position -= 1
+    complete = {s for s, parts in found.items() if len(parts) == len(s.registers)}
+    if len(complete) != len(found) or not complete:
+        return
+    for site in complete:
+        site.start = tuple(found[site][n] for n in range(len(site.registers)))
+    for index in consumed:
+        before[index] = Seq(())
+
+
+def _constant_stores(stmt: Stmt) -> list[tuple[tuple[object, ...], Const]] | None:
+    """(target key, constant) of every store in ``stmt`` if it holds nothing else."""
+    lane: Var | None = None
+    width = 1
+    out: list[tuple[tuple[object, ...], Const]] = []
+    for node in walk(stmt):
+        match node:
+            case For(kind=LoopKind.VECTORIZED) if lane is None:
+                lane, width = node.var, node.extent
+            case If(otherwise=None) | Seq():
+                continue
+            case Store(value=Const() as value):
+                fixed = {} if lane is None else {lane: const(0)}
+                point = tuple(id(substitute(i, fixed)) for i in node.indices)
+                out.append(((id(node.buffer), point, width), value))
+            case _:
+                return None
+    return out
+

@@ -1,0 +1,71 @@
+"""simplify_program: every expression simplified by the ranges of the loops around it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..ir.expr import Const, Expr, Var, const
+from ..ir.program import (
+    Accumulate,
+    Allocate,
+    Evaluate,
+    For,
+    If,
+    LoopKind,
+    Program,
+    Seq,
+    Stmt,
+    Store,
+    map_exprs,
+    seq,
+)
+from ..ir.rewrite import substitute
+from ..ir.simplify import simplify
+
+NOTHING = Seq(())
+
+
+def simplify_program(program: Program) -> Program:
+    """``If(0 <= i, s)`` -> ``s`` where i is a loop index; loops of one iteration and empty ones vanish."""
+    return program.with_body(simplify_stmt(program.body, {}))
+
+
+def simplify_stmt(stmt: Stmt, ranges: dict[Var, int]) -> Stmt:
+    """``stmt`` simplified for variables within ``ranges``."""
+    memo: dict[Expr, Expr] = {}
+
+    def expr(e: Expr) -> Expr:
+        return simplify(e, ranges, memo)
+
+    match stmt:
+        case For(var=var, extent=extent):
+            if extent <= 0:
+                return NOTHING
+            if extent == 1 and stmt.kind is not LoopKind.PARALLEL:
+                return simplify_stmt(substitute_all(stmt.body, {var: const(0)}), ranges)
+            body = simplify_stmt(stmt.body, {**ranges, var: extent})
+            return body if body is NOTHING else replace(stmt, body=body)
+        case If():
+            test = expr(stmt.condition)
+            if isinstance(test, Const):
+                chosen = stmt.then if test.value else stmt.otherwise
+                return NOTHING if chosen is None else simplify_stmt(chosen, ranges)
+            then = simplify_stmt(stmt.then, ranges)
+            other = None if stmt.otherwise is None else simplify_stmt(stmt.otherwise, ranges)
+            return If(test, then, None if other is NOTHING else other)
+        case Seq():
+            out = [simplify_stmt(s, ranges) for s in stmt.stmts]
+            kept = [s for s in out if s is not NOTHING]
+            return seq(*kept) if kept else NOTHING
+        case Allocate():
+            body = simplify_stmt(stmt.body, ranges)
+            return body if body is NOTHING else replace(stmt, body=body)
+        case Store() | Accumulate() | Evaluate():
+            return map_exprs(stmt, expr)
+        case _:
+            return stmt
+
+
+def substitute_all(stmt: Stmt, mapping: dict[Var, Expr]) -> Stmt:
+    """``stmt`` with loop variables replaced everywhere."""
+    return map_exprs(stmt, lambda e: substitute(e, mapping))
