@@ -1,7 +1,7 @@
-"""What the scalar functions compute, in NumPy: total, silent, and in the dtype that the node states.
+"""What the scalar functions compute, in NumPy: total, silent, in the dtype that the node states.
 
 Everything that evaluates expressions in Python goes through here, so that the reference meaning of
-the language is written once. Arguments are NumPy scalars or arrays of the node's argument dtypes.
+the language is written once. Arguments are NumPy scalars or arrays of the right dtypes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BOOL_AS_INT8 = frozenset({"sub", "floordiv", "mod", "fmod", "pow", "shl", "shr"
 
 @cache
 def scalar_function(fn: str, dtype: DType, operand: DType) -> Callable[..., Any]:
-    """The NumPy function for ``fn`` with arguments of type ``operand`` and a result of type ``dtype``.
+    """The NumPy function for ``fn`` of ``operand`` arguments, with a result of ``dtype``.
 
     It works on scalars and arrays alike. Integers wrap, ``x // 0`` and ``x % 0`` are 0, a negative
     power of an integer is truncated towards 0. Call it under ``silent()``.
@@ -51,7 +51,7 @@ def convert(value: Any, dtype: DType) -> Any:
 
 
 def silent() -> np.errstate:
-    """A context in which NumPy's floating-point warnings are off: they are no part of the language."""
+    """A context without NumPy's floating-point warnings: they are no part of the language."""
     return np.errstate(all="ignore")
 
 

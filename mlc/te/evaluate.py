@@ -19,7 +19,7 @@ from ..ir.combiner import Combiner
 from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
 from ..ir.rewrite import postorder
 from ..ir.scalar import SCALAR_FNS
-from .tensor import Compute, Constant, Operation, Placeholder, Tensor
+from .tensor import Compute, Constant, Placeholder, Tensor
 
 Array = Any  # np.ndarray or a NumPy scalar
 PIECE = 1 << 21  # grid points evaluated at once
@@ -29,8 +29,8 @@ SEQUENTIAL = 512  # general combiners fold this many steps one by one, more as a
 def evaluate(outputs: Sequence[Tensor], feeds: Mapping[Tensor, Any]) -> list[np.ndarray[Any, Any]]:
     """The values of ``outputs``, given those of the placeholders (or of any other tensor).
 
-    Results are new C-contiguous arrays, except that a fed or constant tensor is returned as it is. Raises
-    :class:`BoundsError` for an index that leaves its tensor where it is not guarded by a select.
+    Results are new C-contiguous arrays, except that a fed or constant tensor is returned as it is.
+    Raises :class:`BoundsError` for an index that leaves its tensor where no select guards it.
     """
     done: dict[Tensor, np.ndarray[Any, Any]] = {t: _checked(t, a) for t, a in feeds.items()}
     with silent():
