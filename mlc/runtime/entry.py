@@ -1,0 +1,128 @@
+"""What a compiled function expects of a call and gives back: the contract of its native entry."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySpec:
+    """An ndarray of one shape, dtype and layout.
+
+    ``strides`` are in bytes, None means C-contiguous. ``aligned`` demands NumPy's own alignment
+    flag; kernels that use unaligned loads can do without.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    strides: tuple[int, ...] | None = None
+    aligned: bool = True
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        """The NumPy dtype, in native byte order."""
+        if self.dtype == "bfloat16":
+            import ml_dtypes
+
+            return np.dtype(ml_dtypes.bfloat16)
+        return np.dtype(self.dtype)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements, without gaps."""
+        return math.prod(self.shape) * self.numpy.itemsize
+
+    def span(self) -> tuple[int, int]:
+        """First and last byte (exclusive) that elements take, counted from the data pointer."""
+        if 0 in self.shape:
+            return 0, 0
+        if self.strides is None:
+            return 0, self.nbytes
+        steps = [(n - 1) * s for n, s in zip(self.shape, self.strides)]
+        return sum(min(s, 0) for s in steps), sum(max(s, 0) for s in steps) + self.numpy.itemsize
+
+    def mismatch(self, array: Any) -> str | None:
+        """Why an object is not what is described here, or None if it is."""
+        if type(array) is not np.ndarray:
+            return f"expected an ndarray, got {type(array).__name__}"
+        if array.shape != self.shape:
+            return f"expected shape {self.shape}, got {array.shape}"
+        if array.dtype != self.numpy:
+            return f"expected dtype {self.dtype}, got {array.dtype}"
+        if self.aligned and not array.flags.aligned:
+            return "expected an aligned array"
+        if self.strides is None:
+            return None if array.flags.c_contiguous else "expected a C-contiguous array"
+        used = (i for i, n in enumerate(self.shape) if n > 1)
+        if array.size and any(array.strides[i] != self.strides[i] for i in used):
+            return f"expected strides {self.strides}, got {array.strides}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarSpec:
+    """A Python scalar that becomes a 0-d buffer: exactly a float, an int or a bool.
+
+    An int that ``dtype`` cannot hold takes the slow path.
+    """
+
+    kind: Literal["float", "int", "bool"]
+    dtype: Literal["float32", "float64", "int32", "int64", "bool"]
+
+
+@dataclass(frozen=True, slots=True)
+class StaticSpec:
+    """A value baked into the code: this very object must be passed. No buffer."""
+
+
+Param: TypeAlias = ArraySpec | ScalarSpec | StaticSpec
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySpec:
+    """The signature of one compiled kernel.
+
+    The last ``len(keywords)`` of ``params`` are passed by keyword, in this order. The kernel's
+    buffers are the params but static ones, then ``n_constants`` constants, then the outputs.
+
+    ``out`` says whether the caller may or must give the outputs: as ``out=`` (a tuple if there are
+    several) or, with ``positional_out``, as further positional arguments. An ``out`` that shares
+    memory with an input takes the slow path, except with ``inplace_ok`` when it is just the same
+    C-contiguous memory.
+
+    ``returns``: the output itself (0-d ones as NumPy scalars), a tuple or list of them, None, or
+    what the executable's ``unflatten(*outputs)`` returns.
+    """
+
+    params: tuple[Param, ...]
+    outputs: tuple[ArraySpec, ...]
+    keywords: tuple[str, ...] = ()
+    n_constants: int = 0
+    workspace_bytes: int = 0
+    release_gil: bool = False
+    returns: Literal["array", "tuple", "list", "none", "call"] = "array"
+    out: Literal["never", "optional", "required"] = "optional"
+    positional_out: bool = True
+    inplace_ok: bool = False
+
+    def __post_init__(self) -> None:
+        if any(o.strides is not None for o in self.outputs):
+            raise ValueError("outputs are C-contiguous")
+        if self.out == "required" and not self.outputs:
+            raise ValueError("without outputs there is none to require")
+        if self.returns == "array" and len(self.outputs) != 1:
+            raise ValueError("to return an array takes one output; use 'tuple'")
+
+    @property
+    def buffers(self) -> tuple[ArraySpec | ScalarSpec, ...]:
+        """The params that have a buffer, in the kernel's order."""
+        return tuple(p for p in self.params if not isinstance(p, StaticSpec))
+
+    @property
+    def n_statics(self) -> int:
+        """How many params are static."""
+        return len(self.params) - len(self.buffers)

@@ -1,0 +1,224 @@
+"""A Python type whose instances are called without Python in between.
+
+An instance holds the address of a vectorcall function, which the interpreter jumps to: a compiled
+kernel's entry, or at first a stub of a few instructions that forwards the call, arguments and all,
+to the instance's *slow* callable. Kernel entries end in the same stub when no signature matches.
+
+Where this is not possible (free-threaded Python, PyPy, other processors) the type is an ordinary
+class that calls the slow callable, which is then the only way in.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import struct
+import sys
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlc.runtime import image
+
+# The instance: object header, then these pointers.
+_ENTRY, _SLOW, _DICT, _WEAK, _SIZE = 16, 24, 32, 40, 48
+
+_HAVE_GC, _HAVE_VECTORCALL, _METHOD_DESCRIPTOR = 1 << 14, 1 << 11, 1 << 17
+# Numbers of CPython's stable type slots and member kinds.
+_TP_CALL, _TP_CLEAR, _TP_DESCR_GET, _TP_TRAVERSE = 50, 51, 54, 71
+_TP_MEMBERS, _TP_GETSET = 72, 73
+_T_OBJECT_EX, _T_PYSSIZET, _READONLY = 16, 19, 1
+
+
+class _Slot(ctypes.Structure):
+    _fields_ = (("slot", ctypes.c_int), ("function", ctypes.c_void_p))
+
+
+class _Spec(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("basicsize", ctypes.c_int),
+        ("itemsize", ctypes.c_int),
+        ("flags", ctypes.c_uint),
+        ("slots", ctypes.POINTER(_Slot)),
+    )
+
+
+class _Member(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("kind", ctypes.c_int),
+        ("offset", ctypes.c_ssize_t),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+class _GetSet(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("get", ctypes.c_void_p),
+        ("set", ctypes.c_void_p),
+        ("doc", ctypes.c_char_p),
+        ("closure", ctypes.c_void_p),
+    )
+
+
+@functools.cache
+def is_native() -> bool:
+    """Whether calls can go straight into compiled code here."""
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    machine = os.uname().machine if hasattr(os, "uname") else ""
+    return (
+        sys.implementation.name == "cpython"
+        and gil
+        and object.__basicsize__ == 16
+        and sys.platform.startswith("linux")
+        and machine in _STUBS
+    )
+
+
+def callable_type(name: str, namespace: Mapping[str, Any]) -> type:
+    """A new final class called ``name`` (``module.Name``) with the methods of ``namespace``.
+
+    Its instances take attributes and weak references, bind as methods do, and are called through
+    what `prepare` and `install` set; until `prepare`, calling one is a TypeError.
+    """
+    if is_native():
+        kind = _native_type(name)
+    else:
+        module, _, short = name.rpartition(".")
+        kind = type(short, (_PlainCallable,), {"__module__": module})
+    for key, value in namespace.items():
+        if key not in ("__dict__", "__weakref__", "__module__", "__qualname__"):
+            setattr(kind, key, value)
+    return kind
+
+
+def prepare(instance: Any, slow: Callable[..., Any]) -> None:
+    """Let calls of ``instance`` go to ``slow``, which gets the arguments without the instance."""
+    instance._slow = slow
+    install(instance, slow_entry())
+
+
+def install(instance: Any, address: int) -> None:
+    """Let calls of ``instance`` enter at a vectorcall function; `slow_entry()` undoes it.
+
+    Whatever the function needs must be kept alive as long as the instance.
+    """
+    if is_native():
+        ctypes.c_void_p.from_address(id(instance) + _ENTRY).value = address
+
+
+def installed(instance: Any) -> int:
+    """The address that calls of ``instance`` enter at, 0 where calls are not native."""
+    if not is_native():
+        return 0
+    return ctypes.c_void_p.from_address(id(instance) + _ENTRY).value or 0
+
+
+@functools.cache
+def slow_entry() -> int:
+    """The address of the stub that forwards a call to the instance's slow callable; 0 where calls
+    are not native."""
+    if not is_native():
+        return 0
+    function = ctypes.cast(ctypes.pythonapi.PyObject_Vectorcall, ctypes.c_void_p).value or 0
+    code = _STUBS[os.uname().machine](function, id(_destroyed))
+    base = image._map_memory(len(code))
+    ctypes.memmove(base, code, len(code))
+    image._protect_code(base, len(code))
+    return base
+
+
+def _destroyed(*_: object, **__: object) -> None:
+    raise ReferenceError("this compiled function is being destroyed and cannot be called any more")
+
+
+def _x86_stub(function: int, fallback: int) -> bytes:
+    return b"".join([
+        b"\x48\x8b\x7f" + bytes([_SLOW]),  # mov rdi, [rdi + slow]
+        b"\x48\x85\xff",  # test rdi, rdi
+        b"\x75\x0a",  # jnz over the next
+        b"\x48\xbf" + struct.pack("<Q", fallback),  # mov rdi, fallback
+        b"\xff\x25\x00\x00\x00\x00" + struct.pack("<Q", function),  # jmp [rip]
+    ])  # fmt: skip
+
+
+def _arm_stub(function: int, fallback: int) -> bytes:
+    return struct.pack(
+        "<6I2Q",
+        0xF9400000 | (_SLOW // 8) << 10,  # ldr x0, [x0, slow]
+        0xB5000040,  # cbnz x0, over the next
+        0x58000080,  # ldr x0, fallback
+        0x580000B0,  # ldr x16, function
+        0xD61F0200,  # br x16
+        0xD503201F,  # nop
+        fallback,
+        function,
+    )
+
+
+_STUBS = {"x86_64": _x86_stub, "aarch64": _arm_stub}
+
+
+class _PlainCallable:
+    """The same face without native calls."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        slow = self.__dict__.get("_slow")
+        if slow is None:
+            raise TypeError(f"{type(self).__name__} object is not ready to be called")
+        return slow(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+
+def _native_type(name: str) -> type:
+    """The heap type: what a C extension would declare, through the stable C API."""
+    api = ctypes.pythonapi
+
+    def address(symbol: str) -> int | None:
+        return ctypes.cast(api[symbol], ctypes.c_void_p).value
+
+    get_slot = api["PyType_GetSlot"]
+    get_slot.restype, get_slot.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_int]
+    members = (_Member * 5)(
+        _Member(b"__vectorcalloffset__", _T_PYSSIZET, _ENTRY, _READONLY, None),
+        _Member(b"__dictoffset__", _T_PYSSIZET, _DICT, _READONLY, None),
+        _Member(b"__weaklistoffset__", _T_PYSSIZET, _WEAK, _READONLY, None),
+        _Member(b"_slow", _T_OBJECT_EX, _SLOW, 0, None),
+        _Member(),
+    )
+    getset = (_GetSet * 2)(
+        _GetSet(
+            b"__dict__", address("PyObject_GenericGetDict"), address("PyObject_GenericSetDict"),
+            None, None,
+        ),
+        _GetSet(),
+    )  # fmt: skip
+    # A Python class's own traverse and clear handle members, dictionary and bases of any class;
+    # a function's binding only makes the method object.
+    pattern = type("Pattern", (), {})
+    slots = (_Slot * 7)(
+        _Slot(_TP_CALL, address("PyVectorcall_Call")),
+        _Slot(_TP_TRAVERSE, get_slot(pattern, _TP_TRAVERSE)),
+        _Slot(_TP_CLEAR, get_slot(pattern, _TP_CLEAR)),
+        _Slot(_TP_DESCR_GET, get_slot(types.FunctionType, _TP_DESCR_GET)),
+        _Slot(_TP_MEMBERS, ctypes.addressof(members)),
+        _Slot(_TP_GETSET, ctypes.addressof(getset)),
+        _Slot(0, None),
+    )
+    flags = _HAVE_GC | _HAVE_VECTORCALL | _METHOD_DESCRIPTOR
+    spec = _Spec(name.encode(), _SIZE, 0, flags, slots)
+    # The type goes on pointing into these.
+    _kept.append((members, getset, spec))
+    from_spec = api["PyType_FromSpec"]
+    from_spec.restype, from_spec.argtypes = ctypes.py_object, [ctypes.POINTER(_Spec)]
+    made: type = from_spec(ctypes.byref(spec))
+    return made
+
+
+_kept: list[Any] = []
