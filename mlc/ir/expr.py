@@ -64,8 +64,7 @@ class Expr:
             "use te.select(condition, a, b) instead of if, and & | ~ instead of and, or, not"
         )
 
-    def __hash__(self) -> int:
-        return id(self) >> 4
+    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         from .show import expr_text
@@ -126,8 +125,6 @@ class Var(Expr):
         self.name = name
         self.dtype = as_dtype(dtype)
 
-    __hash__ = Expr.__hash__
-
 
 class Axis(Var):
     """A variable that runs over ``range(extent)``, spatial or reduced.
@@ -142,8 +139,6 @@ class Axis(Var):
         super().__init__(name)
         self.extent = extent
         self.is_reduce = is_reduce
-
-    __hash__ = Expr.__hash__
 
 
 class Apply(Expr):

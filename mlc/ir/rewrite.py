@@ -30,30 +30,41 @@ def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Exp
     calls with the same rule.
     """
     done: dict[Expr, Expr] = {} if memo is None else memo
-    if not root.children:
-        if root not in done:
-            replaced = rule(root)
-            done[root] = root if replaced is None else replaced
-        return done[root]
-    for node in postorder(root):
+    stack = [root]
+    while stack:
+        node = stack[-1]
         if node in done:
+            stack.pop()
             continue
-        rebuilt = node
         children = node.children
+        rebuilt = node
         if children:
-            fresh = tuple(done[child] for child in children)
-            if any(a is not b for a, b in zip(fresh, children, strict=True)):
-                rebuilt = node.with_children(fresh)
+            pending = [child for child in children if child not in done]
+            if pending:
+                pending.reverse()
+                stack.extend(pending)
+                continue
+            fresh = tuple([done[child] for child in children])
+            for new, old in zip(fresh, children, strict=True):
+                if new is not old:
+                    rebuilt = node.with_children(fresh)
+                    break
+        stack.pop()
         replaced = rule(rebuilt)
         done[node] = rebuilt if replaced is None else replaced
     return done[root]
 
 
-def substitute(root: Expr, mapping: Mapping[Var, Expr]) -> Expr:
-    """``root`` with variables replaced. The axes that a Reduce binds must not be among the keys."""
+def substitute(
+    root: Expr, mapping: Mapping[Var, Expr], memo: dict[Expr, Expr] | None = None
+) -> Expr:
+    """``root`` with variables replaced. The axes that a Reduce binds must not be among the keys.
+
+    ``memo`` may be shared between calls with the same mapping.
+    """
     if not mapping:
         return root
-    return rewrite(root, lambda node: mapping.get(node) if isinstance(node, Var) else None)
+    return rewrite(root, lambda node: mapping.get(node) if isinstance(node, Var) else None, memo)
 
 
 def substitute_loads(root: Expr, replace: Callable[[Load], Expr | None]) -> Expr:

@@ -39,6 +39,7 @@ class _Site:
     key: tuple[object, ...] = ()
     registers: tuple[Buffer, ...] = ()
     start: tuple[Expr, ...] | None = None  # known initial constants
+    held: tuple[Expr, ...] = ()  # keeps alive what ``key`` names by identity
 
 
 def promote_registers(program: Program) -> Program:
@@ -72,13 +73,25 @@ def _promote_sequence(stmts: tuple[Stmt, ...]) -> Stmt:
         sites = _sites(stmt) if isinstance(stmt, For) and stmt.kind is LoopKind.SERIAL else None
         if sites is None:
             if isinstance(stmt, For) and stmt.kind is LoopKind.SERIAL:
-                out.append(replace(stmt, body=_promote(stmt.body)))
+                out.append(replace(stmt, body=_merge(stmt.body)))
             else:
                 out.append(_promote(stmt))
             continue
         assert isinstance(stmt, For)
         out.append(_promoted(stmt, sites, out))
     return seq(*out)
+
+
+def _merge(body: Stmt) -> Stmt:
+    """``C[i] += a; C[i] += b`` -> ``acc = C[i]; acc += a; acc += b; C[i] = acc``."""
+    once = For(Var("once"), 1, body)
+    sites = _sites(once) if isinstance(body, Seq) else None
+    if sites is None or len({site.key for site in sites}) == len(sites):
+        return _promote(body)
+    held = _promoted(once, sites, [])
+    assert isinstance(held, Allocate) and isinstance(held.body, Seq)
+    unwrapped = (s.body if isinstance(s, For) and s.var is once.var else s for s in held.body.stmts)
+    return Allocate(held.buffers, seq(*unwrapped))
 
 
 def _sites(loop: For) -> list[_Site] | None:
@@ -147,34 +160,37 @@ def _folds_lanes(site: _Site) -> bool:
 def _key(site: _Site) -> tuple[object, ...]:
     """Equal for sites with the same target elements; the lane variable is left out."""
     fixed = {} if site.lane is None else {site.lane: const(0)}
-    points = tuple(id(substitute(i, fixed)) for i in site.update.indices)
+    points = tuple(substitute(i, fixed) for i in site.update.indices)
     width = 1 if _folds_lanes(site) else site.lanes
-    tests = tuple(id(substitute(t, fixed)) for t in site.tests)
-    return (*map(id, site.update.buffers), points, width, tests)
+    tests = tuple(substitute(t, fixed) for t in site.tests)
+    site.held = (*points, *tests)
+    return (*map(id, site.update.buffers), tuple(map(id, points)), width, tuple(map(id, tests)))
 
 
 def _disjoint(sites: list[_Site]) -> bool:
-    """Whether different sites surely touch different elements of a buffer."""
-    for n, site in enumerate(sites):
-        for other in sites[:n]:
-            if site.update.buffers[0] is other.update.buffers[0] and not _apart(site, other):
-                return False
+    """Whether different sites surely touch different elements of a buffer: their addresses differ by
+    constants, and by no less than the lanes of the lower one."""
+    placed: dict[tuple[object, ...], list[tuple[int, int]]] = {}
+    shapes: dict[Buffer, object] = {}
+    for site in sites:
+        buffer = site.update.buffers[0]
+        total = as_sum(const(0))
+        fixed = {} if site.lane is None else {site.lane: const(0)}
+        for stride, index in zip(
+            contiguous_strides(buffer.shape), site.update.indices, strict=True
+        ):
+            total = total.plus(as_sum(substitute(index, fixed)), stride)
+        terms = tuple(sorted((id(atom), c) for atom, c in total.terms))
+        if shapes.setdefault(buffer, terms) != terms:
+            return False
+        width = 1 if site.lane is None or _folds_lanes(site) else site.lanes
+        placed.setdefault((buffer,), []).append((total.constant, width))
+        site.held = (*site.held, *(atom for atom, _ in total.terms))
+    for spans in placed.values():
+        spans.sort()
+        if any(a + width > b for (a, width), (b, _) in zip(spans, spans[1:], strict=False)):
+            return False
     return True
-
-
-def _apart(a: _Site, b: _Site) -> bool:
-    buffer = a.update.buffers[0]
-    strides = contiguous_strides(buffer.shape)
-    total = as_sum(const(0))
-    for stride, x, y in zip(strides, a.update.indices, b.update.indices, strict=True):
-        fixed = {v: const(0) for v in (a.lane, b.lane) if v is not None}
-        total = total.plus(as_sum(substitute(x, fixed)), stride)
-        total = total.plus(as_sum(substitute(y, fixed)), -stride)
-    if total.terms:
-        return False
-    width_a = 1 if _folds_lanes(a) else a.lanes
-    width_b = 1 if _folds_lanes(b) else b.lanes
-    return total.constant >= width_b or -total.constant >= width_a
 
 
 def _promoted(loop: For, sites: list[_Site], before: list[Stmt]) -> Stmt:
@@ -251,17 +267,20 @@ def _site_loop(site: _Site, to_registers: bool) -> Stmt:
 def _take_constants(firsts: dict[tuple[object, ...], _Site], before: list[Stmt]) -> None:
     """Move constant stores that directly precede the loop into the registers' first values."""
     wanted: dict[tuple[object, ...], tuple[_Site, int]] = {}
+    held: list[Expr] = []  # keys name expressions by identity, so those must live
     for site in firsts.values():
         fixed = {} if site.lane is None else {site.lane: const(0)}
         width = 1 if site.lane is None or _folds_lanes(site) else site.lanes
-        point = tuple(id(substitute(i, fixed)) for i in site.update.indices)
+        points = [substitute(i, fixed) for i in site.update.indices]
+        held.extend(points)
+        point = tuple(map(id, points))
         for n, buffer in enumerate(site.update.buffers):
             wanted[(id(buffer), point, width)] = (site, n)
     found: dict[_Site, dict[int, Const]] = {}
     position = len(before) - 1
     consumed: list[int] = []
     while position >= 0:
-        stores = _constant_stores(before[position])
+        stores = _constant_stores(before[position], held)
         hits = [wanted.get(key) for key, _ in stores] if stores else []
         if not hits or any(hit is None for hit in hits):
             break
@@ -279,7 +298,9 @@ def _take_constants(firsts: dict[tuple[object, ...], _Site], before: list[Stmt])
         before[index] = Seq(())
 
 
-def _constant_stores(stmt: Stmt) -> list[tuple[tuple[object, ...], Const]] | None:
+def _constant_stores(
+    stmt: Stmt, held: list[Expr]
+) -> list[tuple[tuple[object, ...], Const]] | None:
     """(target key, constant) of every store in ``stmt`` if it holds nothing else."""
     lane: Var | None = None
     width = 1
@@ -292,8 +313,9 @@ def _constant_stores(stmt: Stmt) -> list[tuple[tuple[object, ...], Const]] | Non
                 continue
             case Store(value=Const() as value):
                 fixed = {} if lane is None else {lane: const(0)}
-                point = tuple(id(substitute(i, fixed)) for i in node.indices)
-                out.append(((id(node.buffer), point, width), value))
+                points = [substitute(i, fixed) for i in node.indices]
+                held.extend(points)
+                out.append(((id(node.buffer), tuple(map(id, points)), width), value))
             case _:
                 return None
     return out

@@ -30,9 +30,16 @@ def simplify_program(program: Program) -> Program:
     return program.with_body(simplify_stmt(program.body, {}))
 
 
-def simplify_stmt(stmt: Stmt, ranges: dict[Var, int]) -> Stmt:
-    """``stmt`` simplified for variables within ``ranges``."""
-    memo: dict[Expr, Expr] = {}
+def is_empty(stmt: Stmt) -> bool:
+    """Whether ``stmt`` does nothing at all."""
+    return isinstance(stmt, Seq) and not stmt.stmts
+
+
+def simplify_stmt(
+    stmt: Stmt, ranges: dict[Var, int], shared: dict[Expr, Expr] | None = None
+) -> Stmt:
+    """``stmt`` simplified for variables within ``ranges``; ``shared`` remembers results for them."""
+    memo: dict[Expr, Expr] = {} if shared is None else shared
 
     def expr(e: Expr) -> Expr:
         return simplify(e, ranges, memo)
@@ -42,24 +49,25 @@ def simplify_stmt(stmt: Stmt, ranges: dict[Var, int]) -> Stmt:
             if extent <= 0:
                 return NOTHING
             if extent == 1 and stmt.kind is not LoopKind.PARALLEL:
-                return simplify_stmt(substitute_all(stmt.body, {var: const(0)}), ranges)
+                return simplify_stmt(substitute_all(stmt.body, {var: const(0)}), ranges, memo)
             body = simplify_stmt(stmt.body, {**ranges, var: extent})
-            return body if body is NOTHING else replace(stmt, body=body)
+            return NOTHING if is_empty(body) else replace(stmt, body=body)
         case If():
             test = expr(stmt.condition)
             if isinstance(test, Const):
                 chosen = stmt.then if test.value else stmt.otherwise
-                return NOTHING if chosen is None else simplify_stmt(chosen, ranges)
-            then = simplify_stmt(stmt.then, ranges)
-            other = None if stmt.otherwise is None else simplify_stmt(stmt.otherwise, ranges)
-            return If(test, then, None if other is NOTHING else other)
+                return NOTHING if chosen is None else simplify_stmt(chosen, ranges, memo)
+            then = simplify_stmt(stmt.then, ranges, memo)
+            other = None if stmt.otherwise is None else simplify_stmt(stmt.otherwise, ranges, memo)
+            if other is None or is_empty(other):
+                return NOTHING if is_empty(then) else If(test, then)
+            return If(test, then, other)
         case Seq():
-            out = [simplify_stmt(s, ranges) for s in stmt.stmts]
-            kept = [s for s in out if s is not NOTHING]
-            return seq(*kept) if kept else NOTHING
+            out = [simplify_stmt(s, ranges, memo) for s in stmt.stmts]
+            return seq(*out)
         case Allocate():
-            body = simplify_stmt(stmt.body, ranges)
-            return body if body is NOTHING else replace(stmt, body=body)
+            body = simplify_stmt(stmt.body, ranges, memo)
+            return NOTHING if is_empty(body) else replace(stmt, body=body)
         case Store() | Accumulate() | Evaluate():
             return map_exprs(stmt, expr)
         case _:
@@ -68,4 +76,5 @@ def simplify_stmt(stmt: Stmt, ranges: dict[Var, int]) -> Stmt:
 
 def substitute_all(stmt: Stmt, mapping: dict[Var, Expr]) -> Stmt:
     """``stmt`` with loop variables replaced everywhere."""
-    return map_exprs(stmt, lambda e: substitute(e, mapping))
+    memo: dict[Expr, Expr] = {}
+    return map_exprs(stmt, lambda e: substitute(e, mapping, memo))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..ir.expr import Axis, Expr, Load, Reduce, Var, const, load
+from ..ir.expr import Expr, Load, Reduce, Var, const, load
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -22,44 +22,58 @@ from ..ir.program import (
 from ..ir.rewrite import substitute_loads
 from .tensor import Compute, Placeholder, Tensor
 
-Stage = tuple[Tensor, ...]  # the outputs of one Compute
+
+@dataclass(frozen=True, eq=False)
+class Nest:
+    """One loop nest to be: ``tensors`` are filled as ``compute`` says."""
+
+    tensors: tuple[Tensor, ...]
+    compute: Compute
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How the stages share loops: axis d < len(sizes) of every stage runs in tiles of ``sizes[d]``."""
+    """How the nests share loops: axis d < len(sizes) of every nest runs in tiles of ``sizes[d]``.
+
+    ``order`` lists those axes from the outermost loop inwards; by default they are in order.
+    """
 
     sizes: tuple[int, ...] = ()
+    order: tuple[int, ...] | None = None
 
 
 def create_program(
     name: str,
-    stages: Sequence[Stage],
+    nests: Sequence[Nest],
     inputs: Sequence[Tensor],
     outputs: Sequence[Tensor],
     tiling: Tiling | None = None,
+    before: Sequence[Nest] = (),
+    scratch: Sequence[Tensor] = (),
 ) -> Program:
-    """A program that runs ``stages`` in order; params are ``inputs`` then ``outputs``.
+    """A program that runs ``nests`` in order; params are ``inputs``, ``scratch`` and ``outputs``.
 
-    With ``tiling``, the first axes of all stages run in common outer loops, tile by tile, and a tensor
+    With ``tiling``, the first axes of all nests run in common outer loops, tile by tile, and a tensor
     that is neither input nor output exists only for the tile at hand. Every load of such a tensor must then
-    use the common axes unchanged as its first indices. Without it each stage is a loop nest of its own.
+    use the common axes unchanged as its first indices. Without it each nest is a loop nest of its own.
+    The nests in ``before`` run first, each in loops of its own; what they make is in ``scratch``.
     """
-    shared = (tiling or Tiling()).sizes
-    return _Builder(name, stages, inputs, outputs, shared).build()
+    params = (*inputs, *scratch)
+    return _Builder(name, nests, params, outputs, tiling or Tiling()).build(before)
 
 
 class _Builder:
     def __init__(
         self,
         name: str,
-        stages: Sequence[Stage],
+        nests: Sequence[Nest],
         inputs: Sequence[Tensor],
         outputs: Sequence[Tensor],
-        tiles: tuple[int, ...],
+        tiling: Tiling,
     ) -> None:
+        tiles = tiling.sizes
         self.name = name
-        self.stages = stages
+        self.nests = nests
         self.inputs, self.outputs = inputs, outputs
         self.tiles = tiles
         taken: dict[str, int] = {}
@@ -67,7 +81,7 @@ class _Builder:
         for tensor in (*inputs, *outputs):
             self.buffers.setdefault(tensor, _buffer(tensor, _unique(tensor.name, taken)))
         self.local: list[Buffer] = []
-        for tensor in (t for stage in stages for t in stage):
+        for tensor in (t for nest in nests for t in nest.tensors):
             if tensor not in self.buffers:
                 shape = tiles + tensor.shape[len(tiles) :]
                 scope = Scope.STACK
@@ -77,25 +91,30 @@ class _Builder:
         self.locals = {b for b in self.local}
         self.outer: list[tuple[Var, int]] = []
         if tiles:
-            first = stages[0][0]
+            first = nests[0].compute
             for d, tile in enumerate(tiles):
-                wish = _compute(first).axes[d].name
-                label = wish if tile == 1 else f"{wish}o"
-                self.outer.append((Var(label), -(-first.shape[d] // tile)))
-        self.taken = taken
+                axis = first.axes[d]
+                label = axis.name if tile == 1 else f"{axis.name}o"
+                self.outer.append((Var(label), -(-axis.extent // tile)))
+        self.order = tiling.order or tuple(range(len(tiles)))
+        self.blocks: dict[str, int] = {}
 
-    def build(self) -> Program:
-        body = seq(*(self.stage(stage) for stage in self.stages))
+    def build(self, before: Sequence[Nest]) -> Program:
+        self.names = {nest: self.block_name(nest) for nest in (*before, *self.nests)}
+        body = seq(*map(self.nest, self.nests))
         if self.local:
             body = Allocate(tuple(self.local), body)
-        for var, extent in reversed(self.outer):
-            body = For(var, extent, body)
+        for d in reversed(self.order):
+            body = For(*self.outer[d], body)
+        tiles, self.tiles = self.tiles, ()
+        body = seq(*map(self.nest, before), body)
+        self.tiles = tiles
         params = tuple(self.buffers[t] for t in (*self.inputs, *self.outputs))
         return Program(self.name, params, body, len(self.outputs))
 
-    def stage(self, stage: Stage) -> Stmt:
+    def nest(self, nest: Nest) -> Stmt:
         """The block of one compute inside its own loops."""
-        op = _compute(stage[0])
+        op = nest.compute
         iters: list[Iter] = []
         loops: list[tuple[Var, int]] = []
         predicate: Expr | None = None
@@ -120,26 +139,28 @@ class _Builder:
                 var = Var(axis.name)
                 loops.append((var, axis.extent))
                 iters.append(Iter(axis, var))
-        name = _unique(stage[0].name.split(".")[0], self.taken, claim=stage[0].name)
-        init, body = self.block_body(stage, op)
-        out: Stmt = Block(name, tuple(iters), body, init, predicate, op.location)
+        init, body = self.block_body(nest.tensors, op)
+        out: Stmt = Block(self.names[nest], tuple(iters), body, init, predicate, op.location)
         for var, extent in reversed(loops):
             out = For(var, extent, out)
         return out
 
-    def block_body(self, stage: Stage, op: Compute) -> tuple[Stmt | None, Stmt]:
-        buffers = tuple(self.buffers[t] for t in stage)
+    def block_name(self, nest: Nest) -> str:
+        """A name no other block has, after the tensor that the nest makes."""
+        return _unique(nest.tensors[0].name.split(".")[0], self.blocks)
+
+    def block_body(self, tensors: tuple[Tensor, ...], op: Compute) -> tuple[Stmt | None, Stmt]:
+        buffers = tuple(self.buffers[t] for t in tensors)
         points = [self.indices(buffer, tuple(op.axes)) for buffer in buffers]
         root = op.body[0]
         if isinstance(root, Reduce):
             combiner = root.combiner
-            targets = tuple(buffers) if len(stage) == len(combiner.dtypes) else ()
-            assert targets, "every part of a reduction is an output of its stage"
+            assert len(tensors) == len(combiner.dtypes), "a nest fills every part of its reduction"
             values = tuple(self.value(v) for v in root.values)
             init = seq(
                 *(Store(b, p, e) for b, p, e in zip(buffers, points, combiner.identity, strict=True))
             )
-            return init, Accumulate(combiner, targets, points[0], values)
+            return init, Accumulate(combiner, buffers, points[0], values)
         parts = [
             Store(b, p, self.value(e)) for b, p, e in zip(buffers, points, op.body, strict=True)
         ]
@@ -164,15 +185,10 @@ class _Builder:
         for d, index in enumerate(indices):
             if d < len(self.tiles):
                 tile = self.tiles[d]
-                out.append(const(0) if tile == 1 else index - self.outer[d][0] * tile)
+                out.append(const(0) if tile == 1 else index % tile)
             else:
                 out.append(index)
         return tuple(out)
-
-
-def _compute(tensor: Tensor) -> Compute:
-    assert isinstance(tensor.op, Compute)
-    return tensor.op
 
 
 def _buffer(tensor: Tensor, name: str) -> Buffer:
@@ -183,15 +199,8 @@ def _buffer(tensor: Tensor, name: str) -> Buffer:
     return Buffer(name, tensor.shape, tensor.dtype)
 
 
-def _unique(wish: str, taken: dict[str, int], claim: str | None = None) -> str:
-    """``wish``, numbered if it is taken. A block may carry the name of the tensor it makes."""
-    if claim is not None:
-        return wish
+def _unique(wish: str, taken: dict[str, int]) -> str:
+    """``wish``, numbered if it is taken already."""
     count = taken.get(wish, 0)
     taken[wish] = count + 1
     return wish if count == 0 else _unique(f"{wish}_{count}", taken)
-
-
-def spatial_axes(stage: Stage) -> tuple[Axis, ...]:
-    """The axes of the stage's outputs."""
-    return _compute(stage[0]).axes

@@ -1,0 +1,173 @@
+"""Contractions: register tiles, and operands packed so that the lanes load neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...ir.expr import Axis, Expr, Load, Reduce, const, load, select
+from ...ir.rewrite import substitute, variables_of
+from ...te.factor import pack_operand
+from ...te.program import Nest, Tiling
+from ..schedule import Schedule
+from .access import loads_in, reduce_axes, step
+from .machine import Machine
+from .vectors import lanes_for, private_loops, split_roles
+
+PACK_BYTES = 384 << 10  # operands up to this size are read in place
+
+
+@dataclass(frozen=True, eq=False)
+class Roles:
+    """``n`` runs in the lanes, ``m`` in register rows; both are spatial axes of the nest."""
+
+    n: Axis
+    m: Axis | None
+
+
+def find_roles(nest: Nest) -> Roles | None:
+    """The roles of the axes if the nest is a contraction: some operand is used again along another axis."""
+    root = nest.compute.body[0]
+    loads = loads_in(nest)
+    spatial = [a for a in nest.compute.axes if a.extent > 1]
+    if not isinstance(root, Reduce) or root.combiner.fn != "add" or len(loads) < 2 or not spatial:
+        return None
+    work = 1
+    for axis in root.axes:
+        work *= axis.extent
+    if work < 2:
+        return None
+    n = spatial[-1]
+    for m in reversed(spatial[:-1]):
+        along_m = [_uses(x, m) for x in loads]
+        along_n = [_uses(x, n) for x in loads]
+        if not all(along_n) and not all(along_m) and any(along_m):
+            return Roles(n, m)
+    return None
+
+
+def _uses(node: Load, axis: Axis) -> bool:
+    return any(v is axis for i in node.indices for v in variables_of(i))
+
+
+def pack_operands(nest: Nest, roles: Roles, panel: int) -> list[Nest]:
+    """Copies of the operands whose lanes are not neighbours, or that are too large to be walked in
+    place, followed by the nest that reads the copies."""
+    out: list[Nest] = []
+    current = nest
+    rows = roles.m.extent if roles.m is not None else 1
+    for node in loads_in(nest):
+        if not _uses(node, roles.n) or (roles.m is not None and _uses(node, roles.m)):
+            continue
+        along = step(node, roles.n)
+        axes = _axes_of(node, nest)
+        elements = 1
+        for axis in axes:
+            elements *= axis.extent
+        too_large = elements * node.dtype.itemsize > PACK_BYTES and rows >= 48 and roles.n.extent > panel
+        if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
+            continue
+        packing, current = _pack(current, node, axes, roles.n, panel)
+        out.append(packing)
+    return [*out, current]
+
+
+def _axes_of(node: Load, nest: Nest) -> list[Axis]:
+    """The axes of the nest that ``node`` depends on, in order."""
+    used = {v for i in node.indices for v in variables_of(i)}
+    return [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
+
+
+def _pack(nest: Nest, node: Load, axes: list[Axis], n: Axis, panel: int) -> tuple[Nest, Nest]:
+    others = [a for a in axes if a is not n]
+    batch = [a for a in others if not a.is_reduce]
+    inner = [a for a in others if a.is_reduce]
+    width = min(panel, n.extent)
+    shape = (
+        *(a.extent for a in batch),
+        -(-n.extent // width),
+        *(a.extent for a in inner),
+        width,
+    )
+
+    def element(*p: Expr) -> Expr:
+        column = p[len(batch)] * width + p[-1]
+        mapping = dict(zip(batch, p, strict=False))
+        mapping.update(zip(inner, p[len(batch) + 1 :], strict=False))
+        mapping[n] = column
+        value = load(node.source, tuple(substitute(i, mapping) for i in node.indices))
+        if n.extent % width == 0:
+            return value
+        return select(column < n.extent, value, const(0, node.dtype))
+
+    where = (*batch, n // width, *inner, n % width)
+    return pack_operand(nest, node, shape, element, {node: where}, f"{node.source.name}_packed")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The register tile: ``rows`` of ``vectors`` of ``lanes``."""
+
+    rows: int
+    vectors: int
+    lanes: int
+
+    @property
+    def columns(self) -> int:
+        return self.vectors * self.lanes
+
+
+def choose_tile(nest: Nest, roles: Roles, machine: Machine) -> Tile:
+    """As many accumulators as registers hold beside the operands: rows * vectors + vectors + 1."""
+    lanes = lanes_for(nest, roles.n.extent, machine)
+    budget = machine.registers - 4
+    have_rows = roles.m.extent if roles.m is not None else 1
+    widest = 4 if machine.registers >= 32 else 2
+    vectors = min(widest, -(-roles.n.extent // lanes))
+    if have_rows < 6:
+        vectors = min(8, -(-roles.n.extent // lanes), max(budget // (have_rows + 1), 1))
+    rows = max(min(have_rows, (budget - vectors) // vectors, 14 if vectors == 1 else 12), 1)
+    if vectors == 4 and rows > 6:
+        rows = 6
+    return Tile(rows, vectors, lanes)
+
+
+def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling:
+    """Tiles over the axes of the nest; the panel of the lanes stays in cache while the rows stream."""
+    sizes = []
+    for axis in nest.compute.axes:
+        sizes.append(tile.columns if axis is roles.n else tile.rows if axis is roles.m else 1)
+    order = list(range(len(sizes)))
+    if roles.m is not None:
+        m = next(i for i, a in enumerate(nest.compute.axes) if a is roles.m)
+        n = next(i for i, a in enumerate(nest.compute.axes) if a is roles.n)
+        depth = 1
+        for axis in reduce_axes(nest):
+            depth *= axis.extent
+        operand = depth * roles.n.extent * nest.tensors[0].dtype.itemsize
+        if operand > machine.l2 // 2:
+            order.remove(n)
+            order.insert(order.index(m), n)
+    return Tiling(tuple(sizes), tuple(order))
+
+
+def schedule_tile(s: Schedule, name: str, nest: Nest, shared: int, tile: Tile) -> None:
+    """Inside a tile: for each step of the reduction, all rows times all vectors."""
+    block = s.block(name)
+    loops = private_loops(s, block, shared)
+    spatial, reduce = split_roles(s, block, loops, nest)
+    if not spatial:
+        return
+    rows, columns = spatial[:-1], spatial[-1]
+    if tile.vectors > 1:
+        vectors, lanes = s.split(columns, [tile.vectors, tile.lanes])
+        s.reorder(*reduce, *rows, vectors, lanes)
+        s.unroll(vectors)
+    else:
+        lanes = columns
+        s.reorder(*reduce, *rows, lanes)
+    for row in rows:
+        s.unroll(row)
+    if tile.lanes > 1:
+        s.vectorize(lanes)
+
+

@@ -1,0 +1,202 @@
+"""The default schedule of a kernel for processors with vector registers and a few cores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...ir.expr import Var
+from ...ir.program import Program, blocks_of
+from ...te.program import Nest, Tiling, create_program
+from ...te.tensor import Tensor
+from ..schedule import Schedule
+from .access import loads_in, point_cost, points, reduce_axes
+from .contraction import Tile, choose_tile, find_roles, pack_operands, schedule_tile, tiling_for
+from .machine import STACK_BYTES, TASK_NS, Machine
+from .reduction import (
+    COLUMNS,
+    factor_chunks,
+    factor_lanes,
+    fuse_reduced,
+    is_foldable,
+    schedule_reduction,
+    vector_axis,
+)
+from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
+
+
+@dataclass(frozen=True, eq=False)
+class Scheduled:
+    """A scheduled program, the tensors of its scratch params, and the steps that led there."""
+
+    program: Program
+    scratch: tuple[Tensor, ...]
+    schedule: Schedule
+
+
+@dataclass(eq=False)
+class _Plan:
+    """What the kernel is made of before it becomes a program."""
+
+    before: list[Nest]
+    nests: list[Nest]
+    tiling: Tiling
+
+
+def default_schedule(
+    name: str,
+    nests: Sequence[Nest],
+    shared: int,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    machine: Machine,
+) -> Scheduled:
+    """Vector lanes, register tiles and threads for a kernel whose nests share their first axes."""
+    kept = {id(t) for t in outputs}
+    plan, tile, main = _plan(list(nests), shared, machine)
+    made = [t for nest in (*plan.before, *plan.nests) for t in nest.tensors if id(t) not in kept]
+    early = {id(t) for nest in plan.before for t in nest.tensors}
+    tiles = plan.tiling.sizes
+    scratch = tuple(t for t in made if id(t) in early or _tile_bytes(t, tiles) > STACK_BYTES)
+    program = create_program(
+        name, plan.nests, inputs, outputs, plan.tiling, plan.before, scratch
+    )
+    s = Schedule(program)
+    names = [b.name for b in blocks_of(s.program.body)]
+    for block, nest in zip(names, plan.before, strict=False):
+        _schedule_alone(s, block, nest, machine)
+    depth = len(tiles)
+    for block, nest in zip(names[len(plan.before) :], plan.nests, strict=True):
+        if nest is main and tile is not None:
+            schedule_tile(s, block, nest, depth, tile)
+        elif depth:
+            _schedule_inside(s, block, nest, depth, machine)
+        else:
+            _schedule_alone(s, block, nest, machine)
+    if depth:
+        _share_out(s, names[len(plan.before)], plan, machine)
+    return Scheduled(s.program, scratch, s)
+
+
+def _tile_bytes(tensor: Tensor, tiles: tuple[int, ...]) -> int:
+    size = tensor.dtype.itemsize
+    for d, extent in enumerate(tensor.shape):
+        size *= tiles[d] if d < len(tiles) else extent
+    return size
+
+
+def _plan(nests: list[Nest], shared: int, machine: Machine) -> tuple[_Plan, Tile | None, Nest | None]:
+    """Factor, pack and tile: what can be decided before there are loops."""
+    for position, nest in enumerate(nests):
+        roles = find_roles(nest)
+        ndim = len(nest.compute.axes)
+        if roles is None or (len(nests) > 1 and shared < ndim):
+            continue
+        tile = choose_tile(nest, roles, machine)
+        *packing, main = pack_operands(nest, roles, tile.columns)
+        if position:  # earlier nests make operands; they run as loops of their own
+            break
+        tiling = tiling_for(main, roles, tile, machine)
+        return _Plan(packing, [main, *nests[1:]], tiling), tile, main
+    columns = _columns(nests, shared, machine)
+    before: list[Nest] = []
+    out: list[Nest] = []
+    single = len(nests) == 1
+    for nest in nests:
+        if not reduce_axes(nest):
+            out.append(nest)
+            continue
+        nest = fuse_reduced(nest)
+        chunks = factor_chunks(nest, machine) if shared == 0 or single else None
+        if chunks is not None:
+            first, nest = chunks
+            before.extend(_factored(first, len(first.compute.axes), machine))
+        if columns:
+            out.append(nest)
+        else:
+            out.extend(_factored(nest, len(nest.compute.axes) if single else shared, machine))
+    if columns:
+        return _Plan(before, out, Tiling((1,) * (shared - 1) + (columns,))), None, None
+    if single and reduce_axes(nests[0]):
+        shared = _rows(out[0], nests[0])
+    return _Plan(before, out, Tiling((1,) * shared)), None, None
+
+
+def _columns(nests: list[Nest], shared: int, machine: Machine) -> int:
+    """The tile of the last shared axis if the lanes of all reductions run along it, else 0."""
+    reductions = [n for n in nests if reduce_axes(n)]
+    if not shared or len(nests) == 1 or not reductions:
+        return 0
+    for nest in reductions:
+        axes = nest.compute.axes
+        if len(axes) != shared or vector_axis(nest, axes) is not axes[-1]:
+            return 0
+    axis = reductions[0].compute.axes[-1]
+    lanes = lanes_for(reductions[0], axis.extent, machine)
+    share = -(-axis.extent // machine.threads)
+    return min(COLUMNS, -(-share // lanes) * lanes) if axis.extent > 1 else 0
+
+
+def _rows(first: Nest, nest: Nest) -> int:
+    """How many axes a lone reduction runs row by row: all, if its lanes run along a reduce axis."""
+    return len(nest.compute.axes) if first.tensors[0] not in set(nest.tensors) else 0
+
+
+def _factored(nest: Nest, shared: int, machine: Machine) -> list[Nest]:
+    """The nest, its fold spread over lanes if they run along a reduce axis."""
+    axis = vector_axis(nest, nest.compute.axes[shared:])
+    alone = vector_axis(nest, nest.compute.axes)
+    if axis is None or not axis.is_reduce or not is_foldable(nest):
+        return [nest]
+    if alone is not None and not alone.is_reduce and shared == len(nest.compute.axes):
+        return [nest]
+    return factor_lanes(nest, axis, machine)
+
+
+def _nanoseconds(nest: Nest, machine: Machine) -> float:
+    """A rough time for the whole nest on one core."""
+    bytes_each = sum(n.dtype.itemsize for n in loads_in(nest)) or 1
+    lanes = machine.vector_bytes / 4
+    per_point = max(point_cost(nest) * 0.4 / lanes, bytes_each * 0.02)
+    return points(nest) * per_point
+
+
+def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> None:
+    """A nest with loops of its own: lanes, then threads on the outermost spatial loop."""
+    block = s.block(name)
+    if reduce_axes(nest):
+        outer = schedule_reduction(s, name, nest, 0, machine)
+    else:
+        loops = fuse_contiguous(s, block, private_loops(s, block, 0))
+        if not loops:
+            return
+        parts = vectorize_last(s, nest, loops[-1], machine)
+        outer = loops[0] if len(loops) > 1 else parts[0]
+    if outer is not None:
+        _parallel(s, outer, _nanoseconds(nest, machine))
+
+
+def _schedule_inside(s: Schedule, name: str, nest: Nest, shared: int, machine: Machine) -> None:
+    """A nest inside shared loops: lanes only."""
+    block = s.block(name)
+    loops = private_loops(s, block, shared)
+    if reduce_axes(nest):
+        schedule_reduction(s, name, nest, shared, machine)
+    elif loops:
+        vectorize_last(s, nest, loops[-1], machine)
+
+
+def _share_out(s: Schedule, name: str, plan: _Plan, machine: Machine) -> None:
+    """Fuse the shared loops until there are enough iterations for the threads, and run them there."""
+    total = sum(_nanoseconds(nest, machine) for nest in plan.nests)
+    loops = list(s.loops(name)[: len(plan.tiling.sizes)])
+    while len(loops) > 1 and extent_of(s, loops[0]) < 4 * machine.threads:
+        loops[:2] = [s.fuse(loops[0], loops[1])]
+    _parallel(s, loops[0], total)
+
+
+def _parallel(s: Schedule, loop: Var, total_ns: float) -> None:
+    extent = extent_of(s, loop)
+    if extent < 2 or total_ns < 2 * TASK_NS:
+        return
+    s.parallel(loop, grain=max(int(TASK_NS * extent / total_ns), 1))

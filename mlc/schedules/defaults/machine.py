@@ -1,0 +1,26 @@
+"""What a default schedule needs to know of a processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...dtypes import DType
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Sizes in bytes, except ``registers`` (vector registers) and ``threads``."""
+
+    vector_bytes: int = 64
+    registers: int = 32
+    l1: int = 32 << 10
+    l2: int = 1 << 20
+    threads: int = 2
+
+    def lanes(self, dtype: DType) -> int:
+        """Elements of ``dtype`` in one vector register."""
+        return max(self.vector_bytes // dtype.itemsize, 1)
+
+
+TASK_NS = 10_000  # a task handed to a thread should take at least this long
+STACK_BYTES = 256 << 10  # tile-local buffers up to this size live on the stack

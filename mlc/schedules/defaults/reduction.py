@@ -1,0 +1,177 @@
+"""Reductions: which axis the lanes run along, and how the fold is arranged for them."""
+
+from __future__ import annotations
+
+from ...ir.expr import Axis, Reduce, Var
+from ...te.factor import factor_reduction, fuse_reduce_axes
+from ...te.program import Nest
+from ..schedule import Schedule
+from .access import loads_in, point_cost, points, reduce_axes, step
+from .machine import TASK_NS, Machine
+from .vectors import (
+    extent_of,
+    lanes_for,
+    next_power_of_two,
+    private_loops,
+    split_roles,
+    unroll_for,
+)
+
+COLUMNS = 1024  # elements of a row that one tile of a column reduction spans
+CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
+
+
+def fuse_reduced(nest: Nest) -> Nest:
+    """Reduce axes that every load walks as one become one axis."""
+    changed = True
+    while changed:
+        changed = False
+        axes = reduce_axes(nest)
+        for outer, inner in zip(axes, axes[1:], strict=False):
+            steps = [(step(n, outer), step(n, inner)) for n in loads_in(nest)]
+            if all(a is not None and b is not None and a == b * inner.extent for a, b in steps):
+                nest = fuse_reduce_axes(nest, outer, inner)
+                changed = True
+                break
+    return nest
+
+
+def vector_axis(nest: Nest, private: tuple[Axis, ...]) -> Axis | None:
+    """The axis whose lanes load neighbours: the last private spatial axis if it does, else a reduce axis."""
+    loads = loads_in(nest)
+    candidates = [a for a in private[-1:] if a.extent > 1]
+    candidates += [a for a in reversed(reduce_axes(nest)) if a.extent > 1]
+    best, best_score = None, 0.0
+    for axis in candidates:
+        steps = [step(n, axis) for n in loads]
+        score = sum(1.0 if s == 1 else 0.25 if s == -1 else 0.0 for s in steps)
+        if not axis.is_reduce and any(s not in (0, 1, -1) for s in steps):
+            score -= 0.5
+        if axis.extent < 4:
+            score *= 0.3
+        if score > best_score:
+            best, best_score = axis, score
+    if best is None:
+        spatial = [a for a in candidates if not a.is_reduce]
+        return spatial[0] if spatial else candidates[0] if candidates else None
+    return best
+
+
+def is_foldable(nest: Nest) -> bool:
+    """Whether the fold may be rearranged."""
+    root = nest.compute.body[0]
+    return isinstance(root, Reduce) and root.combiner.commutative
+
+
+def factor_lanes(nest: Nest, axis: Axis, machine: Machine) -> list[Nest]:
+    """``sum_k v`` -> several vectors of partial sums, added up at the end in a fixed order."""
+    lanes = lanes_for(nest, axis.extent, machine)
+    if axis.extent <= lanes:
+        return [nest]
+    unroll = unroll_for(nest, axis.extent, lanes, most=8 if point_cost(nest) <= 6 else 4)
+    if unroll > 1:
+        steps = -(-axis.extent // (unroll * lanes))
+        first, rest = factor_reduction(nest, axis, (steps, unroll, lanes), (1, 2), "lanes")
+        second, final = _fold_unrolled(rest)
+        return [first, second, final]
+    steps = -(-axis.extent // lanes)
+    first, final = factor_reduction(nest, axis, (steps, lanes), (1,), "lanes")
+    return [first, final]
+
+
+def _fold_unrolled(nest: Nest) -> tuple[Nest, Nest]:
+    """``s = sum_{u, l} p[u, l]`` -> ``q[l] = sum_u p[u, l]`` and ``s = sum_l q[l]``."""
+    lanes = reduce_axes(nest)[1]
+    return factor_reduction(nest, lanes, (lanes.extent,), (0,), "lane")
+
+
+def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
+    """A reduction with few outputs and many points -> one partial result for each fixed chunk."""
+    outputs = 1
+    for extent in (a.extent for a in nest.compute.axes):
+        outputs *= extent
+    if not is_foldable(nest) or outputs > 256 or points(nest) < 4 * CHUNK:
+        return None
+    axis = reduce_axes(nest)[0]
+    per_iteration = points(nest) // axis.extent
+    inner = max(CHUNK // max(per_iteration, 1), 1)
+    if inner >= axis.extent:
+        return None
+    if per_iteration == 1:
+        inner = next_power_of_two(inner)
+    return factor_reduction(nest, axis, (-(-axis.extent // inner), inner), (0,), "chunk")
+
+
+def schedule_reduction(
+    s: Schedule, name: str, nest: Nest, shared: int, machine: Machine
+) -> Var | None:
+    """Order and mark the private loops of a reduction; returns its outermost spatial loop, if any."""
+    block = s.block(name)
+    loops = private_loops(s, block, shared)
+    spatial, reduce = split_roles(s, block, loops, nest)
+    private = nest.compute.axes[len(nest.compute.axes) - len(spatial) :] if spatial else ()
+    axis = vector_axis(nest, private)
+    if axis is not None and axis.is_reduce and is_foldable(nest):
+        bound = {id(it.axis): it.binding for it in block.iters}
+        var = bound[id(axis)]
+        assert isinstance(var, Var)
+        lanes = lanes_for(nest, axis.extent, machine)
+        if axis.extent <= lanes and reduce and var is reduce[-1]:
+            if axis.extent == lanes:
+                s.vectorize(var)
+            else:
+                s.vectorize(s.split(var, [None, lanes])[1])
+        return spatial[0] if spatial else None
+    if not spatial or extent_of(s, spatial[-1]) == 1:
+        return spatial[0] if spatial else None
+    return _schedule_columns(s, nest, spatial, reduce, machine)
+
+
+def _schedule_columns(
+    s: Schedule, nest: Nest, spatial: list[Var], reduce: list[Var], machine: Machine
+) -> Var:
+    """Lanes along the last spatial axis. Few steps: the fold stays in registers; many steps over long
+    rows: blocks of eight rows at a time, so that memory is read in long runs."""
+    last = spatial[-1]
+    extent = extent_of(s, last)
+    lanes = lanes_for(nest, extent, machine)
+    rows = 1
+    for var in reduce:
+        rows *= extent_of(s, var)
+    streams = rows * extent * widest(nest) > machine.l2 and len(reduce) == 1 and extent > 2 * lanes
+    if streams and is_foldable(nest):
+        outer, middle = s.split(reduce[0], [None, 8])
+        share = -(-extent // (machine.threads * lanes))
+        run, vector, lane = s.split(last, [None, max(min(share, COLUMNS // lanes), 1), lanes])
+        s.reorder(*spatial[:-1], run, outer, vector, middle, lane)
+        s.unroll(middle)
+        s.vectorize(lane)
+        return spatial[0] if len(spatial) > 1 else run
+    across = max(min(8, extent // lanes), 1)
+    block, vector, lane = s.split(last, [None, across, lanes])
+    inner, outer_loops = _innermost(s, spatial[:-1], 8 // across if extent_of(s, block) == 1 else 1)
+    s.reorder(*outer_loops, block, *reduce, *inner, vector, lane)
+    for var in (*inner, vector):
+        s.unroll(var)
+    s.vectorize(lane)
+    return outer_loops[0] if outer_loops else block
+
+
+def _innermost(s: Schedule, loops: list[Var], budget: int) -> tuple[list[Var], list[Var]]:
+    """The last of ``loops``, as many as have at most ``budget`` iterations together, and the others."""
+    kept = len(loops)
+    while kept and extent_of(s, loops[kept - 1]) <= budget:
+        budget //= extent_of(s, loops[kept - 1])
+        kept -= 1
+    return loops[kept:], loops[:kept]
+
+
+def widest(nest: Nest) -> int:
+    """Bytes of the widest element that the nest loads."""
+    return max([n.dtype.itemsize for n in loads_in(nest)] or [1])
+
+
+def grain_for(nest_ns: float, iterations: int) -> int:
+    """Iterations that take about one task's time."""
+    return max(int(TASK_NS * iterations / max(nest_ns, 1.0)), 1)
+

@@ -1,0 +1,132 @@
+"""The loops inside one block: vectors, unrolling, order."""
+
+from __future__ import annotations
+
+from ...ir.expr import Var
+from ...ir.program import Block, contiguous_strides, reads_of, writes_of
+from ...ir.affine import linear_in
+from ...te.program import Nest
+from ..schedule import Schedule
+from .access import point_cost, reduce_axes, widest_dtype_bytes
+from .machine import Machine
+
+
+def next_power_of_two(n: int) -> int:
+    """The least power of two >= ``n``."""
+    return 1 << max(n - 1, 0).bit_length()
+
+
+def lanes_for(nest: Nest, extent: int, machine: Machine) -> int:
+    """Vector width for a loop of ``extent`` iterations of the nest."""
+    full = max(machine.vector_bytes // widest_dtype_bytes(nest), 1)
+    return min(full, next_power_of_two(extent))
+
+
+def unroll_for(nest: Nest, extent: int, lanes: int, most: int = 4) -> int:
+    """How many vectors to work on at once: more for cheap points, none for expensive ones."""
+    cost = point_cost(nest)
+    wish = 4 if cost <= 12 else 2 if cost <= 40 else 1
+    return max(min(wish, most, extent // lanes), 1)
+
+
+def private_loops(s: Schedule, block: Block, shared: int) -> list[Var]:
+    """The loops of the block alone."""
+    return list(s.loops(block)[shared:])
+
+
+def extent_of(s: Schedule, var: Var) -> int:
+    """The extent of a loop of the current program."""
+    from ..step import find_loop
+
+    return find_loop(s.program, var).extent
+
+
+def fuse_contiguous(s: Schedule, block: Block, loops: list[Var]) -> list[Var]:
+    """Fuse neighbouring loops that every access walks as one, innermost first."""
+    out = list(loops)
+    while len(out) >= 2 and _walked_as_one(s, s.block(block.name), out[-2], out[-1]):
+        inner = out.pop()
+        outer = out.pop()
+        out.append(s.fuse(outer, inner))
+    return out
+
+
+def _walked_as_one(s: Schedule, block: Block, outer: Var, inner: Var) -> bool:
+    axes = {id(v): it.axis for it in block.iters for v in (it.binding,) if isinstance(v, Var)}
+    a, b = axes.get(id(outer)), axes.get(id(inner))
+    extent = extent_of(s, inner)
+    if a is None or b is None:
+        return _fused_before(s, block, outer, inner, extent)
+    accesses = [(n.source, n.indices) for n in reads_of(block)] + list(writes_of(block.body))
+    for buffer, indices in accesses:
+        strides = contiguous_strides(buffer.shape) if buffer.strides is None else buffer.strides
+        steps = [0, 0]
+        for stride, index in zip(strides, indices, strict=True):
+            for n, axis in enumerate((a, b)):
+                along = linear_in(index, axis)
+                if along is None:
+                    return False
+                steps[n] += stride * along
+        if steps[0] != steps[1] * extent:
+            return False
+    return True
+
+
+def _fused_before(s: Schedule, block: Block, outer: Var, inner: Var, extent: int) -> bool:
+    """The inner loop is a fused one: its last part decides, since the parts are walked as one."""
+    from ...ir.rewrite import variables_of
+    from ...ir.expr import Apply, Const
+
+    outer_axis = next((it.axis for it in block.iters if it.binding is outer), None)
+    parts = [
+        it
+        for it in block.iters
+        if isinstance(it.binding, Apply)
+        and it.binding.fn == "mod"
+        and any(v is inner for v in variables_of(it.binding))
+        and isinstance(it.binding.args[1], Const)
+    ]
+    if outer_axis is None or not parts:
+        return False
+    last = parts[-1].axis
+    accesses = [(n.source, n.indices) for n in reads_of(block)] + list(writes_of(block.body))
+    for buffer, indices in accesses:
+        strides = contiguous_strides(buffer.shape) if buffer.strides is None else buffer.strides
+        outer_step = inner_step = 0
+        for stride, index in zip(strides, indices, strict=True):
+            along_outer, along_inner = linear_in(index, outer_axis), linear_in(index, last)
+            if along_outer is None or along_inner is None:
+                return False
+            outer_step += stride * along_outer
+            inner_step += stride * along_inner
+        if outer_step != inner_step * extent:
+            return False
+    return True
+
+
+def vectorize_last(
+    s: Schedule, nest: Nest, loop: Var, machine: Machine, most_unrolled: int = 4
+) -> tuple[Var | None, ...]:
+    """Split ``loop`` into (outer, unrolled, lanes), unroll and vectorize the latter two."""
+    extent = extent_of(s, loop)
+    if extent == 1:
+        return (loop,)
+    lanes = lanes_for(nest, extent, machine)
+    unroll = unroll_for(nest, extent, lanes, most_unrolled)
+    if unroll > 1:
+        outer, middle, inner = s.split(loop, [None, unroll, lanes])
+        s.unroll(middle)
+        s.vectorize(inner)
+        return (outer, middle, inner)
+    outer, inner = s.split(loop, [None, lanes])
+    s.vectorize(inner)
+    return (outer, inner)
+
+
+def split_roles(s: Schedule, block: Block, loops: list[Var], nest: Nest) -> tuple[list[Var], list[Var]]:
+    """The private loops of a block: (spatial, reduce)."""
+    reduced = {id(a) for a in reduce_axes(nest)}
+    bound = {id(it.binding): it.axis for it in s.block(block.name).iters}
+    reduce = [v for v in loops if id(bound.get(id(v))) in reduced]
+    spatial = [v for v in loops if not any(v is r for r in reduce)]
+    return spatial, reduce
