@@ -1,0 +1,138 @@
+"""Arithmetic: one row for each NumPy ufunc."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import boolean
+from ..errors import ArgumentError
+from ..ir.expr import Const, Expr, apply, const, select
+from .elementwise import elementwise
+from .op import implements
+
+
+def _call(fn: str) -> Any:
+    return lambda *args: apply(fn, *args)
+
+
+def _on_bool(fn: str, bool_fn: str) -> Any:
+    """``fn``, or on bool arguments the bit function that means the same."""
+    return lambda a, b: apply(bool_fn if a.dtype is boolean else fn, a, b)
+
+
+def _rounded(fn: str) -> Any:
+    """A rounding function: integers are whole already."""
+    return lambda v: apply(fn, v) if v.dtype.is_float else v
+
+
+def _absolute(v: Expr) -> Expr:
+    return v if v.dtype.kind in "bu" else apply("abs", v)
+
+
+def _sign(v: Expr) -> Expr:
+    zero, one = const(0, v.dtype), const(1, v.dtype)
+    if v.dtype.kind == "u":
+        return select(v == zero, zero, one)
+    rest = select(v == zero, zero, v) if v.dtype.is_float else zero  # NaN stays
+    return select(v > zero, one, select(v < zero, const(-1, v.dtype), rest))
+
+
+def _reciprocal(v: Expr) -> Expr:
+    one = const(1, v.dtype)
+    if v.dtype.is_float:
+        return one / v
+    zero = const(0, v.dtype)
+    positive = select(v == one, one, zero)
+    return select(v == -one, -one, positive) if v.dtype.kind == "i" else positive
+
+
+def _power(base: Expr, exponent: Expr) -> Expr:
+    """Small constant exponents are multiplications; integers to a negative constant are refused."""
+    if isinstance(exponent, Const):
+        if base.dtype.is_integer and exponent.value < 0:
+            raise ArgumentError(
+                "integers to negative integer powers are not allowed, as in NumPy; "
+                "use float(base) ** exponent or base.astype(float)"
+            )
+        match exponent.value:
+            case 0:
+                return const(1, base.dtype)
+            case 1:
+                return base
+            case 2:
+                return base * base
+            case 3:
+                return base * base * base
+            case 4:
+                square = base * base
+                return square * square
+            case -1:
+                return const(1, base.dtype) / base
+    return apply("pow", base, exponent)
+
+
+def _divmod(a: Expr, b: Expr) -> tuple[Expr, Expr]:
+    return apply("floordiv", a, b), apply("mod", a, b)
+
+
+def _modf(v: Expr) -> tuple[Expr, Expr]:
+    whole = apply("trunc", v)
+    zero = const(0, v.dtype)
+    fraction = select(apply("isinf", v), zero, v - whole)
+    return apply("copysign", fraction, v), whole
+
+
+def _heaviside(v: Expr, at_zero: Expr) -> Expr:
+    zero, one = const(0, v.dtype), const(1, v.dtype)
+    return select(v == zero, at_zero, select(v < zero, zero, select(v > zero, one, v)))
+
+
+add = elementwise(np.add, _on_bool("add", "bitor"))
+subtract = elementwise(np.subtract, _call("sub"))
+multiply = elementwise(np.multiply, _on_bool("mul", "bitand"))
+divide = elementwise(np.divide, _call("div"))
+floor_divide = elementwise(np.floor_divide, _call("floordiv"))
+remainder = elementwise(np.remainder, _call("mod"))
+fmod = elementwise(np.fmod, _call("fmod"))
+divmod = elementwise(np.divmod, _divmod)
+modf = elementwise(np.modf, _modf)
+power = elementwise(np.power, _power, wide=True)
+float_power = elementwise(np.float_power, _power)
+negative = elementwise(np.negative, _call("neg"))
+positive = elementwise(np.positive, lambda v: v)
+absolute = elementwise(np.absolute, _absolute)
+fabs = elementwise(np.fabs, _call("abs"))
+sign = elementwise(np.sign, _sign)
+reciprocal = elementwise(np.reciprocal, _reciprocal)
+square = elementwise(np.square, lambda v: v * v)
+sqrt = elementwise(np.sqrt, _call("sqrt"))
+cbrt = elementwise(np.cbrt, _call("cbrt"))
+maximum = elementwise(np.maximum, _on_bool("maximum", "bitor"))
+minimum = elementwise(np.minimum, _on_bool("minimum", "bitand"))
+floor = elementwise(np.floor, _rounded("floor"))
+ceil = elementwise(np.ceil, _rounded("ceil"))
+trunc = elementwise(np.trunc, _rounded("trunc"))
+rint = elementwise(np.rint, _call("rint"))
+copysign = elementwise(np.copysign, _call("copysign"))
+nextafter = elementwise(np.nextafter, _call("nextafter"))
+heaviside = elementwise(np.heaviside, _heaviside)
+hypot = elementwise(np.hypot, _call("hypot"))
+
+
+def _ignoring_nan(fn: str, exact: str, bool_fn: str) -> Any:
+    def formula(a: Expr, b: Expr) -> Expr:
+        return apply(bool_fn if a.dtype is boolean else fn if a.dtype.is_float else exact, a, b)
+
+    return formula
+
+
+fmax = elementwise(np.fmax, _ignoring_nan("fmax", "maximum", "bitor"))
+fmin = elementwise(np.fmin, _ignoring_nan("fmin", "minimum", "bitand"))
+
+
+@implements(np.fix)
+def fix(x: Any) -> Any:
+    """np.fix: towards zero."""
+    return trunc(x)

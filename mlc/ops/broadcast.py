@@ -1,0 +1,104 @@
+"""Broadcasting and axis numbers: shapes in, shapes and index maps out."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import DType
+from ..errors import ArgumentError, ShapeError
+from ..ir.expr import Expr, as_expr, const
+from ..ir.expr import cast as cast_expr
+
+Shape = tuple[int, ...]
+
+
+def shape_of(value: Any) -> Shape:
+    """The shape of an array-like; () for a number."""
+    shape = getattr(value, "shape", None)
+    return tuple(shape) if shape is not None else np.asarray(value).shape
+
+
+def as_tensor(value: Any) -> te.Tensor:
+    """``value`` as a te tensor: a number becomes a 0-d constant."""
+    return value if isinstance(value, te.Tensor) else te.constant(np.asarray(value))
+
+
+def size_of(shape: Sequence[int]) -> int:
+    return math.prod(shape)
+
+
+def broadcast_shape(name: str, *shapes: Shape) -> Shape:
+    """The shape that all ``shapes`` broadcast to.
+
+    Raises ShapeError naming the two shapes and the axis that clash.
+    """
+    ndim = max(map(len, shapes), default=0)
+    out: list[int] = [1] * ndim
+    owner: list[Shape] = [()] * ndim
+    for shape in shapes:
+        for back, extent in enumerate(reversed(shape), 1):
+            if extent == 1 or extent == out[-back]:
+                continue
+            if out[-back] != 1:
+                raise ShapeError(
+                    f"{name}: shapes {owner[-back]} and {shape} do not broadcast: axis -{back} has "
+                    f"size {out[-back]} in one and {extent} in the other; sizes must be equal or 1"
+                )
+            out[-back], owner[-back] = extent, shape
+    return tuple(out)
+
+
+def element(value: Any, index: Sequence[Expr], shape: Shape, dtype: DType | None = None) -> Expr:
+    """The element of ``value`` (tensor or number) at ``index`` of the shape it is broadcast to."""
+    if isinstance(value, te.Tensor):
+        offset = len(shape) - value.ndim
+        at = [
+            index[offset + d] if extent == shape[offset + d] else const(0)
+            for d, extent in enumerate(value.shape)
+        ]
+        expr = value[tuple(at)]
+    elif dtype is not None and not isinstance(value, np.generic):
+        return const(value, dtype)
+    else:
+        expr = as_expr(value)
+    return expr if dtype is None else cast_expr(expr, dtype)
+
+
+def as_axis(name: str, axis: Any, ndim: int) -> int:
+    """``axis`` counted from the front, checked against ``ndim``."""
+    try:
+        number = operator.index(axis)
+    except TypeError:
+        raise ArgumentError(f"{name}: axis must be an integer, got {axis!r}") from None
+    if not -ndim <= number < ndim:
+        raise ShapeError(f"{name}: axis {number} is out of range for an array of {ndim} dimensions")
+    return number % ndim
+
+
+def as_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """``axis`` (None for all, an int, or a tuple) as sorted numbers counted from the front."""
+    if axis is None:
+        return tuple(range(ndim))
+    items = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = tuple(sorted(as_axis(name, item, ndim) for item in items))
+    if len(set(axes)) < len(axes):
+        raise ShapeError(f"{name}: axis {axis} names the same axis twice")
+    return axes
+
+
+def as_sizes(name: str, shape: Any) -> Shape:
+    """``shape`` (an int or a sequence of ints) as a tuple."""
+    items = tuple(shape) if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
+    try:
+        return tuple(operator.index(item) for item in items)
+    except TypeError:
+        raise ShapeError(
+            f"{name}: expected a shape of integers, got {shape!r}; sizes are static: take them from "
+            f".shape or make the argument static"
+        ) from None

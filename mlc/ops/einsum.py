@@ -1,0 +1,125 @@
+"""np.einsum: the subscripts parsed, operands contracted two at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError
+from .broadcast import Shape, shape_of
+from .contract import Labels, contract, fold_labels, label_sizes
+from .elementwise import astype
+from .op import implements
+from .promotion import common_dtype
+
+
+@implements(np.einsum)
+def einsum(
+    subscripts: Any, /, *operands: Any, dtype: Any = None, optimize: Any = False, **_: Any
+) -> Any:
+    """np.einsum with subscripts such as ``"ij,jk->ik"``, ellipses and diagonals included.
+
+    More than two operands are contracted pair by pair, in the order that np.einsum_path finds.
+    """
+    if not isinstance(subscripts, str):
+        raise ArgumentError(
+            'einsum: write the subscripts as text, as in np.einsum("ij,jk->ik", a, b); lists of axes '
+            "are not supported"
+        )
+    shapes = [shape_of(operand) for operand in operands]
+    inputs, out = parse_subscripts(subscripts, shapes)
+    label_sizes("einsum", shapes, inputs)
+    target = common_dtype(*operands) if dtype is None else dtype
+    terms = [(astype(x, dtype=target), labels) for x, labels in zip(operands, inputs, strict=True)]
+    for pair in _order(terms, out):
+        first, second = (terms[n] for n in pair)
+        rest = [term for n, term in enumerate(terms) if n not in pair]
+        keep = {label for _, labels in rest for label in labels} | set(out)
+        terms = [*rest, _pair(first, second, keep, out if not rest else None)]
+    ((result, labels),) = terms
+    return result if labels == out else fold_labels(result, labels=labels, out=out)
+
+
+def _order(terms: list[tuple[Any, Labels]], out: Labels) -> list[tuple[int, ...]]:
+    if len(terms) < 3:
+        return [tuple(range(len(terms)))] * (len(terms) - 1)
+    letters: dict[Any, str] = {}
+    for _, labels in terms:
+        for label in labels:
+            letters.setdefault(label, chr(ord("a") + len(letters)) if len(letters) < 26 else
+                               chr(ord("A") + len(letters) - 26))  # fmt: skip
+    text = ",".join("".join(letters[label] for label in labels) for _, labels in terms)
+    text += "->" + "".join(letters[label] for label in out)
+    stand_ins = [np.broadcast_to(np.float32(0), shape_of(x)) for x, _ in terms]
+    path = np.einsum_path(text, *stand_ins, optimize="greedy")[0][1:]
+    steps: list[tuple[int, ...]] = []
+    for step in path:  # einsum_path may contract three or more at once: cut that into pairs
+        waiting = len(step)
+        steps.append(tuple(step[:2]) if waiting > 1 else tuple(step))
+        if waiting > 2:
+            return [(0, 1)] * (len(terms) - 1)
+    return [step for step in steps if len(step) == 2]
+
+
+def _pair(
+    first: tuple[Any, Labels], second: tuple[Any, Labels], keep: set[Any], out: Labels | None
+) -> tuple[Any, Labels]:
+    """Two terms as one, with the labels in ``keep``; labels of one term alone are summed before."""
+    (x, x_labels), (y, y_labels) = (
+        _own(*term, keep | set(other[1])) for term, other in ((first, second), (second, first))
+    )
+    if out is None:
+        both = dict.fromkeys(x_labels + y_labels)
+        out = tuple(label for label in both if label in keep)
+    product = contract(x, y, x_labels=x_labels, y_labels=y_labels, out=out, name="einsum")
+    return product, out
+
+
+def _own(x: Any, labels: Labels, needed: set[Any]) -> tuple[Any, Labels]:
+    kept = tuple(label for label in dict.fromkeys(labels) if label in needed)
+    if len(kept) == len(labels) or set(kept) == set(labels):
+        return x, labels
+    return fold_labels(x, labels=labels, out=kept), kept
+
+
+def parse_subscripts(text: str, shapes: Sequence[Shape]) -> tuple[list[Labels], Labels]:
+    """The labels of each operand and of the result; axes under an ellipsis are labelled by number,
+    counted from the last."""
+    left, arrow, right = text.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(shapes):
+        raise ArgumentError(f"einsum: {text!r} names {len(terms)} operands, got {len(shapes)}")
+    inputs = [_labels(text, term, len(shape)) for term, shape in zip(terms, shapes, strict=True)]
+    widest = max((sum(isinstance(s, int) for s in labels) for labels in inputs), default=0)
+    hidden = tuple(range(-widest, 0))
+    if arrow:
+        before, dots, after = right.partition("...")
+        if not dots and hidden:
+            raise ArgumentError(
+                f"einsum: the ellipsis of {text!r} stands for axes of shapes {list(shapes)}, but the "
+                f"output has none; write ...{right} or sum them first"
+            )
+        out: Labels = (*before, *(hidden if dots else ()), *after)
+    else:
+        letters = [s for labels in inputs for s in labels if isinstance(s, str)]
+        out = (*hidden, *sorted(s for s in set(letters) if letters.count(s) == 1))
+    known = {label for labels in inputs for label in labels}
+    if len(set(out)) < len(out) or not set(out) <= known:
+        raise ArgumentError(
+            f"einsum: the output of {text!r} must name labels of the operands, each at most once"
+        )
+    return inputs, out
+
+
+def _labels(text: str, term: str, ndim: int) -> Labels:
+    before, dots, after = term.partition("...")
+    if not all(c.isalpha() and c.isascii() for c in before + after):
+        raise ArgumentError(f"einsum: {text!r} may hold letters, commas, ... and one ->")
+    hidden = ndim - len(before) - len(after)
+    if hidden < 0 or hidden and not dots:
+        raise ShapeError(
+            f"einsum: {term!r} in {text!r} names {len(before) + len(after)} axes, the operand has {ndim}"
+        )
+    return (*before, *range(-hidden, 0), *after)

@@ -1,0 +1,238 @@
+"""How a row "NumPy ufunc, scalar formula" becomes an operator; and the casts and selections.
+
+The tables of rows are in `arithmetic.py`, `logic.py` and `transcendental.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import DType, as_dtype, bfloat16, boolean, float16, float32
+from ..errors import UnsupportedError
+from ..ir.expr import Expr, const, select
+from ..ir.expr import cast as cast_expr
+from .broadcast import broadcast_shape, element, shape_of
+from .op import Op, implements, op
+from .promotion import common_dtype, dtype_of, ufunc_dtypes
+
+Formula = Callable[..., Any]
+
+
+def elementwise(ufunc: np.ufunc, formula: Formula, wide: bool = False, name: str = "") -> Op:
+    """The operator for ``ufunc``: its result at each point is ``formula`` of the arguments there.
+
+    The formula gets one expression for each argument, already of the dtype that NumPy computes in, and
+    returns an expression (or one for each output). ``wide`` formulas round more than once: for 16-bit
+    floats they run in float32.
+    """
+    name = name or ufunc.__name__
+
+    def body(args: tuple[Any, ...], dtype: Any) -> Any:
+        inputs, outputs = ufunc_dtypes(ufunc, args, dtype)
+        return pointwise(name, formula, args, inputs, outputs, wide)
+
+    if ufunc.nin == 1:
+
+        def function(x: Any, *, dtype: Any = None) -> Any:
+            return body((x,), dtype)
+
+    elif ufunc.nin == 2:
+
+        def function(x1: Any, x2: Any, *, dtype: Any = None) -> Any:  # type: ignore[misc]
+            return body((x1, x2), dtype)
+
+    else:
+
+        def function(x1: Any, x2: Any, x3: Any, *, dtype: Any = None) -> Any:  # type: ignore[misc]
+            return body((x1, x2, x3), dtype)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"np.{ufunc.__name__}, element by element."
+    made: Op = op(function, name=name, numpy=(ufunc,))
+    return made
+
+
+def unary_float(name: str, formula: Formula, doc: str, wide: bool = False) -> Op:
+    """An operator on floats that NumPy does not have; integers become what np.exp makes of them."""
+
+    def function(x: Any) -> Any:
+        inputs, outputs = ufunc_dtypes(np.exp, (x,))
+        return pointwise(name, formula, (x,), inputs, outputs, wide)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    made: Op = op(function, name=name, promotes=True)
+    return made
+
+
+def pointwise(
+    name: str,
+    formula: Formula,
+    args: tuple[Any, ...],
+    inputs: tuple[DType, ...],
+    outputs: tuple[DType, ...],
+    wide: bool = False,
+) -> Any:
+    """``formula`` over the broadcast ``args``, converted to ``inputs``; results of dtype ``outputs``."""
+    shape = broadcast_shape(name, *(shape_of(arg) for arg in args))
+    if wide:
+        inputs = tuple(float32 if d in (float16, bfloat16) else d for d in inputs)
+
+    def at(*index: Expr) -> Any:
+        given = (element(a, index, shape, d) for a, d in zip(args, inputs, strict=True))
+        result = formula(*given)
+        if isinstance(result, tuple):
+            return tuple(cast_expr(r, d) for r, d in zip(result, outputs, strict=True))
+        return cast_expr(result, outputs[0])
+
+    return te.compute(shape, at, name=name)
+
+
+@op
+def astype(x: Any, *, dtype: Any) -> Any:
+    """``x`` converted to ``dtype`` with NumPy's meaning: floats truncate, bool tests ``!= 0``."""
+    target = as_dtype(dtype)
+    if isinstance(x, te.Tensor) and x.dtype is target:
+        return x
+    return pointwise("cast", lambda v: v, (x,), (dtype_of(x),), (target,))
+
+
+@implements(*([np.astype] if hasattr(np, "astype") else []))  # since NumPy 2.1
+def astype_function(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
+    """np.astype; a traced value never changes, so ``copy`` makes no difference."""
+    return astype(x, dtype=dtype)
+
+
+@op(promotes=True)
+def select_where(condition: Any, x: Any, y: Any) -> Any:
+    """``x`` where ``condition`` holds (is not 0), else ``y``; broadcast, and promoted to one dtype."""
+    dtype = common_dtype(x, y)
+    inputs = (boolean, dtype, dtype)
+    return pointwise("where", select, (condition, x, y), inputs, (dtype,))
+
+
+@implements(np.where)
+def where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """np.where with three arguments."""
+    if x is None or y is None:
+        raise UnsupportedError(
+            "np.where(condition) returns as many indices as the data decide, and shapes must be known "
+            "while tracing; use np.where(condition, x, y), or np.argmax for the first place"
+        )
+    return select_where(condition, x, y)
+
+
+@op(promotes=True)
+def clip_between(x: Any, low: Any, high: Any) -> Any:
+    """``minimum(maximum(x, low), high)``; either bound may be None. NaN in any argument wins.
+
+    Python integers that the dtype of ``x`` cannot hold become its least or greatest value.
+    """
+    dtype = dtype_of(x)
+    given = [bound for bound in (low, high) if bound is not None]
+    strong = dtype_of(x) if isinstance(x, te.Tensor) else None
+    if strong is not None and strong.is_integer:
+        low, high = (_within(bound, strong) for bound in (low, high))
+    for bound in given:
+        ((dtype, _), _) = ufunc_dtypes(np.maximum, (x if dtype is strong else _zero(dtype), bound))
+    args = tuple(v for v in (x, low, high) if v is not None)
+
+    def formula(v: Expr, *bounds: Expr) -> Expr:
+        rest = list(bounds)
+        if low is not None:
+            v = te.max(v, rest.pop(0))
+        return te.min(v, rest.pop(0)) if high is not None else v
+
+    return pointwise("clip", formula, args, (dtype,) * len(args), (dtype,))
+
+
+def _zero(dtype: DType) -> Any:
+    return dtype.numpy.type(0)
+
+
+def _within(bound: Any, dtype: DType) -> Any:
+    if type(bound) is not int:
+        return bound
+    return int(min(max(bound, dtype.lowest), dtype.highest))
+
+
+@implements(np.clip)
+def clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: None = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+) -> Any:
+    """np.clip: values below ``a_min`` become ``a_min``, those above ``a_max`` become ``a_max``."""
+    low = a_min if min is None else min
+    high = a_max if max is None else max
+    return clip_between(a, low, high)
+
+
+@op(promotes=True)
+def round_decimals(x: Any, *, decimals: int = 0) -> Any:
+    """``x`` rounded to ``decimals`` places, ties to even, as np.round: scale, round, scale back."""
+    dtype = dtype_of(x)
+    if dtype is boolean:
+        dtype = float16
+    if decimals >= 0 and not dtype.is_float:
+        return x if isinstance(x, te.Tensor) else astype(x, dtype=dtype)
+    work = dtype if dtype.is_float else as_dtype("float64")
+
+    def formula(v: Expr) -> Expr:
+        if decimals == 0:
+            return rint_of(v)
+        scale = const(10.0 ** abs(decimals), v.dtype)
+        return rint_of(v * scale) / scale if decimals > 0 else rint_of(v / scale) * scale
+
+    return pointwise("round", formula, (x,), (work,), (dtype,), wide=decimals != 0)
+
+
+def rint_of(value: Expr) -> Expr:
+    """``value`` rounded to the nearest integer, ties to even."""
+    from ..ir.expr import apply
+
+    return apply("rint", value)
+
+
+@implements(np.round, np.around)
+def round(a: Any, decimals: int = 0, out: None = None) -> Any:
+    """np.round."""
+    return round_decimals(a, decimals=decimals)
+
+
+@op(promotes=True)
+def replace_non_finite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
+    """``x`` with NaN and the infinities replaced; None means the greatest and least finite value."""
+    dtype = dtype_of(x)
+    if not dtype.is_float:
+        return x if isinstance(x, te.Tensor) else astype(x, dtype=dtype)
+    if dtype is bfloat16:
+        import ml_dtypes
+
+        most = float(ml_dtypes.finfo(dtype.numpy).max)
+    else:
+        most = float(np.finfo(dtype.numpy).max)
+    inf = const(float("inf"), dtype)
+    args = (x, nan, most if posinf is None else posinf, -most if neginf is None else neginf)
+
+    def formula(v: Expr, nan: Expr, high: Expr, low: Expr) -> Expr:
+        finite = select(v == inf, high, select(v == -inf, low, v))
+        return select(v != v, nan, finite)
+
+    return pointwise("nan_to_num", formula, args, (dtype,) * 4, (dtype,))
+
+
+@implements(np.nan_to_num)
+def nan_to_num(
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """np.nan_to_num."""
+    return replace_non_finite(x, nan, posinf, neginf)

@@ -1,0 +1,287 @@
+"""Indexing: integers, slices, ellipsis and new axes are views; integer arrays read where data say.
+
+A key becomes a tuple of items, one for each axis of the source or new axis of the result::
+
+    None                       a new axis of size 1
+    int                        one place, counted from 0
+    (start, step, size)        a slice, its negative parts worked out
+    ("array", n)               the places that index array number n holds
+    ("sure", n)                the same, known while tracing to lie within the axis
+
+Traced indices count from the end where negative, as in NumPy. One that lies outside raises nothing in
+compiled code: it is moved to the nearest end of the axis, so nothing outside is ever read. With
+``mlc.config.debug`` it raises :class:`mlc.BoundsError`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..config import config
+from ..errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
+from ..ir.expr import Expr, cast, const, select
+from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, element, shape_of
+from .op import implements, op
+from .promotion import dtype_of
+from .shape import moved, ravel, reshape
+
+Items = tuple[Any, ...]
+
+
+def getitem(x: Any, key: Any) -> Any:
+    """``x[key]`` with NumPy's meaning; ``key`` may hold traced integers and integer arrays."""
+    items, arrays = parse_key(shape_of(x), key)
+    return take_at(x, arrays, items=items) if arrays else slice_view(x, items=items)
+
+
+def slice_axis(x: Any, part: slice, axis: int) -> Any:
+    """``x`` cut by ``part`` along one axis."""
+    return getitem(x, (slice(None),) * axis + (part,))
+
+
+@op
+def slice_view(x: Any, *, items: Items) -> Any:
+    """The part of ``x`` that ``items`` (None, int or (start, step, size)) name."""
+    x = as_tensor(x)
+    shape = tuple(1 if item is None else item[2] for item in items if not isinstance(item, int))
+    if shape == x.shape and all(item == (0, 1, s) for item, s in zip(items, shape)):
+        return x
+
+    def source(index: Sequence[Expr]) -> list[Expr]:
+        given = iter(index)
+        return [p for p in (_place(item, given) for item in items) if p is not None]
+
+    return moved(x, shape, source, "slice")
+
+
+def _place(item: Any, given: Any) -> Expr | None:
+    """Where in the source axis an item looks; it uses up its index of the result."""
+    if isinstance(item, int):
+        return const(item)
+    i = next(given)
+    if item is None:
+        return None
+    start, step, _ = item
+    scaled = i if step == 1 else i * step
+    return scaled + start if start else scaled
+
+
+@op
+def take_at(x: Any, indices: Any, *, items: Items) -> Any:
+    """``x`` at the places that ``indices``, a list of integer arrays broadcast together, hold.
+
+    Axes of the index arrays stand where the arrays do, or first if other axes come between them.
+    """
+    x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
+    spread, at, shape = result_layout(items, tensors)
+
+    def source(index: Sequence[Expr]) -> list[Expr]:
+        chosen = index[at : at + len(spread)]
+        rest = iter([*index[:at], *index[at + len(spread) :]])
+        places: list[Expr] = []
+        for item in items:
+            if isinstance(item, tuple) and isinstance(item[0], str):
+                value = element(tensors[item[1]], chosen, spread)
+                extent = x.shape[len(places)]
+                sure = item[0] == "sure"
+                places.append(cast(value, "int64") if sure else within(value, extent))
+            else:
+                place = _place(item, rest)
+                if place is not None:
+                    places.append(place)
+        return places
+
+    return moved(x, shape, source, "take")
+
+
+def within(index: Expr, extent: int) -> Expr:
+    """A data-dependent index as a place in ``range(extent)``: negative ones count from the end, and
+    others outside move to the nearest end (or are left for the checks of debug mode)."""
+    place = cast(index, "int64")
+    if index.dtype.kind == "i":
+        place = select(place < 0, place + extent, place)
+    if config.debug:
+        return place
+    return te.min(te.max(place, 0), extent - 1)
+
+
+def result_layout(items: Items, tensors: Sequence[te.Tensor]) -> tuple[Shape, int, Shape]:
+    """(broadcast shape of the index arrays, the axis where it starts, shape of the result)."""
+    spread = broadcast_shape("indexing", *(t.shape for t in tensors))
+    is_array = [isinstance(i, int) or isinstance(i, tuple) and isinstance(i[0], str) for i in items]
+    places = [n for n, advanced in enumerate(is_array) if advanced]
+    adjacent = places[-1] - places[0] + 1 == len(places)
+    basic = [1 if i is None else i[2] for i, advanced in zip(items, is_array) if not advanced]
+    at = places[0] if adjacent else 0
+    return spread, at, (*basic[:at], *spread, *basic[at:])
+
+
+def parse_key(shape: Shape, key: Any) -> tuple[Items, list[Any]]:
+    """A NumPy key for an array of ``shape`` as items, and the index arrays they refer to."""
+    parts = [_known(part) for part in (key if isinstance(key, tuple) else (key,))]
+    parts = [axis for part in parts for axis in _without_masks(part)]
+    used = sum(part is not None and part is not Ellipsis for part in parts)
+    dots = [n for n, part in enumerate(parts) if part is Ellipsis]
+    if len(dots) > 1:
+        raise ArgumentError("an index can have only one ellipsis (...)")
+    if used > len(shape):
+        raise ShapeError(f"too many indices: {used} for an array of shape {shape}")
+    fill: list[Any] = [slice(None)] * (len(shape) - used)
+    at = dots[0] if dots else len(parts)
+    parts = parts[:at] + fill + parts[at + 1 :]
+    items: list[Any] = []
+    arrays: list[Any] = []
+    axis = 0
+    for part in parts:
+        if part is None:
+            items.append(None)
+            continue
+        extent = shape[axis]
+        if isinstance(part, slice):
+            items.append(_slice(part, extent))
+        elif isinstance(part, int):
+            items.append(_number(part, axis, shape))
+        else:
+            if isinstance(part, np.ndarray):
+                part = _checked(part, axis, shape)
+                items.append(("sure", len(arrays)))
+            else:
+                if extent == 0 and 0 not in shape_of(part):
+                    raise BoundsError(
+                        f"axis {axis} of shape {shape} is empty; no index is within it"
+                    )
+                items.append(("array", len(arrays)))
+            arrays.append(part)
+        axis += 1
+    return tuple(items), arrays
+
+
+def _known(part: Any) -> Any:
+    """A part of a key: None, Ellipsis, a slice, an int, a NumPy array or a traced value."""
+    if part is None or part is Ellipsis or isinstance(part, slice):
+        return part
+    if isinstance(part, (bool, np.bool_)):
+        return np.asarray(part)
+    if isinstance(part, (int, np.integer)):
+        return int(part)
+    if isinstance(part, (list, np.ndarray)) or not hasattr(part, "dtype"):
+        try:
+            part = np.asarray(part)
+        except (TypeError, ValueError):
+            part = np.asarray(None)
+        if part.size == 0 and part.dtype.kind == "f":
+            part = part.astype(np.int64)
+    kind = part.dtype.kind
+    if kind == "b" and not isinstance(part, np.ndarray):
+        raise UnsupportedError(
+            f"a traced mask of shape {shape_of(part)} as an index gives as many elements as the data "
+            f"decide, and shapes must be known while tracing; use np.where(mask, x, fill), or a "
+            f"reduction with where=mask"
+        )
+    if kind not in "biu":
+        raise ArgumentError(
+            f"an index must be an integer, a slice, ..., None or an array of integers, got {part!r} of "
+            f"dtype {part.dtype}; use .astype(int)"
+        )
+    return part
+
+
+def _without_masks(part: Any) -> Sequence[Any]:
+    """A mask known while tracing as the index arrays that it stands for."""
+    if not (isinstance(part, np.ndarray) and part.dtype.kind == "b"):
+        return (part,)
+    if part.ndim == 0:
+        raise UnsupportedError("a single bool as an index is not supported; use np.where or None")
+    return np.nonzero(part)
+
+
+def _slice(part: slice, extent: int) -> tuple[int, int, int]:
+    def static(value: Any) -> Any:
+        try:
+            return None if value is None else operator.index(value)
+        except TypeError:
+            raise ArgumentError(
+                f"a slice bound must be known while tracing, got {value!r}: shapes are static; for a "
+                f"window that moves use x[start + np.arange(size)]"
+            ) from None
+
+    step = static(part.step)
+    if step == 0:
+        raise ArgumentError("a slice step cannot be zero")
+    start, stop, step = slice(static(part.start), static(part.stop), step).indices(extent)
+    return start, step, len(range(start, stop, step))
+
+
+def _number(value: int, axis: int, shape: Shape) -> int:
+    if not -shape[axis] <= value < shape[axis]:
+        raise BoundsError(f"index {value} is out of bounds for axis {axis} of shape {shape}")
+    return value % shape[axis]
+
+
+def _checked(part: np.ndarray[Any, Any], axis: int, shape: Shape) -> np.ndarray[Any, Any]:
+    """Constant indices within the axis, negative ones wrapped."""
+    extent = shape[axis]
+    if part.size and not (part.min() >= -extent and part.max() < extent):
+        worst = part.max() if part.max() >= extent else part.min()
+        raise BoundsError(f"index {worst} is out of bounds for axis {axis} of shape {shape}")
+    places = part.astype(np.int64)
+    return np.where(places < 0, places + extent, places)
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
+    """np.take; ``mode="wrap"`` and ``"clip"`` as in NumPy, "raise" as indexing does."""
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = as_axis("take", axis, len(shape_of(a)))
+    extent = shape_of(a)[axis]
+    indices = _known(indices)
+    if mode in ("wrap", "clip"):
+        from . import arithmetic
+
+        if mode == "wrap":
+            indices = arithmetic.remainder(indices, extent)
+        else:
+            indices = arithmetic.minimum(arithmetic.maximum(indices, 0), extent - 1)
+    elif mode != "raise":
+        raise ArgumentError(f"take: mode must be raise, wrap or clip, got {mode!r}")
+    return getitem(a, (slice(None),) * axis + (indices,))
+
+
+@op
+def gather_along(x: Any, indices: Any, *, axis: int) -> Any:
+    """``result[i, j, ...] = x[i, indices[i, j, ...], ...]`` with the index in place ``axis``."""
+    x, indices = as_tensor(x), as_tensor(indices)
+    if x.ndim != indices.ndim:
+        raise ShapeError(
+            f"take_along_axis: shapes {x.shape} and {indices.shape} must have equally many dimensions"
+        )
+    others = tuple(1 if d == axis else s for d, s in enumerate(x.shape))
+    whole = broadcast_shape("take_along_axis", others, indices.shape)
+
+    def source(index: Sequence[Expr]) -> list[Expr]:
+        place = within(element(indices, index, whole), x.shape[axis])
+        return [
+            place if d == axis else i if x.shape[d] == whole[d] else const(0)
+            for d, i in enumerate(index)
+        ]
+
+    return moved(x, whole, source, "take_along_axis")
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+    """np.take_along_axis."""
+    if dtype_of(indices).kind not in "iu":
+        raise ArgumentError(f"take_along_axis: indices must be integers, got {dtype_of(indices)}")
+    if axis is None:
+        arr, axis = reshape(arr, (-1,)), 0
+    axis = as_axis("take_along_axis", axis, len(shape_of(arr)))
+    if shape_of(arr)[axis] == 0 and 0 not in shape_of(indices):
+        raise BoundsError(f"take_along_axis: axis {axis} of shape {shape_of(arr)} is empty")
+    return gather_along(arr, indices, axis=axis)

@@ -1,0 +1,386 @@
+"""Joining and cutting along an axis: concatenate, stack, split, tile, repeat, pad, roll and flip."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import as_dtype
+from ..errors import ArgumentError, ShapeError
+from ..ir.expr import Expr, cast, const, select
+from .broadcast import Shape, as_axes, as_axis, as_tensor, element, shape_of
+from .index import getitem, slice_axis
+from .op import implements, op
+from .promotion import common_dtype
+from .shape import atleast_1d, atleast_2d, atleast_3d, expand_dims, moved, ravel, reshape, swapaxes
+
+
+@op
+def join(parts: Any, *, axis: int, dtype: Any) -> Any:
+    """``parts``, a list of arrays equal but along ``axis``, one after the other."""
+    target = as_dtype(dtype)
+    parts = [p for p in map(as_tensor, parts) if p.shape[axis]] or [as_tensor(parts[0])]
+    ends = np.cumsum([p.shape[axis] for p in parts]).tolist()
+    shape = tuple(ends[-1] if d == axis else s for d, s in enumerate(parts[0].shape))
+
+    def body(*index: Expr) -> Expr:
+        def within(first: int, last: int) -> Expr:  # which part: a balanced tree of comparisons
+            if first == last:
+                start = ends[first] - parts[first].shape[axis]
+                at = tuple(i - start if d == axis and start else i for d, i in enumerate(index))
+                return cast(parts[first][at], target)
+            middle = (first + last) // 2
+            return select(
+                index[axis] < ends[middle], within(first, middle), within(middle + 1, last)
+            )
+
+        return within(0, len(parts) - 1)
+
+    return te.compute(shape, body, name="concatenate")
+
+
+@implements(np.concatenate, *([np.concat] if hasattr(np, "concat") else []))
+def concatenate(
+    arrays: Sequence[Any], /, axis: Any = 0, out: None = None, *, dtype: Any = None
+) -> Any:
+    """np.concatenate: arrays of one shape but for ``axis``; None joins them flattened."""
+    parts = list(arrays)
+    if not parts:
+        raise ShapeError("concatenate: needs at least one array")
+    if axis is None:
+        parts, axis = [ravel(p) for p in parts], 0
+    first = shape_of(parts[0])
+    if not first:
+        raise ShapeError("concatenate: 0-d arrays cannot be joined; use np.stack")
+    axis = as_axis("concatenate", axis, len(first))
+    for number, part in enumerate(parts[1:], 1):
+        given = shape_of(part)
+        if len(given) != len(first):
+            raise ShapeError(
+                f"concatenate: array 0 has shape {first} and array {number} has shape {given}; all must "
+                f"have the same number of dimensions"
+            )
+        for d, (a, b) in enumerate(zip(first, given, strict=True)):
+            if d != axis and a != b:
+                raise ShapeError(
+                    f"concatenate: shapes {first} and {given} (array {number}) differ in axis {d}: {a} and "
+                    f"{b}; only axis {axis} may differ"
+                )
+    return join(parts, axis=axis, dtype=common_dtype(*parts) if dtype is None else as_dtype(dtype))
+
+
+@implements(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0, out: None = None, *, dtype: Any = None) -> Any:
+    """np.stack: arrays of one shape along a new axis."""
+    parts = list(arrays)
+    if not parts:
+        raise ShapeError("stack: needs at least one array")
+    first = shape_of(parts[0])
+    for number, part in enumerate(parts):
+        if shape_of(part) != first:
+            raise ShapeError(
+                f"stack: array 0 has shape {first} and array {number} has {shape_of(part)}; all must be equal"
+            )
+    axis = as_axis("stack", axis, len(first) + 1)
+    return concatenate([expand_dims(p, axis) for p in parts], axis=axis, dtype=dtype)
+
+
+def _several(function: Any, arrays: Sequence[Any]) -> list[Any]:
+    return [function(a) for a in arrays]
+
+
+@implements(np.vstack)
+def vstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+    """np.vstack."""
+    return concatenate(_several(atleast_2d, tup), axis=0, dtype=dtype)
+
+
+@implements(np.hstack)
+def hstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+    """np.hstack."""
+    parts = _several(atleast_1d, tup)
+    return concatenate(parts, axis=0 if len(shape_of(parts[0])) == 1 else 1, dtype=dtype)
+
+
+@implements(np.dstack)
+def dstack(tup: Sequence[Any]) -> Any:
+    """np.dstack."""
+    return concatenate(_several(atleast_3d, tup), axis=2)
+
+
+@implements(np.column_stack)
+def column_stack(tup: Sequence[Any]) -> Any:
+    """np.column_stack: 1-d arrays become columns."""
+    column = lambda a: a if len(shape_of(a)) > 1 else reshape(a, (-1, 1))
+    return concatenate(_several(column, tup), axis=1)
+
+
+@implements(np.append)
+def append(arr: Any, values: Any, axis: Any = None) -> Any:
+    """np.append."""
+    return concatenate([arr, values], axis=axis)
+
+
+@implements(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """np.array_split: equal parts where possible, or parts between the given indices."""
+    axis = as_axis("array_split", axis, len(shape_of(ary)))
+    extent = shape_of(ary)[axis]
+    try:
+        sections = operator.index(indices_or_sections)
+    except TypeError:
+        cuts = [operator.index(c) for c in indices_or_sections]
+    else:
+        if sections <= 0:
+            raise ShapeError(f"array_split: needs at least one section, got {sections}")
+        each, extra = divmod(extent, sections)
+        cuts = [each * n + min(n, extra) for n in range(1, sections)]
+    bounds = [None, *cuts, None]
+    return [
+        slice_axis(ary, slice(a, b), axis) for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
+
+
+@implements(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """np.split: a number of sections must divide the axis."""
+    axis = as_axis("split", axis, len(shape_of(ary)))
+    extent = shape_of(ary)[axis]
+    if isinstance(indices_or_sections, (int, np.integer)) and (
+        indices_or_sections <= 0 or extent % indices_or_sections
+    ):
+        raise ShapeError(
+            f"split: axis {axis} of size {extent} does not divide into {indices_or_sections} equal "
+            f"sections; use np.array_split"
+        )
+    return array_split(ary, indices_or_sections, axis)
+
+
+@implements(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """np.hsplit."""
+    return split(ary, indices_or_sections, 0 if len(shape_of(ary)) == 1 else 1)
+
+
+@implements(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """np.vsplit."""
+    return split(ary, indices_or_sections, 0)
+
+
+@implements(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """np.dsplit."""
+    return split(ary, indices_or_sections, 2)
+
+
+@implements(np.flip)
+def flip(m: Any, axis: Any = None) -> Any:
+    """np.flip."""
+    ndim = len(shape_of(m))
+    axes = as_axes("flip", axis, ndim)
+    return getitem(m, tuple(slice(None, None, -1 if d in axes else 1) for d in range(ndim)))
+
+
+@implements(np.fliplr)
+def fliplr(m: Any) -> Any:
+    """np.fliplr."""
+    return flip(m, 1)
+
+
+@implements(np.flipud)
+def flipud(m: Any) -> Any:
+    """np.flipud."""
+    return flip(m, 0)
+
+
+@implements(np.rot90)
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """np.rot90."""
+    ndim = len(shape_of(m))
+    i, j = (as_axis("rot90", d, ndim) for d in axes)
+    match k % 4:
+        case 0:
+            return m
+        case 1:
+            return flip(swapaxes(m, i, j), i)
+        case 2:
+            return flip(m, (i, j))
+        case _:
+            return swapaxes(flip(m, i), i, j)
+
+
+@op
+def roll_axes(x: Any, *, shifts: tuple[tuple[int, int], ...]) -> Any:
+    """``x`` with each axis d of the pairs (d, s) turned by s >= 0 places."""
+    x = as_tensor(x)
+    turn = {d: s for d, s in shifts if s}
+    if not turn or not x.size:
+        return x
+
+    def source(index: Sequence[Expr]) -> list[Expr]:
+        return [
+            select(i < turn[d], i + (x.shape[d] - turn[d]), i - turn[d]) if d in turn else i
+            for d, i in enumerate(index)
+        ]
+
+    return moved(x, x.shape, source, "roll")
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """np.roll."""
+    shape = shape_of(a)
+    if axis is None:
+        return reshape(roll(ravel(a), shift, 0), shape)
+    axes = [
+        as_axis("roll", d, len(shape))
+        for d in (axis if isinstance(axis, (tuple, list)) else (axis,))
+    ]
+    steps = shift if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
+    axes = axes * len(steps) if len(axes) == 1 else axes
+    if len(axes) != len(steps):
+        raise ShapeError(f"roll: shift {shift} and axis {axis} are not equally many")
+    total: dict[int, int] = {}
+    for d, step in zip(axes, steps, strict=True):
+        total[d] = total.get(d, 0) + operator.index(step)
+    shifts = tuple((d, s % shape[d] if shape[d] else 0) for d, s in sorted(total.items()))
+    return roll_axes(a, shifts=shifts)
+
+
+@op
+def repeat_axis(x: Any, *, count: int, axis: int) -> Any:
+    """Each element ``count`` times in a row along ``axis``."""
+    x = as_tensor(x)
+    shape = tuple(s * count if d == axis else s for d, s in enumerate(x.shape))
+    source = lambda index: [i // count if d == axis else i for d, i in enumerate(index)]
+    return moved(x, shape, source, "repeat")
+
+
+@implements(np.repeat)
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
+    """np.repeat; ``repeats`` is static: an int, or one int for each element of the axis."""
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = as_axis("repeat", axis, len(shape_of(a)))
+    if not isinstance(repeats, (int, np.integer, list, tuple, np.ndarray)):
+        raise ArgumentError("repeat: repeats decides the shape of the result, so it must be static")
+    counts = np.asarray(repeats)
+    if counts.ndim == 0 or counts.size == 1:
+        return repeat_axis(a, count=int(counts.reshape(())), axis=axis)
+    places = np.repeat(np.arange(shape_of(a)[axis]), counts)
+    return getitem(a, (slice(None),) * axis + (places,))
+
+
+@op
+def tile_to(x: Any, *, shape: Shape) -> Any:
+    """``x`` repeated as a whole to fill ``shape``."""
+    x = as_tensor(x)
+    source = lambda index: [
+        i if shape[d] == x.shape[d] else i % x.shape[d] for d, i in enumerate(index)
+    ]
+    return moved(x, shape, source, "tile")
+
+
+@implements(np.tile)
+def tile(A: Any, reps: Any) -> Any:
+    """np.tile."""
+    counts = tuple(reps) if isinstance(reps, (tuple, list, np.ndarray)) else (reps,)
+    given = shape_of(A)
+    ndim = max(len(counts), len(given))
+    given = (1,) * (ndim - len(given)) + given
+    counts = (1,) * (ndim - len(counts)) + tuple(operator.index(c) for c in counts)
+    target = tuple(s * c for s, c in zip(given, counts, strict=True))
+    return tile_to(reshape(A, given), shape=target)
+
+
+@op
+def pad_constant(x: Any, value: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
+    """``x`` within a frame of ``value``: ``widths`` holds (before, after) for each axis."""
+    x = as_tensor(x)
+    shape = tuple(s + b + a for s, (b, a) in zip(x.shape, widths, strict=True))
+
+    def body(*index: Expr) -> Expr:
+        fill = element(value, (), (), x.dtype)
+        if not x.size:
+            return fill
+        out = x[tuple(i - b if b else i for i, (b, _) in zip(index, widths, strict=True))]
+        inside: Expr | None = None
+        for i, s, (before, after) in zip(index, x.shape, widths, strict=True):
+            tests = [i >= before] * bool(before) + [i < s + before] * bool(after)
+            for test in tests:
+                inside = test if inside is None else inside & test
+        return out if inside is None else select(inside, out, fill)
+
+    return te.compute(shape, body, name="pad")
+
+
+@op
+def pad_mirror(x: Any, *, widths: tuple[tuple[int, int], ...], mode: str) -> Any:
+    """``x`` continued at its borders: ``mode`` is edge, reflect, symmetric or wrap."""
+    x = as_tensor(x)
+    shape = tuple(s + b + a for s, (b, a) in zip(x.shape, widths, strict=True))
+
+    def source(index: Sequence[Expr]) -> list[Expr]:
+        return [
+            i if widths[d] == (0, 0) else _continued(i - widths[d][0], x.shape[d], mode)
+            for d, i in enumerate(index)
+        ]
+
+    return moved(x, shape, source, "pad")
+
+
+def _continued(place: Expr, extent: int, mode: str) -> Expr:
+    """``place``, any integer, brought into ``range(extent)``."""
+    if extent == 1:
+        return const(0)
+    if mode == "edge":
+        return te.min(te.max(place, 0), extent - 1)
+    if mode == "wrap":
+        return place % extent
+    period = 2 * extent - 2 if mode == "reflect" else 2 * extent
+    turned = place % period
+    return te.min(turned, (period if mode == "reflect" else period - 1) - turned)
+
+
+@implements(np.pad)
+def pad(array: Any, pad_width: Any, mode: str = "constant", **kwargs: Any) -> Any:
+    """np.pad in the modes constant, edge, reflect, symmetric and wrap."""
+    shape = shape_of(array)
+    if isinstance(pad_width, dict):
+        pairs = {as_axis("pad", d, len(shape)): w for d, w in pad_width.items()}
+        pad_width = [pairs.get(d, (0, 0)) for d in range(len(shape))]
+        pad_width = [(w, w) if isinstance(w, int) else w for w in pad_width]
+    try:
+        wide = np.broadcast_to(np.asarray(pad_width), (len(shape), 2)).tolist()
+        widths = tuple((operator.index(b), operator.index(a)) for b, a in wide)
+    except (TypeError, ValueError):
+        raise ShapeError(
+            f"pad: pad_width {pad_width!r} must be integers of shape (), (2,) or ({len(shape)}, 2)"
+        ) from None
+    if any(w < 0 for pair in widths for w in pair):
+        raise ShapeError(
+            f"pad: widths must be >= 0, got {pad_width}; slice the array to make it smaller"
+        )
+    if mode == "constant":
+        value = kwargs.get("constant_values", 0)
+        if shape_of(value):
+            raise ArgumentError("pad: constant_values must be one number; pad each side in turn")
+        return pad_constant(array, value, widths=widths)
+    if (
+        mode not in ("edge", "reflect", "symmetric", "wrap")
+        or kwargs.get("reflect_type", "even") != "even"
+    ):
+        raise ArgumentError(
+            f"pad: mode {mode!r} is not supported; use constant, edge, reflect, symmetric or wrap"
+        )
+    for d, (extent, pair) in enumerate(zip(shape, widths, strict=True)):
+        if extent == 0 and pair != (0, 0):
+            raise ShapeError(
+                f"pad: axis {d} of shape {shape} is empty, so mode {mode!r} has no values"
+            )
+    return pad_mirror(array, widths=widths, mode=mode)

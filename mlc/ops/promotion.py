@@ -1,0 +1,113 @@
+"""Which dtypes a function computes in and returns: NumPy's answer, asked of NumPy.
+
+Python ``bool``, ``int`` and ``float`` arguments are weak, as in NumPy 2. One rule is ours: beside a
+Python float, and in a matrix product, bfloat16 stays bfloat16 (`ml_dtypes` gives float32 there, since it
+cannot tell NumPy that the float is weak); it promotes as float16 does.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import DType, as_dtype, bfloat16, boolean, float16, float32, float64, int64
+from ..errors import DTypeError
+
+Operand = Any  # te.Tensor, a NumPy scalar, or a Python bool, int or float
+_Key = Any  # DType, int or float
+
+
+def dtype_of(value: Any) -> DType:
+    """The dtype of an array-like; a Python number has the dtype that NumPy would give it alone."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None:
+        return as_dtype(dtype)
+    if isinstance(value, bool):
+        return boolean
+    if isinstance(value, int):
+        return int64 if -(2**63) <= value < 2**63 else as_dtype("uint64")
+    return float64 if isinstance(value, float) else as_dtype(np.asarray(value).dtype)
+
+
+def _key(value: Operand) -> _Key:
+    if isinstance(value, (int, float)) and not isinstance(value, (bool, np.generic)):
+        return type(value) if type(value) in (int, float) else float
+    return dtype_of(value)
+
+
+def _numpy(key: _Key) -> Any:
+    return key.numpy if isinstance(key, DType) else key
+
+
+def ufunc_dtypes(
+    ufunc: np.ufunc, args: tuple[Operand, ...], dtype: Any = None
+) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
+    """(dtypes the arguments are converted to, dtypes of the results) of ``ufunc(*args, dtype=dtype)``."""
+    wanted = None if dtype is None else as_dtype(dtype)
+    return _ufunc_dtypes(ufunc, tuple(_key(arg) for arg in args), wanted)
+
+
+@lru_cache(maxsize=4096)
+def _ufunc_dtypes(
+    ufunc: np.ufunc, keys: tuple[_Key, ...], wanted: DType | None
+) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
+    like_half = bfloat16 in keys and all(k in (bfloat16, int, float) for k in keys)
+    if like_half:
+        keys = tuple(float16 if k is bfloat16 else k for k in keys)
+    given = tuple(_numpy(k) for k in keys) + (None,) * ufunc.nout
+    try:
+        if wanted is None:
+            found = ufunc.resolve_dtypes(given)
+        else:
+            signature = (None,) * ufunc.nin + (wanted.numpy,) * ufunc.nout
+            found = ufunc.resolve_dtypes(given, signature=signature, casting="same_kind")
+    except TypeError as error:
+        names = ", ".join(k.name if isinstance(k, DType) else f"Python {k.__name__}" for k in keys)
+        raise DTypeError(
+            f"np.{ufunc.__name__} has no loop for ({names})"
+            + (f" with dtype={wanted.name}" if wanted else "")
+            + f": {error}; convert the arguments with .astype(...)"
+        ) from None
+    dtypes = tuple(as_dtype(d) for d in found)
+    if like_half:
+        dtypes = tuple(bfloat16 if d is float16 else d for d in dtypes)
+    return dtypes[: ufunc.nin], dtypes[ufunc.nin :]
+
+
+def common_dtype(*args: Operand) -> DType:
+    """The dtype that can hold all ``args``, as ``np.where`` and ``np.concatenate`` choose it."""
+    return _common(tuple(_key(arg) for arg in args))
+
+
+@lru_cache(maxsize=4096)
+def _common(keys: tuple[_Key, ...]) -> DType:
+    strong = [k for k in keys if isinstance(k, DType)]
+    if bfloat16 in strong and all(k is bfloat16 for k in strong):
+        return bfloat16
+    samples = [k.numpy if isinstance(k, DType) else k(0) for k in keys]
+    try:
+        return as_dtype(np.result_type(*samples))
+    except TypeError:
+        names = ", ".join(k.name for k in strong)
+        raise DTypeError(
+            f"dtypes {names} have no common dtype; convert with .astype(...)"
+        ) from None
+
+
+@lru_cache(maxsize=256)
+def sum_dtype(dtype: DType) -> DType:
+    """The dtype of ``np.sum`` and ``np.prod``: small integers and bool widen to 64 bits."""
+    return as_dtype(np.add.reduce(np.zeros(1, dtype.numpy)).dtype)
+
+
+def accumulator(dtype: DType) -> DType:
+    """The dtype in which sums of ``dtype`` are kept: 16-bit floats in float32."""
+    return float32 if dtype in (float16, bfloat16) else dtype
+
+
+def mean_dtypes(dtype: DType, wanted: Any = None) -> tuple[DType, DType]:
+    """(dtype of the sum, dtype of the result) of ``np.mean``: integers give float64."""
+    out = as_dtype(wanted) if wanted is not None else dtype if dtype.is_float else float64
+    return accumulator(out), out

@@ -1,0 +1,325 @@
+"""Reductions that fold one array: sums, products, extremes, truth, and where an extreme stands.
+
+The operators take canonical arguments; the functions under NumPy's names take NumPy's.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import DType, as_dtype, boolean, int64
+from ..errors import ShapeError, UnsupportedError
+from ..ir.combiner import Combiner, make_combiner
+from ..ir.expr import Axis, Expr, apply, const, select
+from ..ir.expr import cast as cast_expr
+from ..te.construct import reduce_with
+from . import arithmetic, logic
+from .broadcast import Shape, as_axes, as_axis, as_tensor, shape_of, size_of
+from .elementwise import astype, select_where
+from .op import implements, op
+from .promotion import accumulator, dtype_of, sum_dtype
+
+
+def over(x: te.Tensor, axes: tuple[int, ...], keepdims: bool) -> tuple[Shape, dict[int, Axis], Any]:
+    """What a reduction of ``x`` over ``axes`` needs: the shape that comes out, the reduce axis for
+    each number, and ``at(index)``: the element of ``x`` for an index of the result."""
+    folded = {a: te.reduce_axis(x.shape[a], f"k{a}" if len(axes) > 1 else "k") for a in axes}
+    kept = [d for d in range(x.ndim) if d not in folded]
+    shape = (
+        tuple(1 if d in folded else s for d, s in enumerate(x.shape))
+        if keepdims
+        else tuple(x.shape[d] for d in kept)
+    )
+
+    def at(index: tuple[Expr, ...]) -> Expr:
+        given = [index[d] for d in kept] if keepdims else list(index)
+        places = dict(zip(kept, given, strict=True))
+        return x[tuple(folded[d] if d in folded else places[d] for d in range(x.ndim))]
+
+    return shape, folded, at
+
+
+def _fold(
+    name: str, x: te.Tensor, axes: tuple[int, ...], keepdims: bool, dtype: DType, work: DType
+) -> Any:
+    x = as_tensor(x)
+    shape, folded, at = over(x, axes, keepdims)
+    if not axes:
+        return astype(x, dtype=dtype)
+    reducer = {"sum": te.sum, "prod": te.prod, "any": te.any, "all": te.all}.get(name)
+    ks = tuple(folded.values())
+
+    def body(*index: Expr) -> Expr:
+        value = cast_expr(at(index), work)
+        if reducer is None:
+            return (te.max if name == "max" else te.min)(value, axis=ks)
+        return reducer(value, ks)
+
+    return astype(te.compute(shape, body, name=name), dtype=dtype)
+
+
+@op
+def reduce_sum(x: Any, *, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> Any:
+    """The sum over ``axes`` in ``dtype``; 16-bit floats are summed in float32."""
+    dtype = as_dtype(dtype)
+    if dtype is boolean:
+        return _fold("any", x, axes, keepdims, dtype, dtype)
+    return _fold("sum", x, axes, keepdims, dtype, accumulator(dtype))
+
+
+@op
+def reduce_prod(x: Any, *, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> Any:
+    """The product over ``axes`` in ``dtype``; 16-bit floats are multiplied in float32."""
+    dtype = as_dtype(dtype)
+    if dtype is boolean:
+        return _fold("all", x, axes, keepdims, dtype, dtype)
+    return _fold("prod", x, axes, keepdims, dtype, accumulator(dtype))
+
+
+@op
+def reduce_max(x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """The greatest value over ``axes``, NaN if there is one."""
+    x = as_tensor(x)
+    return _fold("any" if x.dtype is boolean else "max", x, axes, keepdims, x.dtype, x.dtype)
+
+
+@op
+def reduce_min(x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """The least value over ``axes``, NaN if there is one."""
+    x = as_tensor(x)
+    return _fold("all" if x.dtype is boolean else "min", x, axes, keepdims, x.dtype, x.dtype)
+
+
+@op
+def reduce_any(x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """Whether any element over ``axes`` is not 0."""
+    return _fold("any", x, axes, keepdims, boolean, boolean)
+
+
+@op
+def reduce_all(x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """Whether all elements over ``axes`` are not 0."""
+    return _fold("all", x, axes, keepdims, boolean, boolean)
+
+
+@cache
+def ignoring_nan(fn: str, dtype: DType) -> Combiner:
+    """fmin or fmax as a combiner: NaN is what changes nothing."""
+    return make_combiner(
+        fn, lambda a, b: apply(fn, a, b), (float("nan"),), (dtype,), commutative=True
+    )
+
+
+@op
+def reduce_ignoring_nan(x: Any, *, fn: str, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """The extreme (``fn`` is "fmin" or "fmax") of what is not NaN; NaN where nothing is left."""
+    x = as_tensor(x)
+    shape, folded, at = over(x, axes, keepdims)
+    if not axes:
+        return x
+    combiner = ignoring_nan(fn, x.dtype)
+    ks = tuple(folded.values())
+    body = lambda *index: reduce_with(combiner, (at(index),), ks, single=True)
+    return te.compute(shape, body, name=fn)
+
+
+@cache
+def place_of_extreme(name: str, dtype: DType) -> Combiner:
+    """(index, value) pairs: the better value wins, NaN beats all, and of equals the first."""
+    better = "gt" if name == "argmax" else "lt"
+
+    def combine(a: Any, b: Any) -> Any:
+        wins = apply(better, a[1], b[1])
+        ties = apply("eq", a[1], b[1])
+        if dtype.is_float:
+            a_nan, b_nan = apply("isnan", a[1]), apply("isnan", b[1])
+            wins = wins | (a_nan & ~b_nan)
+            ties = ties | (a_nan & b_nan)
+        first = wins | (ties & (a[0] < b[0]))
+        return select(first, a[0], b[0]), select(first, a[1], b[1])
+
+    worst = dtype.lowest if name == "argmax" else dtype.highest
+    return make_combiner(name, combine, (int64.highest, worst), (int64, dtype), commutative=True)
+
+
+@op
+def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """The place of the first extreme over ``axes``, counted in C order through them."""
+    x = as_tensor(x)
+    shape, folded, at = over(x, axes, keepdims)
+    place: Expr = const(0)
+    for k in folded.values():
+        place = place * k.extent + k
+    combiner = place_of_extreme(name, x.dtype)
+    ks = tuple(folded.values())
+    body = lambda *index: reduce_with(combiner, (place, at(index)), ks)
+    return te.compute(shape, body, name=name)[0]
+
+
+def _checked(
+    name: str, a: Any, axis: Any, initial: Any, where: Any, out: Any, has_identity: bool
+) -> tuple[Any, tuple[int, ...]]:
+    """``(array, axes)``; refuses ``out=``, and empty extremes as NumPy does."""
+    if out is not None:
+        raise UnsupportedError(f"np.{name} with out= cannot be traced; assign the result instead")
+    shape = shape_of(a)
+    axes = as_axes(f"np.{name}", axis, len(shape))
+    if not has_identity and initial is None:
+        if where is not True:
+            raise ShapeError(f"np.{name} has no identity, so where= needs initial= as well")
+        if builtins.any(shape[d] == 0 for d in axes):
+            raise ShapeError(
+                f"np.{name} of zero elements: axis {axis} of shape {shape} is empty, and the operation "
+                f"has no identity; give initial="
+            )
+    return a, axes
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value is np._NoValue  # type: ignore[attr-defined]
+
+
+def _keep(keepdims: Any) -> bool:
+    return False if _absent(keepdims) else bool(keepdims)
+
+
+@implements(np.sum)
+def sum(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None,
+    keepdims: Any = False, initial: Any = None, where: Any = True,
+) -> Any:  # fmt: skip
+    """np.sum: integers narrower than 64 bits, and bool, are summed in 64 bits."""
+    a, axes = _checked("sum", a, axis, initial, where, out, True)
+    chosen = sum_dtype(dtype_of(a)) if dtype is None else as_dtype(dtype)
+    masked = a if where is True else select_where(where, a, 0)
+    total = reduce_sum(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
+    return total if _absent(initial) else arithmetic.add(total, initial)
+
+
+@implements(np.prod)
+def prod(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None,
+    keepdims: Any = False, initial: Any = None, where: Any = True,
+) -> Any:  # fmt: skip
+    """np.prod."""
+    a, axes = _checked("prod", a, axis, initial, where, out, True)
+    chosen = sum_dtype(dtype_of(a)) if dtype is None else as_dtype(dtype)
+    masked = a if where is True else select_where(where, a, 1)
+    product = reduce_prod(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
+    return product if _absent(initial) else arithmetic.multiply(product, initial)
+
+
+def _extreme(
+    name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
+) -> Any:
+    initial = None if _absent(initial) else initial
+    a, axes = _checked(name, a, axis, initial, where, out, False)
+    if where is not True:
+        a = select_where(where, a, initial)
+    reducer, pair = (
+        (reduce_max, arithmetic.maximum) if name == "max" else (reduce_min, arithmetic.minimum)
+    )
+    found = reducer(a, axes=axes, keepdims=_keep(keepdims))
+    return found if initial is None else pair(found, initial)
+
+
+@implements(np.max, np.amax)
+def max(
+    a: Any, axis: Any = None, out: None = None,
+    keepdims: Any = False, initial: Any = None, where: Any = True,
+) -> Any:  # fmt: skip
+    """np.max: NaN if there is one; an empty axis needs ``initial``."""
+    return _extreme("max", a, axis, out, keepdims, initial, where)
+
+
+@implements(np.min, np.amin)
+def min(
+    a: Any, axis: Any = None, out: None = None,
+    keepdims: Any = False, initial: Any = None, where: Any = True,
+) -> Any:  # fmt: skip
+    """np.min: NaN if there is one; an empty axis needs ``initial``."""
+    return _extreme("min", a, axis, out, keepdims, initial, where)
+
+
+@implements(np.any)
+def any(
+    a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *, where: Any = True
+) -> Any:
+    """np.any."""
+    a, axes = _checked("any", a, axis, None, where, out, True)
+    masked = a if where is True else logic.logical_and(a, where)
+    return reduce_any(masked, axes=axes, keepdims=_keep(keepdims))
+
+
+@implements(np.all)
+def all(
+    a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *, where: Any = True
+) -> Any:
+    """np.all."""
+    a, axes = _checked("all", a, axis, None, where, out, True)
+    masked = a if where is True else logic.logical_or(a, logic.logical_not(where))
+    return reduce_all(masked, axes=axes, keepdims=_keep(keepdims))
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``ufunc.reduce`` for a function like np.sum: the same, but over axis 0 unless told otherwise."""
+
+    def method(array: Any, axis: Any = 0, **options: Any) -> Any:
+        return function(array, axis=axis, **options)
+
+    return method
+
+
+implements(np.add.reduce)(_method(sum))
+implements(np.multiply.reduce)(_method(prod))
+implements(np.maximum.reduce)(_method(max))
+implements(np.minimum.reduce)(_method(min))
+implements(np.logical_or.reduce)(_method(any))
+implements(np.logical_and.reduce)(_method(all))
+
+
+def _arg(name: str, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
+    shape = shape_of(a)
+    axes = (
+        as_axes(f"np.{name}", axis, len(shape))
+        if axis is None
+        else (as_axis(f"np.{name}", axis, len(shape)),)
+    )
+    if out is not None:
+        raise UnsupportedError(f"np.{name} with out= cannot be traced; assign the result instead")
+    if size_of([shape[d] for d in axes]) == 0:
+        raise ShapeError(
+            f"np.{name} of an empty sequence: axis {axis} of shape {shape} has no elements"
+        )
+    return arg_extreme(a, name=name, axes=axes, keepdims=_keep(keepdims))
+
+
+@implements(np.argmax)
+def argmax(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Any:
+    """np.argmax: the first place of the greatest value, or of the first NaN."""
+    return _arg("argmax", a, axis, out, keepdims)
+
+
+@implements(np.argmin)
+def argmin(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Any:
+    """np.argmin: the first place of the least value, or of the first NaN."""
+    return _arg("argmin", a, axis, out, keepdims)
+
+
+@implements(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """np.count_nonzero."""
+    return sum(astype(a, dtype="bool"), axis=axis, keepdims=keepdims)
+
+
+@implements(np.ptp)
+def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+    """np.ptp: greatest minus least."""
+    high, low = max(a, axis=axis, keepdims=keepdims), min(a, axis=axis, keepdims=keepdims)
+    return arithmetic.subtract(high, low)

@@ -1,0 +1,240 @@
+"""Means, variances and their kin: composites of sums and elementwise operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import as_dtype
+from ..errors import ShapeError, UnsupportedError
+from . import arithmetic, logic
+from .broadcast import as_axes, shape_of, size_of
+from .elementwise import astype, select_where
+from .op import implements
+from .promotion import dtype_of, mean_dtypes, ufunc_dtypes
+from .reduce import max as max_of
+from .reduce import min as min_of
+from .reduce import prod as prod_of
+from .reduce import reduce_ignoring_nan
+from .reduce import sum as sum_of
+
+
+def _refuse_out(name: str, out: Any) -> None:
+    if out is not None:
+        raise UnsupportedError(f"np.{name} with out= cannot be traced; assign the result instead")
+
+
+def _count(a: Any, axis: Any, where: Any, keepdims: Any) -> Any:
+    """How many elements each result is the mean of: a float, or an array of counts under ``where``."""
+    shape = shape_of(a)
+    if where is True:
+        return float(size_of([shape[d] for d in as_axes("np.mean", axis, len(shape))]))
+    ones = select_where(where, np.ones(shape, np.int64), np.zeros(shape, np.int64))
+    return sum_of(ones, axis=axis, keepdims=keepdims)
+
+
+def _mean(a: Any, axis: Any, work: Any, keepdims: Any, where: Any) -> Any:
+    total = sum_of(a, axis=axis, dtype=work, keepdims=keepdims, where=where)
+    return arithmetic.divide(total, _count(a, axis, where, keepdims), dtype=work)
+
+
+@implements(np.mean)
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None,
+    keepdims: Any = False, *, where: Any = True,
+) -> Any:  # fmt: skip
+    """np.mean: of integers in float64; of float16 summed in float32. NaN of no elements."""
+    _refuse_out("mean", out)
+    work, result = mean_dtypes(dtype_of(a), dtype)
+    return astype(_mean(a, axis, work, keepdims, where), dtype=result)
+
+
+def _variance(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: Any) -> Any:
+    """The variance in the dtype that sums are kept in."""
+    work, _ = mean_dtypes(dtype_of(a), dtype)
+    center = _mean(a, axis, work, True, where)
+    squares = arithmetic.square(arithmetic.subtract(astype(a, dtype=work), center))
+    total = sum_of(squares, axis=axis, keepdims=keepdims, where=where)
+    count = _count(a, axis, where, keepdims)
+    if where is True:
+        return arithmetic.divide(total, max(count - ddof, 0.0))
+    left = arithmetic.maximum(arithmetic.subtract(count, ddof), 0)
+    return arithmetic.divide(total, left, dtype=work)
+
+
+@implements(np.var)
+def var(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0,
+    keepdims: Any = False, *, where: Any = True, correction: Any = None,
+) -> Any:  # fmt: skip
+    """np.var in two passes: the mean, then the mean square of the differences from it."""
+    _refuse_out("var", out)
+    chosen = ddof if correction is None or correction is np._NoValue else correction  # type: ignore[attr-defined]
+    _, result = mean_dtypes(dtype_of(a), dtype)
+    return astype(_variance(a, axis, dtype, chosen, keepdims, where), dtype=result)
+
+
+@implements(np.std)
+def std(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0,
+    keepdims: Any = False, *, where: Any = True, correction: Any = None,
+) -> Any:  # fmt: skip
+    """np.std: the square root of np.var."""
+    _refuse_out("std", out)
+    chosen = ddof if correction is None or correction is np._NoValue else correction  # type: ignore[attr-defined]
+    _, result = mean_dtypes(dtype_of(a), dtype)
+    root = arithmetic.sqrt(_variance(a, axis, dtype, chosen, keepdims, where))
+    return astype(root, dtype=result)
+
+
+@implements(np.average)
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
+    """np.average; ``weights`` has the shape of ``a``, or is 1-d along one ``axis``."""
+    if weights is None:
+        found = mean(a, axis=axis, keepdims=keepdims)
+        if not returned:
+            return found
+        count = _count(a, axis, True, False)
+        return found, arithmetic.add(arithmetic.multiply(found, 0), count)
+    shape, given = shape_of(a), shape_of(weights)
+    (dtype, _), _ = ufunc_dtypes(np.divide, (_sample(a), _sample(weights)))
+    if given != shape:
+        axes = as_axes("np.average", axis, len(shape))
+        if axis is None or len(axes) != 1 or given != (shape[axes[0]],):
+            raise ShapeError(
+                f"np.average: weights of shape {given} do not fit an array of shape {shape} over axis "
+                f"{axis}; give weights of the same shape, or 1-d ones along one axis"
+            )
+        from .shape import reshape
+
+        ones = tuple(s if d == axes[0] else 1 for d, s in enumerate(shape))
+        weights = reshape(weights, ones)
+    weighted = arithmetic.multiply(a, weights, dtype=dtype)
+    total = sum_of(weighted, axis=axis, keepdims=keepdims)
+    scale = sum_of(_spread(weights, shape, dtype), axis=axis, keepdims=keepdims)
+    found = arithmetic.divide(total, scale)
+    return (found, scale) if returned else found
+
+
+def _sample(value: Any) -> Any:
+    return dtype_of(value).numpy.type(0)
+
+
+def _spread(weights: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    from .shape import broadcast_to
+
+    return broadcast_to(astype(weights, dtype=dtype), shape)
+
+
+def _without_nan(a: Any, fill: float) -> Any:
+    return select_where(logic.isnan(a), fill, a) if dtype_of(a).is_float else a
+
+
+@implements(np.nansum)
+def nansum(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False
+) -> Any:
+    """np.nansum."""
+    return sum_of(_without_nan(a, 0.0), axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+
+
+@implements(np.nanprod)
+def nanprod(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False
+) -> Any:
+    """np.nanprod."""
+    return prod_of(_without_nan(a, 1.0), axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+
+
+@implements(np.nanmean)
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False
+) -> Any:
+    """np.nanmean."""
+    keep = logic.logical_not(logic.isnan(a)) if dtype_of(a).is_float else True
+    return mean(a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, where=keep)
+
+
+@implements(np.nanvar)
+def nanvar(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0,
+    keepdims: Any = False,
+) -> Any:  # fmt: skip
+    """np.nanvar; 0 / 0 is NaN where nothing is left."""
+    keep = logic.logical_not(logic.isnan(a)) if dtype_of(a).is_float else True
+    return var(a, axis=axis, dtype=dtype, out=out, ddof=ddof, keepdims=keepdims, where=keep)
+
+
+@implements(np.nanstd)
+def nanstd(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0,
+    keepdims: Any = False,
+) -> Any:  # fmt: skip
+    """np.nanstd."""
+    keep = logic.logical_not(logic.isnan(a)) if dtype_of(a).is_float else True
+    return std(a, axis=axis, dtype=dtype, out=out, ddof=ddof, keepdims=keepdims, where=keep)
+
+
+@implements(np.nanmax)
+def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+    """np.nanmax."""
+    return _nan_extreme("fmax", max_of, a, axis, out, keepdims)
+
+
+@implements(np.nanmin)
+def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+    """np.nanmin."""
+    return _nan_extreme("fmin", min_of, a, axis, out, keepdims)
+
+
+def _nan_extreme(fn: str, plain: Any, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
+    shape = shape_of(a)
+    axes = as_axes(f"np.{fn}", axis, len(shape))
+    if not dtype_of(a).is_float or size_of([shape[d] for d in axes]) == 0:
+        return plain(a, axis=axis, out=out, keepdims=keepdims)
+    keep = bool(keepdims) and keepdims is not np._NoValue  # type: ignore[attr-defined]
+    return reduce_ignoring_nan(a, fn=fn, axes=axes, keepdims=keep)
+
+
+@implements(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """np.linalg.norm: the vector norms, and for matrices Frobenius, 1 and infinity."""
+    shape = shape_of(x)
+    x = x if dtype_of(x).is_float else astype(x, dtype=as_dtype("float64"))
+    axes = as_axes("np.linalg.norm", axis, len(shape))
+    size = absolute_of(x)
+    if ord is None or ord == "fro" and len(axes) == 2 or ord == 2 and len(axes) == 1:
+        return arithmetic.sqrt(sum_of(arithmetic.square(x), axis=axes, keepdims=keepdims))
+    if len(axes) == 1:
+        if ord in (np.inf, -np.inf):
+            return (max_of if ord > 0 else min_of)(size, axis=axes, keepdims=keepdims)
+        if ord == 0:
+            nonzero = astype(astype(x, dtype="bool"), dtype=dtype_of(x))
+            return sum_of(nonzero, axis=axes, keepdims=keepdims)
+        if ord == 1:
+            return sum_of(size, axis=axes, keepdims=keepdims)
+        if isinstance(ord, (int, float)):
+            powers = sum_of(arithmetic.power(size, float(ord)), axis=axes, keepdims=keepdims)
+            return arithmetic.power(powers, 1.0 / ord)
+    if len(axes) == 2 and ord in (1, -1, np.inf, -np.inf):
+        rows, columns = axes if axis is None else (a % len(shape) for a in axis)
+        summed, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
+        sums = sum_of(size, axis=summed, keepdims=True)
+        found = (max_of if ord > 0 else min_of)(sums, axis=other, keepdims=True)
+        if keepdims:
+            return found
+        from .shape import reshape
+
+        return reshape(found, tuple(s for d, s in enumerate(shape) if d not in axes))
+    raise UnsupportedError(
+        f"np.linalg.norm with ord={ord!r} over {len(axes)} axes needs singular values or is unknown; "
+        f"traced are ord=None, 'fro', inf, -inf, 0, 1, 2 and other powers of vectors, 1 and inf of matrices"
+    )
+
+
+def absolute_of(x: Any) -> Any:
+    """``abs(x)`` of floats."""
+    return arithmetic.absolute(x)
