@@ -120,6 +120,10 @@ _TABLE = (
     ScalarFn("erfc", 1, _libm("erfc"), cost=30),
     ScalarFn("hypot", 2, np.hypot, cost=20),
     ScalarFn("nextafter", 2, np.nextafter, cost=10),
+    # The C library's function, never expanded: the rare side of a select, for lanes that need it.
+    ScalarFn("libm_sin", 1, np.sin, cost=60),
+    ScalarFn("libm_cos", 1, np.cos, cost=60),
+    ScalarFn("libm_tan", 1, np.tan, cost=60),
 )
 
 SCALAR_FNS: dict[str, ScalarFn] = {fn.name: fn for fn in _TABLE}

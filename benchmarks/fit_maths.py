@@ -1,0 +1,213 @@
+"""``python -m benchmarks.fit_maths [words...]``: the coefficients that stand in mlc/lower/maths.
+
+A Remez exchange in 50 digits. The lowest coefficients of a fit may be prescribed; the others are
+rounded to the target type one by one, lowest power first, and the rest is fitted again after each
+of the first few, so that a rounded coefficient is made up for by its successors.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import mpmath as mp
+import numpy as np
+
+mp.mp.dps = 50
+Function = Callable[[mp.mpf], mp.mpf]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """``function(t) ~ sum(c[k] t**k) / (1 + sum(d[j] t**j))`` for t in ``span``.
+
+    ``weight(t)`` times the error is what becomes small: for a relative error of the whole formula
+    it is the size of what the series is multiplied by, over the size of the result. ``fixed`` are the
+    first coefficients, taken as they are; ``top`` is the degree of the numerator.
+    """
+
+    function: Function
+    span: tuple[float, float]
+    top: int
+    weight: Function
+    fixed: tuple[float, ...] = ()
+    bottom: int = 0
+
+
+def minimax(
+    f: Sequence[mp.mpf],
+    w: Sequence[mp.mpf],
+    x: Sequence[mp.mpf],
+    head: Sequence[mp.mpf],
+    top: int,
+    bottom: int,
+    skip: int,
+) -> tuple[list[mp.mpf], list[mp.mpf]]:
+    """The coefficients ``skip..top`` and ``1..bottom`` for which the weighted error is least.
+
+    ``head`` is what the prescribed coefficients make of the numerator.
+    """
+    count = top + 1 - skip + bottom
+    table = [[t**p for p in range(max(top, bottom) + 1)] for t in x]
+    # The grid is Chebyshev's, so even steps over it are the nodes to begin with.
+    at = [round(i * (len(x) - 1) / count) for i in range(count + 1)]
+    below = [mp.mpf(1)] * len(x)
+    best: tuple[mp.mpf, list[mp.mpf], list[mp.mpf]] | None = None
+    for _ in range(60):
+        rows, right = mp.matrix(count + 1, count + 1), mp.matrix(count + 1, 1)
+        for row, i in enumerate(at):
+            for p in range(skip, top + 1):
+                rows[row, p - skip] = table[i][p]
+            for p in range(1, bottom + 1):
+                rows[row, top - skip + p] = -f[i] * table[i][p]
+            # The error must alternate where the basis has no zero of its own, at t = 0.
+            sign = -1 if x[i] < 0 and skip % 2 else 1
+            rows[row, count] = sign * (-1) ** row * below[i] / w[i]
+            right[row] = f[i] - head[i]
+        solution = mp.lu_solve(rows, right)
+        c = [solution[k] for k in range(top + 1 - skip)]
+        d = [solution[top + 1 - skip + k] for k in range(bottom)]
+        below = [1 + sum(v * t[k + 1] for k, v in enumerate(d)) for t in table]
+        error = [
+            (-wi if xi < 0 and skip % 2 else wi)
+            * ((h + sum(v * t[skip + k] for k, v in enumerate(c))) / under - fi)
+            for fi, h, wi, xi, t, under in zip(f, head, w, x, table, below)
+        ]
+        worst = max(map(abs, error))
+        if best is None or worst < best[0]:
+            best = worst, c, d
+        if worst < abs(solution[count]) * mp.mpf("1.001"):
+            break
+        at = _extrema(error, count + 1) or at
+    assert best is not None
+    return best[1:]
+
+
+def _extrema(error: Sequence[mp.mpf], count: int) -> list[int] | None:
+    """The places of ``count`` alternating extrema, or None if there are not so many."""
+    peaks = [0]
+    for i in range(1, len(error)):
+        if (error[i] > 0) != (error[peaks[-1]] > 0):
+            peaks.append(i)
+        elif abs(error[i]) > abs(error[peaks[-1]]):
+            peaks[-1] = i
+    while len(peaks) > count:
+        if len(peaks) == count + 1:
+            del peaks[0 if abs(error[peaks[0]]) < abs(error[peaks[-1]]) else -1]
+        else:
+            weak = min(range(len(peaks) - 1), key=lambda i: abs(error[peaks[i]]))
+            del peaks[weak : weak + 2]
+    return peaks if len(peaks) == count else None
+
+
+def fit(what: Fit, dtype: str, refits: int = 3) -> tuple[list[float], list[float], float]:
+    """Rounded coefficients and the error that they leave, before any rounding in evaluation."""
+    lo, hi = map(mp.mpf, what.span)
+    steps = 60 * (what.top + what.bottom + 4) + 1
+    x = [(lo + hi) / 2 - (hi - lo) / 2 * mp.cos(mp.pi * i / steps) for i in range(steps + 1)]
+    x = [t for t in x if t]
+    whole = [what.function(t) for t in x]
+    w = [what.weight(t) for t in x]
+    kind = np.dtype(dtype).type
+
+    def rounded(v: mp.mpf) -> float:
+        # float() of an mpf rounds to 53 bits first, which is near enough for a coefficient.
+        return float(kind(float(v)))
+
+    c: list[float] = list(what.fixed)
+    d: list[float] = []
+
+    def head() -> list[mp.mpf]:
+        return [sum((mp.mpf(v) * t**p for p, v in enumerate(c)), mp.mpf(0)) for t in x]
+
+    if what.bottom:
+        top, bottom = minimax(whole, w, x, head(), what.top, what.bottom, len(c))
+        c += map(rounded, top)
+        d = [1.0, *map(rounded, bottom)]
+    while len(c) <= what.top:
+        top, _ = minimax(whole, w, x, head(), what.top, 0, len(c))
+        c += map(rounded, top[:1] if len(c) < refits else top)
+    value = head()
+    if d:
+        value = [v / sum(mp.mpf(e) * t**p for p, e in enumerate(d)) for v, t in zip(value, x)]
+    return c, d, float(max(abs((v - a) * wi) for v, a, wi in zip(value, whole, w)))
+
+
+def _root(f: Function, at_zero: mp.mpf) -> Function:
+    """An odd ``f`` as ``f(x) / x``, in terms of ``t = x * x``."""
+
+    def over(t: mp.mpf) -> mp.mpf:
+        x = mp.sqrt(t)
+        return f(x) / x if t else mp.mpf(at_zero)
+
+    return over
+
+
+def _relative(f: Function) -> Function:
+    return lambda t: 1 / f(t)
+
+
+def _tail(f: Function, head: Sequence[mp.mpf], at_zero: mp.mpf) -> Function:
+    """``(f(x) - head) / x**len(head)``: what is left of ``f`` after its first terms."""
+
+    def over(x: mp.mpf) -> mp.mpf:
+        if not x:
+            return mp.mpf(at_zero)
+        return (f(x) - sum(c * x**k for k, c in enumerate(head))) / x ** len(head)
+
+    return over
+
+
+HALF_LN2 = 0.3466
+log1p_tail = _tail(mp.log1p, (0, 1), mp.mpf("-0.5"))
+exp2 = lambda t: mp.mpf(2) ** t
+tanh_over = _root(mp.tanh, mp.mpf(1))
+erf_over = _root(mp.erf, 2 / mp.sqrt(mp.pi))
+
+
+def _log_weight(f: mp.mpf) -> mp.mpf:
+    return f * f / mp.log1p(f) if f else mp.mpf(0) + mp.mpf("1e-30")
+
+
+def _atanh_rest(z: mp.mpf) -> mp.mpf:
+    """``(log((1+s)/(1-s)) - 2s) / s**3`` for ``z = s * s``."""
+    s = mp.sqrt(z)
+    return (2 * mp.atanh(s) - 2 * s) / s**3 if z else mp.mpf(2) / 3
+
+
+FITS: dict[str, tuple[str, Fit]] = {
+    "exp float32": ("float32", Fit(mp.exp, (-HALF_LN2, HALF_LN2), 5, _relative(mp.exp), (1.0,))),
+    "exp float64": (
+        "float64",
+        Fit(mp.exp, (-HALF_LN2, HALF_LN2), 11, _relative(mp.exp), (1.0, 1.0)),
+    ),
+    "exp2 float32": ("float32", Fit(exp2, (-0.5, 0.5), 5, _relative(exp2), (1.0,))),
+    "exp2 float64": ("float64", Fit(exp2, (-0.5, 0.5), 11, _relative(exp2), (1.0,))),
+    "log float32": ("float32", Fit(log1p_tail, (-0.2930, 0.4143), 7, _log_weight, (-0.5,))),
+    "log float64": (
+        "float64",
+        Fit(_atanh_rest, (0.0, 0.02945), 6, lambda z: mp.mpf(1)),
+    ),
+    "tanh float32": ("float32", Fit(tanh_over, (0.0, 0.0301), 3, _relative(tanh_over), (1.0,))),
+    "tanh float64": ("float64", Fit(tanh_over, (0.0, 0.0301), 6, _relative(tanh_over), (1.0,))),
+    "erf float32": ("float32", Fit(erf_over, (0.0, 15.5), 5, _relative(erf_over), (), 5)),
+    "erf float64": ("float64", Fit(erf_over, (0.0, 35.2), 12, _relative(erf_over), (), 12)),
+}
+
+
+def main() -> None:
+    """Print the fits whose names contain all the words."""
+    for name, (dtype, what) in FITS.items():
+        if not all(word in name for word in sys.argv[1:]):
+            continue
+        c, d, left = fit(what, dtype)
+        print(f"# {name}: error {left * 2 ** (24 if dtype == 'float32' else 53):.3f} half ulp")
+        digits = 9 if dtype == "float32" else 17
+        for row in (c, d):
+            if row:
+                print("(" + ", ".join(f"{v:.{digits}g}" for v in row) + ")")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""expand_math: ``exp(x)`` -> a polynomial with fused multiply-adds, and so on."""
+
+from __future__ import annotations
+
+from ..dtypes import float32
+from ..ir.expr import Apply, Expr, cast
+from ..ir.program import Program, map_exprs
+from ..ir.rewrite import rewrite
+
+_NARROW = ("float16", "bfloat16")
+
+
+def expand_math(root: Expr, memo: dict[Expr, Expr] | None = None) -> Expr:
+    """``root`` with every function that has an expansion for its type replaced by that.
+
+    float16 and bfloat16 go through float32: ``exp(h)`` -> ``float16(exp(float32(h)))``. Functions
+    without an expansion stay, and so do those named ``libm_...``: the rare sides of expansions.
+    """
+    return rewrite(root, _expanded, memo)
+
+
+def expand_math_program(program: Program) -> Program:
+    """:func:`expand_math` for every expression of ``program``."""
+    memo: dict[Expr, Expr] = {}
+    return program.with_body(map_exprs(program.body, lambda root: expand_math(root, memo)))
+
+
+def _expanded(node: Expr) -> Expr | None:
+    from .maths import EXPANSIONS
+
+    if not isinstance(node, Apply):
+        return None
+    if node.dtype.name in _NARROW and (node.fn, float32) in EXPANSIONS:
+        wide = EXPANSIONS[node.fn, float32](*(cast(arg, float32) for arg in node.args))
+        return cast(wide, node.dtype)
+    expand = EXPANSIONS.get((node.fn, node.dtype))
+    return None if expand is None else expand(*node.args)

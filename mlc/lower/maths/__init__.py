@@ -1,0 +1,12 @@
+"""Vector mathematics, written in the language's own expressions: one module per family.
+
+An expansion takes and gives float32 or float64 expressions and uses basic functions only. Special
+values follow NumPy. Coefficients come from benchmarks/fit_maths.py.
+"""
+
+from __future__ import annotations
+
+from . import exponential, hyperbolic, logarithm
+from .registry import EXPANSIONS, expansion
+
+__all__ = ["EXPANSIONS", "expansion", "exponential", "hyperbolic", "logarithm"]

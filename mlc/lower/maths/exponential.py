@@ -1,0 +1,57 @@
+"""exp, exp2, expm1.
+
+exp(x) = 2**n * exp(r), with n = x / ln 2 rounded to an integer and r = x - n * ln 2 in two fused
+steps: abs(r) <= ln(2) / 2, where a short polynomial serves.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ...dtypes import float32
+from ...ir.expr import Expr
+from .registry import expansion
+from .terms import at_least, at_most, by_type, fma, format_of, nearest, poly, scaled
+
+LOG2E = math.log2(math.e)
+# ln 2 = LN2_32[0] + LN2_32[1] to 49 bits, = LN2_64[0] + LN2_64[1] to 107.
+LN2_32 = (0.693147182464599609375, -1.904654323148236e-09)
+LN2_64 = (0.6931471805599453, 2.3190468138462996e-17)
+
+_EXP_32 = (1, 0.999999702, 0.499991477, 0.166676596, 0.0418981798, 0.00828835368)
+# fmt: off
+_EXP_64 = (
+    1, 1, 0.50000000000000111, 0.16666666666666463, 0.041666666666528733, 0.0083333333334709991,
+    0.0013888888943727133, 0.00019841269544968782, 2.4801493137835815e-05, 2.7557559352410261e-06,
+    2.7630207952800585e-07, 2.5007004971223222e-08,
+)
+_EXP2_32 = (1, 0.693147004, 0.240222469, 0.0555071086, 0.00967129227, 0.0013269526)
+_EXP2_64 = (
+    1, 0.69314718055994529, 0.24022650695910108, 0.055504108664821722, 0.0096181291076015973,
+    0.0013333558146545587, 0.00015403530449047839, 1.5252733634590615e-05, 1.3215438829675193e-06,
+    1.0178159814621922e-07, 7.0732341182277016e-09, 4.4388947549628318e-10,
+)
+# fmt: on
+
+
+def reduced(x: Expr, extra: int = 0) -> tuple[Expr, Expr]:
+    """``(r, i)``: x = n * ln 2 + r, and n + ``extra`` in the low bits of i."""
+    n, i = nearest(x, LOG2E, extra)
+    high, low = LN2_32 if x.dtype is float32 else LN2_64
+    return fma(n, -low, fma(n, -high, x)), i
+
+
+@expansion()
+def exp(x: Expr) -> Expr:
+    """Beyond the clamps the result is 0 or inf."""
+    x = at_most(at_least(x, by_type(x, -104.5, -746.0)), by_type(x, 89.0, 710.0))
+    r, i = reduced(x, 2 * format_of(x).bias)
+    return scaled(poly(r, _EXP_32 if x.dtype is float32 else _EXP_64), i)
+
+
+@expansion()
+def exp2(x: Expr) -> Expr:
+    """n + r = x exactly."""
+    x = at_most(at_least(x, by_type(x, -151.0, -1076.0)), by_type(x, 129.0, 1025.0))
+    n, i = nearest(x, 1.0, 2 * format_of(x).bias)
+    return scaled(poly(x - n, _EXP2_32 if x.dtype is float32 else _EXP2_64), i)

@@ -1,0 +1,68 @@
+"""log, log2, log10, log1p.
+
+x = 2**e * m with m between sqrt(1/2) and sqrt(2); log(x) = e * ln 2 + log(1 + f) with
+f = m - 1, which is exact. Negative numbers give NaN, zeros -inf; subnormal numbers are scaled up first.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ...dtypes import float32, uint64
+from ...ir.expr import Expr, apply, cast, const, select
+from .registry import expansion
+from .terms import INF, NAN, bits, fma, format_of, poly, real
+
+LN2 = math.log(2)
+_LOG_32 = (
+    -0.5, 0.333340406, -0.250007749, 0.199571848, -0.165944472, 0.149999946, -0.141507,
+    0.0828457549,
+)  # fmt: skip
+_LOG_64 = (
+    0.66666666666666696, 0.39999999999899277, 0.28571428626210155, 0.22222211090532837,
+    0.18182892462420075, 0.15331610841948273, 0.14617797344003616,
+)  # fmt: skip
+_HALF_ROOT = {23: 0x3F3504F3, 52: 0x3FE6A09E667F3BCD}  # the bits of sqrt(1/2), by mantissa
+
+
+def parts(x: Expr) -> tuple[Expr, Expr]:
+    """``(e, f)`` as above for positive finite x; for all others finite and without meaning."""
+    form = format_of(x)
+    lift = form.mantissa + 2
+    small = x < 2.0 ** (1 - form.bias)
+    i = bits(select(small, x * 2.0**lift, x))
+    root = _HALF_ROOT[form.mantissa]
+    if x.dtype is float32:
+        above = i - root
+        e = cast(above >> form.mantissa, x.dtype)
+        m = i - (above & -(1 << form.mantissa))
+        return select(small, e - float(lift), e), real(m, x) - 1.0
+    # Few vector units convert 64-bit integers to floats or shift them with their sign: the exponent
+    # goes into the low bits of 2**52 instead.
+    above = i + (form.one - root)
+    field = apply("bitcast", above, dtype=uint64) >> form.mantissa
+    magic = 2.0**52 + form.bias
+    e = real(field | 0x4330_0000_0000_0000, x) - select(small, const(magic + lift), const(magic))
+    return e, real((above & ((1 << form.mantissa) - 1)) + root, x) - 1.0
+
+
+def log_of_sum(f: Expr) -> Expr:
+    """log(1 + f) for 1 + f between sqrt(1/2) and sqrt(2)."""
+    if f.dtype is float32:
+        return fma(f * f, poly(f, _LOG_32), f)
+    # With s = f / (2 + f): log(1 + f) = 2 * arctanh(s) = f - s * (f - s**2 * P(s**2)).
+    s = f / (f + 2.0)
+    z = s * s
+    return fma(s, fma(z, poly(z, _LOG_64), -f), f)
+
+
+def patched(result: Expr, x: Expr) -> Expr:
+    """``result`` for positive finite x; inf and NaN for inf and NaN, -inf for 0, NaN below."""
+    special = select(x < 0.0, NAN, select(x > 0.0, x, x - INF))
+    return select((x > 0.0) & (x < INF), result, special)
+
+
+@expansion()
+def log(x: Expr) -> Expr:
+    e, f = parts(x)
+    return patched(fma(e, LN2, log_of_sum(f)), x)
