@@ -1,36 +1,319 @@
-"""Programs and expressions as text."""
+"""Programs as Python source, in the notation of `mlc.script`.
+
+::
+
+    @T.program
+    def mm(A: T.Buffer((128, 128), "float32"), ...):
+        for i, j, k in T.grid(128, 128, 128):
+            with T.block("C"):
+                vi, vj, vk = T.remap("SSR", [i, j, k])
+                T.where(...)                            a predicate
+                with T.init():
+                    C[vi, vj] = 0.0
+                C[vi, vj] += A[vi, vk] * B[vk, vj]
+
+Names are made unique here and nowhere else.
+"""
 
 from __future__ import annotations
 
-from .expr import Apply, Cast, Const, Expr, Load, Reduce, Select, Var
-from .program import Program
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .combiner import Combiner
+from .expr import Expr
+from .notation import (
+    SCRIPT_NAMES,
+    Rule,
+    Text,
+    expr_text,
+    identifier,
+    number_text,
+    render,
+    script_rule,
+)
+from .program import (
+    Accumulate,
+    Allocate,
+    Block,
+    Buffer,
+    Evaluate,
+    For,
+    If,
+    Iter,
+    LoopKind,
+    Program,
+    Scope,
+    Seq,
+    Stmt,
+    Store,
+    walk,
+)
 from .scalar import SCALAR_FNS
+from .sharing import shared_nodes
+
+__all__ = ["Names", "Source", "expr_text", "print_program", "program_text", "signature_text"]
+
+INDENT = "    "
 
 
-def expr_text(expr: Expr) -> str:
-    """``expr`` in Python's notation."""
-    match expr:
-        case Const(value=value):
-            return repr(value)
-        case Var(name=name):
-            return name
-        case Apply(fn=fn, args=args):
-            infix = SCALAR_FNS[fn].infix
-            if infix:
-                return f"({expr_text(args[0])} {infix} {expr_text(args[1])})"
-            return f"{fn}({', '.join(map(expr_text, args))})"
-        case Cast(value=value):
-            return f"{expr.dtype.name}({expr_text(value)})"
-        case Select(condition=c, then=a, otherwise=b):
-            return f"select({expr_text(c)}, {expr_text(a)}, {expr_text(b)})"
-        case Load(source=source, indices=indices):
-            return f"{source.name}[{', '.join(map(expr_text, indices))}]"
-        case Reduce(combiner=combiner, values=values, axes=axes):
-            names = ", ".join(axis.name for axis in axes)
-            return f"{combiner.name}({', '.join(map(expr_text, values))}, axis=({names}))"
-    raise AssertionError(type(expr))
+class Names(dict[Any, str]):
+    """Unique names for buffers and variables. A name is free again when its scope is left."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.taken = set(taken)
+
+    def add(self, thing: Any, wish: str = "") -> str:
+        """A name for ``thing``, as near to its own (or to ``wish``) as possible."""
+        base = identifier(wish or thing.name)
+        name, count = base, 1
+        while name in self.taken:
+            name, count = f"{base}_{count}", count + 1
+        self.taken.add(name)
+        self[thing] = name
+        return name
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Names added inside are free again afterwards."""
+        before = self.taken.copy()
+        yield
+        self.taken = before
 
 
 def program_text(program: Program) -> str:
-    """``program`` as Python source."""
-    return repr(program.params)
+    """``program`` as Python source that traces back to the same program."""
+    return print_program(program).text
+
+
+def print_program(program: Program) -> Source:
+    """``program`` as source, together with the line of each statement."""
+    source = Source(Names({"T", "np"}))
+    source.add_combiners(program)
+    plain = program.outputs == 1
+    source.line("@T.program" if plain else f"@T.program(outputs={program.outputs})")
+    params = [f"{source.names.add(b)}: T.Buffer({buffer_text(b)})" for b in program.params]
+    head = f"def {identifier(program.name)}("
+    if len(head) + sum(len(p) + 2 for p in params) <= 96:
+        source.line(f"{head}{', '.join(params)}):")
+    else:
+        source.line(head)
+        source.lines.extend(f"{INDENT}{param}," for param in params)
+        source.line("):")
+    with source.indented():
+        source.statement(program.body)
+    return source
+
+
+def signature_text(program: Program) -> str:
+    """One line: the name and what comes in and goes out."""
+    names = Names()
+    params = [f"{names.add(b)}: {b.dtype}[{', '.join(map(str, b.shape))}]" for b in program.params]
+    split = len(params) - program.outputs
+    return f"{program.name}({', '.join(params[:split])}) -> {', '.join(params[split:])}"
+
+
+def quoted(text: str) -> str:
+    """``text`` between double quotes."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def buffer_text(buffer: Buffer) -> str:
+    """The arguments that make a buffer like this one."""
+    out = f'{buffer.shape!r}, "{buffer.dtype.name}"'
+    if buffer.strides is not None:
+        out += f", strides={buffer.strides!r}"
+    if buffer.scope is not Scope.GLOBAL:
+        out += f', scope="{buffer.scope.value}"'
+    return out if buffer.aligned else f"{out}, aligned=False"
+
+
+class Source:
+    """Lines of script being written. ``starts`` maps each statement to the index of its line."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.lines: list[str] = []
+        self.starts: dict[Stmt, int] = {}
+        self.extents: dict[Expr, int] = {}  # of the loops around the current line
+        self.depth = 0
+        self.rule: Rule = script_rule("T.", names)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def line(self, text: str) -> None:
+        self.lines.append(INDENT * self.depth + text)
+
+    @contextmanager
+    def indented(self) -> Iterator[None]:
+        """One level deeper, with names of its own."""
+        self.depth += 1
+        before = len(self.lines)
+        with self.names.scope():
+            yield
+        if len(self.lines) == before:
+            self.line("pass")
+        self.depth -= 1
+
+    def statement(self, stmt: Stmt) -> None:
+        """Writes one statement."""
+        self.starts[stmt] = len(self.lines)
+        match stmt:
+            case Seq(stmts=stmts):
+                self.sequence(stmts)
+            case Allocate(buffers=buffers, body=body):
+                for buffer in buffers:
+                    self.line(f"{self.names.add(buffer)} = T.alloc({buffer_text(buffer)})")
+                self.statement(body)
+            case For():
+                self.loop(stmt)
+            case If(condition=condition, then=then, otherwise=otherwise):
+                (test,) = self.values(condition)
+                self.line(f"with T.when({test}):")
+                with self.indented():
+                    self.statement(then)
+                if otherwise is not None:
+                    self.line("with T.otherwise():")
+                    with self.indented():
+                        self.statement(otherwise)
+            case Block():
+                self.block(stmt)
+            case Store(buffer=buffer, indices=indices, value=value):
+                *at, text = self.values(*indices, value)
+                self.line(f"{self.element(buffer, at)} = {text}")
+            case Accumulate():
+                self.accumulate(stmt)
+            case Evaluate(name=name, args=args):
+                texts = [
+                    self.values(arg)[0] if isinstance(arg, Expr) else self.name_of(arg)
+                    for arg in args
+                ]
+                self.line(f"T.call({', '.join([quoted(name), *texts])})")
+
+    def sequence(self, stmts: Sequence[Stmt]) -> None:
+        for position, stmt in enumerate(stmts):
+            if isinstance(stmt, Allocate) and position + 1 < len(stmts):
+                self.line("with T.scope():")
+                with self.indented():
+                    self.statement(stmt)
+            else:
+                self.statement(stmt)
+
+    def loop(self, stmt: For) -> None:
+        nest = [stmt]
+        while _is_plain(nest[-1]) and isinstance(nest[-1].body, For) and _is_plain(nest[-1].body):
+            nest.append(nest[-1].body)
+        self.extents.update((level.var, level.extent) for level in nest)
+        with self.names.scope():
+            loop_vars = ", ".join([self.names.add(level.var) for level in nest])
+            extents = ", ".join(str(level.extent) for level in nest)
+            if len(nest) > 1:
+                self.starts.update(dict.fromkeys(nest, len(self.lines)))
+                self.line(f"for {loop_vars} in T.grid({extents}):")
+            else:
+                if stmt.annotations:
+                    extents += f", annotations={dict(stmt.annotations)!r}"
+                self.line(f"for {loop_vars} in T.{stmt.kind.value}({extents}):")
+            with self.indented():
+                self.statement(nest[-1].body)
+
+    def block(self, stmt: Block) -> None:
+        self.line(f"with T.block({quoted(stmt.name)}):")
+        with self.indented():
+            self.iters(stmt.iters)
+            if stmt.predicate is not None:
+                self.line(f"T.where({self.values(stmt.predicate)[0]})")
+            if stmt.annotations:
+                self.line(f"T.annotate({dict(stmt.annotations)!r})")
+            if stmt.init is not None:
+                self.line("with T.init():")
+                with self.indented():
+                    self.statement(stmt.init)
+            self.statement(stmt.body)
+
+    def iters(self, iters: tuple[Iter, ...]) -> None:
+        """The axes; loop variables are taken over by one ``T.remap``, which knows their extents."""
+        bindings = self.values(*(it.binding for it in iters))
+        axes = [
+            self.names.add(it.axis, n if n.startswith("v") else f"v{n}")
+            for it in iters
+            for n in (it.axis.name,)
+        ]
+        if iters and all(self.extents.get(it.binding) == it.axis.extent for it in iters):
+            kinds = "".join("R" if it.axis.is_reduce else "S" for it in iters)
+            self.line(f'{", ".join(axes)} = T.remap("{kinds}", [{", ".join(bindings)}])')
+            return
+        for it, name, binding in zip(iters, axes, bindings, strict=True):
+            kind = "reduce" if it.axis.is_reduce else "spatial"
+            self.line(f"{name} = T.axis.{kind}({it.axis.extent}, {binding})")
+
+    def accumulate(self, stmt: Accumulate) -> None:
+        combiner = stmt.combiner
+        texts = self.values(*stmt.indices, *stmt.values)
+        at, values = texts[: len(stmt.indices)], texts[len(stmt.indices) :]
+        targets = [self.element(buffer, at) for buffer in stmt.buffers]
+        if combiner.fn and SCALAR_FNS[combiner.fn].infix:
+            self.line(f"{targets[0]} {SCALAR_FNS[combiner.fn].infix}= {values[0]}")
+        elif combiner.fn:
+            name = SCRIPT_NAMES.get(combiner.fn, combiner.fn)
+            self.line(f"{targets[0]} = T.{name}({targets[0]}, {values[0]})")
+        else:
+            old, new = ", ".join(targets), ", ".join(values)
+            if len(targets) > 1:
+                old, new = f"({old})", f"({new})"
+            self.line(f"{', '.join(targets)} = {self.names[combiner]}({old}, {new})")
+
+    def values(self, *exprs: Expr) -> list[str]:
+        """The texts of ``exprs``; what they share is written first, as assignments."""
+        done: dict[Expr, Text] = {}
+        for number, node in enumerate(shared_nodes(exprs)):
+            text = render(node, self.rule, done).text
+            name = f"t{number}"
+            while name in self.names.taken:
+                name += "_"
+            self.line(f"{name} = {text}")
+            done[node] = Text(name, 20)
+        return [render(expr, self.rule, done).text for expr in exprs]
+
+    def element(self, buffer: Buffer, indices: Sequence[str]) -> str:
+        return f"{self.name_of(buffer)}[{', '.join(indices) or '()'}]"
+
+    def name_of(self, buffer: Buffer) -> str:
+        return self.names.get(buffer) or self.names.add(buffer)
+
+    def add_combiners(self, program: Program) -> None:
+        """Definitions of the combiners that have no notation of their own."""
+        for stmt in walk(program.body):
+            if isinstance(stmt, Accumulate) and not stmt.combiner.fn:
+                if stmt.combiner not in self.names:
+                    name = self.names.add(stmt.combiner)
+                    self.lines += [f"{name} = {combiner_text(stmt.combiner)}", "", ""]
+
+
+def combiner_text(combiner: Combiner, namespace: str = "T.") -> str:
+    """The expression that makes this combiner."""
+    single = len(combiner.dtypes) == 1
+    names: dict[Any, str] = {}
+    for side, variables in (("a", combiner.lhs), ("b", combiner.rhs)):
+        names.update((v, side if single else f"{side}[{i}]") for i, v in enumerate(variables))
+    done: dict[Expr, Text] = {}
+    rule = script_rule(namespace, names)
+    parts = [render(part, rule, done).text for part in combiner.result]
+    identity = [number_text(c.value, c.dtype, "np.") for c in combiner.identity]
+    dtypes = [f'"{d.name}"' for d in combiner.dtypes]
+    if single:
+        result, start, kinds = parts[0], identity[0], dtypes[0]
+    else:
+        result, start, kinds = (f"({', '.join(texts)})" for texts in (parts, identity, dtypes))
+    return (
+        f"{namespace}comm_reducer(lambda a, b: {result}, identity={start}, "
+        f'dtype={kinds}, name="{combiner.name}")'
+    )
+
+
+def _is_plain(stmt: For) -> bool:
+    return stmt.kind is LoopKind.SERIAL and not stmt.annotations

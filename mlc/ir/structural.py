@@ -1,0 +1,223 @@
+"""Equality of programs up to names: a normal text in which all names are numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .combiner import Combiner
+from .expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
+from .program import (
+    Accumulate,
+    Allocate,
+    Block,
+    Buffer,
+    Evaluate,
+    For,
+    If,
+    Program,
+    Seq,
+    Stmt,
+    Store,
+)
+from .show import print_program
+
+
+def structural_key(program: Program) -> str:
+    """A text that two programs share just when they differ in names alone.
+
+    Variables and buffers are numbered in order of appearance. The names of program and blocks and
+    the user's lines are left out; everything that steers code generation is in.
+    """
+    return "\n".join(_Normal(program).lines)
+
+
+def assert_structural_equal(actual: Program, expected: Program) -> None:
+    """Raises AssertionError, which shows the first difference, unless the programs are the same
+    up to names."""
+    left, right = _Normal(actual), _Normal(expected)
+    if left.lines == right.lines:
+        return
+    pairs = zip(left.lines, right.lines)
+    first = next(
+        (n for n, (a, b) in enumerate(pairs) if a != b), min(len(left.lines), len(right.lines))
+    )
+    raise AssertionError(
+        "the programs differ, first here:\n"
+        f"  actual:   {_line(actual, left, first)}\n"
+        f"  expected: {_line(expected, right, first)}"
+    )
+
+
+def _line(program: Program, normal: _Normal, number: int) -> str:
+    """The source line that the normal line ``number`` stands for."""
+    if number >= len(normal.lines):
+        return "(nothing: the program ends here)"
+    stmt = normal.owners[number]
+    source = print_program(program)
+    if stmt is None:
+        header = [line.strip() for line in source.lines]
+        start = next(n for n, line in enumerate(header) if line.startswith("def "))
+        end = next(n for n, line in enumerate(header) if n >= start and line.endswith("):"))
+        return " ".join(header[max(start - 1, 0) : end + 1])
+    start = source.starts[stmt]
+    indent = len(source.lines[start]) - len(source.lines[start].lstrip())
+    kept = [source.lines[start].strip()]
+    if isinstance(stmt, (Store, Accumulate)):
+        # what such a statement shares within itself is written on lines before its own
+        stop = min((s for s in source.starts.values() if s > start), default=len(source.lines))
+        kept = [t.strip() for t in source.lines[start:stop] if len(t) - len(t.lstrip()) == indent]
+    return f"line {start + 1}: " + "; ".join(kept)
+
+
+class _Normal:
+    """The normal form as lines, with the statement each belongs to."""
+
+    def __init__(self, program: Program) -> None:
+        self.lines: list[str] = []
+        self.owners: list[Stmt | None] = []
+        self.numbers: dict[Any, int] = {}
+        self.count = 0
+        self.combiners: dict[Combiner, str] = {}
+        attrs = "".join(f" {k}={v!r}" for k, v in sorted(program.attrs.items()))
+        self.emit(f"program out={program.outputs}{attrs}", None)
+        for buffer in program.params:
+            self.declare(buffer, None)
+        self.statement(program.body)
+
+    def emit(self, text: str, owner: Stmt | None) -> None:
+        self.lines.append(text)
+        self.owners.append(owner)
+
+    def declare(self, buffer: Buffer, owner: Stmt | None) -> None:
+        strides = "" if buffer.strides is None else f" strides={buffer.strides}"
+        aligned = "" if buffer.aligned else " unaligned"
+        kind = f"{buffer.dtype.name}{buffer.shape} {buffer.scope.value}{strides}{aligned}"
+        self.emit(f"buffer b{self.number(buffer)}: {kind}", owner)
+
+    def number(self, thing: Any) -> int:
+        """The number of a buffer or variable; the next free one on first sight."""
+        found = self.numbers.get(thing)
+        if found is None:
+            found = self.numbers[thing] = self.count
+            self.count += 1
+        return found
+
+    def statement(self, stmt: Stmt) -> None:
+        match stmt:
+            case Store(buffer=buffer, indices=indices, value=value):
+                text = self.exprs((*indices, value))
+                self.emit(f"b{self.number(buffer)} = {text}", stmt)
+            case Accumulate(combiner=combiner, buffers=buffers, indices=indices, values=values):
+                targets = " ".join([f"b{self.number(b)}" for b in buffers])
+                text = self.exprs((*indices, *values))
+                self.emit(f"{targets} {self.combiner(combiner)}= {text}", stmt)
+            case Seq(stmts=stmts):
+                for part in stmts:
+                    self.statement(part)
+            case For(var=var, extent=extent, kind=kind, annotations=hints):
+                # A loop binds its variable anew, so that equal loops over one or two objects agree.
+                self.numbers.pop(var, None)
+                note = f" {hints!r}" if hints else ""
+                self.emit(f"for v{self.number(var)} {extent} {kind.value}{note}", stmt)
+                self.statement(stmt.body)
+                self.emit("end", stmt)
+            case Block(iters=iters, body=body, init=init, predicate=predicate):
+                bindings = self.exprs(tuple(it.binding for it in iters))
+                axes = " ".join(
+                    f"v{self.number(it.axis)}:{it.axis.extent}{'R' if it.axis.is_reduce else 'S'}"
+                    for it in iters
+                )
+                guard = "" if predicate is None else f" if {self.exprs((predicate,))}"
+                note = f" {stmt.annotations!r}" if stmt.annotations else ""
+                self.emit(f"block {axes} = {bindings}{guard}{note}", stmt)
+                if init is not None:
+                    self.emit("init", stmt)
+                    self.statement(init)
+                self.emit("do", stmt)
+                self.statement(body)
+                self.emit("end", stmt)
+            case Allocate(buffers=buffers, body=body):
+                for buffer in buffers:
+                    self.declare(buffer, stmt)
+                self.statement(body)
+                self.emit("free", stmt)
+            case If(condition=condition, then=then, otherwise=otherwise):
+                self.emit(f"if {self.exprs((condition,))}", stmt)
+                self.statement(then)
+                if otherwise is not None:
+                    self.emit("else", stmt)
+                    self.statement(otherwise)
+                self.emit("end", stmt)
+            case Evaluate(name=name, args=args):
+                shown = ", ".join(
+                    self.exprs((a,)) if isinstance(a, Expr) else f"b{self.number(a)}" for a in args
+                )
+                self.emit(f"call {name!r} {shown}", stmt)
+
+    def exprs(self, roots: tuple[Expr, ...]) -> str:
+        """``roots`` as a list of nodes, each once, that refer to each other by position."""
+        at: dict[Expr, str] = {}
+        out: list[str] = []
+        stack = list(roots)
+        stack.reverse()
+        numbers = self.numbers
+        while stack:
+            node = stack[-1]
+            if node in at:
+                stack.pop()
+                continue
+            kind = type(node)
+            if kind is Var or kind is Axis:
+                at[node] = f"v{self.number(node)}"
+                stack.pop()
+                continue
+            if kind is Const:
+                at[node] = f"{node.value!r}:{node.dtype.name}"  # type: ignore[attr-defined]
+                stack.pop()
+                continue
+            children = node.children
+            missing = [child for child in children if child not in at]
+            if missing:
+                missing.reverse()
+                stack += missing
+                continue
+            stack.pop()
+            args = " ".join([at[child] for child in children])
+            if kind is Load:
+                source = node.source  # type: ignore[attr-defined]
+                number = numbers.get(source)
+                if number is None:
+                    number = self.number(source)
+                text = f"b{number}[{args}]"
+            elif kind is Apply:
+                name = node.fn  # type: ignore[attr-defined]
+                text = f"{name} {args}"
+                if name == "bitcast":
+                    text += f":{node.dtype.name}"
+            elif kind is Cast:
+                text = f"{node.dtype.name} {args}"
+            elif kind is Select:
+                text = f"select {args}"
+            else:
+                assert isinstance(node, Reduce)
+                axes = " ".join(f"v{self.number(a)}:{a.extent}" for a in node.axes)
+                text = f"{self.combiner(node.combiner)} {args} over {axes} part {node.index}"
+            at[node] = f"%{len(out)}"
+            out.append(text)
+        return f"{'; '.join(out)} -> {' '.join([at[root] for root in roots])}"
+
+    def combiner(self, combiner: Combiner) -> str:
+        """What the combiner computes; its name does not matter."""
+        if combiner.fn:
+            return f"<{combiner.fn} {combiner.dtypes[0].name}>"
+        text = self.combiners.get(combiner)
+        if text is None:
+            outer, self.numbers = (self.numbers, self.count), {}
+            self.count = 0
+            for var in combiner.lhs + combiner.rhs:
+                self.number(var)
+            start = " ".join(f"{c.value!r}:{c.dtype.name}" for c in combiner.identity)
+            text = f"<{self.exprs(combiner.result)} from {start}>"
+            self.numbers, self.count = outer
+            self.combiners[combiner] = text
+        return text
