@@ -1,0 +1,21 @@
+"""Every row of the table through te and the reference evaluator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .cases import Case, all_cases, check
+from .harness import run
+
+CASES = all_cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@given(data=st.data())
+def test_as_numpy(case: Case, data: Any) -> None:
+    arrays = data.draw(case.inputs)
+    check(case, arrays, run(case.function, arrays))
