@@ -102,6 +102,11 @@ class _Normal:
             self.count += 1
         return found
 
+    def forget(self, *things: Any) -> None:
+        """What is bound here is new, so that equal scopes over one or two objects agree."""
+        for thing in things:
+            self.numbers.pop(thing, None)
+
     def statement(self, stmt: Stmt) -> None:
         match stmt:
             case Store(buffer=buffer, indices=indices, value=value):
@@ -115,14 +120,14 @@ class _Normal:
                 for part in stmts:
                     self.statement(part)
             case For(var=var, extent=extent, kind=kind, annotations=hints):
-                # A loop binds its variable anew, so that equal loops over one or two objects agree.
-                self.numbers.pop(var, None)
+                self.forget(var)
                 note = f" {hints!r}" if hints else ""
                 self.emit(f"for v{self.number(var)} {extent} {kind.value}{note}", stmt)
                 self.statement(stmt.body)
                 self.emit("end", stmt)
             case Block(iters=iters, body=body, init=init, predicate=predicate):
                 bindings = self.exprs(tuple(it.binding for it in iters))
+                self.forget(*(it.axis for it in iters))
                 axes = " ".join(
                     f"v{self.number(it.axis)}:{it.axis.extent}{'R' if it.axis.is_reduce else 'S'}"
                     for it in iters
@@ -137,6 +142,7 @@ class _Normal:
                 self.statement(body)
                 self.emit("end", stmt)
             case Allocate(buffers=buffers, body=body):
+                self.forget(*buffers)
                 for buffer in buffers:
                     self.declare(buffer, stmt)
                 self.statement(body)
