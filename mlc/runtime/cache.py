@@ -10,12 +10,10 @@ refused.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
+import itertools
 import os
 import stat
 import struct
-import tempfile
 import threading
 import time
 import warnings
@@ -25,6 +23,15 @@ from typing import Any, NamedTuple
 from mlc.config import config
 from mlc.errors import CacheWarning
 
+# hashlib loads OpenSSL, which takes longer than all else that a warm start does.
+try:
+    from _sha2 import sha256  # type: ignore[import-not-found]
+except ImportError:
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found]
+    except ImportError:
+        from hashlib import sha256
+
 FORMAT_VERSION = 1
 _HEADER = struct.Struct("<8sII32s")  # magic, version, bytes of JSON, SHA-256 of the rest
 _MAGIC = b"MLCCACHE"
@@ -33,21 +40,30 @@ _STALE_SECONDS = 3600.0
 _TOUCH_SECONDS = 86400.0
 
 _lock = threading.Lock()
+_serial = itertools.count()
 _warned: set[str] = set()
 _checked: dict[str, bool] = {}
 _written = 0
 
 
 class CacheEntry(NamedTuple):
-    """What `put` stored: the image's bytes and the facts about it."""
+    """What `put` stored: the image's bytes and the facts about it, as JSON text."""
 
     image: bytes
-    meta: dict[str, Any]
+    meta_text: bytes
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The facts about the image."""
+        import json
+
+        facts: dict[str, Any] = json.loads(self.meta_text)
+        return facts
 
 
 def content_key(*parts: str) -> str:
     """The key, 64 hexadecimal digits, for texts that together determine an image."""
-    digest = hashlib.sha256()
+    digest = sha256()
     for part in parts:
         data = part.encode()
         digest.update(struct.pack("<Q", len(data)))
@@ -86,16 +102,14 @@ def put(key: str, image: bytes, meta: dict[str, Any]) -> None:
     if folder is None:
         return
     path = _path(folder, key)
-    temporary = None
+    temporary = path.parent / f".new-{os.getpid()}-{next(_serial)}-{time.time_ns()}"
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "xb", opener=_open_plain) as file:
             file.write(_encode(image, meta))
         os.replace(temporary, path)
     except OSError as error:
-        if temporary is not None:
-            _remove(Path(temporary))
+        _remove(temporary)
         _warn_once("write", f"compiled kernels are not kept on disk: {error}")
         return
     with _lock:
@@ -128,9 +142,11 @@ def evict(folder: Path, limit: int) -> None:
 
 
 def _encode(image: bytes, meta: dict[str, Any]) -> bytes:
+    import json
+
     text = json.dumps(meta, sort_keys=True).encode()
     body = text + image
-    header = _HEADER.pack(_MAGIC, FORMAT_VERSION, len(text), hashlib.sha256(body).digest())
+    header = _HEADER.pack(_MAGIC, FORMAT_VERSION, len(text), sha256(body).digest())
     return header + body
 
 
@@ -141,13 +157,9 @@ def _decode(data: bytes) -> CacheEntry | None:
     body = data[_HEADER.size :]
     if magic != _MAGIC or version != FORMAT_VERSION or text_size > len(body):
         return None
-    if hashlib.sha256(body).digest() != checksum:
+    if sha256(body).digest() != checksum:
         return None
-    try:
-        meta = json.loads(body[:text_size])
-    except ValueError:
-        return None
-    return CacheEntry(body[text_size:], meta) if isinstance(meta, dict) else None
+    return CacheEntry(body[text_size:], body[:text_size])
 
 
 def _path(folder: Path, key: str) -> Path:
@@ -199,7 +211,7 @@ def _is_private(status: os.stat_result) -> bool:
 
 
 def _open_plain(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
 def _remove(path: Path) -> None:

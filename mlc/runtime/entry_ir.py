@@ -1,512 +1,692 @@
-"""LLVM IR text of a kernel's native entry: argument checks, allocation, the call, the result.
+"""The native entry of all compiled functions, as LLVM IR text: checks, allocation, call, result.
 
-``ptr @mlc_entry(ptr callable, ptr args, i64 nargsf, ptr kwnames)`` is a vectorcall function. The
-module it is added to defines ``i32 @mlc_main(ptr buffers, ptr workspace)``, 0 for success. On any
-mismatch the entry jumps to the function in ``@mlc_next``: the next signature, in the end the slow
-path. ``i32 @mlc_run(ptr buffers)`` is for callers that did the checks themselves: the buffers of
-params and outputs filled in, room left for the constants.
+``ptr mlc_entry(ptr callable, ptr args, i64 nargsf, ptr kwnames)`` is a vectorcall function. The
+callable's object points to a chain of *signatures*: tables (see `mlc.runtime.signature`) that say
+what a call must look like and which kernel it runs. The first that fits is run; when none does, the
+call goes to the object's slow callable as it came.
 
-The layout of ndarray objects is part of NumPy's binary interface (the same in 1.26 and 2.x).
+The code is the same for all kernels: it is compiled once, kept on disk, and costs a kernel's own
+compile time nothing. Walking a table takes a few nanoseconds more than code made for the signature
+would, which took LLVM 8 ms each. `%array`, `%descr`, `%tuple` and `%float` are the parts of NumPy's
+and Python's objects that belong to their binary interfaces.
 """
 
 from __future__ import annotations
 
-import math
+# Numbers shared with the tables: kinds of params, options, kinds of results.
+ARRAY, STATIC, BOOL = 0, 1, 2
+FLOAT_F64, FLOAT_F32, INT_I64, INT_I32, INT_F64, INT_F32 = 3, 4, 5, 6, 7, 8
+RELEASE_GIL, OUT_ALLOWED, OUT_REQUIRED, OUT_POSITIONAL, INPLACE_OK = 1, 2, 4, 8, 16
+RETURN_ARRAY, RETURN_TUPLE, RETURN_LIST, RETURN_NONE, RETURN_CALL = 0, 1, 2, 3, 4
+NO_MEMORY = -(1 << 31)  # the error code when there is no workspace to be had
 
-from mlc.runtime.entry import ArraySpec, EntrySpec, ScalarSpec, StaticSpec
-from mlc.runtime.symbols import WORKSPACE_CELLS
+ENTRY_IR = """
+%signature = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64, i64, i64, ptr, ptr }
+; 0 next, 1 kernel, 2 params, 3 keywords, 4 outputs, 5 constants (counts), 6 params, 7 outputs,
+; 8 constants, 9 names, 10 workspace class, 11 options, 12 result, 13 error, 14 unflatten
+%param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64 }
+; 0 kind, 1 rank, 2 flags, 3 type number, 4 byte order, 5 shape, 6 pairs of stride and mask or null,
+; 7 first byte, 8 last byte, 9 static object, 10 layout
+%callable = type { i64, ptr, ptr, ptr, ptr, ptr, ptr }
+; 2 entry, 3 slow callable, 4 dictionary, 5 weak references, 6 signatures
+%array = type { i64, ptr, ptr, i32, ptr, ptr, ptr, ptr, i32 }
+; 1 type, 2 data, 3 rank, 4 shape, 5 strides, 6 base, 7 descr, 8 flags
+%descr = type { i64, ptr, ptr, i8, i8, i8, i8, i32 }
+%tuple = type { i64, ptr, i64, [0 x ptr] }
+%float = type { i64, ptr, double }
 
-NO_MEMORY = -(1 << 31)  # what mlc_run returns when there is no workspace to be had
-_STACK_WORKSPACE = 8 << 10
+@PyArray_Type = external global i8
+@PyTuple_Type = external global i8
+@PyFloat_Type = external global i8
+@PyLong_Type = external global i8
+@PyBool_Type = external global i8
+@_Py_TrueStruct = external global i8
+@_Py_NoneStruct = external global i8
+@mlc_workspace_cells = external global [48 x ptr]
+declare ptr @PyArray_New(ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)
+declare ptr @PyArray_Return(ptr)
+declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr)
+declare ptr @PyLong_FromLongLong(i64)
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare ptr @PyTuple_New(i64)
+declare i32 @PyTuple_SetItem(ptr, i64, ptr)
+declare ptr @PyList_New(i64)
+declare i32 @PyList_SetItem(ptr, i64, ptr)
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare void @Py_IncRef(ptr)
+declare void @Py_DecRef(ptr)
+declare ptr @malloc(i64)
+declare void @free(ptr)
 
-# Byte offsets into PyArrayObject, PyArray_Descr, PyTupleObject and PyFloatObject.
-_TYPE, _DATA, _ND, _DIMS, _STRIDES, _DESCR, _FLAGS = 8, 16, 24, 32, 40, 56, 64
-_BYTEORDER, _TYPE_NUM = 26, 28
-_TUPLE_SIZE, _TUPLE_ITEMS = 16, 24
-_FLOAT_VALUE = 16
-_CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
+define ptr @mlc_entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {
+entry:
+  %n = and i64 %nargsf, 9223372036854775807
+  %chain = getelementptr %callable, ptr %self, i32 0, i32 6
+  %first = load ptr, ptr %chain
+  br label %next
+next:
+  %signature = phi ptr [ %first, %entry ], [ %following, %missed ]
+  %over = icmp eq ptr %signature, null
+  br i1 %over, label %slow, label %try
+try:
+  %result = call ptr @attempt(ptr %signature, ptr %args, i64 %n, ptr %kwnames)
+  %miss = icmp eq ptr %result, inttoptr (i64 1 to ptr)
+  br i1 %miss, label %missed, label %done
+missed:
+  %following = load ptr, ptr %signature
+  br label %next
+done:
+  ret ptr %result
+slow:
+  %slow_at = getelementptr %callable, ptr %self, i32 0, i32 3
+  %slow_one = load ptr, ptr %slow_at
+  %answer = tail call ptr @PyObject_Vectorcall(ptr %slow_one, ptr %args, i64 %nargsf, ptr %kwnames)
+  ret ptr %answer
+}
 
+; The result of the call, null with an exception set, or 1 if the signature does not fit.
+define internal ptr @attempt(ptr %s, ptr %args, i64 %n, ptr %kwnames) {
+entry:
+  %n_params_at = getelementptr %signature, ptr %s, i32 0, i32 2
+  %n_params = load i64, ptr %n_params_at
+  %n_keywords_at = getelementptr %signature, ptr %s, i32 0, i32 3
+  %n_keywords = load i64, ptr %n_keywords_at
+  %n_outputs_at = getelementptr %signature, ptr %s, i32 0, i32 4
+  %n_outputs = load i64, ptr %n_outputs_at
+  %options_at = getelementptr %signature, ptr %s, i32 0, i32 11
+  %options = load i64, ptr %options_at
+  %required_bit = and i64 %options, 4
+  %required = icmp ne i64 %required_bit, 0
+  %after_args = getelementptr ptr, ptr %args, i64 %n_params
+  %unnamed = icmp eq ptr %kwnames, null
+  br i1 %unnamed, label %plain, label %named
 
-def entry_ir(spec: EntrySpec, attributes: str = "") -> str:
-    """The text to add to the module that defines ``@mlc_main``.
+plain:
+  %no_keywords = icmp eq i64 %n_keywords, 0
+  br i1 %no_keywords, label %count, label %miss
+count:
+  %just = icmp eq i64 %n, %n_params
+  br i1 %just, label %without_out, label %more
+more:
+  %positional_bit = and i64 %options, 8
+  %positional = icmp ne i64 %positional_bit, 0
+  %total = add i64 %n_params, %n_outputs
+  %all = icmp eq i64 %n, %total
+  %outs_follow = and i1 %positional, %all
+  br i1 %outs_follow, label %check, label %miss
+named:
+  %n_positional = sub i64 %n_params, %n_keywords
+  %same_count = icmp eq i64 %n, %n_positional
+  br i1 %same_count, label %names, label %miss
+names:
+  %n_names_at = getelementptr %tuple, ptr %kwnames, i32 0, i32 2
+  %n_names = load i64, ptr %n_names_at
+  %extra = sub i64 %n_names, %n_keywords
+  %one_at_most = icmp ule i64 %extra, 1
+  %wanted_names_at = getelementptr %signature, ptr %s, i32 0, i32 9
+  %wanted_names = load ptr, ptr %wanted_names_at
+  br i1 %one_at_most, label %name, label %miss
+name:
+  %name_i = phi i64 [ 0, %names ], [ %name_j, %same_name ]
+  %names_end = icmp eq i64 %name_i, %n_names
+  br i1 %names_end, label %named_out, label %compare_name
+compare_name:
+  %name_at = getelementptr %tuple, ptr %kwnames, i32 0, i32 3, i64 %name_i
+  %name_given = load ptr, ptr %name_at
+  %wanted_at = getelementptr ptr, ptr %wanted_names, i64 %name_i
+  %name_wanted = load ptr, ptr %wanted_at
+  %name_equal = icmp eq ptr %name_given, %name_wanted
+  %name_j = add i64 %name_i, 1
+  br i1 %name_equal, label %same_name, label %miss
+same_name:
+  br label %name
+named_out:
+  %has_out = icmp eq i64 %extra, 1
+  br i1 %has_out, label %take_out, label %without_out
+take_out:
+  %allowed_bit = and i64 %options, 2
+  %allowed = icmp ne i64 %allowed_bit, 0
+  br i1 %allowed, label %how_many, label %miss
+how_many:
+  %single = icmp eq i64 %n_outputs, 1
+  br i1 %single, label %check, label %group
+group:
+  %tuple = load ptr, ptr %after_args
+  %tuple_type_at = getelementptr %tuple, ptr %tuple, i32 0, i32 1
+  %tuple_type = load ptr, ptr %tuple_type_at
+  %is_tuple = icmp eq ptr %tuple_type, @PyTuple_Type
+  br i1 %is_tuple, label %tuple_size, label %miss
+tuple_size:
+  %size_at = getelementptr %tuple, ptr %tuple, i32 0, i32 2
+  %size = load i64, ptr %size_at
+  %items = getelementptr %tuple, ptr %tuple, i32 0, i32 3
+  %size_fits = icmp eq i64 %size, %n_outputs
+  br i1 %size_fits, label %check, label %miss
+without_out:
+  br i1 %required, label %miss, label %check
 
-    ``attributes`` go on every function (see `Target.attributes`). The module must not declare
-    ``malloc``, ``free`` or anything of Python's and NumPy's itself.
-    """
-    return _Writer(spec, f"nounwind {attributes}").module()
+check:
+  %outs = phi ptr [ null, %without_out ], [ %after_args, %more ],
+    [ %after_args, %how_many ], [ %items, %tuple_size ]
+  %made_new = icmp eq ptr %outs, null
+  %n_constants_at = getelementptr %signature, ptr %s, i32 0, i32 5
+  %n_constants = load i64, ptr %n_constants_at
+  ; One block on the stack: the buffers, the output objects, the values of scalars.
+  %in_and_const = add i64 %n_params, %n_constants
+  %n_buffers = add i64 %in_and_const, %n_outputs
+  %with_objects = add i64 %n_buffers, %n_outputs
+  %with_scalars = add i64 %with_objects, %n_params
+  %room = add i64 %with_scalars, 1
+  %buffers = alloca i64, i64 %room, align 16
+  %objects = getelementptr ptr, ptr %buffers, i64 %n_buffers
+  %scalars = getelementptr ptr, ptr %buffers, i64 %with_objects
+  %params_at = getelementptr %signature, ptr %s, i32 0, i32 6
+  %params = load ptr, ptr %params_at
+  br label %param
 
+param:
+  %i = phi i64 [ 0, %check ], [ %i_next, %stored ], [ %i_static, %static_fits ]
+  %b = phi i64 [ 0, %check ], [ %b_next, %stored ], [ %b, %static_fits ]
+  %params_end = icmp eq i64 %i, %n_params
+  br i1 %params_end, label %constants, label %one_param
+one_param:
+  %p = getelementptr %param, ptr %params, i64 %i
+  %arg_at = getelementptr ptr, ptr %args, i64 %i
+  %arg = load ptr, ptr %arg_at
+  %kind = load i32, ptr %p
+  %type_at = getelementptr %array, ptr %arg, i32 0, i32 1
+  %type = load ptr, ptr %type_at
+  %slot = getelementptr i64, ptr %scalars, i64 %i
+  switch i32 %kind, label %int_param [ i32 0, label %array_param i32 1, label %static_param
+    i32 2, label %bool_param i32 3, label %float_param i32 4, label %float_param ]
+array_param:
+  %data = call ptr @check_array(ptr %arg, ptr %p)
+  %array_misfit = icmp eq ptr %data, null
+  br i1 %array_misfit, label %miss, label %stored
+static_param:
+  %object_at = getelementptr %param, ptr %p, i32 0, i32 9
+  %object = load ptr, ptr %object_at
+  %static_same = icmp eq ptr %arg, %object
+  %i_static = add i64 %i, 1
+  br i1 %static_same, label %static_fits, label %miss
+static_fits:
+  br label %param
+bool_param:
+  %is_bool = icmp eq ptr %type, @PyBool_Type
+  %is_true = icmp eq ptr %arg, @_Py_TrueStruct
+  %truth = zext i1 %is_true to i8
+  store i8 %truth, ptr %slot
+  br i1 %is_bool, label %stored, label %miss
+float_param:
+  %is_float = icmp eq ptr %type, @PyFloat_Type
+  br i1 %is_float, label %float_value, label %miss
+float_value:
+  %double_at = getelementptr %float, ptr %arg, i32 0, i32 2
+  %double = load double, ptr %double_at
+  %to_double = icmp eq i32 %kind, 3
+  br i1 %to_double, label %store_double, label %store_float
+store_double:
+  store double %double, ptr %slot
+  br label %stored
+store_float:
+  %single_float = fptrunc double %double to float
+  store float %single_float, ptr %slot
+  br label %stored
+int_param:
+  %is_int = icmp eq ptr %type, @PyLong_Type
+  br i1 %is_int, label %int_value, label %miss
+int_value:
+  %int = call i64 @PyLong_AsLongLongAndOverflow(ptr %arg, ptr %slot)
+  %overflow = load i32, ptr %slot
+  %too_big = icmp ne i32 %overflow, 0
+  br i1 %too_big, label %miss, label %int_fits
+int_fits:
+  switch i32 %kind, label %store_i64 [ i32 6, label %int_i32 i32 7, label %int_f64
+    i32 8, label %int_f32 ]
+store_i64:
+  store i64 %int, ptr %slot
+  br label %stored
+int_i32:
+  %narrow = trunc i64 %int to i32
+  %wide = sext i32 %narrow to i64
+  %fits_i32 = icmp eq i64 %wide, %int
+  store i32 %narrow, ptr %slot
+  br i1 %fits_i32, label %stored, label %miss
+int_f64:
+  %int_double = sitofp i64 %int to double
+  store double %int_double, ptr %slot
+  br label %stored
+int_f32:
+  %int_float = sitofp i64 %int to float
+  store float %int_float, ptr %slot
+  br label %stored
+stored:
+  %buffer = phi ptr [ %data, %array_param ], [ %slot, %bool_param ], [ %slot, %store_double ],
+    [ %slot, %store_float ], [ %slot, %store_i64 ], [ %slot, %int_i32 ], [ %slot, %int_f64 ],
+    [ %slot, %int_f32 ]
+  %buffer_at = getelementptr ptr, ptr %buffers, i64 %b
+  store ptr %buffer, ptr %buffer_at
+  %i_next = add i64 %i, 1
+  %b_next = add i64 %b, 1
+  br label %param
 
-class _Writer:
-    """Collects the text of one entry: globals, declarations, and lines of the current function."""
+constants:
+  %constants_at = getelementptr %signature, ptr %s, i32 0, i32 8
+  %constant_table = load ptr, ptr %constants_at
+  br label %constant
+constant:
+  %c = phi i64 [ 0, %constants ], [ %c_next, %one_constant ]
+  %constants_end = icmp eq i64 %c, %n_constants
+  br i1 %constants_end, label %outputs, label %one_constant
+one_constant:
+  %from = getelementptr ptr, ptr %constant_table, i64 %c
+  %constant_data = load ptr, ptr %from
+  %to_index = add i64 %b, %c
+  %to = getelementptr ptr, ptr %buffers, i64 %to_index
+  store ptr %constant_data, ptr %to
+  %c_next = add i64 %c, 1
+  br label %constant
 
-    def __init__(self, spec: EntrySpec, attributes: str) -> None:
-        self.spec = spec
-        self.attributes = attributes
-        self.globals: dict[str, None] = {}
-        self.declared: dict[str, None] = {}
-        self.lines: list[str] = []
-        self.count = 0
-        self.n_inputs = len(spec.buffers)
-        self.first_output = self.n_inputs + spec.n_constants
-        self.n_buffers = self.first_output + len(spec.outputs)
+outputs:
+  %first_out_index = add i64 %b, %n_constants
+  %out_buffers = getelementptr ptr, ptr %buffers, i64 %first_out_index
+  %out_specs_at = getelementptr %signature, ptr %s, i32 0, i32 7
+  %out_specs = load ptr, ptr %out_specs_at
+  br i1 %made_new, label %make, label %given
 
-    # -- small pieces -----------------------------------------------------------------------
+given:
+  %g = phi i64 [ 0, %outputs ], [ %g_next, %inputs_apart ]
+  %given_end = icmp eq i64 %g, %n_outputs
+  br i1 %given_end, label %go, label %one_given
+one_given:
+  %gp = getelementptr %param, ptr %out_specs, i64 %g
+  %given_at = getelementptr ptr, ptr %outs, i64 %g
+  %given_array = load ptr, ptr %given_at
+  %given_data = call ptr @check_array(ptr %given_array, ptr %gp)
+  %given_misfit = icmp eq ptr %given_data, null
+  br i1 %given_misfit, label %miss, label %given_fits
+given_fits:
+  %given_buffer_at = getelementptr ptr, ptr %out_buffers, i64 %g
+  store ptr %given_data, ptr %given_buffer_at
+  %given_object_at = getelementptr ptr, ptr %objects, i64 %g
+  store ptr %given_array, ptr %given_object_at
+  br label %other_output
+other_output:
+  %o = phi i64 [ 0, %given_fits ], [ %o_next, %one_other ]
+  %others_end = icmp eq i64 %o, %g
+  br i1 %others_end, label %other_input, label %one_other
+one_other:
+  %op = getelementptr %param, ptr %out_specs, i64 %o
+  %o_data_at = getelementptr ptr, ptr %out_buffers, i64 %o
+  %o_data = load ptr, ptr %o_data_at
+  %o_next = add i64 %o, 1
+  %outputs_apart = call i1 @apart(ptr %gp, ptr %given_data, ptr %op, ptr %o_data, i64 0)
+  br i1 %outputs_apart, label %other_output, label %miss
+other_input:
+  %q = phi i64 [ 0, %other_output ], [ %q_next, %input_apart ]
+  %r = phi i64 [ 0, %other_output ], [ %r_next, %input_apart ]
+  %inputs_end = icmp eq i64 %q, %n_params
+  br i1 %inputs_end, label %inputs_apart, label %one_input
+one_input:
+  %ip = getelementptr %param, ptr %params, i64 %q
+  %i_kind = load i32, ptr %ip
+  %i_data_at = getelementptr ptr, ptr %buffers, i64 %r
+  %i_data = load ptr, ptr %i_data_at
+  %q_next = add i64 %q, 1
+  %i_static_too = icmp ne i32 %i_kind, 1
+  %step = zext i1 %i_static_too to i64
+  %r_next = add i64 %r, %step
+  %i_array = icmp eq i32 %i_kind, 0
+  br i1 %i_array, label %compare_input, label %input_apart
+compare_input:
+  %is_apart = call i1 @apart(ptr %gp, ptr %given_data, ptr %ip, ptr %i_data, i64 %options)
+  br i1 %is_apart, label %input_apart, label %miss
+input_apart:
+  br label %other_input
+inputs_apart:
+  %g_next = add i64 %g, 1
+  br label %given
 
-    def line(self, text: str) -> None:
-        self.lines.append(text)
+make:
+  %m = phi i64 [ 0, %outputs ], [ %m_next, %made ]
+  %make_end = icmp eq i64 %m, %n_outputs
+  br i1 %make_end, label %go, label %one_made
+one_made:
+  %mp = getelementptr %param, ptr %out_specs, i64 %m
+  %m_rank_at = getelementptr %param, ptr %mp, i32 0, i32 1
+  %m_rank = load i32, ptr %m_rank_at
+  %m_number_at = getelementptr %param, ptr %mp, i32 0, i32 3
+  %m_number = load i32, ptr %m_number_at
+  %m_dims_at = getelementptr %param, ptr %mp, i32 0, i32 5
+  %m_dims = load ptr, ptr %m_dims_at
+  %array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %m_rank, ptr %m_dims, i32 %m_number,
+    ptr null, ptr null, i32 0, i32 0, ptr null)
+  %no_array = icmp eq ptr %array, null
+  br i1 %no_array, label %not_made, label %made
+not_made:
+  call void @release(ptr %objects, i64 0, i64 %m)
+  ret ptr null
+made:
+  %made_at = getelementptr ptr, ptr %objects, i64 %m
+  store ptr %array, ptr %made_at
+  %made_data_at = getelementptr %array, ptr %array, i32 0, i32 2
+  %made_data = load ptr, ptr %made_data_at
+  %made_buffer_at = getelementptr ptr, ptr %out_buffers, i64 %m
+  store ptr %made_data, ptr %made_buffer_at
+  %m_next = add i64 %m, 1
+  br label %make
 
-    def value(self, text: str) -> str:
-        """A new SSA value for an instruction."""
-        self.count += 1
-        self.lines.append(f"  %v{self.count} = {text}")
-        return f"%v{self.count}"
+go:
+  %release_bit = and i64 %options, 1
+  %release_gil = icmp ne i64 %release_bit, 0
+  br i1 %release_gil, label %go_free, label %go_held
+go_free:
+  %thread = call ptr @PyEval_SaveThread()
+  %code_free = call i32 @run(ptr %s, ptr %buffers)
+  call void @PyEval_RestoreThread(ptr %thread)
+  br label %ran
+go_held:
+  %code_held = call i32 @run(ptr %s, ptr %buffers)
+  br label %ran
+ran:
+  %code = phi i32 [ %code_free, %go_free ], [ %code_held, %go_held ]
+  ; From here on we own a reference to each output, given or made.
+  br i1 %made_new, label %owned, label %borrow
+borrow:
+  %k = phi i64 [ 0, %ran ], [ %k_next, %one_borrowed ]
+  %borrow_end = icmp eq i64 %k, %n_outputs
+  br i1 %borrow_end, label %owned, label %one_borrowed
+one_borrowed:
+  %borrowed_at = getelementptr ptr, ptr %objects, i64 %k
+  %borrowed = load ptr, ptr %borrowed_at
+  call void @Py_IncRef(ptr %borrowed)
+  %k_next = add i64 %k, 1
+  br label %borrow
+owned:
+  %failed = icmp ne i32 %code, 0
+  br i1 %failed, label %report, label %finish
+report:
+  call void @release(ptr %objects, i64 0, i64 %n_outputs)
+  %wide_code = sext i32 %code to i64
+  %boxed = call ptr @PyLong_FromLongLong(i64 %wide_code)
+  store ptr %boxed, ptr %buffers
+  %error_at = getelementptr %signature, ptr %s, i32 0, i32 13
+  %error = load ptr, ptr %error_at
+  %_1 = call ptr @PyObject_Vectorcall(ptr %error, ptr %buffers, i64 1, ptr null)
+  call void @Py_DecRef(ptr %boxed)
+  ret ptr null
 
-    def label(self, name: str) -> None:
-        self.lines.append(f"{name}:")
+finish:
+  %result_at = getelementptr %signature, ptr %s, i32 0, i32 12
+  %result = load i64, ptr %result_at
+  %wants_none = icmp eq i64 %result, 3
+  br i1 %wants_none, label %none, label %as_scalars
+as_scalars:
+  ; New 0-d outputs become NumPy scalars, as a ufunc's do; given ones stay what they are.
+  br i1 %made_new, label %unwrap, label %build
+unwrap:
+  %u = phi i64 [ 0, %as_scalars ], [ %u_next, %unwrapped ]
+  %unwrap_end = icmp eq i64 %u, %n_outputs
+  br i1 %unwrap_end, label %build, label %one_unwrap
+one_unwrap:
+  %up = getelementptr %param, ptr %out_specs, i64 %u
+  %u_rank_at = getelementptr %param, ptr %up, i32 0, i32 1
+  %u_rank = load i32, ptr %u_rank_at
+  %u_next = add i64 %u, 1
+  %is_flat = icmp eq i32 %u_rank, 0
+  br i1 %is_flat, label %to_scalar, label %unwrapped
+to_scalar:
+  %flat_at = getelementptr ptr, ptr %objects, i64 %u
+  %flat = load ptr, ptr %flat_at
+  %scalar = call ptr @PyArray_Return(ptr %flat)
+  store ptr %scalar, ptr %flat_at
+  %no_scalar = icmp eq ptr %scalar, null
+  br i1 %no_scalar, label %lost_scalar, label %unwrapped
+lost_scalar:
+  call void @release(ptr %objects, i64 0, i64 %u)
+  call void @release(ptr %objects, i64 %u_next, i64 %n_outputs)
+  ret ptr null
+unwrapped:
+  br label %unwrap
+build:
+  switch i64 %result, label %unflatten [ i64 0, label %alone i64 1, label %new_tuple
+    i64 2, label %new_list ]
+alone:
+  %only = load ptr, ptr %objects
+  ret ptr %only
+none:
+  call void @release(ptr %objects, i64 0, i64 %n_outputs)
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+unflatten:
+  %unflatten_at = getelementptr %signature, ptr %s, i32 0, i32 14
+  %unflatten_function = load ptr, ptr %unflatten_at
+  %built = call ptr @PyObject_Vectorcall(ptr %unflatten_function, ptr %objects, i64 %n_outputs,
+    ptr null)
+  call void @release(ptr %objects, i64 0, i64 %n_outputs)
+  ret ptr %built
+new_tuple:
+  %tuple_made = call ptr @PyTuple_New(i64 %n_outputs)
+  br label %fill
+new_list:
+  %list_made = call ptr @PyList_New(i64 %n_outputs)
+  br label %fill
+fill:
+  %container = phi ptr [ %tuple_made, %new_tuple ], [ %list_made, %new_list ]
+  %no_container = icmp eq ptr %container, null
+  br i1 %no_container, label %lost_container, label %item
+lost_container:
+  call void @release(ptr %objects, i64 0, i64 %n_outputs)
+  ret ptr null
+item:
+  %t = phi i64 [ 0, %fill ], [ %t_next, %filled ]
+  %items_end = icmp eq i64 %t, %n_outputs
+  br i1 %items_end, label %full, label %one_item
+one_item:
+  %item_at = getelementptr ptr, ptr %objects, i64 %t
+  %item_object = load ptr, ptr %item_at
+  %t_next = add i64 %t, 1
+  %for_tuple = icmp eq i64 %result, 1
+  br i1 %for_tuple, label %into_tuple, label %into_list
+into_tuple:
+  %_2 = call i32 @PyTuple_SetItem(ptr %container, i64 %t, ptr %item_object)
+  br label %filled
+into_list:
+  %_3 = call i32 @PyList_SetItem(ptr %container, i64 %t, ptr %item_object)
+  br label %filled
+filled:
+  br label %item
+full:
+  ret ptr %container
+miss:
+  ret ptr inttoptr (i64 1 to ptr)
+}
 
-    def call(self, result: str, name: str, *arguments: str) -> str:
-        """Call an imported function; arguments as ``type value``."""
-        types = ", ".join(a.partition(" ")[0] for a in arguments)
-        self.declared[f"declare {result} @{name}({types})"] = None
-        return self.value(f"call {result} @{name}({', '.join(arguments)})")
+; The array's data, or null if it is not what the table says.
+define internal ptr @check_array(ptr %a, ptr %p) alwaysinline {
+entry:
+  %type_at = getelementptr %array, ptr %a, i32 0, i32 1
+  %type = load ptr, ptr %type_at
+  %is_array = icmp eq ptr %type, @PyArray_Type
+  br i1 %is_array, label %kind, label %miss
+kind:
+  %rank_at = getelementptr %array, ptr %a, i32 0, i32 3
+  %rank = load i32, ptr %rank_at
+  %p_rank_at = getelementptr %param, ptr %p, i32 0, i32 1
+  %p_rank = load i32, ptr %p_rank_at
+  %flags_at = getelementptr %array, ptr %a, i32 0, i32 8
+  %flags = load i32, ptr %flags_at
+  %p_flags_at = getelementptr %param, ptr %p, i32 0, i32 2
+  %p_flags = load i32, ptr %p_flags_at
+  %descr_at = getelementptr %array, ptr %a, i32 0, i32 7
+  %descr = load ptr, ptr %descr_at
+  %number_at = getelementptr %descr, ptr %descr, i32 0, i32 7
+  %number = load i32, ptr %number_at
+  %p_number_at = getelementptr %param, ptr %p, i32 0, i32 3
+  %p_number = load i32, ptr %p_number_at
+  %order_at = getelementptr %descr, ptr %descr, i32 0, i32 5
+  %order8 = load i8, ptr %order_at
+  %order = zext i8 %order8 to i64
+  %p_order_at = getelementptr %param, ptr %p, i32 0, i32 4
+  %p_order = load i64, ptr %p_order_at
+  %rank_same = icmp eq i32 %rank, %p_rank
+  %flags_set = and i32 %flags, %p_flags
+  %flags_same = icmp eq i32 %flags_set, %p_flags
+  %number_same = icmp eq i32 %number, %p_number
+  %order_same = icmp eq i64 %order, %p_order
+  %two = and i1 %rank_same, %flags_same
+  %three = and i1 %two, %number_same
+  %four = and i1 %three, %order_same
+  br i1 %four, label %shape, label %miss
+shape:
+  %dims_at = getelementptr %array, ptr %a, i32 0, i32 4
+  %dims = load ptr, ptr %dims_at
+  %p_dims_at = getelementptr %param, ptr %p, i32 0, i32 5
+  %p_dims = load ptr, ptr %p_dims_at
+  %rank64 = zext i32 %rank to i64
+  br label %dim
+dim:
+  %i = phi i64 [ 0, %shape ], [ %i_next, %one_dim ]
+  %end = icmp eq i64 %i, %rank64
+  br i1 %end, label %layout, label %one_dim
+one_dim:
+  %dim_at = getelementptr i64, ptr %dims, i64 %i
+  %extent = load i64, ptr %dim_at
+  %p_dim_at = getelementptr i64, ptr %p_dims, i64 %i
+  %p_extent = load i64, ptr %p_dim_at
+  %i_next = add i64 %i, 1
+  %extent_same = icmp eq i64 %extent, %p_extent
+  br i1 %extent_same, label %dim, label %miss
+layout:
+  %p_strides_at = getelementptr %param, ptr %p, i32 0, i32 6
+  %p_strides = load ptr, ptr %p_strides_at
+  %contiguous = icmp eq ptr %p_strides, null
+  br i1 %contiguous, label %fits, label %strides
+strides:
+  %strides_at = getelementptr %array, ptr %a, i32 0, i32 5
+  %steps = load ptr, ptr %strides_at
+  br label %stride
+stride:
+  %j = phi i64 [ 0, %strides ], [ %j_next, %one_stride ]
+  %strides_end = icmp eq i64 %j, %rank64
+  br i1 %strides_end, label %fits, label %one_stride
+one_stride:
+  %step_at = getelementptr i64, ptr %steps, i64 %j
+  %step = load i64, ptr %step_at
+  %pair_index = shl i64 %j, 1
+  %p_step_at = getelementptr i64, ptr %p_strides, i64 %pair_index
+  %p_step = load i64, ptr %p_step_at
+  %mask_at = getelementptr i64, ptr %p_step_at, i64 1
+  %mask = load i64, ptr %mask_at
+  %differ = xor i64 %step, %p_step
+  %matter = and i64 %differ, %mask
+  %j_next = add i64 %j, 1
+  %step_same = icmp eq i64 %matter, 0
+  br i1 %step_same, label %stride, label %miss
+fits:
+  %data_at = getelementptr %array, ptr %a, i32 0, i32 2
+  %data = load ptr, ptr %data_at
+  ret ptr %data
+miss:
+  ret ptr null
+}
 
-    def external(self, name: str) -> str:
-        self.globals[f"@{name} = external global i8"] = None
-        return f"@{name}"
+; Whether two arrays share no memory, or are the same memory in the same layout and may be.
+define internal i1 @apart(ptr %a, ptr %a_data, ptr %b, ptr %b_data, i64 %options) {
+entry:
+  %a_low_at = getelementptr %param, ptr %a, i32 0, i32 7
+  %a_low = load i64, ptr %a_low_at
+  %a_high_at = getelementptr %param, ptr %a, i32 0, i32 8
+  %a_high = load i64, ptr %a_high_at
+  %b_low_at = getelementptr %param, ptr %b, i32 0, i32 7
+  %b_low = load i64, ptr %b_low_at
+  %b_high_at = getelementptr %param, ptr %b, i32 0, i32 8
+  %b_high = load i64, ptr %b_high_at
+  %a_start = getelementptr i8, ptr %a_data, i64 %a_low
+  %a_stop = getelementptr i8, ptr %a_data, i64 %a_high
+  %b_start = getelementptr i8, ptr %b_data, i64 %b_low
+  %b_stop = getelementptr i8, ptr %b_data, i64 %b_high
+  %before = icmp ule ptr %a_stop, %b_start
+  %after = icmp ule ptr %b_stop, %a_start
+  %a_empty = icmp eq i64 %a_low, %a_high
+  %b_empty = icmp eq i64 %b_low, %b_high
+  %either = or i1 %before, %after
+  %empty = or i1 %a_empty, %b_empty
+  %separate = or i1 %either, %empty
+  br i1 %separate, label %yes, label %same
+same:
+  %a_layout_at = getelementptr %param, ptr %a, i32 0, i32 10
+  %a_layout = load i64, ptr %a_layout_at
+  %b_layout_at = getelementptr %param, ptr %b, i32 0, i32 10
+  %b_layout = load i64, ptr %b_layout_at
+  %layouts = icmp eq i64 %a_layout, %b_layout
+  %starts = icmp eq ptr %a_data, %b_data
+  %bit = and i64 %options, 16
+  %may = icmp ne i64 %bit, 0
+  %identical = and i1 %layouts, %starts
+  %fine = and i1 %identical, %may
+  ret i1 %fine
+yes:
+  ret i1 true
+}
 
-    def load(self, kind: str, base: str, offset: int) -> str:
-        at = self.at(base, offset)
-        return self.value(f"load {kind}, ptr {at}")
+define internal void @release(ptr %objects, i64 %begin, i64 %end) {
+entry:
+  br label %next
+next:
+  %i = phi i64 [ %begin, %entry ], [ %j, %one ]
+  %over = icmp sge i64 %i, %end
+  br i1 %over, label %done, label %one
+one:
+  %at = getelementptr ptr, ptr %objects, i64 %i
+  %object = load ptr, ptr %at
+  call void @Py_DecRef(ptr %object)
+  %j = add i64 %i, 1
+  br label %next
+done:
+  ret void
+}
 
-    def at(self, base: str, offset: int) -> str:
-        return self.value(f"getelementptr i8, ptr {base}, i64 {offset}") if offset else base
-
-    def require(self, *conditions: str) -> None:
-        """Go on if all of these i1 hold, else to the slow path."""
-        both = conditions[0]
-        for condition in conditions[1:]:
-            both = self.value(f"and i1 {both}, {condition}")
-        self.count += 1
-        name = f"ok{self.count}"
-        self.line(f"  br i1 {both}, label %{name}, label %slow, !prof !0")
-        self.label(name)
-
-    def equal(self, kind: str, a: str, b: object) -> str:
-        return self.value(f"icmp eq {kind} {a}, {b}")
-
-    # -- the module -------------------------------------------------------------------------
-
-    def module(self) -> str:
-        spec = self.spec
-        self.run_function()
-        run = "\n".join(self.lines)
-        self.lines = []
-        self.entry_function()
-        tables = {
-            "mlc_constants": spec.n_constants,
-            "mlc_names": len(spec.keywords) + 1,
-            "mlc_statics": spec.n_statics,
-        }
-        cells = ["mlc_next", "mlc_error", "mlc_unflatten"]
-        head = [f"@{name} = global ptr null" for name in cells]
-        head += [
-            f"@{name} = global [{max(n, 1)} x ptr] zeroinitializer" for name, n in tables.items()
-        ]
-        return "\n".join([
-            *head, *self.globals, *self.declared, run, *self.lines,
-            '!0 = !{!"branch_weights", i32 1000, i32 1}', "",
-        ])  # fmt: skip
-
-    def run_function(self) -> None:
-        spec = self.spec
-        self.line(f"define i32 @mlc_run(ptr %buffers) {self.attributes} {{")
-        self.label("entry")
-        for i in range(spec.n_constants):
-            constant = self.load("ptr", "@mlc_constants", 8 * i)
-            self.line(f"  store ptr {constant}, ptr {self.at('%buffers', 8 * (self.n_inputs + i))}")
-        if spec.workspace_bytes <= _STACK_WORKSPACE:
-            workspace = "null"
-            if spec.workspace_bytes:
-                workspace = self.value(f"alloca [{spec.workspace_bytes} x i8], align 64")
-            code = self.value(f"call i32 @mlc_main(ptr %buffers, ptr {workspace})")
-            self.line(f"  ret i32 {code}\n}}")
-            return
-        size_class = math.ceil(math.log2(spec.workspace_bytes + 64))
-        if size_class >= WORKSPACE_CELLS:
-            raise ValueError(f"a workspace of {spec.workspace_bytes} bytes is out of reach")
-        cell = self.at(self.external("mlc_workspace_cells"), 8 * size_class)
-        kept = self.value(f"atomicrmw xchg ptr {cell}, ptr null acq_rel")
-        self.line(f"  br i1 {self.equal('ptr', kept, 'null')}, label %fresh, label %have")
-        self.label("fresh")
-        new = self.call("ptr", "malloc", f"i64 {1 << size_class}")
-        self.line(f"  br i1 {self.equal('ptr', new, 'null')}, label %none, label %have")
-        self.label("none")
-        self.line(f"  ret i32 {NO_MEMORY}")
-        self.label("have")
-        raw = self.value(f"phi ptr [ {kept}, %entry ], [ {new}, %fresh ]")
-        up = self.value(f"ptrtoint ptr {self.at(raw, 63)} to i64")
-        rest = self.value(f"and i64 {up}, 63")
-        back = self.value(f"sub i64 63, {rest}")
-        workspace = self.value(f"getelementptr i8, ptr {raw}, i64 {back}")
-        code = self.value(f"call i32 @mlc_main(ptr %buffers, ptr {workspace})")
-        pair = self.value(f"cmpxchg ptr {cell}, ptr null, ptr {raw} acq_rel monotonic")
-        stored = self.value(f"extractvalue {{ ptr, i1 }} {pair}, 1")
-        self.line(f"  br i1 {stored}, label %done, label %surplus")
-        self.label("surplus")
-        self.declared["declare void @free(ptr)"] = None
-        self.line(f"  call void @free(ptr {raw})\n  br label %done")
-        self.label("done")
-        self.line(f"  ret i32 {code}\n}}")
-
-    def entry_function(self) -> None:
-        signature = "ptr %callable, ptr %args, i64 %nargsf, ptr %kwnames"
-        self.line(f"define ptr @mlc_entry({signature}) {self.attributes} {{")
-        self.label("entry")
-        self.line(f"  %buffers = alloca [{max(self.n_buffers, 1)} x ptr], align 16")
-        self.line(f"  %made = alloca [{max(len(self.spec.outputs), 1)} x ptr], align 16")
-        self.line(f"  %scalars = alloca [{max(self.n_inputs, 1)} x i64], align 16")
-        self.line("  %n = and i64 %nargsf, 9223372036854775807")
-        self.count_arguments()
-        pointers = self.check_params()
-        self.make_or_check_outputs(pointers)
-        self.run_and_return()
-        self.label("slow")
-        following = self.load("ptr", "@mlc_next", 0)
-        result = self.value(f"musttail call ptr {following}({signature})")
-        self.line(f"  ret ptr {result}\n}}")
-
-    def count_arguments(self) -> None:
-        """Match the argument counts and keyword names; ends in ``check`` with ``%outs``, the
-        address of the given outputs or null."""
-        spec = self.spec
-        n_params, n_keywords, n_outputs = len(spec.params), len(spec.keywords), len(spec.outputs)
-        n_positional = n_params - n_keywords
-        ways: list[tuple[str, str]] = []  # value of %outs, from which block
-        self.line(
-            "  br i1 " + self.equal("ptr", "%kwnames", "null") + ", label %plain, label %named"
-        )
-        self.label("plain")
-        cases = []
-        if not n_keywords:
-            if spec.out != "required":
-                cases.append(f"i64 {n_params}, label %check")
-                ways.append(("null", "%plain"))
-            if spec.out != "never" and spec.positional_out and n_outputs:
-                cases.append(f"i64 {n_params + n_outputs}, label %positional")
-        self.line(f"  switch i64 %n, label %slow [ {' '.join(cases)} ]")
-        if any("%positional" in case for case in cases):
-            self.label("positional")
-            ways.append((self.at("%args", 8 * n_params), "%positional"))
-            self.line("  br label %check")
-        self.label("named")
-        names = self.load("i64", "%kwnames", _TUPLE_SIZE)
-        self.require(self.equal("i64", "%n", n_positional))
-        for i in range(n_keywords):
-            # The size is checked first: this reads items that exist.
-            if i == 0:
-                self.require(self.value(f"icmp uge i64 {names}, {n_keywords}"))
-            given = self.load("ptr", "%kwnames", _TUPLE_ITEMS + 8 * i)
-            self.require(self.equal("ptr", given, self.load("ptr", "@mlc_names", 8 * i)))
-        cases = []
-        if n_keywords and spec.out != "required":
-            cases.append(f"i64 {n_keywords}, label %named_new")
-        if spec.out != "never" and n_outputs:
-            cases.append(f"i64 {n_keywords + 1}, label %named_out")
-        self.line(f"  switch i64 {names}, label %slow [ {' '.join(cases)} ]")
-        if any("%named_new" in case for case in cases):
-            self.label("named_new")
-            ways.append(("null", "%named_new"))
-            self.line("  br label %check")
-        if any("%named_out" in case for case in cases):
-            self.label("named_out")
-            given = self.load("ptr", "%kwnames", _TUPLE_ITEMS + 8 * n_keywords)
-            self.require(self.equal("ptr", given, self.load("ptr", "@mlc_names", 8 * n_keywords)))
-            at = self.at("%args", 8 * n_params)
-            if n_outputs > 1:
-                group = self.value(f"load ptr, ptr {at}")
-                kind = self.load("ptr", group, _TYPE)
-                self.require(self.equal("ptr", kind, self.external("PyTuple_Type")))
-                size = self.load("i64", group, _TUPLE_SIZE)
-                self.require(self.equal("i64", size, n_outputs))
-                at = self.at(group, _TUPLE_ITEMS)
-            self.line("  br label %given_out")
-            self.label("given_out")
-            ways.append((at, "%given_out"))
-            self.line("  br label %check")
-        self.label("check")
-        incoming = ", ".join(f"[ {outs}, {block} ]" for outs, block in ways)
-        self.line(f"  %outs = phi ptr {incoming}")
-
-    def check_params(self) -> list[str]:
-        """Check every param and store its buffer; the data pointers, one per buffer."""
-        pointers: list[str] = []
-        statics = 0
-        for i, param in enumerate(self.spec.params):
-            argument = self.load("ptr", "%args", 8 * i)
-            match param:
-                case ArraySpec():
-                    pointer = self.check_array(argument, param, writeable=False)
-                case ScalarSpec():
-                    pointer = self.unbox(argument, param, len(pointers))
-                case StaticSpec():
-                    wanted = self.load("ptr", "@mlc_statics", 8 * statics)
-                    self.require(self.equal("ptr", argument, wanted))
-                    statics += 1
-                    continue
-            self.line(f"  store ptr {pointer}, ptr {self.at('%buffers', 8 * len(pointers))}")
-            pointers.append(pointer)
-        return pointers
-
-    def check_array(self, array: str, spec: ArraySpec, *, writeable: bool) -> str:
-        kind = self.load("ptr", array, _TYPE)
-        self.require(self.equal("ptr", kind, self.external("PyArray_Type")))
-        needed = (
-            (_CONTIGUOUS if spec.strides is None else 0)
-            | (_ALIGNED if spec.aligned else 0)
-            | (_WRITEABLE if writeable else 0)
-        )
-        rank = self.load("i32", array, _ND)
-        flags = self.value(f"and i32 {self.load('i32', array, _FLAGS)}, {needed}")
-        descr = self.load("ptr", array, _DESCR)
-        order = self.load("i8", descr, _BYTEORDER)
-        number = self.load("i32", descr, _TYPE_NUM)
-        self.require(
-            self.equal("i32", rank, len(spec.shape)),
-            self.equal("i32", flags, needed),
-            self.equal("i8", order, ord(spec.numpy.byteorder)),
-            self.equal("i32", number, self.type_number(spec)),
-        )
-        if spec.shape:
-            dims = self.load("ptr", array, _DIMS)
-            self.require(*(
-                self.equal("i64", self.load("i64", dims, 8 * i), n)
-                for i, n in enumerate(spec.shape)
-            ))  # fmt: skip
-        used = [i for i, n in enumerate(spec.shape) if n > 1]
-        if spec.strides is not None and used and 0 not in spec.shape:
-            steps = self.load("ptr", array, _STRIDES)
-            self.require(*(
-                self.equal("i64", self.load("i64", steps, 8 * i), spec.strides[i]) for i in used
-            ))  # fmt: skip
-        return self.load("ptr", array, _DATA)
-
-    def type_number(self, spec: ArraySpec) -> str:
-        # Dtypes that are registered at run time have another number in every process.
-        if spec.numpy.num < 256:
-            return str(spec.numpy.num)
-        return self.value(f"load i32, ptr {self.external(f'mlc_type_num_{spec.dtype}')}")
-
-    def unbox(self, scalar: str, spec: ScalarSpec, index: int) -> str:
-        """Store a Python scalar as a 0-d buffer; its address."""
-        slot = self.at("%scalars", 8 * index)
-        kind = self.load("ptr", scalar, _TYPE)
-        if spec.kind == "bool":
-            true = self.equal("ptr", scalar, self.external("_Py_TrueStruct"))
-            self.require(self.equal("ptr", kind, self.external("PyBool_Type")))
-            value, type_ = self.value(f"zext i1 {true} to i64"), "i64"
-        elif spec.kind == "int":
-            self.require(self.equal("ptr", kind, self.external("PyLong_Type")))
-            self.line(f"  store i32 0, ptr {slot}")
-            value = self.call("i64", "PyLong_AsLongLongAndOverflow", f"ptr {scalar}", f"ptr {slot}")
-            over = self.value(f"load i32, ptr {slot}")
-            self.require(self.equal("i32", over, 0))
-            type_ = "i64"
-        else:
-            self.require(self.equal("ptr", kind, self.external("PyFloat_Type")))
-            value, type_ = self.load("double", scalar, _FLOAT_VALUE), "double"
-        self.line(f"  store {self.convert(value, type_, spec.dtype)}, ptr {slot}")
-        return slot
-
-    def convert(self, value: str, type_: str, dtype: str) -> str:
-        """``type value`` of a scalar as the dtype; what does not fit goes the slow path."""
-        to = {"float32": "float", "float64": "double", "int32": "i32", "int64": "i64", "bool": "i8"}
-        target = to[dtype]
-        if target == type_:
-            return f"{type_} {value}"
-        if type_ == "double":
-            if target != "float":
-                raise ValueError(f"a Python float cannot be passed as {dtype}")
-            return f"float {self.value(f'fptrunc double {value} to float')}"
-        if target in ("float", "double"):
-            return f"{target} {self.value(f'sitofp i64 {value} to {target}')}"
-        small = self.value(f"trunc i64 {value} to {target}")
-        wide = self.value(f"sext {target} {small} to i64")
-        self.require(self.equal("i64", wide, value))
-        return f"{target} {small}"
-
-    def make_or_check_outputs(self, pointers: list[str]) -> None:
-        spec = self.spec
-        self.line("  br i1 " + self.equal("ptr", "%outs", "null") + ", label %make, label %given")
-        self.label("given")
-        if spec.out == "never":
-            self.line("  br label %slow")
-        else:
-            self.check_outputs(pointers)
-            self.line("  br label %go")
-        self.label("make")
-        if spec.out == "required":
-            self.line("  br label %slow")
-        else:
-            for j, output in enumerate(spec.outputs):
-                self.make_output(j, output)
-            self.line("  br label %go")
-
-    def check_outputs(self, pointers: list[str]) -> None:
-        spec = self.spec
-        outputs: list[tuple[ArraySpec, str]] = []
-        for j, output in enumerate(spec.outputs):
-            array = self.load("ptr", "%outs", 8 * j)
-            data = self.check_array(array, output, writeable=True)
-            inputs = [(s, p) for s, p in zip(spec.buffers, pointers) if isinstance(s, ArraySpec)]
-            for other, pointer in inputs:
-                same = spec.inplace_ok and other.strides is None and other.shape == output.shape
-                same = same and other.numpy.itemsize == output.numpy.itemsize
-                self.check_apart(output, data, other, pointer, same)
-            for other, pointer in outputs:
-                self.check_apart(output, data, other, pointer, False)
-            outputs.append((output, data))
-            self.line(f"  store ptr {data}, ptr {self.at('%buffers', 8 * (self.first_output + j))}")
-            self.line(f"  store ptr {array}, ptr {self.at('%made', 8 * j)}")
-
-    def check_apart(self, a: ArraySpec, p: str, b: ArraySpec, q: str, same_ok: bool) -> None:
-        """Go the slow path if two arrays share memory, unless they are the same and may be."""
-        a_low, a_high = a.span()
-        b_low, b_high = b.span()
-        if a_low == a_high or b_low == b_high:
-            return
-        before = self.value(f"icmp ule ptr {self.at(p, a_high)}, {self.at(q, b_low)}")
-        after = self.value(f"icmp ule ptr {self.at(q, b_high)}, {self.at(p, a_low)}")
-        fine = self.value(f"or i1 {before}, {after}")
-        if same_ok:
-            fine = self.value(f"or i1 {fine}, {self.equal('ptr', p, q)}")
-        self.require(fine)
-
-    def make_output(self, j: int, output: ArraySpec) -> None:
-        rank, dims = len(output.shape), "null"
-        if rank:
-            dims = f"@dims{j}"
-            numbers = ", ".join(f"i64 {n}" for n in output.shape)
-            self.globals[f"{dims} = internal constant [{rank} x i64] [{numbers}]"] = None
-        array = self.call(
-            "ptr", "PyArray_New", f"ptr {self.external('PyArray_Type')}", f"i32 {rank}",
-            f"ptr {dims}", f"i32 {self.type_number(output)}",
-            "ptr null", "ptr null", "i32 0", "i32 0", "ptr null",
-        )  # fmt: skip
-        self.line(
-            f"  br i1 {self.equal('ptr', array, 'null')}, label %lost{j}, label %made{j}, !prof !1"
-        )
-        self.globals['!1 = !{!"branch_weights", i32 1, i32 1000}'] = None
-        self.label(f"lost{j}")
-        self.release(j)
-        self.line("  ret ptr null")
-        self.label(f"made{j}")
-        self.line(f"  store ptr {array}, ptr {self.at('%made', 8 * j)}")
-        data = self.load("ptr", array, _DATA)
-        self.line(f"  store ptr {data}, ptr {self.at('%buffers', 8 * (self.first_output + j))}")
-
-    def release(self, n: int) -> None:
-        """Drop the references to the first ``n`` outputs."""
-        self.declared["declare void @Py_DecRef(ptr)"] = None
-        for j in range(n):
-            self.line(f"  call void @Py_DecRef(ptr {self.load('ptr', '%made', 8 * j)})")
-
-    def run_and_return(self) -> None:
-        spec, n = self.spec, len(self.spec.outputs)
-        self.label("go")
-        if spec.release_gil:
-            thread = self.call("ptr", "PyEval_SaveThread")
-        code = self.value("call i32 @mlc_run(ptr %buffers)")
-        if spec.release_gil:
-            self.declared["declare void @PyEval_RestoreThread(ptr)"] = None
-            self.line(f"  call void @PyEval_RestoreThread(ptr {thread})")
-        # From here on the outputs are ours, given or made.
-        own = self.equal("ptr", "%outs", "null")
-        self.line(f"  br i1 {own}, label %owned, label %borrowed")
-        self.label("borrowed")
-        self.declared["declare void @Py_IncRef(ptr)"] = None
-        for j in range(n):
-            self.line(f"  call void @Py_IncRef(ptr {self.load('ptr', '%made', 8 * j)})")
-        self.line("  br label %owned")
-        self.label("owned")
-        failed = self.value(f"icmp ne i32 {code}, 0")
-        self.line(f"  br i1 {failed}, label %failed, label %fine, !prof !1")
-        self.globals['!1 = !{!"branch_weights", i32 1, i32 1000}'] = None
-        self.label("failed")
-        self.release(n)
-        self.report(code)
-        self.line("  ret ptr null")
-        self.label("fine")
-        self.finish(own)
-
-    def report(self, code: str) -> None:
-        """Call the Python function that raises."""
-        boxed = self.call(
-            "ptr", "PyLong_FromLongLong", f"i64 {self.value(f'sext i32 {code} to i64')}"
-        )
-        self.line(f"  store ptr {boxed}, ptr %buffers")
-        function = self.load("ptr", "@mlc_error", 0)
-        self.call(
-            "ptr", "PyObject_Vectorcall", f"ptr {function}", "ptr %buffers", "i64 1", "ptr null"
-        )
-        self.declared["declare void @Py_DecRef(ptr)"] = None
-        self.line(f"  call void @Py_DecRef(ptr {boxed})")
-
-    def finish(self, own: str) -> None:
-        spec, n = self.spec, len(self.spec.outputs)
-        self.unwrap_scalars(own)
-        match spec.returns:
-            case "array":
-                self.line(f"  ret ptr {self.load('ptr', '%made', 0)}")
-            case "none":
-                self.release(n)
-                none = self.external("_Py_NoneStruct")
-                self.declared["declare void @Py_IncRef(ptr)"] = None
-                self.line(f"  call void @Py_IncRef(ptr {none})\n  ret ptr {none}")
-            case "call":
-                function = self.load("ptr", "@mlc_unflatten", 0)
-                result = self.call(
-                    "ptr",
-                    "PyObject_Vectorcall",
-                    f"ptr {function}",
-                    "ptr %made",
-                    f"i64 {n}",
-                    "ptr null",
-                )
-                self.release(n)
-                self.line(f"  ret ptr {result}")
-            case "tuple" | "list":
-                kind = "PyTuple" if spec.returns == "tuple" else "PyList"
-                group = self.call("ptr", f"{kind}_New", f"i64 {n}")
-                self.line(f"  br i1 {self.equal('ptr', group, 'null')}, label %lost, label %fill")
-                self.label("lost")
-                self.release(n)
-                self.line("  ret ptr null")
-                self.label("fill")
-                for j in range(n):
-                    item = self.load("ptr", "%made", 8 * j)
-                    self.call("i32", f"{kind}_SetItem", f"ptr {group}", f"i64 {j}", f"ptr {item}")
-                self.line(f"  ret ptr {group}")
-
-    def unwrap_scalars(self, own: str) -> None:
-        """New 0-d outputs become NumPy scalars, as a ufunc's do; given ones stay arrays."""
-        flat = [j for j, output in enumerate(self.spec.outputs) if not output.shape]
-        if not flat or self.spec.returns == "none":
-            return
-        self.line(f"  br i1 {own}, label %unwrap, label %whole")
-        self.label("unwrap")
-        for j in flat:
-            array = self.load("ptr", "%made", 8 * j)
-            scalar = self.call("ptr", "PyArray_Return", f"ptr {array}")
-            self.line(f"  store ptr {scalar}, ptr {self.at('%made', 8 * j)}")
-            self.line(
-                f"  br i1 {self.equal('ptr', scalar, 'null')}, label %none{j}, label %scalar{j}"
-            )
-            self.label(f"none{j}")
-            for k in range(len(self.spec.outputs)):
-                if k != j:
-                    self.line(f"  call void @Py_DecRef(ptr {self.load('ptr', '%made', 8 * k)})")
-            self.line("  ret ptr null")
-            self.label(f"scalar{j}")
-        self.declared["declare void @Py_DecRef(ptr)"] = None
-        self.line("  br label %whole")
-        self.label("whole")
+; Call the kernel with a workspace: the process's kept block of the right size class, or a new one.
+define internal i32 @run(ptr %s, ptr %buffers) alwaysinline {
+entry:
+  %kernel_at = getelementptr %signature, ptr %s, i32 0, i32 1
+  %kernel = load ptr, ptr %kernel_at
+  %class_at = getelementptr %signature, ptr %s, i32 0, i32 10
+  %class = load i64, ptr %class_at
+  %without = icmp eq i64 %class, 0
+  br i1 %without, label %plain, label %take
+plain:
+  %plain_code = call i32 %kernel(ptr %buffers, ptr null)
+  ret i32 %plain_code
+take:
+  %cell = getelementptr [48 x ptr], ptr @mlc_workspace_cells, i64 0, i64 %class
+  %kept = atomicrmw xchg ptr %cell, ptr null acq_rel
+  %none = icmp eq ptr %kept, null
+  br i1 %none, label %allocate, label %have
+allocate:
+  %size = shl i64 1, %class
+  %new = call ptr @malloc(i64 %size)
+  %no_memory = icmp eq ptr %new, null
+  br i1 %no_memory, label %refuse, label %have
+refuse:
+  ret i32 -2147483648
+have:
+  %raw = phi ptr [ %kept, %take ], [ %new, %allocate ]
+  %up = getelementptr i8, ptr %raw, i64 63
+  %address = ptrtoint ptr %up to i64
+  %rest = and i64 %address, 63
+  %back = sub i64 0, %rest
+  %workspace = getelementptr i8, ptr %up, i64 %back
+  %code = call i32 %kernel(ptr %buffers, ptr %workspace)
+  %pair = cmpxchg ptr %cell, ptr null, ptr %raw acq_rel monotonic
+  %returned = extractvalue { ptr, i1 } %pair, 1
+  br i1 %returned, label %done, label %surplus
+surplus:
+  call void @free(ptr %raw)
+  br label %done
+done:
+  ret i32 %code
+}
+"""

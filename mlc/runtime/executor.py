@@ -1,9 +1,8 @@
-"""A loaded kernel with everything it needs: native entry, constants, and the call from Python."""
+"""A loaded kernel with all it needs: its table for the native entry, and the call from Python."""
 
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,23 +12,24 @@ from mlc.errors import ArgumentError, CompileError
 from mlc.runtime.entry import ArraySpec, EntrySpec
 from mlc.runtime.entry_ir import NO_MEMORY
 from mlc.runtime.image import LoadedImage, load_image
-from mlc.runtime.native_call import is_native, slow_entry
+from mlc.runtime.native_call import is_native
+from mlc.runtime.signature import Signature
 from mlc.runtime.symbols import resolver
 
-_RUN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+_MAIN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class Executable:
     """One compiled kernel of one signature, ready to run in this process.
 
-    ``image`` comes from a module with `entry_ir`'s text. ``constants`` are C-contiguous arrays,
-    ``statics`` the objects that the static params must be. ``on_error(code)`` raises for a code
-    other than 0 that the kernel returned. Keep the executable as long as its entry is installed.
+    ``image`` defines ``int32_t mlc_main(void **buffers, void *workspace)``: the params' buffers,
+    the constants, the outputs; 0 for success. ``constants`` are C-contiguous arrays, ``statics``
+    the objects that the static params must be. ``on_error(code)`` raises for any other code, and
+    ``unflatten(*outputs)`` makes the result if the spec says so. Keep the executable as long as its
+    signature is installed: until then, nothing else keeps the constants.
     """
 
-    __slots__ = (
-        "_kept", "_next", "_run", "constants", "entry_address", "image", "on_error", "spec",
-    )  # fmt: skip
+    __slots__ = ("_fail", "_main", "constants", "image", "on_error", "signature", "spec")
 
     def __init__(
         self,
@@ -49,25 +49,17 @@ class Executable:
             )
         if not all(c.flags.c_contiguous and c.flags.aligned for c in constants):
             raise ValueError("constants must be C-contiguous and aligned")
+        if spec.returns == "call" and unflatten is None:
+            raise ValueError("to return what `unflatten` makes, pass it")
         self.spec = spec
         self.constants = tuple(constants)
-        self.on_error = on_error
         self.image: LoadedImage = load_image(image, resolver(symbols))
-        self._run = _RUN(self.image.address("mlc_run"))
-        names = [sys.intern(name) for name in (*spec.keywords, "out")]
-        self._kept = (names, tuple(statics), self._fail, unflatten)
-        self._fill("mlc_constants", [address_of(c) for c in constants])
-        self._fill("mlc_names", [id(name) for name in names])
-        self._fill("mlc_statics", [id(value) for value in statics])
-        self._fill("mlc_error", [id(self._kept[2])])
-        self._fill("mlc_unflatten", [id(unflatten)])
-        self._next = self.image.pointer("mlc_next")
-        self._next.value = slow_entry()
-        self.entry_address = self.image.address("mlc_entry") if is_native() else 0
-
-    def set_next(self, address: int) -> None:
-        """Where calls go that this signature does not match; at first, the slow path."""
-        self._next.value = address
+        address = self.image.address("mlc_main")
+        self._main = _MAIN(address)
+        self._fail = _raiser(spec, on_error)
+        self.signature = Signature(
+            spec, address, [address_of(c) for c in constants], statics, self._fail, unflatten
+        )
 
     def run(
         self, inputs: Sequence[np.ndarray[Any, Any]], outputs: Sequence[np.ndarray[Any, Any]]
@@ -91,22 +83,26 @@ class Executable:
                 raise ArgumentError(reason)
         if not all(array.flags.writeable for array in outputs):
             raise ArgumentError("expected writeable outputs")
-        addresses = [*map(address_of, inputs), *(0,) * spec.n_constants, *map(address_of, outputs)]
-        code = self._run((ctypes.c_void_p * max(len(addresses), 1))(*addresses))
+        arrays = (*inputs, *self.constants, *outputs)
+        buffers = (ctypes.c_void_p * max(len(arrays), 1))(*map(address_of, arrays))
+        workspace = None
+        if spec.workspace_bytes:
+            block = np.empty(spec.workspace_bytes + 64, np.uint8)
+            workspace = (address_of(block) + 63) & ~63
+        code = self._main(buffers, workspace)
         if code:
             self._fail(code)
 
-    def _fill(self, name: str, addresses: list[int]) -> None:
-        at = self.image.address(name)
-        for i, address in enumerate(addresses):
-            ctypes.c_void_p.from_address(at + 8 * i).value = address
 
-    def _fail(self, code: int) -> None:
+def _raiser(spec: EntrySpec, on_error: Callable[[int], object] | None) -> Callable[[int], object]:
+    def fail(code: int) -> None:
         if code == NO_MEMORY:
-            raise MemoryError(f"no memory for a workspace of {self.spec.workspace_bytes} bytes")
-        if self.on_error is not None:
-            self.on_error(code)
+            raise MemoryError(f"no memory for a workspace of {spec.workspace_bytes} bytes")
+        if on_error is not None:
+            on_error(code)
         raise CompileError(f"a compiled kernel reported the unknown error {code}")
+
+    return fail
 
 
 def address_of(array: np.ndarray[Any, Any]) -> int:

@@ -1,8 +1,9 @@
 """A Python type whose instances are called without Python in between.
 
-An instance holds the address of a vectorcall function, which the interpreter jumps to: a compiled
-kernel's entry, or at first a stub of a few instructions that forwards the call, arguments and all,
-to the instance's *slow* callable. Kernel entries end in the same stub when no signature matches.
+An instance holds the address of a vectorcall function, which the interpreter jumps to: at first a
+stub of a few instructions that forwards the call, arguments and all, to the instance's *slow*
+callable; once a signature is installed, the native entry (see `mlc.runtime.entry_ir`), which runs
+the kernel of the first signature that fits and forwards the other calls.
 
 Where this is not possible (free-threaded Python, PyPy, other processors) the type is an ordinary
 class that calls the slow callable, which is then the only way in.
@@ -22,7 +23,7 @@ from typing import Any
 from mlc.runtime import image
 
 # The instance: object header, then these pointers.
-_ENTRY, _SLOW, _DICT, _WEAK, _SIZE = 16, 24, 32, 40, 48
+_ENTRY, _SLOW, _DICT, _WEAK, _CHAIN, _SIZE = 16, 24, 32, 40, 48, 56
 
 _HAVE_GC, _HAVE_VECTORCALL, _METHOD_DESCRIPTOR = 1 << 14, 1 << 11, 1 << 17
 # Numbers of CPython's stable type slots and member kinds.
@@ -99,23 +100,65 @@ def callable_type(name: str, namespace: Mapping[str, Any]) -> type:
 def prepare(instance: Any, slow: Callable[..., Any]) -> None:
     """Let calls of ``instance`` go to ``slow``, which gets the arguments without the instance."""
     instance._slow = slow
-    install(instance, slow_entry())
-
-
-def install(instance: Any, address: int) -> None:
-    """Let calls of ``instance`` enter at a vectorcall function; `slow_entry()` undoes it.
-
-    Whatever the function needs must be kept alive as long as the instance.
-    """
     if is_native():
-        ctypes.c_void_p.from_address(id(instance) + _ENTRY).value = address
+        _pointer(instance, _ENTRY).value = slow_entry()
 
 
-def installed(instance: Any) -> int:
-    """The address that calls of ``instance`` enter at, 0 where calls are not native."""
+def install(instance: Any, signature: int, *, build: bool = False) -> bool:
+    """Let calls of ``instance`` try the chain of signatures that starts at address ``signature``.
+
+    Signatures and kernels must live as long as the instance. 0 takes the chain away again. Says
+    whether native calls are on: the entry's own code may have to be compiled first (about 50 ms,
+    once for a disk cache), which is only done with ``build``. Until then calls take the slow path,
+    which may install again.
+    """
     if not is_native():
+        return False
+    _pointer(instance, _CHAIN).value = signature
+    entry = native_entry(build=build) if signature else slow_entry()
+    _pointer(instance, _ENTRY).value = entry or slow_entry()
+    return bool(entry)
+
+
+def is_installed(instance: Any) -> bool:
+    """Whether calls of ``instance`` go to the native entry."""
+    return is_native() and _pointer(instance, _ENTRY).value == native_entry(build=False) != 0
+
+
+def native_entry(*, build: bool) -> int:
+    """The address of the entry's code, 0 if there is none: not native here, or not built yet."""
+    global _entry
+    if not _entry and is_native():
+        _entry = _load_entry(build)
+    return _entry
+
+
+_entry = 0
+_absent_before: set[str] = set()
+
+
+def _load_entry(build: bool) -> int:
+    from mlc.backends.llvm.target import host_target
+    from mlc.runtime import cache
+    from mlc.runtime.entry_ir import ENTRY_IR
+    from mlc.runtime.symbols import resolve
+
+    target = host_target()
+    key = cache.content_key("entry", ENTRY_IR, target.key())
+    if key in _absent_before and not build:
         return 0
-    return ctypes.c_void_p.from_address(id(instance) + _ENTRY).value or 0
+    found = cache.get(key)
+    if found is None and not build:
+        _absent_before.add(key)
+        return 0
+    data = found.image if found else image.compile_image(ENTRY_IR, target, optimize="light")
+    if found is None:
+        cache.put(key, data, {"name": "native entry"})
+    return image.load_image(data, resolve).address("mlc_entry")
+
+
+def _pointer(instance: Any, offset: int) -> ctypes.c_void_p:
+    return ctypes.c_void_p.from_address(id(instance) + offset)
 
 
 @functools.cache

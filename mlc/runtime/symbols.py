@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from mlc.errors import CompileError
 
 # Slots of NumPy's C API table: part of its binary interface, the same in 1.26 and 2.x.
@@ -60,8 +58,6 @@ def _find(name: str) -> int:
         return parallel_for_address()
     if name in _NUMPY_SLOTS:
         return numpy_api()[_NUMPY_SLOTS[name]] or 0
-    if name.startswith("mlc_type_num_"):
-        return _type_number_cell(name.removeprefix("mlc_type_num_"))
     if name.startswith(("Py", "_Py")):
         return _address_in(ctypes.pythonapi, name)
     return next(filter(None, (_address_in(library, name) for library in _libraries())), 0)
@@ -100,16 +96,3 @@ def _libraries() -> tuple[ctypes.CDLL, ...]:
         except OSError:
             continue
     return tuple(found)
-
-
-@functools.cache
-def _type_number_cell(name: str) -> int:
-    """Where the NumPy type number of a dtype is stored that is registered at run time."""
-    import ml_dtypes
-
-    cell = ctypes.c_int64(np.dtype(getattr(ml_dtypes, name)).num)
-    _kept.append(cell)
-    return ctypes.addressof(cell)
-
-
-_kept: list[Any] = []

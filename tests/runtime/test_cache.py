@@ -20,7 +20,8 @@ def test_round_trip(cache_dir):
     assert cache.get(KEY) is None
     assert not cache_dir.exists()
     cache.put(KEY, b"image", {"name": "f"})
-    assert cache.get(KEY) == (b"image", {"name": "f"})
+    entry = cache.get(KEY)
+    assert (entry.image, entry.meta) == (b"image", {"name": "f"})
     assert [p.name for p in path_of(cache_dir).parent.iterdir()] == [KEY[2:]]
     assert cache_dir.stat().st_mode & 0o777 == 0o700
 
@@ -52,7 +53,7 @@ def test_damaged_file_is_a_miss_and_goes_away(cache_dir, damage):
     assert cache.get(KEY) is None
     assert not path.exists()
     cache.put(KEY, b"again", {})
-    assert cache.get(KEY) == (b"again", {})
+    assert cache.get(KEY).image == b"again"
 
 
 def test_link_in_place_of_an_entry_is_not_followed(cache_dir, tmp_path):
@@ -94,7 +95,7 @@ def test_folder_of_another_user_is_refused(cache_dir, monkeypatch):
         assert cache.get(KEY) is None
 
 
-@pytest.mark.parametrize("call", ["replace", "fdopen"])
+@pytest.mark.parametrize("call", ["replace", "open"])
 def test_full_disk_warns_once(cache_dir, monkeypatch, call):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
@@ -126,7 +127,7 @@ def test_read_only_cache_is_still_read(cache_dir, monkeypatch):
         monkeypatch.setattr(os, name, read_only)
     cache._checked.clear()
     os.chmod(path_of(cache_dir), 0o400)
-    assert cache.get(KEY) == (b"image", {})
+    assert cache.get(KEY).image == b"image"
 
 
 def test_eviction_removes_the_oldest(cache_dir):
