@@ -43,6 +43,7 @@ ENTRY_IR = """
 @_Py_TrueStruct = external global i8
 @_Py_NoneStruct = external global i8
 @mlc_workspace_cells = external global [48 x ptr]
+declare ptr @mlc_slow_entry(ptr, ptr, i64, ptr)
 declare ptr @PyArray_New(ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)
 declare ptr @PyArray_Return(ptr)
 declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr)
@@ -79,9 +80,7 @@ missed:
 done:
   ret ptr %result
 slow:
-  %slow_at = getelementptr %callable, ptr %self, i32 0, i32 3
-  %slow_one = load ptr, ptr %slow_at
-  %answer = tail call ptr @PyObject_Vectorcall(ptr %slow_one, ptr %args, i64 %nargsf, ptr %kwnames)
+  %answer = tail call ptr @mlc_slow_entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)
   ret ptr %answer
 }
 

@@ -141,7 +141,7 @@ def _load_entry(build: bool) -> int:
     from mlc.backends.llvm.target import host_target
     from mlc.runtime import cache
     from mlc.runtime.entry_ir import ENTRY_IR
-    from mlc.runtime.symbols import resolve
+    from mlc.runtime.symbols import resolver
 
     target = host_target()
     key = cache.content_key("entry", ENTRY_IR, target.key())
@@ -154,7 +154,7 @@ def _load_entry(build: bool) -> int:
     data = found.image if found else image.compile_image(ENTRY_IR, target, optimize="light")
     if found is None:
         cache.put(key, data, {"name": "native entry"})
-    return image.load_image(data, resolve).address("mlc_entry")
+    return image.load_image(data, resolver({"mlc_slow_entry": slow_entry()})).address("mlc_entry")
 
 
 def _pointer(instance: Any, offset: int) -> ctypes.c_void_p:
