@@ -111,21 +111,27 @@ def _reduced(name: str, value: Any, axis: Any) -> Expr:
 
 
 def comm_reducer(
-    combine: Callable[..., Any], identity: Any, dtype: Any, name: str = "reduce"
+    combine: Callable[..., Any],
+    identity: Any,
+    dtype: Any,
+    name: str = "reduce",
+    commutative: bool = True,
 ) -> Callable[..., Any]:
     """A reducer of one's own, from ``combine(left, right)`` and its ``identity``.
 
     For several values at once, ``identity`` and ``dtype`` are tuples and ``combine`` takes and returns
-    tuples. The function must be associative. The reducer returns one expression, or a tuple of them::
+    tuples. The function must be associative, and commutative unless ``commutative=False`` says that
+    the order of the elements has to be kept (which costs speed). The reducer returns one expression, or a tuple of them::
 
         argmax = te.comm_reducer(
-            lambda a, b: (te.select(a[1] >= b[1], a[0], b[0]), te.max(a[1], b[1])),
-            identity=(-1, -inf), dtype=("int64", "float32"), name="argmax")
+            lambda a, b: (te.select(wins(a, b), a[0], b[0]), te.max(a[1], b[1])),
+            identity=(2**63 - 1, -inf), dtype=("int64", "float32"), name="argmax")
         te.compute((n,), lambda i: argmax((k, x[i, k]), axis=k))
     """
     single = not isinstance(dtype, (tuple, list))
     dtypes = tuple(as_dtype(d) for d in ((dtype,) if single else dtype))
-    combiner = make_combiner(name, combine, (identity,) if single else tuple(identity), dtypes)
+    identities = (identity,) if single else tuple(identity)
+    combiner = make_combiner(name, combine, identities, dtypes, commutative)
 
     def apply_reducer(value: Any, axis: Any) -> Any:
         return reduce_with(combiner, (value,) if single else tuple(value), axis, single)

@@ -18,6 +18,7 @@ from .vectors import (
 )
 
 COLUMNS = 1024  # elements of a row that one tile of a column reduction spans
+FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
 
 
@@ -37,23 +38,19 @@ def fuse_reduced(nest: Nest) -> Nest:
 
 
 def vector_axis(nest: Nest, private: tuple[Axis, ...]) -> Axis | None:
-    """The axis whose lanes load neighbours: the last private spatial axis if it does, else a reduce axis."""
+    """The axis whose lanes load neighbours: the last private spatial axis if it does, else a reduce axis
+    that is long enough to fill the lanes."""
     loads = loads_in(nest)
-    candidates = [a for a in private[-1:] if a.extent > 1]
-    candidates += [a for a in reversed(reduce_axes(nest)) if a.extent > 1]
-    best, best_score = None, 0.0
-    for axis in candidates:
+    best, best_score = None, -1.0
+    for axis in (*private[-1:], *reversed(reduce_axes(nest))):
+        if axis.extent == 1:
+            continue
         steps = [step(n, axis) for n in loads]
-        score = sum(1.0 if s == 1 else 0.25 if s == -1 else 0.0 for s in steps)
-        if not axis.is_reduce and any(s not in (0, 1, -1) for s in steps):
-            score -= 0.5
-        if axis.extent < 4:
-            score *= 0.3
+        score = sum(1.0 if s == 1 else 0.25 if s == -1 else 0.0 if s == 0 else 0.05 for s in steps)
+        if axis.is_reduce:
+            score *= min(axis.extent / FILLED, 1.0)
         if score > best_score:
             best, best_score = axis, score
-    if best is None:
-        spatial = [a for a in candidates if not a.is_reduce]
-        return spatial[0] if spatial else candidates[0] if candidates else None
     return best
 
 

@@ -1,0 +1,370 @@
+"""From a graph of tensors to something that runs: the way of one function through the compiler."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import ArgumentError, BoundsError
+from .ir.expr import Reduce, reduce
+from .ir.program import Program
+from .te.key import graph_key, topological
+from .te.program import Nest, create_program
+from .te.tensor import Compute, Constant, Placeholder, Tensor
+
+if TYPE_CHECKING:
+    from .backends.llvm.target import Target
+    from .graph.kernel import Module
+    from .runtime.entry import ArraySpec, EntrySpec
+    from .runtime.executor import Executable
+    from .schedules.schedule import Schedule
+
+Array = np.ndarray[Any, Any]
+FORMAT = "1"  # changes whenever generated code or its calling convention does
+TARGETS = ("cpu", "interpret", "numpy")
+
+
+@dataclass(frozen=True, eq=False)
+class KernelCode:
+    """One kernel on its way: as blocks, scheduled, and flat."""
+
+    program: Program
+    scheduled: Program
+    schedule: Schedule
+    scratch: tuple[Tensor, ...]
+
+    @cached_property
+    def flat(self) -> Program:
+        """The program after lowering."""
+        from .lower.pipeline import lower
+
+        return lower(self.scheduled)
+
+
+@dataclass(eq=False)
+class Compiled:
+    """A compiled graph. Texts of the levels are made when they are asked for.
+
+    ``timings`` holds seconds per stage, in order. ``from_cache`` says that machine code came from disk.
+    """
+
+    name: str
+    target: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    debug: bool
+    timings: dict[str, float]
+    from_cache: bool = False
+    executable: Executable | None = None
+    runner: Callable[[Sequence[Array]], list[Array]] | None = None
+    sites: list[Any] = field(default_factory=list)
+
+    def run(self, arrays: Sequence[Array], out: Sequence[Array] | None = None) -> list[Array]:
+        """The outputs for ``arrays``, which must fit the inputs; written to ``out`` if that is given."""
+        if self.runner is not None:
+            results = self.runner(arrays)
+            if out is None:
+                return results
+            for place, result in zip(out, results, strict=True):
+                place[...] = result
+            return list(out)
+        assert self.executable is not None
+        outputs = list(out) if out is not None else [_empty(t) for t in self.outputs]
+        self.executable.run(arrays, outputs)
+        return outputs
+
+    @cached_property
+    def module(self) -> Module:
+        """The fused graph with its buffers."""
+        from .graph.pipeline import build_module
+
+        return build_module(self.inputs, self.outputs, self.name)
+
+    @cached_property
+    def kernels(self) -> tuple[KernelCode, ...]:
+        """The kernels in order of execution."""
+        return tuple(schedule_kernel(kernel) for kernel in self.module.kernels)
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The kernels as scheduled programs."""
+        return tuple(kernel.scheduled for kernel in self.kernels)
+
+    @property
+    def graph_text(self) -> str:
+        """The traced operators, one a line."""
+        from .te.show import graph_text
+
+        return graph_text(self.outputs)
+
+    @property
+    def llvm(self) -> str:
+        """The LLVM IR of the whole function."""
+        return native_text(self.module, self.kernels, self.debug).text
+
+    @property
+    def asm(self) -> str:
+        """The assembly of the whole function."""
+        from .backends.llvm.emit import emit_assembly
+        from .backends.llvm.target import host_target
+
+        return emit_assembly(self.llvm, host_target(), optimize="light")
+
+
+@dataclass(frozen=True, eq=False)
+class CallSpec:
+    """How Python calls the function: see :class:`mlc.runtime.entry.EntrySpec` for the fields."""
+
+    params: tuple[Any, ...] | None = None
+    keywords: tuple[str, ...] = ()
+    returns: Any = "array"
+    out: Any = "optional"
+    positional_out: bool = False
+    statics: tuple[object, ...] = ()
+    unflatten: Callable[..., object] | None = None
+
+
+def compile_graph(
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    *,
+    name: str = "main",
+    target: str = "cpu",
+    debug: bool = False,
+    call: CallSpec | None = None,
+) -> Compiled:
+    """Compile the graph that leads from ``inputs`` (placeholders) to ``outputs``.
+
+    ``target`` is ``"cpu"``, or ``"interpret"`` or ``"numpy"`` for the reference backends. ``debug`` adds
+    bounds checks. Raises :class:`ArgumentError` for an unknown target.
+    """
+    if target not in TARGETS:
+        raise ArgumentError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}")
+    if call is None:
+        call = CallSpec(returns="array" if len(outputs) == 1 else "tuple")
+    compiled = Compiled(name, target, tuple(inputs), tuple(outputs), debug, {})
+    if target == "cpu":
+        _compile_native(compiled, call)
+    else:
+        compiled.runner = _reference_runner(compiled)
+    return compiled
+
+
+class _Clock:
+    """Adds up seconds per stage."""
+
+    def __init__(self, timings: dict[str, float]) -> None:
+        self.timings = timings
+        self.last = time.perf_counter()
+
+    def stage(self, name: str) -> None:
+        now = time.perf_counter()
+        self.timings[name] = self.timings.get(name, 0.0) + now - self.last
+        self.last = now
+
+
+def _compile_native(compiled: Compiled, call: CallSpec) -> None:
+    """Machine code from the disk cache, or from the compiler."""
+    from .backends.llvm.target import host_target
+    from .runtime import cache
+    from .runtime.executor import Executable
+
+    clock = _Clock(compiled.timings)
+    target = host_target()
+    spec_text = repr((call.params, call.keywords, call.returns, call.out, call.positional_out))
+    key = cache.content_key(
+        FORMAT,
+        graph_key(compiled.inputs, compiled.outputs),
+        target.key(),
+        str(_machine(target)),
+        str(compiled.debug),
+        spec_text,
+    )
+    clock.stage("key")
+    entry = cache.get(key)
+    clock.stage("cache")
+    if entry is not None:
+        compiled.from_cache = True
+        image, meta = entry.image, entry.meta
+        clock.stage("load")
+    else:
+        image, meta = _build_image(compiled, call, target, clock)
+        cache.put(key, image, meta)
+        clock.stage("store")
+    constants = _constants(compiled.outputs, meta["constants"])
+    spec = _entry_spec(compiled, call, meta)
+    sites = meta["sites"]
+
+    def on_error(code: int) -> None:
+        raise _bounds_error(compiled, code, sites)
+
+    compiled.executable = Executable(
+        image,
+        spec,
+        constants,
+        statics=call.statics,
+        on_error=on_error,
+        unflatten=call.unflatten,
+    )
+    clock.stage("load")
+
+
+def _build_image(
+    compiled: Compiled, call: CallSpec, target: Target, clock: _Clock
+) -> tuple[bytes, dict[str, Any]]:
+    from .runtime.entry_ir import entry_ir
+    from .runtime.image import compile_image
+
+    module = compiled.module
+    clock.stage("graph")
+    kernels = compiled.kernels
+    clock.stage("schedule")
+    for kernel in kernels:
+        kernel.flat  # noqa: B018
+    clock.stage("lower")
+    native = native_text(module, kernels, compiled.debug)
+    clock.stage("codegen")
+    meta = {
+        "workspace": native.workspace,
+        "nanoseconds": native.nanoseconds,
+        "constants": _constant_places(compiled.outputs, module.constants),
+        "sites": native.sites,
+    }
+    text = native.text + entry_ir(_entry_spec(compiled, call, meta), target.attributes())
+    image = compile_image(text, target, optimize="light")
+    clock.stage("llvm")
+    return image, meta
+
+
+def _entry_spec(compiled: Compiled, call: CallSpec, meta: dict[str, Any]) -> EntrySpec:
+    from .runtime.entry import EntrySpec
+
+    params = call.params
+    if params is None:
+        params = tuple(array_spec(t) for t in compiled.inputs)
+    return EntrySpec(
+        params=params,
+        outputs=tuple(array_spec(t) for t in compiled.outputs),
+        keywords=call.keywords,
+        n_constants=len(meta["constants"]),
+        workspace_bytes=meta["workspace"],
+        release_gil=meta["nanoseconds"] > 10_000,
+        returns=call.returns,
+        out=call.out,
+        positional_out=call.positional_out,
+    )
+
+
+def array_spec(tensor: Tensor) -> ArraySpec:
+    """What arrays for ``tensor`` look like."""
+    from .runtime.entry import ArraySpec
+
+    strides, aligned = None, True
+    if isinstance(tensor.op, Placeholder):
+        aligned = tensor.op.aligned
+        if tensor.op.strides is not None:
+            strides = tuple(s * tensor.dtype.itemsize for s in tensor.op.strides)
+    return ArraySpec(tensor.shape, tensor.dtype.name, strides, aligned)
+
+
+def _constant_places(
+    outputs: Sequence[Tensor], constants: Sequence[Tensor]
+) -> list[int | dict[str, Any]]:
+    """Where the constants of a module come from: the n-th constant of the graph, or data made by folding."""
+    captured = [t for t in topological(outputs) if isinstance(t.op, Constant)]
+    number = {t: n for n, t in enumerate(captured)}
+    places: list[int | dict[str, Any]] = []
+    for tensor in constants:
+        assert isinstance(tensor.op, Constant)
+        if tensor in number:
+            places.append(number[tensor])
+        else:
+            data = base64.b64encode(np.ascontiguousarray(tensor.op.array).tobytes()).decode()
+            places.append({"dtype": tensor.dtype.name, "shape": tensor.shape, "data": data})
+    return places
+
+
+def _constants(outputs: Sequence[Tensor], places: Sequence[int | dict[str, Any]]) -> list[Array]:
+    """The arrays for what :func:`_constant_places` said, C-contiguous and aligned."""
+    from .dtypes import as_dtype
+
+    if not places:
+        return []
+    captured = [t.op.array for t in topological(outputs) if isinstance(t.op, Constant)]
+    arrays = []
+    for place in places:
+        if isinstance(place, int):
+            array = captured[place]
+        else:
+            raw = np.frombuffer(base64.b64decode(place["data"]), as_dtype(place["dtype"]).numpy)
+            array = raw.reshape(place["shape"]).copy()
+        arrays.append(np.require(array, requirements=("C", "A")))
+    return arrays
+
+
+def _bounds_error(compiled: Compiled, code: int, sites: Sequence[Any]) -> BoundsError:
+    from .backends.llvm.debug import violation_text
+
+    assert compiled.executable is not None
+    return BoundsError(violation_text(compiled.executable.image, code, sites))
+
+
+def _empty(tensor: Tensor) -> Array:
+    return np.empty(tensor.shape, tensor.dtype.numpy)
+
+
+def _machine(target: Target) -> Any:
+    from .schedules.defaults.machine import Machine
+
+    return Machine(
+        vector_bytes=target.vector_bits // 8,
+        registers=target.vector_registers,
+        l1=target.l1_bytes,
+        l2=target.l2_bytes,
+    )
+
+
+def _nest(tensors: tuple[Tensor, ...]) -> Nest:
+    """The nest of a stage. Parts of a reduction that nobody reads get tensors all the same."""
+    op = tensors[0].op
+    assert isinstance(op, Compute)
+    root = op.reduction
+    if root is None:
+        chosen = sorted(tensors, key=lambda t: t.index)
+        return Nest(tuple(chosen), replace(op, body=tuple(op.body[t.index] for t in chosen)))
+    by_part = {_part(op, t): t for t in tensors}
+    first = tensors[0]
+    body = tuple(
+        reduce(root.combiner, root.values, root.axes, n) for n in range(len(root.combiner.dtypes))
+    )
+    full = replace(op, body=body)
+    parts = tuple(
+        by_part.get(n) or Tensor(f"{first.name}_rest", first.shape, part.dtype, full, n)
+        for n, part in enumerate(body)
+    )
+    return Nest(parts, full)
+
+
+def _part(op: Compute, tensor: Tensor) -> int:
+    root = op.body[tensor.index]
+    assert isinstance(root, Reduce)
+    return root.index
+
+
+def schedule_kernel(kernel: Any) -> KernelCode:
+    """The default schedule of a graph kernel."""
+    from .backends.llvm.target import host_target
+    from .schedules.defaults.cpu import default_schedule
+
+    nests = [_nest(stage.tensors) for stage in kernel.stages]
+    naive = create_program(kernel.name, nests, kernel.inputs, kernel.outputs)
+    done = default_schedule(
+        kernel.name, nests, kernel.shared, kernel.inputs, kernel.outputs, _machine(host_target())
+    )
+    return KernelCode(naive, done.program, done.schedule, done.scratch)
