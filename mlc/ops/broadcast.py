@@ -25,8 +25,12 @@ def shape_of(value: Any) -> Shape:
 
 
 def as_tensor(value: Any) -> te.Tensor:
-    """``value`` as a te tensor: a number becomes a 0-d constant."""
-    return value if isinstance(value, te.Tensor) else te.constant(np.asarray(value))
+    """``value`` as a te tensor: numbers, and lists of them, become constants."""
+    if isinstance(value, te.Tensor):
+        return value
+    if isinstance(value, (list, tuple)) and any(isinstance(v, te.Tensor) for v in value):
+        raise ArgumentError("expected an array, got a list with traced values; use np.stack(...)")
+    return te.constant(np.asarray(value))
 
 
 def size_of(shape: Sequence[int]) -> int:

@@ -55,12 +55,17 @@ def _static(name: str, *values: Any) -> None:
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Any:
     """np.arange: numbers from ``start`` up to, not including, ``stop``; int64 unless a float is given."""
     _static("arange", start, stop, step)
+    own = (
+        np.arange(start * 0).dtype
+        if stop is None
+        else np.arange(start * 0, stop * 0, step or 1).dtype
+    )
     if stop is None:
         start, stop = 0, start
     if step == 0:
         raise ArgumentError("arange: step cannot be zero")
     size = max(math.ceil((stop - start) / step), 0)
-    target = as_dtype(np.arange(start, start, step).dtype if dtype is None else dtype)
+    target = as_dtype(own if dtype is None else dtype)
     # NumPy's steps are the difference of the first two numbers in the dtype, so that they add up.
     first = target.numpy.type(start).item() if target.bits > 16 else start
     second = target.numpy.type(start + step).item() if target.bits > 16 else start + step
@@ -147,6 +152,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> An
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """np.full."""
     sizes = as_sizes("full", shape)
+    fill_value = np.asarray(fill_value) if isinstance(fill_value, (list, tuple)) else fill_value
     target = dtype_of(fill_value) if dtype is None else as_dtype(dtype)
     if shape_of(fill_value):
         return broadcast_to(astype(fill_value, dtype=target), sizes)

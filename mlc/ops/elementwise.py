@@ -15,7 +15,7 @@ from ..dtypes import DType, as_dtype, bfloat16, boolean, float16, float32
 from ..errors import UnsupportedError
 from ..ir.expr import Expr, const, select
 from ..ir.expr import cast as cast_expr
-from .broadcast import broadcast_shape, element, shape_of
+from .broadcast import as_tensor, broadcast_shape, element, shape_of
 from .op import Op, implements, op
 from .promotion import common_dtype, dtype_of, ufunc_dtypes
 
@@ -78,6 +78,7 @@ def pointwise(
     wide: bool = False,
 ) -> Any:
     """``formula`` over the broadcast ``args``, converted to ``inputs``; results of dtype ``outputs``."""
+    args = tuple(as_tensor(arg) if isinstance(arg, (list, tuple)) else arg for arg in args)
     shape = broadcast_shape(name, *(shape_of(arg) for arg in args))
     if wide:
         inputs = tuple(float32 if d in (float16, bfloat16) else d for d in inputs)

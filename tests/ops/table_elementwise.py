@@ -8,7 +8,14 @@ import numpy as np
 
 from .cases import EXACT, Case, Tolerance, ulp
 from .inputs import (
-    ALL, BOOL, FLOATS, INTEGERS, NUMBERS, SIGNED, broadcastable, one_array,
+    ALL,
+    BOOL,
+    FLOATS,
+    INTEGERS,
+    NUMBERS,
+    SIGNED,
+    broadcastable,
+    one_array,
 )  # fmt: skip
 
 IEEE = tuple(d for d in FLOATS if d.kind == "f")
@@ -92,6 +99,7 @@ CASES = [
     same("scalars", lambda x: (x + 1, 2 * x, x - 1, x * 3, np.maximum(x, 0), x > 1), one_array()),
     same("float scalars", lambda x: (x + 0.5, x / 2.0), one_array(INTEGERS + IEEE)),
     same("far scalars", lambda x: (x < 1000, x >= -1000, x == 10**6), one_array(INTEGERS)),
+    same("lists", lambda x: x.reshape(-1, 1) + [1, 2, 3], one_array(SIGNED + IEEE)),
     same("where", lambda c, x, y: np.where(c, x, y), broadcastable(3, ALL)),
     same("where with a number", lambda x: np.where(x > 0, x, 0), one_array()),
     same("clip", lambda x: np.clip(x, -1, 2), one_array(SIGNED + FLOATS)),
