@@ -13,6 +13,9 @@ and Python's objects that belong to their binary interfaces.
 
 from __future__ import annotations
 
+from mlc.runtime.entry_checks import CHECKS_IR
+from mlc.runtime.entry_results import RESULTS_IR
+
 # Numbers shared with the tables: kinds of params, options, kinds of results.
 ARRAY, STATIC, BOOL = 0, 1, 2
 FLOAT_F64, FLOAT_F32, INT_I64, INT_I32, INT_F64, INT_F32 = 3, 4, 5, 6, 7, 8
@@ -20,7 +23,7 @@ RELEASE_GIL, OUT_ALLOWED, OUT_REQUIRED, OUT_POSITIONAL, INPLACE_OK = 1, 2, 4, 8,
 RETURN_ARRAY, RETURN_TUPLE, RETURN_LIST, RETURN_NONE, RETURN_CALL = 0, 1, 2, 3, 4
 NO_MEMORY = -(1 << 31)  # the error code when there is no workspace to be had
 
-ENTRY_IR = """
+_ENTRY = """
 %signature = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64, i64, i64, ptr, ptr }
 ; 0 next, 1 kernel, 2 params, 3 keywords, 4 outputs, 5 constants (counts), 6 params, 7 outputs,
 ; 8 constants, 9 names, 10 workspace class, 11 options, 12 result, 13 error, 14 unflatten
@@ -417,275 +420,11 @@ report:
   ret ptr null
 
 finish:
-  %result_at = getelementptr %signature, ptr %s, i32 0, i32 12
-  %result = load i64, ptr %result_at
-  %wants_none = icmp eq i64 %result, 3
-  br i1 %wants_none, label %none, label %as_scalars
-as_scalars:
-  ; New 0-d outputs become NumPy scalars, as a ufunc's do; given ones stay what they are.
-  br i1 %made_new, label %unwrap, label %build
-unwrap:
-  %u = phi i64 [ 0, %as_scalars ], [ %u_next, %unwrapped ]
-  %unwrap_end = icmp eq i64 %u, %n_outputs
-  br i1 %unwrap_end, label %build, label %one_unwrap
-one_unwrap:
-  %up = getelementptr %param, ptr %out_specs, i64 %u
-  %u_rank_at = getelementptr %param, ptr %up, i32 0, i32 1
-  %u_rank = load i32, ptr %u_rank_at
-  %u_next = add i64 %u, 1
-  %is_flat = icmp eq i32 %u_rank, 0
-  br i1 %is_flat, label %to_scalar, label %unwrapped
-to_scalar:
-  %flat_at = getelementptr ptr, ptr %objects, i64 %u
-  %flat = load ptr, ptr %flat_at
-  %scalar = call ptr @PyArray_Return(ptr %flat)
-  store ptr %scalar, ptr %flat_at
-  %no_scalar = icmp eq ptr %scalar, null
-  br i1 %no_scalar, label %lost_scalar, label %unwrapped
-lost_scalar:
-  call void @release(ptr %objects, i64 0, i64 %u)
-  call void @release(ptr %objects, i64 %u_next, i64 %n_outputs)
-  ret ptr null
-unwrapped:
-  br label %unwrap
-build:
-  switch i64 %result, label %unflatten [ i64 0, label %alone i64 1, label %new_tuple
-    i64 2, label %new_list ]
-alone:
-  %only = load ptr, ptr %objects
-  ret ptr %only
-none:
-  call void @release(ptr %objects, i64 0, i64 %n_outputs)
-  call void @Py_IncRef(ptr @_Py_NoneStruct)
-  ret ptr @_Py_NoneStruct
-unflatten:
-  %unflatten_at = getelementptr %signature, ptr %s, i32 0, i32 14
-  %unflatten_function = load ptr, ptr %unflatten_at
-  %built = call ptr @PyObject_Vectorcall(ptr %unflatten_function, ptr %objects, i64 %n_outputs,
-    ptr null)
-  call void @release(ptr %objects, i64 0, i64 %n_outputs)
-  ret ptr %built
-new_tuple:
-  %tuple_made = call ptr @PyTuple_New(i64 %n_outputs)
-  br label %fill
-new_list:
-  %list_made = call ptr @PyList_New(i64 %n_outputs)
-  br label %fill
-fill:
-  %container = phi ptr [ %tuple_made, %new_tuple ], [ %list_made, %new_list ]
-  %no_container = icmp eq ptr %container, null
-  br i1 %no_container, label %lost_container, label %item
-lost_container:
-  call void @release(ptr %objects, i64 0, i64 %n_outputs)
-  ret ptr null
-item:
-  %t = phi i64 [ 0, %fill ], [ %t_next, %filled ]
-  %items_end = icmp eq i64 %t, %n_outputs
-  br i1 %items_end, label %full, label %one_item
-one_item:
-  %item_at = getelementptr ptr, ptr %objects, i64 %t
-  %item_object = load ptr, ptr %item_at
-  %t_next = add i64 %t, 1
-  %for_tuple = icmp eq i64 %result, 1
-  br i1 %for_tuple, label %into_tuple, label %into_list
-into_tuple:
-  %_2 = call i32 @PyTuple_SetItem(ptr %container, i64 %t, ptr %item_object)
-  br label %filled
-into_list:
-  %_3 = call i32 @PyList_SetItem(ptr %container, i64 %t, ptr %item_object)
-  br label %filled
-filled:
-  br label %item
-full:
-  ret ptr %container
+  %answer = call ptr @result(ptr %s, ptr %objects, ptr %out_specs, i64 %n_outputs, i1 %made_new)
+  ret ptr %answer
 miss:
   ret ptr inttoptr (i64 1 to ptr)
 }
-
-; The array's data, or null if it is not what the table says.
-define internal ptr @check_array(ptr %a, ptr %p) alwaysinline {
-entry:
-  %type_at = getelementptr %array, ptr %a, i32 0, i32 1
-  %type = load ptr, ptr %type_at
-  %is_array = icmp eq ptr %type, @PyArray_Type
-  br i1 %is_array, label %kind, label %miss
-kind:
-  %rank_at = getelementptr %array, ptr %a, i32 0, i32 3
-  %rank = load i32, ptr %rank_at
-  %p_rank_at = getelementptr %param, ptr %p, i32 0, i32 1
-  %p_rank = load i32, ptr %p_rank_at
-  %flags_at = getelementptr %array, ptr %a, i32 0, i32 8
-  %flags = load i32, ptr %flags_at
-  %p_flags_at = getelementptr %param, ptr %p, i32 0, i32 2
-  %p_flags = load i32, ptr %p_flags_at
-  %descr_at = getelementptr %array, ptr %a, i32 0, i32 7
-  %descr = load ptr, ptr %descr_at
-  %number_at = getelementptr %descr, ptr %descr, i32 0, i32 7
-  %number = load i32, ptr %number_at
-  %p_number_at = getelementptr %param, ptr %p, i32 0, i32 3
-  %p_number = load i32, ptr %p_number_at
-  %order_at = getelementptr %descr, ptr %descr, i32 0, i32 5
-  %order8 = load i8, ptr %order_at
-  %order = zext i8 %order8 to i64
-  %p_order_at = getelementptr %param, ptr %p, i32 0, i32 4
-  %p_order = load i64, ptr %p_order_at
-  %rank_same = icmp eq i32 %rank, %p_rank
-  %flags_set = and i32 %flags, %p_flags
-  %flags_same = icmp eq i32 %flags_set, %p_flags
-  %number_same = icmp eq i32 %number, %p_number
-  %order_same = icmp eq i64 %order, %p_order
-  %two = and i1 %rank_same, %flags_same
-  %three = and i1 %two, %number_same
-  %four = and i1 %three, %order_same
-  br i1 %four, label %shape, label %miss
-shape:
-  %dims_at = getelementptr %array, ptr %a, i32 0, i32 4
-  %dims = load ptr, ptr %dims_at
-  %p_dims_at = getelementptr %param, ptr %p, i32 0, i32 5
-  %p_dims = load ptr, ptr %p_dims_at
-  %rank64 = zext i32 %rank to i64
-  br label %dim
-dim:
-  %i = phi i64 [ 0, %shape ], [ %i_next, %one_dim ]
-  %end = icmp eq i64 %i, %rank64
-  br i1 %end, label %layout, label %one_dim
-one_dim:
-  %dim_at = getelementptr i64, ptr %dims, i64 %i
-  %extent = load i64, ptr %dim_at
-  %p_dim_at = getelementptr i64, ptr %p_dims, i64 %i
-  %p_extent = load i64, ptr %p_dim_at
-  %i_next = add i64 %i, 1
-  %extent_same = icmp eq i64 %extent, %p_extent
-  br i1 %extent_same, label %dim, label %miss
-layout:
-  %p_strides_at = getelementptr %param, ptr %p, i32 0, i32 6
-  %p_strides = load ptr, ptr %p_strides_at
-  %contiguous = icmp eq ptr %p_strides, null
-  br i1 %contiguous, label %fits, label %strides
-strides:
-  %strides_at = getelementptr %array, ptr %a, i32 0, i32 5
-  %steps = load ptr, ptr %strides_at
-  br label %stride
-stride:
-  %j = phi i64 [ 0, %strides ], [ %j_next, %one_stride ]
-  %strides_end = icmp eq i64 %j, %rank64
-  br i1 %strides_end, label %fits, label %one_stride
-one_stride:
-  %step_at = getelementptr i64, ptr %steps, i64 %j
-  %step = load i64, ptr %step_at
-  %pair_index = shl i64 %j, 1
-  %p_step_at = getelementptr i64, ptr %p_strides, i64 %pair_index
-  %p_step = load i64, ptr %p_step_at
-  %mask_at = getelementptr i64, ptr %p_step_at, i64 1
-  %mask = load i64, ptr %mask_at
-  %differ = xor i64 %step, %p_step
-  %matter = and i64 %differ, %mask
-  %j_next = add i64 %j, 1
-  %step_same = icmp eq i64 %matter, 0
-  br i1 %step_same, label %stride, label %miss
-fits:
-  %data_at = getelementptr %array, ptr %a, i32 0, i32 2
-  %data = load ptr, ptr %data_at
-  ret ptr %data
-miss:
-  ret ptr null
-}
-
-; Whether two arrays share no memory, or are the same memory in the same layout and may be.
-define internal i1 @apart(ptr %a, ptr %a_data, ptr %b, ptr %b_data, i64 %options) {
-entry:
-  %a_low_at = getelementptr %param, ptr %a, i32 0, i32 7
-  %a_low = load i64, ptr %a_low_at
-  %a_high_at = getelementptr %param, ptr %a, i32 0, i32 8
-  %a_high = load i64, ptr %a_high_at
-  %b_low_at = getelementptr %param, ptr %b, i32 0, i32 7
-  %b_low = load i64, ptr %b_low_at
-  %b_high_at = getelementptr %param, ptr %b, i32 0, i32 8
-  %b_high = load i64, ptr %b_high_at
-  %a_start = getelementptr i8, ptr %a_data, i64 %a_low
-  %a_stop = getelementptr i8, ptr %a_data, i64 %a_high
-  %b_start = getelementptr i8, ptr %b_data, i64 %b_low
-  %b_stop = getelementptr i8, ptr %b_data, i64 %b_high
-  %before = icmp ule ptr %a_stop, %b_start
-  %after = icmp ule ptr %b_stop, %a_start
-  %a_empty = icmp eq i64 %a_low, %a_high
-  %b_empty = icmp eq i64 %b_low, %b_high
-  %either = or i1 %before, %after
-  %empty = or i1 %a_empty, %b_empty
-  %separate = or i1 %either, %empty
-  br i1 %separate, label %yes, label %same
-same:
-  %a_layout_at = getelementptr %param, ptr %a, i32 0, i32 10
-  %a_layout = load i64, ptr %a_layout_at
-  %b_layout_at = getelementptr %param, ptr %b, i32 0, i32 10
-  %b_layout = load i64, ptr %b_layout_at
-  %layouts = icmp eq i64 %a_layout, %b_layout
-  %starts = icmp eq ptr %a_data, %b_data
-  %bit = and i64 %options, 16
-  %may = icmp ne i64 %bit, 0
-  %identical = and i1 %layouts, %starts
-  %fine = and i1 %identical, %may
-  ret i1 %fine
-yes:
-  ret i1 true
-}
-
-define internal void @release(ptr %objects, i64 %begin, i64 %end) {
-entry:
-  br label %next
-next:
-  %i = phi i64 [ %begin, %entry ], [ %j, %one ]
-  %over = icmp sge i64 %i, %end
-  br i1 %over, label %done, label %one
-one:
-  %at = getelementptr ptr, ptr %objects, i64 %i
-  %object = load ptr, ptr %at
-  call void @Py_DecRef(ptr %object)
-  %j = add i64 %i, 1
-  br label %next
-done:
-  ret void
-}
-
-; Call the kernel with a workspace: the process's kept block of the right size class, or a new one.
-define internal i32 @run(ptr %s, ptr %buffers) alwaysinline {
-entry:
-  %kernel_at = getelementptr %signature, ptr %s, i32 0, i32 1
-  %kernel = load ptr, ptr %kernel_at
-  %class_at = getelementptr %signature, ptr %s, i32 0, i32 10
-  %class = load i64, ptr %class_at
-  %without = icmp eq i64 %class, 0
-  br i1 %without, label %plain, label %take
-plain:
-  %plain_code = call i32 %kernel(ptr %buffers, ptr null)
-  ret i32 %plain_code
-take:
-  %cell = getelementptr [48 x ptr], ptr @mlc_workspace_cells, i64 0, i64 %class
-  %kept = atomicrmw xchg ptr %cell, ptr null acq_rel
-  %none = icmp eq ptr %kept, null
-  br i1 %none, label %allocate, label %have
-allocate:
-  %size = shl i64 1, %class
-  %new = call ptr @malloc(i64 %size)
-  %no_memory = icmp eq ptr %new, null
-  br i1 %no_memory, label %refuse, label %have
-refuse:
-  ret i32 -2147483648
-have:
-  %raw = phi ptr [ %kept, %take ], [ %new, %allocate ]
-  %up = getelementptr i8, ptr %raw, i64 63
-  %address = ptrtoint ptr %up to i64
-  %rest = and i64 %address, 63
-  %back = sub i64 0, %rest
-  %workspace = getelementptr i8, ptr %up, i64 %back
-  %code = call i32 %kernel(ptr %buffers, ptr %workspace)
-  %pair = cmpxchg ptr %cell, ptr null, ptr %raw acq_rel monotonic
-  %returned = extractvalue { ptr, i1 } %pair, 1
-  br i1 %returned, label %done, label %surplus
-surplus:
-  call void @free(ptr %raw)
-  br label %done
-done:
-  ret i32 %code
-}
 """
+
+ENTRY_IR = _ENTRY + CHECKS_IR + RESULTS_IR

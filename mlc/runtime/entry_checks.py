@@ -1,0 +1,133 @@
+"""The part of the native entry that looks at arrays: do they fit, do they share memory?"""
+
+from __future__ import annotations
+
+CHECKS_IR = """
+; The array's data, or null if it is not what the table says.
+define internal ptr @check_array(ptr %a, ptr %p) alwaysinline {
+entry:
+  %type_at = getelementptr %array, ptr %a, i32 0, i32 1
+  %type = load ptr, ptr %type_at
+  %is_array = icmp eq ptr %type, @PyArray_Type
+  br i1 %is_array, label %kind, label %miss
+kind:
+  %rank_at = getelementptr %array, ptr %a, i32 0, i32 3
+  %rank = load i32, ptr %rank_at
+  %p_rank_at = getelementptr %param, ptr %p, i32 0, i32 1
+  %p_rank = load i32, ptr %p_rank_at
+  %flags_at = getelementptr %array, ptr %a, i32 0, i32 8
+  %flags = load i32, ptr %flags_at
+  %p_flags_at = getelementptr %param, ptr %p, i32 0, i32 2
+  %p_flags = load i32, ptr %p_flags_at
+  %descr_at = getelementptr %array, ptr %a, i32 0, i32 7
+  %descr = load ptr, ptr %descr_at
+  %number_at = getelementptr %descr, ptr %descr, i32 0, i32 7
+  %number = load i32, ptr %number_at
+  %p_number_at = getelementptr %param, ptr %p, i32 0, i32 3
+  %p_number = load i32, ptr %p_number_at
+  %order_at = getelementptr %descr, ptr %descr, i32 0, i32 5
+  %order8 = load i8, ptr %order_at
+  %order = zext i8 %order8 to i64
+  %p_order_at = getelementptr %param, ptr %p, i32 0, i32 4
+  %p_order = load i64, ptr %p_order_at
+  %rank_same = icmp eq i32 %rank, %p_rank
+  %flags_set = and i32 %flags, %p_flags
+  %flags_same = icmp eq i32 %flags_set, %p_flags
+  %number_same = icmp eq i32 %number, %p_number
+  %order_same = icmp eq i64 %order, %p_order
+  %two = and i1 %rank_same, %flags_same
+  %three = and i1 %two, %number_same
+  %four = and i1 %three, %order_same
+  br i1 %four, label %shape, label %miss
+shape:
+  %dims_at = getelementptr %array, ptr %a, i32 0, i32 4
+  %dims = load ptr, ptr %dims_at
+  %p_dims_at = getelementptr %param, ptr %p, i32 0, i32 5
+  %p_dims = load ptr, ptr %p_dims_at
+  %rank64 = zext i32 %rank to i64
+  br label %dim
+dim:
+  %i = phi i64 [ 0, %shape ], [ %i_next, %one_dim ]
+  %end = icmp eq i64 %i, %rank64
+  br i1 %end, label %layout, label %one_dim
+one_dim:
+  %dim_at = getelementptr i64, ptr %dims, i64 %i
+  %extent = load i64, ptr %dim_at
+  %p_dim_at = getelementptr i64, ptr %p_dims, i64 %i
+  %p_extent = load i64, ptr %p_dim_at
+  %i_next = add i64 %i, 1
+  %extent_same = icmp eq i64 %extent, %p_extent
+  br i1 %extent_same, label %dim, label %miss
+layout:
+  %p_strides_at = getelementptr %param, ptr %p, i32 0, i32 6
+  %p_strides = load ptr, ptr %p_strides_at
+  %contiguous = icmp eq ptr %p_strides, null
+  br i1 %contiguous, label %fits, label %strides
+strides:
+  %strides_at = getelementptr %array, ptr %a, i32 0, i32 5
+  %steps = load ptr, ptr %strides_at
+  br label %stride
+stride:
+  %j = phi i64 [ 0, %strides ], [ %j_next, %one_stride ]
+  %strides_end = icmp eq i64 %j, %rank64
+  br i1 %strides_end, label %fits, label %one_stride
+one_stride:
+  %step_at = getelementptr i64, ptr %steps, i64 %j
+  %step = load i64, ptr %step_at
+  %pair_index = shl i64 %j, 1
+  %p_step_at = getelementptr i64, ptr %p_strides, i64 %pair_index
+  %p_step = load i64, ptr %p_step_at
+  %mask_at = getelementptr i64, ptr %p_step_at, i64 1
+  %mask = load i64, ptr %mask_at
+  %differ = xor i64 %step, %p_step
+  %matter = and i64 %differ, %mask
+  %j_next = add i64 %j, 1
+  %step_same = icmp eq i64 %matter, 0
+  br i1 %step_same, label %stride, label %miss
+fits:
+  %data_at = getelementptr %array, ptr %a, i32 0, i32 2
+  %data = load ptr, ptr %data_at
+  ret ptr %data
+miss:
+  ret ptr null
+}
+
+; Whether two arrays share no memory, or are the same memory in the same layout and may be.
+define internal i1 @apart(ptr %a, ptr %a_data, ptr %b, ptr %b_data, i64 %options) {
+entry:
+  %a_low_at = getelementptr %param, ptr %a, i32 0, i32 7
+  %a_low = load i64, ptr %a_low_at
+  %a_high_at = getelementptr %param, ptr %a, i32 0, i32 8
+  %a_high = load i64, ptr %a_high_at
+  %b_low_at = getelementptr %param, ptr %b, i32 0, i32 7
+  %b_low = load i64, ptr %b_low_at
+  %b_high_at = getelementptr %param, ptr %b, i32 0, i32 8
+  %b_high = load i64, ptr %b_high_at
+  %a_start = getelementptr i8, ptr %a_data, i64 %a_low
+  %a_stop = getelementptr i8, ptr %a_data, i64 %a_high
+  %b_start = getelementptr i8, ptr %b_data, i64 %b_low
+  %b_stop = getelementptr i8, ptr %b_data, i64 %b_high
+  %before = icmp ule ptr %a_stop, %b_start
+  %after = icmp ule ptr %b_stop, %a_start
+  %a_empty = icmp eq i64 %a_low, %a_high
+  %b_empty = icmp eq i64 %b_low, %b_high
+  %either = or i1 %before, %after
+  %empty = or i1 %a_empty, %b_empty
+  %separate = or i1 %either, %empty
+  br i1 %separate, label %yes, label %same
+same:
+  %a_layout_at = getelementptr %param, ptr %a, i32 0, i32 10
+  %a_layout = load i64, ptr %a_layout_at
+  %b_layout_at = getelementptr %param, ptr %b, i32 0, i32 10
+  %b_layout = load i64, ptr %b_layout_at
+  %layouts = icmp eq i64 %a_layout, %b_layout
+  %starts = icmp eq ptr %a_data, %b_data
+  %bit = and i64 %options, 16
+  %may = icmp ne i64 %bit, 0
+  %identical = and i1 %layouts, %starts
+  %fine = and i1 %identical, %may
+  ret i1 %fine
+yes:
+  ret i1 true
+}
+"""
