@@ -23,8 +23,8 @@ class Fit:
     """``function(t) ~ sum(c[k] t**k) / (1 + sum(d[j] t**j))`` for t in ``span``.
 
     ``weight(t)`` times the error is what becomes small: for a relative error of the whole formula
-    it is the size of what the series is multiplied by, over the size of the result. ``fixed`` are the
-    first coefficients, taken as they are; ``top`` is the degree of the numerator.
+    it is the size of what the series is multiplied by, over the size of the result. ``fixed`` are
+    the first coefficients, taken as they are; ``top`` is the degree of the numerator.
     """
 
     function: Function
@@ -144,10 +144,6 @@ def _root(f: Function, at_zero: mp.mpf) -> Function:
     return over
 
 
-def _relative(f: Function) -> Function:
-    return lambda t: 1 / f(t)
-
-
 def _tail(f: Function, head: Sequence[mp.mpf], at_zero: mp.mpf) -> Function:
     """``(f(x) - head) / x**len(head)``: what is left of ``f`` after its first terms."""
 
@@ -162,8 +158,16 @@ def _tail(f: Function, head: Sequence[mp.mpf], at_zero: mp.mpf) -> Function:
 HALF_LN2 = 0.3466
 log1p_tail = _tail(mp.log1p, (0, 1), mp.mpf("-0.5"))
 exp2 = lambda t: mp.mpf(2) ** t
+expm1_over = _tail(mp.expm1, (0,), mp.mpf(1))
+sin_over = _root(mp.sin, mp.mpf(1))
+tan_over = _root(mp.tan, mp.mpf(1))
+asin_over = _root(mp.asin, mp.mpf(1))
+atan_over = _root(mp.atan, mp.mpf(1))
+sinh_over = _root(mp.sinh, mp.mpf(1))
+log2_erfc = lambda t: mp.log(mp.erfc(t), 2)
+cosh_root = lambda t: mp.cosh(mp.sqrt(t))
 tanh_over = _root(mp.tanh, mp.mpf(1))
-erf_over = _root(mp.erf, 2 / mp.sqrt(mp.pi))
+erf_excess = _root(lambda x: mp.erf(x) - x, 2 / mp.sqrt(mp.pi) - 1)
 
 
 def _log_weight(f: mp.mpf) -> mp.mpf:
@@ -176,31 +180,58 @@ def _atanh_rest(z: mp.mpf) -> mp.mpf:
     return (2 * mp.atanh(s) - 2 * s) / s**3 if z else mp.mpf(2) / 3
 
 
-FITS: dict[str, tuple[str, Fit]] = {
-    "exp float32": ("float32", Fit(mp.exp, (-HALF_LN2, HALF_LN2), 5, _relative(mp.exp), (1.0,))),
-    "exp float64": (
-        "float64",
-        Fit(mp.exp, (-HALF_LN2, HALF_LN2), 11, _relative(mp.exp), (1.0, 1.0)),
-    ),
-    "exp2 float32": ("float32", Fit(exp2, (-0.5, 0.5), 5, _relative(exp2), (1.0,))),
-    "exp2 float64": ("float64", Fit(exp2, (-0.5, 0.5), 11, _relative(exp2), (1.0,))),
-    "log float32": ("float32", Fit(log1p_tail, (-0.2930, 0.4143), 7, _log_weight, (-0.5,))),
-    "log float64": (
-        "float64",
-        Fit(_atanh_rest, (0.0, 0.02945), 6, lambda z: mp.mpf(1)),
-    ),
-    "tanh float32": ("float32", Fit(tanh_over, (0.0, 0.0301), 3, _relative(tanh_over), (1.0,))),
-    "tanh float64": ("float64", Fit(tanh_over, (0.0, 0.0301), 6, _relative(tanh_over), (1.0,))),
-    "erf float32": ("float32", Fit(erf_over, (0.0, 15.5), 5, _relative(erf_over), (), 5)),
-    "erf float64": ("float64", Fit(erf_over, (0.0, 35.2), 12, _relative(erf_over), (), 12)),
+def _erfc_weight(t: mp.mpf) -> mp.mpf:
+    """How an error of log2(erfc(t)) shows in erf(t), relative to that."""
+    return mp.erfc(t) + mp.mpf("1e-18")
+
+
+def _relative_fit(
+    f: Function,
+    span: tuple[float, float],
+    top: int,
+    head: tuple[float, ...] = (1.0,),
+    bottom: int = 0,
+) -> Fit:
+    return Fit(f, span, top, lambda t: 1 / f(t), head, bottom)
+
+
+_R = (-HALF_LN2, HALF_LN2)
+FITS: dict[str, Fit] = {
+    "exp float32": _relative_fit(mp.exp, _R, 5),
+    "exp float64": _relative_fit(mp.exp, _R, 11, (1.0, 1.0)),
+    "exp2 float32": _relative_fit(exp2, (-0.5, 0.5), 5),
+    "exp2 float64": _relative_fit(exp2, (-0.5, 0.5), 11),
+    "expm1 float32": _relative_fit(expm1_over, _R, 5),
+    "expm1 float64": _relative_fit(expm1_over, _R, 10),
+    "log float32": Fit(log1p_tail, (-0.2930, 0.4143), 7, _log_weight, (-0.5,)),
+    "log float64": Fit(_atanh_rest, (0.0, 0.02945), 6, lambda z: mp.mpf(1)),
+    "tanh float32": _relative_fit(tanh_over, (0.0, 0.0301), 3),
+    "tanh float64": _relative_fit(tanh_over, (0.0, 0.0301), 6),
+    "sinh float32": _relative_fit(sinh_over, (0.0, 0.1202), 2),
+    "sinh float64": _relative_fit(sinh_over, (0.0, 0.1202), 5),
+    "cosh float32": _relative_fit(cosh_root, (0.0, 0.1202), 3),
+    "cosh float64": _relative_fit(cosh_root, (0.0, 0.1202), 6),
+    "erf float32": Fit(erf_excess, (0.0, 0.87), 5, lambda t: 1 / (1 + erf_excess(t))),
+    "erf float64": Fit(erf_excess, (0.0, 1.001), 11, lambda t: 1 / (1 + erf_excess(t))),
+    "log2(erfc) float32": Fit(log2_erfc, (0.92, 3.94), 6, _erfc_weight),
+    "log2(erfc) float64": Fit(log2_erfc, (0.999, 5.95), 16, _erfc_weight),
+    "sin float32": _relative_fit(sin_over, (0.0, 2.4964), 4),
+    "sin float64": _relative_fit(sin_over, (0.0, 2.4964), 8),
+    "tan float32": _relative_fit(tan_over, (0.0, 0.6242), 1, (1.0,), 2),
+    "tan float64": _relative_fit(tan_over, (0.0, 0.6242), 3, (1.0,), 4),
+    "arcsin float32": _relative_fit(asin_over, (0.0, 0.25), 5),
+    "arcsin float64": _relative_fit(asin_over, (0.0, 0.25), 12),
+    "arctan float32": _relative_fit(atan_over, (0.0, 1.0), 9),
+    "arctan float64": _relative_fit(atan_over, (0.0, 1.0), 20),
 }
 
 
 def main() -> None:
     """Print the fits whose names contain all the words."""
-    for name, (dtype, what) in FITS.items():
+    for name, what in FITS.items():
         if not all(word in name for word in sys.argv[1:]):
             continue
+        dtype = name.split()[1]
         c, d, left = fit(what, dtype)
         print(f"# {name}: error {left * 2 ** (24 if dtype == 'float32' else 53):.3f} half ulp")
         digits = 9 if dtype == "float32" else 17

@@ -6,7 +6,9 @@ values follow NumPy. Coefficients come from benchmarks/fit_maths.py.
 
 from __future__ import annotations
 
-from . import exponential, hyperbolic, logarithm
+from . import error, exponential, hyperbolic, logarithm, trigonometric
 from .registry import EXPANSIONS, expansion
 
-__all__ = ["EXPANSIONS", "expansion", "exponential", "hyperbolic", "logarithm"]
+__all__ = [
+    "EXPANSIONS", "error", "expansion", "exponential", "hyperbolic", "logarithm", "trigonometric",
+]  # fmt: skip

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 from ...dtypes import float32
-from ...ir.expr import Expr
+from ...ir.expr import Expr, apply, select
 from .registry import expansion
-from .terms import at_least, at_most, by_type, fma, format_of, nearest, poly, scaled
+from .terms import at_least, at_most, by_type, fma, format_of, nearest, poly, real, scaled
 
 LOG2E = math.log2(math.e)
 # ln 2 = LN2_32[0] + LN2_32[1] to 49 bits, = LN2_64[0] + LN2_64[1] to 107.
@@ -25,11 +25,17 @@ _EXP_64 = (
     0.0013888888943727133, 0.00019841269544968782, 2.4801493137835815e-05, 2.7557559352410261e-06,
     2.7630207952800585e-07, 2.5007004971223222e-08,
 )
-_EXP2_32 = (1, 0.693147004, 0.240222469, 0.0555071086, 0.00967129227, 0.0013269526)
-_EXP2_64 = (
+EXP2_32 = (1, 0.693147004, 0.240222469, 0.0555071086, 0.00967129227, 0.0013269526)
+EXP2_64 = (
     1, 0.69314718055994529, 0.24022650695910108, 0.055504108664821722, 0.0096181291076015973,
     0.0013333558146545587, 0.00015403530449047839, 1.5252733634590615e-05, 1.3215438829675193e-06,
     1.0178159814621922e-07, 7.0732341182277016e-09, 4.4388947549628318e-10,
+)
+_EXPM1_32 = (0.49999997, 0.166665405, 0.0416677259, 0.00836672448, 0.00138464558)
+_EXPM1_64 = (
+    0.50000000000000056, 0.16666666666666677, 0.041666666666580449, 0.0083333333333653562,
+    0.0013888888929990627, 0.00019841269731460731, 2.4801507086366724e-05,
+    2.7557417774168749e-06, 2.7625388640685159e-07, 2.5046378784407629e-08,
 )
 # fmt: on
 
@@ -54,4 +60,17 @@ def exp2(x: Expr) -> Expr:
     """n + r = x exactly."""
     x = at_most(at_least(x, by_type(x, -151.0, -1076.0)), by_type(x, 129.0, 1025.0))
     n, i = nearest(x, 1.0, 2 * format_of(x).bias)
-    return scaled(poly(x - n, _EXP2_32 if x.dtype is float32 else _EXP2_64), i)
+    return scaled(poly(x - n, EXP2_32 if x.dtype is float32 else EXP2_64), i)
+
+
+@expansion()
+def expm1(x: Expr) -> Expr:
+    """2 * (2**(n - 1) * (exp(r) - 1) + 2**(n - 1) - 1/2); x itself where it is tiny."""
+    form = format_of(x)
+    tiny = apply("abs", x) < 2.0 ** -(form.mantissa + 2)
+    y = at_most(at_least(x, by_type(x, -18.0, -38.0)), by_type(x, 89.0, 710.0))
+    r, i = reduced(y, form.bias - 1)
+    less = fma(r * r, poly(r, _EXPM1_32 if x.dtype is float32 else _EXPM1_64), r)
+    s = real(i << form.mantissa, x)
+    half = fma(less, s, s - 0.5)
+    return select(tiny, x, half + half)

@@ -1,7 +1,7 @@
 """log, log2, log10, log1p.
 
 x = 2**e * m with m between sqrt(1/2) and sqrt(2); log(x) = e * ln 2 + log(1 + f) with
-f = m - 1, which is exact. Negative numbers give NaN, zeros -inf; subnormal numbers are scaled up first.
+f = m - 1, which is exact. Subnormal numbers are scaled up first.
 """
 
 from __future__ import annotations
@@ -11,9 +11,14 @@ import math
 from ...dtypes import float32, uint64
 from ...ir.expr import Expr, apply, cast, const, select
 from .registry import expansion
-from .terms import INF, NAN, bits, fma, format_of, poly, real
+from .terms import INF, NAN, bits, by_type, fma, format_of, poly, real
 
 LN2 = math.log(2)
+# log10(2) in two parts, each for float32 and float64.
+_LOG10_2 = (
+    (0.30103000998497, 0.3010299956639812),
+    (-1.43209889e-08, -2.8037281277851704e-18),
+)
 _LOG_32 = (
     -0.5, 0.333340406, -0.250007749, 0.199571848, -0.165944472, 0.149999946, -0.141507,
     0.0828457549,
@@ -66,3 +71,39 @@ def patched(result: Expr, x: Expr) -> Expr:
 def log(x: Expr) -> Expr:
     e, f = parts(x)
     return patched(fma(e, LN2, log_of_sum(f)), x)
+
+
+@expansion()
+def log2(x: Expr) -> Expr:
+    """Exact for powers of two: there f = 0."""
+    e, f = parts(x)
+    return patched(fma(log_of_sum(f), 1 / LN2, e), x)
+
+
+@expansion()
+def log10(x: Expr) -> Expr:
+    """The part from e, which is mostly larger, comes last."""
+    e, f = parts(x)
+    small = fma(e, by_type(x, *_LOG10_2[1]), log_of_sum(f) * (1 / math.log(10)))
+    return patched(fma(e, by_type(x, *_LOG10_2[0]), small), x)
+
+
+@expansion()
+def log1p(x: Expr) -> Expr:
+    """e and m are those of 1 + x, but f = x * 2**-e + (2**-e - 1) comes from x: nothing is lost."""
+    form = format_of(x)
+    root = _HALF_ROOT[form.mantissa]
+    whole = x + 1.0
+    above = bits(whole) - root
+    power = above & -(1 << form.mantissa)
+    inverse = form.one - select(power < form.one, power, form.one)
+    f = real(bits(x) - power, x) + (real(inverse, x) - 1.0)
+    if x.dtype is float32:
+        e = cast(above >> form.mantissa, x.dtype)
+    else:
+        field = apply("bitcast", above + form.one, dtype=uint64) >> form.mantissa
+        magic = 2.0**52 + form.bias
+        e = real(field | 0x4330_0000_0000_0000, x) - magic
+    result = select(apply("abs", x) < 2.0 ** -(form.mantissa + 2), x, fma(e, LN2, log_of_sum(f)))
+    special = select(x < -1.0, NAN, select(x > 0.0, x, x - INF))
+    return select((whole > 0.0) & (x < INF), result, special)
