@@ -119,7 +119,9 @@ class Op:
         if trace is None:
             for leaf in leaves:
                 if hasattr(type(leaf), "__mlc_lift__"):
-                    leaf.__mlc_lift__(None)  # a traced value, and nothing is being traced: it leaked
+                    leaf.__mlc_lift__(
+                        None
+                    )  # a traced value, and nothing is being traced: it leaked
             return _eager[0](self, arrays, static)
         return self._trace(trace, arrays, static)
 
@@ -270,7 +272,11 @@ def _cast_scalar(trace: Trace, value: Tensor, dtype: DType) -> Tensor:
     key = ("weak", value, dtype)
     if key not in trace.numbered:
         trace.numbered[key] = te.compute(
-            (), lambda: te.cast(value[()], dtype), name="cast", op="astype", params=(("dtype", dtype),)
+            (),
+            lambda: te.cast(value[()], dtype),
+            name="cast",
+            op="astype",
+            params=(("dtype", dtype),),
         )
     found: Tensor = trace.numbered[key]
     return found

@@ -1,0 +1,213 @@
+"""From a NumPy function or ufunc to the operator or composite that stands for it."""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, UnsupportedError
+from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op
+
+_ABSENT: Any = getattr(np, "_NoValue", object())
+_DEFAULT_UFUNC_OPTIONS = {
+    "where": True, "casting": "same_kind", "order": "K", "subok": True, "dtype": None,
+    "signature": None, "axes": _ABSENT, "axis": _ABSENT, "keepdims": False, "out": None,
+}  # fmt: skip
+_FUNCTION_OF_METHOD: dict[tuple[np.ufunc, str], Any] = {
+    (np.add, "reduce"): np.sum, (np.multiply, "reduce"): np.prod,
+    (np.maximum, "reduce"): np.max, (np.minimum, "reduce"): np.min,
+    (np.logical_and, "reduce"): np.all, (np.logical_or, "reduce"): np.any,
+    (np.add, "accumulate"): np.cumsum, (np.multiply, "accumulate"): np.cumprod,
+}  # fmt: skip
+_DATA_SIZED = "the size of its result depends on the data, and shapes must be known while tracing"
+_MUTATES = "it changes an array in place; use np.where(mask, new, old) and go on with the result"
+_HINTS = {
+    **dict.fromkeys(
+        [
+            "unique",
+            "unique_values",
+            "unique_counts",
+            "nonzero",
+            "flatnonzero",
+            "argwhere",
+            "extract",
+            "compress",
+            "union1d",
+            "intersect1d",
+            "setdiff1d",
+            "setxor1d",
+            "trim_zeros",
+            "delete",
+        ],
+        _DATA_SIZED,
+    ),
+    **dict.fromkeys(
+        ["copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis"], _MUTATES
+    ),
+    **dict.fromkeys(
+        ["array_str", "array_repr", "array2string", "save", "savez", "savetxt"],
+        "values are not known while tracing; return the array and use it outside",
+    ),
+    "vectorize": "write the function over whole arrays",
+    "apply_along_axis": "write the function over whole arrays with axis=",
+    "interp": "build it from np.take, np.where and arithmetic, or declare it with @mlc.op",
+}
+
+
+@cache
+def load_operators() -> None:
+    """Import the declarations, once and only when something is traced."""
+    from .. import ops  # noqa: F401
+
+
+def name_of(function: Any) -> str:
+    """How a user would write a NumPy function: ``np.linalg.norm``."""
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, np.ufunc):
+        return f"np.{owner.__name__}.{function.__name__}"
+    module = getattr(function, "__module__", None) or "numpy"
+    name = getattr(function, "__name__", repr(function))
+    parts = [p for p in module.split(".")[1:] if not p.startswith("_")]
+    return ".".join(["np", *parts, name]) if module.startswith("numpy") else f"{module}.{name}"
+
+
+def is_supported(function: Any) -> bool:
+    """Whether a NumPy function or ufunc can be traced."""
+    load_operators()
+    if isinstance(function, np.ufunc):
+        return function in UFUNCS
+    try:
+        return function in NUMPY_FUNCTIONS
+    except TypeError:
+        return False
+
+
+def unsupported(name: str, short: str) -> UnsupportedError:
+    """The error for a NumPy function that nothing stands for, with its nearest neighbours."""
+    known = sorted({f.__name__ for f in (*NUMPY_FUNCTIONS, *UFUNCS)})
+    reason = _HINTS.get(short, "")
+    near = [] if reason else get_close_matches(short, known, n=3, cutoff=0.6)
+    hint = f"; supported and similar: {', '.join(f'np.{n}' for n in near)}" if near else ""
+    if not reason and not near:
+        hint = "; write it with supported functions, declare it with @mlc.op, or call it outside"
+    return UnsupportedError(f"{name} cannot be traced{': ' + reason if reason else ''}{hint}")
+
+
+def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``function(*args, **kwargs)``, by what stands for the NumPy function."""
+    load_operators()
+    implementation = NUMPY_FUNCTIONS.get(function)
+    if implementation is None:
+        raise unsupported(name_of(function), function.__name__)
+    if kwargs:
+        kwargs = {key: value for key, value in kwargs.items() if value is not _ABSENT}
+    if kwargs.pop("out", None) is not None:
+        raise _no_out(name_of(function))
+    if _fits(implementation, args, kwargs):
+        return implementation(*args, **kwargs)
+    return _call_translated(function, implementation, args, kwargs)
+
+
+def call_ufunc(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """``getattr(ufunc, method)(*inputs, **kwargs)``, by what stands for the ufunc."""
+    load_operators()
+    name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    out = kwargs.pop("out", None)
+    if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
+        raise _no_out(name)
+    if method != "__call__":
+        return _call_method(ufunc, method, name, inputs, kwargs)
+    implementation = UFUNCS.get(ufunc)
+    if implementation is None:
+        raise unsupported(name, ufunc.__name__)
+    options = {k: v for k, v in kwargs.items() if v is not _DEFAULT_UFUNC_OPTIONS.get(k, _ABSENT)}
+    if options.get("casting") == "same_kind":
+        del options["casting"]
+    if not _fits(implementation, inputs, options):
+        key = next(iter(options), "these arguments")
+        advice = (
+            "use np.where(mask, result, other) instead"
+            if key == "where"
+            else "convert the arguments with .astype(...) instead"
+        )
+        raise UnsupportedError(f"{name} with {key}= cannot be traced; {advice}")
+    return implementation(*inputs, **options)
+
+
+def _call_method(
+    ufunc: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    implementation = UFUNC_METHODS.get((ufunc, method))
+    if implementation is not None:
+        return implementation(*inputs, **kwargs)
+    if method == "outer" and len(inputs) == 2 and ufunc in UFUNCS:
+        left, right = inputs
+        shape = (*np.shape(left), *(1,) * np.ndim(right))
+        return call_ufunc(ufunc, "__call__", (np.reshape(left, shape), right), kwargs)
+    function = _FUNCTION_OF_METHOD.get((ufunc, method))
+    if function is not None and function in NUMPY_FUNCTIONS:
+        array, *rest = inputs
+        names = ("axis", "dtype", "out", "keepdims", "initial", "where")
+        options = {"axis": 0, **dict(zip(names, rest)), **kwargs}
+        return call_function(function, (array,), options)
+    if method == "at":
+        raise UnsupportedError(f"{name} cannot be traced: {_MUTATES}")
+    raise UnsupportedError(f"{name} cannot be traced; write it with sums, np.where or slices")
+
+
+def _no_out(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name} with out= (or an operator like += on a NumPy array) would write traced values into "
+        f"an array in place; write x = x + y, and make arrays with mlc.numpy.zeros and its like"
+    )
+
+
+def _signature_of(implementation: Any) -> inspect.Signature:
+    if isinstance(implementation, Op):
+        return implementation.signature
+    return inspect.signature(implementation)
+
+
+@lru_cache(maxsize=1024)
+def _cached_signature(function: Any) -> inspect.Signature:
+    return _signature_of(function)
+
+
+def _fits(implementation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    try:
+        _cached_signature(implementation).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+def _call_translated(
+    function: Any, implementation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """The call without the arguments that say what is so anyway; or why it cannot be made."""
+    name, ours = name_of(function), _cached_signature(implementation)
+    names = ", ".join(ours.parameters)
+    try:
+        theirs = inspect.signature(function)
+        bound = theirs.bind(*args, **kwargs).arguments
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"{name}: {error}; supported arguments: {names}") from None
+    given = {k: v for k, v in bound.items() if v is not theirs.parameters[k].default}
+    extra = [key for key in given if key not in ours.parameters]
+    if extra:
+        raise UnsupportedError(
+            f"{name} with {extra[0]}= cannot be traced; supported arguments: {names}"
+        )
+    only_by_place = [
+        k for k in given if ours.parameters[k].kind is inspect.Parameter.POSITIONAL_ONLY
+    ]
+    places = [given.pop(key) for key in only_by_place]
+    if not _fits(implementation, tuple(places), given):
+        raise ArgumentError(f"{name} cannot be called like this; supported arguments: {names}")
+    return implementation(*places, **given)

@@ -1,0 +1,138 @@
+"""What is known while one function is being traced: its arguments, its constants, its calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from .. import te
+from ..dtypes import as_dtype
+from ..errors import ArgumentError, UnsupportedError
+from ..ops.op import CURRENT
+from ..te.tensor import Tensor
+
+if TYPE_CHECKING:
+    from .captures import Captures
+
+
+class FunctionTrace:
+    """The trace of the function called ``name``; see `mlc.ops.op.Trace` for what operators ask of it.
+
+    Arrays met on the way become constants: copies, so that they cannot change under the compiled code.
+    What ``captures`` knows of was copied by it.
+    """
+
+    __slots__ = ("captures", "constants", "finished", "name", "numbered", "weak")
+
+    def __init__(self, name: str, captures: Captures | None = None) -> None:
+        self.name = name
+        self.captures = captures
+        self.weak: set[Tensor] = set()
+        self.numbered: dict[Any, Any] = {}
+        self.constants: dict[Any, tuple[Any, Tensor]] = {}
+        self.finished = False
+
+    def lift(self, value: Any) -> Any:
+        """The te tensor for a traced value or an array; numbers, None and tensors as they are."""
+        lift = getattr(type(value), "__mlc_lift__", None)
+        if lift is not None:
+            return lift(value, self)
+        if value is None or isinstance(value, Tensor):
+            return value
+        if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
+            return value
+        return self.constant(value)
+
+    def wrap(self, tensor: Tensor) -> Any:
+        """The traced value for a tensor."""
+        from .tracer import Tracer
+
+        return Tracer(tensor, self)
+
+    def constant(self, value: Any) -> Tensor:
+        """The constant for an array or a NumPy scalar: one for each array object."""
+        if isinstance(value, np.generic):
+            key: Any = (value.dtype.str, value.tobytes())
+        else:
+            key = id(value)
+        if key not in self.constants:
+            array = as_array(value)
+            if array is None:
+                raise ArgumentError(
+                    f"expected an array or a number, got {type(value).__name__} {shown(value)}"
+                )
+            as_dtype(array.dtype)
+            if isinstance(value, np.ndarray) and self.captures is not None:
+                array = self.captures.frozen(value)
+            elif not isinstance(value, np.generic):
+                array = frozen_copy(array)
+            # The value is kept too: its id must not be used again while the trace goes on.
+            self.constants[key] = (value, te.constant(array, f"const{len(self.constants)}"))
+        return self.constants[key][1]
+
+
+@contextmanager
+def tracing(trace: FunctionTrace) -> Iterator[FunctionTrace]:
+    """Make ``trace`` the current one inside the block; afterwards its values have leaked."""
+    token = CURRENT.set(trace)
+    try:
+        yield trace
+    finally:
+        CURRENT.reset(token)
+        trace.finished = True
+
+
+def current_trace() -> FunctionTrace | None:
+    """The function being traced in this thread, if any."""
+    return cast("FunctionTrace | None", CURRENT.get())
+
+
+def as_array(value: Any) -> np.ndarray[Any, Any] | None:
+    """``value`` as a NumPy array if it is one in some protocol, without a copy where possible.
+
+    Understood are NumPy's own arrays and scalars, ``__array__``, ``__array_interface__`` and, for memory
+    that the CPU can read, ``__dlpack__``. Masked arrays and matrices mean other things and are refused.
+    """
+    if isinstance(value, np.ndarray):
+        if isinstance(value, (np.ma.MaskedArray, np.matrix)):
+            raise UnsupportedError(
+                f"{type(value).__name__} has rules of its own that cannot be traced; "
+                f"pass a plain array (np.asarray, or .filled(...) for a masked one)"
+            )
+        return value if type(value) is np.ndarray else value.view(np.ndarray)
+    if isinstance(value, np.generic) or any(
+        hasattr(value, name) for name in ("__array__", "__array_interface__")
+    ):
+        return np.asarray(value)
+    return np.from_dlpack(value) if hasattr(value, "__dlpack__") else None
+
+
+def frozen_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A C-contiguous array with the same content that nobody can write to."""
+    if is_frozen(array) and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    copy = np.array(array, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+def is_frozen(array: np.ndarray[Any, Any]) -> bool:
+    """Whether no array shares the memory and may write to it, as far as the arrays know."""
+    while True:
+        if array.flags.writeable:
+            return False
+        base = array.base
+        if base is None:
+            return True
+        if not isinstance(base, np.ndarray):
+            return isinstance(base, bytes)
+        array = base
+
+
+def shown(value: Any) -> str:
+    """A short repr for messages."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

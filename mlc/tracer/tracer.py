@@ -1,0 +1,359 @@
+"""The values that a traced function sees: they look like NumPy arrays and record what is done.
+
+Methods and operators call what stands for the NumPy function of the same meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import (
+    ArgumentError,
+    ShapeError,
+    SourceLocation,
+    TracerBoolError,
+    TracerLeakError,
+    UnsupportedError,
+)  # fmt: skip
+from ..te.tensor import Compute, Placeholder, Tensor
+from .dispatch import call_function, call_ufunc, is_supported, name_of
+from .trace import FunctionTrace
+
+_STATIC = (
+    "if it comes from an argument that decides shapes or control flow, name that in static_argnames"
+)
+_ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
+_IN_PLACE = {
+    "sort": "np.sort(x)", "partition": "np.partition(x, k)", "fill": "np.full_like(x, value)",
+    "put": "np.where(mask, new, x)", "resize": "np.reshape(x, shape)",
+    "itemset": "np.where(mask, new, x)", "setfield": "np.where(mask, new, x)",
+}  # fmt: skip
+_ELSEWHERE = {
+    "tolist": "return the array and call .tolist() on the result",
+    "tobytes": "return the array and call .tobytes() on the result",
+    "tofile": "return the array and save the result",
+    "dump": "return the array and save the result",
+    "nonzero": "np.where(mask, x, 0) keeps the shape",
+    "view": "use .astype(dtype) for the values; bit casts are not traced",
+    "flat": "use x.ravel()",
+    "data": "a traced value has no memory",
+    "ctypes": "a traced value has no memory",
+    "strides": "a traced value has no memory; its strides are not decided yet",
+    "flags": "a traced value has no memory",
+    "base": "a traced value has no memory",
+}
+
+
+class Tracer:
+    """A traced array: ``shape`` and ``dtype`` are known, elements are not."""
+
+    __slots__ = ("__weakref__", "_tensor", "_trace")
+    __array_priority__ = 1000.0
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, tensor: Tensor, trace: FunctionTrace) -> None:
+        self._tensor = tensor
+        self._trace = trace
+
+    def __mlc_lift__(self, trace: Any) -> Tensor:
+        """The te tensor, for operators called in ``trace``; TracerLeakError in any other."""
+        if trace is not self._trace or self._trace.finished:
+            raise _leak(self, trace)
+        return self._tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes, as Python ints."""
+        return self._tensor.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype."""
+        return self._tensor.dtype.numpy
+
+    # fmt: off
+    @property
+    def ndim(self) -> int: return self._tensor.ndim
+    @property
+    def size(self) -> int: return self._tensor.size
+    @property
+    def itemsize(self) -> int: return self._tensor.dtype.itemsize
+    @property
+    def nbytes(self) -> int: return self.size * self.itemsize
+    @property
+    def T(self) -> Any: return _np(np.transpose, self)
+    @property
+    def mT(self) -> Any: return _np(np.matrix_transpose, self)
+    @property
+    def real(self) -> Any: return self
+    @property
+    def imag(self) -> Any: return _np(np.zeros_like, self)
+    # fmt: on
+
+    def __repr__(self) -> str:
+        return f"traced {self._tensor.dtype.name}{list(self.shape)} {_origin(self._tensor)}"
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return call_function(function, args, kwargs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        raise UnsupportedError(
+            f"{self!r} cannot become a NumPy array while tracing; use it as it is, np.stack instead of "
+            f"np.array on a list, and mlc.numpy.asarray instead of np.asarray"
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise TracerBoolError(
+            f"the truth of {self!r} is not known while tracing; use np.where(condition, a, b) instead of "
+            f"if, & | ~ instead of and, or, not; {_STATIC}"
+        )
+
+    def _not_a_number(self, kind: str, instead: str) -> NoReturn:
+        raise ArgumentError(
+            f"{self!r} has no value while tracing, so it cannot become a Python {kind}; {instead}; "
+            f"{_STATIC}"
+        )
+
+    # fmt: off
+    def __int__(self) -> NoReturn: self._not_a_number("int", "use x.astype(int)")
+    def __float__(self) -> NoReturn: self._not_a_number("float", "use x.astype(float)")
+    def __complex__(self) -> NoReturn: self._not_a_number("complex", "complex numbers are not traced")
+    def __index__(self) -> NoReturn:
+        self._not_a_number("integer for a shape, an axis, range() or a list index",
+                           "to pick elements use np.take(x, i) or x[i]")
+    def item(self, *args: Any) -> NoReturn:
+        """Refused: a traced value has no value yet."""
+        self._not_a_number("number", "return it and call .item() on the result")
+    # fmt: on
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object: a traced value of shape ()")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        rows = len(self)
+        if rows > _ROWS:
+            raise UnsupportedError(
+                f"a Python loop over {rows} rows is unrolled while tracing; write it over whole arrays"
+            )
+        return (self[i] for i in range(rows))
+
+    def __getitem__(self, key: Any) -> Any:
+        from ..ops.index import getitem
+
+        return getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise UnsupportedError(
+            f"{self!r} cannot be changed in place; use x = np.where(mask, value, x), or build the parts "
+            f"and join them with np.concatenate or np.stack"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _IN_PLACE:
+            raise UnsupportedError(
+                f"x.{name}() changes an array in place and cannot be traced; use x = {_IN_PLACE[name]}"
+            )
+        if name in _ELSEWHERE:
+            raise UnsupportedError(f"x.{name} cannot be traced; {_ELSEWHERE[name]}")
+        raise AttributeError(
+            f"a traced value has no attribute {name!r}; it has those of a NumPy array that do not "
+            f"depend on the data"
+        )
+
+    def astype(self, dtype: Any, order: Any = "K", casting: Any = "unsafe",
+               subok: bool = True, copy: bool = True) -> Any:  # fmt: skip
+        """Converted to ``dtype``; ``order`` and ``copy`` make no difference to a traced value."""
+        if casting != "unsafe" and not np.can_cast(self.dtype, dtype, casting):
+            raise ArgumentError(
+                f"cannot cast from {self.dtype} to {np.dtype(dtype)} with casting={casting!r}"
+            )
+        from ..ops.elementwise import astype
+
+        return astype(self, dtype=dtype)
+
+    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+        """As np.reshape; sizes may be given one by one."""
+        return _np(np.reshape, self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        """As np.transpose; axes may be given one by one."""
+        return _np(np.transpose, self, (axes[0] if len(axes) == 1 else axes) if axes else None)
+
+    def flatten(self, order: Any = "C") -> Any:
+        """As ravel: nothing is copied or shared before the code runs."""
+        return _np(np.ravel, self, order)
+
+    def copy(self, order: Any = "C") -> Any:
+        """The value itself: it never changes."""
+        return self
+
+    def conj(self) -> Any:
+        """The value itself: complex numbers are not traced."""
+        return self
+
+    conjugate = conj
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
+
+    def __round__(self, digits: int = 0) -> Any:
+        return _np(np.round, self, digits)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+
+def _np(function: Any, *args: Any, **kwargs: Any) -> Any:
+    return call_function(function, args, kwargs)
+
+
+def _method(name: str, function: Any) -> Callable[..., Any]:
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return call_function(function, (self, *args), kwargs)
+
+    method.__name__, method.__doc__ = name, f"As {name_of(function)}."
+    return method
+
+
+def _is_weak(value: Any) -> bool:
+    if isinstance(value, Tracer):
+        return value._tensor in value._trace.weak
+    return isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
+
+
+def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
+    """An operator; between Python numbers, traced or not, the result is one too and promotes like one."""
+
+    def operator(self: Tracer, *others: Any) -> Any:
+        if others and (others[0] is None or isinstance(others[0], (str, bytes))):
+            return NotImplemented
+        if others and isinstance(others[0], (list, tuple)):
+            others = (_from_sequence(others[0]),)
+        operands = (*others, self) if reflected else (self, *others)
+        result = call_ufunc(ufunc, "__call__", operands, {})
+        if all(map(_is_weak, operands)) and result.dtype.kind in "if":
+            self._trace.weak.add(result._tensor)
+        return result
+
+    return operator
+
+
+def _from_sequence(items: Any) -> Any:
+    """A list beside an operator, as the array that NumPy would make of it."""
+    from ..ops.op import leaves_of
+
+    if any(isinstance(leaf, Tracer) for leaf in leaves_of(items)):
+        return _np(
+            np.stack, [_from_sequence(i) if isinstance(i, (list, tuple)) else i for i in items]
+        )
+    return np.asarray(items)
+
+
+def _define() -> None:
+    for name in [
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "argsort",
+        "clip",
+        "cumprod",
+        "cumsum",
+        "diagonal",
+        "dot",
+        "max",
+        "mean",
+        "min",
+        "prod",
+        "ptp",
+        "ravel",
+        "repeat",
+        "round",
+        "searchsorted",
+        "squeeze",
+        "std",
+        "sum",
+        "swapaxes",
+        "take",
+        "trace",
+        "var",
+    ]:
+        setattr(Tracer, name, _method(name, getattr(np, name)))
+    binary = {
+        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
+        "floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power, "matmul": np.matmul,
+        "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+        "lshift": np.left_shift, "rshift": np.right_shift,
+    }  # fmt: skip
+    for name, ufunc in binary.items():
+        setattr(Tracer, f"__{name}__", _operator(ufunc))
+        setattr(Tracer, f"__r{name}__", _operator(ufunc, reflected=True))
+    compare = {
+        "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+        "eq": np.equal, "ne": np.not_equal,
+    }  # fmt: skip
+    unary = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
+    for name, ufunc in (compare | unary).items():
+        setattr(Tracer, f"__{name}__", _operator(ufunc))
+
+
+_define()
+
+
+def mark_weak(tracer: Tracer) -> Tracer:
+    """Let ``tracer``, of shape (), promote as a Python number does."""
+    if tracer.shape:
+        raise ShapeError(f"only values of shape () can be weak, got {tracer.shape}")
+    tracer._trace.weak.add(tracer._tensor)
+    return tracer
+
+
+def _origin(tensor: Tensor) -> str:
+    node = tensor.op
+    if isinstance(node, Placeholder):
+        return f"(argument {tensor.name})"
+    if isinstance(node, Compute) and node.location is not None:
+        return f"(from {node.op} at {_short(node.location)})"
+    return f"({tensor.name})"
+
+
+def _short(location: SourceLocation) -> str:
+    return f"{location.filename}:{location.line}"
+
+
+def _leak(value: Tracer, trace: Any) -> TracerLeakError:
+    while getattr(trace, "outer", None) is not None:
+        trace = trace.outer
+    owner = value._trace.name
+    if value._trace.finished:
+        what = f"was used after {owner} had returned"
+        advice = (
+            f"return it from {owner} and use the returned array, instead of keeping it in a list, "
+            f"a global, an attribute or a closure"
+        )
+    elif trace is None:
+        what = f"was used outside {owner}, in another thread or context, while that is being traced"
+        advice = "do the work in the thread that calls the function"
+    else:
+        what = f"of {owner} was used inside {trace.name}, which is traced on its own"
+        advice = f"pass it to {trace.name} as an argument"
+    return TracerLeakError(f"{value!r} {what}; {advice}")
+
+
+def supported(function: Any) -> bool:
+    """Whether a traced function may call ``function`` of NumPy."""
+    return is_supported(function)
