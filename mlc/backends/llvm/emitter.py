@@ -1,0 +1,213 @@
+"""Where code goes: each value as far out as it does not change, and only once.
+
+The *level* of a value is the innermost scope that one of its variables, or a store to what it reads,
+belongs to. A value is written in the scope of its level, right in front of the scope that is being
+written there, and remembered in it. LLVM's own loop optimiser is not run, and is not missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ...dtypes import int64
+from ...ir.expr import Const, Expr, Select, Var
+from ...ir.program import Buffer
+from .builder import Builder, Chunk
+from .facts import NONE, Facts, ProgramFacts
+from .types import Value, constant, vector_constant
+
+if TYPE_CHECKING:
+    from .bounds_checks import Sites
+    from .registers import RegisterFile
+
+# Expressions deeper than this are evaluated from the leaves up, off Python's stack.
+DEEP = 40
+
+
+class Region:
+    """One nesting level of the code: the function, a loop, or one side of a condition.
+
+    ``before`` is the chunk right in front of it. ``barrier`` is the level of the innermost condition:
+    loads that may be out of bounds never move out of it.
+    """
+
+    __slots__ = ("barrier", "before", "memo", "reads", "written")
+
+    def __init__(self, before: Chunk, written: frozenset[Buffer], barrier: int) -> None:
+        self.before = before
+        self.written = written
+        self.barrier = barrier
+        self.memo: dict[Any, Value] = {}
+        self.reads: dict[Any, frozenset[Buffer]] = {}
+
+
+class Emitter(Builder):
+    """The function under construction, with everything that is known at the current place.
+
+    ``fixed`` holds the number for each variable that is written out and the lane count of the lane
+    variable; ``bound`` the value of every other variable and ``level_of`` its scope. ``mask`` is None
+    or says which lanes run.
+    """
+
+    def __init__(
+        self,
+        facts: ProgramFacts,
+        target: Any,
+        declarations: dict[str, None],
+        functions: list[str],
+        symbol: str,
+        emit: Callable[[Emitter, Expr], Value],
+        sites: Sites | None = None,
+    ) -> None:
+        super().__init__(declarations, target.has_fma)
+        self.facts = facts
+        self.target = target
+        self.functions = functions
+        self.symbol = symbol
+        self.sites = sites
+        self.emit = emit
+        self.regions = [Region(self.root, NONE, 0)]
+        self.bound: dict[Var, Value] = {}
+        self.level_of: dict[Var, int] = {}
+        self.fixed: dict[Var, int] = {}
+        self.pointers: dict[Buffer, str] = {}
+        self.registers: dict[Buffer, RegisterFile] = {}
+        self.lane: Var | None = None
+        self.lanes = 0
+        self.mask: Value | None = None
+        self.mask_level = 0
+        self.volatile = False
+        self.in_parallel = False
+        self.failure = "ret i32 1"
+        self._constants: dict[Expr, Value] = {}
+        self._climbing = False
+
+    def bind(self, var: Var, value: Value) -> None:
+        """``var`` is ``value`` from here to the end of the current scope."""
+        self.bound[var] = value
+        self.level_of[var] = len(self.regions) - 1
+
+    def enter(
+        self,
+        written: frozenset[Buffer] = NONE,
+        conditional: bool = False,
+        before: Chunk | None = None,
+    ) -> None:
+        """Open a scope whose code comes next; ``before`` is made here unless it is given."""
+        if before is None:
+            before = []
+            self.out.append(before)
+        level = len(self.regions)
+        barrier = level if conditional else self.regions[-1].barrier
+        self.regions.append(Region(before, written, barrier))
+
+    def leave(self) -> None:
+        """Close the innermost scope."""
+        self.regions.pop()
+
+    def stored(self, buffer: Buffer) -> None:
+        """Forget the values that a store to ``buffer`` may have changed."""
+        changed = self.facts.aliases(buffer)
+        for region in self.regions:
+            stale = [key for key, reads in region.reads.items() if reads & changed]
+            for key in stale:
+                del region.reads[key], region.memo[key]
+
+    def level(self, known: Facts) -> int:
+        """The outermost scope in which an expression with these facts keeps its value."""
+        level = 0
+        for var in known.variables:
+            at = self.level_of.get(var, 0)
+            if at > level:
+                level = at
+        if known.reads:
+            for i in range(len(self.regions) - 1, level, -1):
+                if self.regions[i].written & known.reads:
+                    return i
+        return level
+
+    def guarded_level(self, expr: Expr) -> int:
+        """The outermost scope in which ``expr`` may be computed."""
+        known = self.facts.of(expr)
+        level = self.level(known)
+        if known.guarded or known.costly:
+            level = max(level, self.regions[-1].barrier)
+        if known.guarded and self.mask is not None:
+            level = max(level, self.mask_level)
+        return level
+
+    def value(self, expr: Expr) -> Value:
+        """The value of ``expr`` here; written only if it is not at hand."""
+        if isinstance(expr, Const):
+            found = self._constants.get(expr)
+            if found is None:
+                found = self._constants[expr] = constant(expr.value, expr.dtype)
+            return found
+        if isinstance(expr, Var):
+            return self._variable(expr)
+        known = self.facts.of(expr)
+        if known.depth > DEEP and not self._climbing:
+            self._climbing = True
+            self._from_the_leaves(expr)
+            self._climbing = False
+        low = high = self.level(known)
+        key: Any = expr
+        if known.fixed:
+            key = (expr, *[self.fixed[var] for var in known.fixed])
+        if known.guarded or known.costly:
+            high = max(low, self.regions[-1].barrier)
+            if known.guarded and self.mask is not None:
+                key = (key, self.mask.text)
+                high = max(high, self.mask_level)
+        for i in range(low, high + 1):
+            found = self.regions[i].memo.get(key)
+            if found is not None:
+                return found
+        return self.at(high, key, lambda: self.emit(self, expr), known.reads)
+
+    def at(
+        self, level: int, key: Any, make: Callable[[], Value], reads: frozenset[Buffer] = NONE
+    ) -> Value:
+        """What ``make`` writes, written in the scope ``level`` and remembered there under ``key``."""
+        region = self.regions[level]
+        found = region.memo.get(key)
+        if found is not None:
+            return found
+        if level + 1 < len(self.regions):
+            regions, out = self.regions, self.out
+            self.out = regions[level + 1].before
+            self.regions = regions[: level + 1]
+            found = make()
+            self.regions, self.out = regions, out
+        else:
+            found = make()
+        region.memo[key] = found
+        if reads:
+            region.reads[key] = reads
+        return found
+
+    def _variable(self, var: Var) -> Value:
+        found = self.bound.get(var)
+        if found is not None:
+            return found
+        number = self.fixed[var]
+        if var in self.facts.lanes:
+            return vector_constant(list(range(number)), int64)
+        return constant(number, int64)
+
+    def _from_the_leaves(self, root: Expr) -> None:
+        """Evaluate what ``root`` needs in any case, innermost first."""
+        stack: list[tuple[Expr, bool]] = [(root, False)]
+        seen: set[Expr] = set()
+        while stack:
+            node, expanded = stack.pop()
+            if expanded:
+                if node is not root and self.facts.of(node).depth % DEEP == 0:
+                    self.value(node)
+            elif node not in seen and self.facts.of(node).depth > DEEP - 1:
+                seen.add(node)
+                stack.append((node, True))
+                lazy = isinstance(node, Select)
+                children = node.children[:1] if lazy else node.children
+                stack.extend((child, False) for child in reversed(children))

@@ -1,0 +1,164 @@
+"""Expressions to values, scalar and vector alike: a value knows its lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...dtypes import DType, boolean, float32, float64
+from ...errors import CompileError
+from ...ir.bounds import interval
+from ...ir.expr import Apply, Cast, Const, Expr, Load, Select
+from .addressing import emit_load
+from .builder import Chunk
+from .casts import convert, narrow, widen
+from .emitter import Emitter
+from .floats import FLOAT_FNS
+from .integers import BOOL_FNS, INTEGER_FNS, divide_unsigned
+from .math_calls import MATH_CALLS, call_math
+from .types import Value, constant, is_half
+
+# Of the bits alone, so that the half types need no detour through float32.
+_ON_BITS = frozenset({"bitcast", "nextafter"})
+
+
+def emit_expr(e: Emitter, expr: Expr) -> Value:
+    """Write the value of ``expr`` at the current place. Reached through ``e.value``, which remembers."""
+    match expr:
+        case Apply():
+            return _apply(e, expr)
+        case Load():
+            return emit_load(e, expr)
+        case Cast(value=value):
+            return convert(e, e.value(value), expr.dtype)
+        case Select():
+            return _select(e, expr)
+    raise CompileError(f"LLVM code cannot be generated for {type(expr).__name__} {expr!r}")
+
+
+def _apply(e: Emitter, expr: Apply) -> Value:
+    fn = expr.fn
+    if fn in ("add", "sub"):
+        fused = contract(e, fn, expr.args)
+        if fused is not None:
+            return fused
+    args = [e.value(arg) for arg in expr.args]
+    if fn in ("floordiv", "mod") and _is_natural(e, expr):
+        return divide_unsigned(e, fn, args)
+    return call(e, fn, args, expr.dtype)
+
+
+def contract(
+    e: Emitter, fn: str, args: Sequence[Expr], left: Value | None = None
+) -> Value | None:
+    """``a * b + c`` and ``c - a * b`` rounded once, where the processor can; else None.
+
+    ``left`` is given where the left argument is a value already.
+    """
+    dtype = args[-1].dtype
+    if not e.has_fma or not (dtype is float32 or dtype is float64):
+        return None
+    right = args[-1]
+    if isinstance(right, Apply) and right.fn == "mul":
+        a, b = (e.value(arg) for arg in right.args)
+        if fn == "sub":
+            a = e.op(f"fneg {a}", dtype, a.lanes)
+        return e.intrinsic("fma", (a, b, e.value(args[0]) if left is None else left))
+    first = args[0]
+    if left is None and isinstance(first, Apply) and first.fn == "mul":
+        a, b = (e.value(arg) for arg in first.args)
+        c = e.value(right)
+        if fn == "sub":
+            c = e.op(f"fneg {c}", dtype, c.lanes)
+        return e.intrinsic("fma", (a, b, c))
+    return None
+
+
+def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
+    """The scalar function ``fn`` of ``args`` in every lane; ``dtype`` is that of the result."""
+    args = e.unify(args)
+    operand = args[-1].dtype
+    if is_half(operand) and fn not in _ON_BITS:
+        result = call(e, fn, [widen(e, arg) for arg in args], float32)
+        return narrow(e, result, dtype) if result.dtype is float32 else result
+    if fn == "bitcast":
+        return e.bitcast(args[0], dtype)
+    table: dict[str, Callable[[Emitter, Sequence[Value]], Value]]
+    table = FLOAT_FNS if operand.is_float else BOOL_FNS if operand is boolean else INTEGER_FNS
+    row = table.get(fn)
+    if row is not None:
+        return row(e, args)
+    if operand.is_float and fn in MATH_CALLS:
+        return call_math(e, fn, args)
+    raise CompileError(f"there is no LLVM code for {fn} of {operand}; convert the argument first")
+
+
+def _is_natural(e: Emitter, expr: Apply) -> bool:
+    """Whether a division is of a number that is never negative by a positive constant."""
+    divisor = expr.args[1]
+    if not isinstance(divisor, Const) or expr.dtype.kind != "i" or divisor.value <= 0:
+        return False
+    return interval(expr.args[0], e.facts.ranges)[0] >= 0
+
+
+def _select(e: Emitter, expr: Select) -> Value:
+    test = e.value(expr.condition)
+    sides = (expr.then, expr.otherwise)
+    guarded = any(e.facts.of(side).guarded for side in sides)
+    if not guarded:
+        return e.select(test, e.value(expr.then), e.value(expr.otherwise))
+    if not test.lanes:
+        return _branch(e, test, expr)
+    values = []
+    saved = e.mask, e.mask_level
+    for side, wanted in zip(sides, (test, None)):
+        part = invert(e, test) if wanted is None else wanted
+        e.mask, e.mask_level = both(e, saved[0], part), len(e.regions) - 1
+        values.append(e.value(side))
+    e.mask, e.mask_level = saved
+    return e.select(test, *values)
+
+
+def both(e: Emitter, mask: Value | None, test: Value) -> Value:
+    """The lanes that run in ``mask`` and pass ``test``."""
+    if mask is None:
+        return test
+    return e.at(len(e.regions) - 1, ("and", mask.text, test.text), lambda: e.binary("and", mask, test))
+
+
+def invert(e: Emitter, test: Value) -> Value:
+    """Where ``test`` does not hold."""
+    true = constant(True, boolean, test.lanes)
+    level = len(e.regions) - 1
+    return e.at(level, ("not", test.text), lambda: e.binary("xor", test, true))
+
+
+def _branch(e: Emitter, test: Value, expr: Select) -> Value:
+    """A select of which one side is evaluated."""
+    name = e.name("s")
+    before: Chunk = []
+    e.out.append(before)
+    e.line(f"br i1 {test.text}, label %{name}t, label %{name}f")
+    sides: list[Value] = []
+    ends: list[Chunk] = []
+    for suffix, side in (("t", expr.then), ("f", expr.otherwise)):
+        e.label(name + suffix)
+        e.enter(conditional=True, before=before)
+        sides.append(e.value(side))
+        e.leave()
+        end: Chunk = []
+        ends.append(end)
+        e.out.append(end)
+        e.line(f"br label %{name}{suffix}e")
+        e.label(f"{name}{suffix}e")
+        e.line(f"br label %{name}x")
+    lanes = max(side.lanes for side in sides)
+    out = e.out
+    for i, end in enumerate(ends):
+        e.out = end
+        sides[i] = e.splat(sides[i], lanes)
+    e.out = out
+    e.label(name + "x")
+    a, b = sides
+    return e.op(
+        f"phi {a.type} [ {a.text}, %{name}te ], [ {b.text}, %{name}fe ]", a.dtype, lanes
+    )

@@ -1,0 +1,108 @@
+"""A whole module: the kernels, and the function that calls them in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ...ir.program import Program
+from .bounds_checks import RECORD, Site
+from .kernel import kernel_text
+from .target import Target
+
+
+@dataclass(frozen=True)
+class BufferRef:
+    """An argument of a kernel: buffer ``at`` of the caller's, or ``at`` bytes into the workspace."""
+
+    kind: Literal["param", "workspace"]
+    at: int
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """Kernel number ``kernel``, with an argument for each of its params."""
+
+    kernel: int
+    args: tuple[BufferRef, ...]
+
+
+@dataclass(frozen=True)
+class ModuleText:
+    """The text of a module that defines ``i32 @mlc_main(ptr buffers, ptr workspace)``.
+
+    In debug mode it also defines ``@mlc_error_record`` (two int64), and ``mlc_main`` returns 1 after
+    a failed check: ``sites[record[0] - 1].message(record[1])`` says which.
+    """
+
+    text: str
+    sites: tuple[Site, ...] = ()
+
+
+def module_text(
+    kernels: Sequence[Program],
+    calls: Sequence[KernelCall],
+    target: Target,
+    debug: bool = False,
+) -> ModuleText:
+    """One module of flat programs, with ``mlc_main`` making ``calls`` in order.
+
+    ``buffers`` holds the addresses that ``BufferRef("param", n)`` counts.
+    """
+    declarations: dict[str, None] = {}
+    functions: list[str] = []
+    sites: list[Site] = []
+    symbols: list[str] = []
+    for i, program in enumerate(kernels):
+        symbol = f"k{i}_{re.sub(chr(92) + 'W', '_', program.name)}"
+        kernel = kernel_text(program, target, debug, symbol, len(sites) + 1)
+        declarations.update(dict.fromkeys(kernel.declarations))
+        functions.extend(kernel.functions)
+        sites.extend(kernel.sites)
+        symbols.append(kernel.symbol)
+    if debug:
+        declarations[f"{RECORD} = global [2 x i64] zeroinitializer, align 16"] = None
+    functions.append(_main(symbols, calls, debug))
+    parts = [*declarations, "", "\n\n".join(functions), "", _attributes(target)]
+    return ModuleText("\n".join(parts) + "\n", tuple(sites))
+
+
+def _attributes(target: Target) -> str:
+    return (
+        f'attributes #0 = {{ nounwind {target.attributes()} '
+        f'"prefer-vector-width"="{target.vector_bits}" }}'
+    )
+
+
+def _main(symbols: Sequence[str], calls: Sequence[KernelCall], debug: bool) -> str:
+    lines = ["define i32 @mlc_main(ptr noundef %buffers, ptr noundef %workspace) #0 {", "entry:"]
+    pointers: dict[BufferRef, str] = {}
+    for call in calls:
+        for ref in call.args:
+            if ref in pointers:
+                continue
+            name = pointers[ref] = f"%p{len(pointers)}"
+            if ref.kind == "param":
+                lines.append(f"  {name}s = getelementptr ptr, ptr %buffers, i64 {ref.at}")
+                lines.append(f"  {name} = load ptr, ptr {name}s, align 8")
+            else:
+                lines.append(f"  {name} = getelementptr i8, ptr %workspace, i64 {ref.at}")
+    if debug:
+        lines.append(f"  store i64 0, ptr {RECORD}")
+    for i, call in enumerate(calls):
+        args = ", ".join(f"ptr {pointers[ref]}" for ref in call.args)
+        if not debug:
+            lines.append(f"  call void @{symbols[call.kernel]}({args})")
+            continue
+        lines += [
+            f"  %r{i} = call i32 @{symbols[call.kernel]}({args})",
+            f"  %b{i} = icmp ne i32 %r{i}, 0",
+            f"  br i1 %b{i}, label %failed, label %next{i}",
+            f"next{i}:",
+        ]
+    lines.append("  ret i32 0")
+    if debug and calls:
+        lines += ["failed:", "  ret i32 1"]
+    return "\n".join([*lines, "}"])

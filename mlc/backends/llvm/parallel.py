@@ -1,0 +1,110 @@
+"""Parallel loops: the body becomes a function of its own that the thread pool calls.
+
+What the body uses from outside travels in a record on the caller's stack: addresses of buffers and
+the values of outer loop variables, eight bytes each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...dtypes import int64
+from ...ir.expr import Var
+from ...ir.program import Accumulate, Buffer, Evaluate, For, Store, expressions_of, walk
+from ...ir.rewrite import loads_of
+from .emitter import Emitter
+from .types import Value
+
+EmitLoop = Callable[[Emitter, For, str, str], None]
+
+
+def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
+    """Outline ``loop`` and have the pool run it."""
+    body = Emitter(
+        e.facts, e.target, e.declarations, e.functions, f"{e.symbol}_par{len(e.functions)}",
+        e.emit, e.sites,
+    )  # fmt: skip
+    body.in_parallel = True
+    body.failure = "ret void"
+    body.fixed = dict(e.fixed)
+    record: list[str] = []
+    for buffer in _buffers_of(e, loop):
+        record.append(f"ptr {e.pointers[buffer]}")
+        body.pointers[buffer] = _field(body, len(record) - 1, "ptr")
+    for var in _variables_of(e, loop):
+        value = e.bound[var]
+        record.append(f"{value}")
+        body.bind(var, Value(_field(body, len(record) - 1, value.type), value.dtype))
+    body.line("%empty = icmp uge i64 %begin, %end")
+    body.line("br i1 %empty, label %done, label %some")
+    body.label("some")
+    emit_loop(body, loop, "%begin", "%end")
+    body.line("br label %done")
+    body.label("done")
+    body.line("ret void")
+    e.functions.append("")  # takes the number before the body's own functions do
+    e.functions[-1] = function_text(
+        body, f"define internal void @{body.symbol}(ptr noalias %ctx, i64 %begin, i64 %end)"
+    )
+    context = e.alloca(f"[{max(len(record), 1)} x i64]", 8)
+    for i, item in enumerate(record):
+        place = e.raw(f"getelementptr i64, ptr {context}, i64 {i}")
+        e.line(f"store {item}, ptr {place}")
+    grain = max(int(dict(loop.annotations).get("grain", 1)), 1)
+    e.declare("declare void @mlc_parallel_for(ptr, ptr, i64, i64)")
+    e.line(
+        f"call void @mlc_parallel_for(ptr @{body.symbol}, ptr {context}, i64 {loop.extent}, "
+        f"i64 {grain})"
+    )
+    if e.sites is not None:
+        name = e.name("k")
+        code = e.raw("load i64, ptr @mlc_error_record")
+        bad = e.raw(f"icmp ne i64 {code}, 0")
+        e.line(f"br i1 {bad}, label %{name}bad, label %{name}")
+        e.label(f"{name}bad")
+        e.line(e.failure)
+        e.label(name)
+    for buffer in e.facts.written(loop):
+        e.stored(buffer)
+
+
+def function_text(e: Emitter, head: str) -> str:
+    """The whole function, its stack memory first."""
+    from .builder import flatten
+
+    lines = [f"{head} #0 {{", "entry:", *e.allocas]
+    flatten(e.root, lines)
+    lines.append("}")
+    return "\n".join(lines)
+
+
+def _field(body: Emitter, position: int, kind: str) -> str:
+    place = body.raw(f"getelementptr i64, ptr %ctx, i64 {position}")
+    return body.raw(f"load {kind}, ptr {place}")
+
+
+def _buffers_of(e: Emitter, loop: For) -> list[Buffer]:
+    """The buffers from outside that the loop touches, in order of appearance."""
+    found: dict[Buffer, None] = {}
+    for stmt in walk(loop):
+        match stmt:
+            case Store(buffer=buffer):
+                found[buffer] = None
+            case Accumulate(buffers=buffers):
+                found.update(dict.fromkeys(buffers))
+            case Evaluate(args=args):
+                found.update(dict.fromkeys(a for a in args if isinstance(a, Buffer)))
+        for expr in expressions_of(stmt):
+            found.update(dict.fromkeys(node.source for node in loads_of(expr)))
+    return [buffer for buffer in found if buffer in e.pointers]
+
+
+def _variables_of(e: Emitter, loop: For) -> list[Var]:
+    found: dict[Var, None] = {}
+    for stmt in walk(loop):
+        for expr in expressions_of(stmt):
+            found.update(dict.fromkeys(e.facts.of(expr).variables))
+    return [var for var in found if var in e.bound and var is not loop.var]
+
+
+_ = int64

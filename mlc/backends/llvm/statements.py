@@ -1,0 +1,281 @@
+"""Statements to code: loops, conditions, stores, accumulation."""
+
+from __future__ import annotations
+
+from ...dtypes import boolean, int64
+from ...errors import CompileError
+from ...ir.expr import Expr
+from ...ir.program import (
+    Accumulate,
+    Allocate,
+    Buffer,
+    Evaluate,
+    For,
+    If,
+    LoopKind,
+    Seq,
+    Stmt,
+    Store,
+)
+from .addressing import address_of, at_lane, read, stack_pointer, write
+from .bounds_checks import check_bounds
+from .emitter import Emitter
+from .expressions import both, contract, invert
+from .lanes import combine, reduce_lanes
+from .parallel import emit_parallel
+from .registers import (
+    merge_slots,
+    open_files,
+    open_phis,
+    read_register,
+    register_file,
+    write_register,
+)
+from .types import Value, constant
+
+# A loop that carries this many vectors leaves no register for loads that LLVM moves upwards.
+_CROWDED = 16
+
+
+def emit_stmt(e: Emitter, stmt: Stmt) -> None:
+    """Write ``stmt`` at the current place."""
+    match stmt:
+        case Seq(stmts=stmts):
+            for part in stmts:
+                emit_stmt(e, part)
+        case For():
+            _for(e, stmt)
+        case If():
+            _if(e, stmt)
+        case Store():
+            _store(e, stmt)
+        case Accumulate():
+            _accumulate(e, stmt)
+        case Allocate(buffers=buffers, body=body):
+            for buffer in buffers:
+                file = register_file(e.facts, buffer, body)
+                if file is None:
+                    e.pointers[buffer] = stack_pointer(e, buffer)
+                else:
+                    e.registers[buffer] = file
+            emit_stmt(e, body)
+            for buffer in buffers:
+                e.registers.pop(buffer, None)
+        case Evaluate(name=name, args=args):
+            _evaluate(e, name, args)
+        case _:
+            raise CompileError(f"LLVM code cannot be generated for a {type(stmt).__name__}")
+
+
+def _for(e: Emitter, loop: For) -> None:
+    if loop.extent <= 0:
+        return
+    if loop.extent == 1 or loop.kind is LoopKind.UNROLLED:
+        for i in range(loop.extent):
+            e.fixed[loop.var] = i
+            emit_stmt(e, loop.body)
+    elif loop.kind is LoopKind.VECTORIZED:
+        if e.lane is not None:
+            raise CompileError("a vectorized loop stands inside another one")
+        e.lane, e.lanes, e.fixed[loop.var] = loop.var, loop.extent, loop.extent
+        emit_stmt(e, loop.body)
+        e.lane, e.lanes = None, 0
+    elif e.lane is not None:
+        raise CompileError("a loop inside a vectorized loop must be unrolled")
+    elif loop.kind is LoopKind.PARALLEL and not e.in_parallel:
+        emit_parallel(e, loop, emit_loop)
+    else:
+        emit_loop(e, loop, "0", str(loop.extent))
+
+
+def emit_loop(e: Emitter, loop: For, begin: str, end: str) -> None:
+    """The loop from ``begin`` to ``end``, which is greater: the test comes after the body."""
+    name = e.name("l")
+    counter = f"%{name}i"
+    written = e.facts.written(loop.body)
+    e.enter(written)
+    e.line(f"br label %{name}p")
+    e.label(f"{name}p")
+    e.line(f"br label %{name}")
+    e.label(name)
+    e.line(f"{counter} = phi i64 [ {begin}, %{name}p ], [ {counter}n, %{name}e ]")
+    phis = open_phis(e, written)
+    e.bind(loop.var, Value(counter, int64))
+    volatile = e.volatile
+    e.volatile = sum(phi.file.lanes > 1 for phi in phis) >= _CROWDED
+    emit_stmt(e, loop.body)
+    e.volatile = volatile
+    e.leave()
+    e.line(f"br label %{name}e")
+    e.label(f"{name}e")
+    for phi in phis:
+        phi.close(f"{name}p", f"{name}e")
+    e.line(f"{counter}n = add nuw nsw i64 {counter}, 1")
+    more = e.raw(f"icmp ult i64 {counter}n, {end}")
+    e.line(f"br i1 {more}, label %{name}, label %{name}x")
+    e.label(f"{name}x")
+
+
+def _if(e: Emitter, stmt: If) -> None:
+    test = e.value(stmt.condition)
+    if test.const is not None:
+        side = stmt.then if test.const else stmt.otherwise
+        if side is not None:
+            emit_stmt(e, side)
+        return
+    if test.lanes:
+        _masked(e, stmt, test)
+    else:
+        _branch(e, stmt, test)
+
+
+def _masked(e: Emitter, stmt: If, test: Value) -> None:
+    outer, level = e.mask, e.mask_level
+    top = len(e.regions) - 1
+    e.mask = both(e, outer, test)
+    e.mask_level = e.guarded_level(stmt.condition) if outer is None else top
+    emit_stmt(e, stmt.then)
+    if stmt.otherwise is not None:
+        e.mask, e.mask_level = both(e, outer, invert(e, test)), top
+        emit_stmt(e, stmt.otherwise)
+    e.mask, e.mask_level = outer, level
+
+
+def _branch(e: Emitter, stmt: If, test: Value) -> None:
+    name = e.name("c")
+    files = open_files(e, e.facts.written(stmt))
+    start = [dict(file.slots) for file in files]
+    before: list[object] = []
+    e.out.append(before)  # type: ignore[arg-type]
+    e.line(f"br i1 {test.text}, label %{name}t, label %{name}f")
+    ends = []
+    for suffix, side in (("t", stmt.then), ("f", stmt.otherwise)):
+        e.label(name + suffix)
+        for file, slots in zip(files, start, strict=True):
+            file.slots = dict(slots)
+        if side is not None:
+            e.enter(conditional=True, before=before)  # type: ignore[arg-type]
+            emit_stmt(e, side)
+            e.leave()
+        e.line(f"br label %{name}{suffix}e")
+        e.label(f"{name}{suffix}e")
+        e.line(f"br label %{name}x")
+        ends.append((f"{name}{suffix}e", [file.slots for file in files]))
+    e.label(f"{name}x")
+    merge_slots(e, files, ends)
+
+
+def _store(e: Emitter, stmt: Store) -> None:
+    buffer, indices = stmt.buffer, stmt.indices
+    value = e.value(stmt.value)
+    file = e.registers.get(buffer)
+    if file is not None:
+        write_register(e, file, indices, value, e.mask)
+    else:
+        check_bounds(e, buffer, indices)
+        write(e, address_of(e, buffer, indices), value, e.mask)
+    e.stored(buffer)
+
+
+def _accumulate(e: Emitter, stmt: Accumulate) -> None:
+    if e.lane is not None and not any(
+        e.lane in e.facts.of(index).variables for index in stmt.indices
+    ):
+        values = [e.value(value) for value in stmt.values]
+        _update(e, stmt, reduce_lanes(e, stmt.combiner, values, e.mask))
+    elif e.lane is not None and _collides(e, stmt):
+        _one_lane_after_another(e, stmt)
+    else:
+        _update(e, stmt, None)
+
+
+def _update(e: Emitter, stmt: Accumulate, reduced: list[Value] | None) -> None:
+    """Combine old values and new ones: those of the statement, or ``reduced`` ones."""
+    mask = e.mask if reduced is None else None
+    places = []
+    old = []
+    check = [buffer for buffer in stmt.buffers if buffer not in e.registers]
+    if check:
+        check_bounds(e, check[0], stmt.indices)
+    for buffer in stmt.buffers:
+        file = e.registers.get(buffer)
+        if file is not None:
+            places.append(None)
+            old.append(read_register(e, file, stmt.indices))
+        else:
+            where = address_of(e, buffer, stmt.indices)
+            places.append(where)
+            old.append(read(e, where, mask))
+    new = None
+    if reduced is None and stmt.combiner.fn == "add":
+        fused = _fused(e, stmt.values[0], old[0])
+        new = None if fused is None else [fused]
+    if new is None:
+        values = [e.value(v) for v in stmt.values] if reduced is None else reduced
+        new = combine(e, stmt.combiner, old, values)
+    for buffer, where, value in zip(stmt.buffers, places, new, strict=True):
+        if where is None:
+            write_register(e, e.registers[buffer], stmt.indices, value, mask)
+        else:
+            write(e, where, value, mask)
+        e.stored(buffer)
+
+
+def _fused(e: Emitter, value: Expr, old: Value) -> Value | None:
+    return contract(e, "add", (value, value), old)
+
+
+def _collides(e: Emitter, stmt: Accumulate) -> bool:
+    """Whether two lanes may mean the same element."""
+    if stmt.buffers[0] in e.registers:
+        return False
+    terms, _ = e.facts.linear(stmt.buffers[0], stmt.indices)
+    return any(atom is not e.lane and e.lane in e.facts.of(atom).variables for atom, _ in terms)
+
+
+def _one_lane_after_another(e: Emitter, stmt: Accumulate) -> None:
+    """An update at addresses that depend on data: every lane sees what the ones before it did."""
+    check_bounds(e, stmt.buffers[0], stmt.indices)
+    values = [e.value(value) for value in stmt.values]
+    places = [address_of(e, buffer, stmt.indices) for buffer in stmt.buffers]
+    for lane in range(e.lanes):
+        name = e.name("u")
+        if e.mask is not None:
+            test = e.extract(e.splat(e.mask, e.lanes), lane)
+            e.line(f"br i1 {test.text}, label %{name}, label %{name}x")
+            e.label(name)
+        here = [at_lane(e, where, lane) for where in places]
+        old = [read(e, where, None) for where in here]
+        new = [e.extract(v, lane) if v.lanes else v for v in values]
+        for where, value in zip(here, combine(e, stmt.combiner, old, new), strict=True):
+            write(e, where, value, None)
+        if e.mask is not None:
+            e.line(f"br label %{name}x")
+            e.label(f"{name}x")
+    for buffer in stmt.buffers:
+        e.stored(buffer)
+
+
+def _evaluate(e: Emitter, name: str, args: tuple[Expr | Buffer, ...]) -> None:
+    """A call for its effect, of a function that returns nothing."""
+    operands = []
+    for arg in args:
+        if isinstance(arg, Buffer):
+            operands.append(("ptr", e.pointers[arg]))
+        else:
+            value = e.value(arg)
+            if value.lanes:
+                raise CompileError(f"the call of {name} stands in a vectorized loop; unroll it")
+            if value.dtype is boolean:
+                value = e.op(f"zext {value} to i8", boolean)
+                operands.append(("i8", value.text))
+            else:
+                operands.append((value.type, value.text))
+    e.declare(f"declare void @{name}({', '.join(kind for kind, _ in operands)})")
+    e.line(f"call void @{name}({', '.join(f'{k} {t}' for k, t in operands)})")
+    for arg in args:
+        if isinstance(arg, Buffer):
+            e.stored(arg)
+
+
+_ = constant
