@@ -20,6 +20,6 @@ from . import (
 )
 
 __all__ = [
-    "arithmetic", "contract", "convolve", "create", "einsum", "elementwise", "index", "join", "logic",
-    "matrix", "nn", "reduce", "shape", "statistics", "transcendental", "update",
+    "arithmetic", "contract", "convolve", "create", "einsum", "elementwise", "index", "join",
+    "logic", "matrix", "nn", "reduce", "shape", "statistics", "transcendental", "update",
 ]  # fmt: skip

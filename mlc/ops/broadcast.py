@@ -103,6 +103,6 @@ def as_sizes(name: str, shape: Any) -> Shape:
         return tuple(operator.index(item) for item in items)
     except TypeError:
         raise ShapeError(
-            f"{name}: expected a shape of integers, got {shape!r}; sizes are static: take them from "
-            f".shape or make the argument static"
+            f"{name}: expected a shape of integers, got {shape!r}; sizes are static: take them "
+            "from .shape or make the argument static"
         ) from None

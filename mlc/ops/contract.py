@@ -1,7 +1,7 @@
 """Contractions: products of two arrays summed over shared labels; matmul and its relatives.
 
-An operand's axes carry labels. ``contract`` multiplies two operands and sums over the labels that the
-output lacks; everything here and einsum comes down to it.
+An operand's axes carry labels. ``contract`` multiplies two operands and sums over the labels
+that the output lacks; everything here and einsum comes down to it.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
     left, right = a[-1], b[-2 if len(b) > 1 else 0]
     if left != right:
         raise ShapeError(
-            f"matmul: shapes {a} and {b} do not fit: axis {len(a) - 1} of the first has size {left} "
+            f"matmul: shapes {a} and {b} do not fit: axis {len(a) - 1} of the first has size "
+            f"{left} "
             f"and axis {max(len(b) - 2, 0)} of the second has size {right}; they must be equal"
         )
     if dtype is not None:
@@ -200,8 +201,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2, *, name: str = "tensordot") -> Any:
     for d, e in zip(left, right, strict=True):
         if sa[d] != sb[e]:
             raise ShapeError(
-                f"{name}: shapes {sa} and {sb} do not fit: axis {d} of the first has size {sa[d]} and "
-                f"axis {e} of the second has size {sb[e]}"
+                f"{name}: shapes {sa} and {sb} do not fit: axis {d} of the first has size {sa[d]} "
+                f"and axis {e} of the second has size {sb[e]}"
             )
     shared = {d: f"k{n}" if len(left) > 1 else "k" for n, d in enumerate(left)}
     x_labels = tuple(shared.get(d, f"i{d}") for d in range(len(sa)))

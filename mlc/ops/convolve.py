@@ -49,16 +49,16 @@ def _windows(name: str, size: Pair, span: Pair, stride: Pair) -> Pair:
     """How many windows fit."""
     if size[0] < span[0] or size[1] < span[1]:
         raise ShapeError(
-            f"{name}: a window of {span[0]} x {span[1]} does not fit into {size[0]} x {size[1]} (padding "
-            f"included); use a smaller window or more padding"
+            f"{name}: a window of {span[0]} x {span[1]} does not fit into {size[0]} x {size[1]} "
+            "(padding included); use a smaller window or more padding"
         )
     return (size[0] - span[0]) // stride[0] + 1, (size[1] - span[1]) // stride[1] + 1
 
 
 @op(promotes=True)
 def correlate(x: Any, weight: Any, *, stride: Pair, dilation: Pair, groups: int) -> Any:
-    """``out[n, o, i, j] = sum over c, p, q of x[n, c, i * stride + p * dilation, ...] * weight[o, c, p, q]``
-    with the channels c of the group of o."""
+    """``out[n, o, i, j] = sum over c, p, q of x[n, c, i * stride + p * dilation, ...] *
+    weight[o, c, p, q]`` with the channels c of the group of o."""
     x, weight = as_tensor(x), as_tensor(weight)
     dtype = common_dtype(x, weight)
     work = accumulator(dtype)
@@ -85,7 +85,8 @@ def conv2d(
     x: Any, weight: Any, bias: Any = None, *,
     stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
 ) -> Any:  # fmt: skip
-    """Cross-correlation of ``x`` (n, c, h, w) with ``weight`` (o, c / groups, p, q), plus ``bias`` (o,).
+    """Cross-correlation of ``x`` (n, c, h, w) with ``weight`` (o, c / groups, p, q), plus
+    ``bias`` (o,).
 
     ``padding`` is an int, a pair, "same" or "valid". Raises ShapeError.
     """
@@ -110,7 +111,8 @@ def conv2d(
 
 @op
 def pool(x: Any, *, window: Pair, stride: Pair, kind: str) -> Any:
-    """The greatest value (``kind`` "max") or the sum ("sum") of each window of the last two axes."""
+    """The greatest value (``kind`` "max") or the sum ("sum") of each window of the last two
+    axes."""
     x = as_tensor(x)
     rows, columns = _windows(f"{kind}_pool2d", x.shape[-2:], window, stride)
     work = x.dtype if kind == "max" else accumulator(x.dtype)
@@ -138,7 +140,8 @@ def _framed(name: str, x: Any, window: Any, stride: Any, padding: Any, fill: Any
 
 
 def max_pool2d(x: Any, window: Any, stride: Any = None, padding: Any = 0) -> Any:
-    """The greatest value of each window of the last two axes; the stride is the window by default."""
+    """The greatest value of each window of the last two axes; the stride is the window by
+    default."""
     x, size, strides = _framed("max_pool2d", x, window, stride, padding, dtype_of(x).lowest)
     return pool(x, window=size, stride=strides, kind="max")
 

@@ -1,6 +1,7 @@
 """Arrays made from nothing: ranges, constants, and the like of another array.
 
-Shapes, bounds and dtypes follow NumPy; where NumPy would choose a dtype from the arguments, it is asked.
+Shapes, bounds and dtypes follow NumPy; where NumPy would choose a dtype from the arguments, it
+is asked.
 """
 
 from __future__ import annotations
@@ -47,13 +48,14 @@ def _static(name: str, *values: Any) -> None:
     for value in values:
         if not (value is None or isinstance(value, (bool, int, float, np.generic))):
             raise ArgumentError(
-                f"{name}: its arguments decide the shape of the result, so they must be Python numbers "
-                f"known while tracing, got {type(value).__name__}"
+                f"{name}: its arguments decide the shape of the result, so they must be Python "
+                f"numbers known while tracing, got {type(value).__name__}"
             )
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Any:
-    """np.arange: numbers from ``start`` up to, not including, ``stop``; int64 unless a float is given."""
+    """np.arange: numbers from ``start`` up to, not including, ``stop``; int64 unless a float is
+    given."""
     _static("arange", start, stop, step)
     own = (
         np.arange(start * 0).dtype

@@ -25,7 +25,8 @@ def einsum(
     """
     if not isinstance(subscripts, str):
         raise ArgumentError(
-            'einsum: write the subscripts as text, as in np.einsum("ij,jk->ik", a, b); lists of axes '
+            'einsum: write the subscripts as text, as in np.einsum("ij,jk->ik", a, b); lists of '
+            "axes "
             "are not supported"
         )
     shapes = [shape_of(operand) for operand in operands]
@@ -98,8 +99,8 @@ def parse_subscripts(text: str, shapes: Sequence[Shape]) -> tuple[list[Labels], 
         before, dots, after = right.partition("...")
         if not dots and hidden:
             raise ArgumentError(
-                f"einsum: the ellipsis of {text!r} stands for axes of shapes {list(shapes)}, but the "
-                f"output has none; write ...{right} or sum them first"
+                f"einsum: the ellipsis of {text!r} stands for axes of shapes {list(shapes)}, but "
+                f"the output has none; write ...{right} or sum them first"
             )
         out: Labels = (*before, *(hidden if dots else ()), *after)
     else:
@@ -120,6 +121,7 @@ def _labels(text: str, term: str, ndim: int) -> Labels:
     hidden = ndim - len(before) - len(after)
     if hidden < 0 or hidden and not dots:
         raise ShapeError(
-            f"einsum: {term!r} in {text!r} names {len(before) + len(after)} axes, the operand has {ndim}"
+            f"einsum: {term!r} in {text!r} names {len(before) + len(after)} axes, the operand has "
+            f"{ndim}"
         )
     return (*before, *range(-hidden, 0), *after)

@@ -25,9 +25,9 @@ Formula = Callable[..., Any]
 def elementwise(ufunc: np.ufunc, formula: Formula, wide: bool = False, name: str = "") -> Op:
     """The operator for ``ufunc``: its result at each point is ``formula`` of the arguments there.
 
-    The formula gets one expression for each argument, already of the dtype that NumPy computes in, and
-    returns an expression (or one for each output). ``wide`` formulas round more than once: for 16-bit
-    floats they run in float32.
+    The formula gets one expression for each argument, already of the dtype that NumPy computes
+    in, and returns an expression (or one for each output). ``wide`` formulas round more than
+    once: for 16-bit floats they run in float32.
     """
     name = name or ufunc.__name__
 
@@ -77,7 +77,8 @@ def pointwise(
     outputs: tuple[DType, ...],
     wide: bool = False,
 ) -> Any:
-    """``formula`` over the broadcast ``args``, converted to ``inputs``; results of dtype ``outputs``."""
+    """``formula`` over the broadcast ``args``, converted to ``inputs``; results of dtype
+    ``outputs``."""
     args = tuple(as_tensor(arg) if isinstance(arg, (list, tuple)) else arg for arg in args)
     shape = broadcast_shape(name, *(shape_of(arg) for arg in args))
     if wide:
@@ -110,7 +111,8 @@ def astype_function(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
 
 @op(promotes=True)
 def select_where(condition: Any, x: Any, y: Any) -> Any:
-    """``x`` where ``condition`` holds (is not 0), else ``y``; broadcast, and promoted to one dtype."""
+    """``x`` where ``condition`` holds (is not 0), else ``y``; broadcast, and promoted to one
+    dtype."""
     dtype = common_dtype(x, y)
     inputs = (boolean, dtype, dtype)
     return pointwise("where", select, (condition, x, y), inputs, (dtype,))
@@ -121,8 +123,8 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """np.where with three arguments."""
     if x is None or y is None:
         raise UnsupportedError(
-            "np.where(condition) returns as many indices as the data decide, and shapes must be known "
-            "while tracing; use np.where(condition, x, y), or np.argmax for the first place"
+            "np.where(condition) returns as many indices as the data decide, and shapes must be "
+            "known while tracing; use np.where(condition, x, y), or np.argmax for the first place"
         )
     return select_where(condition, x, y)
 
@@ -211,7 +213,8 @@ def round(a: Any, decimals: int = 0, out: None = None) -> Any:
 
 @op(promotes=True)
 def replace_non_finite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
-    """``x`` with NaN and the infinities replaced; None means the greatest and least finite value."""
+    """``x`` with NaN and the infinities replaced; None means the greatest and least finite
+    value."""
     dtype = dtype_of(x)
     if not dtype.is_float:
         return x if isinstance(x, te.Tensor) else astype(x, dtype=dtype)

@@ -8,9 +8,9 @@ A key becomes a tuple of items, one for each axis of the source or new axis of t
     ("array", n)               the places that index array number n holds
     ("sure", n)                the same, known while tracing to lie within the axis
 
-Traced indices count from the end where negative, as in NumPy. One that lies outside raises nothing in
-compiled code: it is moved to the nearest end of the axis, so nothing outside is ever read. With
-``mlc.config.debug`` it raises :class:`mlc.BoundsError`.
+Traced indices count from the end where negative, as in NumPy. One that lies outside raises
+nothing in compiled code: it is moved to the nearest end of the axis, so nothing outside is ever
+read. With ``mlc.config.debug`` it raises :class:`mlc.BoundsError`.
 """
 
 from __future__ import annotations
@@ -179,14 +179,15 @@ def _known(part: Any) -> Any:
     kind = part.dtype.kind
     if kind == "b" and not isinstance(part, np.ndarray):
         raise UnsupportedError(
-            f"a traced mask of shape {shape_of(part)} as an index gives as many elements as the data "
+            f"a traced mask of shape {shape_of(part)} as an index gives as many elements as the "
+            "data "
             f"decide, and shapes must be known while tracing; use np.where(mask, x, fill), or a "
             f"reduction with where=mask"
         )
     if kind not in "biu":
         raise ArgumentError(
-            f"an index must be an integer, a slice, ..., None or an array of integers, got {part!r} of "
-            f"dtype {part.dtype}; use .astype(int)"
+            f"an index must be an integer, a slice, ..., None or an array of integers, got "
+            f"{part!r} of dtype {part.dtype}; use .astype(int)"
         )
     return part
 
@@ -206,8 +207,8 @@ def _slice(part: slice, extent: int) -> tuple[int, int, int]:
             return None if value is None else operator.index(value)
         except TypeError:
             raise ArgumentError(
-                f"a slice bound must be known while tracing, got {value!r}: shapes are static; for a "
-                f"window that moves use x[start + np.arange(size)]"
+                f"a slice bound must be known while tracing, got {value!r}: shapes are static; "
+                "for a window that moves use x[start + np.arange(size)]"
             ) from None
 
     step = static(part.step)
@@ -259,7 +260,8 @@ def gather_along(x: Any, indices: Any, *, axis: int) -> Any:
     x, indices = as_tensor(x), as_tensor(indices)
     if x.ndim != indices.ndim:
         raise ShapeError(
-            f"take_along_axis: shapes {x.shape} and {indices.shape} must have equally many dimensions"
+            f"take_along_axis: shapes {x.shape} and {indices.shape} must have equally many "
+            "dimensions"
         )
     others = tuple(1 if d == axis else s for d, s in enumerate(x.shape))
     whole = broadcast_shape("take_along_axis", others, indices.shape)

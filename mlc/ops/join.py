@@ -1,7 +1,9 @@
-"""Joining and cutting along an axis: concatenate, stack, split, tile, repeat, pad, roll and flip."""
+"""Joining and cutting along an axis: concatenate, stack, split, tile, repeat, pad, roll and
+flip."""
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -61,14 +63,14 @@ def concatenate(
         given = shape_of(part)
         if len(given) != len(first):
             raise ShapeError(
-                f"concatenate: array 0 has shape {first} and array {number} has shape {given}; all must "
-                f"have the same number of dimensions"
+                f"concatenate: array 0 has shape {first} and array {number} has shape {given}; "
+                "all must have the same number of dimensions"
             )
         for d, (a, b) in enumerate(zip(first, given, strict=True)):
             if d != axis and a != b:
                 raise ShapeError(
-                    f"concatenate: shapes {first} and {given} (array {number}) differ in axis {d}: {a} and "
-                    f"{b}; only axis {axis} may differ"
+                    f"concatenate: shapes {first} and {given} (array {number}) differ in axis "
+                    f"{d}: {a} and {b}; only axis {axis} may differ"
                 )
     return join(parts, axis=axis, dtype=common_dtype(*parts) if dtype is None else as_dtype(dtype))
 
@@ -83,7 +85,8 @@ def stack(arrays: Sequence[Any], axis: int = 0, out: None = None, *, dtype: Any 
     for number, part in enumerate(parts):
         if shape_of(part) != first:
             raise ShapeError(
-                f"stack: array 0 has shape {first} and array {number} has {shape_of(part)}; all must be equal"
+                f"stack: array 0 has shape {first} and array {number} has {shape_of(part)}; all "
+                "must be equal"
             )
     axis = as_axis("stack", axis, len(first) + 1)
     return concatenate([expand_dims(p, axis) for p in parts], axis=axis, dtype=dtype)
@@ -140,9 +143,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         each, extra = divmod(extent, sections)
         cuts = [each * n + min(n, extra) for n in range(1, sections)]
     bounds = [None, *cuts, None]
-    return [
-        slice_axis(ary, slice(a, b), axis) for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    return [slice_axis(ary, slice(a, b), axis) for a, b in itertools.pairwise(bounds)]
 
 
 @implements(np.split)

@@ -125,7 +125,8 @@ def is_close(x: Any, y: Any, *, rtol: float, atol: float, equal_nan: bool) -> An
 
 
 def astype_float(value: Any) -> Any:
-    """A stand-in with the dtype of ``value``, integers as float64: for asking NumPy about dtypes."""
+    """A stand-in with the dtype of ``value``, integers as float64: for asking NumPy about
+    dtypes."""
     if isinstance(value, float) and not isinstance(value, np.generic):
         return value
     dtype = dtype_of(value)

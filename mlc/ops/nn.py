@@ -174,7 +174,8 @@ def scaled_dot_product_attention(
 ) -> Any:
     """``softmax(query @ key.T * scale + mask) @ value`` over the last two axes.
 
-    ``mask`` is bool (True: look) or is added to the scores; ``scale`` is 1 / sqrt(size of the last axis).
+    ``mask`` is bool (True: look) or is added to the scores; ``scale`` is 1 / sqrt(size of the
+    last axis).
     """
     shapes: tuple[Shape, ...] = tuple(shape_of(x) for x in (query, key, value))
     if (
@@ -183,8 +184,8 @@ def scaled_dot_product_attention(
         or shapes[1][-2] != shapes[2][-2]
     ):
         raise ShapeError(
-            f"attention: query (..., l, d), key (..., s, d) and value (..., s, v) expected, got shapes "
-            f"{', '.join(map(str, shapes))}"
+            f"attention: query (..., l, d), key (..., s, d) and value (..., s, v) expected, got "
+            f"shapes {', '.join(map(str, shapes))}"
         )
     size = shapes[0][-1]
     factor = 1 / math.sqrt(size) if scale is None and size else 1.0 if scale is None else scale

@@ -1,8 +1,8 @@
 """Which dtypes a function computes in and returns: NumPy's answer, asked of NumPy.
 
 Python ``bool``, ``int`` and ``float`` arguments are weak, as in NumPy 2. One rule is ours: beside a
-Python float, and in a matrix product, bfloat16 stays bfloat16 (`ml_dtypes` gives float32 there, since it
-cannot tell NumPy that the float is weak); it promotes as float16 does.
+Python float, and in a matrix product, bfloat16 stays bfloat16 (`ml_dtypes` gives float32 there,
+since it cannot tell NumPy that the float is weak); it promotes as float16 does.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def _numpy(key: _Key) -> Any:
 def ufunc_dtypes(
     ufunc: np.ufunc, args: tuple[Operand, ...], dtype: Any = None
 ) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
-    """(dtypes the arguments are converted to, dtypes of the results) of ``ufunc(*args, dtype=dtype)``."""
+    """(dtypes the arguments are converted to, dtypes of the results) of ``ufunc(*args,
+    dtype=dtype)``."""
     wanted = None if dtype is None else as_dtype(dtype)
     return _ufunc_dtypes(ufunc, tuple(_key(arg) for arg in args), wanted)
 

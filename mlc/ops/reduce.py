@@ -175,8 +175,8 @@ def _checked(
             raise ShapeError(f"np.{name} has no identity, so where= needs initial= as well")
         if builtins.any(shape[d] == 0 for d in axes):
             raise ShapeError(
-                f"np.{name} of zero elements: axis {axis} of shape {shape} is empty, and the operation "
-                f"has no identity; give initial="
+                f"np.{name} of zero elements: axis {axis} of shape {shape} is empty, and the "
+                "operation has no identity; give initial="
             )
     return a, axes
 
@@ -268,7 +268,8 @@ def all(
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``ufunc.reduce`` for a function like np.sum: the same, but over axis 0 unless told otherwise."""
+    """``ufunc.reduce`` for a function like np.sum: the same, but over axis 0 unless told
+    otherwise."""
 
     def method(array: Any, axis: Any = 0, **options: Any) -> Any:
         return function(array, axis=axis, **options)

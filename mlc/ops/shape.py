@@ -95,7 +95,8 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: Any = None) ->
         rest = size_of([s for s in sizes if s != -1])
         if rest == 0 or total % rest:
             raise ShapeError(
-                f"reshape: an array of shape {given} has {total} elements, which {sizes} does not divide"
+                f"reshape: an array of shape {given} has {total} elements, which {sizes} does not "
+                "divide"
             )
         sizes = tuple(total // rest if s == -1 else s for s in sizes)
     if any(s < 0 for s in sizes):
@@ -167,7 +168,8 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
         or len(set(target)) < len(target)
     ):
         raise ShapeError(
-            f"moveaxis: source {source} and destination {destination} must name equally many axes, each once"
+            f"moveaxis: source {source} and destination {destination} must name equally many "
+            "axes, each once"
         )
     order = [d for d in range(ndim) if d not in origin]
     for at, d in sorted(zip(target, origin, strict=True)):

@@ -26,7 +26,8 @@ def _refuse_out(name: str, out: Any) -> None:
 
 
 def _count(a: Any, axis: Any, where: Any, keepdims: Any) -> Any:
-    """How many elements each result is the mean of: a float, or an array of counts under ``where``."""
+    """How many elements each result is the mean of: a float, or an array of counts under
+    ``where``."""
     shape = shape_of(a)
     if where is True:
         return float(size_of([shape[d] for d in as_axes("np.mean", axis, len(shape))]))
@@ -50,6 +51,12 @@ def mean(
     return astype(_mean(a, axis, work, keepdims, where), dtype=result)
 
 
+def _degrees_of_freedom(ddof: float, correction: Any) -> float:
+    """What np.var subtracts from the count: ``correction`` is the newer name of ``ddof``."""
+    absent = correction is None or correction is np._NoValue  # type: ignore[attr-defined]
+    return ddof if absent else float(correction)
+
+
 def _variance(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: Any) -> Any:
     """The variance in the dtype that sums are kept in."""
     work, _ = mean_dtypes(dtype_of(a), dtype)
@@ -70,7 +77,7 @@ def var(
 ) -> Any:  # fmt: skip
     """np.var in two passes: the mean, then the mean square of the differences from it."""
     _refuse_out("var", out)
-    chosen = ddof if correction is None or correction is np._NoValue else correction  # type: ignore[attr-defined]
+    chosen = _degrees_of_freedom(ddof, correction)
     _, result = mean_dtypes(dtype_of(a), dtype)
     return astype(_variance(a, axis, dtype, chosen, keepdims, where), dtype=result)
 
@@ -82,7 +89,7 @@ def std(
 ) -> Any:  # fmt: skip
     """np.std: the square root of np.var."""
     _refuse_out("std", out)
-    chosen = ddof if correction is None or correction is np._NoValue else correction  # type: ignore[attr-defined]
+    chosen = _degrees_of_freedom(ddof, correction)
     _, result = mean_dtypes(dtype_of(a), dtype)
     root = arithmetic.sqrt(_variance(a, axis, dtype, chosen, keepdims, where))
     return astype(root, dtype=result)
@@ -105,8 +112,8 @@ def average(
         axes = as_axes("np.average", axis, len(shape))
         if axis is None or len(axes) != 1 or given != (shape[axes[0]],):
             raise ShapeError(
-                f"np.average: weights of shape {given} do not fit an array of shape {shape} over axis "
-                f"{axis}; give weights of the same shape, or 1-d ones along one axis"
+                f"np.average: weights of shape {given} do not fit an array of shape {shape} over "
+                f"axis {axis}; give weights of the same shape, or 1-d ones along one axis"
             )
         from .shape import reshape
 
@@ -230,8 +237,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
         return reshape(found, tuple(s for d, s in enumerate(shape) if d not in axes))
     raise UnsupportedError(
-        f"np.linalg.norm with ord={ord!r} over {len(axes)} axes needs singular values or is unknown; "
-        f"traced are ord=None, 'fro', inf, -inf, 0, 1, 2 and other powers of vectors, 1 and inf of matrices"
+        f"np.linalg.norm with ord={ord!r} over {len(axes)} axes needs singular values or is "
+        f"unknown; traced are ord=None, 'fro', inf, -inf, 0, 1, 2 and other powers of vectors, "
+        f"1 and inf of matrices"
     )
 
 

@@ -20,7 +20,8 @@ def _scaled(factor: float) -> Any:
 
 
 def _log_of_sum(exp: str, log1p_scale: float, log_of_two: float) -> Any:
-    """``log(base**a + base**b)`` without overflow: the greater one plus the log of 1 + a ratio <= 1."""
+    """``log(base**a + base**b)`` without overflow: the greater one plus the log of 1 + a ratio <=
+    1."""
 
     def formula(a: Expr, b: Expr) -> Expr:
         ratio = apply(exp, -abs(a - b))

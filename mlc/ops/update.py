@@ -21,8 +21,8 @@ from .shape import reshape
 def setitem(x: Any, key: Any, value: Any) -> Any:
     """What ``x`` is after ``x[key] = value``; the dtype stays that of ``x``.
 
-    Keys are as in NumPy, with at most one array of integers (of several equal ones the last wins), or
-    one mask with a single value.
+    Keys are as in NumPy, with at most one array of integers (of several equal ones the last
+    wins), or one mask with a single value.
     """
     dtype = dtype_of(x)
     if getattr(getattr(key, "dtype", None), "kind", "") == "b" and not isinstance(key, np.ndarray):
@@ -30,8 +30,8 @@ def setitem(x: Any, key: Any, value: Any) -> Any:
     items, arrays = parse_key(shape_of(x), key)
     if any(shape_of(a) for a in arrays) and len(arrays) > 1:
         raise UnsupportedError(
-            "assignment through several index arrays is not supported; flatten the leading axes and "
-            "use one array of places, or assign slice by slice"
+            "assignment through several index arrays is not supported; flatten the leading axes "
+            "and use one array of places, or assign slice by slice"
         )
     part = [1 if i is None else i[2] for i in items if i is None or _is_slice(i)]
     if arrays and shape_of(arrays[0]):
@@ -141,8 +141,8 @@ def scatter(x: Any, places: Any, value: Any, *, items: Items) -> Any:
     axis = next(n for n, item in enumerate(items) if not _is_slice(item))
     if any(item != (0, 1, s) for n, (item, s) in enumerate(zip(items, x.shape)) if n != axis):
         raise UnsupportedError(
-            "assignment through an index array takes whole slices (:) on the other axes; assign to a "
-            "slice of the array first"
+            "assignment through an index array takes whole slices (:) on the other axes; assign "
+            "to a slice of the array first"
         )
     if places.ndim != 1:
         raise UnsupportedError("assignment through an index array takes 1-d indices; use .ravel()")

@@ -1,4 +1,5 @@
-"""One operator, one row: a plain NumPy function, the inputs to try, and how near the result must be.
+"""One operator, one row: a plain NumPy function, the inputs to try, and how near the result must
+be.
 
 ``CASES`` is all rows; run it against any way of executing the functions with :func:`check`.
 """
@@ -23,10 +24,10 @@ Function = Callable[..., Any]
 class Tolerance:
     """How far from the reference a float result may be.
 
-    The reference is NumPy in float64 (in float64 itself for float64 inputs). Allowed are ``ulps`` units
-    in the last place of the result, plus ``n * eps * mass`` where n is the number of elements that are
-    summed at most, eps that of the dtype that sums are kept in, and mass the function in which all terms
-    are positive: the classical bound of a sum in any order.
+    The reference is NumPy in float64 (in float64 itself for float64 inputs). Allowed are
+    ``ulps`` units in the last place of the result, plus ``n * eps * mass`` where n is the number
+    of elements that are summed at most, eps that of the dtype that sums are kept in, and mass
+    the function in which all terms are positive: the classical bound of a sum in any order.
     """
 
     ulps: float = 0
@@ -125,7 +126,8 @@ def assert_near(got: Any, exact: Any, tolerance: Tolerance, mass: Any, count: in
         at = tuple(int(i) for i in np.argwhere(~near)[0])
         raise AssertionError(
             f"at {at}: got {value[at]!r}, expected {exact[at]!r}, "
-            f"off by {abs(value[at] - exact[at]):.3g}, allowed {np.broadcast_to(bound, value.shape)[at]:.3g}"
+            f"off by {abs(value[at] - exact[at]):.3g}, allowed "
+            f"{np.broadcast_to(bound, value.shape)[at]:.3g}"
         )
 
 

@@ -61,7 +61,8 @@ _UNARY = {
 
 # Units in the last place that good implementations stay within, of float32 and float64.
 _TRANSCENDENTAL = {
-    "exp": 2, "exp2": 2, "expm1": 3, "log": 2, "log2": 3, "log10": 3, "log1p": 3, "sin": 3, "cos": 3,
+    "exp": 2, "exp2": 2, "expm1": 3, "log": 2, "log2": 3, "log10": 3, "log1p": 3, "sin": 3, "cos":
+    3,
     "tan": 4, "arcsin": 4, "arccos": 4, "arctan": 3, "sinh": 4, "cosh": 3, "tanh": 4, "arcsinh": 4,
     "arccosh": 4, "arctanh": 4, "cbrt": 3, "degrees": 3, "radians": 3,
 }  # fmt: skip
@@ -73,24 +74,41 @@ CASES = [
     *(same(name, getattr(np, name), inputs) for name, inputs in _BINARY.items()),
     *(same(name, getattr(np, name), inputs) for name, inputs in _UNARY.items()),
     *(
-        near(name, getattr(np, name), one_array(IEEE, "finite" if name in _MODEST else "any"), count)
+        near(
+            name, getattr(np, name), one_array(IEEE, "finite" if name in _MODEST else "any"), count
+        )
         for name, count in _TRANSCENDENTAL.items()
     ),
     near("exp of integers", np.exp, one_array(INTEGERS, "small"), 2),
     same("left_shift", np.left_shift, broadcastable(2, INTEGERS, ("any", "positive"), mixed=False)),
-    same("right_shift", np.right_shift, broadcastable(2, INTEGERS, ("any", "positive"), mixed=False)),
-    same("power of integers", np.power, broadcastable(2, INTEGERS, ("small", "positive"), mixed=False)),
+    same(
+        "right_shift", np.right_shift, broadcastable(2, INTEGERS, ("any", "positive"), mixed=False)
+    ),
+    same(
+        "power of integers",
+        np.power,
+        broadcastable(2, INTEGERS, ("small", "positive"), mixed=False),
+    ),
     near("power", np.power, pairs(IEEE, ("positive", "small"), mixed=False), 4),
     near("float_power", np.float_power, pairs(INTEGERS, ("positive", "small")), 4),
-    near("small powers", lambda x: (x**2, x**3, x**4, x**-1, x**1, x**0), one_array(IEEE, "nonzero"), 2),
+    near(
+        "small powers",
+        lambda x: (x**2, x**3, x**4, x**-1, x**1, x**0),
+        one_array(IEEE, "nonzero"),
+        2,
+    ),
     near("hypot", np.hypot, pairs(IEEE, "finite", mixed=False), 3),
     near("arctan2", np.arctan2, pairs(IEEE, "finite", mixed=False), 4),
     Case(
-        "logaddexp", np.logaddexp, pairs(IEEE, "finite", mixed=False),
+        "logaddexp",
+        np.logaddexp,
+        pairs(IEEE, "finite", mixed=False),
         Tolerance(4, lambda x, y: x + y + 1),
     ),
     Case(
-        "logaddexp2", np.logaddexp2, pairs(IEEE, "finite", mixed=False),
+        "logaddexp2",
+        np.logaddexp2,
+        pairs(IEEE, "finite", mixed=False),
         Tolerance(4, lambda x, y: x + y + 1),
     ),
     same("divmod", lambda x, y: np.divmod(x, y), pairs(mixed=False)),
@@ -108,11 +126,15 @@ CASES = [
     near("round to places", lambda x: np.round(x, 2), one_array(IEEE[1:], "finite"), 4),
     same("round", lambda x: (np.round(x), np.fix(x)), one_array(IEEE)),
     same("nan_to_num", lambda x: np.nan_to_num(x), one_array(IEEE + INTEGERS)),
-    same("nan_to_num to values", lambda x: np.nan_to_num(x, nan=1, posinf=2, neginf=3), one_array(IEEE)),
+    same(
+        "nan_to_num to values",
+        lambda x: np.nan_to_num(x, nan=1, posinf=2, neginf=3),
+        one_array(IEEE),
+    ),
     same("isclose", lambda x, y: np.isclose(x, y, equal_nan=True), pairs((IEEE[2],))),
     same("isposinf", lambda x: (np.isposinf(x), np.isneginf(x)), one_array(IEEE)),
     *(
         Case(f"astype {name}", lambda x, name=name: x.astype(name), one_array(ALL, "small"))
         for name in ("bool", "int32", "uint8", "float32", "float64", "float16")
     ),
-]  # fmt: skip
+]

@@ -38,16 +38,28 @@ _INDEX: dict[str, Any] = {
 }  # fmt: skip
 
 _RESHAPES = [
-    ((6, 4), (4, 6)), ((24,), (2, 3, 4)), ((2, 3, 4), (24,)), ((2, 3, 4), (6, 4)), ((6, 4), (2, 3, 4)),
-    ((6, 4), (2, 12)), ((4, 6), (3, 8)), ((1, 3), (3,)), ((3,), (1, 3, 1)), ((3, 1, 2), (3, 2)), ((), (1, 1)),
-    ((1,), ()), ((0, 3), (0,)), ((2, 0), (0, 5)), ((2, 3, 4), (2, -1)), ((2, 3, 4), (4, 3, 2)), ((5, 4), -1),
-]  # fmt: skip
+    ((6, 4), (4, 6)),
+    ((24,), (2, 3, 4)),
+    ((2, 3, 4), (24,)),
+    ((2, 3, 4), (6, 4)),
+    ((6, 4), (2, 3, 4)),
+    ((6, 4), (2, 12)),
+    ((4, 6), (3, 8)),
+    ((1, 3), (3,)),
+    ((3,), (1, 3, 1)),
+    ((3, 1, 2), (3, 2)),
+    ((), (1, 1)),
+    ((1,), ()),
+    ((0, 3), (0,)),
+    ((2, 0), (0, 5)),
+    ((2, 3, 4), (2, -1)),
+    ((2, 3, 4), (4, 3, 2)),
+    ((5, 4), -1),
+]
 
 
 CASES = [
-    *(
-        fixed(f"reshape {a} to {b}", lambda x, b=b: np.reshape(x, b), a) for a, b in _RESHAPES
-    ),
+    *(fixed(f"reshape {a} to {b}", lambda x, b=b: np.reshape(x, b), a) for a, b in _RESHAPES),
     *(fixed(f"index {n}", lambda x, k=k: x[k], (4, 5, 3)) for n, k in _INDEX.items()),
     fixed("index mask", lambda x: x[np.array([True, False, True])], (3, 4)),
     move("ravel", lambda x: x.ravel(), "ij"),
@@ -67,7 +79,8 @@ CASES = [
     move("concatenate many", lambda x, y: np.concatenate([x, y, x, x, y], axis=1), "ij", "ik"),
     move("concatenate flat", lambda x, y: np.concatenate([x, y], axis=None), "ij", "k"),
     Case(
-        "concatenate dtypes", lambda x, y: np.concatenate([x, y]),
+        "concatenate dtypes",
+        lambda x, y: np.concatenate([x, y]),
         shaped("ij", "kj", dtypes=ALL[:-1], same_dtype=False),
     ),
     move("stack", lambda x, y: np.stack([x, y], axis=-1), "ij", "ij"),
@@ -95,25 +108,52 @@ CASES = [
     move("diagonal axes", lambda x: np.diagonal(x, 0, 2, 0), "ijk"),
     move("diag", lambda x: (np.diag(x), np.diag(x, 2), np.diag(x, -1)), "i", sides=(1, 4)),
     move("tril triu", lambda x: (np.tril(x), np.triu(x, 1), np.tril(x, -1)), "ij"),
-    move("take", lambda x, y: np.take(x, np.abs(y.astype(int)) % 4, axis=1), ("i", 4), "jk", dtypes=SIGNED),
-    move("take flat", lambda x: np.take(x, [0, -1, 3]), (2, 3)),
-    move("take modes", lambda x: (np.take(x, [9, -5], mode="wrap"), np.take(x, [9, -5], mode="clip")), (4,)),
-    move("index traced", lambda x, y: x[y.astype(int) % 5], (5, "i"), "jk", dtypes=INTEGERS),
-    move("index traced negative", lambda x, y: x[:, y.astype(int) % 5 - 5], ("i", 5), "j", dtypes=INTEGERS),
-    move("index traced scalar", lambda x, y: x[1:, y.astype(int) % 5], ("i", 5), (), dtypes=INTEGERS),
     move(
-        "index traced pair", lambda x, y, z: x[y.astype(int) % 4, :, z.astype(int) % 3],
-        (4, "i", 3), "jk", "k", dtypes=INTEGERS,
+        "take",
+        lambda x, y: np.take(x, np.abs(y.astype(int)) % 4, axis=1),
+        ("i", 4),
+        "jk",
+        dtypes=SIGNED,
+    ),
+    move("take flat", lambda x: np.take(x, [0, -1, 3]), (2, 3)),
+    move(
+        "take modes",
+        lambda x: (np.take(x, [9, -5], mode="wrap"), np.take(x, [9, -5], mode="clip")),
+        (4,),
+    ),
+    move("index traced", lambda x, y: x[y.astype(int) % 5], (5, "i"), "jk", dtypes=INTEGERS),
+    move(
+        "index traced negative",
+        lambda x, y: x[:, y.astype(int) % 5 - 5],
+        ("i", 5),
+        "j",
+        dtypes=INTEGERS,
     ),
     move(
-        "take_along_axis", lambda x, y: np.take_along_axis(x, y.astype(int) % 4, axis=1),
-        ("i", 4), "ij", dtypes=INTEGERS,
+        "index traced scalar", lambda x, y: x[1:, y.astype(int) % 5], ("i", 5), (), dtypes=INTEGERS
+    ),
+    move(
+        "index traced pair",
+        lambda x, y, z: x[y.astype(int) % 4, :, z.astype(int) % 3],
+        (4, "i", 3),
+        "jk",
+        "k",
+        dtypes=INTEGERS,
+    ),
+    move(
+        "take_along_axis",
+        lambda x, y: np.take_along_axis(x, y.astype(int) % 4, axis=1),
+        ("i", 4),
+        "ij",
+        dtypes=INTEGERS,
     ),
     move("like", lambda x: (np.zeros_like(x), np.ones_like(x), np.full_like(x, 3)), "ij"),
     move("meshgrid", lambda x, y: np.meshgrid(x, y), "i", "j"),
     move("meshgrid ij", lambda x, y: np.meshgrid(x, y, indexing="ij", sparse=True), "i", "j"),
     Case(
-        "linspace of traced ends", lambda x, y: np.linspace(x, y, 5), shaped("i", "i", dtypes=IEEE[1:]),
+        "linspace of traced ends",
+        lambda x, y: np.linspace(x, y, 5),
+        shaped("i", "i", dtypes=IEEE[1:]),
         ulp(8),
     ),
-]  # fmt: skip
+]

@@ -26,13 +26,33 @@ def same(text: str, tolerance: float = 0.0) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "arange(5)", "arange(2, 9)", "arange(9, 2, -2)", "arange(0)", "arange(5, 2)", "arange(2.5)",
-        "arange(1, 2, 0.25)", "arange(5, dtype='uint8')", "arange(3, dtype='float16')", "arange(True)",
-        "eye(3)", "eye(2, 4, 1)", "eye(4, k=-2, dtype='int32')", "eye(0)", "identity(2)",
-        "tri(3)", "tri(2, 4, 1, 'bool')", "zeros(3)", "zeros((2, 0), 'int8')", "ones((), 'bool')",
-        "full((2, 2), 7)", "full(3, 1.5)", "full(2, True)", "full(2, 7, 'float32')", "full((2, 3), [1, 2, 3])",
+        "arange(5)",
+        "arange(2, 9)",
+        "arange(9, 2, -2)",
+        "arange(0)",
+        "arange(5, 2)",
+        "arange(2.5)",
+        "arange(1, 2, 0.25)",
+        "arange(5, dtype='uint8')",
+        "arange(3, dtype='float16')",
+        "arange(True)",
+        "eye(3)",
+        "eye(2, 4, 1)",
+        "eye(4, k=-2, dtype='int32')",
+        "eye(0)",
+        "identity(2)",
+        "tri(3)",
+        "tri(2, 4, 1, 'bool')",
+        "zeros(3)",
+        "zeros((2, 0), 'int8')",
+        "ones((), 'bool')",
+        "full((2, 2), 7)",
+        "full(3, 1.5)",
+        "full(2, True)",
+        "full(2, 7, 'float32')",
+        "full((2, 3), [1, 2, 3])",
     ],
-)  # fmt: skip
+)
 def test_exact(text: str) -> None:
     same(text)
 
@@ -40,11 +60,18 @@ def test_exact(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "arange(0, 1, 0.1)", "linspace(0, 1)", "linspace(-1, 5, 7)", "linspace(0, 1, 4, endpoint=False)",
-        "linspace(2, 3, 1)", "linspace(2, 3, 0)", "linspace(0, 9, 4, dtype='int64')",
-        "linspace(0, 1, 5, dtype='float32')", "logspace(0, 3, 4)", "logspace(0, 3, 4, base=2.0)",
+        "arange(0, 1, 0.1)",
+        "linspace(0, 1)",
+        "linspace(-1, 5, 7)",
+        "linspace(0, 1, 4, endpoint=False)",
+        "linspace(2, 3, 1)",
+        "linspace(2, 3, 0)",
+        "linspace(0, 9, 4, dtype='int64')",
+        "linspace(0, 1, 5, dtype='float32')",
+        "logspace(0, 3, 4)",
+        "logspace(0, 3, 4, base=2.0)",
     ],
-)  # fmt: skip
+)
 def test_within_two_roundings(text: str) -> None:
     same(text, 8 * float(np.finfo("float32" if "float32" in text else "float64").eps))
 

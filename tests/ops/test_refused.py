@@ -20,40 +20,94 @@ N = np.zeros(4, np.int32)
 E = np.zeros((0, 4), np.float32)
 
 REFUSED: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
-    (np.add, (A, B), ShapeError,
-     "add: shapes (3, 4) and (3, 5) do not broadcast: axis -1 has size 4 in one and 5 in the other; "
-     "sizes must be equal or 1"),
+    (
+        np.add,
+        (A, B),
+        ShapeError,
+        "add: shapes (3, 4) and (3, 5) do not broadcast: axis -1 has size 4 in one and 5 in the "
+        "other; sizes must be equal or 1",
+    ),
     (np.subtract, (N > 0, N > 0), DTypeError, "np.subtract has no loop for (bool, bool)"),
     (np.bitwise_and, (A, A), DTypeError, "np.bitwise_and has no loop for (float32, float32)"),
     (lambda x: x + 300, (N.astype("uint8"),), OverflowError, "300 out of bounds for uint8"),
-    (lambda x: x ** -1, (N,), ArgumentError, "integers to negative integer powers are not allowed"),
-    (lambda x: elementwise.astype(x, dtype="complex64"), (A,), DTypeError,
-     "dtype 'complex64' is not supported; supported are bool, int8"),
+    (lambda x: x**-1, (N,), ArgumentError, "integers to negative integer powers are not allowed"),
+    (
+        lambda x: elementwise.astype(x, dtype="complex64"),
+        (A,),
+        DTypeError,
+        "dtype 'complex64' is not supported; supported are bool, int8",
+    ),
     (lambda x: np.where(x), (A,), UnsupportedError, "use np.where(condition, x, y)"),
-    (lambda x: np.max(x, axis=0), (E,), ShapeError,
-     "np.max of zero elements: axis 0 of shape (0, 4) is empty, and the operation has no identity"),
+    (
+        lambda x: np.max(x, axis=0),
+        (E,),
+        ShapeError,
+        "np.max of zero elements: axis 0 of shape (0, 4) is empty, and the operation has no "
+        "identity",
+    ),
     (lambda x: np.argmax(x, axis=0), (E,), ShapeError, "np.argmax of an empty sequence"),
-    (lambda x: np.sum(x, axis=2), (A,), ShapeError,
-     "np.sum: axis 2 is out of range for an array of 2 dimensions"),
+    (
+        lambda x: np.sum(x, axis=2),
+        (A,),
+        ShapeError,
+        "np.sum: axis 2 is out of range for an array of 2 dimensions",
+    ),
     (lambda x: np.sum(x, axis=(0, -2)), (A,), ShapeError, "names the same axis twice"),
-    (lambda x: np.sum(x, out=np.zeros(())), (A,), UnsupportedError, "np.sum with out= cannot be traced"),
-    (lambda x, y: x @ y, (A, B), ShapeError,
-     "matmul: shapes (3, 4) and (3, 5) do not fit: axis 1 of the first has size 4 and axis 0 of the "
-     "second has size 3; they must be equal"),
+    (
+        lambda x: np.sum(x, out=np.zeros(())),
+        (A,),
+        UnsupportedError,
+        "np.sum with out= cannot be traced",
+    ),
+    (
+        lambda x, y: x @ y,
+        (A, B),
+        ShapeError,
+        "matmul: shapes (3, 4) and (3, 5) do not fit: axis 1 of the first has size 4 and axis 0 "
+        "of the second has size 3; they must be equal",
+    ),
     (lambda x: np.matmul(x, 2.0), (A,), ShapeError, "operands need at least one axis"),
-    (lambda x, y: np.einsum("ij,ij", x, y), (A, B), ShapeError,
-     "einsum: shapes (3, 4) and (3, 5) do not fit: axis 1 of (3, 5) has size 5"),
+    (
+        lambda x, y: np.einsum("ij,ij", x, y),
+        (A, B),
+        ShapeError,
+        "einsum: shapes (3, 4) and (3, 5) do not fit: axis 1 of (3, 5) has size 5",
+    ),
     (lambda x: np.einsum("ijk->i", x), (A,), ShapeError, "names 3 axes, the operand has 2"),
     (lambda x: np.einsum("ij,jk", x), (A,), ArgumentError, "names 2 operands, got 1"),
     (lambda x: np.einsum("ij->ik", x), (A,), ArgumentError, "must name labels of the operands"),
-    (lambda x: np.reshape(x, (5, -1)), (A,), ShapeError, "has 12 elements, which (5, -1) does not divide"),
-    (lambda x: np.reshape(x, (5, 2)), (A,), ShapeError, "has 12 elements, and shape (5, 2) wants 10"),
+    (
+        lambda x: np.reshape(x, (5, -1)),
+        (A,),
+        ShapeError,
+        "has 12 elements, which (5, -1) does not divide",
+    ),
+    (
+        lambda x: np.reshape(x, (5, 2)),
+        (A,),
+        ShapeError,
+        "has 12 elements, and shape (5, 2) wants 10",
+    ),
     (lambda x: np.transpose(x, (0, 0)), (A,), ShapeError, "must name each of the 2 axes once"),
-    (lambda x: np.squeeze(x, 0), (A,), ShapeError, "axis 0 of shape (3, 4) has size 3; only size 1 can go"),
+    (
+        lambda x: np.squeeze(x, 0),
+        (A,),
+        ShapeError,
+        "axis 0 of shape (3, 4) has size 3; only size 1 can go",
+    ),
     (lambda x: np.broadcast_to(x, (4, 3)), (A,), ShapeError, "broadcast_to"),
-    (lambda x, y: np.concatenate([x, y]), (A, B), ShapeError,
-     "shapes (3, 4) and (3, 5) (array 1) differ in axis 1: 4 and 5; only axis 0 may differ"),
-    (lambda x, y: np.stack([x, y]), (A, B), ShapeError, "array 0 has shape (3, 4) and array 1 has (3, 5)"),
+    (
+        lambda x, y: np.concatenate([x, y]),
+        (A, B),
+        ShapeError,
+        "shapes (3, 4) and (3, 5) (array 1) differ in axis 1: 4 and 5; only axis 0 may differ",
+    ),
+    (
+        lambda x, y: np.stack([x, y]),
+        (A, B),
+        ShapeError,
+        "array 0 has shape (3, 4) and array 1 has (3, 5)",
+    ),
     (lambda x: np.split(x, 2), (A,), ShapeError, "use np.array_split"),
     (lambda x: np.pad(x, 1, mode="median"), (A,), ArgumentError, "use constant, edge, reflect"),
     (lambda x: x[3], (A,), BoundsError, "index 3 is out of bounds for axis 0 of shape (3, 4)"),
@@ -64,12 +118,20 @@ REFUSED: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
     (lambda x: x[x], (A,), ArgumentError, "use .astype(int)"),
     (lambda x: x[1.5], (A,), ArgumentError, "an index must be an integer"),
     (lambda x, y: update.setitem(x, 0, y), (A, B), ShapeError, "does not fit the assigned part"),
-    (lambda x, w: convolve.conv2d(x, w), (np.zeros((1, 3, 5, 5)), np.zeros((2, 4, 3, 3))), ShapeError,
-     "conv2d: x has 3 channels (axis 1) and weight wants 4 x 1 groups = 4"),
-    (lambda x, w: convolve.conv2d(x, w), (np.zeros((1, 3, 2, 5)), np.zeros((2, 3, 3, 3))), ShapeError,
-     "a window of 3 x 3 does not fit into 2 x 5"),
+    (
+        lambda x, w: convolve.conv2d(x, w),
+        (np.zeros((1, 3, 5, 5)), np.zeros((2, 4, 3, 3))),
+        ShapeError,
+        "conv2d: x has 3 channels (axis 1) and weight wants 4 x 1 groups = 4",
+    ),
+    (
+        lambda x, w: convolve.conv2d(x, w),
+        (np.zeros((1, 3, 2, 5)), np.zeros((2, 3, 3, 3))),
+        ShapeError,
+        "a window of 3 x 3 does not fit into 2 x 5",
+    ),
     (lambda x: nn.one_hot(x, 3), (A,), ArgumentError, "indices must be integers, got float32"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("function", "arrays", "error", "text"), REFUSED)
