@@ -5,6 +5,7 @@ from . import (
     contract,
     convolve,
     create,
+    derived,
     einsum,
     elementwise,
     index,
@@ -20,6 +21,6 @@ from . import (
 )
 
 __all__ = [
-    "arithmetic", "contract", "convolve", "create", "einsum", "elementwise", "index", "join",
-    "logic", "matrix", "nn", "reduce", "shape", "statistics", "transcendental", "update",
+    "arithmetic", "contract", "convolve", "create", "derived", "einsum", "elementwise", "index",
+    "join", "logic", "matrix", "nn", "reduce", "shape", "statistics", "transcendental", "update",
 ]  # fmt: skip

@@ -49,7 +49,8 @@ def _reciprocal(v: Expr) -> Expr:
 
 
 def _power(base: Expr, exponent: Expr) -> Expr:
-    """Small constant exponents are multiplications; integers to a negative constant are refused."""
+    """Small constant exponents are multiplications and roots; integers to a negative constant are
+    refused."""
     if isinstance(exponent, Const):
         if base.dtype.is_integer and exponent.value < 0:
             raise ArgumentError(
@@ -70,6 +71,13 @@ def _power(base: Expr, exponent: Expr) -> Expr:
                 return square * square
             case -1:
                 return const(1, base.dtype) / base
+            case 0.5:  # as NumPy: NaN at -inf, and -0.0 at -0.0
+                return apply("sqrt", base)
+            case -0.5:  # 0 at -inf and inf at -0.0
+                root = apply("sqrt", base + const(0, base.dtype))
+                inverse = const(1, base.dtype) / root
+                infinite = apply("eq", base, const(float("-inf"), base.dtype))
+                return select(infinite, const(0, base.dtype), inverse)
     return apply("pow", base, exponent)
 
 

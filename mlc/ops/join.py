@@ -45,7 +45,7 @@ def join(parts: Any, *, axis: int, dtype: Any) -> Any:
     return te.compute(shape, body, name="concatenate")
 
 
-@implements(np.concatenate, *([np.concat] if hasattr(np, "concat") else []))
+@implements(np.concatenate, np.concat)
 def concatenate(
     arrays: Sequence[Any], /, axis: Any = 0, out: None = None, *, dtype: Any = None
 ) -> Any:

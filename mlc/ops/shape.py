@@ -126,7 +126,7 @@ def permute(x: Any, *, axes: tuple[int, ...]) -> Any:
     return moved(x, shape, lambda index: [index[d] for d in back], "transpose")
 
 
-@implements(np.transpose, *([np.permute_dims] if hasattr(np, "permute_dims") else []))
+@implements(np.transpose, np.permute_dims)
 def transpose(a: Any, axes: Any = None) -> Any:
     """np.transpose: axes reversed, or in the order given."""
     ndim = len(shape_of(a))

@@ -97,6 +97,16 @@ CASES = [
         one_array(IEEE, "nonzero"),
         2,
     ),
+    near("square roots by power", lambda x: (x**0.5, x**-0.5), one_array(IEEE), 2),
+    near("sinc", np.sinc, one_array(IEEE[1:], "unit"), 8),
+    same(
+        "select",
+        lambda x, y: np.select([x > 1, x < y], [x, y], 0),
+        pairs(SIGNED + IEEE, "finite"),
+    ),
+    same("array_equal", lambda x: (np.array_equal(x, x), np.array_equal(x, x + 1)), one_array()),
+    same("allclose", lambda x, y: np.allclose(x, y, rtol=0.5), pairs((IEEE[2],), "unit")),
+    same("real", lambda x: np.conjugate(x) + 0 * np.real(x), one_array(SIGNED)),
     near("hypot", np.hypot, pairs(IEEE, "finite", mixed=False), 3),
     near("arctan2", np.arctan2, pairs(IEEE, "finite", mixed=False), 4),
     Case(

@@ -147,6 +147,16 @@ CASES = [
         "ij",
         dtypes=INTEGERS,
     ),
+    move(
+        "diff", lambda x: (np.diff(x), np.diff(x, 2, 0), np.diff(x, prepend=1)), "ij", dtypes=SIGNED
+    ),
+    move(
+        "windows",
+        lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 3)),
+        "ij",
+        sides=(3, 6),
+    ),
+    move("trapezoid", lambda x: np.trapezoid(x, dx=0.5, axis=0), "ij", dtypes=SIGNED),
     move("like", lambda x: (np.zeros_like(x), np.ones_like(x), np.full_like(x, 3)), "ij"),
     move("meshgrid", lambda x, y: np.meshgrid(x, y), "i", "j"),
     move("meshgrid ij", lambda x, y: np.meshgrid(x, y, indexing="ij", sparse=True), "i", "j"),
