@@ -225,3 +225,13 @@ def _warn_once(kind: str, message: str) -> None:
             return
         _warned.add(kind)
     warnings.warn(message, CacheWarning, stacklevel=4)
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+# Another thread may hold the lock at the moment of a fork; the child has no such thread.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)

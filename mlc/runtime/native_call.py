@@ -5,8 +5,8 @@ stub of a few instructions that forwards the call, arguments and all, to the ins
 callable; once a signature is installed, the native entry (see `mlc.runtime.entry_ir`), which runs
 the kernel of the first signature that fits and forwards the other calls.
 
-Where this is not possible (free-threaded Python, PyPy, other processors) the type is an ordinary
-class that calls the slow callable, which is then the only way in.
+Where this is not possible (Python 3.10, free-threaded Python, PyPy, other systems) the type is an
+ordinary class that calls the slow callable, which is then the only way in.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import struct
 import sys
 import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
+from mlc.config import config
 from mlc.runtime import image
 
 # The instance: object header, then these pointers.
@@ -77,6 +78,7 @@ def is_native() -> bool:
         and object.__basicsize__ == 16
         and sys.platform.startswith("linux")
         and machine in _STUBS
+        and hasattr(ctypes.pythonapi, "PyObject_Vectorcall")  # a macro before Python 3.11
     )
 
 
@@ -108,9 +110,9 @@ def install(instance: Any, signature: int, *, build: bool = False) -> bool:
     """Let calls of ``instance`` try the chain of signatures that starts at address ``signature``.
 
     Signatures and kernels must live as long as the instance. 0 takes the chain away again. Says
-    whether native calls are on: the entry's own code may have to be compiled first (about 50 ms,
+    whether native calls are on: the entry's own code may have to be compiled first (50 to 130 ms,
     once for a disk cache), which is only done with ``build``. Until then calls take the slow path,
-    which may install again.
+    which may install again: say, at the second call of a signature.
     """
     if not is_native():
         return False
@@ -151,7 +153,9 @@ def _load_entry(build: bool) -> int:
     if found is None and not build:
         _absent_before.add(key)
         return 0
-    data = found.image if found else image.compile_image(ENTRY_IR, target, optimize="light")
+    # Optimising takes twice as long again; it pays when later processes find the result.
+    effort: Literal["light"] | None = "light" if config.cache else None
+    data = found.image if found else image.compile_image(ENTRY_IR, target, optimize=effort)
     if found is None:
         cache.put(key, data, {"name": "native entry"})
     return image.load_image(data, resolver({"mlc_slow_entry": slow_entry()})).address("mlc_entry")

@@ -161,4 +161,12 @@ def _publish_count() -> None:
         cell.value = get_num_threads()
 
 
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+# Another thread may hold the lock at the moment of a fork; the child has no such thread.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 Config.num_threads.watchers.append(_publish_count)

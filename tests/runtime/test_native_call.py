@@ -23,6 +23,10 @@ from mlc.runtime.executor import Executable
 from mlc.runtime.image import compile_image
 from mlc.runtime.native_call import callable_type, install, is_installed, prepare
 
+pytestmark = pytest.mark.skipif(
+    not native_call.is_native(), reason="calls are not native on this platform"
+)
+
 TYPES = {
     "float32": "float", "float64": "double", "int32": "i32", "int64": "i64", "bool": "i8",
     "bfloat16": "i16", "int8": "i8",
