@@ -114,6 +114,10 @@ class Emitter(Builder):
             for key in stale:
                 del region.reads[key], region.memo[key]
 
+    def varies(self, expr: Expr) -> bool:
+        """Whether ``expr`` depends on the lane."""
+        return any(var is self.lane for var in self.facts.of(expr).variables)
+
     def level(self, known: Facts) -> int:
         """The outermost scope in which an expression with these facts keeps its value."""
         level = 0

@@ -102,20 +102,42 @@ def _is_natural(e: Emitter, expr: Apply) -> bool:
 
 def _select(e: Emitter, expr: Select) -> Value:
     test = e.value(expr.condition)
-    sides = (expr.then, expr.otherwise)
-    guarded = any(e.facts.of(side).guarded for side in sides)
-    if not guarded:
+    if test.const is not None:
+        return e.value(expr.then if test.const else expr.otherwise)
+    sides = expr.then, expr.otherwise
+    known = [e.facts.of(side) for side in sides]
+    if not any(side.guarded or side.costly for side in known):
         return e.select(test, e.value(expr.then), e.value(expr.otherwise))
     if not test.lanes:
         return _branch(e, test, expr)
     values = []
-    saved = e.mask, e.mask_level
-    for side, wanted in zip(sides, (test, None)):
-        part = invert(e, test) if wanted is None else wanted
-        e.mask, e.mask_level = both(e, saved[0], part), len(e.regions) - 1
-        values.append(e.value(side))
-    e.mask, e.mask_level = saved
+    outer = e.mask, e.mask_level
+    for side, facts, is_then in zip(sides, known, (True, False)):
+        if facts.guarded or facts.costly:
+            e.mask = both(e, outer[0], test if is_then else invert(e, test))
+            e.mask_level = len(e.regions) - 1
+        values.append(_if_any(e, e.mask, side) if facts.costly and e.mask else e.value(side))
+        e.mask, e.mask_level = outer
     return e.select(test, *values)
+
+
+def _if_any(e: Emitter, mask: Value, expr: Expr) -> Value:
+    """``expr``, evaluated only if a lane of ``mask`` is on."""
+    name = e.name("y")
+    any_lane = e.any_lane(mask)
+    e.enter(conditional=True)
+    e.line(f"br label %{name}")
+    e.label(name)
+    e.line(f"br i1 {any_lane.text}, label %{name}t, label %{name}x")
+    e.label(f"{name}t")
+    value = e.value(expr)
+    e.leave()
+    e.line(f"br label %{name}e")
+    e.label(f"{name}e")
+    e.line(f"br label %{name}x")
+    e.label(f"{name}x")
+    text = f"phi {value.type} [ {value.text}, %{name}e ], [ zeroinitializer, %{name} ]"
+    return e.op(text, value.dtype, value.lanes)
 
 
 def both(e: Emitter, mask: Value | None, test: Value) -> Value:

@@ -28,7 +28,7 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import postorder
-from ...ir.scalar import SCALAR_FNS
+from .math_calls import MATH_CALLS
 
 Indices = tuple[Expr, ...]
 NONE: frozenset[Buffer] = frozenset()
@@ -37,7 +37,7 @@ NONE: frozenset[Buffer] = frozenset()
 class Facts:
     """Of one expression: its ``variables``; those of them that are constants or lanes wherever it
     stands (``fixed``); the written buffers its value depends on; whether it holds a load that may be
-    out of bounds (``guarded``) or is too ``costly`` to compute in vain; its ``depth``."""
+    out of bounds (``guarded``) or calls into the C library (``costly``); its ``depth``."""
 
     __slots__ = ("costly", "depth", "fixed", "guarded", "reads", "variables")
 
@@ -175,7 +175,7 @@ class ProgramFacts:
             out.reads |= self.aliases(node.source)
             out.guarded |= not self.in_bounds(node.source, node.indices)
         elif isinstance(node, Apply):
-            out.costly |= SCALAR_FNS[node.fn].cost >= 12
+            out.costly |= node.fn in MATH_CALLS and node.dtype.is_float
         return out
 
     def linear(self, buffer: Buffer, indices: Indices) -> tuple[tuple[tuple[Expr, int], ...], int]:

@@ -127,8 +127,8 @@ def _power(e: Builder, args: Args) -> Value:
     name = e.name("p")
     e.line(f"br label %{name}s")
     e.label(f"{name}s")
-    e.line(f"br label %{name}b")
-    e.label(f"{name}b")
+    e.line(f"br label %{name}h")
+    e.label(f"{name}h")
     out, base, left = (f"%{name}{k}" for k in "obl")
     next_out, next_base, next_left = (f"%{name}n{k}" for k in "obl")
     for now, start, after in ((out, one, next_out), (base, a, next_base), (left, b, next_left)):
@@ -144,7 +144,7 @@ def _power(e: Builder, args: Args) -> Value:
     more = e.any_lane(e.compare("ne", Value(next_left, a.dtype, a.lanes), _zero(a)))
     e.line(f"br label %{name}e")
     e.label(f"{name}e")
-    e.line(f"br i1 {more.text}, label %{name}b, label %{name}x")
+    e.line(f"br i1 {more.text}, label %{name}h, label %{name}x")
     e.label(f"{name}x")
     result = Value(next_out, a.dtype, a.lanes)
     if a.dtype.kind == "u":

@@ -17,6 +17,7 @@ MATH_CALLS: dict[str, str] = {
 } | {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+    "libm_sin": "sin", "libm_cos": "cos", "libm_tan": "tan",
 }  # fmt: skip
 
 

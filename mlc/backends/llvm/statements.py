@@ -178,9 +178,7 @@ def _store(e: Emitter, stmt: Store) -> None:
 
 
 def _accumulate(e: Emitter, stmt: Accumulate) -> None:
-    if e.lane is not None and not any(
-        e.lane in e.facts.of(index).variables for index in stmt.indices
-    ):
+    if e.lane is not None and not any(map(e.varies, stmt.indices)):
         values = [e.value(value) for value in stmt.values]
         _update(e, stmt, reduce_lanes(e, stmt.combiner, values, e.mask))
     elif e.lane is not None and _collides(e, stmt):
@@ -230,7 +228,7 @@ def _collides(e: Emitter, stmt: Accumulate) -> bool:
     if stmt.buffers[0] in e.registers:
         return False
     terms, _ = e.facts.linear(stmt.buffers[0], stmt.indices)
-    return any(atom is not e.lane and e.lane in e.facts.of(atom).variables for atom, _ in terms)
+    return any(atom is not e.lane and e.varies(atom) for atom, _ in terms)
 
 
 def _one_lane_after_another(e: Emitter, stmt: Accumulate) -> None:
