@@ -38,6 +38,7 @@ class KernelCode:
     scheduled: Program
     schedule: Schedule
     scratch: tuple[Tensor, ...]
+    nanoseconds: float
 
     @cached_property
     def flat(self) -> Program:
@@ -114,7 +115,7 @@ class Compiled:
         from .backends.llvm.emit import emit_assembly
         from .backends.llvm.target import host_target
 
-        return emit_assembly(self.llvm, host_target(), optimize="light")
+        return emit_assembly(self.llvm, host_target(), optimize=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,14 +178,12 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
 
     clock = _Clock(compiled.timings)
     target = host_target()
-    spec_text = repr((call.params, call.keywords, call.returns, call.out, call.positional_out))
     key = cache.content_key(
         FORMAT,
         graph_key(compiled.inputs, compiled.outputs),
         target.key(),
         str(_machine(target)),
         str(compiled.debug),
-        spec_text,
     )
     clock.stage("key")
     entry = cache.get(key)
@@ -194,7 +193,7 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         image, meta = entry.image, entry.meta
         clock.stage("load")
     else:
-        image, meta = _build_image(compiled, call, target, clock)
+        image, meta = _build_image(compiled, target, clock)
         cache.put(key, image, meta)
         clock.stage("store")
     constants = _constants(compiled.outputs, meta["constants"])
@@ -216,9 +215,8 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
 
 
 def _build_image(
-    compiled: Compiled, call: CallSpec, target: Target, clock: _Clock
+    compiled: Compiled, target: Target, clock: _Clock
 ) -> tuple[bytes, dict[str, Any]]:
-    from .runtime.entry_ir import entry_ir
     from .runtime.image import compile_image
 
     module = compiled.module
@@ -236,8 +234,7 @@ def _build_image(
         "constants": _constant_places(compiled.outputs, module.constants),
         "sites": native.sites,
     }
-    text = native.text + entry_ir(_entry_spec(compiled, call, meta), target.attributes())
-    image = compile_image(text, target, optimize="light")
+    image = compile_image(native.text, target, optimize=None)
     clock.stage("llvm")
     return image, meta
 
@@ -308,6 +305,48 @@ def _constants(outputs: Sequence[Tensor], places: Sequence[int | dict[str, Any]]
     return arrays
 
 
+@dataclass(frozen=True)
+class NativeText:
+    """LLVM IR with what the runtime has to know: bytes of workspace, a rough time, debug sites."""
+
+    text: str
+    workspace: int
+    nanoseconds: float
+    sites: list[Any]
+
+
+def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> NativeText:
+    """The LLVM IR of a module; scratch of each kernel lies after what kernels hand each other."""
+    from .backends.llvm.module import BufferRef, KernelCall, module_text
+    from .backends.llvm.target import host_target
+    from .graph.memory import nbytes
+    from .lower.linearize_indices import linearize_indices
+
+    first = {"input": 0, "constant": len(module.inputs)}
+    first["output"] = first["constant"] + len(module.constants)
+    workspace = module.workspace_bytes
+    calls = []
+    for n, (kernel, code) in enumerate(zip(module.kernels, kernels, strict=True)):
+        places = {}
+        offset = module.workspace_bytes
+        for tensor in code.scratch:
+            places[tensor] = BufferRef("workspace", offset)
+            offset += nbytes(tensor)
+        workspace = max(workspace, offset)
+        for tensor in (*kernel.inputs, *kernel.outputs):
+            slot = module.slots[tensor]
+            inside = slot.kind == "workspace"
+            at = slot.at if inside else first[slot.kind] + slot.at
+            places[tensor] = BufferRef("workspace" if inside else "param", at)
+        order = (*kernel.inputs, *code.scratch, *kernel.outputs)
+        calls.append(KernelCall(n, tuple(places[t] for t in order)))
+    flat = [code.flat if debug else linearize_indices(code.flat) for code in kernels]
+    made = module_text(flat, calls, host_target(), debug)
+    return NativeText(
+        made.text, workspace, sum(code.nanoseconds for code in kernels), list(made.sites)
+    )
+
+
 def _bounds_error(compiled: Compiled, code: int, sites: Sequence[Any]) -> BoundsError:
     from .backends.llvm.debug import violation_text
 
@@ -367,4 +406,4 @@ def schedule_kernel(kernel: Any) -> KernelCode:
     done = default_schedule(
         kernel.name, nests, kernel.shared, kernel.inputs, kernel.outputs, _machine(host_target())
     )
-    return KernelCode(naive, done.program, done.schedule, done.scratch)
+    return KernelCode(naive, done.program, done.schedule, done.scratch, done.nanoseconds)

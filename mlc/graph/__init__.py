@@ -1,0 +1,1 @@
+"""Graphs: rewrites, fusion into kernels, and buffers for what passes between them."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..ir.program import Program
 from .bind_blocks import bind_blocks
-# from .expand_math import expand_math_program
+from .expand_math import expand_math_program
 from .partition_loops import partition_loops
 from .promote_registers import promote_registers
 from .simplify_program import simplify_program
@@ -22,7 +22,7 @@ PASSES: tuple[Pass, ...] = (
     unroll_loops,
     promote_registers,
     simplify_program,
-    # expand_math_program,
+    expand_math_program,
 )
 
 

@@ -6,9 +6,17 @@ values follow NumPy. Coefficients come from benchmarks/fit_maths.py.
 
 from __future__ import annotations
 
-from . import error, exponential, hyperbolic, logarithm, trigonometric
+from . import error, exponential, hyperbolic, inverse, logarithm, power, trigonometric
 from .registry import EXPANSIONS, expansion
 
 __all__ = [
-    "EXPANSIONS", "error", "expansion", "exponential", "hyperbolic", "logarithm", "trigonometric",
-]  # fmt: skip
+    "EXPANSIONS",
+    "error",
+    "expansion",
+    "exponential",
+    "hyperbolic",
+    "inverse",
+    "logarithm",
+    "power",
+    "trigonometric",
+]

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 from ...dtypes import float32
-from ...ir.expr import Expr
-from .exponential import LN2_32, LN2_64, LOG2E
+from ...ir.expr import Expr, apply, const, select
+from .exponential import LN2_32, LN2_64, LOG2E, reduced
+from .logarithm import LN2, log1p
 from .registry import expansion
-from .terms import at_least, at_most, by_type, fma, format_of, nearest, poly, real, signed_as
+from .terms import (
+    NAN,
+    at_least,
+    at_most,
+    by_type,
+    fma,
+    format_of,
+    nearest,
+    poly,
+    real,
+    signed_as,
+    sqrt,
+)
 
 _TANH_32 = (-0.333333224, 0.133311421, -0.0527153052)
 _TANH_64 = (
     -0.33333333333332477, 0.13333333332778732, -0.053968252772957033, 0.021869370023619744,
     -0.0088572853000266887, 0.0034445452922223698,
+)  # fmt: skip
+_SINH_32 = (0.166665435, 0.00836654007)
+_SINH_64 = (
+    0.16666666666666677, 0.0083333333333213758, 0.00019841269886868005, 2.7557243374040786e-06,
+    2.5109356641889688e-08,
+)  # fmt: skip
+_COSH_32 = (1, 0.5, 0.0416664593, 0.00139354519)
+_COSH_64 = (
+    1, 0.5, 0.041666666666666685, 0.0013888888888873264, 2.480158734928596e-05,
+    2.7557251711761936e-07, 2.0921813965665533e-09,
 )  # fmt: skip
 
 
@@ -30,3 +53,68 @@ def tanh(x: Expr) -> Expr:
     s = real(i << form.mantissa, x)
     less, more = s - 1.0, s + 1.0
     return signed_as(fma(more, small, less) / fma(less, small, more), x)
+
+
+@expansion()
+def sinh(x: Expr) -> Expr:
+    """With abs(x) = n * ln 2 + r, A = 2**n, B = 2**-n: ((A - B) * cosh(r) + (A + B) * sinh(r)) / 2."""
+    less, more, even, odd = _parts(x)
+    y = fma(more, odd, less * even)
+    return signed_as(y + y, x)
+
+
+@expansion()
+def cosh(x: Expr) -> Expr:
+    """((A + B) * cosh(r) + (A - B) * sinh(r)) / 2."""
+    less, more, even, odd = _parts(x)
+    y = fma(less, odd, more * even)
+    return y + y
+
+
+def _parts(x: Expr) -> tuple[Expr, Expr, Expr, Expr]:
+    """``((A - B) / 4, (A + B) / 4, cosh(r), sinh(r))``."""
+    form = format_of(x)
+    single = x.dtype is float32
+    a = at_most(apply("abs", x), by_type(x, 89.5, 710.5))
+    r, i = reduced(a, form.bias - 2)
+    up = i << form.mantissa
+    # 2**(-n - 2), as long as that is normal; beyond it does not count.
+    down = ((2 * form.bias - 4) << form.mantissa) - up
+    quarter = real(up, x)
+    inverse = real(select(down < 0, 0, down), x)
+    t = r * r
+    even = poly(t, _COSH_32 if single else _COSH_64)
+    odd = fma(r * t, poly(t, _SINH_32 if single else _SINH_64), r)
+    return quarter - inverse, quarter + inverse, even, odd
+
+
+@expansion()
+def arcsinh(x: Expr) -> Expr:
+    """log1p(a + a * a / (1 + sqrt(1 + a * a))) for a = abs(x); log(2 * a) where a is large."""
+    a = apply("abs", x)
+    large = a > by_type(x, 2.0**30, 2.0**60)
+    t = a * a
+    inner = a + t / (sqrt(t + 1.0) + 1.0)
+    return signed_as(_log1p_or_log2x(large, inner, a), x)
+
+
+@expansion()
+def arccosh(x: Expr) -> Expr:
+    """log1p(t + sqrt(2 * t + t * t)) for t = x - 1; log(2 * x) where x is large."""
+    t = x - 1.0
+    large = x > by_type(x, 2.0**30, 2.0**60)
+    y = _log1p_or_log2x(large, t + sqrt(fma(t, t, t + t)), x)
+    return select(x < 1.0, NAN, y)
+
+
+@expansion()
+def arctanh(x: Expr) -> Expr:
+    """log1p(2 * a / (1 - a)) / 2 for a = abs(x); NaN beyond 1 comes from log1p."""
+    a = apply("abs", x)
+    return signed_as(log1p((a + a) / (1.0 - a)) * 0.5, x)
+
+
+def _log1p_or_log2x(large: Expr, inner: Expr, x: Expr) -> Expr:
+    """log1p(inner), or log(2 * x) = log1p(x) + ln 2 where x is large."""
+    extra = select(large, const(LN2, x.dtype), const(0.0, x.dtype))
+    return log1p(select(large, x, inner)) + extra

@@ -32,6 +32,7 @@ class Scheduled:
     program: Program
     scratch: tuple[Tensor, ...]
     schedule: Schedule
+    nanoseconds: float  # a rough time on one core
 
 
 @dataclass(eq=False)
@@ -75,7 +76,8 @@ def default_schedule(
             _schedule_alone(s, block, nest, machine)
     if depth:
         _share_out(s, names[len(plan.before)], plan, machine)
-    return Scheduled(s.program, scratch, s)
+    total = sum(_nanoseconds(nest, machine) for nest in (*plan.before, *plan.nests))
+    return Scheduled(s.program, scratch, s, total)
 
 
 def _tile_bytes(tensor: Tensor, tiles: tuple[int, ...]) -> int:

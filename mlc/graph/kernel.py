@@ -1,0 +1,84 @@
+"""What the graph level makes: a module of kernels, each a few stages over shared loops.
+
+::
+
+    Module(inputs, constants, outputs, kernels, slots)   a whole function
+    Kernel(stages, shared)                               what runs in one loop nest
+    Stage(tensors)                                       one compute after inlining
+    Slot(kind, position, nbytes)                         where a tensor lives that crosses kernels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..te.tensor import Compute, Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One compute after inlining. It has several tensors if its reduction has several parts."""
+
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def compute(self) -> Compute:
+        """The compute that all the tensors come from."""
+        op = self.tensors[0].op
+        assert isinstance(op, Compute)
+        return op
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.tensors[0].shape
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """``stages`` in order of execution; later ones may load tensors of earlier ones.
+
+    The first ``shared`` axes of all stages have the same extents, and every load of an earlier stage's
+    tensor has exactly the consumer's first ``shared`` axes as its first indices: so all stages can
+    run one after the other inside common loops. ``outputs`` are read outside the kernel; ``locals`` are
+    made and read by the stages alone.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    shared: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    locals: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """Where a tensor lives: ``position`` is a byte offset into the workspace, or else the number of
+    the input, constant or output."""
+
+    kind: Literal["input", "constant", "output", "workspace"]
+    position: int
+    nbytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """A function as kernels over planned buffers. Every tensor that crosses kernels has a slot.
+
+    Each output is written by exactly one kernel. Only constants that some kernel reads are listed.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    constants: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    kernels: tuple[Kernel, ...]
+    slots: Mapping[Tensor, Slot]
+    workspace_bytes: int
+
+    def __repr__(self) -> str:
+        from .show import module_text
+
+        return module_text(self)
