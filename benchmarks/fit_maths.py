@@ -180,6 +180,18 @@ def _atanh_rest(z: mp.mpf) -> mp.mpf:
     return (2 * mp.atanh(s) - 2 * s) / s**3 if z else mp.mpf(2) / 3
 
 
+def _log2_rest(terms: int) -> Function:
+    """``2 * arctanh(s) / ln(2) / s`` less its first terms, over ``z**terms``; ``z = s * s``."""
+
+    def over(z: mp.mpf) -> mp.mpf:
+        s = mp.sqrt(z)
+        head = sum(z**k / (2 * k + 1) for k in range(terms))
+        rest = (mp.atanh(s) / s - head) / z**terms if z else mp.mpf(1) / (2 * terms + 1)
+        return 2 / mp.ln2 * rest
+
+    return over
+
+
 def _erfc_weight(t: mp.mpf) -> mp.mpf:
     """How an error of log2(erfc(t)) shows in erf(t), relative to that."""
     return mp.erfc(t) + mp.mpf("1e-18")
@@ -200,11 +212,14 @@ FITS: dict[str, Fit] = {
     "exp float32": _relative_fit(mp.exp, _R, 5),
     "exp float64": _relative_fit(mp.exp, _R, 11, (1.0, 1.0)),
     "exp2 float32": _relative_fit(exp2, (-0.5, 0.5), 5),
+    "exp2-fine float32": _relative_fit(exp2, (-0.5, 0.5), 6),
     "exp2 float64": _relative_fit(exp2, (-0.5, 0.5), 11),
     "expm1 float32": _relative_fit(expm1_over, _R, 5),
     "expm1 float64": _relative_fit(expm1_over, _R, 10),
     "log float32": Fit(log1p_tail, (-0.2930, 0.4143), 7, _log_weight, (-0.5,)),
     "log float64": Fit(_atanh_rest, (0.0, 0.02945), 6, lambda z: mp.mpf(1)),
+    "pow float32": Fit(_log2_rest(1), (0.0, 0.02945), 3, lambda z: mp.mpf(1)),
+    "pow float64": Fit(_log2_rest(2), (0.0, 0.02945), 6, lambda z: mp.mpf(1)),
     "tanh float32": _relative_fit(tanh_over, (0.0, 0.0301), 3),
     "tanh float64": _relative_fit(tanh_over, (0.0, 0.0301), 6),
     "sinh float32": _relative_fit(sinh_over, (0.0, 0.1202), 2),

@@ -57,7 +57,7 @@ def tanh(x: Expr) -> Expr:
 
 @expansion()
 def sinh(x: Expr) -> Expr:
-    """With abs(x) = n * ln 2 + r, A = 2**n, B = 2**-n: ((A - B) * cosh(r) + (A + B) * sinh(r)) / 2."""
+    """((A - B) * cosh(r) + (A + B) * sinh(r)) / 2: abs(x) = n * ln 2 + r, A = 2**n, B = 2**-n."""
     less, more, even, odd = _parts(x)
     y = fma(more, odd, less * even)
     return signed_as(y + y, x)
