@@ -198,8 +198,11 @@ def sum(
     a, axes = _checked("sum", a, axis, initial, where, out, True)
     chosen = sum_dtype(dtype_of(a)) if dtype is None else as_dtype(dtype)
     masked = a if where is True else select_where(where, a, 0)
-    total = reduce_sum(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
-    return total if _absent(initial) else arithmetic.add(total, initial)
+    if _absent(initial):
+        return reduce_sum(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
+    work = accumulator(chosen)
+    total = reduce_sum(masked, axes=axes, keepdims=_keep(keepdims), dtype=work)
+    return astype(arithmetic.add(total, initial), dtype=chosen)
 
 
 @implements(np.prod)
@@ -211,8 +214,11 @@ def prod(
     a, axes = _checked("prod", a, axis, initial, where, out, True)
     chosen = sum_dtype(dtype_of(a)) if dtype is None else as_dtype(dtype)
     masked = a if where is True else select_where(where, a, 1)
-    product = reduce_prod(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
-    return product if _absent(initial) else arithmetic.multiply(product, initial)
+    if _absent(initial):
+        return reduce_prod(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
+    work = accumulator(chosen)
+    product = reduce_prod(masked, axes=axes, keepdims=_keep(keepdims), dtype=work)
+    return astype(arithmetic.multiply(product, initial), dtype=chosen)
 
 
 def _extreme(
