@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ArgumentError, BoundsError
+from .errors import ArgumentError, BoundsError, SourceLocation
 from .ir.expr import Reduce, reduce
 from .ir.program import Program
 from .te.key import graph_key, topological
@@ -201,7 +202,7 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
     sites = meta["sites"]
 
     def on_error(code: int) -> None:
-        raise _bounds_error(compiled, code, sites)
+        raise _bounds_error(compiled, sites)
 
     compiled.executable = Executable(
         image,
@@ -336,22 +337,56 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
         for tensor in (*kernel.inputs, *kernel.outputs):
             slot = module.slots[tensor]
             inside = slot.kind == "workspace"
-            at = slot.at if inside else first[slot.kind] + slot.at
+            at = slot.position if inside else first[slot.kind] + slot.position
             places[tensor] = BufferRef("workspace" if inside else "param", at)
         order = (*kernel.inputs, *code.scratch, *kernel.outputs)
         calls.append(KernelCall(n, tuple(places[t] for t in order)))
     flat = [code.flat if debug else linearize_indices(code.flat) for code in kernels]
     made = module_text(flat, calls, host_target(), debug)
     return NativeText(
-        made.text, workspace, sum(code.nanoseconds for code in kernels), list(made.sites)
+        made.text, workspace, sum(code.nanoseconds for code in kernels), list(map(_site, made.sites))
     )
 
 
-def _bounds_error(compiled: Compiled, code: int, sites: Sequence[Any]) -> BoundsError:
-    from .backends.llvm.debug import violation_text
-
+def _bounds_error(compiled: Compiled, sites: Sequence[Any]) -> BoundsError:
+    """What the record that a failed check left behind says."""
     assert compiled.executable is not None
-    return BoundsError(violation_text(compiled.executable.image, code, sites))
+    number, index = (ctypes.c_int64 * 2).from_address(
+        compiled.executable.image.address("mlc_error_record")
+    )
+    buffer, axis, extent, place = sites[number - 1]
+    where = None if place is None else SourceLocation(*place)
+    message = f"index {index} is out of bounds for axis {axis} of {buffer} with size {extent}"
+    return BoundsError(message, where)
+
+
+def _site(site: Any) -> list[Any]:
+    """A debug site as plain data."""
+    place = site.location
+    where = None if place is None else [place.filename, place.line, place.function]
+    return [site.buffer, site.axis, site.extent, where]
+
+
+def _reference_runner(compiled: Compiled) -> Callable[[Sequence[Array]], list[Array]]:
+    """The unscheduled programs on a reference backend, kernel by kernel."""
+    from .backends.base import backend
+
+    engine = backend(compiled.target)
+    module = compiled.module
+    kernels = [(k, engine.compile(code.program)) for k, code in zip(module.kernels, compiled.kernels, strict=True)]
+
+    def run(arrays: Sequence[Array]) -> list[Array]:
+        values = dict(zip(module.inputs, arrays, strict=True))
+        for tensor in module.constants:
+            assert isinstance(tensor.op, Constant)
+            values[tensor] = tensor.op.array
+        for kernel, function in kernels:
+            for tensor in kernel.outputs:
+                values[tensor] = _empty(tensor)
+            function(*(values[t] for t in (*kernel.inputs, *kernel.outputs)))
+        return [values[t] for t in module.outputs]
+
+    return run
 
 
 def _empty(tensor: Tensor) -> Array:

@@ -189,12 +189,26 @@ def _schedule_inside(s: Schedule, name: str, nest: Nest, shared: int, machine: M
 
 
 def _share_out(s: Schedule, name: str, plan: _Plan, machine: Machine) -> None:
-    """Fuse the shared loops until there are enough iterations for the threads, and run them there."""
+    """Fuse shared loops over whole rows until there are enough iterations for the threads, and run the
+    outermost loop that has them in parallel. Loops over tiles stay apart: their edges must stay visible."""
     total = sum(_nanoseconds(nest, machine) for nest in plan.nests)
-    loops = list(s.loops(name)[: len(plan.tiling.sizes)])
-    while len(loops) > 1 and extent_of(s, loops[0]) < 4 * machine.threads:
-        loops[:2] = [s.fuse(loops[0], loops[1])]
-    _parallel(s, loops[0], total)
+    sizes = plan.tiling.sizes
+    order = plan.tiling.order or tuple(range(len(sizes)))
+    loops = [(var, sizes[d] == 1) for var, d in zip(s.loops(name), order, strict=False)]
+    while len(loops) > 1 and loops[0][1] and loops[1][1] and _few(s, loops[0][0], machine):
+        loops[:2] = [(s.fuse(loops[0][0], loops[1][0]), True)]
+    candidates = [var for var, _ in loops if extent_of(s, var) >= machine.threads]
+    chosen = candidates[0] if candidates else max((v for v, _ in loops), key=lambda v: extent_of(s, v))
+    outside = 1
+    for var, _ in loops:
+        if var is chosen:
+            break
+        outside *= extent_of(s, var)
+    _parallel(s, chosen, total / outside)
+
+
+def _few(s: Schedule, loop: Var, machine: Machine) -> bool:
+    return extent_of(s, loop) < 4 * machine.threads
 
 
 def _parallel(s: Schedule, loop: Var, total_ns: float) -> None:

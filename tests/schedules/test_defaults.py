@@ -1,0 +1,144 @@
+"""Default schedules compute what the unscheduled expressions do, for all sizes and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mlc.te as te
+from mlc.backends.base import backend
+from mlc.ir.expr import apply
+from mlc.ir.program import For, LoopKind, Program, Scope, walk, Allocate
+from mlc.lower.pipeline import lower
+from mlc.schedules.defaults.cpu import default_schedule
+from mlc.schedules.defaults.machine import Machine
+from mlc.te.evaluate import evaluate
+from mlc.te.program import Nest
+
+MACHINES = (Machine(), Machine(vector_bytes=32, registers=16), Machine(vector_bytes=16))
+Case = tuple[list[te.Tensor], int, list[te.Tensor], list[te.Tensor]]
+
+
+def softmax(r: int, c: int) -> Case:
+    x = te.placeholder((r, c), name="x")
+    k = te.reduce_axis(c)
+    m = te.compute((r,), lambda i: te.max(x[i, k], axis=k), name="m")
+    e = te.compute((r, c), lambda i, j: apply("exp2", x[i, j] - m[i]), name="e")
+    n = te.reduce_axis(c)
+    s = te.compute((r,), lambda i: te.sum(e[i, n], axis=n), name="s")
+    o = te.compute((r, c), lambda i, j: e[i, j] / s[i], name="o")
+    return [m, e, s, o], 1, [x], [o]
+
+
+def matmul_relu(m: int, n: int, k: int = 5) -> Case:
+    a, b = te.placeholder((m, k), name="a"), te.placeholder((k, n), name="b")
+    bias = te.placeholder((n,), name="bias")
+    r = te.reduce_axis(k)
+    y = te.compute((m, n), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="y")
+    c = te.compute((m, n), lambda i, j: te.max(y[i, j] + bias[j], 0.0), name="c")
+    return [y, c], 2, [a, b, bias], [c]
+
+
+def matmul_transposed(m: int, n: int) -> Case:
+    a, b = te.placeholder((m, 7), name="a"), te.placeholder((n, 7), name="b")
+    r = te.reduce_axis(7)
+    y = te.compute((m, n), lambda i, j: te.sum(a[i, r] * b[j, r], axis=r), name="y")
+    return [y], 0, [a, b], [y]
+
+
+def column_mean(r: int, c: int) -> Case:
+    x = te.placeholder((r, c), name="x")
+    k = te.reduce_axis(r)
+    s = te.compute((c,), lambda j: te.sum(x[k, j], axis=k), name="s")
+    o = te.compute((c,), lambda j: s[j] / float(r), name="o")
+    return [s, o], 1, [x], [o]
+
+
+def full_sum(r: int, c: int) -> Case:
+    x = te.placeholder((r, c), name="x", strides=(1, r))
+    a, b = te.reduce_axis(r), te.reduce_axis(c)
+    o = te.compute((), lambda: te.sum(x[a, b], axis=(a, b)), name="o")
+    return [o], 0, [x], [o]
+
+
+def row_product(r: int, c: int) -> Case:
+    x = te.placeholder((r, c), name="x")
+    k = te.reduce_axis(c)
+    o = te.compute((r,), lambda i: te.prod(x[i, k], axis=k), name="o")
+    return [o], 0, [x], [o]
+
+
+def padded_window(r: int, c: int) -> Case:
+    x = te.placeholder((r, c), name="x")
+    inside = lambda i, j: (i >= 1) & (i <= r) & (j >= 1) & (j <= c)
+    p = te.compute(
+        (r + 2, c + 2), lambda i, j: te.select(inside(i, j), x[i - 1, j - 1], 0.0), name="p"
+    )
+    return [p], 0, [x], [p]
+
+
+def transposed(r: int, c: int) -> Case:
+    x = te.placeholder((r, c), name="x")
+    o = te.compute((c, r), lambda i, j: x[j, i] + 1.0, name="o")
+    return [o], 0, [x], [o]
+
+
+CASES = (
+    softmax, matmul_relu, matmul_transposed, column_mean, full_sum, row_product, padded_window,
+    transposed,
+)  # fmt: skip
+
+
+def run(program: Program, arrays: Sequence[np.ndarray], scratch: Sequence[te.Tensor]) -> None:
+    n_in = len(program.params) - program.outputs - len(scratch)
+    extra = [np.full(t.shape, np.nan, t.dtype.numpy) for t in scratch]
+    backend("interpret").compile(program)(*arrays[:n_in], *extra, *arrays[n_in:])
+
+
+@pytest.mark.parametrize("make", CASES, ids=lambda f: f.__name__)
+@given(r=st.integers(1, 21), c=st.integers(1, 70), machine=st.sampled_from(MACHINES))
+def test_scheduled_and_lowered_programs_equal_the_expressions(make, r, c, machine) -> None:
+    tensors, shared, inputs, outputs = make(r, c)
+    nests = [Nest((t,), t.op) for t in tensors]
+    done = default_schedule("f", nests, shared, inputs, outputs, machine)
+    rng = np.random.default_rng(r * 100 + c)
+    feeds = {t: rng.uniform(0.9, 1.1, t.shape).astype(np.float32) for t in inputs}
+    want = evaluate(outputs, feeds)
+    for program in (done.program, lower(done.program)):
+        got = [np.full(t.shape, np.nan, np.float32) for t in outputs]
+        run(program, [*feeds.values(), *got], done.scratch)
+        for w, g in zip(want, got, strict=True):
+            np.testing.assert_allclose(g, w, rtol=(r * c + 8) * 2**-23)
+
+
+def kinds(program: Program) -> set[LoopKind]:
+    return {n.kind for n in walk(program.body) if isinstance(n, For)}
+
+
+def test_a_large_matmul_is_tiled_packed_and_parallel() -> None:
+    tensors, shared, inputs, outputs = matmul_relu(512, 512, 512)
+    nests = [Nest((t,), t.op) for t in tensors]
+    done = default_schedule("f", nests, shared, inputs, outputs, Machine())
+    assert [t.name for t in done.scratch] == ["b_packed"]
+    assert kinds(done.program) >= {LoopKind.PARALLEL, LoopKind.VECTORIZED, LoopKind.UNROLLED}
+    flat = lower(done.program)
+    held = [
+        b
+        for n in walk(flat.body)
+        if isinstance(n, Allocate)
+        for b in n.buffers
+        if b.scope is Scope.REGISTER
+    ]
+    assert len(held) == 24 + 8, "six rows of four vectors, and the two rows left at the end"
+    assert {b.shape for b in held} == {(16,)}
+
+
+def test_small_kernels_stay_on_one_thread() -> None:
+    tensors, shared, inputs, outputs = softmax(4, 8)
+    nests = [Nest((t,), t.op) for t in tensors]
+    done = default_schedule("f", nests, shared, inputs, outputs, Machine())
+    assert LoopKind.PARALLEL not in kinds(done.program)
