@@ -1,1 +1,62 @@
-"""mlc: NumPy functions, traced, fused, scheduled and compiled."""
+"""mlc: NumPy functions, traced, fused, scheduled and compiled.
+
+::
+
+    @mlc.jit                    compile a function written in NumPy, once for each signature
+    mlc.op, mlc.implements      declare an operator by its tensor expression
+    mlc.te, mlc.build           tensor expressions, and functions from them
+    mlc.numpy                   NumPy's names, for code that creates arrays
+    mlc.config, mlc.set_num_threads, mlc.time
+"""
+
+# Modules and functions of the same name: the function is the public one, and must be bound last.
+from . import errors, te
+from .build import build
+from .config import config
+from .errors import (
+    ArgumentError,
+    BoundsError,
+    CacheWarning,
+    CompileError,
+    DTypeError,
+    MlcError,
+    ScheduleError,
+    ShapeError,
+    TracerBoolError,
+    TracerLeakError,
+    UnsupportedError,
+)
+from .jit import jit
+from .ops.op import implements, op
+
+__version__ = "0.1.0.dev0"
+
+# name: (module, name in it or "" for the module itself); imported when first asked for.
+_LATER = {
+    "numpy": ("numpy", ""),
+    "set_num_threads": ("runtime.threads", "set_num_threads"),
+    "get_num_threads": ("runtime.threads", "get_num_threads"),
+    "time": ("runtime.timing", "time"),
+}
+
+__all__ = [
+    "ArgumentError", "BoundsError", "CacheWarning", "CompileError", "DTypeError", "MlcError",
+    "ScheduleError", "ShapeError", "TracerBoolError", "TracerLeakError", "UnsupportedError",
+    "build", "config", "errors", "implements", "jit", "op", "te", *_LATER,
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'mlc' has no attribute {name!r}")
+    from importlib import import_module
+
+    module_name, attribute = _LATER[name]
+    module = import_module(f"{__name__}.{module_name}")
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

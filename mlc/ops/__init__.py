@@ -1,26 +1,14 @@
-"""The operators, all by declaration; importing this package registers them."""
+"""The operators, all by declaration. `load` imports the declarations, which registers them."""
 
-from . import (
-    arithmetic,
-    contract,
-    convolve,
-    create,
-    derived,
-    einsum,
-    elementwise,
-    index,
-    join,
-    logic,
-    matrix,
-    nn,
-    reduce,
-    shape,
-    statistics,
-    transcendental,
-    update,
-)
+from importlib import import_module
 
-__all__ = [
+DECLARATIONS = (
     "arithmetic", "contract", "convolve", "create", "derived", "einsum", "elementwise", "index",
     "join", "logic", "matrix", "nn", "reduce", "shape", "statistics", "transcendental", "update",
-]  # fmt: skip
+)  # fmt: skip
+
+
+def load() -> None:
+    """Register all operators; called when the first function is traced, not by ``import mlc``."""
+    for name in DECLARATIONS:
+        import_module(f"{__name__}.{name}")

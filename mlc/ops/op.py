@@ -6,7 +6,8 @@ An operator is one Python function over te tensors::
     def maximum(x, y):
         return ...te.compute(...)
 
-Positional parameters are arrays (or lists of arrays, or numbers); keyword-only ones are static. A call
+Positional parameters are arrays (or lists of arrays, or numbers); keyword-only ones are static. A
+call
 
 * lifts traced values and arrays to te tensors; Python numbers and None stay what they are,
 * looks for the same call earlier in the trace (value numbering),
@@ -150,7 +151,7 @@ class Op:
 
     def tensors(self, trace: Trace, lifted: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """The te tensor (or tuple of them) for arguments already lifted."""
-        key: Any = (self, _key(lifted), _key(static))
+        key: Any = (self, frozen_key(lifted), frozen_key(static))
         try:
             if key in trace.numbered:
                 return trace.numbered[key]
@@ -174,7 +175,8 @@ class Op:
         for part in parts:
             if not isinstance(part, Tensor):
                 raise ArgumentError(
-                    f"operator {self.name!r} must return a te tensor, as te.compute(...) makes, or a "
+                    f"operator {self.name!r} must return a te tensor, as te.compute(...) makes, "
+                    f"or a "
                     f"tuple of them; it returned {type(part).__name__} {part!r}"
                 )
         return result
@@ -200,22 +202,31 @@ def op(
             raise ArgumentError(f"mlc.op declares a function, got {type(function).__name__}")
         is_ufunc = any(isinstance(f, np.ufunc) for f in numpy)
         chosen = name or function.__name__
-        other = OPS.get(chosen)
-        if other is not None and other.__module__ != function.__module__:
-            chosen = f"{function.__module__}.{chosen}"
         made = Op(function, chosen, is_ufunc if promotes is None else promotes, overrides)
-        OPS[chosen] = made
+        _register(made)
         implements(*numpy)(made)
         return made
 
     return declare if body is None else declare(body)
 
 
+def _register(made: Op) -> None:
+    """Enter an operator by its name; of two from different modules ours keeps the short one."""
+    other = OPS.get(made.name)
+    if other is not None and other.__module__ != made.__module__:
+        longer = other if made.__module__.startswith(__package__ or "") else made
+        longer.name = f"{longer.__module__}.{longer.name}"
+        OPS[longer.name] = longer
+        if longer is made:
+            return
+    OPS[made.name] = made
+
+
 def implements(*functions: Any) -> Callable[[Any], Any]:
     """Say that the decorated function stands for these NumPy functions.
 
-    It may be an operator, or a plain function over array-likes that calls operators (a composite). A
-    composite has the parameters of the NumPy function that it supports, under NumPy's names.
+    It may be an operator, or a plain function over array-likes that calls operators (a composite).
+    A composite has the parameters of the NumPy function that it supports, under NumPy's names.
     """
 
     def register(implementation: Any) -> Any:
@@ -304,16 +315,16 @@ def _static(op_name: str, key: str, value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _key(value: Any) -> Any:
+def frozen_key(value: Any) -> Any:
     """A value as part of a dictionary key: 1, 1.0, True and -0.0 are told apart."""
     if isinstance(value, (list, tuple)):
-        return (type(value), *map(_key, value))
+        return (type(value), *map(frozen_key, value))
     if isinstance(value, dict):
-        return tuple((k, _key(v)) for k, v in value.items())
+        return tuple((k, frozen_key(v)) for k, v in value.items())
     if isinstance(value, NUMBERS):
         return type(value), repr(value)
     if isinstance(value, slice):
-        return slice, _key(value.start), _key(value.stop), _key(value.step)
+        return slice, frozen_key(value.start), frozen_key(value.stop), frozen_key(value.step)
     return value
 
 

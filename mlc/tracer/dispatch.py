@@ -61,7 +61,9 @@ _HINTS = {
 @cache
 def load_operators() -> None:
     """Import the declarations, once and only when something is traced."""
-    from .. import ops  # noqa: F401
+    from ..ops import load
+
+    load()
 
 
 def name_of(function: Any) -> str:
@@ -163,7 +165,8 @@ def _call_method(
 
 def _no_out(name: str) -> UnsupportedError:
     return UnsupportedError(
-        f"{name} with out= (or an operator like += on a NumPy array) would write traced values into "
+        f"{name} with out= (or an operator like += on a NumPy array) would write traced values "
+        f"into "
         f"an array in place; write x = x + y, and make arrays with mlc.numpy.zeros and its like"
     )
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 class FunctionTrace:
-    """The trace of the function called ``name``; see `mlc.ops.op.Trace` for what operators ask of it.
+    """The trace of the function called ``name``; see `mlc.ops.op.Trace` for what operators ask of
+    it.
 
-    Arrays met on the way become constants: copies, so that they cannot change under the compiled code.
-    What ``captures`` knows of was copied by it.
+    Arrays met on the way become constants: copies, so that they cannot change under the compiled
+    code. What ``captures`` knows of was copied by it.
     """
 
     __slots__ = ("captures", "constants", "finished", "name", "numbered", "weak")
@@ -93,8 +94,9 @@ def current_trace() -> FunctionTrace | None:
 def as_array(value: Any) -> np.ndarray[Any, Any] | None:
     """``value`` as a NumPy array if it is one in some protocol, without a copy where possible.
 
-    Understood are NumPy's own arrays and scalars, ``__array__``, ``__array_interface__`` and, for memory
-    that the CPU can read, ``__dlpack__``. Masked arrays and matrices mean other things and are refused.
+    Understood are NumPy's own arrays and scalars, ``__array__``, ``__array_interface__`` and, for
+    memory that the CPU can read, ``__dlpack__``. Masked arrays and matrices mean other things and
+    are refused.
     """
     if isinstance(value, np.ndarray):
         if isinstance(value, (np.ma.MaskedArray, np.matrix)):

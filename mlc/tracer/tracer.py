@@ -106,13 +106,15 @@ class Tracer:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
         raise UnsupportedError(
-            f"{self!r} cannot become a NumPy array while tracing; use it as it is, np.stack instead of "
+            f"{self!r} cannot become a NumPy array while tracing; use it as it is, np.stack "
+            f"instead of "
             f"np.array on a list, and mlc.numpy.asarray instead of np.asarray"
         )
 
     def __bool__(self) -> NoReturn:
         raise TracerBoolError(
-            f"the truth of {self!r} is not known while tracing; use np.where(condition, a, b) instead of "
+            f"the truth of {self!r} is not known while tracing; use np.where(condition, a, b) "
+            f"instead of "
             f"if, & | ~ instead of and, or, not; {_STATIC}"
         )
 
@@ -125,7 +127,7 @@ class Tracer:
     # fmt: off
     def __int__(self) -> NoReturn: self._not_a_number("int", "use x.astype(int)")
     def __float__(self) -> NoReturn: self._not_a_number("float", "use x.astype(float)")
-    def __complex__(self) -> NoReturn: self._not_a_number("complex", "complex numbers are not traced")
+    def __complex__(self) -> NoReturn: self._not_a_number("complex", "they are not traced")
     def __index__(self) -> NoReturn:
         self._not_a_number("integer for a shape, an axis, range() or a list index",
                            "to pick elements use np.take(x, i) or x[i]")
@@ -143,7 +145,8 @@ class Tracer:
         rows = len(self)
         if rows > _ROWS:
             raise UnsupportedError(
-                f"a Python loop over {rows} rows is unrolled while tracing; write it over whole arrays"
+                f"a Python loop over {rows} rows is unrolled while tracing; write it over whole "
+                f"arrays"
             )
         return (self[i] for i in range(rows))
 
@@ -154,14 +157,16 @@ class Tracer:
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         raise UnsupportedError(
-            f"{self!r} cannot be changed in place; use x = np.where(mask, value, x), or build the parts "
+            f"{self!r} cannot be changed in place; use x = np.where(mask, value, x), or build the "
+            f"parts "
             f"and join them with np.concatenate or np.stack"
         )
 
     def __getattr__(self, name: str) -> Any:
         if name in _IN_PLACE:
             raise UnsupportedError(
-                f"x.{name}() changes an array in place and cannot be traced; use x = {_IN_PLACE[name]}"
+                f"x.{name}() changes an array in place and cannot be traced; use x = "
+                f"{_IN_PLACE[name]}"
             )
         if name in _ELSEWHERE:
             raise UnsupportedError(f"x.{name} cannot be traced; {_ELSEWHERE[name]}")
@@ -236,7 +241,9 @@ def _is_weak(value: Any) -> bool:
 
 
 def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
-    """An operator; between Python numbers, traced or not, the result is one too and promotes like one."""
+    """An operator; between Python numbers, traced or not, the result is one too and promotes like
+    one.
+    """
 
     def operator(self: Tracer, *others: Any) -> Any:
         if others and (others[0] is None or isinstance(others[0], (str, bytes))):

@@ -1,0 +1,166 @@
+"""What a compiled function shows of itself: the text of each level, and the table of what was
+compiled.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .compile import Compiled
+
+_LEVELS = ("graph", "program", "schedule", "numpy", "llvm", "asm")
+_NOTHING = "# nothing is computed: the results are arguments, constants or Python values"
+
+
+class Text(str):
+    """Text that shows itself as it is, in a console and in a notebook."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self)}</pre>"
+
+
+class Lowered:
+    """A function compiled for one signature, level by level; each is made when it is asked for."""
+
+    def __init__(self, name: str, row: CacheRow, compiled: Compiled | None) -> None:
+        self.name = name
+        self.row = row
+        self.compiled = compiled
+
+    def _text(self, make: Callable[[Compiled], str]) -> Text:
+        return Text(_NOTHING if self.compiled is None else make(self.compiled))
+
+    @cached_property
+    def graph(self) -> Text:
+        """The traced operators, one a line."""
+        return self._text(lambda compiled: compiled.graph_text)
+
+    @cached_property
+    def program(self) -> Text:
+        """The kernels as tensor programs, after scheduling."""
+        return self._text(lambda compiled: _scripts(compiled.programs))
+
+    @cached_property
+    def schedule(self) -> Text:
+        """The steps that led from the plain loops to the programs."""
+        return self._text(
+            lambda compiled: "\n\n".join(
+                f"# {kernel.program.name}\n{kernel.schedule}" for kernel in compiled.kernels
+            )
+        )
+
+    @cached_property
+    def numpy(self) -> Text:
+        """The same computation as explicit Python loops over NumPy arrays."""
+
+        def make(compiled: Compiled) -> str:
+            from .backends.numpy import lnumpy_text
+
+            return "\n\n".join(lnumpy_text(kernel.program) for kernel in compiled.kernels)
+
+        return self._text(make)
+
+    @cached_property
+    def llvm(self) -> Text:
+        """The LLVM IR."""
+        return self._text(lambda compiled: compiled.llvm)
+
+    @cached_property
+    def asm(self) -> Text:
+        """The assembly."""
+        return self._text(lambda compiled: compiled.asm)
+
+    def __repr__(self) -> str:
+        levels = " ".join(f".{level}" for level in _LEVELS)
+        return f"{self.name}({self.row.signature}), lowered; print {levels}"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<b>{html.escape(self.name)}</b>({html.escape(self.row.signature)})"]
+        for level in _LEVELS:
+            text = getattr(self, level)
+            opened = " open" if level == "graph" else ""
+            parts.append(
+                f"<details{opened}><summary>{level}</summary>{text._repr_html_()}</details>"
+            )
+        return "".join(parts)
+
+
+def _scripts(programs: Any) -> str:
+    return "\n\n".join(program.script() for program in programs)
+
+
+@dataclass(frozen=True)
+class CacheRow:
+    """One compiled signature: what for, when, how long tracing and compiling took, and why.
+
+    ``from_cache`` says that the machine code came from disk; ``when`` is in seconds since 1970.
+    """
+
+    signature: str
+    target: str
+    when: float
+    trace_seconds: float
+    compile_seconds: float
+    from_cache: bool
+    reason: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row as text, cell by cell."""
+        return (
+            self.signature or "()",
+            self.target,
+            time.strftime("%H:%M:%S", time.localtime(self.when)),
+            f"{self.trace_seconds * 1e3:.1f} ms",
+            f"{self.compile_seconds * 1e3:.1f} ms" + (" (disk)" if self.from_cache else ""),
+            self.reason,
+        )
+
+
+_HEADS = ("signature", "target", "when", "trace", "compile", "why")
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """The table that ``f.cache_info()`` returns; iterate over it for its rows."""
+
+    name: str
+    rows: tuple[CacheRow, ...]
+
+    def __iter__(self) -> Iterator[CacheRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        count = len(self.rows)
+        title = f"{self.name}: {count} compiled signature{'s' * (count != 1)}"
+        if not self.rows:
+            return title
+        table = [_HEADS, *(row.cells for row in self.rows)]
+        widths = [max(len(line[i]) for line in table) for i in range(len(_HEADS) - 1)]
+        return "\n".join([
+            title,
+            *("  " + "  ".join([*map(str.ljust, line, widths), line[-1]]) for line in table),
+        ])  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        def line(cells: tuple[str, ...], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+        body = "".join(line(row.cells, "td") for row in self.rows)
+        return (
+            f"<table><caption>{html.escape(self.name)}</caption>{line(_HEADS, 'th')}{body}</table>"
+        )

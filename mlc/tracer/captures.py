@@ -1,0 +1,251 @@
+"""What a function reads besides its arguments, and whether that has changed since it was traced.
+
+Followed are closure cells, globals, defaults, the functions called through them, and the
+attributes, lists and dicts on the way to an array or a number, as far as the code names them.
+Arrays that can be written to are copied when the function is traced and compared before each call
+(at the speed of memory; ``array.setflags(write=False)`` saves the copy and the comparison, and an
+argument needs neither). A function that reads nothing but modules, classes and builtins has no
+captures.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from .trace import as_array, frozen_copy, is_frozen, shown
+
+Read = Callable[[Any], Any]
+_NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic)
+_FIXED = (types.ModuleType, type, types.BuiltinFunctionType, np.ufunc, np.dtype)
+_OURS = ("numpy", "mlc", "optree", "ml_dtypes", "scipy")
+_MISSING = object()
+_ROUNDS, _DEPTH = 4, 6
+_MEMCMP = 4096  # bytes up to which two byte strings are compared at once
+
+
+class Captures:
+    """The values read by ``roots`` (functions, and objects whose attributes they read)."""
+
+    def __init__(self, *roots: Any) -> None:
+        self.checks: list[tuple[str, Read, Any, Any]] = []  # name, how to read it, from what, value
+        self.arrays: dict[int, tuple[str, np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
+        self._late: list[int] = []
+        names: set[str] = set()
+        for _ in range(_ROUNDS):
+            walk = _Walk(names)
+            for root in roots:
+                walk.value("", root, 0)
+            if walk.names == names:
+                break
+            names = walk.names
+        self.checks = walk.checks
+        for name, array in walk.arrays:
+            self.arrays[id(array)] = (name, array, frozen_copy(array))
+
+    def __bool__(self) -> bool:
+        return bool(self.checks or self.arrays)
+
+    def frozen(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The unchangeable copy of ``array``, which the traced function met."""
+        if id(array) not in self.arrays:
+            # Made while tracing, or reached by a way that was not followed; `settle` finds out.
+            plain = as_array(array)
+            assert plain is not None
+            self.arrays[id(array)] = ("an array", array, frozen_copy(plain))
+            self._late.append(id(array))
+        return self.arrays[id(array)][2]
+
+    def settle(self) -> None:
+        """After the trace: forget arrays that nobody else holds, and those that cannot change."""
+        for key in self._late:
+            # Held by the dictionary's tuple, by this name and by the call itself.
+            array = self.arrays[key][1]
+            if array.base is None and sys.getrefcount(array) <= 3:
+                del self.arrays[key]
+        self._late = []
+        self.arrays = {k: v for k, v in self.arrays.items() if v[1] is not v[2]}
+
+    def change(self) -> str:
+        """What has changed since the trace, as part of a sentence; empty if nothing has."""
+        for name, read, source, value in self.checks:
+            try:
+                now = read(source)
+            except (ValueError, LookupError):
+                now = _MISSING
+            if now is not value and not _same(now, value):
+                return _change(name, value, now)
+        for name, array, copy in self.arrays.values():
+            if not _same_content(array, copy):
+                return f"the content of {name} changed"
+        return ""
+
+
+class _Walk:
+    """One pass over all that can be reached; collects names of attributes for the next."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = set(names)
+        self.checks: list[tuple[str, Read, Any, Any]] = []
+        self.arrays: list[tuple[str, np.ndarray[Any, Any]]] = []
+        self.seen: dict[int, Any] = {}
+
+    def read(self, name: str, read: Read, source: Any, value: Any, depth: int) -> None:
+        """A value that could be rebound: check it, and follow it."""
+        if not isinstance(value, _FIXED) and not _is_ours(value):
+            self.checks.append((name, read, source, value))
+        self.value(name, value, depth)
+
+    def value(self, name: str, value: Any, depth: int) -> None:
+        if isinstance(value, _NUMBERS) or depth > _DEPTH or id(value) in self.seen:
+            return
+        self.seen[id(value)] = value
+        match value:
+            case np.ndarray():
+                if not is_frozen(value):
+                    self.arrays.append((name, value))
+            case types.FunctionType():
+                if not _is_ours(value):
+                    self.function(value, depth)
+            case types.MethodType():
+                self.value(name, value.__func__, depth)
+                self.value(name, value.__self__, depth)
+            case partial():
+                for part in (value.func, *value.args, *value.keywords.values()):
+                    self.value(name, part, depth + 1)
+            case list() | tuple():
+                self.items(name, value, depth)
+            case dict():
+                self.mapping(name, value, depth)
+            case types.ModuleType():
+                if not _is_library(value):
+                    self.attributes(name, value, depth)
+            case _ if not isinstance(value, _FIXED) and not _is_ours(value):
+                self.attributes(name, value, depth)
+
+    def items(self, name: str, value: Any, depth: int) -> None:
+        if isinstance(value, list):
+            self.checks.append((f"len({name})", len, value, len(value)))
+        for i, item in enumerate(value):
+            read: Read = value.__getitem__
+            if isinstance(value, list):
+                self.read(f"{name}[{i}]", read, i, item, depth + 1)
+            else:
+                self.value(f"{name}[{i}]", item, depth + 1)
+
+    def mapping(self, name: str, value: dict[Any, Any], depth: int) -> None:
+        self.checks.append((f"len({name})", len, value, len(value)))
+        for key, item in value.items():
+            self.read(f"{name}[{key!r}]", value.get, key, item, depth + 1)
+
+    def attributes(self, name: str, value: Any, depth: int) -> None:
+        """The attributes of an object or module that the code names somewhere."""
+        own = getattr(value, "__dict__", {})
+        for key in sorted(self.names & own.keys()):
+            self.read(f"{name or 'self'}.{key}", own.get, key, own[key], depth + 1)
+        if isinstance(value, types.ModuleType):
+            return
+        for key in sorted(self.names & _slots(type(value))):
+            if hasattr(value, key):
+                read = attrgetter(key)
+                self.read(f"{name or 'self'}.{key}", read, value, read(value), depth + 1)
+        self.value(name, getattr(value, "__wrapped__", None), depth + 1)
+        for key in sorted(self.names | {"__call__"}):
+            method = getattr(type(value), key, None)
+            for function in (method, getattr(method, "fget", None)):
+                if isinstance(function, types.FunctionType):
+                    self.value(key, function, depth + 1)
+
+    def function(self, function: types.FunctionType, depth: int) -> None:
+        for code in _codes(function.__code__):
+            self.names.update(code.co_names)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            try:
+                content = cell.cell_contents
+            except ValueError:  # not bound yet
+                content = _MISSING
+            self.read(name, attrgetter("cell_contents"), cell, content, depth + 1)
+        space = function.__globals__
+        for code in _codes(function.__code__):
+            for name in code.co_names:
+                if name in space:
+                    self.read(name, space.get, name, space[name], depth + 1)
+        for i, default in enumerate(function.__defaults__ or ()):
+            self.value(f"default {i} of {function.__name__}", default, depth + 1)
+        for name, default in (function.__kwdefaults__ or {}).items():
+            self.value(f"default of {name}", default, depth + 1)
+        inner = getattr(function, "__wrapped__", None)
+        if inner is not None:
+            self.value(function.__name__, inner, depth + 1)
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _slots(kind: type) -> set[str]:
+    found: set[str] = set()
+    for base in kind.__mro__:
+        names = base.__dict__.get("__slots__", ())
+        found.update((names,) if isinstance(names, str) else names)
+    return found
+
+
+def _is_ours(value: Any) -> bool:
+    """A function, operator or object of a library that does not change under our feet."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return False
+    module = getattr(value, "__module__", None)
+    return isinstance(module, str) and module.split(".")[0] in _OURS
+
+
+def _is_library(module: types.ModuleType) -> bool:
+    top = module.__name__.split(".")[0]
+    return top in _OURS or top in sys.stdlib_module_names and top != "__main__"
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal for what cannot change: numbers, strings, and tuples of them."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, _NUMBERS):
+        return repr(a) == repr(b)
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(x is y or _same(x, y) for x, y in zip(a, b))
+    if isinstance(a, types.MethodType):
+        return a.__func__ is b.__func__ and a.__self__ is b.__self__
+    return False
+
+
+def _same_content(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    """Bit for bit: NaN equals NaN, and -0.0 is not 0.0."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.nbytes <= _MEMCMP or not a.flags.c_contiguous:
+        return a.tobytes() == b.tobytes()
+    words = np.uint64 if a.nbytes % 8 == 0 and a.flags.aligned else np.uint8
+    flat_a, flat_b = a.reshape(-1).view(words), b.reshape(-1).view(words)
+    step = 1 << 16  # stays in cache, and stops at the first difference
+    return all(
+        np.array_equal(flat_a[i : i + step], flat_b[i : i + step])
+        for i in range(0, flat_a.size, step)
+    )
+
+
+def _change(name: str, old: Any, new: Any) -> str:
+    if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
+        return f"{name} is another array"
+    if isinstance(old, types.FunctionType) and isinstance(new, types.FunctionType):
+        return f"{name} is another function"
+    if isinstance(old, (*_NUMBERS, tuple)) and isinstance(new, (*_NUMBERS, tuple)):
+        return f"{name} changed from {shown(old)} to {shown(new)}"
+    return f"{name} changed" if new is not _MISSING else f"{name} is gone"

@@ -1,0 +1,271 @@
+"""A Python function turned into a graph: traced once for the arguments of one signature."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..te.tensor import Compute, Constant, Tensor
+from . import tree
+from .captures import Captures
+from .signature import Identity, Key, array_key, leaf_key, placeholder, static_key
+from .trace import FunctionTrace, tracing
+from .tracer import Tracer
+
+Arrays = list[np.ndarray[Any, Any]]
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Parameters:
+    """What the signature of ``function`` says: names, which are static, whether ``out`` is its
+    own.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        static_names: Iterable[str],
+        static_numbers: Iterable[int],
+    ) -> None:
+        self.function = getattr(function, "__name__", type(function).__name__)
+        try:
+            found = list(inspect.signature(function).parameters.values())
+        except (TypeError, ValueError):
+            found = []
+        self.positional = [p.name for p in found if p.kind in _POSITIONAL]
+        self.by_name = {p.name for p in found if p.kind is not p.POSITIONAL_ONLY}
+        self.rest = next((p.name for p in found if p.kind is p.VAR_POSITIONAL), "args")
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in found)
+        self.has_out = any(p.name == "out" for p in found)
+        # Methods: the object is no array, and is told apart by identity.
+        self.has_self = self.positional[:1] == ["self"]
+        self.static = set(static_names)
+        for name in self.static:
+            if found and name not in {p.name for p in found} and not takes_any:
+                raise ArgumentError(
+                    f"static_argnames names {name!r}, but {self.function} has the parameters "
+                    f"{', '.join(p.name for p in found)}"
+                )
+        for number in static_numbers:
+            place = number + len(self.positional) if number < 0 else number
+            if not 0 <= place < len(self.positional):
+                raise ArgumentError(
+                    f"static_argnums names argument {number}, but {self.function} has "
+                    f"{len(self.positional)} positional parameters"
+                )
+            self.static.add(self.positional[place])
+
+    def name(self, place: int) -> str:
+        """What positional argument number ``place`` is called."""
+        known = len(self.positional)
+        return self.positional[place] if place < known else f"{self.rest}[{place - known}]"
+
+    def arrange(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same call with keywords moved to their places as far as possible, the others
+        sorted.
+        """
+        extra = []
+        for name in self.positional[len(args) :]:
+            if name not in kwargs or name not in self.by_name:
+                break
+            extra.append(kwargs[name])
+        moved = self.positional[len(args) : len(args) + len(extra)]
+        rest = {name: kwargs[name] for name in sorted(kwargs) if name not in moved}
+        return (*args, *extra), rest
+
+    def is_static(self, place: int, name: str, value: Any) -> bool:
+        return name in self.static or place == 0 and self.has_self and tree.is_leaf(value)
+
+    def keys(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Key, ...], Arrays]:
+        """The key of each argument, and the arrays to pass for all of them."""
+        keys: list[Key] = []
+        arrays: Arrays = []
+        for place, value in enumerate(args):
+            if type(value) is np.ndarray and not self.static:
+                array, key = array_key(value)
+                arrays.append(array)
+                keys.append(key)
+                continue
+            name = self.name(place)
+            if self.is_static(place, name, value):
+                keys.append(self._static(place, name, value))
+            else:
+                keys.append(self._traced(name, value, arrays))
+        for name, value in kwargs.items():
+            if name in self.static:
+                keys.append(static_key(value, name, self.function))
+            else:
+                keys.append(self._traced(name, value, arrays))
+        return tuple(keys), arrays
+
+    def _static(self, place: int, name: str, value: Any) -> Key:
+        if place == 0 and self.has_self and name not in self.static:
+            return "static", type(value), Identity(value)
+        return static_key(value, name, self.function)
+
+    def _traced(self, name: str, value: Any, arrays: Arrays) -> Key:
+        if tree.is_plain(value) or tree.is_leaf(value):
+            array, key = leaf_key(value, name, self.function)
+            arrays.append(array)
+            return key
+        leaves, structure = tree.flatten(value)
+        keys: list[Key] = []
+        for i, leaf in enumerate(leaves):
+            try:
+                array, key = leaf_key(leaf, name, self.function)
+            except ArgumentError:
+                leaf_key(leaf, tree.leaf_names(name, structure)[i], self.function)
+                raise
+            arrays.append(array)
+            keys.append(key)
+        return (structure, *keys)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One leaf of what a function returns.
+
+    ``kind`` is ``"output"`` (``value`` is its number among the graph's outputs), ``"input"`` (an
+    argument handed through: its number), ``"constant"`` (an array) or ``"value"`` (anything else).
+    Weak results are Python numbers, as they would be without tracing.
+    """
+
+    kind: str
+    value: Any
+    weak: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """A traced function: placeholders in the order of the arrays, outputs to compute, what is
+    returned.
+
+    ``structure`` is None for a single leaf, tuple or list for a flat one, else a tree.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    results: tuple[Result, ...]
+    structure: Any
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the results are just the outputs, each once and in order."""
+        places = [r.value for r in self.results if r.kind == "output" and not r.weak]
+        return len(places) == len(self.results) and places == list(range(len(self.outputs)))
+
+    def leaves(self, computed: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
+        """The leaves that the function returns, from the computed outputs and the arrays passed
+        in.
+        """
+        found: list[Any] = []
+        for result in self.results:
+            match result.kind:
+                case "output":
+                    leaf = computed[result.value]
+                case "input":
+                    leaf = arrays[result.value]
+                case "constant":
+                    leaf = result.value.copy()
+                case _:
+                    found.append(result.value)
+                    continue
+            leaf = leaf if leaf.ndim else leaf[()]
+            found.append(leaf.item() if result.weak else leaf)
+        return found
+
+    def assemble(self, computed: Sequence[Any], arrays: Sequence[Any]) -> Any:
+        """What the function returns: the leaves in their structure."""
+        leaves = self.leaves(computed, arrays)
+        if self.structure is None:
+            return leaves[0]
+        if isinstance(self.structure, type):
+            return self.structure(leaves)
+        return tree.unflatten(self.structure, leaves)
+
+
+def trace_function(
+    function: Callable[..., Any],
+    parameters: Parameters,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    keys: tuple[Key, ...],
+    captures: Captures,
+) -> Traced:
+    """Run ``function`` on traced values in place of all arguments that are not static."""
+    trace = FunctionTrace(parameters.function, captures)
+    inputs: list[Tensor] = []
+
+    def leaf(name: str, key: Key) -> Tracer:
+        tensor, weak = placeholder(_identifier(name), key, parameters.function)
+        inputs.append(tensor)
+        if weak:
+            trace.weak.add(tensor)
+        return Tracer(tensor, trace)
+
+    def traced(name: str, key: Key, value: Any) -> Any:
+        if key[0] == "static":
+            return value
+        if isinstance(key[0], (np.dtype, type)):
+            return leaf(name, key)
+        names = tree.leaf_names(name, key[0])
+        return tree.unflatten(key[0], [leaf(n, k) for n, k in zip(names, key[1:])])
+
+    named = list(_named(parameters, args, kwargs))
+    values = [traced(name, key, value) for (name, value), key in zip(named, keys, strict=True)]
+    with tracing(trace):
+        returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
+        done = _results(returned, trace, inputs)
+    trace.constants.clear()
+    trace.numbered.clear()
+    return done
+
+
+def _named(
+    parameters: Parameters, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    for place, value in enumerate(args):
+        yield parameters.name(place), value
+    yield from kwargs.items()
+
+
+def _results(returned: Any, trace: FunctionTrace, inputs: list[Tensor]) -> Traced:
+    structure: Any = None
+    if isinstance(returned, Tracer) or tree.is_plain(returned):
+        leaves = [returned]
+    elif type(returned) in (tuple, list) and all(isinstance(r, Tracer) for r in returned):
+        leaves, structure = list(returned), type(returned)
+    else:
+        leaves, structure = tree.flatten(returned)
+    number = {tensor: i for i, tensor in enumerate(inputs)}
+    outputs: dict[Tensor, int] = {}
+    results = []
+    for leaf in leaves:
+        if not isinstance(leaf, Tracer):
+            kind = "constant" if isinstance(leaf, np.ndarray) else "value"
+            results.append(Result(kind, leaf))
+            continue
+        tensor = leaf.__mlc_lift__(trace)
+        weak = tensor in trace.weak
+        match tensor.op:
+            case Compute():
+                results.append(Result("output", outputs.setdefault(tensor, len(outputs)), weak))
+            case Constant(array=array):
+                results.append(Result("constant", array, weak))
+            case _:
+                results.append(Result("input", number[tensor], weak))
+    return Traced(tuple(inputs), tuple(outputs), tuple(results), structure)
+
+
+def _identifier(name: str) -> str:
+    """``layers[0]['w']`` as a name that can stand in a program: ``layers_0_w``."""
+    joined = re.sub(r"\W+", "_", name).strip("_")
+    return joined if joined.isidentifier() else f"a_{joined}"

@@ -1,0 +1,192 @@
+"""What a compiled function depends on: the key of a call, and why two calls differ.
+
+The key of an argument is a tuple::
+
+    (dtype, shape)                      a C-contiguous, aligned array (or NumPy scalar)
+    (dtype, shape, strides, aligned)    any other array; strides in elements
+    (float,) | (int,)                   a Python number: traced, and weak in promotion
+    ("static", type, value)             a static argument
+    (structure, key, key, ...)          a tree of arguments
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import as_dtype
+from ..errors import ArgumentError, DTypeError
+from ..ops.op import frozen_key
+from ..te.tensor import Tensor
+from . import tree
+from .trace import as_array, shown
+
+Key = tuple[Any, ...]
+_WHOLE = 0x101  # NumPy's flags for C-contiguous and aligned
+
+
+def array_key(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Key]:
+    """``array`` and its key; copied only if its strides are no whole number of elements."""
+    if array.flags.num & _WHOLE == _WHOLE:
+        return array, (array.dtype, array.shape)
+    size = array.dtype.itemsize
+    if not size or any(n > 1 and s % size for n, s in zip(array.shape, array.strides)):
+        array = np.array(array, order="C")
+        return array, (array.dtype, array.shape)
+    if array.flags.c_contiguous:
+        return array, (array.dtype, array.shape, None, False)
+    # The strides of axes of size 1 mean nothing: they are taken as those of a contiguous array.
+    steps, contiguous = list(array.strides), size
+    for axis in range(array.ndim - 1, -1, -1):
+        if array.shape[axis] == 1:
+            steps[axis] = contiguous
+        contiguous *= max(array.shape[axis], 1)
+    strides = tuple(step // size for step in steps)
+    return array, (array.dtype, array.shape, strides, array.flags.aligned)
+
+
+def leaf_key(value: Any, name: str, function: str) -> tuple[np.ndarray[Any, Any], Key]:
+    """The array to pass for a leaf, and its key; ArgumentError if it is neither array nor
+    number.
+    """
+    kind = type(value)
+    if kind is np.ndarray:
+        return array_key(value)
+    if kind is float:
+        return np.array(value), (float,)
+    if kind is bool:
+        return np.array(value), (np.dtype(bool), ())
+    if kind is int:
+        try:
+            return np.array(value, np.int64), (int,)
+        except OverflowError:
+            raise ArgumentError(
+                f"argument {name} of {function} is {value}, which does not fit int64; pass a NumPy "
+                f"scalar of a wider dtype, or name it in static_argnames"
+            ) from None
+    lift = getattr(kind, "__mlc_lift__", None)
+    if lift is not None:
+        lift(value, None)  # a traced value where nothing is traced: it leaked, and says so
+    array = as_array(value)
+    if array is None and isinstance(value, (float, int)):
+        return leaf_key(float(value) if isinstance(value, float) else int(value), name, function)
+    if array is None:
+        raise ArgumentError(
+            f"argument {name} of {function} is {_a(value)} {shown(value)}, neither an array nor a "
+            f"number; "
+            f"name it in static_argnames={name.split('.')[0].split('[')[0]!r} if it is a setting, "
+            f"or "
+            f"register its class with optree if it holds arrays"
+        )
+    return array_key(array)
+
+
+def static_key(value: Any, name: str, function: str) -> Key:
+    """The key of a static argument: its type and value (lists, tuples, dicts and slices by
+    content).
+    """
+    key = ("static", type(value), frozen_key(value))
+    try:
+        hash(key)
+    except TypeError:
+        raise ArgumentError(
+            f"static argument {name} of {function} is {_a(value)}, which cannot be hashed; pass a "
+            f"number, a "
+            f"string or a tuple, or do not name it in static_argnames"
+        ) from None
+    return key
+
+
+class Identity:
+    """A key equal to that of the same object alone, without keeping the object alive."""
+
+    __slots__ = ("_hash", "_reference", "name")
+
+    def __init__(self, value: Any) -> None:
+        self._hash = id(value)
+        self.name = type(value).__name__
+        try:
+            self._reference: Any = weakref.ref(value)
+        except TypeError:
+            self._reference = lambda: value
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Identity):
+            return NotImplemented
+        mine = self._reference()
+        return mine is not None and mine is other._reference()
+
+    def __repr__(self) -> str:
+        return f"{self.name} object"
+
+
+def placeholder(name: str, key: Key, function: str) -> tuple[Tensor, bool]:
+    """The te placeholder for a leaf with this key, and whether it is weak."""
+    if len(key) == 1:
+        return te.placeholder((), "float64" if key[0] is float else "int64", name), True
+    dtype, shape = key[:2]
+    try:
+        known = as_dtype(dtype)
+    except DTypeError as error:
+        raise DTypeError(f"argument {name} of {function}: {error.message}") from None
+    strides, aligned = key[2:] if len(key) == 4 else (None, True)
+    return te.placeholder(shape, known, name, strides, aligned), False
+
+
+def key_text(key: Key) -> str:
+    """A key for people: ``float32[3, 4]``."""
+    match key:
+        case ("static", _, value):
+            is_number = isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], type)
+            return f"={value[1]}" if is_number else f"={value!r}"
+        case (type() as kind,):
+            return kind.__name__
+        case (np.dtype() as dtype, shape):
+            return f"{dtype.name}{list(shape)}"
+        case (np.dtype() as dtype, shape, strides, aligned):
+            extra = "" if strides is None else f" strides {list(strides)}"
+            return f"{dtype.name}{list(shape)}{extra}{'' if aligned else ' unaligned'}"
+        case (_, *keys):
+            return f"({', '.join(map(key_text, keys))})"
+    return str(key)
+
+
+def differences(names: Iterable[str], old: Key, new: Key) -> list[str]:
+    """How the arguments ``new`` differ from ``old``, argument by argument, as parts of a
+    sentence.
+    """
+    found: list[str] = []
+    for name, before, after in zip(names, old, new):
+        if before != after:
+            found.append(_difference(name, before, after))
+    return found
+
+
+def _difference(name: str, old: Key, new: Key) -> str:
+    arrays = [isinstance(k[0], np.dtype) for k in (old, new)]
+    if all(arrays):
+        what = [word for i, word in enumerate(("dtype", "shape")) if old[i] != new[i]] or [
+            "strides" if old[2:3] != new[2:3] else "alignment"
+        ]
+        return f"{' and '.join(what)} of {name}: {key_text(old)} -> {key_text(new)}"
+    if old[0] == new[0] == "static":
+        return f"static value of {name}: {key_text(old)[1:]} -> {key_text(new)[1:]}"
+    both_trees = not any(arrays) and len(old) > 1 and len(new) > 1
+    if both_trees and "static" not in (old[0], new[0]):
+        if old[0] != new[0]:
+            return f"structure of {name}: {old[0]} -> {new[0]}"
+        names = tree.leaf_names(name, old[0])
+        return ", ".join(differences(names, old[1:], new[1:]))
+    return f"kind of {name}: {key_text(old)} -> {key_text(new)}"
+
+
+def _a(value: Any) -> str:
+    name = type(value).__name__
+    return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
