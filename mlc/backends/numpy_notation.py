@@ -1,7 +1,7 @@
 """Scalar expressions as Python over NumPy scalars, exact in their dtypes.
 
-Index arithmetic is plain Python ints. A number stands bare next to a NumPy scalar, which gives it its
-type; elsewhere the type is spelled out: ``0.0 if c else x`` would be a Python float now and then.
+Index arithmetic is plain Python ints. A number stands bare next to a NumPy scalar, which gives it
+its type; elsewhere the type is spelled out: ``0.0 if c else x`` would be a float now and then.
 """
 
 from __future__ import annotations

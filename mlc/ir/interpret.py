@@ -6,6 +6,7 @@ and every index that the ranges of its variables do not keep in bounds is checke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -58,14 +59,12 @@ def compile_program(
 
 def poisoned(shape: tuple[int, ...], dtype: DType) -> np.ndarray[Any, Any]:
     """A new array of values that show when they are used: NaN, or 0xAB bytes; True for bool."""
-    array = np.empty(shape, dtype.numpy)
     if dtype.is_float:
-        array.fill(float("nan"))
-    elif dtype is boolean:
-        array.fill(True)
-    else:
-        array.view(np.uint8 if array.ndim else dtype.numpy).fill(0xAB)
-    return array
+        return np.full(shape, float("nan"), dtype.numpy)
+    if dtype is boolean:
+        return np.ones(shape, bool)
+    count = math.prod(shape) * dtype.itemsize
+    return np.full(count, 0xAB, np.uint8).view(dtype.numpy).reshape(shape)
 
 
 class _Compiler:
