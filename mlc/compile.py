@@ -394,9 +394,11 @@ def _empty(tensor: Tensor) -> Array:
 
 
 def _machine(target: Target) -> Any:
+    from .runtime.threads import available_cpus
     from .schedules.defaults.machine import Machine
 
     return Machine(
+        threads=available_cpus(),
         vector_bytes=target.vector_bits // 8,
         registers=target.vector_registers,
         l1=target.l1_bytes,

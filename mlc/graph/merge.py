@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir.rewrite import postorder
-from ..te.inline import Definition, inline
+from .definition import Definition, inline
 from ..te.tensor import Tensor
 from .node import Node, expression_cost
 

@@ -9,7 +9,7 @@ from ..te.tensor import Compute, Constant, Placeholder, Tensor
 from .fold import fold_constants
 from .group import group_stages
 from .kernel import Module, Slot
-from .memory import plan_memory
+from .memory import nbytes, plan_memory
 from .merge import merge_producers
 from .node import build_nodes
 
@@ -24,14 +24,14 @@ def build_module(inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str)
     nodes = merge_producers(build_nodes(results))
     kernels, fresh = group_stages(nodes, results)
     results = [fresh[t] for t in results]
-    slots: dict[Tensor, Slot] = {t: Slot("input", n) for n, t in enumerate(inputs)}
+    slots: dict[Tensor, Slot] = {t: Slot("input", n, nbytes(t)) for n, t in enumerate(inputs)}
     constants: dict[Tensor, None] = {}
     for kernel in kernels:
         constants.update(dict.fromkeys(t for t in kernel.inputs if isinstance(t.op, Constant)))
-    slots.update({t: Slot("constant", n) for n, t in enumerate(constants)})
-    slots.update({t: Slot("output", n) for n, t in enumerate(results)})
+    slots.update({t: Slot("constant", n, nbytes(t)) for n, t in enumerate(constants)})
+    slots.update({t: Slot("output", n, nbytes(t)) for n, t in enumerate(results)})
     offsets, size = plan_memory(kernels, set(results))
-    slots.update({t: Slot("workspace", at) for t, at in offsets.items()})
+    slots.update({t: Slot("workspace", at, nbytes(t)) for t, at in offsets.items()})
     return Module(
         name, tuple(inputs), tuple(constants), tuple(results), tuple(kernels), slots, size
     )

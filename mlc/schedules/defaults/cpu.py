@@ -197,7 +197,7 @@ def _share_out(s: Schedule, name: str, plan: _Plan, machine: Machine) -> None:
     loops = [(var, sizes[d] == 1) for var, d in zip(s.loops(name), order, strict=False)]
     while len(loops) > 1 and loops[0][1] and loops[1][1] and _few(s, loops[0][0], machine):
         loops[:2] = [(s.fuse(loops[0][0], loops[1][0]), True)]
-    candidates = [var for var, _ in loops if extent_of(s, var) >= machine.threads]
+    candidates = [var for var, _ in loops if extent_of(s, var) >= 2 * machine.threads]
     chosen = candidates[0] if candidates else max((v for v, _ in loops), key=lambda v: extent_of(s, v))
     outside = 1
     for var, _ in loops:

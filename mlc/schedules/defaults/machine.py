@@ -15,7 +15,7 @@ class Machine:
     registers: int = 32
     l1: int = 32 << 10
     l2: int = 1 << 20
-    threads: int = 4
+    threads: int = 2
 
     def lanes(self, dtype: DType) -> int:
         """Elements of ``dtype`` in one vector register."""

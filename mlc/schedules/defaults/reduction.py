@@ -17,7 +17,7 @@ from .vectors import (
     unroll_for,
 )
 
-COLUMNS = 1024  # elements of a row that one tile of a column reduction spans
+COLUMNS = 2048  # elements of a row that one tile of a column reduction spans
 FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
 
@@ -132,10 +132,7 @@ def _schedule_columns(
     last = spatial[-1]
     extent = extent_of(s, last)
     lanes = lanes_for(nest, extent, machine)
-    rows = 1
-    for var in reduce:
-        rows *= extent_of(s, var)
-    streams = rows * extent * widest(nest) > machine.l2 and len(reduce) == 1 and extent > 2 * lanes
+    streams = points(nest) * widest(nest) > machine.l2 and len(reduce) == 1 and extent > 2 * lanes
     if streams and is_foldable(nest):
         outer, middle = s.split(reduce[0], [None, 8])
         share = -(-extent // (machine.threads * lanes))
