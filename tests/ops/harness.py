@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mlc import te
+from mlc import ops, te
 from mlc.ops import elementwise, index, op, reduce, shape, statistics
 from mlc.te.evaluate import evaluate
+
+ops.load()
 
 
 class Traced(np.lib.mixins.NDArrayOperatorsMixin):
