@@ -37,15 +37,13 @@ def one_kernel(program: Program, debug: bool = False, target: Any = None) -> Mod
 
 @pytest.fixture
 def run_llvm() -> Run:
-    """``run_llvm(program, *arrays)`` runs a flat program on NumPy arrays in place; its return code."""
+    """``run_llvm(program, *arrays)`` runs a flat program on arrays in place; its return code."""
 
     def run(program: Program, *arrays: np.ndarray[Any, Any], debug: bool = False) -> int:
         assert len(arrays) == len(program.params)
         text = one_kernel(program, debug).text
         pool = ctypes.cast(in_chunks, ctypes.c_void_p).value or 0
-        image = load_image(
-            compile_image(text, host_target()), resolver({"mlc_parallel_for": pool})
-        )
+        image = load_image(compile_image(text, host_target()), resolver({"mlc_parallel_for": pool}))
         main = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(
             image.address("mlc_main")
         )

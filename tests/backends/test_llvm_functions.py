@@ -60,7 +60,8 @@ def loops(n: int, width: int, out: Buffer, value: Any) -> For:
 
 
 def tolerance(fn: str, dtype: DType) -> float:
-    """Of libm: 4 units in the last place of the wider of ``dtype`` and float32; the rest is exact."""
+    """Of libm: 4 units in the last place of the wider of ``dtype`` and float32; the rest is
+    exact."""
     if fn not in LIBM and fn != "pow" or not dtype.is_float:
         return 0.0
     return {float64: 2.0**-50, float32: 2.0**-21, float16: 2.0**-10, bfloat16: 2.0**-7}[dtype]

@@ -1,10 +1,9 @@
 """Addresses, loads and stores.
 
-An element's offset is a sum of terms. The terms of outer loops are added to the base pointer first,
-each group in the scope where it is constant, so that an inner loop adds its own variable and nothing
-else. How the offset depends on the lane decides the instruction: by 1 a vector load, not at all a
-scalar load, by -1 a reversed vector, otherwise a gather.
-"""
+An element's offset is a sum of terms. The terms of outer loops are added to the base pointer
+first, each group in the scope where it is constant, so that an inner loop adds its own variable
+and nothing else. How the offset depends on the lane decides the instruction: by 1 a vector load,
+not at all a scalar load, by -1 a reversed vector, otherwise a gather."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from ...dtypes import DType, boolean, int8, int32, int64
 from ...errors import CompileError
 from ...ir.expr import Expr, Load, Var
 from ...ir.program import Buffer, Scope
-from .bounds_checks import check_bounds
+from .debug import check_bounds
 from .emitter import Emitter
 from .registers import read_register
 from .types import Value, constant, mangled, memory_type, type_of, vector_constant
@@ -22,8 +21,8 @@ from .types import Value, constant, mangled, memory_type, type_of, vector_consta
 
 @dataclass(frozen=True)
 class Address:
-    """Where the lanes of an access lie: at ``pointer``, plus ``step`` elements for each lane, plus the
-    element offsets ``spread`` (an int64 vector or None)."""
+    """Where the lanes of an access lie: at ``pointer``, plus ``step`` elements for each lane, plus
+    the element offsets ``spread`` (an int64 vector or None)."""
 
     buffer: Buffer
     pointer: str
@@ -113,7 +112,8 @@ def emit_load(e: Emitter, expr: Load) -> Value:
 
 
 def read(e: Emitter, where: Address, mask: Value | None) -> Value:
-    """The elements at an address, one or a vector of them; 0 in the lanes that ``mask`` leaves out."""
+    """The elements at an address, one or a vector of them; 0 in the lanes that ``mask`` leaves
+    out."""
     buffer = where.buffer
     dtype, align = buffer.dtype, alignment(buffer)
     if where.is_uniform:
@@ -152,7 +152,8 @@ def read(e: Emitter, where: Address, mask: Value | None) -> Value:
 
 
 def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
-    """Store a value, or its lanes where ``mask`` holds; of lanes at one address the last one stays."""
+    """Store a value, or its lanes where ``mask`` holds; of lanes at one address the last one
+    stays."""
     buffer = where.buffer
     align = alignment(buffer)
     raw = _to_memory(e, value)

@@ -1,9 +1,8 @@
 """Instructions as text: fresh names, operands brought to one width, places to insert later.
 
-A *chunk* is a list of lines in which other chunks may stand. It can be appended to after what follows
-it has been written: that is how invariant code moves in front of a loop whose body is being written.
-LLVM allows names in any order, so nothing has to be renumbered.
-"""
+A *chunk* is a list of lines in which other chunks may stand. It can be appended to after what
+follows it has been written: that is how invariant code moves in front of a loop whose body is
+being written. LLVM allows names in any order, so nothing has to be renumbered."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Where code goes: each value as far out as it does not change, and only once.
 
-The *level* of a value is the innermost scope that one of its variables, or a store to what it reads,
-belongs to. A value is written in the scope of its level, right in front of the scope that is being
-written there, and remembered in it. LLVM's own loop optimiser is not run, and is not missed.
-"""
+The *level* of a value is the innermost scope that one of its variables, or a store to what it
+reads, belongs to. A value is written in the scope of its level, right in front of the scope that
+is being written there, and remembered in it. LLVM's own loop optimiser is not run, and is not
+missed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .facts import NONE, Facts, ProgramFacts
 from .types import Value, constant, vector_constant
 
 if TYPE_CHECKING:
-    from .bounds_checks import Sites
+    from .debug import Sites
     from .registers import RegisterFile
 
 # Expressions deeper than this are evaluated from the leaves up, off Python's stack.
@@ -28,9 +28,8 @@ DEEP = 40
 class Region:
     """One nesting level of the code: the function, a loop, or one side of a condition.
 
-    ``before`` is the chunk right in front of it. ``barrier`` is the level of the innermost condition:
-    loads that may be out of bounds never move out of it.
-    """
+    ``before`` is the chunk right in front of it. ``barrier`` is the level of the innermost
+    condition: loads that may be out of bounds never move out of it."""
 
     __slots__ = ("barrier", "before", "memo", "reads", "written")
 
@@ -46,9 +45,8 @@ class Emitter(Builder):
     """The function under construction, with everything that is known at the current place.
 
     ``fixed`` holds the number for each variable that is written out and the lane count of the lane
-    variable; ``bound`` the value of every other variable and ``level_of`` its scope. ``mask`` is None
-    or says which lanes run.
-    """
+    variable; ``bound`` the value of every other variable and ``level_of`` its scope. ``mask`` is
+    None or says which lanes run."""
 
     def __init__(
         self,
@@ -173,7 +171,8 @@ class Emitter(Builder):
     def at(
         self, level: int, key: Any, make: Callable[[], Value], reads: frozenset[Buffer] = NONE
     ) -> Value:
-        """What ``make`` writes, written in the scope ``level`` and remembered there under ``key``."""
+        """What ``make`` writes, written in the scope ``level`` and remembered there under
+        ``key``."""
         region = self.regions[level]
         found = region.memo.get(key)
         if found is not None:

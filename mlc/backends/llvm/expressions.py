@@ -22,7 +22,8 @@ _ON_BITS = frozenset({"bitcast", "nextafter"})
 
 
 def emit_expr(e: Emitter, expr: Expr) -> Value:
-    """Write the value of ``expr`` at the current place. Reached through ``e.value``, which remembers."""
+    """Write the value of ``expr`` at the current place. Reached through ``e.value``, which
+    remembers."""
     match expr:
         case Apply():
             return _apply(e, expr)
@@ -47,9 +48,7 @@ def _apply(e: Emitter, expr: Apply) -> Value:
     return call(e, fn, args, expr.dtype)
 
 
-def contract(
-    e: Emitter, fn: str, args: Sequence[Expr], left: Value | None = None
-) -> Value | None:
+def contract(e: Emitter, fn: str, args: Sequence[Expr], left: Value | None = None) -> Value | None:
     """``a * b + c`` and ``c - a * b`` rounded once, where the processor can; else None.
 
     ``left`` is given where the left argument is a value already.
@@ -82,7 +81,7 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
         return narrow(e, result, dtype) if result.dtype is float32 else result
     if fn == "bitcast":
         return e.bitcast(args[0], dtype)
-    table: dict[str, Callable[[Emitter, Sequence[Value]], Value]]
+    table: dict[str, Callable[..., Value]]
     table = FLOAT_FNS if operand.is_float else BOOL_FNS if operand is boolean else INTEGER_FNS
     row = table.get(fn)
     if row is not None:
@@ -144,7 +143,8 @@ def both(e: Emitter, mask: Value | None, test: Value) -> Value:
     """The lanes that run in ``mask`` and pass ``test``."""
     if mask is None:
         return test
-    return e.at(len(e.regions) - 1, ("and", mask.text, test.text), lambda: e.binary("and", mask, test))
+    key = ("and", mask.text, test.text)
+    return e.at(len(e.regions) - 1, key, lambda: e.binary("and", mask, test))
 
 
 def invert(e: Emitter, test: Value) -> Value:
@@ -181,6 +181,4 @@ def _branch(e: Emitter, test: Value, expr: Select) -> Value:
     e.out = out
     e.label(name + "x")
     a, b = sides
-    return e.op(
-        f"phi {a.type} [ {a.text}, %{name}te ], [ {b.text}, %{name}fe ]", a.dtype, lanes
-    )
+    return e.op(f"phi {a.type} [ {a.text}, %{name}te ], [ {b.text}, %{name}fe ]", a.dtype, lanes)

@@ -36,8 +36,8 @@ NONE: frozenset[Buffer] = frozenset()
 
 class Facts:
     """Of one expression: its ``variables``; those of them that are constants or lanes wherever it
-    stands (``fixed``); the written buffers its value depends on; whether it holds a load that may be
-    out of bounds (``guarded``) or calls into the C library (``costly``); its ``depth``."""
+    stands (``fixed``); the written buffers its value depends on; whether it holds a load that may
+    be out of bounds (``guarded``) or calls into the C library (``costly``); its ``depth``."""
 
     __slots__ = ("costly", "depth", "fixed", "guarded", "reads", "variables")
 

@@ -66,8 +66,8 @@ def _floor_divide(e: Builder, args: Args) -> tuple[Value, Value]:
     a, b = args
     if a.dtype.kind == "u":
         return _divide(e, args)
-    if b.const is not None and b.const > 0 and b.const & (b.const - 1) == 0:
-        shift = constant(int(b.const).bit_length() - 1, b.dtype, b.lanes)
+    if isinstance(b.const, int) and b.const > 0 and b.const & (b.const - 1) == 0:
+        shift = constant(b.const.bit_length() - 1, b.dtype, b.lanes)
         mask = constant(b.const - 1, b.dtype, b.lanes)
         return e.binary("ashr", a, shift), e.binary("and", a, mask)
     quotient, rest = _divide(e, args)
@@ -136,9 +136,7 @@ def _power(e: Builder, args: Args) -> Value:
     now_left = Value(left, a.dtype, a.lanes)
     odd = e.compare("ne", e.binary("and", now_left, one), _zero(a))
     product = e.op(f"mul {a.type} {out}, {base}", a.dtype, a.lanes)
-    e.line(
-        f"{next_out} = select {odd.type} {odd.text}, {product}, {a.type} {out}"
-    )
+    e.line(f"{next_out} = select {odd.type} {odd.text}, {product}, {a.type} {out}")
     e.line(f"{next_base} = mul {a.type} {base}, {base}")
     e.line(f"{next_left} = lshr {a.type} {left}, {one.text}")
     more = e.any_lane(e.compare("ne", Value(next_left, a.dtype, a.lanes), _zero(a)))
@@ -209,9 +207,11 @@ INTEGER_FNS: dict[str, Row] = {
     "shr": _shift("shr"),
     "neg": lambda e, args: e.binary("sub", _zero(args[0]), args[0]),
     "abs": _abs,
-    "signbit": lambda e, args: e.compare("slt", args[0], _zero(args[0]))
-    if args[0].dtype.kind == "i"
-    else constant(False, boolean, args[0].lanes),
+    "signbit": lambda e, args: (
+        e.compare("slt", args[0], _zero(args[0]))
+        if args[0].dtype.kind == "i"
+        else constant(False, boolean, args[0].lanes)
+    ),
 }
 
 # As NumPy has it: + is or, * is and; where NumPy refuses bool, the arithmetic of 0 and 1.

@@ -6,23 +6,22 @@ import re
 from dataclasses import dataclass
 
 from ...ir.program import Buffer, Program
-from .bounds_checks import Site, Sites
+from .debug import Site, Sites
 from .emitter import Emitter
 from .expressions import emit_expr
 from .facts import ProgramFacts
 from .parallel import function_text
 from .statements import emit_stmt
 from .target import Target
-from .types import memory_type
 
 
 @dataclass(frozen=True)
 class KernelText:
     """The functions of one kernel: ``symbol`` names the one to call, with a pointer for each param.
 
-    It returns nothing; in debug mode an i32, not 0 if a check failed. ``declarations`` are lines that
-    the module needs once. ``sites`` are the checks, numbered from the ``first_site`` asked for.
-    """
+    It returns nothing; in debug mode an i32, not 0 if a check failed. ``declarations`` are lines
+    that the module needs once. ``sites`` are the checks, numbered from the ``first_site`` asked
+    for."""
 
     symbol: str
     functions: tuple[str, ...]
@@ -39,16 +38,13 @@ def kernel_text(
 ) -> KernelText:
     """The LLVM functions of a flat ``program`` for ``target``.
 
-    Raises CompileError for a program that is not flat. With ``debug``, every index that is not proven
-    to be inside its buffer is checked.
-    """
+    Raises CompileError for a program that is not flat. With ``debug``, every index that is not
+    proven to be inside its buffer is checked."""
     symbol = re.sub(r"\W", "_", program.name) if symbol is None else symbol
     sites = Sites(program.name, first_site, program.attrs.get("location")) if debug else None
     declarations: dict[str, None] = {}
     functions: list[str] = []
-    e = Emitter(
-        ProgramFacts(program), target, declarations, functions, symbol, emit_expr, sites
-    )
+    e = Emitter(ProgramFacts(program), target, declarations, functions, symbol, emit_expr, sites)
     params = []
     for i, buffer in enumerate(program.params):
         e.pointers[buffer] = f"%a{i}"
@@ -68,6 +64,3 @@ def _attributes(program: Program, buffer: Buffer) -> str:
     if buffer.aligned and buffer.dtype.itemsize > 1:
         words.append(f"align {buffer.dtype.itemsize}")
     return " ".join(words)
-
-
-_ = memory_type

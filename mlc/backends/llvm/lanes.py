@@ -34,9 +34,8 @@ def reduce_lanes(
 ) -> list[Value]:
     """One scalar for each part from vectors of one width; lanes outside ``mask`` do not count.
 
-    The order is fixed: lanes half a vector apart are combined, then a quarter, down to neighbours. A
-    width that is no power of two is filled up with identities.
-    """
+    The order is fixed: lanes half a vector apart are combined, then a quarter, down to neighbours.
+    A width that is no power of two is filled up with identities."""
     lanes = e.lanes
     parts = [e.splat(value, lanes) for value in values]
     neutral = identities(combiner)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...ir.program import Program
-from .bounds_checks import RECORD, Site
+from .debug import RECORD, Site
 from .kernel import kernel_text
 from .target import Target
 
 
 @dataclass(frozen=True)
 class BufferRef:
-    """An argument of a kernel: buffer ``at`` of the caller's, or ``at`` bytes into the workspace."""
+    """An argument of a kernel: buffer ``at`` of the caller's, or ``at`` bytes into the
+    workspace."""
 
     kind: Literal["param", "workspace"]
     at: int
@@ -33,9 +34,8 @@ class KernelCall:
 class ModuleText:
     """The text of a module that defines ``i32 @mlc_main(ptr buffers, ptr workspace)``.
 
-    In debug mode it also defines ``@mlc_error_record`` (two int64), and ``mlc_main`` returns 1 after
-    a failed check: ``sites[record[0] - 1].message(record[1])`` says which.
-    """
+    In debug mode it also defines ``@mlc_error_record`` (two int64), and ``mlc_main`` returns 1
+    after a failed check: ``sites[record[0] - 1].message(record[1])`` says which."""
 
     text: str
     sites: tuple[Site, ...] = ()
@@ -71,7 +71,7 @@ def module_text(
 
 def _attributes(target: Target) -> str:
     return (
-        f'attributes #0 = {{ nounwind {target.attributes()} '
+        f"attributes #0 = {{ nounwind {target.attributes()} "
         f'"prefer-vector-width"="{target.vector_bits}" }}'
     )
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...dtypes import int64
 from ...ir.expr import Var
 from ...ir.program import Accumulate, Buffer, Evaluate, For, Store, expressions_of, walk
 from ...ir.rewrite import loads_of
+from .builder import flatten
 from .emitter import Emitter
 from .types import Value
 
@@ -70,8 +70,6 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
 
 def function_text(e: Emitter, head: str) -> str:
     """The whole function, its stack memory first."""
-    from .builder import flatten
-
     lines = [f"{head} #0 {{", "entry:", *e.allocas]
     flatten(e.root, lines)
     lines.append("}")
@@ -105,6 +103,3 @@ def _variables_of(e: Emitter, loop: For) -> list[Var]:
         for expr in expressions_of(stmt):
             found.update(dict.fromkeys(e.facts.of(expr).variables))
     return [var for var in found if var in e.bound and var is not loop.var]
-
-
-_ = int64

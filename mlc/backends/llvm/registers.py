@@ -48,9 +48,8 @@ class RegisterFile:
 def register_file(facts: ProgramFacts, buffer: Buffer, body: Stmt) -> RegisterFile | None:
     """A register file for ``buffer``, used in ``body``; None where it has to be memory.
 
-    It can be one if every index is constant once loops are written out, but for the lane in the last
-    one, and if no parallel loop uses it from within.
-    """
+    It can be one if every index is constant once loops are written out, but for the lane in the
+    last one, and if no parallel loop uses it from within."""
     if buffer.scope is not Scope.REGISTER or buffer in facts.escaping:
         return None
     if any(isinstance(s, For) and s.kind is LoopKind.PARALLEL and s.extent > 1 for s in walk(body)):
@@ -62,7 +61,8 @@ def register_file(facts: ProgramFacts, buffer: Buffer, body: Stmt) -> RegisterFi
 
 
 def _width(facts: ProgramFacts, buffer: Buffer, indices: Indices) -> int | None:
-    """How many lanes one access covers, 0 for a single element; None if it is no register access."""
+    """How many lanes one access covers, 0 for a single element; None if it is no register
+    access."""
     lanes = 0
     for position, index in enumerate(indices):
         total = as_sum(index)

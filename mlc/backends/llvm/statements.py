@@ -17,8 +17,9 @@ from ...ir.program import (
     Stmt,
     Store,
 )
-from .addressing import address_of, at_lane, read, stack_pointer, write
-from .bounds_checks import check_bounds
+from .addressing import Address, address_of, at_lane, read, stack_pointer, write
+from .builder import Chunk
+from .debug import check_bounds
 from .emitter import Emitter
 from .expressions import both, contract, invert
 from .lanes import combine, reduce_lanes
@@ -31,7 +32,7 @@ from .registers import (
     register_file,
     write_register,
 )
-from .types import Value, constant
+from .types import Value
 
 # A loop that carries this many vectors leaves no register for loads that LLVM moves upwards.
 _CROWDED = 16
@@ -145,8 +146,8 @@ def _branch(e: Emitter, stmt: If, test: Value) -> None:
     name = e.name("c")
     files = open_files(e, e.facts.written(stmt))
     start = [dict(file.slots) for file in files]
-    before: list[object] = []
-    e.out.append(before)  # type: ignore[arg-type]
+    before: Chunk = []
+    e.out.append(before)
     e.line(f"br i1 {test.text}, label %{name}t, label %{name}f")
     ends = []
     for suffix, side in (("t", stmt.then), ("f", stmt.otherwise)):
@@ -154,7 +155,7 @@ def _branch(e: Emitter, stmt: If, test: Value) -> None:
         for file, slots in zip(files, start, strict=True):
             file.slots = dict(slots)
         if side is not None:
-            e.enter(conditional=True, before=before)  # type: ignore[arg-type]
+            e.enter(conditional=True, before=before)
             emit_stmt(e, side)
             e.leave()
         e.line(f"br label %{name}{suffix}e")
@@ -190,7 +191,7 @@ def _accumulate(e: Emitter, stmt: Accumulate) -> None:
 def _update(e: Emitter, stmt: Accumulate, reduced: list[Value] | None) -> None:
     """Combine old values and new ones: those of the statement, or ``reduced`` ones."""
     mask = e.mask if reduced is None else None
-    places = []
+    places: list[Address | None] = []
     old = []
     check = [buffer for buffer in stmt.buffers if buffer not in e.registers]
     if check:
@@ -211,11 +212,11 @@ def _update(e: Emitter, stmt: Accumulate, reduced: list[Value] | None) -> None:
     if new is None:
         values = [e.value(v) for v in stmt.values] if reduced is None else reduced
         new = combine(e, stmt.combiner, old, values)
-    for buffer, where, value in zip(stmt.buffers, places, new, strict=True):
-        if where is None:
+    for buffer, place, value in zip(stmt.buffers, places, new, strict=True):
+        if place is None:
             write_register(e, e.registers[buffer], stmt.indices, value, mask)
         else:
-            write(e, where, value, mask)
+            write(e, place, value, mask)
         e.stored(buffer)
 
 
@@ -274,6 +275,3 @@ def _evaluate(e: Emitter, name: str, args: tuple[Expr | Buffer, ...]) -> None:
     for arg in args:
         if isinstance(arg, Buffer):
             e.stored(arg)
-
-
-_ = constant

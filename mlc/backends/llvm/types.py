@@ -1,8 +1,7 @@
 """LLVM's spelling of our types and numbers, and the value that carries them.
 
-In registers bool is ``i1``; float16 and bfloat16 are the ``i16`` of their bits, so that no processor
-feature is needed to move them about. In memory bool is a byte.
-"""
+In registers bool is ``i1``; float16 and bfloat16 are the ``i16`` of their bits, so that no
+processor feature is needed to move them about. In memory bool is a byte."""
 
 from __future__ import annotations
 

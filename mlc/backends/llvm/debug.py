@@ -1,0 +1,123 @@
+"""Debug mode: an index outside its buffer ends the kernel and leaves a record.
+
+The record is two int64, ``@mlc_error_record``: the number of the check that failed, counted from 1
+(0: none did), and the index it met. :class:`Site` says what a number means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...dtypes import boolean, int64
+from ...errors import SourceLocation
+from ...ir.program import Buffer
+from .emitter import Emitter
+from .facts import Indices
+from .types import Value, constant, type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RECORD = "@mlc_error_record"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One check: an index of dimension ``axis`` of ``buffer``, which must be below ``extent``."""
+
+    kernel: str
+    buffer: str
+    axis: int
+    extent: int
+    location: SourceLocation | None = None
+
+    def message(self, index: int) -> str:
+        """The sentence for a failed check."""
+        return (
+            f"index {index} is out of bounds for axis {self.axis} of {self.buffer} with size "
+            f"{self.extent}"
+        )
+
+    def row(self) -> list[Any]:
+        """The site as plain data, for caches; :func:`site_of` reads it back."""
+        where = self.location
+        place = None if where is None else [where.filename, where.line, where.function]
+        return [self.kernel, self.buffer, self.axis, self.extent, place]
+
+
+def site_of(row: Sequence[Any]) -> Site:
+    """The site that :meth:`Site.row` described."""
+    kernel, buffer, axis, extent, place = row
+    return Site(kernel, buffer, axis, extent, place and SourceLocation(*place))
+
+
+def violation(image: Any, sites: Sequence[Any]) -> tuple[Site, int]:
+    """The check that failed in a loaded image, and the index it met. ``sites`` may hold rows."""
+    import ctypes
+
+    number, index = (ctypes.c_int64 * 2).from_address(image.address(RECORD.lstrip("@")))
+    site = sites[number - 1]
+    return (site if isinstance(site, Site) else site_of(site)), index
+
+
+def violation_text(image: Any, code: int, sites: Sequence[Any]) -> str:
+    """The sentence for what ``mlc_main`` returned ``code`` for, with the user's line if it is
+    known."""
+    site, index = violation(image, sites)
+    place = f"\n  at {site.location}" if site.location is not None else ""
+    return site.message(index) + place
+
+
+@dataclass
+class Sites:
+    """The checks of a module so far; ``first`` is the number of the first of this kernel."""
+
+    kernel: str
+    first: int = 1
+    location: SourceLocation | None = None
+    rows: list[Site] = field(default_factory=list)
+
+
+def check_bounds(e: Emitter, buffer: Buffer, indices: Indices) -> None:
+    """Leave the function if an active lane's index is outside; nothing unless in debug mode.
+
+    Indices that are proven to be inside are not checked.
+    """
+    if e.sites is None:
+        return
+    for axis, (index, extent) in enumerate(zip(indices, buffer.shape, strict=True)):
+        if e.facts.proven(index, extent):
+            continue
+        site = Site(e.sites.kernel, buffer.name, axis, extent, e.sites.location)
+        e.sites.rows.append(site)
+        _check(e, e.value(index), extent, e.sites.first + len(e.sites.rows) - 1)
+
+
+def _check(e: Emitter, index: Value, extent: int, number: int) -> None:
+    bad = e.compare("uge", index, constant(extent, int64))
+    if e.mask is not None:
+        mask = e.mask if bad.lanes else e.any_lane(e.mask)
+        bad = e.binary("and", bad, mask)
+    any_bad = e.any_lane(bad)
+    name = e.name("k")
+    e.line(f"br i1 {any_bad.text}, label %{name}bad, label %{name}")
+    e.label(f"{name}bad")
+    if bad.lanes:
+        index = e.splat(index, bad.lanes)
+        bits = e.raw(f"bitcast {bad} to i{bad.lanes}")
+        full = f"@llvm.cttz.i{bad.lanes}"
+        e.declare(f"declare i{bad.lanes} {full}(i{bad.lanes}, i1)")
+        lane = e.raw(f"call i{bad.lanes} {full}(i{bad.lanes} {bits}, i1 true)")
+        index = e.op(f"extractelement {index}, i{bad.lanes} {lane}", int64)
+    # Of several threads the first one writes.
+    swap = e.raw(f"cmpxchg ptr {RECORD}, i64 0, i64 {number} monotonic monotonic")
+    won = e.op(f"extractvalue {{ i64, i1 }} {swap}, 1", boolean)
+    e.line(f"br i1 {won.text}, label %{name}first, label %{name}end")
+    e.label(f"{name}first")
+    place = e.raw(f"getelementptr i64, ptr {RECORD}, i64 1")
+    e.line(f"store {type_of(int64)} {index.text}, ptr {place}")
+    e.line(f"br label %{name}end")
+    e.label(f"{name}end")
+    e.line(e.failure)
+    e.label(name)
