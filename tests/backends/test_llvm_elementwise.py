@@ -92,7 +92,7 @@ def test_unaligned_elements(run_llvm: Any) -> None:
 
 @pytest.mark.parametrize("width", [1, 16])
 def test_select_guards_loads(run_llvm: Any, width: int) -> None:
-    """``out[i] = a[i - 3] if 3 <= i < 3 + n else 0``, over memory that ends where the array does."""
+    """``out[i] = a[i - 3] if 3 <= i < 3 + n else 0``: memory ends where the array does."""
     import mmap
 
     n = 1024

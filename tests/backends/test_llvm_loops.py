@@ -69,7 +69,8 @@ def row_sum(rows: int, columns: int, width: int, count: int) -> Program:
         For(k, -(-columns // (count * width)),
             unrolled(count, lambda u: lanes(width, lambda l: add(u, l)))),
         Store(c, (r,), ZERO),
-        unrolled(count, lambda u: lanes(width, lambda l: Accumulate(SUM, (c,), (r,), (acc[u, l],)))),
+        unrolled(count, lambda u: lanes(width,
+            lambda l: Accumulate(SUM, (c,), (r,), (acc[u, l],)))),
     )  # fmt: skip
     return Program("row_sum", (a, c), For(r, rows, Allocate((acc,), body)), attrs=DISJOINT)
 

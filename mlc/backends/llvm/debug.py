@@ -90,8 +90,9 @@ def check_bounds(e: Emitter, buffer: Buffer, indices: Indices) -> None:
         if e.facts.proven(index, extent):
             continue
         site = Site(e.sites.kernel, buffer.name, axis, extent, e.sites.location)
+        value = e.value(index)  # first, since it may hold checks of its own
         e.sites.rows.append(site)
-        _check(e, e.value(index), extent, e.sites.first + len(e.sites.rows) - 1)
+        _check(e, value, extent, e.sites.first + len(e.sites.rows) - 1)
 
 
 def _check(e: Emitter, index: Value, extent: int, number: int) -> None:

@@ -157,13 +157,15 @@ class Emitter(Builder):
         key: Any = expr
         if known.fixed:
             key = (expr, *[self.fixed[var] for var in known.fixed])
+        for_all_lanes = key
         if known.guarded or known.costly:
             high = max(low, self.regions[-1].barrier)
             if known.guarded and self.mask is not None:
                 key = (key, self.mask.text)
                 high = max(high, self.mask_level)
         for i in range(low, high + 1):
-            found = self.regions[i].memo.get(key)
+            memo = self.regions[i].memo
+            found = memo.get(key) or memo.get(for_all_lanes)
             if found is not None:
                 return found
         return self.at(high, key, lambda: self.emit(self, expr), known.reads)
