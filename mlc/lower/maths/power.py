@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...dtypes import float32
-from ...ir.expr import Expr, apply, cast, const, select
+from ...ir.expr import Expr, ExprLike, apply, cast, const, select
 from .exponential import EXP2_64
 from .logarithm import parts
 from .registry import expansion
@@ -82,6 +82,11 @@ def hypot(x: Expr, y: Expr) -> Expr:
     return select(infinite, INF, length)
 
 
+def _product(a: Expr, b: ExprLike) -> Expr:
+    """``a * b``, rounded even where it is added to something: a code generator may fuse ``mul``."""
+    return fma(a, b, -0.0)
+
+
 def _two_sum(large: Expr, little: Expr) -> tuple[Expr, Expr]:
     """The sum and what it rounds off; ``large`` is 0 or the larger one."""
     total = large + little
@@ -100,7 +105,7 @@ def log2_in_two(a: Expr) -> tuple[Expr, Expr]:
     lost = fma(-s, below, f) - s * (f - (below - 2.0))
     s_low = lost * inverse
     slope, slope_low = _SLOPE_32 if a.dtype is float32 else _SLOPE_64
-    line = s * slope
+    line = _product(s, slope)
     line_low = fma(s, slope, -line) + fma(s, slope_low, s_low * slope)
     high, low = _two_sum(e, line)
     z = s * s
@@ -110,7 +115,7 @@ def log2_in_two(a: Expr) -> tuple[Expr, Expr]:
     z_low = fma(s, s, -z) + 2.0 * s * s_low
     g = s * cubic
     g_low = fma(s, cubic, -g) + fma(s, cubic_low, s_low * cubic)
-    third = g * z
+    third = _product(g, z)
     third_low = fma(g, z, -third) + fma(g, z_low, g_low * z)
     high, more = _two_sum(high, third)
     rest = fma(s * z * z, poly(z, _REST_64), third_low + line_low)
