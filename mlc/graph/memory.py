@@ -1,48 +1,74 @@
-"""plan_memory: places in one workspace for what kernels hand each other."""
+"""Where the tensors that cross kernels live: one workspace, planned by liveness."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ..te.tensor import Tensor
-from .kernel import Kernel
+from .kernel import Kernel, Slot
 
-ALIGNMENT = 64
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
-def plan_memory(kernels: Sequence[Kernel], kept: set[Tensor]) -> tuple[dict[Tensor, int], int]:
-    """Byte offsets for the kernels' outputs that are not in ``kept``, and the size of the workspace.
+def plan_memory(
+    inputs: Sequence[Tensor],
+    constants: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    kernels: Sequence[Kernel],
+) -> tuple[dict[Tensor, Slot], int]:
+    """A slot for every tensor that crosses kernels, and the bytes of workspace they need.
 
-    Two tensors share memory only if one is dead before the other is made. The largest are placed first,
-    each into the lowest gap that is free for as long as it lives.
+    A tensor lives from the kernel that writes it to the last one that reads it. Each takes the smallest
+    gap that holds it among those that live at the same time (best fit), larger tensors first.
     """
+    slots: dict[Tensor, Slot] = {}
+    for number, tensor in enumerate(inputs):
+        slots[tensor] = Slot("input", number, nbytes(tensor))
+    for number, tensor in enumerate(constants):
+        slots[tensor] = Slot("constant", number, nbytes(tensor))
+    for number, tensor in enumerate(outputs):
+        slots[tensor] = Slot("output", number, nbytes(tensor))
+    placed: list[tuple[int, int, int, int]] = []  # offset, end, first kernel, last kernel
+    total = 0
+    lives = [item for item in lifetimes(kernels).items() if item[0] not in slots]
+    for tensor, (start, stop) in sorted(lives, key=lambda item: (-nbytes(item[0]), item[1])):
+        size = _aligned(nbytes(tensor))
+        taken = sorted((p[0], p[1]) for p in placed if p[2] <= stop and start <= p[3])
+        offset = _best_gap(taken, size)
+        placed.append((offset, offset + size, start, stop))
+        slots[tensor] = Slot("workspace", offset, nbytes(tensor))
+        total = max(total, offset + size)
+    return slots, total
+
+
+def lifetimes(kernels: Sequence[Kernel]) -> dict[Tensor, tuple[int, int]]:
+    """For every tensor that a kernel hands on: the numbers of its kernel and of its last reader."""
     lives: dict[Tensor, tuple[int, int]] = {}
-    for n, kernel in enumerate(kernels):
+    for number, kernel in enumerate(kernels):
         for tensor in kernel.outputs:
-            if tensor not in kept:
-                lives[tensor] = (n, n)
+            lives[tensor] = (number, number)
         for tensor in kernel.inputs:
             if tensor in lives:
-                lives[tensor] = (lives[tensor][0], n)
-    offsets: dict[Tensor, int] = {}
-    order = sorted(lives, key=lambda t: (-nbytes(t), lives[t]))
-    for tensor in order:
-        start, stop = lives[tensor]
-        busy = sorted(
-            (offsets[t], offsets[t] + nbytes(t))
-            for t in offsets
-            if lives[t][0] <= stop and start <= lives[t][1]
-        )
-        place = 0
-        for low, high in busy:
-            if place + nbytes(tensor) <= low:
-                break
-            place = max(place, high)
-        offsets[tensor] = place
-    return offsets, max((offsets[t] + nbytes(t) for t in offsets), default=0)
+                lives[tensor] = (lives[tensor][0], number)
+    return lives
 
 
 def nbytes(tensor: Tensor) -> int:
-    """Bytes of a tensor, rounded up to whole cache lines."""
-    size = tensor.size * tensor.dtype.itemsize
+    """The bytes of the elements."""
+    return tensor.size * tensor.dtype.itemsize
+
+
+def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _best_gap(taken: Sequence[tuple[int, int]], size: int) -> int:
+    """The offset of the smallest gap between the ``taken`` intervals (sorted) that holds ``size``."""
+    best: tuple[int, int] | None = None
+    end = 0
+    for low, high in taken:
+        gap = low - end
+        if gap >= size and (best is None or gap < best[0]):
+            best = (gap, end)
+        end = max(end, high)
+    return end if best is None else best[1]

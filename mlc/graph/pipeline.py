@@ -1,56 +1,45 @@
-"""From the outputs of a traced function to a module of kernels."""
+"""The graph level, in order: from the outputs of a traced function to kernels over planned buffers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ..ir.expr import Axis, load
-from ..te.tensor import Compute, Constant, Placeholder, Tensor
-from .fold import fold_constants
-from .group import group_stages
-from .kernel import Module, Slot
-from .memory import nbytes, plan_memory
-from .merge import merge_producers
-from .node import build_nodes
+from ..te.tensor import Constant, Tensor
+from .eliminate_common import eliminate_common
+from .fold_constants import fold_constants
+from .graph import Graph, graph_of
+from .group_stages import group_stages
+from .inline_computes import inline_computes, split_results
+from .kernel import Kernel, Module
+from .make_kernels import make_kernels
+from .memory import plan_memory
+from .rules import apply_rules
+from .separate_outputs import separate_outputs
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    split_results,
+    apply_rules,
+    eliminate_common,
+    fold_constants,
+    separate_outputs,
+)
 
 
-def build_module(inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str) -> Module:
-    """Constants folded, producers merged into their users, stages grouped into kernels, memory planned.
+def build_module(inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str = "main") -> Module:
+    """The kernels that compute ``outputs`` from ``inputs`` (placeholders), and where everything lives.
 
-    Computes that no output needs never get here: the graph is walked from its outputs. The same call
-    made twice was numbered once when it was traced.
+    The outputs of the module are new tensors; there are as many as ``outputs``, in the same order.
     """
-    results = _own_results(fold_constants(outputs))
-    nodes = merge_producers(build_nodes(results))
-    kernels, fresh = group_stages(nodes, results)
-    results = [fresh[t] for t in results]
-    slots: dict[Tensor, Slot] = {t: Slot("input", n, nbytes(t)) for n, t in enumerate(inputs)}
-    constants: dict[Tensor, None] = {}
-    for kernel in kernels:
-        constants.update(dict.fromkeys(t for t in kernel.inputs if isinstance(t.op, Constant)))
-    slots.update({t: Slot("constant", n, nbytes(t)) for n, t in enumerate(constants)})
-    slots.update({t: Slot("output", n, nbytes(t)) for n, t in enumerate(results)})
-    offsets, size = plan_memory(kernels, set(results))
-    slots.update({t: Slot("workspace", at, nbytes(t)) for t, at in offsets.items()})
-    return Module(
-        name, tuple(inputs), tuple(constants), tuple(results), tuple(kernels), slots, size
-    )
+    graph = graph_of(inputs, outputs)  # dead code stays behind here
+    for rewrite_graph in PASSES:
+        graph = rewrite_graph(graph)
+    made = inline_computes(graph)
+    kernels, ends = make_kernels(group_stages(made), graph.outputs)
+    constants = _constants_read(kernels)
+    slots, workspace = plan_memory(inputs, constants, ends, kernels)
+    return Module(name, tuple(inputs), constants, ends, kernels, slots, workspace)
 
 
-def _own_results(outputs: Sequence[Tensor]) -> list[Tensor]:
-    """The outputs, copied where one is an input, a constant, or the same tensor as another."""
-    seen: set[Tensor] = set()
-    own = []
-    for tensor in outputs:
-        if tensor in seen or isinstance(tensor.op, (Placeholder, Constant)):
-            tensor = copy_of(tensor)
-        seen.add(tensor)
-        own.append(tensor)
-    return own
-
-
-def copy_of(tensor: Tensor) -> Tensor:
-    """A compute with the same elements."""
-    axes = tuple(Axis(f"i{d}", extent) for d, extent in enumerate(tensor.shape))
-    op = Compute(axes, (load(tensor, axes),), "copy")
-    return Tensor(f"{tensor.name}_copy", tensor.shape, tensor.dtype, op)
+def _constants_read(kernels: Sequence[Kernel]) -> tuple[Tensor, ...]:
+    read = (t for kernel in kernels for t in kernel.inputs)
+    return tuple(dict.fromkeys(t for t in read if isinstance(t.op, Constant)))

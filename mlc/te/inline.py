@@ -1,41 +1,107 @@
-"""Inlining: a tensor's own expression in place of loads of it."""
+"""Putting the body of one compute in place of the loads of its tensor.
+
+Bodies are shared expressions: what is inlined at the same indices is one node, whoever reads it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from ..ir.expr import Axis, Expr, Load, Reduce, Var, reduce
-from ..ir.rewrite import substitute, substitute_loads
+from ..ir.expr import Axis, Const, Expr, Load, Var, load
+from ..ir.rewrite import loads_of, postorder, rewrite, substitute
 from ..ir.simplify import simplify
 from .tensor import Compute, Tensor
 
-
-@dataclass(frozen=True, eq=False)
-class Definition:
-    """What an element of a tensor is: ``value`` at the point ``axes``. No reductions."""
-
-    axes: tuple[Axis, ...]
-    value: Expr
+Indices = tuple[Expr, ...]
 
 
-def inline(op: Compute, definitions: Mapping[Tensor, Definition]) -> Compute:
-    """``op`` with loads of the defined tensors replaced: ``B[i] = f(A[g(i)])`` with ``A[j] = h(j)``
-    -> ``B[i] = f(h(g(i)))``. Returns ``op`` itself if it loads none of them."""
-    if not any(tensor in definitions for tensor in op.inputs):
-        return op
+def inline_producer(consumer: Tensor, producer: Tensor) -> Tensor:
+    """``consumer`` with the body of ``producer`` in place of every load of it.
+
+    ``producer`` must be a compute without reduction. The axes stay; selects go on guarding what they
+    guarded.
+    """
+    assert isinstance(consumer.op, Compute) and isinstance(producer.op, Compute)
+    assert producer.op.reduction is None, "a reduction stands only at the root of a compute"
+    body = producer.op.body[producer.index]
+    axes = producer.op.axes
 
     def on_load(node: Load) -> Expr | None:
-        found = definitions.get(node.source)
-        if found is None:
+        if node.source is not producer:
             return None
-        mapping: dict[Var, Expr] = dict(zip(found.axes, node.indices, strict=True))
-        return substitute(found.value, mapping)
+        return simplify(substitute(body, dict(zip(axes, node.indices, strict=True))))
 
-    def changed(expr: Expr) -> Expr:
-        if isinstance(expr, Reduce):
-            values = tuple(simplify(substitute_loads(v, on_load)) for v in expr.values)
-            return reduce(expr.combiner, values, expr.axes, expr.index)
-        return simplify(substitute_loads(expr, on_load))
+    def rule(node: Expr) -> Expr | None:
+        return on_load(node) if isinstance(node, Load) else None
 
-    return replace(op, body=tuple(map(changed, op.body)))
+    parts = tuple(rewrite(part, rule) for part in consumer.op.body)
+    op = replace(consumer.op, body=parts)
+    return Tensor(consumer.name, consumer.shape, consumer.dtype, op, consumer.index)
+
+
+def remap_loads(body: Expr, mapping: Mapping[Var, Expr]) -> dict[Load, Load]:
+    """The loads of ``body``, and what becomes of each where the axes are replaced by ``mapping``.
+
+    Only index expressions are rewritten, so this costs little where indices are plain axes.
+    """
+    found: dict[Load, Load] = {}
+    memo: dict[Expr, Expr] = {}
+    for node in loads_of(body):
+        indices = tuple(_remap_index(index, mapping, memo) for index in node.indices)
+        found[node] = load(node.source, indices)  # type: ignore[assignment]
+    return found
+
+
+def _remap_index(index: Expr, mapping: Mapping[Var, Expr], memo: dict[Expr, Expr]) -> Expr:
+    if isinstance(index, Const):
+        return index
+    if isinstance(index, Var):
+        return mapping.get(index, index)
+    return simplify(substitute(index, mapping, memo))
+
+
+def expand(
+    body: Expr,
+    mapping: Mapping[Var, Expr],
+    loads: Mapping[Load, Load],
+    built: Callable[[Load], Expr | None],
+) -> Expr:
+    """``body`` at the point ``mapping``, each load replaced by ``built(loads[it])``.
+
+    ``loads`` is what :func:`remap_loads` said; where ``built`` knows nothing, the load itself stays.
+    """
+    done: dict[Expr, Expr] = {}
+    for node in postorder(body):
+        if isinstance(node, Load):
+            moved = loads[node]
+            found = built(moved)
+            done[node] = moved if found is None else found
+        elif isinstance(node, Var):
+            done[node] = mapping.get(node, node)
+        else:
+            children = node.children
+            fresh = tuple(done[child] for child in children)
+            same = all(a is b for a, b in zip(fresh, children, strict=True))
+            done[node] = node if same else node.with_children(fresh)
+    return done[body]
+
+
+def resolve_loads(root: Expr, built: Callable[[Load], Expr | None]) -> Expr:
+    """``root`` with loads replaced by what ``built`` knows for them, as they stand before anything in
+    their indices is replaced."""
+    done: dict[Expr, Expr] = {}
+    for node in postorder(root):
+        found = built(node) if isinstance(node, Load) else None
+        if found is None:
+            children = node.children
+            fresh = tuple(done[child] for child in children)
+            same = all(a is b for a, b in zip(fresh, children, strict=True))
+            found = node if same else node.with_children(fresh)
+        done[node] = found
+    return done[root]
+
+
+def fresh_axes(axes: tuple[Axis, ...]) -> dict[Var, Expr]:
+    """New axes like ``axes``, by the old ones: the scope of a copy."""
+    return {axis: Axis(axis.name, axis.extent, axis.is_reduce) for axis in axes}

@@ -1,0 +1,95 @@
+"""The graph that passes rewrite: its operations in order, and how to rebuild it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from ..ir.expr import Load, load
+from ..ir.rewrite import substitute_loads
+from ..te.key import topological
+from ..te.tensor import Compute, Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A compute and those of its results that are used, by increasing index."""
+
+    op: Compute
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.tensors[0].shape
+
+    @property
+    def size(self) -> int:
+        """Number of points, reduce axes included."""
+        total = self.tensors[0].size
+        root = self.op.reduction
+        for axis in () if root is None else root.axes:
+            total *= axis.extent
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """What leads from ``inputs`` to ``outputs``; ``nodes`` come after the nodes they read."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    nodes: tuple[Node, ...]
+
+    def makers(self) -> dict[Tensor, Node]:
+        """The node of every computed tensor."""
+        return {tensor: node for node in self.nodes for tensor in node.tensors}
+
+
+def graph_of(inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> Graph:
+    """The graph of everything that ``outputs`` need, and of nothing else."""
+    ends = tuple(outputs)
+    results: dict[Compute, list[Tensor]] = {}
+    for tensor in topological(ends):
+        if isinstance(tensor.op, Compute):
+            results.setdefault(tensor.op, []).append(tensor)
+    nodes = tuple(
+        Node(op, tuple(sorted(tensors, key=lambda t: t.index))) for op, tensors in results.items()
+    )
+    return Graph(tuple(inputs), ends, nodes)
+
+
+Change = Callable[[Node], "tuple[Tensor, ...] | None"]
+
+
+def rebuild(graph: Graph, change: Change) -> Graph:
+    """``graph`` with each node replaced by what ``change`` returns for it: one tensor for each of the
+    node's, of the same shape and dtype, or None to keep them. Inputs are rebuilt before users."""
+    mapping: dict[Tensor, Tensor] = {}
+    for node in graph.nodes:
+        current = redirect(node, mapping)
+        tensors = change(current) or current.tensors
+        for old, new in zip(node.tensors, tensors, strict=True):
+            assert old.shape == new.shape and old.dtype is new.dtype
+            if old is not new:
+                mapping[old] = new
+    if not mapping:
+        return graph
+    return graph_of(graph.inputs, (mapping.get(t, t) for t in graph.outputs))
+
+
+def redirect(node: Node, mapping: Mapping[Tensor, Tensor]) -> Node:
+    """``node`` reading ``mapping[t]`` instead of ``t``; the same node if it reads none of those."""
+    if not any(t in mapping for t in node.op.inputs):
+        return node
+
+    def on_load(found: Load) -> Load | None:
+        other = mapping.get(found.source)
+        return None if other is None else load(other, found.indices)  # type: ignore[return-value]
+
+    op = replace(node.op, body=tuple(substitute_loads(part, on_load) for part in node.op.body))
+    return with_compute(node, op)
+
+
+def with_compute(node: Node, op: Compute) -> Node:
+    """``node`` computed by ``op``: new tensors with the old names."""
+    return Node(op, tuple(Tensor(t.name, t.shape, t.dtype, op, t.index) for t in node.tensors))

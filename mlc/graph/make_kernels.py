@@ -1,0 +1,83 @@
+"""Groups of stages as kernels: their names, and what goes in and out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..te.classify import Kind, kind_of
+from ..te.tensor import Compute, Tensor
+from .graph import Node
+from .group_stages import Group
+from .inline_computes import Made
+from .kernel import Kernel
+
+MAX_NAME = 64
+
+
+def make_kernels(
+    groups: Sequence[Group], outputs: Sequence[Tensor]
+) -> tuple[tuple[Kernel, ...], tuple[Tensor, ...]]:
+    """The kernels of ``groups``, and the tensors that hold ``outputs`` (those of the graph)."""
+    new: dict[Tensor, Tensor] = {}
+    readers: dict[Tensor, set[int]] = {}
+    for number, group in enumerate(groups):
+        for member in group.members:
+            new.update(zip(member.made.node.tensors, member.tensors, strict=True))
+            for node in member.loads:
+                readers.setdefault(node.source, set()).add(number)
+    ends = tuple(new[t] for t in outputs)
+    taken: dict[str, int] = {}
+    kernels = []
+    for number, group in enumerate(groups):
+        made = [t for member in group.members for t in member.tensors]
+        inside = set(made)
+        read = {n.source: None for member in group.members for n in member.loads}
+        handed_on = [t for t in made if t in ends or readers.get(t, set()) - {number}]
+        kernels.append(
+            Kernel(
+                _unique(kernel_name([m.made for m in group.members]), taken),
+                tuple(member.made.stage for member in group.members),
+                group.shared,
+                tuple(t for t in read if t not in inside),
+                tuple(handed_on),
+                tuple(t for t in made if t not in handed_on),
+            )
+        )
+    return tuple(kernels), ends
+
+
+def kernel_name(stages: Sequence[Made]) -> str:
+    """``fused_matmul_add_maximum``: the operators in order, views left out."""
+    labels: list[str] = []
+    for made in stages:
+        for node in (*made.inlined, made.node):
+            if kind_of(node.op) is Kind.VIEW and node is not made.node:
+                continue
+            label = _label(node)
+            if not labels or labels[-1] != label:
+                labels.append(label)
+    if len(labels) > 1 and any(kind_of(m.node.op) is Kind.VIEW for m in stages):
+        views = {_label(m.node) for m in stages if kind_of(m.node.op) is Kind.VIEW}
+        labels = [label for label in labels if label not in views] or labels
+    if len(labels) <= 1:
+        return "".join(labels)
+    name = "fused"
+    for count, label in enumerate(labels):
+        if len(name) + len(label) >= MAX_NAME:
+            return f"{name}_and_{len(labels) - count}_more"
+        name += f"_{label}"
+    return name
+
+
+def _label(node: Node) -> str:
+    op = node.op
+    assert isinstance(op, Compute)
+    name = node.tensors[0].name if op.op == "compute" else op.op
+    return re.sub(r"\W+", "_", name.rpartition(".")[2] or name, flags=re.ASCII).strip("_") or "kernel"
+
+
+def _unique(wish: str, taken: dict[str, int]) -> str:
+    count = taken.get(wish, 0)
+    taken[wish] = count + 1
+    return wish if count == 0 else _unique(f"{wish}_{count}", taken)
