@@ -47,7 +47,7 @@ def expressions(draw: Any, x: dict[DType, te.Tensor], i: Expr, dtype: DType, dep
     if depth == 0 or draw(st.integers(0, 5)) == 0:
         return leaf(draw, x, i, dtype)
     kind = draw(st.sampled_from(KINDS))
-    match draw(st.integers(0, 3)):
+    match draw(st.integers(0, 9)):
         case 0:
             # Sharing: the same side twice, and a load that only the condition makes legal.
             side = again(dtype)
@@ -55,13 +55,13 @@ def expressions(draw: Any, x: dict[DType, te.Tensor], i: Expr, dtype: DType, dep
             return select(as_expr(i < SIZE - 1) & again(boolean), other, side)
         case 1:
             return convert(again(kind), dtype)
-        case 2 if dtype is boolean:
+        case 2 | 3 | 4 if dtype is boolean:
             return apply(draw(st.sampled_from(COMPARISONS)), again(kind), again(kind))
-        case 3 if dtype.is_float:
+        case 2 if dtype.is_float:
             return apply(draw(st.sampled_from(FLOAT_UNARY)), again(dtype))
-        case 3 if dtype is boolean:
+        case 5 if dtype is boolean:
             return apply("invert", again(boolean))
-        case 3:
+        case 2 if dtype is not boolean:
             return apply(draw(st.sampled_from(("neg", "abs", "invert"))), again(dtype))
     names: tuple[str, ...] = ARITHMETIC + (FLOAT if dtype.is_float else BITS)
     if dtype is boolean:
