@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import ctypes
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from .schedules.schedule import Schedule
 
 Array = np.ndarray[Any, Any]
-FORMAT = "1"  # changes whenever generated code or its calling convention does
 TARGETS = ("cpu", "interpret", "numpy")
 
 
@@ -158,6 +160,21 @@ def compile_graph(
     return compiled
 
 
+@cache
+def compiler_version() -> str:
+    """What tells this compiler from others in cache keys: its newest source file, and LLVM's wrapper."""
+    folders, newest = [str(Path(__file__).parent)], 0
+    for folder in folders:
+        for item in os.scandir(folder):
+            if item.name.endswith(".py"):
+                newest = max(newest, item.stat().st_mtime_ns)
+            elif item.is_dir():
+                folders.append(item.path)
+    llvm = find_spec("llvmlite")
+    built = os.stat(llvm.origin).st_mtime_ns if llvm is not None and llvm.origin else 0
+    return f"{newest:x} llvmlite {built:x} numpy {np.__version__}"
+
+
 class _Clock:
     """Adds up seconds per stage."""
 
@@ -174,20 +191,20 @@ class _Clock:
 def _compile_native(compiled: Compiled, call: CallSpec) -> None:
     """Machine code from the disk cache, or from the compiler."""
     from .backends.llvm.target import host_target
-    from .runtime import cache
+    from .runtime import cache as disk
     from .runtime.executor import Executable
 
     clock = _Clock(compiled.timings)
     target = host_target()
-    key = cache.content_key(
-        FORMAT,
+    key = disk.content_key(
+        compiler_version(),
         graph_key(compiled.inputs, compiled.outputs),
         target.key(),
         str(_machine(target)),
         str(compiled.debug),
     )
     clock.stage("key")
-    entry = cache.get(key)
+    entry = disk.get(key)
     clock.stage("cache")
     if entry is not None:
         compiled.from_cache = True
@@ -195,7 +212,7 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         clock.stage("load")
     else:
         image, meta = _build_image(compiled, target, clock)
-        cache.put(key, image, meta)
+        disk.put(key, image, meta)
         clock.stage("store")
     constants = _constants(compiled.outputs, meta["constants"])
     spec = _entry_spec(compiled, call, meta)

@@ -14,6 +14,7 @@ from .machine import Machine
 from .vectors import lanes_for, private_loops, split_roles
 
 PACK_BYTES = 384 << 10  # operands up to this size are read in place
+PACK_ROWS = 192  # a copy pays when this many rows are multiplied with it
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def pack_operands(nest: Nest, roles: Roles, panel: int) -> list[Nest]:
         elements = 1
         for axis in axes:
             elements *= axis.extent
-        too_large = elements * node.dtype.itemsize > PACK_BYTES and rows >= 48 and roles.n.extent > panel
+        too_large = elements * node.dtype.itemsize > PACK_BYTES and rows >= PACK_ROWS and roles.n.extent > panel
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue
         packing, current = _pack(current, node, axes, roles.n, panel)

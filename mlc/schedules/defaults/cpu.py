@@ -54,9 +54,16 @@ def default_schedule(
 ) -> Scheduled:
     """Vector lanes, register tiles and threads for a kernel whose nests share their first axes."""
     kept = {id(t) for t in outputs}
-    plan, tile, main = _plan(list(nests), shared, machine)
+    if any(a.extent == 0 for nest in nests for a in (*nest.compute.axes, *reduce_axes(nest))):
+        inner = tuple(t for nest in nests for t in nest.tensors if id(t) not in kept)
+        plain = create_program(name, nests, inputs, outputs, scratch=inner)
+        return Scheduled(plain, inner, Schedule(plain), 0.0)
+    plan, tile, main = _plan(list(nests), shared if len(nests) > 1 else 0, machine)
     made = [t for nest in (*plan.before, *plan.nests) for t in nest.tensors if id(t) not in kept]
     early = {id(t) for nest in plan.before for t in nest.tensors}
+    for nest in plan.nests:  # the parts of one reduction are indexed alike: all whole, or all by tile
+        if kept.intersection(map(id, nest.tensors)):
+            early.update(map(id, nest.tensors))
     tiles = plan.tiling.sizes
     scratch = tuple(t for t in made if id(t) in early or _tile_bytes(t, tiles) > STACK_BYTES)
     program = create_program(
@@ -125,16 +132,17 @@ def _plan(nests: list[Nest], shared: int, machine: Machine) -> tuple[_Plan, Tile
 
 
 def _columns(nests: list[Nest], shared: int, machine: Machine) -> int:
-    """The tile of the last shared axis if the lanes of all reductions run along it, else 0."""
-    reductions = [n for n in nests if reduce_axes(n)]
-    if not shared or len(nests) == 1 or not reductions:
+    """The tile of the last shared axis if the lanes of all nests run along it, else 0."""
+    if not shared or len(nests) == 1:
         return 0
-    for nest in reductions:
+    for nest in nests:
         axes = nest.compute.axes
-        if len(axes) != shared or vector_axis(nest, axes) is not axes[-1]:
+        if len(axes) != shared:
             return 0
-    axis = reductions[0].compute.axes[-1]
-    lanes = lanes_for(reductions[0], axis.extent, machine)
+        if reduce_axes(nest) and vector_axis(nest, axes) is not axes[-1]:
+            return 0
+    axis = nests[0].compute.axes[-1]
+    lanes = min(lanes_for(nest, axis.extent, machine) for nest in nests)
     share = -(-axis.extent // machine.threads)
     return min(COLUMNS, -(-share // lanes) * lanes) if axis.extent > 1 else 0
 
