@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlc.backends.llvm.debug import Site, violation, violation_text
+from mlc.backends.llvm.debug import Site
 from mlc.backends.llvm.emit import emit_assembly
 from mlc.backends.llvm.target import host_target
 from mlc.dtypes import boolean, float32, int32, int64
@@ -282,20 +281,6 @@ def test_bounds_are_checked_in_debug_mode(run_llvm: Any) -> None:
             keys[[37, 50]] = -3, 9
             assert run_llvm(program, keys, x, out, debug=True) == 1
             assert run_llvm.record == (number, -3)
-
-
-def test_a_failed_check_reads_as_a_sentence() -> None:
-    class Image:
-        record = (ctypes.c_int64 * 2)(2, 12)
-
-        def address(self, name: str) -> int:
-            assert name == "mlc_error_record"
-            return ctypes.addressof(self.record)
-
-    sites = [Site("f", "a", 0, 4), Site("f", "b", 1, 9).row()]
-    assert violation(Image(), sites) == (Site("f", "b", 1, 9), 12)
-    text = "index 12 is out of bounds for axis 1 of b with size 9"
-    assert violation_text(Image(), 1, sites) == text
 
 
 def test_evaluate_calls_a_function(run_llvm: Any) -> None:

@@ -7,7 +7,6 @@ The record is two int64, ``@mlc_error_record``: the number of the check that fai
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from ...dtypes import boolean, int64
 from ...errors import SourceLocation
@@ -15,9 +14,6 @@ from ...ir.program import Buffer
 from .emitter import Emitter
 from .facts import Indices
 from .types import Value, constant, type_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 RECORD = "@mlc_error_record"
 
@@ -31,42 +27,6 @@ class Site:
     axis: int
     extent: int
     location: SourceLocation | None = None
-
-    def message(self, index: int) -> str:
-        """The sentence for a failed check."""
-        return (
-            f"index {index} is out of bounds for axis {self.axis} of {self.buffer} with size "
-            f"{self.extent}"
-        )
-
-    def row(self) -> list[Any]:
-        """The site as plain data, for caches; :func:`site_of` reads it back."""
-        where = self.location
-        place = None if where is None else [where.filename, where.line, where.function]
-        return [self.kernel, self.buffer, self.axis, self.extent, place]
-
-
-def site_of(row: Sequence[Any]) -> Site:
-    """The site that :meth:`Site.row` described."""
-    kernel, buffer, axis, extent, place = row
-    return Site(kernel, buffer, axis, extent, place and SourceLocation(*place))
-
-
-def violation(image: Any, sites: Sequence[Any]) -> tuple[Site, int]:
-    """The check that failed in a loaded image, and the index it met. ``sites`` may hold rows."""
-    import ctypes
-
-    number, index = (ctypes.c_int64 * 2).from_address(image.address(RECORD.lstrip("@")))
-    site = sites[number - 1]
-    return (site if isinstance(site, Site) else site_of(site)), index
-
-
-def violation_text(image: Any, code: int, sites: Sequence[Any]) -> str:
-    """The sentence for what ``mlc_main`` returned ``code`` for, with the user's line if it is
-    known."""
-    site, index = violation(image, sites)
-    place = f"\n  at {site.location}" if site.location is not None else ""
-    return site.message(index) + place
 
 
 @dataclass

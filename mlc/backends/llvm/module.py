@@ -35,7 +35,7 @@ class ModuleText:
     """The text of a module that defines ``i32 @mlc_main(ptr buffers, ptr workspace)``.
 
     In debug mode it also defines ``@mlc_error_record`` (two int64), and ``mlc_main`` returns 1
-    after a failed check: ``sites[record[0] - 1].message(record[1])`` says which."""
+    after a failed check: ``sites[record[0] - 1]`` met index ``record[1]``."""
 
     text: str
     sites: tuple[Site, ...] = ()
