@@ -63,8 +63,8 @@ def log_of_sum(f: Expr) -> Expr:
 
 def patched(result: Expr, x: Expr) -> Expr:
     """``result`` for positive finite x; inf and NaN for inf and NaN, -inf for 0, NaN below."""
-    special = select(x < 0.0, NAN, select(x > 0.0, x, x - INF))
-    return select((x > 0.0) & (x < INF), result, special)
+    pole = select(x == 0.0, const(-INF, x.dtype), const(NAN, x.dtype))
+    return select(x > 0.0, select(x < INF, result, x), pole)
 
 
 @expansion()
@@ -105,5 +105,5 @@ def log1p(x: Expr) -> Expr:
         magic = 2.0**52 + form.bias
         e = real(field | 0x4330_0000_0000_0000, x) - magic
     result = select(apply("abs", x) < 2.0 ** -(form.mantissa + 2), x, fma(e, LN2, log_of_sum(f)))
-    special = select(x < -1.0, NAN, select(x > 0.0, x, x - INF))
-    return select((whole > 0.0) & (x < INF), result, special)
+    pole = select(x == -1.0, const(-INF, x.dtype), const(NAN, x.dtype))
+    return select(x > -1.0, select(x < INF, result, x), pole)
