@@ -22,7 +22,7 @@ import numpy as np
 
 from .compile import TARGETS, CallSpec, Compiled, compile_graph
 from .config import config
-from .errors import ArgumentError, DTypeError, ShapeError
+from .errors import ArgumentError, DTypeError, MlcError, ShapeError
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT, Op, frozen_key, set_eager
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -151,14 +151,7 @@ class _Jitted:
         signature = keys, tuple(kwargs), config.debug
         entry, _ = self._find(signature)
         if entry is None:
-            error: BaseException | None = None
-            try:
-                entry = self._compile(signature, args, kwargs)
-            except Exception as problem:
-                error = problem
-            if error is not None:
-                raise error.with_traceback(_trimmed(error.__traceback__))
-            assert entry is not None
+            entry = self._compile(signature, args, kwargs)
         elif self._head:
             self._hurry()
         return entry.run(arrays, out)
@@ -186,7 +179,15 @@ class _Jitted:
                 value for value, key in zip((*args, *kwargs.values()), keys) if key[0] == "static"
             ]
             captures = Captures(self._function, *statics)
-            traced = trace_function(self._function, self._parameters, args, kwargs, keys, captures)
+            problem = None
+            try:
+                traced = trace_function(
+                    self._function, self._parameters, args, kwargs, keys, captures
+                )
+            except Exception as error:
+                problem = error
+            if problem is not None:
+                raise problem.with_traceback(_trimmed(problem))
             captures.settle()
             middle = time.perf_counter()
             call = self._native_call(traced, keys, names, statics, captures, debug)
@@ -398,16 +399,21 @@ def _symbol(name: str) -> str:
     return kept or "lambda"
 
 
-def _trimmed(traceback: types.TracebackType | None) -> types.TracebackType | None:
-    """A traceback without our own frames: the user's line comes last. Debug mode keeps all."""
-    if config.debug:
-        return traceback
+def _trimmed(error: BaseException) -> types.TracebackType | None:
+    """The traceback of an error in the user's function without our frames: the user's line is last.
+
+    Debug mode keeps them all, and so does an error that may be a mistake of ours.
+    """
     frames = []
+    traceback = error.__traceback__
     while traceback is not None:
-        if not traceback.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-            frames.append(traceback)
+        frames.append(traceback)
         traceback = traceback.tb_next
-    for frame in reversed(frames):
+    theirs = [f for f in frames if not f.tb_frame.f_code.co_filename.startswith(_PACKAGE)]
+    is_clear = isinstance(error, MlcError) or frames[-1] in theirs
+    if config.debug or not is_clear:
+        return error.__traceback__
+    for frame in reversed(theirs):
         traceback = types.TracebackType(traceback, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     return traceback
 

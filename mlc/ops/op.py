@@ -263,7 +263,7 @@ def settle_weak(trace: Trace, lifted: tuple[Any, ...], promotes: bool = True) ->
     Without ``promotes`` only weak floats beside float arrays are: a weak integer may be an index.
     """
     weak = trace.weak
-    strong = [t.dtype for t in lifted if isinstance(t, Tensor) and t not in weak]
+    strong = [t.dtype for t in leaves_of(lifted) if isinstance(t, Tensor) and t not in weak]
     if not strong:
         return lifted
     like = strong[0]

@@ -44,7 +44,7 @@ class Parameters:
         takes_any = any(p.kind is p.VAR_KEYWORD for p in found)
         self.has_out = any(p.name == "out" for p in found)
         # Methods: the object is no array, and is told apart by identity.
-        self.has_self = self.positional[:1] == ["self"]
+        self.has_self = self.positional[:1] in (["self"], ["cls"])
         self.static = set(static_names)
         for name in self.static:
             if found and name not in {p.name for p in found} and not takes_any:

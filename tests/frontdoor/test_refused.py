@@ -1,0 +1,312 @@
+"""Mistakes at the front door, and the exact sentences they get."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+X = np.ones((3, 4), np.float32)
+kept: list[Any] = []
+
+
+def here(offset: int = 0) -> str:
+    frame = inspect.currentframe()
+    assert frame is not None and frame.f_back is not None
+    return f"{__file__}:{frame.f_back.f_lineno + offset}"
+
+
+def message(error: mlc.MlcError) -> str:
+    """The text without the line at its end."""
+    assert error.location is not None and error.location.filename == __file__
+    return str(error).partition("\n")[0]
+
+
+STATIC = (
+    "if it comes from an argument that decides shapes or control flow, name that in static_argnames"
+)
+ARGUMENT = "traced float32[3, 4] (argument x)"
+NO_ARRAY = (
+    "neither an array nor a number; name it in static_argnames='x' if it is a setting, or register "
+)
+CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
+    (
+        lambda x: x if x[0, 0] > 0 else -x,
+        mlc.TracerBoolError,
+        f"the truth of traced bool[] (from greater at FILE) is not known while tracing; use "
+        f"np.where(condition, a, b) instead of if, & | ~ instead of and, or, not; {STATIC}",
+    ),
+    (
+        lambda x: np.unique(x),
+        mlc.UnsupportedError,
+        "np.unique cannot be traced: the size of its result depends on the data, and shapes must "
+        "be "
+        "known while tracing",
+    ),
+    (
+        lambda x: np.fft.fft(x),
+        mlc.UnsupportedError,
+        "np.fft.fft cannot be traced; write it with supported functions, declare it with @mlc.op, "
+        "or "
+        "call it outside",
+    ),
+    (
+        lambda x: np.lcm(x, x),
+        mlc.UnsupportedError,
+        "np.lcm cannot be traced; write it with supported functions, declare it with @mlc.op, or "
+        "call "
+        "it outside",
+    ),
+    (
+        lambda x: np.nanmedian(x),
+        mlc.UnsupportedError,
+        "np.nanmedian cannot be traced; supported and similar: np.nanmean, np.nanmin, np.nanmax",
+    ),
+    (
+        lambda x: np.add(x, 1, where=x > 0),
+        mlc.UnsupportedError,
+        "np.add with where= cannot be traced; use np.where(mask, result, other) instead",
+    ),
+    (
+        lambda x: np.add(x, 1, out=X),
+        mlc.UnsupportedError,
+        "np.add with out= (or an operator like += on a NumPy array) would write traced values "
+        "into an "
+        "array in place; write x = x + y, and make arrays with mlc.numpy.zeros and its like",
+    ),
+    (
+        lambda x: x.__setitem__(0, 1),
+        mlc.UnsupportedError,
+        f"{ARGUMENT} cannot be changed in place; use x = np.where(mask, value, x), or build the "
+        f"parts and "
+        "join them with np.concatenate or np.stack",
+    ),
+    (
+        lambda x: np.asarray(x),
+        mlc.UnsupportedError,
+        f"{ARGUMENT} cannot become a NumPy array while tracing; use it as it is, np.stack instead "
+        f"of "
+        "np.array on a list, and mlc.numpy.asarray instead of np.asarray",
+    ),
+    (
+        lambda x: float(x[0, 0]),
+        mlc.ArgumentError,
+        "traced float32[] (from slice_view at FILE) has no value while tracing, so it cannot "
+        "become a Python "
+        f"float; use x.astype(float); {STATIC}",
+    ),
+    (
+        lambda x: range(x[0, 0].astype(int)),
+        mlc.ArgumentError,
+        "traced int64[] (from astype at FILE) has no value while tracing, so it cannot become a "
+        "Python "
+        "integer for a shape, an axis, range() or a list index; to pick elements use np.take(x, "
+        "i) or "
+        f"x[i]; {STATIC}",
+    ),
+    (
+        lambda x: x.sort(),
+        mlc.UnsupportedError,
+        "x.sort() changes an array in place and cannot be traced; use x = np.sort(x)",
+    ),
+    (
+        lambda x: x.tolist(),
+        mlc.UnsupportedError,
+        "x.tolist cannot be traced; return the array and call .tolist() on the result",
+    ),
+    (
+        lambda x: [row for row in np.reshape(np.tile(x, 1000), (12000, 1))],
+        mlc.UnsupportedError,
+        "a Python loop over 12000 rows is unrolled while tracing; write it over whole arrays",
+    ),
+    (
+        lambda x: x + object(),
+        mlc.ArgumentError,
+        "add: expected an array or a number, got object <OBJECT>",
+    ),
+    (
+        lambda x: x @ x,
+        mlc.ShapeError,
+        "matmul: shapes (3, 4) and (3, 4) do not fit: axis 1 of the first has size 4 and axis 0 "
+        "of the "
+        "second has size 3; they must be equal",
+    ),
+    (
+        lambda x: np.frombuffer(b"12345678", ">f8") + x,
+        mlc.DTypeError,
+        "dtype '>f8' has foreign byte order; convert with .astype('float64')",
+    ),
+    (
+        lambda x: x @ np.matrix(X).T,
+        mlc.UnsupportedError,
+        "matrix has rules of its own that cannot be traced; pass a plain array (np.asarray, or "
+        ".filled(...) for a masked one)",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+def test_what_cannot_be_traced(case: Any) -> None:
+    function, kind, text = case
+
+    def refused(x: Any) -> Any:
+        return function(x)
+
+    with pytest.raises(kind) as caught:
+        mlc.jit(refused)(X)
+    line = f"{__file__}:{function.__code__.co_firstlineno}"
+    got = re.sub(r"<object object at \w+>", "<OBJECT>", message(caught.value))
+    assert got.replace(line, "FILE") == text
+    frames = [entry.path.name for entry in caught.traceback]
+    assert "tracer.py" not in frames and "dispatch.py" not in frames
+
+
+ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
+    (object(), mlc.ArgumentError, f"argument x of f is an object <OBJECT>, {NO_ARRAY}"),
+    ("relu", mlc.ArgumentError, f"argument x of f is a str 'relu', {NO_ARRAY}"),
+    ({"w": [X, "s"]}, mlc.ArgumentError, f"argument x['w'][1] of f is a str 's', {NO_ARRAY}"),
+    (
+        X.astype(complex),
+        mlc.DTypeError,
+        "argument x of f: dtype 'complex128' is not supported; supported are ",
+    ),
+    (
+        2**70,
+        mlc.ArgumentError,
+        "argument x of f is 1180591620717411303424, which does not fit int64; pass a NumPy scalar "
+        "of a "
+        "wider dtype, or name it in static_argnames",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", ARGUMENTS, ids=range(len(ARGUMENTS)))
+def test_arguments_of_the_wrong_kind(case: Any) -> None:
+    value, kind, text = case
+
+    @mlc.jit
+    def f(x: Any) -> Any:
+        return x
+
+    with pytest.raises(kind) as caught:
+        f(value)
+    got = re.sub(r"<object object at \w+>", "<OBJECT>", message(caught.value))
+    assert got.startswith(text)
+
+
+def test_static_arguments_must_be_hashable_and_known() -> None:
+    with pytest.raises(mlc.ArgumentError) as caught:
+        mlc.jit(lambda x, axis: x, static_argnames="axis")(X, [X])
+    assert message(caught.value) == (
+        "static argument axis of <lambda> is a list, which cannot be hashed; pass a number, a "
+        "string or a "
+        "tuple, or do not name it in static_argnames"
+    )
+    with pytest.raises(mlc.ArgumentError, match="static_argnames names 'axes', but <lambda> has"):
+                       "parameters x, axis"):  # fmt: skip
+        mlc.jit(lambda x, axis: x, static_argnames="axes")
+    with pytest.raises(mlc.ArgumentError, match="static_argnums names argument 2, but"):
+        mlc.jit(lambda x, axis: x, static_argnums=2)
+
+
+def test_wrong_use_of_jit() -> None:
+    with pytest.raises(mlc.ArgumentError, match="unknown target 'tpu'; expected one of cpu"):
+        mlc.jit(target="tpu")
+    with pytest.raises(mlc.ArgumentError, match="mlc.jit compiles a function, got int"):
+        mlc.jit(3)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'y'"):
+        mlc.jit(lambda x, y: x)(X)
+
+
+def test_out_must_fit() -> None:
+    f = mlc.jit(lambda x: x + 1)
+    with pytest.raises(mlc.ShapeError) as caught:
+        f(X, out=np.empty(3, np.float32))
+    assert message(caught.value) == "out has shape (3,), but the result has shape (3, 4)"
+    with pytest.raises(mlc.DTypeError) as other:
+        f(X, out=np.empty((3, 4)))
+    assert message(other.value) == "out has dtype float64, but the result has dtype float32"
+    with pytest.raises(mlc.ArgumentError, match="out must be a NumPy array, got list"):
+        mlc.jit(lambda x: x + 1)(X, out=[[1]])
+    with pytest.raises(mlc.ArgumentError, match="out= wants 2 arrays, one for each result, got 1"):
+        mlc.jit(lambda x: (x + 1, x))(X, out=X)
+    frozen = np.empty((3, 4), np.float32)
+    frozen.setflags(write=False)
+    with pytest.raises(mlc.ArgumentError, match="out is read-only"):
+        f(X, out=frozen)
+
+
+@mlc.jit
+def leaking(a: Any) -> Any:
+    kept[:] = [a, a * 2]
+    return a + 1
+
+
+def test_a_leak_is_named_with_its_origin() -> None:
+    leaking(X)
+    advice = (
+        "was used after leaking had returned; return it from leaking and use the returned array, "
+        "instead "
+        "of keeping it in a list, a global, an attribute or a closure"
+    )
+    with pytest.raises(mlc.TracerLeakError) as caught:
+        kept[0] * 2
+    assert message(caught.value) == f"traced float32[3, 4] (argument a) {advice}"
+    line = leaking.__wrapped__.__code__.co_firstlineno + 2
+    for use in (
+        lambda: np.sum(kept[1]),
+        lambda: mlc.jit(lambda x: x + 1)(kept[1]),
+        lambda: mlc.jit(lambda x: x + kept[1])(X),
+        lambda: mlc.jit(lambda x: kept[1])(X),
+    ):
+        with pytest.raises(mlc.TracerLeakError) as other:
+            use()
+        assert message(other.value) == (
+            f"traced float32[3, 4] (from multiply at {__file__}:{line}) {advice}"
+        )
+
+
+def test_a_traced_value_of_another_trace_or_thread() -> None:
+    def lowering(x: Any) -> Any:
+        return mlc.jit(lambda y: y + x).lower(X)
+
+    with pytest.raises(mlc.TracerLeakError) as caught:
+        mlc.jit(lowering)(X)
+    assert message(caught.value) == (
+        "traced float32[3, 4] (argument x) of lowering was used inside <lambda>, which is traced "
+        "on its "
+        "own; pass it to <lambda> as an argument"
+    )
+    errors: list[Any] = []
+
+    def elsewhere(x: Any) -> Any:
+        def work() -> None:
+            try:
+                x + 1
+            except mlc.TracerLeakError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        return x
+
+    mlc.jit(elsewhere)(X)
+    assert "in another thread or context" in str(errors[0])
+
+
+def test_errors_of_the_user_keep_their_line() -> None:
+    def broken(x: Any) -> Any:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError) as caught:
+        mlc.jit(broken)(X)
+    assert caught.traceback[-1].name == "broken"
+    assert not mlc.jit(broken).cache_info()
