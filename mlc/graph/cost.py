@@ -23,7 +23,9 @@ def own_cost(op: Compute) -> int:
                     cost += 0 if fn in INDEX_FNS else SCALAR_FNS[fn].cost
                 case Apply(fn=fn):
                     # integers are divided by constants, most of the time
-                    cost += min(SCALAR_FNS[fn].cost, 4) if node.dtype is int64 else SCALAR_FNS[fn].cost
+                    cost += (
+                        min(SCALAR_FNS[fn].cost, 4) if node.dtype is int64 else SCALAR_FNS[fn].cost
+                    )
                 case Cast() | Select():
                     cost += 1
     return cost

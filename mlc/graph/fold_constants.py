@@ -28,7 +28,11 @@ def fold_constants(graph: Graph) -> Graph:
         if not small:
             return None
         result = sum(t.size * t.dtype.itemsize for t in node.tensors)
-        if len(small) == len(node.op.inputs) and result <= SMALL_CONSTANT and node.size <= MAX_POINTS:
+        if (
+            len(small) == len(node.op.inputs)
+            and result <= SMALL_CONSTANT
+            and node.size <= MAX_POINTS
+        ):
             values = evaluate(node.tensors, {})
             return tuple(
                 Tensor(t.name, t.shape, t.dtype, Constant(value))

@@ -24,6 +24,8 @@ MAX_TENSORS = 48
 LONG_ROW = 64 << 10  # elements; stages over few rows that long run faster one by one
 FEW_ROWS = 16
 SMALL_REDUCTION = 4096
+ROW_BYTES = 192 << 10  # what the stages of a kernel may hand each other per row
+SHORT_ROW = 64  # elements; loops shorter than this should not be the innermost ones
 
 
 class Member:
@@ -129,6 +131,12 @@ def _merge(group: Group, other: Group) -> Group | None:
         return group
     members = sorted(group.members + other.members, key=lambda m: m.position)
     shared = _shared(group, other, members)
+    if not any(m.is_reduction for m in members):
+        shared = max(
+            min(shared, len(members[0].shape) - 1), 0
+        )  # the last loop is left to the lanes
+    if all(m.tensors[0].size == 1 for m in members):
+        shared = 0  # a loop over one point would only hide the reduction from the threads
     if not _is_good(members, shared):
         return None
     if _goes_round(group, other) or _goes_round(other, group):
@@ -158,12 +166,12 @@ def _shared(group: Group, other: Group, members: Sequence[Member]) -> int:
 
 def _is_good(members: Sequence[Member], shared: int) -> bool:
     shape = members[0].shape
-    if shared == 0:
-        if any(member.shape for member in members):
-            return False
-        return sum(m.is_reduction and m.size > SMALL_REDUCTION for m in members) <= 1
     if len(members) > MAX_STAGES:
         return False
+    if shared == 0:
+        if any(member.tensors[0].size != 1 for member in members):
+            return False
+        return sum(m.is_reduction and m.size > SMALL_REDUCTION for m in members) <= 1
     tensors = {n.source for m in members for n in m.loads} | {t for m in members for t in m.tensors}
     if len(tensors) > MAX_TENSORS:
         return False
@@ -173,9 +181,14 @@ def _is_good(members: Sequence[Member], shared: int) -> bool:
             and sum(m.is_reduction for m in members) == 1
             and all(m.shape == shape for m in members)
         )
-    rows = points(members[0].made.stage.compute.axes[:shared])
+    rows = max(points(members[0].made.stage.compute.axes[:shared]), 1)
+    if not any(m.is_reduction for m in members) and shape[-1] < SHORT_ROW:
+        return False
+    handed = sum(t.size * t.dtype.itemsize for m in members[:-1] for t in m.tensors)
+    if handed > ROW_BYTES * rows:
+        return False
     if any(m.shape != shape or m.is_reduction for m in members) and rows < FEW_ROWS:
-        return all(m.size <= LONG_ROW * max(rows, 1) for m in members)
+        return all(m.size <= LONG_ROW * rows for m in members)
     return True
 
 

@@ -119,8 +119,9 @@ class _Decisions:
                 maker = self.makers.get(found.source)
                 if maker is None or maker.op.reduction is not None:
                     continue
-                dear = self.cost[maker] > AGAIN and users[found.source] > 1
-                if is_view(maker.op) or not (dear or self.is_output(maker)):
+                copies = max(users[found.source], node.size / max(found.source.size, 1))
+                stored = self.is_output(maker) or self.cost[maker] * (copies - 1) > AGAIN
+                if is_view(maker.op) or not stored:
                     total += self.cost[maker]
             self.cost[node] = min(total, 10_000)
 
@@ -262,7 +263,7 @@ def _build(root: _Root, stages: dict[Tensor, Tensor]) -> Made:
     def inlined_at(node: Load) -> Expr | None:
         maker = nodes.get(node.source)
         if node not in built and maker is not None:
-            mapping = dict(zip(maker.op.axes, node.indices, strict=True))
+            mapping: dict[Var, Expr] = dict(zip(maker.op.axes, node.indices, strict=True))
             loads = remap_loads(maker.op.body[0], mapping)
             built[node] = expand(maker.op.body[0], mapping, loads, built.get)
         return built.get(node)

@@ -41,7 +41,7 @@ class Kernel:
 
     The first ``shared`` axes of all stages have the same extents, and every load of an earlier stage's
     tensor has exactly the consumer's first ``shared`` axes as its first indices: so all stages can
-    run one after the other inside common loops. ``outputs`` are read outside the kernel; ``locals`` are
+    run one after the other inside common loops. A kernel of one stage has 0. ``outputs`` are read outside the kernel; ``locals`` are
     made and read by the stages alone.
     """
 

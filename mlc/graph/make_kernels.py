@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ..te.classify import Kind, kind_of
-from ..te.tensor import Compute, Tensor
+from ..te.tensor import Tensor
 from .graph import Node
 from .group_stages import Group
 from .inline_computes import Made
@@ -38,7 +38,7 @@ def make_kernels(
             Kernel(
                 _unique(kernel_name([m.made for m in group.members]), taken),
                 tuple(member.made.stage for member in group.members),
-                group.shared,
+                group.shared if len(group.members) > 1 else 0,
                 tuple(t for t in read if t not in inside),
                 tuple(handed_on),
                 tuple(t for t in made if t not in handed_on),
@@ -71,10 +71,8 @@ def kernel_name(stages: Sequence[Made]) -> str:
 
 
 def _label(node: Node) -> str:
-    op = node.op
-    assert isinstance(op, Compute)
-    name = node.tensors[0].name if op.op == "compute" else op.op
-    return re.sub(r"\W+", "_", name.rpartition(".")[2] or name, flags=re.ASCII).strip("_") or "kernel"
+    name = node.tensors[0].name.partition(".")[0]
+    return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "kernel"
 
 
 def _unique(wish: str, taken: dict[str, int]) -> str:

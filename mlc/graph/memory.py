@@ -23,20 +23,20 @@ def plan_memory(
     """
     slots: dict[Tensor, Slot] = {}
     for number, tensor in enumerate(inputs):
-        slots[tensor] = Slot("input", number, nbytes(tensor))
+        slots[tensor] = Slot("input", number, exact_nbytes(tensor))
     for number, tensor in enumerate(constants):
-        slots[tensor] = Slot("constant", number, nbytes(tensor))
+        slots[tensor] = Slot("constant", number, exact_nbytes(tensor))
     for number, tensor in enumerate(outputs):
-        slots[tensor] = Slot("output", number, nbytes(tensor))
+        slots[tensor] = Slot("output", number, exact_nbytes(tensor))
     placed: list[tuple[int, int, int, int]] = []  # offset, end, first kernel, last kernel
     total = 0
     lives = [item for item in lifetimes(kernels).items() if item[0] not in slots]
     for tensor, (start, stop) in sorted(lives, key=lambda item: (-nbytes(item[0]), item[1])):
-        size = _aligned(nbytes(tensor))
+        size = nbytes(tensor)
         taken = sorted((p[0], p[1]) for p in placed if p[2] <= stop and start <= p[3])
         offset = _best_gap(taken, size)
         placed.append((offset, offset + size, start, stop))
-        slots[tensor] = Slot("workspace", offset, nbytes(tensor))
+        slots[tensor] = Slot("workspace", offset, exact_nbytes(tensor))
         total = max(total, offset + size)
     return slots, total
 
@@ -53,13 +53,14 @@ def lifetimes(kernels: Sequence[Kernel]) -> dict[Tensor, tuple[int, int]]:
     return lives
 
 
-def nbytes(tensor: Tensor) -> int:
+def exact_nbytes(tensor: Tensor) -> int:
     """The bytes of the elements."""
     return tensor.size * tensor.dtype.itemsize
 
 
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def nbytes(tensor: Tensor) -> int:
+    """The bytes that a tensor takes in the workspace: whole cache lines."""
+    return -(-exact_nbytes(tensor) // ALIGNMENT) * ALIGNMENT
 
 
 def _best_gap(taken: Sequence[tuple[int, int]], size: int) -> int:
