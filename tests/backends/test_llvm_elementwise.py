@@ -289,3 +289,18 @@ def test_random_expressions(run_llvm: Any, seed: int) -> None:
     # Whole numbers below 2**53, so that rounding a product once or twice makes no difference.
     exact = np.abs(want.astype(np.float64)) < 2.0**50
     np.testing.assert_array_equal(out[exact], want[exact])
+
+
+def test_split_and_merged_indices_are_one_vector(run_llvm: Any) -> None:
+    """``a[f // 24, f % 24]`` walks memory in order, and so does ``a[0, f]``."""
+    a, c = Buffer("a", (8, 24), float32), Buffer("c", (8, 24), float32)
+    o, lane = Var("o"), Var("l")
+    f = o * 16 + lane
+    value = a[f // 24, f % 24] + a[const(0), f]
+    inner = For(lane, 16, Store(c, (f // 24, f % 24), value), LoopKind.VECTORIZED)
+    program = Program("flat", (a, c), For(o, 12, inner), attrs=DISJOINT)
+    x, out = floats(8, 24), np.zeros((8, 24), np.float32)
+    assert run_llvm(program, x, out) == 0
+    np.testing.assert_array_equal(out, x + x)
+    text = one_kernel(program).text
+    assert "masked" not in text and text.count("load <16 x float>") == 2

@@ -6,14 +6,15 @@ indexed. Facts about expressions are found on demand and kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
 from ...errors import CompileError
 from ...ir.affine import as_sum
 from ...ir.bounds import interval
-from ...ir.expr import Apply, Expr, Load, Reduce, Var
+from ...ir.expr import Apply, Const, Expr, Load, Reduce, Var, apply
 from ...ir.program import (
     Accumulate,
+    Allocate,
     Block,
     Buffer,
     Evaluate,
@@ -27,7 +28,6 @@ from ...ir.program import (
     expressions_of,
     walk,
 )
-from ...ir.rewrite import postorder
 from .math_calls import MATH_CALLS
 
 Indices = tuple[Expr, ...]
@@ -35,15 +35,18 @@ NONE: frozenset[Buffer] = frozenset()
 
 
 class Facts:
-    """Of one expression: its ``variables``; those of them that are constants or lanes wherever it
-    stands (``fixed``); the written buffers its value depends on; whether it holds a load that may
-    be out of bounds (``guarded``) or calls into the C library (``costly``); its ``depth``."""
+    """Of one expression: its ``variables``, and those of them that are constants or lanes wherever
+    it stands (``fixed``); the ``sources`` of its loads; the written buffers that its value depends
+    on (``reads``); whether it holds a load that may be out of bounds (``guarded``) or calls into
+    the C library (``costly``); its ``depth``.
+    """
 
-    __slots__ = ("costly", "depth", "fixed", "guarded", "reads", "variables")
+    __slots__ = ("costly", "depth", "fixed", "guarded", "reads", "sources", "variables")
 
     def __init__(self) -> None:
         self.variables: tuple[Var, ...] = ()
         self.fixed: tuple[Var, ...] = ()
+        self.sources: tuple[Buffer, ...] = ()
         self.reads = NONE
         self.guarded = False
         self.costly = False
@@ -65,6 +68,7 @@ class ProgramFacts:
         self._written: dict[int, frozenset[Buffer]] = {}
         self._proven: dict[tuple[object, ...], bool] = {}
         self._sums: dict[tuple[object, ...], tuple[tuple[tuple[Expr, int], ...], int]] = {}
+        self._crossing: set[Buffer] | None = None
         self._aliases: dict[Buffer, frozenset[Buffer]] = {}
         seen: set[Expr] = set()
         for stmt in walk(program.body):
@@ -91,13 +95,14 @@ class ProgramFacts:
                     f"program {self.program.name!r} still holds block {name!r}; lower it before "
                     "generating code"
                 )
-        for root in expressions_of(stmt):
-            if root in seen:
-                continue
-            for node in postorder(root):
-                if isinstance(node, Load) and node not in seen:
-                    self.accesses.setdefault(node.source, []).append(node.indices)
+        stack = list(expressions_of(stmt))
+        while stack:
+            node = stack.pop()
+            if node not in seen:
                 seen.add(node)
+                stack.extend(node.children)
+                if isinstance(node, Load):
+                    self.accesses.setdefault(node.source, []).append(node.indices)
 
     def written(self, stmt: Stmt) -> frozenset[Buffer]:
         """The buffers that ``stmt`` may write."""
@@ -134,8 +139,18 @@ class ProgramFacts:
             found = self._proven[key] = all(
                 self.proven(index, extent)
                 for index, extent in zip(indices, buffer.shape, strict=True)
-            )
+            ) or self._in_memory(buffer, indices)
         return found
+
+    def _in_memory(self, buffer: Buffer, indices: Indices) -> bool:
+        """Whether the offset alone stays inside: indices may have been merged into the last one."""
+        terms, offset = self.linear(buffer, indices)
+        low = high = float(offset)
+        for atom, c in terms:
+            least, most = interval(atom, self.ranges)
+            low += c * (least if c > 0 else most)
+            high += c * (most if c > 0 else least)
+        return buffer.strides is None and low >= 0 and high < buffer.size
 
     def proven(self, index: Expr, extent: int) -> bool:
         """Whether ``0 <= index < extent`` at every point of the loops."""
@@ -144,13 +159,21 @@ class ProgramFacts:
 
     def of(self, root: Expr) -> Facts:
         """The facts of an expression."""
-        found = self._facts.get(root)
-        if found is None:
-            for node in postorder(root):
-                if node not in self._facts:
-                    self._facts[node] = self._find(node)
-            found = self._facts[root]
-        return found
+        known = self._facts
+        found = known.get(root)
+        if found is not None:
+            return found
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            missing = [child for child in node.children if child not in known]
+            if missing:
+                stack.extend(missing)
+                continue
+            stack.pop()
+            if node not in known:
+                known[node] = self._find(node)
+        return known[root]
 
     def _find(self, node: Expr) -> Facts:
         out = Facts()
@@ -160,18 +183,17 @@ class ProgramFacts:
             return out
         if isinstance(node, Reduce):
             raise CompileError("a reduction must have become loops before code is generated")
-        children = [self._facts[child] for child in node.children]
-        if len(children) == 1:
-            out.variables, out.fixed = children[0].variables, children[0].fixed
-            out.reads = children[0].reads
-        else:
-            out.variables = _union(child.variables for child in children)
-            out.fixed = _union(child.fixed for child in children)
-            out.reads = NONE.union(*(child.reads for child in children))
-        out.guarded = any(child.guarded for child in children)
-        out.costly = any(child.costly for child in children)
-        out.depth = 1 + max((child.depth for child in children), default=0)
+        for child in node.children:
+            part = self._facts[child]
+            out.variables = _union(out.variables, part.variables)
+            out.fixed = _union(out.fixed, part.fixed)
+            out.sources = _union(out.sources, part.sources)
+            out.reads = out.reads | part.reads if out.reads else part.reads
+            out.guarded |= part.guarded
+            out.costly |= part.costly
+            out.depth = max(out.depth, part.depth + 1)
         if isinstance(node, Load):
+            out.sources = _union(out.sources, (node.source,))
             out.reads |= self.aliases(node.source)
             out.guarded |= not self.in_bounds(node.source, node.indices)
         elif isinstance(node, Apply):
@@ -192,10 +214,56 @@ class ProgramFacts:
                 offset += total.constant * stride
                 for atom, c in total.terms:
                     terms[atom] = terms.get(atom, 0) + c * stride
+            offset += _merge_remainders(terms)
             found = (tuple((a, c) for a, c in terms.items() if c), offset)
             self._sums[key] = found
         return found
 
+    def uses(self, stmt: Stmt) -> tuple[list[Buffer], list[Var]]:
+        """The buffers and variables that stand in ``stmt``, in order of appearance."""
+        buffers: dict[Buffer, None] = {}
+        variables: dict[Var, None] = {}
+        for part in walk(stmt):
+            match part:
+                case Store(buffer=buffer):
+                    buffers[buffer] = None
+                case Accumulate(buffers=many):
+                    buffers.update(dict.fromkeys(many))
+                case Evaluate(args=args):
+                    buffers.update(dict.fromkeys(a for a in args if isinstance(a, Buffer)))
+            for expr in expressions_of(part):
+                known = self.of(expr)
+                buffers.update(dict.fromkeys(known.sources))
+                variables.update(dict.fromkeys(known.variables))
+        return list(buffers), list(variables)
 
-def _union(groups: Iterable[tuple[Var, ...]]) -> tuple[Var, ...]:
-    return tuple(dict.fromkeys(var for group in groups for var in group))
+    def crosses_threads(self, buffer: Buffer) -> bool:
+        """Whether a parallel loop uses ``buffer`` from outside of it."""
+        if self._crossing is None:
+            self._crossing = set()
+            for stmt in walk(self.program.body):
+                if isinstance(stmt, For) and stmt.kind is LoopKind.PARALLEL and stmt.extent > 1:
+                    inside = {b for s in walk(stmt) if isinstance(s, Allocate) for b in s.buffers}
+                    self._crossing.update(b for b in self.uses(stmt)[0] if b not in inside)
+        return buffer in self._crossing
+
+
+def _merge_remainders(terms: dict[Expr, int]) -> int:
+    """``c * d * (x // d) + c * (x % d)`` -> ``c * x``, in place; what this adds to the constant."""
+    for atom, c in list(terms.items()):
+        match atom:
+            case Apply(fn="mod", args=(x, Const(value=d) as divisor)) if d > 0 and c:
+                quotient = apply("floordiv", x, divisor)
+                if terms.get(quotient) == c * d:
+                    del terms[atom], terms[quotient]
+                    whole = as_sum(x)
+                    for part, factor in whole.terms:
+                        terms[part] = terms.get(part, 0) + c * factor
+                    return c * whole.constant + _merge_remainders(terms)
+    return 0
+
+
+def _union(left: tuple[Any, ...], right: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not right or left is right:
+        return left
+    return tuple(dict.fromkeys(left + right)) if left else right

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...ir.expr import Var
-from ...ir.program import Accumulate, Buffer, Evaluate, For, Store, expressions_of, walk
-from ...ir.rewrite import loads_of
+from ...ir.program import For
 from .builder import flatten
 from .emitter import Emitter
 from .types import Value
@@ -28,10 +26,15 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
     body.failure = "ret void"
     body.fixed = dict(e.fixed)
     record: list[str] = []
-    for buffer in _buffers_of(e, loop):
+    buffers, variables = e.facts.uses(loop)
+    for buffer in buffers:
+        if buffer not in e.pointers:  # its own
+            continue
         record.append(f"ptr {e.pointers[buffer]}")
         body.pointers[buffer] = _field(body, len(record) - 1, "ptr")
-    for var in _variables_of(e, loop):
+    for var in variables:
+        if var not in e.bound:
+            continue
         value = e.bound[var]
         record.append(f"{value}")
         body.bind(var, Value(_field(body, len(record) - 1, value.type), value.dtype))
@@ -79,27 +82,3 @@ def function_text(e: Emitter, head: str) -> str:
 def _field(body: Emitter, position: int, kind: str) -> str:
     place = body.raw(f"getelementptr i64, ptr %ctx, i64 {position}")
     return body.raw(f"load {kind}, ptr {place}")
-
-
-def _buffers_of(e: Emitter, loop: For) -> list[Buffer]:
-    """The buffers from outside that the loop touches, in order of appearance."""
-    found: dict[Buffer, None] = {}
-    for stmt in walk(loop):
-        match stmt:
-            case Store(buffer=buffer):
-                found[buffer] = None
-            case Accumulate(buffers=buffers):
-                found.update(dict.fromkeys(buffers))
-            case Evaluate(args=args):
-                found.update(dict.fromkeys(a for a in args if isinstance(a, Buffer)))
-        for expr in expressions_of(stmt):
-            found.update(dict.fromkeys(node.source for node in loads_of(expr)))
-    return [buffer for buffer in found if buffer in e.pointers]
-
-
-def _variables_of(e: Emitter, loop: For) -> list[Var]:
-    found: dict[Var, None] = {}
-    for stmt in walk(loop):
-        for expr in expressions_of(stmt):
-            found.update(dict.fromkeys(e.facts.of(expr).variables))
-    return [var for var in found if var in e.bound and var is not loop.var]

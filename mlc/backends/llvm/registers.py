@@ -10,7 +10,7 @@ import itertools
 
 from ...ir.affine import as_sum
 from ...ir.expr import Expr, Var
-from ...ir.program import Buffer, For, LoopKind, Scope, Stmt, walk
+from ...ir.program import Buffer, Scope
 from .emitter import Emitter
 from .facts import Indices, ProgramFacts
 from .types import Value, type_of
@@ -45,14 +45,14 @@ class RegisterFile:
         return list(itertools.product(*map(range, shape)))
 
 
-def register_file(facts: ProgramFacts, buffer: Buffer, body: Stmt) -> RegisterFile | None:
-    """A register file for ``buffer``, used in ``body``; None where it has to be memory.
+def register_file(facts: ProgramFacts, buffer: Buffer) -> RegisterFile | None:
+    """A register file for ``buffer``; None where it has to be memory.
 
     It can be one if every index is constant once loops are written out, but for the lane in the
     last one, and if no parallel loop uses it from within."""
     if buffer.scope is not Scope.REGISTER or buffer in facts.escaping:
         return None
-    if any(isinstance(s, For) and s.kind is LoopKind.PARALLEL and s.extent > 1 for s in walk(body)):
+    if facts.crosses_threads(buffer):
         return None
     widths = {_width(facts, buffer, indices) for indices in facts.accesses.get(buffer, ())}
     if len(widths) > 1 or None in widths:

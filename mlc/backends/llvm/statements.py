@@ -54,7 +54,7 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
             _accumulate(e, stmt)
         case Allocate(buffers=buffers, body=body):
             for buffer in buffers:
-                file = register_file(e.facts, buffer, body)
+                file = register_file(e.facts, buffer)
                 if file is None:
                     e.pointers[buffer] = stack_pointer(e, buffer)
                 else:
