@@ -232,9 +232,7 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
     clock.stage("load")
 
 
-def _build_image(
-    compiled: Compiled, target: Target, clock: _Clock
-) -> tuple[bytes, dict[str, Any]]:
+def _build_image(compiled: Compiled, target: Target, clock: _Clock) -> tuple[bytes, dict[str, Any]]:
     from .runtime.image import compile_image
 
     module = compiled.module
@@ -361,7 +359,10 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
     flat = [code.flat if debug else linearize_indices(code.flat) for code in kernels]
     made = module_text(flat, calls, host_target(), debug)
     return NativeText(
-        made.text, workspace, sum(code.nanoseconds for code in kernels), list(map(_site, made.sites))
+        made.text,
+        workspace,
+        sum(code.nanoseconds for code in kernels),
+        list(map(_site, made.sites)),
     )
 
 
@@ -390,7 +391,10 @@ def _reference_runner(compiled: Compiled) -> Callable[[Sequence[Array]], list[Ar
 
     engine = backend(compiled.target)
     module = compiled.module
-    kernels = [(k, engine.compile(code.program)) for k, code in zip(module.kernels, compiled.kernels, strict=True)]
+    kernels = [
+        (k, engine.compile(code.program))
+        for k, code in zip(module.kernels, compiled.kernels, strict=True)
+    ]
 
     def run(arrays: Sequence[Array]) -> list[Array]:
         values = dict(zip(module.inputs, arrays, strict=True))

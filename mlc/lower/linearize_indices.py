@@ -70,9 +70,7 @@ def _linearize(stmt: Stmt, ranges: dict[Var, int], memo: dict[Expr, Expr]) -> St
             return map_exprs(stmt, expr)
 
 
-def _offset(
-    buffer: Buffer, indices: tuple[Expr, ...], ranges: dict[Var, int]
-) -> tuple[Expr, ...]:
+def _offset(buffer: Buffer, indices: tuple[Expr, ...], ranges: dict[Var, int]) -> tuple[Expr, ...]:
     strides = buffer.element_strides
     if buffer.scope is Scope.REGISTER or len(strides) < 2:
         return indices

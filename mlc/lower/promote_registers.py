@@ -211,9 +211,7 @@ def _promoted(loop: For, sites: list[_Site], before: list[Stmt]) -> Stmt:
     body = _swap(loop.body, swap)
     prologue = [_load_site(site) for site in firsts.values()]
     epilogue = [_store_site(site) for site in firsts.values()]
-    return Allocate(
-        tuple(registers), seq(*prologue, replace(loop, body=body), *epilogue)
-    )
+    return Allocate(tuple(registers), seq(*prologue, replace(loop, body=body), *epilogue))
 
 
 def _swap(stmt: Stmt, sites: dict[int, _Site]) -> Stmt:
@@ -298,9 +296,7 @@ def _take_constants(firsts: dict[tuple[object, ...], _Site], before: list[Stmt])
         before[index] = Seq(())
 
 
-def _constant_stores(
-    stmt: Stmt, held: list[Expr]
-) -> list[tuple[tuple[object, ...], Const]] | None:
+def _constant_stores(stmt: Stmt, held: list[Expr]) -> list[tuple[tuple[object, ...], Const]] | None:
     """(target key, constant) of every store in ``stmt`` if it holds nothing else."""
     lane: Var | None = None
     width = 1
@@ -319,4 +315,3 @@ def _constant_stores(
             case _:
                 return None
     return out
-

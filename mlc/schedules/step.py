@@ -8,7 +8,19 @@ from typing import Any
 
 from ..errors import ScheduleError
 from ..ir.expr import Expr, Var
-from ..ir.program import Allocate, Block, For, If, Program, Seq, Stmt, children_of, map_exprs, seq, walk
+from ..ir.program import (
+    Allocate,
+    Block,
+    For,
+    If,
+    Program,
+    Seq,
+    Stmt,
+    children_of,
+    map_exprs,
+    seq,
+    walk,
+)
 from ..ir.rewrite import substitute
 
 

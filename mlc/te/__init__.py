@@ -1,4 +1,10 @@
-"""Tensor expressions: what each element of a tensor is."""
+"""Tensor expressions: what each element of a tensor is.
+
+Beside the names below there is a function for each scalar function of the language: ``te.exp``, ``te.sqrt``,
+``te.maximum``, ... (``dir(mlc.te)`` lists them).
+"""
+
+from typing import Any
 
 from ..ir.expr import cast, const, select
 from .construct import (
@@ -14,9 +20,21 @@ from .construct import (
     reduce_axis,
     sum,
 )
+from .scalars import NAMES, scalar_math
 from .tensor import Tensor
 
 __all__ = [
     "Tensor", "all", "any", "cast", "comm_reducer", "compute", "const", "constant", "max", "min",
     "placeholder", "prod", "reduce_axis", "select", "sum",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in NAMES:
+        function = globals()[name] = scalar_math(name)
+        return function
+    raise AttributeError(f"module 'mlc.te' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *NAMES})

@@ -140,15 +140,15 @@ def comm_reducer(
     return apply_reducer
 
 
-def reduce_with(combiner: Combiner, values: tuple[Any, ...], axis: Any, single: bool = False) -> Any:
+def reduce_with(
+    combiner: Combiner, values: tuple[Any, ...], axis: Any, single: bool = False
+) -> Any:
     """``values`` folded with ``combiner`` over ``axis``: one expression per part."""
     if len(values) != len(combiner.dtypes):
         raise ArgumentError(
             f"reducer {combiner.name!r} combines {len(combiner.dtypes)} values, got {len(values)}"
         )
-    parts = tuple(
-        cast(as_expr(v, d), d) for v, d in zip(values, combiner.dtypes, strict=True)
-    )
+    parts = tuple(cast(as_expr(v, d), d) for v, d in zip(values, combiner.dtypes, strict=True))
     axes = _axes_of(axis)
     out = tuple(reduce(combiner, parts, axes, i) for i in range(len(parts)))
     return out[0] if single else out
@@ -234,6 +234,3 @@ def _check_body(name: str, axes: tuple[Axis, ...], exprs: tuple[Expr, ...]) -> N
         found = index_violation(expr)
         if found is not None:
             raise BoundsError(f"in {name!r}: {found}")
-
-
-

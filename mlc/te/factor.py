@@ -37,9 +37,7 @@ def factor_reduction(
     values = tuple(substitute(v, mapping) for v in root.values)
     if total > axis.extent:
         inside = index < axis.extent
-        values = tuple(
-            select(inside, v, e) for v, e in zip(values, combiner.identity, strict=True)
-        )
+        values = tuple(select(inside, v, e) for v, e in zip(values, combiner.identity, strict=True))
     spatial = outer + tuple(parts[n] for n in kept)
     folded = tuple(p for n, p in enumerate(parts) if n not in kept)
     others = tuple(a for a in root.axes if a is not axis)
@@ -111,7 +109,5 @@ def pack_operand(
     root = nest.compute.body[0]
     assert isinstance(root, Reduce)
     values = tuple(substitute_loads(v, on_load) for v in root.values)
-    body = tuple(
-        reduce(root.combiner, values, root.axes, n) for n in range(len(nest.compute.body))
-    )
+    body = tuple(reduce(root.combiner, values, root.axes, n) for n in range(len(nest.compute.body)))
     return Nest((packed,), compute), Nest(nest.tensors, replace(nest.compute, body=body))

@@ -10,7 +10,9 @@ from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
 from ..ir.rewrite import postorder
 from .tensor import Compute, Constant, Placeholder, Tensor
 
-SMALL_CONSTANT = 64 << 10  # bytes; the elements of constants up to this size may be folded into code
+SMALL_CONSTANT = (
+    64 << 10
+)  # bytes; the elements of constants up to this size may be folded into code
 
 
 def topological(outputs: Iterable[Tensor]) -> list[Tensor]:

@@ -158,7 +158,10 @@ class _Builder:
             assert len(tensors) == len(combiner.dtypes), "a nest fills every part of its reduction"
             values = tuple(self.value(v) for v in root.values)
             init = seq(
-                *(Store(b, p, e) for b, p, e in zip(buffers, points, combiner.identity, strict=True))
+                *(
+                    Store(b, p, e)
+                    for b, p, e in zip(buffers, points, combiner.identity, strict=True)
+                )
             )
             return init, Accumulate(combiner, buffers, points[0], values)
         parts = [

@@ -34,7 +34,9 @@ def test_split_guards_what_does_not_divide() -> None:
 def test_split_refuses_factors_that_lose_iterations() -> None:
     s = Schedule(matmul())
     i, _, _ = s.loops("C")
-    with pytest.raises(ScheduleError, match=r"cover 4 of 6 iterations of i; iteration 4 would be lost"):
+    with pytest.raises(
+        ScheduleError, match=r"cover 4 of 6 iterations of i; iteration 4 would be lost"
+    ):
         s.split(i, [2, 2])
 
 

@@ -1,4 +1,4 @@
-"""erf.
+"""erf, erfc.
 
 Below 1: x + x * P(x * x). Above: 1 - 2**Z(abs(x)), where Z is log2(erfc) as a polynomial, up to
 where erf rounds to 1.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from ...dtypes import float32
 from ...ir.expr import Expr, apply, select
-from .exponential import EXP2_32, EXP2_64
+from .exponential import EXP2_32, EXP2_64, EXP_32, EXP_64, reduced
 from .registry import expansion
-from .terms import at_most, by_type, fma, format_of, nearest, poly, real, signed_as
+from .terms import at_most, by_type, fma, format_of, nearest, poly, real, scaled, signed_as
 
 _ERF_32 = (
     0.128379151, -0.376124859, 0.112816937, -0.0267615207, 0.00498515926, -0.000594819954,
@@ -33,6 +33,27 @@ _LOG2_ERFC_64 = (
     -1.5426867994612801e-07, 1.5545324855983669e-08, -9.29119825378929e-10,
     2.5225840371186226e-11,
 )  # fmt: skip
+# erfc(a) * exp(a * a) = P(a) / Q(a) from 1/2 on; all coefficients are positive.
+_ERFCX_32 = (
+    (
+        1.00000942, 1.31350827, 0.81745255, 0.273111224, 0.0435850136,
+    ),
+    (
+        1, 2.4419806, 2.57251525, 1.48730373, 0.484088957, 0.0772521421,
+    ),
+)  # fmt: skip
+_ERFCX_64 = (
+    (
+        0.99999999997064948, 2.2698724655610665, 2.5426035705610106, 1.8108110927850529,
+        0.89617673530625108, 0.31874976261445193, 0.081597996036298123,
+        0.014580381069266162, 0.0016691894318984215, 9.5572515420721564e-05,
+    ),
+    (
+        1, 3.3982516321917453, 5.3771199203351081, 5.2322423195491385,
+        3.479354330125275, 1.6592669420038626, 0.57780607269618289, 0.14610796288078554,
+        0.025927751511271913, 0.0029585612364467989, 0.00016939787299826328,
+    ),
+)  # fmt: skip
 
 
 @expansion()
@@ -48,3 +69,18 @@ def erf(x: Expr) -> Expr:
     power = poly(z - n, EXP2_32 if single else EXP2_64)
     far = fma(-power, real(i << form.mantissa, x), 1.0)
     return select(a < by_type(x, 0.925, 1.0), near, signed_as(far, x))
+
+
+@expansion()
+def erfc(x: Expr) -> Expr:
+    """exp(-a * a) * P(a) / Q(a) for a = abs(x), with the square in two parts; 1 - erf(x) near 0."""
+    single = x.dtype is float32
+    t = x * x
+    near = 1.0 - fma(x, poly(t, _ERF_32 if single else _ERF_64), x)
+    a = at_most(apply("abs", x), by_type(x, 10.1, 27.3))
+    square = fma(a, a, -0.0)
+    r, i = reduced(-square, 2 * format_of(x).bias)
+    power = poly(r - fma(a, a, -square), EXP_32 if single else EXP_64)
+    above, below = _ERFCX_32 if single else _ERFCX_64
+    far = scaled(power * poly(a, above) / poly(a, below), i)
+    return select(a < 0.5, near, select(x < 0.0, 2.0 - far, far))

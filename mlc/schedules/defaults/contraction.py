@@ -64,7 +64,11 @@ def pack_operands(nest: Nest, roles: Roles, panel: int) -> list[Nest]:
         elements = 1
         for axis in axes:
             elements *= axis.extent
-        too_large = elements * node.dtype.itemsize > PACK_BYTES and rows >= PACK_ROWS and roles.n.extent > panel
+        too_large = (
+            elements * node.dtype.itemsize > PACK_BYTES
+            and rows >= PACK_ROWS
+            and roles.n.extent > panel
+        )
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue
         packing, current = _pack(current, node, axes, roles.n, panel)
@@ -170,5 +174,3 @@ def schedule_tile(s: Schedule, name: str, nest: Nest, shared: int, tile: Tile) -
         s.unroll(row)
     if tile.lanes > 1:
         s.vectorize(lanes)
-
-

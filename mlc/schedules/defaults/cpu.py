@@ -61,14 +61,14 @@ def default_schedule(
     plan, tile, main = _plan(list(nests), shared if len(nests) > 1 else 0, machine)
     made = [t for nest in (*plan.before, *plan.nests) for t in nest.tensors if id(t) not in kept]
     early = {id(t) for nest in plan.before for t in nest.tensors}
-    for nest in plan.nests:  # the parts of one reduction are indexed alike: all whole, or all by tile
+    for (
+        nest
+    ) in plan.nests:  # the parts of one reduction are indexed alike: all whole, or all by tile
         if kept.intersection(map(id, nest.tensors)):
             early.update(map(id, nest.tensors))
     tiles = plan.tiling.sizes
     scratch = tuple(t for t in made if id(t) in early or _tile_bytes(t, tiles) > STACK_BYTES)
-    program = create_program(
-        name, plan.nests, inputs, outputs, plan.tiling, plan.before, scratch
-    )
+    program = create_program(name, plan.nests, inputs, outputs, plan.tiling, plan.before, scratch)
     s = Schedule(program)
     names = [b.name for b in blocks_of(s.program.body)]
     for block, nest in zip(names, plan.before, strict=False):
@@ -94,7 +94,9 @@ def _tile_bytes(tensor: Tensor, tiles: tuple[int, ...]) -> int:
     return size
 
 
-def _plan(nests: list[Nest], shared: int, machine: Machine) -> tuple[_Plan, Tile | None, Nest | None]:
+def _plan(
+    nests: list[Nest], shared: int, machine: Machine
+) -> tuple[_Plan, Tile | None, Nest | None]:
     """Factor, pack and tile: what can be decided before there are loops."""
     for position, nest in enumerate(nests):
         roles = find_roles(nest)
@@ -206,7 +208,9 @@ def _share_out(s: Schedule, name: str, plan: _Plan, machine: Machine) -> None:
     while len(loops) > 1 and loops[0][1] and loops[1][1] and _few(s, loops[0][0], machine):
         loops[:2] = [(s.fuse(loops[0][0], loops[1][0]), True)]
     candidates = [var for var, _ in loops if extent_of(s, var) >= 2 * machine.threads]
-    chosen = candidates[0] if candidates else max((v for v, _ in loops), key=lambda v: extent_of(s, v))
+    chosen = (
+        candidates[0] if candidates else max((v for v, _ in loops), key=lambda v: extent_of(s, v))
+    )
     outside = 1
     for var, _ in loops:
         if var is chosen:

@@ -168,4 +168,3 @@ def widest(nest: Nest) -> int:
 def grain_for(nest_ns: float, iterations: int) -> int:
     """Iterations that take about one task's time."""
     return max(int(TASK_NS * iterations / max(nest_ns, 1.0)), 1)
-

@@ -123,7 +123,9 @@ def vectorize_last(
     return (outer, inner)
 
 
-def split_roles(s: Schedule, block: Block, loops: list[Var], nest: Nest) -> tuple[list[Var], list[Var]]:
+def split_roles(
+    s: Schedule, block: Block, loops: list[Var], nest: Nest
+) -> tuple[list[Var], list[Var]]:
     """The private loops of a block: (spatial, reduce)."""
     reduced = {id(a) for a in reduce_axes(nest)}
     bound = {id(it.binding): it.axis for it in s.block(block.name).iters}

@@ -34,7 +34,9 @@ class Mark(Step):
         if self.kind is LoopKind.VECTORIZED:
             inside = [n for n in walk(loop.body) if isinstance(n, For)]
             if any(n.kind is not LoopKind.UNROLLED for n in inside):
-                return f"loop {self.loop.name} holds other loops; only the innermost can be vectorized"
+                return (
+                    f"loop {self.loop.name} holds other loops; only the innermost can be vectorized"
+                )
         if self.kind is LoopKind.PARALLEL:
             return parallel_violation(program, loop)
         return None
@@ -46,6 +48,8 @@ class Mark(Step):
         return replace_loop(program, self.loop, change), ()
 
     def text(self, names: Mapping[Var, str]) -> str:
-        verb = {"parallel": "parallel", "vectorized": "vectorize", "unrolled": "unroll"}[self.kind.value]
+        verb = {"parallel": "parallel", "vectorized": "vectorize", "unrolled": "unroll"}[
+            self.kind.value
+        ]
         extra = "".join(f", {key}={value!r}" for key, value in self.annotations)
         return f"s.{verb}({names[self.loop]}{extra})"

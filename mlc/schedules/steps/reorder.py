@@ -29,11 +29,15 @@ class Reorder(Step):
             names = ", ".join(v.name for v in self.loops)
             return f"loops {names} do not lie in one chain of perfectly nested loops"
         if any(loop.kind is not LoopKind.SERIAL for loop in chain):
-            return "only serial loops can be reordered; reorder before parallel, vectorize or unroll"
+            return (
+                "only serial loops can be reordered; reorder before parallel, vectorize or unroll"
+            )
         block = block_under(chain[-1].body)
         if block is None:
             return f"loop {chain[-1].var.name} must hold exactly one block"
-        return reorder_violation(block, [loop.var for loop in chain if self._has(loop.var)], self.loops)
+        return reorder_violation(
+            block, [loop.var for loop in chain if self._has(loop.var)], self.loops
+        )
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         chain = self._chain(program)
@@ -69,5 +73,3 @@ class Reorder(Step):
 
     def text(self, names: Mapping[Var, str]) -> str:
         return f"s.reorder({', '.join(names[v] for v in self.loops)})"
-
-

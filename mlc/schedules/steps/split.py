@@ -25,8 +25,14 @@ class Split(Step):
     def check(self, program: Program) -> str | None:
         loop = find_loop(program, self.loop)
         open_factors = sum(f is None for f in self.factors)
-        if len(self.factors) < 2 or open_factors > 1 or any(f is not None and f < 1 for f in self.factors):
-            return f"factors must be two or more sizes >= 1 with at most one None, got {self.factors}"
+        if (
+            len(self.factors) < 2
+            or open_factors > 1
+            or any(f is not None and f < 1 for f in self.factors)
+        ):
+            return (
+                f"factors must be two or more sizes >= 1 with at most one None, got {self.factors}"
+            )
         if loop.kind is not LoopKind.SERIAL:
             return f"loop {self.loop.name} is {loop.kind.value} already; split it before that"
         product = 1
