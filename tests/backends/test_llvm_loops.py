@@ -172,7 +172,7 @@ def test_scalar_conditions_merge_what_they_assign(run_llvm: Any, scope: Scope) -
     assert run_llvm(program, x, out) == 0
     interpret(program, x, want)
     np.testing.assert_allclose(out, want, rtol=2.0**-22)
-    assert ("alloca" in one_kernel(program).text) == (scope is Scope.STACK)
+    assert "alloca" not in one_kernel(program).text  # small buffers on the stack need not be
 
 
 def test_registers_with_other_indices_become_memory(run_llvm: Any) -> None:

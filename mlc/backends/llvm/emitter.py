@@ -45,8 +45,9 @@ class Emitter(Builder):
     """The function under construction, with everything that is known at the current place.
 
     ``fixed`` holds the number for each variable that is written out and the lane count of the lane
-    variable; ``bound`` the value of every other variable and ``level_of`` its scope. ``mask`` is
-    None or says which lanes run."""
+    variable; ``bound`` the value of every other variable and ``level_of`` its scope; ``home`` the
+    scope of values by their names. ``mask`` is None or says which lanes run.
+    """
 
     def __init__(
         self,
@@ -78,13 +79,14 @@ class Emitter(Builder):
         self.volatile = False
         self.in_parallel = False
         self.failure = "ret i32 1"
+        self.home: dict[str, int] = {}
         self._constants: dict[Expr, Value] = {}
         self._climbing = False
 
     def bind(self, var: Var, value: Value) -> None:
         """``var`` is ``value`` from here to the end of the current scope."""
         self.bound[var] = value
-        self.level_of[var] = len(self.regions) - 1
+        self.level_of[var] = self.home[value.text] = len(self.regions) - 1
 
     def enter(
         self,
@@ -188,9 +190,20 @@ class Emitter(Builder):
         else:
             found = make()
         region.memo[key] = found
+        self.home[found.text] = level
         if reads:
             region.reads[key] = reads
         return found
+
+    def splat(self, value: Value, lanes: int) -> Value:
+        """``value`` in every lane, made once where the value itself was made."""
+        if value.lanes == lanes or value.const is not None:
+            return super().splat(value, lanes)
+        level = self.home.get(value.text, len(self.regions) - 1)
+        if level >= len(self.regions):
+            return super().splat(value, lanes)
+        make = super().splat
+        return self.at(level, ("splat", value.text, lanes), lambda: make(value, lanes))
 
     def _variable(self, var: Var) -> Value:
         found = self.bound.get(var)

@@ -17,6 +17,9 @@ from .types import Value, type_of
 
 Slot = tuple[int, ...]
 
+# A buffer on the stack with more slots than this stays there, whatever its indices.
+MOST_ON_STACK = 16
+
 
 class RegisterFile:
     """The current values of one buffer's elements. ``lanes`` is 0, or how many share a slot."""
@@ -50,14 +53,17 @@ def register_file(facts: ProgramFacts, buffer: Buffer) -> RegisterFile | None:
 
     It can be one if every index is constant once loops are written out, but for the lane in the
     last one, and if no parallel loop uses it from within."""
-    if buffer.scope is not Scope.REGISTER or buffer in facts.escaping:
+    if buffer.scope is Scope.GLOBAL or buffer in facts.escaping:
         return None
     if facts.crosses_threads(buffer):
         return None
     widths = {_width(facts, buffer, indices) for indices in facts.accesses.get(buffer, ())}
     if len(widths) > 1 or None in widths:
         return None
-    return RegisterFile(buffer, widths.pop() or 0 if widths else 0)
+    file = RegisterFile(buffer, widths.pop() or 0 if widths else 0)
+    if buffer.scope is Scope.STACK and buffer.size > MOST_ON_STACK * max(file.lanes, 1):
+        return None
+    return file
 
 
 def _width(facts: ProgramFacts, buffer: Buffer, indices: Indices) -> int | None:
