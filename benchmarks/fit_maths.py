@@ -192,6 +192,16 @@ def _log2_rest(terms: int) -> Function:
     return over
 
 
+def _erfcx(k: int) -> Function:
+    """``(1 + 2a) * erfc(a) * exp(a * a)`` over ``u = (a - k) / (a + k)``: nearly constant."""
+
+    def over(u: mp.mpf) -> mp.mpf:
+        a = k * (1 + u) / (1 - u)
+        return (1 + 2 * a) * mp.erfc(a) * mp.exp(a * a)
+
+    return over
+
+
 def _erfc_weight(t: mp.mpf) -> mp.mpf:
     """How an error of log2(erfc(t)) shows in erf(t), relative to that."""
     return mp.erfc(t) + mp.mpf("1e-18")
@@ -230,6 +240,8 @@ FITS: dict[str, Fit] = {
     "erf float64": Fit(erf_excess, (0.0, 1.001), 11, lambda t: 1 / (1 + erf_excess(t))),
     "log2(erfc) float32": Fit(log2_erfc, (0.92, 3.94), 6, _erfc_weight),
     "log2(erfc) float64": Fit(log2_erfc, (0.999, 5.95), 16, _erfc_weight),
+    "erfcx float32": _relative_fit(_erfcx(2), (-0.607, 0.673), 9, ()),
+    "erfcx float64": _relative_fit(_erfcx(3), (-0.720, 0.803), 21, ()),
     "sin float32": _relative_fit(sin_over, (0.0, 2.4964), 4),
     "sin float64": _relative_fit(sin_over, (0.0, 2.4964), 8),
     "tan float32": _relative_fit(tan_over, (0.0, 0.6242), 1, (1.0,), 2),

@@ -27,7 +27,7 @@ def by_mpmath(name: str) -> Callable[[Array], Array]:
     context.prec = 80
 
     def call(value: np.floating[Any]) -> np.floating[Any]:
-        if not np.isfinite(value) or value == 0:
+        if not 0 < abs(value) < 50:
             return np.longdouble(getattr(math, name)(float(value)))
         # Every argument is a float64 number in a wider type.
         return np.longdouble(context.nstr(getattr(context, name)(context.mpf(float(value))), 24))
@@ -145,6 +145,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[float, float], tuple[float, flo
     "arccosh": (np.arccosh, (1, 5), (1, 5), 2.6),
     "arctanh": (np.arctanh, (-1, 1), (-1, 1), 2.5),
     "erf": (by_mpmath("erf"), (-4, 4), (-6, 6), 1.6),
+    "erfc": (by_mpmath("erfc"), (-3, 10), (-3, 27), 4.5),
     "cbrt": (np.cbrt, (-5, 5), (-5, 5), 1.1),
     "hypot": (np.hypot, (-5, 5), (-5, 5), 1.5),
     "pow": (np.power, (0, 100), (0, 100), 2.4),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...dtypes import float32
 from ...ir.expr import Expr, apply, select
-from .exponential import EXP2_32, EXP2_64, EXP_32, EXP_64, reduced
+from .exponential import EXP2_32, EXP2_64, EXP_64, EXPM1_32, reduced
 from .registry import expansion
 from .terms import at_most, by_type, fma, format_of, nearest, poly, real, scaled, signed_as
 
@@ -33,26 +33,19 @@ _LOG2_ERFC_64 = (
     -1.5426867994612801e-07, 1.5545324855983669e-08, -9.29119825378929e-10,
     2.5225840371186226e-11,
 )  # fmt: skip
-# erfc(a) * exp(a * a) = P(a) / Q(a) from 1/2 on; all coefficients are positive.
+# (1 + 2a) * erfc(a) * exp(a * a) over (a - k) / (a + k), from a = 1/2 on; k is 2 and 3.
 _ERFCX_32 = (
-    (
-        1.00000942, 1.31350827, 0.81745255, 0.273111224, 0.0435850136,
-    ),
-    (
-        1, 2.4419806, 2.57251525, 1.48730373, 0.484088957, 0.0772521421,
-    ),
+    1.27697837, -0.0927638188, -0.166030392, 0.164049864, -0.05421523, -0.00801251829,
+    0.00867227744, 0.00116216613, -0.00127982511, -0.00023721972,
 )  # fmt: skip
 _ERFCX_64 = (
-    (
-        0.99999999997064948, 2.2698724655610665, 2.5426035705610106, 1.8108110927850529,
-        0.89617673530625108, 0.31874976261445193, 0.081597996036298123,
-        0.014580381069266162, 0.0016691894318984215, 9.5572515420721564e-05,
-    ),
-    (
-        1, 3.3982516321917453, 5.3771199203351081, 5.2322423195491385,
-        3.479354330125275, 1.6592669420038626, 0.57780607269618289, 0.14610796288078554,
-        0.025927751511271913, 0.0029585612364467989, 0.00016939787299826328,
-    ),
+    1.2530080582697296, -0.1356211061245812, -0.047562294353433968, 0.12964515870276111,
+    -0.11927366341635645, 0.068308027344103475, -0.023770514893173632,
+    0.0025293918106629684, 0.0018886900424327925, -0.00077983218237813034,
+    -0.00010515751352146161, 0.00012509857337082296, 4.9392895009212406e-06,
+    -2.0096633473972336e-05, -7.0272749736517747e-07, 3.4604074969422822e-06,
+    3.0572622410526352e-07, -5.9471157719940136e-07, -8.6857264638863959e-08,
+    7.9436287349172014e-08, 9.7133889735384283e-09, -2.767087251679164e-09,
 )  # fmt: skip
 
 
@@ -73,14 +66,18 @@ def erf(x: Expr) -> Expr:
 
 @expansion()
 def erfc(x: Expr) -> Expr:
-    """exp(-a * a) * P(a) / Q(a) for a = abs(x), with the square in two parts; 1 - erf(x) near 0."""
+    """exp(-a * a) * R(u) / (1 + 2a) for a = abs(x), u = (a - k) / (a + k); 1 - erf(x) near 0.
+
+    The square is taken in two parts: its rounding would show in the exponential.
+    """
     single = x.dtype is float32
     t = x * x
     near = 1.0 - fma(x, poly(t, _ERF_32 if single else _ERF_64), x)
     a = at_most(apply("abs", x), by_type(x, 10.1, 27.3))
     square = fma(a, a, -0.0)
     r, i = reduced(-square, 2 * format_of(x).bias)
-    power = poly(r - fma(a, a, -square), EXP_32 if single else EXP_64)
-    above, below = _ERFCX_32 if single else _ERFCX_64
-    far = scaled(power * poly(a, above) / poly(a, below), i)
+    power = poly(r - fma(a, a, -square), (1, 1, *EXPM1_32) if single else EXP_64)
+    k = by_type(x, 2.0, 3.0)
+    ratio = poly((a - k) / (a + k), _ERFCX_32 if single else _ERFCX_64)
+    far = scaled(power * ratio / (a + a + 1.0), i)
     return select(a < 0.5, near, select(x < 0.0, 2.0 - far, far))

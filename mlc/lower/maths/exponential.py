@@ -18,7 +18,7 @@ LOG2E = math.log2(math.e)
 LN2_32 = (0.693147182464599609375, -1.904654323148236e-09)
 LN2_64 = (0.6931471805599453, 2.3190468138462996e-17)
 
-EXP_32 = (1, 0.999999702, 0.499991477, 0.166676596, 0.0418981798, 0.00828835368)
+_EXP_32 = (1, 0.999999702, 0.499991477, 0.166676596, 0.0418981798, 0.00828835368)
 # fmt: off
 EXP_64 = (
     1, 1, 0.50000000000000111, 0.16666666666666463, 0.041666666666528733, 0.0083333333334709991,
@@ -31,7 +31,7 @@ EXP2_64 = (
     0.0013333558146545587, 0.00015403530449047839, 1.5252733634590615e-05, 1.3215438829675193e-06,
     1.0178159814621922e-07, 7.0732341182277016e-09, 4.4388947549628318e-10,
 )
-_EXPM1_32 = (0.49999997, 0.166665405, 0.0416677259, 0.00836672448, 0.00138464558)
+EXPM1_32 = (0.49999997, 0.166665405, 0.0416677259, 0.00836672448, 0.00138464558)
 _EXPM1_64 = (
     0.50000000000000056, 0.16666666666666677, 0.041666666666580449, 0.0083333333333653562,
     0.0013888888929990627, 0.00019841269731460731, 2.4801507086366724e-05,
@@ -52,7 +52,7 @@ def exp(x: Expr) -> Expr:
     """Beyond the clamps the result is 0 or inf."""
     x = at_most(at_least(x, by_type(x, -104.5, -746.0)), by_type(x, 89.0, 710.0))
     r, i = reduced(x, 2 * format_of(x).bias)
-    return scaled(poly(r, EXP_32 if x.dtype is float32 else EXP_64), i)
+    return scaled(poly(r, _EXP_32 if x.dtype is float32 else EXP_64), i)
 
 
 @expansion()
@@ -70,7 +70,7 @@ def expm1(x: Expr) -> Expr:
     tiny = apply("abs", x) < 2.0 ** -(form.mantissa + 2)
     y = at_most(at_least(x, by_type(x, -18.0, -38.0)), by_type(x, 89.0, 710.0))
     r, i = reduced(y, form.bias - 1)
-    less = fma(r * r, poly(r, _EXPM1_32 if x.dtype is float32 else _EXPM1_64), r)
+    less = fma(r * r, poly(r, EXPM1_32 if x.dtype is float32 else _EXPM1_64), r)
     s = real(i << form.mantissa, x)
     half = fma(less, s, s - 0.5)
     return select(tiny, x, half + half)
