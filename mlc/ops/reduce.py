@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..dtypes import DType, as_dtype, boolean, int64
+from ..dtypes import DType, as_dtype, boolean, int32, int64
 from ..errors import ShapeError, UnsupportedError
 from ..ir.combiner import Combiner, make_combiner
 from ..ir.expr import Axis, Expr, apply, const, select
@@ -129,37 +129,30 @@ def reduce_ignoring_nan(x: Any, *, fn: str, axes: tuple[int, ...], keepdims: boo
     return te.compute(shape, body, name=fn)
 
 
-@cache
-def place_of_extreme(name: str, dtype: DType) -> Combiner:
-    """(index, value) pairs: the better value wins, NaN beats all, and of equals the first."""
-    better = "gt" if name == "argmax" else "lt"
-
-    def combine(a: Any, b: Any) -> Any:
-        wins = apply(better, a[1], b[1])
-        ties = apply("eq", a[1], b[1])
-        if dtype.is_float:
-            a_nan, b_nan = apply("isnan", a[1]), apply("isnan", b[1])
-            wins = wins | (a_nan & ~b_nan)
-            ties = ties | (a_nan & b_nan)
-        first = wins | (ties & (a[0] < b[0]))
-        return select(first, a[0], b[0]), select(first, a[1], b[1])
-
-    worst = dtype.lowest if name == "argmax" else dtype.highest
-    return make_combiner(name, combine, (int64.highest, worst), (int64, dtype), commutative=True)
-
-
 @op
 def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """The place of the first extreme over ``axes``, counted in C order through them."""
+    """The place of the first extreme over ``axes``, counted in C order through them; of the first NaN
+    if there is one. Two folds: the extreme, then the least place at which it stands."""
     x = as_tensor(x)
+    shape, folded, at = over(x, axes, keepdims)
+    reducer = te.max if name == "argmax" else te.min
+    ks = tuple(folded.values())
+    best = te.compute(shape, lambda *i: reducer(at(i), axis=ks), name=f"{name}_value")
     shape, folded, at = over(x, axes, keepdims)
     place: Expr = const(0)
     for k in folded.values():
         place = place * k.extent + k
-    combiner = place_of_extreme(name, x.dtype)
-    ks = tuple(folded.values())
-    body = lambda *index: reduce_with(combiner, (place, at(index)), ks)
-    return te.compute(shape, body, name=name)[0]
+    count = size_of(tuple(x.shape[a] for a in axes))
+    counter = int32 if count <= int32.highest else int64  # narrow: more lanes
+
+    def first(*index: Expr) -> Expr:
+        found = apply("eq", at(index), best[index])
+        if x.dtype.is_float:
+            found = found | apply("isnan", at(index))
+        here = select(found, cast_expr(place, counter), const(counter.highest, counter))
+        return te.min(here, axis=tuple(folded.values()))
+
+    return astype(te.compute(shape, first, name=name), dtype="int64")
 
 
 def _checked(

@@ -121,11 +121,11 @@ def _plan(
         chunks = factor_chunks(nest, machine) if shared == 0 or single else None
         if chunks is not None:
             first, nest = chunks
-            before.extend(_factored(first, len(first.compute.axes), machine))
+            before.extend(_factored(first, 0, machine))
         if columns:
             out.append(nest)
         else:
-            out.extend(_factored(nest, len(nest.compute.axes) if single else shared, machine))
+            out.extend(_factored(nest, 0 if single else shared, machine))
     if columns:
         return _Plan(before, out, Tiling((1,) * (shared - 1) + (columns,))), None, None
     if single and reduce_axes(nests[0]):
@@ -157,10 +157,7 @@ def _rows(first: Nest, nest: Nest) -> int:
 def _factored(nest: Nest, shared: int, machine: Machine) -> list[Nest]:
     """The nest, its fold spread over lanes if they run along a reduce axis."""
     axis = vector_axis(nest, nest.compute.axes[shared:])
-    alone = vector_axis(nest, nest.compute.axes)
     if axis is None or not axis.is_reduce or not is_foldable(nest):
-        return [nest]
-    if alone is not None and not alone.is_reduce and shared == len(nest.compute.axes):
         return [nest]
     return factor_lanes(nest, axis, machine)
 

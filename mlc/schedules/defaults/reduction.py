@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...ir.expr import Axis, Reduce, Var
+from ...ir.expr import Axis, Load, Reduce, Var
+from ...ir.rewrite import variables_of
 from ...te.factor import factor_reduction, fuse_reduce_axes
 from ...te.program import Nest
 from ..schedule import Schedule
@@ -38,20 +39,34 @@ def fuse_reduced(nest: Nest) -> Nest:
 
 
 def vector_axis(nest: Nest, private: tuple[Axis, ...]) -> Axis | None:
-    """The axis whose lanes load neighbours: the last private spatial axis if it does, else a reduce axis
-    that is long enough to fill the lanes."""
-    loads = loads_in(nest)
+    """The axis whose lanes load neighbours: the last private spatial axis if it does, else a reduce
+    axis that is long enough to fill the lanes. Loads count by how much they read."""
+    axes = (*nest.compute.axes, *reduce_axes(nest))
+    loads = [(n, _reach(n, axes)) for n in loads_in(nest)]
     best, best_score = None, -1.0
     for axis in (*private[-1:], *reversed(reduce_axes(nest))):
         if axis.extent == 1:
             continue
-        steps = [step(n, axis) for n in loads]
-        score = sum(1.0 if s == 1 else 0.25 if s == -1 else 0.0 if s == 0 else 0.05 for s in steps)
+        score = 0.0
+        for node, reach in loads:
+            along = step(node, axis)
+            quality = 1.0 if along == 1 else 0.25 if along == -1 else 0.0 if along == 0 else 0.05
+            score += reach * quality
         if axis.is_reduce:
             score *= min(axis.extent / FILLED, 1.0)
         if score > best_score:
             best, best_score = axis, score
     return best
+
+
+def _reach(node: Load, axes: tuple[Axis, ...]) -> float:
+    """The share of the nest's points at which ``node`` reads something new."""
+    used = {v for index in node.indices for v in variables_of(index)}
+    share = 1.0
+    for axis in axes:
+        if axis not in used:
+            share /= max(axis.extent, 1)
+    return share
 
 
 def is_foldable(nest: Nest) -> bool:
