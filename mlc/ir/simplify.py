@@ -1,8 +1,8 @@
 """Simplification of expressions: exact, with NaN, infinities and signed zeros kept.
 
-Each rule is one function from a node to a better node or None; :func:`simplify` applies them bottom-up.
-Index arithmetic is brought into sum form, and quotients and remainders are resolved by the ranges of
-the variables.
+Each rule is one function from a node to a better node or None; :func:`simplify` applies them
+bottom-up. Index arithmetic is brought into sum form, and quotients and remainders are resolved by
+the ranges of the variables.
 """
 
 from __future__ import annotations
@@ -14,24 +14,29 @@ import numpy as np
 from ..dtypes import boolean, int64
 from .affine import Sum, as_sum
 from .bounds import Ranges, decide, interval
-from .expr import Apply, Cast, Const, Expr, Load, Select, apply, cast, const
+from .expr import Apply, Cast, Const, Expr, Load, Select, apply, const
 from .rewrite import rewrite
 from .scalar import SCALAR_FNS
 
 
-def simplify(root: Expr, ranges: Ranges | None = None, memo: dict[Expr, Expr] | None = None) -> Expr:
-    """``root`` in simpler form, equal for every point within ``ranges``."""
+def simplify(
+    root: Expr, ranges: Ranges | None = None, memo: dict[Expr, Expr] | None = None
+) -> Expr:
+    """``root`` in simpler form, equal for every point within ``ranges``.
+
+    ``memo`` may be shared between calls with the same ranges.
+    """
     known: Ranges = {} if ranges is None else ranges
 
     def rule(node: Expr) -> Expr | None:
         match node:
             case Apply():
-                return (
-                    fold_constants(node)
-                    or (simplify_index(node, known) if node.dtype is int64 else None)
-                    or simplify_algebra(node)
-                    or simplify_condition(node, known)
-                )
+                folded = fold_constants(node)
+                if folded is None and node.dtype is int64:
+                    folded = simplify_index(node, known)
+                if folded is None:
+                    folded = simplify_algebra(node)
+                return simplify_condition(node, known) if folded is None else folded
             case Select():
                 return simplify_select(node, known)
             case Cast():
@@ -43,11 +48,15 @@ def simplify(root: Expr, ranges: Ranges | None = None, memo: dict[Expr, Expr] | 
 
 
 def fold_constants(node: Apply) -> Expr | None:
-    """A function of constants becomes its value: ``2 * 3 -> 6``. Transcendental ones stay, so that a
-    constant and a variable argument give the same bits."""
+    """A function of constants becomes its value: ``2 * 3 -> 6``.
+
+    Transcendental ones stay, so that a constant and a variable argument give the same bits.
+    """
     if SCALAR_FNS[node.fn].cost > 8 or not all(isinstance(arg, Const) for arg in node.args):
         return None
-    if node.fn == "bitcast" or (node.args[0].dtype.is_float and node.fn in ("floordiv", "mod", "fma")):
+    if node.fn == "bitcast":
+        return None
+    if node.args[0].dtype.is_float and node.fn in ("floordiv", "mod", "fma"):
         return None
     values = [arg.dtype.numpy.type(arg.value) for arg in node.args]  # type: ignore[attr-defined]
     with np.errstate(all="ignore"):
@@ -55,10 +64,14 @@ def fold_constants(node: Apply) -> Expr | None:
 
 
 def simplify_algebra(node: Apply) -> Expr | None:
-    """Identities that hold for every value: ``x * 1``, ``x / 1``, ``x - 0.0``, ``x + -0.0``, ``--x``,
-    ``max(x, x)``. ``x + 0.0`` is not among them (``-0.0 + 0.0`` is ``0.0``), nor is ``x * 0``."""
+    """Identities that hold for every value.
+
+    ``x * 1``, ``x / 1``, ``x - 0.0``, ``x + -0.0``, ``--x``, ``max(x, x)``, ``x / 8`` as
+    ``x * 0.125``. For floats ``x + 0.0`` is not among them (``-0.0 + 0.0`` is ``0.0``), nor is
+    ``x * 0``.
+    """
     match node:
-        case Apply(fn="mul", args=(x, Const(value=1))) | Apply(fn="mul", args=(Const(value=1), x)):
+        case Apply(fn="mul", args=(x, Const(value=1)) | (Const(value=1), x)):
             return x
         case Apply(fn="div", args=(x, Const(value=1))):
             return x
@@ -66,8 +79,8 @@ def simplify_algebra(node: Apply) -> Expr | None:
             return apply("mul", x, const(1.0 / v, x.dtype))
         case Apply(fn="sub", args=(x, Const(value=v))) if v == 0 and math.copysign(1, v) > 0:
             return x
-        case Apply(fn="add", args=(x, Const(value=v))) | Apply(fn="add", args=(Const(value=v), x)) if (
-            v == 0 and (not node.dtype.is_float or math.copysign(1, v) < 0)
+        case Apply(fn="add", args=(x, Const(value=v)) | (Const(value=v), x)) if v == 0 and (
+            not node.dtype.is_float or math.copysign(1, v) < 0
         ):
             return x
         case Apply(fn="mul", args=(x, Const(value=0))) if node.dtype.is_integer:
@@ -96,9 +109,9 @@ def simplify_condition(node: Apply, ranges: Ranges) -> Expr | None:
     if node.dtype is not boolean:
         return None
     match node:
-        case Apply(fn="bitand", args=(Const(value=v), x)) | Apply(fn="bitand", args=(x, Const(value=v))):
+        case Apply(fn="bitand", args=(Const(value=v), x) | (x, Const(value=v))):
             return x if v else const(False)
-        case Apply(fn="bitor", args=(Const(value=v), x)) | Apply(fn="bitor", args=(x, Const(value=v))):
+        case Apply(fn="bitor", args=(Const(value=v), x) | (x, Const(value=v))):
             return const(True) if v else x
     if node.fn in ("lt", "le", "gt", "ge", "eq", "ne"):
         decided = decide(node, ranges)
@@ -127,7 +140,8 @@ def simplify_cast(node: Cast) -> Expr | None:
 def simplify_index(node: Apply, ranges: Ranges) -> Expr | None:
     """Sums in one form; quotients and remainders by constants resolved or split.
 
-    ``(8 * i + j) // 8 -> i`` and ``(8 * i + j) % 8 -> j`` where ``j < 8``; ``x // 8 * 8 + x % 8 -> x``.
+    ``(8 * i + j) // 8 -> i`` and ``(8 * i + j) % 8 -> j`` where ``j < 8``;
+    ``x // 8 * 8 + x % 8 -> x``.
     """
     match node:
         case Apply(fn="add" | "sub" | "neg" | "mul" | "shl"):
@@ -160,15 +174,16 @@ def _quotient(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
     if math.isfinite(low) and math.isfinite(high) and low // d == high // d:
         return whole.plus(Sum((), int(low // d))).expr()
     if isinstance(x, Apply) and x.fn == "floordiv" and isinstance(x.args[1], Const):
-        return simplify_index(apply("floordiv", x.args[0], const(d * x.args[1].value)), ranges) or (  # type: ignore[arg-type]
-            apply("floordiv", x.args[0], const(d * x.args[1].value))
-        )
+        nested = apply("floordiv", x.args[0], const(d * x.args[1].value))
+        better = _quotient(x.args[0], d * x.args[1].value, ranges, nested)
+        return nested if better is None else better
     common = math.gcd(d, *(c for _, c in rest.terms)) if rest.terms else 1
     if common > 1:
-        smaller = Sum(tuple((a, c // common) for a, c in rest.terms), rest.constant // common).expr()
+        terms = tuple((a, c // common) for a, c in rest.terms)
+        smaller = Sum(terms, rest.constant // common).expr()
         quotient = apply("floordiv", smaller, const(d // common))
-        inner = simplify_index(quotient, ranges) or quotient  # type: ignore[arg-type]
-        return whole.plus(as_sum(inner)).expr()
+        better = _quotient(smaller, d // common, ranges, quotient)
+        return whole.plus(as_sum(quotient if better is None else better)).expr()
     if whole.terms or whole.constant:
         return whole.plus(as_sum(apply("floordiv", rest.expr(), const(d)))).expr()
     return None
