@@ -14,7 +14,11 @@ from .errors import DTypeError
 
 
 class DType:
-    """One scalar type: its ``name``, ``kind`` (``b``ool, ``i``nt, ``u``nsigned, ``f``loat), ``bits``."""
+    """One scalar type.
+
+    ``kind`` is the first letter of bool, int, unsigned or float; ``bits`` is 1 for bool, which
+    takes a byte of memory all the same.
+    """
 
     __slots__ = ("bits", "itemsize", "kind", "name")
 
@@ -45,7 +49,8 @@ class DType:
         if self is bfloat16:
             import ml_dtypes
 
-            return np.dtype(ml_dtypes.bfloat16)
+            found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+            return found
         return np.dtype(self.name)
 
     @property

@@ -27,11 +27,12 @@ class SourceLocation:
 
 
 def user_location() -> SourceLocation | None:
-    """The innermost frame outside `mlc` and NumPy, or None if there is none."""
+    """The innermost frame outside `mlc`, NumPy and optree, or None if there is none."""
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((_PACKAGE, "<")) and "/numpy/" not in name and "/optree/" not in name:
+        ours = name.startswith((_PACKAGE, "<")) or "/numpy/" in name or "/optree/" in name
+        if not ours:
             return SourceLocation(name, frame.f_lineno, frame.f_code.co_name)
         frame = frame.f_back  # type: ignore[assignment]
     return None

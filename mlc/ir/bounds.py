@@ -106,10 +106,10 @@ def decide(condition: Expr, ranges: Ranges) -> bool | None:
 
 
 def index_violation(root: Expr) -> str | None:
-    """A sentence about an index that leaves its tensor, with a concrete point; None if none is found.
+    """A sentence about an index that leaves its tensor, with a concrete point, or None.
 
-    Sides of a select may be guarded by its condition and are not judged here, nor are indices that depend
-    on data: debug mode checks those as they happen.
+    Sides of a select may be guarded by its condition and are not judged here, nor are indices that
+    depend on data: debug mode checks those as they happen.
     """
     stack, seen = [root], set()
     while stack:
@@ -120,9 +120,13 @@ def index_violation(root: Expr) -> str | None:
         stack.extend(node.children[:1] if isinstance(node, Select) else node.children)
         if not isinstance(node, Load):
             continue
-        for position, (index, extent) in enumerate(zip(node.indices, node.source.shape, strict=True)):
+        for position, (index, extent) in enumerate(
+            zip(node.indices, node.source.shape, strict=True)
+        ):
             total = as_sum(index)
-            if not total.is_affine or any(v.extent == 0 for v in variables_of(index) if isinstance(v, Axis)):
+            if not total.is_affine or any(
+                v.extent == 0 for v in variables_of(index) if isinstance(v, Axis)
+            ):
                 continue
             low, high = interval(index, {})
             if low >= 0 and high < extent or not math.isfinite(high - low):

@@ -1,7 +1,7 @@
 """Combiners: the associative functions that a reduction folds with.
 
-A combiner works on tuples of scalars, so that argmax carries (value, index) and Welford's mean carries
-(count, mean, m2). The ready-made ones are made once per dtype and are equal by identity.
+A combiner works on tuples of scalars, so that argmax carries (value, index) and Welford's mean
+carries (count, mean, m2). The ready-made ones are made once per dtype and are equal by identity.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from .expr import Const, Expr, Var, apply, as_expr, cast, const
 class Combiner:
     """``result`` says in terms of ``lhs`` and ``rhs`` how two partial results become one.
 
-    The function must be associative; ``commutative`` says whether order may change as well. ``identity``
-    holds the value that changes nothing, one constant per part. ``fn`` names the scalar function when the
-    combiner is just that.
+    The function must be associative; ``commutative`` says whether order may change as well.
+    ``identity`` holds the value that changes nothing, one constant per part. ``fn`` names the
+    scalar function when the combiner is just that.
     """
 
     __slots__ = ("commutative", "dtypes", "fn", "identity", "lhs", "name", "result", "rhs")

@@ -11,8 +11,8 @@
          | Reduce(combiner, values, axes, index)  at the root of a te.compute only
 
 Nodes are frozen and interned: the same structure is the same object, so identity is equality.
-``==`` therefore builds an expression, as every other operator does. Variables are equal to themselves
-alone; their names are made unique only when they are printed.
+``==`` therefore builds an expression, as every other operator does. Variables are equal to
+themselves alone; their names are made unique only when they are printed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import struct
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, NoReturn, Union
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Union
 
 import numpy as np
 
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from .combiner import Combiner
 
 _lock = threading.Lock()
-_interned: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
+_interned: weakref.WeakValueDictionary[tuple[Any, ...], Any] = weakref.WeakValueDictionary()
 
+Node = TypeVar("Node", bound="Expr")
 ExprLike = Union["Expr", int, float, bool]
 
 
@@ -129,7 +130,8 @@ class Var(Expr):
 class Axis(Var):
     """A variable that runs over ``range(extent)``, spatial or reduced.
 
-    A spatial axis names one output element each; a reduce axis is summed (or otherwise combined) away.
+    Each value of a spatial axis names an output element; a reduce axis is summed (or otherwise
+    combined) away.
     """
 
     __slots__ = ("extent", "is_reduce")
@@ -158,7 +160,7 @@ class Apply(Expr):
 
 
 class Cast(Expr):
-    """``value`` converted to ``dtype``: floats truncate to integers, everything tests != 0 for bool."""
+    """``value`` converted to ``dtype``: to an integer floats truncate, to bool all test != 0."""
 
     __slots__ = ("value",)
     __match_args__ = ("value",)
@@ -173,8 +175,10 @@ class Cast(Expr):
 
 
 class Select(Expr):
-    """``then`` where ``condition`` holds, else ``otherwise``; the other side is not evaluated, so it
-    may load out of bounds."""
+    """``then`` where ``condition`` holds, else ``otherwise``.
+
+    The other side is not evaluated, so it may load out of bounds.
+    """
 
     __slots__ = ("condition", "otherwise", "then")
     __match_args__ = ("condition", "then", "otherwise")
@@ -224,9 +228,13 @@ class Reduce(Expr):
         return reduce(self.combiner, children, self.axes, self.index)
 
 
-def _make(cls: type[Expr], dtype: DType, key: tuple[Any, ...], *fields: Any) -> Any:
+def _make(cls: type[Node], dtype: DType, key: tuple[Any, ...], *fields: Any) -> Node:
+    """The node of type ``cls`` with these fields: the one there is, or else a new one.
+
+    ``key`` is the same just for equal nodes; what it names by ``id`` the node keeps alive.
+    """
     with _lock:
-        node = _interned.get(key)
+        node: Node | None = _interned.get(key)
         if node is None:
             node = cls.__new__(cls)
             node.dtype = dtype
@@ -263,7 +271,7 @@ def const(value: Any, dtype: Any = None) -> Const:
 
 
 def as_expr(value: Any, like: DType | None = None) -> Expr:
-    """``value`` as an expression; a Python number takes the dtype ``like`` where that can hold it."""
+    """``value`` as an expression; a Python number takes the dtype ``like`` if that can hold it."""
     if isinstance(value, Expr):
         return value
     if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
@@ -289,7 +297,7 @@ def apply(fn: str, *args: Expr, dtype: DType | None = None) -> Expr:
     elif row.result == "same":
         dtype = args[-1].dtype
     assert dtype is not None and len(args) == row.arity, fn
-    return _make(Apply, dtype, (Apply, fn, dtype, *map(id, args)), fn, args)  # type: ignore[no-any-return]
+    return _make(Apply, dtype, (Apply, fn, dtype, *map(id, args)), fn, args)
 
 
 def promote(*values: ExprLike) -> tuple[Expr, ...]:
@@ -324,13 +332,13 @@ def divide(left: ExprLike, right: ExprLike) -> Expr:
 def cast(value: Any, dtype: Any) -> Expr:
     """``value`` as ``dtype``; nothing happens if it has that type already."""
     dtype = as_dtype(dtype)
-    value = as_expr(value)
-    if value.dtype is dtype:
-        return value
-    if isinstance(value, Const):
+    expr = as_expr(value)
+    if expr.dtype is dtype:
+        return expr
+    if isinstance(expr, Const):
         with np.errstate(all="ignore"):
-            return const(np.asarray(value.value, value.dtype.numpy).astype(dtype.numpy)[()], dtype)
-    return _make(Cast, dtype, (Cast, dtype, id(value)), value)  # type: ignore[no-any-return]
+            return const(np.asarray(expr.value, expr.dtype.numpy).astype(dtype.numpy)[()], dtype)
+    return _make(Cast, dtype, (Cast, dtype, id(expr)), expr)
 
 
 def select(condition: ExprLike, then: ExprLike, otherwise: ExprLike) -> Expr:
@@ -340,13 +348,13 @@ def select(condition: ExprLike, then: ExprLike, otherwise: ExprLike) -> Expr:
         raise DTypeError(f"a condition must be bool, got {test.dtype}; compare it with something")
     a, b = promote(then, otherwise)
     key = (Select, id(test), id(a), id(b))
-    return _make(Select, a.dtype, key, test, a, b)  # type: ignore[no-any-return]
+    return _make(Select, a.dtype, key, test, a, b)
 
 
 def load(source: Any, indices: tuple[Expr, ...]) -> Expr:
     """Element ``indices`` of ``source``, which has a ``dtype``."""
     key = (Load, id(source), *map(id, indices))
-    return _make(Load, source.dtype, key, source, indices)  # type: ignore[no-any-return]
+    return _make(Load, source.dtype, key, source, indices)
 
 
 def reduce(
@@ -354,6 +362,4 @@ def reduce(
 ) -> Expr:
     """Result ``index`` of combining ``values`` over ``axes``."""
     key = (Reduce, id(combiner), *map(id, values), None, *map(id, axes), index)
-    return _make(  # type: ignore[no-any-return]
-        Reduce, combiner.dtypes[index], key, combiner, values, axes, index
-    )
+    return _make(Reduce, combiner.dtypes[index], key, combiner, values, axes, index)

@@ -13,10 +13,10 @@
                                       buffers[indices] = combine(buffers[indices], values)
          | Evaluate(name, args)       a call for its effect: a library function or an intrinsic
 
-A **Block** isolates its body from the loops around it. Each of its axes is *bound* to an expression of
-the loop variables; the body speaks of the axes alone. Spatial axes name the elements the block writes,
-each written by one point only; reduce axes are combined. A loop transformation changes bindings and
-never a body: that is what makes schedules easy to prove.
+A **Block** isolates its body from the loops around it. Each of its axes is *bound* to an expression
+of the loop variables; the body speaks of the axes alone. Spatial axes name the elements the block
+writes, each written by one point only; reduce axes are combined. A loop transformation changes
+bindings and never a body: that is what makes schedules easy to prove.
 
 Nodes are frozen; buffers and variables are equal to themselves alone.
 """
@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Union
+from typing import Any
 
 from ..dtypes import DType
 from ..errors import SourceLocation
@@ -128,7 +128,10 @@ class Seq:
 
 @dataclass(frozen=True, eq=False)
 class For:
-    """``body`` for ``var`` in ``range(extent)``. ``annotations`` are hints that change no meaning."""
+    """``body`` for ``var`` in ``range(extent)``.
+
+    ``annotations`` are hints that do not change the meaning.
+    """
 
     var: Var
     extent: int
@@ -159,8 +162,8 @@ class Block:
     """``body`` over the points that the loops around it name.
 
     ``init`` runs once for each point of the spatial axes, before its first ``body``; None when
-    there is nothing to reduce, or when the initialisation has been made a block of its own. Points where
-    ``predicate`` is false are skipped.
+    there is nothing to reduce, or when the initialisation has been made a block of its own. Points
+    where ``predicate`` is false are skipped.
     """
 
     name: str
@@ -198,13 +201,13 @@ class Accumulate:
 
 @dataclass(frozen=True, eq=False)
 class Evaluate:
-    """A call of the function called ``name`` for its effect; buffers are passed by their address."""
+    """A call of the function ``name`` for its effect; buffers are passed by their address."""
 
     name: str
     args: tuple[Expr | Buffer, ...]
 
 
-Stmt = Union[Allocate, Seq, For, If, Block, Store, Accumulate, Evaluate]
+Stmt = Allocate | Seq | For | If | Block | Store | Accumulate | Evaluate
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,8 +26,8 @@ def postorder(root: Expr) -> Iterator[Expr]:
 def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Expr:
     """``root`` rebuilt bottom-up; ``rule`` returns the new term for a node, or None to keep it.
 
-    The rule sees each node once, with its children already rewritten. ``memo`` may be shared between
-    calls with the same rule.
+    The rule sees each node once, with its children already rewritten. ``memo`` may be shared
+    between calls with the same rule.
     """
     done: dict[Expr, Expr] = {} if memo is None else memo
     stack = [root]

@@ -1,8 +1,8 @@
 """The scalar functions of the language, one line each.
 
 The table says all that the compiler knows of a function: how many arguments, what type comes out,
-how NumPy spells it (which is also how the reference interpreter evaluates it), how it prints, and what
-it costs. Backends list the names they can emit; the others are expanded before they get there.
+how NumPy spells it (which is also how the reference interpreter evaluates it), how it prints, and
+what it costs. Backends list the names they can emit; the others are expanded before they get there.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 class ScalarFn:
     """One scalar function.
 
-    ``result`` is ``"same"`` (the type of the last argument), ``"bool"`` or ``"given"`` (stated at the
-    call). ``infix`` is the Python operator, if it has one. ``cost`` is in units of one addition.
+    ``result`` is ``"same"`` (the type of the last argument), ``"bool"`` or ``"given"`` (stated at
+    the call). ``infix`` is the Python operator, if it has one. ``cost`` counts in additions.
     """
 
     name: str
