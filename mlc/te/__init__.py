@@ -1,7 +1,7 @@
 """Tensor expressions: what each element of a tensor is.
 
-Beside the names below there is a function for each scalar function of the language: ``te.exp``, ``te.sqrt``,
-``te.maximum``, ... (``dir(mlc.te)`` lists them).
+Beside the names below there is a function for each scalar function of the language: ``te.exp``,
+``te.sqrt``, ``te.maximum``, ... (``dir(mlc.te)`` lists them).
 """
 
 from typing import Any

@@ -25,9 +25,9 @@ class Kind(Enum):
 class Contraction:
     """``out[batch, m, n] = sum over k of lhs[batch, m, k] * rhs[batch, n, k]``, axes in any order.
 
-    ``m`` holds the spatial axes that ``lhs`` alone depends on, ``n`` those of ``rhs``, ``batch`` the rest;
-    ``k`` are the reduce axes. Each is in the order of the compute. An operand may be under casts, and
-    an index may mix axes, as that of a convolution does.
+    ``m`` holds the spatial axes that ``lhs`` alone depends on, ``n`` those of ``rhs``, ``batch``
+    the rest; ``k`` are the reduce axes. Each is in the order of the compute. An operand may be
+    under casts, and an index may mix axes, as that of a convolution does.
     """
 
     lhs: Load
@@ -68,7 +68,7 @@ def is_affine(node: Load) -> bool:
 
 
 def contraction_of(op: Compute) -> Contraction | None:
-    """The roles of the axes if ``op`` is a contraction with more than one point in ``m`` and in ``n``."""
+    """The roles of the axes if ``op`` is a contraction; ``m`` and ``n`` have two points or more."""
     root = op.reduction
     if root is None or root.combiner.fn != "add":
         return None
@@ -89,8 +89,10 @@ def contraction_of(op: Compute) -> Contraction | None:
 
 
 def folds_rows(root: Reduce) -> bool:
-    """Whether the reduction runs along the last dimension of what it reads, so that it can be made row by
-    row; a reduction over other dimensions is made for many columns at once."""
+    """Whether the reduction runs along the last dimension of what it reads.
+
+    If so it can be made row by row; over other dimensions it is made for many columns at once.
+    """
     found = False
     for part in root.values:
         for node in loads_of(part):

@@ -11,7 +11,7 @@ from ..dtypes import as_dtype, boolean
 from ..errors import ArgumentError, BoundsError, ShapeError, user_location
 from ..ir.bounds import index_violation
 from ..ir.combiner import Combiner, make_combiner, reducer
-from ..ir.expr import Axis, Expr, Reduce, apply, as_expr, cast, promote, reduce, select
+from ..ir.expr import Axis, Expr, Reduce, apply, as_expr, cast, promote, reduce
 from ..ir.rewrite import postorder
 from .tensor import Compute, Constant, Placeholder, Tensor
 
@@ -23,7 +23,8 @@ def as_shape(shape: Any) -> tuple[int, ...]:
         sizes = tuple(int(extent.__index__()) for extent in items)
     except (AttributeError, TypeError):
         raise ShapeError(
-            f"expected a shape of integers, got {shape!r}; sizes are static: they cannot be traced values"
+            f"expected a shape of integers, got {shape!r}; "
+            "sizes are static: they cannot be traced values"
         ) from None
     if builtins.any(extent < 0 for extent in sizes):
         raise ShapeError(f"expected sizes >= 0, got {sizes}")
@@ -52,7 +53,8 @@ def reduce_axis(extent: Any, name: str = "k") -> Axis:
     if isinstance(extent, (tuple, list)):
         if len(extent) != 2 or extent[0] != 0:
             raise ShapeError(
-                f"expected a size or (0, size), got {tuple(extent)}; shift the index instead: x[start + k]"
+                f"expected a size or (0, size), got {tuple(extent)}; "
+                "shift the index instead: x[start + k]"
             )
         extent = extent[1]
     (size,) = as_shape(extent)
@@ -71,22 +73,22 @@ def _axes_of(axis: Any) -> tuple[Axis, ...]:
 
 
 # fmt: off
-def sum(value: Any, axis: Any) -> Expr:  # noqa: A001
+def sum(value: Any, axis: Any) -> Expr:
     """The sum of ``value`` over ``axis``."""
     return _reduced("sum", value, axis)
 def prod(value: Any, axis: Any) -> Expr:
     """The product of ``value`` over ``axis``."""
     return _reduced("prod", value, axis)
-def any(value: Any, axis: Any) -> Expr:  # noqa: A001
+def any(value: Any, axis: Any) -> Expr:
     """Whether ``value`` (bool) holds anywhere on ``axis``."""
     return _reduced("any", value, axis)
-def all(value: Any, axis: Any) -> Expr:  # noqa: A001
+def all(value: Any, axis: Any) -> Expr:
     """Whether ``value`` (bool) holds everywhere on ``axis``."""
     return _reduced("all", value, axis)
-def max(value: Any, other: Any = None, *, axis: Any = None) -> Expr:  # noqa: A001
+def max(value: Any, other: Any = None, *, axis: Any = None) -> Expr:
     """The greatest ``value`` over ``axis``, or the greater of two values; NaN wins, as in NumPy."""
     return _extreme("max", "maximum", value, other, axis)
-def min(value: Any, other: Any = None, *, axis: Any = None) -> Expr:  # noqa: A001
+def min(value: Any, other: Any = None, *, axis: Any = None) -> Expr:
     """The least ``value`` over ``axis``, or the lesser of two values; NaN wins, as in NumPy."""
     return _extreme("min", "minimum", value, other, axis)
 # fmt: on
@@ -119,9 +121,10 @@ def comm_reducer(
 ) -> Callable[..., Any]:
     """A reducer of one's own, from ``combine(left, right)`` and its ``identity``.
 
-    For several values at once, ``identity`` and ``dtype`` are tuples and ``combine`` takes and returns
-    tuples. The function must be associative, and commutative unless ``commutative=False`` says that
-    the order of the elements has to be kept (which costs speed). The reducer returns one expression, or a tuple of them::
+    For several values at once, ``identity`` and ``dtype`` are tuples and ``combine`` takes and
+    returns tuples. The function must be associative, and commutative unless ``commutative=False``
+    says that the order of the elements has to be kept (which costs speed). The reducer returns one
+    expression, or a tuple of them::
 
         argmax = te.comm_reducer(
             lambda a, b: (te.select(wins(a, b), a[0], b[0]), te.max(a[1], b[1])),
@@ -163,9 +166,9 @@ def compute(
 ) -> Any:
     """The tensor whose element at ``(i, j, ...)`` is ``body(i, j, ...)``.
 
-    ``body`` takes one index per dimension of ``shape`` and returns an expression, or a tuple of them for
-    several outputs of the same shape. A reduction may stand only at its root. Indices that can be proven
-    to leave a tensor raise :class:`mlc.BoundsError` with a concrete index.
+    ``body`` takes one index per dimension of ``shape`` and returns an expression, or a tuple of
+    them for several outputs of the same shape. A reduction may stand only at its root. Indices that
+    can be proven to leave a tensor raise :class:`mlc.BoundsError` with a concrete index.
     """
     sizes = as_shape(shape)
     names = _index_names(body, len(sizes))

@@ -1,4 +1,4 @@
-"""Rewrites of one nest into an equal sequence of nests: factored reductions, fused axes, packed operands."""
+"""Rewrites of one nest into equal nests: factored reductions, fused axes, packed operands."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from .tensor import Compute, Tensor
 def factor_reduction(
     nest: Nest, axis: Axis, extents: Sequence[int], kept: Sequence[int], name: str = "part"
 ) -> tuple[Nest, Nest]:
-    """``s[i] = sum(v(i, k))`` -> ``p[i, l] = sum(v(i, ko * n + l))`` and ``s[i] = sum(p[i, l], axis=l)``.
+    """``s[i] = sum(v(i, k))`` -> ``p[i, l] = sum(v(i, ko * n + l))``, ``s[i] = sum(p[i, l])``.
 
     ``axis`` is split into ``extents`` (outermost first, their product at least its size); those at
-    positions ``kept`` become the last spatial axes of the first nest, and are folded by the second. The
-    combiner must be associative and commutative: the order of folding changes, the same way every time.
+    positions ``kept`` become the last spatial axes of the first nest, and are folded by the second.
+    The combiner must be associative and commutative: the order of folding changes, the same way
+    every time.
     """
     op = nest.compute
     root = op.body[0]
@@ -42,7 +43,7 @@ def factor_reduction(
     folded = tuple(p for n, p in enumerate(parts) if n not in kept)
     others = tuple(a for a in root.axes if a is not axis)
     fresh_others = tuple(Axis(a.name, a.extent, is_reduce=True) for a in others)
-    swap = dict(zip(others, fresh_others, strict=True))
+    swap: dict[Var, Expr] = dict(zip(others, fresh_others, strict=True))
     values = tuple(substitute(v, swap) for v in values)
     axes = fresh_others + folded
     if not axes:

@@ -6,38 +6,12 @@ Bodies are shared expressions: what is inlined at the same indices is one node, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from ..ir.expr import Axis, Const, Expr, Load, Var, load
-from ..ir.rewrite import loads_of, postorder, rewrite, substitute
+from ..ir.rewrite import loads_of, postorder, substitute
 from ..ir.simplify import simplify
-from .tensor import Compute, Tensor
 
 Indices = tuple[Expr, ...]
-
-
-def inline_producer(consumer: Tensor, producer: Tensor) -> Tensor:
-    """``consumer`` with the body of ``producer`` in place of every load of it.
-
-    ``producer`` must be a compute without reduction. The axes stay; selects go on guarding what they
-    guarded.
-    """
-    assert isinstance(consumer.op, Compute) and isinstance(producer.op, Compute)
-    assert producer.op.reduction is None, "a reduction stands only at the root of a compute"
-    body = producer.op.body[producer.index]
-    axes = producer.op.axes
-
-    def on_load(node: Load) -> Expr | None:
-        if node.source is not producer:
-            return None
-        return simplify(substitute(body, dict(zip(axes, node.indices, strict=True))))
-
-    def rule(node: Expr) -> Expr | None:
-        return on_load(node) if isinstance(node, Load) else None
-
-    parts = tuple(rewrite(part, rule) for part in consumer.op.body)
-    op = replace(consumer.op, body=parts)
-    return Tensor(consumer.name, consumer.shape, consumer.dtype, op, consumer.index)
 
 
 def remap_loads(body: Expr, mapping: Mapping[Var, Expr]) -> dict[Load, Load]:
@@ -69,7 +43,7 @@ def expand(
 ) -> Expr:
     """``body`` at the point ``mapping``, each load replaced by ``built(loads[it])``.
 
-    ``loads`` is what :func:`remap_loads` said; where ``built`` knows nothing, the load itself stays.
+    ``loads`` is what :func:`remap_loads` said; where ``built`` knows nothing, the moved load stays.
     """
     done: dict[Expr, Expr] = {}
     for node in postorder(body):
@@ -88,8 +62,10 @@ def expand(
 
 
 def resolve_loads(root: Expr, built: Callable[[Load], Expr | None]) -> Expr:
-    """``root`` with loads replaced by what ``built`` knows for them, as they stand before anything in
-    their indices is replaced."""
+    """``root`` with loads replaced by what ``built`` knows for them.
+
+    ``built`` is asked for each load as it stands before anything in its indices is replaced.
+    """
     done: dict[Expr, Expr] = {}
     for node in postorder(root):
         found = built(node) if isinstance(node, Load) else None

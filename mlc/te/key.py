@@ -10,9 +10,8 @@ from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
 from ..ir.rewrite import postorder
 from .tensor import Compute, Constant, Placeholder, Tensor
 
-SMALL_CONSTANT = (
-    64 << 10
-)  # bytes; the elements of constants up to this size may be folded into code
+# Constants of up to so many bytes may be folded into code, so that their elements are in the key.
+SMALL_CONSTANT = 64 << 10
 
 
 def topological(outputs: Iterable[Tensor]) -> list[Tensor]:
@@ -32,9 +31,10 @@ def topological(outputs: Iterable[Tensor]) -> list[Tensor]:
 
 
 def graph_key(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
-    """A digest of the alpha-normal form: names do not count, axes and tensors are numbered in order.
+    """A digest of the alpha-normal form.
 
-    Shapes, dtypes, layouts and the elements of small constants count; those of large ones do not.
+    Names do not count: axes and tensors are numbered in order. Shapes, dtypes, layouts and the
+    elements of small constants count; those of large ones do not.
     """
     numbers: dict[Tensor, int] = {}
     digest = hashlib.blake2b(digest_size=20)

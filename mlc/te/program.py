@@ -53,10 +53,11 @@ def create_program(
 ) -> Program:
     """A program that runs ``nests`` in order; params are ``inputs``, ``scratch`` and ``outputs``.
 
-    With ``tiling``, the first axes of all nests run in common outer loops, tile by tile, and a tensor
-    that is neither input nor output exists only for the tile at hand. Every load of such a tensor must then
-    use the common axes unchanged as its first indices. Without it each nest is a loop nest of its own.
-    The nests in ``before`` run first, each in loops of its own; what they make is in ``scratch``.
+    With ``tiling``, the first axes of all nests run in common outer loops, tile by tile, and a
+    tensor that is neither input nor output exists only for the tile at hand. Every load of such a
+    tensor must then use the common axes unchanged as its first indices. Without it each nest is a
+    loop nest of its own. The nests in ``before`` run first, each in loops of its own; what they
+    make is in ``scratch``.
     """
     params = (*inputs, *scratch)
     return _Builder(name, nests, params, outputs, tiling or Tiling()).build(before)
@@ -88,7 +89,7 @@ class _Builder:
                 buffer = Buffer(_unique(tensor.name, taken), shape, tensor.dtype, scope=scope)
                 self.buffers[tensor] = buffer
                 self.local.append(buffer)
-        self.locals = {b for b in self.local}
+        self.locals = set(self.local)
         self.outer: list[tuple[Var, int]] = []
         if tiles:
             first = nests[0].compute

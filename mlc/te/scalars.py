@@ -1,4 +1,4 @@
-"""Scalar mathematics inside te.compute: one function for each row of the table of scalar functions."""
+"""Scalar mathematics inside te.compute: a function for each row of the table in `ir/scalar.py`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ _FLOATS_ONLY = {
     "sqrt", "floor", "ceil", "trunc", "rint", "copysign", "isnan", "isinf", "isfinite", "signbit",
     "fma", "div",
 }  # fmt: skip
+_INTEGERS_TOO = {"floordiv", "mod", "fmod", "pow"}  # dear, but not for floats alone
 _HIDDEN = {"bitcast"}
+NAMES = tuple(name for name in SCALAR_FNS if name not in _HIDDEN and not name.startswith("libm_"))
 
 
 def scalar_math(name: str) -> Callable[..., Expr]:
-    """The function ``te.<name>``: its arguments are promoted, integers become float64 where it needs
-    floats. Raises :class:`ArgumentError` for a wrong number of arguments."""
+    """The function ``te.<name>``.
+
+    Its arguments are promoted; integers become float64 where it needs floats. It raises
+    :class:`ArgumentError` for a wrong number of arguments.
+    """
     row = SCALAR_FNS[name]
     wants_floats = name in _FLOATS_ONLY or (row.cost >= 6 and name not in _INTEGERS_TOO)
 
@@ -36,7 +41,3 @@ def scalar_math(name: str) -> Callable[..., Expr]:
         f"{name} of {row.arity} scalar expression{'s' * (row.arity > 1)}, as NumPy's."
     )
     return function
-
-
-_INTEGERS_TOO = {"floordiv", "mod", "fmod", "pow"}
-NAMES = tuple(name for name in SCALAR_FNS if name not in _HIDDEN and not name.startswith("libm_"))

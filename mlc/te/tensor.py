@@ -11,19 +11,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
 from ..dtypes import DType
 from ..errors import ArgumentError, BoundsError, ShapeError, SourceLocation
-from ..ir.expr import Axis, Expr, Load, Reduce, as_expr, load
+from ..ir.expr import Axis, Expr, Reduce, as_expr, load
 from ..ir.rewrite import loads_of
 
 
 @dataclass(frozen=True, eq=False)
 class Placeholder:
-    """An input. ``strides`` (in elements) and ``aligned`` describe the array that will be passed."""
+    """An input. ``strides`` (in elements) and ``aligned`` say what array will be passed."""
 
     strides: tuple[int, ...] | None = None
     aligned: bool = True
@@ -64,11 +64,14 @@ class Compute:
         return root if isinstance(root, Reduce) else None
 
 
-Operation = Union[Placeholder, Constant, Compute]
+Operation = Placeholder | Constant | Compute
 
 
 class Tensor:
-    """An array to be: ``shape``, ``dtype`` and the operation that makes it. Index it inside te.compute."""
+    """An array to be: ``shape``, ``dtype`` and the operation that makes it.
+
+    Index it inside te.compute.
+    """
 
     __slots__ = ("__weakref__", "dtype", "index", "name", "op", "shape")
     __array_ufunc__ = None
@@ -128,12 +131,7 @@ class Tensor:
         """A 0-d tensor stands for its only element inside an expression."""
         if self.shape:
             raise ArgumentError(
-                f"{self.name} has shape {self.shape}; inside te.compute index it: {self.name}[i, ...]"
+                f"{self.name} has shape {self.shape}; "
+                f"inside te.compute index it: {self.name}[i, ...]"
             )
         return load(self, ())
-
-
-def load_source(node: Load) -> Tensor:
-    """The te tensor that ``node`` reads."""
-    assert isinstance(node.source, Tensor)
-    return node.source

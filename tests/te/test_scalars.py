@@ -26,7 +26,7 @@ def test_integers_become_float64_where_floats_are_needed() -> None:
 
 
 def test_wrong_number_of_arguments() -> None:
-    with pytest.raises(ArgumentError, match="te.hypot takes 2 arguments, got 1"):
+    with pytest.raises(ArgumentError, match=r"te\.hypot takes 2 arguments, got 1"):
         te.hypot(1.0)
 
 
