@@ -24,8 +24,8 @@ from ..ir.rewrite import substitute, variables_of
 def bind_blocks(program: Program) -> Program:
     """``with block: vi = axis(i0 * 4 + i1); body(vi)`` -> ``body(i0 * 4 + i1)``.
 
-    A predicate becomes an ``If``. An ``init`` runs right before the outermost loop that feeds a reduce
-    axis of its block, in copies of the spatial loops inside that one.
+    A predicate becomes an ``If``. An ``init`` runs right before the outermost loop that feeds a
+    reduce axis of its block, in copies of the spatial loops inside that one.
     """
     return program.with_body(_bind(program.body, set()))
 
@@ -34,7 +34,7 @@ def _bind(stmt: Stmt, started: set[Block]) -> Stmt:
     """``started`` holds the blocks whose init stands before a loop around ``stmt``."""
     match stmt:
         case Block():
-            mapping = {it.axis: it.binding for it in stmt.iters}
+            mapping: dict[Var, Expr] = {it.axis: it.binding for it in stmt.iters}
             body = map_exprs(stmt.body, lambda e: substitute(e, mapping))
             if stmt.init is not None and stmt not in started:
                 body = seq(map_exprs(stmt.init, lambda e: substitute(e, mapping)), body)

@@ -24,10 +24,10 @@ from ..ir.simplify import simplify
 
 
 def linearize_indices(program: Program) -> Program:
-    """``A[f // 32, f % 32]`` -> ``A[0, f]`` for A of shape (8, 32): the whole offset in the last index.
+    """``A[f // 32, f % 32]`` -> ``A[0, f]`` for A of shape (8, 32): all in the last index.
 
-    Only offsets mean something afterwards, so bounds must have been checked before. Buffers whose last
-    stride does not divide the others, and registers, keep their indices.
+    Only offsets mean something afterwards, so bounds must have been checked before. Buffers whose
+    last stride does not divide the others, and registers, keep their indices.
     """
     return program.with_body(_linearize(program.body, {}, {}))
 

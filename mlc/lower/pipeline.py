@@ -34,7 +34,7 @@ class Trace:
 
 
 def lower(program: Program, trace: Trace | None = None) -> Program:
-    """``program`` as flat loops: no blocks, conditions at the edges only, accumulators in registers."""
+    """``program`` as flat loops: no blocks, conditions at the edges, accumulators in registers."""
     for step in PASSES:
         start = time.perf_counter()
         program = step(program)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ..ir.affine import as_sum, linear_in
 from ..ir.expr import Const, Expr, Var, const, load
@@ -45,9 +46,10 @@ class _Site:
 def promote_registers(program: Program) -> Program:
     """``for k: C[i] += v(k)`` -> ``acc = C[i]; for k: acc += v(k); C[i] = acc``.
 
-    Done for a serial loop whose body is nothing but accumulations (in vector loops or alone) into elements
-    that do not change while it runs. A constant stored to the same elements right before the loop
-    becomes the first value of the register instead. The loop must not read what it accumulates.
+    Done for a serial loop whose body is nothing but accumulations (in vector loops or alone) into
+    elements that do not change while it runs. A constant stored to the same elements right before
+    the loop becomes the first value of the register instead. The loop must not read what it
+    accumulates.
     """
     return program.with_body(_promote(program.body))
 
@@ -168,8 +170,10 @@ def _key(site: _Site) -> tuple[object, ...]:
 
 
 def _disjoint(sites: list[_Site]) -> bool:
-    """Whether different sites surely touch different elements of a buffer: their addresses differ by
-    constants, and by no less than the lanes of the lower one."""
+    """Whether different sites surely touch different elements of a buffer.
+
+    They do if their addresses differ by constants, and by no less than the lanes of the lower one.
+    """
     placed: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     shapes: dict[Buffer, object] = {}
     for site in sites:
@@ -188,13 +192,13 @@ def _disjoint(sites: list[_Site]) -> bool:
         site.held = (*site.held, *(atom for atom, _ in total.terms))
     for spans in placed.values():
         spans.sort()
-        if any(a + width > b for (a, width), (b, _) in zip(spans, spans[1:], strict=False)):
+        if any(a + width > b for (a, width), (b, _) in pairwise(spans)):
             return False
     return True
 
 
 def _promoted(loop: For, sites: list[_Site], before: list[Stmt]) -> Stmt:
-    """The loop over registers; constants stored by the last statements of ``before`` are taken over."""
+    """The loop over registers, which take over constants that the end of ``before`` stores."""
     firsts: dict[tuple[object, ...], _Site] = {}
     registers: list[Buffer] = []
     for site in sites:

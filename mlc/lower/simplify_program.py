@@ -26,7 +26,10 @@ NOTHING = Seq(())
 
 
 def simplify_program(program: Program) -> Program:
-    """``If(0 <= i, s)`` -> ``s`` where i is a loop index; loops of one iteration and empty ones vanish."""
+    """``If(0 <= i, s)`` -> ``s`` where i is a loop index.
+
+    Empty loops vanish, and so do those of one iteration unless they are parallel.
+    """
     return program.with_body(simplify_stmt(program.body, {}))
 
 
@@ -38,7 +41,7 @@ def is_empty(stmt: Stmt) -> bool:
 def simplify_stmt(
     stmt: Stmt, ranges: dict[Var, int], shared: dict[Expr, Expr] | None = None
 ) -> Stmt:
-    """``stmt`` simplified for variables within ``ranges``; ``shared`` remembers results for them."""
+    """``stmt`` simplified for variables within ``ranges``; ``shared`` keeps results for them."""
     memo: dict[Expr, Expr] = {} if shared is None else shared
 
     def expr(e: Expr) -> Expr:
