@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import mlc.te as te
 from mlc.backends.base import backend
 from mlc.ir.expr import apply
-from mlc.ir.program import For, LoopKind, Program, Scope, walk, Allocate
+from mlc.ir.program import Allocate, For, LoopKind, Program, Scope, walk
 from mlc.lower.pipeline import lower
 from mlc.schedules.defaults.cpu import default_schedule
 from mlc.schedules.defaults.machine import Machine
