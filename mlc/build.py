@@ -12,14 +12,12 @@ import numpy as np
 from .compile import TARGETS, CallSpec, Compiled, compile_graph
 from .config import config
 from .errors import ArgumentError, DTypeError, ShapeError
-from .jit import check_out, is_free
 from .lowered import CacheRow, Lowered
 from .runtime.native_call import callable_type, install, is_installed, prepare
+from .specialization import SLOW_CALLS, check_out, is_free
 from .te.key import topological
 from .te.tensor import Compute, Placeholder, Tensor
 from .tracer.trace import as_array
-
-_SLOW_CALLS = 8  # as in `mlc.jit`
 
 
 class _Built:
@@ -73,7 +71,7 @@ class _Built:
             return
         self._slow_calls += 1
         address = executable.signature.address
-        install(self, address, build=self._slow_calls >= _SLOW_CALLS)
+        install(self, address, build=self._slow_calls >= SLOW_CALLS)
 
     def lower(self) -> Lowered:
         """Every level of the code: ``.graph .program .schedule .llvm .asm``."""

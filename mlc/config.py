@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 _overrides: ContextVar[Mapping[str, Any]] = ContextVar("mlc_config_overrides")
 _NONE: Mapping[str, Any] = {}
+_watchers: list[Callable[[], object]] = []
+_debug_blocks: list[object] = []  # the ``with`` blocks, in any thread, that turn debug mode on
 
 
 class Setting(Generic[T]):
@@ -68,11 +70,13 @@ class Setting(Generic[T]):
 
     def __set__(self, config: Config, value: object) -> None:
         config._values[self.name] = self.check(value, f"mlc.config.{self.name}")
+        _tell_watchers()
         self.changed()
 
     def __delete__(self, config: Config) -> None:
         """Forget what was set: the environment, read again, or the default holds."""
         config._values.pop(self.name, None)
+        _tell_watchers()
         self.changed()
 
     def changed(self) -> None:
@@ -225,10 +229,16 @@ class Config:
             for name, value in values.items()
         }
         token = _overrides.set({**_overrides.get(_NONE), **checked})
+        if checked.get("debug"):
+            _debug_blocks.append(token)
+            _tell_watchers()
         try:
             yield self
         finally:
             _overrides.reset(token)
+            if checked.get("debug"):
+                _debug_blocks.remove(token)
+                _tell_watchers()
 
     def __repr__(self) -> str:
         lines = [
@@ -255,3 +265,24 @@ def _setting(name: str) -> Setting[Any]:
 
 
 config = Config()
+
+
+def watch(callback: Callable[[], object]) -> None:
+    """Call ``callback`` after a setting of the process changed, and where a block turns debug mode
+    on or off.
+    """
+    _watchers.append(callback)
+
+
+def _tell_watchers() -> None:
+    for callback in _watchers:
+        callback()
+
+
+def is_debug_anywhere() -> bool:
+    """Whether debug mode is on for the process or in some ``with`` block of any thread."""
+    if _debug_blocks:
+        return True
+    values = config._values
+    # The environment is asked, but not remembered: that is left to the first use of the setting.
+    return bool(values["debug"] if "debug" in values else Config.debug.initial())

@@ -14,96 +14,26 @@ import threading
 import time
 import types
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .compile import TARGETS, CallSpec, Compiled, compile_graph
-from .config import config
-from .errors import ArgumentError, DTypeError, MlcError, ShapeError
+from .compile import TARGETS, compile_graph
+from .config import config, is_debug_anywhere, watch
+from .errors import ArgumentError, MlcError
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT, Op, frozen_key, set_eager
 from .runtime.native_call import callable_type, install, is_installed, prepare
+from .specialization import MISS, SLOW_CALLS, Specialization, native_call
 from .tracer.captures import Captures
-from .tracer.function import Parameters, Traced, trace_function
+from .tracer.function import Parameters, trace_function
 from .tracer.signature import Key, differences, key_text
 
-Array = np.ndarray[Any, Any]
 _PACKAGE = str(Path(__file__).parent)
-_SLOW_CALLS = (
-    8  # after so many calls through Python, the native entry is built if it is not there yet
-)
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
 _EAGER_LIMIT = 1024  # operators called on plain arrays that are kept compiled
 Signature = tuple[tuple[Key, ...], tuple[str, ...], bool]
-
-
-class Entry:
-    """One compiled signature."""
-
-    __slots__ = ("captures", "compiled", "row", "traced")
-
-    def __init__(
-        self, traced: Traced, compiled: Compiled | None, captures: Captures, row: CacheRow
-    ) -> None:
-        self.traced = traced
-        self.compiled = compiled
-        self.captures = captures
-        self.row = row
-
-    def run(self, arrays: list[Array], out: Any) -> Any:
-        """The results for arrays of this signature."""
-        if out is not None:
-            return self._run_into(arrays, out)
-        computed = [] if self.compiled is None else self.compiled.run(arrays)
-        return self.traced.assemble(computed, arrays)
-
-    def _run_into(self, arrays: list[Array], out: Any) -> Any:
-        traced = self.traced
-        places = list(out) if isinstance(out, (tuple, list)) else [out]
-        if len(places) != len(traced.results):
-            raise ArgumentError(
-                f"out= wants {len(traced.results)} arrays, one for each result, got {len(places)}"
-            )
-        if traced.is_direct and self.compiled is not None:
-            for i, (place, tensor) in enumerate(zip(places, traced.outputs)):
-                check_out(place, tensor.shape, tensor.dtype.numpy, _out_name(i, len(places)))
-            read = [*arrays, *(copy for _, _, copy in self.captures.arrays.values())]
-            if all(is_free(place, [*read, *places[:i]]) for i, place in enumerate(places)):
-                self.compiled.run(arrays, places)
-                return out
-        computed = [] if self.compiled is None else self.compiled.run(arrays)
-        leaves = traced.leaves(computed, arrays)
-        for i, (place, leaf) in enumerate(zip(places, leaves)):
-            value = np.asarray(leaf)
-            check_out(place, value.shape, value.dtype, _out_name(i, len(places)))
-        for place, leaf in zip(places, leaves):
-            place[...] = leaf
-        return out
-
-
-def _out_name(i: int, count: int) -> str:
-    return "out" if count == 1 else f"out[{i}]"
-
-
-def is_free(place: Array, others: Sequence[Array]) -> bool:
-    """Whether results can be written to ``place`` directly, while ``others`` are in use."""
-    whole = place.flags.c_contiguous and place.flags.aligned
-    return whole and not any(np.may_share_memory(place, other) for other in others)
-
-
-def check_out(place: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Raise unless ``place`` is an array that results of this shape and dtype can be written to."""
-    if not isinstance(place, np.ndarray):
-        raise ArgumentError(f"{name} must be a NumPy array, got {type(place).__name__}")
-    if place.shape != shape:
-        raise ShapeError(f"{name} has shape {place.shape}, but the result has shape {shape}")
-    if place.dtype != dtype:
-        raise DTypeError(f"{name} has dtype {place.dtype}, but the result has dtype {dtype}")
-    if not place.flags.writeable:
-        raise ArgumentError(f"{name} is read-only; results cannot be written to it")
 
 
 class _Jitted:
@@ -112,7 +42,7 @@ class _Jitted:
     _function: Callable[..., Any]
     _target: str
     _parameters: Parameters
-    _entries: dict[Signature, tuple[Entry, ...]]
+    _entries: dict[Signature, tuple[Specialization, ...]]
 
     def _set_up(
         self,
@@ -129,7 +59,9 @@ class _Jitted:
         self._lock = threading.RLock()
         self._head = 0
         self._slow_calls = 0
-        self._kept: list[Compiled] = []
+        self._kept: list[Specialization] = []
+        self._last: Specialization | None = None
+        _all_jitted.add(self)
         prepare(self, functools.partial(type(self)._call, self))
 
     def __repr__(self) -> str:
@@ -142,6 +74,11 @@ class _Jitted:
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         if CURRENT.get() is not None:
             return self._function(*args, **kwargs)
+        last = self._last
+        if last is not None and not _debugging and not last.captures.change():
+            result = last.native(*args, **kwargs)
+            if result is not MISS:
+                return result
         out = None
         if "out" in kwargs and not self._parameters.has_out:
             out = kwargs.pop("out")
@@ -152,11 +89,15 @@ class _Jitted:
         entry, _ = self._find(signature)
         if entry is None:
             entry = self._compile(signature, args, kwargs)
-        elif self._head:
-            self._hurry()
+        elif self._head and not _debugging and not is_installed(self):
+            self._slow_calls += 1
+            install(self, self._head, build=self._slow_calls >= SLOW_CALLS)
+        if entry.is_final and entry.captures:
+            entry.missed()
+            self._last = entry
         return entry.run(arrays, out)
 
-    def _find(self, signature: Signature) -> tuple[Entry | None, str]:
+    def _find(self, signature: Signature) -> tuple[Specialization | None, str]:
         """The entry for a call; if there is none, what changed since the last one."""
         first = ""
         for entry in self._entries.get(signature, ()):
@@ -168,8 +109,10 @@ class _Jitted:
 
     def _compile(
         self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Entry:
+    ) -> Specialization:
+        global _debugging
         with self._lock:
+            _debugging = is_debug_anywhere()
             entry, change = self._find(signature)  # another thread may have made it
             if entry is not None:
                 return entry
@@ -190,7 +133,10 @@ class _Jitted:
                 raise problem.with_traceback(_trimmed(problem))
             captures.settle()
             middle = time.perf_counter()
-            call = self._native_call(traced, keys, names, statics, captures, debug)
+            call = None
+            if self._target == "cpu" and not debug:
+                has_out = self._parameters.has_out
+                call = native_call(traced, keys, names, statics, has_out)
             compiled = None
             if traced.outputs:
                 compiled = compile_graph(
@@ -211,16 +157,18 @@ class _Jitted:
                 from_cache=compiled is not None and compiled.from_cache,
                 reason=self._reason(signature, change, len(args)),
             )
-            entry = Entry(traced, compiled, captures, row)
+            entry = Specialization(traced, compiled, captures, row, call)
             known = self._entries.get(signature, ())
             if len(known) == _VARIANTS:
                 self._warn_of_changes(change)
             self._entries[signature] = (entry, *known[: _VARIANTS - 1])
-            if call is not None and compiled is not None and compiled.executable is not None:
-                self._kept.append(compiled)
+            if entry.is_final and not captures and entry.address:
+                self._kept.append(entry)
+                assert compiled is not None and compiled.executable is not None
                 compiled.executable.signature.follow(self._head)
-                self._head = compiled.executable.signature.address
-                install(self, self._head)
+                self._head = entry.address
+                if not _debugging:
+                    install(self, self._head)
             return entry
 
     def _warn_of_changes(self, change: str) -> None:
@@ -231,44 +179,6 @@ class _Jitted:
             RuntimeWarning,
             stacklevel=4,
         )
-
-    def _native_call(
-        self,
-        traced: Traced,
-        keys: tuple[Key, ...],
-        names: tuple[str, ...],
-        statics: list[Any],
-        captures: Captures,
-        debug: bool,
-    ) -> CallSpec | None:
-        """How the native entry is to call this signature, or None if it must go through Python."""
-        if self._target != "cpu" or debug or captures or not traced.outputs:
-            return None
-        params = _native_params(keys, traced)
-        if params is None or any(r.kind == "input" for r in traced.results):
-            return None
-        out = "never" if self._parameters.has_out else "optional"
-        returns, unflatten = "call", None
-        if traced.is_direct and (traced.structure is None or isinstance(traced.structure, type)):
-            returns = "array" if traced.structure is None else traced.structure.__name__
-        else:
-            out = "never"
-            unflatten = functools.partial(_unflattened, traced)
-        return CallSpec(
-            params=params,
-            keywords=names,
-            returns=returns,
-            out=out,
-            statics=tuple(statics),
-            unflatten=unflatten,
-        )
-
-    def _hurry(self) -> None:
-        """Count calls that could have been native, and build the native entry when it pays."""
-        if is_installed(self):
-            return
-        self._slow_calls += 1
-        install(self, self._head, build=self._slow_calls >= _SLOW_CALLS)
 
     def _names(self, names: tuple[str, ...], positional: int) -> list[str]:
         return [*(self._parameters.name(i) for i in range(positional)), *names]
@@ -320,11 +230,28 @@ class _Jitted:
         with self._lock:
             install(self, 0)
             self._head = 0
+            self._last = None
             # Another thread may be inside compiled code, so `_kept` goes on holding it.
             self._entries = {}
 
 
 Jitted: Any = callable_type("mlc.jit.Jitted", vars(_Jitted))
+
+_all_jitted: weakref.WeakSet[Any] = weakref.WeakSet()
+_debugging = False  # whether debug mode is on in some thread: native calls know nothing of it
+
+
+def _follow_debug_mode() -> None:
+    """Take native calls away while debug mode is on, so that every call asks which code it
+    wants.
+    """
+    global _debugging
+    _debugging = is_debug_anywhere()
+    for jitted in list(_all_jitted):
+        install(jitted, 0 if _debugging else jitted._head)
+
+
+watch(_follow_debug_mode)
 
 
 def jit(
@@ -366,32 +293,6 @@ def jit(
 
 def _unpickled(function: Callable[..., Any], target: str, static: list[str]) -> Any:
     return jit(function, target=target, static_argnames=static)
-
-
-def _native_params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
-    """What the native entry checks for each argument; None if one is a tree or an object."""
-    from .compile import array_spec
-    from .runtime.entry import ScalarSpec, StaticSpec
-
-    tensors = iter(traced.inputs)
-    params: list[Any] = []
-    for key in keys:
-        if key[0] == "static":
-            params.append(StaticSpec())
-        elif isinstance(key[0], np.dtype):
-            params.append(array_spec(next(tensors)))
-        elif isinstance(key[0], type):
-            next(tensors)
-            params.append(
-                ScalarSpec("float", "float64") if key[0] is float else ScalarSpec("int", "int64")
-            )
-        else:
-            return None
-    return tuple(params)
-
-
-def _unflattened(traced: Traced, *outputs: Any) -> Any:
-    return traced.assemble([np.asarray(output) for output in outputs], ())
 
 
 def _symbol(name: str) -> str:

@@ -31,6 +31,7 @@ LAYERS = (
     ("runtime",),
     ("compile",),
     ("lowered",),
+    ("specialization",),
     ("jit",),
     ("build",),
     ("numpy", "random", "nn", "linalg", "script", "timing", "doctor"),

@@ -10,6 +10,7 @@ captures.
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -21,13 +22,13 @@ import numpy as np
 
 from .trace import as_array, frozen_copy, is_frozen, shown
 
+Array = np.ndarray[Any, Any]
 Read = Callable[[Any], Any]
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _FIXED = (types.ModuleType, type, types.BuiltinFunctionType, np.ufunc, np.dtype)
 _OURS = ("numpy", "mlc", "optree", "ml_dtypes", "scipy")
 _MISSING = object()
 _ROUNDS, _DEPTH = 4, 6
-_MEMCMP = 4096  # bytes up to which two byte strings are compared at once
 
 
 class Captures:
@@ -35,7 +36,7 @@ class Captures:
 
     def __init__(self, *roots: Any) -> None:
         self.checks: list[tuple[str, Read, Any, Any]] = []  # name, how to read it, from what, value
-        self.arrays: dict[int, tuple[str, np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
+        self.arrays: dict[int, _Watched] = {}
         self._late: list[int] = []
         names: set[str] = set()
         for _ in range(_ROUNDS):
@@ -47,30 +48,30 @@ class Captures:
             names = walk.names
         self.checks = walk.checks
         for name, array in walk.arrays:
-            self.arrays[id(array)] = (name, array, frozen_copy(array))
+            self.arrays[id(array)] = _Watched(name, array, frozen_copy(array))
 
     def __bool__(self) -> bool:
         return bool(self.checks or self.arrays)
 
-    def frozen(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def frozen(self, array: Array) -> Array:
         """The unchangeable copy of ``array``, which the traced function met."""
         if id(array) not in self.arrays:
             # Made while tracing, or reached by a way that was not followed; `settle` finds out.
             plain = as_array(array)
             assert plain is not None
-            self.arrays[id(array)] = ("an array", array, frozen_copy(plain))
+            self.arrays[id(array)] = _Watched("an array", array, frozen_copy(plain))
             self._late.append(id(array))
-        return self.arrays[id(array)][2]
+        return self.arrays[id(array)].copy
 
     def settle(self) -> None:
         """After the trace: forget arrays that nobody else holds, and those that cannot change."""
         for key in self._late:
-            # Held by the dictionary's tuple, by this name and by the call itself.
-            array = self.arrays[key][1]
+            # Held by the record, by this name and by the call itself.
+            array = self.arrays[key].array
             if array.base is None and sys.getrefcount(array) <= 3:
                 del self.arrays[key]
         self._late = []
-        self.arrays = {k: v for k, v in self.arrays.items() if v[1] is not v[2]}
+        self.arrays = {k: v for k, v in self.arrays.items() if v.array is not v.copy}
 
     def change(self) -> str:
         """What has changed since the trace, as part of a sentence; empty if nothing has."""
@@ -81,9 +82,9 @@ class Captures:
                 now = _MISSING
             if now is not value and not _same(now, value):
                 return _change(name, value, now)
-        for name, array, copy in self.arrays.values():
-            if not _same_content(array, copy):
-                return f"the content of {name} changed"
+        for watched in self.arrays.values():
+            if not watched.is_same():
+                return f"the content of {watched.name} changed"
         return ""
 
 
@@ -93,7 +94,7 @@ class _Walk:
     def __init__(self, names: set[str]) -> None:
         self.names = set(names)
         self.checks: list[tuple[str, Read, Any, Any]] = []
-        self.arrays: list[tuple[str, np.ndarray[Any, Any]]] = []
+        self.arrays: list[tuple[str, Array]] = []
         self.seen: dict[int, Any] = {}
 
     def read(self, name: str, read: Read, source: Any, value: Any, depth: int) -> None:
@@ -226,19 +227,39 @@ def _same(a: Any, b: Any) -> bool:
     return False
 
 
-def _same_content(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-    """Bit for bit: NaN equals NaN, and -0.0 is not 0.0."""
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    if a.nbytes <= _MEMCMP or not a.flags.c_contiguous:
-        return a.tobytes() == b.tobytes()
-    words = np.uint64 if a.nbytes % 8 == 0 and a.flags.aligned else np.uint8
-    flat_a, flat_b = a.reshape(-1).view(words), b.reshape(-1).view(words)
-    step = 1 << 16  # stays in cache, and stops at the first difference
-    return all(
-        np.array_equal(flat_a[i : i + step], flat_b[i : i + step])
-        for i in range(0, flat_a.size, step)
-    )
+class _Watched:
+    """An array that may change, with the copy that was compiled in."""
+
+    __slots__ = ("array", "copy", "count", "name", "places")
+
+    def __init__(self, name: str, array: Array, copy: Array) -> None:
+        self.name, self.array, self.copy = name, array, copy
+        # Found out once: asking NumPy for an address takes longer than the comparison.
+        self.places = (array.ctypes.data, copy.ctypes.data) if array.flags.c_contiguous else None
+        self.count = array.nbytes
+
+    def is_same(self) -> bool:
+        """Bit for bit: NaN equals NaN, and -0.0 is not 0.0."""
+        array, copy = self.array, self.copy
+        if array.shape != copy.shape or array.dtype is not copy.dtype and array.dtype != copy.dtype:
+            return False
+        if self.places is None or _memcmp is None:
+            return array.tobytes() == copy.tobytes()
+        return not _memcmp(*self.places, self.count)
+
+
+def _find_memcmp() -> Any:
+    """The C library's memcmp, called with the GIL held; None where it cannot be found."""
+    try:
+        found = ctypes.PyDLL(None).memcmp
+    except (OSError, TypeError, AttributeError):
+        return None
+    found.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    found.restype = ctypes.c_int
+    return found
+
+
+_memcmp = _find_memcmp()
 
 
 def _change(name: str, old: Any, new: Any) -> str:

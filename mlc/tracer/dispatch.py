@@ -90,7 +90,8 @@ def is_supported(function: Any) -> bool:
 
 def unsupported(name: str, short: str) -> UnsupportedError:
     """The error for a NumPy function that nothing stands for, with its nearest neighbours."""
-    known = sorted({f.__name__ for f in (*NUMPY_FUNCTIONS, *UFUNCS)})
+    functions: list[Any] = [*NUMPY_FUNCTIONS, *UFUNCS]
+    known = sorted({f.__name__ for f in functions})
     reason = _HINTS.get(short, "")
     near = [] if reason else get_close_matches(short, known, n=3, cutoff=0.6)
     hint = f"; supported and similar: {', '.join(f'np.{n}' for n in near)}" if near else ""

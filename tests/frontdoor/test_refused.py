@@ -144,9 +144,9 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         "dtype '>f8' has foreign byte order; convert with .astype('float64')",
     ),
     (
-        lambda x: x @ np.matrix(X).T,
+        lambda x: x @ np.ma.masked_array(X.T),
         mlc.UnsupportedError,
-        "matrix has rules of its own that cannot be traced; pass a plain array (np.asarray, or "
+        "MaskedArray has rules of its own that cannot be traced; pass a plain array (np.asarray, or "
         ".filled(...) for a masked one)",
     ),
 ]

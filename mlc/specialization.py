@@ -1,0 +1,200 @@
+"""A function compiled for one signature: how it is run from Python, results and ``out=``
+included.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .compile import CallSpec, Compiled, array_spec
+from .errors import ArgumentError, DTypeError, ShapeError
+from .lowered import CacheRow
+from .runtime.entry import ScalarSpec, StaticSpec
+from .runtime.native_call import callable_type, install, is_installed, prepare
+from .tracer.captures import Captures
+from .tracer.function import Traced
+from .tracer.signature import Key
+
+Array = np.ndarray[Any, Any]
+MISS = object()  # what a native call returns that did not fit
+SLOW_CALLS = 8  # calls through Python after which the native entry is built, if it is not there yet
+
+
+Direct: Any = callable_type("mlc.specialization.Direct", {})
+
+
+def direct(compiled: Compiled) -> Any:
+    """A callable that runs the native code of ``compiled``, or returns MISS if arguments do not
+    fit.
+    """
+    if compiled.executable is None:
+        return None
+    made = Direct()
+    prepare(made, lambda *args, **kwargs: MISS)
+    install(made, compiled.executable.signature.address)
+    return made
+
+
+class Specialization:
+    """One compiled signature.
+
+    ``native`` runs the code without Python in between: it takes the arguments as the user passes
+    them, the arrays in them (``by_arrays``), or both, and returns the results or (``is_final``
+    False) the list of the graph's outputs.
+    """
+
+    __slots__ = (
+        "by_arrays", "captures", "compiled", "is_final", "misses", "native", "row", "traced",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        traced: Traced,
+        compiled: Compiled | None,
+        captures: Captures,
+        row: CacheRow,
+        call: CallSpec | None,
+    ) -> None:
+        self.traced = traced
+        self.compiled = compiled
+        self.captures = captures
+        self.row = row
+        self.misses = 0
+        self.native: Any = None if call is None or compiled is None else direct(compiled)
+        self.is_final = self.by_arrays = False
+        if call is not None and self.native is not None:
+            params = call.params or ()
+            self.is_final = call.params is not None
+            self.by_arrays = not (
+                call.keywords or any(isinstance(p, (ScalarSpec, StaticSpec)) for p in params)
+            )
+
+    def run(self, arrays: list[Array], out: Any) -> Any:
+        """The results for arrays of this signature."""
+        if self.by_arrays and (out is None or self.is_final):
+            result = self.native(*arrays) if out is None else self.native(*arrays, out=out)
+            if result is not MISS:
+                return result if self.is_final else self.traced.assemble(result, arrays)
+            self.missed()
+        if out is not None:
+            return self._run_into(arrays, out)
+        computed = [] if self.compiled is None else self.compiled.run(arrays)
+        return self.traced.assemble(computed, arrays)
+
+    def missed(self) -> None:
+        """Count calls that could have been native; build the native entry when it pays."""
+        if self.native is None or is_installed(self.native):
+            return
+        self.misses += 1
+        install(self.native, self.address, build=self.misses >= SLOW_CALLS)
+
+    @property
+    def address(self) -> int:
+        """Where the native entry finds this signature; 0 if it must be run through Python."""
+        found = self.compiled is not None and self.compiled.executable
+        return found.signature.address if found else 0
+
+    def _run_into(self, arrays: list[Array], out: Any) -> Any:
+        traced = self.traced
+        places = list(out) if isinstance(out, (tuple, list)) else [out]
+        if len(places) != len(traced.results):
+            raise ArgumentError(
+                f"out= wants {len(traced.results)} arrays, one for each result, got {len(places)}"
+            )
+        if traced.is_direct and self.compiled is not None:
+            for i, (place, tensor) in enumerate(zip(places, traced.outputs)):
+                check_out(place, tensor.shape, tensor.dtype.numpy, _out_name(i, len(places)))
+            read = [*arrays, *(watched.copy for watched in self.captures.arrays.values())]
+            if all(is_free(place, [*read, *places[:i]]) for i, place in enumerate(places)):
+                self.compiled.run(arrays, places)
+                return out
+        computed = [] if self.compiled is None else self.compiled.run(arrays)
+        leaves = traced.leaves(computed, arrays)
+        for i, (place, leaf) in enumerate(zip(places, leaves)):
+            value = np.asarray(leaf)
+            check_out(place, value.shape, value.dtype, _out_name(i, len(places)))
+        for place, leaf in zip(places, leaves):
+            place[...] = leaf
+        return out
+
+
+def _out_name(i: int, count: int) -> str:
+    return "out" if count == 1 else f"out[{i}]"
+
+
+def is_free(place: Array, others: Sequence[Array]) -> bool:
+    """Whether results can be written to ``place`` directly, while ``others`` are in use."""
+    whole = place.flags.c_contiguous and place.flags.aligned
+    return whole and not any(np.may_share_memory(place, other) for other in others)
+
+
+def check_out(place: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless ``place`` is an array that results of this shape and dtype can be written to."""
+    if not isinstance(place, np.ndarray):
+        raise ArgumentError(f"{name} must be a NumPy array, got {type(place).__name__}")
+    if place.shape != shape:
+        raise ShapeError(f"{name} has shape {place.shape}, but the result has shape {shape}")
+    if place.dtype != dtype:
+        raise DTypeError(f"{name} has dtype {place.dtype}, but the result has dtype {dtype}")
+    if not place.flags.writeable:
+        raise ArgumentError(f"{name} is read-only; results cannot be written to it")
+
+
+def native_call(
+    traced: Traced,
+    keys: tuple[Key, ...],
+    names: tuple[str, ...],
+    statics: Sequence[Any],
+    has_out: bool,
+) -> CallSpec | None:
+    """How native code is to be called: with the user's arguments if they are plain, else with the
+    arrays in them. ``has_out`` says that ``out`` is a parameter of the function's own.
+    """
+    if not traced.outputs:
+        return None
+    params = _params(keys, traced)
+    if params is None or any(r.kind == "input" for r in traced.results):
+        return CallSpec(returns="list", out="never")
+    if traced.is_direct and (traced.structure is None or isinstance(traced.structure, type)):
+        return CallSpec(
+            params=params,
+            keywords=names,
+            returns="array" if traced.structure is None else traced.structure.__name__,
+            out="never" if has_out else "optional",
+            statics=tuple(statics),
+        )
+    return CallSpec(
+        params=params,
+        keywords=names,
+        returns="call",
+        out="never",
+        statics=tuple(statics),
+        unflatten=functools.partial(_unflattened, traced),
+    )
+
+
+def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
+    """What the native entry checks for each argument; None if one is a tree."""
+    tensors = iter(traced.inputs)
+    params: list[Any] = []
+    for key in keys:
+        if key[0] == "static":
+            params.append(StaticSpec())
+        elif isinstance(key[0], np.dtype):
+            params.append(array_spec(next(tensors)))
+        elif isinstance(key[0], type):
+            next(tensors)
+            params.append(
+                ScalarSpec("float", "float64") if key[0] is float else ScalarSpec("int", "int64")
+            )
+        else:
+            return None
+    return tuple(params)
+
+
+def _unflattened(traced: Traced, *outputs: Any) -> Any:
+    return traced.assemble([np.asarray(output) for output in outputs], ())
