@@ -11,7 +11,7 @@ from ...te.program import Nest, Tiling
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
 from .machine import Machine
-from .vectors import lanes_for, private_loops, split_roles
+from .vectors import extent_of, lanes_for, private_loops, split_roles
 
 PACK_BYTES = 384 << 10  # operands up to this size are read in place
 PACK_ROWS = 192  # a copy pays when this many rows are multiplied with it
@@ -38,10 +38,11 @@ def find_roles(nest: Nest) -> Roles | None:
     if work < 2:
         return None
     n = spatial[-1]
-    for m in reversed(spatial[:-1]):
-        along_m = [_uses(x, m) for x in loads]
-        along_n = [_uses(x, n) for x in loads]
-        if not all(along_n) and not all(along_m) and any(along_m):
+    lanes = [x for x in loads if _uses(x, n)]
+    if len(lanes) == len(loads) or not lanes:
+        return None
+    for m in reversed(spatial[:-1]):  # what the lanes load is used again for every row
+        if not any(_uses(x, m) for x in lanes) and any(_uses(x, m) for x in loads):
             return Roles(n, m)
     return None
 
@@ -137,22 +138,40 @@ def choose_tile(nest: Nest, roles: Roles, machine: Machine) -> Tile:
 
 
 def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling:
-    """Tiles over the axes of the nest; the panel of the lanes stays in cache while the rows stream."""
-    sizes = []
-    for axis in nest.compute.axes:
-        sizes.append(tile.columns if axis is roles.n else tile.rows if axis is roles.m else 1)
-    order = list(range(len(sizes)))
-    if roles.m is not None:
-        m = next(i for i, a in enumerate(nest.compute.axes) if a is roles.m)
-        n = next(i for i, a in enumerate(nest.compute.axes) if a is roles.n)
-        depth = 1
-        for axis in reduce_axes(nest):
-            depth *= axis.extent
-        operand = depth * roles.n.extent * nest.tensors[0].dtype.itemsize
-        if operand > machine.l2 // 2:
-            order.remove(n)
-            order.insert(order.index(m), n)
-    return Tiling(tuple(sizes), tuple(order))
+    """Tiles over the axes of the nest: the other axes outside; then rows outside columns, or the other
+    way round if what the columns load is too large to stay in cache while the rows go by."""
+    axes = nest.compute.axes
+    sizes = tuple(
+        tile.columns if a is roles.n else tile.rows if a is roles.m else 1 for a in axes
+    )
+    others = [d for d, a in enumerate(axes) if a is not roles.n and a is not roles.m]
+    inner = [d for role in (roles.m, roles.n) for d, a in enumerate(axes) if a is role]
+    if _column_bytes(nest, roles.n.extent) > machine.l2 // 2:
+        inner.reverse()
+    return Tiling(sizes, (*others, *inner))
+
+
+def _column_bytes(nest: Nest, columns: int) -> int:
+    """Bytes that ``columns`` of the lanes' operand take, over the whole reduction."""
+    size = columns * nest.tensors[0].dtype.itemsize
+    for axis in reduce_axes(nest):
+        size *= axis.extent
+    return size
+
+
+def block_columns(s: Schedule, name: str, nest: Nest, tile: Tile, machine: Machine) -> int:
+    """Columns outside rows: take as many panels at once as stay in cache, so that rows are used more
+    than once from the nearest cache: ``jo, io`` -> ``jo_0, io, jo_1``. Returns how many loops that
+    added."""
+    columns, rows = s.loops(name)[len(nest.compute.axes) - 2 : len(nest.compute.axes)]
+    panels = extent_of(s, columns)
+    most = machine.l2 // 2 // max(_column_bytes(nest, tile.columns), 1)
+    together = max((p for p in range(1, min(most, 4) + 1) if panels % p == 0), default=1)
+    if together == 1 or together == panels:
+        return 0
+    outer, inner = s.split(columns, [None, together])
+    s.reorder(outer, rows, inner)
+    return 1
 
 
 def schedule_tile(s: Schedule, name: str, nest: Nest, shared: int, tile: Tile) -> None:

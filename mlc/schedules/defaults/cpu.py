@@ -11,7 +11,15 @@ from ...te.program import Nest, Tiling, create_program
 from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
-from .contraction import Tile, choose_tile, find_roles, pack_operands, schedule_tile, tiling_for
+from .contraction import (
+    Tile,
+    block_columns,
+    choose_tile,
+    find_roles,
+    pack_operands,
+    schedule_tile,
+    tiling_for,
+)
 from .machine import STACK_BYTES, TASK_NS, Machine
 from .reduction import (
     COLUMNS,
@@ -81,10 +89,19 @@ def default_schedule(
             _schedule_inside(s, block, nest, depth, machine)
         else:
             _schedule_alone(s, block, nest, machine)
+    added = 0
+    if tile is not None and main is not None and _columns_first(plan.tiling):
+        added = block_columns(s, names[len(plan.before)], main, tile, machine)
     if depth:
-        _share_out(s, names[len(plan.before)], plan, machine)
+        _share_out(s, names[len(plan.before)], plan, added, machine)
     total = sum(_nanoseconds(nest, machine) for nest in (*plan.before, *plan.nests))
     return Scheduled(s.program, scratch, s, total)
+
+
+def _columns_first(tiling: Tiling) -> bool:
+    """Whether the loop over the last axis stands outside that over rows."""
+    order = tiling.order
+    return order is not None and len(order) >= 2 and order[-1] != len(order) - 1
 
 
 def _tile_bytes(tensor: Tensor, tiles: tuple[int, ...]) -> int:
@@ -195,13 +212,14 @@ def _schedule_inside(s: Schedule, name: str, nest: Nest, shared: int, machine: M
         vectorize_last(s, nest, loops[-1], machine)
 
 
-def _share_out(s: Schedule, name: str, plan: _Plan, machine: Machine) -> None:
+def _share_out(s: Schedule, name: str, plan: _Plan, added: int, machine: Machine) -> None:
     """Fuse shared loops over whole rows until there are enough iterations for the threads, and run the
     outermost loop that has them in parallel. Loops over tiles stay apart: their edges must stay visible."""
     total = sum(_nanoseconds(nest, machine) for nest in plan.nests)
     sizes = plan.tiling.sizes
     order = plan.tiling.order or tuple(range(len(sizes)))
-    loops = [(var, sizes[d] == 1) for var, d in zip(s.loops(name), order, strict=False)]
+    whole = [sizes[d] == 1 for d in order] + [False] * added
+    loops = list(zip(s.loops(name)[: len(whole)], whole, strict=True))
     while len(loops) > 1 and loops[0][1] and loops[1][1] and _few(s, loops[0][0], machine):
         loops[:2] = [(s.fuse(loops[0][0], loops[1][0]), True)]
     candidates = [var for var, _ in loops if extent_of(s, var) >= 2 * machine.threads]

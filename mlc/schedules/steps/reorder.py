@@ -8,7 +8,7 @@ from typing import Any
 
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Stmt
-from ..legality import block_under, reorder_violation
+from ..legality import block_under, parallel_violation, reorder_violation
 from ..step import Step, find_loop, replace_loop
 
 
@@ -16,7 +16,8 @@ from ..step import Step, find_loop, replace_loop
 class Reorder(Step):
     """``for i: for j: for k`` -> ``for k: for i: for j``: the named loops take each other's places.
 
-    They must lie in one chain in which every loop holds just the next, down to one block. Spatial
+    They must lie in one chain in which every loop holds just the next. If the innermost holds several
+    blocks, the iterations of all loops must be independent. Around one block, spatial
     points are independent of each other and a reduction may be folded in any order only if its combiner is
     commutative; otherwise the reduce loops must keep their order.
     """
@@ -34,7 +35,8 @@ class Reorder(Step):
             )
         block = block_under(chain[-1].body)
         if block is None:
-            return f"loop {chain[-1].var.name} must hold exactly one block"
+            reasons = (parallel_violation(program, loop) for loop in chain)
+            return next((reason for reason in reasons if reason is not None), None)
         return reorder_violation(
             block, [loop.var for loop in chain if self._has(loop.var)], self.loops
         )
