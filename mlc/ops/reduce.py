@@ -131,8 +131,8 @@ def reduce_ignoring_nan(x: Any, *, fn: str, axes: tuple[int, ...], keepdims: boo
 
 @op
 def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """The place of the first extreme over ``axes``, counted in C order through them; of the first NaN
-    if there is one. Two folds: the extreme, then the least place at which it stands."""
+    """The place of the first extreme over ``axes``, counted in C order through them; of the first
+    NaN if there is one. Two folds: the extreme, then the least place at which it stands."""
     x = as_tensor(x)
     shape, folded, at = over(x, axes, keepdims)
     reducer = te.max if name == "argmax" else te.min
