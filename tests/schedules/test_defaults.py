@@ -13,6 +13,7 @@ import mlc.te as te
 from mlc.backends.base import backend
 from mlc.ir.expr import apply
 from mlc.ir.program import Allocate, For, LoopKind, Program, Scope, walk
+from mlc.ir.structural import structural_key
 from mlc.lower.pipeline import lower
 from mlc.schedules.defaults.cpu import default_schedule
 from mlc.schedules.defaults.machine import Machine
@@ -142,3 +143,29 @@ def test_small_kernels_stay_on_one_thread() -> None:
     nests = [Nest((t,), t.op) for t in tensors]
     done = default_schedule("f", nests, shared, inputs, outputs, Machine())
     assert LoopKind.PARALLEL not in kinds(done.program)
+
+
+@pytest.mark.parametrize("make", CASES, ids=lambda f: f.__name__)
+def test_the_bits_do_not_depend_on_the_number_of_threads(make) -> None:
+    results = []
+    for threads in (1, 3, 16):
+        tensors, shared, inputs, outputs = make(40, 130)
+        nests = [Nest((t,), t.op) for t in tensors]
+        done = default_schedule("f", nests, shared, inputs, outputs, Machine(threads=threads))
+        rng = np.random.default_rng(5)
+        feeds = [rng.standard_normal(t.shape).astype(np.float32) for t in inputs]
+        got = [np.full(t.shape, np.nan, np.float32) for t in outputs]
+        run(lower(done.program), [*feeds, *got], done.scratch)
+        results.append([array.tobytes() for array in got])
+    assert results[0] == results[1] == results[2]
+
+
+def test_the_chunks_of_a_long_sum_do_not_depend_on_the_number_of_threads() -> None:
+    keys = set()
+    for threads in (1, 3, 16):
+        tensors, shared, inputs, outputs = full_sum(1024, 1024)
+        nests = [Nest((t,), t.op) for t in tensors]
+        done = default_schedule("f", nests, shared, inputs, outputs, Machine(threads=threads))
+        assert LoopKind.PARALLEL in kinds(done.program)
+        keys.add(structural_key(done.program))
+    assert len(keys) == 1
