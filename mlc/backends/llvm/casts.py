@@ -110,21 +110,24 @@ def widen(e: Builder, value: Value) -> Value:
     return e.bitcast(e.binary("shl", wide, constant(16, uint32)), float32)
 
 
-def narrow(e: Builder, value: Value, dtype: DType) -> Value:
-    """float32 rounded to float16 or bfloat16, ties to even."""
+def narrow(e: Builder, value: Value, dtype: DType, exact: bool = False) -> Value:
+    """float32 rounded to float16 or bfloat16, ties to even; ``exact`` if nothing is lost by it."""
     lanes = value.lanes
     if dtype is float16:
         half = "half" if not lanes else f"<{lanes} x half>"
         bits = e.raw(f"fptrunc {value} to {half}")
         return e.op(f"bitcast {half} {bits} to {type_of(dtype, lanes)}", dtype, lanes)
     assert dtype is bfloat16
-    bits_ = e.bitcast(value, uint32)
-    odd = e.binary("and", e.binary("lshr", bits_, constant(16, uint32)), constant(1, uint32))
-    bias = e.binary("add", odd, constant(0x7FFF, uint32))
-    rounded = e.binary("lshr", e.binary("add", bits_, bias), constant(16, uint32))
-    # A NaN must not round up to infinity: keep its sign and make it quiet.
-    sign = e.binary("and", e.binary("lshr", bits_, constant(16, uint32)), constant(0x8000, uint32))
-    nan = e.binary("or", sign, constant(0x7FC0, uint32))
-    chosen = e.select(e.compare("uno", value, value), nan, rounded)
+    wide = e.bitcast(value, uint32)
+    upper = e.binary("lshr", wide, constant(16, uint32))
+    chosen = upper
+    if not exact:
+        odd = e.binary("and", upper, constant(1, uint32))
+        bias = e.binary("add", odd, constant(0x7FFF, uint32))
+        rounded = e.binary("lshr", e.binary("add", wide, bias), constant(16, uint32))
+        # A NaN must not round up to infinity: keep its sign and make it quiet.
+        sign = e.binary("and", upper, constant(0x8000, uint32))
+        nan = e.binary("or", sign, constant(0x7FC0, uint32))
+        chosen = e.select(e.compare("uno", value, value), nan, rounded)
     short = _cast(e, "trunc", chosen, uint16)
     return Value(short.text, bfloat16, lanes)

@@ -19,6 +19,11 @@ from .types import Value, constant, is_half
 
 # Of the bits alone, so that the half types need no detour through float32.
 _ON_BITS = frozenset({"bitcast", "nextafter"})
+# Of numbers that a half type holds these give such numbers, which need no rounding.
+_EXACT = frozenset(
+    ("minimum", "maximum", "fmin", "fmax", "neg", "abs", "copysign")
+    + ("floor", "ceil", "trunc", "rint")
+)
 
 
 def emit_expr(e: Emitter, expr: Expr) -> Value:
@@ -77,8 +82,10 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
     args = e.unify(args)
     operand = args[-1].dtype
     if is_half(operand) and fn not in _ON_BITS:
-        result = call(e, fn, [widen(e, arg) for arg in args], float32)
-        return narrow(e, result, dtype) if result.dtype is float32 else result
+        result = call(e, fn, [_widened(e, arg) for arg in args], float32)
+        if result.dtype is not float32:
+            return result
+        return narrow(e, result, dtype, fn in _EXACT)
     if fn == "bitcast":
         return e.bitcast(args[0], dtype)
     table: dict[str, Callable[..., Value]]
@@ -89,6 +96,14 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
     if operand.is_float and fn in MATH_CALLS:
         return call_math(e, fn, args)
     raise CompileError(f"there is no LLVM code for {fn} of {operand}; convert the argument first")
+
+
+def _widened(e: Emitter, value: Value) -> Value:
+    """A half as float32, made once."""
+    if value.const is not None:
+        return widen(e, value)
+    level = min(e.home.get(value.text, 99), len(e.regions) - 1)
+    return e.at(level, ("widen", value.text), lambda: widen(e, value))
 
 
 def _is_natural(e: Emitter, expr: Apply) -> bool:

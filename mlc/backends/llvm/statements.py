@@ -155,7 +155,7 @@ def _branch(e: Emitter, stmt: If, test: Value) -> None:
         for file, slots in zip(files, start, strict=True):
             file.slots = dict(slots)
         if side is not None:
-            e.enter(conditional=True, before=before)
+            e.enter(e.facts.written(side), conditional=True, before=before)
             emit_stmt(e, side)
             e.leave()
         e.line(f"br label %{name}{suffix}e")
