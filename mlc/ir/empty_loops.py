@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .expr import Apply, Expr, Var
-from .program import Allocate, Block, For, If, LoopKind, Program, Seq, Stmt, walk
+from .program import Allocate, Block, For, If, LoopKind, Program, Seq, Stmt, blocks_of, walk
 from .rewrite import variables_of
 
 
@@ -23,7 +23,7 @@ def fill_empty_reductions(program: Program) -> Program:
 def _fill(stmt: Stmt) -> Stmt:
     match stmt:
         case For(extent=0):
-            inits = _inits(stmt.body, {stmt.var})
+            inits = _inits(stmt.body, {stmt.var}) if _feeds_reduction(stmt) else None
             return stmt if inits is None else inits
         case For() | Allocate():
             return replace(stmt, body=_fill(stmt.body))
@@ -33,6 +33,15 @@ def _fill(stmt: Stmt) -> Stmt:
             return If(condition, _fill(then), None if otherwise is None else _fill(otherwise))
         case _:
             return stmt
+
+
+def _feeds_reduction(loop: For) -> bool:
+    """Whether the loop reaches a reduce axis of a block; otherwise it runs over points of the output."""
+    return any(
+        it.axis.is_reduce and loop.var in set(variables_of(it.binding))
+        for block in blocks_of(loop.body)
+        for it in block.iters
+    )
 
 
 def _inits(stmt: Stmt, empty: set[Var]) -> Stmt | None:
@@ -49,12 +58,7 @@ def _inits(stmt: Stmt, empty: set[Var]) -> Stmt | None:
                     guard = test if guard is None else guard & test
             return Block(stmt.name, spatial, init, None, guard, stmt.location)
         case For(var=var):
-            feeds_reduction = any(
-                it.axis.is_reduce and var in variables_of(it.binding)
-                for s in walk(stmt.body)
-                if isinstance(s, Block)
-                for it in s.iters
-            )
+            feeds_reduction = _feeds_reduction(stmt)
             body = _inits(stmt.body, empty | {var} if feeds_reduction else empty)
             if body is None or feeds_reduction:
                 return body
