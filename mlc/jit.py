@@ -51,6 +51,8 @@ class _Jitted:
         names: Iterable[str],
         numbers: Iterable[int],
     ) -> None:
+        global _debugging
+        _debugging = is_debug_anywhere()
         functools.update_wrapper(self, function)  # type: ignore[arg-type]
         self._function = function
         self._target = target
@@ -85,7 +87,7 @@ class _Jitted:
         if kwargs:
             args, kwargs = self._parameters.arrange(args, kwargs)
         keys, arrays = self._parameters.keys(args, kwargs)
-        signature = keys, tuple(kwargs), config.debug
+        signature = keys, tuple(kwargs), _debugging and config.debug
         entry, _ = self._find(signature)
         if entry is None:
             entry = self._compile(signature, args, kwargs)
@@ -110,9 +112,7 @@ class _Jitted:
     def _compile(
         self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Specialization:
-        global _debugging
         with self._lock:
-            _debugging = is_debug_anywhere()
             entry, change = self._find(signature)  # another thread may have made it
             if entry is not None:
                 return entry
@@ -269,6 +269,9 @@ def jit(
     shapes, axes and branches. Lists, tuples, dicts, None and classes registered with optree may
     hold arrays, in arguments and results. Anything that is an array by ``__array__``,
     ``__array_interface__`` or ``__dlpack__`` is converted.
+
+    What depends on no argument is computed once, while tracing: so are random numbers drawn inside.
+    Arrays and numbers that the function reads from elsewhere are constants until they change.
 
     ``f(a, b, out=c)`` writes the result to ``c``. ``target`` is ``"cpu"``, or ``"interpret"`` or
     ``"numpy"`` for the reference backends. See also ``f.lower(...)``, ``f.cache_info()`` and

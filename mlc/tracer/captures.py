@@ -125,7 +125,7 @@ class _Walk:
             case dict():
                 self.mapping(name, value, depth)
             case types.ModuleType():
-                if not _is_library(value):
+                if not _is_fixed_module(value.__name__):
                     self.attributes(name, value, depth)
             case _ if not isinstance(value, _FIXED) and not _is_ours(value):
                 self.attributes(name, value, depth)
@@ -205,12 +205,14 @@ def _is_ours(value: Any) -> bool:
     """A function, operator or object of a library that does not change under our feet."""
     if isinstance(value, (np.ndarray, np.generic)):
         return False
+    if isinstance(value, types.FunctionType) and "site-packages" in value.__code__.co_filename:
+        return True
     module = getattr(value, "__module__", None)
-    return isinstance(module, str) and module.split(".")[0] in _OURS
+    return isinstance(module, str) and _is_fixed_module(module)
 
 
-def _is_library(module: types.ModuleType) -> bool:
-    top = module.__name__.split(".")[0]
+def _is_fixed_module(name: str) -> bool:
+    top = name.split(".")[0]
     return top in _OURS or top in sys.stdlib_module_names and top != "__main__"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, MlcError
 from ..te.tensor import Compute, Constant, Tensor
 from . import tree
 from .captures import Captures
@@ -19,6 +19,7 @@ from .trace import FunctionTrace, tracing
 from .tracer import Tracer
 
 Arrays = list[np.ndarray[Any, Any]]
+_TREES = (list, tuple, dict)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -112,21 +113,24 @@ class Parameters:
         return static_key(value, name, self.function)
 
     def _traced(self, name: str, value: Any, arrays: Arrays) -> Key:
-        if tree.is_plain(value) or tree.is_leaf(value):
+        if type(value) not in _TREES and tree.is_leaf(value):
             array, key = leaf_key(value, name, self.function)
             arrays.append(array)
             return key
         leaves, structure = tree.flatten(value)
-        keys: list[Key] = []
+        keys: list[Any] = [structure]
         for i, leaf in enumerate(leaves):
-            try:
-                array, key = leaf_key(leaf, name, self.function)
-            except ArgumentError:
-                leaf_key(leaf, tree.leaf_names(name, structure)[i], self.function)
-                raise
+            if type(leaf) is np.ndarray:
+                array, key = array_key(leaf)
+            else:
+                try:
+                    array, key = leaf_key(leaf, name, self.function)
+                except MlcError:  # once more, for the error to name the leaf
+                    leaf_key(leaf, tree.leaf_names(name, structure)[i], self.function)
+                    raise
             arrays.append(array)
             keys.append(key)
-        return (structure, *keys)
+        return tuple(keys)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 NAMESPACE = "mlc"
+_tree_flatten: Any = None  # optree's, imported when the first tree is met
 _LEAVES = (np.ndarray, np.generic, bool, int, float, str, bytes)
 
 
@@ -23,9 +24,12 @@ def flatten(value: Any) -> tuple[list[Any], Any]:
     Classes of one's own take part once registered: ``optree.register_pytree_node`` or
     ``optree.dataclasses.dataclass``, in the namespace ``"mlc"`` or in the global one.
     """
-    import optree
+    global _tree_flatten
+    if _tree_flatten is None:
+        import optree
 
-    return optree.tree_flatten(value, namespace=NAMESPACE)
+        _tree_flatten = optree.tree_flatten
+    return _tree_flatten(value, namespace=NAMESPACE)
 
 
 def is_leaf(value: Any) -> bool:

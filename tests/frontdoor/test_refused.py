@@ -122,7 +122,7 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         "x.tolist cannot be traced; return the array and call .tolist() on the result",
     ),
     (
-        lambda x: [row for row in np.reshape(np.tile(x, 1000), (12000, 1))],
+        lambda x: list(np.reshape(np.tile(x, 1000), (12000, 1))),
         mlc.UnsupportedError,
         "a Python loop over 12000 rows is unrolled while tracing; write it over whole arrays",
     ),
@@ -146,7 +146,8 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (
         lambda x: x @ np.ma.masked_array(X.T),
         mlc.UnsupportedError,
-        "MaskedArray has rules of its own that cannot be traced; pass a plain array (np.asarray, or "
+        "MaskedArray has rules of its own that cannot be traced; pass a plain array (np.asarray, "
+        "or "
         ".filled(...) for a masked one)",
     ),
 ]
@@ -218,7 +219,7 @@ def test_static_arguments_must_be_hashable_and_known() -> None:
 def test_wrong_use_of_jit() -> None:
     with pytest.raises(mlc.ArgumentError, match="unknown target 'tpu'; expected one of cpu"):
         mlc.jit(target="tpu")
-    with pytest.raises(mlc.ArgumentError, match="mlc.jit compiles a function, got int"):
+    with pytest.raises(mlc.ArgumentError, match=r"mlc.jit compiles a function, got int"):
         mlc.jit(3)
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'y'"):
         mlc.jit(lambda x, y: x)(X)
@@ -234,7 +235,7 @@ def test_out_must_fit() -> None:
     assert message(other.value) == "out has dtype float64, but the result has dtype float32"
     with pytest.raises(mlc.ArgumentError, match="out must be a NumPy array, got list"):
         mlc.jit(lambda x: x + 1)(X, out=[[1]])
-    with pytest.raises(mlc.ArgumentError, match="out= wants 2 arrays, one for each result, got 1"):
+    with pytest.raises(mlc.ArgumentError, match=r"out= wants 2 arrays, one for each result, got 1"):
         mlc.jit(lambda x: (x + 1, x))(X, out=X)
     frozen = np.empty((3, 4), np.float32)
     frozen.setflags(write=False)
