@@ -9,7 +9,7 @@ from ...errors import CompileError
 from ...ir.bounds import interval
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select
 from .addressing import emit_load
-from .builder import Chunk
+from .builder import Builder, Chunk
 from .casts import convert, narrow, widen
 from .emitter import Emitter
 from .floats import FLOAT_FNS
@@ -192,7 +192,7 @@ def _branch(e: Emitter, test: Value, expr: Select) -> Value:
     out = e.out
     for i, end in enumerate(ends):
         e.out = end
-        sides[i] = e.splat(sides[i], lanes)
+        sides[i] = Builder.splat(e, sides[i], lanes)  # for this block alone
     e.out = out
     e.label(name + "x")
     a, b = sides
