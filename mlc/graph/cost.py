@@ -14,26 +14,27 @@ INDEX_FNS = ("add", "sub", "mul", "neg", "minimum", "maximum")  # free inside an
 
 def own_cost(op: Compute) -> int:
     """The work of one point of ``op``, loads left out. Addresses of sums and products are free."""
-    addresses = _index_nodes(op)
+    values = _value_nodes(op)
     cost = 0
-    for part in op.body:
-        for node in postorder(part):
-            match node:
-                case Apply(fn=fn) if node in addresses:
-                    cost += 0 if fn in INDEX_FNS else SCALAR_FNS[fn].cost
-                case Apply(fn=fn):
-                    # integers are divided by constants, most of the time
-                    cost += (
-                        min(SCALAR_FNS[fn].cost, 4) if node.dtype is int64 else SCALAR_FNS[fn].cost
-                    )
-                case Cast() | Select():
-                    cost += 1
+    for node in {n for part in op.body for n in postorder(part)}:
+        match node:
+            case Apply(fn=fn) if node not in values:
+                cost += 0 if fn in INDEX_FNS else SCALAR_FNS[fn].cost
+            case Apply(fn=fn):
+                # integers are divided by constants, most of the time
+                cost += min(SCALAR_FNS[fn].cost, 4 if node.dtype is int64 else 100)
+            case Cast() | Select():
+                cost += 1
     return cost
 
 
 def count_nodes(op: Compute) -> int:
-    """How many distinct nodes the body has, constants and variables left out."""
-    return sum(1 for part in op.body for node in postorder(part) if node.children)
+    """How many distinct nodes the body has; loads, constants and variables left out."""
+    return len({n for part in op.body for n in postorder(part) if _is_counted(n)})
+
+
+def _is_counted(node: Expr) -> bool:
+    return bool(node.children) and not isinstance(node, Load)
 
 
 def is_free(op: Compute) -> bool:
@@ -41,8 +42,8 @@ def is_free(op: Compute) -> bool:
     return is_view(op) or all(not part.children for part in op.body if not isinstance(part, Reduce))
 
 
-def _index_nodes(op: Compute) -> set[Expr]:
-    """The nodes that stand in an index of a load and nowhere else."""
+def _value_nodes(op: Compute) -> set[Expr]:
+    """The nodes that stand elsewhere than in the index of a load."""
     values: set[Expr] = set()
     stack: list[Expr] = list(op.body)
     while stack:
@@ -51,7 +52,4 @@ def _index_nodes(op: Compute) -> set[Expr]:
             values.add(node)
             if not isinstance(node, Load):
                 stack.extend(node.children)
-    found: set[Expr] = set()
-    for part in op.body:
-        found.update(node for node in postorder(part) if node not in values)
-    return found
+    return values

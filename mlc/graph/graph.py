@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ..ir.expr import Load, load
 from ..ir.rewrite import substitute_loads
 from ..te.key import topological
 from ..te.tensor import Compute, Tensor
+from .cost import count_nodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,11 @@ class Node:
         for axis in () if root is None else root.axes:
             total *= axis.extent
         return total
+
+    @cached_property
+    def weight(self) -> int:
+        """How many distinct nodes the body has."""
+        return count_nodes(self.op)
 
 
 @dataclass(frozen=True, eq=False)

@@ -137,6 +137,9 @@ def _merge(group: Group, other: Group) -> Group | None:
         )  # the last loop is left to the lanes
     if all(m.tensors[0].size == 1 for m in members):
         shared = 0  # a loop over one point would only hide the reduction from the threads
+    elif all(len(m.shape) == shared and m.kind is not Kind.CONTRACTION for m in members):
+        while shared and members[0].shape[shared - 1] == 1:
+            shared -= 1
     if not _is_good(members, shared):
         return None
     if _goes_round(group, other) or _goes_round(other, group):

@@ -16,7 +16,7 @@ from ..ir.simplify import simplify
 from ..te.classify import Kind, axes_of, is_affine_view, is_view, kind_of
 from ..te.inline import expand, fresh_axes, remap_loads, resolve_loads
 from ..te.tensor import Compute, Tensor
-from .cost import count_nodes, is_free, own_cost
+from .cost import is_free, own_cost
 from .graph import Graph, Node, rebuild
 from .kernel import Stage
 
@@ -134,10 +134,9 @@ class _Decisions:
         if op.reduction is not None:
             return False
         (tensor,) = node.tensors
-        nodes = count_nodes(op)
         for user in users:
             copies = len(user.pending[tensor])
-            if user.size + copies * nodes > MAX_NODES and nodes > 1:
+            if node.weight and user.size + copies * node.weight > MAX_NODES:
                 return False
             if len(user.pending) - 1 + len(op.inputs) > MAX_TENSORS and len(op.inputs) > 1:
                 return False
@@ -219,7 +218,7 @@ def _new_root(node: Node) -> _Root:
     loads: dict[Load, Load] = {}
     for part in _values(op):
         loads.update(remap_loads(part, axes))
-    root = _Root(node, kind_of(op), axes, loads, count_nodes(op))
+    root = _Root(node, kind_of(op), axes, loads, node.weight)
     _note(root, loads.values())
     return root
 
@@ -243,7 +242,7 @@ def _inline(root: _Root, node: Node) -> list[Tensor]:
         mapping: dict[Var, Expr] = dict(zip(op.axes, at.indices, strict=True))
         loads = remap_loads(op.body[0], mapping)
         root.instances.append(_Instance(node, tensor, at, mapping, loads))
-        root.size += count_nodes(op)
+        root.size += node.weight
         for moved in loads.values():
             if moved.source not in root.pending:
                 read[moved.source] = None
