@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlc.dtypes import DType, float32, float64, int32, int64
+from mlc.dtypes import DType, boolean, float32, float64, int32, int64, uint8
 from mlc.ir.expr import Expr, Var, apply, cast, const, load, select
 from mlc.ir.interpret import interpret
 from mlc.ir.program import Buffer, For, If, LoopKind, Program, Seq, Stmt, Store
@@ -93,8 +94,6 @@ def test_unaligned_elements(run_llvm: Any) -> None:
 @pytest.mark.parametrize("width", [1, 16])
 def test_select_guards_loads(run_llvm: Any, width: int) -> None:
     """``out[i] = a[i - 3] if 3 <= i < 3 + n else 0``: memory ends where the array does."""
-    import mmap
-
     n = 1024
     pages = mmap.mmap(-1, 4096)
     x = np.frombuffer(pages, np.float32)
@@ -304,3 +303,23 @@ def test_split_and_merged_indices_are_one_vector(run_llvm: Any) -> None:
     np.testing.assert_array_equal(out, x + x)
     text = one_kernel(program).text
     assert "masked" not in text and text.count("load <16 x float>") == 2
+
+
+@pytest.mark.parametrize("width", [4, 12, 16])
+@pytest.mark.parametrize("step", [2, 3, 4, 5])
+@pytest.mark.parametrize("dtype", [float32, float64, boolean, uint8], ids=str)
+def test_lanes_a_few_elements_apart(run_llvm: Any, dtype: DType, step: int, width: int) -> None:
+    """The last element of the array is the last thing that is read: the page ends there."""
+    n = 4096 // dtype.itemsize
+    m = (n - 1) // step // width * width
+    pages = mmap.mmap(-1, 4096)
+    x = np.frombuffer(pages, dtype.numpy)
+    x[...] = np.arange(n) % 251 % (2 if dtype is boolean else 256)
+    first = n - 1 - (m - 1) * step
+    a, c = Buffer("a", (n,), dtype), Buffer("c", (m,), dtype)
+    body = vector_loop(m, width, lambda i: Store(c, (i,), a[i * step + first]))
+    out = np.zeros(m, dtype.numpy)
+    program = Program("every", (a, c), body, attrs=DISJOINT)
+    assert run_llvm(program, x, out) == 0
+    np.testing.assert_array_equal(out, x[first::step])
+    assert ("gather" in one_kernel(program).text) == (step > 4)

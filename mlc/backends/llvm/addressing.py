@@ -16,7 +16,10 @@ from ...ir.program import Buffer, Scope
 from .debug import check_bounds
 from .emitter import Emitter
 from .registers import read_register
-from .types import Value, constant, mangled, memory_type, type_of, vector_constant
+from .types import Value, constant, mangled, memory_type, shuffle_mask, type_of, vector_constant
+
+# Up to this many elements apart, lanes are picked from vectors instead of gathered.
+_NEAR = 4
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,8 @@ def read(e: Emitter, where: Address, mask: Value | None) -> Value:
                 stored, e.lanes,
             )  # fmt: skip
         return _from_memory(e, _reversed(e, raw) if backwards else raw, buffer)
+    if mask is None and where.spread is None and 1 < where.step <= _NEAR and e.lanes > 2:
+        return _from_memory(e, _picked(e, where, kind), buffer)
     pointers = _pointers(e, where)
     mask = _all_lanes(e) if mask is None else e.splat(mask, e.lanes)
     name = f"@llvm.masked.gather.{mangled(stored, e.lanes)}.v{e.lanes}p0"
@@ -149,6 +154,35 @@ def read(e: Emitter, where: Address, mask: Value | None) -> Value:
         stored, e.lanes,
     )  # fmt: skip
     return _from_memory(e, raw, buffer)
+
+
+def _picked(e: Emitter, where: Address, kind: str) -> Value:
+    """Lanes a few elements apart: whole vectors are loaded, and their elements picked.
+
+    The last vector ends at the last lane's element, so that nothing outside is read.
+    """
+    lanes, step = e.lanes, where.step
+    stored, align = _stored(where.buffer), alignment(where.buffer)
+    element = memory_type(where.buffer.dtype)
+    starts = [lanes * j for j in range(step - 1)] + [(lanes - 1) * (step - 1)]
+    total: Value | None = None
+    for j, start in enumerate(starts):
+        pointer = _gep(e, element, where.pointer, str(start)).text if start else where.pointer
+        part = e.op(f"load {kind}, ptr {pointer}, align {align}", stored, lanes)
+        if total is None:
+            total = part
+            continue
+        picks = []
+        for lane in range(lanes):
+            at = lane * step
+            if start <= at < start + lanes:
+                picks.append(lanes + at - start)
+            else:
+                picks.append(at if j == 1 and at < lanes else lane)
+        text = f"shufflevector {total}, {part}, {shuffle_mask(picks)}"
+        total = e.op(text, stored, lanes)
+    assert total is not None
+    return total
 
 
 def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
