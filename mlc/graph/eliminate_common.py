@@ -13,7 +13,7 @@ from .graph import Graph, Node, graph_of, redirect
 
 
 def eliminate_common(graph: Graph) -> Graph:
-    """``f(x), f(x)`` -> ``y = f(x); y, y``: computes with the same body over the same tensors are one.
+    """``f(x), f(x)`` -> ``y = f(x); y, y``: computes with one body over the same tensors are one.
 
     Names, parameters and lines do not count. Constants are the same if they hold the same array.
     """
@@ -46,8 +46,8 @@ def eliminate_common(graph: Graph) -> Graph:
 class _Normal:
     """Bodies over axes that are the same objects wherever they have the same place and extent.
 
-    Expressions are interned, so equal bodies become one object. The objects are kept alive, as their
-    identities are the keys.
+    Expressions are interned, so equal bodies become one object. The objects are kept alive, as
+    their identities are the keys.
     """
 
     def __init__(self) -> None:

@@ -17,9 +17,9 @@ MAX_POINTS = 1 << 20
 def fold_constants(graph: Graph) -> Graph:
     """``f(constant)`` -> a constant, and a constant with one value -> that number.
 
-    Only constants of up to ``SMALL_CONSTANT`` bytes take part: the elements of larger ones do not count
-    in the key under which compiled code is kept. A compute that reads nothing (arange, zeros) stays: it
-    costs less than memory does.
+    Only constants of up to ``SMALL_CONSTANT`` bytes take part: the elements of larger ones do not
+    count in the key under which compiled code is kept. A compute that reads nothing (arange,
+    zeros) stays: it costs less than memory does.
     """
 
     def fold(node: Node) -> tuple[Tensor, ...] | None:

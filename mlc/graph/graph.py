@@ -69,8 +69,11 @@ Change = Callable[[Node], "tuple[Tensor, ...] | None"]
 
 
 def rebuild(graph: Graph, change: Change) -> Graph:
-    """``graph`` with each node replaced by what ``change`` returns for it: one tensor for each of the
-    node's, of the same shape and dtype, or None to keep them. Inputs are rebuilt before users."""
+    """``graph`` with each node replaced by what ``change`` returns for it.
+
+    That is one tensor for each of the node's, of the same shape and dtype, or None to keep them.
+    Nodes come after those they read.
+    """
     mapping: dict[Tensor, Tensor] = {}
     for node in graph.nodes:
         current = redirect(node, mapping)
@@ -100,3 +103,10 @@ def redirect(node: Node, mapping: Mapping[Tensor, Tensor]) -> Node:
 def with_compute(node: Node, op: Compute) -> Node:
     """``node`` computed by ``op``: new tensors with the old names."""
     return Node(op, tuple(Tensor(t.name, t.shape, t.dtype, op, t.index) for t in node.tensors))
+
+
+def unique_name(wish: str, taken: dict[str, int]) -> str:
+    """``wish``, numbered if it is in ``taken`` already; it is afterwards."""
+    count = taken.get(wish, 0)
+    taken[wish] = count + 1
+    return wish if count == 0 else unique_name(f"{wish}_{count}", taken)

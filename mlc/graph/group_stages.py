@@ -1,10 +1,12 @@
 """Which stages share a kernel.
 
-Stages are met in order. A stage joins the kernels that it reads from when all of them can run inside
-common loops over their first axes; see :class:`mlc.graph.kernel.Kernel` for what that takes.
+Stages are met in order. A stage joins the kernels that it reads from when all of them can run
+inside common loops over their first axes; see :class:`mlc.graph.kernel.Kernel` for what that
+takes.
 
 * Reductions along rows share the rows: softmax and layer norm become one kernel.
-* A contraction, or a reduction over other dimensions, takes elementwise stages of its own shape only.
+* A contraction, or a reduction over other dimensions, takes elementwise stages of its own shape
+  only.
 * Elementwise stages over the same elements join even if neither reads the other.
 """
 
@@ -61,8 +63,10 @@ class Member:
 
 
 class Group:
-    """The stages of a kernel to be. ``needs`` are groups whose tensors it reads; a group that was merged
-    into another points to it."""
+    """The stages of a kernel to be.
+
+    ``needs`` are groups whose tensors it reads; a group that was merged into another points to it.
+    """
 
     __slots__ = ("into", "members", "needs", "shared")
 
@@ -213,7 +217,7 @@ def _goes_round(start: Group, target: Group) -> bool:
 
 
 def _in_order(groups: Sequence[Group]) -> list[Group]:
-    """``groups`` so that each comes after those it needs, and otherwise as their first stages come."""
+    """``groups`` so that each comes after those it needs."""
     users: dict[Group, list[Group]] = {}
     missing: dict[Group, int] = {}
     for group in groups:

@@ -1,7 +1,8 @@
 """Which computes become stages, and their bodies with everything else inlined.
 
-Going from the outputs back to the inputs, each compute meets the stages that read it after all its other
-users have been decided, so it is known how often each of its elements would be computed again.
+Going from the outputs back to the inputs, each compute meets the stages that read it after all
+its other users have been decided, so it is known how often each of its elements would be computed
+again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..te.classify import Kind, axes_of, is_affine_view, is_view, kind_of
 from ..te.inline import expand, fresh_axes, remap_loads, resolve_loads
 from ..te.tensor import Compute, Tensor
 from .cost import is_free, own_cost
-from .graph import Graph, Node, rebuild
+from .graph import Graph, Node, rebuild, unique_name
 from .kernel import Stage
 
 MAX_NODES = 400  # distinct nodes in the body of one stage
@@ -63,10 +64,11 @@ class _Root:
 
 
 def inline_computes(graph: Graph) -> list[Made]:
-    """The stages of ``graph`` in order. Their tensors are new; they load inputs, constants and each other.
+    """The stages of ``graph`` in order. Their tensors are new; they load inputs, constants and
+    each other.
 
-    A compute is a stage of its own if it is an output or a reduction, or if it is dear and read often;
-    all others are inlined. A reduction is never computed twice.
+    A compute is a stage of its own if it is an output or a reduction, or if it is dear and read
+    often; all others are inlined. A reduction is never computed twice.
     """
     decisions = _Decisions(graph)
     readers: dict[Tensor, list[_Root]] = {}
@@ -84,7 +86,8 @@ def inline_computes(graph: Graph) -> list[Made]:
             for tensor in root.pending:
                 readers.setdefault(tensor, []).append(root)
     stages: dict[Tensor, Tensor] = {}
-    return [_build(root, stages) for root in reversed(roots)]
+    taken = {tensor.name: 1 for tensor in graph.inputs}
+    return [_build(root, stages, taken) for root in reversed(roots)]
 
 
 def split_results(graph: Graph) -> Graph:
@@ -197,7 +200,7 @@ def _reads(found: Load, user: _Root) -> float:
 
 
 def _is_one_to_one(total: Sum) -> bool:
-    """Whether different values of the variables give different sums, as in ``8 * i + j`` with j < 8.
+    """Whether different values of the variables give different sums, as in ``8 * i + j``, j < 8.
 
     Quotients and remainders come in pairs that do, so they count as such.
     """
@@ -234,7 +237,7 @@ def _note(root: _Root, loads: Iterable[Load]) -> None:
 
 
 def _inline(root: _Root, node: Node) -> list[Tensor]:
-    """Put the body of ``node`` in place of its loads in ``root``; the tensors that ``root`` now reads."""
+    """Inline ``node`` in ``root``; returns the tensors that ``root`` reads because of that."""
     (tensor,) = node.tensors
     op = node.op
     read: dict[Tensor, None] = {}
@@ -250,8 +253,8 @@ def _inline(root: _Root, node: Node) -> list[Tensor]:
     return list(read)
 
 
-def _build(root: _Root, stages: dict[Tensor, Tensor]) -> Made:
-    """The stage of ``root``. ``stages`` maps tensors of earlier stages and gets those of this one."""
+def _build(root: _Root, stages: dict[Tensor, Tensor], taken: dict[str, int]) -> Made:
+    """The stage of ``root``. ``stages`` holds the new tensors by the old ones, and gets its own."""
     built: dict[Load, Expr] = {}
     for copy in reversed(root.instances):
         built[copy.at] = expand(copy.node.op.body[0], copy.mapping, copy.loads, built.get)
@@ -289,8 +292,11 @@ def _build(root: _Root, stages: dict[Tensor, Tensor]) -> Made:
     used = sorted(t.index for t in root.node.tensors)
     compute = replace(op, axes=axes, body=tuple(body[n] for n in used))
     tensors = []
+    wish, dot, _ = root.node.tensors[0].name.partition(".")
+    name = unique_name(wish, taken)
     for n, old in enumerate(root.node.tensors):
-        new = Tensor(old.name, old.shape, old.dtype, compute, n)
+        label = f"{name}.{n}" if dot else name
+        new = Tensor(label, old.shape, old.dtype, compute, n)
         stages[old] = new
         tensors.append(new)
     inlined = tuple({id(c.node): c.node for c in reversed(root.instances)}.values())

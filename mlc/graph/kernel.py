@@ -39,10 +39,10 @@ class Stage:
 class Kernel:
     """``stages`` in order of execution; later ones may load tensors of earlier ones.
 
-    The first ``shared`` axes of all stages have the same extents, and every load of an earlier stage's
-    tensor has exactly the consumer's first ``shared`` axes as its first indices: so all stages can
-    run one after the other inside common loops. A kernel of one stage has 0. ``outputs`` are read outside the kernel; ``locals`` are
-    made and read by the stages alone.
+    The first ``shared`` axes of all stages have the same extents, and every load of an earlier
+    stage's tensor has exactly the consumer's first ``shared`` axes as its first indices: so all
+    stages can run one after the other inside common loops. A kernel of one stage has 0.
+    ``outputs`` are read outside the kernel; ``locals`` are made and read by the stages alone.
     """
 
     name: str

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..te.classify import Kind, kind_of
 from ..te.tensor import Tensor
-from .graph import Node
+from .graph import Node, unique_name
 from .group_stages import Group
 from .inline_computes import Made
 from .kernel import Kernel
@@ -36,7 +36,7 @@ def make_kernels(
         handed_on = [t for t in made if t in ends or readers.get(t, set()) - {number}]
         kernels.append(
             Kernel(
-                _unique(kernel_name([m.made for m in group.members]), taken),
+                unique_name(kernel_name([m.made for m in group.members]), taken),
                 tuple(member.made.stage for member in group.members),
                 group.shared if len(group.members) > 1 else 0,
                 tuple(t for t in read if t not in inside),
@@ -50,13 +50,14 @@ def make_kernels(
 def kernel_name(stages: Sequence[Made]) -> str:
     """``fused_matmul_add_maximum``: the operators in order, views left out."""
     labels: list[str] = []
-    for made in stages:
-        for node in (*made.inlined, made.node):
-            if kind_of(node.op) is Kind.VIEW and node is not made.node:
-                continue
-            label = _label(node)
-            if not labels or labels[-1] != label:
-                labels.append(label)
+    nodes = dict.fromkeys(node for made in stages for node in (*made.inlined, made.node))
+    ends = {made.node for made in stages}
+    for node in nodes:
+        if kind_of(node.op) is Kind.VIEW and node not in ends:
+            continue
+        label = _label(node)
+        if not labels or labels[-1] != label:
+            labels.append(label)
     if len(labels) > 1 and any(kind_of(m.node.op) is Kind.VIEW for m in stages):
         views = {_label(m.node) for m in stages if kind_of(m.node.op) is Kind.VIEW}
         labels = [label for label in labels if label not in views] or labels
@@ -73,9 +74,3 @@ def kernel_name(stages: Sequence[Made]) -> str:
 def _label(node: Node) -> str:
     name = node.tensors[0].name.partition(".")[0]
     return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "kernel"
-
-
-def _unique(wish: str, taken: dict[str, int]) -> str:
-    count = taken.get(wish, 0)
-    taken[wish] = count + 1
-    return wish if count == 0 else _unique(f"{wish}_{count}", taken)

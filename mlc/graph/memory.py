@@ -18,8 +18,9 @@ def plan_memory(
 ) -> tuple[dict[Tensor, Slot], int]:
     """A slot for every tensor that crosses kernels, and the bytes of workspace they need.
 
-    A tensor lives from the kernel that writes it to the last one that reads it. Each takes the smallest
-    gap that holds it among those that live at the same time (best fit), larger tensors first.
+    A tensor lives from the kernel that writes it to the last one that reads it. Each takes the
+    smallest gap that holds it among those that live at the same time (best fit), larger tensors
+    first.
     """
     slots: dict[Tensor, Slot] = {}
     for number, tensor in enumerate(inputs):
@@ -64,7 +65,7 @@ def nbytes(tensor: Tensor) -> int:
 
 
 def _best_gap(taken: Sequence[tuple[int, int]], size: int) -> int:
-    """The offset of the smallest gap between the ``taken`` intervals (sorted) that holds ``size``."""
+    """Where the smallest gap between the ``taken`` intervals (sorted) is that holds ``size``."""
     best: tuple[int, int] | None = None
     end = 0
     for low, high in taken:

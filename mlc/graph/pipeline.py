@@ -1,4 +1,4 @@
-"""The graph level, in order: from the outputs of a traced function to kernels over planned buffers."""
+"""The graph level, in order: from the outputs of a function to kernels over planned buffers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 
 
 def build_module(inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str = "main") -> Module:
-    """The kernels that compute ``outputs`` from ``inputs`` (placeholders), and where everything lives.
+    """The kernels that compute ``outputs`` from ``inputs`` (placeholders), with their buffers.
 
     The outputs of the module are new tensors; there are as many as ``outputs``, in the same order.
     """

@@ -10,8 +10,8 @@ from .graph import Graph, graph_of
 def separate_outputs(graph: Graph) -> Graph:
     """``return x, y, y`` with an input ``x`` -> ``return copy(x), y, copy(y)``.
 
-    An output that is an input, a constant or an output already becomes a copy, so that each is written
-    by a kernel and none shares memory with another array.
+    An output that is an input, a constant or an output already becomes a copy, so that each is
+    written by a kernel and none shares memory with another array.
     """
     seen: set[Tensor] = set()
     ends: list[Tensor] = []

@@ -10,7 +10,8 @@ from .kernel import Kernel, Module
 
 
 def module_text(module: Module) -> str:
-    """The kernels in order, each stage as the te.compute that it is, and the plan of the buffers."""
+    """The kernels in order, each stage as the te.compute that it is, and the plan of the
+    buffers."""
     takes = ", ".join(f"{t.name}: {type_text(t)}" for t in module.inputs)
     gives = ", ".join(type_text(t) for t in module.outputs)
     lines = [f"module {module.name}({takes}) -> ({gives})"]
@@ -80,7 +81,7 @@ def _edges(module: Module) -> list[tuple[str, str, str]]:
     edges = []
     for number, kernel in enumerate(module.kernels):
         edges += [(makers[t], f"k{number}", _label(t)) for t in kernel.inputs]
-        makers |= {t: f"k{number}" for t in kernel.outputs}
+        makers |= dict.fromkeys(kernel.outputs, f"k{number}")
     return edges + [(makers[t], f"out{n}", _label(t)) for n, t in enumerate(module.outputs)]
 
 

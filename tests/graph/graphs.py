@@ -109,7 +109,9 @@ def graphs(draw: Any, most: int = 12) -> tuple[list[Tensor], list[Tensor]]:
     return inputs, ends
 
 
-def feeds_for(inputs: list[Tensor], seed: int, special: bool = False) -> dict[Tensor, np.ndarray[Any, Any]]:
+def feeds_for(
+    inputs: list[Tensor], seed: int, special: bool = False
+) -> dict[Tensor, np.ndarray[Any, Any]]:
     """Arrays for the placeholders; with ``special``, NaN, infinities and zeros among them."""
     rng = np.random.default_rng(seed)
     feeds = {}

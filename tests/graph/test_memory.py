@@ -36,7 +36,9 @@ def test_tensors_that_live_together_do_not_overlap(shapes):
         kernels.append(Kernel(f"k{n}", (), 0, read, (tensor,), ()))
     slots, size = plan_memory([], [], [], kernels)
     assert not overlapping(slots, kernels)
-    assert all(s.position % ALIGNMENT == 0 and s.position + s.nbytes <= size for s in slots.values())
+    assert all(
+        s.position % ALIGNMENT == 0 and s.position + s.nbytes <= size for s in slots.values()
+    )
     assert size <= sum(map(nbytes, tensors))
 
 

@@ -26,7 +26,9 @@ def test_fused_graphs_compute_the_same(graph, seed):
         assert a.shape == b.shape and a.dtype == b.dtype
         # NumPy adds the same elements in another order where their layout differs
         size = np.finfo(np.float64).eps * 64
-        np.testing.assert_allclose(b, a, rtol=size, atol=size * max(1.0, float(np.max(np.abs(a), initial=0))))
+        np.testing.assert_allclose(
+            b, a, rtol=size, atol=size * max(1.0, float(np.max(np.abs(a), initial=0)))
+        )
 
 
 @given(graphs(most=8), st.integers(0, 100))
@@ -99,7 +101,9 @@ def test_a_constant_with_one_value_is_a_number(value):
     (kernel,) = module.kernels
     assert kernel.inputs == (x,)
     got = evaluate(module.outputs, {x: np.ones((3, 4), np.float32)})[0]
-    assert np.array_equal(got, np.full((3, 4), value)) and np.all(np.signbit(got) == np.signbit(value))
+    assert np.array_equal(got, np.full((3, 4), value)) and np.all(
+        np.signbit(got) == np.signbit(value)
+    )
 
 
 @pytest.mark.parametrize("extent", [0, 1])

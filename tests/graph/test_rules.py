@@ -72,7 +72,9 @@ def test_a_rule_keeps_every_bit(rule, make):
     assert result.op.reduction is None
     (want,), (got,) = evaluate([tensor], FEEDS), evaluate([result], FEEDS)
     np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(np.signbit(got)[~np.isnan(got)], np.signbit(want)[~np.isnan(want)])
+    np.testing.assert_array_equal(
+        np.signbit(got)[~np.isnan(got)], np.signbit(want)[~np.isnan(want)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,10 @@ def test_a_rule_keeps_every_bit(rule, make):
         (multiply_out_powers, lambda: power(V, 3.0)),  # rounds twice
         (multiply_out_powers, lambda: power(V, 0.5)),  # -inf ** 0.5 is inf
         (drop_unused_axes, lambda: folded(te.sum, V.shape, lambda i, k: V[i], 3)),  # rounds
-        (drop_unused_axes, lambda: folded(te.max, V.shape, lambda i, k: V[i], 0)),  # nothing to take
+        (
+            drop_unused_axes,
+            lambda: folded(te.max, V.shape, lambda i, k: V[i], 0),
+        ),  # nothing to take
         (drop_unit_axes, lambda: folded(te.sum, V.shape, lambda i, k: V[i], 2)),
         (simplify_bodies, lambda: te.compute(V.shape, lambda i: V[i] * 0.0 + 0.0, "s")),
     ],

@@ -1,7 +1,8 @@
 """Algebra on single computes: rules that keep every bit, NaN, infinities and signed zeros included.
 
-A rule takes a node and returns the tensors that replace its own, or None. What scalar expressions can do is
-in :mod:`mlc.ir.simplify`; views of views and casts of casts meet there once they are inlined.
+A rule takes a node and returns the tensors that replace its own, or None. What scalar expressions
+can do is in :mod:`mlc.ir.simplify`; views of views and casts of casts meet there once they are
+inlined.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ IDEMPOTENT = ("maximum", "minimum", "bitand", "bitor")
 def drop_unit_axes(node: Node) -> tuple[Tensor, ...] | None:
     """``max(x[i, k], axis=k)`` -> ``x[i, 0]`` where k has extent 1.
 
-    Sums of floats become ``0.0 + x[i, 0]``, as -0.0 sums to 0.0 in NumPy as well. Other combiners, such as
-    that of argmax, are applied to their identity and the values in the same way.
+    Sums of floats become ``0.0 + x[i, 0]``, as -0.0 sums to 0.0 in NumPy as well. Other
+    combiners, such as that of argmax, are applied to their identity and the values in the same
+    way.
     """
     root = node.op.reduction
     if root is None or not any(axis.extent == 1 for axis in root.axes):
@@ -28,9 +29,10 @@ def drop_unit_axes(node: Node) -> tuple[Tensor, ...] | None:
 
 
 def drop_unused_axes(node: Node) -> tuple[Tensor, ...] | None:
-    """``max(x[i], axis=k)`` -> ``x[i]``, and ``sum(n[i], axis=k)`` -> ``n[i] * size(k)`` for integers.
+    """``max(x[i], axis=k)`` -> ``x[i]``, ``sum(n[i], axis=k)`` -> ``n[i] * size(k)`` for ints.
 
-    The values must not depend on k, and k must have a point. Sums of floats round at each step: they stay.
+    The values must not depend on k, and k must have a point. Sums of floats round at each step:
+    they stay.
     """
     root = node.op.reduction
     if root is None or len(root.values) != 1:
