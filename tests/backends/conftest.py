@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlc.backends.llvm.module import BufferRef, KernelCall, ModuleText, module_text
-from mlc.backends.llvm.target import host_target
+from mlc.backends.llvm.target import Target, host_target
 from mlc.ir.program import Program
 from mlc.runtime.executor import address_of
 from mlc.runtime.image import compile_image, load_image
@@ -29,7 +29,7 @@ def in_chunks(body: Any, ctx: Any, n: int, grain: int) -> None:
         body(ctx, start, min(start + grain, n))
 
 
-def one_kernel(program: Program, debug: bool = False, target: Any = None) -> ModuleText:
+def one_kernel(program: Program, debug: bool = False, target: Target | None = None) -> ModuleText:
     """The module that calls one kernel with the caller's buffers in order."""
     refs = tuple(BufferRef("param", i) for i in range(len(program.params)))
     return module_text([program], [KernelCall(0, refs)], target or host_target(), debug)
@@ -39,9 +39,14 @@ def one_kernel(program: Program, debug: bool = False, target: Any = None) -> Mod
 def run_llvm() -> Run:
     """``run_llvm(program, *arrays)`` runs a flat program on arrays in place; its return code."""
 
-    def run(program: Program, *arrays: np.ndarray[Any, Any], debug: bool = False) -> int:
+    def run(
+        program: Program,
+        *arrays: np.ndarray[Any, Any],
+        debug: bool = False,
+        target: Target | None = None,
+    ) -> int:
         assert len(arrays) == len(program.params)
-        text = one_kernel(program, debug).text
+        text = one_kernel(program, debug, target).text
         pool = ctypes.cast(in_chunks, ctypes.c_void_p).value or 0
         image = load_image(compile_image(text, host_target()), resolver({"mlc_parallel_for": pool}))
         main = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(

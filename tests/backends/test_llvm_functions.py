@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlc.backends.llvm.target import host_target
 from mlc.dtypes import ALL, DType, bfloat16, boolean, float16, float32, float64
 from mlc.ir.arithmetic import convert, scalar_function, silent
 from mlc.ir.expr import Expr, Var, apply, cast
@@ -22,6 +24,8 @@ LIBM = {name for name, row in SCALAR_FNS.items() if row.cost >= 12} - {"pow"}
 
 def functions_of(dtype: DType) -> list[str]:
     names = [n for n in SCALAR_FNS if n != "bitcast"]
+    if not host_target().has_fma:
+        names.remove("fma")  # rounded twice there
     if dtype.is_float:
         return [n for n in names if n not in INTEGERS_ONLY]
     # The reference rounds integers by way of float64, which 64-bit ones do not survive.
@@ -130,3 +134,27 @@ def test_conversions(run_llvm: Any, source: DType, width: int) -> None:
                 fits = (whole >= out.dtype.lowest) & (whole < float(out.dtype.highest) + 1)
                 got, want = got[fits], want[fits]
         assert_same(got, want, 0.0, f"{source} to {out.dtype}")
+
+
+@pytest.mark.parametrize("width", [1, 16])
+def test_float16_without_instructions_for_it(run_llvm: Any, width: int) -> None:
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    with silent():
+        near = every.astype(np.float32)[:, None] * np.float32([1, 1 + 2.0**-11, 1 - 2.0**-11])
+    singles = np.append(near.ravel(), np.float32([65519.9, 65520, 1e30, 3e-8, 2.9e-8, np.nan]))
+    short, long = Buffer("s", (every.size,), float16), Buffer("l", (singles.size,), float32)
+    wide, narrow = Buffer("w", (every.size,), float32), Buffer("n", (singles.size,), float16)
+    body = Seq(
+        (
+            loops(every.size, width, wide, lambda i: cast(short[i], float32)),
+            loops(singles.size, width, narrow, lambda i: cast(long[i], float16)),
+        )
+    )
+    program = Program("halves", (short, long, wide, narrow), body, 2)
+    out = np.zeros(every.size, np.float32), np.zeros(singles.size, np.float16)
+    target = replace(host_target(), has_f16c=False)
+    assert run_llvm(program, every, singles, *out, target=target) == 0
+    with silent():
+        np.testing.assert_array_equal(out[0], every.astype(np.float32))
+        np.testing.assert_array_equal(out[1], singles.astype(np.float16))
+        assert (np.signbit(out[0]) == np.signbit(every))[~np.isnan(every)].all()

@@ -16,11 +16,16 @@ Chunk = list[Union[str, "Chunk"]]
 
 
 class Builder:
-    """Writes one LLVM function. ``out`` is where the next line goes."""
+    """Writes one LLVM function. ``out`` is where the next line goes.
 
-    def __init__(self, declarations: dict[str, None], has_fma: bool = True) -> None:
+    ``has_fma`` and ``has_f16c`` say whether there are instructions for fused multiply-add and for
+    float16 conversions.
+    """
+
+    def __init__(self, declarations: dict[str, None], has_fma: bool, has_f16c: bool) -> None:
         self.declarations = declarations
         self.has_fma = has_fma
+        self.has_f16c = has_f16c
         self.allocas: list[str] = []
         self.root: Chunk = []
         self.out: Chunk = self.root

@@ -1,4 +1,4 @@
-"""Conversions with NumPy's meaning, and the two half types.
+"""Conversions with NumPy's meaning.
 
 Out of range, a float becomes what x86's conversions give (the least integer, or its low bits), like
 NumPy. ``freeze`` turns LLVM's poison into just that, at no cost.
@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from ...dtypes import (
     DType,
-    bfloat16,
     boolean,
     float16,
     float32,
     float64,
     int32,
     int64,
-    uint16,
     uint32,
     uint64,
 )
 from .builder import Builder
+from .halves import narrow, widen
 from .types import Value, constant, is_half, type_of
 
 
@@ -93,41 +92,3 @@ def _round_to_odd(e: Builder, value: Value) -> Value:
     toward_zero = e.binary("sub", bits, _cast(e, "zext", larger, int32))
     odd = e.binary("or", toward_zero, _cast(e, "zext", inexact, int32))
     return e.bitcast(odd, float32)
-
-
-def widen(e: Builder, value: Value) -> Value:
-    """float16 or bfloat16 as float32; other values as they are."""
-    if not is_half(value.dtype):
-        return value
-    lanes = value.lanes
-    if value.const is not None:
-        return constant(value.const, float32, lanes)
-    if value.dtype is float16:
-        half = "half" if not lanes else f"<{lanes} x half>"
-        bits = e.raw(f"bitcast {value} to {half}")
-        return e.op(f"fpext {half} {bits} to {type_of(float32, lanes)}", float32, lanes)
-    wide = _cast(e, "zext", Value(value.text, uint16, lanes), uint32)
-    return e.bitcast(e.binary("shl", wide, constant(16, uint32)), float32)
-
-
-def narrow(e: Builder, value: Value, dtype: DType, exact: bool = False) -> Value:
-    """float32 rounded to float16 or bfloat16, ties to even; ``exact`` if nothing is lost by it."""
-    lanes = value.lanes
-    if dtype is float16:
-        half = "half" if not lanes else f"<{lanes} x half>"
-        bits = e.raw(f"fptrunc {value} to {half}")
-        return e.op(f"bitcast {half} {bits} to {type_of(dtype, lanes)}", dtype, lanes)
-    assert dtype is bfloat16
-    wide = e.bitcast(value, uint32)
-    upper = e.binary("lshr", wide, constant(16, uint32))
-    chosen = upper
-    if not exact:
-        odd = e.binary("and", upper, constant(1, uint32))
-        bias = e.binary("add", odd, constant(0x7FFF, uint32))
-        rounded = e.binary("lshr", e.binary("add", wide, bias), constant(16, uint32))
-        # A NaN must not round up to infinity: keep its sign and make it quiet.
-        sign = e.binary("and", upper, constant(0x8000, uint32))
-        nan = e.binary("or", sign, constant(0x7FC0, uint32))
-        chosen = e.select(e.compare("uno", value, value), nan, rounded)
-    short = _cast(e, "trunc", chosen, uint16)
-    return Value(short.text, bfloat16, lanes)

@@ -59,7 +59,7 @@ class Emitter(Builder):
         emit: Callable[[Emitter, Expr], Value],
         sites: Sites | None = None,
     ) -> None:
-        super().__init__(declarations, target.has_fma)
+        super().__init__(declarations, target.has_fma, target.has_f16c)
         self.facts = facts
         self.target = target
         self.functions = functions

@@ -10,9 +10,10 @@ from ...ir.bounds import interval
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select
 from .addressing import emit_load
 from .builder import Builder, Chunk
-from .casts import convert, narrow, widen
+from .casts import convert
 from .emitter import Emitter
 from .floats import FLOAT_FNS
+from .halves import narrow, widen
 from .integers import BOOL_FNS, INTEGER_FNS, divide_unsigned
 from .math_calls import MATH_CALLS, call_math
 from .types import Value, constant, is_half

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ...dtypes import int16, int32, int64
 from .builder import Builder
-from .casts import narrow, widen
+from .halves import narrow, widen
 from .types import Value, constant, is_half
 
 Args = Sequence[Value]
