@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlc.dtypes import DType, boolean, float32, float64, int32, int64, uint8
+from mlc.backends.llvm.emit import emit_assembly
+from mlc.backends.llvm.target import arm_target, x86_target
+from mlc.dtypes import DType, boolean, float16, float32, float64, int32, int64, uint8
 from mlc.ir.expr import Expr, Var, apply, cast, const, load, select
 from mlc.ir.interpret import interpret
 from mlc.ir.program import Buffer, For, If, LoopKind, Program, Seq, Stmt, Store
@@ -323,3 +325,29 @@ def test_lanes_a_few_elements_apart(run_llvm: Any, dtype: DType, step: int, widt
     assert run_llvm(program, x, out) == 0
     np.testing.assert_array_equal(out, x[first::step])
     assert ("gather" in one_kernel(program).text) == (step > 4)
+
+
+def test_text(golden: Any) -> None:
+    a, w, c = (
+        Buffer("a", (3, 20), float32),
+        Buffer("w", (3,), float32),
+        Buffer("c", (3, 20), float32),
+    )
+    r = Var("r")
+    row = vector_loop(20, 16, lambda i: Store(c, (r, i), apply("maximum", a[r, i] * w[r], w[r])))
+    program = Program("scale", (a, w, c), For(r, 3, row), attrs=DISJOINT)
+    target = x86_target({"flags": "avx512f avx512bw avx512cd avx512dq avx512vl avx2 fma f16c"})
+    golden("llvm_scale", one_kernel(program, target=target).text)
+
+
+def test_other_processors_take_the_text() -> None:
+    a, c = buffers(37, "ac")
+    h = Buffer("h", (37,), float16)
+
+    def body(i: Expr) -> Stmt:
+        return Store(c, (i,), select(a[i] > 0.0, a[36 - i] * a[i] + 1.0, cast(h[i // 2], float32)))
+
+    program = Program("portable", (a, h, c), vector_loop(37, 8, body))
+    for target in (arm_target({"Features": "asimd"}), x86_target({"flags": ""})):
+        assembly = emit_assembly(one_kernel(program, target=target).text, target)
+        assert "mlc_main" in assembly and ("fmla" in assembly or not target.has_fma)
