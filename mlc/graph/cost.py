@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..dtypes import int64
-from ..ir.expr import Apply, Cast, Expr, Load, Reduce, Select
+from ..ir.expr import Apply, Cast, Expr, Load, Select
 from ..ir.rewrite import postorder
 from ..ir.scalar import SCALAR_FNS
 from ..te.classify import is_view
@@ -37,9 +37,14 @@ def _is_counted(node: Expr) -> bool:
     return bool(node.children) and not isinstance(node, Load)
 
 
+def is_number(op: Compute) -> bool:
+    """Whether ``op`` is a constant or an index everywhere."""
+    return op.reduction is None and all(not part.children for part in op.body)
+
+
 def is_free(op: Compute) -> bool:
-    """Whether ``op`` computes nothing: a view, or a constant everywhere."""
-    return is_view(op) or all(not part.children for part in op.body if not isinstance(part, Reduce))
+    """Whether ``op`` computes nothing: a view or a number."""
+    return is_view(op) or is_number(op)
 
 
 def _value_nodes(op: Compute) -> set[Expr]:

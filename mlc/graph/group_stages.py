@@ -19,7 +19,7 @@ from ..ir.expr import Const, Load
 from ..ir.rewrite import loads_of
 from ..te.classify import Kind, folds_rows, kind_of, points
 from ..te.tensor import Tensor
-from .inline_computes import Made
+from .build_stage import Made
 
 MAX_STAGES = 32
 MAX_TENSORS = 48

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from ..te.classify import Kind, kind_of
 from ..te.tensor import Tensor
+from .build_stage import Made
 from .graph import Node, unique_name
 from .group_stages import Group
-from .inline_computes import Made
 from .kernel import Kernel
 
 MAX_NAME = 64

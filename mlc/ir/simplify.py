@@ -202,7 +202,8 @@ def _remainder(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
 
 
 def _merge_remainders(total: Sum) -> Sum:
-    """``c * d * (x // d) + c * (x % d) -> c * x``."""
+    """``c * d * (x // d) + c * (x % d) -> c * x``, and with ``x % (n * d) // d`` in place of
+    ``x // d``: ``-> c * (x % (n * d))``."""
     for atom, c in total.terms:
         if isinstance(atom, Apply) and atom.fn == "mod" and isinstance(atom.args[1], Const):
             x, d = atom.args[0], atom.args[1].value
@@ -211,4 +212,16 @@ def _merge_remainders(total: Sum) -> Sum:
                 if other is quotient and factor == c * d:
                     rest = tuple((a, k) for a, k in total.terms if a is not atom and a is not other)
                     return _merge_remainders(Sum(rest, total.constant).plus(as_sum(x).scaled(c)))
+                if factor == c * d and (whole := _remainder_over(other, x, d)) is not None:
+                    rest = tuple((a, k) for a, k in total.terms if a is not atom and a is not other)
+                    return _merge_remainders(Sum(rest, total.constant).plus(Sum(((whole, c),), 0)))
     return total
+
+
+def _remainder_over(atom: Expr, x: Expr, d: int) -> Expr | None:
+    """``x % (n * d)`` if ``atom`` is that divided by ``d``."""
+    match atom:
+        case Apply(fn="floordiv", args=(Apply(fn="mod", args=(y, Const(value=m))) as whole, by)):
+            if y is x and isinstance(by, Const) and by.value == d and m > 0 and m % d == 0:
+                return whole
+    return None

@@ -9,6 +9,7 @@ from enum import Enum
 from ..ir.affine import as_sum
 from ..ir.expr import Apply, Axis, Cast, Expr, Load, Reduce
 from ..ir.rewrite import loads_of, variables_of
+from .address import address_of
 from .tensor import Compute, Tensor
 
 
@@ -63,8 +64,10 @@ def is_affine_view(op: Compute) -> bool:
 
 
 def is_affine(node: Load) -> bool:
-    """Whether every index of ``node`` is a sum of multiples of variables."""
-    return all(as_sum(index).is_affine for index in node.indices)
+    """Whether strides can express how ``node`` walks through memory."""
+    if all(as_sum(index).is_affine for index in node.indices):
+        return True
+    return address_of(node).is_affine
 
 
 def contraction_of(op: Compute) -> Contraction | None:

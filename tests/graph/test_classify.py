@@ -41,7 +41,9 @@ def test_kinds(tensor, kind):
 def test_views_that_strides_can_express():
     assert is_affine_view(shape.transpose(X).op)
     assert is_affine_view(join.flip(X).op)
-    assert not is_affine_view(shape.reshape(X, (48,)).op)
+    assert is_affine_view(shape.reshape(X, (48,)).op)  # X is contiguous
+    strided = te.placeholder((6, 8), "float32", "strided", strides=(16, 1))
+    assert not is_affine_view(shape.reshape(strided, (48,)).op)
 
 
 def test_roles_of_a_batched_matmul():

@@ -1,0 +1,129 @@
+"""Which computes are worth doing again where they are used, and which are stored."""
+
+from __future__ import annotations
+
+from ..ir.affine import Sum, as_sum
+from ..ir.expr import Axis, Cast, Load, Select
+from ..ir.rewrite import loads_of, postorder
+from ..te.classify import Kind, axes_of, is_affine, is_affine_view, is_view
+from ..te.tensor import Compute, Tensor
+from .cost import is_free, is_number, own_cost
+from .graph import Graph, Node
+from .root import Root
+
+MAX_NODES = 400  # distinct nodes in the body of one stage
+MAX_TENSORS = 24  # distinct tensors that one stage reads
+AGAIN = 6  # additions that may be repeated to spare a store and a load
+TRIVIAL = 2  # a compute this cheap is always repeated: one operation on one element
+GENERATED = 8  # one that reads nothing may cost this much
+MANY_READS = 16
+FEW_PIECES = 2
+
+
+class Decisions:
+    """What is worth computing again."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.outputs = set(graph.outputs)
+        self.makers = graph.makers()
+        users: dict[Tensor, int] = {}
+        for node in graph.nodes:
+            for tensor in node.op.inputs:
+                users[tensor] = users.get(tensor, 0) + 1
+        self.cost: dict[Node, int] = {}
+        for node in graph.nodes:
+            total = own_cost(node.op)
+            for found in {n for part in node.op.body for n in loads_of(part)}:
+                total += 0 if is_view(node.op) else 1
+                maker = self.makers.get(found.source)
+                if maker is None or maker.op.reduction is not None:
+                    continue
+                copies = max(users[found.source], node.size / max(found.source.size, 1))
+                stored = self.is_output(maker) or self.cost[maker] * (copies - 1) > AGAIN
+                if is_view(maker.op) or not stored:
+                    total += self.cost[maker]
+            self.cost[node] = min(total, 10_000)
+
+    def is_output(self, node: Node) -> bool:
+        return any(t in self.outputs for t in node.tensors)
+
+    def is_inlined(self, node: Node, users: list[Root]) -> bool:
+        """Whether every user computes ``node`` for itself."""
+        op = node.op
+        if op.reduction is not None:
+            return False
+        (tensor,) = node.tensors
+        for user in users:
+            copies = len(user.pending[tensor])
+            if node.weight and user.size + copies * node.weight > MAX_NODES:
+                return False
+            if len(user.pending) - 1 + len(op.inputs) > MAX_TENSORS and len(op.inputs) > 1:
+                return False
+            if user.kind is Kind.CONTRACTION and not (
+                is_affine_view(op) or _is_widening(op) or is_number(op)
+            ):
+                return False
+            if user.node.op.reduction is not None and len(op.inputs) > FEW_PIECES and _selects(op):
+                return False
+        if is_free(op):
+            return True
+        if self.is_output(node):
+            return False
+        cost = self.cost[node]
+        reads = sum(reads_of(found, user) for user in users for found in user.pending[tensor])
+        if reads <= 1 or cost * (reads - 1) <= AGAIN:
+            return True
+        if not op.inputs:
+            return cost <= GENERATED
+        return cost <= TRIVIAL and (reads < MANY_READS or self.is_scalar_of_inputs(node))
+
+    def is_scalar_of_inputs(self, node: Node) -> bool:
+        """Whether ``node`` has one element, made without a reduction: loops compute it once."""
+        return node.tensors[0].size == 1 and not any(t in self.makers for t in node.op.inputs)
+
+
+def _is_widening(op: Compute) -> bool:
+    """Whether ``op`` only converts a strided view to a wider type, which is cheap."""
+    match op.body:
+        case (Cast(value=Load() as inner) as outer,):
+            return is_affine(inner) and inner.dtype.bits < outer.dtype.bits <= 32
+        case _:
+            return False
+
+
+def _selects(op: Compute) -> bool:
+    return any(isinstance(node, Select) for part in op.body for node in postorder(part))
+
+
+def reads_of(found: Load, user: Root) -> float:
+    """How often ``user`` reads each element of the source of ``found``, on average."""
+    size = max(found.source.size, 1)
+    ratio = user.node.size / size
+    if ratio <= 1:
+        return ratio
+    used: set[Axis] = set()
+    for index in found.indices:
+        total = as_sum(index)
+        if any(loads_of(atom) for atom, _ in total.terms) or not _is_one_to_one(total):
+            return ratio
+        used |= axes_of(index)
+    absent = 1
+    for axis in user.bound:
+        if axis not in used:
+            absent *= axis.extent
+    return min(ratio, absent)
+
+
+def _is_one_to_one(total: Sum) -> bool:
+    """Whether different values of the variables give different sums, as in ``8 * i + j``, j < 8.
+
+    Quotients and remainders come in pairs that do, so they count as such.
+    """
+    step = 1
+    for atom, factor in sorted(total.terms, key=lambda term: abs(term[1])):
+        if not isinstance(atom, Axis):
+            return all(not isinstance(other, Axis) for other, _ in total.terms)
+        if abs(factor) < step:
+            return False
+        step = abs(factor) * max(atom.extent, 1)
+    return True
