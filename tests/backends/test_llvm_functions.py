@@ -10,7 +10,21 @@ import numpy as np
 import pytest
 
 from mlc.backends.llvm.target import host_target
-from mlc.dtypes import ALL, DType, bfloat16, boolean, float16, float32, float64
+from mlc.dtypes import (
+    ALL,
+    DType,
+    bfloat16,
+    boolean,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    uint8,
+    uint16,
+    uint32,
+)
 from mlc.ir.arithmetic import convert, scalar_function, silent
 from mlc.ir.expr import Expr, Var, apply, cast
 from mlc.ir.program import Buffer, For, If, LoopKind, Program, Seq, Store
@@ -158,3 +172,27 @@ def test_float16_without_instructions_for_it(run_llvm: Any, width: int) -> None:
         np.testing.assert_array_equal(out[0], every.astype(np.float32))
         np.testing.assert_array_equal(out[1], singles.astype(np.float16))
         assert (np.signbit(out[0]) == np.signbit(every))[~np.isnan(every)].all()
+
+
+@pytest.mark.parametrize("dtype", [int8, uint8, int16, uint16, int32, uint32], ids=str)
+def test_division_in_vectors_is_exact(run_llvm: Any, dtype: DType) -> None:
+    """Divisors around which a rounded quotient could cross an integer."""
+    low, high = int(dtype.lowest), int(dtype.highest)
+    rng = np.random.default_rng(0)
+    b = rng.integers(low, high, 4096, np.int64, endpoint=True) >> rng.integers(0, dtype.bits, 4096)
+    b[b == 0] = 3
+    q = rng.integers(low, high, 4096, np.int64, endpoint=True) // b
+    a = np.clip(q * b + rng.integers(-1, 2, 4096), low, high)
+    arrays = [x.astype(dtype.numpy) for x in (a, b)]
+    x, y, z, w = (Buffer(name, (4096,), dtype) for name in "xyzw")
+    body = Seq(
+        (
+            loops(4096, 16, z, lambda i: x[i] // y[i]),
+            loops(4096, 16, w, lambda i: x[i] % y[i]),
+        )
+    )
+    out = [np.zeros(4096, dtype.numpy) for _ in "zw"]
+    assert run_llvm(Program("divide", (x, y, z, w), body, 2), *arrays, *out) == 0
+    with silent():
+        np.testing.assert_array_equal(out[0], arrays[0] // arrays[1])
+        np.testing.assert_array_equal(out[1], arrays[0] % arrays[1])
