@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..ir.expr import Axis, Const, Expr, Load, Var, load
+from ..ir.expr import Const, Expr, Load, Var, load
 from ..ir.rewrite import loads_of, postorder, substitute
 from ..ir.simplify import simplify
-
-Indices = tuple[Expr, ...]
 
 
 def remap_loads(body: Expr, mapping: Mapping[Var, Expr]) -> dict[Load, Load]:
@@ -76,8 +74,3 @@ def resolve_loads(root: Expr, built: Callable[[Load], Expr | None]) -> Expr:
             found = node if same else node.with_children(fresh)
         done[node] = found
     return done[root]
-
-
-def fresh_axes(axes: tuple[Axis, ...]) -> dict[Var, Expr]:
-    """New axes like ``axes``, by the old ones: the scope of a copy."""
-    return {axis: Axis(axis.name, axis.extent, axis.is_reduce) for axis in axes}

@@ -97,6 +97,35 @@ def test_a_half_precision_operand_is_widened_in_place():
     assert len(module.kernels) == 1
 
 
+@pytest.mark.parametrize(
+    ("function", "want"),
+    [
+        (lambda y: nn.relu(shape.reshape(y, (8, 8, 32))), (8, 8, 32)),
+        (lambda y: shape.transpose(nn.relu(y)), (32, 64)),
+        (lambda y: shape.transpose(shape.reshape(nn.relu(y), (8, 8, 32)), (1, 0, 2)), (8, 8, 32)),
+    ],
+    ids=["reshape", "transpose", "both"],
+)
+def test_a_matmul_takes_the_shape_of_its_only_epilogue(function, want):
+    (kernel,) = built(function(contract.matmul(X, W))).kernels
+    assert [stage.shape for stage in kernel.stages] == [want, want]
+    assert kernel.shared == len(want)
+
+
+def test_a_matmul_keeps_its_shape_when_strides_cannot_express_the_other():
+    module = built(nn.relu(shape.reshape(contract.matmul(X, W), (16, 128))))
+    assert [kernel.stages[0].shape for kernel in module.kernels] == [(64, 32), (16, 128)]
+
+
+def test_rows_are_reshaped_but_never_transposed():
+    x = te.placeholder((4, 6, 8), "float32", "x")
+    total = reduce.sum(x, axis=-1)
+    (kernel,) = build_module([x], [arithmetic.add(shape.reshape(total, (24,)), 1.0)]).kernels
+    assert [stage.shape for stage in kernel.stages] == [(24,), (24,)]
+    module = build_module([x], [arithmetic.add(shape.transpose(total), 1.0)])
+    assert [kernel.stages[0].shape for kernel in module.kernels] == [(4, 6), (6, 4)]
+
+
 def test_full_reductions_take_scalar_epilogues():
     mean = reduce.sum(X)
     (kernel,) = built(transcendental.exp(arithmetic.divide(mean, 7.0))).kernels

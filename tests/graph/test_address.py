@@ -1,0 +1,48 @@
+"""Addresses of loads, and whether a view covers its tensor."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlc import te
+from mlc.ops import index, join, shape
+from mlc.te.address import address_of, covers
+
+X = te.placeholder((6, 8), "float32", "x")
+CUBE = te.placeholder((4, 3, 5), "float32", "cube")
+
+
+def view(tensor):
+    return tensor.op.body[0], tensor.op.axes
+
+
+def test_quotients_and_remainders_of_a_reshape_come_together():
+    load, (i,) = view(shape.reshape(CUBE, (60,)))
+    (term,) = address_of(load).terms
+    assert term[0] is i and term[1] == 1
+
+
+def test_strides_of_a_placeholder_count():
+    strided = te.placeholder((6, 8), "float32", "s", strides=(-16, 2))
+    load, (i, j) = view(shape.transpose(strided))
+    address = address_of(load)
+    assert (address.coefficient(i), address.coefficient(j)) == (2, -16)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "any_order", "in_order"),
+    [
+        (shape.reshape(X, (48,)), True, True),
+        (shape.reshape(X, (2, 3, 8)), True, True),
+        (shape.expand_dims(X, 1), True, True),
+        (shape.transpose(X), True, False),
+        (shape.transpose(CUBE, (1, 0, 2)), True, False),
+        (join.flip(X), False, False),
+        (index.getitem(X, slice(1, None)), False, False),
+        (shape.broadcast_to(X, (2, 6, 8)), False, False),
+    ],
+)
+def test_which_views_cover_their_tensor(tensor, any_order, in_order):
+    load, axes = view(tensor)
+    assert covers(load, axes, in_order=False) is any_order
+    assert covers(load, axes, in_order=True) is in_order
