@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlc import te
+from mlc.ir.affine import as_sum
+from mlc.ir.expr import const
+from mlc.ir.simplify import simplify
 from mlc.ops import index, join, shape
 from mlc.te.address import address_of, covers
+from mlc.te.evaluate import evaluate
 
 X = te.placeholder((6, 8), "float32", "x")
 CUBE = te.placeholder((4, 3, 5), "float32", "cube")
@@ -46,3 +55,27 @@ def test_which_views_cover_their_tensor(tensor, any_order, in_order):
     load, axes = view(tensor)
     assert covers(load, axes, in_order=False) is any_order
     assert covers(load, axes, in_order=True) is in_order
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    st.integers(1, 3),
+    st.lists(st.integers(0, 1), min_size=4, max_size=4),
+)
+def test_merged_remainders_keep_their_value(sizes, scale, kept):
+    """Digits of a number, some left out: the simplified sum has the same value everywhere."""
+    total = math.prod(sizes)
+
+    def digits(i):
+        out, step = const(0), total
+        for size, keep in zip(sizes, kept):
+            whole, step = i % step, step // size
+            out = out + whole // step * (step * scale * keep)
+        return out
+
+    plain = te.compute((total,), digits, "plain")
+    better = te.compute((total,), lambda i: simplify(digits(i)), "better")
+    a, b = evaluate([plain, better], {})
+    np.testing.assert_array_equal(a, b)
+    if all(kept[: len(sizes)]):
+        assert len(as_sum(better.op.body[0]).terms) == (total > 1)
