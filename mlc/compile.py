@@ -336,7 +336,6 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
     from .backends.llvm.module import BufferRef, KernelCall, module_text
     from .backends.llvm.target import host_target
     from .graph.memory import nbytes
-    from .lower.linearize_indices import linearize_indices
 
     first = {"input": 0, "constant": len(module.inputs)}
     first["output"] = first["constant"] + len(module.constants)
@@ -356,8 +355,7 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
             places[tensor] = BufferRef("workspace" if inside else "param", at)
         order = (*kernel.inputs, *code.scratch, *kernel.outputs)
         calls.append(KernelCall(n, tuple(places[t] for t in order)))
-    flat = [code.flat if debug else linearize_indices(code.flat) for code in kernels]
-    made = module_text(flat, calls, host_target(), debug)
+    made = module_text([code.flat for code in kernels], calls, host_target(), debug)
     return NativeText(
         made.text,
         workspace,

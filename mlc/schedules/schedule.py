@@ -79,8 +79,7 @@ class Schedule:
         """The steps taken so far, as the Python of a schedule function."""
         names: dict[Var, str] = {}
         taken: set[str] = set()
-        lines = []
-        fetched: set[str] = set()
+        lines: list[str] = []
 
         def name_of(var: Var) -> str:
             wish = var.name if var.name.isidentifier() else "i"
@@ -92,8 +91,6 @@ class Schedule:
             return text
 
         made_vars = {v for _, made in self.trace for v in made}
-        for block in blocks_of(self.program.body):
-            fetched.add(block.name)
         for step, made in self.trace:
             used = [v for v in _vars_of(step) if v not in names and v not in made_vars]
             lines.extend(f"{name_of(v)} = s.loop({v.name!r})" for v in used)

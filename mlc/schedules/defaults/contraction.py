@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...ir.expr import Axis, Expr, Load, Reduce, const, load, select
+from ...ir.expr import Axis, Expr, Load, Reduce, Var, const, load, select
 from ...ir.rewrite import substitute, variables_of
 from ...te.factor import pack_operand
 from ...te.program import Nest, Tiling
@@ -13,8 +13,9 @@ from .access import loads_in, reduce_axes, step
 from .machine import Machine
 from .vectors import extent_of, lanes_for, private_loops, split_roles
 
-PACK_BYTES = 384 << 10  # operands up to this size are read in place
-PACK_ROWS = 192  # a copy pays when this many rows are multiplied with it
+PACK_BYTES = 96 << 10  # operands up to this size are read in place
+PACK_ALWAYS = 2 << 20  # beyond this, walking in place misses the address caches as well
+PACK_ROWS = 128  # a copy pays when this many rows are multiplied with it
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +66,9 @@ def pack_operands(nest: Nest, roles: Roles, panel: int) -> list[Nest]:
         elements = 1
         for axis in axes:
             elements *= axis.extent
-        too_large = (
-            elements * node.dtype.itemsize > PACK_BYTES
-            and rows >= PACK_ROWS
-            and roles.n.extent > panel
-        )
+        size = elements * node.dtype.itemsize
+        enough_rows = rows >= (PACK_ROWS if size < PACK_ALWAYS else PACK_ROWS // 3)
+        too_large = size > PACK_BYTES and enough_rows and roles.n.extent > panel
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue
         packing, current = _pack(current, node, axes, roles.n, panel)
@@ -97,7 +96,7 @@ def _pack(nest: Nest, node: Load, axes: list[Axis], n: Axis, panel: int) -> tupl
 
     def element(*p: Expr) -> Expr:
         column = p[len(batch)] * width + p[-1]
-        mapping = dict(zip(batch, p, strict=False))
+        mapping: dict[Var, Expr] = dict(zip(batch, p, strict=False))
         mapping.update(zip(inner, p[len(batch) + 1 :], strict=False))
         mapping[n] = column
         value = load(node.source, tuple(substitute(i, mapping) for i in node.indices))
@@ -146,7 +145,7 @@ def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling
     )
     others = [d for d, a in enumerate(axes) if a is not roles.n and a is not roles.m]
     inner = [d for role in (roles.m, roles.n) for d, a in enumerate(axes) if a is role]
-    if _column_bytes(nest, roles.n.extent) > machine.l2 // 2:
+    if _column_bytes(nest, roles.n.extent) > machine.l2 // 4:
         inner.reverse()
     return Tiling(sizes, (*others, *inner))
 

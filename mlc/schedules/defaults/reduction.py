@@ -155,7 +155,7 @@ def _schedule_columns(
         s.reorder(*spatial[:-1], run, outer, vector, middle, lane)
         s.unroll(middle)
         s.vectorize(lane)
-        return spatial[0] if len(spatial) > 1 else run
+        return next((v for v in spatial[:-1] if extent_of(s, v) > 1), run)
     across = max(min(8, extent // lanes), 1)
     block, vector, lane = s.split(last, [None, across, lanes])
     inner, outer_loops = _innermost(s, spatial[:-1], 8 // across if extent_of(s, block) == 1 else 1)
@@ -163,7 +163,7 @@ def _schedule_columns(
     for var in (*inner, vector):
         s.unroll(var)
     s.vectorize(lane)
-    return outer_loops[0] if outer_loops else block
+    return next((v for v in outer_loops if extent_of(s, v) > 1), block)
 
 
 def _innermost(s: Schedule, loops: list[Var], budget: int) -> tuple[list[Var], list[Var]]:
