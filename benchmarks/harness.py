@@ -69,6 +69,8 @@ class Result:
         return self.series[LIMIT].over(self.series[name])
 
 
+# OpenBLAS' threads go on spinning for some 30 ms after a product, on the cores that others are to use.
+BLAS_SPINS = 0.05
 Sampler = Callable[[], float]
 
 
@@ -89,8 +91,10 @@ def sampler(call: Callable[[], Any]) -> Sampler:
     return sample
 
 
-def interleave(samplers: dict[str, Sampler], seconds: float, rounds: int) -> dict[str, Series]:
-    """At least ``rounds`` rounds, more while the time lasts."""
+def interleave(
+    samplers: dict[str, Sampler], seconds: float, rounds: int, pause: float = 0.0
+) -> dict[str, Series]:
+    """At least ``rounds`` rounds, more while the time lasts; ``pause`` seconds before each sample."""
     order, names = random.Random(0), list(samplers)
     series = {name: Series() for name in names}
     collecting = gc.isenabled()
@@ -99,6 +103,7 @@ def interleave(samplers: dict[str, Sampler], seconds: float, rounds: int) -> dic
         end, done = time.perf_counter() + seconds, 0
         while done < rounds or time.perf_counter() < end:
             for name in order.sample(names, len(names)):
+                time.sleep(pause)
                 series[name].seconds.append(samplers[name]())
             done += 1
     finally:
@@ -159,7 +164,8 @@ def run_case(
             failures[name] = f"{type(problem).__name__}: {problem}".splitlines()[0]
     traffic = Traffic(sum(array.nbytes for array in args), written, case.flops)
     samplers[LIMIT] = Ceiling(traffic, threads).sample
-    series = interleave(samplers, seconds, rounds)
+    pause = BLAS_SPINS if threads > 1 and case.flops else 0.0
+    series = interleave(samplers, seconds, rounds, pause)
     for name, error in errors.items():
         if name in series:
             series[name].error = error

@@ -33,8 +33,8 @@ def reorder_violation(block: Block, before: Sequence[Var], after: Sequence[Var])
     new = [v for v in after if v in reduced]
     if any(a is not b for a, b in zip(old, new, strict=True)) and not is_commutative(block):
         return (
-            f"block {block.name!r} folds with a combiner that is not commutative, so its reduce loops "
-            f"{', '.join(v.name for v in old)} must keep their order"
+            f"block {block.name!r} folds with a combiner that is not commutative, so its "
+            f"reduce loops {', '.join(v.name for v in old)} must keep their order"
         )
     return None
 
@@ -46,8 +46,9 @@ def parallel_violation(program: Program, loop: For) -> str | None:
     for block in blocks_of(loop.body):
         if loop.var in reduce_loops(block):
             return (
-                f"loop {loop.var.name} feeds a reduce axis of block {block.name!r}: {loop.var.name}=0 and "
-                f"{loop.var.name}=1 both write the same element; factor the reduction first"
+                f"loop {loop.var.name} feeds a reduce axis of block {block.name!r}: "
+                f"{loop.var.name}=0 and {loop.var.name}=1 both write the same element; "
+                "factor the reduction first"
             )
         used = {v for it in block.iters for v in variables_of(it.binding)}
         if loop.extent > 1 and loop.var not in used:

@@ -26,7 +26,7 @@ from ..ir.rewrite import substitute
 
 @dataclass(frozen=True)
 class Step:
-    """A pure rewrite of a program. ``check`` gives the reason to refuse, or None; then ``apply``."""
+    """A pure rewrite of a program: first ``check``, which may refuse, then ``apply``."""
 
     def check(self, program: Program) -> str | None:
         """Why the step would change the program's meaning, as a sentence; None if it would not."""

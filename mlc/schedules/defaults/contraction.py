@@ -14,8 +14,7 @@ from .machine import Machine
 from .vectors import extent_of, lanes_for, private_loops, split_roles
 
 PACK_BYTES = 96 << 10  # operands up to this size are read in place
-PACK_ALWAYS = 2 << 20  # beyond this, walking in place misses the address caches as well
-PACK_ROWS = 128  # a copy pays when this many rows are multiplied with it
+PACK_ROWS = 64  # a copy pays when this many rows are multiplied with it
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +66,7 @@ def pack_operands(nest: Nest, roles: Roles, panel: int) -> list[Nest]:
         for axis in axes:
             elements *= axis.extent
         size = elements * node.dtype.itemsize
-        enough_rows = rows >= (PACK_ROWS if size < PACK_ALWAYS else PACK_ROWS // 3)
-        too_large = size > PACK_BYTES and enough_rows and roles.n.extent > panel
+        too_large = size > PACK_BYTES and rows >= PACK_ROWS and roles.n.extent > panel
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue
         packing, current = _pack(current, node, axes, roles.n, panel)

@@ -30,6 +30,7 @@ from .reduction import (
     schedule_reduction,
     vector_axis,
 )
+from .transpose import tile_transposed, transposed_axis
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
 
 
@@ -193,7 +194,12 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
     if reduce_axes(nest):
         outer = schedule_reduction(s, name, nest, 0, machine)
     else:
-        loops = fuse_contiguous(s, block, private_loops(s, block, 0))
+        loops = private_loops(s, block, 0)
+        across = transposed_axis(nest)
+        if across is not None:
+            _parallel(s, tile_transposed(s, nest, loops, across, machine), _nanoseconds(nest, machine))
+            return
+        loops = fuse_contiguous(s, block, loops)
         if not loops:
             return
         parts = vectorize_last(s, nest, loops[-1], machine)

@@ -13,9 +13,10 @@ from ..step import Step, find_loop, replace_loop, substitute_stmt
 
 @dataclass(frozen=True)
 class Fuse(Step):
-    """``for i in range(n): for j in range(m)`` -> ``for f in range(n * m)`` with ``i = f // m, j = f % m``.
+    """``for i in range(n): for j in range(m)`` -> ``for f in range(n * m)``.
 
-    The inner loop must be all there is in the outer one. Order and points stay the same.
+    Inside, ``i = f // m`` and ``j = f % m``. The inner loop must be all there is in the outer one.
+    Order and points stay the same.
     """
 
     outer: Var

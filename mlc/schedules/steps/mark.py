@@ -16,9 +16,9 @@ from ..step import Step, find_loop, replace_loop
 class Mark(Step):
     """``for i in T.serial(n)`` -> ``for i in T.parallel(n)`` (or vectorized, or unrolled).
 
-    A parallel loop may feed spatial axes only: two of its iterations must never write the same element. A
-    vectorized loop must be innermost but for unrolled ones; one that feeds a reduce axis folds its lanes in
-    a fixed tree, which needs a commutative combiner. Unrolling is always legal.
+    A parallel loop may feed spatial axes only: two of its iterations must never write the same
+    element. A vectorized loop must be innermost but for unrolled ones; one that feeds a reduce axis
+    folds its lanes in a fixed tree, which needs a commutative combiner. Unrolling is always legal.
     """
 
     loop: Var
@@ -30,7 +30,10 @@ class Mark(Step):
         if loop.kind is not LoopKind.SERIAL:
             return f"loop {self.loop.name} is {loop.kind.value} already"
         if self.kind is LoopKind.VECTORIZED and loop.extent > 1024:
-            return f"loop {self.loop.name} has {loop.extent} iterations; split it by a vector width first"
+            return (
+                f"loop {self.loop.name} has {loop.extent} iterations; "
+                "split it by a vector width first"
+            )
         if self.kind is LoopKind.VECTORIZED:
             inside = [n for n in walk(loop.body) if isinstance(n, For)]
             if any(n.kind is not LoopKind.UNROLLED for n in inside):

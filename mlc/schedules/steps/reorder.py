@@ -16,10 +16,10 @@ from ..step import Step, find_loop, replace_loop
 class Reorder(Step):
     """``for i: for j: for k`` -> ``for k: for i: for j``: the named loops take each other's places.
 
-    They must lie in one chain in which every loop holds just the next. If the innermost holds several
-    blocks, the iterations of all loops must be independent. Around one block, spatial
-    points are independent of each other and a reduction may be folded in any order only if its combiner is
-    commutative; otherwise the reduce loops must keep their order.
+    They must lie in one chain in which every loop holds just the next. If the innermost holds
+    several blocks, the iterations of all loops must be independent. Around one block, spatial
+    points are independent of each other and a reduction may be folded in any order only if its
+    combiner is commutative; otherwise the reduce loops must keep their order.
     """
 
     loops: tuple[Var, ...]

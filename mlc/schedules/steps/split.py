@@ -13,10 +13,11 @@ from ..step import Step, add_predicate, find_loop, replace_loop, substitute_stmt
 
 @dataclass(frozen=True)
 class Split(Step):
-    """``for i in range(n)`` -> ``for i0 in range(ceil(n / f)): for i1 in range(f)`` with ``i = i0 * f + i1``.
+    """``for i in range(n)`` -> ``for i0 in range(ceil(n / f)): for i1 in range(f)``.
 
-    At most one factor is None and follows from the others. Where the factors overshoot the extent, the
-    blocks inside get the predicate ``i < n``. Always legal: order and points stay the same.
+    Inside, ``i = i0 * f + i1``. At most one factor is None and follows from the others. Where the
+    factors overshoot the extent, the blocks inside get the predicate ``i < n``. Always legal: order
+    and points stay the same.
     """
 
     loop: Var
