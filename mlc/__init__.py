@@ -6,6 +6,7 @@
     mlc.op, mlc.implements      declare an operator by its tensor expression
     mlc.te, mlc.build           tensor expressions, and functions from them
     mlc.numpy                   NumPy's names, for code that creates arrays
+    mlc.nn                      softmax, layer_norm, conv2d and others that NumPy has no name for
     mlc.config, mlc.set_num_threads, mlc.time
 """
 
@@ -34,6 +35,7 @@ __version__ = "0.1.0.dev0"
 # name: (module, name in it or "" for the module itself); imported when first asked for.
 _LATER = {
     "numpy": ("numpy", ""),
+    "nn": ("nn", ""),
     "set_num_threads": ("runtime.threads", "set_num_threads"),
     "get_num_threads": ("runtime.threads", "get_num_threads"),
     "time": ("runtime.timing", "time"),

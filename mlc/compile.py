@@ -193,6 +193,7 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
     from .backends.llvm.target import host_target
     from .runtime import cache as disk
     from .runtime.executor import Executable
+    from .runtime.threads import available_cpus
 
     clock = _Clock(compiled.timings)
     target = host_target()
@@ -200,7 +201,7 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         compiler_version(),
         graph_key(compiled.inputs, compiled.outputs),
         target.key(),
-        str(_machine(target)),
+        f"{target.l1_bytes} {target.l2_bytes} {available_cpus()}",
         str(compiled.debug),
     )
     clock.stage("key")

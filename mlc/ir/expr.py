@@ -302,6 +302,7 @@ def apply(fn: str, *args: Expr, dtype: DType | None = None) -> Expr:
 
 def promote(*values: ExprLike) -> tuple[Expr, ...]:
     """``values`` converted to their common NumPy dtype; Python numbers are weak."""
+    values = tuple(as_expr(v) if hasattr(v, "__mlc_element__") else v for v in values)
     strong = [v.dtype for v in values if isinstance(v, Expr)]
     if strong and all(d is strong[0] for d in strong):
         like = strong[0]

@@ -100,13 +100,22 @@ class Op:
         self.name = name
         self.promotes = promotes
         self.overrides = overrides
-        self.signature = inspect.signature(body)
-        parameters = self.signature.parameters.values()
-        self.static = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        code = getattr(body, "__code__", None)
+        if code is not None and code.co_flags & inspect.CO_VARKEYWORDS:
             raise ArgumentError(
                 f"operator {name!r} takes **kwargs; name its static parameters one by one after *"
             )
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """The body's signature; found when first asked for, since there are many operators."""
+        return inspect.signature(self.body)
+
+    @functools.cached_property
+    def static(self) -> dict[str, Any]:
+        """The static parameters and their defaults."""
+        parameters = self.signature.parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
     def __repr__(self) -> str:
         return f"<mlc operator {self.name}{self.signature}>"

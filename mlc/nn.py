@@ -1,0 +1,31 @@
+"""Operators of neural networks that NumPy has no name for; traced, or compiled and run at once."""
+
+from __future__ import annotations
+
+from .ops import load
+from .ops.convolve import avg_pool2d, conv2d, max_pool2d
+from .ops.nn import (
+    embedding,
+    gelu,
+    layer_norm,
+    leaky_relu,
+    log_softmax,
+    logsumexp,
+    one_hot,
+    relu,
+    rms_norm,
+    scaled_dot_product_attention,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+)
+from .ops.transcendental import erf, erfc
+
+load()
+
+__all__ = [
+    "avg_pool2d", "conv2d", "embedding", "erf", "erfc", "gelu", "layer_norm", "leaky_relu",
+    "log_softmax", "logsumexp", "max_pool2d", "one_hot", "relu", "rms_norm",
+    "scaled_dot_product_attention", "sigmoid", "silu", "softmax", "softplus",
+]  # fmt: skip
