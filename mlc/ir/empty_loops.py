@@ -36,7 +36,7 @@ def _fill(stmt: Stmt) -> Stmt:
 
 
 def _feeds_reduction(loop: For) -> bool:
-    """Whether the loop reaches a reduce axis of a block; otherwise it runs over points of the output."""
+    """Whether the loop reaches a reduce axis of a block; if not, it runs over output points."""
     return any(
         it.axis.is_reduce and loop.var in set(variables_of(it.binding))
         for block in blocks_of(loop.body)

@@ -25,6 +25,9 @@ class Schedule:
         self.program = program
         self.trace: list[tuple[Step, tuple[Any, ...]]] = []
 
+    def __str__(self) -> str:
+        return self.source()
+
     def take(self, step: Step) -> tuple[Any, ...]:
         """Check and apply one step; returns the loops it made."""
         reason = step.check(self.program)
@@ -76,7 +79,7 @@ class Schedule:
         self.take(Mark(loop, LoopKind.UNROLLED))
 
     def source(self) -> str:
-        """The steps taken so far, as the Python of a schedule function."""
+        """The steps taken so far, in order, written as calls on a schedule ``s``."""
         names: dict[Var, str] = {}
         taken: set[str] = set()
         lines: list[str] = []
@@ -99,7 +102,7 @@ class Schedule:
                 text = f"{', '.join(name_of(v) for v in made)} = {text}"
             lines.append(text)
         body = "\n".join(f"    {line}" for line in lines) or "    pass"
-        return f"@mlc.schedule\ndef {self.program.name}_schedule(s):\n{body}\n"
+        return f"def {self.program.name}_schedule(s):\n{body}\n"
 
 
 def _vars_of(step: Step) -> list[Var]:

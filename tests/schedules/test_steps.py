@@ -102,7 +102,6 @@ def test_the_steps_print_as_python() -> None:
     s.vectorize(j1)
     s.parallel(i, grain=2)
     assert s.source() == (
-        "@mlc.schedule\n"
         "def mm_schedule(s):\n"
         "    j = s.loop('j')\n"
         "    j_0, j_1 = s.split(j, [None, 4])\n"
