@@ -1,7 +1,7 @@
 """The low-level NumPy twin: the same program as explicit Python loops over explicit arrays.
 
-It is slow on purpose. It can be read, changed and run, and it says exactly what the compiled
-kernel does.
+It is slow on purpose. It can be read, changed and run, and it says what the compiled kernel
+computes, before a schedule splits and reorders its loops.
 """
 
 import numpy as np
