@@ -69,7 +69,8 @@ class Result:
         return self.series[LIMIT].over(self.series[name])
 
 
-# OpenBLAS' threads go on spinning for some 30 ms after a product, on the cores that others are to use.
+# OpenBLAS' threads go on spinning for some 30 ms after a product, on the cores that others are to
+# use.
 BLAS_SPINS = 0.05
 Sampler = Callable[[], float]
 
@@ -94,7 +95,8 @@ def sampler(call: Callable[[], Any]) -> Sampler:
 def interleave(
     samplers: dict[str, Sampler], seconds: float, rounds: int, pause: float = 0.0
 ) -> dict[str, Series]:
-    """At least ``rounds`` rounds, more while the time lasts; ``pause`` seconds before each sample."""
+    """At least ``rounds`` rounds, more while the time lasts; ``pause`` seconds before each
+    sample."""
     order, names = random.Random(0), list(samplers)
     series = {name: Series() for name in names}
     collecting = gc.isenabled()

@@ -55,7 +55,8 @@ class KernelCode:
 class Compiled:
     """A compiled graph. Texts of the levels are made when they are asked for.
 
-    ``timings`` holds seconds per stage, in order. ``from_cache`` says that machine code came from disk.
+    ``timings`` holds seconds per stage, in order. ``from_cache`` says that machine code came from
+    disk.
     """
 
     name: str
@@ -70,7 +71,8 @@ class Compiled:
     sites: list[Any] = field(default_factory=list)
 
     def run(self, arrays: Sequence[Array], out: Sequence[Array] | None = None) -> list[Array]:
-        """The outputs for ``arrays``, which must fit the inputs; written to ``out`` if that is given."""
+        """The outputs for ``arrays``, which must fit the inputs; written to ``out`` if that is
+        given."""
         if self.runner is not None:
             results = self.runner(arrays)
             if out is None:
@@ -145,8 +147,8 @@ def compile_graph(
 ) -> Compiled:
     """Compile the graph that leads from ``inputs`` (placeholders) to ``outputs``.
 
-    ``target`` is ``"cpu"``, or ``"interpret"`` or ``"numpy"`` for the reference backends. ``debug`` adds
-    bounds checks. Raises :class:`ArgumentError` for an unknown target.
+    ``target`` is ``"cpu"``, or ``"interpret"`` or ``"numpy"`` for the reference backends. ``debug``
+    adds bounds checks. Raises :class:`ArgumentError` for an unknown target.
     """
     if target not in TARGETS:
         raise ArgumentError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}")
@@ -162,7 +164,8 @@ def compile_graph(
 
 @cache
 def compiler_version() -> str:
-    """What tells this compiler from others in cache keys: its newest source file, and LLVM's wrapper."""
+    """What tells this compiler from others in cache keys: its newest source file, and LLVM's
+    wrapper."""
     folders, newest = [str(Path(__file__).parent)], 0
     for folder in folders:
         for item in os.scandir(folder):
@@ -290,7 +293,8 @@ def array_spec(tensor: Tensor) -> ArraySpec:
 def _constant_places(
     outputs: Sequence[Tensor], constants: Sequence[Tensor]
 ) -> list[int | dict[str, Any]]:
-    """Where the constants of a module come from: the n-th constant of the graph, or data made by folding."""
+    """Where the constants of a module come from: the n-th constant of the graph, or data made by
+    folding."""
     captured = [t for t in topological(outputs) if isinstance(t.op, Constant)]
     number = {t: n for n, t in enumerate(captured)}
     places: list[int | dict[str, Any]] = []

@@ -31,7 +31,8 @@ def strides_of(tensor: Tensor) -> tuple[int, ...]:
 
 
 def step(node: Load, axis: Axis) -> int | None:
-    """Elements between what ``node`` reads at two neighbouring points of ``axis``; None if it varies."""
+    """Elements between what ``node`` reads at two neighbouring points of ``axis``; None if it
+    varies."""
     return linear_in(_address(node), axis)
 
 

@@ -26,7 +26,8 @@ class Roles:
 
 
 def find_roles(nest: Nest) -> Roles | None:
-    """The roles of the axes if the nest is a contraction: some operand is used again along another axis."""
+    """The roles of the axes if the nest is a contraction: some operand is used again along another
+    axis."""
     root = nest.compute.body[0]
     loads = loads_in(nest)
     spatial = [a for a in nest.compute.axes if a.extent > 1]
@@ -128,19 +129,17 @@ def choose_tile(nest: Nest, roles: Roles, machine: Machine) -> Tile:
     vectors = min(widest, -(-roles.n.extent // lanes))
     if have_rows < 6:
         vectors = min(8, -(-roles.n.extent // lanes), max(budget // (have_rows + 1), 1))
-    rows = max(min(have_rows, (budget - vectors) // vectors, 14 if vectors == 1 else 12), 1)
+    rows = max(min(have_rows, (budget - vectors) // vectors, 8), 1)
     if vectors == 4 and rows > 6:
         rows = 6
     return Tile(rows, vectors, lanes)
 
 
 def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling:
-    """Tiles over the axes of the nest: the other axes outside; then rows outside columns, or the other
-    way round if what the columns load is too large to stay in cache while the rows go by."""
+    """Tiles over the axes of the nest: the other axes outside; then rows outside columns, or the
+    other way round if what the columns load is too large to stay in cache while the rows go by."""
     axes = nest.compute.axes
-    sizes = tuple(
-        tile.columns if a is roles.n else tile.rows if a is roles.m else 1 for a in axes
-    )
+    sizes = tuple(tile.columns if a is roles.n else tile.rows if a is roles.m else 1 for a in axes)
     others = [d for d, a in enumerate(axes) if a is not roles.n and a is not roles.m]
     inner = [d for role in (roles.m, roles.n) for d, a in enumerate(axes) if a is role]
     if _column_bytes(nest, roles.n.extent) > machine.l2 // 4:
@@ -157,9 +156,9 @@ def _column_bytes(nest: Nest, columns: int) -> int:
 
 
 def block_columns(s: Schedule, name: str, nest: Nest, tile: Tile, machine: Machine) -> int:
-    """Columns outside rows: take as many panels at once as stay in cache, so that rows are used more
-    than once from the nearest cache: ``jo, io`` -> ``jo_0, io, jo_1``. Returns how many loops that
-    added."""
+    """Columns outside rows: take as many panels at once as stay in cache, so that rows are used
+    more than once from the nearest cache: ``jo, io`` -> ``jo_0, io, jo_1``. Returns how many loops
+    that added."""
     columns, rows = s.loops(name)[len(nest.compute.axes) - 2 : len(nest.compute.axes)]
     panels = extent_of(s, columns)
     most = machine.l2 // 2 // max(_column_bytes(nest, tile.columns), 1)

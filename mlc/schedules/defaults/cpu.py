@@ -33,6 +33,8 @@ from .reduction import (
 from .transpose import tile_transposed, transposed_axis
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
 
+ROW_NS = 15.0  # what starting one more nest for one more row costs
+
 
 @dataclass(frozen=True, eq=False)
 class Scheduled:
@@ -197,7 +199,9 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
         loops = private_loops(s, block, 0)
         across = transposed_axis(nest)
         if across is not None:
-            _parallel(s, tile_transposed(s, nest, loops, across, machine), _nanoseconds(nest, machine))
+            _parallel(
+                s, tile_transposed(s, nest, loops, across, machine), _nanoseconds(nest, machine)
+            )
             return
         loops = fuse_contiguous(s, block, loops)
         if not loops:
@@ -219,10 +223,15 @@ def _schedule_inside(s: Schedule, name: str, nest: Nest, shared: int, machine: M
 
 
 def _share_out(s: Schedule, name: str, plan: _Plan, added: int, machine: Machine) -> None:
-    """Fuse shared loops over whole rows until there are enough iterations for the threads, and run the
-    outermost loop that has them in parallel. Loops over tiles stay apart: their edges must stay visible."""
-    total = sum(_nanoseconds(nest, machine) for nest in plan.nests)
+    """Fuse shared loops over whole rows until there are enough iterations for the threads, and run
+    the outermost loop that has them in parallel. Loops over tiles stay apart: their edges must stay
+    visible."""
     sizes = plan.tiling.sizes
+    rows = 1
+    for axis, size in zip(plan.nests[0].compute.axes, sizes, strict=False):
+        rows *= -(-axis.extent // size)
+    total = sum(_nanoseconds(nest, machine) for nest in plan.nests)
+    total += rows * len(plan.nests) * ROW_NS
     order = plan.tiling.order or tuple(range(len(sizes)))
     whole = [sizes[d] == 1 for d in order] + [False] * added
     loops = list(zip(s.loops(name)[: len(whole)], whole, strict=True))

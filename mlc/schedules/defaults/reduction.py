@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from ...ir.expr import Axis, Load, Reduce, Var
 from ...ir.rewrite import variables_of
 from ...te.factor import factor_reduction, fuse_reduce_axes
@@ -29,7 +31,7 @@ def fuse_reduced(nest: Nest) -> Nest:
     while changed:
         changed = False
         axes = reduce_axes(nest)
-        for outer, inner in zip(axes, axes[1:], strict=False):
+        for outer, inner in itertools.pairwise(axes):
             steps = [(step(n, outer), step(n, inner)) for n in loads_in(nest)]
             if all(a is not None and b is not None and a == b * inner.extent for a, b in steps):
                 nest = fuse_reduce_axes(nest, outer, inner)
@@ -117,7 +119,8 @@ def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
 def schedule_reduction(
     s: Schedule, name: str, nest: Nest, shared: int, machine: Machine
 ) -> Var | None:
-    """Order and mark the private loops of a reduction; returns its outermost spatial loop, if any."""
+    """Order and mark the private loops of a reduction; returns its outermost spatial loop, if
+    any."""
     block = s.block(name)
     loops = private_loops(s, block, shared)
     spatial, reduce = split_roles(s, block, loops, nest)
@@ -142,8 +145,8 @@ def schedule_reduction(
 def _schedule_columns(
     s: Schedule, nest: Nest, spatial: list[Var], reduce: list[Var], machine: Machine
 ) -> Var:
-    """Lanes along the last spatial axis. Few steps: the fold stays in registers; many steps over long
-    rows: blocks of eight rows at a time, so that memory is read in long runs."""
+    """Lanes along the last spatial axis. Few steps: the fold stays in registers; many steps over
+    long rows: blocks of eight rows at a time, so that memory is read in long runs."""
     last = spatial[-1]
     extent = extent_of(s, last)
     lanes = lanes_for(nest, extent, machine)
@@ -167,7 +170,8 @@ def _schedule_columns(
 
 
 def _innermost(s: Schedule, loops: list[Var], budget: int) -> tuple[list[Var], list[Var]]:
-    """The last of ``loops``, as many as have at most ``budget`` iterations together, and the others."""
+    """The last of ``loops``, as many as have at most ``budget`` iterations together, and the
+    others."""
     kept = len(loops)
     while kept and extent_of(s, loops[kept - 1]) <= budget:
         budget //= extent_of(s, loops[kept - 1])

@@ -14,7 +14,8 @@ FAR = 8  # elements; loads that are nearer than this along the lanes share cache
 
 
 def transposed_axis(nest: Nest) -> Axis | None:
-    """The axis along which some load finds neighbours while it jumps along the last axis, if any."""
+    """The axis along which some load finds neighbours while it jumps along the last axis, if
+    any."""
     axes = nest.compute.axes
     if len(axes) < 2 or axes[-1].extent < FAR:
         return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ...ir.affine import linear_in
 from ...ir.expr import Var
 from ...ir.program import Block, contiguous_strides, reads_of, writes_of
-from ...ir.affine import linear_in
 from ...te.program import Nest
 from ..schedule import Schedule
 from .access import point_cost, reduce_axes, widest_dtype_bytes
@@ -74,8 +74,8 @@ def _walked_as_one(s: Schedule, block: Block, outer: Var, inner: Var) -> bool:
 
 def _fused_before(s: Schedule, block: Block, outer: Var, inner: Var, extent: int) -> bool:
     """The inner loop is a fused one: its last part decides, since the parts are walked as one."""
-    from ...ir.rewrite import variables_of
     from ...ir.expr import Apply, Const
+    from ...ir.rewrite import variables_of
 
     outer_axis = next((it.axis for it in block.iters if it.binding is outer), None)
     parts = [
