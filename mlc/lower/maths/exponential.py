@@ -49,18 +49,23 @@ def reduced(x: Expr, extra: int = 0) -> tuple[Expr, Expr]:
 
 @expansion()
 def exp(x: Expr) -> Expr:
-    """Beyond the clamps the result is 0 or inf."""
-    x = at_most(at_least(x, by_type(x, -104.5, -746.0)), by_type(x, 89.0, 710.0))
+    """Beyond the clamp the result is inf. Where it is 0, another argument takes the place of x: a
+    product that underflows takes the processor a hundred times as long."""
+    lost = x < by_type(x, -104.0, -746.0)
+    x = at_most(select(lost, by_type(x, 0.0, 0.0), x), by_type(x, 89.0, 710.0))
     r, i = reduced(x, 2 * format_of(x).bias)
-    return scaled(poly(r, _EXP_32 if x.dtype is float32 else EXP_64), i)
+    result = scaled(poly(r, _EXP_32 if x.dtype is float32 else EXP_64), i)
+    return select(lost, by_type(x, 0.0, 0.0), result)
 
 
 @expansion()
 def exp2(x: Expr) -> Expr:
-    """n + r = x exactly."""
-    x = at_most(at_least(x, by_type(x, -151.0, -1076.0)), by_type(x, 129.0, 1025.0))
+    """n + r = x exactly. Where the result is 0, as in ``exp``."""
+    lost = x < by_type(x, -151.0, -1076.0)
+    x = at_most(select(lost, by_type(x, 0.0, 0.0), x), by_type(x, 129.0, 1025.0))
     n, i = nearest(x, 1.0, 2 * format_of(x).bias)
-    return scaled(poly(x - n, EXP2_32 if x.dtype is float32 else EXP2_64), i)
+    result = scaled(poly(x - n, EXP2_32 if x.dtype is float32 else EXP2_64), i)
+    return select(lost, by_type(x, 0.0, 0.0), result)
 
 
 @expansion()
