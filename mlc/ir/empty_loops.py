@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .expr import Apply, Expr, Var
+from .expr import Expr, Var
 from .program import Allocate, Block, For, If, LoopKind, Program, Seq, Stmt, blocks_of, walk
-from .rewrite import variables_of
+from .rewrite import conjuncts, variables_of
 
 
 def fill_empty_reductions(program: Program) -> Program:
@@ -53,7 +53,7 @@ def _inits(stmt: Stmt, empty: set[Var]) -> Stmt | None:
                 return None
             spatial = tuple(it for it in iters if not it.axis.is_reduce)
             guard: Expr | None = None
-            for test in _conjuncts(predicate):
+            for test in conjuncts(predicate):
                 if not reduced.intersection(variables_of(test)):
                     guard = test if guard is None else guard & test
             return Block(stmt.name, spatial, init, None, guard, stmt.location)
@@ -73,13 +73,3 @@ def _inits(stmt: Stmt, empty: set[Var]) -> Stmt | None:
             return Seq(tuple(found)) if found else None
         case _:
             return None
-
-
-def _conjuncts(test: Expr | None) -> list[Expr]:
-    match test:
-        case None:
-            return []
-        case Apply(fn="bitand", args=(a, b)):
-            return _conjuncts(a) + _conjuncts(b)
-        case _:
-            return [test]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from .expr import Expr, Load, Var
+from .expr import Apply, Expr, Load, Var
 
 Rule = Callable[[Expr], "Expr | None"]
 
@@ -80,3 +80,14 @@ def loads_of(root: Expr) -> list[Load]:
 def variables_of(root: Expr) -> list[Var]:
     """All distinct variables in ``root``, in order of first appearance."""
     return [node for node in postorder(root) if isinstance(node, Var)]
+
+
+def conjuncts(test: Expr | None) -> list[Expr]:
+    """The parts of ``a & b & c``, in order; none for None."""
+    match test:
+        case None:
+            return []
+        case Apply(fn="bitand", args=(a, b)):
+            return conjuncts(a) + conjuncts(b)
+        case _:
+            return [test]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir.expr import Apply, Expr, Var
+from ..ir.expr import Expr, Var
 from ..ir.program import (
     Allocate,
     Block,
@@ -18,7 +18,7 @@ from ..ir.program import (
     map_exprs,
     seq,
 )
-from ..ir.rewrite import substitute, variables_of
+from ..ir.rewrite import conjuncts, substitute, variables_of
 
 
 def bind_blocks(program: Program) -> Program:
@@ -75,7 +75,7 @@ def _init_of(loop: For, block: Block) -> Stmt:
         it.axis: substitute(it.binding, fresh) for it in block.iters if not it.axis.is_reduce
     }
     body = map_exprs(block.init, lambda e: substitute(e, mapping))
-    tests = [t for t in _conjuncts(block.predicate) if not reduced.intersection(variables_of(t))]
+    tests = [t for t in conjuncts(block.predicate) if not reduced.intersection(variables_of(t))]
     for test in tests:
         body = If(substitute(test, fresh), body)
     for f in reversed(kept):
@@ -103,13 +103,3 @@ def _chain(stmt: Stmt, block: Block) -> list[For] | None:
             return below
         case _:
             return None
-
-
-def _conjuncts(test: Expr | None) -> list[Expr]:
-    match test:
-        case None:
-            return []
-        case Apply(fn="bitand", args=(a, b)):
-            return _conjuncts(a) + _conjuncts(b)
-        case _:
-            return [test]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,20 +26,20 @@ from ..ir.rewrite import substitute
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(ABC):
     """A pure rewrite of a program: first ``check``, which may refuse, then ``apply``."""
 
+    @abstractmethod
     def check(self, program: Program) -> str | None:
         """Why the step would change the program's meaning, as a sentence; None if it would not."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         """The rewritten program, and what the step made (loops, blocks)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text(self, names: Mapping[Var, str]) -> str:
         """The step as a line of Python."""
-        raise NotImplementedError
 
 
 def find_loop(program: Program, var: Var) -> For:
