@@ -65,7 +65,7 @@ class Timing:
         )
         if self.rival is None or self.ratio is None:
             return text
-        text += f"; {self.rival_name}: {_seconds(self.rival.median)}; "
+        text += f"; rival {self.rival_name}: {_seconds(self.rival.median)}; "
         bounds = f"({self.ratio.low:.2f} to {self.ratio.high:.2f})"
         if self.within_noise:
             return text + f"within noise, ratio {self.ratio.median:.2f} {bounds}"
@@ -97,6 +97,11 @@ def time(
         raise ArgumentError(f"repeats is at least 1, got {repeats!r}.")
     calls = [f] if rival is None else [f, rival]
     for call in calls:
+        if not callable(call):
+            raise ArgumentError(
+                f"expected a function to time, got {type(call).__name__} {call!r}; "
+                f"pass the function first and its arguments after it: mlc.time(f, x)"
+            )
         call(*args, **kwargs)
     flush = _cache_flusher() if cache == "cold" else None
     loops = [1 if flush else _inner_loops(call, args, kwargs) for call in calls]

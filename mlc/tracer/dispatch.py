@@ -23,7 +23,10 @@ _FUNCTION_OF_METHOD: dict[tuple[np.ufunc, str], Any] = {
     (np.logical_and, "reduce"): np.all, (np.logical_or, "reduce"): np.any,
     (np.add, "accumulate"): np.cumsum, (np.multiply, "accumulate"): np.cumprod,
 }  # fmt: skip
-_DATA_SIZED = "the size of its result depends on the data, and shapes must be known while tracing"
+_DATA_SIZED = (
+    "the size of its result depends on the data, and shapes must be known while tracing; "
+    "call it outside the jitted function, or keep the shape with np.where"
+)
 _MUTATES = "it changes an array in place; use np.where(mask, new, old) and go on with the result"
 _HINTS = {
     **dict.fromkeys(

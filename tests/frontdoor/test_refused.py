@@ -47,8 +47,8 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         lambda x: np.unique(x),
         mlc.UnsupportedError,
         "np.unique cannot be traced: the size of its result depends on the data, and shapes must "
-        "be "
-        "known while tracing",
+        "be known while tracing; call it outside the jitted function, or keep the shape with "
+        "np.where",
     ),
     (
         lambda x: np.fft.fft(x),

@@ -59,8 +59,8 @@ def test_ratio_and_sentence(monkeypatch):
     assert result.ratio.median == pytest.approx(3.0)
     assert not result.within_noise
     assert str(result) == (
-        "fast: 10 ms per call (10 ms to 10 ms, best 10 ms; 10 runs, warm cache); slow: 30 ms; "
-        "3.00 times faster (3.00 to 3.00)"
+        "fast: 10 ms per call (10 ms to 10 ms, best 10 ms; 10 runs, warm cache); "
+        "rival slow: 30 ms; 3.00 times faster (3.00 to 3.00)"
     )
     assert "3.00 times slower, ratio (0.33 to 0.33)" in str(
         timing.time(slow, rival=fast, repeats=9)
