@@ -61,7 +61,8 @@ def test_names_that_cannot_be_traced_say_so() -> None:
     assert str(caught.value) == (
         "mlc.numpy has no 'unique': np.unique cannot be traced: the size of its result depends on "
         "the "
-        "data, and shapes must be known while tracing"
+        "data, and shapes must be known while tracing; "
+        "call it outside the jitted function, or keep the shape with np.where"
     )
     with pytest.raises(AttributeError, match="has no 'nothing', and NumPy has none either"):
         _ = mnp.nothing
