@@ -21,6 +21,7 @@ from .errors import (
     CompileError,
     DTypeError,
     MlcError,
+    NotProvenError,
     ScheduleError,
     ShapeError,
     TracerBoolError,
@@ -43,8 +44,8 @@ _LATER = {
 
 __all__ = [
     "ArgumentError", "BoundsError", "CacheWarning", "CompileError", "DTypeError", "MlcError",
-    "ScheduleError", "ShapeError", "TracerBoolError", "TracerLeakError", "UnsupportedError",
-    "build", "config", "errors", "implements", "jit", "op", "te", *_LATER,
+    "NotProvenError", "ScheduleError", "ShapeError", "TracerBoolError", "TracerLeakError",
+    "UnsupportedError", "build", "config", "errors", "implements", "jit", "op", "te", *_LATER,
 ]  # fmt: skip
 
 

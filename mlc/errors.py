@@ -76,7 +76,20 @@ class TracerLeakError(MlcError, RuntimeError):
 
 
 class ScheduleError(MlcError, ValueError):
-    """A schedule step that was refused, with the rule it would break."""
+    """A schedule step that was refused, with the rule it would break.
+
+    ``refusal`` is a :class:`mlc.schedules.refusal.Refusal` with the counter-example, if one exists.
+    """
+
+    def __init__(
+        self, message: str, location: SourceLocation | None = None, refusal: object = None
+    ) -> None:
+        super().__init__(message, location)
+        self.refusal = refusal
+
+
+class NotProvenError(ScheduleError):
+    """A schedule step that could be neither proven nor refuted within the budget."""
 
 
 class CompileError(MlcError, RuntimeError):

@@ -22,11 +22,13 @@ from .program import (
     If,
     LoopKind,
     Program,
+    Region,
     Scope,
     Seq,
     Stmt,
     Store,
     expressions_of,
+    regions_of,
     walk,
 )
 from .rewrite import postorder, variables_of
@@ -36,8 +38,9 @@ def check_blocks(program: Program) -> None:
     """The form that schedules rewrite and `lower` receives.
 
     Everything of the common form, and: all work is done in blocks; a block's body speaks of its own
-    axes alone; each binding stays within its axis, or a predicate guards it; each spatial axis is
-    covered by what it is bound to; only a reduction has an init, which writes what the body does.
+    axes alone (a block in it is bound to them and to its loops); each binding stays within its
+    axis, or a predicate guards it; each spatial axis is covered by what it is bound to; only a
+    reduction has an init, which writes what the body does.
     """
     _Checker(program, blocks=True).run()
 
@@ -116,7 +119,9 @@ class _Checker:
                     self.write(buffer, indices, value)
             case Evaluate(args=args):
                 for arg in args:
-                    if isinstance(arg, Buffer):
+                    if isinstance(arg, Region):
+                        self.region(arg)
+                    elif isinstance(arg, Buffer):
                         self.declared(arg)
 
     def loop(self, stmt: For) -> None:
@@ -161,6 +166,14 @@ class _Checker:
         if buffer not in self.buffers:
             self.fail(f"{buffer.name} is neither a parameter nor allocated here")
 
+    def region(self, region: Region) -> None:
+        self.declared(region.buffer)
+        self.indexed(region.buffer, region.starts)
+        if len(region.extents) != region.buffer.ndim or any(n < 1 for n in region.extents):
+            self.fail(f"a region of {region.buffer!r} has extents {region.extents}")
+        for start in region.starts:
+            self.expression(start)
+
     def expression(self, root: Expr) -> None:
         for node in postorder(root):
             match node:
@@ -203,13 +216,11 @@ class _Checker:
                 )
 
     def enter_block(self, block: Block) -> None:
-        if self.block is not None:
-            self.fail(f"block {block.name} stands inside block {self.block.name}")
         for it in block.iters:
             self.binding(block, it.axis, it.binding)
         if block.predicate is not None and block.predicate.dtype is not boolean:
             self.fail(f"the predicate of block {block.name} is not bool")
-        outer = self.loops, self.extents
+        outer = self.loops, self.extents, self.block
         self.block = block
         if block.init is not None:
             if not block.is_reduction:
@@ -222,9 +233,10 @@ class _Checker:
             self.loops, self.extents = {}, {axis: axis.extent for axis in spatial}
             self.statement(block.init)
         self.loops, self.extents = {}, {it.axis: it.axis.extent for it in block.iters}
+        for region in regions_of(block):
+            self.region(region)
         self.statement(block.body)
-        self.block = None
-        self.loops, self.extents = outer
+        self.loops, self.extents, self.block = outer
 
     def binding(self, block: Block, axis: Var, binding: Expr) -> None:
         extent = getattr(axis, "extent", 0)

@@ -12,17 +12,20 @@
          | Accumulate(combiner, buffers, indices, values)
                                       buffers[indices] = combine(buffers[indices], values)
          | Evaluate(name, args)       a call for its effect: a library function or an intrinsic
+    Region(buffer, starts, extents)   a box of elements: what a block touches, what a call gets
 
 A **Block** isolates its body from the loops around it. Each of its axes is *bound* to an expression
 of the loop variables; the body speaks of the axes alone. Spatial axes name the elements the block
 writes, each written by one point only; reduce axes are combined. A loop transformation changes
-bindings and never a body: that is what makes schedules easy to prove.
+bindings and never a body: that is what makes schedules easy to prove. Blocks may stand in blocks:
+the inner one's axes are then bound to expressions of the outer one's.
 
 Nodes are frozen; buffers and variables are equal to themselves alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -33,13 +36,28 @@ from ..errors import SourceLocation
 from .combiner import Combiner
 from .expr import Axis, Expr, Load, Var, load
 
+_SCOPE_NAME = re.compile(r"[a-z]\w*(\.\w+)*")
+
 
 class Scope(str, Enum):
-    """Where a buffer lives."""
+    """Where a buffer lives. Memories of accelerators have names of their own, such as
+    ``Scope("global.accumulator")``; processors keep what is in them in ordinary memory."""
 
     GLOBAL = "global"  # memory given by the caller or taken from the workspace
     STACK = "stack"  # private to one iteration of the enclosing parallel loop; a few KiB
     REGISTER = "register"  # never in memory: after unrolling all indices are constants or the lane
+    SHARED = "shared"  # common to the threads of a block of a GPU's grid
+    WARP = "warp"  # common to the threads of a warp
+    LOCAL = "local"  # private to a thread
+
+    @classmethod
+    def _missing_(cls, value: object) -> Scope | None:
+        """A memory that an accelerator brings: made at first sight, the same object ever after."""
+        if not isinstance(value, str) or not _SCOPE_NAME.fullmatch(value):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value]
 
 
 class LoopKind(str, Enum):
@@ -49,6 +67,7 @@ class LoopKind(str, Enum):
     PARALLEL = "parallel"  # iterations on the threads of the pool
     VECTORIZED = "vectorized"  # iterations in the lanes of vector registers
     UNROLLED = "unrolled"  # iterations written out
+    BOUND = "thread_binding"  # iterations on the threads that the annotation "thread" names
 
 
 class Buffer:
@@ -150,6 +169,15 @@ class If:
 
 
 @dataclass(frozen=True, eq=False)
+class Region:
+    """The elements ``starts[d] <= i[d] < starts[d] + extents[d]`` of ``buffer``."""
+
+    buffer: Buffer
+    starts: tuple[Expr, ...]
+    extents: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Iter:
     """A block's axis and the loop expression it is bound to."""
 
@@ -163,7 +191,8 @@ class Block:
 
     ``init`` runs once for each point of the spatial axes, before its first ``body``; None when
     there is nothing to reduce, or when the initialisation has been made a block of its own. Points
-    where ``predicate`` is false are skipped.
+    where ``predicate`` is false are skipped. ``reads`` and ``writes`` say what a block touches
+    whose calls do not show it; where they are None the body tells.
     """
 
     name: str
@@ -173,6 +202,8 @@ class Block:
     predicate: Expr | None = None
     location: SourceLocation | None = None
     annotations: tuple[tuple[str, Any], ...] = ()
+    reads: tuple[Region, ...] | None = None
+    writes: tuple[Region, ...] | None = None
 
     @property
     def is_reduction(self) -> bool:
@@ -201,10 +232,14 @@ class Accumulate:
 
 @dataclass(frozen=True, eq=False)
 class Evaluate:
-    """A call of the function ``name`` for its effect; buffers are passed by their address."""
+    """A call of the function ``name`` for its effect.
+
+    A buffer is passed by its address, a region by the address of its first element. A name that
+    `ir.intrinsic` knows is an intrinsic over regions; any other is a function of a library.
+    """
 
     name: str
-    args: tuple[Expr | Buffer, ...]
+    args: tuple[Expr | Buffer | Region, ...]
 
 
 Stmt = Allocate | Seq | For | If | Block | Store | Accumulate | Evaluate
@@ -258,7 +293,8 @@ def children_of(stmt: Stmt) -> tuple[Stmt, ...]:
 
 
 def expressions_of(stmt: Stmt) -> tuple[Expr, ...]:
-    """The expressions that stand directly in ``stmt``, not those of its sub-statements."""
+    """The expressions that stand directly in ``stmt``, not those of its sub-statements, nor the
+    regions that a block declares: like its body, those speak of its axes."""
     match stmt:
         case If(condition=condition):
             return (condition,)
@@ -270,9 +306,20 @@ def expressions_of(stmt: Stmt) -> tuple[Expr, ...]:
         case Accumulate(indices=indices, values=values):
             return (*indices, *values)
         case Evaluate(args=args):
-            return tuple(arg for arg in args if isinstance(arg, Expr))
+            parts: list[Expr] = []
+            for arg in args:
+                if isinstance(arg, Region):
+                    parts.extend(arg.starts)
+                elif isinstance(arg, Expr):
+                    parts.append(arg)
+            return tuple(parts)
         case _:
             return ()
+
+
+def regions_of(block: Block) -> tuple[Region, ...]:
+    """The regions that ``block`` declares, reads first."""
+    return (*(block.reads or ()), *(block.writes or ()))
 
 
 def walk(stmt: Stmt) -> Iterator[Stmt]:
@@ -330,6 +377,8 @@ def map_exprs(stmt: Stmt, change: Any) -> Stmt:
                 body=map_exprs(stmt.body, change),
                 init=None if stmt.init is None else map_exprs(stmt.init, change),
                 predicate=None if stmt.predicate is None else change(stmt.predicate),
+                reads=_map_regions(stmt.reads, change),
+                writes=_map_regions(stmt.writes, change),
             )
         case Store():
             return Store(stmt.buffer, tuple(map(change, stmt.indices)), change(stmt.value))
@@ -340,5 +389,20 @@ def map_exprs(stmt: Stmt, change: Any) -> Stmt:
                 values=tuple(map(change, stmt.values)),
             )
         case Evaluate():
-            args = tuple(change(a) if isinstance(a, Expr) else a for a in stmt.args)
-            return Evaluate(stmt.name, args)
+            return Evaluate(stmt.name, tuple(_map_argument(arg, change) for arg in stmt.args))
+
+
+def _map_argument(arg: Expr | Buffer | Region, change: Any) -> Expr | Buffer | Region:
+    match arg:
+        case Region():
+            return replace(arg, starts=tuple(map(change, arg.starts)))
+        case Expr():
+            return change(arg)  # type: ignore[no-any-return]
+        case _:
+            return arg
+
+
+def _map_regions(regions: tuple[Region, ...] | None, change: Any) -> tuple[Region, ...] | None:
+    if regions is None:
+        return None
+    return tuple(replace(r, starts=tuple(map(change, r.starts))) for r in regions)

@@ -44,6 +44,7 @@ from .program import (
     Iter,
     LoopKind,
     Program,
+    Region,
     Scope,
     Seq,
     Stmt,
@@ -52,6 +53,7 @@ from .program import (
 )
 from .scalar import SCALAR_FNS
 from .sharing import shared_nodes
+from .simplify import simplify
 
 __all__ = ["Names", "Source", "expr_text", "print_program", "program_text", "signature_text"]
 
@@ -92,8 +94,10 @@ def print_program(program: Program) -> Source:
     """``program`` as source, together with the line of each statement."""
     source = Source(Names({"T", "np"}))
     source.add_combiners(program)
-    plain = program.outputs == 1
-    source.line("@T.program" if plain else f"@T.program(outputs={program.outputs})")
+    options = [] if program.outputs == 1 else [f"outputs={program.outputs}"]
+    shown = {key: value for key, value in program.attrs.items() if key != "location"}
+    options += [f"attrs={shown!r}"] if shown else []
+    source.line(f"@T.program({', '.join(options)})" if options else "@T.program")
     params = [f"{source.names.add(b)}: T.Buffer({buffer_text(b)})" for b in program.params]
     head = f"def {identifier(program.name)}("
     if len(head) + sum(len(p) + 2 for p in params) <= 96:
@@ -188,10 +192,7 @@ class Source:
             case Accumulate():
                 self.accumulate(stmt)
             case Evaluate(name=name, args=args):
-                texts = [
-                    self.values(arg)[0] if isinstance(arg, Expr) else self.name_of(arg)
-                    for arg in args
-                ]
+                texts = [self.argument(arg) for arg in args]
                 self.line(f"T.call({', '.join([quoted(name), *texts])})")
 
     def sequence(self, stmts: Sequence[Stmt]) -> None:
@@ -215,8 +216,11 @@ class Source:
                 self.starts.update(dict.fromkeys(nest, len(self.lines)))
                 self.line(f"for {loop_vars} in T.grid({extents}):")
             else:
-                if stmt.annotations:
-                    extents += f", annotations={dict(stmt.annotations)!r}"
+                hints = dict(stmt.annotations)
+                if stmt.kind is LoopKind.BOUND:
+                    extents += f", {quoted(hints.pop('thread'))}"
+                if hints:
+                    extents += f", annotations={hints!r}"
                 self.line(f"for {loop_vars} in T.{stmt.kind.value}({extents}):")
             with self.indented():
                 self.statement(nest[-1].body)
@@ -229,6 +233,9 @@ class Source:
                 self.line(f"T.where({self.values(stmt.predicate)[0]})")
             if stmt.annotations:
                 self.line(f"T.annotate({dict(stmt.annotations)!r})")
+            for word, regions in (("reads", stmt.reads), ("writes", stmt.writes)):
+                if regions is not None:
+                    self.line(f"T.{word}({', '.join(map(self.region, regions))})")
             if stmt.init is not None:
                 self.line("with T.init():")
                 with self.indented():
@@ -281,6 +288,24 @@ class Source:
 
     def element(self, buffer: Buffer, indices: Sequence[str]) -> str:
         return f"{self.name_of(buffer)}[{', '.join(indices) or '()'}]"
+
+    def argument(self, arg: Expr | Buffer | Region) -> str:
+        """What stands for ``arg`` in a call."""
+        match arg:
+            case Region():
+                return self.region(arg)
+            case Expr():
+                return self.values(arg)[0]
+            case _:
+                return self.name_of(arg)
+
+    def region(self, region: Region) -> str:
+        """Slices ``start : start + extent``; a buffer without axes is written ``A[()]``."""
+        starts = [simplify(start) for start in region.starts]
+        ends = [simplify(a + n) for a, n in zip(starts, region.extents, strict=True)]
+        texts = self.values(*starts, *ends)
+        slices = [f"{a}:{b}" for a, b in zip(texts, texts[len(starts) :], strict=True)]
+        return f"{self.name_of(region.buffer)}[{', '.join(slices) or '()'}]"
 
     def name_of(self, buffer: Buffer) -> str:
         return self.names.get(buffer) or self.names.add(buffer)

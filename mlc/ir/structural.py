@@ -15,11 +15,13 @@ from .program import (
     For,
     If,
     Program,
+    Region,
     Seq,
     Stmt,
     Store,
 )
 from .show import print_program
+from .simplify import simplify
 
 
 def structural_key(program: Program) -> str:
@@ -78,7 +80,8 @@ class _Normal:
         self.numbers: dict[Any, int] = {}
         self.count = 0
         self.combiners: dict[Combiner, str] = {}
-        attrs = "".join(f" {k}={v!r}" for k, v in sorted(program.attrs.items()))
+        shown = sorted((k, v) for k, v in program.attrs.items() if k != "location")
+        attrs = "".join(f" {k}={v!r}" for k, v in shown)
         self.emit(f"program out={program.outputs}{attrs}", None)
         for buffer in program.params:
             self.declare(buffer, None)
@@ -135,6 +138,9 @@ class _Normal:
                 guard = "" if predicate is None else f" if {self.exprs((predicate,))}"
                 note = f" {stmt.annotations!r}" if stmt.annotations else ""
                 self.emit(f"block {axes} = {bindings}{guard}{note}", stmt)
+                for word, regions in (("reads", stmt.reads), ("writes", stmt.writes)):
+                    if regions is not None:
+                        self.emit(f"{word} {', '.join(map(self.region, regions))}", stmt)
                 if init is not None:
                     self.emit("init", stmt)
                     self.statement(init)
@@ -155,10 +161,20 @@ class _Normal:
                     self.statement(otherwise)
                 self.emit("end", stmt)
             case Evaluate(name=name, args=args):
-                shown = ", ".join(
-                    self.exprs((a,)) if isinstance(a, Expr) else f"b{self.number(a)}" for a in args
-                )
-                self.emit(f"call {name!r} {shown}", stmt)
+                self.emit(f"call {name!r} {', '.join(map(self.argument, args))}", stmt)
+
+    def argument(self, arg: Expr | Buffer | Region) -> str:
+        match arg:
+            case Region():
+                return self.region(arg)
+            case Expr():
+                return self.exprs((arg,))
+            case _:
+                return f"b{self.number(arg)}"
+
+    def region(self, region: Region) -> str:
+        starts = self.exprs(tuple(map(simplify, region.starts)))
+        return f"b{self.number(region.buffer)}[{starts} by {region.extents}]"
 
     def exprs(self, roots: tuple[Expr, ...]) -> str:
         """``roots`` as a list of nodes, each once, that refer to each other by position."""

@@ -25,9 +25,32 @@ def bind_blocks(program: Program) -> Program:
     """``with block: vi = axis(i0 * 4 + i1); body(vi)`` -> ``body(i0 * 4 + i1)``.
 
     A predicate becomes an ``If``. An ``init`` runs right before the outermost loop that feeds a
-    reduce axis of its block, in copies of the spatial loops inside that one.
+    reduce axis of its block, in copies of the spatial loops inside that one. A block that holds
+    blocks is dissolved before they are.
     """
-    return program.with_body(_bind(program.body, set()))
+    return program.with_body(_bind(_open(program.body), set()))
+
+
+def _open(stmt: Stmt) -> Stmt:
+    """``stmt`` with no block inside another: outer ones are dissolved, or, where they have an init,
+    the inner ones are."""
+    match stmt:
+        case Block() if len(blocks_of(stmt)) > 1:
+            if stmt.init is not None:
+                init, body = _bind(_open(stmt.init), set()), _bind(_open(stmt.body), set())
+                return replace(stmt, init=init, body=body)
+            mapping: dict[Var, Expr] = {it.axis: it.binding for it in stmt.iters}
+            inner = _open(map_exprs(stmt.body, lambda e: substitute(e, mapping)))
+            return inner if stmt.predicate is None else If(stmt.predicate, inner)
+        case For() | Allocate():
+            return replace(stmt, body=_open(stmt.body))
+        case Seq():
+            return seq(*map(_open, stmt.stmts))
+        case If():
+            other = None if stmt.otherwise is None else _open(stmt.otherwise)
+            return If(stmt.condition, _open(stmt.then), other)
+        case _:
+            return stmt
 
 
 def _bind(stmt: Stmt, started: set[Block]) -> Stmt:

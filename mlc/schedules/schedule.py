@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 from ..errors import ScheduleError
 from ..ir.expr import Var
-from ..ir.program import Block, For, LoopKind, Program, Stmt, blocks_of, children_of
-from .step import Step
-from .steps.fuse import Fuse
-from .steps.mark import Mark
-from .steps.reorder import Reorder
-from .steps.split import Split
+from ..ir.program import Block, Program
+from .step import Step, block_name, find_block, loops_around
 
 
 class Schedule:
@@ -30,53 +27,32 @@ class Schedule:
 
     def take(self, step: Step) -> tuple[Any, ...]:
         """Check and apply one step; returns the loops it made."""
-        reason = step.check(self.program)
-        if reason is not None:
-            raise ScheduleError(f"{type(step).__name__.lower()} refused: {reason}")
+        refusal = step.check(self.program)
+        if refusal is not None:
+            raise ScheduleError(f"{step.name} refused: {refusal}", refusal=refusal)
         self.program, made = step.apply(self.program)
         self.trace.append((step, made))
         return made
 
     def block(self, name: str) -> Block:
         """The block called ``name``."""
-        found = [b for b in blocks_of(self.program.body) if b.name == name]
-        if not found:
-            known = ", ".join(b.name for b in blocks_of(self.program.body))
-            raise ScheduleError(f"no block {name!r} in {self.program.name!r}; it has {known}")
-        return found[0]
+        return find_block(self.program, name)
 
     def loops(self, block: Block | str) -> tuple[Var, ...]:
         """The loops around a block, outermost first."""
-        name = block if isinstance(block, str) else block.name
-        path = _path(self.program.body, name)
-        if path is None:
-            self.block(name)
-        return tuple(loop.var for loop in path or ())
+        return tuple(loop.var for loop in loops_around(self.program, block_name(block)))
 
-    def split(self, loop: Var, factors: Sequence[int | None]) -> tuple[Var, ...]:
-        """See :class:`mlc.schedules.steps.split.Split`."""
-        return self.take(Split(loop, tuple(factors)))
-
-    def fuse(self, outer: Var, inner: Var) -> Var:
-        """See :class:`mlc.schedules.steps.fuse.Fuse`."""
-        (fused,) = self.take(Fuse(outer, inner))
-        return fused  # type: ignore[no-any-return]
-
-    def reorder(self, *loops: Var) -> None:
-        """See :class:`mlc.schedules.steps.reorder.Reorder`."""
-        self.take(Reorder(loops))
-
-    def parallel(self, loop: Var, grain: int = 1) -> None:
-        """Run ``loop`` on the threads of the pool, at least ``grain`` iterations a task."""
-        self.take(Mark(loop, LoopKind.PARALLEL, (("grain", grain),)))
-
-    def vectorize(self, loop: Var) -> None:
-        """Run the iterations of ``loop`` in the lanes of vector registers."""
-        self.take(Mark(loop, LoopKind.VECTORIZED))
-
-    def unroll(self, loop: Var) -> None:
-        """Write the iterations of ``loop`` out."""
-        self.take(Mark(loop, LoopKind.UNROLLED))
+    def __getattr__(self, name: str) -> Any:
+        """The method for the step in the file ``steps/<name>.py``."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            module = import_module(f"{__package__}.steps.{name}")
+        except ModuleNotFoundError:
+            raise AttributeError(f"a schedule has no step {name!r}") from None
+        method = partial(getattr(module, name), self)
+        method.__doc__ = getattr(module, name).__doc__
+        return method
 
     def source(self) -> str:
         """The steps taken so far, in order, written as calls on a schedule ``s``."""
@@ -113,14 +89,3 @@ def _vars_of(step: Step) -> list[Var]:
         elif isinstance(value, tuple):
             out.extend(v for v in value if isinstance(v, Var))
     return out
-
-
-def _path(stmt: Stmt, name: str) -> list[For] | None:
-    """The loops from ``stmt`` down to the block called ``name``."""
-    if isinstance(stmt, Block):
-        return [] if stmt.name == name else None
-    for child in children_of(stmt):
-        below = _path(child, name)
-        if below is not None:
-            return [stmt, *below] if isinstance(stmt, For) else below
-    return None

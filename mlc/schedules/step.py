@@ -1,10 +1,15 @@
-"""What a schedule step is, and how steps find and change loops."""
+"""What a schedule step is, and how steps find and change loops and blocks.
+
+A step is one file in `steps/`: a frozen :class:`Step`, and a function with the name of the file,
+whose first parameter is the schedule. That function is what users call as a method of a schedule;
+its docstring shows the program before and after.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from ..errors import ScheduleError
@@ -17,29 +22,106 @@ from ..ir.program import (
     Program,
     Seq,
     Stmt,
+    blocks_of,
     children_of,
     map_exprs,
     seq,
     walk,
 )
 from ..ir.rewrite import substitute
+from .refusal import Refusal
 
 
 @dataclass(frozen=True)
 class Step(ABC):
-    """A pure rewrite of a program: first ``check``, which may refuse, then ``apply``."""
+    """A pure rewrite of a program: first ``check``, which may refuse, then ``apply``.
+
+    Fields are loops (:class:`Var`), names of blocks, numbers, strings, None, and tuples of those.
+    """
 
     @abstractmethod
-    def check(self, program: Program) -> str | None:
-        """Why the step would change the program's meaning, as a sentence; None if it would not."""
+    def check(self, program: Program) -> Refusal | str | None:
+        """Why the step must not be taken; None if it keeps the meaning.
+
+        A :class:`Refusal` says how the step would change the meaning. A plain sentence says that
+        the step cannot be taken at all: it does not fit the program.
+        """
 
     @abstractmethod
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
-        """The rewritten program, and what the step made (loops, blocks)."""
+        """The rewritten program, and what the step made: loops (Var) and blocks (their names)."""
 
-    @abstractmethod
+    @property
+    def name(self) -> str:
+        """The name of the method: that of the step's file."""
+        return type(self).__module__.rpartition(".")[2]
+
     def text(self, names: Mapping[Var, str]) -> str:
-        """The step as a line of Python."""
+        """The step as a line of Python, with loops called as ``names`` says."""
+        shown = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.default is MISSING:
+                shown.append(operand_text(value, names))
+            elif value != field.default:
+                shown.append(f"{field.name}={operand_text(value, names)}")
+        return f"s.{self.name}({', '.join(shown)})"
+
+
+def operand_text(value: Any, names: Mapping[Var, str]) -> str:
+    """One operand of a step as Python."""
+    if isinstance(value, Var):
+        return names[value]
+    if isinstance(value, tuple):
+        return f"[{', '.join(operand_text(v, names) for v in value)}]"
+    return repr(value)
+
+
+def block_name(block: Block | str) -> str:
+    """The name that stands for a block in a step."""
+    return block if isinstance(block, str) else block.name
+
+
+def find_block(program: Program, name: str) -> Block:
+    """The block called ``name``; :class:`ScheduleError` if the program has none."""
+    for node in walk(program.body):
+        if isinstance(node, Block) and node.name == name:
+            return node
+    known = ", ".join(b.name for b in blocks_of(program.body))
+    raise ScheduleError(f"no block {name!r} in {program.name!r}; it has {known or 'no blocks'}")
+
+
+def path_to(program: Program, name: str) -> list[Stmt]:
+    """The statements around the block called ``name``, outermost first, the block not among
+    them."""
+
+    def search(stmt: Stmt) -> list[Stmt] | None:
+        if isinstance(stmt, Block) and stmt.name == name:
+            return []
+        for child in children_of(stmt):
+            below = search(child)
+            if below is not None:
+                return [stmt, *below]
+        return None
+
+    path = search(program.body)
+    if path is None:
+        find_block(program, name)
+    return path or []
+
+
+def loops_around(program: Program, name: str) -> list[For]:
+    """The loops around the block called ``name``, outermost first."""
+    return [stmt for stmt in path_to(program, name) if isinstance(stmt, For)]
+
+
+def fresh_block_name(program: Program, wish: str) -> str:
+    """``wish``, numbered if a block of ``program`` has that name."""
+    taken = {block.name for block in blocks_of(program.body)}
+    name, count = wish, 1
+    while name in taken:
+        name, count = f"{wish}_{count}", count + 1
+    return name
 
 
 def find_loop(program: Program, var: Var) -> For:
@@ -52,18 +134,33 @@ def find_loop(program: Program, var: Var) -> For:
 
 
 def rebuild(stmt: Stmt, change: Callable[[Stmt], Stmt | None]) -> Stmt:
-    """``stmt`` rebuilt top-down: where ``change`` returns a statement, that stands in its place."""
+    """``stmt`` rebuilt top-down: where ``change`` returns a statement, that stands in its place.
+
+    The insides of blocks are seen too.
+    """
     changed = change(stmt)
     if changed is not None:
         return changed
     match stmt:
         case Allocate() | For():
-            return replace(stmt, body=rebuild(stmt.body, change))
+            body = rebuild(stmt.body, change)
+            return stmt if body is stmt.body else replace(stmt, body=body)
         case Seq():
-            return seq(*(rebuild(s, change) for s in stmt.stmts))
+            parts = [rebuild(s, change) for s in stmt.stmts]
+            same = all(a is b for a, b in zip(parts, stmt.stmts, strict=True))
+            return stmt if same else seq(*parts)
         case If():
+            then = rebuild(stmt.then, change)
             other = None if stmt.otherwise is None else rebuild(stmt.otherwise, change)
-            return If(stmt.condition, rebuild(stmt.then, change), other)
+            if then is stmt.then and other is stmt.otherwise:
+                return stmt
+            return If(stmt.condition, then, other)
+        case Block():
+            body = rebuild(stmt.body, change)
+            init = None if stmt.init is None else rebuild(stmt.init, change)
+            if body is stmt.body and init is stmt.init:
+                return stmt
+            return replace(stmt, body=body, init=init)
         case _:
             return stmt
 
@@ -74,6 +171,16 @@ def replace_loop(program: Program, var: Var, change: Callable[[For], Stmt]) -> P
 
     def on(stmt: Stmt) -> Stmt | None:
         return change(stmt) if isinstance(stmt, For) and stmt.var is var else None
+
+    return program.with_body(rebuild(program.body, on))
+
+
+def replace_block(program: Program, name: str, change: Callable[[Block], Stmt]) -> Program:
+    """The program with the block called ``name`` replaced by ``change(block)``."""
+    find_block(program, name)
+
+    def on(stmt: Stmt) -> Stmt | None:
+        return change(stmt) if isinstance(stmt, Block) and stmt.name == name else None
 
     return program.with_body(rebuild(program.body, on))
 
@@ -99,7 +206,7 @@ def substitute_stmt(stmt: Stmt, mapping: Mapping[Var, Expr]) -> Stmt:
 
 
 def add_predicate(stmt: Stmt, test: Expr) -> Stmt:
-    """Every block in ``stmt`` guarded by ``test`` as well."""
+    """Every block in ``stmt`` guarded by ``test`` as well; what is inside a block is not asked."""
 
     def on(node: Stmt) -> Stmt | None:
         if isinstance(node, Block):

@@ -13,6 +13,7 @@ from ...ir.program import (
     For,
     If,
     LoopKind,
+    Region,
     Seq,
     Stmt,
     Store,
@@ -255,10 +256,12 @@ def _one_lane_after_another(e: Emitter, stmt: Accumulate) -> None:
         e.stored(buffer)
 
 
-def _evaluate(e: Emitter, name: str, args: tuple[Expr | Buffer, ...]) -> None:
+def _evaluate(e: Emitter, name: str, args: tuple[Expr | Buffer | Region, ...]) -> None:
     """A call for its effect, of a function that returns nothing."""
     operands = []
     for arg in args:
+        if isinstance(arg, Region):
+            raise CompileError(f"the call of {name} is given a region: no intrinsic has this name")
         if isinstance(arg, Buffer):
             operands.append(("ptr", e.pointers[arg]))
         else:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Stmt
+from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop, substitute_stmt
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Fuse(Step):
     outer: Var
     inner: Var
 
-    def check(self, program: Program) -> str | None:
+    def check(self, program: Program) -> Refusal | str | None:
         outer = find_loop(program, self.outer)
         inner = outer.body
         if not (isinstance(inner, For) and inner.var is self.inner):
@@ -42,5 +45,8 @@ class Fuse(Step):
 
         return replace_loop(program, self.outer, change), (fused,)
 
-    def text(self, names: Mapping[Var, str]) -> str:
-        return f"s.fuse({names[self.outer]}, {names[self.inner]})"
+
+def fuse(s: Schedule, outer: Var, inner: Var) -> Var:
+    """See :class:`Fuse`; returns the fused loop."""
+    (fused,) = s.take(Fuse(outer, inner))
+    return fused  # type: ignore[no-any-return]

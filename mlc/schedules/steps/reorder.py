@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Stmt
 from ..legality import block_under, parallel_violation, reorder_violation
+from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Reorder(Step):
 
     loops: tuple[Var, ...]
 
-    def check(self, program: Program) -> str | None:
+    def check(self, program: Program) -> Refusal | str | None:
         chain = self._chain(program)
         if chain is None:
             names = ", ".join(v.name for v in self.loops)
@@ -75,3 +79,8 @@ class Reorder(Step):
 
     def text(self, names: Mapping[Var, str]) -> str:
         return f"s.reorder({', '.join(names[v] for v in self.loops)})"
+
+
+def reorder(s: Schedule, *loops: Var) -> None:
+    """See :class:`Reorder`."""
+    s.take(Reorder(loops))

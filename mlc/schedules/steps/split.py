@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Expr, Var
 from ...ir.program import For, LoopKind, Program, Stmt
+from ..refusal import Refusal
 from ..step import Step, add_predicate, find_loop, replace_loop, substitute_stmt
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Split(Step):
     loop: Var
     factors: tuple[int | None, ...]
 
-    def check(self, program: Program) -> str | None:
+    def check(self, program: Program) -> Refusal | str | None:
         loop = find_loop(program, self.loop)
         open_factors = sum(f is None for f in self.factors)
         if (
@@ -70,5 +74,7 @@ class Split(Step):
 
         return replace_loop(program, self.loop, change), fresh
 
-    def text(self, names: Mapping[Var, str]) -> str:
-        return f"s.split({names[self.loop]}, {list(self.factors)})"
+
+def split(s: Schedule, loop: Var, factors: Sequence[int | None]) -> tuple[Var, ...]:
+    """See :class:`Split`; returns the loops, outermost first."""
+    return s.take(Split(loop, tuple(factors)))
