@@ -8,12 +8,13 @@ import pytest
 from mlc.config import config
 from mlc.errors import CacheWarning
 from mlc.runtime import cache
+from mlc.runtime.cache import FORMAT_VERSION
 
 KEY = cache.content_key("a", "b")
 
 
 def path_of(folder, key=KEY):
-    return folder / "images-1" / key[:2] / key[2:]
+    return folder / f"images-{FORMAT_VERSION}" / key[:2] / key[2:]
 
 
 def test_round_trip(cache_dir):
@@ -140,7 +141,7 @@ def test_eviction_removes_the_oldest(cache_dir):
     left_over.mkdir(exist_ok=True)
     (left_over / ".new-abc").write_bytes(bytes(9999))
     os.utime(left_over / ".new-abc", (now - 7200, now - 7200))
-    cache.evict(cache_dir / "images-1", 3500)
+    cache.evict(cache_dir / f"images-{FORMAT_VERSION}", 3500)
     assert [cache.get(key) is not None for key in keys] == [False] * 7 + [True] * 3
     assert not (left_over / ".new-abc").exists()
 
@@ -176,4 +177,4 @@ def test_concurrent_writers_and_readers(cache_dir):
     assert [queue.get(timeout=30) for _ in processes] == [0] * 4
     for process in processes:
         process.join()
-    assert len(list(cache_dir.glob("images-1/??/*"))) == 5
+    assert len(list(cache_dir.glob(f"images-{FORMAT_VERSION}/??/*"))) == 5
