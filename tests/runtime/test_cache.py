@@ -44,7 +44,7 @@ def test_keys_keep_their_parts_apart():
         lambda d: b"\x80\x04" + d[2:],
         lambda d: d[:8] + b"\x09" + d[9:],
         lambda d: d[:12] + b"\xff\xff\xff\xff" + d[16:],
-        lambda d: d.replace(b'"name"', b'"nane"'),
+        lambda d: d.replace(b"name", b"nane"),
     ],
 )
 def test_damaged_file_is_a_miss_and_goes_away(cache_dir, damage):
