@@ -68,7 +68,7 @@ _INTEL_MODELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Target:
     """A processor as the code generator sees it.
 
