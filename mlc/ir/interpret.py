@@ -18,6 +18,7 @@ from .arithmetic import silent
 from .closures import Action, Closures, Frame, Value, assign, reader
 from .empty_loops import fill_empty_reductions
 from .expr import Axis
+from .intrinsic import expand_call, is_intrinsic
 from .program import (
     Accumulate,
     Allocate,
@@ -119,6 +120,8 @@ class _Compiler:
                 return _in_order([*before, exprs.store(buffer, indices, exprs.value(value))])
             case Accumulate():
                 return self.accumulate(stmt)
+            case Evaluate(name=name) if is_intrinsic(name):
+                return self.statement(expand_call(stmt))
             case Evaluate(name=name):
                 raise UnsupportedError(
                     f"the interpreter cannot call {name!r}; interpret the program as it was before "

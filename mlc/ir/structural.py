@@ -6,6 +6,7 @@ from typing import Any
 
 from .combiner import Combiner
 from .expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
+from .intrinsic import intrinsic_named, is_intrinsic
 from .program import (
     Accumulate,
     Allocate,
@@ -161,7 +162,8 @@ class _Normal:
                     self.statement(otherwise)
                 self.emit("end", stmt)
             case Evaluate(name=name, args=args):
-                self.emit(f"call {name!r} {', '.join(map(self.argument, args))}", stmt)
+                known = f" = {intrinsic_named(name).key!r}" if is_intrinsic(name) else ""
+                self.emit(f"call {name!r} {', '.join(map(self.argument, args))}{known}", stmt)
 
     def argument(self, arg: Expr | Buffer | Region) -> str:
         match arg:
