@@ -1,4 +1,5 @@
-"""``mlc.build``: tensor expressions as a function that writes to arrays of the caller's."""
+"""``mlc.build``: tensor expressions and programs as functions that write to arrays of the
+caller's."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import numpy as np
 from .compile import TARGETS, CallSpec, Compiled, compile_graph
 from .config import config
 from .errors import ArgumentError, DTypeError, ShapeError
+from .ir.program import Program
 from .lowered import CacheRow, Lowered
 from .runtime.native_call import callable_type, install, is_installed, prepare
 from .specialization import SLOW_CALLS, check_out, is_free
@@ -81,7 +83,36 @@ class _Built:
 Built: Any = callable_type("mlc.build.Built", vars(_Built))
 
 
-def build(tensors: Sequence[Tensor], *, target: str = "cpu", name: str = "") -> Any:
+def build(what: Any, *, target: str = "cpu", name: str = "") -> Any:
+    """A function ``f(*arrays)`` that fills arrays of the caller's.
+
+    ``what`` is a list of te tensors, such as ``[A, B, C]``: then the default schedule is used. Or a
+    tensor program, as ``T.program`` makes; a schedule, for the program that it has come to; several
+    programs by name, such as a ``T.Module``, for an object with a function of each name. Programs
+    are compiled as they stand. Their arrays are those of the parameters, in order; what is written
+    keeps what it held elsewhere, and may be read.
+    """
+    if not isinstance(what, (Tensor, list, tuple)):
+        made = _from_program(what, target)
+        if made is not None:
+            return made
+    return _from_tensors(what, target, name)
+
+
+def _from_program(what: Any, target: str) -> Any:
+    """The function for something that is or holds programs; None if it is neither."""
+    from .build_program import BuiltModule, build_program
+
+    if isinstance(what, Program):
+        return build_program(what, target=target)
+    if isinstance(getattr(what, "program", None), Program):
+        return build_program(what.program, target=target, schedule=what)
+    if hasattr(what, "items"):
+        return BuiltModule({name: build(part, target=target) for name, part in what.items()})
+    return None
+
+
+def _from_tensors(tensors: Sequence[Tensor], target: str, name: str) -> Any:
     """A function ``f(*arrays)`` with one array for each of ``tensors``: placeholders are read, the
     others are written.
 
@@ -121,7 +152,8 @@ def build(tensors: Sequence[Tensor], *, target: str = "cpu", name: str = "") -> 
 def _checked(tensors: Any) -> tuple[Tensor, ...]:
     if not isinstance(tensors, (list, tuple)):
         raise ArgumentError(
-            f"mlc.build wants a list of te tensors such as [A, B, C], got {type(tensors).__name__}"
+            f"mlc.build wants a list of te tensors such as [A, B, C], a tensor program, a "
+            f"schedule or a module of programs, got {type(tensors).__name__}"
         )
     for i, tensor in enumerate(tensors):
         if not isinstance(tensor, Tensor):

@@ -178,7 +178,7 @@ def compiler_version() -> str:
     return f"{newest:x} llvmlite {built:x} numpy {np.__version__}"
 
 
-class _Clock:
+class Clock:
     """Adds up seconds per stage."""
 
     def __init__(self, timings: dict[str, float]) -> None:
@@ -195,10 +195,9 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
     """Machine code from the disk cache, or from the compiler."""
     from .backends.llvm.target import host_target
     from .runtime import cache as disk
-    from .runtime.executor import Executable
     from .runtime.threads import available_cpus
 
-    clock = _Clock(compiled.timings)
+    clock = Clock(compiled.timings)
     target = host_target()
     key = disk.content_key(
         compiler_version(),
@@ -207,36 +206,57 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         f"{target.l1_bytes} {target.l2_bytes} {available_cpus()}",
         str(compiled.debug),
     )
+    compiled.executable, compiled.from_cache = native_executable(
+        key,
+        clock,
+        lambda clock: _build_image(compiled, target, clock),
+        lambda meta: _entry_spec(compiled, call, meta),
+        lambda meta: _constants(compiled.outputs, meta["constants"]),
+        call,
+    )
+
+
+def native_executable(
+    key: str,
+    clock: Clock,
+    build: Callable[[Clock], tuple[bytes, dict[str, Any]]],
+    spec_for: Callable[[dict[str, Any]], EntrySpec],
+    constants_for: Callable[[dict[str, Any]], Sequence[Array]],
+    call: CallSpec,
+) -> tuple[Executable, bool]:
+    """What the disk cache has under ``key``, or else what ``build`` makes, ready to run; and
+    whether it came from the cache. The other callables get the facts that belong to the image."""
+    from .runtime import cache as disk
+    from .runtime.executor import Executable
+
     clock.stage("key")
     entry = disk.get(key)
     clock.stage("cache")
     if entry is not None:
-        compiled.from_cache = True
         image, meta = entry.image, entry.meta
         clock.stage("load")
     else:
-        image, meta = _build_image(compiled, target, clock)
+        image, meta = build(clock)
         disk.put(key, image, meta)
         clock.stage("store")
-    constants = _constants(compiled.outputs, meta["constants"])
-    spec = _entry_spec(compiled, call, meta)
     sites = meta["sites"]
 
     def on_error(code: int) -> None:
-        raise _bounds_error(compiled, sites)
+        raise _bounds_error(made, sites)
 
-    compiled.executable = Executable(
+    made = Executable(
         image,
-        spec,
-        constants,
+        spec_for(meta),
+        constants_for(meta),
         statics=call.statics,
         on_error=on_error,
         unflatten=call.unflatten,
     )
     clock.stage("load")
+    return made, entry is not None
 
 
-def _build_image(compiled: Compiled, target: Target, clock: _Clock) -> tuple[bytes, dict[str, Any]]:
+def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
     from .runtime.image import compile_image
 
     module = compiled.module
@@ -365,23 +385,20 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
         made.text,
         workspace,
         sum(code.nanoseconds for code in kernels),
-        list(map(_site, made.sites)),
+        list(map(site_data, made.sites)),
     )
 
 
-def _bounds_error(compiled: Compiled, sites: Sequence[Any]) -> BoundsError:
+def _bounds_error(executable: Executable, sites: Sequence[Any]) -> BoundsError:
     """What the record that a failed check left behind says."""
-    assert compiled.executable is not None
-    number, index = (ctypes.c_int64 * 2).from_address(
-        compiled.executable.image.address("mlc_error_record")
-    )
+    number, index = (ctypes.c_int64 * 2).from_address(executable.image.address("mlc_error_record"))
     buffer, axis, extent, place = sites[number - 1]
     where = None if place is None else SourceLocation(*place)
     message = f"index {index} is out of bounds for axis {axis} of {buffer} with size {extent}"
     return BoundsError(message, where)
 
 
-def _site(site: Any) -> list[Any]:
+def site_data(site: Any) -> list[Any]:
     """A debug site as plain data."""
     place = site.location
     where = None if place is None else [place.filename, place.line, place.function]

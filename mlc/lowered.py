@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .compile import Compiled
+    from .compile_program import CompiledProgram
+
+    AnyCompiled = Compiled | CompiledProgram
 
 _LEVELS = ("graph", "program", "schedule", "numpy", "llvm", "asm")
 _NOTHING = "# nothing is computed: the results are arguments, constants or Python values"
@@ -33,12 +36,12 @@ class Text(str):
 class Lowered:
     """A function compiled for one signature, level by level; each is made when it is asked for."""
 
-    def __init__(self, name: str, row: CacheRow, compiled: Compiled | None) -> None:
+    def __init__(self, name: str, row: CacheRow, compiled: AnyCompiled | None) -> None:
         self.name = name
         self.row = row
         self.compiled = compiled
 
-    def _text(self, make: Callable[[Compiled], str]) -> Text:
+    def _text(self, make: Callable[[AnyCompiled], str]) -> Text:
         return Text(_NOTHING if self.compiled is None else make(self.compiled))
 
     @cached_property
@@ -64,7 +67,7 @@ class Lowered:
     def numpy(self) -> Text:
         """The same computation as explicit Python loops over NumPy arrays."""
 
-        def make(compiled: Compiled) -> str:
+        def make(compiled: AnyCompiled) -> str:
             from .backends.numpy import lnumpy_text
 
             return "\n\n".join(lnumpy_text(kernel.program) for kernel in compiled.kernels)

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from ..ir.program import Program
 from .bind_blocks import bind_blocks
+from .bind_threads import bind_threads
 from .expand_math import expand_math_program
+from .fit_vectors import fit_vectors
+from .limit_unrolling import limit_unrolling
 from .partition_loops import partition_loops
+from .place_buffers import place_buffers
 from .promote_registers import promote_registers
 from .simplify_program import simplify_program
 from .unroll_loops import unroll_loops
@@ -17,7 +21,11 @@ from .unroll_loops import unroll_loops
 Pass = Callable[[Program], Program]
 
 PASSES: tuple[Pass, ...] = (
+    bind_threads,
     bind_blocks,
+    limit_unrolling,
+    fit_vectors,
+    place_buffers,
     partition_loops,
     unroll_loops,
     promote_registers,

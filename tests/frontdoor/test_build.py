@@ -101,7 +101,8 @@ REFUSED = [
     (
         lambda: mlc.build("ABC"),
         mlc.ArgumentError,
-        "mlc.build wants a list of te tensors such as [A, B, C], got str",
+        "mlc.build wants a list of te tensors such as [A, B, C], a tensor program, a schedule or a "
+        "module of programs, got str",
     ),
 ]
 

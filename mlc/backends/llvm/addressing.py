@@ -295,4 +295,6 @@ def stack_pointer(e: Emitter, buffer: Buffer) -> str:
             f"buffer {buffer.name!r} is allocated inside a program but lives in global memory; "
             "give it a scope, or make it a parameter"
         )
-    return e.alloca(f"[{max(buffer.size, 1)} x {memory_type(buffer.dtype)}]", 64)
+    steps = zip(buffer.shape, buffer.element_strides, strict=True)
+    span = 1 + sum((extent - 1) * stride for extent, stride in steps)
+    return e.alloca(f"[{max(span, 1)} x {memory_type(buffer.dtype)}]", 64)

@@ -1,0 +1,111 @@
+"""Buffers that take the place of others, in every statement and expression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ..ir.expr import Expr, Load, load
+from ..ir.program import (
+    Accumulate,
+    Allocate,
+    Buffer,
+    Evaluate,
+    For,
+    If,
+    Region,
+    Seq,
+    Stmt,
+    Store,
+    map_exprs,
+    seq,
+    walk,
+)
+from ..ir.rewrite import rewrite
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where the elements of a buffer are now: at the old indices of ``buffer`` with ``before`` and
+    ``after`` around them."""
+
+    buffer: Buffer
+    before: tuple[Expr, ...] = ()
+    after: tuple[Expr, ...] = ()
+
+    def indices(self, indices: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        """The indices for those of the old buffer."""
+        return (*self.before, *indices, *self.after)
+
+
+def is_replaceable(stmt: Stmt, places: Mapping[Buffer, Place]) -> bool:
+    """Whether :func:`replace_buffers` can be used: parts that are accumulated together must move
+    alike, and what a call gets whole must stay whole."""
+    for node in walk(stmt):
+        match node:
+            case Accumulate(buffers=buffers):
+                moved = [places[b] for b in buffers if b in places]
+                changed = [p for p in moved if p.before or p.after]
+                alike = {(p.before, p.after) for p in moved}
+                if changed and (len(alike) > 1 or len(moved) < len(buffers)):
+                    return False
+            case Evaluate(args=args):
+                for arg in args:
+                    place = places.get(arg) if isinstance(arg, Buffer) else None
+                    if place is not None and (place.before or place.after):
+                        return False
+    return True
+
+
+def replace_buffers(stmt: Stmt, places: Mapping[Buffer, Place]) -> Stmt:
+    """``b[i]`` -> ``c[before, i, after]`` wherever ``b`` stands; ``stmt`` holds no blocks."""
+    if not places:
+        return stmt
+    memo: dict[Expr, Expr] = {}
+
+    def on_load(node: Expr) -> Expr | None:
+        place = places.get(node.source) if isinstance(node, Load) else None
+        if place is None or not isinstance(node, Load):
+            return None
+        return load(place.buffer, place.indices(node.indices))
+
+    def change(expr: Expr) -> Expr:
+        return rewrite(expr, on_load, memo)
+
+    def statement(stmt: Stmt) -> Stmt:
+        match stmt:
+            case Allocate() | For():
+                return replace(stmt, body=statement(stmt.body))
+            case Seq():
+                return seq(*map(statement, stmt.stmts))
+            case If():
+                other = None if stmt.otherwise is None else statement(stmt.otherwise)
+                return If(change(stmt.condition), statement(stmt.then), other)
+        done = map_exprs(stmt, change)
+        match done:
+            case Store(buffer=buffer, indices=indices, value=value) if buffer in places:
+                place = places[buffer]
+                return Store(place.buffer, place.indices(indices), value)
+            case Accumulate(buffers=buffers, indices=indices):
+                found = places.get(buffers[0])
+                fresh = tuple(places[b].buffer if b in places else b for b in buffers)
+                return replace(
+                    done, buffers=fresh, indices=found.indices(indices) if found else indices
+                )
+            case Evaluate(name=name, args=args):
+                return Evaluate(name, tuple(map(argument, args)))
+            case _:
+                return done
+
+    def argument(arg: Expr | Buffer | Region) -> Expr | Buffer | Region:
+        match arg:
+            case Region(buffer=buffer, starts=starts, extents=extents) if buffer in places:
+                place = places[buffer]
+                before, after = (1,) * len(place.before), (1,) * len(place.after)
+                return Region(place.buffer, place.indices(starts), (*before, *extents, *after))
+            case Buffer() if arg in places:
+                return places[arg].buffer
+            case _:
+                return arg
+
+    return statement(stmt)

@@ -1,0 +1,154 @@
+"""``mlc.build`` of tensor programs: functions that fill the caller's arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc import te
+from mlc.dtypes import float32
+from mlc.ir.combiner import reducer
+from mlc.ir.expr import Var
+from mlc.ir.program import Accumulate, Buffer, For, Program, Store
+from mlc.schedules.schedule import Schedule
+from mlc.te.program import Nest, create_program
+
+TARGETS = ("cpu", "interpret", "numpy")
+a = np.arange(12, dtype=np.float32).reshape(3, 4) - 5
+b = np.arange(20, dtype=np.float32).reshape(4, 5)
+
+
+def mm_relu() -> Program:
+    A = te.placeholder((3, 4), "float32", name="A")
+    B = te.placeholder((4, 5), "float32", name="B")
+    k = te.reduce_axis((0, 4), "k")
+    Y = te.compute((3, 5), lambda i, j: te.sum(A[i, k] * B[k, j], axis=k), name="Y")
+    C = te.compute((3, 5), lambda i, j: te.max(Y[i, j], 0), name="C")
+    return create_program("mm_relu", [Nest((Y,), Y.op), Nest((C,), C.op)], (A, B), (C,))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_program_fills_the_arrays_of_its_outputs(target: str) -> None:
+    f = mlc.build(mm_relu(), target=target)
+    c = np.empty((3, 5), np.float32)
+    assert f(a, b, c) is None
+    assert np.array_equal(c, np.maximum(a @ b, 0))
+    assert f.__name__ == "mm_relu" and repr(f) == "<mlc.build mm_relu(A, B, C)>"
+    assert f.__doc__ == "Fills C from A, B."
+
+
+def test_a_schedule_is_built_as_it_stands() -> None:
+    s = Schedule(mm_relu())
+    i, j, _k = s.loops("Y")
+    s.split(j, [None, 2])
+    s.parallel(i)
+    f = mlc.build(s)
+    c = np.empty((3, 5), np.float32)
+    f(a, b, c)
+    assert np.array_equal(c, np.maximum(a @ b, 0))
+    lowered = f.lower()
+    assert str(lowered.program) == s.program.script()
+    assert "s.parallel" in lowered.schedule and "s.split" in lowered.schedule
+    assert "define i32 @mlc_main" in lowered.llvm and "mm_relu" in lowered.asm
+    assert "def lnumpy_mm_relu(A, B, C):" in lowered.numpy
+
+
+def test_several_programs_are_built_by_name() -> None:
+    m = mlc.build({"one": mm_relu(), "two": accumulating()})
+    c = np.zeros((3, 5), np.float32)
+    m.one(a, b, c)
+    assert list(m) == ["one", "two"] and np.array_equal(c, np.maximum(a @ b, 0))
+    with pytest.raises(AttributeError, match="no function 'three'; it has one, two"):
+        m.three  # noqa: B018
+
+
+def test_it_comes_from_the_disk_the_second_time() -> None:
+    program = mm_relu()
+    mlc.build(program)
+    assert mlc.build(program).lower().row.from_cache
+    renamed = Program("other", program.params, program.body)
+    assert not mlc.build(renamed).lower().row.from_cache
+
+
+def accumulating() -> Program:
+    """Adds to what its output holds."""
+    A, C = Buffer("A", (3, 4), float32), Buffer("C", (3,), float32)
+    i, k = Var("i"), Var("k")
+    body = Accumulate(reducer("sum", float32), (C,), (i,), (A[i, k],))
+    return Program("rows", (A, C), For(i, 3, For(k, 4, body)))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("layout", ["plain", "strided", "overlapping"])
+def test_outputs_keep_what_they_hold(target: str, layout: str) -> None:
+    f = mlc.build(accumulating(), target=target)
+    x = a.copy()
+    if layout == "overlapping":
+        c = x.reshape(-1)[2:5]
+    else:
+        c = np.zeros(6, np.float32)[::2] if layout == "strided" else np.zeros(3, np.float32)
+        c += [1, 2, 3]
+    expected = c + a.sum(1)
+    f(x, c)
+    assert np.array_equal(c, expected)
+
+
+def message(call: Any) -> str:
+    with pytest.raises(mlc.MlcError) as caught:
+        call()
+    return caught.value.message
+
+
+def test_arguments_that_do_not_fit_are_named() -> None:
+    f = mlc.build(mm_relu())
+    c = np.empty((3, 5), np.float32)
+    assert message(lambda: f(a, b)) == "mm_relu wants 3 arrays (A, B, C), got 2"
+    assert message(lambda: f(a, b.T, c)) == (
+        "argument 1 (B) of mm_relu has shape (5, 4), expected (4, 5)"
+    )
+    assert message(lambda: f(a.astype(int), b, c)) == (
+        "argument 0 (A) of mm_relu has dtype int64, expected float32"
+    )
+    assert "argument 2 (C) of mm_relu must be a NumPy array, got list" in message(
+        lambda: f(a, b, [])
+    )
+    assert "there is no backend 'gpu' for programs" in message(
+        lambda: mlc.build(mm_relu(), target="gpu")
+    )
+
+
+def test_written_parameters_come_last() -> None:
+    A, C = Buffer("A", (4,), float32), Buffer("C", (4,), float32)
+    i = Var("i")
+    program = Program("wrong", (C, A), For(i, 4, Store(C, (i,), A[i])))
+    assert message(lambda: mlc.build(program)) == (
+        "wrong writes C, but its outputs are A: the parameters that are written come last, and "
+        "outputs= says how many they are"
+    )
+
+
+def test_debug_mode_checks_indices() -> None:
+    A, C = Buffer("A", (4,), float32), Buffer("C", (4,), float32)
+    i = Var("i")
+    program = Program("shifted", (A, C), For(i, 4, Store(C, (i,), A[i + 1])))
+    with mlc.config.override(debug=True):
+        f = mlc.build(program)
+    with pytest.raises(mlc.BoundsError, match="index 4 is out of bounds for axis 0 of A"):
+        f(np.zeros(4, np.float32), np.zeros(4, np.float32))
+
+
+def test_strides_of_parameters_are_kept() -> None:
+    A = Buffer("A", (3, 4), float32, strides=(1, 3))
+    C = Buffer("C", (3, 4), float32, strides=(6, 1))
+    i, j = Var("i"), Var("j")
+    program = Program("copy", (A, C), For(i, 3, For(j, 4, Store(C, (i, j), A[i, j] * 2.0))))
+    f = mlc.build(program)
+    wide = np.zeros((3, 6), np.float32)
+    f(a, wide[:, :4])
+    assert np.array_equal(wide[:, :4], a * 2) and not wide[:, 4:].any()
+    plain = np.zeros((3, 4), np.float32)
+    f(np.asfortranarray(a), plain)
+    assert np.array_equal(plain, a * 2)
