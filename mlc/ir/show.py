@@ -304,7 +304,8 @@ class Source:
         starts = [simplify(start) for start in region.starts]
         ends = [simplify(a + n) for a, n in zip(starts, region.extents, strict=True)]
         texts = self.values(*starts, *ends)
-        slices = [f"{a}:{b}" for a, b in zip(texts, texts[len(starts) :], strict=True)]
+        first, last = texts[: len(starts)], texts[len(starts) :]
+        slices = [f"{a}:{b}" for a, b in zip(first, last, strict=True)]
         return f"{self.name_of(region.buffer)}[{', '.join(slices) or '()'}]"
 
     def name_of(self, buffer: Buffer) -> str:
