@@ -6,7 +6,8 @@ takes.
 
 * Reductions along rows share the rows: softmax and layer norm become one kernel.
 * A contraction, or a reduction over other dimensions, takes elementwise stages of its own shape
-  only.
+  only; short reductions over other dimensions of the same elements join, too: what the first has
+  read is in the cache for the second.
 * Elementwise stages over the same elements join even if neither reads the other.
 """
 
@@ -28,12 +29,16 @@ FEW_ROWS = 16
 SMALL_REDUCTION = 4096
 ROW_BYTES = 192 << 10  # what the stages of a kernel may hand each other per row
 SHORT_ROW = 64  # elements; loops shorter than this should not be the innermost ones
+SHORT_COLUMN = 512  # elements; columns up to this length fit in the cache, many side by side
 
 
 class Member:
     """A stage with what the grouping asks about it."""
 
-    __slots__ = ("is_reduction", "kind", "loads", "made", "position", "shape", "size", "tensors")
+    __slots__ = (
+        "is_reduction", "is_short_column", "kind", "loads", "made", "position", "shape", "size",
+        "tensors",
+    )  # fmt: skip
 
     def __init__(self, made: Made, position: int) -> None:
         op = made.stage.compute
@@ -47,9 +52,11 @@ class Member:
             self.loads.update(dict.fromkeys(loads_of(part)))
         self.kind = kind_of(op)
         self.is_reduction = root is not None
+        self.is_short_column = False
         if root is not None and self.kind is Kind.REDUCTION and not folds_rows(root):
             # made for many elements at once, as a contraction is
             self.kind = Kind.CONTRACTION
+            self.is_short_column = points(root.axes) <= SHORT_COLUMN
         self.size = made.node.size
 
     def agreement(self, node: Load) -> int:
@@ -183,9 +190,10 @@ def _is_good(members: Sequence[Member], shared: int) -> bool:
     if len(tensors) > MAX_TENSORS:
         return False
     if any(m.kind is Kind.CONTRACTION for m in members):
+        reductions = [m for m in members if m.is_reduction]
         return (
             shared == len(shape)
-            and sum(m.is_reduction for m in members) == 1
+            and (len(reductions) == 1 or all(m.is_short_column for m in reductions))
             and all(m.shape == shape for m in members)
         )
     rows = max(points(members[0].made.stage.compute.axes[:shared]), 1)

@@ -145,7 +145,7 @@ def simplify_index(node: Apply, ranges: Ranges) -> Expr | None:
     """
     match node:
         case Apply(fn="add" | "sub" | "neg" | "mul" | "shl"):
-            out = _merge_remainders(as_sum(node)).expr()
+            out = merge_remainders(as_sum(node)).expr()
             return None if out is node else out
         case Apply(fn="floordiv", args=(x, Const(value=d))) if d > 0:
             return _quotient(x, d, ranges, node)
@@ -201,21 +201,30 @@ def _remainder(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
     return None
 
 
-def _merge_remainders(total: Sum) -> Sum:
+def merge_remainders(total: Sum) -> Sum:
     """``c * d * (x // d) + c * (x % d) -> c * x``, and with ``x % (n * d) // d`` in place of
     ``x // d``: ``-> c * (x % (n * d))``."""
     for atom, c in total.terms:
         if isinstance(atom, Apply) and atom.fn == "mod" and isinstance(atom.args[1], Const):
             x, d = atom.args[0], atom.args[1].value
-            quotient = apply("floordiv", x, atom.args[1])
+            quotients = _quotients(x, d)
             for other, factor in total.terms:
-                if other is quotient and factor == c * d:
+                if factor == c * d and any(other is q for q in quotients):
                     rest = tuple((a, k) for a, k in total.terms if a is not atom and a is not other)
-                    return _merge_remainders(Sum(rest, total.constant).plus(as_sum(x).scaled(c)))
+                    return merge_remainders(Sum(rest, total.constant).plus(as_sum(x).scaled(c)))
                 if factor == c * d and (whole := _remainder_over(other, x, d)) is not None:
                     rest = tuple((a, k) for a, k in total.terms if a is not atom and a is not other)
-                    return _merge_remainders(Sum(rest, total.constant).plus(Sum(((whole, c),), 0)))
+                    return merge_remainders(Sum(rest, total.constant).plus(Sum(((whole, c),), 0)))
     return total
+
+
+def _quotients(x: Expr, d: int) -> tuple[Expr, ...]:
+    """``x // d`` as it may be written: ``y // n // d`` is ``y // (n * d)`` as well."""
+    plain = apply("floordiv", x, const(d))
+    match x:
+        case Apply(fn="floordiv", args=(y, Const(value=n))) if n > 0:
+            return plain, apply("floordiv", y, const(n * d))
+    return (plain,)
 
 
 def _remainder_over(atom: Expr, x: Expr, d: int) -> Expr | None:

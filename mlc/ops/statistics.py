@@ -57,12 +57,68 @@ def _degrees_of_freedom(ddof: float, correction: Any) -> float:
     return ddof if absent else float(correction)
 
 
+CACHED_BYTES = 1 << 20  # arrays up to this size are in the cache when they are read again
+CHUNK = 8192  # elements of a chunk that is contiguous in memory
+CHUNK_ROWS = 64  # rows of a chunk whose columns lie side by side
+
+
+def _chunk_rows(shape: tuple[int, ...], axes: list[int], itemsize: int) -> int:
+    """How long the pieces should be that the first of the reduced ``axes`` is cut into, so that a
+    chunk of the array stays in the cache; 0 where cutting is not worth while."""
+    first, *rest = axes
+    inner = size_of([shape[d] for d in rest])
+    whole = inner * shape[first]
+    trailing = axes == list(range(len(shape) - len(axes), len(shape)))
+    if size_of(shape) * itemsize <= CACHED_BYTES or trailing and whole <= 4 * CHUNK:
+        return 0
+    if axes[-1] != len(shape) - 1:
+        most, least = CHUNK_ROWS // inner, 8
+    elif inner == 1:
+        most, least = CHUNK, 256
+    else:
+        most, least = max(CHUNK // inner, 1), 1 if inner <= 4 * CHUNK else CHUNK
+    most = min(most, shape[first] // 2)
+    return next((r for r in range(most, least - 1, -1) if shape[first] % r == 0), 0)
+
+
+def _squares_by_chunk(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
+    """The sum of squared differences from the mean, or None if two passes do as well.
+
+    The array is read from memory once: each chunk has a mean m and a sum of squares of its own,
+    and chunks of n elements are put together by ``sum(squares) + n * sum((m - mean) ** 2)``
+    (Chan, Golub, LeVeque, 1979).
+    """
+    from .shape import expand_dims, reshape
+
+    shape = shape_of(a)
+    axes = sorted(as_axes("np.var", axis, len(shape)))
+    rows = _chunk_rows(shape, axes, work.itemsize) if axes and 0 not in shape else 0
+    if not rows:
+        return None
+    first = axes[0]
+    chunks = shape[first] // rows
+    cut = reshape(a, (*shape[:first], chunks, rows, *shape[first + 1 :]))
+    inner = tuple(d + 1 for d in axes)
+    means = _mean(cut, inner, work, False, True)
+    apart = arithmetic.subtract(astype(cut, dtype=work), expand_dims(means, inner))
+    within = sum_of(arithmetic.square(apart), axis=inner)
+    spread = arithmetic.subtract(means, _mean(means, first, work, True, True))
+    between = sum_of(arithmetic.square(spread), axis=first)
+    per_chunk = float(rows * size_of([shape[d] for d in axes[1:]]))
+    total = arithmetic.add(sum_of(within, axis=first), arithmetic.multiply(between, per_chunk))
+    if keepdims is True:
+        total = reshape(total, tuple(1 if d in axes else n for d, n in enumerate(shape)))
+    return total
+
+
 def _variance(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: Any) -> Any:
     """The variance in the dtype that sums are kept in."""
     work, _ = mean_dtypes(dtype_of(a), dtype)
-    center = _mean(a, axis, work, True, where)
-    squares = arithmetic.square(arithmetic.subtract(astype(a, dtype=work), center))
-    total = sum_of(squares, axis=axis, keepdims=keepdims, where=where)
+    total = None if where is not True else _squares_by_chunk(a, axis, work, keepdims)
+    if total is None:
+        center = _mean(a, axis, work, True, where)
+        squares = arithmetic.square(arithmetic.subtract(astype(a, dtype=work), center))
+        total = sum_of(squares, axis=axis, keepdims=keepdims, where=where)
     count = _count(a, axis, where, keepdims)
     if where is True:
         return arithmetic.divide(total, max(count - ddof, 0.0))
@@ -75,7 +131,7 @@ def var(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0,
     keepdims: Any = False, *, where: Any = True, correction: Any = None,
 ) -> Any:  # fmt: skip
-    """np.var in two passes: the mean, then the mean square of the differences from it."""
+    """np.var: the mean, then the mean square of the differences from it; large arrays by chunks."""
     _refuse_out("var", out)
     chosen = _degrees_of_freedom(ddof, correction)
     _, result = mean_dtypes(dtype_of(a), dtype)

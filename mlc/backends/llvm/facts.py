@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import CompileError
-from ...ir.affine import as_sum
+from ...ir.affine import Sum, as_sum
 from ...ir.bounds import interval
-from ...ir.expr import Apply, Const, Expr, Load, Reduce, Var, apply
+from ...ir.expr import Apply, Expr, Load, Reduce, Var
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -28,6 +28,7 @@ from ...ir.program import (
     expressions_of,
     walk,
 )
+from ...ir.simplify import merge_remainders
 from .math_calls import MATH_CALLS
 
 Indices = tuple[Expr, ...]
@@ -205,17 +206,11 @@ class ProgramFacts:
         key = (buffer, *indices)
         found = self._sums.get(key)
         if found is None:
-            terms: dict[Expr, int] = {}
-            offset = 0
+            total = Sum((), 0)
             for index, stride in zip(indices, buffer.element_strides, strict=True):
-                if stride == 0:
-                    continue
-                total = as_sum(index)
-                offset += total.constant * stride
-                for atom, c in total.terms:
-                    terms[atom] = terms.get(atom, 0) + c * stride
-            offset += _merge_remainders(terms)
-            found = (tuple((a, c) for a, c in terms.items() if c), offset)
+                total = total.plus(as_sum(index), stride)
+            total = merge_remainders(total)
+            found = (total.terms, total.constant)
             self._sums[key] = found
         return found
 
@@ -246,21 +241,6 @@ class ProgramFacts:
                     inside = {b for s in walk(stmt) if isinstance(s, Allocate) for b in s.buffers}
                     self._crossing.update(b for b in self.uses(stmt)[0] if b not in inside)
         return buffer in self._crossing
-
-
-def _merge_remainders(terms: dict[Expr, int]) -> int:
-    """``c * d * (x // d) + c * (x % d)`` -> ``c * x``, in place; what this adds to the constant."""
-    for atom, c in list(terms.items()):
-        match atom:
-            case Apply(fn="mod", args=(x, Const(value=d) as divisor)) if d > 0 and c:
-                quotient = apply("floordiv", x, divisor)
-                if terms.get(quotient) == c * d:
-                    del terms[atom], terms[quotient]
-                    whole = as_sum(x)
-                    for part, factor in whole.terms:
-                        terms[part] = terms.get(part, 0) + c * factor
-                    return c * whole.constant + _merge_remainders(terms)
-    return 0
 
 
 def _union(left: tuple[Any, ...], right: tuple[Any, ...]) -> tuple[Any, ...]:

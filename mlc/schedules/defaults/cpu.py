@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from ...ir.expr import Var
 from ...ir.program import Program, blocks_of
@@ -164,9 +165,15 @@ def _columns(nests: list[Nest], shared: int, machine: Machine) -> int:
         if reduce_axes(nest) and vector_axis(nest, axes) is not axes[-1]:
             return 0
     axis = nests[0].compute.axes[-1]
+    folds = [prod(a.extent for a in reduce_axes(n)) for n in nests if reduce_axes(n)]
+    most = COLUMNS
+    if len(folds) > 1:  # what the first fold reads should still be at hand for the second
+        itemsize = max(t.dtype.itemsize for nest in nests for t in nest.tensors)
+        most = max(machine.l2 // (2 * itemsize * max(folds)), 1)
     lanes = min(lanes_for(nest, axis.extent, machine) for nest in nests)
     share = -(-axis.extent // machine.threads)
-    return min(COLUMNS, -(-share // lanes) * lanes) if axis.extent > 1 else 0
+    columns = min(most, COLUMNS, -(-share // lanes) * lanes)
+    return max(columns // lanes, 1) * lanes if axis.extent > 1 else 0
 
 
 def _rows(first: Nest, nest: Nest) -> int:
