@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir.expr import Expr, Var
+from ..ir.bounds import interval
+from ..ir.expr import Expr, Var, apply, const
 from ..ir.program import (
     Allocate,
     Block,
@@ -15,8 +16,10 @@ from ..ir.program import (
     Seq,
     Stmt,
     blocks_of,
+    children_of,
     map_exprs,
     seq,
+    writes_of,
 )
 from ..ir.rewrite import conjuncts, substitute, variables_of
 
@@ -25,8 +28,9 @@ def bind_blocks(program: Program) -> Program:
     """``with block: vi = axis(i0 * 4 + i1); body(vi)`` -> ``body(i0 * 4 + i1)``.
 
     A predicate becomes an ``If``. An ``init`` runs right before the outermost loop that feeds a
-    reduce axis of its block, in copies of the spatial loops inside that one. A block that holds
-    blocks is dissolved before they are.
+    reduce axis of its block, in copies of the spatial loops inside that one; where that would not
+    be the same, it runs right before the body, under the condition that all reduce axes are 0. A
+    block that holds blocks is dissolved before they are.
     """
     return program.with_body(_bind(_open(program.body), set()))
 
@@ -60,7 +64,11 @@ def _bind(stmt: Stmt, started: set[Block]) -> Stmt:
             mapping: dict[Var, Expr] = {it.axis: it.binding for it in stmt.iters}
             body = map_exprs(stmt.body, lambda e: substitute(e, mapping))
             if stmt.init is not None and stmt not in started:
-                body = seq(map_exprs(stmt.init, lambda e: substitute(e, mapping)), body)
+                init = map_exprs(stmt.init, lambda e: substitute(e, mapping))
+                for it in reversed(stmt.iters):
+                    if it.axis.is_reduce:
+                        init = If(apply("eq", it.binding, const(0)), init)
+                body = seq(init, body)
             return body if stmt.predicate is None else If(stmt.predicate, body)
         case For():
             fresh = [
@@ -69,6 +77,7 @@ def _bind(stmt: Stmt, started: set[Block]) -> Stmt:
                 if block.init is not None
                 and block not in started
                 and stmt.var in _reduce_vars(block)
+                and _starts_before(stmt, block)
             ]
             inits = [_init_of(stmt, block) for block in fresh]
             return seq(*inits, replace(stmt, body=_bind(stmt.body, started | set(fresh))))
@@ -87,42 +96,60 @@ def _reduce_vars(block: Block) -> set[Var]:
     return {v for it in block.iters if it.axis.is_reduce for v in variables_of(it.binding)}
 
 
+def _starts_before(loop: For, block: Block) -> bool:
+    """Whether the init of ``block`` can run before ``loop``, in copies of the spatial loops in it:
+    the first iteration is that of all reduce axes at 0, spatial axes and loops that reduce are
+    apart, and what the init writes exists before the loop."""
+    path = _path(loop, block)
+    assert path is not None and block.init is not None
+    reduced = _reduce_vars(block)
+    chain = {stmt.var: stmt.extent for stmt in path if isinstance(stmt, For)}
+    inside = reduced & chain.keys()
+    if any(isinstance(stmt, If) for stmt in path):
+        return False
+    written = {buffer for buffer, _ in writes_of(block.init)}
+    if any(isinstance(stmt, Allocate) and written.intersection(stmt.buffers) for stmt in path):
+        return False
+    zeros: dict[Var, Expr] = {v: const(0) for v in inside}
+    for it in block.iters:
+        if not it.axis.is_reduce:
+            if inside.intersection(variables_of(it.binding)):
+                return False
+        elif interval(substitute(it.binding, zeros), chain) != (0, 0):
+            return False
+    return True
+
+
 def _init_of(loop: For, block: Block) -> Stmt:
     """The initialisation of ``block`` in copies of the spatial loops below ``loop``."""
     reduced = _reduce_vars(block)
-    chain = _chain(loop, block)
-    assert chain is not None and block.init is not None
-    kept = [f for f in chain if f.var not in reduced]
-    fresh = {f.var: Var(f.var.name) for f in kept}
-    mapping: dict[Var, Expr] = {
-        it.axis: substitute(it.binding, fresh) for it in block.iters if not it.axis.is_reduce
+    path = _path(loop, block)
+    assert path is not None and block.init is not None
+    kept = [stmt for stmt in path if isinstance(stmt, For) and stmt.var not in reduced]
+    mapping: dict[Var, Expr] = {v: const(0) for v in reduced}
+    mapping.update({f.var: Var(f.var.name) for f in kept})
+    axes: dict[Var, Expr] = {
+        it.axis: substitute(it.binding, mapping) for it in block.iters if not it.axis.is_reduce
     }
-    body = map_exprs(block.init, lambda e: substitute(e, mapping))
-    tests = [t for t in conjuncts(block.predicate) if not reduced.intersection(variables_of(t))]
-    for test in tests:
-        body = If(substitute(test, fresh), body)
+    body = map_exprs(block.init, lambda e: substitute(e, axes))
+    for test in conjuncts(block.predicate):
+        body = If(substitute(test, mapping), body)
     for f in reversed(kept):
         kind = LoopKind.SERIAL if f.kind is LoopKind.PARALLEL else f.kind
-        body = For(fresh[f.var], f.extent, body, kind)
+        fresh = mapping[f.var]
+        assert isinstance(fresh, Var)
+        body = For(fresh, f.extent, body, kind)
     return body
 
 
-def _chain(stmt: Stmt, block: Block) -> list[For] | None:
-    match stmt:
-        case Block():
-            return [] if stmt is block else None
-        case For():
-            below = _chain(stmt.body, block)
-            return None if below is None else [stmt, *below]
-        case Allocate():
-            return _chain(stmt.body, block)
-        case Seq():
-            found = (_chain(s, block) for s in stmt.stmts)
-            return next((f for f in found if f is not None), None)
-        case If():
-            below = _chain(stmt.then, block)
-            if below is None and stmt.otherwise is not None:
-                below = _chain(stmt.otherwise, block)
-            return below
-        case _:
-            return None
+def _path(stmt: Stmt, block: Block) -> list[Stmt] | None:
+    """The statements around ``block`` in ``stmt``, outermost first."""
+    if stmt is block:
+        return []
+    if isinstance(stmt, Block):
+        return None
+    for child in children_of(stmt):
+        below = _path(child, block)
+        if below is not None:
+            return [stmt, *below]
+    return None
