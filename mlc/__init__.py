@@ -7,6 +7,7 @@
     mlc.te, mlc.build           tensor expressions, and functions from them
     mlc.numpy                   NumPy's names, for code that creates arrays
     mlc.nn                      softmax, layer_norm, conv2d and others that NumPy has no name for
+    mlc.schedule, mlc.Schedule  loops transformed by hand, each step proven legal
     mlc.config, mlc.set_num_threads, mlc.time
 """
 
@@ -24,6 +25,7 @@ from .errors import (
     NotProvenError,
     ScheduleError,
     ShapeError,
+    SimulationError,
     TracerBoolError,
     TracerLeakError,
     UnsupportedError,
@@ -35,16 +37,19 @@ __version__ = "0.1.0.dev0"
 
 # name: (module, name in it or "" for the module itself); imported when first asked for.
 _LATER = {
+    "schedule": ("schedules.decorator", "schedule"),
+    "Schedule": ("schedules.schedule", "Schedule"),
     "numpy": ("numpy", ""),
     "nn": ("nn", ""),
     "set_num_threads": ("runtime.threads", "set_num_threads"),
     "get_num_threads": ("runtime.threads", "get_num_threads"),
     "time": ("runtime.timing", "time"),
+    "simulate": ("simulator", "simulate"),
 }
 
 __all__ = [
     "ArgumentError", "BoundsError", "CacheWarning", "CompileError", "DTypeError", "MlcError",
-    "NotProvenError", "ScheduleError", "ShapeError", "TracerBoolError", "TracerLeakError",
+    "NotProvenError", "ScheduleError", "ShapeError", "SimulationError", "TracerBoolError", "TracerLeakError",
     "UnsupportedError", "build", "config", "errors", "implements", "jit", "op", "te", *_LATER,
 ]  # fmt: skip
 

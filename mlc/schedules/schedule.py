@@ -2,90 +2,261 @@
 
 from __future__ import annotations
 
-from functools import partial
+import inspect
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial, wraps
 from importlib import import_module
 from typing import Any
 
-from ..errors import ScheduleError
+from ..errors import NotProvenError, ScheduleError
 from ..ir.expr import Var
 from ..ir.program import Block, Program
+from . import lookup
+from .refusal import Refusal
 from .step import Step, block_name, find_block, loops_around
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """One line of a trace: ``step`` turned ``before`` into ``after`` and made ``made``.
+
+    ``unsafe`` says that it was refused and taken all the same; ``part_of`` names the schedule
+    functions that took it, outermost first.
+    """
+
+    step: Step
+    made: tuple[Any, ...]
+    before: Program
+    after: Program
+    unsafe: bool = False
+    part_of: tuple[str, ...] = ()
 
 
 class Schedule:
     """Takes steps on ``program``; each is checked first, and refused with :class:`ScheduleError`.
 
+    Each file of `steps/` is a method: ``s.split(i, [None, 8])``. Where a method is called with
+    ``unsafe=True`` a step that would be refused is taken, and the program marked as unproven.
+
     ``trace`` holds the steps taken and what each made; :meth:`source` prints them as Python.
+    ``seed`` fixes what the sampling steps choose.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, seed: int | None = None) -> None:
+        if not isinstance(program, Program):
+            raise ScheduleError(
+                f"a schedule transforms a program, not {type(program).__name__}; "
+                "make one with @T.program of mlc.script"
+            )
         self.program = program
-        self.trace: list[tuple[Step, tuple[Any, ...]]] = []
+        self.trace: list[Taken] = []
+        self.random = random.Random(seed)
+        self._unsafe = False
+        self._part_of: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.source()
 
-    def take(self, step: Step) -> tuple[Any, ...]:
-        """Check and apply one step; returns the loops it made."""
-        refusal = step.check(self.program)
-        if refusal is not None:
-            raise ScheduleError(f"{step.name} refused: {refusal}", refusal=refusal)
-        self.program, made = step.apply(self.program)
-        self.trace.append((step, made))
+    def __repr__(self) -> str:
+        return f"<schedule of {self.program.name}, {len(self.trace)} steps>"
+
+    def take(self, step: Step, unsafe: bool = False) -> tuple[Any, ...]:
+        """Check and apply one step; returns what it made.
+
+        Raises :class:`ScheduleError` with the refusal; :class:`NotProvenError` where a step could
+        be neither proven nor refuted, not even by running a small program both ways. With
+        ``unsafe`` a step that fits the program is taken though it is refused, and
+        ``program.attrs["unsafe"]`` names it.
+        """
+        before = self.program
+        problem = step.check(before)
+        if problem is None:
+            program, made = step.apply(before)
+            unsafe = False
+        else:
+            program, made, unsafe = self._in_spite_of(step, problem, unsafe or self._unsafe)
+        self.trace.append(Taken(step, made, before, program, unsafe, self._part_of))
+        self.program = program
         return made
 
-    def block(self, name: str) -> Block:
-        """The block called ``name``."""
-        return find_block(self.program, name)
+    def _in_spite_of(
+        self, step: Step, problem: Refusal | str, unsafe: bool
+    ) -> tuple[Program, tuple[Any, ...], bool]:
+        """The step's result if it may be taken nevertheless, and whether that is unsafe."""
+        if isinstance(problem, str):
+            raise ScheduleError(lookup.complaint(self.program, step, problem))
+        if not unsafe and problem.proven:
+            raise ScheduleError(lookup.complaint(self.program, step, problem), refusal=problem)
+        program, made = step.apply(self.program)
+        if not unsafe:
+            from .legality.exhaustive import Difference, Same, same_meaning
+
+            match same_meaning(self.program, program):
+                case Same():
+                    return program, made, False
+                case Difference(output=output, element=element) as found:
+                    place = f"{output}[{', '.join(map(str, element)) or '()'}]"
+                    reason = (
+                        f"{problem}; it would compute another {place}: {found.after_term} "
+                        f"instead of {found.before_term}"
+                    )
+                    raise ScheduleError(
+                        lookup.complaint(self.program, step, reason), refusal=problem
+                    )
+                case _:
+                    text = lookup.complaint(self.program, step, problem, "was not proven")
+                    raise NotProvenError(text, refusal=problem)
+        marks = (*program.attrs.get("unsafe", ()), lookup.plain_text(step))
+        return replace(program, attrs={**program.attrs, "unsafe": marks}), made, True
+
+    def undo(self) -> None:
+        """Takes back the last step."""
+        if not self.trace:
+            raise ScheduleError(f"no step was taken on {self.program.name!r}: nothing to undo")
+        self.program = self.trace.pop().before
+
+    def copy(self) -> Schedule:
+        """A schedule that goes its own way from here."""
+        other = Schedule(self.program)
+        other.trace = list(self.trace)
+        other.random.setstate(self.random.getstate())
+        other._part_of = self._part_of
+        return other
+
+    def seed(self, number: int) -> None:
+        """Fixes what the sampling steps choose from here on."""
+        self.random.seed(number)
+
+    @property
+    def original(self) -> Program:
+        """The program before the first step."""
+        return self.trace[0].before if self.trace else self.program
+
+    @property
+    def history(self) -> list[Program]:
+        """The program before each step."""
+        return [taken.before for taken in self.trace]
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """The steps taken inside are one, called ``name``: all of them are taken, or none."""
+        mark, program, around = len(self.trace), self.program, self._part_of
+        self._part_of = (*around, name)
+        try:
+            yield
+        except BaseException:
+            del self.trace[mark:]
+            self.program = program
+            raise
+        finally:
+            self._part_of = around
+
+    def block(self, name: str | Block) -> Block:
+        """The block called ``name``, or the one block that fits a pattern such as ``"*_init"``."""
+        if isinstance(name, str) and lookup.is_pattern(name):
+            return lookup.one_block(self.program, name)
+        return find_block(self.program, block_name(name))
+
+    def blocks(self, pattern: str = "*") -> tuple[Block, ...]:
+        """All blocks whose names fit ``pattern``, in program order."""
+        return lookup.matching_blocks(self.program, pattern)
 
     def loops(self, block: Block | str) -> tuple[Var, ...]:
         """The loops around a block, outermost first."""
-        return tuple(loop.var for loop in loops_around(self.program, block_name(block)))
+        name = block_name(block)
+        if lookup.is_pattern(name):
+            name = lookup.one_block(self.program, name).name
+        return tuple(loop.var for loop in loops_around(self.program, name))
+
+    def loop(self, name: str, occurrence: int | None = None) -> Var:
+        """The loop called ``name``; if several are, the one that ``occurrence`` counts from 0."""
+        return lookup.loop_named(self.program, name, occurrence)
+
+    def producers(self, block: Block | str) -> tuple[Block, ...]:
+        """The blocks before ``block`` that write what it reads."""
+        return lookup.producers(self.program, self.block(block))
+
+    def consumers(self, block: Block | str) -> tuple[Block, ...]:
+        """The blocks after ``block`` that read what it writes."""
+        return lookup.consumers(self.program, self.block(block))
+
+    def child_blocks(self, block: Block | str) -> tuple[Block, ...]:
+        """The blocks that stand directly in ``block``."""
+        return lookup.child_blocks(self.block(block))
+
+    def output_blocks(self) -> tuple[Block, ...]:
+        """The blocks that write an output of the program."""
+        return lookup.output_blocks(self.program)
+
+    def source(self) -> str:
+        """The steps taken so far as the Python of a schedule function that takes them again."""
+        from .trace import source_text
+
+        return source_text(self)
+
+    def to_json(self) -> str:
+        """The steps taken so far as a text for :meth:`from_json` and `mlc.schedules.replay`."""
+        from .record import record_trace
+
+        return record_trace(self.trace).to_json()
+
+    @classmethod
+    def from_json(cls, program: Program, text: str) -> Schedule:
+        """``program`` with the steps of ``text`` taken; each must be taken just as it was.
+
+        Raises :class:`ScheduleError` for another version, an unknown step, or one that does not
+        fit; `mlc.schedules.replay` takes what it can, and reports.
+        """
+        from .replaying import replay
+
+        return replay(text, program, strict=True).schedule
+
+    @staticmethod
+    def replay(trace: Any, program: Program) -> Any:
+        """See :func:`mlc.schedules.replay`."""
+        from .replaying import replay
+
+        return replay(trace, program)
 
     def __getattr__(self, name: str) -> Any:
         """The method for the step in the file ``steps/<name>.py``."""
         if name.startswith("_"):
             raise AttributeError(name)
+        return partial(step_method(name), self)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *lookup.step_names()})
+
+
+@cache
+def step_method(name: str) -> Callable[..., Any]:
+    """The function of ``steps/<name>.py``, with the keyword ``unsafe`` beside its own."""
+    function = getattr(step_module(name), name)
+    if "unsafe" in inspect.signature(function).parameters:
+        return function  # type: ignore[no-any-return]
+
+    @wraps(function)
+    def method(schedule: Schedule, *args: Any, unsafe: bool = False, **kwargs: Any) -> Any:
+        if not unsafe:
+            return function(schedule, *args, **kwargs)
+        outer, schedule._unsafe = schedule._unsafe, True
         try:
-            module = import_module(f"{__package__}.steps.{name}")
-        except ModuleNotFoundError:
-            raise AttributeError(f"a schedule has no step {name!r}") from None
-        method = partial(getattr(module, name), self)
-        method.__doc__ = getattr(module, name).__doc__
-        return method
+            return function(schedule, *args, **kwargs)
+        finally:
+            schedule._unsafe = outer
 
-    def source(self) -> str:
-        """The steps taken so far, in order, written as calls on a schedule ``s``."""
-        names: dict[Var, str] = {}
-        taken: set[str] = set()
-        lines: list[str] = []
-
-        def name_of(var: Var) -> str:
-            wish = var.name if var.name.isidentifier() else "i"
-            text, n = wish, 1
-            while text in taken:
-                text, n = f"{wish}_{n}", n + 1
-            taken.add(text)
-            names[var] = text
-            return text
-
-        made_vars = {v for _, made in self.trace for v in made}
-        for step, made in self.trace:
-            used = [v for v in _vars_of(step) if v not in names and v not in made_vars]
-            lines.extend(f"{name_of(v)} = s.loop({v.name!r})" for v in used)
-            text = step.text(names)
-            if made:
-                text = f"{', '.join(name_of(v) for v in made)} = {text}"
-            lines.append(text)
-        body = "\n".join(f"    {line}" for line in lines) or "    pass"
-        return f"def {self.program.name}_schedule(s):\n{body}\n"
+    return method
 
 
-def _vars_of(step: Step) -> list[Var]:
-    out: list[Var] = []
-    for value in vars(step).values():
-        if isinstance(value, Var):
-            out.append(value)
-        elif isinstance(value, tuple):
-            out.extend(v for v in value if isinstance(v, Var))
-    return out
+def step_module(name: str) -> Any:
+    """The module ``steps/<name>.py``; AttributeError if there is none."""
+    path = f"{__package__}.steps.{name}"
+    try:
+        return import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        raise AttributeError(lookup.unknown_step(name)) from None

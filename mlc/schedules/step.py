@@ -56,8 +56,16 @@ class Step(ABC):
         """The name of the method: that of the step's file."""
         return type(self).__module__.rpartition(".")[2]
 
-    def text(self, names: Mapping[Var, str]) -> str:
-        """The step as a line of Python, with loops called as ``names`` says."""
+    def adapted(self, program: Program) -> Step | None:
+        """A step as near to this as can be that suits ``program``, whose sizes are others than
+        those this step was made for; None if there is none."""
+        return None
+
+    def text(self, names: Mapping[Any, str]) -> str:
+        """The step as a line of Python, with loops, blocks and decisions called as ``names`` says.
+
+        What the line returns is what ``apply`` made: nothing, the one thing, or a tuple.
+        """
         shown = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -68,13 +76,35 @@ class Step(ABC):
         return f"s.{self.name}({', '.join(shown)})"
 
 
-def operand_text(value: Any, names: Mapping[Var, str]) -> str:
+class Decision(int):
+    """A number that a sampling step chose: a step that is given it is shown, stored and replayed as
+    depending on that choice.
+
+    It is the object that remembers: ``decision * 2`` is a plain number, whose origin is forgotten.
+    """
+
+    def __repr__(self) -> str:
+        return int.__repr__(self)
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What stands for this object among names; equal numbers are different decisions."""
+        return ("decision", id(self))
+
+
+def operand_text(value: Any, names: Mapping[Any, str]) -> str:
     """One operand of a step as Python."""
-    if isinstance(value, Var):
-        return names[value]
-    if isinstance(value, tuple):
-        return f"[{', '.join(operand_text(v, names) for v in value)}]"
-    return repr(value)
+    match value:
+        case Var():
+            return names[value]
+        case tuple():
+            return f"[{', '.join(operand_text(v, names) for v in value)}]"
+        case Decision():
+            return names.get(value.key, repr(value))
+        case str():
+            return names.get(value, repr(value))
+        case _:
+            return repr(value)
 
 
 def block_name(block: Block | str) -> str:

@@ -51,7 +51,9 @@ def test_split_refuses_a_parallel_loop() -> None:
 def test_parallel_over_a_reduce_axis_is_refused_with_two_iterations_that_clash() -> None:
     s = Schedule(matmul())
     _, _, k = s.loops("C")
-    with pytest.raises(ScheduleError, match=r"k=0 and k=1 both write the same element"):
+    with pytest.raises(
+        ScheduleError, match=r"k=0 and k=1 both combine into C\[0, 0\]; use s.rfactor"
+    ):
         s.parallel(k)
 
 
@@ -102,13 +104,12 @@ def test_the_steps_print_as_python() -> None:
     s.vectorize(j1)
     s.parallel(i, grain=2)
     assert s.source() == (
+        "@mlc.schedule\n"
         "def mm_schedule(s):\n"
-        "    j = s.loop('j')\n"
+        "    i, j, k = s.loops('C')\n"
         "    j_0, j_1 = s.split(j, [None, 4])\n"
-        "    k = s.loop('k')\n"
         "    s.reorder(j_0, k, j_1)\n"
         "    s.vectorize(j_1)\n"
-        "    i = s.loop('i')\n"
         "    s.parallel(i, grain=2)\n"
     )
 

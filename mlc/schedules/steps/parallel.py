@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
-from ...ir.program import LoopKind, Program
+from ...ir.program import For, LoopKind, Program, Stmt
 from ..legality import parallel_violation
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parallel(Step):
-    """``for i in T.serial(n)`` -> ``for i in T.parallel(n)``.
-
-    A parallel loop may feed spatial axes only: two of its iterations must never write the same
-    element.
-    """
+    """``loop`` on the threads of the pool, at least ``grain`` iterations at once."""
 
     loop: Var
     grain: int = 1
@@ -30,17 +26,26 @@ class Parallel(Step):
         loop = find_loop(program, self.loop)
         if loop.kind is not LoopKind.SERIAL:
             return f"loop {self.loop.name} is {loop.kind.value} already"
-        return parallel_violation(program, loop)
+        if self.grain < 1:
+            return f"grain must be at least one iteration, got {self.grain}"
+        violation = parallel_violation(program, loop)
+        return Refusal(violation) if isinstance(violation, str) else violation
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
-        hints = (("grain", self.grain),)
-        return replace_loop(
-            program,
-            self.loop,
-            lambda loop: replace(loop, kind=LoopKind.PARALLEL, annotations=hints),
-        ), ()
+        def change(loop: For) -> Stmt:
+            hints = (*loop.annotations, ("grain", self.grain))
+            return replace(loop, kind=LoopKind.PARALLEL, annotations=hints)
+
+        return replace_loop(program, self.loop, change), ()
 
 
 def parallel(s: Schedule, loop: Var, grain: int = 1) -> None:
-    """See :class:`Parallel`; a task gets at least ``grain`` iterations."""
+    """The iterations of ``loop`` run on the threads of the pool, at least ``grain`` in one task.
+
+    ``s.parallel(i)``::
+
+        for i in range(64):      ->      for i in T.parallel(64):
+
+    Refused where two iterations touch the same element and one of them changes it.
+    """
     s.take(Parallel(loop, grain))

@@ -3,78 +3,148 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ...ir.expr import Expr, Var
-from ...ir.program import For, LoopKind, Program, Stmt
+from ...ir.expr import Expr, Var, apply, const
+from ...ir.program import For, LoopKind, Program, Stmt, seq, walk
+from ...ir.rewrite import substitute
+from ..cutting import cut, cut_refusal
 from ..refusal import Refusal
 from ..step import Step, add_predicate, find_loop, replace_loop, substitute_stmt
+from ..tails import pad_refusal, padded_axes, shift_refusal
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
 
+TAILS = ("guard", "cut", "shift", "pad")
+
 
 @dataclass(frozen=True)
 class Split(Step):
-    """``for i in range(n)`` -> ``for i0 in range(ceil(n / f)): for i1 in range(f)``.
-
-    Inside, ``i = i0 * f + i1``. At most one factor is None and follows from the others. Where the
-    factors overshoot the extent, the blocks inside get the predicate ``i < n``. Always legal: order
-    and points stay the same.
-    """
+    """``loop`` as nested loops of ``factors`` iterations, at most one of which is None."""
 
     loop: Var
     factors: tuple[int | None, ...]
+    tail: str = "guard"
 
     def check(self, program: Program) -> Refusal | str | None:
         loop = find_loop(program, self.loop)
-        open_factors = sum(f is None for f in self.factors)
+        factors = self.factors
         if (
-            len(self.factors) < 2
-            or open_factors > 1
-            or any(f is not None and f < 1 for f in self.factors)
+            len(factors) < 2
+            or sum(f is None for f in factors) > 1
+            or any(f is not None and (not isinstance(f, int) or f < 1) for f in factors)
         ):
-            return (
-                f"factors must be two or more sizes >= 1 with at most one None, got {self.factors}"
-            )
+            return f"factors must be two or more sizes >= 1 with at most one None, got {factors}"
         if loop.kind is not LoopKind.SERIAL:
             return f"loop {self.loop.name} is {loop.kind.value} already; split it before that"
-        product = 1
-        for factor in self.factors:
-            product *= factor or 1
-        if not open_factors and product < loop.extent:
+        if loop.annotations:
             return (
-                f"factors {self.factors} cover {product} of {loop.extent} iterations of "
-                f"{self.loop.name}; iteration {product} would be lost: use None for one factor"
+                f"loop {self.loop.name} has annotations, which would be lost; "
+                "split it before annotate"
             )
-        return None
+        if self.tail not in TAILS:
+            return f"tail must be one of {', '.join(TAILS)}, got {self.tail!r}"
+        total = prod(f or 1 for f in factors)
+        if None not in factors and total < loop.extent:
+            return (
+                f"factors {factors} cover {total} of {loop.extent} iterations of "
+                f"{self.loop.name}; iteration {total} would be lost: use None for one factor"
+            )
+        extents = self._extents(loop)
+        return None if prod(extents) == loop.extent else self._tail_refusal(program, loop, extents)
+
+    def _tail_refusal(
+        self, program: Program, loop: For, extents: list[int]
+    ) -> Refusal | str | None:
+        inner = prod(extents[1:])
+        if self.tail in ("cut", "shift") and inner > loop.extent:
+            return (
+                f"the inner loops take {inner} iterations and {self.loop.name} has "
+                f"{loop.extent}, so there is no whole tile; use smaller factors or tail='guard'"
+            )
+        match self.tail:
+            case "cut":
+                return cut_refusal(loop, (loop.extent // inner * inner,))
+            case "shift":
+                return shift_refusal(loop, inner)
+            case "pad":
+                return pad_refusal(program, loop, prod(extents))
+            case _:
+                return None
+
+    def _extents(self, loop: For) -> list[int]:
+        known = prod(f or 1 for f in self.factors)
+        return [-(-loop.extent // known) if f is None else int(f) for f in self.factors]
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         loop = find_loop(program, self.loop)
-        known = 1
-        for factor in self.factors:
-            known *= factor or 1
-        extents = [-(-loop.extent // known) if f is None else f for f in self.factors]
+        extents = self._extents(loop)
+        inner = prod(extents[1:])
         fresh = tuple(Var(f"{self.loop.name}_{n}") for n in range(len(extents)))
+        rest: list[Stmt] = []
+        total = loop.extent
+        if total != prod(extents):
+            match self.tail:
+                case "cut":
+                    total = loop.extent // inner * inner
+                    (loop, last), _ = cut(program, loop, (total,))
+                    rest.append(last)
+                case "shift" | "pad":
+                    total = prod(extents)
+        if self.tail in ("cut", "shift"):
+            extents[0] = -(-total // inner)
         index: Expr = fresh[0]
         for var, extent in zip(fresh[1:], extents[1:], strict=True):
             index = index * extent + var
-        total = 1
-        for extent in extents:
-            total *= extent
+        if self.tail == "shift" and total != loop.extent:
+            within = substitute(index, {fresh[0]: const(0, fresh[0].dtype)})
+            last_start = const(loop.extent - inner, fresh[0].dtype)
+            index = apply("minimum", fresh[0] * inner, last_start) + within
+        body = substitute_stmt(loop.body, {loop.var: index})
+        if self.tail == "pad":
+            ranges = {n.var: n.extent for n in walk(program.body) if isinstance(n, For)}
+            ranges.update(zip(fresh, extents, strict=True))
+            body = padded_axes(body, ranges)
+        elif prod(extents) != loop.extent and self.tail == "guard":
+            body = add_predicate(body, index < loop.extent)
+        for var, extent in zip(reversed(fresh), reversed(extents), strict=True):
+            body = For(var, extent, body)
+        return replace_loop(program, self.loop, lambda _: seq(body, *rest)), fresh
 
-        def change(loop: For) -> Stmt:
-            body = substitute_stmt(loop.body, {loop.var: index})
-            if total != loop.extent:
-                body = add_predicate(body, index < loop.extent)
-            for var, extent in zip(reversed(fresh), reversed(extents), strict=True):
-                body = For(var, extent, body)
-            return body
-
-        return replace_loop(program, self.loop, change), fresh
+    def adapted(self, program: Program) -> Step | None:
+        """The outermost factor follows from the extent that there is now."""
+        loop = find_loop(program, self.loop)
+        if None in self.factors or len(self.factors) < 2:
+            return None
+        inner = prod(f or 1 for f in self.factors[1:])
+        return replace(self, factors=(-(-loop.extent // inner), *self.factors[1:]))
 
 
-def split(s: Schedule, loop: Var, factors: Sequence[int | None]) -> tuple[Var, ...]:
-    """See :class:`Split`; returns the loops, outermost first."""
-    return s.take(Split(loop, tuple(factors)))
+def split(
+    s: Schedule, loop: Var, factors: Sequence[int | None], tail: str = "guard"
+) -> tuple[Var, ...]:
+    """One loop becomes several nested ones; returns them, outermost first.
+
+    ``i0, i1 = s.split(i, [None, 4])``::
+
+        for i in range(10):          for i0 in range(3):
+            B[i] = A[i]        ->        for i1 in range(4):
+                                             if i0 * 4 + i1 < 10:
+                                                 B[i0 * 4 + i1] = A[i0 * 4 + i1]
+
+    At most one factor is None; it follows from the others. Points and their order stay the same,
+    so a split is always legal. Where the factors overshoot the extent, ``tail`` says what happens::
+
+        "guard"   blocks get the predicate i < n, as above
+        "cut"     for i0 in range(2): for i1 in range(4): ..., then for i_1 in range(2): ...
+        "shift"   the last tile begins earlier, at n - 4, and does some points a second time
+        "pad"     the points beyond n are computed too
+
+    Refused: factors that lose iterations; loops that are no longer serial. "shift" is refused for
+    blocks that combine into what they write: a point done twice would count twice. "pad" is
+    refused where a point beyond n leaves its buffer.
+    """
+    return s.take(Split(loop, tuple(factors), tail))

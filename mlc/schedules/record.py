@@ -1,0 +1,200 @@
+"""Schedules as JSON: steps whose loops are named by where they came from.
+
+::
+
+    {"format": "mlc.schedule", "version": 1,
+     "program": {"name": "mm", "blocks": [["C", [["i", 6], ["j", 128], ["k", 4]]]]},
+     "steps": [{"step": "split", "made": [16, 8],
+                "with": {"loop": {"loop": ["C", 1]}, "factors": [null, 8]}}, ...]}
+
+A loop is ``{"made": [n, m]}``, what step ``n`` made as number ``m``, or ``{"loop": [block, depth]}``,
+or, where it stands around no block, ``{"loop": name, "number": n}``; those two speak of the program
+before the first step unless ``"at"`` names another step. Blocks and decisions that a step made are
+``{"made": [n, m]}`` too. ``"made"`` of a step holds the extents of the loops, the names of the
+blocks and the numbers that it made: by those a replay sees whether it comes out as before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ScheduleError
+from ..ir.expr import Var
+from ..ir.program import For, Program, blocks_of, walk
+from .step import Decision, Step, loops_around
+from .trace import births, occurrence_of
+
+if TYPE_CHECKING:
+    from .schedule import Taken
+
+FORMAT = "mlc.schedule"
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One step: ``operands`` are JSON values by the names of the step's fields."""
+
+    name: str
+    operands: Mapping[str, Any]
+    made: tuple[Any, ...]
+    unsafe: bool = False
+    part_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The steps of a schedule, and what its program looked like: (block, ((loop, extent), ...))."""
+
+    program: str
+    blocks: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
+    steps: tuple[Record, ...]
+
+    def to_json(self) -> str:
+        """The recording as text."""
+        steps = []
+        for record in self.steps:
+            entry: dict[str, Any] = {"step": record.name, "with": dict(record.operands)}
+            if record.made:
+                entry["made"] = record.made
+            if record.unsafe:
+                entry["unsafe"] = True
+            if record.part_of:
+                entry["part_of"] = record.part_of
+            steps.append(entry)
+        program = {"name": self.program, "blocks": self.blocks}
+        content = {"format": FORMAT, "version": VERSION, "program": program, "steps": steps}
+        return json.dumps(content)
+
+
+def read_json(text: str) -> Recording:
+    """The recording that ``text`` holds; :class:`ScheduleError` if it holds none that is known."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ScheduleError(f"this is no schedule: the text is not JSON ({error})") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ScheduleError(f'this is no schedule: the text does not say "format": "{FORMAT}"')
+    if content.get("version") != VERSION:
+        raise ScheduleError(
+            f"the schedule has version {content.get('version')!r}; this mlc reads version "
+            f"{VERSION}: store it anew from its Python source"
+        )
+    try:
+        program = content["program"]
+        blocks = tuple(
+            (str(name), tuple((str(loop), int(extent)) for loop, extent in loops))
+            for name, loops in program["blocks"]
+        )
+        steps = tuple(
+            Record(
+                entry["step"],
+                entry["with"],
+                _tuples(entry.get("made", ())),
+                bool(entry.get("unsafe", False)),
+                _tuples(entry.get("part_of", ())),
+            )
+            for entry in content["steps"]
+        )
+        return Recording(str(program["name"]), blocks, steps)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ScheduleError(f"the schedule is damaged: {error!r} while it was read") from None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
+def outline(program: Program) -> tuple[tuple[str, tuple[tuple[str, int], ...]], ...]:
+    """The blocks of ``program`` in order, each with its loops and their extents."""
+    return tuple(
+        (
+            block.name,
+            tuple((f.var.name, f.extent) for f in loops_around(program, block.name)),
+        )
+        for block in blocks_of(program.body)
+    )
+
+
+def record_trace(trace: list[Taken]) -> Recording:
+    """The steps of ``trace``."""
+    origins: dict[Any, dict[str, Any]] = {}
+    born = births(trace)
+    steps = []
+    for number, taken in enumerate(trace):
+        for var, birth in born.items():
+            if birth == number:
+                origins[var] = _place(taken.before, var, number)
+        operands = {
+            field.name: _encoded(getattr(taken.step, field.name), origins)
+            for field in fields(taken.step)
+        }
+        made = describe(taken.after, taken.made)
+        steps.append(Record(taken.step.name, operands, made, taken.unsafe, taken.part_of))
+        for position, thing in enumerate(taken.made):
+            key = thing.key if isinstance(thing, Decision) else thing
+            origins[key] = {"made": [number, position]}
+    if not trace:
+        return Recording("", (), ())
+    original = trace[0].before
+    return Recording(original.name, outline(original), tuple(steps))
+
+
+def describe(program: Program, made: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a step made, as values: extents of loops, names of blocks, numbers."""
+    wanted = {thing for thing in made if isinstance(thing, Var)}
+    extents: dict[Any, int] = {}
+    if wanted:
+        for node in walk(program.body):
+            if isinstance(node, For) and node.var in wanted:
+                extents[node.var] = node.extent
+    return tuple(
+        extents.get(t) if isinstance(t, Var) else int(t) if isinstance(t, int) else t for t in made
+    )
+
+
+def _place(program: Program, var: Var, number: int) -> dict[str, Any]:
+    """Where the loop over ``var`` stands in the program before step ``number``."""
+    at = {"at": number} if number else {}
+    for block in blocks_of(program.body):
+        for depth, loop in enumerate(loops_around(program, block.name)):
+            if loop.var is var:
+                return {"loop": [block.name, depth], **at}
+    return {"loop": var.name, "number": occurrence_of(program, var), **at}
+
+
+def _encoded(value: Any, origins: dict[Any, dict[str, Any]]) -> Any:
+    match value:
+        case Var():
+            return origins[value]
+        case Decision():
+            return origins.get(value.key, int(value))
+        case tuple():
+            return [_encoded(part, origins) for part in value]
+        case str():
+            return origins.get(value, value)
+        case None | bool() | int() | float():
+            return value
+    raise ScheduleError(
+        f"a step holds {value!r}, which cannot be stored: loops, names of blocks, numbers, "
+        "strings and tuples of those can"
+    )
+
+
+def step_class(name: str) -> type[Step]:
+    """The class of the step called ``name``; :class:`ScheduleError` if there is none."""
+    from .schedule import step_module
+
+    try:
+        module = step_module(name)
+    except AttributeError as error:
+        raise ScheduleError(str(error)) from None
+    wanted = name.replace("_", "").lower()
+    for value in vars(module).values():
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            if issubclass(value, Step) and value.__name__.lower() == wanted:
+                return value
+    raise ScheduleError(f"the step {name!r} has no form that can be stored")

@@ -1,0 +1,146 @@
+"""What a split may do with a last tile that is not full: shift it inwards, or run it in full."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..ir.bounds import interval
+from ..ir.expr import Axis, Expr, Var, const
+from ..ir.program import (
+    Accumulate,
+    Block,
+    Buffer,
+    Evaluate,
+    For,
+    Iter,
+    Program,
+    Region,
+    Stmt,
+    Store,
+    blocks_of,
+    expressions_of,
+    map_exprs,
+    walk,
+    writes_of,
+)
+from ..ir.rewrite import loads_of, substitute, variables_of
+from ..ir.simplify import simplify
+from .refusal import Point, Refusal, Witness
+from .step import rebuild
+
+
+def shift_refusal(loop: For, inner: int) -> Refusal | str | None:
+    """Why the last tile of ``inner`` iterations may not begin at ``extent - inner``: some points
+    are then done twice, which must make no difference."""
+    written = {buffer for buffer, _ in writes_of(loop.body)}
+    for node in walk(loop.body):
+        if isinstance(node, Evaluate):
+            return f"the call of {node.name!r} under loop {loop.var.name} might not bear repetition"
+    for block in blocks_of(loop.body):
+        for node in walk(block):
+            if isinstance(node, Accumulate):
+                return Refusal(
+                    f"a shifted tile does some iterations of {loop.var.name} twice, and "
+                    f"block {block.name!r} combines",
+                    _twice(loop, inner, block, node),
+                    "use tail='guard' or tail='cut'",
+                )
+    if any(isinstance(node, Accumulate) for node in walk(loop.body)):
+        return f"loop {loop.var.name} combines outside of blocks; use tail='guard' or tail='cut'"
+    nodes = list(walk(loop.body))
+    read = {load.source for n in nodes for e in expressions_of(n) for load in loads_of(e)}
+    if read & written:
+        names = ", ".join(sorted(b.name for b in read & written))
+        return Refusal(
+            f"a shifted tile does some iterations of {loop.var.name} twice, and they read what "
+            f"they write ({names})",
+            fix="use tail='guard' or tail='cut'",
+            proven=False,
+        )
+    return None
+
+
+def _twice(loop: For, inner: int, block: Block, node: Accumulate) -> Witness:
+    """The first iteration that is done twice, with all other loops at 0."""
+    first = loop.extent - inner
+    values: dict[Var, Expr] = {}
+    for it in block.iters:
+        point = {v: const(first if v is loop.var else 0, v.dtype) for v in variables_of(it.binding)}
+        values[it.axis] = substitute(it.binding, point)
+    element = []
+    for index in node.indices:
+        free = {v: const(0, v.dtype) for v in variables_of(index) if v not in values}
+        value = simplify(substitute(index, {**values, **free}))
+        element.append(int(getattr(value, "value", 0)))
+    outer, within = f"{loop.var.name}_0", f"{loop.var.name}_1"
+    one = Point(block.name, ((outer, first // inner), (within, first % inner)), "combines into")
+    two = Point(block.name, ((outer, loop.extent // inner), (within, 0)), "combines into")
+    return Witness(one, two, node.buffers[0].name, tuple(element))
+
+
+def pad_refusal(program: Program, loop: For, total: int) -> Refusal | str | None:
+    """Why ``loop`` may not run on to ``total``: the points beyond its extent must stay within all
+    buffers, and nobody may see what they write."""
+    ranges: dict[Var, int] = {n.var: n.extent for n in walk(program.body) if isinstance(n, For)}
+    ranges[loop.var] = total
+    body = padded_axes(loop.body, ranges)
+    for node in walk(body):
+        for buffer, indices in _accesses(node):
+            for position, (index, extent) in enumerate(zip(indices, buffer.shape)):
+                low, high = interval(index, ranges)
+                if low < 0 or high >= extent:
+                    return (
+                        f"the points of {loop.var.name} from {loop.extent} to {total - 1} leave "
+                        f"{buffer.name}: index {index!r} of axis {position} reaches {high:g}, and "
+                        f"there are {extent}; use tail='guard', or give the buffer room for "
+                        "whole tiles with transform_layout or pad_einsum first"
+                    )
+    return Refusal(
+        f"the points of {loop.var.name} from {loop.extent} to {total - 1} are within all buffers, "
+        "but what they write might be read",
+        fix="use tail='guard'",
+        proven=False,
+    )
+
+
+def _accesses(stmt: Stmt) -> list[tuple[Buffer, tuple[Expr, ...]]]:
+    """The elements that ``stmt`` itself, not what is in it, reads and writes."""
+    found = [(load.source, load.indices) for e in expressions_of(stmt) for load in loads_of(e)]
+    match stmt:
+        case Store(buffer=buffer, indices=indices):
+            found.append((buffer, indices))
+        case Accumulate(buffers=buffers, indices=indices):
+            found.extend((buffer, indices) for buffer in buffers)
+        case Evaluate(args=args):
+            for arg in args:
+                if isinstance(arg, Region):
+                    ends = tuple(a + (n - 1) for a, n in zip(arg.starts, arg.extents))
+                    found += [(arg.buffer, arg.starts), (arg.buffer, ends)]
+    return found
+
+
+def padded_axes(body: Stmt, ranges: Mapping[Var, int]) -> Stmt:
+    """``body`` with every axis long enough for what it is bound to."""
+
+    def on(node: Stmt) -> Stmt | None:
+        if not isinstance(node, Block):
+            return None
+        fresh: dict[Var, Expr] = {}
+        iters = []
+        for it in node.iters:
+            high = interval(it.binding, ranges)[1]
+            if it.axis.extent <= high < math.inf:
+                axis = Axis(it.axis.name, int(high) + 1, it.axis.is_reduce)
+                fresh[it.axis] = axis
+                it = Iter(axis, it.binding)
+            iters.append(it)
+        if not fresh:
+            return None
+        inside = replace(node, iters=(), predicate=None)
+        changed = map_exprs(inside, lambda e: substitute(e, fresh))
+        assert isinstance(changed, Block)
+        return replace(changed, iters=tuple(iters), predicate=node.predicate)
+
+    return rebuild(body, on)

@@ -1,0 +1,125 @@
+"""Schedules find blocks and loops, take steps, take them back, and say why not."""
+
+from __future__ import annotations
+
+import pytest
+
+import mlc
+from mlc.errors import ScheduleError
+from mlc.ir.structural import structural_key
+from mlc.schedules.schedule import Schedule
+
+from .programs import matmul, matmul_relu
+
+
+def test_blocks_are_found_by_name_and_by_pattern() -> None:
+    s = Schedule(matmul_relu())
+    assert s.block("Y").name == "Y"
+    assert s.block("[Y]") is s.block("Y")
+    assert [b.name for b in s.blocks()] == ["Y", "C"]
+    assert [b.name for b in s.blocks("?")] == ["Y", "C"]
+    assert s.blocks("Z*") == ()
+    assert [v.name for v in s.loops("Y")] == ["i", "j", "k"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Z", "no block 'Z' in 'mm_relu'; it has Y, C"),
+        ("Z*", "no block fits 'Z\\*' in 'mm_relu'; it has Y, C"),
+        ("*", "2 blocks of 'mm_relu' fit '\\*': Y, C; name one, or take s.blocks"),
+    ],
+)
+def test_a_block_that_is_not_there(name: str, sentence: str) -> None:
+    with pytest.raises(ScheduleError, match=sentence):
+        Schedule(matmul_relu()).block(name)
+
+
+def test_loops_of_one_name_must_be_counted() -> None:
+    s = Schedule(matmul_relu())
+    with pytest.raises(ScheduleError, match="2 loops of 'mm_relu' are called 'i'"):
+        s.loop("i")
+    assert s.loop("i", 0) is s.loops("Y")[0]
+    assert s.loop("i", 1) is s.loops("C")[0]
+    assert s.loop("k") is s.loops("Y")[2]
+    with pytest.raises(ScheduleError, match="has 2 loops called 'i'; there is no number 2"):
+        s.loop("i", 2)
+    with pytest.raises(ScheduleError, match="no loop 'x' in 'mm_relu'; it has i, j, k"):
+        s.loop("x")
+
+
+def test_producers_and_consumers() -> None:
+    s = Schedule(matmul_relu())
+    assert [b.name for b in s.producers("C")] == ["Y"]
+    assert [b.name for b in s.consumers("Y")] == ["C"]
+    assert s.producers("Y") == s.consumers("C") == ()
+    assert [b.name for b in s.output_blocks()] == ["C"]
+    assert s.child_blocks("Y") == ()
+
+
+def test_an_error_shows_the_step_the_loops_and_the_line() -> None:
+    s = Schedule(matmul())
+    i, _, k = s.loops("C")
+    s.split(i, [None, 2])
+    with pytest.raises(ScheduleError) as caught:
+        s.parallel(k)
+    text = str(caught.value)
+    assert "  in s.parallel(k)\n  on\n    for i_0 in range(3):\n" in text
+    assert "        for j in range(8):\n          for k in range(4):\n            block C(" in text
+    assert "test_schedule.py" in text.splitlines()[-1]
+
+
+def test_a_misspelled_step() -> None:
+    with pytest.raises(
+        AttributeError, match="a schedule has no step 'splits'; did you mean 'split'"
+    ):
+        Schedule(matmul()).splits  # noqa: B018
+    assert "split" in dir(Schedule(matmul()))
+
+
+def test_a_schedule_is_of_a_program() -> None:
+    with pytest.raises(ScheduleError, match="transforms a program, not int"):
+        Schedule(3)  # type: ignore[arg-type]
+
+
+def test_steps_are_taken_back() -> None:
+    s = Schedule(matmul())
+    before = s.program
+    i, j, _ = s.loops("C")
+    s.split(i, [None, 2])
+    middle = s.program
+    s.unroll(j)
+    assert s.history == [before, middle]
+    s.undo()
+    assert s.program is middle
+    s.undo()
+    assert s.program is before
+    with pytest.raises(ScheduleError, match="nothing to undo"):
+        s.undo()
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    s = mlc.Schedule(matmul())
+    i, j, _ = s.loops("C")
+    s.split(i, [None, 2])
+    other = s.copy()
+    other.unroll(j)
+    assert len(s.trace) == 1 and len(other.trace) == 2
+    assert s.original is other.original
+
+
+def test_an_unsafe_step_marks_the_program() -> None:
+    s = Schedule(matmul())
+    i, _, k = s.loops("C")
+    s.parallel(k, unsafe=True)
+    assert s.program.attrs["unsafe"] == ("s.parallel(k)",)
+    assert "attrs={'unsafe': ('s.parallel(k)',)}" in s.program.script()
+    assert "s.parallel(k, unsafe=True)" in s.source()
+    other = Schedule(matmul())
+    other.parallel(other.loops("C")[0], unsafe=True)
+    assert "unsafe" not in other.program.attrs, "it was legal"
+    assert structural_key(s.program) != structural_key(other.program)
+    with pytest.raises(ScheduleError, match="split it before that"):
+        s.split(k, [None, 2], unsafe=True)
+    with pytest.raises(ScheduleError, match="one level of parallelism"):
+        s.parallel(i)
