@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Stmt
-from ..legality import block_under, parallel_violation, reorder_violation
+from ..legality import reorder_violation
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 
@@ -37,13 +37,7 @@ class Reorder(Step):
             return (
                 "only serial loops can be reordered; reorder before parallel, vectorize or unroll"
             )
-        block = block_under(chain[-1].body)
-        if block is None:
-            reasons = (parallel_violation(program, loop) for loop in chain)
-            return next((reason for reason in reasons if reason is not None), None)
-        return reorder_violation(
-            block, [loop.var for loop in chain if self._has(loop.var)], self.loops
-        )
+        return reorder_violation(program, chain, self.loops)
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         chain = self._chain(program)

@@ -1,0 +1,39 @@
+"""When a step keeps the meaning: the questions that steps ask of a program.
+
+Each answer is None, or a :class:`~mlc.schedules.refusal.Refusal` with two iterations that show why
+not, or one that is not proven.
+"""
+
+from __future__ import annotations
+
+from ...ir.expr import Var
+from ...ir.program import For, LoopKind, Program, walk
+from ..refusal import Refusal
+from .accesses import Access, accesses_of
+from .dependence import (
+    carried_dependence,
+    fission_violation,
+    merge_violation,
+    order_violation,
+    reorder_violation,
+)
+
+__all__ = [
+    "Access",
+    "accesses_of",
+    "carried_dependence",
+    "fission_violation",
+    "merge_violation",
+    "order_violation",
+    "parallel_violation",
+    "reorder_violation",
+]
+
+
+def parallel_violation(program: Program, loop: For | Var) -> Refusal | str | None:
+    """Why the iterations of ``loop`` must not run on several threads."""
+    var = loop if isinstance(loop, Var) else loop.var
+    body = accesses_of(program).loops[var][-1].body
+    if any(isinstance(n, For) and n.kind is LoopKind.PARALLEL for n in walk(body)):
+        return f"loop {var.name} holds a parallel loop already; one level of parallelism only"
+    return carried_dependence(program, var)

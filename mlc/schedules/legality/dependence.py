@@ -1,0 +1,245 @@
+"""Which changes of order would reverse a dependence.
+
+All questions have one shape: two accesses touch the same element in two iterations that would
+change places. Updates with the same commutative combiner may change places; everything else that
+touches an element and changes it may not. The init of a block is a write at the first point of its
+reduce axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from ...ir.expr import Expr, Var
+from ...ir.program import For, Program, Seq, Stmt, walk
+from ...ir.rewrite import substitute
+from ..refusal import Refusal
+from .accesses import Access, accesses_of
+from .conflict import Conflict, Steps, commute, conflict
+
+_SAME = (0, 0)
+_AHEAD = (1, None)
+_BEHIND = (None, -1)
+
+Question = tuple[Access, Access, Steps]
+
+
+def carried_dependence(program: Program, loop: Var) -> Refusal | None:
+    """Why iterations of ``loop`` must run one after the other; None if they are independent.
+
+    Two iterations that combine into one element are dependent too: they would do so at once.
+    """
+    found = accesses_of(program)
+    chain = found.loops[loop]
+    rows = [row for row in found.of(chain[-1]) if row.private < len(chain)]
+    steps: Steps = {one.var: _SAME for one in chain[:-1]} | {loop: _AHEAD}
+
+    def questions() -> Iterator[Question]:
+        for a, b in _pairs(rows):
+            yield a, b, steps
+            if a is not b:
+                yield b, a, steps
+
+    rule = f"iterations of loop {loop.name} are not independent"
+    return _answer(questions(), rule, lambda a, b: _independence(a, b, loop))
+
+
+def reorder_violation(
+    program: Program, chain: Sequence[For], order: Sequence[Var]
+) -> Refusal | None:
+    """Why the loops of ``chain``, each the only statement in the one before, must not take each
+    other's places so that those in ``order`` come in that order; the others stay where they are.
+    """
+    old = [loop.var for loop in chain]
+    named = set(order)
+    rest = iter(order)
+    new = [next(rest) if var in named else var for var in old]
+    place = {var: n for n, var in enumerate(new)}
+    found = accesses_of(program)
+    around: Steps = {one.var: _SAME for one in found.loops[old[0]][:-1]}
+    reversals: list[Steps] = []
+    for n, x in enumerate(old):
+        for y in old[n + 1 :]:
+            if place[y] < place[x]:
+                fixed = dict.fromkeys((*old[:n], *new[: place[y]]), _SAME)
+                reversals.append({**around, **fixed, x: _AHEAD, y: _BEHIND})
+    if not reversals:
+        return None
+    depth = len(around) + len(chain)
+    rows = [row for row in found.of(chain[0]) if row.private < depth]
+
+    def questions() -> Iterator[Question]:
+        for a, b in _pairs(rows):
+            if not commute(a, b):
+                for steps in reversals:
+                    yield a, b, steps
+                    if a is not b:
+                        yield b, a, steps
+
+    was, now = (", ".join(v.name for v in vs) for vs in (old, new))
+    rule = f"with loops {was} in the order {now} two dependent iterations would change places"
+    refusal = _answer(questions(), rule, _order_fix)
+    if refusal is not None and refusal.witness is not None and refusal.proven:
+        first, second = refusal.witness.first, refusal.witness.second
+        if first.action == second.action == "combines into":
+            differing = {x for (x, n), (_, m) in zip(first.values, second.values) if n != m}
+            folded = ", ".join(v.name for v in old if v.name in differing)
+            rule = (
+                f"block {first.block!r} folds with a combiner that is not commutative, so its "
+                f"reduce loops {folded} must keep their order"
+            )
+            return Refusal(rule, refusal.witness, "leave these loops as they are")
+    return refusal
+
+
+def order_violation(program: Program, earlier: Stmt, later: Stmt) -> Refusal | None:
+    """Why ``later`` must not run before ``earlier`` in each iteration of the loops around both."""
+    found = accesses_of(program)
+
+    def questions() -> Iterator[Question]:
+        for a, b in _crossing(found.of(earlier), found.of(later)):
+            steps: Steps = {x.var: _SAME for x, y in zip(a.loops, b.loops) if x is y}
+            yield a, b, steps
+
+    return _answer(questions(), "one statement needs the other to run first", _order_fix)
+
+
+def fission_violation(program: Program, loop: Var, position: int) -> Refusal | None:
+    """Why ``loop`` must not become two: one over the first ``position`` statements of its body, and
+    after it one over the rest."""
+    found = accesses_of(program)
+    chain = found.loops[loop]
+    body = chain[-1].body
+    stmts = body.stmts if isinstance(body, Seq) else (body,)
+    first = [row for stmt in stmts[:position] for row in found.of(stmt)]
+    second = [row for stmt in stmts[position:] for row in found.of(stmt)]
+    steps: Steps = {one.var: _SAME for one in chain[:-1]} | {loop: _BEHIND}
+    questions = ((a, b, steps) for a, b in _crossing(first, second))
+    rule = f"loop {loop.name} cannot be cut: a later iteration needs what an earlier one leaves"
+    return _answer(questions, rule, _order_fix)
+
+
+def merge_violation(program: Program, first: Var, second: Var) -> Refusal | None:
+    """Why two adjacent loops of one extent must not become one, the body of ``second`` after that
+    of ``first`` in each iteration."""
+    found = accesses_of(program)
+    chain, other = found.loops[first], found.loops[second]
+    one, two = chain[-1], other[-1]
+    if one.extent != two.extent:
+        return Refusal(
+            f"loops {first.name} and {second.name} run over {one.extent} and {two.extent} "
+            "iterations",
+            fix="pad or cut one of them",
+        )
+    if not _are_adjacent(program.body, one, two):
+        return Refusal(
+            f"loop {second.name} does not come right after loop {first.name} in the same body",
+            fix="move what stands between them first",
+        )
+    steps: Steps = {loop.var: _SAME for loop in chain[:-1]} | {first: _BEHIND}
+    moved = [_over(row, two, one) for row in found.of(two)]
+    questions = ((a, b, steps) for a, b in _crossing(found.of(one), moved))
+    rule = (
+        f"loops {first.name} and {second.name} cannot be merged: an iteration of the second needs "
+        "a later one of the first"
+    )
+    return _answer(questions, rule, _order_fix)
+
+
+def _are_adjacent(body: Stmt, one: Stmt, two: Stmt) -> bool:
+    for node in walk(body):
+        if isinstance(node, Seq):
+            if any(a is one and b is two for a, b in zip(node.stmts, node.stmts[1:])):
+                return True
+    return False
+
+
+def _over(row: Access, old: For, new: For) -> Access:
+    """``row`` with the loop ``new`` around it in the place of ``old``."""
+    mapping: dict[Var, Expr] = {old.var: new.var}
+    return replace(
+        row,
+        indices=tuple(substitute(index, mapping) for index in row.indices),
+        guards=tuple(substitute(guard, mapping) for guard in row.guards),
+        loops=tuple(new if loop is old else loop for loop in row.loops),
+    )
+
+
+def _pairs(rows: Sequence[Access]) -> list[tuple[Access, Access]]:
+    """Each two accesses of one buffer, and each with itself, unless both only read; those that make
+    the plainest counter-examples first."""
+    groups: dict[int, list[Access]] = {}
+    for row in rows:
+        groups.setdefault(id(row.buffer), []).append(row)
+    pairs = [
+        (a, b)
+        for group in groups.values()
+        if any(row.changes for row in group)
+        for n, a in enumerate(group)
+        for b in group[n:]
+        if a.changes or b.changes
+    ]
+    pairs.sort(key=lambda pair: (pair[0] is not pair[1], pair[0].is_init or pair[1].is_init))
+    return pairs
+
+
+def _crossing(first: Iterable[Access], second: Sequence[Access]) -> Iterator[tuple[Access, Access]]:
+    for a in first:
+        for b in second:
+            if a.buffer is b.buffer and (a.changes or b.changes) and not commute(a, b):
+                yield a, b
+
+
+def _answer(
+    questions: Iterable[Question], rule: str, fix: Callable[[Access, Access], str]
+) -> Refusal | None:
+    """The first certain conflict as a refusal; else one that is not proven, if any is open."""
+    unproven: Refusal | None = None
+    for a, b, steps in questions:
+        found = conflict(a, b, steps)
+        if found is None:
+            continue
+        if found.is_certain:
+            return Refusal(rule, found.witness, fix(a, b))
+        if unproven is None:
+            unproven = _open_question(a, b, found, rule)
+    return unproven
+
+
+def _open_question(a: Access, b: Access, found: Conflict, rule: str) -> Refusal:
+    if found.witness is None:
+        return Refusal(
+            f"it could not be proven within the budget whether {rule}: accesses of "
+            f"{a.buffer.name} in {_place(a)} and {_place(b)} are too involved",
+            proven=False,
+        )
+    return Refusal(
+        f"{rule}, unless the data that indices of {a.buffer.name} depend on keep them apart",
+        found.witness,
+        _order_fix(a, b),
+        proven=False,
+    )
+
+
+def _place(access: Access) -> str:
+    return f"block {access.block!r}" if access.block else "a statement outside of blocks"
+
+
+def _independence(a: Access, b: Access, loop: Var) -> str:
+    if a.kind == b.kind == "combine":
+        return f"use s.rfactor({loop.name}), or take a loop that feeds spatial axes only"
+    if a.block == b.block and a.is_init != b.is_init:
+        return f"use s.decompose_reduction({a.block!r}, ...) first"
+    return _order_fix(a, b)
+
+
+def _order_fix(a: Access, b: Access) -> str:
+    name = a.buffer.name
+    if a.kind == b.kind == "combine":
+        return "keep the order of these loops: the combiner is not commutative"
+    if a.is_init != b.is_init and a.block == b.block:
+        return f"use s.decompose_reduction({a.block!r}, ...) first"
+    if "read" in (a.kind, b.kind):
+        return f"keep the order, or write to a buffer of its own instead of {name}"
+    return f"let each iteration write elements of {name} of its own"
