@@ -1,0 +1,224 @@
+"""reverse_compute_at: a block moves under a loop of a block whose result it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ...ir.affine import as_sum
+from ...ir.expr import Axis, Var
+from ...ir.program import Block, LoopKind, Program, Seq, Stmt, blocks_of, walk
+from ...ir.rewrite import variables_of
+from ...ir.simplify import simplify
+from ..legality.accesses import Access, accesses_of
+from ..legality.conflict import Conflict
+from ..moving import Cover, Move, Range, clipped, cover_of, nest_of, plan_move, put
+from ..placement import combines, is_commutative, overtaken, written_buffers
+from ..refusal import Refusal
+from ..regions import block_reads, region_in
+from ..step import Step, block_name, find_block
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
+
+
+@dataclass(frozen=True)
+class ReverseComputeAt(Step):
+    """The block runs at the end of each iteration of ``loop``, on what is complete by then."""
+
+    block: str
+    loop: Var
+
+    def check(self, program: Program) -> Refusal | str | None:
+        move = plan_move(program, self.block, self.loop)
+        if isinstance(move, str):
+            return move
+        between = _between(move)
+        if between is None:
+            return (
+                f"block {self.block!r} does not come after loop {self.loop.name}; "
+                "compute_at moves a block under a loop that comes after it"
+            )
+        domain = _domain(move)
+        if domain is None:
+            return (
+                f"no block under loop {self.loop.name} writes what block {self.block!r} reads; "
+                "take a loop around its producer"
+            )
+        nest, _ = nest_of(move, domain, confine=True)
+        after = put(program, move, nest)
+        refusal = _too_early(move, after, between)
+        if refusal is not None:
+            return refusal
+        return cover_refusal(move, domain, cover_of(move, domain))
+
+    def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
+        move = plan_move(program, self.block, self.loop)
+        assert isinstance(move, Move)
+        nest, _ = nest_of(move, _domain(move) or move.base, confine=True)
+        return put(program, move, nest), ()
+
+
+def _between(move: Move) -> list[Stmt] | None:
+    """The statements from the target to the block, that with the block not among them; None if the
+    block comes first."""
+    if not isinstance(move.parent, Seq):
+        return None
+    parts = move.parent.stmts
+    old = next(n for n, s in enumerate(parts) if any(n is move.block for n in walk(s)))
+    new = next(n for n, s in enumerate(parts) if any(n is move.target for n in walk(s)))
+    return list(parts[new:old]) if new < old else None
+
+
+def _domain(move: Move) -> dict[Axis, Range] | None:
+    """The points that read just what one iteration of the target writes."""
+    domain = dict(move.base)
+    found = False
+    for region in block_reads(move.block):
+        made = region_in(move.target.body, region.buffer, "write")
+        if made is None:
+            continue
+        found = True
+        for d, index in enumerate(region.starts):
+            total = as_sum(index)
+            if len(total.terms) != 1 or total.terms[0][1] != 1:
+                continue
+            axis = total.terms[0][0]
+            if not isinstance(axis, Axis) or axis not in domain or region.extents[d] != 1:
+                continue
+            wanted = (simplify(made.starts[d] - total.constant), made.extents[d])
+            cut = clipped(wanted, domain[axis])
+            if domain[axis] is move.base[axis] or cut[1] < domain[axis][1]:
+                domain[axis] = cut
+    return domain if found else None
+
+
+def _too_early(move: Move, after: Program, between: list[Stmt]) -> Refusal | None:
+    """What ran before the block and would run after it must not touch the same elements."""
+    names = {block.name for stmt in between for block in blocks_of(stmt)}
+    beside = {block.name for block in blocks_of(_neighbours(move))} - {move.block.name}
+    rows = accesses_of(after).rows
+    mine = [row for row in rows if row.block == move.block.name]
+    buffers = {row.buffer for row in mine}
+    fixed = [f.var for f in move.shared]
+    for other in rows:
+        if other.buffer not in buffers or other.block not in names | beside:
+            continue
+        around = {f.var for f in other.loops}
+        loops = [f.var for f in move.around if f.var in around]
+        for row in mine:
+            found = overtaken(row, other, fixed, loops)
+            if found is not None:
+                refusal = _incomplete(move, row, other, found[0], found[1])
+                if other.block in names and _is_new(after, other.block, found[1]):
+                    return refusal
+                return replace(refusal, proven=False)
+    return None
+
+
+def _is_new(program: Program, name: str, later: Var | None) -> bool:
+    """Whether a later iteration does other points of the block, not the same ones again."""
+    return later is None or any(
+        later is v for it in find_block(program, name).iters for v in variables_of(it.binding)
+    )
+
+
+def _neighbours(move: Move) -> Stmt:
+    """The statement of the parent that holds the block."""
+    assert isinstance(move.parent, Seq)
+    return next(s for s in move.parent.stmts if any(n is move.block for n in walk(s)))
+
+
+def _incomplete(
+    move: Move, row: Access, other: Access, found: Conflict, later: Var | None
+) -> Refusal:
+    name, loop = move.block.name, move.target.var.name
+    witness = found.witness
+    proven = witness is not None and found.is_certain
+    if later is not None and row.kind == "read" and other.kind == "combine":
+        place = ""
+        if witness is not None:
+            now, then = (dict(p.values)[later.name] for p in (witness.first, witness.second))
+            element = ", ".join(map(str, witness.element))
+            place = (
+                f": at {later.name}={now} {other.buffer.name}[{element}] is not complete: "
+                f"{later.name}={then} combines into it again"
+            )
+        return Refusal(
+            f"block {name!r} would read {other.buffer.name} inside {later.name}, over which block "
+            f"{other.block!r} reduces{place}",
+            fix=f"move it to a loop outside {later.name}, or reorder {later.name} further in",
+            proven=proven,
+        )
+    return Refusal(
+        f"block {name!r} under loop {loop} would run before block {other.block!r} is done",
+        witness,
+        "move it to a loop further out",
+        proven=proven,
+    )
+
+
+def cover_refusal(move: Move, domain: dict[Axis, Range], cover: Cover) -> Refusal | str | None:
+    """Why the iterations together do not make the same of the block; None if they do."""
+    name, loop = move.block.name, move.target.var.name
+    if not cover.exact:
+        return Refusal(
+            f"the iterations of {loop} may not cover the domain of block {name!r}", proven=False
+        )
+    if not cover.complete:
+        return Refusal(
+            f"the iterations of {loop} do not cover the domain of block {name!r}",
+            fix="move it to a loop further out",
+            proven=False,
+        )
+    return repeat_refusal(move, domain, cover)
+
+
+def repeat_refusal(move: Move, domain: dict[Axis, Range], cover: Cover) -> Refusal | None:
+    """Why running points more than once, or on several threads, is not harmless."""
+    name, block = move.block.name, move.block
+    partial = {
+        v for it in block.iters if it.axis.is_reduce for v in variables_of(domain[it.axis][0])
+    } & {f.var for f in move.around}
+    if partial and not is_commutative(block):
+        return Refusal(
+            f"block {name!r} folds with a combiner that is not commutative, and its reduce axes "
+            "would be combined in another order"
+        )
+    repeating = [v.name for v in cover.repeating]
+    if repeating and combines(block) and (block.init is None or partial):
+        return Refusal(
+            f"block {name!r} would combine again into what it has combined already: "
+            f"{repeating[0]}=0 and {repeating[0]}=1 both do the same points",
+            fix=f"move it outside {repeating[0]}",
+        )
+    for loop in move.around:
+        if loop.kind not in (LoopKind.PARALLEL, LoopKind.BOUND):
+            continue
+        if loop.var in partial or loop.var in cover.repeating:
+            return Refusal(
+                f"loop {loop.var.name} is {loop.kind.value}, and {loop.var.name}=0 and "
+                f"{loop.var.name}=1 would both write the same elements of "
+                f"{', '.join(sorted(b.name for b in written_buffers(block)))}",
+                fix=f"move it before {loop.var.name} is made so, or to another loop",
+            )
+    return None
+
+
+def reverse_compute_at(s: Schedule, block: Block | str, loop: Var) -> None:
+    """A block moves under a loop of its producer, right after what it reads is complete.
+
+    ``s.reverse_compute_at("C", j)``::
+
+        for j, k in T.grid(6, 5):                   for j in T.serial(6):
+            with T.block("Y"): ...                      for k in T.serial(5):
+        for j in T.serial(6):                ->             with T.block("Y"): ...
+            with T.block("C"):                          with T.block("C"):
+                vj = T.remap("S", [j])                      vj = T.remap("S", [j])
+                C[vj] = T.max(Y[vj], 0.0)                   C[vj] = T.max(Y[vj], 0.0)
+
+    In each iteration it runs on just the elements that the iteration makes. Refused where those are
+    not complete by then (``loop`` lies in a reduce loop of the producer), where other things it
+    reads are not there yet, and where the iterations together do not cover its domain.
+    """
+    s.take(ReverseComputeAt(block_name(block), loop))

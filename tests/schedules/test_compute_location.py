@@ -1,0 +1,204 @@
+"""Where blocks are computed: moved under loops, taken apart, folded into each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlc import te
+from mlc.dtypes import float32
+from mlc.errors import ScheduleError
+from mlc.ir.combiner import reducer
+from mlc.ir.expr import Var, apply, const, load
+from mlc.ir.program import Accumulate, Allocate, Buffer, Program, Scope, Store, seq
+from mlc.ir.structural import assert_structural_equal
+from mlc.schedules.schedule import Schedule
+from tests.ir.samples import mm_relu, program_of
+from tests.schedules.programs import axes, bound, loops, same_results
+
+
+def mm_relu_by_hand(steps: int, n: int = 128) -> Program:
+    """The course's program after so many of its four steps, written out."""
+    A, B, C = (Buffer(name, (n, n), float32) for name in "ABC")
+    Y = Buffer("Y", (n, n), float32, scope=Scope.STACK)
+    i, k, j0, j1 = Var("i"), Var("k"), Var("j0"), Var("j1")
+    vi, vj, vk = axes("SSR", n, n, n)
+    add = Accumulate(reducer("sum", float32), (Y,), (vi, vj), (A[vi, vk] * B[vk, vj],))
+    j = j0 * 4 + j1
+    zero = const(0, float32)
+    init = Store(Y, (vi, vj), zero) if steps < 4 else None
+    block = bound("Y", [vi, vj, vk], [i, j, k], add, init=init)
+    inner = [(j1, 4), (k, n)] if steps == 1 else [(k, n), (j1, 4)]
+    body = loops(inner, block)
+    ci, cj = axes("SS", n, n)
+    relu = Store(C, (ci, cj), apply("maximum", load(Y, (ci, cj)), zero))
+    if steps == 4:
+        ii, ij = axes("SS", n, n)
+        t = Var("t")
+        start = bound("Y_init", [ii, ij], [i, j0 * 4 + t], Store(Y, (ii, ij), zero))
+        body = seq(loops([(t, 4)], start), body)
+    if steps >= 3:
+        t = Var("t")
+        body = seq(body, loops([(t, 4)], bound("C", [ci, cj], [i, j0 * 4 + t], relu)))
+    body = loops([(i, n), (j0, n // 4)], body)
+    if steps < 3:
+        p, q = Var("i"), Var("j")
+        body = seq(body, loops([(p, n), (q, n)], bound("C", [ci, cj], [p, q], relu)))
+    return Program("mm_relu", (A, B, C), Allocate((Y,), body))
+
+
+def test_the_walk_through_of_the_course() -> None:
+    s = Schedule(mm_relu(128, 128, 128))
+    _, j, k = s.loops("Y")
+    j0, j1 = s.split(j, [None, 4])
+    assert_structural_equal(s.program, mm_relu_by_hand(1))
+    s.reorder(j0, k, j1)
+    assert_structural_equal(s.program, mm_relu_by_hand(2))
+    s.reverse_compute_at("C", j0)
+    assert_structural_equal(s.program, mm_relu_by_hand(3))
+    assert s.decompose_reduction("Y", k) == "Y_init"
+    assert_structural_equal(s.program, mm_relu_by_hand(4))
+
+
+def test_the_walk_through_keeps_the_meaning_where_tiles_overshoot() -> None:
+    before = mm_relu(3, 6, 5)
+    s = Schedule(before)
+    _, j, k = s.loops("Y")
+    j0, j1 = s.split(j, [None, 4])
+    s.reorder(j0, k, j1)
+    s.reverse_compute_at("C", j0)
+    assert repr(s.block("C").predicate) == "j_0 * 4 + j < 6"
+    same_results(before, s.program)
+    s.decompose_reduction("Y", k)
+    assert repr(s.block("Y_init").predicate) == "j_0 * 4 + j_1_init < 6"
+    same_results(before, s.program)
+
+
+def test_a_consumer_does_not_move_into_a_reduce_loop() -> None:
+    s = Schedule(mm_relu())
+    i, j, k = s.loops("Y")
+    s.reorder(k, i, j)
+    for loop in (k, i, j):
+        with pytest.raises(
+            ScheduleError,
+            match=r"block 'C' would read Y inside k, over which block 'Y' reduces: at k=0 "
+            r"Y\[0, 0\] is not complete: k=1 combines into it again; move it to a loop outside k",
+        ):
+            s.reverse_compute_at("C", loop)
+
+
+def test_a_consumer_moves_under_a_fused_loop() -> None:
+    before = mm_relu()
+    s = Schedule(before)
+    i, j, _ = s.loops("Y")
+    fused = s.fuse(i, j)
+    s.reverse_compute_at("C", fused)
+    assert [v.name for v in s.loops("C")] == ["ij"]
+    same_results(before, s.program)
+
+
+def stencil(width: int = 8) -> Program:
+    """Neighbouring elements of what another block makes."""
+    x = te.placeholder((width + 2,), "float32", name="x")
+    p = te.compute((width + 2,), lambda i: x[i] * 2, name="p")
+    q = te.compute((width,), lambda i: p[i] + p[i + 1] + p[i + 2], name="q")
+    return program_of("stencil", [q], [x])
+
+
+def test_a_consumer_waits_for_all_that_it_reads() -> None:
+    s = Schedule(stencil())
+    (i,) = s.loops("p")
+    with pytest.raises(ScheduleError, match=r"block 'q' under loop i would run before block 'p'"):
+        s.reverse_compute_at("q", i)
+
+
+def test_a_consumer_follows_its_producer() -> None:
+    s = Schedule(mm_relu())
+    (i, _) = s.loops("C")
+    with pytest.raises(ScheduleError, match="block 'Y' does not come after loop i"):
+        s.reverse_compute_at("Y", i)
+    with pytest.raises(ScheduleError, match="block 'C' stands under loop i already"):
+        s.reverse_compute_at("C", i)
+
+
+def test_a_reduction_moves_under_the_rows_it_reduces() -> None:
+    x = te.placeholder((4, 6), "float32", name="x")
+    e = te.compute((4, 6), lambda i, j: x[i, j] * x[i, j], name="e")
+    k = te.reduce_axis(6, "k")
+    t = te.compute((4,), lambda i: te.sum(e[i, k], axis=k), name="t")
+    before = program_of("rows", [t], [x])
+    s = Schedule(before)
+    i, j = s.loops("e")
+    s.reverse_compute_at("t", i)
+    assert [v.name for v in s.loops("t")] == ["i", "k"]
+    same_results(before, s.program)
+    s = Schedule(before)
+    i, j = s.loops("e")
+    s.reverse_compute_at("t", j)
+    assert [v.name for v in s.loops("t")] == ["i", "j"]
+    same_results(before, s.program)
+    s.decompose_reduction("t", j)
+    same_results(before, s.program)
+
+
+def test_decompose_stands_outside_all_reduce_loops() -> None:
+    s = Schedule(mm_relu())
+    i, j, k = s.loops("Y")
+    s.reorder(k, i, j)
+    with pytest.raises(
+        ScheduleError,
+        match=r"the init of block 'Y' must stand outside all its reduce loops, but k is one and "
+        r"stands around it: i?.*k=0.* of block 'Y' combines into Y\[0, 0\], k=1.* writes it; "
+        r"decompose at k or outside it",
+    ):
+        s.decompose_reduction("Y", i)
+
+
+def test_decompose_at_every_loop_that_allows_it() -> None:
+    before = mm_relu()
+    for loop in range(3):
+        s = Schedule(before)
+        s.decompose_reduction("Y", s.loops("Y")[loop])
+        assert s.block("Y").init is None
+        assert len(s.loops("Y_init")) == 2
+        same_results(before, s.program)
+
+
+def test_decompose_wants_an_init() -> None:
+    s = Schedule(mm_relu())
+    k = s.loops("Y")[2]
+    s.decompose_reduction("Y", k)
+    with pytest.raises(ScheduleError, match="block 'Y' has no init"):
+        s.decompose_reduction("Y", k)
+    with pytest.raises(ScheduleError, match="block 'C' has no init"):
+        s.decompose_reduction("C", k)
+
+
+def test_decompose_keeps_the_guard_of_a_split_reduce_loop() -> None:
+    before = mm_relu()
+    s = Schedule(before)
+    _, _, k = s.loops("Y")
+    k0, _ = s.split(k, [None, 2])
+    s.decompose_reduction("Y", k0)
+    assert s.block("Y_init").predicate is None
+    same_results(before, s.program)
+
+
+def test_decompose_is_refused_where_the_result_is_used_up_in_between() -> None:
+    """``loop i: Y[0] = sum(A[i, :]); C[i] = Y[0]``: all inits before the loop would be one."""
+    A, C = Buffer("A", (3, 4), float32), Buffer("C", (3,), float32)
+    Y = Buffer("Y", (1,), float32, scope=Scope.STACK)
+    i, k = Var("i"), Var("k")
+    v0, vi, vk = axes("SSR", 1, 3, 4)
+    total = Accumulate(reducer("sum", float32), (Y,), (v0,), (A[vi, vk],))
+    init = Store(Y, (v0,), const(0, float32))
+    (ci,) = axes("S", 3)
+    body = seq(
+        loops([(k, 4)], bound("Y", [v0, vi, vk], [const(0), i, k], total, init=init)),
+        bound("C", [ci], [i], Store(C, (ci,), load(Y, (const(0),)))),
+    )
+    program = Program("rows", (A, C), Allocate((Y,), loops([(i, 3)], body)))
+    s = Schedule(program)
+    with pytest.raises(ScheduleError, match=r"block 'C' touches Y under loop i, before block 'Y'"):
+        s.decompose_reduction("Y", i)
+    s.decompose_reduction("Y", k)
+    same_results(program, s.program)
