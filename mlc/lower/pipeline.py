@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..ir.program import Program
 from .bind_blocks import bind_blocks
 from .bind_threads import bind_threads
+from .expand_intrinsics import expand_intrinsics
 from .expand_math import expand_math_program
 from .fit_vectors import fit_vectors
 from .limit_unrolling import limit_unrolling
@@ -21,6 +22,7 @@ from .unroll_loops import unroll_loops
 Pass = Callable[[Program], Program]
 
 PASSES: tuple[Pass, ...] = (
+    expand_intrinsics,
     bind_threads,
     bind_blocks,
     limit_unrolling,

@@ -56,6 +56,10 @@ def _find(name: str) -> int:
         from mlc.runtime.threads import parallel_for_address
 
         return parallel_for_address()
+    if name.startswith("mlc_c_"):
+        from mlc.runtime.c_library import address_of_symbol
+
+        return address_of_symbol(name)
     if name in _NUMPY_SLOTS:
         return numpy_api()[_NUMPY_SLOTS[name]] or 0
     if name.startswith(("Py", "_Py")):

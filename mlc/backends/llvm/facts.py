@@ -12,6 +12,7 @@ from ...errors import CompileError
 from ...ir.affine import Sum, as_sum
 from ...ir.bounds import interval
 from ...ir.expr import Apply, Expr, Load, Reduce, Var
+from ...ir.intrinsic import call_effects, is_intrinsic
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -21,6 +22,7 @@ from ...ir.program import (
     For,
     LoopKind,
     Program,
+    Region,
     Scope,
     Stmt,
     Store,
@@ -89,8 +91,8 @@ class ProgramFacts:
             case Accumulate(buffers=buffers, indices=indices):
                 for buffer in buffers:
                     self.accesses.setdefault(buffer, []).append(indices)
-            case Evaluate(args=args):
-                self.escaping.update(arg for arg in args if isinstance(arg, Buffer))
+            case Evaluate():
+                self.escaping.update(_given(stmt))
             case Block(name=name):
                 raise CompileError(
                     f"program {self.program.name!r} still holds block {name!r}; lower it before "
@@ -114,8 +116,10 @@ class ProgramFacts:
                     found = frozenset((buffer,))
                 case Accumulate(buffers=buffers):
                     found = frozenset(buffers)
-                case Evaluate(args=args):
-                    found = frozenset(arg for arg in args if isinstance(arg, Buffer))
+                case Evaluate(name=name) if is_intrinsic(name):
+                    found = frozenset(region.buffer for region in call_effects(stmt)[1])
+                case Evaluate():
+                    found = frozenset(_given(stmt))
                 case _:
                     found = NONE.union(*map(self.written, children_of(stmt)))
             self._written[id(stmt)] = found
@@ -224,8 +228,8 @@ class ProgramFacts:
                     buffers[buffer] = None
                 case Accumulate(buffers=many):
                     buffers.update(dict.fromkeys(many))
-                case Evaluate(args=args):
-                    buffers.update(dict.fromkeys(a for a in args if isinstance(a, Buffer)))
+                case Evaluate():
+                    buffers.update(dict.fromkeys(_given(part)))
             for expr in expressions_of(part):
                 known = self.of(expr)
                 buffers.update(dict.fromkeys(known.sources))
@@ -241,6 +245,12 @@ class ProgramFacts:
                     inside = {b for s in walk(stmt) if isinstance(s, Allocate) for b in s.buffers}
                     self._crossing.update(b for b in self.uses(stmt)[0] if b not in inside)
         return buffer in self._crossing
+
+
+def _given(call: Evaluate) -> list[Buffer]:
+    """The buffers whose addresses a call gets."""
+    places = (arg.buffer if isinstance(arg, Region) else arg for arg in call.args)
+    return [place for place in places if isinstance(place, Buffer)]
 
 
 def _union(left: tuple[Any, ...], right: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...dtypes import boolean, int64
 from ...errors import CompileError
 from ...ir.expr import Expr
+from ...ir.intrinsic import is_intrinsic
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -23,6 +24,7 @@ from .builder import Chunk
 from .debug import check_bounds
 from .emitter import Emitter
 from .expressions import both, contract, invert
+from .intrinsics import emit_intrinsic_call
 from .lanes import combine, reduce_lanes
 from .parallel import emit_parallel
 from .registers import (
@@ -63,6 +65,8 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
             emit_stmt(e, body)
             for buffer in buffers:
                 e.registers.pop(buffer, None)
+        case Evaluate(name=name) if is_intrinsic(name):
+            emit_intrinsic_call(e, stmt)
         case Evaluate(name=name, args=args):
             _evaluate(e, name, args)
         case _:
