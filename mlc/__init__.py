@@ -5,6 +5,8 @@
     @mlc.jit                    compile a function written in NumPy, once for each signature
     mlc.op, mlc.implements      declare an operator by its tensor expression
     mlc.te, mlc.build           tensor expressions, and functions from them
+    mlc.script                  loop programs by hand: from mlc import script as T
+    mlc.assert_structural_equal two programs are the same up to names
     mlc.numpy                   NumPy's names, for code that creates arrays
     mlc.nn                      softmax, layer_norm, conv2d and others that NumPy has no name for
     mlc.schedule, mlc.Schedule  loops transformed by hand, each step proven legal
@@ -41,6 +43,8 @@ _LATER = {
     "Schedule": ("schedules.schedule", "Schedule"),
     "numpy": ("numpy", ""),
     "nn": ("nn", ""),
+    "script": ("script", ""),
+    "assert_structural_equal": ("ir.structural", "assert_structural_equal"),
     "set_num_threads": ("runtime.threads", "set_num_threads"),
     "get_num_threads": ("runtime.threads", "get_num_threads"),
     "time": ("runtime.timing", "time"),
@@ -49,7 +53,8 @@ _LATER = {
 
 __all__ = [
     "ArgumentError", "BoundsError", "CacheWarning", "CompileError", "DTypeError", "MlcError",
-    "NotProvenError", "ScheduleError", "ShapeError", "SimulationError", "TracerBoolError", "TracerLeakError",
+    "NotProvenError", "ScheduleError", "ShapeError", "SimulationError",
+    "TracerBoolError", "TracerLeakError",
     "UnsupportedError", "build", "config", "errors", "implements", "jit", "op", "te", *_LATER,
 ]  # fmt: skip
 

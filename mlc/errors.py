@@ -7,6 +7,7 @@ derives from that too: ``except TypeError`` keeps working.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,12 @@ class SourceLocation:
 
 
 def user_location() -> SourceLocation | None:
-    """The innermost frame outside `mlc`, NumPy and optree, or None if there is none."""
+    """The innermost frame outside `mlc`, NumPy, optree and contextlib, or None if there is none."""
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
         ours = name.startswith((_PACKAGE, "<")) or "/numpy/" in name or "/optree/" in name
+        ours = ours or name == contextlib.__file__
         if not ours:
             return SourceLocation(name, frame.f_lineno, frame.f_code.co_name)
         frame = frame.f_back  # type: ignore[assignment]
@@ -90,6 +92,22 @@ class ScheduleError(MlcError, ValueError):
 
 class NotProvenError(ScheduleError):
     """A schedule step that could be neither proven nor refuted within the budget."""
+
+
+class SimulationError(MlcError, RuntimeError):
+    """What hardware would get wrong in a scheduled program.
+
+    ``findings`` holds every :class:`mlc.simulator.Finding`; the message shows the first ones.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        location: SourceLocation | None = None,
+        findings: tuple[object, ...] = (),
+    ) -> None:
+        super().__init__(message, location)
+        self.findings = findings
 
 
 class CompileError(MlcError, RuntimeError):

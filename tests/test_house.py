@@ -27,6 +27,7 @@ LAYERS = (
     ("ops", "schedules"),
     ("graph", "intrinsics"),
     ("tracer", "lower"),
+    ("simulator",),
     ("backends",),
     ("runtime",),
     ("compile",),

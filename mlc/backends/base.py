@@ -34,7 +34,7 @@ class Backend(Protocol):
         """``program``, with blocks or flat, as a callable over NumPy arrays."""
 
 
-_BACKENDS = {"interpret": ".interpret", "numpy": ".numpy"}
+_BACKENDS = {"interpret": ".interpret", "numpy": ".numpy", "simulate": ".simulate"}
 
 
 def backend(name: str) -> Backend:

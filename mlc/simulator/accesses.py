@@ -1,0 +1,188 @@
+"""Expressions as closures whose every access to memory is checked and noted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from ..ir.closures import Closures, Frame, Value
+from ..ir.combiner import Combiner
+from ..ir.expr import Expr
+from ..ir.program import Buffer, For
+from .machine import Event, Machine, Memory, Site, element_text
+
+TASK, LANE, LANES = range(3)  # slots of every frame: who runs it, and as which lane of which loop
+
+Point = Callable[[Frame], tuple[int, ...] | None]
+Commit = Callable[[Frame, tuple[int, ...], Any], None]
+
+
+class WatchedClosures(Closures):
+    """Closures over :class:`~mlc.simulator.machine.Memory` in place of arrays."""
+
+    def __init__(self, machine: Machine, script: Callable[[], str]) -> None:
+        super().__init__(False, script)
+        self.machine = machine
+        self.slots.update({"task": TASK, "lane": LANE, "lanes": LANES})
+        self.loops: list[For] = []  # around the current statement
+        self.block = ""
+        self.in_lanes = False
+        self.sites: list[Site] = []
+
+    def loop_values(self) -> tuple[tuple[str, ...], Callable[[Frame], tuple[int, ...]]]:
+        """The names of the loops around, made unique, and a function that takes their values."""
+        names: list[str] = []
+        for loop in self.loops:
+            name, count = loop.var.name, 1
+            while name in names:
+                name, count = f"{loop.var.name}_{count}", count + 1
+            names.append(name)
+        slots = [self.slot(loop.var) for loop in self.loops]
+        if not slots:
+            return (), lambda frame: ()
+        if len(slots) == 1:
+            only = slots[0]
+            return tuple(names), lambda frame: (frame[only],)
+        return tuple(names), itemgetter(*slots)
+
+    def site(self, buffer: Buffer, action: str) -> Site:
+        """A place in the program: what stands in the current block under the current loops."""
+        site = Site(buffer, action, self.block, self.location, *self.loop_values())
+        self.sites.append(site)
+        return site
+
+    def element(self, buffer: Buffer, indices: tuple[Expr, ...]) -> Value:
+        return self._reader(buffer, indices, self.site(buffer, "reads"))
+
+    def _reader(self, buffer: Buffer, indices: tuple[Expr, ...], site: Site) -> Value:
+        slot, machine, values = self.slot(buffer), self.machine, site.values
+        point, in_lanes = self.place(buffer, indices, site), self.in_lanes
+        poison = _poison(buffer)
+        compare = machine.compare
+
+        def read(frame: Frame) -> Any:
+            at = point(frame)
+            if at is None:
+                return poison
+            memory: Memory = frame[slot]
+            task = frame[TASK]
+            site.count += 1
+            event = None
+            last = memory.writers.get(at)
+            if last is None:
+                if not memory.ready:
+                    _uninitialised(machine, memory, site, values(frame), at)
+            elif last.task is not task:
+                event = Event(task, site, values(frame))
+                compare(memory, last, event, at)
+            old = memory.readers.get(at)
+            if old is None:
+                memory.readers[at] = event = event or Event(task, site, values(frame))
+            elif old.task is not task:
+                event = event or Event(task, site, values(frame))
+                _note_reader(memory, old, event, at)
+            if in_lanes:
+                event = event or Event(task, site, values(frame))
+                frame[LANES].read(memory, at, frame[LANE], event)
+            return memory.array[at]
+
+        return read
+
+    def writer(
+        self, buffer: Buffer, indices: tuple[Expr, ...], combiner: Combiner | None = None
+    ) -> tuple[Point, Commit, Site]:
+        """Where an element is, and how to store it. With a ``combiner`` the store is the second
+        half of an update."""
+        site = self.site(buffer, "writes" if combiner is None else "combines into")
+        slot, machine, in_lanes = self.slot(buffer), self.machine, self.in_lanes
+        point = self.place(buffer, indices, site)
+        folds = combiner if combiner is not None and combiner.commutative else None
+
+        def commit(frame: Frame, at: tuple[int, ...], value: Any) -> None:
+            memory: Memory = frame[slot]
+            task = frame[TASK]
+            site.count += 1
+            event = Event(task, site, site.values(frame))
+            if memory.read_only:
+                text = f"{site.iteration(event.values)} {site.action} {element_text(buffer, at)}"
+                advice = f"{buffer.name} is an input; declare it an output"
+                machine.findings.add(id(site), "input", f"{text}: {advice}", site.location)
+                return
+            for table in (memory.writers, memory.readers, memory.others):
+                last = table.get(at)
+                if last is not None and last.task is not task:
+                    if machine.compare(memory, last, event, at):
+                        break
+            if in_lanes:
+                frame[LANES].write(memory, at, frame[LANE], event, folds)
+            memory.writers[at] = event
+            memory.array[at] = value
+
+        return point, commit, site
+
+    def fetcher(self, buffer: Buffer, site: Site) -> Callable[[Frame, tuple[int, ...]], Any]:
+        """The first half of an update: the old value."""
+        slot, machine = self.slot(buffer), self.machine
+
+        def fetch(frame: Frame, at: tuple[int, ...]) -> Any:
+            memory: Memory = frame[slot]
+            if at not in memory.writers and not memory.ready:
+                _uninitialised(machine, memory, site, site.values(frame), at)
+            return memory.array[at]
+
+        return fetch
+
+    def place(self, buffer: Buffer, indices: tuple[Expr, ...], site: Site) -> Point:
+        """The index tuple, or None (and a finding) outside of the buffer."""
+        if self.is_safe(buffer, indices):
+            items = "".join(f"{self.index_text(index)}, " for index in indices)
+            return eval(f"lambda f: ({items})")  # type: ignore[no-any-return]
+        shape, findings = buffer.shape, self.machine.findings
+        values = [self.value(index) for index in indices]
+
+        def checked(frame: Frame) -> tuple[int, ...] | None:
+            at = tuple([int(value(frame)) for value in values])
+            for axis, (index, size) in enumerate(zip(at, shape, strict=True)):
+                if not 0 <= index < size:
+                    findings.add(
+                        (id(site), axis),
+                        "bounds",
+                        f"{site.iteration(site.values(frame))}: index {index} of {buffer.name}, "
+                        f"axis {axis} with size {size}",
+                        site.location,
+                    )
+                    return None
+            return at
+
+        return checked
+
+
+def _note_reader(memory: Memory, old: Event, event: Event, at: tuple[int, ...]) -> None:
+    """Keeps two concurrent readers: whoever writes conflicts with one of them, if with any."""
+    if not event.task.is_concurrent(old.task):
+        memory.readers[at] = event
+    else:
+        other = memory.others.get(at)
+        if other is None or not event.task.is_concurrent(other.task):
+            memory.others[at] = event
+
+
+def _uninitialised(
+    machine: Machine, memory: Memory, site: Site, values: tuple[int, ...], at: tuple[int, ...]
+) -> None:
+    machine.findings.add(
+        id(site),
+        "uninitialised",
+        f"{site.iteration(values)} {site.action} {element_text(memory.buffer, at)}, "
+        f"which nothing has written yet",
+        site.location,
+    )
+
+
+def _poison(buffer: Buffer) -> Any:
+    if buffer.dtype.is_float:
+        return buffer.dtype.numpy.type(np.nan)
+    return np.zeros((), buffer.dtype.numpy)[()]
