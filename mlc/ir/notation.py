@@ -94,6 +94,12 @@ def number_text(value: Any, dtype: DType, namespace: str = "") -> str:
     return repr(value)
 
 
+def constant_text(node: Const) -> str:
+    """A constant that stands alone: with its type, unless that follows from the number."""
+    text = number_text(node.value, node.dtype, "np.")
+    return text if _is_default(node.dtype) else f"T.{node.dtype.name}({text})"
+
+
 def _constant(node: Const, prefix: str) -> Text:
     text = number_text(node.value, node.dtype, prefix)
     return Text(text, UNARY if text.startswith("-") else ATOM)
@@ -127,7 +133,9 @@ def script_rule(namespace: str, names: Mapping[Any, str]) -> Rule:
             case Apply(fn=fn, args=args):
                 row = SCALAR_FNS[fn]
                 symbol = row.infix or fn in ("neg", "invert")
-                if all(isinstance(arg, Const) for arg in args):
+                if all(isinstance(arg, Const) for arg in args) or (
+                    row.result == "bool" and row.infix and isinstance(args[0], Const)
+                ):  # Python turns `3 < x` round to `x > 3` if 3 is no expression
                     parts = tuple(typed(a, p, bool(symbol)) for a, p in zip(args, parts))
                 if row.infix:
                     return infix(row.infix, *parts)

@@ -17,22 +17,24 @@ Names are made unique here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from .combiner import Combiner
-from .expr import Expr
+from .expr import Apply, Const, Expr, Load
 from .notation import (
     SCRIPT_NAMES,
     Rule,
     Text,
+    constant_text,
     expr_text,
     identifier,
     number_text,
     render,
     script_rule,
 )
+from .outputs import count_outputs
 from .program import (
     Accumulate,
     Allocate,
@@ -94,21 +96,23 @@ def print_program(program: Program) -> Source:
     """``program`` as source, together with the line of each statement."""
     source = Source(Names({"T", "np"}))
     source.add_combiners(program)
-    options = [] if program.outputs == 1 else [f"outputs={program.outputs}"]
-    shown = {key: value for key, value in program.attrs.items() if key != "location"}
-    options += [f"attrs={shown!r}"] if shown else []
-    source.line(f"@T.program({', '.join(options)})" if options else "@T.program")
-    params = [f"{source.names.add(b)}: T.Buffer({buffer_text(b)})" for b in program.params]
-    head = f"def {identifier(program.name)}("
-    if len(head) + sum(len(p) + 2 for p in params) <= 96:
-        source.line(f"{head}{', '.join(params)}):")
-    else:
-        source.line(head)
-        source.lines.extend(f"{INDENT}{param}," for param in params)
-        source.line("):")
-    with source.indented():
-        source.statement(program.body)
+    source.program(program, program.name)
     return source
+
+
+def module_text(name: str, programs: Mapping[str, Program]) -> str:
+    """Several programs as a class that a decorator makes a module."""
+    source = Source(Names({"T", "np", *programs}))
+    for program in programs.values():
+        source.add_combiners(program)
+    source.line("@T.Module")
+    source.line(f"class {identifier(name)}:")
+    with source.indented():
+        for number, (key, program) in enumerate(programs.items()):
+            source.lines += [""] if number else []
+            with source.names.scope():
+                source.program(program, key)
+    return source.text
 
 
 def signature_text(program: Program) -> str:
@@ -163,6 +167,25 @@ class Source:
             self.line("pass")
         self.depth -= 1
 
+    def program(self, program: Program, name: str) -> None:
+        """Writes the function that is ``program``."""
+        counted = count_outputs(program.params, program.body)
+        options = [] if program.outputs == counted == 1 else [f"outputs={program.outputs}"]
+        shown = {key: value for key, value in program.attrs.items() if key != "location"}
+        options += [f"attrs={shown!r}"] if shown else []
+        self.line(f"@T.program({', '.join(options)})" if options else "@T.program")
+        params = [f"{self.names.add(b)}: T.Buffer({buffer_text(b)})" for b in program.params]
+        head = f"def {identifier(name)}("
+        if len(head) + sum(len(p) + 2 for p in params) <= 96:
+            self.line(f"{head}{', '.join(params)}):")
+        else:
+            self.line(head)
+            for param in params:
+                self.line(f"{INDENT}{param},")
+            self.line("):")
+        with self.indented():
+            self.statement(program.body)
+
     def statement(self, stmt: Stmt) -> None:
         """Writes one statement."""
         self.starts[stmt] = len(self.lines)
@@ -188,7 +211,9 @@ class Source:
                 self.block(stmt)
             case Store(buffer=buffer, indices=indices, value=value):
                 *at, text = self.values(*indices, value)
-                self.line(f"{self.element(buffer, at)} = {text}")
+                target = self.element(buffer, at)
+                is_plain = not _reads_as_update(buffer, indices, value)
+                self.line(f"{target} = {text}" if is_plain else f"T.store({target}, {text})")
             case Accumulate():
                 self.accumulate(stmt)
             case Evaluate(name=name, args=args):
@@ -292,8 +317,12 @@ class Source:
     def argument(self, arg: Expr | Buffer | Region) -> str:
         """What stands for ``arg`` in a call."""
         match arg:
+            case Region(extents=()):
+                return f"T.region({self.region(arg)})"
             case Region():
                 return self.region(arg)
+            case Const():
+                return constant_text(arg)
             case Expr():
                 return self.values(arg)[0]
             case _:
@@ -335,10 +364,20 @@ def combiner_text(combiner: Combiner, namespace: str = "T.") -> str:
         result, start, kinds = parts[0], identity[0], dtypes[0]
     else:
         result, start, kinds = (f"({', '.join(texts)})" for texts in (parts, identity, dtypes))
+    order = "" if combiner.commutative else ", commutative=False"
     return (
         f"{namespace}comm_reducer(lambda a, b: {result}, identity={start}, "
-        f'dtype={kinds}, name="{combiner.name}")'
+        f'dtype={kinds}, name="{combiner.name}"{order})'
     )
+
+
+def _reads_as_update(buffer: Buffer, indices: tuple[Expr, ...], value: Expr) -> bool:
+    """Whether ``buffer[indices] = value`` is the notation of an update: of Accumulate."""
+    match value:
+        case Apply(fn="maximum" | "minimum", args=(Load(source=source, indices=at), _)):
+            return source is buffer and at == indices
+        case _:
+            return False
 
 
 def _is_plain(stmt: For) -> bool:

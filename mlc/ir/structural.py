@@ -125,7 +125,7 @@ class _Normal:
                     self.statement(part)
             case For(var=var, extent=extent, kind=kind, annotations=hints):
                 self.forget(var)
-                note = f" {hints!r}" if hints else ""
+                note = f" {sorted(hints)!r}" if hints else ""
                 self.emit(f"for v{self.number(var)} {extent} {kind.value}{note}", stmt)
                 self.statement(stmt.body)
                 self.emit("end", stmt)
@@ -137,7 +137,7 @@ class _Normal:
                     for it in iters
                 )
                 guard = "" if predicate is None else f" if {self.exprs((predicate,))}"
-                note = f" {stmt.annotations!r}" if stmt.annotations else ""
+                note = f" {sorted(stmt.annotations)!r}" if stmt.annotations else ""
                 self.emit(f"block {axes} = {bindings}{guard}{note}", stmt)
                 for word, regions in (("reads", stmt.reads), ("writes", stmt.writes)):
                     if regions is not None:
@@ -152,6 +152,11 @@ class _Normal:
                 self.forget(*buffers)
                 for buffer in buffers:
                     self.declare(buffer, stmt)
+                while isinstance(body, Allocate):  # one after the other is as all at once
+                    self.forget(*body.buffers)
+                    for buffer in body.buffers:
+                        self.declare(buffer, body)
+                    body = body.body
                 self.statement(body)
                 self.emit("free", stmt)
             case If(condition=condition, then=then, otherwise=otherwise):
@@ -241,7 +246,8 @@ class _Normal:
             for var in combiner.lhs + combiner.rhs:
                 self.number(var)
             start = " ".join(f"{c.value!r}:{c.dtype.name}" for c in combiner.identity)
-            text = f"<{self.exprs(combiner.result)} from {start}>"
+            order = "" if combiner.commutative else " in order"
+            text = f"<{self.exprs(combiner.result)} from {start}{order}>"
             self.numbers, self.count = outer
             self.combiners[combiner] = text
         return text

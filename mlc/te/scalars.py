@@ -19,8 +19,8 @@ _HIDDEN = {"bitcast"}
 NAMES = tuple(name for name in SCALAR_FNS if name not in _HIDDEN and not name.startswith("libm_"))
 
 
-def scalar_math(name: str) -> Callable[..., Expr]:
-    """The function ``te.<name>``.
+def scalar_math(name: str, namespace: str = "te") -> Callable[..., Expr]:
+    """The function ``te.<name>``, or that of another ``namespace``.
 
     Its arguments are promoted; integers become float64 where it needs floats. It raises
     :class:`ArgumentError` for a wrong number of arguments.
@@ -30,7 +30,7 @@ def scalar_math(name: str) -> Callable[..., Expr]:
 
     def function(*args: Any) -> Expr:
         if len(args) != row.arity:
-            raise ArgumentError(f"te.{name} takes {row.arity} arguments, got {len(args)}")
+            raise ArgumentError(f"{namespace}.{name} takes {row.arity} arguments, got {len(args)}")
         values = promote(*args)
         if wants_floats and not values[0].dtype.is_float:
             values = tuple(cast(value, float64) for value in values)

@@ -1,0 +1,282 @@
+"""From a Python function to a program, or to a template where sizes are left open."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from ..errors import ArgumentError, NotProvenError, ScheduleError, ShapeError, SourceLocation
+from ..ir.outputs import count_outputs
+from ..ir.program import Program, blocks_of
+from .sizes import Dim, dim, size_at
+from .trace import Trace, new_buffer
+from .values import Handle
+
+
+@dataclass(frozen=True, eq=False)
+class BufferType:
+    """What a parameter is: ``A: T.Buffer((128, "n"), "float32")``."""
+
+    shape: tuple[Any, ...]
+    dtype: Any = "float32"
+    strides: Any = None
+    scope: str = "global"
+    aligned: bool = True
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The names of the sizes that are left open."""
+        parts = (*self.shape, *(self.strides or ()))
+        sizes = [dim(p) if isinstance(p, str) else p for p in parts]
+        return tuple(dict.fromkeys(n for s in sizes if isinstance(s, Dim) for n in s.names))
+
+
+def buffer(
+    shape: Any,
+    dtype: Any = "float32",
+    strides: Sequence[int] | None = None,
+    scope: str = "global",
+    aligned: bool = True,
+) -> Any:
+    """The type of a parameter. ``shape`` holds integers, T.dim sizes and names of such sizes;
+    ``strides`` are in elements; ``aligned=False`` admits any address."""
+    return BufferType(
+        tuple(shape) if isinstance(shape, (tuple, list)) else (shape,),
+        dtype,
+        None if strides is None else tuple(strides),
+        scope,
+        aligned,
+    )
+
+
+class Template:
+    """A program whose sizes are chosen later.
+
+    ``at(n=64)`` is the program for one size. Who compiles it asks ``specialize(shapes)``, with one
+    shape for each parameter, for the program that fits arrays of these shapes. Both remember what
+    they made: the same sizes give the same object.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.name = source.name
+        self.dims = source.dims
+        self._source = source
+        self._made: dict[tuple[int, ...], Program] = {}
+
+    def __repr__(self) -> str:
+        return self.script()
+
+    def script(self) -> str:
+        """The source as it was written: in it the open sizes go by their names."""
+        try:
+            return textwrap.dedent(inspect.getsource(self._source.function)).rstrip()
+        except (OSError, TypeError):
+            params = ", ".join(
+                f"{name}: [{', '.join(map(str, kind.shape))}]"
+                for name, kind in self._source.params.items()
+            )
+            return f"{self.name}({params}), a template over {', '.join(self.dims)}"
+
+    def at(self, **sizes: int) -> Program:
+        """The program for these sizes, one for each of ``dims``."""
+        if sizes.keys() != set(self.dims):
+            raise ArgumentError(
+                f"{self.name} leaves the sizes {', '.join(self.dims)} open; "
+                f"got {', '.join(sizes) or 'none'}"
+            )
+        key = tuple(int(sizes[name]) for name in self.dims)
+        if any(size < 0 for size in key):
+            raise ShapeError(f"expected sizes >= 0, got {sizes}")
+        program = self._made.get(key)
+        if program is None:
+            program = self._made[key] = self._source.trace(dict(zip(self.dims, key)))
+        return program
+
+    def specialize(self, shapes: Sequence[Sequence[int]]) -> Program:
+        """The program for arrays of these ``shapes``, one for each parameter."""
+        kinds = self._source.params
+        if len(shapes) != len(kinds):
+            raise ArgumentError(f"{self.name} takes {len(kinds)} arrays, got {len(shapes)}")
+        sizes: dict[str, int] = {}
+        for kind, shape in zip(kinds.values(), shapes):
+            for wanted, size in zip(kind.shape, shape):
+                name = wanted.text if isinstance(wanted, Dim) else wanted
+                if isinstance(name, str) and name in self.dims:
+                    sizes.setdefault(name, int(size))
+        missing = [name for name in self.dims if name not in sizes]
+        if missing:
+            raise ShapeError(
+                f"the shapes do not tell size {missing[0]!r} of {self.name}: no array has it as "
+                f"the size of an axis; choose it with .at({missing[0]}=...)"
+            )
+        for (name, kind), shape in zip(kinds.items(), shapes):
+            wanted = size_at(kind.shape, sizes)
+            if wanted != tuple(shape):
+                raise ShapeError(
+                    f"{name} of {self.name} has shape {tuple(shape)}, expected "
+                    f"({', '.join(map(str, kind.shape))}), which is {wanted} where "
+                    f"{', '.join(f'{n}={v}' for n, v in sizes.items())}"
+                )
+        return self.at(**sizes)
+
+    def __call__(self, *_: Any) -> NoReturn:
+        raise ArgumentError(
+            f"{self.name} is a template, not a function: compile it with mlc.build({self.name})"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A function that becomes a program each time it is traced."""
+
+    function: Callable[..., Any]
+    name: str
+    params: Mapping[str, BufferType]
+    outputs: int | None
+    attrs: Mapping[str, Any]
+    location: SourceLocation
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The names of the sizes that are left open, in order of appearance."""
+        return tuple(dict.fromkeys(n for kind in self.params.values() for n in kind.dims))
+
+    def trace(self, sizes: Mapping[str, int]) -> Program:
+        """The program that the function is for these sizes."""
+        trace = Trace(self.name, sizes, unsafe="unsafe" in self.attrs)
+        buffers = [
+            new_buffer(
+                name,
+                size_at(kind.shape, sizes),
+                kind.dtype,
+                size_at(kind.strides, sizes),
+                kind.scope,
+                kind.aligned,
+            )
+            for name, kind in self.params.items()
+        ]
+        trace.buffers.update(buffers)
+        with trace:
+            result = self.function(*(Handle(b, trace) for b in buffers))
+            if result is not None:
+                raise ArgumentError(
+                    f"program {self.name} returns {result!r}; a program returns nothing: "
+                    f"it writes its results into the buffers it is given, which stand last",
+                    self.location,
+                )
+            body = trace.close(trace.levels[0])
+        outputs = count_outputs(tuple(buffers), body)
+        if self.outputs is not None:
+            self._check_outputs(trace, buffers, outputs)
+            outputs = self.outputs
+        elif isinstance(outputs, str):
+            raise ArgumentError(f"program {self.name}: {outputs}", self.location)
+        assert isinstance(outputs, int)
+        program = Program(self.name, tuple(buffers), body, outputs, dict(self.attrs))
+        if not trace.unsafe:
+            check_legal(program)
+        return program
+
+    def _check_outputs(self, trace: Trace, buffers: list[Any], found: int | str) -> None:
+        stated = self.outputs
+        if not isinstance(stated, int) or not 0 <= stated <= len(buffers):
+            raise ArgumentError(
+                f"program {self.name} has {len(buffers)} parameters, and outputs={stated!r}",
+                self.location,
+            )
+        for position, param in enumerate(buffers):
+            is_output = position >= len(buffers) - stated
+            if param in trace.writers and not is_output:
+                raise ArgumentError(
+                    f"program {self.name} has outputs={stated}, but it writes {param.name}, which "
+                    f"is not among the last {stated} of its parameters",
+                    trace.writers[param],
+                )
+            if is_output and isinstance(found, int) and position < len(buffers) - found:
+                raise ArgumentError(
+                    f"program {self.name} has outputs={stated}, but it never writes {param.name}",
+                    self.location,
+                )
+
+
+def check_legal(program: Program) -> None:
+    """Refuses a block whose declaration is a lie."""
+    try:
+        from ..schedules.legality import block_violation  # type: ignore[attr-defined]
+    except ImportError:
+        return
+    for made in blocks_of(program.body):
+        refusal = block_violation(program, made)
+        if refusal is not None:
+            error = ScheduleError if refusal.proven else NotProvenError
+            raise error(f"block {made.name!r}: {refusal}", made.location, refusal)
+
+
+def program(
+    function: Callable[..., Any] | None = None,
+    *,
+    outputs: int | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> Any:
+    """The program that a function over buffers describes.
+
+    The function runs once; what it does to its buffers becomes statements. Its parameters are
+    annotated with ``T.Buffer``. Those that are written come last: they are the outputs, and
+    ``outputs=`` may say how many. With sizes left open the result is a :class:`Template`.
+    """
+    around = sys._getframe(1)
+    if function is not None:
+        return make(function, outputs, attrs, around.f_locals)
+    names = around.f_locals
+    return lambda inner: make(inner, outputs, attrs, names)
+
+
+def make(
+    function: Callable[..., Any],
+    outputs: int | None,
+    attrs: Mapping[str, Any] | None,
+    names: Mapping[str, Any],
+) -> Program | Template:
+    """Traces ``function``; ``names`` are the local names where it is defined."""
+    if not inspect.isfunction(function):
+        raise ArgumentError(f"T.program wants a function, got {function!r}")
+    code = function.__code__
+    location = SourceLocation(code.co_filename, code.co_firstlineno, function.__name__)
+    params: dict[str, BufferType] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind = parameter.annotation
+        if isinstance(kind, str):
+            kind = _evaluated(function, kind, names, name, location)
+        if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or not isinstance(
+            kind, BufferType
+        ):
+            raise ArgumentError(
+                f"parameter {name} of program {function.__name__} must say what buffer it is: "
+                f'{name}: T.Buffer((128, 128), "float32")',
+                location,
+            )
+        params[name] = kind
+    source = Source(function, function.__name__, params, outputs, dict(attrs or {}), location)
+    return Template(source) if source.dims else source.trace({})
+
+
+def _evaluated(
+    function: Callable[..., Any],
+    text: str,
+    names: Mapping[str, Any],
+    param: str,
+    location: SourceLocation,
+) -> Any:
+    """The value of an annotation that is a string, with the names that the function sees."""
+    closure = inspect.getclosurevars(function).nonlocals
+    try:
+        return eval(text, function.__globals__, {**names, **closure})  # type: ignore[attr-defined]
+    except NameError as problem:
+        raise ArgumentError(
+            f"the annotation of parameter {param} of program {function.__name__}: {problem}",
+            location,
+        ) from None
