@@ -6,6 +6,7 @@
     mlc.op, mlc.implements      declare an operator by its tensor expression
     mlc.te, mlc.build           tensor expressions, and functions from them
     mlc.script                  loop programs by hand: from mlc import script as T
+    mlc.intrinsic               an instruction by its meaning, with native code for it
     mlc.assert_structural_equal two programs are the same up to names
     mlc.numpy                   NumPy's names, for code that creates arrays
     mlc.nn                      softmax, layer_norm, conv2d and others that NumPy has no name for
@@ -44,6 +45,7 @@ _LATER = {
     "numpy": ("numpy", ""),
     "nn": ("nn", ""),
     "script": ("script", ""),
+    "intrinsic": ("script.intrinsics", "intrinsic"),
     "assert_structural_equal": ("ir.structural", "assert_structural_equal"),
     "set_num_threads": ("runtime.threads", "set_num_threads"),
     "get_num_threads": ("runtime.threads", "get_num_threads"),

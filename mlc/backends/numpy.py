@@ -31,6 +31,7 @@ from ..ir.combiner import Combiner
 from ..ir.empty_loops import fill_empty_reductions
 from ..ir.expr import Expr
 from ..ir.interpret import check_array
+from ..ir.intrinsic import intrinsic_named, is_intrinsic, kept_dimensions, regions_of_call
 from ..ir.notation import ATOM, Text, identifier, render
 from ..ir.program import (
     Accumulate,
@@ -42,6 +43,7 @@ from ..ir.program import (
     If,
     LoopKind,
     Program,
+    Region,
     Seq,
     Stmt,
     Store,
@@ -49,6 +51,7 @@ from ..ir.program import (
 from ..ir.scalar import SCALAR_FNS
 from ..ir.sharing import shared_nodes
 from ..ir.show import INDENT, Names
+from ..ir.simplify import simplify
 from .base import Kernel
 from .numpy_notation import Notation
 
@@ -114,16 +117,21 @@ class _Writer:
         self.notation = Notation(self.names)
 
     def text(self) -> str:
-        program = fill_empty_reductions(self.program)
-        params = ", ".join([self.names.add(b) for b in program.params])
-        self.line(f"def {_function_name(program)}({params}):")
-        with self.indented():
-            self.statement(program.body)
+        self.function(_function_name(self.program))
         helpers = self.notation.helpers.values()
         imports = sorted(line for line in helpers if line.startswith("from"))
         defined = [line for line in helpers if not line.startswith("from")]
         head = ["import numpy as np", *imports, *(["", *defined] if defined else [])]
         return "\n\n\n".join(map("\n".join, [head, *self.combiners, self.lines]))
+
+    def function(self, name: str) -> list[str]:
+        """The lines of the program as the function ``name``."""
+        program = fill_empty_reductions(self.program)
+        params = ", ".join([self.names.add(b) for b in program.params])
+        self.line(f"def {name}({params}):")
+        with self.indented():
+            self.statement(program.body)
+        return self.lines
 
     def line(self, text: str) -> None:
         self.lines.append(INDENT * self.depth + text)
@@ -167,6 +175,8 @@ class _Writer:
                 self.line(f"{self.element(buffer, at)} = {text}")
             case Accumulate():
                 self.accumulate(stmt)
+            case Evaluate(name=name) if is_intrinsic(name):
+                self.intrinsic(stmt)
             case Evaluate(name=name):
                 raise UnsupportedError(
                     f"low-level NumPy cannot call {name!r}; print the program as it was before "
@@ -253,6 +263,37 @@ class _Writer:
         self.combiners.append([f"def {name}(a, b):", *body])
         self.lines, self.depth = outer, depth
         return name
+
+    def intrinsic(self, call: Evaluate) -> None:
+        """A call of a function that is the meaning of the intrinsic, over views."""
+        meaning = intrinsic_named(call.name).meaning
+        if meaning not in self.names:
+            self.names.taken.add(name := self._free(identifier(call.name)))
+            self.names[meaning] = name
+            inner = _Writer(meaning)
+            inner.names.taken |= {self.names[m] for m in self.names if isinstance(m, Program)}
+            inner.names.update((m, n) for m, n in self.names.items() if isinstance(m, Program))
+            inner.notation.helpers, inner.combiners = self.notation.helpers, self.combiners
+            self.combiners.append(inner.function(name))
+        views = [
+            self.view(region, operand)
+            for region, operand in zip(regions_of_call(call), meaning.params, strict=True)
+        ]
+        self.line(f"{self.names[meaning]}({', '.join(views)})")
+
+    def view(self, region: Region, operand: Buffer) -> str:
+        """The elements of a region as an array of the operand's shape."""
+        starts = [simplify(start) for start in region.starts]
+        texts = self.values(*starts, *(simplify(a + n) for a, n in zip(starts, region.extents)))
+        kept = set(kept_dimensions(region.extents))
+        at = [
+            f"{a}:{b}" if d in kept or not kept and d == 0 else a
+            for d, (a, b) in enumerate(zip(texts, texts[len(starts) :]))
+        ]
+        text = self.element(region.buffer, at or ["..."])
+        if operand.ndim == len(kept):
+            return text
+        return f"{text}.reshape{operand.shape!r}"
 
     def _free(self, base: str) -> str:
         name, count = base, 1

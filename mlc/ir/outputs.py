@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .intrinsic import call_effects, is_intrinsic
 from .program import Accumulate, Block, Buffer, Evaluate, Region, Stmt, Store, walk
 
 
@@ -21,6 +22,8 @@ def count_outputs(params: tuple[Buffer, ...], body: Stmt) -> int | str:
                 written.update(buffers)
             case Block(writes=writes):
                 written.update(region.buffer for region in writes or ())
+            case Evaluate(name=name) if is_intrinsic(name):
+                written.update(region.buffer for region in call_effects(stmt)[1])
             case Evaluate(args=args):
                 for arg in args:
                     if isinstance(arg, Region):
