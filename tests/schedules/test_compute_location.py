@@ -9,7 +9,7 @@ from mlc.dtypes import float32
 from mlc.errors import ScheduleError
 from mlc.ir.combiner import reducer
 from mlc.ir.expr import Var, apply, const, load
-from mlc.ir.program import Accumulate, Allocate, Buffer, Program, Scope, Store, seq
+from mlc.ir.program import Accumulate, Allocate, Buffer, For, Program, Scope, Store, seq
 from mlc.ir.structural import assert_structural_equal
 from mlc.schedules.schedule import Schedule
 from tests.ir.samples import mm_relu, program_of
@@ -202,3 +202,102 @@ def test_decompose_is_refused_where_the_result_is_used_up_in_between() -> None:
         s.decompose_reduction("Y", i)
     s.decompose_reduction("Y", k)
     same_results(program, s.program)
+
+
+def test_a_producer_moves_under_its_consumer() -> None:
+    before = mm_relu()
+    for depth in range(2):
+        s = Schedule(before)
+        s.compute_at("Y", s.loops("C")[depth])
+        assert [v.name for v in s.loops("Y")] == ["i", "j", "k"]
+        assert s.block("Y").annotations == ()
+        same_results(before, s.program)
+
+
+def test_overlapping_boxes_are_computed_again_in_memory_of_their_own() -> None:
+    before = stencil()
+    s = Schedule(before)
+    (i,) = s.loops("q")
+    i0, _ = s.split(i, [None, 4])
+    s.compute_at("p", i0)
+    assert s.block("p").annotations == (("recompute", 1.2),)
+    assert isinstance(s.program.body, For) and isinstance(s.program.body.body, Allocate)
+    same_results(before, s.program)
+    s.parallel(i0)
+    same_results(before, s.program)
+
+
+def test_a_box_is_cut_at_the_edge_of_what_there_is() -> None:
+    x = te.placeholder((7,), "float32", name="x")
+    p = te.compute((7,), lambda i: x[i] * 2, name="p")
+    q = te.compute((9,), lambda i: te.select((i >= 1) & (i < 8), p[i - 1], 0.5), name="q")
+    before = program_of("padded", [q], [x])
+    s = Schedule(before)
+    i0, _ = s.split(s.loops("q")[0], [None, 4])
+    s.compute_at("p", i0)
+    assert repr(s.block("p").predicate) == "(i_0 * 4 + i - 1 < 7) & (i_0 * 4 + i - 1 >= 0)"
+    same_results(before, s.program)
+
+
+def test_a_producer_stays_before_all_its_consumers() -> None:
+    x = te.placeholder((4,), "float32", name="x")
+    p = te.compute((4,), lambda i: x[i] * 2, name="p")
+    q = te.compute((4,), lambda i: p[i] + 1, name="q")
+    r = te.compute((4,), lambda i: p[i] + q[i], name="r")
+    before = program_of("f", [r], [x])
+    s = Schedule(before)
+    with pytest.raises(
+        ScheduleError,
+        match=r"block 'q' reads p, too, and stands outside of loop i, where it would not be "
+        r"computed: i=0 of block 'p' writes p\[0\], i=0 of block 'q' reads it; move that block",
+    ):
+        s.compute_at("p", s.loops("r")[0])
+    s.compute_at("q", s.loops("r")[0])
+    s.compute_at("p", s.loops("r")[0])
+    assert [v.name for v in s.loops("p")] == ["i"]
+    same_results(before, s.program)
+
+
+def test_a_decomposed_reduction_does_not_move_any_more() -> None:
+    s = Schedule(mm_relu())
+    s.decompose_reduction("Y", s.loops("Y")[2])
+    with pytest.raises(ScheduleError, match="compute_at comes before decompose_reduction"):
+        s.compute_at("Y", s.loops("C")[1])
+
+
+def test_an_output_is_computed_whole() -> None:
+    x = te.placeholder((4,), "float32", name="x")
+    p = te.compute((4,), lambda i: x[i] * 2, name="p")
+    q = te.compute((3,), lambda i: p[i] + 1, name="q")
+    r = te.compute((4,), lambda i: p[i] + 1, name="r")
+    before = program_of("f", [p, r], [x])
+    s = Schedule(before)
+    s.compute_at("p", s.loops("r")[0])
+    same_results(before, s.program)
+    s = Schedule(program_of("f", [p, q], [x]))
+    with pytest.raises(
+        ScheduleError, match="p is an output, and the iterations of i do not read all of it"
+    ):
+        s.compute_at("p", s.loops("q")[0])
+
+
+def test_what_a_producer_reads_must_stay_as_it_was() -> None:
+    """``p = x * 2; x = 0; q = p``: p cannot wait until x is gone."""
+    X, Q = Buffer("X", (4,), float32), Buffer("Q", (4,), float32)
+    P = Buffer("P", (4,), float32, scope=Scope.STACK)
+    nests = []
+    for name, target, value in (
+        ("p", P, lambda v: load(X, (v,)) * 2),
+        ("x", X, lambda v: const(0, float32)),
+        ("q", Q, lambda v: load(P, (v,))),
+    ):
+        i, (v,) = Var("i"), axes("S", 4)
+        nests.append(loops([(i, 4)], bound(name, [v], [i], Store(target, (v,), value(v)))))
+    program = Program("f", (X, Q), Allocate((P,), seq(*nests)), outputs=2)
+    s = Schedule(program)
+    with pytest.raises(
+        ScheduleError,
+        match=r"block 'x' overwrites X before block 'p' would read it under loop i: i=0 of block "
+        r"'x' writes X\[0\], i=0 of block 'p' reads it; use cache_read on X first",
+    ):
+        s.compute_at("p", s.loops("q")[0])

@@ -1,0 +1,298 @@
+"""compute_at: a block moves under a loop of the blocks that read its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ...ir.affine import as_sum
+from ...ir.expr import Axis, Var, const
+from ...ir.program import (
+    Allocate,
+    Block,
+    Buffer,
+    For,
+    LoopKind,
+    Program,
+    Region,
+    Seq,
+    Stmt,
+    walk,
+)
+from ...ir.rewrite import variables_of
+from ...ir.simplify import simplify
+from ..legality.accesses import Access, accesses_of
+from ..moving import Move, Range, clipped, cover_of, nest_of, plan_move, put
+from ..placement import combines, overtaken, read_buffers, written_buffers
+from ..refusal import Refusal
+from ..regions import block_writes, region_in
+from ..step import Step, block_name, rebuild
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
+
+
+@dataclass(frozen=True)
+class ComputeAt(Step):
+    """Each iteration of ``loop`` computes just what the blocks inside it read of the block."""
+
+    block: str
+    loop: Var
+
+    def check(self, program: Program) -> Refusal | str | None:
+        move = plan_move(program, self.block, self.loop)
+        if isinstance(move, str):
+            return move
+        if not _comes_first(move):
+            return (
+                f"block {self.block!r} does not come before loop {self.loop.name}; "
+                "reverse_compute_at moves a block under a loop that comes before it"
+            )
+        own = written_buffers(move.block)
+        if all(region_in(move.target.body, buffer) is None for buffer in own):
+            return (
+                f"no block under loop {self.loop.name} reads what block {self.block!r} writes; "
+                "take a loop around its consumers"
+            )
+        if combines(move.block) and move.block.init is None:
+            return (
+                f"block {self.block!r} goes on from what another block has initialised; compute_at "
+                "comes before decompose_reduction"
+            )
+        return (
+            _misplaced_access(program, move, own)
+            or _uncovered(program, move)
+            or _overwritten(program, move)
+        )
+
+    def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
+        move = plan_move(program, self.block, self.loop)
+        assert isinstance(move, Move)
+        return _moved(program, move), ()
+
+
+def _moved(program: Program, move: Move) -> Program:
+    domain = _domain(move)
+    nest, block = nest_of(move, domain, confine=False)
+    own = written_buffers(block)
+    cover = cover_of(move, domain)
+    once = cover.exact and not cover.repeating
+    factor = 1.0 if once else recompute_factor(move, domain)
+    if factor > 1:
+        marked = replace(
+            block,
+            annotations=(
+                *(a for a in block.annotations if a[0] != "recompute"),
+                ("recompute", round(factor, 2)),
+            ),
+        )
+        nest = rebuild(nest, lambda s: marked if s is block else None)
+    out = put(program, move, nest, own)
+    if once or any(row.buffer in own for row in _outside(out, move.target.var)):
+        return out
+    return with_memory_inside(out, own - set(program.params), move.target.var)
+
+
+def _outside(program: Program, loop: Var) -> list[Access]:
+    """The accesses that are not under the loop."""
+    found = accesses_of(program)
+    first, last = found.spans[found.loops[loop][-1]]
+    return found.rows[:first] + found.rows[last:]
+
+
+def recompute_factor(move: Move, domain: dict[Axis, Range]) -> float:
+    """How many points run for each point that ran before."""
+    now = before = 1.0
+    for loop in move.around:
+        now *= loop.extent
+    for axis, (_, extent) in domain.items():
+        now *= extent
+        before *= move.base[axis][1]
+    return now / before if before else 1.0
+
+
+def with_memory_inside(program: Program, buffers: set[Buffer], loop: Var) -> Program:
+    """The program with ``buffers`` allocated in each iteration of ``loop``, inside of which all
+    their uses are."""
+    ordered: list[Buffer] = []
+
+    def on(stmt: Stmt) -> Stmt | None:
+        if not isinstance(stmt, Allocate) or not buffers.intersection(stmt.buffers):
+            return None
+        ordered.extend(b for b in stmt.buffers if b in buffers)
+        rest = tuple(b for b in stmt.buffers if b not in buffers)
+        body = rebuild(stmt.body, on)
+        return replace(stmt, buffers=rest, body=body) if rest else body
+
+    def inside(stmt: Stmt) -> Stmt | None:
+        if isinstance(stmt, For) and stmt.var is loop:
+            return replace(stmt, body=Allocate(tuple(ordered), stmt.body))
+        return None
+
+    body = rebuild(program.body, on)
+    return program.with_body(rebuild(body, inside)) if ordered else program
+
+
+def _comes_first(move: Move) -> bool:
+    if not isinstance(move.parent, Seq):
+        return False
+    for part in move.parent.stmts:
+        for node in walk(part):
+            if node is move.block:
+                return True
+            if node is move.target:
+                return False
+    return False
+
+
+def _domain(move: Move) -> dict[Axis, Range]:
+    """The points whose results one iteration of the target reads; whole axes where that is open."""
+    whole: dict[Axis, Range] = {it.axis: (const(0), it.axis.extent) for it in move.block.iters}
+    wanted: dict[Axis, list[Range]] = {}
+    for written in block_writes(move.block):
+        read = region_in(move.target.body, written.buffer)
+        if read is None:
+            continue
+        for axis, span in _axes_from(written, read).items():
+            wanted.setdefault(axis, []).append(span)
+    domain = dict(whole)
+    for axis, spans in wanted.items():
+        if axis in whole and all(a is spans[0][0] and n == spans[0][1] for a, n in spans):
+            domain[axis] = clipped(spans[0], whole[axis])
+    return domain
+
+
+def _axes_from(written: Region, read: Region) -> dict[Axis, Range]:
+    """The axes of the writing block for which it writes ``read``."""
+    found: dict[Axis, Range] = {}
+    for d, index in enumerate(written.starts):
+        total = as_sum(index)
+        if len(total.terms) != 1 or total.terms[0][1] != 1 or written.extents[d] != 1:
+            continue
+        axis = total.terms[0][0]
+        if isinstance(axis, Axis) and axis not in found:
+            found[axis] = simplify(read.starts[d] - total.constant), read.extents[d]
+    return found
+
+
+def _misplaced_access(program: Program, move: Move, own: set[Buffer]) -> Refusal | str | None:
+    """Everything else that touches the result must read it, under the loop."""
+    found = accesses_of(program)
+    first = next(row for row in found.of(move.block) if row.buffer in own and row.changes)
+    start, end = found.spans[move.target]
+    name, loop = move.block.name, move.target.var.name
+    for row in found.rows:
+        if row.buffer not in own or row.block == name:
+            continue
+        if row.changes:
+            return (
+                f"block {row.block!r} writes {row.buffer.name}, too; compute_at moves blocks that "
+                "alone make their result"
+            )
+        if start <= row.position < end:
+            continue
+        witness = None
+        hit = overtaken(first, row, [], []) if first.position < row.position else None
+        if hit is not None:
+            witness = hit[0].witness
+        return Refusal(
+            f"block {row.block!r} reads {row.buffer.name}, too, and stands outside of loop {loop}, "
+            f"where it would not be computed",
+            witness,
+            "move that block under the loop first, or compute at a loop around both",
+            proven=witness is not None and row.position < start,
+        )
+    return None
+
+
+def _uncovered(program: Program, move: Move) -> Refusal | None:
+    """A result that leaves the program must be computed whole; threads must not compute one part
+    of it at once."""
+    block, domain = move.block, _domain(move)
+    cover = cover_of(move, domain)
+    outputs = written_buffers(block).intersection(program.params)
+    names = ", ".join(sorted(buffer.name for buffer in outputs))
+    loop = move.target.var.name
+    if outputs and not (cover.exact and cover.complete):
+        return Refusal(
+            f"{names} is an output, and the iterations of {loop} do not read all of it: what they "
+            "do not read would not be computed",
+            fix=f"leave block {block.name!r} where it is, or use cache_write first",
+            proven=False,
+        )
+    for place in (*move.shared, *move.around):
+        if place.kind not in (LoopKind.PARALLEL, LoopKind.BOUND) or not outputs:
+            continue
+        if not cover.exact or place.var in cover.repeating:
+            return Refusal(
+                f"{names} is an output, and {place.var.name}=0 and {place.var.name}=1 of the "
+                f"{place.kind.value} loop would both write the same elements of it",
+                fix=f"use cache_write first, or move the block outside {place.var.name}",
+            )
+    shared = {loop.var for loop in move.shared}
+    for axis, (start, extent) in domain.items():
+        base_start, base_extent = move.base[axis]
+        if not shared.intersection(variables_of(base_start)):
+            continue
+        shift = as_sum(simplify(start - base_start))
+        if shift.terms or shift.constant < 0 or shift.constant + extent > base_extent:
+            return Refusal(
+                f"the blocks under {loop} may read parts of axis {axis.name} of block "
+                f"{block.name!r} that other iterations of {base_start!r} have computed",
+                proven=False,
+            )
+    return None
+
+
+def _overwritten(program: Program, move: Move) -> Refusal | None:
+    """What the block reads must not be written between its old place and its new one."""
+    inputs = read_buffers(move.block)
+    before = accesses_of(program)
+    first, last = before.spans[move.block][1], before.spans[move.target][1]
+    names = {r.block for r in before.rows[first:last] if r.changes and r.buffer in inputs}
+    if not names:
+        return None
+    rows = accesses_of(_moved(program, move)).rows
+    fixed = [loop.var for loop in move.shared]
+    reads = [r for r in rows if r.block == move.block.name and not r.changes]
+    for row in rows:
+        if row.block not in names or not row.changes:
+            continue
+        around = {loop.var for loop in row.loops}
+        loops = [loop.var for loop in move.around if loop.var in around]
+        for read in reads:
+            hit = overtaken(row, read, fixed, loops)
+            if hit is None:
+                continue
+            witness = hit[0].witness
+            return Refusal(
+                f"block {row.block!r} overwrites {row.buffer.name} before block "
+                f"{move.block.name!r} would read it under loop {move.target.var.name}",
+                witness,
+                f"use cache_read on {row.buffer.name} first",
+                proven=witness is not None and hit[0].is_certain,
+            )
+    return None
+
+
+def compute_at(s: Schedule, block: Block | str, loop: Var) -> None:
+    """A block moves under a loop of its consumers, right before the first of them.
+
+    ``s.compute_at("p", i)``::
+
+        for i in T.serial(10):                       for i in T.serial(8):
+            with T.block("p"):                           for i_1 in T.serial(3):
+                vi = T.remap("S", [i])                       with T.block("p"):
+                p[vi] = x[vi] * 2.0              ->              vi = T.axis.spatial(10, i + i_1)
+        for i in T.serial(8):                                    p[vi] = x[vi] * 2.0
+            with T.block("q"):                           with T.block("q"):
+                vi = T.remap("S", [i])                       vi = T.remap("S", [i])
+                q[vi] = p[vi] + p[vi + 2]                    q[vi] = p[vi] + p[vi + 2]
+
+    Each iteration computes the box of elements that it reads. Where the boxes overlap, elements are
+    computed again: the block's annotation ``recompute`` says how many points run for one that ran
+    before, and the result lives in memory of the iteration. Refused where somebody outside the loop
+    reads the result, where it is an output of which the loop reads a part only, and where something
+    that the block reads is overwritten in between.
+    """
+    s.take(ComputeAt(block_name(block), loop))
