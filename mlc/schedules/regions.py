@@ -15,6 +15,7 @@ from typing import Literal
 from ..ir.affine import Sum, as_sum
 from ..ir.bounds import interval
 from ..ir.expr import Apply, Axis, Const, Expr, Load, Var, apply, const
+from ..ir.intrinsic import call_effects, is_intrinsic
 from ..ir.program import (
     Accumulate,
     Block,
@@ -59,13 +60,16 @@ def buffers_written(block: Block) -> tuple[Buffer, ...]:
     return tuple(dict.fromkeys(region.buffer for region in block_writes(block)))
 
 
-def region_in(stmt: Stmt, buffer: Buffer, kind: Kind = "read") -> Region | None:
+def region_in(
+    stmt: Stmt, buffer: Buffer, kind: Kind = "read", block: Block | None = None
+) -> Region | None:
     """The box of ``buffer`` that running ``stmt`` once touches; None if it does not touch it.
 
-    The starts speak of the variables that ``stmt`` gets from outside.
+    The starts speak of the variables that ``stmt`` gets from outside. With ``block``, what that
+    block in ``stmt`` touches.
     """
     inner: dict[Var, int] = {}
-    return union([r for r in _of(stmt, kind, {}, inner) if r.buffer is buffer], inner)
+    return union([r for r in _of(stmt, kind, {}, inner, block) if r.buffer is buffer], inner)
 
 
 def region_under(
@@ -76,10 +80,7 @@ def region_under(
     With ``loop`` None, in the whole program. The starts speak of ``loop`` and what is around it.
     """
     stmt = program.body if loop is None else find_loop(program, loop).body
-    wanted = find_block(program, block)
-    inner: dict[Var, int] = {}
-    found = [r for r in _of(stmt, kind, {}, inner, wanted) if r.buffer is buffer]
-    return union(found, inner)
+    return region_in(stmt, buffer, kind, find_block(program, block))
 
 
 def union(regions: Sequence[Region], inner: Mapping[Var, int]) -> Region | None:
@@ -255,6 +256,9 @@ def _direct(stmt: Stmt, kind: Kind) -> Iterator[Region]:
             make = Region if kind == "write" else _Updated
             for buffer in buffers:
                 yield make(buffer, indices, (1,) * len(indices))
+        case Evaluate(name=name) if is_intrinsic(name):
+            reads, writes = call_effects(stmt)
+            yield from reads if kind == "read" else writes
         case Evaluate(args=args):
             for arg in args:
                 if isinstance(arg, Region):

@@ -1,0 +1,392 @@
+"""Buffers of a program: finding them, putting others in their place, copying boxes of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import ScheduleError
+from ..ir.bounds import interval
+from ..ir.expr import Axis, Const, Expr, Load, Var, const, load
+from ..ir.program import (
+    Accumulate,
+    Allocate,
+    Block,
+    Buffer,
+    Evaluate,
+    For,
+    If,
+    Iter,
+    Program,
+    Region,
+    Scope,
+    Seq,
+    Stmt,
+    Store,
+    blocks_of,
+    seq,
+    walk,
+)
+from ..ir.rewrite import substitute_loads
+from ..ir.simplify import simplify
+from .regions import block_reads, block_writes
+from .step import fresh_block_name, rebuild
+
+Indices = tuple[Expr, ...]
+Regions = tuple[Region, ...] | None
+
+
+def allocations_of(program: Program) -> tuple[Buffer, ...]:
+    """The buffers that the program allocates, in program order."""
+    return tuple(b for s in walk(program.body) if isinstance(s, Allocate) for b in s.buffers)
+
+
+def buffer_key(program: Program, buffer: Buffer) -> str:
+    """What a step calls ``buffer``: its name; ``#n`` follows for those that share it."""
+    same = [b for b in (*program.params, *allocations_of(program)) if b.name == buffer.name]
+    position = next((n for n, b in enumerate(same) if b is buffer), None)
+    if position is None:
+        raise ScheduleError(f"buffer {buffer.name} is not one of program {program.name!r}")
+    return buffer.name if position == 0 else f"{buffer.name}#{position}"
+
+
+def find_buffer(program: Program, key: str) -> Buffer:
+    """The buffer that :func:`buffer_key` calls so."""
+    name, _, number = key.partition("#")
+    known = (*program.params, *allocations_of(program))
+    same = [b for b in known if b.name == name]
+    if not (number.isdigit() or not number) or int(number or 0) >= len(same):
+        names = ", ".join(dict.fromkeys(b.name for b in known))
+        raise ScheduleError(f"no buffer {key!r} in {program.name!r}; it has {names}")
+    return same[int(number or 0)]
+
+
+def chosen_buffer(program: Program, block: Block, buffer: Buffer | str | int, word: str) -> str:
+    """The key of the buffer that ``block`` reads or writes (``word``), named or counted."""
+    regions = block_reads(block) if word == "reads" else block_writes(block)
+    touched = list(dict.fromkeys(region.buffer for region in regions))
+    names = ", ".join(b.name for b in touched) or "nothing"
+    if isinstance(buffer, int):
+        if not 0 <= buffer < len(touched):
+            raise ScheduleError(f"block {block.name!r} {word} {names}; there is no number {buffer}")
+        return buffer_key(program, touched[buffer])
+    if isinstance(buffer, Buffer):
+        found = [b for b in touched if b is buffer]
+    else:
+        found = [b for b in touched if buffer in (b.name, buffer_key(program, b))]
+    if len(found) > 1:
+        found = [b for b in found if buffer_key(program, b) == buffer]
+    if not found:
+        wanted = buffer if isinstance(buffer, str) else buffer.name
+        raise ScheduleError(f"block {block.name!r} {word} {names}, not {wanted}")
+    return buffer_key(program, found[0])
+
+
+def fresh_buffer_name(program: Program, wish: str) -> str:
+    """``wish``, numbered if a buffer of ``program`` has that name."""
+    taken = {b.name for b in (*program.params, *allocations_of(program))}
+    name, count = wish, 1
+    while name in taken:
+        name, count = f"{wish}_{count}", count + 1
+    return name
+
+
+def scope_violation(scope: str) -> str | None:
+    """Why ``scope`` names no memory."""
+    try:
+        Scope(scope)
+    except ValueError:
+        return f"{scope!r} names no memory; give one such as 'local', 'shared' or 'global.tile'"
+    return None
+
+
+def cached_twin(program: Program, buffer: Buffer, scope: str) -> Buffer:
+    """A fresh buffer like ``buffer`` in the memory ``scope``, called after both."""
+    name = fresh_buffer_name(program, f"{buffer.name}_{scope.replace('.', '_')}")
+    return Buffer(name, buffer.shape, buffer.dtype, scope=Scope(scope))
+
+
+@dataclass(frozen=True, eq=False)
+class Redirect:
+    """Accesses of ``old`` go to ``new``; ``at`` says where an element lies there.
+
+    Without ``at`` at the same place. ``reads`` and ``writes`` say which accesses; an accumulation
+    is a write. Regions of calls are redirected as they are, so ``at`` must be None for those.
+    """
+
+    old: Buffer
+    new: Buffer
+    at: Callable[[Indices], Indices] | None = None
+    reads: bool = True
+    writes: bool = True
+
+    def __call__(self, stmt: Stmt) -> Stmt:
+        """``stmt`` with its accesses redirected."""
+        match stmt:
+            case Allocate() | For():
+                body = self(stmt.body)
+                return stmt if body is stmt.body else replace(stmt, body=body)
+            case Seq():
+                parts = [self(s) for s in stmt.stmts]
+                same = all(a is b for a, b in zip(parts, stmt.stmts, strict=True))
+                return stmt if same else seq(*parts)
+            case If():
+                other = None if stmt.otherwise is None else self(stmt.otherwise)
+                return If(self.expr(stmt.condition), self(stmt.then), other)
+            case Block():
+                return self.block(stmt)
+            case Store(buffer=buffer, indices=indices):
+                indices = tuple(map(self.expr, indices))
+                if self.writes and buffer is self.old:
+                    buffer, indices = self.new, self.place(indices)
+                return Store(buffer, indices, self.expr(stmt.value))
+            case Accumulate(buffers=buffers, indices=indices):
+                indices = tuple(map(self.expr, indices))
+                if self.writes and self.old in buffers:
+                    buffers = tuple(self.new if b is self.old else b for b in buffers)
+                    indices = self.place(indices)
+                values = tuple(map(self.expr, stmt.values))
+                return Accumulate(stmt.combiner, buffers, indices, values)
+            case Evaluate(name=name, args=args):
+                return Evaluate(name, tuple(map(self.argument, args)))
+
+    def block(self, stmt: Block) -> Block:
+        """One block: its body, its init, and what it declares."""
+        return replace(
+            stmt,
+            iters=tuple(replace(it, binding=self.expr(it.binding)) for it in stmt.iters),
+            predicate=None if stmt.predicate is None else self.expr(stmt.predicate),
+            init=None if stmt.init is None else self(stmt.init),
+            body=self(stmt.body),
+            reads=self.regions(stmt.reads, self.reads),
+            writes=self.regions(stmt.writes, self.writes),
+        )
+
+    def expr(self, expr: Expr) -> Expr:
+        """One expression; its own loads are redirected."""
+        if not self.reads:
+            return expr
+
+        def on_load(node: Load) -> Expr | None:
+            return load(self.new, self.place(node.indices)) if node.source is self.old else None
+
+        return substitute_loads(expr, on_load)
+
+    def place(self, indices: Indices) -> Indices:
+        return indices if self.at is None else self.at(indices)
+
+    def regions(
+        self, regions: tuple[Region, ...] | None, wanted: bool
+    ) -> tuple[Region, ...] | None:
+        if regions is None or not wanted:
+            return regions
+        return tuple(replace(r, buffer=self.new) if r.buffer is self.old else r for r in regions)
+
+    def argument(self, arg: Expr | Buffer | Region) -> Expr | Buffer | Region:
+        match arg:
+            case Region(buffer=buffer):
+                return replace(arg, buffer=self.new) if buffer is self.old else arg
+            case Expr():
+                return self.expr(arg)
+            case _:
+                return self.new if arg is self.old else arg
+
+
+def redirect_blocks(stmt: Stmt, names: set[str], redirect: Redirect) -> Stmt:
+    """``redirect`` inside the blocks called so; what is declared around them is kept true."""
+
+    def on(node: Stmt) -> Stmt | None:
+        if not isinstance(node, Block):
+            return None
+        if node.name in names:
+            return redirect.block(node)
+        body = rebuild(node.body, on)
+        if body is node.body:
+            return node
+        return replace(node, body=body, reads=_both(node.reads, redirect))
+
+    return rebuild(stmt, on)
+
+
+def _both(regions: Regions, redirect: Redirect) -> Regions:
+    if regions is None:
+        return None
+    added = [replace(r, buffer=redirect.new) for r in regions if r.buffer is redirect.old]
+    return (*regions, *added)
+
+
+def is_passed(stmt: Stmt, buffer: Buffer) -> bool:
+    """Whether ``buffer`` occurs in a call or a declared region: as a box, not by its elements."""
+    for node in walk(stmt):
+        if isinstance(node, Evaluate):
+            found = [a.buffer if isinstance(a, Region) else a for a in node.args]
+            if any(b is buffer for b in found):
+                return True
+        elif isinstance(node, Block):
+            if any(r.buffer is buffer for r in (*(node.reads or ()), *(node.writes or ()))):
+                return True
+    return False
+
+
+def holds(stmt: Stmt, names: set[str]) -> bool:
+    """Whether a block in ``stmt`` is called so."""
+    return any(b.name in names for b in blocks_of(stmt))
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Statements that run one after the other, and how to put others in their place.
+
+    ``around`` holds the extents of the loops and axes that they may speak of, ``loops`` are all
+    loops around them; ``holder`` is the Allocate whose body they are, if any, else ``site`` is what
+    they are.
+    """
+
+    program: Program
+    site: Stmt
+    holder: Allocate | None
+    around: Mapping[Var, int]
+    loops: tuple[Var, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Stmt, ...]:
+        """The statements, in order."""
+        return self.site.stmts if isinstance(self.site, Seq) else (self.site,)
+
+    def inside(self, part: Stmt, names: set[str]) -> Level | None:
+        """The level in ``part`` that holds all those of its blocks that are called so; None if
+        ``part`` is one of them, or if they stand on both sides of a condition."""
+        match part:
+            case Allocate(body=body):
+                return Level(self.program, body, part, self.around, self.loops)
+            case For(var=var, extent=extent, body=body):
+                around = {**self.around, var: extent}
+                return Level(self.program, body, None, around, (*self.loops, var))
+            case Block() if part.name not in names:
+                axes: dict[Var, int] = {it.axis: it.axis.extent for it in part.iters}
+                return Level(self.program, part.body, None, axes, self.loops)
+            case If(then=then, otherwise=otherwise):
+                sides = [then] if otherwise is None else [then, otherwise]
+                holding = [side for side in sides if not names or holds(side, names)]
+                if len(holding) != 1:
+                    return None
+                return Level(self.program, holding[0], None, self.around, self.loops)
+            case _:
+                return None
+
+    def replaced(self, parts: Sequence[Stmt], fresh: tuple[Buffer, ...]) -> Program:
+        """The program with ``parts`` at this level, ``fresh`` buffers allocated around them."""
+        body = seq(*parts)
+        if self.holder is None:
+            target, made = self.site, Allocate(fresh, body) if fresh else body
+        else:
+            target, made = self.holder, Allocate((*self.holder.buffers, *fresh), body)
+        changed = rebuild(self.program.body, lambda s: made if s is target else None)
+        return self.program.with_body(changed)
+
+
+def home_of(program: Program, buffer: Buffer) -> Level:
+    """Where ``buffer`` exists: the whole program, or the body of its Allocate."""
+
+    def search(level: Level) -> Level | None:
+        for part in level.parts:
+            if isinstance(part, If) and part.otherwise is not None:
+                sides = (part.then, part.otherwise)
+                inner = [replace(level, site=side, holder=None) for side in sides]
+            else:
+                below = level.inside(part, set())
+                inner = [] if below is None else [below]
+            for below in inner:
+                if isinstance(part, Allocate) and any(b is buffer for b in part.buffers):
+                    return below
+                found = search(below)
+                if found is not None:
+                    return found
+        return None
+
+    top = Level(program, program.body, None, {})
+    if any(b is buffer for b in program.params):
+        return top
+    found = search(top)
+    if found is None:
+        raise ScheduleError(f"buffer {buffer.name} is not one of program {program.name!r}")
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Elements ``starts[d] <= i[d] < starts[d] + extents[d]`` that lie below ``bounds[d]`` too."""
+
+    starts: tuple[Expr, ...]
+    extents: tuple[int, ...]
+    bounds: tuple[int, ...]
+
+    @staticmethod
+    def whole(buffer: Buffer) -> Box:
+        """All of ``buffer``."""
+        zeros: tuple[Expr, ...] = (const(0),) * buffer.ndim
+        return Box(zeros, buffer.shape, buffer.shape)
+
+    @staticmethod
+    def of(region: Region, around: Mapping[Var, int]) -> Box:
+        """The elements of ``region`` that exist; all of a dimension where its start is unbounded.
+
+        ``around`` are the extents of the variables in the starts.
+        """
+        shape = region.buffer.shape
+        starts, extents = list(region.starts), list(region.extents)
+        for d, start in enumerate(starts):
+            low, high = interval(start, around)
+            if not math.isfinite(high - low):
+                starts[d], extents[d] = const(0), shape[d]
+        return Box(tuple(starts), tuple(extents), shape)
+
+
+def copy_nest(
+    name: str, source: Buffer, target: Buffer, box: Box, around: Mapping[Var, int]
+) -> Stmt:
+    """``target[i] = source[i]`` over a box, as a block with one spatial axis for each dimension.
+
+    ``around`` are the extents of the variables in the starts. An axis runs over the whole dimension
+    where the iterations around it together reach all of it.
+    """
+
+    def body(indices: Indices) -> Stmt:
+        return Store(target, indices, load(source, indices))
+
+    return box_nest(name, body, box, around)
+
+
+def box_nest(
+    name: str, body: Callable[[Indices], Stmt], box: Box, around: Mapping[Var, int]
+) -> Stmt:
+    """A block ``name`` that runs ``body`` at each element of ``box``."""
+    iters: list[Iter] = []
+    loops: list[tuple[Var, int]] = []
+    indices: list[Expr] = []
+    predicate: Expr | None = None
+    for d, (start, extent, bound) in enumerate(
+        zip(box.starts, box.extents, box.bounds, strict=True)
+    ):
+        if isinstance(start, Const):
+            extent = min(extent, bound - int(start.value))
+        var = Var(f"ax{d}")
+        loops.append((var, extent))
+        place = simplify(start + var)
+        first, last = interval(place, {**around, var: extent})
+        low, high = int(max(first, 0)), int(min(last, bound - 1))
+        for test in (place >= 0,) * (first < 0) + (place < bound,) * (last >= bound):
+            predicate = test if predicate is None else predicate & test
+        axis = Axis(f"v{d}", high - low + 1)
+        iters.append(Iter(axis, simplify(place - low)))
+        indices.append(simplify(axis + low))
+    out: Stmt = Block(name, tuple(iters), body(tuple(indices)), None, predicate)
+    for var, extent in reversed(loops):
+        out = For(var, extent, out)
+    return out
+
+
+def copy_name(program: Program, twin: Buffer) -> str:
+    """The name of the block that fills or empties the cache ``twin``."""
+    return fresh_block_name(program, twin.name)

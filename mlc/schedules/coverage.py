@@ -1,0 +1,199 @@
+"""Which elements a block is certain to touch, and whether it makes what another reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..ir.affine import as_sum
+from ..ir.bounds import decide
+from ..ir.expr import Apply, Const, Expr, Var, const
+from ..ir.program import Block, Buffer, For, If, Program, Region, Stmt, blocks_of, children_of
+from ..ir.rewrite import conjuncts, substitute, variables_of
+from ..ir.simplify import simplify
+from .buffers import Box
+from .digits import Digit, Digits, digit_of, independent
+from .legality.accesses import Access, accesses_of
+from .legality.conflict import Conflict
+from .placement import overtaken
+from .regions import block_writes, region_in
+
+
+def exact_writes(stmt: Stmt, name: str, buffer: Buffer) -> Box | None:
+    """Exactly the elements of ``buffer`` that the block writes when ``stmt`` runs once.
+
+    The starts speak of what ``stmt`` gets from outside. None where they are no box, or where that
+    is not shown by taking the indices for numbers in a mixed radix.
+    """
+    path = _path(stmt, name)
+    if path is None:
+        return None
+    extents: dict[Var, int] = {}
+    bound: dict[Var, Expr] = {}
+    tests: list[Expr] = []
+    for node in path:
+        match node:
+            case For(var=var, extent=extent):
+                if extent < 1:
+                    return None
+                extents[var] = extent
+            case If():
+                return None
+            case Block():
+                tests += [substitute(t, bound) for t in conjuncts(node.predicate)]
+                bound = {it.axis: substitute(it.binding, bound) for it in node.iters}
+    block = path[-1]
+    assert isinstance(block, Block)
+    written = [r for r in block_writes(block) if r.buffer is buffer]
+    first = written[0] if written else None
+    if first is None or any(
+        r.starts != first.starts or r.extents != first.extents for r in written[1:]
+    ):
+        return None
+    return _box(first, bound, tests, extents)
+
+
+def _path(stmt: Stmt, name: str) -> list[Stmt] | None:
+    if isinstance(stmt, Block) and stmt.name == name:
+        return [stmt]
+    for child in children_of(stmt):
+        below = _path(child, name)
+        if below is not None:
+            return [stmt, *below]
+    return None
+
+
+def _box(
+    region: Region, bound: dict[Var, Expr], tests: list[Expr], extents: dict[Var, int]
+) -> Box | None:
+    starts: list[Expr] = []
+    counts: list[int] = []
+    indices: list[Expr] = []
+    used: list[Digit] = []
+    for start, extent in zip(region.starts, region.extents, strict=True):
+        index = simplify(substitute(start, bound), extents)
+        if extent > 1:
+            offset = Var("e")
+            extents[offset] = extent
+            index = simplify(index + offset, extents)
+        terms: list[tuple[int, Digit]] = []
+        outer: Expr = const(as_sum(index).constant)
+        for atom, c in as_sum(index).terms:
+            if not any(v in extents for v in variables_of(atom)):
+                outer = outer + atom * c
+                continue
+            digit = digit_of(atom, extents)
+            if digit is None or c < 0:
+                return None
+            terms.append((c, digit))
+        digits = Digits(tuple(sorted(terms, key=lambda term: term[0])), 0)
+        if not digits.is_contiguous:
+            return None
+        starts.append(simplify(outer))
+        counts.append(digits.greatest + 1)
+        indices.append(index)
+        used += [digit for _, digit in terms]
+    bounds = _bounds(region, indices, tests, extents, {digit.var for digit in used})
+    if bounds is None or not independent(used):
+        return None
+    return Box(tuple(starts), tuple(counts), bounds)
+
+
+def _bounds(
+    region: Region,
+    indices: Sequence[Expr],
+    tests: list[Expr],
+    extents: dict[Var, int],
+    used: set[Var],
+) -> tuple[int, ...] | None:
+    """How far the tests let each index go; None where one of them does anything else."""
+    bounds = list(region.buffer.shape)
+    for test in tests:
+        test = simplify(test, extents)
+        variables = [v for v in variables_of(test) if v in extents]
+        if decide(test, extents) is True:
+            continue
+        if not used.intersection(variables):
+            zeros: dict[Var, Expr] = dict.fromkeys(variables, const(0))
+            if decide(simplify(substitute(test, zeros)), {}) is True:
+                continue
+            return None
+        limit = _limit(test, region, indices, extents)
+        if limit is None:
+            return None
+        bounds[limit[0]] = min(bounds[limit[0]], limit[1])
+    return tuple(bounds)
+
+
+def _limit(
+    test: Expr, region: Region, indices: Sequence[Expr], extents: dict[Var, int]
+) -> tuple[int, int] | None:
+    """``test`` as "index d is less than n": (d, n)."""
+    match test:
+        case Apply(fn="lt", args=(value, Const(value=number))):
+            for d, index in enumerate(indices):
+                apart = as_sum(simplify(index - value, extents))
+                if not apart.terms and region.extents[d] == 1:
+                    return d, int(number) + apart.constant
+    return None
+
+
+def covers(box: Box, region: Region) -> bool:
+    """Whether every existing element of ``region`` is in ``box``, for all values of the variables
+    in their starts."""
+    for d, size in enumerate(region.buffer.shape):
+        apart = as_sum(simplify(region.starts[d] - box.starts[d]))
+        if apart.terms:
+            return False
+        ahead, start = apart.constant, as_sum(box.starts[d])
+        base = start.constant if not start.terms else None
+        if ahead < 0 and not (base is not None and base <= 0):
+            return False
+        if box.bounds[d] < size:
+            end = None if base is None else base + ahead + region.extents[d]
+            if end is None or end > box.bounds[d]:
+                return False
+        reaches_end = base is not None and base + box.extents[d] >= size
+        if ahead + region.extents[d] > box.extents[d] and not reaches_end:
+            return False
+    return True
+
+
+def is_made_before(parts: Sequence[Stmt], writer: str, reader: str, buffer: Buffer) -> bool:
+    """Whether what block ``reader`` reads of ``buffer`` is written by ``writer`` before, in the
+    same iteration of the loops around both."""
+    first = next((n for n, p in enumerate(parts) if _path(p, writer) is not None), None)
+    second = next((n for n, p in enumerate(parts) if _path(p, reader) is not None), None)
+    if first is None or second is None or first > second:
+        return False
+    if first == second:
+        inside = children_of(parts[first])
+        return len(inside) > 0 and is_made_before(inside, writer, reader, buffer)
+    box = exact_writes(parts[first], writer, buffer)
+    block = next(b for b in blocks_of(parts[second]) if b.name == reader)
+    region = region_in(parts[second], buffer, "read", block)
+    return box is not None and region is not None and covers(box, region)
+
+
+def going_stale(
+    program: Program, parts: Sequence[Stmt], fixed: Sequence[Var], buffer: Buffer, names: set[str]
+) -> tuple[Conflict, Access, Access] | None:
+    """A write in ``parts`` to an element of ``buffer`` that a block called so reads later, and the
+    two accesses. The loops ``fixed`` stand still."""
+    found = accesses_of(program)
+    rows = [r for part in parts for r in found.of(part) if r.buffer is buffer]
+    inside = {
+        b.name for part in parts for o in blocks_of(part) if o.name in names for b in blocks_of(o)
+    }
+    reads = [
+        r if r.kind == "read" else replace(r, kind="read", combiner=None)
+        for r in rows
+        if r.kind != "write" and r.block in inside
+    ]
+    for write in (r for r in rows if r.changes):
+        for read in reads:
+            loops = [x.var for x, y in zip(write.loops, read.loops, strict=False) if x is y]
+            answer = overtaken(write, read, fixed, [v for v in loops if v not in fixed])
+            if answer is not None:
+                return answer[0], write, read
+    return None
