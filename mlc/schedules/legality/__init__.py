@@ -17,9 +17,13 @@ from .dependence import (
     order_violation,
     reorder_violation,
 )
+from .exhaustive import Difference, Same, TooLarge, same_meaning
 
 __all__ = [
     "Access",
+    "Difference",
+    "Same",
+    "TooLarge",
     "accesses_of",
     "carried_dependence",
     "fission_violation",
@@ -27,6 +31,7 @@ __all__ = [
     "order_violation",
     "parallel_violation",
     "reorder_violation",
+    "same_meaning",
 ]
 
 
