@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..dtypes import DType, as_dtype, boolean, int32, int64
+from ..dtypes import DType, as_dtype, boolean, float32, float64, int32, int64
 from ..errors import ShapeError, UnsupportedError
 from ..ir.combiner import Combiner, make_combiner
 from ..ir.expr import Axis, Expr, apply, const, select
@@ -132,12 +132,31 @@ def reduce_ignoring_nan(x: Any, *, fn: str, axes: tuple[int, ...], keepdims: boo
 @op
 def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> Any:
     """The place of the first extreme over ``axes``, counted in C order through them; of the first
-    NaN if there is one. Two folds: the extreme, then the least place at which it stands."""
+    NaN if there is one. Two folds: the extreme, then the least place at which it stands.
+
+    Floats are searched by one comparison: for ``not x <= b`` with ``b`` the float below the
+    extreme, which holds for the extreme alone; if that is NaN, with ``b`` infinite, which holds for
+    NaN alone.
+    """
     x = as_tensor(x)
     shape, folded, at = over(x, axes, keepdims)
     reducer = te.max if name == "argmax" else te.min
     ks = tuple(folded.values())
     best = te.compute(shape, lambda *i: reducer(at(i), axis=ks), name=f"{name}_value")
+    bound = best
+    if x.dtype.is_float:
+        inner, outer = (-np.inf, np.inf) if name == "argmax" else (np.inf, -np.inf)
+        work = float64 if x.dtype is float64 else float32
+        beyond = "le" if name == "argmax" else "ge"
+
+        def before(*index: Expr) -> Expr:
+            value = cast_expr(best[index], work)
+            next_to = apply("nextafter", value, const(inner, work))
+            # before the innermost float there is none: NaN, which nothing compares with
+            next_to = select(apply("eq", value, const(inner, work)), const(np.nan, work), next_to)
+            return select(apply("isnan", value), const(outer, work), next_to)
+
+        bound = te.compute(shape, before, name=f"{name}_bound")
     shape, folded, at = over(x, axes, keepdims)
     place: Expr = const(0)
     for k in folded.values():
@@ -146,9 +165,10 @@ def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> 
     counter = int32 if count <= int32.highest else int64  # narrow: more lanes
 
     def first(*index: Expr) -> Expr:
-        found = apply("eq", at(index), best[index])
         if x.dtype.is_float:
-            found = found | apply("isnan", at(index))
+            found = ~apply(beyond, cast_expr(at(index), work), bound[index])
+        else:
+            found = apply("eq", at(index), best[index])
         here = select(found, cast_expr(place, counter), const(counter.highest, counter))
         return te.min(here, axis=tuple(folded.values()))
 
