@@ -6,13 +6,13 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
-
 from ..ir.closures import Closures, Frame, Value
 from ..ir.combiner import Combiner
 from ..ir.expr import Expr
 from ..ir.program import Buffer, For
-from .machine import Event, Machine, Memory, Site, element_text
+from .event import Event, Site, element_text
+from .machine import Machine
+from .memory import Memory, poison
 
 TASK, LANE, LANES = range(3)  # slots of every frame: who runs it, and as which lane of which loop
 
@@ -60,27 +60,29 @@ class WatchedClosures(Closures):
     def _reader(self, buffer: Buffer, indices: tuple[Expr, ...], site: Site) -> Value:
         slot, machine, values = self.slot(buffer), self.machine, site.values
         point, in_lanes = self.place(buffer, indices, site), self.in_lanes
-        poison = _poison(buffer)
+        outside = poison(buffer.dtype.numpy.type)
         compare = machine.compare
 
         def read(frame: Frame) -> Any:
             at = point(frame)
             if at is None:
-                return poison
-            memory: Memory = frame[slot]
+                return outside
             task = frame[TASK]
+            memory: Memory = frame[slot].at_task(task)
             site.count += 1
             event = None
             last = memory.writers.get(at)
             if last is None:
                 if not memory.ready:
-                    _uninitialised(machine, memory, site, values(frame), at)
+                    event = Event(task, site, values(frame))
+                    machine.missing(memory, event, at)
             elif last.task is not task:
                 event = Event(task, site, values(frame))
                 compare(memory, last, event, at)
             old = memory.readers.get(at)
             if old is None:
-                memory.readers[at] = event = event or Event(task, site, values(frame))
+                event = event or Event(task, site, values(frame))
+                memory.readers[at] = event
             elif old.task is not task:
                 event = event or Event(task, site, values(frame))
                 _note_reader(memory, old, event, at)
@@ -102,8 +104,8 @@ class WatchedClosures(Closures):
         folds = combiner if combiner is not None and combiner.commutative else None
 
         def commit(frame: Frame, at: tuple[int, ...], value: Any) -> None:
-            memory: Memory = frame[slot]
             task = frame[TASK]
+            memory: Memory = frame[slot].at_task(task)
             site.count += 1
             event = Event(task, site, site.values(frame))
             if memory.read_only:
@@ -128,9 +130,9 @@ class WatchedClosures(Closures):
         slot, machine = self.slot(buffer), self.machine
 
         def fetch(frame: Frame, at: tuple[int, ...]) -> Any:
-            memory: Memory = frame[slot]
+            memory: Memory = frame[slot].at_task(frame[TASK])
             if at not in memory.writers and not memory.ready:
-                _uninitialised(machine, memory, site, site.values(frame), at)
+                machine.missing(memory, Event(frame[TASK], site, site.values(frame)), at)
             return memory.array[at]
 
         return fetch
@@ -168,21 +170,3 @@ def _note_reader(memory: Memory, old: Event, event: Event, at: tuple[int, ...]) 
         other = memory.others.get(at)
         if other is None or not event.task.is_concurrent(other.task):
             memory.others[at] = event
-
-
-def _uninitialised(
-    machine: Machine, memory: Memory, site: Site, values: tuple[int, ...], at: tuple[int, ...]
-) -> None:
-    machine.findings.add(
-        id(site),
-        "uninitialised",
-        f"{site.iteration(values)} {site.action} {element_text(memory.buffer, at)}, "
-        f"which nothing has written yet",
-        site.location,
-    )
-
-
-def _poison(buffer: Buffer) -> Any:
-    if buffer.dtype.is_float:
-        return buffer.dtype.numpy.type(np.nan)
-    return np.zeros((), buffer.dtype.numpy)[()]

@@ -11,7 +11,6 @@ from typing import Any
 from ..errors import UnsupportedError
 from ..ir.closures import Action, Frame, Value, assign
 from ..ir.expr import Expr
-from ..ir.interpret import poisoned
 from ..ir.intrinsic import expand_call, is_intrinsic
 from ..ir.program import (
     Accumulate,
@@ -211,8 +210,7 @@ class Executor:
         def enter(frames: Frames) -> None:
             for frame in frames:
                 for slot, buffer in rows:
-                    array = poisoned(buffer.shape, buffer.dtype)
-                    frame[slot] = machine.memory(buffer, array)
+                    frame[slot] = machine.allocate(buffer, frame[TASK])
 
         def leave(frames: Frames) -> None:
             for frame in frames:

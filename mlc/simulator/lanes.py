@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..ir.combiner import Combiner
-from .machine import Event, Machine, Memory
+from .event import Event
+from .machine import Machine
+from .memory import Memory
 
 
 class _Last(NamedTuple):
@@ -19,7 +21,8 @@ class _Last(NamedTuple):
     combiner: Combiner | None = None
 
 
-_Table = dict[tuple[int, tuple[int, ...]], _Last]
+_Key = tuple[Memory, tuple[int, ...]]
+_Table = dict[_Key, _Last]
 
 
 class Lanes:
@@ -36,7 +39,7 @@ class Lanes:
 
     def read(self, memory: Memory, at: tuple[int, ...], lane: int, event: Event) -> None:
         """Lane ``lane`` reads an element."""
-        key = (memory.number, at)
+        key = (memory, at)
         for table in (self.writes, self.folds):
             last = table.get(key)
             if last is not None and last.lane > lane:
@@ -52,7 +55,7 @@ class Lanes:
         combiner: Combiner | None = None,
     ) -> None:
         """Lane ``lane`` writes an element; with a ``combiner`` that commutes, it folds into it."""
-        key = (memory.number, at)
+        key = (memory, at)
         for table in (self.reads, self.writes, self.folds):
             last = table.get(key)
             if last is None:
@@ -66,7 +69,7 @@ class Lanes:
         table = self.writes if combiner is None else self.folds
         self._keep(table, key, _Last(lane, self.clock, event, combiner))
 
-    def _keep(self, table: _Table, key: tuple[int, tuple[int, ...]], last: _Last) -> None:
+    def _keep(self, table: _Table, key: _Key, last: _Last) -> None:
         known = table.get(key)
         if known is None or known.lane <= last.lane:
             table[key] = last

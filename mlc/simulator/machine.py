@@ -3,81 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-import numpy as np
-
-from ..errors import SourceLocation
-from ..ir.program import Buffer, Scope
+from ..ir.interpret import poisoned
+from ..ir.program import Buffer
+from .event import Event, element_text, meeting
+from .memory import OWNERS, PRIVATE, Memory, PrivateMemory
 from .report import Findings
 from .task import Concurrent, Coordinates, Entry, Task, parting
-
-_PRIVATE = {Scope.SHARED: "block", Scope.WARP: "warp", Scope.LOCAL: "thread"}
-_OWNER = {"block": "a block of the grid", "warp": "a warp", "thread": "a thread"}
-_PLURAL = {"reads": "read", "writes": "write", "combines into": "combine into"}
-
-
-@dataclass(eq=False)
-class Site:
-    """A place in the program that accesses memory. ``values`` takes the loops' values from a
-    frame; ``count`` says how often it ran."""
-
-    buffer: Buffer
-    action: str  # "reads", "writes" or "combines into"
-    block: str
-    location: SourceLocation | None
-    names: tuple[str, ...]
-    values: Callable[[list[Any]], tuple[int, ...]]
-    count: int = 0
-
-    def iteration(self, values: tuple[int, ...]) -> str:
-        """``i=7, j=3``, and the block."""
-        where = ", ".join(f"{n}={v}" for n, v in zip(self.names, values, strict=True))
-        parts = [where] if where else []
-        if self.block:
-            parts.append(f"block {self.block!r}")
-        return " of ".join(parts) or "the only iteration"
-
-
-class Event(NamedTuple):
-    """One access: who, where, and the values of the loops around it."""
-
-    task: Task
-    site: Site
-    values: tuple[int, ...]
-
-
-class Memory:
-    """The elements of a buffer while it is allocated, with who wrote and read each one last."""
-
-    __slots__ = (
-        "array", "buffer", "number", "others", "private",
-        "read_only", "readers", "ready", "writers",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        buffer: Buffer,
-        array: np.ndarray[Any, Any],
-        number: int,
-        ready: bool = False,
-        read_only: bool = False,
-    ) -> None:
-        self.buffer = buffer
-        self.array = array
-        self.number = number
-        self.ready = ready  # holds values from the start
-        self.read_only = read_only
-        self.private = _PRIVATE.get(buffer.scope, "")
-        self.writers: dict[tuple[int, ...], Event] = {}
-        self.readers: dict[tuple[int, ...], Event] = {}
-        self.others: dict[tuple[int, ...], Event] = {}  # readers concurrent with `readers`
-
-    def touched(self) -> int:
-        """How many elements were read or written."""
-        return len(self.writers.keys() | self.readers.keys())
 
 
 class Machine:
@@ -92,7 +25,7 @@ class Machine:
         self.folds_lanes = False  # lanes were folded into one element, in an order of their own
         self.touched: dict[Buffer, int] = {}
         self._runs = 0
-        self._memories = 0
+        self._common: dict[Buffer, PrivateMemory] = {}
 
     def begin(self, order: str) -> Task:
         """Starts over in another order; returns the task of the program itself."""
@@ -100,6 +33,7 @@ class Machine:
         if order.startswith("shuffle"):
             self.random.seed(int(order.removeprefix("shuffle ")))
         self.barriers = self._runs = 0
+        self._common = {}
         return Task(self._context())
 
     def iterations(self, extent: int) -> Sequence[int]:
@@ -127,7 +61,7 @@ class Machine:
         elif loop.is_thread:
             last = path[-1]
             path = (*path[:-1], last._replace(place=(*last.place, (loop.tag, index)), loop=loop))
-        elif task.in_threads:
+        elif task.is_thread:
             path = (*path, Entry(run, 0, index, loop))
         else:
             path = (*path[:-1], Entry(run, 0, index, loop), *self._context())
@@ -137,31 +71,25 @@ class Machine:
         """The entry that the thread loops of a block share when barriers are not implied."""
         return () if self.implicit else (Entry(self.new_run(), 0, (), None),)
 
-    def memory(
-        self,
-        buffer: Buffer,
-        array: np.ndarray[Any, Any],
-        ready: bool = False,
-        read_only: bool = False,
-    ) -> Memory:
-        """A new memory for ``buffer``."""
-        self._memories += 1
-        return Memory(buffer, array, self._memories, ready, read_only)
+    def allocate(self, buffer: Buffer, task: Task) -> Memory | PrivateMemory:
+        """New memory for ``buffer``, poisoned. Threads that allocate what they have in common get
+        the same."""
+        private = PRIVATE.get(buffer.scope)
+        if private is None:
+            return Memory(buffer, poisoned(buffer.shape, buffer.dtype))
+        made = PrivateMemory(buffer, private)
+        if private == "thread" or not task.is_thread:
+            return made
+        return self._common.setdefault(buffer, made)
 
-    def release(self, memory: Memory) -> None:
+    def release(self, memory: Memory | PrivateMemory) -> None:
         """``memory`` is no longer needed: its elements are counted."""
-        count = max(memory.touched(), self.touched.get(memory.buffer, 0))
+        count = max(len(memory.touched()), self.touched.get(memory.buffer, 0))
         self.touched[memory.buffer] = count
 
     def compare(self, memory: Memory, first: Event, second: Event, at: tuple[int, ...]) -> bool:
         """Notes a conflict of two accesses of different tasks, one of which writes; says whether
         the tasks are concurrent."""
-        private = memory.private
-        if private:
-            mine, other = first.task.place(private), second.task.place(private)
-            if mine != other:
-                self._leaves_scope(memory, first, second, at)
-                return False
         if not second.task.is_concurrent(first.task):
             return False
         entries = parting(first.task, second.task)
@@ -174,15 +102,21 @@ class Machine:
         self.note("race", f"race between {loop}: ", first, second, at, advice)
         return True
 
-    def _leaves_scope(
-        self, memory: Memory, first: Event, second: Event, at: tuple[int, ...]
-    ) -> None:
-        owner = _OWNER[memory.private]
-        text = f"{memory.buffer.name} is {memory.buffer.scope.value}, private to {owner}: "
-        advice = f"; allocate it in {owner}, or give it another scope"
-        if first.task.kernel != second.task.kernel:
-            advice = ", in another launch of the grid: it does not live that long"
-        self.note("scope", text, first, second, at, advice)
+    def missing(self, memory: Memory, event: Event, at: tuple[int, ...]) -> None:
+        """Notes a read of an element that is not written, or not here."""
+        writer = memory.writer_elsewhere(at)
+        site, buffer = event.site, memory.buffer
+        if writer is None:
+            text = f"{site.iteration(event.values)} {site.action} {element_text(buffer, at)}, "
+            text += "which nothing has written yet"
+            self.findings.add(id(site), "uninitialised", text, site.location)
+            return
+        owner = OWNERS[PRIVATE[buffer.scope]]
+        advice = f"; {owner} sees only what it wrote itself"
+        if writer.task.kernel and event.task.kernel not in (0, writer.task.kernel):
+            advice = " in another launch of the grid: it does not live that long"
+        rule = f"{buffer.name} is {buffer.scope.value}, private to {owner}: "
+        self.note("scope", rule, writer, event, at, advice)
 
     def note(
         self,
@@ -197,22 +131,3 @@ class Machine:
         text = f"{rule}{meeting(first, second, at)}{advice}"
         key = frozenset((id(first.site), id(second.site)))
         self.findings.add(key, kind, text, second.site.location or first.site.location)
-
-
-def element_text(buffer: Buffer, at: tuple[int, ...]) -> str:
-    return f"{buffer.name}[{', '.join(str(int(i)) for i in at) or '()'}]"
-
-
-def meeting(first: Event, second: Event, at: tuple[int, ...]) -> str:
-    """``i=0 and i=1 both write C[0]``, with what both have in common left out."""
-    a, b = first.site, second.site
-    place = element_text(b.buffer, at)
-    left = dict(zip(a.names, first.values, strict=True))
-    right = dict(zip(b.names, second.values, strict=True))
-    if a.action == b.action and a.block == b.block and a.names == b.names:
-        names = [n for n in a.names if left[n] != right[n]]
-        one = ", ".join(f"{n}={left[n]}" for n in names)
-        two = ", ".join(f"{n}={right[n]}" for n in names)
-        return f"{one} and {two} both {_PLURAL[a.action]} {place}"
-    one, two = a.iteration(first.values), b.iteration(second.values)
-    return f"{one} {a.action} {place}, {two} {b.action} it"

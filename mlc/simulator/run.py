@@ -17,8 +17,10 @@ from ..ir.intrinsic import expand_calls
 from ..ir.program import Allocate, Buffer, Evaluate, Program, Stmt, children_of, walk
 from ..schedules.schedule import Schedule
 from .accesses import TASK
+from .event import element_text
 from .execute import BARRIER
-from .machine import Machine, Memory, element_text
+from .machine import Machine
+from .memory import Memory
 from .report import Report
 from .routines import ThreadExecutor
 
@@ -112,7 +114,7 @@ class _Simulation:
             is_output = position >= first_output
             ready = not is_output or buffer in self.in_out
             content = np.array(array) if ready else poisoned(buffer.shape, buffer.dtype)
-            memories.append(machine.memory(buffer, content, ready, not is_output))
+            memories.append(Memory(buffer, content, ready, not is_output))
             frame[self.slots[position]] = memories[-1]
         with silent():
             self.body([frame])

@@ -67,7 +67,8 @@ class Task:
         self.known: dict[Task, bool] = {}  # of the tasks met: which are concurrent
 
     @property
-    def in_threads(self) -> bool:
+    def is_thread(self) -> bool:
+        """Whether it is one of the threads of a block."""
         return any(not tag.startswith("blockIdx") for tag, _, _ in self.coordinates)
 
     def place(self, private: str) -> tuple[Any, ...]:

@@ -70,10 +70,18 @@ def warp_of_two_warps() -> Program:
 
 
 def shared_of_two_blocks() -> Program:
-    A, B, S = buffer("A", 8), buffer("B", 8), buffer("S", 1, scope="shared")
-    b, zero = Var("b"), (const(0),)
-    body = seq(Store(S, zero, A[b]), Store(B, (b,), S[zero]))
+    A, B, S = buffer("A", 8), buffer("B", 8), buffer("S", 8, scope="shared")
+    b = Var("b")
+    body = seq(Store(S, (b,), A[b]), If(b > 0, Store(B, (b,), S[b - 1])))
     return Program("p", (A, B), Allocate((S,), bound(b, 8, body, "blockIdx.x")))
+
+
+def shared_inside_threads() -> Program:
+    """Each thread allocates it, and yet all get the same."""
+    A, B, S = buffer("A", 8), buffer("B", 8), buffer("S", 1, scope="shared")
+    t, zero = Var("t"), (const(0),)
+    body = seq(Store(S, zero, A[t]), Store(B, (t,), S[zero]))
+    return Program("p", (A, B), bound(t, 8, Allocate((S,), body)))
 
 
 def shared_of_two_launches() -> Program:

@@ -91,26 +91,32 @@ CASES: list[tuple[Callable[[], Program], str, str]] = [
     (
         broken.local_of_two_threads,
         "scope",
-        "own is local, private to a thread: t=7 writes own[7], u=0 reads it; allocate it in a "
-        "thread, or give it another scope",
+        "own is local, private to a thread: t=7 writes own[7], u=0 reads it; a thread "
+        "sees only what it wrote itself",
     ),
     (
         broken.warp_of_two_warps,
         "scope",
-        "own is warp, private to a warp: t=32 writes own[32], u=0 reads it; allocate it in a "
-        "warp, or give it another scope",
+        "own is warp, private to a warp: t=32 writes own[32], u=0 reads it; a warp sees "
+        "only what it wrote itself",
     ),
     (
         broken.shared_of_two_blocks,
         "scope",
-        "S is shared, private to a block of the grid: b=0 and b=1 both write S[0]; allocate it in "
-        "a block of the grid, or give it another scope",
+        "S is shared, private to a block of the grid: b=0 writes S[0], b=1 reads it; a block of "
+        "the grid sees only what it wrote itself",
     ),
     (
         broken.shared_of_two_launches,
         "scope",
-        "S is shared, private to a block of the grid: b=0 writes S[0], c=0 reads it, in another "
+        "S is shared, private to a block of the grid: b=0 writes S[0], c=0 reads it in another "
         "launch of the grid: it does not live that long",
+    ),
+    (
+        broken.shared_inside_threads,
+        "race",
+        f"race between threads (loop t, threadIdx.x) {THREADS}t=0 and t=1 both write S[0]; put "
+        "T.barrier() there",
     ),
     (
         broken.blocks_that_meet,

@@ -128,6 +128,17 @@ def test_local_memory_of_threads_may_be_one_buffer() -> None:
     np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.parametrize(("scope", "thread"), [("shared", "blockIdx.x"), ("local", "threadIdx.x")])
+def test_private_memory_may_be_allocated_outside(scope: str, thread: str) -> None:
+    """Each block or thread has a copy of its own, as lowering makes it."""
+    a, b, s, i = buffer("A", 8), buffer("B", 8), buffer("S", 1, scope=scope), Var("i")
+    body = seq(Store(s, (const(0),), a[i]), Store(b, (i,), s[0]))
+    program = Program("p", (a, b), Allocate((s,), bound(i, 8, body, thread)))
+    x, y = arrays_for(program)
+    mlc.simulate(program, x, y)
+    np.testing.assert_array_equal(x, y)
+
+
 def test_outputs_that_are_not_written_keep_their_values() -> None:
     program = copy(8, PARALLEL, lambda i: i // 2 * 2, lambda i: i // 2 * 2)
     a, b = arrays_for(program)
