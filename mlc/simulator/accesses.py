@@ -79,6 +79,9 @@ class WatchedClosures(Closures):
             elif last.task is not task:
                 event = Event(task, site, values(frame))
                 compare(memory, last, event, at)
+            if memory.whole is not None and last is not None:
+                event = event or Event(task, site, values(frame))
+                machine.check_latest(memory, last, event, at)
             old = memory.readers.get(at)
             if old is None:
                 event = event or Event(task, site, values(frame))
@@ -121,6 +124,8 @@ class WatchedClosures(Closures):
             if in_lanes:
                 frame[LANES].write(memory, at, frame[LANE], event, folds)
             memory.writers[at] = event
+            if memory.whole is not None:
+                memory.whole.last[at] = event
             memory.array[at] = value
 
         return point, commit, site
@@ -131,8 +136,12 @@ class WatchedClosures(Closures):
 
         def fetch(frame: Frame, at: tuple[int, ...]) -> Any:
             memory: Memory = frame[slot].at_task(frame[TASK])
-            if at not in memory.writers and not memory.ready:
+            last = memory.writers.get(at)
+            if last is None and not memory.ready:
                 machine.missing(memory, Event(frame[TASK], site, site.values(frame)), at)
+            elif last is not None and memory.whole is not None:
+                event = Event(frame[TASK], site, site.values(frame))
+                machine.check_latest(memory, last, event, at)
             return memory.array[at]
 
         return fetch

@@ -10,7 +10,7 @@ from ..ir.program import Buffer
 from .event import Event, element_text, meeting
 from .memory import OWNERS, PRIVATE, Memory, PrivateMemory
 from .report import Findings
-from .task import Concurrent, Coordinates, Entry, Task, parting
+from .task import Concurrent, Coordinates, Entry, Task, are_siblings, parting
 
 
 class Machine:
@@ -111,6 +111,20 @@ class Machine:
             text += "which nothing has written yet"
             self.findings.add(id(site), "uninitialised", text, site.location)
             return
+        self._elsewhere(memory, writer, event, at)
+
+    def check_latest(self, memory: Memory, own: Event, event: Event, at: tuple[int, ...]) -> None:
+        """Notes a read of an old value: ``own`` is in this copy of private memory, but in the
+        serial program somebody else wrote the element since."""
+        assert memory.whole is not None
+        latest = memory.whole.last[at]
+        if latest is not own and self.order == "forward":
+            if memory.whole.at_task(latest.task) is not memory:
+                if not are_siblings(latest.task, event.task):
+                    self._elsewhere(memory, latest, event, at)
+
+    def _elsewhere(self, memory: Memory, writer: Event, event: Event, at: tuple[int, ...]) -> None:
+        buffer = memory.buffer
         owner = OWNERS[PRIVATE[buffer.scope]]
         advice = f"; {owner} sees only what it wrote itself"
         if writer.task.kernel and event.task.kernel not in (0, writer.task.kernel):

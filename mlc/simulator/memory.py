@@ -62,12 +62,13 @@ class Memory:
 class PrivateMemory:
     """A buffer with one copy for each of its owners: "block", "warp" or "thread"."""
 
-    __slots__ = ("buffer", "copies", "owner")
+    __slots__ = ("buffer", "copies", "last", "owner")
 
     def __init__(self, buffer: Buffer, owner: str) -> None:
         self.buffer = buffer
         self.owner = owner
         self.copies: dict[Place, Memory] = {}
+        self.last: dict[At, Event] = {}  # who wrote an element last, in whichever copy
 
     def at_task(self, task: Task) -> Memory:
         """The copy that ``task`` sees."""

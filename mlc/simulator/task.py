@@ -117,3 +117,11 @@ def parting(a: Task, b: Task) -> tuple[Entry, Entry] | None:
         if any(left[tag] != right[tag] for tag in both) or both not in (left.keys(), right.keys()):
             return x, y
     return None
+
+
+def are_siblings(a: Task, b: Task) -> bool:
+    """Whether the tasks are iterations of one run of a loop, in whichever phases."""
+    for x, y in zip(a.path, b.path, strict=False):
+        if x.run != y.run or x.place != y.place:
+            return x.run == y.run
+    return False
