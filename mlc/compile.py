@@ -7,7 +7,7 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ArgumentError, BoundsError, SourceLocation
-from .ir.expr import Reduce, reduce
 from .ir.program import Program
 from .te.key import graph_key, topological
-from .te.program import Nest, create_program
-from .te.tensor import Compute, Constant, Placeholder, Tensor
+from .te.program import create_program
+from .te.tensor import Constant, Placeholder, Tensor
 
 if TYPE_CHECKING:
     from .backends.llvm.target import Target
@@ -447,39 +446,13 @@ def _machine(target: Target) -> Any:
     )
 
 
-def _nest(tensors: tuple[Tensor, ...]) -> Nest:
-    """The nest of a stage. Parts of a reduction that nobody reads get tensors all the same."""
-    op = tensors[0].op
-    assert isinstance(op, Compute)
-    root = op.reduction
-    if root is None:
-        chosen = sorted(tensors, key=lambda t: t.index)
-        return Nest(tuple(chosen), replace(op, body=tuple(op.body[t.index] for t in chosen)))
-    by_part = {_part(op, t): t for t in tensors}
-    first = tensors[0]
-    body = tuple(
-        reduce(root.combiner, root.values, root.axes, n) for n in range(len(root.combiner.dtypes))
-    )
-    full = replace(op, body=body)
-    parts = tuple(
-        by_part.get(n) or Tensor(f"{first.name}_rest", first.shape, part.dtype, full, n)
-        for n, part in enumerate(body)
-    )
-    return Nest(parts, full)
-
-
-def _part(op: Compute, tensor: Tensor) -> int:
-    root = op.body[tensor.index]
-    assert isinstance(root, Reduce)
-    return root.index
-
-
 def schedule_kernel(kernel: Any) -> KernelCode:
     """The default schedule of a graph kernel."""
     from .backends.llvm.target import host_target
+    from .graph.plain_program import nest_of
     from .schedules.defaults.cpu import default_schedule
 
-    nests = [_nest(stage.tensors) for stage in kernel.stages]
+    nests = [nest_of(stage.tensors) for stage in kernel.stages]
     naive = create_program(kernel.name, nests, kernel.inputs, kernel.outputs)
     done = default_schedule(
         kernel.name, nests, kernel.shared, kernel.inputs, kernel.outputs, _machine(host_target())

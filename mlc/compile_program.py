@@ -36,6 +36,7 @@ from .ir.program import (
     writes_of,
 )
 from .ir.structural import structural_key
+from .te.tensor import Constant, Tensor
 
 if TYPE_CHECKING:
     from .runtime.entry import ArraySpec, EntrySpec
@@ -174,6 +175,42 @@ def compile_program(
     return compiled
 
 
+def compile_scheduled(
+    schedule: Any,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    *,
+    name: str,
+    target: str,
+    debug: bool,
+    call: CallSpec | None = None,
+) -> CompiledProgram:
+    """Compile the graph from ``inputs`` to ``outputs`` as one program that ``schedule`` (a function
+    over programs, such as ``@mlc.schedule`` makes) has transformed. What it raises is raised."""
+    from .graph.plain_program import plain_program
+    from .te.show import graph_text
+
+    naive, constants = plain_program(inputs, outputs, name)
+    taken = schedule.on(naive) if hasattr(schedule, "on") else None
+    program = schedule(naive) if taken is None else taken.program
+    arrays = [np.require(_array(t), requirements=("C", "A")) for t in constants]
+    return compile_program(
+        program,
+        target=target,
+        debug=debug,
+        call=call,
+        naive=naive,
+        schedule=taken,
+        constants=arrays,
+        graph_text=graph_text(tuple(outputs)),
+    )
+
+
+def _array(tensor: Tensor) -> Array:
+    assert isinstance(tensor.op, Constant)
+    return tensor.op.array
+
+
 def _check_outputs(program: Program) -> None:
     inputs = set(program.params[: len(program.params) - program.outputs])
     written = {buffer for buffer, _ in writes_of(program.body)}
@@ -225,7 +262,7 @@ def _compile_native(compiled: CompiledProgram, call: CallSpec) -> None:
         clock,
         build,
         lambda meta: _entry_spec(compiled, call, meta),
-        lambda meta: [np.require(c, requirements=("C", "A")) for c in compiled.constants],
+        lambda meta: compiled.constants,
         call,
     )
 

@@ -11,6 +11,7 @@ import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 _PACKAGE = str(Path(__file__).parent)
 
@@ -28,16 +29,26 @@ class SourceLocation:
 
 
 def user_location() -> SourceLocation | None:
+    """The line of :func:`user_frame`, or None if there is none."""
+    frame = user_frame()
+    if frame is None:
+        return None
+    return SourceLocation(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def user_frame() -> FrameType | None:
     """The innermost frame outside `mlc`, NumPy, optree and contextlib, or None if there is none."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        ours = name.startswith((_PACKAGE, "<")) or "/numpy/" in name or "/optree/" in name
-        ours = ours or name == contextlib.__file__
-        if not ours:
-            return SourceLocation(name, frame.f_lineno, frame.f_code.co_name)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not is_user_frame(frame):
+        frame = frame.f_back
+    return frame
+
+
+def is_user_frame(frame: FrameType) -> bool:
+    """Whether the code of ``frame`` is the user's own."""
+    name = frame.f_code.co_filename
+    ours = name.startswith((_PACKAGE, "<")) or "/numpy/" in name or "/optree/" in name
+    return not ours and name != contextlib.__file__
 
 
 class MlcError(Exception):

@@ -27,7 +27,7 @@ from .ops.op import CURRENT, Op, frozen_key, set_eager
 from .runtime.native_call import callable_type, install, is_installed, prepare
 from .specialization import MISS, SLOW_CALLS, Specialization, native_call
 from .tracer.captures import Captures
-from .tracer.function import Parameters, trace_function
+from .tracer.function import Parameters, Traced, trace_function
 from .tracer.signature import Key, differences, key_text
 
 _PACKAGE = str(Path(__file__).parent)
@@ -123,10 +123,12 @@ class _Jitted:
             ]
             captures = Captures(self._function, *statics)
             problem = None
+            schedule = getattr(self._function, "__mlc_schedule__", None)
             try:
                 traced = trace_function(
-                    self._function, self._parameters, args, kwargs, keys, captures
-                )
+                    self._function, self._parameters, args, kwargs, keys, captures,
+                    schedule is not None,
+                )  # fmt: skip
             except Exception as error:
                 problem = error
             if problem is not None:
@@ -139,14 +141,16 @@ class _Jitted:
                 call = native_call(traced, keys, names, statics, has_out)
             compiled = None
             if traced.outputs:
-                compiled = compile_graph(
-                    traced.inputs,
-                    traced.outputs,
-                    name=_symbol(self._parameters.function),
-                    target=self._target,
-                    debug=debug,
-                    call=call,
-                )
+                options: dict[str, Any] = {
+                    "name": _symbol(self._parameters.function),
+                    "target": self._target,
+                    "debug": debug,
+                    "call": call,
+                }
+                if schedule is None:
+                    compiled = compile_graph(traced.inputs, traced.outputs, **options)
+                else:
+                    compiled = _compile_scheduled(schedule, traced, options)
             end = time.perf_counter()
             row = CacheRow(
                 signature=self._signature_text(keys, names, len(args)),
@@ -292,6 +296,13 @@ def jit(
         return made
 
     return compile_later if function is None else compile_later(function)
+
+
+def _compile_scheduled(schedule: Any, traced: Traced, options: dict[str, Any]) -> Any:
+    """The graph as one program, with the user's schedule in place of the default one."""
+    from .compile_program import compile_scheduled
+
+    return compile_scheduled(schedule, traced.inputs, traced.outputs, **options)
 
 
 def _unpickled(function: Callable[..., Any], target: str, static: list[str]) -> Any:

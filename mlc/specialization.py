@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compile import CallSpec, Compiled, array_spec
+from .compile import CallSpec, array_spec
 from .errors import ArgumentError, DTypeError, ShapeError
 from .lowered import CacheRow
 from .runtime.entry import ScalarSpec, StaticSpec
@@ -18,6 +18,9 @@ from .runtime.native_call import callable_type, install, is_installed, prepare
 from .tracer.captures import Captures
 from .tracer.function import Traced
 from .tracer.signature import Key
+
+if TYPE_CHECKING:
+    from .lowered import AnyCompiled
 
 Array = np.ndarray[Any, Any]
 MISS = object()  # what a native call returns that did not fit
@@ -27,7 +30,7 @@ SLOW_CALLS = 8  # calls through Python after which the native entry is built, if
 Direct: Any = callable_type("mlc.specialization.Direct", {})
 
 
-def direct(compiled: Compiled) -> Any:
+def direct(compiled: AnyCompiled) -> Any:
     """A callable that runs the native code of ``compiled``, or returns MISS if arguments do not
     fit.
     """
@@ -54,7 +57,7 @@ class Specialization:
     def __init__(
         self,
         traced: Traced,
-        compiled: Compiled | None,
+        compiled: AnyCompiled | None,
         captures: Captures,
         row: CacheRow,
         call: CallSpec | None,

@@ -50,6 +50,7 @@ def create_program(
     tiling: Tiling | None = None,
     before: Sequence[Nest] = (),
     scratch: Sequence[Tensor] = (),
+    local_scope: Scope = Scope.STACK,
 ) -> Program:
     """A program that runs ``nests`` in order; params are ``inputs``, ``scratch`` and ``outputs``.
 
@@ -57,10 +58,10 @@ def create_program(
     tensor that is neither input nor output exists only for the tile at hand. Every load of such a
     tensor must then use the common axes unchanged as its first indices. Without it each nest is a
     loop nest of its own. The nests in ``before`` run first, each in loops of its own; what they
-    make is in ``scratch``.
+    make is in ``scratch``. What is allocated lives in ``local_scope``.
     """
     params = (*inputs, *scratch)
-    return _Builder(name, nests, params, outputs, tiling or Tiling()).build(before)
+    return _Builder(name, nests, params, outputs, tiling or Tiling(), local_scope).build(before)
 
 
 class _Builder:
@@ -71,6 +72,7 @@ class _Builder:
         inputs: Sequence[Tensor],
         outputs: Sequence[Tensor],
         tiling: Tiling,
+        local_scope: Scope,
     ) -> None:
         tiles = tiling.sizes
         self.name = name
@@ -85,8 +87,8 @@ class _Builder:
         for tensor in (t for nest in nests for t in nest.tensors):
             if tensor not in self.buffers:
                 shape = tiles + tensor.shape[len(tiles) :]
-                scope = Scope.STACK
-                buffer = Buffer(_unique(tensor.name, taken), shape, tensor.dtype, scope=scope)
+                label = _unique(tensor.name, taken)
+                buffer = Buffer(label, shape, tensor.dtype, scope=local_scope)
                 self.buffers[tensor] = buffer
                 self.local.append(buffer)
         self.locals = set(self.local)

@@ -203,9 +203,11 @@ def trace_function(
     kwargs: dict[str, Any],
     keys: tuple[Key, ...],
     captures: Captures,
+    naming: bool = False,
 ) -> Traced:
-    """Run ``function`` on traced values in place of all arguments that are not static."""
-    trace = FunctionTrace(parameters.function, captures)
+    """Run ``function`` on traced values in place of all arguments that are not static. With
+    ``naming`` the tensors are called as the user's variables are."""
+    trace = _trace(parameters.function, captures, naming)
     inputs: list[Tensor] = []
 
     def leaf(name: str, key: Key) -> Tracer:
@@ -228,9 +230,16 @@ def trace_function(
     with tracing(trace):
         returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
         done = _results(returned, trace, inputs)
-    trace.constants.clear()
-    trace.numbered.clear()
+    trace.forget()
     return done
+
+
+def _trace(name: str, captures: Captures, naming: bool) -> FunctionTrace:
+    if not naming:
+        return FunctionTrace(name, captures)
+    from .assigned_names import NamingTrace
+
+    return NamingTrace(name, captures)
 
 
 def _named(

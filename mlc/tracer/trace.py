@@ -74,6 +74,11 @@ class FunctionTrace:
             self.constants[key] = (value, te.constant(array, f"const{len(self.constants)}"))
         return self.constants[key][1]
 
+    def forget(self) -> None:
+        """Let go of what only tracing needs."""
+        self.constants.clear()
+        self.numbered.clear()
+
 
 @contextmanager
 def tracing(trace: FunctionTrace) -> Iterator[FunctionTrace]:
