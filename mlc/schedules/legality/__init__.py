@@ -10,6 +10,7 @@ from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, walk
 from ..refusal import Refusal
 from .accesses import Access, accesses_of
+from .blocks import block_kind, block_violation
 from .dependence import (
     carried_dependence,
     fission_violation,
@@ -18,6 +19,8 @@ from .dependence import (
     reorder_violation,
 )
 from .exhaustive import Difference, Same, TooLarge, same_meaning
+from .verification import verify
+from .within import bounds_violation
 
 __all__ = [
     "Access",
@@ -25,6 +28,9 @@ __all__ = [
     "Same",
     "TooLarge",
     "accesses_of",
+    "block_kind",
+    "block_violation",
+    "bounds_violation",
     "carried_dependence",
     "fission_violation",
     "merge_violation",
@@ -32,6 +38,7 @@ __all__ = [
     "parallel_violation",
     "reorder_violation",
     "same_meaning",
+    "verify",
 ]
 
 

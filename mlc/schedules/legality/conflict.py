@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...ir.affine import Sum, as_sum
@@ -43,11 +43,15 @@ def commute(a: Access, b: Access) -> bool:
     )
 
 
-def conflict(a: Access, b: Access, steps: Steps) -> Conflict | None:
+def conflict(
+    a: Access, b: Access, steps: Steps, ahead: Sequence[tuple[Expr, Expr, int, int]] = ()
+) -> Conflict | None:
     """Two iterations in which ``a`` and ``b`` touch the same element, ``b``'s ahead of ``a``'s by
     ``steps`` in the loops that are around both; None if there are none.
 
-    Loops around both that ``steps`` does not mention may stand anywhere in either iteration.
+    Loops around both that ``steps`` does not mention may stand anywhere in either iteration. Each
+    ``(x, y, least, most)`` of ``ahead`` asks that ``y`` at the second iteration minus ``x`` at the
+    first lies within these bounds.
     """
     if not a.changes and not b.changes or a.buffer is not b.buffer:
         return None
@@ -72,7 +76,7 @@ def conflict(a: Access, b: Access, steps: Steps) -> Conflict | None:
         limits.append((low, high))
     if _is_apart(a, b, shared, limits):
         return None
-    return _solved(a, b, shared, limits)
+    return _solved(a, b, shared, limits, ahead)
 
 
 def _is_apart(a: Access, b: Access, shared: int, limits: list[tuple[int, int]]) -> bool:
@@ -106,10 +110,16 @@ def _is_apart(a: Access, b: Access, shared: int, limits: list[tuple[int, int]]) 
     return False
 
 
-def _solved(a: Access, b: Access, shared: int, limits: list[tuple[int, int]]) -> Conflict | None:
+def _solved(
+    a: Access,
+    b: Access,
+    shared: int,
+    limits: list[tuple[int, int]],
+    ahead: Sequence[tuple[Expr, Expr, int, int]],
+) -> Conflict | None:
     space = Space()
     system = space.system
-    ahead = [None if low == high else system.variable(low, high) for low, high in limits]
+    moves = [None if low == high else system.variable(low, high) for low, high in limits]
     first: dict[Var, Form] = {}
     for loop in a.loops:
         first[loop.var] = {system.variable(0, loop.extent - 1): 1}
@@ -118,7 +128,7 @@ def _solved(a: Access, b: Access, shared: int, limits: list[tuple[int, int]]) ->
         if depth >= shared:
             second[loop.var] = {system.variable(0, loop.extent - 1): 1}
             continue
-        low, step = limits[depth][0], ahead[depth]
+        low, step = limits[depth][0], moves[depth]
         own = first[loop.var]
         if step is None and low == 0:
             second[loop.var] = own
@@ -141,6 +151,10 @@ def _solved(a: Access, b: Access, shared: int, limits: list[tuple[int, int]]) ->
             system.nonnegative(plus({ONE: n - 1}, difference, -1))
         if system.is_empty:
             return None
+    for left, right, least, most in ahead:
+        difference = plus(q.form(right), p.form(left), -1)
+        system.nonnegative(plus(difference, {ONE: -least}))
+        system.nonnegative(plus({ONE: most}, difference, -1))
     for guard in a.guards:
         p.require(guard)
     for guard in b.guards:

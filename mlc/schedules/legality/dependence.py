@@ -144,7 +144,13 @@ def merge_violation(program: Program, first: Var, second: Var) -> Refusal | None
         f"loops {first.name} and {second.name} cannot be merged: an iteration of the second needs "
         "a later one of the first"
     )
-    return _answer(questions, rule, _order_fix)
+    refusal = _answer(questions, rule, _order_fix)
+    if refusal is None or refusal.witness is None:
+        return refusal
+    values = list(refusal.witness.second.values)
+    values[len(chain) - 1] = (second.name, values[len(chain) - 1][1])
+    named = replace(refusal.witness.second, values=tuple(values))
+    return replace(refusal, witness=replace(refusal.witness, second=named))
 
 
 def _are_adjacent(body: Stmt, one: Stmt, two: Stmt) -> bool:

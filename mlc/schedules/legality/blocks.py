@@ -1,0 +1,126 @@
+"""Whether what a block says of its axes is true.
+
+A spatial axis names the elements that a block writes: no two of its spatial points may write the
+same one. A reduce axis is combined away: its points may share an element only by combining into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...ir.expr import Axis, Expr
+from ...ir.intrinsic import is_intrinsic
+from ...ir.program import Allocate, Block, Evaluate, Program, walk
+from ..refusal import Refusal
+from .accesses import Access, accesses_of, accesses_of_block
+from .conflict import Conflict, Steps, conflict
+
+_FAR = 1 << 40
+_AHEAD = (1, None)
+_SAME = (0, 0)
+
+
+def block_kind(block: Block) -> str:
+    """``"complete"``: spatial axes alone, and nothing it writes is read or combined into;
+    ``"reduction"``: reduce axes, and all it does outside its init is to combine;
+    ``"opaque"``: anything else, as where calls stand for the work."""
+    own = _own_buffers(block)
+    rows = [row for row in accesses_of_block(block).rows if row.buffer not in own]
+    changed = {row.buffer for row in rows if row.changes}
+    kinds = {row.kind for row in rows if row.changes and not row.is_init}
+    if _has_foreign_calls(block) or any(r.kind == "read" and r.buffer in changed for r in rows):
+        return "opaque"
+    if block.is_reduction:
+        return "reduction" if kinds == {"combine"} else "opaque"
+    return "complete" if kinds == {"write"} and block.init is None else "opaque"
+
+
+def block_violation(program: Program, block: Block) -> Refusal | None:
+    """Why the kinds of the axes of ``block`` are not what it does; None if they are.
+
+    Two points of its axes that clash must both be reached by loops of the program.
+    """
+    own = _own_buffers(block)
+    rows = [row for row in accesses_of_block(block).rows if row.changes and row.buffer not in own]
+    around = accesses_of(program)
+    bound: tuple[list[Access], dict[Axis, Expr]] | None = None
+    if block in around.spans:
+        bindings = next(b.bindings for b in around.bound if b.block is block)
+        mapping = {it.axis: e for it, e in zip(block.iters, bindings)}
+        touched = [r for r in around.of(block) if r.changes and r.buffer not in own]
+        bound = touched, mapping
+    unproven: Refusal | None = None
+    for n, m, axis, steps in _questions(block, rows):
+        found = conflict(rows[n], rows[m], steps)
+        if found is None:
+            continue
+        if bound is not None and (block.predicate is not None or not found.is_certain):
+            found = _reached(bound, n, m, steps)
+            if found is None:
+                continue
+        refusal = _refusal(block, axis, rows[n], found)
+        if found.is_certain:
+            return refusal
+        unproven = unproven or refusal
+    return unproven
+
+
+def _questions(block: Block, rows: list[Access]) -> Iterator[tuple[int, int, Axis, Steps]]:
+    """(first access, second, axis, steps): the two must not meet where the second is ahead so."""
+    spatial = [it.axis for it in block.iters if not it.axis.is_reduce]
+    reduced = [it.axis for it in block.iters if it.axis.is_reduce]
+    opaque = _has_foreign_calls(block)
+    pairs = [(n, m) for n in range(len(rows)) for m in range(n, len(rows))]
+    pairs = [(n, m) for n, m in pairs if rows[n].buffer is rows[m].buffer]
+    pairs.sort(key=lambda pair: (rows[pair[0]].is_init or rows[pair[1]].is_init, pair))
+    for n, m in pairs:
+        for first, second in dict.fromkeys(((n, m), (m, n))):
+            for depth, axis in enumerate(spatial):
+                fixed: Steps = dict.fromkeys(spatial[:depth], _SAME)
+                yield first, second, axis, {**fixed, axis: _AHEAD}
+            a, b = rows[n], rows[m]
+            combining = a.kind == b.kind == "combine" and a.combiner is b.combiner
+            if combining or a.is_init or b.is_init or opaque:
+                continue
+            for depth, axis in enumerate(reduced):
+                fixed = dict.fromkeys((*spatial, *reduced[:depth]), _SAME)
+                yield first, second, axis, {**fixed, axis: _AHEAD}
+
+
+def _reached(
+    bound: tuple[list[Access], dict[Axis, Expr]], n: int, m: int, steps: Steps
+) -> Conflict | None:
+    """The same question over the loops around the block."""
+    rows, mapping = bound
+    ahead = []
+    for axis, (least, most) in steps.items():
+        assert isinstance(axis, Axis)
+        binding = mapping[axis]
+        ahead.append((binding, binding, least or 0, _FAR if most is None else most))
+    return conflict(rows[n], rows[m], {}, ahead)
+
+
+def _refusal(block: Block, axis: Axis, row: Access, found: Conflict) -> Refusal:
+    kind = "reduce" if axis.is_reduce else "spatial"
+    if found.witness is None:
+        return Refusal(
+            f"it could not be proven within the budget that {axis.name} is a {kind} axis of block "
+            f"{block.name!r}",
+            proven=False,
+        )
+    rule = f"{axis.name} is no {kind} axis of block {block.name!r}"
+    if axis.is_reduce:
+        fix = (
+            f"combine into {row.buffer.name} instead of storing, or make {axis.name} a spatial axis"
+        )
+    else:
+        fix = f"make {axis.name} a reduce axis"
+    return Refusal(rule, found.witness, fix, proven=found.is_certain)
+
+
+def _own_buffers(block: Block) -> set[object]:
+    return {b for s in walk(block.body) if isinstance(s, Allocate) for b in s.buffers}
+
+
+def _has_foreign_calls(block: Block) -> bool:
+    return any(isinstance(s, Evaluate) and not is_intrinsic(s.name) for s in walk(block.body))
