@@ -109,7 +109,7 @@ def _base(block: Block, shared: Sequence[For], own: Sequence[For]) -> dict[Axis,
             return f"loop {loop.var.name} around block {block.name!r} feeds none of its axes"
     guards = [f"{it.binding!r} < {it.axis.extent}" for it in block.iters]
     for test in conjuncts(block.predicate):
-        if not any(_is_guard(test, it) for it in block.iters):
+        if not any(is_guard(test, it) for it in block.iters):
             return (
                 f"block {block.name!r} has the condition {test!r}, which is not one that keeps an "
                 f"axis in its range ({', '.join(guards)}); it cannot move"
@@ -133,7 +133,7 @@ def _unclear(block: Block, it: Iter) -> str:
     )
 
 
-def _is_guard(test: Expr, it: Iter) -> bool:
+def is_guard(test: Expr, it: Iter) -> bool:
     """Whether ``test`` says just that the binding is within the axis."""
     match test:
         case Apply(fn="lt", args=(a, b)):
