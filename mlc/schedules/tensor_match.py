@@ -31,7 +31,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import substitute, variables_of
-from ..ir.show import Names, Source
+from ..ir.scalar import SCALAR_FNS
 
 _COMMUTES = frozenset({"add", "mul", "minimum", "maximum", "bitand", "bitor", "bitxor"})
 _MOST_ORDERS = 5040
@@ -193,7 +193,6 @@ class _Matcher:
         self.ranges = ranges
         self.operands = set(intrinsic.operands)
         self.progress = 0
-        self.names = Names()
 
     def run(self, wanted: Nest, found: Nest) -> dict[Buffer, Place]:
         best: _Mismatch | None = None
@@ -463,9 +462,14 @@ def _extents(loops: tuple[tuple[Var, int], ...]) -> str:
 
 def _text(leaf: Leaf) -> str:
     """One statement as in the script."""
-    source = Source(Names({"T", "np"}))
-    source.statement(map_exprs(leaf, lambda e: e))
-    return "; ".join(source.lines)
+    if isinstance(leaf, Store):
+        return f"{_element(leaf.buffer, leaf.indices)} = {leaf.value!r}"
+    targets = ", ".join(_element(buffer, leaf.indices) for buffer in leaf.buffers)
+    values = ", ".join(map(repr, leaf.values))
+    row = SCALAR_FNS.get(leaf.combiner.fn)
+    if row is not None and row.infix:
+        return f"{targets} {row.infix}= {values}"
+    return f"{targets} = {leaf.combiner.name}({targets}, {values})"
 
 
 def _all_texts(nests: tuple[Nest, ...]) -> str:

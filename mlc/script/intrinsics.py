@@ -10,7 +10,7 @@ from ..errors import ArgumentError
 from ..ir.intrinsic import Intrinsic, register
 from ..ir.program import Program
 from .calls import call
-from .function import Template, make
+from .function import source_of
 
 
 class DeclaredIntrinsic:
@@ -53,10 +53,7 @@ class DeclaredIntrinsic:
         self, target: str, function: Callable[..., Any], names: Mapping[str, Any]
     ) -> str | Program:
         if target == "program":
-            made = make(function, self.meaning.outputs, None, names)
-            if isinstance(made, Template):
-                raise ArgumentError(f"the sizes of intrinsic {self.name} must be numbers")
-            return made
+            return _traced(function, self.meaning.outputs, names)
         content = function()
         if not isinstance(content, str):
             raise ArgumentError(
@@ -87,13 +84,18 @@ def intrinsic(
     names = sys._getframe(1).f_locals
 
     def declare(function: Callable[..., Any]) -> DeclaredIntrinsic:
-        meaning = make(function, outputs, None, names)
-        if isinstance(meaning, Template):
-            raise ArgumentError(
-                f"the sizes of intrinsic {function.__name__} must be numbers, but "
-                f"{', '.join(meaning.dims)} are left open"
-            )
+        meaning = _traced(function, outputs, names)
         made = register(Intrinsic(name or function.__name__, meaning), override)
         return DeclaredIntrinsic(made)
 
     return declare if function is None else declare(function)
+
+
+def _traced(function: Callable[..., Any], outputs: int | None, names: Mapping[str, Any]) -> Program:
+    source = source_of(function, names, outputs, None, {})
+    if source.dims:
+        raise ArgumentError(
+            f"the sizes of intrinsic {function.__name__} must be numbers, but "
+            f"{', '.join(source.dims)} are left open"
+        )
+    return source.trace({})

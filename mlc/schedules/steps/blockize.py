@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,20 +50,20 @@ class Blockize(Step):
             )
         loops, block = inside
         inner = {each.var for each in loops}
-        for it in block.iters:
-            refusal = _parted(block, it, loops)
-            if isinstance(refusal, Refusal):
-                return refusal
         ranges = _ranges(program, block)
         for test in conjuncts(block.predicate):
             mixed = [v for v in variables_of(test) if v in inner]
             if mixed and decide(test, ranges) is not True:
-                return Refusal(
+                return (
                     f"the condition {test!r} of block {block.name!r} cuts through the new block: "
-                    f"it holds for some values of {', '.join(v.name for v in mixed)} only",
-                    fix="split by a factor that divides the extent, or pad the operands first",
+                    f"it holds for some values of {', '.join(v.name for v in mixed)} only; split "
+                    f"by a factor that divides the extent, or pad the operands first"
                 )
-        if block.init is not None and _outer_reduces(block, loops):
+        for it in block.iters:
+            parts = _parted(block, it, loops, ranges)
+            if isinstance(parts, str):
+                return parts
+        if block.init is not None and _outer_reduces(block, loops, ranges):
             set_here = {s.buffer for s in walk(block.init) if isinstance(s, Store)}
             read = next((n for n in reads_of(block.body) if n.source in set_here), None)
             if read is not None:
@@ -77,8 +78,8 @@ class Blockize(Step):
         assert inside is not None
         loops, block = inside
         name = fresh_block_name(program, f"{block.name}_o")
-        outer, inner, starts = _bindings(block, loops)
         ranges = _ranges(program, block)
+        outer, inner, starts = _bindings(block, loops, ranges)
         inner_vars = {each.var for each in loops}
         guard: Expr | None = None
         for test in conjuncts(block.predicate):
@@ -117,33 +118,39 @@ def _ranges(program: Program, block: Block) -> dict[Var, int]:
     return ranges
 
 
-def _outer_reduces(block: Block, loops: list[For]) -> bool:
+def _outer_reduces(block: Block, loops: list[For], ranges: Mapping[Var, int]) -> bool:
     """Whether a loop outside of ``loops`` feeds a reduce axis."""
     inner = {each.var for each in loops}
     return any(
-        it.axis.is_reduce and any(v not in inner for v in variables_of(it.binding))
+        it.axis.is_reduce
+        and any(v not in inner and ranges.get(v) != 1 for v in variables_of(it.binding))
         for it in block.iters
     )
 
 
-def _parted(block: Block, it: Iter, loops: list[For]) -> tuple[Expr, int, Expr] | Refusal | None:
+def _parted(
+    block: Block, it: Iter, loops: list[For], ranges: Mapping[Var, int]
+) -> tuple[Expr | None, int, Expr] | str:
     """(outer, size, inner) such that the binding is ``outer * size + inner`` and ``inner`` runs
-    over ``range(size)``; None for a binding without an outer part."""
+    over ``range(size)``; outer is None where no loop outside takes part. A sentence where the
+    binding does not part. Loops of one iteration are left out."""
     extents = {each.var: each.extent for each in loops}
     total = as_sum(it.binding)
     inner: list[tuple[Expr, int]] = []
     outer: list[tuple[Expr, int]] = []
     for atom, c in total.terms:
+        if ranges.get(atom) == 1:  # type: ignore[call-overload]
+            continue
         used = [v in extents for v in variables_of(atom)]
         if any(used) and not isinstance(atom, Var):
-            return Refusal(
+            return (
                 f"axis {it.axis.name} of block {block.name!r} is bound to {it.binding!r}, in which "
-                f"{atom!r} is no sum of loops, so it does not part into loops outside and inside",
-                fix="blockize a loop further out, or split instead of fuse",
+                f"{atom!r} is no sum of loops, so it does not part into loops outside and inside; "
+                f"blockize a loop further out, or split instead of fuse"
             )
         (inner if any(used) else outer).append((atom, c))
     if not outer:
-        return None
+        return None, 1, Sum(tuple(inner), total.constant).expr()
     size = 1 + sum(c * (extents[atom] - 1) for atom, c in inner if isinstance(atom, Var))
     uneven = [c for _, c in outer if c % size] or [total.constant] * bool(total.constant % size)
     if any(c < 0 for _, c in inner) or uneven or it.axis.extent % size:
@@ -152,30 +159,30 @@ def _parted(block: Block, it: Iter, loops: list[For]) -> tuple[Expr, int, Expr] 
             reason += f", which does not divide {abs(uneven[0])}"
         elif it.axis.extent % size:
             reason += f", which does not divide the extent {it.axis.extent}"
-        return Refusal(
+        return (
             f"axis {it.axis.name} of block {block.name!r} is bound to {it.binding!r}, which is not "
-            f"outer * size + inner over whole tiles: {reason}",
-            fix="split this axis by a factor that divides its extent, innermost part inside",
+            f"outer * size + inner over whole tiles: {reason}; split this axis by a factor that "
+            f"divides its extent, and keep the last of its loops inside"
         )
     quotient = Sum(tuple((atom, c // size) for atom, c in outer), total.constant // size)
     return quotient.expr(), size, Sum(tuple(inner), 0).expr()
 
 
 def _bindings(
-    block: Block, loops: list[For]
+    block: Block, loops: list[For], ranges: Mapping[Var, int]
 ) -> tuple[tuple[Iter, ...], tuple[Iter, ...], dict[Var, tuple[Expr | None, Expr]]]:
     """The outer block's iters, the inner block's, and (outer part or None, inner part) by axis."""
     outer: list[Iter] = []
     inner: list[Iter] = []
     starts: dict[Var, tuple[Expr | None, Expr]] = {}
     for it in block.iters:
-        parts = _parted(block, it, loops)
-        assert not isinstance(parts, Refusal)
-        if parts is None:
-            inner.append(it)
-            starts[it.axis] = (None, it.binding)
-            continue
+        parts = _parted(block, it, loops, ranges)
+        assert not isinstance(parts, str)
         binding, size, rest = parts
+        if binding is None:
+            inner.append(Iter(it.axis, rest))
+            starts[it.axis] = (None, rest)
+            continue
         axis = Axis(f"{it.axis.name}_o", it.axis.extent // size, it.axis.is_reduce)
         outer.append(Iter(axis, binding))
         start: Expr = axis if size == 1 else axis * size

@@ -11,6 +11,7 @@ from ...ir.program import (
     Accumulate,
     Block,
     Evaluate,
+    For,
     Program,
     Region,
     Stmt,
@@ -55,7 +56,7 @@ class Tensorize(Step):
             name = self.target
             find_block(program, name)
         found = _match(program, name, intrinsic)
-        return found if isinstance(found, Refusal) else None
+        return found if isinstance(found, str) else None
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         intrinsic = intrinsic_named(self.intrinsic)
@@ -65,7 +66,7 @@ class Tensorize(Step):
             (name,) = made  # type: ignore[misc]
         assert isinstance(name, str)
         regions = _match(program, name, intrinsic)
-        assert not isinstance(regions, Refusal)
+        assert not isinstance(regions, str)
         call = Evaluate(self.intrinsic, regions)
         reads, writes = call_effects(call)
 
@@ -83,7 +84,7 @@ def _unknown(name: str) -> str:
     raise AssertionError(name)
 
 
-def _match(program: Program, name: str, intrinsic: Intrinsic) -> tuple[Region, ...] | Refusal:
+def _match(program: Program, name: str, intrinsic: Intrinsic) -> tuple[Region, ...] | str:
     block = find_block(program, name)
     early = _undecomposed(program, block, intrinsic)
     if early is not None:
@@ -92,15 +93,13 @@ def _match(program: Program, name: str, intrinsic: Intrinsic) -> tuple[Region, .
     found = match_intrinsic(intrinsic, block.body, ranges)
     if isinstance(found, str):
         fix = ""
-        if not any(isinstance(s, Block) for s in walk(block.body)):
-            fix = f"tensorize a loop around {name!r}, or blockize it first"
-        return Refusal(
-            f"block {name!r} does not compute what {intrinsic.name} means: {found}", fix=fix
-        )
+        if not any(isinstance(s, (For, Block)) for s in walk(block.body)):
+            fix = f"; tensorize a loop around {name!r}, or blockize it first"
+        return f"block {name!r} does not compute what {intrinsic.name} means: {found}{fix}"
     return found
 
 
-def _undecomposed(program: Program, stmt: Stmt, intrinsic: Intrinsic) -> Refusal | None:
+def _undecomposed(program: Program, stmt: Stmt, intrinsic: Intrinsic) -> str | None:
     """An init stands inside although the intrinsic only accumulates."""
     own_init = any(b.init is not None for b in blocks_of(intrinsic.meaning.body))
     accumulates = any(isinstance(s, Accumulate) for s in walk(intrinsic.meaning.body))
@@ -114,10 +113,9 @@ def _undecomposed(program: Program, stmt: Stmt, intrinsic: Intrinsic) -> Refusal
         reduced = {v for it in block.iters if it.axis.is_reduce for v in variables_of(it.binding)}
         loops = [each.var.name for each in loops_around(program, block.name) if each.var in reduced]
         loop = loops[0] if loops else "loop"
-        return Refusal(
+        return (
             f"block {block.name!r} initialises what it reduces, while {intrinsic.name} only "
-            f"accumulates",
-            fix=f"decompose_reduction({block.name!r}, {loop}) first",
+            f"accumulates; decompose_reduction({block.name!r}, {loop}) first"
         )
     return None
 
