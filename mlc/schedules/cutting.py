@@ -32,7 +32,7 @@ def cut_refusal(loop: For, points: Sequence[int]) -> str | None:
 
 
 def _feeds_reduction(block: Block, var: Var) -> bool:
-    return any(it.axis.is_reduce and var in variables_of(it.binding) for it in block.iters)
+    return any(it.axis.is_reduce and var in set(variables_of(it.binding)) for it in block.iters)
 
 
 def _starts(block: Block, loop: For, start: int) -> bool | None:
@@ -44,7 +44,7 @@ def _starts(block: Block, loop: For, start: int) -> bool | None:
     late = Var(loop.var.name)
     extents[late] = loop.extent - start
     for it in block.iters:
-        if it.axis.is_reduce and loop.var in variables_of(it.binding):
+        if it.axis.is_reduce and loop.var in set(variables_of(it.binding)):
             moved = substitute_stmt(block, {loop.var: late + start})
             assert isinstance(moved, Block)
             binding = next(m.binding for m in moved.iters if m.axis is it.axis)

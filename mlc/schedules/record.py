@@ -7,11 +7,12 @@
      "steps": [{"step": "split", "made": [16, 8],
                 "with": {"loop": {"loop": ["C", 1]}, "factors": [null, 8]}}, ...]}
 
-A loop is ``{"made": [n, m]}``, what step ``n`` made as number ``m``, or ``{"loop": [block, depth]}``,
-or, where it stands around no block, ``{"loop": name, "number": n}``; those two speak of the program
-before the first step unless ``"at"`` names another step. Blocks and decisions that a step made are
-``{"made": [n, m]}`` too. ``"made"`` of a step holds the extents of the loops, the names of the
-blocks and the numbers that it made: by those a replay sees whether it comes out as before.
+A loop is ``{"made": [n, m]}``, number ``m`` of the things that step ``n`` made, or
+``{"loop": [block, depth]}``, or, where it stands around no block, ``{"loop": name, "number": n}``.
+Those two speak of the program before the first step unless ``"at"`` names another step. Blocks and
+decisions that a step made are ``{"made": [n, m]}`` too. ``"made"`` of a step holds the extents of
+the loops, the names of the blocks and the numbers that it made: by those a replay sees whether it
+comes out as before.
 """
 
 from __future__ import annotations

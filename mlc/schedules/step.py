@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ScheduleError
 from ..ir.expr import Expr, Var
@@ -38,6 +38,9 @@ class Step(ABC):
 
     Fields are loops (:class:`Var`), names of blocks, numbers, strings, None, and tuples of those.
     """
+
+    is_concurrent: ClassVar[bool] = False
+    """Whether iterations may then run at once: what a serial run computes does not prove that."""
 
     @abstractmethod
     def check(self, program: Program) -> Refusal | str | None:

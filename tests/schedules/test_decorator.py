@@ -11,7 +11,7 @@ from mlc.ir.program import For, walk
 from mlc.ir.structural import assert_structural_equal
 from mlc.schedules.schedule import Schedule
 
-from .programs import assert_round_trips, assert_same_results, matmul
+from .samples import assert_round_trips, assert_same_results, matmul
 
 
 @mlc.schedule

@@ -8,7 +8,7 @@ from mlc.schedules import replay
 from mlc.schedules.schedule import Schedule
 from mlc.te.program import Nest, create_program
 
-from .programs import assert_same_results, matmul, matmul_relu
+from .samples import assert_same_results, matmul, matmul_relu
 
 
 def tiled() -> Schedule:

@@ -9,7 +9,7 @@ from mlc.errors import ScheduleError
 from mlc.ir.structural import structural_key
 from mlc.schedules.schedule import Schedule
 
-from .programs import matmul, matmul_relu
+from .samples import matmul, matmul_relu
 
 
 def test_blocks_are_found_by_name_and_by_pattern() -> None:

@@ -9,7 +9,7 @@ import pytest
 from mlc.errors import ScheduleError
 from mlc.schedules.schedule import Schedule
 
-from .programs import assert_round_trips, matmul, matmul_relu
+from .samples import assert_round_trips, matmul, matmul_relu
 
 
 def scheduled() -> Schedule:

@@ -1,11 +1,12 @@
-"""fuse: two perfectly nested loops become one."""
+"""fuse: perfectly nested loops become one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...ir.expr import Var
+from ...ir.expr import Expr, Var
 from ...ir.program import For, LoopKind, Program, Stmt
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop, substitute_stmt
@@ -16,37 +17,62 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fuse(Step):
-    """``for i in range(n): for j in range(m)`` -> ``for f in range(n * m)``.
+    """``loops``, each the only statement in the one before, as one."""
 
-    Inside, ``i = f // m`` and ``j = f % m``. The inner loop must be all there is in the outer one.
-    Order and points stay the same.
-    """
-
-    outer: Var
-    inner: Var
+    loops: tuple[Var, ...]
 
     def check(self, program: Program) -> Refusal | str | None:
-        outer = find_loop(program, self.outer)
-        inner = outer.body
-        if not (isinstance(inner, For) and inner.var is self.inner):
-            return f"loop {self.inner.name} is not the only statement inside {self.outer.name}"
-        if outer.kind is not LoopKind.SERIAL or inner.kind is not LoopKind.SERIAL:
-            return "only serial loops can be fused; fuse before parallel, vectorize or unroll"
+        if len(self.loops) < 2:
+            return f"fuse takes two or more loops, got {len(self.loops)}"
+        stmt: Stmt = find_loop(program, self.loops[0])
+        outer = self.loops[0]
+        for var in self.loops:
+            if not (isinstance(stmt, For) and stmt.var is var):
+                find_loop(program, var)
+                return f"loop {var.name} is not the only statement inside {outer.name}"
+            if stmt.kind is not LoopKind.SERIAL:
+                return "only serial loops can be fused; fuse before parallel, vectorize or unroll"
+            if stmt.annotations:
+                return f"loop {var.name} has annotations, which would be lost; fuse before annotate"
+            outer, stmt = var, stmt.body
         return None
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
-        fused = Var(f"{self.outer.name}{self.inner.name}")
+        fused = Var("".join(var.name for var in self.loops))
 
         def change(outer: For) -> Stmt:
-            inner = outer.body
-            assert isinstance(inner, For)
-            mapping = {outer.var: fused // inner.extent, inner.var: fused % inner.extent}
-            return For(fused, outer.extent * inner.extent, substitute_stmt(inner.body, mapping))
+            nest = [outer]
+            while len(nest) < len(self.loops):
+                assert isinstance(nest[-1].body, For)
+                nest.append(nest[-1].body)
+            mapping: dict[Var, Expr] = {}
+            rest: Expr = fused
+            for loop in reversed(nest[1:]):
+                mapping[loop.var] = rest % loop.extent
+                rest = rest // loop.extent
+            mapping[outer.var] = rest
+            total = 1
+            for loop in nest:
+                total *= loop.extent
+            return For(fused, total, substitute_stmt(nest[-1].body, mapping))
 
-        return replace_loop(program, self.outer, change), (fused,)
+        return replace_loop(program, self.loops[0], change), (fused,)
+
+    def text(self, names: Mapping[Any, str]) -> str:
+        return f"s.fuse({', '.join(names[v] for v in self.loops)})"
 
 
-def fuse(s: Schedule, outer: Var, inner: Var) -> Var:
-    """See :class:`Fuse`; returns the fused loop."""
-    (fused,) = s.take(Fuse(outer, inner))
+def fuse(s: Schedule, *loops: Var) -> Var:
+    """Perfectly nested loops become one, outermost first; returns it.
+
+    ``f = s.fuse(i, j)``::
+
+        for i in range(4):                   for f in range(32):
+            for j in range(8):       ->          B[f // 8, f % 8] = A[f // 8, f % 8]
+                B[i, j] = A[i, j]
+
+    Points and their order stay the same, so it is always legal. Refused where a loop is not the
+    only statement in the one before, or no longer serial.
+    """
+    (fused,) = s.take(Fuse(loops))
     return fused  # type: ignore[no-any-return]

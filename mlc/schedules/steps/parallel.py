@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...ir.expr import Var
-from ...ir.program import For, LoopKind, Program, Stmt
-from ..legality import parallel_violation
+from ...ir.program import For, LoopKind, Program, Stmt, walk
+from ..legality import accesses_of, carried_dependence
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Parallel(Step):
     """``loop`` on the threads of the pool, at least ``grain`` iterations at once."""
 
+    is_concurrent: ClassVar[bool] = True
+
     loop: Var
     grain: int = 1
 
@@ -28,8 +30,18 @@ class Parallel(Step):
             return f"loop {self.loop.name} is {loop.kind.value} already"
         if self.grain < 1:
             return f"grain must be at least one iteration, got {self.grain}"
-        violation = parallel_violation(program, loop)
-        return Refusal(violation) if isinstance(violation, str) else violation
+        if any(isinstance(n, For) and n.kind is LoopKind.PARALLEL for n in walk(loop.body)):
+            return (
+                f"loop {self.loop.name} holds a parallel loop already; "
+                "one level of parallelism only"
+            )
+        for around in accesses_of(program).loops[self.loop][:-1]:
+            if around.kind in (LoopKind.PARALLEL, LoopKind.VECTORIZED):
+                return (
+                    f"loop {self.loop.name} stands inside loop {around.var.name}, which is "
+                    f"{around.kind.value}; one level of parallelism only"
+                )
+        return carried_dependence(program, self.loop)
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         def change(loop: For) -> Stmt:
@@ -46,6 +58,7 @@ def parallel(s: Schedule, loop: Var, grain: int = 1) -> None:
 
         for i in range(64):      ->      for i in T.parallel(64):
 
-    Refused where two iterations touch the same element and one of them changes it.
+    Refused where two iterations touch the same element and one of them changes it, and inside or
+    around another parallel loop.
     """
     s.take(Parallel(loop, grain))

@@ -18,17 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reorder(Step):
-    """``for i: for j: for k`` -> ``for k: for i: for j``: the named loops take each other's places.
-
-    They must lie in one chain in which every loop holds just the next. If the innermost holds
-    several blocks, the iterations of all loops must be independent. Around one block, spatial
-    points are independent of each other and a reduction may be folded in any order only if its
-    combiner is commutative; otherwise the reduce loops must keep their order.
-    """
+    """``loops``, all in one chain in which every loop holds just the next, in this order."""
 
     loops: tuple[Var, ...]
 
     def check(self, program: Program) -> Refusal | str | None:
+        if len({id(v) for v in self.loops}) < max(len(self.loops), 2):
+            return "reorder takes two or more loops, each once"
         chain = self._chain(program)
         if chain is None:
             names = ", ".join(v.name for v in self.loops)
@@ -71,10 +67,21 @@ class Reorder(Step):
                 return chain
         return None
 
-    def text(self, names: Mapping[Var, str]) -> str:
+    def text(self, names: Mapping[Any, str]) -> str:
         return f"s.reorder({', '.join(names[v] for v in self.loops)})"
 
 
 def reorder(s: Schedule, *loops: Var) -> None:
-    """See :class:`Reorder`."""
+    """The named loops take each other's places, so that they come in the order given.
+
+    ``s.reorder(k, i)``::
+
+        for i in range(4):                     for k in range(6):
+            for j in range(5):         ->          for j in range(5):
+                for k in range(6): ...                 for i in range(4): ...
+
+    Refused where two iterations that touch the same element would change places and one of them
+    changes it, but for updates with a commutative combiner; and for loops that are no longer
+    serial or hold more than the next one.
+    """
     s.take(Reorder(loops))

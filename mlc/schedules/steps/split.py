@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Expr, Var, apply, const
 from ...ir.program import For, LoopKind, Program, Stmt, seq, walk
-from ...ir.rewrite import substitute
 from ..cutting import cut, cut_refusal
 from ..refusal import Refusal
 from ..step import Step, add_predicate, find_loop, replace_loop, substitute_stmt
@@ -97,12 +96,16 @@ class Split(Step):
         if self.tail in ("cut", "shift"):
             extents[0] = -(-total // inner)
         index: Expr = fresh[0]
-        for var, extent in zip(fresh[1:], extents[1:], strict=True):
-            index = index * extent + var
-        if self.tail == "shift" and total != loop.extent:
-            within = substitute(index, {fresh[0]: const(0, fresh[0].dtype)})
-            last_start = const(loop.extent - inner, fresh[0].dtype)
-            index = apply("minimum", fresh[0] * inner, last_start) + within
+        shifted = self.tail == "shift" and total != loop.extent
+        if shifted:
+            last_start = const(loop.extent - inner, index.dtype)
+            first, *others = fresh
+            index = apply("minimum", first * inner, last_start)
+            for n, var in enumerate(others, 2):
+                index = index + var * prod(extents[n:]) if n < len(extents) else index + var
+        else:
+            for var, extent in zip(fresh[1:], extents[1:], strict=True):
+                index = index * extent + var
         body = substitute_stmt(loop.body, {loop.var: index})
         if self.tail == "pad":
             ranges = {n.var: n.extent for n in walk(program.body) if isinstance(n, For)}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unroll(Step):
-    """``for i in T.serial(n)`` -> ``for i in T.unrolled(n)``. Always legal."""
+    """``loop`` with its iterations written out."""
 
     loop: Var
 
@@ -33,5 +33,10 @@ class Unroll(Step):
 
 
 def unroll(s: Schedule, loop: Var) -> None:
-    """See :class:`Unroll`."""
+    """The iterations of ``loop`` are written out one after the other. Always legal.
+
+    ``s.unroll(i)``::
+
+        for i in range(4):      ->      for i in T.unrolled(4):
+    """
     s.take(Unroll(loop))

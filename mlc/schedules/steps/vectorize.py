@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, walk
+from ..legality import accesses_of, carried_dependence
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
 
+
 MOST_LANES = 1024
 
 
 @dataclass(frozen=True)
 class Vectorize(Step):
-    """``for i in T.serial(n)`` -> ``for i in T.vectorized(n)``.
+    """``loop`` in the lanes of vector registers."""
 
-    A vectorized loop must be innermost but for unrolled ones; one that feeds a reduce axis folds
-    its lanes in a fixed tree, which needs a commutative combiner.
-    """
+    is_concurrent: ClassVar[bool] = True
 
     loop: Var
 
@@ -38,7 +38,9 @@ class Vectorize(Step):
         inside = [n for n in walk(loop.body) if isinstance(n, For)]
         if any(n.kind is not LoopKind.UNROLLED for n in inside):
             return f"loop {self.loop.name} holds other loops; only the innermost can be vectorized"
-        return None
+        if loop.extent < 2 or _is_fold(program, loop):
+            return None
+        return carried_dependence(program, self.loop)
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         return replace_loop(
@@ -46,6 +48,29 @@ class Vectorize(Step):
         ), ()
 
 
+def _is_fold(program: Program, loop: For) -> bool:
+    """Whether all that ``loop`` changes is combined into, by a combiner that is commutative, and
+    read nowhere else in it: then its lanes may be folded in a fixed tree."""
+    combiners: dict[object, object] = {}
+    rows = [row for row in accesses_of(program).of(loop) if not row.is_init]
+    for row in rows:
+        if row.kind == "combine" and row.combiner is not None and row.combiner.commutative:
+            if combiners.setdefault(row.buffer, row.combiner) is not row.combiner:
+                return False
+        elif row.changes:
+            return False
+    return not any(row.kind == "read" and row.buffer in combiners for row in rows)
+
+
 def vectorize(s: Schedule, loop: Var) -> None:
-    """See :class:`Vectorize`."""
+    """The iterations of ``loop`` run in the lanes of vector registers.
+
+    ``s.vectorize(j)``::
+
+        for j in range(8):      ->      for j in T.vectorized(8):
+
+    A vectorized loop is innermost but for unrolled ones. Refused where one iteration needs what
+    another leaves; a loop that only folds, with a commutative combiner, folds its lanes in a fixed
+    tree.
+    """
     s.take(Vectorize(loop))

@@ -1,0 +1,83 @@
+"""bind: the iterations of a loop run on the threads of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...ir.expr import Var
+from ...ir.program import For, LoopKind, Program, Stmt, walk
+from ..legality import accesses_of, carried_dependence
+from ..refusal import Refusal
+from ..step import Step, find_loop, replace_loop
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
+
+
+THREADS = (
+    "blockIdx.x", "blockIdx.y", "blockIdx.z",
+    "threadIdx.x", "threadIdx.y", "threadIdx.z",
+    "vthread.x", "vthread.y", "vthread.z",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bind(Step):
+    """``loop`` on the threads, or blocks of threads, that ``thread`` counts."""
+
+    is_concurrent: ClassVar[bool] = True
+
+    loop: Var
+    thread: str
+
+    def check(self, program: Program) -> Refusal | str | None:
+        loop = find_loop(program, self.loop)
+        if self.thread not in THREADS:
+            return f"thread must be one of {', '.join(THREADS)}, got {self.thread!r}"
+        if loop.kind is not LoopKind.SERIAL:
+            return f"loop {self.loop.name} is {loop.kind.value} already"
+        around = accesses_of(program).loops[self.loop][:-1]
+        inside = [n for n in walk(loop.body) if isinstance(n, For)]
+        for other in (*around, *inside):
+            if _thread_of(other) == self.thread:
+                return (
+                    f"loop {other.var.name} is bound to {self.thread} already, and loops "
+                    f"{other.var.name} and {self.loop.name} stand in one another; fuse them first, "
+                    "or take another thread"
+                )
+        grid = self.thread.startswith("blockIdx")
+        wrong = [
+            other
+            for other in (around if grid else inside)
+            if _thread_of(other).startswith("threadIdx" if grid else "blockIdx")
+        ]
+        if wrong and not self.thread.startswith("vthread"):
+            one, two = (wrong[0].var.name, self.loop.name)[:: 1 if grid else -1]
+            return f"threads are inside blocks of threads, and loop {one} is around loop {two}"
+        return carried_dependence(program, self.loop)
+
+    def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
+        def change(loop: For) -> Stmt:
+            hints = (*loop.annotations, ("thread", self.thread))
+            return replace(loop, kind=LoopKind.BOUND, annotations=hints)
+
+        return replace_loop(program, self.loop, change), ()
+
+
+def _thread_of(loop: For) -> str:
+    return str(dict(loop.annotations).get("thread", "")) if loop.kind is LoopKind.BOUND else ""
+
+
+def bind(s: Schedule, loop: Var, thread: str) -> None:
+    """The iterations of ``loop`` run on the threads of a grid, one each.
+
+    ``s.bind(i, "threadIdx.x")``::
+
+        for i in range(64):      ->      for i in T.thread_binding(64, "threadIdx.x"):
+
+    Refused where two iterations touch the same element and one of them changes it, where the
+    thread is taken by a loop around or inside, and where blocks of threads would stand inside
+    threads.
+    """
+    s.take(Bind(loop, thread))

@@ -1,0 +1,61 @@
+"""prefetch: memory is asked for some iterations before it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...ir.expr import Var
+from ...ir.program import Block, Buffer, Program, reads_of
+from ..refusal import Refusal
+from ..step import Step, block_name, find_block, find_loop, loops_around
+from .annotate import with_annotation
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Prefetch(Step):
+    """What ``block`` reads of ``buffer`` is asked for ``distance`` iterations of ``loop`` ahead."""
+
+    block: str
+    buffer: str
+    loop: Var
+    distance: int = 1
+
+    def check(self, program: Program) -> Refusal | str | None:
+        block = find_block(program, self.block)
+        read = {load.source.name for load in reads_of(block)}
+        read |= {region.buffer.name for region in block.reads or ()}
+        if self.buffer not in read:
+            known = ", ".join(sorted(read)) or "nothing"
+            return f"block {self.block!r} does not read {self.buffer!r}; it reads {known}"
+        find_loop(program, self.loop)
+        if all(loop.var is not self.loop for loop in loops_around(program, self.block)):
+            return f"loop {self.loop.name} does not stand around block {self.block!r}"
+        if self.distance < 1:
+            return f"distance must be at least one iteration, got {self.distance}"
+        return None
+
+    def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
+        hints = dict(find_loop(program, self.loop).annotations)
+        old = tuple(h for h in hints.get("prefetch", ()) if h[:2] != (self.block, self.buffer))
+        value = (*old, (self.block, self.buffer, self.distance))
+        return with_annotation(program, self.loop, "prefetch", value), ()
+
+
+def prefetch(
+    s: Schedule, block: Block | str, buffer: Buffer | str, loop: Var, distance: int = 1
+) -> None:
+    """What ``block`` reads of ``buffer`` may be asked for some iterations of ``loop`` early.
+
+    ``s.prefetch("B", "A", i, 4)``::
+
+        for i in range(64):  ->  for i in T.serial(64, annotations={'prefetch': (('B', 'A', 4),)}):
+
+    A hint: the meaning stays. Refused where the block does not read the buffer or the loop is not
+    around it.
+    """
+    name = buffer if isinstance(buffer, str) else buffer.name
+    s.take(Prefetch(block_name(block), name, loop, distance))
