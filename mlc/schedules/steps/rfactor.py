@@ -1,0 +1,291 @@
+"""rfactor: the parts that one reduce loop combines are kept apart, and combined afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ...ir.bounds import decide
+from ...ir.expr import Axis, Expr, Var, const, load, select
+from ...ir.program import (
+    Accumulate,
+    Allocate,
+    Block,
+    Buffer,
+    For,
+    Iter,
+    LoopKind,
+    Program,
+    Scope,
+    Stmt,
+    Store,
+    map_exprs,
+    seq,
+)
+from ...ir.rewrite import conjuncts, substitute, variables_of
+from ..placement import feeding, is_movable
+from ..refusal import Point, Refusal, Witness
+from ..step import Step, find_loop, fresh_block_name, path_to, replace_loop
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Rfactor(Step):
+    """Iterations of ``loop`` combine into parts of their own, along dimension ``factor_axis`` of a
+    new buffer; the block then combines the parts."""
+
+    loop: Var
+    factor_axis: int = 0
+
+    def check(self, program: Program) -> Refusal | str | None:
+        loop = find_loop(program, self.loop)
+        block = _block_of(loop)
+        if block is None:
+            return f"loop {self.loop.name} holds more than one block; use fission first"
+        name = self.loop.name
+        body = block.body
+        if self.loop not in feeding(block, reduce=True):
+            return f"loop {name} feeds no reduce axis of block {block.name!r}"
+        if self.loop in feeding(block, reduce=False):
+            return f"loop {name} feeds a spatial axis of block {block.name!r}, too; split it first"
+        if not isinstance(body, Accumulate) or block.init is None:
+            return (
+                f"block {block.name!r} is not a reduction with an init and one accumulation; "
+                "rfactor comes before decompose_reduction"
+            )
+        problem = is_movable(block)
+        if problem is not None:
+            return problem
+        if not -body.buffers[0].ndim - 1 <= self.factor_axis <= body.buffers[0].ndim:
+            return (
+                f"factor_axis is {self.factor_axis}; {body.buffers[0].name} has "
+                f"{body.buffers[0].ndim} dimensions, so the new one is in 0..{body.buffers[0].ndim}"
+            )
+        nest = _chain(program, block)
+        inside = {f.var for f in nest}
+        for f in path_to(program, block.name):
+            if isinstance(f, For) and f.var in feeding(block, reduce=True) - inside:
+                return f"reduce loop {f.var.name} holds more than block {block.name!r}; use fission"
+        if not body.combiner.commutative:
+            return _ordered(block, nest, loop)
+        return _mixed(block, self.loop)
+
+    def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
+        block = _block_of(find_loop(program, self.loop))
+        assert block is not None
+        nest = _chain(program, block)
+        name = fresh_block_name(program, f"{block.name}_rf")
+        stmt = _Factoring(block, nest, self.loop, self.factor_axis).run(name)
+        return replace_loop(program, nest[0].var, lambda _: stmt), (name,)
+
+
+def _block_of(loop: For) -> Block | None:
+    stmt: Stmt = loop
+    while isinstance(stmt, For):
+        stmt = stmt.body
+    return stmt if isinstance(stmt, Block) else None
+
+
+def _chain(program: Program, block: Block) -> list[For]:
+    """The loops that hold the block and nothing else, outermost first."""
+    nest: list[For] = []
+    for stmt in reversed(path_to(program, block.name)):
+        if not isinstance(stmt, For):
+            break
+        nest.insert(0, stmt)
+    return nest
+
+
+def _ordered(block: Block, nest: Sequence[For], loop: For) -> Refusal:
+    body = block.body
+    assert isinstance(body, Accumulate)
+    zero = tuple((f.var.name, 0) for f in nest)
+    later = tuple((f.var.name, int(f is loop)) for f in nest)
+    return Refusal(
+        f"block {block.name!r} folds with {body.combiner.name}, which is not commutative: its "
+        "parts must be combined in order",
+        Witness(
+            Point(block.name, zero, "combines into"),
+            Point(block.name, later, "combines into"),
+            body.buffers[0].name,
+            (0,) * body.buffers[0].ndim,
+        ),
+        "mark the reducer commutative if it is",
+    )
+
+
+def _mixed(block: Block, loop: Var) -> str | None:
+    """A condition must not join the loop with spatial ones."""
+    spatial = feeding(block, reduce=False)
+    for test in conjuncts(block.predicate):
+        used = set(variables_of(test))
+        if loop in used and used & spatial:
+            return f"the condition {test!r} of block {block.name!r} joins {loop.name} with others"
+    joined = {v for e in _bindings_with(block, loop) for v in variables_of(e)}
+    both = next(iter(joined & spatial), None)
+    if both is not None:
+        return f"loop {both.name} feeds spatial and reduce axes of block {block.name!r}"
+    return None
+
+
+def _bindings_with(block: Block, loop: Var) -> list[Expr]:
+    """What the reduce axes that the loop feeds are bound to."""
+    return [
+        it.binding
+        for it in block.iters
+        if it.axis.is_reduce and any(v is loop for v in variables_of(it.binding))
+    ]
+
+
+class _Factoring:
+    """The two nests in the place of one."""
+
+    def __init__(self, block: Block, nest: Sequence[For], loop: Var, factor_axis: int) -> None:
+        assert isinstance(block.body, Accumulate)
+        self.block, self.nest, self.loop = block, nest, loop
+        self.body = block.body
+        ndim = self.body.buffers[0].ndim
+        self.at = factor_axis if factor_axis >= 0 else ndim + 1 + factor_axis
+        self.extent = next(f.extent for f in nest if f.var is loop)
+        self.parts = tuple(
+            Buffer(f"{b.name}_rf", self.widened(b.shape, self.extent), b.dtype, scope=Scope.STACK)
+            for b in self.body.buffers
+        )
+
+    def widened(self, items: tuple[Any, ...], extra: Any) -> tuple[Any, ...]:
+        """``items`` with ``extra`` in the new dimension."""
+        return (*items[: self.at], extra, *items[self.at :])
+
+    def run(self, name: str) -> Stmt:
+        return Allocate(self.parts, seq(self.partial(name), self.final()))
+
+    def partial(self, name: str) -> Stmt:
+        """The old loops around a block of which the loop feeds a spatial axis."""
+        block, extents = self.block, {f.var: f.extent for f in self.nest}
+        part = Axis(self.loop.name, self.extent)
+        taken: dict[Var, Axis] = {self.loop: part}
+        mapping: dict[Var, Expr] = {}
+        iters = [Iter(part, self.loop)]
+        reduced: list[Iter] = []
+        for it in block.iters:
+            if not it.axis.is_reduce or not any(v is self.loop for v in variables_of(it.binding)):
+                fresh = Axis(it.axis.name, it.axis.extent, it.axis.is_reduce)
+                mapping[it.axis] = fresh
+                (reduced if fresh.is_reduce else iters).append(Iter(fresh, it.binding))
+                continue
+            for var in variables_of(it.binding):
+                if var not in taken:
+                    taken[var] = Axis(var.name, extents[var], True)
+                    reduced.append(Iter(taken[var], var))
+            mapping[it.axis] = substitute(it.binding, taken)
+        predicate: Expr | None = None
+        guard: Expr | None = None
+        for test in conjuncts(block.predicate):
+            used = variables_of(test)
+            if any(v is self.loop for v in used) and not self.starts_everywhere(test, extents):
+                inner = substitute(test, taken)
+                guard = inner if guard is None else guard & inner
+            else:
+                predicate = test if predicate is None else predicate & test
+        values = tuple(substitute(value, mapping) for value in self.body.values)
+        if guard is not None:
+            identity = self.body.combiner.identity
+            values = tuple(select(guard, v, e) for v, e in zip(values, identity, strict=True))
+        own = tuple(substitute(index, mapping) for index in self.body.indices)
+        indices = self.widened(own, part)
+        init = seq(
+            *(
+                Store(buffer, indices, value)
+                for buffer, value in zip(self.parts, self.body.combiner.identity, strict=True)
+            )
+        )
+        body = Accumulate(self.body.combiner, self.parts, indices, values)
+        has_reduce = bool(reduced)
+        out: Stmt = Block(
+            name,
+            (*iters, *reduced),
+            body if has_reduce else self.stored(body),
+            init if has_reduce else None,
+            predicate,
+            block.location,
+            block.annotations,
+        )
+        for f in reversed(self.nest):
+            out = replace(f, body=out)
+        return out
+
+    def stored(self, body: Accumulate) -> Stmt:
+        """Parts of one point each are not combined but stored."""
+        pairs = zip(body.buffers, body.values, strict=True)
+        return seq(*(Store(buffer, body.indices, value) for buffer, value in pairs))
+
+    def starts_everywhere(self, test: Expr, extents: dict[Var, int]) -> bool:
+        """Whether the test holds at the first point of the other loops in every iteration."""
+        first: dict[Var, Expr] = {v: const(0) for v in variables_of(test) if v is not self.loop}
+        others = len(first) > 0
+        return others and decide(substitute(test, first), extents) is True
+
+    def final(self) -> Stmt:
+        """The block again, over the parts."""
+        block, reduced = self.block, feeding(self.block, reduce=True)
+        kept = [f for f in self.nest if f.var is self.loop or f.var not in reduced]
+        fresh = {f.var: Var(f.var.name) for f in kept}
+        copies: dict[Var, Expr] = dict(fresh)
+        spatial = [it for it in block.iters if not it.axis.is_reduce]
+        part = Axis(self.loop.name, self.extent, True)
+        axes = {it.axis: Axis(it.axis.name, it.axis.extent) for it in spatial}
+        mapping: dict[Var, Expr] = dict(axes.items())
+        indices = tuple(substitute(index, mapping) for index in self.body.indices)
+        values = tuple(load(buffer, self.widened(indices, part)) for buffer in self.parts)
+        predicate: Expr | None = None
+        for test in conjuncts(block.predicate):
+            if not reduced.intersection(variables_of(test)):
+                test = substitute(test, copies)
+                predicate = test if predicate is None else predicate & test
+        assert block.init is not None
+        out: Stmt = Block(
+            block.name,
+            (
+                *(Iter(axes[it.axis], substitute(it.binding, copies)) for it in spatial),
+                Iter(part, fresh[self.loop]),
+            ),
+            Accumulate(self.body.combiner, self.body.buffers, indices, values),
+            map_exprs(block.init, lambda e: substitute(e, mapping)),
+            predicate,
+            block.location,
+        )
+        for f in reversed(kept):
+            kind = LoopKind.SERIAL if f.var is self.loop else f.kind
+            out = replace(f, var=fresh[f.var], body=out, kind=kind)
+        return out
+
+
+def rfactor(s: Schedule, loop: Var, factor_axis: int = 0) -> str:
+    """A reduction becomes two: over parts that do not touch each other, and over the parts.
+
+    ``k0, k1 = s.split(k, [4, 32]); s.rfactor(k0)``::
+
+        for k0, k1 in T.grid(4, 32):              t_rf = T.alloc((4,), "float32")
+            with T.block("t"):                    for k0, k1 in T.grid(4, 32):
+                vk = T.axis.reduce(...)               with T.block("t_rf"):
+                with T.init():                            vk0, vk1 = T.remap("SR", [k0, k1])
+                    t[0] = 0.0              ->            with T.init():
+                t[0] += x[vk]                                 t_rf[vk0] = 0.0
+                                                          t_rf[vk0] += x[vk0 * 32 + vk1]
+                                                  for k0 in T.serial(4):
+                                                      with T.block("t"):
+                                                          vk0 = T.remap("R", [k0])
+                                                          with T.init():
+                                                              t[0] = 0.0
+                                                          t[0] += t_rf[vk0]
+
+    Returns the name of the block that makes the parts; its loop can be parallel or vectorized. The
+    new dimension of the parts is number ``factor_axis``. Points that a guard leaves out count as
+    the combiner's identity. Refused where the combiner is not commutative. Sums of floats are
+    rounded in another order.
+    """
+    (made,) = s.take(Rfactor(loop, factor_axis))
+    return made  # type: ignore[no-any-return]
