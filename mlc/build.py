@@ -87,7 +87,8 @@ def build(what: Any, *, target: str = "cpu", name: str = "") -> Any:
     """A function ``f(*arrays)`` that fills arrays of the caller's.
 
     ``what`` is a list of te tensors, such as ``[A, B, C]``: then the default schedule is used. Or a
-    tensor program, as ``T.program`` makes; a schedule, for the program that it has come to; several
+    tensor program, as ``T.program`` makes, or a template, which is compiled for the shapes of each
+    call; a schedule, for the program that it has come to; several
     programs by name, such as a ``T.Module``, for an object with a function of each name. Programs
     are compiled as they stand. Their arrays are those of the parameters, in order; what is written
     keeps what it held elsewhere, and may be read.
@@ -101,12 +102,14 @@ def build(what: Any, *, target: str = "cpu", name: str = "") -> Any:
 
 def _from_program(what: Any, target: str) -> Any:
     """The function for something that is or holds programs; None if it is neither."""
-    from .build_program import BuiltModule, build_program
+    from .build_program import BuiltModule, BuiltTemplate, build_program
 
     if isinstance(what, Program):
         return build_program(what, target=target)
     if isinstance(getattr(what, "program", None), Program):
         return build_program(what.program, target=target, schedule=what)
+    if hasattr(what, "specialize"):
+        return BuiltTemplate(what, target)
     if hasattr(what, "items"):
         return BuiltModule({name: build(part, target=target) for name, part in what.items()})
     return None

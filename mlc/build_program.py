@@ -86,6 +86,35 @@ class _BuiltProgram:
 BuiltProgram: Any = callable_type("mlc.build.BuiltProgram", vars(_BuiltProgram))
 
 
+class BuiltTemplate:
+    """A function built from a template: the program for the shapes of each call is made and
+    compiled when they are seen for the first time."""
+
+    def __init__(self, template: Any, target: str) -> None:
+        self.template = template
+        self.target = target
+        self.__name__ = template.name
+        self._built: dict[tuple[tuple[int, ...], ...], Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<mlc.build {self.__name__}, a template, compiled for {len(self._built)} shapes>"
+
+    def __call__(self, *args: Any) -> None:
+        self._function(args)(*args)
+
+    def lower(self, *args: Any) -> Lowered:
+        """Every level of the code for the shapes of ``args``."""
+        return self._function(args).lower()  # type: ignore[no-any-return]
+
+    def _function(self, args: tuple[Any, ...]) -> Any:
+        shapes = tuple(map(np.shape, args))
+        found = self._built.get(shapes)
+        if found is None:
+            program = self.template.specialize(shapes)
+            found = self._built[shapes] = build_program(program, target=self.target)
+        return found
+
+
 class BuiltModule(Mapping[str, Any]):
     """Functions by name: ``m["mm"]`` or ``m.mm``."""
 

@@ -111,8 +111,12 @@ class CompiledProgram:
 
     @cached_property
     def flat(self) -> Program:
-        """The program after lowering; its params may be more, see :func:`place_buffers`."""
-        return self.kernels[0].flat
+        """The program after lowering, once its loops are proven to be right. Its params may be
+        more, see :func:`mlc.lower.place_buffers.place_buffers`."""
+        from .lower.pipeline import lower
+        from .lower.prove_loops import prove_loops
+
+        return lower(prove_loops(self.program))
 
     @property
     def llvm(self) -> str:

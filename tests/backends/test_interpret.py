@@ -14,8 +14,7 @@ from mlc.backends.base import backend
 from mlc.backends.interpret import InterpretBackend
 from mlc.dtypes import DType
 from mlc.ir.forms import check_blocks, check_flat
-from mlc.ir.program import Program
-from mlc.lower.bind_threads import bind_threads
+from mlc.ir.program import Program, blocks_of
 from mlc.lower.pipeline import PASSES
 from tests.backends.expressions import KINDS, expressions, inputs, values_of
 from tests.ir import samples
@@ -42,7 +41,7 @@ def judge(program: Program, arrays: list[Any]) -> None:
     want = results(interpret, program, arrays)
     for step in PASSES:
         program = step(program)
-        (check_blocks if step is bind_threads else check_flat)(program)
+        (check_blocks if blocks_of(program.body) else check_flat)(program)
         note = f"after {step.__name__}:\n{program.script()}"
         assert_same(results(strict, program, arrays), want, note)
     assert_same(results(lnumpy, program, arrays), want, lnumpy.source(program))

@@ -9,10 +9,10 @@ import pytest
 
 import mlc
 from mlc import te
-from mlc.dtypes import float32
+from mlc.dtypes import float32, int64
 from mlc.ir.combiner import reducer
 from mlc.ir.expr import Var
-from mlc.ir.program import Accumulate, Buffer, For, Program, Store
+from mlc.ir.program import Accumulate, Buffer, For, LoopKind, Program, Store
 from mlc.schedules.schedule import Schedule
 from mlc.te.program import Nest, create_program
 
@@ -152,3 +152,52 @@ def test_strides_of_parameters_are_kept() -> None:
     plain = np.zeros((3, 4), np.float32)
     f(np.asfortranarray(a), plain)
     assert np.array_equal(plain, a * 2)
+
+
+def test_a_template_is_built_for_the_shapes_of_each_call() -> None:
+    from mlc import script as T
+
+    @T.program
+    def plus_one(A: T.Buffer(("n",), "float32"), C: T.Buffer(("n",), "float32")):  # type: ignore
+        for i in T.serial(A.shape[0]):
+            C[i] = A[i] + 1.0
+
+    f = mlc.build(plus_one)
+    for n in (3, 5, 3):
+        c = np.empty(n, np.float32)
+        f(np.arange(n, dtype=np.float32), c)
+        assert c.tolist() == list(range(1, n + 1))
+    assert repr(f) == "<mlc.build plus_one, a template, compiled for 2 shapes>"
+    assert "def plus_one" in f.lower(c, c).program
+
+
+def writes_through(kind: LoopKind, store: Any, **attrs: Any) -> Program:
+    A, N = Buffer("A", (8,), float32), Buffer("N", (8,), int64)
+    C = Buffer("C", (8,), float32)
+    i = Var("i")
+    return Program("p", (A, N, C), For(i, 8, store(A, N, C, i), kind), 1, attrs)
+
+
+@pytest.mark.parametrize("kind", [LoopKind.PARALLEL, LoopKind.VECTORIZED])
+def test_iterations_that_meet_do_not_run_at_once(kind: LoopKind) -> None:
+    program = writes_through(kind, lambda A, N, C, i: Store(C, (i // 2,), A[i]))
+    with pytest.raises(mlc.ScheduleError) as caught:
+        mlc.build(program)
+    word = "parallel" if kind is LoopKind.PARALLEL else "vectorized"
+    assert caught.value.message.startswith(f"loop i of 'p' is {word}, which it cannot be: ")
+    assert "i=0 and i=1 both write C[0]" in caught.value.message
+    assert caught.value.refusal.witness is not None  # type: ignore[attr-defined]
+    marked = writes_through(
+        kind, lambda A, N, C, i: Store(C, (i // 2,), A[i]), unsafe=("s.parallel(i)",)
+    )
+    mlc.build(marked)
+
+
+def test_iterations_that_may_meet_run_in_turn() -> None:
+    program = writes_through(LoopKind.PARALLEL, lambda A, N, C, i: Store(C, (N[i],), A[i]))
+    f = mlc.build(program)
+    assert "mlc_parallel_for" not in f.lower().llvm
+    numbers = np.array([0, 1, 2, 3, 3, 2, 1, 0])
+    c = np.zeros(8, np.float32)
+    f(np.arange(8, dtype=np.float32), numbers, c)
+    assert c.tolist() == [7, 6, 5, 4, 0, 0, 0, 0]
