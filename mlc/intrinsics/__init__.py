@@ -1,0 +1,1 @@
+"""Intrinsics that are ready made: what instructions mean, with native code for them."""
