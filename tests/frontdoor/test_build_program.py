@@ -11,7 +11,7 @@ import mlc
 from mlc import te
 from mlc.dtypes import float32, int64
 from mlc.ir.combiner import reducer
-from mlc.ir.expr import Var
+from mlc.ir.expr import Var, const
 from mlc.ir.program import Accumulate, Buffer, For, LoopKind, Program, Store
 from mlc.schedules.schedule import Schedule
 from mlc.te.program import Nest, create_program
@@ -201,3 +201,13 @@ def test_iterations_that_may_meet_run_in_turn() -> None:
     c = np.zeros(8, np.float32)
     f(np.arange(8, dtype=np.float32), numbers, c)
     assert c.tolist() == [7, 6, 5, 4, 0, 0, 0, 0]
+
+
+def test_lanes_may_fold() -> None:
+    program = writes_through(
+        LoopKind.VECTORIZED,
+        lambda A, N, C, i: Accumulate(reducer("sum", float32), (C,), (const(0),), (A[i],)),
+    )
+    c = np.zeros(8, np.float32)
+    mlc.build(program)(np.arange(8, dtype=np.float32), np.zeros(8, np.int64), c)
+    assert c.tolist() == [28, 0, 0, 0, 0, 0, 0, 0]

@@ -38,7 +38,7 @@ class Vectorize(Step):
         inside = [n for n in walk(loop.body) if isinstance(n, For)]
         if any(n.kind is not LoopKind.UNROLLED for n in inside):
             return f"loop {self.loop.name} holds other loops; only the innermost can be vectorized"
-        if loop.extent < 2 or _is_fold(program, loop):
+        if loop.extent < 2 or is_fold(program, loop):
             return None
         return carried_dependence(program, self.loop)
 
@@ -48,7 +48,7 @@ class Vectorize(Step):
         ), ()
 
 
-def _is_fold(program: Program, loop: For) -> bool:
+def is_fold(program: Program, loop: For) -> bool:
     """Whether all that ``loop`` changes is combined into, by a combiner that is commutative, and
     read nowhere else in it: then its lanes may be folded in a fixed tree."""
     combiners: dict[object, object] = {}
