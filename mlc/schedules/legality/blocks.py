@@ -54,7 +54,11 @@ def block_violation(program: Program, block: Block) -> Refusal | None:
         found = conflict(rows[n], rows[m], steps)
         if found is None:
             continue
-        if bound is not None and (block.predicate is not None or not found.is_certain):
+        if bound is not None and (
+            block.predicate is not None
+            or not found.is_certain
+            or bound[0][n].private  # each iteration of a loop around has memory of its own
+        ):
             found = _reached(bound, n, m, steps)
             if found is None:
                 continue
