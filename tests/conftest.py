@@ -13,6 +13,8 @@ import pytest
 # Set before mlc is imported, so that no test reads or fills the user's own cache.
 os.environ.setdefault("MLC_CACHE_DIR", tempfile.mkdtemp(prefix="mlc-tests-"))
 
+pytest_plugins = ["tests.roundtrip"]  # every program that is made must trace back from its script
+
 hypothesis.settings.register_profile(
     "steady",
     derandomize=True,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..dtypes import DType, bfloat16, boolean, float64, int64
+from ..dtypes import DType, bfloat16, float64, int64
 from .expr import Apply, Cast, Const, Expr, Load, Reduce, Select, Var
 from .scalar import SCALAR_FNS
 
@@ -106,7 +106,7 @@ def _constant(node: Const, prefix: str) -> Text:
 
 
 def _is_default(dtype: DType) -> bool:
-    return dtype is int64 or dtype is float64 or dtype is boolean
+    return dtype is int64 or dtype is float64  # two Python bools together count as integers
 
 
 def script_rule(namespace: str, names: Mapping[Any, str]) -> Rule:

@@ -34,7 +34,7 @@ from .notation import (
     render,
     script_rule,
 )
-from .outputs import count_outputs
+from .outputs import count_outputs, unusual_writes
 from .program import (
     Accumulate,
     Allocate,
@@ -169,12 +169,15 @@ class Source:
 
     def program(self, program: Program, name: str) -> None:
         """Writes the function that is ``program``."""
-        counted = count_outputs(program.params, program.body)
-        options = [] if program.outputs == counted == 1 else [f"outputs={program.outputs}"]
+        params = [f"{self.names.add(b)}: T.Buffer({buffer_text(b)})" for b in program.params]
+        written = unusual_writes(program)
+        is_plain = program.outputs == 1 == count_outputs(program.params, program.body)
+        options = [] if is_plain and written is None else [f"outputs={program.outputs}"]
+        if written is not None:
+            options += [f"writes={tuple(self.names[b] for b in written)!r}"]
         shown = {key: value for key, value in program.attrs.items() if key != "location"}
         options += [f"attrs={shown!r}"] if shown else []
         self.line(f"@T.program({', '.join(options)})" if options else "@T.program")
-        params = [f"{self.names.add(b)}: T.Buffer({buffer_text(b)})" for b in program.params]
         head = f"def {identifier(name)}("
         if len(head) + sum(len(p) + 2 for p in params) <= 96:
             self.line(f"{head}{', '.join(params)}):")
@@ -243,7 +246,7 @@ class Source:
             else:
                 hints = dict(stmt.annotations)
                 if stmt.kind is LoopKind.BOUND:
-                    extents += f", {quoted(hints.pop('thread'))}"
+                    extents += f", {quoted(hints.pop('thread', ''))}"
                 if hints:
                     extents += f", annotations={hints!r}"
                 self.line(f"for {loop_vars} in T.{stmt.kind.value}({extents}):")
@@ -375,7 +378,7 @@ def _reads_as_update(buffer: Buffer, indices: tuple[Expr, ...], value: Expr) -> 
     """Whether ``buffer[indices] = value`` is the notation of an update: of Accumulate."""
     match value:
         case Apply(fn="maximum" | "minimum", args=(Load(source=source, indices=at), _)):
-            return source is buffer and at == indices
+            return source is buffer and all(a is b for a, b in zip(at, indices))
         case _:
             return False
 

@@ -26,7 +26,18 @@ from typing import Any
 from ..dtypes import ALL as _DTYPES
 from ..ir.expr import select
 from .blocks import annotate, axis, block, init, reads, remap, where, writes
-from .calls import barrier, bitcast, call, call_extern, comm_reducer, max, min, region, store
+from .calls import (
+    barrier,
+    bitcast,
+    call,
+    call_extern,
+    comm_reducer,
+    max,
+    min,
+    region,
+    scalar_function,
+    store,
+)
 from .function import Template, program
 from .function import buffer as Buffer
 from .loops import (
@@ -61,11 +72,10 @@ def __getattr__(name: str) -> Any:
         function = number_of(name)
     else:
         from ..ir.scalar import SCALAR_FNS
-        from ..te.scalars import scalar_math
 
         if name not in SCALAR_FNS:
             raise AttributeError(f"module 'mlc.script' has no attribute {name!r}")
-        function = scalar_math(name, "T")
+        function = scalar_function(name)
     globals()[name] = function
     return function
 

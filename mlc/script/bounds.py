@@ -75,7 +75,8 @@ def _check_access(
         if point is None:
             continue
         value = int(evaluate(index, point))
-        at = ", ".join(f"{var.name}={n}" for var, n in point.items() if var in variables_of(index))
+        involved = set(variables_of(index))
+        at = ", ".join(f"{var.name}={n}" for var, n in point.items() if var in involved)
         raise BoundsError(
             f"index {index!r} leaves axis {position} of {buffer.name}, which has {size} elements: "
             f"at {at or 'every point'} it is {value}",

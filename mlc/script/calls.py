@@ -8,10 +8,12 @@ from typing import Any
 from ..dtypes import as_dtype, boolean
 from ..errors import ArgumentError, DTypeError
 from ..ir.combiner import make_combiner, reducer
-from ..ir.expr import Expr, apply, as_expr, cast, promote
+from ..ir.expr import Expr, apply, as_expr, promote
 from ..ir.program import Buffer, Region
+from ..ir.scalar import SCALAR_FNS
+from ..te.scalars import scalar_math
 from .trace import current
-from .values import Box, Element, Handle, Update, Value, as_region, stored_value
+from .values import Box, Element, Handle, Update, Value, as_region, same_nodes, stored_value
 
 
 def call(name: str, *args: Any) -> None:
@@ -78,6 +80,25 @@ def _extreme(name: str, fn: str, a: Any, b: Any) -> Any:
     return plain
 
 
+def scalar_function(name: str) -> Callable[..., Expr]:
+    """The function ``T.<name>`` over scalars, its arguments promoted as NumPy does.
+
+    Where only floats have a meaning, as for exp, integers become float64.
+    """
+    row = SCALAR_FNS[name]
+    if row.cost >= 6 or name == "div":
+        return scalar_math(name, "T")
+
+    def function(*args: Any) -> Expr:
+        if len(args) != row.arity:
+            raise ArgumentError(f"T.{name} takes {row.arity} arguments, got {len(args)}")
+        return apply(name, *promote(*args))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{name} of {row.arity} scalar value{'s' * (row.arity > 1)}, as NumPy's."
+    return function
+
+
 def bitcast(value: Any, dtype: Any) -> Expr:
     """The bits of ``value`` as another type of the same width."""
     expr, wanted = as_expr(value), as_dtype(dtype)
@@ -120,7 +141,9 @@ def comm_reducer(
         left = tuple(_typed(v, d, name) for v, d in zip(before, dtypes))
         parts: list[Any] = list(combiner.combine(left, values))
         targets = tuple(v for v in before if isinstance(v, Element))
-        if len(targets) == len(parts) and all(t.indices == targets[0].indices for t in targets):
+        if len(targets) == len(parts) and all(
+            same_nodes(t.indices, targets[0].indices) for t in targets
+        ):
             parts = [Update(combiner, targets, values, n, part) for n, part in enumerate(parts)]
         return parts[0] if is_single else tuple(parts)
 
@@ -131,9 +154,3 @@ def comm_reducer(
 def _typed(value: Any, dtype: Any, name: str) -> Expr:
     """``value`` as one part of what a reducer combines; only Python numbers are converted."""
     return stored_value(Buffer(name, (), dtype), value)
-
-
-__all__ = [
-    "barrier", "bitcast", "call", "call_extern", "cast", "comm_reducer", "max", "min", "region",
-    "store",
-]  # fmt: skip

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ..errors import ArgumentError, NotProvenError, ScheduleError, ShapeError, SourceLocation
-from ..ir.outputs import count_outputs
-from ..ir.program import Program, blocks_of
+from ..ir.outputs import count_outputs, written_buffers
+from ..ir.program import Buffer, Program, Stmt, blocks_of
 from .sizes import Dim, dim, size_at
 from .trace import Trace, new_buffer
 from .values import Handle
@@ -137,6 +137,7 @@ class Source:
     name: str
     params: Mapping[str, BufferType]
     outputs: int | None
+    writes: tuple[str, ...] | None
     attrs: Mapping[str, Any]
     location: SourceLocation
 
@@ -144,6 +145,10 @@ class Source:
     def dims(self) -> tuple[str, ...]:
         """The names of the sizes that are left open, in order of appearance."""
         return tuple(dict.fromkeys(n for kind in self.params.values() for n in kind.dims))
+
+    def program(self) -> Program | Template:
+        """The program that the function is, or the template where sizes are left open."""
+        return Template(self) if self.dims else self.trace({})
 
     def trace(self, sizes: Mapping[str, int]) -> Program:
         """The program that the function is for these sizes."""
@@ -169,38 +174,59 @@ class Source:
                     self.location,
                 )
             body = trace.close(trace.levels[0])
-        outputs = count_outputs(tuple(buffers), body)
-        if self.outputs is not None:
-            self._check_outputs(trace, buffers, outputs)
-            outputs = self.outputs
-        elif isinstance(outputs, str):
-            raise ArgumentError(f"program {self.name}: {outputs}", self.location)
-        assert isinstance(outputs, int)
-        program = Program(self.name, tuple(buffers), body, outputs, dict(self.attrs))
+        program = Program(
+            self.name,
+            tuple(buffers),
+            body,
+            self._count_outputs(trace, tuple(buffers), body),
+            dict(self.attrs),
+        )
         if not trace.unsafe:
             check_legal(program)
         return program
 
-    def _check_outputs(self, trace: Trace, buffers: list[Any], found: int | str) -> None:
+    def _count_outputs(self, trace: Trace, params: tuple[Buffer, ...], body: Stmt) -> int:
         stated = self.outputs
-        if not isinstance(stated, int) or not 0 <= stated <= len(buffers):
+        if self.writes is not None:
+            self._check_writes(trace, params, body)
+        elif stated is None:
+            counted = count_outputs(params, body)
+            if isinstance(counted, str):
+                raise ArgumentError(f"program {self.name}: {counted}", self.location)
+            return counted
+        if not isinstance(stated, int) or not 0 <= stated <= len(params):
             raise ArgumentError(
-                f"program {self.name} has {len(buffers)} parameters, and outputs={stated!r}",
+                f"program {self.name} has {len(params)} parameters, and outputs={stated!r}",
                 self.location,
             )
-        for position, param in enumerate(buffers):
-            is_output = position >= len(buffers) - stated
-            if param in trace.writers and not is_output:
+        if self.writes is not None:
+            return stated
+        written, passed = written_buffers(body)
+        for position, param in enumerate(params):
+            is_output = position >= len(params) - stated
+            if param in written and not is_output:
                 raise ArgumentError(
                     f"program {self.name} has outputs={stated}, but it writes {param.name}, which "
                     f"is not among the last {stated} of its parameters",
-                    trace.writers[param],
+                    trace.writers.get(param, self.location),
                 )
-            if is_output and isinstance(found, int) and position < len(buffers) - found:
+            if is_output and param not in written and param not in passed:
                 raise ArgumentError(
                     f"program {self.name} has outputs={stated}, but it never writes {param.name}",
                     self.location,
                 )
+        return stated
+
+    def _check_writes(self, trace: Trace, params: tuple[Buffer, ...], body: Stmt) -> None:
+        written, _ = written_buffers(body)
+        found = tuple(param.name for param in params if param in written)
+        if set(found) != set(self.writes or ()):
+            wrong = next((p for p in params if p in written and p.name not in self.writes), None)  # type: ignore[operator]
+            raise ArgumentError(
+                f"program {self.name} has writes={self.writes!r}, but it writes "
+                f"{', '.join(found) or 'none of its parameters'}",
+                trace.writers.get(wrong, self.location) if wrong else self.location,
+            )
 
 
 def check_legal(program: Program) -> None:
@@ -220,28 +246,33 @@ def program(
     function: Callable[..., Any] | None = None,
     *,
     outputs: int | None = None,
+    writes: Sequence[str] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """The program that a function over buffers describes.
 
     The function runs once; what it does to its buffers becomes statements. Its parameters are
     annotated with ``T.Buffer``. Those that are written come last: they are the outputs, and
-    ``outputs=`` may say how many. With sizes left open the result is a :class:`Template`.
+    ``outputs=`` may say how many. A program that writes other parameters too, to work in them, has
+    ``outputs=`` and names all it writes: ``writes=("scratch", "C")``. With sizes left open the
+    result is a :class:`Template`.
     """
-    around = sys._getframe(1)
-    if function is not None:
-        return make(function, outputs, attrs, around.f_locals)
-    names = around.f_locals
-    return lambda inner: make(inner, outputs, attrs, names)
+    names = sys._getframe(1).f_locals
+
+    def decorate(inner: Callable[..., Any]) -> Program | Template:
+        return source_of(inner, names, outputs, writes, attrs).program()
+
+    return decorate if function is None else decorate(function)
 
 
-def make(
+def source_of(
     function: Callable[..., Any],
-    outputs: int | None,
-    attrs: Mapping[str, Any] | None,
     names: Mapping[str, Any],
-) -> Program | Template:
-    """Traces ``function``; ``names`` are the local names where it is defined."""
+    outputs: int | None = None,
+    writes: Sequence[str] | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> Source:
+    """``function`` with its signature read; ``names`` are the local names where it is defined."""
     if not inspect.isfunction(function):
         raise ArgumentError(f"T.program wants a function, got {function!r}")
     code = function.__code__
@@ -260,8 +291,8 @@ def make(
                 location,
             )
         params[name] = kind
-    source = Source(function, function.__name__, params, outputs, dict(attrs or {}), location)
-    return Template(source) if source.dims else source.trace({})
+    named = None if writes is None else tuple(writes)
+    return Source(function, function.__name__, params, outputs, named, dict(attrs or {}), location)
 
 
 def _evaluated(

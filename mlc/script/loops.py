@@ -52,7 +52,7 @@ def thread_binding(extent: Any, thread: str, annotations: Hints | None = None) -
             f"T.thread_binding wants the name of a thread index such as 'threadIdx.x', "
             f"got {thread!r}"
         )
-    hints = (("thread", thread), *_hints(annotations))
+    hints = ((("thread", thread),) if thread else ()) + _hints(annotations)
     return _loops("T.thread_binding", (extent,), LoopKind.BOUND, hints)
 
 

@@ -34,7 +34,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, variables_of
 from .bounds import check_bounds
-from .values import Update, indices_of, stored_value
+from .values import Update, same_nodes, stored_value
 
 _active = threading.local()
 
@@ -196,7 +196,7 @@ class Trace:
         """``buffer[indices] = value``."""
         if isinstance(value, Update):
             target = value.targets[value.part]
-            if target.buffer is buffer and target.indices == indices:
+            if target.buffer is buffer and same_nodes(target.indices, indices):
                 self.update(value)
                 return
         self.expect_whole()
@@ -410,8 +410,3 @@ def current(name: str) -> Trace:
             f"{name} stands outside of a program; it belongs in a function under @T.program"
         )
     return found
-
-
-__all__ = [
-    "Draft", "Level", "Trace", "current", "folded", "indices_of", "new_buffer", "tracing",
-]  # fmt: skip

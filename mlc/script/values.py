@@ -65,7 +65,7 @@ def _forward(name: str) -> Callable[..., Expr]:
 for _symbol in (
     "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift",
     "rshift", "radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow", "rand", "ror",
-    "rxor", "lt", "le", "gt", "ge", "eq", "ne", "neg", "invert", "abs",
+    "rxor", "rlshift", "rrshift", "lt", "le", "gt", "ge", "eq", "ne", "neg", "invert", "abs",
 ):  # fmt: skip
     setattr(Value, f"__{_symbol}__", _forward(f"__{_symbol}__"))
 Value.__hash__ = object.__hash__  # type: ignore[method-assign]
@@ -185,6 +185,11 @@ class Handle:
                 f"time; write a loop, `for i in T.serial(n): {self.name}[i] = ...`"
             )
         self.trace.assign(self.buffer, indices_of(self.buffer, items), value)
+
+
+def same_nodes(left: tuple[Expr, ...], right: tuple[Expr, ...]) -> bool:
+    """Whether both hold the same expressions: ``==`` on them would build another."""
+    return len(left) == len(right) and all(a is b for a, b in zip(left, right))
 
 
 def indices_of(buffer: Buffer, items: tuple[Any, ...]) -> tuple[Expr, ...]:

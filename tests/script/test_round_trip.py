@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import mlc
-from mlc import script as T
-from mlc.ir.notation import identifier
-from mlc.ir.program import Program
 from tests.ir import samples
-
-
-def traced_back(program: Program) -> Program:
-    """The program that the script of ``program`` is."""
-    names = {"T": T, "np": np}
-    exec(compile(program.script(), "<script>", "exec"), names)
-    found = names[identifier(program.name)]
-    assert isinstance(found, Program)
-    return found
+from tests.roundtrip import traced_back
 
 
 @pytest.mark.parametrize("name", [*samples.ALL, "with_call"])

@@ -1,0 +1,154 @@
+"""Every program that the tests make is printed, and its script must trace back to it.
+
+A pytest plugin: it looks on while a test runs, keeps a sample of the programs that were made, and
+fails the test if one of them does not come back structurally equal. Programs that were seen before
+are not asked again; big ones, and all once the time for a run is spent, are left out.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlc.errors import BoundsError, CompileError, MlcError
+from mlc.ir.forms import check_blocks, check_flat
+from mlc.ir.interpret import interpret
+from mlc.ir.notation import identifier
+from mlc.ir.program import Program, walk
+from mlc.ir.structural import structural_key
+
+BUDGET = float(os.environ.get("MLC_TEST_ROUND_TRIP_SECONDS", "10"))  # of one run
+PER_TEST = 6  # programs: the first ones, and the last ones, which are lowered furthest
+LARGEST = 250  # statements
+
+
+def traced_back(program: Program) -> Program:
+    """The program that the script of ``program`` is."""
+    from mlc import script as T
+
+    names = {"T": T, "np": np}
+    exec(compile(program.script(), "<script>", "exec"), names)
+    found = names[identifier(program.name)]
+    assert isinstance(found, Program)
+    return found
+
+
+def is_formed(program: Program) -> bool:
+    """Whether the program is in one of the forms; tests make others on purpose."""
+    for check in (check_blocks, check_flat):
+        try:
+            check(program)
+            return True
+        except CompileError:
+            pass
+    return False
+
+
+def leaves_its_buffers(program: Program) -> bool:
+    """Whether running ``program`` finds an index outside its buffer: it was refused rightly."""
+    arrays = [np.zeros(b.shape, b.dtype.numpy) for b in program.params]
+    try:
+        interpret(program, *arrays)
+    except BoundsError:
+        return True
+    return False
+
+
+def difference(program: Program) -> str:
+    """What the script of ``program`` traces back to instead of it; empty if it comes back."""
+    try:
+        again = traced_back(program)
+    except Exception as problem:
+        if isinstance(problem, BoundsError) and leaves_its_buffers(program):
+            return ""
+        if isinstance(problem, MlcError) and not is_formed(program):
+            return ""
+        return f"is refused: {type(problem).__name__}: {problem}"
+    if structural_key(again) != structural_key(program) and is_formed(program):
+        from mlc.ir.structural import assert_structural_equal
+
+        try:
+            assert_structural_equal(again, program)
+        except AssertionError as problem:
+            return f"traces back to another program: {problem}"
+    return ""
+
+
+class RoundTrips:
+    """The programs made so far, and what became of them."""
+
+    def __init__(self) -> None:
+        self.made: list[Program] = []
+        self.seen: set[str] = set()
+        self.spent = 0.0
+        self.is_checking = False
+
+    def note(self, program: Program) -> None:
+        """A program was made."""
+        if not self.is_checking and self.spent < BUDGET:
+            self.made.append(program)
+            if len(self.made) > 4 * PER_TEST:
+                del self.made[PER_TEST : 2 * PER_TEST]
+
+    def check(self) -> None:
+        """Traces a sample of the new programs back."""
+        made, self.made = self.made, []
+        start, self.is_checking = time.process_time(), True
+        try:
+            for program in made[: PER_TEST // 2] + made[PER_TEST // 2 :][-PER_TEST // 2 :]:
+                self.check_one(program)
+        finally:
+            self.is_checking = False
+            self.spent += time.process_time() - start
+
+    def check_one(self, program: Program) -> None:
+        """Fails the test if ``program`` does not come back."""
+        if sum(1 for _ in walk(program.body)) > LARGEST:
+            return
+        key = structural_key(program)
+        if key in self.seen:
+            return
+        self.seen.add(key)
+        found = difference(program)
+        if found:
+            pytest.fail(f"the script of this program {found}\n\n{program.script()}", pytrace=False)
+
+
+_SPENT = pytest.StashKey[RoundTrips]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """With -v: how many programs were traced back."""
+    trips = config.stash.get(_SPENT, None)
+    if trips is not None and config.get_verbosity() >= 0:
+        terminalreporter.write_line(
+            f"{len(trips.seen)} programs were traced back in {trips.spent:.1f} s"
+        )
+
+
+@pytest.fixture(scope="session")
+def round_trips(pytestconfig: pytest.Config) -> Iterator[RoundTrips]:
+    """Looks on from now on."""
+    trips, original = RoundTrips(), Program.__init__
+    pytestconfig.stash[_SPENT] = trips
+
+    def noted(self: Program, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        trips.note(self)
+
+    Program.__init__ = noted  # type: ignore[method-assign]
+    yield trips
+    Program.__init__ = original  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def programs_come_back(round_trips: RoundTrips) -> Iterator[None]:
+    """After each test, what it made is traced back."""
+    round_trips.made.clear()
+    yield
+    round_trips.check()
