@@ -125,8 +125,9 @@ def _init_of(loop: For, block: Block) -> Stmt:
     reduced = _reduce_vars(block)
     path = _path(loop, block)
     assert path is not None and block.init is not None
-    kept = [stmt for stmt in path if isinstance(stmt, For) and stmt.var not in reduced]
-    mapping: dict[Var, Expr] = {v: const(0) for v in reduced}
+    loops = [stmt for stmt in path if isinstance(stmt, For)]
+    kept = [f for f in loops if f.var not in reduced]
+    mapping: dict[Var, Expr] = {f.var: const(0) for f in loops if f.var in reduced}
     mapping.update({f.var: Var(f.var.name) for f in kept})
     axes: dict[Var, Expr] = {
         it.axis: substitute(it.binding, mapping) for it in block.iters if not it.axis.is_reduce
