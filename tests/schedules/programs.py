@@ -11,11 +11,13 @@ from mlc.ir.forms import check_blocks
 from mlc.ir.interpret import interpret
 from mlc.ir.program import Block, For, Iter, Program, Stmt
 from mlc.lower.pipeline import lower
+from mlc.schedules.legality.exhaustive import Difference, same_meaning
 
 
 def same_results(before: Program, after: Program, lowered: bool = True) -> None:
     """Both programs are well-formed and compute the same, before and after lowering."""
     check_blocks(after)
+    assert not isinstance(same_meaning(before, after), Difference)
     rng = np.random.default_rng(0)
     first_output = len(before.params) - before.outputs
     inputs = []

@@ -183,22 +183,44 @@ def test_decompose_keeps_the_guard_of_a_split_reduce_loop() -> None:
     same_results(before, s.program)
 
 
-def test_decompose_is_refused_where_the_result_is_used_up_in_between() -> None:
-    """``loop i: Y[0] = sum(A[i, :]); C[i] = Y[0]``: all inits before the loop would be one."""
-    A, C = Buffer("A", (3, 4), float32), Buffer("C", (3,), float32)
+def test_decompose_is_refused_where_the_old_value_is_still_read() -> None:
+    """``loop i: C[i] = Y[i]; Y[i] = sum(A[i, :])``: the inits must not all come first."""
+    A, C, Y = Buffer("A", (3, 4), float32), Buffer("C", (3,), float32), Buffer("Y", (3,), float32)
+    i, k = Var("i"), Var("k")
+    vi, vk = axes("SR", 3, 4)
+    total = Accumulate(reducer("sum", float32), (Y,), (vi,), (A[vi, vk],))
+    init = Store(Y, (vi,), const(0, float32))
+    (ci,) = axes("S", 3)
+    body = seq(
+        bound("C", [ci], [i], Store(C, (ci,), load(Y, (ci,)))),
+        loops([(k, 4)], bound("Y", [vi, vk], [i, k], total, init=init)),
+    )
+    s = Schedule(Program("rows", (A, C, Y), loops([(i, 3)], body), outputs=2))
+    with pytest.raises(
+        ScheduleError,
+        match=r"block 'C' touches Y under loop i, before block 'Y' initialises it there: i=0 of "
+        r"block 'C' reads Y\[0\], i=0, k=0 of block 'Y' writes it; decompose at a loop that holds",
+    ):
+        s.decompose_reduction("Y", i)
+    s.decompose_reduction("Y", k)
+
+
+def test_decompose_is_refused_where_the_reduction_starts_anew() -> None:
+    """``loop i: Y = sum(A); C[i] = Y``: in every iteration the sum begins again."""
+    A, C = Buffer("A", (4,), float32), Buffer("C", (3,), float32)
     Y = Buffer("Y", (1,), float32, scope=Scope.STACK)
     i, k = Var("i"), Var("k")
-    v0, vi, vk = axes("SSR", 1, 3, 4)
-    total = Accumulate(reducer("sum", float32), (Y,), (v0,), (A[vi, vk],))
+    v0, vk = axes("SR", 1, 4)
+    total = Accumulate(reducer("sum", float32), (Y,), (v0,), (A[vk],))
     init = Store(Y, (v0,), const(0, float32))
     (ci,) = axes("S", 3)
     body = seq(
-        loops([(k, 4)], bound("Y", [v0, vi, vk], [const(0), i, k], total, init=init)),
+        loops([(k, 4)], bound("Y", [v0, vk], [const(0), k], total, init=init)),
         bound("C", [ci], [i], Store(C, (ci,), load(Y, (const(0),)))),
     )
     program = Program("rows", (A, C), Allocate((Y,), loops([(i, 3)], body)))
     s = Schedule(program)
-    with pytest.raises(ScheduleError, match=r"block 'C' touches Y under loop i, before block 'Y'"):
+    with pytest.raises(ScheduleError, match=r"block 'Y' starts anew in each iteration of i"):
         s.decompose_reduction("Y", i)
     s.decompose_reduction("Y", k)
     same_results(program, s.program)

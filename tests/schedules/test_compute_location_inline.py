@@ -125,6 +125,17 @@ def test_what_others_read_is_not_folded_away() -> None:
         Schedule(argmax()).reverse_compute_inline("best")
 
 
+def test_a_formula_does_not_leave_the_memory_that_it_reads() -> None:
+    x = te.placeholder((5,), "float32", name="x")
+    p = te.compute((5,), lambda i: x[i] * 2, name="p")
+    q = te.compute((4,), lambda i: p[i] + p[i + 1], name="q")
+    r = te.compute((4,), lambda i: q[i] + 1, name="r")
+    s = Schedule(program_of("f", [r], [x]))
+    s.compute_at("p", s.loops("q")[0])
+    with pytest.raises(ScheduleError, match="block 'r' reads q where the memory that block 'q'"):
+        s.compute_inline("q")
+
+
 def overwritten(size: int) -> Program:
     """``p = x * 2; x = 0; q = p + b``, with b written in between as well."""
     X, B, Q = (Buffer(name, (size,), float32) for name in ("X", "B", "Q"))

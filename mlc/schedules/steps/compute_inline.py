@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Expr, Load
-from ...ir.program import Block, Program, map_exprs
+from ...ir.program import Allocate, Block, Program, map_exprs
 from ...ir.rewrite import substitute, substitute_loads
 from ..inlining import (
     Formula,
@@ -17,9 +17,10 @@ from ..inlining import (
     overwrites_between,
     without_buffer,
 )
+from ..legality.accesses import accesses_of
 from ..placement import read_buffers
 from ..refusal import Refusal
-from ..step import Step, block_name, find_block
+from ..step import Step, block_name, find_block, path_to
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
@@ -46,6 +47,15 @@ class ComputeInline(Step):
         if other is not None:
             return f"block {other!r} writes {name}, too, or hands it to a call"
         inputs = read_buffers(block)
+        for stmt in path_to(program, self.block):
+            if isinstance(stmt, Allocate) and inputs.intersection(stmt.buffers):
+                first, last = accesses_of(program).spans[stmt]
+                outside = _reader_outside(program, formula, range(first, last))
+                if outside is not None:
+                    return (
+                        f"block {outside!r} reads {name} where the memory that block "
+                        f"{self.block!r} reads is gone"
+                    )
         hit = overwrites_between(program, self.block, inputs, _inlined(program, formula), None)
         if hit is None:
             return None
@@ -64,14 +74,22 @@ class ComputeInline(Step):
         return _inlined(program, formula), ()
 
 
+def _reader_outside(program: Program, formula: Formula, within: range) -> str | None:
+    """A block that reads the result outside of these accesses."""
+    for row in accesses_of(program).rows:
+        if row.buffer is formula.buffer and not row.changes and row.position not in within:
+            return row.block
+    return None
+
+
 def _inlined(program: Program, formula: Formula) -> Program:
     def on_load(node: Load) -> Expr | None:
         if node.source is not formula.buffer:
             return None
         return substitute(formula.value, formula.at(node.indices))
 
-    program = without_buffer(dropped(program, formula.block.name), formula.buffer)
-    return program.with_body(map_exprs(program.body, lambda e: substitute_loads(e, on_load)))
+    body = map_exprs(program.body, lambda e: substitute_loads(e, on_load))
+    return without_buffer(dropped(program.with_body(body), formula.block.name), formula.buffer)
 
 
 def compute_inline(s: Schedule, block: Block | str) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...ir.bounds import decide
-from ...ir.expr import Axis, Expr, Var, const, load, select
+from ...ir.expr import Axis, Expr, Var, load, select
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -184,8 +183,7 @@ class _Factoring:
         predicate: Expr | None = None
         guard: Expr | None = None
         for test in conjuncts(block.predicate):
-            used = variables_of(test)
-            if any(v is self.loop for v in used) and not self.starts_everywhere(test, extents):
+            if any(v is self.loop for v in variables_of(test)):
                 inner = substitute(test, taken)
                 guard = inner if guard is None else guard & inner
             else:
@@ -221,12 +219,6 @@ class _Factoring:
         """Parts of one point each are not combined but stored."""
         pairs = zip(body.buffers, body.values, strict=True)
         return seq(*(Store(buffer, body.indices, value) for buffer, value in pairs))
-
-    def starts_everywhere(self, test: Expr, extents: dict[Var, int]) -> bool:
-        """Whether the test holds at the first point of the other loops in every iteration."""
-        first: dict[Var, Expr] = {v: const(0) for v in variables_of(test) if v is not self.loop}
-        others = len(first) > 0
-        return others and decide(substitute(test, first), extents) is True
 
     def final(self) -> Stmt:
         """The block again, over the parts."""
