@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..ir.interpret import poisoned
 from ..ir.program import Buffer
 from .event import Event, element_text, meeting
-from .memory import OWNERS, PRIVATE, Memory, PrivateMemory
+from .memory import OWNERS, PRIVATE, Memory, Place, PrivateMemory
 from .report import Findings
 from .task import Concurrent, Coordinates, Entry, Task, are_siblings, parting
 
@@ -25,7 +25,7 @@ class Machine:
         self.folds_lanes = False  # lanes were folded into one element, in an order of their own
         self.touched: dict[Buffer, int] = {}
         self._runs = 0
-        self._common: dict[Buffer, PrivateMemory] = {}
+        self._common: dict[tuple[Buffer, Place], PrivateMemory] = {}
 
     def begin(self, order: str) -> Task:
         """Starts over in another order; returns the task of the program itself."""
@@ -80,7 +80,7 @@ class Machine:
         made = PrivateMemory(buffer, private)
         if private == "thread" or not task.is_thread:
             return made
-        return self._common.setdefault(buffer, made)
+        return self._common.setdefault((buffer, task.place(private)), made)
 
     def release(self, memory: Memory | PrivateMemory) -> None:
         """``memory`` is no longer needed: its elements are counted."""
@@ -97,6 +97,8 @@ class Machine:
         loop = entries[0].loop or entries[1].loop
         assert loop is not None
         advice = "; put T.barrier() there" if loop.is_thread else ""
+        if first.site is second.site and loop.is_thread:
+            advice = "; let one thread alone write it"
         if first.site.action == second.site.action == "combines into":
             advice = "; use rfactor, or leave the loop serial"
         self.note("race", f"race between {loop}: ", first, second, at, advice)

@@ -9,7 +9,7 @@ from ..errors import SourceLocation
 
 # Causes before what follows from them.
 KINDS = (
-    "bounds", "barrier", "scope", "race", "lanes", "input", "uninitialised", "order", "meaning",
+    "bounds", "barrier", "race", "scope", "lanes", "input", "uninitialised", "order", "meaning",
 )  # fmt: skip
 
 

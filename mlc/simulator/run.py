@@ -137,7 +137,10 @@ class _Simulation:
         reads = sum(s.count for s in sites if s.action != "writes")
         writes = sum(s.count for s in sites if s.action != "reads")
         barriers = self.machine.barriers
-        touched = {buffer.name: count for buffer, count in self.machine.touched.items()}
+        allocations = [s for s in walk(self.program.body) if isinstance(s, Allocate)]
+        touched: dict[str, int] = {}
+        for b in (*self.program.params, *(b for s in allocations for b in s.buffers)):
+            touched[b.name] = touched.get(b.name, 0) + self.machine.touched.get(b, 0)
         return lambda findings: Report(
             self.program.name, tuple(orders), reads, writes, barriers, touched,
             peak_bytes(self.program), self.unwritten, findings,

@@ -1,13 +1,15 @@
-"""Programs for the simulator, built from nodes: small, and each broken in one way on request."""
+"""Programs for the simulator: small, and some of them broken on request."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from mlc import script as T
 from mlc.dtypes import float32
 from mlc.ir.combiner import reducer
 from mlc.ir.expr import Axis, Expr, Var, const
 from mlc.ir.program import (
     Accumulate,
-    Allocate,
     Block,
     Buffer,
     Evaluate,
@@ -42,10 +44,9 @@ def block(
     points: dict[Axis, Expr],
     body: Stmt,
     init: Stmt | None = None,
-    where: Expr | None = None,
 ) -> Block:
     """A block whose axes are bound as ``points`` says."""
-    return Block(name, tuple(Iter(*point) for point in points.items()), body, init, where)
+    return Block(name, tuple(Iter(*point) for point in points.items()), body, init)
 
 
 def copy(n: int, kind: LoopKind, target: object, source: object) -> Program:
@@ -86,69 +87,86 @@ def matmul(n: int, kinds: dict[str, LoopKind]) -> Program:
     return Program("matmul", (A, B, C), stmt)
 
 
-def window_sum(style: str, barrier: bool = True, threads: int = 8, blocks: int = 4) -> Program:
+def window_sum(style: str, barrier: bool = True) -> Program:
     """``B[i] = A[i] + A[i + 1] + A[i + 2]`` by way of a tile that the threads fetch together.
 
     ``style``: "one loop" fetches and computes in one thread loop, with a barrier in between;
     "siblings" has two thread loops; "again" binds an inner loop to the thread of the outer one.
     """
-    n, width = threads * blocks, threads + 2
-    A, B, S = buffer("A", n + 2), buffer("B", n), buffer("S", width, scope="shared")
-    bx, tx, t2, r = Var("bx"), Var("tx"), Var("t2"), Var("r")
-    v, vb, vi = Axis("v", width), Axis("vb", blocks), Axis("vi", n)
 
-    def fetch(thread: Var) -> Stmt:
-        rest = r * threads + thread
-        return block("fetch", {v: rest, vb: bx}, Store(S, (v,), A[vb * threads + v]),
-                     where=rest < width)  # fmt: skip
+    @T.program
+    def window(A: T.Buffer((34,)), B: T.Buffer((32,))) -> None:
+        def fetch(rest: Any, bx: Any) -> None:
+            with T.block("fetch"):
+                v = T.axis.spatial(10, rest)
+                vb = T.axis.spatial(4, bx)
+                T.where(rest < 10)
+                S[v] = A[vb * 8 + v]
 
-    va = Axis("va", blocks)
-    local = vi - va * threads
-    window = S[local] + S[local + 1] + S[local + 2]
-    compute = block("window", {vi: bx * threads + tx, va: bx}, Store(B, (vi,), window))
-    fence = (BARRIER,) if barrier else ()
-    if style == "one loop":
-        body: Stmt = bound(tx, threads, seq(For(r, 2, fetch(tx)), *fence, compute))
-    elif style == "siblings":
-        first = bound(t2, threads, For(r, 2, fetch(t2)))
-        body = seq(first, *fence, bound(tx, threads, compute))
-    else:
-        again = For(r, 2, bound(t2, threads, fetch(t2)))
-        body = bound(tx, threads, seq(again, *fence, compute))
-    return Program("window_sum", (A, B), bound(bx, blocks, Allocate((S,), body), "blockIdx.x"))
+        def compute(bx: Any, tx: Any) -> None:
+            with T.block("window"):
+                vb, vt = T.remap("SS", [bx, tx])
+                B[vb * 8 + vt] = S[vt] + S[vt + 1] + S[vt + 2]
+
+        def fence() -> None:
+            if barrier:
+                T.barrier()
+
+        for bx in T.thread_binding(4, "blockIdx.x"):
+            S = T.alloc((10,), "float32", scope="shared")
+            if style == "siblings":
+                for t2 in T.thread_binding(8, "threadIdx.x"):
+                    for r in T.serial(2):
+                        fetch(r * 8 + t2, bx)
+                fence()
+                for tx in T.thread_binding(8, "threadIdx.x"):
+                    compute(bx, tx)
+            else:
+                for tx in T.thread_binding(8, "threadIdx.x"):
+                    for r in T.serial(2):
+                        if style == "one loop":
+                            fetch(r * 8 + tx, bx)
+                        else:
+                            for t2 in T.thread_binding(8, "threadIdx.x"):
+                                fetch(r * 8 + t2, bx)
+                    fence()
+                    compute(bx, tx)
+
+    return window
 
 
-def tiled_matmul(n: int, tile: int, barriers: tuple[bool, bool] = (True, True)) -> Program:
-    """``C = A @ B``: each block of the grid makes one tile of C, each thread one element of it, and
-    the tiles of A and B go through shared memory. ``barriers``: after the fetch, after the use."""
-    A, B, C = (buffer(name, n, n) for name in "ABC")
-    SA, SB = buffer("SA", tile, tile, scope="shared"), buffer("SB", tile, tile, scope="shared")
-    acc = buffer("acc", 1, scope="local")
-    by, bx, ty, tx, ko, ki = (Var(name) for name in ("by", "bx", "ty", "tx", "ko", "ki"))
-    row, column = by * tile + ty, bx * tile + tx
-    zero = (const(0),)
+def tiled_matmul(after_fetch: bool = True, after_use: bool = True) -> Program:
+    """``C = A @ B`` (8 x 8): each block of the grid makes one tile of C, each thread one element of
+    it, and the tiles of A and B go through shared memory, with barriers after fetch and use."""
 
-    def point(name: str, body: object, *values: Expr) -> Stmt:
-        axes = [Axis(f"v{d}", n) for d in range(len(values))]
-        return block(name, dict(zip(axes, values)), body(*axes))  # type: ignore[operator]
+    @T.program
+    def matmul(A: T.Buffer((8, 8)), B: T.Buffer((8, 8)), C: T.Buffer((8, 8))) -> None:
+        for by in T.thread_binding(2, "blockIdx.y"):
+            for bx in T.thread_binding(2, "blockIdx.x"):
+                for ty in T.thread_binding(4, "threadIdx.y"):
+                    for tx in T.thread_binding(4, "threadIdx.x"):
+                        acc = T.alloc((1,), "float32", scope="local")
+                        with T.block("start"):
+                            acc[0] = 0.0
+                        for ko in T.serial(2):
+                            SA = T.alloc((4, 4), "float32", scope="shared")
+                            SB = T.alloc((4, 4), "float32", scope="shared")
+                            with T.block("fetch A"):
+                                vy, vx, i, k = T.remap("SSSS", [ty, tx, by, ko])
+                                SA[vy, vx] = A[i * 4 + vy, k * 4 + vx]
+                            with T.block("fetch B"):
+                                vy, vx, j, k = T.remap("SSSS", [ty, tx, bx, ko])
+                                SB[vy, vx] = B[k * 4 + vy, j * 4 + vx]
+                            if after_fetch:
+                                T.barrier()
+                            for ki in T.serial(4):
+                                with T.block("use"):
+                                    vy, vx, vk = T.remap("SSR", [ty, tx, ki])
+                                    acc[0] += SA[vy, vk] * SB[vk, vx]
+                            if after_use:
+                                T.barrier()
+                        with T.block("write"):
+                            i, j, vy, vx = T.remap("SSSS", [by, bx, ty, tx])
+                            C[i * 4 + vy, j * 4 + vx] = acc[0]
 
-    near, far = ko * tile + tx, ko * tile + ty
-    fetch = seq(
-        point("fetch A", lambda y, x, i, k: Store(SA, (y, x), A[i, k]), ty, tx, row, near),
-        point("fetch B", lambda y, x, k, j: Store(SB, (y, x), B[k, j]), ty, tx, far, column),
-    )
-    use = point(
-        "use",
-        lambda y, x, k: Accumulate(SUM, (acc,), zero, (SA[y, k] * SB[k, x],)),
-        ty, tx, ki,
-    )  # fmt: skip
-    fences = [(BARRIER,) if wanted else () for wanted in barriers]
-    steps = seq(fetch, *fences[0], For(ki, tile, use), *fences[1])
-    body = seq(
-        point("start", lambda: Store(acc, zero, ZERO)),
-        For(ko, n // tile, steps),
-        point("write", lambda i, j: Store(C, (i, j), acc[zero]), row, column),
-    )
-    threads = bound(ty, tile, bound(tx, tile, Allocate((acc,), body)), "threadIdx.y")
-    grid = bound(bx, n // tile, Allocate((SA, SB), threads), "blockIdx.x")
-    return Program("matmul", (A, B, C), bound(by, n // tile, grid, "blockIdx.y"))
+    return matmul

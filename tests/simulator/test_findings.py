@@ -115,8 +115,8 @@ CASES: list[tuple[Callable[[], Program], str, str]] = [
     (
         broken.shared_inside_threads,
         "race",
-        f"race between threads (loop t, threadIdx.x) {THREADS}t=0 and t=1 both write S[0]; put "
-        "T.barrier() there",
+        f"race between threads (loop t, threadIdx.x) {THREADS}t=0 and t=1 both write S[0]; let one "
+        "thread alone write it",
     ),
     (
         broken.blocks_that_meet,
@@ -154,14 +154,14 @@ CASES: list[tuple[Callable[[], Program], str, str]] = [
         "S[1], bx=0, tx=1, r=0 of block 'fetch' writes it; put T.barrier() there",
     ),
     (
-        lambda: tiled_matmul(8, 4, (False, True)),
+        lambda: tiled_matmul(after_fetch=False),
         "race",
         f"race between threads (loop tx, threadIdx.x) {THREADS}by=0, bx=0, ty=0, tx=0, ko=0, ki=1 "
         "of block 'use' reads SA[0, 1], by=0, bx=0, ty=0, tx=1, ko=0 of block 'fetch A' writes it; "
         "put T.barrier() there",
     ),
     (
-        lambda: tiled_matmul(8, 4, (True, False)),
+        lambda: tiled_matmul(after_use=False),
         "race",
         f"race between threads (loop tx, threadIdx.x) {THREADS}by=0, bx=0, ty=0, tx=0, ko=1 of "
         "block 'fetch A' writes SA[0, 0], by=0, bx=0, ty=0, tx=1, ko=0, ki=0 of block 'use' reads "
@@ -240,7 +240,7 @@ def test_a_result_that_is_not_the_serial_one() -> None:
 
 
 def test_the_exception_shows_the_first_findings_and_holds_all() -> None:
-    program = tiled_matmul(8, 4, (False, True))
+    program = tiled_matmul(after_fetch=False)
     arrays = [np.ones((8, 8), "float32") for _ in range(3)]
     with pytest.raises(mlc.SimulationError) as raised:
         mlc.simulate(program, *arrays)

@@ -70,22 +70,22 @@ def test_barriers_between_thread_loops_are_implied(style: str) -> None:
 
 
 def test_matmul_through_shared_tiles() -> None:
-    program = tiled_matmul(8, 4)
+    program = tiled_matmul()
     a, b, c = arrays_for(program)
     report = mlc.simulate(program, a, b, c, orders=4)
     np.testing.assert_allclose(c, a @ b, 1e-5, 1e-5)
     assert str(report) == (
         "matmul: 2752 accesses (1856 reads, 896 writes), 16 barriers, "
         "orders forward, reverse, shuffle 1, shuffle 2\n"
-        "  acc: 1 elements touched\n"
-        "  SA: 16 elements touched\n"
-        "  SB: 16 elements touched\n"
         "  A: 64 elements touched\n"
         "  B: 64 elements touched\n"
         "  C: 64 elements touched\n"
+        "  acc: 1 elements touched\n"
+        "  SA: 16 elements touched\n"
+        "  SB: 16 elements touched\n"
         "  global memory: 768 bytes\n"
-        "  shared memory: 128 bytes\n"
-        "  local memory: 4 bytes"
+        "  local memory: 4 bytes\n"
+        "  shared memory: 128 bytes"
     )
 
 
