@@ -6,10 +6,9 @@ Statements in which threads wait for each other are coroutines; see `routines.py
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ..errors import UnsupportedError
-from ..ir.closures import Action, Frame, Value, assign
+from ..ir.closures import Frame, assign
 from ..ir.expr import Expr
 from ..ir.intrinsic import expand_call, is_intrinsic
 from ..ir.program import (
@@ -28,13 +27,12 @@ from ..ir.program import (
 )
 from .accesses import LANE, LANES, TASK, WatchedClosures
 from .lanes import Lanes
+from .leaves import Frames, Run, accumulate, store
 from .machine import Machine
 from .task import Concurrent
 
 BARRIER = "barrier"
 
-Frames = list[Frame]
-Run = Callable[[Frames], None]
 Filter = Callable[[Frames], Frames]  # does something to frames and keeps those that go on
 
 
@@ -79,13 +77,10 @@ class Executor:
                 return branch
             case Block():
                 return self.block(stmt)
-            case Store(buffer=buffer, indices=indices, value=value):
-                before = self.exprs.share(*indices, value)
-                values = self.exprs.value(value)
-                point, commit, _ = self.exprs.writer(buffer, indices)
-                return self.leaf(before, [point, values], lambda f, v: commit(f, v[0], v[1]))
+            case Store():
+                return store(self.exprs, stmt)
             case Accumulate():
-                return self.accumulate(stmt)
+                return accumulate(self.exprs, stmt)
             case Evaluate(name=name):
                 if name == BARRIER:
                     return self.joined_barrier()
@@ -115,73 +110,6 @@ class Executor:
         run = self.statement(expand_call(stmt))
         self.in_call = outer
         return run
-
-    def leaf(
-        self,
-        before: Sequence[Action],
-        values: Sequence[Value],
-        commit: Callable[[Frame, list[Any]], None],
-    ) -> Run:
-        """All lanes compute ``values``, then all commit them; the first value is where, or None."""
-
-        def compute(frame: Frame) -> list[Any]:
-            for action in before:
-                action(frame)
-            return [value(frame) for value in values]
-
-        if not self.exprs.in_lanes:
-
-            def run(frames: Frames) -> None:
-                frame = frames[0]
-                found = compute(frame)
-                if found[0] is not None:
-                    commit(frame, found)
-
-            return run
-
-        def run_lanes(frames: Frames) -> None:
-            frames[0][LANES].clock += 1
-            for frame, found in [(frame, compute(frame)) for frame in frames]:
-                if found[0] is not None:
-                    commit(frame, found)
-
-        return run_lanes
-
-    def accumulate(self, stmt: Accumulate) -> Run:
-        exprs, combiner = self.exprs, stmt.combiner
-        before = exprs.share(*stmt.indices, *stmt.values)
-        news = [exprs.scalar(value) for value in stmt.values]
-        targets = [exprs.writer(buffer, stmt.indices, combiner) for buffer in stmt.buffers]
-        olds = [exprs.fetcher(b, t[2]) for b, t in zip(stmt.buffers, targets, strict=True)]
-        points, commits = [t[0] for t in targets], [t[1] for t in targets]
-        count = len(targets)
-        if combiner.fn:
-            function = exprs.function(combiner.fn, combiner.dtypes[0], combiner.dtypes[0])
-            (old,), (commit,) = olds, commits
-
-            def fold(frame: Frame, found: list[Any]) -> None:
-                at, new = found
-                commit(frame, at, function(old(frame, at), new))
-
-            return self.leaf(before, [*points, *news], fold)
-        sides = [exprs.slot(var) for var in combiner.lhs + combiner.rhs]
-        inner = exprs.share(*combiner.result)
-        results = [exprs.scalar(result) for result in combiner.result]
-
-        def update(frame: Frame, found: list[Any]) -> None:
-            places, values = found[:count], found[count:]
-            if any(at is None for at in places):
-                return
-            left = [old(frame, at) for old, at in zip(olds, places, strict=True)]
-            for slot, value in zip(sides, (*left, *values), strict=True):
-                frame[slot] = value
-            for action in inner:
-                action(frame)
-            made = [result(frame) for result in results]
-            for commit, at, value in zip(commits, places, made, strict=True):
-                commit(frame, at, value)
-
-        return self.leaf(before, [*points, *news], update)
 
     def test(self, condition: Expr) -> Callable[[Frames], tuple[Frames, Frames]]:
         """Splits frames by ``condition``."""
