@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..ir.program import Program
 from .bind_blocks import bind_blocks
 from .bind_threads import bind_threads
+from .compact_buffers import compact_buffers
 from .expand_intrinsics import expand_intrinsics
 from .expand_math import expand_math_program
 from .fit_vectors import fit_vectors
@@ -25,6 +26,7 @@ PASSES: tuple[Pass, ...] = (
     expand_intrinsics,
     bind_threads,
     bind_blocks,
+    compact_buffers,
     limit_unrolling,
     fit_vectors,
     place_buffers,

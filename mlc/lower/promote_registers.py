@@ -19,12 +19,13 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    children_of,
     contiguous_strides,
     reads_of,
     seq,
     walk,
 )
-from ..ir.rewrite import substitute, variables_of
+from ..ir.rewrite import conjuncts, substitute, variables_of
 
 MOST_REGISTERS = 64  # sites beyond this stay in memory
 
@@ -48,8 +49,8 @@ def promote_registers(program: Program) -> Program:
 
     Done for a serial loop whose body is nothing but accumulations (in vector loops or alone) into
     elements that do not change while it runs. A constant stored to the same elements right before
-    the loop becomes the first value of the register instead. The loop must not read what it
-    accumulates.
+    the loop, under no other conditions, becomes the first value of the register instead. The loop
+    must not read what it accumulates.
     """
     return program.with_body(_promote(program.body))
 
@@ -283,10 +284,13 @@ def _take_constants(firsts: dict[tuple[object, ...], _Site], before: list[Stmt])
     consumed: list[int] = []
     while position >= 0:
         stores = _constant_stores(before[position], held)
-        hits = [wanted.get(key) for key, _ in stores] if stores else []
+        hits = [wanted.get(key) for key, _, _ in stores] if stores else []
         if not hits or any(hit is None for hit in hits):
             break
-        for hit, (_, value) in zip(hits, stores or [], strict=True):
+        pairs = list(zip(hits, stores or [], strict=True))
+        if any(hit and not tests <= _tests_of(hit[0], held) for hit, (_, _, tests) in pairs):
+            break
+        for hit, (_, value, _) in pairs:
             assert hit is not None
             found.setdefault(hit[0], {}).setdefault(hit[1], value)
         consumed.append(position)
@@ -300,22 +304,40 @@ def _take_constants(firsts: dict[tuple[object, ...], _Site], before: list[Stmt])
         before[index] = Seq(())
 
 
-def _constant_stores(stmt: Stmt, held: list[Expr]) -> list[tuple[tuple[object, ...], Const]] | None:
-    """(target key, constant) of every store in ``stmt`` if it holds nothing else."""
+def _tests_of(site: _Site, held: list[Expr]) -> frozenset[int]:
+    """The conditions under which the site's elements are written back."""
+    fixed = {} if site.lane is None else {site.lane: const(0)}
+    parts = [part for test in site.tests for part in conjuncts(substitute(test, fixed))]
+    held.extend(parts)
+    return frozenset(map(id, parts))
+
+
+_ConstantStore = tuple[tuple[object, ...], Const, frozenset[int]]
+
+
+def _constant_stores(stmt: Stmt, held: list[Expr]) -> list[_ConstantStore] | None:
+    """(target key, constant, conditions) of every store in ``stmt`` if it holds nothing else."""
     lane: Var | None = None
     width = 1
-    out: list[tuple[tuple[object, ...], Const]] = []
-    for node in walk(stmt):
+    out: list[_ConstantStore] = []
+    stack: list[tuple[Stmt, frozenset[int]]] = [(stmt, frozenset())]
+    while stack:
+        node, tests = stack.pop()
+        fixed = {} if lane is None else {lane: const(0)}
         match node:
             case For(kind=LoopKind.VECTORIZED) if lane is None:
                 lane, width = node.var, node.extent
-            case If(otherwise=None) | Seq():
-                continue
+            case If(condition=test, otherwise=None):
+                parts = conjuncts(substitute(test, fixed))
+                held.extend(parts)
+                tests = tests.union(map(id, parts))
+            case Seq():
+                pass
             case Store(value=Const() as value):
-                fixed = {} if lane is None else {lane: const(0)}
                 points = [substitute(i, fixed) for i in node.indices]
                 held.extend(points)
-                out.append(((id(node.buffer), tuple(map(id, points)), width), value))
+                out.append(((id(node.buffer), tuple(map(id, points)), width), value, tests))
             case _:
                 return None
+        stack.extend((child, tests) for child in reversed(children_of(node)))
     return out

@@ -321,3 +321,14 @@ def test_parts_of_one_reduction_may_live_apart() -> None:
         return Allocate((T,), seq(fill, fold))
 
     judge(Program("p", (A, C), loop(3, row, PARALLEL)))
+
+
+def test_registers_start_from_a_constant_only_where_it_is_stored() -> None:
+    A, C = vector("A", 4, 6), vector("C", 2)
+
+    def half(k0: Expr) -> Stmt:
+        start = If(k0 % 2 < 1, Store(C, (k0 // 2,), ZERO))
+        fold = loop(6, lambda k: Accumulate(reducer("sum", float32), (C,), (k0 // 2,), (A[k0, k],)))
+        return seq(start, fold)
+
+    judge(Program("p", (A, C), loop(4, half)))

@@ -1,0 +1,221 @@
+"""compact_buffers: memory for what is alive at a time, not for all that ever is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ..ir.affine import linear_in
+from ..ir.expr import Expr, Load, Var, load
+from ..ir.program import (
+    Accumulate,
+    Allocate,
+    Buffer,
+    Evaluate,
+    For,
+    If,
+    LoopKind,
+    Program,
+    Region,
+    Scope,
+    Seq,
+    Stmt,
+    Store,
+    children_of,
+    expressions_of,
+    map_exprs,
+    seq,
+    walk,
+)
+from ..ir.rewrite import loads_of, rewrite
+from ..ir.simplify import simplify
+from ..schedules.regions import region_in, union
+
+Boxes = Mapping[Buffer, Region]
+
+
+def compact_buffers(program: Program) -> Program:
+    """``with alloc(Y, 128): for j: (for l: Y[j * 4 + l] = ...; for l: ... Y[j * 4 + l] ...)`` ->
+    ``for j: with alloc(Y, 4): (for l: Y[l] = ...; for l: ... Y[l] ...)``.
+
+    An allocation moves into a loop whose iterations touch boxes of it that do not overlap; there it
+    shrinks to the box. What calls get whole stays as it is. Blocks are gone already.
+    """
+    if not any(isinstance(stmt, Allocate) for stmt in walk(program.body)):
+        return program
+    compacter = _Compacter()
+    body = compacter.statement(program.body, {})
+    return program.with_body(body) if compacter.changed else program
+
+
+class _Compacter:
+    def __init__(self) -> None:
+        self.changed = False
+        self.named: dict[int, tuple[Stmt, frozenset[Buffer]]] = {}
+
+    def statement(self, stmt: Stmt, extents: Mapping[Var, int]) -> Stmt:
+        """``stmt`` with its allocations made small; ``extents`` are those of the loops around."""
+        match stmt:
+            case Allocate(buffers=buffers, body=body):
+                inner = self.statement(body, extents)
+                kept = list(buffers)
+                for group in _groups(buffers, inner):
+                    moved = self.settled(inner, group, extents)
+                    if moved is not None:
+                        self.changed = True
+                        inner = moved
+                        kept = [b for b in kept if b not in group]
+                if len(kept) == len(buffers):
+                    return stmt if inner is body else replace(stmt, body=inner)
+                return Allocate(tuple(kept), inner) if kept else inner
+            case For(var=var, extent=extent, body=body):
+                inner = self.statement(body, {**extents, var: extent})
+                return stmt if inner is body else replace(stmt, body=inner)
+            case Seq(stmts=stmts):
+                parts = [self.statement(s, extents) for s in stmts]
+                same = all(a is b for a, b in zip(parts, stmts, strict=True))
+                return stmt if same else seq(*parts)
+            case If(condition=condition, then=then, otherwise=otherwise):
+                yes = self.statement(then, extents)
+                no = None if otherwise is None else self.statement(otherwise, extents)
+                same = yes is then and no is otherwise
+                return stmt if same else If(condition, yes, no)
+            case _:
+                return stmt
+
+    def settled(
+        self, stmt: Stmt, group: Sequence[Buffer], extents: Mapping[Var, int]
+    ) -> Stmt | None:
+        """``stmt`` with the group allocated as far in as can be; None where that saves nothing."""
+        match stmt:
+            case Seq(stmts=stmts):
+                users = [n for n, s in enumerate(stmts) if not self.names(s).isdisjoint(group)]
+                if len(users) == 1:
+                    part = self.settled(stmts[users[0]], group, extents)
+                    if part is None:
+                        return None
+                    return seq(*stmts[: users[0]], part, *stmts[users[0] + 1 :])
+            case Allocate(body=body):
+                inner = self.settled(body, group, extents)
+                return None if inner is None else replace(stmt, body=inner)
+            case For(var=var, extent=extent, body=body, kind=kind) if kind in (
+                LoopKind.SERIAL,
+                LoopKind.PARALLEL,
+            ):
+                boxes = _boxes(body, group)
+                if all(_is_apart(box, var, extent) for box in boxes.values()):
+                    inner = self.settled(body, group, {**extents, var: extent})
+                    return None if inner is None else replace(stmt, body=inner)
+        boxes = _boxes(stmt, group)
+        if len({(box.starts, box.extents) for box in boxes.values()}) != 1:
+            return None  # these share their indices
+        if all(box.extents == buffer.shape for buffer, box in boxes.items()):
+            return None
+        return _shrunk(stmt, boxes, extents)
+
+    def names(self, stmt: Stmt) -> frozenset[Buffer]:
+        """The buffers that ``stmt`` names."""
+        known = self.named.get(id(stmt))
+        if known is None:
+            found = frozenset(_named(stmt)).union(*(self.names(c) for c in children_of(stmt)))
+            known = self.named[id(stmt)] = stmt, found
+        return known[1]
+
+
+def _named(stmt: Stmt) -> set[Buffer]:
+    """The buffers that ``stmt`` itself names."""
+    found = {node.source for e in expressions_of(stmt) for node in loads_of(e)}
+    match stmt:
+        case Store(buffer=buffer):
+            found.add(buffer)
+        case Accumulate(buffers=buffers):
+            found.update(buffers)
+        case Evaluate(args=args):
+            found.update(a.buffer for a in args if isinstance(a, Region))
+            found.update(a for a in args if isinstance(a, Buffer))
+    return found
+
+
+def _groups(buffers: Sequence[Buffer], body: Stmt) -> list[tuple[Buffer, ...]]:
+    """Buffers that can be made small, those that are accumulated together in one group."""
+    mates: dict[Buffer, set[Buffer]] = {b: {b} for b in buffers if _is_plain(b)}
+    for stmt in walk(body):
+        match stmt:
+            case Accumulate(buffers=joined) if len(joined) > 1:
+                for buffer in joined:
+                    if buffer in mates:
+                        mates[buffer].update(joined)
+            case Evaluate():
+                for buffer in _named(stmt):
+                    mates.pop(buffer, None)
+    groups = {
+        tuple(b for b in buffers if b in group)
+        for group in mates.values()
+        if all(mates.get(other) == group for other in group)
+    }
+    return sorted(groups, key=lambda group: buffers.index(group[0]))
+
+
+def _is_plain(buffer: Buffer) -> bool:
+    return buffer.strides is None and buffer.scope is not Scope.REGISTER and buffer.size > 1
+
+
+def _boxes(stmt: Stmt, group: Sequence[Buffer]) -> dict[Buffer, Region]:
+    """What ``stmt`` touches of each buffer, reads and writes together."""
+    found: dict[Buffer, Region] = {}
+    for buffer in group:
+        parts = [region_in(stmt, buffer, kind) for kind in ("read", "write")]
+        box = union([part for part in parts if part is not None], {})
+        if box is not None:
+            found[buffer] = box
+    return found
+
+
+def _is_apart(box: Region, var: Var, extent: int) -> bool:
+    """Whether iterations of the loop over ``var`` touch boxes that do not overlap."""
+    if extent <= 1:
+        return True
+    for start, size in zip(box.starts, box.extents, strict=True):
+        step = linear_in(start, var)
+        if step is not None and abs(step) >= size:
+            return True
+    return False
+
+
+def _shrunk(stmt: Stmt, boxes: Boxes, extents: Mapping[Var, int]) -> Stmt:
+    """``stmt`` with each buffer as small as its box, allocated right around it."""
+    fresh = {
+        buffer: Buffer(buffer.name, box.extents, buffer.dtype, None, buffer.scope, buffer.aligned)
+        for buffer, box in boxes.items()
+    }
+    ranges = {**extents, **{s.var: s.extent for s in walk(stmt) if isinstance(s, For)}}
+    memo: dict[Expr, Expr] = {}
+
+    def moved(buffer: Buffer, indices: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        starts = boxes[buffer].starts
+        return tuple(simplify(i - s, ranges) for i, s in zip(indices, starts, strict=True))
+
+    def on_load(node: Expr) -> Expr | None:
+        if not isinstance(node, Load) or node.source not in fresh:
+            return None
+        return load(fresh[node.source], moved(node.source, node.indices))
+
+    def on(node: Stmt) -> Stmt:
+        match node:
+            case Store(buffer=buffer, indices=indices) if buffer in fresh:
+                return replace(node, buffer=fresh[buffer], indices=moved(buffer, indices))
+            case Accumulate(buffers=buffers, indices=indices) if buffers[0] in fresh:
+                held = tuple(fresh[b] for b in buffers)
+                return replace(node, buffers=held, indices=moved(buffers[0], indices))
+            case Allocate() | For():
+                return replace(node, body=on(node.body))
+            case Seq(stmts=stmts):
+                return seq(*map(on, stmts))
+            case If(otherwise=otherwise):
+                other = None if otherwise is None else on(otherwise)
+                return replace(node, then=on(node.then), otherwise=other)
+            case _:
+                return node
+
+    body = on(map_exprs(stmt, lambda e: rewrite(e, on_load, memo)))
+    return Allocate(tuple(fresh.values()), body)
