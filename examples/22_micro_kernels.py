@@ -26,22 +26,19 @@ if any(map(shutil.which, ("cc", "clang", "gcc"))):  # without one the meaning is
     @tile_in_c.implementation("c")
     def source():
         return f"""
-static inline void run(const float *restrict A, int64_t ai, int64_t ak, const float *restrict B,
-                       int64_t bk, int64_t bj, float *restrict C, int64_t ci, int64_t cj) {{
-    float tile[6][16] = {{0}};
-    for (int k = 0; k < {N}; k++)
-        for (int i = 0; i < 6; i++)
-            for (int j = 0; j < 16; j++)
-                tile[i][j] += A[i * ai + k * ak] * B[k * bk + j * bj];
-    for (int i = 0; i < 6; i++)
-        for (int j = 0; j < 16; j++)
-            C[i * ci + j * cj] += tile[i][j];
-}}
+typedef float row __attribute__((vector_size(64), aligned(4)));
 
 void tile_in_c(const float *A, int64_t ai, int64_t ak, const float *B, int64_t bk, int64_t bj,
                float *C, int64_t ci, int64_t cj) {{
-    if (bj == 1) run(A, ai, ak, B, bk, 1, C, ci, cj);  // rows of B can be read as vectors
-    else run(A, ai, ak, B, bk, bj, C, ci, cj);
+    row tile[6] = {{0}};
+    for (int k = 0; k < {N}; k++) {{
+        row b;
+        if (bj == 1) b = *(const row *)(B + k * bk);
+        else for (int j = 0; j < 16; j++) b[j] = B[k * bk + j * bj];
+        for (int i = 0; i < 6; i++) tile[i] += A[i * ai + k * ak] * b;
+    }}
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 16; j++) C[i * ci + j * cj] += tile[i][j];
 }}"""
 
 

@@ -21,6 +21,7 @@ from .compile import (
 )
 from .dtypes import DType
 from .errors import ArgumentError
+from .ir.intrinsic import intrinsic_named, is_intrinsic
 from .ir.program import (
     Accumulate,
     Block,
@@ -322,6 +323,8 @@ def _statements(stmt: Stmt) -> float:
     match stmt:
         case For(extent=extent, body=body):
             return extent * _statements(body)
+        case Evaluate(name=name) if is_intrinsic(name):
+            return _statements(intrinsic_named(name).meaning.body)
         case Store() | Accumulate() | Evaluate():
             return 1.0
         case Block(body=body):

@@ -9,7 +9,7 @@ operands that commute, and for where each operand begins in its buffer.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..ir.affine import Sum, as_sum
@@ -57,12 +57,25 @@ class Place:
 
 
 class _Mismatch(Exception):
-    """``progress`` says how much agreed before: the furthest attempt is the one to report."""
+    """``progress`` says how much agreed before: the furthest attempt is the one to report.
 
-    def __init__(self, message: str, progress: int) -> None:
-        super().__init__(message)
-        self.message = message
+    Most attempts are never reported, so the message may be a function that makes it.
+    """
+
+    def __init__(self, message: str | Callable[[], str], progress: int) -> None:
+        super().__init__()
+        self._message = message
         self.progress = progress
+        self.leaves: tuple[Leaf, Leaf] | None = None
+
+    @property
+    def message(self) -> str:
+        """What differs, and in which two statements."""
+        text = self._message if isinstance(self._message, str) else self._message()
+        if self.leaves is None:
+            return text
+        wanted, found = map(_text, self.leaves)
+        return f"{text}:\n  expected {wanted}\n  found    {found}"
 
 
 def match_intrinsic(
@@ -182,7 +195,13 @@ def _flat(nests: Iterable[Nest]) -> tuple[Nest, ...]:
 
 
 def _is_free(total: Sum, inner: Mapping[Var, object]) -> bool:
-    return not any(v in inner for atom, _ in total.terms for v in variables_of(atom))
+    for atom, _ in total.terms:
+        if isinstance(atom, Var):
+            if atom in inner:
+                return False
+        elif any(v in inner for v in variables_of(atom)):
+            return False
+    return True
 
 
 class _Matcher:
@@ -211,7 +230,7 @@ class _Matcher:
         assert best is not None
         raise best
 
-    def fail(self, message: str) -> _Mismatch:
+    def fail(self, message: str | Callable[[], str]) -> _Mismatch:
         return _Mismatch(message, self.progress)
 
     def assignments(self, wanted: Nest, found: Nest) -> Iterator[dict[Var, Var]]:
@@ -269,7 +288,15 @@ class _Matcher:
     def leaf(
         self, wanted: Leaf, found: Leaf, loops: dict[Var, Var], places: dict[Buffer, Place]
     ) -> None:
-        both = f"\n  expected {_text(wanted)}\n  found    {_text(found)}"
+        try:
+            self.statement(wanted, found, loops, places)
+        except _Mismatch as mismatch:
+            mismatch.leaves = wanted, found
+            raise
+
+    def statement(
+        self, wanted: Leaf, found: Leaf, loops: dict[Var, Var], places: dict[Buffer, Place]
+    ) -> None:
         match wanted, found:
             case Store(), Store():
                 targets = [(wanted.buffer, found.buffer)]
@@ -278,28 +305,23 @@ class _Matcher:
                 a, b = wanted.combiner, found.combiner
                 same = a is b or (bool(a.fn) and a.fn == b.fn and len(a.dtypes) == len(b.dtypes))
                 if not same:
-                    raise self.fail(f"the statements combine differently:{both}")
+                    raise self.fail("the statements combine differently")
                 targets = list(zip(wanted.buffers, found.buffers, strict=True))
                 values = list(zip(wanted.values, found.values, strict=True))
             case _:
-                raise self.fail(f"the statements are of different kinds:{both}")
-        try:
-            for param, buffer in targets:
-                self.access(param, wanted.indices, buffer, found.indices, loops, places)
-            self.progress += 1
-            for mine, theirs in values:
-                self.value(mine, theirs, loops, places)
-        except _Mismatch as mismatch:
-            if "\n" in mismatch.message:
-                raise
-            raise _Mismatch(mismatch.message + ":" + both, mismatch.progress) from None
+                raise self.fail("the statements are of different kinds")
+        for param, buffer in targets:
+            self.access(param, wanted.indices, buffer, found.indices, loops, places)
+        self.progress += 1
+        for mine, theirs in values:
+            self.value(mine, theirs, loops, places)
 
     def value(
         self, wanted: Expr, found: Expr, loops: dict[Var, Var], places: dict[Buffer, Place]
     ) -> None:
         if wanted.dtype is not found.dtype:
             raise self.fail(
-                f"expected {wanted.dtype} in {wanted!r}, found {found.dtype} in {found!r}"
+                lambda: f"expected {wanted.dtype} in {wanted!r}, found {found.dtype} in {found!r}"
             )
         match wanted, found:
             case Const(), Const() if wanted is found:
@@ -321,7 +343,7 @@ class _Matcher:
                 for a, b in zip(wanted.children, found.children, strict=True):
                     self.value(a, b, loops, places)
             case _:
-                raise self.fail(f"expected {wanted!r}, found {found!r}")
+                raise self.fail(lambda: f"expected {wanted!r}, found {found!r}")
         self.progress += 1
 
     def operands_of(
@@ -369,10 +391,13 @@ class _Matcher:
         kept = kept_dimensions(param.shape)
         place = places.get(param)
         moving = tuple(d for d, total in enumerate(have) if not _is_free(total, inner))
-        shown = f"{_element(param, wanted)}, found {_element(buffer, found)}"
+
+        def shown() -> str:
+            return f"expected {_element(param, wanted)}, found {_element(buffer, found)}"
+
         if place is None:
             if len(moving) != len(kept):
-                raise self.fail(f"the accesses differ: expected {shown}")
+                raise self.fail(lambda: f"the accesses differ: {shown()}")
             dimensions = moving
         else:
             if place.buffer is not buffer:
@@ -392,7 +417,7 @@ class _Matcher:
             a.plus(b, -1).terms or a.constant != b.constant
             for a, b in zip(starts, place.starts, strict=True)
         ):
-            raise self.fail(f"operand {param.name} begins at two places: expected {shown}")
+            raise self.fail(lambda: f"operand {param.name} begins at two places: {shown()}")
         self.progress += 1
 
     def same_kind(self, param: Buffer, buffer: Buffer) -> None:
@@ -417,7 +442,7 @@ class _Matcher:
         kept: tuple[int, ...],
         moving: tuple[int, ...],
         inner: Mapping[Var, object],
-        shown: str,
+        shown: Callable[[], str],
     ) -> _Mismatch:
         """Says so if only the order of the dimensions is wrong."""
         for order in itertools.permutations(moving):
@@ -429,9 +454,9 @@ class _Matcher:
                 return self.fail(
                     f"{buffer.name} has the dimensions of operand {param.name} in another order "
                     f"(layout {order} instead of {moving}); transform_layout or cache_read it into "
-                    f"the order of {self.intrinsic.name}: expected {shown}"
+                    f"the order of {self.intrinsic.name}: {shown()}"
                 )
-        return self.fail(f"the accesses differ: expected {shown}")
+        return self.fail(lambda: f"the accesses differ: {shown()}")
 
 
 def _any_order(nest: Nest) -> bool:
