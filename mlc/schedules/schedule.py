@@ -90,27 +90,33 @@ class Schedule:
             raise ScheduleError(lookup.complaint(self.program, step, problem))
         if not unsafe and problem.proven:
             raise ScheduleError(lookup.complaint(self.program, step, problem), refusal=problem)
-        program, made = step.apply(self.program)
-        if not unsafe and not step.is_concurrent:
-            from .legality.exhaustive import Difference, Same, same_meaning
+        if not unsafe:
+            return *self._tried(step, problem), False
+        old = self.program
+        marks = (*old.attrs.get("unsafe", ()), lookup.plain_text(step))
+        program, made = step.apply(replace(old, attrs={**old.attrs, "unsafe": marks}))
+        assert program.attrs.get("unsafe") == marks, f"{step.name} drops the mark of the program"
+        return program, made, True
 
+    def _tried(self, step: Step, problem: Refusal) -> tuple[Program, tuple[Any, ...]]:
+        """The step's result if running a small program both ways shows that it is the same."""
+        from .legality.exhaustive import Difference, Same, same_meaning
+
+        if not step.is_concurrent:
+            program, made = step.apply(self.program)
             match same_meaning(self.program, program):
                 case Same():
-                    return program, made, False
+                    return program, made
                 case Difference(output=output, element=element) as found:
                     place = f"{output}[{', '.join(map(str, element)) or '()'}]"
                     reason = (
                         f"{problem}; it would compute another {place}: {found.after_term} "
                         f"instead of {found.before_term}"
                     )
-                    raise ScheduleError(
-                        lookup.complaint(self.program, step, reason), refusal=problem
-                    )
-        if not unsafe:
-            text = lookup.complaint(self.program, step, problem, "was not proven")
-            raise NotProvenError(text, refusal=problem)
-        marks = (*program.attrs.get("unsafe", ()), lookup.plain_text(step))
-        return replace(program, attrs={**program.attrs, "unsafe": marks}), made, True
+                    text = lookup.complaint(self.program, step, reason)
+                    raise ScheduleError(text, refusal=problem)
+        text = lookup.complaint(self.program, step, problem, "was not proven")
+        raise NotProvenError(text, refusal=problem)
 
     def undo(self) -> None:
         """Takes back the last step."""

@@ -110,7 +110,7 @@ def test_bind() -> None:
     assert 'T.thread_binding(4, "threadIdx.x")' in s.program.script()
     assert_same_results(s.program, s.original)
     assert_round_trips(s)
-    with pytest.raises(ScheduleError, match=r"use s.rfactor\\(k\\)"):
+    with pytest.raises(ScheduleError, match=r"use s.rfactor\(k\)"):
         s.bind(k, "threadIdx.y")
 
 

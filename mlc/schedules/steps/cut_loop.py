@@ -37,7 +37,8 @@ def cut_loop(s: Schedule, loop: Var, point: int) -> tuple[Var, Var]:
         for i in range(8):               for head in range(6): B[head] = A[head]
             B[i] = A[i]          ->      for tail in range(2): B[tail + 6] = A[tail + 6]
 
-    See loop_partition, of which this is the case of one point.
+    The case of one point of loop_partition. Refused for a point outside the loop, and where it is
+    not clear which part initialises a reduction.
     """
     first, second = s.take(CutLoop(loop, point))
     return first, second
