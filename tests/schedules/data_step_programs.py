@@ -12,6 +12,7 @@ from mlc.ir.expr import Axis, Var
 from mlc.ir.forms import check_blocks
 from mlc.ir.interpret import interpret
 from mlc.ir.program import Block, Buffer, For, Iter, Program, Stmt
+from mlc.schedules.legality.exhaustive import Same, TooLarge, same_meaning
 from mlc.te.program import Nest, create_program
 
 
@@ -102,3 +103,5 @@ def assert_same(before: Program, after: Program, defined: bool = True) -> None:
     interpret(after, *got, check_uninitialised=defined)
     for buffer, one, two in zip(before.params, expected, got, strict=True):
         assert np.array_equal(one, two), f"{buffer.name} differs\n{after}"
+    found = same_meaning(before, after)
+    assert isinstance(found, (Same, TooLarge)), f"{found}\n{after}"
