@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from ..errors import ScheduleError
 from ..ir.bounds import interval
@@ -83,6 +83,11 @@ def chosen_buffer(program: Program, block: Block, buffer: Buffer | str | int, wo
     return buffer_key(program, found[0])
 
 
+def replace_buffer(program: Program, old: Buffer, new: Buffer) -> Program:
+    """The program with an allocated buffer in the place of another of the same shape."""
+    return program.with_body(Redirect(old, new)(program.body))
+
+
 def fresh_buffer_name(program: Program, wish: str) -> str:
     """``wish``, numbered if a buffer of ``program`` has that name."""
     taken = {b.name for b in (*program.params, *allocations_of(program))}
@@ -90,6 +95,16 @@ def fresh_buffer_name(program: Program, wish: str) -> str:
     while name in taken:
         name, count = f"{wish}_{count}", count + 1
     return name
+
+
+def allocated_violation(program: Program, buffer: Buffer, what: str) -> str | None:
+    """Why ``what`` cannot be done to ``buffer``: it is not the program's own."""
+    if any(b is buffer for b in program.params):
+        return (
+            f"{buffer.name} is a parameter of {program.name!r}, and who calls it decides {what}; "
+            "use s.cache_read or s.cache_write first, and take the step on the cache"
+        )
+    return None
 
 
 def scope_violation(scope: str) -> str | None:
@@ -122,9 +137,15 @@ class Redirect:
     writes: bool = True
 
     def __call__(self, stmt: Stmt) -> Stmt:
-        """``stmt`` with its accesses redirected."""
+        """``stmt`` with its accesses redirected, and with ``new`` allocated where ``old`` was."""
+        changed: Stmt
         match stmt:
-            case Allocate() | For():
+            case Allocate(buffers=buffers):
+                body = self(stmt.body)
+                if self.reads and self.writes and self.old in buffers:
+                    return Allocate(tuple(self.new if b is self.old else b for b in buffers), body)
+                return stmt if body is stmt.body else replace(stmt, body=body)
+            case For():
                 body = self(stmt.body)
                 return stmt if body is stmt.body else replace(stmt, body=body)
             case Seq():
@@ -133,35 +154,39 @@ class Redirect:
                 return stmt if same else seq(*parts)
             case If():
                 other = None if stmt.otherwise is None else self(stmt.otherwise)
-                return If(self.expr(stmt.condition), self(stmt.then), other)
+                changed = If(self.expr(stmt.condition), self(stmt.then), other)
             case Block():
-                return self.block(stmt)
+                changed = self.block(stmt)
             case Store(buffer=buffer, indices=indices):
                 indices = tuple(map(self.expr, indices))
                 if self.writes and buffer is self.old:
                     buffer, indices = self.new, self.place(indices)
-                return Store(buffer, indices, self.expr(stmt.value))
+                changed = Store(buffer, indices, self.expr(stmt.value))
             case Accumulate(buffers=buffers, indices=indices):
                 indices = tuple(map(self.expr, indices))
                 if self.writes and self.old in buffers:
                     buffers = tuple(self.new if b is self.old else b for b in buffers)
                     indices = self.place(indices)
                 values = tuple(map(self.expr, stmt.values))
-                return Accumulate(stmt.combiner, buffers, indices, values)
+                changed = Accumulate(stmt.combiner, buffers, indices, values)
             case Evaluate(name=name, args=args):
-                return Evaluate(name, tuple(map(self.argument, args)))
+                changed = Evaluate(name, tuple(map(self.argument, args)))
+        return stmt if _is_same(stmt, changed) else changed
 
     def block(self, stmt: Block) -> Block:
         """One block: its body, its init, and what it declares."""
-        return replace(
+        iters = tuple(Iter(it.axis, self.expr(it.binding)) for it in stmt.iters)
+        kept = all(a.binding is b.binding for a, b in zip(iters, stmt.iters, strict=True))
+        changed = replace(
             stmt,
-            iters=tuple(replace(it, binding=self.expr(it.binding)) for it in stmt.iters),
+            iters=stmt.iters if kept else iters,
             predicate=None if stmt.predicate is None else self.expr(stmt.predicate),
             init=None if stmt.init is None else self(stmt.init),
             body=self(stmt.body),
             reads=self.regions(stmt.reads, self.reads),
             writes=self.regions(stmt.writes, self.writes),
         )
+        return stmt if _is_same(stmt, changed) else changed
 
     def expr(self, expr: Expr) -> Expr:
         """One expression; its own loads are redirected."""
@@ -181,6 +206,8 @@ class Redirect:
     ) -> tuple[Region, ...] | None:
         if regions is None or not wanted:
             return regions
+        if not any(r.buffer is self.old for r in regions):
+            return regions
         return tuple(replace(r, buffer=self.new) if r.buffer is self.old else r for r in regions)
 
     def argument(self, arg: Expr | Buffer | Region) -> Expr | Buffer | Region:
@@ -191,6 +218,18 @@ class Redirect:
                 return self.expr(arg)
             case _:
                 return self.new if arg is self.old else arg
+
+
+def _is_same(one: Stmt, two: Stmt) -> bool:
+    """Whether the fields of two nodes of one type are the same objects, or tuples of the same."""
+    for field in fields(one):
+        a, b = getattr(one, field.name), getattr(two, field.name)
+        if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+            if any(x is not y for x, y in zip(a, b, strict=True)):
+                return False
+        elif a is not b:
+            return False
+    return True
 
 
 def redirect_blocks(stmt: Stmt, names: set[str], redirect: Redirect) -> Stmt:
@@ -291,13 +330,7 @@ def home_of(program: Program, buffer: Buffer) -> Level:
 
     def search(level: Level) -> Level | None:
         for part in level.parts:
-            if isinstance(part, If) and part.otherwise is not None:
-                sides = (part.then, part.otherwise)
-                inner = [replace(level, site=side, holder=None) for side in sides]
-            else:
-                below = level.inside(part, set())
-                inner = [] if below is None else [below]
-            for below in inner:
+            for below in _below(level, part):
                 if isinstance(part, Allocate) and any(b is buffer for b in part.buffers):
                     return below
                 found = search(below)
@@ -312,6 +345,32 @@ def home_of(program: Program, buffer: Buffer) -> Level:
     if found is None:
         raise ScheduleError(f"buffer {buffer.name} is not one of program {program.name!r}")
     return found
+
+
+def level_of(program: Program, stmt: Stmt) -> Level:
+    """The statements among which ``stmt`` of the program is one."""
+
+    def search(level: Level) -> Level | None:
+        for part in level.parts:
+            if part is stmt:
+                return level
+            for below in _below(level, part):
+                found = search(below)
+                if found is not None:
+                    return found
+        return None
+
+    found = search(Level(program, program.body, None, {}))
+    assert found is not None
+    return found
+
+
+def _below(level: Level, part: Stmt) -> list[Level]:
+    """The levels right inside of ``part``."""
+    if isinstance(part, If) and part.otherwise is not None:
+        return [replace(level, site=side, holder=None) for side in (part.then, part.otherwise)]
+    below = level.inside(part, set())
+    return [] if below is None else [below]
 
 
 @dataclass(frozen=True, eq=False)
@@ -359,32 +418,59 @@ def copy_nest(
 
 
 def box_nest(
-    name: str, body: Callable[[Indices], Stmt], box: Box, around: Mapping[Var, int]
+    name: str,
+    body: Callable[[Indices], Stmt],
+    box: Box,
+    around: Mapping[Var, int],
+    where: Callable[[Indices, Mapping[Var, int]], Expr | None] | None = None,
 ) -> Stmt:
-    """A block ``name`` that runs ``body`` at each element of ``box``."""
+    """A block ``name`` that runs ``body`` at each element of ``box``.
+
+    ``where`` says at which of them: it gets the element in terms of the loops, and their extents.
+    """
     iters: list[Iter] = []
-    loops: list[tuple[Var, int]] = []
+    extents: dict[Var, int] = {}
     indices: list[Expr] = []
-    predicate: Expr | None = None
+    places: list[Expr] = []
+    tests: list[Expr] = []
     for d, (start, extent, bound) in enumerate(
         zip(box.starts, box.extents, box.bounds, strict=True)
     ):
         if isinstance(start, Const):
             extent = min(extent, bound - int(start.value))
         var = Var(f"ax{d}")
-        loops.append((var, extent))
+        extents[var] = extent
         place = simplify(start + var)
         first, last = interval(place, {**around, var: extent})
         low, high = int(max(first, 0)), int(min(last, bound - 1))
-        for test in (place >= 0,) * (first < 0) + (place < bound,) * (last >= bound):
-            predicate = test if predicate is None else predicate & test
+        tests += [place >= 0] * (first < 0) + [place < bound] * (last >= bound)
         axis = Axis(f"v{d}", high - low + 1)
         iters.append(Iter(axis, simplify(place - low)))
         indices.append(simplify(axis + low))
-    out: Stmt = Block(name, tuple(iters), body(tuple(indices)), None, predicate)
-    for var, extent in reversed(loops):
+        places.append(place)
+    test = None if where is None else where(tuple(places), {**around, **extents})
+    out: Stmt = Block(name, tuple(iters), body(tuple(indices)), None, all_of(*tests, test))
+    for var, extent in reversed(extents.items()):
         out = For(var, extent, out)
     return out
+
+
+def all_of(*tests: Expr | None) -> Expr | None:
+    """The conjunction of those that are not None; None for nothing."""
+    out: Expr | None = None
+    for test in tests:
+        if test is not None:
+            out = test if out is None else out & test
+    return out
+
+
+def unique_name(wish: str, taken: set[str]) -> str:
+    """``wish``, numbered if it is among ``taken``, to which the name is added."""
+    name, count = wish, 1
+    while name in taken:
+        name, count = f"{wish}_{count}", count + 1
+    taken.add(name)
+    return name
 
 
 def copy_name(program: Program, twin: Buffer) -> str:

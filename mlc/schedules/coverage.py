@@ -8,15 +8,29 @@ from dataclasses import replace
 from ..ir.affine import as_sum
 from ..ir.bounds import decide
 from ..ir.expr import Apply, Const, Expr, Var, const
-from ..ir.program import Block, Buffer, For, If, Program, Region, Stmt, blocks_of, children_of
+from ..ir.program import (
+    Block,
+    Buffer,
+    For,
+    If,
+    LoopKind,
+    Program,
+    Region,
+    Stmt,
+    blocks_of,
+    children_of,
+    walk,
+)
 from ..ir.rewrite import conjuncts, substitute, variables_of
 from ..ir.simplify import simplify
 from .buffers import Box
 from .digits import Digit, Digits, digit_of, independent
 from .legality.accesses import Access, accesses_of
-from .legality.conflict import Conflict
+from .legality.conflict import Conflict, commute, conflict
 from .placement import overtaken
+from .refusal import Refusal
 from .regions import block_writes, region_in
+from .step import loops_around, path_to
 
 
 def exact_writes(stmt: Stmt, name: str, buffer: Buffer) -> Box | None:
@@ -197,3 +211,58 @@ def going_stale(
             if answer is not None:
                 return answer[0], write, read
     return None
+
+
+def order_dependence(program: Program, nest: For) -> Refusal | None:
+    """Why the points of one nest around one block may not run in any order.
+
+    Updates with a commutative combiner may; an init goes with the first point, whichever that is.
+    """
+    found = accesses_of(program)
+    fixed = {loop.var: (0, 0) for loop in found.loops[nest.var][:-1]}
+    inner = [node.var for node in walk(nest) if isinstance(node, For)]
+    rows = [r for r in found.of(nest) if not r.is_init]
+    unproven: Refusal | None = None
+    for n, a in enumerate(rows):
+        for b in rows[n:]:
+            if a.buffer is not b.buffer or commute(a, b):
+                continue
+            for loop in inner:
+                for ahead in ((1, None), (None, -1)):
+                    answer = conflict(a, b, {**fixed, loop: ahead})
+                    if answer is None:
+                        continue
+                    refusal = Refusal(
+                        f"the points of block {a.block!r} would run in another order, and they "
+                        "depend on each other",
+                        answer.witness,
+                        "choose a map that keeps the order, such as one that only splits",
+                        proven=answer.is_certain,
+                    )
+                    if refusal.proven:
+                        return refusal
+                    unproven = refusal
+    return unproven
+
+
+def own_loops(program: Program, block: Block) -> list[For] | str:
+    """The innermost loops around ``block``, if they are serial, hold nothing else, and there is one
+    for each of its axes, which it alone counts; else a sentence that says so."""
+    loops = loops_around(program, block.name)[-len(block.iters) :] if block.iters else []
+    path = path_to(program, block.name)[-len(loops) :] if loops else []
+    extents: dict[Expr, int] = {loop.var: loop.extent for loop in loops}
+    if (
+        len(loops) != len(block.iters)
+        or any(a is not b for a, b in zip(path, loops, strict=True))
+        or {it.binding for it in block.iters} != set(extents)
+        or block.predicate is not None
+        or any(it.axis.extent != extents[it.binding] for it in block.iters)
+        or not loops
+    ):
+        return (
+            f"the innermost loops around block {block.name!r} are not just one for each of its "
+            "axes; take this step before they are split, fused or shared"
+        )
+    if any(loop.kind is not LoopKind.SERIAL for loop in loops):
+        return "the loops run in parallel or in vectors already; take this step before that"
+    return loops

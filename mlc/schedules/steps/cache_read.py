@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class _Place:
-    """Before part ``first`` of ``level``, whose parts up to ``last`` hold the consumers.
+class Place:
+    """Where a copy goes: before part ``first`` of ``level``; the parts up to ``last`` hold the
+    consumers.
 
     ``is_moved`` says that this is inside of loops in which the buffer is written.
     """
@@ -56,10 +57,10 @@ class CacheRead(Step):
     consumers: tuple[str, ...] | None = None
 
     def check(self, program: Program) -> Refusal | str | None:
-        return self._misfit(program) or self._place(program).refusal
+        return self._misfit(program) or self.place(program).refusal
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
-        place = self._place(program)
+        place = self.place(program)
         level, first, last = place.level, place.first, place.last
         source = find_buffer(program, self.buffer)
         twin = cached_twin(program, source, self.scope)
@@ -98,7 +99,7 @@ class CacheRead(Step):
         outer = {b.name for b in readers if any(i is not b and i in readers for i in blocks_of(b))}
         return {b.name for b in readers if b.name not in outer}
 
-    def _place(self, program: Program) -> _Place:
+    def place(self, program: Program) -> Place:
         """As far out as the buffer is not changed between the copy and its consumers."""
         source = find_buffer(program, self.buffer)
         names = self._names(program, source)
@@ -114,10 +115,10 @@ class CacheRead(Step):
                 stale = going_stale(program, used, level.loops, source, names)
             inner = level.inside(parts[first], names) if first == last else None
             if stale is None and not (inner and isinstance(parts[first], Allocate)):
-                return _Place(level, first, last, is_moved)
+                return Place(level, first, last, is_moved)
             if inner is None:
                 assert stale is not None
-                return _Place(level, first, last, is_moved, self._stale(*stale))
+                return Place(level, first, last, is_moved, self._stale(*stale))
             is_moved = is_moved or not isinstance(parts[first], Allocate)
             level = inner
 

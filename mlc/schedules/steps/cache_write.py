@@ -66,7 +66,7 @@ class CacheWrite(Step):
     def _plan(self, program: Program) -> _Plan:
         target = find_buffer(program, self.buffer)
         find_block(program, self.block)
-        level = self._level(program, target)
+        level = self.level(program, target)
         parts = level.parts
         last = next(n for n, part in enumerate(parts) if holds(part, {self.block}))
         first = last
@@ -90,7 +90,7 @@ class CacheWrite(Step):
         box = exact or Box.of(written, level.around)
         return _Plan(level, first, last, box, refusal)
 
-    def _level(self, program: Program, target: Buffer) -> Level:
+    def level(self, program: Program, target: Buffer) -> Level:
         """Where the cache lives: as far out as the buffer, inside the allocations around."""
         level, names = home_of(program, target), {self.block}
         while True:

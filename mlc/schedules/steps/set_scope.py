@@ -1,0 +1,63 @@
+"""set_scope: a buffer that the program allocates moves into another memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...ir.program import Block, Buffer, Program, Scope
+from ..buffers import (
+    allocated_violation,
+    buffer_key,
+    chosen_buffer,
+    find_buffer,
+    replace_buffer,
+    scope_violation,
+)
+from ..refusal import Refusal
+from ..step import Step, find_block
+
+if TYPE_CHECKING:
+    from ..schedule import Schedule
+
+
+@dataclass(frozen=True)
+class SetScope(Step):
+    """See :func:`set_scope`. ``buffer`` is the key of a buffer of the program."""
+
+    buffer: str
+    scope: str
+
+    def check(self, program: Program) -> Refusal | str | None:
+        buffer = find_buffer(program, self.buffer)
+        return scope_violation(self.scope) or allocated_violation(
+            program, buffer, "in which memory it is"
+        )
+
+    def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
+        old = find_buffer(program, self.buffer)
+        new = Buffer(old.name, old.shape, old.dtype, old.strides, Scope(self.scope), old.aligned)
+        return replace_buffer(program, old, new), ()
+
+
+def set_scope(
+    s: Schedule, target: Block | Buffer | str, scope: str, buffer: Buffer | str | int = 0
+) -> None:
+    """Moves a buffer into the memory ``scope``.
+
+    ::
+
+        T = alloc((8,))          ->         T = alloc((8,), scope="local")
+
+    ``target`` is the buffer or its name; or a block, and then the buffer is the one it writes
+    (``buffer`` says which, if it writes several). Always keeps the meaning. Parameters of the
+    program are refused: their memory is the caller's.
+    """
+    program = s.program
+    if isinstance(target, str) and any(b.name == target for b in s.blocks()):
+        target = find_block(program, target)
+    if isinstance(target, Block):
+        key = chosen_buffer(program, find_block(program, target.name), buffer, "writes")
+    else:
+        key = buffer_key(program, target) if isinstance(target, Buffer) else target
+    s.take(SetScope(key, scope))
