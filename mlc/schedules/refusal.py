@@ -10,7 +10,7 @@ _PLURAL = {"reads": "read", "writes": "write", "combines into": "combine into"}
 @dataclass(frozen=True)
 class Point:
     """One iteration and what it does: ``values`` are (loop or axis, value), outermost first;
-    ``action`` is "reads", "writes" or "combines into"."""
+    ``block`` is "" outside of blocks; ``action`` is "reads", "writes" or "combines into"."""
 
     block: str
     values: tuple[tuple[str, int], ...]
@@ -34,9 +34,8 @@ class Witness:
         a, b = self.first, self.second
         if a.action == b.action and a.block == b.block:
             return f"{_together(a, b)} both {_PLURAL[a.action]} {place}"
-        return (
-            f"{a} of block {a.block!r} {a.action} {place}, {b} of block {b.block!r} {b.action} it"
-        )
+        first, second = (f"{p} of block {p.block!r}" if p.block else str(p) for p in (a, b))
+        return f"{first} {a.action} {place}, {second} {b.action} it"
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,14 @@ def verify(program: Program, witness: Witness) -> bool:
     The values may be those of loops, or those of the axes of the block. What depends on data is
     taken to be as the witness needs it.
     """
-    rows = list(accesses_of(program).rows)
-    for block in blocks_of(program.body):
-        rows += accesses_of_block(block).rows
-    first = list(_touching(rows, witness.first, witness))
-    second = list(_touching(rows, witness.second, witness))
+    groups = [accesses_of(program).rows]
+    groups += [accesses_of_block(block).rows for block in blocks_of(program.body)]
+    moved = witness.first.values != witness.second.values
     return any(
-        (a.changes or b.changes) and (a is not b or witness.first.values != witness.second.values)
-        for a in first
-        for b in second
+        (a.changes or b.changes) and (moved or a is not b)
+        for rows in groups
+        for a in _touching(rows, witness.first, witness)
+        for b in _touching(rows, witness.second, witness)
     )
 
 

@@ -54,6 +54,7 @@ def _outside(
     values: dict[Var, Form] = {loop.var: {system.variable(0, loop.extent - 1): 1} for loop in loops}
     point = Point(space, values)
     form = point.form(expr)
+    element = [] if what[1] is None else [point.form(index) for index in what[1].indices]
     below = (plus({ONE: -1}, form, -1), False)
     above = (plus(form, {ONE: -limit}), False)
     for guard in guards:
@@ -79,10 +80,10 @@ def _outside(
         rule = f"{name} is {value(form)} {place}, outside of its range({limit})"
         fix = "bind it within its range, or give the block a predicate"
         return Refusal(rule, fix=fix, proven=space.is_exact)
-    element = ", ".join(str(value(point.form(index))) for index in row.indices)
+    shown = ", ".join(str(value(index)) for index in element)
     subject = f"block {row.block!r}" if row.block else "a statement"
     rule = (
-        f"{subject} {_VERBS[row.kind]} {row.buffer.name}[{element}] {place}, outside of its shape "
+        f"{subject} {_VERBS[row.kind]} {row.buffer.name}[{shown}] {place}, outside of its shape "
         f"{row.buffer.shape}"
     )
     fix = "guard it with a predicate or a select, or make the buffer larger"

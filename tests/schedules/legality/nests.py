@@ -71,13 +71,15 @@ def tests(draw: Any, variables: list[Var]) -> Expr:
 class Drawer:
     """Draws statements over a few shared buffers."""
 
-    def __init__(self, draw: Any) -> None:
+    def __init__(self, draw: Any, wrapped: bool = False) -> None:
         self.draw = draw
+        self.wrapped = wrapped  # whether every index stays within its buffer
         self.shared = [Buffer("X", (8,), float32), Buffer("Y", (8, 8), float32)]
         self.blocks = 0
 
     def places(self, buffer: Buffer, variables: list[Var]) -> tuple[Expr, ...]:
-        return tuple(self.draw(indices(variables)) for _ in buffer.shape)
+        found = [self.draw(indices(variables)) for _ in buffer.shape]
+        return tuple(i % n if self.wrapped else i for i, n in zip(found, buffer.shape))
 
     def value(self, variables: list[Var]) -> Expr:
         out: Expr = const(1.0, float32)
@@ -163,9 +165,9 @@ def nested(loops: list[For], body: Stmt) -> Stmt:
 
 
 @st.composite
-def chains(draw: Any) -> tuple[Program, list[For]]:
+def chains(draw: Any, wrapped: bool = False) -> tuple[Program, list[For]]:
     """A program that is one chain of perfectly nested loops, and the chain."""
-    drawer = Drawer(draw)
+    drawer = Drawer(draw, wrapped)
     loops = [drawer.loop(name) for name in "ijk"[: draw(st.integers(1, 3))]]
     body = drawer.body(loops, draw(st.integers(1, 2)))
     return Program("f", tuple(drawer.shared), nested(loops, body), 2), loops
@@ -188,9 +190,9 @@ def cuts(draw: Any) -> tuple[Program, For, int]:
 
 
 @st.composite
-def neighbours(draw: Any) -> tuple[Program, For, For]:
+def neighbours(draw: Any, wrapped: bool = False) -> tuple[Program, For, For]:
     """Two loops of one extent, one after the other, in another loop."""
-    drawer = Drawer(draw)
+    drawer = Drawer(draw, wrapped)
     outer, first = drawer.loop("o", 2), drawer.loop("i")
     second = For(Var("j"), first.extent, Seq(()))
     pair = [nested([loop], drawer.body([outer, loop], 1)) for loop in (first, second)]

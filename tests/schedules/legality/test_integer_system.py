@@ -54,7 +54,7 @@ def holds(point: Any, facts: Facts) -> bool:
     )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(systems())
 def test_small_systems_agree_with_brute_force(drawn: Any) -> None:
     bounds, facts = drawn
@@ -69,7 +69,7 @@ def test_small_systems_agree_with_brute_force(drawn: Any) -> None:
         assert holds(found, facts)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(systems(reach=1000))
 def test_wide_systems_agree_with_islpy(drawn: Any) -> None:
     isl = pytest.importorskip("islpy")
