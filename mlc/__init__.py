@@ -11,6 +11,7 @@
     mlc.numpy                   NumPy's names, for code that creates arrays
     mlc.nn                      softmax, layer_norm, conv2d and others that NumPy has no name for
     mlc.schedule, mlc.Schedule  loops transformed by hand, each step proven legal
+    mlc.simulate                a scheduled program as hardware would run it, every access watched
     mlc.config, mlc.set_num_threads, mlc.time
 """
 

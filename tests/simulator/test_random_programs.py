@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import mlc
 from mlc.ir.expr import Expr, Var, const
 from mlc.ir.program import Accumulate, Allocate, Evaluate, For, If, LoopKind, Program, Store, seq
-from tests.simulator.programs import SUM, buffer
+from tests.simulator.programs import SUM, buffer, unproven
 
 SIZE, ROUNDS = 12, 2
 
@@ -54,7 +54,7 @@ def program_of(chosen: list[Step], kind: LoopKind, extent: int, barriers: bool =
         if barriers and step.barrier:
             body.append(Evaluate("barrier", ()))
     notes = (("thread", "threadIdx.x"),) if kind is LoopKind.BOUND else ()
-    return Program("p", (X,), For(i, extent, For(r, ROUNDS, seq(*body)), kind, notes))
+    return unproven("p", (X,), For(i, extent, For(r, ROUNDS, seq(*body)), kind, notes))
 
 
 def accesses(chosen: list[Step], extent: int, barriers: bool) -> Any:
@@ -110,7 +110,7 @@ def test_local_memory(chosen: list[Step], extent: int, data: Any) -> None:
     place = chosen[0].place
     fill = For(t, extent, Store(own, (place(write, t, 0),), A[t]), LoopKind.BOUND, threads)
     take = For(u, extent, Store(B, (u,), own[place(read, u, 0)]), LoopKind.BOUND, threads)
-    program = Program("p", (A, B), Allocate((own,), seq(fill, take)))
+    program = unproven("p", (A, B), Allocate((own,), seq(fill, take)))
     a, b = np.arange(SIZE, dtype="float32"), np.zeros(SIZE, "float32")
     report = mlc.simulate(program, a, b, raise_on_findings=False)
     last = {place(write, i, 0): i for i in range(extent)}  # who wrote an element last
@@ -118,3 +118,65 @@ def test_local_memory(chosen: list[Step], extent: int, data: Any) -> None:
     found = {finding.kind for finding in report.findings}
     assert bool(found) == wrong
     assert found <= {"scope", "uninitialised"}
+
+
+class Nest(NamedTuple):
+    """``for ty, tx: steps`` on threads, ``tx`` outside if ``swapped``; then perhaps a barrier."""
+
+    steps: list[Step]
+    swapped: bool
+    barrier: bool
+
+
+nests = st.lists(
+    st.builds(Nest, steps, st.booleans(), st.booleans()), min_size=1, max_size=2
+)  # fmt: skip
+ROWS, COLUMNS = 2, 3
+
+
+def threads_of(chosen: list[Nest]) -> Program:
+    """The nests one after the other under one block of the grid; thread (ty, tx) is number
+    ``ty * COLUMNS + tx`` in the places of the steps."""
+    X = buffer("X", SIZE)
+    parts: list[Any] = []
+    for nest in chosen:
+        ty, tx, r = Var("ty"), Var("tx"), Var("r")
+        number = ty * COLUMNS + tx
+        body: list[Any] = []
+        for step in nest.steps:
+            at: tuple[Expr, ...] = (step.place(step.write, number, r),)
+            update = Store(X, at, X[step.place(step.read, number, r)])
+            body.append(If(number < step.limit, update))
+            body += [Evaluate("barrier", ())] if step.barrier else []
+        inner = For(r, ROUNDS, seq(*body))
+        loops = [(ty, ROWS, "threadIdx.y"), (tx, COLUMNS, "threadIdx.x")]
+        for var, extent, tag in loops if nest.swapped else reversed(loops):
+            inner = For(var, extent, inner, LoopKind.BOUND, (("thread", tag),))
+        parts += [inner, Evaluate("barrier", ())] if nest.barrier else [inner]
+    b = Var("b")
+    return unproven("p", (X,), For(b, 1, seq(*parts), LoopKind.BOUND, (("thread", "blockIdx.x"),)))
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+@settings(max_examples=80)
+@given(chosen=nests)
+def test_races_of_two_dimensional_blocks(implicit: bool, chosen: list[Nest]) -> None:
+    happened = []
+    for thread in range(ROWS * COLUMNS):
+        phase = 0
+        for nest in chosen:
+            for r in range(ROUNDS):
+                for step in nest.steps:
+                    if thread < step.limit:
+                        happened.append((thread, phase, step.place(step.read, thread, r), False))
+                        happened.append((thread, phase, step.place(step.write, thread, r), True))
+                    phase += step.barrier
+            phase += nest.barrier or implicit
+    races = any(
+        a[0] != b[0] and a[1] == b[1] and a[2] == b[2] and (a[3] or b[3])
+        for a, b in itertools.combinations(happened, 2)
+    )
+    program = threads_of(chosen)
+    found = kinds_of_findings(program, implicit_barriers=implicit)
+    assert ("race" in found) == races, program.script()
+    assert races or not found

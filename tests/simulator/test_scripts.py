@@ -14,7 +14,7 @@ from mlc import script as T
 from mlc.dtypes import int64
 from mlc.ir.expr import Var
 from mlc.ir.program import Buffer, Evaluate, For, LoopKind, Program, Region, Store
-from tests.simulator.programs import buffer
+from tests.simulator.programs import buffer, unproven
 
 
 @mlc.intrinsic
@@ -73,7 +73,7 @@ def test_what_a_call_reads_must_be_written() -> None:
 
 
 def test_calls_at_once_may_not_meet() -> None:
-    @T.program
+    @T.program(attrs={"unsafe": ("the halves overlap",)})
     def overlapping(A: T.Buffer((12,)), B: T.Buffer((12,))) -> None:
         for i in T.parallel(2):
             simulated_add8(A[i * 4 : i * 4 + 8], A[i * 4 : i * 4 + 8], B[i * 4 : i * 4 + 8])
@@ -91,7 +91,7 @@ def test_regions_that_leave_their_buffer() -> None:
     regions = [Region(x, (i * 8,), (8,)) for x in (A, A, B)]
     body = For(i, 2, Evaluate("simulated_add8", tuple(regions)))
     report = mlc.simulate(
-        Program("beyond", (A, B), body), np.ones(12, "float32"), np.ones(16, "float32"),
+        unproven("beyond", (A, B), body), np.ones(12, "float32"), np.ones(16, "float32"),
         raise_on_findings=False,
     )  # fmt: skip
     text = "i=1, i_1=4: index 12 of A, axis 0 with size 12"
@@ -134,7 +134,9 @@ def test_the_message_names_the_line_and_the_data() -> None:
 def test_scatter_in_parallel_depends_on_the_data() -> None:
     A, at, B = buffer("A", 8), Buffer("at", (8,), int64), buffer("B", 8)
     i = Var("i")
-    program = Program("scatter", (A, at, B), For(i, 8, Store(B, (at[i],), A[i]), LoopKind.PARALLEL))
+    program = unproven(
+        "scatter", (A, at, B), For(i, 8, Store(B, (at[i],), A[i]), LoopKind.PARALLEL)
+    )
     a, b = np.arange(8, dtype="float32"), np.zeros(8, "float32")
     mlc.simulate(program, a, np.arange(8)[::-1].copy(), b)
     np.testing.assert_array_equal(b, a[::-1])
