@@ -29,10 +29,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn
 
 from ..dtypes import DType
-from ..errors import SourceLocation
+from ..errors import ArgumentError, SourceLocation
 from .combiner import Combiner
 from .expr import Axis, Expr, Load, Var, load
 
@@ -263,6 +263,17 @@ class Program:
 
     def __repr__(self) -> str:
         return self.script()
+
+    def _repr_html_(self) -> str:
+        from .html import script_html
+
+        return script_html(self.script())
+
+    def __call__(self, *_: object) -> NoReturn:
+        raise ArgumentError(
+            f"{self.name} is a program, not a function yet: f = mlc.build({self.name}) compiles "
+            f"it, and f(*arrays) runs it"
+        )
 
     def with_body(self, body: Stmt) -> Program:
         """The same program around another body."""

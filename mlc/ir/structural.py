@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ..errors import ArgumentError
 from .combiner import Combiner
 from .expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
 from .intrinsic import intrinsic_named, is_intrinsic
@@ -34,9 +36,17 @@ def structural_key(program: Program) -> str:
     return "\n".join(_Normal(program).lines)
 
 
-def assert_structural_equal(actual: Program, expected: Program) -> None:
+def assert_structural_equal(actual: Any, expected: Any) -> None:
     """Raises AssertionError, which shows the first difference, unless the programs are the same
-    up to names."""
+    up to names.
+
+    Takes programs, schedules (of which their programs count), and modules: those must hold equal
+    programs under the same names.
+    """
+    if isinstance(actual, Mapping) and isinstance(expected, Mapping):
+        _assert_modules_equal(actual, expected)
+        return
+    actual, expected = _program_of(actual, "the first"), _program_of(expected, "the second")
     left, right = _Normal(actual), _Normal(expected)
     if left.lines == right.lines:
         return
@@ -49,6 +59,29 @@ def assert_structural_equal(actual: Program, expected: Program) -> None:
         f"  actual:   {_line(actual, left, first)}\n"
         f"  expected: {_line(expected, right, first)}"
     )
+
+
+def _program_of(value: Any, which: str) -> Program:
+    found = value if isinstance(value, Program) else getattr(value, "program", None)
+    if not isinstance(found, Program):
+        raise ArgumentError(
+            f"assert_structural_equal compares programs, schedules or modules; {which} is "
+            f"{type(value).__name__}"
+        )
+    return found
+
+
+def _assert_modules_equal(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    if list(actual) != list(expected):
+        raise AssertionError(
+            f"the modules hold different programs: actual {', '.join(actual) or 'none'}; "
+            f"expected {', '.join(expected) or 'none'}"
+        )
+    for name in actual:
+        try:
+            assert_structural_equal(actual[name], expected[name])
+        except AssertionError as difference:
+            raise AssertionError(f"in {name}: {difference}") from None
 
 
 def _line(program: Program, normal: _Normal, number: int) -> str:

@@ -234,7 +234,8 @@ def _check_signature(trace: Trace, made: Block, draft: Draft) -> None:
         low, high = interval(binding, ranges)
         what = f"axis {name} of block {made.name!r} has extent {extent} but its binding {binding!r}"
         if low < 0 or high >= extent:
-            point = find_point((binding < 0) | (binding >= extent), ranges, guards)
+            point, is_sampled = find_point((binding < 0) | (binding >= extent), ranges, guards)
+            trace.is_undecided |= is_sampled
             if point is not None:
                 at = ", ".join(f"{v.name}={n}" for v, n in point.items()) or "every point"
                 raise ShapeError(

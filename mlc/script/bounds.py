@@ -26,19 +26,23 @@ def check_bounds(
     ranges: Mapping[Var, int],
     guards: Sequence[Guard],
     location: SourceLocation | None,
-) -> None:
+) -> bool:
     """Raises :class:`BoundsError` if ``exprs`` index ``buffer`` outside, or load from outside.
+
+    False if they may: the points are too many to look at all of them.
 
     Indices that depend on data are not judged: debug mode checks those as they happen. Nor are
     points that a guard rules out, be it a condition around the statement or that of a select.
     """
     if any(extent == 0 for extent in ranges.values()):
-        return
+        return True
+    is_certain = True
     if buffer is not None:
-        _check_access(buffer, exprs, ranges, guards, location)
+        is_certain = _check_access(buffer, exprs, ranges, guards, location)
     for expr in exprs:
         for load, conditions in _loads(expr, tuple(guards)):
-            _check_access(load.source, load.indices, ranges, conditions, location)
+            is_certain &= _check_access(load.source, load.indices, ranges, conditions, location)
+    return is_certain
 
 
 def _loads(root: Expr, guards: tuple[Guard, ...]) -> Iterator[tuple[Load, tuple[Guard, ...]]]:
@@ -66,13 +70,15 @@ def _check_access(
     ranges: Mapping[Var, int],
     guards: Sequence[Guard],
     location: SourceLocation | None,
-) -> None:
+) -> bool:
+    is_certain = True
     for position, (index, size) in enumerate(zip(indices, buffer.shape, strict=True)):
         low, high = interval(index, ranges)
         if low >= 0 and high < size or loads_of(index):
             continue
-        point = find_point(((index < 0) | (index >= size)), ranges, guards)
+        point, is_sampled = find_point((index < 0) | (index >= size), ranges, guards)
         if point is None:
+            is_certain &= not is_sampled
             continue
         value = int(evaluate(index, point))
         involved = set(variables_of(index))
@@ -82,12 +88,14 @@ def _check_access(
             f"at {at or 'every point'} it is {value}",
             location,
         )
+    return is_certain
 
 
 def find_point(
     wanted: Expr, ranges: Mapping[Var, int], guards: Sequence[Guard]
-) -> dict[Var, int] | None:
-    """A point at which ``wanted`` and all ``guards`` hold; None where none was found.
+) -> tuple[dict[Var, int] | None, bool]:
+    """A point at which ``wanted`` and all ``guards`` hold, or None; and whether only a sample of
+    the points was looked at.
 
     Where a guard depends on data nothing is claimed. Of spaces of more than ``MOST_POINTS`` points
     the first, the last and some between are looked at along each variable.
@@ -99,7 +107,7 @@ def find_point(
             if any(v not in ranges for v in variables_of(part)):
                 continue
             if loads_of(part):
-                return None
+                return None, False
             tests.append((part, value))
     variables = list(dict.fromkeys(v for test, _ in tests for v in variables_of(test)))
     total = 1
@@ -114,8 +122,8 @@ def find_point(
     holds = np.broadcast_to(holds, tuple(len(a) for a in axes))
     found = np.argwhere(holds)
     if not len(found):
-        return None
-    return {v: int(a[n]) for v, a, n in zip(variables, axes, found[0])}
+        return None, total > MOST_POINTS
+    return {v: int(a[n]) for v, a, n in zip(variables, axes, found[0])}, False
 
 
 def _values(extent: int, among: int | None) -> Any:

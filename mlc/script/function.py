@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ..errors import ArgumentError, NotProvenError, ScheduleError, ShapeError, SourceLocation
+from ..errors import ArgumentError, ShapeError, SourceLocation
+from ..ir.html import script_html
 from ..ir.outputs import count_outputs, written_buffers
-from ..ir.program import Buffer, Program, Stmt, blocks_of
+from ..ir.program import Buffer, Program, Stmt
 from .sizes import Dim, dim, size_at
 from .trace import Trace, new_buffer
 from .values import Handle
@@ -80,6 +81,9 @@ class Template:
                 for name, kind in self._source.params.items()
             )
             return f"{self.name}({params}), a template over {', '.join(self.dims)}"
+
+    def _repr_html_(self) -> str:
+        return script_html(self.script())
 
     def at(self, **sizes: int) -> Program:
         """The program for these sizes, one for each of ``dims``."""
@@ -182,7 +186,9 @@ class Source:
             dict(self.attrs),
         )
         if not trace.unsafe:
-            check_legal(program)
+            from .legal import check_legal
+
+            check_legal(program, trace.loops, trace.is_undecided)
         return program
 
     def _count_outputs(self, trace: Trace, params: tuple[Buffer, ...], body: Stmt) -> int:
@@ -227,19 +233,6 @@ class Source:
                 f"{', '.join(found) or 'none of its parameters'}",
                 trace.writers.get(wrong, self.location) if wrong else self.location,
             )
-
-
-def check_legal(program: Program) -> None:
-    """Refuses a block whose declaration is a lie."""
-    try:
-        from ..schedules.legality import block_violation  # type: ignore[attr-defined]
-    except ImportError:
-        return
-    for made in blocks_of(program.body):
-        refusal = block_violation(program, made)
-        if refusal is not None:
-            error = ScheduleError if refusal.proven else NotProvenError
-            raise error(f"block {made.name!r}: {refusal}", made.location, refusal)
 
 
 def program(

@@ -97,6 +97,7 @@ def _run(
         raise
     for variable, size, level in zip(reversed(variables), reversed(sizes), reversed(levels)):
         body = trace.close(level)
+        trace.loops[variable] = level.location
         trace.emit(For(variable, size, body, kind, hints))
 
 

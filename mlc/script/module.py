@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import ArgumentError
+from ..ir.html import script_html
 from ..ir.program import Program
 from ..ir.show import module_text
 
@@ -62,6 +63,9 @@ class Module(Mapping[str, Program]):
 
     def __repr__(self) -> str:
         return self.script()
+
+    def _repr_html_(self) -> str:
+        return script_html(self.script())
 
     def script(self) -> str:
         """The module as Python source that traces back to it."""

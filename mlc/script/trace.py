@@ -79,6 +79,8 @@ class Trace:
         self.levels = [Level("program")]
         self.buffers: set[Buffer] = set()
         self.block_names: set[str] = set()
+        self.loops: dict[Var, SourceLocation | None] = {}  # where each stands
+        self.is_undecided = False  # whether an index may leave its buffer, as far as is known
         self.writers: dict[Buffer, SourceLocation | None] = {}  # where each was first written
         self.clock = 0
         self.read_at: dict[Load, int] = {}
@@ -231,7 +233,7 @@ class Trace:
         if not self.unsafe:
             ranges, guards = self.visible(), self.guards()
             for buffer in buffers:
-                check_bounds(buffer, stmt.indices, ranges, guards, location)
+                self.inside(buffer, stmt.indices, ranges, guards, location)
         self.emit(stmt)
         self.wrote(buffers, location)
 
@@ -271,7 +273,12 @@ class Trace:
         ranges, guards = self.visible(), self.guards()
         ends = tuple(a + (n - 1) for a, n in zip(region.starts, region.extents, strict=True))
         for corner in (region.starts, ends):
-            check_bounds(region.buffer, corner, ranges, guards, location)
+            self.inside(region.buffer, corner, ranges, guards, location)
+
+    def inside(self, *access: Any) -> None:
+        """Refuses an index that leaves its buffer, and notes one that may."""
+        if not check_bounds(*access):
+            self.is_undecided = True
 
     def condition(self, value: Any, name: str) -> Expr:
         """``value`` as a condition that is evaluated here."""
@@ -306,7 +313,7 @@ class Trace:
         if not self.unsafe:
             guards = self.guards()
             for expr in exprs:
-                check_bounds(None, (expr,), ranges, guards, location)
+                self.inside(None, (expr,), ranges, guards, location)
 
     def expect_fresh(self, load: Load, location: SourceLocation | None) -> None:
         """A value is read where it is used: refuses one that has changed since it was named."""

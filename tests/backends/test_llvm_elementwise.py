@@ -146,6 +146,7 @@ def test_an_element_that_all_lanes_share_is_not_read_for_none(run_llvm: Any) -> 
     np.testing.assert_array_equal(out, x)
 
 
+@pytest.mark.unproven
 @pytest.mark.parametrize("dtype", [float32, float64, int32], ids=str)
 def test_gather_and_scatter(run_llvm: Any, dtype: DType) -> None:
     k, a, c = Buffer("k", (61,), int32), Buffer("a", (50,), dtype), Buffer("c", (61,), dtype)

@@ -149,6 +149,7 @@ def test_poison(dtype: DType, shape: tuple[int, ...]) -> None:
         assert array.tobytes() == b"\xab" * array.nbytes
 
 
+@pytest.mark.unproven
 def test_parallel_iterations_that_depend_on_each_other_show() -> None:
     x = Buffer("x", (3,), float32)
     i = Var("i")
