@@ -1,14 +1,12 @@
-"""Buffers of a program: finding them, putting others in their place, copying boxes of them."""
+"""Buffers of a program: finding them, and putting others in their place."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 from ..errors import ScheduleError
-from ..ir.bounds import interval
-from ..ir.expr import Axis, Const, Expr, Load, Var, const, load
+from ..ir.expr import Expr, Load, load
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -24,14 +22,12 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
-    blocks_of,
     seq,
     walk,
 )
 from ..ir.rewrite import substitute_loads
-from ..ir.simplify import simplify
 from .regions import block_reads, block_writes
-from .step import fresh_block_name, rebuild
+from .step import rebuild
 
 Indices = tuple[Expr, ...]
 Regions = tuple[Region, ...] | None
@@ -266,213 +262,3 @@ def is_passed(stmt: Stmt, buffer: Buffer) -> bool:
             if any(r.buffer is buffer for r in (*(node.reads or ()), *(node.writes or ()))):
                 return True
     return False
-
-
-def holds(stmt: Stmt, names: set[str]) -> bool:
-    """Whether a block in ``stmt`` is called so."""
-    return any(b.name in names for b in blocks_of(stmt))
-
-
-@dataclass(frozen=True, eq=False)
-class Level:
-    """Statements that run one after the other, and how to put others in their place.
-
-    ``around`` holds the extents of the loops and axes that they may speak of, ``loops`` are all
-    loops around them; ``holder`` is the Allocate whose body they are, if any, else ``site`` is what
-    they are.
-    """
-
-    program: Program
-    site: Stmt
-    holder: Allocate | None
-    around: Mapping[Var, int]
-    loops: tuple[Var, ...] = ()
-
-    @property
-    def parts(self) -> tuple[Stmt, ...]:
-        """The statements, in order."""
-        return self.site.stmts if isinstance(self.site, Seq) else (self.site,)
-
-    def inside(self, part: Stmt, names: set[str]) -> Level | None:
-        """The level in ``part`` that holds all those of its blocks that are called so; None if
-        ``part`` is one of them, or if they stand on both sides of a condition."""
-        match part:
-            case Allocate(body=body):
-                return Level(self.program, body, part, self.around, self.loops)
-            case For(var=var, extent=extent, body=body):
-                around = {**self.around, var: extent}
-                return Level(self.program, body, None, around, (*self.loops, var))
-            case Block() if part.name not in names:
-                axes: dict[Var, int] = {it.axis: it.axis.extent for it in part.iters}
-                return Level(self.program, part.body, None, axes, self.loops)
-            case If(then=then, otherwise=otherwise):
-                sides = [then] if otherwise is None else [then, otherwise]
-                holding = [side for side in sides if not names or holds(side, names)]
-                if len(holding) != 1:
-                    return None
-                return Level(self.program, holding[0], None, self.around, self.loops)
-            case _:
-                return None
-
-    def replaced(self, parts: Sequence[Stmt], fresh: tuple[Buffer, ...]) -> Program:
-        """The program with ``parts`` at this level, ``fresh`` buffers allocated around them."""
-        body = seq(*parts)
-        if self.holder is None:
-            target, made = self.site, Allocate(fresh, body) if fresh else body
-        else:
-            target, made = self.holder, Allocate((*self.holder.buffers, *fresh), body)
-        changed = rebuild(self.program.body, lambda s: made if s is target else None)
-        return self.program.with_body(changed)
-
-
-def home_of(program: Program, buffer: Buffer) -> Level:
-    """Where ``buffer`` exists: the whole program, or the body of its Allocate."""
-
-    def search(level: Level) -> Level | None:
-        for part in level.parts:
-            for below in _below(level, part):
-                if isinstance(part, Allocate) and any(b is buffer for b in part.buffers):
-                    return below
-                found = search(below)
-                if found is not None:
-                    return found
-        return None
-
-    top = Level(program, program.body, None, {})
-    if any(b is buffer for b in program.params):
-        return top
-    found = search(top)
-    if found is None:
-        raise ScheduleError(f"buffer {buffer.name} is not one of program {program.name!r}")
-    return found
-
-
-def level_of(program: Program, stmt: Stmt) -> Level:
-    """The statements among which ``stmt`` of the program is one."""
-
-    def search(level: Level) -> Level | None:
-        for part in level.parts:
-            if part is stmt:
-                return level
-            for below in _below(level, part):
-                found = search(below)
-                if found is not None:
-                    return found
-        return None
-
-    found = search(Level(program, program.body, None, {}))
-    assert found is not None
-    return found
-
-
-def _below(level: Level, part: Stmt) -> list[Level]:
-    """The levels right inside of ``part``."""
-    if isinstance(part, If) and part.otherwise is not None:
-        return [replace(level, site=side, holder=None) for side in (part.then, part.otherwise)]
-    below = level.inside(part, set())
-    return [] if below is None else [below]
-
-
-@dataclass(frozen=True, eq=False)
-class Box:
-    """Elements ``starts[d] <= i[d] < starts[d] + extents[d]`` that lie below ``bounds[d]`` too."""
-
-    starts: tuple[Expr, ...]
-    extents: tuple[int, ...]
-    bounds: tuple[int, ...]
-
-    @staticmethod
-    def whole(buffer: Buffer) -> Box:
-        """All of ``buffer``."""
-        zeros: tuple[Expr, ...] = (const(0),) * buffer.ndim
-        return Box(zeros, buffer.shape, buffer.shape)
-
-    @staticmethod
-    def of(region: Region, around: Mapping[Var, int]) -> Box:
-        """The elements of ``region`` that exist; all of a dimension where its start is unbounded.
-
-        ``around`` are the extents of the variables in the starts.
-        """
-        shape = region.buffer.shape
-        starts, extents = list(region.starts), list(region.extents)
-        for d, start in enumerate(starts):
-            low, high = interval(start, around)
-            if not math.isfinite(high - low):
-                starts[d], extents[d] = const(0), shape[d]
-        return Box(tuple(starts), tuple(extents), shape)
-
-
-def copy_nest(
-    name: str, source: Buffer, target: Buffer, box: Box, around: Mapping[Var, int]
-) -> Stmt:
-    """``target[i] = source[i]`` over a box, as a block with one spatial axis for each dimension.
-
-    ``around`` are the extents of the variables in the starts. An axis runs over the whole dimension
-    where the iterations around it together reach all of it.
-    """
-
-    def body(indices: Indices) -> Stmt:
-        return Store(target, indices, load(source, indices))
-
-    return box_nest(name, body, box, around)
-
-
-def box_nest(
-    name: str,
-    body: Callable[[Indices], Stmt],
-    box: Box,
-    around: Mapping[Var, int],
-    where: Callable[[Indices, Mapping[Var, int]], Expr | None] | None = None,
-) -> Stmt:
-    """A block ``name`` that runs ``body`` at each element of ``box``.
-
-    ``where`` says at which of them: it gets the element in terms of the loops, and their extents.
-    """
-    iters: list[Iter] = []
-    extents: dict[Var, int] = {}
-    indices: list[Expr] = []
-    places: list[Expr] = []
-    tests: list[Expr] = []
-    for d, (start, extent, bound) in enumerate(
-        zip(box.starts, box.extents, box.bounds, strict=True)
-    ):
-        if isinstance(start, Const):
-            extent = min(extent, bound - int(start.value))
-        var = Var(f"ax{d}")
-        extents[var] = extent
-        place = simplify(start + var)
-        first, last = interval(place, {**around, var: extent})
-        low, high = int(max(first, 0)), int(min(last, bound - 1))
-        tests += [place >= 0] * (first < 0) + [place < bound] * (last >= bound)
-        axis = Axis(f"v{d}", high - low + 1)
-        iters.append(Iter(axis, simplify(place - low)))
-        indices.append(simplify(axis + low))
-        places.append(place)
-    test = None if where is None else where(tuple(places), {**around, **extents})
-    out: Stmt = Block(name, tuple(iters), body(tuple(indices)), None, all_of(*tests, test))
-    for var, extent in reversed(extents.items()):
-        out = For(var, extent, out)
-    return out
-
-
-def all_of(*tests: Expr | None) -> Expr | None:
-    """The conjunction of those that are not None; None for nothing."""
-    out: Expr | None = None
-    for test in tests:
-        if test is not None:
-            out = test if out is None else out & test
-    return out
-
-
-def unique_name(wish: str, taken: set[str]) -> str:
-    """``wish``, numbered if it is among ``taken``, to which the name is added."""
-    name, count = wish, 1
-    while name in taken:
-        name, count = f"{wish}_{count}", count + 1
-    taken.add(name)
-    return name
-
-
-def copy_name(program: Program, twin: Buffer) -> str:
-    """The name of the block that fills or empties the cache ``twin``."""
-    return fresh_block_name(program, twin.name)

@@ -23,7 +23,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import conjuncts, substitute, variables_of
 from ..ir.simplify import simplify
-from .buffers import Box
+from .boxes import Box
 from .digits import Digit, Digits, digit_of, independent
 from .legality.accesses import Access, accesses_of
 from .legality.conflict import Conflict, commute, conflict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def buffers(*shapes: tuple[str, tuple[int, ...]]) -> list[Buffer]:
     return [Buffer(name, shape, float32) for name, shape in shapes]
 
 
-def program_of(*outputs: te.Tensor, inputs: Sequence[te.Tensor]) -> Program:
+def program_of(*outputs: Any, inputs: Sequence[te.Tensor]) -> Program:
     """Each tensor in a nest of its own; the last one is the output."""
     nests = [Nest((t,), t.op) for t in outputs]
     return create_program("f", nests, list(inputs), [outputs[-1]])

@@ -7,23 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.program import Allocate, Block, Buffer, Program, blocks_of
+from ..boxes import Box, copy_name, copy_nest
 from ..buffers import (
-    Box,
-    Level,
     Redirect,
     cached_twin,
     chosen_buffer,
-    copy_name,
-    copy_nest,
     find_buffer,
-    holds,
-    home_of,
     redirect_blocks,
     scope_violation,
 )
 from ..coverage import going_stale
 from ..legality.accesses import Access
 from ..legality.conflict import Conflict
+from ..levels import Level, holds, home_of
 from ..refusal import Refusal
 from ..regions import buffers_read, region_in, union
 from ..step import Step, block_name, find_block

@@ -6,20 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.program import Allocate, Block, Buffer, Program, Seq, blocks_of
-from ..buffers import (
-    Box,
-    Level,
-    Redirect,
-    cached_twin,
-    chosen_buffer,
-    copy_name,
-    copy_nest,
-    find_buffer,
-    holds,
-    home_of,
-    scope_violation,
-)
+from ..boxes import Box, copy_name, copy_nest
+from ..buffers import Redirect, cached_twin, chosen_buffer, find_buffer, scope_violation
 from ..coverage import covers, exact_writes, is_made_before
+from ..levels import Level, holds, home_of
 from ..refusal import Refusal
 from ..regions import buffers_read, buffers_written, region_in
 from ..step import Step, block_name, find_block

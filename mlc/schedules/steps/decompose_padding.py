@@ -23,8 +23,9 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import conjuncts, loads_of, substitute, variables_of
-from ..buffers import all_of, level_of
+from ..boxes import all_of
 from ..copying import fresh_copy
+from ..levels import level_of
 from ..refusal import Refusal
 from ..step import Step, block_name, find_block, find_loop, loops_around, rebuild
 

@@ -7,21 +7,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Axis, Const, Expr, Load, Var, const, load, select
-from ...ir.program import Accumulate, Block, Buffer, For, Iter, Program, Stmt, Store, blocks_of, map_exprs
+from ...ir.program import (
+    Accumulate,
+    Block,
+    Buffer,
+    For,
+    Iter,
+    Program,
+    Stmt,
+    Store,
+    blocks_of,
+    map_exprs,
+)
 from ...ir.rewrite import loads_of, rewrite, substitute, substitute_loads, variables_of
 from ...ir.simplify import simplify
-from ..buffers import (
-    Box,
-    Indices,
-    Redirect,
-    all_of,
-    box_nest,
-    copy_nest,
-    fresh_buffer_name,
-    level_of,
-    unique_name,
-)
+from ..boxes import Box, all_of, box_nest, copy_nest, unique_name
+from ..buffers import Indices, Redirect, fresh_buffer_name
 from ..coverage import own_loops
+from ..levels import level_of
 from ..refusal import Refusal
 from ..step import Step, block_name, find_block
 
@@ -79,9 +82,7 @@ class PadEinsum(Step):
             inner = tuple(a.extent for a in axes)
             if shape == inner:
                 continue
-            twin = Buffer(
-                fresh_buffer_name(program, f"{source.name}_pad"), shape, source.dtype
-            )
+            twin = Buffer(fresh_buffer_name(program, f"{source.name}_pad"), shape, source.dtype)
             name = unique_name(twin.name, taken)
             fresh.append(twin)
             made.append(name)

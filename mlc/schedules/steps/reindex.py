@@ -19,21 +19,18 @@ from ...ir.program import (
     writes_of,
 )
 from ...ir.rewrite import loads_of, postorder, substitute, variables_of
+from ..boxes import Box, box_nest, copy_name
 from ..buffers import (
-    Box,
     Indices,
-    Level,
     Redirect,
-    box_nest,
     chosen_buffer,
-    copy_name,
     find_buffer,
     fresh_buffer_name,
-    holds,
     is_passed,
     redirect_blocks,
 )
 from ..coverage import covers, exact_writes
+from ..levels import Level, holds
 from ..refusal import Refusal
 from ..regions import buffers_read, buffers_written, region_in
 from ..step import Step, block_name, find_block

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StorageAlign(Step):
-    """See :func:`storage_align`. ``buffer`` is the key of a buffer of the program."""
+    """See :func:`storage_align`. ``buffer`` is the key of a buffer that ``block`` writes."""
 
+    block: str
     buffer: str
     axis: int
     factor: int
     offset: int = 0
 
     def check(self, program: Program) -> Refusal | str | None:
+        find_block(program, self.block)
         buffer = find_buffer(program, self.buffer)
         if not 0 <= self.axis < buffer.ndim:
             return f"{buffer!r} has axes 0 to {buffer.ndim - 1}; there is no axis {self.axis}"
@@ -68,4 +70,4 @@ def storage_align(
     """
     name = block_name(block)
     key = chosen_buffer(s.program, find_block(s.program, name), buffer, "writes")
-    s.take(StorageAlign(key, axis, factor, offset))
+    s.take(StorageAlign(name, key, axis, factor, offset))

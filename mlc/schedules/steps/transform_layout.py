@@ -10,19 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ...ir.expr import Const, Expr, Var, as_expr
 from ...ir.program import Accumulate, Block, Buffer, Program, Stmt, Store, walk
 from ...ir.simplify import simplify
-from ..buffers import (
-    Box,
-    Indices,
-    Redirect,
-    all_of,
-    allocated_violation,
-    box_nest,
-    chosen_buffer,
-    find_buffer,
-    home_of,
-    is_passed,
-)
+from ..boxes import Box, all_of, box_nest
+from ..buffers import Indices, Redirect, allocated_violation, chosen_buffer, find_buffer, is_passed
 from ..index_map import IndexMap, index_map
+from ..levels import home_of
 from ..refusal import Refusal
 from ..regions import buffers_written
 from ..step import Step, block_name, find_block, fresh_block_name, operand_text
