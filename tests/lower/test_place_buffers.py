@@ -123,8 +123,11 @@ def test_memory_of_any_size(extent: int, kind: LoopKind, outside: bool) -> None:
 def test_memory_that_parallel_iterations_cannot_share_out() -> None:
     C = vector("C", 4096)
     T = allocated("shared", 1 << 18)
-    body = loop(4096, lambda i: Allocate((T,), seq(Store(T, (i,), ONE), Store(C, (i,), T[i]))),
-                PARALLEL, name="i")  # fmt: skip
+
+    def point(i: Expr) -> Stmt:
+        return Allocate((T,), seq(Store(T, (i,), ONE), Store(C, (i,), T[const(4095) - i])))
+
+    body = loop(4096, point, PARALLEL)
     with pytest.raises(mlc.UnsupportedError) as caught:
         lower(Program("p", (C,), body))
     assert caught.value.message == (
@@ -286,7 +289,17 @@ def test_an_init_finds_its_place_in_any_loops() -> None:
     def in_a_condition(block: Any) -> Stmt:
         return loop(5, lambda k: loop(4, lambda i: If(i < 9, loop(6, lambda j: block(i, j, k)))))
 
-    for bind in (fused_all, fused_reduce_and_column, vector_inside, padded, in_a_condition):
+    def column_in_what_is_reduced(block: Any) -> Stmt:
+        return loop(4, lambda i: loop(6, lambda f: loop(5, lambda k: block(i, f, f % 1 * 5 + k))))
+
+    for bind in (
+        fused_all,
+        fused_reduce_and_column,
+        vector_inside,
+        padded,
+        in_a_condition,
+        column_in_what_is_reduced,
+    ):
         judge(product(bind, bind.__name__))
 
 
@@ -332,3 +345,21 @@ def test_registers_start_from_a_constant_only_where_it_is_stored() -> None:
         return seq(start, fold)
 
     judge(Program("p", (A, C), loop(4, half)))
+
+
+def test_a_schedule_by_hand_sums_in_registers() -> None:
+    from benchmarks.hand_schedule import in_registers, mm_relu
+
+    s = mlc.Schedule(mm_relu(96))
+    in_registers(s)
+    flat = lower(s.program)
+    sums = [
+        stmt
+        for stmt in walk(flat.body)
+        if isinstance(stmt, For) and stmt.kind is SERIAL and stmt.extent == 96
+    ]
+    assert len(sums) == 1
+    updates = [stmt for stmt in walk(sums[0].body) if isinstance(stmt, Accumulate)]
+    assert len(updates) == 24
+    assert all(b.scope is Scope.REGISTER for stmt in updates for b in stmt.buffers)
+    judge(s.program)
