@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..ir.affine import linear_in
-from ..ir.expr import Expr, Load, Var, load
+from ..ir.expr import Const, Expr, Load, Var, load
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -38,8 +38,9 @@ def compact_buffers(program: Program) -> Program:
     """``with alloc(Y, 128): for j: (for l: Y[j * 4 + l] = ...; for l: ... Y[j * 4 + l] ...)`` ->
     ``for j: with alloc(Y, 4): (for l: Y[l] = ...; for l: ... Y[l] ...)``.
 
-    An allocation moves into a loop whose iterations touch boxes of it that do not overlap; there it
-    shrinks to the box. What calls get whole stays as it is. Blocks are gone already.
+    An allocation moves into loops whose iterations touch boxes of it that do not overlap. Where the
+    box that is touched there moves with a loop, memory for one box is enough. What calls get whole
+    stays as it is. Blocks are gone already.
     """
     if not any(isinstance(stmt, Allocate) for stmt in walk(program.body)):
         return program
@@ -109,7 +110,7 @@ class _Compacter:
         boxes = _boxes(stmt, group)
         if len({(box.starts, box.extents) for box in boxes.values()}) != 1:
             return None  # these share their indices
-        if all(box.extents == buffer.shape for buffer, box in boxes.items()):
+        if all(isinstance(start, Const) for box in boxes.values() for start in box.starts):
             return None
         return _shrunk(stmt, boxes, extents)
 
