@@ -41,6 +41,8 @@ void tile_in_c(const float *A, int64_t ai, int64_t ak, const float *B, int64_t b
         for (int j = 0; j < 16; j++) C[i * ci + j * cj] += tile[i][j];
 }}"""
 
+    tile_in_c.check(trials=2)  # against the meaning, in operands with random strides
+
 
 @T.program
 def matmul(A: T.Buffer((N, N)), B: T.Buffer((N, N)), C: T.Buffer((N, N))):

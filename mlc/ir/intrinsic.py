@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ..errors import ArgumentError
@@ -83,7 +84,7 @@ class Intrinsic:
         """The operands that a call writes."""
         return self.operands[len(self.operands) - self.meaning.outputs :]
 
-    @property
+    @cached_property
     def read(self) -> tuple[Buffer, ...]:
         """The operands whose elements a call reads: all inputs, and what is accumulated onto."""
         from .program import reads_of
@@ -98,12 +99,19 @@ class Intrinsic:
         inputs = self.operands[: len(self.operands) - self.meaning.outputs]
         return (*inputs, *(b for b in self.written if b in sources and b not in started))
 
+    @cached_property
+    def meaning_key(self) -> str:
+        """The meaning up to names."""
+        from .structural import structural_key
+
+        return structural_key(self.meaning)
+
     @property
     def key(self) -> str:
         """A text that changes with what the intrinsic does and how: part of every cache key."""
         from .structural import structural_key
 
-        parts = [f"intrinsic {self.name}", structural_key(self.meaning)]
+        parts = [f"intrinsic {self.name}", self.meaning_key]
         for target, content in sorted(self.implementations.items()):
             text = structural_key(content) if isinstance(content, Program) else content
             parts.append(f"{target}: {text}")
@@ -141,9 +149,7 @@ def register(intrinsic: Intrinsic, override: bool = False) -> Intrinsic:
     is known already is returned then. Another one needs ``override``."""
     known = _registry.get(intrinsic.name)
     if known is not None and not override:
-        from .structural import structural_key
-
-        if structural_key(known.meaning) == structural_key(intrinsic.meaning):
+        if known.meaning_key == intrinsic.meaning_key:
             for target, content in intrinsic.implementations.items():
                 known.implement(target, content)
             return known

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ArgumentError
-from ..ir.intrinsic import Intrinsic, register
-from ..ir.program import Program
+from ..ir.intrinsic import Intrinsic, regions_of_call, register
+from ..ir.program import Evaluate, Program
 from .calls import call
 from .function import source_of
+from .trace import current
+from .values import Box, as_region
 
 
 class DeclaredIntrinsic:
@@ -26,7 +28,10 @@ class DeclaredIntrinsic:
 
     def __call__(self, *operands: Any) -> None:
         """The call in a program: one region for each operand, ``tmm16(A[...], B[...], C[...])``."""
-        call(self.name, *operands)
+        current(f"the call of {self.name}")
+        regions = tuple(map(as_region, operands))
+        regions_of_call(Evaluate(self.name, regions))
+        call(self.name, *map(Box, regions))
 
     def script(self) -> str:
         """The meaning as Python source."""
@@ -48,6 +53,15 @@ class DeclaredIntrinsic:
             return function
 
         return decorate
+
+    def check(self, trials: int = 6, seed: int = 0) -> None:
+        """Runs the native code and the meaning on whole numbers, in operands with random strides.
+
+        Raises :class:`CompileError` with the first element that differs, be it beside an operand.
+        """
+        from .check_intrinsic import check_intrinsic
+
+        check_intrinsic(self.intrinsic, trials, seed)
 
     def _content(
         self, target: str, function: Callable[..., Any], names: Mapping[str, Any]

@@ -381,3 +381,35 @@ def test_in_debug_mode_the_region_is_checked() -> None:
         assert arrays[2][0, 0] == 4
         with pytest.raises(mlc.BoundsError):
             built(np.array([5]), *arrays)
+
+
+def test_a_call_that_does_not_fit_is_refused_where_it_stands() -> None:
+    with pytest.raises(mlc.ArgumentError) as caught:
+
+        @T.program
+        def wrong(A: T.Buffer((8, 6)), B: T.Buffer((6, 8)), C: T.Buffer((8, 8))):
+            with T.block("C"):
+                it_mma(A[0:4, 0:4], B[0:3, 0:4], C[0:4, 0:4])
+
+    assert "operand A of intrinsic it_mma has shape (4, 3)" in str(caught.value)
+    assert f"{__file__}" in str(caught.value)
+    with pytest.raises(mlc.ArgumentError, match="the call of it_mma stands outside of a program"):
+        it_mma(1, 2, 3)
+
+
+def test_code_is_checked_against_the_meaning() -> None:
+    made = fresh("it_right")
+    made.implementation("llvm")(lambda: LLVM_TEXT.replace("NAME", "it_right"))
+    made.check()
+    wrong = fresh("it_wrong")
+    text = LLVM_TEXT.replace("NAME", "it_wrong").replace("mul i64 %n, %bn", "mul i64 %n, 1")
+    wrong.implementation("llvm")(lambda: text)
+    with pytest.raises(mlc.CompileError, match="the code of intrinsic it_wrong makes C\\["):
+        wrong.check()
+    beside = fresh("it_beside")
+    text = LLVM_TEXT.replace("NAME", "it_beside").replace(
+        "done:", "done:\n  %pp = getelementptr float, ptr %C, i64 4\n  store float 9.0, ptr %pp"
+    )
+    beside.implementation("llvm")(lambda: text)
+    with pytest.raises(mlc.CompileError, match="its meaning makes it"):
+        beside.check()
