@@ -52,17 +52,31 @@ class Report:
         return self.reads + self.writes
 
     def __str__(self) -> str:
+        kinds = f"{_count(self.reads, 'read')}, {_count(self.writes, 'write')}"
         lines = [
-            f"{self.name}: {self.accesses} accesses ({self.reads} reads, {self.writes} writes), "
-            f"{self.barriers} barriers, orders {', '.join(self.orders)}"
+            f"{self.name}: {_count(self.accesses, 'access')} ({kinds}), "
+            f"{_count(self.barriers, 'barrier')}, orders {', '.join(self.orders)}"
         ]
-        lines += [f"  {name}: {count} elements touched" for name, count in self.touched.items()]
-        lines += [f"  {name}: {count} elements unwritten" for name, count in self.unwritten.items()]
-        lines += [f"  {scope} memory: {count} bytes" for scope, count in self.peak.items()]
+        lines += [
+            f"  {name}: {_count(count, 'element')} touched" for name, count in self.touched.items()
+        ]
+        lines += [
+            f"  {name}: {_count(count, 'element')} unwritten"
+            for name, count in self.unwritten.items()
+        ]
+        lines += [
+            f"  {scope} memory: {_count(count, 'byte')}" for scope, count in self.peak.items()
+        ]
         if self.findings:
-            lines.append(f"  {len(self.findings)} findings:")
+            lines.append(f"  {_count(len(self.findings), 'finding')}:")
             lines += [f"  - {finding}" for finding in self.findings]
         return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    """``1 element``, ``2 elements``."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{ending}"
 
 
 @dataclass

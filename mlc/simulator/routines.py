@@ -29,16 +29,22 @@ from .machine import Machine
 from .task import Concurrent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wait:
-    """A thread waits: ``barrier`` is the statement, ``where`` the thread and the loops around it.
+    """A place where threads wait: the statement ``barrier`` and the loops around it.
 
     ``implied`` barriers stand around a loop bound to the thread of a loop around it.
     """
 
     barrier: Stmt
-    where: str
     implied: bool
+    names: tuple[str, ...]
+    values: Callable[[Frame], tuple[int | None, ...]]
+
+    def where(self, frame: Frame) -> str:
+        """The thread of ``frame``, and the iterations of the loops around it that it knows."""
+        pairs = zip(self.names, self.values(frame), strict=True)
+        return ", ".join(f"{name}={value}" for name, value in pairs if value is not None)
 
 
 Waits = Iterator[Wait]
@@ -138,12 +144,11 @@ class ThreadExecutor(Executor):
 
     def barrier(self, stmt: Stmt, implied: bool) -> Routine:
         """The thread waits; afterwards it is in the next phase."""
-        names, values = self.exprs.loop_values()
+        here = Wait(stmt, implied, *self.exprs.loop_values())
 
         def wait(frames: Frames) -> Waits:
             (frame,) = frames
-            where = ", ".join(f"{n}={v}" for n, v in zip(names, values(frame), strict=True))
-            yield Wait(stmt, where, implied)
+            yield here
             frame[TASK] = frame[TASK].after_barrier()
 
         return wait
@@ -249,14 +254,15 @@ class ThreadExecutor(Executor):
         if len(barriers) < 2:
             return
         ordered = sorted(threads, key=lambda thread: thread[0][slot])
-        first = next(wait for _, wait in ordered if wait is not None)
+        thread, first = next((f, wait) for f, wait in ordered if wait is not None)
         other = next(t for t in ordered if t[1] is None or t[1].barrier is not first.barrier)
         kind = "the barrier that the loop implies" if first.implied else "a barrier"
         does = "never reaches it" if other[1] is None else "waits at another one"
         self.machine.findings.add(
             first.barrier,
             "barrier",
-            f"divergent barrier in loop {loop.name} ({loop.tag}): {first.where} waits at {kind}, "
+            f"divergent barrier in loop {loop.name} ({loop.tag}): "
+            f"{first.where(thread)} waits at {kind}, "
             f"{loop.name}={other[0][slot]} {does}; move it out of the condition",
         )
 

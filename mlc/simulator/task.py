@@ -7,7 +7,7 @@ thread block begin new phases.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 WARP = 32  # threads of a warp
@@ -21,15 +21,12 @@ class Concurrent:
 
     name: str
     tag: str = ""
+    is_block: bool = field(init=False)
+    is_thread: bool = field(init=False)  # of one block of the grid: barriers join its iterations
 
-    @property
-    def is_thread(self) -> bool:
-        """Whether its iterations are threads of one block of the grid, which barriers join."""
-        return bool(self.tag) and not self.is_block
-
-    @property
-    def is_block(self) -> bool:
-        return self.tag.startswith("blockIdx")
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_block", self.tag.startswith("blockIdx"))
+        object.__setattr__(self, "is_thread", bool(self.tag) and not self.is_block)
 
     def __str__(self) -> str:
         if not self.tag:
@@ -97,8 +94,12 @@ class Task:
     def after_barrier(self) -> Task:
         """The same thread in the next phase of its block."""
         path = tuple(
-            e._replace(phase=e.phase + 1) if e.loop is None or e.loop.is_thread else e
-            for e in self.path
+            [
+                Entry(run, phase + 1, place, loop)
+                if loop is None or loop.is_thread
+                else Entry(run, phase, place, loop)
+                for run, phase, place, loop in self.path
+            ]
         )
         return Task(path, self.coordinates, self.kernel)
 

@@ -81,7 +81,7 @@ def test_matmul_through_shared_tiles() -> None:
         "  A: 64 elements touched\n"
         "  B: 64 elements touched\n"
         "  C: 64 elements touched\n"
-        "  acc: 1 elements touched\n"
+        "  acc: 1 element touched\n"
         "  SA: 16 elements touched\n"
         "  SB: 16 elements touched\n"
         "  global memory: 768 bytes\n"
