@@ -23,6 +23,13 @@ def source_text(schedule: Schedule) -> str:
     return head + "".join(f"    {line}\n" for line in lines.lines or ["pass"])
 
 
+def returns_tuple(name: str) -> bool:
+    """Whether the method of the step returns a tuple even of one thing, by what it declares."""
+    from .schedule import step_method
+
+    return str(step_method(name).__annotations__.get("return", "")).startswith("tuple")
+
+
 def variables_in(value: Any) -> list[Var]:
     """The loops among the operands of a step, in order."""
     match value:
@@ -78,7 +85,10 @@ class _Lines:
             open_call = text.removesuffix(")")
             text = f"{open_call}{'' if open_call.endswith('(') else ', '}unsafe=True)"
         if taken.made:
-            text = f"{', '.join(self.name(thing) for thing in taken.made)} = {text}"
+            target = ", ".join(self.name(thing) for thing in taken.made)
+            if len(taken.made) == 1 and returns_tuple(taken.step.name):
+                target = f"({target},)"
+            text = f"{target} = {text}"
         self.lines.append(text)
 
     def name(self, thing: Any) -> str:

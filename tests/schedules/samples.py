@@ -196,3 +196,17 @@ def private_row(A: T.Buffer((8, 4)), C: T.Buffer((8, 4))):
             with T.block("add"):
                 vi, vj = T.remap("SS", [i, j])
                 C[vi, vj] = row[vj] + A[vi, vj]
+
+
+@T.program
+def two_local(A: T.Buffer((7,)), C: T.Buffer((7,))):
+    """B = A + 1, which is local, and C = B * 2."""
+    B = T.alloc((7,), "float32")
+    for i in T.serial(7):
+        with T.block("B"):
+            vi = T.axis.spatial(7, i)
+            B[vi] = A[vi] + 1.0
+    for i in T.serial(7):
+        with T.block("C"):
+            vi = T.axis.spatial(7, i)
+            C[vi] = B[vi] * 2.0

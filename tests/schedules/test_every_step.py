@@ -7,11 +7,13 @@ from dataclasses import fields
 
 import pytest
 
+from mlc.schedules import replay
 from mlc.schedules.lookup import step_names
 from mlc.schedules.record import step_class
 from mlc.schedules.schedule import Schedule, step_method, step_module
 
-from .samples import matmul
+from . import step_examples
+from .samples import assert_round_trips, assert_same_results, matmul
 
 
 @pytest.mark.parametrize("name", step_names())
@@ -23,6 +25,21 @@ def test_a_step_is_one_file_with_a_class_and_a_method(name: str) -> None:
     assert kind.__doc__ and fields(kind) is not None
     assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert callable(step_method(name))
+
+
+@pytest.mark.parametrize("name", step_names())
+def test_a_step_comes_back_from_source_and_from_json(name: str) -> None:
+    example = getattr(step_examples, name, None)
+    assert example is not None, f"give {name} an example in step_examples.py"
+    s = example()
+    assert any(taken.step.name == name for taken in s.trace)
+    assert_same_results(s.program, s.original)
+    assert_round_trips(s)
+    assert set(_statuses(s)) == {"kept"}
+
+
+def _statuses(s: Schedule) -> list[str]:
+    return [row.status for row in replay(s, s.original).report.rows]
 
 
 def fifteen_steps() -> Schedule:
