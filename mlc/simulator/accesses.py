@@ -113,7 +113,7 @@ class WatchedClosures(Closures):
             event = Event(task, site, site.values(frame))
             if memory.read_only:
                 text = f"{site.iteration(event.values)} {site.action} {element_text(buffer, at)}"
-                advice = f"{buffer.name} is an input; declare it an output"
+                advice = f"{buffer.name} is an input; declare it an output or scratch"
                 machine.findings.add(id(site), "input", f"{text}: {advice}", site.location)
                 return
             for table in (memory.writers, memory.readers, memory.others):

@@ -36,6 +36,7 @@ def simulate(
     orders: int = 3,
     implicit_barriers: bool = True,
     in_out: Iterable[str] = (),
+    scratch: Iterable[str] = (),
     raise_on_findings: bool = True,
 ) -> Report:
     """Runs a scheduled program as hardware would and looks for what hardware would get wrong.
@@ -49,7 +50,8 @@ def simulate(
     The program runs in ``orders`` orders of its concurrent iterations: forward, reverse, then
     seeded shuffles. With ``implicit_barriers`` thread loops that follow each other under one block
     of the grid are apart, as lowering makes them; without, only ``T.barrier()`` keeps them apart.
-    ``in_out`` names the outputs that hold values at the start.
+    ``in_out`` names the outputs that hold values at the start, ``scratch`` the other parameters
+    that the program works in: they hold nothing at the start, and their arrays stay as they are.
 
     Raises :class:`SimulationError` with all the findings unless ``raise_on_findings`` is False.
     """
@@ -62,9 +64,11 @@ def simulate(
     if orders < 1:
         raise ArgumentError(f"orders must be at least 1, got {orders}")
     _check_arguments(program, arrays)
-    kept = _names(program, in_out)
+    first_output = len(program.params) - program.outputs
+    kept = _names(program, "in_out", in_out, "output", program.params[first_output:])
+    work = _names(program, "scratch", scratch, "input", program.params[:first_output])
     machine = Machine(implicit_barriers)
-    run = _Simulation(program, machine, kept)
+    run = _Simulation(program, machine, kept, work)
     named = ["forward", "reverse", *(f"shuffle {i}" for i in range(1, orders - 1))][:orders]
     results = [run.once(order, arrays) for order in named[:1]]
     report = run.report(named)
@@ -89,10 +93,17 @@ def simulate(
 class _Simulation:
     """One program, compiled once and run in several orders."""
 
-    def __init__(self, program: Program, machine: Machine, in_out: frozenset[Buffer]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        machine: Machine,
+        in_out: frozenset[Buffer],
+        scratch: frozenset[Buffer],
+    ) -> None:
         self.program = program
         self.machine = machine
         self.in_out = in_out
+        self.scratch = scratch
         executor = ThreadExecutor(program, machine)
         self.exprs = executor.exprs
         self.slots = [self.exprs.slot(buffer) for buffer in program.params]
@@ -112,9 +123,10 @@ class _Simulation:
         memories: list[Memory] = []
         for position, (buffer, array) in enumerate(zip(program.params, arrays, strict=True)):
             is_output = position >= first_output
-            ready = not is_output or buffer in self.in_out
+            is_input = not is_output and buffer not in self.scratch
+            ready = is_input or buffer in self.in_out
             content = np.array(array) if ready else poisoned(buffer.shape, buffer.dtype)
-            memories.append(Memory(buffer, content, ready, not is_output))
+            memories.append(Memory(buffer, content, ready, is_input))
             frame[self.slots[position]] = memories[-1]
         with silent():
             self.body([frame])
@@ -231,13 +243,15 @@ def _check_arguments(program: Program, arrays: Sequence[Array]) -> None:
         check_array(buffer, array, position >= len(params) - program.outputs)
 
 
-def _names(program: Program, in_out: Iterable[str]) -> frozenset[Buffer]:
-    outputs = {b.name: b for b in program.params[len(program.params) - program.outputs :]}
-    names = [in_out] if isinstance(in_out, str) else list(in_out)
-    for name in names:
-        if name not in outputs:
+def _names(
+    program: Program, option: str, names: Iterable[str], kind: str, params: Sequence[Buffer]
+) -> frozenset[Buffer]:
+    """Those of ``params`` that an option names."""
+    known = {b.name: b for b in params}
+    for name in (chosen := [names] if isinstance(names, str) else list(names)):
+        if name not in known:
             raise ArgumentError(
-                f"in_out names {name!r}, which is no output of {program.name}; its outputs are "
-                f"{', '.join(outputs)}"
+                f"{option} names {name!r}, which is no {kind} of {program.name}; its {kind}s are "
+                f"{', '.join(known) or 'none'}"
             )
-    return frozenset(outputs[name] for name in names)
+    return frozenset(known[name] for name in chosen)

@@ -63,7 +63,11 @@ CASES: list[tuple[Callable[[], Program], str, str]] = [
     ),
     (broken.half_filled, "uninitialised", "j=4 reads S[4], which nothing has written yet"),
     (broken.reads_its_output, "uninitialised", "i=0 reads B[0], which nothing has written yet"),
-    (broken.writes_its_input, "input", "i=0 writes A[0]: A is an input; declare it an output"),
+    (
+        broken.writes_its_input,
+        "input",
+        "i=0 writes A[0]: A is an input; declare it an output or scratch",
+    ),
     (
         broken.divergent,
         "barrier",
@@ -295,5 +299,7 @@ def test_arguments() -> None:
         mlc.simulate(program, a, np.zeros(5, "float32"))
     with pytest.raises(mlc.ArgumentError, match="in_out names 'A', which is no output of copy"):
         mlc.simulate(program, a, a, in_out="A")
+    with pytest.raises(mlc.ArgumentError, match="scratch names 'B', which is no input of copy"):
+        mlc.simulate(program, a, a, scratch=["B"])
     with pytest.raises(mlc.ArgumentError, match=r"wants a T\.program or a Schedule, got int"):
         mlc.simulate(3)

@@ -151,6 +151,19 @@ def test_outputs_that_are_not_written_keep_their_values() -> None:
     assert report.unwritten == {"B": 4}
 
 
+def test_scratch_holds_nothing_at_the_start_and_stays_as_it_is() -> None:
+    a, s, b, i = buffer("A", 8), buffer("S", 8), buffer("B", 8), Var("i")
+    program = unproven("p", (a, s, b), For(i, 8, seq(Store(s, (i,), a[i]), Store(b, (i,), s[i]))))
+    x, work, y = arrays_for(program)
+    before = work.copy()
+    mlc.simulate(program, x, work, y, scratch="S")
+    np.testing.assert_array_equal(x, y)
+    np.testing.assert_array_equal(work, before)
+    unfilled = unproven("p", (a, s, b), For(i, 8, Store(b, (i,), s[i])))
+    with pytest.raises(mlc.SimulationError, match=r"i=0 reads S\[0\], which nothing has written"):
+        mlc.simulate(unfilled, x, work, y, scratch="S")
+
+
 def test_a_schedule_runs_as_it_stands() -> None:
     s = mlc.Schedule(matmul(8, {"i": SERIAL, "j": SERIAL, "k": SERIAL}))
     i, j, _ = s.loops("C")
