@@ -49,13 +49,23 @@ def buffer_key(program: Program, buffer: Buffer) -> str:
 
 def find_buffer(program: Program, key: str) -> Buffer:
     """The buffer that :func:`buffer_key` calls so."""
+    found = _buffers_called(program, key)
+    if not found:
+        known = dict.fromkeys(b.name for b in (*program.params, *allocations_of(program)))
+        raise ScheduleError(f"no buffer {key!r} in {program.name!r}; it has {', '.join(known)}")
+    return found[0]
+
+
+def has_buffer(program: Program, key: str) -> bool:
+    """Whether :func:`find_buffer` finds one."""
+    return bool(_buffers_called(program, key))
+
+
+def _buffers_called(program: Program, key: str) -> tuple[Buffer, ...]:
     name, _, number = key.partition("#")
     known = (*program.params, *allocations_of(program))
-    same = [b for b in known if b.name == name]
-    if not (number.isdigit() or not number) or int(number or 0) >= len(same):
-        names = ", ".join(dict.fromkeys(b.name for b in known))
-        raise ScheduleError(f"no buffer {key!r} in {program.name!r}; it has {names}")
-    return same[int(number or 0)]
+    same = tuple(b for b in known if b.name == name)
+    return same[int(number) :] if number.isdigit() else same if not number else ()
 
 
 def chosen_buffer(program: Program, block: Block, buffer: Buffer | str | int, word: str) -> str:

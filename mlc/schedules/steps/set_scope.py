@@ -11,6 +11,7 @@ from ..buffers import (
     buffer_key,
     chosen_buffer,
     find_buffer,
+    has_buffer,
     replace_buffer,
     scope_violation,
 )
@@ -49,12 +50,12 @@ def set_scope(
 
         T = alloc((8,))          ->         T = alloc((8,), scope="local")
 
-    ``target`` is the buffer or its name; or a block, and then the buffer is the one it writes
-    (``buffer`` says which, if it writes several). Always keeps the meaning. Parameters of the
-    program are refused: their memory is the caller's.
+    ``target`` is the buffer or its name; or a block or its name, and then the buffer is the one it
+    writes (``buffer`` says which, if it writes several). Always keeps the meaning. Parameters of
+    the program are refused: their memory is the caller's.
     """
     program = s.program
-    if isinstance(target, str) and any(b.name == target for b in s.blocks()):
+    if isinstance(target, str) and not has_buffer(program, target):
         target = find_block(program, target)
     if isinstance(target, Block):
         key = chosen_buffer(program, find_block(program, target.name), buffer, "writes")
