@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import mlc
+from benchmarks import hand_schedule
 from mlc.dtypes import DType, float32, float64, int8, int32, int64
 from mlc.ir.combiner import reducer
 from mlc.ir.expr import Axis, Expr, Var, cast, const, load
@@ -347,19 +348,18 @@ def test_registers_start_from_a_constant_only_where_it_is_stored() -> None:
     judge(Program("p", (A, C), loop(4, half)))
 
 
-def test_a_schedule_by_hand_sums_in_registers() -> None:
-    from benchmarks.hand_schedule import in_registers, mm_relu
-
-    s = mlc.Schedule(mm_relu(96))
-    in_registers(s)
+@pytest.mark.parametrize("name", ["in_registers", "packed"])
+def test_a_schedule_by_hand_sums_in_registers(name: str) -> None:
+    s = mlc.Schedule(hand_schedule.mm_relu(96))
+    getattr(hand_schedule, name)(s)
     flat = lower(s.program)
     sums = [
         stmt
         for stmt in walk(flat.body)
-        if isinstance(stmt, For) and stmt.kind is SERIAL and stmt.extent == 96
+        if isinstance(stmt, For) and any(isinstance(n, Accumulate) for n in walk(stmt.body))
     ]
-    assert len(sums) == 1
-    updates = [stmt for stmt in walk(sums[0].body) if isinstance(stmt, Accumulate)]
-    assert len(updates) == 24
+    inner = next(stmt for stmt in reversed(sums) if stmt.extent == 96)
+    updates = [stmt for stmt in walk(inner.body) if isinstance(stmt, Accumulate)]
+    assert len(updates) == hand_schedule.ROWS * hand_schedule.VECTORS
     assert all(b.scope is Scope.REGISTER for stmt in updates for b in stmt.buffers)
     judge(s.program)
