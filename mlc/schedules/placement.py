@@ -17,6 +17,7 @@ from ..ir.program import (
     Evaluate,
     For,
     If,
+    LoopKind,
     Program,
     Seq,
     Stmt,
@@ -29,8 +30,10 @@ from ..ir.program import (
     writes_of,
 )
 from ..ir.rewrite import loads_of, variables_of
-from .legality.accesses import Access
+from .legality import carried_dependence
+from .legality.accesses import Access, accesses_of
 from .legality.conflict import Conflict, Steps, commute, conflict
+from .refusal import Refusal
 
 _SAME = (0, 0)
 
@@ -155,3 +158,32 @@ def overtaken(
         if found is not None:
             return found, None
     return None
+
+
+def race_in(after: Program, loops: Iterable[For]) -> Refusal | str | None:
+    """Why loops that run on several threads must not hold what they hold in ``after``.
+
+    What is not proven is no refusal to be tried out: a serial run does not show races.
+    """
+    for loop in loops:
+        if loop.kind not in (LoopKind.PARALLEL, LoopKind.BOUND):
+            continue
+        refusal = carried_dependence(after, loop.var)
+        if refusal is None:
+            continue
+        if refusal.proven:
+            return replace(refusal, fix=f"take this step before loop {loop.var.name} is parallel")
+        return (
+            f"it is not proven that the iterations of the {loop.kind.value} loop {loop.var.name} "
+            "would stay independent; take this step before that one"
+        )
+    return None
+
+
+def loops_writing(program: Program, buffers: set[Buffer]) -> list[For]:
+    """The loops of ``program`` inside of which any of ``buffers`` is written."""
+    found: dict[For, None] = {}
+    for row in accesses_of(program).rows:
+        if row.changes and row.buffer in buffers:
+            found.update(dict.fromkeys(row.loops))
+    return list(found)

@@ -323,3 +323,28 @@ def test_what_a_producer_reads_must_stay_as_it_was() -> None:
         r"'x' writes X\[0\], i=0 of block 'p' reads it; use cache_read on X first",
     ):
         s.compute_at("p", s.loops("q")[0])
+
+
+def test_a_block_moves_into_a_parallel_loop_that_stays_independent() -> None:
+    before = mm_relu()
+    s = Schedule(before)
+    i, j, _ = s.loops("Y")
+    s.parallel(i)
+    s.reverse_compute_at("C", j)
+    same_results(before, s.program)
+
+
+@pytest.mark.unproven
+def test_threads_do_not_compute_one_output_at_once() -> None:
+    x = te.placeholder((4,), "float32", name="x")
+    p = te.compute((4,), lambda i: x[i] * 2, name="p")
+    q = te.compute((3, 4), lambda i, j: p[j] + i, name="q")
+    s = Schedule(program_of("f", [p, q], [x]))
+    i, j = s.loops("q")
+    s.parallel(i)
+    for loop in (i, j):
+        with pytest.raises(
+            ScheduleError,
+            match=r"iterations of loop i are not independent: i=0.* and i=1.* both write p\[0\]",
+        ):
+            s.compute_at("p", loop)

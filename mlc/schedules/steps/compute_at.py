@@ -12,7 +12,6 @@ from ...ir.program import (
     Block,
     Buffer,
     For,
-    LoopKind,
     Program,
     Region,
     Seq,
@@ -23,7 +22,7 @@ from ...ir.rewrite import variables_of
 from ...ir.simplify import simplify
 from ..legality.accesses import Access, accesses_of
 from ..moving import Move, Range, clipped, cover_of, nest_of, plan_move, put
-from ..placement import combines, overtaken, read_buffers, written_buffers
+from ..placement import combines, overtaken, race_in, read_buffers, written_buffers
 from ..refusal import Refusal
 from ..regions import block_writes, region_in
 from ..step import Step, block_name, rebuild
@@ -61,6 +60,7 @@ class ComputeAt(Step):
             )
         return (
             _misplaced_access(program, move, own)
+            or race_in(_moved(program, move), (*move.shared, *move.around))
             or _uncovered(program, move)
             or _overwritten(program, move)
         )
@@ -206,8 +206,8 @@ def _misplaced_access(program: Program, move: Move, own: set[Buffer]) -> Refusal
 
 
 def _uncovered(program: Program, move: Move) -> Refusal | None:
-    """A result that leaves the program must be computed whole; threads must not compute one part
-    of it at once."""
+    """A result that leaves the program must be computed whole, and what a shared iteration reads
+    must be its own."""
     block, domain = move.block, _domain(move)
     cover = cover_of(move, domain)
     outputs = written_buffers(block).intersection(program.params)
@@ -220,15 +220,6 @@ def _uncovered(program: Program, move: Move) -> Refusal | None:
             fix=f"leave block {block.name!r} where it is, or use cache_write first",
             proven=False,
         )
-    for place in (*move.shared, *move.around):
-        if place.kind not in (LoopKind.PARALLEL, LoopKind.BOUND) or not outputs:
-            continue
-        if not cover.exact or place.var in cover.repeating:
-            return Refusal(
-                f"{names} is an output, and {place.var.name}=0 and {place.var.name}=1 of the "
-                f"{place.kind.value} loop would both write the same elements of it",
-                fix=f"use cache_write first, or move the block outside {place.var.name}",
-            )
     shared = {loop.var for loop in move.shared}
     for axis, (start, extent) in domain.items():
         base_start, base_extent = move.base[axis]

@@ -18,7 +18,7 @@ from ..inlining import (
     without_buffer,
 )
 from ..legality.accesses import accesses_of
-from ..placement import read_buffers
+from ..placement import loops_writing, race_in, read_buffers
 from ..refusal import Refusal
 from ..step import Step, block_name, find_block, path_to
 
@@ -56,7 +56,11 @@ class ComputeInline(Step):
                         f"block {outside!r} reads {name} where the memory that block "
                         f"{self.block!r} reads is gone"
                     )
-        hit = overwrites_between(program, self.block, inputs, _inlined(program, formula), None)
+        after = _inlined(program, formula)
+        race = race_in(after, loops_writing(after, inputs))
+        if race is not None:
+            return race
+        hit = overwrites_between(program, self.block, inputs, after, None)
         if hit is None:
             return None
         write, found = hit

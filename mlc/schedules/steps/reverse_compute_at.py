@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.affine import as_sum
 from ...ir.expr import Axis, Var
-from ...ir.program import Block, LoopKind, Program, Seq, Stmt, blocks_of, walk
+from ...ir.program import Block, Program, Seq, Stmt, blocks_of, walk
 from ...ir.rewrite import variables_of
 from ...ir.simplify import simplify
 from ..legality.accesses import Access, accesses_of
 from ..legality.conflict import Conflict
 from ..moving import Cover, Move, Range, clipped, cover_of, nest_of, plan_move, put
-from ..placement import combines, is_commutative, overtaken, written_buffers
+from ..placement import combines, is_commutative, overtaken, race_in
 from ..refusal import Refusal
 from ..regions import block_reads, region_in
 from ..step import Step, block_name, find_block
@@ -47,10 +47,11 @@ class ReverseComputeAt(Step):
             )
         nest, _ = nest_of(move, domain, confine=True)
         after = put(program, move, nest)
-        refusal = _too_early(move, after, between)
-        if refusal is not None:
-            return refusal
-        return cover_refusal(move, domain, cover_of(move, domain))
+        return (
+            race_in(after, (*move.shared, *move.around))
+            or _too_early(move, after, between)
+            or cover_refusal(move, domain, cover_of(move, domain))
+        )
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         move = plan_move(program, self.block, self.loop)
@@ -175,7 +176,7 @@ def cover_refusal(move: Move, domain: dict[Axis, Range], cover: Cover) -> Refusa
 
 
 def repeat_refusal(move: Move, domain: dict[Axis, Range], cover: Cover) -> Refusal | None:
-    """Why running points more than once, or on several threads, is not harmless."""
+    """Why running points more than once, or some of a reduction at a time, is not harmless."""
     name, block = move.block.name, move.block
     partial = {
         v for it in block.iters if it.axis.is_reduce for v in variables_of(domain[it.axis][0])
@@ -192,16 +193,6 @@ def repeat_refusal(move: Move, domain: dict[Axis, Range], cover: Cover) -> Refus
             f"{repeating[0]}=0 and {repeating[0]}=1 both do the same points",
             fix=f"move it outside {repeating[0]}",
         )
-    for loop in move.around:
-        if loop.kind not in (LoopKind.PARALLEL, LoopKind.BOUND):
-            continue
-        if loop.var in partial or loop.var in cover.repeating:
-            return Refusal(
-                f"loop {loop.var.name} is {loop.kind.value}, and {loop.var.name}=0 and "
-                f"{loop.var.name}=1 would both write the same elements of "
-                f"{', '.join(sorted(b.name for b in written_buffers(block)))}",
-                fix=f"move it before {loop.var.name} is made so, or to another loop",
-            )
     return None
 
 

@@ -26,7 +26,7 @@ from ..inlining import (
     without_buffer,
 )
 from ..legality.accesses import accesses_of
-from ..placement import feeding, read_buffers, touched_buffers
+from ..placement import feeding, loops_writing, race_in, read_buffers, touched_buffers
 from ..refusal import Point, Refusal, Witness
 from ..step import Step, block_name, find_block, loops_around, path_to, replace_block
 
@@ -140,6 +140,10 @@ def _unsafe(program: Program, fold: _Fold) -> Refusal | str | None:
         present.update(stmt.buffers if isinstance(stmt, Allocate) else ())
     for buffer in touched_buffers(find_block(after, producer)) - present:
         return f"{buffer.name} does not exist yet where block {producer!r} stands"
+    inputs = read_buffers(fold.consumer.block) - {fold.buffer}
+    race = race_in(after, loops_writing(after, inputs))
+    if race is not None:
+        return race
     found = accesses_of(program)
     start = found.spans[fold.consumer.block][0]
     for row in found.rows[:start]:
@@ -148,7 +152,6 @@ def _unsafe(program: Program, fold: _Fold) -> Refusal | str | None:
                 f"block {row.block!r} reads {target.name} before block {name!r} stores it",
                 proven=False,
             )
-    inputs = read_buffers(fold.consumer.block) - {fold.buffer}
     back = overwrites_between(after, producer, inputs, program, name)
     if back is None:
         return None
