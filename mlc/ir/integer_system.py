@@ -21,7 +21,6 @@ Fact = tuple[Form, bool]  # (form, True): the form is 0; (form, False): it is no
 Row = tuple[tuple[tuple[int, int], ...], int, bool]  # (variable, coefficient)..., constant, is 0
 
 _FIRST_LOOK = 40  # nodes searched before the equations are removed
-_MOST_ROWS = 160  # Fourier-Motzkin gives up beyond this many inequalities
 _VISITS = 60  # narrowing stops after this many visits per row
 
 
@@ -106,8 +105,15 @@ class System:
             high += max(a, b)
         return low, high
 
+    def narrow(self) -> bool:
+        """Tightens the bounds by the facts that are no choice; False if that leaves no point."""
+        if self.is_empty:
+            return False
+        uses = _uses(self.rows, len(self.low))
+        return _narrow(self.low, self.high, self.rows, uses, None)
+
     def _add(self, form: Form, is_zero: bool) -> None:
-        row = _row(form, is_zero)
+        row = divided_row(form, is_zero)
         if row is None:
             self.is_empty = True
         elif len(row[0]) == 1:
@@ -138,7 +144,7 @@ def solve(system: System, budget: int = 1500) -> Answer:
         return UNKNOWN
 
 
-def _row(form: Form, is_zero: bool) -> Row | None:
+def divided_row(form: Form, is_zero: bool) -> Row | None:
     """``form`` divided by what its coefficients share; None if it cannot hold."""
     constant = form.get(ONE, 0)
     items = tuple((v, c) for v, c in form.items() if v != ONE and c)
@@ -168,7 +174,7 @@ def _resolve(
     spent = False
     for alternative in choices[0]:
         left[0] -= 1
-        added = [_row(form, is_zero) for form, is_zero in alternative]
+        added = [divided_row(form, is_zero) for form, is_zero in alternative]
         if None in added:
             continue
         more = rows + [row for row in added if row is not None and row[0]]
@@ -262,11 +268,13 @@ def _point(low: list[int], high: list[int], rows: list[Row], left: list[int]) ->
         return _search(low, high, rows, uses, first_look)
     except _SpentError:
         left[0] -= _FIRST_LOOK
-    reduced = _without_equations(low, high, rows)
+    from .integer_elimination import is_empty_over_reals, without_equations
+
+    reduced = without_equations(low, high, rows)
     if reduced is None:
         return None
     system, forms = reduced
-    if system.is_empty or _is_empty_over_reals(system):
+    if system.is_empty or is_empty_over_reals(system):
         return None
     less, more = list(system.low), list(system.high)
     uses = _uses(system.rows, len(less))
@@ -327,116 +335,3 @@ def _halves(a: int, b: int) -> list[tuple[int, int]]:
         middle = a + size // 2
         parts = [(a, middle - 1), (middle, b)]
     return parts if b < 0 else parts[::-1]
-
-
-def _without_equations(
-    low: list[int], high: list[int], rows: list[Row]
-) -> tuple[System, list[Form]] | None:
-    """Inequalities alone, and the old variables in terms of the new ones; None if empty.
-
-    An equation with a coefficient 1 or -1 gives a variable away. Else ``x = t - sum(q * y)`` with
-    the quotients of the coefficients by the least one makes them smaller, as in Euclid's algorithm.
-    """
-    forms: list[Form] = [{v: 1} for v in range(len(low))]
-    system = System()
-    system.low, system.high = list(low), list(high)
-    equations = [dict(items) | {ONE: k} for items, k, is_zero in rows if is_zero]
-    bounds = list(range(len(low)))  # variables whose bounds are rows in the end
-    free = set(bounds)
-    while equations:
-        equation = equations.pop()
-        row = _row(equation, True)
-        if row is None:
-            return None
-        items, constant, _ = row
-        if not items:
-            continue
-        variable, least = min(items, key=lambda item: abs(item[1]))
-        rest = dict(items) | {ONE: constant}
-        del rest[variable]
-        if abs(least) == 1:
-            value = scaled(rest, -least)
-        else:
-            fresh = len(system.low)
-            value = {fresh: 1}
-            for other, c in items:
-                if other != variable:
-                    quotient = (2 * c + least) // (2 * least)
-                    if quotient:
-                        value[other] = -quotient
-            a, b = system.bounds({v: -c for v, c in value.items() if v != fresh})
-            system.variable(system.low[variable] + a, system.high[variable] + b)
-            free.add(fresh)
-            equations.append(dict(items) | {ONE: constant})
-        free.discard(variable)
-        equations = [_replaced(e, variable, value) for e in equations]
-        forms = [_replaced(form, variable, value) for form in forms]
-    for items, constant, is_zero in rows:
-        if not is_zero:
-            total: Form = {ONE: constant}
-            for variable, c in items:
-                total = plus(total, forms[variable], c)
-            system.nonnegative(total)
-    for variable in bounds:
-        form = forms[variable]
-        if variable in free:
-            continue
-        system.nonnegative(plus(form, {ONE: -low[variable]}))
-        system.nonnegative(plus({ONE: high[variable]}, form, -1))
-    # What has been replaced stands in no row: any one value of it will do.
-    for variable in range(len(system.low)):
-        if variable not in free:
-            system.low[variable] = system.high[variable] = 0
-    return system, forms
-
-
-def _replaced(form: Form, variable: int, value: Form) -> Form:
-    c = form.get(variable)
-    if c is None:
-        return form
-    return plus({v: k for v, k in form.items() if v != variable}, value, c)
-
-
-def _is_empty_over_reals(system: System) -> bool:
-    """Whether Fourier-Motzkin elimination, with bounds rounded to integers, ends in falsehood."""
-    rows: set[tuple[frozenset[tuple[int, int]], int]] = set()
-    variables = {v for terms, _, _ in system.rows for v, _ in terms}
-    for terms, constant, _ in system.rows:
-        rows.add((frozenset(terms), constant))
-    for v in variables:
-        rows.add((frozenset({(v, 1)}), -system.low[v]))
-        rows.add((frozenset({(v, -1)}), system.high[v]))
-    while variables:
-        best: tuple[int, int] | None = None
-        for v in variables:
-            ups = sum((dict(items).get(v, 0) > 0) for items, _ in rows)
-            downs = sum((dict(items).get(v, 0) < 0) for items, _ in rows)
-            cost = ups * downs - ups - downs
-            if best is None or cost < best[0]:
-                best = (cost, v)
-        assert best is not None
-        gone = best[1]
-        variables.discard(gone)
-        kept: dict[frozenset[tuple[int, int]], int] = {}
-        lows: list[tuple[Form, int]] = []
-        highs: list[tuple[Form, int]] = []
-        for items, constant in rows:
-            form = dict(items)
-            c = form.get(gone, 0)
-            if c == 0:
-                kept[items] = min(kept.get(items, constant), constant)
-            else:
-                (lows if c > 0 else highs).append((form | {ONE: constant}, abs(c)))
-        for a, p in lows:
-            for b, q in highs:
-                row = _row(plus(scaled(a, q), b, p), False)
-                if row is None:
-                    return True
-                combined, constant, _ = row
-                if combined:
-                    key = frozenset(combined)
-                    kept[key] = min(kept.get(key, constant), constant)
-        if len(kept) > _MOST_ROWS:
-            return False
-        rows = set(kept.items())
-    return False

@@ -55,39 +55,66 @@ def conflict(
     """
     if not a.changes and not b.changes or a.buffer is not b.buffer:
         return None
-    shared = 0
+    limits = _limits(a, b, steps)
+    if limits is None or _is_apart(a, b, limits):
+        return None
+    pair = _Pair(a, b, limits)
+    if pair.system.is_empty:
+        return None
+    pair.require(ahead)
+    return pair.answer()
+
+
+def are_apart(a: Access, b: Access, steps: Steps) -> bool:
+    """Whether it is plain that ``a`` and ``b`` do not meet; False says nothing."""
+    limits = _limits(a, b, steps)
+    return limits is None or _is_apart(a, b, limits)
+
+
+def reach(a: Access, b: Access, steps: Steps) -> dict[Var, tuple[int, int]] | None:
+    """Bounds of how far ``b``'s iteration is ahead of ``a``'s, in each loop around both, where the
+    two meet; None if they never do. There may be less within the bounds, never more."""
+    limits = _limits(a, b, steps)
+    if limits is None:
+        return None
+    pair = _Pair(a, b, limits)
+    pair.require(())
+    if not pair.system.narrow():
+        return None
+    low, high = pair.system.low, pair.system.high
+    return {
+        a.loops[n].var: limits[n] if move is None else (low[move], high[move])
+        for n, move in enumerate(pair.moves)
+    }
+
+
+def _limits(a: Access, b: Access, steps: Steps) -> list[tuple[int, int]] | None:
+    """For each loop around both, how far the second iteration may be ahead; None if there is no
+    such pair of iterations."""
+    limits: list[tuple[int, int]] = []
+    private = min(a.private, b.private)
     for x, y in zip(a.loops, b.loops):
         if x is not y:
             break
-        if x.extent == 0:
-            return None
-        shared += 1
-    private = min(a.private, b.private)
-    limits: list[tuple[int, int]] = []
-    for depth in range(shared):
-        loop = a.loops[depth]
-        least, most = steps.get(loop.var, (None, None))
-        low = 1 - loop.extent if least is None else max(least, 1 - loop.extent)
-        high = loop.extent - 1 if most is None else min(most, loop.extent - 1)
-        if depth < private:
+        least, most = steps.get(x.var, (None, None))
+        low = 1 - x.extent if least is None else max(least, 1 - x.extent)
+        high = x.extent - 1 if most is None else min(most, x.extent - 1)
+        if len(limits) < private:
             low, high = max(low, 0), min(high, 0)
         if low > high:
             return None
         limits.append((low, high))
-    if _is_apart(a, b, shared, limits):
-        return None
-    return _solved(a, b, shared, limits, ahead)
+    return limits
 
 
-def _is_apart(a: Access, b: Access, shared: int, limits: list[tuple[int, int]]) -> bool:
+def _is_apart(a: Access, b: Access, limits: list[tuple[int, int]]) -> bool:
     """Whether the same affine index keeps the two apart in one of the loops that must differ.
 
     ``i * 16 + j`` with ``j < 16`` does for ``i``: one step of ``i`` is more than all others make.
     """
-    moving = [n for n, (low, high) in enumerate(limits) if low > 0 or high < 0]
-    if not moving:
+    if not any(low > 0 or high < 0 for low, high in limits):
         return False
-    steps = {a.loops[n].var: limits[n] for n in range(shared)}
+    steps = {loop.var: limit for loop, limit in zip(a.loops, limits)}
     for x, y, n, m in zip(a.indices, b.indices, a.extents, b.extents):
         if x is not y:
             continue
@@ -110,63 +137,69 @@ def _is_apart(a: Access, b: Access, shared: int, limits: list[tuple[int, int]]) 
     return False
 
 
-def _solved(
-    a: Access,
-    b: Access,
-    shared: int,
-    limits: list[tuple[int, int]],
-    ahead: Sequence[tuple[Expr, Expr, int, int]],
-) -> Conflict | None:
-    space = Space()
-    system = space.system
-    moves = [None if low == high else system.variable(low, high) for low, high in limits]
-    first: dict[Var, Form] = {}
-    for loop in a.loops:
-        first[loop.var] = {system.variable(0, loop.extent - 1): 1}
-    second: dict[Var, Form] = {}
-    for depth, loop in enumerate(b.loops):
-        if depth >= shared:
-            second[loop.var] = {system.variable(0, loop.extent - 1): 1}
-            continue
-        low, step = limits[depth][0], moves[depth]
-        own = first[loop.var]
-        if step is None and low == 0:
-            second[loop.var] = own
-            continue
-        moved = plus(own, {ONE: low} if step is None else {step: 1})
-        second[loop.var] = moved
-        system.nonnegative(moved)
-        system.nonnegative(plus({ONE: loop.extent - 1}, moved, -1))
-    p = Point(space, first)
-    q = Point(space, second, p)
-    pairs = []
-    for x, y, n, m in zip(a.indices, b.indices, a.extents, b.extents):
-        f, g = p.form(x), q.form(y)
-        pairs.append((f, g))
-        difference = plus(g, f, -1)
-        if n == 1 and m == 1:
-            system.zero(difference)
-        else:
-            system.nonnegative(plus(difference, {ONE: m - 1}))
-            system.nonnegative(plus({ONE: n - 1}, difference, -1))
-        if system.is_empty:
+class _Pair:
+    """The system of two iterations in which two accesses touch the same element."""
+
+    def __init__(self, a: Access, b: Access, limits: list[tuple[int, int]]) -> None:
+        self.a, self.b = a, b
+        self.space = Space()
+        system = self.system = self.space.system
+        # Differences come first: a search settles them first, and near 0.
+        self.moves = [None if low == high else system.variable(low, high) for low, high in limits]
+        first: dict[Var, Form] = {}
+        for loop in a.loops:
+            first[loop.var] = {system.variable(0, loop.extent - 1): 1}
+        second: dict[Var, Form] = {}
+        for depth, loop in enumerate(b.loops):
+            if depth >= len(limits):
+                second[loop.var] = {system.variable(0, loop.extent - 1): 1}
+                continue
+            low, move = limits[depth][0], self.moves[depth]
+            own = first[loop.var]
+            if move is None and low == 0:
+                second[loop.var] = own
+                continue
+            moved = plus(own, {ONE: low} if move is None else {move: 1})
+            second[loop.var] = moved
+            system.nonnegative(moved)
+            system.nonnegative(plus({ONE: loop.extent - 1}, moved, -1))
+        self.p = Point(self.space, first)
+        self.q = Point(self.space, second, self.p)
+        self.starts: list[tuple[Form, Form]] = []
+        for x, y, n, m in zip(a.indices, b.indices, a.extents, b.extents):
+            f, g = self.p.form(x), self.q.form(y)
+            self.starts.append((f, g))
+            difference = plus(g, f, -1)
+            if n == 1 and m == 1:
+                system.zero(difference)
+            else:
+                system.nonnegative(plus(difference, {ONE: m - 1}))
+                system.nonnegative(plus({ONE: n - 1}, difference, -1))
+
+    def require(self, ahead: Sequence[tuple[Expr, Expr, int, int]]) -> None:
+        """The guards of both accesses, and differences of expressions."""
+        for left, right, least, most in ahead:
+            difference = plus(self.q.form(right), self.p.form(left), -1)
+            self.system.nonnegative(plus(difference, {ONE: -least}))
+            self.system.nonnegative(plus({ONE: most}, difference, -1))
+        for guard in self.a.guards:
+            self.p.require(guard)
+        for guard in self.b.guards:
+            self.q.require(guard)
+
+    def answer(self) -> Conflict | None:
+        """Two such iterations; None if there are none."""
+        found = solve(self.system)
+        if found is None:
             return None
-    for left, right, least, most in ahead:
-        difference = plus(q.form(right), p.form(left), -1)
-        system.nonnegative(plus(difference, {ONE: -least}))
-        system.nonnegative(plus({ONE: most}, difference, -1))
-    for guard in a.guards:
-        p.require(guard)
-    for guard in b.guards:
-        q.require(guard)
-    found = solve(system)
-    if found is None:
-        return None
-    if isinstance(found, Unknown):
-        return Conflict(None, False)
-    element = tuple(max(_value(f, found), _value(g, found)) for f, g in pairs)
-    witness = Witness(_point(a, first, found), _point(b, second, found), a.buffer.name, element)
-    return Conflict(witness, space.is_exact)
+        if isinstance(found, Unknown):
+            return Conflict(None, False)
+        element = tuple(max(_value(f, found), _value(g, found)) for f, g in self.starts)
+        points = (
+            _point(self.a, self.p.values, found),
+            _point(self.b, self.q.values, found),
+        )
+        return Conflict(Witness(*points, self.a.buffer.name, element), self.space.is_exact)
 
 
 def _value(form: Form, point: list[int]) -> int:

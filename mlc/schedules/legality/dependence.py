@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ...ir.expr import Expr, Var
 from ...ir.program import For, Program, Seq, Stmt, walk
 from ...ir.rewrite import substitute
 from ..refusal import Refusal
 from .accesses import Access, accesses_of
-from .conflict import Conflict, Steps, commute, conflict
+from .conflict import Conflict, Steps, are_apart, commute, conflict, reach
 
 _SAME = (0, 0)
 _AHEAD = (1, None)
@@ -58,24 +59,27 @@ def reorder_violation(
     place = {var: n for n, var in enumerate(new)}
     found = accesses_of(program)
     around: Steps = {one.var: _SAME for one in found.loops[old[0]][:-1]}
-    reversals: list[Steps] = []
+    reversals: list[tuple[Var, Var, Steps]] = []
     for n, x in enumerate(old):
         for y in old[n + 1 :]:
             if place[y] < place[x]:
                 fixed = dict.fromkeys((*old[:n], *new[: place[y]]), _SAME)
-                reversals.append({**around, **fixed, x: _AHEAD, y: _BEHIND})
+                reversals.append((x, y, {**around, **fixed, x: _AHEAD, y: _BEHIND}))
     if not reversals:
         return None
     depth = len(around) + len(chain)
     rows = [row for row in found.of(chain[0]) if row.private < depth]
 
     def questions() -> Iterator[Question]:
-        for a, b in _pairs(rows):
-            if not commute(a, b):
-                for steps in reversals:
-                    yield a, b, steps
-                    if a is not b:
-                        yield b, a, steps
+        for one, other in _pairs(rows):
+            if commute(one, other):
+                continue
+            for a, b in ((one, other), (other, one)) if one is not other else ((one, one),):
+                open_ones = [r for r in reversals if not are_apart(a, b, r[2])]
+                bounds = reach(a, b, around) if open_ones else None
+                for x, y, steps in open_ones:
+                    if bounds is not None and bounds[x][1] > 0 and bounds[y][0] < 0:
+                        yield a, b, steps
 
     was, now = (", ".join(v.name for v in vs) for vs in (old, new))
     rule = f"with loops {was} in the order {now} two dependent iterations would change places"
@@ -202,13 +206,23 @@ def _answer(
 ) -> Refusal | None:
     """The first certain conflict as a refusal; else one that is not proven, if any is open."""
     unproven: Refusal | None = None
+    # Accesses at the same indices differ in their guards alone: where fewer guards leave no
+    # conflict, more of them leave none.
+    settled: dict[tuple[Any, ...], list[tuple[set[Expr], set[Expr]]]] = {}
+    held: list[Steps] = []  # so that no two have the same id
     for a, b, steps in questions:
+        held.append(steps)
+        key = (id(steps), a.indices, b.indices, a.extents, b.extents, a.loops, b.loops, a.private)
+        guards = set(a.guards), set(b.guards)
+        without = settled.setdefault(key, [])
+        if any(fewer[0] <= guards[0] and fewer[1] <= guards[1] for fewer in without):
+            continue
         found = conflict(a, b, steps)
         if found is None:
-            continue
-        if found.is_certain:
+            without.append(guards)
+        elif found.is_certain:
             return Refusal(rule, found.witness, fix(a, b))
-        if unproven is None:
+        elif unproven is None:
             unproven = _open_question(a, b, found, rule)
     return unproven
 
