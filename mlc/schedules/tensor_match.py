@@ -9,42 +9,27 @@ operands that commute, and for where each operand begins in its buffer.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..ir.affine import Sum, as_sum
-from ..ir.bounds import decide, interval
-from ..ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const
+from ..ir.bounds import interval
+from ..ir.expr import Apply, Cast, Const, Expr, Load, Select, Var
 from ..ir.intrinsic import Intrinsic, kept_dimensions
 from ..ir.program import (
     Accumulate,
-    Block,
     Buffer,
-    For,
     Region,
     Scope,
-    Seq,
     Stmt,
     Store,
-    map_exprs,
-    reads_of,
-    walk,
 )
 from ..ir.rewrite import substitute, variables_of
-from ..ir.scalar import SCALAR_FNS
+from ..ir.simplify import simplify
+from .tensor_nests import Leaf, Mismatch, Nest, any_order, element_text, nests_of, texts_of
 
 _COMMUTES = frozenset({"add", "mul", "minimum", "maximum", "bitand", "bitor", "bitxor"})
 _MOST_ORDERS = 5040
-
-Leaf = Store | Accumulate
-
-
-@dataclass(frozen=True, eq=False)
-class Nest:
-    """``loops`` (variable, extent), outermost first, around one statement or several nests."""
-
-    loops: tuple[tuple[Var, int], ...]
-    inside: Leaf | tuple[Nest, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,28 +41,6 @@ class Place:
     starts: tuple[Sum, ...]
 
 
-class _Mismatch(Exception):
-    """``progress`` says how much agreed before: the furthest attempt is the one to report.
-
-    Most attempts are never reported, so the message may be a function that makes it.
-    """
-
-    def __init__(self, message: str | Callable[[], str], progress: int) -> None:
-        super().__init__()
-        self._message = message
-        self.progress = progress
-        self.leaves: tuple[Leaf, Leaf] | None = None
-
-    @property
-    def message(self) -> str:
-        """What differs, and in which two statements."""
-        text = self._message if isinstance(self._message, str) else self._message()
-        if self.leaves is None:
-            return text
-        wanted, found = map(_text, self.leaves)
-        return f"{text}:\n  expected {wanted}\n  found    {found}"
-
-
 def match_intrinsic(
     intrinsic: Intrinsic, body: Stmt, ranges: Mapping[Var, int]
 ) -> tuple[Region, ...] | str:
@@ -86,10 +49,11 @@ def match_intrinsic(
     ``ranges`` holds the extents of the variables that ``body`` takes from around it.
     """
     try:
-        wanted = _nests(intrinsic.meaning.body, {}, (), {})
-        found = _nests(body, {}, (), dict(ranges))
-        places = _Matcher(intrinsic, ranges).run(wanted, found)
-    except _Mismatch as mismatch:
+        inside = dict(ranges)
+        wanted = nests_of(intrinsic.meaning.body, {}, (), {})
+        found = nests_of(body, {}, (), inside)
+        places = _Matcher(intrinsic, inside).run(wanted, found)
+    except Mismatch as mismatch:
         return mismatch.message
     regions = []
     for operand in intrinsic.operands:
@@ -128,72 +92,6 @@ def _unsafe(intrinsic: Intrinsic, regions: list[Region], ranges: Mapping[Var, in
     return None
 
 
-def _nests(
-    stmt: Stmt,
-    values: Mapping[Var, Expr],
-    loops: tuple[tuple[Var, int], ...],
-    ranges: dict[Var, int],
-) -> Nest:
-    """The canonical form of ``stmt`` inside ``loops``, with ``values`` for axes and unit loops."""
-    match stmt:
-        case For(var=var, extent=1):
-            return _nests(stmt.body, {**values, var: const(0)}, loops, ranges)
-        case For(var=var, extent=extent):
-            ranges[var] = extent
-            return _nests(stmt.body, values, (*loops, (var, extent)), ranges)
-        case Seq(stmts=stmts):
-            return Nest(loops, _flat(_nests(s, values, (), ranges) for s in stmts))
-        case Block():
-            return _block_nest(stmt, values, loops, ranges)
-        case Store() | Accumulate():
-            leaf = map_exprs(stmt, lambda e: substitute(e, values))
-            assert isinstance(leaf, (Store, Accumulate))
-            return Nest(loops, leaf)
-        case _:
-            kind = type(stmt).__name__
-            raise _Mismatch(f"loops, blocks and assignments can be matched, not a {kind}", 0)
-
-
-def _block_nest(
-    block: Block,
-    values: Mapping[Var, Expr],
-    loops: tuple[tuple[Var, int], ...],
-    ranges: dict[Var, int],
-) -> Nest:
-    bound: dict[Var, Expr] = {it.axis: substitute(it.binding, values) for it in block.iters}
-    if block.predicate is not None:
-        if decide(substitute(block.predicate, values), ranges) is not True:
-            raise _Mismatch(f"block {block.name!r} has the condition {block.predicate!r}", 0)
-    inner = {**values, **bound}
-    body = _nests(block.body, inner, loops, ranges)
-    if block.init is None:
-        return body
-    set_here = {s.buffer for s in walk(block.init) if isinstance(s, Store)}
-    if any(node.source in set_here for node in reads_of(block.body)):
-        raise _Mismatch(f"block {block.name!r} reads what its init sets", 0)
-    reduced = {v for it in block.iters if it.axis.is_reduce for v in variables_of(bound[it.axis])}
-    copies = {var: Var(var.name) for var, _ in loops if var not in reduced}
-    fresh: dict[Var, Expr] = dict(copies)
-    kept = tuple((copies[var], extent) for var, extent in loops if var not in reduced)
-    ranges.update(kept)
-    spatial: dict[Var, Expr] = {
-        it.axis: substitute(bound[it.axis], fresh) for it in block.iters if not it.axis.is_reduce
-    }
-    init = _nests(block.init, {**values, **spatial}, kept, ranges)
-    return Nest((), _flat((init, body)))
-
-
-def _flat(nests: Iterable[Nest]) -> tuple[Nest, ...]:
-    """Nests in order; those that are nothing but nests in order are opened."""
-    out: list[Nest] = []
-    for nest in nests:
-        if not nest.loops and isinstance(nest.inside, tuple):
-            out.extend(nest.inside)
-        else:
-            out.append(nest)
-    return tuple(out)
-
-
 def _is_free(total: Sum, inner: Mapping[Var, object]) -> bool:
     for atom, _ in total.terms:
         if isinstance(atom, Var):
@@ -211,10 +109,11 @@ class _Matcher:
         self.intrinsic = intrinsic
         self.ranges = ranges
         self.operands = set(intrinsic.operands)
+        self.simpler: dict[Expr, Expr] = {}
         self.progress = 0
 
     def run(self, wanted: Nest, found: Nest) -> dict[Buffer, Place]:
-        best: _Mismatch | None = None
+        best: Mismatch | None = None
         for number, loops in enumerate(self.assignments(wanted, found)):
             if number >= _MOST_ORDERS:
                 break
@@ -222,7 +121,7 @@ class _Matcher:
             places: dict[Buffer, Place] = {}
             try:
                 self.inside(wanted, found, loops, places)
-            except _Mismatch as mismatch:
+            except Mismatch as mismatch:
                 if best is None or mismatch.progress > best.progress:
                     best = mismatch
                 continue
@@ -230,14 +129,14 @@ class _Matcher:
         assert best is not None
         raise best
 
-    def fail(self, message: str | Callable[[], str]) -> _Mismatch:
-        return _Mismatch(message, self.progress)
+    def fail(self, message: str | Callable[[], str]) -> Mismatch:
+        return Mismatch(message, self.progress)
 
     def assignments(self, wanted: Nest, found: Nest) -> Iterator[dict[Var, Var]]:
         """Every way to give each loop of the meaning one of the block's with the same extent."""
         mine, theirs = found.loops, wanted.loops
         if sorted(n for _, n in mine) != sorted(n for _, n in theirs):
-            raise _Mismatch(
+            raise Mismatch(
                 f"{self.intrinsic.name} runs over loops {_extents(theirs)}, the block over "
                 f"{_extents(mine)}",
                 0,
@@ -251,8 +150,8 @@ class _Matcher:
         elif isinstance(wanted.inside, tuple) or isinstance(found.inside, tuple):
             parts = [n.inside if isinstance(n.inside, tuple) else (n,) for n in (wanted, found)]
             raise self.count_mismatch(*parts)
-        if not _any_order(found) and any(a[1] != b[1] for a, b in zip(mine, theirs, strict=True)):
-            raise _Mismatch(
+        if not any_order(wanted) and any(a[1] != b[1] for a, b in zip(mine, theirs, strict=True)):
+            raise Mismatch(
                 f"{self.intrinsic.name} runs over loops {_extents(theirs)}, the block over "
                 f"{_extents(mine)}, whose order matters",
                 0,
@@ -262,15 +161,15 @@ class _Matcher:
                 continue
             outer = {b[0]: a[0] for a, b in zip(order, theirs, strict=True)}
             keeps_order = all(a is b for a, b in zip(order, mine, strict=True))
-            if not keeps_order and not _any_order(found):
+            if not keeps_order and not any_order(wanted):
                 continue
             for parts_of in itertools.product(*inner):
                 yield {**outer, **{k: v for part in parts_of for k, v in part.items()}}
 
-    def count_mismatch(self, wanted: tuple[Nest, ...], found: tuple[Nest, ...]) -> _Mismatch:
-        return _Mismatch(
+    def count_mismatch(self, wanted: tuple[Nest, ...], found: tuple[Nest, ...]) -> Mismatch:
+        return Mismatch(
             f"{self.intrinsic.name} consists of {len(wanted)} statements, the block of "
-            f"{len(found)}:\n  expected {_all_texts(wanted)}\n  found    {_all_texts(found)}",
+            f"{len(found)}:\n  expected {texts_of(wanted)}\n  found    {texts_of(found)}",
             0,
         )
 
@@ -290,7 +189,7 @@ class _Matcher:
     ) -> None:
         try:
             self.statement(wanted, found, loops, places)
-        except _Mismatch as mismatch:
+        except Mismatch as mismatch:
             mismatch.leaves = wanted, found
             raise
 
@@ -359,7 +258,7 @@ class _Matcher:
             self.value(wanted[0], found[0], loops, places)
             self.value(wanted[1], found[1], loops, places)
             return
-        except _Mismatch as mismatch:
+        except Mismatch as mismatch:
             if fn not in _COMMUTES:
                 raise
             first = mismatch
@@ -369,7 +268,7 @@ class _Matcher:
         try:
             self.value(wanted[0], found[1], loops, places)
             self.value(wanted[1], found[0], loops, places)
-        except _Mismatch as second:
+        except Mismatch as second:
             raise max((first, second), key=lambda m: m.progress) from None
 
     def access(
@@ -387,13 +286,13 @@ class _Matcher:
         self.same_kind(param, buffer)
         inner = dict.fromkeys(loops.values())
         indices = [as_sum(substitute(w, loops)) for w in wanted]
-        have = [as_sum(f) for f in found]
+        have = [self.index(f) for f in found]
         kept = kept_dimensions(param.shape)
         place = places.get(param)
         moving = tuple(d for d, total in enumerate(have) if not _is_free(total, inner))
 
         def shown() -> str:
-            return f"expected {_element(param, wanted)}, found {_element(buffer, found)}"
+            return f"expected {element_text(param, wanted)}, found {element_text(buffer, found)}"
 
         if place is None:
             if len(moving) != len(kept):
@@ -420,6 +319,11 @@ class _Matcher:
             raise self.fail(lambda: f"operand {param.name} begins at two places: {shown()}")
         self.progress += 1
 
+    def index(self, expr: Expr) -> Sum:
+        """An index as a sum; ``(vi_o * 4 + i_1) // 4`` is ``vi_o``."""
+        total = as_sum(expr)
+        return total if total.is_affine else as_sum(simplify(expr, self.ranges, self.simpler))
+
     def same_kind(self, param: Buffer, buffer: Buffer) -> None:
         if param.dtype is not buffer.dtype:
             raise self.fail(
@@ -443,7 +347,7 @@ class _Matcher:
         moving: tuple[int, ...],
         inner: Mapping[Var, object],
         shown: Callable[[], str],
-    ) -> _Mismatch:
+    ) -> Mismatch:
         """Says so if only the order of the dimensions is wrong."""
         for order in itertools.permutations(moving):
             pairs = zip(order, kept, strict=False)
@@ -459,46 +363,5 @@ class _Matcher:
         return self.fail(lambda: f"the accesses differ: {shown()}")
 
 
-def _any_order(nest: Nest) -> bool:
-    """Whether the iterations of ``nest.loops`` may run in any order: what is written to one element
-    is combined commutatively or written once, and nothing else of the buffer is read."""
-    leaf = nest.inside
-    if isinstance(leaf, tuple):
-        return False
-    targets = leaf.buffers if isinstance(leaf, Accumulate) else (leaf.buffer,)
-    for node in reads_of(leaf):
-        if any(node.source is target for target in targets):
-            return False
-    if isinstance(leaf, Accumulate):
-        return leaf.combiner.commutative
-    # written once: each loop alone decides one index
-    alone = {total.terms[0][0] for total in map(as_sum, leaf.indices) if len(total.terms) == 1}
-    return all(var in alone for var, _ in nest.loops)
-
-
-def _element(buffer: Buffer, indices: tuple[Expr, ...]) -> str:
-    texts = [repr(as_sum(index).expr()) for index in indices]
-    return f"{buffer.name}[{', '.join(texts) or '()'}]"
-
-
 def _extents(loops: tuple[tuple[Var, int], ...]) -> str:
     return "(" + ", ".join(f"{var.name}: {extent}" for var, extent in loops) + ")"
-
-
-def _text(leaf: Leaf) -> str:
-    """One statement as in the script."""
-    if isinstance(leaf, Store):
-        return f"{_element(leaf.buffer, leaf.indices)} = {leaf.value!r}"
-    targets = ", ".join(_element(buffer, leaf.indices) for buffer in leaf.buffers)
-    values = ", ".join(map(repr, leaf.values))
-    row = SCALAR_FNS.get(leaf.combiner.fn)
-    if row is not None and row.infix:
-        return f"{targets} {row.infix}= {values}"
-    return f"{targets} = {leaf.combiner.name}({targets}, {values})"
-
-
-def _all_texts(nests: tuple[Nest, ...]) -> str:
-    parts = [
-        _text(n.inside) if not isinstance(n.inside, tuple) else _all_texts(n.inside) for n in nests
-    ]
-    return "; ".join(parts)
