@@ -204,10 +204,11 @@ def going_stale(
         for r in rows
         if r.kind != "write" and r.block in inside
     ]
+    still = set(fixed)
     for write in (r for r in rows if r.changes):
         for read in reads:
             loops = [x.var for x, y in zip(write.loops, read.loops, strict=False) if x is y]
-            answer = overtaken(write, read, fixed, [v for v in loops if v not in fixed])
+            answer = overtaken(write, read, fixed, [v for v in loops if v not in still])
             if answer is not None:
                 return answer[0], write, read
     return None

@@ -19,6 +19,7 @@ from mlc.ir.program import (
     Iter,
     Program,
     Scope,
+    Stmt,
     Store,
     blocks_of,
     seq,
@@ -121,6 +122,24 @@ def test_a_copy_follows_what_the_block_writes_itself() -> None:
     assert_same(shifting(1), s.program, defined=False)
 
 
+def test_a_copy_goes_as_deep_as_it_must() -> None:
+    (a,) = buffers(("A", (4, 5)))
+    body = nest("A", (4, 4), lambda i, j: Store(a, (i, j + 1), a[i, j] * 2.0))
+    before = Program("f", (a,), body)
+    s = Schedule(before)
+    s.cache_read("A", 0, "local")
+    assert [v.name for v in s.loops("A_local")] == ["i0", "i1", "ax0", "ax1"]
+    assert_same(before, s.program, defined=False)
+
+
+def test_cache_read_of_what_is_only_added_to_is_refused() -> None:
+    s = Schedule(decomposed(True))
+    with pytest.raises(
+        ScheduleError, match=r"adds to C and .* use s.cache_write\('C', 'C', 'local'"
+    ):
+        s.cache_read("C", "C", "local")
+
+
 def test_an_update_in_place_reads_a_copy_made_before() -> None:
     a, c = buffers(("A", (4,)), ("C", (4,)))
     body = nest("C", (4,), lambda i: Store(c, (i,), c[i] + a[i]))
@@ -177,7 +196,7 @@ def decomposed(same_loop: bool) -> Program:
     """C is set to 0 by one block and added to by another."""
     a, c = buffers(("A", (4, 5)), ("C", (4,)))
     i, k, vi, vk = Var("i"), Var("k"), Axis("vi", 4), Axis("vk", 5, is_reduce=True)
-    update = Block(
+    update: Stmt = Block(
         "C",
         (Iter(vi, i), Iter(vk, k)),
         Accumulate(reducer("sum", float32), (c,), (vi,), (a[vi, vk],)),
@@ -187,8 +206,8 @@ def decomposed(same_loop: bool) -> Program:
         start = Axis("vi", 4)
         init = Block("C_init", (Iter(start, i),), Store(c, (start,), const(0.0, float32)))
         return Program("f", (a, c), For(i, 4, seq(init, loop)))
-    init = nest("C_init", (4,), lambda x: Store(c, (x,), const(0.0, float32)))
-    return Program("f", (a, c), seq(init, For(i, 4, loop)))
+    first = nest("C_init", (4,), lambda x: Store(c, (x,), const(0.0, float32)))
+    return Program("f", (a, c), seq(first, For(i, 4, loop)))
 
 
 @pytest.mark.parametrize("same_loop", [True, False])

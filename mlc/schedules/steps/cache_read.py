@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...ir.program import Allocate, Block, Buffer, Program, blocks_of
+from ...ir.program import Allocate, Block, Buffer, Program, blocks_of, reads_of
 from ..boxes import Box, copy_name, copy_nest
 from ..buffers import (
     Redirect,
     cached_twin,
     chosen_buffer,
     find_buffer,
+    is_passed,
     redirect_blocks,
     scope_violation,
 )
@@ -85,6 +86,13 @@ class CacheRead(Step):
             block = find_block(program, name)
             if source not in buffers_read(block):
                 return f"block {name!r} does not read {source.name}"
+            if all(n.source is not source for n in reads_of(block)) and not is_passed(
+                block, source
+            ):
+                return (
+                    f"block {name!r} adds to {source.name} and reads it for nothing else; use "
+                    f"s.cache_write({name!r}, {source.name!r}, {self.scope!r})"
+                )
         return None
 
     def _names(self, program: Program, source: Buffer) -> set[str]:
