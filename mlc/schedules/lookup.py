@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ScheduleError
 from ..ir.expr import Var
@@ -30,6 +30,9 @@ from ..ir.program import (
 )
 from .refusal import Refusal
 from .step import Step
+
+if TYPE_CHECKING:
+    from .schedule import Taken
 
 LONGEST_NEST = 16  # lines of a loop nest that an error shows
 
@@ -202,6 +205,24 @@ def complaint(
         lines.append("  on")
         lines += [f"    {line}" for line in nest]
     return "\n".join(lines)
+
+
+def gone(step: Step, program: Program, trace: list[Taken]) -> str:
+    """Which step of ``trace`` took away a loop that ``step`` is given, and what came instead."""
+    for var in _operands(step):
+        if not isinstance(var, Var) or _has_loop(program, var):
+            continue
+        for taken in reversed(trace):
+            if _has_loop(taken.before, var) and not _has_loop(taken.after, var):
+                made = ", ".join(thing.name for thing in taken.made if isinstance(thing, Var))
+                instead = f" and made {made}" if made else ""
+                return f"{plain_text(taken.step)} took {var.name} away{instead}"
+        return f"loop {var.name} belongs to another program"
+    return ""
+
+
+def _has_loop(program: Program, var: Var) -> bool:
+    return any(isinstance(node, For) and node.var is var for node in walk(program.body))
 
 
 def _operands(value: Any) -> Iterator[Any]:

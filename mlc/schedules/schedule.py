@@ -72,7 +72,11 @@ class Schedule:
         ``program.attrs["unsafe"]`` names it.
         """
         before = self.program
-        problem = step.check(before)
+        try:
+            problem = step.check(before)
+        except ScheduleError as error:
+            gone = lookup.gone(step, before, self.trace)
+            raise (ScheduleError(f"{error.message}; {gone}") if gone else error) from None
         if problem is None:
             program, made = step.apply(before)
             unsafe = False

@@ -159,6 +159,10 @@ def fresh_block_name(program: Program, wish: str) -> str:
 
 def find_loop(program: Program, var: Var) -> For:
     """The loop over ``var``; :class:`ScheduleError` if the program has none."""
+    if not isinstance(var, Var):
+        raise ScheduleError(
+            f"expected a loop, got {var!r}; take it from s.loops(block), or s.loop(name)"
+        )
     for node in walk(program.body):
         if isinstance(node, For) and node.var is var:
             return node

@@ -130,6 +130,18 @@ def test_bind_is_refused(first: str, second: str, sentence: str) -> None:
         s.bind(j, second)
 
 
+def test_grids_and_pools_do_not_mix() -> None:
+    s = Schedule(doubled())
+    i, j = s.loops("B")
+    s.bind(j, "threadIdx.x")
+    with pytest.raises(ScheduleError, match="holds loop j, which is thread_binding already"):
+        s.parallel(i)
+    s.undo()
+    s.parallel(i)
+    with pytest.raises(ScheduleError, match="loop i is parallel already, and the threads of the"):
+        s.bind(j, "threadIdx.x")
+
+
 def test_bind_looks_inside_too() -> None:
     s = Schedule(doubled())
     i, j = s.loops("B")

@@ -9,7 +9,7 @@ from mlc.errors import ScheduleError
 from mlc.ir.structural import structural_key
 from mlc.schedules.schedule import Schedule
 
-from .samples import matmul, matmul_relu
+from .samples import assert_round_trips, matmul, matmul_relu
 
 
 def test_blocks_are_found_by_name_and_by_pattern() -> None:
@@ -69,6 +69,22 @@ def test_an_error_shows_the_step_the_loops_and_the_line() -> None:
     assert "test_schedule.py" in text.splitlines()[-1]
 
 
+def test_a_loop_that_is_gone() -> None:
+    s = Schedule(matmul())
+    i, j, _ = s.loops("C")
+    s.split(i, [None, 2])
+    with pytest.raises(
+        ScheduleError,
+        match=r"no loop 'i' in 'mm'; it has i_0, i_1, j, k; "
+        r"s.split\(i, \[None, 2\]\) took i away and made i_0,",
+    ):
+        s.fuse(i, j)
+    with pytest.raises(ScheduleError, match="loop i belongs to another program"):
+        Schedule(matmul()).unroll(i)
+    with pytest.raises(ScheduleError, match="expected a loop, got 'i'; take it from"):
+        s.unroll("i")
+
+
 def test_a_misspelled_step() -> None:
     with pytest.raises(
         AttributeError, match="a schedule has no step 'splits'; did you mean 'split'"
@@ -115,6 +131,7 @@ def test_an_unsafe_step_marks_the_program() -> None:
     assert s.program.attrs["unsafe"] == ("s.parallel(k)",)
     assert "attrs={'unsafe': ('s.parallel(k)',)}" in s.program.script()
     assert "s.parallel(k, unsafe=True)" in s.source()
+    assert_round_trips(s)
     other = Schedule(matmul())
     other.parallel(other.loops("C")[0], unsafe=True)
     assert "unsafe" not in other.program.attrs, "it was legal"

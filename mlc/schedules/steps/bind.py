@@ -40,6 +40,11 @@ class Bind(Step):
         around = accesses_of(program).loops[self.loop][:-1]
         inside = [n for n in walk(loop.body) if isinstance(n, For)]
         for other in (*around, *inside):
+            if other.kind is LoopKind.PARALLEL:
+                return (
+                    f"loop {other.var.name} is parallel already, and the threads of the pool do "
+                    "not mix with those of a grid"
+                )
             if _thread_of(other) == self.thread:
                 return (
                     f"loop {other.var.name} is bound to {self.thread} already, and loops "

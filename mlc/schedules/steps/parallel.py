@@ -30,16 +30,17 @@ class Parallel(Step):
             return f"loop {self.loop.name} is {loop.kind.value} already"
         if self.grain < 1:
             return f"grain must be at least one iteration, got {self.grain}"
-        if any(isinstance(n, For) and n.kind is LoopKind.PARALLEL for n in walk(loop.body)):
-            return (
-                f"loop {self.loop.name} holds a parallel loop already; "
-                "one level of parallelism only"
-            )
+        for inner in walk(loop.body):
+            if isinstance(inner, For) and inner.kind in (LoopKind.PARALLEL, LoopKind.BOUND):
+                return (
+                    f"loop {self.loop.name} holds loop {inner.var.name}, which is "
+                    f"{inner.kind.value} already; one level of parallelism only"
+                )
         for around in accesses_of(program).loops[self.loop][:-1]:
-            if around.kind in (LoopKind.PARALLEL, LoopKind.VECTORIZED):
+            if around.kind in (LoopKind.PARALLEL, LoopKind.BOUND, LoopKind.VECTORIZED):
                 return (
                     f"loop {self.loop.name} stands inside loop {around.var.name}, which is "
-                    f"{around.kind.value}; one level of parallelism only"
+                    f"{around.kind.value} already; one level of parallelism only"
                 )
         return carried_dependence(program, self.loop)
 
@@ -59,6 +60,6 @@ def parallel(s: Schedule, loop: Var, grain: int = 1) -> None:
         for i in range(64):      ->      for i in T.parallel(64):
 
     Refused where two iterations touch the same element and one of them changes it, and inside or
-    around another parallel loop.
+    around another parallel loop or one that is bound to threads of a grid.
     """
     s.take(Parallel(loop, grain))

@@ -52,7 +52,7 @@ def is_fold(program: Program, loop: For) -> bool:
     """Whether all that ``loop`` changes is combined into, by a combiner that is commutative, and
     read nowhere else in it: then its lanes may be folded in a fixed tree."""
     combiners: dict[object, object] = {}
-    rows = [row for row in accesses_of(program).of(loop) if not row.is_init]
+    rows = [row for row in accesses_of(loop).rows if not row.is_init]
     for row in rows:
         if row.kind == "combine" and row.combiner is not None and row.combiner.commutative:
             if combiners.setdefault(row.buffer, row.combiner) is not row.combiner:
