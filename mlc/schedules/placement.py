@@ -187,3 +187,18 @@ def loops_writing(program: Program, buffers: set[Buffer]) -> list[For]:
         if row.changes and row.buffer in buffers:
             found.update(dict.fromkeys(row.loops))
     return list(found)
+
+
+ROOT, INLINE = -1, -2  # places that are no loops: where the block is; into the blocks around it
+
+
+def loop_numbered(program: Program, number: int) -> Var | str:
+    """Loop ``number`` of the program, counted from 0 in program order; a sentence if there is
+    none."""
+    loops = [stmt.var for stmt in walk(program.body) if isinstance(stmt, For)]
+    if 0 <= number < len(loops):
+        return loops[number]
+    return (
+        f"place {number} is none of the {len(loops)} loops of {program.name!r}, counted from 0, "
+        f"nor {ROOT} (where the block is) or {INLINE} (inline)"
+    )

@@ -22,10 +22,20 @@ from ...ir.rewrite import variables_of
 from ...ir.simplify import simplify
 from ..legality.accesses import Access, accesses_of
 from ..moving import Move, Range, clipped, cover_of, nest_of, plan_move, put
-from ..placement import combines, overtaken, race_in, read_buffers, written_buffers
+from ..placement import (
+    INLINE,
+    ROOT,
+    combines,
+    loop_numbered,
+    overtaken,
+    race_in,
+    read_buffers,
+    written_buffers,
+)
 from ..refusal import Refusal
 from ..regions import block_writes, region_in
 from ..step import Step, block_name, rebuild
+from .compute_inline import ComputeInline
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
@@ -36,9 +46,12 @@ class ComputeAt(Step):
     """Each iteration of ``loop`` computes just what the blocks inside it read of the block."""
 
     block: str
-    loop: Var
+    loop: Var | int  # a number is a place that sample_compute_location has chosen
 
     def check(self, program: Program) -> Refusal | str | None:
+        if isinstance(self.loop, int):
+            step = self._decided(program, self.loop)
+            return step.check(program) if isinstance(step, Step) else step
         move = plan_move(program, self.block, self.loop)
         if isinstance(move, str):
             return move
@@ -66,9 +79,22 @@ class ComputeAt(Step):
         )
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
+        if isinstance(self.loop, int):
+            step = self._decided(program, self.loop)
+            return step.apply(program) if isinstance(step, Step) else (program, ())
         move = plan_move(program, self.block, self.loop)
         assert isinstance(move, Move)
         return _moved(program, move), ()
+
+    def _decided(self, program: Program, number: int) -> Step | str | None:
+        """The step for a place; None where the block stays, a sentence where there is no such
+        place."""
+        if number == ROOT:
+            return None
+        if number == INLINE:
+            return ComputeInline(self.block)
+        loop = loop_numbered(program, number)
+        return loop if isinstance(loop, str) else ComputeAt(self.block, loop)
 
 
 def _moved(program: Program, move: Move) -> Program:
@@ -266,7 +292,7 @@ def _overwritten(program: Program, move: Move) -> Refusal | None:
     return None
 
 
-def compute_at(s: Schedule, block: Block | str, loop: Var) -> None:
+def compute_at(s: Schedule, block: Block | str, loop: Var | int) -> None:
     """A block moves under a loop of its consumers, right before the first of them.
 
     ``s.compute_at("p", i)``::
@@ -285,5 +311,7 @@ def compute_at(s: Schedule, block: Block | str, loop: Var) -> None:
     before, and the result lives in memory of the iteration. Refused where somebody outside the loop
     reads the result, where it is an output of which the loop reads a part only, and where something
     that the block reads is overwritten in between.
+
+    ``loop`` may be a place that :func:`sample_compute_location` has chosen.
     """
     s.take(ComputeAt(block_name(block), loop))

@@ -13,10 +13,11 @@ from ...ir.simplify import simplify
 from ..legality.accesses import Access, accesses_of
 from ..legality.conflict import Conflict
 from ..moving import Cover, Move, Range, clipped, cover_of, nest_of, plan_move, put
-from ..placement import combines, is_commutative, overtaken, race_in
+from ..placement import INLINE, ROOT, combines, is_commutative, loop_numbered, overtaken, race_in
 from ..refusal import Refusal
 from ..regions import block_reads, region_in
 from ..step import Step, block_name, find_block
+from .reverse_compute_inline import ReverseComputeInline
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
@@ -27,9 +28,12 @@ class ReverseComputeAt(Step):
     """The block runs at the end of each iteration of ``loop``, on what is complete by then."""
 
     block: str
-    loop: Var
+    loop: Var | int  # a number is a place that sample_compute_location has chosen
 
     def check(self, program: Program) -> Refusal | str | None:
+        if isinstance(self.loop, int):
+            step = self._decided(program, self.loop)
+            return step.check(program) if isinstance(step, Step) else step
         move = plan_move(program, self.block, self.loop)
         if isinstance(move, str):
             return move
@@ -54,10 +58,23 @@ class ReverseComputeAt(Step):
         )
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
+        if isinstance(self.loop, int):
+            step = self._decided(program, self.loop)
+            return step.apply(program) if isinstance(step, Step) else (program, ())
         move = plan_move(program, self.block, self.loop)
         assert isinstance(move, Move)
         nest, _ = nest_of(move, _domain(move) or move.base, confine=True)
         return put(program, move, nest), ()
+
+    def _decided(self, program: Program, number: int) -> Step | str | None:
+        """The step for a place; None where the block stays, a sentence where there is no such
+        place."""
+        if number == ROOT:
+            return None
+        if number == INLINE:
+            return ReverseComputeInline(self.block)
+        loop = loop_numbered(program, number)
+        return loop if isinstance(loop, str) else ReverseComputeAt(self.block, loop)
 
 
 def _between(move: Move) -> list[Stmt] | None:
@@ -196,7 +213,7 @@ def repeat_refusal(move: Move, domain: dict[Axis, Range], cover: Cover) -> Refus
     return None
 
 
-def reverse_compute_at(s: Schedule, block: Block | str, loop: Var) -> None:
+def reverse_compute_at(s: Schedule, block: Block | str, loop: Var | int) -> None:
     """A block moves under a loop of its producer, right after what it reads is complete.
 
     ``s.reverse_compute_at("C", j)``::
