@@ -62,7 +62,8 @@ class Expr:
     def __bool__(self) -> NoReturn:
         raise TracerBoolError(
             "a tensor expression has no truth value while it is being built; "
-            "use te.select(condition, a, b) instead of if, and & | ~ instead of and, or, not"
+            "use te.select(condition, a, b) instead of if (in a program T.select, or "
+            "`with T.when(condition):`), and & | ~ instead of and, or, not"
         )
 
     __hash__ = object.__hash__
@@ -285,7 +286,7 @@ def as_expr(value: Any, like: DType | None = None) -> Expr:
         return const(value)
     element = getattr(value, "__mlc_element__", None)
     if element is not None:
-        return element()  # type: ignore[no-any-return]
+        return as_expr(element(), like)
     raise ArgumentError(
         f"expected a number or a tensor expression, got {type(value).__name__} {value!r}"
     )
@@ -304,14 +305,15 @@ def apply(fn: str, *args: Expr, dtype: DType | None = None) -> Expr:
 
 def promote(*values: ExprLike) -> tuple[Expr, ...]:
     """``values`` converted to their common NumPy dtype; Python numbers are weak."""
-    values = tuple(as_expr(v) if hasattr(v, "__mlc_element__") else v for v in values)
+    values = tuple(v.__mlc_element__() if hasattr(v, "__mlc_element__") else v for v in values)
     strong = [v.dtype for v in values if isinstance(v, Expr)]
+    like: DType | None = None
     if strong and all(d is strong[0] for d in strong):
         like = strong[0]
     elif strong:
         like = as_dtype(np.result_type(*(d.numpy for d in strong)))
-    else:
-        like = None
+    elif all(isinstance(v, bool) for v in values):
+        like = boolean
     if like is None or any(isinstance(v, float) for v in values) and not like.is_float:
         like = float64 if any(isinstance(v, float) for v in values) else like or int64
     elif like is boolean and any(type(v) is int for v in values):

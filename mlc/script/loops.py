@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, MlcError
 from ..ir.expr import Var
 from ..ir.program import For, If, LoopKind
 from .names import assigned_names
@@ -64,6 +64,8 @@ def as_extent(value: Any, what: str) -> int:
     """``value`` as the number of iterations or points of something."""
     try:
         extent = int(operator.index(value))
+    except MlcError:
+        raise
     except TypeError:
         raise ArgumentError(f"{what} wants an extent that is an integer, got {value!r}") from None
     if extent < 0:

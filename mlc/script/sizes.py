@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ArgumentError
-from ..ir.expr import Const, const
 from .trace import tracing
 
 
@@ -54,8 +53,8 @@ class Dim:
     def __bool__(self) -> bool:
         return self.__index__() != 0
 
-    def __mlc_element__(self) -> Const:
-        return const(self.__index__())
+    def __mlc_element__(self) -> int:
+        return self.__index__()  # which takes the dtype of what it stands beside
 
     __hash__ = object.__hash__
 

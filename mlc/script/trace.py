@@ -33,6 +33,7 @@ from ..ir.program import (
     seq,
 )
 from ..ir.rewrite import loads_of, variables_of
+from ..ir.simplify import simplify
 from .bounds import check_bounds
 from .values import Update, same_nodes, stored_value
 
@@ -271,7 +272,8 @@ class Trace:
         if self.unsafe:
             return
         ranges, guards = self.visible(), self.guards()
-        ends = tuple(a + (n - 1) for a, n in zip(region.starts, region.extents, strict=True))
+        reach = zip(region.starts, region.extents, strict=True)
+        ends = tuple(simplify(start + (extent - 1)) for start, extent in reach)
         for corner in (region.starts, ends):
             self.inside(region.buffer, corner, ranges, guards, location)
 
