@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mlc import script as T
 from mlc import te
 from mlc.dtypes import float32
 from mlc.errors import ScheduleError
@@ -57,6 +58,35 @@ def test_the_walk_through_of_the_course() -> None:
     assert_structural_equal(s.program, mm_relu_by_hand(3))
     assert s.decompose_reduction("Y", k) == "Y_init"
     assert_structural_equal(s.program, mm_relu_by_hand(4))
+
+
+def test_the_last_program_of_the_walk_through_as_a_script() -> None:
+    @T.program
+    def target(
+        A: T.Buffer((128, 128), "float32"),
+        B: T.Buffer((128, 128), "float32"),
+        C: T.Buffer((128, 128), "float32"),
+    ) -> None:
+        Y = T.alloc((128, 128), "float32", scope="stack")
+        for i, j0 in T.grid(128, 32):
+            for j1 in T.serial(4):
+                with T.block("Y_init"):
+                    vi = T.axis.spatial(128, i)
+                    vj = T.axis.spatial(128, j0 * 4 + j1)
+                    Y[vi, vj] = 0.0
+            for k, j1 in T.grid(128, 4):
+                with T.block("Y_update"):
+                    vi = T.axis.spatial(128, i)
+                    vj = T.axis.spatial(128, j0 * 4 + j1)
+                    vk = T.axis.reduce(128, k)
+                    Y[vi, vj] += A[vi, vk] * B[vk, vj]
+            for j1 in T.serial(4):
+                with T.block("C"):
+                    vi = T.axis.spatial(128, i)
+                    vj = T.axis.spatial(128, j0 * 4 + j1)
+                    C[vi, vj] = T.max(Y[vi, vj], 0.0)
+
+    assert_structural_equal(mm_relu_by_hand(4), target)
 
 
 def test_the_walk_through_keeps_the_meaning_where_tiles_overshoot() -> None:

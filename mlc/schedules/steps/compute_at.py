@@ -12,6 +12,7 @@ from ...ir.program import (
     Block,
     Buffer,
     For,
+    LoopKind,
     Program,
     Region,
     Seq,
@@ -73,7 +74,7 @@ class ComputeAt(Step):
             )
         return (
             _misplaced_access(program, move, own)
-            or race_in(_moved(program, move), (*move.shared, *move.around))
+            or _racing(program, move)
             or _uncovered(program, move)
             or _overwritten(program, move)
         )
@@ -229,6 +230,12 @@ def _misplaced_access(program: Program, move: Move, own: set[Buffer]) -> Refusal
             proven=witness is not None and row.position < start,
         )
     return None
+
+
+def _racing(program: Program, move: Move) -> Refusal | str | None:
+    """Loops that run on several threads must stay independent."""
+    loops = [f for f in (*move.shared, *move.around) if f.kind is not LoopKind.SERIAL]
+    return race_in(_moved(program, move), loops) if loops else None
 
 
 def _uncovered(program: Program, move: Move) -> Refusal | None:
