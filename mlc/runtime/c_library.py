@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import os
@@ -76,7 +77,9 @@ def _path_of(intrinsic: Intrinsic, symbol: str) -> Path:
 
 @functools.cache
 def _private_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="mlc-"))
+    folder = tempfile.mkdtemp(prefix="mlc-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _folder() -> Path:

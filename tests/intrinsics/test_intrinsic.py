@@ -182,6 +182,14 @@ def test_an_implementation_in_c() -> None:
 
 
 @needs_compiler
+def test_c_without_a_cache_on_disk() -> None:
+    made = fresh("it_c_uncached")
+    made.intrinsic.implement("c", C_SOURCE % "it_c_uncached")
+    with mlc.config.override(cache=False):
+        check(renamed("it_c_uncached"), "cpu")
+
+
+@needs_compiler
 def test_c_source_is_held_to_the_operands() -> None:
     made = fresh("it_bad_c")
     made.intrinsic.implement("c", "void it_bad_c(float *A) {}")
