@@ -83,7 +83,7 @@ def _can_push(stmt: Stmt, lane: Var) -> bool:
             case For(kind=LoopKind.VECTORIZED | LoopKind.PARALLEL):
                 return False
             case If(condition=test) if not simple:
-                if lane in variables_of(test) and loads_of(test):
+                if lane in set(variables_of(test)) and loads_of(test):
                     return False
             case _:
                 continue
@@ -118,7 +118,7 @@ def _push(stmt: Stmt, lane: Var, extent: int, tests: tuple[Expr, ...]) -> Stmt |
             found = [part for part in parts if part is not None]
             return seq(*found) if len(found) == len(parts) else None
         case If(condition=test, then=then, otherwise=other):
-            varies = lane in variables_of(test)
+            varies = lane in set(variables_of(test))
             yes = _push(then, lane, extent, (*tests, test) if varies else tests)
             no = None
             if other is not None and not is_empty(other):

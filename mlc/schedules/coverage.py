@@ -61,7 +61,8 @@ def exact_writes(stmt: Stmt, name: str, buffer: Buffer) -> Box | None:
     written = [r for r in block_writes(block) if r.buffer is buffer]
     first = written[0] if written else None
     if first is None or any(
-        r.starts != first.starts or r.extents != first.extents for r in written[1:]
+        any(a is not b for a, b in zip(r.starts, first.starts)) or r.extents != first.extents
+        for r in written[1:]
     ):
         return None
     return _box(first, bound, tests, extents)

@@ -157,7 +157,7 @@ def _form(block: Block) -> str | None:
     if (
         not isinstance(init, Store)
         or init.buffer is not body.buffers[0]
-        or init.indices != body.indices
+        or any(a is not b for a, b in zip(init.indices, body.indices))
         or init.value is not body.combiner.identity[0]
     ):
         return "its init does not set what it accumulates to the identity"
