@@ -112,10 +112,12 @@ def without_block(stmt: Stmt, name: str) -> Stmt | None:
     match stmt:
         case Block() if stmt.name == name:
             return None
-        case For() | Allocate():
+        case For() | Allocate() | Block():
             body = without_block(stmt.body, name)
             if body is None or body is stmt.body:
                 return stmt if body is not None else None
+            if isinstance(stmt, Block):  # what it declared is not what it touches any more
+                return replace(stmt, body=body, reads=None, writes=None)
             return replace(stmt, body=body)
         case Seq():
             parts = [without_block(s, name) for s in stmt.stmts]

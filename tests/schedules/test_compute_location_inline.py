@@ -73,6 +73,17 @@ def test_a_split_block_is_inlined_like_any_other() -> None:
     same_results(before, s.program)
 
 
+@pytest.mark.parametrize("step", ["compute_inline", "reverse_compute_inline"])
+def test_a_block_in_a_block_vanishes_with_it(step: str) -> None:
+    before = chain()
+    s = Schedule(before)
+    name = "p" if step == "compute_inline" else "r"
+    s.blockize(s.loops(name)[1])
+    getattr(s, step)(name)
+    assert f"{name}_o" not in names(s.program) and name not in names(s.program)
+    same_results(before, s.program)
+
+
 def test_a_reduction_is_not_inlined() -> None:
     s = Schedule(mm_relu())
     with pytest.raises(
