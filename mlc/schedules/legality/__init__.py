@@ -9,6 +9,7 @@ from __future__ import annotations
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, walk
 from ..refusal import Refusal
+from ..step import find_loop
 from .accesses import Access, accesses_of
 from .blocks import block_kind, block_violation
 from .dependence import (
@@ -45,7 +46,7 @@ __all__ = [
 def parallel_violation(program: Program, loop: For | Var) -> Refusal | str | None:
     """Why the iterations of ``loop`` must not run on several threads."""
     var = loop if isinstance(loop, Var) else loop.var
-    body = accesses_of(program).loops[var][-1].body
-    if any(isinstance(n, For) and n.kind is LoopKind.PARALLEL for n in walk(body)):
+    inside = walk(find_loop(program, var).body)
+    if any(isinstance(n, For) and n.kind is LoopKind.PARALLEL for n in inside):
         return f"loop {var.name} holds a parallel loop already; one level of parallelism only"
     return carried_dependence(program, var)

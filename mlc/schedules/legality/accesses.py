@@ -45,8 +45,8 @@ class Access:
     ``kind`` is "read", "write" or "combine"; the last reads and writes with ``combiner``, and such
     touches commute where that is commutative. It happens where all ``guards`` hold. ``loops`` are
     those around it, outermost first; the buffer is made anew in each iteration of the first
-    ``private`` of them. ``is_init`` says that it stands in the init of ``block`` ("" outside of
-    blocks).
+    ``private`` of them. ``group`` names the buffers that a combiner of several parts folds
+    together. ``is_init`` says that it stands in the init of ``block`` ("" outside of blocks).
     """
 
     buffer: Buffer
@@ -60,6 +60,7 @@ class Access:
     block: str
     is_init: bool
     position: int
+    group: tuple[Buffer, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -106,6 +107,7 @@ class _Raw:
     kind: str
     combiner: Combiner | None = None
     guards: tuple[Expr, ...] = ()
+    group: tuple[Buffer, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +233,7 @@ def _add(raw: Iterable[_Raw], context: _Context, out: Accesses) -> None:
                 context.block,
                 context.is_init,
                 len(out.rows),
+                touch.group,
             )
         )
 
@@ -249,7 +252,8 @@ def _touches(stmt: Stmt) -> list[_Raw]:
             return [*_reads((*indices, value)), target]
         case Accumulate(combiner=combiner, buffers=buffers, indices=indices, values=values):
             ones = (1,) * len(indices)
-            targets = [_Raw(b, indices, ones, "combine", combiner) for b in buffers]
+            group = buffers if len(buffers) > 1 else ()
+            targets = [_Raw(b, indices, ones, "combine", combiner, (), group) for b in buffers]
             return [*_reads((*indices, *values)), *targets]
         case Evaluate(name=name, args=args):
             if is_intrinsic(name):
@@ -289,7 +293,7 @@ def _intrinsic_touches(call: Evaluate) -> list[_Raw]:
         )
     out = _reads(expressions_of(call))
     for region, ways in zip(regions_of_call(call), kinds):
-        if len(ways) > 1:
+        if len(ways) > 1 or any(c is not None and len(c.dtypes) > 1 for _, c in ways):
             ways = tuple(dict.fromkeys(("read" if k == "read" else "write", None) for k, _ in ways))
         out += [_box(region, kind, combiner) for kind, combiner in ways]
     return sorted(out, key=lambda touch: touch.kind != "read")

@@ -40,6 +40,7 @@ def commute(a: Access, b: Access) -> bool:
         and a.combiner is b.combiner
         and a.combiner is not None
         and a.combiner.commutative
+        and a.group == b.group
     )
 
 

@@ -16,6 +16,7 @@ from ...ir.expr import Expr, Var
 from ...ir.program import For, Program, Seq, Stmt, walk
 from ...ir.rewrite import substitute
 from ..refusal import Refusal
+from ..step import find_loop
 from .accesses import Access, accesses_of
 from .conflict import Conflict, Steps, are_apart, commute, conflict, reach
 
@@ -32,7 +33,7 @@ def carried_dependence(program: Program, loop: Var) -> Refusal | None:
     Two iterations that combine into one element are dependent too: they would do so at once.
     """
     found = accesses_of(program)
-    chain = found.loops[loop]
+    chain = _chain(program, loop)
     rows = [row for row in found.of(chain[-1]) if row.private < len(chain)]
     steps: Steps = {one.var: _SAME for one in chain[:-1]} | {loop: _AHEAD}
 
@@ -58,7 +59,7 @@ def reorder_violation(
     new = [next(rest) if var in named else var for var in old]
     place = {var: n for n, var in enumerate(new)}
     found = accesses_of(program)
-    around: Steps = {one.var: _SAME for one in found.loops[old[0]][:-1]}
+    around: Steps = {one.var: _SAME for one in _chain(program, old[0])[:-1]}
     reversals: list[tuple[Var, Var, Steps]] = []
     for n, x in enumerate(old):
         for y in old[n + 1 :]:
@@ -113,7 +114,7 @@ def fission_violation(program: Program, loop: Var, position: int) -> Refusal | N
     """Why ``loop`` must not become two: one over the first ``position`` statements of its body, and
     after it one over the rest."""
     found = accesses_of(program)
-    chain = found.loops[loop]
+    chain = _chain(program, loop)
     body = chain[-1].body
     stmts = body.stmts if isinstance(body, Seq) else (body,)
     first = [row for stmt in stmts[:position] for row in found.of(stmt)]
@@ -128,7 +129,7 @@ def merge_violation(program: Program, first: Var, second: Var) -> Refusal | None
     """Why two adjacent loops of one extent must not become one, the body of ``second`` after that
     of ``first`` in each iteration."""
     found = accesses_of(program)
-    chain, other = found.loops[first], found.loops[second]
+    chain, other = _chain(program, first), _chain(program, second)
     one, two = chain[-1], other[-1]
     if one.extent != two.extent:
         return Refusal(
@@ -155,6 +156,15 @@ def merge_violation(program: Program, first: Var, second: Var) -> Refusal | None
     values[len(chain) - 1] = (second.name, values[len(chain) - 1][1])
     named = replace(refusal.witness.second, values=tuple(values))
     return replace(refusal, witness=replace(refusal.witness, second=named))
+
+
+def _chain(program: Program, loop: Var) -> tuple[For, ...]:
+    """The loops around the loop over ``loop``, and that one last."""
+    found = accesses_of(program).loops.get(loop)
+    if found is None:
+        find_loop(program, loop)
+    assert found is not None
+    return found
 
 
 def _are_adjacent(body: Stmt, one: Stmt, two: Stmt) -> bool:

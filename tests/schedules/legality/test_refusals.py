@@ -12,6 +12,7 @@ import mlc.te as te
 from mlc.dtypes import float32, int64
 from mlc.ir.combiner import make_combiner, reducer
 from mlc.ir.expr import Axis, Expr, Var, const, load, select
+from mlc.ir.intrinsic import Intrinsic, register
 from mlc.ir.program import (
     Accumulate,
     Allocate,
@@ -28,8 +29,11 @@ from mlc.ir.program import (
     Store,
     blocks_of,
     seq,
+    walk,
 )
 from mlc.schedules.legality import (
+    Difference,
+    Same,
     accesses_of,
     block_kind,
     block_violation,
@@ -39,6 +43,7 @@ from mlc.schedules.legality import (
     merge_violation,
     order_violation,
     reorder_violation,
+    same_meaning,
     verify,
 )
 from mlc.schedules.refusal import Refusal
@@ -305,6 +310,54 @@ def test_declared_regions_are_boxes() -> None:
     # A call that declares nothing may touch all of what it is given.
     plain = program(For(I, 4, Evaluate("fill", (C,))))
     assert carried_dependence(plain, I) is not None
+
+
+def test_calls_of_intrinsics_touch_what_their_meaning_does() -> None:
+    """A product of tiles combines into its tile, so its reduce loop may move but not be parallel."""
+    a, b, c = (Buffer(name, (4, 4), float32) for name in "abc")
+    x, y, z = (Axis(name, 4, name == "z") for name in "xyz")
+    product = load(a, (x, z)) * load(b, (z, y))
+    update = Accumulate(reducer("sum", float32), (c,), (x, y), (product,))
+    tile: Stmt = Block("tile", (Iter(x, I), Iter(y, J), Iter(z, K)), update)
+    for var in (K, J, I):
+        tile = For(var, 4, tile)
+    register(Intrinsic("tile_product_4", Program("tile_product_4", (a, b, c), tile)), override=True)
+    left, right, out = (Buffer(name, (16, 16), float32) for name in "LRO")
+    i, j, k = Var("i"), Var("j"), Var("k")
+
+    def part(buffer: Buffer, u: Var, v: Var) -> Region:
+        return Region(buffer, (u * 4, v * 4), (4, 4))
+
+    body: Stmt = Evaluate("tile_product_4", (part(left, i, k), part(right, k, j), part(out, i, j)))
+    for var in (k, j, i):
+        body = For(var, 4, body)
+    whole = Program("f", (left, right, out), body)
+    assert [row.kind for row in accesses_of(whole).rows] == ["read", "read", "combine"]
+    assert carried_dependence(whole, i) is None
+    assert carried_dependence(whole, j) is None
+    refusal = carried_dependence(whole, k)
+    assert refusal is not None and refusal.witness is not None
+    assert "k=0 and k=1 both combine into O[0, 0]" in str(refusal)
+    assert verify(whole, refusal.witness)
+    chain = [node for node in walk(whole.body) if isinstance(node, For)]
+    assert reorder_violation(whole, chain, [k, i, j]) is None
+    moved = replace(chain[0], var=k, body=replace(chain[1], body=replace(chain[2], var=i)))
+    assert same_meaning(whole, whole.with_body(moved)) == Same()
+    less = replace(chain[0], body=replace(chain[1], body=replace(chain[2], extent=3)))
+    assert isinstance(same_meaning(whole, whole.with_body(less)), Difference)
+
+
+def test_parts_that_are_folded_with_other_partners_do_not_commute() -> None:
+    def mean(a: Any, b: Any) -> Any:
+        return a[0] + b[0], (a[0] * a[1] + b[0] * b[1]) / (a[0] + b[0])
+
+    both = make_combiner("mean", mean, (0.0, 0.0), (float32, float32), commutative=True)
+    first = Accumulate(both, (A, B), (I,), (one, one))
+    same = Accumulate(both, (A, B), (I,), (load(M, (I, I)), one))
+    other = Accumulate(both, (A, C), (I,), (one, one))
+    whole = program(For(I, 4, Seq((first, same, other))))
+    assert order_violation(whole, first, same) is None
+    assert order_violation(whole, first, other) is not None
 
 
 @pytest.mark.parametrize(
