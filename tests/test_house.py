@@ -30,6 +30,7 @@ LAYERS = (
     ("simulator",),
     ("backends",),
     ("runtime",),
+    ("looking",),
     ("compile",),
     ("compile_program",),
     ("lowered",),

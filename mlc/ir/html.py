@@ -23,6 +23,11 @@ _TOKEN = re.compile(
 
 def script_html(text: str) -> str:
     """Python source as a block of HTML that needs no style sheet."""
+    return f'<pre style="font-size:13px;line-height:1.35">{highlighted(text)}</pre>'
+
+
+def highlighted(text: str) -> str:
+    """Python source as coloured HTML, to stand inside of ``<pre>``."""
     out, end = [], 0
     for found in _TOKEN.finditer(text):
         colour = _COLOURS[str(found.lastgroup)]
@@ -30,4 +35,4 @@ def script_html(text: str) -> str:
         out.append(f'<span style="color:{colour}">{html.escape(found.group())}</span>')
         end = found.end()
     out.append(html.escape(text[end:]))
-    return f'<pre style="font-size:13px;line-height:1.35">{"".join(out)}</pre>'
+    return "".join(out)

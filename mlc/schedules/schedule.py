@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import NotProvenError, ScheduleError
 from ..ir.expr import Var
 from ..ir.program import Block, Program
+from ..ir.viewers import viewer
 from . import lookup
 from .refusal import Refusal
 from .step import Step, block_name, find_block, loops_around
@@ -206,6 +207,16 @@ class Schedule:
         from .trace import source_text
 
         return source_text(self)
+
+    def show(self, step: int | None = None, **options: bool) -> None:
+        """Prints the script with what the last step changed, or the step of that number.
+
+        ``all=True`` walks through all of them; ``numpy=True`` adds the programs as low-level NumPy.
+        """
+        viewer("show")(self, step, **options)
+
+    def _repr_html_(self) -> str:
+        return viewer("shown")(self)._repr_html_()  # type: ignore[no-any-return]
 
     def to_json(self) -> str:
         """The steps taken so far as a text for :meth:`from_json` and `mlc.schedules.replay`."""

@@ -23,6 +23,13 @@ def source_text(schedule: Schedule) -> str:
     return head + "".join(f"    {line}\n" for line in lines.lines or ["pass"])
 
 
+def step_texts(trace: list[Taken]) -> list[str]:
+    """Each step as its line of :func:`source_text`."""
+    lines = _Lines(trace)
+    lines.write()
+    return lines.steps
+
+
 def returns_tuple(name: str) -> bool:
     """Whether the method of the step returns a tuple even of one thing, by what it declares."""
     from .schedule import step_method
@@ -65,6 +72,7 @@ class _Lines:
     def __init__(self, trace: list[Taken]) -> None:
         self.trace = trace
         self.lines: list[str] = []
+        self.steps: list[str] = []  # those lines that are steps
         self.names: dict[Any, str] = {}
         self.taken = {"s", "mlc", "_"}
 
@@ -90,6 +98,7 @@ class _Lines:
                 target = f"({target},)"
             text = f"{target} = {text}"
         self.lines.append(text)
+        self.steps.append(text)
 
     def name(self, thing: Any) -> str:
         """A new name for something that a step made."""
