@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..ir.bounds import interval
-from ..ir.expr import Axis, Expr, Var, const
+from ..ir.expr import Apply, Axis, Const, Expr, Var, const
 from ..ir.program import (
     Accumulate,
     Block,
@@ -25,10 +25,12 @@ from ..ir.program import (
     walk,
     writes_of,
 )
-from ..ir.rewrite import loads_of, substitute, variables_of
+from ..ir.rewrite import loads_of, postorder, substitute, variables_of
 from ..ir.simplify import simplify
+from .legality import accesses_of
+from .legality.conflict import conflict
 from .refusal import Point, Refusal, Witness
-from .step import rebuild
+from .step import rebuild, replace_loop
 
 
 def shift_refusal(loop: For, inner: int) -> Refusal | str | None:
@@ -97,11 +99,45 @@ def pad_refusal(program: Program, loop: For, total: int) -> Refusal | str | None
                         f"there are {extent}; use tail='guard', or give the buffer room for "
                         "whole tiles with transform_layout or pad_einsum first"
                     )
+    if _is_unseen(program, loop, body, total):
+        return None
     return Refusal(
         f"the points of {loop.var.name} from {loop.extent} to {total - 1} are within all buffers, "
         "but what they write might be read",
         fix="use tail='guard'",
         proven=False,
+    )
+
+
+def _is_unseen(program: Program, loop: For, body: Stmt, total: int) -> bool:
+    """Whether nothing that the points from the extent of ``loop`` up to ``total`` write, when the
+    loop runs them over ``body``, is read by any other point, nor by the caller."""
+    longer = replace(loop, extent=total, body=body)
+    found = accesses_of(replace_loop(program, loop.var, lambda _: longer))
+    inside = found.of(longer)
+    others = set(found.rows).difference(inside)
+    beyond, within = loop.var >= loop.extent, loop.var < loop.extent
+    readers = [row for row in others if row.kind != "write"]
+    readers += [replace(r, guards=(*r.guards, within)) for r in inside if r.kind != "write"]
+    for row in inside:
+        if not row.changes:
+            continue
+        if any(row.buffer is buffer for buffer in program.params):
+            return False
+        write = replace(row, guards=(*row.guards, beyond))
+        if any(r.buffer is row.buffer and conflict(write, r, {}) is not None for r in readers):
+            return False
+    return not any(_may_fail(expr) for node in walk(body) for expr in expressions_of(node))
+
+
+def _may_fail(root: Expr) -> bool:
+    """Whether there is a division of whole numbers by what may be 0 in memory nobody has set."""
+    return any(
+        isinstance(node, Apply)
+        and node.fn in ("floordiv", "mod")
+        and not node.dtype.is_float
+        and not isinstance(node.args[1], Const)
+        for node in postorder(root)
     )
 
 

@@ -210,3 +210,30 @@ def two_local(A: T.Buffer((7,)), C: T.Buffer((7,))):
         with T.block("C"):
             vi = T.axis.spatial(7, i)
             C[vi] = B[vi] * 2.0
+
+
+@T.program
+def large_roomy(A: T.Buffer((1 << 20,)), C: T.Buffer(((1 << 20) - 7,))):
+    """As roomy, over more elements than a trial takes on."""
+    B = T.alloc((1 << 20,), "float32")
+    for i in T.serial((1 << 20) - 7):
+        with T.block("B"):
+            vi = T.axis.spatial((1 << 20) - 7, i)
+            B[vi] = A[vi] + 1.0
+    for i in T.serial((1 << 20) - 7):
+        with T.block("C"):
+            vi = T.axis.spatial((1 << 20) - 7, i)
+            C[vi] = B[vi] * 2.0
+
+
+@T.program
+def roomy_sum(A: T.Buffer((8,)), C: T.Buffer((1,))):
+    """The sum of the first seven elements, by way of a local one."""
+    B = T.alloc((1,), "float32")
+    for i in T.serial(7):
+        with T.block("B"):
+            vi = T.axis.reduce(7, i)
+            with T.init():
+                B[0] = 0.0
+            B[0] += A[vi]
+    C[0] = B[0]

@@ -97,6 +97,12 @@ def test_split_pads_where_the_buffers_have_room() -> None:
     s.split(s.loops("B")[0], [None, 4], tail="pad")
     assert s.block("B").predicate is None and s.block("B").iters[0].axis.extent == 8
     check(s)
+    large = Schedule(samples.large_roomy)
+    large.split(large.loops("B")[0], [None, 64], tail="pad")
+    assert large.block("B").iters[0].axis.extent == 1 << 20, "proven, not tried"
+    s = Schedule(samples.roomy_sum)
+    with pytest.raises(ScheduleError, match=r"what they write might be read; .* another C\[0\]"):
+        s.split(s.loops("B")[0], [None, 4], tail="pad")
     s = Schedule(samples.roomy_output)
     with pytest.raises(
         ScheduleError, match="within all buffers, but what they write might be read"
