@@ -11,10 +11,10 @@ from ...ir.program import Block, Program, Seq, Stmt, blocks_of, walk
 from ...ir.rewrite import variables_of
 from ...ir.simplify import simplify
 from ..legality.accesses import Access, accesses_of
-from ..legality.conflict import Conflict
-from ..moving import Cover, Move, Range, clipped, cover_of, nest_of, plan_move, put
+from ..legality.conflict import Conflict, conflict
+from ..moving import Move, Range, clipped, cover_of, nest_of, plan_move, put
 from ..placement import INLINE, ROOT, combines, is_commutative, loop_numbered, overtaken, race_in
-from ..refusal import Refusal
+from ..refusal import Refusal, Witness
 from ..regions import block_reads, region_in
 from ..step import Step, block_name, find_block
 from .reverse_compute_inline import ReverseComputeInline
@@ -54,7 +54,7 @@ class ReverseComputeAt(Step):
         return (
             race_in(after, (*move.shared, *move.around))
             or _too_early(move, after, between)
-            or cover_refusal(move, domain, cover_of(move, domain))
+            or _not_once(move, domain, after)
         )
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
@@ -147,6 +147,21 @@ def _neighbours(move: Move) -> Stmt:
     return next(s for s in move.parent.stmts if any(n is move.block for n in walk(s)))
 
 
+@dataclass(frozen=True)
+class _Incomplete(Witness):
+    """The first reads an element into which the second, later in ``loop``, combines again."""
+
+    loop: str
+
+    def __str__(self) -> str:
+        now, then = (dict(point.values)[self.loop] for point in (self.first, self.second))
+        element = ", ".join(map(str, self.element)) or "()"
+        return (
+            f"at {self.loop}={now} {self.buffer}[{element}] is not complete: "
+            f"{self.loop}={then} combines into it again"
+        )
+
+
 def _incomplete(
     move: Move, row: Access, other: Access, found: Conflict, later: Var | None
 ) -> Refusal:
@@ -154,18 +169,15 @@ def _incomplete(
     witness = found.witness
     proven = witness is not None and found.is_certain
     if later is not None and row.kind == "read" and other.kind == "combine":
-        place = ""
         if witness is not None:
-            now, then = (dict(p.values)[later.name] for p in (witness.first, witness.second))
-            element = ", ".join(map(str, witness.element))
-            place = (
-                f": at {later.name}={now} {other.buffer.name}[{element}] is not complete: "
-                f"{later.name}={then} combines into it again"
+            witness = _Incomplete(
+                witness.first, witness.second, witness.buffer, witness.element, later.name
             )
         return Refusal(
             f"block {name!r} would read {other.buffer.name} inside {later.name}, over which block "
-            f"{other.block!r} reduces{place}",
-            fix=f"move it to a loop outside {later.name}, or reorder {later.name} further in",
+            f"{other.block!r} reduces",
+            witness,
+            f"move it to a loop outside {later.name}, or reorder {later.name} further in",
             proven=proven,
         )
     return Refusal(
@@ -176,41 +188,38 @@ def _incomplete(
     )
 
 
-def cover_refusal(move: Move, domain: dict[Axis, Range], cover: Cover) -> Refusal | str | None:
+def _not_once(move: Move, domain: dict[Axis, Range], after: Program) -> Refusal | None:
     """Why the iterations together do not make the same of the block; None if they do."""
-    name, loop = move.block.name, move.target.var.name
-    if not cover.exact:
+    name, loop, block = move.block.name, move.target.var.name, move.block
+    cover = cover_of(move, domain)
+    if not (cover.exact and cover.complete):
         return Refusal(
-            f"the iterations of {loop} may not cover the domain of block {name!r}", proven=False
-        )
-    if not cover.complete:
-        return Refusal(
-            f"the iterations of {loop} do not cover the domain of block {name!r}",
+            f"the iterations of {loop} may not cover the domain of block {name!r}",
             fix="move it to a loop further out",
             proven=False,
         )
-    return repeat_refusal(move, domain, cover)
-
-
-def repeat_refusal(move: Move, domain: dict[Axis, Range], cover: Cover) -> Refusal | None:
-    """Why running points more than once, or some of a reduction at a time, is not harmless."""
-    name, block = move.block.name, move.block
     partial = {
         v for it in block.iters if it.axis.is_reduce for v in variables_of(domain[it.axis][0])
     } & {f.var for f in move.around}
     if partial and not is_commutative(block):
         return Refusal(
             f"block {name!r} folds with a combiner that is not commutative, and its reduce axes "
-            "would be combined in another order"
+            "may be combined in another order",
+            proven=False,
         )
-    repeating = [v.name for v in cover.repeating]
-    if repeating and combines(block) and (block.init is None or partial):
-        return Refusal(
-            f"block {name!r} would combine again into what it has combined already: "
-            f"{repeating[0]}=0 and {repeating[0]}=1 both do the same points",
-            fix=f"move it outside {repeating[0]}",
-        )
-    return None
+    if not cover.repeating or not combines(block) or (block.init is not None and not partial):
+        return None
+    repeating = cover.repeating[0]
+    row = next(r for r in accesses_of(after).rows if r.block == name and r.kind == "combine")
+    fixed = {f.var: (0, 0) for f in (*move.shared, *move.around) if f.var is not repeating}
+    found = conflict(row, row, {**fixed, repeating: (1, None)})
+    witness = None if found is None else found.witness
+    return Refusal(
+        f"block {name!r} would combine again what it has combined already",
+        witness,
+        f"move it outside {repeating.name}",
+        proven=witness is not None,
+    )
 
 
 def reverse_compute_at(s: Schedule, block: Block | str, loop: Var | int) -> None:

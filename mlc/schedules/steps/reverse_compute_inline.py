@@ -61,7 +61,7 @@ class ReverseComputeInline(Step):
         return _folded(program, fold), ()
 
 
-def _fold_of(program: Program, name: str) -> _Fold | Refusal | str:
+def _fold_of(program: Program, name: str) -> _Fold | str:
     block = find_block(program, name)
     formula = formula_of(block)
     if isinstance(formula, str):
@@ -76,7 +76,7 @@ def _fold_of(program: Program, name: str) -> _Fold | Refusal | str:
     return next((a for a in answers if isinstance(a, _Fold)), answers[0])
 
 
-def _fold_into(program: Program, formula: Formula, buffer: Buffer) -> _Fold | Refusal | str:
+def _fold_into(program: Program, formula: Formula, buffer: Buffer) -> _Fold | str:
     name = formula.block.name
     loads = [node for node in loads_of(formula.value) if node.source is buffer]
     axes = {it.axis for it in formula.block.iters if it.axis.extent > 1}
@@ -103,7 +103,7 @@ def _fold_into(program: Program, formula: Formula, buffer: Buffer) -> _Fold | Re
     return _Fold(formula, buffer, indices, producer)
 
 
-def _partial(program: Program, formula: Formula, buffer: Buffer, producer: Block) -> Refusal | str:
+def _partial(program: Program, formula: Formula, buffer: Buffer, producer: Block) -> str:
     """A reduction's value is complete only after its last point."""
     around = loops_around(program, producer.name)
     reduced = feeding(producer, reduce=True)
@@ -119,12 +119,13 @@ def _partial(program: Program, formula: Formula, buffer: Buffer, producer: Block
         buffer.name,
         (0,) * buffer.ndim,
     )
-    return Refusal(
+    refusal = Refusal(
         f"block {name!r} reduces over {loop.var.name}: folded into it, block "
         f"{formula.block.name!r} would be applied to parts of the value",
         witness,
         f"use reverse_compute_at({formula.block.name!r}, a loop outside {loop.var.name})",
     )
+    return str(refusal)  # no program would come of it, not even a wrong one
 
 
 def _unsafe(program: Program, fold: _Fold) -> Refusal | str | None:
