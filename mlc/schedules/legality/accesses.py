@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ...dtypes import boolean
 from ...ir.combiner import Combiner, reducer
 from ...ir.expr import Apply, Expr, Load, Select, Var, apply, const, load
 from ...ir.intrinsic import intrinsic_named, is_intrinsic, regions_of_call
@@ -33,7 +34,8 @@ from ...ir.program import (
 )
 from ...ir.rewrite import loads_of, substitute
 
-_MOST_VISITS = 4096  # beyond so many, conditions of selects are left out
+_MOST_VISITS = 4096  # beyond so many, conditions of selects are left unsaid
+_UNSAID = Var("unsaid", boolean)  # a guard of which nothing is known
 _ZERO = const(0)
 _REDUCER_OF = {"add": "sum", "mul": "prod", "maximum": "max", "minimum": "min"}
 
@@ -318,7 +320,7 @@ def _reads(roots: tuple[Expr, ...]) -> list[_Raw]:
                 if len(seen) < _MOST_VISITS:
                     stack += [(b, (*guards, ~condition)), (a, (*guards, condition))]
                 else:
-                    stack += [(b, guards), (a, guards)]
+                    stack += [(b, (_UNSAID,)), (a, (_UNSAID,))]
                 stack.append((condition, guards))
                 continue
             case Load(source=source, indices=indices):

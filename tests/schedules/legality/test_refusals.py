@@ -313,7 +313,7 @@ def test_declared_regions_are_boxes() -> None:
 
 
 def test_calls_of_intrinsics_touch_what_their_meaning_does() -> None:
-    """A product of tiles combines into its tile, so its reduce loop may move but not be parallel."""
+    """A product of tiles combines into its tile: its reduce loop may move, not be parallel."""
     a, b, c = (Buffer(name, (4, 4), float32) for name in "abc")
     x, y, z = (Axis(name, 4, name == "z") for name in "xyz")
     product = load(a, (x, z)) * load(b, (z, y))
@@ -328,7 +328,8 @@ def test_calls_of_intrinsics_touch_what_their_meaning_does() -> None:
     def part(buffer: Buffer, u: Var, v: Var) -> Region:
         return Region(buffer, (u * 4, v * 4), (4, 4))
 
-    body: Stmt = Evaluate("tile_product_4", (part(left, i, k), part(right, k, j), part(out, i, j)))
+    parts = (part(left, i, k), part(right, k, j), part(out, i, j))
+    body: Stmt = Evaluate("tile_product_4", parts)
     for var in (k, j, i):
         body = For(var, 4, body)
     whole = Program("f", (left, right, out), body)
@@ -390,6 +391,17 @@ def test_guards_selects_and_predicates_keep_indices_within() -> None:
     block = Block("b", (Iter(Axis("v", 4), I),), Seq(()), predicate=I < 4)
     assert bounds_violation(program(For(I, 5, block))) is None
     assert bounds_violation(matmul()) is None
+
+
+def test_a_jungle_of_selects_is_judged_carefully() -> None:
+    value: Expr = load(A, (I,))
+    for n in range(14):
+        value = select(load(N, (I,)) > n, value * 2.0, value + select(n < J, value, one))
+    whole = Program("f", (N, A, C), For(I, 20, For(J, 2, If(I < 16, Store(C, (I,), value)))))
+    assert bounds_violation(whole) is None
+    beside = select(J > 0, load(A, (I + J * 16,)), one)  # read for J = 1 alone, and outside there
+    refusal = bounds_violation(program(For(I, 16, For(J, 2, Store(C, (I,), beside)))))
+    assert refusal is not None and "reads A[16] at i=0, j=1" in str(refusal)
 
 
 def outside(whole: Program) -> bool:
