@@ -132,6 +132,14 @@ def test_a_copy_goes_as_deep_as_it_must() -> None:
     assert_same(before, s.program, defined=False)
 
 
+def test_a_copy_of_a_buffer_that_lives_in_a_loop_is_as_small() -> None:
+    s = Schedule(shifting(1))
+    s.cache_read("A", "A", "local")
+    s.cache_read("A", "A_local", "shared")
+    assert "v0 = T.axis.spatial(8, i0 + ax0)\n                A_local_shared" in s.program.script()
+    assert_same(shifting(1), s.program, defined=False)
+
+
 def test_cache_read_of_what_is_only_added_to_is_refused() -> None:
     s = Schedule(decomposed(True))
     with pytest.raises(

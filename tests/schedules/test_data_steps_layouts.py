@@ -17,6 +17,8 @@ from mlc.ir.rewrite import substitute
 from mlc.ir.simplify import simplify
 from mlc.schedules.index_map import IndexMap, index_map, parsed
 from mlc.schedules.schedule import Schedule
+from mlc.schedules.steps.transform_block_layout import TransformBlockLayout
+from mlc.schedules.steps.transform_layout import TransformLayout
 
 from .data_step_programs import (
     PROGRAMS,
@@ -370,3 +372,16 @@ def test_steps_on_one_of_two_buffers_of_one_name() -> None:
     assert scopes == [Scope.GLOBAL, Scope.SHARED]
     s.set_scope("T#1", "local")
     assert_same(before, s.program)
+
+
+def test_what_is_refused_can_be_taken_unsafe() -> None:
+    (a,) = buffers(("A", (9, 9)))
+    body = nest("A", (8, 8), lambda i, j: Store(a, (i + 1, j), a[i, j + 1] * 2.0))
+    s = Schedule(Program("f", (a,), body))
+    s.take(TransformBlockLayout("A", "lambda i, j: (j, i)"), unsafe=True)
+    t = Schedule(matmul_relu())
+    t.take(TransformLayout("Y", "lambda i, j: (i + j,)", 0.0), unsafe=True)
+    assert [len(x.program.attrs["unsafe"]) for x in (s, t)] == [1, 1]
+    for before, after in ((Program("f", (a,), body), s.program), (matmul_relu(), t.program)):
+        with pytest.raises(AssertionError):
+            assert_same(before, after, defined=False)

@@ -64,7 +64,7 @@ class CacheRead(Step):
         redirect = Redirect(source, twin, writes=False)
         parts = list(level.parts)
         box = Box.whole(source)
-        if place.is_moved:
+        if level.loops:
             regions = (region_in(part, source) for part in parts[first : last + 1])
             region = union([r for r in regions if r is not None], {})
             assert region is not None
@@ -157,8 +157,9 @@ def cache_read(
     ``buffer`` is one that ``block`` reads: itself, its name, or its number among them. All blocks
     that read it become consumers unless ``consumers`` names some; ``block`` is one always. The copy
     is made as far out as possible, right before the first consumer; compute_at brings it nearer.
-    If the buffer is written in the same loop, the copy goes into that loop and holds what its
-    consumers read there. Refused where the buffer changes between the copy and its last reader.
+    If the buffer is written in the same loop, the copy goes into that loop; there it holds no more
+    than what its consumers read in one iteration. Refused where the buffer changes between the copy
+    and its last reader.
     """
     name = block_name(block)
     key = chosen_buffer(s.program, find_block(s.program, name), buffer, "reads")

@@ -50,10 +50,9 @@ class TransformBlockLayout(Step):
         if mapping.inverse(sizes, mapping.results) is None:
             pair = mapping.collision(sizes)
             if pair is not None:
-                return Refusal(
+                return (
                     f"the index map is not injective: the points {pair[0]} and {pair[1]} of block "
-                    f"{self.block!r} would be one",
-                    fix="keep what tells them apart as an axis of its own",
+                    f"{self.block!r} would be one; keep what tells them apart as an axis of its own"
                 )
             return "the index map is not made of digits of the axes; give quotients and remainders"
         if math.prod(extents) != math.prod(sizes):
