@@ -191,6 +191,11 @@ def cover_of(move: Move, domain: Mapping[Axis, Range]) -> Cover:
     return Cover(complete, tuple(unused), True)
 
 
+def loop_name(axis: Axis) -> str:
+    """What a new loop over ``axis`` is called: ``vj`` is the axis of a loop ``j``."""
+    return axis.name.removeprefix("v") or axis.name
+
+
 def nest_of(move: Move, domain: Mapping[Axis, Range], confine: bool) -> tuple[Stmt, Block]:
     """The block in new loops over ``domain``.
 
@@ -205,7 +210,7 @@ def nest_of(move: Move, domain: Mapping[Axis, Range], confine: bool) -> tuple[St
         start, extent = domain[it.axis]
         binding = start
         if extent > 1:
-            var = Var(it.axis.name)
+            var = Var(loop_name(it.axis))
             loops.append((var, extent))
             extents[var] = extent
             binding = simplify(start + var, extents)
