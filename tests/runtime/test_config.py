@@ -5,10 +5,13 @@ import pytest
 
 from mlc.config import config, settings
 from mlc.errors import ArgumentError, MlcError
+from mlc.runtime import threads
 
 
 @pytest.fixture(autouse=True)
-def fresh_config():
+def fresh_config(monkeypatch):
+    # A pool that runs already would ask for the number of threads whenever it is forgotten.
+    monkeypatch.setattr(threads, "_pool", None)
     yield
     for name in settings():
         delattr(config, name)
