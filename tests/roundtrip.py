@@ -24,7 +24,7 @@ from mlc.ir.program import Program, walk
 from mlc.ir.structural import structural_key
 
 BUDGET = float(os.environ.get("MLC_TEST_ROUND_TRIP_SECONDS", "10"))  # of one run
-PER_TEST = 6  # programs: the first ones, and the last ones, which are lowered furthest
+PER_TEST = 12  # programs: the first ones, and the last ones, which are lowered furthest
 LARGEST = 250  # statements
 
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from .bounds import interval
 from .combiner import Combiner
 from .expr import Apply, Const, Expr, Load
 from .notation import (
@@ -284,7 +285,10 @@ class Source:
             return
         for it, name, binding in zip(iters, axes, bindings, strict=True):
             kind = "reduce" if it.axis.is_reduce else "spatial"
-            self.line(f"{name} = T.axis.{kind}({it.axis.extent}, {binding})")
+            low, high = interval(it.binding, self.extents)  # type: ignore[arg-type]
+            is_part = not it.axis.is_reduce and (low > 0 or high < it.axis.extent - 1)
+            part = ", part=True" if is_part else ""
+            self.line(f"{name} = T.axis.{kind}({it.axis.extent}, {binding}{part})")
 
     def accumulate(self, stmt: Accumulate) -> None:
         combiner = stmt.combiner

@@ -47,7 +47,7 @@ def block(name: str) -> Iterator[None]:
         draft.reads,
         draft.writes,
     )
-    _check_init(made)
+    _check_init(made, trace.unsafe)
     _check_signature(trace, made, draft)
     trace.emit(made)
 
@@ -65,7 +65,7 @@ def _block_level(trace: Trace, name: str) -> tuple[Level, Draft]:
     return level, level.draft
 
 
-def _axis(kind: str, extent: Any, binding: Any, name: str) -> Axis:
+def _axis(kind: str, extent: Any, binding: Any, name: str, part: bool = False) -> Axis:
     trace = current(f"T.axis.{kind}")
     level, draft = _block_level(trace, f"T.axis.{kind}")
     if isinstance(extent, (tuple, list)):
@@ -83,6 +83,8 @@ def _axis(kind: str, extent: Any, binding: Any, name: str) -> Axis:
     axis = Axis(name, size, kind == "reduce")
     draft.iters.append(Iter(axis, bound))
     draft.places.append(user_location())
+    if part:
+        draft.parts.add(axis)
     level.variables[axis] = size
     return axis
 
@@ -100,9 +102,13 @@ class axis:
     """The axes of a block: ``vi = T.axis.spatial(extent, binding)``."""
 
     @staticmethod
-    def spatial(extent: Any, binding: Any) -> Axis:
-        """An axis that names elements written: each of its points is visited once."""
-        return _axis("spatial", extent, binding, _name(sys._getframe(1)))
+    def spatial(extent: Any, binding: Any, *, part: bool = False) -> Axis:
+        """An axis that names elements written: each of its points is visited once.
+
+        ``part=True`` says that the loops reach but a part of the axis, on purpose: another block
+        does the rest, or nobody asks for it.
+        """
+        return _axis("spatial", extent, binding, _name(sys._getframe(1)), part)
 
     @staticmethod
     def reduce(extent: Any, binding: Any) -> Axis:
@@ -199,8 +205,8 @@ def writes(*regions: Any) -> None:
         trace.expect_region(region, user_location())
 
 
-def _check_init(made: Block) -> None:
-    if made.init is None:
+def _check_init(made: Block, is_unsafe: bool) -> None:
+    if made.init is None or is_unsafe:
         return
     if not made.is_reduction:
         raise ArgumentError(
@@ -243,9 +249,11 @@ def _check_signature(trace: Trace, made: Block, draft: Draft) -> None:
                     f"with T.where({binding!r} < {extent}), or make the loops fit the axis",
                     place,
                 )
-        if not it.axis.is_reduce and (low > 0 or high < extent - 1):
+        is_whole = it.axis.is_reduce or it.axis in draft.parts
+        if not is_whole and (low > 0 or high < extent - 1):
             raise ShapeError(
                 f"{what} covers {low:.0f}..{high:.0f}; "
-                f"make the axis as large as what the loops around it cover",
+                f"make the axis as large as what the loops around it cover, or say part=True if "
+                f"the rest is done elsewhere",
                 place,
             )

@@ -47,6 +47,7 @@ class Draft:
     name: str
     iters: list[Iter] = field(default_factory=list)
     places: list[SourceLocation | None] = field(default_factory=list)  # of the axes
+    parts: set[Axis] = field(default_factory=set)  # those that are covered in part, on purpose
     predicate: Expr | None = None
     annotations: dict[str, Any] = field(default_factory=dict)
     reads: tuple[Region, ...] | None = None

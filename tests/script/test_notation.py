@@ -211,6 +211,22 @@ def test_predicates_bind_more_than_there_is() -> None:
     assert np.array_equal(run(guarded, np.arange(10.0))[0], np.arange(10.0) / 2)
 
 
+def test_blocks_may_do_a_part_each() -> None:
+    @T.program
+    def halves(x: T.Buffer((8,)), y: T.Buffer((8,))) -> None:
+        for i in T.serial(3):
+            with T.block("low"):
+                v = T.axis.spatial(8, i, part=True)
+                y[v] = x[v]
+        for i in T.serial(5):
+            with T.block("high"):
+                v = T.axis.spatial(8, i + 3, part=True)
+                y[v] = -x[v]
+
+    assert halves.script().count("part=True") == 2
+    assert run(halves, np.arange(8))[0].tolist() == [0, 1, 2, -3, -4, -5, -6, -7]
+
+
 def test_calls_regions_and_declared_accesses() -> None:
     @T.program(outputs=1)
     def calls(a: T.Buffer((32, 8)), s: T.Buffer(()), c: T.Buffer((32, 8))) -> None:
