@@ -12,6 +12,7 @@ from mlc import te
 from mlc.errors import ScheduleError
 from mlc.ir.program import Program, blocks_of
 from mlc.schedules.schedule import Schedule
+from mlc.te.program import Nest, Tiling, create_program
 from tests.ir.samples import program_of
 from tests.schedules.programs import same_results
 
@@ -70,6 +71,34 @@ def random_stage(rng: random.Random, made: list[Any], name: str) -> Any:
     return te.compute(a.shape, lambda *i: a[i] * 2 - 1, name=name)
 
 
+def random_tiled_program(rng: random.Random) -> Program:
+    """Stages that share a loop over tiles, with memory for one tile."""
+    n, width = rng.choice((3, 4, 5, 6)), rng.choice((2, 3, 4))
+    x = te.placeholder((n, width), "float32", name="x")
+    made: list[Any] = [x]
+    for q in range(rng.randint(2, 4)):
+        made.append(tiled_stage(rng, x, made[-1], f"s{q}"))
+    used = {source for tensor in made[1:] for source in tensor.inputs}
+    outputs = [tensor for tensor in made[1:] if tensor not in used]
+    nests = [Nest((tensor,), tensor.op) for tensor in made[1:]]
+    return create_program("tiled", nests, [x], outputs, Tiling((rng.choice((1, 2, 3, 4)),)))
+
+
+def tiled_stage(rng: random.Random, x: Any, a: Any, name: str) -> Any:
+    if len(a.shape) == 1:
+        return te.compute(x.shape, lambda i, j: x[i, j] - a[i], name=name)
+    match rng.choice(("map", "shift", "sum")):
+        case "sum":
+            k = te.reduce_axis(a.shape[1], "k")
+            return te.compute(a.shape[:1], lambda i: te.sum(a[i, k], axis=k), name=name)
+        case "shift":
+            return te.compute(
+                a.shape, lambda i, j: te.select(j >= 1, a[i, j - 1], 0.5) + a[i, j], name=name
+            )
+        case _:
+            return te.compute(a.shape, lambda i, j: a[i, j] * 2 + 1, name=name)
+
+
 def random_step(rng: random.Random, s: Schedule) -> str:
     """Takes one step that may well be refused; returns its name."""
     names = [block.name for block in blocks_of(s.program.body)]
@@ -107,7 +136,7 @@ def random_step(rng: random.Random, s: Schedule) -> str:
 def run(seed: int, attempts: int = 14) -> Counter[str]:
     """Random steps on a random program, each accepted one checked; how often each was taken."""
     rng = random.Random(seed)
-    before = random_program(rng)
+    before = (random_tiled_program if seed % 4 == 3 else random_program)(rng)
     s = Schedule(before)
     taken: Counter[str] = Counter()
     for _ in range(attempts):

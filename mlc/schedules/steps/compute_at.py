@@ -173,8 +173,8 @@ def _comes_first(move: Move) -> bool:
 
 
 def _domain(move: Move) -> dict[Axis, Range]:
-    """The points whose results one iteration of the target reads; whole axes where that is open."""
-    whole: dict[Axis, Range] = {it.axis: (const(0), it.axis.extent) for it in move.block.iters}
+    """The points whose results one iteration of the target reads; where that is open, all those of
+    the iteration of the shared loops."""
     wanted: dict[Axis, list[Range]] = {}
     for written in block_writes(move.block):
         read = region_in(move.target.body, written.buffer)
@@ -182,10 +182,10 @@ def _domain(move: Move) -> dict[Axis, Range]:
             continue
         for axis, span in _axes_from(written, read).items():
             wanted.setdefault(axis, []).append(span)
-    domain = dict(whole)
+    domain = dict(move.base)
     for axis, spans in wanted.items():
-        if axis in whole and all(a is spans[0][0] and n == spans[0][1] for a, n in spans):
-            domain[axis] = clipped(spans[0], whole[axis])
+        if axis in domain and all(a is spans[0][0] and n == spans[0][1] for a, n in spans):
+            domain[axis] = clipped(spans[0], (const(0), axis.extent))
     return domain
 
 
