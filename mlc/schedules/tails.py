@@ -23,63 +23,65 @@ from ..ir.program import (
     expressions_of,
     map_exprs,
     walk,
-    writes_of,
 )
 from ..ir.rewrite import loads_of, postorder, substitute, variables_of
 from ..ir.simplify import simplify
-from .legality import accesses_of
+from .legality import Access, accesses_of
 from .legality.conflict import conflict
 from .refusal import Point, Refusal, Witness
 from .step import rebuild, replace_loop
 
 
-def shift_refusal(loop: For, inner: int) -> Refusal | str | None:
+def shift_refusal(program: Program, loop: For, inner: int) -> Refusal | str | None:
     """Why the last tile of ``inner`` iterations may not begin at ``extent - inner``: some points
-    are then done twice, which must make no difference."""
-    written = {buffer for buffer, _ in writes_of(loop.body)}
+    are then done twice, which must make no difference.
+
+    It makes none to what is only written, nor to a reduction that each iteration begins anew.
+    """
     for node in walk(loop.body):
         if isinstance(node, Evaluate):
             return f"the call of {node.name!r} under loop {loop.var.name} might not bear repetition"
-    for block in blocks_of(loop.body):
-        for node in walk(block):
-            if isinstance(node, Accumulate):
-                return Refusal(
-                    f"a shifted tile does some iterations of {loop.var.name} twice, and "
-                    f"block {block.name!r} combines",
-                    _twice(loop, inner, block, node),
-                    "use tail='guard' or tail='cut'",
-                )
-    if any(isinstance(node, Accumulate) for node in walk(loop.body)):
-        return f"loop {loop.var.name} combines outside of blocks; use tail='guard' or tail='cut'"
-    nodes = list(walk(loop.body))
-    read = {load.source for n in nodes for e in expressions_of(n) for load in loads_of(e)}
-    if read & written:
-        names = ", ".join(sorted(b.name for b in read & written))
-        return Refusal(
-            f"a shifted tile does some iterations of {loop.var.name} twice, and they read what "
-            f"they write ({names})",
-            fix="use tail='guard' or tail='cut'",
-            proven=False,
-        )
+    fix = "use tail='guard' or tail='cut'"
+    twice = f"a shifted tile does some iterations of {loop.var.name} twice"
+    anew = {block.name for block in blocks_of(loop.body) if _begins_anew(loop, block)}
+    rows = accesses_of(program).of(loop)
+    for row in rows:
+        if row.kind == "combine" and row.block not in anew:
+            where = f"block {row.block!r}" if row.block else "a statement in it"
+            witness = _witness(loop, inner, row)
+            return Refusal(f"{twice}, and {where} combines", witness, fix, not row.guards)
+    read = {row.buffer for row in rows if row.kind == "read"}
+    both = sorted({row.buffer.name for row in rows if row.changes and row.buffer in read})
+    if both:
+        names = ", ".join(both)
+        return Refusal(f"{twice}, and they read what they write ({names})", None, fix, False)
     return None
 
 
-def _twice(loop: For, inner: int, block: Block, node: Accumulate) -> Witness:
+def _begins_anew(loop: For, block: Block) -> bool:
+    """Whether each iteration of ``loop`` does whole reductions of ``block``, inits included."""
+    inside = {node.var for node in walk(loop.body) if isinstance(node, For)}
+    return (
+        block.init is not None
+        and block.predicate is None
+        and all(
+            v in inside for it in block.iters if it.axis.is_reduce for v in variables_of(it.binding)
+        )
+    )
+
+
+def _witness(loop: For, inner: int, row: Access) -> Witness:
     """The first iteration that is done twice, with all other loops at 0."""
     first = loop.extent - inner
-    values: dict[Var, Expr] = {}
-    for it in block.iters:
-        point = {v: const(first if v is loop.var else 0, v.dtype) for v in variables_of(it.binding)}
-        values[it.axis] = substitute(it.binding, point)
     element = []
-    for index in node.indices:
-        free = {v: const(0, v.dtype) for v in variables_of(index) if v not in values}
-        value = simplify(substitute(index, {**values, **free}))
-        element.append(int(getattr(value, "value", 0)))
+    for index in row.indices:
+        point = {v: const(first if v is loop.var else 0, v.dtype) for v in variables_of(index)}
+        element.append(int(getattr(simplify(substitute(index, point)), "value", 0)))
     outer, within = f"{loop.var.name}_0", f"{loop.var.name}_1"
-    one = Point(block.name, ((outer, first // inner), (within, first % inner)), "combines into")
-    two = Point(block.name, ((outer, loop.extent // inner), (within, 0)), "combines into")
-    return Witness(one, two, node.buffers[0].name, tuple(element))
+    one = ((outer, first // inner), (within, first % inner))
+    two = ((outer, loop.extent // inner), (within, 0))
+    a, b = (Point(row.block, values, "combines into") for values in (one, two))
+    return Witness(a, b, row.buffer.name, tuple(element))
 
 
 def pad_refusal(program: Program, loop: For, total: int) -> Refusal | str | None:
@@ -177,6 +179,12 @@ def padded_axes(body: Stmt, ranges: Mapping[Var, int]) -> Stmt:
         inside = replace(node, iters=(), predicate=None)
         changed = map_exprs(inside, lambda e: substitute(e, fresh))
         assert isinstance(changed, Block)
-        return replace(changed, iters=tuple(iters), predicate=node.predicate)
+        return replace(
+            changed,
+            iters=tuple(iters),
+            predicate=node.predicate,
+            body=padded_axes(changed.body, ranges),
+            init=None if changed.init is None else padded_axes(changed.init, ranges),
+        )
 
     return rebuild(body, on)

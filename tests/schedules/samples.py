@@ -135,12 +135,21 @@ def in_place(A: T.Buffer((9,))):
 
 
 @T.program
-def large_in_place(A: T.Buffer((1 << 20,))):
-    """A = A + 1, over more elements than a trial takes on."""
+def reversed_in_place(A: T.Buffer((9,))):
+    """Each element is computed from its mirror image, which may have been overwritten."""
+    for i in T.serial(9):
+        with T.block("A"):
+            vi = T.axis.spatial(9, i)
+            A[vi] = A[8 - vi] * 2.0
+
+
+@T.program
+def large_reversed(A: T.Buffer((1 << 20,))):
+    """As reversed_in_place, over more elements than a trial takes on."""
     for i in T.serial((1 << 20) - 1):
         with T.block("A"):
             vi = T.axis.spatial((1 << 20) - 1, i)
-            A[vi] = A[vi] + 1.0
+            A[vi] = A[(1 << 20) - 1 - vi] * 2.0
 
 
 @T.program

@@ -66,12 +66,6 @@ def test_split_shifts_the_last_tile_inwards() -> None:
         ([None, 9], "shift", "take 9 iterations and i has 7, so there is no whole tile"),
         (
             [None, 4],
-            "shift",
-            r"does some iterations of i twice, and block 'C' combines: i_0=0, i_1=3 and i_0=1, "
-            r"i_1=0 both combine into C\[3, 0\]; use tail='guard' or tail='cut'",
-        ),
-        (
-            [None, 4],
             "pad",
             r"the points of i from 7 to 7 leave .: index .* of axis 0 reaches 7, and there are 7",
         ),
@@ -83,13 +77,35 @@ def test_split_is_refused(factors: list, tail: str, sentence: str) -> None:
         s.split(s.loops("C")[0], factors, tail=tail)
 
 
-def test_a_shifted_tile_in_place_is_refused_after_a_trial() -> None:
+def test_a_shifted_tile_must_not_combine_twice() -> None:
+    s = Schedule(matmul(m=7))
+    i, j, k = s.loops("C")
+    s.reorder(k, i, j)
+    with pytest.raises(
+        ScheduleError,
+        match=r"does some iterations of i twice, and block 'C' combines: i_0=0, i_1=3 and i_0=1, "
+        r"i_1=0 both combine into C\[3, 0\]; use tail='guard' or tail='cut'",
+    ):
+        s.split(i, [None, 4], tail="shift")
+    with pytest.raises(ScheduleError, match=r"both combine into C\[0, 0\]"):
+        s.split(k, [None, 3], tail="shift")
+    s.reorder(i, j, k)
+    s.split(i, [None, 4], tail="shift")  # each row begins its sums anew
+    check(s)
+
+
+def test_a_shifted_tile_in_place() -> None:
     s = Schedule(samples.running_sum)
     s.split(s.loops("B")[0], [None, 4], tail="shift")
     check(s)  # reads what it wrote, but the same values again: found out by a trial
     s = Schedule(samples.in_place)
-    with pytest.raises(ScheduleError, match=r"would compute another A\[5\]"):
+    with pytest.raises(
+        ScheduleError, match=r"i_0=1, i_1=1 and i_0=2, i_1=0 both combine into A\[5\]"
+    ):
         s.split(s.loops("A")[0], [None, 4], tail="shift")
+    s = Schedule(samples.reversed_in_place)
+    with pytest.raises(ScheduleError, match=r"would compute another A\[3\]"):
+        s.split(s.loops("A")[0], [None, 6], tail="shift")
 
 
 def test_split_pads_where_the_buffers_have_room() -> None:
@@ -108,6 +124,20 @@ def test_split_pads_where_the_buffers_have_room() -> None:
         ScheduleError, match="within all buffers, but what they write might be read"
     ):
         s.split(s.loops("B")[0], [None, 4], tail="pad")
+
+
+def test_split_pads_the_blocks_in_blocks_too() -> None:
+    s = Schedule(matmul_relu(3, 4, 2))
+    i, _, k = s.loops("Y")
+    s.blockize(k)
+    with pytest.raises(ScheduleError, match=r"the points of i from 3 to 3 leave .: index"):
+        s.split(i, [None, 2], tail="pad")
+    s = Schedule(samples.roomy)
+    s.blockize(s.add_unit_loop("B"))
+    outer = s.loops("B_o")[0]
+    s.split(outer, [None, 4], tail="pad")
+    assert [s.block(n).iters[0].axis.extent for n in ("B_o", "B")] == [8, 8]
+    check(s)
 
 
 def test_fuse_takes_several_loops() -> None:
@@ -263,6 +293,6 @@ def test_an_argmax_is_folded_in_parts() -> None:
 
 
 def test_what_neither_proof_nor_trial_can_tell_is_not_taken() -> None:
-    s = Schedule(samples.large_in_place)
+    s = Schedule(samples.large_reversed)
     with pytest.raises(NotProvenError, match="split was not proven: a shifted tile does some"):
         s.split(s.loops("A")[0], [None, 4096], tail="shift")

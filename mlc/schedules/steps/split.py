@@ -68,7 +68,7 @@ class Split(Step):
             case "cut":
                 return cut_refusal(loop, (loop.extent // inner * inner,))
             case "shift":
-                return shift_refusal(loop, inner)
+                return shift_refusal(program, loop, inner)
             case "pad":
                 return pad_refusal(program, loop, prod(extents))
             case _:
@@ -147,7 +147,7 @@ def split(
         "pad"     the points beyond n are computed too
 
     Refused: factors that lose iterations; loops that are no longer serial. "shift" is refused for
-    blocks that combine into what they write: a point done twice would count twice. "pad" is
-    refused where a point beyond n leaves its buffer.
+    blocks that combine into what is there from before: a point done twice would count twice. "pad"
+    is refused where a point beyond n leaves its buffer, or somebody might see what it writes.
     """
     return s.take(Split(loop, tuple(factors), tail))
