@@ -18,6 +18,7 @@ import numpy as np
 from .errors import ArgumentError, BoundsError, SourceLocation
 from .ir.program import Program
 from .te.key import graph_key, topological
+from .te.nests import nest_of
 from .te.program import create_program
 from .te.tensor import Constant, Placeholder, Tensor
 
@@ -449,7 +450,6 @@ def _machine(target: Target) -> Any:
 def schedule_kernel(kernel: Any) -> KernelCode:
     """The default schedule of a graph kernel."""
     from .backends.llvm.target import host_target
-    from .graph.plain_program import nest_of
     from .schedules.defaults.cpu import default_schedule
 
     nests = [nest_of(stage.tensors) for stage in kernel.stages]

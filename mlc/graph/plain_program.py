@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
-from ..ir.expr import Reduce, reduce
 from ..ir.program import Program, Scope
-from ..te.program import Nest, create_program
-from ..te.tensor import Compute, Constant, Tensor
+from ..te.nests import nest_of
+from ..te.program import create_program
+from ..te.tensor import Constant, Tensor
 from .graph import graph_of, unique_name
 from .pipeline import PASSES
 
@@ -38,34 +37,6 @@ def plain_program(
         name, nests, (*inputs, *constants), graph.outputs, local_scope=Scope.GLOBAL
     )
     return program, constants
-
-
-def nest_of(tensors: tuple[Tensor, ...]) -> Nest:
-    """The nest that fills ``tensors``, results of one compute. Parts of a reduction that nobody
-    reads get tensors all the same."""
-    op = tensors[0].op
-    assert isinstance(op, Compute)
-    root = op.reduction
-    if root is None:
-        chosen = sorted(tensors, key=lambda t: t.index)
-        return Nest(tuple(chosen), replace(op, body=tuple(op.body[t.index] for t in chosen)))
-    by_part = {_part(op, t): t for t in tensors}
-    first = tensors[0]
-    body = tuple(
-        reduce(root.combiner, root.values, root.axes, n) for n in range(len(root.combiner.dtypes))
-    )
-    full = replace(op, body=body)
-    parts = tuple(
-        by_part.get(n) or Tensor(f"{first.name}_rest", first.shape, part.dtype, full, n)
-        for n, part in enumerate(body)
-    )
-    return Nest(parts, full)
-
-
-def _part(op: Compute, tensor: Tensor) -> int:
-    root = op.body[tensor.index]
-    assert isinstance(root, Reduce)
-    return root.index
 
 
 def _label(tensor: Tensor) -> str:

@@ -20,12 +20,13 @@ from .construct import (
     reduce_axis,
     sum,
 )
+from .nests import create_program
 from .scalars import NAMES, scalar_math
 from .tensor import Tensor
 
 __all__ = [
-    "Tensor", "all", "any", "cast", "comm_reducer", "compute", "const", "constant", "max", "min",
-    "placeholder", "prod", "reduce_axis", "select", "sum",
+    "Tensor", "all", "any", "cast", "comm_reducer", "compute", "const", "constant",
+    "create_program", "max", "min", "placeholder", "prod", "reduce_axis", "select", "sum",
 ]  # fmt: skip
 
 
