@@ -86,7 +86,8 @@ def region_under(
 def union(regions: Sequence[Region], inner: Mapping[Var, int]) -> Region | None:
     """One box around ``regions`` of one buffer for all values of the ``inner`` variables.
 
-    An extent that reaches the buffer's own becomes the whole dimension.
+    A range that begins at a number is cut to what exists; another that is as long as its dimension
+    becomes all of it.
     """
     if not regions:
         return None
@@ -96,7 +97,12 @@ def union(regions: Sequence[Region], inner: Mapping[Var, int]) -> Region | None:
     for d, size in enumerate(buffer.shape):
         spans = dict.fromkeys((r.starts[d], r.extents[d]) for r in regions)
         start, extent = _hull([_span(s, n, inner) for s, n in spans]) or (const(0), size)
-        if extent >= size:
+        if isinstance(start, Const):
+            low = max(int(start.value), 0)
+            high = min(int(start.value) + extent, size)
+            if low < high:
+                start, extent = const(low), high - low
+        elif extent >= size:
             start, extent = const(0), size
         starts.append(start)
         extents.append(extent)

@@ -247,6 +247,16 @@ def test_cache_write_of_a_part_writes_back_that_part() -> None:
     assert_same(before, s.program)
 
 
+def test_cache_write_of_a_part_in_uneven_tiles() -> None:
+    a, c = buffers(("A", (8,)), ("C", (9,)))
+    before = Program("f", (a, c), nest("C", (8,), lambda i: Store(c, (i + 1,), a[i])))
+    s = Schedule(before)
+    s.split(s.loops("C")[0], [None, 3])
+    s.cache_write("C", "C", "local")
+    assert "for ax0 in T.serial(8):" in s.program.script()
+    assert_same(before, s.program)
+
+
 def test_cache_write_of_gaps_is_not_taken() -> None:
     a, c = buffers(("A", (4,)), ("C", (8,)))
     even = nest("even", (4,), lambda i: Store(c, (i * 2,), a[i]))

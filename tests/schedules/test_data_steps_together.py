@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc import script as T
+from mlc.errors import ScheduleError
 from mlc.ir.program import Program, blocks_of
 from mlc.schedules.schedule import Schedule
 
@@ -113,3 +115,40 @@ def test_a_buffer_and_the_block_of_its_copy_have_one_name() -> None:
     s.set_scope("C_local", "shared")
     assert 'C_local = T.alloc((6, 8), "float32", scope="shared")' in s.program.script()
     assert [b.name for b in blocks_of(s.program.body)] == ["Y", "C", "C_local"]
+
+
+@mlc.intrinsic
+def ds_mma(A: T.Buffer((4, 3)), B: T.Buffer((3, 4)), C: T.Buffer((4, 4))):
+    for i, j, k in T.grid(4, 4, 3):
+        C[i, j] += A[i, k] * B[k, j]
+
+
+def tensorized() -> tuple[Program, Schedule]:
+    before = matmul(8, 8, 6)
+    s = Schedule(before)
+    pairs = [s.split(v, [None, f]) for v, f in zip(s.loops("C"), (4, 4, 3), strict=True)]
+    s.reorder(*(p[0] for p in pairs), *(p[1] for p in pairs))
+    s.decompose_reduction("C", pairs[2][0])
+    s.tensorize(pairs[0][1], "ds_mma")
+    return before, s
+
+
+def test_operands_of_an_intrinsic_are_cached() -> None:
+    before, s = tensorized()
+    s.cache_read("C_o", "A", "shared")
+    s.cache_write("C_o", "C", "local")
+    script = s.program.script()
+    assert "A_shared[" in script.split("T.reads(")[1].split(")")[0]
+    assert "ds_mma" in script
+    assert "C_local" in script.split("T.writes(")[1].split(")")[0]
+    assert_same(before, s.program)
+    assert_round_trips(s)
+
+
+def test_operands_of_an_intrinsic_keep_their_layout() -> None:
+    _, s = tensorized()
+    s.cache_read("C_o", "A", "shared")
+    with pytest.raises(ScheduleError, match="A_shared is passed to a call as a box"):
+        s.transform_layout(None, "A_shared", lambda i, k: (k, i))
+    with pytest.raises(ScheduleError, match="passes A_shared to a call as a box"):
+        s.reindex("C_o", "A_shared")
