@@ -53,7 +53,7 @@ def test_what_lies_between_may_be_filled_too() -> None:
     assert (made.outputs, [p.name for p in made.params]) == (2, ["A", "B", "C", "Y"])
     a, b = np.ones((4, 6), "f4"), -np.ones((6, 5), "f4")
     c, y = np.empty((4, 5), "f4"), np.empty((4, 5), "f4")
-    interpret(made)(a, b, c, y)
+    interpret(made, a, b, c, y)
     assert (c == 0).all()
     assert (y == -6).all()
 
