@@ -46,9 +46,11 @@ class KernelCode:
     @cached_property
     def flat(self) -> Program:
         """The program after lowering."""
+        from .lower.compact_buffers import compact_buffers
         from .lower.pipeline import lower
 
-        return lower(self.scheduled)
+        # default schedules allocate no more than a tile
+        return lower(self.scheduled, without=(compact_buffers,))
 
 
 @dataclass(eq=False)

@@ -45,9 +45,14 @@ class Trace:
     stages: list[tuple[str, float, Program]]
 
 
-def lower(program: Program, trace: Trace | None = None) -> Program:
-    """``program`` as flat loops: no blocks, conditions at the edges, accumulators in registers."""
+def lower(program: Program, trace: Trace | None = None, without: tuple[Pass, ...] = ()) -> Program:
+    """``program`` as flat loops: no blocks, conditions at the edges, accumulators in registers.
+
+    Passes ``without`` which the program does as well are left out.
+    """
     for step in PASSES:
+        if step in without:
+            continue
         start = time.perf_counter()
         program = step(program)
         if trace is not None:
