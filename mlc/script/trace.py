@@ -190,11 +190,19 @@ class Trace:
         for part in stmt.stmts if isinstance(stmt, Seq) else (stmt,):
             self.emit(part)
 
-    def note_read(self, load: Expr) -> None:
-        """The user's code asks for an element now."""
-        if isinstance(load, Load):
-            self.expect_buffer(load.source)
-            self.read_at[load] = self.clock
+    def note_read(self, load: Expr) -> int:
+        """The user's code asks for an element now; the time this is."""
+        assert isinstance(load, Load)
+        self.expect_buffer(load.source)
+        self.read_at[load] = self.clock
+        return self.clock
+
+    def expect_unwritten(self, load: Expr, since: int) -> None:
+        """Refuses a value that was read at the time ``since`` and has changed."""
+        assert isinstance(load, Load)
+        when, place = self.written_at.get(load.source, (-1, None))
+        if when > since:
+            raise ArgumentError(_stale(load, f"line {place.line if place else '?'}"))
 
     def assign(self, buffer: Buffer, indices: tuple[Expr, ...], value: Any) -> None:
         """``buffer[indices] = value``."""
@@ -321,9 +329,7 @@ class Trace:
     def expect_fresh(self, load: Load, location: SourceLocation | None) -> None:
         """A value is read where it is used: refuses one that has changed since it was named."""
         asked = self.read_at.get(load, self.clock)
-        when, place = self.written_at.get(load.source, (-1, None))
-        if when > asked:
-            raise ArgumentError(_stale(load, f"line {place.line if place else '?'}"), location)
+        self.expect_unwritten(load, asked)
         for level in reversed(self.levels):
             if level.opened <= asked:
                 break

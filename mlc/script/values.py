@@ -25,17 +25,22 @@ if TYPE_CHECKING:
 class Value:
     """A number that the program computes where it is used: ``expr``."""
 
-    __slots__ = ("expr",)
+    __slots__ = ("_expr",)
     __array_ufunc__ = None  # NumPy scalars on the left give way to the reflected operators
 
     def __init__(self, expr: Expr) -> None:
-        self.expr = expr
+        self._expr = expr
+
+    @property
+    def expr(self) -> Expr:
+        """What is computed."""
+        return self._expr
 
     def __mlc_element__(self) -> Expr:
         return self.expr
 
     def __repr__(self) -> str:
-        return repr(self.expr)
+        return repr(self._expr)
 
     def __bool__(self) -> NoReturn:
         raise TracerBoolError(
@@ -47,7 +52,7 @@ class Value:
     @property
     def dtype(self) -> DType:
         """The type of the number."""
-        return self.expr.dtype
+        return self._expr.dtype
 
     def astype(self, dtype: Any) -> Expr:
         """This value converted to ``dtype``."""
@@ -74,12 +79,20 @@ Value.__hash__ = object.__hash__  # type: ignore[method-assign]
 class Element(Value):
     """``buffer[indices]``: computes as what is there, and can be updated."""
 
-    __slots__ = ("buffer", "indices")
+    __slots__ = ("_trace", "_when", "buffer", "indices")
 
-    def __init__(self, buffer: Buffer, indices: tuple[Expr, ...]) -> None:
+    def __init__(self, buffer: Buffer, indices: tuple[Expr, ...], trace: Trace) -> None:
         super().__init__(load(buffer, indices))
         self.buffer = buffer
         self.indices = indices
+        self._trace = trace
+        self._when = trace.note_read(self._expr)
+
+    @property
+    def expr(self) -> Expr:
+        """The expression that loads it; refused if something was written there since."""
+        self._trace.expect_unwritten(self._expr, self._when)
+        return self._expr
 
     def _update(self, name: str, plain: Expr, value: Any) -> Value:
         dtype = self.buffer.dtype
@@ -173,9 +186,7 @@ class Handle:
         items = index if isinstance(index, tuple) else (index,)
         if any(isinstance(item, slice) for item in items):
             return Box(region_of(self.buffer, items))
-        element = Element(self.buffer, indices_of(self.buffer, items))
-        self.trace.note_read(element.expr)
-        return element
+        return Element(self.buffer, indices_of(self.buffer, items), self.trace)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         items = index if isinstance(index, tuple) else (index,)

@@ -214,6 +214,13 @@ def a_value_has_changed(A: T.Buffer((4,))) -> None:
     A[1] = old  # here
 
 
+@refused("A[0] was read before line", "wrote A, and is used after")
+def a_value_has_changed_and_is_read_again(A: T.Buffer((4,))) -> None:
+    old = A[0]
+    A[0] = A[1]
+    A[1] = A[0] - old  # here
+
+
 @refused("A[0] was read before an iteration of a loop in between wrote A")
 def a_value_changes_in_a_loop(A: T.Buffer((4,))) -> None:
     first = A[0]
