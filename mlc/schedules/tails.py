@@ -19,7 +19,6 @@ from ..ir.program import (
     Region,
     Stmt,
     Store,
-    blocks_of,
     expressions_of,
     map_exprs,
     walk,
@@ -36,17 +35,17 @@ def shift_refusal(program: Program, loop: For, inner: int) -> Refusal | str | No
     """Why the last tile of ``inner`` iterations may not begin at ``extent - inner``: some points
     are then done twice, which must make no difference.
 
-    It makes none to what is only written, nor to a reduction that each iteration begins anew.
+    It makes none to what is only written. A reduction that each iteration begins anew would bear it
+    too, but no longer once decompose_reduction has taken its init elsewhere: so none may be.
     """
     for node in walk(loop.body):
         if isinstance(node, Evaluate):
             return f"the call of {node.name!r} under loop {loop.var.name} might not bear repetition"
     fix = "use tail='guard' or tail='cut'"
     twice = f"a shifted tile does some iterations of {loop.var.name} twice"
-    anew = {block.name for block in blocks_of(loop.body) if _begins_anew(loop, block)}
     rows = accesses_of(program).of(loop)
     for row in rows:
-        if row.kind == "combine" and row.block not in anew:
+        if row.kind == "combine":
             where = f"block {row.block!r}" if row.block else "a statement in it"
             witness = _witness(loop, inner, row)
             return Refusal(f"{twice}, and {where} combines", witness, fix, not row.guards)
@@ -56,18 +55,6 @@ def shift_refusal(program: Program, loop: For, inner: int) -> Refusal | str | No
         names = ", ".join(both)
         return Refusal(f"{twice}, and they read what they write ({names})", None, fix, False)
     return None
-
-
-def _begins_anew(loop: For, block: Block) -> bool:
-    """Whether each iteration of ``loop`` does whole reductions of ``block``, inits included."""
-    inside = {node.var for node in walk(loop.body) if isinstance(node, For)}
-    return (
-        block.init is not None
-        and block.predicate is None
-        and all(
-            v in inside for it in block.iters if it.axis.is_reduce for v in variables_of(it.binding)
-        )
-    )
 
 
 def _witness(loop: For, inner: int, row: Access) -> Witness:

@@ -90,7 +90,17 @@ def test_a_shifted_tile_must_not_combine_twice() -> None:
     with pytest.raises(ScheduleError, match=r"both combine into C\[0, 0\]"):
         s.split(k, [None, 3], tail="shift")
     s.reorder(i, j, k)
-    s.split(i, [None, 4], tail="shift")  # each row begins its sums anew
+    with pytest.raises(ScheduleError, match="block 'C' combines"):
+        s.split(i, [None, 4], tail="shift")  # each row begins its sums anew, but for how long?
+
+
+@pytest.mark.parametrize("tail", ["cut", "shift"])
+def test_no_tail_where_the_inner_loops_divide(tail: str) -> None:
+    s = Schedule(matmul(m=6))
+    s.split(s.loops("C")[0], [7, 2], tail=tail)
+    assert extents(s.program) == [3, 2, 8, 4]
+    s.split(s.loops("C")[1], [3, None], tail=tail)
+    assert extents(s.program) == [3, 2, 1, 8, 4]
     check(s)
 
 

@@ -59,11 +59,14 @@ class Split(Step):
         self, program: Program, loop: For, extents: list[int]
     ) -> Refusal | str | None:
         inner = prod(extents[1:])
-        if self.tail in ("cut", "shift") and inner > loop.extent:
-            return (
-                f"the inner loops take {inner} iterations and {self.loop.name} has "
-                f"{loop.extent}, so there is no whole tile; use smaller factors or tail='guard'"
-            )
+        if self.tail in ("cut", "shift"):
+            if inner > loop.extent:
+                return (
+                    f"the inner loops take {inner} iterations and {self.loop.name} has "
+                    f"{loop.extent}, so there is no whole tile; use smaller factors or tail='guard'"
+                )
+            if loop.extent % inner == 0:
+                return None
         match self.tail:
             case "cut":
                 return cut_refusal(loop, (loop.extent // inner * inner,))
@@ -84,19 +87,17 @@ class Split(Step):
         inner = prod(extents[1:])
         fresh = tuple(Var(f"{self.loop.name}_{n}") for n in range(len(extents)))
         rest: list[Stmt] = []
-        total = loop.extent
-        if total != prod(extents):
-            match self.tail:
-                case "cut":
-                    total = loop.extent // inner * inner
-                    (loop, last), _ = cut(program, loop, (total,))
-                    rest.append(last)
-                case "shift" | "pad":
-                    total = prod(extents)
+        shifted = False
         if self.tail in ("cut", "shift"):
-            extents[0] = -(-total // inner)
+            whole = loop.extent // inner
+            extents[0] = whole
+            if loop.extent % inner and self.tail == "cut":
+                (loop, last), _ = cut(program, loop, (whole * inner,))
+                rest.append(last)
+            elif loop.extent % inner:
+                extents[0] = whole + 1
+                shifted = True
         index: Expr = fresh[0]
-        shifted = self.tail == "shift" and total != loop.extent
         if shifted:
             last_start = const(loop.extent - inner, index.dtype)
             first, *others = fresh
