@@ -46,7 +46,9 @@ class Parallel(Step):
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         def change(loop: For) -> Stmt:
-            hints = (*loop.annotations, ("grain", self.grain))
+            hints = loop.annotations
+            if self.grain > 1:
+                hints = (*hints, ("grain", self.grain))
             return replace(loop, kind=LoopKind.PARALLEL, annotations=hints)
 
         return replace_loop(program, self.loop, change), ()
