@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..ir.affine import as_sum
 from ..ir.bounds import decide
 from ..ir.expr import Apply, Const, Expr, Var, const
+from ..ir.intrinsic import intrinsic_named, is_intrinsic, regions_of_call
 from ..ir.program import (
+    Accumulate,
     Block,
     Buffer,
+    Evaluate,
     For,
     If,
     LoopKind,
     Program,
     Region,
     Stmt,
+    Store,
     blocks_of,
     children_of,
     walk,
@@ -24,24 +28,53 @@ from ..ir.program import (
 from ..ir.rewrite import conjuncts, substitute, variables_of
 from ..ir.simplify import simplify
 from .boxes import Box
+from .buffers import Indices
 from .digits import Digit, Digits, digit_of, independent
 from .legality.accesses import Access, accesses_of
 from .legality.conflict import Conflict, commute, conflict
 from .placement import overtaken
 from .refusal import Refusal
-from .regions import block_writes, region_in
+from .regions import region_in
 from .step import loops_around, path_to
 
 
 def exact_writes(stmt: Stmt, name: str, buffer: Buffer) -> Box | None:
-    """Exactly the elements of ``buffer`` that the block writes when ``stmt`` runs once.
+    """Elements of ``buffer`` that the block is certain to write when ``stmt`` runs once.
 
-    The starts speak of what ``stmt`` gets from outside. None where they are no box, or where that
-    is not shown by taking the indices for numbers in a mixed radix.
+    The starts speak of what ``stmt`` gets from outside. These are all that one of its statements
+    writes, shown by taking the indices for numbers in a mixed radix; None where that fails for
+    each of them.
     """
     path = _path(stmt, name)
     if path is None:
         return None
+    block = path[-1]
+    assert isinstance(block, Block)
+    for leaf in _leaves(block.body, buffer):
+        box = _box_of([*path, *leaf], buffer)
+        if box is not None:
+            return box
+    return None
+
+
+def _leaves(stmt: Stmt, buffer: Buffer) -> Iterator[list[Stmt]]:
+    """The ways to the statements in ``stmt`` that write ``buffer``; inits are left out."""
+    match stmt:
+        case Store(buffer=written) if written is buffer:
+            yield [stmt]
+        case Accumulate(buffers=buffers) if any(b is buffer for b in buffers):
+            yield [stmt]
+        case Evaluate():
+            yield [stmt]
+        case Block(body=body):
+            yield from ([stmt, *below] for below in _leaves(body, buffer))
+        case _:
+            for child in children_of(stmt):
+                yield from ([stmt, *below] for below in _leaves(child, buffer))
+
+
+def _box_of(path: Sequence[Stmt], buffer: Buffer) -> Box | None:
+    """What the last statement of ``path`` writes when the first one runs once."""
     extents: dict[Var, int] = {}
     bound: dict[Var, Expr] = {}
     tests: list[Expr] = []
@@ -55,17 +88,31 @@ def exact_writes(stmt: Stmt, name: str, buffer: Buffer) -> Box | None:
                 return None
             case Block():
                 tests += [substitute(t, bound) for t in conjuncts(node.predicate)]
-                bound = {it.axis: substitute(it.binding, bound) for it in node.iters}
-    block = path[-1]
-    assert isinstance(block, Block)
-    written = [r for r in block_writes(block) if r.buffer is buffer]
-    first = written[0] if written else None
-    if first is None or any(
-        any(a is not b for a, b in zip(r.starts, first.starts)) or r.extents != first.extents
-        for r in written[1:]
-    ):
+                bound |= {it.axis: substitute(it.binding, bound) for it in node.iters}
+            case Store(indices=indices) | Accumulate(indices=indices):
+                region = Region(buffer, indices, (1,) * len(indices))
+                return _box(region, bound, tests, extents)
+            case Evaluate():
+                region_written = _written_by(node, buffer)
+                if region_written is not None:
+                    return _box(region_written, bound, tests, extents)
+    return None
+
+
+def _written_by(call: Evaluate, buffer: Buffer) -> Region | None:
+    """The region of ``buffer`` all of whose elements an intrinsic writes."""
+    if not is_intrinsic(call.name):
         return None
-    return _box(first, bound, tests, extents)
+    intrinsic = intrinsic_named(call.name)
+    for operand, region in zip(intrinsic.operands, regions_of_call(call), strict=True):
+        if region.buffer is not buffer or operand not in intrinsic.written:
+            continue
+        for leaf in _leaves(intrinsic.meaning.body, operand):
+            box = _box_of(leaf, operand)
+            zeros: Indices = (const(0),) * operand.ndim
+            if box is not None and covers(box, Region(operand, zeros, operand.shape)):
+                return region
+    return None
 
 
 def _path(stmt: Stmt, name: str) -> list[Stmt] | None:

@@ -16,6 +16,7 @@ from mlc.ir.program import (
     Allocate,
     Block,
     For,
+    If,
     Iter,
     Program,
     Scope,
@@ -255,6 +256,36 @@ def test_cache_write_of_a_part_in_uneven_tiles() -> None:
     s.cache_write("C", "C", "local")
     assert "for ax0 in T.serial(8):" in s.program.script()
     assert_same(before, s.program)
+
+
+def test_cache_write_of_what_is_written_under_a_condition_is_not_taken() -> None:
+    a, c = buffers(("A", (8,)), ("C", (8,)))
+    fill = nest("fill", (8,), lambda i: Store(c, (i,), const(0.0, float32)))
+    some = nest("some", (8,), lambda i: If(i > 2, Store(c, (i,), a[i])))
+    s = Schedule(Program("f", (a, c), seq(fill, some)))
+    with pytest.raises(ScheduleError, match="not shown that block 'some' writes every element"):
+        s.cache_write("some", "C", "local")
+
+
+def test_cache_write_of_a_block_with_loops_of_its_own() -> None:
+    a, c = buffers(("A", (4, 6)), ("C", (4, 6)))
+    inner = Var("e")
+    for step in (1, 2):
+        body = nest(
+            "C",
+            (4,),
+            lambda i, step=step: For(
+                inner, 6 // step, Store(c, (i, inner * step), a[i, inner * step])
+            ),
+        )
+        before = Program("f", (a, c), body)
+        s = Schedule(before)
+        if step == 1:
+            s.cache_write("C", "C", "local")
+            assert_same(before, s.program)
+        else:
+            with pytest.raises(ScheduleError, match="not shown that block 'C' writes every"):
+                s.cache_write("C", "C", "local")
 
 
 def test_cache_write_of_gaps_is_not_taken() -> None:
