@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...errors import ScheduleError
 from ...ir.program import Allocate, Block, Buffer, Program, Seq, blocks_of
 from ..boxes import Box, copy_name, copy_nest
 from ..buffers import Redirect, cached_twin, chosen_buffer, find_buffer, scope_violation
@@ -83,6 +84,11 @@ class CacheWrite(Step):
     def level(self, program: Program, target: Buffer) -> Level:
         """Where the cache lives: as far out as the buffer, inside the allocations around."""
         level, names = home_of(program, target), {self.block}
+        if not any(holds(part, names) for part in level.parts):
+            raise ScheduleError(
+                f"{target.name} exists only inside block {self.block!r}; "
+                "cache it for a block that stands in there"
+            )
         while True:
             parts = level.parts
             here = next(n for n, part in enumerate(parts) if holds(part, names))
