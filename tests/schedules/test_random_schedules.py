@@ -35,7 +35,7 @@ def take_one(draw, s: Schedule) -> None:
     loop = draw(st.sampled_from(loops))
     other = draw(st.sampled_from(loops))
     size = draw(st.integers(1, 4))
-    match draw(st.integers(0, 16)):
+    match draw(st.integers(0, 25)):
         case 0 | 1:
             tail = draw(st.sampled_from(["guard", "cut", "shift", "pad"]))
             s.split(
@@ -75,10 +75,28 @@ def take_one(draw, s: Schedule) -> None:
         case 16:
             t = s.sample_perfect_tile(loop, 2, max_innermost=4)
             s.split(loop, t)
+        case 17:
+            s.cache_read(draw(st.sampled_from(names)), 0, "shared")
+        case 18:
+            s.cache_write(draw(st.sampled_from(names)), 0, "local")
+        case 19:
+            s.compute_at(draw(st.sampled_from(names)), loop)
+        case 20:
+            s.reverse_compute_at(draw(st.sampled_from(names)), loop)
+        case 21:
+            s.compute_inline(draw(st.sampled_from(names)))
+        case 22:
+            s.rfactor(loop)
+        case 23:
+            s.decompose_reduction(draw(st.sampled_from(names)), loop)
+        case 24:
+            s.blockize(loop)
+        case 25:
+            s.reindex(draw(st.sampled_from(names)), 0)
 
 
 @pytest.mark.parametrize("make", PROGRAMS, ids=range(len(PROGRAMS)))
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_accepted_steps_keep_every_result(make, data) -> None:
     s = Schedule(make(), seed=0)

@@ -23,6 +23,7 @@ from ..boxes import Box, box_nest, copy_name
 from ..buffers import (
     Indices,
     Redirect,
+    buffer_key,
     chosen_buffer,
     find_buffer,
     fresh_buffer_name,
@@ -185,7 +186,7 @@ def reindex(s: Schedule, block: Block | str, buffer: Buffer | str | int) -> str:
     name = block_name(block)
     node = find_block(s.program, name)
     read = isinstance(buffer, int) or any(
-        b is buffer or b.name == buffer for b in buffers_read(node)
+        b is buffer or buffer in (b.name, buffer_key(s.program, b)) for b in buffers_read(node)
     )
     key = chosen_buffer(s.program, node, buffer, "reads" if read else "writes")
     (made,) = s.take(Reindex(name, key))
