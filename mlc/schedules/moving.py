@@ -192,8 +192,10 @@ def cover_of(move: Move, domain: Mapping[Axis, Range]) -> Cover:
 
 
 def loop_name(axis: Axis) -> str:
-    """What a new loop over ``axis`` is called: ``vj`` is the axis of a loop ``j``."""
-    return axis.name.removeprefix("v") or axis.name
+    """What a new loop over ``axis`` is called: ``vj`` is the axis of a loop ``j``, and ``v0`` that
+    of ``ax0``."""
+    name = axis.name.removeprefix("v")
+    return name if name.isidentifier() else f"ax{name}"
 
 
 def nest_of(move: Move, domain: Mapping[Axis, Range], confine: bool) -> tuple[Stmt, Block]:
