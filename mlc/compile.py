@@ -17,9 +17,8 @@ import numpy as np
 
 from .errors import ArgumentError, BoundsError, SourceLocation
 from .ir.program import Program
+from .kernel_code import KernelCode, schedule_kernel
 from .te.key import graph_key, topological
-from .te.nests import nest_of
-from .te.program import create_program
 from .te.tensor import Constant, Placeholder, Tensor
 
 if TYPE_CHECKING:
@@ -27,30 +26,9 @@ if TYPE_CHECKING:
     from .graph.kernel import Module
     from .runtime.entry import ArraySpec, EntrySpec
     from .runtime.executor import Executable
-    from .schedules.schedule import Schedule
 
 Array = np.ndarray[Any, Any]
 TARGETS = ("cpu", "interpret", "numpy")
-
-
-@dataclass(frozen=True, eq=False)
-class KernelCode:
-    """One kernel on its way: as blocks, scheduled, and flat."""
-
-    program: Program
-    scheduled: Program
-    schedule: Schedule
-    scratch: tuple[Tensor, ...]
-    nanoseconds: float
-
-    @cached_property
-    def flat(self) -> Program:
-        """The program after lowering."""
-        from .lower.compact_buffers import compact_buffers
-        from .lower.pipeline import lower
-
-        # default schedules allocate no more than a tile
-        return lower(self.scheduled, without=(compact_buffers,))
 
 
 @dataclass(eq=False)
@@ -362,26 +340,32 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
     """The LLVM IR of a module; scratch of each kernel lies after what kernels hand each other."""
     from .backends.llvm.module import BufferRef, KernelCall, module_text
     from .backends.llvm.target import host_target
-    from .graph.memory import nbytes
+    from .graph.memory import ALIGNMENT
+    from .lower.place_buffers import span_bytes
 
     first = {"input": 0, "constant": len(module.inputs)}
     first["output"] = first["constant"] + len(module.constants)
     workspace = module.workspace_bytes
     calls = []
     for n, (kernel, code) in enumerate(zip(module.kernels, kernels, strict=True)):
-        places = {}
-        offset = module.workspace_bytes
-        for tensor in code.scratch:
-            places[tensor] = BufferRef("workspace", offset)
-            offset += nbytes(tensor)
-        workspace = max(workspace, offset)
+        places: dict[Tensor, BufferRef] = {}
         for tensor in (*kernel.inputs, *kernel.outputs):
             slot = module.slots[tensor]
             inside = slot.kind == "workspace"
             at = slot.position if inside else first[slot.kind] + slot.position
             places[tensor] = BufferRef("workspace" if inside else "param", at)
-        order = (*kernel.inputs, *code.scratch, *kernel.outputs)
-        calls.append(KernelCall(n, tuple(places[t] for t in order)))
+        known = dict(zip(code.scheduled.params, code.arguments, strict=True))
+        offset = module.workspace_bytes
+        args = []
+        for buffer in code.flat.params:
+            argument = known.get(buffer)
+            if argument in places:
+                args.append(places[argument])
+                continue
+            args.append(BufferRef("workspace", offset))
+            offset += -(-span_bytes(buffer) // ALIGNMENT) * ALIGNMENT
+        workspace = max(workspace, offset)
+        calls.append(KernelCall(n, tuple(args)))
     made = module_text([code.flat for code in kernels], calls, host_target(), debug)
     return NativeText(
         made.text,
@@ -413,20 +397,21 @@ def _reference_runner(compiled: Compiled) -> Callable[[Sequence[Array]], list[Ar
 
     engine = backend(compiled.target)
     module = compiled.module
-    kernels = [
-        (k, engine.compile(code.program))
-        for k, code in zip(module.kernels, compiled.kernels, strict=True)
-    ]
+    kernels = []
+    for kernel, code in zip(module.kernels, compiled.kernels, strict=True):
+        arguments = code.arguments if code.is_call else (*kernel.inputs, *kernel.outputs)
+        kernels.append((arguments, engine.compile(code.program)))
 
     def run(arrays: Sequence[Array]) -> list[Array]:
         values = dict(zip(module.inputs, arrays, strict=True))
         for tensor in module.constants:
             assert isinstance(tensor.op, Constant)
             values[tensor] = tensor.op.array
-        for kernel, function in kernels:
-            for tensor in kernel.outputs:
-                values[tensor] = _empty(tensor)
-            function(*(values[t] for t in (*kernel.inputs, *kernel.outputs)))
+        for arguments, function in kernels:
+            for tensor in arguments:
+                if tensor not in values:
+                    values[tensor] = _empty(tensor)
+            function(*(values[t] for t in arguments))
         return [values[t] for t in module.outputs]
 
     return run
@@ -434,29 +419,3 @@ def _reference_runner(compiled: Compiled) -> Callable[[Sequence[Array]], list[Ar
 
 def _empty(tensor: Tensor) -> Array:
     return np.empty(tensor.shape, tensor.dtype.numpy)
-
-
-def _machine(target: Target) -> Any:
-    from .runtime.threads import available_cpus
-    from .schedules.defaults.machine import Machine
-
-    return Machine(
-        threads=available_cpus(),
-        vector_bytes=target.vector_bits // 8,
-        registers=target.vector_registers,
-        l1=target.l1_bytes,
-        l2=target.l2_bytes,
-    )
-
-
-def schedule_kernel(kernel: Any) -> KernelCode:
-    """The default schedule of a graph kernel."""
-    from .backends.llvm.target import host_target
-    from .schedules.defaults.cpu import default_schedule
-
-    nests = [nest_of(stage.tensors) for stage in kernel.stages]
-    naive = create_program(kernel.name, nests, kernel.inputs, kernel.outputs)
-    done = default_schedule(
-        kernel.name, nests, kernel.shared, kernel.inputs, kernel.outputs, _machine(host_target())
-    )
-    return KernelCode(naive, done.program, done.schedule, done.scratch, done.nanoseconds)

@@ -13,7 +13,6 @@ from .compile import (
     Array,
     CallSpec,
     Clock,
-    KernelCode,
     NativeText,
     compiler_version,
     native_executable,
@@ -21,22 +20,16 @@ from .compile import (
 )
 from .dtypes import DType
 from .errors import ArgumentError
-from .ir.intrinsic import intrinsic_named, is_intrinsic
 from .ir.program import (
-    Accumulate,
-    Block,
     Buffer,
-    Evaluate,
-    For,
     Program,
-    Stmt,
-    Store,
     blocks_of,
-    children_of,
     walk,
     writes_of,
 )
 from .ir.structural import structural_key
+from .ir.work import statements_run
+from .kernel_code import STATEMENT_NS, KernelCode
 from .te.tensor import Constant, Tensor
 
 if TYPE_CHECKING:
@@ -44,7 +37,6 @@ if TYPE_CHECKING:
     from .runtime.executor import Executable
     from .schedules.schedule import Schedule
 
-_NANOSECONDS = 0.3  # what one statement takes, as far as a first guess needs to know
 _WORKSPACE_ALIGNMENT = 64
 
 
@@ -107,7 +99,7 @@ class CompiledProgram:
         from .schedules.schedule import Schedule
 
         schedule: Schedule = self.schedule or Schedule(self.program)
-        estimate = _NANOSECONDS * _statements(self.program.body)
+        estimate = STATEMENT_NS * statements_run(self.program.body)
         return (KernelCode(self.naive, self.program, schedule, (), estimate),)
 
     @cached_property
@@ -316,21 +308,6 @@ def _names(program: Program, places: bool) -> list[str]:
         names += [f"{block.name} {block.location}" for block in blocks_of(program.body)]
         names += [b.name for stmt in walk(program.body) for b in getattr(stmt, "buffers", ())]
     return names
-
-
-def _statements(stmt: Stmt) -> float:
-    """How many statements run, each iteration counted."""
-    match stmt:
-        case For(extent=extent, body=body):
-            return extent * _statements(body)
-        case Evaluate(name=name) if is_intrinsic(name):
-            return _statements(intrinsic_named(name).meaning.body)
-        case Store() | Accumulate() | Evaluate():
-            return 1.0
-        case Block(body=body):
-            return _statements(body)
-        case _:
-            return sum(map(_statements, children_of(stmt)))
 
 
 def _empty(buffer: Buffer) -> Array:

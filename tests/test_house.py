@@ -31,6 +31,7 @@ LAYERS = (
     ("backends",),
     ("runtime",),
     ("looking",),
+    ("kernel_code",),
     ("compile",),
     ("compile_program",),
     ("lowered",),

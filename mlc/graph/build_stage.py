@@ -8,7 +8,7 @@ from ..ir.expr import Expr, Load, Reduce, Var, load, reduce
 from ..ir.rewrite import loads_of, substitute_loads
 from ..ir.simplify import simplify
 from ..te.inline import expand, remap_loads, resolve_loads
-from ..te.tensor import Tensor
+from ..te.tensor import Call, Tensor
 from .graph import Node, unique_name
 from .kernel import Stage
 from .root import Root
@@ -22,21 +22,45 @@ class Made:
     node: Node
     inlined: tuple[Node, ...]
 
+    @property
+    def results(self) -> list[tuple[Tensor, Tensor]]:
+        """The tensors of the node, each with that of the stage."""
+        made = self.stage.tensors
+        if self.stage.call is not None:
+            return [(old, made[old.index]) for old in self.node.tensors]
+        return list(zip(self.node.tensors, made, strict=True))
+
+
+def build_call(node: Node, stages: dict[Tensor, Tensor], taken: dict[str, int]) -> Made:
+    """The stage of a call, which reads the stages that make its inputs."""
+    assert isinstance(node.op, Call)
+    op = replace(node.op, inputs=tuple(stages.get(t, t) for t in node.op.inputs))
+    wish, dot, _ = node.tensors[0].name.partition(".")
+    name = unique_name(wish, taken)
+    tensors = []
+    used = {t.index: t for t in node.tensors}
+    for n, buffer in enumerate(op.outputs):
+        new = Tensor(f"{name}.{n}" if dot else name, buffer.shape, buffer.dtype, op, n)
+        if n in used:
+            stages[used[n]] = new
+        tensors.append(new)
+    return Made(Stage(tuple(tensors)), node, ())
+
 
 def build_stage(root: Root, stages: dict[Tensor, Tensor], taken: dict[str, int]) -> Made:
     """The stage of ``root``. ``stages`` holds the new tensors by the old ones, and gets its own."""
     built: dict[Load, Expr] = {}
     for copy in reversed(root.instances):
-        built[copy.at] = expand(copy.node.op.body[0], copy.mapping, copy.loads, built.get)
-    op = root.node.op
+        built[copy.at] = expand(copy.node.compute.body[0], copy.mapping, copy.loads, built.get)
+    op = root.node.compute
     nodes = {copy.tensor: copy.node for copy in root.instances}
 
     def inlined_at(node: Load) -> Expr | None:
         maker = nodes.get(node.source)
         if node not in built and maker is not None:
-            mapping: dict[Var, Expr] = dict(zip(maker.op.axes, node.indices, strict=True))
-            loads = remap_loads(maker.op.body[0], mapping)
-            built[node] = expand(maker.op.body[0], mapping, loads, built.get)
+            mapping: dict[Var, Expr] = dict(zip(maker.compute.axes, node.indices, strict=True))
+            loads = remap_loads(maker.compute.body[0], mapping)
+            built[node] = expand(maker.compute.body[0], mapping, loads, built.get)
         return built.get(node)
 
     def from_stage(node: Load) -> Expr | None:

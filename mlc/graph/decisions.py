@@ -6,7 +6,7 @@ from ..ir.affine import Sum, as_sum
 from ..ir.expr import Axis, Cast, Load, Select
 from ..ir.rewrite import loads_of, postorder
 from ..te.classify import Kind, axes_of, is_affine, is_affine_view, is_view
-from ..te.tensor import Compute, Tensor
+from ..te.tensor import Call, Compute, Tensor
 from .cost import is_free, is_number, own_cost
 from .graph import Graph, Node
 from .root import Root
@@ -24,7 +24,10 @@ class Decisions:
     """What is worth computing again."""
 
     def __init__(self, graph: Graph) -> None:
-        self.outputs = set(graph.outputs)
+        self.whole = set(graph.outputs)
+        for node in graph.nodes:
+            if isinstance(node.op, Call):
+                self.whole.update(node.op.inputs)
         self.makers = graph.makers()
         users: dict[Tensor, int] = {}
         for node in graph.nodes:
@@ -32,25 +35,31 @@ class Decisions:
                 users[tensor] = users.get(tensor, 0) + 1
         self.cost: dict[Node, int] = {}
         for node in graph.nodes:
-            total = own_cost(node.op)
-            for found in {n for part in node.op.body for n in loads_of(part)}:
-                total += 0 if is_view(node.op) else 1
-                maker = self.makers.get(found.source)
-                if maker is None or maker.op.reduction is not None:
-                    continue
-                copies = max(users[found.source], node.size / max(found.source.size, 1))
-                stored = self.is_output(maker) or self.cost[maker] * (copies - 1) > AGAIN
-                if is_view(maker.op) or not stored:
-                    total += self.cost[maker]
-            self.cost[node] = min(total, 10_000)
+            if isinstance(node.op, Compute):
+                self.cost[node] = self._cost(node, node.op, users)
 
-    def is_output(self, node: Node) -> bool:
-        return any(t in self.outputs for t in node.tensors)
+    def _cost(self, node: Node, op: Compute, users: dict[Tensor, int]) -> int:
+        """What an element of ``node`` costs, with all that will not be stored before."""
+        total = own_cost(op)
+        for found in {n for part in op.body for n in loads_of(part)}:
+            total += 0 if is_view(op) else 1
+            maker = self.makers.get(found.source)
+            if maker is None or isinstance(maker.op, Call) or maker.op.reduction is not None:
+                continue
+            copies = max(users[found.source], node.size / max(found.source.size, 1))
+            stored = self.is_whole(maker) or self.cost[maker] * (copies - 1) > AGAIN
+            if is_view(maker.op) or not stored:
+                total += self.cost[maker]
+        return min(total, 10_000)
+
+    def is_whole(self, node: Node) -> bool:
+        """Whether an array of all elements is needed: for an output, or for a call to read."""
+        return any(t in self.whole for t in node.tensors)
 
     def is_inlined(self, node: Node, users: list[Root]) -> bool:
         """Whether every user computes ``node`` for itself."""
         op = node.op
-        if op.reduction is not None:
+        if isinstance(op, Call) or op.reduction is not None:
             return False
         (tensor,) = node.tensors
         for user in users:
@@ -63,11 +72,15 @@ class Decisions:
                 is_affine_view(op) or _is_widening(op) or is_number(op)
             ):
                 return False
-            if user.node.op.reduction is not None and len(op.inputs) > FEW_PIECES and _selects(op):
+            if (
+                user.node.compute.reduction is not None
+                and len(op.inputs) > FEW_PIECES
+                and _selects(op)
+            ):
                 return False
         if is_free(op):
             return True
-        if self.is_output(node):
+        if self.is_whole(node):
             return False
         cost = self.cost[node]
         reads = sum(reads_of(found, user) for user in users for found in user.pending[tensor])

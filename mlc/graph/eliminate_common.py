@@ -8,7 +8,7 @@ from ..ir.combiner import Combiner
 from ..ir.expr import Axis, Expr, Reduce, Var, reduce
 from ..ir.rewrite import substitute
 from ..te.key import combiner_text
-from ..te.tensor import Compute, Constant, Tensor
+from ..te.tensor import Call, Compute, Constant, Tensor
 from .graph import Graph, Node, graph_of, redirect
 
 
@@ -27,7 +27,8 @@ def eliminate_common(graph: Graph) -> Graph:
                 if kept is not tensor:
                     mapping[tensor] = kept
         current = redirect(node, mapping)
-        key = normal.key(current.op)
+        op = current.op
+        key = normal.call_key(op) if isinstance(op, Call) else normal.key(op)
         same = first.setdefault(key, current)
         have = {t.index: t for t in same.tensors}
         for old, new in zip(node.tensors, current.tensors, strict=True):
@@ -76,6 +77,10 @@ class _Normal:
             ]
         self.alive += parts
         return (tuple(a.extent for a in op.axes), *map(id, parts))
+
+    def call_key(self, op: Call) -> tuple[Any, ...]:
+        """Equal for calls of one program with the same tensors."""
+        return ("call", id(op.program), *map(id, op.inputs))
 
     def axis(self, position: int, like: Axis) -> Axis:
         key = (position, like.extent, like.is_reduce)

@@ -9,7 +9,7 @@ from ..ir.rewrite import loads_of, substitute_loads
 from ..te.evaluate import evaluate
 from ..te.key import SMALL_CONSTANT
 from ..te.tensor import Constant, Tensor
-from .graph import Graph, Node, rebuild, with_compute
+from .graph import Graph, Node, rebuild, with_operation
 
 MAX_POINTS = 1 << 20
 
@@ -23,13 +23,13 @@ def fold_constants(graph: Graph) -> Graph:
     """
 
     def fold(node: Node) -> tuple[Tensor, ...] | None:
-        arrays = [t.op.array for t in node.op.inputs if isinstance(t.op, Constant)]
+        arrays = [t.op.array for t in node.compute.inputs if isinstance(t.op, Constant)]
         small = [array for array in arrays if array.nbytes <= SMALL_CONSTANT]
         if not small:
             return None
         result = sum(t.size * t.dtype.itemsize for t in node.tensors)
         if (
-            len(small) == len(node.op.inputs)
+            len(small) == len(node.compute.inputs)
             and result <= SMALL_CONSTANT
             and node.size <= MAX_POINTS
         ):
@@ -45,7 +45,7 @@ def fold_constants(graph: Graph) -> Graph:
 
 def _with_numbers(node: Node) -> tuple[Tensor, ...] | None:
     numbers: dict[Tensor, Expr] = {}
-    for tensor in node.op.inputs:
+    for tensor in node.compute.inputs:
         if isinstance(tensor.op, Constant) and tensor.op.array.nbytes <= SMALL_CONSTANT:
             value = _only_value(tensor)
             if value is not None:
@@ -56,9 +56,9 @@ def _with_numbers(node: Node) -> tuple[Tensor, ...] | None:
     def on_load(found: Load) -> Expr | None:
         return numbers.get(found.source)
 
-    body = tuple(substitute_loads(part, on_load) for part in node.op.body)
+    body = tuple(substitute_loads(part, on_load) for part in node.compute.body)
     assert not any(n.source in numbers for part in body for n in loads_of(part))
-    return with_compute(node, replace(node.op, body=body)).tensors
+    return with_operation(node, replace(node.compute, body=body)).tensors
 
 
 def _only_value(tensor: Tensor) -> Expr | None:

@@ -9,15 +9,15 @@ from functools import cached_property
 from ..ir.expr import Load, load
 from ..ir.rewrite import substitute_loads
 from ..te.key import topological
-from ..te.tensor import Compute, Tensor
+from ..te.tensor import Call, Compute, Tensor
 from .cost import count_nodes
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A compute and those of its results that are used, by increasing index."""
+    """An operation and those of its results that are used, by increasing index."""
 
-    op: Compute
+    op: Compute | Call
     tensors: tuple[Tensor, ...]
 
     @property
@@ -28,7 +28,7 @@ class Node:
     def size(self) -> int:
         """Number of points, reduce axes included."""
         total = self.tensors[0].size
-        root = self.op.reduction
+        root = None if isinstance(self.op, Call) else self.op.reduction
         for axis in () if root is None else root.axes:
             total *= axis.extent
         return total
@@ -36,7 +36,13 @@ class Node:
     @cached_property
     def weight(self) -> int:
         """How many distinct nodes the body has."""
-        return count_nodes(self.op)
+        return 1 if isinstance(self.op, Call) else count_nodes(self.op)
+
+    @property
+    def compute(self) -> Compute:
+        """The operation, where it cannot be a call."""
+        assert isinstance(self.op, Compute)
+        return self.op
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +61,9 @@ class Graph:
 def graph_of(inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> Graph:
     """The graph of everything that ``outputs`` need, and of nothing else."""
     ends = tuple(outputs)
-    results: dict[Compute, list[Tensor]] = {}
+    results: dict[Compute | Call, list[Tensor]] = {}
     for tensor in topological(ends):
-        if isinstance(tensor.op, Compute):
+        if isinstance(tensor.op, (Compute, Call)):
             results.setdefault(tensor.op, []).append(tensor)
     nodes = tuple(
         Node(op, tuple(sorted(tensors, key=lambda t: t.index))) for op, tensors in results.items()
@@ -69,7 +75,7 @@ Change = Callable[[Node], "tuple[Tensor, ...] | None"]
 
 
 def rebuild(graph: Graph, change: Change) -> Graph:
-    """``graph`` with each node replaced by what ``change`` returns for it.
+    """``graph`` with each compute replaced by what ``change`` returns for it; calls stay.
 
     That is one tensor for each of the node's, of the same shape and dtype, or None to keep them.
     Nodes come after those they read.
@@ -77,7 +83,8 @@ def rebuild(graph: Graph, change: Change) -> Graph:
     mapping: dict[Tensor, Tensor] = {}
     for node in graph.nodes:
         current = redirect(node, mapping)
-        tensors = change(current) or current.tensors
+        is_call = isinstance(current.op, Call)
+        tensors = current.tensors if is_call else change(current) or current.tensors
         for old, new in zip(node.tensors, tensors, strict=True):
             assert old.shape == new.shape and old.dtype is new.dtype
             if old is not new:
@@ -91,16 +98,19 @@ def redirect(node: Node, mapping: Mapping[Tensor, Tensor]) -> Node:
     """``node`` reading ``mapping[t]`` instead of ``t``; the same node if it reads none of those."""
     if not any(t in mapping for t in node.op.inputs):
         return node
+    if isinstance(node.op, Call):
+        inputs = tuple(mapping.get(t, t) for t in node.op.inputs)
+        return with_operation(node, replace(node.op, inputs=inputs))
 
     def on_load(found: Load) -> Load | None:
         other = mapping.get(found.source)
         return None if other is None else load(other, found.indices)  # type: ignore[return-value]
 
     op = replace(node.op, body=tuple(substitute_loads(part, on_load) for part in node.op.body))
-    return with_compute(node, op)
+    return with_operation(node, op)
 
 
-def with_compute(node: Node, op: Compute) -> Node:
+def with_operation(node: Node, op: Compute | Call) -> Node:
     """``node`` computed by ``op``: new tensors with the old names."""
     return Node(op, tuple(Tensor(t.name, t.shape, t.dtype, op, t.index) for t in node.tensors))
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
-from ..ir.expr import Const, Load
+from ..ir.expr import Const, Load, const, load
 from ..ir.rewrite import loads_of
 from ..te.classify import Kind, folds_rows, kind_of, points
 from ..te.tensor import Tensor
@@ -41,23 +41,30 @@ class Member:
     )  # fmt: skip
 
     def __init__(self, made: Made, position: int) -> None:
-        op = made.stage.compute
-        root = op.reduction
         self.made = made
         self.position = position
         self.shape = made.stage.shape
         self.tensors = made.stage.tensors
         self.loads: dict[Load, None] = {}
+        self.size = made.node.size
+        self.is_short_column = False
+        call = made.stage.call
+        if call is not None:
+            self.kind = Kind.OPAQUE
+            self.is_reduction = False
+            for tensor in call.inputs:  # which elements are read does not matter: it reads all
+                self.loads[load(tensor, (const(0),) * tensor.ndim)] = None  # type: ignore[index]
+            return
+        op = made.stage.compute
+        root = op.reduction
         for part in op.body if root is None else root.values:
             self.loads.update(dict.fromkeys(loads_of(part)))
         self.kind = kind_of(op)
         self.is_reduction = root is not None
-        self.is_short_column = False
         if root is not None and self.kind is Kind.REDUCTION and not folds_rows(root):
             # made for many elements at once, as a contraction is
             self.kind = Kind.CONTRACTION
             self.is_short_column = points(root.axes) <= SHORT_COLUMN
-        self.size = made.node.size
 
     def agreement(self, node: Load) -> int:
         """How many first indices of ``node`` are the first axes of this stage."""
@@ -106,7 +113,7 @@ def group_stages(made: Sequence[Made]) -> list[Group]:
         merged = group
         for other in sorted(read, key=lambda g: -g.last):
             merged = _merge(merged, _current(other)) or merged
-        if merged is group and not member.is_reduction:
+        if merged is group and not member.is_reduction and member.kind is not Kind.OPAQUE:
             for node in member.loads:
                 other_reader = latest.get(node.source)
                 if other_reader is None or node.source.shape != member.shape:
@@ -141,6 +148,8 @@ def _merge(group: Group, other: Group) -> Group | None:
     if group is other:
         return group
     members = sorted(group.members + other.members, key=lambda m: m.position)
+    if any(m.kind is Kind.OPAQUE for m in members):
+        return None
     shared = _shared(group, other, members)
     if not any(m.is_reduction for m in members):
         shared = max(

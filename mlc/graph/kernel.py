@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ..te.tensor import Compute, Tensor
+from ..te.tensor import Call, Compute, Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One compute after inlining. It has several tensors if its reduction has several parts."""
+    """One compute after inlining, or a call. A reduction of several parts has several tensors; so
+    has a call, one for each output of its program."""
 
     tensors: tuple[Tensor, ...]
 
@@ -31,13 +32,20 @@ class Stage:
         return op
 
     @property
+    def call(self) -> Call | None:
+        """The call that the tensors come from, if it is one."""
+        op = self.tensors[0].op
+        return op if isinstance(op, Call) else None
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return self.tensors[0].shape
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """``stages`` in order of execution; later ones may load tensors of earlier ones.
+    """``stages`` in order of execution; later ones may load tensors of earlier ones. A call is
+    alone.
 
     The first ``shared`` axes of all stages have the same extents, and every load of an earlier
     stage's tensor has exactly the consumer's first ``shared`` axes as its first indices: so all

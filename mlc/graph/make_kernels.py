@@ -23,7 +23,7 @@ def make_kernels(
     readers: dict[Tensor, set[int]] = {}
     for number, group in enumerate(groups):
         for member in group.members:
-            new.update(zip(member.made.node.tensors, member.tensors, strict=True))
+            new.update(member.made.results)
             for node in member.loads:
                 readers.setdefault(node.source, set()).add(number)
     ends = tuple(new[t] for t in outputs)

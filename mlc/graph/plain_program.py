@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ..errors import UnsupportedError
 from ..ir.program import Program, Scope
 from ..te.nests import nest_of
 from ..te.program import create_program
-from ..te.tensor import Constant, Tensor
+from ..te.tensor import Call, Constant, Tensor
 from .graph import graph_of, unique_name
 from .pipeline import PASSES
 
@@ -25,6 +26,13 @@ def plain_program(
     graph = graph_of(inputs, outputs)
     for rewrite_graph in PASSES:
         graph = rewrite_graph(graph)
+    for node in graph.nodes:
+        if isinstance(node.op, Call):
+            raise UnsupportedError(
+                f"a schedule can be given to functions of expressions per element; {node.op.op} is "
+                f"a program of its own: leave it out of the scheduled function",
+                node.op.location,
+            )
     read = dict.fromkeys(t for node in graph.nodes for t in node.op.inputs)
     constants = tuple(t for t in read if isinstance(t.op, Constant))
     taken: dict[str, int] = {}

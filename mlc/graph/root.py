@@ -56,8 +56,8 @@ class Root:
 
 def new_root(node: Node) -> Root:
     """A stage for ``node`` over axes of its own."""
-    spatial = _fresh(node.op.axes)
-    return _root_at(node, spatial, dict(zip(node.op.axes, spatial, strict=True)))
+    spatial = _fresh(node.compute.axes)
+    return _root_at(node, spatial, dict(zip(node.compute.axes, spatial, strict=True)))
 
 
 def new_root_for(node: Node, users: list[Root]) -> Root:
@@ -84,7 +84,7 @@ def new_root_for(node: Node, users: list[Root]) -> Root:
     spatial = _fresh(user.spatial)
     at: dict[Var, Expr] = dict(zip(user.spatial, spatial, strict=True))
     moved = remap_loads(found, at)[found]
-    other = _root_at(node, spatial, dict(zip(node.op.axes, moved.indices, strict=True)))
+    other = _root_at(node, spatial, dict(zip(node.compute.axes, moved.indices, strict=True)))
     if not all(is_affine(new) or not is_affine(old) for old, new in other.loads.items()):
         return root
     user.renamed[found] = user.spatial
@@ -94,7 +94,7 @@ def new_root_for(node: Node, users: list[Root]) -> Root:
 def inline_node(root: Root, node: Node) -> list[Tensor]:
     """Inline ``node`` in ``root``; returns the tensors that ``root`` reads because of that."""
     (tensor,) = node.tensors
-    op = node.op
+    op = node.compute
     read: dict[Tensor, None] = {}
     for at in root.pending.pop(tensor):
         mapping: dict[Var, Expr] = dict(zip(op.axes, at.indices, strict=True))
@@ -109,7 +109,7 @@ def inline_node(root: Root, node: Node) -> list[Tensor]:
 
 
 def _root_at(node: Node, spatial: tuple[Axis, ...], mapping: dict[Var, Expr]) -> Root:
-    op = node.op
+    op = node.compute
     fold = op.reduction
     reduced: tuple[Axis, ...] = ()
     if fold is not None:

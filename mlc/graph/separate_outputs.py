@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..ir.expr import Axis, load
-from ..te.tensor import Compute, Tensor
+from ..te.tensor import Call, Compute, Tensor
 from .graph import Graph, graph_of
 
 
@@ -16,7 +16,7 @@ def separate_outputs(graph: Graph) -> Graph:
     seen: set[Tensor] = set()
     ends: list[Tensor] = []
     for tensor in graph.outputs:
-        is_own = isinstance(tensor.op, Compute) and tensor not in seen
+        is_own = isinstance(tensor.op, (Compute, Call)) and tensor not in seen
         seen.add(tensor)
         ends.append(tensor if is_own else copy_of(tensor))
     if all(a is b for a, b in zip(ends, graph.outputs, strict=True)):

@@ -31,7 +31,7 @@ import numpy as np
 from .. import te
 from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, SourceLocation, user_location
-from ..te.tensor import Compute, Tensor
+from ..te.tensor import Call, Compute, Tensor
 
 NUMBERS = (bool, int, float)
 
@@ -355,9 +355,12 @@ def _stamp(
         if id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        if not isinstance(node, Compute):
+        if not isinstance(node, (Compute, Call)):
             continue
         stack.extend(node.inputs)
+        if isinstance(node, Call) and id(node) in results:
+            object.__setattr__(node, "params", params)
+            object.__setattr__(node, "location", location)
         if node.op != "compute":  # made by another operator, or named by the body
             continue
         is_result = id(node) in results

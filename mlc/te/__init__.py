@@ -7,6 +7,7 @@ Beside the names below there is a function for each scalar function of the langu
 from typing import Any
 
 from ..ir.expr import cast, const, select
+from .call import call
 from .construct import (
     all,
     any,
@@ -25,7 +26,7 @@ from .scalars import NAMES, scalar_math
 from .tensor import Tensor
 
 __all__ = [
-    "Tensor", "all", "any", "cast", "comm_reducer", "compute", "const", "constant",
+    "Tensor", "all", "any", "call", "cast", "comm_reducer", "compute", "const", "constant",
     "create_program", "max", "min", "placeholder", "prod", "reduce_axis", "select", "sum",
 ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from ..ir.affine import as_sum
 from ..ir.expr import Apply, Axis, Cast, Expr, Load, Reduce
 from ..ir.rewrite import loads_of, variables_of
 from .address import address_of
-from .tensor import Compute, Tensor
+from .tensor import Call, Compute, Tensor
 
 
 class Kind(Enum):
@@ -20,6 +20,7 @@ class Kind(Enum):
     INJECTIVE = "injective"  # scalar functions of a few elements, no reduction
     REDUCTION = "reduction"
     CONTRACTION = "contraction"  # a reduction that reads each operand many times, as matmul does
+    OPAQUE = "opaque"  # a tensor program: it reads and writes whole tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +42,13 @@ class Contraction:
 
 def classify(tensor: Tensor) -> Kind | None:
     """The kind of the compute that makes ``tensor``; None for placeholders and constants."""
-    return kind_of(tensor.op) if isinstance(tensor.op, Compute) else None
+    return kind_of(tensor.op) if isinstance(tensor.op, (Compute, Call)) else None
 
 
-def kind_of(op: Compute) -> Kind:
-    """The kind of a compute."""
+def kind_of(op: Compute | Call) -> Kind:
+    """The kind of an operation."""
+    if isinstance(op, Call):
+        return Kind.OPAQUE
     if op.reduction is not None:
         return Kind.REDUCTION if contraction_of(op) is None else Kind.CONTRACTION
     return Kind.VIEW if is_view(op) else Kind.INJECTIVE

@@ -19,7 +19,7 @@ from ..ir.combiner import Combiner
 from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
 from ..ir.rewrite import postorder
 from ..ir.scalar import SCALAR_FNS
-from .tensor import Compute, Constant, Placeholder, Tensor
+from .tensor import Call, Compute, Constant, Placeholder, Tensor
 
 Array = Any  # np.ndarray or a NumPy scalar
 PIECE = 1 << 21  # grid points evaluated at once
@@ -40,12 +40,26 @@ def evaluate(outputs: Sequence[Tensor], feeds: Mapping[Tensor, Any]) -> list[np.
                     done[tensor] = array
                 case Placeholder():
                     raise ArgumentError(f"no value was given for the input {tensor!r}")
+                case Call() as op:
+                    made = _called(op, done)
+                    for sibling in _siblings(tensor, outputs, done):
+                        done[sibling] = made[sibling.index]
+                    done[tensor] = made[tensor.index]
                 case Compute() as op:
                     results = _Evaluator(tensor.name, op, done).results(tensor.shape)
                     for sibling in _siblings(tensor, outputs, done):
                         done[sibling] = results[sibling.index]
                     done[tensor] = results[tensor.index]
     return [done[tensor] for tensor in outputs]
+
+
+def _called(op: Call, done: Mapping[Tensor, Any]) -> list[np.ndarray[Any, Any]]:
+    """What the program of ``op`` writes."""
+    from ..ir.interpret import interpret
+
+    results = [np.empty(b.shape, b.dtype.numpy) for b in op.outputs]
+    interpret(op.program, *(done[t] for t in op.inputs), *results)
+    return results
 
 
 def _checked(tensor: Tensor, value: Any) -> np.ndarray[Any, Any]:

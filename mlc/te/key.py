@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from ..ir.combiner import Combiner
 from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
 from ..ir.rewrite import postorder
-from .tensor import Compute, Constant, Placeholder, Tensor
+from .tensor import Call, Compute, Constant, Placeholder, Tensor
 
 # Constants of up to so many bytes may be folded into code, so that their elements are in the key.
 SMALL_CONSTANT = 64 << 10
@@ -56,6 +56,11 @@ def graph_key(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
                     bodies[op] = _body_text(op, numbers).encode()
                 digest.update(f"C{head}{tensor.index}".encode())
                 digest.update(bodies[op])
+            case Call(program=program, inputs=read):
+                from ..ir.structural import structural_key
+
+                digest.update(f"X{head}{tensor.index}{[numbers[t] for t in read]}".encode())
+                digest.update(structural_key(program).encode())
     digest.update(repr([numbers[t] for t in outputs]).encode())
     return digest.hexdigest()
 

@@ -8,7 +8,7 @@ from ..ir.expr import Expr, Reduce
 from ..ir.notation import Text, identifier, render, script_rule
 from ..ir.sharing import shared_nodes
 from ..ir.show import Names, combiner_text
-from .tensor import Compute, Constant, Operation, Placeholder, Tensor
+from .tensor import Call, Compute, Constant, Operation, Placeholder, Tensor
 
 
 def graph_text(outputs: Sequence[Tensor]) -> str:
@@ -36,7 +36,7 @@ def graph_text(outputs: Sequence[Tensor]) -> str:
             case Constant(array=array):
                 value = f"{array.item()!r}" if array.size == 1 else tensor.name
                 lines.append((f"{heads[0]} = constant({value})", ""))
-            case Compute():
+            case Compute() | Call():
                 args = [names[id(t.op), t.index] for t in op.inputs]
                 args += [f"{key}={_value_text(value)}" for key, value in op.params]
                 where = op.location
@@ -92,6 +92,9 @@ def tensor_text(tensor: Tensor) -> str:
         return f'{name} = te.placeholder({tensor.shape!r}, "{kind}", name="{tensor.name}"{extra})'
     if isinstance(op, Constant):
         return f'{name} = te.constant(array, name="{tensor.name}")  # {type_text(tensor)}'
+    if isinstance(op, Call):
+        read = ", ".join(identifier(source.name) for source in op.inputs)
+        return f"{name} = te.call({identifier(op.program.name)}, {read})  # {type_text(tensor)}"
     several = len(op.body) > 1
     label = tensor.name.rpartition(".")[0] if several else tensor.name
     names = Names({"te", "np"})

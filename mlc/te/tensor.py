@@ -6,6 +6,7 @@
     Operation = Placeholder             an input
               | Constant(array)         an array captured from the user's closure
               | Compute(axes, body)     one expression per element and per output
+              | Call(program, inputs)   a tensor program over whole tensors
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import ArgumentError, BoundsError, ShapeError, SourceLocation
 from ..ir.expr import Axis, Expr, Reduce, as_expr, load
+from ..ir.program import Buffer, Program
 from ..ir.rewrite import loads_of
 
 
@@ -64,7 +66,27 @@ class Compute:
         return root if isinstance(root, Reduce) else None
 
 
-Operation = Placeholder | Constant | Compute
+@dataclass(frozen=True, eq=False)
+class Call:
+    """The outputs that ``program`` fills, given ``inputs`` for its first params.
+
+    For what no expression per element says: scans, sorting, scatters, loops that run until
+    something holds. ``op`` and ``params`` are as those of a compute.
+    """
+
+    program: Program
+    inputs: tuple[Tensor, ...]
+    op: str = "call"
+    params: tuple[tuple[str, Any], ...] = ()
+    location: SourceLocation | None = None
+
+    @property
+    def outputs(self) -> tuple[Buffer, ...]:
+        """The params of the program that are written, one for each result."""
+        return self.program.params[len(self.inputs) :]
+
+
+Operation = Placeholder | Constant | Compute | Call
 
 
 class Tensor:
@@ -100,7 +122,7 @@ class Tensor:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """The tensors this one is computed from."""
-        return self.op.inputs if isinstance(self.op, Compute) else ()
+        return self.op.inputs if isinstance(self.op, (Compute, Call)) else ()
 
     def __repr__(self) -> str:
         return f"{self.name}: {self.dtype}{list(self.shape)}"

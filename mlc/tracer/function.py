@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, MlcError
-from ..te.tensor import Compute, Constant, Tensor
+from ..te.tensor import Call, Compute, Constant, Tensor
 from . import tree
 from .captures import Captures
 from .signature import Identity, Key, array_key, leaf_key, placeholder, static_key
@@ -269,7 +269,7 @@ def _results(returned: Any, trace: FunctionTrace, inputs: list[Tensor]) -> Trace
         tensor = leaf.__mlc_lift__(trace)
         weak = tensor in trace.weak
         match tensor.op:
-            case Compute():
+            case Compute() | Call():
                 results.append(Result("output", outputs.setdefault(tensor, len(outputs)), weak))
             case Constant(array=array):
                 results.append(Result("constant", array, weak))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ...ir.expr import Apply, Const, Expr, apply
 from ...ir.rewrite import rewrite
 from ...te.tensor import Tensor
-from ..graph import Node, with_compute
+from ..graph import Node, with_operation
 
 
 def multiply_out_powers(node: Node) -> tuple[Tensor, ...] | None:
@@ -15,10 +15,10 @@ def multiply_out_powers(node: Node) -> tuple[Tensor, ...] | None:
 
     A square is rounded once either way. Higher powers of floats are not: they stay.
     """
-    body = tuple(rewrite(part, _power) for part in node.op.body)
-    if all(a is b for a, b in zip(body, node.op.body, strict=True)):
+    body = tuple(rewrite(part, _power) for part in node.compute.body)
+    if all(a is b for a, b in zip(body, node.compute.body, strict=True)):
         return None
-    return with_compute(node, replace(node.op, body=body)).tensors
+    return with_operation(node, replace(node.compute, body=body)).tensors
 
 
 def _power(node: Expr) -> Expr | None:

@@ -8,7 +8,7 @@ from ...ir.expr import Axis, Expr, Reduce, Var, apply, cast, const, reduce
 from ...ir.rewrite import substitute
 from ...te.classify import axes_of, points
 from ...te.tensor import Tensor
-from ..graph import Node, with_compute
+from ..graph import Node, with_operation
 
 IDEMPOTENT = ("maximum", "minimum", "bitand", "bitor")
 
@@ -20,7 +20,7 @@ def drop_unit_axes(node: Node) -> tuple[Tensor, ...] | None:
     combiners, such as that of argmax, are applied to their identity and the values in the same
     way.
     """
-    root = node.op.reduction
+    root = node.compute.reduction
     if root is None or not any(axis.extent == 1 for axis in root.axes):
         return None
     mapping: dict[Var, Expr] = {axis: const(0) for axis in root.axes if axis.extent == 1}
@@ -34,7 +34,7 @@ def drop_unused_axes(node: Node) -> tuple[Tensor, ...] | None:
     The values must not depend on k, and k must have a point. Sums of floats round at each step:
     they stay.
     """
-    root = node.op.reduction
+    root = node.compute.reduction
     if root is None or len(root.values) != 1:
         return None
     is_sum = root.combiner.fn == "add" and root.combiner.dtypes[0].is_integer
@@ -54,7 +54,7 @@ def _replaced(
     node: Node, root: Reduce, values: tuple[Expr, ...], axes: tuple[Axis, ...]
 ) -> tuple[Tensor, ...]:
     """``node`` with ``values`` folded over ``axes`` only."""
-    parts = [part for part in node.op.body if isinstance(part, Reduce)]
+    parts = [part for part in node.compute.body if isinstance(part, Reduce)]
     if axes:
         body = tuple(reduce(root.combiner, values, axes, part.index) for part in parts)
     elif root.combiner.fn and not (root.combiner.fn == "add" and root.dtype.is_float):
@@ -62,4 +62,4 @@ def _replaced(
     else:
         folded = root.combiner.combine(root.combiner.identity, values)
         body = tuple(folded[part.index] for part in parts)
-    return with_compute(node, replace(node.op, body=body)).tensors
+    return with_operation(node, replace(node.compute, body=body)).tensors

@@ -1,0 +1,21 @@
+"""How much a program does."""
+
+from __future__ import annotations
+
+from .intrinsic import intrinsic_named, is_intrinsic
+from .program import Accumulate, Block, Evaluate, For, Stmt, Store, children_of
+
+
+def statements_run(stmt: Stmt) -> float:
+    """How many statements run, each iteration counted."""
+    match stmt:
+        case For(extent=extent, body=body):
+            return extent * statements_run(body)
+        case Evaluate(name=name) if is_intrinsic(name):
+            return statements_run(intrinsic_named(name).meaning.body)
+        case Store() | Accumulate() | Evaluate():
+            return 1.0
+        case Block(body=body):
+            return statements_run(body)
+        case _:
+            return sum(map(statements_run, children_of(stmt)))
