@@ -9,7 +9,6 @@ import numpy as np
 import mlc
 from mlc import script as T
 
-
 n = T.dim("n")  # left open: mm_relu.at(n=16) is the program for matrices of 16 rows and columns
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+COURSE = [*sorted((ROOT / "docs" / "course").glob("*.md")), ROOT / "docs" / "schedules.md"]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 TARGET = re.compile(r"^make (\w+)", re.MULTILINE)
 
@@ -26,6 +28,23 @@ def test_the_code_in_the_readme_runs(tmp_path: Path) -> None:
         [sys.executable, str(program)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.unproven
+@pytest.mark.parametrize("path", COURSE, ids=lambda path: path.name)
+def test_the_code_prints_what_stands_under_it(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python in order, as one program; a text right under it is all that it prints."""
+    names: dict[str, object] = {}
+    blocks = CODE.findall(path.read_text(encoding="utf-8"))
+    assert blocks
+    for number, (code, shown) in enumerate(blocks):
+        source = tmp_path / f"block{number}.py"
+        source.write_text(code, encoding="utf-8")
+        exec(compile(code, str(source), "exec"), names)
+        printed = capsys.readouterr().out
+        assert printed.rstrip() == shown.rstrip(), f"code block {number}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
