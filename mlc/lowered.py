@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .errors import ArgumentError
+
 if TYPE_CHECKING:
     from .compile import Compiled
     from .compile_program import CompiledProgram
+    from .looking.cost import Cost
+    from .looking.explain import Explanation
 
     AnyCompiled = Compiled | CompiledProgram
 
@@ -83,6 +87,22 @@ class Lowered:
     def asm(self) -> Text:
         """The assembly."""
         return self._text(lambda compiled: compiled.asm)
+
+    def explain(self) -> Explanation:
+        """What the kernels cost, loop by loop, and what would help; prints as a text.
+
+        Counts come from the programs and times from a model (:mod:`mlc.looking.traffic`): nothing
+        is measured. Raises :class:`ArgumentError` where nothing is computed.
+        """
+        from .looking.explain import explain
+
+        if self.compiled is None:
+            raise ArgumentError(f"{self.name} computes nothing: there is nothing to explain")
+        return explain(*self.compiled.programs, name=self.name)
+
+    def cost(self) -> Cost:
+        """The numbers of :meth:`explain` for the whole function."""
+        return self.explain().cost
 
     def __repr__(self) -> str:
         levels = " ".join(f".{level}" for level in _LEVELS)

@@ -215,6 +215,13 @@ class Schedule:
         """
         viewer("show")(self, step, **options)
 
+    def explain(self, steps: bool = False) -> Any:
+        """What the program costs, loop by loop, and steps that would help; prints as a text.
+
+        With ``steps``, what each step did to footprints, traffic and the predicted bound.
+        """
+        return viewer("explain_steps")(self) if steps else viewer("explain")(self.program)
+
     def _repr_html_(self) -> str:
         return viewer("shown")(self)._repr_html_()  # type: ignore[no-any-return]
 
