@@ -312,7 +312,8 @@ def _reads(roots: tuple[Expr, ...]) -> list[_Raw]:
     stack: list[tuple[Expr, tuple[Expr, ...]]] = [(root, ()) for root in reversed(roots)]
     while stack:
         node, guards = stack.pop()
-        if not node.children or (node, guards) in seen:
+        is_leaf = not node.children and not isinstance(node, Load)  # a scalar is loaded without any
+        if is_leaf or (node, guards) in seen:
             continue
         seen.add((node, guards))
         match node:
