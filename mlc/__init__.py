@@ -12,6 +12,7 @@
     mlc.nn                      softmax, layer_norm, conv2d and others that NumPy has no name for
     mlc.schedule, mlc.Schedule  loops transformed by hand, each step proven legal
     mlc.simulate                a scheduled program as hardware would run it, every access watched
+    mlc.draw                    pictures of loop nests, and of what one iteration touches
     mlc.config, mlc.set_num_threads, mlc.time
 """
 
@@ -52,6 +53,7 @@ _LATER = {
     "get_num_threads": ("runtime.threads", "get_num_threads"),
     "time": ("runtime.timing", "time"),
     "simulate": ("simulator", "simulate"),
+    "draw": ("looking.draw", "draw"),
 }
 
 __all__ = [

@@ -264,6 +264,12 @@ class Program:
     def __repr__(self) -> str:
         return self.script()
 
+    def draw(self, loop: Var | str | None = None) -> Any:
+        """The loop nest as a picture; with ``loop``, the elements that one iteration touches."""
+        from .viewers import viewer
+
+        return viewer("draw")(self, loop)
+
     def _repr_html_(self) -> str:
         from .html import script_html
 

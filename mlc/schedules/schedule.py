@@ -222,6 +222,14 @@ class Schedule:
         """
         return viewer("explain_steps")(self) if steps else viewer("explain")(self.program)
 
+    def draw(self, loop: Var | str | None = None) -> Any:
+        """The loop nest as a picture; with ``loop``, see :meth:`draw_access`."""
+        return viewer("draw")(self.program, loop)
+
+    def draw_access(self, loop: Var | str) -> Any:
+        """A picture of the elements that one iteration of ``loop`` touches, and the next one."""
+        return viewer("draw_access")(self.program, loop)
+
     def _repr_html_(self) -> str:
         return viewer("shown")(self)._repr_html_()  # type: ignore[no-any-return]
 
