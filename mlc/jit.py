@@ -97,7 +97,8 @@ class _Jitted:
         if entry.is_final and entry.captures:
             entry.missed()
             self._last = entry
-        return entry.run(arrays, out)
+        sources = functools.partial(self._parameters.sources, args, kwargs)
+        return entry.run(arrays, out, sources)
 
     def _find(self, signature: Signature) -> tuple[Specialization | None, str]:
         """The entry for a call; if there is none, what changed since the last one."""

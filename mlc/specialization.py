@@ -5,7 +5,7 @@ included.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +18,14 @@ from .runtime.native_call import callable_type, install, is_installed, prepare
 from .tracer.captures import Captures
 from .tracer.function import Traced
 from .tracer.signature import Key
+from .tracer.storage import ReadOnlyError
+from .tracer.trace import as_array, shown
 
 if TYPE_CHECKING:
     from .lowered import AnyCompiled
 
 Array = np.ndarray[Any, Any]
+Sources = Callable[[], list[tuple[str, Any]]] | None
 MISS = object()  # what a native call returns that did not fit
 SLOW_CALLS = 8  # calls through Python after which the native entry is built, if it is not there yet
 
@@ -76,8 +79,12 @@ class Specialization:
                 call.keywords or any(isinstance(p, (ScalarSpec, StaticSpec)) for p in params)
             )
 
-    def run(self, arrays: list[Array], out: Any) -> Any:
-        """The results for arrays of this signature."""
+    def run(self, arrays: list[Array], out: Any, sources: Sources = None) -> Any:
+        """The results for arrays of this signature. ``sources`` tells what the caller passed for
+        each of them, with its name: needed where the function writes to arguments."""
+        if self.traced.writes or self.traced.rebound:
+            assert sources is not None
+            return self._run_writing(arrays, out, sources())
         if self.by_arrays and (out is None or self.is_final):
             result = self.native(*arrays) if out is None else self.native(*arrays, out=out)
             if result is not MISS:
@@ -87,6 +94,23 @@ class Specialization:
             return self._run_into(arrays, out)
         computed = [] if self.compiled is None else self.compiled.run(arrays)
         return self.traced.assemble(computed, arrays)
+
+    def _run_writing(self, arrays: list[Array], out: Any, sources: list[tuple[str, Any]]) -> Any:
+        traced = self.traced
+        places = written_arrays(traced, arrays, sources, self.captures.arrays.values())
+        computed: Any = MISS
+        if self.by_arrays:
+            computed = self.native(*arrays)
+            if computed is MISS:
+                self.missed()
+        if computed is MISS:
+            computed = [] if self.compiled is None else self.compiled.run(arrays)
+        result = self._fill(arrays, computed, out) if out is not None else None
+        if out is None:
+            result = traced.assemble(computed, arrays)
+        for place, (number, _) in zip(places, traced.writes, strict=True):
+            place[...] = computed[number]
+        return result
 
     def missed(self) -> None:
         """Count calls that could have been native; build the native entry when it pays."""
@@ -116,13 +140,68 @@ class Specialization:
                 self.compiled.run(arrays, places)
                 return out
         computed = [] if self.compiled is None else self.compiled.run(arrays)
-        leaves = traced.leaves(computed, arrays)
+        return self._fill(arrays, computed, out)
+
+    def _fill(self, arrays: list[Array], computed: Sequence[Any], out: Any) -> Any:
+        places = list(out) if isinstance(out, (tuple, list)) else [out]
+        leaves = self.traced.leaves(computed, arrays)
         for i, (place, leaf) in enumerate(zip(places, leaves)):
             value = np.asarray(leaf)
             check_out(place, value.shape, value.dtype, _out_name(i, len(places)))
         for place, leaf in zip(places, leaves):
             place[...] = leaf
         return out
+
+
+def written_arrays(
+    traced: Traced, arrays: Sequence[Array], sources: Sequence[tuple[str, Any]], captured: Any
+) -> list[Array]:
+    """The caller's arrays that the function writes to, in the order of ``traced.writes``.
+
+    Raises before anything is written: ValueError for one that is read-only, ArgumentError for
+    what is no memory of the caller's, and for one that shares memory with another argument or
+    with an array that the function reads from elsewhere.
+    """
+    for number in traced.rebound:
+        name, value = sources[number]
+        if not isinstance(value, (np.generic, bool, int, float)):
+            raise ArgumentError(
+                f"argument {name} is an array of shape (), which the function changes in place "
+                f"with an operator such as +=; pass a scalar ({name}[()]), or write "
+                f"{name}[...] += value"
+            )
+    found = []
+    for _, number in traced.writes:
+        name, value = sources[number]
+        place = value if type(value) is np.ndarray else _memory_of(name, value)
+        if not place.flags.writeable:
+            raise ReadOnlyError(f"assignment destination is read-only: argument {name}")
+        for other, (label, _) in enumerate(sources):
+            if other != number and np.shares_memory(place, arrays[other]):
+                raise ArgumentError(
+                    f"arguments {name} and {label} share memory, and {name} is written to; what "
+                    f"{label} then holds is not defined here: pass a copy of one of them"
+                )
+        for watched in captured:
+            if np.shares_memory(place, watched.array):
+                raise ArgumentError(
+                    f"argument {name} is written to and shares memory with {watched.name}, which "
+                    f"the function reads from outside its arguments; pass a copy"
+                )
+        found.append(place)
+    return found
+
+
+def _memory_of(name: str, value: Any) -> Array:
+    """The memory behind an array-like, so that writes to it are seen by the caller."""
+    first = None if isinstance(value, np.generic) else as_array(value)
+    again = None if first is None else as_array(value)
+    if first is None or again is None or not np.shares_memory(first, again) and first.size:
+        raise ArgumentError(
+            f"argument {name} is written to, and {type(value).__name__} {shown(value)} is no array "
+            f"whose memory can be written; pass a NumPy array"
+        )
+    return first
 
 
 def _out_name(i: int, count: int) -> str:
@@ -160,7 +239,8 @@ def native_call(
     if not traced.outputs:
         return None
     params = _params(keys, traced)
-    if params is None or any(r.kind == "input" for r in traced.results):
+    is_plain = not any(r.kind in ("input", "copy") for r in traced.results)
+    if params is None or not is_plain or traced.writes or traced.rebound:
         return CallSpec(returns="list", out="never")
     if traced.is_direct and (traced.structure is None or isinstance(traced.structure, type)):
         return CallSpec(

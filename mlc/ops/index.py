@@ -25,6 +25,7 @@ from .. import te
 from ..config import config
 from ..errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast, const, select
+from .aliasing import SLICED
 from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, element, shape_of
 from .op import implements, op
 from .promotion import dtype_of
@@ -36,7 +37,11 @@ Items = tuple[Any, ...]
 def getitem(x: Any, key: Any) -> Any:
     """``x[key]`` with NumPy's meaning; ``key`` may hold traced integers and integer arrays."""
     items, arrays = parse_key(shape_of(x), key)
-    return take_at(x, arrays, items=items) if arrays else slice_view(x, items=items)
+    if not arrays:
+        return slice_view(x, items=items)
+    if any(shape_of(array) for array in arrays):
+        return take_at(x, arrays, items=items)
+    return window(x, arrays, items=items)
 
 
 def slice_axis(x: Any, part: slice, axis: int) -> Any:
@@ -44,7 +49,7 @@ def slice_axis(x: Any, part: slice, axis: int) -> Any:
     return getitem(x, (slice(None),) * axis + (part,))
 
 
-@op
+@op(view=SLICED)
 def slice_view(x: Any, *, items: Items) -> Any:
     """The part of ``x`` that ``items`` (None, int or (start, step, size)) name."""
     x = as_tensor(x)
@@ -97,6 +102,12 @@ def take_at(x: Any, indices: Any, *, items: Items) -> Any:
         return places
 
     return moved(x, shape, source, "take")
+
+
+@op(view=SLICED)
+def window(x: Any, indices: Any, *, items: Items) -> Any:
+    """``x`` with some axes fixed at the places that ``indices``, 0-d integers, hold: a view."""
+    return take_at(x, indices, items=items)
 
 
 def within(index: Expr, extent: int) -> Expr:

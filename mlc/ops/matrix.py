@@ -10,13 +10,14 @@ from .. import te
 from ..dtypes import as_dtype
 from ..errors import ShapeError
 from ..ir.expr import Expr, apply, const, select
+from .aliasing import DIAGONAL
 from .broadcast import as_axis, as_tensor, shape_of
 from .op import implements, op
 from .reduce import sum as sum_of
 from .shape import moved
 
 
-@op
+@op(view=DIAGONAL)
 def diagonal_of(x: Any, *, offset: int, axis1: int, axis2: int) -> Any:
     """The elements with ``index[axis2] == index[axis1] + offset``, along a new last axis."""
     x = as_tensor(x)

@@ -99,6 +99,7 @@ class Op:
         self.body = body
         self.name = name
         self.promotes = promotes
+        self.view = overrides.pop("view", None)  # see `mlc.ops.aliasing`
         self.overrides = overrides
         code = getattr(body, "__code__", None)
         if code is not None and code.co_flags & inspect.CO_VARKEYWORDS:
@@ -122,6 +123,10 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         arrays, static = self._bind(args, kwargs)
+        if self.view is not None:
+            look = getattr(type(arrays[0]), "__mlc_view__", None)
+            if look is not None:
+                return look(arrays[0], self, arrays[1:], static)
         trace = CURRENT.get()
         leaves = list(leaves_of(arrays))
         if any(isinstance(leaf, Tensor) for leaf in leaves):

@@ -12,6 +12,7 @@ from .. import te
 from ..errors import ShapeError
 from ..ir.expr import Expr, const
 from ..ir.simplify import simplify
+from .aliasing import PERMUTED, RESHAPED, SPREAD
 from .broadcast import (
     Shape,
     as_axes,
@@ -33,7 +34,7 @@ def moved(x: te.Tensor, shape: Shape, source: Any, name: str) -> te.Tensor:
     return te.compute(shape, lambda *index: x[tuple(source(index))], name=name)  # type: ignore[no-any-return]
 
 
-@op
+@op(view=RESHAPED)
 def reshape_to(x: Any, *, shape: Shape) -> Any:
     """``x`` with the same elements in C order and another shape of the same size."""
     x = as_tensor(x)
@@ -115,7 +116,7 @@ def ravel(a: Any, order: str = "C") -> Any:
     return reshape(a, (-1,) if size_of(shape_of(a)) else (0,), order=order)
 
 
-@op
+@op(view=PERMUTED)
 def permute(x: Any, *, axes: tuple[int, ...]) -> Any:
     """Axis ``d`` of the result is axis ``axes[d]`` of ``x``."""
     x = as_tensor(x)
@@ -212,7 +213,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     return reshape_to(a, shape=tuple(s for d, s in enumerate(shape) if d not in gone))
 
 
-@op
+@op(view=SPREAD)
 def spread(x: Any, *, shape: Shape) -> Any:
     """``x`` broadcast to ``shape``."""
     x = as_tensor(x)

@@ -25,7 +25,7 @@ def setitem(x: Any, key: Any, value: Any) -> Any:
     wins), or one mask with a single value.
     """
     dtype = dtype_of(x)
-    if getattr(getattr(key, "dtype", None), "kind", "") == "b" and not isinstance(key, np.ndarray):
+    if is_mask(key):
         return _set_masked(x, key, value)
     items, arrays = parse_key(shape_of(x), key)
     if any(shape_of(a) for a in arrays) and len(arrays) > 1:
@@ -39,10 +39,16 @@ def setitem(x: Any, key: Any, value: Any) -> Any:
             n for n, item in enumerate(items) if isinstance(item, tuple) and not _is_slice(item)
         )
         part.insert(sum(not isinstance(item, int) for item in items[:at]), shape_of(arrays[0])[0])
-    value = _fitted(value, tuple(part), dtype)
+    value = fitted(value, tuple(part), dtype)
     if arrays and shape_of(arrays[0]):
         return scatter(x, arrays[0], value, items=items)
     return slice_update(x, arrays, value, items=items)
+
+
+def is_mask(key: Any) -> bool:
+    """Whether ``key`` is one traced mask."""
+    kind = getattr(getattr(key, "dtype", None), "kind", "")
+    return kind == "b" and not isinstance(key, (np.ndarray, np.generic))
 
 
 def _set_masked(x: Any, mask: Any, value: Any) -> Any:
@@ -95,7 +101,7 @@ def _is_slice(item: Any) -> bool:
     return isinstance(item, tuple) and not isinstance(item[0], str)
 
 
-def _fitted(value: Any, part: Shape, dtype: DType) -> Any:
+def fitted(value: Any, part: Shape, dtype: DType) -> Any:
     """``value`` in ``dtype``, without the leading axes of size 1 that ``part`` does not have."""
     given = shape_of(value)
     extra = max(len(given) - len(part), 0)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
-from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op
+from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
+from .writing import write_result
 
 _ABSENT: Any = getattr(np, "_NoValue", object())
 _DEFAULT_UFUNC_OPTIONS = {
@@ -111,11 +112,16 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         raise unsupported(name_of(function), function.__name__)
     if kwargs:
         kwargs = {key: value for key, value in kwargs.items() if value is not _ABSENT}
-    if kwargs.pop("out", None) is not None:
-        raise _no_out(name_of(function))
+    out = kwargs.get("out")
+    if out is not None:
+        kwargs = {key: value for key, value in kwargs.items() if key != "out"}
+        return _call_into(function, args, kwargs, out)
+    kwargs.pop("out", None)
     if _fits(implementation, args, kwargs):
-        return implementation(*args, **kwargs)
-    return _call_translated(function, implementation, args, kwargs)
+        found = implementation(*args, **kwargs)
+    else:
+        found = _call_translated(function, implementation, args, kwargs)
+    return found if function in views() else own(found, args)
 
 
 def call_ufunc(
@@ -126,24 +132,99 @@ def call_ufunc(
     name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     out = kwargs.pop("out", None)
     if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
-        raise _no_out(name)
+        return _ufunc_into(ufunc, method, name, inputs, kwargs, out)
     if method != "__call__":
         return _call_method(ufunc, method, name, inputs, kwargs)
     implementation = UFUNCS.get(ufunc)
     if implementation is None:
         raise unsupported(name, ufunc.__name__)
+    where = kwargs.pop("where", True)
+    if where is not True:
+        from ..ops.elementwise import select_where
+
+        found = call_ufunc(ufunc, method, inputs, kwargs)  # elsewhere anything may stand
+        if isinstance(found, tuple):
+            return tuple(select_where(where, part, part.dtype.type(0)) for part in found)
+        return select_where(where, found, found.dtype.type(0))
     options = {k: v for k, v in kwargs.items() if v is not _DEFAULT_UFUNC_OPTIONS.get(k, _ABSENT)}
     if options.get("casting") == "same_kind":
         del options["casting"]
     if not _fits(implementation, inputs, options):
         key = next(iter(options), "these arguments")
-        advice = (
-            "use np.where(mask, result, other) instead"
-            if key == "where"
-            else "convert the arguments with .astype(...) instead"
+        raise UnsupportedError(
+            f"{name} with {key}= cannot be traced; convert the arguments with .astype(...) instead"
         )
-        raise UnsupportedError(f"{name} with {key}= cannot be traced; {advice}")
     return implementation(*inputs, **options)
+
+
+def _ufunc_into(
+    ufunc: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any],
+    out: Any,
+) -> Any:  # fmt: skip
+    """A ufunc whose results are put into the arrays ``out``, as far as they are not None."""
+    places = out if isinstance(out, tuple) else (out,)
+    options = dict(kwargs)
+    where = True
+    if method == "__call__":
+        where, casting = options.pop("where", True), options.get("casting", "same_kind")
+    else:
+        casting = "same_kind"
+        _take_dtype(ufunc.__name__, options, places[0])
+    _check_places(name, places)
+    results = call_ufunc(ufunc, method, inputs, options)
+    results = results if isinstance(results, tuple) else (results,)
+    written = [
+        result if place is None else write_result(name, place, result, casting, where)
+        for place, result in zip(places, results, strict=True)
+    ]
+    return written[0] if len(written) == 1 else tuple(written)
+
+
+def _call_into(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+    """A function whose result is put into the array ``out``."""
+    name = name_of(function)
+    places = out if isinstance(out, tuple) else (out,)
+    _check_places(name, places)
+    options = dict(kwargs)
+    _take_dtype(function.__name__, options, places[0])
+    result = call_function(function, args, options)
+    return write_result(name, places[0], result, "same_kind")
+
+
+def _take_dtype(name: str, options: dict[str, Any], place: Any) -> None:
+    """Sums and products are computed in the dtype of ``out`` unless another is named."""
+    if name in ("sum", "prod", "mean", "cumsum", "cumprod", "add", "multiply"):
+        if options.get("dtype") is None:
+            options["dtype"] = place.dtype
+
+
+def _check_places(name: str, places: tuple[Any, ...]) -> None:
+    for place in places:
+        if place is not None and not hasattr(type(place), "__mlc_lift__"):
+            raise _no_out(name)
+
+
+@cache
+def views() -> frozenset[Any]:
+    """The functions whose results share the elements of their argument, as NumPy's do."""
+    names = (
+        "reshape ravel transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis "
+        "expand_dims squeeze atleast_1d atleast_2d atleast_3d broadcast_to broadcast_arrays "
+        "diagonal diag flip fliplr flipud rot90 split array_split hsplit vsplit dsplit unstack "
+        "asarray asanyarray ascontiguousarray asfortranarray real imag"
+    )
+    return frozenset(getattr(np, name) for name in names.split() if hasattr(np, name))
+
+
+def own(found: Any, args: Any = ()) -> Any:
+    """``found`` with arrays of its own where it holds views or arguments."""
+    if isinstance(found, (tuple, list)):
+        return type(found)(own(item, args) for item in found)
+    detached = getattr(found, "_detached", None)
+    if detached is None:
+        return found
+    shares = found._view is not None or any(leaf is found for leaf in leaves_of(args))
+    return detached() if shares else found
 
 
 def _call_method(
@@ -171,7 +252,8 @@ def _no_out(name: str) -> UnsupportedError:
     return UnsupportedError(
         f"{name} with out= (or an operator like += on a NumPy array) would write traced values "
         f"into "
-        f"an array in place; write x = x + y, and make arrays with mlc.numpy.zeros and its like"
+        f"a NumPy array that was not made in the function; pass it as an argument, or write "
+        f"x = x + y"
     )
 
 

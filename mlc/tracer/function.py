@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, MlcError
-from ..te.tensor import Call, Compute, Constant, Tensor
+from .. import te
+from ..errors import ArgumentError, MlcError, UnsupportedError
+from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .captures import Captures
 from .signature import Identity, Key, array_key, leaf_key, placeholder, static_key
@@ -107,6 +108,19 @@ class Parameters:
                 keys.append(self._traced(name, value, arrays))
         return tuple(keys), arrays
 
+    def sources(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
+        """What the caller passed for each of the arrays of `keys`, with its name."""
+        found: list[tuple[str, Any]] = []
+        for place, (name, value) in enumerate(_named(self, args, kwargs)):
+            if self.is_static(place, name, value) and (place < len(args) or name in self.static):
+                continue
+            if type(value) not in _TREES and tree.is_leaf(value):
+                found.append((name, value))
+            else:
+                leaves, structure = tree.flatten(value)
+                found += zip(tree.leaf_names(name, structure), leaves)
+        return found
+
     def _static(self, place: int, name: str, value: Any) -> Key:
         if place == 0 and self.has_self and name not in self.static:
             return "static", type(value), Identity(value)
@@ -138,7 +152,8 @@ class Result:
     """One leaf of what a function returns.
 
     ``kind`` is ``"output"`` (``value`` is its number among the graph's outputs), ``"input"`` (an
-    argument handed through: its number), ``"constant"`` (an array) or ``"value"`` (anything else).
+    argument handed through: its number), ``"copy"`` (of an argument), ``"again"`` (an output that
+    is another result already, copied), ``"constant"`` (an array) or ``"value"`` (anything else).
     Weak results are Python numbers, as they would be without tracing.
     """
 
@@ -152,13 +167,18 @@ class Traced:
     """A traced function: placeholders in the order of the arrays, outputs to compute, what is
     returned.
 
-    ``structure`` is None for a single leaf, tuple or list for a flat one, else a tree.
+    ``structure`` is None for a single leaf, tuple or list for a flat one, else a tree. ``writes``
+    holds (output, input): what the array passed as an input is to hold after the call.
+    ``rebound`` names the inputs of shape () that must be scalars, not arrays: ``x += y`` would
+    change those.
     """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     results: tuple[Result, ...]
     structure: Any
+    writes: tuple[tuple[int, int], ...] = ()
+    rebound: tuple[int, ...] = ()
 
     @property
     def is_direct(self) -> bool:
@@ -175,8 +195,12 @@ class Traced:
             match result.kind:
                 case "output":
                     leaf = computed[result.value]
+                case "again":
+                    leaf = computed[result.value].copy()
                 case "input":
                     leaf = arrays[result.value]
+                case "copy":
+                    leaf = arrays[result.value].copy()
                 case "constant":
                     leaf = result.value.copy()
                 case _:
@@ -209,13 +233,16 @@ def trace_function(
     ``naming`` the tensors are called as the user's variables are."""
     trace = _trace(parameters.function, captures, naming)
     inputs: list[Tensor] = []
+    leaves: list[Tracer] = []
+    trees: list[tuple[str, Any, list[Tracer]]] = []
 
     def leaf(name: str, key: Key) -> Tracer:
         tensor, weak = placeholder(_identifier(name), key, parameters.function)
         inputs.append(tensor)
         if weak:
             trace.weak.add(tensor)
-        return Tracer(tensor, trace)
+        leaves.append(Tracer(tensor, trace, place=len(inputs) - 1))
+        return leaves[-1]
 
     def traced(name: str, key: Key, value: Any) -> Any:
         if key[0] == "static":
@@ -223,15 +250,31 @@ def trace_function(
         if isinstance(key[0], (np.dtype, type)):
             return leaf(name, key)
         names = tree.leaf_names(name, key[0])
-        return tree.unflatten(key[0], [leaf(n, k) for n, k in zip(names, key[1:])])
+        held = [leaf(n, k) for n, k in zip(names, key[1:])]
+        trees.append((name, tree.unflatten(key[0], held), held))
+        return trees[-1][1]
 
     named = list(_named(parameters, args, kwargs))
     values = [traced(name, key, value) for (name, value), key in zip(named, keys, strict=True)]
     with tracing(trace):
         returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
-        done = _results(returned, trace, inputs)
+        _check_trees(trees, parameters.function)
+        done = _results(returned, trace, inputs, leaves)
     trace.forget()
     return done
+
+
+def _check_trees(trees: list[tuple[str, Any, list[Tracer]]], function: str) -> None:
+    """Raise if the function has put something into a list or dict that it was passed: that was a
+    copy, and the caller would never see it."""
+    for name, value, before in trees:
+        after, _ = tree.flatten(value)
+        if len(after) != len(before) or any(a is not b for a, b in zip(after, before)):
+            raise UnsupportedError(
+                f"{function} changes which values {name}, a {type(value).__name__}, holds, and its "
+                f"caller would not see that; write into the arrays (x[...] = value), or return "
+                f"what changed"
+            )
 
 
 def _trace(name: str, captures: Captures, naming: bool) -> FunctionTrace:
@@ -250,7 +293,9 @@ def _named(
     yield from kwargs.items()
 
 
-def _results(returned: Any, trace: FunctionTrace, inputs: list[Tensor]) -> Traced:
+def _results(
+    returned: Any, trace: FunctionTrace, inputs: list[Tensor], arguments: list[Tracer]
+) -> Traced:
     structure: Any = None
     if isinstance(returned, Tracer) or tree.is_plain(returned):
         leaves = [returned]
@@ -260,6 +305,7 @@ def _results(returned: Any, trace: FunctionTrace, inputs: list[Tensor]) -> Trace
         leaves, structure = tree.flatten(returned)
     number = {tensor: i for i, tensor in enumerate(inputs)}
     outputs: dict[Tensor, int] = {}
+    owners: dict[Tensor, Any] = {}
     results = []
     for leaf in leaves:
         if not isinstance(leaf, Tracer):
@@ -268,14 +314,39 @@ def _results(returned: Any, trace: FunctionTrace, inputs: list[Tensor]) -> Trace
             continue
         tensor = leaf.__mlc_lift__(trace)
         weak = tensor in trace.weak
+        cell = leaf._cell
+        is_argument = cell.place is not None and (not cell.version or bool(tensor.shape))
+        if is_argument and (leaf._view is None or tensor in number):
+            results.append(Result("input", cell.place, weak))
+            continue
         match tensor.op:
-            case Compute() | Call():
-                results.append(Result("output", outputs.setdefault(tensor, len(outputs)), weak))
             case Constant(array=array):
                 results.append(Result("constant", array, weak))
-            case _:
+            case Placeholder() if weak:
                 results.append(Result("input", number[tensor], weak))
-    return Traced(tuple(inputs), tuple(outputs), tuple(results), structure)
+            case Placeholder():
+                results.append(Result("copy", number[tensor]))
+            case _:
+                owner = owners.setdefault(tensor, cell)
+                kind = "output" if owner is cell or not tensor.shape else "again"
+                results.append(Result(kind, outputs.setdefault(tensor, len(outputs)), weak))
+    writes = []
+    for place, argument in enumerate(arguments):
+        tensor = argument._tensor
+        if argument._cell.version and tensor is not inputs[place]:
+            if not isinstance(tensor.op, (Compute, Call)):
+                tensor = _copied(tensor)
+            writes.append((outputs.setdefault(tensor, len(outputs)), place))
+    return Traced(
+        tuple(inputs), tuple(outputs), tuple(results), structure, tuple(writes),
+        tuple(sorted(trace.rebound)),
+    )  # fmt: skip
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    made = te.compute(tensor.shape, lambda *index: tensor[index], name="copy", op="copy")
+    assert isinstance(made, Tensor)
+    return made
 
 
 def _identifier(name: str) -> str:

@@ -26,7 +26,7 @@ class FunctionTrace:
     code. What ``captures`` knows of was copied by it.
     """
 
-    __slots__ = ("captures", "constants", "finished", "name", "numbered", "weak")
+    __slots__ = ("captures", "constants", "finished", "name", "numbered", "rebound", "weak")
 
     def __init__(self, name: str, captures: Captures | None = None) -> None:
         self.name = name
@@ -35,6 +35,8 @@ class FunctionTrace:
         self.numbered: dict[Any, Any] = {}
         self.constants: dict[Any, tuple[Any, Tensor]] = {}
         self.finished = False
+        # Arguments of shape () that were met in x += y, which changes arrays but no scalars.
+        self.rebound: set[int] = set()
 
     def lift(self, value: Any) -> Any:
         """The te tensor for a traced value or an array; numbers, None and tensors as they are."""

@@ -18,16 +18,19 @@ from ..errors import (
     TracerLeakError,
     UnsupportedError,
 )  # fmt: skip
+from ..ops.op import CURRENT
 from ..te.tensor import Compute, Placeholder, Tensor
 from .dispatch import call_function, call_ufunc, is_supported, name_of
+from .storage import Cell, Window
 from .trace import FunctionTrace
+from .writing import assign
 
 _STATIC = (
     "if it comes from an argument that decides shapes or control flow, name that in static_argnames"
 )
 _ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
 _IN_PLACE = {
-    "sort": "np.sort(x)", "partition": "np.partition(x, k)", "fill": "np.full_like(x, value)",
+    "sort": "np.sort(x)", "partition": "np.partition(x, k)",
     "put": "np.where(mask, new, x)", "resize": "np.reshape(x, shape)",
     "itemset": "np.where(mask, new, x)", "setfield": "np.where(mask, new, x)",
 }  # fmt: skip
@@ -50,13 +53,59 @@ _ELSEWHERE = {
 class Tracer:
     """A traced array: ``shape`` and ``dtype`` are known, elements are not."""
 
-    __slots__ = ("__weakref__", "_tensor", "_trace")
+    __slots__ = ("__weakref__", "_cell", "_seen", "_trace", "_view")
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, tensor: Tensor, trace: FunctionTrace) -> None:
-        self._tensor = tensor
+    def __init__(
+        self, tensor: Tensor, trace: FunctionTrace, view: Window | None = None,
+        place: int | None = None,
+    ) -> None:  # fmt: skip
         self._trace = trace
+        self._view = view
+        self._cell: Cell = Cell(tensor, place) if view is None else view.owner._cell
+        self._seen = self._cell.version, tensor
+
+    @property
+    def _tensor(self) -> Tensor:
+        """The value at present."""
+        cell = self._cell
+        if self._view is None:
+            return cell.tensor
+        if self._seen[0] != cell.version:
+            self._seen = cell.version, self._view.read(self._trace)
+        return self._seen[1]
+
+    def _write(self, tensor: Tensor) -> None:
+        """Replace all elements; of a view, those of its owner."""
+        self.__mlc_lift__(CURRENT.get())
+        if self._view is None:
+            self._cell.write(tensor)
+        else:
+            self._view.write(tensor)
+        self._seen = self._cell.version, tensor
+
+    def _is_read_only(self) -> bool:
+        view = self._view
+        if view is None:
+            return False
+        return view.op.view.write is None or view.owner._is_read_only()
+
+    def _is_same(self, value: Any) -> bool:
+        """Whether ``value`` is a view of the very same elements."""
+        if not isinstance(value, Tracer) or value._cell is not self._cell:
+            return False
+        if self._view is None:
+            return value._view is None
+        return self._view.same_as(value._view)
+
+    def _detached(self) -> Tracer:
+        """The same elements as an array of its own; of shape () a scalar, as NumPy's are."""
+        return Tracer(self._tensor, self._trace)
+
+    def _is_scalar(self) -> bool:
+        """Whether in-place operators make another value, as those of NumPy's scalars do."""
+        return not self.shape and self._view is None and not self._cell.is_array
 
     def __mlc_lift__(self, trace: Any) -> Tensor:
         """The te tensor, for operators called in ``trace``; TracerLeakError in any other."""
@@ -64,23 +113,36 @@ class Tracer:
             raise _leak(self, trace)
         return self._tensor
 
+    def __mlc_view__(self, op: Any, others: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """The result of an operator that gives a view of its first argument."""
+        trace: Any = CURRENT.get()
+        tensor = self.__mlc_lift__(trace)
+        others = tuple([trace.lift(i) for i in o] if isinstance(o, list) else trace.lift(o)
+                       for o in others)  # fmt: skip
+        view = Window(self, op, others, static)
+        made = trace.wrap(view.read(trace))
+        if tensor not in trace.weak and view.fits():
+            made._view, made._cell = view, self._cell
+            made._seen = self._cell.version, made._seen[1]
+        return made
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes, as Python ints."""
-        return self._tensor.shape
+        return self._seen[1].shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The NumPy dtype."""
-        return self._tensor.dtype.numpy
+        return self._seen[1].dtype.numpy
 
     # fmt: off
     @property
-    def ndim(self) -> int: return self._tensor.ndim
+    def ndim(self) -> int: return self._seen[1].ndim
     @property
-    def size(self) -> int: return self._tensor.size
+    def size(self) -> int: return self._seen[1].size
     @property
-    def itemsize(self) -> int: return self._tensor.dtype.itemsize
+    def itemsize(self) -> int: return self._seen[1].dtype.itemsize
     @property
     def nbytes(self) -> int: return self.size * self.itemsize
     @property
@@ -153,14 +215,13 @@ class Tracer:
     def __getitem__(self, key: Any) -> Any:
         from ..ops.index import getitem
 
-        return getitem(self, key)
+        found = getitem(self, key)
+        if not found.shape and not _has_dots(key):
+            return found._detached()
+        return found
 
-    def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        raise UnsupportedError(
-            f"{self!r} cannot be changed in place; use x = np.where(mask, value, x), or build the "
-            f"parts "
-            f"and join them with np.concatenate or np.stack"
-        )
+    def __setitem__(self, key: Any, value: Any) -> None:
+        assign(self, key, value)
 
     def __getattr__(self, name: str) -> Any:
         if name in _IN_PLACE:
@@ -195,22 +256,28 @@ class Tracer:
         return _np(np.transpose, self, (axes[0] if len(axes) == 1 else axes) if axes else None)
 
     def flatten(self, order: Any = "C") -> Any:
-        """As ravel: nothing is copied or shared before the code runs."""
-        return _np(np.ravel, self, order)
+        """A copy of shape (size,)."""
+        return _np(np.ravel, self, order)._detached()
 
     def copy(self, order: Any = "C") -> Any:
-        """The value itself: it never changes."""
-        return self
+        """An array of its own with the same elements."""
+        return self._detached()
+
+    def fill(self, value: Any) -> None:
+        """Set all elements to ``value``."""
+        self[...] = value
 
     def conj(self) -> Any:
         """The value itself: complex numbers are not traced."""
         return self
 
     conjugate = conj
-    __copy__ = copy
+
+    def __copy__(self) -> Any:
+        return self._detached()
 
     def __deepcopy__(self, memo: Any) -> Any:
-        return self
+        return self._detached()
 
     def __round__(self, digits: int = 0) -> Any:
         return _np(np.round, self, digits)
@@ -257,6 +324,25 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         return result
 
     return operator
+
+
+def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
+    """An operator such as ``+=``: it changes the array, or makes another scalar."""
+
+    def operator(self: Tracer, other: Any) -> Any:
+        if self._is_scalar():
+            if self._cell.place is not None and self._tensor not in self._trace.weak:
+                self._trace.rebound.add(self._cell.place)
+            return NotImplemented
+        if isinstance(other, (list, tuple)):
+            other = _from_sequence(other)
+        return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
+
+    return operator
+
+
+def _has_dots(key: Any) -> bool:
+    return key is Ellipsis or isinstance(key, tuple) and any(part is Ellipsis for part in key)
 
 
 def _from_sequence(items: Any) -> Any:
@@ -309,6 +395,7 @@ def _define() -> None:
     for name, ufunc in binary.items():
         setattr(Tracer, f"__{name}__", _operator(ufunc))
         setattr(Tracer, f"__r{name}__", _operator(ufunc, reflected=True))
+        setattr(Tracer, f"__i{name}__", _in_place(ufunc))
     compare = {
         "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
         "eq": np.equal, "ne": np.not_equal,

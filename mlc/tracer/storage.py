@@ -1,0 +1,100 @@
+"""What a traced array holds at present, shared by all its views; how a view reads and writes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import MlcError
+from ..ops.op import Op
+from ..te.tensor import Placeholder, Tensor
+
+if TYPE_CHECKING:
+    from .trace import FunctionTrace
+    from .tracer import Tracer
+
+Array = np.ndarray[Any, Any]
+
+
+class ReadOnlyError(MlcError, ValueError):
+    """A write to an array that cannot be written to, as NumPy's ValueError."""
+
+
+class Cell:
+    """The value of an array, of its views, and of nothing else.
+
+    ``place`` is the number of the argument that the array is, None if it was made on the way.
+    ``is_array`` tells an array of shape () from a scalar, which never changes.
+    """
+
+    __slots__ = ("is_array", "place", "strides", "tensor", "version")
+
+    def __init__(self, tensor: Tensor, place: int | None = None) -> None:
+        self.tensor = tensor
+        self.version = 0
+        self.place = place
+        self.is_array = bool(tensor.shape)
+        # Those of a new array are C's; an argument's are known, in elements.
+        self.strides = tensor.op.strides if isinstance(tensor.op, Placeholder) else None
+
+    def write(self, tensor: Tensor) -> None:
+        """From now on the array, and what views of it read, is ``tensor``."""
+        self.tensor = tensor
+        self.version += 1
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A view: what operator ``op`` makes of ``owner`` at any time."""
+
+    owner: Tracer
+    op: Op
+    others: tuple[Any, ...]
+    static: dict[str, Any]
+
+    def read(self, trace: FunctionTrace) -> Tensor:
+        """The elements at present."""
+        made = self.op.tensors(trace, (self.owner._tensor, *self.others), self.static)
+        assert isinstance(made, Tensor)
+        return made
+
+    def write(self, value: Tensor) -> None:
+        """Put ``value``, of the shape and dtype of the view, into the owner."""
+        owner = self.owner
+        owner._write(self.op.view.write(owner._tensor, value, self.others, self.static))
+
+    def fits(self) -> bool:
+        """Whether NumPy gives a view here: a reshaped array that is not contiguous is a copy."""
+        owner = self.owner
+        if self.op.name != "reshape_to" or owner._view is None and owner._cell.strides is None:
+            return True
+        try:
+            self.op.view.array(layout(owner), self.others, self.static)
+        except ValueError:
+            return False
+        return True
+
+    def same_as(self, other: Window | None) -> bool:
+        """Whether both name the same elements in the same order, for certain."""
+        return (
+            other is not None
+            and self.owner is other.owner
+            and self.op is other.op
+            and self.others == other.others
+            and self.static == other.static
+        )
+
+
+def layout(value: Tracer) -> Array:
+    """An array with the shape and the strides that ``value`` has in NumPy, never to be read."""
+    view = value._view
+    if view is not None:
+        return view.op.view.array(layout(view.owner), view.others, view.static)
+    shape, dtype, steps = value.shape, value.dtype, value._cell.strides
+    if steps is None:
+        steps = tuple(math.prod(max(n, 1) for n in shape[d + 1 :]) for d in range(len(shape)))
+    strides = [step * dtype.itemsize for step in steps]
+    return np.lib.stride_tricks.as_strided(np.empty(1, dtype), shape, strides)

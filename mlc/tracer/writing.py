@@ -1,0 +1,111 @@
+"""Writes to traced arrays: ``x[key] = value``, ``x += y``, ``out=`` and ``where=``.
+
+A write makes a new tensor and puts it into the cell that the array and its views share.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..errors import DTypeError, ShapeError
+from ..ops.op import CURRENT, leaves_of
+from .storage import ReadOnlyError
+
+if TYPE_CHECKING:
+    from .tracer import Tracer
+
+Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
+
+
+def assign(target: Tracer, key: Any, value: Any) -> None:
+    """``target[key] = value``, with NumPy's casting (unsafe) and broadcasting."""
+    from ..ops.index import getitem, parse_key
+    from ..ops.update import fitted, is_mask, setitem
+
+    check_writable(target)
+    value = as_operand(value)
+    if is_mask(key):
+        target._write(setitem(target._tensor, lifted(key), lifted(value)))
+        return
+    _, arrays = parse_key(target.shape, key)
+    if any(np.shape(array) for array in arrays):
+        target._write(setitem(target._tensor, lifted(key), lifted(value)))
+        return
+    place = getitem(target, key)
+    if place._is_same(value):  # the end of x[key] += y
+        return
+    place._write(spread(fitted(lifted(value), place.shape, place._tensor.dtype), place._tensor))
+
+
+def check_writable(target: Tracer) -> None:
+    """ReadOnlyError for views that NumPy does not let be written to."""
+    if target._is_read_only():
+        raise ReadOnlyError("assignment destination is read-only")
+
+
+def lifted(value: Any) -> Any:
+    """Traced values as tensors, in lists, tuples and slices too; all else as it is."""
+    trace: Any = CURRENT.get()
+    if isinstance(value, (tuple, list)):
+        return type(value)(lifted(item) for item in value)
+    return trace.lift(value) if hasattr(type(value), "__mlc_lift__") else value
+
+
+def as_operand(value: Any) -> Any:
+    """Lists as the arrays that NumPy makes of them."""
+    from .tracer import _from_sequence
+
+    return _from_sequence(value) if isinstance(value, (list, tuple)) else value
+
+
+def spread(value: Any, like: Any) -> Any:
+    """``value``, of the dtype of the tensor ``like``, as a tensor of its shape."""
+    from ..ops.create import filled
+    from ..ops.op import Op
+    from ..ops.shape import spread as broadcast
+
+    trace: Any = CURRENT.get()
+    made: Op = broadcast
+    if not hasattr(value, "shape"):
+        return filled.tensors(trace, (value,), {"shape": like.shape, "dtype": like.dtype})
+    return made.tensors(trace, (trace.lift(value),), {"shape": like.shape})
+
+
+def write_result(name: str, target: Any, result: Any, casting: Casting = "same_kind",
+                 where: Any = True) -> Any:  # fmt: skip
+    """Put ``result`` of the function called ``name`` into ``target``, as ``out=target`` does."""
+    from ..ops.elementwise import astype, select_where
+
+    check_writable(target)
+    trace: Any = CURRENT.get()
+    dtype, shape = target.dtype, target.shape
+    value = trace.lift(result)
+    if not hasattr(value, "shape"):
+        value = spread(value, target._tensor)
+    if not np.can_cast(value.dtype.numpy, dtype, casting):
+        raise DTypeError(
+            f"Cannot cast {name} output from {value.dtype.numpy!r} to {dtype!r} with casting rule "
+            f"{casting!r}; write x = x.astype({value.dtype.name!r}) first, or make a new array "
+            f"instead of changing this one"
+        )
+    try:
+        fits = np.broadcast_shapes(value.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"{name}: non-broadcastable output operand with shape {shape} doesn't match the "
+            f"broadcast shape {value.shape}"
+        )
+    value = astype(value, dtype=target._tensor.dtype)
+    if where is not True:
+        value = select_where(trace.lift(where), value, target._tensor)
+    target._write(spread(value, target._tensor))
+    return target
+
+
+def has_traced(values: Any) -> bool:
+    """Whether a traced value is among ``values``."""
+    return any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(values))
