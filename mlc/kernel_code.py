@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .ir.program import Program
+from .errors import UnsupportedError
+from .ir.program import Buffer, Evaluate, Program, walk
 from .ir.work import statements_run
 from .te.nests import nest_of
 from .te.program import create_program
-from .te.tensor import Tensor
+from .te.tensor import Placeholder, Tensor
 
 if TYPE_CHECKING:
     from .backends.llvm.target import Target
@@ -57,7 +59,8 @@ def schedule_kernel(kernel: Any) -> KernelCode:
     if call is not None:
         from .schedules.schedule import Schedule
 
-        program, made = call.program, kernel.stages[0].tensors
+        made = kernel.stages[0].tensors
+        program = with_layouts(call.program, call.inputs)
         cost = STATEMENT_NS * statements_run(program.body)
         arguments = (*call.inputs, *made)
         return KernelCode(program, program, Schedule(program), arguments, cost, is_call=True)
@@ -68,6 +71,31 @@ def schedule_kernel(kernel: Any) -> KernelCode:
     )
     arguments = (*kernel.inputs, *done.scratch, *kernel.outputs)
     return KernelCode(naive, done.program, done.schedule, arguments, done.nanoseconds)
+
+
+def with_layouts(program: Program, inputs: Sequence[Tensor]) -> Program:
+    """``program`` over params that lie in memory as the arrays that a caller passes for them do."""
+    from .lower.bind_blocks import bind_blocks
+    from .lower.replace_buffers import Place, replace_buffers
+
+    places = {}
+    for buffer, tensor in zip(program.params, inputs, strict=False):
+        op = tensor.op
+        if isinstance(op, Placeholder) and (op.strides is not None or not op.aligned):
+            lies = Buffer(buffer.name, buffer.shape, buffer.dtype, op.strides, aligned=op.aligned)
+            places[buffer] = Place(lies)
+    if not places:
+        return program
+    whole = {a for s in walk(program.body) if isinstance(s, Evaluate) for a in s.args}
+    for buffer in places:
+        if buffer in whole:
+            raise UnsupportedError(
+                f"{program.name} hands {buffer.name} to a library function, which needs it "
+                f"C-contiguous; pass np.ascontiguousarray(...) of it"
+            )
+    params = tuple(places[b].buffer if b in places else b for b in program.params)
+    body = replace_buffers(bind_blocks(program).body, places)
+    return replace(program, params=params, body=body)
 
 
 def _machine(target: Target) -> Any:

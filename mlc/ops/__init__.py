@@ -4,7 +4,8 @@ from importlib import import_module
 
 DECLARATIONS = (
     "arithmetic", "contract", "convolve", "create", "derived", "einsum", "elementwise", "index",
-    "join", "logic", "matrix", "nn", "reduce", "shape", "statistics", "transcendental", "update",
+    "join", "logic", "matrix", "nn", "reduce", "scan", "shape", "statistics",
+    "transcendental", "update",
 )  # fmt: skip
 
 

@@ -133,9 +133,11 @@ def assert_near(got: Any, exact: Any, tolerance: Tolerance, mass: Any, count: in
 
 def all_cases() -> list[Case]:
     """Every row of every table; names are unique."""
-    from . import table_contract, table_elementwise, table_moves, table_nn, table_reduce
+    from . import table_contract, table_elementwise, table_moves, table_nn, table_reduce, table_scan
 
-    tables = (table_elementwise, table_reduce, table_contract, table_moves, table_nn)
+    tables = (
+        table_elementwise, table_reduce, table_contract, table_moves, table_nn, table_scan,
+    )  # fmt: skip
     rows = [row for table in tables for row in table.CASES]
     names = [row.name for row in rows]
     assert len(set(names)) == len(names), sorted(n for n in names if names.count(n) > 1)

@@ -1,0 +1,167 @@
+"""Writes the tensor programs of operators that no expression per element says.
+
+::
+
+    w = Writer("running")
+    x, out = w.input("x", (n,), float32), w.output("out", (n,), float32)
+    total = w.variable("total", const(0, float32))
+    with w.loop(n, "i") as i:
+        w.set(total, total[()] + x[i])
+        w.store(out, (i,), total[()])
+    return w.call(tensor)
+
+Loops that run at once are trusted: who writes such a program has to know that iterations do not
+meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .. import te
+from ..dtypes import DType
+from ..ir.expr import Expr, Var, as_expr, cast
+from ..ir.program import Allocate, Buffer, For, If, LoopKind, Program, Scope, Seq, Stmt, Store, seq
+
+PARALLEL_WORK = 1 << 15  # element steps below which threads do not pay
+
+
+class Writer:
+    """A program that is being written: statements go where the innermost ``with`` stands."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.inputs: list[Buffer] = []
+        self.outputs: list[Buffer] = []
+        self.lists: list[list[Any]] = [[]]
+
+    def input(self, name: str, shape: Sequence[int], dtype: DType) -> Buffer:
+        """The next array that the program reads."""
+        self.inputs.append(Buffer(name, tuple(shape), dtype))
+        return self.inputs[-1]
+
+    def output(self, name: str, shape: Sequence[int], dtype: DType) -> Buffer:
+        """The next array that the program writes, every element of it."""
+        self.outputs.append(Buffer(name, tuple(shape), dtype))
+        return self.outputs[-1]
+
+    def memory(self, name: str, shape: Sequence[int], dtype: DType) -> Buffer:
+        """Uninitialised memory, from here to the end of the innermost ``with``."""
+        return self._allocate(Buffer(name, tuple(shape), dtype))
+
+    def registers(self, name: str, shape: Sequence[int], dtype: DType) -> Buffer:
+        """Registers; their indices are constants, unrolled, or the lane."""
+        return self._allocate(Buffer(name, tuple(shape), dtype, scope=Scope.REGISTER))
+
+    def variable(self, name: str, start: Expr) -> Buffer:
+        """A scalar in a register, ``start`` at first; read it as ``v[()]``."""
+        made = self.registers(name, (), start.dtype)
+        self.set(made, start)
+        return made
+
+    def _allocate(self, buffer: Buffer) -> Buffer:
+        self.lists[-1].append(buffer)
+        return buffer
+
+    def store(self, buffer: Buffer, indices: Sequence[Expr | int], value: Any) -> None:
+        """``buffer[indices] = value``, converted to its dtype."""
+        places = tuple(cast(as_expr(i), "int64") for i in indices)
+        self.lists[-1].append(Store(buffer, places, cast(as_expr(value), buffer.dtype)))
+
+    def set(self, variable: Buffer, value: Any) -> None:
+        """``variable = value``."""
+        self.store(variable, (), value)
+
+    @contextmanager
+    def loop(self, extent: int, name: str = "i", at_once: str = "") -> Iterator[Expr]:
+        """``for i in range(extent)``; ``at_once`` is "threads", "lanes" or "unrolled"."""
+        kind = {
+            "": LoopKind.SERIAL,
+            "threads": LoopKind.PARALLEL,
+            "lanes": LoopKind.VECTORIZED,
+            "unrolled": LoopKind.UNROLLED,
+        }[at_once]
+        var = Var(name)
+        with self._nested() as body:
+            yield var
+        self.lists[-1].append(For(var, extent, body.statement(), kind))
+
+    @contextmanager
+    def when(self, condition: Expr) -> Iterator[None]:
+        """``if condition:``"""
+        with self._nested() as body:
+            yield
+        self.lists[-1].append(If(condition, body.statement()))
+
+    @contextmanager
+    def otherwise(self) -> Iterator[None]:
+        """``else:`` of the ``when`` right before."""
+        with self._nested() as body:
+            yield
+        last = self.lists[-1].pop()
+        self.lists[-1].append(If(last.condition, last.then, body.statement()))
+
+    @contextmanager
+    def _nested(self) -> Iterator[_Part]:
+        part = _Part()
+        self.lists.append(part.items)
+        try:
+            yield part
+        finally:
+            self.lists.pop()
+
+    def program(self) -> Program:
+        """What was written."""
+        params = (*self.inputs, *self.outputs)
+        attrs = {"unsafe": True}
+        return Program(self.name, params, _joined(self.lists[0]), len(self.outputs), attrs)
+
+    def call(self, *tensors: te.Tensor) -> Any:
+        """What the program makes of ``tensors``: a tensor, or a tuple of them."""
+        return te.call(self.program(), *tensors)
+
+
+class _Part:
+    """The statements of one body."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+
+    def statement(self) -> Stmt:
+        return _joined(self.items)
+
+
+def _joined(items: Sequence[Stmt | Buffer]) -> Stmt:
+    """Statements in order; a buffer among them lives until the end."""
+    for n, item in enumerate(items):
+        if isinstance(item, Buffer):
+            before: list[Any] = list(items[:n])
+            return seq(*before, Allocate((item,), _joined(items[n + 1 :])))
+    rest: list[Any] = list(items)
+    return seq(*rest) if rest else Seq(())
+
+
+def unflattened(place: Expr, shape: Sequence[int]) -> list[Expr]:
+    """The indices of element number ``place``, in C order, of an array of ``shape``."""
+    indices: list[Expr] = []
+    for extent in reversed(shape[1:]):
+        indices.insert(0, place % extent)
+        place = place // extent
+    return [place, *indices] if shape else []
+
+
+@contextmanager
+def nested(w: Writer, shape: Sequence[int], name: str = "i") -> Iterator[list[Expr]]:
+    """Loops over all places of ``shape``, the last axis innermost."""
+    if not shape:
+        yield []
+        return
+    with w.loop(shape[0], f"{name}{len(shape)}") as i, nested(w, shape[1:], name) as rest:
+        yield [i, *rest]
+
+
+def threads(pieces: int, work: float) -> str:
+    """``at_once`` of a loop over ``pieces`` independent parts that together take ``work`` steps."""
+    return "threads" if pieces > 1 and work >= PARALLEL_WORK else ""
