@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .compile_program import CompiledProgram
     from .looking.cost import Cost
     from .looking.explain import Explanation
+    from .looking.machine import Facts
 
     AnyCompiled = Compiled | CompiledProgram
 
@@ -88,21 +89,22 @@ class Lowered:
         """The assembly."""
         return self._text(lambda compiled: compiled.asm)
 
-    def explain(self) -> Explanation:
+    def explain(self, facts: Facts | None = None) -> Explanation:
         """What the kernels cost, loop by loop, and what would help; prints as a text.
 
         Counts come from the programs and times from a model (:mod:`mlc.looking.traffic`): nothing
-        is measured. Raises :class:`ArgumentError` where nothing is computed.
+        is measured. ``facts`` are those of another machine than this. Raises
+        :class:`ArgumentError` where nothing is computed.
         """
         from .looking.explain import explain
 
         if self.compiled is None:
             raise ArgumentError(f"{self.name} computes nothing: there is nothing to explain")
-        return explain(*self.compiled.programs, name=self.name)
+        return explain(*self.compiled.programs, facts=facts, name=self.name)
 
-    def cost(self) -> Cost:
+    def cost(self, facts: Facts | None = None) -> Cost:
         """The numbers of :meth:`explain` for the whole function."""
-        return self.explain().cost
+        return self.explain(facts).cost
 
     def __repr__(self) -> str:
         levels = " ".join(f".{level}" for level in _LEVELS)

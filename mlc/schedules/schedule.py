@@ -215,12 +215,15 @@ class Schedule:
         """
         viewer("show")(self, step, **options)
 
-    def explain(self, steps: bool = False) -> Any:
+    def explain(self, steps: bool = False, facts: Any = None) -> Any:
         """What the program costs, loop by loop, and steps that would help; prints as a text.
 
-        With ``steps``, what each step did to footprints, traffic and the predicted bound.
+        With ``steps``, what each step did to footprints, traffic and the predicted bound. ``facts``
+        (:class:`mlc.looking.machine.Facts`) are those of another machine than this.
         """
-        return viewer("explain_steps")(self) if steps else viewer("explain")(self.program)
+        if steps:
+            return viewer("explain_steps")(self, facts=facts)
+        return viewer("explain")(self.program, facts=facts)
 
     def draw(self, loop: Var | str | None = None) -> Any:
         """The loop nest as a picture; with ``loop``, see :meth:`draw_access`."""
