@@ -1,0 +1,358 @@
+"""NumPy's functions on plain arrays: compiled once for each layout of a call, then run.
+
+A call is split in two: the arrays (and Python numbers that take part in the arithmetic), which are
+traced, and the rest, which is compiled in. For each rest there is one jitted function of the arrays
+(`mlc.jit` compiles it for each dtype and shape), found in a dictionary.
+
+NumPy itself answers, and its result is the result, for
+
+* what makes no new numbers: views (``reshape``), questions (``shape``, ``result_type``), and arrays
+  made from numbers alone (``zeros``, ``linspace``),
+* sizes that depend on the data (``unique``, ``nonzero``), and functions without an operator here,
+* dtypes that are not compiled (complex, strings, objects, dates) and subclasses of ndarray,
+* arguments that tracing refuses: then the result, or the error, is NumPy's.
+
+`fallbacks` tells which calls those were, and why.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import (
+    ArgumentError,
+    BoundsError,
+    CompileError,
+    DTypeError,
+    MlcError,
+    ShapeError,
+    TracerBoolError,
+    UnsupportedError,
+)
+from ..jit import jit
+from ..ops.op import CURRENT, Op, frozen_key, leaves_of
+from ..ops.op import NUMPY_FUNCTIONS as _FUNCTIONS
+from ..tracer import dispatch
+from ..tracer.trace import as_array
+
+_LIMIT = 256  # layouts kept for one function
+REFUSALS = (
+    ArgumentError, BoundsError, DTypeError, ShapeError, TracerBoolError, UnsupportedError,
+    TypeError, ValueError, IndexError,
+)  # fmt: skip
+COMPILED = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefd")
+_WEAK_LOW, _WEAK_HIGH = 0, 127  # Python integers that every integer dtype holds
+_ARRAY, _SEQUENCE = "array", "sequence"
+# Parameters whose lists and numbers are data; all others of a composite are settings.
+_DATA = frozenset((
+    "a", "x", "x1", "x2", "y", "A", "b", "c", "m", "v", "ap", "fp", "xp", "M", "B", "arr",
+    "arrays", "ary", "array", "tup", "condition", "choicelist", "condlist", "values",
+    "indices", "weights", "start", "stop", "a_min", "a_max", "min", "max", "element",
+    "test_elements", "bins", "q", "choices", "object", "p", "signal", "kernel", "ar1", "ar2",
+    "fill_value", "where", "to_begin", "to_end", "prepend", "append",
+))  # fmt: skip
+_SETTINGS = frozenset((
+    "axis", "axes", "shape", "newshape", "repeats", "reps", "shift", "k", "num", "n",
+    "pad_width",
+))  # fmt: skip
+_NUMPY_ONLY = frozenset((
+    "shape", "ndim", "size", "result_type", "can_cast", "promote_types", "finfo", "iinfo",
+    "isscalar", "issubdtype", "isdtype", "broadcast_shapes", "iscomplexobj", "isrealobj",
+    "copy", "array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray",
+    "empty_like", "zeros", "zeros_like", "ones", "ones_like", "full", "full_like", "empty",
+    "arange", "eye", "identity", "tri", "linspace", "logspace", "geomspace", "meshgrid",
+    "from_dlpack", "indices", "fromfunction", "shares_memory", "may_share_memory", "unstack",
+))  # fmt: skip
+_fallbacks: collections.Counter[tuple[str, str]] = collections.Counter()
+
+
+def fallbacks() -> dict[tuple[str, str], int]:
+    """How often NumPy itself answered a call outside of jitted functions, by function and reason.
+
+    Counted since the start, or since `forget_fallbacks` was called.
+    """
+    return dict(_fallbacks)
+
+
+def forget_fallbacks() -> None:
+    """Start counting anew; see `fallbacks`."""
+    _fallbacks.clear()
+
+
+class _Layout:
+    """A call without its arrays: called with them, it traces the whole call."""
+
+    __slots__ = ("__name__", "args", "call", "kwargs")
+
+    def __init__(
+        self, name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self.__name__ = name
+        self.call = call
+        self.args = args
+        self.kwargs = kwargs
+
+    def __call__(self, *arrays: Any) -> Any:
+        given = iter(arrays)
+
+        def put(value: Any) -> Any:
+            if value is _Slot:
+                return next(given)
+            if isinstance(value, _Slots):
+                return [next(given) for _ in range(value.count)]
+            return value
+
+        args = tuple(put(value) for value in self.args)
+        kwargs = {key: put(value) for key, value in self.kwargs.items()}
+        return self.call(args, kwargs)
+
+
+class _Slot:
+    """The place of one array in a layout."""
+
+
+class _Slots:
+    """The place of a list of arrays in a layout."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+
+class _Refused(Exception):
+    """A call that cannot be compiled, before anything was tried; the reason is its argument."""
+
+
+class Eager:
+    """One function of NumPy outside of jitted functions.
+
+    ``source`` is NumPy's function, ``call(args, kwargs)`` its meaning for traced values.
+    ``names`` are the parameters in order, as far as they are known; those in ``data`` hold arrays
+    or numbers that are traced.
+    """
+
+    __slots__ = ("call", "data", "is_ufunc", "layouts", "name", "names", "refused", "source")
+
+    def __init__(self, source: Any, name: str, call: Callable[..., Any], is_ufunc: bool) -> None:
+        self.source = source
+        self.name = name
+        self.call = call
+        self.is_ufunc = is_ufunc
+        self.layouts: dict[Any, Any] = {}
+        self.refused: dict[Any, str] = {}
+        self.names: tuple[str, ...] | None = None
+        self.data: frozenset[str] = _DATA
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result for a call: compiled where it can be, else NumPy's."""
+        try:
+            key, arrays, parts = self._split(args, kwargs)
+        except _Refused as reason:
+            return self._by_numpy(str(reason), args, kwargs)
+        known = self.layouts.get(key)
+        if known is None:
+            known = self._compiled(key, parts, kwargs)
+        dtypes = key, tuple(getattr(a, "dtype", type(a)) for a in arrays)
+        why = self.refused.get(dtypes) if self.refused else None
+        if why is not None:
+            return self._by_numpy(why, args, kwargs)
+        try:
+            return known(*arrays)
+        except CompileError:
+            raise
+        except REFUSALS as error:
+            why = error.message if isinstance(error, MlcError) else str(error)
+            if isinstance(error, (UnsupportedError, DTypeError)):
+                if len(self.refused) >= _LIMIT:
+                    self.refused.clear()
+                self.refused[dtypes] = why
+        return self._by_numpy(why, args, kwargs)
+
+    def _by_numpy(self, why: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        _fallbacks[self.name, why] += 1
+        return self.source(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
+
+    def _compiled(self, key: Any, parts: list[Any], kwargs: dict[str, Any]) -> Any:
+        count = len(parts) - len(kwargs)
+        layout = _Layout(
+            self.name, self.call, tuple(parts[:count]), dict(zip(kwargs, parts[count:]))
+        )
+        while len(self.layouts) >= _LIMIT:
+            self.layouts.pop(next(iter(self.layouts)), None)
+        found = self.layouts[key] = jit(layout)
+        return found
+
+    def _split(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, list[Any], list[Any]]:
+        """(key of the layout, arrays, values with slots for the arrays)."""
+        if self.names is None:
+            self.names, self.data = _parameters(self.source, self.is_ufunc)
+        arrays: list[Any] = []
+        parts: list[Any] = []
+        key: list[Any] = [len(args)]
+        known = len(self.names)
+        for place, value in enumerate(args):
+            name = self.names[place] if place < known else ""
+            self._sort(name, value, arrays, parts, key)
+        for name, value in kwargs.items():
+            key.append(name)
+            self._sort(name, value, arrays, parts, key)
+        if not any(type(a) is np.ndarray for a in arrays):
+            if not arrays:
+                raise _Refused("no argument is an array")
+            arrays = [np.asarray(a) for a in arrays]
+        _check_integers(arrays)
+        try:
+            hash(made := tuple(key))
+        except TypeError:
+            raise _Refused("an argument cannot be hashed") from None
+        return made, arrays, parts
+
+    def _sort(
+        self, name: str, value: Any, arrays: list[Any], parts: list[Any], key: list[Any]
+    ) -> None:
+        """Put one argument among the arrays or the settings."""
+        kind = type(value)
+        if name in _SETTINGS:
+            if kind is np.ndarray or isinstance(value, np.generic):
+                value = value.tolist()
+        elif kind is np.ndarray:
+            if value.dtype not in COMPILED:
+                _check_dtype(value.dtype)
+            arrays.append(value)
+            parts.append(_Slot)
+            key.append(_ARRAY)
+            return
+        elif isinstance(value, np.ndarray):
+            raise _Refused(f"{kind.__name__} has rules of its own")
+        elif name in self.data and value is not None:
+            if self._sort_data(name, value, arrays, parts, key):
+                return
+        elif is_array_like(value):
+            array = np.asarray(as_array(value))
+            return self._sort(name, array, arrays, parts, key)
+        parts.append(value)
+        key.append(frozen_key(value))
+
+    def _sort_data(
+        self, name: str, value: Any, arrays: list[Any], parts: list[Any], key: list[Any]
+    ) -> bool:
+        """The same for an argument that holds data; False for one that is a setting after all."""
+        kind = type(value)
+        if kind in (float, int, bool):
+            arrays.append(value)
+            parts.append(_Slot)
+            key.append(_ARRAY)
+            return True
+        if kind in (list, tuple):
+            leaves = list(leaves_of(value))
+            if any(is_array_like(leaf) for leaf in leaves) and len(leaves) == len(value):
+                if name in ("arrays", "tup", "choicelist", "condlist", "choices", "arys"):
+                    for leaf in leaves:
+                        self._sort("x", leaf if is_array_like(leaf) else np.asarray(leaf), arrays,
+                                   [], [])  # fmt: skip
+                    parts.append(_Slots(len(leaves)))
+                    key.append((_SEQUENCE, len(leaves)))
+                    return True
+            try:
+                array = np.asarray(value)
+            except ValueError:
+                raise _Refused("the lists are ragged") from None
+        elif is_array_like(value):
+            array = np.asarray(as_array(value))
+        elif isinstance(value, complex):
+            raise _Refused("complex numbers are not compiled")
+        else:
+            return False
+        self._sort("x", array, arrays, parts, key)
+        return True
+
+
+def is_array_like(value: Any) -> bool:
+    """Whether a value is an array in one of the protocols."""
+    protocols = ("__array__", "__dlpack__", "__array_interface__")
+    return not isinstance(value, type) and any(hasattr(value, name) for name in protocols)
+
+
+def _plain(value: Any) -> Any:
+    """An argument as NumPy takes it: what speaks DLPack alone becomes an array."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return as_array(value)
+    return value
+
+
+def _check_dtype(dtype: np.dtype[Any]) -> None:
+    if dtype.name == "bfloat16":
+        return
+    if dtype.kind in "biuf" and dtype.itemsize <= 8:
+        raise _Refused(f"dtype {dtype.str} has foreign byte order")
+    raise _Refused(f"dtype {dtype.name} is not compiled")
+
+
+def _check_integers(arrays: list[Any]) -> None:
+    """Python integers that an array's dtype cannot hold are NumPy's to judge."""
+    for value in arrays:
+        if type(value) is int and not _WEAK_LOW <= value <= _WEAK_HIGH:
+            for other in arrays:
+                dtype = getattr(other, "dtype", None)
+                if dtype is None or dtype.kind == "b":
+                    limits = np.iinfo(np.int64)
+                elif dtype.kind in "iu":
+                    limits = np.iinfo(dtype)
+                else:
+                    continue
+                if not limits.min <= value <= limits.max:
+                    raise _Refused("a Python integer is out of range of the dtype")
+            if not -(2**53) <= value <= 2**53:
+                raise _Refused("a Python integer is out of range of the dtype")
+
+
+def _parameters(source: Any, is_ufunc: bool) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The names of a function's parameters, and which of them hold data."""
+    import inspect
+
+    if is_ufunc:
+        names = tuple(f"x{i + 1}" for i in range(source.nin))
+        return names, frozenset(names)
+    try:
+        found = tuple(
+            p.name
+            for p in inspect.signature(source).parameters.values()
+            if p.kind is not p.KEYWORD_ONLY
+        )
+    except (TypeError, ValueError):
+        found = ("a",)
+    implementation = _FUNCTIONS.get(source)
+    data = {name for name in found if name in _DATA}
+    if isinstance(implementation, Op):
+        data |= set(implementation.signature.parameters) - set(implementation.static)
+    return found, frozenset(data)
+
+
+def is_numpy_only(function: Any, short: str) -> bool:
+    """Whether NumPy itself answers all calls outside of jitted functions."""
+    if isinstance(function, np.ufunc):
+        return not dispatch.is_supported(function)
+    return (
+        short in _NUMPY_ONLY or function in dispatch.views() or not dispatch.is_supported(function)
+    )
+
+
+def has_traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether any argument is a traced value."""
+    return any(
+        hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of((args, list(kwargs.values())))
+    )
+
+
+def is_tracing() -> bool:
+    """Whether a function is being traced in this thread."""
+    return CURRENT.get() is not None
