@@ -9,6 +9,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -133,11 +135,8 @@ def assert_near(got: Any, exact: Any, tolerance: Tolerance, mass: Any, count: in
 
 def all_cases() -> list[Case]:
     """Every row of every table; names are unique."""
-    from . import table_contract, table_elementwise, table_moves, table_nn, table_reduce, table_scan
-
-    tables = (
-        table_elementwise, table_reduce, table_contract, table_moves, table_nn, table_scan,
-    )  # fmt: skip
+    names = sorted(path.stem for path in Path(__file__).parent.glob("table_*.py"))
+    tables = [import_module(f".{name}", __package__) for name in names]
     rows = [row for table in tables for row in table.CASES]
     names = [row.name for row in rows]
     assert len(set(names)) == len(names), sorted(n for n in names if names.count(n) > 1)

@@ -1,0 +1,271 @@
+"""Sorting: every dtype by an unsigned key of its width, in NumPy's order (NaN last).
+
+Short rows are sorted by rank: how many elements come before each, counted in lanes. Longer ones by
+their digits, the lowest first (radix sort): each pass is stable, needs no comparison, and is left
+out where all elements share the digit.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import DType, as_dtype, boolean, int32, int64
+from ..errors import ArgumentError, BoundsError, ShapeError
+from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.program import Buffer
+from .broadcast import as_axis, as_tensor, shape_of, size_of
+from .create import zeros
+from .index import getitem, take_along_axis
+from .op import implements, op
+from .programs import Writer, threads, unflattened
+from .shape import ravel
+
+SHORT = 64  # elements of a row that is sorted by rank
+WIDE_DIGITS = 1 << 13  # elements from which a larger table is worth its cost
+
+Place = Callable[[Expr | int], list[Expr]]
+
+
+def key_dtype(dtype: DType) -> DType:
+    """The unsigned integers that hold the keys of ``dtype``."""
+    return as_dtype(f"uint{dtype.itemsize * 8}")
+
+
+def sort_key(x: Expr, zeros_apart: bool = False) -> Expr:
+    """An unsigned number; numbers are ordered as NumPy orders what they are made from.
+
+    NaN has the greatest key. Zeros of both signs have one key, unless ``zeros_apart``: then -0.0
+    comes first, and :func:`from_key` has what it needs.
+    """
+    kind = key_dtype(x.dtype)
+    if x.dtype is boolean or x.dtype.kind == "u":
+        return cast(x, kind)
+    top = const(1 << (kind.bits - 1), kind)
+    if x.dtype.kind == "i":
+        return cast(x, kind) ^ top
+    bits = apply("bitcast", x, dtype=kind)
+    key = select(bits >= top, ~bits, bits | top)
+    if not zeros_apart:
+        key = select(apply("eq", x, const(0, x.dtype)), top, key)
+    return select(apply("isnan", x), const(kind.highest, kind), key)
+
+
+def from_key(key: Expr, dtype: DType) -> Expr:
+    """What :func:`sort_key` made ``key`` from."""
+    if dtype is boolean or dtype.kind == "u":
+        return cast(key, dtype)
+    top = const(1 << (key.dtype.bits - 1), key.dtype)
+    if dtype.kind == "i":
+        return cast(key ^ top, dtype)
+    return apply("bitcast", select(key >= top, key ^ top, ~key), dtype=dtype)
+
+
+@op
+def sorted_along(x: Any, *, axis: int, descending: bool = False) -> Any:
+    """``x`` in order along ``axis``; equal elements keep theirs."""
+    x = as_tensor(x)
+    if x.shape[axis] < 2 or not x.size:
+        return x
+    return _sorted(x, axis, descending, False)
+
+
+@op
+def order_along(x: Any, *, axis: int, descending: bool = False) -> Any:
+    """The places that the elements of the sorted array come from; equal ones in order."""
+    x = as_tensor(x)
+    if x.shape[axis] < 2 or not x.size:
+        return zeros(x.shape, dtype="int64")
+    return _sorted(x, axis, descending, True)
+
+
+def _sorted(x: Any, axis: int, descending: bool, places: bool) -> Any:
+    w = Writer("argsort" if places else "sort")
+    source = w.input("x", x.shape, x.dtype)
+    out = w.output("out", x.shape, int64 if places else x.dtype)
+    outer, n, inner = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    rows = size_of((*outer, *inner))
+    work = x.size * (n // 4 if n <= SHORT else 16)
+    with w.loop(rows, "r", threads(rows, work)) as r:
+        rest = unflattened(r, (*outer, *inner))
+        at = lambda i: [*rest[:axis], i, *rest[axis:]]
+        read = lambda i: source[tuple(at(i))]
+        flipped = (lambda k: ~k) if descending else (lambda k: k)
+        moves = n <= SHORT or places  # else the keys are all there is to sort
+        key = lambda i: flipped(sort_key(read(i), zeros_apart=not moves))
+        row = _Row(w, n, key_dtype(x.dtype), key)
+        write = lambda place, i: w.store(out, at(place), i if places else read(i))
+        if n <= SHORT:
+            row.by_rank(write)
+        elif places:
+            row.by_digits(write, None)
+        else:
+            row.by_digits(None, lambda i, k: w.store(out, at(i), from_key(flipped(k), x.dtype)))
+    return w.call(x)
+
+
+class _Row:
+    """One row of ``n`` keys while the program that sorts it is written."""
+
+    def __init__(self, w: Writer, n: int, dtype: DType, key: Callable[[Expr], Expr]) -> None:
+        self.w, self.n, self.dtype, self.key = w, n, dtype, key
+        self.counter = int32 if n <= int32.highest else int64
+
+    def by_rank(self, write: Callable[[Expr, Expr], None]) -> None:
+        """``write(place, i)`` for every element i."""
+        w, n = self.w, self.n
+        keys = w.memory("keys", (n,), self.dtype)
+        ranks = w.memory("ranks", (n,), int32)
+        with w.loop(n, "i") as i:
+            w.store(keys, (i,), self.key(i))
+        with w.loop(n, "i", "lanes") as i:
+            w.store(ranks, (i,), const(0, int32))
+        with w.loop(n, "j") as j, w.loop(n, "i", "lanes") as i:
+            tie = apply("eq", keys[j], keys[i]) & (cast(j, int32) < cast(i, int32))
+            w.store(ranks, (i,), ranks[i] + cast((keys[j] < keys[i]) | tie, int32))
+        with w.loop(n, "i") as i:
+            write(cast(ranks[i], int64), i)
+
+    def by_digits(
+        self,
+        write: Callable[[Expr, Expr], None] | None,
+        write_key: Callable[[Expr, Expr], None] | None,
+    ) -> None:
+        """``write(place, i)`` for every place: element i of the row belongs there; or else
+        ``write_key(place, key)``, of the key that belongs there."""
+        w, n, counter = self.w, self.n, self.counter
+        width = 11 if n >= WIDE_DIGITS and self.dtype.bits > 16 else 8
+        passes, size = -(-self.dtype.bits // width), 1 << width
+        keys = w.memory("keys", (2, n), self.dtype)
+        order = w.memory("order", (2, n), counter) if write is not None else None
+        counts = w.memory("counts", (passes, size), counter)
+        mask = const(size - 1, self.dtype)
+        digit = lambda key, p: cast((key >> cast(p * width, self.dtype)) & mask, int64)
+        zero, one = const(0, counter), const(1, counter)
+        with w.loop(passes, "p") as p, w.loop(size, "d", "lanes") as d:
+            w.store(counts, (p, d), zero)
+        with w.loop(n, "i") as i:
+            w.store(keys, (0, i), self.key(i))
+            if order is not None:
+                w.store(order, (0, i), i)
+            with w.loop(passes, "p", "unrolled") as p:
+                d = digit(keys[0, i], p)
+                w.store(counts, (p, d), counts[p, d] + one)
+        side = w.variable("side", const(0))
+        with (
+            w.loop(passes, "p") as p,
+            w.when(counts[p, digit(keys[side[()], 0], p)] < const(n, counter)),
+        ):
+            self._places(counts, p, size)
+            key, at = w.variable("key", const(0, self.dtype)), w.variable("at", const(0))
+            to = w.variable("to", zero)
+            with w.loop(n, "i") as i:
+                w.set(key, keys[side[()], i])
+                w.set(at, digit(key[()], p))
+                w.set(to, counts[p, at[()]])
+                w.store(counts, (p, at[()]), to[()] + one)
+                w.store(keys, (1 - side[()], to[()]), key[()])
+                if order is not None:
+                    w.store(order, (1 - side[()], to[()]), order[side[()], i])
+            w.set(side, 1 - side[()])
+        with w.loop(n, "i") as i:
+            if order is not None and write is not None:
+                write(i, cast(order[side[()], i], int64))
+            elif write_key is not None:
+                write_key(i, keys[side[()], i])
+
+    def _places(self, counts: Buffer, p: Expr, size: int) -> None:
+        """Where the elements with each digit begin, in place of how many there are."""
+        w = self.w
+        total = w.variable("total", const(0, self.counter))
+        count = w.variable("count", const(0, self.counter))
+        with w.loop(size, "d") as d:
+            w.set(count, counts[p, d])
+            w.store(counts, (p, d), total[()])
+            w.set(total, total[()] + count[()])
+
+
+def _arguments(name: str, a: Any, axis: Any, kind: Any, order: Any) -> tuple[Any, int]:
+    if order is not None:
+        raise ArgumentError(f"np.{name}: order= is for arrays with fields, got {order!r}")
+    if kind not in (None, "quicksort", "mergesort", "heapsort", "stable"):
+        raise ArgumentError(
+            f"np.{name}: kind must be quicksort, mergesort, heapsort or stable, got {kind!r}"
+        )
+    if axis is None:
+        return ravel(a), 0
+    if not shape_of(a):
+        raise ShapeError(f"np.{name}: axis {axis} is out of range for an array of 0 dimensions")
+    return a, as_axis(f"np.{name}", axis, len(shape_of(a)))
+
+
+@implements(np.sort)
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """np.sort; every ``kind`` is stable."""
+    a, axis = _arguments("sort", a, axis, kind, order)
+    return sorted_along(a, axis=axis)
+
+
+@implements(np.argsort)
+def argsort(
+    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> Any:
+    """np.argsort; every ``kind`` is stable."""
+    a, axis = _arguments("argsort", a, axis, kind, order)
+    return order_along(a, axis=axis)
+
+
+def _places(name: str, a: Any, kth: Any, axis: Any) -> None:
+    """``kth`` are places within the axis, or an error says which is not."""
+    n = shape_of(a)[axis]
+    for place in np.ravel(np.asarray(kth)).tolist():
+        if not -n <= operator.index(place) < n:
+            raise BoundsError(f"np.{name}: kth {place} is out of bounds for an axis of size {n}")
+
+
+@implements(np.partition)
+def partition(
+    a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
+) -> Any:
+    """np.partition: the whole axis is sorted, which is one of the orders that it may have."""
+    a, axis = _arguments("partition", a, axis, None, order)
+    _places("partition", a, kth, axis)
+    return sorted_along(a, axis=axis)
+
+
+@implements(np.argpartition)
+def argpartition(
+    a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
+) -> Any:
+    """np.argpartition: the order that sorts the whole axis."""
+    a, axis = _arguments("argpartition", a, axis, None, order)
+    _places("argpartition", a, kth, axis)
+    return order_along(a, axis=axis)
+
+
+@implements(np.lexsort)
+def lexsort(keys: Any, axis: int = -1) -> Any:
+    """np.lexsort: the order by the last key, equal ones by the key before it, and so on."""
+    parts = list(keys) if isinstance(keys, (list, tuple)) else rows_of(keys)
+    if not parts:
+        raise ArgumentError("np.lexsort: needs at least one key")
+    shape = shape_of(parts[0])
+    if any(shape_of(part) != shape for part in parts):
+        shapes = ", ".join(str(shape_of(part)) for part in parts)
+        raise ShapeError(f"np.lexsort: all keys need one shape, got {shapes}")
+    if not shape:
+        return zeros((), dtype="int64")
+    axis = as_axis("np.lexsort", axis, len(shape))
+    order = order_along(parts[0], axis=axis)
+    for part in parts[1:]:
+        moved = take_along_axis(part, order, axis)
+        order = take_along_axis(order, order_along(moved, axis=axis), axis)
+    return order
+
+
+def rows_of(a: Any) -> list[Any]:
+    """The parts of an array along its first axis."""
+    return [getitem(a, n) for n in range(shape_of(a)[0])]

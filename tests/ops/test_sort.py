@@ -1,0 +1,91 @@
+"""Sorting: sizes that take other ways than small ones, stability, signs of zero, NaN."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import mlc
+from mlc.errors import ArgumentError, BoundsError, ShapeError
+from mlc.ops.sort import order_along, sorted_along
+
+RNG = np.random.default_rng(5)
+DTYPES = ("bool", "int8", "uint16", "int32", "int64", "uint64", "float16", "float32", "float64")
+
+
+def drawn(shape, dtype):
+    x = RNG.normal(size=shape) * 1000
+    x = np.abs(x) if dtype.startswith("u") else x
+    x = x.clip(-100, 100) if dtype == "int8" else x
+    x = (x > 0) if dtype == "bool" else x.astype(dtype)
+    if x.dtype.kind == "f":
+        x[..., 1::7], x[..., 2::7], x[..., 3::7] = 0.0, -0.0, np.nan
+        x[..., 4::11], x[..., 5::11] = np.inf, -np.inf
+    return x
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "axis"), [((65,), 0), ((3, 300), 1), ((200, 3), 0)])
+def test_longer_rows(dtype, shape, axis):
+    x = drawn(shape, dtype)
+    ordered, places = mlc.jit(lambda x: (np.sort(x, axis), np.argsort(x, axis)))(x)
+    np.testing.assert_array_equal(ordered, np.sort(x, axis))
+    np.testing.assert_array_equal(places, np.argsort(x, axis, kind="stable"))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32", "float64"])
+def test_long_rows_take_wider_digits(dtype):
+    x = drawn((20_011,), dtype)
+    np.testing.assert_array_equal(mlc.jit(np.sort)(x), np.sort(x))
+    np.testing.assert_array_equal(mlc.jit(np.argsort)(x), np.argsort(x, kind="stable"))
+
+
+def test_many_rows_at_once():
+    x = drawn((5000, 20), "float32")
+    np.testing.assert_array_equal(mlc.jit(np.sort)(x), np.sort(x))
+    x = drawn((500, 200), "int32")
+    np.testing.assert_array_equal(mlc.jit(np.argsort)(x), np.argsort(x, kind="stable"))
+
+
+@pytest.mark.parametrize("n", [7, 100])
+@pytest.mark.parametrize("target", ["cpu", "interpret", "numpy"])
+def test_reference_backends_and_descending(n, target):
+    x = np.round(drawn((n,), "float32") / 100)
+    found, places = mlc.jit(
+        lambda x: (sorted_along(x, axis=0, descending=True), order_along(x, axis=0)), target=target
+    )(x)
+    np.testing.assert_array_equal(found, np.sort(x)[::-1])
+    np.testing.assert_array_equal(places, np.argsort(x, kind="stable"))
+    down = mlc.jit(lambda x: order_along(x, axis=0, descending=True), target=target)(x)
+    finite = np.nan_to_num(x, nan=1e9, posinf=1e8, neginf=-1e8)
+    np.testing.assert_array_equal(down, np.argsort(-finite, kind="stable"))
+
+
+@pytest.mark.parametrize("n", [10, 100])
+def test_nan_of_either_sign_is_last(n):
+    x = np.arange(float(n))
+    x[3] = -np.nan
+    got = mlc.jit(np.sort)(x)
+    assert np.isnan(got[-1]) and not np.isnan(got[:-1]).any()
+    assert mlc.jit(np.argsort)(x)[-1] == 3
+
+
+def test_bfloat16():
+    x = RNG.normal(size=(4, 90)).astype(ml_dtypes.bfloat16)
+    got = mlc.jit(lambda x: np.sort(x, axis=1))(x)
+    np.testing.assert_array_equal(got.astype("float32"), np.sort(x.astype("float32"), axis=1))
+
+
+def test_refused():
+    x = np.zeros((3, 4), np.float32)
+    with pytest.raises(ShapeError, match=r"np\.sort: axis 2 is out of range"):
+        mlc.jit(lambda x: np.sort(x, axis=2))(x)
+    with pytest.raises(ArgumentError, match="order= is for arrays with fields, got 'a'"):
+        mlc.jit(lambda x: np.sort(x, order="a"))(x)
+    with pytest.raises(BoundsError, match="kth 4 is out of bounds for an axis of size 4"):
+        mlc.jit(lambda x: np.partition(x, 4))(x)
+    with pytest.raises(ArgumentError, match="kind must be quicksort"):
+        mlc.jit(lambda x: np.argsort(x, kind="bogo"))(x)
+    with pytest.raises(ShapeError, match=r"one shape, got \(3, 4\), \(4,\)"):
+        mlc.jit(lambda x: np.lexsort((x, x[0])))(x)
