@@ -22,6 +22,7 @@ from .svg import FAINT, LINE, Canvas, Picture, text_width
 
 _MOST_CELLS = 64  # in a row or column; more elements share cells
 _MOST_POINTS = 1 << 18  # of the loops inside that are looked at one by one
+_MOST_ABREAST = 4  # buffers in a row
 _SIDE = 208  # pixels of a grid's longer side
 READ, WRITE = 1, 2
 _NAMES = {READ: "read", WRITE: "written", READ | WRITE: "read and written"}
@@ -88,7 +89,7 @@ def _in_order(nest: Nest, program: Program) -> list[Buffer]:
     found = list(dict.fromkeys(row.buffer for row in nest.accesses))
     written = {row.buffer for row in nest.accesses if row.changes}
     places = {buffer: n for n, buffer in enumerate(program.params)}
-    return sorted(found, key=lambda b: (b not in written, places.get(b, -1)))
+    return sorted(found, key=lambda b: (b not in written, places.get(b, len(places))))
 
 
 def _grid(nest: Nest, buffer: Buffer, names: Names) -> _Grid:
@@ -201,7 +202,10 @@ def _drawn(grids: Sequence[_Grid], title: str, loop: str, has_next: bool) -> Pic
     canvas.text(16, 27, title, size=14, bold=True)
     x, top = 16.0, 48.0
     bottom = top
-    for grid in grids:
+    widest = x
+    for number, grid in enumerate(grids):
+        if number and number % _MOST_ABREAST == 0:
+            x, top = 16.0, bottom + 12
         shape = " x ".join(map(str, grid.buffer.shape)) or "scalar"
         canvas.text(x, top + 12, grid.name, size=14, bold=True)
         canvas.text(x + text_width(grid.name, 14) + 10, top + 12, shape, size=11, colour=FAINT)
@@ -212,7 +216,7 @@ def _drawn(grids: Sequence[_Grid], title: str, loop: str, has_next: bool) -> Pic
             y += 15
         shape_width = text_width(grid.name, 14) + 10 + text_width(shape, 11)
         x += max(grid.width, shape_width) + 34
-        bottom = max(bottom, y)
+        bottom, widest = max(bottom, y), max(widest, x)
     y = bottom + 8
     x_legend, ends = 16.0, [y]
     for column in _legend(grids, loop, has_next):
@@ -224,7 +228,7 @@ def _drawn(grids: Sequence[_Grid], title: str, loop: str, has_next: bool) -> Pic
             canvas.text(x_legend + 22, at + 10.5, text, size=11, colour=FAINT)
             ends.append(at + LINE)
         x_legend += max((text_width(t, 11) for _, _, t in column), default=0) + 46
-    width = max(x - 18, text_width(title, 14) + 32, x_legend - 8)
+    width = max(widest - 18, text_width(title, 14) + 32, x_legend - 8)
     return canvas.picture(width, max(ends) + 10, title)
 
 

@@ -49,9 +49,9 @@ class _Box:
             x, y, width, self.height, self.fill, self.border, radius=6, dash=self.dash,
             kind=self.kind,
         )  # fmt: skip
-        at = y + _PAD
+        at, is_titled = y + _PAD, self.kind not in ("statement", "memory")
         for number, (text, note) in enumerate(self.lines):
-            canvas.text(x + _PAD, at + 12, text, bold=number == 0 and self.kind != "statement")
+            canvas.text(x + _PAD, at + 12, text, bold=number == 0 and is_titled)
             if note:
                 canvas.text(x + width - _PAD, at + 12, note, colour=FAINT, anchor="end")
             at += LINE
@@ -64,6 +64,8 @@ class _Box:
 def nest_picture(program: Program) -> Picture:
     """The loops and blocks of ``program`` as boxes in boxes, in program order from the top."""
     source = Source(Names({"T", "np"}))
+    source.add_combiners(program)
+    source.lines.clear()  # their names are enough here
     for buffer in program.params:
         source.names.add(buffer)
     boxes = _boxes(program.body, source)

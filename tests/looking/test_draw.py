@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mlc
@@ -162,6 +163,26 @@ def test_pictures_can_be_saved_and_shown(tmp_path: Path) -> None:
 
 def test_texts_are_escaped() -> None:
     assert "where i * 4 + j < 10" in texts(shifted.draw())
+
+
+def test_combiners_of_several_parts_by_name() -> None:
+    @mlc.jit
+    def place(x):
+        return np.argmax(x, axis=1)
+
+    (program,) = place.lower(np.ones((4, 6), np.float32)).compiled.programs[:1]
+    assert any("argmax" in text for text in texts(program.draw()))
+
+
+def test_threads_of_a_grid() -> None:
+    s = Schedule(small)
+    i, j, _ = s.loops("Y")
+    s.bind(i, "blockIdx.x")
+    s.bind(j, "threadIdx.x")
+    picture = s.draw()
+    assert len(rects(picture, "loop thread_binding")) == 2
+    assert {"thread_binding blockIdx.x", "thread_binding threadIdx.x"} <= set(texts(picture))
+    assert s.explain().cost.flops == 2 * 16**3
 
 
 def test_a_loop_that_is_not_there() -> None:
