@@ -160,6 +160,27 @@ def _byte_count(value: Any) -> int:
     return count
 
 
+def _tuned(value: object) -> bool | str:
+    if isinstance(value, str) and value.lower() == "lock":
+        return "lock"
+    try:
+        return _flag(value)
+    except ValueError:
+        raise ValueError("the choices are True, False and 'lock'") from None
+
+
+def _optional_path(value: Any) -> Path | None:
+    return None if value is None else _folder(value)
+
+
+def _paths(value: Any) -> tuple[Path, ...]:
+    if isinstance(value, str):
+        value = [part for part in value.split(os.pathsep) if part]
+    if isinstance(value, os.PathLike) or not all(isinstance(p, str | os.PathLike) for p in value):
+        raise ValueError("a list of files is expected")
+    return tuple(Path(part).expanduser() for part in value)
+
+
 def _user_cache_dir() -> Path:
     """The platform's folder for caches; the same rule as platformdirs, without its import time."""
     if sys.platform == "win32":
@@ -210,6 +231,30 @@ class Config:
         lambda: 1 << 30,
         env=("MLC_CACHE_LIMIT",),
         doc="Size in bytes above which the least recently used cache entries are removed.",
+    )
+    tuned = Setting(
+        _tuned,
+        lambda: True,
+        env=("MLC_TUNED",),
+        doc="Use stored schedules: from mlc.lock and the tuning database, or from 'lock' alone.",
+    )
+    lock = Setting(
+        _optional_path,
+        lambda: None,
+        env=("MLC_LOCK",),
+        doc="The lock file; None: mlc.lock in the working directory or the nearest one above it.",
+    )
+    tuning_database = Setting(
+        _optional_path,
+        lambda: None,
+        env=("MLC_TUNING_DATABASE",),
+        doc="The file that keeps results of tuning; None: one in the cache folder.",
+    )
+    tuning_layers = Setting(
+        _paths,
+        lambda: (),
+        env=("MLC_TUNING_LAYERS",),
+        doc="More tuning databases, which are read and never written.",
     )
 
     def __setattr__(self, name: str, value: object) -> None:

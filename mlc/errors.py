@@ -131,3 +131,7 @@ class CompileError(MlcError, RuntimeError):
 
 class CacheWarning(UserWarning):
     """The disk cache could not be used; compilation went on without it."""
+
+
+class TuningWarning(UserWarning):
+    """A stored result of tuning could not be used, or not be kept; what happens instead is said."""
