@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ..ir.affine import as_sum, linear_in
+from ..ir.affine import Sum, as_sum, linear_in
 from ..ir.expr import Const, Expr, Var, const, load
 from ..ir.program import (
     Accumulate,
@@ -173,27 +174,49 @@ def _key(site: _Site) -> tuple[object, ...]:
 def _disjoint(sites: list[_Site]) -> bool:
     """Whether different sites surely touch different elements of a buffer.
 
-    They do if their addresses differ by constants, and by no less than the lanes of the lower one.
+    They do if their indices differ by a constant in a dimension without lanes, or in the last one
+    by no less than the lanes of the lower one; or else if their addresses differ so.
     """
-    placed: dict[tuple[object, ...], list[tuple[int, int]]] = {}
-    shapes: dict[Buffer, object] = {}
+    by_buffer: dict[Buffer, list[_Site]] = {}
     for site in sites:
-        buffer = site.update.buffers[0]
-        total = as_sum(const(0))
-        fixed = {} if site.lane is None else {site.lane: const(0)}
-        for stride, index in zip(
-            contiguous_strides(buffer.shape), site.update.indices, strict=True
-        ):
-            total = total.plus(as_sum(substitute(index, fixed)), stride)
-        terms = tuple(sorted((id(atom), c) for atom, c in total.terms))
-        if shapes.setdefault(buffer, terms) != terms:
+        by_buffer.setdefault(site.update.buffers[0], []).append(site)
+    return all(
+        _apart(found, _indices_of) or _apart(found, _address_of) for found in by_buffer.values()
+    )
+
+
+def _indices_of(site: _Site) -> list[Sum]:
+    """Where the site's first lane is, dimension by dimension."""
+    fixed = {} if site.lane is None else {site.lane: const(0)}
+    return [as_sum(substitute(index, fixed)) for index in site.update.indices] or [Sum((), 0)]
+
+
+def _address_of(site: _Site) -> list[Sum]:
+    """Where the site's first lane is, in elements from the start of the buffer."""
+    total = Sum((), 0)
+    strides = contiguous_strides(site.update.buffers[0].shape)
+    for stride, place in zip(strides, _indices_of(site), strict=False):
+        total = total.plus(place, stride)
+    return [total]
+
+
+def _apart(sites: list[_Site], place: Callable[[_Site], list[Sum]]) -> bool:
+    """Whether the places of the sites differ by constants that keep their lanes apart."""
+    shape: tuple[object, ...] | None = None
+    spans: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for site in sites:
+        sums = place(site)
+        terms = tuple(tuple(sorted((id(atom), c) for atom, c in s.terms)) for s in sums)
+        shape = terms if shape is None else shape
+        if terms != shape:
             return False
+        site.held = (*site.held, *(atom for s in sums for atom, _ in s.terms))
         width = 1 if site.lane is None or _folds_lanes(site) else site.lanes
-        placed.setdefault((buffer,), []).append((total.constant, width))
-        site.held = (*site.held, *(atom for atom, _ in total.terms))
-    for spans in placed.values():
-        spans.sort()
-        if any(a + width > b for (a, width), (b, _) in pairwise(spans)):
+        *outer, last = [s.constant for s in sums]
+        spans.setdefault(tuple(outer), []).append((last, width))
+    for found in spans.values():
+        found.sort()
+        if any(a + width > b for (a, width), (b, _) in pairwise(found)):
             return False
     return True
 

@@ -1,0 +1,54 @@
+"""Accumulators stay in registers, also where the lanes of a row reach past its end."""
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc import script as T
+from mlc.ir.program import Accumulate, Scope, walk
+from mlc.lower.pipeline import lower
+
+
+def rows_of(width: int, rows: int):
+    @T.program
+    def product(A: T.Buffer((64, 32)), B: T.Buffer((32, width)), C: T.Buffer((64, width))):
+        for io in T.serial(64 // rows):
+            for k in T.serial(32):
+                for ii in T.unrolled(rows):
+                    for j in T.vectorized(16):
+                        with T.block("C"):
+                            vi = T.axis.spatial(64, io * rows + ii)
+                            vj = T.axis.spatial(width, j)
+                            vk = T.axis.reduce(32, k)
+                            T.where(j < width)
+                            with T.init():
+                                C[vi, vj] = 0.0
+                            C[vi, vj] += A[vi, vk] * B[vk, vj]
+
+    return product
+
+
+@pytest.mark.parametrize("width", [10, 15, 16])
+def test_rows_shorter_than_the_lanes(width):
+    program = rows_of(width, 4)
+    updates = [s for s in walk(lower(program).body) if isinstance(s, Accumulate)]
+    assert updates
+    assert all(b.scope is Scope.REGISTER for s in updates for b in s.buffers)
+    a = np.random.default_rng(0).random((64, 32)).astype(np.float32)
+    b = np.random.default_rng(1).random((32, width)).astype(np.float32)
+    c = np.empty((64, width), np.float32)
+    mlc.build(program)(a, b, c)
+    np.testing.assert_allclose(c, a.astype(float) @ b, rtol=1e-5)
+
+
+def test_lanes_that_overlap_in_one_row_stay_in_memory():
+    @T.program(attrs={"unsafe": ("by hand",)})
+    def sums(A: T.Buffer((8, 16)), C: T.Buffer((24,))):
+        for k in T.serial(8):
+            for i in T.unrolled(2):
+                for j in T.vectorized(16):
+                    C[i * 8 + j] += A[k, j]
+
+    updates = [s for s in walk(lower(sums).body) if isinstance(s, Accumulate)]
+    assert updates
+    assert not any(b.scope is Scope.REGISTER for s in updates for b in s.buffers)
