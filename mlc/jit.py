@@ -25,7 +25,13 @@ from .errors import ArgumentError, MlcError
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT, Op, frozen_key, set_eager
 from .runtime.native_call import callable_type, install, is_installed, prepare
-from .specialization import MISS, SLOW_CALLS, Specialization, native_call
+from .specialization import (
+    MISS,
+    SLOW_CALLS,
+    Specialization,
+    native_call,
+    refuse_captured_writes,
+)
 from .tracer.captures import Captures
 from .tracer.function import Parameters, Traced, trace_function
 from .tracer.signature import Key, differences, key_text
@@ -135,6 +141,7 @@ class _Jitted:
             if problem is not None:
                 raise problem.with_traceback(_trimmed(problem))
             captures.settle()
+            refuse_captured_writes(self._parameters.function, captures)
             middle = time.perf_counter()
             call = None
             if self._target == "cpu" and not debug:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .compile import CallSpec, array_spec
-from .errors import ArgumentError, DTypeError, ShapeError
+from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from .lowered import CacheRow
 from .runtime.entry import ScalarSpec, StaticSpec
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -190,6 +190,18 @@ def written_arrays(
                 )
         found.append(place)
     return found
+
+
+def refuse_captured_writes(function: str, captures: Captures) -> None:
+    """Raise if tracing ``function`` has changed an array that it reads from elsewhere: later calls
+    would not. The array gets its elements back."""
+    for watched in captures.arrays.values():
+        if watched.is_captured and not watched.is_same():
+            watched.array[...] = watched.copy
+            raise UnsupportedError(
+                f"{function} writes to {watched.name}, an array from outside its arguments; such "
+                f"writes would be made once, while tracing: pass the array as an argument"
+            )
 
 
 def _memory_of(name: str, value: Any) -> Array:

@@ -174,6 +174,9 @@ def parse_key(shape: Shape, key: Any) -> tuple[Items, list[Any]]:
 
 def _known(part: Any) -> Any:
     """A part of a key: None, Ellipsis, a slice, an int, a NumPy array or a traced value."""
+    if hasattr(type(part), "__mlc_known__"):
+        array = part.__mlc_known__()
+        part = part if array is None else array
     if part is None or part is Ellipsis or isinstance(part, slice):
         return part
     if isinstance(part, (bool, np.bool_)):

@@ -47,6 +47,7 @@ class Captures:
                 break
             names = walk.names
         self.checks = walk.checks
+        self.spaces = list(walk.spaces.values())  # of variables, that the functions read
         for name, array in walk.arrays:
             self.arrays[id(array)] = _Watched(name, array, frozen_copy(array))
 
@@ -59,7 +60,7 @@ class Captures:
             # Made while tracing, or reached by a way that was not followed; `settle` finds out.
             plain = as_array(array)
             assert plain is not None
-            self.arrays[id(array)] = _Watched("an array", array, frozen_copy(plain))
+            self.arrays[id(array)] = _Watched("an array", array, frozen_copy(plain), False)
             self._late.append(id(array))
         return self.arrays[id(array)].copy
 
@@ -96,6 +97,7 @@ class _Walk:
         self.checks: list[tuple[str, Read, Any, Any]] = []
         self.arrays: list[tuple[str, Array]] = []
         self.seen: dict[int, Any] = {}
+        self.spaces: dict[int, Any] = {}
 
     def read(self, name: str, read: Read, source: Any, value: Any, depth: int) -> None:
         """A value that could be rebound: check it, and follow it."""
@@ -167,12 +169,13 @@ class _Walk:
         for code in _codes(function.__code__):
             self.names.update(code.co_names)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            self.spaces[id(cell)] = cell
             try:
                 content = cell.cell_contents
             except ValueError:  # not bound yet
                 content = _MISSING
             self.read(name, attrgetter("cell_contents"), cell, content, depth + 1)
-        space = function.__globals__
+        space = self.spaces[id(function.__globals__)] = function.__globals__
         for code in _codes(function.__code__):
             for name in code.co_names:
                 if name in space:
@@ -232,9 +235,10 @@ def _same(a: Any, b: Any) -> bool:
 class _Watched:
     """An array that may change, with the copy that was compiled in."""
 
-    __slots__ = ("array", "copy", "count", "name", "places")
+    __slots__ = ("array", "copy", "count", "is_captured", "name", "places")
 
-    def __init__(self, name: str, array: Array, copy: Array) -> None:
+    def __init__(self, name: str, array: Array, copy: Array, is_captured: bool = True) -> None:
+        self.is_captured = is_captured  # known before the trace
         self.name, self.array, self.copy = name, array, copy
         # Found out once: asking NumPy for an address takes longer than the comparison.
         self.places = (array.ctypes.data, copy.ctypes.data) if array.flags.c_contiguous else None

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
+from .concrete import call_plainly, is_plain_call
 from .writing import write_result
 
 _ABSENT: Any = getattr(np, "_NoValue", object())
@@ -108,6 +109,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     """``function(*args, **kwargs)``, by what stands for the NumPy function."""
     load_operators()
     implementation = NUMPY_FUNCTIONS.get(function)
+    if not (implementation and function in views()) and is_plain_call(args, kwargs):
+        return call_plainly(function, args, kwargs)
     if implementation is None:
         raise unsupported(name_of(function), function.__name__)
     if kwargs:
@@ -129,6 +132,8 @@ def call_ufunc(
 ) -> Any:
     """``getattr(ufunc, method)(*inputs, **kwargs)``, by what stands for the ufunc."""
     load_operators()
+    if is_plain_call(inputs, kwargs):
+        return call_plainly(getattr(ufunc, method), inputs, kwargs)
     name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     out = kwargs.pop("out", None)
     if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):

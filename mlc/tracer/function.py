@@ -15,6 +15,9 @@ from ..errors import ArgumentError, MlcError, UnsupportedError
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .captures import Captures
+from .concrete import known
+from .creation import standing_in
+from .dispatch import load_operators
 from .signature import Identity, Key, array_key, leaf_key, placeholder, static_key
 from .trace import FunctionTrace, tracing
 from .tracer import Tracer
@@ -256,7 +259,8 @@ def trace_function(
 
     named = list(_named(parameters, args, kwargs))
     values = [traced(name, key, value) for (name, value), key in zip(named, keys, strict=True)]
-    with tracing(trace):
+    load_operators()
+    with tracing(trace), standing_in(captures.spaces):
         returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
         _check_trees(trees, parameters.function)
         done = _results(returned, trace, inputs, leaves)
@@ -308,6 +312,7 @@ def _results(
     owners: dict[Tensor, Any] = {}
     results = []
     for leaf in leaves:
+        leaf = known(leaf)
         if not isinstance(leaf, Tracer):
             kind = "constant" if isinstance(leaf, np.ndarray) else "value"
             results.append(Result(kind, leaf))
@@ -332,6 +337,8 @@ def _results(
                 results.append(Result(kind, outputs.setdefault(tensor, len(outputs)), weak))
     writes = []
     for place, argument in enumerate(arguments):
+        if not argument._cell.version:
+            continue
         tensor = argument._tensor
         if argument._cell.version and tensor is not inputs[place]:
             if not isinstance(tensor.op, (Compute, Call)):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import te
+from ..dtypes import as_dtype
 from ..errors import MlcError
 from ..ops.op import Op
 from ..te.tensor import Placeholder, Tensor
@@ -23,27 +25,62 @@ class ReadOnlyError(MlcError, ValueError):
     """A write to an array that cannot be written to, as NumPy's ValueError."""
 
 
+def blank(array: Array) -> Tensor:
+    """A tensor that stands for the shape and dtype of ``array`` alone."""
+    return Tensor("known", array.shape, as_dtype(array.dtype), Placeholder())
+
+
 class Cell:
     """The value of an array, of its views, and of nothing else.
 
     ``place`` is the number of the argument that the array is, None if it was made on the way.
-    ``is_array`` tells an array of shape () from a scalar, which never changes.
+    ``array`` holds the elements while they are known; ``fill`` is what all of them are, if that is
+    known too. ``is_array`` tells an array of shape () from a scalar, which never changes.
     """
 
-    __slots__ = ("is_array", "place", "strides", "tensor", "version")
+    __slots__ = ("array", "fill", "is_array", "place", "strides", "tensor", "version")
 
-    def __init__(self, tensor: Tensor, place: int | None = None) -> None:
-        self.tensor = tensor
+    def __init__(
+        self, tensor: Tensor, place: int | None = None, array: Array | None = None, fill: Any = None
+    ) -> None:
+        self.tensor: Tensor | None = tensor if array is None else None
+        self.array, self.fill = array, fill
         self.version = 0
         self.place = place
-        self.is_array = bool(tensor.shape)
+        self.is_array = bool(tensor.shape) or array is not None
         # Those of a new array are C's; an argument's are known, in elements.
         self.strides = tensor.op.strides if isinstance(tensor.op, Placeholder) else None
+        if array is not None and not array.flags.c_contiguous:
+            self.strides = tuple(step // array.itemsize for step in array.strides)
 
     def write(self, tensor: Tensor) -> None:
         """From now on the array, and what views of it read, is ``tensor``."""
-        self.tensor = tensor
+        self.tensor, self.array = tensor, None
         self.version += 1
+
+    def touch(self) -> None:
+        """Say that the known array was written to."""
+        self.tensor = self.fill = None
+        self.version += 1
+
+    def current(self, trace: FunctionTrace) -> Tensor:
+        """The elements at present."""
+        if self.tensor is None:
+            self.tensor = _constant(trace, self.array, self.fill)
+        return self.tensor
+
+
+def _constant(trace: FunctionTrace, array: Any, fill: Any) -> Tensor:
+    from ..ops.create import filled
+
+    dtype = as_dtype(array.dtype)
+    if fill is None:
+        # The array may be written to later, so the graph gets a copy.
+        made: Any = te.constant(np.array(array, order="C"), f"const{len(trace.constants)}")
+    else:
+        made = filled.tensors(trace, (fill,), {"shape": array.shape, "dtype": dtype})
+    assert isinstance(made, Tensor)
+    return made
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from .. import te
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, UnsupportedError
 from ..ops.op import CURRENT
-from ..te.tensor import Tensor
+from ..te.tensor import Constant, Tensor
 
 if TYPE_CHECKING:
     from .captures import Captures
@@ -61,6 +61,9 @@ class FunctionTrace:
             key: Any = (value.dtype.str, value.tobytes())
         else:
             key = id(value)
+            if key in self.constants and self._has_changed(value, self.constants[key][1]):
+                del self.constants[key]
+                return self._fresh(value)
         if key not in self.constants:
             array = as_array(value)
             if array is None:
@@ -75,6 +78,18 @@ class FunctionTrace:
             # The value is kept too: its id must not be used again while the trace goes on.
             self.constants[key] = (value, te.constant(array, f"const{len(self.constants)}"))
         return self.constants[key][1]
+
+    def _has_changed(self, value: Any, before: Tensor) -> bool:
+        """Whether the function wrote to an array since it became a constant."""
+        if not isinstance(value, np.ndarray) or not value.flags.writeable:
+            return False
+        assert isinstance(before.op, Constant)
+        return before.op.array.tobytes() != value.tobytes()
+
+    def _fresh(self, value: Any) -> Tensor:
+        copy = te.constant(np.array(value, order="C"), f"const{len(self.constants)}")
+        self.constants[id(value)] = value, copy
+        return copy
 
     def forget(self) -> None:
         """Let go of what only tracing needs."""

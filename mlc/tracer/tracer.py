@@ -5,8 +5,9 @@ Methods and operators call what stands for the NumPy function of the same meanin
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -20,14 +21,16 @@ from ..errors import (
 )  # fmt: skip
 from ..ops.op import CURRENT
 from ..te.tensor import Compute, Placeholder, Tensor
+from .concrete import all_known, known, plain, wrapped
 from .dispatch import call_function, call_ufunc, is_supported, name_of
-from .storage import Cell, Window
+from .storage import Cell, Window, blank
 from .trace import FunctionTrace
 from .writing import assign
 
 _STATIC = (
     "if it comes from an argument that decides shapes or control flow, name that in static_argnames"
 )
+_SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})
 _ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
 _IN_PLACE = {
     "sort": "np.sort(x)", "partition": "np.partition(x, k)",
@@ -71,7 +74,7 @@ class Tracer:
         """The value at present."""
         cell = self._cell
         if self._view is None:
-            return cell.tensor
+            return cell.current(self._trace)
         if self._seen[0] != cell.version:
             self._seen = cell.version, self._view.read(self._trace)
         return self._seen[1]
@@ -84,6 +87,15 @@ class Tracer:
         else:
             self._view.write(tensor)
         self._seen = self._cell.version, tensor
+
+    def _known_view(self, view: Window) -> Any:
+        try:
+            array = view.op.view.array(known(self), view.others, view.static)
+        except ValueError:  # NumPy would copy
+            return wrapped(np.reshape(known(self), view.static["shape"]))
+        made = Tracer(blank(array), self._trace, view)
+        made._seen = -1, made._seen[1]
+        return made
 
     def _is_read_only(self) -> bool:
         view = self._view
@@ -99,8 +111,11 @@ class Tracer:
             return value._view is None
         return self._view.same_as(value._view)
 
-    def _detached(self) -> Tracer:
+    def _detached(self) -> Any:
         """The same elements as an array of its own; of shape () a scalar, as NumPy's are."""
+        if self._cell.array is not None:
+            array = known(self)
+            return wrapped(array.copy(), (), self._cell.fill) if array.ndim else array[()]
         return Tracer(self._tensor, self._trace)
 
     def _is_scalar(self) -> bool:
@@ -113,13 +128,23 @@ class Tracer:
             raise _leak(self, trace)
         return self._tensor
 
+    def __mlc_known__(self) -> Any:
+        """The NumPy array itself while all its elements are known, else None."""
+        array = self._cell.array
+        view = self._view
+        if array is None or view is None:
+            return array
+        return view.op.view.array(known(view.owner), view.others, view.static)
+
     def __mlc_view__(self, op: Any, others: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """The result of an operator that gives a view of its first argument."""
         trace: Any = CURRENT.get()
-        tensor = self.__mlc_lift__(trace)
+        tensor = None if self._cell.array is not None else self.__mlc_lift__(trace)
         others = tuple([trace.lift(i) for i in o] if isinstance(o, list) else trace.lift(o)
                        for o in others)  # fmt: skip
         view = Window(self, op, others, static)
+        if self._cell.array is not None and not any(others):
+            return self._known_view(view)
         made = trace.wrap(view.read(trace))
         if tensor not in trace.weak and view.fits():
             made._view, made._cell = view, self._cell
@@ -156,6 +181,8 @@ class Tracer:
     # fmt: on
 
     def __repr__(self) -> str:
+        if self._cell.array is not None:
+            return repr(known(self))
         return f"traced {self._tensor.dtype.name}{list(self.shape)} {_origin(self._tensor)}"
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -166,36 +193,45 @@ class Tracer:
     ) -> Any:
         return call_function(function, args, kwargs)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self._cell.array is not None:
+            return np.array(known(self), dtype)
         raise UnsupportedError(
-            f"{self!r} cannot become a NumPy array while tracing; use it as it is, np.stack "
-            f"instead of "
-            f"np.array on a list, and mlc.numpy.asarray instead of np.asarray"
+            f"{self!r} cannot become a NumPy array while tracing: it was stored in an array that "
+            f"was not made in the function, or passed to a function that is not traced; make the "
+            f"array with np.zeros or np.empty, or pass it as an argument"
         )
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:
+        if self._cell.array is not None:
+            return bool(known(self))
         raise TracerBoolError(
             f"the truth of {self!r} is not known while tracing; use np.where(condition, a, b) "
             f"instead of "
             f"if, & | ~ instead of and, or, not; {_STATIC}"
         )
 
-    def _not_a_number(self, kind: str, instead: str) -> NoReturn:
+    def _number(self, kind: str, instead: str) -> Any:
+        if self._cell.array is not None:
+            return known(self)
         raise ArgumentError(
             f"{self!r} has no value while tracing, so it cannot become a Python {kind}; {instead}; "
             f"{_STATIC}"
         )
 
     # fmt: off
-    def __int__(self) -> NoReturn: self._not_a_number("int", "use x.astype(int)")
-    def __float__(self) -> NoReturn: self._not_a_number("float", "use x.astype(float)")
-    def __complex__(self) -> NoReturn: self._not_a_number("complex", "they are not traced")
-    def __index__(self) -> NoReturn:
-        self._not_a_number("integer for a shape, an axis, range() or a list index",
-                           "to pick elements use np.take(x, i) or x[i]")
-    def item(self, *args: Any) -> NoReturn:
-        """Refused: a traced value has no value yet."""
-        self._not_a_number("number", "return it and call .item() on the result")
+    def __int__(self) -> int: return int(self._number("int", "use x.astype(int)"))
+    def __float__(self) -> float: return float(self._number("float", "use x.astype(float)"))
+    def __complex__(self) -> complex:
+        return complex(self._number("complex", "they are not traced"))
+    def __index__(self) -> int:
+        array: Any = self._number("integer for a shape, an axis, range() or a list index",
+                                  "to pick elements use np.take(x, i) or x[i]")
+        return operator.index(array)
+    def item(self, *args: Any) -> Any:
+        """Refused, unless the elements are known: a traced value has no value yet."""
+        array: Any = self._number("number", "return it and call .item() on the result")
+        return array.item(*args)
     # fmt: on
 
     def __len__(self) -> int:
@@ -205,7 +241,7 @@ class Tracer:
 
     def __iter__(self) -> Iterator[Any]:
         rows = len(self)
-        if rows > _ROWS:
+        if rows > _ROWS and self._cell.array is None:
             raise UnsupportedError(
                 f"a Python loop over {rows} rows is unrolled while tracing; write it over whole "
                 f"arrays"
@@ -215,7 +251,11 @@ class Tracer:
     def __getitem__(self, key: Any) -> Any:
         from ..ops.index import getitem
 
-        found = getitem(self, key)
+        if self._cell.array is not None and all_known([key]):
+            part = known(self)[plain(key)]
+            if not (isinstance(part, np.ndarray) and part.base is not None):
+                return wrapped(part)
+        found = getitem(self, plain(key))
         if not found.shape and not _has_dots(key):
             return found._detached()
         return found
@@ -224,6 +264,12 @@ class Tracer:
         assign(self, key, value)
 
     def __getattr__(self, name: str) -> Any:
+        if name in _SLOTS:
+            raise AttributeError(name)
+        if self._cell.array is not None and not name.startswith("__array_"):
+            if name in _IN_PLACE:
+                self._cell.touch()
+            return getattr(known(self), name)
         if name in _IN_PLACE:
             raise UnsupportedError(
                 f"x.{name}() changes an array in place and cannot be traced; use x = "
@@ -239,6 +285,8 @@ class Tracer:
     def astype(self, dtype: Any, order: Any = "K", casting: Any = "unsafe",
                subok: bool = True, copy: bool = True) -> Any:  # fmt: skip
         """Converted to ``dtype``; ``order`` and ``copy`` make no difference to a traced value."""
+        if self._cell.array is not None:
+            return wrapped(known(self).astype(dtype, order, casting))
         if casting != "unsafe" and not np.can_cast(self.dtype, dtype, casting):
             raise ArgumentError(
                 f"cannot cast from {self.dtype} to {np.dtype(dtype)} with casting={casting!r}"
@@ -303,7 +351,7 @@ def _method(name: str, function: Any) -> Callable[..., Any]:
 
 def _is_weak(value: Any) -> bool:
     if isinstance(value, Tracer):
-        return value._tensor in value._trace.weak
+        return value._cell.array is None and value._tensor in value._trace.weak
     return isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
 
 
@@ -312,24 +360,28 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
     one.
     """
 
-    def operator(self: Tracer, *others: Any) -> Any:
+    def method(self: Tracer, *others: Any) -> Any:
         if others and (others[0] is None or isinstance(others[0], (str, bytes))):
             return NotImplemented
         if others and isinstance(others[0], (list, tuple)):
             others = (_from_sequence(others[0]),)
         operands = (*others, self) if reflected else (self, *others)
         result = call_ufunc(ufunc, "__call__", operands, {})
-        if all(map(_is_weak, operands)) and result.dtype.kind in "if":
+        if (
+            isinstance(result, Tracer)
+            and all(map(_is_weak, operands))
+            and result.dtype.kind in "if"
+        ):
             self._trace.weak.add(result._tensor)
         return result
 
-    return operator
+    return method
 
 
 def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
     """An operator such as ``+=``: it changes the array, or makes another scalar."""
 
-    def operator(self: Tracer, other: Any) -> Any:
+    def method(self: Tracer, other: Any) -> Any:
         if self._is_scalar():
             if self._cell.place is not None and self._tensor not in self._trace.weak:
                 self._trace.rebound.add(self._cell.place)
@@ -338,7 +390,7 @@ def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
             other = _from_sequence(other)
         return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
 
-    return operator
+    return method
 
 
 def _has_dots(key: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError
 from ..ops.op import CURRENT, leaves_of
+from .concrete import all_known, known, plain
 from .storage import ReadOnlyError
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     from ..ops.update import fitted, is_mask, setitem
 
     check_writable(target)
-    value = as_operand(value)
+    key, value = plain(key), plain(as_operand(value))
+    array = known(target)
+    if array is not target and all_known([key, value]):
+        array[key] = value
+        target._cell.touch()
+        return
     if is_mask(key):
         target._write(setitem(target._tensor, lifted(key), lifted(value)))
         return
@@ -36,7 +42,7 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     place = getitem(target, key)
     if place._is_same(value):  # the end of x[key] += y
         return
-    place._write(spread(fitted(lifted(value), place.shape, place._tensor.dtype), place._tensor))
+    place._write(spread(fitted(lifted(value), place.shape, place._seen[1].dtype), place._seen[1]))
 
 
 def check_writable(target: Tracer) -> None:
@@ -48,6 +54,7 @@ def check_writable(target: Tracer) -> None:
 def lifted(value: Any) -> Any:
     """Traced values as tensors, in lists, tuples and slices too; all else as it is."""
     trace: Any = CURRENT.get()
+    value = known(value)
     if isinstance(value, (tuple, list)):
         return type(value)(lifted(item) for item in value)
     return trace.lift(value) if hasattr(type(value), "__mlc_lift__") else value
@@ -83,7 +90,7 @@ def write_result(name: str, target: Any, result: Any, casting: Casting = "same_k
     dtype, shape = target.dtype, target.shape
     value = trace.lift(result)
     if not hasattr(value, "shape"):
-        value = spread(value, target._tensor)
+        value = spread(value, target._seen[1])
     if not np.can_cast(value.dtype.numpy, dtype, casting):
         raise DTypeError(
             f"Cannot cast {name} output from {value.dtype.numpy!r} to {dtype!r} with casting rule "
@@ -99,10 +106,10 @@ def write_result(name: str, target: Any, result: Any, casting: Casting = "same_k
             f"{name}: non-broadcastable output operand with shape {shape} doesn't match the "
             f"broadcast shape {value.shape}"
         )
-    value = astype(value, dtype=target._tensor.dtype)
+    value = astype(value, dtype=target._seen[1].dtype)
     if where is not True:
         value = select_where(trace.lift(where), value, target._tensor)
-    target._write(spread(value, target._tensor))
+    target._write(spread(value, target._seen[1]))
     return target
 
 

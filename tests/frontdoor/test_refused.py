@@ -77,11 +77,11 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         "x = x + y",
     ),
     (
-        lambda x: np.asarray(x),
+        lambda x: X.__setitem__(0, x),
         mlc.UnsupportedError,
-        f"{ARGUMENT} cannot become a NumPy array while tracing; use it as it is, np.stack instead "
-        f"of "
-        "np.array on a list, and mlc.numpy.asarray instead of np.asarray",
+        f"{ARGUMENT} cannot become a NumPy array while tracing: it was stored in an array that "
+        "was not made in the function, or passed to a function that is not traced; make the array "
+        "with np.zeros or np.empty, or pass it as an argument",
     ),
     (
         lambda x: float(x[0, 0]),

@@ -1,0 +1,104 @@
+"""Arrays that a traced function makes itself, ``np.zeros(n)``: known, until traced values come in.
+
+While every element is known such an array is a NumPy array behind a traced face, and NumPy does
+the work: it may decide shapes, indices and branches. The first write of a traced value turns it,
+with all its views, into a traced array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import DTypeError, UnsupportedError
+from ..ops.op import CURRENT, leaves_of
+from .storage import Cell, blank
+
+Array = np.ndarray[Any, Any]
+_CHANGING = frozenset({"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis"})
+
+
+def known(value: Any) -> Any:
+    """The NumPy array behind a traced face, if its elements are known; else ``value``."""
+    found = getattr(type(value), "__mlc_known__", None)
+    if found is None:
+        return value
+    array = found(value)
+    return value if array is None else array
+
+
+def all_known(values: Any) -> bool:
+    """Whether no element of ``values``, nested lists included, is traced."""
+    for leaf in leaves_of(values):
+        if isinstance(leaf, dict):
+            if not all_known(list(leaf.values())):
+                return False
+        elif isinstance(leaf, slice):
+            if not all_known([leaf.start, leaf.stop, leaf.step]):
+                return False
+        elif hasattr(type(leaf), "__mlc_lift__") and known(leaf) is leaf:
+            return False
+    return True
+
+
+def is_plain_call(args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether a call holds known arrays with a traced face, and nothing that is traced."""
+    values = [*args, *kwargs.values()]
+    return any(hasattr(type(leaf), "__mlc_known__") for leaf in leaves_of(values)) and all_known(
+        values
+    )
+
+
+def plain(value: Any) -> Any:
+    """``value`` with NumPy arrays in place of known ones."""
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(plain(item) for item in value)
+    if isinstance(value, slice):
+        return slice(plain(value.start), plain(value.stop), plain(value.step))
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return known(value)
+
+
+def wrapped(result: Any, arguments: Any = (), fill: Any = None) -> Any:
+    """What NumPy returned, arrays as traced faces of their own; all else as it is."""
+    from .tracer import Tracer
+
+    if type(result) in (list, tuple):
+        return type(result)(wrapped(item, arguments) for item in result)
+    trace: Any = CURRENT.get()
+    if type(result) is not np.ndarray or trace is None:
+        return result
+    try:
+        stands = blank(result)
+    except DTypeError:
+        return result
+    for leaf in leaves_of(arguments):
+        if isinstance(leaf, np.ndarray) and np.may_share_memory(leaf, result):
+            if result.flags.writeable and result.size:
+                raise UnsupportedError(
+                    "this function gives a view of an array by a way that is not traced; take "
+                    "the view by indexing, reshape or transpose, or copy it with .copy()"
+                )
+            result = result.copy()
+    made = Tracer(stands, trace)
+    made._cell = Cell(stands, None, result, fill)
+    made._seen = -1, made._seen[1]
+    return made
+
+
+def call_plainly(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """A NumPy function of known arrays, by NumPy itself; arrays named in ``out`` are written."""
+    places = kwargs.get("out")
+    out = places if isinstance(places, tuple) else (places,)
+    given, options = plain(args), plain(kwargs)
+    result = function(*given, **options)
+    changed = [args[0]] if getattr(function, "__name__", "") in _CHANGING | {"at"} else []
+    for place in (*out, *changed):
+        if hasattr(type(place), "__mlc_known__"):
+            place._cell.touch()
+    if places is not None:
+        return places if isinstance(places, tuple) and len(places) > 1 else out[0]
+    return wrapped(result, [*leaves_of(given), *leaves_of(list(options.values()))])

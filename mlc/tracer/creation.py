@@ -1,0 +1,168 @@
+"""NumPy as a traced function sees it: what makes arrays gives them a traced face.
+
+Python offers no hook for ``np.zeros(n)`` and its like, which get no traced argument. So while a
+function is being traced, the modules that it and the functions it calls were written in see a
+stand-in for NumPy. It does nothing unless a function is being traced in the same thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import types
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..ops.op import CURRENT
+from .concrete import all_known, plain, wrapped
+
+_UNIFORM: dict[str, Any] = {
+    "zeros": 0, "empty": 0, "ones": 1, "zeros_like": 0, "empty_like": 0, "ones_like": 1,
+}  # fmt: skip
+_CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy")
+_MAKERS = (
+    *_UNIFORM, *_CONVERT, "full", "full_like", "arange", "linspace", "eye", "identity", "tri",
+)  # fmt: skip
+_lock = threading.Lock()
+_active: dict[tuple[int, Any], list[Any]] = {}  # (mapping, key) -> [mapping, original, count]
+
+
+class _StandIn(types.ModuleType):
+    """NumPy, except for the functions that make arrays and the array type."""
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(np, name)
+        if name in _MAKERS:
+            value = _maker(name)
+        elif value is np.ndarray:
+            value = _AnyArray
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return dir(np)
+
+
+class _ArrayType(type):
+    """``isinstance(x, np.ndarray)`` holds for traced arrays too."""
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, np.ndarray) or hasattr(type(value), "__mlc_lift__")
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(np.ndarray, name)
+
+
+class _AnyArray(metaclass=_ArrayType):
+    def __new__(cls, shape: Any, dtype: Any = float, *rest: Any, **options: Any) -> Any:
+        if CURRENT.get() is None or rest or options:
+            return np.ndarray(shape, dtype, *rest, **options)
+        return make("empty", (shape, dtype), {})
+
+
+@functools.cache
+def _numpy() -> types.ModuleType:
+    return _StandIn("numpy", np.__doc__)
+
+
+@functools.cache
+def _maker(name: str) -> Any:
+    original = getattr(np, name)
+
+    @functools.wraps(original)
+    def create(*args: Any, **kwargs: Any) -> Any:
+        if CURRENT.get() is None:
+            return original(*args, **kwargs)
+        return make(name, args, kwargs)
+
+    return create
+
+
+@functools.cache
+def _stand_ins() -> dict[int, Any]:
+    """What takes the place of an object, by its id."""
+    found: dict[int, Any] = {id(np): _numpy(), id(np.ndarray): _AnyArray}
+    found.update((id(getattr(np, name)), _maker(name)) for name in _MAKERS)
+    return found
+
+
+@contextmanager
+def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
+    """While the block runs, NumPy in ``spaces`` (globals of modules, closure cells) is the
+    stand-in."""
+    swapped = []
+    with _lock:
+        for space in spaces:
+            cell = isinstance(space, types.CellType)
+            for key, value in _contents(space):
+                entry = _active.get((id(space), key))
+                if entry is not None:
+                    entry[2] += 1
+                elif id(value) in _stand_ins():
+                    _active[id(space), key] = [space, value, 1]
+                    _put(space, key, _stand_ins()[id(value)])
+                else:
+                    continue
+                swapped.append((id(space), None if cell else key))
+    try:
+        yield
+    finally:
+        with _lock:
+            for place in swapped:
+                entry = _active[place]
+                entry[2] -= 1
+                if not entry[2]:
+                    del _active[place]
+                    if dict(_contents(entry[0])).get(place[1]) is _stand_ins()[id(entry[1])]:
+                        _put(entry[0], place[1], entry[1])
+
+
+def _contents(space: Any) -> list[tuple[Any, Any]]:
+    if not isinstance(space, types.CellType):
+        return list(space.items())
+    try:
+        return [(None, space.cell_contents)]
+    except ValueError:  # not bound yet
+        return []
+
+
+def _put(space: Any, key: Any, value: Any) -> None:
+    if isinstance(space, types.CellType):
+        space.cell_contents = value
+    else:
+        space[key] = value
+
+
+def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a traced function gets for ``np.<name>(*args, **kwargs)``."""
+    original = getattr(np, name)
+    if name in _CONVERT and args and not all_known([args[0]]):
+        return _converted(name, *args, **kwargs)
+    if not all_known([*args, *kwargs.values()]):
+        return original(*args, **kwargs)
+    given = plain(args)
+    result = original(*given, **plain(kwargs))
+    if name in _CONVERT and given and result is given[0]:
+        return args[0]
+    fill = _UNIFORM.get(name)
+    if name == "full" and len(args) > 1 and isinstance(args[1], (int, float)):
+        fill = args[1]
+    return wrapped(result, (), fill)
+
+
+def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: Any) -> Any:
+    """``np.array`` and its like of a traced value, or of a list that holds some."""
+    from .tracer import Tracer, _from_sequence
+
+    if name == "copy":  # its second parameter is the order
+        dtype = None
+    if isinstance(value, Tracer):
+        changes = dtype is not None and value.dtype != np.dtype(dtype)
+        if name in ("array", "copy") and options.get("copy", True) and not changes:
+            value = value._detached()
+    else:
+        value = _from_sequence(value)
+    return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)
