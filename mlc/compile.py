@@ -17,7 +17,8 @@ import numpy as np
 
 from .errors import ArgumentError, BoundsError, SourceLocation
 from .ir.program import Program
-from .kernel_code import KernelCode, schedule_kernel
+from .kernel_code import KernelCode, naive_program, schedule_kernel, tuning_host
+from .schedules.tuned import has_records
 from .te.key import graph_key, topological
 from .te.tensor import Constant, Placeholder, Tensor
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .graph.kernel import Module
     from .runtime.entry import ArraySpec, EntrySpec
     from .runtime.executor import Executable
+    from .schedules.tuned import Tuned
 
 Array = np.ndarray[Any, Any]
 TARGETS = ("cpu", "interpret", "numpy")
@@ -49,6 +51,7 @@ class Compiled:
     executable: Executable | None = None
     runner: Callable[[Sequence[Array]], list[Array]] | None = None
     sites: list[Any] = field(default_factory=list)
+    tuned: Tuned = field(default_factory=dict)  # stored traces, by workload key
 
     def run(self, arrays: Sequence[Array], out: Sequence[Array] | None = None) -> list[Array]:
         """The outputs for ``arrays``, which must fit the inputs; written to ``out`` if that is
@@ -75,7 +78,7 @@ class Compiled:
     @cached_property
     def kernels(self) -> tuple[KernelCode, ...]:
         """The kernels in order of execution."""
-        return tuple(schedule_kernel(kernel) for kernel in self.module.kernels)
+        return tuple(schedule_kernel(kernel, self.tuned) for kernel in self.module.kernels)
 
     @property
     def programs(self) -> tuple[Program, ...]:
@@ -186,6 +189,10 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         f"{target.l1_bytes} {target.l2_bytes} {available_cpus()}",
         str(compiled.debug),
     )
+    if has_records():
+        compiled.tuned = _stored_traces(compiled, key)
+        if compiled.tuned:
+            key = disk.content_key(key, *(f"{k} {t}" for k, t in sorted(compiled.tuned.items())))
     compiled.executable, compiled.from_cache = native_executable(
         key,
         clock,
@@ -194,6 +201,24 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         lambda meta: _constants(compiled.outputs, meta["constants"]),
         call,
     )
+
+
+def _stored_traces(compiled: Compiled, key: str) -> Tuned:
+    """The stored schedules that apply to the kernels of a graph. Which kernels those are, which
+    takes long to find out, is kept in the disk cache."""
+    from .runtime import cache as disk
+    from .schedules.tuned import tuned_traces, workload_key
+
+    host = tuning_host()
+    entry_key = disk.content_key(key, "workloads")
+    entry = disk.get(entry_key)
+    if entry is not None:
+        workloads = entry.meta["workloads"]
+    else:
+        programs = [naive_program(kernel)[0] for kernel in compiled.module.kernels]
+        workloads = [workload_key(program, host.isa) for program in programs]
+        disk.put(entry_key, b"", {"workloads": workloads})
+    return tuned_traces(workloads, host)
 
 
 def native_executable(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from .errors import UnsupportedError
@@ -17,6 +17,7 @@ from .te.tensor import Placeholder, Tensor
 if TYPE_CHECKING:
     from .backends.llvm.target import Target
     from .schedules.schedule import Schedule
+    from .schedules.tuned import Host, Tuned
 
 STATEMENT_NS = 0.3  # what one statement takes, as far as a first guess needs to know
 
@@ -35,6 +36,7 @@ class KernelCode:
     arguments: tuple[Tensor, ...]
     nanoseconds: float
     is_call: bool = False
+    is_tuned: bool = False
 
     @cached_property
     def flat(self) -> Program:
@@ -42,7 +44,7 @@ class KernelCode:
         from .lower.compact_buffers import compact_buffers
         from .lower.pipeline import lower
 
-        if self.is_call:
+        if self.is_call or self.is_tuned:
             from .lower.prove_loops import prove_loops
 
             return lower(prove_loops(self.scheduled))
@@ -50,22 +52,21 @@ class KernelCode:
         return lower(self.scheduled, without=(compact_buffers,))
 
 
-def schedule_kernel(kernel: Any) -> KernelCode:
-    """The default schedule of a graph kernel."""
+def schedule_kernel(kernel: Any, tuned: Tuned | None = None) -> KernelCode:
+    """The schedule of a graph kernel: one from ``tuned``, stored traces by workload key, or else
+    the default one."""
     from .backends.llvm.target import host_target
     from .schedules.defaults.cpu import default_schedule
 
-    call = kernel.stages[0].call
-    if call is not None:
+    if tuned and (found := _tuned_code(kernel, tuned)):
+        return found
+    naive, arguments = naive_program(kernel)
+    if kernel.stages[0].call is not None:
         from .schedules.schedule import Schedule
 
-        made = kernel.stages[0].tensors
-        program = with_layouts(call.program, call.inputs)
-        cost = STATEMENT_NS * statements_run(program.body)
-        arguments = (*call.inputs, *made)
-        return KernelCode(program, program, Schedule(program), arguments, cost, is_call=True)
+        cost = STATEMENT_NS * statements_run(naive.body)
+        return KernelCode(naive, naive, Schedule(naive), arguments, cost, is_call=True)
     nests = [nest_of(stage.tensors) for stage in kernel.stages]
-    naive = create_program(kernel.name, nests, kernel.inputs, kernel.outputs)
     done = default_schedule(
         kernel.name, nests, kernel.shared, kernel.inputs, kernel.outputs, _machine(host_target())
     )
@@ -96,6 +97,45 @@ def with_layouts(program: Program, inputs: Sequence[Tensor]) -> Program:
     params = tuple(places[b].buffer if b in places else b for b in program.params)
     body = replace_buffers(bind_blocks(program).body, places)
     return replace(program, params=params, body=body)
+
+
+def naive_program(kernel: Any) -> tuple[Program, tuple[Tensor, ...]]:
+    """The program of a graph kernel before any schedule, and the tensors of its params."""
+    stage = kernel.stages[0]
+    if stage.call is not None:
+        program = with_layouts(stage.call.program, stage.call.inputs)
+        return program, (*stage.call.inputs, *stage.tensors)
+    nests = [nest_of(stage.tensors) for stage in kernel.stages]
+    program = create_program(kernel.name, nests, kernel.inputs, kernel.outputs)
+    return program, (*kernel.inputs, *kernel.outputs)
+
+
+def _tuned_code(kernel: Any, tuned: Tuned) -> KernelCode | None:
+    from .schedules.tuned import tuned_schedule, workload_key
+
+    program, arguments = naive_program(kernel)
+    trace = tuned.get(workload_key(program, tuning_host().isa))
+    schedule = None if trace is None else tuned_schedule(program, trace, kernel.name)
+    if schedule is None:
+        return None
+    cost = STATEMENT_NS * statements_run(program.body)
+    return KernelCode(program, schedule.program, schedule, arguments, cost, is_tuned=True)
+
+
+@cache
+def tuning_host() -> Host:
+    """This machine, as stored results of tuning name it."""
+    from .backends.llvm.target import host_target
+    from .runtime.threads import available_cpus
+    from .schedules.tuned import Host
+
+    target, threads = host_target(), available_cpus()
+    sizes = f"L1 {target.l1_bytes} L2 {target.l2_bytes} L3 {target.l3_bytes}"
+    return Host(
+        isa=target.key(),
+        target=f"{target.key()} {target.tune_cpu or 'generic'} {sizes} threads {threads}",
+        family=f"{target.arch} {target.cpu} {target.vector_bits}-bit {threads} threads",
+    )
 
 
 def _machine(target: Target) -> Any:

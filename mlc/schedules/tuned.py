@@ -12,9 +12,8 @@ import os
 import stat
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..config import config
 from ..errors import MlcError, TuningWarning
@@ -31,10 +30,10 @@ LOCK_NAME = "mlc.lock"
 LOCK_FORMAT = "mlc.lock"
 Tuned = dict[str, str]  # traces, the JSON of schedules, by workload key
 _warned: set[str] = set()
+_session: Tuned = {}  # what this process found itself; empty where the default is best
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """What stored results are compared with: ``isa`` is part of every key, ``target`` the exact
     machine of database records, ``family`` what lock files name."""
 
@@ -66,7 +65,7 @@ def has_records() -> bool:
     """Whether there is any file that could hold a tuned schedule, and the user wants it used."""
     if not config.tuned:
         return False
-    if lock_path() is not None:
+    if _session or lock_path() is not None:
         return True
     return config.tuned is True and any(map(os.path.exists, _databases()))
 
@@ -102,7 +101,25 @@ def _databases() -> tuple[Path, ...]:
 def tuned_traces(keys: Iterable[str], host: Host) -> Tuned:
     """The best known trace of each workload that has one. What the lock file says about a workload
     holds, be it that the default schedule is best; else the record that is fastest against the
-    default counts. Never raises for what is wrong with a file."""
+    default counts; what this process found itself comes before both. Never raises for what is wrong
+    with a file."""
+    return {key: trace for key, trace in known_traces(keys, host).items() if trace}
+
+
+def remember(key: str, trace: str) -> None:
+    """Makes ``trace``, or the default schedule if it is empty, the one that all that is compiled
+    from here on in this process gets for the workload."""
+    _session[key] = trace
+
+
+def forget() -> None:
+    """What this process found itself does not count any more."""
+    _session.clear()
+
+
+def known_traces(keys: Iterable[str], host: Host) -> Tuned:
+    """As :func:`tuned_traces`, with an empty trace where the default schedule is known to be the
+    best."""
     if not config.tuned:
         return {}
     wanted = list(dict.fromkeys(keys))
@@ -111,6 +128,7 @@ def tuned_traces(keys: Iterable[str], host: Host) -> Tuned:
     if path is not None:
         entries = locked_traces(path, host.family)
         found.update((key, entries[key]) for key in wanted if key in entries)
+    found.update((key, _session[key]) for key in wanted if key in _session)
     if config.tuned is True:
         rest = [key for key in wanted if key not in found]
         ratios: dict[str, float] = {}
@@ -119,7 +137,7 @@ def tuned_traces(keys: Iterable[str], host: Host) -> Tuned:
                 for key, ratio, trace in _stored(path, rest, host.target):
                     if ratio < ratios.get(key, float("inf")):
                         ratios[key], found[key] = ratio, trace
-    return {key: trace for key, trace in found.items() if trace}
+    return found
 
 
 def tuned_trace(key: str, host: Host) -> str | None:
@@ -135,7 +153,9 @@ def tuned_schedule(program: Program, trace: str, name: str) -> Schedule | None:
     try:
         if '"unsafe"' in trace:
             raise ValueError("it has steps that are not proven")
-        return replay(trace, program, strict=True).schedule
+        schedule = replay(trace, program, strict=True).schedule
+        _compare_sizes(trace, schedule)
+        return schedule
     except (MlcError, ValueError, TypeError, KeyError, RecursionError) as error:
         reason = str(getattr(error, "message", error)).partition("\n")[0]
         _warn_once(
@@ -144,6 +164,17 @@ def tuned_schedule(program: Program, trace: str, name: str) -> Schedule | None:
             f"more: {reason}; the default schedule is used; tune it again",
         )
         return None
+
+
+def _compare_sizes(trace: str, schedule: Schedule) -> None:
+    """Raises ValueError unless each step made loops as long as when it was stored."""
+    from .record import read_json, record_trace
+
+    pairs = zip(read_json(trace).steps, record_trace(schedule.trace).steps, strict=True)
+    for number, (then, now) in enumerate(pairs, 1):
+        before, after = ([m for m in made if isinstance(m, int)] for made in (then.made, now.made))
+        if before != after:
+            raise ValueError(f"step {number} ({now.name}) makes {after}, was {before}")
 
 
 def locked_traces(path: Path, family: str) -> Tuned:
