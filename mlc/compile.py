@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ArgumentError, BoundsError, SourceLocation
+from .errors import ArgumentError, BoundsError, SourceLocation, refused
 from .ir.program import Program
 from .kernel_code import KernelCode, naive_program, schedule_kernel, tuning_host
 from .schedules.tuned import has_records
@@ -400,11 +400,14 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
     )
 
 
-def _bounds_error(executable: Executable, sites: Sequence[Any]) -> BoundsError:
+def _bounds_error(executable: Executable, sites: Sequence[Any]) -> Exception:
     """What the record that a failed check left behind says."""
     number, index = (ctypes.c_int64 * 2).from_address(executable.image.address("mlc_error_record"))
-    buffer, axis, extent, place = sites[number - 1]
+    buffer, axis, extent, place, refusal = sites[number - 1]
     where = None if place is None else SourceLocation(*place)
+    if refusal is not None:
+        error, sentence = refusal
+        return refused(error, sentence, index, where)
     message = f"index {index} is out of bounds for axis {axis} of {buffer} with size {extent}"
     return BoundsError(message, where)
 
@@ -413,7 +416,7 @@ def site_data(site: Any) -> list[Any]:
     """A debug site as plain data."""
     place = site.location
     where = None if place is None else [place.filename, place.line, place.function]
-    return [site.buffer, site.axis, site.extent, where]
+    return [site.buffer, site.axis, site.extent, where, site.refusal]
 
 
 def _reference_runner(compiled: Compiled) -> Callable[[Sequence[Array]], list[Array]]:

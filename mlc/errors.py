@@ -76,6 +76,17 @@ class BoundsError(MlcError, IndexError):
     """An index outside its buffer: proven at compile time, or met in debug mode."""
 
 
+def refused(error: str, sentence: str, index: int, where: SourceLocation | None) -> Exception:
+    """What compiled code raises where it refuses its data: see `ir.program.Program`."""
+    message = sentence.format(index=index)
+    if error == "LinAlgError":
+        import numpy as np
+
+        return np.linalg.LinAlgError(message if where is None else f"{message}\n  at {where}")
+    made: MlcError = globals()[error](message, where)
+    return made
+
+
 class UnsupportedError(MlcError, TypeError):
     """A NumPy function or a Python construct that cannot be traced."""
 

@@ -247,7 +247,12 @@ Stmt = Allocate | Seq | For | If | Block | Store | Accumulate | Evaluate
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A function over buffers. ``outputs`` says how many of the last ``params`` are written."""
+    """A function over buffers. ``outputs`` says how many of the last ``params`` are written.
+
+    Of ``attrs``, ``refusals`` says what an index outside of a buffer means to the caller, for some
+    buffers by name: (name of an error of `mlc.errors` or "LinAlgError", sentence), with
+    ``{index}`` for that index. Machine code always checks these; other backends as they do all.
+    """
 
     name: str
     params: tuple[Buffer, ...]

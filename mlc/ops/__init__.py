@@ -4,7 +4,7 @@ from importlib import import_module
 
 DECLARATIONS = (
     "arithmetic", "contract", "convolve", "create", "derived", "einsum", "elementwise", "index",
-    "join", "logic", "matrix", "nn", "reduce", "scan", "shape", "sort", "statistics",
+    "join", "logic", "matrix", "nn", "reduce", "scan", "search", "shape", "sort", "statistics",
     "transcendental", "update",
 )  # fmt: skip
 

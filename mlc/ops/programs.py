@@ -21,9 +21,21 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import te
-from ..dtypes import DType
-from ..ir.expr import Expr, Var, as_expr, cast
-from ..ir.program import Allocate, Buffer, For, If, LoopKind, Program, Scope, Seq, Stmt, Store, seq
+from ..dtypes import DType, uint8
+from ..ir.expr import Expr, Var, as_expr, cast, const, select
+from ..ir.program import (
+    Allocate,
+    Buffer,
+    For,
+    If,
+    LoopKind,
+    Program,
+    Scope,
+    Seq,
+    Stmt,
+    Store,
+    seq,
+)
 
 PARALLEL_WORK = 1 << 15  # element steps below which threads do not pay
 
@@ -36,6 +48,7 @@ class Writer:
         self.inputs: list[Buffer] = []
         self.outputs: list[Buffer] = []
         self.lists: list[list[Any]] = [[]]
+        self.refusals: dict[str, tuple[str, str]] = {}
 
     def input(self, name: str, shape: Sequence[int], dtype: DType) -> Buffer:
         """The next array that the program reads."""
@@ -112,10 +125,23 @@ class Writer:
         finally:
             self.lists.pop()
 
+    def guard(self, error: str, sentence: str, extent: int = 1) -> Buffer:
+        """What ends the call where it is stored to at ``extent`` or beyond, with ``error`` and
+        ``sentence``; see :class:`mlc.ir.program.Program`."""
+        made = self.memory(f"guard{len(self.refusals) or ''}", (extent,), uint8)
+        self.refusals[made.name] = (error, sentence)
+        return made
+
+    def insist(self, guard: Buffer, condition: Expr) -> None:
+        """End the call, as ``guard`` says, unless ``condition`` holds."""
+        self.store(guard, (select(condition, const(0), const(1)),), 0)
+
     def program(self) -> Program:
         """What was written."""
         params = (*self.inputs, *self.outputs)
-        attrs = {"unsafe": True}
+        attrs: dict[str, Any] = {"unsafe": True}
+        if self.refusals:
+            attrs["refusals"] = self.refusals
         return Program(self.name, params, _joined(self.lists[0]), len(self.outputs), attrs)
 
     def call(self, *tensors: te.Tensor) -> Any:

@@ -6,6 +6,7 @@ The record is two int64, ``@mlc_error_record``: the number of the check that fai
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...dtypes import boolean, int64
@@ -27,29 +28,38 @@ class Site:
     axis: int
     extent: int
     location: SourceLocation | None = None
+    refusal: tuple[str, str] | None = None
 
 
 @dataclass
 class Sites:
-    """The checks of a module so far; ``first`` is the number of the first of this kernel."""
+    """The checks of a module so far; ``first`` is the number of the first of this kernel.
+
+    ``refusals`` are what indices outside of some buffers mean, by name; with them ``only`` these
+    buffers are checked.
+    """
 
     kernel: str
     first: int = 1
     location: SourceLocation | None = None
+    refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    only: bool = False
     rows: list[Site] = field(default_factory=list)
 
 
 def check_bounds(e: Emitter, buffer: Buffer, indices: Indices) -> None:
-    """Leave the function if an active lane's index is outside; nothing unless in debug mode.
+    """Leave the function if an active lane's index is outside; nothing unless in debug mode, or
+    where the program says what such an index means.
 
     Indices that are proven to be inside are not checked.
     """
-    if e.sites is None:
+    if e.sites is None or e.sites.only and buffer.name not in e.sites.refusals:
         return
+    refusal = e.sites.refusals.get(buffer.name)
     for axis, (index, extent) in enumerate(zip(indices, buffer.shape, strict=True)):
         if e.facts.proven(index, extent):
             continue
-        site = Site(e.sites.kernel, buffer.name, axis, extent, e.sites.location)
+        site = Site(e.sites.kernel, buffer.name, axis, extent, e.sites.location, refusal)
         value = e.value(index)  # first, since it may hold checks of its own
         e.sites.rows.append(site)
         _check(e, value, extent, e.sites.first + len(e.sites.rows) - 1)

@@ -19,7 +19,7 @@ from .target import Target
 class KernelText:
     """The functions of one kernel: ``symbol`` names the one to call, with a pointer for each param.
 
-    It returns nothing; in debug mode an i32, not 0 if a check failed. ``declarations`` are lines
+    It returns nothing; with checks an i32, not 0 if one failed. ``declarations`` are lines
     that the module needs once. ``sites`` are the checks, numbered from the ``first_site`` asked
     for."""
 
@@ -39,9 +39,12 @@ def kernel_text(
     """The LLVM functions of a flat ``program`` for ``target``.
 
     Raises CompileError for a program that is not flat. With ``debug``, every index that is not
-    proven to be inside its buffer is checked."""
+    proven to be inside its buffer is checked; else those that the program has refusals for."""
     symbol = re.sub(r"\W", "_", program.name) if symbol is None else symbol
-    sites = Sites(program.name, first_site, program.attrs.get("location")) if debug else None
+    sites = None
+    if is_checked(program, debug):
+        refusals, place = program.attrs.get("refusals", {}), program.attrs.get("location")
+        sites = Sites(program.name, first_site, place, refusals, only=not debug)
     declarations: dict[str, None] = {}
     functions: list[str] = []
     e = Emitter(ProgramFacts(program), target, declarations, functions, symbol, emit_expr, sites)
@@ -50,11 +53,16 @@ def kernel_text(
         e.pointers[buffer] = f"%a{i}"
         params.append(f"ptr {_attributes(program, buffer)} %a{i}")
     emit_stmt(e, program.body)
-    e.line("ret i32 0" if debug else "ret void")
-    head = f"define internal {'i32' if debug else 'void'} @{symbol}({', '.join(params)})"
+    e.line("ret void" if sites is None else "ret i32 0")
+    head = f"define internal {'void' if sites is None else 'i32'} @{symbol}({', '.join(params)})"
     functions.append(function_text(e, head))
     rows = tuple(sites.rows) if sites is not None else ()
     return KernelText(symbol, tuple(functions), tuple(declarations), rows)
+
+
+def is_checked(program: Program, debug: bool) -> bool:
+    """Whether the kernel of ``program`` says if it failed."""
+    return debug or bool(program.attrs.get("refusals"))
 
 
 def _attributes(program: Program, buffer: Buffer) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ...ir.program import Program
 from .debug import RECORD, Site
-from .kernel import kernel_text
+from .kernel import is_checked, kernel_text
 from .target import Target
 
 
@@ -34,7 +34,7 @@ class KernelCall:
 class ModuleText:
     """The text of a module that defines ``i32 @mlc_main(ptr buffers, ptr workspace)``.
 
-    In debug mode it also defines ``@mlc_error_record`` (two int64), and ``mlc_main`` returns 1
+    With checks it also defines ``@mlc_error_record`` (two int64), and ``mlc_main`` returns 1
     after a failed check: ``sites[record[0] - 1]`` met index ``record[1]``."""
 
     text: str
@@ -62,9 +62,10 @@ def module_text(
         functions.extend(kernel.functions)
         sites.extend(kernel.sites)
         symbols.append(kernel.symbol)
-    if debug:
+    checked = [is_checked(program, debug) for program in kernels]
+    if any(checked):
         declarations[f"{RECORD} = global [2 x i64] zeroinitializer, align 16"] = None
-    functions.append(_main(symbols, calls, debug))
+    functions.append(_main(symbols, calls, checked))
     parts = [*declarations, "", "\n\n".join(functions), "", _attributes(target)]
     return ModuleText("\n".join(parts) + "\n", tuple(sites))
 
@@ -76,7 +77,7 @@ def _attributes(target: Target) -> str:
     )
 
 
-def _main(symbols: Sequence[str], calls: Sequence[KernelCall], debug: bool) -> str:
+def _main(symbols: Sequence[str], calls: Sequence[KernelCall], checked: Sequence[bool]) -> str:
     lines = ["define i32 @mlc_main(ptr noundef %buffers, ptr noundef %workspace) #0 {", "entry:"]
     pointers: dict[BufferRef, str] = {}
     for call in calls:
@@ -89,11 +90,11 @@ def _main(symbols: Sequence[str], calls: Sequence[KernelCall], debug: bool) -> s
                 lines.append(f"  {name} = load ptr, ptr {name}s, align 8")
             else:
                 lines.append(f"  {name} = getelementptr i8, ptr %workspace, i64 {ref.at}")
-    if debug:
+    if any(checked):
         lines.append(f"  store i64 0, ptr {RECORD}")
     for i, call in enumerate(calls):
         args = ", ".join(f"ptr {pointers[ref]}" for ref in call.args)
-        if not debug:
+        if not checked[call.kernel]:
             lines.append(f"  call void @{symbols[call.kernel]}({args})")
             continue
         lines += [
@@ -103,6 +104,6 @@ def _main(symbols: Sequence[str], calls: Sequence[KernelCall], debug: bool) -> s
             f"next{i}:",
         ]
     lines.append("  ret i32 0")
-    if debug and calls:
+    if any(checked[call.kernel] for call in calls):
         lines += ["failed:", "  ret i32 1"]
     return "\n".join([*lines, "}"])
