@@ -1,0 +1,153 @@
+"""The bench of one workload: data in shared memory, a reference, the default schedule timed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from ...errors import CompileError
+from ..workload import Workload
+from .arena import Arena
+from .building import Built, native_text, script_request
+from .data import ARGUMENTS, SETS, data_sets, is_float, poison
+from .frames import pack
+from .limits import Limits
+from .reference import NAIVE_KEY, find_references, is_affordable
+from .runner import DEFAULT, FailureError, Runner
+from .running import REPEAT_IR
+from .statistics import fast_quarter
+
+_SAMPLES = 200  # of the default that are remembered
+_ALL_SETS_BYTES = 256 << 20  # of inputs; more of them are compared on the arguments alone
+
+
+class Bench:
+    """Where images of one workload run. :meth:`close` removes all there is of it."""
+
+    def __init__(
+        self, workload: Workload, limits: Limits, submit: Callable[[bytes], Future[Built]]
+    ) -> None:
+        self.workload = workload
+        self.limits = limits
+        program = workload.program
+        repeat = submit(pack({"do": "build", "kind": "llvm", "workspace": 0}, REPEAT_IR.encode()))
+        default = submit(script_request(workload.default))
+        naive = None
+        if workload.default is not program and is_affordable(program):
+            naive = submit(script_request(program))
+        self.inputs = self._inputs()
+        self.sets = tuple(self.inputs)
+        self.arena, numbers = self._arena()
+        try:
+            self.outputs = self.arena.arrays[: program.outputs]
+            self.runner = Runner(self.arena, numbers, _image(repeat.result(), "timing"), limits)
+            self.default = _made(default.result(), workload.default)
+            self.runner.load(DEFAULT, self.default)
+            has_naive = naive is not None and self._has_naive(naive.result())
+            self.references, self.doubt = find_references(
+                program, self.runner, self.arena, self.sets, self.outputs, self.inputs, has_naive
+            )
+            self.runner.drop(NAIVE_KEY)
+            samples = self.runner.time(DEFAULT, DEFAULT, 6, limits.run_seconds)
+            self._samples = deque((*samples.ours, *samples.rival), maxlen=_SAMPLES)
+        except FailureError as failure:
+            self.close()
+            raise CompileError(
+                f"{workload.name} cannot be measured: its default schedule does not run "
+                f"({failure.status}: {failure.detail})"
+            ) from None
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def seconds(self) -> float:
+        """What the default takes when the machine is not busy with other things."""
+        return fast_quarter(self._samples)
+
+    def note(self, samples: Sequence[float]) -> None:
+        """Further samples of the default."""
+        self._samples.extend(samples)
+
+    def check(self, key: int, sets: Sequence[str], limit: float) -> float:
+        """Run ``key`` on data sets and compare; the seconds of the last run.
+
+        :class:`FailureError` says what was wrong.
+        """
+        seconds = 0.0
+        for name in sets:
+            reference = self.references.get(name)
+            if reference is None:
+                continue
+            poison(self.outputs, name)
+            seconds = self.runner.run(key, self.sets.index(name), limit)
+            difference = reference.difference(self.outputs) or self.arena.damage()
+            if difference:
+                raise FailureError("wrong result", f"on the {name}: {difference}")
+        return seconds
+
+    @property
+    def proof(self) -> tuple[str, ...]:
+        """The names of the data sets that there are references for."""
+        return tuple(self.references)
+
+    def close(self) -> None:
+        """End the child and remove the shared memory."""
+        if hasattr(self, "runner"):
+            self.runner.close()
+        if hasattr(self, "arena"):
+            self.outputs = []
+            self.arena.close()
+
+    def _inputs(self) -> dict[str, list[Any]]:
+        arguments = self.workload.arguments()
+        if sum(a.nbytes for a in arguments) > _ALL_SETS_BYTES:
+            return {ARGUMENTS: arguments}
+        found = data_sets(arguments)
+        if not any(map(is_float, arguments)):
+            del found[SETS[-1]]
+        return found
+
+    def _arena(self) -> tuple[Arena, list[list[int]]]:
+        """Outputs come first; the inputs of each set have places of their own."""
+        workload = self.workload
+        buffers = [(b, True) for b in workload.outputs]
+        numbers = []
+        for _ in self.inputs:
+            first = len(buffers)
+            buffers += [(b, False) for b in workload.read_params]
+            numbers.append([*range(first, len(buffers)), *range(len(workload.outputs))])
+        arena = Arena.create(buffers)
+        for places, arrays in zip(numbers, self.inputs.values()):
+            for number, array in zip(places, arrays):
+                arena.arrays[number][...] = array
+        return arena, numbers
+
+    def _has_naive(self, built: Built) -> bool:
+        if built.status != "ok":
+            return False
+        try:
+            self.runner.load(NAIVE_KEY, built)
+        except FailureError:
+            return False
+        return True
+
+
+def _image(built: Built, what: str) -> bytes:
+    if built.status != "ok":
+        raise CompileError(f"the {what} code cannot be built ({built.status}: {built.detail})")
+    return built.image
+
+
+def _made(built: Built, program: Any) -> Built:
+    """The build of the default schedule, or why there is none. Its script may call what only this
+    process knows: then it is lowered here."""
+    if built.status == "ok":
+        return built
+    from ...backends.llvm.target import host_target
+    from ...runtime.image import compile_image
+
+    text, workspace = native_text(program)
+    return Built("ok", image=compile_image(text, host_target()), meta={"workspace": workspace})

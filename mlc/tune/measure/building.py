@@ -1,0 +1,187 @@
+"""From a candidate to an image, in another process: a request is bytes, and so is the reply."""
+
+from __future__ import annotations
+
+import functools
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ScheduleError
+from ...ir.notation import identifier
+from ...ir.program import Program
+from ..outcome import Status
+from .frames import Header, pack, unpack
+
+if TYPE_CHECKING:
+    from ..candidate import Candidate
+    from ..workload import Workload
+
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Built:
+    """The result of a build. ``meta`` holds ``workspace``, its bytes, and ``target``."""
+
+    status: Status
+    detail: str = ""
+    image: bytes = b""
+    meta: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def to_bytes(self) -> bytes:
+        """The result as one message."""
+        return pack(self.to_header(), self.image)
+
+    def to_header(self) -> Header:
+        """All but the image."""
+        return {
+            "status": self.status,
+            "detail": self.detail,
+            "meta": self.meta,
+            "seconds": self.seconds,
+        }
+
+    @staticmethod
+    def from_bytes(message: bytes) -> Built:
+        """What :meth:`to_bytes` gave."""
+        header, blobs = unpack(message)
+        return Built.from_parts(header, blobs)
+
+    @staticmethod
+    def from_parts(header: Header, blobs: list[bytes]) -> Built:
+        """From the two parts of a message."""
+        return Built(
+            header["status"],
+            header["detail"],
+            blobs[0] if blobs else b"",
+            header.get("meta", {}),
+            header.get("seconds", 0.0),
+        )
+
+
+def request_for(candidate: Candidate, workload: Workload, naive: str) -> bytes:
+    """What a builder has to know: the program's script, and the trace or the scheduled script.
+
+    A trace is replayed where it is built, as it will be when it comes from a database.
+    """
+    header = {"do": "build", "name": workload.program.name, "kind": candidate.kind}
+    if candidate.kind == "trace":
+        return pack(header, naive.encode(), candidate.trace.encode())
+    program = candidate.program(workload)
+    return pack({**header, "kind": "script", "name": program.name}, program.script().encode())
+
+
+def script_request(program: Program) -> bytes:
+    """The request to build a program as it stands."""
+    header = {"do": "build", "name": program.name, "kind": "script"}
+    return pack(header, program.script().encode())
+
+
+def lowered_request(program: Program) -> bytes:
+    """The same after lowering: for programs whose script another process cannot read, since it
+    calls intrinsics that only this one knows."""
+    text, workspace = native_text(program)
+    return pack({"do": "build", "kind": "llvm", "workspace": workspace}, text.encode())
+
+
+def build(request: bytes) -> bytes:
+    """The reply to a request, made in this very process: :class:`Built` as bytes."""
+    return Built.from_parts(*answer(*unpack(request))).to_bytes()
+
+
+def answer(header: Header, blobs: list[bytes]) -> tuple[Header, list[bytes]]:
+    """The same for a request that was taken apart."""
+    start = time.perf_counter()
+    try:
+        made = _built(header, blobs)
+    except ScheduleError as error:
+        made = Built("refused", error.message)
+    except MemoryError as error:
+        made = Built("out of memory", f"while it was built: {error or 'no memory left'}")
+    except RecursionError as error:
+        made = Built("build failed", f"RecursionError: {error}")
+    except Exception as error:
+        # The compiler may fail on a candidate in any way; others go on.
+        detail = getattr(error, "message", str(error))
+        made = Built("build failed", f"{type(error).__name__}: {detail}".partition("\n")[0])
+    head = made.to_header()
+    head["seconds"] = time.perf_counter() - start
+    return head, [made.image]
+
+
+def _built(header: Header, blobs: list[bytes]) -> Built:
+    from ...backends.llvm.target import host_target
+    from ...runtime.image import compile_image
+
+    match header["kind"]:
+        case "trace":
+            from ...schedules.schedule import Schedule
+
+            naive = traced_back(blobs[0].decode(), header["name"])
+            scheduled = Schedule.from_json(naive, blobs[1].decode()).program
+            text, workspace = native_text(scheduled)
+        case "script":
+            text, workspace = native_text(traced_back(blobs[0].decode(), header["name"]))
+        case "llvm":
+            text, workspace = blobs[0].decode(), header["workspace"]
+        case other:
+            raise ValueError(f"a request of the kind {other!r}")
+    image = compile_image(text, host_target())
+    return Built("ok", image=image, meta={"workspace": workspace, "target": host_target().key()})
+
+
+def native_text(program: Program) -> tuple[str, int]:
+    """The LLVM IR of ``program`` as ``mlc_main`` over its params, and the bytes of its
+    workspace."""
+    from ...backends.llvm.module import BufferRef, KernelCall, module_text
+    from ...backends.llvm.target import host_target
+    from ...lower.pipeline import lower
+    from ...lower.place_buffers import span_bytes
+    from ...lower.prove_loops import prove_loops
+
+    flat = lower(prove_loops(program))
+    number = {buffer: n for n, buffer in enumerate(program.params)}
+    workspace, arguments = 0, []
+    for buffer in flat.params:
+        if buffer in number:
+            arguments.append(BufferRef("param", number[buffer]))
+            continue
+        arguments.append(BufferRef("workspace", workspace))
+        workspace += -(-span_bytes(buffer) // _ALIGNMENT) * _ALIGNMENT
+    made = module_text([flat], [KernelCall(0, tuple(arguments))], host_target())
+    return made.text, workspace
+
+
+@functools.lru_cache(maxsize=8)
+def traced_back(script: str, name: str) -> Program:
+    """The program whose script this is."""
+    import numpy as np
+
+    from ... import script as notation
+
+    names: dict[str, Any] = {"T": notation, "np": np}
+    exec(compile(script, f"<script of {name}>", "exec"), names)
+    found = names[identifier(name)]
+    assert isinstance(found, Program)
+    return found
+
+
+_WARM = """@T.program
+def warm(a: T.Buffer((8,)), b: T.Buffer((8,))):
+    for i in T.grid(8):
+        with T.block("b"):
+            vi = T.axis.spatial(8, i)
+            b[vi] = a[vi] + 1.0
+"""
+
+
+def warm_up() -> None:
+    """Import what a build needs, before there is a limit to its time."""
+    from ...schedules.schedule import Schedule
+
+    schedule = Schedule(traced_back(_WARM, "warm"))
+    schedule.split(schedule.loops("b")[0], factors=[None, 4])
+    header = {"do": "build", "name": "warm", "kind": "trace"}
+    build(pack(header, _WARM.encode(), schedule.to_json().encode()))

@@ -1,0 +1,165 @@
+"""The child's part: images are loaded, run on shared arrays, and timed."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import CompileError
+from .arena import Arena, Place
+from .frames import Header
+
+_MAIN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
+_REPEAT = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64
+)
+_MOST_LOOPS = 1 << 20
+
+# The loop around short kernels is native: a call from Python costs as much as they do.
+REPEAT_IR = """
+define i32 @mlc_repeat(ptr %function, ptr %buffers, ptr %workspace, i64 %count) {
+entry:
+  br label %again
+again:
+  %i = phi i64 [ 0, %entry ], [ %next, %again ]
+  %any = phi i32 [ 0, %entry ], [ %all, %again ]
+  %code = call i32 %function(ptr %buffers, ptr %workspace)
+  %all = or i32 %any, %code
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %count
+  br i1 %more, label %again, label %done
+done:
+  ret i32 %all
+}
+"""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    address: int
+    workspace: int
+    image: Any
+
+
+class Session:
+    """One workload in the child: its arrays, and the images loaded so far, by number.
+
+    Requests: ``open`` maps the arrays, ``load`` and ``drop`` an image, ``run`` calls it once on a
+    data set, ``time`` takes samples of two images in turn.
+    """
+
+    def __init__(self) -> None:
+        self.images: dict[int, _Loaded] = {}
+        self.sets: list[Any] = []
+        self.block = np.empty(64, np.uint8)
+        self.flush: Any = None
+
+    def answer(self, header: Header, blobs: list[bytes]) -> tuple[Header, list[bytes]]:
+        """The reply to a request."""
+        match header["do"]:
+            case "open":
+                return self.open(header, blobs[0])
+            case "load":
+                return self.load(header, blobs[0])
+            case "drop":
+                self.images.pop(header["key"], None)
+                return {"status": "ok"}, []
+            case "run":
+                return self.run(header)
+            case "time":
+                return self.time(header)
+        raise ValueError(f"there is no request {header['do']!r}")
+
+    def open(self, header: Header, repeat: bytes) -> tuple[Header, list[bytes]]:
+        """Map the arrays; ``sets`` names the places of the buffers of each data set."""
+        from ...runtime.image import load_image
+        from ...runtime.symbols import resolve
+
+        places = [Place.from_data(data) for data in header["places"]]
+        self.arena = Arena(header["path"], places, header["size"])
+        self.arena.protect()
+        addresses = self.arena.addresses()
+        for numbers in header["sets"]:
+            self.sets.append((ctypes.c_void_p * max(len(numbers), 1))(
+                *(addresses[n] for n in numbers)
+            ))  # fmt: skip
+        self.repeat = _REPEAT(load_image(repeat, resolve).address("mlc_repeat"))
+        return {"status": "ok"}, []
+
+    def load(self, header: Header, image: bytes) -> tuple[Header, list[bytes]]:
+        """Load an image under a number. Its workspace is there from now on."""
+        from ...runtime.image import load_image
+        from ...runtime.symbols import resolve
+
+        try:
+            loaded = load_image(image, resolve)
+        except CompileError as error:
+            return {"status": "build failed", "detail": error.message}, []
+        size = header["workspace"]
+        if size + 64 > self.block.size:
+            try:
+                self.block = np.empty(size + 64, np.uint8)
+            except MemoryError:
+                detail = f"it wants {size / 2**20:.4g} MiB of scratch memory"
+                return {"status": "out of memory", "detail": detail}, []
+        self.images[header["key"]] = _Loaded(loaded.address("mlc_main"), size, loaded)
+        return {"status": "ok"}, []
+
+    def run(self, header: Header) -> tuple[Header, list[bytes]]:
+        """Call an image once, on a workspace whose bytes are no numbers."""
+        loaded = self.images[header["key"]]
+        self.block[: loaded.workspace + 64] = 0xFF
+        start = time.perf_counter()
+        code = _MAIN(loaded.address)(self.sets[header["set"]], self._workspace())
+        seconds = time.perf_counter() - start
+        return {"status": "ok", "code": code, "seconds": seconds}, []
+
+    def time(self, header: Header) -> tuple[Header, list[bytes]]:
+        """Samples, in seconds per call, of ``key`` and ``rival``: who goes first changes."""
+        keys = [header["key"], header["rival"]]
+        cold = header["cold"]
+        loops = header.get("loops") or [
+            1 if cold else self._loops(key, header["sample"]) for key in keys
+        ]
+        samples: list[list[float]] = [[], []]
+        for number in range(header["rounds"]):
+            first = (number + header["first"]) % 2
+            for side in (first, 1 - first):
+                if cold:
+                    self._flush()
+                elif len(samples[0]) < 1:
+                    self._sample(keys[side], 1)  # the first call finds the other's data in caches
+                samples[side].append(self._sample(keys[side], loops[side]))
+        return {"status": "ok", "samples": samples, "loops": loops}, []
+
+    def _sample(self, key: int, loops: int) -> float:
+        address, workspace = self.images[key].address, self._workspace()
+        start = time.perf_counter()
+        self.repeat(address, self.sets[0], workspace, loops)
+        return (time.perf_counter() - start) / loops
+
+    def _loops(self, key: int, seconds: float) -> int:
+        self._sample(key, 1)
+        loops = 1
+        while loops < _MOST_LOOPS:
+            total = self._sample(key, loops) * loops
+            if total >= seconds:
+                break
+            loops = min(_MOST_LOOPS, 10 * loops, int(loops * 1.2 * seconds / max(total, 1e-9)) + 1)
+        return loops
+
+    def _workspace(self) -> int:
+        address: int = self.block.ctypes.data
+        return (address + 63) & ~63
+
+    def _flush(self) -> None:
+        if self.flush is None:
+            from ...backends.llvm.target import host_target
+
+            size = min(max(2 * host_target().l3_bytes, 64 << 20), 512 << 20)
+            self.flush = np.zeros(size // 8, np.int64)
+        np.add(self.flush, 1, out=self.flush)
