@@ -15,6 +15,7 @@ from .vectors import extent_of, lanes_for, private_loops, split_roles
 
 PACK_BYTES = 96 << 10  # operands up to this size are read in place
 PACK_ROWS = 64  # a copy pays when this many rows are multiplied with it
+FAR_BYTES = 2048  # rows that are read so far apart at every step are packed
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +53,20 @@ def _uses(node: Load, axis: Axis) -> bool:
     return any(v is axis for i in node.indices for v in variables_of(i))
 
 
-def pack_operands(nest: Nest, roles: Roles, panel: int) -> list[Nest]:
+def pack_operands(nest: Nest, roles: Roles, panel: int, height: int) -> list[Nest]:
     """Copies of the operands whose lanes are not neighbours, or that are too large to be walked in
-    place, followed by the nest that reads the copies."""
+    place, followed by the nest that reads the copies. ``panel`` and ``height`` are the columns and
+    rows of a tile."""
     out: list[Nest] = []
     current = nest
     rows = roles.m.extent if roles.m is not None else 1
     for node in loads_in(nest):
+        if not _uses(node, roles.n) and _is_far(node, nest, roles, panel):
+            assert roles.m is not None
+            axes = _axes_of(node, nest)
+            packing, current = _pack(current, node, axes, roles.m, height)
+            out.append(packing)
+            continue
         if not _uses(node, roles.n) or (roles.m is not None and _uses(node, roles.m)):
             continue
         along = step(node, roles.n)
@@ -75,6 +83,17 @@ def pack_operands(nest: Nest, roles: Roles, panel: int) -> list[Nest]:
     return [*out, current]
 
 
+def _is_far(node: Load, nest: Nest, roles: Roles, panel: int) -> bool:
+    """Whether the rows' operand is neighbours along the rows but far apart along the reduction, and
+    read often enough to be worth a copy."""
+    last = reduce_axes(nest)[-1]
+    if roles.m is None or step(node, roles.m) != 1 or roles.n.extent < 4 * panel:
+        return False
+    along = step(node, last)
+    far = along is not None and abs(along) * node.dtype.itemsize >= FAR_BYTES
+    return far and last.extent >= 4 * PACK_ROWS
+
+
 def _axes_of(node: Load, nest: Nest) -> list[Axis]:
     """The axes of the nest that ``node`` depends on, in order."""
     used = {v for i in node.indices for v in variables_of(i)}
@@ -85,7 +104,7 @@ def _pack(nest: Nest, node: Load, axes: list[Axis], n: Axis, panel: int) -> tupl
     others = [a for a in axes if a is not n]
     batch = [a for a in others if not a.is_reduce]
     inner = [a for a in others if a.is_reduce]
-    width = min(panel, n.extent)
+    width = panel  # whole vectors, even if there are fewer columns: then no load needs a mask
     shape = (
         *(a.extent for a in batch),
         -(-n.extent // width),

@@ -125,7 +125,7 @@ def _plan(
         if roles is None or (len(nests) > 1 and shared < ndim):
             continue
         tile = choose_tile(nest, roles, machine)
-        *packing, main = pack_operands(nest, roles, tile.columns)
+        *packing, main = pack_operands(nest, roles, tile.columns, tile.rows)
         if position:  # earlier nests make operands; they run as loops of their own
             break
         tiling = tiling_for(main, roles, tile, machine)

@@ -46,7 +46,8 @@ def vector_axis(nest: Nest, private: tuple[Axis, ...]) -> Axis | None:
     axes = (*nest.compute.axes, *reduce_axes(nest))
     loads = [(n, _reach(n, axes)) for n in loads_in(nest)]
     best, best_score = None, -1.0
-    for axis in (*private[-1:], *reversed(reduce_axes(nest))):
+    wide = [axis for axis in private if axis.extent > 1]
+    for axis in (*wide[-1:], *reversed(reduce_axes(nest))):
         if axis.extent == 1:
             continue
         score = 0.0
@@ -126,6 +127,8 @@ def schedule_reduction(
     spatial, reduce = split_roles(s, block, loops, nest)
     private = nest.compute.axes[len(nest.compute.axes) - len(spatial) :] if spatial else ()
     axis = vector_axis(nest, private)
+    while len(spatial) > 1 and extent_of(s, spatial[-1]) == 1:
+        spatial.pop()  # what is left of an axis of one point lies somewhere in between
     if axis is not None and axis.is_reduce and is_foldable(nest):
         bound = {id(it.axis): it.binding for it in block.iters}
         var = bound[id(axis)]
