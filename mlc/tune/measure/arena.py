@@ -88,36 +88,28 @@ def lay_out(buffers: Sequence[tuple[Any, bool]]) -> tuple[list[Place], int]:
 
 
 class Arena:
-    """The file, its places, and the arrays in them."""
+    """The file, its places, and the arrays in them. It is passed on as ``descriptor``."""
 
-    def __init__(self, path: str, places: Sequence[Place], size: int, owned: str = "") -> None:
-        self.path = path
+    def __init__(self, descriptor: int, places: Sequence[Place], size: int) -> None:
         self.places = list(places)
         self.size = size
-        self._owned = owned
-        descriptor = os.open(path, os.O_RDWR)
-        try:
-            self._map = mmap.mmap(descriptor, size)
-        finally:
-            os.close(descriptor)
+        self.descriptor = descriptor
+        self._map = mmap.mmap(descriptor, size)
         self.arrays = [self._array(place) for place in self.places]
 
     @staticmethod
     def create(buffers: Sequence[tuple[Any, bool]]) -> Arena:
-        """A new file, in memory where the system has a place for that. OSError if it is full."""
+        """A new file, in memory where the system has a place for that. OSError if it is full.
+
+        It has no name: when the last process that has it open ends, however it ends, it is gone.
+        """
         places, size = lay_out(buffers)
-        folder = tempfile.mkdtemp(prefix="mlc-measure-", dir=_memory_folder(size))
-        try:
-            path = os.path.join(folder, "arrays")
-            with open(path, "xb") as file:
-                if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(file.fileno(), 0, size)  # a full disk is no SIGBUS later
-                else:
-                    file.truncate(size)
-            arena = Arena(path, places, size, folder)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        with tempfile.TemporaryFile(dir=_memory_folder(size)) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)  # a full disk is no SIGBUS later
+            else:
+                file.truncate(size)
+            arena = Arena(os.dup(file.fileno()), places, size)
         for place in places:
             arena._bytes(*place.pages)[:] = _CANARY
         return arena
@@ -155,12 +147,18 @@ class Arena:
         return [base + place.first for place in self.places]
 
     def close(self) -> None:
-        """Remove the file, if this process made it."""
+        """Let go of the file."""
+        if self.descriptor < 0:
+            return
         self.arrays = []
         with contextlib.suppress(BufferError):
             self._map.close()
-        if self._owned:
-            shutil.rmtree(self._owned, ignore_errors=True)
+        os.close(self.descriptor)
+        self.descriptor = -1
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
 
     def _array(self, place: Place) -> Array:
         dtype = as_dtype(place.dtype).numpy

@@ -14,6 +14,7 @@ from .process import Child, DiedError, ExpiredError
 _MEMORY_WORDS = ("out of memory", "bad_alloc", "memoryerror", "allocation failed")
 _RENEW_AFTER = 2000  # builds, after which what a process has gathered in caches is let go
 _OS_KILL = 9
+_ATTEMPTS = 3  # for a build whose process is killed from outside
 
 
 class Builders:
@@ -28,41 +29,51 @@ class Builders:
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._is_closed = False
+        self._round = 0  # goes up when builds are given up
 
     def submit(self, request: bytes) -> Future[Built]:
         """The build of a request of `building`, under way. Its result is never an exception."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self.count, "mlc-build")
-            # All of them import what they need at the same time.
-            self._idle += [self._child() for _ in range(self.count)]
-        return self._threads.submit(self._build, request)
+        with self._lock:
+            if self._threads is None:
+                if self._is_closed:
+                    raise RuntimeError("the builders are closed")
+                self._threads = ThreadPoolExecutor(self.count, "mlc-build")
+                # All of them import what they need at the same time.
+                self._idle += [self._child() for _ in range(self.count)]
+            return self._threads.submit(self._build, request, self._round)
 
     def pids(self) -> list[int]:
         """The numbers of the processes."""
         with self._lock:
             return [child.pid for child in (*self._idle, *self._busy)]
 
-    def close(self) -> None:
-        """End all processes, and with them all builds."""
+    def abort(self) -> None:
+        """End all processes, and with them all builds that are under way. Others may follow."""
         with self._lock:
-            self._is_closed = True
+            self._round += 1
             children = [*self._idle, *self._busy]
             self._idle.clear()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
         for child in children:
             child.close()
-        if self._threads is not None:
-            self._threads.shutdown(wait=True)
+        if threads is not None:
+            threads.shutdown(wait=True)
+
+    def close(self) -> None:
+        """The same, and none may follow."""
+        self._is_closed = True
+        self.abort()
 
     def _child(self) -> Child:
         return Child(memory_bytes=2 * self.limits.memory_bytes, warm=True)
 
-    def _build(self, request: bytes) -> Built:
+    def _build(self, request: bytes, number: int) -> Built:
         header, blobs = unpack(request)
         made = Built("build failed", "the measurement was ended")
-        for _ in range(2):
-            child = self._take()
+        for _ in range(_ATTEMPTS):
+            child = self._take(number)
             if child is None:
                 return made
             try:
@@ -73,37 +84,35 @@ class Builders:
                 limit = self.limits.build_seconds
                 return Built("timeout", f"it was not built within {limit:.3g} s", seconds=limit)
             except DiedError as death:
+                if number != self._round:
+                    return made
                 self.lost += 1
                 made = _classified(death)
                 if death.signal != _OS_KILL:
-                    break  # killed from outside, it gets a second chance
+                    break
             finally:
-                self._give_back(child)
+                self._give_back(child, number)
         return made
 
-    def _take(self) -> Child | None:
+    def _take(self, number: int) -> Child | None:
+        """A process for a build; None if the build was given up."""
         with self._lock:
-            while self._idle and not self._is_closed:
+            if number != self._round:
+                return None
+            while self._idle:
                 child = self._idle.pop()
                 if child.is_alive:
-                    self._busy.add(child)
-                    return child
+                    break
                 child.close()
-        if self._is_closed:
-            return None
-        child = self._child()
-        with self._lock:
+            else:
+                child = self._child()
             self._busy.add(child)
-            if self._is_closed:
-                self._busy.discard(child)
-                child.close()
-                return None
-        return child
+            return child
 
-    def _give_back(self, child: Child) -> None:
+    def _give_back(self, child: Child, number: int) -> None:
         with self._lock:
             self._busy.discard(child)
-            if child.is_alive and child.requests < _RENEW_AFTER and not self._is_closed:
+            if child.is_alive and child.requests < _RENEW_AFTER and number == self._round:
                 self._idle.append(child)
                 return
         with contextlib.suppress(Exception):

@@ -53,18 +53,25 @@ class Measurer:
     candidates run here, in one child process. No candidate can do harm: whatever it does becomes
     an :class:`Outcome`. Use it in a ``with`` statement, or call :meth:`close`.
 
+    ``builders`` may be shared by several, whose maker closes them.
+
     Raises :class:`CompileError` if the default schedule itself does not run.
     """
 
     def __init__(
-        self, workload: Workload, limits: Limits | None = None, executor: Executor | None = None
+        self,
+        workload: Workload,
+        limits: Limits | None = None,
+        executor: Executor | None = None,
+        builders: Builders | None = None,
     ) -> None:
         from .remote import Resilient
 
         self.workload = workload
         self.limits = limits or Limits()
         count = self.limits.workers or available_cpus()
-        self._builders = Builders(count, self.limits)
+        self._owns_builders = builders is None
+        self._builders = builders or Builders(count, self.limits)
         self._pool = Resilient(executor, self._builders, self.limits) if executor else None
         self._naive = workload.program.script()
         self._bench: Bench | None = None
@@ -79,6 +86,11 @@ class Measurer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be measured any more."""
+        return self._is_closed
 
     @property
     def bench(self) -> Bench:
@@ -104,6 +116,8 @@ class Measurer:
                 done = self._batch(batch, deadline)
                 self.spent["all"] += time.perf_counter() - start
                 yield from done
+        except GeneratorExit:
+            raise  # no more of them are wanted now
         except BaseException:
             # Ctrl-C, or an error of the caller's: builds go on for nobody.
             self.close()
@@ -144,8 +158,11 @@ class Measurer:
         """End all processes and remove the shared memory. Nothing is measured any more."""
         self._is_closed = True
         if self._pool is not None:
-            self._pool.close()
-        self._builders.close()
+            self._pool.abort()
+        if self._owns_builders:
+            self._builders.close()
+        else:
+            self._builders.abort()
         if self._bench is not None:
             self._bench.close()
             self._bench = None
@@ -166,10 +183,9 @@ class Measurer:
                 built = self._result(candidate, future, deadline)
             except FutureTimeout:
                 # The time is over: what still builds is of no use.
-                for left in futures:
-                    if left is not None:
-                        left.cancel()
-                self._builders.close()
+                if self._pool is not None:
+                    self._pool.abort()
+                self._builders.abort()
                 return done
             entries.append(_Entry(candidate, built, self._key_of(candidate)))
         self.spent["build"] += time.perf_counter() - start

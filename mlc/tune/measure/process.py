@@ -49,10 +49,17 @@ class DiedError(Exception):
 
 class Child:
     """A process that answers requests (see `child`). It ends with :meth:`close`, at the end of this
-    process, and when a request exceeds its limit; after that, make another one."""
+    process, and when a request exceeds its limit; after that, make another one.
+
+    ``files`` are the numbers of open files that the child gets under the same numbers."""
 
     def __init__(
-        self, *, memory_bytes: int | None = None, threads: int | None = None, warm: bool = False
+        self,
+        *,
+        memory_bytes: int | None = None,
+        threads: int | None = None,
+        warm: bool = False,
+        files: tuple[int, ...] = (),
     ) -> None:
         options = {
             "path": sys.path, "memory_bytes": memory_bytes, "threads": threads, "warm": warm,
@@ -65,6 +72,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             bufsize=0,
+            pass_fds=files,
             start_new_session=True,  # Ctrl-C in a terminal is for the parent alone
         )
         self._is_ready = False

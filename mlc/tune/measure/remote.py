@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -28,8 +27,10 @@ from .frames import pack, unpack
 from .limits import Limits
 
 _ATTEMPTS = 3  # on the executor; after that the work is done here
-_here: dict[Any, Any] = {}
-_lock = threading.Lock()
+_builders_here: dict[str, Builders] = {}
+_measurer_here: dict[bytes, Any] = {}  # the last one, by all but the candidates
+_builders_lock = threading.Lock()
+_measurer_lock = threading.Lock()
 
 
 def build_there(request: bytes, limits: bytes) -> bytes:
@@ -39,24 +40,39 @@ def build_there(request: bytes, limits: bytes) -> bytes:
 
 def measure_there(request: bytes) -> bytes:
     """Outcomes of candidates, measured on this machine: see :func:`run_on`."""
+    header, blobs = unpack(request)
+    candidates = [Candidate(kind, trace, origin) for kind, trace, origin in header["candidates"]]
+    numbers = {id(candidate): n for n, candidate in enumerate(candidates)}
+    outcomes: list[Any] = [None] * len(candidates)
+    # One at a time in each process: two would spoil each other's timings.
+    with _measurer_lock:
+        measurer = _measurer(header, blobs)
+        for candidate, outcome in measurer.measure(candidates):
+            outcomes[numbers[id(candidate)]] = outcome.to_data()
+    return pack({"outcomes": outcomes})
+
+
+def _measurer(header: dict[str, Any], blobs: Sequence[bytes]) -> Any:
+    """The measurer for a request; the same as for the one before, if only candidates differ."""
     from .measurer import Measurer
 
-    header, blobs = unpack(request)
-    limits = Limits(**header["limits"])
+    key = pack({k: v for k, v in header.items() if k != "candidates"}, *blobs)
+    found = _measurer_here.get(key)
+    if found is not None and not found.is_closed:
+        return found
+    for other in _measurer_here.values():
+        other.close()
+    _measurer_here.clear()
     arrays = None
     if header["inputs"] is not None:
         arrays = tuple(map(_array, header["inputs"], blobs[2:]))
     naive = traced_back(blobs[0].decode(), header["name"])
     default = traced_back(blobs[1].decode(), header["default_name"])
+    if blobs[0] == blobs[1]:
+        default = naive
     workload = Workload(header["name"], naive, default, header["key"], inputs=arrays)
-    candidates = [Candidate(kind, trace, origin) for kind, trace, origin in header["candidates"]]
-    numbers = {id(candidate): n for n, candidate in enumerate(candidates)}
-    outcomes: list[Any] = [None] * len(candidates)
-    # One at a time in each process: two would spoil each other's timings.
-    with _lock, Measurer(workload, limits) as measurer:
-        for candidate, outcome in measurer.measure(candidates):
-            outcomes[numbers[id(candidate)]] = outcome.to_data()
-    return pack({"outcomes": outcomes})
+    made = _measurer_here[key] = Measurer(workload, Limits(**header["limits"]))
+    return made
 
 
 def run_on(
@@ -98,24 +114,27 @@ class Resilient:
         self.repeated = 0
         self._options = json.dumps(limits.to_data()).encode()
         self._open: set[Future[bytes]] = set()
-        self._is_closed = False
+        self._round = 0  # goes up when builds are given up
 
     def submit(self, request: bytes) -> Future[Built]:
         """The build, under way. Its result is never an exception."""
         made: Future[Built] = Future()
         made.set_running_or_notify_cancel()
-        self._attempt(request, made, _ATTEMPTS)
+        self._attempt(request, made, _ATTEMPTS, self._round)
         return made
 
-    def close(self) -> None:
-        """Let go of all builds."""
-        self._is_closed = True
+    def abort(self) -> None:
+        """Let go of all builds that are under way. Others may follow."""
+        self._round += 1
         for future in list(self._open):
             future.cancel()
 
-    def _attempt(self, request: bytes, made: Future[Built], left: int) -> None:
+    def _attempt(self, request: bytes, made: Future[Built], left: int, number: int) -> None:
+        if number != self._round:
+            _settle(made, Built("build failed", "the measurement was ended"))
+            return
         future = None
-        if left > 0 and not self._is_closed:
+        if left > 0:
             future = _submitted(self.executor, build_there, request, self._options)
         if future is None:
             self._build_here(request, made)
@@ -129,17 +148,19 @@ class Resilient:
             except BaseException:
                 # Whatever an executor says when it loses a worker: only the work matters.
                 self.repeated += 1
-                self._attempt(request, made, left - 1)
+                self._attempt(request, made, left - 1, number)
                 return
             _settle(made, built)
 
         future.add_done_callback(finish)
 
     def _build_here(self, request: bytes, made: Future[Built]) -> None:
-        if self._is_closed:
-            _settle(made, Built("build failed", "the measurement was ended"))
+        try:
+            here = self.builders.submit(request)
+        except RuntimeError as error:
+            _settle(made, Built("build failed", f"the measurement was ended ({error})"))
             return
-        self.builders.submit(request).add_done_callback(lambda f: _settle(made, _value(f)))
+        here.add_done_callback(lambda f: _settle(made, _value(f)))
 
 
 def _settle(future: Future[Built], built: Built) -> None:
@@ -156,12 +177,11 @@ def _value(future: Future[Built]) -> Built:
 
 def _builders(options: dict[str, Any]) -> Builders:
     """The builders of this process, kept from one request to the next."""
-    with _lock:
-        key = (os.getpid(), json.dumps(options, sort_keys=True))
-        if key not in _here:
-            _here[key] = Builders(1, Limits(**options))
-        found: Builders = _here[key]
-        return found
+    with _builders_lock:
+        key = json.dumps(options, sort_keys=True)
+        if key not in _builders_here:
+            _builders_here[key] = Builders(1, Limits(**options))
+        return _builders_here[key]
 
 
 def _request(workload: Workload, candidates: Sequence[Candidate], limits: Limits) -> bytes:

@@ -121,7 +121,8 @@ class Runner:
         return self._survived(attempt, limit)
 
     def _survived(self, attempt: Callable[[], Header], limit: float) -> Header:
-        for last in (False, True):
+        died = 0
+        while True:
             try:
                 return attempt()
             except ExpiredError:
@@ -131,14 +132,15 @@ class Runner:
             except DiedError as death:
                 self.lost += 1
                 self.close()
-                if last:
+                died += 1
+                # Who is killed from outside gets another chance.
+                if died > 1 + (death.signal == _OS_KILL):
                     raise _classified(death) from None
             except FailureError:
                 raise
             except BaseException:
                 self.close()
                 raise
-        raise AssertionError("unreachable")
 
     def _load(self, child: Child, key: int) -> None:
         if key in self._loaded:
@@ -158,10 +160,12 @@ class Runner:
             limits = self.limits
             memory = limits.memory_bytes + self.arena.size
             memory += _FLUSH_BYTES if limits.cache == "cold" else 0
-            child = Child(memory_bytes=memory, threads=limits.threads)
+            child = Child(
+                memory_bytes=memory, threads=limits.threads, files=(self.arena.descriptor,)
+            )
             self._child = child
             header: dict[str, Any] = {
-                "do": "open", "path": self.arena.path, "size": self.arena.size,
+                "do": "open", "descriptor": self.arena.descriptor, "size": self.arena.size,
                 "places": [place.to_data() for place in self.arena.places], "sets": self.sets,
             }  # fmt: skip
             reply, _ = child.ask(header, self.repeat, limit=60.0)

@@ -80,7 +80,7 @@ class Session:
         from ...runtime.symbols import resolve
 
         places = [Place.from_data(data) for data in header["places"]]
-        self.arena = Arena(header["path"], places, header["size"])
+        self.arena = Arena(header["descriptor"], places, header["size"])
         self.arena.protect()
         addresses = self.arena.addresses()
         for numbers in header["sets"]:

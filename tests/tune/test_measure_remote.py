@@ -1,0 +1,127 @@
+"""Builds and measurements on executors, whose workers may be lost."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from typing import Any
+
+import pytest
+
+from mlc.tune.candidate import DEFAULT
+from mlc.tune.measure import Measurer, run_on
+from mlc.tune.measure.measurer import machine_name
+from tests.tune.faults import faulty
+from tests.tune.test_measure import LIMITS, is_running, tiled, workload
+
+
+def candidates_of(program: Any, count: int) -> list[Any]:
+    sizes = [(r, c) for r in (1, 2, 4, 8, 16, 32) for c in (2, 4, 8, 16, 32)]
+    return [DEFAULT, *(tiled(program, *size) for size in sizes[: count - 1])]
+
+
+class Losing(Executor):
+    """Runs everything at once, and loses what it is told to lose."""
+
+    def __init__(self, losses: int) -> None:
+        self.losses = losses
+        self.done = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        if self.losses > 0:
+            self.losses -= 1
+            future.set_exception(ConnectionError("the worker is gone"))
+        else:
+            self.done += 1
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class Refusing(Executor):
+    """One that was shut down."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+
+def test_a_process_pool_builds_and_one_of_its_workers_is_killed() -> None:
+    made = workload()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as pool, Measurer(made, LIMITS, pool) as measurer:
+        found = dict(measurer.measure(candidates_of(made.program, 3)))
+        assert all(o.is_ok for o in found.values()), found
+        (worker,) = pool._processes
+        os.kill(worker, signal.SIGKILL)
+        # The pool is broken for good: what is left is built here.
+        found = dict(measurer.measure([tiled(made.program, 8, 32), faulty("symbol", made.program)]))
+        assert [o.status for o in found.values()] == ["ok", "build failed"]
+
+
+def test_what_an_executor_loses_is_built_again() -> None:
+    made = workload()
+    executor = Losing(4)
+    with Measurer(made, LIMITS, executor) as measurer:
+        found = dict(measurer.measure(candidates_of(made.program, 4)))
+        assert all(o.is_ok for o in found.values()), found
+        assert measurer._pool is not None and measurer._pool.repeated == 4
+        assert executor.done >= 2
+        measurer._pool.executor = Refusing()
+        ((_, outcome),) = measurer.measure([tiled(made.program, 32, 16)])
+        assert outcome.is_ok, outcome
+
+
+def test_measurements_on_an_executor_say_where_they_were_made() -> None:
+    made = workload()
+    candidates = [*candidates_of(made.program, 4), faulty("refused", made.program)]
+    found = dict(run_on(Losing(1), made, candidates, LIMITS, group=3))
+    assert list(found) == candidates
+    assert [o.status for o in found.values()] == ["ok"] * 4 + ["refused"]
+    assert {o.machine for o in found.values()} == {machine_name()}
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_loses_a_worker_and_no_result() -> None:
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    made = workload()
+    candidates = candidates_of(made.program, 30)
+    quiet = {"distributed.admin.log-format": "%(message)s", "distributed.comm.timeouts.connect": 10}
+    with (
+        dask.config.set(quiet),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None,
+            silence_logs=50,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        client.get_executor() as executor,
+        Measurer(made, LIMITS, executor) as measurer,
+    ):  # fmt: skip
+        pids = list(client.run(os.getpid).values())
+        # While the first ones are under way.
+        timer = threading.Timer(0.15, os.kill, (pids[0], signal.SIGKILL))
+        timer.start()
+        found = dict(measurer.measure(candidates))
+        timer.join()
+        assert list(found) == candidates
+        assert all(o.is_ok for o in found.values()), found
+        assert not is_running(pids[0])
+        there = dict(run_on(executor, made, candidates[:6], LIMITS, group=3))
+        assert [o.status for o in there.values()] == ["ok"] * 6
+        children = {pid for pid in client.run(_children_of_worker).values() for pid in pid}
+        assert children
+    deadline = time.monotonic() + 5
+    while any(map(is_running, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_running, children))
+
+
+def _children_of_worker() -> list[int]:
+    from mlc.tune.measure.process import _children
+
+    return [child.pid for child in list(_children)]
