@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..errors import ArgumentError
-from ..schedules.tuned import SCHEMA
+from ..ir.program import Program
+from ..ir.structural import structural_key
+from ..schedules.tuned import SCHEMA, trace_digest
 
 KINDS = ("trace", "default")
 _HEX = frozenset("0123456789abcdef")
@@ -22,7 +24,10 @@ class Record:
     text of the machine (`mlc.kernel_code.tuning_target`) and ``family`` what a lock file compares.
     ``trace`` is the JSON of the schedule, empty where ``kind`` is "default": nothing was faster.
     Times are in seconds: of one call, its interval of confidence, and of the default schedule,
-    measured in turns with it. ``created`` is UNIX time.
+    measured in turns with it. ``created`` is UNIX time. ``reference_digest`` names the program
+    before any schedule (`reference_digest`), ``source`` is the schedule as Python, to read.
+    ``function`` ("file.py:name") and ``arguments`` ("float32[8,8] ...") say where the workload
+    comes from, so that it can be checked again.
     """
 
     key: str
@@ -40,6 +45,8 @@ class Record:
     versions: str = ""
     family: str = ""
     source: str = ""
+    function: str = ""
+    arguments: str = ""
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -81,6 +88,24 @@ def read_record(line: str, where: str = "this line") -> Record:
         reason = error.message if isinstance(error, ArgumentError) else str(error)
         reason = reason.removeprefix("this is no record of tuning: ")
         raise ArgumentError(f"{where} is no record of tuning: {reason}") from None
+
+
+def reference_digest(program: Program) -> str:
+    """Names a program before any schedule, up to names, on whatever machine."""
+    return trace_digest(structural_key(program))[:40]
+
+
+def versions() -> str:
+    """What made a record: mlc, llvmlite and NumPy with their versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in ("mlc", "llvmlite", "numpy"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def is_proven(trace: str) -> bool:

@@ -1,0 +1,82 @@
+"""From the result of tuning to records, in the user's database and in a lock file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..kernel_code import tuning_host
+from .database import Database, Layers, user_database
+from .functions import arguments_text, function_text
+from .lock import write_lock
+from .record import Record, reference_digest, versions
+
+if TYPE_CHECKING:
+    from .result import KernelResult, TuningResult
+
+
+def keep_result(
+    result: TuningResult,
+    database: Database | Layers | None = None,
+    lock: Path | None = None,
+    *,
+    function: str = "",
+    arguments: str = "",
+) -> list[Record]:
+    """Store what tuning found, in the user's database unless another is given, and in the lock file
+    if there is one; what was stored. Later compilations in any process use it."""
+    records = records_of(result.kernels, function, arguments)
+    (user_database() if database is None else database).add_all(records)
+    if lock is not None:
+        write_lock(lock, records)
+    return records
+
+
+def records_of(
+    kernels: Iterable[KernelResult], function: str = "", arguments: str = ""
+) -> list[Record]:
+    """A record for each kernel that was measured: of the best schedule, be it the default."""
+    made = (record_of(kernel, function, arguments) for kernel in kernels)
+    return [record for record in made if record is not None]
+
+
+def record_of(kernel: KernelResult, function: str = "", arguments: str = "") -> Record | None:
+    """The record of one kernel; None if its default schedule was not measured."""
+    from .result import decided
+
+    default = kernel.default_seconds
+    if not default:
+        return None
+    host, best = tuning_host(), kernel.best
+    is_default = best.kind == "default"
+    ratio, (low, high) = kernel.speedup.ratio, kernel.speedup.interval
+    trial = next((t for t in kernel.trials if t.candidate == best), None)
+    sets = trial.outcome.proof if trial is not None else ()
+    return Record(
+        key=kernel.workload.key,
+        target=host.target,
+        family=host.family,
+        name=kernel.name,
+        trace="" if is_default else decided(best.trace),
+        kind=best.kind,
+        seconds=default / ratio,
+        interval=(default / high, default / low),
+        default_seconds=default,
+        proof=f"steps proven; right on {', '.join(sets)}" if sets else "steps proven",
+        reference_digest=reference_digest(kernel.workload.program),
+        created=time.time(),
+        machine="" if trial is None else trial.outcome.machine,
+        versions=versions(),
+        source="" if is_default else str(kernel.best_schedule).rstrip(),
+        function=function,
+        arguments=arguments,
+    )
+
+
+def origin_of(what: Any, arguments: Iterable[Any], folder: Path) -> tuple[str, str]:
+    """What `keep_result` is told of a function that was tuned: its place and its arguments as text,
+    both empty where they cannot be found again."""
+    function, text = function_text(what, folder), arguments_text(list(arguments))
+    return (function, text) if function else ("", "")
