@@ -3,9 +3,9 @@
 from importlib import import_module
 
 DECLARATIONS = (
-    "arithmetic", "contract", "convolve", "create", "derived", "einsum", "elementwise", "index",
-    "join", "logic", "matrix", "nn", "reduce", "scan", "search", "shape", "sort", "statistics",
-    "transcendental", "update",
+    "arithmetic", "contract", "convolve", "counting", "create", "derived", "einsum", "elementwise",
+    "index", "join", "logic", "matrix", "nn", "reduce", "scan", "search", "shape", "sort",
+    "statistics", "transcendental", "update",
 )  # fmt: skip
 
 

@@ -128,7 +128,8 @@ class Writer:
     def guard(self, error: str, sentence: str, extent: int = 1) -> Buffer:
         """What ends the call where it is stored to at ``extent`` or beyond, with ``error`` and
         ``sentence``; see :class:`mlc.ir.program.Program`."""
-        made = self.memory(f"guard{len(self.refusals) or ''}", (extent,), uint8)
+        name = f"guard{len(self.refusals) or ''}"
+        made = self._allocate(Buffer(name, (extent,), uint8, strides=(0,)))  # all at one place
         self.refusals[made.name] = (error, sentence)
         return made
 

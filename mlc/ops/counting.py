@@ -1,0 +1,235 @@
+"""Counting at places that data say: bincount and histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import as_dtype, boolean, float64, int32, int64
+from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..ir.expr import Expr, apply, cast, const, select
+from . import arithmetic
+from .broadcast import as_tensor, element, shape_of, size_of
+from .elementwise import astype
+from .index import getitem
+from .op import implements, op
+from .programs import Writer, threads
+from .promotion import common_dtype, dtype_of
+from .reduce import max as max_of
+from .reduce import min as min_of
+from .reduce import sum as sum_of
+from .search import places_in
+from .shape import ravel
+
+PARTS = 16  # of a long array, counted at once, each in memory of its own
+LONG = 1 << 15
+MOST_BINS = 1 << 14  # that each part has for itself
+
+
+@op
+def counts_at(places: Any, weights: Any, *, size: int, dtype: Any, refusal: str) -> Any:
+    """How often each of ``range(size)`` is among ``places``, or the sum of its ``weights``.
+
+    Places outside are refused with the sentence ``refusal``; without one they are left out.
+    """
+    places, target = as_tensor(places), as_dtype(dtype)
+    n = places.shape[0]
+    inputs = [places] if weights is None else [places, as_tensor(weights)]
+    w = Writer("counts")
+    at = w.input("places", (n,), places.dtype)
+    weight = None if weights is None else w.input("weights", (n,), inputs[1].dtype)
+    out = w.output("out", (size,), target)
+    guard = w.guard("BoundsError", refusal, size) if refusal else None
+
+    def count(counts: Any, part: Sequence[Expr], i: Expr) -> None:
+        place = cast(at[i], int64)
+        more = const(1, target) if weight is None else cast(weight[i], target)
+        here = (*part, place)
+        if guard is not None:
+            w.store(guard, (place,), 0)
+            w.store(counts, here, counts[here] + more)
+            return
+        with w.when((place >= 0) & (place < size)):
+            w.store(counts, here, counts[here] + more)
+
+    if n < LONG or size > MOST_BINS:
+        with w.loop(size, "d", "lanes") as d:
+            w.store(out, (d,), const(0, target))
+        with w.loop(n, "i") as i:
+            count(out, (), i)
+        return w.call(*inputs)
+    each = n // PARTS
+    parts = w.memory("parts", (PARTS, size), target)
+    with w.loop(PARTS, "t", threads(PARTS, n)) as t:
+        with w.loop(size, "d", "lanes") as d:
+            w.store(parts, (t, d), const(0, target))
+        with w.loop(each, "i") as i:
+            count(parts, (t,), t * each + i)
+    with w.loop(n - PARTS * each, "i") as i:
+        count(parts, (const(0),), i + PARTS * each)
+    with w.loop(size, "d", "lanes") as d:
+        w.store(out, (d,), const(0, target))
+    with w.loop(PARTS, "t") as t, w.loop(size, "d", "lanes") as d:
+        w.store(out, (d,), out[d] + parts[t, d])
+    return w.call(*inputs)
+
+
+@implements(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """np.bincount: of a traced ``x`` the result has ``minlength`` elements, and a value that does
+    not fit is refused when it is met."""
+    if len(shape_of(x)) != 1:
+        raise ShapeError(f"np.bincount: needs a 1-d array, got shape {shape_of(x)}")
+    if dtype_of(x).kind not in "biu":
+        raise ArgumentError(f"np.bincount: counts integers, got {dtype_of(x)}; use .astype(int)")
+    if weights is not None and shape_of(weights) != shape_of(x):
+        raise ShapeError(
+            f"np.bincount: weights of shape {shape_of(weights)} must have the shape of x, "
+            f"{shape_of(x)}"
+        )
+    if not hasattr(type(x), "__mlc_lift__") and not isinstance(x, te.Tensor):
+        known = np.asarray(x)
+        if known.size and known.min() < 0:
+            raise ArgumentError(f"np.bincount: x must not be negative, got {known.min()}")
+        size = max(int(known.max(initial=-1)) + 1, minlength)
+    elif minlength < 1:
+        raise UnsupportedError(
+            "np.bincount of traced values has as many elements as the greatest of them decides, "
+            "and shapes must be known while tracing; give minlength=, greater than every value"
+        )
+    else:
+        size = int(minlength)
+    dtype = int64 if weights is None or not size_of(shape_of(x)) else float64
+    sentence = (
+        f"np.bincount: {{index}} is not in range({size}), which minlength={minlength} says; give "
+        f"a minlength that is greater than every value"
+    )
+    return counts_at(x, weights, size=size, dtype=dtype, refusal=sentence)
+
+
+@op
+def even_edges(first: Any, last: Any, *, bins: int, dtype: Any, work: Any) -> Any:
+    """``bins + 1`` numbers from ``first`` to ``last``, half a unit around where these are equal;
+    computed in ``work``."""
+    work = as_dtype(work)
+
+    def body(i: Expr) -> Expr:
+        low, high = element(first, (), (), work), element(last, (), (), work)
+        same, half = apply("eq", low, high), const(0.5, work)
+        start, stop = select(same, low - half, low), select(same, high + half, high)
+        step = (stop - start) / const(bins, work)
+        value = select(apply("eq", i, const(bins)), stop, cast(i, work) * step + start)
+        return cast(value, as_dtype(dtype))
+
+    return te.compute((bins + 1,), body, name="edges")
+
+
+@op
+def even_bins(a: Any, edges: Any) -> Any:
+    """The bin of each element of the 1-d ``a`` among evenly spaced ``edges``; -1 outside."""
+    a, edges = as_tensor(a), as_tensor(edges)
+    bins, work = edges.shape[0] - 1, common_dtype(a, edges)
+
+    def body(i: Expr) -> Expr:
+        value = cast(a[i], work)
+        first, last = cast(edges[0], work), cast(edges[bins], work)
+        scaled = (value - first) / (last - first) * const(bins, work)
+        inside = (value >= first) & (value <= last)
+        guess = te.min(te.max(cast(select(inside, scaled, const(0, work)), int64), 0), bins - 1)
+        guess = select(value < cast(edges[guess], work), guess - 1, guess)
+        beyond = (guess < bins - 1) & (value >= cast(edges[te.min(guess + 1, bins)], work))
+        return cast(select(inside, select(beyond, guess + 1, guess), -1), int32)
+
+    return te.compute(a.shape, body, name="bins")
+
+
+def _outer_edges(a: Any, bounds: Any) -> tuple[Any, Any]:
+    """The first and the last edge of even bins."""
+    if bounds is None:
+        return (min_of(a), max_of(a)) if size_of(shape_of(a)) else (0.0, 1.0)
+    low, high = bounds
+    known = not any(hasattr(type(edge), "__mlc_lift__") for edge in (low, high))
+    if known and not (np.isfinite(low) and np.isfinite(high) and low <= high):
+        raise ArgumentError(f"np.histogram: range must be finite and rising, got ({low}, {high})")
+    return low, high
+
+
+@implements(np.histogram_bin_edges)
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    """np.histogram_bin_edges for a number of bins, or the edges themselves."""
+    return _edges(ravel(a), bins, range)[0]
+
+
+def _edges(a: Any, bins: Any, bounds: Any) -> tuple[Any, bool]:
+    """The edges, and whether they are evenly spaced."""
+    if isinstance(bins, str):
+        raise UnsupportedError(
+            f"np.histogram with bins={bins!r} has as many bins as the data decide, and shapes "
+            f"must be known while tracing; give a number of bins, or their edges"
+        )
+    if not shape_of(bins):
+        if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
+            raise ArgumentError(f"np.histogram: bins must be a positive integer, got {bins!r}")
+        first, last = _outer_edges(a, bounds)
+        dtype = common_dtype(first, last, a)
+        dtype = dtype if dtype.is_float else float64
+        work = common_dtype(*(dtype_of(t).numpy.type(0) for t in (first, last)), 1.0)
+        work = work if work.is_float else float64
+        return even_edges(first, last, bins=int(bins), dtype=dtype, work=work), True
+    if len(shape_of(bins)) != 1 or shape_of(bins)[0] < 2:
+        raise ShapeError(
+            f"np.histogram: edges must be 1-d and at least two, got shape {shape_of(bins)}"
+        )
+    if isinstance(bins, (list, tuple, np.ndarray)):
+        bins = np.asarray(bins)
+        if not (np.diff(bins) >= 0).all():
+            raise ArgumentError("np.histogram: bins must increase monotonically")
+    return bins, False
+
+
+@op
+def bins_between(found: Any, a: Any, edges: Any) -> Any:
+    """The bin of each element of the 1-d ``a``, of which ``found`` edges are not greater; the last
+    bin holds its upper edge too, -1 is outside."""
+    found, a, edges = as_tensor(found), as_tensor(a), as_tensor(edges)
+    bins, work = edges.shape[0] - 1, common_dtype(a, edges)
+
+    def body(i: Expr) -> Expr:
+        at_end = apply("eq", cast(a[i], work), cast(edges[bins], work))
+        place = select(at_end, const(bins - 1), found[i] - 1)
+        return cast(select(place < bins, place, -1), int32)
+
+    return te.compute(a.shape, body, name="bins")
+
+
+@implements(np.histogram)
+def histogram(
+    a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> Any:
+    """np.histogram: the counts, or with ``density`` what integrates to 1, and the edges."""
+    if weights is not None and shape_of(weights) != shape_of(a):
+        raise ShapeError(
+            f"np.histogram: weights of shape {shape_of(weights)} must have the shape of a, "
+            f"{shape_of(a)}"
+        )
+    a = ravel(a)
+    if dtype_of(a) is boolean:
+        a = astype(a, dtype="uint8")
+    edges, even = _edges(a, bins, range)
+    count = shape_of(edges)[0] - 1
+    if even:
+        places = even_bins(a, edges)
+    else:
+        dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (a, edges)))
+        places = bins_between(places_in(edges, a, right=True, dtype=dtype), a, edges)
+    dtype = int64 if weights is None else dtype_of(weights)
+    weights = None if weights is None else ravel(weights)
+    found = counts_at(places, weights, size=count, dtype=dtype, refusal="")
+    if density:
+        widths = arithmetic.subtract(getitem(edges, slice(1, None)), getitem(edges, slice(0, -1)))
+        per_width = arithmetic.divide(astype(found, dtype=float64), widths)
+        return arithmetic.divide(per_width, sum_of(found)), edges
+    return found, edges
