@@ -14,7 +14,7 @@ import pytest
 
 from mlc.tune.candidate import DEFAULT
 from mlc.tune.measure import Measurer, run_on
-from mlc.tune.measure.measurer import machine_name
+from mlc.tune.measure.rounds import machine_name
 from tests.tune.faults import faulty
 from tests.tune.test_measure import LIMITS, is_running, tiled, workload
 

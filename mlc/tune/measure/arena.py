@@ -66,9 +66,10 @@ def lay_out(buffers: Sequence[tuple[Any, bool]]) -> tuple[list[Place], int]:
     for buffer, writable in buffers:
         size = buffer.dtype.itemsize
         strides = tuple(s * size for s in buffer.element_strides)
-        steps = [(n - 1) * s for n, s in zip(buffer.shape, strides)]
+        empty = 0 in buffer.shape
+        steps = [] if empty else [(n - 1) * s for n, s in zip(buffer.shape, strides)]
         low = sum(min(s, 0) for s in steps)
-        high = 0 if 0 in buffer.shape else sum(max(s, 0) for s in steps) + size
+        high = 0 if empty else sum(max(s, 0) for s in steps) + size
         span = high - low
         pages = (at, at + max(1, -(-(span + _ALIGNMENT) // PAGE)) * PAGE)
         start = (pages[1] - span) // _ALIGNMENT * _ALIGNMENT

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...runtime.threads import get_num_threads
 from ..outcome import Status
 from .arena import Arena
 from .building import Built
@@ -82,13 +83,15 @@ class Runner:
         rounds: int,
         seconds: float,
         first: int = 0,
-        loops: list[int] | None = None,
+        loops: Sequence[int | None] = (None, None),
     ) -> Samples:
-        """``rounds`` rounds of two images that took about ``seconds`` for one call of each."""
+        """``rounds`` rounds of two images that took about ``seconds`` for one call of each.
+
+        A sample is ``loops`` calls of either; where that is None, it is found out first."""
         header = {
             "do": "time", "key": key, "rival": rival, "rounds": rounds, "first": first,
             "sample": self.limits.sample_seconds, "cold": self.limits.cache == "cold",
-            "loops": loops,
+            "loops": list(loops),
         }  # fmt: skip
         once = 2 * self.limits.sample_seconds + seconds + (self.limits.cache == "cold")
         limit = self.limits.run_seconds + 10 * (rounds + 3) * once
@@ -161,7 +164,9 @@ class Runner:
             memory = limits.memory_bytes + self.arena.size
             memory += _FLUSH_BYTES if limits.cache == "cold" else 0
             child = Child(
-                memory_bytes=memory, threads=limits.threads, files=(self.arena.descriptor,)
+                memory_bytes=memory,
+                threads=limits.threads or get_num_threads(),
+                files=(self.arena.descriptor,),
             )
             self._child = child
             header: dict[str, Any] = {

@@ -122,8 +122,9 @@ class Session:
         """Samples, in seconds per call, of ``key`` and ``rival``: who goes first changes."""
         keys = [header["key"], header["rival"]]
         cold = header["cold"]
-        loops = header.get("loops") or [
-            1 if cold else self._loops(key, header["sample"]) for key in keys
+        loops = [
+            known or (1 if cold else self._loops(key, header["sample"]))
+            for key, known in zip(keys, header["loops"])
         ]
         samples: list[list[float]] = [[], []]
         for number in range(header["rounds"]):
@@ -131,8 +132,8 @@ class Session:
             for side in (first, 1 - first):
                 if cold:
                     self._flush()
-                elif len(samples[0]) < 1:
-                    self._sample(keys[side], 1)  # the first call finds the other's data in caches
+                elif loops[side] > 1:
+                    self._sample(keys[side], 1)  # it finds the other's data in the caches
                 samples[side].append(self._sample(keys[side], loops[side]))
         return {"status": "ok", "samples": samples, "loops": loops}, []
 
