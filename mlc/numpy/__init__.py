@@ -14,6 +14,7 @@ from typing import Any
 import numpy as _np
 
 from . import arrays as _arrays
+from . import standard as _standard
 from . import wrapping as _wrapping
 from .arrays import array, asarray, astype, from_dlpack
 from .eager import fallbacks, forget_fallbacks
@@ -25,6 +26,8 @@ _OURS = {"fallbacks", "forget_fallbacks"}
 def __getattr__(name: str) -> Any:
     if name in _arrays.CREATION:
         found = _arrays.creation(name)
+    elif name in _standard.OVERRIDES:
+        found = _standard.OVERRIDES[name]
     elif name in ("linalg", "fft"):
         from importlib import import_module
 

@@ -38,6 +38,7 @@ from ..ops.op import CURRENT, Op, frozen_key, leaves_of
 from ..ops.op import NUMPY_FUNCTIONS as _FUNCTIONS
 from ..tracer import dispatch
 from ..tracer.trace import as_array
+from .complex_limits import REPLACED
 
 _LIMIT = 256  # layouts kept for one function
 REFUSALS = (
@@ -175,7 +176,8 @@ class Eager:
 
     def _by_numpy(self, why: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         _fallbacks[self.name, why] += 1
-        return self.source(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
+        function = REPLACED.get(self.source, self.source) if self.is_ufunc else self.source
+        return function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
 
     def _compiled(self, key: Any, parts: list[Any], kwargs: dict[str, Any]) -> Any:
         count = len(parts) - len(kwargs)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__array_api_version__ = "2024.12"
+__array_api_version__ = "2025.12"
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "bool": ("bool",),
@@ -30,9 +30,9 @@ class Inspection:
         """The device of new arrays."""
         return "cpu"
 
-    def devices(self) -> list[str]:
+    def devices(self) -> tuple[str, ...]:
         """All devices."""
-        return ["cpu"]
+        return ("cpu",)
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, np.dtype[Any]]:
         """The dtypes that creation functions choose when none is named."""

@@ -170,8 +170,15 @@ def vdot(a: Any, b: Any, /) -> Any:
 @implements(np.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """np.vecdot: products summed over ``axis``, other axes broadcast."""
-    product = arithmetic.multiply(x1, x2)
     from .reduce import sum as sum_of
+
+    sizes = [s[as_axis("vecdot", axis, len(s))] for s in (shape_of(x1), shape_of(x2))]
+    if sizes[0] != sizes[1]:
+        raise ShapeError(
+            f"vecdot: shapes {shape_of(x1)} and {shape_of(x2)} have {sizes[0]} and {sizes[1]} "
+            f"elements along axis {axis}, which is not broadcast"
+        )
+    product = arithmetic.multiply(x1, x2)
 
     return sum_of(product, axis=axis, dtype=common_dtype(x1, x2))
 

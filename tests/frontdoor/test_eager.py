@@ -111,6 +111,13 @@ def test_what_computes_nothing_or_has_no_operator_is_numpys(name: str) -> None:
     _same(PASSED_ON[name])
 
 
+def test_complex_infinities_do_not_spoil_the_other_part() -> None:
+    z = np.array([complex(np.inf, 0), complex(-np.inf, np.nan), complex(np.nan, 0), 1 + 2j])
+    got = mnp.expm1(z)
+    assert got[0] == complex(np.inf, 0) and got[1] == -1 and got[3] == np.expm1(z[3])
+    assert np.isnan(got[2].real) and got[2].imag == 0
+
+
 def test_errors_are_numpys_own() -> None:
     for call in (
         lambda m: m.add(X, np.ones(5)),
@@ -131,18 +138,42 @@ def test_views_stay_views() -> None:
     assert np.shares_memory(mnp.permute_dims(X, (1, 0)), X)
 
 
-def test_settings_are_compiled_in_and_numbers_are_not() -> None:
-    from mlc.numpy import wrapping
-
-    call = mnp.clip
-    run = next(c.cell_contents for c in call.__closure__ if hasattr(c.cell_contents, "layouts"))
+def test_numbers_are_traced_and_settings_are_compiled_in() -> None:
+    (run,) = [c.cell_contents for c in mnp.where.__closure__ if hasattr(c.cell_contents, "layouts")]
+    mask = X > 2
     before = len(run.layouts)
-    for low in range(5):
-        mnp.clip(X, low, 100.5)
+    for other in range(5):
+        assert np.array_equal(mnp.where(mask, X, other + 0.5), np.where(mask, X, other + 0.5))
     assert len(run.layouts) <= before + 1
-    (layout,) = list(run.layouts.values())[-1:]
-    assert len(layout.cache_info().rows) <= 2
-    assert wrapping.wrapped(np.clip, "clip", "mlc.numpy") is call
+    assert sum(len(f.cache_info().rows) for f in run.layouts.values()) <= before + 2
+
+
+def test_sorting_takes_the_names_of_the_standard_and_of_numpy() -> None:
+    x = np.array([[2, 1, 2, 0], [5, 5, 4, 9]], np.int8)
+    assert np.array_equal(mnp.sort(x, descending=True), -np.sort(-x))
+    assert np.array_equal(mnp.argsort(x, descending=True, stable=True), np.argsort(-x, stable=True))
+    assert np.array_equal(mnp.sort(x, 0, "stable"), np.sort(x, 0))
+    assert np.array_equal(mnp.argsort(x, axis=None, descending=True, stable=True)[:2], [7, 4])
+
+
+def test_limits_are_python_numbers() -> None:
+    for dtype in (np.float16, "float32", np.dtype(np.complex128), np.ones(2)):
+        want = np.finfo(dtype.dtype if isinstance(dtype, np.ndarray) else dtype)
+        got = mnp.finfo(dtype)
+        assert type(got.eps) is float and got.eps == want.eps and got.dtype == want.dtype
+        assert pickle.loads(pickle.dumps(got)).max == want.max and got.nmant == want.nmant
+    assert mnp.iinfo(np.int8).min == -128 and mnp.finfo("bfloat16").eps == 2.0**-7
+
+
+def test_the_namespace_tells_what_it_is() -> None:
+    info = mnp.__array_namespace_info__()
+    assert info.capabilities()["data-dependent shapes"] and info.devices() == ("cpu",)
+    assert info.dtypes(kind="real floating") == {"float32": np.float32, "float64": np.float64}
+    assert set(info.default_dtypes()) == set(np.__array_namespace_info__().default_dtypes())
+    with pytest.raises(ValueError, match=r"mlc\.numpy has the device \"cpu\" alone, got 'cuda'"):
+        mnp.asarray([1], device="cuda")
+    with pytest.raises(ValueError, match="unknown kind 'odd'"):
+        info.dtypes(kind="odd")
 
 
 def test_functions_are_found_by_pickle() -> None:

@@ -27,6 +27,13 @@ REFUSED: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
         "add: shapes (3, 4) and (3, 5) do not broadcast: axis -1 has size 4 in one and 5 in the "
         "other; sizes must be equal or 1",
     ),
+    (
+        np.vecdot,
+        (A, A[:, :1]),
+        ShapeError,
+        "vecdot: shapes (3, 4) and (3, 1) have 4 and 1 elements along axis -1, which is not "
+        "broadcast",
+    ),
     (np.subtract, (N > 0, N > 0), DTypeError, "np.subtract has no loop for (bool, bool)"),
     (np.bitwise_and, (A, A), DTypeError, "np.bitwise_and has no loop for (float32, float32)"),
     (lambda x: x + 300, (N.astype("uint8"),), OverflowError, "300 out of bounds for uint8"),
