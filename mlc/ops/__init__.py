@@ -4,8 +4,8 @@ from importlib import import_module
 
 DECLARATIONS = (
     "arithmetic", "contract", "convolve", "counting", "create", "derived", "einsum", "elementwise",
-    "index", "join", "logic", "matrix", "nn", "reduce", "scan", "search", "shape", "sort",
-    "statistics", "transcendental", "update",
+    "index", "join", "logic", "matrix", "nn", "quantile", "reduce", "scan", "search", "shape",
+    "sort", "statistics", "transcendental", "update",
 )  # fmt: skip
 
 

@@ -1,0 +1,74 @@
+"""Quantiles: every definition, nothing at all, traced shares, what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.errors import ArgumentError, UnsupportedError
+from mlc.ops.quantile import _CONTINUOUS, _DISCRETE
+
+RNG = np.random.default_rng(5)
+SHARES = [0, 0.1, 0.25, 0.5, 0.77, 1]
+
+
+@pytest.mark.parametrize("method", [*_CONTINUOUS, *_DISCRETE])
+def test_every_definition(method):
+    for n in (1, 2, 5, 8):
+        x = RNG.random((3, n, 2))
+        got = mlc.jit(lambda x: np.quantile(x, SHARES, axis=1, method=method))(x)
+        np.testing.assert_allclose(got, np.quantile(x, SHARES, axis=1, method=method), rtol=1e-12)
+        x[1, : n // 2] = np.nan
+        got = mlc.jit(lambda x: np.nanquantile(x, SHARES, axis=1, method=method))(x)
+        want = np.nanquantile(x, SHARES, axis=1, method=method)
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_nan_and_nothing():
+    x = np.array([[1.0, np.nan, 3], [4, 5, 6], [np.nan] * 3])
+    for f in (np.median, np.nanmedian):
+        with np.errstate(all="ignore"), pytest.warns() if f is np.nanmedian else np.errstate():
+            want = f(x, axis=1)
+        np.testing.assert_array_equal(mlc.jit(f, static_argnames="axis")(x, axis=1), want)
+    assert np.isnan(mlc.jit(np.median)(np.zeros(0)))
+    got = mlc.jit(lambda x: np.quantile(x, 0.5, axis=1))(x)
+    np.testing.assert_array_equal(got, [np.nan, 5, np.nan])
+
+
+def test_traced_shares():
+    x, q = RNG.random((50, 3)), np.array([0.2, 0.9])
+    got = mlc.jit(lambda x, q: np.quantile(x, q, axis=0))(x, q)
+    np.testing.assert_allclose(got, np.quantile(x, q, axis=0), rtol=1e-12)
+
+
+def test_large():
+    x = RNG.random(20_000).astype("float32")
+    assert mlc.jit(np.median)(x) == np.median(x)
+    got = mlc.jit(lambda x: np.percentile(x, [1, 50, 99]))(x)
+    np.testing.assert_allclose(got, np.percentile(x, [1, 50, 99]), rtol=1e-6)
+
+
+def test_refused():
+    x = np.zeros((3, 4))
+    refused = [
+        (
+            lambda x: np.quantile(x, 1.5),
+            ArgumentError,
+            r"q must be in the range \[0, 1\], got 1\.5",
+        ),
+        (lambda x: np.percentile(x, -1), ArgumentError, r"q must be in the range \[0, 100\]"),
+        (
+            lambda x: np.quantile(x, 0.5, method="best"),
+            ArgumentError,
+            "method must be one of inter",
+        ),
+        (
+            lambda x: np.quantile(x, 0.5, method="inverted_cdf", weights=x),
+            UnsupportedError,
+            r"np\.quantile with weights= cannot be traced",
+        ),
+    ]
+    for function, error, sentence in refused:
+        with pytest.raises(error, match=sentence):
+            mlc.jit(function)(x)
