@@ -13,6 +13,7 @@
     mlc.schedule, mlc.Schedule  loops transformed by hand, each step proven legal
     mlc.simulate                a scheduled program as hardware would run it, every access watched
     mlc.draw                    pictures of loop nests, and of what one iteration touches
+    mlc.tune, mlc.autotune      the fastest of many schedules, searched for and checked
     mlc.config, mlc.set_num_threads, mlc.time
 """
 
@@ -53,6 +54,8 @@ _LATER = {
     "get_num_threads": ("runtime.threads", "get_num_threads"),
     "time": ("runtime.timing", "time"),
     "simulate": ("simulator", "simulate"),
+    "tune": ("tune", ""),
+    "autotune": ("tune.decorator", "autotune"),
     "draw": ("looking.draw", "draw"),
 }
 

@@ -155,6 +155,10 @@ class _Jitted:
                     "debug": debug,
                     "call": call,
                 }
+                tune = getattr(self._function, "__mlc_autotune__", None)
+                if tune is not None and schedule is None and self._target == "cpu" and not debug:
+                    tune(traced.inputs, traced.outputs, self._parameters.keys(args, kwargs)[1],
+                         options["name"])  # fmt: skip
                 if schedule is None:
                     compiled = compile_graph(traced.inputs, traced.outputs, **options)
                 else:
@@ -230,6 +234,25 @@ class _Jitted:
         if entry is None:
             entry = self._compile(signature, args, kwargs)
         return Lowered(self._parameters.function, entry.row, entry.compiled)
+
+    def tune(self, *args: Any, **kwargs: Any) -> Any:
+        """For a function under ``mlc.autotune``: tunes and compiles it for these arguments now."""
+        self.lower(*args, **kwargs)
+        return self._tuned().results
+
+    @property
+    def best_schedule(self) -> Any:
+        """For a function under ``mlc.autotune``: the schedules found; they print as source."""
+        return self._tuned().best_schedule
+
+    def _tuned(self) -> Any:
+        found = getattr(self._function, "__mlc_autotune__", None)
+        if found is None:
+            raise ArgumentError(
+                f"{self._parameters.function} is not tuned: write @mlc.autotune(budget=60) below "
+                "@mlc.jit, or call mlc.tune"
+            )
+        return found
 
     def cache_info(self) -> CacheInfo:
         """What was compiled: signature, when, how long it took, and why it was needed."""

@@ -34,6 +34,7 @@ class ScheduleFunction:
         self.__name__ = name or getattr(function, "__name__", "schedule")
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
+        self.source = ""  # the Python that takes its steps, where they are known without a program
         self._check_options(self.options)
 
     def __call__(self, target: Any = None, *args: Any, **options: Any) -> Any:
@@ -72,6 +73,9 @@ class ScheduleFunction:
 
     def __repr__(self) -> str:
         return self._call_text((), {})
+
+    def __str__(self) -> str:
+        return self.source or repr(self)
 
     def with_options(self, **options: Any) -> ScheduleFunction:
         """The same schedule with other values for its parameters."""

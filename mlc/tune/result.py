@@ -1,0 +1,270 @@
+"""What tuning found: the best schedule of each kernel, how much faster it is, what was tried."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from ..errors import ScheduleError
+from ..ir.program import Program
+from ..schedules.decorator import ScheduleFunction, schedule
+from ..schedules.schedule import Schedule
+from .candidate import DEFAULT, Candidate
+from .outcome import Comparison, Outcome
+from .workload import Workload
+
+_ROUNDS = 6  # fewer measurements beside the default than these say little
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One candidate, what became of it, and when: seconds after tuning began."""
+
+    number: int
+    candidate: Candidate
+    outcome: Outcome
+    at: float
+
+
+def fair_ratio(outcome: Outcome) -> float:
+    """How many times the default's speed a candidate has, as far as is known: of one that was given
+    up after a few rounds, no more than the least that it may be. 0 if it does not run."""
+    if not outcome.is_ok or outcome.ratio is None:
+        return 0.0
+    if outcome.rounds < _ROUNDS and outcome.ratio_interval is not None:
+        return min(outcome.ratio, outcome.ratio_interval[0])
+    return outcome.ratio
+
+
+@dataclass(eq=False)
+class KernelResult:
+    """What was tried on one workload. ``best`` is the default schedule unless another was found to
+    be faster beyond the noise, which ``comparison`` says."""
+
+    workload: Workload
+    trials: list[Trial] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    best: Candidate = DEFAULT
+    comparison: Comparison | None = None
+    default_seconds: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the program."""
+        return self.workload.name
+
+    @property
+    def speedup(self) -> Comparison:
+        """The best schedule beside the default one: ``.ratio``, ``.interval``, ``.verdict``."""
+        return self.comparison or Comparison(1.0, (1.0, 1.0), "within noise", 0)
+
+    @property
+    def program(self) -> Program:
+        """The program with the best schedule."""
+        return self.best.program(self.workload)
+
+    @property
+    def best_schedule(self) -> ScheduleFunction:
+        """The best schedule as a value and decorator; prints as the Python that takes its steps."""
+        return schedule_function(self.best, self.workload)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many candidates came to each end; "refused" are draws that steps did not allow."""
+        found: Counter[str] = Counter(trial.outcome.status for trial in self.trials)
+        found["refused"] += sum(self.refused.values())
+        return +found
+
+    @property
+    def curve(self) -> list[tuple[int, float, float]]:
+        """The best so far: (number of the trial, seconds since the start, its ratio)."""
+        best, points = 1.0, []
+        for trial in self.trials:
+            best = max(best, fair_ratio(trial.outcome))
+            points.append((trial.number, trial.at, best))
+        return points
+
+    def __str__(self) -> str:
+        speedup = self.speedup
+        low, high = speedup.interval
+        word = "default" if self.best.kind == "default" else f"{self.best.origin}"
+        return (
+            f"{self.name}: {speedup.ratio:.2f} times the default's speed ({low:.2f} to "
+            f"{high:.2f}), by {word}; {sum(self.counts.values())} candidates"
+        )
+
+
+@dataclass(eq=False)
+class TuningResult:
+    """What ``mlc.tune`` returns. ``interrupted`` says that Ctrl-C ended it before its time."""
+
+    name: str
+    kernels: list[KernelResult]
+    seconds: float = 0.0
+    seconds_measuring: float = 0.0
+    interrupted: bool = False
+
+    def __iter__(self) -> Iterator[KernelResult]:
+        return iter(self.kernels)
+
+    def __len__(self) -> int:
+        return len(self.kernels)
+
+    @property
+    def best_schedule(self) -> Any:
+        """The best schedule where there is one kernel; else all of them, which print as source."""
+        if len(self.kernels) == 1:
+            return self.kernels[0].best_schedule
+        return Schedules([kernel.best_schedule for kernel in self.kernels])
+
+    @property
+    def program(self) -> Program:
+        """The scheduled program of the one kernel, or of the first."""
+        return self.kernels[0].program
+
+    @property
+    def speedup(self) -> Comparison:
+        """Of the whole: kernels weighted by the time they take with the default schedule."""
+        if len(self.kernels) == 1:
+            return self.kernels[0].speedup
+        rows = [(_share(k), k.speedup) for k in self.kernels]
+        total = sum(share for share, _ in rows) or 1.0
+
+        def whole(ratios: list[float]) -> float:
+            after = sum(s / r for (s, _), r in zip(rows, ratios, strict=True))
+            return total / after if after else 1.0
+
+        low = whole([c.interval[0] for _, c in rows])
+        high = whole([c.interval[1] for _, c in rows])
+        ratio = whole([c.ratio for _, c in rows])
+        verdicts = {c.verdict for _, c in rows}
+        verdict = "faster" if "faster" in verdicts else "within noise"
+        return Comparison(ratio, (low, high), verdict, min(c.rounds for _, c in rows))  # type: ignore[arg-type]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many candidates came to each end, of all kernels."""
+        return sum((kernel.counts for kernel in self.kernels), Counter())
+
+    @property
+    def trials(self) -> int:
+        """How many candidates were built and measured."""
+        return sum(len(kernel.trials) for kernel in self.kernels)
+
+    @property
+    def curve(self) -> list[tuple[int, float, float]]:
+        """The points of the one kernel, or of the kernel that takes longest."""
+        return max(self.kernels, key=_share).curve
+
+    @property
+    def overhead(self) -> float:
+        """The share of the time in which nothing was built or run."""
+        return max(1 - self.seconds_measuring / self.seconds, 0.0) if self.seconds else 0.0
+
+    def table(self) -> str:
+        """A line for each kernel: time before, speedup and interval, tried, where it is from."""
+        rows = [("kernel", "default", "speedup", "interval", "tried", "from")]
+        for kernel in self.kernels:
+            speedup, seconds = kernel.speedup, kernel.default_seconds
+            low, high = speedup.interval
+            rows.append((
+                kernel.name,
+                "" if seconds is None else f"{seconds * 1e6:.1f} us",
+                f"{speedup.ratio:.2f}",
+                f"{low:.2f} to {high:.2f}",
+                str(sum(kernel.counts.values())),
+                kernel.best.origin,
+            ))  # fmt: skip
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{n} {status}" for status, n in self.counts.most_common())
+        ending = ", interrupted" if self.interrupted else ""
+        return (
+            f"{self.name}: {self.speedup}\n{self.table()}\n"
+            f"{self.trials} candidates in {self.seconds:.1f} s{ending} ({counts or 'none'})"
+        )
+
+    __repr__ = __str__
+
+
+def _share(kernel: KernelResult) -> float:
+    return (kernel.default_seconds or 0.0) * kernel.workload.count
+
+
+class Schedules(tuple[ScheduleFunction, ...]):
+    """Schedules of several kernels; print as the source of all."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self))
+
+    __repr__ = __str__
+
+
+def schedule_function(candidate: Candidate, workload: Workload) -> ScheduleFunction:
+    """The steps of a candidate as a function over a schedule, with what was sampled written out.
+
+    It is what its source says: pasted somewhere else, it does the same. The default schedule of a
+    kernel is none over its plain loops: called, it raises :class:`ScheduleError`.
+    """
+    if candidate.kind == "default":
+        return _default_function(workload)
+    source = Schedule.from_json(workload.program, decided(candidate.trace)).source()
+    names: dict[str, Any] = {"mlc": SimpleNamespace(schedule=schedule)}
+    exec(compile(source, f"<the best schedule of {workload.name}>", "exec"), names)
+    made: ScheduleFunction = names[source.partition("def ")[2].partition("(")[0]]
+    made.source = source
+    return made
+
+
+def _default_function(workload: Workload) -> ScheduleFunction:
+    is_plain = workload.default is workload.program
+
+    def default_schedule(s: Schedule) -> None:
+        if not is_plain:
+            raise ScheduleError(
+                f"nothing faster than the default schedule of {workload.name} was found: compile "
+                "the function as it is"
+            )
+
+    made = ScheduleFunction(default_schedule)
+    made.source = "# the default schedule: nothing faster was found\n" + workload.source
+    return made
+
+
+def decided(trace: str) -> str:
+    """The trace without its sampling steps: what they chose stands where it was used."""
+    content = json.loads(trace)
+    steps = content["steps"]
+    number: dict[int, int] = {}
+    for old, step in enumerate(steps):
+        if not step["step"].startswith("sample_"):
+            number[old] = len(number)
+    after = [sum(1 for new in number if new < old) for old in range(len(steps) + 1)]
+
+    def operand(value: Any) -> Any:
+        match value:
+            case {"made": [int(old), int(position)]}:
+                if old in number:
+                    return {"made": [number[old], position]}
+                return steps[old]["made"][position]
+            case {"at": int(old), **rest}:
+                return {**rest, "at": after[old]} if after[old] else rest
+            case list():
+                return [operand(v) for v in value]
+            case _:
+                return value
+
+    content["steps"] = [
+        {**steps[old], "with": {k: operand(v) for k, v in steps[old]["with"].items()}}
+        for old in number
+    ]
+    return json.dumps(content)

@@ -1,0 +1,44 @@
+"""Evolutionary search: the fastest have children, a model chooses which of them are tried."""
+
+from __future__ import annotations
+
+from ..candidate import Candidate
+from .search import Search
+
+_PARENTS = 12  # the fastest that have children
+_NEWCOMERS = 0.2  # the share of a generation that is drawn by chance
+_CHOICE = 3  # children bred for each that is tried, once the model knows something
+
+
+class Evolutionary(Search):
+    """Mutation of decisions and crossover among the fastest, and some newcomers."""
+
+    def draw(self, count: int) -> list[Candidate]:
+        """A generation."""
+        if len(self.best) < 3:
+            return self.fresh.take(count, lambda: self.space.sample(self.random))
+        trusted = self.model is not None and self.model.is_trusted
+        bred = self.fresh.take(count * (_CHOICE if trusted else 1), self._child)
+        if not trusted or len(bred) <= count:
+            return bred
+        ranked = self.model.ranked(bred)
+        for late in ranked[count:]:  # they may be bred again
+            self.fresh.forget(late)
+        return list(ranked[:count])
+
+    def _child(self) -> Candidate | None:
+        rng = self.random
+        if rng.random() < _NEWCOMERS:
+            return self.space.sample(rng)
+        parent = self._parent()
+        if rng.random() < 0.3:
+            child = self.space.crossover(parent, self._parent(), rng)
+            if child is not None:
+                return child
+        return self.space.mutate(parent, rng, rng.choice((1, 1, 2, 3)))
+
+    def _parent(self) -> Candidate:
+        """One of the fastest; the faster, the likelier."""
+        parents = [candidate for _, candidate in self.best[:_PARENTS]]
+        weights = [1.0 / (rank + 1) for rank in range(len(parents))]
+        return self.random.choices(parents, weights)[0]

@@ -1,0 +1,14 @@
+"""Random search: each candidate is drawn from the space by itself."""
+
+from __future__ import annotations
+
+from ..candidate import Candidate
+from .search import Search
+
+
+class Random(Search):
+    """Draws by chance, with the probabilities that the templates name."""
+
+    def draw(self, count: int) -> list[Candidate]:
+        """New candidates by chance."""
+        return self.fresh.take(count, lambda: self.space.sample(self.random))

@@ -1,0 +1,44 @@
+"""Search: what all searches do. A search proposes candidates and observes how they did."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from typing import Any
+
+from ..candidate import Candidate
+from ..space import Fresh, Space
+
+
+class Search(ABC):
+    """Proposes each candidate once; deterministic for a seed and what it observes.
+
+    ``model`` is a :class:`mlc.tune.model.CostModel`, or None. Expert seeds come first.
+    """
+
+    def __init__(self, space: Space, seed: int = 0, model: Any = None) -> None:
+        self.space = space
+        self.random = random.Random(seed)
+        self.model = model
+        self.fresh = Fresh(space.workload)
+        self.seeds: list[Candidate] | None = None
+        self.best: list[tuple[float, Candidate]] = []  # fastest first
+
+    def propose(self, count: int) -> list[Candidate]:
+        """Up to ``count`` candidates to try next; none if the space is exhausted."""
+        if self.seeds is None:
+            self.seeds = [c for c in self.space.seeds(self.random) if self.fresh.is_new(c)]
+        first, self.seeds = self.seeds[:count], self.seeds[count:]
+        if len(first) == count:
+            return first
+        return [*first, *self.draw(count - len(first))]
+
+    @abstractmethod
+    def draw(self, count: int) -> list[Candidate]:
+        """Up to ``count`` candidates after the seeds."""
+
+    def observe(self, candidate: Candidate, seconds: float | None) -> None:
+        """How a candidate did; None if it does not run, or is wrong."""
+        if seconds is not None and candidate.kind == "trace" and candidate.decisions:
+            self.best.append((seconds, candidate))
+            self.best.sort(key=lambda pair: pair[0])

@@ -1,0 +1,203 @@
+"""Space: all schedules that the templates of a workload can make, as a place to walk in."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ScheduleError
+from ..schedules.schedule import Schedule
+from .candidate import Candidate, made_candidate
+from .tape import Choice, Mode, Tape
+from .workload import Workload
+
+_GIVEN_UP = 64  # draws in a row that are refused or known already until a space counts as exhausted
+
+
+@dataclass(frozen=True)
+class Template:
+    """A function over a schedule that samples; ``weight`` says how often to draw from it."""
+
+    name: str
+    function: Callable[[Schedule], Any]
+    weight: float = 1.0
+
+
+@dataclass(eq=False)
+class Space:
+    """The candidates of ``workload`` that ``templates`` make.
+
+    Every method returns a candidate that is legal, or None for a draw whose steps were refused:
+    ``refusals`` counts those by the rule. Nothing of what templates raise leaves the space, but for
+    errors that are no refusals: a template with a mistake in it should be heard.
+    """
+
+    workload: Workload
+    templates: Sequence[Template]
+    refusals: Counter[str] = field(default_factory=Counter)
+    draws: int = 0
+
+    def make(
+        self,
+        name: str,
+        given: Sequence[Any],
+        rng: random.Random,
+        origin: str,
+        mode: Mode = "draw",
+    ) -> Candidate | None:
+        """The candidate of template ``name`` with the decisions ``given``, as far as they fit."""
+        made = self.run(name, given, rng, mode)
+        if made is None:
+            return None
+        schedule, tape = made
+        return made_candidate(schedule, f"{name}: {origin}", (name, *tape.decisions))
+
+    def run(
+        self, name: str, given: Sequence[Any], rng: random.Random, mode: Mode = "draw"
+    ) -> tuple[Schedule, Tape] | None:
+        """One run of a template; None if it was refused."""
+        self.draws += 1
+        tape = Tape(rng, given, mode)
+        schedule = tape.schedule(self.workload.program)
+        try:
+            self._template(name).function(schedule)
+        except ScheduleError as error:
+            self.refusals[_rule(error)] += 1
+            return None
+        return schedule, tape
+
+    def _template(self, name: str) -> Template:
+        return next(t for t in self.templates if t.name == name)
+
+    def seeds(self, rng: random.Random) -> list[Candidate]:
+        """What each template thinks likeliest: expert knowledge, to be tried first."""
+        made = (self.make(t.name, (), rng, "expert", "likely") for t in self.templates)
+        return [candidate for candidate in made if candidate is not None]
+
+    def sample(self, rng: random.Random) -> Candidate | None:
+        """A candidate drawn by chance."""
+        if not self.templates:
+            return None
+        (chosen,) = rng.choices(self.templates, [t.weight for t in self.templates])
+        return self.make(chosen.name, (), rng, "random")
+
+    def mutate(self, candidate: Candidate, rng: random.Random, many: int = 1) -> Candidate | None:
+        """A relative of ``candidate``: up to ``many`` decisions drawn anew, the others kept."""
+        name, *decisions = candidate.decisions
+        if not decisions:
+            return None
+        for place in rng.sample(range(len(decisions)), min(many, len(decisions))):
+            decisions[place] = None
+        return self.make(name, decisions, rng, "mutation")
+
+    def crossover(self, one: Candidate, other: Candidate, rng: random.Random) -> Candidate | None:
+        """A child: decisions of ``one`` with a run of those of ``other`` in between."""
+        name, *mine = one.decisions
+        if not other.decisions or other.decisions[0] != name or not mine:
+            return None
+        theirs = list(other.decisions[1:])
+        low, high = sorted(rng.sample(range(len(mine) + 1), 2))
+        return self.make(name, [*mine[:low], *theirs[low:high], *mine[high:]], rng, "crossover")
+
+    def neighbours(self, candidate: Candidate, rng: random.Random) -> Iterator[Candidate]:
+        """Those that differ from ``candidate`` in one decision, by one place among the options."""
+        name, *decisions = candidate.decisions
+        found = self.run(name, decisions, rng)
+        if found is None:
+            return
+        moves = [
+            (place, step)
+            for place, choice in enumerate(found[1].choices)
+            for step in (-1, 1)
+            if _moved(choice, step) is not None
+        ]
+        rng.shuffle(moves)
+        for place, step in moves:
+            changed = list(decisions)
+            changed[place] = _moved(found[1].choices[place], step)
+            made = self.make(name, changed, rng, "neighbour")
+            if made is not None:
+                yield made
+
+    def grid(self) -> Iterator[Candidate]:
+        """Every candidate, template by template; what has too many options to list is drawn."""
+        rng = random.Random(0)
+        for template in self.templates:
+            given: list[Any] | None = []
+            while given is not None:
+                tape = Tape(rng, given, "first")
+                schedule = tape.schedule(self.workload.program)
+                self.draws += 1
+                try:
+                    template.function(schedule)
+                except ScheduleError as error:
+                    self.refusals[_rule(error)] += 1
+                else:
+                    decisions = (template.name, *tape.decisions)
+                    yield made_candidate(schedule, f"{template.name}: grid", decisions)
+                given = _next_given(tape.choices)
+
+
+def _moved(choice: Choice, step: int) -> Any:
+    """The option ``step`` places away, or None."""
+    place = choice.place
+    if place < 0 or not 0 <= place + step < len(choice.options):
+        return None
+    return choice.options[place + step]
+
+
+def _next_given(choices: Sequence[Choice]) -> list[Any] | None:
+    """The decisions after these, the last counting fastest; None after the last ones."""
+    for place in range(len(choices) - 1, -1, -1):
+        following = _moved(choices[place], 1)
+        if following is not None:
+            return [*(c.decision for c in choices[:place]), following]
+    return None
+
+
+def _rule(error: ScheduleError) -> str:
+    """The rule that was broken, without the places: what refusals are counted by."""
+    refusal = getattr(error, "refusal", None)
+    text = refusal.rule if refusal is not None else error.message
+    return text.partition("\n")[0].partition(": ")[0][:100]
+
+
+class Fresh:
+    """Lets each candidate through once, by what its program is, and gives up on a space that has
+    no more to offer."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.workload = workload
+        self.known: set[str] = set()
+
+    def is_new(self, candidate: Candidate) -> bool:
+        """Whether no candidate so far had the same program; remembers this one."""
+        from ..ir.structural import structural_key
+
+        key = structural_key(candidate.program(self.workload))
+        if key in self.known:
+            return False
+        self.known.add(key)
+        return True
+
+    def forget(self, candidate: Candidate) -> None:
+        """Lets the candidate through once more."""
+        from ..ir.structural import structural_key
+
+        self.known.discard(structural_key(candidate.program(self.workload)))
+
+    def take(self, count: int, draw: Callable[[], Candidate | None]) -> list[Candidate]:
+        """Up to ``count`` new candidates of those that ``draw`` makes."""
+        found: list[Candidate] = []
+        missed = 0
+        while len(found) < count and missed < _GIVEN_UP:
+            candidate = draw()
+            if candidate is not None and self.is_new(candidate):
+                found.append(candidate)
+                missed = 0
+            else:
+                missed += 1
+        return found

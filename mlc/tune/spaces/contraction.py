@@ -1,0 +1,204 @@
+"""Contractions and stencils: tiles in registers, panels in caches, operands copied into panels.
+
+::
+
+    for i, j, k in T.grid(M, N, K):     ->     for j0, i0, k0, j1, i1 in T.grid(...):
+        C[i, j] += A[i, k] * B[k, j]               for k1 in range(...):
+                                                       rows x vectors x lanes of C
+"""
+
+from __future__ import annotations
+
+from ...ir.expr import Var
+from ...ir.program import blocks_of
+from ...looking.nests import depends
+from ...schedules.schedule import Schedule
+from .leaves import attempt, finish, parallel, prefer
+from .structure import Context, Nest, depth_of, extent_of, nest_of, sampled
+
+_ROWS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14]
+
+
+def contraction(s: Schedule, name: str, context: Context) -> None:
+    """Schedules the block ``name``, what is applied to its result, and what makes its operands."""
+    nest = nest_of(s.program, name)
+    column = nest.lane_loop
+    assert column is not None
+    others = [v for v in nest.spatial if v is not column]
+    rows, vectors, lanes, row = _register_tile(s, nest, column, others, context)
+    facts = context.facts
+    tile = (*_split_rows(s, row, rows), *_split_columns(s, column, vectors, lanes))
+    row_0, row_1, row_2, column_0, column_1, vector, lane = tile
+    outer = [v for v in others if v is not row]
+    reduce = list(nest.reduce)
+    folds_0, folds = _split_folds(s, nest, reduce, lanes * vectors, facts.l1)
+    is_columns_first = bool(row_0) and bool(sampled(s, [0, 1], [0.4, 0.6] if outer else [0.3, 0.7]))
+    first = [column_0, *row_0] if is_columns_first else [*row_0, column_0]
+    inner = [*row_2, *([vector] if vector is not None else []), lane]
+    second = [*row_1, *([column_1] if column_1 is not None else [])]
+    s.reorder(*outer, *first, *folds_0, *second, *folds, *inner)
+    for var in inner[:-1]:
+        s.unroll(var)
+    s.vectorize(lane)
+    if (
+        folds
+        and extent_of(s, folds[-1]) <= 8
+        and rows * vectors <= 16
+        and sampled(s, [0, 1], [0.7, 0.3])
+    ):
+        s.unroll(folds[-1])
+    work = nest.points * 2.0 / (lanes * 2 * 3)
+    _epilogues(s, name, first, second, bool(folds_0), context)
+    s.decompose_reduction(name, (folds_0 or folds)[0])
+    if column_0 is not None and is_columns_first and not outer:
+        _pack(s, nest, name, column_0, column, row, context)
+    shared = [*outer, *first]
+    _share(s, shared, context, work)
+    _producers(s, name, context)
+
+
+def _register_tile(
+    s: Schedule, nest: Nest, column: Var, others: list[Var], context: Context
+) -> tuple[int, int, int, Var | None]:
+    """Rows, vectors and lanes of the tile that is summed in registers, and the loop of the rows."""
+    extent, registers = nest.extents[column], context.facts.registers
+    lanes = min(context.lanes(nest), 1 << (extent - 1).bit_length())
+    most = max(-(-extent // lanes), 1)
+    widths = [v for v in (1, 2, 3, 4, 6) if v <= most]
+    vectors = int(sampled(s, widths, prefer(widths, 3 if registers >= 32 else 2)))
+    if not others:
+        return 1, vectors, lanes, None
+    # Rows of what the lanes read again: the more reads stay the same, the better.
+    ranked = sorted(others, key=lambda v: (_saves(nest, column, v), nest.extents[v] > 1))
+    place = sampled(s, list(range(len(ranked))), [4.0**n for n in range(len(ranked))])
+    row = ranked[place]
+    fitting = [
+        r for r in _ROWS if r <= nest.extents[row] and r * vectors + vectors + 1 <= registers
+    ] or [1]
+    best = max(fitting, key=lambda r: (r * vectors if nest.extents[row] % r == 0 else 0, r))
+    return int(sampled(s, fitting, prefer(fitting, best))), vectors, lanes, row
+
+
+def _saves(nest: Nest, column: Var, row: Var) -> int:
+    """How many of the vectors that are loaded stay the same from row to row."""
+    return sum(depends(a, column) and not depends(a, row) for a in nest.reads)
+
+
+def _split_rows(s: Schedule, row: Var | None, rows: int) -> tuple[list[Var], list[Var], list[Var]]:
+    """Outer, middle and unrolled loops."""
+    if row is None:
+        return [], [], []
+    extent = extent_of(s, row)
+    tiles = -(-extent // rows)
+    middle = [m for m in (1, 2, 4, 8, 16, 32) if m <= tiles]
+    chosen = sampled(s, middle, prefer(middle, 1))
+    if chosen == 1:
+        outer, inner = s.split(row, [None, rows])
+        return [outer], [], [inner]
+    outer, between, inner = s.split(row, [None, chosen, rows])
+    return [outer], [between], [inner]
+
+
+def _split_columns(
+    s: Schedule, column: Var, vectors: int, lanes: int
+) -> tuple[Var, Var | None, Var | None, Var]:
+    """Outer, middle, unrolled and vectorized loops."""
+    extent = extent_of(s, column)
+    tiles = -(-extent // (vectors * lanes))
+    middle = [m for m in (1, 2, 4, 8) if m <= tiles]
+    chosen = sampled(s, middle, prefer(middle, 1))
+    factors = [None, *([chosen] if chosen > 1 else []), *([vectors] if vectors > 1 else []), lanes]
+    loops = s.split(column, factors)
+    return (
+        loops[0],
+        loops[1] if chosen > 1 else None,
+        loops[-2] if vectors > 1 else None,
+        loops[-1],
+    )
+
+
+def _split_folds(
+    s: Schedule, nest: Nest, reduce: list[Var], columns: int, l1: int
+) -> tuple[list[Var], list[Var]]:
+    """The reduce loops outside and inside of the middle loops."""
+    longest = max(reduce, key=lambda v: nest.extents[v])
+    extent = nest.extents[longest]
+    best = max(l1 // 2 // (columns * nest.itemsize), 1)
+    options = [k for k in (64, 128, 256, 512, 1024) if k < extent and extent % k == 0]
+    whole = [0, *options]
+    weights = [2.0 if extent <= 4 * best else 1.0, *(w * 0.5 for w in prefer(options, best))]
+    chosen = sampled(s, whole, weights)
+    if not chosen:
+        return [], reduce
+    outer, inner = s.split(longest, [None, chosen])
+    return [outer], [inner if v is longest else v for v in reduce]
+
+
+def _epilogues(
+    s: Schedule, name: str, first: list[Var], second: list[Var], is_split: bool, context: Context
+) -> None:
+    """What is applied to the result moves to where a part of it is complete."""
+    places = [*first, *(() if is_split else second)]
+    here = name
+    while True:
+        following = [b for b in s.consumers(here) if not b.is_reduction]
+        if len(following) != 1:
+            return
+        here = following[0].name
+        chosen = sampled(s, list(range(len(places))), prefer(list(range(len(places))), 99))
+        if not attempt(s, "reverse_compute_at", here, places[chosen]):
+            return
+        finish(s, here, context, depth_of(s, here, places[chosen]))
+
+
+def _pack(
+    s: Schedule,
+    nest: Nest,
+    name: str,
+    outer: Var,
+    column: Var,
+    row: Var | None,
+    context: Context,
+) -> None:
+    """The operand that the lanes load is copied into a panel once for all rows."""
+    wanted = [a for a in nest.reads if depends(a, column) and (row is None or not depends(a, row))]
+    if len(wanted) != 1 or not sampled(s, [0, 1], [0.3, 0.7]):
+        return
+    with s.part("packing"):
+        copy = s.cache_read(name, wanted[0].buffer, "local")
+        s.compute_at(copy, outer)
+        finish(s, copy, context, depth_of(s, copy, outer))
+
+
+def _share(s: Schedule, loops: list[Var], context: Context, work: float) -> None:
+    """Outer loops on threads: one of the first, or the first ones as one."""
+    threads = context.facts.threads
+    if threads < 2 or not loops:
+        return
+    fused = loops[0]
+    for following in loops[1:]:
+        if extent_of(s, fused) >= 2 * threads or not attempt(s, "fuse", fused, following):
+            break
+        fused = s.trace[-1].made[0]
+    parallel(s, fused, context, work)
+
+
+def _producers(s: Schedule, name: str, context: Context) -> None:
+    """Blocks that stand by themselves get lanes and threads."""
+    for block in blocks_of(s.program.body):
+        loops = s.loops(block)
+        if not loops or any(
+            loop.kind.value != "serial" for loop in nest_of(s.program, block.name).all
+        ):
+            continue
+        alone(s, block.name, context)
+
+
+def alone(s: Schedule, name: str, context: Context) -> None:
+    """A nest with loops of its own: lanes inside, threads outside."""
+    nest = nest_of(s.program, name)
+    work = nest.points * 0.5
+    outer = finish(s, name, context, 0)
+    loops = s.loops(name)
+    if outer is not None and loops and outer is loops[0]:
+        parallel(s, outer, context, work)

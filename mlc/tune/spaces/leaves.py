@@ -1,0 +1,127 @@
+"""The innermost loops of a block: lanes, unrolling, and partial sums for folds along memory."""
+
+from __future__ import annotations
+
+from ...errors import ScheduleError
+from ...ir.expr import Var
+from ...schedules.schedule import Schedule
+from .structure import Context, Nest, among, extent_of, nest_of, sampled
+
+
+def prefer(options: list[int], best: int) -> list[float]:
+    """Weights that fall with the distance from ``best`` in the list."""
+    if not options:
+        return []
+    place = min(range(len(options)), key=lambda n: abs(options[n] - best))
+    return [round(1.0 / (1 + abs(n - place)), 3) for n in range(len(options))]
+
+
+def in_lanes(s: Schedule, loop: Var, lanes: int, unrolled: list[int], best: int) -> Var:
+    """Splits ``loop`` into outer, unrolled vectors and lanes; returns the outer loop."""
+    extent = extent_of(s, loop)
+    width = min(lanes, 1 << (extent - 1).bit_length())
+    if extent <= width:
+        outer, lane = s.split(loop, [None, extent]) if extent < 2 else s.split(loop, [1, extent])
+        s.vectorize(lane)
+        return outer  # type: ignore[no-any-return]
+    options = [u for u in unrolled if u * width <= extent] or [1]
+    vectors = sampled(s, options, prefer(options, best))
+    if vectors == 1:
+        outer, lane = s.split(loop, [None, width])
+    else:
+        outer, vector, lane = s.split(loop, [None, vectors, width])
+        s.unroll(vector)
+    s.vectorize(lane)
+    return outer  # type: ignore[no-any-return]
+
+
+def finish(s: Schedule, name: str, context: Context, outside: int) -> Var | None:
+    """Schedules what is inside the outermost ``outside`` loops of a block: in lanes along spatial
+    loops where results are neighbours, else with partial sums along what is folded. Returns the
+    outermost loop of its own that can be parallel."""
+    nest = nest_of(s.program, name)
+    shared = {loop.var for loop in nest.all[:outside]}
+    own = [loop.var for loop in nest.all[outside:]]
+    spatial = [v for v in nest.spatial if v not in shared]
+    reduce = [v for v in nest.reduce if v not in shared]
+    lanes = context.lanes(nest)
+    loop = nest.lane_loop
+    if loop is not None and loop not in shared and nest.extents[loop] >= min(lanes, 4):
+        return _spatial_lanes(s, own, spatial, reduce, loop, lanes)
+    if reduce:
+        along = [v for v in reduce if any(nest.step(a, v) == 1 for a in nest.reads)]
+        if along and nest.extents[along[-1]] >= 2 * lanes:
+            return _folded_lanes(s, nest, own, along[-1], context, outside)
+    elif spatial:
+        return in_lanes(s, spatial[-1], lanes, [1, 2, 4], 1) if len(spatial) == 1 else spatial[0]
+    return spatial[0] if spatial else None
+
+
+def _spatial_lanes(
+    s: Schedule, own: list[Var], spatial: list[Var], reduce: list[Var], loop: Var, lanes: int
+) -> Var | None:
+    others = [v for v in spatial if v is not loop]
+    if not reduce:
+        outer = in_lanes(s, loop, lanes, [1, 2, 4, 8], 4)
+        return others[0] if others else outer
+    extent = extent_of(s, loop)
+    width = min(lanes, 1 << (extent - 1).bit_length())
+    options = [u for u in (1, 2, 4, 8) if u * width <= extent] or [1]
+    vectors = sampled(s, options, prefer(options, 8))
+    outer, vector, lane = s.split(loop, [None, vectors, width])
+    s.reorder(*others, outer, *reduce, vector, lane)
+    s.unroll(vector)
+    s.vectorize(lane)
+    return others[0] if others else outer
+
+
+def _folded_lanes(
+    s: Schedule, nest: Nest, own: list[Var], loop: Var, context: Context, outside: int
+) -> Var | None:
+    """``vectors * lanes`` partial results along ``loop``, folded in the end."""
+    lanes = context.lanes(nest)
+    options = [u for u in (1, 2, 4, 8) if 2 * u * lanes <= nest.extents[loop]] or [1]
+    vectors = sampled(s, options, prefer(options, 4))
+    spatial = [v for v in nest.spatial if among(v, own)]
+    _, part = s.split(loop, [None, int(vectors) * lanes])
+    parts = s.rfactor(part, factor_axis=len(nest.writes[0].indices))
+    s.reorder(*(v for v in s.loops(parts)[outside:] if v is not part), part)
+    _lanes_of(s, part, lanes)
+    last = s.loops(nest.name)[-1]
+    _lanes_of(s, last, lanes)
+    return spatial[0] if spatial else None
+
+
+def _lanes_of(s: Schedule, loop: Var, lanes: int) -> None:
+    extent = extent_of(s, loop)
+    if extent > lanes:
+        vector, loop = s.split(loop, [None, lanes])
+        s.unroll(vector)
+    s.vectorize(loop)
+
+
+def parallel(s: Schedule, loop: Var | None, context: Context, nanoseconds: float) -> None:
+    """Runs ``loop`` on the threads, if there are some and the work is worth it."""
+    if loop is None or context.facts.threads < 2:
+        return
+    extent = extent_of(s, loop)
+    if extent < 2 or nanoseconds < 5_000:
+        return
+    if not sampled(s, [0, 1], [0.2, 0.8] if nanoseconds > 20_000 else [0.6, 0.4]):
+        return
+    most = extent // context.facts.threads
+    least = max(int(5_000 * extent / nanoseconds), 1)
+    options = [g for g in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if least // 2 <= g <= most]
+    if not options:
+        s.parallel(loop)
+        return
+    s.parallel(loop, grain=sampled(s, options, prefer(options, 2 * least)))
+
+
+def attempt(s: Schedule, name: str, *args: object) -> bool:
+    """Takes a step if it is legal; whether it was."""
+    try:
+        getattr(s, name)(*args)
+    except ScheduleError:
+        return False
+    return True

@@ -1,0 +1,55 @@
+"""The space of a workload, chosen by what its program looks like and never by names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...ir.program import blocks_of
+from ...looking.machine import Facts, this_machine
+from ...schedules.schedule import Schedule
+from ..space import Space, Template
+from ..workload import Workload
+from . import rows
+from .contraction import contraction
+from .structure import Context, is_plain, nests_of
+
+
+def structural_space(workload: Workload, facts: Facts | None = None) -> Space:
+    """The templates that fit the structure of the workload's program, made for a machine."""
+    context = Context(facts or this_machine())
+    return Space(workload, _templates(workload, context))
+
+
+def _templates(workload: Workload, context: Context) -> list[Template]:
+    program = workload.program
+    if not is_plain(program):
+        return []
+    nests = nests_of(program)
+    made: list[tuple[str, float, Callable[[Schedule], None]]] = []
+    if any(nest.is_contraction or nest.is_stencil for nest in nests):
+        made.append(("contraction", 4.0, lambda s: _around_the_heaviest(s, context)))
+    if len(nests) == 1 and rows.is_transposed(Schedule(program)):
+        made.append(("transposed", 2.0, lambda s: rows.transposed(s, context)))
+    if len(nests) > 1:
+        made.append(("shared rows", 1.0, lambda s: _inlined(s, context, rows.shared_rows)))
+        made.append(("columns", 0.5, lambda s: _inlined(s, context, rows.columns)))
+    made.append(("one by one", 1.0, lambda s: _inlined(s, context, rows.one_by_one)))
+    return [Template(name, function, weight) for name, weight, function in made]
+
+
+def _inlined(s: Schedule, context: Context, then: Callable[[Schedule, Context], None]) -> None:
+    rows.inline(s, context)
+    then(s, context)
+
+
+def _around_the_heaviest(s: Schedule, context: Context) -> None:
+    """The contraction that most points belong to is tiled; the rest follows it."""
+    rows.inline(s, context)
+    fitting = [n for n in nests_of(s.program) if n.is_contraction or n.is_stencil]
+    heaviest = max(fitting, key=lambda n: n.points)
+    contraction(s, heaviest.name, context)
+
+
+def block_names(s: Schedule) -> list[str]:
+    """The blocks in program order."""
+    return [block.name for block in blocks_of(s.program.body)]

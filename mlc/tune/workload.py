@@ -1,0 +1,195 @@
+"""Workload: one program to tune, what it is compared with, and arguments to run it on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dtypes import boolean
+from ..errors import ArgumentError
+from ..ir.program import Allocate, Buffer, Program
+from ..schedules.schedule import Schedule
+from ..schedules.tuned import workload_key
+from ..te.tensor import Tensor
+
+if TYPE_CHECKING:
+    from ..compile import Compiled
+    from ..kernel_code import KernelCode
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """``program`` is naive, ``default`` the same as it runs without tuning; their params agree.
+
+    ``key`` names the program up to names on the kind of processor it runs on. ``count`` says how
+    often it occurs in what is tuned, ``source`` prints the steps of the default schedule.
+    ``inputs`` are the arrays it was called with, where they are known.
+    """
+
+    name: str
+    program: Program
+    default: Program
+    key: str
+    count: int = 1
+    source: str = ""
+    inputs: tuple[Array, ...] | None = None
+
+    def arguments(self) -> list[Array]:
+        """Arrays for the params that are read: those of a real call, or drawn by chance, always the
+        same."""
+        if self.inputs is not None:
+            return list(self.inputs)
+        rng = np.random.default_rng(0)
+        return [random_array(buffer, rng) for buffer in self.read_params]
+
+    @property
+    def read_params(self) -> tuple[Buffer, ...]:
+        """The params in front of the outputs."""
+        return self.program.params[: len(self.program.params) - self.program.outputs]
+
+    @property
+    def outputs(self) -> tuple[Buffer, ...]:
+        """The params that are written."""
+        return self.program.params[len(self.program.params) - self.program.outputs :]
+
+    def __repr__(self) -> str:
+        return f"<workload {self.name}, {self.key[:12]}>"
+
+
+def random_array(buffer: Buffer, rng: np.random.Generator) -> Array:
+    """An array for ``buffer``: floats around 0, integers that are small, places of the layout that
+    it asks for."""
+    dtype, shape = buffer.dtype.numpy, buffer.shape
+    if buffer.dtype is boolean:
+        drawn: Any = rng.integers(0, 2, shape).astype(dtype)
+    elif dtype.kind in "iu":
+        drawn = rng.integers(0, 2, shape).astype(dtype)
+    else:
+        drawn = rng.uniform(-1, 1, shape).astype(dtype)
+    if buffer.strides is None or not drawn.size:
+        return np.ascontiguousarray(drawn).reshape(shape)
+    steps = list(zip(shape, buffer.strides, strict=True))
+    first = -sum((n - 1) * s for n, s in steps if s < 0)
+    memory = np.zeros(1 + sum((n - 1) * abs(s) for n, s in steps), dtype)
+    strides = tuple(s * dtype.itemsize for s in buffer.strides)
+    view: Array = np.ndarray(shape, dtype, memory, first * dtype.itemsize, strides)
+    view[...] = drawn
+    return view
+
+
+def program_key(program: Program) -> str:
+    """What tells ``program`` from others, up to names, on the kind of processor this is."""
+    from ..backends.llvm.target import host_target
+
+    return workload_key(program, host_target().key())
+
+
+def workload_of(program: Program, default: Program | None = None, source: str = "") -> Workload:
+    """The workload of one program; it runs as it is written unless ``default`` says otherwise."""
+    return Workload(program.name, program, default or program, program_key(program), 1, source)
+
+
+def workloads_of(what: Any, arrays: Sequence[Array] | None = None) -> list[Workload]:
+    """What there is to tune in ``what``, each kernel once.
+
+    ``what`` is a compiled function (:class:`Compiled` or :class:`CompiledProgram`), something built
+    by `mlc.build`, a tensor program, a schedule (whose program is what others have to beat), or a
+    list of te tensors. ``arrays`` are those it is called with: outputs may be among them for
+    programs.
+    """
+    if isinstance(what, Program):
+        return [_with_inputs(workload_of(what), arrays)]
+    if isinstance(what, Schedule):
+        made = workload_of(what.original, what.program, what.source())
+        return [_with_inputs(made, arrays)]
+    if isinstance(what, (Tensor, list, tuple)):
+        from ..build import build
+
+        return workloads_of(build(what), arrays)
+    compiled = getattr(what, "_compiled", what)
+    if not hasattr(compiled, "kernels"):
+        raise ArgumentError(
+            "expected a jitted function, a tensor program, a schedule, te tensors or what "
+            f"mlc.build made, got {type(what).__name__}"
+        )
+    if hasattr(compiled, "module"):
+        return _of_graph(compiled, arrays)
+    (code,) = compiled.kernels
+    made = workload_of(code.program, code.scheduled, str(code.schedule))
+    if compiled.constants and arrays is not None:
+        arrays = [*arrays[: len(compiled.inputs)], *compiled.constants]
+    return [_with_inputs(made, arrays)]
+
+
+def _with_inputs(workload: Workload, arrays: Sequence[Array] | None) -> Workload:
+    if not arrays:
+        return workload
+    wanted = workload.read_params
+    given = [np.asarray(a) for a in arrays[: len(wanted)]]
+    for buffer, array in zip(wanted, given, strict=False):
+        if array.shape != buffer.shape or array.dtype != buffer.dtype.numpy:
+            raise ArgumentError(
+                f"the argument for {buffer.name} of {workload.name} has shape {array.shape} and "
+                f"dtype {array.dtype}, expected {buffer.shape} and {buffer.dtype}"
+            )
+    if len(given) < len(wanted):
+        raise ArgumentError(
+            f"{workload.name} reads {len(wanted)} arrays "
+            f"({', '.join(b.name for b in wanted)}), got {len(given)}"
+        )
+    return replace(workload, inputs=tuple(given))
+
+
+def _of_graph(compiled: Compiled, arrays: Sequence[Array] | None) -> list[Workload]:
+    """One workload for each kernel of another structure, with what it reads in a real call."""
+    found: dict[str, Workload] = {}
+    values = None if arrays is None else _Values(compiled, arrays)
+    for kernel, code in zip(compiled.module.kernels, compiled.kernels, strict=True):
+        default = without_scratch(code)
+        made = workload_of(code.program, default, str(code.schedule))
+        inputs = None if values is None else values.through(kernel, code, default)
+        if made.key in found:
+            old = found[made.key]
+            found[made.key] = replace(old, count=old.count + 1)
+        else:
+            found[made.key] = replace(made, inputs=inputs)
+    return list(found.values())
+
+
+def without_scratch(code: KernelCode) -> Program:
+    """The scheduled program of a kernel with its scratch memory allocated inside."""
+    program = code.scheduled
+    names = {buffer.name for buffer in code.program.params}
+    scratch = tuple(b for b in program.params if b.name not in names)
+    if not scratch:
+        return program
+    params = tuple(b for b in program.params if b.name in names)
+    return replace(program, params=params, body=Allocate(scratch, program.body))
+
+
+class _Values:
+    """What the tensors of a graph are in one call, computed kernel by kernel."""
+
+    def __init__(self, compiled: Compiled, arrays: Sequence[Array]) -> None:
+        module = compiled.module
+        self.values: dict[Tensor, Array] = dict(zip(module.inputs, arrays, strict=True))
+        for tensor in module.constants:
+            self.values[tensor] = np.ascontiguousarray(tensor.op.array)  # type: ignore[union-attr]
+
+    def through(self, kernel: Any, code: KernelCode, default: Program) -> tuple[Array, ...]:
+        """What the kernel reads; what it makes is there for later ones."""
+        from ..compile_program import compile_program
+
+        reads, writes = kernel.inputs, kernel.outputs
+        if code.is_call:
+            count = len(code.program.params) - code.program.outputs
+            reads, writes = code.arguments[:count], code.arguments[count:]
+        arrays = tuple(self.values[t] for t in reads)
+        made = compile_program(default).run(arrays)
+        self.values.update(zip(writes, made, strict=True))
+        return arrays
