@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlc.errors import ArgumentError
+from mlc.errors import ArgumentError, CompileError
+from mlc.intrinsics.register_tiles import fma_f32
+from mlc.ir.intrinsic import register
 from mlc.ir.program import Program
 from mlc.schedules.schedule import Schedule
 from mlc.tune.candidate import DEFAULT, Candidate
@@ -22,7 +27,7 @@ from mlc.tune.measure.building import script_request, traced_back
 from mlc.tune.measure.checking import make_reference
 from mlc.tune.measure.data import coarsest_epsilon, reduction_depth
 from mlc.tune.workload import Workload, workload_of
-from tests.tune.test_measure import LIMITS, SCRIPT, tiled, workload
+from tests.tune.test_measure import LIMITS, SCRIPT, is_running, tiled, workload
 
 HEAD = "@T.program\ndef p({params}):\n"
 SUM = """    for i, j in T.grid({n}, {m}):
@@ -187,6 +192,71 @@ def test_the_rounding_that_is_granted() -> None:
     difference = exact.difference([nan])
     assert difference is not None
     assert difference.startswith("output 0 is wrong in 1 of 10 elements: at [3] it is nan, ")
+
+
+def test_intrinsics_of_this_process_are_lowered_here(shared: Builders) -> None:
+    tile = fma_f32(4, 16, 8, 8)
+    name = "only_here_4x16x8"
+    register(replace(tile, name=name, implementations={}), override=True)
+    broken = replace(tile, name="broken_4x16x8", implementations={"llvm": "no module"})
+    register(broken, override=True)
+    made = workload()
+    found = []
+    with Measurer(made, LIMITS, builders=shared) as measurer:
+        for used in (tile.name, name, broken.name):
+            s = Schedule(made.program)
+            pairs = [s.split(v, [None, f]) for v, f in zip(s.loops("c"), (4, 16, 8))]
+            s.reorder(*(outer for outer, _ in pairs), *(inner for _, inner in pairs))
+            block = s.blockize(pairs[0][1])
+            s.decompose_reduction(block, pairs[2][0])
+            s.tensorize(block, used)
+            candidate = Candidate("trace", s.to_json(), "test")
+            found += [outcome for _, outcome in measurer.measure([candidate])]
+    assert [o.status for o in found] == ["ok", "ok", "build failed"], found
+    assert found[0].verdict == "faster"
+
+
+def test_a_parent_that_is_killed_leaves_nothing() -> None:
+    text = """if True:
+        import sys, time
+        sys.path[:] = {path!r}
+        from mlc.tune.measure import Measurer
+        from mlc.tune.candidate import DEFAULT
+        from tests.tune.test_measure import LIMITS, workload
+        measurer = Measurer(workload(), LIMITS)
+        list(measurer.measure([DEFAULT]))
+        print(*measurer._builders.pids(), *measurer.bench.runner.pids(), flush=True)
+        time.sleep(60)
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", text.format(path=[str(Path.cwd()), *sys.path])],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert parent.stdout is not None
+    with parent:
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        assert len(pids) >= 2
+        parent.kill()
+    deadline = time.monotonic() + 5
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(is_running, pids))
+
+
+def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch, shared: Builders) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with Measurer(workload(), LIMITS, builders=shared) as measurer:
+        with pytest.raises(CompileError) as caught:
+            list(measurer.measure([DEFAULT]))
+    assert str(caught.value).startswith(
+        "mm cannot be measured: there is no room for its arrays ([Errno 28] No space left"
+    )
+    monkeypatch.undo()
+    with Measurer(workload(), LIMITS, builders=shared) as measurer:
+        assert dict(measurer.measure([DEFAULT]))[DEFAULT].is_ok
 
 
 def test_two_measurers_share_builders(shared: Builders) -> None:

@@ -119,7 +119,12 @@ class Bench:
             first = len(buffers)
             buffers += [(b, False) for b in workload.read_params]
             numbers.append([*range(first, len(buffers)), *range(len(workload.outputs))])
-        arena = Arena.create(buffers)
+        try:
+            arena = Arena.create(buffers)
+        except OSError as error:
+            raise CompileError(
+                f"{workload.name} cannot be measured: there is no room for its arrays ({error})"
+            ) from None
         for places, arrays in zip(numbers, self.inputs.values()):
             for number, array in zip(places, arrays):
                 arena.arrays[number][...] = array

@@ -73,7 +73,10 @@ class Builders:
         header, blobs = unpack(request)
         made = Built("build failed", "the measurement was ended")
         for _ in range(_ATTEMPTS):
-            child = self._take(number)
+            try:
+                child = self._take(number)
+            except OSError as error:
+                return Built("out of memory", f"no process could be started: {error}")
             if child is None:
                 return made
             try:

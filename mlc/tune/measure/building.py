@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ScheduleError
+from ...ir.intrinsic import is_intrinsic
 from ...ir.notation import identifier
-from ...ir.program import Program
+from ...ir.program import Evaluate, Program, walk
 from ..outcome import Status
 from .frames import Header, pack, unpack
 
@@ -66,15 +68,16 @@ def request_for(candidate: Candidate, workload: Workload, naive: str) -> bytes:
 
     A trace is replayed where it is built, as it will be when it comes from a database.
     """
-    header = {"do": "build", "name": workload.program.name, "kind": candidate.kind}
     if candidate.kind == "trace":
+        header = {"do": "build", "name": workload.program.name, "kind": "trace"}
         return pack(header, naive.encode(), candidate.trace.encode())
-    program = candidate.program(workload)
-    return pack({**header, "kind": "script", "name": program.name}, program.script().encode())
+    return script_request(candidate.program(workload))
 
 
 def script_request(program: Program) -> bytes:
     """The request to build a program as it stands."""
+    if any(isinstance(s, Evaluate) and is_intrinsic(s.name) for s in walk(program.body)):
+        return lowered_request(program)
     header = {"do": "build", "name": program.name, "kind": "script"}
     return pack(header, program.script().encode())
 
@@ -119,8 +122,9 @@ def _built(header: Header, blobs: list[bytes]) -> Built:
         case "trace":
             from ...schedules.schedule import Schedule
 
-            naive = traced_back(blobs[0].decode(), header["name"])
-            scheduled = Schedule.from_json(naive, blobs[1].decode()).program
+            naive, trace = traced_back(blobs[0].decode(), header["name"]), blobs[1].decode()
+            _know_tiles(trace)
+            scheduled = Schedule.from_json(naive, trace).program
             text, workspace = native_text(scheduled)
         case "script":
             text, workspace = native_text(traced_back(blobs[0].decode(), header["name"]))
@@ -152,6 +156,19 @@ def native_text(program: Program) -> tuple[str, int]:
         workspace += -(-span_bytes(buffer) // _ALIGNMENT) * _ALIGNMENT
     made = module_text([flat], [KernelCall(0, tuple(arguments))], host_target())
     return made.text, workspace
+
+
+_TILE = re.compile(r'"fma_f32_(\d+)x(\d+)x(\d+)_v(\d+)(_packed)?"')
+
+
+def _know_tiles(trace: str) -> None:
+    """Make the register tiles that a trace names: ready-made intrinsics, which their names tell."""
+    for found in _TILE.finditer(trace):
+        if not is_intrinsic(found[0].strip('"')):
+            from ...intrinsics.register_tiles import fma_f32
+
+            rows, columns, depth, lanes = map(int, found.groups()[:4])
+            fma_f32(rows, columns, depth, lanes, found[5] is not None)
 
 
 @functools.lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, MlcError
 from ...runtime.threads import available_cpus
 from ..candidate import Candidate
 from ..outcome import Comparison, Outcome, verdict_of
@@ -19,7 +19,7 @@ from .limits import Limits
 from .rounds import Entry, Rounds
 from .runner import DEFAULT, FailureError
 
-_CHUNK = 16  # candidates built before they run: no timing while the builders work
+_CHUNK = 32  # candidates built before they run: no timing while the builders work
 
 
 class Measurer:
@@ -199,7 +199,10 @@ class Measurer:
         built = future.result(left)
         if built.status in ("refused", "build failed") and "no intrinsic" in built.detail:
             # The intrinsic is one of this process's; what is left to do there is LLVM's part.
-            request = lowered_request(candidate.program(self.workload))
+            try:
+                request = lowered_request(candidate.program(self.workload))
+            except MlcError as error:
+                return Built("build failed", f"{type(error).__name__}: {error.message}")
             built = self._builders.submit(request).result(left)
         return built
 

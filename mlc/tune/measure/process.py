@@ -65,7 +65,7 @@ class Child:
             "path": sys.path, "memory_bytes": memory_bytes, "threads": threads, "warm": warm,
         }  # fmt: skip
         self._owner = os.getpid()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._errors = _error_file()
         self._process = subprocess.Popen(
             [sys.executable, "-c", _BOOT, json.dumps(options)],
             stdin=subprocess.PIPE,
@@ -177,6 +177,14 @@ class Child:
         except ValueError:
             return ""
         return lines[-1].strip() if lines else ""
+
+
+def _error_file() -> Any:
+    """Where the child's errors go; nowhere if the disk is full."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, "w+b")
 
 
 def close_all() -> None:

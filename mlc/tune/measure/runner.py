@@ -163,7 +163,7 @@ class Runner:
             limits = self.limits
             memory = limits.memory_bytes + self.arena.size
             memory += _FLUSH_BYTES if limits.cache == "cold" else 0
-            child = Child(
+            child = _started(
                 memory_bytes=memory,
                 threads=limits.threads or get_num_threads(),
                 files=(self.arena.descriptor,),
@@ -177,6 +177,13 @@ class Runner:
             if reply["status"] != "ok":
                 raise FailureError(reply["status"], reply["detail"])
         return self._child
+
+
+def _started(**options: Any) -> Child:
+    try:
+        return Child(**options)
+    except OSError as error:
+        raise FailureError("out of memory", f"no process could be started: {error}") from None
 
 
 def _classified(death: DiedError) -> FailureError:
