@@ -3,9 +3,9 @@
 from importlib import import_module
 
 DECLARATIONS = (
-    "arithmetic", "contract", "convolve", "counting", "create", "derived", "einsum", "elementwise",
-    "index", "join", "logic", "matrix", "nn", "quantile", "reduce", "scan", "search", "shape",
-    "sort", "statistics", "transcendental", "update",
+    "arithmetic", "choosing", "contract", "convolve", "counting", "create", "derived", "einsum",
+    "elementwise", "index", "join", "logic", "matrix", "nn", "quantile", "reduce", "scan", "search",
+    "sets", "shape", "sort", "statistics", "transcendental", "update",
 )  # fmt: skip
 
 

@@ -224,7 +224,8 @@ def views() -> frozenset[Any]:
 def own(found: Any, args: Any = ()) -> Any:
     """``found`` with arrays of its own where it holds views or arguments."""
     if isinstance(found, (tuple, list)):
-        return type(found)(own(item, args) for item in found)
+        parts = [own(item, args) for item in found]
+        return found._make(parts) if hasattr(found, "_make") else type(found)(parts)
     detached = getattr(found, "_detached", None)
     if detached is None:
         return found

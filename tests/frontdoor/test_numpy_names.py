@@ -59,9 +59,9 @@ def test_names_that_cannot_be_traced_say_so() -> None:
     with pytest.raises(mlc.UnsupportedError) as caught:
         mlc.jit(lambda x: mnp.union1d(x, x))(X)
     assert caught.value.message == (
-        "np.union1d cannot be traced: the size of its result depends on the data, and shapes must "
-        "be known while tracing; "
-        "call it outside the jitted function, or keep the shape with np.where"
+        "np.union1d of traced values finds as much as the data decide, and shapes must be known "
+        "while tracing; give size=, which leaves room for that many, or use np.where(mask, new, "
+        "old)"
     )
     with pytest.raises(AttributeError, match="has no 'nothing', and NumPy has none either"):
         _ = mnp.nothing

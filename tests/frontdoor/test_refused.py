@@ -46,9 +46,9 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (
         lambda x: np.unique(x),
         mlc.UnsupportedError,
-        "np.unique cannot be traced: the size of its result depends on the data, and shapes must "
-        "be known while tracing; call it outside the jitted function, or keep the shape with "
-        "np.where",
+        "np.unique of traced values finds as much as the data decide, and shapes must be known "
+        "while tracing; give size=, which leaves room for that many, or use np.where(mask, new, "
+        "old)",
     ),
     (
         lambda x: np.fft.fft(x),

@@ -1,0 +1,172 @@
+"""What the data choose: nonzero, argwhere, extract, compress.
+
+How much is found depends on the data, and shapes must be known while tracing: ``size=`` says how
+much room there is. What is left of it gets ``fill_value``; what does not fit ends the call with
+BoundsError. Arrays known while tracing need no ``size``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import boolean, int64
+from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..ir.expr import Expr, cast, const
+from . import arithmetic, logic
+from .broadcast import as_axis, as_tensor, shape_of, size_of
+from .create import zeros
+from .elementwise import astype
+from .index import take
+from .join import stack
+from .op import implements, op
+from .programs import Writer
+from .promotion import dtype_of
+from .shape import ravel, reshape
+
+
+def is_known(*values: Any) -> bool:
+    """Whether no value is traced."""
+    return not any(isinstance(v, te.Tensor) or hasattr(type(v), "__mlc_lift__") for v in values)
+
+
+def chosen_by_data(function: Any) -> Callable[[Any], Any]:
+    """`implements`, for a function whose implementation takes ``size``: without one, arrays that
+    are known while tracing are left to NumPy."""
+
+    def register(implementation: Any) -> Any:
+        @functools.wraps(implementation)
+        def choose(*args: Any, **options: Any) -> Any:
+            if options.get("size") is None and is_known(*args, *options.values()):
+                options.pop("size", None)
+                options.pop("fill_value", None)
+                return function(
+                    *(np.asarray(a) if hasattr(a, "dtype") else a for a in args), **options
+                )
+            return implementation(*args, **options)
+
+        implements(function)(choose)
+        return choose
+
+    return register
+
+
+def _plain(value: Any) -> Any:
+    return np.asarray(value) if hasattr(value, "dtype") else value
+
+
+def room_for(name: str, size: Any) -> int:
+    if size is None:
+        raise UnsupportedError(
+            f"np.{name} of traced values finds as much as the data decide, and shapes must be "
+            f"known while tracing; give size=, which leaves room for that many, or use "
+            f"np.where(mask, new, old)"
+        )
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
+        raise ArgumentError(f"np.{name}: size must be a number of elements, got {size!r}")
+    return int(size)
+
+
+def no_room(name: str, size: int) -> str:
+    return f"np.{name}: more is found than size={size} has room for; give a larger size"
+
+
+@op
+def places_where(x: Any, *, size: int, fill: int, name: str) -> Any:
+    """The places in the 1-d ``x`` that are not 0, in order, then ``fill``."""
+    x = as_tensor(x)
+    w = Writer("nonzero")
+    source, out = w.input("x", x.shape, x.dtype), w.output("out", (size,), int64)
+    full = w.guard("BoundsError", no_room(name, size), size)
+    count = w.variable("count", const(0))
+    with w.loop(x.size, "i") as i, w.when(cast(source[i], boolean)):
+        w.store(full, (count[()],), 0)
+        w.store(out, (count[()],), i)
+        w.set(count, count[()] + 1)
+    with w.loop(size, "i") as i, w.when(i >= count[()]):
+        w.store(out, (i,), const(fill))
+    return w.call(x)
+
+
+def _places(name: str, a: Any, size: Any, fill: int) -> Any:
+    return places_where(ravel(a), size=room_for(name, size), fill=int(fill), name=name)
+
+
+@chosen_by_data(np.flatnonzero)
+def flatnonzero(a: Any, *, size: Any = None, fill_value: int = 0) -> Any:
+    """np.flatnonzero."""
+    return _places("flatnonzero", a, size, fill_value)
+
+
+@chosen_by_data(np.nonzero)
+def nonzero(a: Any, *, size: Any = None, fill_value: int = 0) -> Any:
+    """np.nonzero."""
+    return _unraveled(_places("nonzero", a, size, -1), shape_of(a), int(fill_value))
+
+
+def _unraveled(places: Any, shape: tuple[int, ...], fill: int) -> tuple[Any, ...]:
+    """Places counted in C order as an index for each axis; ``fill`` where they are -1."""
+    if not shape:
+        raise ShapeError("np.nonzero: needs at least one dimension; use np.atleast_1d")
+    return tuple(
+        index_of(places, step=size_of(shape[d + 1 :]), extent=n if d else 0, fill=fill)
+        for d, n in enumerate(shape)
+    )
+
+
+@op
+def index_of(places: Any, *, step: int, extent: int, fill: int) -> Any:
+    """``places // step % extent`` (0: no end); ``fill`` for -1."""
+    places = as_tensor(places)
+
+    def body(*index: Expr) -> Expr:
+        place = te.max(places[index], 0)
+        place = place // step if step > 1 else place
+        place = place % extent if extent > 1 else place if not extent else const(0)
+        return te.select(places[index] < 0, const(fill), place)
+
+    return te.compute(places.shape, body, name="index")
+
+
+@chosen_by_data(np.argwhere)
+def argwhere(a: Any, *, size: Any = None, fill_value: int = 0) -> Any:
+    """np.argwhere."""
+    if not shape_of(a):
+        return zeros((room_for("argwhere", size), 0), dtype="int64")
+    found = _unraveled(_places("argwhere", a, size, -1), shape_of(a), int(fill_value))
+    return stack(list(found), axis=1)
+
+
+@chosen_by_data(np.extract)
+def extract(condition: Any, arr: Any, *, size: Any = None, fill_value: Any = 0) -> Any:
+    """np.extract."""
+    if is_known(condition):
+        return take(ravel(arr), np.flatnonzero(condition))
+    return compress(ravel(condition), ravel(arr), 0, size=size, fill_value=fill_value)
+
+
+@chosen_by_data(np.compress)
+def compress(
+    condition: Any, a: Any, axis: Any = None, out: None = None, *,
+    size: Any = None, fill_value: Any = 0,
+) -> Any:  # fmt: skip
+    """np.compress."""
+    if len(shape_of(condition)) != 1:
+        raise ShapeError(f"np.compress: condition must be 1-d, got shape {shape_of(condition)}")
+    a, axis = (ravel(a), 0) if axis is None else (a, as_axis("compress", axis, len(shape_of(a))))
+    count = shape_of(condition)[0]
+    if count > shape_of(a)[axis]:
+        raise ShapeError(f"np.compress: {count} conditions for an axis of size {shape_of(a)[axis]}")
+    if is_known(condition):
+        return take(a, np.flatnonzero(condition), axis)
+    places = _places("compress", condition, size, -1)
+    chosen = take(a, arithmetic.maximum(places, 0), axis)
+    spread = tuple(-1 if d == axis else 1 for d in range(len(shape_of(a))))
+    from .elementwise import select_where
+
+    filled = select_where(reshape(logic.less(places, 0), spread), fill_value, chosen)
+    return astype(filled, dtype=dtype_of(a))

@@ -1,0 +1,221 @@
+"""Distinct values and sets, found by sorting; `mlc.ops.choosing` says what ``size=`` is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import boolean, int64
+from ..errors import UnsupportedError
+from ..ir.expr import Expr, apply, cast, const
+from . import logic
+from .broadcast import as_tensor, shape_of
+from .choosing import chosen_by_data, no_room, room_for
+from .elementwise import astype
+from .index import take
+from .join import concatenate
+from .op import implements, op
+from .programs import Writer
+from .promotion import common_dtype, dtype_of
+from .search import places_in
+from .shape import ravel, reshape
+from .sort import order_along, sorted_along
+
+
+@op
+def distinct(
+    values: Any, order: Any, keep: Any, *, size: int, equal_nan: bool, fill: Any, name: str
+) -> Any:
+    """Of the sorted ``values``, which stood at ``order``: (the distinct ones that ``keep`` (or
+    None) marks, where each stood first, which one each place has, how often each is there)."""
+    values, order = as_tensor(values), as_tensor(order)
+    n = values.shape[0]
+    w = Writer("unique")
+    source = w.input("values", (n,), values.dtype)
+    at = w.input("order", (n,), int64)
+    kept = None if keep is None else w.input("keep", (n,), boolean)
+    out = w.output("out", (size,), values.dtype)
+    first = w.output("first", (size,), int64)
+    inverse = w.output("inverse", (n,), int64)
+    counts = w.output("counts", (size,), int64)
+    full = w.guard("BoundsError", no_room(name, size), size)
+    count = w.variable("count", const(0))
+    last = w.variable("last", const(-1))  # place of the value that was entered last
+    with w.loop(size, "i") as i:
+        w.store(counts, (i,), 0)
+        w.store(first, (i,), 0)
+    with w.loop(n, "i") as i, w.when(const(True) if kept is None else kept[i]):
+        value, before = source[i], source[te.max(last[()], 0)]
+        same = apply("eq", value, before)
+        if values.dtype.is_float and equal_nan:
+            same = same | (apply("isnan", value) & apply("isnan", before))
+        with w.when((last[()] < 0) | ~same):
+            w.store(full, (count[()],), 0)
+            w.store(out, (count[()],), value)
+            w.store(first, (count[()],), at[i])
+            w.set(count, count[()] + 1)
+            w.set(last, i)
+        here = count[()] - 1
+        w.store(inverse, (at[i],), here)
+        w.store(counts, (here,), counts[here] + 1)
+    if fill is None:
+        rest = out[te.min(const(0), count[()])] if size else const(0, values.dtype)
+    else:
+        rest = const(fill, values.dtype)
+    with w.loop(size, "i") as i, w.when(i >= count[()]):
+        w.store(out, (i,), rest)
+    return w.call(values, order, *([] if keep is None else [as_tensor(keep)]))
+
+
+def _distinct(name: str, values: Any, keep: Any, size: Any, equal_nan: bool, fill: Any) -> Any:
+    """`distinct` of the 1-d ``values``; ``keep`` marks those that count, where they stand."""
+    order = order_along(values, axis=0)
+    kept = None if keep is None else take(keep, order)
+    room = room_for(name, size)
+    return distinct(
+        take(values, order), order, kept, size=room, equal_nan=equal_nan, fill=fill, name=name
+    )
+
+
+@chosen_by_data(np.unique)
+def unique(
+    ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+    axis: Any = None, *, equal_nan: bool = True, sorted: bool = True,
+    size: Any = None, fill_value: Any = None,
+) -> Any:  # fmt: skip
+    """np.unique; in the room that is left come ``fill_value`` or the least value, and counts 0."""
+    if axis is not None:
+        raise UnsupportedError("np.unique with axis= cannot be traced; flatten, or call it outside")
+    values, first, inverse, counts = _distinct(
+        "unique", ravel(ar), None, size, bool(equal_nan), fill_value
+    )
+    found = [values]
+    found += [first] if return_index else []
+    found += [reshape(inverse, shape_of(ar))] if return_inverse else []
+    found += [counts] if return_counts else []
+    return tuple(found) if len(found) > 1 else values
+
+
+def _of_array_api(name: str, *, index: bool, inverse: bool, counts: bool) -> None:
+    """np.unique_all and its kin: named tuples of what np.unique finds, every NaN for itself."""
+    function = getattr(np, name, None)
+    if function is None:  # NumPy 1
+        return
+
+    kind = type(function(np.zeros(1)))
+
+    @chosen_by_data(function)
+    def named(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any:
+        values, first, places, many = _distinct(name, ravel(x), None, size, False, fill_value)
+        found = [values]
+        found += [first] if index else []
+        found += [reshape(places, shape_of(x))] if inverse else []
+        found += [many] if counts else []
+        return kind(*found) if len(found) > 1 else values
+
+    named.__name__ = named.__qualname__ = name
+
+
+_of_array_api("unique_values", index=False, inverse=False, counts=False)
+_of_array_api("unique_counts", index=False, inverse=False, counts=True)
+_of_array_api("unique_inverse", index=False, inverse=True, counts=False)
+_of_array_api("unique_all", index=True, inverse=True, counts=True)
+
+FEW = 16  # elements to look for that are compared one by one
+
+
+@op
+def any_equal(x: Any, tests: Any) -> Any:
+    """Whether each element of ``x`` equals one of the 1-d ``tests``."""
+    x, tests = as_tensor(x), as_tensor(tests)
+    work = common_dtype(x, tests)
+
+    def body(*index: Expr) -> Expr:
+        found: Expr = const(False)
+        for n in range(tests.shape[0]):
+            found = found | apply("eq", cast(x[index], work), cast(tests[(const(n),)], work))
+        return found
+
+    return te.compute(x.shape, body, name="isin")
+
+
+@op
+def stands_at(x: Any, values: Any, places: Any) -> Any:
+    """Whether each element of ``x`` equals the one of the 1-d ``values`` at its place."""
+    x, values, places = as_tensor(x), as_tensor(values), as_tensor(places)
+    work, last = common_dtype(x, values), values.shape[0] - 1
+
+    def body(*index: Expr) -> Expr:
+        found = values[(te.min(places[index], last),)]
+        return apply("eq", cast(x[index], work), cast(found, work))
+
+    return te.compute(x.shape, body, name="isin")
+
+
+@implements(np.isin)
+def isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *,
+    kind: Any = None,
+) -> Any:  # fmt: skip
+    """np.isin; every ``kind`` gives the same."""
+    x = element if hasattr(element, "shape") else np.asarray(element)
+    tests = ravel(test_elements)
+    if shape_of(tests)[0] <= FEW:
+        found = any_equal(x, tests)
+    else:
+        known = sorted_along(tests, axis=0)
+        dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (x, known)))
+        found = stands_at(x, known, places_in(known, x, right=False, dtype=dtype))
+    return logic.logical_not(found) if invert else found
+
+
+if hasattr(np, "in1d"):  # gone in NumPy 2.4
+
+    @implements(np.in1d)
+    def in1d(ar1: Any, ar2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
+        """np.in1d."""
+        return isin(ravel(ar1), ar2, invert=invert)
+
+
+def _common(ar1: Any, ar2: Any) -> tuple[Any, Any]:
+    """Both arrays 1-d and of one dtype."""
+    dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (ar1, ar2)))
+    return astype(ravel(ar1), dtype=dtype), astype(ravel(ar2), dtype=dtype)
+
+
+@chosen_by_data(np.union1d)
+def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> Any:
+    """np.union1d."""
+    both = concatenate(list(_common(ar1, ar2)))
+    return _distinct("union1d", both, None, size, True, fill_value)[0]
+
+
+@chosen_by_data(np.intersect1d)
+def intersect1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None
+) -> Any:
+    """np.intersect1d."""
+    left, right = _common(ar1, ar2)
+    return _distinct("intersect1d", left, isin(left, right), size, True, fill_value)[0]
+
+
+@chosen_by_data(np.setdiff1d)
+def setdiff1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None
+) -> Any:
+    """np.setdiff1d."""
+    left = ravel(ar1)
+    keep = isin(left, ar2, invert=True)
+    return _distinct("setdiff1d", left, keep, size, True, fill_value)[0]
+
+
+@chosen_by_data(np.setxor1d)
+def setxor1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None
+) -> Any:
+    """np.setxor1d."""
+    left, right = _common(ar1, ar2)
+    keep = concatenate([isin(left, right, invert=True), isin(right, left, invert=True)])
+    return _distinct("setxor1d", concatenate([left, right]), keep, size, True, fill_value)[0]

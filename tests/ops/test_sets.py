@@ -1,0 +1,107 @@
+"""What the data choose: with room for it, on every backend; and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlc
+import mlc.numpy as mnp
+from mlc.errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
+
+TARGETS = ("cpu", "interpret", "numpy")
+RNG = np.random.default_rng(5)
+X = RNG.integers(0, 6, (4, 5))
+A, B = np.array([3, 1, 1, 7, 5]), np.array([1, 5, 9.0])
+
+
+def same(function, want, *arrays, targets=TARGETS):
+    want = want if isinstance(want, tuple) else (want,)
+    for target in targets:
+        got = mlc.jit(function, target=target)(*arrays)
+        for found, wanted in zip(got if isinstance(got, tuple) else (got,), want, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+            assert found.dtype == wanted.dtype
+
+
+@pytest.mark.parametrize("x", [X, X.astype("float32"), np.where(X == 2, np.nan, X), X > 2])
+def test_unique(x):
+    want = np.unique(x, True, True, True)
+    n = len(want[0])
+    same(lambda x: mnp.unique(x, True, True, True, size=n), want, x)
+    least = np.append(want[0], want[0][:1].repeat(2))
+    same(lambda x: mnp.unique(x, size=n + 2), least, x, targets=TARGETS[:1])
+    filled = np.append(want[0], np.ones(2, x.dtype))
+    same(lambda x: mnp.unique(x, size=n + 2, fill_value=1), filled, x, targets=TARGETS[:1])
+
+
+def test_unique_of_the_standard():
+    x = np.array([2.0, np.nan, 2, np.nan])
+    found = mlc.jit(lambda x: mnp.unique_all(x, size=3))(x)
+    for got, want in zip(found, np.unique_all(x), strict=True):
+        np.testing.assert_array_equal(got, want)
+    values, counts = mlc.jit(lambda x: mnp.unique_counts(x, size=3))(x)
+    np.testing.assert_array_equal(values, [2, np.nan, np.nan])
+    np.testing.assert_array_equal(counts, [2, 1, 1])
+
+
+def test_unique_of_much():
+    x = RNG.integers(0, 1000, 30_000)
+    want = np.unique(x, return_inverse=True, return_counts=True)
+    got = mlc.jit(lambda x: mnp.unique(x, False, True, True, size=1000))(x)
+    for found, wanted in zip(got, want, strict=True):
+        np.testing.assert_array_equal(found[: len(wanted)], wanted)
+
+
+@pytest.mark.parametrize("x", [X, X.astype("float32"), np.where(X == 2, np.nan, X)])
+@pytest.mark.parametrize("tests", [[], [1, 3.5, np.nan], list(range(0, 60, 2))])
+def test_isin(x, tests):
+    same(lambda x: np.isin(x, tests), np.isin(x, tests), x)
+    same(lambda x: np.isin(tests, x, invert=True), np.isin(tests, x, invert=True), x)
+
+
+def test_sets():
+    same(lambda a, b: mnp.union1d(a, b, size=5), np.union1d(A, B), A, B)
+    same(lambda a, b: mnp.intersect1d(a, b, size=2), np.intersect1d(A, B), A, B)
+    same(lambda a, b: mnp.setdiff1d(a, b, size=2), np.setdiff1d(A, B), A, B)
+    same(lambda a, b: mnp.setxor1d(a, b, size=3), np.setxor1d(A, B), A, B)
+    same(lambda a, b: mnp.setdiff1d(a, b, size=3, fill_value=-1), np.array([3, 7, -1]), A, B)
+
+
+@pytest.mark.parametrize("mask", [X > 3, X % 3, np.zeros((3, 0)), np.zeros((2, 2, 2), bool)])
+def test_places(mask):
+    n = np.count_nonzero(mask)
+    same(lambda m: mnp.nonzero(m, size=n), np.nonzero(mask), mask)
+    same(lambda m: mnp.argwhere(m, size=n), np.argwhere(mask), mask)
+    more = np.append(np.flatnonzero(mask), [-1, -1])
+    same(lambda m: mnp.flatnonzero(m, size=n + 2, fill_value=-1), more, mask)
+
+
+def test_extract_and_compress():
+    mask = X > 3
+    n = np.count_nonzero(mask)
+    same(lambda m, x: mnp.extract(m, x, size=n), np.extract(mask, X), mask, X)
+    rows = np.compress(mask[:, 0], X, axis=0)
+    filled = np.concatenate([rows, np.full((4 - len(rows), 5), 9)])
+    same(lambda m, x: mnp.compress(m[:, 0], x, axis=0, size=4, fill_value=9), filled, mask, X)
+
+
+def test_known_arrays_need_no_size():
+    known = np.array([1, 0, 2, 2])
+    f = mlc.jit(lambda x: x[np.flatnonzero(known)] + len(np.unique(known)))
+    np.testing.assert_array_equal(f(np.arange(4)), np.array([0, 2, 3]) + 3)
+
+
+def test_refused():
+    refused = [
+        (np.unique, UnsupportedError, r"np\.unique of traced values finds as much as the data"),
+        (np.nonzero, UnsupportedError, "give size=, which leaves room for that many"),
+        (lambda x: mnp.unique(x, size=2), BoundsError, "more is found than size=2 has room for"),
+        (lambda x: mnp.nonzero(x, size=1), BoundsError, r"np\.nonzero: more is found than size=1"),
+        (lambda x: mnp.unique(x, size=-1), ArgumentError, "size must be a number of elements, got"),
+        (lambda x: mnp.unique(x, axis=0, size=3), UnsupportedError, "axis= cannot be traced"),
+        (lambda x: mnp.compress(x, x, size=3), ShapeError, r"must be 1-d, got shape \(4, 5\)"),
+    ]
+    for function, error, sentence in refused:
+        with pytest.raises(error, match=sentence):
+            mlc.jit(function)(X)
