@@ -10,6 +10,7 @@ one.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import time
 import types
@@ -32,6 +33,7 @@ from .specialization import (
     native_call,
     refuse_captured_writes,
 )
+from .tracer import foreign
 from .tracer.captures import Captures
 from .tracer.function import Parameters, Traced, trace_function
 from .tracer.signature import Key, differences, key_text
@@ -76,6 +78,8 @@ class _Jitted:
         return f"<mlc.jit {self._parameters.function}, target {self._target!r}>"
 
     def __reduce__(self) -> Any:
+        if _is_named(self):
+            return self.__qualname__  # type: ignore[attr-defined]
         static = sorted(self._parameters.static)
         return _unpickled, (self._function, self._target, static)
 
@@ -104,7 +108,12 @@ class _Jitted:
             entry.missed()
             self._last = entry
         sources = functools.partial(self._parameters.sources, args, kwargs)
-        return entry.run(arrays, out, sources)
+        make = foreign.result_maker((*args, *kwargs.values()))
+        if out is not None:
+            entry.run(arrays, foreign.place_of(out), sources)
+            return out
+        result = entry.run(arrays, out, sources)
+        return result if make is None else foreign.converted(result, make)
 
     def _find(self, signature: Signature) -> tuple[Specialization | None, str]:
         """The entry for a call; if there is none, what changed since the last one."""
@@ -303,7 +312,8 @@ def jit(
     ``static_argnums``) are not: each of their values is compiled on its own, so they may decide
     shapes, axes and branches. Lists, tuples, dicts, None and classes registered with optree may
     hold arrays, in arguments and results. Anything that is an array by ``__array__``,
-    ``__array_interface__`` or ``__dlpack__`` is converted.
+    ``__array_interface__``, ``__dlpack__`` or the buffer protocol is read where it lies; results
+    are of the kind of the first array passed, as far as its library takes arrays back.
 
     What depends on no argument is computed once, while tracing: so are random numbers drawn inside.
     Arrays and numbers that the function reads from elsewhere are constants until they change.
@@ -334,6 +344,22 @@ def _compile_scheduled(schedule: Any, traced: Traced, options: dict[str, Any]) -
     from .compile_program import compile_scheduled
 
     return compile_scheduled(schedule, traced.inputs, traced.outputs, **options)
+
+
+def _is_named(jitted: Any) -> bool:
+    """Whether a pickle finds ``jitted`` again by its name: what cloudpickle takes from
+    ``__main__`` must travel whole, since other processes have another one."""
+    found: Any = sys.modules.get(jitted.__module__)
+    if found is None:
+        return False
+    if jitted.__module__ == "__main__":
+        frame = sys._getframe(1)
+        while frame := frame.f_back:  # type: ignore[assignment]
+            if frame.f_globals.get("__name__", "").startswith("cloudpickle"):
+                return False
+    for name in jitted.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is jitted
 
 
 def _unpickled(function: Callable[..., Any], target: str, static: list[str]) -> Any:

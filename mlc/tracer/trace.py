@@ -13,6 +13,7 @@ from ..dtypes import as_dtype
 from ..errors import ArgumentError, UnsupportedError
 from ..ops.op import CURRENT
 from ..te.tensor import Constant, Tensor
+from . import foreign
 
 if TYPE_CHECKING:
     from .captures import Captures
@@ -116,9 +117,8 @@ def current_trace() -> FunctionTrace | None:
 def as_array(value: Any) -> np.ndarray[Any, Any] | None:
     """``value`` as a NumPy array if it is one in some protocol, without a copy where possible.
 
-    Understood are NumPy's own arrays and scalars, ``__array__``, ``__array_interface__`` and, for
-    memory that the CPU can read, ``__dlpack__``. Masked arrays and matrices mean other things and
-    are refused.
+    Understood are NumPy's own arrays and scalars and what `foreign.read` reads. Masked arrays and
+    matrices mean other things and are refused.
     """
     if isinstance(value, np.ndarray):
         if isinstance(value, (np.ma.MaskedArray, np.matrix)):
@@ -127,11 +127,7 @@ def as_array(value: Any) -> np.ndarray[Any, Any] | None:
                 f"pass a plain array (np.asarray, or .filled(...) for a masked one)"
             )
         return value if type(value) is np.ndarray else value.view(np.ndarray)
-    if isinstance(value, np.generic) or any(
-        hasattr(value, name) for name in ("__array__", "__array_interface__")
-    ):
-        return np.asarray(value)
-    return np.from_dlpack(value) if hasattr(value, "__dlpack__") else None
+    return np.asarray(value) if isinstance(value, np.generic) else foreign.read(value)
 
 
 def frozen_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
