@@ -83,7 +83,7 @@ def take_at(x: Any, indices: Any, *, items: Items) -> Any:
     Axes of the index arrays stand where the arrays do, or first if other axes come between them.
     """
     x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
-    spread, at, shape = result_layout(items, tensors)
+    spread, at, shape = result_layout(items, [t.shape for t in tensors])
 
     def source(index: Sequence[Expr]) -> list[Expr]:
         chosen = index[at : at + len(spread)]
@@ -121,9 +121,10 @@ def within(index: Expr, extent: int) -> Expr:
     return te.min(te.max(place, 0), extent - 1)
 
 
-def result_layout(items: Items, tensors: Sequence[te.Tensor]) -> tuple[Shape, int, Shape]:
-    """(broadcast shape of the index arrays, the axis where it starts, shape of the result)."""
-    spread = broadcast_shape("indexing", *(t.shape for t in tensors))
+def result_layout(items: Items, shapes: Sequence[Shape]) -> tuple[Shape, int, Shape]:
+    """(broadcast shape of index arrays of ``shapes``, the axis where it starts, shape of the
+    result)."""
+    spread = broadcast_shape("indexing", *shapes)
     is_array = [isinstance(i, int) or isinstance(i, tuple) and isinstance(i[0], str) for i in items]
     places = [n for n, advanced in enumerate(is_array) if advanced]
     adjacent = places[-1] - places[0] + 1 == len(places)

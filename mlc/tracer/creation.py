@@ -155,7 +155,8 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: Any) -> Any:
     """``np.array`` and its like of a traced value, or of a list that holds some."""
-    from .tracer import Tracer, _from_sequence
+    from .operators import from_sequence
+    from .tracer import Tracer
 
     if name == "copy":  # its second parameter is the order
         dtype = None
@@ -164,5 +165,5 @@ def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: 
         if name in ("array", "copy") and options.get("copy", True) and not changes:
             value = value._detached()
     else:
-        value = _from_sequence(value)
+        value = from_sequence(value)
     return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)

@@ -12,6 +12,8 @@ import numpy as np
 from ..errors import ArgumentError, UnsupportedError
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
 from .concrete import call_plainly, is_plain_call
+from .masked import Masked
+from .storage import layout
 from .writing import write_result
 
 _ABSENT: Any = getattr(np, "_NoValue", object())
@@ -29,7 +31,6 @@ _DATA_SIZED = (
     "the size of its result depends on the data, and shapes must be known while tracing; "
     "call it outside the jitted function, or keep the shape with np.where"
 )
-_MUTATES = "it changes an array in place; use np.where(mask, new, old) and go on with the result"
 _HINTS = {
     **dict.fromkeys(
         [
@@ -49,9 +50,6 @@ _HINTS = {
             "delete",
         ],
         _DATA_SIZED,
-    ),
-    **dict.fromkeys(
-        ["copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis"], _MUTATES
     ),
     **dict.fromkeys(
         ["array_str", "array_repr", "array2string", "save", "savez", "savetxt"],
@@ -111,6 +109,9 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     implementation = NUMPY_FUNCTIONS.get(function)
     if not (implementation and function in views()) and is_plain_call(args, kwargs):
         return call_plainly(function, args, kwargs)
+    change = changes().get(function)
+    if change is not None:
+        return change(*args, **kwargs)
     if implementation is None:
         raise unsupported(name_of(function), function.__name__)
     if kwargs:
@@ -124,7 +125,13 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         found = implementation(*args, **kwargs)
     else:
         found = _call_translated(function, implementation, args, kwargs)
-    return found if function in views() else own(found, args)
+    if (
+        function not in views()
+        or function in (np.ravel, np.ascontiguousarray)
+        and not (isinstance(found, tuple) or layout(args[0] if args else found).flags.c_contiguous)
+    ):
+        return own(found, args)
+    return found
 
 
 def call_ufunc(
@@ -135,6 +142,9 @@ def call_ufunc(
     if is_plain_call(inputs, kwargs):
         return call_plainly(getattr(ufunc, method), inputs, kwargs)
     name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    if method == "__call__" and any(isinstance(value, Masked) for value in inputs):
+        chosen = next(value for value in inputs if isinstance(value, Masked))
+        return chosen.__array_ufunc__(ufunc, method, *inputs, **kwargs)
     out = kwargs.pop("out", None)
     if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
         return _ufunc_into(ufunc, method, name, inputs, kwargs, out)
@@ -210,6 +220,14 @@ def _check_places(name: str, places: tuple[Any, ...]) -> None:
 
 
 @cache
+def changes() -> dict[Any, Any]:
+    """The functions that change their first argument."""
+    from .changing import CHANGES
+
+    return CHANGES
+
+
+@cache
 def views() -> frozenset[Any]:
     """The functions whose results share the elements of their argument, as NumPy's do."""
     names = (
@@ -250,7 +268,9 @@ def _call_method(
         options = {"axis": 0, **dict(zip(names, rest)), **kwargs}
         return call_function(function, (array,), options)
     if method == "at":
-        raise UnsupportedError(f"{name} cannot be traced: {_MUTATES}")
+        from .changing import at
+
+        return at(ufunc, *inputs, **kwargs)
     raise UnsupportedError(f"{name} cannot be traced; write it with sums, np.where or slices")
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -30,6 +33,11 @@ def blank(array: Array) -> Tensor:
     return Tensor("known", array.shape, as_dtype(array.dtype), Placeholder())
 
 
+WATCH: ContextVar[dict[Cell, tuple[Any, Any, Any]] | None] = ContextVar("watch", default=None)
+KNOWN: WeakSet[Cell] = WeakSet()  # cells whose elements were known at first
+_SERIALS = count()
+
+
 class Cell:
     """The value of an array, of its views, and of nothing else.
 
@@ -38,7 +46,10 @@ class Cell:
     known too. ``is_array`` tells an array of shape () from a scalar, which never changes.
     """
 
-    __slots__ = ("array", "fill", "is_array", "place", "strides", "tensor", "version")
+    __slots__ = (
+        "__weakref__", "array", "fill", "is_array", "place", "serial", "strides", "tensor",
+        "version",
+    )  # fmt: skip
 
     def __init__(
         self, tensor: Tensor, place: int | None = None, array: Array | None = None, fill: Any = None
@@ -46,6 +57,9 @@ class Cell:
         self.tensor: Tensor | None = tensor if array is None else None
         self.array, self.fill = array, fill
         self.version = 0
+        self.serial = next(_SERIALS)
+        if array is not None:
+            KNOWN.add(self)
         self.place = place
         self.is_array = bool(tensor.shape) or array is not None
         # Those of a new array are C's; an argument's are known, in elements.
@@ -55,13 +69,21 @@ class Cell:
 
     def write(self, tensor: Tensor) -> None:
         """From now on the array, and what views of it read, is ``tensor``."""
+        self._note()
         self.tensor, self.array = tensor, None
         self.version += 1
 
     def touch(self) -> None:
         """Say that the known array was written to."""
+        self._note()
         self.tensor = self.fill = None
         self.version += 1
+
+    def _note(self) -> None:
+        """Tell who watches that this cell changes."""
+        watched = WATCH.get()
+        if watched is not None and self not in watched:
+            watched[self] = self.tensor, self.array, self.fill
 
     def current(self, trace: FunctionTrace) -> Tensor:
         """The elements at present."""

@@ -6,7 +6,7 @@ Methods and operators call what stands for the NumPy function of the same meanin
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,11 @@ from ..errors import (
 )  # fmt: skip
 from ..ops.op import CURRENT
 from ..te.tensor import Compute, Placeholder, Tensor
+from .changing import Flat
 from .concrete import all_known, known, plain, wrapped
-from .dispatch import call_function, call_ufunc, is_supported, name_of
+from .dispatch import call_function, call_ufunc, is_supported
+from .masked import mask_in, select
+from .operators import define_methods
 from .storage import Cell, Window, blank
 from .trace import FunctionTrace
 from .writing import assign
@@ -34,7 +37,7 @@ _SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})
 _ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
 _IN_PLACE = {
     "sort": "np.sort(x)", "partition": "np.partition(x, k)",
-    "put": "np.where(mask, new, x)", "resize": "np.reshape(x, shape)",
+    "resize": "np.reshape(x, shape)",
     "itemset": "np.where(mask, new, x)", "setfield": "np.where(mask, new, x)",
 }  # fmt: skip
 _ELSEWHERE = {
@@ -44,7 +47,6 @@ _ELSEWHERE = {
     "dump": "return the array and save the result",
     "nonzero": "np.where(mask, x, 0) keeps the shape",
     "view": "use .astype(dtype) for the values; bit casts are not traced",
-    "flat": "use x.ravel()",
     "data": "a traced value has no memory",
     "ctypes": "a traced value has no memory",
     "strides": "a traced value has no memory; its strides are not decided yet",
@@ -143,6 +145,10 @@ class Tracer:
         others = tuple([trace.lift(i) for i in o] if isinstance(o, list) else trace.lift(o)
                        for o in others)  # fmt: skip
         view = Window(self, op, others, static)
+        if self._is_scalar() and self._cell.place is None:  # what NumPy makes of one is its own
+            made = trace.wrap(view.read(trace))
+            made._cell.is_array = True
+            return made
         if self._cell.array is not None and not any(others):
             return self._known_view(view)
         made = trace.wrap(view.read(trace))
@@ -255,6 +261,8 @@ class Tracer:
             part = known(self)[plain(key)]
             if not (isinstance(part, np.ndarray) and part.base is not None):
                 return wrapped(part)
+        if mask_in(key):
+            return select(self, key)
         found = getitem(self, plain(key))
         if not found.shape and not _has_dots(key):
             return found._detached()
@@ -309,7 +317,10 @@ class Tracer:
 
     def copy(self, order: Any = "C") -> Any:
         """An array of its own with the same elements."""
-        return self._detached()
+        made = self._detached()
+        if isinstance(made, Tracer):
+            made._cell.is_array = not self._is_scalar()
+        return made
 
     def fill(self, value: Any) -> None:
         """Set all elements to ``value``."""
@@ -320,6 +331,19 @@ class Tracer:
         return self
 
     conjugate = conj
+
+    @property
+    def flat(self) -> Flat:
+        """The elements in C order."""
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        _np(np.put, self, np.arange(self.size), value)
+
+    def put(self, indices: Any, values: Any, mode: Any = "raise") -> None:
+        """As np.put."""
+        _np(np.put, self, indices, values, mode)
 
     def __copy__(self) -> Any:
         return self._detached()
@@ -341,123 +365,11 @@ def _np(function: Any, *args: Any, **kwargs: Any) -> Any:
     return call_function(function, args, kwargs)
 
 
-def _method(name: str, function: Any) -> Callable[..., Any]:
-    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
-        return call_function(function, (self, *args), kwargs)
-
-    method.__name__, method.__doc__ = name, f"As {name_of(function)}."
-    return method
-
-
-def _is_weak(value: Any) -> bool:
-    if isinstance(value, Tracer):
-        return value._cell.array is None and value._tensor in value._trace.weak
-    return isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
-
-
-def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
-    """An operator; between Python numbers, traced or not, the result is one too and promotes like
-    one.
-    """
-
-    def method(self: Tracer, *others: Any) -> Any:
-        if others and (others[0] is None or isinstance(others[0], (str, bytes))):
-            return NotImplemented
-        if others and isinstance(others[0], (list, tuple)):
-            others = (_from_sequence(others[0]),)
-        operands = (*others, self) if reflected else (self, *others)
-        result = call_ufunc(ufunc, "__call__", operands, {})
-        if (
-            isinstance(result, Tracer)
-            and all(map(_is_weak, operands))
-            and result.dtype.kind in "if"
-        ):
-            self._trace.weak.add(result._tensor)
-        return result
-
-    return method
-
-
-def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
-    """An operator such as ``+=``: it changes the array, or makes another scalar."""
-
-    def method(self: Tracer, other: Any) -> Any:
-        if self._is_scalar():
-            if self._cell.place is not None and self._tensor not in self._trace.weak:
-                self._trace.rebound.add(self._cell.place)
-            return NotImplemented
-        if isinstance(other, (list, tuple)):
-            other = _from_sequence(other)
-        return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
-
-    return method
-
-
 def _has_dots(key: Any) -> bool:
     return key is Ellipsis or isinstance(key, tuple) and any(part is Ellipsis for part in key)
 
 
-def _from_sequence(items: Any) -> Any:
-    """A list beside an operator, as the array that NumPy would make of it."""
-    from ..ops.op import leaves_of
-
-    if any(isinstance(leaf, Tracer) for leaf in leaves_of(items)):
-        return _np(
-            np.stack, [_from_sequence(i) if isinstance(i, (list, tuple)) else i for i in items]
-        )
-    return np.asarray(items)
-
-
-def _define() -> None:
-    for name in [
-        "all",
-        "any",
-        "argmax",
-        "argmin",
-        "argsort",
-        "clip",
-        "cumprod",
-        "cumsum",
-        "diagonal",
-        "dot",
-        "max",
-        "mean",
-        "min",
-        "prod",
-        "ptp",
-        "ravel",
-        "repeat",
-        "round",
-        "searchsorted",
-        "squeeze",
-        "std",
-        "sum",
-        "swapaxes",
-        "take",
-        "trace",
-        "var",
-    ]:
-        setattr(Tracer, name, _method(name, getattr(np, name)))
-    binary = {
-        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
-        "floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power, "matmul": np.matmul,
-        "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
-        "lshift": np.left_shift, "rshift": np.right_shift,
-    }  # fmt: skip
-    for name, ufunc in binary.items():
-        setattr(Tracer, f"__{name}__", _operator(ufunc))
-        setattr(Tracer, f"__r{name}__", _operator(ufunc, reflected=True))
-        setattr(Tracer, f"__i{name}__", _in_place(ufunc))
-    compare = {
-        "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-        "eq": np.equal, "ne": np.not_equal,
-    }  # fmt: skip
-    unary = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
-    for name, ufunc in (compare | unary).items():
-        setattr(Tracer, f"__{name}__", _operator(ufunc))
-
-
-_define()
+define_methods(Tracer)
 
 
 def mark_weak(tracer: Tracer) -> Tracer:

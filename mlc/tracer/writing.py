@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ops.op import CURRENT, leaves_of
 from .concrete import all_known, known, plain
+from .masked import mask_in, store
 from .storage import ReadOnlyError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 def assign(target: Tracer, key: Any, value: Any) -> None:
     """``target[key] = value``, with NumPy's casting (unsafe) and broadcasting."""
     from ..ops.index import getitem, parse_key
-    from ..ops.update import fitted, is_mask, setitem
+    from ..ops.update import fitted, setitem
 
     check_writable(target)
     key, value = plain(key), plain(as_operand(value))
@@ -32,8 +33,8 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
         array[key] = value
         target._cell.touch()
         return
-    if is_mask(key):
-        target._write(setitem(target._tensor, lifted(key), lifted(value)))
+    if mask_in(key):
+        store(target, key, value)
         return
     _, arrays = parse_key(target.shape, key)
     if any(np.shape(array) for array in arrays):
@@ -46,7 +47,12 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
 
 
 def check_writable(target: Tracer) -> None:
-    """ReadOnlyError for views that NumPy does not let be written to."""
+    """ReadOnlyError for views that NumPy does not let be written to, ArgumentError for scalars."""
+    if target._is_scalar() and target._cell.place is None:
+        raise ArgumentError(
+            f"{target!r} is a scalar, as NumPy's sums and elements are: it never changes; make "
+            f"another one, or write into the array it came from"
+        )
     if target._is_read_only():
         raise ReadOnlyError("assignment destination is read-only")
 
@@ -62,9 +68,9 @@ def lifted(value: Any) -> Any:
 
 def as_operand(value: Any) -> Any:
     """Lists as the arrays that NumPy makes of them."""
-    from .tracer import _from_sequence
+    from .operators import from_sequence
 
-    return _from_sequence(value) if isinstance(value, (list, tuple)) else value
+    return from_sequence(value) if isinstance(value, (list, tuple)) else value
 
 
 def spread(value: Any, like: Any) -> Any:

@@ -115,7 +115,7 @@ def _conv_row(name: str, groups: int = 1, **options: int) -> Case:
 
 
 def _assigned(key: Any, dtypes: Any = SIGNED + WIDE, shape: Any = (4, 5)) -> Any:
-    """(function over traced values, the same in NumPy) for ``x[key] = y``; ``key`` may take y."""
+    """(function over traced values, the same in NumPy) for ``x[key] = y``."""
 
     def numpy(x: Any, y: Any) -> Any:
         out = x.copy()
@@ -144,14 +144,6 @@ def _assign_traced(x: Any, y: Any, n: Any) -> Any:
         out[n.astype(int) % 4, 1:3] = y
         return out
     return update.setitem(x, (n.astype(int) % 4, slice(1, 3)), y)
-
-
-def _assign_mask(x: Any) -> Any:
-    if isinstance(x, np.ndarray):
-        out = x.copy()
-        out[x > 0] = 0
-        return out
-    return update.setitem(x, x > 0, 0)
 
 
 CASES = [
@@ -273,7 +265,6 @@ CASES = [
         for name, (key, part) in _ASSIGN.items()
     ),
     Case("setitem traced", _assign_traced, shaped((4, 5), (2,), (), dtypes=INTEGERS[:4])),
-    Case("setitem mask", _assign_mask, one_array(SIGNED + WIDE, "finite")),
     Case(
         "full of traced",
         lambda x: create.full((2, 3), x),

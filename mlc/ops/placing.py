@@ -1,0 +1,191 @@
+"""``x[places] = value`` and ``np.add.at``: writes to where index arrays say.
+
+Places known while tracing become a table of who writes last, and the result an expression for
+each element, which fuses. Places that the data decide are written one after the other, in the
+order of the index arrays: of equal ones the last wins, as in NumPy. One outside the array ends
+the call with BoundsError before anything is written for the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import boolean, int64
+from ..errors import DTypeError, UnsupportedError
+from ..ir.expr import Expr, cast, const, select
+from .broadcast import Shape, as_tensor, broadcast_shape, element, shape_of, size_of
+from .elementwise import astype
+from .index import Items, result_layout
+from .op import op
+from .programs import Writer, nested, threads
+from .promotion import ufunc_dtypes
+
+TABLE_LIMIT = 1 << 22  # bytes of a table of writers that is built in while tracing
+COMBINE: dict[np.ufunc, Callable[[Expr, Expr], Expr]] = {
+    np.add: lambda a, b: a + b,
+    np.subtract: lambda a, b: a - b,
+    np.multiply: lambda a, b: a * b,
+    np.divide: lambda a, b: a / b,
+    np.maximum: lambda a, b: te.max(a, b),
+    np.minimum: lambda a, b: te.min(a, b),
+    np.bitwise_and: lambda a, b: a & b,
+    np.bitwise_or: lambda a, b: a | b,
+    np.bitwise_xor: lambda a, b: a ^ b,
+    np.logical_and: lambda a, b: cast(a, boolean) & cast(b, boolean),
+    np.logical_or: lambda a, b: cast(a, boolean) | cast(b, boolean),
+}
+
+
+def put(x: Any, indices: Sequence[Any], value: Any, items: Items) -> Any:
+    """``x`` with ``value``, of its dtype, at ``items``; see `mlc.ops.index`."""
+    extents = [s for item, s in _axes(items, shape_of(x)) if _is_array(item)]
+    is_known = all(isinstance(index, np.ndarray) for index in indices)
+    if is_known and size_of(extents) * 8 <= TABLE_LIMIT and not _has_number(items):
+        spread = broadcast_shape("indexing", *(np.shape(index) for index in indices))
+        table = np.full(size_of(extents), -1, np.int64)
+        places = np.broadcast_arrays(*indices)
+        table[np.ravel_multi_index([p.ravel() for p in places], extents)] = np.arange(
+            size_of(spread)
+        )
+        table.flags.writeable = False
+        return put_known(x, table, value, items=items, spread=spread)
+    return put_at(x, list(indices), value, items=items, ufunc=None)
+
+
+def accumulate_at(ufunc: np.ufunc, x: Any, indices: Sequence[Any], value: Any, items: Items) -> Any:
+    """What ``x`` is after ``ufunc.at(x, key, value)``."""
+    if ufunc not in COMBINE:
+        known = ", ".join(f"np.{f.__name__}" for f in COMBINE)
+        raise UnsupportedError(f"np.{ufunc.__name__}.at cannot be traced; it works for {known}")
+    _, (out,) = ufunc_dtypes(ufunc, (as_tensor(x), value))
+    dtype = as_tensor(x).dtype
+    if not np.can_cast(out.numpy, dtype.numpy, "same_kind"):
+        raise DTypeError(
+            f"Cannot cast ufunc {ufunc.__name__!r} output from {out.numpy!r} to {dtype.numpy!r} "
+            f"with casting rule 'same_kind'; convert the values with .astype({dtype.name!r})"
+        )
+    return put_at(x, list(indices), value, items=items, ufunc=ufunc)
+
+
+def _is_array(item: Any) -> bool:
+    return isinstance(item, tuple) and isinstance(item[0], str)
+
+
+def _has_number(items: Items) -> bool:
+    return any(isinstance(item, int) for item in items)
+
+
+def _axes(items: Items, shape: Shape) -> list[tuple[Any, int]]:
+    """The items that stand for axes of the array, with their sizes."""
+    return list(zip([item for item in items if item is not None], shape, strict=True))
+
+
+@op
+def put_known(x: Any, table: Any, value: Any, *, items: Items, spread: Shape) -> Any:
+    """``x`` with ``value`` at ``items``; ``table`` tells for each place of the indexed axes which
+    element of the index arrays, of shape ``spread``, writes it, -1 for none."""
+    from .update import guarded, offset
+
+    x, table = as_tensor(x), as_tensor(table)
+    _, at, part = result_layout(items, [spread])
+    if not x.size or not size_of(part):
+        return x
+
+    def body(*index: Expr) -> Expr:
+        tests: list[Expr] = []
+        linear: Expr = const(0)
+        rest: list[Expr] = []
+        axes = iter(zip(index, x.shape, strict=True))
+        for item in items:
+            if item is None:
+                rest.append(const(0))
+                continue
+            i, extent = next(axes)
+            if _is_array(item):
+                linear = linear * extent + i
+            else:
+                rest.append(offset(i, item, extent, tests))
+        writer = table[linear]
+        tests.append(writer >= 0)
+        place = te.max(writer, 0)
+        chosen: list[Expr] = []
+        for n in range(len(spread)):
+            below = size_of(spread[n + 1 :])
+            here = place // below if below > 1 else place
+            chosen.append(here % spread[n] if n else here)
+        source = [*rest[:at], *chosen, *rest[at:]]
+        return guarded(tests, element(value, source, part, x.dtype), x[index])
+
+    return te.compute(x.shape, body, name="put")
+
+
+@op
+def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any:
+    """``x`` with ``value`` put, or combined by ``ufunc``, at ``items``, place after place."""
+    x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
+    spread, at, part = result_layout(items, [t.shape for t in tensors])
+    value = as_tensor(astype(value, dtype=x.dtype) if ufunc is None else _typed(ufunc, x, value))
+    if broadcast_shape("assignment", value.shape, part) != part:
+        raise UnsupportedError(f"values of shape {value.shape} do not fit places of shape {part}")
+    if not x.size or not size_of(part):
+        return x
+    w = Writer("put" if ufunc is None else f"{ufunc.__name__}_at")
+    old = w.input("x", x.shape, x.dtype)
+    places = [w.input(f"i{n}", t.shape, t.dtype) for n, t in enumerate(tensors)]
+    values = w.input("value", value.shape, value.dtype)
+    out = w.output("out", x.shape, x.dtype)
+    if not x.ndim:
+        w.store(out, (), old[()])
+    else:
+        with (
+            w.loop(x.shape[0], "i", threads(x.shape[0], x.size)) as i,
+            nested(w, x.shape[1:], "c") as inner,
+        ):
+            here = (i, *inner)
+            w.store(out, here, old[here])
+    outside = w.guard("BoundsError", "an index is outside its array")
+    with nested(w, part, "p") as index:
+        chosen = index[at : at + len(spread)]
+        rest = iter([*index[:at], *index[at + len(spread) :]])
+        target: list[Expr] = []
+        for item in items:
+            if item is None:
+                next(rest)
+            elif isinstance(item, int):
+                target.append(const(item))
+            elif _is_array(item):
+                place = cast(_at(places[item[1]], chosen, spread), int64)
+                extent = x.shape[len(target)]
+                if item[0] != "sure":
+                    place = select(place < 0, place + extent, place)
+                    w.insist(outside, (place >= 0) & (place < extent))
+                target.append(place)
+            else:
+                i, (start, step, _) = next(rest), item
+                target.append(i * step + start)
+        fresh = _at(values, index, part)
+        if ufunc is not None:
+            fresh = COMBINE[ufunc](cast(out[tuple(target)], fresh.dtype), fresh)
+        w.store(out, target, fresh)
+    return w.call(x, *tensors, value)
+
+
+def _typed(ufunc: np.ufunc, x: te.Tensor, value: Any) -> Any:
+    """``value`` in the dtype that ``ufunc`` computes in."""
+    (_, right), _ = ufunc_dtypes(ufunc, (x, value))
+    return astype(value, dtype=right)
+
+
+def _at(buffer: Any, index: Sequence[Expr], shape: Shape) -> Expr:
+    """The element of ``buffer`` at ``index`` of the shape it is broadcast to."""
+    offset = len(shape) - len(buffer.shape)
+    at = [
+        index[offset + d] if extent == shape[offset + d] else const(0)
+        for d, extent in enumerate(buffer.shape)
+    ]
+    made: Expr = buffer[tuple(at)]
+    return made

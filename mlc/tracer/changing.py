@@ -1,0 +1,212 @@
+"""NumPy's functions that change their first argument: ``np.copyto``, ``np.put``, ``np.add.at``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, UnsupportedError
+from .concrete import known
+from .storage import Window
+from .writing import check_writable, lifted, write_result
+
+CHANGES: dict[Any, Callable[..., None]] = {}
+
+
+def _changes(function: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def register(implementation: Callable[..., None]) -> Callable[..., None]:
+        def change(target: Any, *args: Any, **kwargs: Any) -> None:
+            if not hasattr(type(target), "__mlc_known__"):
+                raise UnsupportedError(
+                    f"np.{function.__name__} would write traced values into a NumPy array that "
+                    f"was not made in the function; pass it as an argument"
+                )
+            check_writable(target)
+            implementation(target, *args, **kwargs)
+
+        CHANGES[function] = change
+        return implementation
+
+    return register
+
+
+def flattened(target: Any) -> Any:
+    """All elements in C order as one axis, written through whatever the strides are."""
+    from ..ops.shape import reshape_to
+    from .tracer import Tracer
+
+    if known(target) is not target:
+        target._cell.write(target._cell.current(target._trace))
+    view = Window(target, reshape_to, (), {"shape": (target.size,)})
+    return Tracer(view.read(target._trace), target._trace, view)
+
+
+@_changes(np.copyto)
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    """np.copyto."""
+    if not hasattr(src, "dtype"):
+        src = np.asarray(src, None if isinstance(src, (list, tuple)) else dst.dtype)
+    write_result("np.copyto", dst, src, casting, where)
+
+
+@_changes(np.put)
+def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    """np.put: values are repeated as often as needed."""
+    flat, size = flattened(a), a.size
+    ind = np.ravel(ind)
+    if mode == "clip":
+        ind = np.clip(ind, 0, max(size - 1, 0))
+    elif mode == "wrap":
+        ind = np.remainder(ind, size)
+    elif mode != "raise":
+        raise ArgumentError(f"np.put: mode must be raise, wrap or clip, got {mode!r}")
+    count, given = np.shape(ind)[0], np.size(v)
+    if not count or not given:
+        return
+    flat[ind] = v if given == 1 and not np.ndim(v) else np.ravel(v)[np.arange(count) % given]
+
+
+@_changes(np.putmask)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    """np.putmask: the value at a place is that of the same number in ``values``, repeated."""
+    if np.shape(mask) != a.shape:
+        raise ArgumentError(f"np.putmask: mask has shape {np.shape(mask)}, the array {a.shape}")
+    given = np.size(values)
+    if given:
+        flat = np.ravel(values)[np.arange(a.size) % given]
+        write_result("np.putmask", a, np.reshape(flat, a.shape), "unsafe", mask)
+
+
+@_changes(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    """np.place: the places where the mask holds get ``vals`` one after the other, repeated."""
+    if np.size(mask) != arr.size:
+        raise ArgumentError(f"np.place: mask has {np.size(mask)} elements, the array {arr.size}")
+    given, flat = np.size(vals), np.ravel(mask)
+    if not given:
+        raise ArgumentError("np.place: cannot insert from an empty array")
+    if given == 1:
+        chosen = np.broadcast_to(np.ravel(vals), (arr.size,))
+    else:
+        number = np.maximum(np.cumsum(flat != 0) - 1, 0) % given
+        chosen = np.take(np.ravel(vals), number)
+    write_result(
+        "np.place", arr, np.reshape(chosen, arr.shape), "unsafe", np.reshape(flat, arr.shape)
+    )
+
+
+@_changes(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
+    """np.put_along_axis."""
+    if axis is None:
+        flattened(arr)[indices] = values
+        return
+    axis = axis % arr.ndim
+    shape = np.shape(indices)
+    if len(shape) != arr.ndim:
+        raise ArgumentError(
+            f"np.put_along_axis: indices of shape {shape} must have {arr.ndim} dimensions"
+        )
+    key: list[Any] = []
+    for d, extent in enumerate(arr.shape):
+        if d == axis:
+            key.append(indices)
+        else:
+            line = tuple(extent if e == d else 1 for e in range(arr.ndim))
+            key.append(np.arange(extent).reshape(line))
+    arr[tuple(key)] = values
+
+
+@_changes(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    """np.fill_diagonal."""
+    if a.ndim < 2:
+        raise ArgumentError("np.fill_diagonal: the array must be at least 2-d")
+    end = None
+    if a.ndim == 2:
+        step = a.shape[1] + 1
+        if not wrap:
+            end = a.shape[1] * a.shape[1]
+    else:
+        if len(set(a.shape)) != 1:
+            raise ArgumentError("np.fill_diagonal: all dimensions of input must be of equal length")
+        step = 1 + sum(a.shape[0] ** n for n in range(1, a.ndim))
+    flat = flattened(a)
+    count = len(range(*slice(None, end, step).indices(a.size)))
+    if np.ndim(val) and np.size(val) != 1:
+        val = np.ravel(val)[np.arange(count) % np.size(val)]
+    flat[:end:step] = val
+
+
+def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
+    """``ufunc.at(target, key, value)``: equal places add up."""
+    from ..ops.index import parse_key
+    from ..ops.placing import accumulate_at
+    from .concrete import plain
+    from .masked import mask_in
+
+    if not hasattr(type(target), "__mlc_known__"):
+        raise UnsupportedError(
+            f"np.{ufunc.__name__}.at would write traced values into a NumPy array that was not "
+            f"made in the function; pass it as an argument"
+        )
+    check_writable(target)
+    key = plain(key)
+    if ufunc.nin == 1:
+        target[key] = ufunc(target[key])
+        return
+    if mask_in(key):
+        raise UnsupportedError(
+            f"np.{ufunc.__name__}.at with a traced mask: no place is met twice, so write "
+            f"x[mask] = np.{ufunc.__name__}(x[mask], value)"
+        )
+    items, arrays = parse_key(target.shape, key)
+    if not any(np.shape(array) for array in arrays):
+        part = target[key if isinstance(key, tuple) else (key,)]
+        target[key] = ufunc(part, value)
+        return
+    if isinstance(value, (list, tuple)):
+        value = np.asarray(value)
+    old = target._tensor
+    target._write(accumulate_at(ufunc, old, lifted(arrays), lifted(value), items))
+
+
+class Flat:
+    """``x.flat``: the elements in C order, to be read, written and run over."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+
+    def __len__(self) -> int:
+        return int(self._owner.size)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = flattened(self._owner)[key]
+        return found if not hasattr(found, "_detached") else found._detached()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        flattened(self._owner)[key] = value
+
+    def __iter__(self) -> Any:
+        return iter(flattened(self._owner).copy())
+
+    def copy(self) -> Any:
+        """The elements as an array of its own."""
+        return flattened(self._owner).copy()
+
+    def __mlc_lift__(self, trace: Any) -> Any:
+        return flattened(self._owner).__mlc_lift__(trace)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(number of elements,)"""
+        return (len(self),)
+
+    @property
+    def dtype(self) -> Any:
+        """The NumPy dtype."""
+        return self._owner.dtype

@@ -1,0 +1,270 @@
+"""``x[mask]`` with a traced mask: as many elements as the data decide.
+
+How many is not known while tracing, so the selection is kept as the whole array with its mask:
+elementwise operations work on it, reductions take the mask along, and stored through the same
+mask it is a choice between old and new elements.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..errors import BoundsError, DTypeError, UnsupportedError
+from ..ops.op import CURRENT, leaves_of
+from .concrete import known
+
+if TYPE_CHECKING:
+    from .tracer import Tracer
+
+_REDUCTIONS = ("sum", "prod", "mean", "var", "std", "any", "all", "max", "min", "amax", "amin")
+_ELEMENTWISE = frozenset({
+    "where", "clip", "round", "around", "nan_to_num", "isclose", "real", "imag", "sinc", "i0",
+    "isposinf", "isneginf", "fix", "angle", "copy", "astype",
+})  # fmt: skip
+
+
+class Masked(NDArrayOperatorsMixin):
+    """The elements of ``values`` where ``mask``, over its axes from ``at`` on, holds."""
+
+    __array_priority__ = 2000.0
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, values: Tracer, mask: Tracer, at: int) -> None:
+        self._values, self._mask, self._at = values, mask, at
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype."""
+        return self._values.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The axes of the mask count as one."""
+        return self._values.ndim - self._mask.ndim + 1
+
+    def __repr__(self) -> str:
+        return f"traced {self.dtype.name} elements of a mask of shape {self._mask.shape}"
+
+    def __mlc_lift__(self, trace: Any) -> NoReturn:
+        raise UnsupportedError(
+            f"x[mask] with a traced mask of shape {self._mask.shape} has as many elements as the "
+            f"data decide, and shapes must be known while tracing; elementwise operations, sums "
+            f"and their like, and x[mask] = ... work; else use np.where(mask, x, fill), or a "
+            f"reduction with where=mask"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _REDUCTIONS:
+            function = getattr(np, name)
+            return lambda *args, **kwargs: function(self, *args, **kwargs)
+        if name in ("_values", "_mask", "_at"):
+            raise AttributeError(name)
+        if name == "size" and self.ndim == 1:
+            return np.count_nonzero(self._mask)  # type: ignore[call-overload]
+        return self.__mlc_lift__(None)
+
+    def __len__(self) -> int:
+        self.__mlc_lift__(None)
+
+    def __bool__(self) -> bool:
+        self.__mlc_lift__(None)
+
+    def __iter__(self) -> NoReturn:
+        self.__mlc_lift__(None)
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Masked:
+        """The elements converted."""
+        return self._with(self._values.astype(dtype, *args, **kwargs))
+
+    def copy(self) -> Masked:
+        """The same elements."""
+        return self._with(self._values)
+
+    def _with(self, values: Any) -> Masked:
+        return Masked(values, self._mask, self._at)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__":
+            self.__mlc_lift__(None)
+        out = kwargs.pop("out", None)
+        found = apply_whole(ufunc, inputs, kwargs)
+        if out is None:
+            return found
+        place = out[0]
+        if not isinstance(place, Masked) or not isinstance(found, Masked):
+            self.__mlc_lift__(None)
+        if not np.can_cast(found.dtype, place.dtype, "same_kind"):
+            raise DTypeError(
+                f"Cannot cast ufunc {ufunc.__name__!r} output from {found.dtype!r} to "
+                f"{place.dtype!r} with casting rule 'same_kind'"
+            )
+        place._values = found._values.astype(place.dtype)
+        return place
+
+    def __array_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        name = getattr(function, "__name__", "")
+        if name in _ELEMENTWISE:
+            return apply_whole(function, args, kwargs)
+        if name not in _REDUCTIONS or args[:1] != (self,):
+            self.__mlc_lift__(None)
+        return self._reduced(function, name, *args[1:], **kwargs)
+
+    def _reduced(
+        self, function: Any, name: str, axis: Any = None, dtype: Any = None, out: Any = None,
+        **options: Any,
+    ) -> Any:  # fmt: skip
+        whole, depth = self._values, self._mask.ndim
+        if out is not None or axis not in (None, self._at) or axis is None and name in ("any",):
+            if out is not None or axis is not None:
+                self.__mlc_lift__(None)
+        places = None if axis is None else tuple(range(self._at, self._at + depth))
+        if dtype is not None:
+            options["dtype"] = dtype
+        if name in ("max", "min", "amax", "amin") and "initial" not in options:
+            options["initial"] = _least(whole.dtype, name.endswith("min"))
+        mask = np.broadcast_to(_wide(self._mask, whole.ndim - self._at), whole.shape)
+        return function(whole, axis=places, where=mask, **options)
+
+    def __eq__(self, other: object) -> Any:
+        return np.equal(self, other)  # type: ignore[call-overload]
+
+
+def _least(dtype: np.dtype[Any], greatest: bool) -> Any:
+    sign = 1 if greatest else -1
+    if dtype.kind == "f":
+        return sign * np.inf
+    if dtype.kind == "b":
+        return greatest
+    return np.iinfo(dtype).max if greatest else np.iinfo(dtype).min
+
+
+def _wide(mask: Any, ndim: int) -> Any:
+    """``mask`` with new last axes, so that it has ``ndim`` axes."""
+    return np.reshape(mask, (*mask.shape, *(1,) * (ndim - mask.ndim)))
+
+
+def apply_whole(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """An elementwise function of selections through one mask, applied to the whole arrays."""
+    values = [*args, *kwargs.values()]
+    first = next(leaf for leaf in leaves_of(values) if isinstance(leaf, Masked))
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, Masked):
+            if not _same_mask(value, first):
+                raise UnsupportedError(
+                    "elements that two different traced masks select cannot be combined: how many "
+                    "there are is not known while tracing; use one mask, as an array of its own"
+                )
+            return value._values
+        return spread_over(value, first._mask.ndim, first._values.ndim - first._at)
+
+    found = function(*map(whole, args), **{k: whole(v) for k, v in kwargs.items()})
+    return tuple(map(first._with, found)) if isinstance(found, tuple) else first._with(found)
+
+
+def _same_mask(a: Masked, b: Masked) -> bool:
+    return a._at == b._at and (a._mask is b._mask or a._mask._tensor is b._mask._tensor)
+
+
+def spread_over(value: Any, depth: int, ndim: int) -> Any:
+    """``value``, which broadcasts beside a selection, as it broadcasts beside the whole array.
+
+    The mask has ``depth`` axes, and it and the axes after it are ``ndim``.
+    """
+    shape = np.shape(value)
+    rest = ndim - depth
+    if len(shape) <= rest:
+        return value
+    place = len(shape) - rest - 1
+    if shape[place] != 1:
+        raise UnsupportedError(
+            f"an array of shape {shape} beside x[mask] has an element for each place where the "
+            f"traced mask holds, and how many these are is not known while tracing; select both "
+            f"sides through the same mask: x[mask] = values[mask]"
+        )
+    return np.reshape(value, (*shape[:place], *(1,) * depth, *shape[place + 1 :]))
+
+
+def is_traced_mask(part: Any) -> bool:
+    """Whether a part of a key is a mask whose elements are traced."""
+    kind = getattr(getattr(part, "dtype", None), "kind", "")
+    return kind == "b" and hasattr(type(part), "__mlc_lift__") and known(part) is part
+
+
+def mask_in(key: Any) -> bool:
+    """Whether a key holds a traced mask."""
+    return any(is_traced_mask(part) for part in (key if isinstance(key, tuple) else (key,)))
+
+
+def split_key(target: Tracer, key: Any) -> tuple[Any, Tracer, int]:
+    """(the view of ``target`` that the rest of the key names, the mask, its first axis there)."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    at = next(n for n, part in enumerate(parts) if is_traced_mask(part))
+    mask = parts[at]
+    others = parts[:at] + parts[at + 1 :]
+    if any(not (p is None or p is Ellipsis or isinstance(p, slice) or np.ndim(p) == 0)
+           for p in others):  # fmt: skip
+        raise UnsupportedError(
+            "a traced mask beside another mask or index array selects as many elements as the "
+            "data decide; take one step after the other, or use np.where"
+        )
+    whole = [p is None or p is Ellipsis or isinstance(p, slice) for p in parts]
+    numbers = [n for n, is_slice in enumerate(whole) if not is_slice]
+    if numbers[-1] - numbers[0] + 1 != len(numbers):
+        raise UnsupportedError(
+            "a traced mask and a number with a slice between them change the order of the axes; "
+            "take one step after the other: x[i][mask]"
+        )
+    used = sum(p is not None and p is not Ellipsis for p in others) + mask.ndim
+    full = [slice(None)] * mask.ndim
+    before = parts[:at]
+    if any(p is Ellipsis for p in before):
+        dots = next(n for n, p in enumerate(before) if p is Ellipsis)
+        before[dots : dots + 1] = [slice(None)] * (target.ndim - used)
+    basic = (*before, *full, *parts[at + 1 :])
+    view = target[basic] if any(p != slice(None) for p in basic) else target
+    start = sum(p is None or isinstance(p, slice) for p in before)
+    if not mask.ndim or view.shape[start : start + mask.ndim] != mask.shape:
+        raise BoundsError(
+            f"a mask of shape {mask.shape} does not fit an array of shape {target.shape} there"
+        )
+    return view, mask, start
+
+
+def select(target: Tracer, key: Any) -> Masked:
+    """``target[key]`` for a key with a traced mask: a copy, as all of NumPy's of this kind."""
+    view, mask, at = split_key(target, key)
+    return Masked(view._detached(), mask._detached(), at)
+
+
+def store(target: Tracer, key: Any, value: Any) -> None:
+    """``target[key] = value`` for a key with a traced mask."""
+    from ..ops.elementwise import astype, select_where
+    from .writing import lifted
+
+    view, mask, at = split_key(target, key)
+    trace: Any = CURRENT.get()
+    if isinstance(value, Masked):
+        if not _same_mask(value, Masked(view, mask, at)):
+            raise UnsupportedError(
+                "elements selected by one traced mask are stored through another: how many there "
+                "are is not known while tracing; use the same mask, or np.where"
+            )
+        value = value._values
+    else:
+        value = spread_over(value, mask.ndim, view.ndim - at)
+    old = view._tensor
+    new = trace.lift(astype(lifted(value), dtype=old.dtype))
+    try:
+        fits = np.broadcast_shapes(new.shape, old.shape) == old.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise BoundsError(f"a value of shape {new.shape} does not fit what the mask selects")
+    wide = trace.lift(_wide(mask, view.ndim - at))
+    view._write(select_where(wide, new, old))

@@ -1,0 +1,96 @@
+"""Python's operators and NumPy's methods for traced arrays, each by the function it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ops.op import leaves_of
+from .dispatch import call_function, call_ufunc, name_of
+
+_METHODS = (
+    "all any argmax argmin argsort clip cumprod cumsum diagonal dot max mean min prod ptp ravel "
+    "repeat round searchsorted squeeze std sum swapaxes take trace var"
+)
+_BINARY = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
+    "floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power, "matmul": np.matmul,
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "lshift": np.left_shift, "rshift": np.right_shift,
+}  # fmt: skip
+_OTHERS = {
+    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "eq": np.equal, "ne": np.not_equal,
+    "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
+}  # fmt: skip
+
+
+def define_methods(tracer: type) -> None:
+    """Give the class of traced arrays its operators and methods."""
+    for name in _METHODS.split():
+        setattr(tracer, name, _method(name, getattr(np, name)))
+    for name, ufunc in _BINARY.items():
+        setattr(tracer, f"__{name}__", _operator(ufunc))
+        setattr(tracer, f"__r{name}__", _operator(ufunc, reflected=True))
+        setattr(tracer, f"__i{name}__", _in_place(ufunc))
+    for name, ufunc in _OTHERS.items():
+        setattr(tracer, f"__{name}__", _operator(ufunc))
+
+
+def _method(name: str, function: Any) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return call_function(function, (self, *args), kwargs)
+
+    method.__name__, method.__doc__ = name, f"As {name_of(function)}."
+    return method
+
+
+def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
+    """An operator; between Python numbers, traced or not, the result is one too and promotes like
+    one.
+    """
+
+    def method(self: Any, *others: Any) -> Any:
+        if others and (others[0] is None or isinstance(others[0], (str, bytes))):
+            return NotImplemented
+        if others and isinstance(others[0], (list, tuple)):
+            others = (from_sequence(others[0]),)
+        operands = (*others, self) if reflected else (self, *others)
+        result = call_ufunc(ufunc, "__call__", operands, {})
+        is_traced = hasattr(type(result), "__mlc_known__")
+        if is_traced and result.dtype.kind in "if" and all(map(_is_weak, operands)):
+            self._trace.weak.add(result._tensor)
+        return result
+
+    return method
+
+
+def _is_weak(value: Any) -> bool:
+    if hasattr(type(value), "__mlc_known__"):
+        return value._cell.array is None and value._tensor in value._trace.weak
+    return isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
+
+
+def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
+    """An operator such as ``+=``: it changes the array, or makes another scalar."""
+
+    def method(self: Any, other: Any) -> Any:
+        if self._is_scalar():
+            if self._cell.place is not None and self._tensor not in self._trace.weak:
+                self._trace.rebound.add(self._cell.place)
+            return NotImplemented
+        if isinstance(other, (list, tuple)):
+            other = from_sequence(other)
+        return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
+
+    return method
+
+
+def from_sequence(items: Any) -> Any:
+    """A list beside an operator, as the array that NumPy would make of it."""
+    if any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(items)):
+        parts = [from_sequence(i) if isinstance(i, (list, tuple)) else i for i in items]
+        return call_function(np.stack, (parts,), {})
+    return np.asarray(items)
