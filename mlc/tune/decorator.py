@@ -14,8 +14,9 @@ from ..ir.program import Program
 from ..kernel_code import tuning_host
 from ..schedules import tuned
 from ..schedules.schedule import Schedule
+from .options import Options
 from .result import KernelResult, Schedules, TuningResult
-from .tuner import Options, tune, tune_workloads
+from .tuner import keep, tune, tune_workloads
 
 
 class Tuned:
@@ -40,7 +41,9 @@ class Tuned:
         known = tuned.known_traces([w.key for w in workloads], tuning_host())
         missing = [w for w in workloads if w.key not in known]
         if missing:
-            self.results.append(tune_workloads(missing, self.options, name))
+            result = tune_workloads(missing, self.options, name)
+            self.results.append(result)
+            keep(result, self.options, None, ())
 
     @property
     def best_schedule(self) -> Any:
@@ -109,9 +112,9 @@ def autotune(what: Any = None, **options: Any) -> Any:
     compiled; over a ``T.program`` the first call tunes and builds it. ``f.tune(*args)`` does so
     ahead of the call.
     """
-    unknown = sorted(options.keys() - Options.__dataclass_fields__.keys())
+    unknown = sorted(options.keys() - set(Options.names()))
     if unknown:
-        known = ", ".join(Options.__dataclass_fields__)
+        known = ", ".join(Options.names())
         raise ArgumentError(f"mlc.autotune has no option {unknown[0]!r}; it has {known}")
     chosen = Options(**options)
     if what is None:
@@ -157,4 +160,4 @@ def _copied(function: Callable[..., Any]) -> types.FunctionType:
 
 
 def _given(options: Options) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in Options.__dataclass_fields__}
+    return {name: getattr(options, name) for name in Options.names()}

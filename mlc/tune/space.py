@@ -189,15 +189,13 @@ class Fresh:
 
         self.known.discard(structural_key(candidate.program(self.workload)))
 
-    def take(self, count: int, draw: Callable[[], Candidate | None]) -> list[Candidate]:
+    def take(self, count: int, draw: Callable[[], Candidate | None]) -> Iterator[Candidate]:
         """Up to ``count`` new candidates of those that ``draw`` makes."""
-        found: list[Candidate] = []
-        missed = 0
-        while len(found) < count and missed < _GIVEN_UP:
+        found = missed = 0
+        while found < count and missed < _GIVEN_UP:
             candidate = draw()
             if candidate is not None and self.is_new(candidate):
-                found.append(candidate)
-                missed = 0
+                found, missed = found + 1, 0
+                yield candidate
             else:
                 missed += 1
-        return found

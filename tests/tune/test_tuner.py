@@ -11,17 +11,27 @@ import mlc
 from mlc import script as T
 from mlc import te
 from mlc.ir.structural import structural_key
+from mlc.kernel_code import tuning_host
 from mlc.schedules import tuned
 from mlc.tune.allotment import Lot, next_lot
 from mlc.tune.outcome import Outcome
 from mlc.tune.result import decided, fair_ratio
 
 
+@pytest.fixture(autouse=True, scope="module")
+def own_database(tmp_path_factory):
+    before = mlc.config.tuning_database
+    mlc.config.tuning_database = tmp_path_factory.mktemp("tuned") / "tuning.sqlite"
+    yield
+    mlc.config.tuning_database = before
+
+
 @pytest.fixture(autouse=True)
-def unknown():
+def unknown(own_database):
     tuned.forget()
     yield
     tuned.forget()
+    mlc.config.tuning_database.unlink(missing_ok=True)
 
 
 def floats(*shape: int, seed: int = 0) -> np.ndarray:
@@ -260,3 +270,23 @@ def test_the_module_is_the_function() -> None:
     assert mlc.tune is mlc.tune.__class__ or callable(mlc.tune)
     assert mlc.tune.database.Database
     assert mlc.tune.autotune is mlc.autotune
+
+
+def test_later_processes_use_what_was_found(tmp_path) -> None:
+    @mlc.jit
+    def layer(a, b):
+        return np.maximum(a @ b, 0)
+
+    a, b = floats(50, 60), floats(60, 40)
+    lock = tmp_path / "mlc.lock"
+    result = mlc.tune(layer, a, b, trials=3, lock=lock)
+    (kernel,) = result
+    tuned.forget()  # as in another process
+    found = tuned.known_traces([kernel.workload.key], tuning_host())
+    assert found == {kernel.workload.key: decided(kernel.best.trace) if kernel.best.trace else ""}
+    assert kernel.workload.key in lock.read_text()
+
+
+def test_nothing_is_stored_if_so_told() -> None:
+    mlc.tune(mm, trials=1, database=False)
+    assert not mlc.config.tuning_database.exists()

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..candidate import Candidate
 from .search import Search
 
 _PARENTS = 12  # the fastest that have children
 _NEWCOMERS = 0.2  # the share of a generation that is drawn by chance
-_CHOICE = 3  # children bred for each that is tried, once the model knows something
+_CHOICE = 4  # children bred for each that is tried, once the model knows something
+_WORTH = 0.2  # seconds that a trial has to take for breeding so many to pay
 
 
 class Evolutionary(Search):
     """Mutation of decisions and crossover among the fastest, and some newcomers."""
 
-    def draw(self, count: int) -> list[Candidate]:
+    def draw(self, count: int) -> Iterator[Candidate]:
         """A generation."""
         if len(self.best) < 3:
-            return self.fresh.take(count, lambda: self.space.sample(self.random))
-        trusted = self.model is not None and self.model.is_trusted
-        bred = self.fresh.take(count * (_CHOICE if trusted else 1), self._child)
-        if not trusted or len(bred) <= count:
-            return bred
-        ranked = self.model.ranked(bred)
-        for late in ranked[count:]:  # they may be bred again
-            self.fresh.forget(late)
-        return list(ranked[:count])
+            yield from self.fresh.take(count, lambda: self.space.sample(self.random))
+        elif self.model is None or not self.model.is_trusted or self.trial_seconds < _WORTH:
+            yield from self.fresh.take(count, self._child)
+        else:
+            ranked = self.model.ranked(list(self.fresh.take(_CHOICE * count, self._child)))
+            for late in ranked[count:]:  # they may be bred again
+                self.fresh.forget(late)
+            yield from ranked[:count]
 
     def _child(self) -> Candidate | None:
         rng = self.random

@@ -15,10 +15,9 @@ class Greedy(Search):
     _around: Candidate | None = None
     _steps: Iterator[Candidate] = iter(())
 
-    def draw(self, count: int) -> list[Candidate]:
+    def draw(self, count: int) -> Iterator[Candidate]:
         """Neighbours of the best, then others."""
-        found: list[Candidate] = []
-        while len(found) < count and self.best:
+        while count and self.best:
             if self.best[0][1] is not self._around:
                 self._around = self.best[0][1]
                 self._steps = self.space.neighbours(self._around, self.random)
@@ -26,7 +25,6 @@ class Greedy(Search):
             if step is None:
                 break
             if self.fresh.is_new(step):
-                found.append(step)
-        missing = count - len(found)
-        drawn = self.fresh.take(missing, lambda: self.space.sample(self.random))
-        return [*found, *drawn]
+                count -= 1
+                yield step
+        yield from self.fresh.take(count, lambda: self.space.sample(self.random))

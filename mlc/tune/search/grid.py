@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from ..candidate import Candidate
 from .search import Search
 
@@ -9,14 +12,8 @@ from .search import Search
 class Grid(Search):
     """All of the space in order, as far as the budget goes."""
 
-    def draw(self, count: int) -> list[Candidate]:
+    def draw(self, count: int) -> Iterator[Candidate]:
         """The next candidates of the grid."""
         if not hasattr(self, "_rest"):
-            self._rest = self.space.grid()
-        found: list[Candidate] = []
-        for candidate in self._rest:
-            if self.fresh.is_new(candidate):
-                found.append(candidate)
-                if len(found) == count:
-                    break
-        return found
+            self._rest = (c for c in self.space.grid() if self.fresh.is_new(c))
+        yield from islice(self._rest, count)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..candidate import Candidate
 from .search import Search
 
@@ -9,6 +11,6 @@ from .search import Search
 class Random(Search):
     """Draws by chance, with the probabilities that the templates name."""
 
-    def draw(self, count: int) -> list[Candidate]:
+    def draw(self, count: int) -> Iterator[Candidate]:
         """New candidates by chance."""
-        return self.fresh.take(count, lambda: self.space.sample(self.random))
+        yield from self.fresh.take(count, lambda: self.space.sample(self.random))

@@ -1,0 +1,1 @@
+"""Cost models: which candidates are worth trying, guessed from their programs."""

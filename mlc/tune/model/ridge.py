@@ -1,0 +1,93 @@
+"""The model that learns during a run: least squares on features, kept near the analytic guess."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...looking.machine import Facts, this_machine
+from ..candidate import Candidate
+from ..workload import Workload
+from .features import Features, features
+
+_NEEDED = 8  # observations until there is anything to fit
+_STRENGTH = 2.0  # of the pull towards the analytic guess, in observations
+_KEPT = 200  # observations that count, the latest
+
+
+class CostModel:
+    """Guesses the logarithm of a candidate's time.
+
+    The first guess is the analytic one. Once there are observations a linear correction is fitted,
+    which is pulled towards none. ``is_trusted`` says that the model, asked about each observation
+    as if it had not seen it, puts pairs of them in the right order clearly more often than not.
+    """
+
+    def __init__(self, workload: Workload, facts: Facts | None = None) -> None:
+        self.workload = workload
+        self.facts = facts or this_machine()
+        self.is_trusted = False
+        self._rows: list[Features] = []
+        self._times: list[float] = []
+        self._fit: tuple[Any, Any, Any] | None = None
+
+    def features(self, candidate: Candidate) -> Features | None:
+        """What the model sees of a candidate."""
+        return features(candidate.program(self.workload), self.facts)
+
+    def predict(self, rows: Sequence[Features]) -> list[float]:
+        """Guesses for rows of features: logarithms to base 2 of times, up to a constant."""
+        if self._fit is None:
+            return [float(row[0]) for row in rows]
+        mean, spread, weights = self._fit
+        return [float(row[0] + _expanded(row, mean, spread) @ weights) for row in rows]
+
+    def learn(self, candidate: Candidate, seconds: float) -> None:
+        """One more observation, in any unit of time that is the same for all."""
+        row = self.features(candidate)
+        if row is None or seconds <= 0:
+            return
+        self._rows = [*self._rows, row][-_KEPT:]
+        self._times = [*self._times, float(np.log2(seconds))][-_KEPT:]
+        if len(self._rows) >= _NEEDED:
+            self._refit()
+
+    def ranked(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates, what promises most first; those of which nothing is known last."""
+        rows = [self.features(candidate) for candidate in candidates]
+        known = [n for n, row in enumerate(rows) if row is not None]
+        guesses = dict(zip(known, self.predict([r for r in rows if r is not None]), strict=True))
+        order = sorted(range(len(rows)), key=lambda n: guesses.get(n, float("inf")))
+        return [candidates[n] for n in order]
+
+    def _refit(self) -> None:
+        x, y = np.array(self._rows), np.array(self._times)
+        mean, spread = x.mean(0), x.std(0) + 1e-6
+        design = np.array([_expanded(row, mean, spread) for row in x])
+        target = y - x[:, 0]
+        pull = np.full(design.shape[1], _STRENGTH)
+        pull[0] = 1e-6  # the constant is free
+        inverse = np.linalg.inv(design.T @ design + np.diag(pull))
+        weights = inverse @ design.T @ target
+        self._fit = mean, spread, weights
+        # Leaving one out needs no second fit: residuals grow by what each point pulled itself.
+        leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
+        residual = (target - design @ weights) / np.maximum(1 - leverage, 1e-3)
+        self.is_trusted = _agreement(y - residual, y) > 0.6
+
+
+def _expanded(row: Features, mean: Any, spread: Any) -> Any:
+    return np.concatenate([[1.0], (row - mean) / spread])
+
+
+def _agreement(guesses: Any, times: Any) -> float:
+    """The share of pairs that are in the right order; those that differ little do not count."""
+    right = total = 0
+    for i in range(len(times)):
+        for j in range(i):
+            if abs(times[i] - times[j]) > 0.1:
+                total += 1
+                right += bool((guesses[i] > guesses[j]) == (times[i] > times[j]))
+    return right / total if total else 0.0
