@@ -24,7 +24,8 @@ class Outcome:
     100; both are None unless ``status`` is "ok", which says too that the results were right.
     ``ratio`` is the default schedule's time over the candidate's, round by round: above 1, the
     candidate is faster. ``detail`` is a sentence: why it failed, or what to know of the timing.
-    ``proof`` names the data that the results were compared on. ``machine`` tells where it ran.
+    ``proof`` names the data that the results were compared on. ``machine`` tells where it ran,
+    and ``target`` what code that machine runs: times hold for that alone.
     """
 
     status: Status
@@ -39,6 +40,7 @@ class Outcome:
     rounds: int = 0
     proof: tuple[str, ...] = ()
     machine: str = ""
+    target: str = ""
 
     @property
     def is_ok(self) -> bool:

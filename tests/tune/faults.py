@@ -47,9 +47,9 @@ _BODIES = {
         "a[vi, vk] * b[vk, vj]",
         "T.select(a[vi, vk] == a[vi, vk], a[vi, vk], 0.0) * b[vk, vj]",
     ),
-    "memory": '    t = T.alloc((2**40,), "float32")\n'
-    "    for n in T.serial(2**40):\n        t[n] = 1.0\n"
-    "    for n in T.serial(2**40):\n        c[0, 0] = t[2**40 - 1 - n]\n",
+    "memory": '    t = T.alloc((2**29,), "float32")\n'
+    "    for n in T.serial(2**29):\n        t[n] = 1.0\n"
+    "    for n in T.serial(2**29):\n        c[0, 0] = t[2**29 - 1 - n]\n",
     "symbol": '    T.call_extern("no_such_function", c)\n',
     "compiler": _TOUCH + '    T.call_extern("memset", c)\n',
 }

@@ -111,7 +111,7 @@ FAULTS = {
     "wrong": ("wrong result", "elements: at"),
     "unwritten": ("wrong result", "elements: at [0, 0] it is 0.0"),
     "special": ("wrong result", "on the special values"),
-    "memory": ("out of memory", "scratch memory"),
+    "memory": ("out of memory", "it wants 2048 MiB of scratch memory"),
     "symbol": ("build failed", "'no_such_function'"),
     "compiler": ("build failed", ""),
     "refused": ("refused", "is lost"),

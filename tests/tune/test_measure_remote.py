@@ -84,6 +84,23 @@ def test_measurements_on_an_executor_say_where_they_were_made() -> None:
     assert {o.machine for o in found.values()} == {machine_name()}
 
 
+def test_loky_builds_and_measures() -> None:
+    loky = pytest.importorskip("joblib.externals.loky")
+    made = workload()
+    candidates = candidates_of(made.program, 3)
+    executor = loky.ProcessPoolExecutor(1)
+    try:
+        with Measurer(made, LIMITS, executor) as measurer:
+            here = dict(measurer.measure(candidates))
+            assert measurer._pool is not None and measurer._pool.repeated == 0
+        there = dict(run_on(executor, made, candidates, LIMITS))
+    finally:
+        executor.shutdown(kill_workers=True)
+    for found in (here, there):
+        assert list(found) == candidates
+        assert all(o.is_ok and o.target for o in found.values()), found
+
+
 @pytest.mark.slow
 def test_a_dask_cluster_loses_a_worker_and_no_result() -> None:
     distributed = pytest.importorskip("distributed")

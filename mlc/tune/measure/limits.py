@@ -12,8 +12,11 @@ class Limits:
     ``memory_bytes`` what a candidate may allocate beyond the data.
 
     A round times the candidate and the default in turn, each for ``sample_seconds`` at least. There
-    are ``rounds`` of them, and up to ``most_rounds`` until the ratio is known to ``precision``. A
-    candidate that is ``hopeless`` times slower than the best after one round gets no more.
+    are ``rounds`` of them. What may be the best gets up to ``most_rounds``, until the ratio is
+    known to ``precision`` or ``patience_seconds`` are over; ``drift`` is how far the default's own
+    time may move before that is noted. What is ``hopeless`` times slower than the best after one
+    round gets no more.
+
     ``cache="cold"`` drives the data out of the processor's caches before each call. ``threads`` is
     what parallel kernels may use, None: what they may here.
     """
@@ -24,6 +27,7 @@ class Limits:
     sample_seconds: float = 200e-6
     rounds: int = 6
     most_rounds: int = 30
+    patience_seconds: float = 0.25
     precision: float = 0.02
     hopeless: float = 2.0
     drift: float = 0.1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
@@ -83,14 +84,16 @@ class Measurer:
 
         ``deadline`` (of `time.monotonic`) ends it: what was not measured by then is not yielded.
         """
-        waiting = list(candidates)
+        waiting = iter(candidates)  # each is built as soon as it is drawn
         try:
-            while waiting and not _is_over(deadline):
+            while not _is_over(deadline):
                 start = time.perf_counter()
-                batch, waiting = waiting[:_CHUNK], waiting[_CHUNK:]
-                done = self._batch(batch, deadline)
+                batch: list[Candidate] = []
+                done = self._batch(itertools.islice(waiting, _CHUNK), batch, deadline)
                 self.spent["all"] += time.perf_counter() - start
                 yield from done
+                if len(batch) < _CHUNK:
+                    break
         except GeneratorExit:
             raise  # no more of them are wanted now
         except BaseException:
@@ -146,11 +149,14 @@ class Measurer:
             self.close()
 
     def _batch(
-        self, batch: Sequence[Candidate], deadline: float | None
+        self, drawn: Iterable[Candidate], batch: list[Candidate], deadline: float | None
     ) -> list[tuple[Candidate, Outcome]]:
         done: list[tuple[Candidate, Outcome]] = []
         start = time.perf_counter()
-        futures = [None if c.kind == "default" else self._submit(c) for c in batch]
+        futures: list[Future[Built] | None] = []
+        for candidate in drawn:
+            batch.append(candidate)
+            futures.append(None if candidate.kind == "default" else self._submit(candidate))
         entries: list[Entry] = []
         for candidate, future in zip(batch, futures):
             try:

@@ -8,6 +8,7 @@ import platform
 import time
 from dataclasses import dataclass, field, replace
 
+from ...backends.llvm.target import host_target
 from ..candidate import Candidate
 from ..outcome import Outcome
 from .bench import Bench
@@ -17,6 +18,7 @@ from .limits import Limits
 from .runner import DEFAULT, FailureError
 from .statistics import Ratio, ratio_of
 
+_CONTENDS = 0.9  # of the best ratio: who is as good may be the best
 _SHORT = 5e-3  # seconds: what takes less is run on all data sets at once
 
 
@@ -101,13 +103,14 @@ class Rounds:
     def more(self, entry: Entry) -> None:
         """Until the ratio is known well enough, for those that may be the best so far."""
         start = time.perf_counter()
+        limits = self.limits
         try:
             while entry.failure is None and len(entry.ours) >= 6:
                 found = self.ratio(entry)
-                unsure = found.uncertainty > self.limits.precision
-                unsure = unsure or found.drift > self.limits.drift
-                contends = found.ratio.high >= self.best
-                if not (unsure and contends) or found.rounds >= self.limits.most_rounds:
+                unsure = found.uncertainty > limits.precision or found.drift > limits.drift
+                contends = found.ratio.median >= _CONTENDS * self.best
+                spent = time.perf_counter() - start > limits.patience_seconds
+                if not (unsure and contends) or spent or found.rounds >= limits.most_rounds:
                     self.best = max(self.best, found.ratio.low)
                     break
                 self.time(entry, self.limits.rounds)
@@ -157,10 +160,17 @@ class Rounds:
         build, run = entry.built.seconds, entry.run_seconds
         if entry.key == DEFAULT:
             build = 0.0
-        machine = machine_name()
+        machine, target = machine_name(), host_target().key()
         if entry.failure is not None:
             failure = entry.failure
-            return Outcome(failure.status, None, None, failure.detail, build, run, machine=machine)
+            return Outcome(
+                failure.status,
+                detail=failure.detail,
+                build_seconds=build,
+                run_seconds=run,
+                machine=machine,
+                target=target,
+            )
         digest = _digest(entry.built)
         if digest in self.known and not entry.ours:
             return replace(
@@ -184,6 +194,7 @@ class Rounds:
             found.rounds,
             entry.proof,
             machine,
+            target,
         )
         self.known[digest] = made
         return made
@@ -191,8 +202,6 @@ class Rounds:
 
 def machine_name() -> str:
     """The name of this machine and what its processor is."""
-    from ...backends.llvm.target import host_target
-
     target = host_target()
     return f"{platform.node()} {target.triple} {target.tune_cpu or target.cpu}"
 
