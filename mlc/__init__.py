@@ -14,6 +14,7 @@
     mlc.simulate                a scheduled program as hardware would run it, every access watched
     mlc.draw                    pictures of loop nests, and of what one iteration touches
     mlc.tune, mlc.autotune      the fastest of many schedules, searched for and checked
+    mlc.doctor                  what works on this machine, and what to do about the rest
     mlc.config, mlc.set_num_threads, mlc.time
 """
 
@@ -57,6 +58,7 @@ _LATER = {
     "tune": ("tune", ""),
     "autotune": ("tune.decorator", "autotune"),
     "draw": ("looking.draw", "draw"),
+    "doctor": ("doctor", ""),
 }
 
 __all__ = [

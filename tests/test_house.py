@@ -41,6 +41,7 @@ LAYERS = (
     ("build",),
     ("numpy", "random", "nn", "linalg", "script", "timing", "doctor"),
     ("tune", "frontends", "aot", "testing"),
+    ("command",),
     ("__init__", "__main__"),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

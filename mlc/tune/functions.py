@@ -46,7 +46,9 @@ def load_function(text: str, folder: Path | None = None) -> Callable[..., Any]:
 
 
 def _run(path: Path) -> ModuleType:
-    name = f"_mlc_{path.stem}_{abs(hash(str(path.resolve()))):x}"
+    # A file that was edited since is another module.
+    place = f"{path.resolve()} {path.stat().st_mtime_ns}"
+    name = f"_mlc_{path.stem}_{abs(hash(place)):x}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

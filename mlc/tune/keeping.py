@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..kernel_code import tuning_host
 from .database import Database, Layers, user_database
 from .functions import arguments_text, function_text
-from .lock import write_lock
+from .lock import read_lock, write_lock
 from .record import Record, reference_digest, versions
 
 if TYPE_CHECKING:
@@ -30,8 +30,18 @@ def keep_result(
     records = records_of(result.kernels, function, arguments)
     (user_database() if database is None else database).add_all(records)
     if lock is not None:
-        write_lock(lock, records)
+        known = read_lock(lock) if lock.exists() else []
+        before = {(record.key, record.family): record for record in known}
+        write_lock(lock, [r for r in records if is_better(r, before.get((r.key, r.family)))])
     return records
+
+
+def is_better(record: Record, before: Record | None) -> bool:
+    """Whether a record is to take the place of another in a lock file: if it is the same schedule
+    measured again, or a faster one. A short search that found less does not undo a long one."""
+    if before is None or before.trace == record.trace:
+        return True
+    return record.ratio < before.ratio
 
 
 def records_of(

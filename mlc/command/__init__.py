@@ -1,0 +1,1 @@
+"""``python -m mlc``: one module a command; `mlc.command.line` puts them together."""

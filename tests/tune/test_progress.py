@@ -1,0 +1,240 @@
+"""What a person sees while tuning goes on, and after it."""
+
+from __future__ import annotations
+
+import io
+import sys
+import types
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.errors import ArgumentError
+from mlc.schedules.schedule import Schedule
+from mlc.tune.candidate import DEFAULT, Candidate
+from mlc.tune.outcome import Comparison, Outcome
+from mlc.tune.pictures import choices, curve_picture, space_picture
+from mlc.tune.progress import (
+    NotebookView,
+    PlainView,
+    Progress,
+    RichView,
+    peak_gigaflops,
+    progress,
+    status_line,
+    table_text,
+)
+from mlc.tune.report import report, step_rows
+from mlc.tune.result import KernelResult, Trial, TuningResult
+from mlc.tune.targets import workloads_for
+
+
+@pytest.fixture(scope="module")
+def result() -> TuningResult:
+    """A search made up: two schedules are faster, others crash, or are wrong, or are given up."""
+    a = np.ones((64, 32), "f4")
+    with mlc.config.override(tuned=False):
+        (workload,) = workloads_for(mlc.jit(lambda a, b: a @ b), (a, a.T.copy()), {})
+    s = Schedule(workload.program)
+    *_, j, _ = s.loops(s.blocks()[-1])
+    s.split(j, factors=[None, 8])
+    kernel = KernelResult(workload, default_seconds=1e-3)
+
+    def add(candidate: Candidate, outcome: Outcome) -> None:
+        number = len(kernel.trials)
+        kernel.trials.append(Trial(number, candidate, outcome, 0.5 * number))
+
+    def ok(ratio: float, rounds: int = 9) -> Outcome:
+        return Outcome("ok", 1e-3 / ratio, ratio=ratio, rounds=rounds, detail="")
+
+    def made(*chosen: object) -> Candidate:
+        return Candidate("trace", s.to_json(), "tiles: random", ("tiles", *chosen))
+
+    add(DEFAULT, ok(1.0))
+    add(made(4, 8, "a"), ok(0.5))
+    add(made(8, 8, "b"), Outcome("crashed"))
+    add(made(16, 2, "a"), ok(7.0, rounds=1))
+    add(made(16, 8, "a"), ok(1.6))
+    add(made(2, 8, "b"), Outcome("crashed"))
+    add(made(2, 2, "b"), Outcome("wrong result"))
+    add(made(16, 16, "c"), ok(2.0))
+    kernel.best = kernel.trials[-1].candidate
+    kernel.comparison = Comparison(1.9, (1.8, 2.0), "faster", 30)
+    return TuningResult("product", [kernel], seconds=4.0)
+
+
+def fed(result: TuningResult, view: object = None, **options: object) -> Progress:
+    now = iter(np.arange(0.0, 1000.0, 0.4))
+    made = Progress(view, clock=lambda: float(next(now)), **options)
+    for kernel in result.kernels:
+        for trial in kernel.trials:
+            made(kernel, trial)
+    return made
+
+
+def test_the_line_and_the_table_say_it_all(result):
+    state = fed(result, budget=60, trials=20)
+    (kernel,) = state.kernels.values()
+    assert kernel.flops == 2 * 64 * 64 * 32
+    assert kernel.best == 0.5e-3 and kernel.default == 1e-3
+    assert dict(kernel.rejected) == {"crashed": 2, "wrong result": 1}
+    rate = 2 * 64 * 64 * 32 / 0.5e-3 / 1e9
+    line = status_line(state)
+    assert line.startswith(f"matmul: 8 tried, best 500 us ({rate:.3g} GFLOP/s, ")
+    assert " % of peak), 2.00 times the default, 2 crashed, 1 wrong result, " in line
+    assert line.endswith(" s or 13 candidates left")
+    head, row, last = table_text(state).splitlines()
+    assert head.split() == [
+        "kernel", "tried", "default", "best", "speedup", "GFLOP/s", "of", "peak", "rejected",
+    ]  # fmt: skip
+    assert row.split()[:7] == ["matmul", "8", "1", "ms", "500", "us", "2.00"]
+    assert last.startswith("8 candidates in ")
+
+
+def test_peak():
+    from mlc.looking.machine import Facts
+
+    facts = Facts(vector_bytes=32, has_fma=True, threads=4, gigahertz=2.5, vector_ops=2.0)
+    assert peak_gigaflops(facts, 4) == 2.5 * 2 * 8 * 2 * 4
+    assert peak_gigaflops(facts, 8) == 2.5 * 2 * 4 * 2 * 4
+
+
+def test_plain_lines_come_at_most_once_a_second(result):
+    stream = io.StringIO()
+    fed(result, PlainView(stream))
+    lines = stream.getvalue().splitlines()
+    assert 2 <= len(lines) < len(result.kernels[0].trials)
+    with Progress(PlainView(stream)):
+        pass
+    assert stream.getvalue().splitlines() == lines  # nothing was tried: nothing to say
+    stream.close()
+    fed(result, PlainView(stream))  # nobody listens any more
+
+
+def test_quiet_says_nothing(result, capsys):
+    with progress(quiet=True, budget=3) as shown:
+        for trial in result.kernels[0].trials:
+            shown(result.kernels[0], trial)
+    assert shown.tried == 8
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_where_there_is_no_terminal_lines_are_plain(capsys):
+    assert isinstance(progress(stream=io.StringIO()).view, PlainView)
+    assert isinstance(progress().view, PlainView)
+
+
+def test_a_table_that_changes_in_place(result, monkeypatch):
+    pytest.importorskip("rich")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "140")
+    shown = progress(stream=stream)
+    assert isinstance(shown.view, RichView)
+    with shown:
+        for trial in result.kernels[0].trials:
+            shown(result.kernels[0], trial)
+    text = stream.getvalue()
+    assert "matmul" in text and "2 crashed, 1 wrong result" in text and "\x1b[" in text
+    monkeypatch.setitem(sys.modules, "rich.live", None)  # it is not installed
+    assert isinstance(progress(stream=stream).view, PlainView)
+
+
+def test_one_output_of_a_notebook_is_replaced(result):
+    shown, updated = [], []
+
+    def display(text, display_id):
+        shown.append(text)
+        return types.SimpleNamespace(update=updated.append)
+
+    view = NotebookView(display)
+    state = fed(result, view)
+    view.end(state)
+    assert len(shown) == 1 and updated
+    assert shown[0]._repr_html_().startswith("<pre>kernel")
+    assert "2.00" in str(updated[-1])
+
+
+def test_the_report_says_what_steps_bought(result):
+    text = str(report(result))
+    assert "matmul: what the steps bought, by the model of explain() on one thread" in text
+    assert "  the plain program" in text
+    assert " = s.split(j, [None, 8])" in text
+    assert "measured: 526 us, default 1 ms: 1.90 times its speed (1.80 to 2.00)" in text
+    assert "\npredicted: " in text
+    rows = step_rows(result.kernels[0])
+    assert rows[0].step == "the plain program" and len(rows) == 2
+    assert rows[1].gain == pytest.approx(rows[0].cost.seconds / rows[1].cost.seconds)
+
+
+def test_the_report_where_the_default_stays(result):
+    kernel = KernelResult(
+        result.kernels[0].workload, result.kernels[0].trials[:3], default_seconds=1e-3
+    )
+    text = str(report(TuningResult("product", [kernel])))
+    assert "matmul: the default schedule stays: none of 1 others was faster beyond" in text
+    kernel.trials = kernel.trials[:1]
+    text = str(report(TuningResult("product", [kernel])))
+    assert text.endswith("the default schedule stays: no other candidate ran")
+
+
+def drawn(picture, word: str) -> list[ElementTree.Element]:
+    root = ElementTree.fromstring(picture.svg)
+    return [e for e in root.iter() if e.get("class") == word]
+
+
+def test_the_curve_has_a_mark_for_each_candidate(result):
+    picture = curve_picture(result)
+    assert len(drawn(picture, "candidate")) == 4
+    assert len(drawn(picture, "rejected")) == 4
+    for text in ("2.00 x", "crashed", "wrong result", "too slow", "default"):
+        assert f">{text}</text>" in picture.svg
+    twice = TuningResult("both", [result.kernels[0]] * 2)
+    assert len(drawn(curve_picture(twice), "candidate")) == 8
+
+
+def test_the_space_has_a_line_for_each_candidate(result):
+    found = choices(result.kernels[0])
+    assert found.name == "tiles" and len(found.trials) == 7 and found.axes == [1, 2, 3]
+    assert [v for _, v in found.values[1]] == [2, 4, 8, 16]
+    picture = space_picture(result.kernels[0])
+    lines = [e for e in ElementTree.fromstring(picture.svg).iter() if " L " in e.get("d", "")]
+    assert len(lines) == 7
+    assert "slowest 0.50 times the default's speed, fastest (red) 2.00" in picture.svg
+    alone = KernelResult(result.kernels[0].workload, result.kernels[0].trials[:1])
+    assert space_picture(alone) is None
+
+
+def test_saved_pictures(result, tmp_path):
+    made = report(result)
+    made.save(tmp_path / "curve.svg")
+    made.save(tmp_path / "space.svg", "space")
+    assert (tmp_path / "curve.svg").read_text() == made.curve.svg
+    assert (tmp_path / "space.svg").read_text() == made.spaces[0].svg
+    assert made._repr_html_().count("<svg") == 2
+    with pytest.raises(ArgumentError, match=r"pictures are written as .svg or .png, got 'a.gif'"):
+        made.save(tmp_path / "a.gif")
+    with pytest.raises(ArgumentError, match="what is 'curve' or 'space', got 'all'"):
+        made.save(tmp_path / "a.svg", "all")
+
+
+@pytest.mark.parametrize("what", ["curve", "space"])
+def test_saved_by_matplotlib(result, tmp_path, what):
+    pytest.importorskip("matplotlib")
+    report(result).save(tmp_path / "a.png", what)
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_it_is_a_sentence(result, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    with pytest.raises(ArgumentError, match=r"a.png needs matplotlib \(pip install matplotlib\)"):
+        report(result).save(tmp_path / "a.png")
