@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
-from .concrete import known
+from .concrete import all_known, known
 from .storage import Window
 from .writing import check_writable, lifted, write_result
 
@@ -155,7 +155,7 @@ def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
     check_writable(target)
     key = plain(key)
     if ufunc.nin == 1:
-        target[key] = ufunc(target[key])
+        _once_each(ufunc, target, key)
         return
     if mask_in(key):
         raise UnsupportedError(
@@ -171,6 +171,20 @@ def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
         value = np.asarray(value)
     old = target._tensor
     target._write(accumulate_at(ufunc, old, lifted(arrays), lifted(value), items))
+
+
+def _once_each(ufunc: np.ufunc, target: Any, key: Any) -> None:
+    """``ufunc.at(target, key)`` for a key that names no place twice."""
+    if all_known([key]):
+        met = np.zeros(target.shape, np.int64)
+        np.add.at(met, key, 1)
+        if met.size and met.max() <= 1:
+            target[key] = ufunc(target[key])
+            return
+    raise UnsupportedError(
+        f"np.{ufunc.__name__}.at works where the places are known while tracing and no two are "
+        f"equal, for then x[key] = np.{ufunc.__name__}(x[key]) is the same; these are not"
+    )
 
 
 class Flat:

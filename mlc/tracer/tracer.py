@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,13 @@ class Tracer:
     def real(self) -> Any: return self
     @property
     def imag(self) -> Any: return _np(np.zeros_like, self)
+    @property
+    def device(self) -> str: return "cpu"
     # fmt: on
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """`mlc.numpy`: code for the array API standard finds its functions there."""
+        return import_module("mlc.numpy")
 
     def __repr__(self) -> str:
         if self._cell.array is not None:
