@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.affine import Sum, as_sum
-from ...ir.bounds import decide
+from ...ir.bounds import decide, interval
 from ...ir.expr import Axis, Expr, Var
 from ...ir.program import (
     Block,
@@ -153,19 +153,21 @@ def _parted(
         return None, 1, Sum(tuple(inner), total.constant).expr()
     size = 1 + sum(c * (extents[atom] - 1) for atom, c in inner if isinstance(atom, Var))
     uneven = [c for _, c in outer if c % size] or [total.constant] * bool(total.constant % size)
-    if any(c < 0 for _, c in inner) or uneven or it.axis.extent % size:
+    quotient = Sum(tuple((atom, c // size) for atom, c in outer), total.constant // size).expr()
+    # a last tile that is not whole is no matter where the loops do not reach it
+    beyond = it.axis.extent % size and interval(quotient, ranges)[1] >= it.axis.extent // size
+    if any(c < 0 for _, c in inner) or uneven or beyond:
         reason = f"the inner loops span {size} points"
         if uneven and not any(c < 0 for _, c in inner):
             reason += f", which does not divide {abs(uneven[0])}"
-        elif it.axis.extent % size:
+        elif beyond:
             reason += f", which does not divide the extent {it.axis.extent}"
         return (
             f"axis {it.axis.name} of block {block.name!r} is bound to {it.binding!r}, which is not "
             f"outer * size + inner over whole tiles: {reason}; split this axis by a factor that "
             f"divides its extent, and keep the last of its loops inside"
         )
-    quotient = Sum(tuple((atom, c // size) for atom, c in outer), total.constant // size)
-    return quotient.expr(), size, Sum(tuple(inner), 0).expr()
+    return quotient, size, Sum(tuple(inner), 0).expr()
 
 
 def _bindings(

@@ -1,0 +1,114 @@
+"""Transposed copies of square tiles, held in vector registers.
+
+::
+
+    transpose_tile(16, float32)        B[16, 16] = A[16, 16].T
+
+Each row of A is loaded as one vector; log2(lanes) rounds of shuffles swap ever larger blocks across
+the diagonal (Eklundh, 1972); each row of B is stored as one vector. Where the rows of A or B are
+not contiguous, element by element is copied.
+"""
+
+from __future__ import annotations
+
+from ..dtypes import DType
+from ..errors import ArgumentError
+from ..ir.expr import Axis, Var, load
+from ..ir.intrinsic import Intrinsic, register
+from ..ir.program import Block, Buffer, For, Iter, Program, Stmt, Store
+
+
+def transpose_tile(lanes: int, dtype: DType) -> Intrinsic:
+    """The copy of a tile of ``lanes`` by ``lanes`` elements, ``transpose_<dtype>_<lanes>``.
+
+    ``lanes`` is a power of two: the elements of one vector register.
+    """
+    if lanes < 2 or lanes & (lanes - 1):
+        raise ArgumentError(f"lanes of a transposed tile must be a power of two, got {lanes}")
+    name = f"transpose_{dtype.name}_{lanes}"
+    return register(
+        Intrinsic(name, _meaning(name, lanes, dtype), {"llvm": _text(name, lanes, dtype)})
+    )
+
+
+def _meaning(name: str, lanes: int, dtype: DType) -> Program:
+    a, b = Buffer("A", (lanes, lanes), dtype), Buffer("B", (lanes, lanes), dtype)
+    i, j = Var("i"), Var("j")
+    vi, vj = Axis("vi", lanes), Axis("vj", lanes)
+    store = Store(b, (vi, vj), load(a, (vj, vi)))
+    body: Stmt = Block("B", (Iter(vi, i), Iter(vj, j)), store)
+    return Program(name, (a, b), For(i, lanes, For(j, lanes, body)))
+
+
+def _text(name: str, lanes: int, dtype: DType) -> str:
+    """The LLVM function. ``%xs`` and ``%xt`` are the strides of operand x in elements."""
+    element = f"i{8 * dtype.itemsize}"
+    vector = f"<{lanes} x {element}>"
+    align = dtype.itemsize
+    out = [
+        f"define void @{name}(ptr %a, i64 %as, i64 %at, ptr %b, i64 %bs, i64 %bt) {{",
+        "entry:",
+        "  %a1 = icmp eq i64 %at, 1",
+        "  %b1 = icmp eq i64 %bt, 1",
+        "  %close = and i1 %a1, %b1",
+        "  br i1 %close, label %tile, label %row",
+        "tile:",
+    ]
+    for n in range(lanes):
+        out += [
+            f"  %ao{n} = mul i64 %as, {n}",
+            f"  %ap{n} = getelementptr {element}, ptr %a, i64 %ao{n}",
+            f"  %r0_{n} = load {vector}, ptr %ap{n}, align {align}",
+        ]
+    rows = [f"%r0_{n}" for n in range(lanes)]
+    step, turn = lanes // 2, 1
+    while step:
+        fresh = list(rows)
+        for n in range(lanes):
+            if n & step:
+                continue
+            low = [x if not x & step else lanes + x - step for x in range(lanes)]
+            high = [x + step if not x & step else lanes + x for x in range(lanes)]
+            for place, picks in ((n, low), (n + step, high)):
+                fresh[place] = f"%r{turn}_{place}"
+                mask = ", ".join(f"i32 {p}" for p in picks)
+                out.append(
+                    f"  {fresh[place]} = shufflevector {vector} {rows[n]}, {vector} "
+                    f"{rows[n + step]}, <{lanes} x i32> <{mask}>"
+                )
+        rows, step, turn = fresh, step // 2, turn + 1
+    for n in range(lanes):
+        out += [
+            f"  %bo{n} = mul i64 %bs, {n}",
+            f"  %bp{n} = getelementptr {element}, ptr %b, i64 %bo{n}",
+            f"  store {vector} {rows[n]}, ptr %bp{n}, align {align}",
+        ]
+    out += [
+        "  ret void",
+        "row:",
+        "  %i = phi i64 [ 0, %entry ], [ %i2, %next ]",
+        "  br label %cell",
+        "cell:",
+        "  %j = phi i64 [ 0, %row ], [ %j2, %cell ]",
+        "  %aj = mul i64 %j, %as",
+        "  %ai = mul i64 %i, %at",
+        "  %ax = add i64 %aj, %ai",
+        "  %bi = mul i64 %i, %bs",
+        "  %bj = mul i64 %j, %bt",
+        "  %bx = add i64 %bi, %bj",
+        f"  %pa = getelementptr {element}, ptr %a, i64 %ax",
+        f"  %pb = getelementptr {element}, ptr %b, i64 %bx",
+        f"  %e = load {element}, ptr %pa, align {align}",
+        f"  store {element} %e, ptr %pb, align {align}",
+        "  %j2 = add nuw nsw i64 %j, 1",
+        f"  %jc = icmp ult i64 %j2, {lanes}",
+        "  br i1 %jc, label %cell, label %next",
+        "next:",
+        "  %i2 = add nuw nsw i64 %i, 1",
+        f"  %ic = icmp ult i64 %i2, {lanes}",
+        "  br i1 %ic, label %row, label %done",
+        "done:",
+        "  ret void",
+        "}",
+    ]
+    return "\n".join(out)

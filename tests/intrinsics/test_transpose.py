@@ -1,0 +1,64 @@
+"""Tiles that are transposed in registers, alone and where the default schedule uses them."""
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.dtypes import as_dtype
+from mlc.errors import ArgumentError
+from mlc.intrinsics.transpose import transpose_tile
+from mlc.ir.expr import const
+from mlc.ir.program import Buffer, Evaluate, Program, Region
+
+
+def program_of(lanes, dtype, a_strides, b_strides):
+    """One call over whole buffers of these strides."""
+    intrinsic = transpose_tile(lanes, dtype)
+    a = Buffer("A", (lanes, lanes), dtype, a_strides)
+    b = Buffer("B", (lanes, lanes), dtype, b_strides)
+    whole = [Region(x, (const(0), const(0)), (lanes, lanes)) for x in (a, b)]
+    return Program("turned", (a, b), Evaluate(intrinsic.name, tuple(whole)))
+
+
+@pytest.mark.parametrize(
+    ("lanes", "name"), [(16, "float32"), (8, "float64"), (4, "int64"), (16, "uint8"), (2, "bool")]
+)
+@pytest.mark.parametrize("steps", [(1, 1), (2, 1), (1, 3)])
+def test_a_tile(lanes, name, steps):
+    dtype = as_dtype(name)
+    data = np.random.default_rng(0).integers(0, 2, (lanes, 5 * lanes)).astype(dtype.numpy)
+    a = data[:, : lanes * steps[0] : steps[0]]
+    room = np.zeros((lanes, 5 * lanes), dtype.numpy)
+    b = room[:, : lanes * steps[1] : steps[1]]
+    size = dtype.itemsize
+    strides = [tuple(s // size for s in x.strides) for x in (a, b)]
+    mlc.build(program_of(lanes, dtype, *strides))(a, b)
+    np.testing.assert_array_equal(b, a.T)
+    assert np.count_nonzero(room) == np.count_nonzero(b)
+
+
+def test_lanes_are_a_power_of_two():
+    with pytest.raises(ArgumentError, match="power of two, got 12"):
+        transpose_tile(12, as_dtype("float32"))
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (100, 83), (61, 300), (16, 1024), (1000, 17)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16"])
+def test_transposed_copies(shape, dtype):
+    x = np.arange(shape[0] * shape[1]).reshape(shape).astype(dtype)
+    turned = mlc.jit(lambda x: x.T)
+    np.testing.assert_array_equal(turned(x), x.T)
+    np.testing.assert_array_equal(turned(x[::-1, ::2]), x[::-1, ::2].T)
+
+
+def test_axes_of_three():
+    x = np.arange(24 * 40 * 56, dtype=np.float32).reshape(24, 40, 56)
+    for order in [(0, 2, 1), (2, 1, 0), (1, 2, 0), (2, 0, 1), (1, 0, 2)]:
+        got = mlc.jit(lambda x, order=order: np.transpose(x, order))(x)
+        np.testing.assert_array_equal(got, x.transpose(order))
+
+
+def test_the_schedule_says_so():
+    lowered = mlc.jit(lambda x: x.T).lower(np.ones((128, 128), np.float32))
+    assert "s.tensorize(" in lowered.schedule
+    assert "transpose_float32" in lowered.program
