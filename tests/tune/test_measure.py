@@ -183,6 +183,10 @@ def test_the_deadline_is_kept() -> None:
         found = list(made.measure(candidates * 30, deadline=start + 0.5))
         assert time.monotonic() - start < 2.5
         assert len(found) < 360
+        start = time.monotonic()
+        hanging: Any = faulty("hang", made.workload.program)
+        assert list(made.measure([hanging], deadline=start + 0.3)) == []
+        assert time.monotonic() - start < 0.9
         assert made.compare(candidates[4], DEFAULT, 0.3).rounds >= 6  # it goes on afterwards
 
 

@@ -20,6 +20,7 @@ from .limits import Limits
 from .rounds import Entry, Rounds
 from .runner import DEFAULT, FailureError
 
+_REMEMBERED = 100
 _CHUNK = 32  # candidates built before they run: no timing while the builders work
 
 
@@ -53,6 +54,7 @@ class Measurer:
         self._naive = workload.program.script()
         self._bench: Bench | None = None
         self._next_key = 2
+        self._images: dict[Candidate, Built] = {}  # of the last ones that were right
         self._is_closed = False
         self.spent = {"build": 0.0, "run": 0.0, "all": 0.0}
 
@@ -104,13 +106,16 @@ class Measurer:
     def compare(self, a: Candidate, b: Candidate, seconds: float = 5.0) -> Comparison:
         """Whether ``a`` is faster than ``b``, in as many rounds as that takes, and at most
         ``seconds``. :class:`FailureError` if one of them does not run or is wrong."""
-        bench, keys = self.bench, []
-        rounds = self._rounds
+        bench = self.bench
+        rounds, keys = self._rounds, []
+        rounds.deadline = None
         for candidate in (a, b):
             if candidate.kind == "default":
                 keys.append(DEFAULT)
                 continue
-            built = self._submit(candidate).result()
+            built = self._images.get(candidate) or self._result(
+                candidate, self._submit(candidate), None
+            )
             if built.status != "ok":
                 raise FailureError(built.status, built.detail)
             keys.append(self._new_key())
@@ -172,9 +177,16 @@ class Measurer:
         bench = self.bench
         rounds = self._rounds
         start = time.perf_counter()
+        rounds.deadline = deadline
+        started: list[Entry] = []
         for entry in entries:
+            if _is_over(deadline):
+                break
             entry.started = time.perf_counter()
             rounds.first(entry)
+            if not (_is_over(deadline) and entry.failure and entry.failure.status == "timeout"):
+                started.append(entry)  # else it may have been ours that was too short
+        entries = started
         alive = [e for e in entries if e.failure is None and not e.note]
         for entry in alive:
             if _is_over(deadline):
@@ -187,8 +199,16 @@ class Measurer:
             done.append((entry.candidate, rounds.outcome(entry)))
             if entry.key != DEFAULT:
                 bench.runner.drop(entry.key)
+                self._remember(entry)
         self.spent["run"] += time.perf_counter() - start
         return done
+
+    def _remember(self, entry: Entry) -> None:
+        """Keep the code of what ran well: it may be compared later."""
+        if entry.failure is None and entry.built.status == "ok":
+            self._images[entry.candidate] = entry.built
+            while len(self._images) > _REMEMBERED:
+                del self._images[next(iter(self._images))]
 
     def _submit(self, candidate: Candidate) -> Future[Built]:
         request = request_for(candidate, self.workload, self._naive)

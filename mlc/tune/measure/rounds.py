@@ -19,6 +19,7 @@ from .runner import DEFAULT, FailureError
 from .statistics import Ratio, ratio_of
 
 _CONTENDS = 0.9  # of the best ratio: who is as good may be the best
+_LEAST_SECONDS = 0.1  # for one run, however close the deadline is
 _SHORT = 5e-3  # seconds: what takes less is run on all data sets at once
 
 
@@ -47,6 +48,7 @@ class Rounds:
     def __init__(self, bench: Bench, limits: Limits) -> None:
         self.bench = bench
         self.limits = limits
+        self.deadline: float | None = None  # of time.monotonic, for single runs
         self.best = 1.0  # the best ratio so far
         self.known: dict[str, Outcome] = {}  # by the digest of the code
 
@@ -82,7 +84,10 @@ class Rounds:
             entry.run_seconds += time.perf_counter() - entry.started
 
     def _run_limit(self) -> float:
-        return min(self.limits.run_seconds, max(1.0, 100 * self.bench.seconds))
+        limit = min(self.limits.run_seconds, max(1.0, 100 * self.bench.seconds))
+        if self.deadline is None:
+            return limit
+        return min(limit, max(self.deadline - time.monotonic(), _LEAST_SECONDS))
 
     def _validate(self, entry: Entry) -> None:
         """Check on the data sets that are left."""
