@@ -58,6 +58,12 @@ _LATER = {
     "tune": ("tune", ""),
     "autotune": ("tune.decorator", "autotune"),
     "draw": ("looking.draw", "draw"),
+    "fori_loop": ("control.forms", "fori_loop"),
+    "while_loop": ("control.forms", "while_loop"),
+    "cond": ("control.forms", "cond"),
+    "switch": ("control.forms", "switch"),
+    "scan": ("control.forms", "scan"),
+    "map": ("control.forms", "map"),
     "doctor": ("doctor", ""),
 }
 

@@ -30,6 +30,7 @@ from ..ir.arithmetic import silent
 from ..ir.combiner import Combiner
 from ..ir.empty_loops import fill_empty_reductions
 from ..ir.expr import Expr
+from ..ir.gufuncs import is_gufunc
 from ..ir.interpret import check_array
 from ..ir.intrinsic import intrinsic_named, is_intrinsic, kept_dimensions, regions_of_call
 from ..ir.notation import ATOM, Text, identifier, render
@@ -47,6 +48,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
 )
 from ..ir.scalar import SCALAR_FNS
 from ..ir.sharing import shared_nodes
@@ -160,6 +162,13 @@ class _Writer:
                 self.statement(body)
             case For():
                 self.loop(stmt)
+            case While(condition=condition, body=body):
+                self.line("while True:")
+                with self.indented():
+                    self.line(f"if not ({self.values(condition)[0]}):")
+                    with self.indented():
+                        self.line("break")
+                    self.statement(body)
             case If(condition=condition, then=then, otherwise=otherwise):
                 self.line(f"if {self.values(condition)[0]}:")
                 with self.indented():
@@ -177,6 +186,10 @@ class _Writer:
                 self.accumulate(stmt)
             case Evaluate(name=name) if is_intrinsic(name):
                 self.intrinsic(stmt)
+            case Evaluate(name=name, args=args) if is_gufunc(name):
+                self.notation.helpers["run_gufunc"] = "from mlc.ir.gufuncs import run_gufunc"
+                arrays = ", ".join(self.names[b] for b in args if isinstance(b, Buffer))
+                self.line(f'run_gufunc("{name}", [{arrays}])')
             case Evaluate(name=name):
                 raise UnsupportedError(
                     f"low-level NumPy cannot call {name!r}; print the program as it was before "

@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .expr import Expr, Var
-from .program import Allocate, Block, For, If, LoopKind, Program, Seq, Stmt, blocks_of, walk
+from .program import (
+    Allocate,
+    Block,
+    For,
+    If,
+    LoopKind,
+    Program,
+    Seq,
+    Stmt,
+    While,
+    blocks_of,
+    seq,
+    walk,
+)
 from .rewrite import conjuncts, variables_of
 
 
@@ -23,53 +36,61 @@ def fill_empty_reductions(program: Program) -> Program:
 def _fill(stmt: Stmt) -> Stmt:
     match stmt:
         case For(extent=0):
-            inits = _inits(stmt.body, {stmt.var}) if _feeds_reduction(stmt) else None
-            return stmt if inits is None else inits
-        case For() | Allocate():
+            inits = [
+                init
+                for block in blocks_of(stmt.body)
+                if block.init is not None and stmt.var in _reduced(block)
+                for init in [_init_of(stmt, block, _reduced(block))]
+                if init is not None
+            ]
+            return seq(*inits) if inits else stmt
+        case For() | Allocate() | While():
             return replace(stmt, body=_fill(stmt.body))
         case Seq(stmts=stmts):
-            return Seq(tuple(map(_fill, stmts)))
+            return seq(*map(_fill, stmts))
         case If(condition=condition, then=then, otherwise=otherwise):
             return If(condition, _fill(then), None if otherwise is None else _fill(otherwise))
         case _:
             return stmt
 
 
-def _feeds_reduction(loop: For) -> bool:
-    """Whether the loop reaches a reduce axis of a block; if not, it runs over output points."""
-    return any(
-        it.axis.is_reduce and loop.var in set(variables_of(it.binding))
-        for block in blocks_of(loop.body)
-        for it in block.iters
-    )
+def _reduced(block: Block) -> set[Var]:
+    return {v for it in block.iters if it.axis.is_reduce for v in variables_of(it.binding)}
 
 
-def _inits(stmt: Stmt, empty: set[Var]) -> Stmt | None:
-    """The inits of the blocks in ``stmt`` that reduce over one of ``empty``; None without any."""
+def _init_of(stmt: Stmt, block: Block, reduced: set[Var]) -> Stmt | None:
+    """The init of ``block`` in what stands around it in ``stmt``, without the loops ``reduced``;
+    None if it is not in there, or if these decide where it writes."""
     match stmt:
-        case Block(iters=iters, init=init, predicate=predicate):
-            reduced = {v for it in iters if it.axis.is_reduce for v in variables_of(it.binding)}
-            if init is None or not reduced & empty:
+        case Block() if stmt is block:
+            spatial = tuple(it for it in block.iters if not it.axis.is_reduce)
+            if any(reduced.intersection(variables_of(it.binding)) for it in spatial):
                 return None
-            spatial = tuple(it for it in iters if not it.axis.is_reduce)
             guard: Expr | None = None
-            for test in conjuncts(predicate):
+            for test in conjuncts(block.predicate):
                 if not reduced.intersection(variables_of(test)):
                     guard = test if guard is None else guard & test
-            return Block(stmt.name, spatial, init, None, guard, stmt.location)
-        case For(var=var):
-            feeds_reduction = _feeds_reduction(stmt)
-            body = _inits(stmt.body, empty | {var} if feeds_reduction else empty)
-            if body is None or feeds_reduction:
-                return body
-            return For(var, stmt.extent, body, LoopKind.SERIAL)
-        case Allocate(body=inner):
-            return _inits(inner, empty)
-        case If(condition=condition, then=then):
-            body = _inits(then, empty)
-            return None if body is None else If(condition, body)
+            assert block.init is not None
+            return Block(block.name, spatial, block.init, None, guard, block.location)
+        case For(var=var) if var in reduced:
+            return _init_of(stmt.body, block, reduced)
+        case For() | Allocate():
+            body = _init_of(stmt.body, block, reduced)
+            if body is None:
+                return None
+            if isinstance(stmt, For):
+                return For(stmt.var, stmt.extent, body, LoopKind.SERIAL)
+            return replace(stmt, body=body)
+        case If(condition=condition, then=then, otherwise=otherwise):
+            if reduced.intersection(variables_of(condition)):
+                return None
+            body = _init_of(then, block, reduced)
+            if body is not None:
+                return If(condition, body)
+            body = None if otherwise is None else _init_of(otherwise, block, reduced)
+            return None if body is None else If(~condition, body)
         case Seq(stmts=stmts):
-            found = [s for s in (_inits(part, empty) for part in stmts) if s is not None]
-            return Seq(tuple(found)) if found else None
+            found = (_init_of(part, block, reduced) for part in stmts)
+            return next((part for part in found if part is not None), None)
         case _:
             return None

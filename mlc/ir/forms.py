@@ -27,6 +27,7 @@ from .program import (
     Seq,
     Stmt,
     Store,
+    While,
     expressions_of,
     regions_of,
     walk,
@@ -34,15 +35,16 @@ from .program import (
 from .rewrite import postorder, variables_of
 
 
-def check_blocks(program: Program) -> None:
+def check_blocks(program: Program, parts: bool = False) -> None:
     """The form that schedules rewrite and `lower` receives.
 
     Everything of the common form, and: all work is done in blocks; a block's body speaks of its own
     axes alone (a block in it is bound to them and to its loops); each binding stays within its
     axis, or a predicate guards it; each spatial axis is covered by what it is bound to; only a
-    reduction has an init, which writes what the body does.
+    reduction has an init, which writes what the body does. With ``parts`` a block may do a part of
+    a spatial axis, as after a loop was cut.
     """
-    _Checker(program, blocks=True).run()
+    _Checker(program, blocks=True, parts=parts).run()
 
 
 def check_flat(program: Program) -> None:
@@ -59,9 +61,10 @@ def check_flat(program: Program) -> None:
 class _Checker:
     """The common form: names are bound before use, dtypes agree, PARALLEL loops do not nest."""
 
-    def __init__(self, program: Program, blocks: bool) -> None:
+    def __init__(self, program: Program, blocks: bool, parts: bool = False) -> None:
         self.program = program
         self.blocks = blocks
+        self.parts = parts
         self.buffers: set[Buffer] = set(program.params)
         self.loops: dict[Var, For] = {}
         self.extents: dict[Var, int] = {}  # of everything that may stand in an expression here
@@ -98,6 +101,12 @@ class _Checker:
                 self.allocation(buffers)
                 self.statement(body)
                 self.buffers.difference_update(buffers)
+            case While(condition=condition, body=body):
+                if condition.dtype is not boolean:
+                    self.fail(f"the condition {condition!r} is {condition.dtype}, not bool")
+                if any(loop.kind is LoopKind.VECTORIZED for loop in self.loops.values()):
+                    self.fail("a While stands inside a vectorized loop")
+                self.statement(body)
             case If(condition=condition, then=then, otherwise=otherwise):
                 if condition.dtype is not boolean:
                     self.fail(f"the condition {condition!r} is {condition.dtype}, not bool")
@@ -245,5 +254,6 @@ class _Checker:
         what = f"axis {axis.name} of block {block.name}, bound to {binding!r},"
         if block.predicate is None and not empty and (low < 0 or high >= extent):
             self.fail(f"{what} leaves its range({extent}) and no predicate guards it")
-        if not getattr(axis, "is_reduce", False) and not empty and (low > 0 or high < extent - 1):
+        is_whole = getattr(axis, "is_reduce", False) or self.parts
+        if not is_whole and not empty and (low > 0 or high < extent - 1):
             self.fail(f"{what} does not cover its range({extent})")

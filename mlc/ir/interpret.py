@@ -18,6 +18,7 @@ from .arithmetic import silent
 from .closures import Action, Closures, Frame, Value, assign, reader
 from .empty_loops import fill_empty_reductions
 from .expr import Axis
+from .gufuncs import is_gufunc, run_gufunc
 from .intrinsic import expand_call, is_intrinsic
 from .program import (
     Accumulate,
@@ -32,6 +33,7 @@ from .program import (
     Seq,
     Stmt,
     Store,
+    While,
 )
 
 
@@ -107,6 +109,10 @@ class _Compiler:
                 return self.loop(stmt)
             case Allocate(buffers=buffers, body=body):
                 return self.allocation(buffers, body)
+            case While(condition=condition, body=body):
+                before = exprs.share(condition)
+                test = exprs.value(condition)
+                return _repeat(before, test, self.statement(body))
             case If(condition=condition, then=then, otherwise=otherwise):
                 before = exprs.share(condition)
                 test = exprs.value(condition)
@@ -122,12 +128,27 @@ class _Compiler:
                 return self.accumulate(stmt)
             case Evaluate(name=name) if is_intrinsic(name):
                 return self.statement(expand_call(stmt))
+            case Evaluate(name=name) if is_gufunc(name):
+                return self.library_call(stmt)
             case Evaluate(name=name):
                 raise UnsupportedError(
                     f"the interpreter cannot call {name!r}; interpret the program as it was before "
                     f"this call took the place of plain statements"
                 )
         raise AssertionError(type(stmt))
+
+    def library_call(self, call: Evaluate) -> Action:
+        """A call of a NumPy gufunc over whole buffers."""
+        buffers = [b for b in call.args if isinstance(b, Buffer)]
+        slots = [self.exprs.slot(b) for b in buffers]
+        written = [self.exprs.slot(("written", b)) for b in buffers] if self.check else []
+
+        def run(frame: Frame) -> None:
+            run_gufunc(call.name, [frame[slot] for slot in slots])
+            for slot in written:
+                frame[slot][...] = True
+
+        return run
 
     def loop(self, stmt: For) -> Action:
         slot = self.exprs.bind(stmt.var, stmt.extent)
@@ -257,6 +278,18 @@ def _branch(test: Value, yes: Action, no: Action | None) -> Action:
             yes(frame)
         elif no is not None:
             no(frame)
+
+    return run
+
+
+def _repeat(before: Sequence[Action], test: Value, body: Action) -> Action:
+    def run(frame: Frame) -> None:
+        while True:
+            for action in before:
+                action(frame)
+            if not test(frame):
+                return
+            body(frame)
 
     return run
 

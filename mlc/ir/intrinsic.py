@@ -36,6 +36,7 @@ from .program import (
     Seq,
     Stmt,
     Store,
+    While,
     seq,
     walk,
 )
@@ -250,7 +251,7 @@ def _expanded(stmt: Stmt) -> Stmt:
     match stmt:
         case Evaluate(name=name) if is_intrinsic(name):
             return expand_calls(expand_call(stmt))
-        case Allocate() | For():
+        case Allocate() | For() | While():
             return replace(stmt, body=_expanded(stmt.body))
         case Seq(stmts=stmts):
             return seq(*map(_expanded, stmts))
@@ -330,6 +331,9 @@ class _Expansion:
                 self.variables[var] = fresh
                 self.memo.clear()
                 return replace(stmt, var=fresh, body=self.statement(stmt.body))
+            case While(condition=condition, body=body):
+                self.memo.clear()
+                return While(self.expr(condition), self.statement(body))
             case If(condition=condition, then=then, otherwise=otherwise):
                 test = self.expr(condition)
                 other = None if otherwise is None else self.statement(otherwise)

@@ -6,6 +6,7 @@
     Stmt = Allocate(buffers, body)    buffers that live as long as body runs
          | Seq(stmts)                 one after the other
          | For(var, extent, kind, body)
+         | While(condition, body)     condition is tested before each iteration
          | If(condition, then, otherwise)
          | Block(name, iters, body)   a unit of computation over its own axes
          | Store(buffer, indices, value)
@@ -160,6 +161,17 @@ class For:
 
 
 @dataclass(frozen=True, eq=False)
+class While:
+    """``body`` again and again while ``condition`` holds, which is tested before each iteration.
+
+    The condition reads buffers that the body writes. Whether the loop ends is the program's care.
+    """
+
+    condition: Expr
+    body: Stmt
+
+
+@dataclass(frozen=True, eq=False)
 class If:
     """``then`` where ``condition`` holds, else ``otherwise``."""
 
@@ -242,7 +254,7 @@ class Evaluate:
     args: tuple[Expr | Buffer | Region, ...]
 
 
-Stmt = Allocate | Seq | For | If | Block | Store | Accumulate | Evaluate
+Stmt = Allocate | Seq | For | While | If | Block | Store | Accumulate | Evaluate
 
 
 @dataclass(frozen=True, eq=False)
@@ -302,7 +314,7 @@ def seq(*stmts: Stmt) -> Stmt:
 def children_of(stmt: Stmt) -> tuple[Stmt, ...]:
     """The direct sub-statements."""
     match stmt:
-        case Allocate(body=body) | For(body=body):
+        case Allocate(body=body) | For(body=body) | While(body=body):
             return (body,)
         case Seq(stmts=stmts):
             return stmts
@@ -318,7 +330,7 @@ def expressions_of(stmt: Stmt) -> tuple[Expr, ...]:
     """The expressions that stand directly in ``stmt``, not those of its sub-statements, nor the
     regions that a block declares: like its body, those speak of its axes."""
     match stmt:
-        case If(condition=condition):
+        case If(condition=condition) | While(condition=condition):
             return (condition,)
         case Block(iters=iters, predicate=predicate):
             bound = tuple(it.binding for it in iters)
@@ -389,6 +401,8 @@ def map_exprs(stmt: Stmt, change: Any) -> Stmt:
             return replace(stmt, body=map_exprs(stmt.body, change))
         case Seq():
             return seq(*(map_exprs(s, change) for s in stmt.stmts))
+        case While():
+            return While(change(stmt.condition), map_exprs(stmt.body, change))
         case If():
             other = None if stmt.otherwise is None else map_exprs(stmt.otherwise, change)
             return If(change(stmt.condition), map_exprs(stmt.then, change), other)

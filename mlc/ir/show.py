@@ -52,6 +52,7 @@ from .program import (
     Seq,
     Stmt,
     Store,
+    While,
     walk,
 )
 from .scalar import SCALAR_FNS
@@ -202,6 +203,11 @@ class Source:
                 self.statement(body)
             case For():
                 self.loop(stmt)
+            case While(condition=condition, body=body):
+                (test,) = self.values(condition)
+                self.line(f"with T.while_({test}):")
+                with self.indented():
+                    self.statement(body)
             case If(condition=condition, then=then, otherwise=otherwise):
                 (test,) = self.values(condition)
                 self.line(f"with T.when({test}):")

@@ -22,6 +22,7 @@ from .program import (
     Seq,
     Stmt,
     Store,
+    While,
 )
 from .show import print_program
 from .simplify import simplify
@@ -192,6 +193,10 @@ class _Normal:
                     body = body.body
                 self.statement(body)
                 self.emit("free", stmt)
+            case While(condition=condition, body=body):
+                self.emit(f"while {self.exprs((condition,))}", stmt)
+                self.statement(body)
+                self.emit("end", stmt)
             case If(condition=condition, then=then, otherwise=otherwise):
                 self.emit(f"if {self.exprs((condition,))}", stmt)
                 self.statement(then)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from .intrinsic import intrinsic_named, is_intrinsic
-from .program import Accumulate, Block, Evaluate, For, Stmt, Store, children_of
+from .program import Accumulate, Block, Evaluate, For, Stmt, Store, While, children_of
+
+_GUESSED_ITERATIONS = 100  # of a loop whose end the data decide
 
 
 def statements_run(stmt: Stmt) -> float:
@@ -11,6 +13,8 @@ def statements_run(stmt: Stmt) -> float:
     match stmt:
         case For(extent=extent, body=body):
             return extent * statements_run(body)
+        case While(body=body):
+            return _GUESSED_ITERATIONS * statements_run(body)
         case Evaluate(name=name) if is_intrinsic(name):
             return statements_run(intrinsic_named(name).meaning.body)
         case Store() | Accumulate() | Evaluate():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..ir.program import Allocate, Block, For, If, LoopKind, Program, Scope, Seq, Stmt
+from ..ir.program import Allocate, Block, For, If, LoopKind, Program, Scope, Seq, Stmt, While
 from ..ir.show import Names, Source, signature_text
 from .svg import FAINT, LINE, Canvas, Picture, text_width
 
@@ -119,6 +119,9 @@ def _boxes(stmt: Stmt, source: Source) -> list[_Box]:
             return [_loop_box(stmt, source)]
         case Block():
             return [_block_box(stmt, source)]
+        case While(condition=condition, body=body):
+            test = f"while {source.values(condition)[-1]}"
+            return [_Box("when", *_PLAIN, [(test, "")], _scoped(body, source), dash="5 3")]
         case If(condition=condition, then=then, otherwise=otherwise):
             out = []
             for word, part in (("when", then), ("otherwise", otherwise)):

@@ -5,23 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..ir.bounds import interval
+from ..ir.empty_loops import fill_empty_reductions
 from ..ir.expr import Expr, Var, apply, const
 from ..ir.program import (
+    Accumulate,
     Allocate,
     Block,
+    Evaluate,
     For,
     If,
     LoopKind,
     Program,
+    Region,
     Seq,
     Stmt,
+    Store,
+    While,
     blocks_of,
     children_of,
+    expressions_of,
     map_exprs,
+    reads_of,
     seq,
     writes_of,
 )
-from ..ir.rewrite import conjuncts, substitute, variables_of
+from ..ir.rewrite import conjuncts, loads_of, substitute, variables_of
+from ..schedules.legality.starts import starts_once
 
 
 def bind_blocks(program: Program) -> Program:
@@ -29,10 +38,11 @@ def bind_blocks(program: Program) -> Program:
 
     A predicate becomes an ``If``. An ``init`` runs right before the outermost loop that feeds a
     reduce axis of its block, in copies of the spatial loops inside that one; where that would not
-    be the same, it runs right before the body, under the condition that all reduce axes are 0. A
-    block that holds blocks is dissolved before they are.
+    be the same, as where other statements there touch its buffer, it runs right before the body,
+    under the condition that all reduce axes are 0. A block that holds blocks is dissolved before
+    they are. Reductions over nothing leave their init.
     """
-    return program.with_body(_bind(_open(program.body), set()))
+    return program.with_body(_bind(_open(fill_empty_reductions(program).body), set()))
 
 
 def _open(stmt: Stmt) -> Stmt:
@@ -46,7 +56,7 @@ def _open(stmt: Stmt) -> Stmt:
             mapping: dict[Var, Expr] = {it.axis: it.binding for it in stmt.iters}
             inner = _open(map_exprs(stmt.body, lambda e: substitute(e, mapping)))
             return inner if stmt.predicate is None else If(stmt.predicate, inner)
-        case For() | Allocate():
+        case For() | Allocate() | While():
             return replace(stmt, body=_open(stmt.body))
         case Seq():
             return seq(*map(_open, stmt.stmts))
@@ -70,6 +80,8 @@ def _bind(stmt: Stmt, started: set[Block]) -> Stmt:
                         init = If(apply("eq", it.binding, const(0)), init)
                 body = seq(init, body)
             return body if stmt.predicate is None else If(stmt.predicate, body)
+        case For(extent=0):
+            return stmt
         case For():
             fresh = [
                 block
@@ -81,7 +93,7 @@ def _bind(stmt: Stmt, started: set[Block]) -> Stmt:
             ]
             inits = [_init_of(stmt, block) for block in fresh]
             return seq(*inits, replace(stmt, body=_bind(stmt.body, started | set(fresh))))
-        case Allocate():
+        case Allocate() | While():
             return replace(stmt, body=_bind(stmt.body, started))
         case Seq():
             return seq(*(_bind(s, started) for s in stmt.stmts))
@@ -102,11 +114,16 @@ def _starts_before(loop: For, block: Block) -> bool:
     apart, and what the init writes exists before the loop."""
     path = _path(loop, block)
     assert path is not None and block.init is not None
+    if _meets(loop.body, block):
+        return False
     reduced = _reduce_vars(block)
     chain = {stmt.var: stmt.extent for stmt in path if isinstance(stmt, For)}
     inside = reduced & chain.keys()
     if any(isinstance(stmt, If) for stmt in path):
         return False
+    used = {v for it in block.iters for v in variables_of(it.binding)}
+    if any(extent > 1 and var not in used for var, extent in chain.items()):
+        return False  # a loop that starts the reduction anew
     written = {buffer for buffer, _ in writes_of(block.init)}
     if any(isinstance(stmt, Allocate) and written.intersection(stmt.buffers) for stmt in path):
         return False
@@ -117,7 +134,41 @@ def _starts_before(loop: For, block: Block) -> bool:
                 return False
         elif interval(substitute(it.binding, zeros), chain) != (0, 0):
             return False
-    return True
+    return starts_once(block, {v: chain[v] for v in inside})
+
+
+def _meets(stmt: Stmt, block: Block) -> bool:
+    """Whether something in ``stmt`` beside the updates of ``block`` touches what its init writes,
+    or changes what its init reads."""
+    assert block.init is not None
+    written = {buffer for buffer, _ in writes_of(block.init)}
+    read = {node.source for node in reads_of(block.init)}
+    stack = [stmt]
+    while stack:
+        node = stack.pop()
+        if node is block:
+            if any(load.source in written for load in reads_of(block.body)):
+                return True
+            if read and any(buffer in read for buffer, _ in writes_of(block.body)):
+                return True
+            continue
+        stack.extend(children_of(node))
+        for expr in expressions_of(node):
+            if any(load.source in written for load in loads_of(expr)):
+                return True
+        touched: set[object]
+        match node:
+            case Store(buffer=buffer):
+                touched = {buffer}
+            case Accumulate(buffers=buffers):
+                touched = set(buffers)
+            case Evaluate(args=args):
+                touched = {arg.buffer if isinstance(arg, Region) else arg for arg in args}
+            case _:
+                continue
+        if not touched.isdisjoint(written) or not touched.isdisjoint(read):
+            return True
+    return False
 
 
 def _init_of(loop: For, block: Block) -> Stmt:

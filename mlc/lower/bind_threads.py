@@ -15,6 +15,7 @@ from ..ir.program import (
     Program,
     Seq,
     Stmt,
+    While,
     children_of,
     seq,
     walk,
@@ -82,7 +83,7 @@ def _serial(stmt: Stmt, chosen: For | None, inside: bool) -> Stmt:
             if parallel or kind is LoopKind.BOUND:
                 return replace(stmt, body=body, kind=LoopKind.SERIAL)
             return replace(stmt, body=body)
-        case Allocate():
+        case Allocate() | While():
             return replace(stmt, body=_serial(stmt.body, chosen, inside))
         case Seq():
             return seq(*(_serial(s, chosen, inside) for s in stmt.stmts))

@@ -21,6 +21,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     children_of,
     expressions_of,
     map_exprs,
@@ -71,6 +72,9 @@ class _Compacter:
                 return Allocate(tuple(kept), inner) if kept else inner
             case For(var=var, extent=extent, body=body):
                 inner = self.statement(body, {**extents, var: extent})
+                return stmt if inner is body else replace(stmt, body=inner)
+            case While(body=body):
+                inner = self.statement(body, extents)
                 return stmt if inner is body else replace(stmt, body=inner)
             case Seq(stmts=stmts):
                 parts = [self.statement(s, extents) for s in stmts]
@@ -208,7 +212,7 @@ def _shrunk(stmt: Stmt, boxes: Boxes, extents: Mapping[Var, int]) -> Stmt:
             case Accumulate(buffers=buffers, indices=indices) if buffers[0] in fresh:
                 held = tuple(fresh[b] for b in buffers)
                 return replace(node, buffers=held, indices=moved(buffers[0], indices))
-            case Allocate() | For():
+            case Allocate() | For() | While():
                 return replace(node, body=on(node.body))
             case Seq(stmts=stmts):
                 return seq(*map(on, stmts))

@@ -16,6 +16,7 @@ from ..ir.program import (
     Scope,
     Seq,
     Stmt,
+    While,
     seq,
     walk,
 )
@@ -40,7 +41,7 @@ def _expand(stmt: Stmt, in_lanes: bool) -> Stmt:
         case For(kind=kind):
             lanes = in_lanes or kind is LoopKind.VECTORIZED
             return replace(stmt, body=_expand(stmt.body, lanes))
-        case Allocate():
+        case Allocate() | While():
             return replace(stmt, body=_expand(stmt.body, in_lanes))
         case Seq(stmts=stmts):
             return seq(*(_expand(s, in_lanes) for s in stmts))

@@ -19,6 +19,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     reads_of,
     seq,
     walk,
@@ -52,7 +53,7 @@ def _fit(stmt: Stmt) -> Stmt:
             body = _fit(stmt.body)
             pushed = _push(body, stmt.var, stmt.extent, ()) if _can_push(body, stmt.var) else None
             return replace(stmt, body=body, kind=LoopKind.SERIAL) if pushed is None else pushed
-        case For() | Allocate():
+        case For() | Allocate() | While():
             return replace(stmt, body=_fit(stmt.body))
         case Seq():
             return seq(*map(_fit, stmt.stmts))
@@ -78,7 +79,7 @@ def _can_push(stmt: Stmt, lane: Var) -> bool:
     simple = _is_simple(stmt)
     for node in walk(stmt):
         match node:
-            case Evaluate():
+            case Evaluate() | While():
                 return False
             case For(kind=LoopKind.VECTORIZED | LoopKind.PARALLEL):
                 return False

@@ -12,6 +12,7 @@ from ..ir.program import (
     Program,
     Seq,
     Stmt,
+    While,
     children_of,
     seq,
     walk,
@@ -47,7 +48,7 @@ def _limit(stmt: Stmt) -> Stmt:
             if done.kind is LoopKind.UNROLLED and _statements(done) > MOST_STATEMENTS:
                 return replace(done, kind=LoopKind.SERIAL)
             return done
-        case Allocate():
+        case Allocate() | While():
             return replace(stmt, body=_limit(stmt.body))
         case Seq():
             return seq(*map(_limit, stmt.stmts))

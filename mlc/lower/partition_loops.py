@@ -18,6 +18,7 @@ from ..ir.program import (
     Program,
     Seq,
     Stmt,
+    While,
     expressions_of,
     seq,
     walk,
@@ -48,7 +49,7 @@ def _partition(stmt: Stmt, ranges: dict[Var, int], depth: int) -> Stmt:
         case For():
             inner = {**ranges, stmt.var: stmt.extent}
             return replace(stmt, body=_partition(stmt.body, inner, depth))
-        case Allocate():
+        case Allocate() | While():
             return replace(stmt, body=_partition(stmt.body, ranges, depth))
         case Seq():
             return seq(*(_partition(s, ranges, depth) for s in stmt.stmts))

@@ -15,6 +15,7 @@ from ..ir.program import (
     Scope,
     Seq,
     Stmt,
+    While,
     seq,
     walk,
 )
@@ -73,7 +74,7 @@ class _Placer:
                 return Allocate(held, inner) if held else inner
             case For(kind=LoopKind.PARALLEL):
                 return replace(stmt, body=self.statement(stmt.body, stmt))
-            case For():
+            case For() | While():
                 return replace(stmt, body=self.statement(stmt.body, parallel))
             case Seq():
                 return seq(*(self.statement(s, parallel) for s in stmt.stmts))

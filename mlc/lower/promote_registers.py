@@ -20,6 +20,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     children_of,
     contiguous_strides,
     reads_of,
@@ -62,7 +63,7 @@ def _promote(stmt: Stmt) -> Stmt:
             return _promote_sequence(stmt.stmts)
         case For(kind=LoopKind.SERIAL):
             return _promote_sequence((stmt,))
-        case For() | Allocate():
+        case For() | Allocate() | While():
             return replace(stmt, body=_promote(stmt.body))
         case If():
             other = None if stmt.otherwise is None else _promote(stmt.otherwise)

@@ -17,6 +17,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     map_exprs,
     seq,
     walk,
@@ -78,6 +79,8 @@ def replace_buffers(stmt: Stmt, places: Mapping[Buffer, Place]) -> Stmt:
                 return replace(stmt, body=statement(stmt.body))
             case Seq():
                 return seq(*map(statement, stmt.stmts))
+            case While():
+                return While(change(stmt.condition), statement(stmt.body))
             case If():
                 other = None if stmt.otherwise is None else statement(stmt.otherwise)
                 return If(change(stmt.condition), statement(stmt.then), other)

@@ -16,6 +16,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     map_exprs,
     seq,
 )
@@ -55,6 +56,11 @@ def simplify_stmt(
                 return simplify_stmt(substitute_all(stmt.body, {var: const(0)}), ranges, memo)
             body = simplify_stmt(stmt.body, {**ranges, var: extent})
             return NOTHING if is_empty(body) else replace(stmt, body=body)
+        case While():
+            test = expr(stmt.condition)
+            if isinstance(test, Const) and not test.value:
+                return NOTHING
+            return While(test, simplify_stmt(stmt.body, ranges, memo))
         case If():
             test = expr(stmt.condition)
             if isinstance(test, Const):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..ir.expr import const
-from ..ir.program import Allocate, For, If, LoopKind, Program, Seq, Stmt, seq
+from ..ir.program import Allocate, For, If, LoopKind, Program, Seq, Stmt, While, seq
 from .simplify_program import simplify_stmt, substitute_all
 
 
@@ -21,7 +21,7 @@ def _unroll(stmt: Stmt) -> Stmt:
             return seq(*(substitute_all(body, {stmt.var: const(n)}) for n in range(stmt.extent)))
         case For():
             return replace(stmt, body=_unroll(stmt.body))
-        case Allocate():
+        case Allocate() | While():
             return replace(stmt, body=_unroll(stmt.body))
         case Seq():
             return seq(*(_unroll(s) for s in stmt.stmts))

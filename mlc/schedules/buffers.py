@@ -22,6 +22,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     seq,
     walk,
 )
@@ -158,6 +159,8 @@ class Redirect:
                 parts = [self(s) for s in stmt.stmts]
                 same = all(a is b for a, b in zip(parts, stmt.stmts, strict=True))
                 return stmt if same else seq(*parts)
+            case While():
+                changed = While(self.expr(stmt.condition), self(stmt.body))
             case If():
                 other = None if stmt.otherwise is None else self(stmt.otherwise)
                 changed = If(self.expr(stmt.condition), self(stmt.then), other)

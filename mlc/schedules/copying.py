@@ -20,6 +20,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     blocks_of,
     walk,
 )
@@ -105,6 +106,8 @@ class _Copy:
                 return Seq(tuple(map(self.statement, stmts)))
             case For(var=var, body=body):
                 return replace(stmt, var=self.variables[var], body=self.statement(body))
+            case While(condition=condition, body=body):
+                return While(self.expr(condition), self.statement(body))
             case If(condition=condition, then=then, otherwise=otherwise):
                 other = None if otherwise is None else self.statement(otherwise)
                 return If(self.expr(condition), self.statement(then), other)

@@ -21,6 +21,7 @@ from ..ir.program import (
     Program,
     Seq,
     Stmt,
+    While,
     blocks_of,
     children_of,
     expressions_of,
@@ -125,6 +126,11 @@ def without_block(stmt: Stmt, name: str) -> Stmt | None:
                 return stmt
             kept = [p for p in parts if p is not None]
             return seq(*kept) if kept else None
+        case While():
+            inside = without_block(stmt.body, name)
+            if inside is stmt.body or inside is None:
+                return stmt if inside is stmt.body else None
+            return replace(stmt, body=inside)
         case If():
             then = without_block(stmt.then, name)
             other = None if stmt.otherwise is None else without_block(stmt.otherwise, name)

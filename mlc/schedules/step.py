@@ -22,6 +22,7 @@ from ..ir.program import (
     Program,
     Seq,
     Stmt,
+    While,
     blocks_of,
     children_of,
     map_exprs,
@@ -179,7 +180,7 @@ def rebuild(stmt: Stmt, change: Callable[[Stmt], Stmt | None]) -> Stmt:
     if changed is not None:
         return changed
     match stmt:
-        case Allocate() | For():
+        case Allocate() | For() | While():
             body = rebuild(stmt.body, change)
             return stmt if body is stmt.body else replace(stmt, body=body)
         case Seq():

@@ -51,6 +51,7 @@ from .loops import (
     unrolled,
     vectorized,
     when,
+    while_,
 )
 from .module import Module
 from .sizes import Dim, dim
@@ -59,7 +60,8 @@ __all__ = [
     "Buffer", "Dim", "Module", "Template", "alloc", "annotate", "axis", "barrier", "bitcast",
     "block", "call", "call_extern", "comm_reducer", "dim", "grid", "init", "max", "min",
     "otherwise", "parallel", "program", "reads", "region", "remap", "scope", "select", "serial",
-    "store", "thread_binding", "unrolled", "vectorized", "when", "where", "writes",
+    "store", "thread_binding", "unrolled", "vectorized", "when", "where",
+    "while_", "writes",
 ]  # fmt: skip
 
 _CONVERSIONS = tuple(dtype.name for dtype in _DTYPES)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ArgumentError, MlcError
 from ..ir.expr import Var
-from ..ir.program import For, If, LoopKind
+from ..ir.program import For, If, LoopKind, While
 from .names import assigned_names
 from .trace import Level, Trace, current, new_buffer
 from .values import Handle
@@ -128,6 +128,18 @@ def otherwise() -> Iterator[None]:
     body = trace.close(level)
     trace.level.items[-1] = If(stmt.condition, stmt.then, body)
     trace.level.last_when = None
+
+
+@contextmanager
+def while_(condition: Any) -> Iterator[None]:
+    """``with T.while_(condition):`` the statements run again and again while the condition, which
+    reads what they write, holds."""
+    trace = current("T.while_")
+    test = trace.condition(condition, "T.while_")
+    level = trace.open(Level("loop"))
+    yield
+    body = trace.close(level)
+    trace.emit(While(test, body))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
 )
 from .accesses import LANE, LANES, TASK, WatchedClosures
 from .lanes import Lanes
@@ -62,6 +63,10 @@ class Executor:
                     leave(frames)
 
                 return allocate
+            case While():
+                raise UnsupportedError(
+                    "the simulator runs no loop whose end the data decide; use the interpreter"
+                )
             case If(condition=condition, then=then, otherwise=otherwise):
                 split = self.test(condition)
                 yes = self.statement(then)

@@ -21,6 +21,7 @@ from ..ir.program import (
     Program,
     Seq,
     Stmt,
+    While,
     children_of,
 )
 from .accesses import TASK
@@ -123,6 +124,10 @@ class ThreadExecutor(Executor):
                     leave(frames)
 
                 return allocate
+            case While():
+                raise UnsupportedError(
+                    "the simulator runs no loop whose end the data decide; use the interpreter"
+                )
             case If(condition=condition, then=then, otherwise=otherwise):
                 split = self.test(condition)
                 yes = self.part(then)

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -89,13 +90,21 @@ class Call:
 Operation = Placeholder | Constant | Compute | Call
 
 
+_SERIALS = count()
+
+
+def next_serial() -> int:
+    """A number that those of all tensors made from now on exceed."""
+    return next(_SERIALS)
+
+
 class Tensor:
     """An array to be: ``shape``, ``dtype`` and the operation that makes it.
 
     Index it inside te.compute.
     """
 
-    __slots__ = ("__weakref__", "dtype", "index", "name", "op", "shape")
+    __slots__ = ("__weakref__", "dtype", "index", "name", "op", "serial", "shape")
     __array_ufunc__ = None
 
     def __init__(
@@ -106,6 +115,7 @@ class Tensor:
         self.dtype = dtype
         self.op = op
         self.index = index
+        self.serial = next(_SERIALS)  # later tensors have greater ones
 
     @property
     def ndim(self) -> int:

@@ -79,6 +79,7 @@ class Emitter(Builder):
         self.volatile = False
         self.in_parallel = False
         self.failure = "ret i32 1"
+        self.ends: dict[int, tuple[Any, str]] = {}  # of loops that data end: the loop, its end
         self.home: dict[str, int] = {}
         self._constants: dict[Expr, Value] = {}
         self._climbing = False

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...dtypes import boolean, int64
 from ...errors import CompileError
-from ...ir.expr import Expr
+from ...ir.expr import Apply, Expr, apply, const
+from ...ir.gufuncs import is_gufunc
 from ...ir.intrinsic import is_intrinsic
 from ...ir.program import (
     Accumulate,
@@ -18,12 +21,14 @@ from ...ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
 )
 from .addressing import Address, address_of, at_lane, read, stack_pointer, write
 from .builder import Chunk
 from .debug import check_bounds
 from .emitter import Emitter
 from .expressions import both, contract, invert
+from .gufuncs import emit_gufunc_call
 from .intrinsics import emit_intrinsic_call
 from .lanes import combine, reduce_lanes
 from .parallel import emit_parallel
@@ -49,6 +54,8 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
                 emit_stmt(e, part)
         case For():
             _for(e, stmt)
+        case While():
+            _while(e, stmt)
         case If():
             _if(e, stmt)
         case Store():
@@ -67,6 +74,8 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
                 e.registers.pop(buffer, None)
         case Evaluate(name=name) if is_intrinsic(name):
             emit_intrinsic_call(e, stmt)
+        case Evaluate(name=name, args=args) if is_gufunc(name):
+            emit_gufunc_call(e, name, args)
         case Evaluate(name=name, args=args):
             _evaluate(e, name, args)
         case _:
@@ -90,6 +99,10 @@ def _for(e: Emitter, loop: For) -> None:
         raise CompileError("a loop inside a vectorized loop must be unrolled")
     elif loop.kind is LoopKind.PARALLEL and not e.in_parallel:
         emit_parallel(e, loop, emit_loop)
+    elif id(loop) in e.ends:
+        emit_loop(e, loop, "0", e.ends[id(loop)][1])
+    elif (found := _bounded(e, loop)) is not None:
+        _bounded_loop(e, *found)
     else:
         emit_loop(e, loop, "0", str(loop.extent))
 
@@ -120,6 +133,62 @@ def emit_loop(e: Emitter, loop: For, begin: str, end: str) -> None:
     more = e.raw(f"icmp ult i64 {counter}n, {end}")
     e.line(f"br i1 {more}, label %{name}, label %{name}x")
     e.label(f"{name}x")
+
+
+def _bounded(e: Emitter, loop: For) -> tuple[For, Expr] | None:
+    """``for i in range(n): if i < stop: s`` as (the loop over ``s`` alone, ``stop``), where nothing
+    in the loop changes ``stop``."""
+    match loop.body:
+        case If(condition=Apply("lt", (var, stop)), then=body, otherwise=None) if var is loop.var:
+            known = e.facts.of(stop)
+            if any(v is var for v in known.variables) or known.reads & e.facts.written(body):
+                return None
+            return replace(loop, body=body), stop
+    return None
+
+
+def _bounded_loop(e: Emitter, loop: For, stop: Expr) -> None:
+    """The iterations before ``stop``, and no test in them."""
+    end = e.value(apply("minimum", stop, const(loop.extent, stop.dtype)))
+    if end.const is not None:
+        if end.const > 0:
+            emit_loop(e, loop, "0", str(end.const))
+        return
+    inner = If(apply("lt", const(0, stop.dtype), stop), loop)
+    test = e.value(inner.condition)
+    e.ends[id(loop)] = loop, end.text
+    _branch(e, inner, test)
+    del e.ends[id(loop)]
+
+
+def _while(e: Emitter, loop: While) -> None:
+    """The test comes first; what it reads, the body may write."""
+    name = e.name("w")
+    written = e.facts.written(loop.body)
+    e.enter(written, conditional=True)
+    e.line(f"br label %{name}p")
+    e.label(f"{name}p")
+    e.line(f"br label %{name}")
+    e.label(name)
+    phis = open_phis(e, written)
+    heads = [phi.file.slots[phi.slot] for phi in phis]
+    test = e.value(loop.condition)
+    e.line(f"br i1 {test.text}, label %{name}b, label %{name}x")
+    e.label(f"{name}b")
+    before: Chunk = []
+    e.out.append(before)
+    e.enter(written, conditional=True, before=before)
+    emit_stmt(e, loop.body)
+    e.leave()
+    e.leave()
+    e.line(f"br label %{name}e")
+    e.label(f"{name}e")
+    for phi in phis:
+        phi.close(f"{name}p", f"{name}e")
+    e.line(f"br label %{name}")
+    e.label(f"{name}x")
+    for phi, head in zip(phis, heads, strict=True):
+        phi.file.slots[phi.slot] = head
 
 
 def _if(e: Emitter, stmt: If) -> None:

@@ -29,6 +29,7 @@ from ...ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     expressions_of,
     walk,
 )
@@ -152,6 +153,9 @@ def accesses_of_block(block: Block) -> Accesses:
     return out
 
 
+_ANY_LENGTH = 1 << 31  # iterations of a loop whose end the data decide
+
+
 def _visit(stmt: Stmt, context: _Context, out: Accesses) -> None:
     first = len(out.rows)
     match stmt:
@@ -164,6 +168,13 @@ def _visit(stmt: Stmt, context: _Context, out: Accesses) -> None:
         case Allocate(buffers=buffers, body=body):
             homes = context.homes | dict.fromkeys(buffers, len(context.loops))
             _visit(body, replace(context, homes=homes), out)
+        case While(condition=condition, body=body):
+            # As a serial loop of any length whose iterations all touch the same elements.
+            loop = For(Var("again"), _ANY_LENGTH, body)
+            loops = out.loops[loop.var] = (*context.loops, loop)
+            inside = replace(context, loops=loops)
+            _add(_reads((condition,)), inside, out)
+            _visit(body, inside, out)
         case If(condition=condition, then=then, otherwise=otherwise):
             _add(_reads((condition,)), context, out)
             test = substitute(condition, context.mapping)

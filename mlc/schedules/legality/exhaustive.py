@@ -30,6 +30,7 @@ from ...ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     children_of,
     walk,
 )
@@ -185,6 +186,8 @@ class _Runner:
             case Allocate(buffers=buffers, body=body):
                 slots = [(values.slot(b), b.size) for b in buffers]
                 return _fresh(slots, self.statement(body))
+            case While(condition=condition, body=body):
+                return _while(values.index(condition), self.statement(body))
             case If(condition=condition, then=then, otherwise=otherwise):
                 no = None if otherwise is None else self.statement(otherwise)
                 return _branch(values.index(condition), self.statement(then), no)
@@ -363,6 +366,14 @@ def _fresh(slots: list[tuple[int, int]], body: Action) -> Action:
         for slot, size in slots:
             frame[slot] = [UNWRITTEN] * size
         body(frame)
+
+    return run
+
+
+def _while(test: Callable[[list[Any]], Any], body: Action) -> Action:
+    def run(frame: list[Any]) -> None:
+        while test(frame):
+            body(frame)
 
     return run
 

@@ -1,0 +1,439 @@
+"""What a loop or a branch changes, found by tracing it.
+
+The state of a loop is what its body binds anew, and the arrays that it writes to. Both are found
+by running the body on placeholders: if it changes more than was thought, or changes the type of
+something, it runs again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import DType, as_dtype, boolean, float64, int64
+from ..errors import DTypeError, MlcError, ShapeError, UnsupportedError, user_location
+from ..ops.op import CURRENT
+from ..te.tensor import Placeholder, Tensor
+from ..tracer import tree
+from ..tracer.storage import KNOWN, WATCH, Cell
+from ..tracer.trace import FunctionTrace
+from ..tracer.tracer import Tracer
+
+_MOST_ROUNDS = 24
+
+
+class NotNative(UnsupportedError):
+    """A loop or branch that cannot become a native one."""
+
+
+class _Undefined:
+    """A variable without a value."""
+
+    def __repr__(self) -> str:
+        return "undefined"
+
+
+UNDEFINED: Any = _Undefined()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The type of a value: weak ones are Python numbers."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+    weak: bool = False
+
+    def __str__(self) -> str:
+        if self.weak:
+            return f"a Python {({'b': 'bool', 'i': 'int'}).get(self.dtype.kind, 'float')}"
+        return f"{self.dtype.name}{list(self.shape)}"
+
+
+@dataclass(eq=False)
+class State:
+    """What is carried: the variables ``names`` (``labels`` for their leaves), read and written by
+    ``get`` and ``put``."""
+
+    names: tuple[str, ...]
+    get: Callable[[], list[Any]]
+    put: Callable[[list[Any]], None]
+    what: str  # "the loop", for messages
+    must_fit: bool = False  # whether the types that come first are binding
+    is_branch: bool = False  # whether each body runs at most once
+
+
+@dataclass(eq=False)
+class Plan:
+    """What has been found out about a loop or branch so far."""
+
+    carried: set[int] = field(default_factory=set)  # variables that get other values
+    late: dict[int, tuple[Any, tuple[Spec, ...]]] = field(default_factory=dict)
+    specs: dict[tuple[int, int], Spec] = field(default_factory=dict)
+    cells: dict[Cell, None] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Carried:
+    """A settled state: placeholders, first values and, for each body, the values at its end."""
+
+    params: list[Tensor]
+    init: list[Tensor]
+    labels: list[str]
+    ends: list[list[Tensor]]
+    finish: Callable[[Sequence[Tensor]], None]
+
+
+def current() -> FunctionTrace:
+    trace: Any = CURRENT.get()
+    return trace  # type: ignore[no-any-return]
+
+
+def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
+    """Trace ``bodies``, each from the same state, and say what they carry."""
+    trace = current()
+    entry = state.get()
+    plan = Plan()
+    plan.carried = {n for n, v in enumerate(entry) if v is not UNDEFINED and _is_carriable(v)}
+    for _ in range(_MOST_ROUNDS):
+        done = _attempt(trace, state, bodies, entry, plan)
+        if done is not None:
+            return done
+    raise NotNative(f"{state.what} changes the types of what it carries without end")
+
+
+def _is_carriable(value: Any) -> bool:
+    leaves, _ = tree.flatten(value)
+    return bool(leaves) and all(is_value(leaf) for leaf in leaves)
+
+
+def is_value(leaf: Any) -> bool:
+    """Whether ``leaf`` is an array or a number, traced or not."""
+    if isinstance(leaf, np.ndarray):
+        return leaf.dtype.kind in "biuf"
+    if isinstance(leaf, np.generic):
+        return leaf.dtype.kind in "biuf"
+    return isinstance(leaf, (Tracer, bool, int, float))
+
+
+def spec_of(trace: FunctionTrace, leaf: Any) -> Spec:
+    """The type of a leaf."""
+    if isinstance(leaf, Tracer):
+        is_weak = leaf._cell.array is None and leaf._tensor in trace.weak
+        return Spec(leaf.shape, leaf._seen[1].dtype, is_weak)
+    if isinstance(leaf, (np.ndarray, np.generic)):
+        return Spec(np.shape(leaf), as_dtype(leaf.dtype))
+    return Spec((), boolean if isinstance(leaf, bool) else int64 if isinstance(leaf, int) else
+                float64, True)  # fmt: skip
+
+
+def tensor_of(trace: FunctionTrace, leaf: Any, spec: Spec) -> Tensor:
+    """``leaf`` as a tensor of type ``spec``."""
+    from ..ops.create import filled
+    from ..ops.elementwise import astype
+
+    value = trace.lift(leaf)
+    if not isinstance(value, Tensor):
+        made: Any = filled.tensors(trace, (value,), {"shape": spec.shape, "dtype": spec.dtype})
+        return made  # type: ignore[no-any-return]
+    if value.dtype is spec.dtype:
+        return value
+    return astype.tensors(trace, (value,), {"dtype": spec.dtype})  # type: ignore[no-any-return]
+
+
+def merged(a: Spec, b: Spec, label: str, what: str, must_fit: bool) -> Spec:
+    """The type that holds both values."""
+    if a.shape != b.shape:
+        raise ShapeError(
+            f"{what} changes the shape of {label}: expected {a}, as before it, got {b}; shapes "
+            f"must stay, so give it another name or its final shape before"
+        )
+    if a.dtype is b.dtype:
+        return Spec(a.shape, a.dtype, a.weak and b.weak)
+    if a.weak and b.weak:
+        rank = max((a, b), key=lambda s: "biuf".index(s.dtype.kind))
+        return Spec((), rank.dtype, True)
+    if a.weak or b.weak:
+        weak, strong = (a, b) if a.weak else (b, a)
+        python = {"b": False, "i": 0}.get(weak.dtype.kind, 0.0)
+        found = as_dtype(np.result_type(strong.dtype.numpy, python))
+    else:
+        found = as_dtype(np.result_type(a.dtype.numpy, b.dtype.numpy))
+    if found is not a.dtype and (a.shape or must_fit and not a.weak):
+        raise DTypeError(
+            f"{what} changes the dtype of {label}: expected {a}, as before it, got {b}; convert "
+            f"it with .astype({a.dtype.name!r}), or start with {b.dtype.name}"
+        )
+    return Spec(a.shape, found)
+
+
+@contextmanager
+def _watching() -> Iterator[dict[Cell, tuple[Any, Any, Any]]]:
+    """Collect the cells that are written to, with what they held; they hold it again afterwards."""
+    copies = {cell: cell.array.copy() for cell in list(KNOWN) if cell.array is not None}
+    watched: dict[Cell, tuple[Any, Any, Any]] = {}
+    token = WATCH.set(watched)
+    try:
+        yield watched
+    finally:
+        WATCH.reset(token)
+        for cell, (tensor, array, fill) in watched.items():
+            if array is not None and cell in copies:
+                array[...] = copies[cell]
+            cell.tensor, cell.array, cell.fill = tensor, array, fill
+            cell.version += 1
+
+
+def _attempt(
+    trace: FunctionTrace, state: State, bodies: Sequence[Callable[[], None]], entry: list[Any],
+    plan: Plan,
+) -> Carried | None:  # fmt: skip
+    """One run of all bodies; None if the plan had to be changed."""
+    mark = next_cell()
+    start: list[Any] = list(entry)
+    holders: dict[int, list[Tracer]] = {}
+    params: list[Tensor] = []
+    init: list[Tensor] = []
+    labels: list[str] = []
+    rows: list[tuple[int, int, Spec]] = []
+    for n in sorted(plan.carried):
+        leaves, structure = tree.flatten(entry[n])
+        names = tree.leaf_names(state.names[n], structure) if len(leaves) > 1 else [state.names[n]]
+        fresh = []
+        for k, leaf in enumerate(leaves):
+            spec = plan.specs.get((n, k)) or spec_of(trace, leaf)
+            tensor = tensor_of(trace, leaf, spec)
+            param = Tensor(_label(names[k]), spec.shape, spec.dtype, Placeholder())
+            if spec.weak:
+                trace.weak.add(param)
+            holder = Tracer(param, trace)
+            holder._cell.is_array = bool(spec.shape) or (
+                isinstance(leaf, Tracer) and leaf._cell.is_array
+            )
+            fresh.append(holder)
+            params.append(param)
+            init.append(tensor)
+            labels.append(_label(names[k]))
+            rows.append((n, k, spec))
+        holders[n] = fresh
+        start[n] = tree.unflatten(structure, fresh)
+    late = sorted(plan.late)
+    for n in late:
+        for k, spec in enumerate(plan.late[n][1]):
+            spec = plan.specs.get((n, k), spec)
+            zero = tensor_of(trace, spec.dtype.numpy.type(0), Spec((), spec.dtype))
+            from ..ops.shape import spread
+
+            made: Any = spread
+            init.append(made.tensors(trace, (zero,), {"shape": spec.shape}))
+            params.append(Tensor(_label(state.names[n]), spec.shape, spec.dtype, Placeholder()))
+            labels.append(_label(state.names[n]))
+            rows.append((n, k, spec))
+    cells = list(plan.cells)
+    for n, cell in enumerate(cells):
+        tensor = cell.current(trace)
+        params.append(Tensor(f"array{n}", tensor.shape, tensor.dtype, Placeholder()))
+        init.append(tensor)
+        labels.append(f"array{n}")
+    ends: list[list[Tensor]] = []
+    changed = False
+    try:
+        for body in bodies:
+            state.put(list(start))
+            with _watching() as watched:
+                for n, cell in enumerate(cells):
+                    cell.write(params[len(params) - len(cells) + n])
+                body()
+                after = state.get()
+                outside = [c for c in watched if c.serial < mark and c not in plan.cells]
+                if outside:
+                    plan.cells.update(dict.fromkeys(outside))
+                    changed = True
+                else:
+                    found = _revise(trace, state, entry, start, after, holders, plan)
+                    changed = changed or found is None
+                    if found is not None:
+                        ends.append([*found, *(c.current(trace) for c in cells)])
+    finally:
+        state.put(entry)
+    if changed or len({len(e) for e in ends}) != 1:
+        return None
+
+    def finish(results: Sequence[Tensor]) -> None:
+        for (_n, _k, spec), tensor in zip(rows, results):
+            if spec.weak:
+                trace.weak.add(tensor)
+        values = list(entry)
+        at = 0
+        for n in sorted(plan.carried):
+            _, structure = tree.flatten(entry[n])
+            count = len(holders[n])
+            made = [Tracer(t, trace) for t in results[at : at + count]]
+            for held, old in zip(made, holders[n]):
+                held._cell.is_array = old._cell.is_array
+            values[n] = tree.unflatten(structure, made)
+            at += count
+        for n in late:
+            structure, specs = plan.late[n]
+            values[n] = tree.unflatten(
+                structure, [Tracer(t, trace) for t in results[at : at + len(specs)]]
+            )
+            at += len(specs)
+        for cell, tensor in zip(cells, results[at:]):
+            cell.write(tensor)
+        state.put(values)
+
+    return Carried(params, init, labels, ends, finish)
+
+
+def _revise(
+    trace: FunctionTrace, state: State, entry: list[Any], start: list[Any], after: list[Any],
+    holders: dict[int, list[Tracer]], plan: Plan,
+) -> list[Tensor] | None:  # fmt: skip
+    """The tensors of all carried leaves at the end; None if the plan had to be changed."""
+    fits = True
+    ends: list[Tensor] = []
+    tails: list[Tensor] = []
+    for n, (before, end) in enumerate(zip(start, after)):
+        name = state.names[n]
+        if n not in plan.carried and n not in plan.late:
+            if end is before or _is_same(before, end):
+                continue
+            if before is UNDEFINED:
+                if not _is_carriable(end):
+                    raise NotNative(
+                        f"{state.what} gives {name} {tree_text(end)}, which is no array or number"
+                    )
+                leaves, structure = tree.flatten(end)
+                plan.late[n] = structure, tuple(spec_of(trace, leaf) for leaf in leaves)
+            elif _is_carriable(before):
+                plan.carried.add(n)
+            elif state.is_branch and _is_carriable(end):
+                leaves, structure = tree.flatten(end)
+                plan.late[n] = structure, tuple(spec_of(trace, leaf) for leaf in leaves)
+            else:
+                raise NotNative(
+                    f"{state.what} changes {name} from {tree_text(before)} to {tree_text(end)}; "
+                    f"only arrays and numbers can change in it"
+                )
+            fits = False
+            continue
+        if n in plan.late and end is UNDEFINED:
+            specs = plan.late[n][1]
+            tails += [
+                tensor_of(trace, s.dtype.numpy.type(0), Spec((), s.dtype)) if not s.shape else
+                _zeros(trace, s) for s in specs
+            ]  # fmt: skip
+            continue
+        leaves, structure = tree.flatten(end)
+        first = tree.flatten(start[n])[1] if n in plan.carried else plan.late[n][0]
+        if state.is_branch and n in plan.carried and _is_other(trace, structure, first, leaves,
+                                                               entry[n]):  # fmt: skip
+            plan.carried.discard(n)
+            plan.late[n] = structure, tuple(spec_of(trace, leaf) for leaf in leaves)
+            fits = False
+            continue
+        if structure != first or not all(map(is_value, leaves)):
+            raise NotNative(
+                f"{state.what} changes what {name} is made of: expected {tree_text(start[n])}, "
+                f"got {tree_text(end)}"
+            )
+        if n in plan.carried and _keeps(holders[n], leaves, entry[n], plan):
+            plan.carried.discard(n)
+            fits = False
+            continue
+        labels = tree.leaf_names(name, structure) if len(leaves) > 1 else [name]
+        for k, leaf in enumerate(leaves):
+            if n in plan.carried:
+                known = plan.specs.get((n, k)) or spec_of(trace, tree.flatten(entry[n])[0][k])
+            else:
+                known = plan.specs.get((n, k), plan.late[n][1][k])
+            spec = merged(known, spec_of(trace, leaf), labels[k], state.what, state.must_fit)
+            if spec != known:
+                plan.specs[n, k] = spec
+                fits = False
+            tensor = tensor_of(trace, leaf, spec)
+            (ends if n in plan.carried else tails).append(tensor)
+    return [*ends, *tails] if fits else None
+
+
+def _is_other(
+    trace: FunctionTrace, structure: Any, first: Any, leaves: list[Any], before: Any
+) -> bool:
+    """Whether a branch gives a variable a value of another kind than it had."""
+    if not all(map(is_value, leaves)):
+        return False
+    if structure != first:
+        return True
+    olds = tree.flatten(before)[0]
+    return any(spec_of(trace, a).shape != spec_of(trace, b).shape for a, b in zip(leaves, olds))
+
+
+def _zeros(trace: FunctionTrace, spec: Spec) -> Tensor:
+    from ..ops.create import filled
+
+    made: Any = filled.tensors(trace, (0,), {"shape": spec.shape, "dtype": spec.dtype})
+    return made  # type: ignore[no-any-return]
+
+
+def _keeps(holders: list[Tracer], leaves: list[Any], entry: Any, plan: Plan) -> bool:
+    """Whether a variable still names the same arrays, which may have been written to: then those
+    are what is carried."""
+    if not all(a is b for a, b in zip(holders, leaves, strict=True)):
+        olds = tree.flatten(entry)[0]
+        for holder, old in zip(holders, olds):
+            if holder._cell.version and isinstance(old, Tracer) and old._cell.place is not None:
+                raise NotNative(
+                    "an argument is written to and then given another name in a loop; its caller "
+                    "could not be told: copy it first"
+                )
+        return False
+    olds = tree.flatten(entry)[0]
+    if not all(isinstance(old, Tracer) and (old.shape or old._cell.is_array) for old in olds):
+        return False
+    for holder, old in zip(holders, olds):
+        if holder._cell.version:
+            plan.cells[old._cell] = None
+    return True
+
+
+def _is_same(before: Any, after: Any) -> bool:
+    if type(before) is not type(after) or isinstance(before, (Tracer, np.ndarray)):
+        return False
+    try:
+        return bool(before == after)
+    except (MlcError, ValueError, TypeError):
+        return False
+
+
+def next_cell() -> int:
+    """A number that all cells made from now on exceed."""
+    from ..tracer.storage import _SERIALS
+
+    return next(_SERIALS)
+
+
+def tree_text(value: Any) -> str:
+    """What a value is, in a few words."""
+    if value is UNDEFINED:
+        return "nothing"
+    if isinstance(value, Tracer):
+        return f"{value.dtype.name}{list(value.shape)}"
+    return (
+        repr(value)
+        if value is None or isinstance(value, (str, bool, int))
+        else (f"a {type(value).__name__}")
+    )
+
+
+def _label(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name).strip("_") or "value"
+
+
+def here() -> Any:
+    """The user's line."""
+    return user_location()

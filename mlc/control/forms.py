@@ -1,0 +1,273 @@
+"""Loops and branches as functions: ``mlc.fori_loop``, ``while_loop``, ``cond``, ``switch``,
+``scan``, ``map``.
+
+Inside of a jitted function they are native. Outside, and where what decides is known, they are
+Python's.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, user_location
+from ..ops.op import CURRENT
+from ..te.tensor import Tensor, next_serial
+from ..tracer import tree
+from ..tracer.concrete import known
+from ..tracer.tracer import Tracer
+from .carry import State, carry, current
+from .region import Body, Bound, Cond, For, While, call_region, index_param
+
+
+def is_traced(value: Any) -> bool:
+    """Whether ``value`` is not known while tracing."""
+    return isinstance(value, Tracer) and known(value) is value
+
+
+def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any) -> Any:
+    """``state = init``, then ``state = body(i, state)`` for i in ``range(lower, upper)``.
+
+    The state is an array, a number, or a tree of them; shapes and dtypes must stay. The bounds may
+    be traced.
+    """
+    if CURRENT.get() is None:
+        for i in range(operator.index(lower), operator.index(upper)):
+            init = body(i, init)
+        return init
+    held = [init]
+
+    def step(index: Any) -> None:
+        held[0] = body(index, held[0])
+
+    native_for(lower, upper, 1, step, _held(held, "the body of fori_loop"))
+    return held[0]
+
+
+def while_loop(test: Callable[[Any], Any], body: Callable[[Any], Any], init: Any) -> Any:
+    """``state = init``, then ``state = body(state)`` while ``test(state)`` holds."""
+    if CURRENT.get() is None:
+        while test(init):
+            init = body(init)
+        return init
+    held = [init]
+
+    def step() -> None:
+        held[0] = body(held[0])
+
+    native_while(lambda: test(held[0]), step, _held(held, "the body of while_loop"))
+    return held[0]
+
+
+def cond(pred: Any, then: Callable[..., Any], otherwise: Callable[..., Any], *operands: Any) -> Any:
+    """``then(*operands) if pred else otherwise(*operands)``; of the two only one runs.
+
+    Both must return the same tree of arrays with the same shapes; dtypes are promoted.
+    """
+    if not is_traced(pred):
+        return (then if known(pred) else otherwise)(*operands)
+    from .carry import UNDEFINED
+
+    held: list[Any] = [UNDEFINED]
+
+    def side(function: Callable[..., Any]) -> Callable[[], None]:
+        def run() -> None:
+            held[0] = function(*operands)
+
+        return run
+
+    state = _held(held, "a branch of cond")
+    state.is_branch = True
+    native_if(pred, side(then), side(otherwise), state)
+    return held[0]
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """``branches[index](*operands)``; an index outside counts as the nearest one inside."""
+    if not branches:
+        raise ArgumentError("switch needs at least one branch")
+    if not is_traced(index):
+        number = min(max(operator.index(known(index)), 0), len(branches) - 1)
+        return branches[number](*operands)
+    if len(branches) == 1:
+        return branches[0](*operands)
+    middle = len(branches) // 2
+    return cond(
+        index < middle,
+        lambda *given: switch(index, branches[:middle], *given),
+        lambda *given: switch(index - middle, branches[middle:], *given),
+        *operands,
+    )
+
+
+def scan(body: Callable[[Any, Any], Any], init: Any, xs: Any, length: int | None = None) -> Any:
+    """``state, y = body(state, x)`` for each x of ``xs`` along the first axes: (state, stacked ys).
+
+    ``xs`` may be None where ``length`` says how often.
+    """
+    leaves, structure = tree.flatten(xs)
+    counts = {np.shape(leaf)[0] for leaf in leaves} | ({length} if length is not None else set())
+    if len(counts) != 1:
+        raise ArgumentError(
+            f"scan needs xs of one length, or length=; got the lengths {sorted(counts)}"
+        )
+    (count,) = counts
+    if CURRENT.get() is None or count == 0:
+        return _scan_plainly(body, init, structure, leaves, count)
+
+    def element(i: Any) -> Any:
+        return tree.unflatten(structure, [leaf[i] for leaf in leaves])
+
+    first, y = body(init, element(0))
+    parts, made = tree.flatten(y)
+    stacks = [_stack(part, count) for part in parts]
+
+    def step(i: Any, held: Any) -> Any:
+        state, outs = held
+        state, y = body(state, element(i))
+        for out, part in zip(outs, tree.flatten(y)[0], strict=True):
+            out[i] = part
+        return state, outs
+
+    state, stacks = fori_loop(1, count, step, (first, stacks))
+    return state, tree.unflatten(made, stacks)
+
+
+def _stack(part: Any, count: int) -> Any:
+    """``count`` arrays like ``part``, the first of which it is."""
+    dtype = part.dtype if hasattr(part, "dtype") else np.asarray(part).dtype
+    trace = current()
+    from ..ops.create import filled
+
+    made: Any = filled.tensors(trace, (0,), {"shape": (count, *np.shape(part)), "dtype": dtype})
+    out = Tracer(made, trace)
+    out[0] = part
+    return out
+
+
+def _scan_plainly(
+    body: Callable[[Any, Any], Any], state: Any, structure: Any, leaves: list[Any], count: int
+) -> Any:
+    rows = []
+    for i in range(count):
+        state, y = body(state, tree.unflatten(structure, [leaf[i] for leaf in leaves]))
+        rows.append(y)
+    if not rows:
+        raise ArgumentError("scan over nothing: the shapes of its results are not known")
+    columns = [tree.flatten(row)[0] for row in rows]
+    made = tree.flatten(rows[0])[1]
+    return state, tree.unflatten(made, [np.stack(list(c)) for c in zip(*columns)])
+
+
+def map(function: Callable[[Any], Any], xs: Any) -> Any:
+    """``function`` of each part of ``xs`` along the first axes, one after the other, stacked."""
+    return scan(lambda state, x: (state, function(x)), None, xs)[1]
+
+
+def _held(held: list[Any], what: str) -> State:
+    def put(values: list[Any]) -> None:
+        held[0] = values[0]
+
+    return State(("state",), lambda: list(held), put, what, must_fit=True)
+
+
+# What both these functions and transformed source use
+
+
+def native_for(
+    start: Any, stop: Any, step: int, body: Callable[[Any], None], state: State,
+    test: Callable[[], Any] | None = None,
+) -> None:  # fmt: skip
+    """A native loop whose body changes ``state``, as long as ``test`` holds before it."""
+    trace = current()
+    index = index_param("i")
+    trace.weak.add(index)
+    bounds: list[Bound] = [_bound(start), _bound(stop)]
+
+    def run() -> None:
+        body(Tracer(index, trace))
+
+    tests: list[list[Any]] = []
+
+    def check() -> None:
+        tests.append([_truth(test())])  # type: ignore[misc]
+
+    carried = carry(state, [run] if test is None else [run, check])
+    params = (index, *carried.params)
+    condition = None if test is None else Body(params, tuple(tests[-1]))
+    region = For(bounds[0], bounds[1], step, Body(params, tuple(carried.ends[0])), condition)
+    results = call_region(region, carried.init, carried.labels, "loop", user_location())
+    carried.finish(results)
+
+
+def native_while(test: Callable[[], Any], body: Callable[[], None], state: State) -> None:
+    """A native ``while test(): body()``."""
+    tests: list[Any] = []
+
+    def check() -> None:
+        tests.append(_truth(test()))
+
+    carried = carry(state, [body, check])
+    params = tuple(carried.params)
+    region = While(Body(params, (tests[-1],)), Body(params, tuple(carried.ends[0])))
+    results = call_region(region, carried.init, carried.labels, "loop", user_location())
+    carried.finish(results)
+
+
+def native_if(
+    pred: Any, then: Callable[[], None], otherwise: Callable[[], None], state: State
+) -> None:
+    """A native ``if pred: then() else: otherwise()``."""
+    condition = _truth(pred)
+    marks: list[int] = []
+
+    def first() -> None:
+        marks.append(next_serial())
+        then()
+
+    carried = carry(state, [first, otherwise])
+    params = tuple(carried.params)
+    region = Cond(
+        condition,
+        Body(params, tuple(carried.ends[0]), marks[-1]),
+        Body(params, tuple(carried.ends[1]), marks[-1]),
+    )
+    results = call_region(region, carried.init, carried.labels, "branch", user_location())
+    carried.finish(results)
+
+
+def _truth(value: Any) -> Tensor:
+    """``bool(value)`` as a tensor of shape ()."""
+    from ..ops.create import filled
+    from ..ops.elementwise import astype
+    from ..ops.shape import reshape
+
+    trace = current()
+    lifted = trace.lift(known(value))
+    if not isinstance(lifted, Tensor):
+        return filled.tensors(trace, (bool(lifted),), {"shape": (), "dtype": "bool"})  # type: ignore[no-any-return]
+    if lifted.size != 1:
+        raise ArgumentError(
+            f"the truth value of an array of shape {lifted.shape} is ambiguous; use .any() or "
+            f".all()"
+        )
+    if lifted.shape:
+        lifted = reshape(lifted, ())
+    if lifted.dtype.kind != "b":
+        lifted = astype.tensors(trace, (lifted,), {"dtype": "bool"})
+    return lifted  # type: ignore[no-any-return]
+
+
+def _bound(value: Any) -> Bound:
+    value = known(value)
+    if isinstance(value, Tracer):
+        if value.shape or value.dtype.kind not in "iu":
+            raise TypeError(
+                f"a bound of a loop must be an integer, got {value.dtype}{list(value.shape)}"
+            )
+        lifted = current().lift(value)
+        return lifted  # type: ignore[no-any-return]
+    return operator.index(value)

@@ -1,0 +1,214 @@
+"""Loop nests for one statement, with its innermost loop in vectors where memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..ir.affine import linear_in
+from ..ir.combiner import Combiner
+from ..ir.expr import Expr, Var, apply, const, load
+from ..ir.program import (
+    Accumulate,
+    Allocate,
+    Buffer,
+    For,
+    If,
+    LoopKind,
+    Scope,
+    Stmt,
+    Store,
+    expressions_of,
+    seq,
+    walk,
+)
+from ..ir.rewrite import loads_of
+
+_LEAST_LANES = 2
+
+
+@dataclass(frozen=True)
+class Span:
+    """How many iterations a loop makes: ``extent`` at most, and only those before ``stop``."""
+
+    extent: int
+    stop: Expr | None = None
+
+
+def vector_bytes() -> int:
+    """The size of a vector register of this machine."""
+    from ..backends.llvm.target import host_target
+
+    return host_target().vector_bits // 8
+
+
+def store_nest(spans: Sequence[Span], make: Callable[[list[Expr]], Stmt]) -> Stmt:
+    """``make(indices)`` for all indices within ``spans``, the last one innermost."""
+    variables = [Var(f"i{d}") for d in range(len(spans))]
+    outer: list[Expr] = list(variables[:-1])
+    if not spans:
+        return make([])
+    lanes = _lanes(make([*variables]), variables[-1], spans[-1])
+    if lanes:
+        body = _in_vectors(spans[-1], lanes, lambda i: make([*outer, i]))
+    else:
+        body = _loop(variables[-1], spans[-1], make([*variables]))
+    for variable, span in zip(reversed(variables[:-1]), reversed(spans[:-1])):
+        body = _loop(variable, span, body)
+    return body
+
+
+def _loop(variable: Var, span: Span, body: Stmt, kind: LoopKind = LoopKind.SERIAL) -> Stmt:
+    if span.stop is not None:
+        body = If(apply("lt", variable, span.stop), body)
+    return For(variable, span.extent, body, kind)
+
+
+def _in_vectors(span: Span, lanes: int, make: Callable[[Expr], Stmt]) -> Stmt:
+    outer, lane, rest = Var("o"), Var("l"), Var("r")
+    vectors = For(lane, lanes, make(outer * lanes + lane), LoopKind.VECTORIZED)
+    if span.stop is None:
+        whole, left = divmod(span.extent, lanes)
+        parts: list[Stmt] = [For(outer, whole, vectors)] if whole else []
+        if left:
+            parts.append(For(rest, left, make(rest + whole * lanes)))
+        return seq(*parts)
+    count = apply("floordiv", span.stop, const(lanes))
+    done = count * lanes
+    many = -(-span.extent // lanes)
+    return seq(
+        _loop(outer, Span(span.extent // lanes, count), vectors),
+        _loop(rest, Span(min(lanes - 1, span.extent), span.stop - done), make(done + rest)),
+    ) if many else seq()  # fmt: skip
+
+
+def _lanes(stmt: Stmt, variable: Var, span: Span) -> int:
+    """How many iterations of ``variable`` fit in a vector; 0 if memory is not walked in steps."""
+    widest, pace = 1, False
+    for node in walk(stmt):
+        if isinstance(node, (Store, Accumulate)):
+            buffers = (node.buffer,) if isinstance(node, Store) else node.buffers
+            for buffer in buffers:
+                widest = max(widest, buffer.dtype.itemsize)
+                step = step_of(buffer, node.indices, variable)
+                if isinstance(node, Store) and step != 1:
+                    return 0
+                if step not in (0, 1):
+                    return 0
+        for expr in expressions_of(node):
+            for found in loads_of(expr):
+                widest = max(widest, found.dtype.itemsize)
+                step = step_of(found.source, found.indices, variable)
+                if step is None:
+                    return 0
+                pace = pace or step == 1
+    lanes = vector_bytes() // widest
+    while lanes > span.extent:
+        lanes //= 2
+    return lanes if lanes >= _LEAST_LANES else 0
+
+
+def step_of(buffer: Buffer, indices: Sequence[Expr], variable: Var) -> int | None:
+    """How many elements one step of ``variable`` moves an access; None if that varies."""
+    total = 0
+    for index, stride in zip(indices, buffer.element_strides, strict=True):
+        step = linear_in(index, variable)
+        if step is None:
+            return None
+        total += step * stride
+    return total
+
+
+def reduce_nest(
+    targets: Sequence[Buffer],
+    spatial: Sequence[Span],
+    reduced: Sequence[Span],
+    combiner: Combiner,
+    place: Callable[[list[Expr]], tuple[Expr, ...]],
+    values: Callable[[list[Expr], list[Expr]], tuple[Expr, ...]],
+) -> Stmt:
+    """``targets[i] = combine over k of values(i, k)``."""
+    across = [Var(f"i{d}") for d in range(len(spatial))]
+    along = [Var(f"k{d}") for d in range(len(reduced))]
+    if not reduced:
+        raise AssertionError("a reduction has axes")
+    point = list[Expr](across)
+
+    def update(i: list[Expr], k: list[Expr]) -> Stmt:
+        return Accumulate(combiner, tuple(targets), place(i), values(i, k))
+
+    probe = update(point, list(along))
+    folds = _lanes(probe, along[-1], reduced[-1]) if len(targets) == 1 else 0
+    steps = _steps(probe, along[-1])
+    if folds and combiner.commutative and 1 in steps:
+        return _nested(across, spatial, _folded(
+            targets[0], combiner, reduced, along, folds,
+            place(point), lambda k: values(point, k)))  # fmt: skip
+    starts = seq(*(Store(t, place(point), e) for t, e in zip(targets, combiner.identity)))
+    if spatial and (lanes := _lanes(probe, across[-1], spatial[-1])):
+        outer = point[:-1]
+
+        def rows(i: Expr) -> Stmt:
+            here = [*outer, i]
+            return seq(*(Store(t, place(here), e) for t, e in zip(targets, combiner.identity)))
+
+        inner = _nested(along, reduced, _in_vectors(
+            spatial[-1], lanes, lambda i: update([*outer, i], list(along))))  # fmt: skip
+        first = _in_vectors(spatial[-1], lanes, rows)
+        return _nested(across[:-1], spatial[:-1], seq(first, inner))
+    body = _nested(along, reduced, probe)
+    return _nested(across, spatial, seq(starts, body))
+
+
+def _steps(stmt: Stmt, variable: Var) -> set[int | None]:
+    found: set[int | None] = set()
+    for node in walk(stmt):
+        for expr in expressions_of(node):
+            found |= {step_of(n.source, n.indices, variable) for n in loads_of(expr)}
+    return found
+
+
+def _nested(variables: Sequence[Var], spans: Sequence[Span], body: Stmt) -> Stmt:
+    for variable, span in zip(reversed(variables), reversed(spans)):
+        body = _loop(variable, span, body)
+    return body
+
+
+def _folded(
+    target: Buffer, combiner: Combiner, reduced: Sequence[Span], along: Sequence[Var], lanes: int,
+    at: tuple[Expr, ...], values: Callable[[list[Expr]], tuple[Expr, ...]],
+) -> Stmt:  # fmt: skip
+    """A reduction in the lanes of a register, which are combined at the end."""
+    register = Buffer("acc", (lanes,), target.dtype, scope=Scope.REGISTER)
+    total = Buffer("total", (), target.dtype, scope=Scope.REGISTER)
+    first, last, lane = Var("l"), Var("l"), Var("l")
+    identity = combiner.identity[0]
+    outer = list[Expr](along[:-1])
+    span, step, rest = reduced[-1], Var("o"), Var("r")
+    vector = For(lane, lanes, Accumulate(
+        combiner, (register,), (lane,), values([*outer, step * lanes + lane])),
+        LoopKind.VECTORIZED)  # fmt: skip
+
+    def single(i: Expr) -> Stmt:
+        return Accumulate(combiner, (total,), (), values([*outer, i]))
+
+    if span.stop is None:
+        whole, left = divmod(span.extent, lanes)
+        parts = [For(step, whole, vector)]
+        if left:
+            parts.append(For(rest, left, single(rest + whole * lanes)))
+        body = seq(*parts)
+    else:
+        count = apply("floordiv", span.stop, const(lanes))
+        body = seq(
+            _loop(step, Span(span.extent // lanes, count), vector),
+            _loop(rest, Span(lanes - 1, span.stop - count * lanes), single(count * lanes + rest)),
+        )
+    return Allocate((register, total), seq(
+        For(first, lanes, Store(register, (first,), identity), LoopKind.VECTORIZED),
+        Store(total, (), identity),
+        _nested(along[:-1], reduced[:-1], body),
+        For(last, lanes, Accumulate(combiner, (total,), (), (load(register, (last,)),)),
+            LoopKind.VECTORIZED),
+        Store(target, at, load(total, ())),
+    ))  # fmt: skip
