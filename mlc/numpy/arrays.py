@@ -13,6 +13,7 @@ from ..tracer import dispatch
 from ..tracer.trace import as_array, frozen_copy
 from ..tracer.tracer import Tracer
 from . import wrapping
+from .inspection import check_device
 
 CREATION = ("arange", "zeros", "ones", "full", "empty", "eye", "identity", "tri")
 
@@ -24,7 +25,7 @@ def asarray(
 
     ``order`` and ``copy`` make no difference to a traced value; the only device is ``"cpu"``.
     """
-    _check_device(device)
+    check_device(device)
     if isinstance(obj, Tracer):
         return obj if dtype is None else obj.astype(dtype)
     if isinstance(obj, (list, tuple)) and any(isinstance(x, Tracer) for x in leaves_of(obj)):
@@ -47,7 +48,7 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = None
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
     """``x`` converted to ``dtype``; without ``copy`` it may be ``x`` itself."""
-    _check_device(device)
+    check_device(device)
     if isinstance(x, Tracer):
         return x.astype(dtype)
     return np.asarray(x).astype(dtype, copy=copy)
@@ -60,11 +61,6 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: Any = None) -> Any:
     return np.from_dlpack(x, device=device, copy=copy)
 
 
-def _check_device(device: Any) -> None:
-    if device not in (None, "cpu"):
-        raise ValueError(f'mlc.numpy has the device "cpu" alone, got {device!r}')
-
-
 @functools.cache
 def creation(name: str) -> Any:
     """A function that makes an array from numbers: traced inside, NumPy's outside."""
@@ -74,7 +70,7 @@ def creation(name: str) -> Any:
         if CURRENT.get() is None:
             return plain(*args, **kwargs)
         if "device" in kwargs:
-            _check_device(kwargs.pop("device"))
+            check_device(kwargs.pop("device"))
         kwargs.pop("order", None)
         return traced(*args, **kwargs)
 

@@ -68,6 +68,12 @@ _NUMPY_ONLY = frozenset((
     "arange", "eye", "identity", "tri", "linspace", "logspace", "geomspace", "meshgrid",
     "from_dlpack", "indices", "fromfunction", "shares_memory", "may_share_memory", "unstack",
 ))  # fmt: skip
+# Without size=, how large their results are depends on the data.
+DATA_SIZED = frozenset((
+    "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "nonzero",
+    "flatnonzero", "argwhere", "union1d", "intersect1d", "setdiff1d", "setxor1d", "extract",
+    "compress", "trim_zeros", "delete",
+))  # fmt: skip
 _fallbacks: collections.Counter[tuple[str, str]] = collections.Counter()
 
 

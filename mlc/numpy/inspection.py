@@ -36,7 +36,7 @@ class Inspection:
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, np.dtype[Any]]:
         """The dtypes that creation functions choose when none is named."""
-        _check_device(device)
+        check_device(device)
         return {
             "real floating": np.dtype(np.float64),
             "complex floating": np.dtype(np.complex128),
@@ -48,7 +48,7 @@ class Inspection:
         self, *, device: str | None = None, kind: str | tuple[str, ...] | None = None
     ) -> dict[str, np.dtype[Any]]:
         """The standard's dtypes by name, of one kind or of several."""
-        _check_device(device)
+        check_device(device)
         if kind is None:
             kind = ("bool", "numeric")
         names: list[str] = []
@@ -59,7 +59,8 @@ class Inspection:
         return {name: np.dtype(name) for name in names}
 
 
-def _check_device(device: str | None) -> None:
+def check_device(device: Any) -> None:
+    """Raise ValueError unless ``device`` is the one there is, or None."""
     if device not in (None, "cpu"):
         raise ValueError(f'mlc.numpy has the device "cpu" alone, got {device!r}')
 

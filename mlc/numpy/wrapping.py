@@ -13,6 +13,7 @@ from ..jit import jit
 from ..ops.op import CURRENT
 from ..tracer import dispatch
 from . import eager
+from .inspection import check_device
 
 _METHODS = ("reduce", "accumulate", "outer", "at", "reduceat")
 
@@ -51,24 +52,30 @@ def named(call: Any, name: str, here: str, source: Any) -> Any:
 
 def _function(source: Any, name: str, here: str) -> Callable[..., Any]:
     def traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if "device" in kwargs:
+            kwargs = dict(kwargs)
+            check_device(kwargs.pop("device"))
         return dispatch.call_function(source, args, kwargs)
 
-    if eager.is_numpy_only(source, name):
-
-        def plain(*args: Any, **kwargs: Any) -> Any:
-            if CURRENT.get() is not None and eager.has_traced(args, kwargs):
-                return traced(args, kwargs)
-            return source(*args, **kwargs)
-
-        return named(plain, name, here, source)
+    is_numpys = eager.is_numpy_only(source, name)
+    is_data_sized = name in eager.DATA_SIZED
     run = eager.Eager(source, dispatch.name_of(source), traced, is_ufunc=False)
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        if CURRENT.get() is not None and eager.has_traced(args, kwargs):
+            return traced(args, kwargs)
+        return source(*args, **kwargs)
+
+    def data_sized(*args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs) if "size" in kwargs else plain(*args, **kwargs)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if CURRENT.get() is not None:
             return traced(args, kwargs)
         return run(args, kwargs)
 
-    return named(call, name, here, source)
+    chosen = plain if is_numpys else data_sized if is_data_sized else call
+    return named(chosen, name, here, source)
 
 
 def _ufunc(source: np.ufunc, here: str) -> Callable[..., Any]:

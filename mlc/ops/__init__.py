@@ -4,8 +4,9 @@ from importlib import import_module
 
 DECLARATIONS = (
     "arithmetic", "choosing", "contract", "convolve", "counting", "create", "derived", "einsum",
-    "elementwise", "index", "join", "logic", "matrix", "nn", "quantile", "reduce", "scan", "search",
-    "sets", "shape", "sort", "statistics", "transcendental", "update",
+    "elementwise", "index", "join", "linalg", "logic", "matrix", "matrix_functions", "nn",
+    "quantile", "reduce", "scan", "search", "sets", "shape", "sort", "standard", "statistics",
+    "transcendental", "update",
 )  # fmt: skip
 
 

@@ -30,7 +30,10 @@ def copy(a: Any, *_: Any, **__: Any) -> Any:
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     """np.result_type, with traced values among the arguments."""
-    known = (dtype_of(a).numpy if hasattr(a, "shape") else a for a in arrays_and_dtypes)
+    known = (
+        dtype_of(a).numpy if hasattr(a, "shape") and not isinstance(a, (type, np.dtype)) else a
+        for a in arrays_and_dtypes
+    )
     return np.result_type(*known)
 
 

@@ -181,6 +181,44 @@ def test_functions_are_found_by_pickle() -> None:
         assert pickle.loads(pickle.dumps(function)) is function
 
 
+def test_a_size_makes_results_of_data_compilable() -> None:
+    assert mnp.unique(I).dtype == I.dtype and not mnp.fallbacks()
+    sized = mnp.nonzero(X > 3, size=6)
+    assert np.array_equal(sized[0][:5], np.nonzero(X > 3)[0]) and sized[0].shape == (6,)
+
+
+def _standard(x: Any) -> Any:
+    """A function for any namespace of the standard: it asks its argument for one."""
+    xp = mnp if isinstance(x, np.ndarray) else x.__array_namespace__()
+    assert xp is mnp
+    y = xp.concat([x, xp.zeros_like(x, device=x.device)], axis=0)
+    first, *_ = xp.unstack(y)
+    limit = xp.finfo(x.dtype).eps
+    assert xp.isdtype(x.dtype, "real floating") and xp.result_type(x, xp.float64) == xp.float64
+    y = xp.where(xp.abs(y) < limit, xp.asarray(limit, dtype=x.dtype), y)
+    ranks = xp.argsort(y, axis=1, descending=True, stable=True)
+    return (
+        xp.take_along_axis(y, ranks, axis=1),
+        xp.cumulative_sum(y, axis=1, include_initial=True),
+        xp.linalg.vector_norm(first, keepdims=True),
+        xp.clip(y, max=2) / xp.std(y, correction=1),
+        xp.permute_dims(xp.expand_dims(y, axis=0), (2, 0, 1)),
+        xp.astype(xp.imag(first) + xp.real(first), xp.int16),
+    )
+
+
+def test_code_for_the_standard_runs_traced() -> None:
+    want, got = _standard(X), mlc.jit(_standard)(X)
+    for a, b in zip(want, got, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        np.testing.assert_allclose(b, a, rtol=1e-5)
+
+
+def test_another_device_is_refused_when_traced() -> None:
+    with pytest.raises(ValueError, match=r"has the device \"cpu\" alone, got 'cuda'"):
+        mlc.jit(lambda x: mnp.ones_like(x, device="cuda"))(X)
+
+
 def test_the_same_names_inside_a_jitted_function() -> None:
     @mlc.jit
     def f(x: Any) -> Any:
