@@ -247,10 +247,16 @@ def going_stale(
     inside = {
         b.name for part in parts for o in blocks_of(part) if o.name in names for b in blocks_of(o)
     }
-    reads = [
+    calling = {
+        b.name
+        for part in parts
+        for b in blocks_of(part)
+        if any(isinstance(node, Evaluate) for node in walk(b.body))
+    }
+    reads = [  # an accumulation goes on with its own buffer; a call gets the copy for all it does
         r if r.kind == "read" else replace(r, kind="read", combiner=None)
         for r in rows
-        if r.kind != "write" and r.block in inside
+        if r.block in inside and (r.kind == "read" or (r.kind == "combine" and r.block in calling))
     ]
     still = set(fixed)
     for write in (r for r in rows if r.changes):

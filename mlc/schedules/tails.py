@@ -67,7 +67,14 @@ def _witness(loop: For, inner: int, row: Access) -> Witness:
     outer, within = f"{loop.var.name}_0", f"{loop.var.name}_1"
     one = ((outer, first // inner), (within, first % inner))
     two = ((outer, loop.extent // inner), (within, 0))
-    a, b = (Point(row.block, values, "combines into") for values in (one, two))
+    a, b = (
+        Point(
+            row.block,
+            tuple(v for f in row.loops for v in (tile if f is loop else ((f.var.name, 0),))),
+            "combines into",
+        )
+        for tile in (one, two)
+    )
     return Witness(a, b, row.buffer.name, tuple(element))
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...ir.expr import Axis, Expr
+from ...ir.bounds import interval
+from ...ir.expr import Axis, Expr, Var, const
 from ...ir.intrinsic import is_intrinsic
 from ...ir.program import Allocate, Block, Evaluate, Program, walk
+from ...ir.rewrite import substitute, variables_of
 from ..refusal import Refusal
-from .accesses import Access, accesses_of, accesses_of_block
+from .accesses import Access, Accesses, accesses_of, accesses_of_block
 from .conflict import Conflict, Steps, conflict
 
 _FAR = 1 << 40
@@ -49,6 +51,9 @@ def block_violation(program: Program, block: Block) -> Refusal | None:
         mapping = {it.axis: e for it, e in zip(block.iters, bindings)}
         touched = [r for r in around.of(block) if r.changes and r.buffer not in own]
         bound = touched, mapping
+    late = _late_init(block, around)
+    if late is not None:
+        return late
     unproven: Refusal | None = None
     for n, m, axis, steps in _questions(block, rows):
         found = conflict(rows[n], rows[m], steps)
@@ -67,6 +72,26 @@ def block_violation(program: Program, block: Block) -> Refusal | None:
             return refusal
         unproven = unproven or refusal
     return unproven
+
+
+def _late_init(block: Block, around: Accesses) -> Refusal | None:
+    """The init runs where the reduce axes are 0: they must begin there."""
+    found = next((b for b in around.bound if b.block is block), None)
+    if block.init is None or found is None:
+        return None
+    rows = [(it.axis, e) for it, e in zip(block.iters, found.bindings) if it.axis.is_reduce]
+    first: dict[Var, Expr] = {v: const(0) for _, e in rows for v in variables_of(e)}
+    ranges = {loop.var: loop.extent for loop in found.loops}
+    for axis, binding in rows:
+        start = interval(substitute(binding, first), ranges)
+        if start != (0, 0) and interval(binding, ranges)[0] <= 0:
+            return Refusal(
+                f"the init of block {block.name!r} runs where {axis.name} is 0, but {axis.name}, "
+                f"bound to {binding!r}, does not begin there",
+                fix=f"bind {axis.name} so that it counts upwards from 0, and turn the index in the "
+                "body",
+            )
+    return None
 
 
 def _questions(block: Block, rows: list[Access]) -> Iterator[tuple[int, int, Axis, Steps]]:

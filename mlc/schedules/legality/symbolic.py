@@ -11,17 +11,13 @@ from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var
 from ...ir.program import Buffer
 from ...ir.rewrite import loads_of
 from ...ir.scalar import SCALAR_FNS
-from .terms import UNWRITTEN, Terms
+from .terms import UNWRITTEN, NotCovered, Terms
 
 _LONGEST = 20_000  # characters of one function
 
 _INFIX = frozenset(
     {"add", "sub", "mul", "lt", "le", "gt", "ge", "eq", "ne", "bitand", "bitor", "bitxor"}
 )
-
-
-class NotCovered(Exception):
-    """The program does something that a symbolic run does not cover."""
 
 
 class Values:

@@ -24,9 +24,15 @@ UNWRITTEN = 0
 FOLDING = frozenset({"add", "mul", "maximum", "minimum", "bitand", "bitor", "bitxor"})
 _IDEMPOTENT = frozenset({"maximum", "minimum", "bitand", "bitor"})
 
+LONGEST = 20_000  # operands of a fold
+
 Key = tuple[Any, ...]
 Kind = tuple[str, str]  # scalar function and dtype
 Items = tuple[tuple[int, int], ...]  # (term, how often), sorted
+
+
+class NotCovered(Exception):
+    """The program does something that a symbolic run does not cover."""
 
 
 class Terms:
@@ -198,6 +204,8 @@ class Folding:
         if all(key[:3] == ("part", id(self.combiner), n) for n, key in enumerate(keys)):
             if all(key[3] == keys[0][3] for key in keys):
                 self.items.extend(keys[0][3])
+                if len(self.items) > LONGEST:  # a result folded into itself doubles each time
+                    raise NotCovered("a fold of folds has too many operands")
                 return
         neutral = tuple(self.terms.constant(c.value, c.dtype.name) for c in self.combiner.identity)
         if operand != neutral:

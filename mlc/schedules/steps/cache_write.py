@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ScheduleError
-from ...ir.program import Allocate, Block, Buffer, Program, Seq, blocks_of
+from ...ir.program import Allocate, Block, Buffer, For, Program, Seq, blocks_of, walk
 from ..boxes import Box, copy_name, copy_nest
 from ..buffers import Redirect, cached_twin, chosen_buffer, find_buffer, scope_violation
 from ..coverage import covers, exact_writes, is_made_before
 from ..levels import Level, holds, home_of
+from ..placement import feeding
 from ..refusal import Refusal
 from ..regions import buffers_read, buffers_written, region_in
 from ..step import Step, block_name, find_block
@@ -100,9 +101,21 @@ class CacheWrite(Step):
 
     def _unmade(self, program: Program, inside: Seq, target: Buffer) -> Refusal | None:
         """Why a read of the cache might need what was in the buffer before."""
+        blocks = blocks_of(inside)
+        own = {n.var for n in walk(inside) if isinstance(n, For)}
+        own |= {it.axis for b in blocks for it in b.iters}
+        for block in blocks:
+            around = feeding(block, reduce=True) - own
+            if block.init is not None and around and target in buffers_written(block):
+                names = ", ".join(sorted(var.name for var in around))
+                return Refusal(
+                    f"block {block.name!r} goes on in later iterations of {names} with what "
+                    f"{target.name} holds, and its init is not run in them",
+                    fix=f"decompose the reduction at {names}, or allocate {target.name} outside",
+                    proven=False,
+                )
         if not any(b is target for b in program.params):
             return None
-        blocks = blocks_of(inside)
         readers = [b for b in blocks if target in buffers_read(b)]
         makers = [b for b in blocks if target in buffers_written(b) and b not in readers]
         for reader in readers:

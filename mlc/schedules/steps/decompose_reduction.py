@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...ir.expr import Axis, Const, Expr, Var, const
+from ...ir.affine import as_sum
+from ...ir.expr import Apply, Axis, Const, Expr, Var, const
 from ...ir.program import (
     Allocate,
     Block,
@@ -19,9 +20,10 @@ from ...ir.program import (
     seq,
     writes_of,
 )
-from ...ir.rewrite import substitute
+from ...ir.rewrite import conjuncts, substitute, variables_of
 from ...ir.simplify import simplify
 from ..legality.accesses import accesses_of
+from ..legality.verification import verify
 from ..placement import feeding, overtaken, written_buffers
 from ..refusal import Point, Refusal, Witness
 from ..step import (
@@ -66,8 +68,9 @@ class DecomposeReduction(Step):
         around = [stmt for stmt in path if isinstance(stmt, For)]
         outer = around[: around.index(loop)]
         return (
-            _repeated(block, outer, around)
+            _repeated(program, block, path, outer, around)
             or _lost(block, loop, around)
+            or _unstarted(block, around)
             or _touched(program, block, loop, around)
         )
 
@@ -121,9 +124,20 @@ def _without_init(stmt: Stmt, block: Block) -> Stmt:
     return rebuild(stmt, on)
 
 
-def _repeated(block: Block, outer: Sequence[For], around: Sequence[For]) -> Refusal | None:
+def _repeated(
+    program: Program,
+    block: Block,
+    path: Sequence[Stmt],
+    outer: Sequence[For],
+    around: Sequence[For],
+) -> Refusal | None:
     """The init must not run again between two combinations of one element."""
     reduced = feeding(block, reduce=True)
+    for stmt in reversed(path):
+        if isinstance(stmt, Block):  # what feeds its axes feeds those bound to them
+            for it in stmt.iters:
+                if it.axis in reduced:
+                    reduced.update(variables_of(it.binding))
     for loop in outer:
         if loop.extent <= 1 or loop.var not in reduced:
             continue
@@ -136,11 +150,13 @@ def _repeated(block: Block, outer: Sequence[For], around: Sequence[For]) -> Refu
         witness = None
         if all(isinstance(value, Const) for value in values):
             witness = Witness(
-                Point(block.name, zero, "combines into"),
-                Point(block.name, later, "writes"),
+                Point(block.name, zero, "writes"),
+                Point(block.name, later, "combines into"),
                 buffer.name,
                 tuple(int(value.value) for value in values),  # type: ignore[attr-defined]
             )
+            if not verify(program, witness):
+                witness = None
         return Refusal(
             f"the init of block {block.name!r} must stand outside all its reduce loops, but "
             f"{loop.var.name} is one and stands around it",
@@ -166,6 +182,28 @@ def _lost(block: Block, loop: For, around: Sequence[For]) -> Refusal | None:
     return None
 
 
+def _unstarted(block: Block, around: Sequence[For]) -> Refusal | None:
+    """Where a guard leaves out the first point of a reduction, its init does not run. On a loop
+    that counts spatial and reduce points in one, only an upper limit keeps the first ones."""
+    mixed = feeding(block, reduce=True) & feeding(block, reduce=False)
+    for test in conjuncts(block.predicate):
+        if mixed.isdisjoint(variables_of(test)):
+            continue
+        match test:
+            case Apply(fn="lt" | "le", args=(left, Const())):
+                total = as_sum(left)
+                if all(isinstance(v, Var) and c > 0 for v, c in total.terms):
+                    continue
+        return Refusal(
+            f"the guard {test!r} of block {block.name!r} may leave out the first point of its "
+            "reduction, where its init runs",
+            None,
+            "decompose before the loops are fused",
+            proven=False,
+        )
+    return None
+
+
 def _touched(program: Program, block: Block, loop: For, around: Sequence[For]) -> Refusal | None:
     """Nothing else under the loop may touch the result before it is initialised there."""
     own = written_buffers(block)
@@ -174,7 +212,7 @@ def _touched(program: Program, block: Block, loop: For, around: Sequence[For]) -
     at = around.index(loop)
     outside, inside = [f.var for f in around[:at]], [f.var for f in around[at:]]
     for other in rows:
-        if other.buffer not in own or other.block == block.name:
+        if other.buffer not in own or (other.block == block.name and other.changes):
             continue
         common = {f.var for f in other.loops}
         for start in starts:

@@ -34,6 +34,8 @@ class Fuse(Step):
                 return "only serial loops can be fused; fuse before parallel, vectorize or unroll"
             if stmt.annotations:
                 return f"loop {var.name} has annotations, which would be lost; fuse before annotate"
+            if stmt.extent == 0:
+                return f"loop {var.name} has no iterations; there is nothing to fuse"
             outer, stmt = var, stmt.body
         return None
 

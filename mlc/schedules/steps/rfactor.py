@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...ir.expr import Axis, Expr, Var, load, select
+from ...ir.expr import Axis, Const, Expr, Var, const, load, select
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -23,6 +23,8 @@ from ...ir.program import (
     seq,
 )
 from ...ir.rewrite import conjuncts, substitute, variables_of
+from ...ir.simplify import simplify
+from ..legality.verification import verify
 from ..placement import feeding, is_movable
 from ..refusal import Point, Refusal, Witness
 from ..step import Step, find_loop, fresh_block_name, path_to, replace_loop
@@ -69,8 +71,8 @@ class Rfactor(Step):
             if isinstance(f, For) and f.var in feeding(block, reduce=True) - inside:
                 return f"reduce loop {f.var.name} holds more than block {block.name!r}; use fission"
         if not body.combiner.commutative:
-            return _ordered(block, nest, loop)
-        return _mixed(block, self.loop)
+            return _ordered(program, block, nest, loop)
+        return _mixed(block, self.loop) or _unstarted(program, block)
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         block = _block_of(find_loop(program, self.loop))
@@ -98,20 +100,23 @@ def _chain(program: Program, block: Block) -> list[For]:
     return nest
 
 
-def _ordered(block: Block, nest: Sequence[For], loop: For) -> Refusal:
+def _ordered(program: Program, block: Block, nest: Sequence[For], loop: For) -> Refusal:
     body = block.body
     assert isinstance(body, Accumulate)
     zero = tuple((f.var.name, 0) for f in nest)
     later = tuple((f.var.name, int(f is loop)) for f in nest)
+    first: dict[Var, Expr] = {it.axis: const(0) for it in block.iters}
+    element = [simplify(substitute(index, first)) for index in body.indices]
+    witness = Witness(
+        Point(block.name, zero, "combines into"),
+        Point(block.name, later, "combines into"),
+        body.buffers[0].name,
+        tuple(int(index.value) if isinstance(index, Const) else 0 for index in element),
+    )
     return Refusal(
         f"block {block.name!r} folds with {body.combiner.name}, which is not commutative: its "
         "parts must be combined in order",
-        Witness(
-            Point(block.name, zero, "combines into"),
-            Point(block.name, later, "combines into"),
-            body.buffers[0].name,
-            (0,) * body.buffers[0].ndim,
-        ),
+        witness if verify(program, witness) else None,
         "mark the reducer commutative if it is",
     )
 
@@ -253,6 +258,26 @@ class _Factoring:
             kind = LoopKind.SERIAL if f.var is self.loop else f.kind
             out = replace(f, var=fresh[f.var], body=out, kind=kind)
         return out
+
+
+def _unstarted(program: Program, block: Block) -> Refusal | None:
+    """Where the guard leaves out the point that initialises, the block goes on from what was there;
+    the block over the parts would begin anew."""
+    reduced = feeding(block, reduce=True)
+    ranges = {f.var: f.extent for f in path_to(program, block.name) if isinstance(f, For)}
+    first: dict[Var, Expr] = {var: const(0) for var in reduced}
+    for test in conjuncts(block.predicate):
+        if reduced.isdisjoint(variables_of(test)):
+            continue
+        if simplify(substitute(test, first), ranges) is not const(True):
+            return Refusal(
+                f"the guard {test!r} of block {block.name!r} may leave out the first point of its "
+                "reduction, where its init runs",
+                None,
+                "write the guard as a T.select around the value",
+                proven=False,
+            )
+    return None
 
 
 def rfactor(s: Schedule, loop: Var, factor_axis: int = 0) -> str:

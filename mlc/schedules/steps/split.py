@@ -52,6 +52,8 @@ class Split(Step):
                 f"factors {factors} cover {total} of {loop.extent} iterations of "
                 f"{self.loop.name}; iteration {total} would be lost: use None for one factor"
             )
+        if loop.extent == 0:
+            return f"loop {self.loop.name} has no iterations; there is nothing to split"
         extents = self._extents(loop)
         return None if prod(extents) == loop.extent else self._tail_refusal(program, loop, extents)
 
@@ -108,7 +110,7 @@ class Split(Step):
             for var, extent in zip(fresh[1:], extents[1:], strict=True):
                 index = index * extent + var
         body = substitute_stmt(loop.body, {loop.var: index})
-        if self.tail == "pad":
+        if self.tail == "pad" and prod(extents) != loop.extent:
             ranges = {n.var: n.extent for n in walk(program.body) if isinstance(n, For)}
             ranges.update(zip(fresh, extents, strict=True))
             body = padded_axes(body, ranges)

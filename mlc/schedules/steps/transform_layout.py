@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Const, Expr, Var, as_expr
-from ...ir.program import Accumulate, Block, Buffer, Program, Stmt, Store, walk
+from ...ir.program import Accumulate, Block, Buffer, For, LoopKind, Program, Stmt, Store, walk
 from ...ir.simplify import simplify
 from ..boxes import Box, all_of, box_nest
 from ..buffers import Indices, Redirect, allocated_violation, chosen_buffer, find_buffer, is_passed
@@ -66,6 +66,13 @@ class TransformLayout(Step):
                 f"the index map makes {math.prod(shape)} elements of {buffer.size}: give "
                 f"pad_value=..., which the {left} others get"
             )
+        if left and self.pad_value is not None:
+            around = set(home_of(program, buffer).loops)
+            if any(
+                isinstance(n, For) and n.var in around and n.kind is LoopKind.VECTORIZED
+                for n in walk(program.body)
+            ):
+                return f"{buffer.name} is allocated in a vectorized loop, which can hold no padding"
         if self.pad_value is not None and not self._pads(buffer):
             return f"pad_value={self.pad_value!r} is no {buffer.dtype}"
         return None

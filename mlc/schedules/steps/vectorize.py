@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...ir.expr import Var
-from ...ir.program import For, LoopKind, Program, walk
+from ...ir.program import For, LoopKind, Program, blocks_of, walk
 from ..legality import accesses_of, carried_dependence
+from ..legality.starts import starts_once
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 
@@ -51,6 +52,9 @@ class Vectorize(Step):
 def is_fold(program: Program, loop: For) -> bool:
     """Whether all that ``loop`` changes is combined into, by a combiner that is commutative, and
     read nowhere else in it: then its lanes may be folded in a fixed tree."""
+    for block in blocks_of(loop.body):  # an init between the lanes would throw some away
+        if block.init is not None and not starts_once(block, {loop.var: loop.extent}):
+            return False
     combiners: dict[object, object] = {}
     rows = [row for row in accesses_of(loop).rows if not row.is_init]
     for row in rows:

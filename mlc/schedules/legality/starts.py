@@ -1,0 +1,28 @@
+"""Where reductions begin."""
+
+from __future__ import annotations
+
+from ...ir.affine import as_sum
+from ...ir.expr import Expr, Var, apply, const
+from ...ir.integer_system import solve
+from ...ir.program import Block
+from .space import Point, Space
+
+
+def starts_once(block: Block, loops: dict[Var, int]) -> bool:
+    """Whether the reduce axes of ``block`` are 0 in the first iteration of ``loops`` alone: if not,
+    its reduction starts anew in others."""
+    bindings = [it.binding for it in block.iters if it.axis.is_reduce]
+    counted = {v for e in bindings for v, c in as_sum(e).terms if isinstance(v, Var) and c > 0}
+    is_plain = all(c > 0 and isinstance(v, Var) for e in bindings for v, c in as_sum(e).terms)
+    if is_plain and counted >= loops.keys():
+        return True
+    space = Space()
+    point = Point(space, {v: {space.system.variable(0, n - 1): 1} for v, n in loops.items()})
+    total: Expr = const(0)
+    for var in loops:
+        total = total + var
+    point.require(apply("gt", total, const(0)))
+    for binding in bindings:
+        point.require(apply("eq", binding, const(0)))
+    return solve(space.system) is None

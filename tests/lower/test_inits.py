@@ -1,0 +1,113 @@
+"""Where the init of a reduction runs once blocks are gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlc import script as T
+from mlc.ir.program import Program
+from mlc.lower.bind_blocks import bind_blocks
+from mlc.schedules.legality import Same, same_meaning
+from mlc.schedules.schedule import Schedule
+from mlc.testing import check_schedule
+
+
+@T.program
+def updated_before(X: T.Buffer((1,))):
+    """Another block updates the element first; the init throws that away."""
+    for _o in T.serial(1):
+        with T.block("B1"):
+            v = T.axis.reduce(1, _o)
+            X[0] += T.float32(v) + 1.0
+        with T.block("B2"):
+            v = T.axis.reduce(1, _o)
+            with T.init():
+                X[0] = 0.0
+            X[0] += T.float32(v) + 1.0
+
+
+@T.program
+def read_before(A: T.Buffer((4,)), Y: T.Buffer((4,)), X: T.Buffer((1,))):
+    """Another block reads what was there before the init."""
+    for i in T.serial(4):
+        with T.block("Y"):
+            vi = T.axis.spatial(4, i)
+            Y[vi] = X[0] + 1.0
+        with T.block("X"):
+            vi = T.axis.reduce(4, i)
+            with T.init():
+                X[0] = 0.0
+            X[0] += A[vi]
+
+
+@T.program
+def reads_its_own(A: T.Buffer((4, 3)), X: T.Buffer((3,))):
+    """Each point reads the sums of others, which begin later."""
+    for k, i in T.grid(4, 3):
+        with T.block("X"):
+            vk, vi = T.remap("RS", [k, i])
+            with T.init():
+                X[vi] = 0.0
+            X[vi] += X[2 - vi] + A[vk, vi]
+
+
+@T.program
+def begun_anew(A: T.Buffer((4,)), X: T.Buffer((1,))):
+    """The loop j feeds no axis: each of its iterations begins anew."""
+    for i, _j in T.grid(4, 2):
+        with T.block("X"):
+            vi = T.axis.reduce(4, i)
+            with T.init():
+                X[0] = 0.0
+            X[0] += A[vi]
+
+
+@T.program
+def counted_in_one(A: T.Buffer((5,)), X: T.Buffer((1,))):
+    """A loop counts the reduction three times over."""
+    for i in T.serial(15):
+        with T.block("X"):
+            vi = T.axis.reduce(5, i % 5)
+            with T.init():
+                X[0] = 0.0
+            X[0] += A[vi]
+
+
+@T.program
+def over_nothing(A: T.Buffer((5,)), X: T.Buffer((3,))):
+    """A reduction over nothing leaves its init, in memory that is there."""
+    for _o in T.serial(2):
+        U = T.alloc((3,), "float32")
+        for n, i in T.grid(0, 3):
+            with T.block("X"):
+                vn = T.axis.reduce(1, n)
+                vi = T.axis.spatial(3, i)
+                with T.init():
+                    X[vi] = 0.0
+                X[vi] += A[vn]
+            with T.block("U"):
+                vi = T.axis.spatial(3, i)
+                U[vi] = 1.0
+
+
+PROGRAMS = [updated_before, read_before, reads_its_own, begun_anew, counted_in_one, over_nothing]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)
+def test_an_init_runs_where_its_block_says(program: Program) -> None:
+    assert same_meaning(program, bind_blocks(program)) == Same()
+    check_schedule(program, Schedule(program), ways=("lowered", "llvm", "numpy"))
+
+
+def test_an_init_still_leaves_its_loop_where_nothing_stands_in_the_way() -> None:
+    @T.program
+    def plain(A: T.Buffer((4, 3)), X: T.Buffer((3,))):
+        for k, i in T.grid(4, 3):
+            with T.block("X"):
+                vk, vi = T.remap("RS", [k, i])
+                with T.init():
+                    X[vi] = 0.0
+                X[vi] += A[vk, vi]
+
+    first, second = bind_blocks(plain).body.stmts  # type: ignore[union-attr]
+    assert first.extent == 3 and second.extent == 4
