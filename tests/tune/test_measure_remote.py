@@ -8,12 +8,13 @@ import signal
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mlc.tune.candidate import DEFAULT
-from mlc.tune.measure import Measurer, run_on
+from mlc.tune.measure import Measurer, remote, run_on
 from mlc.tune.measure.rounds import machine_name
 from tests.tune.faults import faulty
 from tests.tune.test_measure import LIMITS, is_running, tiled, workload
@@ -40,6 +41,13 @@ class Losing(Executor):
             self.done += 1
             future.set_result(fn(*args, **kwargs))
         return future
+
+
+class Silent(Executor):
+    """One whose machines are gone, and which does not know."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return Future()
 
 
 class Refusing(Executor):
@@ -73,6 +81,21 @@ def test_what_an_executor_loses_is_built_again() -> None:
         measurer._pool.executor = Refusing()
         ((_, outcome),) = measurer.measure([tiled(made.program, 32, 16)])
         assert outcome.is_ok, outcome
+
+
+def test_silent_executors_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = workload()
+    limits = replace(LIMITS, build_seconds=5.0, run_seconds=1.0)
+    monkeypatch.setattr(remote, "SILENCE_SECONDS", -9.5)
+    candidate = tiled(made.program, 4, 16)
+    with Measurer(made, limits, Silent()) as measurer:
+        ((_, outcome),) = measurer.measure([candidate])
+        assert outcome.is_ok, outcome
+        deadline = time.monotonic() + 0.2
+        assert list(measurer.measure([tiled(made.program, 2, 16)], deadline)) == []
+    monkeypatch.setattr(remote, "SILENCE_SECONDS", -5.5)
+    ((_, outcome),) = run_on(Silent(), made, [candidate], limits)
+    assert outcome.is_ok, outcome
 
 
 def test_measurements_on_an_executor_say_where_they_were_made() -> None:

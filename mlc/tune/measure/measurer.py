@@ -222,7 +222,10 @@ class Measurer:
         if future is None:
             return self.bench.default
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        built = future.result(left)
+        if self._pool is None:
+            built = future.result(left)
+        else:
+            built = self._pool.result(future, left)
         if built.status in ("refused", "build failed") and "no intrinsic" in built.detail:
             # The intrinsic is one of this process's; what is left to do there is LLVM's part.
             try:

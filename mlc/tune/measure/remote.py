@@ -13,6 +13,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from .building import Built, traced_back
 from .frames import pack, unpack
 from .limits import Limits
 
+SILENCE_SECONDS = 60.0  # beyond the limits, after which nothing is expected of an executor
 _ATTEMPTS = 3  # on the executor; after that the work is done here
 _builders_here: dict[str, Builders] = {}
 _measurer_here: dict[bytes, Any] = {}  # the last one, by all but the candidates
@@ -93,7 +95,8 @@ def run_on(
     futures = [_submitted(executor, measure_there, request) for request in requests]
     try:
         for part, request, future in zip(groups, requests, futures):
-            reply = _patient(executor, future, measure_there, request)
+            patience = SILENCE_SECONDS + len(part) * (limits.build_seconds + limits.run_seconds)
+            reply = _patient(executor, future, patience, measure_there, request)
             message = measure_there(request) if reply is None else reply
             outcomes = unpack(message)[0]["outcomes"]
             for candidate, data in zip(part, outcomes):
@@ -114,14 +117,30 @@ class Resilient:
         self.repeated = 0
         self._options = json.dumps(limits.to_data()).encode()
         self._open: set[Future[bytes]] = set()
+        self._requests: dict[Future[Built], bytes] = {}
         self._round = 0  # goes up when builds are given up
 
     def submit(self, request: bytes) -> Future[Built]:
         """The build, under way. Its result is never an exception."""
         made: Future[Built] = Future()
         made.set_running_or_notify_cancel()
+        self._requests[made] = request
+        made.add_done_callback(lambda future: self._requests.pop(future, None))
         self._attempt(request, made, _ATTEMPTS, self._round)
         return made
+
+    def result(self, made: Future[Built], left: float | None) -> Built:
+        """The build; made here where the executor is silent for long. ``left`` seconds at most,
+        then :class:`concurrent.futures.TimeoutError`."""
+        patience = SILENCE_SECONDS + 2 * self.limits.build_seconds
+        try:
+            return made.result(patience if left is None else min(patience, left))
+        except FutureTimeout:
+            request = self._requests.pop(made, None)
+            if request is None or (left is not None and left <= patience):
+                raise
+        self.repeated += 1
+        return self.builders.submit(request).result(left)
 
     def abort(self) -> None:
         """Let go of all builds that are under way. Others may follow."""
@@ -213,18 +232,25 @@ def _submitted(executor: Executor, function: Any, *args: bytes) -> Future[bytes]
 
 
 def _patient(
-    executor: Executor, future: Future[bytes] | None, function: Any, *args: bytes
+    executor: Executor,
+    future: Future[bytes] | None,
+    patience: float,
+    function: Any,
+    *args: bytes,
 ) -> bytes | None:
-    """The result, with repetitions; None when the executor does not get it done.
+    """The result, with repetitions; None when the executor does not get it done, or is silent for
+    ``patience`` seconds.
 
     What mlc itself raises is the result."""
     for attempt in range(_ATTEMPTS):
         if future is None:
             return None
         try:
-            return future.result()
+            return future.result(patience)
         except MlcError:
             raise
+        except FutureTimeout:
+            return None
         except Exception:
             if attempt < _ATTEMPTS - 1:
                 future = _submitted(executor, function, *args)
