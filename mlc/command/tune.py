@@ -85,6 +85,7 @@ def _tune(chosen: argparse.Namespace) -> int:
             search=chosen.search,
             seed=chosen.seed,
             on_trial=shown,
+            database=False,
         )
     lock = None
     if chosen.lock is not _NO_LOCK:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ArgumentError
 from ..schedules.tuned import LOCK_NAME, lock_path
-from ..tune.lock import read_lock
+from ..tune.lock import read_lock, write_lock
 from ..tune.record import Record
 from ..tune.verify import Verifier
 from .line import say
@@ -22,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MLC.LOCK",
         help="The lock file; otherwise the one that holds in this folder.",
     )
+    parser.add_argument(
+        "--merge",
+        action="store_true",
+        help="If a merge left both sides in the file, first write the newer of each entry.",
+    )
     parser.epilog = (
         "The functions are found through the names that the entries hold, relative to the lock "
         "file.\nThe exit code is 1 if an entry must not be used, or its function has changed."
@@ -31,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """A line for each entry."""
     path, records = locked(chosen.lock)
+    if chosen.merge:
+        records = write_lock(path, records, merge=False)
     return check(path, records, measure=False)
 
 

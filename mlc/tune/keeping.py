@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..kernel_code import tuning_host
 from .database import Database, Layers, user_database
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 def keep_result(
     result: TuningResult,
-    database: Database | Layers | None = None,
+    database: Database | Layers | Literal[False] | None = None,
     lock: Path | None = None,
     *,
     function: str = "",
     arguments: str = "",
 ) -> list[Record]:
-    """Store what tuning found, in the user's database unless another is given, and in the lock file
-    if there is one; what was stored. Later compilations in any process use it."""
+    """Store what tuning found, in the user's database unless another or False is given, and in the
+    lock file if there is one; what was stored. Later compilations in any process use it."""
     records = records_of(result.kernels, function, arguments)
-    (user_database() if database is None else database).add_all(records)
+    if database is not False:
+        (user_database() if database is None else database).add_all(records)
     if lock is not None:
         known = read_lock(lock) if lock.exists() else []
         before = {(record.key, record.family): record for record in known}

@@ -75,13 +75,6 @@ def keep(result: TuningResult, options: Options, what: Any, args: Sequence[Any])
     folder = Path.cwd() if lock is None else lock.absolute().parent
     function, arguments = origin_of(what, args, folder)
     match options.database:
-        case False:
-            from .keeping import records_of
-            from .lock import write_lock
-
-            assert lock is not None
-            write_lock(lock, records_of(result.kernels, function, arguments))
-            return
         case True:
             database = None
         case str() | Path() as path:

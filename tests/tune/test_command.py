@@ -19,7 +19,7 @@ from mlc.doctor import Line, Report, doctor
 from mlc.tune import store
 from mlc.tune.database import Database
 from mlc.tune.keeping import is_better
-from mlc.tune.lock import read_lock
+from mlc.tune.lock import lock_text, read_lock
 from mlc.tune.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,6 +200,19 @@ def test_check_fails_on_a_regression(place, call, monkeypatch):
     code, out, _ = call("tune", "--check", "--budget", "2")
     assert code == 1 and asked == [(True, 2.0)]
     assert out.startswith("bad        kernel_0: 1 steps are legal; regression: 1 times, was 2\n")
+
+
+def test_a_merge_is_resolved(place, call):
+    one, two = (
+        replace(record(0, kind="default", trace=""), created=1e9 + n, seconds=2e-3 + n / 1e3)
+        for n in (1, 2)
+    )
+    sides = [lock_text([one]), lock_text([two])]
+    path = place / "mlc.lock"
+    path.write_text(f"<<<<<<< ours\n{sides[0]}=======\n{sides[1]}>>>>>>> theirs\n")
+    code, out, _ = call("verify", "--merge")
+    assert code == 0 and out.startswith("unchecked  kernel_0: it does not say what function")
+    assert path.read_text() == sides[1]
 
 
 def test_what_is_kept_on_disk(place, call):
