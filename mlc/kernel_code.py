@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnsupportedError
-from .ir.program import Buffer, Evaluate, Program, walk
+from .ir.expr import Var, load
+from .ir.program import Allocate, Buffer, Evaluate, For, Program, Stmt, Store, seq, walk
 from .ir.work import statements_run
 from .te.nests import nest_of
 from .te.program import create_program
@@ -87,15 +87,18 @@ def with_layouts(program: Program, inputs: Sequence[Tensor]) -> Program:
             places[buffer] = Place(lies)
     if not places:
         return program
-    whole = {a for s in walk(program.body) if isinstance(s, Evaluate) for a in s.args}
-    for buffer in places:
-        if buffer in whole:
-            raise UnsupportedError(
-                f"{program.name} hands {buffer.name} to a library function, which needs it "
-                f"C-contiguous; pass np.ascontiguousarray(...) of it"
-            )
     params = tuple(places[b].buffer if b in places else b for b in program.params)
-    body = replace_buffers(bind_blocks(program).body, places)
+    body = bind_blocks(program).body
+    called = {a for s in walk(body) if isinstance(s, Evaluate) for a in s.args}
+    copied = [b for b in places if b in called]
+    body = replace_buffers(body, {b: p for b, p in places.items() if b not in called})
+    for buffer in copied:  # a library function needs it C-contiguous
+        whole = Buffer(buffer.name, buffer.shape, buffer.dtype)
+        at = tuple(Var(f"i{d}") for d in range(buffer.ndim))
+        copy: Stmt = Store(whole, at, load(places[buffer].buffer, at))
+        for var, extent in reversed(list(zip(at, buffer.shape, strict=True))):
+            copy = For(var, extent, copy)
+        body = Allocate((whole,), seq(copy, replace_buffers(body, {buffer: Place(whole)})))
     return replace(program, params=params, body=body)
 
 

@@ -26,6 +26,7 @@ from ..ir.expr import Expr, Var, as_expr, cast, const, select
 from ..ir.program import (
     Allocate,
     Buffer,
+    Evaluate,
     For,
     If,
     LoopKind,
@@ -86,6 +87,11 @@ class Writer:
     def set(self, variable: Buffer, value: Any) -> None:
         """``variable = value``."""
         self.store(variable, (), value)
+
+    def run(self, name: str, *args: Buffer | int) -> None:
+        """A call of a library function: buffers by their addresses, integers as int64."""
+        whole = tuple(arg if isinstance(arg, Buffer) else const(arg) for arg in args)
+        self.lists[-1].append(Evaluate(name, whole))
 
     @contextmanager
     def loop(self, extent: int, name: str = "i", at_once: str = "") -> Iterator[Expr]:

@@ -292,10 +292,14 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         from .shape import reshape
 
         return reshape(found, tuple(s for d, s in enumerate(shape) if d not in axes))
+    if len(axes) == 2 and ord in (2, -2, "nuc"):
+        from .matrix_functions import spectral_norm
+
+        return spectral_norm(x, ord, axes, bool(keepdims))
     raise UnsupportedError(
-        f"np.linalg.norm with ord={ord!r} over {len(axes)} axes needs singular values or is "
-        f"unknown; traced are ord=None, 'fro', inf, -inf, 0, 1, 2 and other powers of vectors, "
-        f"1 and inf of matrices"
+        f"np.linalg.norm with ord={ord!r} over {len(axes)} axes is unknown; there are ord=None, "
+        f"inf, -inf, 0, 1, 2 and other powers of vectors, 'fro', 'nuc', 1, -1, 2, -2, inf and -inf "
+        f"of matrices"
     )
 
 

@@ -56,6 +56,10 @@ def _find(name: str) -> int:
         from mlc.runtime.threads import parallel_for_address
 
         return parallel_for_address()
+    if name.startswith("mlc_gufunc_"):
+        from mlc.ir.gufuncs import loop_address
+
+        return loop_address(name)
     if name.startswith("mlc_c_"):
         from mlc.runtime.c_library import address_of_symbol
 

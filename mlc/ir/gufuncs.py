@@ -1,0 +1,79 @@
+"""NumPy's generalised ufuncs as library functions: LAPACK as NumPy brings it, called by address.
+
+A call is ``Evaluate("mlc_gufunc_linalg__inv__d_d", (a, out, 2, N, n, ...steps))``: the arrays as
+buffers, then the number of sizes, the sizes and the steps in bytes, as the C loop of a ufunc gets
+them (NumPy's C API, "PyUFuncGenericFunction"). The loops hold no lock and may be called from
+anywhere. Where LAPACK fails they fill the results with NaN.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedError
+
+PREFIX = "mlc_gufunc_"
+_MODULES = {"linalg": "numpy.linalg._umath_linalg"}
+# Fields of PyUFuncObject, part of NumPy's binary interface since 1.0: bytes from its beginning.
+_FUNCTIONS, _DATA = 32, 40
+
+
+def gufunc_name(module: str, function: str, types: str) -> str:
+    """The name under which a loop, such as "dd->d", of a NumPy gufunc is called."""
+    return f"{PREFIX}{module}__{function}__{types.replace('->', '_')}"
+
+
+def is_gufunc(name: str) -> bool:
+    """Whether a library function is a loop of a NumPy gufunc."""
+    return name.startswith(PREFIX)
+
+
+def gufunc(module: str, *names: str) -> tuple[str, Any]:
+    """The first of ``names`` that this NumPy has, with the ufunc."""
+    found = import_module(_MODULES[module])
+    for name in names:
+        made = getattr(found, name, None)
+        if isinstance(made, np.ufunc):
+            return name, made
+    raise UnsupportedError(
+        f"NumPy {np.__version__} has no {_MODULES[module]}.{names[0]}, which traced functions "
+        f"call; call the function outside"
+    )
+
+
+@cache
+def _loop(name: str) -> tuple[Any, str, int, int]:
+    """(ufunc, its types, address of the loop, address of what the loop is given)."""
+    module, function, kinds = name.removeprefix(PREFIX).split("__")
+    _, made = gufunc(module, function)
+    types = kinds.replace("_", "->")
+    if types not in made.types or np.dtype(np.intp).itemsize != 8:
+        raise UnsupportedError(f"NumPy {np.__version__} has no {function} for {types} that fits")
+    number = made.types.index(types)
+
+    def entry(field: int) -> int:
+        table = ctypes.c_void_p.from_address(id(made) + field).value
+        return ctypes.c_void_p.from_address(table + 8 * number).value or 0 if table else 0
+
+    return made, types, entry(_FUNCTIONS), entry(_DATA)
+
+
+def loop_address(name: str) -> int:
+    """Where the C loop is; 0 if it wants data of its own, which is not passed."""
+    _, _, address, data = _loop(name)
+    return 0 if data else address
+
+
+def run_gufunc(name: str, arrays: list[Any]) -> None:
+    """The call by way of Python: the last of ``arrays`` are written."""
+    made, types, _, _ = _loop(name)
+    inputs, outputs = arrays[: made.nin], arrays[made.nin :]
+    with np.errstate(all="ignore"):
+        found = made(*inputs, signature=types)
+    for out, value in zip(outputs, found if made.nout > 1 else (found,), strict=True):
+        out[...] = value

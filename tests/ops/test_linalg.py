@@ -1,0 +1,89 @@
+"""Decompositions: that they put the matrix together again, errors, arrays that lie otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.errors import ArgumentError, ShapeError, UnsupportedError
+
+RNG = np.random.default_rng(5)
+TARGETS = ("cpu", "interpret", "numpy")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("shape", [(4, 4), (2, 3, 5), (5, 2), (3, 1, 1)])
+def test_decompositions(shape, target):
+    x = RNG.normal(size=shape)
+    for full in (True, False):
+        found = mlc.jit(lambda x, full=full: np.linalg.svd(x, full), target=target)(x)
+        assert type(found).__name__ == "SVDResult"
+        for got, want in zip(found, np.linalg.svd(x, full), strict=True):
+            np.testing.assert_allclose(got, want, atol=1e-12)
+    for mode in ("reduced", "complete"):
+        q, r = mlc.jit(lambda x, mode=mode: np.linalg.qr(x, mode), target=target)(x)
+        wanted = np.linalg.qr(x, mode)
+        np.testing.assert_allclose(q, wanted.Q, atol=1e-12)
+        np.testing.assert_allclose(r, wanted.R, atol=1e-12)
+    square = x @ np.swapaxes(x, -1, -2)
+    for side in "LU":
+        values, vectors = mlc.jit(lambda s, o=side: np.linalg.eigh(s, o), target=target)(square)
+        back = (vectors * values[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+        np.testing.assert_allclose(back, square, atol=1e-11)
+
+
+def test_arrays_that_lie_otherwise():
+    a = RNG.normal(size=(6, 6)) + 6 * np.eye(6)
+    f = mlc.jit(np.linalg.inv)
+    for view in (a.T, a[::-1, ::-1], np.asfortranarray(a), a[::2, ::2]):
+        np.testing.assert_allclose(f(view), np.linalg.inv(view), rtol=1e-10)
+
+
+def test_between_other_operators():
+    a, b = RNG.normal(size=(5, 5)) + 5 * np.eye(5), RNG.normal(size=5)
+    f = lambda a, b: np.linalg.solve(a @ a.T + 1, b * 2).sum()
+    np.testing.assert_allclose(mlc.jit(f)(a, b), f(a, b), rtol=1e-10)
+    assert mlc.jit(np.linalg.det)(a.astype("float32")).dtype == np.float32
+
+
+def test_least_squares():
+    a, b = RNG.normal(size=(9, 3)), RNG.normal(size=(9, 2))
+    got = mlc.jit(lambda a, b: np.linalg.lstsq(a, b))(a, b)
+    for found, wanted in zip(got, np.linalg.lstsq(a, b), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9)
+    a[:, 2] = a[:, 1]
+    x, residuals, rank, _ = mlc.jit(lambda a, b: np.linalg.lstsq(a, b))(a, b[:, 0])
+    assert rank == 2 and np.isnan(residuals).all()
+    np.testing.assert_allclose(x, np.linalg.lstsq(a, b[:, 0])[0], rtol=1e-9)
+
+
+def test_what_lapack_refuses():
+    for function, a, sentence in (
+        (np.linalg.inv, np.ones((3, 3)), "Singular matrix"),
+        (np.linalg.inv, np.stack([np.eye(3), np.ones((3, 3))]), "Singular matrix"),
+        (lambda a: np.linalg.solve(a, a), np.zeros((2, 2)), "Singular matrix"),
+        (np.linalg.cholesky, -np.eye(3), "Matrix is not positive definite"),
+    ):
+        with pytest.raises(np.linalg.LinAlgError, match=sentence):
+            mlc.jit(function)(a)
+    nan = np.full((2, 2), np.nan)
+    np.testing.assert_array_equal(mlc.jit(np.linalg.inv)(nan), np.linalg.inv(nan))
+
+
+def test_refused():
+    x = np.zeros((3, 4))
+    linalg = np.linalg.LinAlgError
+    refused = [
+        (np.linalg.inv, x, linalg, r"must be square, got \(3, 4\)"),
+        (np.linalg.det, x[0], linalg, "1-dimensional array given"),
+        (np.linalg.inv, np.eye(3, dtype="float16"), ArgumentError, "float16 is not supported"),
+        (lambda x: np.linalg.qr(x, "raw"), x, ArgumentError, "reduced, complete or r, got 'raw'"),
+        (lambda x: np.linalg.eigh(x, "M"), np.eye(3), ArgumentError, "UPLO must be 'L' or 'U'"),
+        (lambda x: np.linalg.solve(x.T @ x, x), x, ShapeError, "do not fit"),
+        (lambda x: np.linalg.pinv(x, hermitian=True), x, UnsupportedError, "hermitian="),
+        (lambda x: np.linalg.multi_dot([x]), x, ShapeError, "at least two arrays, got 1"),
+    ]
+    for function, argument, error, sentence in refused:
+        with pytest.raises(error, match=sentence):
+            mlc.jit(function)(argument)
