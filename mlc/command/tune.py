@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ..errors import ArgumentError
-from ..schedules.tuned import LOCK_NAME, lock_path
 from ..tune.functions import load_function, parse_arguments
 from .line import say
 
@@ -70,7 +68,9 @@ def run(chosen: argparse.Namespace) -> int:
 def _tune(chosen: argparse.Namespace) -> int:
     import mlc.tune as tune
 
+    from ..tune.database import user_database
     from ..tune.keeping import keep_result
+    from ..tune.lock import default_lock
     from ..tune.progress import progress
     from ..tune.report import report
 
@@ -89,7 +89,7 @@ def _tune(chosen: argparse.Namespace) -> int:
         )
     lock = None
     if chosen.lock is not _NO_LOCK:
-        lock = chosen.lock or lock_path() or Path.cwd() / LOCK_NAME
+        lock = chosen.lock or default_lock()
     folder = Path.cwd() if lock is None else lock.resolve().parent
     keep_result(
         result, lock=lock, function=_relative(chosen.function, folder), arguments=chosen.args
@@ -101,7 +101,12 @@ def _tune(chosen: argparse.Namespace) -> int:
     if chosen.report is not None:
         made.save(chosen.report)
         say(f"drawn in {chosen.report}")
-    return 130 if result.interrupted and not sys.stdout.isatty() else 0
+    kept = user_database().first.kept
+    if kept:
+        say("the results could not be stored; `mlc cache import` reads these lines:")
+        say("\n".join(record.to_json() for record in kept))
+        return 1
+    return 130 if result.interrupted else 0
 
 
 def _relative(function: str, folder: Path) -> str:

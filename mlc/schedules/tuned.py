@@ -13,7 +13,7 @@ import stat
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..config import config
 from ..errors import MlcError, TuningWarning
@@ -33,13 +33,16 @@ _warned: set[str] = set()
 _session: Tuned = {}  # what this process found itself; empty where the default is best
 
 
-class Host(NamedTuple):
+class Host:
     """What stored results are compared with: ``isa`` is part of every key, ``target`` the exact
     machine of database records, ``family`` what lock files name."""
 
-    isa: str
-    target: str
-    family: str
+    __slots__ = ("family", "isa", "target")  # `import mlc` waits for a dataclass to be made
+
+    def __init__(self, isa: str, target: str, family: str) -> None:
+        self.isa = isa
+        self.target = target
+        self.family = family
 
 
 def workload_key(program: Program, isa: str) -> str:
@@ -74,7 +77,14 @@ def lock_path() -> Path | None:
     """The lock file that holds here: the configured one, or the nearest ``mlc.lock`` from the
     working directory upwards, no further than the root of a git checkout."""
     if config.lock is not None:
-        return config.lock if config.lock.exists() else None
+        if config.lock.exists():
+            return config.lock
+        _warn_once(
+            f"missing {config.lock}",
+            f"there is no lock file {config.lock}, which mlc.config.lock or MLC_LOCK names; no "
+            "schedules are taken from it",
+        )
+        return None
     try:
         folder = os.getcwd()
     except OSError:

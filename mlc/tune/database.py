@@ -248,9 +248,16 @@ def layered(*databases: Database) -> Layers:
 
 
 def user_database() -> Layers:
-    """The user's database over those of ``mlc.config.tuning_layers``."""
-    lower = (Database(path, readonly=True) for path in config.tuning_layers)
-    return layered(Database(), *lower)
+    """The user's database over those of ``mlc.config.tuning_layers``: always the same object, so
+    that what could not be written is not forgotten, and is written when that is possible again."""
+    place = database_path(), config.tuning_layers
+    if place not in _users:
+        lower = (Database(path, readonly=True) for path in config.tuning_layers)
+        _users[place] = layered(Database(), *lower)
+    return _users[place]
+
+
+_users: dict[tuple[Path, tuple[Path, ...]], Layers] = {}
 
 
 def _identity(record: Record) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ..config import config
 from ..errors import ArgumentError
 from ..schedules.tuned import LOCK_FORMAT, LOCK_NAME, SCHEMA, lock_path
 from .record import Record
@@ -26,8 +27,9 @@ _DIGITS = 4  # of times: more only make the diff larger
 
 
 def default_lock() -> Path:
-    """The lock file that holds here, or where one would be made: in the working directory."""
-    return lock_path() or Path.cwd() / LOCK_NAME
+    """The lock file that holds here, or where one would be made: in the working directory, unless
+    ``mlc.config.lock`` names another."""
+    return config.lock or lock_path() or Path.cwd() / LOCK_NAME
 
 
 def lock_text(records: Iterable[Record]) -> str:

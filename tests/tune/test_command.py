@@ -181,6 +181,19 @@ def test_tuned_stored_verified_and_measured_again(place, call):
     assert out.startswith("stale ") and "has no such kernel any more" in out
 
 
+def test_results_that_cannot_be_stored_are_printed(place, call, capsys):
+    (place / "cache").mkdir(mode=0o700)
+    (place / "blocked").write_text("")
+    with mlc.config.override(tuning_database=place / "blocked" / "t.sqlite"):
+        line = ["tune", "model.py:product", "--args", SIZES, "--trials", "1", "--quiet"]
+        code, out, err = call(*line)
+    assert code == 1
+    assert "mlc: note: tuning results are kept in memory only; export() has them all: " in err
+    _, _, lines = out.partition("`mlc cache import` reads these lines:\n")
+    (place / "text").write_text(lines)
+    assert call("cache", "import", "--file", "text")[1].startswith("1 results added to ")
+
+
 def test_check_fails_on_a_regression(place, call, monkeypatch):
     from mlc.tune import verify
     from mlc.tune.verify import Finding

@@ -314,21 +314,21 @@ def test_a_limit_of_the_file_size_loses_nothing(path):
     code = f"""
         import resource, warnings
         from pathlib import Path
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
         warnings.simplefilter("ignore")
         from mlc.tune.database import Database
         from mlc.tune.record import read_record
         database = Database({str(path)!r})
-        lines = {[record(n).to_json() for n in range(60)]!r}
+        lines = {[record(n).to_json() for n in range(150)]!r}
         for line in lines:
             database.add(read_record(line))
         assert database.kept, "the limit was not met"
-        assert len(database) == 60
+        assert len(database) == 150
         Path({str(path.parent / "text")!r}).write_text("x")
     """
     run(code)
     with Database(path) as database:
-        assert 0 < len(database) < 60
+        assert 0 < len(database) < 150
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

@@ -148,6 +148,13 @@ def test_the_lock_file_of_a_folder_above_is_used(place, monkeypatch):
         assert schedule_text() != default
 
 
+def test_a_lock_file_that_is_named_and_missing_is_told(place):
+    default = schedule_text()
+    with mlc.config.override(lock=place / "none.lock"):
+        with pytest.warns(TuningWarning, match="there is no lock file .*none.lock, which mlc.con"):
+            assert schedule_text() == default
+
+
 def test_the_lock_file_counts_before_the_database(place):
     default, record = schedule_text(), tuned_record()
     Database().add(record)
