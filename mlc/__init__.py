@@ -9,6 +9,7 @@
     mlc.intrinsic               an instruction by its meaning, with native code for it
     mlc.assert_structural_equal two programs are the same up to names
     mlc.numpy                   NumPy's names, for code that creates arrays
+    mlc.random                  random numbers that are functions of a key, the same everywhere
     mlc.nn                      softmax, layer_norm, conv2d and others that NumPy has no name for
     mlc.schedule, mlc.Schedule  loops transformed by hand, each step proven legal
     mlc.simulate                a scheduled program as hardware would run it, every access watched
@@ -48,6 +49,7 @@ _LATER = {
     "Schedule": ("schedules.schedule", "Schedule"),
     "numpy": ("numpy", ""),
     "nn": ("nn", ""),
+    "random": ("random", ""),
     "script": ("script", ""),
     "intrinsic": ("script.intrinsics", "intrinsic"),
     "assert_structural_equal": ("ir.structural", "assert_structural_equal"),
