@@ -28,6 +28,9 @@ def keep_result(
     """Store what tuning found, in the user's database unless another or False is given, and in the
     lock file if there is one; what was stored. Later compilations in any process use it."""
     records = records_of(result.kernels, function, arguments)
+    if result.interrupted:
+        # That nothing faster was found so far does not mean that the default is best.
+        records = [record for record in records if record.kind != "default"]
     if database is not False:
         (user_database() if database is None else database).add_all(records)
     if lock is not None:

@@ -110,7 +110,7 @@ class Progress:
             state.default = state.best = outcome.seconds
         elif not outcome.is_ok:
             state.rejected[outcome.status] += 1
-        elif outcome.ratio and state.default and outcome.rounds >= SURE_ROUNDS:
+        elif outcome.ratio and state.default and outcome.verdict == "faster":
             # Measured in turns with the default: the ratio says more than the time by itself.
             seconds = state.default / outcome.ratio
             if state.best is None or seconds < state.best:

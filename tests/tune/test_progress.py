@@ -14,6 +14,9 @@ import mlc
 from mlc.errors import ArgumentError
 from mlc.schedules.schedule import Schedule
 from mlc.tune.candidate import DEFAULT, Candidate
+from mlc.tune.database import Database
+from mlc.tune.keeping import keep_result
+from mlc.tune.lock import read_lock
 from mlc.tune.outcome import Comparison, Outcome
 from mlc.tune.pictures import choices, curve_picture, space_picture
 from mlc.tune.progress import (
@@ -47,7 +50,8 @@ def result() -> TuningResult:
         kernel.trials.append(Trial(number, candidate, outcome, 0.5 * number))
 
     def ok(ratio: float, rounds: int = 9) -> Outcome:
-        return Outcome("ok", 1e-3 / ratio, ratio=ratio, rounds=rounds, detail="")
+        interval = (ratio * 0.95, ratio * 1.05)
+        return Outcome("ok", 1e-3 / ratio, ratio=ratio, ratio_interval=interval, rounds=rounds)
 
     def made(*chosen: object) -> Candidate:
         return Candidate("trace", s.to_json(), "tiles: random", ("tiles", *chosen))
@@ -91,6 +95,33 @@ def test_the_line_and_the_table_say_it_all(result):
     ]  # fmt: skip
     assert row.split()[:7] == ["matmul", "8", "1", "ms", "500", "us", "2.00"]
     assert last.startswith("8 candidates in ")
+
+
+def test_what_is_not_sure_to_be_faster_is_not_the_best(result):
+    state = fed(result)
+    trial = result.kernels[0].trials[-1]
+    lucky = Outcome("ok", 1e-4, ratio=9.0, ratio_interval=(0.9, 20.0), rounds=9)
+    state(result.kernels[0], Trial(99, trial.candidate, lucky, 9.0))
+    (kernel,) = state.kernels.values()
+    assert kernel.best == 0.5e-3 and kernel.tried == 9
+
+
+def test_an_interrupted_search_does_not_say_that_the_default_is_best(result, tmp_path):
+    kernel = KernelResult(
+        result.kernels[0].workload, result.kernels[0].trials[:1], default_seconds=1e-3
+    )
+    database = Database(tmp_path / "t.sqlite")
+    keep_result(TuningResult("product", [kernel], interrupted=True), database)
+    assert database.records() == []
+    keep_result(TuningResult("product", [kernel]), database)
+    assert [r.kind for r in database.records()] == ["default"]
+    keep_result(result, database, tmp_path / "mlc.lock", function="a.py:f", arguments="f4[3]")
+    (best,) = [r for r in database.records() if r.kind == "trace"]
+    assert best.ratio == pytest.approx(1 / 1.9)
+    assert best.interval == pytest.approx((1e-3 / 2.0, 1e-3 / 1.8))
+    assert best.source.startswith("@mlc.schedule\ndef ")
+    (entry,) = read_lock(tmp_path / "mlc.lock")
+    assert entry.trace == best.trace and entry.function == "a.py:f"
 
 
 def test_peak():
