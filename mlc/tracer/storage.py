@@ -14,6 +14,8 @@ import numpy as np
 from .. import te
 from ..dtypes import as_dtype
 from ..errors import MlcError
+from ..ops.assemble import are_apart, inside, is_covered
+from ..ops.index import Items
 from ..ops.op import Op
 from ..te.tensor import Placeholder, Tensor
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from .tracer import Tracer
 
 Array = np.ndarray[Any, Any]
+_MANY, _LARGE = 8, 32  # parts, and elements of each, from which one pass over all of them pays
+_PARTS = 256  # that an array keeps before they are joined
 
 
 class ReadOnlyError(MlcError, ValueError):
@@ -47,14 +51,16 @@ class Cell:
     """
 
     __slots__ = (
-        "__weakref__", "array", "fill", "is_array", "place", "serial", "strides", "tensor",
-        "version",
+        "__weakref__", "_base", "_parts", "_trace", "array", "fill", "is_array", "place", "serial",
+        "strides", "version",
     )  # fmt: skip
 
     def __init__(
         self, tensor: Tensor, place: int | None = None, array: Array | None = None, fill: Any = None
     ) -> None:
-        self.tensor: Tensor | None = tensor if array is None else None
+        self._base = tensor if array is None else None
+        self._parts: list[tuple[Items, Tensor]] = []  # written since then, the oldest first
+        self._trace: Any = None
         self.array, self.fill = array, fill
         self.version = 0
         self.serial = next(_SERIALS)
@@ -66,6 +72,43 @@ class Cell:
         self.strides = tensor.op.strides if isinstance(tensor.op, Placeholder) else None
         if array is not None and not array.flags.c_contiguous:
             self.strides = tuple(step // array.itemsize for step in array.strides)
+
+    @property
+    def tensor(self) -> Tensor | None:
+        """The elements at present; None for known ones that nobody has asked for as a tensor."""
+        if self._parts and self._base is not None:
+            self._base, self._parts = _joined(self._trace, self._base, self._parts), []
+        return self._base
+
+    @tensor.setter
+    def tensor(self, tensor: Tensor | None) -> None:
+        self._base, self._parts = tensor, []
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether parts were written that are not joined yet."""
+        return bool(self._parts)
+
+    def write_part(self, items: Items, tensor: Tensor, trace: FunctionTrace) -> None:
+        """From now on the part that ``items`` name is ``tensor``."""
+        if self.array is not None or len(self._parts) == _PARTS:
+            self.write(self.current(trace))
+        self._note()
+        self._trace = trace
+        self._parts = [part for part in self._parts if part[0] != items]
+        self._parts.append((items, tensor))
+        self.version += 1
+
+    def read_part(self, items: Items) -> tuple[Tensor, Items] | None:
+        """(a tensor, items of it) that hold the part ``items`` at present; None if it was written
+        in several pieces."""
+        for place, tensor in reversed(self._parts):
+            within = inside(items, place)
+            if within is not None:
+                return tensor, within
+            if not are_apart(items, place):
+                return None
+        return None if self._base is None else (self._base, items)
 
     def write(self, tensor: Tensor) -> None:
         """From now on the array, and what views of it read, is ``tensor``."""
@@ -89,7 +132,29 @@ class Cell:
         """The elements at present."""
         if self.tensor is None:
             self.tensor = _constant(trace, self.array, self.fill)
-        return self.tensor
+        found = self.tensor
+        assert found is not None
+        return found
+
+
+def _joined(trace: FunctionTrace, base: Tensor, parts: list[tuple[Items, Tensor]]) -> Tensor:
+    """``base`` with ``parts`` written: in one pass where they are many and large, else as an
+    expression that chooses for each element, which fuses with what is around it."""
+    from ..ops.assemble import assemble
+    from ..ops.update import slice_update
+
+    made: Any = base
+    if len(parts) < _MANY or sum(tensor.size for _, tensor in parts) < _LARGE * len(parts):
+        for items, tensor in parts:
+            made = slice_update.tensors(trace, (made, [], tensor), {"items": items})
+    else:
+        places = tuple(items for items, _ in parts)
+        old = None if is_covered(base.shape, places) else base
+        made = assemble.tensors(
+            trace, (old, [tensor for _, tensor in parts]), {"places": places, "shape": base.shape}
+        )
+    assert isinstance(made, Tensor)
+    return made
 
 
 def _constant(trace: FunctionTrace, array: Any, fill: Any) -> Tensor:
@@ -116,6 +181,12 @@ class Window:
 
     def read(self, trace: FunctionTrace) -> Tensor:
         """The elements at present."""
+        if self.is_part():
+            found = self.owner._cell.read_part(self.static["items"])
+            if found is not None:
+                source, items = found
+                part: Tensor = self.op.tensors(trace, (source,), {"items": items})
+                return part
         made = self.op.tensors(trace, (self.owner._tensor, *self.others), self.static)
         assert isinstance(made, Tensor)
         return made
@@ -123,7 +194,14 @@ class Window:
     def write(self, value: Tensor) -> None:
         """Put ``value``, of the shape and dtype of the view, into the owner."""
         owner = self.owner
+        if self.is_part():
+            owner._cell.write_part(self.static["items"], value, owner._trace)
+            return
         owner._write(self.op.view.write(owner._tensor, value, self.others, self.static))
+
+    def is_part(self) -> bool:
+        """Whether this is a slice of a whole array, at numbers known while tracing."""
+        return self.op.name == "slice_view" and self.owner._view is None and not self.others
 
     def fits(self) -> bool:
         """Whether NumPy gives a view here: a reshaped array that is not contiguous is a copy."""

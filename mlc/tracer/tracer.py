@@ -20,6 +20,7 @@ from ..errors import (
     TracerLeakError,
     UnsupportedError,
 )  # fmt: skip
+from ..ops.assemble import part_shape
 from ..ops.op import CURRENT
 from ..te.tensor import Compute, Placeholder, Tensor
 from .changing import Flat
@@ -84,7 +85,7 @@ class Tracer:
 
     def _write(self, tensor: Tensor) -> None:
         """Replace all elements; of a view, those of its owner."""
-        self.__mlc_lift__(CURRENT.get())
+        self._check_trace(CURRENT.get())
         if self._view is None:
             self._cell.write(tensor)
         else:
@@ -127,9 +128,12 @@ class Tracer:
 
     def __mlc_lift__(self, trace: Any) -> Tensor:
         """The te tensor, for operators called in ``trace``; TracerLeakError in any other."""
+        self._check_trace(trace)
+        return self._tensor
+
+    def _check_trace(self, trace: Any) -> None:
         if trace is not self._trace or self._trace.finished:
             raise _leak(self, trace)
-        return self._tensor
 
     def __mlc_known__(self) -> Any:
         """The NumPy array itself while all its elements are known, else None."""
@@ -142,7 +146,8 @@ class Tracer:
     def __mlc_view__(self, op: Any, others: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """The result of an operator that gives a view of its first argument."""
         trace: Any = CURRENT.get()
-        tensor = None if self._cell.array is not None else self.__mlc_lift__(trace)
+        self._check_trace(trace)
+        is_weak = not self.shape and self._cell.array is None and self._tensor in trace.weak
         others = tuple([trace.lift(i) for i in o] if isinstance(o, list) else trace.lift(o)
                        for o in others)  # fmt: skip
         view = Window(self, op, others, static)
@@ -152,8 +157,13 @@ class Tracer:
             return made
         if self._cell.array is not None and not any(others):
             return self._known_view(view)
+        if view.is_part() and self._cell.has_parts:  # it may be there to be written only
+            shape = part_shape(static["items"])
+            made = Tracer(Tensor("part", shape, self._seen[1].dtype, Placeholder()), trace, view)
+            made._seen = -1, made._seen[1]
+            return made
         made = trace.wrap(view.read(trace))
-        if tensor not in trace.weak and view.fits():
+        if not is_weak and view.fits():
             made._view, made._cell = view, self._cell
             made._seen = self._cell.version, made._seen[1]
         return made

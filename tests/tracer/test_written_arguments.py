@@ -70,7 +70,7 @@ def test_other_kinds_of_arrays_and_casting() -> None:
     floats = np.frombuffer(data, np.float32)
     add(floats, 0.5)
     assert np.frombuffer(data, np.float32)[0] == 0.5
-    with pytest.raises(TypeError, match="Cannot cast np.add output from"):
+    with pytest.raises(TypeError, match=r"Cannot cast np\.add output from"):
         add(np.zeros(3, int), 0.5)
 
 
