@@ -3,7 +3,8 @@
 ::
 
     {"format": "mlc.schedule", "version": 1,
-     "program": {"name": "mm", "blocks": [["C", [["i", 6], ["j", 128], ["k", 4]]]]},
+     "program": {"name": "mm", "blocks": [["C", [["i", 6], ["j", 128], ["k", 4]]]],
+                 "buffers": ["A", "B", "C"]},
      "steps": [{"step": "split", "made": [16, 8],
                 "with": {"loop": {"loop": ["C", 1]}, "factors": [null, 8]}}, ...]}
 
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ScheduleError
 from ..ir.expr import Var
-from ..ir.program import For, Program, blocks_of, walk
+from ..ir.program import Allocate, For, Program, blocks_of, walk
 from .step import Decision, Step, loops_around
 from .trace import births, occurrence_of
 
@@ -48,11 +49,13 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """The steps of a schedule, and what its program looked like: (block, ((loop, extent), ...))."""
+    """The steps of a schedule, and what its program looked like: (block, ((loop, extent), ...)),
+    and the names of its buffers, params first, in program order."""
 
     program: str
     blocks: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
     steps: tuple[Record, ...]
+    buffers: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """The recording as text."""
@@ -66,7 +69,7 @@ class Recording:
             if record.part_of:
                 entry["part_of"] = record.part_of
             steps.append(entry)
-        program = {"name": self.program, "blocks": self.blocks}
+        program = {"name": self.program, "blocks": self.blocks, "buffers": self.buffers}
         content = {"format": FORMAT, "version": VERSION, "program": program, "steps": steps}
         return json.dumps(content)
 
@@ -100,7 +103,8 @@ def read_json(text: str) -> Recording:
             )
             for entry in content["steps"]
         )
-        return Recording(str(program["name"]), blocks, steps)
+        buffers = tuple(map(str, program.get("buffers", ())))
+        return Recording(str(program["name"]), blocks, steps, buffers)
     except (KeyError, TypeError, ValueError) as error:
         raise ScheduleError(f"the schedule is damaged: {error!r} while it was read") from None
 
@@ -118,6 +122,12 @@ def outline(program: Program) -> tuple[tuple[str, tuple[tuple[str, int], ...]], 
         )
         for block in blocks_of(program.body)
     )
+
+
+def buffer_names(program: Program) -> tuple[str, ...]:
+    """The names of the buffers of ``program``: its params, then what it allocates, in order."""
+    made = [b for s in walk(program.body) if isinstance(s, Allocate) for b in s.buffers]
+    return tuple(buffer.name for buffer in (*program.params, *made))
 
 
 def record_trace(trace: list[Taken]) -> Recording:
@@ -141,7 +151,7 @@ def record_trace(trace: list[Taken]) -> Recording:
     if not trace:
         return Recording("", (), ())
     original = trace[0].before
-    return Recording(original.name, outline(original), tuple(steps))
+    return Recording(original.name, outline(original), tuple(steps), buffer_names(original))
 
 
 def describe(program: Program, made: tuple[Any, ...]) -> tuple[Any, ...]:

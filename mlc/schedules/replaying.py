@@ -9,7 +9,16 @@ from ..errors import ScheduleError
 from ..ir.expr import Var
 from ..ir.program import Program
 from .lookup import loop_named
-from .record import Record, Recording, describe, outline, read_json, record_trace, step_class
+from .record import (
+    Record,
+    Recording,
+    buffer_names,
+    describe,
+    outline,
+    read_json,
+    record_trace,
+    step_class,
+)
 from .schedule import Schedule
 from .step import Decision, Step, loops_around
 
@@ -110,7 +119,8 @@ class _Player:
         self.programs: list[Program] = []  # before each step of the recording
         self.loops = dict(recording.blocks)
         self.now = dict(outline(program))
-        self.renamed = _renamings(list(self.loops), list(self.now))
+        self.renamed = _renamings(list(self.loops), list(self.now), strict)
+        self.buffers = _renamings(list(recording.buffers), list(buffer_names(program)), strict)
         self.notes: list[str] = []
 
     def play(self, number: int) -> None:
@@ -147,6 +157,9 @@ class _Player:
         if schedule.trace[-1].unsafe and not record.unsafe:
             raise AssertionError("a step that was proven is taken unproven")
         before, after = record.made, describe(schedule.program, made)
+        for old, new in zip(before, after):  # blocks that the step made, by their names
+            if isinstance(old, str) and isinstance(new, str):
+                self.renamed[old] = new
         if len(before) != len(after):
             if self.strict:
                 raise _LostError(f"it made {len(after)} things, not {len(before)}")
@@ -166,7 +179,10 @@ class _Player:
         known = {field.name for field in fields(kind)}
         if unknown := set(record.operands) - known:
             raise ScheduleError(f"the step {record.name!r} has no operand {sorted(unknown)[0]!r}")
-        operands = {key: self.operand(value) for key, value in record.operands.items()}
+        operands = {
+            key: self.buffer(value) if key == "buffer" else self.operand(value)
+            for key, value in record.operands.items()
+        }
         try:
             return kind(**operands)
         except TypeError as error:
@@ -193,6 +209,14 @@ class _Player:
                 raise ScheduleError(f"an operand cannot be read: {value!r}")
             case _:
                 return value
+
+    def buffer(self, value: Any) -> Any:
+        """An operand that names a buffer."""
+        if isinstance(value, str) and (found := self.buffers.get(value)) is not None:
+            if found != value:
+                self.notes.append(f"buffer {value!r} is called {found!r} now")
+            return found
+        return value if isinstance(value, str) else self.operand(value)
 
     def before(self, number: int) -> Program:
         if not 0 <= number < len(self.programs):
@@ -240,9 +264,12 @@ class _Player:
         return loops[depth]
 
 
-def _renamings(old: list[str], new: list[str]) -> dict[str, str | None]:
-    """What the blocks are called now: those that kept their names, and, if as many old names are
-    gone as new ones came, those in the same order; None for one that is gone."""
+def _renamings(old: list[str], new: list[str], strict: bool) -> dict[str, str | None]:
+    """What the blocks or buffers are called now: those that kept their names, and, if as many old
+    names are gone as new ones came, those in the same order; None for one that is gone. Where the
+    program is ``strict``ly the same but for names, it is the order alone that counts."""
+    if strict and len(old) == len(new):
+        return dict(zip(old, new, strict=True))
     gone = [name for name in old if name not in new]
     came = [name for name in new if name not in old]
     out: dict[str, str | None] = {name: name for name in old if name in new}

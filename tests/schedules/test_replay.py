@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlc import te
 from mlc.ir.program import For, Program, walk
+from mlc.ir.structural import structural_key
 from mlc.schedules import replay
 from mlc.schedules.schedule import Schedule
 from mlc.te.program import Nest, create_program
@@ -94,3 +95,23 @@ def test_a_step_that_has_become_illegal_is_lost() -> None:
     replayed = replay(s, flipped.program)
     assert statuses(replayed) == ["adapted", "lost"] or statuses(replayed) == ["kept", "lost"]
     assert "k" in replayed.report.rows[1].reason
+
+
+def product(a: str, b: str, c: str) -> Program:
+    x, y = (te.placeholder((16, 16), "float32", name=name) for name in (a, b))
+    k = te.reduce_axis((0, 16), "k")
+    z = te.compute((16, 16), lambda i, j: te.sum(x[i, k] * y[k, j], axis=k), name=c)
+    return create_program("f", [Nest((z,), z.op)], (x, y), (z,))
+
+
+def test_names_of_everything_may_differ_where_the_program_is_the_same() -> None:
+    """The names of buffers, of blocks, and of what steps make after them."""
+    s = Schedule(product("A", "B", "C"))
+    i, _, k = s.loops("C")
+    copy = s.cache_read("C", "B", "local")
+    s.compute_at(copy, i)
+    s.vectorize(s.split(s.loops(copy)[-1], [None, 4])[1])
+    s.decompose_reduction("C", k)
+    again = Schedule.from_json(product("B", "A", "Y"), s.to_json())
+    assert structural_key(again.program) == structural_key(s.program)
+    assert again.blocks("A_local")

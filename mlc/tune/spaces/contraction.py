@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from ...ir.expr import Var
 from ...ir.program import blocks_of
+from ...ir.rewrite import variables_of
 from ...looking.nests import depends
+from ...schedules.legality.accesses import Access
 from ...schedules.schedule import Schedule
 from .leaves import attempt, finish, parallel, prefer
 from .structure import Context, Nest, depth_of, extent_of, nest_of, sampled
@@ -54,7 +56,7 @@ def contraction(s: Schedule, name: str, context: Context) -> None:
         _pack(s, nest, name, column_0, column, row, context)
     shared = [*outer, *first]
     _share(s, shared, context, work)
-    _producers(s, name, context)
+    the_rest(s, context)
 
 
 def _register_tile(
@@ -167,7 +169,20 @@ def _pack(
     with s.part("packing"):
         copy = s.cache_read(name, wanted[0].buffer, "local")
         s.compute_at(copy, outer)
+        if nest.step(wanted[0], column) != 1:
+            _lay_out(s, copy, wanted[0], column)
         finish(s, copy, context, depth_of(s, copy, outer))
+
+
+def _lay_out(s: Schedule, copy: str, access: Access, column: Var) -> None:
+    """The copy has the dimensions last that the lanes run along."""
+    dims = range(len(access.indices))
+    along = [d for d in dims if any(v is column for v in variables_of(access.indices[d]))]
+    order = [*(d for d in dims if d not in along), *along]
+    names = ", ".join(f"i{d}" for d in dims)
+    moved = ", ".join(f"i{d}" for d in order)
+    s.transform_layout(copy, 0, f"lambda {names}: ({moved})")
+    s.reorder(*(s.loops(copy)[-len(order) :][d] for d in order))
 
 
 def _share(s: Schedule, loops: list[Var], context: Context, work: float) -> None:
@@ -183,8 +198,8 @@ def _share(s: Schedule, loops: list[Var], context: Context, work: float) -> None
     parallel(s, fused, context, work)
 
 
-def _producers(s: Schedule, name: str, context: Context) -> None:
-    """Blocks that stand by themselves get lanes and threads."""
+def the_rest(s: Schedule, context: Context) -> None:
+    """Blocks whose loops nothing was done to yet get lanes and threads."""
     for block in blocks_of(s.program.body):
         loops = s.loops(block)
         if not loops or any(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...errors import ScheduleError
 from ...ir.expr import Var
 from ...schedules.schedule import Schedule
-from .structure import Context, Nest, among, extent_of, nest_of, sampled
+from .structure import Context, Nest, among, depth_of, extent_of, nest_of, sampled
 
 
 def prefer(options: list[int], best: int) -> list[float]:
@@ -46,14 +46,16 @@ def finish(s: Schedule, name: str, context: Context, outside: int) -> Var | None
     reduce = [v for v in nest.reduce if v not in shared]
     lanes = context.lanes(nest)
     loop = nest.lane_loop
-    if loop is not None and loop not in shared and nest.extents[loop] >= min(lanes, 4):
+    if loop is not None and (loop in shared or nest.extents[loop] < min(lanes, 4)):
+        loop = None
+    along = [v for v in reduce if any(nest.step(a, v) == 1 for a in nest.reads)]
+    is_folded = bool(along) and nest.extents[along[-1]] >= 2 * lanes
+    if loop is not None and not (is_folded and not nest.is_stencil):
         return _spatial_lanes(s, own, spatial, reduce, loop, lanes)
-    if reduce:
-        along = [v for v in reduce if any(nest.step(a, v) == 1 for a in nest.reads)]
-        if along and nest.extents[along[-1]] >= 2 * lanes:
-            return _folded_lanes(s, nest, own, along[-1], context, outside)
-    elif spatial:
-        return in_lanes(s, spatial[-1], lanes, [1, 2, 4], 1) if len(spatial) == 1 else spatial[0]
+    if is_folded:
+        return _folded_lanes(s, nest, along[-1], context, outside)
+    if len(spatial) == 1 and not reduce and own[-1] is spatial[-1]:
+        return in_lanes(s, spatial[-1], lanes, [1, 2, 4], 1)
     return spatial[0] if spatial else None
 
 
@@ -61,7 +63,10 @@ def _spatial_lanes(
     s: Schedule, own: list[Var], spatial: list[Var], reduce: list[Var], loop: Var, lanes: int
 ) -> Var | None:
     others = [v for v in spatial if v is not loop]
+    units = [v for v in own if not among(v, [*spatial, *reduce])]
     if not reduce:
+        if own[-1] is not loop:
+            s.reorder(*units, *others, loop)
         outer = in_lanes(s, loop, lanes, [1, 2, 4, 8], 4)
         return others[0] if others else outer
     extent = extent_of(s, loop)
@@ -69,23 +74,28 @@ def _spatial_lanes(
     options = [u for u in (1, 2, 4, 8) if u * width <= extent] or [1]
     vectors = sampled(s, options, prefer(options, 8))
     outer, vector, lane = s.split(loop, [None, vectors, width])
-    s.reorder(*others, outer, *reduce, vector, lane)
+    s.reorder(*units, *others, outer, *reduce, vector, lane)
     s.unroll(vector)
     s.vectorize(lane)
     return others[0] if others else outer
 
 
-def _folded_lanes(
-    s: Schedule, nest: Nest, own: list[Var], loop: Var, context: Context, outside: int
-) -> Var | None:
+def _folded_lanes(s: Schedule, nest: Nest, loop: Var, context: Context, outside: int) -> Var | None:
     """``vectors * lanes`` partial results along ``loop``, folded in the end."""
     lanes = context.lanes(nest)
     options = [u for u in (1, 2, 4, 8) if 2 * u * lanes <= nest.extents[loop]] or [1]
     vectors = sampled(s, options, prefer(options, 4))
-    spatial = [v for v in nest.spatial if among(v, own)]
     _, part = s.split(loop, [None, int(vectors) * lanes])
     parts = s.rfactor(part, factor_axis=len(nest.writes[0].indices))
-    s.reorder(*(v for v in s.loops(parts)[outside:] if v is not part), part)
+    left = [loop.var for loop in nest_of(s.program, nest.name).all[outside:]]
+    spatial = [v for v in nest_of(s.program, nest.name).spatial if among(v, left)]
+    if spatial:  # the parts of one result at a time
+        s.compute_at(parts, spatial[-1])
+        outside = depth_of(s, parts, spatial[-1])
+    made = nest_of(s.program, parts)
+    inner = [loop.var for loop in made.all[outside:]]
+    part = next(v for v in made.spatial if among(v, inner))
+    s.reorder(*(v for v in inner if v is not part), part)
     _lanes_of(s, part, lanes)
     last = s.loops(nest.name)[-1]
     _lanes_of(s, last, lanes)

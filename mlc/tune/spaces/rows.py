@@ -5,10 +5,11 @@ Everything stands under shared loops of the last nest, or by itself.
 
 from __future__ import annotations
 
+from ...errors import ScheduleError
 from ...ir.program import blocks_of
 from ...schedules.schedule import Schedule
-from .contraction import alone
-from .leaves import attempt, finish, parallel
+from .contraction import alone, the_rest
+from .leaves import attempt, finish, in_lanes, parallel
 from .structure import Context, among, nest_of, nests_of, sampled
 
 
@@ -55,6 +56,37 @@ def one_by_one(s: Schedule, context: Context) -> None:
             if sampled(s, [0, 1], [0.4, 0.6]):
                 s.fuse(*s.loops(block.name))
         alone(s, block.name, context)
+
+
+def chunks(s: Schedule, context: Context) -> None:
+    """The longest fold in chunks, side by side on the threads; then the chunks folded."""
+    nest = max((n for n in nests_of(s.program) if n.reduce), key=lambda n: n.points)
+    longest = max(nest.reduce, key=lambda v: nest.extents[v])
+    extent, threads = nest.extents[longest], context.facts.threads
+    options = [c * threads for c in (1, 2, 4, 8, 16) if 4 * c * threads <= extent]
+    if not options:
+        raise ScheduleError(f"a fold of {extent} has no chunks worth a task")
+    count = sampled(s, options, [1.0, 1.0, 0.7, 0.5, 0.3][: len(options)])
+    chunk, _ = s.split(longest, [count, None])
+    parts = s.rfactor(chunk, factor_axis=0)
+    s.reorder(chunk, *(v for v in s.loops(parts) if v is not chunk))
+    made = nest_of(s.program, parts)
+    folded = [v for v in made.reduce if among(v, [loop.var for loop in made.all])]
+    lane = made.lane_loop
+    if (
+        made.is_stencil
+        and lane is not None
+        and lane is not chunk
+        and sampled(s, [0, 1], [0.4, 0.6])
+    ):
+        # Whole rows of results, folded in the nearest cache: memory is read in its order.
+        others = [v for v in made.spatial if v is not chunk and v is not lane]
+        s.reorder(*folded, *others, lane)
+        in_lanes(s, lane, context.lanes(made), [1, 2, 4], 4)
+    else:
+        finish(s, parts, context, 1)
+    parallel(s, s.loops(parts)[0], context, nest.points * 0.5)
+    the_rest(s, context)
 
 
 def columns(s: Schedule, context: Context) -> None:

@@ -11,7 +11,7 @@ from ..space import Space, Template
 from ..workload import Workload
 from . import rows
 from .contraction import contraction
-from .structure import Context, is_plain, nests_of
+from .structure import Context, Nest, is_plain, nests_of
 
 
 def structural_space(workload: Workload, facts: Facts | None = None) -> Space:
@@ -33,8 +33,18 @@ def _templates(workload: Workload, context: Context) -> list[Template]:
     if len(nests) > 1:
         made.append(("shared rows", 1.0, lambda s: _inlined(s, context, rows.shared_rows)))
         made.append(("columns", 0.5, lambda s: _inlined(s, context, rows.columns)))
+    if context.facts.threads > 1 and _is_long(nests):
+        made.append(("chunks", 1.0, lambda s: _inlined(s, context, rows.chunks)))
     made.append(("one by one", 1.0, lambda s: _inlined(s, context, rows.one_by_one)))
     return [Template(name, function, weight) for name, weight, function in made]
+
+
+def _is_long(nests: list[Nest]) -> bool:
+    """Whether some fold is long, and its results too few to keep all threads at work."""
+    return any(
+        n.reduce and max(n.extents[v] for v in n.reduce) >= 64 and n.points >= 1 << 16
+        for n in nests
+    )
 
 
 def _inlined(s: Schedule, context: Context, then: Callable[[Schedule, Context], None]) -> None:
