@@ -15,6 +15,8 @@ from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from .lowered import CacheRow
 from .runtime.entry import ScalarSpec, StaticSpec
 from .runtime.native_call import callable_type, install, is_installed, prepare
+from .te.key import topological
+from .te.tensor import Call
 from .tracer.captures import Captures
 from .tracer.function import Traced
 from .tracer.signature import Key
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 Sources = Callable[[], list[tuple[str, Any]]] | None
+_WORTH_IT = 1 << 15  # bytes from which writing in place beats the quicker call
 MISS = object()  # what a native call returns that did not fit
 SLOW_CALLS = 8  # calls through Python after which the native entry is built, if it is not there yet
 
@@ -54,7 +57,8 @@ class Specialization:
     """
 
     __slots__ = (
-        "by_arrays", "captures", "compiled", "is_final", "misses", "native", "row", "traced",
+        "by_arrays", "captures", "compiled", "is_final", "misses", "native", "replaced", "row",
+        "traced",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +74,7 @@ class Specialization:
         self.captures = captures
         self.row = row
         self.misses = 0
+        self.replaced: frozenset[int] | None = None  # found out at the first call that writes
         self.native: Any = None if call is None or compiled is None else direct(compiled)
         self.is_final = self.by_arrays = False
         if call is not None and self.native is not None:
@@ -98,8 +103,21 @@ class Specialization:
     def _run_writing(self, arrays: list[Array], out: Any, sources: list[tuple[str, Any]]) -> Any:
         traced = self.traced
         places = written_arrays(traced, arrays, sources, self.captures.arrays.values())
+        if self.replaced is None:
+            self.replaced = replaced_outputs(traced, self.row.target)
+        direct = {
+            number: place
+            for place, (number, _) in zip(places, traced.writes, strict=True)
+            if number in self.replaced and place.nbytes >= _WORTH_IT and is_free(place, ())
+        }
         computed: Any = MISS
-        if self.by_arrays:
+        if direct and self.compiled is not None:
+            targets = [
+                direct[n] if n in direct else np.empty(t.shape, t.dtype.numpy)
+                for n, t in enumerate(traced.outputs)
+            ]
+            computed = self.compiled.run(arrays, targets)
+        elif self.by_arrays:
             computed = self.native(*arrays)
             if computed is MISS:
                 self.missed()
@@ -109,7 +127,8 @@ class Specialization:
         if out is None:
             result = traced.assemble(computed, arrays)
         for place, (number, _) in zip(places, traced.writes, strict=True):
-            place[...] = computed[number]
+            if number not in direct:
+                place[...] = computed[number]
         return result
 
     def missed(self) -> None:
@@ -151,6 +170,26 @@ class Specialization:
         for place, leaf in zip(places, leaves):
             place[...] = leaf
         return out
+
+
+def replaced_outputs(traced: Traced, target: str) -> frozenset[int]:
+    """The outputs that can be computed right in the caller's array: no element of the old array
+    is read, the output is no result besides, and nothing on the way may end the call early."""
+    needed = topological(traced.outputs)
+    if target != "cpu" or any(isinstance(tensor.op, Call) for tensor in needed):
+        return frozenset()
+    read = set(needed)
+    numbers = [number for number, _ in traced.writes]
+    returned = {r.value for r in traced.results if r.kind in ("output", "again")}
+    copied = {r.value for r in traced.results if r.kind == "copy"}
+    return frozenset(
+        number
+        for number, place in traced.writes
+        if numbers.count(number) == 1
+        and number not in returned
+        and place not in copied
+        and traced.inputs[place] not in read
+    )
 
 
 def written_arrays(

@@ -128,3 +128,17 @@ def test_memory_that_is_no_array_of_the_callers_is_refused() -> None:
 
     with pytest.raises(mlc.ArgumentError, match="is no array whose memory can be written"):
         add(Fresh(), 1.0)
+
+
+def test_large_arrays_whose_old_elements_are_dead() -> None:
+    @mlc.jit
+    def fill(a: Any, b: Any, c: Any) -> Any:
+        a[...] = c * 2
+        b[:] = b[::-1] + c
+        return a.sum()
+
+    mine, theirs = (tuple(np.arange(3.0 * 8192).reshape(3, 8192)) for _ in range(2))
+    for _ in range(2):
+        assert fill(*mine) == fill._function(*theirs)
+        for m, t in zip(mine, theirs):
+            np.testing.assert_array_equal(m, t)
