@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-COURSE = [*sorted((ROOT / "docs" / "course").glob("*.md")), ROOT / "docs" / "schedules.md"]
+COURSE = [
+    *sorted((ROOT / "docs" / "course").glob("*.md")),
+    ROOT / "docs" / "schedules.md",
+    ROOT / "docs" / "tuning.md",
+]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
