@@ -72,7 +72,7 @@ class Rfactor(Step):
                 return f"reduce loop {f.var.name} holds more than block {block.name!r}; use fission"
         if not body.combiner.commutative:
             return _ordered(program, block, nest, loop)
-        return _mixed(block, self.loop) or _unstarted(program, block)
+        return _mixed(block, self.loop) or _unstarted(program, block) or _anew(block, nest)
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         block = _block_of(find_loop(program, self.loop))
@@ -258,6 +258,24 @@ class _Factoring:
             kind = LoopKind.SERIAL if f.var is self.loop else f.kind
             out = replace(f, var=fresh[f.var], body=out, kind=kind)
         return out
+
+
+def _anew(block: Block, nest: Sequence[For]) -> Refusal | str | None:
+    """A loop that feeds no axis starts the reduction anew, of which the parts would know nothing;
+    one without iterations leaves nothing but its init."""
+    fed = feeding(block, reduce=True) | feeding(block, reduce=False)
+    for loop in nest:
+        if loop.extent == 0:
+            return f"loop {loop.var.name} has no iterations; there is nothing to factor"
+        if loop.extent > 1 and loop.var not in fed:
+            return Refusal(
+                f"block {block.name!r} starts anew in each iteration of {loop.var.name}, which "
+                "feeds no axis of it: its parts would be combined in another order",
+                None,
+                f"factor a loop of a nest without {loop.var.name}",
+                proven=False,
+            )
+    return None
 
 
 def _unstarted(program: Program, block: Block) -> Refusal | None:

@@ -1,0 +1,1 @@
+"""Random programs and random schedules; `python -m tests.fuzz` runs many."""
