@@ -173,8 +173,8 @@ def _caches() -> Iterator[Line]:
         advice = "set MLC_CACHE=1: without it every process compiles everything again"
         yield Line("disk cache", "missing", "switched off", advice)
         return
-    if not folder.exists():
-        nearest = next((p for p in folder.parents if p.exists()), folder)
+    if not os.path.exists(folder):
+        nearest = next((p for p in folder.parents if os.path.exists(p)), folder)
         if os.access(nearest, os.W_OK):
             yield Line("disk cache", "ok", f"{folder} will be made when it is needed")
         else:
@@ -207,13 +207,13 @@ def _tuning() -> Iterator[Line]:
         yield Line("tuning", "missing", "stored schedules are not used", advice)
         return
     path, lock = database_path(), lock_path()
-    if path.exists():
+    if os.path.exists(path):
         yield _database_line(path)
     else:
         advice = "python -m mlc tune file.py:function --args 'float32[1024,1024] ...'"
         yield Line("tuning", "missing", f"nothing was tuned yet: there is no {path}", advice)
     for layer in config.tuning_layers:
-        if layer.exists():
+        if os.path.exists(layer):
             yield _database_line(layer)
         else:
             yield Line("tuning", "broken", f"there is no {layer}", "correct MLC_TUNING_LAYERS")

@@ -77,7 +77,7 @@ def lock_path() -> Path | None:
     """The lock file that holds here: the configured one, or the nearest ``mlc.lock`` from the
     working directory upwards, no further than the root of a git checkout."""
     if config.lock is not None:
-        if config.lock.exists():
+        if os.path.exists(config.lock):
             return config.lock
         _warn_once(
             f"missing {config.lock}",

@@ -38,6 +38,8 @@ class Database:
         self.readonly = readonly
         self._is_default = path is None
         self._kept: dict[tuple[object, ...], Record] = {}  # what could not be written
+        self._written: dict[tuple[object, ...], Record] = {}  # what this object wrote
+        self._origin = ""  # of the file that it was written to
         self._store = Store(self.path, readonly)
 
     def __repr__(self) -> str:
@@ -69,11 +71,14 @@ class Database:
 
     def records(self, key: str | None = None, target: str | None = None) -> list[Record]:
         """The records of a workload, or all: sorted by name, key, target and ratio. Records of
-        another schema and damaged ones are not among them."""
+        another schema and damaged ones are not among them; those that this object wrote are, until
+        it removes them."""
         merged = {_identity(record): record for record in self._stored(key, target)}
-        for identity, record in self._kept.items():
+        for identity, record in (*self._written.items(), *self._kept.items()):
             fits = key in (None, record.key) and target in (None, record.target)
-            if fits and record.schema == SCHEMA:
+            known = merged.get(identity)
+            is_newer = known is None or known.created <= record.created
+            if fits and is_newer and record.schema == SCHEMA:
                 merged[identity] = record
         return sorted(merged.values(), key=_order)
 
@@ -91,20 +96,14 @@ class Database:
         waiting = dict(self._kept)
         if not waiting:
             return True
-        rows = [_row(record) for record in waiting.values()]
-
-        def write(connection: sqlite3.Connection) -> bool:
-            with transaction(connection):
-                connection.executemany(INSERT, rows)
-            return True
-
         if self.readonly:
             self._complain("it is opened for reading only")
-        if self.readonly or not self._ask(write):
+        if self.readonly or not self._ask(_writer(waiting.values())):
             return False
         for identity, record in waiting.items():
             if self._kept.get(identity) is record:
                 del self._kept[identity]
+        self._written.update(waiting)
         return True
 
     def export(self) -> str:
@@ -141,14 +140,14 @@ class Database:
     def size_bytes(self) -> int:
         """Bytes on disk, with SQLite's side files."""
         paths = (Path(f"{self.path}{ending}") for ending in ("", "-wal", "-shm"))
-        return sum(path.stat().st_size for path in paths if path.exists())
+        return sum(path.stat().st_size for path in paths if os.path.exists(path))
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         self._store.close()
 
     def _stored(self, key: str | None, target: str | None) -> Iterator[Record]:
-        if not self.path.exists():
+        if not os.path.exists(self.path):
             if self.readonly:
                 self._complain("there is no such file")
             return iter(())
@@ -168,7 +167,9 @@ class Database:
         in_memory = [identity for identity, record in self._kept.items() if gone(record)]
         for identity in in_memory:
             del self._kept[identity]
-        if not self.path.exists():
+        for identity in [i for i, record in self._written.items() if gone(record)]:
+            del self._written[identity]
+        if not os.path.exists(self.path):
             return len(in_memory)
 
         def delete(connection: sqlite3.Connection) -> int:
@@ -184,12 +185,19 @@ class Database:
     def _ask(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """What ``work`` returns, or None, with a warning, if the file cannot be used."""
         try:
-            if self._is_default and self.path.parent.exists():
+            if self._is_default and os.path.exists(self.path.parent):
                 if reason := distrust(self.path.parent):
                     raise UnusableError(
                         f"{reason}; make the folder yours alone, or set MLC_TUNING_DATABASE"
                     )
-            return self._store.run(work)
+            result = self._store.run(work)
+            if self._store.origin != self._origin:
+                # Another file than last time: somebody set the old one aside, or removed it.
+                self._origin = self._store.origin
+                if self._written and not self.readonly:
+                    self._store.run(_writer(self._written.values()))
+                    result = self._store.run(work)
+            return result
         except (UnusableError, OSError) as error:
             self._complain(str(error))
             return None
@@ -258,6 +266,17 @@ def user_database() -> Layers:
 
 
 _users: dict[tuple[Path, tuple[Path, ...]], Layers] = {}
+
+
+def _writer(records: Iterable[Record]) -> Callable[[sqlite3.Connection], bool]:
+    rows = [_row(record) for record in records]
+
+    def write(connection: sqlite3.Connection) -> bool:
+        with transaction(connection):
+            connection.executemany(INSERT, rows)
+        return True
+
+    return write
 
 
 def _identity(record: Record) -> tuple[object, ...]:

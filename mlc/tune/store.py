@@ -59,6 +59,7 @@ class Store:
         self._pid = os.getpid()
         self._connection: sqlite3.Connection | None = None
         self._inode = -1
+        self.origin = ""  # what tells the file that was used last from others at the same path
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What ``work`` returns. It is called again if the file turns out to be damaged, or was
@@ -105,6 +106,7 @@ class Store:
         self.close()
         self._connection = _connect_readonly(self.path) if self.readonly else _connect(self.path)
         self._inode = _inode(self.path)
+        (self.origin,) = self._connection.execute("SELECT id FROM origin").fetchone() or ("",)
         return self._connection
 
     def _set_aside(self, reason: str) -> None:
@@ -180,6 +182,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA application_id={APPLICATION}")
             connection.execute(f"PRAGMA user_version={LAYOUT}")
             connection.execute(_TABLE)
+            connection.execute("CREATE TABLE IF NOT EXISTS origin (id TEXT NOT NULL)")
+            connection.execute("INSERT INTO origin VALUES (?)", (os.urandom(16).hex(),))
     connection.execute("PRAGMA synchronous=NORMAL")
 
 

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -175,31 +176,35 @@ def test_layers(path, tmp_path):
         layered()
 
 
-def test_readonly_in_a_folder_that_cannot_be_written(path):
-    source = Database(path)
-    source.add(record())
-    source.close()
-    code = f"""
-        import os, sqlite3, warnings
-        from mlc.tune.database import Database
-        warnings.simplefilter("error")
-        os.chmod({str(path.parent)!r}, 0o555)
-        if os.geteuid() == 0:
-            os.setuid(12345)
-        database = Database({str(path)!r}, readonly=True)
-        assert database.best({record().key!r}, "machine a").name == "kernel_0"
-        assert not os.path.exists({f"{path}-shm"!r})
-    """
-    os.chmod(path, 0o644)
-    for folder in [path.parent, *path.parent.parents][:3]:
-        os.chmod(folder, 0o755)
+def test_readonly_in_a_folder_that_cannot_be_written():
+    folder = Path(tempfile.mkdtemp())  # not below pytest's, which only its user may enter
+    path = folder / "tuning.sqlite"
     try:
+        with Database(path) as source:
+            source.add(record())
+        path.chmod(0o644)
+        closed = folder / "closed"
+        closed.mkdir(mode=0o000)
+        folder.chmod(0o555)
+        code = f"""
+            import os, sqlite3, warnings
+            from mlc.tune.database import Database
+            warnings.simplefilter("error")
+            if os.geteuid() == 0:
+                os.setuid(12345)
+            database = Database({str(path)!r}, readonly=True)
+            assert database.best({record().key!r}, "machine a").name == "kernel_0"
+            assert sorted(os.listdir({str(folder)!r})) == ["closed", "tuning.sqlite"]
+            warnings.simplefilter("ignore")
+            assert Database({str(closed / "t.sqlite")!r}).records() == []
+        """
         run(code)
+        folder.chmod(0o755)
+        with mlc.config.override(tuning_layers=[path], tuning_database=folder / "own.sqlite"):
+            found = user_database().best(record().key, "machine a")
+        assert found == record()
     finally:
-        os.chmod(path.parent, 0o755)
-    with mlc.config.override(tuning_layers=[path], tuning_database=path.parent / "own.sqlite"):
-        found = user_database().best(record().key, "machine a")
-    assert found == record()
+        shutil.rmtree(folder)
 
 
 def test_readonly_is_never_written(path):
@@ -282,7 +287,8 @@ def test_a_damaged_row_is_passed_over(path):
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE records SET content='{' WHERE key=?", (record(0).key,))
     connection.close()
-    assert database.records() == [record(1)]
+    assert Database(path).records() == [record(1)]
+    assert database.records() == [record(0), record(1)]  # who wrote it knows it
 
 
 def test_a_full_disk_loses_nothing(path, monkeypatch):
@@ -357,7 +363,7 @@ def test_a_file_that_goes_away_is_begun_anew(path):
     database.add(record(0))
     shutil.rmtree(path.parent)
     assert database.add(record(1))
-    assert Database(path).records() == [record(1)]
+    assert Database(path).records() == [record(0), record(1)]  # what it wrote is written anew
 
 
 def test_pickled_and_threads(path):
