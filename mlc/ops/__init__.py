@@ -3,10 +3,10 @@
 from importlib import import_module
 
 DECLARATIONS = (
-    "arithmetic", "choosing", "contract", "convolve", "counting", "create", "derived", "einsum",
-    "elementwise", "index", "join", "linalg", "logic", "matrix", "matrix_functions", "nn",
-    "quantile", "reduce", "scan", "search", "sets", "shape", "sort", "standard", "statistics",
-    "transcendental", "update",
+    "arithmetic", "calculus", "choosing", "contract", "convolve", "correlate", "counting", "create",
+    "derived", "einsum", "elementwise", "index", "join", "linalg", "logic", "matrix",
+    "matrix_functions", "nn", "quantile", "rearrange", "reduce", "reduceat", "scan", "search",
+    "sets", "shape", "sort", "standard", "statistics", "transcendental", "update",
 )  # fmt: skip
 
 

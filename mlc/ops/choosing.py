@@ -60,6 +60,7 @@ def _plain(value: Any) -> Any:
 
 
 def room_for(name: str, size: Any) -> int:
+    """``size``, checked; without one an error says why it is needed."""
     if size is None:
         raise UnsupportedError(
             f"np.{name} of traced values finds as much as the data decide, and shapes must be "
@@ -72,6 +73,7 @@ def room_for(name: str, size: Any) -> int:
 
 
 def no_room(name: str, size: int) -> str:
+    """The sentence for more than there is room for."""
     return f"np.{name}: more is found than size={size} has room for; give a larger size"
 
 

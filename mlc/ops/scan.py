@@ -294,7 +294,7 @@ if hasattr(np, "cumulative_sum"):  # NumPy 2.1
     implements(np.cumulative_prod)(cumulative_prod)
 
 
-_ACCUMULATED = {
+FOLDED = {
     np.add: "add", np.multiply: "mul", np.maximum: "maximum", np.minimum: "minimum",
     np.fmax: "fmax", np.fmin: "fmin", np.subtract: "sub", np.divide: "div",
     np.floor_divide: "floordiv", np.remainder: "mod", np.fmod: "fmod", np.power: "pow",
@@ -319,5 +319,5 @@ def _accumulate(ufunc: np.ufunc, fn: str) -> None:
         return scan(array, fn=fn, axis=axis, dtype=as_dtype(found))
 
 
-for _ufunc, _fn in _ACCUMULATED.items():
+for _ufunc, _fn in FOLDED.items():
     _accumulate(_ufunc, _fn)

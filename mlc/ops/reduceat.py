@@ -1,0 +1,90 @@
+"""``ufunc.reduceat``: reductions of runs whose ends the data decide, and the other reductions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import as_dtype, boolean, int64
+from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..ir.expr import Expr, apply, cast, const, select
+from .broadcast import as_axis, as_tensor, shape_of, size_of
+from .calculus import as_array
+from .op import implements, op
+from .programs import Writer, threads, unflattened
+from .promotion import accumulator, dtype_of
+from .scan import FOLDED
+
+_OF_BOOLS = {"add": "bitor", "mul": "bitand", "maximum": "bitor", "minimum": "bitand"}
+
+
+@op
+def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
+    """``fn`` folded over each run of ``x`` along ``axis``, from one of ``starts`` to the next; one
+    element where the next start is not greater. A start outside of the axis is refused."""
+    x, starts, target = as_tensor(x), as_tensor(starts), as_dtype(dtype)
+    n, count, work = x.shape[axis], starts.shape[0], accumulator(target)
+    w = Writer(f"{fn}_reduceat")
+    source = w.input("x", x.shape, x.dtype)
+    first = w.input("starts", starts.shape, starts.dtype)
+    shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])
+    out = w.output("out", shape, target)
+    sentence = f"ufunc.reduceat: index {{index}} is out of bounds for an axis of size {n}"
+    guard = w.guard("BoundsError", sentence, n)
+    name = _OF_BOOLS.get(fn, fn) if work is boolean else fn
+    with w.loop(count, "k") as k:
+        w.store(guard, (first[k],), 0)
+    others = (*x.shape[:axis], *x.shape[axis + 1 :])
+    rows = size_of((count, *others))
+    with w.loop(rows, "r", threads(rows, x.size)) as r:
+        k, *rest = unflattened(r, (count, *others))
+        read = lambda i: cast(source[_with(rest, axis, i)], work)
+        low = cast(first[k], int64)
+        after = cast(first[te.min(k + 1, count - 1)], int64)
+        high = select(k + 1 < count, after, const(n))
+        total = w.variable("total", read(low))
+        with w.loop(n - 1, "i") as i, w.when(i < high - low - 1):
+            w.set(total, apply(name, total[()], read(low + i + 1)))
+        w.store(out, (*rest[:axis], k, *rest[axis:]), total[()])
+    return w.call(x, starts)
+
+
+def _with(indices: list[Expr], axis: int, i: Expr) -> tuple[Expr, ...]:
+    return (*indices[:axis], i, *indices[axis:])
+
+
+def _reduceat(ufunc: np.ufunc, fn: str) -> None:
+    name = f"np.{ufunc.__name__}.reduceat"
+
+    @implements(ufunc.reduceat)
+    def reduceat(
+        array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: None = None
+    ) -> Any:
+        if out is not None:
+            raise UnsupportedError(f"{name} with out= cannot be traced; assign the result instead")
+        array, indices = as_array(array), as_array(indices)
+        axis = as_axis(name, axis, len(shape_of(array)))
+        if len(shape_of(indices)) != 1 or dtype_of(indices).kind not in "iu":
+            raise ArgumentError(
+                f"{name}: indices must be a vector of integers, got shape {shape_of(indices)} of "
+                f"{dtype_of(indices)}"
+            )
+        shape = shape_of(array)
+        if not shape[axis] and shape_of(indices)[0]:
+            raise ShapeError(f"{name}: axis {axis} of shape {shape} is empty")
+        given = dtype_of(array).numpy
+        try:
+            with np.errstate(all="ignore"):
+                found = ufunc.reduceat(np.ones(1, given), [0], dtype=dtype).dtype
+        except TypeError as error:
+            raise ArgumentError(f"{name} of {given.name}: {error}") from None
+        if not size_of(shape) or not shape_of(indices)[0]:
+            empty = (*shape[:axis], shape_of(indices)[0], *shape[axis + 1 :])
+            return np.zeros(empty, found)
+        return runs(array, indices, fn=fn, axis=axis, dtype=as_dtype(found))
+
+
+for _ufunc, _fn in FOLDED.items():
+    _reduceat(_ufunc, _fn)

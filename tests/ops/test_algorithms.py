@@ -1,0 +1,72 @@
+"""Fits, correlations and runs of some size, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
+
+RNG = np.random.default_rng(5)
+
+
+def near(function, *arrays, rtol=1e-9):
+    np.testing.assert_allclose(mlc.jit(function)(*arrays), function(*arrays), rtol=rtol, atol=1e-12)
+
+
+def test_fits_and_correlations():
+    x, y = np.linspace(0, 3, 50), RNG.random(50)
+    near(lambda x, y: np.polyfit(x, y, 3), x, y, rtol=1e-7)
+    near(lambda x, y: np.polyfit(x, y, 1, w=np.arange(1, 51)), x, y, rtol=1e-7)
+    table = RNG.random((4, 30))
+    near(np.corrcoef, table)
+    near(lambda t: np.corrcoef(t[0], t[1]), table)
+    near(lambda t: np.cov(t, fweights=np.arange(1, 31), ddof=2), table)
+    near(lambda t: np.cov(t, t * 2, aweights=t[0]), table)
+
+
+def test_long_signals():
+    signal, kernel = RNG.random(5000), RNG.random(31)
+    for mode in ("full", "same", "valid"):
+        near(lambda s, k, m=mode: np.convolve(s, k, m), signal, kernel)
+        near(lambda s, k, m=mode: np.correlate(k, s, m), signal, kernel)
+
+
+def test_products_of_a_sparse_matrix():
+    rows = np.sort(RNG.integers(0, 5000, 300))
+    rows[0] = 0
+    data, columns = RNG.random(5000), RNG.integers(0, 200, 5000)
+    vector = RNG.random(200)
+    near(lambda d, c, r, v: np.add.reduceat(d * v[c], r), data, columns, rows, vector)
+
+
+def test_runs_that_begin_outside():
+    f = mlc.jit(np.add.reduceat)
+    with pytest.raises(BoundsError, match=r"index 9 is out of bounds for an axis of size 5"):
+        f(np.ones(5), np.array([0, 9]))
+
+
+def test_refused():
+    x = np.zeros((3, 4))
+    refused = [
+        (lambda x: np.convolve(x, x), x, ShapeError, r"needs vectors that are not empty"),
+        (lambda x: np.convolve(x[0], x[0], "none"), x, ArgumentError, "valid, same or full, got"),
+        (lambda x: np.gradient(x, 1, 2, 3), x, ArgumentError, "3 spacings for 2 axes"),
+        (lambda x: np.gradient(x[:1]), x, ShapeError, r"axis 0 of shape \(1, 4\) is too short"),
+        (lambda x: np.polyfit(x[0], x[0], 1, full=True), x, UnsupportedError, "full= cannot be"),
+        (lambda x: np.delete(x, x[0].astype(int)), x, UnsupportedError, "obj decides the shape"),
+        (lambda x: np.choose(x, [1, 2]), x, ArgumentError, "needs integers, got float64"),
+        (lambda x: np.cross(x, x), x, ShapeError, "must have 2 or 3 elements, got 4, 4"),
+        (lambda x: np.ix_(x), x, ShapeError, r"needs vectors, got shape \(3, 4\)"),
+        (
+            lambda x: np.apply_along_axis(np.sum, 1, np.broadcast_to(x[0], (5000, 4))),
+            x,
+            UnsupportedError,
+            "for each of 5000 slices",
+        ),
+        (lambda x: np.add.reduceat(x, [0.5]), x, ArgumentError, "must be a vector of integers"),
+    ]
+    for function, argument, error, sentence in refused:
+        with pytest.raises(error, match=sentence):
+            mlc.jit(function)(argument)
