@@ -15,12 +15,14 @@ from .data import ARGUMENTS, SETS, data_sets, is_float, poison
 from .frames import pack
 from .limits import Limits
 from .reference import NAIVE_KEY, find_references, is_affordable
-from .runner import DEFAULT, FailureError, Runner
+from .runner import DEFAULT, FailureError, Runner, Terms, Trial
 from .running import REPEAT_IR
 from .statistics import fast_quarter
 
 _SAMPLES = 200  # of the default that are remembered
-_ALL_SETS_BYTES = 256 << 20  # of inputs; more of them are compared on the arguments alone
+_ALL_SETS_BYTES = (
+    256 << 20
+)  # of inputs and outputs; more of them are compared on the arguments alone
 
 
 class Bench:
@@ -41,7 +43,11 @@ class Bench:
         self.sets = tuple(self.inputs)
         self.arena, numbers = self._arena()
         try:
-            self.outputs = self.arena.arrays[: program.outputs]
+            arrays, count = self.arena.arrays, program.outputs
+            # After those for timing, which are nobody's result.
+            self.outputs = {
+                name: arrays[(n + 1) * count : (n + 2) * count] for n, name in enumerate(self.sets)
+            }
             self.runner = Runner(self.arena, numbers, _image(repeat.result(), "timing"), limits)
             self.default = _made(default.result(), workload.default)
             self.runner.load(DEFAULT, self.default)
@@ -78,15 +84,29 @@ class Bench:
         """
         seconds = 0.0
         for name in sets:
-            reference = self.references.get(name)
-            if reference is None:
-                continue
-            poison(self.outputs, name)
-            seconds = self.runner.run(key, self.sets.index(name), limit)
-            difference = reference.difference(self.outputs) or self.arena.damage()
-            if difference:
-                raise FailureError("wrong result", f"on the {name}: {difference}")
+            if name in self.references:
+                poison(self.outputs[name], name)
+                seconds = self.runner.run(key, self.sets.index(name), limit)
+                self._compare(name)
         return seconds
+
+    def trial(self, key: int, built: Built, terms: Terms) -> Trial:
+        """See :meth:`Runner.trial`; its results are compared with the reference."""
+        for name in self.proof:
+            poison(self.outputs[name], name)
+        trial = self.runner.trial(key, built, terms)
+        for name in self.proof[: trial.ran]:
+            self._compare(name)
+        return trial
+
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of the data sets that there are references for."""
+        return tuple(self.sets.index(name) for name in self.proof)
+
+    def _compare(self, name: str) -> None:
+        difference = self.references[name].difference(self.outputs[name]) or self.arena.damage()
+        if difference:
+            raise FailureError("wrong result", f"on the {name}: {difference}")
 
     @property
     def proof(self) -> tuple[str, ...]:
@@ -98,12 +118,14 @@ class Bench:
         if hasattr(self, "runner"):
             self.runner.close()
         if hasattr(self, "arena"):
-            self.outputs = []
+            self.outputs = {}
             self.arena.close()
 
     def _inputs(self) -> dict[str, list[Any]]:
         arguments = self.workload.arguments()
-        if sum(a.nbytes for a in arguments) > _ALL_SETS_BYTES:
+        size = sum(a.nbytes for a in arguments)
+        size += sum(b.size * b.dtype.itemsize for b in self.workload.outputs)
+        if size > _ALL_SETS_BYTES:
             return {ARGUMENTS: arguments}
         found = data_sets(arguments)
         if not any(map(is_float, arguments)):
@@ -111,14 +133,16 @@ class Bench:
         return found
 
     def _arena(self) -> tuple[Arena, list[list[int]]]:
-        """Outputs come first; the inputs of each set have places of their own."""
+        """Outputs come first, those for timing and those of each set; then the inputs of each."""
         workload = self.workload
-        buffers = [(b, True) for b in workload.outputs]
+        count = len(workload.outputs)
+        buffers = [(b, True) for _ in range(len(self.inputs) + 1) for b in workload.outputs]
         numbers = []
-        for _ in self.inputs:
+        for n in range(len(self.inputs)):
             first = len(buffers)
             buffers += [(b, False) for b in workload.read_params]
-            numbers.append([*range(first, len(buffers)), *range(len(workload.outputs))])
+            numbers.append([*range(first, len(buffers)), *range((n + 1) * count, (n + 2) * count)])
+        numbers.append([*numbers[0][: len(workload.read_params)], *range(count)])
         try:
             arena = Arena.create(buffers)
         except OSError as error:

@@ -188,10 +188,6 @@ class Measurer:
                 started.append(entry)  # else it may have been ours that was too short
         entries = started
         alive = [e for e in entries if e.failure is None and not e.note]
-        for entry in alive:
-            if _is_over(deadline):
-                break
-            rounds.usual(entry)
         for entry in sorted(alive, key=rounds.merit, reverse=True):
             if not _is_over(deadline):
                 rounds.more(entry)

@@ -27,7 +27,7 @@ def find_references(
     runner: Runner,
     arena: Arena,
     sets: Sequence[str],
-    outputs: Sequence[Array],
+    outputs: dict[str, list[Array]],
     inputs: dict[str, list[Array]],
     has_naive: bool,
 ) -> tuple[dict[str, Reference], str]:
@@ -40,7 +40,7 @@ def find_references(
     found: dict[str, Reference] = {}
     doubt = ""
     for number, name in enumerate(sets):
-        ours = _outputs(runner, DEFAULT, number, name, outputs)
+        ours = _outputs(runner, DEFAULT, number, name, outputs[name])
         if isinstance(ours, FailureError):
             if name == ARGUMENTS:
                 raise CompileError(
@@ -48,9 +48,9 @@ def find_references(
                     f"arguments ({ours.status}: {ours.detail})"
                 )
             continue
-        right = _interpreted(program, inputs[name], outputs, name)
+        right = _interpreted(program, inputs[name], outputs[name], name)
         if right is None and has_naive:
-            run = _outputs(runner, NAIVE_KEY, number, name, outputs)
+            run = _outputs(runner, NAIVE_KEY, number, name, outputs[name])
             right = None if isinstance(run, FailureError) else run
         if right is None:
             right = ours

@@ -13,9 +13,8 @@ from ..candidate import Candidate
 from ..outcome import Outcome
 from .bench import Bench
 from .building import Built
-from .data import ARGUMENTS
 from .limits import Limits
-from .runner import DEFAULT, FailureError
+from .runner import DEFAULT, FailureError, Terms
 from .statistics import Ratio, ratio_of
 
 _CONTENDS = 0.9  # of the best ratio: who is as good may be the best
@@ -53,7 +52,7 @@ class Rounds:
         self.known: dict[str, Outcome] = {}  # by the digest of the code
 
     def first(self, entry: Entry) -> None:
-        """Load, check on the arguments, one round; hopeless ones get a note."""
+        """Load, check on all data, time; what is hopeless is given up and gets a note."""
         if entry.built.status != "ok":
             entry.failure = FailureError(entry.built.status, entry.built.detail)
             return
@@ -63,23 +62,33 @@ class Rounds:
         if _digest(entry.built) in self.known:
             entry.note = "the same code as another candidate's"
             return
-        limit = self._run_limit()
         hopeless = self.limits.hopeless * self.bench.seconds / self.best
+        if entry.key == DEFAULT:
+            hopeless = math.inf
+        give_up = min(max(4 * hopeless, 1e-3), self.limits.run_seconds)
+        terms = Terms(
+            sets=self.bench.numbers(),
+            rounds=self.limits.rounds,
+            run_limit=self._run_limit(),
+            give_up=give_up,
+            hopeless=min(hopeless, self.limits.run_seconds),
+            short=_SHORT,
+            rival_loops=self._known_loops(self.bench.seconds, is_precise=True),
+        )
         try:
-            self.bench.runner.load(entry.key, entry.built)
-            entry.once = self.bench.check(entry.key, (ARGUMENTS,), limit)
-            entry.proof = (ARGUMENTS,)
-            if entry.once < _SHORT:
-                self._validate(entry)
-            if entry.once > max(4 * hopeless, 1e-3) and entry.key != DEFAULT:
-                entry.ours, entry.rival = [entry.once], [self.bench.seconds]
-                entry.note = "given up after its first run"
-                return
-            self.time(entry, 1)
-            if entry.ours[0] > hopeless and entry.key != DEFAULT:
-                entry.note = "given up after one round"
+            trial = self.bench.trial(entry.key, entry.built, terms)
         except FailureError as failure:
             entry.failure = failure
+        else:
+            entry.once, entry.proof = trial.once, self.bench.proof[: trial.ran]
+            entry.loops = list(trial.samples.loops)
+            entry.ours, entry.rival = list(trial.samples.ours), list(trial.samples.rival)
+            self.bench.note(entry.rival)
+            if not entry.ours:
+                entry.ours, entry.rival = [entry.once], [self.bench.seconds]
+                entry.note = "given up after its first run"
+            elif len(entry.ours) < self.limits.rounds:
+                entry.note = "given up after one round"
         finally:
             entry.run_seconds += time.perf_counter() - entry.started
 
@@ -88,22 +97,6 @@ class Rounds:
         if self.deadline is None:
             return limit
         return min(limit, max(self.deadline - time.monotonic(), _LEAST_SECONDS))
-
-    def _validate(self, entry: Entry) -> None:
-        """Check on the data sets that are left."""
-        rest = tuple(name for name in self.bench.proof if name not in entry.proof)
-        self.bench.check(entry.key, rest, self._run_limit())
-        entry.proof = self.bench.proof
-
-    def usual(self, entry: Entry) -> None:
-        """All data sets, and as many rounds as everybody gets who is not hopeless."""
-        start = time.perf_counter()
-        try:
-            self._validate(entry)
-            self.time(entry, self.limits.rounds - 1)
-        except FailureError as failure:
-            entry.failure = failure
-        entry.run_seconds += time.perf_counter() - start
 
     def more(self, entry: Entry) -> None:
         """Until the ratio is known well enough, for those that may be the best so far."""

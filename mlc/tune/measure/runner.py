@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...runtime.threads import get_num_threads
@@ -16,6 +16,7 @@ from .process import Child, DiedError, ExpiredError
 
 DEFAULT = 0  # the key of the default schedule's image
 _OS_KILL = 9
+_ALARM = 14
 _RENEW_AFTER = 20_000  # requests, after which the images of a process are let go
 _FLUSH_BYTES = 512 << 20
 
@@ -35,7 +36,29 @@ class Samples:
 
     ours: list[float]
     rival: list[float]
-    loops: list[int]
+    loops: list[int | None]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a trial goes through: see :meth:`mlc.tune.measure.running.Session.trial`."""
+
+    sets: tuple[int, ...]
+    rounds: int
+    run_limit: float
+    give_up: float
+    hopeless: float
+    short: float
+    rival_loops: int | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``once`` is what the first run took; it ran on the first ``ran`` of the sets."""
+
+    once: float
+    ran: int
+    samples: Samples
 
 
 class Runner:
@@ -75,6 +98,35 @@ class Runner:
         if reply["code"]:
             raise FailureError("crashed", f"the kernel reported error {reply['code']}")
         return float(reply["seconds"])
+
+    def trial(self, key: int, built: Built, terms: Terms) -> Trial:
+        """Load ``built`` as ``key``, run it on data sets and time it, in one request.
+
+        :class:`FailureError` if it does not survive that.
+        """
+        self._images[key] = built
+        header = {
+            "do": "trial", "key": key, "rival": DEFAULT, "workspace": built.meta["workspace"],
+            "sample": self.limits.sample_seconds, "cold": self.limits.cache == "cold",
+            **asdict(terms),
+        }  # fmt: skip
+        once = terms.give_up + self.limits.sample_seconds + (self.limits.cache == "cold")
+        limit = 2 * terms.run_limit + 4 * (2 * terms.rounds + 8) * once
+
+        def attempt() -> Header:
+            child = self._ready()
+            self._load(child, DEFAULT)
+            blobs = () if key in self._loaded else (built.image,)
+            reply = child.ask(header, *blobs, limit=limit)[0]
+            if reply["status"] == "ok":
+                self._loaded.add(key)
+            return reply
+
+        reply = self._survived(attempt, terms.run_limit)
+        if reply["status"] != "ok":
+            raise FailureError(reply["status"], reply["detail"])
+        samples = Samples(reply["samples"][0], reply["samples"][1], reply["loops"])
+        return Trial(reply["seconds"][0], reply["ran"], samples)
 
     def time(
         self,
@@ -135,6 +187,8 @@ class Runner:
             except DiedError as death:
                 self.lost += 1
                 self.close()
+                if death.signal == _ALARM:
+                    raise FailureError("timeout", f"it did not end within {limit:.3g} s") from None
                 died += 1
                 # Who is killed from outside gets another chance.
                 if died > 1 + (death.signal == _OS_KILL):

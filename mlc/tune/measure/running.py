@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -72,10 +73,13 @@ class Session:
                 return self.run(header)
             case "time":
                 return self.time(header)
+            case "trial":
+                return self.trial(header, blobs)
         raise ValueError(f"there is no request {header['do']!r}")
 
     def open(self, header: Header, repeat: bytes) -> tuple[Header, list[bytes]]:
-        """Map the arrays; ``sets`` names the places of the buffers of each data set."""
+        """Map the arrays; ``sets`` names the places of the buffers of each data set, the last one
+        those for timing."""
         from ...runtime.image import load_image
         from ...runtime.symbols import resolve
 
@@ -118,6 +122,67 @@ class Session:
         seconds = time.perf_counter() - start
         return {"status": "ok", "code": code, "seconds": seconds}, []
 
+    def trial(self, header: Header, blobs: list[bytes]) -> tuple[Header, list[bytes]]:
+        """All that a new candidate goes through, in one request: load, run, time.
+
+        It runs on the first of ``sets``; what took longer than ``give_up`` seconds is left at that.
+        After one round of timing, the same holds for ``hopeless``. The rest are the other sets,
+        before that if they take no more than ``short`` seconds, and ``rounds``.
+        """
+        if blobs:
+            reply, _ = self.load(header, blobs[0])
+            if reply["status"] != "ok":
+                return reply, []
+        waiting, seconds = list(header["sets"]), []
+        samples: list[list[float]] = [[], []]
+        loops: list[int | None] = [None, header["rival_loops"]]
+
+        def run_on_sets(count: int) -> int:
+            for number in waiting[:count]:
+                self._limit(header["run_limit"])
+                reply, _ = self.run({"key": header["key"], "set": number})
+                if reply["code"]:
+                    return int(reply["code"])
+                seconds.append(reply["seconds"])
+            del waiting[:count]
+            self._limit(header["limit"])
+            return 0
+
+        def time_rounds(count: int) -> None:
+            done = {"rounds": count, "first": len(samples[0]), "loops": loops}
+            reply, _ = self.time({**header, **done})
+            loops[:] = reply["loops"]
+            for side, more in zip(samples, reply["samples"]):
+                side.extend(more)
+
+        def go() -> int:
+            if code := run_on_sets(1):
+                return code
+            if seconds[0] > header["give_up"]:
+                return 0
+            if seconds[0] <= header["short"] and (code := run_on_sets(len(waiting))):
+                return code
+            loops[0] = 1 if header["cold"] or seconds[0] > 2 * header["sample"] else None
+            time_rounds(1)
+            if samples[0][0] > header["hopeless"]:
+                return 0
+            if code := run_on_sets(len(waiting)):
+                return code
+            time_rounds(header["rounds"] - 1)
+            return 0
+
+        if code := go():
+            return {"status": "crashed", "detail": f"the kernel reported error {code}"}, []
+        return {
+            "status": "ok", "seconds": seconds, "ran": len(seconds), "samples": samples,
+            "loops": loops,
+        }, []  # fmt: skip
+
+    def _limit(self, seconds: float) -> None:
+        """The system ends this process after ``seconds``; its parent knows that signal."""
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+
     def time(self, header: Header) -> tuple[Header, list[bytes]]:
         """Samples, in seconds per call, of ``key`` and ``rival``: who goes first changes."""
         keys = [header["key"], header["rival"]]
@@ -140,7 +205,7 @@ class Session:
     def _sample(self, key: int, loops: int) -> float:
         address, workspace = self.images[key].address, self._workspace()
         start = time.perf_counter()
-        self.repeat(address, self.sets[0], workspace, loops)
+        self.repeat(address, self.sets[-1], workspace, loops)
         return (time.perf_counter() - start) / loops
 
     def _loops(self, key: int, seconds: float) -> int:
