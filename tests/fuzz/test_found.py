@@ -335,3 +335,23 @@ def test_reductions_over_nothing_are_not_taken_apart() -> None:
         s.decompose_reduction("X", l)
     with pytest.raises(ScheduleError, match="loop j has no iterations; there is nothing to factor"):
         s.rfactor(l)
+    with pytest.raises(ScheduleError, match="loop j has no iterations; there is nothing to make a"):
+        s.blockize(s.loops("X")[0])
+
+
+def test_rfactor_stays_in_the_block_around() -> None:
+    @T.program
+    def outer(A: T.Buffer((4, 3)), X: T.Buffer((1,))):
+        for k in T.serial(4):
+            with T.block("outer"):
+                vk = T.axis.reduce(4, k)
+                for n in T.serial(3):
+                    with T.block("X"):
+                        v0, v1 = T.axis.reduce(4, vk), T.axis.reduce(3, n)
+                        with T.init():
+                            X[0] = 0.0
+                        X[0] += A[v0, v1]
+
+    s = Schedule(outer)
+    with pytest.raises(ScheduleError, match="reduces over vk of a block around it, too"):
+        s.rfactor(s.loops("X")[1])

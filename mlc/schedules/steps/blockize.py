@@ -49,6 +49,9 @@ class Blockize(Step):
                 f"reorder, or move the other statements away first"
             )
         loops, block = inside
+        empty = next((each.var.name for each in loops if each.extent == 0), None)
+        if empty is not None:
+            return f"loop {empty} has no iterations; there is nothing to make a block of"
         inner = {each.var for each in loops}
         ranges = _ranges(program, block)
         for test in conjuncts(block.predicate):

@@ -70,6 +70,12 @@ class Rfactor(Step):
         for f in path_to(program, block.name):
             if isinstance(f, For) and f.var in feeding(block, reduce=True) - inside:
                 return f"reduce loop {f.var.name} holds more than block {block.name!r}; use fission"
+        beyond = sorted(v.name for v in feeding(block, reduce=True) - inside)
+        if beyond:
+            return (
+                f"block {block.name!r} reduces over {', '.join(beyond)} of a block around it, too, "
+                "and would have to leave that"
+            )
         if not body.combiner.commutative:
             return _ordered(program, block, nest, loop)
         return _mixed(block, self.loop) or _unstarted(program, block) or _anew(block, nest)
