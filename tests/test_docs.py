@@ -14,6 +14,7 @@ COURSE = [
     *sorted((ROOT / "docs" / "course").glob("*.md")),
     ROOT / "docs" / "schedules.md",
     ROOT / "docs" / "tuning.md",
+    ROOT / "docs" / "numpy.md",
 ]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
