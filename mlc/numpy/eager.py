@@ -54,12 +54,15 @@ _DATA = frozenset((
     "arrays", "ary", "array", "tup", "condition", "choicelist", "condlist", "values",
     "indices", "weights", "start", "stop", "a_min", "a_max", "min", "max", "element",
     "test_elements", "bins", "q", "choices", "object", "p", "signal", "kernel", "ar1", "ar2",
-    "fill_value", "where", "to_begin", "to_end", "prepend", "append",
+    "fill_value", "where", "to_begin", "to_end", "keys", "prepend", "append",
 ))  # fmt: skip
 _SETTINGS = frozenset((
     "axis", "axes", "shape", "newshape", "repeats", "reps", "shift", "k", "num", "n",
     "pad_width",
 ))  # fmt: skip
+# Functions besides the ufuncs that promote a traced number as Python's, weakly.
+_TRACE_NUMBERS = frozenset(("np.where", "np.clip"))
+_SEQUENCES = frozenset(("arrays", "tup", "choicelist", "condlist", "choices", "arys", "keys"))
 _NUMPY_ONLY = frozenset((
     "shape", "ndim", "size", "result_type", "can_cast", "promote_types", "finfo", "iinfo",
     "isscalar", "issubdtype", "isdtype", "broadcast_shapes", "iscomplexobj", "isrealobj",
@@ -140,10 +143,13 @@ class Eager:
 
     ``source`` is NumPy's function, ``call(args, kwargs)`` its meaning for traced values.
     ``names`` are the parameters in order, as far as they are known; those in ``data`` hold arrays
-    or numbers that are traced.
+    or, with ``traces_numbers``, Python numbers that are traced; other numbers are compiled in.
     """
 
-    __slots__ = ("call", "data", "is_ufunc", "layouts", "name", "names", "refused", "source")
+    __slots__ = (
+        "call", "data", "is_ufunc", "layouts", "name", "names", "refused", "source",
+        "traces_numbers",
+    )  # fmt: skip
 
     def __init__(self, source: Any, name: str, call: Callable[..., Any], is_ufunc: bool) -> None:
         self.source = source
@@ -154,6 +160,7 @@ class Eager:
         self.refused: dict[Any, str] = {}
         self.names: tuple[str, ...] | None = None
         self.data: frozenset[str] = _DATA
+        self.traces_numbers = is_ufunc or name in _TRACE_NUMBERS
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result for a call: compiled where it can be, else NumPy's."""
@@ -164,10 +171,10 @@ class Eager:
         known = self.layouts.get(key)
         if known is None:
             known = self._compiled(key, parts, kwargs)
-        dtypes = key, tuple(getattr(a, "dtype", type(a)) for a in arrays)
-        why = self.refused.get(dtypes) if self.refused else None
-        if why is not None:
-            return self._by_numpy(why, args, kwargs)
+        if self.refused:
+            why = self.refused.get((key, _dtypes(arrays)))
+            if why is not None:
+                return self._by_numpy(why, args, kwargs)
         try:
             return known(*arrays)
         except CompileError:
@@ -177,7 +184,7 @@ class Eager:
             if isinstance(error, (UnsupportedError, DTypeError)):
                 if len(self.refused) >= _LIMIT:
                     self.refused.clear()
-                self.refused[dtypes] = why
+                self.refused[key, _dtypes(arrays)] = why
         return self._by_numpy(why, args, kwargs)
 
     def _by_numpy(self, why: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -227,16 +234,16 @@ class Eager:
     ) -> None:
         """Put one argument among the arrays or the settings."""
         kind = type(value)
-        if name in _SETTINGS:
-            if kind is np.ndarray or isinstance(value, np.generic):
-                value = value.tolist()
-        elif kind is np.ndarray:
+        if kind is np.ndarray and name not in _SETTINGS:
             if value.dtype not in COMPILED:
                 _check_dtype(value.dtype)
             arrays.append(value)
             parts.append(_Slot)
             key.append(_ARRAY)
             return
+        if name in _SETTINGS:
+            if isinstance(value, (np.ndarray, np.generic)):
+                value = value.tolist()
         elif isinstance(value, np.ndarray):
             raise _Refused(f"{kind.__name__} has rules of its own")
         elif name in self.data and value is not None:
@@ -254,20 +261,15 @@ class Eager:
         """The same for an argument that holds data; False for one that is a setting after all."""
         kind = type(value)
         if kind in (float, int, bool):
+            if not self.traces_numbers:
+                return False
             arrays.append(value)
             parts.append(_Slot)
             key.append(_ARRAY)
             return True
         if kind in (list, tuple):
-            leaves = list(leaves_of(value))
-            if any(is_array_like(leaf) for leaf in leaves) and len(leaves) == len(value):
-                if name in ("arrays", "tup", "choicelist", "condlist", "choices", "arys"):
-                    for leaf in leaves:
-                        self._sort("x", leaf if is_array_like(leaf) else np.asarray(leaf), arrays,
-                                   [], [])  # fmt: skip
-                    parts.append(_Slots(len(leaves)))
-                    key.append((_SEQUENCE, len(leaves)))
-                    return True
+            if name in _SEQUENCES and self._sort_sequence(value, arrays, parts, key):
+                return True
             try:
                 array = np.asarray(value)
             except ValueError:
@@ -280,6 +282,26 @@ class Eager:
             return False
         self._sort("x", array, arrays, parts, key)
         return True
+
+    def _sort_sequence(
+        self, value: Any, arrays: list[Any], parts: list[Any], key: list[Any]
+    ) -> bool:
+        """The same for a list of arrays; False for one that holds numbers alone."""
+        if not any(type(item) is np.ndarray or is_array_like(item) for item in value):
+            return False
+        for item in value:
+            if type(item) is np.ndarray and item.dtype in COMPILED:
+                arrays.append(item)
+            else:
+                item = as_array(item) if is_array_like(item) else np.asarray(item)
+                self._sort("x", np.asarray(item), arrays, [], [])
+        parts.append(_Slots(len(value)))
+        key.append((_SEQUENCE, len(value)))
+        return True
+
+
+def _dtypes(arrays: list[Any]) -> tuple[Any, ...]:
+    return tuple(getattr(array, "dtype", type(array)) for array in arrays)
 
 
 def is_array_like(value: Any) -> bool:

@@ -15,6 +15,7 @@ from ..tracer import dispatch
 from . import eager
 from .inspection import check_device
 
+_PREDICATES = ("allclose", "array_equal", "array_equiv")  # their results are Python's bool
 _METHODS = ("reduce", "accumulate", "outer", "at", "reduceat")
 
 
@@ -69,10 +70,13 @@ def _function(source: Any, name: str, here: str) -> Callable[..., Any]:
     def data_sized(*args: Any, **kwargs: Any) -> Any:
         return call(*args, **kwargs) if "size" in kwargs else plain(*args, **kwargs)
 
+    answers = name in _PREDICATES
+
     def call(*args: Any, **kwargs: Any) -> Any:
         if CURRENT.get() is not None:
             return traced(args, kwargs)
-        return run(args, kwargs)
+        found = run(args, kwargs)
+        return bool(found) if answers else found
 
     chosen = plain if is_numpys else data_sized if is_data_sized else call
     return named(chosen, name, here, source)

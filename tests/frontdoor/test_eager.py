@@ -53,6 +53,11 @@ COMPILED: dict[str, Callable[[Any], Any]] = {
     "reduce": lambda m: m.add.reduce(X, axis=1),
     "outer": lambda m: m.multiply.outer(X[0], X[1]),
     "bool and integer": lambda m: m.add(X > 1, 2),
+    "a number of classes": lambda m: m.histogram(X.ravel(), 5)[0],
+    "keys": lambda m: m.lexsort((X[0], I[0].repeat(2)[:4])),
+    "predicate": lambda m: m.allclose(X, X + 1e-9),
+    "quantile": lambda m: m.quantile(X, 0.25, axis=1),
+    "interp": lambda m: m.interp([0.5, 1.5], [0.0, 1.0, 2.0], [3.0, 5.0, 4.0]),
     "transposed": lambda m: m.exp(X.T[::2]),
 }
 BY_NUMPY: dict[str, Callable[[Any], Any]] = {
