@@ -13,7 +13,7 @@ from ..errors import ArgumentError, UnsupportedError
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
 from .concrete import call_plainly, is_plain_call
 from .masked import Masked
-from .storage import layout
+from .storage import keep_order, layout
 from .writing import write_result
 
 _ABSENT: Any = getattr(np, "_NoValue", object())
@@ -169,7 +169,10 @@ def call_ufunc(
         raise UnsupportedError(
             f"{name} with {key}= cannot be traced; convert the arguments with .astype(...) instead"
         )
-    return implementation(*inputs, **options)
+    found = implementation(*inputs, **options)
+    for part in found if isinstance(found, tuple) else (found,):
+        keep_order(part, inputs)
+    return found
 
 
 def _ufunc_into(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
@@ -235,3 +236,20 @@ def layout(value: Tracer) -> Array:
         steps = tuple(math.prod(max(n, 1) for n in shape[d + 1 :]) for d in range(len(shape)))
     strides = [step * dtype.itemsize for step in steps]
     return np.lib.stride_tricks.as_strided(np.empty(1, dtype), shape, strides)
+
+
+def keep_order(result: Any, inputs: Sequence[Any]) -> None:
+    """Give the result of a ufunc the order of axes that NumPy does: that of the inputs."""
+    traced = [v for v in inputs if hasattr(type(v), "__mlc_known__") and v.ndim > 1]
+    if not any(v._view is not None or v._cell.strides is not None for v in traced):
+        return
+    if not hasattr(type(result), "__mlc_known__") or result._view is not None:
+        return
+    blanks = [layout(v) if any(v is t for t in traced) else np.zeros(np.shape(v)) for v in inputs]
+    size = result.dtype.itemsize
+    flags: Any = [*[["readonly"]] * len(blanks), ["writeonly", "allocate"]]
+    dtypes = [*[None] * len(blanks), result.dtype]
+    iterator = np.nditer([*blanks, None], ["zerosize_ok"], flags, dtypes, "K", "unsafe")
+    made = iterator.operands[-1]
+    if made.shape == result.shape and not made.flags.c_contiguous:
+        result._cell.strides = tuple(step // size for step in made.strides)

@@ -12,6 +12,11 @@ import pytest
 import mlc
 
 ROWS, WIDTH = 24, 48
+RANDOM = Random(7)
+DRAWN = [
+    (RANDOM.randrange(ROWS - 2), RANDOM.randrange(WIDTH - 40), RANDOM.random() < 0.2)
+    for _ in range(40)
+]
 
 
 def rows(x: Any) -> Any:
@@ -38,12 +43,10 @@ def recurrence(x: Any) -> Any:
 
 
 def overlapping(x: Any) -> Any:
-    random = Random(7)
-    for _ in range(40):
-        k, low = random.randrange(ROWS - 2), random.randrange(WIDTH - 40)
+    for k, low, is_halved in DRAWN:
         part = x[k : k + 2, low : low + 40] + 1
         x[k + 1 : k + 3, low : low + 40] = part
-        if random.random() < 0.2:
+        if is_halved:
             x[k] *= 0.5
     x[::-2, ::3] = 1
     return x[:, 5].copy()

@@ -103,7 +103,16 @@ def made_inside(x: Any, i: Any, v: Any) -> Any:
     return out, count, triangle, pair, ndarray, count[1:].sum()
 
 
+def results_keep_the_order_of_axes(x: Any, i: Any, v: Any) -> Any:
+    double, largest, reverse = x.T * 2, np.maximum(x.T, 3.0), x[:, ::-1] + 1
+    double.ravel()[1] = 99  # a copy
+    largest.T.reshape(-1)[1] = 50  # a view
+    reverse.reshape(-1)[0] = 7
+    return double, largest, reverse
+
+
 PROGRAMS = [
+    results_keep_the_order_of_axes,
     assign_everywhere, index_arrays, views_of_views, where_masks_hold, by_functions, accumulating,
     into_out, made_inside,
 ]  # fmt: skip
