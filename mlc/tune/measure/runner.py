@@ -176,7 +176,8 @@ class Runner:
         return self._survived(attempt, limit)
 
     def _survived(self, attempt: Callable[[], Header], limit: float) -> Header:
-        died = 0
+        own: list[DiedError] = []
+        kills = 0
         while True:
             try:
                 return attempt()
@@ -189,10 +190,13 @@ class Runner:
                 self.close()
                 if death.signal == _ALARM:
                     raise FailureError("timeout", f"it did not end within {limit:.3g} s") from None
-                died += 1
-                # Who is killed from outside gets another chance.
-                if died > 1 + (death.signal == _OS_KILL):
-                    raise _classified(death) from None
+                # Twice by itself, or three times from outside.
+                if death.signal == _OS_KILL:
+                    kills += 1
+                else:
+                    own.append(death)
+                if len(own) > 1 or kills > 2:
+                    raise _classified(own[0] if own else death) from None
             except FailureError:
                 raise
             except BaseException:
