@@ -52,7 +52,7 @@ def contraction(s: Schedule, name: str, context: Context) -> None:
     work = nest.points * 2.0 / (lanes * 2 * 3)
     _epilogues(s, name, first, second, bool(folds_0), context)
     s.decompose_reduction(name, (folds_0 or folds)[0])
-    if column_0 is not None and is_columns_first and not outer:
+    if is_columns_first:
         _pack(s, nest, name, column_0, column, row, context)
     shared = [*outer, *first]
     _share(s, shared, context, work)
@@ -67,7 +67,7 @@ def _register_tile(
     lanes = min(context.lanes(nest), 1 << (extent - 1).bit_length())
     most = max(-(-extent // lanes), 1)
     widths = [v for v in (1, 2, 3, 4, 6) if v <= most]
-    vectors = int(sampled(s, widths, prefer(widths, 3 if registers >= 32 else 2)))
+    vectors = int(sampled(s, widths, prefer(widths, 4 if registers >= 32 else 2)))
     if not others:
         return 1, vectors, lanes, None
     # Rows of what the lanes read again: the more reads stay the same, the better.
@@ -77,7 +77,8 @@ def _register_tile(
     fitting = [
         r for r in _ROWS if r <= nest.extents[row] and r * vectors + vectors + 1 <= registers
     ] or [1]
-    best = max(fitting, key=lambda r: (r * vectors if nest.extents[row] % r == 0 else 0, r))
+    rows = nest.extents[row]
+    best = max(fitting, key=lambda r: rows / -(-rows // r))  # what is computed for nothing counts
     return int(sampled(s, fitting, prefer(fitting, best))), vectors, lanes, row
 
 
@@ -164,12 +165,15 @@ def _pack(
 ) -> None:
     """The operand that the lanes load is copied into a panel once for all rows."""
     wanted = [a for a in nest.reads if depends(a, column) and (row is None or not depends(a, row))]
-    if len(wanted) != 1 or not sampled(s, [0, 1], [0.3, 0.7]):
+    if len(wanted) != 1:
+        return
+    is_apart = nest.step(wanted[0], column) != 1
+    if not sampled(s, [0, 1], [0.1, 0.9] if is_apart else [0.3, 0.7]):
         return
     with s.part("packing"):
         copy = s.cache_read(name, wanted[0].buffer, "local")
         s.compute_at(copy, outer)
-        if nest.step(wanted[0], column) != 1:
+        if is_apart:
             _lay_out(s, copy, wanted[0], column)
         finish(s, copy, context, depth_of(s, copy, outer))
 

@@ -28,6 +28,9 @@ def _templates(workload: Workload, context: Context) -> list[Template]:
     made: list[tuple[str, float, Callable[[Schedule], None]]] = []
     if any(nest.is_contraction or nest.is_stencil for nest in nests):
         made.append(("contraction", 4.0, lambda s: _around_the_heaviest(s, context)))
+    heaviest = max(nests, key=lambda nest: nest.points)
+    if heaviest.is_contraction and 2 * heaviest.points >= sum(nest.points for nest in nests):
+        nests = []  # the others do not reuse what they load
     if len(nests) == 1 and rows.is_transposed(Schedule(program)):
         made.append(("transposed", 2.0, lambda s: rows.transposed(s, context)))
     if len(nests) > 1:
@@ -35,7 +38,8 @@ def _templates(workload: Workload, context: Context) -> list[Template]:
         made.append(("columns", 0.5, lambda s: _inlined(s, context, rows.columns)))
     if context.facts.threads > 1 and _is_long(nests):
         made.append(("chunks", 1.0, lambda s: _inlined(s, context, rows.chunks)))
-    made.append(("one by one", 1.0, lambda s: _inlined(s, context, rows.one_by_one)))
+    if nests:
+        made.append(("one by one", 1.0, lambda s: _inlined(s, context, rows.one_by_one)))
     return [Template(name, function, weight) for name, weight, function in made]
 
 
