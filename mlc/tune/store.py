@@ -33,6 +33,10 @@ CREATE TABLE IF NOT EXISTS records (
     PRIMARY KEY (schema, key, target, digest)
 ) WITHOUT ROWID
 """
+_REMOTE = {
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs",
+    "glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph",
+}  # fmt: skip
 _DAMAGED = ("not a database", "malformed", "unsupported file format", "no such table", "no column")
 _warned: set[str] = set()
 
@@ -168,16 +172,18 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     try:
         # Two processes that begin the file at once do not always wait for each other by themselves.
-        _patiently(lambda: _prepare(connection))
+        _patiently(lambda: _prepare(connection, path))
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if not _is_ours(connection):
-        connection.execute("PRAGMA journal_mode=WAL")
+        # WAL needs memory that all writers share: on a network file system they do not.
+        mode = "DELETE" if is_remote(path, Path("/proc/self/mounts")) else "WAL"
+        connection.execute(f"PRAGMA journal_mode={mode}")
         with transaction(connection):
             connection.execute(f"PRAGMA application_id={APPLICATION}")
             connection.execute(f"PRAGMA user_version={LAYOUT}")
@@ -185,6 +191,24 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute("CREATE TABLE IF NOT EXISTS origin (id TEXT NOT NULL)")
             connection.execute("INSERT INTO origin VALUES (?)", (os.urandom(16).hex(),))
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def is_remote(path: Path, mounts: Path) -> bool:
+    """Whether ``path`` lies on a network file system, by the table of mounts; False if unknown."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        folder = path.parent.resolve()
+    except OSError:
+        return False
+    longest, kind = -1, ""
+    for line in lines:
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        place = Path(fields[1].replace("\\040", " "))
+        if folder.is_relative_to(place) and len(place.parts) >= longest:
+            longest, kind = len(place.parts), fields[2]
+    return kind in _REMOTE
 
 
 def _is_ours(connection: sqlite3.Connection) -> bool:

@@ -297,8 +297,8 @@ def test_a_full_disk_loses_nothing(path, monkeypatch):
     database.close()
     prepare = store._prepare
 
-    def prepare_small(connection):
-        prepare(connection)
+    def prepare_small(connection, path):
+        prepare(connection, path)
         connection.execute("PRAGMA max_page_count=4").fetchall()
 
     monkeypatch.setattr(store, "_prepare", prepare_small)
@@ -335,6 +335,26 @@ def test_a_limit_of_the_file_size_loses_nothing(path):
     run(code)
     with Database(path) as database:
         assert 0 < len(database) < 150
+
+
+def test_no_wal_on_network_file_systems(tmp_path, monkeypatch):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        f"/dev/a / ext4 rw 0 0\nserver:/x {tmp_path}/net\\040work nfs4 rw 0 0\n"
+        f"/dev/b {tmp_path}/net\\040work/local xfs rw 0 0\nbroken\n"
+    )
+    for place, remote in {"t": False, "net work/t": True, "net work/local/t": False}.items():
+        assert store.is_remote(tmp_path / place, mounts) is remote
+    assert not store.is_remote(tmp_path / "t", tmp_path / "none")
+
+    def mode(path: Path) -> str:
+        Database(path).add(record())
+        with closing(sqlite3.connect(path)) as connection:
+            return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+
+    assert mode(tmp_path / "a" / "t.sqlite") == "wal"
+    monkeypatch.setattr(store, "is_remote", lambda path, mounts: True)
+    assert mode(tmp_path / "b" / "t.sqlite") == "delete"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

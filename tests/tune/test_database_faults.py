@@ -98,8 +98,8 @@ def test_faults_by_chance(tmp_path, monkeypatch, seed):
     world = World(tmp_path / "t.sqlite", seed)
     prepare = store._prepare
 
-    def prepare_limited(connection: sqlite3.Connection) -> None:
-        prepare(connection)
+    def prepare_limited(connection: sqlite3.Connection, path: Path) -> None:
+        prepare(connection, path)
         if world.full:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             connection.execute(f"PRAGMA max_page_count={pages}").fetchall()
