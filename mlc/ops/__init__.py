@@ -4,7 +4,7 @@ from importlib import import_module
 
 DECLARATIONS = (
     "arithmetic", "calculus", "choosing", "contract", "convolve", "correlate", "counting", "create",
-    "derived", "einsum", "elementwise", "index", "join", "linalg", "logic", "matrix",
+    "derived", "einsum", "elementwise", "folds", "index", "join", "linalg", "logic", "matrix",
     "matrix_functions", "nn", "quantile", "rearrange", "reduce", "reduceat", "scan", "search",
     "sets", "shape", "sort", "standard", "statistics", "transcendental", "update",
 )  # fmt: skip

@@ -11,9 +11,9 @@ from .. import te
 from ..dtypes import as_dtype, boolean, float64, int32, int64
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
-from . import arithmetic
+from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
-from .elementwise import astype
+from .elementwise import astype, select_where
 from .index import getitem
 from .op import implements, op
 from .programs import Writer, threads
@@ -22,7 +22,7 @@ from .reduce import max as max_of
 from .reduce import min as min_of
 from .reduce import sum as sum_of
 from .search import places_in
-from .shape import ravel
+from .shape import ravel, reshape
 
 PARTS = 16  # of a long array, counted at once, each in memory of its own
 LONG = 1 << 15
@@ -218,13 +218,7 @@ def histogram(
     a = ravel(a)
     if dtype_of(a) is boolean:
         a = astype(a, dtype="uint8")
-    edges, even = _edges(a, bins, range)
-    count = shape_of(edges)[0] - 1
-    if even:
-        places = even_bins(a, edges)
-    else:
-        dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (a, edges)))
-        places = bins_between(places_in(edges, a, right=True, dtype=dtype), a, edges)
+    places, edges, count = _placed(a, bins, range)
     dtype = int64 if weights is None else dtype_of(weights)
     weights = None if weights is None else ravel(weights)
     found = counts_at(places, weights, size=count, dtype=dtype, refusal="")
@@ -233,3 +227,46 @@ def histogram(
         per_width = arithmetic.divide(astype(found, dtype=float64), widths)
         return arithmetic.divide(per_width, sum_of(found)), edges
     return found, edges
+
+
+@implements(np.histogram2d)
+def histogram2d(
+    x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> Any:
+    """np.histogram2d: (counts in float64, edges of x, edges of y)."""
+    if len(shape_of(x)) != 1 or shape_of(x) != shape_of(y):
+        raise ShapeError(
+            f"np.histogram2d: x and y must be 1-d and equally long, got shapes {shape_of(x)} and "
+            f"{shape_of(y)}"
+        )
+    pair = isinstance(bins, (list, tuple)) and len(bins) == 2
+    each = bins if pair else (bins, bins)
+    bounds = (None, None) if range is None else range
+    (places, edges, count), (others, more, columns) = (
+        _placed(astype(a, dtype=float64), b, r)
+        for a, b, r in zip((x, y), each, bounds, strict=True)
+    )
+    whole = arithmetic.add(arithmetic.multiply(places, columns), others)
+    outside = logic.logical_or(logic.less(places, 0), logic.less(others, 0))
+    found = counts_at(
+        select_where(outside, -1, whole), weights, size=count * columns, dtype=float64, refusal=""
+    )
+    found = reshape(found, (count, columns))
+    if density:
+        widths = [
+            arithmetic.subtract(getitem(e, slice(1, None)), getitem(e, slice(0, -1)))
+            for e in (edges, more)
+        ]
+        area = arithmetic.multiply(reshape(widths[0], (count, 1)), widths[1])
+        found = arithmetic.divide(arithmetic.divide(found, area), sum_of(found))
+    return found, edges, more
+
+
+def _placed(a: Any, bins: Any, bounds: Any) -> tuple[Any, Any, int]:
+    """The bin of each element, the edges, and how many bins there are."""
+    edges, even = _edges(a, bins, bounds)
+    if even:
+        return even_bins(a, edges), edges, shape_of(edges)[0] - 1
+    dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (a, edges)))
+    found = bins_between(places_in(edges, a, right=True, dtype=dtype), a, edges)
+    return found, edges, shape_of(edges)[0] - 1

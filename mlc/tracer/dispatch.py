@@ -170,8 +170,9 @@ def call_ufunc(
             f"{name} with {key}= cannot be traced; convert the arguments with .astype(...) instead"
         )
     found = implementation(*inputs, **options)
-    for part in found if isinstance(found, tuple) else (found,):
-        keep_order(part, inputs)
+    if ufunc.signature is None:  # else axes of the inputs are not those of the result
+        for part in found if isinstance(found, tuple) else (found,):
+            keep_order(part, inputs)
     return found
 
 

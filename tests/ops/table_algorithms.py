@@ -20,6 +20,22 @@ def small(name: str, function: Any, *shapes: Any, ulps: float = 0, low: int = 1)
 
 
 CASES = [
+    Case(
+        "bitwise_xor.reduce",
+        lambda x: (np.bitwise_xor.reduce(x), np.logical_xor.reduce(x, axis=(0, 1), keepdims=True)),
+        matrices(SIGNED, "any", min_side=1, max_side=4),
+    ),
+    Case(
+        "fmax.reduce",
+        lambda x: (np.fmax.reduce(x, 1), np.subtract.reduce(np.clip(x, -2, 2))),
+        matrices(FLOATS[1:3], "any", **FULL),
+        Tolerance(2, lambda x: 100.0),
+    ),
+    Case(
+        "nanargmax",
+        lambda x: (np.nanargmax(np.where(x > 9, np.nan, x), 1), np.nanargmin(x)),
+        matrices(USUAL, "finite", **FULL),
+    ),
     *(
         small(
             f"convolve {mode}",

@@ -41,6 +41,21 @@ def test_products_of_a_sparse_matrix():
     near(lambda d, c, r, v: np.add.reduceat(d * v[c], r), data, columns, rows, vector)
 
 
+def test_histograms_of_pairs():
+    x, y = RNG.random(1000), RNG.random(1000)
+    for options in ({}, {"bins": (3, [0, 0.2, 0.9]), "range": ((0, 1), None)}, {"density": True}):
+        got = mlc.jit(lambda x, y, o=options: np.histogram2d(x, y, **o))(x, y)
+        for found, wanted in zip(got, np.histogram2d(x, y, **options), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_rows_of_nan_have_no_greatest():
+    x = np.ones((3, 4))
+    x[1] = np.nan
+    with pytest.raises(ValueError, match="All-NaN slice encountered"):
+        mlc.jit(lambda x: np.nanargmax(x, axis=1))(x)
+
+
 def test_runs_that_begin_outside():
     f = mlc.jit(np.add.reduceat)
     with pytest.raises(BoundsError, match=r"index 9 is out of bounds for an axis of size 5"):
@@ -65,6 +80,8 @@ def test_refused():
             UnsupportedError,
             "for each of 5000 slices",
         ),
+        (np.subtract.reduce, x[:0], ShapeError, r"zero elements: shape \(0, 4\) has none"),
+        (lambda x: np.subtract.reduce(x, None), x, ArgumentError, "the order is open"),
         (lambda x: np.add.reduceat(x, [0.5]), x, ArgumentError, "must be a vector of integers"),
     ]
     for function, argument, error, sentence in refused:

@@ -1,0 +1,99 @@
+"""``ufunc.reduce`` where NumPy has no function for it, and nanargmax with its kin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import as_dtype
+from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..ir.expr import cast
+from . import logic
+from .broadcast import as_axes, as_tensor, shape_of, size_of
+from .calculus import as_array
+from .elementwise import select_where
+from .index import getitem
+from .op import UFUNC_METHODS, implements, op
+from .programs import Writer, nested
+from .promotion import dtype_of
+from .reduce import all as all_of
+from .reduce import argmax, argmin
+from .reduceat import runs
+from .scan import FOLDED
+from .shape import reshape, transpose
+
+
+def _reduce(ufunc: np.ufunc, fn: str) -> None:
+    name = f"np.{ufunc.__name__}.reduce"
+
+    @implements(ufunc.reduce)
+    def reduce(
+        array: Any, axis: Any = 0, dtype: Any = None, out: None = None, keepdims: bool = False,
+    ) -> Any:  # fmt: skip
+        if out is not None:
+            raise UnsupportedError(f"{name} with out= cannot be traced; assign the result instead")
+        array = as_array(array)
+        shape, given = shape_of(array), dtype_of(array).numpy
+        axes = as_axes(name, axis, len(shape))
+        if len(axes) > 1 and fn in ("sub", "div", "floordiv", "mod", "fmod", "pow", "arctan2"):
+            raise ArgumentError(f"{name} over several axes: the order is open; take one at a time")
+        try:
+            with np.errstate(all="ignore"):
+                found = ufunc.reduce(np.ones(1, given), dtype=dtype).dtype
+        except TypeError as error:
+            raise ArgumentError(f"{name} of {given.name}: {error}") from None
+        kept = [d for d in range(len(shape)) if d not in axes]
+        rest = tuple(shape[d] for d in kept)
+        wide = tuple(1 if d in axes else s for d, s in enumerate(shape)) if keepdims else rest
+        count = size_of([shape[d] for d in axes])
+        if not count:
+            if ufunc.identity is None:
+                raise ShapeError(f"{name} of zero elements: shape {shape} has none over {axes}")
+            return np.full(wide, ufunc.identity, found)
+        if not size_of(rest):
+            return np.zeros(wide, found)
+        rows = reshape(transpose(array, (*kept, *axes)), (*rest, count))
+        folded = runs(rows, np.zeros(1, np.int64), fn=fn, axis=len(rest), dtype=as_dtype(found))
+        return reshape(getitem(folded, (..., 0)), wide)
+
+
+for _ufunc, _fn in FOLDED.items():
+    if (_ufunc, "reduce") not in UFUNC_METHODS:
+        _reduce(_ufunc, _fn)
+
+
+@op
+def insisted(x: Any, bad: Any, *, error: str, sentence: str) -> Any:
+    """``x``, unless an element of ``bad`` holds: then the call ends with ``error``."""
+    x, bad = as_tensor(x), as_tensor(bad)
+    w = Writer("insist")
+    source, flags = w.input("x", x.shape, x.dtype), w.input("bad", bad.shape, bad.dtype)
+    out = w.output("out", x.shape, x.dtype)
+    guard = w.guard(error, sentence)
+    with nested(w, bad.shape) as at:
+        w.insist(guard, ~cast(flags[tuple(at)], "bool"))
+    with nested(w, x.shape) as at:
+        w.store(out, at, source[tuple(at)])
+    return w.call(x, bad)
+
+
+def _without_nan(plain: Any, fill: float, a: Any, axis: Any, keepdims: Any) -> Any:
+    if not dtype_of(a).is_float:
+        return plain(a, axis=axis, keepdims=keepdims)
+    missing = logic.isnan(a)
+    found = plain(select_where(missing, fill, a), axis=axis, keepdims=keepdims)
+    nothing = all_of(missing, axis=axis, keepdims=keepdims)
+    return insisted(found, nothing, error="ShapeError", sentence="All-NaN slice encountered")
+
+
+@implements(np.nanargmax)
+def nanargmax(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Any:
+    """np.nanargmax; rows that are NaN all over end the call with a ValueError, as in NumPy."""
+    return _without_nan(argmax, -np.inf, a, axis, keepdims)
+
+
+@implements(np.nanargmin)
+def nanargmin(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Any:
+    """np.nanargmin; see `nanargmax`."""
+    return _without_nan(argmin, np.inf, a, axis, keepdims)
