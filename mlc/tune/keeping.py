@@ -57,7 +57,8 @@ def records_of(
 
 
 def record_of(kernel: KernelResult, function: str = "", arguments: str = "") -> Record | None:
-    """The record of one kernel; None if its default schedule was not measured."""
+    """The record of one kernel; None if its default schedule was not measured, or if the best was
+    measured on a machine of another kind: its times say nothing about this one."""
     from .result import decided
 
     default = kernel.default_seconds
@@ -67,6 +68,8 @@ def record_of(kernel: KernelResult, function: str = "", arguments: str = "") -> 
     is_default = best.kind == "default"
     ratio, (low, high) = kernel.speedup.ratio, kernel.speedup.interval
     trial = next((t for t in kernel.trials if t.candidate == best), None)
+    if trial is not None and trial.outcome.target not in ("", host.isa):
+        return None
     sets = trial.outcome.proof if trial is not None else ()
     return Record(
         key=kernel.workload.key,

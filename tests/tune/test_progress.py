@@ -6,6 +6,7 @@ import io
 import sys
 import types
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from mlc.errors import ArgumentError
 from mlc.schedules.schedule import Schedule
 from mlc.tune.candidate import DEFAULT, Candidate
 from mlc.tune.database import Database
-from mlc.tune.keeping import keep_result
+from mlc.tune.keeping import keep_result, records_of
 from mlc.tune.lock import read_lock
 from mlc.tune.outcome import Comparison, Outcome
 from mlc.tune.pictures import choices, curve_picture, space_picture
@@ -122,6 +123,14 @@ def test_an_interrupted_search_does_not_say_that_the_default_is_best(result, tmp
     assert best.source.startswith("@mlc.schedule\ndef ")
     (entry,) = read_lock(tmp_path / "mlc.lock")
     assert entry.trace == best.trace and entry.function == "a.py:f"
+
+
+def test_what_another_kind_of_machine_measured_is_not_kept(result):
+    trial = result.kernels[0].trials[-1]
+    far = replace(trial, outcome=replace(trial.outcome, target="riscv64"))
+    kernel = replace(result.kernels[0], trials=[far])
+    assert records_of([kernel]) == []
+    assert len(records_of(result.kernels)) == 1
 
 
 def test_peak():
