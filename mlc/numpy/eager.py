@@ -188,7 +188,8 @@ class Eager:
         return self._by_numpy(why, args, kwargs)
 
     def _by_numpy(self, why: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        _fallbacks[self.name, why] += 1
+        if why:  # else there is no array among the arguments
+            _fallbacks[self.name, why] += 1
         function = REPLACED.get(self.source, self.source) if self.is_ufunc else self.source
         return function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
 
@@ -219,9 +220,7 @@ class Eager:
             key.append(name)
             self._sort(name, value, arrays, parts, key)
         if not any(type(a) is np.ndarray for a in arrays):
-            if not arrays:
-                raise _Refused("no argument is an array")
-            arrays = [np.asarray(a) for a in arrays]
+            raise _Refused
         _check_integers(arrays)
         try:
             hash(made := tuple(key))
