@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Iterator
@@ -141,16 +142,17 @@ class Measurer:
     def close(self) -> None:
         """End all processes and remove the shared memory. Nothing is measured any more."""
         self._is_closed = True
+        bench, self._bench = self._bench, None
+        if bench is not None:
+            bench.close()
         if self._pool is not None:
             self._pool.abort()
         if self._owns_builders:
             self._builders.close()
-        if self._bench is not None:
-            self._bench.close()
-            self._bench = None
 
     def __del__(self) -> None:
-        if hasattr(self, "_is_closed"):
+        # Perhaps from a thread of the builders, which cannot wait for itself.
+        with contextlib.suppress(Exception):
             self.close()
 
     def _batch(
