@@ -147,7 +147,7 @@ class Eager:
     """
 
     __slots__ = (
-        "call", "data", "is_ufunc", "layouts", "name", "names", "refused", "source",
+        "call", "data", "is_ufunc", "layouts", "name", "names", "refused", "short", "source",
         "traces_numbers",
     )  # fmt: skip
 
@@ -157,6 +157,7 @@ class Eager:
         self.call = call
         self.is_ufunc = is_ufunc
         self.layouts: dict[Any, Any] = {}
+        self.short: dict[tuple[Any, ...], Any] = {}  # the layouts again, by keys made faster
         self.refused: dict[Any, str] = {}
         self.names: tuple[str, ...] | None = None
         self.data: frozenset[str] = _DATA
@@ -164,6 +165,12 @@ class Eager:
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result for a call: compiled where it can be, else NumPy's."""
+        short, given = _short_key(args, kwargs)
+        if short in self.short and not self.refused:
+            try:
+                return self.short[short](*given)
+            except REFUSALS:
+                pass  # met again below, where it is judged
         try:
             key, arrays, parts = self._split(args, kwargs)
         except _Refused as reason:
@@ -176,7 +183,10 @@ class Eager:
             if why is not None:
                 return self._by_numpy(why, args, kwargs)
         try:
-            return known(*arrays)
+            result = known(*arrays)
+            if short and len(arrays) == len(given):
+                self.short[short] = known
+            return result
         except CompileError:
             raise
         except REFUSALS as error:
@@ -200,6 +210,7 @@ class Eager:
         )
         while len(self.layouts) >= _LIMIT:
             self.layouts.pop(next(iter(self.layouts)), None)
+            self.short.clear()
         found = self.layouts[key] = jit(layout)
         return found
 
@@ -297,6 +308,25 @@ class Eager:
         parts.append(_Slots(len(value)))
         key.append((_SEQUENCE, len(value)))
         return True
+
+
+def _short_key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], list[Any]]:
+    """(a key for the layout of a call with arrays and the plainest settings alone, the arrays);
+    the key is empty for all other calls."""
+    key: list[Any] = []
+    arrays: list[Any] = []
+    for value in (*args, None, *kwargs.values()) if kwargs else args:
+        kind = type(value)
+        if kind is np.ndarray:
+            if value.dtype not in COMPILED:
+                return (), arrays
+            arrays.append(value)
+        elif kind is int or kind is bool or kind is str or value is None:
+            key.append(value)
+        else:
+            return (), arrays
+        key.append(kind)
+    return (*key, *kwargs), arrays
 
 
 def _dtypes(arrays: list[Any]) -> tuple[Any, ...]:
