@@ -186,7 +186,6 @@ def _lay_out(s: Schedule, copy: str, access: Access, column: Var) -> None:
     names = ", ".join(f"i{d}" for d in dims)
     moved = ", ".join(f"i{d}" for d in order)
     s.transform_layout(copy, 0, f"lambda {names}: ({moved})")
-    s.reorder(*(s.loops(copy)[-len(order) :][d] for d in order))
 
 
 def _share(s: Schedule, loops: list[Var], context: Context, work: float) -> None:
