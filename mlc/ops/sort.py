@@ -8,7 +8,8 @@ out where all elements share the digit.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from .shape import ravel
 
 SHORT = 64  # elements of a row that is sorted by rank
 WIDE_DIGITS = 1 << 13  # elements from which a larger table is worth its cost
+
+PIECES = 8  # of a long row, which threads sort together
+LONG = 1 << 17
 
 Place = Callable[[Expr | int], list[Expr]]
 
@@ -89,7 +93,8 @@ def _sorted(x: Any, axis: int, descending: bool, places: bool) -> Any:
     outer, n, inner = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
     rows = size_of((*outer, *inner))
     work = x.size * (n // 4 if n <= SHORT else 16)
-    with w.loop(rows, "r", threads(rows, work)) as r:
+    at_once = rows < PIECES and n >= LONG
+    with w.loop(rows, "r", "" if at_once else threads(rows, work)) as r:
         rest = unflattened(r, (*outer, *inner))
         at = lambda i: [*rest[:axis], i, *rest[axis:]]
         read = lambda i: source[tuple(at(i))]
@@ -98,12 +103,13 @@ def _sorted(x: Any, axis: int, descending: bool, places: bool) -> Any:
         key = lambda i: flipped(sort_key(read(i), zeros_apart=not moves))
         row = _Row(w, n, key_dtype(x.dtype), key)
         write = lambda place, i: w.store(out, at(place), i if places else read(i))
+        write_key = lambda i, k: w.store(out, at(i), from_key(flipped(k), x.dtype))
         if n <= SHORT:
             row.by_rank(write)
-        elif places:
-            row.by_digits(write, None)
+        elif at_once:
+            row.in_pieces(*((write, None) if places else (None, write_key)))
         else:
-            row.by_digits(None, lambda i, k: w.store(out, at(i), from_key(flipped(k), x.dtype)))
+            row.by_digits(*((write, None) if places else (None, write_key)))
     return w.call(x)
 
 
@@ -176,6 +182,68 @@ class _Row:
                 write(i, cast(order[side[()], i], int64))
             elif write_key is not None:
                 write_key(i, keys[side[()], i])
+
+    def in_pieces(
+        self,
+        write: Callable[[Expr, Expr], None] | None,
+        write_key: Callable[[Expr, Expr], None] | None,
+    ) -> None:
+        """The same as :meth:`by_digits`, by threads that have a piece of the row each: they count,
+        and when it is known where the elements of each begin, move them."""
+        w, n, counter = self.w, self.n, self.counter
+        width = 11 if self.dtype.bits > 16 else 8
+        passes, size, each = -(-self.dtype.bits // width), 1 << width, -(-n // PIECES)
+        keys = w.memory("keys", (2, n), self.dtype)
+        order = w.memory("order", (2, n), counter) if write is not None else None
+        counts = w.memory("counts", (PIECES, size), counter)
+        state = w.memory("state", (2,), int64)  # where the keys are; whether they share the digit
+        mask = const(size - 1, self.dtype)
+        digit = lambda key, p: cast((key >> cast(p * width, self.dtype)) & mask, int64)
+        zero, one, side = const(0, counter), const(1, counter), state[0]
+
+        @contextmanager
+        def pieces() -> Iterator[tuple[Expr, Expr]]:
+            """(the piece, the element) for every element, pieces at once."""
+            with w.loop(PIECES, "t", "threads") as t, w.loop(each, "i") as i:
+                with w.when(t * each + i < n):
+                    yield t, t * each + i
+
+        with pieces() as (_, i):
+            w.store(keys, (0, i), self.key(i))
+            if order is not None:
+                w.store(order, (0, i), i)
+        w.store(state, (0,), 0)
+        with w.loop(passes, "p") as p:
+            with w.loop(PIECES, "t") as t, w.loop(size, "d", "lanes") as d:
+                w.store(counts, (t, d), zero)
+            with pieces() as (t, i):
+                d = digit(keys[side, i], p)
+                w.store(counts, (t, d), counts[t, d] + one)
+            total, before = w.variable("total", zero), w.variable("before", zero)
+            count = w.variable("count", zero)
+            w.store(state, (1,), 0)
+            with w.loop(size, "d") as d:
+                w.set(before, total[()])
+                with w.loop(PIECES, "t") as t:
+                    w.set(count, counts[t, d])
+                    w.store(counts, (t, d), total[()])
+                    w.set(total, total[()] + count[()])
+                with w.when(apply("eq", total[()] - before[()], const(n, counter))):
+                    w.store(state, (1,), 1)
+            with w.when(apply("eq", state[1], const(0))):
+                with pieces() as (t, i):
+                    at = w.variable("at", digit(keys[side, i], p))
+                    to = w.variable("to", counts[t, at[()]])
+                    w.store(counts, (t, at[()]), to[()] + one)
+                    w.store(keys, (1 - side, to[()]), keys[side, i])
+                    if order is not None:
+                        w.store(order, (1 - side, to[()]), order[side, i])
+                w.store(state, (0,), 1 - side)
+        with pieces() as (_, i):
+            if order is not None and write is not None:
+                write(i, cast(order[side, i], int64))
+            elif write_key is not None:
+                write_key(i, keys[side, i])
 
     def _places(self, counts: Buffer, p: Expr, size: int) -> None:
         """Where the elements with each digit begin, in place of how many there are."""

@@ -41,6 +41,13 @@ def test_long_rows_take_wider_digits(dtype):
     np.testing.assert_array_equal(mlc.jit(np.argsort)(x), np.argsort(x, kind="stable"))
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int32", "float32", "float64"])
+def test_longer_rows_are_sorted_in_pieces(dtype):
+    x = drawn((1, 150_003), dtype)
+    np.testing.assert_array_equal(mlc.jit(np.sort)(x), np.sort(x))
+    np.testing.assert_array_equal(mlc.jit(np.argsort)(x), np.argsort(x, kind="stable"))
+
+
 def test_many_rows_at_once():
     x = drawn((5000, 20), "float32")
     np.testing.assert_array_equal(mlc.jit(np.sort)(x), np.sort(x))
