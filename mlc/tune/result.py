@@ -106,6 +106,7 @@ class TuningResult:
     kernels: list[KernelResult]
     seconds: float = 0.0
     seconds_measuring: float = 0.0
+    seconds_drawing: float = 0.0
     interrupted: bool = False
 
     def __iter__(self) -> Iterator[KernelResult]:
@@ -162,8 +163,12 @@ class TuningResult:
 
     @property
     def overhead(self) -> float:
-        """The share of the time in which nothing was built or run."""
-        return max(1 - self.seconds_measuring / self.seconds, 0.0) if self.seconds else 0.0
+        """The share of the time in which the tuner itself was at work. Candidates are drawn while
+        others are built: that counts all the same, so it is an upper bound."""
+        if not self.seconds:
+            return 0.0
+        own = self.seconds - self.seconds_measuring + self.seconds_drawing
+        return min(max(own / self.seconds, 0.0), 1.0)
 
     def table(self) -> str:
         """A line for each kernel: time before, speedup and interval, tried, where it is from."""

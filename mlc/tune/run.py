@@ -21,6 +21,7 @@ from .space import Space
 _BATCH_SECONDS = 2.0  # of measuring between two looks at which kernel to go on with
 _FINALISTS = 3  # candidates that are compared with the default schedule once more
 _FINAL_SHARE = 0.15  # of the budget is kept for that
+_ENDING = 0.3  # seconds that are kept for ending processes and storing results
 _FINAL_SECONDS = 5.0  # the most that one comparison takes
 
 
@@ -32,8 +33,9 @@ class Run:
         spaces: Sequence[Space],
         options: Options,
         on_trial: Callable[[KernelResult, Trial], Any],
+        began: float | None = None,
     ) -> None:
-        self.began = time.perf_counter()
+        self.began = time.perf_counter() if began is None else began
         self.options = options
         self.on_trial = on_trial
         self.measuring = 0.0
@@ -47,7 +49,7 @@ class Run:
         ]
         self._measurers: dict[int, Measurer] = {}
         seconds = options.seconds
-        self.deadline = float("inf") if seconds is None else self.began + seconds
+        self.deadline = float("inf") if seconds is None else self.began + seconds - _ENDING
         kept = 0.0 if seconds is None else max(seconds * _FINAL_SHARE, min(1.0, seconds / 2))
         self.search_until = self.deadline - kept
 
@@ -70,6 +72,7 @@ class Run:
                 remember(kernel.workload.key, trace)
         made.seconds = time.perf_counter() - self.began
         made.seconds_measuring = self.measuring
+        made.seconds_drawing = sum(search.space.seconds for search in self.searches)
         return made
 
     def measurer(self, number: int) -> Measurer:

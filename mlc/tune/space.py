@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Space:
     templates: Sequence[Template]
     refusals: Counter[str] = field(default_factory=Counter)
     draws: int = 0
+    seconds: float = 0.0  # that all draws took
 
     def make(
         self,
@@ -59,7 +61,7 @@ class Space:
         self, name: str, given: Sequence[Any], rng: random.Random, mode: Mode = "draw"
     ) -> tuple[Schedule, Tape] | None:
         """One run of a template; None if it was refused."""
-        self.draws += 1
+        began = time.perf_counter()
         tape = Tape(rng, given, mode)
         schedule = tape.schedule(self.workload.program)
         try:
@@ -67,7 +69,15 @@ class Space:
         except ScheduleError as error:
             self.refusals[_rule(error)] += 1
             return None
+        finally:
+            self.draws += 1
+            self.seconds += time.perf_counter() - began
         return schedule, tape
+
+    @property
+    def draw_seconds(self) -> float:
+        """What a draw takes."""
+        return self.seconds / self.draws if self.draws else 0.0
 
     def _template(self, name: str) -> Template:
         return next(t for t in self.templates if t.name == name)

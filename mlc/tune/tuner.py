@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,17 +40,24 @@ def tune(what: Any, *args: Any, **options: Any) -> TuningResult:
     Candidate 0 is the default schedule: nothing slower is ever returned, and nothing that is not
     faster beyond the noise.
     """
+    began = time.perf_counter()
     known = {name: options.pop(name) for name in Options.names() if name in options}
     chosen = Options(**known)
     workloads = workloads_for(what, args, options)
     name = getattr(what, "__name__", "") or workloads[0].name
-    result = tune_workloads(workloads, chosen, name)
+    result = tune_workloads(workloads, chosen, name, began)
     keep(result, chosen, what, args)
     return result
 
 
-def tune_workloads(workloads: Sequence[Workload], options: Options, name: str = "") -> TuningResult:
-    """The result for workloads that are parts of one function; nothing is stored on disk."""
+def tune_workloads(
+    workloads: Sequence[Workload],
+    options: Options,
+    name: str = "",
+    began: float | None = None,
+) -> TuningResult:
+    """The result for workloads that are parts of one function; nothing is stored on disk. The
+    budget runs from ``began``, of `time.perf_counter`, or from now."""
     from .progress import progress
 
     spaces = [space_of(workload, options.space) for workload in workloads]
@@ -60,7 +68,7 @@ def tune_workloads(workloads: Sequence[Workload], options: Options, name: str = 
             if options.on_trial is not None:
                 options.on_trial(kernel, trial)
 
-        run = Run(spaces, options, on_trial)
+        run = Run(spaces, options, on_trial, began)
         return run.result(name or workloads[0].name)
 
 

@@ -28,7 +28,8 @@ class CostModel:
     def __init__(self, workload: Workload, facts: Facts | None = None) -> None:
         self.workload = workload
         self.facts = facts or this_machine()
-        self.is_trusted = False
+        self._is_right = False
+        self._seen: list[tuple[Candidate, float]] = []  # what is not looked at yet
         self._rows: list[Features] = []
         self._times: list[float] = []
         self._fit: tuple[Any, Any, Any] | None = None
@@ -45,17 +46,30 @@ class CostModel:
         return [float(row[0] + _expanded(row, mean, spread) @ weights) for row in rows]
 
     def learn(self, candidate: Candidate, seconds: float) -> None:
-        """One more observation, in any unit of time that is the same for all."""
-        row = self.features(candidate)
-        if row is None or seconds <= 0:
-            return
-        self._rows = [*self._rows, row][-_KEPT:]
-        self._times = [*self._times, float(np.log2(seconds))][-_KEPT:]
-        if len(self._rows) >= _NEEDED:
+        """One more observation, in any unit of time that is the same for all. It costs nothing
+        until the model is asked something."""
+        if seconds > 0:
+            self._seen.append((candidate, seconds))
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether its guesses are worth following."""
+        self._catch_up()
+        return self._is_right
+
+    def _catch_up(self) -> None:
+        seen, self._seen = self._seen[-_KEPT:], []
+        for candidate, seconds in seen:
+            row = self.features(candidate)
+            if row is not None:
+                self._rows = [*self._rows, row][-_KEPT:]
+                self._times = [*self._times, float(np.log2(seconds))][-_KEPT:]
+        if seen and len(self._rows) >= _NEEDED:
             self._refit()
 
     def ranked(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates, what promises most first; those of which nothing is known last."""
+        self._catch_up()
         rows = [self.features(candidate) for candidate in candidates]
         known = [n for n, row in enumerate(rows) if row is not None]
         guesses = dict(zip(known, self.predict([r for r in rows if r is not None]), strict=True))
@@ -75,7 +89,7 @@ class CostModel:
         # Leaving one out needs no second fit: residuals grow by what each point pulled itself.
         leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
         residual = (target - design @ weights) / np.maximum(1 - leverage, 1e-3)
-        self.is_trusted = _agreement(y - residual, y) > 0.6
+        self._is_right = _agreement(y - residual, y) > 0.6
 
 
 def _expanded(row: Features, mean: Any, spread: Any) -> Any:

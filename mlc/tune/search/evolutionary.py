@@ -10,7 +10,7 @@ from .search import Search
 _PARENTS = 12  # the fastest that have children
 _NEWCOMERS = 0.2  # the share of a generation that is drawn by chance
 _CHOICE = 4  # children bred for each that is tried, once the model knows something
-_WORTH = 0.2  # seconds that a trial has to take for breeding so many to pay
+_WORTH = 12.0  # draws that a trial has to take the time of for breeding so many to pay
 
 
 class Evolutionary(Search):
@@ -20,13 +20,19 @@ class Evolutionary(Search):
         """A generation."""
         if len(self.best) < 3:
             yield from self.fresh.take(count, lambda: self.space.sample(self.random))
-        elif self.model is None or not self.model.is_trusted or self.trial_seconds < _WORTH:
+        elif not self._is_model_worth_it():
             yield from self.fresh.take(count, self._child)
         else:
             ranked = self.model.ranked(list(self.fresh.take(_CHOICE * count, self._child)))
             for late in ranked[count:]:  # they may be bred again
                 self.fresh.forget(late)
             yield from ranked[:count]
+
+    def _is_model_worth_it(self) -> bool:
+        """Whether trials take so long that it pays to breed many and to try those chosen."""
+        if self.model is None or self.trial_seconds < _WORTH * self.space.draw_seconds:
+            return False
+        return bool(self.model.is_trusted)
 
     def _child(self) -> Candidate | None:
         rng = self.random
