@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .gufuncs import is_gufunc
 from .intrinsic import intrinsic_named, is_intrinsic
-from .program import Accumulate, Block, Evaluate, For, Stmt, Store, While, children_of
+from .program import Accumulate, Block, Buffer, Evaluate, For, Stmt, Store, While, children_of
 
 _GUESSED_ITERATIONS = 100  # of a loop whose end the data decide
+_DECOMPOSING = 100  # statements for each element of the matrices that LAPACK gets
 
 
 def statements_run(stmt: Stmt) -> float:
@@ -17,6 +19,8 @@ def statements_run(stmt: Stmt) -> float:
             return _GUESSED_ITERATIONS * statements_run(body)
         case Evaluate(name=name) if is_intrinsic(name):
             return statements_run(intrinsic_named(name).meaning.body)
+        case Evaluate(name=name, args=args) if is_gufunc(name):
+            return sum(_DECOMPOSING * arg.size for arg in args if isinstance(arg, Buffer))
         case Store() | Accumulate() | Evaluate():
             return 1.0
         case Block(body=body):
