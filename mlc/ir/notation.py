@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dtypes import DType, bfloat16, float64, int64
-from .expr import Apply, Cast, Const, Expr, Load, Reduce, Select, Var
+from .expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
 from .scalar import SCALAR_FNS
 
 
@@ -137,6 +137,9 @@ def script_rule(namespace: str, names: Mapping[Any, str]) -> Rule:
                     row.result == "bool" and row.infix and isinstance(args[0], Const)
                 ):  # Python turns `3 < x` round to `x > 3` if 3 is no expression
                     parts = tuple(typed(a, p, bool(symbol)) for a, p in zip(args, parts))
+                if namespace and row.result == "bool" and row.infix and type(args[0]) is Var:
+                    if isinstance(args[1], Axis):  # of `loop < axis` Python makes `axis > loop`
+                        return call(namespace + fn, *parts)
                 if row.infix:
                     return infix(row.infix, *parts)
                 if symbol:

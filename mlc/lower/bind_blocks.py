@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..ir.bounds import interval
 from ..ir.empty_loops import fill_empty_reductions
-from ..ir.expr import Expr, Var, apply, const
+from ..ir.expr import Apply, Expr, Var, apply, const
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -29,7 +29,7 @@ from ..ir.program import (
     seq,
     writes_of,
 )
-from ..ir.rewrite import conjuncts, loads_of, substitute, variables_of
+from ..ir.rewrite import conjuncts, loads_of, postorder, substitute, variables_of
 from ..schedules.legality.starts import starts_once
 
 
@@ -132,6 +132,8 @@ def _starts_before(loop: For, block: Block) -> bool:
         if not it.axis.is_reduce:
             if inside.intersection(variables_of(it.binding)):
                 return False
+            if any(isinstance(e, Apply) and e.fn == "minimum" for e in postorder(it.binding)):
+                return False  # a shifted tile, whose points begin anew when they are done again
         elif interval(substitute(it.binding, zeros), chain) != (0, 0):
             return False
     return starts_once(block, {v: chain[v] for v in inside})

@@ -25,7 +25,7 @@ from ..ir.program import (
     children_of,
     walk,
 )
-from ..ir.rewrite import conjuncts, substitute, variables_of
+from ..ir.rewrite import conjuncts, loads_of, substitute, variables_of
 from ..ir.simplify import simplify
 from .boxes import Box
 from .buffers import Indices
@@ -237,6 +237,17 @@ def is_made_before(parts: Sequence[Stmt], writer: str, reader: str, buffer: Buff
     return box is not None and region is not None and covers(box, region)
 
 
+def _fetches(stmt: Stmt, buffer: Buffer) -> bool:
+    """Whether ``stmt`` itself fetches what it adds to: a call, or ``t[i] = t[i] + x``."""
+    match stmt:
+        case Evaluate():
+            return True
+        case Store(buffer=written, value=value) if written is buffer:
+            return any(node.source is buffer for node in loads_of(value))
+        case _:
+            return False
+
+
 def going_stale(
     program: Program, parts: Sequence[Stmt], fixed: Sequence[Var], buffer: Buffer, names: set[str]
 ) -> tuple[Conflict, Access, Access] | None:
@@ -247,16 +258,16 @@ def going_stale(
     inside = {
         b.name for part in parts for o in blocks_of(part) if o.name in names for b in blocks_of(o)
     }
-    calling = {
+    fetching = {
         b.name
         for part in parts
         for b in blocks_of(part)
-        if any(isinstance(node, Evaluate) for node in walk(b.body))
+        if any(_fetches(node, buffer) for node in walk(b.body))
     }
-    reads = [  # an accumulation goes on with its own buffer; a call gets the copy for all it does
+    reads = [  # an accumulation goes on with its own buffer; calls and stores read the copy
         r if r.kind == "read" else replace(r, kind="read", combiner=None)
         for r in rows
-        if r.block in inside and (r.kind == "read" or (r.kind == "combine" and r.block in calling))
+        if r.block in inside and (r.kind == "read" or (r.kind == "combine" and r.block in fetching))
     ]
     still = set(fixed)
     for write in (r for r in rows if r.changes):

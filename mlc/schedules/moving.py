@@ -61,9 +61,9 @@ def plan_move(program: Program, name: str, loop: Var) -> Move | str:
         if isinstance(stmt, (If, Block)):
             what = "a condition" if isinstance(stmt, If) else f"block {stmt.name!r}"
             return f"{what} stands around block {name!r} or loop {loop.name}; it would be left"
-    empty = next((f for f in around if f.extent == 0), None)
-    if empty is not None:
-        return f"loop {empty.var.name} has no iterations; block {name!r} would not run in it"
+    for stmt in (*own, *around):
+        if isinstance(stmt, For) and stmt.extent == 0:
+            return f"loop {stmt.var.name} has no iterations; block {name!r} cannot move"
     touched = touched_buffers(block)
     for stmt in own:
         if isinstance(stmt, Allocate) and touched.intersection(stmt.buffers):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..ir.bounds import interval
@@ -31,9 +31,9 @@ from .refusal import Point, Refusal, Witness
 from .step import rebuild, replace_loop
 
 
-def shift_refusal(program: Program, loop: For, inner: int) -> Refusal | str | None:
-    """Why the last tile of ``inner`` iterations may not begin at ``extent - inner``: some points
-    are then done twice, which must make no difference.
+def shift_refusal(program: Program, loop: For, tiles: Sequence[int]) -> Refusal | str | None:
+    """Why the last tile, of the product of ``tiles`` iterations, may not begin so much before the
+    end: some points are then done twice, which must make no difference.
 
     It makes none to what is only written. A reduction that each iteration begins anew would bear it
     too, but no longer once decompose_reduction has taken its init elsewhere: so none may be.
@@ -47,7 +47,7 @@ def shift_refusal(program: Program, loop: For, inner: int) -> Refusal | str | No
     for row in rows:
         if row.kind == "combine":
             where = f"block {row.block!r}" if row.block else "a statement in it"
-            witness = _witness(loop, inner, row)
+            witness = _witness(loop, tiles, row)
             return Refusal(f"{twice}, and {where} combines", witness, fix, not row.guards)
     read = {row.buffer for row in rows if row.kind == "read"}
     both = sorted({row.buffer.name for row in rows if row.changes and row.buffer in read})
@@ -57,16 +57,21 @@ def shift_refusal(program: Program, loop: For, inner: int) -> Refusal | str | No
     return None
 
 
-def _witness(loop: For, inner: int, row: Access) -> Witness:
+def _witness(loop: For, tiles: Sequence[int], row: Access) -> Witness:
     """The first iteration that is done twice, with all other loops at 0."""
+    inner = math.prod(tiles)
     first = loop.extent - inner
     element = []
     for index in row.indices:
         point = {v: const(first if v is loop.var else 0, v.dtype) for v in variables_of(index)}
         element.append(int(getattr(simplify(substitute(index, point)), "value", 0)))
-    outer, within = f"{loop.var.name}_0", f"{loop.var.name}_1"
-    one = ((outer, first // inner), (within, first % inner))
-    two = ((outer, loop.extent // inner), (within, 0))
+    digits, rest = [], first
+    for extent in reversed(tiles):
+        digits.insert(0, rest % extent)
+        rest //= extent
+    names = [f"{loop.var.name}_{n}" for n in range(len(tiles) + 1)]
+    one = tuple(zip(names, (rest, *digits)))
+    two = tuple(zip(names, (loop.extent // inner, *(0 for _ in tiles))))
     a, b = (
         Point(
             row.block,

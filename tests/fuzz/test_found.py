@@ -300,7 +300,7 @@ def test_no_block_moves_into_a_loop_without_iterations() -> None:
                 Y[vi] = X[vi]
 
     s = Schedule(nothing)
-    with pytest.raises(ScheduleError, match=r"loop _?q has no iterations; block 'Y' would not run"):
+    with pytest.raises(ScheduleError, match=r"loop _?q has no iterations; block 'Y' cannot move"):
         s.reverse_compute_at("Y", s.loops("X")[1])
 
 
@@ -355,3 +355,49 @@ def test_rfactor_stays_in_the_block_around() -> None:
     s = Schedule(outer)
     with pytest.raises(ScheduleError, match="reduces over vk of a block around it, too"):
         s.rfactor(s.loops("X")[1])
+
+
+def test_a_store_that_adds_to_what_it_reads_needs_it_fresh() -> None:
+    @T.program
+    def twice(Y: T.Buffer((4,)), X: T.Buffer((4,))):
+        for k in T.serial(4):
+            with T.block("X"):
+                v0 = T.axis.spatial(4, k)
+                X[v0] = T.max(Y[v0], 1.0)
+                X[v0] = X[v0] + T.float32(v0)
+
+    s = Schedule(twice)
+    with pytest.raises(ScheduleError, match="after the copy is made and before block 'X' reads it"):
+        s.cache_read("X", "X", "shared")
+
+
+def test_a_shifted_tile_of_several_loops_names_all_of_them() -> None:
+    @T.program
+    def summed(A: T.Buffer((5,)), X: T.Buffer((1,))):
+        for i in T.serial(5):
+            with T.block("X"):
+                vi = T.axis.reduce(5, i)
+                X[0] += A[vi]
+
+    s = Schedule(summed)
+    (i,) = s.loops("X")
+    with pytest.raises(ScheduleError) as found:
+        s.split(i, [None, 2, 2], tail="shift")
+    s.split(i, [None, 2, 2], tail="shift", unsafe=True)
+    assert verify(s.program, found.value.refusal.witness)
+
+
+def test_a_loop_compared_with_an_axis_stands_first() -> None:
+    @T.program
+    def compared(A: T.Buffer((4,)), X: T.Buffer((4, 3))):
+        for i in T.serial(4):
+            with T.block("outer"):
+                vi = T.axis.spatial(4, i)
+                for s in T.serial(3):
+                    with T.block("X"):
+                        v0, v1 = T.axis.spatial(4, vi), T.axis.spatial(3, s)
+                        T.where(T.lt(s, vi))
+                        X[v0, v1] = A[v0]
+
+    assert "T.where(T.lt(s, vi))" in compared.script()
+    mlc.testing.check_schedule(compared, Schedule(compared), ways=["script"])

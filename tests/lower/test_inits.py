@@ -90,7 +90,28 @@ def over_nothing(A: T.Buffer((5,)), X: T.Buffer((3,))):
                 U[vi] = 1.0
 
 
-PROGRAMS = [updated_before, read_before, reads_its_own, begun_anew, counted_in_one, over_nothing]
+@T.program
+def done_twice(A: T.Buffer((3,)), X: T.Buffer((3,))):
+    """The middle point is done twice, and begins anew each time."""
+    for n in T.serial(1):
+        for q, r in T.grid(2, 2):
+            with T.block("X"):
+                vn = T.axis.reduce(1, n)
+                vq = T.axis.spatial(3, T.min(q * 2, 1) + r)
+                with T.init():
+                    X[vq] = 0.0
+                X[vq] += A[vn]
+
+
+PROGRAMS = [
+    updated_before,
+    read_before,
+    reads_its_own,
+    begun_anew,
+    counted_in_one,
+    over_nothing,
+    done_twice,
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)

@@ -73,7 +73,7 @@ class Split(Step):
             case "cut":
                 return cut_refusal(loop, (loop.extent // inner * inner,))
             case "shift":
-                return shift_refusal(program, loop, inner)
+                return shift_refusal(program, loop, extents[1:])
             case "pad":
                 return pad_refusal(program, loop, prod(extents))
             case _:
