@@ -6,8 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ScheduleError
 from ..ir.program import Program
@@ -16,6 +17,9 @@ from ..schedules.schedule import Schedule
 from .candidate import DEFAULT, Candidate
 from .outcome import Comparison, Outcome
 from .workload import Workload
+
+if TYPE_CHECKING:
+    from .report import Report
 
 _ROUNDS = 6  # fewer measurements beside the default than these say little
 
@@ -169,6 +173,16 @@ class TuningResult:
             return 0.0
         own = self.seconds - self.seconds_measuring + self.seconds_drawing
         return min(max(own / self.seconds, 0.0), 1.0)
+
+    def report(self) -> Report:
+        """Which steps bought what, with pictures of the curve and of the space."""
+        from .report import report
+
+        return report(self)
+
+    def save(self, path: str | Path, what: str = "curve") -> None:
+        """Writes a picture of the "curve" or the "space", as .svg or .png."""
+        self.report().save(path, what)
 
     def table(self) -> str:
         """A line for each kernel: time before, speedup and interval, tried, where it is from."""

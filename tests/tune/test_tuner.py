@@ -15,7 +15,7 @@ from mlc.kernel_code import tuning_host
 from mlc.schedules import tuned
 from mlc.tune.allotment import Lot, next_lot
 from mlc.tune.outcome import Outcome
-from mlc.tune.result import decided, fair_ratio
+from mlc.tune.result import decided, fair_ratio, schedule_function
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -147,6 +147,27 @@ def test_a_function_is_tuned_kernel_by_kernel_and_uses_what_was_found() -> None:
     for kernel, text in zip(result, steps, strict=True):
         if kernel.best.kind == "trace":
             assert text == str(kernel.best_schedule)
+
+
+def test_what_was_found_goes_above_the_function() -> None:
+    def relu(a, b):
+        return np.maximum(a @ b, 0)
+
+    a, b = floats(48, 60), floats(60, 64)
+    result = mlc.tune(relu, a, b, trials=6, search="random", database=False)
+    names: dict = {"mlc": mlc}
+    trial = next(t for t in result.kernels[0].trials if t.candidate.kind == "trace")
+    source = str(schedule_function(trial.candidate, result.kernels[0].workload))
+    exec(source, names)
+    pasted = mlc.jit(names["fused_matmul_maximum_schedule"](relu))
+    np.testing.assert_allclose(pasted(a, b), relu(a, b), rtol=1e-4, atol=1e-4)
+    assert str(pasted.lower(a, b).schedule).count("s.split") == source.count("s.split")
+
+
+def test_the_result_has_a_report_and_pictures(tuned_mm, tmp_path) -> None:
+    assert "what the steps bought" in str(tuned_mm.report())
+    tuned_mm.save(tmp_path / "curve.svg")
+    assert (tmp_path / "curve.svg").read_text().startswith("<svg")
 
 
 def test_te_tensors_and_what_was_built() -> None:
