@@ -31,7 +31,6 @@ from ..ir.combiner import Combiner
 from ..ir.empty_loops import fill_empty_reductions
 from ..ir.expr import Expr
 from ..ir.gufuncs import is_gufunc
-from ..ir.gufuncs import is_gufunc
 from ..ir.interpret import check_array
 from ..ir.intrinsic import intrinsic_named, is_intrinsic, kept_dimensions, regions_of_call
 from ..ir.notation import ATOM, Text, identifier, render
@@ -187,10 +186,6 @@ class _Writer:
                 self.accumulate(stmt)
             case Evaluate(name=name) if is_intrinsic(name):
                 self.intrinsic(stmt)
-            case Evaluate(name=name, args=args) if is_gufunc(name):
-                self.notation.helpers["run_gufunc"] = "from mlc.ir.gufuncs import run_gufunc"
-                arrays = ", ".join(self.names[b] for b in args if isinstance(b, Buffer))
-                self.line(f'run_gufunc("{name}", [{arrays}])')
             case Evaluate(name=name, args=args) if is_gufunc(name):
                 self.notation.helpers["run_gufunc"] = "from mlc.ir.gufuncs import run_gufunc"
                 arrays = ", ".join(self.names[b] for b in args if isinstance(b, Buffer))

@@ -19,7 +19,6 @@ from .closures import Action, Closures, Frame, Value, assign, reader
 from .empty_loops import fill_empty_reductions
 from .expr import Axis
 from .gufuncs import is_gufunc, run_gufunc
-from .gufuncs import is_gufunc, run_gufunc
 from .intrinsic import expand_call, is_intrinsic
 from .program import (
     Accumulate,
@@ -131,27 +130,12 @@ class _Compiler:
                 return self.statement(expand_call(stmt))
             case Evaluate(name=name) if is_gufunc(name):
                 return self.library_call(stmt)
-            case Evaluate(name=name) if is_gufunc(name):
-                return self.library_call(stmt)
             case Evaluate(name=name):
                 raise UnsupportedError(
                     f"the interpreter cannot call {name!r}; interpret the program as it was before "
                     f"this call took the place of plain statements"
                 )
         raise AssertionError(type(stmt))
-
-    def library_call(self, call: Evaluate) -> Action:
-        """A call of a NumPy gufunc over whole buffers."""
-        buffers = [b for b in call.args if isinstance(b, Buffer)]
-        slots = [self.exprs.slot(b) for b in buffers]
-        written = [self.exprs.slot(("written", b)) for b in buffers] if self.check else []
-
-        def run(frame: Frame) -> None:
-            run_gufunc(call.name, [frame[slot] for slot in slots])
-            for slot in written:
-                frame[slot][...] = True
-
-        return run
 
     def library_call(self, call: Evaluate) -> Action:
         """A call of a NumPy gufunc over whole buffers."""

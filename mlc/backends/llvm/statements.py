@@ -8,7 +8,6 @@ from ...dtypes import boolean, int64
 from ...errors import CompileError
 from ...ir.expr import Apply, Expr, apply, const
 from ...ir.gufuncs import is_gufunc
-from ...ir.gufuncs import is_gufunc
 from ...ir.intrinsic import is_intrinsic
 from ...ir.program import (
     Accumulate,
@@ -29,7 +28,6 @@ from .builder import Chunk
 from .debug import check_bounds
 from .emitter import Emitter
 from .expressions import both, contract, invert
-from .gufuncs import emit_gufunc_call
 from .gufuncs import emit_gufunc_call
 from .intrinsics import emit_intrinsic_call
 from .lanes import combine, reduce_lanes
@@ -76,8 +74,6 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
                 e.registers.pop(buffer, None)
         case Evaluate(name=name) if is_intrinsic(name):
             emit_intrinsic_call(e, stmt)
-        case Evaluate(name=name, args=args) if is_gufunc(name):
-            emit_gufunc_call(e, name, args)
         case Evaluate(name=name, args=args) if is_gufunc(name):
             emit_gufunc_call(e, name, args)
         case Evaluate(name=name, args=args):
