@@ -65,7 +65,8 @@ def _witness(loop: For, tiles: Sequence[int], row: Access) -> Witness:
     for index in row.indices:
         point = {v: const(first if v is loop.var else 0, v.dtype) for v in variables_of(index)}
         element.append(int(getattr(simplify(substitute(index, point)), "value", 0)))
-    digits, rest = [], first
+    digits: list[int] = []
+    rest = first
     for extent in reversed(tiles):
         digits.insert(0, rest % extent)
         rest //= extent
