@@ -85,7 +85,7 @@ class _Jitted:
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         if CURRENT.get() is not None:
-            return self._function(*args, **kwargs)
+            return _native_form(self._function)(*args, **kwargs)
         last = self._last
         if last is not None and not _debugging and not last.captures.change():
             result = last.native(*args, **kwargs)
@@ -142,7 +142,8 @@ class _Jitted:
             schedule = getattr(self._function, "__mlc_schedule__", None)
             try:
                 traced = trace_function(
-                    self._function, self._parameters, args, kwargs, keys, captures,
+                    self._function if schedule is not None else _native_form(self._function),
+                    self._parameters, args, kwargs, keys, captures,
                     schedule is not None,
                 )  # fmt: skip
             except Exception as error:
@@ -337,6 +338,13 @@ def jit(
         return made
 
     return compile_later if function is None else compile_later(function)
+
+
+def _native_form(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with loops and branches that may become native."""
+    from .control.convert import converted
+
+    return converted(function)  # type: ignore[no-any-return]
 
 
 def _compile_scheduled(schedule: Any, traced: Traced, options: dict[str, Any]) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, float64, int64
 from ..errors import DTypeError, MlcError, ShapeError, UnsupportedError, user_location
+from ..ops.moving import inside_loop
 from ..ops.op import CURRENT
 from ..te.tensor import Placeholder, Tensor
 from ..tracer import tree
@@ -99,10 +100,11 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     entry = state.get()
     plan = Plan()
     plan.carried = {n for n, v in enumerate(entry) if v is not UNDEFINED and _is_carriable(v)}
-    for _ in range(_MOST_ROUNDS):
-        done = _attempt(trace, state, bodies, entry, plan)
-        if done is not None:
-            return done
+    with inside_loop():
+        for _ in range(_MOST_ROUNDS):
+            done = _attempt(trace, state, bodies, entry, plan)
+            if done is not None:
+                return done
     raise NotNative(f"{state.what} changes the types of what it carries without end")
 
 
@@ -194,13 +196,14 @@ def _attempt(
 ) -> Carried | None:  # fmt: skip
     """One run of all bodies; None if the plan had to be changed."""
     mark = next_cell()
+    carried, kept = sorted(plan.carried), set(plan.carried)
     start: list[Any] = list(entry)
     holders: dict[int, list[Tracer]] = {}
     params: list[Tensor] = []
     init: list[Tensor] = []
     labels: list[str] = []
     rows: list[tuple[int, int, Spec]] = []
-    for n in sorted(plan.carried):
+    for n in carried:
         leaves, structure = tree.flatten(entry[n])
         names = tree.leaf_names(state.names[n], structure) if len(leaves) > 1 else [state.names[n]]
         fresh = []
@@ -221,9 +224,9 @@ def _attempt(
             rows.append((n, k, spec))
         holders[n] = fresh
         start[n] = tree.unflatten(structure, fresh)
-    late = sorted(plan.late)
+    late = dict(sorted(plan.late.items()))
     for n in late:
-        for k, spec in enumerate(plan.late[n][1]):
+        for k, spec in enumerate(late[n][1]):
             spec = plan.specs.get((n, k), spec)
             zero = tensor_of(trace, spec.dtype.numpy.type(0), Spec((), spec.dtype))
             from ..ops.shape import spread
@@ -233,6 +236,12 @@ def _attempt(
             params.append(Tensor(_label(state.names[n]), spec.shape, spec.dtype, Placeholder()))
             labels.append(_label(state.names[n]))
             rows.append((n, k, spec))
+            if spec.weak:
+                trace.weak.add(params[-1])
+        if not state.is_branch:  # after the first iteration it has a value
+            count = len(late[n][1])
+            held = [Tracer(t, trace) for t in params[len(params) - count :]]
+            start[n] = tree.unflatten(late[n][0], held)
     cells = list(plan.cells)
     for n, cell in enumerate(cells):
         tensor = cell.current(trace)
@@ -254,12 +263,15 @@ def _attempt(
                     plan.cells.update(dict.fromkeys(outside))
                     changed = True
                 else:
-                    found = _revise(trace, state, entry, start, after, holders, plan)
+                    found = _revise(trace, state, entry, start, after, holders, late, kept, plan)
                     changed = changed or found is None
                     if found is not None:
                         ends.append([*found, *(c.current(trace) for c in cells)])
     finally:
         state.put(entry)
+    for n in kept:
+        changed = True
+        plan.carried.discard(n)
     if changed or len({len(e) for e in ends}) != 1:
         return None
 
@@ -269,7 +281,7 @@ def _attempt(
                 trace.weak.add(tensor)
         values = list(entry)
         at = 0
-        for n in sorted(plan.carried):
+        for n in carried:
             _, structure = tree.flatten(entry[n])
             count = len(holders[n])
             made = [Tracer(t, trace) for t in results[at : at + count]]
@@ -278,7 +290,7 @@ def _attempt(
             values[n] = tree.unflatten(structure, made)
             at += count
         for n in late:
-            structure, specs = plan.late[n]
+            structure, specs = late[n]
             values[n] = tree.unflatten(
                 structure, [Tracer(t, trace) for t in results[at : at + len(specs)]]
             )
@@ -292,7 +304,7 @@ def _attempt(
 
 def _revise(
     trace: FunctionTrace, state: State, entry: list[Any], start: list[Any], after: list[Any],
-    holders: dict[int, list[Tracer]], plan: Plan,
+    holders: dict[int, list[Tracer]], late: dict[int, Any], kept: set[int], plan: Plan,
 ) -> list[Tensor] | None:  # fmt: skip
     """The tensors of all carried leaves at the end; None if the plan had to be changed."""
     fits = True
@@ -300,7 +312,7 @@ def _revise(
     tails: list[Tensor] = []
     for n, (before, end) in enumerate(zip(start, after)):
         name = state.names[n]
-        if n not in plan.carried and n not in plan.late:
+        if n not in holders and n not in late:
             if end is before or _is_same(before, end):
                 continue
             if before is UNDEFINED:
@@ -322,16 +334,16 @@ def _revise(
                 )
             fits = False
             continue
-        if n in plan.late and end is UNDEFINED:
-            specs = plan.late[n][1]
+        if n in late and end is UNDEFINED:
+            specs = late[n][1]
             tails += [
                 tensor_of(trace, s.dtype.numpy.type(0), Spec((), s.dtype)) if not s.shape else
                 _zeros(trace, s) for s in specs
             ]  # fmt: skip
             continue
         leaves, structure = tree.flatten(end)
-        first = tree.flatten(start[n])[1] if n in plan.carried else plan.late[n][0]
-        if state.is_branch and n in plan.carried and _is_other(trace, structure, first, leaves,
+        first = tree.flatten(start[n])[1] if n in holders else late[n][0]
+        if state.is_branch and n in holders and _is_other(trace, structure, first, leaves,
                                                                entry[n]):  # fmt: skip
             plan.carried.discard(n)
             plan.late[n] = structure, tuple(spec_of(trace, leaf) for leaf in leaves)
@@ -342,22 +354,20 @@ def _revise(
                 f"{state.what} changes what {name} is made of: expected {tree_text(start[n])}, "
                 f"got {tree_text(end)}"
             )
-        if n in plan.carried and _keeps(holders[n], leaves, entry[n], plan):
-            plan.carried.discard(n)
-            fits = False
-            continue
+        if n not in holders or not _keeps(holders[n], leaves, entry[n], plan):
+            kept.discard(n)
         labels = tree.leaf_names(name, structure) if len(leaves) > 1 else [name]
         for k, leaf in enumerate(leaves):
-            if n in plan.carried:
+            if n in holders:
                 known = plan.specs.get((n, k)) or spec_of(trace, tree.flatten(entry[n])[0][k])
             else:
-                known = plan.specs.get((n, k), plan.late[n][1][k])
+                known = plan.specs.get((n, k), late[n][1][k])
             spec = merged(known, spec_of(trace, leaf), labels[k], state.what, state.must_fit)
             if spec != known:
                 plan.specs[n, k] = spec
                 fits = False
             tensor = tensor_of(trace, leaf, spec)
-            (ends if n in plan.carried else tails).append(tensor)
+            (ends if n in holders else tails).append(tensor)
     return [*ends, *tails] if fits else None
 
 

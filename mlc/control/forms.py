@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, user_location
+from ..ops.moving import index_range
 from ..ops.op import CURRENT
 from ..te.tensor import Tensor, next_serial
 from ..tracer import tree
 from ..tracer.concrete import known
 from ..tracer.tracer import Tracer
-from .carry import State, carry, current
+from .carry import NotNative, State, carry, current
 from .region import Body, Bound, Cond, For, While, call_region, index_param
 
 
@@ -188,7 +189,8 @@ def native_for(
     bounds: list[Bound] = [_bound(start), _bound(stop)]
 
     def run() -> None:
-        body(Tracer(index, trace))
+        with index_range(index, bounds[0], bounds[1], step):
+            body(Tracer(index, trace))
 
     tests: list[list[Any]] = []
 
@@ -208,7 +210,10 @@ def native_while(test: Callable[[], Any], body: Callable[[], None], state: State
     tests: list[Any] = []
 
     def check() -> None:
-        tests.append(_truth(test()))
+        holds = test()
+        if not is_traced(holds):
+            raise NotNative("the condition of the loop does not change in it")
+        tests.append(_truth(holds))
 
     carried = carry(state, [body, check])
     params = tuple(carried.params)

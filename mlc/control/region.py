@@ -13,7 +13,8 @@ from typing import Any
 from ..dtypes import int64
 from ..errors import SourceLocation
 from ..ir.program import Buffer, Program
-from ..te.tensor import Call, Constant, Placeholder, Tensor
+from ..te.extent import Extent
+from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 
 Bound = Tensor | int
 _NEVER = 1 << 62
@@ -33,6 +34,16 @@ class Body:
         return members_of(self.params, self.outputs, self.since)
 
 
+def inputs_of(tensor: Tensor) -> tuple[Tensor, ...]:
+    """What ``tensor`` is computed from, the lengths of its axes included."""
+    op = tensor.op
+    if not isinstance(op, Compute):
+        return tensor.inputs
+    axes = op.axes if op.reduction is None else (*op.axes, *op.reduction.axes)
+    lengths = [a.extent.length for a in axes if isinstance(a.extent, Extent)]
+    return (*op.inputs, *lengths) if lengths else op.inputs
+
+
 def members_of(
     params: Sequence[Tensor], outputs: Sequence[Tensor], since: int | None
 ) -> list[Tensor]:
@@ -49,11 +60,14 @@ def members_of(
         if tensor.serial < first or isinstance(tensor.op, (Placeholder, Constant)):
             depends[tensor] = False
             continue
-        missing = [t for t in tensor.inputs if t not in depends]
+        reads = inputs_of(tensor)
+        missing = [t for t in reads if t not in depends]
         if missing:
             stack.extend(missing)
             continue
-        depends[tensor] = since is not None or any(depends[t] for t in tensor.inputs)
+        depends[tensor] = (
+            since is not None or len(reads) > len(tensor.inputs) or any(depends[t] for t in reads)
+        )
     found = [t for t, inside in depends.items() if inside and t not in given]
     return sorted(found, key=lambda t: t.serial)
 
@@ -116,7 +130,7 @@ def captured_by(region: Region) -> tuple[Tensor, ...]:
     for body in bodies_of(region):
         members = body.members()
         inside = {*members, *body.params}
-        for tensor in (*(i for t in members for i in t.inputs), *body.outputs):
+        for tensor in (*(i for t in members for i in inputs_of(t)), *body.outputs):
             if tensor not in inside:
                 found[tensor] = None
     return tuple(found)

@@ -27,7 +27,7 @@ class Update:
     fixed: dict[Axis, Expr]
     low: dict[Axis, Expr]
     high: dict[Axis, Expr]
-    paces: dict[Axis, tuple[int, Expr]]
+    paces: dict[Axis, tuple[Expr, Expr]]
     tests: tuple[Expr, ...]
 
     @property
@@ -47,8 +47,10 @@ class Update:
                 continue
             low = resolve(self.low.get(axis, const(0)))
             high = resolve(self.high.get(axis, const(axis.extent - 1)))
-            pace = self.paces.get(axis, (1, const(0)))[0]
-            count = simplify((high - low) // pace + 1, ranges)
+            pace = resolve(self.paces.get(axis, (const(1), const(0)))[0])
+            count = simplify(high - low + 1, ranges)
+            if pace is not const(1):
+                count = simplify((high - low) // pace + 1, ranges)
             var = Var(axis.name)
             if isinstance(count, Const):
                 span = Span(max(int(count.value), 0))
@@ -92,9 +94,7 @@ def _take(found: Update, test: Expr) -> bool:
                 return False
             place[axis] = bound
             return True
-        case Apply(
-            fn="eq", args=(Apply(fn="mod", args=(inner, Const(value=pace))), Const(value=0))
-        ):
+        case Apply(fn="eq", args=(Apply(fn="mod", args=(inner, pace)), Const(value=0))):
             match inner:
                 case Axis() as axis:
                     low: Expr = const(0)
@@ -102,9 +102,14 @@ def _take(found: Update, test: Expr) -> bool:
                     pass
                 case _:
                     return False
-            if not _mentions(axis, found.axes) or axis in found.paces or _mentions(low, found.axes):
+            if (
+                _mentions(pace, found.axes)
+                or not _mentions(axis, found.axes)
+                or axis in found.paces
+                or _mentions(low, found.axes)
+            ):
                 return False
-            found.paces[axis] = int(pace), low
+            found.paces[axis] = pace, low
             return True
     return False
 

@@ -29,7 +29,7 @@ from ..ir.rewrite import loads_of, postorder, substitute, substitute_loads
 from ..ir.simplify import simplify
 from ..te.tensor import Call, Compute, Tensor
 from .nests import Span, reduce_nest, store_nest
-from .region import Body, RegionCall
+from .region import Body, RegionCall, inputs_of
 from .update import Update, find_update, is_apart, same
 from .write_regions import write_nested, write_region
 
@@ -209,7 +209,7 @@ class Writer:
         for tensor in members:
             made.setdefault(tensor.op, []).append(tensor)
         for position, op in enumerate(steps):
-            for tensor in op.inputs:  # type: ignore[union-attr]
+            for tensor in inputs_of(made[op][0]):
                 self.last[tensor] = position
                 self.users.setdefault(tensor, []).append(op)
         for tensor in body.outputs:

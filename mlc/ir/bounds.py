@@ -22,7 +22,7 @@ def interval(expr: Expr, ranges: Ranges) -> Interval:
             return (value, value)
         case Var():
             extent = ranges.get(expr, expr.extent if isinstance(expr, Axis) else None)
-            return _UNKNOWN if extent is None else (0, max(extent - 1, 0))
+            return _UNKNOWN if extent is None else (0, max(int(extent) - 1, 0))
         case Apply(fn="add" | "sub" | "neg" | "mul"):
             total = as_sum(expr)
             if len(total.terms) == 1 and total.terms[0][0] is expr:
@@ -129,7 +129,7 @@ def index_violation(root: Expr) -> str | None:
             ):
                 continue
             low, high = interval(index, {})
-            if low >= 0 and high < extent or not math.isfinite(high - low):
+            if low >= 0 and high < int(extent) or not math.isfinite(high - low):
                 continue
             worst = low < 0
             point = ", ".join(

@@ -186,7 +186,11 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 @implements(np.outer)
 def outer(a: Any, b: Any, out: None = None) -> Any:
     """np.outer: every product of an element of ``a`` with one of ``b``."""
-    return arithmetic.multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+    from .index import getitem
+
+    left = getitem(a, (slice(None), None)) if len(shape_of(a)) == 1 else reshape(a, (-1, 1))
+    right = getitem(b, (None, slice(None))) if len(shape_of(b)) == 1 else reshape(b, (1, -1))
+    return arithmetic.multiply(left, right)
 
 
 @implements(np.tensordot)

@@ -25,6 +25,7 @@ from .. import te
 from ..config import config
 from ..errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast, const, select
+from ..te.extent import Extent
 from .aliasing import SLICED
 from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, element, shape_of
 from .op import implements, op
@@ -39,6 +40,10 @@ def getitem(x: Any, key: Any) -> Any:
     items, arrays = parse_key(shape_of(x), key)
     if not arrays:
         return slice_view(x, items=items)
+    if has_moving(items):
+        from .moving import moving_view
+
+        return moving_view(x, arrays, items=items)
     if any(shape_of(array) for array in arrays):
         return take_at(x, arrays, items=items)
     return window(x, arrays, items=items)
@@ -154,7 +159,11 @@ def parse_key(shape: Shape, key: Any) -> tuple[Items, list[Any]]:
             items.append(None)
             continue
         extent = shape[axis]
-        if isinstance(part, slice):
+        if isinstance(part, slice) and is_moving(part):
+            from .moving import moving_item
+
+            items.append(moving_item(part, extent, arrays))
+        elif isinstance(part, slice):
             items.append(_slice(part, extent))
         elif isinstance(part, int):
             items.append(_number(part, axis, shape))
@@ -216,7 +225,29 @@ def _without_masks(part: Any) -> Sequence[Any]:
     return np.nonzero(part)
 
 
+def is_moving(part: slice) -> bool:
+    """Whether a bound of a slice is traced."""
+    for bound in (part.start, part.stop, part.step):
+        if bound is None or type(bound) is int:
+            continue
+        if isinstance(bound, te.Tensor) or hasattr(type(bound), "__mlc_lift__") and (
+            type(bound).__mlc_known__(bound) is None
+        ):
+            return True
+    return False
+
+
+def has_moving(items: Items) -> bool:
+    """Whether a slice with traced bounds is among ``items``; index arrays then cannot be."""
+    return any(isinstance(item, tuple) and item[0] == "from" for item in items)
+
+
 def _slice(part: slice, extent: int) -> tuple[int, int, int]:
+    if isinstance(extent, Extent):
+        if part != slice(None):
+            extent._refuse()
+        return 0, 1, extent
+
     def static(value: Any) -> Any:
         try:
             return None if value is None else operator.index(value)
@@ -234,6 +265,8 @@ def _slice(part: slice, extent: int) -> tuple[int, int, int]:
 
 
 def _number(value: int, axis: int, shape: Shape) -> int:
+    if isinstance(shape[axis], Extent) and 0 <= value < int(shape[axis]):
+        return value
     if not -shape[axis] <= value < shape[axis]:
         raise BoundsError(f"index {value} is out of bounds for axis {axis} of shape {shape}")
     return value % shape[axis]

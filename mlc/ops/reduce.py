@@ -162,7 +162,7 @@ def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> 
     for k in folded.values():
         place = place * k.extent + k
     count = size_of(tuple(x.shape[a] for a in axes))
-    counter = int32 if count <= int32.highest else int64  # narrow: more lanes
+    counter = int32 if int(count) <= int32.highest else int64  # narrow: more lanes
 
     def first(*index: Expr) -> Expr:
         if x.dtype.is_float:

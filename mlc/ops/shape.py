@@ -29,7 +29,7 @@ from .op import implements, op
 
 def moved(x: te.Tensor, shape: Shape, source: Any, name: str) -> te.Tensor:
     """The tensor of ``shape`` whose element at an index is ``x`` at ``source(index)``."""
-    if size_of(shape) == 0:
+    if 0 in shape:
         return te.compute(shape, lambda *index: const(0, x.dtype), name=name)  # type: ignore[no-any-return]
     return te.compute(shape, lambda *index: x[tuple(source(index))], name=name)  # type: ignore[no-any-return]
 

@@ -12,7 +12,7 @@ from ..errors import ShapeError
 from ..ir.expr import Expr, apply, const, select
 from .broadcast import Shape, as_tensor, broadcast_shape, element, shape_of
 from .elementwise import astype
-from .index import Items, parse_key, result_layout, within
+from .index import Items, has_moving, parse_key, result_layout, within
 from .op import op
 from .promotion import dtype_of
 from .shape import reshape
@@ -26,6 +26,10 @@ def setitem(x: Any, key: Any, value: Any) -> Any:
     from .placing import put
 
     items, arrays = parse_key(shape_of(x), key)
+    if has_moving(items):
+        from .moving import _sizes, moving_update
+
+        return moving_update(x, arrays, fitted(value, _sizes(items), dtype_of(x)), items=items)
     if not any(shape_of(a) for a in arrays):
         part = tuple(1 if i is None else i[2] for i in items if i is None or _is_slice(i))
         return slice_update(x, arrays, fitted(value, part, dtype_of(x)), items=items)

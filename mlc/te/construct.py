@@ -13,6 +13,7 @@ from ..ir.bounds import index_violation
 from ..ir.combiner import Combiner, make_combiner, reducer
 from ..ir.expr import Axis, Expr, Reduce, apply, as_expr, cast, promote, reduce
 from ..ir.rewrite import postorder
+from .extent import Extent
 from .tensor import Compute, Constant, Placeholder, Tensor
 
 
@@ -20,13 +21,15 @@ def as_shape(shape: Any) -> tuple[int, ...]:
     """``shape`` as a tuple of sizes >= 0; an int means one dimension."""
     items = shape if isinstance(shape, (tuple, list)) else (shape,)
     try:
-        sizes = tuple(int(extent.__index__()) for extent in items)
+        sizes = tuple(
+            extent if isinstance(extent, Extent) else int(extent.__index__()) for extent in items
+        )
     except (AttributeError, TypeError):
         raise ShapeError(
             f"expected a shape of integers, got {shape!r}; "
             "sizes are static: they cannot be traced values"
         ) from None
-    if builtins.any(extent < 0 for extent in sizes):
+    if builtins.any(int(extent) < 0 for extent in sizes):
         raise ShapeError(f"expected sizes >= 0, got {sizes}")
     return sizes
 

@@ -126,7 +126,7 @@ class Tensor:
         """Number of elements."""
         total = 1
         for extent in self.shape:
-            total *= extent
+            total *= int(extent)
         return total
 
     @property

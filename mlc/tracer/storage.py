@@ -233,7 +233,7 @@ def layout(value: Tracer) -> Array:
         return view.op.view.array(layout(view.owner), view.others, view.static)
     shape, dtype, steps = value.shape, value.dtype, value._cell.strides
     if steps is None:
-        steps = tuple(math.prod(max(n, 1) for n in shape[d + 1 :]) for d in range(len(shape)))
+        steps = tuple(math.prod(max(int(n), 1) for n in shape[d + 1 :]) for d in range(len(shape)))
     strides = [step * dtype.itemsize for step in steps]
     return np.lib.stride_tricks.as_strided(np.empty(1, dtype), shape, strides)
 

@@ -89,6 +89,7 @@ def spread(value: Any, like: Any) -> Any:
 def write_result(name: str, target: Any, result: Any, casting: Casting = "same_kind",
                  where: Any = True) -> Any:  # fmt: skip
     """Put ``result`` of the function called ``name`` into ``target``, as ``out=target`` does."""
+    from ..ops.broadcast import broadcast_shape
     from ..ops.elementwise import astype, select_where
 
     check_writable(target)
@@ -104,7 +105,7 @@ def write_result(name: str, target: Any, result: Any, casting: Casting = "same_k
             f"instead of changing this one"
         )
     try:
-        fits = np.broadcast_shapes(value.shape, shape) == shape
+        fits = broadcast_shape(name, value.shape, shape) == shape
     except ValueError:
         fits = False
     if not fits:

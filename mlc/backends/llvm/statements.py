@@ -151,14 +151,14 @@ def _bounded_loop(e: Emitter, loop: For, stop: Expr) -> None:
     """The iterations before ``stop``, and no test in them."""
     end = e.value(apply("minimum", stop, const(loop.extent, stop.dtype)))
     if end.const is not None:
+        e.ends[id(loop)] = loop, str(end.const)
         if end.const > 0:
             emit_loop(e, loop, "0", str(end.const))
         return
     inner = If(apply("lt", const(0, stop.dtype), stop), loop)
     test = e.value(inner.condition)
-    e.ends[id(loop)] = loop, end.text
+    e.ends[id(loop)] = inner, end.text  # both stay: facts know statements by their ids
     _branch(e, inner, test)
-    del e.ends[id(loop)]
 
 
 def _while(e: Emitter, loop: While) -> None:

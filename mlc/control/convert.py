@@ -1,0 +1,132 @@
+"""A function with the same behaviour, whose loops and branches may become native."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import sysconfig
+import textwrap
+import types
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+_PACKAGE = str(Path(__file__).parent.parent)
+_FOREIGN = tuple(
+    {_PACKAGE, *(sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib")), sys.prefix + "/lib"}
+)
+_codes: dict[types.CodeType, types.CodeType | None] = {}
+_made: WeakKeyDictionary[types.FunctionType, types.FunctionType] = WeakKeyDictionary()
+
+
+def converted(function: Any) -> Any:
+    """``function``, or what stands for it while tracing.
+
+    Functions of libraries, of C, without source, and generators stay what they are.
+    """
+    match function:
+        case types.MethodType():
+            inner = converted(function.__func__)
+            if inner is function.__func__:
+                return function
+            return types.MethodType(inner, function.__self__)
+        case types.FunctionType():
+            found = _made.get(function)
+            if found is None:
+                found = _made[function] = _convert(function)
+            return found
+    return function
+
+
+def is_converted(function: Any) -> bool:
+    """Whether :func:`converted` found something to do in ``function``."""
+    return converted(function) is not function
+
+
+def _convert(function: types.FunctionType) -> types.FunctionType:
+    code = function.__code__
+    if code not in _codes:
+        _codes[code] = _compiled(function)
+    fresh = _codes[code]
+    if fresh is None:
+        return function
+    cells = dict(zip(code.co_freevars, function.__closure__ or ()))
+    from . import runtime
+
+    cells["__mlc__"] = types.CellType(runtime)
+    closure = tuple(cells[name] for name in fresh.co_freevars)
+    made = types.FunctionType(
+        fresh, function.__globals__, function.__name__, function.__defaults__, closure
+    )
+    made.__kwdefaults__ = function.__kwdefaults__
+    made.__dict__.update(function.__dict__)
+    made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+    return made
+
+
+def _compiled(function: types.FunctionType) -> types.CodeType | None:
+    """The code of the function, transformed; None if there is nothing to do, or no way."""
+    from .transform import HELPER, transform
+
+    code = function.__code__
+    if code.co_filename.startswith(_FOREIGN) or "site-packages" in code.co_filename:
+        return None
+    if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        return None
+    if code.co_name == "<lambda>" or {"super", "locals", "eval", "exec"} & set(code.co_names):
+        return None
+    try:
+        lines, first = inspect.getsourcelines(code)
+        module = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return None
+    node = module.body[0] if module.body else None
+    if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
+        return None
+    _mangle(node, function)
+    node.decorator_list = []
+    if not transform(node):
+        return None
+    for argument in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
+        ast.copy_location(argument, node)
+    node.args.defaults = [ast.Constant(None, lineno=1, col_offset=0)] * len(node.args.defaults)
+    node.args.kw_defaults = [
+        None if d is None else ast.Constant(None, lineno=1, col_offset=0)
+        for d in node.args.kw_defaults
+    ]
+    for part in ast.walk(node.args):
+        if isinstance(part, ast.arg):
+            part.annotation = None
+    node.returns = None
+    names = [*code.co_freevars, HELPER]
+    factory = ast.parse(f"def factory({', '.join(names)}): pass").body[0]
+    assert isinstance(factory, ast.FunctionDef)
+    factory.body = [node]
+    module.body = [factory]
+    ast.increment_lineno(node, first - 1)
+    ast.fix_missing_locations(module)
+    whole = compile(module, code.co_filename, "exec", dont_inherit=True)
+    outer = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
+    made = next(
+        c for c in outer.co_consts if isinstance(c, types.CodeType) and c.co_name == code.co_name
+    )
+    return _renamed(made)
+
+
+def _renamed(code: types.CodeType) -> types.CodeType:
+    """``code`` whose parts bear its own name in tracebacks."""
+    return code
+
+
+def _mangle(node: ast.FunctionDef, function: types.FunctionType) -> None:
+    """Names such as ``__x`` as the class around the method spells them."""
+    path = function.__qualname__.split(".")
+    if len(path) < 2 or path[-2] == "<locals>":
+        return
+    prefix = "_" + path[-2].lstrip("_")
+    for part in ast.walk(node):
+        for field in ("attr", "id"):
+            name = getattr(part, field, "")
+            if isinstance(name, str) and name.startswith("__") and not name.endswith("__"):
+                setattr(part, field, prefix + name)

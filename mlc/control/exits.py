@@ -1,0 +1,188 @@
+"""break, continue and early return as flags, so that only loops and conditions are left.
+
+::
+
+    for i in r:                 stop = False
+        if c: break       ->    for i in r (while not stop):
+        s                           if c: stop = True
+                                    else: s
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+DONE, VALUE = "_mlc_done", "_mlc_value"
+FLAGS = "mlc_flags"  # attribute of a loop: the flags that end it
+_LOOPS = (ast.For, ast.While)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_BLOCKS = ("body", "orelse", "finalbody")
+
+
+def lower_exits(function: ast.FunctionDef) -> bool:
+    """Rewrite ``function`` in place where it has exits from loops or branches; says whether the
+    function returns by flags."""
+    body = function.body
+    early = any(_has(s, ast.Return) for s in body if not isinstance(s, ast.Return))
+    if not early and not any(_has(s, (ast.Break, ast.Continue)) for s in body):
+        return False
+    lowering = _Lowering(early)
+    function.body = lowering.block(body)
+    if early:
+        first = function.body[0] if function.body else function
+        function.body = [_set(DONE, False, first), *function.body]
+        last = ast.parse(f"return __mlc__.returned(lambda: {VALUE})").body[0]
+        function.body.append(_at(last, body[-1]))
+    return early
+
+
+def _has(node: ast.AST, kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> bool:
+    """Whether such a statement stands in ``node``, functions in it left out."""
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, kind):
+            return True
+        if not isinstance(here, _FUNCTIONS):
+            stack.extend(ast.iter_child_nodes(here))
+    return False
+
+
+def _leaves(node: ast.AST) -> set[str]:
+    """The exits in ``node`` that lead out of it: "return", "break", "continue"."""
+    found: set[str] = set()
+    stack: list[tuple[ast.AST, bool]] = [(node, False)]
+    while stack:
+        here, looped = stack.pop()
+        match here:
+            case ast.Return():
+                found.add("return")
+            case ast.Break() | ast.Continue() if not looped:
+                found.add("break" if isinstance(here, ast.Break) else "continue")
+            case ast.For() | ast.While():
+                stack.extend((s, True) for s in here.body)
+                stack.extend((s, looped) for s in here.orelse)
+            case _ if not isinstance(here, _FUNCTIONS):
+                stack.extend((child, looped) for child in ast.iter_child_nodes(here))
+    return found
+
+
+def _always(stmts: Sequence[ast.stmt]) -> bool:
+    """Whether the end of ``stmts`` is never reached."""
+    if not stmts:
+        return False
+    match stmts[-1]:
+        case ast.Return() | ast.Break() | ast.Continue() | ast.Raise():
+            return True
+        case ast.If(body=body, orelse=orelse):
+            return _always(body) and _always(orelse)
+    return False
+
+
+def _at(node: ast.stmt, where: ast.AST) -> ast.stmt:
+    for part in ast.walk(node):
+        ast.copy_location(part, where)
+    return node
+
+
+def _set(name: str, value: bool, where: ast.AST) -> ast.stmt:
+    return _at(ast.parse(f"{name} = {value}").body[0], where)
+
+
+class _Lowering:
+    def __init__(self, early: bool) -> None:
+        self.early = early
+        self.count = 0
+        self.loops: list[tuple[str, str]] = []  # names of the flags for break and continue
+
+    def flags(self, exits: set[str]) -> list[str]:
+        """The flags that say that one of ``exits`` was taken."""
+        names = [DONE] if "return" in exits and self.early else []
+        if self.loops:
+            stop, skip = self.loops[-1]
+            names += [stop] if "break" in exits else []
+            names += [skip] if "continue" in exits else []
+        return names
+
+    def block(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        for n, stmt in enumerate(stmts):
+            rest = list(stmts[n + 1 :])
+            exits = _leaves(stmt)
+            match stmt:
+                case ast.Return(value=value) if self.early:
+                    result = value if value is not None else ast.Constant(None)
+                    store = ast.Assign([ast.Name(VALUE, ast.Store())], result)
+                    _at_only(store, stmt)
+                    return [*out, store, _set(DONE, True, stmt)]
+                case ast.Break():
+                    return [*out, _set(self.loops[-1][0], True, stmt)]
+                case ast.Continue():
+                    return [*out, _set(self.loops[-1][1], True, stmt)]
+                case ast.If() if exits and rest and _always(stmt.body):
+                    stmt.orelse = [*stmt.orelse, *rest]
+                    rest = []
+                case ast.If() if exits and rest and _always(stmt.orelse):
+                    stmt.body = [*stmt.body, *rest]
+                    rest = []
+            out += self.statement(stmt)
+            flags = self.flags(exits)
+            if flags and rest:
+                test = ast.parse(f"not ({' or '.join(flags)})", mode="eval").body
+                guard = ast.If(test, self.block(rest), [])
+                _at_only(guard, rest[0])
+                for part in ast.walk(test):
+                    ast.copy_location(part, rest[0])
+                return [*out, guard]
+            if not rest:
+                return out
+        return out
+
+    def statement(self, stmt: ast.stmt) -> list[ast.stmt]:
+        if isinstance(stmt, _FUNCTIONS):
+            return [stmt]
+        if isinstance(stmt, _LOOPS):
+            return self.loop(stmt)
+        for field in _BLOCKS:
+            part = getattr(stmt, field, None)
+            if isinstance(part, list) and part and isinstance(part[0], ast.stmt):
+                setattr(stmt, field, self.block(part) or [_at(ast.Pass(), stmt)])
+        for part in (*getattr(stmt, "handlers", ()), *getattr(stmt, "cases", ())):
+            part.body = self.block(part.body) or [_at(ast.Pass(), stmt)]
+        return [stmt]
+
+    def loop(self, stmt: ast.For | ast.While) -> list[ast.stmt]:
+        exits: set[str] = set().union(*map(_leaves, stmt.body))
+        self.count += 1
+        stop, skip = f"_mlc_stop{self.count}", f"_mlc_skip{self.count}"
+        self.loops.append((stop, skip))
+        stmt.body = self.block(stmt.body) or [_at(ast.Pass(), stmt)]
+        if "continue" in exits:
+            stmt.body.insert(0, _set(skip, False, stmt.body[0]))
+        self.loops.pop()
+        flags = [DONE] if "return" in exits and self.early else []
+        before: list[ast.stmt] = []
+        if "break" in exits:
+            flags.append(stop)
+            before.append(_set(stop, False, stmt))
+        setattr(stmt, FLAGS, flags)
+        after: list[ast.stmt] = []
+        if stmt.orelse:
+            after, stmt.orelse = self.block(stmt.orelse), []
+            if flags:
+                test = ast.parse(f"not ({' or '.join(flags)})", mode="eval").body
+                for part in ast.walk(test):
+                    ast.copy_location(part, after[0])
+                guard = ast.If(test, after, [])
+                _at_only(guard, after[0])
+                after = [guard]
+        return [*before, stmt, *after]
+
+
+def _at_only(node: ast.stmt, where: ast.AST) -> None:
+    """Give the place of ``where`` to ``node`` and to what in it has none."""
+    ast.copy_location(node, where)
+    for part in ast.walk(node):
+        if "lineno" in part._attributes and not hasattr(part, "lineno"):
+            ast.copy_location(part, where)

@@ -1,0 +1,138 @@
+"""Which variables statements assign, and which values they need from before."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+_SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_CHANGING = frozenset(
+    [
+        "append",
+        "extend",
+        "insert",
+        "pop",
+        "remove",
+        "clear",
+        "sort",
+        "reverse",
+        "update",
+        "add",
+        "discard",
+        "setdefault",
+        "popitem",
+        "appendleft",
+        "popleft",
+    ]
+)
+
+
+def assigned(nodes: Iterable[ast.AST]) -> list[str]:
+    """The names that ``nodes`` bind, in order; those of nested functions are their own."""
+    found: dict[str, None] = {}
+    stack = list(reversed(list(nodes)))
+    while stack:
+        node = stack.pop()
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                found[name] = None
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found[name] = None
+                continue
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                found.update({(a.asname or a.name.split(".")[0]): None for a in names})
+            case ast.ExceptHandler(name=str(name)):
+                found[name] = None
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                found[name] = None
+        if isinstance(node, _SCOPES):
+            targets = {id(g.target) for g in node.generators}
+            stack.extend(c for c in ast.walk(node) if isinstance(c, ast.NamedExpr))
+            del targets
+            continue
+        if not isinstance(node, _FUNCTIONS):
+            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+    return list(found)
+
+
+def loads(nodes: Iterable[ast.AST]) -> Counter[str]:
+    """How often each name is read, in nested functions too."""
+    found: Counter[str] = Counter()
+    for node in nodes:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+                found[part.id] += 1
+            elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
+                found[part.target.id] += 1
+            elif isinstance(part, (ast.Nonlocal, ast.Global)):
+                found.update(part.names)
+    return found
+
+
+def exposed(stmts: Sequence[ast.stmt], defined: set[str] | None = None) -> set[str]:
+    """The names whose values from before ``stmts`` may be read in them; ``defined`` gets those
+    that are surely assigned at the end."""
+    known: set[str] = set() if defined is None else defined
+    found: set[str] = set()
+    for stmt in stmts:
+        match stmt:
+            case ast.If(test=test, body=body, orelse=orelse):
+                found |= set(loads([test])) - known
+                left, right = set(known), set(known)
+                found |= exposed(body, left) | exposed(orelse, right)
+                known |= left & right
+            case ast.For(target=target, iter=source, body=body, orelse=orelse):
+                found |= set(loads([source])) - known
+                inner = known | set(assigned([target]))
+                found |= exposed(body, inner) | exposed(orelse, set(known))
+            case ast.While(test=test, body=body, orelse=orelse):
+                found |= set(loads([test])) - known
+                found |= exposed(body, set(known)) | exposed(orelse, set(known))
+            case ast.With(items=items, body=body):
+                found |= set(loads(items)) - known
+                known |= set(assigned(items))
+                found |= exposed(body, known)
+            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Expr():
+                found |= set(loads([stmt])) - known
+                known |= set(assigned([stmt]))
+            case _:
+                found |= set(loads([stmt])) - known
+    return found
+
+
+def changed(stmts: Iterable[ast.AST]) -> list[str]:
+    """The names of which a method such as append is called, or whose items are set."""
+    found: dict[str, None] = {}
+    for stmt in stmts:
+        for node in ast.walk(stmt):
+            match node:
+                case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _CHANGING:
+                    pass
+                case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
+                    pass
+                case _:
+                    continue
+            while isinstance(value, (ast.Subscript, ast.Attribute)):
+                value = value.value
+            if isinstance(value, ast.Name):
+                found[value.id] = None
+    return list(found)
+
+
+def weight(stmts: Iterable[ast.AST]) -> int:
+    """About how many operations ``stmts`` make of arrays."""
+    total = 0
+    for stmt in stmts:
+        for node in ast.walk(stmt):
+            match node:
+                case ast.BinOp() | ast.Compare() | ast.UnaryOp() | ast.Subscript():
+                    total += 1
+                case ast.AugAssign():
+                    total += 1
+                case ast.Call():
+                    total += 2
+                case ast.For() | ast.While():
+                    total += 8
+    return max(total, 1)

@@ -1,0 +1,349 @@
+"""What transformed source calls: each decides whether to run as Python or to become native."""
+
+from __future__ import annotations
+
+import builtins
+import math
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import MlcError, UnsupportedError
+from ..ops.op import CURRENT
+from ..tracer.concrete import known
+from ..tracer.tracer import Tracer
+from .carry import UNDEFINED, NotNative, State, current
+from .convert import converted
+from .forms import is_traced, native_for, native_if, native_while
+
+Thunk = Callable[[], Any]
+_UNROLLED = 160  # operations, by a rough count, that a loop may unroll to
+_MOST_UNROLLED = 4096  # iterations of a loop that cannot be native
+_SPENT = "iterations unrolled"
+_PATIENCE = 24  # iterations after which a loop on known values tries to become native
+
+
+class Range:
+    """``range`` with a traced bound."""
+
+    def __init__(self, *bounds: Any) -> None:
+        start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+        if is_traced(step):
+            raise UnsupportedError("the step of a range must be known while tracing")
+        self.start, self.stop, self.step = start, stop, operator.index(known(step))
+
+    def __reversed__(self) -> Range:
+        if abs(self.step) != 1:
+            raise UnsupportedError(
+                "reversed() of a range with traced bounds needs the step 1 or -1"
+            )
+        return Range(self.stop - self.step, self.start - self.step, -self.step)
+
+    def __iter__(self) -> Any:
+        raise UnsupportedError(
+            "a range with a traced bound can only stand in a for statement of a jitted function "
+            "whose source is at hand; use mlc.fori_loop"
+        )
+
+
+def range_(*bounds: Any) -> Any:
+    """``range``, traced bounds included."""
+    if any(is_traced(b) for b in bounds):
+        return Range(*bounds)
+    return builtins.range(*(operator.index(known(b)) for b in bounds))
+
+
+def _reversed(value: Any) -> Any:
+    return value.__reversed__() if isinstance(value, Range) else builtins.reversed(value)
+
+
+def _folded(name: str, ufunc: Any) -> Callable[..., Any]:
+    plain = getattr(builtins, name)
+
+    def fold(*args: Any, **options: Any) -> Any:
+        values = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
+        if options or len(values) < 2 or not any(is_traced(v) for v in values):
+            return plain(*args, **options)
+        result = values[0]
+        for value in values[1:]:
+            result = _scalar_choice(name, ufunc, result, value)
+        return result
+
+    return fold
+
+
+def _scalar_choice(name: str, ufunc: Any, a: Any, b: Any) -> Any:
+    if np.shape(a) or np.shape(b):
+        raise UnsupportedError(f"{name}() of arrays has no meaning; use np.{ufunc.__name__}")
+    from ..tracer.operators import _is_weak
+    from ..tracer.tracer import mark_weak
+
+    made = np.where(b > a if name == "max" else b < a, b, a)
+    return mark_weak(made) if _is_weak(a) and _is_weak(b) else made
+
+
+def _number(kind: type) -> Callable[..., Any]:
+    def convert(*args: Any) -> Any:
+        if len(args) != 1 or not is_traced(args[0]):
+            return kind(*args)
+        value = args[0]
+        if value.size != 1:
+            raise TypeError("only length-1 arrays can be converted to Python scalars")
+        from ..tracer.tracer import mark_weak
+
+        value = value.reshape(()) if value.shape else value
+        made = value.astype({int: "int64", float: "float64", bool: "bool"}[kind])
+        if made is value or made._cell is value._cell:
+            made = value + kind(0) if kind is not bool else value
+        fresh = Tracer(made._tensor, made._trace)
+        if kind is bool:
+            return fresh
+        return mark_weak(_copied(fresh))
+
+    return convert
+
+
+def _copied(value: Tracer) -> Tracer:
+    """The same number as another tensor, which may be weak where the first is not."""
+    from .. import te
+
+    tensor = value._tensor
+    return Tracer(te.compute((), lambda: tensor[()], name="number", op="number"), value._trace)
+
+
+def call(function: Any) -> Any:
+    """What to call in the place of ``function``."""
+    try:
+        found = _INSTEAD.get(function)
+    except TypeError:
+        found = None
+    if found is not None:
+        return found
+    return converted(function)
+
+
+def _math(function: Any, ufunc: Any) -> Callable[..., Any]:
+    def compute(*args: Any) -> Any:
+        return ufunc(*args) if any(is_traced(a) for a in args) else function(*args)
+
+    return compute
+
+
+_INSTEAD: dict[Any, Any] = {
+    builtins.range: range_,
+    builtins.reversed: _reversed,
+    builtins.min: _folded("min", np.minimum),
+    builtins.max: _folded("max", np.maximum),
+    builtins.int: _number(int),
+    builtins.float: _number(float),
+    builtins.bool: _number(bool),
+    **{
+        getattr(math, name): _math(getattr(math, name), getattr(np, other))
+        for name, other in {
+            "sqrt": "sqrt", "exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "tan": "tan",
+            "floor": "floor", "ceil": "ceil", "fabs": "fabs", "atan": "arctan", "tanh": "tanh",
+            "atan2": "arctan2", "log2": "log2", "log10": "log10", "hypot": "hypot",
+            "isnan": "isnan", "isinf": "isinf", "exp2": "exp2", "pow": "power",
+        }.items() if hasattr(math, name)
+    },
+}  # fmt: skip
+
+
+def returned(value: Thunk) -> Any:
+    """What a function returns that may have ended without a return statement."""
+    try:
+        return value()
+    except NameError:
+        return None
+
+
+def _state(names: Sequence[str], reads: Sequence[Thunk], put: Any, what: str) -> State:
+    def get() -> list[Any]:
+        return [_read(read) for read in reads]
+
+    return State(tuple(names), get, put if put is not None else lambda values: None, what)
+
+
+def _read(read: Thunk) -> Any:
+    try:
+        return read()
+    except NameError:
+        return UNDEFINED
+
+
+# Conditions
+
+
+def if_(
+    test: Any, then: Thunk, otherwise: Thunk, names: Sequence[str], reads: Sequence[Thunk],
+    put: Any, raises: tuple[bool, bool],
+) -> None:  # fmt: skip
+    """The statement ``if``."""
+    if not is_traced(test):
+        (then if test else otherwise)()
+        return
+    if any(raises):
+        raise UnsupportedError(
+            "an error under a condition on traced values cannot be raised by compiled code; check "
+            "outside of the jitted function, or return a flag"
+        )
+    state = _state(names, reads, put, "the if statement")
+    state.is_branch = True
+    native_if(test, then, otherwise, state)
+
+
+def if_expression(test: Any, then: Thunk, otherwise: Thunk) -> Any:
+    """``a if test else b``."""
+    if not is_traced(test):
+        return then() if test else otherwise()
+    held: list[Any] = [UNDEFINED]
+
+    def put(values: list[Any]) -> None:
+        held[0] = values[0]
+
+    state = State(("the value",), lambda: list(held), put, "the conditional expression")
+    state.is_branch = True
+    native_if(test, lambda: put([then()]), lambda: put([otherwise()]), state)
+    return held[0]
+
+
+def not_(value: Any) -> Any:
+    """``not value``."""
+    return np.logical_not(_one(value)) if is_traced(value) else not value
+
+
+def and_(value: Any, *others: Thunk) -> Any:
+    """``value and others[0]() and ...``."""
+    return _logic(value, others, np.logical_and, False)
+
+
+def or_(value: Any, *others: Thunk) -> Any:
+    """``value or others[0]() or ...``."""
+    return _logic(value, others, np.logical_or, True)
+
+
+def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
+    for other in others:
+        if not is_traced(value):
+            if bool(value) is ends:
+                return value
+            value = other()
+            continue
+        second = other()
+        if _kind(value) == "b" and _kind(second) == "b":
+            value = join(_one(value), _one(second))
+        else:
+            sides = (value, second) if ends else (second, value)
+            value = if_expression(value, *map(_given, sides))
+    return value
+
+
+def _given(value: Any) -> Thunk:
+    return lambda: value
+
+
+def _kind(value: Any) -> str:
+    return "b" if isinstance(value, bool) else getattr(getattr(value, "dtype", None), "kind", "")
+
+
+def _one(value: Any) -> Any:
+    if np.size(value) != 1:
+        raise ValueError(
+            "The truth value of an array with more than one element is ambiguous. Use a.any() or "
+            "a.all()"
+        )
+    return np.reshape(value, ()) if np.shape(value) else value
+
+
+# Loops
+
+
+def for_(
+    source: Iterable[Any], body: Callable[[Any], None], names: Sequence[str],
+    reads: Sequence[Thunk], put: Any, test: Thunk | None, lists: Sequence[Thunk], cost: int,
+) -> None:  # fmt: skip
+    """The statement ``for``; ``test`` says whether no break was met."""
+    source = known(source)
+    traced = CURRENT.get() is not None
+    if isinstance(source, Range):
+        native_for(source.start, source.stop, source.step, body,
+                   _state(names, reads, put, "the loop"), test)  # fmt: skip
+        return
+    if traced and isinstance(source, builtins.range) and len(source) * cost > _UNROLLED:
+        if not _holds_lists(lists) and _try_native(source, body, names, reads, put, test):
+            return
+    elif traced and isinstance(source, Tracer) and len(source) * cost > _UNROLLED:
+        rows = source
+        if not _holds_lists(lists) and _try_native(
+            builtins.range(len(rows)), lambda i: body(rows[i]), names, reads, put, test
+        ):
+            return
+    _run(iter(source), body, names, reads, put, test)
+
+
+def _run(
+    items: Any, body: Callable[[Any], None], names: Sequence[str], reads: Sequence[Thunk],
+    put: Any, test: Thunk | None,
+) -> None:  # fmt: skip
+    """The iterations one after the other; after a break that is traced, under its condition."""
+    for item in items:
+        goes = True if test is None else test()
+        if is_traced(goes):
+            state = _state(names, reads, put, "the loop")
+            state.is_branch = True
+            native_if(goes, partial(body, item), lambda: None, state)
+        elif not goes:
+            return
+        else:
+            body(item)
+
+
+def _holds_lists(lists: Sequence[Thunk]) -> bool:
+    return any(isinstance(_read(read), (list, dict, set)) for read in lists)
+
+
+def _try_native(
+    source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
+    reads: Sequence[Thunk], put: Any, test: Thunk | None,
+) -> bool:  # fmt: skip
+    """Whether a loop over a known range has become native; else it may be unrolled."""
+    try:
+        native_for(source.start, source.stop, source.step, body,
+                   _state(names, reads, put, "the loop"), test)  # fmt: skip
+    except (MlcError, TypeError, ValueError, IndexError, NotImplementedError):
+        numbered = current().numbered
+        done = numbered[_SPENT] = numbered.get(_SPENT, 0) + len(source)
+        if done > _MOST_UNROLLED:
+            raise
+        return False
+    return True
+
+
+def while_(
+    test: Thunk, body: Thunk, names: Sequence[str], reads: Sequence[Thunk], put: Any,
+    goes: Thunk | None, lists: Sequence[Thunk], cost: int,
+) -> None:  # fmt: skip
+    """The statement ``while``; ``goes`` says whether no break was met."""
+
+    def check() -> Any:
+        return test() if goes is None else and_(goes(), test)
+
+    count = 0
+    while True:
+        holds = check()
+        if is_traced(holds):
+            native_while(check, body, _state(names, reads, put, "the loop"))
+            return
+        if not holds:
+            return
+        count += 1
+        if count == _PATIENCE and CURRENT.get() is not None and not _holds_lists(lists):
+            try:
+                native_while(check, body, _state(names, reads, put, "the loop"))
+                return
+            except (NotNative, MlcError, TypeError, ValueError, IndexError):
+                pass
+        body()

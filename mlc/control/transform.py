@@ -1,0 +1,341 @@
+"""Python source in which loops and branches may become native.
+
+::
+
+    for i in range(n):          def body(item):
+        s = s + x[i]                nonlocal i, s
+                                    i = item
+                          ->        s = s + x[i]
+                                __mlc__.for_(range(n), body, ...)
+
+Lines stay, so that errors name the user's. What stands in the place of a statement decides when it
+runs: over what is known while tracing it is Python's own loop or branch.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+from .exits import DONE, FLAGS, VALUE, lower_exits
+from .names import assigned, changed, exposed, loads, weight
+
+HELPER = "__mlc__"
+_SCOPES = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp,
+    ast.GeneratorExp, ast.ClassDef,
+)  # fmt: skip
+_COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
+_NUMPY = ("np", "numpy", HELPER)
+_REFUSED = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
+
+
+def transform(function: ast.FunctionDef) -> bool:
+    """Rewrite ``function`` in place; False, and untouched, if there is nothing to do in it."""
+    own = list(_own(function))
+    if any(isinstance(node, _REFUSED) for node in own) or not any(map(_matters, own)):
+        return False
+    for node in own:
+        if isinstance(node, ast.FunctionDef) and node is not function:
+            transform(node)
+    lower_exits(function)
+    body = function.body
+    worker = _Worker(function)
+    made = worker.block(body)
+    names = [n for n in assigned(body) if n not in worker.shared]
+    parameters = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    bound = [n for n in names if n not in parameters]
+    head: list[ast.stmt] = []
+    if bound and worker.count:
+        # Never run: it says that these are variables of this function.
+        text = f"if False:\n    {' = '.join(bound)} = None"
+        head = [_placed(ast.parse(text).body[0], body[0])]
+    if made and _is_docstring(made[0]):
+        function.body = [made[0], *head, *made[1:]]
+    else:
+        function.body = [*head, *made]
+    return True
+
+
+def _own(function: ast.FunctionDef) -> list[ast.AST]:
+    """The nodes of ``function`` without those of functions in it."""
+    found: list[ast.AST] = []
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            stack.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def _matters(node: ast.AST) -> bool:
+    match node:
+        case ast.For() | ast.While() | ast.If() | ast.IfExp() | ast.BoolOp() | ast.FunctionDef():
+            return True
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.Call():
+            return not _is_numpy(node.func)
+        case ast.Compare(ops=ops):
+            return len(ops) > 1
+    return False
+
+
+def _is_numpy(function: ast.expr) -> bool:
+    while isinstance(function, ast.Attribute):
+        function = function.value
+    return isinstance(function, ast.Name) and function.id in _NUMPY
+
+
+def _is_docstring(stmt: ast.stmt) -> bool:
+    return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant)
+
+
+def _placed(node: ast.stmt, where: ast.AST) -> ast.stmt:
+    for part in ast.walk(node):
+        if "lineno" in part._attributes:
+            ast.copy_location(part, where)
+    return node
+
+
+class _Worker(ast.NodeTransformer):
+    """Rewrites the statements and expressions of one function."""
+
+    def __init__(self, function: ast.FunctionDef) -> None:
+        self.count = 0
+        self.shared: set[str] = set()  # names of other scopes
+        self.globals: set[str] = set()
+        for node in _own(function):
+            if isinstance(node, (ast.Global, ast.Nonlocal)):
+                self.shared.update(node.names)
+            if isinstance(node, ast.Global):
+                self.globals.update(node.names)
+        inner = [n for n in _own(function) if isinstance(n, _SCOPES)]
+        # What is read after the current block, or at a time that is not known.
+        self.live: set[str] = {VALUE, DONE, *self.shared, *loads(inner)}
+        self.after: set[str] = set(self.live)  # what is read after the current statement
+
+    def block(self, stmts: Sequence[ast.stmt], live: set[str] | None = None) -> list[ast.stmt]:
+        """``stmts`` rewritten, where ``live`` is read after them."""
+        outer = self.live, self.after
+        self.live = self.live if live is None else live
+        out: list[ast.stmt] = []
+        for n, stmt in enumerate(stmts):
+            if isinstance(stmt, _COMPOUND):
+                surely: set[str] = set()
+                read = exposed(stmts[n + 1 :], surely)
+                self.after = read | (self.live - surely)
+            made = self.visit(stmt)
+            out += made if isinstance(made, list) else [made]
+        self.live, self.after = outer
+        return out
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        node.items = [self.visit(item) for item in node.items]
+        node.body = self.block(node.body, self.after)
+        return node
+
+    def visit_Try(self, node: ast.Try) -> ast.AST:
+        live = self.after | set(loads([node]))
+        node.body = self.block(node.body, live)
+        for handler in node.handlers:
+            handler.body = self.block(handler.body, live)
+        node.orelse = self.block(node.orelse, live)
+        node.finalbody = self.block(node.finalbody, live)
+        return node
+
+    def visit_Match(self, node: ast.Match) -> ast.AST:
+        node.subject = self.visit(node.subject)
+        live = self.after | set(loads([node]))
+        for case in node.cases:
+            case.body = self.block(case.body, live)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node  # transformed already
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return node
+
+    # Statements
+
+    def visit_If(self, node: ast.If) -> list[ast.stmt]:
+        after = self.after
+        names = self.needed([*node.body, *node.orelse], after)
+        raises = _raises(node.body), _raises(node.orelse)
+        test = self.visit(node.test)
+        then = self.function(node.body, node, after)
+        other = self.function(node.orelse, node, after)
+        call = self.call("if_", [test, _name(then[0]), _name(other[0]), *self.state(names, node),
+                                 _constant(raises)], node)  # fmt: skip
+        return [*then[1], *other[1], *self.getters, call]
+
+    def visit_For(self, node: ast.For) -> list[ast.stmt]:
+        flags = getattr(node, FLAGS, [])
+        again = exposed(node.body, set(assigned([node.target])))
+        live = self.after | again | set(flags)
+        names = self.needed([node.target, *node.body], live)
+        lists, cost = self.lists(node.body), weight(node.body)
+        source = self.visit(node.iter)
+        item = ast.Assign([node.target], ast.Name("_mlc_item", ast.Load()))
+        ast.copy_location(item, node)
+        body = self.function([item, *node.body], node, live, "_mlc_item")
+        call = self.call("for_", [source, _name(body[0]), *self.state(names, node),
+                                  _flags_test(flags), lists, ast.Constant(cost)], node)  # fmt: skip
+        return [*body[1], *self.getters, call]
+
+    def visit_While(self, node: ast.While) -> list[ast.stmt]:
+        flags = getattr(node, FLAGS, [])
+        again = exposed([ast.If(node.test, node.body, [])])
+        live = self.after | again | set(flags)
+        names = self.needed(node.body, live)
+        lists, cost = self.lists(node.body), weight(node.body)
+        test = _thunk(self.visit(node.test))
+        body = self.function(node.body, node, live)
+        call = self.call("while_", [test, _name(body[0]), *self.state(names, node),
+                                    _flags_test(flags), lists, _constant(cost)], node)  # fmt: skip
+        return [*body[1], *self.getters, call]
+
+    def needed(self, block: Sequence[ast.AST], live: set[str]) -> list[str]:
+        """The names that ``block`` assigns and whose values are needed after it."""
+        return [n for n in assigned(block) if n in live and n not in self.globals]
+
+    def lists(self, stmts: Sequence[ast.stmt]) -> ast.expr:
+        """A function that gives the values that ``stmts`` might change as Python objects."""
+        names = [n for n in changed(stmts) if n not in assigned(stmts)]
+        reads = [_thunk(_name(n)) for n in names]
+        return ast.Tuple(list(reads), ast.Load())
+
+    def function(
+        self, stmts: Sequence[ast.stmt], where: ast.AST, live: set[str], parameter: str = ""
+    ) -> tuple[str, list[ast.stmt]]:
+        """``stmts`` as a function of its own that shares all variables."""
+        self.count += 1
+        name = f"_mlc_part{self.count}"
+        bound = assigned(stmts)
+        body = self.block(stmts, live) or [ast.Pass()]
+        head: list[ast.stmt] = []
+        outer = [n for n in bound if n not in self.globals]
+        if outer:
+            head.append(ast.Nonlocal(outer))
+        if inner := [n for n in bound if n in self.globals]:
+            head.append(ast.Global(inner))
+        body = [s for s in body if not isinstance(s, (ast.Nonlocal, ast.Global))] or [ast.Pass()]
+        made = ast.parse(f"def {name}({parameter}): pass").body[0]
+        assert isinstance(made, ast.FunctionDef)
+        made.body = [*head, *body]
+        _fill(made, where)
+        return name, [made]
+
+    def state(self, names: Sequence[str], where: ast.AST) -> list[ast.expr]:
+        """How the values of ``names`` are read and written: names, thunks, and a function."""
+        self.getters: list[ast.stmt] = []
+        thunks = ast.Tuple([_thunk(_name(n)) for n in names], ast.Load())
+        labels = _constant(tuple(names))
+        if not names:
+            return [labels, thunks, ast.Constant(None)]
+        self.count += 1
+        put = f"_mlc_put{self.count}"
+        lines = [f"def {put}(_mlc_values):", f"    nonlocal {', '.join(names)}"]
+        lines.append(f"    ({', '.join(names)},) = _mlc_values")
+        for name in names:
+            lines.append(f"    if {name} is {HELPER}.UNDEFINED: del {name}")
+        self.getters = [_placed(ast.parse("\n".join(lines)).body[0], where)]
+        return [labels, thunks, _name(put)]
+
+    def call(self, name: str, args: Sequence[ast.expr], where: ast.AST) -> ast.stmt:
+        stmt = ast.Expr(_helper(name, args))
+        _fill(stmt, where)
+        return stmt
+
+    # Expressions
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if _is_numpy(node.func) or isinstance(node.func, ast.Name) and node.func.id == "super":
+            return node
+        node.func = _filled(_helper("call", [node.func]), node.func)
+        return node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        self.generic_visit(node)
+        parts = [node.test, _thunk(node.body), _thunk(node.orelse)]
+        return _filled(_helper("if_expression", parts), node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        self.generic_visit(node)
+        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        first, *rest = node.values
+        return _filled(_helper(name, [first, *map(_thunk, rest)]), node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Not):
+            return node
+        return _filled(_helper("not_", [node.operand]), node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        if len(node.ops) == 1 or not all(map(_is_simple, node.comparators[:-1])):
+            return node
+        sides = [node.left, *node.comparators]
+        parts: list[ast.expr] = [
+            ast.Compare(a, [op], [b]) for a, op, b in zip(sides, node.ops, sides[1:])
+        ]
+        return _filled(_helper("and_", [parts[0], *map(_thunk, parts[1:])]), node)
+
+
+def _is_simple(node: ast.expr) -> bool:
+    return not any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in ast.walk(node))
+
+
+def _constant(value: Any) -> ast.expr:
+    return ast.Constant(value)
+
+
+def _raises(stmts: Sequence[ast.stmt]) -> bool:
+    return bool(stmts) and isinstance(stmts[-1], (ast.Raise, ast.Assert))
+
+
+def _name(name: str) -> ast.expr:
+    return ast.Name(name, ast.Load())
+
+
+def _helper(name: str, args: Sequence[ast.expr]) -> ast.expr:
+    return ast.Call(ast.Attribute(_name(HELPER), name, ast.Load()), list(args), [])
+
+
+def _thunk(body: ast.expr) -> ast.expr:
+    nothing = ast.arguments([], [], None, [], [], None, [])
+    return ast.Lambda(nothing, body)
+
+
+def _flags_test(flags: Sequence[str]) -> ast.expr:
+    """A function that says whether a loop goes on; None if its flags are none."""
+    if not flags:
+        return ast.Constant(None)
+    first, *rest = map(_name, flags)
+    anywhere = first if not rest else _helper("or_", [first, *map(_thunk, rest)])
+    return _thunk(_helper("not_", [anywhere]))
+
+
+def _filled(node: ast.expr, where: ast.AST) -> ast.expr:
+    _fill(node, where)
+    return node
+
+
+def _fill(node: ast.AST, where: ast.AST) -> None:
+    """Give the place of ``where`` to all that has none."""
+    if "lineno" in node._attributes and not hasattr(node, "lineno"):
+        ast.copy_location(node, where)
+    for part in ast.walk(node):
+        if "lineno" in part._attributes and not hasattr(part, "lineno"):
+            ast.copy_location(part, where)

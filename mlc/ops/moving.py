@@ -1,0 +1,262 @@
+"""Slices whose bounds are traced: ``x[k + 1:]``, ``x[i, :i]``, ``x[i:i + 3]`` in loops.
+
+A slice of fixed length is an array like any other. The length of any other is an
+`mlc.te.extent.Extent`; such arrays live inside of native loops only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..errors import ArgumentError, UnsupportedError
+from ..ir.bounds import interval
+from ..ir.expr import Expr, Load, Var, apply, as_expr, cast, const, select
+from ..ir.rewrite import substitute_loads
+from ..ir.simplify import simplify
+from ..te.extent import Extent
+from ..te.tensor import Compute, Tensor
+from .aliasing import View
+from .broadcast import as_tensor, element
+from .op import CURRENT, op
+
+Items = tuple[Any, ...]
+_UNBOUNDED = 1 << 40  # more iterations than any loop makes
+# What is known of 0-d tensors in the loops that are being traced: expressions over variables with
+# ranges. None outside of loops, where no length may depend on data.
+KNOWN: ContextVar[tuple[dict[Tensor, Expr], dict[Var, int]] | None] = ContextVar(
+    "loops", default=None
+)
+
+
+@contextmanager
+def inside_loop() -> Iterator[None]:
+    """Inside, lengths may depend on data."""
+    token = KNOWN.set(KNOWN.get() or ({}, {}))
+    try:
+        yield
+    finally:
+        KNOWN.reset(token)
+
+
+@contextmanager
+def index_range(
+    index: Tensor, start: Tensor | int, stop: Tensor | int, step: int
+) -> Iterator[None]:
+    """Inside, ``index`` is known to be in ``range(start, stop, step)``."""
+    values, ranges = KNOWN.get() or ({}, {})
+    first, last = (_symbolic(_expr(bound, 0)) for bound in (start, stop))
+    away = last - first if step > 0 else first - last
+    most = interval(simplify(away, ranges), ranges)[1]
+    extent = -(-int(most) // abs(step)) if most < _UNBOUNDED else _UNBOUNDED
+    var = Var("i")
+    place = simplify(var * step + first, ranges)
+    token = KNOWN.set(({**values, index: place}, {**ranges, var: max(extent, 0)}))
+    try:
+        yield
+    finally:
+        KNOWN.reset(token)
+
+
+def is_moving(part: slice) -> bool:
+    """Whether a bound of a slice is a traced value."""
+    return any(_traced(b) for b in (part.start, part.stop, part.step))
+
+
+def _traced(value: Any) -> bool:
+    return (
+        isinstance(value, Tensor)
+        or hasattr(type(value), "__mlc_lift__")
+        and (getattr(type(value), "__mlc_known__", lambda v: None)(value) is None)
+    )
+
+
+def moving_item(part: slice, extent: int, arrays: list[Any]) -> Any:
+    """A slice with traced bounds as an item ("from", n, m, size): it starts where array n says and
+    goes in steps that array m holds."""
+    if isinstance(extent, Extent):
+        extent._refuse()
+    start = _expr(part.start, 0)
+    stop = _expr(part.stop, extent)
+    step = _expr(part.step, 1)
+    if not interval(_symbolic(step), _ranges())[0] >= 1:
+        raise UnsupportedError(
+            "the step of a slice is traced, and may be zero or negative as far as is known; use a "
+            "step that is positive for certain, such as the index of a loop over range(2, n)"
+        )
+    first, last = _within(start, extent), _within(stop, extent)
+    away = last - first
+    length = away if step is const(1) else apply("floordiv", away + (step - 1), step)
+    key = simplify(_symbolic(length), _ranges())
+    least, most = interval(key, _ranges())
+    if least < 0:
+        length, key = te.max(length, 0), simplify(apply("maximum", key, const(0)), _ranges())
+    bound = int(max(min(most, extent), 0))
+    size: int = bound
+    if least != most:
+        if KNOWN.get() is None:
+            raise ArgumentError(
+                "a slice bound must be known while tracing, unless it is in a loop: shapes are "
+                "static; for a window that moves use x[start + np.arange(size)]"
+            )
+        size = Extent(bound, _scalar(length, "length"), key)
+    arrays += [_scalar(first, "start"), _scalar(step, "step")]
+    return "from", len(arrays) - 2, len(arrays) - 1, size
+
+
+def _expr(bound: Any, default: int) -> Expr:
+    if bound is None:
+        return const(default)
+    if _traced(bound):
+        trace: Any = CURRENT.get()
+        lifted = trace.lift(bound)
+        if lifted.shape or lifted.dtype.kind not in "iu":
+            raise ArgumentError(f"a slice bound must be an integer, got {lifted!r}")
+        return cast(lifted[()], "int64")
+    return as_expr(int(np.asarray(bound)[()]))
+
+
+def _ranges() -> dict[Var, int]:
+    known = KNOWN.get()
+    return {} if known is None else known[1]
+
+
+def _symbolic(expr: Expr) -> Expr:
+    """``expr`` in terms of loop variables, as far as it is made from them."""
+    known = KNOWN.get()
+    values = {} if known is None else known[0]
+
+    def on_load(node: Load) -> Expr | None:
+        source = node.source
+        if not isinstance(source, Tensor) or source.shape:
+            return None
+        found = values.get(source)
+        if found is not None:
+            return found
+        made = source.op
+        if isinstance(made, Compute) and made.reduction is None:
+            return _symbolic(made.body[source.index])
+        return None
+
+    return simplify(substitute_loads(expr, on_load), _ranges())
+
+
+def _within(place: Expr, extent: int) -> Expr:
+    """A bound of a slice as NumPy reads it: negative ones count from the end, others are moved into
+    the axis."""
+    least, most = interval(_symbolic(place), _ranges())
+    if least < 0:
+        place = select(place < 0, te.max(place + extent, 0), place)
+    return place if most <= extent else te.min(place, extent)
+
+
+def _scalar(expr: Expr, name: str) -> Tensor:
+    if isinstance(expr, Load) and not expr.indices and isinstance(expr.source, Tensor):
+        return expr.source
+    made = te.compute((), lambda: expr, name=name, op=f"slice.{name}")
+    assert isinstance(made, Tensor)
+    return made
+
+
+def _sizes(items: Items) -> tuple[int, ...]:
+    return tuple(
+        1 if item is None else item[-1]
+        for item in items
+        if not isinstance(item, int) and not (item and item[0] == "array")
+    )
+
+
+def _written(x: Any, value: Any, others: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    return moving_update(x, list(others[0]), value, items=static["items"])
+
+
+def _laid_out(x: Any, others: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    key: list[Any] = []
+    for item in static["items"]:
+        if item is None or isinstance(item, int):
+            key.append(item)
+        elif item[0] == "array":
+            key.append(0)
+        elif item[0] == "from":
+            key.append(slice(0, int(item[3])))
+        else:
+            start, step, size = item
+            stop = start + step * size
+            key.append(slice(start, stop if stop >= 0 else None, step) if size else slice(0, 0))
+    places = (..., *key)
+    return x[places]
+
+
+@op(view=View(_written, _laid_out))
+def moving_view(x: Any, indices: Any, *, items: Items) -> Any:
+    """The part of ``x`` that ``items`` name, where ``indices`` are 0-d integers."""
+    from .index import _place, within
+
+    x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
+
+    def body(*index: Expr) -> Expr:
+        given = iter(index)
+        places: list[Expr] = []
+        for item in items:
+            if isinstance(item, tuple) and item[0] == "from":
+                start, step = tensors[item[1]][()], tensors[item[2]][()]
+                places.append(next(given) * step + start)
+            elif isinstance(item, tuple) and item[0] == "array":
+                places.append(within(tensors[item[1]][()], x.shape[len(places)]))
+            else:
+                place = _place(item, given)
+                if place is not None:
+                    places.append(place)
+        return x[tuple(places)]
+
+    return te.compute(_sizes(items), body, name="slice")
+
+
+@op
+def moving_update(x: Any, indices: Any, value: Any, *, items: Items) -> Any:
+    """``x`` with the part that ``items`` name replaced by ``value``, broadcast."""
+    from .index import within
+    from .update import guarded, offset
+
+    x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
+    part = _sizes(items)
+
+    def body(*index: Expr) -> Expr:
+        inside: list[Expr] = []
+        places: list[Expr] = []
+        axes = iter(zip(index, x.shape, strict=True))
+        for item in items:
+            if item is None:
+                places.append(const(0))
+                continue
+            i, extent = next(axes)
+            if isinstance(item, int):
+                inside.append(apply("eq", i, const(item)))
+            elif item[0] == "from":
+                places.append(_distance(i, item, tensors, inside))
+            elif item[0] == "array":
+                inside.append(apply("eq", i, within(tensors[item[1]][()], extent)))
+            else:
+                places.append(offset(i, item, extent, inside))
+        fresh = element(value, places, part, x.dtype)
+        return guarded(inside, fresh, x[index])
+
+    return te.compute(x.shape, body, name="setitem")
+
+
+def _distance(i: Expr, item: Any, tensors: Sequence[Tensor], inside: list[Expr]) -> Expr:
+    """Which element of a moving slice the place ``i`` is; its tests go into ``inside``."""
+    start, step, size = tensors[item[1]][()], tensors[item[2]][()], item[3]
+    length = size.length[()] if isinstance(size, Extent) else const(size)
+    pace = _symbolic(step)
+    inside.append(i >= start)
+    inside.append(i <= start + (length - 1) * step)
+    if pace is const(1):
+        return i - start
+    inside.append(apply("eq", apply("mod", i - start, step), const(0)))
+    return apply("floordiv", i - start, step)
