@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
+from ..ir.affine import as_sum
 from ..ir.bounds import interval
 from ..ir.empty_loops import fill_empty_reductions
-from ..ir.expr import Apply, Expr, Var, apply, const
+from ..ir.expr import Expr, Var, apply, const
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -29,7 +31,7 @@ from ..ir.program import (
     seq,
     writes_of,
 )
-from ..ir.rewrite import conjuncts, loads_of, postorder, substitute, variables_of
+from ..ir.rewrite import conjuncts, loads_of, substitute, variables_of
 from ..schedules.legality.starts import starts_once
 
 
@@ -132,11 +134,21 @@ def _starts_before(loop: For, block: Block) -> bool:
         if not it.axis.is_reduce:
             if inside.intersection(variables_of(it.binding)):
                 return False
-            if any(isinstance(e, Apply) and e.fn == "minimum" for e in postorder(it.binding)):
-                return False  # a shifted tile, whose points begin anew when they are done again
         elif interval(substitute(it.binding, zeros), chain) != (0, 0):
             return False
+    if _repeats(block, {v: n for v, n in chain.items() if v not in reduced}):
+        return False
     return starts_once(block, {v: chain[v] for v in inside})
+
+
+def _repeats(block: Block, loops: dict[Var, int]) -> bool:
+    """Whether ``loops`` may come to one spatial point of ``block`` more than once, as those of a
+    shifted tile do: its reduction begins anew then."""
+    spatial = [it for it in block.iters if not it.axis.is_reduce]
+    counted = {v for it in spatial for v, c in as_sum(it.binding).terms if c > 0}
+    if block.predicate is not None and all(n == 1 or v in counted for v, n in loops.items()):
+        return False  # whole tiles, of which the last one is guarded
+    return prod(loops.values()) > prod(it.axis.extent for it in spatial)
 
 
 def _meets(stmt: Stmt, block: Block) -> bool:

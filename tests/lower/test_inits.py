@@ -103,6 +103,18 @@ def done_twice(A: T.Buffer((3,)), X: T.Buffer((3,))):
                 X[vq] += A[vn]
 
 
+@T.program
+def fused_with_another(A: T.Buffer((3,)), X: T.Buffer((2,))):
+    """The loop lm comes to each point three times, and begins anew each time."""
+    for k, lm in T.grid(2, 6):
+        with T.block("X"):
+            vk = T.axis.reduce(2, k)
+            vm = T.axis.spatial(2, lm % 2)
+            with T.init():
+                X[vm] = 0.0
+            X[vm] += A[vk]
+
+
 PROGRAMS = [
     updated_before,
     read_before,

@@ -11,7 +11,11 @@ from .accesses import Access, accesses_of, accesses_of_block
 from .symbolic import NotCovered, Values
 from .terms import Terms
 
-_ACTIONS = {"read": "reads", "write": "writes", "combine": "combines into"}
+_ACTIONS = {  # what combines reads, too
+    "read": ("reads",),
+    "write": ("writes",),
+    "combine": ("combines into", "reads"),
+}
 
 
 def verify(program: Program, witness: Witness) -> bool:
@@ -37,7 +41,7 @@ def _touching(rows: list[Access], point: Point, witness: Witness) -> Iterator[Ac
         if (
             row.buffer.name != witness.buffer
             or row.block != point.block
-            or _ACTIONS[row.kind] != point.action
+            or point.action not in _ACTIONS[row.kind]
             or tuple(loop.var.name for loop in row.loops) != tuple(n for n, _ in point.values)
             or not all(0 <= v < f.extent for f, (_, v) in zip(row.loops, point.values))
         ):
