@@ -138,7 +138,7 @@ def known_traces(keys: Iterable[str], host: Host) -> Tuned:
     if path is not None:
         entries = locked_traces(path, host.family)
         found.update((key, entries[key]) for key in wanted if key in entries)
-    found.update((key, _session[key]) for key in wanted if key in _session)
+    found.update((key, _session[key]) for key in wanted if _session.get(key))
     if config.tuned is True:
         rest = [key for key in wanted if key not in found]
         ratios: dict[str, float] = {}
@@ -147,6 +147,9 @@ def known_traces(keys: Iterable[str], host: Host) -> Tuned:
                 for key, ratio, trace in _stored(path, rest, host.target):
                     if ratio < ratios.get(key, float("inf")):
                         ratios[key], found[key] = ratio, trace
+    for key in wanted:  # that nothing faster was found here hides no result of another day
+        if key in _session:
+            found.setdefault(key, "")
     return found
 
 

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..schedules.tuned import remember
+from ..errors import ScheduleError
+from ..kernel_code import tuning_host
+from ..schedules.tuned import remember, tuned_traces
 from .allotment import Lot, next_lot
 from .candidate import DEFAULT, Candidate
 from .measure.measurer import Measurer
@@ -21,6 +23,7 @@ from .space import Space
 _BATCH_SECONDS = 2.0  # of measuring between two looks at which kernel to go on with
 _FINALISTS = 3  # candidates that are compared with the default schedule once more
 _FINAL_SHARE = 0.15  # of the budget is kept for that
+_STORED = "stored"  # the origin of what earlier tuning found; it is no trial of this one
 _ENDING = 0.3  # seconds that are kept for ending processes and storing results
 _FINAL_SECONDS = 5.0  # the most that one comparison takes
 
@@ -86,8 +89,9 @@ class Run:
 
     def search(self) -> None:
         """Tries candidates until time or trials are up, or nothing is left to try."""
-        for number in range(len(self.kernels)):
-            self.measure(number, [DEFAULT])
+        for number, kernel in enumerate(self.kernels):
+            known = _stored(kernel) if self.options.space is None else []
+            self.measure(number, [DEFAULT, *known])
         lots = [Lot(self.seconds(number)) for number in range(len(self.kernels))]
         while self.left() > 0:
             chosen = next_lot(lots)
@@ -140,7 +144,7 @@ class Run:
             if candidate.kind == "default":
                 kernel.default_seconds = outcome.seconds
             else:
-                self.tried += 1
+                self.tried += candidate.origin != _STORED
                 search.observe(candidate, _score(outcome))
             self.on_trial(kernel, trial)
             began = time.perf_counter()
@@ -183,6 +187,18 @@ class Run:
         else:
             return
         _settle(kernel)
+
+
+def _stored(kernel: KernelResult) -> list[Candidate]:
+    """What earlier tuning found: it is tried first, so that nothing known is lost."""
+    traces = tuned_traces([kernel.workload.key], tuning_host())
+    found = [Candidate("trace", trace, _STORED) for trace in traces.values()]
+    try:
+        for candidate in found:
+            candidate.program(kernel.workload)
+    except ScheduleError:
+        return []  # another mlc made it
+    return found
 
 
 def _settle(kernel: KernelResult) -> None:

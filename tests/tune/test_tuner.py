@@ -186,7 +186,10 @@ def test_a_schedule_is_what_has_to_be_beaten() -> None:
 
 
 def test_the_same_seed_tries_the_same() -> None:
-    one, other = (mlc.tune(mm, search="random", trials=5, seed=3).kernels[0] for _ in "ab")
+    options = {"search": "random", "trials": 5, "seed": 3, "database": False}
+    one = mlc.tune(mm, **options).kernels[0]
+    tuned.forget()
+    other = mlc.tune(mm, **options).kernels[0]
     assert {t.candidate.trace for t in one.trials} == {t.candidate.trace for t in other.trials}
 
 
@@ -311,3 +314,17 @@ def test_later_processes_use_what_was_found(tmp_path) -> None:
 def test_nothing_is_stored_if_so_told() -> None:
     mlc.tune(mm, trials=1, database=False)
     assert not mlc.config.tuning_database.exists()
+
+
+def test_what_was_found_before_is_tried_first_and_not_hidden() -> None:
+    first = mlc.tune(mm, trials=4, seed=1)
+    (kernel,) = first
+    assert kernel.best.kind == "trace"
+    tuned.forget()  # as in another process
+    (again,) = mlc.tune(mm, trials=1, seed=2)
+    assert [t.candidate.origin for t in again.trials][:2] == ["default", "stored"]
+    assert again.speedup.verdict == "faster"
+    tuned.forget()
+    tuned.remember(kernel.workload.key, "")
+    known = tuned.known_traces([kernel.workload.key], tuning_host())
+    assert known[kernel.workload.key]
