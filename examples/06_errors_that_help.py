@@ -15,8 +15,10 @@ def shapes_that_do_not_fit(a):
 
 
 @mlc.jit
-def a_python_if_on_a_traced_value(a):
-    return a if a[0, 0] > 0 else -a
+def a_loop_that_changes_a_shape(a):
+    while a[0, 0] > 0:
+        a = np.concatenate([a, a]) - 1
+    return a
 
 
 @mlc.jit
@@ -47,7 +49,7 @@ def an_argument_of_the_wrong_kind(a, name):
 
 mistakes = [
     lambda: shapes_that_do_not_fit(x),
-    lambda: a_python_if_on_a_traced_value(x),
+    lambda: a_loop_that_changes_a_shape(x),
     lambda: a_numpy_function_that_cannot_be_traced(x),
     using_the_leaked_tracer,
     an_index_out_of_bounds,

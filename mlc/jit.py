@@ -22,7 +22,7 @@ from typing import Any
 
 from .compile import TARGETS, compile_graph
 from .config import config, is_debug_anywhere, watch
-from .errors import ArgumentError, MlcError
+from .errors import ArgumentError, MlcError, TracerBoolError
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT, Op, frozen_key, set_eager
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -149,6 +149,7 @@ class _Jitted:
             except Exception as error:
                 problem = error
             if problem is not None:
+                problem = _explained(problem, self._function)
                 raise problem.with_traceback(_trimmed(problem))
             captures.settle()
             refuse_captured_writes(self._parameters.function, captures)
@@ -338,6 +339,23 @@ def jit(
         return made
 
     return compile_later if function is None else compile_later(function)
+
+
+def _explained(problem: Exception, function: Callable[..., Any]) -> Exception:
+    """An error about a condition, which could have become native in a function with source."""
+    if not isinstance(problem, TracerBoolError):
+        return problem
+    from .control.convert import has_source
+
+    if has_source(function):
+        return problem
+    name = getattr(function, "__name__", "the function")
+    made = TracerBoolError(
+        f"{problem.message}; the source of {name} is not at hand (it comes from exec, a prompt or "
+        f"a compiled file), so its loops and conditions are Python's: put it in a file, or use "
+        f"mlc.cond and mlc.while_loop", problem.location,
+    )  # fmt: skip
+    return made.with_traceback(problem.__traceback__)
 
 
 def _native_form(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,6 +18,7 @@ from ..dtypes import DType, as_dtype, boolean, float64, int64
 from ..errors import DTypeError, MlcError, ShapeError, UnsupportedError, user_location
 from ..ops.moving import inside_loop
 from ..ops.op import CURRENT
+from ..te.extent import is_open
 from ..te.tensor import Placeholder, Tensor
 from ..tracer import tree
 from ..tracer.storage import KNOWN, WATCH, Cell
@@ -125,6 +126,11 @@ def is_value(leaf: Any) -> bool:
 def spec_of(trace: FunctionTrace, leaf: Any) -> Spec:
     """The type of a leaf."""
     if isinstance(leaf, Tracer):
+        if is_open(leaf.shape):
+            raise NotNative(
+                "a slice whose length only the running loop knows is kept from one iteration or "
+                "branch to what comes after; keep its bounds, or write it into an array"
+            )
         is_weak = leaf._cell.array is None and leaf._tensor in trace.weak
         return Spec(leaf.shape, leaf._seen[1].dtype, is_weak)
     if isinstance(leaf, (np.ndarray, np.generic)):
@@ -354,6 +360,8 @@ def _revise(
                 f"{state.what} changes what {name} is made of: expected {tree_text(start[n])}, "
                 f"got {tree_text(end)}"
             )
+        for leaf in leaves:
+            _check_view(leaf, name, state.what)
         if n not in holders or not _keeps(holders[n], leaves, entry[n], plan):
             kept.discard(n)
         labels = tree.leaf_names(name, structure) if len(leaves) > 1 else [name]
@@ -369,6 +377,17 @@ def _revise(
             tensor = tensor_of(trace, leaf, spec)
             (ends if n in holders else tails).append(tensor)
     return [*ends, *tails] if fits else None
+
+
+def _check_view(leaf: Any, name: str, what: str) -> None:
+    """NotNative for a view of an array that changes: what is carried would not follow it."""
+    watched = WATCH.get()
+    if isinstance(leaf, Tracer) and leaf._view is not None and leaf.shape:
+        if watched is not None and leaf._cell in watched:
+            raise NotNative(
+                f"{what} keeps {name}, a view of an array that it writes to; keep the place "
+                f"instead, or a copy ({name}.copy())"
+            )
 
 
 def _is_other(

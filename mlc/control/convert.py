@@ -39,9 +39,12 @@ def converted(function: Any) -> Any:
     return function
 
 
-def is_converted(function: Any) -> bool:
-    """Whether :func:`converted` found something to do in ``function``."""
-    return converted(function) is not function
+def has_source(function: Any) -> bool:
+    """Whether the source of ``function`` is at hand."""
+    try:
+        return bool(inspect.getsource(inspect.unwrap(function)))
+    except (OSError, TypeError):
+        return False
 
 
 def _convert(function: types.FunctionType) -> types.FunctionType:
@@ -111,12 +114,7 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
     made = next(
         c for c in outer.co_consts if isinstance(c, types.CodeType) and c.co_name == code.co_name
     )
-    return _renamed(made)
-
-
-def _renamed(code: types.CodeType) -> types.CodeType:
-    """``code`` whose parts bear its own name in tracebacks."""
-    return code
+    return made
 
 
 def _mangle(node: ast.FunctionDef, function: types.FunctionType) -> None:

@@ -1,0 +1,190 @@
+"""What the rewriting of source keeps: lines, closures, defaults, scopes, Python's own loops."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.control.convert import converted
+
+X = np.arange(1.0, 7.0)
+SCALE = 2.0
+
+
+def failing(x: Any) -> Any:
+    for i in range(500):
+        if x[i % 6] > 2:
+            x = x @ np.ones((5, 5))  # the line at fault
+    return x
+
+
+def test_errors_name_the_line_of_the_user() -> None:
+    with pytest.raises(mlc.ShapeError) as caught:
+        mlc.jit(failing)(X)
+    line = failing.__code__.co_firstlineno + 3
+    assert caught.value.location is not None and caught.value.location.line == line
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert (frames[-1].filename, frames[-1].lineno) == (__file__, line)
+    assert "the line at fault" in (frames[-1].line or "")
+
+
+def test_globals_and_closures_are_those_of_the_function() -> None:
+    offset = 1.0
+
+    def inner(x: Any, *, power: int = 2) -> Any:
+        if x[0] > 0:
+            return x**power * SCALE + offset
+        return x
+
+    jitted = mlc.jit(inner)
+    np.testing.assert_allclose(jitted(X), X**2 * 2 + 1)
+    offset = 5.0
+    np.testing.assert_allclose(jitted(X), X**2 * 2 + 5)
+    assert converted(inner).__defaults__ == inner.__defaults__
+    assert converted(inner).__closure__ is not None
+
+
+class Model:
+    def __init__(self) -> None:
+        self.__rate = 0.5
+
+    def step(self, x: Any) -> Any:
+        return x - self.__rate if x.sum() > 0 else x
+
+    @mlc.jit
+    def run(self, x: Any) -> Any:
+        while x.sum() > 0:
+            x = self.step(x)
+        return x
+
+
+def test_methods_and_private_names() -> None:
+    np.testing.assert_allclose(Model().run(X), X - 3.5)
+
+
+def test_functions_with_nothing_to_do_are_left_alone() -> None:
+    def plain(x: Any) -> Any:
+        return np.sin(x) + 1
+
+    def generator(x: Any) -> Any:
+        for i in range(3):
+            yield x[i]
+
+    assert converted(plain) is plain
+    assert converted(generator) is generator
+    assert converted(np.sin) is np.sin
+
+
+def python_loops(x: Any, names: Any) -> Any:
+    found = {}
+    for name, k in zip(names, (1, 2, 3)):
+        if name == "skip":
+            continue
+        found[name] = x * k
+    else:
+        found["end"] = x
+    for i, value in enumerate(list(found.values())):
+        if i > 5:
+            break
+        x = x + value
+    out = [v for v in found.values() if v is not None]
+    try:
+        return sum(out) + x if names else None
+    finally:
+        found.clear()
+
+
+def test_loops_over_python_objects_are_pythons() -> None:
+    got = mlc.jit(python_loops, static_argnames="names")(X, ("a", "skip", "b"))
+    np.testing.assert_allclose(got, python_loops(X, ("a", "skip", "b")))
+
+
+def test_a_branch_that_raises() -> None:
+    def checked(x: Any) -> Any:
+        if x[0] > 100:
+            raise ValueError("too large")
+        return x
+
+    with pytest.raises(mlc.UnsupportedError) as caught:
+        mlc.jit(checked)(X)
+    assert str(caught.value).startswith(
+        "an error under a condition on traced values cannot be raised by compiled code; check "
+        "outside of the jitted function, or return a flag"
+    )
+
+
+def test_a_view_of_what_a_loop_writes_to() -> None:
+    def viewed(x: Any) -> Any:
+        row = x[:2]
+        while x[0] < 100:
+            row = x[2:4]
+            x[0] += 10
+            x[3] += 1
+        return row
+
+    with pytest.raises(mlc.UnsupportedError, match="keeps row, a view of an array that it writes"):
+        mlc.jit(viewed)(X.copy())
+
+
+def test_views_from_before_a_loop_follow_it() -> None:
+    def followed(x: Any) -> Any:
+        part = x[2:4]
+        for i in range(100):
+            x[i % 6] += part[0] * 0.01
+        return part * 1
+
+    mine, theirs = X.copy(), X.copy()
+    np.testing.assert_allclose(mlc.jit(followed)(mine), followed(theirs))
+    np.testing.assert_allclose(mine, theirs)
+
+
+def test_without_source() -> None:
+    space: dict[str, Any] = {}
+    exec("def hidden(x):\n    if x[0] > 0:\n        return x\n    return -x", space)
+    with pytest.raises(mlc.TracerBoolError) as caught:
+        mlc.jit(space["hidden"])(X)
+    assert "the source of hidden is not at hand" in str(caught.value)
+    assert "use mlc.cond and mlc.while_loop" in str(caught.value)
+
+
+def test_an_argument_may_not_change_places_with_its_copy() -> None:
+    def swapped(a: Any, b: Any) -> Any:
+        for _ in range(5000):
+            b[0] = a[0] + 1
+            a, b = b, a
+        return a
+
+    with pytest.raises(mlc.UnsupportedError, match="an argument is written to and then given"):
+        mlc.jit(swapped)(X.copy(), X.copy())
+
+
+def test_lengths_that_leave_a_loop() -> None:
+    def left(x: Any) -> Any:
+        part = x[:1]
+        for i in range(1, 5000):
+            part = x[: i % 6]
+        return part
+
+    with pytest.raises(mlc.MlcError):
+        mlc.jit(left)(X)
+
+
+def test_numbers_of_python_stay_so() -> None:
+    def counted(x: Any) -> Any:
+        count, total, found = 0, 0, False
+        for i in range(len(x)):
+            if x[i] > 2:
+                count += 1
+                total += x[i]
+                found = True
+        return count, total, found
+
+    x = np.arange(500, dtype=np.float32)
+    got = mlc.jit(counted)(x)
+    expected = counted(x)
+    assert [type(v) for v in got][:2] == [type(v) for v in expected][:2]
+    assert got == expected
