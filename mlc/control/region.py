@@ -40,7 +40,8 @@ def inputs_of(tensor: Tensor) -> tuple[Tensor, ...]:
     if not isinstance(op, Compute):
         return tensor.inputs
     axes = op.axes if op.reduction is None else (*op.axes, *op.reduction.axes)
-    lengths = [a.extent.length for a in axes if isinstance(a.extent, Extent)]
+    extents: list[Any] = [a.extent for a in axes]
+    lengths = [extent.length for extent in extents if isinstance(extent, Extent)]
     return (*op.inputs, *lengths) if lengths else op.inputs
 
 

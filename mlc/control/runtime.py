@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import MlcError, UnsupportedError
 from ..ops.op import CURRENT
+from ..te.extent import Extent
 from ..tracer.concrete import known
 from ..tracer.tracer import Tracer
 from .carry import UNDEFINED, NotNative, State, current
@@ -54,6 +55,16 @@ def range_(*bounds: Any) -> Any:
     if any(is_traced(b) for b in bounds):
         return Range(*bounds)
     return builtins.range(*(operator.index(known(b)) for b in bounds))
+
+
+def _length(value: Any) -> Any:
+    """``len(value)``; of a slice in a loop, the traced number."""
+    sizes: tuple[Any, ...] = value.shape if isinstance(value, Tracer) else ()
+    if sizes and isinstance(sizes[0], Extent):
+        from ..tracer.tracer import mark_weak
+
+        return mark_weak(_copied(Tracer(sizes[0].length, value._trace)))
+    return builtins.len(value)
 
 
 def _reversed(value: Any) -> Any:
@@ -135,6 +146,7 @@ def _math(function: Any, ufunc: Any) -> Callable[..., Any]:
 _INSTEAD: dict[Any, Any] = {
     builtins.range: range_,
     builtins.reversed: _reversed,
+    builtins.len: _length,
     builtins.min: _folded("min", np.minimum),
     builtins.max: _folded("max", np.maximum),
     builtins.int: _number(int),

@@ -27,6 +27,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, postorder, substitute, substitute_loads
 from ..ir.simplify import simplify
+from ..te.extent import Extent
 from ..te.tensor import Call, Compute, Tensor
 from .nests import Span, reduce_nest, store_nest
 from .region import Body, RegionCall, inputs_of
@@ -137,11 +138,10 @@ class Writer:
     def spans(self, shape: Sequence[int]) -> list[Span]:
         return [self.span(n) for n in shape]
 
-    def span(self, extent: int) -> Span:
-        length = getattr(extent, "length", None)
-        if length is None:
-            return Span(extent)
-        return Span(int(extent), self.exprs[length])
+    def span(self, extent: Any) -> Span:
+        if isinstance(extent, Extent):
+            return Span(int(extent), self.exprs[extent.length])
+        return Span(extent)
 
     # Values
 

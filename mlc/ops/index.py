@@ -242,7 +242,7 @@ def has_moving(items: Items) -> bool:
     return any(isinstance(item, tuple) and item[0] == "from" for item in items)
 
 
-def _slice(part: slice, extent: int) -> tuple[int, int, int]:
+def _slice(part: slice, extent: Any) -> tuple[int, int, Any]:
     if isinstance(extent, Extent):
         if part != slice(None):
             extent._refuse()
@@ -265,7 +265,8 @@ def _slice(part: slice, extent: int) -> tuple[int, int, int]:
 
 
 def _number(value: int, axis: int, shape: Shape) -> int:
-    if isinstance(shape[axis], Extent) and 0 <= value < int(shape[axis]):
+    extent: Any = shape[axis]
+    if isinstance(extent, Extent) and 0 <= value < int(extent):
         return value
     if not -shape[axis] <= value < shape[axis]:
         raise BoundsError(f"index {value} is out of bounds for axis {axis} of shape {shape}")

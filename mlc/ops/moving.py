@@ -76,7 +76,7 @@ def _traced(value: Any) -> bool:
     )
 
 
-def moving_item(part: slice, extent: int, arrays: list[Any]) -> Any:
+def moving_item(part: slice, extent: Any, arrays: list[Any]) -> Any:
     """A slice with traced bounds as an item ("from", n, m, size): it starts where array n says and
     goes in steps that array m holds."""
     if isinstance(extent, Extent):
@@ -97,7 +97,7 @@ def moving_item(part: slice, extent: int, arrays: list[Any]) -> Any:
     if least < 0:
         length, key = te.max(length, 0), simplify(apply("maximum", key, const(0)), _ranges())
     bound = int(max(min(most, extent), 0))
-    size: int = bound
+    size: Any = bound
     if least != most:
         if KNOWN.get() is None:
             raise ArgumentError(

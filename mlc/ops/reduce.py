@@ -160,7 +160,7 @@ def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> 
     shape, folded, at = over(x, axes, keepdims)
     place: Expr = const(0)
     for k in folded.values():
-        place = place * k.extent + k
+        place = k if len(folded) == 1 else place * k.extent + k
     count = size_of(tuple(x.shape[a] for a in axes))
     counter = int32 if int(count) <= int32.highest else int64  # narrow: more lanes
 

@@ -21,7 +21,7 @@ def as_shape(shape: Any) -> tuple[int, ...]:
     """``shape`` as a tuple of sizes >= 0; an int means one dimension."""
     items = shape if isinstance(shape, (tuple, list)) else (shape,)
     try:
-        sizes = tuple(
+        sizes: tuple[Any, ...] = tuple(
             extent if isinstance(extent, Extent) else int(extent.__index__()) for extent in items
         )
     except (AttributeError, TypeError):

@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 
-class Extent(int):
-    """A size of which the int is the greatest possible value; ``length`` says what it is.
+class Extent:
+    """A size of at most ``int(extent)``; ``length`` says what it is.
 
     Two are equal if ``key``, their length as an expression, is the same. Loops over an axis of such
-    a size run ``length`` times. Nothing can be computed from it as from an int.
+    a size run ``length`` times. It is no int, so that nothing takes the bound for the size.
     """
 
-    length: Tensor
-    key: Expr
+    __slots__ = ("bound", "key", "length")
 
-    def __new__(cls, bound: int, length: Tensor, key: Expr) -> Extent:
-        made = super().__new__(cls, bound)
-        made.length, made.key = length, key
-        return made
+    def __init__(self, bound: int, length: Tensor, key: Expr) -> None:
+        self.bound, self.length, self.key = bound, length, key
+
+    def __int__(self) -> int:
+        return self.bound
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Extent) and other.key is self.key
@@ -54,9 +54,10 @@ class Extent(int):
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mod__ = __rmod__ = _refuse
     __floordiv__ = __rfloordiv__ = __neg__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __index__ = __float__ = _refuse
     __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __divmod__ = __rdivmod__ = _refuse
 
 
-def is_open(shape: tuple[int, ...]) -> bool:
+def is_open(shape: tuple[Any, ...]) -> bool:
     """Whether a size in ``shape`` is known only when the program runs."""
     return any(type(n) is Extent for n in shape)

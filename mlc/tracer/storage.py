@@ -235,7 +235,8 @@ def layout(value: Tracer) -> Array:
     if steps is None:
         steps = tuple(math.prod(max(int(n), 1) for n in shape[d + 1 :]) for d in range(len(shape)))
     strides = [step * dtype.itemsize for step in steps]
-    return np.lib.stride_tricks.as_strided(np.empty(1, dtype), shape, strides)
+    sizes = tuple(map(int, shape))
+    return np.lib.stride_tricks.as_strided(np.empty(1, dtype), sizes, strides)
 
 
 def keep_order(result: Any, inputs: Sequence[Any]) -> None:

@@ -5,6 +5,7 @@ Methods and operators call what stands for the NumPy function of the same meanin
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterator
 from importlib import import_module
@@ -182,7 +183,7 @@ class Tracer:
     @property
     def ndim(self) -> int: return self._seen[1].ndim
     @property
-    def size(self) -> int: return self._seen[1].size
+    def size(self) -> int: return math.prod(self.shape)
     @property
     def itemsize(self) -> int: return self._seen[1].dtype.itemsize
     @property
