@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..ir.affine import linear_in
+from ..ir.bounds import interval
 from ..ir.combiner import Combiner
-from ..ir.expr import Expr, Var, apply, const, load
+from ..ir.expr import Apply, Expr, Var, apply, const, load
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -22,7 +23,8 @@ from ..ir.program import (
     seq,
     walk,
 )
-from ..ir.rewrite import loads_of
+from ..ir.rewrite import loads_of, rewrite
+from ..ir.simplify import simplify
 
 _LEAST_LANES = 2
 
@@ -106,6 +108,21 @@ def _lanes(stmt: Stmt, variable: Var, span: Span) -> int:
     while lanes > span.extent:
         lanes //= 2
     return lanes if lanes >= _LEAST_LANES else 0
+
+
+def shortened(expr: Expr, ranges: Mapping[Var, int]) -> Expr:
+    """``expr`` in a shorter form, without the bounds on indices that always hold."""
+
+    def rule(node: Expr) -> Expr | None:
+        match node:
+            case Apply(fn="maximum" | "minimum" as fn, args=(a, b)) if node.dtype.kind in "iu":
+                (low, high), (least, most) = interval(a, ranges), interval(b, ranges)
+                if fn == "minimum":
+                    low, high, least, most = -high, -low, -most, -least
+                return a if low >= most else b if least >= high else None
+        return None
+
+    return simplify(rewrite(simplify(expr, ranges), rule), ranges)
 
 
 def step_of(buffer: Buffer, indices: Sequence[Expr], variable: Var) -> int | None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from ..ir.bounds import interval
 from ..ir.expr import Apply, Axis, Const, Expr, Load, Select, Var, apply, const
 from ..ir.rewrite import conjuncts, substitute, variables_of
-from ..ir.simplify import simplify
 from ..te.tensor import Compute, Tensor
-from .nests import Span
+from .nests import Span, shortened
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +47,9 @@ class Update:
             low = resolve(self.low.get(axis, const(0)))
             high = resolve(self.high.get(axis, const(axis.extent - 1)))
             pace = resolve(self.paces.get(axis, (const(1), const(0)))[0])
-            count = simplify(high - low + 1, ranges)
+            count = shortened(high - low + 1, ranges)
             if pace is not const(1):
-                count = simplify((high - low) // pace + 1, ranges)
+                count = shortened((high - low) // pace + 1, ranges)
             var = Var(axis.name)
             if isinstance(count, Const):
                 span = Span(max(int(count.value), 0))
@@ -133,7 +132,7 @@ def is_apart(
         assert isinstance(other, Var)
         wide[other] = ranges[var]
     for a, b in zip(read, written):
-        least, most = interval(simplify(substitute(a, others) - b, wide), wide)
+        least, most = interval(shortened(substitute(a, others) - b, wide), wide)
         if least > 0 or most < 0:
             return True
     return False

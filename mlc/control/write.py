@@ -26,10 +26,9 @@ from ..ir.program import (
     seq,
 )
 from ..ir.rewrite import loads_of, postorder, substitute, substitute_loads
-from ..ir.simplify import simplify
 from ..te.extent import Extent
 from ..te.tensor import Call, Compute, Tensor
-from .nests import Span, reduce_nest, store_nest
+from .nests import Span, reduce_nest, shortened, store_nest
 from .region import Body, RegionCall, inputs_of
 from .update import Update, find_update, is_apart, same
 from .write_regions import write_nested, write_region
@@ -152,7 +151,7 @@ class Writer:
             return found
         buffer = self.where.get(tensor)
         if buffer is not None:
-            return load(buffer, tuple(simplify(i, self.ranges) for i in indices))
+            return load(buffer, tuple(shortened(i, self.ranges) for i in indices))
         assert tensor in self.pending and isinstance(tensor.op, Compute), tensor.name
         body = tensor.op.body[tensor.index]
         return self.value(body, dict(zip(tensor.op.axes, indices)))
@@ -279,7 +278,7 @@ class Writer:
             return
         for tensor in tensors:
             if not tensor.shape:
-                value = simplify(self.value(op.body[tensor.index], {}), self.ranges)
+                value = shortened(self.value(op.body[tensor.index], {}), self.ranges)
                 is_index = not loads_of(value)
                 self.exprs[tensor] = value if is_index else self.keep(value, tensor.name)
                 continue
@@ -351,14 +350,14 @@ class Writer:
             self.flush(target, position)
 
         def resolve(expr: Expr) -> Expr:
-            return simplify(self.value(expr, {}), self.ranges)
+            return shortened(self.value(expr, {}), self.ranges)
 
         loops, mapping = update.loops(resolve, self.ranges)
         variables = {var: n.extent for var, n in loops}
         ranges = {**self.ranges, **variables}
-        place = tuple(simplify(mapping[a], ranges) for a in update.axes)
-        fresh_value = simplify(self.value(update.fresh, mapping), ranges)
-        tests = [simplify(self.value(t, mapping), ranges) for t in update.tests]
+        place = tuple(shortened(mapping[a], ranges) for a in update.axes)
+        fresh_value = shortened(self.value(update.fresh, mapping), ranges)
+        tests = [shortened(self.value(t, mapping), ranges) for t in update.tests]
         stmt: Stmt = Store(target, place, fresh_value)
         touched = [n for e in (fresh_value, *tests) for n in loads_of(e) if n.source is target]
         spans = [span for _, span in loops]

@@ -10,9 +10,9 @@ from ..ir.bounds import interval
 from ..ir.expr import Expr, Var, apply, as_expr, cast, const, load
 from ..ir.program import Buffer, For, If, Seq, Stmt, Store, While, seq
 from ..ir.rewrite import loads_of
-from ..ir.simplify import simplify
 from ..te.tensor import Tensor
 from . import region as regions
+from .nests import shortened
 from .region import Body, RegionCall, captured_by
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _again(w: Writer, tested: Callable[[], tuple[Writer, Expr]], work: Stmt) -> 
 def _loop(w: Writer, region: regions.For, targets: Sequence[Buffer]) -> None:
     start, stop, step = _bound(w, region.start), _bound(w, region.stop), region.step
     away, pace = (stop - start, step) if step > 0 else (start - stop, -step)
-    count = simplify(away if pace == 1 else (away + (pace - 1)) // pace, w.ranges)
+    count = shortened(away if pace == 1 else (away + (pace - 1)) // pace, w.ranges)
     least, most = interval(count, w.ranges)
     if region.test is not None or not math.isfinite(most) or most > _MOST_KNOWN:
         _counted(w, region, targets, start, count)
@@ -124,7 +124,7 @@ def _loop(w: Writer, region: regions.For, targets: Sequence[Buffer]) -> None:
     var = Var(w.name("n"))
     inner = _inside(w, region.body, targets, 1)
     inner.ranges[var] = extent
-    inner.exprs[region.body.params[0]] = simplify(var * step + start, inner.ranges)
+    inner.exprs[region.body.params[0]] = shortened(var * step + start, inner.ranges)
     inner.body(region.body, targets)
     body = inner.finish()
     if is_nothing(body):
@@ -142,7 +142,7 @@ def _counted(
     first = w.keep(start, "start") if loads_of(start) else start
     number = w.register_for(const(0), "number")
     at = load(number, ())
-    index = simplify(at * region.step + first, w.ranges)
+    index = shortened(at * region.step + first, w.ranges)
     inner = _inside(w, region.body, targets, 1)
     inner.exprs[region.body.params[0]] = index
     inner.body(region.body, targets)

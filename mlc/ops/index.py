@@ -38,12 +38,12 @@ Items = tuple[Any, ...]
 def getitem(x: Any, key: Any) -> Any:
     """``x[key]`` with NumPy's meaning; ``key`` may hold traced integers and integer arrays."""
     items, arrays = parse_key(shape_of(x), key)
-    if not arrays:
-        return slice_view(x, items=items)
     if has_moving(items):
         from .moving import moving_view
 
         return moving_view(x, arrays, items=items)
+    if not arrays:
+        return slice_view(x, items=items)
     if any(shape_of(array) for array in arrays):
         return take_at(x, arrays, items=items)
     return window(x, arrays, items=items)

@@ -16,7 +16,7 @@ import numpy as np
 from .. import te
 from ..errors import ArgumentError, UnsupportedError
 from ..ir.bounds import interval
-from ..ir.expr import Expr, Load, Var, apply, as_expr, cast, const, select
+from ..ir.expr import Const, Expr, Load, Var, apply, as_expr, cast, const, select
 from ..ir.rewrite import substitute_loads
 from ..ir.simplify import simplify
 from ..te.extent import Extent
@@ -77,8 +77,8 @@ def _traced(value: Any) -> bool:
 
 
 def moving_item(part: slice, extent: Any, arrays: list[Any]) -> Any:
-    """A slice with traced bounds as an item ("from", n, m, size): it starts where array n says and
-    goes in steps that array m holds."""
+    """A slice with traced bounds as an item ("from", start, step, size); what is traced of it is
+    (n,), the place of a 0-d array among ``arrays``."""
     if isinstance(extent, Extent):
         extent._refuse()
     start = _expr(part.start, 0)
@@ -105,8 +105,19 @@ def moving_item(part: slice, extent: Any, arrays: list[Any]) -> Any:
                 "static; for a window that moves use x[start + np.arange(size)]"
             )
         size = Extent(bound, _scalar(length, "length"), key)
-    arrays += [_scalar(first, "start"), _scalar(step, "step")]
-    return "from", len(arrays) - 2, len(arrays) - 1, size
+    return "from", _reference(first, "start", arrays), _reference(step, "step", arrays), size
+
+
+def _reference(expr: Expr, name: str, arrays: list[Any]) -> Any:
+    """A number as part of an item: itself if it is known, else (place among ``arrays``,)."""
+    if isinstance(expr, Const):
+        return int(expr.value)
+    arrays.append(_scalar(expr, name))
+    return (len(arrays) - 1,)
+
+
+def _referred(reference: Any, tensors: Sequence[Tensor]) -> Expr:
+    return const(reference) if isinstance(reference, int) else tensors[reference[0]][()]
 
 
 def _expr(bound: Any, default: int) -> Expr:
@@ -204,7 +215,7 @@ def moving_view(x: Any, indices: Any, *, items: Items) -> Any:
         places: list[Expr] = []
         for item in items:
             if isinstance(item, tuple) and item[0] == "from":
-                start, step = tensors[item[1]][()], tensors[item[2]][()]
+                start, step = _referred(item[1], tensors), _referred(item[2], tensors)
                 places.append(next(given) * step + start)
             elif isinstance(item, tuple) and item[0] == "array":
                 places.append(within(tensors[item[1]][()], x.shape[len(places)]))
@@ -251,11 +262,11 @@ def moving_update(x: Any, indices: Any, value: Any, *, items: Items) -> Any:
 
 def _distance(i: Expr, item: Any, tensors: Sequence[Tensor], inside: list[Expr]) -> Expr:
     """Which element of a moving slice the place ``i`` is; its tests go into ``inside``."""
-    start, step, size = tensors[item[1]][()], tensors[item[2]][()], item[3]
+    start, step, size = _referred(item[1], tensors), _referred(item[2], tensors), item[3]
     length = size.length[()] if isinstance(size, Extent) else const(size)
     pace = _symbolic(step)
     inside.append(i >= start)
-    inside.append(i <= start + (length - 1) * step)
+    inside.append(i <= start + ((length - 1) * step if step is not const(1) else length - 1))
     if pace is const(1):
         return i - start
     inside.append(apply("eq", apply("mod", i - start, step), const(0)))

@@ -36,7 +36,7 @@ class Extent:
         return id(self.key)
 
     def __repr__(self) -> str:
-        return f"?{id(self.key):x}"
+        return f"<={self.bound}"
 
     __str__ = __repr__
 
