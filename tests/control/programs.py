@@ -514,3 +514,106 @@ def life(g, steps):
         g[...] = 0
         g[1:-1, 1:-1][birth | survive] = 1
     return g
+
+
+def runge_kutta(y, steps):
+    h = 0.01
+
+    def f(t, y):
+        return np.array([y[1], -y[0]])
+
+    out = np.zeros((1001, 2))
+    out[0] = y
+    for i in range(1000):
+        t = i * h
+        k1 = f(t, y)
+        k2 = f(t + h / 2, y + h / 2 * k1)
+        k3 = f(t + h / 2, y + h / 2 * k2)
+        k4 = f(t + h, y + h * k3)
+        y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        out[i + 1] = y
+    return out
+
+
+def convolved(img, ker):
+    H, W = img.shape
+    kh, kw = ker.shape
+    out = np.zeros((H - kh + 1, W - kw + 1))
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = np.sum(img[i : i + kh, j : j + kw] * ker)
+    return out
+
+
+def k_means(X, C, iters):
+    for _ in range(iters):
+        d = ((X[:, None, :] - C[None]) ** 2).sum(axis=2)
+        lab = d.argmin(axis=1)
+        for k in range(C.shape[0]):
+            m = lab == k
+            C[k] = (X * m[:, None]).sum(axis=0) / np.maximum(m.sum(), 1)
+    return (lab, C)
+
+
+def thomas(a, b, c, d):
+    n = len(d)
+    cp = np.zeros(n)
+    dp = np.zeros(n)
+    cp[0] = c[0] / b[0]
+    dp[0] = d[0] / b[0]
+    for i in range(1, n):
+        m = b[i] - a[i] * cp[i - 1]
+        cp[i] = c[i] / m
+        dp[i] = (d[i] - a[i] * dp[i - 1]) / m
+    x = np.zeros(n)
+    x[-1] = dp[-1]
+    for i in range(n - 2, -1, -1):
+        x[i] = dp[i] - cp[i] * x[i + 1]
+    return x
+
+
+def quick_partition(a):
+    p = a[-1]
+    i = -1
+    for j in range(len(a) - 1):
+        if a[j] <= p:
+            i += 1
+            a[i], a[j] = (a[j], a[i])
+    a[i + 1], a[-1] = (a[-1], a[i + 1])
+    return i + 1
+
+
+def gram_schmidt(A):
+    Q = np.zeros_like(A)
+    for j in range(A.shape[1]):
+        v = A[:, j].copy()
+        for i in range(j):
+            v -= Q[:, i] @ A[:, j] * Q[:, i]
+        Q[:, j] = v / np.linalg.norm(v)
+    return Q
+
+
+def conjugate_gradients(A, b):
+    x = np.zeros_like(b)
+    r = b - A @ x
+    p = r.copy()
+    rs = r @ r
+    for i in range(1000):
+        Ap = A @ p
+        al = rs / (p @ Ap)
+        x += al * p
+        r -= al * Ap
+        rn = r @ r
+        if np.sqrt(rn) < 1e-10:
+            break
+        p = r + rn / rs * p
+        rs = rn
+    return x
+
+
+def smoothed(x, a):
+    y = np.empty_like(x)
+    y[0] = x[0]
+    for i in range(1, len(x)):
+        y[i] = a * x[i] + (1 - a) * y[i - 1]
+    return y

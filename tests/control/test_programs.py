@@ -84,6 +84,14 @@ CASES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (p.squares, (X.astype(np.float32),)),
     (p.nbody, (R.random((5, 3)), np.zeros((5, 3)), 10)),
     (p.common_subsequence, (R.integers(0, 4, 30), R.integers(0, 4, 35))),
+    (p.runge_kutta, (np.array([1.0, 0.0]), 10)),
+    (p.convolved, (R.random((12, 12)), R.random((3, 3)))),
+    (p.k_means, (R.random((40, 3)), R.random((4, 3)), 5)),
+    (p.thomas, (X, 2 + X, X, X * 2)),
+    (p.gram_schmidt, (MATRIX,)),
+    (p.conjugate_gradients, (SYMMETRIC, X[:N].copy())),
+    (p.smoothed, (X, 0.1)),
+    (p.quick_partition, (X,)),
     (p.life, ((R.random((20, 20)) < 0.3).astype(np.int64), 10)),
 ]
 
