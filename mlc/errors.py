@@ -95,6 +95,12 @@ class TracerBoolError(MlcError, TypeError):
     """A Python ``if``, ``while``, ``and``, ``or`` or ``not`` on a traced value."""
 
 
+class HostStateError(BaseException):
+    """The body of a loop does something else each time it is traced: the function is to be traced
+    again, with Python's own loops. Nobody sees it: it is no Exception, so that the handlers of the
+    user's let it pass, and `mlc.jit` catches it."""
+
+
 class TracerLeakError(MlcError, RuntimeError):
     """A traced value used outside the function call that made it."""
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from .compile import TARGETS, compile_graph
 from .config import config, is_debug_anywhere, watch
-from .errors import ArgumentError, MlcError, TracerBoolError
+from .errors import ArgumentError, HostStateError, MlcError, TracerBoolError, UnsupportedError
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT, Op, frozen_key, set_eager
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -115,6 +115,21 @@ class _Jitted:
         result = entry.run(arrays, out, sources)
         return result if make is None else foreign.converted(result, make)
 
+    def _trace_plainly(
+        self, reason: HostStateError, args: tuple[Any, ...], kwargs: dict[str, Any], keys: Any,
+        captures: Captures,
+    ) -> Traced:  # fmt: skip
+        """The trace with Python's own loops, since ``reason`` speaks against native ones."""
+        from .control.repeat import PLAIN
+
+        token = PLAIN.set(True)
+        try:
+            return trace_function(self._function, self._parameters, args, kwargs, keys, captures)
+        except (TracerBoolError, ArgumentError, UnsupportedError) as error:
+            raise UnsupportedError(f"{reason}", error.location) from error
+        finally:
+            PLAIN.reset(token)
+
     def _find(self, signature: Signature) -> tuple[Specialization | None, str]:
         """The entry for a call; if there is none, what changed since the last one."""
         first = ""
@@ -141,11 +156,16 @@ class _Jitted:
             problem = None
             schedule = getattr(self._function, "__mlc_schedule__", None)
             try:
+                function = self._function if schedule is not None else _native_form(self._function)
                 traced = trace_function(
-                    self._function if schedule is not None else _native_form(self._function),
-                    self._parameters, args, kwargs, keys, captures,
-                    schedule is not None,
-                )  # fmt: skip
+                    function, self._parameters, args, kwargs, keys, captures, schedule is not None
+                )
+            except HostStateError as reason:
+                captures = Captures(self._function, *statics)
+                try:
+                    traced = self._trace_plainly(reason, args, kwargs, keys, captures)
+                except Exception as error:
+                    problem = error
             except Exception as error:
                 problem = error
             if problem is not None:

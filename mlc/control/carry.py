@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, float64, int64
-from ..errors import DTypeError, MlcError, ShapeError, UnsupportedError, user_location
+from ..errors import (
+    DTypeError,
+    HostStateError,
+    MlcError,
+    ShapeError,
+    UnsupportedError,
+)
 from ..ops.moving import inside_loop
 from ..ops.op import CURRENT
 from ..te.extent import is_open
@@ -24,6 +30,7 @@ from ..tracer import tree
 from ..tracer.storage import KNOWN, WATCH, Cell
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
+from .repeat import REPEATED, same_graph
 
 _MOST_ROUNDS = 24
 
@@ -96,7 +103,32 @@ def current() -> FunctionTrace:
 
 
 def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
-    """Trace ``bodies``, each from the same state, and say what they carry."""
+    """Trace ``bodies``, each from the same state, and say what they carry.
+
+    Raises :class:`mlc.errors.HostStateError` if they do not do the same each time.
+    """
+    if REPEATED.get():
+        return _settled(state, bodies)
+    token = REPEATED.set(True)  # what is inside is compared along with this
+    try:
+        known = dict(current().numbered)
+        first = _settled(state, bodies)
+        current().numbered.clear()  # so that both find the same calls made already
+        current().numbered.update(known)
+        again = _settled(state, bodies)
+    finally:
+        REPEATED.reset(token)
+    for ends in zip(first.ends, again.ends):
+        if not same_graph((first.params, again.params), ends):
+            raise HostStateError(
+                f"{state.what} over traced values does something else each time it is traced, such "
+                f"as drawing random numbers, counting in an object or changing a global; do that "
+                f"outside, or hold it in local variables and arrays"
+            )
+    return again
+
+
+def _settled(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     trace = current()
     entry = state.get()
     plan = Plan()
@@ -461,8 +493,3 @@ def tree_text(value: Any) -> str:
 
 def _label(name: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in name).strip("_") or "value"
-
-
-def here() -> Any:
-    """The user's line."""
-    return user_location()

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .repeat import PLAIN
+
 _PACKAGE = str(Path(__file__).parent.parent)
 _FOREIGN = tuple(
     {_PACKAGE, *(sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib")), sys.prefix + "/lib"}
@@ -25,6 +27,8 @@ def converted(function: Any) -> Any:
 
     Functions of libraries, of C, without source, and generators stay what they are.
     """
+    if PLAIN.get():
+        return function
     match function:
         case types.MethodType():
             inner = converted(function.__func__)

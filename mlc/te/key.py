@@ -53,7 +53,7 @@ def graph_key(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
                     digest.update(array.tobytes())
             case Compute() as op:
                 if op not in bodies:
-                    bodies[op] = _body_text(op, numbers).encode()
+                    bodies[op] = body_text(op, numbers).encode()
                 digest.update(f"C{head}{tensor.index}".encode())
                 digest.update(bodies[op])
             case Call(program=program, inputs=read):
@@ -65,7 +65,7 @@ def graph_key(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _body_text(op: Compute, tensors: dict[Tensor, int]) -> str:
+def body_text(op: Compute, tensors: dict[Tensor, int]) -> str:
     """The expressions of a compute, each distinct one once, by number."""
     names: dict[Expr, int] = {}
     out: list[str] = []

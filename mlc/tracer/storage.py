@@ -129,6 +129,11 @@ class Cell:
         if watched is not None and self not in watched:
             watched[self] = self.tensor, self.array, self.fill
 
+    def forget_elements(self, trace: FunctionTrace) -> None:
+        """From now on the elements are not known while tracing; they stay what they are."""
+        self.tensor = self.current(trace)
+        self.array = self.fill = None
+
     def current(self, trace: FunctionTrace) -> Tensor:
         """The elements at present."""
         if self.tensor is None:

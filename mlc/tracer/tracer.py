@@ -164,6 +164,10 @@ class Tracer:
             made._seen = -1, made._seen[1]
             return made
         made = trace.wrap(view.read(trace))
+        if self._cell.array is not None:  # a traced index decides which elements the view has
+            if not made.shape:
+                return made
+            self._cell.forget_elements(trace)
         if not is_weak and view.fits():
             made._view, made._cell = view, self._cell
             made._seen = self._cell.version, made._seen[1]
@@ -281,6 +285,8 @@ class Tracer:
                 return wrapped(part)
         if mask_in(key):
             return select(self, key)
+        if self._cell.array is not None and _has_dots(key):
+            self._cell.forget_elements(self._trace)
         found = getitem(self, plain(key))
         if not found.shape and not _has_dots(key):
             return found._detached()

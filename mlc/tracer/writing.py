@@ -33,6 +33,8 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
         array[key] = value
         target._cell.touch()
         return
+    if array is not target:
+        target._cell.forget_elements(target._trace)
     if mask_in(key):
         store(target, key, value)
         return

@@ -1,0 +1,148 @@
+"""Loops that do something beside arrays run as Python's own, or are refused: never once for all."""
+
+import itertools
+from random import Random
+
+import numpy as np
+import pytest
+
+import mlc
+
+
+def random_numbers(x):
+    r = Random(7)
+    s = x * 0
+    for _ in range(500):
+        s = s + x * r.random()
+    return s
+
+
+class Counter:
+    def __init__(s):
+        s.n = 0
+
+    def next(s):
+        s.n += 1
+        return s.n
+
+
+def a_counter_in_an_object(x):
+    c = Counter()
+    s = x * 0
+    for _ in range(500):
+        s = s + x * c.next()
+    return s
+
+
+def an_iterator(x):
+    it = itertools.count()
+    s = x * 0
+    for _ in range(500):
+        s = s + x * next(it)
+    return s
+
+
+def numpy_random_numbers(x):
+    g = np.random.default_rng(0)
+    s = x * 0
+    for _ in range(500):
+        s = s + x * g.random()
+    return s
+
+
+def a_dictionary(x):
+    d = {"n": 0}
+    s = x * 0
+    for _ in range(500):
+        d["n"] += 1
+        s = s + x * d["n"]
+    return s
+
+
+def an_attribute(x):
+    c = Counter()
+    s = x * 0
+    for i in range(500):
+        c.n += i
+        s = s + x * c.n
+    return s
+
+
+def a_table(x):
+    table = [float(k % 7) for k in range(500)]
+    s = x * 0
+    for i in range(500):
+        s = s + x * table[i]
+    return s
+
+
+def a_growing_list(x):
+    s = x * 0
+    names = []
+    for i in range(500):
+        names.append(i)
+        s = s + x * len(names)
+    return s
+
+
+K = 0
+
+
+def a_global(x):
+    global K
+    K = 0
+    s = x * 0
+    for _i in range(500):
+        K += 2
+        s = s + x * K
+    return s
+
+
+def a_branch_on_the_index(x):
+    s = x * 0
+    for i in range(500):
+        if i % 3 == 0:
+            s = s + x * i
+        else:
+            s = s - x
+    return s
+
+
+def a_known_array(x):
+    w = np.arange(500.0)
+    s = x * 0
+    for i in range(500):
+        s = s + x * w[i] * w[-i]
+    return s
+
+
+def a_list_of_functions(x):
+    f = [lambda v: v + 1, lambda v: v * 2]
+    s = x * 0
+    for i in range(500):
+        s = f[i % 2](s * 0.5) + x
+    return s
+
+
+PROGRAMS = [
+    random_numbers, a_counter_in_an_object, an_iterator, numpy_random_numbers, a_dictionary,
+    an_attribute, a_table, a_growing_list, a_global, a_branch_on_the_index, a_known_array,
+    a_list_of_functions,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+def test_as_python(program):
+    x = np.arange(5.0)
+    np.testing.assert_allclose(mlc.jit(program)(x), program(x))
+
+
+def test_where_only_a_native_loop_would_do_it_is_refused():
+    def f(x, n):
+        random, s = Random(7), x * 0
+        for _ in range(n):
+            s = s + x * random.random()
+        return s
+
+    with pytest.raises(mlc.MlcError, match="something else each time it is traced"):
+        mlc.jit(f)(np.arange(5.0), np.int64(500))
