@@ -230,8 +230,10 @@ def is_moving(part: slice) -> bool:
     for bound in (part.start, part.stop, part.step):
         if bound is None or type(bound) is int:
             continue
-        if isinstance(bound, te.Tensor) or hasattr(type(bound), "__mlc_lift__") and (
-            type(bound).__mlc_known__(bound) is None
+        if (
+            isinstance(bound, te.Tensor)
+            or hasattr(type(bound), "__mlc_lift__")
+            and (type(bound).__mlc_known__(bound) is None)
         ):
             return True
     return False
