@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import NotProvenError, ScheduleError
 from ..ir.expr import Var
-from ..ir.program import Block, Program
+from ..ir.program import Block, For, Program, walk
 from ..ir.viewers import viewer
 from . import lookup
 from .refusal import Refusal
@@ -73,6 +73,8 @@ class Schedule:
         ``program.attrs["unsafe"]`` names it.
         """
         before = self.program
+        if not self.trace:
+            self._refuse_empty()
         try:
             problem = step.check(before)
         except ScheduleError as error:
@@ -86,6 +88,15 @@ class Schedule:
         self.trace.append(Taken(step, made, before, program, unsafe, self._part_of))
         self.program = program
         return made
+
+    def _refuse_empty(self) -> None:
+        """Proofs ask for two iterations that clash; where a loop has none, init may still run."""
+        for stmt in walk(self.program.body):
+            if isinstance(stmt, For) and stmt.extent == 0:
+                raise ScheduleError(
+                    f"loop {stmt.var.name} of {self.program.name!r} has no iterations, so there is "
+                    f"nothing to schedule; build the program as it stands"
+                )
 
     def _in_spite_of(
         self, step: Step, problem: Refusal | str, unsafe: bool
