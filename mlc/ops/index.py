@@ -233,7 +233,7 @@ def is_moving(part: slice) -> bool:
         if (
             isinstance(bound, te.Tensor)
             or hasattr(type(bound), "__mlc_lift__")
-            and (type(bound).__mlc_known__(bound) is None)
+            and getattr(type(bound), "__mlc_known__", lambda value: None)(bound) is None
         ):
             return True
     return False

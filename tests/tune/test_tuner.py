@@ -22,6 +22,7 @@ from mlc.tune.result import decided, fair_ratio, schedule_function
 def own_database(tmp_path_factory):
     before = mlc.config.tuning_database
     mlc.config.tuning_database = tmp_path_factory.mktemp("tuned") / "tuning.sqlite"
+    tuned.forget()  # what tests before these have found
     yield
     mlc.config.tuning_database = before
 
