@@ -339,6 +339,24 @@ def test_reductions_over_nothing_are_not_taken_apart() -> None:
         s.blockize(s.loops("X")[0])
 
 
+def test_rfactor_does_not_part_a_fused_loop() -> None:
+    @T.program
+    def rows(A: T.Buffer((4, 3, 2)), X: T.Buffer((4,))):
+        for i, r, k in T.grid(4, 3, 2):
+            with T.block("X"):
+                vi, vr, vk = T.remap("SRR", [i, r, k])
+                with T.init():
+                    X[vi] = 0.0
+                X[vi] += A[vi, vr, vk]
+
+    s = Schedule(rows)
+    i, r, k = s.loops("X")
+    fused = s.fuse(i, r)
+    with pytest.raises(ScheduleError, match="loop ir feeds spatial and reduce axes of block 'X'"):
+        s.rfactor(k)
+    assert fused in s.loops("X")
+
+
 def test_rfactor_stays_in_the_block_around() -> None:
     @T.program
     def outer(A: T.Buffer((4, 3)), X: T.Buffer((1,))):

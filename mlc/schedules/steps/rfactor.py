@@ -52,6 +52,12 @@ class Rfactor(Step):
             return f"loop {name} feeds no reduce axis of block {block.name!r}"
         if self.loop in feeding(block, reduce=False):
             return f"loop {name} feeds a spatial axis of block {block.name!r}, too; split it first"
+        both = feeding(block, reduce=True) & feeding(block, reduce=False)
+        for other in sorted(v.name for v in both):
+            return (
+                f"loop {other} feeds spatial and reduce axes of block {block.name!r}; the fold of "
+                f"the parts needs loops of spatial axes alone: use rfactor before fuse"
+            )
         if not isinstance(body, Accumulate) or block.init is None:
             return (
                 f"block {block.name!r} is not a reduction with an init and one accumulation; "
