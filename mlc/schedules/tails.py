@@ -91,6 +91,12 @@ def pad_refusal(program: Program, loop: For, total: int) -> Refusal | str | None
     ranges[loop.var] = total
     body = padded_axes(loop.body, ranges)
     for node in walk(body):
+        for it in node.iters if isinstance(node, Block) else ():
+            if interval(it.binding, ranges)[0] < 0:
+                return (
+                    f"the points of {loop.var.name} from {loop.extent} to {total - 1} take axis "
+                    f"{it.axis.name}, bound to {it.binding!r}, below 0; use tail='guard'"
+                )
         for buffer, indices in _accesses(node):
             for position, (index, extent) in enumerate(zip(indices, buffer.shape)):
                 low, high = interval(index, ranges)

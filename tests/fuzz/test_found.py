@@ -357,6 +357,20 @@ def test_rfactor_does_not_part_a_fused_loop() -> None:
     assert fused in s.loops("X")
 
 
+def test_padding_does_not_lead_below_0() -> None:
+    @T.program
+    def backwards(A: T.Buffer((3,)), X: T.Buffer((3,))):
+        for m in T.serial(3):
+            with T.block("X"):
+                v = T.axis.spatial(3, 2 - m)
+                X[v] = A[v]
+
+    s = Schedule(backwards)
+    (m,) = s.loops("X")
+    with pytest.raises(ScheduleError, match="take axis v, bound to 2 - .*, below 0"):
+        s.split(m, [None, 2], tail="pad")
+
+
 def test_rfactor_stays_in_the_block_around() -> None:
     @T.program
     def outer(A: T.Buffer((4, 3)), X: T.Buffer((1,))):
