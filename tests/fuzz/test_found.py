@@ -367,8 +367,25 @@ def test_padding_does_not_lead_below_0() -> None:
 
     s = Schedule(backwards)
     (m,) = s.loops("X")
-    with pytest.raises(ScheduleError, match="take axis v, bound to 2 - .*, below 0"):
+    with pytest.raises(ScheduleError, match=r"take axis v, bound to 2 - .*, below 0"):
         s.split(m, [None, 2], tail="pad")
+
+
+def test_an_init_that_runs_again_is_not_decomposed() -> None:
+    @T.program
+    def anew(B: T.Buffer((4,), "int32"), Y: T.Buffer((1,), "int32")):
+        for i, _j in T.grid(4, 4):
+            with T.block("Y"):
+                vi = T.remap("R", [i])
+                with T.init():
+                    Y[0] = 0
+                Y[0] += B[vi] + 1
+
+    s = Schedule(anew)
+    i, j = s.loops("Y")
+    ij = s.fuse(i, j)
+    with pytest.raises(ScheduleError):
+        s.decompose_reduction("Y", ij)
 
 
 def test_rfactor_stays_in_the_block_around() -> None:

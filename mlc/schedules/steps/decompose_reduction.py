@@ -23,6 +23,7 @@ from ...ir.program import (
 from ...ir.rewrite import conjuncts, substitute, variables_of
 from ...ir.simplify import simplify
 from ..legality.accesses import accesses_of
+from ..legality.starts import starts_once
 from ..legality.verification import verify
 from ..placement import feeding, overtaken, written_buffers
 from ..refusal import Point, Refusal, Witness
@@ -76,6 +77,7 @@ class DecomposeReduction(Step):
             _repeated(program, block, path, outer, around)
             or _lost(block, loop, around)
             or _unstarted(block, around)
+            or _anew(block, around[len(outer) :])
             or _touched(program, block, loop, around)
         )
 
@@ -185,6 +187,25 @@ def _lost(block: Block, loop: For, around: Sequence[For]) -> Refusal | None:
                 f"decompose at a loop inside {name}",
             )
     return None
+
+
+def _anew(block: Block, inside: Sequence[For]) -> Refusal | None:
+    """Where the reduce axes come to 0 again, the init runs again; decomposed, it runs once."""
+    reduced, spatial = feeding(block, reduce=True), feeding(block, reduce=False)
+    loops = {
+        f.var: f.extent
+        for f in inside
+        if f.extent > 1 and (f.var in reduced or f.var not in spatial)
+    }
+    if starts_once(block, loops):
+        return None
+    return Refusal(
+        f"the reduction of block {block.name!r} starts anew within loop {inside[0].var.name}, and "
+        "its init with it",
+        None,
+        "decompose at a loop inside that",
+        proven=False,
+    )
 
 
 def _unstarted(block: Block, around: Sequence[For]) -> Refusal | None:
