@@ -388,6 +388,19 @@ def test_an_init_that_runs_again_is_not_decomposed() -> None:
         s.decompose_reduction("Y", ij)
 
 
+def test_lanes_that_store_what_they_read_do_not_fold() -> None:
+    @T.program
+    def counts(Y: T.Buffer((4,))):
+        for i, _j in T.grid(4, 4):
+            with T.block("Y"):
+                vi = T.remap("S", [i])
+                Y[vi] = Y[vi] + 1.0
+
+    s = Schedule(counts)
+    with pytest.raises(ScheduleError, match="both combine into Y"):
+        s.vectorize(s.loops("Y")[1])
+
+
 def test_rfactor_stays_in_the_block_around() -> None:
     @T.program
     def outer(A: T.Buffer((4, 3)), X: T.Buffer((1,))):

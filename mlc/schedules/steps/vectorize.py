@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...ir.expr import Var
-from ...ir.program import For, LoopKind, Program, blocks_of, walk
+from ...ir.program import For, LoopKind, Program, Store, blocks_of, walk
 from ..legality import accesses_of, carried_dependence
 from ..legality.starts import starts_once
 from ..refusal import Refusal
@@ -63,6 +63,10 @@ def is_fold(program: Program, loop: For) -> bool:
                 return False
         elif row.changes:
             return False
+    inits = {n for b in blocks_of(loop.body) if b.init is not None for n in walk(b.init)}
+    stores = [n for n in walk(loop.body) if isinstance(n, Store) and n not in inits]
+    if any(n.buffer in combiners for n in stores):
+        return False  # lanes that store X[i] + e would each begin with the old X[i]
     return not any(row.kind == "read" and row.buffer in combiners for row in rows)
 
 
