@@ -1,0 +1,84 @@
+"""The default schedule of a program for graphics processors: a grid of blocks of threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...ir.program import Allocate, Buffer, For, LoopKind, Program, Scope, Seq, Stmt, walk
+from ..buffers import buffer_key
+from ..schedule import Schedule
+from ..step import rebuild
+
+
+@dataclass(frozen=True)
+class GpuMachine:
+    """What a default schedule asks about a graphics processor.
+
+    ``shared_bytes`` is what a block gets without asking, ``shared_most`` what it can ask for;
+    ``registers`` are those of 32 bits that a thread may use, ``vector_bytes`` the widest access.
+    """
+
+    warp: int = 32
+    most_threads: int = 1024
+    shared_bytes: int = 48 << 10
+    shared_most: int = 227 << 10
+    registers: int = 255
+    processors: int = 108
+    vector_bytes: int = 16
+
+
+def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) -> Schedule:
+    """Loops on blocks and threads for any program, by its structure alone.
+
+    Each statement at the top of the program becomes a kernel of its own. What is provably
+    independent is bound; what is not runs serially within a thread. Programs that bind loops
+    already are left as they are, and so are those with loops that never run.
+    """
+    from .gpu_nests import schedule_nest
+
+    machine = machine or GpuMachine()
+    loops = [stmt for stmt in walk(program.body) if isinstance(stmt, For)]
+    if any(loop.kind is LoopKind.BOUND or loop.extent == 0 for loop in loops):
+        return Schedule(program)
+    s = Schedule(_without_threads(program))
+    for buffer in _outer_buffers(program.body):
+        if buffer.scope is not Scope.GLOBAL:
+            s.set_scope(buffer_key(s.program, buffer), "global")
+    for stmt in top_statements(s.program.body):
+        if isinstance(stmt, For):
+            schedule_nest(s, stmt.var, machine)
+    return s
+
+
+def _without_threads(program: Program) -> Program:
+    """``program`` with its loops over the threads of a processor serial, to be judged anew."""
+
+    def on(stmt: Stmt) -> Stmt | None:
+        if isinstance(stmt, For) and stmt.kind is LoopKind.PARALLEL:
+            return For(stmt.var, stmt.extent, rebuild(stmt.body, on))
+        return None
+
+    body = rebuild(program.body, on)
+    return program if body is program.body else program.with_body(body)
+
+
+def top_statements(stmt: Stmt) -> list[Stmt]:
+    """The statements of a program, less the allocations around them."""
+    match stmt:
+        case Allocate(body=body):
+            return top_statements(body)
+        case Seq(stmts=stmts):
+            return [part for each in stmts for part in top_statements(each)]
+        case _:
+            return [stmt]
+
+
+def _outer_buffers(stmt: Stmt) -> list[Buffer]:
+    """The buffers that are allocated outside of all loops."""
+    match stmt:
+        case Allocate(buffers=buffers, body=body):
+            return [*buffers, *_outer_buffers(body)]
+        case Seq(stmts=stmts):
+            return [buffer for each in stmts for buffer in _outer_buffers(each)]
+        case _:
+            return []

@@ -1,0 +1,183 @@
+"""One loop nest on a grid: what any nest gets, and what nests of independent points get."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from math import prod
+from typing import TYPE_CHECKING
+
+from ...errors import ScheduleError
+from ...ir.affine import linear_in
+from ...ir.expr import Axis, Expr, Var
+from ...ir.program import (
+    Allocate,
+    Block,
+    Buffer,
+    For,
+    LoopKind,
+    Scope,
+    Stmt,
+    blocks_of,
+    reads_of,
+    walk,
+    writes_of,
+)
+from ..buffers import buffer_key
+from ..legality import carried_dependence
+from ..schedule import Schedule
+from ..step import find_loop
+from .vectors import extent_of, fuse_contiguous
+
+if TYPE_CHECKING:
+    from .gpu import GpuMachine
+
+PRIVATE = (Scope.LOCAL, Scope.STACK, Scope.REGISTER)
+BLOCK = 256  # threads of a block where nothing else decides
+
+
+def schedule_nest(s: Schedule, outer: Var, machine: GpuMachine) -> None:
+    """The nest under the loop ``outer`` as a kernel; the first way that is legal is taken."""
+    for way in (schedule_points, schedule_chain):
+        try:
+            with s.part(way.__name__):
+                if way(s, outer, machine):
+                    return
+        except ScheduleError:
+            continue
+
+
+def chain_of(stmt: Stmt) -> list[For]:
+    """The serial loops that begin at ``stmt``, each the only statement of the one before."""
+    out: list[For] = []
+    while isinstance(stmt, For) and stmt.kind is LoopKind.SERIAL:
+        out.append(stmt)
+        stmt = stmt.body
+    return out
+
+
+def only_block(loop: For) -> Block | None:
+    """The block of a nest that holds one alone, right under its loops."""
+    chain = chain_of(loop)
+    body = chain[-1].body if chain else None
+    return body if isinstance(body, Block) and len(blocks_of(body)) == 1 else None
+
+
+def schedule_points(s: Schedule, outer: Var, machine: GpuMachine) -> bool:
+    """``for i: for j: B[i, j] = f(A[i, j])`` -> ``for block: for thread: for lane in 4``."""
+    loop = find_loop(s.program, outer)
+    block = only_block(loop)
+    if block is None or block.is_reduction:
+        return False
+    loops = [one.var for one in chain_of(loop)]
+    if any(carried_dependence(s.program, var) for var in loops):
+        return False
+    loops = fuse_contiguous(s, block, loops)
+    lanes = lanes_along(s, s.block(block.name), loops, machine)
+    lane = None
+    if lanes > 1:
+        loops[-1], lane = s.split(loops[-1], [None, lanes])
+    bind_flat(s, loops, machine)
+    if lane is not None:
+        s.vectorize(lane)
+    return True
+
+
+def bind_flat(s: Schedule, loops: list[Var], machine: GpuMachine, most: int = BLOCK) -> None:
+    """Nested loops as one, on blocks of up to ``most`` threads."""
+    flat = s.fuse(*loops) if len(loops) > 1 else loops[0]
+    threads = threads_for(extent_of(s, flat), machine, most)
+    grid, thread = s.split(flat, [None, threads])
+    s.bind(grid, "blockIdx.x")
+    s.bind(thread, "threadIdx.x")
+
+
+def threads_for(points: int, machine: GpuMachine, most: int = BLOCK) -> int:
+    """Threads of a block: few points are spread over the processors, whole warps at a time."""
+    share = -(-points // machine.processors)
+    whole = -(-share // machine.warp) * machine.warp
+    return max(min(most, whole, machine.most_threads), 1) if points > machine.warp else points
+
+
+def lanes_along(s: Schedule, block: Block, loops: list[Var], machine: GpuMachine) -> int:
+    """How many neighbours along the last loop a thread takes at once; 1 where they are none."""
+    loop = loops[-1]
+    total = prod(extent_of(s, var) for var in loops)
+    accesses: list[tuple[Buffer, tuple[Expr, ...]]] = [
+        (n.source, n.indices) for n in reads_of(block)
+    ]
+    written = list(writes_of(block.body))
+    widest = max(buffer.dtype.itemsize for buffer, _ in (*accesses, *written))
+    lanes = min(machine.vector_bytes // widest, 4)
+    if lanes < 2 or extent_of(s, loop) % lanes or total < lanes * machine.warp:
+        return 1
+    axis = next((it.axis for it in block.iters if it.binding is loop), None)
+    if axis is None:  # a fused loop: all accesses walk it as one
+        axis = block.iters[-1].axis
+        if axis.extent % lanes:
+            return 1
+    for buffer, indices in (*accesses, *written):
+        along = step_along(buffer, indices, axis)
+        if along is None or along not in (0, 1):
+            return 1
+    if any(step_along(buffer, indices, axis) != 1 for buffer, indices in written):
+        return 1
+    return lanes
+
+
+def step_along(buffer: Buffer, indices: tuple[Expr, ...], axis: Axis) -> int | None:
+    """The elements between neighbours along ``axis``; None if that varies."""
+    total = 0
+    for stride, index in zip(buffer.element_strides, indices, strict=True):
+        along = linear_in(index, axis)
+        if along is None:
+            return None
+        total += stride * along
+    return total
+
+
+def schedule_chain(s: Schedule, outer: Var, machine: GpuMachine) -> bool:
+    """Any nest: the independent loops of its chain on the grid, all else serial in a thread.
+
+    Independent loops come outermost where they may; where a serial loop stands around them, one
+    block of threads runs them.
+    """
+    chain = [one.var for one in chain_of(find_loop(s.program, outer))]
+    free = [var for var in chain if carried_dependence(s.program, var) is None]
+    if not free:
+        return True
+    known = set(free)
+    if not known.issuperset(chain[: len(free)]):
+        rest = [var for var in chain if var not in known]
+        try:
+            s.reorder(*free, *rest)
+            chain = [*free, *rest]
+        except ScheduleError:
+            pass
+    leading = list(takewhile(known.__contains__, chain))
+    if leading:
+        _private_memory(s, leading[-1])
+        bind_flat(s, leading, machine)
+        return True
+    first = max(free, key=lambda var: extent_of(s, var))
+    _private_memory(s, first)
+    bind_threads(s, first, machine)
+    return True
+
+
+def bind_threads(s: Schedule, loop: Var, machine: GpuMachine) -> None:
+    """``loop`` on the threads of the one block at hand."""
+    extent = extent_of(s, loop)
+    if extent <= machine.most_threads:
+        s.bind(loop, "threadIdx.x")
+        return
+    _, thread = s.split(loop, [None, machine.most_threads])
+    s.bind(thread, "threadIdx.x")
+
+
+def _private_memory(s: Schedule, loop: Var) -> None:
+    """What is allocated within the threads of ``loop`` is theirs alone."""
+    for stmt in walk(find_loop(s.program, loop).body):
+        if isinstance(stmt, Allocate):
+            for buffer in stmt.buffers:
+                if buffer.scope not in PRIVATE:
+                    s.set_scope(buffer_key(s.program, buffer), "local")

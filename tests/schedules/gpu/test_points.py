@@ -1,0 +1,90 @@
+"""Nests of independent points, and nests that nothing better is known for."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlc import script as T
+from mlc import te
+from mlc.ir.program import LoopKind
+from mlc.schedules.defaults.gpu import default_gpu_schedule
+
+from .judge import SMALL, extents, judged, scopes, threads
+
+
+def added(*shape: int, dtype: str = "float32"):
+    a, b = te.placeholder(shape, dtype, "A"), te.placeholder(shape[-1:], dtype, "b")
+    out = te.compute(shape, lambda *i: a[i] + b[i[-1]], name="C")
+    return te.create_program([a, b, out], "added")
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (128,), (64, 64), (5, 33), (3, 5, 7), (1, 1, 256)])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64"])
+def test_points_of_any_shape(shape, dtype):
+    judged(added(*shape, dtype=dtype))
+
+
+def test_neighbours_are_taken_at_once():
+    s = judged(added(64, 64))
+    assert threads(s) == [("blockIdx.x", 32), ("threadIdx.x", 32)]
+    assert extents(s, LoopKind.VECTORIZED) == [4]
+
+
+def test_wide_elements_are_taken_in_pairs():
+    assert extents(judged(added(64, 64, dtype="float64")), LoopKind.VECTORIZED) == [2]
+
+
+def test_odd_rows_are_taken_one_by_one():
+    s = judged(added(31, 33))
+    assert extents(s, LoopKind.VECTORIZED) == []
+    assert threads(s) == [("blockIdx.x", 32), ("threadIdx.x", 32)]
+
+
+def test_what_kernels_hand_each_other_is_global():
+    a = te.placeholder((33, 7), "float32", "A")
+    k = te.reduce_axis(7, "k")
+    total = te.compute((33,), lambda i: te.sum(a[i, k], axis=k), name="total")
+    out = te.compute((33, 7), lambda i, j: a[i, j] / total[i], name="out")
+    program = te.create_program([a, out], "norm")
+    s = judged(program, SMALL)
+    assert set(scopes(s).values()) <= {"global", "shared", "local"}
+    assert threads(s)
+
+
+def test_a_loop_that_depends_on_itself_stays_serial():
+    @T.program
+    def running(A: T.Buffer((40, 6)), B: T.Buffer((40, 6))):
+        for i, j in T.grid(6, 39):
+            with T.block("B"):
+                vi, vj = T.remap("SS", [i, j])
+                B[vj + 1, vi] = A[vj, vi] + B[vj, vi]
+
+    s = judged(running, SMALL)
+    assert extents(s, LoopKind.SERIAL) == [39]
+    assert [name for name, _ in threads(s)] == ["blockIdx.x", "threadIdx.x"]
+
+
+def test_loops_on_the_threads_of_a_processor_are_judged_anew():
+    @T.program
+    def twice(A: T.Buffer((40,)), B: T.Buffer((40,))):
+        for i in T.parallel(40):
+            with T.block("B"):
+                vi = T.axis.spatial(40, i)
+                B[vi] = A[vi] * 2.0
+
+    assert [name for name, _ in threads(judged(twice))] == ["blockIdx.x", "threadIdx.x"]
+
+
+def test_programs_with_threads_of_their_own_are_left_alone():
+    @T.program
+    def twice(A: T.Buffer((40,)), B: T.Buffer((40,))):
+        for i in T.thread_binding(40, "threadIdx.x"):
+            with T.block("B"):
+                vi = T.axis.spatial(40, i)
+                B[vi] = A[vi] * 2.0
+
+    assert default_gpu_schedule(twice).program is twice
+
+
+def test_loops_that_never_run_are_no_reason_to_fail():
+    assert threads(default_gpu_schedule(added(0, 4))) == []
