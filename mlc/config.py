@@ -181,6 +181,18 @@ def _paths(value: Any) -> tuple[Path, ...]:
     return tuple(Path(part).expanduser() for part in value)
 
 
+def _thread_order(value: Any) -> str:
+    if value not in ("forward", "reverse", "random"):
+        raise ValueError("the choices are 'forward', 'reverse' and 'random'")
+    return str(value)
+
+
+def _compiler(value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str | os.PathLike) and str(value).strip()):
+        raise ValueError("a compiler is a command or a path, such as 'g++'")
+    return None if value is None else str(value)
+
+
 def _user_cache_dir() -> Path:
     """The platform's folder for caches; the same rule as platformdirs, without its import time."""
     if sys.platform == "win32":
@@ -255,6 +267,24 @@ class Config:
         lambda: (),
         env=("MLC_TUNING_LAYERS",),
         doc="More tuning databases, which are read and never written.",
+    )
+    cxx = Setting(
+        _compiler,
+        lambda: None,
+        env=("MLC_CXX", "CXX"),
+        doc="The C++ compiler of emulated CUDA kernels; None: g++, clang++ or c++ on the path.",
+    )
+    emulated_order = Setting(
+        _thread_order,
+        lambda: "forward",
+        env=("MLC_EMULATED_ORDER",),
+        doc="The order in which emulated CUDA threads run: forward, reverse or random.",
+    )
+    emulated_checks = Setting(
+        _flag,
+        lambda: True,
+        env=("MLC_EMULATED_CHECKS",),
+        doc="Watch every access of emulated CUDA threads for races and bounds.",
     )
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,0 +1,30 @@
+"""What stands in front of the text of every CUDA kernel: one file for a card, one for emulation.
+
+``device.cuh`` wraps each intrinsic and all inline PTX in a function of ours; ``emulated.h``
+declares the same names for the processor, and ``emulator.cpp`` runs them. ``common.cuh`` comes
+after either.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+@functools.cache
+def text(name: str) -> str:
+    """The content of a file of this folder."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def device_source(source: str, name: str) -> str:
+    """One text for NVRTC; lines of errors are those of ``source``, in a file called ``name``."""
+    parts = (f'#line 1 "{file}"\n{text(file)}' for file in ("device.cuh", "common.cuh"))
+    return "\n".join([*parts, f'#line 1 "{name}.cu"', source])
+
+
+def emulated_source(source: str, name: str) -> str:
+    """One text for a C++ compiler that has this folder among those of its headers."""
+    return f'#include "emulated.h"\n#include "common.cuh"\n#line 1 "{name}.cu"\n{source}'

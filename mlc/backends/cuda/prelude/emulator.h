@@ -1,0 +1,73 @@
+// What a kernel on the processor and the emulator that runs it know of each other.
+// No header of C++ is included: a small kernel compiles in a fraction of a second.
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+#define MLC_API extern "C" __attribute__((visibility("hidden")))
+
+struct MlcIndex {
+  unsigned x, y, z;
+};
+
+enum MlcState { MLC_READY, MLC_AT_WARP, MLC_AT_BARRIER, MLC_EXITED };
+enum { MLC_SLOT_BYTES = 512, MLC_CP_ASYNC_MAX = 256 };
+
+struct MlcCopy {  // one cp.async that nobody has waited for yet
+  void *to;
+  const void *from;
+  uint16_t bytes, valid;
+  uint32_t group;
+};
+
+// One CUDA thread: a fiber.
+struct MlcThread {
+  void *stack_pointer;
+  MlcIndex index;
+  uint32_t number, warp;
+  int state, site;       // what it waits for, and at which line
+  const char *what;      // the name of the warp operation it waits for
+  uint32_t exchanges;    // how many warp operations it took part in
+  uint32_t copies_begun, group;
+  int copies;
+  bool fenced;
+  MlcCopy copy[MLC_CP_ASYNC_MAX];
+  alignas(16) unsigned char slot[2][MLC_SLOT_BYTES];  // what it hands to the lanes of its warp
+};
+
+// One launch, filled in by the caller.
+struct MlcLaunch {
+  const char *kernel;
+  unsigned grid[3], block[3];
+  uint64_t shared_bytes;
+  int32_t order;         // 0 forward, 1 reverse, 2 pseudo-random
+  int32_t checks;        // whether every access is looked at
+  int32_t arrays;        // how many regions of memory the kernel may touch
+  int32_t message_bytes;
+  void *const *addresses;
+  const uint64_t *sizes;
+  const char *const *names;
+  char *message;         // what went wrong
+  int32_t finding;       // 1 out of bounds, 2 anything else
+};
+
+MLC_API MlcThread *mlc_current;
+MLC_API MlcIndex mlc_block_index, mlc_block_extent, mlc_grid_extent;
+MLC_API unsigned char *mlc_shared_pool;
+
+typedef void (*MlcKernel)(void **arguments);
+MLC_API int mlc_run(MlcLaunch *launch, MlcKernel kernel, void **arguments);
+
+// Called by kernels.
+MLC_API void mlc_barrier_at(int line);
+MLC_API void mlc_fence();
+// Hands `bytes` bytes to all lanes of the warp, and returns once all have arrived.
+// What a lane handed over is then at mlc_handed(lane), until the next operation.
+MLC_API void mlc_exchange(const void *mine, unsigned bytes, const char *what, int line);
+MLC_API const void *mlc_handed(unsigned lane);
+MLC_API void mlc_sync_lanes(int line);
+MLC_API void mlc_touch(const void *address, uint64_t bytes, int is_write, int is_atomic);
+MLC_API void mlc_copy_later(void *to, const void *from, unsigned bytes, unsigned valid);
+MLC_API void mlc_copies_commit();
+MLC_API void mlc_copies_wait(unsigned pending);
+MLC_API void mlc_fail(int finding, const char *format, ...);

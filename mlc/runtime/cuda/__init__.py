@@ -1,0 +1,1 @@
+"""CUDA kernels at run time: compiled by NVRTC and launched, or emulated on the processor."""

@@ -1,0 +1,277 @@
+"""CUDA kernels on the processor: their very text, compiled by a C++ compiler, with every thread a
+fiber, every barrier and warp operation, and every access looked at."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlc.backends.cuda import prelude
+from mlc.backends.cuda.device import DeviceModule, Launch
+from mlc.config import config
+from mlc.errors import ArgumentError, BoundsError, CompileError, SimulationError, UnsupportedError
+from mlc.runtime import cache
+
+COMPILERS = ("g++", "clang++", "c++")
+ORDERS = ("forward", "reverse", "random")
+MAX_THREADS = 1024
+MAX_SHARED = 227 << 10  # bytes of shared memory that a block can have on any card
+_UNKNOWN = (1 << 64) - 1
+_FLAGS = ("-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-fwrapv", "-fno-strict-aliasing",
+          "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-w")  # fmt: skip
+_CHECKS = ("-fsanitize=thread,bounds,alignment,integer-divide-by-zero",)
+_MESSAGE_BYTES = 1024
+
+
+class _Launch(ctypes.Structure):
+    """``MlcLaunch`` of emulator.h."""
+
+    _fields_ = (
+        ("kernel", ctypes.c_char_p),
+        ("grid", ctypes.c_uint * 3),
+        ("block", ctypes.c_uint * 3),
+        ("shared_bytes", ctypes.c_uint64),
+        ("order", ctypes.c_int32),
+        ("checks", ctypes.c_int32),
+        ("arrays", ctypes.c_int32),
+        ("message_bytes", ctypes.c_int32),
+        ("addresses", ctypes.c_void_p),
+        ("sizes", ctypes.c_void_p),
+        ("names", ctypes.c_void_p),
+        ("message", ctypes.c_void_p),
+        ("finding", ctypes.c_int32),
+    )
+
+
+class Emulated:
+    """The kernels of a module, ready to run on memory of the processor.
+
+    ``run(pointers, workspace, sizes)`` launches them in order. ``pointers`` are the addresses of
+    the arrays that launches name by number, ``sizes`` their bytes: no kernel may leave them.
+    Without a ``workspace`` one is allocated. The GIL is released; one call runs at a time.
+    """
+
+    def __init__(self, module: DeviceModule, library: ctypes.CDLL) -> None:
+        self.module = module
+        self._library = library
+        self._lock = threading.Lock()
+        self._names = {
+            launch.kernel: parameter_names(module.source, launch) for launch in module.launches
+        }
+
+    def __call__(
+        self, pointers: Sequence[int], workspace: int = 0, sizes: Sequence[int] = ()
+    ) -> None:
+        if sizes and len(sizes) != len(pointers):
+            raise ArgumentError(f"{len(pointers)} pointers came with {len(sizes)} sizes")
+        size, held = self.module.workspace_bytes, None
+        if size and not workspace:
+            held = np.full(size + 1024, 0xFF, np.uint8)
+            workspace = (held.ctypes.data + 1023) & ~1023
+        with self._lock:
+            for launch in self.module.launches:
+                self._launch(launch, pointers, workspace, sizes)
+
+    def _launch(
+        self, launch: Launch, pointers: Sequence[int], workspace: int, sizes: Sequence[int]
+    ) -> None:
+        count = max(len(launch.arguments), 1)
+        arguments = (ctypes.c_void_p * count)()
+        bases = (ctypes.c_void_p * count)()
+        extents = (ctypes.c_uint64 * count)()
+        names = (ctypes.c_char_p * count)()
+        for n, (argument, name) in enumerate(zip(launch.arguments, self._names[launch.kernel])):
+            if argument.kind == "array":
+                arguments[n] = bases[n] = pointers[argument.number]
+                extents[n] = sizes[argument.number] if sizes else _UNKNOWN
+                names[n] = name.encode()
+            else:
+                arguments[n], bases[n] = workspace + argument.number, workspace
+                extents[n] = self.module.workspace_bytes
+                names[n] = b"the workspace"
+        message = ctypes.create_string_buffer(_MESSAGE_BYTES)
+        record = _Launch(
+            launch.kernel.encode(), launch.grid, launch.block, launch.shared_bytes,
+            ORDERS.index(config.emulated_order), config.emulated_checks, len(launch.arguments),
+            _MESSAGE_BYTES, ctypes.addressof(bases), ctypes.addressof(extents),
+            ctypes.addressof(names), ctypes.addressof(message), 0,
+        )  # fmt: skip
+        finding = self._library[f"mlc_launch_{launch.kernel}"](ctypes.byref(record), arguments)
+        if finding == -1:
+            raise MemoryError(f"no memory to emulate the kernel {launch.kernel}")
+        if finding:
+            text = f"the kernel {launch.kernel} is wrong: {message.value.decode()}"
+            raise BoundsError(text) if finding == 1 else SimulationError(text)
+
+
+def load(module: DeviceModule) -> Emulated:
+    """The kernels of ``module`` compiled for the processor, from the disk cache where it has them.
+
+    Raises UnsupportedError where no C++ compiler is installed, and CompileError with its log.
+    """
+    for launch in module.launches:
+        _check(launch)
+    return Emulated(module, _library(module, config.emulated_checks))
+
+
+def run_arrays(module: DeviceModule, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+    """Run a module on C-contiguous arrays, in the order that its launches number them."""
+    if not all(array.flags.c_contiguous for array in arrays):
+        raise ArgumentError("kernels take C-contiguous arrays; copy with np.ascontiguousarray")
+    load(module)([a.ctypes.data for a in arrays], 0, [a.nbytes for a in arrays])
+
+
+def compiler() -> str:
+    """The path of a C++ compiler: that of ``mlc.config.cxx``, or the first one on the path."""
+    wanted = config.cxx
+    for name in (wanted,) if wanted else COMPILERS:
+        found = shutil.which(name)
+        if found:
+            return found
+    looked = f"{wanted!r} (mlc.config.cxx)" if wanted else ", ".join(COMPILERS)
+    raise UnsupportedError(
+        f"target 'cuda-emulated' needs a C++ compiler, and none was found ({looked}); install one "
+        f"('apt install g++', 'dnf install gcc-c++', 'conda install gxx'), or set MLC_CXX to its "
+        f"path"
+    )
+
+
+def parameter_names(source: str, launch: Launch) -> list[str]:
+    """What the text calls the parameters of a kernel; numbers where it cannot be told."""
+    found = re.search(rf"\b{re.escape(launch.kernel)}\s*\(([^)]*)\)", source)
+    names = [re.sub(r".*\W", "", part.strip()) for part in found[1].split(",")] if found else []
+    count = len(launch.arguments)
+    return names if len(names) == count else [f"argument {n}" for n in range(count)]
+
+
+def source_of(module: DeviceModule) -> str:
+    """The text that is compiled: prelude, kernels, and a function that launches each of them."""
+    calls = []
+    for name, count in {x.kernel: len(x.arguments) for x in module.launches}.items():
+        pointers = ", ".join(f"MlcPointer{{a[{n}]}}" for n in range(count))
+        calls.append(f"MLC_LAUNCH({name}, {name}({pointers}))")
+    text = prelude.emulated_source(module.source, module.name)
+    return "\n".join([text, f'#line 1 "the launches of {module.name}"', *calls, ""])
+
+
+def _check(launch: Launch) -> None:
+    x, y, z = launch.block
+    if not (0 < x * y * z <= MAX_THREADS and z <= 64):
+        raise UnsupportedError(
+            f"the kernel {launch.kernel} wants blocks of {x} x {y} x {z} threads; a block has 1 to "
+            f"{MAX_THREADS}, and at most 64 along z"
+        )
+    if not all(launch.grid) or max(launch.grid[1:]) > 65535 or launch.grid[0] >= 1 << 31:
+        raise UnsupportedError(
+            f"the kernel {launch.kernel} wants a grid of {launch.grid} blocks; extents are at "
+            "least 1 and at most 2147483647, 65535 and 65535"
+        )
+    if launch.shared_bytes > MAX_SHARED:
+        raise UnsupportedError(
+            f"the kernel {launch.kernel} wants {launch.shared_bytes} bytes of shared memory; no "
+            f"card has more than {MAX_SHARED} for a block"
+        )
+
+
+def _library(module: DeviceModule, checks: bool) -> ctypes.CDLL:
+    path = compiler()
+    source = source_of(module)
+    flags = (*_FLAGS, *_CHECKS) if checks else _FLAGS
+    key = cache.content_key("emulated", source, _prelude(), _version(path), *flags)
+    return _loaded(key) or _built(key, path, source, flags, module)
+
+
+_libraries: dict[str, ctypes.CDLL] = {}
+
+
+def _loaded(key: str) -> ctypes.CDLL | None:
+    if key in _libraries:
+        return _libraries[key]
+    entry = cache.get(key)
+    return None if entry is None else _open(key, entry.image)
+
+
+def _open(key: str, image: bytes) -> ctypes.CDLL:
+    """A library from memory: the file it is read from is gone once it is loaded."""
+    with tempfile.TemporaryDirectory(prefix="mlc-") as folder:
+        file = Path(folder) / "kernels.so"
+        file.write_bytes(image)
+        _libraries[key] = library = ctypes.CDLL(str(file))
+    return library
+
+
+def _built(
+    key: str, path: str, source: str, flags: Sequence[str], module: DeviceModule
+) -> ctypes.CDLL:
+    with tempfile.TemporaryDirectory(prefix="mlc-") as folder:
+        work = Path(folder)
+        (work / "kernels.cpp").write_text(source)
+        (work / "emulator.o").write_bytes(_emulator(path))
+        command = [
+            path, *flags, f"-I{prelude.FOLDER}", "-Werror=frame-larger-than=200000", "-c",
+            "-o", str(work / "kernels.o"), str(work / "kernels.cpp"),
+        ]  # fmt: skip
+        _run(command, module.name, source)
+        library = work / "kernels.so"
+        _run(
+            [path, "-shared", "-Wl,-Bsymbolic", "-o", str(library), str(work / "kernels.o"),
+             str(work / "emulator.o"), "-lm"], module.name, source,
+        )  # fmt: skip
+        image = library.read_bytes()
+    cache.put(key, image, {"emulated": module.name})
+    return _open(key, image)
+
+
+def _emulator(path: str) -> bytes:
+    """The object file of the emulator itself, compiled once."""
+    flags = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti")
+    key = cache.content_key("emulator", _prelude(), _version(path), *flags)
+    return _emulators.get(key) or _compile_emulator(key, path, flags)
+
+
+_emulators: dict[str, bytes] = {}
+
+
+def _compile_emulator(key: str, path: str, flags: Sequence[str]) -> bytes:
+    entry = cache.get(key)
+    if entry is not None:
+        _emulators[key] = entry.image
+        return entry.image
+    with tempfile.TemporaryDirectory(prefix="mlc-") as folder:
+        made = Path(folder) / "emulator.o"
+        source = str(prelude.FOLDER / "emulator.cpp")
+        _run([path, *flags, "-c", "-o", str(made), source], "the emulator", "")
+        _emulators[key] = image = made.read_bytes()
+    cache.put(key, image, {"emulated": "emulator"})
+    return image
+
+
+def _run(command: list[str], name: str, source: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        log = "\n  ".join(done.stderr.strip().splitlines()[:20])
+        raise CompileError(f"the CUDA text of {name} does not compile:\n  {log}", source)
+
+
+@functools.cache
+def _prelude() -> str:
+    names = ("emulator.h", "emulator.cpp", "emulated.h", "common.cuh")
+    return "\n".join(map(prelude.text, names))
+
+
+def _version(path: str) -> str:
+    """What tells one compiler from another, without starting it."""
+    real = os.path.realpath(path)
+    status = os.stat(real)
+    return f"{real} {status.st_size} {status.st_mtime_ns}"
