@@ -31,7 +31,7 @@ from ..ir.program import (
     writes_of,
 )
 from ..ir.rewrite import loads_of, variables_of
-from .legality import carried_dependence
+from .legality import carried_dependence, thread_violation
 from .legality.accesses import Access, accesses_of
 from .legality.conflict import Conflict, Steps, commute, conflict
 from .refusal import Refusal
@@ -176,8 +176,13 @@ def race_in(after: Program, loops: Iterable[For]) -> Refusal | str | None:
     for loop in loops:
         if loop.kind not in (LoopKind.PARALLEL, LoopKind.BOUND):
             continue
-        refusal = carried_dependence(after, loop.var)
-        if refusal is None:
+        if loop.kind is LoopKind.BOUND:
+            refusal = thread_violation(after, loop.var)
+        else:
+            refusal = carried_dependence(after, loop.var)
+        if refusal is None or isinstance(refusal, str):
+            if refusal is not None:
+                return refusal
             continue
         if refusal.proven:
             return replace(refusal, fix=f"take this step before loop {loop.var.name} is parallel")

@@ -20,6 +20,7 @@ from .dependence import (
     reorder_violation,
 )
 from .exhaustive import Difference, Same, TooLarge, same_meaning
+from .threads import shared_violation, thread_violation
 from .verification import verify
 from .within import bounds_violation
 
@@ -39,6 +40,8 @@ __all__ = [
     "parallel_violation",
     "reorder_violation",
     "same_meaning",
+    "shared_violation",
+    "thread_violation",
     "verify",
 ]
 

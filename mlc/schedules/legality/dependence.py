@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...ir.expr import Expr, Var
-from ...ir.program import For, Program, Seq, Stmt, walk
+from ...ir.program import Buffer, For, Program, Seq, Stmt, walk
 from ...ir.rewrite import substitute
 from ..refusal import Refusal
 from ..step import find_loop
@@ -27,14 +27,21 @@ _BEHIND = (None, -1)
 Question = tuple[Access, Access, Steps]
 
 
-def carried_dependence(program: Program, loop: Var) -> Refusal | None:
+def carried_dependence(
+    program: Program, loop: Var, common: frozenset[Buffer] = frozenset()
+) -> Refusal | None:
     """Why iterations of ``loop`` must run one after the other; None if they are independent.
 
-    Two iterations that combine into one element are dependent too: they would do so at once.
+    Two iterations that combine into one element are dependent too: they would do so at once. The
+    buffers ``common`` are one for all iterations, though they are allocated inside the loop.
     """
     found = accesses_of(program)
     chain = _chain(program, loop)
-    rows = [row for row in found.of(chain[-1]) if row.private < len(chain)]
+    rows = [
+        replace(row, private=min(row.private, len(chain) - 1)) if row.buffer in common else row
+        for row in found.of(chain[-1])
+        if row.private < len(chain) or row.buffer in common
+    ]
     steps: Steps = {one.var: _SAME for one in chain[:-1]} | {loop: _AHEAD}
 
     def questions() -> Iterator[Question]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...ir.expr import Var
-from ...ir.program import For, LoopKind, Program, Stmt, walk
-from ..legality import accesses_of, carried_dependence
+from ...ir.program import Allocate, For, LoopKind, Program, Stmt, walk
+from ..legality import accesses_of
+from ..legality.threads import is_shared, thread_of, thread_violation
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 
@@ -45,7 +46,7 @@ class Bind(Step):
                     f"loop {other.var.name} is parallel already, and the threads of the pool do "
                     "not mix with those of a grid"
                 )
-            if _thread_of(other) == self.thread:
+            if thread_of(other) == self.thread and not self.thread.startswith("threadIdx"):
                 return (
                     f"loop {other.var.name} is bound to {self.thread} already, and loops "
                     f"{other.var.name} and {self.loop.name} stand in one another; fuse them first, "
@@ -55,12 +56,15 @@ class Bind(Step):
         wrong = [
             other
             for other in (around if grid else inside)
-            if _thread_of(other).startswith("threadIdx" if grid else "blockIdx")
+            if thread_of(other).startswith("threadIdx" if grid else "blockIdx")
         ]
         if wrong and not self.thread.startswith("vthread"):
             one, two = (wrong[0].var.name, self.loop.name)[:: 1 if grid else -1]
             return f"threads are inside blocks of threads, and loop {one} is around loop {two}"
-        return carried_dependence(program, self.loop)
+        problem = thread_violation(self.apply(program)[0], self.loop)
+        if isinstance(problem, Refusal) and problem.witness is not None:
+            return _with_shared_fix(program, problem, self.loop)
+        return problem
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         def change(loop: For) -> Stmt:
@@ -70,8 +74,19 @@ class Bind(Step):
         return replace_loop(program, self.loop, change), ()
 
 
-def _thread_of(loop: For) -> str:
-    return str(dict(loop.annotations).get("thread", "")) if loop.kind is LoopKind.BOUND else ""
+def _with_shared_fix(program: Program, refusal: Refusal, loop: Var) -> Refusal:
+    """``refusal`` with the advice for shared memory that is allocated inside the loop."""
+    assert refusal.witness is not None
+    for stmt in walk(find_loop(program, loop).body):
+        for buffer in stmt.buffers if isinstance(stmt, Allocate) else ():
+            if buffer.name == refusal.witness.buffer and is_shared(buffer):
+                rule = f"all threads of a block have one {buffer.name}, and {refusal.rule}"
+                fix = (
+                    f"bind {loop.name} before s.compute_at(...) puts it there, or use "
+                    f"s.set_scope({buffer.name!r}, 'local')"
+                )
+                return replace(refusal, rule=rule, fix=fix)
+    return refusal
 
 
 def bind(s: Schedule, loop: Var, thread: str) -> None:
@@ -81,8 +96,19 @@ def bind(s: Schedule, loop: Var, thread: str) -> None:
 
         for i in range(64):      ->      for i in T.thread_binding(64, "threadIdx.x"):
 
-    Refused where two iterations touch the same element and one of them changes it, where the
-    thread is taken by a loop around or inside, and where blocks of threads would stand inside
-    threads.
+    A thread may be taken again further in, where threads fill shared memory together: each runs its
+    own iteration, with a barrier before and after::
+
+        for tx in T.thread_binding(8, "threadIdx.x"):
+            for k0 in T.serial(4):
+                S = T.alloc((8,), scope="shared")
+                for ax in T.thread_binding(8, "threadIdx.x"):
+                    ...  # S[ax] = A[k0 * 8 + ax]
+
+    That is so where every thread would write the same values to memory that is allocated inside the
+    loop over the threads, as compute_at does; there must be threads enough. Refused otherwise,
+    where two iterations touch the same element and one of them changes it (shared memory is one
+    for all threads of a block, wherever it is allocated), and where blocks of threads would stand
+    inside threads.
     """
     s.take(Bind(loop, thread))

@@ -15,6 +15,7 @@ from ...ir.program import (
     LoopKind,
     Program,
     Region,
+    Scope,
     Seq,
     Stmt,
     walk,
@@ -22,6 +23,7 @@ from ...ir.program import (
 from ...ir.rewrite import variables_of
 from ...ir.simplify import simplify
 from ..legality.accesses import Access, accesses_of
+from ..legality.threads import is_thread
 from ..moving import Move, Range, clipped, cover_of, nest_of, plan_move, put
 from ..placement import (
     INLINE,
@@ -34,7 +36,7 @@ from ..placement import (
     written_buffers,
 )
 from ..refusal import Refusal
-from ..regions import block_writes, region_in
+from ..regions import block_writes, region_in, span_of
 from ..step import Step, block_name, rebuild
 from .compute_inline import ComputeInline
 
@@ -180,6 +182,8 @@ def _domain(move: Move) -> dict[Axis, Range]:
         read = region_in(move.target.body, written.buffer)
         if read is None:
             continue
+        if written.buffer.scope is Scope.SHARED:
+            read = _of_all_threads(read, move)
         for axis, span in _axes_from(written, read).items():
             wanted.setdefault(axis, []).append(span)
     domain = dict(move.base)
@@ -187,6 +191,17 @@ def _domain(move: Move) -> dict[Axis, Range]:
         if axis in domain and all(a is spans[0][0] and n == spans[0][1] for a, n in spans):
             domain[axis] = clipped(spans[0], (const(0), axis.extent))
     return domain
+
+
+def _of_all_threads(read: Region, move: Move) -> Region:
+    """What all threads of a block read together."""
+    threads = {loop.var: loop.extent for loop in move.around if is_thread(loop)}
+    spans = [span_of(start, threads) for start in read.starts] if threads else []
+    if not spans or any(span is None for span in spans):
+        return read
+    starts = tuple(span[0] for span in spans if span is not None)
+    extents = tuple(s[1] + n - 1 for s, n in zip(spans, read.extents) if s is not None)
+    return Region(read.buffer, starts, extents)
 
 
 def _axes_from(written: Region, read: Region) -> dict[Axis, Range]:
@@ -318,6 +333,10 @@ def compute_at(s: Schedule, block: Block | str, loop: Var | int) -> None:
     before, and the result lives in memory of the iteration. Refused where somebody outside the loop
     reads the result, where it is an output of which the loop reads a part only, and where something
     that the block reads is overwritten in between.
+
+    Memory of the scope "shared" is filled with what all threads of the block read, where ``loop``
+    stands inside loops that are bound to them: they do so together once the loops of the block are
+    bound to the same threads.
 
     ``loop`` may be a place that :func:`sample_compute_location` has chosen.
     """
