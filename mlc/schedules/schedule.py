@@ -16,6 +16,7 @@ from ..ir.expr import Var
 from ..ir.program import Block, For, Program, walk
 from ..ir.viewers import viewer
 from . import lookup
+from .loop_kinds import misplaced_loop, new_race
 from .refusal import Refusal
 from .step import Step, block_name, find_block, loops_around
 
@@ -85,6 +86,9 @@ class Schedule:
             unsafe = False
         else:
             program, made, unsafe = self._in_spite_of(step, problem, unsafe or self._unsafe)
+        misplaced = misplaced_loop(program)
+        if misplaced is not None and misplaced_loop(before) is None:
+            raise ScheduleError(lookup.complaint(before, step, misplaced))
         self.trace.append(Taken(step, made, before, program, unsafe, self._part_of))
         self.program = program
         return made
@@ -122,7 +126,13 @@ class Schedule:
             program, made = step.apply(self.program)
             match same_meaning(self.program, program):
                 case Same():
-                    return program, made
+                    race = new_race(self.program, program)
+                    if race is None:
+                        return program, made
+                    problem = Refusal(race, proven=False) if isinstance(race, str) else race
+                    if problem.proven:
+                        text = lookup.complaint(self.program, step, problem)
+                        raise ScheduleError(text, refusal=problem)
                 case Difference(output=output, element=element) as found:
                     place = f"{output}[{', '.join(map(str, element)) or '()'}]"
                     reason = (

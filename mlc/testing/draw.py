@@ -11,6 +11,7 @@ from ..ir.forms import check_blocks
 from ..ir.interpret import interpret
 from ..ir.program import Program, blocks_of
 from ..script.legal import check_legal
+from .checking import arrays_for
 from .choices import Choices
 from .graphs import draw_graph
 from .nests import draw_nest
@@ -32,15 +33,17 @@ def draw_program(choices: Choices, kind: str = "any") -> Program:
 
 
 def is_sound(program: Program) -> bool:
-    """Whether `mlc.script` would accept the program, and it reads no memory before it writes it;
-    what the outputs held is there to be read."""
-    arrays = [np.zeros(b.shape, b.dtype.numpy) for b in program.params]
+    """Whether `mlc.script` would accept the program, and it reads no memory before it writes it,
+    neither for zeros nor for what schedules of it are checked with, as indices may be data; what
+    the outputs held is there to be read."""
+    zeros = [np.zeros(b.shape, b.dtype.numpy) for b in program.params]
     if not blocks_of(program.body):
         return False
     try:
         check_blocks(program)
         check_legal(program, {}, True)
-        interpret(replace(program, outputs=0), *arrays, check_uninitialised=True)
+        for arrays in (zeros, arrays_for(program)):
+            interpret(replace(program, outputs=0), *arrays, check_uninitialised=True)
     except MlcError:
         return False
     return True

@@ -22,9 +22,9 @@ def ways_for(seed: int, native: float = 1.0) -> list[str]:
     """How the program of a sequence is run: by the interpreter and symbolically always, natively in
     the share ``native`` of all, or else lowered and interpreted; the others now and then."""
     chance = random.Random(f"ways {seed}")
-    ways = ["interpret", "symbols", "lowered"]
+    ways = ["interpret", "symbols", "proof", "lowered"]
     if chance.random() < native:
-        ways[2:] = ["debug" if chance.random() < 0.25 else "llvm"]
+        ways[3:] = ["debug" if chance.random() < 0.25 else "llvm"]
     for way, share in SHARES.items():
         if chance.random() < share:
             ways.append(way)

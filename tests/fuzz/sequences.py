@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mlc.errors import NotProvenError, ScheduleError
 from mlc.ir.program import Program, walk
 from mlc.schedules.schedule import Schedule
-from mlc.testing.checking import Subject
+from mlc.testing.checking import Subject, is_bound
 from mlc.testing.choices import Choices
 from mlc.testing.draw import draw_program
 from mlc.testing.refusals import judge_refusal
@@ -22,6 +22,7 @@ REFUSED_OFTEN = (
     "cache_write", "cache_read", "reverse_compute_at", "compute_at", "rfactor", "pipeline",
     "transform_block_layout", "parallel", "vectorize", "merge", "reorder", "bind",
 )  # fmt: skip
+MARKS = ("vectorize", "parallel", "bind", "unroll")
 SIZE = 400  # statements: a sequence ends where the program has grown beyond
 
 
@@ -81,15 +82,18 @@ def run_sequence(
     program = draw_program(first)
     schedule = Schedule(program, seed=first.below(4))
     tally.sequences += 1
+    marks = first.between(1, 2) if first.one_in(4) else 0  # what do others make of marked loops?
     for number in range(1, first.between(1, MOST_STEPS) + 1):
         if sum(1 for _ in walk(schedule.program.body)) > SIZE:
             break
         choices = choices_for(number)
-        take_one(schedule, choices, tally)
+        take_one(schedule, choices, tally, MARKS if number <= marks else ())
         for _ in range(PROBES):  # what would be refused here?
-            take_one(schedule.copy(), choices, tally, REFUSED_OFTEN)
+            take_one(schedule.copy(), choices, tally, REFUSED_OFTEN, is_probe=True)
     if schedule.trace:
         chosen = ways()
+        if is_bound(schedule.program) and "simulate" not in chosen:
+            chosen.append("simulate")  # nothing else runs threads
         tally.ways.update(chosen)
         try:
             Subject(program).check(schedule, chosen)
@@ -101,13 +105,17 @@ def run_sequence(
 
 
 def take_one(
-    schedule: Schedule, choices: Choices, tally: Tally, names: tuple[str, ...] = ()
+    schedule: Schedule,
+    choices: Choices,
+    tally: Tally,
+    names: tuple[str, ...] = (),
+    is_probe: bool = False,
 ) -> None:
-    """One step, any or one of ``names``, taken or refused."""
+    """One step, any or one of ``names``, taken or refused; a probe is counted apart."""
     before: Program = schedule.program
     taken = len(schedule.trace)
     call = draw_call(schedule, choices, choices.pick(names) if names else "")
-    counts = tally.per_step if not names else tally.probes
+    counts = tally.probes if is_probe else tally.per_step
     try:
         call.take(schedule)
     except NotProvenError:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.bounds import interval
-from ...ir.expr import Axis, Expr, Load, Var, load
+from ...ir.expr import Axis, Expr, Load, Var, const, load
 from ...ir.program import (
     Block,
     Buffer,
     Program,
+    Region,
     Stmt,
     Store,
     blocks_of,
@@ -33,7 +34,7 @@ from ..buffers import (
 from ..coverage import covers, exact_writes
 from ..levels import Level, holds
 from ..refusal import Refusal
-from ..regions import buffers_read, buffers_written, region_in
+from ..regions import buffers_read, buffers_written
 from ..step import Step, block_name, find_block
 from .cache_read import CacheRead
 from .cache_write import CacheWrite
@@ -83,9 +84,9 @@ class Reindex(Step):
                 )
         twin = self._twin(program, buffer, axes)
         part = self._redirected(level.parts[n], buffer, twin, axes)
-        exact, whole = exact_writes(part, self.block, twin), region_in(part, twin, "write")
-        assert whole is not None
-        if exact is None or not covers(exact, whole):
+        exact = exact_writes(part, self.block, twin)
+        zeros: Indices = (const(0),) * twin.ndim
+        if exact is None or not covers(exact, Region(twin, zeros, twin.shape)):
             return Refusal(
                 f"it is not shown that block {self.block!r} runs at all of its points",
                 fix="take the step before its loops are split, fused or cut",

@@ -1,0 +1,95 @@
+"""What holds of loops whose iterations run at once after every step, whatever it is: where they
+stand, and that their iterations stay independent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..ir.program import For, LoopKind, Program, Stmt, While, children_of, walk
+from .legality import carried_dependence
+from .placement import race_in
+from .refusal import Refusal
+
+Mark = tuple[For, str]  # a loop that does not run serially, and the thread that it is bound to
+
+
+def misplaced_loop(program: Program) -> str | None:
+    """The first loop that stands inside one which cannot hold it, as a sentence; None if there is
+    none.
+
+    A vectorized loop holds none but unrolled ones; iterations run on the threads of the pool, or on
+    those of a grid, at one level; no block of a grid is taken twice on the way to a statement, and
+    blocks of threads hold threads. Threads may be: they share out what they do together.
+    """
+    todo: list[tuple[Stmt, tuple[Mark, ...]]] = [(program.body, ())]
+    while todo:
+        stmt, around = todo.pop()
+        if around and isinstance(stmt, (For, While)):
+            for outer, thread in around:
+                problem = _clash(outer, thread, stmt)
+                if problem is not None:
+                    return problem
+        if isinstance(stmt, For) and stmt.kind not in (LoopKind.SERIAL, LoopKind.UNROLLED):
+            around = (*around, (stmt, _thread_of(stmt)))
+        todo += [(child, around) for child in reversed(children_of(stmt))]
+    return None
+
+
+def _thread_of(loop: For) -> str:
+    return str(dict(loop.annotations).get("thread", "")) if loop.kind is LoopKind.BOUND else ""
+
+
+def _clash(outer: For, thread: str, inner: For | While) -> str | None:
+    name, kind = outer.var.name, outer.kind
+    if isinstance(inner, While):
+        if kind is not LoopKind.VECTORIZED:
+            return None
+        return f"loop {name} is vectorized and would hold a loop that runs while a condition holds"
+    if kind is LoopKind.VECTORIZED:
+        if inner.kind is LoopKind.UNROLLED:
+            return None
+        return (
+            f"loop {name} is vectorized and would hold loop {inner.var.name}, while vectorized "
+            f"loops are innermost but for unrolled ones; take this step before vectorize"
+        )
+    if inner.kind is LoopKind.PARALLEL or (
+        kind is LoopKind.PARALLEL and inner.kind is LoopKind.BOUND
+    ):
+        return (
+            f"loop {name} is {kind.value} and would hold loop {inner.var.name}, which is "
+            f"{inner.kind.value}; one level of parallelism only"
+        )
+    own = _thread_of(inner)
+    if thread.startswith("threadIdx") and own.startswith("blockIdx"):
+        return f"threads are inside blocks of threads, and loop {name} would hold {inner.var.name}"
+    return None
+
+
+def new_race(before: Program, after: Program) -> Refusal | str | None:
+    """Why the iterations of some loop must not run at once in ``after``, though they may in
+    ``before``; what is not proven counts. That both mean the same, run serially, shows no races.
+    """
+    for loop in _concurrent(after):
+        problem = _race(after, loop)
+        if problem is None:
+            continue
+        same = next((old for old in _concurrent(before) if old.var is loop.var), None)
+        if same is None or _race(before, same) is None:
+            return problem
+    return None
+
+
+def _concurrent(program: Program) -> Iterator[For]:
+    for stmt in walk(program.body):
+        if isinstance(stmt, For) and stmt.kind not in (LoopKind.SERIAL, LoopKind.UNROLLED):
+            yield stmt
+
+
+def _race(program: Program, loop: For) -> Refusal | str | None:
+    from .steps.vectorize import is_fold
+
+    if loop.kind is not LoopKind.VECTORIZED:
+        return race_in(program, [loop])
+    if loop.extent < 2 or is_fold(program, loop):
+        return None
+    return carried_dependence(program, loop.var)

@@ -1,0 +1,22 @@
+"""What must hold of every CUDA module, with or without a card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlc.backends.cuda.device import DeviceModule
+
+ARCHITECTURES = ("sm_80", "sm_90a")
+
+
+def assert_compiles(module: DeviceModule, architectures: Sequence[str] = ARCHITECTURES) -> None:
+    """NVRTC turns the module into machine code that has each kernel; CompileError where it does
+    not, UnsupportedError where NVRTC is not installed."""
+    from mlc.runtime.cuda.nvrtc import compile_module
+
+    for arch in architectures:
+        cubin = compile_module(module, arch)
+        assert cubin.startswith(b"\x7fELF"), f"{module.name}: no ELF file for {arch}"
+        for launch in module.launches:
+            name = f".text.{launch.kernel}\0".encode()
+            assert name in cubin, f"{module.name}: no kernel {launch.kernel} for {arch}"
