@@ -16,7 +16,7 @@ import time
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from .specialization import (
 )
 from .tracer import foreign
 from .tracer.captures import Captures
+from .tracer.deciding import static_after
 from .tracer.function import Parameters, Traced, trace_function
 from .tracer.signature import Key, differences, key_text
 
@@ -69,6 +70,7 @@ class _Jitted:
         self._lock = threading.RLock()
         self._head = 0
         self._slow_calls = 0
+        self._by_value: set[str] = set()  # Python ints that tracing wanted the values of
         self._kept: list[Specialization] = []
         self._last: Specialization | None = None
         _all_jitted.add(self)
@@ -101,6 +103,8 @@ class _Jitted:
         entry, _ = self._find(signature)
         if entry is None:
             entry = self._compile(signature, args, kwargs)
+            if self._by_value:
+                arrays = self._parameters.keys(args, kwargs)[1]
         elif self._head and not _debugging and not is_installed(self):
             self._slow_calls += 1
             install(self, self._head, build=self._slow_calls >= SLOW_CALLS)
@@ -152,25 +156,15 @@ class _Jitted:
             statics = [
                 value for value, key in zip((*args, *kwargs.values()), keys) if key[0] == "static"
             ]
-            captures = Captures(self._function, *statics)
-            problem = None
             schedule = getattr(self._function, "__mlc_schedule__", None)
             try:
-                function = self._function if schedule is not None else _native_form(self._function)
-                traced = trace_function(
-                    function, self._parameters, args, kwargs, keys, captures, schedule is not None
-                )
-            except HostStateError as reason:
-                captures = Captures(self._function, *statics)
-                try:
-                    traced = self._trace_plainly(reason, args, kwargs, keys, captures)
-                except Exception as error:
-                    problem = error
+                traced, captures = self._trace(signature, args, kwargs, statics)
             except Exception as error:
-                problem = error
-            if problem is not None:
-                problem = _explained(problem, self._function)
-                raise problem.with_traceback(_trimmed(problem))
+                found = self._with_static_ints(error, signature, args, kwargs)
+                if found is not None:
+                    return found
+                problem = _explained(error, self._function)
+                raise problem.with_traceback(_trimmed(problem)) from problem.__cause__
             captures.settle()
             refuse_captured_writes(self._parameters.function, captures)
             middle = time.perf_counter()
@@ -202,7 +196,7 @@ class _Jitted:
                 trace_seconds=middle - began,
                 compile_seconds=end - middle,
                 from_cache=compiled is not None and compiled.from_cache,
-                reason=self._reason(signature, change, len(args)),
+                reason=self._reason(signature, change, len(args)) + self._by_value_text(),
             )
             entry = Specialization(traced, compiled, captures, row, call)
             known = self._entries.get(signature, ())
@@ -217,6 +211,43 @@ class _Jitted:
                 if not _debugging:
                     install(self, self._head)
             return entry
+
+    def _trace(
+        self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any],
+        statics: Sequence[Any],
+    ) -> tuple[Traced, Captures]:  # fmt: skip
+        """The trace for a signature, and what it read besides its arguments."""
+        keys = signature[0]
+        captures = Captures(self._function, *statics)
+        schedule = getattr(self._function, "__mlc_schedule__", None)
+        function = self._function if schedule is not None else _native_form(self._function)
+        try:
+            traced = trace_function(
+                function, self._parameters, args, kwargs, keys, captures, schedule is not None
+            )
+        except HostStateError as reason:
+            captures = Captures(self._function, *statics)
+            traced = self._trace_plainly(reason, args, kwargs, keys, captures)
+        return traced, captures
+
+    def _with_static_ints(
+        self, error: Exception, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Specialization | None:
+        """The entry with Python ints static, where tracing them has led to ``error``; None where
+        that is no help."""
+        keys, names, debug = signature
+        static = static_after(error, self._names(names, len(args)), keys)
+        if not static:
+            return None
+        self._parameters.static |= static
+        self._by_value |= static
+        try:
+            fresh = self._parameters.keys(args, kwargs)[0], names, debug
+            return self._find(fresh)[0] or self._compile(fresh, args, kwargs)
+        except BaseException:
+            self._parameters.static -= static
+            self._by_value -= static
+            raise
 
     def _warn_of_changes(self, change: str) -> None:
         warnings.warn(
@@ -255,6 +286,12 @@ class _Jitted:
             if nearest is None or len(found) < len(nearest):
                 nearest = found
         return "number or names of the arguments" if nearest is None else ", ".join(nearest)
+
+    def _by_value_text(self) -> str:
+        """What to add to the reason where Python ints have become static."""
+        if not self._by_value:
+            return ""
+        return f"; compiled for each value of {', '.join(sorted(self._by_value))}"
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Every level of the code for these arguments: ``.graph .program .schedule .llvm .asm``."""

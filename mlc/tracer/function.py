@@ -260,10 +260,14 @@ def trace_function(
     named = list(_named(parameters, args, kwargs))
     values = [traced(name, key, value) for (name, value), key in zip(named, keys, strict=True)]
     load_operators()
-    with tracing(trace), standing_in(captures.spaces):
-        returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
-        _check_trees(trees, parameters.function)
-        done = _results(returned, trace, inputs, leaves)
+    try:
+        with tracing(trace), standing_in(captures.spaces):
+            returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
+            _check_trees(trees, parameters.function)
+            done = _results(returned, trace, inputs, leaves)
+    except Exception as error:
+        error.wanted = trace.wanted  # type: ignore[attr-defined]  # see `deciding.static_after`
+        raise
     trace.forget()
     return done
 

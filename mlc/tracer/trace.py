@@ -27,7 +27,16 @@ class FunctionTrace:
     code. What ``captures`` knows of was copied by it.
     """
 
-    __slots__ = ("captures", "constants", "finished", "name", "numbered", "rebound", "weak")
+    __slots__ = (
+        "captures",
+        "constants",
+        "finished",
+        "name",
+        "numbered",
+        "rebound",
+        "wanted",
+        "weak",
+    )
 
     def __init__(self, name: str, captures: Captures | None = None) -> None:
         self.name = name
@@ -38,6 +47,7 @@ class FunctionTrace:
         self.finished = False
         # Arguments of shape () that were met in x += y, which changes arrays but no scalars.
         self.rebound: set[int] = set()
+        self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
 
     def lift(self, value: Any) -> Any:
         """The te tensor for a traced value or an array; numbers, None and tensors as they are."""

@@ -26,6 +26,7 @@ from ..ops.op import CURRENT
 from ..te.tensor import Compute, Placeholder, Tensor
 from .changing import Flat
 from .concrete import all_known, known, plain, wrapped
+from .deciding import deciding_arguments
 from .dispatch import call_function, call_ufunc, is_supported
 from .masked import mask_in, select
 from .operators import define_methods
@@ -224,6 +225,7 @@ class Tracer:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         if self._cell.array is not None:
             return np.array(known(self), dtype)
+        self._trace.wanted |= deciding_arguments(self._tensor, self._trace)
         raise UnsupportedError(
             f"{self!r} cannot become a NumPy array while tracing: it was stored in an array that "
             f"was not made in the function, or passed to a function that is not traced; make the "
@@ -242,6 +244,7 @@ class Tracer:
     def _number(self, kind: str, instead: str) -> Any:
         if self._cell.array is not None:
             return known(self)
+        self._trace.wanted |= deciding_arguments(self._tensor, self._trace)
         raise ArgumentError(
             f"{self!r} has no value while tracing, so it cannot become a Python {kind}; {instead}; "
             f"{_STATIC}"

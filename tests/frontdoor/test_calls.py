@@ -158,6 +158,33 @@ def test_static_values_of_different_types_are_told_apart() -> None:
     assert [kind(0.0, s) for s in (1, True, 1.0)] == [0.0, 1.0, 10.0]
 
 
+def test_a_python_int_is_static_where_its_value_is_wanted() -> None:
+    def windows(x: Any, size: int, steps: int) -> Any:
+        for _ in range(steps):
+            x = x + 1
+        return x[:, :size], np.zeros(size + 1), np.histogram(x, bins=size)[0]
+
+    jitted = mlc.jit(windows)
+    for size, steps in ((2, 3), (3, 3), (3, 5), (2, 3)):
+        same(jitted(X, size, steps), windows(X, size, steps))
+    rows = jitted.cache_info().rows
+    assert [row.signature for row in rows][:2] == [
+        "x: float32[3, 4], size=2, steps=3",
+        "x: float32[3, 4], size=3, steps=3",
+    ]
+    assert rows[0].reason == "first call; compiled for each value of size, steps"
+    assert len(rows) == 3
+
+    named = mlc.jit(lambda x, n, steps: np.ones(n) * steps)  # what is not wanted stays traced
+    for n, steps in ((2, 3), (2, 4), (5, 4)):
+        same(named(X, n, steps), np.ones(n) * steps)
+    assert [row.signature for row in named.cache_info().rows] == [
+        f"x: float32[3, 4], n={n}, steps: int" for n in (2, 5)
+    ]
+    with pytest.raises(mlc.ShapeError, match=r"shapes \(3, 4\) and \(5,\) do not broadcast"):
+        mlc.jit(lambda x, n: x + np.ones(n))(X, 5)
+
+
 def test_out_is_written() -> None:
     jitted = mlc.jit(pair)
     first, second = np.empty((3, 4), np.float32), np.empty((3, 4), np.float32)

@@ -118,7 +118,7 @@ def test_it_may_stand_for_a_numpy_function() -> None:
 
 def test_refused() -> None:
     with pytest.raises(mlc.ArgumentError) as caught:
-        mlc.jit(lambda x, n: window_sum(x, width=n))(X, 3)
+        mlc.jit(lambda x, n: window_sum(x, width=n))(X, np.int64(3))
     assert str(caught.value).startswith(
         "width= of window_sum must be known while tracing, got the traced value traced int64[] "
         "(argument "
