@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
+from ...errors import ScheduleError
 from ...ir.program import Allocate, Buffer, For, LoopKind, Program, Scope, Seq, Stmt, walk
 from ..buffers import buffer_key
 from ..schedule import Schedule
@@ -34,7 +37,7 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
     independent is bound; what is not runs serially within a thread. Programs that bind loops
     already are left as they are, and so are those with loops that never run.
     """
-    from .gpu_nests import schedule_nest
+    from .gpu_folds import split_long_folds
 
     machine = machine or GpuMachine()
     loops = [stmt for stmt in walk(program.body) if isinstance(stmt, For)]
@@ -44,10 +47,49 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
     for buffer in _outer_buffers(program.body):
         if buffer.scope is not Scope.GLOBAL:
             s.set_scope(buffer_key(s.program, buffer), "global")
-    for stmt in top_statements(s.program.body):
-        if isinstance(stmt, For):
-            schedule_nest(s, stmt.var, machine)
+    split_long_folds(s, _nests(top_statements(s.program.body)), machine)
+    position = 0
+    while position < len(rest := top_statements(s.program.body)):
+        nests = _nests(takewhile(_is_loop, rest[position:]))
+        if nests:
+            _schedule(s, nests, machine)
+        position += 1
     return s
+
+
+def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
+    """The first of ``nests``, and what follows if that shares its loops, as one kernel: the first
+    way that fits and is legal is taken."""
+    from .gpu_folds import schedule_columns
+    from .gpu_nests import schedule_chain, schedule_points
+    from .gpu_rows import schedule_rows
+
+    ways: tuple[Callable[[Schedule, list[For], GpuMachine], bool], ...] = (
+        schedule_rows,
+        schedule_columns,
+        schedule_points,
+        schedule_chain,
+    )
+    for way in ways:
+        try:
+            with s.part(way.__name__):
+                if way(s, nests, machine):
+                    return
+                raise _Unfit
+        except (ScheduleError, _Unfit):
+            continue
+
+
+class _Unfit(Exception):
+    """A way that does not fit: what it did is taken back."""
+
+
+def _nests(stmts: Iterable[Stmt]) -> list[For]:
+    return [stmt for stmt in stmts if isinstance(stmt, For)]
+
+
+def _is_loop(stmt: Stmt) -> bool:
+    return isinstance(stmt, For)
 
 
 def _without_threads(program: Program) -> Program:

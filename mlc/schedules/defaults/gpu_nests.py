@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import takewhile
 from math import prod
 from typing import TYPE_CHECKING
@@ -35,17 +36,6 @@ PRIVATE = (Scope.LOCAL, Scope.STACK, Scope.REGISTER)
 BLOCK = 256  # threads of a block where nothing else decides
 
 
-def schedule_nest(s: Schedule, outer: Var, machine: GpuMachine) -> None:
-    """The nest under the loop ``outer`` as a kernel; the first way that is legal is taken."""
-    for way in (schedule_points, schedule_chain):
-        try:
-            with s.part(way.__name__):
-                if way(s, outer, machine):
-                    return
-        except ScheduleError:
-            continue
-
-
 def chain_of(stmt: Stmt) -> list[For]:
     """The serial loops that begin at ``stmt``, each the only statement of the one before."""
     out: list[For] = []
@@ -62,13 +52,12 @@ def only_block(loop: For) -> Block | None:
     return body if isinstance(body, Block) and len(blocks_of(body)) == 1 else None
 
 
-def schedule_points(s: Schedule, outer: Var, machine: GpuMachine) -> bool:
+def schedule_points(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bool:
     """``for i: for j: B[i, j] = f(A[i, j])`` -> ``for block: for thread: for lane in 4``."""
-    loop = find_loop(s.program, outer)
-    block = only_block(loop)
+    block = only_block(nests[0])
     if block is None or block.is_reduction:
         return False
-    loops = [one.var for one in chain_of(loop)]
+    loops = [one.var for one in chain_of(nests[0])]
     if any(carried_dependence(s.program, var) for var in loops):
         return False
     loops = fuse_contiguous(s, block, loops)
@@ -135,13 +124,13 @@ def step_along(buffer: Buffer, indices: tuple[Expr, ...], axis: Axis) -> int | N
     return total
 
 
-def schedule_chain(s: Schedule, outer: Var, machine: GpuMachine) -> bool:
+def schedule_chain(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bool:
     """Any nest: the independent loops of its chain on the grid, all else serial in a thread.
 
     Independent loops come outermost where they may; where a serial loop stands around them, one
     block of threads runs them.
     """
-    chain = [one.var for one in chain_of(find_loop(s.program, outer))]
+    chain = [one.var for one in chain_of(nests[0])]
     free = [var for var in chain if carried_dependence(s.program, var) is None]
     if not free:
         return True

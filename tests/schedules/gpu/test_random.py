@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from hypothesis import HealthCheck, given, settings
 
+from mlc.schedules.defaults import gpu_folds, gpu_rows
+from mlc.schedules.defaults.gpu import GpuMachine
 from mlc.testing import programs
 
 from .judge import SMALL, judged
@@ -15,6 +19,17 @@ QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 @given(programs("graph"))
 def test_graphs(program):
     judged(program, SMALL)
+
+
+@settings(max_examples=40, **QUIET)
+@given(programs("graph"))
+def test_graphs_whose_rows_all_count_as_long(program):
+    """What is drawn is small, so that Python can run it; the ways of long rows are taken all the
+    same."""
+    tiny = GpuMachine(warp=4, most_threads=16, processors=2)
+    limits = mock.patch.multiple(gpu_folds, TALL=3, CHUNK=4, LINES=2)
+    with limits, mock.patch.object(gpu_rows, "SHORT", 1):
+        judged(program, tiny)
 
 
 @settings(max_examples=30, **QUIET)
