@@ -16,6 +16,7 @@ from ..ir.expr import Var
 from ..ir.program import Block, For, Program, walk
 from ..ir.viewers import viewer
 from . import lookup
+from .legality.threads import shared_violation
 from .loop_kinds import misplaced_loop, new_race
 from .refusal import Refusal
 from .step import Step, block_name, find_block, loops_around
@@ -83,6 +84,9 @@ class Schedule:
             raise (ScheduleError(f"{error.message}; {gone}") if gone else error) from None
         if problem is None:
             program, made = step.apply(before)
+            if not step.is_concurrent and not program.attrs.get("unsafe"):
+                problem = shared_violation(program)
+        if problem is None:
             unsafe = False
         else:
             program, made, unsafe = self._in_spite_of(step, problem, unsafe or self._unsafe)

@@ -30,6 +30,7 @@ class WatchedClosures(Closures):
         self.loops: list[For] = []  # around the current statement
         self.block = ""
         self.in_lanes = False
+        self.in_fill = False  # threads write the same values to memory that they share
         self.sites: list[Site] = []
 
     def loop_values(self) -> tuple[tuple[str, ...], Callable[[Frame], tuple[int, ...]]]:
@@ -103,6 +104,7 @@ class WatchedClosures(Closures):
         half of an update."""
         site = self.site(buffer, "writes" if combiner is None else "combines into")
         slot, machine, in_lanes = self.slot(buffer), self.machine, self.in_lanes
+        in_fill = self.in_fill
         point = self.place(buffer, indices, site)
         folds = combiner if combiner is not None and combiner.commutative else None
 
@@ -119,6 +121,8 @@ class WatchedClosures(Closures):
             for table in (memory.writers, memory.readers, memory.others):
                 last = table.get(at)
                 if last is not None and last.task is not task:
+                    if in_fill and last.site is site:
+                        continue
                     if machine.compare(memory, last, event, at):
                         break
             if in_lanes:

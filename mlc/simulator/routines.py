@@ -24,6 +24,7 @@ from ..ir.program import (
     While,
     children_of,
 )
+from ..schedules.legality.threads import fill_nests
 from .accesses import TASK
 from .execute import BARRIER, Executor, Frames, Run, thread_of
 from .machine import Machine
@@ -58,6 +59,7 @@ class ThreadExecutor(Executor):
     def __init__(self, program: Program, machine: Machine) -> None:
         super().__init__(program, machine)
         self.can_wait: dict[tuple[Stmt, tuple[str, ...]], bool] = {}
+        self.fills = fill_nests(program) if machine.implicit else frozenset()
 
     def loop(self, stmt: For) -> Run:
         """A loop over threads that wait for each other runs them in turns."""
@@ -82,6 +84,8 @@ class ThreadExecutor(Executor):
 
     def _waits(self, stmt: Stmt, threads: tuple[str, ...]) -> bool:
         match stmt:
+            case _ if stmt in self.fills and any(map(_is_thread, threads)):
+                return True
             case Evaluate(name=name):
                 return name == BARRIER and any(map(_is_thread, threads))
             case For(kind=LoopKind.BOUND):
@@ -99,16 +103,12 @@ class ThreadExecutor(Executor):
         """``stmt`` as a coroutine, whether it waits or not."""
         if self.waits(stmt, tuple(self.threads)):
             return self.routine(stmt)
-        plain = self.statement(stmt)
-
-        def run(frames: Frames) -> Waits:
-            plain(frames)
-            return iter(())
-
-        return run
+        return _plain(self.statement(stmt))
 
     def routine(self, stmt: Stmt) -> Routine:
         """``stmt``, in which threads wait."""
+        if stmt in self.fills and not self.exprs.in_fill:
+            return self.fill(stmt)
         match stmt:
             case Seq(stmts=stmts):
                 return _in_order([self.part(s) for s in stmts])
@@ -146,6 +146,16 @@ class ThreadExecutor(Executor):
             case Evaluate():
                 return self.barrier(stmt, implied=False)
         raise AssertionError(type(stmt))
+
+    def fill(self, stmt: Stmt) -> Routine:
+        """All threads fill shared memory with the same values, or each does a part of it: all wait
+        before and after."""
+        fence = self.barrier(stmt, implied=True)
+        self.exprs.in_fill = True
+        waits = isinstance(stmt, (Seq, For, Allocate, If, Block))
+        inner = self.routine(stmt) if waits else _plain(self.statement(stmt))
+        self.exprs.in_fill = False
+        return _in_order([fence, inner, fence])
 
     def barrier(self, stmt: Stmt, implied: bool) -> Routine:
         """The thread waits; afterwards it is in the next phase."""
@@ -236,7 +246,8 @@ class ThreadExecutor(Executor):
     ) -> Routine:
         """``for tx_1 in T.thread_binding(n, "threadIdx.x")`` inside a loop over the same threads:
         each runs one iteration, and all wait before and after, where barriers are implied."""
-        fence = self.barrier(stmt, implied=True) if self.machine.implicit else None
+        alone = self.machine.implicit and not self.exprs.in_fill
+        fence = self.barrier(stmt, implied=True) if alone else None
 
         def run(frames: Frames) -> Waits:
             (frame,) = frames
@@ -270,6 +281,16 @@ class ThreadExecutor(Executor):
             f"{first.where(thread)} waits at {kind}, "
             f"{loop.name}={other[0][slot]} {does}; move it out of the condition",
         )
+
+
+def _plain(action: Run) -> Routine:
+    """``action``, in which nobody waits, as a coroutine."""
+
+    def run(frames: Frames) -> Waits:
+        action(frames)
+        return iter(())
+
+    return run
 
 
 def _in_order(parts: Sequence[Routine]) -> Routine:

@@ -10,7 +10,7 @@ fills it, bound to the same thread again) or all of it, with a barrier before an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 from ...ir.expr import Var
@@ -81,10 +81,19 @@ def thread_violation(program: Program, loop: Var) -> Problem | None:
     again = next((f for f in around if thread_of(f) == thread_of(found)), None)
     if again is not None:
         return _again_violation(program, again, found) or carried_dependence(program, loop)
-    fills = fills_of(program, loop)
-    return carried_dependence(program, loop, frozenset(fills.problems)) or _inner_violation(
-        program, found
+    common = frozenset(fills_of(program, loop).problems)
+    refusal = carried_dependence(program, loop, common)
+    if refusal is None:
+        return _inner_violation(program, found)
+    if refusal.witness is None or refusal.witness.buffer not in {b.name for b in common}:
+        return refusal
+    name = refusal.witness.buffer
+    rule = f"all threads of a block have one {name}, and {refusal.rule}"
+    fix = (
+        f"bind {loop.name} before s.compute_at(...) puts it there, or use "
+        f"s.set_scope({name!r}, 'local')"
     )
+    return replace(refusal, rule=rule, fix=fix)
 
 
 def shared_violation(program: Program) -> Problem | None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...ir.expr import Var
-from ...ir.program import Allocate, For, LoopKind, Program, Stmt, walk
+from ...ir.program import For, LoopKind, Program, Stmt, walk
 from ..legality import accesses_of
-from ..legality.threads import is_shared, thread_of, thread_violation
+from ..legality.threads import thread_of, thread_violation
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 
@@ -61,10 +61,7 @@ class Bind(Step):
         if wrong and not self.thread.startswith("vthread"):
             one, two = (wrong[0].var.name, self.loop.name)[:: 1 if grid else -1]
             return f"threads are inside blocks of threads, and loop {one} is around loop {two}"
-        problem = thread_violation(self.apply(program)[0], self.loop)
-        if isinstance(problem, Refusal) and problem.witness is not None:
-            return _with_shared_fix(program, problem, self.loop)
-        return problem
+        return thread_violation(self.apply(program)[0], self.loop)
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         def change(loop: For) -> Stmt:
@@ -72,21 +69,6 @@ class Bind(Step):
             return replace(loop, kind=LoopKind.BOUND, annotations=hints)
 
         return replace_loop(program, self.loop, change), ()
-
-
-def _with_shared_fix(program: Program, refusal: Refusal, loop: Var) -> Refusal:
-    """``refusal`` with the advice for shared memory that is allocated inside the loop."""
-    assert refusal.witness is not None
-    for stmt in walk(find_loop(program, loop).body):
-        for buffer in stmt.buffers if isinstance(stmt, Allocate) else ():
-            if buffer.name == refusal.witness.buffer and is_shared(buffer):
-                rule = f"all threads of a block have one {buffer.name}, and {refusal.rule}"
-                fix = (
-                    f"bind {loop.name} before s.compute_at(...) puts it there, or use "
-                    f"s.set_scope({buffer.name!r}, 'local')"
-                )
-                return replace(refusal, rule=rule, fix=fix)
-    return refusal
 
 
 def bind(s: Schedule, loop: Var, thread: str) -> None:
