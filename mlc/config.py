@@ -274,6 +274,12 @@ class Config:
         env=("MLC_CXX", "CXX"),
         doc="The C++ compiler of emulated CUDA kernels; None: g++, clang++ or c++ on the path.",
     )
+    cuda_path = Setting(
+        _optional_path,
+        lambda: None,
+        env=("MLC_CUDA_PATH", "CUDA_PATH", "CUDA_HOME"),
+        doc="A CUDA toolkit; None: NVIDIA's wheels, then /usr/local/cuda.",
+    )
     emulated_order = Setting(
         _thread_order,
         lambda: "forward",

@@ -29,7 +29,7 @@ MAX_THREADS = 1024
 MAX_SHARED = 227 << 10  # bytes of shared memory that a block can have on any card
 _UNKNOWN = (1 << 64) - 1
 _FLAGS = ("-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-fwrapv", "-fno-strict-aliasing",
-          "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-w")  # fmt: skip
+          "-ffp-contract=off", "-fno-exceptions", "-fno-rtti")  # fmt: skip
 _CHECKS = ("-fsanitize=thread,bounds,alignment,integer-divide-by-zero",)
 _MESSAGE_BYTES = 1024
 

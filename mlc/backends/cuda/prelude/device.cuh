@@ -74,11 +74,9 @@ struct MlcWord<8> {
 template <class To, class From>
 MLC_DEVICE To mlc_bits(From from) {
   static_assert(sizeof(To) == sizeof(From), "bits of the same size");
-  union {
-    From from;
-    To to;
-  } both = {from};
-  return both.to;
+  To to;
+  memcpy(&to, &from, sizeof to);
+  return to;
 }
 template <class T, class Combine>
 MLC_DEVICE T mlc_atomic_update(T *p, Combine combine) {

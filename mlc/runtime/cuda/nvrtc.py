@@ -1,0 +1,115 @@
+"""CUDA C to machine code of a card, by NVRTC; no driver and no card is needed."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import re
+from collections.abc import Sequence
+
+from mlc.backends.cuda import prelude
+from mlc.backends.cuda.device import DeviceModule
+from mlc.errors import ArgumentError, CompileError, UnsupportedError
+from mlc.runtime import cache
+from mlc.runtime.cuda.toolkit import Toolkit, toolkit
+
+OPTIONS = ("-std=c++17", "-default-device")
+_ARCH = re.compile(r"sm_\d+[af]?")
+_ERROR_LINE = re.compile(r"\.cu\((\d+)\): error")
+
+
+def compile_module(module: DeviceModule, arch: str, options: Sequence[str] = ()) -> bytes:
+    """The cubin of a module for ``arch``, such as "sm_80" or "sm_90a"; from the disk cache if it is
+    there. ``options`` come after our own. CompileError carries the compiler's log."""
+    if not _ARCH.fullmatch(arch):
+        raise ArgumentError(f"an architecture is a name such as 'sm_90a', got {arch!r}")
+    tools = toolkit()
+    library = _library(tools)
+    text = prelude.device_source(module.source, module.name)
+    chosen = (f"--gpu-architecture={arch}", *OPTIONS, *options)
+    key = cache.content_key("cubin", text, library.version, *chosen)
+    entry = cache.get(key)
+    if entry is not None:
+        return entry.image
+    cubin = library.compile(text, module, chosen, tools)
+    cache.put(key, cubin, {"cubin": module.name, "arch": arch})
+    return cubin
+
+
+def nvrtc_version() -> str:
+    """The version of NVRTC, as "13.0"; UnsupportedError where there is none."""
+    return _library(toolkit()).version
+
+
+def architectures() -> tuple[int, ...]:
+    """What NVRTC compiles for: 80 is "sm_80"."""
+    return _library(toolkit()).architectures()
+
+
+class _Nvrtc:
+    """The functions of libnvrtc that are used here."""
+
+    def __init__(self, tools: Toolkit) -> None:
+        try:
+            # Loaded before, so that NVRTC finds it whatever the search path is.
+            for builtins in sorted(tools.nvrtc.parent.glob("libnvrtc-builtins.so*"))[-1:]:
+                ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
+            self._library = ctypes.CDLL(str(tools.nvrtc))
+        except OSError as error:
+            raise UnsupportedError(f"NVRTC at {tools.nvrtc} cannot be loaded: {error}") from None
+        self._library.nvrtcGetErrorString.restype = ctypes.c_char_p
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        self._do("Version", ctypes.byref(major), ctypes.byref(minor))
+        self.version = f"{major.value}.{minor.value}"
+
+    def architectures(self) -> tuple[int, ...]:
+        count = ctypes.c_int()
+        self._do("GetNumSupportedArchs", ctypes.byref(count))
+        found = (ctypes.c_int * count.value)()
+        self._do("GetSupportedArchs", found)
+        return tuple(found)
+
+    def compile(
+        self, text: str, module: DeviceModule, options: Sequence[str], tools: Toolkit
+    ) -> bytes:
+        program = ctypes.c_void_p()
+        name = f"{module.name}.cu".encode()
+        self._do(
+            "CreateProgram", ctypes.byref(program), text.encode(), name, 0, None, None
+        )  # fmt: skip
+        try:
+            every = [*options, *(f"-I{path}" for path in tools.includes)]
+            given = (ctypes.c_char_p * len(every))(*(option.encode() for option in every))
+            if self._library.nvrtcCompileProgram(program, len(every), given):
+                log = self._bytes("ProgramLog", program).rstrip(b"\0").decode(errors="replace")
+                raise CompileError(_explained(log, module, options), text)
+            return self._bytes("CUBIN", program)
+        finally:
+            self._library.nvrtcDestroyProgram(ctypes.byref(program))
+
+    def _bytes(self, what: str, program: ctypes.c_void_p) -> bytes:
+        size = ctypes.c_size_t()
+        self._do(f"Get{what}Size", program, ctypes.byref(size))
+        data = ctypes.create_string_buffer(size.value)
+        self._do(f"Get{what}", program, data)
+        return data.raw
+
+    def _do(self, name: str, *arguments: object) -> None:
+        code = self._library[f"nvrtc{name}"](*arguments)
+        if code:
+            said = self._library.nvrtcGetErrorString(code).decode()
+            raise CompileError(f"NVRTC's nvrtc{name} failed: {said}")
+
+
+def _explained(log: str, module: DeviceModule, options: Sequence[str]) -> str:
+    lines = log.strip().splitlines()[:20]
+    found = _ERROR_LINE.search(log)
+    source = module.source.splitlines()
+    if found and 0 < int(found[1]) <= len(source):
+        number = int(found[1])
+        lines.append(f"line {number} of {module.name}.cu is: {source[number - 1].strip()}")
+    said = "\n  ".join(lines)
+    return f"NVRTC refused the CUDA text of {module.name} ({' '.join(options)}):\n  {said}"
+
+
+_library = functools.cache(_Nvrtc)

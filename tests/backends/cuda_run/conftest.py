@@ -1,0 +1,49 @@
+"""CUDA text by hand, as modules."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlc.backends.cuda.device import Argument, DeviceModule, Launch
+from mlc.config import config
+
+Array = np.ndarray[Any, Any]
+ORDERS = ("forward", "reverse", "random")
+
+
+def one_kernel(
+    source: str,
+    arguments: int,
+    grid: tuple[int, int, int] | int = 1,
+    block: tuple[int, int, int] | int = 32,
+    shared: int = 0,
+) -> DeviceModule:
+    """A module with the kernel ``k``, whose arguments are the caller's arrays in order."""
+    extents = [n if isinstance(n, tuple) else (n, 1, 1) for n in (grid, block)]
+    passed = tuple(Argument("array", n) for n in range(arguments))
+    return DeviceModule("k", source, (Launch("k", *extents, shared, passed),), 0)
+
+
+@pytest.fixture(params=ORDERS)
+def order(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Once for each order of threads."""
+    with config.override(emulated_order=request.param):
+        yield request.param
+
+
+@pytest.fixture
+def run() -> Callable[..., None]:
+    """``run(source, arrays, grid=, block=, shared=)`` emulates one kernel."""
+    if not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        pytest.skip("no C++ compiler")
+    from mlc.runtime.cuda import emulate
+
+    def run_it(source: str, arrays: list[Array], **shape: Any) -> None:
+        emulate.run_arrays(one_kernel(source, len(arrays), **shape), arrays)
+
+    return run_it
