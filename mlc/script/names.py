@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dis
-from bisect import bisect_right
+import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType, FrameType
 
-_STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
+_SLOTS = ("STORE_FAST", "STORE_DEREF")
+_GLOBALS = ("STORE_NAME", "STORE_GLOBAL")
 _PAIRS = ("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST")
 
 
@@ -19,31 +21,48 @@ def assigned_names(frame: FrameType | None, count: int) -> list[str]:
     """
     if frame is None:
         return []
-    instructions, offsets = _instructions(frame.f_code)
-    position = bisect_right(offsets, frame.f_lasti)  # the offset may be that of an inline cache
+    code = frame.f_code
+    steps = _instructions(code.co_code, frame.f_lasti)
     wanted = 1
     if count > 1:
-        if position >= len(instructions):
+        if next(steps, None) != ("UNPACK_SEQUENCE", count):
             return []
-        unpack = instructions[position]
-        if unpack.opname != "UNPACK_SEQUENCE" or unpack.argval != count:
-            return []
-        position, wanted = position + 1, count
+        wanted = count
     found: list[str] = []
-    while len(found) < wanted and position < len(instructions):
-        step = instructions[position]
-        if step.opname in _STORES:
-            found.append(step.argval)
-        elif step.opname in _PAIRS:
-            both = step.opname == "STORE_FAST_STORE_FAST"
-            found.extend(step.argval if both else step.argval[:1])
+    for name, argument in steps:
+        if name in _SLOTS:
+            found.append(_slot_names(code, name)[argument])
+        elif name in _GLOBALS:
+            found.append(code.co_names[argument])
+        elif name in _PAIRS:
+            slots = _slot_names(code, "STORE_FAST")
+            found.append(slots[argument >> 4])
+            if name == _PAIRS[0]:
+                found.append(slots[argument & 15])
         else:
             return []
-        position += 1
+        if len(found) >= wanted:
+            break
     return found if len(found) == wanted else []
 
 
+def _instructions(code: bytes, after: int) -> Iterator[tuple[str, int]]:
+    """The instructions behind the one at offset ``after``, with their arguments."""
+    argument = 0
+    for offset in range(after + 2, len(code), 2):
+        name = dis.opname[code[offset]]
+        if name == "CACHE":  # belongs to the instruction before
+            continue
+        argument = argument << 8 | code[offset + 1]
+        if name != "EXTENDED_ARG":
+            yield name, argument
+            argument = 0
+
+
 @lru_cache(maxsize=256)
-def _instructions(code: CodeType) -> tuple[list[dis.Instruction], list[int]]:
-    found = [step for step in dis.get_instructions(code) if step.opname != "CACHE"]
-    return found, [step.offset for step in found]
+def _slot_names(code: CodeType, store: str) -> tuple[str, ...]:
+    """The names of the slots that ``store`` counts."""
+    if sys.version_info < (3, 11):
+        return code.co_varnames if store == "STORE_FAST" else code.co_cellvars + code.co_freevars
+    cells = tuple(name for name in code.co_cellvars if name not in code.co_varnames)
+    return code.co_varnames + cells + code.co_freevars
