@@ -60,11 +60,13 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
 def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
     """The first of ``nests``, and what follows if that shares its loops, as one kernel: the first
     way that fits and is legal is taken."""
+    from .gpu_contraction import schedule_contraction
     from .gpu_folds import schedule_columns
     from .gpu_nests import schedule_chain, schedule_points
     from .gpu_rows import schedule_rows
 
     ways: tuple[Callable[[Schedule, list[For], GpuMachine], bool], ...] = (
+        schedule_contraction,
         schedule_rows,
         schedule_columns,
         schedule_points,

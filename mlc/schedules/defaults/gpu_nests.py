@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from ...errors import ScheduleError
-from ...ir.affine import linear_in
+from ...ir.affine import as_sum, linear_in
 from ...ir.expr import Axis, Expr, Var
 from ...ir.program import (
     Allocate,
@@ -23,6 +23,7 @@ from ...ir.program import (
     walk,
     writes_of,
 )
+from ...ir.rewrite import variables_of
 from ..buffers import buffer_key
 from ..legality import carried_dependence
 from ..schedule import Schedule
@@ -61,7 +62,8 @@ def schedule_points(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> b
     if any(carried_dependence(s.program, var) for var in loops):
         return False
     loops = fuse_contiguous(s, block, loops)
-    lanes = lanes_along(s, s.block(block.name), loops, machine)
+    enough = prod(extent_of(s, var) for var in loops) >= 4 * machine.warp
+    lanes = lanes_along(s, s.block(block.name), loops[-1], machine) if enough else 1
     lane = None
     if lanes > 1:
         loops[-1], lane = s.split(loops[-1], [None, lanes])
@@ -87,30 +89,47 @@ def threads_for(points: int, machine: GpuMachine, most: int = BLOCK) -> int:
     return max(min(most, whole, machine.most_threads), 1) if points > machine.warp else points
 
 
-def lanes_along(s: Schedule, block: Block, loops: list[Var], machine: GpuMachine) -> int:
-    """How many neighbours along the last loop a thread takes at once; 1 where they are none."""
-    loop = loops[-1]
-    total = prod(extent_of(s, var) for var in loops)
-    accesses: list[tuple[Buffer, tuple[Expr, ...]]] = [
-        (n.source, n.indices) for n in reads_of(block)
-    ]
+def lanes_along(s: Schedule, block: Block, loop: Var, machine: GpuMachine) -> int:
+    """How many neighbours along ``loop``, the innermost, a thread takes in one aligned access; 1 if
+    that cannot be."""
+    accesses = [(n.source, n.indices) for n in reads_of(block)]
     written = list(writes_of(block.body))
     widest = max(buffer.dtype.itemsize for buffer, _ in (*accesses, *written))
-    lanes = min(machine.vector_bytes // widest, 4)
-    if lanes < 2 or extent_of(s, loop) % lanes or total < lanes * machine.warp:
-        return 1
+    lanes: int = min(machine.vector_bytes // widest, 4)
     axis = next((it.axis for it in block.iters if it.binding is loop), None)
-    if axis is None:  # a fused loop: all accesses walk it as one
+    if axis is None:  # a fused loop, or a part of one: the last axis is the one that moves
         axis = block.iters[-1].axis
-        if axis.extent % lanes:
-            return 1
-    for buffer, indices in (*accesses, *written):
-        along = step_along(buffer, indices, axis)
-        if along is None or along not in (0, 1):
-            return 1
-    if any(step_along(buffer, indices, axis) != 1 for buffer, indices in written):
+    if lanes < 2 or extent_of(s, loop) % lanes or axis.extent % lanes:
         return 1
+    if block.predicate is not None and any(v is loop for v in variables_of(block.predicate)):
+        return 1
+    for buffer, indices in accesses:
+        if not _is_aligned(buffer, indices, axis, lanes, (0, 1)):
+            return 1
+    for buffer, indices in written:
+        if not _is_aligned(buffer, indices, axis, lanes, (1,)):
+            return 1
     return lanes
+
+
+def _is_aligned(
+    buffer: Buffer, indices: tuple[Expr, ...], axis: Axis, lanes: int, steps: Sequence[int]
+) -> bool:
+    """Whether ``lanes`` points along ``axis`` are neighbours from a multiple of ``lanes`` on, or
+    all one; ``steps`` are those that will do."""
+    along = step_along(buffer, indices, axis)
+    if along is None or along not in steps:
+        return False
+    if along == 0:
+        return True
+    constant = 0
+    for stride, index in zip(buffer.element_strides, indices, strict=True):
+        total = as_sum(index)
+        constant += stride * total.constant
+        for atom, factor in total.terms:
+            if atom is not axis and stride * factor % lanes:
+                return False
+    return bool(constant % lanes == 0)
 
 
 def step_along(buffer: Buffer, indices: tuple[Expr, ...], axis: Axis) -> int | None:
