@@ -127,7 +127,7 @@ def _quantile(
         known = ", ".join((*_CONTINUOUS, *_DISCRETE))
         raise ArgumentError(f"np.{name}: method must be one of {known}, got {method!r}")
     traced = hasattr(type(q), "__mlc_lift__")
-    weak = q if isinstance(q, (int, float)) else None
+    weak = q if isinstance(q, (int, float)) else 0.5 if getattr(q, "_is_weak", False) else None
     if not traced:
         q = np.asarray(q)
         if q.size and not (q.min() >= 0 and q.max() <= scale):

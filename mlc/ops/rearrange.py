@@ -14,7 +14,7 @@ from .elementwise import astype, select_where
 from .index import take
 from .join import concatenate, stack
 from .op import implements
-from .promotion import dtype_of
+from .promotion import common_dtype, dtype_of
 from .shape import broadcast_to, moveaxis, ravel, reshape
 
 MOST_SLICES = 4096  # that apply_along_axis writes out
@@ -163,7 +163,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     elif mode not in ("raise", "clip"):
         raise ArgumentError(f"np.choose: mode must be raise, wrap or clip, got {mode!r}")
     shape = broadcast_shape("np.choose", shape_of(a), *map(shape_of, parts))
-    dtype = np.result_type(*(dtype_of(p).numpy for p in parts))
+    dtype = common_dtype(*parts).numpy
     found = astype(broadcast_to(parts[-1], shape), dtype=dtype)
     for number in reversed(range(n - 1)):
         found = select_where(a <= number, astype(parts[number], dtype=dtype), found)
