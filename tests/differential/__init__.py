@@ -1,0 +1,1 @@
+"""Random NumPy programs, run with and without ``mlc.jit``."""

@@ -1,0 +1,59 @@
+"""Arguments for random programs: every dtype, layout and special value that NumPy users meet."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+FLOATS = ("float32", "float64")
+DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+          "float16", *FLOATS)  # fmt: skip
+_COMMON = ("int32", "int64", *FLOATS, "float32", "float64")
+_SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0)
+
+
+def draw_array(rng: random.Random, max_dims: int = 3) -> Array:
+    """An array of a random dtype, shape, layout and contents."""
+    dtype = np.dtype(rng.choice(DTYPES if rng.random() < 0.3 else _COMMON))
+    dims = rng.choices(range(max_dims + 1), (1, 5, 6, 2)[: max_dims + 1])[0]
+    shape = tuple(rng.choices((0, 1, 2, 3, 4, 5, 7, 8, 17), (1, 3, 4, 6, 4, 6, 2, 2, 2))[0]
+                  for _ in range(dims))  # fmt: skip
+    return laid_out(rng, contents(rng, dtype, shape))
+
+
+def contents(rng: random.Random, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """Values that keep sums and products readable, with now and then an extreme one."""
+    source = np.random.default_rng(rng.getrandbits(32))
+    if dtype.kind == "b":
+        return source.random(shape) < 0.5
+    if dtype.kind in "iu":
+        low = 0 if dtype.kind == "u" else -9
+        array = source.integers(low, 10, shape).astype(dtype)
+        if rng.random() < 0.1 and array.size:
+            info = np.iinfo(dtype)
+            array.flat[rng.randrange(array.size)] = rng.choice((info.min, info.max))
+        return array
+    array = np.asarray(source.normal(size=shape) * rng.choice((0.1, 1.0, 4.0))).astype(dtype)
+    if rng.random() < 0.25:
+        array = np.asarray(np.round(array * 2) / 2)  # ties, zeros, equal elements
+    if rng.random() < 0.15 and array.size:
+        array.flat[rng.randrange(array.size)] = rng.choice(_SPECIAL)
+    return array
+
+
+def laid_out(rng: random.Random, array: Array) -> Array:
+    """The same values, now and then as a transposed, reversed or strided view."""
+    way = rng.random()
+    if array.ndim == 0 or way < 0.7:
+        return array
+    if way < 0.8:
+        return np.ascontiguousarray(array.T).T
+    if way < 0.9:
+        return array[::-1].copy()[::-1]
+    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]

@@ -1,0 +1,186 @@
+"""A random NumPy program: its text, its arguments, and what NumPy makes of it."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import linecache
+import random
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from .inputs import Array, draw_array
+from .statements import Writer
+
+MOST_ELEMENTS = 3000
+TRIES = 12  # statements tried for one that NumPy accepts
+_NUMBER = itertools.count()
+_ASSIGNED = re.compile(r"(\s*)(\w+)(\[.*\])?\s*[-+*/]?=\s")
+
+
+@dataclass(frozen=True)
+class NumPyProgram:
+    """``statements`` over the arguments ``a0``, ``a1``, ...; every variable is returned."""
+
+    statements: tuple[str, ...]
+    arguments: tuple[Any, ...]
+    results: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """The program as a function called ``program``."""
+        return self._source(self.statements)
+
+    def _source(self, statements: Sequence[str]) -> str:
+        names = ", ".join(f"a{i}" for i in range(len(self.arguments)))
+        lines = [line for statement in statements for line in statement.split("\n")]
+        lines.append(f"return {', '.join(self.results)},")
+        return f"def program({names}):\n" + "".join(f"    {line}\n" for line in lines)
+
+    def function(self) -> Callable[..., Any]:
+        """The program, with source that can be found."""
+        return _defined(self.source)
+
+    def perturbed(self, seed: int) -> tuple[list[Any], list[Any]]:
+        """What comes out, and what the arguments hold after it, if every number that is computed is
+        off by a few units in its last place."""
+        shaken = _Shaken(seed)
+        statements = []
+        for statement in self.statements:
+            lines = []
+            for line in statement.split("\n"):
+                lines.append(line)
+                if found := _ASSIGNED.match(line):
+                    indent, name = found.group(1, 2)
+                    lines.append(f"{indent}{name} = shaken({name})")
+            statements.append("\n".join(lines))
+        function = _defined(self._source(statements), shaken=shaken)
+        return run(function, self.arguments)
+
+
+class _Shaken:
+    """Floats with relative errors of a few units in the last place, in place where possible."""
+
+    def __init__(self, seed: int) -> None:
+        self.source = np.random.default_rng(seed)
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, (np.ndarray, np.floating)) or value.dtype.kind != "f":
+            return value
+        shape = np.shape(value)
+        factor = 1 + self.source.uniform(-4, 4, shape) * np.finfo(value.dtype).eps
+        shaken = np.asarray(value * factor.astype(value.dtype))
+        if isinstance(value, np.floating):
+            return shaken[()]
+        if not value.flags.writeable:
+            return value
+        value[...] = shaken
+        return value
+
+
+def run(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The results of a call on copies of ``arguments``, and these copies after it."""
+    copies = [_copied(argument) for argument in arguments]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(function(*copies)), copies
+
+
+def _copied(value: Any) -> Any:
+    """A copy in the same layout."""
+    if not isinstance(value, np.ndarray) or value.flags.c_contiguous:
+        return copy.copy(value)
+    base = value.base
+    assert isinstance(base, np.ndarray)
+    held = base.copy(order="K")
+    offset = value.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    if value.size == 0 or held.strides != base.strides:
+        return value.copy(order="K")
+    return np.ndarray(value.shape, value.dtype, held, offset, value.strides)
+
+
+def _defined(source: str, **names: Any) -> Callable[..., Any]:
+    """The function that ``source`` defines; ``inspect`` finds its source."""
+    filename = f"<program {next(_NUMBER)}>.py"
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    space: dict[str, Any] = {"np": np, "__name__": "random_program", **names}
+    exec(compile(source, filename, "exec"), space)
+    function = space["program"]
+    assert isinstance(function, FunctionType)
+    return function
+
+
+def draw_program(seed: int) -> NumPyProgram:
+    """A program that NumPy runs without an error."""
+    rng = random.Random(seed)
+    arguments = tuple(_draw_argument(rng) for _ in range(rng.randint(1, 3)))
+    values: dict[str, Any] = {f"a{i}": _copied(value) for i, value in enumerate(arguments)}
+    statements: list[str] = []
+    for _ in range(rng.randint(1, 7)):
+        target = f"t{len(statements)}"
+        for _ in range(TRIES):
+            statement = Writer(rng, values).statement(target)
+            after = _tried([*statements, statement], arguments)
+            if after is not None and _is_one_type(statement, target, statements, arguments):
+                values = after
+                statements.append(statement)
+                break
+    results = [name for name in values if name.startswith("t")] or ["a0"]
+    return NumPyProgram(tuple(statements), arguments, tuple(results))
+
+
+def _draw_argument(rng: random.Random) -> Any:
+    if rng.random() < 0.08:
+        return rng.choice((2, 3, -1, 0.5))
+    return draw_array(rng)
+
+
+def _is_one_type(
+    statement: str, target: str, statements: Sequence[str], arguments: Sequence[Any]
+) -> bool:
+    """Whether both branches of a statement assign the same shape and dtype, as compiled code must:
+    where they differ, it refuses or takes the dtype that holds both."""
+    if not statement.startswith("if "):
+        return True
+    body = statement.partition("\n")[2]
+    found = [_tried([*statements, f"if {test}:\n{body}"], arguments) for test in (True, False)]
+    if any(values is None for values in found):
+        return False
+    one, two = (np.asarray(values[target]) for values in found if values is not None)
+    return one.dtype == two.dtype and one.shape == two.shape
+
+
+def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any] | None:
+    """The variables after ``statements``; None where NumPy refuses one, its meaning is not defined
+    (a cast of what does not fit, an integer's 1/0), or too much comes out."""
+    space = {f"a{i}": _copied(value) for i, value in enumerate(arguments)}
+    code = compile("\n".join(statements), "<statements>", "exec")
+    with (
+        np.errstate(all="ignore", invalid="warn", divide="warn"),
+        warnings.catch_warnings(record=True) as told,
+    ):
+        warnings.simplefilter("always")
+        try:
+            exec(code, {"np": np}, space)
+        except Exception:
+            return None
+    for warning in told:
+        if issubclass(warning.category, DeprecationWarning):
+            return None
+        if str(warning.message).endswith(("in cast", "in reciprocal")):
+            return None
+    space.pop("i", None)
+    for value in space.values():
+        if not isinstance(value, (np.ndarray, np.generic, int, float)):
+            return None
+        if np.size(value) > MOST_ELEMENTS or np.asarray(value).dtype.kind not in "biuf":
+            return None
+        if isinstance(value, int) and abs(value) > 2**62:
+            return None
+    return space
