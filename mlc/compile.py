@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .compile_device import DEVICE_TARGETS
 from .errors import ArgumentError, BoundsError, SourceLocation, refused
 from .ir.program import Program
 from .kernel_code import KernelCode, naive_program, schedule_kernel, tuning_host
@@ -23,6 +24,7 @@ from .te.key import graph_key, topological
 from .te.tensor import Constant, Placeholder, Tensor
 
 if TYPE_CHECKING:
+    from .backends.cuda.device import DeviceModule
     from .backends.llvm.target import Target
     from .graph.kernel import Module
     from .runtime.entry import ArraySpec, EntrySpec
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from .schedules.tuned import Tuned
 
 Array = np.ndarray[Any, Any]
-TARGETS = ("cpu", "interpret", "numpy")
+TARGETS = ("cpu", "interpret", "numpy", *DEVICE_TARGETS)
 
 
 @dataclass(eq=False)
@@ -78,6 +80,10 @@ class Compiled:
     @cached_property
     def kernels(self) -> tuple[KernelCode, ...]:
         """The kernels in order of execution."""
+        if self.target in DEVICE_TARGETS:
+            from .compile_device import gpu_kernel
+
+            return tuple(map(gpu_kernel, self.module.kernels))
         return tuple(schedule_kernel(kernel, self.tuned) for kernel in self.module.kernels)
 
     @property
@@ -96,6 +102,20 @@ class Compiled:
     def llvm(self) -> str:
         """The LLVM IR of the whole function."""
         return native_text(self.module, self.kernels, self.debug).text
+
+    @property
+    def cuda(self) -> str:
+        """The CUDA C of all kernels."""
+        return self.device_module.source
+
+    @cached_property
+    def device_module(self) -> DeviceModule:
+        """The kernels as CUDA C, with their launches."""
+        from .compile_device import gpu_kernel, graph_device_module
+
+        on_device = self.target in DEVICE_TARGETS
+        kernels = self.kernels if on_device else tuple(map(gpu_kernel, self.module.kernels))
+        return graph_device_module(self.module, kernels)
 
     @property
     def asm(self) -> str:
@@ -130,8 +150,9 @@ def compile_graph(
 ) -> Compiled:
     """Compile the graph that leads from ``inputs`` (placeholders) to ``outputs``.
 
-    ``target`` is ``"cpu"``, or ``"interpret"`` or ``"numpy"`` for the reference backends. ``debug``
-    adds bounds checks. Raises :class:`ArgumentError` for an unknown target.
+    ``target`` is ``"cpu"``, ``"cuda"``, or ``"cuda-emulated"`` for CUDA kernels on the processor;
+    ``"interpret"`` and ``"numpy"`` are the reference backends. ``debug`` adds bounds checks, on the
+    processor. Raises :class:`ArgumentError` for an unknown target.
     """
     if target not in TARGETS:
         raise ArgumentError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}")
@@ -140,6 +161,8 @@ def compile_graph(
     compiled = Compiled(name, target, tuple(inputs), tuple(outputs), debug, {})
     if target == "cpu":
         _compile_native(compiled, call)
+    elif target in DEVICE_TARGETS:
+        compiled.runner = _device_runner(compiled)
     else:
         compiled.runner = _reference_runner(compiled)
     return compiled
@@ -417,6 +440,21 @@ def site_data(site: Any) -> list[Any]:
     place = site.location
     where = None if place is None else [place.filename, place.line, place.function]
     return [site.buffer, site.axis, site.extent, where, site.refusal]
+
+
+def _device_runner(compiled: Compiled) -> Callable[[Sequence[Array]], list[Array]]:
+    from .compile_device import device_runner
+
+    runner = device_runner(compiled.target, lambda: compiled.device_module)
+    constants = [t.op.array for t in compiled.module.constants]  # type: ignore[union-attr]
+    constants = [np.require(array, requirements=("C", "A")) for array in constants]
+
+    def run(arrays: Sequence[Array]) -> list[Array]:
+        outputs = [_empty(tensor) for tensor in compiled.outputs]
+        runner.run([*arrays, *constants], outputs)
+        return outputs
+
+    return run
 
 
 def _reference_runner(compiled: Compiled) -> Callable[[Sequence[Array]], list[Array]]:

@@ -18,6 +18,7 @@ from .compile import (
     native_executable,
     site_data,
 )
+from .compile_device import DEVICE_TARGETS, device_runner, gpu_program, program_device_module
 from .dtypes import DType
 from .errors import ArgumentError
 from .ir.program import (
@@ -33,6 +34,7 @@ from .kernel_code import STATEMENT_NS, KernelCode
 from .te.tensor import Constant, Tensor
 
 if TYPE_CHECKING:
+    from .backends.cuda.device import DeviceModule
     from .runtime.entry import ArraySpec, EntrySpec
     from .runtime.executor import Executable
     from .schedules.schedule import Schedule
@@ -117,6 +119,17 @@ class CompiledProgram:
         return self._native_text().text
 
     @property
+    def cuda(self) -> str:
+        """The CUDA C of all kernels."""
+        return self.device_module.source
+
+    @cached_property
+    def device_module(self) -> DeviceModule:
+        """The kernels as CUDA C, with their launches."""
+        on_device = self.target in DEVICE_TARGETS
+        return program_device_module(self.program if on_device else gpu_program(self.program)[0])
+
+    @property
     def asm(self) -> str:
         """The assembly of the whole function."""
         from .backends.llvm.emit import emit_assembly
@@ -154,7 +167,8 @@ def compile_program(
     constants: Sequence[Array] = (),
     graph_text: str = "",
 ) -> CompiledProgram:
-    """Compile ``program`` as it stands, for ``"cpu"`` or a backend of `backends.base`.
+    """Compile ``program`` as it stands, for ``"cpu"`` or a backend of `backends.base`; for
+    ``"cuda"`` and ``"cuda-emulated"`` under the default schedule if it binds no loop.
 
     Raises :class:`ArgumentError` for an unknown target, and for a program that writes a parameter
     that is not one of its outputs.
@@ -163,7 +177,13 @@ def compile_program(
     compiled = CompiledProgram(program, target, debug, naive or program, schedule, tuple(constants))
     if graph_text:
         compiled.graph_text = graph_text
-    if target == "cpu":
+    if target in DEVICE_TARGETS:
+        compiled.program, made = gpu_program(program)
+        compiled.schedule = schedule or made
+        runner = device_runner(target, lambda: compiled.device_module)
+        split = len(program.params) - program.outputs
+        compiled.runner = lambda *arrays: runner.run(arrays[:split], arrays[split:])
+    elif target == "cpu":
         _compile_native(compiled, call or CallSpec(returns="none", out="never"))
     else:
         from .backends.base import backend

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     AnyCompiled = Compiled | CompiledProgram
 
 _LEVELS = ("graph", "program", "schedule", "numpy", "llvm", "asm")
+_DEVICE_LEVELS = ("graph", "program", "schedule", "numpy", "cuda")
 _NOTHING = "# nothing is computed: the results are arguments, constants or Python values"
 
 
@@ -85,6 +86,11 @@ class Lowered:
         return self._text(lambda compiled: compiled.llvm)
 
     @cached_property
+    def cuda(self) -> Text:
+        """The CUDA C of all kernels."""
+        return self._text(lambda compiled: compiled.cuda)
+
+    @cached_property
     def asm(self) -> Text:
         """The assembly."""
         return self._text(lambda compiled: compiled.asm)
@@ -106,13 +112,16 @@ class Lowered:
         """The numbers of :meth:`explain` for the whole function."""
         return self.explain(facts).cost
 
+    def _levels(self) -> tuple[str, ...]:
+        return _DEVICE_LEVELS if self.row.target.startswith("cuda") else _LEVELS
+
     def __repr__(self) -> str:
-        levels = " ".join(f".{level}" for level in _LEVELS)
+        levels = " ".join(f".{level}" for level in self._levels())
         return f"{self.name}({self.row.signature}), lowered; print {levels}"
 
     def _repr_html_(self) -> str:
         parts = [f"<b>{html.escape(self.name)}</b>({html.escape(self.row.signature)})"]
-        for level in _LEVELS:
+        for level in self._levels():
             text = getattr(self, level)
             opened = " open" if level == "graph" else ""
             parts.append(

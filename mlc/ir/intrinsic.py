@@ -42,7 +42,7 @@ from .program import (
 )
 from .rewrite import rewrite
 
-TARGETS = ("llvm", "c", "program")
+TARGETS = ("llvm", "c", "cuda", "program")
 
 
 @dataclass(eq=False)
@@ -51,7 +51,8 @@ class Intrinsic:
     ``meaning.outputs`` of them are written (and read too where the meaning reads them).
 
     ``implementations`` holds by target: "llvm", the text of LLVM functions, one of them called like
-    the intrinsic; "c", C source with such a function; "program", a Program with the same params.
+    the intrinsic; "c", C source with such a function; "cuda", CUDA C source with such a function
+    for the device; "program", a Program with the same params.
     A native function returns nothing and takes for each operand a pointer to its first element and
     then an int64 for each dimension that is not 1: the stride in elements.
     """

@@ -204,7 +204,8 @@ def _init_of(loop: For, block: Block) -> Stmt:
         kind = LoopKind.SERIAL if f.kind is LoopKind.PARALLEL else f.kind
         fresh = mapping[f.var]
         assert isinstance(fresh, Var)
-        body = For(fresh, f.extent, body, kind)
+        hints = f.annotations if kind is LoopKind.BOUND else ()
+        body = For(fresh, f.extent, body, kind, hints)
     return body
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..ir.affine import linear_in
@@ -33,25 +33,32 @@ from ..ir.simplify import simplify
 from ..schedules.regions import region_in, union
 
 Boxes = Mapping[Buffer, Region]
+Spread = Callable[[Stmt, Buffer], Stmt]
 
 
-def compact_buffers(program: Program) -> Program:
+def compact_buffers(
+    program: Program, spread: Spread | None = None, ranges: Mapping[Var, int] | None = None
+) -> Program:
     """``with alloc(Y, 128): for j: (for l: Y[j * 4 + l] = ...; for l: ... Y[j * 4 + l] ...)`` ->
     ``for j: with alloc(Y, 4): (for l: Y[l] = ...; for l: ... Y[l] ...)``.
 
     An allocation moves into loops whose iterations touch boxes of it that do not overlap. Where the
     box that is touched there moves with a loop, memory for one box is enough. What calls get whole
     stays as it is. Blocks are gone already.
+
+    ``spread`` makes of a statement what runs along with it and shares a buffer: the same on other
+    threads. ``ranges`` are those of variables that come from outside.
     """
     if not any(isinstance(stmt, Allocate) for stmt in walk(program.body)):
         return program
-    compacter = _Compacter()
-    body = compacter.statement(program.body, {})
+    compacter = _Compacter(spread or (lambda stmt, _: stmt))
+    body = compacter.statement(program.body, ranges or {})
     return program.with_body(body) if compacter.changed else program
 
 
 class _Compacter:
-    def __init__(self) -> None:
+    def __init__(self, spread: Spread) -> None:
+        self.spread = spread
         self.changed = False
         self.named: dict[int, tuple[Stmt, frozenset[Buffer]]] = {}
 
@@ -107,11 +114,11 @@ class _Compacter:
                 LoopKind.SERIAL,
                 LoopKind.PARALLEL,
             ):
-                boxes = _boxes(body, group)
+                boxes = _boxes(self.spread(body, group[0]), group)
                 if all(_is_apart(box, var, extent) for box in boxes.values()):
                     inner = self.settled(body, group, {**extents, var: extent})
                     return None if inner is None else replace(stmt, body=inner)
-        boxes = _boxes(stmt, group)
+        boxes = _boxes(self.spread(stmt, group[0]), group)
         if len({(box.starts, box.extents) for box in boxes.values()}) != 1:
             return None  # these share their indices
         if all(isinstance(start, Const) for box in boxes.values() for start in box.starts):

@@ -1,0 +1,252 @@
+"""Statements as CUDA C."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ...dtypes import DType, boolean, int64
+from ...errors import CompileError
+from ...ir.expr import Const, Expr, Var, load
+from ...ir.intrinsic import intrinsic_named, is_intrinsic, kept_dimensions
+from ...ir.program import (
+    Accumulate,
+    Allocate,
+    Buffer,
+    Evaluate,
+    For,
+    If,
+    LoopKind,
+    Region,
+    Seq,
+    Stmt,
+    Store,
+    While,
+)
+from ...ir.sharing import shared_nodes
+from ...lower.cuda.kernel import BARRIER
+from ...lower.place_buffers import span_bytes
+from .expressions import PLUS, Expressions, Text, c_type, is_half
+from .vectors import vector_copy
+
+_WORDS = """
+alignas alignof and asm auto bool break case catch char class const continue decltype default delete
+do double else enum explicit extern false float for friend goto if inline int long mutable namespace
+new not nullptr operator or private protected public register return short signed sizeof static
+struct switch template this throw true try typedef typename union unsigned using virtual void
+volatile while xor half threadIdx blockIdx blockDim gridDim warpSize main exp log sin cos tan sqrt
+pow floor ceil abs y0 y1 yn j0 j1 jn gamma signgam INFINITY NAN
+"""
+_RESERVED = frozenset(_WORDS.split())
+_UNSUITED = re.compile(r"\W")
+_MOST_UNROLLED = 64  # iterations that are asked to be written out whole
+
+
+class Names:
+    """Identifiers of C, each given once."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self.taken = set(_RESERVED | set(taken))
+
+    def fresh(self, wish: str) -> str:
+        """An identifier that looks like ``wish``."""
+        name = _UNSUITED.sub("_", wish) or "_"
+        if name[0].isdigit() or name.startswith(("mlc_", "__")):
+            name = f"v{name}"
+        base, n = name, 1
+        while name in self.taken:
+            name, n = f"{base}_{n}", n + 1
+        self.taken.add(name)
+        return name
+
+
+class Statements(Expressions):
+    """Prints the body of a kernel, line by line."""
+
+    def __init__(self, names: Names) -> None:
+        super().__init__()
+        self.identifiers = names
+        self.lines: list[str] = []
+        self.depth = 1
+        self.intrinsics: dict[str, str] = {}  # the text of those called, by name
+
+    def line(self, text: str) -> None:
+        self.lines.append("  " * self.depth + text)
+
+    def bind(self, var: Var, extent: int, wish: str = "") -> str:
+        """A name for a variable that runs over ``range(extent)``."""
+        name = self.identifiers.fresh(wish or var.name)
+        self.names[var] = Text(name, narrow=extent < 1 << 31)
+        self.ranges[var] = extent
+        self.flattened.clear()
+        return name
+
+    @contextmanager
+    def block(self, head: str, tail: str = "}") -> Iterator[None]:
+        self.line(f"{head} {{")
+        self.depth += 1
+        known, taken = dict(self.names), set(self.identifiers.taken)
+        yield
+        self.names, self.identifiers.taken = known, taken
+        self.depth -= 1
+        self.line(tail)
+
+    def statement(self, stmt: Stmt) -> None:
+        match stmt:
+            case Seq(stmts=stmts):
+                for part in stmts:
+                    self.statement(part)
+            case For():
+                self.loop(stmt)
+            case While():
+                self.repeat(stmt)
+            case If():
+                self.branch(stmt)
+            case Allocate(buffers=buffers, body=body):
+                for buffer in buffers:
+                    body = self.array(buffer, body)
+                self.statement(body)
+            case Store(buffer=buffer, indices=indices, value=value):
+                at, made = self.place(buffer, indices), self.flat(value)
+                with self.sharing((at, made)):
+                    self.line(f"{self.cell(buffer, at)} = {self.stored(made)};")
+            case Accumulate():
+                self.accumulate(stmt)
+            case Evaluate(name=name) if name == BARRIER:
+                self.line("mlc_barrier();")
+            case Evaluate(name=name) if is_intrinsic(name):
+                self.call(stmt)
+            case _:
+                raise CompileError(f"CUDA C cannot be generated for a {type(stmt).__name__}")
+
+    def loop(self, stmt: For) -> None:
+        if stmt.extent <= 0:
+            return
+        if stmt.kind is LoopKind.VECTORIZED and vector_copy(self, stmt):
+            return
+        written_out = stmt.kind in (LoopKind.UNROLLED, LoopKind.VECTORIZED)
+        if written_out:
+            self.line("#pragma unroll" + (f" {_MOST_UNROLLED}" * (stmt.extent > _MOST_UNROLLED)))
+        known = dict(self.names), set(self.identifiers.taken)
+        name = self.bind(stmt.var, stmt.extent)
+        kind = "int" if stmt.extent < 1 << 31 else "int64_t"
+        with self.block(f"for ({kind} {name} = 0; {name} < {stmt.extent}; ++{name})"):
+            self.statement(stmt.body)
+        self.names, self.identifiers.taken = known
+
+    def repeat(self, stmt: While) -> None:
+        with self.block("while (true)"):
+            condition = self.flat(stmt.condition)
+            with self.sharing((condition,)):
+                self.line(f"if (!({self.value(condition).text})) break;")
+            self.statement(stmt.body)
+
+    def branch(self, stmt: If) -> None:
+        condition = self.flat(stmt.condition)
+        with self.sharing((condition,)):
+            head = f"if ({self.value(condition).text})"
+            if stmt.otherwise is None:
+                with self.block(head):
+                    self.statement(stmt.then)
+                return
+            with self.block(head, "} else {"):
+                self.statement(stmt.then)
+            self.depth += 1
+            known, taken = dict(self.names), set(self.identifiers.taken)
+            self.statement(stmt.otherwise)
+            self.names, self.identifiers.taken = known, taken
+            self.depth -= 1
+            self.line("}")
+
+    def array(self, buffer: Buffer, body: Stmt) -> Stmt:
+        """Memory of a thread's own, for ``body``; returns what is left of that to print."""
+        name = self.identifiers.fresh(buffer.name)
+        self.names[buffer] = Text(name)
+        count = max(span_bytes(buffer) // buffer.dtype.itemsize, 1)
+        if count == 1:
+            self.scalars.add(buffer)
+            first, rest = (body.stmts[0], body.stmts[1:]) if isinstance(body, Seq) else (body, ())
+            if isinstance(first, Store) and first.buffer is buffer and not first.value.children:
+                self.line(f"{c_type(buffer.dtype)} {name} = {self.stored(first.value)};")
+                return Seq(rest)
+            self.line(f"{c_type(buffer.dtype)} {name};")
+        else:
+            align = "alignas(16) " if count * buffer.dtype.itemsize % 16 == 0 else ""
+            self.line(f"{align}{c_type(buffer.dtype)} {name}[{count}];")
+        return body
+
+    def accumulate(self, stmt: Accumulate) -> None:
+        at = tuple(self.place(b, stmt.indices) for b in stmt.buffers)
+        olds = tuple(load(self.line_of(b), (i,)) for b, i in zip(stmt.buffers, at, strict=True))
+        values = tuple(map(self.flat, stmt.values))
+        new = stmt.combiner.combine(olds, values)
+        (buffer, *others) = stmt.buffers
+        dtype = buffer.dtype
+        plain = stmt.combiner.fn == "add" and not is_half(dtype) and dtype is not boolean
+        if plain and (dtype.is_float or dtype.kind == "u"):
+            with self.sharing((*at, *values)):
+                self.line(f"{self.cell(buffer, at[0])} += {self.stored(values[0])};")
+            return
+        with self.sharing((*at, *new)):
+            if not others:
+                self.line(f"{self.cell(buffer, at[0])} = {self.stored(new[0])};")
+                return
+            held = []
+            for b, value in zip(stmt.buffers, new, strict=True):
+                name = self.identifiers.fresh(f"new_{b.name}")
+                self.line(f"const {c_type(b.dtype)} {name} = {self.stored(value)};")
+                held.append(name)
+            for b, i, name in zip(stmt.buffers, at, held, strict=True):
+                self.line(f"{self.cell(b, i)} = {name};")
+
+    def cell(self, buffer: Buffer, place: Expr) -> str:
+        """C for the element at ``place``."""
+        return self.element(self.line_of(buffer), (place,))
+
+    @contextmanager
+    def sharing(self, roots: Sequence[Expr]) -> Iterator[None]:
+        """Names for what ``roots`` have in common, as long as a statement over them is printed."""
+        nodes = [n for n in shared_nodes(roots, lazy=True) if not isinstance(n, (Const, Var))]
+        nodes = [n for n in nodes if n not in self.names]
+        known = dict(self.names)
+        for node in nodes:
+            made = self.value(node)
+            name = self.identifiers.fresh("t")
+            kind, text = _held(node.dtype, made)
+            self.line(f"const {kind} {name} = {text};")
+            self.names[node] = Text(name, narrow=made.narrow)
+        yield
+        self.names = known
+
+    def call(self, stmt: Evaluate) -> None:
+        """A call of an intrinsic: for each operand its address, and the strides of its dimensions
+        that are not 1."""
+        intrinsic = intrinsic_named(stmt.name)
+        text = intrinsic.implementations["cuda"]
+        assert isinstance(text, str)
+        self.intrinsics[stmt.name] = text
+        parts = []
+        for region in stmt.args:
+            assert isinstance(region, Region)
+            parts.append(self.address(region.buffer, region.starts))
+            strides = region.buffer.element_strides
+            parts += [str(strides[d]) for d in kept_dimensions(region.extents)]
+        self.line(f"{stmt.name}({', '.join(parts)});")
+
+    def address(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
+        """C for the address of an element."""
+        name = self.names[buffer].text
+        if buffer in self.scalars:
+            return f"&{name}"
+        place = self.offset(buffer, indices)
+        return name if place.text == "0" else f"{name} + {place.at(PLUS + 1)}"
+
+
+def _held(dtype: DType, made: Text) -> tuple[str, str]:
+    """The C type and the text of a value that is given a name."""
+    if is_half(dtype):
+        return "float", f"float({c_type(dtype)}({made.text}))" if made.loose else made.text
+    if dtype is int64 and made.narrow:
+        return "int", made.text
+    return c_type(dtype), made.text

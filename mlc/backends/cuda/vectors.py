@@ -1,0 +1,110 @@
+"""Vectorized loops as accesses of two or four elements at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...dtypes import DType
+from ...ir.affine import as_sum
+from ...ir.expr import Const, Expr, Load, Var, const
+from ...ir.program import Buffer, For, Scope, Store
+from ...ir.rewrite import loads_of, substitute, variables_of
+from .expressions import Text, flat_index, is_half
+
+if TYPE_CHECKING:
+    from .statements import Statements
+
+_NAMES = {
+    "float32": "float", "float64": "double", "int32": "int", "uint32": "uint",
+    "int16": "short", "uint16": "ushort", "int8": "char", "uint8": "uchar",
+}  # fmt: skip
+_FIELDS = "xyzw"
+_MOST_BYTES = 16
+
+
+def vector_copy(printer: Statements, loop: For) -> bool:
+    """``for l in vectorized(4): S[4 * i + l] = f(A[4 * j + l])`` as a load and a store of four
+    elements; False where the loop is not of that form, and nothing is printed."""
+    match loop.body:
+        case Store(buffer=target, indices=indices, value=value):
+            pass
+        case _:
+            return False
+    kind = _vector_of(target.dtype, loop.extent)
+    var = loop.var
+    if kind is None or not _is_run(printer, target, indices, var, loop.extent):
+        return False
+    runs: dict[Load, str] = {}
+    for load in loads_of(value):
+        if not _names(load, var):
+            continue
+        if any(_names(inner, var) for index in load.indices for inner in loads_of(index)):
+            return False
+        other = _vector_of(load.source.dtype, loop.extent)
+        if other is None or not _is_run(printer, load.source, load.indices, var, loop.extent):
+            return False
+        runs[load] = other
+    if is_half(value.dtype) or not runs and _names(value, var):
+        return False
+    first: dict[Var, Expr] = {var: const(0)}
+    known = dict(printer.names), set(printer.identifiers.taken)
+    start = tuple(substitute(i, first) for i in indices)
+    place = f"*reinterpret_cast<{kind} *>({printer.address(target, start)})"
+    is_copy = isinstance(value, Load) and value in runs and runs[value] == kind
+    if is_copy and isinstance(value, Load):
+        printer.line(f"{place} = {_read(printer, value, first, kind)};")
+        return True
+    printer.line("{")
+    printer.depth += 1
+    held: dict[Load, str] = {}
+    for load, other in runs.items():
+        name = printer.identifiers.fresh(f"{load.source.name}_{loop.extent}")
+        printer.line(f"const {other} {name} = {_read(printer, load, first, other)};")
+        held[load] = name
+    parts = []
+    for lane in range(loop.extent):
+        for load, name in held.items():
+            printer.names[load] = Text(f"{name}.{_FIELDS[lane]}")
+        printer.names[var] = Text(str(lane), narrow=True)
+        parts.append(printer.stored(value))
+    printer.line(f"{place} = make_{kind}({', '.join(parts)});")
+    printer.depth -= 1
+    printer.line("}")
+    printer.names, printer.identifiers.taken = known
+    return True
+
+
+def _names(expr: Expr, var: Var) -> bool:
+    return any(v is var for v in variables_of(expr))
+
+
+def _read(printer: Statements, load: Load, first: dict[Var, Expr], kind: str) -> str:
+    start = tuple(substitute(i, first) for i in load.indices)
+    return f"*reinterpret_cast<const {kind} *>({printer.address(load.source, start)})"
+
+
+def _vector_of(dtype: DType, lanes: int) -> str | None:
+    name = _NAMES.get(dtype.name)
+    if name is None or lanes not in (2, 4) or lanes * dtype.itemsize > _MOST_BYTES:
+        return None
+    return f"{name}{lanes}"
+
+
+def _is_run(
+    printer: Statements, buffer: Buffer, indices: tuple[Expr, ...], var: Var, lanes: int
+) -> bool:
+    """Whether ``lanes`` elements lie side by side, from an address that is a multiple of their
+    size together."""
+    if buffer in printer.scalars or not buffer.aligned or buffer.scope is Scope.REGISTER:
+        return False
+    if buffer.strides is not None and buffer.scope is Scope.GLOBAL:
+        return False  # it may begin anywhere
+    total = as_sum(flat_index(buffer, indices, {**printer.ranges, var: lanes}))
+    if total.coefficient(var) != 1 or total.constant % lanes:
+        return False
+    for atom, c in total.terms:
+        if atom is var:
+            continue
+        if c % lanes or isinstance(atom, Const) or _names(atom, var):
+            return False
+    return True

@@ -1,0 +1,112 @@
+"""From a graph or a program to CUDA kernels that run: on a card, or emulated by the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import ArgumentError
+from .ir.program import Buffer, Program
+from .ir.work import statements_run
+from .kernel_code import STATEMENT_NS, KernelCode, naive_program
+
+if TYPE_CHECKING:
+    from .backends.cuda.device import DeviceModule
+    from .graph.kernel import Kernel, Module
+
+Array = np.ndarray[Any, Any]
+DEVICE_TARGETS = ("cuda", "cuda-emulated")
+_ALIGNMENT = 16  # bytes: the widest access of a thread
+
+
+def gpu_kernel(kernel: Kernel) -> KernelCode:
+    """A kernel of a graph under the default schedule for graphics processors."""
+    naive, arguments = naive_program(kernel)
+    scheduled, schedule = gpu_program(naive)
+    cost = STATEMENT_NS * statements_run(naive.body)
+    is_call = kernel.stages[0].call is not None
+    return KernelCode(naive, scheduled, schedule, arguments, cost, is_call=is_call)
+
+
+def gpu_program(program: Program) -> tuple[Program, Any]:
+    """``program`` with its loops on a grid, as they are bound already or by the default schedule;
+    and that schedule."""
+    from .schedules.defaults.gpu import default_gpu_schedule
+
+    schedule = default_gpu_schedule(program)
+    return schedule.program, schedule
+
+
+def graph_device_module(module: Module, kernels: Sequence[KernelCode]) -> DeviceModule:
+    """The CUDA C of a graph. The caller's arrays are inputs, constants and outputs, in order."""
+    from .backends.cuda.device import Argument
+    from .backends.cuda.module import Part, device_module
+    from .lower.cuda.pipeline import lower_cuda
+
+    first = {"input": 0, "constant": len(module.inputs)}
+    first["output"] = first["constant"] + len(module.constants)
+    parts = []
+    for code in kernels:
+        places: dict[Buffer, Argument] = {}
+        for buffer, tensor in zip(code.scheduled.params, code.arguments, strict=True):
+            slot = module.slots[tensor]
+            if slot.kind == "workspace":
+                places[buffer] = Argument("workspace", slot.position)
+            else:
+                places[buffer] = Argument("array", first[slot.kind] + slot.position)
+        parts.append(Part(lower_cuda(code.scheduled), places))
+    return device_module(module.name, parts, module.workspace_bytes)
+
+
+def program_device_module(program: Program) -> DeviceModule:
+    """The CUDA C of one program. The caller's arrays are its params."""
+    from .backends.cuda.module import program_module
+    from .lower.cuda.pipeline import lower_cuda
+
+    return program_module(program.name, lower_cuda(program), program.params)
+
+
+class Emulation:
+    """Kernels that run on the processor, over NumPy arrays."""
+
+    def __init__(self, make: Callable[[], DeviceModule]) -> None:
+        self._make = make
+
+    @cached_property
+    def _kernels(self) -> Any:
+        from .runtime.cuda.emulate import load
+
+        return load(self._make())
+
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Fills ``outputs``, which may be read as well; both as the kernels number them."""
+        held = [_aligned(array) for array in (*inputs, *outputs)]
+        sizes = [array.nbytes for array in held]
+        whole = all(array.flags.c_contiguous for array in held)
+        self._kernels([a.ctypes.data for a in held], 0, sizes if whole else ())
+        for place, array in zip(outputs, held[len(inputs) :], strict=True):
+            if place is not array:
+                place[...] = array
+
+
+def device_runner(target: str, make: Callable[[], DeviceModule]) -> Any:
+    """What runs the kernels of a module: ``run(inputs, outputs)``."""
+    if target == "cuda-emulated":
+        made = Emulation(make)
+        made._kernels  # noqa: B018
+        return made
+    raise ArgumentError(f"unknown device target {target!r}")
+
+
+def _aligned(array: Array) -> Array:
+    """``array``, or a copy of it where threads can read several elements at once."""
+    if array.ctypes.data % _ALIGNMENT == 0 or not array.flags.c_contiguous:
+        return array
+    memory = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy

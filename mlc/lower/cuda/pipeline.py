@@ -1,0 +1,76 @@
+"""The way from a scheduled program to CUDA kernels: THE list of passes, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...ir.program import Buffer, For, Program, Scope, Stmt
+from ..bind_blocks import bind_blocks
+from ..compact_buffers import compact_buffers
+from ..promote_registers import promote_registers
+from ..simplify_program import is_empty, simplify_stmt
+from .bind_threads import bind_device_threads
+from .expand_calls import expand_device_calls
+from .kernel import DeviceKernel, DeviceProgram, Thread
+from .merge_guards import merge_guards
+from .place_barriers import place_barriers
+from .place_private import place_private
+from .place_shared import place_shared
+from .split_kernels import kernel_names, split_kernels
+from .touching import buffers_made, buffers_touched
+
+
+def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
+    """The kernels of ``program``, whose loops are bound to blocks and threads of a grid.
+
+    Each statement at the top is a kernel; neighbours without bound loops share one of a single
+    thread. Raises :class:`UnsupportedError` for what no grid can run.
+    """
+    program = bind_blocks(expand_device_calls(program))
+    nests, temporaries = split_kernels(program.with_body(simplify_stmt(program.body, {})))
+    kernels: list[DeviceKernel] = []
+    more: list[Buffer] = []
+    for title, nest in zip(kernel_names(name or program.name, nests), nests, strict=True):
+        if is_empty(nest):
+            continue
+        kernel, made = _kernel(title, nest, program, temporaries)
+        kernels.append(kernel)
+        more.extend(made)
+    return DeviceProgram(tuple(kernels), (*temporaries, *more))
+
+
+def _kernel(
+    name: str, nest: Stmt, program: Program, temporaries: tuple[Buffer, ...]
+) -> tuple[DeviceKernel, tuple[Buffer, ...]]:
+    body, threads = bind_device_threads(nest, name)
+    ranges = {t.var: t.extent for t in threads}
+    body = compact_buffers(program.with_body(body), _on_all(threads), ranges).body
+    body, private = place_private(body, threads, name)
+    body, shared, shared_bytes = place_shared(body, name)
+    body = place_barriers(body, threads, shared)
+    body = simplify_stmt(merge_guards(simplify_stmt(body, ranges)), ranges)
+    body = promote_registers(program.with_body(body)).body
+    touched = buffers_touched(body) - buffers_made(body)
+    known = (*program.params, *temporaries, *private)
+    params = tuple(b for b in _inputs_first(known, program) if b in touched)
+    return DeviceKernel(name, params, body, threads, shared, shared_bytes), private
+
+
+def _inputs_first(known: tuple[Buffer, ...], program: Program) -> tuple[Buffer, ...]:
+    split = len(program.params) - program.outputs
+    outputs = program.params[split:]
+    return (*(b for b in known if b not in outputs), *outputs)
+
+
+def _on_all(threads: tuple[Thread, ...]) -> Callable[[Stmt, Buffer], Stmt]:
+    """A statement as all threads run it that share a buffer."""
+
+    def spread(stmt: Stmt, buffer: Buffer) -> Stmt:
+        if buffer.scope is not Scope.SHARED:
+            return stmt
+        for thread in threads:
+            if not thread.is_block:
+                stmt = For(thread.var, thread.extent, stmt)
+        return stmt
+
+    return spread
