@@ -16,6 +16,7 @@
     mlc.draw                    pictures of loop nests, and of what one iteration touches
     mlc.tune, mlc.autotune      the fastest of many schedules, searched for and checked
     mlc.doctor                  what works on this machine, and what to do about the rest
+    mlc.dim                     a size that may change without a new compilation
     mlc.config, mlc.set_num_threads, mlc.time
 """
 
@@ -66,6 +67,7 @@ _LATER = {
     "switch": ("control.forms", "switch"),
     "scan": ("control.forms", "scan"),
     "map": ("control.forms", "map"),
+    "dim": ("dynamic.dims", "dim"),
     "doctor": ("doctor", ""),
 }
 

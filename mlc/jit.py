@@ -13,16 +13,14 @@ import functools
 import sys
 import threading
 import time
-import types
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from .compile import TARGETS, compile_graph
 from .config import config, is_debug_anywhere, watch
-from .errors import ArgumentError, HostStateError, MlcError, TracerBoolError, UnsupportedError
+from .errors import ArgumentError, HostStateError, TracerBoolError, UnsupportedError
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT, Op, frozen_key, set_eager
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -33,13 +31,13 @@ from .specialization import (
     native_call,
     refuse_captured_writes,
 )
+from .tracebacks import explained, trimmed
 from .tracer import foreign
 from .tracer.captures import Captures
 from .tracer.deciding import static_after
 from .tracer.function import Parameters, Traced, trace_function
-from .tracer.signature import Key, differences, key_text
+from .tracer.signature import Key, key_text, why_new
 
-_PACKAGE = str(Path(__file__).parent)
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
 _EAGER_LIMIT = 1024  # operators called on plain arrays that are kept compiled
 Signature = tuple[tuple[Key, ...], tuple[str, ...], bool]
@@ -59,6 +57,7 @@ class _Jitted:
         target: str,
         names: Iterable[str],
         numbers: Iterable[int],
+        dynamic: Any = None,
     ) -> None:
         global _debugging
         _debugging = is_debug_anywhere()
@@ -67,6 +66,7 @@ class _Jitted:
         self._target = target
         self._parameters = Parameters(function, names, numbers)
         self._entries = {}
+        self._families, self._dynamic = _families_of(dynamic, function), dynamic
         self._lock = threading.RLock()
         self._head = 0
         self._slow_calls = 0
@@ -83,7 +83,7 @@ class _Jitted:
         if _is_named(self):
             return self.__qualname__  # type: ignore[attr-defined]
         static = sorted(self._parameters.static)
-        return _unpickled, (self._function, self._target, static)
+        return _unpickled, (self._function, self._target, static, self._dynamic)
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         if CURRENT.get() is not None:
@@ -158,13 +158,20 @@ class _Jitted:
             ]
             schedule = getattr(self._function, "__mlc_schedule__", None)
             try:
+                note = ""
+                if self._families is not None and schedule is None:
+                    entry, note = self._families.entry(
+                        self, signature, args, kwargs, statics, change
+                    )
+                    if entry is not None:
+                        return self._entered(signature, entry, change)
                 traced, captures = self._trace(signature, args, kwargs, statics)
             except Exception as error:
                 found = self._with_static_ints(error, signature, args, kwargs)
                 if found is not None:
                     return found
-                problem = _explained(error, self._function)
-                raise problem.with_traceback(_trimmed(problem)) from problem.__cause__
+                problem = explained(error, self._function)
+                raise problem.with_traceback(trimmed(problem)) from problem.__cause__
             captures.settle()
             refuse_captured_writes(self._parameters.function, captures)
             middle = time.perf_counter()
@@ -196,13 +203,10 @@ class _Jitted:
                 trace_seconds=middle - began,
                 compile_seconds=end - middle,
                 from_cache=compiled is not None and compiled.from_cache,
-                reason=self._reason(signature, change, len(args)) + self._by_value_text(),
+                reason=self._reason(signature, change, len(args)) + self._by_value_text() + note,
             )
             entry = Specialization(traced, compiled, captures, row, call)
-            known = self._entries.get(signature, ())
-            if len(known) == _VARIANTS:
-                self._warn_of_changes(change)
-            self._entries[signature] = (entry, *known[: _VARIANTS - 1])
+            self._entered(signature, entry, change)
             if entry.is_final and not captures and entry.address:
                 self._kept.append(entry)
                 assert compiled is not None and compiled.executable is not None
@@ -249,6 +253,14 @@ class _Jitted:
             self._by_value -= static
             raise
 
+    def _entered(self, signature: Signature, entry: Specialization, change: str) -> Specialization:
+        """``entry``, which calls will find from now on."""
+        known = self._entries.get(signature, ())
+        if len(known) == _VARIANTS:
+            self._warn_of_changes(change)
+        self._entries[signature] = (entry, *known[: _VARIANTS - 1])
+        return entry
+
     def _warn_of_changes(self, change: str) -> None:
         warnings.warn(
             f"{self._parameters.function} was compiled {_VARIANTS + 1} times for the same "
@@ -273,19 +285,8 @@ class _Jitted:
         """Why no entry fitted, told by the entry that came nearest."""
         if change:
             return change
-        if not self._entries:
-            return "first call"
         keys, names, debug = signature
-        nearest: list[str] | None = None
-        for known_keys, known_names, known_debug in self._entries:
-            if known_names != names or len(known_keys) != len(keys):
-                continue
-            found = differences(self._names(names, positional), known_keys, keys)
-            if known_debug != debug:
-                found.append(f"debug: {known_debug} -> {debug}")
-            if nearest is None or len(found) < len(nearest):
-                nearest = found
-        return "number or names of the arguments" if nearest is None else ", ".join(nearest)
+        return why_new(self._entries, keys, self._names(names, positional), names, debug)
 
     def _by_value_text(self) -> str:
         """What to add to the reason where Python ints have become static."""
@@ -326,7 +327,8 @@ class _Jitted:
         """What was compiled: signature, when, how long it took, and why it was needed."""
         with self._lock:
             rows = [entry.row for entries in self._entries.values() for entry in entries]
-        return CacheInfo(self._parameters.function, tuple(sorted(rows, key=lambda row: row.when)))
+        once = {id(row): row for row in rows}.values()  # entries for many sizes share a row
+        return CacheInfo(self._parameters.function, tuple(sorted(once, key=lambda row: row.when)))
 
     def clear_cache(self) -> None:
         """Forget every compiled signature of this function (the disk cache keeps its own)."""
@@ -334,6 +336,8 @@ class _Jitted:
             install(self, 0)
             self._head = 0
             self._last = None
+            if self._families is not None:
+                self._families.clear()
             # Another thread may be inside compiled code, so `_kept` goes on holding it.
             self._entries = {}
 
@@ -363,6 +367,7 @@ def jit(
     target: str = "cpu",
     static_argnames: str | Iterable[str] = (),
     static_argnums: int | Iterable[int] = (),
+    dynamic: Any = None,
 ) -> Any:
     """Compile ``function``, written in NumPy, once for each signature it is called with.
 
@@ -376,6 +381,10 @@ def jit(
 
     What depends on no argument is computed once, while tracing: so are random numbers drawn inside.
     Arrays and numbers that the function reads from elsewhere are constants until they change.
+
+    ``dynamic={"x": {0: "n"}}`` names extents that may change without a new compilation;
+    ``dynamic=True`` or ``"leading"`` the first of the first array, and of those like it. See
+    :func:`mlc.dim`, which says limits, and may annotate a parameter too.
 
     ``f(a, b, out=c)`` writes the result to ``c``. ``target`` is ``"cpu"``, or ``"interpret"`` or
     ``"numpy"`` for the reference backends. See also ``f.lower(...)``, ``f.cache_info()`` and
@@ -392,27 +401,10 @@ def jit(
         if not callable(wrapped):
             raise ArgumentError(f"mlc.jit compiles a function, got {type(wrapped).__name__}")
         made = Jitted()
-        made._set_up(wrapped, target, names, numbers)
+        made._set_up(wrapped, target, names, numbers, dynamic)
         return made
 
     return compile_later if function is None else compile_later(function)
-
-
-def _explained(problem: Exception, function: Callable[..., Any]) -> Exception:
-    """An error about a condition, which could have become native in a function with source."""
-    if not isinstance(problem, TracerBoolError):
-        return problem
-    from .control.convert import has_source
-
-    if has_source(function):
-        return problem
-    name = getattr(function, "__name__", "the function")
-    made = TracerBoolError(
-        f"{problem.message}; the source of {name} is not at hand (it comes from exec, a prompt or "
-        f"a compiled file), so its loops and conditions are Python's: put it in a file, or use "
-        f"mlc.cond and mlc.while_loop", problem.location,
-    )  # fmt: skip
-    return made.with_traceback(problem.__traceback__)
 
 
 def _native_form(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -445,32 +437,25 @@ def _is_named(jitted: Any) -> bool:
     return found is jitted
 
 
-def _unpickled(function: Callable[..., Any], target: str, static: list[str]) -> Any:
-    return jit(function, target=target, static_argnames=static)
+def _unpickled(
+    function: Callable[..., Any], target: str, static: list[str], dynamic: Any = None
+) -> Any:
+    return jit(function, target=target, static_argnames=static, dynamic=dynamic)
+
+
+def _families_of(dynamic: Any, function: Callable[..., Any]) -> Any:
+    """What compiles for many sizes, if ``dynamic`` or the annotation of a parameter asks for it."""
+    notes = getattr(function, "__annotations__", None)
+    if not dynamic and not (notes and "mlc.dynamic.dims" in sys.modules):
+        return None
+    from .dynamic.families import families_of
+
+    return families_of(dynamic, function)
 
 
 def _symbol(name: str) -> str:
     kept = "".join(c if c.isalnum() and c.isascii() else "_" for c in name).strip("_")
     return kept or "lambda"
-
-
-def _trimmed(error: BaseException) -> types.TracebackType | None:
-    """The traceback of an error in the user's function without our frames: the user's line is last.
-
-    Debug mode keeps them all, and so does an error that may be a mistake of ours.
-    """
-    frames = []
-    traceback = error.__traceback__
-    while traceback is not None:
-        frames.append(traceback)
-        traceback = traceback.tb_next
-    theirs = [f for f in frames if not f.tb_frame.f_code.co_filename.startswith(_PACKAGE)]
-    is_clear = isinstance(error, MlcError) or frames[-1] in theirs
-    if config.debug or not is_clear:
-        return error.__traceback__
-    for frame in reversed(theirs):
-        traceback = types.TracebackType(traceback, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
-    return traceback
 
 
 _eager_functions: dict[Any, Any] = {}

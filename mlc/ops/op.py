@@ -73,6 +73,8 @@ class _TensorLevel:
 
 
 CURRENT: ContextVar[Trace | None] = ContextVar("mlc_trace", default=None)
+# Set while a graph is traced that is to fit other sizes too: no formula is chosen by an extent.
+MANY_SIZES: ContextVar[bool] = ContextVar("mlc_many_sizes", default=False)
 OPS: dict[str, Op] = {}
 NUMPY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}

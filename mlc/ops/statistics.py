@@ -11,7 +11,7 @@ from ..errors import ShapeError, UnsupportedError
 from . import arithmetic, logic
 from .broadcast import as_axes, shape_of, size_of
 from .elementwise import astype, select_where
-from .op import implements
+from .op import MANY_SIZES, implements
 from .promotion import dtype_of, mean_dtypes, ufunc_dtypes
 from .reduce import max as max_of
 from .reduce import min as min_of
@@ -92,7 +92,8 @@ def _squares_by_chunk(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
 
     shape = shape_of(a)
     axes = sorted(as_axes("np.var", axis, len(shape)))
-    rows = _chunk_rows(shape, axes, work.itemsize) if axes and 0 not in shape else 0
+    plain = not axes or 0 in shape or MANY_SIZES.get()
+    rows = 0 if plain else _chunk_rows(shape, axes, work.itemsize)
     if not rows:
         return None
     first = axes[0]

@@ -84,14 +84,37 @@ class Executable:
         if not all(array.flags.writeable for array in outputs):
             raise ArgumentError("expected writeable outputs")
         arrays = (*inputs, *self.constants, *outputs)
-        buffers = (ctypes.c_void_p * max(len(arrays), 1))(*map(address_of, arrays))
-        workspace = None
-        if spec.workspace_bytes:
-            block = np.empty(spec.workspace_bytes + 64, np.uint8)
-            workspace = (address_of(block) + 63) & ~63
+        self.enter((ctypes.c_void_p * max(len(arrays), 1))(*map(address_of, arrays)))
+
+    def enter(self, buffers: Any) -> None:
+        """Run the kernel on addresses: inputs, constants, outputs. Nothing is checked."""
+        block, workspace = self._workspace()
         code = self._main(buffers, workspace)
+        del block
         if code:
             self._fail(code)
+
+    def enter_many(
+        self, buffers: Any, steps: Any, swaps: Any, start: int, rows: int, times: int
+    ) -> None:
+        """Run the kernel ``times`` times: see `mlc.runtime.rows`."""
+        from mlc.runtime.rows import rows_driver
+
+        block, workspace = self._workspace()
+        code = rows_driver()(
+            self.image.address("mlc_main"), buffers, workspace, steps, len(steps), swaps,
+            len(swaps) // 2, start, rows, times,
+        )  # fmt: skip
+        del block
+        if code:
+            self._fail(code)
+
+    def _workspace(self) -> tuple[Any, int | None]:
+        """Memory for a call, and the address in it to pass."""
+        if not self.spec.workspace_bytes:
+            return None, None
+        block = np.empty(self.spec.workspace_bytes + 64, np.uint8)
+        return block, (address_of(block) + 63) & ~63
 
 
 def _raiser(spec: EntrySpec, on_error: Callable[[int], object] | None) -> Callable[[int], object]:

@@ -169,13 +169,37 @@ def differences(names: Iterable[str], old: Key, new: Key) -> list[str]:
     return found
 
 
+def why_new(
+    known: Iterable[Any], keys: tuple[Key, ...], labels: list[str], names: Any, debug: bool
+) -> str:
+    """Why no signature in ``known``, (keys, names, debug), fitted: told by the nearest one."""
+    nearest: list[str] | None = None
+    is_first = True
+    for known_keys, known_names, known_debug in known:
+        is_first = False
+        if known_names != names or len(known_keys) != len(keys):
+            continue
+        found = differences(labels, known_keys, keys)
+        if known_debug != debug:
+            found.append(f"debug: {known_debug} -> {debug}")
+        if nearest is None or len(found) < len(nearest):
+            nearest = found
+    if is_first:
+        return "first call"
+    return "number or names of the arguments" if nearest is None else ", ".join(nearest)
+
+
 def _difference(name: str, old: Key, new: Key) -> str:
     arrays = [isinstance(k[0], np.dtype) for k in (old, new)]
     if all(arrays):
         what = [word for i, word in enumerate(("dtype", "shape")) if old[i] != new[i]] or [
             "strides" if old[2:3] != new[2:3] else "alignment"
         ]
-        return f"{' and '.join(what)} of {name}: {key_text(old)} -> {key_text(new)}"
+        text = f"{' and '.join(what)} of {name}: {key_text(old)} -> {key_text(new)}"
+        if "shape" in what and len(old[1]) == len(new[1]):
+            axes = [str(d) for d, (m, n) in enumerate(zip(old[1], new[1])) if m != n]
+            text += f" (ax{'i' if len(axes) == 1 else 'e'}s {' and '.join(axes)})"
+        return text
     if old[0] == new[0] == "static":
         return f"static value of {name}: {key_text(old)[1:]} -> {key_text(new)[1:]}"
     both_trees = not any(arrays) and len(old) > 1 and len(new) > 1

@@ -34,7 +34,7 @@ def test_each_signature_says_why_it_was_needed() -> None:
         "number or names of the arguments",
         "static value of axis: 0 -> 1",
         "dtype of x: float32[3, 4] -> float64[3, 4]",
-        "shape of x: float32[3, 4] -> float32[3, 5]",
+        "shape of x: float32[3, 4] -> float32[3, 5] (axis 1)",
         "strides of x: float32[3, 4] -> float32[3, 4] strides [-4, 1]",
         "number or names of the arguments",
         "structure of tree: PyTreeSpec([*]) -> PyTreeSpec((*,))",

@@ -1,0 +1,8 @@
+"""One compiled function for many sizes: ``mlc.dim`` and ``jit(dynamic=...)``.
+
+A new size is traced, which takes milliseconds, and its graph is compared with the compiled one
+(`template`): what differs must be extents that grow with the size, and numbers, which the compiled
+code takes as arguments. So branches, loops and shapes of the function are always those of the size
+at hand. The code itself (`chunks`, `stages`) works on a fixed number of rows at a time and is run
+over the array (`running`).
+"""

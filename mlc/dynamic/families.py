@@ -1,0 +1,181 @@
+"""The compiled families of a function: for a call, the one that fits, or a new one."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..lowered import CacheRow
+from ..ops.op import MANY_SIZES
+from ..specialization import Specialization, refuse_captured_writes
+from ..tracer.function import Traced
+from ..tracer.signature import Key
+from .chunks import NotChunked, find_chunks
+from .dims import Dim, Dims, Place, resized
+from .running import Family, Member
+from .stages import build_stages
+from .template import Mismatch, make_template
+
+_FAMILIES = 4  # kept for one signature, when the function is another one for some sizes
+Trace = Callable[[tuple[Key, ...]], Traced]
+
+
+@dataclass(eq=False)
+class _Known:
+    """What is known of one signature with one free size."""
+
+    families: list[tuple[Family, Any]] = field(default_factory=list)
+    attempts: int = 0
+    reason: str = ""
+
+
+def families_of(dynamic: Any, function: Callable[..., Any]) -> Families | None:
+    """The families of ``function``, if ``dynamic`` or its annotations name a size."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    known = [] if takes_any else [p.name for p in parameters]
+    dims = Dims(dynamic, function, known)
+    return Families(dims) if dims else None
+
+
+class Families:
+    """All families of one function."""
+
+    def __init__(self, dims: Dims) -> None:
+        self.dims = dims
+        self._known: dict[Any, _Known] = {}
+
+    def clear(self) -> None:
+        self._known = {}
+
+    def entry(
+        self, jitted: Any, signature: Any, args: Any, kwargs: Any, statics: Any, change: str
+    ) -> tuple[Specialization | None, str]:
+        """How to run a call of a new size; or nothing, and what to tell of the reason."""
+        keys, names, debug = signature
+        labels = jitted._names(names, len(args))
+        places = self.dims.places(labels, keys)
+        if not places:
+            return None, ""
+        began = time.perf_counter()
+
+        def trace(other: tuple[Key, ...]) -> Any:
+            token = MANY_SIZES.set(True)
+            try:
+                return jitted._trace((other, names, debug), args, kwargs, statics)
+            finally:
+                MANY_SIZES.reset(token)
+
+        traced, captures = trace(resized(keys, places, {}))
+        traced_at = time.perf_counter()
+        name, target = jitted._parameters.function, jitted._target
+        options = {"name": name if name.isidentifier() else "lambda", "target": target}
+        call = _Call(places, keys, traced, lambda k: trace(k)[0], {**options, "debug": debug})
+        found, note = self._find(call, (names, debug))
+        if found is None:
+            return None, note
+        captures.settle()
+        refuse_captured_writes(name, captures)
+        member, at, shown, row = found
+        if row is None:
+            reason = jitted._reason(signature, change, len(args)) + jitted._by_value_text() + note
+            row = CacheRow(
+                signature=jitted._signature_text(shown, names, len(args)),
+                target=target + (", debug" if debug else ""),
+                when=time.time(),
+                trace_seconds=traced_at - began,
+                compile_seconds=time.perf_counter() - traced_at,
+                from_cache=member.from_cache,
+                reason=reason,
+            )
+            at.families.append((member.family, row))
+        return Specialization(traced, member, captures, row, None), ""
+
+    def _find(self, call: _Call, context: Any) -> tuple[Any, str]:
+        """(member, where its family belongs, the keys to show, the row it has); or why none."""
+        reasons: dict[str, str] = {}
+        for dim in dict.fromkeys(p.dim for p in call.places):
+            size = next(p.size for p in call.places if p.dim == dim)
+            shown = resized(call.keys, call.places, {dim.name: _Name(dim.name)})
+            known = self._known.setdefault((shown, context), _Known())
+            why = known.reason
+            for family, row in known.families:
+                try:
+                    values = family.chunks.template.values(call.traced, size)
+                except Mismatch as mismatch:
+                    why = str(mismatch)
+                    continue
+                return (Member(family, call.traced, size, *values), known, shown, row), ""
+            if not call.traced.outputs:
+                return None, ""
+            if known.attempts < _FAMILIES:
+                known.attempts += 1
+                try:
+                    member = _new_family(call, dim, size)
+                    return (member, known, shown, None), f"; {why}" if why else ""
+                except (Mismatch, NotChunked) as problem:
+                    known.reason = why = str(problem)
+            reasons[dim.name] = why
+        parts = [f"; compiled for each {name}: {why}" for name, why in reasons.items()]
+        return None, "".join(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """A call of a size: its trace, and how to trace it for others."""
+
+    places: Sequence[Place]
+    keys: tuple[Key, ...]
+    traced: Traced
+    trace: Trace
+    options: dict[str, Any]
+
+
+def _new_family(call: _Call, dim: Dim, size: int) -> Member:
+    """A family that runs ``call``; Mismatch or NotChunked where there can be none."""
+    samples = dim.samples(size, _extents(call.keys, call.places, dim.name))
+    if not samples:
+        raise Mismatch(f"{dim.name} may take too few sizes")
+    graphs = []
+    for n in samples:
+        try:
+            graphs.append(call.trace(resized(call.keys, call.places, {dim.name: n})))
+        except Exception as error:  # of the function, for a size that nobody has asked for
+            text = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
+            raise Mismatch(f"for {n} there is an error ({text})") from error
+    template = make_template(graphs[0], samples[0], graphs[1], samples[1])
+    values = template.values(call.traced, size)
+    chunks = find_chunks(template)
+    family = Family(chunks, tuple(build_stages(chunks, most=dim.max, **call.options)))
+    return Member(family, call.traced, size, *values)
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A size in a key that stands for all sizes."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _extents(keys: Sequence[Any], places: Sequence[Place], name: str) -> set[int]:
+    """The extents of the arguments, but of those called ``name``."""
+    found: set[int] = set()
+    for key in resized(keys, places, {name: -1}):
+        if key[0] == "static":
+            continue
+        leaves = [key] if isinstance(key[0], (np.dtype, type)) else key[1:]
+        for leaf in leaves:
+            if len(leaf) > 1:
+                found.update(leaf[1])
+    return found
