@@ -146,6 +146,14 @@ class CompileError(MlcError, RuntimeError):
         self.text = text
 
 
+class DeviceError(MlcError, RuntimeError):
+    """A card or its driver refused something; the message names the kernel."""
+
+
+class DeviceMemoryError(DeviceError, MemoryError):
+    """A card ran out of memory."""
+
+
 class CacheWarning(UserWarning):
     """The disk cache could not be used; compilation went on without it."""
 

@@ -1,0 +1,104 @@
+"""The driver as far as launches need it, through CuPy: the only file that knows CuPy's names of it.
+
+What fails raises :class:`mlc.errors.DeviceError`, out of memory :class:`DeviceMemoryError`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+from mlc.errors import DeviceError, DeviceMemoryError, UnsupportedError
+from mlc.runtime.cuda.toolkit import INSTALL
+
+_MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+_OPT_IN = 48 << 10  # bytes of shared memory above which a kernel has to ask
+_OUT_OF_MEMORY = 2
+
+
+class Card:
+    """The current card of this thread, its current stream and its memory."""
+
+    def __init__(self, cupy: Any) -> None:
+        self.cupy = cupy
+        self._driver = cupy.cuda.driver
+        self._runtime = cupy.cuda.runtime
+
+    def device(self) -> int:
+        return int(self._runtime.getDevice())
+
+    def use(self, device: int) -> Any:
+        """A context in which ``device`` is the current one."""
+        return self.cupy.cuda.Device(device)
+
+    def arch(self, device: int) -> str:
+        """What to compile for: with what is only there, where there is such a thing."""
+        capability = str(self.cupy.cuda.Device(device).compute_capability)
+        return f"sm_{capability}{'a' if int(capability) >= 90 else ''}"
+
+    def stream(self) -> int:
+        """CuPy's current stream on the current card."""
+        return int(self.cupy.cuda.get_current_stream().ptr)
+
+    def is_capturing(self, stream: int) -> bool:
+        return bool(self._runtime.streamIsCapturing(stream))
+
+    def allocate(self, size: int, stream: int) -> Any:
+        """Bytes of CuPy's pool, in the order of ``stream``; ``ptr`` of it is the address."""
+        with self.cupy.cuda.ExternalStream(stream):
+            return self.cupy.cuda.alloc(size)
+
+    def load(self, cubin: bytes) -> int:
+        self._runtime.free(0)  # makes the context of the card, if nobody has yet
+        return int(self._driver.moduleLoadData(cubin))
+
+    def function(self, module: int, name: str, shared_bytes: int) -> int:
+        found = int(self._driver.moduleGetFunction(module, name))
+        if shared_bytes > _OPT_IN:
+            self._driver.funcSetAttribute(found, _MAX_DYNAMIC_SHARED, shared_bytes)
+        return found
+
+    @property
+    def launch(self) -> Callable[..., Any]:
+        """``launch(function, gx, gy, gz, bx, by, bz, shared_bytes, stream, parameters, 0)``."""
+        launch: Callable[..., Any] = self._driver.launchKernel
+        return launch
+
+    def error(self, reason: BaseException, doing: str) -> Exception:
+        """What to raise for an exception of CuPy's."""
+        said = str(reason) or type(reason).__name__
+        status = getattr(reason, "status", None)
+        if isinstance(reason, MemoryError) or status == _OUT_OF_MEMORY:
+            return DeviceMemoryError(
+                f"{doing} ran out of memory on the card: {said}; free what is held "
+                "(cupy.get_default_memory_pool().free_all_blocks()), or use smaller arrays"
+            )
+        return DeviceError(f"{doing} failed: {said}")
+
+
+@functools.cache
+def card() -> Card:
+    """The driver through CuPy. UnsupportedError, which says what to do, where there is no CuPy, no
+    driver or no card."""
+    if find_spec("cupy") is None:
+        raise UnsupportedError(
+            f"target 'cuda' launches kernels through CuPy, which is not installed; {INSTALL}, or "
+            "use target='cuda-emulated' to run them on the processor"
+        )
+    import cupy
+
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:
+        raise UnsupportedError(
+            f"target 'cuda' needs a card and its driver: {error}; install NVIDIA's driver (see "
+            "nvidia-smi), or use target='cuda-emulated' to run kernels on the processor"
+        ) from None
+    if not count:
+        raise UnsupportedError(
+            "target 'cuda' needs a card, and the driver has none to show (CUDA_VISIBLE_DEVICES may "
+            "hide it); use target='cuda-emulated' to run kernels on the processor"
+        )
+    return Card(cupy)

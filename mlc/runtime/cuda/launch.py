@@ -1,0 +1,142 @@
+"""CUDA kernels on a card: compiled for it by NVRTC, launched in order on one stream.
+
+Nothing here waits for the card: what a kernel does wrong shows when its results are read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from mlc.backends.cuda.device import DeviceModule
+from mlc.errors import MlcError
+from mlc.runtime.cuda.card import Card, card
+from mlc.runtime.cuda.nvrtc import compile_module
+
+
+class Launched:
+    """The kernels of a module, ready to be launched on the current card.
+
+    ``run(pointers, workspace, stream)``: ``pointers`` are addresses on the card of the arrays that
+    launches name by number; without a ``workspace`` one comes from CuPy's pool; without a
+    ``stream`` CuPy's current one is taken. While a graph is captured, what it needs is kept for
+    as long as this object.
+    """
+
+    def __init__(self, module: DeviceModule, on: Card) -> None:
+        self.module = module
+        self._card = on
+        self._launch = on.launch
+        self._functions: dict[int, list[int]] = {}  # of each launch, by card
+        self._lock = threading.Lock()
+        self._frames = threading.local()
+        self._captured: list[Any] = []
+
+    def __call__(
+        self, pointers: Sequence[int], workspace: int = 0, stream: int | None = None
+    ) -> None:
+        card, module = self._card, self.module
+        functions = self._functions.get(card.device())
+        if functions is None:
+            functions = self._load()
+        if stream is None:
+            stream = card.stream()
+        held = None
+        if module.workspace_bytes and not workspace:
+            held = self._allocate(stream)
+            workspace = int(held.ptr)
+        frame: _Frame | None = getattr(self._frames, "frame", None)
+        if frame is None:
+            frame = self._frames.frame = _Frame(module)
+        frame.fill(pointers, workspace)
+        for launch, function, parameters in zip(module.launches, functions, frame.parameters):
+            try:
+                self._launch(
+                    function, *launch.grid, *launch.block, launch.shared_bytes, stream, parameters,
+                    0,
+                )  # fmt: skip
+            except Exception as error:
+                x, y, z = launch.block
+                doing = (
+                    f"launching the kernel {launch.kernel} (grid {launch.grid}, {x * y * z} "
+                    f"threads and {launch.shared_bytes} bytes of shared memory a block)"
+                )
+                raise card.error(error, doing) from error
+
+    def _allocate(self, stream: int) -> Any:
+        try:
+            held = self._card.allocate(self.module.workspace_bytes, stream)
+            if self._card.is_capturing(stream):
+                self._captured.append(held)
+        except Exception as error:
+            doing = f"allocating a workspace of {self.module.workspace_bytes} bytes for {self}"
+            raise self._card.error(error, doing) from error
+        return held
+
+    def _load(self) -> list[int]:
+        with self._lock:
+            device = self._card.device()
+            found = self._functions.get(device)
+            if found is not None:
+                return found
+            cubin = compile_module(self.module, self._card.arch(device))
+            shared: dict[str, int] = {}  # a kernel may be launched with more and with less
+            for launch in self.module.launches:
+                shared[launch.kernel] = max(shared.get(launch.kernel, 0), launch.shared_bytes)
+            try:
+                module = self._card.load(cubin)
+                functions = {}
+                for name, size in shared.items():
+                    functions[name] = self._card.function(module, name, size)
+            except MlcError:
+                raise
+            except Exception as error:
+                raise self._card.error(
+                    error, f"loading the kernels of {self.module.name}"
+                ) from error
+            found = [functions[launch.kernel] for launch in self.module.launches]
+            self._functions[device] = found
+            return found
+
+    def __repr__(self) -> str:
+        return f"<CUDA module {self.module.name}>"
+
+
+class _Frame:
+    """The parameters of all launches in memory, as the driver reads them: for each launch the
+    addresses of its values. One for each thread, filled anew for each call."""
+
+    def __init__(self, module: DeviceModule) -> None:
+        arguments = [argument for launch in module.launches for argument in launch.arguments]
+        self._arrays = [
+            (n, argument.number) for n, argument in enumerate(arguments) if argument.kind == "array"
+        ]
+        self._pieces = [
+            (n, argument.number) for n, argument in enumerate(arguments) if argument.kind != "array"
+        ]
+        count = max(len(arguments), 1)
+        self._values = (ctypes.c_uint64 * count)()
+        base = ctypes.addressof(self._values)
+        self._addresses = (ctypes.c_void_p * count)(*(base + 8 * n for n in range(count)))
+        first = ctypes.addressof(self._addresses)
+        self.parameters = []
+        for launch in module.launches:
+            self.parameters.append(first)
+            first += 8 * len(launch.arguments)
+
+    def fill(self, pointers: Sequence[int], workspace: int) -> None:
+        values = self._values
+        for place, number in self._arrays:
+            values[place] = pointers[number]
+        for place, offset in self._pieces:
+            values[place] = workspace + offset
+
+
+def load(module: DeviceModule) -> Launched:
+    """The kernels of ``module``, compiled when they are launched for the first time on a card.
+
+    Raises UnsupportedError where there is no CuPy, no driver or no card.
+    """
+    return Launched(module, card())

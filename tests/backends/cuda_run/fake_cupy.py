@@ -1,0 +1,188 @@
+"""A stand-in for CuPy and the driver: arrays live in host memory, and a launch is recorded, its
+parameters read from memory as a driver would, and run by the emulator."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from mlc.backends.cuda.device import Argument, DeviceModule
+from mlc.runtime.cuda import emulate
+
+
+class Problem(RuntimeError):
+    """What CuPy raises: a text and a status."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclasses.dataclass
+class Launch:
+    kernel: str
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    shared: int
+    stream: int
+    device: int
+
+
+class ndarray:
+    """An array "on a card"."""
+
+    def __init__(self, held: np.ndarray[Any, Any], device: int) -> None:
+        self.held = held
+        self.device = SimpleNamespace(id=device)
+        self.data = SimpleNamespace(ptr=held.ctypes.data)
+        self.shape, self.dtype, self.strides = held.shape, held.dtype, held.strides
+        self.flags = SimpleNamespace(c_contiguous=held.flags.c_contiguous)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return dict(self.held.__array_interface__)
+
+    def __getitem__(self, key: Any) -> ndarray:
+        return ndarray(self.held[key], self.device.id)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.held[key] = value.held if isinstance(value, ndarray) else value
+
+    def copy(self) -> ndarray:
+        return ndarray(_aligned(self.held), self.device.id)
+
+    def get(self) -> np.ndarray[Any, Any]:
+        return self.held.copy()
+
+
+ndarray.__module__ = "cupy"
+
+
+def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    array = np.asarray(array)
+    memory = np.empty(array.nbytes + 256, np.uint8)
+    start = -memory.ctypes.data % 256
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+class FakeCuPy:
+    """``cupy``, as far as it is used, with two cards."""
+
+    def __init__(self) -> None:
+        self.launches: list[Launch] = []
+        self.loaded: list[str] = []
+        self.shared_asked: dict[str, int] = {}
+        self.allocated: list[int] = []
+        self.compiled: list[tuple[str, str]] = []
+        self.capturing = False
+        self.fail: dict[str, Exception] = {}
+        self.current = 0
+        self.streams = threading.local()
+        self._modules: dict[bytes, DeviceModule] = {}
+        self._handles: list[Any] = [None]
+        self.ndarray = ndarray
+        self.cuda = SimpleNamespace(
+            driver=SimpleNamespace(
+                moduleLoadData=self._load, moduleGetFunction=self._function,
+                funcSetAttribute=self._attribute, launchKernel=self._launch,
+            ),
+            runtime=SimpleNamespace(
+                getDevice=lambda: self.current, getDeviceCount=lambda: 2, free=lambda n: None,
+                streamIsCapturing=lambda stream: self.capturing,
+            ),
+            Device=self._device, ExternalStream=self._on_stream, alloc=self._alloc,
+            get_current_stream=self._stream,
+        )  # fmt: skip
+
+    def _raise(self, what: str) -> None:
+        if what in self.fail:
+            raise self.fail[what]
+
+    # ---- what the compiler and the driver do
+
+    def compile(self, module: DeviceModule, arch: str) -> bytes:
+        self.compiled.append((module.name, arch))
+        cubin = f"{module.name} {arch} {len(self._modules)}".encode()
+        self._modules[cubin] = module
+        return cubin
+
+    def _handle(self, value: Any) -> int:
+        self._handles.append(value)
+        return len(self._handles) - 1
+
+    def _load(self, cubin: bytes) -> int:
+        self._raise("load")
+        self.loaded.append(cubin.decode())
+        return self._handle((self._modules[cubin], self.current))
+
+    def _function(self, module: int, name: str) -> int:
+        return self._handle((*self._handles[module], name))
+
+    def _attribute(self, function: int, attribute: int, value: int) -> None:
+        assert attribute == 8
+        self.shared_asked[self._handles[function][2]] = value
+
+    def _launch(self, function: int, *rest: int) -> None:
+        self._raise("launch")
+        gx, gy, gz, bx, by, bz, shared, stream, parameters, extra = rest
+        module, device, kernel = self._handles[function]
+        assert device == self.current and extra == 0
+        found = next(x for x in module.launches if x.kernel == kernel)
+        count = len(found.arguments)
+        places = (ctypes.c_void_p * count).from_address(parameters)
+        values = [ctypes.c_uint64.from_address(place).value for place in places]
+        self.launches.append(Launch(kernel, (gx, gy, gz), (bx, by, bz), shared, stream, device))
+        one = dataclasses.replace(
+            found, grid=(gx, gy, gz), block=(bx, by, bz), shared_bytes=shared,
+            arguments=tuple(Argument("array", n) for n in range(count)),
+        )  # fmt: skip
+        emulate.load(DeviceModule(module.name, module.source, (one,), 0))(values)
+
+    # ---- memory, streams, cards
+
+    def _alloc(self, size: int) -> Any:
+        self._raise("alloc")
+        self.allocated.append(size)
+        held = _aligned(np.full(size, 0xFF, np.uint8))
+        return SimpleNamespace(ptr=held.ctypes.data, held=held)
+
+    def _stream(self) -> Any:
+        number = getattr(self.streams, "number", 0)
+        return SimpleNamespace(ptr=number, synchronize=lambda: None)
+
+    def _on_stream(self, stream: int) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def _device(self, number: int) -> Any:
+        cupy = self
+
+        class Device:
+            compute_capability = ("90", "80")[number]
+
+            def __enter__(self) -> None:
+                self.before, cupy.current = cupy.current, number
+
+            def __exit__(self, *_: object) -> None:
+                cupy.current = self.before
+
+        return Device()
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> ndarray:
+        self._raise("alloc")
+        return ndarray(_aligned(np.zeros(shape, dtype)), self.current)
+
+    def asarray(self, value: Any) -> ndarray:
+        held = value.held if isinstance(value, ndarray) else value
+        return ndarray(_aligned(held), self.current)
+
+    @staticmethod
+    def asnumpy(value: ndarray) -> np.ndarray[Any, Any]:
+        return value.held.copy()
