@@ -4,6 +4,7 @@ included.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,11 @@ from .lowered import CacheRow
 from .runtime.entry import ScalarSpec, StaticSpec
 from .runtime.native_call import callable_type, install, is_installed, prepare
 from .te.key import topological
-from .te.tensor import Call
+from .te.tensor import Call, Tensor
+from .tracer import foreign
 from .tracer.captures import Captures
 from .tracer.function import Traced
-from .tracer.signature import Key
+from .tracer.signature import Key, is_complex_key
 from .tracer.storage import ReadOnlyError
 from .tracer.trace import as_array, shown
 
@@ -57,8 +59,8 @@ class Specialization:
     """
 
     __slots__ = (
-        "by_arrays", "captures", "compiled", "is_final", "misses", "native", "replaced", "row",
-        "traced",
+        "by_arrays", "captures", "compiled", "is_final", "misses", "native", "pairs", "replaced",
+        "row", "traced",
     )  # fmt: skip
 
     def __init__(
@@ -77,9 +79,12 @@ class Specialization:
         self.replaced: frozenset[int] | None = None  # found out at the first call that writes
         self.native: Any = None if call is None or compiled is None else direct(compiled)
         self.is_final = self.by_arrays = False
+        self.pairs: tuple[int, ...] = ()  # the arrays that native code takes as complex ones
         if call is not None and self.native is not None:
             params = call.params or ()
             self.is_final = call.params is not None
+            passed = [p for p in params if not isinstance(p, StaticSpec)]
+            self.pairs = tuple(n for n, p in enumerate(passed) if p.dtype.startswith("complex"))
             self.by_arrays = not (
                 call.keywords or any(isinstance(p, (ScalarSpec, StaticSpec)) for p in params)
             )
@@ -90,6 +95,11 @@ class Specialization:
         if self.traced.writes or self.traced.rebound:
             assert sources is not None
             return self._run_writing(arrays, out, sources())
+        if self.pairs:
+            from .tracer.complex.value import from_pair
+
+            arrays = [np.asarray(from_pair(a)) if n in self.pairs else a
+                      for n, a in enumerate(arrays)]  # fmt: skip
         if self.by_arrays and (out is None or self.is_final):
             result = self.native(*arrays) if out is None else self.native(*arrays, out=out)
             if result is not MISS:
@@ -213,6 +223,7 @@ def written_arrays(
     for _, number in traced.writes:
         name, value = sources[number]
         place = value if type(value) is np.ndarray else _memory_of(name, value)
+        place = foreign.place_of(place)
         if not place.flags.writeable:
             raise ReadOnlyError(f"assignment destination is read-only: argument {name}")
         for other, (label, _) in enumerate(sources):
@@ -319,7 +330,9 @@ def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
         if key[0] == "static":
             params.append(StaticSpec())
         elif isinstance(key[0], np.dtype):
-            params.append(array_spec(next(tensors)))
+            params.append(_array_param(next(tensors), key))
+        elif key[0] is complex:
+            return None
         elif isinstance(key[0], type):
             next(tensors)
             params.append(
@@ -328,6 +341,14 @@ def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
         else:
             return None
     return tuple(params)
+
+
+def _array_param(tensor: Tensor, key: Key) -> Any:
+    spec = array_spec(tensor)
+    if not is_complex_key(key):
+        return spec
+    strides = None if spec.strides is None else spec.strides[:-1]  # without the axis of the parts
+    return dataclasses.replace(spec, shape=key[1], dtype=key[0].name, strides=strides)
 
 
 def _unflattened(traced: Traced, *outputs: Any) -> Any:

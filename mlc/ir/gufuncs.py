@@ -18,7 +18,8 @@ import numpy as np
 from ..errors import UnsupportedError
 
 PREFIX = "mlc_gufunc_"
-_MODULES = {"linalg": "numpy.linalg._umath_linalg"}
+_MODULES = {"linalg": "numpy.linalg._umath_linalg", "fft": "numpy.fft._pocketfft_umath"}
+PARTS = {"f": ("float32", 1), "d": ("float64", 1), "F": ("float32", 2), "D": ("float64", 2)}
 # Fields of PyUFuncObject, part of NumPy's binary interface since 1.0: bytes from its beginning.
 _FUNCTIONS, _DATA = 32, 40
 
@@ -48,7 +49,7 @@ def gufunc(module: str, *names: str) -> tuple[str, Any]:
 
 @cache
 def _loop(name: str) -> tuple[Any, str, int, int]:
-    """(ufunc, its types, address of the loop, address of what the loop is given)."""
+    """(ufunc, its types, address of the loop, address of what the loop is given: of a bool)."""
     module, function, kinds = name.removeprefix(PREFIX).split("__")
     _, made = gufunc(module, function)
     types = kinds.replace("_", "->")
@@ -64,16 +65,35 @@ def _loop(name: str) -> tuple[Any, str, int, int]:
 
 
 def loop_address(name: str) -> int:
-    """Where the C loop is; 0 if it wants data of its own, which is not passed."""
+    """Where the C loop is; 0 if it wants data of its own, which is passed to Fourier's alone."""
     _, _, address, data = _loop(name)
-    return 0 if data else address
+    return 0 if data and not name.startswith(f"{PREFIX}fft__") else address
+
+
+def direction_of(name: str) -> bool | None:
+    """Of a Fourier transform: whether it goes forward, as its loop wants to be told by the address
+    of a bool; None for all other loops."""
+    if not name.startswith((f"{PREFIX}fft__fft__", f"{PREFIX}fft__ifft__")):
+        return None
+    _, _, _, data = _loop(name)
+    return ctypes.c_bool.from_address(data).value if data else None
 
 
 def run_gufunc(name: str, arrays: list[Any]) -> None:
     """The call by way of Python: the last of ``arrays`` are written."""
     made, types, _, _ = _loop(name)
+    kinds = types.replace("->", "")
+    arrays = [_complex(a) if k in "FD" else a for a, k in zip(arrays, kinds, strict=True)]
     inputs, outputs = arrays[: made.nin], arrays[made.nin :]
+    if name.startswith(f"{PREFIX}fft__"):  # how long the results are, they say themselves
+        made(*inputs, signature=types, out=tuple(outputs))
+        return
     with np.errstate(all="ignore"):
         found = made(*inputs, signature=types)
     for out, value in zip(outputs, found if made.nout > 1 else (found,), strict=True):
         out[...] = value
+
+
+def _complex(array: Any) -> Any:
+    """Real numbers with a last axis of 2 as the complex numbers whose memory they are."""
+    return array.view(np.result_type(array.dtype, np.complex64))[..., 0]

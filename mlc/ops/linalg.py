@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DType, float64
+from ..dtypes import DType, as_dtype, float64
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, const
-from ..ir.gufuncs import gufunc, gufunc_name
+from ..ir.gufuncs import PARTS, gufunc, gufunc_name
 from ..ir.program import Buffer
 from .broadcast import Shape, as_tensor, broadcast_shape, shape_of, size_of
 from .create import eye, zeros
@@ -31,41 +31,61 @@ from .shape import broadcast_to, reshape
 
 @op
 def library(
-    *arrays: Any, functions: tuple[str, ...], cores: tuple[Shape, ...], refusal: str, in_place: bool
+    *arrays: Any,
+    functions: tuple[str, ...],
+    cores: tuple[Shape, ...],
+    refusal: str,
+    in_place: bool,
+    module: str = "linalg",
+    types: str = "",
 ) -> Any:
-    """What a gufunc of NumPy makes of float64 ``arrays`` of one batch shape: the first of
+    """What a gufunc of NumPy makes of ``arrays`` of one batch shape (or of none): the first of
     ``functions`` that there is. ``cores`` are the shapes of the results without the batch.
 
+    ``types`` are those of the loop, "dd->D"; where it is empty all are float64. Complex arrays
+    are real ones with a last axis of 2.
     Results whose first element is NaN, though the first array is finite, are refused with the
     sentence ``refusal``. ``in_place``: the first array is a result too, the first one, changed.
     """
     tensors = [as_tensor(a) for a in arrays]
-    name, function = gufunc("linalg", *functions)
+    name, function = gufunc(module, *functions)
     inputs, outputs = _signature(function)
-    batch = tensors[0].shape[: tensors[0].ndim - len(inputs[0])]
-    types = f"{'d' * len(inputs)}->{'d' * len(outputs)}"
+    types = types or f"{'d' * len(inputs)}->{'d' * len(outputs)}"
+    left, right = types.split("->")
+    first = tensors[0].ndim - len(inputs[0]) - len(_parts(left[0]))
+    batch = tensors[0].shape[:first]
     w = Writer(name)
-    given = [w.input(f"a{n}", t.shape, float64) for n, t in enumerate(tensors)]
+    given = [w.input(f"a{n}", t.shape, t.dtype) for n, t in enumerate(tensors)]
     passed = list(given)
     if in_place:
-        passed[0] = w.output("changed", tensors[0].shape, float64)
+        passed[0] = w.output("changed", tensors[0].shape, tensors[0].dtype)
         with nested(w, tensors[0].shape) as at:
             w.store(passed[0], at, given[0][tuple(at)])
-    made = [w.output(f"r{n}", (*batch, *core), float64) for n, core in enumerate(cores)]
+    made = [
+        w.output(f"r{n}", (*batch, *core, *_parts(kind)), as_dtype(PARTS[kind][0]))
+        for n, (core, kind) in enumerate(zip(cores, right[len(right) - len(cores) :], strict=True))
+    ]
     sizes: dict[str, int] = {}
     steps, strides = [], []
     whole = [*passed, *made]
-    for letters, buffer in zip([*inputs, *outputs], whole, strict=True):
-        core = buffer.shape[len(batch) :]
+    for letters, buffer, kind in zip([*inputs, *outputs], whole, left + right, strict=True):
+        core = buffer.shape[buffer.ndim - len(letters) - len(_parts(kind)) :][: len(letters)]
         for letter, extent in zip(letters, core, strict=True):
             sizes.setdefault(letter, extent)
-        steps.append(8 * size_of(core))
-        strides += [8 * size_of(core[d + 1 :]) for d in range(len(core))]
+        width = buffer.dtype.itemsize * PARTS[kind][1]
+        is_batched = buffer.ndim - len(_parts(kind)) == len(batch) + len(core)
+        steps.append(width * size_of(core) if is_batched else 0)
+        strides += [width * size_of(core[d + 1 :]) for d in range(len(core))]
     numbers = (1 + len(sizes), size_of(batch), *sizes.values(), *steps, *strides)
-    w.run(gufunc_name("linalg", name, types), *whole, *numbers)
+    w.run(gufunc_name(module, name, types), *whole, *numbers)
     if refusal:
         _refuse(w, given[0], made[0], len(batch), refusal)
     return w.call(*tensors)
+
+
+def _parts(kind: str) -> Shape:
+    """The last axis of an array of this kind of numbers, if it has one more."""
+    return (2,) if PARTS[kind][1] == 2 else ()
 
 
 def _signature(function: Any) -> tuple[list[list[str]], list[list[str]]]:

@@ -71,8 +71,9 @@ def wrapped(result: Any, arguments: Any = (), fill: Any = None) -> Any:
     trace: Any = CURRENT.get()
     if type(result) is not np.ndarray or trace is None:
         return result
+    is_complex = result.dtype.char in "FD"
     try:
-        stands = blank(result)
+        stands = blank(result.real if is_complex else result)
     except DTypeError:
         return result
     for leaf in leaves_of(arguments):
@@ -83,10 +84,31 @@ def wrapped(result: Any, arguments: Any = (), fill: Any = None) -> Any:
                     "the view by indexing, reshape or transpose, or copy it with .copy()"
                 )
             result = result.copy()
+    if is_complex:
+        from .complex.value import from_known
+
+        return from_known(result, fill)
     made = Tracer(stands, trace)
     made._cell = Cell(stands, None, result, fill)
     made._seen = -1, made._seen[1]
     return made
+
+
+def is_complex_call(args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether a call holds complex numbers or arrays, or asks for a complex dtype."""
+    for leaf in leaves_of([*args, *kwargs.values()] if kwargs else args):
+        if isinstance(leaf, complex):
+            return True
+        if isinstance(leaf, type):
+            if leaf is complex or issubclass(leaf, np.complexfloating):
+                return True
+        elif isinstance(leaf, (float, int)):
+            continue
+        elif getattr(leaf if isinstance(leaf, np.dtype) else getattr(leaf, "dtype", None),
+                     "kind", "") == "c":  # fmt: skip
+            return True
+    dtype = kwargs.get("dtype")
+    return isinstance(dtype, str) and np.dtype(dtype).kind == "c"
 
 
 def call_plainly(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
@@ -98,7 +120,8 @@ def call_plainly(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
     changed = [args[0]] if getattr(function, "__name__", "") in _CHANGING | {"at"} else []
     for place in (*out, *changed):
         if hasattr(type(place), "__mlc_known__"):
-            place._cell.touch()
+            for part in getattr(place, "_parts", (place,)):
+                part._cell.touch()
     if places is not None:
         return places if isinstance(places, tuple) and len(places) > 1 else out[0]
     return wrapped(result, [*leaves_of(given), *leaves_of(list(options.values()))])

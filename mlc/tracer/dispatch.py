@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
-from .concrete import call_plainly, is_plain_call
+from .concrete import call_plainly, is_complex_call, is_plain_call
 from .masked import Masked
 from .storage import keep_order, layout
 from .writing import write_result
@@ -21,7 +21,7 @@ _DEFAULT_UFUNC_OPTIONS = {
     "where": True, "casting": "same_kind", "order": "K", "subok": True, "dtype": None,
     "signature": None, "axes": _ABSENT, "axis": _ABSENT, "keepdims": False, "out": None,
 }  # fmt: skip
-_FUNCTION_OF_METHOD: dict[tuple[np.ufunc, str], Any] = {
+FUNCTION_OF_METHOD: dict[tuple[np.ufunc, str], Any] = {
     (np.add, "reduce"): np.sum, (np.multiply, "reduce"): np.prod,
     (np.maximum, "reduce"): np.max, (np.minimum, "reduce"): np.min,
     (np.logical_and, "reduce"): np.all, (np.logical_or, "reduce"): np.any,
@@ -67,6 +67,7 @@ def load_operators() -> None:
     from ..ops import load
 
     load()
+    from .complex import fft  # noqa: F401  (declares np.fft, whose results are complex)
 
 
 def name_of(function: Any) -> str:
@@ -106,6 +107,10 @@ def unsupported(name: str, short: str) -> UnsupportedError:
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)``, by what stands for the NumPy function."""
     load_operators()
+    if is_complex_call(args, kwargs):
+        from .complex.functions import call_complex_function
+
+        return call_complex_function(function, args, kwargs)
     implementation = NUMPY_FUNCTIONS.get(function)
     if not (implementation and function in views()) and is_plain_call(args, kwargs):
         return call_plainly(function, args, kwargs)
@@ -139,6 +144,10 @@ def call_ufunc(
 ) -> Any:
     """``getattr(ufunc, method)(*inputs, **kwargs)``, by what stands for the ufunc."""
     load_operators()
+    if is_complex_call(inputs, kwargs):
+        from .complex.elementwise import call_complex_ufunc
+
+        return call_complex_ufunc(ufunc, method, inputs, kwargs)
     if is_plain_call(inputs, kwargs):
         return call_plainly(getattr(ufunc, method), inputs, kwargs)
     name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
@@ -265,7 +274,7 @@ def _call_method(
         left, right = inputs
         shape = (*np.shape(left), *(1,) * np.ndim(right))
         return call_ufunc(ufunc, "__call__", (np.reshape(left, shape), right), kwargs)
-    function = _FUNCTION_OF_METHOD.get((ufunc, method))
+    function = FUNCTION_OF_METHOD.get((ufunc, method))
     if function is not None and function in NUMPY_FUNCTIONS:
         array, *rest = inputs
         names = ("axis", "dtype", "out", "keepdims", "initial", "where")

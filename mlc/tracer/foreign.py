@@ -84,9 +84,11 @@ def place_of(out: Any) -> Any:
     """What is to be written for ``out=``: the memory of a foreign array, all else as it is."""
     if isinstance(out, (tuple, list)):
         return type(out)(place_of(item) for item in out)
-    if isinstance(out, np.ndarray):
-        return out
-    found = read(out)
+    found = out if isinstance(out, np.ndarray) else read(out)
+    if found is not None and found.dtype.char in "FD":
+        from .complex.value import pair_view
+
+        return pair_view(found)
     return out if found is None else found
 
 

@@ -18,7 +18,15 @@ from .captures import Captures
 from .concrete import known
 from .creation import standing_in
 from .dispatch import load_operators
-from .signature import Identity, Key, array_key, leaf_key, placeholder, static_key
+from .signature import (
+    Identity,
+    Key,
+    array_key,
+    is_complex_key,
+    leaf_key,
+    placeholder,
+    static_key,
+)
 from .trace import FunctionTrace, tracing
 from .tracer import Tracer
 
@@ -237,15 +245,15 @@ def trace_function(
     trace = _trace(parameters.function, captures, naming)
     inputs: list[Tensor] = []
     leaves: list[Tracer] = []
-    trees: list[tuple[str, Any, list[Tracer]]] = []
+    trees: list[tuple[str, Any, list[Any]]] = []
 
-    def leaf(name: str, key: Key) -> Tracer:
+    def leaf(name: str, key: Key) -> Any:
         tensor, weak = placeholder(_identifier(name), key, parameters.function)
         inputs.append(tensor)
         if weak:
             trace.weak.add(tensor)
         leaves.append(Tracer(tensor, trace, place=len(inputs) - 1))
-        return leaves[-1]
+        return _complex(leaves[-1], key) if is_complex_key(key) else leaves[-1]
 
     def traced(name: str, key: Key, value: Any) -> Any:
         if key[0] == "static":
@@ -253,15 +261,15 @@ def trace_function(
         if isinstance(key[0], (np.dtype, type)):
             return leaf(name, key)
         names = tree.leaf_names(name, key[0])
-        held = [leaf(n, k) for n, k in zip(names, key[1:])]
-        trees.append((name, tree.unflatten(key[0], held), held))
-        return trees[-1][1]
+        made = tree.unflatten(key[0], [leaf(n, k) for n, k in zip(names, key[1:])])
+        trees.append((name, made, tree.flatten(made)[0]))
+        return made
 
     named = list(_named(parameters, args, kwargs))
-    values = [traced(name, key, value) for (name, value), key in zip(named, keys, strict=True)]
     load_operators()
     try:
         with tracing(trace), standing_in(captures.spaces):
+            values = [traced(name, key, value) for (name, value), key in zip(named, keys)]
             returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
             _check_trees(trees, parameters.function)
             done = _results(returned, trace, inputs, leaves)
@@ -272,7 +280,13 @@ def trace_function(
     return done
 
 
-def _check_trees(trees: list[tuple[str, Any, list[Tracer]]], function: str) -> None:
+def _complex(pair: Tracer, key: Key) -> Any:
+    from .complex.value import from_argument
+
+    return from_argument(pair, len(key) == 1)
+
+
+def _check_trees(trees: list[tuple[str, Any, list[Any]]], function: str) -> None:
     """Raise if the function has put something into a list or dict that it was passed: that was a
     copy, and the caller would never see it."""
     for name, value, before in trees:
@@ -310,7 +324,8 @@ def _results(
     elif type(returned) in (tuple, list) and all(isinstance(r, Tracer) for r in returned):
         leaves, structure = list(returned), type(returned)
     else:
-        leaves, structure = tree.flatten(returned)
+        with tree.joining():
+            leaves, structure = tree.flatten(returned)
     number = {tensor: i for i, tensor in enumerate(inputs)}
     outputs: dict[Tensor, int] = {}
     owners: dict[Tensor, Any] = {}

@@ -60,8 +60,9 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         operands = (*others, self) if reflected else (self, *others)
         result = call_ufunc(ufunc, "__call__", operands, {})
         is_traced = hasattr(type(result), "__mlc_known__")
-        if is_traced and result.dtype.kind in "if" and all(map(_is_weak, operands)):
-            self._trace.weak.add(result._tensor)
+        if is_traced and result.dtype.kind in "ifc" and all(map(_is_weak, operands)):
+            for part in getattr(result, "_parts", (result,)):
+                part._trace.weak.add(part._tensor)
         return result
 
     return method
@@ -69,8 +70,8 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
 
 def _is_weak(value: Any) -> bool:
     if hasattr(type(value), "__mlc_known__"):
-        return value._cell.array is None and value._tensor in value._trace.weak
-    return isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
+        return bool(value._is_weak)
+    return isinstance(value, (bool, int, float, complex)) and not isinstance(value, np.generic)
 
 
 def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:

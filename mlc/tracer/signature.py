@@ -4,7 +4,7 @@ The key of an argument is a tuple::
 
     (dtype, shape)                      a C-contiguous, aligned array (or NumPy scalar)
     (dtype, shape, strides, aligned)    any other array; strides in elements
-    (float,) | (int,)                   a Python number: traced, and weak in promotion
+    (float,) | (int,) | (complex,)      a Python number: traced, and weak in promotion
     ("static", type, value)             a static argument
     (structure, key, key, ...)          a tree of arguments
 """
@@ -31,8 +31,25 @@ _WHOLE = 0x101  # NumPy's flags for C-contiguous and aligned
 
 def array_key(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Key]:
     """``array`` and its key; copied only if its strides are no whole number of elements."""
+    if array.dtype.kind == "c":
+        return _complex_key(array)
     if array.flags.num & _WHOLE == _WHOLE:
         return array, (array.dtype, array.shape)
+    return _strided_key(array)
+
+
+def _complex_key(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Key]:
+    """The key of a complex array, and its memory as real numbers with a last axis of 2."""
+    from .complex.value import REAL, pair_view
+
+    if array.flags.num & _WHOLE == _WHOLE:
+        key: Key = (array.dtype, array.shape)
+    else:
+        array, key = _strided_key(array)
+    return pair_view(array) if array.dtype in REAL and array.dtype.isnative else array, key
+
+
+def _strided_key(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Key]:
     size = array.dtype.itemsize
     if not size or any(n > 1 and s % size for n, s in zip(array.shape, array.strides)):
         array = np.array(array, order="C")
@@ -68,6 +85,8 @@ def leaf_key(value: Any, name: str, function: str) -> tuple[np.ndarray[Any, Any]
                 f"argument {name} of {function} is {value}, which does not fit int64; pass a NumPy "
                 f"scalar of a wider dtype, or name it in static_argnames"
             ) from None
+    if kind is complex:
+        return np.array([value.real, value.imag]), (complex,)
     lift = getattr(kind, "__mlc_lift__", None)
     if lift is not None:
         lift(value, None)  # a traced value where nothing is traced: it leaked, and says so
@@ -130,14 +149,25 @@ class Identity:
 def placeholder(name: str, key: Key, function: str) -> tuple[Tensor, bool]:
     """The te placeholder for a leaf with this key, and whether it is weak."""
     if len(key) == 1:
+        if key[0] is complex:
+            return te.placeholder((2,), "float64", name), False
         return te.placeholder((), "float64" if key[0] is float else "int64", name), True
     dtype, shape = key[:2]
+    strides, aligned = key[2:] if len(key) == 4 else (None, True)
+    if dtype.char in "FD" and dtype.isnative:
+        if strides is not None:
+            strides = (*(2 * step for step in strides), 1)
+        return te.placeholder((*shape, 2), dtype.type(0).real.dtype, name, strides, aligned), False
     try:
         known = as_dtype(dtype)
     except DTypeError as error:
         raise DTypeError(f"argument {name} of {function}: {error.message}") from None
-    strides, aligned = key[2:] if len(key) == 4 else (None, True)
     return te.placeholder(shape, known, name, strides, aligned), False
+
+
+def is_complex_key(key: Key) -> bool:
+    """Whether this is the key of a complex array or number."""
+    return key[0] is complex or isinstance(key[0], np.dtype) and key[0].kind == "c"
 
 
 def key_text(key: Key) -> str:

@@ -90,6 +90,21 @@ class FunctionTrace:
             self.constants[key] = (value, te.constant(array, f"const{len(self.constants)}"))
         return self.constants[key][1]
 
+    def pair_constant(self, value: Any) -> Tensor:
+        """The constant for a complex array or NumPy scalar: real, with a last axis of 2."""
+        from .complex.value import pair_view
+
+        key = ("pair", id(value))
+        if key in self.constants and not self._has_changed(value, self.constants[key][1]):
+            return self.constants[key][1]
+        array = as_array(value)
+        assert array is not None
+        if isinstance(value, np.ndarray) and self.captures is not None:
+            array = self.captures.frozen(value)
+        pair = frozen_copy(pair_view(np.array(array, order="C")))
+        self.constants[key] = value, te.constant(pair, f"const{len(self.constants)}")
+        return self.constants[key][1]
+
     def _has_changed(self, value: Any, before: Tensor) -> bool:
         """Whether the function wrote to an array since it became a constant."""
         if not isinstance(value, np.ndarray) or not value.flags.writeable:

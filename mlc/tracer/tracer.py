@@ -124,6 +124,11 @@ class Tracer:
             return wrapped(array.copy(), (), self._cell.fill) if array.ndim else array[()]
         return Tracer(self._tensor, self._trace)
 
+    @property
+    def _is_weak(self) -> bool:
+        """Whether this promotes as a Python number does."""
+        return self._cell.array is None and self._tensor in self._trace.weak
+
     def _is_scalar(self) -> bool:
         """Whether in-place operators make another value, as those of NumPy's scalars do."""
         return not self.shape and self._view is None and not self._cell.is_array
@@ -322,6 +327,10 @@ class Tracer:
         """Converted to ``dtype``; ``order`` and ``copy`` make no difference to a traced value."""
         if self._cell.array is not None:
             return wrapped(known(self).astype(dtype, order, casting))
+        if np.dtype(dtype).kind == "c":
+            from .complex.calls import converted
+
+            return converted(self, np.dtype(dtype))
         if casting != "unsafe" and not np.can_cast(self.dtype, dtype, casting):
             raise ArgumentError(
                 f"cannot cast from {self.dtype} to {np.dtype(dtype)} with casting={casting!r}"

@@ -4,12 +4,17 @@ besides.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 NAMESPACE = "mlc"
 _tree_flatten: Any = None  # optree's, imported when the first tree is met
+_nodes: list[Any] = []  # classes to be registered then
+JOINING: ContextVar[bool] = ContextVar("joining", default=False)
 _LEAVES = (np.ndarray, np.generic, bool, int, float, str, bytes)
 
 
@@ -24,27 +29,51 @@ def flatten(value: Any) -> tuple[list[Any], Any]:
     Classes of one's own take part once registered: ``optree.register_pytree_node`` or
     ``optree.dataclasses.dataclass``, in the namespace ``"mlc"`` or in the global one.
     """
-    global _tree_flatten
     if _tree_flatten is None:
-        import optree
-
-        _tree_flatten = optree.tree_flatten
+        _load()
     return _tree_flatten(value, namespace=NAMESPACE)
+
+
+def _load() -> Any:
+    """optree, with the classes of our own registered."""
+    global _tree_flatten
+    import optree
+
+    while _nodes:
+        optree.register_pytree_node(*_nodes.pop(), namespace=NAMESPACE)
+    _tree_flatten = optree.tree_flatten
+    return optree
+
+
+def register(kind: type, parts: Any, whole: Any) -> None:
+    """Let instances of ``kind`` be trees: ``parts(x)`` is (children, what else there is), and
+    ``whole(else, children)`` makes them again."""
+    _nodes.append((kind, parts, whole))
+    if _tree_flatten is not None:
+        _load()
+
+
+@contextmanager
+def joining() -> Iterator[None]:
+    """In the block complex arrays are one leaf, real and with a last axis of 2, not two parts."""
+    token = JOINING.set(True)
+    try:
+        yield
+    finally:
+        JOINING.reset(token)
 
 
 def is_leaf(value: Any) -> bool:
     """Whether ``value`` is no tree: an array, a number, or an object nobody registered."""
     if is_plain(value):
         return True
-    import optree
-
+    optree = _load()
     return bool(optree.tree_is_leaf(value, namespace=NAMESPACE))
 
 
 def unflatten(structure: Any, leaves: Any) -> Any:
     """The tree of ``structure`` with other leaves."""
-    import optree
-
+    optree = _load()
     return optree.tree_unflatten(structure, leaves)
 
 

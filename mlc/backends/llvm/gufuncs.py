@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...errors import CompileError
 from ...ir.expr import Expr
+from ...ir.gufuncs import direction_of
 from ...ir.program import Buffer, Region
 from .emitter import Emitter
 
@@ -21,7 +22,11 @@ def emit_gufunc_call(e: Emitter, name: str, args: Sequence[Expr | Buffer | Regio
     sizes = _table(e, [str(n) for n in numbers[1 : 1 + count]])
     steps = _table(e, [str(n) for n in numbers[1 + count :]])
     e.declare(f"declare void @{name}(ptr, ptr, ptr, ptr)")
-    e.line(f"call void @{name}(ptr {addresses}, ptr {sizes}, ptr {steps}, ptr null)")
+    data, direction = "null", direction_of(name)
+    if direction is not None:
+        data = e.alloca("i8", 1)
+        e.line(f"store i8 {int(direction)}, ptr {data}")
+    e.line(f"call void @{name}(ptr {addresses}, ptr {sizes}, ptr {steps}, ptr {data})")
     for buffer in buffers:
         e.stored(buffer)
 

@@ -1,0 +1,471 @@
+"""Functions of NumPy that mean something else for complex arrays than for each of their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError, UnsupportedError
+from ..dispatch import call_function
+from . import elementwise  # noqa: F401  (what the functions are made of)
+from .calls import (
+    as_complex,
+    call_complex_function,
+    converted,
+    is_complex,
+    key_of,
+    made,
+    parts_of,
+    stands_for,
+    truth,
+    whole_parts,
+)
+from .structure import bilinear, cast, part_dtype, same_dtypes
+from .value import REAL, combined, from_known
+
+__all__ = ["call_complex_function"]
+
+
+@stands_for(np.pad)
+def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    """np.pad, but for the modes that ask which element is greater."""
+    if mode in ("maximum", "minimum", "median"):
+        raise UnsupportedError(f"np.pad with mode={mode!r} of complex numbers cannot be traced")
+    found = []
+    for n in (0, 1):
+        options = dict(kwargs)
+        for name in ("constant_values", "end_values"):
+            if name in options:
+                values = np.asarray(options[name])
+                options[name] = (values.imag if n else values.real).tolist()
+        found.append(call_function(np.pad, (whole_parts(array)[n], pad_width, mode), options))
+    return combined(*found)
+
+
+@stands_for(np.mean)
+def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
+         where: Any = True) -> Any:  # fmt: skip
+    """np.mean."""
+    a = a if dtype is None else converted(a, np.dtype(dtype))
+    options = {"axis": axis, "keepdims": keepdims} | ({} if where is True else {"where": where})
+    return combined(*(call_function(np.mean, (p,), options) for p in parts_of(a)))
+
+
+@stands_for(np.var)
+def var(a: Any, axis: Any = None, dtype: Any = None, *, ddof: Any = 0, keepdims: Any = False,
+        where: Any = True, mean: Any = None, correction: Any = None) -> Any:  # fmt: skip
+    """np.var: of both parts together."""
+    a = a if dtype is None else converted(a, np.dtype(dtype))
+    options = {"axis": axis, "ddof": ddof if correction is None else correction,
+               "keepdims": keepdims}  # fmt: skip
+    options |= {} if where is True else {"where": where}
+    means = (None, None) if mean is None else parts_of(mean)
+    parts = [
+        call_function(np.var, (p,), options if m is None else {**options, "mean": m})
+        for p, m in zip(parts_of(a), means, strict=True)
+    ]
+    return parts[0] + parts[1]
+
+
+@stands_for(np.std)
+def std(a: Any, axis: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
+    """np.std."""
+    return np.sqrt(var(a, axis, dtype, **kwargs))
+
+
+def _moved(a: Any, axis: Any) -> Any:
+    """``a`` with the axes to reduce as one, the first."""
+    if axis is None:
+        return np.ravel(a)
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    front = np.moveaxis(a, axes, tuple(range(len(axes))))
+    return np.reshape(front, (-1, *front.shape[len(axes) :]))
+
+
+@stands_for(np.prod)
+def prod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
+         initial: Any = 1, where: Any = True) -> Any:  # fmt: skip
+    """np.prod: in halves, so that the products at once are many."""
+    a = as_complex(a) if dtype is None else converted(a, np.dtype(dtype))
+    if where is not True:
+        a = np.where(where, a, a.dtype.type(1))
+    ndim, found = a.ndim, _moved(a, axis)
+    if not found.shape[0]:
+        found = from_known(np.ones((1, *found.shape[1:]), a.dtype))
+    while (n := found.shape[0]) > 1:
+        half = found[: n // 2] * found[n // 2 : 2 * (n // 2)]
+        found = np.concatenate([half, found[n - 1 :]]) if n % 2 else half
+    found = found[0] if initial is None or type(initial) is int and initial == 1 else (
+        found[0] * initial)  # fmt: skip
+    if not keepdims:
+        return found
+    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return np.expand_dims(found, tuple(d % ndim for d in axes))
+
+
+@stands_for(np.cumprod)
+def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
+    """np.cumprod: each step doubles how many factors an element holds."""
+    a = as_complex(a) if dtype is None else converted(a, np.dtype(dtype))
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    found = np.moveaxis(a, axis, 0)
+    step = 1
+    while step < found.shape[0]:
+        found = np.concatenate([found[:step], found[:-step] * found[step:]])
+        step *= 2
+    return np.moveaxis(found, 0, axis)
+
+
+@stands_for(np.any)
+def any(a: Any, axis: Any = None, out: Any = None, **kwargs: Any) -> Any:
+    """np.any."""
+    return call_function(np.any, (truth(a), axis), kwargs)
+
+
+@stands_for(np.all)
+def all(a: Any, axis: Any = None, out: Any = None, **kwargs: Any) -> Any:
+    """np.all."""
+    return call_function(np.all, (truth(a), axis), kwargs)
+
+
+@stands_for(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """np.count_nonzero."""
+    return call_function(np.count_nonzero, (truth(a), axis), {"keepdims": keepdims})
+
+
+def _extreme(ufunc: Any, a: Any, axis: Any, keepdims: bool, kwargs: dict[str, Any]) -> Any:
+    kwargs = {k: v for k, v in kwargs.items() if v is not None}
+    if kwargs:
+        raise UnsupportedError(
+            f"np.{ufunc.__name__}.reduce of complex numbers with {next(iter(kwargs))}= cannot be "
+            f"traced"
+        )
+    ndim, found = a.ndim, _moved(a, axis)
+    if not found.shape[0]:
+        raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no "
+                         f"identity")  # fmt: skip
+    while (n := found.shape[0]) > 1:
+        half = ufunc(found[: n // 2], found[n // 2 : 2 * (n // 2)])
+        found = np.concatenate([half, found[n - 1 :]]) if n % 2 else half
+    if not keepdims:
+        return found[0]
+    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return np.expand_dims(found[0], tuple(d % ndim for d in axes))
+
+
+@stands_for(np.max, np.amax)
+def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kwargs: Any) -> Any:
+    """np.max: by the real part, then the imaginary one."""
+    return _extreme(np.maximum, a, axis, keepdims, kwargs)
+
+
+@stands_for(np.min, np.amin)
+def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kwargs: Any) -> Any:
+    """np.min: by the real part, then the imaginary one."""
+    return _extreme(np.minimum, a, axis, keepdims, kwargs)
+
+
+@stands_for(np.argsort)
+def argsort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
+    """np.argsort: by the real part, then the imaginary one; NaN last."""
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    real, imag = parts_of(a)
+    group = np.isnan(real).astype(np.int8) * np.int8(2) + np.isnan(imag).astype(np.int8)
+    return np.lexsort((imag, real, group), axis=axis)
+
+
+@stands_for(np.sort)
+def sort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
+    """np.sort: by the real part, then the imaginary one; NaN last."""
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    return np.take_along_axis(a, argsort(a, axis), axis=axis)
+
+
+@stands_for(np.real)
+def real(val: Any) -> Any:
+    """np.real."""
+    return parts_of(val)[0]
+
+
+@stands_for(np.imag)
+def imag(val: Any) -> Any:
+    """np.imag."""
+    return parts_of(val)[1]
+
+
+@stands_for(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """np.angle."""
+    x, y = parts_of(z)
+    found = np.arctan2(y, x)
+    return np.degrees(found) if deg else found
+
+
+@stands_for(np.iscomplexobj)
+def iscomplexobj(x: Any) -> bool:
+    """np.iscomplexobj."""
+    return is_complex(x)
+
+
+@stands_for(np.isrealobj)
+def isrealobj(x: Any) -> bool:
+    """np.isrealobj."""
+    return not is_complex(x)
+
+
+@stands_for(np.iscomplex)
+def iscomplex(x: Any) -> Any:
+    """np.iscomplex."""
+    return np.not_equal(parts_of(x)[1], 0)
+
+
+@stands_for(np.isreal)
+def isreal(x: Any) -> Any:
+    """np.isreal."""
+    return np.equal(parts_of(x)[1], 0)
+
+
+@stands_for(np.shape)
+def shape(a: Any) -> Any:
+    """np.shape."""
+    return a.shape if hasattr(a, "shape") else np.shape(parts_of(a)[0])
+
+
+@stands_for(np.ndim)
+def ndim(a: Any) -> int:
+    """np.ndim."""
+    return len(shape(a))
+
+
+@stands_for(np.size)
+def size(a: Any, axis: Any = None) -> Any:
+    """np.size."""
+    return call_function(np.size, (parts_of(a)[0], axis), {})
+
+
+@stands_for(np.result_type)
+def result_type(*arrays_and_dtypes: Any) -> Any:
+    """np.result_type."""
+    kinds = [key_of(v) if hasattr(type(v), "__mlc_lift__") else v for v in arrays_and_dtypes]
+    return np.result_type(*(k(0) if k in (float, int, complex) else k for k in kinds))
+
+
+@stands_for(np.isclose)
+def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: Any = False) -> Any:
+    """np.isclose: by the magnitude of the difference."""
+    near = np.less_equal(np.abs(a - b), atol + rtol * np.abs(b)) & np.isfinite(b)
+    found = near | np.equal(a, b)
+    return found | np.isnan(a) & np.isnan(b) if equal_nan else found
+
+
+@stands_for(np.allclose)
+def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: Any = False) -> Any:
+    """np.allclose."""
+    return np.all(isclose(a, b, rtol, atol, equal_nan))
+
+
+@stands_for(np.array_equal, np.array_equiv)
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
+    """np.array_equal."""
+    if shape(a1) != shape(a2):
+        return False
+    same = np.equal(a1, a2)
+    return np.all(same | np.isnan(a1) & np.isnan(a2) if equal_nan else same)
+
+
+@stands_for(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True,
+              shape: Any = None) -> Any:  # fmt: skip
+    """np.full_like."""
+    like = parts_of(a)[0]
+    wanted = np.dtype(a.dtype if dtype is None else dtype)
+    if wanted.kind != "c":
+        value = parts_of(fill_value)[0]
+        return call_function(np.full_like, (like, value), {"dtype": wanted, "shape": shape})
+    options = {"dtype": REAL[wanted], "shape": shape}
+    parts = parts_of(fill_value)
+    return combined(*(call_function(np.full_like, (like, part), options) for part in parts))
+
+
+def _like(value: int) -> Callable[..., Any]:
+    def call(a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None,
+             device: Any = None) -> Any:  # fmt: skip
+        return full_like(a, value, dtype, shape=shape)
+
+    return call
+
+
+stands_for(np.zeros_like, np.empty_like)(_like(0))
+stands_for(np.ones_like)(_like(1))
+
+
+@stands_for(np.vdot)
+def vdot(a: Any, b: Any) -> Any:
+    """np.vdot: the first factor conjugated."""
+    return np.dot(np.conjugate(np.ravel(a)), np.ravel(b))
+
+
+def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """np.vecdot: the first factor conjugated."""
+    return np.sum(np.conjugate(x1) * x2, axis=axis)
+
+
+stands_for(np.vecdot, np.linalg.vecdot)(_vecdot)
+
+
+@stands_for(np.correlate)
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """np.correlate: the second factor conjugated."""
+    return bilinear(
+        lambda x, y: call_function(np.correlate, (x, y), {"mode": mode}), a, np.conjugate(v)
+    )
+
+
+@stands_for(np.linalg.multi_dot)
+def multi_dot(arrays: Sequence[Any]) -> Any:
+    """np.linalg.multi_dot, from left to right."""
+    found = arrays[0]
+    for array in arrays[1:]:
+        found = np.dot(found, array)
+    return found
+
+
+@stands_for(np.einsum)
+def einsum(subscripts: Any, *operands: Any, dtype: Any = None, optimize: Any = False,
+           **rest: Any) -> Any:  # fmt: skip
+    """np.einsum with the subscripts as text: one real sum for each way to choose the parts."""
+    if not isinstance(subscripts, str) or rest:
+        raise UnsupportedError(
+            "np.einsum of complex numbers takes the subscripts as text, and optimize= and dtype="
+        )
+    kind = part_dtype(*operands) if dtype is None else REAL[np.dtype(dtype)]
+    terms: list[tuple[int, list[Any]]] = [(0, [])]  # (power of i, chosen parts)
+    for operand in operands:
+        real, imag = whole_parts(operand) if is_complex(operand) else (operand, None)
+        more = [(k + 1, [*chosen, cast(imag, kind)]) for k, chosen in terms if imag is not None]
+        terms = [(k, [*chosen, cast(real, kind)]) for k, chosen in terms] + more
+    sums: list[Any] = [None, None]
+    for k, chosen in terms:
+        found = call_function(np.einsum, (subscripts, *chosen), {"optimize": optimize})
+        found = -found if k % 4 > 1 else found
+        sums[k % 2] = found if sums[k % 2] is None else sums[k % 2] + found
+    return made(sums[0], sums[1] if sums[1] is not None else 0.0, kind)
+
+
+@stands_for(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """np.polyval, by Horner's rule."""
+    p = np.asarray(p) if isinstance(p, (list, tuple)) else p
+    found = np.zeros_like(x) if hasattr(x, "shape") else 0
+    for n in range(shape(p)[0]):
+        found = found * x + p[n]
+    return found
+
+
+@stands_for(np.vander)
+def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
+    """np.vander."""
+    x = converted(x, np.result_type(x.dtype, np.int64))
+    powers = [x**n for n in range(x.shape[0] if N is None else N)]
+    return np.stack(powers if increasing else powers[::-1], axis=-1)
+
+
+@stands_for(np.linspace)
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
+             dtype: Any = None, axis: int = 0) -> Any:  # fmt: skip
+    """np.linspace between complex ends."""
+    if dtype is not None and np.dtype(dtype).kind != "c":
+        raise ArgumentError("np.linspace between complex ends has a complex dtype")
+    found = combined(*same_dtypes(*(
+        call_function(np.linspace, (a, b, num, endpoint), {"axis": axis})
+        for a, b in zip(parts_of(start), parts_of(stop), strict=True)
+    )))  # fmt: skip
+    found = found if dtype is None else converted(found, np.dtype(dtype))
+    return (found, (stop - start) / (num - 1 if endpoint else num)) if retstep else found
+
+
+@stands_for(*([np.astype] if hasattr(np, "astype") else []))
+def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
+    """np.astype."""
+    return converted(x, np.dtype(dtype))
+
+
+@stands_for(np.apply_along_axis)
+def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """np.apply_along_axis: every line on its own."""
+    front = np.moveaxis(arr, axis, -1)
+    lines = np.reshape(front, (-1, front.shape[-1]))
+    found = [func1d(lines[n], *args, **kwargs) for n in range(lines.shape[0])]
+    stacked = np.stack(found)
+    outer, inner = front.shape[:-1], stacked.shape[1:]
+    whole = np.reshape(stacked, (*outer, *inner))
+    place = axis % arr.ndim
+    last = tuple(range(len(outer), whole.ndim))
+    return np.moveaxis(whole, last, tuple(place + n for n in range(len(last))))
+
+
+@stands_for(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """np.trapezoid."""
+    y = np.moveaxis(y, axis, -1)
+    if x is not None:
+        dx = np.diff(x) if np.ndim(x) == 1 else np.diff(np.moveaxis(x, axis, -1))
+    return np.sum(dx * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
+
+
+@stands_for(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """np.linalg.norm: of the magnitudes, but for the norms by singular values."""
+    matrix = isinstance(axis, tuple) and len(axis) == 2 or axis is None and x.ndim == 2
+    if matrix and ord in (2, -2, "nuc"):
+        axes = (0, 1) if axis is None else axis
+        values = np.linalg.svd(np.moveaxis(x, axes, (-2, -1)), compute_uv=False)
+        reduction: Any = {2: np.max, -2: np.min, "nuc": np.sum}[ord]
+        found = reduction(values, axis=-1)
+        return np.expand_dims(found, tuple(d % x.ndim for d in axes)) if keepdims else found
+    return call_function(np.linalg.norm, (np.abs(x), ord, axis, keepdims), {})
+
+
+@stands_for(np.linalg.vector_norm)
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """np.linalg.vector_norm: of the magnitudes."""
+    options = {"axis": axis, "keepdims": keepdims, "ord": ord}
+    return call_function(np.linalg.vector_norm, (np.abs(x),), options)
+
+
+@stands_for(np.linalg.matrix_norm)
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """np.linalg.matrix_norm."""
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+@stands_for(np.cov)
+def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None,
+        fweights: Any = None, aweights: Any = None) -> Any:  # fmt: skip
+    """np.cov without weights: the second factor is conjugated."""
+    if fweights is not None or aweights is not None:
+        raise UnsupportedError("np.cov of complex numbers with weights cannot be traced")
+    rows = [np.atleast_2d(v) for v in (m, y) if v is not None]
+    rows = rows if rowvar else [r.T if np.ndim(v) > 1 else r for r, v in zip(rows, (m, y))]
+    x = np.concatenate(rows) if len(rows) > 1 else rows[0]
+    x = converted(x, np.result_type(x.dtype, np.float64))
+    x = x - np.mean(x, axis=1, keepdims=True)
+    count = x.shape[1] - (ddof if ddof is not None else 0 if bias else 1)
+    return np.squeeze(x @ np.conjugate(x.T) / count)
+
+
+@stands_for(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
+    """np.corrcoef."""
+    c = cov(x, y, rowvar)
+    if not c.shape:
+        return c / c
+    spread = np.sqrt(np.diag(c).real)
+    c = c / spread[:, None] / spread[None, :]
+    return made(np.clip(c.real, -1, 1), np.clip(c.imag, -1, 1))

@@ -1,0 +1,466 @@
+"""A traced complex array: two real ones, of equal shape and dtype.
+
+The parts are traced arrays like any others, so views, writes, masks, loops and known elements are
+theirs. An argument comes in as its memory is, real numbers with a last axis of 2, and its parts are
+views of that; a result goes out the same way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ... import te
+from ...dtypes import float64
+from ...errors import ArgumentError, UnsupportedError
+from ...ir.expr import const
+from ...ops.op import CURRENT
+from .. import tree
+from ..changing import Flat
+from ..concrete import known, wrapped
+from ..dispatch import call_function, call_ufunc
+from ..masked import Masked
+from ..operators import define_methods
+from ..storage import ReadOnlyError
+from ..trace import as_array
+from ..tracer import Tracer
+
+Part = Any  # a Tracer, or a Masked: the elements that a traced mask selects
+DTypes = dict["np.dtype[Any]", "np.dtype[Any]"]
+COMPLEX: DTypes = {
+    np.dtype("float32"): np.dtype("complex64"),
+    np.dtype("float64"): np.dtype("complex128"),
+}
+REAL: DTypes = {pair: real for real, pair in COMPLEX.items()}
+
+
+class Complex:
+    """A traced complex array; see `mlc.tracer.tracer.Tracer`, which it answers like."""
+
+    __slots__ = ("__weakref__", "_pair", "_parts")
+    __array_priority__ = 1500.0
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, real: Part, imag: Part, pair: Tracer | None = None) -> None:
+        self._parts = (real, imag)
+        self._pair = pair  # the argument that this is, whole
+
+    # What tracing asks of a value
+    # ----------------------------------------------------------------
+
+    def __mlc_lift__(self, trace: Any) -> NoReturn:
+        for part in self._parts:
+            part.__mlc_lift__(trace)  # it may have leaked
+        raise UnsupportedError(
+            f"{self!r} is complex, and this function has no complex version here yet; work on "
+            f"x.real and x.imag, or call it outside the jitted function"
+        )
+
+    def __mlc_known__(self) -> Any:
+        """NumPy's array while all elements are known: the memory of both parts."""
+        real, imag = map(known, self._parts)
+        if not isinstance(real, np.ndarray) or not isinstance(imag, np.ndarray):
+            return None
+        return _interleaved(real, imag)
+
+    @property
+    def _is_weak(self) -> bool:
+        return all(
+            isinstance(p, Tracer) and p._cell.array is None and p._tensor in p._trace.weak
+            for p in self._parts
+        )
+
+    def _is_scalar(self) -> bool:
+        return all(isinstance(p, Tracer) and p._is_scalar() for p in self._parts)
+
+    def _detached(self) -> Any:
+        """The same elements as an array of its own."""
+        found = known(self)
+        if found is not self:
+            return wrapped(found.copy()) if found.ndim else found[()]
+        return Complex(*(p._detached() if isinstance(p, Tracer) else p for p in self._parts))
+
+    @property
+    def _view(self) -> Any:
+        return next((p._view for p in self._parts if isinstance(p, Tracer)), None)
+
+    # fmt: off
+    @property
+    def shape(self) -> tuple[int, ...]: return self._parts[0].shape  # type: ignore[no-any-return]
+    @property
+    def dtype(self) -> np.dtype[Any]: return COMPLEX[self._parts[0].dtype]
+    @property
+    def ndim(self) -> int: return self._parts[0].ndim  # type: ignore[no-any-return]
+    @property
+    def size(self) -> int: return math.prod(self.shape)
+    @property
+    def itemsize(self) -> int: return self.dtype.itemsize
+    @property
+    def nbytes(self) -> int: return self.size * self.itemsize
+    @property
+    def T(self) -> Any: return np.transpose(self)  # type: ignore[call-overload]
+    @property
+    def mT(self) -> Any: return call_function(np.matrix_transpose, (self,), {})
+    @property
+    def device(self) -> str: return "cpu"
+    # fmt: on
+
+    @property
+    def real(self) -> Any:
+        """The real part: a view."""
+        return self._parts[0]
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self._parts[0][...] = value
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part: a view."""
+        return self._parts[1]
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self._parts[1][...] = value
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """`mlc.numpy`: code for the array API standard finds its functions there."""
+        return import_module("mlc.numpy")
+
+    def __repr__(self) -> str:
+        found = known(self)
+        if found is not self:
+            return repr(found)
+        if isinstance(self._parts[0], Masked):
+            return f"traced {self.dtype.name} elements of a mask"
+        origin = f"(argument {self._pair._tensor.name})" if self._pair is not None else ""
+        return f"traced {self.dtype.name}{list(self.shape)} {origin}".rstrip()
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return call_function(function, args, kwargs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        found = known(self)
+        if found is not self:
+            return np.array(found, dtype)
+        return self._parts[0].__array__()
+
+    # Python's own numbers
+    # ----------------------------------------------------------------
+
+    def _number(self, kind: str, instead: str) -> Any:
+        found = known(self)
+        if found is not self:
+            return found
+        raise ArgumentError(
+            f"{self!r} has no value while tracing, so it cannot become a Python {kind}; {instead}; "
+            f"if it comes from an argument that decides shapes or control flow, name that in "
+            f"static_argnames"
+        )
+
+    def __bool__(self) -> bool:
+        found = known(self)
+        return bool(found if found is not self else self != 0)
+
+    def __complex__(self) -> complex:
+        return complex(self._number("complex", "use x.astype(complex)"))
+
+    def __float__(self) -> float:
+        raise TypeError(f"{self!r} is complex and no float; use x.real, x.imag or abs(x)")
+
+    def __int__(self) -> int:
+        raise TypeError(f"{self!r} is complex and no int; use x.real, x.imag or abs(x)")
+
+    def __index__(self) -> int:
+        raise TypeError(f"{self!r} is complex and no integer; use x.real.astype(int)")
+
+    def item(self, *args: Any) -> Any:
+        """Refused, unless the elements are known: a traced value has no value yet."""
+        return self._number("number", "return it and call .item() on the result").item(*args)
+
+    def tolist(self) -> Any:
+        """Refused, unless the elements are known."""
+        return self._number("list", "return the array and call .tolist() on the result").tolist()
+
+    # Elements
+    # ----------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._parts[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(combined, *map(iter, self._parts))
+
+    def __getitem__(self, key: Any) -> Any:
+        return combined(*(part[key] for part in self._parts))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from .calls import parts_of
+
+        real, imag = parts_of(value)
+        if isinstance(value, Complex):  # written one after the other: they must not see that
+            real, imag = (p._detached() if isinstance(p, Tracer) else p for p in (real, imag))
+        self._parts[0][key] = real
+        self._parts[1][key] = imag
+
+    @property
+    def flat(self) -> Flat:
+        """The elements in C order."""
+        return ComplexFlat(self)  # type: ignore[return-value]
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        self.flat[...] = value
+
+    def fill(self, value: Any) -> None:
+        """Set all elements to ``value``."""
+        self[...] = value
+
+    # Methods
+    # ----------------------------------------------------------------
+
+    def astype(self, dtype: Any, order: Any = "K", casting: Any = "unsafe",
+               subok: bool = True, copy: bool = True) -> Any:  # fmt: skip
+        """Converted to ``dtype``; only another complex one, or bool, loses nothing."""
+        from .calls import converted
+
+        if casting != "unsafe" and not np.can_cast(self.dtype, dtype, casting):
+            raise ArgumentError(
+                f"cannot cast from {self.dtype} to {np.dtype(dtype)} with casting={casting!r}"
+            )
+        return converted(self, np.dtype(dtype))
+
+    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+        """As np.reshape; sizes may be given one by one."""
+        return combined(*(part.reshape(*shape, order=order) for part in self._parts))
+
+    def transpose(self, *axes: Any) -> Any:
+        """As np.transpose; axes may be given one by one."""
+        return combined(*(part.transpose(*axes) for part in self._parts))
+
+    def flatten(self, order: Any = "C") -> Any:
+        """A copy of shape (size,)."""
+        return combined(*(part.flatten(order) for part in self._parts))
+
+    def copy(self, order: Any = "C") -> Any:
+        """An array of its own with the same elements."""
+        return combined(*(part.copy() for part in self._parts))
+
+    def conj(self) -> Any:
+        """The complex conjugate."""
+        return np.conjugate(self)  # type: ignore[call-overload]
+
+    conjugate = conj
+
+    def sort(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: it would change the array in place."""
+        raise UnsupportedError("x.sort() changes an array in place and cannot be traced; use x = "
+                               "np.sort(x)")  # fmt: skip
+
+    def view(self, *args: Any) -> NoReturn:
+        """Refused."""
+        raise UnsupportedError(
+            "x.view cannot be traced; use x.real and x.imag, which share the elements of x"
+        )
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    def __round__(self, digits: int = 0) -> Any:
+        return np.round(self, digits)  # type: ignore[call-overload]
+
+    # The way in and out
+    # ----------------------------------------------------------------
+
+    def joined(self) -> Any:
+        """Both parts as one real array with a last axis of 2, as memory holds complex numbers."""
+        pair = self._pair
+        if pair is not None:
+            return pair
+        return call_function(np.stack, (list(self._parts),), {"axis": -1})
+
+
+class ComplexFlat(Flat):
+    """``z.flat``."""
+
+    def __init__(self, owner: Complex) -> None:
+        super().__init__(owner)
+        self._flats = [Flat(part) for part in owner._parts]
+
+    def __getitem__(self, key: Any) -> Any:
+        return combined(*(flat[key] for flat in self._flats))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from .calls import parts_of
+
+        for flat, part in zip(self._flats, parts_of(value), strict=True):
+            flat[key] = part
+
+    def __iter__(self) -> Any:
+        return map(combined, *map(iter, self._flats))
+
+    def copy(self) -> Any:
+        """The elements as an array of its own."""
+        return combined(*(flat.copy() for flat in self._flats))
+
+    def __mlc_lift__(self, trace: Any) -> Any:
+        return self._owner.__mlc_lift__(trace)
+
+
+def combined(real: Any, imag: Any) -> Any:
+    """The complex value, or the list or tuple of them, with these parts of one shape and dtype."""
+    if type(real) in (list, tuple):
+        return type(real)(map(combined, real, imag))
+    if isinstance(real, np.generic) and isinstance(imag, np.generic):
+        return COMPLEX[real.dtype].type(complex(real, imag))
+    return Complex(as_part(real), as_part(imag))
+
+
+def as_part(value: Any) -> Part:
+    """A traced face for what may be a plain array or NumPy scalar."""
+    if isinstance(value, (Tracer, Masked)):
+        return value
+    trace: Any = CURRENT.get()
+    return trace.wrap(trace.lift(np.asarray(value) if isinstance(value, float) else value))
+
+
+def pair_view(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The memory of a complex array as real numbers, with a last axis of 2."""
+    return array[..., None].view(REAL[array.dtype])
+
+
+def from_pair(pair: np.ndarray[Any, Any]) -> Any:
+    """The complex array in the memory of real numbers with a last axis of 2; () gives a scalar."""
+    if pair.strides[-1] != pair.itemsize:
+        pair = np.ascontiguousarray(pair)
+    return pair.view(COMPLEX[pair.dtype])[..., 0][()]
+
+
+def from_argument(pair: Tracer, weak: bool) -> Complex:
+    """The complex value of an argument that came in as ``pair``."""
+    if pair.ndim > 1:
+        return Complex(pair[..., 0], pair[..., 1], pair)
+    real, imag = pair[0], pair[1]
+    if weak:
+        pair._trace.weak.update((real._tensor, imag._tensor))
+        return Complex(real, imag)
+    return Complex(real, imag, pair)
+
+
+def from_known(array: np.ndarray[Any, Any], fill: Any = None) -> Complex:
+    """A complex array that was made while tracing: the parts share its memory."""
+    fills = (None, None) if fill is None else (complex(fill).real, complex(fill).imag)
+    return Complex(wrapped(array.real, (), fills[0]), wrapped(array.imag, (), fills[1]))
+
+
+def from_constant(value: Any) -> Complex:
+    """A complex array or NumPy scalar from outside."""
+    array = as_array(value)
+    assert array is not None
+    if array.dtype not in REAL or not array.dtype.isnative:
+        raise UnsupportedError(
+            f"dtype {array.dtype.str!r} is not supported; convert with .astype('complex128')"
+        )
+    trace: Any = CURRENT.get()
+    pair = trace.wrap(trace.pair_constant(value))
+    return Complex(pair[..., 0], pair[..., 1])
+
+
+def from_number(value: complex) -> Complex:
+    """A Python number, which promotes as it does without tracing."""
+    trace: Any = CURRENT.get()
+    parts = []
+    for number in (value.real, value.imag):
+        tensor: Any = te.compute((), lambda n=number: const(n, float64), name="number", op="number")
+        trace.weak.add(tensor)
+        parts.append(Tracer(tensor, trace))
+    return Complex(*parts)
+
+
+class _Shared:
+    """Two arrays of real numbers, one beside the other, as NumPy's array protocol tells it."""
+
+    def __init__(self, real: np.ndarray[Any, Any]) -> None:
+        self.real = real
+        address, _ = real.__array_interface__["data"]
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (address, not real.flags.writeable),
+            "strides": real.strides,
+            "shape": real.shape,
+            "typestr": COMPLEX[real.dtype].str,
+        }
+
+
+def _interleaved(real: np.ndarray[Any, Any], imag: np.ndarray[Any, Any]) -> Any:
+    """The complex array that both are parts of; None if they are not."""
+    if real.strides != imag.strides or real.shape != imag.shape or real.dtype not in COMPLEX:
+        return None
+    places = [a.__array_interface__["data"][0] for a in (real, imag)]
+    if real.size and places[1] - places[0] != real.itemsize:
+        return None
+    if not real.size:
+        return np.empty(real.shape, COMPLEX[real.dtype])
+    return np.asarray(_Shared(real))
+
+
+define_methods(Complex)
+
+
+def _in_place(ufunc: np.ufunc) -> Any:
+    """An operator such as ``+=``: it changes the array, or makes another scalar."""
+
+    def method(self: Complex, other: Any) -> Any:
+        if self._is_scalar():
+            pair = self._pair
+            if pair is not None and pair._cell.place is not None:
+                pair._trace.rebound.add(pair._cell.place)
+            return NotImplemented
+        return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
+
+    return method
+
+
+for _name, _ufunc in (("add", np.add), ("sub", np.subtract), ("mul", np.multiply),
+                      ("truediv", np.true_divide), ("pow", np.power)):  # fmt: skip
+    setattr(Complex, f"__i{_name}__", _in_place(_ufunc))
+
+
+def check_writable(target: Complex) -> None:
+    """ReadOnlyError or ArgumentError for what cannot be written to."""
+    if target._is_scalar() and target._pair is None:
+        raise ArgumentError(f"{target!r} is a scalar, which never changes; make another one")
+    if any(isinstance(p, Tracer) and p._is_read_only() for p in target._parts):
+        raise ReadOnlyError("assignment destination is read-only")
+
+
+def _parts(value: Complex) -> tuple[Any, Any]:
+    if tree.JOINING.get():
+        return (value.joined(),), ("joined", value._is_weak)
+    return value._parts, ("parts", False)
+
+
+def _whole(kind: tuple[str, bool], children: Any) -> Any:
+    if kind[0] == "parts":
+        real, imag = children
+        return Complex(real, imag) if isinstance(real, Tracer) else tuple(children)
+    (pair,) = children
+    if not isinstance(pair, np.ndarray):
+        return pair
+    found = from_pair(pair)
+    return complex(found) if kind[1] else found
+
+
+tree.register(Complex, _parts, _whole)
