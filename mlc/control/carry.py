@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,12 @@ from ..tracer.tracer import Tracer
 from .repeat import REPEATED, same_graph
 
 _MOST_ROUNDS = 24
+# What loops and branches inside of the outermost one were found to carry when they were traced
+# last, by their places in the source, and the number that cells from before exceed not. Without it
+# each level of a nest would be traced twice, and the innermost body 2 ** depth times.
+_FOUND: ContextVar[tuple[int, dict[Any, tuple[set[int], list[Cell]]]] | None] = ContextVar(
+    "found", default=None
+)
 
 
 class NotNative(UnsupportedError):
@@ -74,6 +81,7 @@ class State:
     what: str  # "the loop", for messages
     must_fit: bool = False  # whether the types that come first are binding
     is_branch: bool = False  # whether each body runs at most once
+    place: Any = None  # what tells the statement from others
 
 
 @dataclass(eq=False)
@@ -110,14 +118,18 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     if REPEATED.get():
         return _settled(state, bodies)
     token = REPEATED.set(True)  # what is inside is compared along with this
+    mark = next_cell()
+    finding = _FOUND.set((mark, {}))
     try:
         known = dict(current().numbered)
         first = _settled(state, bodies)
+        _FOUND.set((mark, {}))  # each learns on its own: what is known shows in the graph
         current().numbered.clear()  # so that both find the same calls made already
         current().numbered.update(known)
         again = _settled(state, bodies)
     finally:
         REPEATED.reset(token)
+        _FOUND.reset(finding)
     for ends in zip(first.ends, again.ends):
         if not same_graph((first.params, again.params), ends):
             raise HostStateError(
@@ -133,10 +145,18 @@ def _settled(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     entry = state.get()
     plan = Plan()
     plan.carried = {n for n, v in enumerate(entry) if v is not UNDEFINED and _is_carriable(v)}
+    first, found = _FOUND.get() or (0, {})
+    if state.place in found:
+        carried, cells = found[state.place]
+        plan.carried &= carried
+        plan.cells = dict.fromkeys(cells)
     with inside_loop():
         for _ in range(_MOST_ROUNDS):
             done = _attempt(trace, state, bodies, entry, plan)
             if done is not None:
+                if state.place is not None:
+                    cells = [cell for cell in plan.cells if cell.serial < first]
+                    found[state.place] = set(plan.carried), cells
                 return done
     raise NotNative(f"{state.what} changes the types of what it carries without end")
 

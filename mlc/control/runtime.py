@@ -6,6 +6,7 @@ import builtins
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,8 @@ _UNROLLED = 160  # operations, by a rough count, that a loop may unroll to
 _MOST_UNROLLED = 4096  # iterations of a loop that cannot be native
 _SPENT = "iterations unrolled"
 _PATIENCE = 24  # iterations after which a loop on known values tries to become native
+# How often the loops around, unrolled, repeat what is traced now.
+_repeats: ContextVar[int] = ContextVar("repeats", default=1)
 
 
 class Range:
@@ -172,11 +175,14 @@ def returned(value: Thunk) -> Any:
         return None
 
 
-def _state(names: Sequence[str], reads: Sequence[Thunk], put: Any, what: str) -> State:
+def _state(
+    names: Sequence[str], reads: Sequence[Thunk], put: Any, what: str, body: Any = None
+) -> State:
     def get() -> list[Any]:
         return [_read(read) for read in reads]
 
-    return State(tuple(names), get, put if put is not None else lambda values: None, what)
+    return State(tuple(names), get, put if put is not None else lambda values: None, what,
+                 place=getattr(body, "__code__", None))  # fmt: skip
 
 
 def _read(read: Thunk) -> Any:
@@ -202,7 +208,7 @@ def if_(
             "an error under a condition on traced values cannot be raised by compiled code; check "
             "outside of the jitted function, or return a flag"
         )
-    state = _state(names, reads, put, "the if statement")
+    state = _state(names, reads, put, "the if statement", then)
     state.is_branch = True
     native_if(test, then, otherwise, state)
 
@@ -280,9 +286,10 @@ def for_(
     """The statement ``for``; ``test`` says whether no break was met."""
     source = known(source)
     traced = CURRENT.get() is not None
+    cost *= _repeats.get()
     if isinstance(source, Range):
         native_for(source.start, source.stop, source.step, body,
-                   _state(names, reads, put, "the loop"), test)  # fmt: skip
+                   _state(names, reads, put, "the loop", body), test)  # fmt: skip
         return
     if traced and isinstance(source, builtins.range) and len(source) * cost > _UNROLLED:
         if not _holds_lists(lists) and _try_native(source, body, names, reads, put, test):
@@ -290,10 +297,15 @@ def for_(
     elif traced and isinstance(source, Tracer) and len(source) * cost > _UNROLLED:
         rows = source
         if not _holds_lists(lists) and _try_native(
-            builtins.range(len(rows)), lambda i: body(rows[i]), names, reads, put, test
+            builtins.range(len(rows)), lambda i: body(rows[i]), names, reads, put, test, body
         ):
             return
-    _run(iter(source), body, names, reads, put, test)
+    count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
+    token = _repeats.set(_repeats.get() * max(count, 1))
+    try:
+        _run(iter(source), body, names, reads, put, test)
+    finally:
+        _repeats.reset(token)
 
 
 def _run(
@@ -317,14 +329,30 @@ def _holds_lists(lists: Sequence[Thunk]) -> bool:
     return any(isinstance(_read(read), (list, dict, set)) for read in lists)
 
 
+def _rest(items: Iterable[Any], body: Callable[[Any], None]) -> bool:
+    for item in items:
+        body(item)
+    return True
+
+
 def _try_native(
     source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
-    reads: Sequence[Thunk], put: Any, test: Thunk | None,
+    reads: Sequence[Thunk], put: Any, test: Thunk | None, place: Any = None,
 ) -> bool:  # fmt: skip
-    """Whether a loop over a known range has become native; else it may be unrolled."""
+    """Whether a loop over a known range has become native; else it may be unrolled.
+
+    A loop that reads what only its iterations before have bound gets its first one apart.
+    """
+    state = _state(names, reads, put, "the loop", place or body)
     try:
-        native_for(source.start, source.stop, source.step, body,
-                   _state(names, reads, put, "the loop"), test)  # fmt: skip
+        native_for(source.start, source.stop, source.step, body, state, test)
+    except NameError as error:
+        if error.name not in names or test is not None or len(source) < 2:
+            raise
+        body(source[0])
+        if state.get()[names.index(error.name)] is UNDEFINED:
+            raise
+        return _try_native(source[1:], body, names, reads, put, test, place) or _rest(source[1:], body)
     except (MlcError, TypeError, ValueError, IndexError, NotImplementedError):
         numbered = current().numbered
         done = numbered[_SPENT] = numbered.get(_SPENT, 0) + len(source)
@@ -347,14 +375,14 @@ def while_(
     while True:
         holds = check()
         if is_traced(holds):
-            native_while(check, body, _state(names, reads, put, "the loop"))
+            native_while(check, body, _state(names, reads, put, "the loop", body))
             return
         if not holds:
             return
         count += 1
         if count == _PATIENCE and CURRENT.get() is not None and not _holds_lists(lists):
             try:
-                native_while(check, body, _state(names, reads, put, "the loop"))
+                native_while(check, body, _state(names, reads, put, "the loop", body))
                 return
             except (NotNative, MlcError, TypeError, ValueError, IndexError):
                 pass
