@@ -19,7 +19,7 @@ from . import arithmetic
 from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, shape_of, size_of
 from .elementwise import astype
 from .op import implements, op
-from .promotion import accumulator, common_dtype
+from .promotion import accumulator, common_dtype, dtype_of
 from .shape import reshape
 
 Labels = tuple[Any, ...]
@@ -143,7 +143,7 @@ def dot(a: Any, b: Any, out: None = None) -> Any:
     """np.dot: over the last axis of ``a`` and the last but one of ``b``."""
     sa, sb = shape_of(a), shape_of(b)
     if not sa or not sb:
-        return arithmetic.multiply(a, b)
+        return _scaled(a, b)
     return tensordot(a, b, ((len(sa) - 1,), (max(len(sb) - 2, 0),)), name="dot")
 
 
@@ -152,8 +152,14 @@ def inner(a: Any, b: Any, /) -> Any:
     """np.inner: over the last axes of both."""
     sa, sb = shape_of(a), shape_of(b)
     if not sa or not sb:
-        return arithmetic.multiply(a, b)
+        return _scaled(a, b)
     return tensordot(a, b, ((len(sa) - 1,), (len(sb) - 1,)), name="inner")
+
+
+def _scaled(a: Any, b: Any) -> Any:
+    """The product with a number, which is not weak here."""
+    dtype = np.result_type(dtype_of(a).numpy, dtype_of(b).numpy)
+    return arithmetic.multiply(astype(a, dtype=dtype), astype(b, dtype=dtype))
 
 
 @implements(np.vdot)

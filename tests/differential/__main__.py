@@ -1,8 +1,8 @@
 """``python -m tests.differential --programs 20000 --seed 0``: a long run outside CI.
 
-Draws NumPy programs, runs each with and without ``mlc.jit``, and compares values, dtypes, shapes and
-what the arguments hold afterwards. What differs is shrunk and printed as a test to paste; exits with
-1 if anything does.
+Draws NumPy programs, runs each with and without ``mlc.jit``, and compares values, dtypes, shapes
+and what the arguments hold afterwards. What differs is shrunk and printed as a test to paste; exits
+with 1 if anything does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> int:
     kinds, reasons, began = Counter[str](), Counter[str](), time.monotonic()
     first = options.seed * 1_000_000
     seeds = range(first, first + options.programs, CHUNK)
-    with ProcessPoolExecutor(options.jobs, max_tasks_per_child=20) as pool:
+    with ProcessPoolExecutor(options.jobs) as pool:
         for more, told, failures in pool.map(run_chunk, seeds):
             kinds += more
             reasons += told

@@ -47,7 +47,10 @@ def check(program: NumPyProgram, target: str = "cpu") -> Outcome:
     others = [[*results, *arguments] for results, arguments in shaken]
     for n, name in enumerate(names):
         spread = [other[n] for other in others]
-        text = differs(wants[n], firsts[n], spread)
+        try:
+            text = differs(wants[n], firsts[n], spread)
+        except mlc.MlcError as error:  # something that is traced was returned
+            return Outcome("different", f"{name}: {error}")
         if text is None:
             return Outcome("unstable")
         if text:
@@ -59,9 +62,9 @@ def check(program: NumPyProgram, target: str = "cpu") -> Outcome:
 
 
 def differs(want: Any, got: Any, spread: Sequence[Any]) -> str | None:
-    """How ``got`` differs from ``want`` beyond rounding; "" if it does not; None if rounding decides
-    shape or dtype. ``spread`` holds what else NumPy would say with other rounding. Arrays of shape
-    () and scalars are the same: a jitted function returns scalars."""
+    """How ``got`` differs from ``want`` beyond rounding; "" if it does not; None if rounding
+    decides shape or dtype. ``spread`` holds what else NumPy would say with other rounding. Arrays
+    of shape () and scalars are the same: a jitted function returns scalars."""
     w, g = np.asarray(want), np.asarray(got)
     others = [np.asarray(other) for other in spread]
     if any(o.shape != w.shape or o.dtype != w.dtype for o in others):

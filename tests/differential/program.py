@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .inputs import Array, draw_array
+from .inputs import draw_array
 from .statements import Writer
 
 MOST_ELEMENTS = 3000

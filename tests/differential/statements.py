@@ -210,7 +210,7 @@ def _created(w: Writer) -> str:
         f"np.arange({w.number(0, 9)})", f"np.linspace(0, 1, {w.number(1, 6)})",
         f"np.eye({w.number(1, 4)})", f"{x}.copy()", f"np.array([1, 2.5, {w.number(-3, 3)}])",
         f"np.zeros({x}.shape, {w.rng.choice(('np.float32', 'np.int64', 'bool'))})",
-        f"np.asarray({x}, dtype=np.float64)", f"np.meshgrid({x}, {x})[0]", f"np.indices((2, 3))[1]",
+        f"np.asarray({x}, dtype=np.float64)", f"np.meshgrid({x}, {x})[0]", "np.indices((2, 3))[1]",
     ))  # fmt: skip
 
 
