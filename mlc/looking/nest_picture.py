@@ -120,15 +120,17 @@ def _boxes(stmt: Stmt, source: Source) -> list[_Box]:
         case Block():
             return [_block_box(stmt, source)]
         case While(condition=condition, body=body):
-            test = f"while {source.values(condition)[-1]}"
-            return [_Box("when", *_PLAIN, [(test, "")], _scoped(body, source), dash="5 3")]
+            lines = [(f"while {source.values(condition)[-1]}", "")]
+            lines = [*_named_parts(source), *lines]
+            return [_Box("when", *_PLAIN, lines, _scoped(body, source), dash="5 3")]
         case If(condition=condition, then=then, otherwise=otherwise):
             out = []
             for word, part in (("when", then), ("otherwise", otherwise)):
                 if part is not None:
                     test = f" {source.values(condition)[-1]}" if word == "when" else ""
+                    lines = [*_named_parts(source), (f"{word}{test}", "")]
                     inside = _scoped(part, source)
-                    out.append(_Box("when", *_PLAIN, [(f"{word}{test}", "")], inside, dash="5 3"))
+                    out.append(_Box("when", *_PLAIN, lines, inside, dash="5 3"))
             return out
         case _:
             return [_Box("statement", *_PLAIN, [(line, "") for line in _lines(stmt, source)])]
@@ -155,8 +157,10 @@ def _loop_box(stmt: For, source: Source) -> _Box:
 def _block_box(stmt: Block, source: Source) -> _Box:
     box = _Box("block", *_BLOCK, [(f"block {stmt.name}", "")])
     with source.names.scope():
+        source.lines.clear()
         texts = source.values(*(it.binding for it in stmt.iters))
         where = () if stmt.predicate is None else source.values(stmt.predicate)
+        box.lines += _named_parts(source)
         for it, text in zip(stmt.iters, texts, strict=True):
             wish = it.axis.name if it.axis.name.startswith("v") else f"v{it.axis.name}"
             kind = "reduce" if it.axis.is_reduce else "spatial"
@@ -172,6 +176,14 @@ def _block_box(stmt: Block, source: Source) -> _Box:
         box.inside += _boxes(stmt.body, source)
     source.lines.clear()
     return box
+
+
+def _named_parts(source: Source) -> list[tuple[str, str]]:
+    """The names that the last values were given for what they share, each with what it stands
+    for."""
+    found = [(line.strip(), "") for line in source.lines]
+    source.lines.clear()
+    return found
 
 
 def _lines(stmt: Stmt, source: Source) -> list[str]:

@@ -32,6 +32,7 @@ from .gufuncs import emit_gufunc_call
 from .intrinsics import emit_intrinsic_call
 from .lanes import combine, reduce_lanes
 from .parallel import emit_parallel
+from .prefetch import emit_prefetches
 from .registers import (
     merge_slots,
     open_files,
@@ -120,6 +121,8 @@ def emit_loop(e: Emitter, loop: For, begin: str, end: str) -> None:
     e.line(f"{counter} = phi i64 [ {begin}, %{name}p ], [ {counter}n, %{name}e ]")
     phis = open_phis(e, written)
     e.bind(loop.var, Value(counter, int64))
+    if loop.annotations:
+        emit_prefetches(e, loop)
     volatile = e.volatile
     e.volatile = sum(phi.file.lanes > 1 for phi in phis) >= _CROWDED
     emit_stmt(e, loop.body)

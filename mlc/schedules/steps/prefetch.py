@@ -54,8 +54,9 @@ def prefetch(
 
         for i in range(64):  ->  for i in T.serial(64, annotations={'prefetch': (('B', 'A', 4),)}):
 
-    A hint: the meaning stays. Refused where the block does not read the buffer or the loop is not
-    around it.
+    A hint: the meaning stays. Native code asks for the cache lines at the begin of an iteration, up
+    to 32 of each read; indices that depend on data are left out. Refused where the block does not
+    read the buffer or the loop is not around it.
     """
     name = buffer if isinstance(buffer, str) else buffer.name
     s.take(Prefetch(block_name(block), name, loop, distance))

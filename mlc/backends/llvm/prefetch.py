@@ -1,0 +1,92 @@
+"""Loads that are announced: the hint of the schedule step prefetch as instructions."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from ...ir.affine import as_sum
+from ...ir.expr import Expr, Load, Var, const
+from ...ir.program import Accumulate, Buffer, For, Stmt, Store, walk
+from ...ir.rewrite import loads_of, substitute, variables_of
+from .addressing import address_of
+from .emitter import Emitter
+from .types import memory_type
+
+_LINE = 64  # bytes that one instruction asks for
+_MOST_LINES = 32  # of one read in one iteration
+_MOST_POINTS = 1 << 14
+
+Read = tuple[Buffer, tuple[Expr, ...]]
+
+
+def emit_prefetches(e: Emitter, loop: For) -> None:
+    """Asks, at the begin of an iteration of ``loop``, for the lines that its hints name: those that
+    it reads of a buffer some iterations later.
+
+    Addresses behind the end of a buffer do no harm. Left out are indices that depend on data or
+    are no sums, and what is in registers.
+    """
+    for _, name, distance in dict(loop.annotations).get("prefetch", ()):
+        inner = {s.var: s.extent for s in walk(loop.body) if isinstance(s, For)}
+        asked: set[tuple[str, int]] = set()
+        for buffer, indices in _reads(loop.body, name):
+            offsets = _offsets(loop.var, distance, inner, buffer, indices)
+            if offsets is None or buffer in e.registers:
+                continue
+            zeros: dict[Var, Expr] = dict.fromkeys(inner, const(0))
+            start = address_of(e, buffer, tuple(substitute(i, zeros) for i in indices)).pointer
+            for offset in offsets:
+                if (start, offset) not in asked:
+                    asked.add((start, offset))
+                    _ask(e, buffer, start, offset)
+
+
+def _ask(e: Emitter, buffer: Buffer, start: str, offset: int) -> None:
+    place = e.raw(f"getelementptr {memory_type(buffer.dtype)}, ptr {start}, i64 {offset}")
+    e.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    e.line(f"call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 3, i32 1)")
+
+
+def _reads(body: Stmt, name: str) -> list[Read]:
+    """The elements of the buffer called ``name`` that stores in ``body`` read."""
+    found: dict[Load, None] = {}
+    for stmt in walk(body):
+        values: tuple[Expr, ...] = ()
+        match stmt:
+            case Store(value=value):
+                values = (value,)
+            case Accumulate(values=values):
+                pass
+        for value in values:
+            found.update(dict.fromkeys(n for n in loads_of(value) if n.source.name == name))
+    return [(node.source, node.indices) for node in found]
+
+
+def _offsets(
+    var: Var, distance: int, inner: dict[Var, int], buffer: Buffer, indices: tuple[Expr, ...]
+) -> list[int] | None:
+    """How many elements behind the first one of this iteration lie those to ask for, one of each
+    line; None where that is not a matter of numbers."""
+    shift, steps = 0, dict.fromkeys(inner, 0)
+    for index, stride in zip(indices, buffer.element_strides, strict=True):
+        if loads_of(index):
+            return None
+        for atom, c in as_sum(index).terms:
+            if atom is var:
+                shift += c * stride * distance
+            elif isinstance(atom, Var) and atom in steps:
+                steps[atom] += c * stride
+            elif any(v is var or v in inner for v in variables_of(atom)):
+                return None
+    moving = [(inner[v], step) for v, step in steps.items() if step and inner[v] > 1]
+    points = 1
+    for extent, _ in moving:
+        points *= extent
+    if not shift or points > _MOST_POINTS:
+        return None
+    line = max(_LINE // buffer.dtype.itemsize, 1)
+    lines: dict[int, int] = {}
+    for point in product(*(range(extent) for extent, _ in moving)):
+        offset = shift + sum(i * step for i, (_, step) in zip(point, moving, strict=True))
+        lines.setdefault(offset // line, offset)
+    return list(lines.values())[:_MOST_LINES]

@@ -1,0 +1,75 @@
+"""Prefetches that a schedule asks for are instructions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc import Schedule
+from mlc import script as T
+
+
+@T.program
+def product(A: T.Buffer((64, 64)), B: T.Buffer((64, 64)), C: T.Buffer((64, 64))) -> None:
+    for i, k, j in T.grid(64, 64, 64):
+        with T.block("C"):
+            vi, vk, vj = T.remap("SRS", [i, k, j])
+            with T.init():
+                C[vi, vj] = 0.0
+            C[vi, vj] += A[vi, vk] * B[vk, vj]
+
+
+@T.program
+def gather(A: T.Buffer((64,)), I: T.Buffer((32,), "int64"), B: T.Buffer((32,))) -> None:
+    for i in T.serial(32):
+        with T.block("B"):
+            v = T.axis.spatial(32, i)
+            B[v] = A[I[v]]
+
+
+def asked(s: Schedule) -> list[int]:
+    """By how many bytes each prefetch is ahead of the address that it starts from."""
+    found = re.findall(r"prefetcht0\s+(-?\w*)\(", mlc.build(s.program).lower().asm)
+    return [int(offset or "0", 0) for offset in found]
+
+
+def test_lines_of_the_rows_ahead() -> None:
+    s = Schedule(product)
+    _, k, j = s.loops("C")
+    s.vectorize(s.split(j, [None, 16])[1])
+    assert asked(s) == []
+    s.prefetch("C", "B", k, 2)
+    places = asked(s)
+    assert len(places) == 4  # a row of 256 bytes
+    assert np.diff(sorted(places)).tolist() == [64, 64, 64]
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-4, 5, (64, 64)).astype("float32") for _ in "ab")
+    c = np.zeros((64, 64), "float32")
+    mlc.build(s.program)(a, b, c)
+    assert (c == a @ b).all()
+
+
+def test_at_most_32_lines() -> None:
+    s = Schedule(product)
+    i, k, j = s.loops("C")
+    s.vectorize(s.split(j, [None, 16])[1])
+    s.prefetch("C", "B", i)  # the same for each i: nothing to ask for
+    assert asked(s) == []
+    s.reorder(k, i)
+    s.prefetch("C", "A", k, 16)  # a line in each of 64 rows
+    assert len(asked(s)) == 32
+
+
+@pytest.mark.parametrize(("buffer", "count"), [("A", 0), ("I", 1)])
+def test_places_that_depend_on_data_are_not_asked_for(buffer: str, count: int) -> None:
+    s = Schedule(gather)
+    s.prefetch("B", buffer, s.loop("i"), 8)
+    assert len(asked(s)) == count
+    arguments: list[Any] = [np.arange(64, dtype="float32"), np.arange(32)[::-1].copy()]
+    out = np.zeros(32, "float32")
+    mlc.build(s.program)(*arguments, out)
+    assert (out == arguments[0][arguments[1]]).all()
