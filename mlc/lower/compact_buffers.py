@@ -32,6 +32,7 @@ from ..ir.rewrite import loads_of, rewrite
 from ..ir.simplify import simplify
 from ..schedules.regions import region_in, union
 
+BANKS = 32  # of shared memory, each an element wide
 Boxes = Mapping[Buffer, Region]
 Spread = Callable[[Stmt, Buffer], Stmt]
 
@@ -169,7 +170,29 @@ def _groups(buffers: Sequence[Buffer], body: Stmt) -> list[tuple[Buffer, ...]]:
 
 
 def _is_plain(buffer: Buffer) -> bool:
-    return buffer.strides is None and buffer.scope is not Scope.REGISTER and buffer.size > 1
+    return _is_padded_at_most(buffer) and buffer.scope is not Scope.REGISTER and buffer.size > 1
+
+
+def _is_padded_at_most(buffer: Buffer) -> bool:
+    """Whether rows lie one after the other, maybe with gaps between them."""
+    strides = buffer.element_strides
+    steps = zip(strides, strides[1:], buffer.shape[1:], strict=False)
+    return buffer.strides is None or (
+        strides[-1] == 1 and all(far >= near * extent for far, near, extent in steps)
+    )
+
+
+def _with_gaps(buffer: Buffer, extents: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Strides for a smaller buffer: where rows had gaps, they begin in the same banks as before."""
+    if buffer.strides is None:
+        return None
+    out = [1]
+    for d in reversed(range(buffer.ndim - 1)):
+        step = out[0] * extents[d + 1]
+        if buffer.strides[d] != buffer.strides[d + 1] * buffer.shape[d + 1]:
+            step += (buffer.strides[d] - step) % BANKS
+        out.insert(0, step)
+    return tuple(out)
 
 
 def _boxes(stmt: Stmt, group: Sequence[Buffer]) -> dict[Buffer, Region]:
@@ -197,7 +220,14 @@ def _is_apart(box: Region, var: Var, extent: int) -> bool:
 def _shrunk(stmt: Stmt, boxes: Boxes, extents: Mapping[Var, int]) -> Stmt:
     """``stmt`` with each buffer as small as its box, allocated right around it."""
     fresh = {
-        buffer: Buffer(buffer.name, box.extents, buffer.dtype, None, buffer.scope, buffer.aligned)
+        buffer: Buffer(
+            buffer.name,
+            box.extents,
+            buffer.dtype,
+            _with_gaps(buffer, box.extents),
+            buffer.scope,
+            buffer.aligned,
+        )
         for buffer, box in boxes.items()
     }
     ranges = {**extents, **{s.var: s.extent for s in walk(stmt) if isinstance(s, For)}}

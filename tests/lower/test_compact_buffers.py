@@ -115,3 +115,17 @@ def test_what_is_made_small_computes_the_same() -> None:
     got = np.zeros_like(a)
     interpret(small, a, got, check_uninitialised=True)
     np.testing.assert_array_equal(got, a[:, ::-1] + 1)
+
+
+def test_rows_that_lie_apart_stay_apart() -> None:
+    before = mm_relu(8, 40, 4)
+    s = Schedule(before)
+    _, j, k = s.loops("Y")
+    j0, j1 = s.split(j, [None, 32])
+    s.reorder(j0, s.loops("Y")[0], k, j1)
+    s.reverse_compute_at("C", j0)
+    s.storage_align("Y", "Y", 0, 32, 1)
+    small = compact_buffers(bind_blocks(s.program))
+    (tile,) = [b for n in walk(small.body) if isinstance(n, Allocate) for b in n.buffers]
+    assert (tile.shape, tile.strides) == ((8, 32), (33, 1))
+    same_results(before, s.program)

@@ -64,11 +64,13 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
     from .gpu_folds import schedule_columns
     from .gpu_nests import schedule_chain, schedule_points
     from .gpu_rows import schedule_rows
+    from .gpu_transpose import schedule_transpose
 
     ways: tuple[Callable[[Schedule, list[For], GpuMachine], bool], ...] = (
         schedule_contraction,
         schedule_rows,
         schedule_columns,
+        schedule_transpose,
         schedule_points,
         schedule_chain,
     )

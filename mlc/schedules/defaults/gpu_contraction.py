@@ -17,7 +17,7 @@ from ...ir.program import Accumulate, Block, For, reads_of, writes_of
 from ...ir.rewrite import variables_of
 from ..buffers import buffer_key
 from ..schedule import Schedule
-from .gpu_nests import chain_of, lanes_along, only_block, step_along
+from .gpu_nests import bind_grid, chain_of, lanes_along, only_block, step_along
 from .gpu_rows import roles_of
 from .vectors import extent_of, next_power_of_two
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 LEAST = 4  # rows, columns and steps; with fewer there is too little to share
 UNROLLED = 256  # statements to write out at most; the compiler unrolls on its own, too
-MOST_LINES = 65535  # blocks along any dimension of a grid but the first
 DEPTH = 16  # steps of the reduction between two barriers
 
 
@@ -133,7 +132,7 @@ def schedule_contraction(s: Schedule, nests: Sequence[For], machine: GpuMachine)
             break
         finished.append(follower)
     _hold(s, name, "local")
-    _bind_grid(s, batch, m0, n0)
+    bind_grid(s, batch, m0, n0)
     s.bind(m1, "threadIdx.y")
     s.bind(n1, "threadIdx.x")
     for fetch, along in fetches:
@@ -149,19 +148,6 @@ def schedule_contraction(s: Schedule, nests: Sequence[For], machine: GpuMachine)
     return True
 
 
-def _bind_grid(s: Schedule, batch: Sequence[Var], rows: Var, columns: Var) -> None:
-    """The tiles on a grid of as many dimensions as a grid can have so many blocks in."""
-    outer = s.fuse(*batch) if len(batch) > 1 else batch[0] if batch else None
-    far = [var for var in (outer, rows) if var is not None]
-    if any(extent_of(s, var) > MOST_LINES for var in far):
-        s.bind(s.fuse(*far, columns), "blockIdx.x")
-        return
-    if outer is not None:
-        s.bind(outer, "blockIdx.z")
-    s.bind(rows, "blockIdx.y")
-    s.bind(columns, "blockIdx.x")
-
-
 def _fetch(
     s: Schedule, name: str, along: int, loop: Var, tile: GpuTile, machine: GpuMachine
 ) -> None:
@@ -173,12 +159,12 @@ def _fetch(
     if along == 0:
         s.reorder(wide, deep)
         deep, wide = wide, deep
+    team = tile.side * tile.side
     lanes = lanes_along(s, s.block(name), wide, machine) if along else 1
     lane = None
-    if lanes > 1:
+    if lanes > 1 and extent_of(s, deep) * extent_of(s, wide) % (lanes * team) == 0:
         wide, lane = s.split(wide, [None, lanes])
     flat = s.fuse(*rest, deep, wide)
-    team = tile.side * tile.side
     if extent_of(s, flat) > team:
         flat = s.split(flat, [None, team])[1]
     lines, columns = s.split(flat, [None, tile.side])

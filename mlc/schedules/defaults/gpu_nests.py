@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .gpu import GpuMachine
 
 PRIVATE = (Scope.LOCAL, Scope.STACK, Scope.REGISTER)
+MOST_LINES = 65535  # blocks along any dimension of a grid but the first
 BLOCK = 256  # threads of a block where nothing else decides
 
 
@@ -80,6 +81,19 @@ def bind_flat(s: Schedule, loops: list[Var], machine: GpuMachine, most: int = BL
     grid, thread = s.split(flat, [None, threads])
     s.bind(grid, "blockIdx.x")
     s.bind(thread, "threadIdx.x")
+
+
+def bind_grid(s: Schedule, batch: Sequence[Var], rows: Var, columns: Var) -> None:
+    """The tiles on a grid of as many dimensions as a grid can have so many blocks in."""
+    outer = s.fuse(*batch) if len(batch) > 1 else batch[0] if batch else None
+    far = [var for var in (outer, rows) if var is not None]
+    if any(extent_of(s, var) > MOST_LINES for var in far):
+        s.bind(s.fuse(*far, columns), "blockIdx.x")
+        return
+    if outer is not None:
+        s.bind(outer, "blockIdx.z")
+    s.bind(rows, "blockIdx.y")
+    s.bind(columns, "blockIdx.x")
 
 
 def threads_for(points: int, machine: GpuMachine, most: int = BLOCK) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from mlc import te
 from mlc.ir.program import LoopKind, blocks_of
-from mlc.schedules.defaults import gpu_contraction
+from mlc.schedules.defaults import gpu_nests
 from mlc.schedules.defaults.gpu import GpuMachine, default_gpu_schedule
 
 from .judge import extents, judged, scopes, threads
@@ -118,6 +118,6 @@ def test_a_matrix_with_itself():
 
 
 def test_more_tiles_than_a_grid_has_lines(monkeypatch):
-    monkeypatch.setattr(gpu_contraction, "MOST_LINES", 1)
+    monkeypatch.setattr(gpu_nests, "MOST_LINES", 1)
     s = judged(product(9, 10, 5, batch=(2,)), TINY)
     assert [name for name, _ in threads(s)][:3] == ["blockIdx.x", "threadIdx.y", "threadIdx.x"]
