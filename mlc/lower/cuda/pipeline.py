@@ -27,10 +27,12 @@ def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
     thread. Raises :class:`UnsupportedError` for what no grid can run.
     """
     program = bind_blocks(expand_device_calls(program))
-    nests, temporaries = split_kernels(program.with_body(simplify_stmt(program.body, {})))
+    nests, temporaries = split_kernels(program)
+    nests = [simplify_stmt(nest, {}) for nest in nests]
     kernels: list[DeviceKernel] = []
     more: list[Buffer] = []
     for title, nest in zip(kernel_names(name or program.name, nests), nests, strict=True):
+        nest = simplify_stmt(nest, {})  # after the cut: a loop over one block holds a kernel
         if is_empty(nest):
             continue
         kernel, made = _kernel(title, nest, program, temporaries)
