@@ -31,6 +31,7 @@ from ..tracer import tree
 from ..tracer.storage import KNOWN, WATCH, Cell
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
+from .complex_state import entering, fitted, fitted_late, widens
 from .repeat import REPEATED, same_graph
 
 _MOST_ROUNDS = 24
@@ -142,7 +143,7 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
 
 def _settled(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     trace = current()
-    entry = state.get()
+    entry = entering(state.get())
     plan = Plan()
     plan.carried = {n for n, v in enumerate(entry) if v is not UNDEFINED and _is_carriable(v)}
     first, found = _FOUND.get() or (0, {})
@@ -370,6 +371,10 @@ def _revise(
     tails: list[Tensor] = []
     for n, (before, end) in enumerate(zip(start, after)):
         name = state.names[n]
+        end = fitted_late(late[n][0], end) if n in late else fitted(before, end)
+        if widens(n, before, end, entry, plan, lambda leaf: spec_of(trace, leaf)):
+            fits = False
+            continue
         if n not in holders and n not in late:
             if end is before or _is_same(before, end):
                 continue

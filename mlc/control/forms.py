@@ -18,6 +18,8 @@ from ..ops.moving import index_range
 from ..ops.op import CURRENT
 from ..te.tensor import Tensor, next_serial
 from ..tracer import tree
+from ..tracer.complex.calls import truth
+from ..tracer.complex.value import Complex
 from ..tracer.concrete import known
 from ..tracer.tracer import Tracer
 from .carry import NotNative, State, carry, current
@@ -26,7 +28,7 @@ from .region import Body, Bound, Cond, For, While, call_region, index_param
 
 def is_traced(value: Any) -> bool:
     """Whether ``value`` is not known while tracing."""
-    return isinstance(value, Tracer) and known(value) is value
+    return isinstance(value, (Tracer, Complex)) and known(value) is value
 
 
 def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any) -> Any:
@@ -251,7 +253,7 @@ def _truth(value: Any) -> Tensor:
     from ..ops.shape import reshape
 
     trace = current()
-    lifted = trace.lift(known(value))
+    lifted = trace.lift(known(truth(value) if isinstance(value, Complex) else value))
     if not isinstance(lifted, Tensor):
         return filled.tensors(trace, (bool(lifted),), {"shape": (), "dtype": "bool"})  # type: ignore[no-any-return]
     if lifted.size != 1:

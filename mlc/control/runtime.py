@@ -18,6 +18,7 @@ from ..te.extent import Extent
 from ..tracer.concrete import known
 from ..tracer.tracer import Tracer
 from .carry import UNDEFINED, NotNative, State, current
+from .complex_state import INSTEAD as COMPLEX_INSTEAD
 from .convert import converted
 from .forms import is_traced, native_for, native_if, native_while
 
@@ -38,6 +39,8 @@ class Range:
         if is_traced(step):
             raise UnsupportedError("the step of a range must be known while tracing")
         self.start, self.stop, self.step = start, stop, operator.index(known(step))
+        if self.step == 0:
+            raise ValueError("range() arg 3 must not be zero")
 
     def __reversed__(self) -> Range:
         if abs(self.step) != 1:
@@ -51,6 +54,19 @@ class Range:
             "a range with a traced bound can only stand in a for statement of a jitted function "
             "whose source is at hand; use mlc.fori_loop"
         )
+
+
+def native_range(*bounds: Any) -> Any:
+    """``range(*bounds)`` for a ``for`` statement that is to be one native loop, however short.
+
+    Takes traced bounds too. Outside of jitted functions it is Python's range. Raises
+    :class:`UnsupportedError` where the loop cannot become native.
+    """
+    if CURRENT.get() is None:
+        return builtins.range(*(operator.index(known(b)) for b in bounds))
+    if not 1 <= len(bounds) <= 3:
+        raise TypeError(f"mlc.range expected 1 to 3 arguments, got {len(bounds)}")
+    return Range(*bounds)
 
 
 def range_(*bounds: Any) -> Any:
@@ -155,6 +171,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.int: _number(int),
     builtins.float: _number(float),
     builtins.bool: _number(bool),
+    **COMPLEX_INSTEAD,
     **{
         getattr(math, name): _math(getattr(math, name), getattr(np, other))
         for name, other in {

@@ -194,9 +194,10 @@ def _elementwise(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], dtype: Any
     if all(isinstance(key, type) for key in given):  # Python numbers, some of them traced
         work: Any = None
     else:
-        asked: Any = None if dtype is None else ((None,) * ufunc.nin + (np.dtype(dtype),))
+        wanted = (None,) * ufunc.nin + (None if dtype is None else np.dtype(dtype),)
+        asked: Any = {} if dtype is None else {"signature": wanted}
         try:
-            found = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout), signature=asked)
+            found = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout), **asked)
         except TypeError as error:
             raise DTypeError(f"{name}: {error}; convert with .astype(...)") from None
         work = np.result_type(*found[: ufunc.nin])
