@@ -29,6 +29,8 @@ from .errors import (
     BoundsError,
     CacheWarning,
     CompileError,
+    DeviceError,
+    DeviceMemoryError,
     DTypeError,
     MlcError,
     NotProvenError,
@@ -67,12 +69,15 @@ _LATER = {
     "switch": ("control.forms", "switch"),
     "scan": ("control.forms", "scan"),
     "map": ("control.forms", "map"),
+    "range": ("control.runtime", "native_range"),
     "dim": ("dynamic.dims", "dim"),
+    "device_put": ("runtime.cuda.arrays", "device_put"),
     "doctor": ("doctor", ""),
 }
 
 __all__ = [
-    "ArgumentError", "BoundsError", "CacheWarning", "CompileError", "DTypeError", "MlcError",
+    "ArgumentError", "BoundsError", "CacheWarning", "CompileError", "DeviceError",
+    "DeviceMemoryError", "DTypeError", "MlcError",
     "NotProvenError", "ScheduleError", "ShapeError", "SimulationError",
     "TracerBoolError", "TracerLeakError",
     "UnsupportedError", "build", "config", "errors", "implements", "jit", "op", "te", *_LATER,

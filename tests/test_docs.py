@@ -15,6 +15,7 @@ COURSE = [
     ROOT / "docs" / "schedules.md",
     ROOT / "docs" / "tuning.md",
     ROOT / "docs" / "numpy.md",
+    ROOT / "docs" / "dynamic-sizes.md",
 ]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

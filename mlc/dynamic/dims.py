@@ -32,21 +32,28 @@ class Dim:
             return f"at least {self.min}{most}"
         return "" if size % self.multiple_of == 0 else f"a multiple of {self.multiple_of}"
 
-    def samples(self, size: int, taken: set[int]) -> list[int]:
-        """Two sizes near ``size`` that are like no other extent of the arguments, if there are."""
+    def samples(self, size: int, taken: set[int]) -> list[tuple[int, int]]:
+        """Pairs of sizes to learn from: two that are like no other extent of the arguments, and
+        for functions that do something else for small sizes, two just above ``size`` and two just
+        below."""
         step = self.multiple_of
-        first = max(size // step, 17) | 1
-        upward = range(first, first + 400)
-        downward = range(first - 1, 1, -1)
-        found: list[int] = []
-        for place in (*upward, *downward):
-            value = place * step
-            if not self.refusal(value) and value not in taken:
-                if not found or abs(value - found[0]) > 3 * step:
-                    found.append(value)
-            if len(found) == 2:
-                return sorted(found)
-        return []
+        place = size // step
+        first = max(place, 17) | 1
+
+        def pair(places: Iterable[int], apart: int) -> list[tuple[int, int]]:
+            found: list[int] = []
+            for value in (n * step for n in places):
+                if not self.refusal(value) and value not in taken:
+                    if not found or abs(value - found[0]) > apart * step:
+                        found.append(value)
+                if len(found) == 2:
+                    return [(min(found), max(found))]
+            return []
+
+        far = pair((*range(first, first + 400), *range(first - 1, 1, -1)), 3)
+        above = pair(range(max(place + 1, 2), place + 40), 0)
+        below = pair(range(place - 1, max(place - 40, 1), -1), 0)
+        return [*far, *above, *below]
 
 
 def dim(name: str, *, min: int = 0, max: int | None = None, multiple_of: int = 1) -> Dim:

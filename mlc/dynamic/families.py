@@ -14,7 +14,7 @@ from ..lowered import CacheRow
 from ..ops.op import MANY_SIZES
 from ..specialization import Specialization, refuse_captured_writes
 from ..tracer.function import Traced
-from ..tracer.signature import Key
+from ..tracer.signature import Key, why_new
 from .chunks import NotChunked, find_chunks
 from .dims import Dim, Dims, Place, resized
 from .running import Family, Member
@@ -65,6 +65,8 @@ class Families:
         places = self.dims.places(labels, keys)
         if not places:
             return None, ""
+        if jitted._target != "cpu":
+            return None, "; the reference backends have code for each size"
         began = time.perf_counter()
 
         def trace(other: tuple[Key, ...]) -> Any:
@@ -86,7 +88,10 @@ class Families:
         refuse_captured_writes(name, captures)
         member, at, shown, row = found
         if row is None:
-            reason = jitted._reason(signature, change, len(args)) + jitted._by_value_text() + note
+            reason = jitted._reason(signature, change, len(args))
+            others = [(k, *c) for (k, c), known in self._known.items() if known.families]
+            if others and not change and all(k != shown for k, *_ in others):
+                reason = why_new(others, shown, labels, names, debug)
             row = CacheRow(
                 signature=jitted._signature_text(shown, names, len(args)),
                 target=target + (", debug" if debug else ""),
@@ -94,7 +99,7 @@ class Families:
                 trace_seconds=traced_at - began,
                 compile_seconds=time.perf_counter() - traced_at,
                 from_cache=member.from_cache,
-                reason=reason,
+                reason=reason + jitted._by_value_text() + note,
             )
             at.families.append((member.family, row))
         return Specialization(traced, member, captures, row, None), ""
@@ -141,21 +146,28 @@ class _Call:
 
 def _new_family(call: _Call, dim: Dim, size: int) -> Member:
     """A family that runs ``call``; Mismatch or NotChunked where there can be none."""
-    samples = dim.samples(size, _extents(call.keys, call.places, dim.name))
-    if not samples:
-        raise Mismatch(f"{dim.name} may take too few sizes")
-    graphs = []
-    for n in samples:
+    pairs = dim.samples(size, _extents(call.keys, call.places, dim.name))
+    problem: Exception = Mismatch(f"{dim.name} may take too few sizes")
+    for n, (smaller, larger) in enumerate(pairs):
         try:
-            graphs.append(call.trace(resized(call.keys, call.places, {dim.name: n})))
-        except Exception as error:  # of the function, for a size that nobody has asked for
-            text = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
-            raise Mismatch(f"for {n} there is an error ({text})") from error
-    template = make_template(graphs[0], samples[0], graphs[1], samples[1])
-    values = template.values(call.traced, size)
-    chunks = find_chunks(template)
-    family = Family(chunks, tuple(build_stages(chunks, most=dim.max, **call.options)))
-    return Member(family, call.traced, size, *values)
+            graphs = _trace_for(call, dim, smaller), _trace_for(call, dim, larger)
+            template = make_template(graphs[0], smaller, graphs[1], larger)
+            values = template.values(call.traced, size)
+        except Mismatch as mismatch:
+            problem = mismatch if n == 0 else problem
+            continue
+        chunks = find_chunks(template)
+        family = Family(chunks, tuple(build_stages(chunks, most=dim.max, **call.options)))
+        return Member(family, call.traced, size, *values)
+    raise problem
+
+
+def _trace_for(call: _Call, dim: Dim, size: int) -> Traced:
+    try:
+        return call.trace(resized(call.keys, call.places, {dim.name: size}))
+    except Exception as error:  # of the function, for a size that nobody has asked for
+        text = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
+        raise Mismatch(f"for {size} there is an error ({text})") from error
 
 
 @dataclass(frozen=True)
