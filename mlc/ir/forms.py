@@ -235,6 +235,9 @@ class _Checker:
             if not block.is_reduction:
                 self.fail(f"block {block.name} has an init but reduces nothing")
             updated = {b for s in walk(block.body) if isinstance(s, Accumulate) for b in s.buffers}
+            for call in walk(block.body):
+                if isinstance(call, Evaluate):  # it may combine into what it is given
+                    updated |= {arg.buffer for arg in call.args if isinstance(arg, Region)}
             for stmt in walk(block.init):
                 if isinstance(stmt, Store) and stmt.buffer not in updated:
                     self.fail(f"the init of {block.name} writes {stmt.buffer.name}, its body not")

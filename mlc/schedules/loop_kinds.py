@@ -68,13 +68,16 @@ def _clash(outer: For, thread: str, inner: For | While) -> str | None:
 def new_race(before: Program, after: Program) -> Refusal | str | None:
     """Why the iterations of some loop must not run at once in ``after``, though they may in
     ``before``; what is not proven counts. That both mean the same, run serially, shows no races.
+
+    A loop that is the same object in both touches the same elements in each iteration.
     """
+    known = {loop.var: loop for loop in _concurrent(before)}
     for loop in _concurrent(after):
-        problem = _race(after, loop)
-        if problem is None:
+        old = known.get(loop.var)
+        if old is loop:
             continue
-        same = next((old for old in _concurrent(before) if old.var is loop.var), None)
-        if same is None or _race(before, same) is None:
+        problem = _race(after, loop)
+        if problem is not None and (old is None or _race(before, old) is None):
             return problem
     return None
 

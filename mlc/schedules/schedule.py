@@ -85,7 +85,7 @@ class Schedule:
         if problem is None:
             program, made = step.apply(before)
             if not step.is_concurrent and not program.attrs.get("unsafe"):
-                problem = shared_violation(program)
+                problem = new_race(before, program) or shared_violation(program)
         if problem is None:
             unsafe = False
         else:

@@ -15,6 +15,7 @@ from .checking import arrays_for
 from .choices import Choices
 from .graphs import draw_graph
 from .nests import draw_nest
+from .tiles import draw_tiles
 
 ATTEMPTS = 12
 
@@ -22,9 +23,11 @@ ATTEMPTS = 12
 def draw_program(choices: Choices, kind: str = "any") -> Program:
     """A program of that kind (see :func:`mlc.testing.programs`) that is legal as it stands."""
     if kind == "any":
-        kind = choices.pick(("nest", "graph", "nest"))
+        kind = choices.pick(("nest", "graph", "nest", "nest", "tiles", "graph", "nest"))
     if kind == "graph":
         return draw_graph(choices)
+    if kind == "tiles":
+        return draw_tiles(choices)
     for _ in range(ATTEMPTS):
         program = draw_nest(choices)
         if program is not None and is_sound(program):

@@ -2,91 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from ..ir.expr import Var
-from ..ir.program import Block, Buffer, For, Program, blocks_of, walk
+from ..ir.expr import Const, Select
+from ..ir.intrinsic import intrinsic_named
+from ..ir.program import (
+    Allocate,
+    For,
+    Seq,
+    Stmt,
+    Store,
+    blocks_of,
+    walk,
+)
 from ..schedules.buffers import allocations_of
 from ..schedules.lookup import step_names
 from ..schedules.regions import buffers_read, buffers_written
 from ..schedules.schedule import Schedule
-from ..schedules.step import Decision, loops_around
+from ..schedules.step import Decision
 from .choices import Choices
+from .scene import Call, Scene
 
 SCOPES = ("local", "shared", "global", "warp", "global.tile")
 THREADS = ("threadIdx.x", "blockIdx.x", "threadIdx.y", "vthread.x", "blockIdx.y")
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One call of a method of a schedule."""
-
-    name: str
-    args: tuple[Any, ...]
-    options: tuple[tuple[str, Any], ...] = ()
-
-    def take(self, schedule: Schedule, unsafe: bool = False) -> Any:
-        """Takes the step; raises what the method raises."""
-        more = {"unsafe": True} if unsafe else {}
-        return getattr(schedule, self.name)(*self.args, **dict(self.options), **more)
-
-    def __str__(self) -> str:
-        parts = [getattr(a, "name", None) or repr(a) for a in self.args]
-        parts += [f"{key}={value!r}" for key, value in self.options]
-        return f"{self.name}({', '.join(parts)})"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What steps may speak of in one program."""
-
-    program: Program
-    choices: Choices
-    loops: list[For]
-    blocks: list[Block]
-    decisions: list[Decision]
-
-    def block(self) -> Block:
-        return self.choices.pick(self.blocks)
-
-    def loop(self) -> Var:
-        """A loop, mostly one around a block."""
-        return self.choices.pick(self.loops).var
-
-    def loops_of(self, block: Block) -> list[Var]:
-        """The loops around a block, outermost first."""
-        return [loop.var for loop in loops_around(self.program, block.name)]
-
-    def loop_of(self, block: Block) -> Var:
-        """A loop around ``block``, or now and then another."""
-        own = self.loops_of(block)
-        if not own or self.choices.one_in(8):
-            return self.loop()
-        return self.choices.pick(own)
-
-    def extent(self, var: Var) -> int:
-        return next(loop.extent for loop in self.loops if loop.var is var)
-
-    def factor(self) -> Any:
-        """A small number, perhaps one that was sampled."""
-        if self.decisions and self.choices.one_in(2):
-            return self.choices.pick(self.decisions)
-        return self.choices.pick((2, 4, 3, 1, 5))
-
-    def read_by(self, block: Block) -> Any:
-        """A buffer that ``block`` reads, mostly."""
-        return self.one_of(buffers_read(block))
-
-    def written_by(self, block: Block) -> Any:
-        return self.one_of(buffers_written(block))
-
-    def one_of(self, buffers: Sequence[Buffer]) -> Any:
-        if not buffers or self.choices.one_in(10):
-            return self.choices.below(3)
-        return self.choices.pick(buffers)
 
 
 def draw_call(schedule: Schedule, choices: Choices, name: str = "") -> Call:
@@ -140,6 +80,10 @@ def _loop_partition(scene: Scene, c: Choices) -> Call:
 
 
 def _fission(scene: Scene, c: Choices) -> Call:
+    several = [x for x in scene.loops if isinstance(x.body, Seq)]
+    if several and not c.one_in(4):
+        loop = c.pick(several)
+        return Call("fission", (loop.var, c.between(1, len(loop.body.stmts) - 1)))  # type: ignore[union-attr]
     if c.one_in(2):
         block = scene.block()
         return Call("fission", (scene.loop_of(block),), (("after", block.name),))
@@ -175,19 +119,39 @@ def _block_alone(name: str) -> Callable[[Scene, Choices], Call]:
     return lambda scene, c: Call(name, (scene.block().name,))
 
 
-def _block_and_loop(name: str) -> Callable[[Scene, Choices], Call]:
+def _inlined(name: str, reverse: bool) -> Callable[[Scene, Choices], Call]:
+    """A block that hands to others, or gets from them, through memory of the program."""
+
     def draw(scene: Scene, c: Choices) -> Call:
-        block = scene.block()
-        return Call(name, (block.name, scene.loop_of(block)))
+        own = set(allocations_of(scene.program))
+        touched = buffers_read if reverse else buffers_written
+        fitting = [b for b in scene.blocks if own.intersection(touched(b)) and not b.is_reduction]
+        block = c.pick(fitting) if fitting and not c.one_in(4) else scene.block()
+        return Call(name, (block.name,))
 
     return draw
+
+
+def _decompose_padding(scene: Scene, c: Choices) -> Call:
+    padded = [
+        b
+        for b in scene.blocks
+        if isinstance(b.body, Store)
+        and isinstance(b.body.value, Select)
+        and isinstance(b.body.value.otherwise, Const)
+    ]
+    block = c.pick(padded) if padded and not c.one_in(4) else scene.block()
+    return Call("decompose_padding", (block.name, scene.loop_of(block)))
 
 
 def _move(name: str, reverse: bool) -> Callable[[Scene, Choices], Call]:
     """A block and a loop of one that it hands to or gets from."""
 
     def draw(scene: Scene, c: Choices) -> Call:
-        block = scene.block()
+        own = set(allocations_of(scene.program))
+        touched = buffers_read if reverse else buffers_written
+        fitting = [b for b in scene.blocks if own.intersection(touched(b))]
+        block = c.pick(fitting) if fitting and not c.one_in(3) else scene.block()
         mine = set(buffers_read(block) if reverse else buffers_written(block))
         others = [
             b
@@ -360,8 +324,26 @@ def _prefetch(scene: Scene, c: Choices) -> Call:
 def _tensorize(scene: Scene, c: Choices) -> Call:
     from .intrinsics import NAMES as INTRINSICS
 
+    fitting = [
+        (loop.var, name)
+        for loop in scene.loops
+        for name in INTRINSICS
+        if chain_extents(loop) == chain_extents(intrinsic_named(name).meaning.body)
+    ]
+    if fitting and not c.one_in(4):
+        return Call("tensorize", c.pick(fitting))
     target = scene.block().name if not scene.loops or c.one_in(3) else scene.loop()
     return Call("tensorize", (target, c.pick(INTRINSICS)))
+
+
+def chain_extents(stmt: Stmt) -> list[int]:
+    """The extents of loops that hold nothing but each other and one block or statement, in order of
+    size; empty if they hold more."""
+    extents: list[int] = []
+    while isinstance(stmt, For):
+        extents.append(stmt.extent)
+        stmt = stmt.body
+    return [] if isinstance(stmt, (Seq, Allocate)) else sorted(extents)
 
 
 def _sample_perfect_tile(scene: Scene, c: Choices) -> Call:
@@ -383,8 +365,8 @@ DRAWN: dict[str, Callable[[Scene, Choices], Call]] = {
     "reorder": _reorder,
     "compute_at": _move("compute_at", False),
     "reverse_compute_at": _move("reverse_compute_at", True),
-    "compute_inline": _block_alone("compute_inline"),
-    "reverse_compute_inline": _block_alone("reverse_compute_inline"),
+    "compute_inline": _inlined("compute_inline", False),
+    "reverse_compute_inline": _inlined("reverse_compute_inline", True),
     "cache_read": _cache_read,
     "cache_write": _cache_write,
     "parallel": _parallel,
@@ -401,7 +383,7 @@ DRAWN: dict[str, Callable[[Scene, Choices], Call]] = {
     "annotate": _annotate,
     "unannotate": _unannotate,
     "blockize": _innermost("blockize"),
-    "decompose_padding": _block_and_loop("decompose_padding"),
+    "decompose_padding": _decompose_padding,
     "double_buffer": _block_alone("double_buffer"),
     "pad_einsum": _pad_einsum,
     "pipeline": _pipeline,
@@ -428,7 +410,7 @@ OFTEN = (
 )
 MOVES = (
     "parallel", "vectorize", "merge", "fission", "compute_inline", "reverse_compute_inline",
-    "decompose_reduction", "rfactor", "bind",
+    "decompose_reduction", "rfactor", "bind", "tensorize",
 )  # fmt: skip
 NAMES = (*DRAWN, *OFTEN, *MOVES, *OFTEN, *MOVES)
 NO_LOOPS = {

@@ -11,7 +11,7 @@ from .choices import Choices
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-KINDS = ("any", "graph", "nest")
+KINDS = ("any", "graph", "nest", "tiles")
 
 
 def choices_of(draw: DrawFn) -> Choices:
@@ -30,7 +30,8 @@ def choices_of(draw: DrawFn) -> Choices:
 
 def programs(kind: str = "any") -> SearchStrategy[Program]:
     """Small programs in block form: ``"graph"`` draws tensor expressions as `te.create_program`
-    makes them, ``"nest"`` loops and blocks as written by hand, ``"any"`` both.
+    makes them, ``"nest"`` loops and blocks as written by hand, ``"tiles"`` what intrinsics mean,
+    ``"any"`` all of these.
 
     Extents are at most 9, inputs of all dtypes; each program is one that `mlc.script` accepts.
     """

@@ -102,3 +102,77 @@ def test_inputs_lead_to_what_was_written() -> None:
     telling = [s for s in range(40) if (arrays_for(gathered, s)[0] % 4 < 3).all()]
     assert telling[0] > 0
     assert (Subject(gathered, telling[0] - 1).arrays[0] % 4 < 3).all()
+
+
+@T.program
+def cleared(A: T.Buffer((8,)), X: T.Buffer((4,))):
+    """Run serially, an iteration reads what only later ones clear."""
+    p = T.alloc((8,), "float32")
+    for i in T.serial(8):
+        with T.block("p"):
+            vi = T.axis.spatial(8, i)
+            p[vi] = A[vi] * 2.0
+    for i in T.serial(4):
+        with T.block("X"):
+            vi = T.axis.spatial(4, i)
+            X[vi] = p[vi + 1]
+        with T.block("A"):
+            vi = T.axis.spatial(4, i)
+            A[vi] = 0.0
+
+
+@pytest.mark.unproven
+@pytest.mark.parametrize("kind", ["parallel", "vectorize", "bind", "serial"])
+def test_what_is_inlined_into_a_marked_loop_keeps_it_independent(kind: str) -> None:
+    s = Schedule(cleared)
+    (i,) = s.loops("X")
+    if kind == "serial":
+        s.compute_inline("p")
+        mlc.testing.check_schedule(cleared, s)
+        return
+    getattr(s, kind)(i, *(["threadIdx.x"] if kind == "bind" else []))
+    with pytest.raises(ScheduleError, match=r"X' reads A\[1\], i=1 of block 'A' writes it"):
+        s.compute_inline("p")
+
+
+def test_a_call_may_combine_into_what_an_init_has_set() -> None:
+    from mlc.testing.intrinsics import NAMES
+
+    assert "testing_sum4" in NAMES
+
+    @T.program
+    def summed(A: T.Buffer((1, 8)), C: T.Buffer((1,))):
+        for i, k0, k1 in T.grid(1, 2, 4):
+            with T.block("C"):
+                vi = T.axis.spatial(1, i)
+                vk = T.axis.reduce(8, k0 * 4 + k1)
+                with T.init():
+                    C[vi] = 0.0
+                C[vi] += A[vi, vk]
+
+    s = Schedule(summed)
+    _, _, k1 = s.loops("C")
+    s.blockize(k1)
+    s.tensorize(k1, "testing_sum4")
+    mlc.testing.check_schedule(summed, s)
+
+
+def test_lanes_do_not_fold_before_another_init() -> None:
+    @T.program
+    def twice(A: T.Buffer((3,)), Z: T.Buffer((1,))):
+        for i in T.serial(3):
+            with T.block("one"):
+                vi = T.axis.reduce(3, i)
+                with T.init():
+                    Z[0] = 0.0
+                Z[0] += A[vi] + 1.0
+            with T.block("two"):
+                vi = T.axis.reduce(3, i)
+                with T.init():
+                    Z[0] = 0.0
+                Z[0] += A[vi] + 1.0
+
+    s = Schedule(twice)
+    (i,) = s.loops("one")
+    with pytest.raises(ScheduleError, match=r"i=0 and i=1 both combine into Z\[0\]"):
+        s.vectorize(i)

@@ -74,7 +74,7 @@ def test_the_public_strategies(schedule: Schedule) -> None:
     mlc.testing.check_schedule(schedule.original, schedule, ways=("interpret", "lowered"))
 
 
-@pytest.mark.parametrize("kind", ["graph", "nest"])
+@pytest.mark.parametrize("kind", ["graph", "nest", "tiles"])
 def test_programs_of_one_kind(kind: str) -> None:
     @settings(max_examples=5)
     @given(mlc.testing.programs(kind))
@@ -82,7 +82,7 @@ def test_programs_of_one_kind(kind: str) -> None:
         assert program.name in (kind, "graph")  # type: ignore[attr-defined]
 
     drawn()
-    with pytest.raises(ValueError, match="expected one of any, graph, nest, got 'tree'"):
+    with pytest.raises(ValueError, match="expected one of any, graph, nest, tiles, got 'tree'"):
         mlc.testing.programs("tree")
 
 

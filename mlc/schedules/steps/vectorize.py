@@ -56,7 +56,14 @@ def is_fold(program: Program, loop: For) -> bool:
         if block.init is not None and not starts_once(block, {loop.var: loop.extent}):
             return False
     combiners: dict[object, object] = {}
-    rows = [row for row in accesses_of(loop).rows if not row.is_init]
+    found = accesses_of(loop).rows
+    rows = [row for row in found if not row.is_init]
+    for start in found:  # and so would one after another block has combined what all lanes hold
+        if start.is_init and any(
+            r.buffer is start.buffer and r.block != start.block and r.position < start.position
+            for r in rows
+        ):
+            return False
     for row in rows:
         if row.kind == "combine" and row.combiner is not None and row.combiner.commutative:
             if combiners.setdefault(row.buffer, row.combiner) is not row.combiner:
