@@ -57,6 +57,11 @@ class _BuiltProgram:
                 f"got {len(args)}"
             )
         compiled, count = self._compiled, len(self._compiled.inputs)
+        if compiled.target == "cuda":
+            from .device_call import built_call
+
+            if built_call(compiled, self.__name__, args):
+                return
         pairs = enumerate(zip(self._buffers, args, strict=True))
         names = [f"argument {n} ({buffer.name}) of {self.__name__}" for n, (buffer, _) in pairs]
         arrays = [_input(*triple) for triple in zip(names[:count], compiled.inputs, args[:count])]

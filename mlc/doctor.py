@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Literal, cast
 
 from .config import config
 
@@ -238,19 +238,10 @@ def _database_line(path: Path) -> Line:
 
 
 def _gpu() -> Iterator[Line]:
-    devices = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
-    if not devices:
-        yield Line("gpu", "missing", "no NVIDIA device; everything runs on the processor")
-        return
-    if find_spec("cupy") is None:
-        advice = "pip install 'mlc[cuda12]', or 'mlc[cuda13]' for a driver of version 580 or later"
-        yield Line("gpu", "missing", f"{len(devices)} found, but cupy is not installed", advice)
-        return
-    import cupy
+    from .runtime.cuda.findings import findings
 
-    count = cupy.cuda.runtime.getDeviceCount()
-    names = [cupy.cuda.runtime.getDeviceProperties(n)["name"].decode() for n in range(count)]
-    yield Line("gpu", "ok", ", ".join(names) + f"; cupy {cupy.__version__}")
+    for what, status, found, advice in findings():
+        yield Line(what, cast(Status, status), found, advice)
 
 
 def _packages() -> Iterator[Line]:

@@ -74,7 +74,12 @@ class _Jitted:
         self._kept: list[Specialization] = []
         self._last: Specialization | None = None
         _all_jitted.add(self)
-        prepare(self, functools.partial(type(self)._call, self))
+        call = functools.partial(type(self)._call, self)
+        if target == "cuda":
+            from .device_call import device_call
+
+            call = functools.partial(device_call, self, call)
+        prepare(self, call)
 
     def __repr__(self) -> str:
         return f"<mlc.jit {self._parameters.function}, target {self._target!r}>"

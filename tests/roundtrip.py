@@ -67,7 +67,7 @@ def difference(program: Program) -> str:
     except Exception as problem:
         if isinstance(problem, BoundsError) and leaves_its_buffers(program):
             return ""
-        if isinstance(problem, MlcError) and not is_formed(program):
+        if isinstance(problem, (MlcError, NameError)) and not is_formed(program):
             return ""
         return f"is refused: {type(problem).__name__}: {problem}"
     if structural_key(again) != structural_key(program) and is_formed(program):

@@ -39,6 +39,7 @@ LAYERS = (
     ("lowered",),
     ("specialization",),
     ("dynamic", "tracebacks"),
+    ("device_call",),
     ("build_program",),
     ("jit",),
     ("build",),

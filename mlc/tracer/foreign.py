@@ -33,9 +33,9 @@ def read(value: Any) -> np.ndarray[Any, Any] | None:
     """
     if library_of(value) == "torch":
         return _read_torch(value)
+    if hasattr(value, "__cuda_array_interface__") and not isinstance(value, type):
+        raise _elsewhere(value)
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        if hasattr(value, "__cuda_array_interface__"):
-            raise _elsewhere(value)
         return np.asarray(value)
     if hasattr(value, "__dlpack__"):
         place = getattr(value, "__dlpack_device__", None)
@@ -146,5 +146,6 @@ def _elsewhere(value: Any) -> ArgumentError:
     where = getattr(value, "device", None)
     return ArgumentError(
         f"a {library_of(value)} array {f'on {where} ' if where is not None else ''}was passed, "
-        f"whose memory the CPU cannot read; move it to the CPU first"
+        f"whose memory the CPU cannot read; move it to the CPU first, or compile the function with "
+        f"target='cuda'"
     )

@@ -110,7 +110,7 @@ def test_memory_of_an_accelerator_is_refused() -> None:
         mlc.jit(lambda x: x + 1)(Remote(X))
     assert caught.value.message == (
         "a frontdoor array on card:0 was passed, whose memory the CPU cannot read; move it to the "
-        "CPU first"
+        "CPU first, or compile the function with target='cuda'"
     ).replace("frontdoor", Remote.__module__.split(".")[0])
 
 

@@ -74,6 +74,10 @@ class Library:
     def copy(self, array: Any) -> Any:
         return array.copy()
 
+    def contiguous(self, array: Any) -> Any:
+        """A C-contiguous copy."""
+        return array.copy(order="C")
+
     def fill(self, place: Any, value: Any) -> None:
         """Write ``value`` to ``place``, both of this library."""
         place[...] = value
@@ -104,6 +108,9 @@ class Torch(Library):
 
     def copy(self, array: Any) -> Any:
         return array.clone()
+
+    def contiguous(self, array: Any) -> Any:
+        return array.contiguous().clone()
 
     def fill(self, place: Any, value: Any) -> None:
         place.copy_(value)

@@ -54,7 +54,7 @@ class ndarray:
     def __setitem__(self, key: Any, value: Any) -> None:
         self.held[key] = value.held if isinstance(value, ndarray) else value
 
-    def copy(self) -> ndarray:
+    def copy(self, order: str = "C") -> ndarray:
         return ndarray(_aligned(self.held), self.device.id)
 
     def get(self) -> np.ndarray[Any, Any]:

@@ -1,0 +1,428 @@
+"""Calls of jitted functions with arrays on a card: results are of the same kind, on the same card.
+
+Tracing and compiling see stand-ins of the host, which have the shapes and dtypes and are never
+read; kernels get the addresses on the card. Nothing is copied but what no kernel can read as it is
+(arrays that are not aligned to 16 bytes), and nothing waits for the card.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .config import config
+from .errors import ArgumentError, DTypeError, MlcError, ShapeError, UnsupportedError
+from .ops.op import CURRENT
+from .runtime.cuda.arrays import CUPY, JAX, TORCH, DeviceArray, Library, read
+from .runtime.cuda.card import card
+from .runtime.cuda.launch import Launched, load
+from .te.tensor import Constant
+from .tracer import tree
+from .tracer.function import Result
+from .tracer.signature import is_complex_key
+
+Array = np.ndarray[Any, Any]
+_ALIGNMENT = 16  # bytes: the widest access of a thread
+_NORESERVE = 0x4000  # Linux's MAP_NORESERVE: pages that nobody touches take no memory
+_KNOWN_SCALARS = 1024
+_ATTRIBUTE = "_device_entries"
+
+
+def device_call(jitted: Any, plain: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A call of ``jitted``; ``plain`` takes those without an array on a card."""
+    if CURRENT.get() is not None:
+        return plain(*args, **kwargs)
+    out = None if jitted._parameters.has_out else kwargs.get("out")
+    leaves, structure = tree.flatten((args, kwargs))
+    arrays = [read(leaf) for leaf in leaves]
+    first = next((array for array in arrays if array is not None), None)
+    if first is None:
+        return plain(*args, **kwargs)
+    on = card()
+    current = first.device == on.device()
+    with contextlib.nullcontext() if current else on.use(first.device):
+        for n, array in enumerate(arrays):
+            if array is not None:
+                _check_device(array, first, jitted._parameters.function)
+                arrays[n] = _readable(array)
+        stands: dict[int, DeviceArray] = {}
+        stood = []
+        for leaf, array in zip(leaves, arrays):
+            if array is None:
+                stood.append(leaf)
+                continue
+            stand = _stand_in(array)
+            stands[id(stand)] = array
+            stood.append(stand)
+        args, kwargs = tree.unflatten(structure, stood)
+        if out is not None:
+            del kwargs["out"]
+        call = _Call(jitted, first, args, kwargs, stands)
+        return call.run() if out is None else call.run_into(out)
+
+
+def built_call(compiled: Any, name: str, args: Sequence[Any]) -> bool:
+    """A call of a program that was compiled for cards, over arrays of a card, one for each of its
+    params; False, and nothing done, if none of them is on a card."""
+    arrays = [read(value) for value in args]
+    first = next((array for array in arrays if array is not None), None)
+    if first is None:
+        return False
+    held: list[DeviceArray] = []
+    count = len(compiled.inputs)
+    for n, (buffer, array) in enumerate(zip(compiled.program.params, arrays, strict=True)):
+        label = f"argument {n} ({buffer.name}) of {name}"
+        if array is None:
+            raise ArgumentError(
+                f"{label} is on the host, and others are on card {first.device}; copy it there "
+                f"with mlc.device_put"
+            )
+        _check_device(array, first, name)
+        if array.shape != tuple(buffer.shape):
+            raise ShapeError(f"{label} has shape {array.shape}, expected {buffer.shape}")
+        if array.dtype != buffer.dtype.numpy:
+            raise DTypeError(f"{label} has dtype {array.dtype}, expected {buffer.dtype.numpy}")
+        if not _lies_as(array, buffer):
+            if n >= count:
+                raise ArgumentError(
+                    f"{label} is written to, and must be C-contiguous and aligned to "
+                    f"{_ALIGNMENT} bytes"
+                )
+            if buffer.strides is not None:
+                raise ArgumentError(f"{label} must have the strides {buffer.strides}")
+            array = read(array.library.contiguous(array.array))
+            assert array is not None
+        held.append(array)
+    on = card()
+    plan = _plan(compiled)
+    current = first.device == on.device()
+    with contextlib.nullcontext() if current else on.use(first.device):
+        constants = [CUPY.pointer(a) for a in plan.held_constants(first.device)]
+        pointers = [array.pointer for array in held]
+        pointers[count:count] = constants
+        plan.launched(pointers, 0, first.library.stream(first.device))
+    return True
+
+
+def _lies_as(array: DeviceArray, buffer: Any) -> bool:
+    """Whether kernels can read or write ``array`` as ``buffer``."""
+    if buffer.strides is None:
+        return array.strides is None and array.pointer % _ALIGNMENT == 0
+    size = array.dtype.itemsize
+    steps = array.strides or _contiguous(array.shape, size)
+    return all(
+        n < 2 or got == wanted * size for n, got, wanted in zip(array.shape, steps, buffer.strides)
+    )
+
+
+def _contiguous(shape: Sequence[int], size: int) -> tuple[int, ...]:
+    steps: list[int] = []
+    for extent in reversed(shape):
+        steps.insert(0, size)
+        size *= extent
+    return tuple(steps)
+
+
+class _Plan:
+    """A compiled signature on cards: its kernels, and the constants they read, by card."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.launched: Launched = load(compiled.device_module)
+        self.outputs = [(tuple(t.shape), t.dtype.numpy) for t in compiled.outputs]
+        self.host_constants = constants_of(compiled)
+        self.constants: dict[int, list[Any]] = {}
+        self.scalars: dict[tuple[Any, ...], Any] = {}
+
+    def held_constants(self, device: int) -> list[Any]:
+        """The constants on the current card, ``device``; copied there once."""
+        found = self.constants.get(device)
+        if found is None:
+            found = [card().cupy.asarray(array) for array in self.host_constants]
+            card().cupy.cuda.get_current_stream().synchronize()  # later calls use other streams
+            self.constants[device] = found
+        return found
+
+    def scalar(self, value: Array, device: int) -> Any:
+        """A number on the current card, ``device``; the same one is copied there once."""
+        key = device, value.dtype, value.shape, value.tobytes()
+        found = self.scalars.get(key)
+        if found is None:
+            if len(self.scalars) >= _KNOWN_SCALARS:
+                self.scalars.clear()
+            found = self.scalars[key] = card().cupy.asarray(value)
+            card().cupy.cuda.get_current_stream().synchronize()
+        return found
+
+
+class _Call:
+    """One call: the entry for it, and what its kernels are launched with."""
+
+    def __init__(
+        self,
+        jitted: Any,
+        first: DeviceArray,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        stands: dict[int, DeviceArray],
+    ) -> None:
+        parameters = jitted._parameters
+        if kwargs:
+            args, kwargs = parameters.arrange(args, kwargs)
+        self.name = parameters.function
+        self.library: Library = first.library
+        self.device = first.device
+        keys, arrays = parameters.keys(args, kwargs)
+        self.entry = self._entry(jitted, keys, args, kwargs)
+        if jitted._by_value:
+            keys, arrays = parameters.keys(args, kwargs)
+        if any(map(_has_complex, keys)):
+            raise UnsupportedError(
+                f"{self.name} was called with complex numbers, which kernels on a card do not "
+                "take; pass real and imaginary parts"
+            )
+        self.inputs: list[DeviceArray | Array] = []
+        self.names: list[str] = []
+        for (name, value), array in zip(parameters.sources(args, kwargs), arrays, strict=True):
+            place = stands.get(id(value))
+            if place is None and array.size > 1:
+                raise ArgumentError(
+                    f"argument {name} of {self.name} is on the host, and others are on card "
+                    f"{self.device}; copy it there with mlc.device_put({name}, {self.device})"
+                )
+            self.inputs.append(array if place is None else place)
+            self.names.append(name)
+
+    def _entry(
+        self, jitted: Any, keys: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        signature = keys, tuple(kwargs), bool(config.debug)
+        entry, _ = jitted._find(signature)
+        return jitted._compile(signature, args, kwargs) if entry is None else entry
+
+    def run(self) -> Any:
+        traced = self.entry.traced
+        self._check_writes()
+        computed = self._compute([None] * len(traced.outputs))
+        self._write(computed)
+        leaves = [self._leaf(result, computed) for result in traced.results]
+        given = [self.library.give(x) if new else x for x, new in leaves]
+        if traced.structure is None:
+            return given[0]
+        if isinstance(traced.structure, type):
+            return traced.structure(given)
+        return tree.unflatten(traced.structure, given)
+
+    def run_into(self, out: Any) -> Any:
+        """The results written to ``out``, an array on the card or a tuple of them."""
+        traced = self.entry.traced
+        self._check_writes()
+        places = list(out) if isinstance(out, (tuple, list)) else [out]
+        if len(places) != len(traced.results):
+            raise ArgumentError(f"{self.name} returns {len(traced.results)} arrays, and out has "
+                                f"{len(places)}")  # fmt: skip
+        held = [self._out(place, n) for n, place in enumerate(places)]
+        direct: list[DeviceArray | None] = [None] * len(traced.outputs)
+        used = [_memory(array) for array in self.inputs if isinstance(array, DeviceArray)]
+        for n, (place, result) in enumerate(zip(held, traced.results)):
+            others = [*used, *held[:n], *held[n + 1 :]]
+            free = place.strides is None and not any(map(place.overlaps, others))
+            aligned = place.pointer % _ALIGNMENT == 0
+            if result.kind == "output" and free and aligned and _fits(place, traced, result):
+                direct[result.value] = place
+        computed = self._compute(direct)
+        self._write(computed)
+        for place, result in zip(held, traced.results):
+            if result.kind == "output" and direct[result.value] is place:
+                continue
+            leaf, _new = self._leaf(result, computed)
+            if tuple(leaf.shape) != place.shape:
+                raise ShapeError(f"out has shape {place.shape}, expected {tuple(leaf.shape)}")
+            place.library.fill(place.array, leaf)
+        return out
+
+    def _out(self, place: Any, number: int) -> DeviceArray:
+        held = read(place)
+        if held is None or held.device != self.device or held.library is not self.library:
+            raise ArgumentError(
+                f"out of {self.name} must be a {self.library.name} array on card {self.device}, as "
+                f"the arguments are; result {number} got {type(place).__name__}"
+            )
+        return held
+
+    def _compute(self, direct: Sequence[DeviceArray | None]) -> list[Any]:
+        """The outputs of the graph, as arrays of the library; ``direct`` says where to."""
+        compiled = self.entry.compiled
+        if compiled is None:
+            return []
+        plan = _plan(compiled)
+        library, device = self.library, self.device
+        try:
+            held = [
+                library.empty(shape, dtype, device) if place is None else place.array
+                for (shape, dtype), place in zip(plan.outputs, direct)
+            ]
+            numbers = [
+                None if isinstance(a, DeviceArray) else plan.scalar(a, device) for a in self.inputs
+            ]
+            constants = plan.held_constants(device)
+            size, space = plan.launched.module.workspace_bytes, None
+            if size and library is TORCH:
+                space = library.empty((size,), np.dtype(np.uint8), device)
+        except MlcError:
+            raise
+        except Exception as error:
+            raise card().error(error, f"allocating what {self.name} needs") from error
+        pointers = [
+            a.pointer if isinstance(a, DeviceArray) else CUPY.pointer(number)
+            for a, number in zip(self.inputs, numbers)
+        ]
+        pointers += [CUPY.pointer(array) for array in constants]
+        pointers += [library.pointer(array) for array in held]
+        workspace = 0 if space is None else library.pointer(space)
+        plan.launched(pointers, workspace, library.stream(device))
+        return held
+
+    def _leaf(self, result: Result, computed: Sequence[Any]) -> tuple[Any, bool]:
+        """A leaf of the result, and whether it is a new array of the library. Numbers stay arrays
+        of shape () on the card."""
+        library = self.library
+        match result.kind:
+            case "output":
+                return computed[result.value], True
+            case "again":
+                return library.copy(computed[result.value]), True
+            case "input" | "copy":
+                found = self.inputs[result.value]
+                if not isinstance(found, DeviceArray):
+                    return library.upload(np.asarray(found), self.device), True
+                is_copy = result.kind == "copy"
+                return (library.copy(found.array), True) if is_copy else (found.owner, False)
+            case "constant":
+                return library.upload(np.asarray(result.value), self.device), True
+        return result.value, False
+
+    def _check_writes(self) -> None:
+        traced = self.entry.traced
+        for number in traced.rebound:
+            name = self.names[number]
+            if isinstance(self.inputs[number], DeviceArray):
+                raise ArgumentError(
+                    f"argument {name} is an array of shape (), which the function changes in place "
+                    f"with an operator such as +=; pass a number, or write {name}[...] += value"
+                )
+        for _, number in traced.writes:
+            place, name = self.inputs[number], self.names[number]
+            if not isinstance(place, DeviceArray):
+                raise ArgumentError(
+                    f"argument {name} of {self.name} is written to, and is no array on card "
+                    f"{self.device} that it could be written to; see mlc.device_put"
+                )
+            if place.library is JAX:
+                raise ArgumentError(
+                    f"argument {name} of {self.name} is written to, and JAX's arrays never change; "
+                    f"return the result instead"
+                )
+            for other, array in enumerate(self.inputs):
+                if other == number or not isinstance(array, DeviceArray):
+                    continue
+                if _memory(place).overlaps(_memory(array)):
+                    raise ArgumentError(
+                        f"arguments {name} and {self.names[other]} share memory, and {name} is "
+                        f"written to; what {self.names[other]} then holds is not defined here: "
+                        f"pass a copy of one of them"
+                    )
+
+    def _write(self, computed: Sequence[Any]) -> None:
+        for output, number in self.entry.traced.writes:
+            place = self.inputs[number]
+            assert isinstance(place, DeviceArray)
+            self.library.fill(_memory(place).array, computed[output])
+
+
+def constants_of(compiled: Any) -> list[Array]:
+    """The constants that kernels read, C-contiguous, in the order of their numbers."""
+    if hasattr(compiled, "constants"):
+        return [np.ascontiguousarray(array) for array in compiled.constants]
+    found = []
+    for tensor in compiled.module.constants:
+        assert isinstance(tensor.op, Constant)
+        found.append(np.require(tensor.op.array, requirements=("C", "A")))
+    return found
+
+
+def _plan(compiled: Any) -> _Plan:
+    found: _Plan | None = compiled.__dict__.get(_ATTRIBUTE)
+    if found is None:
+        found = compiled.__dict__[_ATTRIBUTE] = _Plan(compiled)
+    return found
+
+
+def _has_complex(key: Any) -> bool:
+    if not isinstance(key, tuple) or not key or key[0] == "static":
+        return False
+    if isinstance(key[0], (np.dtype, type)):
+        return is_complex_key(key)
+    return any(map(_has_complex, key[1:]))
+
+
+def _check_device(array: DeviceArray, first: DeviceArray, name: str) -> None:
+    if array.device != first.device:
+        raise ArgumentError(
+            f"the arrays passed to {name} are on card {first.device} and on "
+            f"card {array.device}; copy them to one, with mlc.device_put"
+        )
+    if array.library is not first.library:
+        raise ArgumentError(
+            f"the arrays passed to {name} are of {first.library.name} and "
+            f"of {array.library.name}; pass arrays of one library"
+        )
+
+
+def _readable(array: DeviceArray) -> DeviceArray:
+    """``array``, or a copy that kernels can read: aligned, with strides of whole elements."""
+    size = array.dtype.itemsize
+    whole = array.strides is None or all(
+        n < 2 or s % size == 0 for n, s in zip(array.shape, array.strides)
+    )
+    if whole and (array.pointer % _ALIGNMENT == 0 or array.strides is not None):
+        return array
+    copied = array.library.contiguous(array.array)
+    made = read(copied)
+    assert made is not None
+    return DeviceArray(
+        made.pointer, made.shape, made.dtype, made.strides, made.device, made.library, array.owner,
+        copied,
+    )  # fmt: skip
+
+
+def _stand_in(array: DeviceArray) -> Array:
+    """An array of the host with the shape, dtype and strides of one on a card. Nobody reads it:
+    its pages are never made."""
+    low, high = 0, array.dtype.itemsize
+    for n, stride in zip(array.shape, array.strides or ()):
+        low, high = min(low, low + (n - 1) * stride), max(high, high + (n - 1) * stride)
+    if array.strides is None:
+        high = max(array.nbytes, 1)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE
+    memory = mmap.mmap(-1, max(high - low, 1), flags=flags)
+    return np.ndarray(array.shape, array.dtype, memory, -low, array.strides)
+
+
+def _memory(array: DeviceArray) -> DeviceArray:
+    """What the caller passed, where kernels read a copy of it."""
+    found = read(array.owner)
+    assert found is not None
+    return found
+
+
+def _fits(place: DeviceArray, traced: Any, result: Result) -> bool:
+    tensor = traced.outputs[result.value]
+    if place.dtype != tensor.dtype.numpy and not np.can_cast(
+        tensor.dtype.numpy, place.dtype, "same_kind"
+    ):
+        raise DTypeError(f"out has dtype {place.dtype}, expected {tensor.dtype.numpy}")
+    return place.shape == tuple(tensor.shape) and place.dtype == tensor.dtype.numpy

@@ -1,0 +1,196 @@
+"""Jitted functions over arrays on a (stand-in) card: same kind out, nothing copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.errors import ArgumentError, DeviceError, DTypeError, ShapeError
+from mlc.runtime.cuda import card, launch
+
+from .fake_cupy import FakeCuPy, Problem, ndarray
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCuPy]:
+    made = FakeCuPy()
+    on = card.Card(made)
+    for module in ("arrays", "launch", "host"):
+        monkeypatch.setattr(f"mlc.runtime.cuda.{module}.card", lambda: on)
+    monkeypatch.setattr("mlc.device_call.card", lambda: on)
+    monkeypatch.setattr(launch, "compile_module", made.compile)
+    yield made
+
+
+def values(*shape: int) -> Any:
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+
+
+@pytest.fixture
+def layer() -> Any:
+    @mlc.jit(target="cuda")
+    def layer(x: Any, w: Any, b: Any) -> Any:
+        return np.maximum(x @ w + b, 0)
+
+    return layer
+
+
+def test_the_result_is_on_the_card(cupy: FakeCuPy, layer: Any) -> None:
+    x, w, b = values(5, 7), values(7, 3), values(3)
+    cupy.streams.number = 9
+    got = layer(*map(cupy.asarray, (x, w, b)))
+    assert isinstance(got, ndarray) and got.device.id == 0
+    np.testing.assert_allclose(got.get(), np.maximum(x @ w + b, 0), rtol=1e-5, atol=1e-6)
+    assert {launch.stream for launch in cupy.launches} == {9}
+    count = len(cupy.compiled)
+    layer(*map(cupy.asarray, (x, w, b)))
+    assert len(cupy.compiled) == count == 1
+
+
+def test_host_arrays_come_back_as_numpy(cupy: FakeCuPy, layer: Any) -> None:
+    x, w, b = values(5, 7), values(7, 3), values(3)
+    got = layer(x, w, b)
+    assert type(got) is np.ndarray
+    np.testing.assert_allclose(got, np.maximum(x @ w + b, 0), rtol=1e-5, atol=1e-6)
+    assert cupy.launches
+
+
+def test_numbers_constants_and_trees(cupy: FakeCuPy) -> None:
+    table = values(6)
+
+    @mlc.jit(target="cuda")
+    def f(pair: Any, scale: Any, *, shift: Any = 1.0) -> Any:
+        return {"sum": (pair[0] + pair[1]) * scale + table, "shift": pair[0] - shift}
+
+    a, b = values(6), values(2, 6)[1]
+    for scale in (2.0, 3.0, 2.0):
+        got = f((cupy.asarray(a), cupy.asarray(b)), scale, shift=np.float32(4))
+        np.testing.assert_allclose(got["sum"].get(), (a + b) * np.float32(scale) + table, rtol=1e-6)
+        np.testing.assert_allclose(got["shift"].get(), a - 4, rtol=1e-6)
+
+
+def test_views_are_read_in_place(cupy: FakeCuPy) -> None:
+    @mlc.jit(target="cuda")
+    def f(x: Any) -> Any:
+        return x * 2
+
+    a = values(6, 8)
+    whole = cupy.asarray(a)
+    for part in ((slice(None), slice(None, None, 2)), (slice(None, None, -1),), (slice(1, 3), 3)):
+        np.testing.assert_array_equal(f(whole[part]).get(), a[part] * 2)
+
+
+def test_what_is_not_aligned_is_copied(cupy: FakeCuPy) -> None:
+    @mlc.jit(target="cuda")
+    def f(x: Any) -> Any:
+        return x + 1
+
+    a = values(65)
+    part = cupy.asarray(a)[1:]
+    assert part.data.ptr % 16
+    np.testing.assert_array_equal(f(part).get(), a[1:] + 1)
+
+
+def test_arguments_are_handed_through_and_written(cupy: FakeCuPy) -> None:
+    @mlc.jit(target="cuda")
+    def f(x: Any, y: Any) -> Any:
+        x[1:] += y
+        return y, x.sum()
+
+    a, b = values(9), values(8)
+    x, y = cupy.asarray(a), cupy.asarray(b)
+    same, total = f(x, y)
+    assert same is y
+    a[1:] += b
+    np.testing.assert_allclose(x.get(), a, rtol=1e-6)
+    np.testing.assert_allclose(total.get(), a.sum(), rtol=1e-5)
+
+
+def test_out(cupy: FakeCuPy) -> None:
+    @mlc.jit(target="cuda")
+    def f(x: Any) -> Any:
+        return x * 3
+
+    x = cupy.asarray(values(16))
+    out = cupy.empty((16,), np.float32)
+    assert f(x, out=out) is out
+    np.testing.assert_array_equal(out.get(), x.get() * 3)
+    wanted = x.get() * 3
+    assert f(x, out=x) is x  # over its own argument
+    np.testing.assert_array_equal(x.get(), wanted)
+    with pytest.raises(ShapeError, match=r"out has shape \(4,\), expected \(16,\)"):
+        f(x, out=cupy.empty((4,), np.float32))
+    with pytest.raises(DTypeError, match="out has dtype int32, expected float32"):
+        f(x, out=cupy.empty((16,), np.int32))
+    with pytest.raises(ArgumentError, match="out of f must be a cupy array on card 0"):
+        f(x, out=np.empty(16, np.float32))
+
+
+def test_a_call_runs_where_its_arrays_are(cupy: FakeCuPy, layer: Any) -> None:
+    with cupy.cuda.Device(1):
+        args = [cupy.asarray(value) for value in (values(5, 7), values(7, 3), values(3))]
+    got = layer(*args)
+    assert got.device.id == 1 and cupy.current == 0
+    assert {launch.device for launch in cupy.launches} == {1}
+
+
+def test_arrays_in_two_places_are_refused(cupy: FakeCuPy, layer: Any) -> None:
+    x, w, b = values(5, 7), values(7, 3), values(3)
+    with pytest.raises(ArgumentError) as caught:
+        layer(cupy.asarray(x), w, cupy.asarray(b))
+    assert caught.value.message == (
+        "argument w of layer is on the host, and others are on card 0; copy it there with "
+        "mlc.device_put(w, 0)"
+    )
+    with cupy.cuda.Device(1):
+        far = cupy.asarray(w)
+    with pytest.raises(ArgumentError, match="are on card 0 and on card 1; copy them to one"):
+        layer(cupy.asarray(x), far, cupy.asarray(b))
+
+
+def test_arguments_that_share_memory_and_are_written_are_refused(cupy: FakeCuPy) -> None:
+    @mlc.jit(target="cuda")
+    def f(x: Any, y: Any) -> None:
+        x[...] = x + y
+
+    x = cupy.asarray(values(8))
+    with pytest.raises(ArgumentError, match="arguments x and y share memory, and x is written to"):
+        f(x, x)
+
+
+def test_a_failed_launch_names_the_kernel(cupy: FakeCuPy, layer: Any) -> None:
+    cupy.fail["launch"] = Problem("CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure")
+    with pytest.raises(DeviceError, match=r"launching the kernel \w+ .* failed: CUDA_ERROR_LAUNCH"):
+        layer(*map(cupy.asarray, (values(5, 7), values(7, 3), values(3))))
+
+
+def test_complex_numbers_are_refused(cupy: FakeCuPy) -> None:
+    f = mlc.jit(lambda x: x + 1, target="cuda")
+    with pytest.raises(mlc.UnsupportedError, match="complex numbers, which kernels on a card do"):
+        f(cupy.asarray(values(5) * 1j))
+
+
+def test_a_cpu_function_says_what_to_do(cupy: FakeCuPy) -> None:
+    with pytest.raises(ArgumentError, match="or compile the function with target='cuda'"):
+        mlc.jit(lambda x: x + 1)(cupy.asarray(values(3)))
+
+
+def test_a_built_program_runs_on_the_card(cupy: FakeCuPy) -> None:
+    from mlc import te
+
+    x = te.placeholder((4, 6), "float32", "x")
+    y = te.compute((4, 6), lambda i, j: x[i, j] * 2, name="y")
+    double = mlc.build(te.create_program([x, y]), target="cuda")
+    a, b = cupy.asarray(values(4, 6)), cupy.empty((4, 6), np.float32)
+    double(a, b)
+    np.testing.assert_array_equal(b.get(), a.get() * 2)
+    with pytest.raises(ArgumentError, match=r"argument 1 \(y\) of .* is on the host"):
+        double(a, np.empty((4, 6), np.float32))
+    with pytest.raises(ShapeError, match=r"argument 0 \(x\) of .* has shape \(6,\), expected"):
+        double(a[0], b)
+    with pytest.raises(ArgumentError, match="is written to, and must be C-contiguous"):
+        double(a, cupy.empty((4, 12), np.float32)[:, ::2])
