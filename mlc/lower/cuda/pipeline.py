@@ -32,7 +32,6 @@ def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
     kernels: list[DeviceKernel] = []
     more: list[Buffer] = []
     for title, nest in zip(kernel_names(name or program.name, nests), nests, strict=True):
-        nest = simplify_stmt(nest, {})  # after the cut: a loop over one block holds a kernel
         if is_empty(nest):
             continue
         kernel, made = _kernel(title, nest, program, temporaries)

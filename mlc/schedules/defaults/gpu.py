@@ -77,11 +77,24 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
     for way in ways:
         try:
             with s.part(way.__name__):
-                if way(s, nests, machine):
-                    return
-                raise _Unfit
+                if not way(s, nests, machine) or _escapes(s):
+                    raise _Unfit
+                return
         except (ScheduleError, _Unfit):
             continue
+
+
+def _escapes(s: Schedule) -> bool:
+    """Whether memory of threads, or of a block of them, is used by more than one kernel."""
+    from .gpu_rows import touched_buffers
+
+    seen: set[Buffer] = set()
+    for stmt in top_statements(s.program.body):
+        touched = {b for b in touched_buffers(stmt) if b.scope is not Scope.GLOBAL}
+        if not seen.isdisjoint(touched.intersection(_outer_buffers(s.program.body))):
+            return True
+        seen |= touched
+    return False
 
 
 class _Unfit(Exception):

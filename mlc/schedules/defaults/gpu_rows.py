@@ -240,7 +240,7 @@ def keep_near(
     outside: set[Buffer] = set()
     within: set[Buffer] = set()
     for block in blocks_of(s.program.body):
-        (within if block.name in inside else outside).update(_touched(block))
+        (within if block.name in inside else outside).update(touched_buffers(block))
     room = machine.shared_bytes
     count = extent_of(s, rows)
     own = [b for b in allocations_of(s.program) if b in within and b not in outside]
@@ -251,5 +251,6 @@ def keep_near(
             room -= size
 
 
-def _touched(stmt: Stmt) -> set[Buffer]:
+def touched_buffers(stmt: Stmt) -> set[Buffer]:
+    """The buffers that ``stmt`` loads from, or writes."""
     return {node.source for node in reads_of(stmt)} | {buffer for buffer, _ in writes_of(stmt)}

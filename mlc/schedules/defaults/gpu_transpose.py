@@ -58,7 +58,7 @@ def schedule_transpose(s: Schedule, nests: Sequence[For], machine: GpuMachine) -
     row, column = loop_of[across], loop_of[last]
     assert isinstance(row, Var) and isinstance(column, Var)
     others = [one.var for one in chain if one.var is not row and one.var is not column]
-    copy = s.cache_read(block, node.source, "shared")
+    copy = s.cache_read(block, node.source, "shared", [block])
     moved = [d for d, index in enumerate(node.indices) if last in set(variables_of(index))]
     if moved and moved[-1] < node.source.ndim - 1:  # rows begin in different banks
         s.storage_align(copy, 0, moved[-1], machine.warp, 1)

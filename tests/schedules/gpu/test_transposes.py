@@ -50,3 +50,13 @@ def test_rows_of_a_tile_begin_in_different_banks():
 
 def test_narrow_matrices_are_read_as_they_come():
     assert scopes(judged(turned((3, 40), (1, 0)), TINY)) == {}
+
+
+def test_others_that_read_the_same_read_it_where_it_is():
+    x = te.placeholder((9, 10), "float32", "x")
+    y = te.compute((9, 10), lambda i, j: x[i, j] + 1, name="y")
+    turned_y = te.compute((10, 9), lambda i, j: y[j, i], name="turned")
+    k = te.reduce_axis(10, "k")
+    total = te.compute((9,), lambda i: te.sum(y[i, k], axis=k), name="total")
+    s = judged(te.create_program([x, turned_y, total], "both"), TINY)
+    assert scopes(s)["y_shared"] == "shared"
