@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ArgumentError
 from .ir.program import Buffer, Program
 from .ir.work import statements_run
 from .kernel_code import STATEMENT_NS, KernelCode, naive_program
@@ -51,13 +51,18 @@ def graph_device_module(module: Module, kernels: Sequence[KernelCode]) -> Device
     parts = []
     for code in kernels:
         places: dict[Buffer, Argument] = {}
+        scratch: list[Buffer] = []
         for buffer, tensor in zip(code.scheduled.params, code.arguments, strict=True):
-            slot = module.slots[tensor]
-            if slot.kind == "workspace":
+            slot = module.slots.get(tensor)
+            if slot is None:
+                scratch.append(buffer)  # written by a call, and read by nobody
+            elif slot.kind == "workspace":
                 places[buffer] = Argument("workspace", slot.position)
             else:
                 places[buffer] = Argument("array", first[slot.kind] + slot.position)
-        parts.append(Part(lower_cuda(code.scheduled), places))
+        lowered = lower_cuda(code.scheduled)
+        lowered = replace(lowered, temporaries=(*lowered.temporaries, *scratch))
+        parts.append(Part(lowered, places))
     return device_module(module.name, parts, module.workspace_bytes)
 
 
@@ -95,10 +100,10 @@ class Emulation:
 def device_runner(target: str, make: Callable[[], DeviceModule]) -> Any:
     """What runs the kernels of a module: ``run(inputs, outputs)``."""
     if target == "cuda-emulated":
-        made = Emulation(make)
-        made._kernels  # noqa: B018
-        return made
-    raise ArgumentError(f"unknown device target {target!r}")
+        return Emulation(make)
+    from .runtime.cuda.host import OnCard
+
+    return OnCard(make)
 
 
 def _aligned(array: Array) -> Array:

@@ -97,7 +97,7 @@ class Expressions:
         self.names: dict[object, Text] = {}
         self.ranges: dict[Var, int] = {}
         self.lines_of: dict[Buffer, Buffer] = {}
-        self.lying: set[Buffer] = set()  # the values of that: index and place are the same
+        self.lying: dict[Buffer, Buffer] = {}  # and back: index and place are the same there
         self.flattened: dict[Expr, Expr] = {}
         self.scalars: set[Buffer] = set()  # private buffers of one element, without brackets
 
@@ -118,8 +118,9 @@ class Expressions:
 
     def element(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
         """C for an element in memory."""
-        name = self.names[buffer].text
-        if buffer in self.scalars:
+        held = self.lying.get(buffer, buffer)
+        name = self.names[held].text
+        if held in self.scalars:
             return name
         return f"{name}[{self.offset(buffer, indices).text}]"
 
@@ -151,10 +152,7 @@ class Expressions:
         if found is None:
             found = Buffer(buffer.name, (buffer.size,), buffer.dtype, None, buffer.scope)
             self.lines_of[buffer] = found
-            self.lying.add(found)
-            if buffer in self.scalars:
-                self.scalars.add(found)
-        self.names[found] = self.names[buffer]
+            self.lying[found] = buffer
         return found
 
     def _print(self, expr: Expr, as_index: bool) -> Text:

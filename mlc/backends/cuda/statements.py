@@ -27,7 +27,7 @@ from ...ir.program import (
 from ...ir.sharing import shared_nodes
 from ...lower.cuda.kernel import BARRIER
 from ...lower.place_buffers import span_bytes
-from .expressions import PLUS, Expressions, Text, c_type, is_half
+from .expressions import Expressions, Text, c_type, is_half
 from .vectors import vector_copy
 
 _WORDS = """
@@ -240,7 +240,7 @@ class Statements(Expressions):
         if buffer in self.scalars:
             return f"&{name}"
         place = self.offset(buffer, indices)
-        return name if place.text == "0" else f"{name} + {place.at(PLUS + 1)}"
+        return name if place.text == "0" else f"&{name}[{place.text}]"
 
 
 def _held(dtype: DType, made: Text) -> tuple[str, str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...dtypes import DType
-from ...ir.affine import as_sum
-from ...ir.expr import Const, Expr, Load, Var, const
+from ...ir.affine import Sum, as_sum
+from ...ir.expr import Apply, Const, Expr, Load, Var, const
 from ...ir.program import Buffer, For, Scope, Store
-from ...ir.rewrite import loads_of, substitute, variables_of
+from ...ir.rewrite import loads_of, rewrite, substitute, variables_of
 from .expressions import Text, flat_index, is_half
 
 if TYPE_CHECKING:
@@ -74,6 +74,24 @@ def vector_copy(printer: Statements, loop: For) -> bool:
     return True
 
 
+def _without_lane(node: Expr, var: Var, lanes: int) -> Expr | None:
+    """``(x * 4 + lane) // 8`` -> ``x // 2``, and ``(x * 4 + lane) % 8`` -> ``x % 2 * 4 + lane``."""
+    match node:
+        case Apply(fn="floordiv" | "mod" as fn, args=(a, Const(value=d))) if d > 0:
+            total = as_sum(a)
+            rest = total.plus(as_sum(var), -total.coefficient(var))
+            steps = (rest.constant, d, *(c for _, c in rest.terms))
+            if total.coefficient(var) != 1 or any(step % lanes for step in steps):
+                return None
+            if any(_names(atom, var) for atom, _ in rest.terms):
+                return None
+            whole = Sum(tuple((e, c // lanes) for e, c in rest.terms), rest.constant // lanes)
+            if fn == "floordiv":
+                return whole.expr() // (d // lanes)
+            return whole.expr() % (d // lanes) * lanes + var
+    return None
+
+
 def _names(expr: Expr, var: Var) -> bool:
     return any(v is var for v in variables_of(expr))
 
@@ -95,11 +113,13 @@ def _is_run(
 ) -> bool:
     """Whether ``lanes`` elements lie side by side, from an address that is a multiple of their
     size together."""
-    if buffer in printer.scalars or not buffer.aligned or buffer.scope is Scope.REGISTER:
+    held = printer.lying.get(buffer, buffer)
+    if held in printer.scalars or not buffer.aligned or buffer.scope is Scope.REGISTER:
         return False
     if buffer.strides is not None and buffer.scope is Scope.GLOBAL:
         return False  # it may begin anywhere
-    total = as_sum(flat_index(buffer, indices, {**printer.ranges, var: lanes}))
+    place = flat_index(buffer, indices, {**printer.ranges, var: lanes})
+    total = as_sum(rewrite(place, lambda node: _without_lane(node, var, lanes)))
     if total.coefficient(var) != 1 or total.constant % lanes:
         return False
     for atom, c in total.terms:

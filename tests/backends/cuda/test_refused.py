@@ -1,0 +1,143 @@
+"""What no grid can run is refused, in so many words."""
+
+from __future__ import annotations
+
+import pytest
+
+import mlc
+from mlc import script as T
+from mlc.compile_device import program_device_module
+from mlc.ir.program import Program
+
+
+def refusal(program: Program) -> str:
+    with pytest.raises(mlc.UnsupportedError) as caught:
+        program_device_module(program)
+    return caught.value.message
+
+
+def test_too_many_threads() -> None:
+    @T.program
+    def wide(A: T.Buffer((64, 64))):
+        for ty in T.thread_binding(64, "threadIdx.y"):
+            for tx in T.thread_binding(64, "threadIdx.x"):
+                A[ty, tx] = 0.0
+
+    assert refusal(wide) == (
+        "wide has 64 x 64 = 4096 threads in a block, and a block has at most 1024; split a loop "
+        "further, and bind the outer part to blocks"
+    )
+
+
+def test_a_loop_around_the_grid() -> None:
+    @T.program
+    def again(A: T.Buffer((8, 64))):
+        for k in T.serial(8):
+            for bx in T.thread_binding(64, "blockIdx.x"):
+                A[k, bx] = 0.0
+
+    assert refusal(again) == (
+        "a loop stands around loop bx of again, which is bound to blockIdx.x: the blocks of a grid "
+        "are started all at once; move the loops over blocks to the outside"
+    )
+
+
+def test_something_beside_the_grid() -> None:
+    @T.program
+    def beside(A: T.Buffer((8, 64)), B: T.Buffer((8,))):
+        for by in T.thread_binding(8, "blockIdx.y"):
+            B[by] = 1.0
+            for bx in T.thread_binding(64, "blockIdx.x"):
+                A[by, bx] = 0.0
+
+    assert refusal(beside) == (
+        "loop bx of beside is bound to blockIdx.x and has statements beside it in its nest; loops "
+        "over blocks must be around all that their kernel does: split the nest there"
+    )
+
+
+def test_more_iterations_than_threads() -> None:
+    @T.program
+    def longer(A: T.Buffer((64,)), B: T.Buffer((8,))):
+        for tx in T.thread_binding(8, "threadIdx.x"):
+            for t in T.thread_binding(64, "threadIdx.x"):
+                A[t] = 0.0
+            B[tx] = 0.0
+
+    assert refusal(longer) == (
+        "loop t of longer has 64 iterations on threadIdx.x, but the loop around it started 8 of "
+        "them: iterations 8 to 63 never run; give the outer loop as many, or split this one"
+    )
+
+
+def test_too_much_shared_memory() -> None:
+    @T.program
+    def large(A: T.Buffer((65536,)), B: T.Buffer((65536,))):
+        for _ in T.thread_binding(1, "blockIdx.x"):
+            S = T.alloc((65536,), "float32", scope="shared")
+            for tx in T.thread_binding(64, "threadIdx.x"):
+                for i in T.serial(1024):
+                    S[tx * 1024 + i] = A[tx * 1024 + i]
+            for tx in T.thread_binding(64, "threadIdx.x"):
+                for i in T.serial(1024):
+                    B[tx * 1024 + i] = S[65535 - tx * 1024 - i]
+
+    assert refusal(large) == (
+        "large needs 262144 bytes of shared memory in a block (S 262144), and a block has at most "
+        "232448; stage less of it at a time"
+    )
+
+
+def test_shared_memory_between_kernels() -> None:
+    @T.program
+    def handed(A: T.Buffer((64,)), B: T.Buffer((64,))):
+        S = T.alloc((64,), "float32", scope="shared")
+        for bx in T.thread_binding(64, "blockIdx.x"):
+            S[bx] = A[bx]
+        for bx in T.thread_binding(64, "blockIdx.x"):
+            B[bx] = S[bx]
+
+    assert refusal(handed) == (
+        "S of handed is in shared memory, which lives no longer than a kernel, but 2 loop nests "
+        'use it, each a kernel of its own; put it into scope "global", or the nests under one loop '
+        "over blocks"
+    )
+
+
+def test_threads_of_the_processor_around_those_of_a_grid() -> None:
+    @T.program
+    def mixed(A: T.Buffer((8, 64))):
+        for i in T.parallel(8):
+            for tx in T.thread_binding(64, "threadIdx.x"):
+                A[i, tx] = 0.0
+
+    assert refusal(mixed) == (
+        "loop i of mixed is parallel, on the threads of the processor, and has loops over threads "
+        "of a grid in it; bind it to blockIdx.x"
+    )
+
+
+def test_threads_that_part_where_they_must_meet() -> None:
+    @T.program
+    def parted(A: T.Buffer((64,)), B: T.Buffer((64,))):
+        for _ in T.thread_binding(1, "blockIdx.x"):
+            for tx in T.thread_binding(64, "threadIdx.x"):
+                with T.when(A[tx] > 0):
+                    T.barrier()
+                    B[tx] = A[tx]
+
+    assert refusal(parted) == (
+        "threads of a block of parted would part at the condition A[tx] > 0.0, and loops over "
+        "threads stand inside, where they must come together; move the condition inside those loops"
+    )
+
+
+def test_functions_of_libraries() -> None:
+    import numpy as np
+
+    with pytest.raises(mlc.UnsupportedError) as caught:
+        mlc.jit(np.linalg.inv, target="cuda-emulated")(np.eye(3))
+    assert caught.value.message.startswith(
+        "inv calls mlc_gufunc_linalg__inv__d_d, a function of a library of the processor, which a "
+        'CUDA kernel cannot call; run that part with target="cpu"'
+    )
