@@ -21,6 +21,7 @@ from .compile import (
 from .compile_device import DEVICE_TARGETS, device_runner, gpu_program, program_device_module
 from .dtypes import DType
 from .errors import ArgumentError
+from .ir.empty_loops import has_empty_loops
 from .ir.program import (
     Buffer,
     Program,
@@ -203,13 +204,17 @@ def compile_scheduled(
     call: CallSpec | None = None,
 ) -> CompiledProgram:
     """Compile the graph from ``inputs`` to ``outputs`` as one program that ``schedule`` (a function
-    over programs, such as ``@mlc.schedule`` makes) has transformed. What it raises is raised."""
+    over programs, such as ``@mlc.schedule`` makes) has transformed. What it raises is raised.
+
+    Where a loop has no iterations there is nothing to schedule: the program stays as it is.
+    """
     from .graph.plain_program import plain_program
     from .te.show import graph_text
 
     naive, constants = plain_program(inputs, outputs, name)
-    taken = schedule.on(naive) if hasattr(schedule, "on") else None
-    program = schedule(naive) if taken is None else taken.program
+    is_empty = has_empty_loops(naive)
+    taken = schedule.on(naive) if hasattr(schedule, "on") and not is_empty else None
+    program = taken.program if taken is not None else naive if is_empty else schedule(naive)
     arrays = [np.require(_array(t), requirements=("C", "A")) for t in constants]
     return compile_program(
         program,

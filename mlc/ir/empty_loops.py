@@ -28,9 +28,14 @@ def fill_empty_reductions(program: Program) -> Program:
     ``for i, k in grid(n, 0): block(init: C[i] = 0; ...)`` -> ``for i in serial(n): C[i] = 0``.
     Executors that run an init at the first reduce iteration need this; there is no first one here.
     """
-    if not any(isinstance(s, For) and s.extent == 0 for s in walk(program.body)):
+    if not has_empty_loops(program):
         return program
     return program.with_body(_fill(program.body))
+
+
+def has_empty_loops(program: Program) -> bool:
+    """Whether a loop of ``program`` has no iterations."""
+    return any(isinstance(s, For) and s.extent == 0 for s in walk(program.body))
 
 
 def _fill(stmt: Stmt) -> Stmt:

@@ -194,3 +194,19 @@ def test_debug_mode_knows_the_schedule() -> None:
     f = mlc.jit(scheduled(tiled)(lambda x, w, b: layer(x, w, b)))
     with mlc.config.override(debug=True):
         np.testing.assert_allclose(f(x, w, b), layer(x, w, b), rtol=1e-5, atol=1e-5)
+
+
+def test_arrays_without_elements_leave_nothing_to_schedule() -> None:
+    @mlc.schedule
+    def tiled(s: Schedule) -> None:
+        s.split(s.loops("y")[0], [None, 4])
+
+    @mlc.jit
+    @tiled
+    def f(x: Any) -> Any:
+        y = np.sum(x * 2.0, axis=1)
+        return y
+
+    np.testing.assert_array_equal(f(np.ones((8, 3))), np.full(8, 6.0))
+    assert f(np.ones((0, 3))).shape == (0,)
+    np.testing.assert_array_equal(f(np.ones((4, 0))), np.zeros(4))
