@@ -9,7 +9,7 @@ NumPy itself answers, and its result is the result, for
 * what makes no new numbers: views (``reshape``), questions (``shape``, ``result_type``), and arrays
   made from numbers alone (``zeros``, ``linspace``),
 * sizes that depend on the data (``unique``, ``nonzero``), and functions without an operator here,
-* dtypes that are not compiled (complex, strings, objects, dates) and subclasses of ndarray,
+* dtypes that are not compiled (strings, objects, dates) and subclasses of ndarray,
 * arguments that tracing refuses: then the result, or the error, is NumPy's.
 
 `fallbacks` tells which calls those were, and why.
@@ -38,14 +38,13 @@ from ..ops.op import CURRENT, Op, frozen_key, leaves_of
 from ..ops.op import NUMPY_FUNCTIONS as _FUNCTIONS
 from ..tracer import dispatch
 from ..tracer.trace import as_array
-from .complex_limits import REPLACED
 
 _LIMIT = 256  # layouts kept for one function
 REFUSALS = (
     ArgumentError, BoundsError, DTypeError, ShapeError, TracerBoolError, UnsupportedError,
     TypeError, ValueError, IndexError,
 )  # fmt: skip
-COMPILED = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefd")
+COMPILED = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefdFD")
 _WEAK_LOW, _WEAK_HIGH = 0, 127  # Python integers that every integer dtype holds
 _ARRAY, _SEQUENCE = "array", "sequence"
 # Parameters whose lists and numbers are data; all others of a composite are settings.
@@ -200,8 +199,7 @@ class Eager:
     def _by_numpy(self, why: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if why:  # else there is no array among the arguments
             _fallbacks[self.name, why] += 1
-        function = REPLACED.get(self.source, self.source) if self.is_ufunc else self.source
-        return function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
+        return self.source(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
 
     def _compiled(self, key: Any, parts: list[Any], kwargs: dict[str, Any]) -> Any:
         count = len(parts) - len(kwargs)
@@ -270,7 +268,7 @@ class Eager:
     ) -> bool:
         """The same for an argument that holds data; False for one that is a setting after all."""
         kind = type(value)
-        if kind in (float, int, bool):
+        if kind in (float, int, bool, complex):
             if not self.traces_numbers:
                 return False
             arrays.append(value)
@@ -286,8 +284,6 @@ class Eager:
                 raise _Refused("the lists are ragged") from None
         elif is_array_like(value):
             array = np.asarray(as_array(value))
-        elif isinstance(value, complex):
-            raise _Refused("complex numbers are not compiled")
         else:
             return False
         self._sort("x", array, arrays, parts, key)

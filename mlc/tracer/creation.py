@@ -156,11 +156,9 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: Any) -> Any:
     """``np.array`` and its like of a traced value, or of a list that holds some."""
     from .operators import from_sequence
-    from .tracer import Tracer
-
     if name == "copy":  # its second parameter is the order
         dtype = None
-    if isinstance(value, Tracer):
+    if hasattr(type(value), "__mlc_known__"):
         changes = dtype is not None and value.dtype != np.dtype(dtype)
         if name in ("array", "copy") and options.get("copy", True) and not changes:
             value = value._detached()

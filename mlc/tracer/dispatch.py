@@ -55,6 +55,11 @@ _HINTS = {
         ["array_str", "array_repr", "array2string", "save", "savez", "savetxt"],
         "values are not known while tracing; return the array and use it outside",
     ),
+    **dict.fromkeys(
+        ["eig", "eigvals"],
+        "of a real matrix its results are real or complex as the data decide; for a symmetric "
+        "matrix use np.linalg.eigh, else pass x.astype(complex)",
+    ),
     "vectorize": "write the function over whole arrays",
     "apply_along_axis": "write the function over whole arrays with axis=",
     "interp": "build it from np.take, np.where and arithmetic, or declare it with @mlc.op",
@@ -67,7 +72,7 @@ def load_operators() -> None:
     from ..ops import load
 
     load()
-    from .complex import fft  # noqa: F401  (declares np.fft, whose results are complex)
+    from .complex import fft, functions, linalg  # noqa: F401  (some take real arrays too)
 
 
 def name_of(function: Any) -> str:

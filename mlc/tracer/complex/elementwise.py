@@ -206,8 +206,10 @@ def _tanh(x: Pair) -> Pair:
     under = 1 + beta * s * s
     far = np.abs(a) > 20
     e = np.exp(-2 * np.minimum(np.abs(a), 400.0))
-    real = np.where(far, np.copysign(1.0, a), np.where(far, 0.0, beta * rho * s / under))
-    flat = np.where(np.isfinite(b), 4 * np.sin(b) * np.cos(b) * e, np.copysign(0.0, b))
+    ordinary = np.isfinite(b) | np.isfinite(a)
+    real = np.where(far, np.copysign(1.0, a), beta * rho * s / under)
+    real = np.where(far & ordinary & ~np.isfinite(b), np.nan, real)
+    flat = np.where(ordinary, 4 * np.sin(b) * np.cos(b) * e, np.copysign(0.0, b))
     imag = np.where(far, flat, tan / under)
     return np.where(a == 0, a, real), np.where(b == 0, b, imag)
 
@@ -235,13 +237,20 @@ def _root_pairs(x: Pair) -> tuple[Pair, Pair]:
 
 def _arcsin(x: Pair) -> Pair:
     (p, q), (r, s) = _root_pairs(x)
-    real = np.arctan2(x[0], p * r - q * s)
-    return _guarded(_asin_limits, x, (real, np.arcsinh(p * s - q * r)))
+    found = np.arctan2(x[0], p * r - q * s), np.arcsinh(p * s - q * r)
+    real, imag = _guarded(_asin_limits, x, found)
+    return np.where(_is_zero_beside_nan(x), x[0], real), imag
 
 
 def _arccos(x: Pair) -> Pair:
     (p, q), (r, s) = _root_pairs(x)
-    return _guarded(_acos_limits, x, (2 * np.arctan2(p, r), np.arcsinh(r * q - s * p)))
+    found = 2 * np.arctan2(p, r), np.arcsinh(r * q - s * p)
+    real, imag = _guarded(_acos_limits, x, found)
+    return np.where(_is_zero_beside_nan(x), math.pi / 2, real), imag
+
+
+def _is_zero_beside_nan(x: Pair) -> Any:
+    return np.equal(x[0], 0) & np.isnan(x[1])
 
 
 def _arccosh(x: Pair) -> Pair:
@@ -256,7 +265,7 @@ _HUGE = {4: 1e17, 8: 1e145}
 def _guarded(limits: Callable[[Pair, Pair], Pair], x: Pair, found: Pair) -> Pair:
     """``found``, but for numbers so large that squares overflow what follows from their log."""
     a, b = x
-    large = np.maximum(np.abs(a), np.abs(b)) > _HUGE[a.dtype.itemsize]
+    large = np.fmax(np.abs(a), np.abs(b)) > _HUGE[a.dtype.itemsize]
     log, _ = _log((a, b))
     p, q = limits(x, (log + math.log(2), 0.0))
     return np.where(large, p, found[0]), np.where(large, q, found[1])
@@ -274,15 +283,17 @@ def _acos_limits(x: Pair, log: Pair) -> Pair:
 
 def _arctanh(x: Pair) -> Pair:
     a, b = x
-    large = np.maximum(np.abs(a), np.abs(b)) > _HUGE[a.dtype.itemsize] ** 0.5
+    large = np.fmax(np.abs(a), np.abs(b)) > _HUGE[a.dtype.itemsize] ** 0.5
     p, q = np.where(large, 2.0, np.abs(a)), np.where(large, 2.0, b)
     real = 0.25 * np.log1p(4 * p / ((1 - p) * (1 - p) + q * q))
     imag = 0.5 * np.arctan2(2 * q, (1 - p) * (1 + p) - q * q)
     ratio, _ = _divided((1.0, 0.0), (np.where(large, a, 1.0), np.where(large, b, 0.0)))
-    imag = np.where(
-        large, np.copysign(math.pi / 2, b), np.where(b == 0, np.copysign(imag, b), imag)
-    )
-    return np.where(large, np.copysign(np.abs(ratio), a), np.copysign(real, a)), imag
+    imag = np.where(b == 0, np.copysign(imag, b), imag)
+    imag = np.where(large & ~np.isnan(b), np.copysign(math.pi / 2, b), imag)
+    imag = np.where(np.isnan(b), b, imag)
+    real = np.where(large, np.abs(ratio), real)
+    none = np.isinf(a) | np.isinf(b) | _is_zero_beside_nan(x)
+    return np.copysign(np.where(none, 0.0, real), a), imag
 
 
 def _sign(x: Pair) -> Pair:

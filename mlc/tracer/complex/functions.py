@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, UnsupportedError
+from ...ops.op import implements
 from ..dispatch import call_function
 from . import elementwise  # noqa: F401  (what the functions are made of)
 from .calls import (
@@ -199,6 +200,7 @@ def imag(val: Any) -> Any:
     return parts_of(val)[1]
 
 
+@implements(np.angle)
 @stands_for(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """np.angle."""
@@ -219,16 +221,18 @@ def isrealobj(x: Any) -> bool:
     return not is_complex(x)
 
 
+@implements(np.iscomplex)
 @stands_for(np.iscomplex)
 def iscomplex(x: Any) -> Any:
     """np.iscomplex."""
-    return np.not_equal(parts_of(x)[1], 0)
+    return np.not_equal(whole_parts(x)[1], 0)
 
 
+@implements(np.isreal)
 @stands_for(np.isreal)
 def isreal(x: Any) -> Any:
     """np.isreal."""
-    return np.equal(parts_of(x)[1], 0)
+    return np.equal(whole_parts(x)[1], 0)
 
 
 @stands_for(np.shape)

@@ -1,0 +1,258 @@
+"""np.linalg of complex matrices: LAPACK's routines for them, through the loops that NumPy has.
+
+As in `mlc.ops.linalg` the work is done in complex128, and the dtype that came in comes out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import ShapeError, UnsupportedError
+from ...ops.linalg import library
+from .calls import converted, parts_of, stands_for
+from .value import REAL, Complex, combined
+
+_COMPLEX = np.dtype("complex128")
+
+
+def _matrix(name: str, a: Any, square: bool = True) -> tuple[Any, Any]:
+    """(``a`` in complex128, the dtype of results)."""
+    shape = np.shape(parts_of(a)[0])
+    if len(shape) < 2:
+        raise np.linalg.LinAlgError(
+            f"np.linalg.{name}: {len(shape)}-dimensional array given; it must be at least "
+            f"two-dimensional"
+        )
+    if square and shape[-1] != shape[-2]:
+        raise np.linalg.LinAlgError(
+            f"np.linalg.{name}: the last 2 dimensions of the array must be square, got {shape}"
+        )
+    if 0 in shape:
+        raise UnsupportedError(
+            f"np.linalg.{name} of an empty complex array, {shape}, cannot be traced"
+        )
+    return converted(a, _COMPLEX), np.result_type(a.dtype, np.complex64)
+
+
+def _call(
+    arrays: list[Any], *functions: str, types: str, cores: list[Any], refusal: str = "",
+    in_place: bool = False,
+) -> list[Any]:  # fmt: skip
+    pairs = [a.joined() if isinstance(a, Complex) else a for a in arrays]
+    found = library(
+        *pairs, functions=functions, cores=tuple(cores), refusal=refusal, in_place=in_place,
+        types=types,
+    )  # fmt: skip
+    found = found if isinstance(found, tuple) else (found,)
+    kinds = types.split("->")[1]
+    kinds = types[0] + kinds if in_place else kinds
+    return [
+        combined(f[..., 0], f[..., 1]) if kind == "D" else f
+        for f, kind in zip(found, kinds, strict=True)
+    ]
+
+
+def _as(dtype: Any, *values: Any) -> list[Any]:
+    return [
+        v.astype(dtype if isinstance(v, Complex) else REAL[dtype]) if v.dtype != dtype else v
+        for v in values
+    ]
+
+
+@stands_for(np.linalg.inv)
+def inv(a: Any) -> Any:
+    """np.linalg.inv."""
+    a, dtype = _matrix("inv", a)
+    core = a.shape[-2:]
+    return _as(dtype, *_call([a], "inv", types="D->D", cores=[core], refusal="Singular matrix"))[0]
+
+
+@stands_for(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    """np.linalg.solve; a 1-d ``b`` is one vector, any other a stack of matrices."""
+    dtype = np.result_type(a.dtype, b.dtype, np.complex64)
+    a, _ = _matrix("solve", a)
+    b = converted(b, _COMPLEX)
+    vector = b.ndim == 1
+    b = b[:, None] if vector else b
+    if b.shape[-2] != a.shape[-1]:
+        raise ShapeError(f"np.linalg.solve: matrices of shape {a.shape} do not fit {b.shape}")
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a = np.broadcast_to(a, (*batch, *a.shape[-2:]))
+    b = np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    (found,) = _call(
+        [a, b], "solve", types="DD->D", cores=[b.shape[-2:]], refusal="Singular matrix"
+    )
+    (found,) = _as(dtype, found)
+    return found[..., 0] if vector else found
+
+
+@stands_for(np.linalg.det)
+def det(a: Any) -> Any:
+    """np.linalg.det."""
+    a, dtype = _matrix("det", a)
+    return _as(dtype, *_call([a], "det", types="D->D", cores=[()]))[0]
+
+
+@stands_for(np.linalg.slogdet)
+def slogdet(a: Any) -> Any:
+    """np.linalg.slogdet: sign, complex, and logarithm, a named tuple."""
+    a, dtype = _matrix("slogdet", a)
+    kind: Any = type(np.linalg.slogdet(np.eye(1)))
+    return kind(*_as(dtype, *_call([a], "slogdet", types="D->Dd", cores=[(), ()])))
+
+
+@stands_for(np.linalg.cholesky)
+def cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    """np.linalg.cholesky."""
+    a, dtype = _matrix("cholesky", a)
+    name = "cholesky_up" if upper else "cholesky_lo"
+    sentence = "Matrix is not positive definite"
+    found = _call([a], name, types="D->D", cores=[a.shape[-2:]], refusal=sentence)
+    return _as(dtype, *found)[0]
+
+
+_EIGEN = "Eigenvalues did not converge"
+
+
+def _side(UPLO: Any) -> str:
+    return "lo" if str(UPLO).upper() == "L" else "up"
+
+
+@stands_for(np.linalg.eigh)
+def eigh(a: Any, UPLO: str = "L") -> Any:
+    """np.linalg.eigh: real eigenvalues in rising order and eigenvectors, a named tuple."""
+    a, dtype = _matrix("eigh", a)
+    kind: Any = type(np.linalg.eigh(np.eye(1)))
+    shape = a.shape
+    found = _call([a], f"eigh_{_side(UPLO)}", types="D->dD", cores=[shape[-1:], shape[-2:]],
+                  refusal=_EIGEN)  # fmt: skip
+    return kind(*_as(dtype, *found))
+
+
+@stands_for(np.linalg.eigvalsh)
+def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+    """np.linalg.eigvalsh."""
+    a, dtype = _matrix("eigvalsh", a)
+    found = _call([a], f"eigvalsh_{_side(UPLO)}", types="D->d", cores=[a.shape[-1:]],
+                  refusal=_EIGEN)  # fmt: skip
+    return _as(dtype, *found)[0]
+
+
+_SVD = "SVD did not converge"
+
+
+@stands_for(np.linalg.svd)
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True,
+        hermitian: bool = False) -> Any:  # fmt: skip
+    """np.linalg.svd; with ``compute_uv`` a named tuple U, S, Vh."""
+    if hermitian:
+        raise UnsupportedError("np.linalg.svd with hermitian= cannot be traced; use eigh")
+    a, dtype = _matrix("svd", a, square=False)
+    m, n = a.shape[-2:]
+    k = min(m, n)
+    old = "m" if m < n else "n"  # NumPy 1 has a function for tall and one for wide matrices
+    if not compute_uv:
+        found = _call([a], "svd", f"svd_{old}", types="D->d", cores=[(k,)], refusal=_SVD)
+        return _as(dtype, *found)[0]
+    kind: Any = type(np.linalg.svd(np.eye(1)))
+    letter = "f" if full_matrices else "s"
+    left, right = ((m, m), (n, n)) if full_matrices else ((m, k), (k, n))
+    found = _call([a], f"svd_{letter}", f"svd_{old}_{letter}", types="D->DdD",
+                  cores=[left, (k,), right], refusal=_SVD)  # fmt: skip
+    return kind(*_as(dtype, *found))
+
+
+if hasattr(np.linalg, "svdvals"):
+
+    @stands_for(np.linalg.svdvals)
+    def svdvals(x: Any, /) -> Any:
+        """np.linalg.svdvals."""
+        return svd(x, compute_uv=False)
+
+
+@stands_for(np.linalg.qr)
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """np.linalg.qr: a named tuple Q, R; for mode "r" R alone."""
+    a, dtype = _matrix("qr", a, square=False)
+    m, n = a.shape[-2:]
+    k = min(m, n)
+    raw, tau = _call([a], "qr_r_raw", f"qr_r_raw_{'m' if m < n else 'n'}", types="D->D",
+                     cores=[(k,)], in_place=True)  # fmt: skip
+    rows = m if mode == "complete" and m > n else k
+    (r,) = _as(dtype, np.triu(raw[..., :rows, :]))
+    if mode == "r":
+        return r
+    name = "qr_complete" if mode == "complete" and m > n else "qr_reduced"
+    columns = m if name == "qr_complete" else k
+    source = raw if name == "qr_complete" else raw[..., :k]
+    q = _call([source, tau], name, types="DD->D", cores=[(m, columns)])
+    kind: Any = type(np.linalg.qr(np.eye(1)))
+    return kind(*_as(dtype, *q), r)
+
+
+@stands_for(np.linalg.matrix_power)
+def matrix_power(a: Any, n: int) -> Any:
+    """np.linalg.matrix_power, by repeated squaring."""
+    if n < 0:
+        return matrix_power(np.linalg.inv(a), -n)
+    one: Any = np.zeros(a.shape, a.dtype)
+    one[...] = np.eye(a.shape[-1])
+    result, power = None, a
+    while n:
+        if n % 2:
+            result = power if result is None else result @ power
+        n //= 2
+        power = power @ power if n else power
+    return converted(one, a.dtype) if result is None else result
+
+
+@stands_for(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    """np.linalg.pinv, by the singular values."""
+    u, s, vh = svd(np.conjugate(a), full_matrices=False)
+    if rcond is None:
+        rcond = 1e-15 if rtol is None else rtol
+    kept = s > np.max(s, axis=-1, keepdims=True) * rcond
+    inverse = np.where(kept, 1 / np.where(kept, s, 1), 0)
+    return np.matmul(np.matrix_transpose(vh), inverse[..., None] * np.matrix_transpose(u))
+
+
+@stands_for(np.linalg.matrix_rank)
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    """np.linalg.matrix_rank."""
+    s = svd(A, compute_uv=False)
+    if tol is None:
+        rtol = max(A.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else rtol
+        tol = np.max(s, axis=-1, keepdims=True) * rtol
+    return np.count_nonzero(s > tol, axis=-1)
+
+
+@stands_for(np.linalg.cond)
+def cond(x: Any, p: Any = None) -> Any:
+    """np.linalg.cond."""
+    if p is None or p in (2, -2):
+        s = svd(x, compute_uv=False)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    norm = lambda a: np.linalg.norm(a, p, axis=(-2, -1))
+    return norm(x) * norm(np.linalg.inv(x))
+
+
+@stands_for(np.linalg.eig)
+def eig(a: Any) -> Any:
+    """np.linalg.eig, of complex matrices alone: of real ones the data decide the dtype."""
+    a, dtype = _matrix("eig", a)
+    kind: Any = type(np.linalg.eig(np.eye(1)))
+    shape = a.shape
+    found = _call([a], "eig", types="D->DD", cores=[shape[-1:], shape[-2:]], refusal=_EIGEN)
+    return kind(*_as(dtype, *found))
+
+
+@stands_for(np.linalg.eigvals)
+def eigvals(a: Any) -> Any:
+    """np.linalg.eigvals, of complex matrices alone."""
+    a, dtype = _matrix("eigvals", a)
+    found = _call([a], "eigvals", types="D->D", cores=[a.shape[-1:]], refusal=_EIGEN)
+    return _as(dtype, *found)[0]
