@@ -53,6 +53,11 @@ def test_every_step_is_drawn(tally: Tally) -> None:
     assert set(step_names()) == set(tried), set(step_names()) - set(tried)
 
 
+def test_steps_that_need_more_than_luck_are_accepted(tally: Tally) -> None:
+    wanted = ("tensorize", "compute_at", "reverse_compute_at", "compute_inline", "fission", "bind")
+    assert not [name for name in wanted if not tally.per_step[name, "accepted"]]
+
+
 def test_programs_are_run_in_every_way(tally: Tally) -> None:
     assert set(tally.ways) == set(mlc.testing.checking.WAYS)
 
