@@ -43,7 +43,7 @@ def gpu_program(program: Program) -> tuple[Program, Any]:
 def graph_device_module(module: Module, kernels: Sequence[KernelCode]) -> DeviceModule:
     """The CUDA C of a graph. The caller's arrays are inputs, constants and outputs, in order."""
     from .backends.cuda.device import Argument
-    from .backends.cuda.module import Part, device_module
+    from .backends.cuda.module import Part, checks_of, device_module
     from .lower.cuda.pipeline import lower_cuda
 
     first = {"input": 0, "constant": len(module.inputs)}
@@ -62,7 +62,7 @@ def graph_device_module(module: Module, kernels: Sequence[KernelCode]) -> Device
                 places[buffer] = Argument("array", first[slot.kind] + slot.position)
         lowered = lower_cuda(code.scheduled)
         lowered = replace(lowered, temporaries=(*lowered.temporaries, *scratch))
-        parts.append(Part(lowered, places))
+        parts.append(Part(lowered, places, checks_of(code.scheduled)))
     return device_module(module.name, parts, module.workspace_bytes)
 
 
@@ -71,7 +71,7 @@ def program_device_module(program: Program) -> DeviceModule:
     from .backends.cuda.module import program_module
     from .lower.cuda.pipeline import lower_cuda
 
-    return program_module(program.name, lower_cuda(program), program.params)
+    return program_module(program, lower_cuda(program))
 
 
 class Emulation:
@@ -91,7 +91,13 @@ class Emulation:
         held = [_aligned(array) for array in (*inputs, *outputs)]
         sizes = [array.nbytes for array in held]
         whole = all(array.flags.c_contiguous for array in held)
-        self._kernels([a.ctypes.data for a in held], 0, sizes if whole else ())
+        module = self._kernels.module
+        memory = np.full(module.workspace_bytes + 1024, 0xFF, np.uint8) if module.checks else None
+        workspace = 0 if memory is None else memory.ctypes.data + 1023 & ~1023
+        self._kernels([a.ctypes.data for a in held], workspace, sizes if whole else ())
+        if memory is not None:
+            first = workspace - memory.ctypes.data + module.record
+            module.raise_failed(memory[first : first + 16])
         for place, array in zip(outputs, held[len(inputs) :], strict=True):
             if place is not array:
                 place[...] = array

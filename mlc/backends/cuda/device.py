@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from typing import Any
+
+from ...errors import SourceLocation, refused
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,37 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class Check:
+    """What it means that a kernel ends early: the error, its sentence (with ``{index}``), and the
+    line of the user's; see `ir.program.Program`."""
+
+    error: str
+    sentence: str
+    location: SourceLocation | None = None
+
+
+@dataclass(frozen=True)
 class DeviceModule:
     """Kernels of one function and their launches, in order, on one stream.
 
     ``source`` is CUDA C over the names of the prelude, which is put in front of it: it compiles for
     a card and, with another prelude, for the processor.
+
+    Where there are ``checks``, two int64 lie in the workspace from byte ``record`` on, set by the
+    kernels themselves: the number of the check that failed first, counted from 1, or 0; and the
+    index that it saw.
     """
 
     name: str
     source: str
     launches: tuple[Launch, ...]
     workspace_bytes: int
+    checks: tuple[Check, ...] = ()
+    record: int = 0
+
+    def raise_failed(self, record: Any) -> None:
+        """Raises what ``record``, the 16 bytes of it, says of a check that failed."""
+        number, index = struct.unpack("qq", bytes(record))
+        if number:
+            check = self.checks[number - 1]
+            raise refused(check.error, check.sentence, index, check.location)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ...ir.program import Buffer
+from ...ir.program import Buffer, Evaluate, Program, walk
 from ...lower.cuda.kernel import DeviceKernel, DeviceProgram
 from ...lower.cuda.touching import buffers_written
 from ...lower.place_buffers import span_bytes
-from .device import Argument, DeviceModule, Launch
+from .device import Argument, Check, DeviceModule, Launch
 from .expressions import Text, c_type
 from .scalars import functions_for
 from .statements import Names, Statements
 
 ALIGNMENT = 256  # bytes, of what lies in the workspace
+_BEGIN = """extern "C" __global__ void mlc_begin_kernel(int64_t *record) {
+  record[0] = 0;
+}"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +26,7 @@ class Part:
 
     program: DeviceProgram
     arguments: Mapping[Buffer, Argument]
+    checks: Mapping[str, Check] = field(default_factory=dict)  # by the name of a buffer
 
 
 def device_module(name: str, parts: Sequence[Part], workspace_bytes: int = 0) -> DeviceModule:
@@ -33,6 +37,13 @@ def device_module(name: str, parts: Sequence[Part], workspace_bytes: int = 0) ->
     intrinsics: dict[str, str] = {}
     names = Names()
     total = workspace_bytes
+    record = Argument("workspace", _end(parts, workspace_bytes))
+    may_fail = False
+    checks = [check for part in parts for check in part.checks.values()]
+    if checks:
+        total = record.number + 16
+        texts.append(_BEGIN)
+        launches.append(Launch("mlc_begin_kernel", (1, 1, 1), (1, 1, 1), 0, (record,)))
     for part in parts:
         places = dict(part.arguments)
         offset = -(-workspace_bytes // ALIGNMENT) * ALIGNMENT
@@ -42,23 +53,47 @@ def device_module(name: str, parts: Sequence[Part], workspace_bytes: int = 0) ->
             total = max(total, offset)
         for kernel in part.program.kernels:
             title = names.fresh(f"{kernel.name}_kernel")
-            text, called = kernel_text(kernel, title)
+            numbers = {buffer: checks.index(check) + 1 for buffer, check in part.checks.items()}
+            text, called, is_checked = kernel_text(kernel, title, numbers, may_fail)
+            may_fail = may_fail or is_checked
             texts.append(text)
             intrinsics.update(called)
             arguments = tuple(places[b] for b in kernel.params)
+            arguments += (record,) * is_checked
             launches.append(
                 Launch(title, kernel.grid, kernel.block, kernel.shared_bytes, arguments)
             )
     body = "\n\n".join([*intrinsics.values(), *texts])
     functions = functions_for(body)
     source = f"{functions}\n\n{body}\n" if functions else f"{body}\n"
-    return DeviceModule(name, source, tuple(launches), total)
+    at = record.number if checks else 0
+    return DeviceModule(name, source, tuple(launches), total, tuple(checks), at)
 
 
-def kernel_text(kernel: DeviceKernel, title: str) -> tuple[str, dict[str, str]]:
-    """The kernel as a function named ``title``, and the texts of the intrinsics that it calls."""
-    printer = Statements(Names((title,)))
+def _end(parts: Sequence[Part], start: int) -> int:
+    """Where the temporaries of all parts end."""
+    ends = [start]
+    for part in parts:
+        end = -(-start // ALIGNMENT) * ALIGNMENT
+        for buffer in part.program.temporaries:
+            end += -(-span_bytes(buffer) // ALIGNMENT) * ALIGNMENT
+        ends.append(end)
+    return -(-max(ends) // ALIGNMENT) * ALIGNMENT
+
+
+def kernel_text(
+    kernel: DeviceKernel,
+    title: str,
+    checks: Mapping[str, int] | None = None,
+    after_checks: bool = False,
+) -> tuple[str, dict[str, str], bool]:
+    """The kernel as a function named ``title``, the texts of the intrinsics that it calls, and
+    whether its last parameter is where failed ``checks`` are noted: numbers of stores to buffers of
+    these names whose index leaves the buffer. ``after_checks`` says that earlier kernels may have
+    noted one already: nothing is done then."""
+    printer = Statements(Names((title,)), checks or {})
     written = buffers_written(kernel.body)
+    printer.waits = any(isinstance(s, Evaluate) for s in walk(kernel.body))
     params = []
     for buffer in kernel.params:
         name = printer.identifiers.fresh(buffer.name)
@@ -72,17 +107,34 @@ def kernel_text(kernel: DeviceKernel, title: str) -> tuple[str, dict[str, str]]:
         name = printer.identifiers.fresh(buffer.name)
         printer.names[buffer] = Text(name)
         printer.line(f"MLC_SHARED({c_type(buffer.dtype)}, {name}, {offset});")
+    begin = len(printer.lines)
     printer.statement(kernel.body)
+    if after_checks and not (printer.is_checked and printer.waits):
+        printer.is_checked = True
+        printer.lines.insert(begin, "  if (mlc_record[0] != 0) return;")
+    if printer.is_checked:
+        params.append("int64_t *__restrict__ mlc_record")
     x, y, z = kernel.block
     head = f'extern "C" __global__ void __launch_bounds__({x * y * z})'
     signature = f"{title}({', '.join(params)}) {{"
     if len(head) + len(signature) > 99:
         inside = ",\n    ".join(params)
         signature = f"{title}(\n    {inside}) {{"
-    return "\n".join([f"{head} {signature}", *printer.lines, "}"]), printer.intrinsics
+    return (
+        "\n".join([f"{head} {signature}", *printer.lines, "}"]),
+        (printer.intrinsics),
+        printer.is_checked,
+    )
 
 
-def program_module(name: str, program: DeviceProgram, params: Sequence[Buffer]) -> DeviceModule:
-    """A module of one program, whose caller passes an array for each of ``params``."""
-    arguments = {buffer: Argument("array", n) for n, buffer in enumerate(params)}
-    return device_module(name, [Part(program, arguments)])
+def program_module(program: Program, lowered: DeviceProgram) -> DeviceModule:
+    """A module of one program, whose caller passes an array for each of its params."""
+    arguments = {buffer: Argument("array", n) for n, buffer in enumerate(program.params)}
+    return device_module(program.name, [Part(lowered, arguments, checks_of(program))])
+
+
+def checks_of(program: Program) -> dict[str, Check]:
+    """What an index outside of a buffer means to the caller, by the name of the buffer."""
+    where = program.attrs.get("location")
+    refusals = program.attrs.get("refusals", {})
+    return {name: Check(error, text, where) for name, (error, text) in refusals.items()}

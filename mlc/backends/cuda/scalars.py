@@ -8,6 +8,11 @@ from __future__ import annotations
 import re
 
 _TEXTS = """
+// Notes a check that failed; of several the first one stays.
+MLC_DEVICE void mlc_refuse(int64_t *record, int64_t number, int64_t index) {
+  if (mlc_atomic_cas(record, (int64_t)0, number) == 0) record[1] = index;
+}
+
 MLC_DEVICE float mlc_inff() { return mlc_bits<float>(0x7f800000u); }
 
 MLC_DEVICE double mlc_inf() { return mlc_bits<double>((uint64_t)0x7ff0000000000000ull); }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from ...dtypes import DType, boolean, int64
@@ -64,8 +64,11 @@ class Names:
 class Statements(Expressions):
     """Prints the body of a kernel, line by line."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, checks: Mapping[str, int] | None = None) -> None:
         super().__init__()
+        self.checks = checks or {}
+        self.is_checked = False
+        self.waits = False  # whether there are barriers
         self.identifiers = names
         self.lines: list[str] = []
         self.depth = 1
@@ -107,6 +110,8 @@ class Statements(Expressions):
                 for buffer in buffers:
                     body = self.array(buffer, body)
                 self.statement(body)
+            case Store(buffer=buffer, indices=(index,)) if buffer.name in self.checks:
+                self.check(buffer, index)
             case Store(buffer=buffer, indices=indices, value=value):
                 at, made = self.place(buffer, indices), self.flat(value)
                 with self.sharing((at, made)):
@@ -199,6 +204,19 @@ class Statements(Expressions):
                 held.append(name)
             for b, i, name in zip(stmt.buffers, at, held, strict=True):
                 self.line(f"{self.cell(b, i)} = {name};")
+
+    def check(self, buffer: Buffer, index: Expr) -> None:
+        """A note of an index that leaves ``buffer``, whose elements nobody reads. The thread ends
+        then, if no others wait for it."""
+        self.is_checked = True
+        made = self.flat(index)
+        with self.sharing((made,)):
+            number = self.checks[buffer.name]
+            value = self.value(made).text
+            with self.block(f"if ((uint64_t)({value}) >= {buffer.size})"):
+                self.line(f"mlc_refuse(mlc_record, {number}, {value});")
+                if not self.waits:
+                    self.line("return;")
 
     def cell(self, buffer: Buffer, place: Expr) -> str:
         """C for the element at ``place``."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...dtypes import DType
 from ...ir.affine import Sum, as_sum
-from ...ir.expr import Apply, Const, Expr, Load, Var, const
+from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const
 from ...ir.program import Buffer, For, Scope, Store
 from ...ir.rewrite import loads_of, rewrite, substitute, variables_of
 from .expressions import Text, flat_index, is_half
@@ -35,9 +35,12 @@ def vector_copy(printer: Statements, loop: For) -> bool:
     if kind is None or not _is_run(printer, target, indices, var, loop.extent):
         return False
     runs: dict[Load, str] = {}
+    certain = _certain_loads(value)
     for load in loads_of(value):
         if not _names(load, var):
             continue
+        if load not in certain:
+            return False  # where it is not chosen, it may lie outside of the buffer
         if any(_names(inner, var) for index in load.indices for inner in loads_of(index)):
             return False
         other = _vector_of(load.source.dtype, loop.extent)
@@ -72,6 +75,25 @@ def vector_copy(printer: Statements, loop: For) -> bool:
     printer.line("}")
     printer.names, printer.identifiers.taken = known
     return True
+
+
+def _certain_loads(value: Expr) -> set[Load]:
+    """The loads that are made whatever a select in ``value`` chooses."""
+    found: set[Load] = set()
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        match node:
+            case Load(indices=indices):
+                found.add(node)
+                stack.extend(indices)
+            case Select(condition=condition):
+                stack.append(condition)
+            case Apply(args=args):
+                stack.extend(args)
+            case Cast(value=inner):
+                stack.append(inner)
+    return found
 
 
 def _without_lane(node: Expr, var: Var, lanes: int) -> Expr | None:

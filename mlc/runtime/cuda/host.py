@@ -35,7 +35,12 @@ class OnCard:
             spans = [_span(array) for array in (*inputs, *outputs)]
             held = [on.cupy.asarray(memory) for memory, _ in spans]
             pointers = [int(a.data.ptr) + first for a, (_, first) in zip(held, spans, strict=True)]
-            self.launched(pointers)
+            module, space = self.launched.module, None
+            if module.checks:
+                space = on.cupy.empty(module.workspace_bytes, np.uint8)
+            self.launched(pointers, 0 if space is None else int(space.data.ptr))
+            if space is not None:
+                module.raise_failed(on.cupy.asnumpy(space[module.record : module.record + 16]))
             for (memory, _), there in list(zip(spans, held, strict=True))[len(inputs) :]:
                 memory[...] = on.cupy.asnumpy(there)
         except MlcError:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import mlc
 from mlc import script as T
 from mlc.compile_device import program_device_module
 from mlc.ir.program import Program
+
+from .conftest import needs_compiler
 
 
 def refusal(program: Program) -> str:
@@ -133,11 +136,22 @@ def test_threads_that_part_where_they_must_meet() -> None:
 
 
 def test_functions_of_libraries() -> None:
-    import numpy as np
 
     with pytest.raises(mlc.UnsupportedError) as caught:
         mlc.jit(np.linalg.inv, target="cuda-emulated")(np.eye(3))
     assert caught.value.message.startswith(
         "inv calls mlc_gufunc_linalg__inv__d_d, a function of a library of the processor, which a "
         'CUDA kernel cannot call; run that part with target="cpu"'
+    )
+
+
+@needs_compiler
+def test_checks_of_data() -> None:
+    add = mlc.jit(np.add.reduceat, target="cuda-emulated")
+    x = np.arange(10.0)
+    np.testing.assert_array_equal(add(x, np.array([0, 3])), [3.0, 42.0])
+    with pytest.raises(mlc.BoundsError) as caught:
+        add(x, np.array([0, 30]))
+    assert caught.value.message == (
+        "ufunc.reduceat: index 30 is out of bounds for an axis of size 10"
     )
