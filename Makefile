@@ -7,7 +7,7 @@ endif
 INSTALLED := .venv/.installed
 ARGS ?=
 
-.PHONY: help demo test lint format types check bench clean
+.PHONY: help demo test lint format types check bench peers programs clean
 
 help:
 	@echo "make demo    set up and run the first example"
@@ -16,6 +16,8 @@ help:
 	@echo "make types   mypy"
 	@echo "make check   the tests alone       (ARGS='-k softmax' goes to pytest)"
 	@echo "make bench   the benchmarks        (ARGS='softmax --quick' goes to the harness)"
+	@echo "make peers   Numba, JAX, torch, ... in ../peers, to compare with"
+	@echo "make programs   classic NumPy programs under mlc and those"
 	@echo "make clean   remove .venv and caches"
 
 demo: $(INSTALLED)
@@ -42,6 +44,15 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(PY) -m benchmarks $(ARGS)
+
+PEERS ?= ../peers
+
+peers: $(INSTALLED)
+	@$(PY) -m benchmarks.environment $(PEERS)
+
+programs:
+	@test -x $(PEERS)/bin/python || $(MAKE) peers
+	@$(PEERS)/bin/python -m benchmarks.programs $(ARGS)
 
 clean:
 	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,12 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DType, as_dtype, boolean, float64, int64
+from ..dtypes import as_dtype, boolean, float64, int64
 from ..errors import (
-    DTypeError,
     HostStateError,
     MlcError,
-    ShapeError,
     UnsupportedError,
 )
 from ..ops.moving import inside_loop
@@ -33,6 +31,7 @@ from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .complex_state import entering, fitted, fitted_late, widens
 from .repeat import REPEATED, same_graph
+from .spec import Spec, merged
 
 _MOST_ROUNDS = 24
 # What loops and branches inside of the outermost one were found to carry when they were traced
@@ -55,20 +54,6 @@ class _Undefined:
 
 
 UNDEFINED: Any = _Undefined()
-
-
-@dataclass(frozen=True)
-class Spec:
-    """The type of a value: weak ones are Python numbers."""
-
-    shape: tuple[int, ...]
-    dtype: DType
-    weak: bool = False
-
-    def __str__(self) -> str:
-        if self.weak:
-            return f"a Python {({'b': 'bool', 'i': 'int'}).get(self.dtype.kind, 'float')}"
-        return f"{self.dtype.name}{list(self.shape)}"
 
 
 @dataclass(eq=False)
@@ -204,32 +189,6 @@ def tensor_of(trace: FunctionTrace, leaf: Any, spec: Spec) -> Tensor:
     if value.dtype is spec.dtype:
         return value
     return astype.tensors(trace, (value,), {"dtype": spec.dtype})  # type: ignore[no-any-return]
-
-
-def merged(a: Spec, b: Spec, label: str, what: str, must_fit: bool) -> Spec:
-    """The type that holds both values."""
-    if a.shape != b.shape:
-        raise ShapeError(
-            f"{what} changes the shape of {label}: expected {a}, as before it, got {b}; shapes "
-            f"must stay, so give it another name or its final shape before"
-        )
-    if a.dtype is b.dtype:
-        return Spec(a.shape, a.dtype, a.weak and b.weak)
-    if a.weak and b.weak:
-        rank = max((a, b), key=lambda s: "biuf".index(s.dtype.kind))
-        return Spec((), rank.dtype, True)
-    if a.weak or b.weak:
-        weak, strong = (a, b) if a.weak else (b, a)
-        python = {"b": False, "i": 0}.get(weak.dtype.kind, 0.0)
-        found = as_dtype(np.result_type(strong.dtype.numpy, python))
-    else:
-        found = as_dtype(np.result_type(a.dtype.numpy, b.dtype.numpy))
-    if found is not a.dtype and (a.shape or must_fit and not a.weak):
-        raise DTypeError(
-            f"{what} changes the dtype of {label}: expected {a}, as before it, got {b}; convert "
-            f"it with .astype({a.dtype.name!r}), or start with {b.dtype.name}"
-        )
-    return Spec(a.shape, found)
 
 
 @contextmanager

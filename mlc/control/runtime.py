@@ -62,8 +62,10 @@ def native_range(*bounds: Any) -> Any:
     Takes traced bounds too. Outside of jitted functions it is Python's range. Raises
     :class:`UnsupportedError` where the loop cannot become native.
     """
-    if CURRENT.get() is None:
-        return builtins.range(*(operator.index(known(b)) for b in bounds))
+    if not any(is_traced(b) for b in bounds):
+        plain = builtins.range(*(operator.index(known(b)) for b in bounds))
+        if CURRENT.get() is None or not plain:
+            return plain
     if not 1 <= len(bounds) <= 3:
         raise TypeError(f"mlc.range expected 1 to 3 arguments, got {len(bounds)}")
     return Range(*bounds)
@@ -369,7 +371,8 @@ def _try_native(
         body(source[0])
         if state.get()[names.index(error.name)] is UNDEFINED:
             raise
-        return _try_native(source[1:], body, names, reads, put, test, place) or _rest(source[1:], body)
+        rest = source[1:]
+        return _try_native(rest, body, names, reads, put, test, place) or _rest(rest, body)
     except (MlcError, TypeError, ValueError, IndexError, NotImplementedError):
         numbered = current().numbered
         done = numbered[_SPENT] = numbered.get(_SPENT, 0) + len(source)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..ir.bounds import interval
 from ..ir.expr import Apply, Axis, Const, Expr, Load, Select, Var, apply, const
 from ..ir.rewrite import conjuncts, substitute, variables_of
+from ..te.extent import Extent
 from ..te.tensor import Compute, Tensor
 from .nests import Span, shortened
 
@@ -45,7 +46,9 @@ class Update:
                 mapping[axis] = resolve(self.fixed[axis])
                 continue
             low = resolve(self.low.get(axis, const(0)))
-            high = resolve(self.high.get(axis, const(axis.extent - 1)))
+            length = const(axis.extent) if not isinstance(axis.extent, Extent) else (
+                axis.extent.length[()])  # fmt: skip
+            high = resolve(self.high.get(axis, length - 1))
             pace = resolve(self.paces.get(axis, (const(1), const(0)))[0])
             count = shortened(high - low + 1, ranges)
             if pace is not const(1):
@@ -55,7 +58,7 @@ class Update:
                 span = Span(max(int(count.value), 0))
             else:
                 least, most = interval(count, ranges)
-                extent = min(int(axis.extent), int(max(min(most, axis.extent), 0)))
+                extent = min(int(axis.extent), int(max(min(most, int(axis.extent)), 0)))
                 span = Span(extent, None if least >= extent else count)
             loops.append((var, span))
             mapping[axis] = var * pace + low

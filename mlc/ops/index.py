@@ -119,6 +119,8 @@ def within(index: Expr, extent: int) -> Expr:
     """A data-dependent index as a place in ``range(extent)``: negative ones count from the end, and
     others outside move to the nearest end (or are left for the checks of debug mode)."""
     place = cast(index, "int64")
+    if isinstance(extent, Extent):
+        extent = extent.length[()]
     if index.dtype.kind == "i":
         place = select(place < 0, place + extent, place)
     if config.debug:
@@ -163,8 +165,17 @@ def parse_key(shape: Shape, key: Any) -> tuple[Items, list[Any]]:
             from .moving import moving_item
 
             items.append(moving_item(part, extent, arrays))
+        elif isinstance(part, slice) and type(extent) is Extent and part != slice(None):
+            from .moving import open_item
+
+            items.append(open_item(part, extent, arrays))
         elif isinstance(part, slice):
             items.append(_slice(part, extent))
+        elif isinstance(part, int) and part < 0 and type(extent) is Extent:
+            from .moving import from_end
+
+            items.append(("array", len(arrays)))
+            arrays.append(from_end(extent, part))
         elif isinstance(part, int):
             items.append(_number(part, axis, shape))
         else:
@@ -246,8 +257,6 @@ def has_moving(items: Items) -> bool:
 
 def _slice(part: slice, extent: Any) -> tuple[int, int, Any]:
     if isinstance(extent, Extent):
-        if part != slice(None):
-            extent._refuse()
         return 0, 1, extent
 
     def static(value: Any) -> Any:

@@ -6,6 +6,7 @@ A slice of fixed length is an array like any other. The length of any other is a
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -79,8 +80,6 @@ def _traced(value: Any) -> bool:
 def moving_item(part: slice, extent: Any, arrays: list[Any]) -> Any:
     """A slice with traced bounds as an item ("from", start, step, size); what is traced of it is
     (n,), the place of a 0-d array among ``arrays``."""
-    if isinstance(extent, Extent):
-        extent._refuse()
     start = _expr(part.start, 0)
     stop = _expr(part.stop, extent)
     step = _expr(part.step, 1)
@@ -89,14 +88,38 @@ def moving_item(part: slice, extent: Any, arrays: list[Any]) -> Any:
             "the step of a slice is traced, and may be zero or negative as far as is known; use a "
             "step that is positive for certain, such as the index of a loop over range(2, n)"
         )
-    first, last = _within(start, extent), _within(stop, extent)
+    return _item(_within(start, extent), _within(stop, extent), step, extent, arrays)
+
+
+def open_item(part: slice, extent: Extent, arrays: list[Any]) -> Any:
+    """A slice of known bounds of an axis whose length only the loop knows."""
+    bounds = (part.start, part.stop, part.step)
+    start, stop, step = (None if b is None else operator.index(b) for b in bounds)
+    if step in (None, 1):
+        first = _within(_expr(start, 0), extent)
+        return _item(first, _within(_expr(stop, extent), extent), const(1), extent, arrays)
+    if step is not None and step > 0:
+        first = _within(_expr(start, 0), extent)
+        return _item(first, _within(_expr(stop, extent), extent), const(step), extent, arrays)
+    if step != -1 or start is not None or stop is not None:
+        extent._refuse()
+    last = extent.length[()] - 1
+    return "from", _reference(last, "start", arrays), -1, extent
+
+
+def from_end(extent: Extent, place: int) -> Tensor:
+    """The place ``place``, which is negative, of an axis whose length only the loop knows."""
+    return _scalar(extent.length[()] + place, "place")
+
+
+def _item(first: Expr, last: Expr, step: Expr, extent: Any, arrays: list[Any]) -> Any:
     away = last - first
     length = away if step is const(1) else apply("floordiv", away + (step - 1), step)
     key = simplify(_symbolic(length), _ranges())
     least, most = interval(key, _ranges())
     if least < 0:
         length, key = te.max(length, 0), simplify(apply("maximum", key, const(0)), _ranges())
-    bound = int(max(min(most, extent), 0))
+    bound = int(max(min(most, int(extent)), 0))
     size: Any = bound
     if least != most:
         if KNOWN.get() is None:
@@ -120,9 +143,11 @@ def _referred(reference: Any, tensors: Sequence[Tensor]) -> Expr:
     return const(reference) if isinstance(reference, int) else tensors[reference[0]][()]
 
 
-def _expr(bound: Any, default: int) -> Expr:
+def _expr(bound: Any, default: Any) -> Expr:
     if bound is None:
-        return const(default)
+        bound = default
+    if isinstance(bound, Extent):
+        return bound.length[()]
     if _traced(bound):
         trace: Any = CURRENT.get()
         lifted = trace.lift(bound)
@@ -157,10 +182,22 @@ def _symbolic(expr: Expr) -> Expr:
     return simplify(substitute_loads(expr, on_load), _ranges())
 
 
-def _within(place: Expr, extent: int) -> Expr:
+def _within(place: Expr, extent: Any) -> Expr:
     """A bound of a slice as NumPy reads it: negative ones count from the end, others are moved into
     the axis."""
     least, most = interval(_symbolic(place), _ranges())
+    if isinstance(extent, Extent):
+        length = extent.length[()]
+        if place is length:
+            return place
+        if most < 0:
+            place = place + length
+            if interval(_symbolic(place), _ranges())[0] < 0:
+                place = te.max(place, 0)
+        elif least < 0:
+            place = te.max(select(place < 0, place + length, place), 0)
+        beyond = interval(_symbolic(length - place), _ranges())[0] < 0
+        return te.min(place, length) if beyond else place
     if least < 0:
         place = select(place < 0, te.max(place + extent, 0), place)
     return place if most <= extent else te.min(place, extent)
@@ -265,6 +302,9 @@ def _distance(i: Expr, item: Any, tensors: Sequence[Tensor], inside: list[Expr])
     start, step, size = _referred(item[1], tensors), _referred(item[2], tensors), item[3]
     length = size.length[()] if isinstance(size, Extent) else const(size)
     pace = _symbolic(step)
+    if pace is const(-1):
+        inside += [i <= start, i > start - length]
+        return start - i
     inside.append(i >= start)
     inside.append(i <= start + ((length - 1) * step if step is not const(1) else length - 1))
     if pace is const(1):

@@ -152,7 +152,7 @@ class Tensor:
                     f"use .astype('int64')"
                 )
             value = getattr(item, "value", None)
-            if isinstance(value, int) and not 0 <= value < extent:
+            if isinstance(value, int) and not 0 <= value < int(extent):
                 raise BoundsError(
                     f"index {value} is out of bounds for axis {axis} of {self.name} with size "
                     f"{extent}; te indices do not wrap, count from 0"

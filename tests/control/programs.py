@@ -617,3 +617,36 @@ def smoothed(x, a):
     for i in range(1, len(x)):
         y[i] = a * x[i] + (1 - a) * y[i - 1]
     return y
+
+
+def open_slices(x, y):
+    for k in range(6, len(x)):
+        x[k] = np.dot(np.flip(x[:k]), y[:k]) / k + x[:k][-1] + y[:k][-2]
+        x[k] += np.sum(x[:k][1:]) - np.sum(x[:k][:-1]) + x[:k][2:5].sum() + x[:k][-4:-1].sum()
+        x[k] /= 8
+        x[:k][::-1] += y[:k] / k
+        y[:k] = 0.5 * y[:k] + 0.1 * y[:k][::-1] - np.sum(x[:k][::2]) / (2 * k)
+        x[:k][1:] = 0.5 * x[:k][1:] + 0.1 * y[:k][:-1]
+    return x
+
+
+def bound_by_the_first(x):
+    for k in range(len(x)):
+        if k == 0:
+            above = x[0]
+        else:
+            above = x[k] - 0.5 * above
+        x[k] = above
+    return x
+
+
+def deep(x, y):
+    for a in range(2):
+        for b in range(3):
+            for c in range(2):
+                for d in range(3):
+                    for e in range(2):
+                        for f in range(4):
+                            if b - c >= 0:
+                                x[a, b] += y[d, e] * y[c, f] - x[a, b - c]
+    return x

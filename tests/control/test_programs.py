@@ -91,6 +91,9 @@ CASES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (p.gram_schmidt, (MATRIX,)),
     (p.conjugate_gradients, (SYMMETRIC, X[:N].copy())),
     (p.smoothed, (X, 0.1)),
+    (p.open_slices, (X, R.random(len(X)))),
+    (p.bound_by_the_first, (X,)),
+    (p.deep, (R.random((2, 3)), R.random((3, 4)))),
     (p.quick_partition, (X,)),
     (p.life, ((R.random((20, 20)) < 0.3).astype(np.int64), 10)),
 ]

@@ -1,0 +1,50 @@
+"""The types of what loops and branches carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..dtypes import DType, as_dtype
+from ..errors import DTypeError, ShapeError
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The type of a value: weak ones are Python numbers."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+    weak: bool = False
+
+    def __str__(self) -> str:
+        if self.weak:
+            return f"a Python {({'b': 'bool', 'i': 'int'}).get(self.dtype.kind, 'float')}"
+        return f"{self.dtype.name}{list(self.shape)}"
+
+
+def merged(a: Spec, b: Spec, label: str, what: str, must_fit: bool) -> Spec:
+    """The type that holds both values."""
+    if a.shape != b.shape:
+        raise ShapeError(
+            f"{what} changes the shape of {label}: expected {a}, as before it, got {b}; shapes "
+            f"must stay, so give it another name or its final shape before"
+        )
+    if a.dtype is b.dtype:
+        return Spec(a.shape, a.dtype, a.weak and b.weak)
+    if a.weak and b.weak:
+        rank = max((a, b), key=lambda s: "biuf".index(s.dtype.kind))
+        return Spec((), rank.dtype, True)
+    if a.weak or b.weak:
+        weak, strong = (a, b) if a.weak else (b, a)
+        python = {"b": False, "i": 0}.get(weak.dtype.kind, 0.0)
+        found = as_dtype(np.result_type(strong.dtype.numpy, python))
+    else:
+        found = as_dtype(np.result_type(a.dtype.numpy, b.dtype.numpy))
+    if found is not a.dtype and (a.shape or must_fit and not a.weak):
+        raise DTypeError(
+            f"{what} changes the dtype of {label}: expected {a}, as before it, got {b}; convert "
+            f"it with .astype({a.dtype.name!r}), or start with {b.dtype.name}"
+        )
+    return Spec(a.shape, found)
