@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ScheduleError
 from ...ir.affine import as_sum, linear_in
-from ...ir.expr import Axis, Expr, Var
+from ...ir.expr import Axis, Expr, Select, Var
 from ...ir.program import (
     Allocate,
     Block,
@@ -19,11 +19,12 @@ from ...ir.program import (
     Scope,
     Stmt,
     blocks_of,
+    expressions_of,
     reads_of,
     walk,
     writes_of,
 )
-from ...ir.rewrite import variables_of
+from ...ir.rewrite import loads_of, postorder, variables_of
 from ..buffers import buffer_key
 from ..legality import carried_dependence
 from ..schedule import Schedule
@@ -117,6 +118,8 @@ def lanes_along(s: Schedule, block: Block, loop: Var, machine: GpuMachine) -> in
         return 1
     if block.predicate is not None and any(v is loop for v in variables_of(block.predicate)):
         return 1
+    if any(_guards_loads(e) for node in walk(block.body) for e in expressions_of(node)):
+        return 1
     for buffer, indices in accesses:
         if not _is_aligned(buffer, indices, axis, lanes, (0, 1)):
             return 1
@@ -124,6 +127,14 @@ def lanes_along(s: Schedule, block: Block, loop: Var, machine: GpuMachine) -> in
         if not _is_aligned(buffer, indices, axis, lanes, (1,)):
             return 1
     return lanes
+
+
+def _guards_loads(expr: Expr) -> bool:
+    """Whether a select keeps loads from being made where an index is not within bounds."""
+    return any(
+        isinstance(node, Select) and not loads_of(node.condition) and loads_of(node)
+        for node in postorder(expr)
+    )
 
 
 def _is_aligned(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+import mlc
+
 from mlc import script as T
 from mlc import te
 from mlc.ir.program import LoopKind
 from mlc.schedules.defaults.gpu import default_gpu_schedule
+from mlc.schedules.schedule import Schedule
 
 from .judge import SMALL, extents, judged, scopes, threads
 
@@ -88,3 +91,28 @@ def test_programs_with_threads_of_their_own_are_left_alone():
 
 def test_loops_that_never_run_are_no_reason_to_fail():
     assert threads(default_gpu_schedule(added(0, 4))) == []
+
+
+def padded(rows: int, columns: int):
+    a = te.placeholder((rows, columns), "float32", "A")
+    out = te.compute(
+        (rows + 2, columns),
+        lambda i, j: te.select((i >= 1) & (i < rows + 1), a[i - 1, j], te.const(0, "float32")),
+        name="out",
+    )
+    return te.create_program([a, out], "padded")
+
+
+def test_what_a_guard_keeps_from_being_read_is_read_one_by_one():
+    s = judged(padded(6, 64))
+    assert extents(s, LoopKind.VECTORIZED) == []
+
+
+def test_lanes_by_hand_read_nothing_that_a_guard_forbids():
+    s = Schedule(padded(6, 64))
+    i, j = s.loops("out")
+    thread, lane = s.split(j, [None, 4])
+    s.bind(i, "blockIdx.x")
+    s.bind(thread, "threadIdx.x")
+    s.vectorize(lane)
+    assert "float4 *>(&A" not in mlc.build(s, target="cuda").lower().cuda
