@@ -67,11 +67,15 @@ def graph_device_module(module: Module, kernels: Sequence[KernelCode]) -> Device
 
 
 def program_device_module(program: Program) -> DeviceModule:
-    """The CUDA C of one program. The caller's arrays are its params."""
+    """The CUDA C of one program, once its threads are proven to be apart. The caller's arrays are
+    its params."""
     from .backends.cuda.module import program_module
     from .lower.cuda.pipeline import lower_cuda
+    from .lower.cuda.prove_threads import prove_threads
 
-    return program_module(program, lower_cuda(program))
+    made = program_module(program, lower_cuda(program))
+    prove_threads(program)
+    return made
 
 
 class Emulation:

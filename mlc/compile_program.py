@@ -181,6 +181,7 @@ def compile_program(
     if target in DEVICE_TARGETS:
         compiled.program, made = gpu_program(program)
         compiled.schedule = schedule or made
+        compiled.device_module  # noqa: B018
         runner = device_runner(target, lambda: compiled.device_module)
         split = len(program.params) - program.outputs
         compiled.runner = lambda *arrays: runner.run(arrays[:split], arrays[split:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -132,6 +134,21 @@ def test_threads_that_part_where_they_must_meet() -> None:
     assert refusal(parted) == (
         "threads of a block of parted would part at the condition A[tx] > 0.0, and loops over "
         "threads stand inside, where they must come together; move the condition inside those loops"
+    )
+
+
+def test_threads_that_need_each_other() -> None:
+    @T.program
+    def rotated(A: T.Buffer((64,)), B: T.Buffer((64,))):
+        for tx in T.thread_binding(64, "threadIdx.x"):
+            A[tx] = 1.0
+            B[tx] = A[63 - tx]
+
+    with pytest.raises(mlc.ScheduleError) as caught:
+        program_device_module(replace(rotated, outputs=2))
+    assert str(caught.value).startswith(
+        "loop tx of 'rotated' is bound to threadIdx.x, which it cannot be: iterations of loop tx "
+        "are not independent: tx=31 writes A[31]"
     )
 
 

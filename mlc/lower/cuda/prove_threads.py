@@ -1,0 +1,36 @@
+"""prove_threads: threads run at once, so none may need what another one does meanwhile."""
+
+from __future__ import annotations
+
+from ...errors import ScheduleError
+from ...ir.program import Evaluate, For, LoopKind, Program, walk
+from ...schedules.legality import carried_dependence
+from .bind_threads import thread_of
+from .kernel import BARRIER
+
+
+def prove_threads(program: Program) -> Program:
+    """``program``, unless two iterations of a loop over threads or blocks are found that meet.
+
+    Raises :class:`ScheduleError` with these: programs are written by hand too, with no step that
+    would have refused. Where the answer depends on data the program is trusted, as it is where it
+    is marked as unsafe; and its own barriers are: threads may meet with one in between.
+    """
+    if program.attrs.get("unsafe"):
+        return program
+    statements = list(walk(program.body))
+    waits = any(isinstance(s, Evaluate) and s.name == BARRIER for s in statements)
+    for loop in statements:
+        if not isinstance(loop, For) or loop.kind is not LoopKind.BOUND or loop.extent < 2:
+            continue
+        thread = thread_of(loop)
+        if waits and not thread.startswith("blockIdx"):
+            continue
+        refusal = carried_dependence(program, loop.var)
+        if refusal is not None and refusal.proven:
+            raise ScheduleError(
+                f"loop {loop.var.name} of {program.name!r} is bound to {thread}, which it cannot "
+                f"be: {refusal}",
+                refusal=refusal,
+            )
+    return program
