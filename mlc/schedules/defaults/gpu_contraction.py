@@ -24,6 +24,7 @@ from .vectors import extent_of, next_power_of_two
 if TYPE_CHECKING:
     from .gpu import GpuMachine
 
+BANKS = 32  # of shared memory
 LEAST = 4  # rows, columns and steps; with fewer there is too little to share
 UNROLLED = 256  # statements to write out at most; the compiler unrolls on its own, too
 DEPTH = 16  # steps of the reduction between two barriers
@@ -154,6 +155,9 @@ def _fetch(
     """The tile that ``name`` copies, by all threads of the block together, neighbours in memory by
     neighbouring threads, some at once where that can be."""
     _hold(s, name, "shared")
+    if along == 0:  # neighbouring threads write different rows: those begin in other banks
+        ((buffer, indices),) = writes_of(s.block(name).body)
+        s.storage_align(name, buffer, len(indices) - 2, BANKS, 4)
     s.compute_at(name, loop)
     *rest, deep, wide = _inside(s, name, loop)
     if along == 0:

@@ -6,6 +6,7 @@ import pytest
 
 from mlc import te
 from mlc.ir.program import LoopKind, blocks_of
+from mlc.schedules.buffers import allocations_of
 from mlc.schedules.defaults import gpu_nests
 from mlc.schedules.defaults.gpu import GpuMachine, default_gpu_schedule
 
@@ -98,6 +99,13 @@ def test_the_tile_of_a_large_product():
     assert threads(s)[:4] == grid
     assert extents(s, LoopKind.UNROLLED)[:2] == [8, 8]
     assert extents(s, LoopKind.VECTORIZED) == [4, 4]
+
+
+def test_rows_that_are_written_side_by_side_lie_in_different_banks():
+    s = default_gpu_schedule(product(64, 64, 64))
+    strides = {b.name: b.element_strides for b in allocations_of(s.program)}
+    assert strides["A_reindex"][0] % 32 == 4
+    assert strides["B_reindex"] == (64, 1)
 
 
 def test_a_small_product_has_small_tiles():

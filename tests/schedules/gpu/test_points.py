@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 import mlc
-
 from mlc import script as T
 from mlc import te
 from mlc.ir.program import LoopKind
