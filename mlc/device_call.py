@@ -8,6 +8,7 @@ read; kernels get the addresses on the card. Nothing is copied but what no kerne
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,9 +18,11 @@ import numpy as np
 from .config import config
 from .errors import ArgumentError, DTypeError, MlcError, ShapeError, UnsupportedError
 from .ops.op import CURRENT
+from .quick_call import QuickCalls
 from .runtime.cuda.arrays import CUPY, JAX, TORCH, DeviceArray, Library, read
 from .runtime.cuda.card import card
 from .runtime.cuda.launch import Launched, load
+from .specialization import MISS
 from .te.tensor import Constant
 from .tracer import tree
 from .tracer.function import Result
@@ -32,10 +35,21 @@ _KNOWN_SCALARS = 1024
 _ATTRIBUTE = "_device_entries"
 
 
+def device_caller(jitted: Any, plain: Callable[..., Any]) -> Callable[..., Any]:
+    """What is called for ``jitted``, which is compiled for cards; ``plain`` is what it is called by
+    otherwise."""
+    jitted._quick = QuickCalls()
+    return functools.partial(device_call, jitted, plain)
+
+
 def device_call(jitted: Any, plain: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A call of ``jitted``; ``plain`` takes those without an array on a card."""
     if CURRENT.get() is not None:
         return plain(*args, **kwargs)
+    if not kwargs:
+        result = jitted._quick.run(jitted._entries, args)
+        if result is not MISS:
+            return result
     out = None if jitted._parameters.has_out else kwargs.get("out")
     leaves, structure = tree.flatten((args, kwargs))
     arrays = [read(leaf) for leaf in leaves]
@@ -58,11 +72,17 @@ def device_call(jitted: Any, plain: Callable[..., Any], *args: Any, **kwargs: An
             stand = _stand_in(array)
             stands[id(stand)] = array
             stood.append(stand)
-        args, kwargs = tree.unflatten(structure, stood)
+        stood_args, stood_kwargs = tree.unflatten(structure, stood)
         if out is not None:
-            del kwargs["out"]
-        call = _Call(jitted, first, args, kwargs, stands)
-        return call.run() if out is None else call.run_into(out)
+            del stood_kwargs["out"]
+        call = _Call(jitted, first, stood_args, stood_kwargs, stands)
+        if out is not None:
+            return call.run_into(out)
+        result = call.run()
+        compiled = call.entry.compiled
+        if not kwargs and compiled is not None:
+            jitted._quick.remember(jitted._entries, args, call.entry, _plan(compiled), first.device)
+        return result
 
 
 def built_call(compiled: Any, name: str, args: Sequence[Any]) -> bool:
@@ -104,7 +124,7 @@ def built_call(compiled: Any, name: str, args: Sequence[Any]) -> bool:
         constants = [CUPY.pointer(a) for a in plan.held_constants(first.device)]
         pointers = [array.pointer for array in held]
         pointers[count:count] = constants
-        plan.launched(pointers, 0, first.library.stream(first.device))
+        plan.launch(pointers, first.library, first.device)
     return True
 
 
@@ -136,6 +156,25 @@ class _Plan:
         self.host_constants = constants_of(compiled)
         self.constants: dict[int, list[Any]] = {}
         self.scalars: dict[tuple[Any, ...], Any] = {}
+
+    def launch(self, pointers: Sequence[int], library: Library, device: int) -> None:
+        """Launch the kernels on the current card, ``device``, and the current stream of
+        ``library``. What the function refuses its data for is raised, for which it waits."""
+        module, space = self.launched.module, None
+        try:
+            if module.checks or (module.workspace_bytes and library is TORCH):
+                space = library.workspace(module.workspace_bytes, device)
+        except Exception as error:
+            raise card().error(error, f"allocating a workspace for {module.name}") from error
+        workspace = 0 if space is None else library.pointer(space)
+        self.launched(pointers, workspace, library.stream(device))
+        if not module.checks:
+            return
+        try:
+            record = library.download(space, module.record, module.record + 16)
+        except Exception as error:
+            raise card().error(error, f"running {module.name}") from error
+        module.raise_failed(record)
 
     def held_constants(self, device: int) -> list[Any]:
         """The constants on the current card, ``device``; copied there once."""
@@ -269,9 +308,6 @@ class _Call:
                 None if isinstance(a, DeviceArray) else plan.scalar(a, device) for a in self.inputs
             ]
             constants = plan.held_constants(device)
-            size, space = plan.launched.module.workspace_bytes, None
-            if size and library is TORCH:
-                space = library.empty((size,), np.dtype(np.uint8), device)
         except MlcError:
             raise
         except Exception as error:
@@ -282,8 +318,7 @@ class _Call:
         ]
         pointers += [CUPY.pointer(array) for array in constants]
         pointers += [library.pointer(array) for array in held]
-        workspace = 0 if space is None else library.pointer(space)
-        plan.launched(pointers, workspace, library.stream(device))
+        plan.launch(pointers, library, device)
         return held
 
     def _leaf(self, result: Result, computed: Sequence[Any]) -> tuple[Any, bool]:

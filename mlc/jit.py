@@ -74,11 +74,11 @@ class _Jitted:
         self._kept: list[Specialization] = []
         self._last: Specialization | None = None
         _all_jitted.add(self)
-        call = functools.partial(type(self)._call, self)
+        call: Callable[..., Any] = functools.partial(type(self)._call, self)
         if target == "cuda":
-            from .device_call import device_call
+            from .device_call import device_caller
 
-            call = functools.partial(device_call, self, call)
+            call = device_caller(self, call)
         prepare(self, call)
 
     def __repr__(self) -> str:

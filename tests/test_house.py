@@ -39,6 +39,7 @@ LAYERS = (
     ("lowered",),
     ("specialization",),
     ("dynamic", "tracebacks"),
+    ("quick_call",),
     ("device_call",),
     ("build_program",),
     ("jit",),

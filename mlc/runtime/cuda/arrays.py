@@ -15,6 +15,7 @@ import numpy as np
 from mlc.errors import ArgumentError
 from mlc.runtime.cuda.card import card
 
+_ALIGNED = 15  # addresses of arrays have these bits clear: threads read up to 16 bytes at once
 _CUDA, _CUDA_MANAGED = 2, 13  # DLPack's device types
 _HAS_ARRAYS = ("__cuda_array_interface__", "__dlpack_device__")
 
@@ -71,6 +72,24 @@ class Library:
     def stream(self, device: int) -> int:
         return card().stream()
 
+    def workspace(self, size: int, device: int) -> Any:
+        """Bytes that kernels use while they run."""
+        return self.empty((size,), np.dtype(np.uint8), device)
+
+    def download(self, array: Any, start: int, end: int) -> np.ndarray[Any, Any]:
+        """Elements of a vector, copied to the host."""
+        found: np.ndarray[Any, Any] = card().cupy.asnumpy(array[start:end])
+        return found
+
+    def mark(self, array: Any) -> tuple[Any, int] | None:
+        """All that kernels depend on but for the address, and the address; None for an array that
+        they cannot read as it is."""
+        memory = array.data
+        pointer = memory.ptr
+        if pointer & _ALIGNED:
+            return None
+        return (array.shape, array.strides, array.dtype, memory.device_id), pointer
+
     def copy(self, array: Any) -> Any:
         return array.copy()
 
@@ -106,6 +125,16 @@ class Torch(Library):
     def stream(self, device: int) -> int:
         return int(sys.modules["torch"].cuda.current_stream(device).cuda_stream)
 
+    def download(self, array: Any, start: int, end: int) -> np.ndarray[Any, Any]:
+        found: np.ndarray[Any, Any] = array[start:end].cpu().numpy()
+        return found
+
+    def mark(self, array: Any) -> tuple[Any, int] | None:
+        pointer = array.data_ptr()
+        if pointer & _ALIGNED or array.requires_grad or array.is_neg() or array.is_conj():
+            return None
+        return (array.shape, array.stride(), array.dtype, array.device), pointer
+
     def copy(self, array: Any) -> Any:
         return array.clone()
 
@@ -133,6 +162,20 @@ class Jax(Library):
 
 
 CUPY, TORCH, JAX = Library(), Torch(), Jax()
+
+
+_of_class: dict[type, Library | None] = {}
+
+
+def library_of(kind: type) -> Library | None:
+    """CuPy or torch, if ``kind`` is their class of arrays; by class, which is looked at once."""
+    try:
+        return _of_class[kind]
+    except KeyError:
+        names = {("cupy", "ndarray"): CUPY, ("torch", "Tensor"): TORCH}
+        found = names.get((kind.__module__.partition(".")[0], kind.__name__))
+        _of_class[kind] = found
+        return found
 
 
 def is_on_card(value: Any) -> bool:

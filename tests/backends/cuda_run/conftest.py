@@ -11,6 +11,9 @@ import pytest
 
 from mlc.backends.cuda.device import Argument, DeviceModule, Launch
 from mlc.config import config
+from mlc.runtime.cuda import card
+
+from .fake_cupy import FakeCuPy
 
 Array = np.ndarray[Any, Any]
 ORDERS = ("forward", "reverse", "random")
@@ -34,6 +37,20 @@ def order(request: pytest.FixtureRequest) -> Iterator[str]:
     """Once for each order of threads."""
     with config.override(emulated_order=request.param):
         yield request.param
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> FakeCuPy:
+    """A stand-in for CuPy with two cards, which everything here finds in CuPy's place."""
+    if not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        pytest.skip("no C++ compiler")
+    made = FakeCuPy()
+    on = card.Card(made)
+    for module in ("runtime.cuda.arrays", "runtime.cuda.launch", "runtime.cuda.host",
+                   "device_call", "quick_call"):  # fmt: skip
+        monkeypatch.setattr(f"mlc.{module}.card", lambda: on)
+    monkeypatch.setattr("mlc.runtime.cuda.launch.compile_module", made.compile)
+    return made
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class ndarray:
     def __init__(self, held: np.ndarray[Any, Any], device: int) -> None:
         self.held = held
         self.device = SimpleNamespace(id=device)
-        self.data = SimpleNamespace(ptr=held.ctypes.data)
+        self.data = SimpleNamespace(ptr=held.ctypes.data, device_id=device)
         self.shape, self.dtype, self.strides = held.shape, held.dtype, held.strides
         self.flags = SimpleNamespace(c_contiguous=held.flags.c_contiguous)
 

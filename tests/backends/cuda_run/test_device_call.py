@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,8 @@ import pytest
 
 import mlc
 from mlc.errors import ArgumentError, DeviceError, DTypeError, ShapeError
-from mlc.runtime.cuda import card, launch
 
 from .fake_cupy import FakeCuPy, Problem, ndarray
-
-
-@pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCuPy]:
-    made = FakeCuPy()
-    on = card.Card(made)
-    for module in ("arrays", "launch", "host"):
-        monkeypatch.setattr(f"mlc.runtime.cuda.{module}.card", lambda: on)
-    monkeypatch.setattr("mlc.device_call.card", lambda: on)
-    monkeypatch.setattr(launch, "compile_module", made.compile)
-    yield made
 
 
 def values(*shape: int) -> Any:
@@ -194,3 +181,43 @@ def test_a_built_program_runs_on_the_card(cupy: FakeCuPy) -> None:
         double(a[0], b)
     with pytest.raises(ArgumentError, match="is written to, and must be C-contiguous"):
         double(a, cupy.empty((4, 12), np.float32)[:, ::2])
+
+
+def test_calls_made_before_take_the_short_way(
+    cupy: FakeCuPy, layer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = [values(5, 7), values(7, 3), values(3)]
+    layer(*map(cupy.asarray, arrays))
+    taken = []
+    monkeypatch.setattr("mlc.device_call._Call", lambda *_: taken.append("long") or 1 / 0)
+    arrays = [array + 1 for array in arrays]
+    x, w, b = arrays
+    got = layer(*map(cupy.asarray, arrays))
+    np.testing.assert_allclose(got.get(), np.maximum(x @ w + b, 0), rtol=1e-5)
+    assert not taken
+    for other in ((cupy.asarray(x[:4]), *map(cupy.asarray, (w, b))), map(cupy.asarray, (x, w, w))):
+        with pytest.raises(ZeroDivisionError):  # of other shapes
+            layer(*other)
+    layer.clear_cache()
+    with pytest.raises(ZeroDivisionError):
+        layer(*map(cupy.asarray, arrays))
+
+
+def test_the_short_way_sees_what_a_function_reads_change(cupy: FakeCuPy) -> None:
+    table = values(4)
+    f = mlc.jit(lambda x: (x + table, x * table), target="cuda")
+    x = cupy.asarray(values(4))
+    for _ in range(3):
+        total, product = f(x)
+        np.testing.assert_allclose(total.get(), x.get() + table, rtol=1e-6)
+        np.testing.assert_allclose(product.get(), x.get() * table, rtol=1e-6)
+        table += 1
+
+
+def test_what_a_function_refuses_is_raised(cupy: FakeCuPy) -> None:
+    f = mlc.jit(np.add.reduceat, target="cuda")
+    x = cupy.asarray(np.arange(10.0))
+    for _ in range(2):
+        np.testing.assert_array_equal(f(x, cupy.asarray(np.array([0, 3]))).get(), [3.0, 42.0])
+        with pytest.raises(mlc.BoundsError, match="index 30 is out of bounds for an axis of size"):
+            f(x, cupy.asarray(np.array([0, 30])))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -41,16 +40,6 @@ TWO = DeviceModule(
     ),
     512,
 )
-
-
-@pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCuPy]:
-    made = FakeCuPy()
-    on = card.Card(made)
-    for module in ("arrays", "launch", "host"):
-        monkeypatch.setattr(f"mlc.runtime.cuda.{module}.card", lambda: on)
-    monkeypatch.setattr(launch, "compile_module", made.compile)
-    yield made
 
 
 def arrays(cupy: FakeCuPy) -> tuple[Any, Any]:

@@ -1,0 +1,102 @@
+"""The short way of a call over arrays on a card that was made before: no stand-ins, no keys.
+
+It is taken by functions of whole arrays that return new ones; whatever else there is (numbers,
+trees, keywords, writes, data that may be refused, views that have to be copied) goes the long way,
+in `device_call`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .config import is_debug_anywhere
+from .runtime.cuda.arrays import CUPY, TORCH, Library, library_of
+from .runtime.cuda.card import card
+from .runtime.cuda.launch import Launched
+from .specialization import MISS
+
+_LIMIT = 256  # kinds of calls that are remembered
+
+
+@dataclass(frozen=True, eq=False)
+class Quick:
+    """A compiled signature over arrays of ``library`` on card ``device``."""
+
+    entry: Any
+    entries: Any  # where the function keeps it: another one once its cache was cleared
+    library: Library
+    device: int
+    launched: Launched
+    constants: list[int]
+    outputs: list[tuple[tuple[int, ...], Any]]
+    results: list[int]  # numbers of outputs
+    structure: Any
+
+
+class QuickCalls:
+    """What is known of the calls of one function, by what their arrays look like."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Quick] = {}
+
+    def run(self, entries: Any, args: tuple[Any, ...]) -> Any:
+        """The result of a call that is known; MISS, and nothing done, for any other."""
+        if not self._known:
+            return MISS
+        marks, pointers = [], []
+        for value in args:
+            library = library_of(type(value))
+            mark = None if library is None else library.mark(value)
+            if mark is None:
+                return MISS
+            marks.append(mark[0])
+            pointers.append(mark[1])
+        quick = self._known.get(tuple(marks))
+        if quick is None or quick.entries is not entries or is_debug_anywhere():
+            return MISS
+        if quick.device != card().device():
+            return MISS
+        captures = quick.entry.captures
+        if captures and captures.change():
+            return MISS
+        library, device = quick.library, quick.device
+        try:
+            made = [library.empty(shape, dtype, device) for shape, dtype in quick.outputs]
+        except Exception:
+            return MISS  # the long way says what is wrong
+        pointers += quick.constants
+        pointers += map(library.pointer, made)
+        workspace, space = 0, None
+        if quick.launched.module.workspace_bytes and library is TORCH:
+            space = library.workspace(quick.launched.module.workspace_bytes, device)
+            workspace = library.pointer(space)
+        quick.launched(pointers, workspace, library.stream(device))
+        if quick.structure is None:
+            return made[quick.results[0]]
+        return quick.structure(made[n] for n in quick.results)
+
+    def remember(
+        self, entries: Any, args: tuple[Any, ...], entry: Any, plan: Any, device: int
+    ) -> None:
+        """Keep a call that went well, if it is one of those that can be made the short way."""
+        traced = entry.traced
+        libraries = {library_of(type(value)) for value in args}
+        numbers = [result.value for result in traced.results if result.kind == "output"]
+        plain = len(numbers) == len(traced.results) and traced.structure in (None, tuple, list)
+        refuses = bool(plan.launched.module.checks)
+        if not plain or refuses or traced.writes or traced.rebound or len(libraries) != 1:
+            return
+        library = libraries.pop()
+        if library is None:
+            return
+        marks = [library.mark(value) for value in args]
+        if None in marks:
+            return
+        if len(self._known) >= _LIMIT:
+            self._known.clear()
+        constants = [CUPY.pointer(array) for array in plan.held_constants(device)]
+        self._known[tuple(mark[0] for mark in marks if mark is not None)] = Quick(
+            entry, entries, library, device, plan.launched, constants, plan.outputs, numbers,
+            traced.structure,
+        )  # fmt: skip
