@@ -120,11 +120,21 @@ def kernel_text(
     if len(head) + len(signature) > 99:
         inside = ",\n    ".join(params)
         signature = f"{title}(\n    {inside}) {{"
-    return (
-        "\n".join([f"{head} {signature}", *printer.lines, "}"]),
-        (printer.intrinsics),
-        printer.is_checked,
-    )
+    text = "\n".join([f"// {_described(kernel)}", f"{head} {signature}", *printer.lines, "}"])
+    return text, printer.intrinsics, printer.is_checked
+
+
+def _described(kernel: DeviceKernel) -> str:
+    """What a kernel does and how it is launched, in a line."""
+
+    def product(extents: tuple[int, int, int], what: str) -> str:
+        used = [str(n) for d, n in enumerate(extents) if d == 0 or max(extents[d:]) > 1]
+        return f"{' x '.join(used)} {what}{'' if max(extents) == 1 else 's'}"
+
+    text = f"{product(kernel.grid, 'block')} of {product(kernel.block, 'thread')}"
+    if kernel.shared_bytes:
+        text += f", {kernel.shared_bytes} bytes shared"
+    return f"{', '.join(kernel.blocks)}: {text}" if kernel.blocks else text
 
 
 def program_module(program: Program, lowered: DeviceProgram) -> DeviceModule:

@@ -52,6 +52,7 @@ class DeviceKernel:
     threads: tuple[Thread, ...]
     shared: tuple[tuple[Buffer, int], ...] = ()
     shared_bytes: int = 0
+    blocks: tuple[str, ...] = ()  # the names of the blocks that it was made of
 
     def extent(self, tag: str) -> int:
         """The threads in one direction."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from ...ir.program import Buffer, For, Program, Scope, Stmt
+from ...ir.program import Buffer, For, Program, Scope, Stmt, blocks_of
 from ..bind_blocks import bind_blocks
 from ..compact_buffers import compact_buffers
 from ..promote_registers import promote_registers
@@ -17,7 +18,7 @@ from .place_barriers import place_barriers
 from .place_private import place_private
 from .place_shared import place_shared
 from .split_kernels import kernel_names, split_kernels
-from .touching import buffers_made, buffers_touched
+from .touching import buffers_made, buffers_touched, buffers_written
 
 
 def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
@@ -26,6 +27,7 @@ def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
     Each statement at the top is a kernel; neighbours without bound loops share one of a single
     thread. Raises :class:`UnsupportedError` for what no grid can run.
     """
+    blocks = [(s.name, {b.name for b in buffers_written(s.body)}) for s in blocks_of(program.body)]
     program = bind_blocks(expand_device_calls(program))
     nests, temporaries = split_kernels(program)
     nests = [simplify_stmt(nest, {}) for nest in nests]
@@ -35,7 +37,9 @@ def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
         if is_empty(nest):
             continue
         kernel, made = _kernel(title, nest, program, temporaries)
-        kernels.append(kernel)
+        written = {b.name for b in buffers_written(nest)}
+        named = tuple(block for block, names in blocks if names & written)
+        kernels.append(replace(kernel, blocks=named))
         more.extend(made)
     return DeviceProgram(tuple(kernels), (*temporaries, *more))
 
