@@ -8,15 +8,17 @@ otherwise it is read *whole*, which takes another pass if it is not an argument.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..ir.bounds import interval
 from ..ir.expr import Axis, Expr, Load, Reduce, Var
+from ..ir.program import Buffer
 from ..ir.rewrite import postorder, substitute, variables_of
 from ..ir.scalar import SCALAR_FNS
 from ..ir.simplify import simplify
 from ..te.key import topological
 from ..te.tensor import Call, Compute, Tensor
+from .programs import Different, for_all_sizes
 from .template import Extents, Template
 
 Space = tuple[int, int]
@@ -44,7 +46,8 @@ class Chunks:
     ``spaces`` holds (space, dimension, elements per row) of each array that depends on the size.
     ``levels`` numbers the passes: rows come after the static part of their number. ``folds``
     are the reductions over rows. ``whole`` has the loads that are not aligned, ``stored`` what is
-    kept in memory from one pass to the next.
+    kept in memory from one pass to the next. ``calls`` has the programs that depend on the size, as
+    they are for all sizes.
     """
 
     template: Template
@@ -53,6 +56,7 @@ class Chunks:
     folds: dict[Compute, tuple[Space, Axis, int]] = field(default_factory=dict)
     whole: dict[Compute, set[Load]] = field(default_factory=dict)
     stored: set[Tensor] = field(default_factory=set)
+    calls: dict[Call, Call] = field(default_factory=dict)
     order: list[Tensor] = field(default_factory=list)
 
 
@@ -82,9 +86,9 @@ def find_chunks(template: Template) -> Chunks:
                 )
                 _store(found, tensor, op, expensive)
             case Call() as op:
-                if place is not None or any(t in found.spaces for t in op.inputs):
-                    raise NotChunked(f"{op.op} is a program over whole arrays")
-                found.levels[tensor] = max((found.levels[t] for t in op.inputs), default=0)
+                found.levels[tensor] = _level_of_call(found, op)
+                if op not in found.calls and _depends(found, tensor, op):
+                    found.calls[op] = _call_for_all(found, op)
             case _:
                 found.levels[tensor] = 0
     found.stored |= {t for t in traced.outputs if t in found.spaces}
@@ -123,7 +127,7 @@ def _level(found: Chunks, tensor: Tensor, op: Compute) -> int:
             if not isinstance(node, Load):
                 continue
             source = node.source
-            before = found.levels[source]
+            before = found.levels[source] + (source.op in found.calls)
             place = found.spaces.get(source)
             if place is not None and not (
                 place[0] == space and own is not None and is_aligned(found, node, own, rows)
@@ -134,6 +138,40 @@ def _level(found: Chunks, tensor: Tensor, op: Compute) -> int:
                     before += 1
             level = max(level, before)
     return level + 1 if op in found.folds else level
+
+
+def _depends(found: Chunks, tensor: Tensor, op: Call) -> bool:
+    """Whether the program of ``op`` has to know the size."""
+    if tensor in found.spaces or any(t in found.spaces for t in op.inputs):
+        return True
+    return any(owner is op for owner, _ in found.template.numbers)
+
+
+def _level_of_call(found: Chunks, op: Call) -> int:
+    level = 0
+    for source in op.inputs:
+        is_kept = source in found.spaces and isinstance(source.op, Compute)
+        if is_kept:
+            found.stored.add(source)
+        level = max(level, found.levels[source] + (is_kept or source.op in found.calls))
+    return level
+
+
+def _call_for_all(found: Chunks, op: Call) -> Call:
+    extents = found.template.extents
+    moving: dict[Buffer, int] = {}
+    for buffer in op.program.params:
+        axes = [d for d in range(buffer.ndim) if extents.get((buffer, d), (0, 0))[0]]
+        if len(axes) > 1:
+            raise NotChunked(f"two axes of {buffer.name} depend on the size")
+        if axes:
+            moving[buffer] = axes[0]
+    numbers = [node for owner, node in found.template.numbers if owner is op]
+    try:
+        program = for_all_sizes(op.program, len(op.inputs), numbers, moving)
+    except Different as different:
+        raise NotChunked(f"{op.op}: {different}") from None
+    return replace(op, program=program)
 
 
 def _store(found: Chunks, tensor: Tensor, op: Compute, expensive: dict[Tensor, bool]) -> None:

@@ -33,9 +33,10 @@ class Dim:
         return "" if size % self.multiple_of == 0 else f"a multiple of {self.multiple_of}"
 
     def samples(self, size: int, taken: set[int]) -> list[tuple[int, int]]:
-        """Pairs of sizes to learn from: two that are like no other extent of the arguments, and
-        for functions that do something else for small sizes, two just above ``size`` and two just
-        below."""
+        """Pairs of sizes to learn from: two that are like no other extent of the arguments; for
+        programs that have loops of their own for what is left of vectors, two with the same
+        remainders; for functions that do something else for small sizes, two just above ``size``
+        and two just below."""
         step = self.multiple_of
         place = size // step
         first = max(place, 17) | 1
@@ -53,7 +54,8 @@ class Dim:
         far = pair((*range(first, first + 400), *range(first - 1, 1, -1)), 3)
         above = pair(range(max(place + 1, 2), place + 40), 0)
         below = pair(range(place - 1, max(place - 40, 1), -1), 0)
-        return [*far, *above, *below]
+        alike = pair(range(place + 64, place + 640, 64), 0)  # cut into vectors in the same way
+        return [*far, *alike, *above, *below]
 
 
 def dim(name: str, *, min: int = 0, max: int | None = None, multiple_of: int = 1) -> Dim:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..compile import Compiled
+from ..dtypes import int64
 from ..ir.expr import Reduce
 from ..runtime.executor import Executable, address_of
 from ..te.tensor import Compute, Constant, Tensor
@@ -45,8 +46,8 @@ class Member:
         self.outputs = traced.outputs
         template = family.chunks.template
         self.numbers = [
-            np.asarray(value, const.dtype.numpy)
-            for (_, const), value in zip(template.numbers, numbers, strict=True)
+            np.asarray(value, getattr(node, "dtype", int64).numpy)
+            for (_, node), value in zip(template.numbers, numbers, strict=True)
         ]
         self.arrays = arrays
         self.from_cache = all(kernel.compiled.from_cache for kernel in family.kernels)
@@ -105,10 +106,15 @@ class _Run:
     def run(self) -> None:
         for stage in self.member.family.stages:
             if isinstance(stage, Static):
-                made = [self._place(t, t.shape) for t in stage.results]
+                made = [self._place(t, self._shape(t)) for t in stage.results]
                 self._call(stage.kernel, 0, 0, made)
             else:
                 self._pass(stage)
+
+    def _shape(self, tensor: Tensor) -> tuple[int, ...]:
+        extents = self.chunks.template.extents
+        pairs = (extents[tensor, d] for d in range(tensor.ndim))
+        return tuple(slope * self.member.size + offset for slope, offset in pairs)
 
     def _place(self, tensor: Tensor, shape: tuple[int, ...]) -> Array:
         found = self.known.get(tensor)

@@ -11,9 +11,9 @@ from ..compile import CallSpec, Compiled, compile_graph
 from ..ir.expr import Axis, Const, Expr, Load, Reduce, load, reduce, select
 from ..ir.rewrite import postorder, rewrite, substitute
 from ..te.tensor import Call, Compute, Constant, Tensor
-from .chunks import Chunks, Space, local_index, reduce_of
+from .chunks import SIZE, Chunks, NotChunked, Space, local_index, reduce_of
+from .programs import ROWS
 
-ROWS = 1 << 40  # the rows of an array that is read whole, as far as a kernel knows
 _CHUNK_BYTES, _SMALL_BYTES = 8 << 20, 4 << 10  # of a part: the greatest and the smallest
 _LEAST, _MOST = 64, 1 << 21
 _RATIO, _PRODUCT_RATIO = 32, 8  # between the numbers of rows
@@ -65,6 +65,9 @@ def build_stages(
         results = tuple(t for t in static if levels[t] == level)
         if results:
             parts.append(Static(_static_kernel(chunks, results, level, options), results))
+        for op in dict.fromkeys(t.op for t in chunks.order if levels[t] == level):
+            if isinstance(op, Call) and op in chunks.calls:
+                parts.append(_call_part(chunks, op, level, options))
         spaces: dict[Space, tuple[list[Tensor], list[Compute]]] = {}
         for tensor in chunks.order:
             op = tensor.op
@@ -85,7 +88,8 @@ def _static_results(chunks: Chunks) -> list[Tensor]:
     """What parts that do not depend on the size compute for others."""
 
     def is_static(tensor: Tensor) -> bool:
-        is_made = isinstance(tensor.op, (Compute, Call)) and tensor.op not in chunks.folds
+        is_made = isinstance(tensor.op, (Compute, Call))
+        is_made = is_made and tensor.op not in chunks.folds and tensor.op not in chunks.calls
         return is_made and tensor not in chunks.spaces
 
     needed = set(chunks.template.traced.outputs)
@@ -95,6 +99,30 @@ def _static_results(chunks: Chunks) -> list[Tensor]:
             if outside or chunks.levels[tensor] < chunks.levels[user]:
                 needed.add(tensor)
     return [t for t in chunks.order if t in needed and is_static(t)]
+
+
+def _call_part(chunks: Chunks, op: Call, level: int, options: dict[str, Any]) -> Static:
+    """A program that depends on the size, over whole arrays."""
+    results = {t.index: t for t in chunks.order if t.op is op}
+    if len(results) != len(op.outputs):
+        raise NotChunked(f"not all results of {op.op} are used")
+    builder = _Builder(chunks, level, 0, False, SIZE)
+    given = [builder.whole(t) if t in chunks.spaces else builder.tensor(t) for t in op.inputs]
+    numbers = [n for n, (owner, _) in enumerate(chunks.template.numbers) if owner is op]
+    fresh = chunks.calls[op]
+    params = fresh.program.params
+    places = params[len(given) : len(given) + len(numbers)]
+    given += [
+        builder.source("number", n, (), place.dtype, "number")
+        for n, place in zip(numbers, places, strict=True)
+    ]
+    made = replace(fresh, inputs=tuple(given))
+    ordered = tuple(results[i] for i in sorted(results))
+    outputs = [
+        Tensor(t.name, buffer.shape, t.dtype, made, t.index)
+        for t, buffer in zip(ordered, made.outputs, strict=True)
+    ]
+    return Static(builder.kernel(outputs, options), ordered)
 
 
 def _pass(
@@ -233,6 +261,8 @@ class _Builder:
     def _is_computed(self, tensor: Tensor) -> bool:
         op = tensor.op
         if not isinstance(op, (Compute, Call)) or op in self.chunks.folds:
+            return False
+        if op in self.chunks.calls:
             return False
         mine = self.chunks.levels[tensor] == self.level
         if tensor in self.chunks.spaces:

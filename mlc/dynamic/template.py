@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 
 from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
+from ..ir.program import Buffer, For
 from ..te.key import combiner_text
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from ..tracer.function import Traced
+from .programs import Comparison, Different
 
 # Of axes, and of (tensor, dimension): (slope, offset) of an extent ``slope * size + offset``.
 Extents = dict[object, tuple[int, int]]
+
+
+# A number that may change: a constant in an operation, or how often a loop of a program runs.
+Place = tuple[Compute | Call, Const | For]
 
 
 class Mismatch(Exception):
@@ -32,7 +38,7 @@ class Template:
     traced: Traced
     size: int
     extents: Extents
-    numbers: tuple[tuple[Compute, Const], ...]
+    numbers: tuple[Place, ...]
     arrays: tuple[Tensor, ...]
 
     def values(self, other: Traced, size: int) -> tuple[list[Any], list[np.ndarray[Any, Any]]]:
@@ -46,9 +52,9 @@ class Template:
             if theirs != slope * size + offset:
                 raise Mismatch(f"an axis of size {mine} at {self.size} is {theirs} at {size}")
         known = set(self.numbers)
-        for place, (const, value) in walk.numbers.items():
-            if place not in known and not _same(const.value, value):
-                raise Mismatch(f"a number {const.value} at {self.size} is {value} at {size}")
+        for place, (mine, theirs) in walk.numbers.items():
+            if place not in known and not _same(mine, theirs):
+                raise Mismatch(f"a number {mine} at {self.size} is {theirs} at {size}")
         for tensor, array in walk.arrays.items():
             if tensor not in self.arrays and not _equal(tensor, array):
                 raise Mismatch(f"the array {tensor.name} differs")
@@ -68,9 +74,7 @@ def make_template(base: Traced, size: int, other: Traced, larger: int) -> Templa
                 f"{larger}: it does not grow as the size does"
             )
         extents[key] = slope, mine - slope * size
-    numbers = tuple(
-        p for p, (mine, theirs) in walk.numbers.items() if not _same(mine.value, theirs)
-    )
+    numbers = tuple(p for p, (mine, theirs) in walk.numbers.items() if not _same(mine, theirs))
     arrays = tuple(t for t, theirs in walk.arrays.items() if not _equal(t, theirs))
     return Template(base, size, extents, numbers, arrays)
 
@@ -92,10 +96,10 @@ class _Walk:
 
     def __init__(self, base: Traced, other: Traced) -> None:
         self.extents: dict[object, tuple[int, int]] = {}
-        self.numbers: dict[tuple[Compute, Const], tuple[Const, Any]] = {}
+        self.numbers: dict[Place, tuple[Any, Any]] = {}
         self.arrays: dict[Tensor, np.ndarray[Any, Any]] = {}
         self.tensors: dict[Tensor, Tensor] = {}
-        self.computes: set[Compute] = set()
+        self.computes: set[Compute | Call] = set()
         if not _alike(base, other):
             raise Mismatch("what the function returns or writes to differs")
         self._pair(base.inputs, other.inputs)
@@ -152,11 +156,26 @@ class _Walk:
 
         mine, theirs = a.op, b.op
         assert isinstance(mine, Call) and isinstance(theirs, Call)
-        same = len(mine.inputs) == len(theirs.inputs) and a.index == b.index
-        if not same or structural_key(mine.program) != structural_key(theirs.program):
-            raise Mismatch(f"{mine.op} has loops that depend on the size")
+        if len(mine.inputs) != len(theirs.inputs) or a.index != b.index:
+            raise Mismatch(f"{mine.op} is called differently")
+        if mine in self.computes:
+            return []
+        self.computes.add(mine)
+        try:
+            self._programs(mine, Comparison(mine.program, theirs.program))
+        except Different as different:
+            if structural_key(mine.program) != structural_key(theirs.program):
+                raise Mismatch(f"{mine.op}: {different}") from None
         pairs = list(zip(mine.inputs, theirs.inputs))
         return [pair for pair in pairs if self._note(*pair)]
+
+    def _programs(self, mine: Call, found: Comparison) -> None:
+        for one, two in found.loops:
+            self.numbers[mine, one] = one.extent, two.extent
+        for x, y in found.buffers.items():
+            for d, pair in enumerate(zip(x.shape, y.shape)):
+                self.extents[x, d] = pair
+        self._expressions(mine, found.expressions, {**found.variables}, found.buffers)
 
     def _compute(self, mine: Compute, theirs: Compute) -> list[tuple[Tensor, Tensor]]:
         axes = [*zip(mine.axes, theirs.axes)]
@@ -171,9 +190,14 @@ class _Walk:
             axes += zip(first.axes, second.axes)
         for one, two in axes:
             self.extents[one] = one.extent, two.extent
-        paired: dict[Expr, Expr] = dict(axes)
+        return self._expressions(mine, list(zip(mine.body, theirs.body)), dict(axes), {})
+
+    def _expressions(
+        self, mine: Compute | Call, pending: list[tuple[Expr, Expr]], paired: dict[Expr, Expr],
+        buffers: dict[Buffer, Buffer],
+    ) -> list[tuple[Tensor, Tensor]]:  # fmt: skip
+        """Compare pairs of expressions; the tensors that nobody has compared yet."""
         found: list[tuple[Tensor, Tensor]] = []
-        pending: list[tuple[Expr, Expr]] = list(zip(mine.body, theirs.body))
         while pending:
             x, y = pending.pop()
             known = paired.get(x)
@@ -185,8 +209,12 @@ class _Walk:
             if type(x) is not type(y) or x.dtype is not y.dtype:
                 raise Mismatch("an expression differs")
             match x, y:
-                case Const(), Const(value=value):
-                    self.numbers[mine, x] = x, value
+                case Const(value=value), Const(value=other):
+                    self.numbers[mine, x] = value, other
+                case Load(source=Buffer() as a), Load(source=b):
+                    if buffers.get(a) is not b:
+                        raise Mismatch("a program reads other memory")
+                    pending += zip(x.children, y.children, strict=True)
                 case Load(source=a), Load(source=b):
                     if self._note(a, b):
                         found.append((a, b))

@@ -64,6 +64,26 @@ def gram(x: Any) -> Any:
     return x.T @ x, x @ np.ones((8, 3), "float32"), (x * x).sum()
 
 
+def scanned(x: Any) -> Any:
+    return np.cumsum(x, axis=0) * 2, np.cumsum(x[:, 0]), np.maximum.accumulate(x - x.mean(axis=0))
+
+
+def ordered(x: Any) -> Any:
+    return np.sort(x + 1, axis=1), np.median(x, axis=1)
+
+
+def looped(x: Any) -> Any:
+    total = np.zeros(8)
+    past = np.zeros_like(x)
+    for i in mlc.range(1, x.shape[0]):
+        total = total * 0.9 + x[i]
+        past[i] = past[i - 1] * 0.5 + x[i]
+    k = 0
+    while k < x.shape[0] and x[k, 0] < 0.9:
+        k += 1
+    return total * x.sum(axis=0), past + 1, k
+
+
 FUNCTIONS = (
     softmax, column_softmax, moments, places, edges, shapes, joined, padded, sized, gathered, gram,
 )  # fmt: skip
@@ -213,6 +233,16 @@ ELEMENTWISE: tuple[Callable[[Any], Any], ...] = (
 ENDS: tuple[Callable[[Any], Any], ...] = (
     lambda x: x, lambda x: x.sum(axis=0), lambda x: x.min(), lambda x: x.T, lambda x: x[1:-1],
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("function", [scanned, ordered, looped], ids=lambda f: f.__name__)
+def test_scans_sorts_and_loops_have_one_program(function: Callable[..., Any]) -> None:
+    jitted = mlc.jit(dynamic=True)(function)
+    for n in (33, 100, 19, 500, 64):
+        same(jitted(rows(n)), function(rows(n)))
+    assert len(jitted.cache_info()) == 1
+    for n in (7, 2, 1, 2049, 5000):
+        same(jitted(rows(n)), function(rows(n)))
 
 
 @settings(max_examples=8, deadline=None)
