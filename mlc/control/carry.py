@@ -31,6 +31,7 @@ from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .complex_state import entering, fitted, fitted_late, widens
 from .repeat import REPEATED, same_graph
+from .shared_arrays import Shared, freeze, shared_arrays
 from .spec import Spec, merged
 
 _MOST_ROUNDS = 24
@@ -267,6 +268,7 @@ def _attempt(
         init.append(tensor)
         labels.append(f"array{n}")
     ends: list[list[Tensor]] = []
+    shared: list[Shared] = []
     changed = False
     try:
         for body in bodies:
@@ -285,6 +287,8 @@ def _attempt(
                     changed = changed or found is None
                     if found is not None:
                         ends.append([*found, *(c.current(trace) for c in cells)])
+                        if state.is_branch:
+                            shared += shared_arrays(entry, after, holders, late, mark)
     finally:
         state.put(entry)
     for n in kept:
@@ -315,6 +319,7 @@ def _attempt(
             at += len(specs)
         for cell, tensor in zip(cells, results[at:]):
             cell.write(tensor)
+        freeze(shared, state.names, values)
         state.put(values)
 
     return Carried(params, init, labels, ends, finish)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..ir.bounds import interval
-from ..ir.expr import Apply, Axis, Const, Expr, Load, Select, Var, apply, const
-from ..ir.rewrite import conjuncts, substitute, variables_of
+from ..ir.expr import Apply, Axis, Const, Expr, Load, Select, Var, apply, const, load
+from ..ir.program import Buffer
+from ..ir.rewrite import conjuncts, loads_of, substitute, variables_of
+from ..ir.simplify import simplify
 from ..te.extent import Extent
 from ..te.tensor import Compute, Tensor
 from .nests import Span, shortened
@@ -63,6 +66,48 @@ class Update:
             loops.append((var, span))
             mapping[axis] = var * pace + low
         return loops, mapping
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Where a tensor is after an update wrote it, as it is, to a part of an array: its element
+    ``variables`` is at ``place`` of ``buffer``."""
+
+    buffer: Buffer
+    variables: tuple[Var, ...]
+    place: tuple[Expr, ...]
+
+    def element(self, indices: Sequence[Expr]) -> Expr:
+        """The element at ``indices``."""
+        given: dict[Var, Expr] = dict(zip(self.variables, indices))
+        return load(self.buffer, tuple(simplify(substitute(p, given)) for p in self.place))
+
+    def reads(self) -> set[Any]:
+        """The buffers that an element is found with."""
+        return {self.buffer, *(node.source for p in self.place for node in loads_of(p))}
+
+
+def whole_in(
+    update: Update, loops: Sequence[tuple[Var, Span]], mapping: Mapping[Any, Expr],
+    ranges: Mapping[Var, int],
+) -> tuple[Var, ...] | None:  # fmt: skip
+    """The loop variables that are the indices of the tensor which ``update`` writes as it is, all
+    of it; None if it writes another value, or a part."""
+    match update.fresh:
+        case Load(source=Tensor(shape=shape), indices=indices) if not update.tests:
+            pass
+        case _:
+            return None
+    spans = dict(loops)
+    found = [shortened(substitute(i, dict(mapping)), ranges) for i in indices]
+    if len(spans) != len(found) or set(found) != set(spans):
+        return None
+    variables = tuple(v for v in found if isinstance(v, Var))
+    is_whole = all(
+        type(n) is int and spans[v].stop is None and spans[v].extent == n
+        for v, n in zip(variables, shape)
+    )
+    return variables if is_whole else None
 
 
 def find_update(op: Compute, tensor: Tensor) -> Update | None:

@@ -26,11 +26,11 @@ from ..ir.program import (
     seq,
 )
 from ..ir.rewrite import loads_of, postorder, substitute, substitute_loads
-from ..te.extent import Extent
+from ..te.extent import Extent, is_open
 from ..te.tensor import Call, Compute, Tensor
 from .nests import Span, reduce_nest, shortened, store_nest
 from .region import Body, RegionCall, inputs_of
-from .update import Update, find_update, is_apart, same
+from .update import Stored, Update, find_update, is_apart, same, whole_in
 from .write_regions import write_nested, write_region
 
 _NEVER = 1 << 60
@@ -83,6 +83,8 @@ class Writer:
         self.ranges: dict[Var, int] = {} if around is None else dict(around.ranges)
         self.refusals: dict[str, Any] = {} if around is None else around.refusals
         self.pending: dict[Tensor, int] = {}  # how deep they are
+        self.stored: dict[Tensor, Stored] = {}  # of those, what is in a part of another array
+        self.made: dict[Any, list[Tensor]] = {}
         self.owned: set[Buffer] = set()
         self.last: dict[Tensor, int] = {}
         self.users: dict[Tensor, list[Any]] = {}
@@ -153,6 +155,8 @@ class Writer:
         if buffer is not None:
             return load(buffer, tuple(shortened(i, self.ranges) for i in indices))
         assert tensor in self.pending and isinstance(tensor.op, Compute), tensor.name
+        if tensor in self.stored:
+            return self.stored[tensor].element([shortened(i, self.ranges) for i in indices])
         body = tensor.op.body[tensor.index]
         return self.value(body, dict(zip(tensor.op.axes, indices)))
 
@@ -185,6 +189,8 @@ class Writer:
             seen.add(here)
             if here in self.where:
                 found.add(self.where[here])
+            elif here in self.stored:
+                found.update(self.stored[here].reads())
             elif here in self.exprs:
                 found.update(node.source for node in loads_of(self.exprs[here]))
             else:
@@ -207,6 +213,7 @@ class Writer:
         made: dict[Any, list[Tensor]] = {}
         for tensor in members:
             made.setdefault(tensor.op, []).append(tensor)
+        self.made = made
         for position, op in enumerate(steps):
             for tensor in inputs_of(made[op][0]):
                 self.last[tensor] = position
@@ -301,9 +308,25 @@ class Writer:
             return True
         if self.last[tensor] == _NEVER:
             return not users
+        if self.is_written_first(tensor):
+            return True
         if len(users) != 1 or not isinstance(users[0], Compute):
             return False
         return _points(users[0]) <= tensor.size
+
+    def is_written_first(self, tensor: Tensor) -> bool:
+        """Whether the first use of a tensor is to be written to a part of an array."""
+        user = self.users[tensor][0]
+        if is_open(tensor.shape) or not isinstance(user, Compute) or user.reduction is not None:
+            return False
+        update = find_update(user, self.made[user][0])
+        return (
+            update is not None
+            and update.is_partial
+            and not update.tests
+            and isinstance(update.fresh, Load)
+            and update.fresh.source is tensor
+        )
 
     def reduction(self, op: Compute, tensors: list[Tensor]) -> None:
         root = op.reduction
@@ -356,6 +379,10 @@ class Writer:
         variables = {var: n.extent for var, n in loops}
         ranges = {**self.ranges, **variables}
         place = tuple(shortened(mapping[a], ranges) for a in update.axes)
+        source: Any = update.fresh.source if isinstance(update.fresh, Load) else None
+        whole = whole_in(update, loops, mapping, ranges) if source in self.pending else None
+        if whole is None and source in self.pending and len(self.users.get(source, ())) > 1:
+            self.settle(source)
         fresh_value = shortened(self.value(update.fresh, mapping), ranges)
         tests = [shortened(self.value(t, mapping), ranges) for t in update.tests]
         stmt: Stmt = Store(target, place, fresh_value)
@@ -377,6 +404,8 @@ class Writer:
             stmt = If(test, stmt)
         self.emit(store_nest(spans, _renamed(tuple(var for var, _ in loops), stmt)))
         self.where[tensor] = target
+        if whole is not None and source in self.pending and source not in self.stored:
+            self.stored[source] = Stored(target, whole, place)
         return True
 
     def call(self, op: Call, tensors: list[Tensor]) -> None:

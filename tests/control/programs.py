@@ -650,3 +650,24 @@ def deep(x, y):
                             if b - c >= 0:
                                 x[a, b] += y[d, e] * y[c, f] - x[a, b - c]
     return x
+
+
+def reused_parts(a, b):
+    for t in range(60):
+        m = a[1:-1] * 0.5
+        b[1:-1] = m
+        b[2:] = 0.5 * b[2:] + 0.1
+        a[:-2] = m + 0.3 * b[1:-1]
+        a[0] = m[3]
+        k = 0.3 * b[:-1]
+        a[1:] = k
+        if a[2] > 0.2:
+            a[2] = k[0]
+        b[:-1] = k[::-1] + 0.5 * a[1:]
+        i = t % 5
+        n = b[i + 1] * a[1:4]
+        a[i : i + 3] = n
+        b[i] = n[2]
+        a[5:8] = n + a[6:9]
+        a[1:4] = 0.5 * n + 0.5 * a[i : i + 3]
+    return a, b
