@@ -63,6 +63,7 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
     from .gpu_contraction import schedule_contraction
     from .gpu_folds import schedule_columns
     from .gpu_nests import schedule_chain, schedule_points
+    from .gpu_points import schedule_points_together
     from .gpu_rows import schedule_rows
     from .gpu_transpose import schedule_transpose
 
@@ -71,6 +72,7 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
         schedule_rows,
         schedule_columns,
         schedule_transpose,
+        schedule_points_together,
         schedule_points,
         schedule_chain,
     )

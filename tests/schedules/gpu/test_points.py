@@ -115,3 +115,23 @@ def test_lanes_by_hand_read_nothing_that_a_guard_forbids():
     s.bind(thread, "threadIdx.x")
     s.vectorize(lane)
     assert "float4 *>(&A" not in mlc.build(s, target="cuda").lower().cuda
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (33, 7), (5,)])
+def test_nests_over_the_same_elements_are_one_kernel(shape):
+    a = te.placeholder(shape, "float32", "A")
+    twice = te.compute(shape, lambda *i: a[i] * 2, name="twice")
+    more = te.compute(shape, lambda *i: twice[i] + 1, name="more")
+    both = te.compute(shape, lambda *i: twice[i] * more[i], name="both")
+    s = judged(te.create_program([a, more, both], "chain"))
+    assert [name for name, _ in threads(s)] == ["blockIdx.x", "threadIdx.x"]
+    assert scopes(s) == {"twice": "local"}
+
+
+def test_nests_that_need_neighbours_are_kernels_of_their_own():
+    a = te.placeholder((40,), "float32", "A")
+    twice = te.compute((40,), lambda i: a[i] * 2, name="twice")
+    turned = te.compute((40,), lambda i: twice[39 - i], name="turned")
+    s = judged(te.create_program([a, turned], "chain"))
+    assert [name for name, _ in threads(s)].count("blockIdx.x") == 2
+    assert scopes(s) == {"twice": "global"}

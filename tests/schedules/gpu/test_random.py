@@ -15,13 +15,13 @@ from .judge import SMALL, judged
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=40, **QUIET)
+@settings(max_examples=20, **QUIET)
 @given(programs("graph"))
 def test_graphs(program):
     judged(program, SMALL)
 
 
-@settings(max_examples=40, **QUIET)
+@settings(max_examples=20, **QUIET)
 @given(programs("graph"))
 def test_graphs_whose_rows_all_count_as_long(program):
     """What is drawn is small, so that Python can run it; the ways of long rows are taken all the
@@ -32,7 +32,7 @@ def test_graphs_whose_rows_all_count_as_long(program):
         judged(program, tiny)
 
 
-@settings(max_examples=30, **QUIET)
+@settings(max_examples=15, **QUIET)
 @given(programs("nest"))
 def test_nests(program):
     judged(program, SMALL)
