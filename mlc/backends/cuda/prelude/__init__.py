@@ -1,8 +1,8 @@
 """What stands in front of the text of every CUDA kernel: one file for a card, one for emulation.
 
-``device.cuh`` wraps each intrinsic and all inline PTX in a function of ours; ``emulated.h``
-declares the same names for the processor, and ``emulator.cpp`` runs them. ``common.cuh`` comes
-after either.
+``device.cuh`` and ``tensor_cores.cuh`` wrap each intrinsic and all inline PTX in a function of ours;
+``emulated.h`` and ``emulated_tensor_cores.h`` declare the same names for the processor, and
+``emulator.cpp`` runs them. ``common.cuh`` comes after either.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ def text(name: str) -> str:
 
 def device_source(source: str, name: str) -> str:
     """One text for NVRTC; lines of errors are those of ``source``, in a file called ``name``."""
-    parts = (f'#line 1 "{file}"\n{text(file)}' for file in ("device.cuh", "common.cuh"))
+    parts = (
+        f'#line 1 "{file}"\n{text(file)}'
+        for file in ("device.cuh", "tensor_cores.cuh", "common.cuh")
+    )
     return "\n".join([*parts, f'#line 1 "{name}.cu"', source])
 
 

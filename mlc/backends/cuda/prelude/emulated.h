@@ -271,3 +271,5 @@ template <int pending>
 MLC_DEVICE void mlc_cp_async_wait() {
   mlc_copies_wait(pending);
 }
+
+#include "emulated_tensor_cores.h"
