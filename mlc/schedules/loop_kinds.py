@@ -4,9 +4,10 @@ stand, and that their iterations stay independent."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..ir.program import For, LoopKind, Program, Stmt, While, children_of, walk
-from .legality import carried_dependence
+from .legality import carried_dependence, shared_violation
 from .placement import race_in
 from .refusal import Refusal
 
@@ -63,6 +64,51 @@ def _clash(outer: For, thread: str, inner: For | While) -> str | None:
     if thread.startswith("threadIdx") and own.startswith("blockIdx"):
         return f"threads are inside blocks of threads, and loop {name} would hold {inner.var.name}"
     return None
+
+
+def new_clash(before: Program, after: Program) -> Refusal | str | None:
+    """What a run of iterations one after the other, and of statements in order, does not show: the
+    first thing that must not run at once or overlap in ``after``, though it may in ``before``."""
+    problem = new_race(before, after) or broken_pipeline(before, after)
+    if problem is None:
+        problem = shared_violation(after)
+        if problem is not None and shared_violation(before) is not None:
+            return None
+    return problem
+
+
+def broken_pipeline(before: Program, after: Program) -> Refusal | str | None:
+    """Why the statements of a pipelined loop of ``after`` must not overlap as its hints say, though
+    those of ``before`` may."""
+    known = {loop.var: loop for loop in _pipelined(before)}
+    for loop in _pipelined(after):
+        old = known.get(loop.var)
+        if old is loop:
+            continue
+        problem = _pipeline_violation(after, loop)
+        if problem is None or old is not None and _pipeline_violation(before, old) is not None:
+            continue
+        why = f"loop {loop.var.name} is pipelined, which would not fit any more"
+        fix = f"take this step before pipeline, or unannotate {loop.var.name} first"
+        if isinstance(problem, str):
+            return f"{why}: {problem}; {fix}"
+        return replace(problem, rule=f"{why}: {problem.rule}", fix=fix)
+    return None
+
+
+def _pipelined(program: Program) -> Iterator[For]:
+    for stmt in walk(program.body):
+        if isinstance(stmt, For) and "software_pipeline_stage" in dict(stmt.annotations):
+            yield stmt
+
+
+def _pipeline_violation(program: Program, loop: For) -> Refusal | str | None:
+    from .steps.pipeline import Pipeline
+
+    hints = dict(loop.annotations)
+    stages = tuple(hints["software_pipeline_stage"])
+    order = tuple(hints.get("software_pipeline_order", range(len(stages))))
+    return Pipeline(loop.var, stages, order).check(program)
 
 
 def new_race(before: Program, after: Program) -> Refusal | str | None:

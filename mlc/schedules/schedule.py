@@ -16,8 +16,7 @@ from ..ir.expr import Var
 from ..ir.program import Block, For, Program, walk
 from ..ir.viewers import viewer
 from . import lookup
-from .legality.threads import shared_violation
-from .loop_kinds import misplaced_loop, new_race
+from .loop_kinds import broken_pipeline, misplaced_loop, new_clash
 from .refusal import Refusal
 from .step import Step, block_name, find_block, loops_around
 
@@ -84,8 +83,9 @@ class Schedule:
             raise (ScheduleError(f"{error.message}; {gone}") if gone else error) from None
         if problem is None:
             program, made = step.apply(before)
-            if not step.is_concurrent and not program.attrs.get("unsafe"):
-                problem = new_race(before, program) or shared_violation(program)
+            if not program.attrs.get("unsafe"):
+                question = broken_pipeline if step.is_concurrent else new_clash
+                problem = question(before, program)
         if problem is None:
             unsafe = False
         else:
@@ -130,10 +130,10 @@ class Schedule:
             program, made = step.apply(self.program)
             match same_meaning(self.program, program):
                 case Same():
-                    race = new_race(self.program, program)
-                    if race is None:
+                    clash = new_clash(self.program, program)
+                    if clash is None:
                         return program, made
-                    problem = Refusal(race, proven=False) if isinstance(race, str) else race
+                    problem = Refusal(clash, proven=False) if isinstance(clash, str) else clash
                     if problem.proven:
                         text = lookup.complaint(self.program, step, problem)
                         raise ScheduleError(text, refusal=problem)

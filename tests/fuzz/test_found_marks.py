@@ -176,3 +176,27 @@ def test_lanes_do_not_fold_before_another_init() -> None:
     (i,) = s.loops("one")
     with pytest.raises(ScheduleError, match=r"i=0 and i=1 both combine into Z\[0\]"):
         s.vectorize(i)
+
+
+def test_a_pipeline_holds_after_later_steps_too() -> None:
+    @T.program
+    def staged(A: T.Buffer((4,)), X: T.Buffer((4,))):
+        t = T.alloc((4,), "float32")
+        for k in T.serial(4):
+            with T.block("t"):
+                vk = T.axis.spatial(4, k)
+                t[vk] = A[vk] * 2.0
+            with T.block("X"):
+                vk = T.axis.spatial(4, k)
+                X[vk] = t[vk]
+
+    s = Schedule(staged)
+    (k,) = s.loops("t")
+    s.pipeline(k, [0, 1])
+    with pytest.raises(ScheduleError, match=r"k is pipelined, which would not fit any more: .*one"):
+        s.compute_inline("t")
+    with pytest.raises(ScheduleError, match="take this step before pipeline, or unannotate k"):
+        s.parallel(k)
+    s.unannotate(k, "software_pipeline_stage")
+    s.compute_inline("t")
+    mlc.testing.check_schedule(staged, s)
