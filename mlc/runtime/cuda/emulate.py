@@ -266,7 +266,7 @@ def _run(command: list[str], name: str, source: str) -> None:
 
 @functools.cache
 def _prelude() -> str:
-    names = ("emulator.h", "emulator.cpp", "emulated.h", "emulated_tensor_cores.h", "common.cuh")
+    names = ("emulator.h", "emulator.cpp", "emulated.h", "emulated_tensor_cores.h")
     return "\n".join(map(prelude.text, names))
 
 

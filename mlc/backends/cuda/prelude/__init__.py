@@ -1,8 +1,8 @@
-"""What stands in front of the text of every CUDA kernel: one file for a card, one for emulation.
+"""What stands in front of the text of every CUDA kernel: one text for a card, one for emulation.
 
-``device.cuh`` and ``tensor_cores.cuh`` wrap each intrinsic and all inline PTX in a function of ours;
-``emulated.h`` and ``emulated_tensor_cores.h`` declare the same names for the processor, and
-``emulator.cpp`` runs them. ``common.cuh`` comes after either.
+``device.cuh`` and ``tensor_cores.cuh`` wrap each intrinsic and all inline PTX in a function of
+ours; ``emulated.h`` and ``emulated_tensor_cores.h`` declare the same names for the processor, and
+``emulator.cpp`` runs them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,10 @@ def text(name: str) -> str:
 
 def device_source(source: str, name: str) -> str:
     """One text for NVRTC; lines of errors are those of ``source``, in a file called ``name``."""
-    parts = (
-        f'#line 1 "{file}"\n{text(file)}'
-        for file in ("device.cuh", "tensor_cores.cuh", "common.cuh")
-    )
+    parts = (f'#line 1 "{file}"\n{text(file)}' for file in ("device.cuh", "tensor_cores.cuh"))
     return "\n".join([*parts, f'#line 1 "{name}.cu"', source])
 
 
 def emulated_source(source: str, name: str) -> str:
     """One text for a C++ compiler that has this folder among those of its headers."""
-    return f'#include "emulated.h"\n#include "common.cuh"\n#line 1 "{name}.cu"\n{source}'
+    return f'#include "emulated.h"\n#line 1 "{name}.cu"\n{source}'
