@@ -1,14 +1,15 @@
 """Which parts of a graph can be computed some rows at a time, and in how many passes.
 
 A *space* is what rows are counted in: the size itself (axes of ``c * n`` elements have ``c`` per
-row), or one of its own for each other extent such as ``n - 1``. A pass runs over one space. In it,
-an array of that space is *aligned* if rows ``[s, s + B)`` of the result need just those rows of it;
-otherwise it is read *whole*, which takes another pass if it is not an argument.
+row), or one of its own for each other extent such as ``n - 1`` or ``n / 2``. A pass runs over one
+space. In it, an array of that space is *aligned* if rows ``[s, s + B)`` of the result need just
+those rows of it; otherwise it is read *whole*, which takes another pass if it is not an argument.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from ..ir.bounds import interval
 from ..ir.expr import Axis, Expr, Load, Reduce, Var
@@ -19,10 +20,10 @@ from ..ir.simplify import simplify
 from ..te.key import topological
 from ..te.tensor import Call, Compute, Tensor
 from .programs import Different, for_all_sizes
-from .template import Extents, Template
+from .template import Extents, Line, Template
 
-Space = tuple[int, int]
-SIZE: Space = (1, 0)
+Space = Line
+SIZE: Space = (Fraction(1), Fraction(0))
 _START = Var("start")
 _FAR = 1 << 40  # more rows than any array has
 _PROBE = 1 << 30  # rows of a chunk, at most
@@ -33,10 +34,11 @@ class NotChunked(Exception):
     """Why a graph cannot be computed some rows at a time."""
 
 
-def space_of(extent: tuple[int, int]) -> tuple[Space, int]:
+def space_of(extent: Line) -> tuple[Space, int]:
     """The space that an axis of this extent counts in, and how many elements a row has."""
     slope, offset = extent
-    return (SIZE, slope) if offset == 0 else ((slope, offset), 1)
+    whole = offset == 0 and slope.denominator == 1
+    return (SIZE, int(slope)) if whole else ((slope, offset), 1)
 
 
 @dataclass(eq=False)
@@ -161,7 +163,7 @@ def _call_for_all(found: Chunks, op: Call) -> Call:
     extents = found.template.extents
     moving: dict[Buffer, int] = {}
     for buffer in op.program.params:
-        axes = [d for d in range(buffer.ndim) if extents.get((buffer, d), (0, 0))[0]]
+        axes = [d for d in range(buffer.ndim) if extents.get((buffer, d), SIZE[1:])[0]]
         if len(axes) > 1:
             raise NotChunked(f"two axes of {buffer.name} depend on the size")
         if axes:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import MlcError
 from ..lowered import CacheRow
 from ..ops.op import MANY_SIZES
 from ..specialization import Specialization, refuse_captured_writes
@@ -157,7 +158,11 @@ def _new_family(call: _Call, dim: Dim, size: int) -> Member:
             problem = mismatch if n == 0 else problem
             continue
         chunks = find_chunks(template)
-        family = Family(chunks, tuple(build_stages(chunks, most=dim.max, **call.options)))
+        try:
+            stages = tuple(build_stages(chunks, most=dim.max, **call.options))
+        except MlcError as error:  # a schedule that is refused for rows apart
+            raise NotChunked(error.message) from error
+        family = Family(chunks, stages)
         return Member(family, call.traced, size, *values)
     raise problem
 

@@ -114,7 +114,7 @@ class _Run:
     def _shape(self, tensor: Tensor) -> tuple[int, ...]:
         extents = self.chunks.template.extents
         pairs = (extents[tensor, d] for d in range(tensor.ndim))
-        return tuple(slope * self.member.size + offset for slope, offset in pairs)
+        return tuple(int(slope * self.member.size + offset) for slope, offset in pairs)
 
     def _place(self, tensor: Tensor, shape: tuple[int, ...]) -> Array:
         found = self.known.get(tensor)
@@ -125,7 +125,7 @@ class _Run:
     def _pass(self, stage: Pass) -> None:
         total = self.member.size
         if stage.space != SIZE:
-            total = stage.space[0] * total + stage.space[1]
+            total = int(stage.space[0] * total + stage.space[1])
         for tensor in stage.results:
             _, dim, count = self.chunks.spaces[tensor]
             shape = (*tensor.shape[:dim], count * total, *tensor.shape[dim + 1 :])

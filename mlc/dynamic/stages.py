@@ -11,7 +11,7 @@ from ..compile import CallSpec, Compiled, compile_graph
 from ..ir.expr import Axis, Const, Expr, Load, Reduce, load, reduce, select
 from ..ir.rewrite import postorder, rewrite, substitute
 from ..te.tensor import Call, Compute, Constant, Tensor
-from .chunks import SIZE, Chunks, NotChunked, Space, local_index, reduce_of
+from .chunks import SIZE, Chunks, NotChunked, Space, local_index, reduce_of, space_of
 from .programs import ROWS
 
 _CHUNK_BYTES, _SMALL_BYTES = 8 << 20, 4 << 10  # of a part: the greatest and the smallest
@@ -132,7 +132,7 @@ def _pass(
     row_bytes = _row_bytes(chunks, kept, folds, level)
     rows = max(min(_CHUNK_BYTES // row_bytes, _MOST), _LEAST)
     if most is not None:
-        rows = min(rows, max(space[0] * most + space[1], 1))
+        rows = min(rows, max(int(space[0] * most + space[1]), 1))
     rows = 1 << (rows.bit_length() - 1)
     sizes = [rows]
     few = max(_SMALL_BYTES // row_bytes, 1)
@@ -321,9 +321,8 @@ class _Builder:
         axes: dict[Axis, Axis] = {}
         for axis in (*op.axes, *(() if root is None else root.axes)):
             extent = axis.extent
-            slope, offset = extents[axis]
-            if slope:
-                own, rows = axis, slope if offset == 0 else 1
+            if extents[axis][0]:
+                own, (_, rows) = axis, space_of(extents[axis])
                 extent = rows * self.rows
             axes[axis] = Axis(axis.name, extent, axis.is_reduce)
         mapping: dict[Any, Expr] = dict(axes)

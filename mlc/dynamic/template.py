@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from ..tracer.function import Traced
 from .programs import Comparison, Different
 
 # Of axes, and of (tensor, dimension): (slope, offset) of an extent ``slope * size + offset``.
-Extents = dict[object, tuple[int, int]]
+Line = tuple[Fraction, Fraction]
+Extents = dict[object, Line]
 
 
 # A number that may change: a constant in an operation, or how often a loop of a program runs.
@@ -67,11 +69,11 @@ def make_template(base: Traced, size: int, other: Traced, larger: int) -> Templa
     walk = _Walk(base, other)
     extents: Extents = {}
     for key, (mine, theirs) in walk.extents.items():
-        slope, rest = divmod(theirs - mine, larger - size)
-        if rest or slope < 0:
+        slope = Fraction(theirs - mine, larger - size)
+        if slope < 0:
             raise Mismatch(
                 f"an axis has {mine} elements where the size is {size}, and {theirs} where it is "
-                f"{larger}: it does not grow as the size does"
+                f"{larger}: it shrinks as the size grows"
             )
         extents[key] = slope, mine - slope * size
     numbers = tuple(p for p, (mine, theirs) in walk.numbers.items() if not _same(mine, theirs))

@@ -216,6 +216,17 @@ def test_what_the_function_reads_may_change() -> None:
     same(scaled(rows(6)), rows(6) * 3)
 
 
+def test_sizes_that_divide() -> None:
+    @mlc.jit(dynamic={"x": {0: mlc.dim("n", multiple_of=4)}})
+    def pooled(x: Any) -> Any:
+        n, k = x.shape
+        return x.reshape(n // 4, 4, k).max(axis=1) + 1, x[::2], x[: n // 2].sum(axis=0)
+
+    for n in (64, 8, 1000, 20000):
+        same(pooled(rows(n)), pooled.__wrapped__(rows(n)))
+    assert len(pooled.cache_info()) == 1
+
+
 ELEMENTWISE: tuple[Callable[[Any], Any], ...] = (
     lambda x: x * 2 + 1,
     np.exp,
