@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...dtypes import (
     DType,
-    bfloat16,
     boolean,
     float16,
     float32,
@@ -16,78 +15,38 @@ from ...dtypes import (
     int32,
     int64,
     uint16,
-    uint32,
-    uint64,
 )
 from ...errors import CompileError
+from ...ir.affine import Sum, as_sum
 from ...ir.bounds import interval
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, cast, const, load
 from ...ir.program import Buffer
 from ...ir.rewrite import rewrite
-from ...ir.scalar import SCALAR_FNS
 from ...ir.simplify import simplify
-
-PRIMARY, UNARY, TIMES, PLUS, SHIFT, ORDER, EQUAL = 20, 15, 13, 12, 11, 10, 9
-BIT_AND, BIT_XOR, BIT_OR, AND, OR, CHOICE = 8, 7, 6, 5, 4, 3
-
-_TYPES = {"bool": "bool", "int32": "int", "uint32": "unsigned", "float32": "float",
-          "float64": "double", "float16": "mlc_half", "bfloat16": "mlc_bfloat16"}  # fmt: skip
-_INFIX = {
-    "add": ("+", PLUS), "sub": ("-", PLUS), "mul": ("*", TIMES), "div": ("/", TIMES),
-    "lt": ("<", ORDER), "le": ("<=", ORDER), "gt": (">", ORDER), "ge": (">=", ORDER),
-    "eq": ("==", EQUAL), "ne": ("!=", EQUAL),
-    "bitand": ("&", BIT_AND), "bitxor": ("^", BIT_XOR), "bitor": ("|", BIT_OR),
-}  # fmt: skip
-_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
-_MATHS = {
-    "fmod": "fmod", "pow": "pow", "abs": "fabs", "fma": "fma", "copysign": "copysign",
-    "nextafter": "nextafter", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
-    "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
-    "libm_sin": "sin", "libm_cos": "cos", "libm_tan": "tan",
-    **{name: name for name in (
-        "sqrt", "floor", "ceil", "trunc", "rint", "exp", "exp2", "expm1", "log", "log2", "log10",
-        "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "cbrt", "erf", "erfc", "hypot",
-    )},
-}  # fmt: skip
-_CALLS = {"minimum": "mlc_min", "maximum": "mlc_max", "fmin": "mlc_fmin", "fmax": "mlc_fmax"}
-_TESTS = {name: f"mlc_{name}" for name in ("isnan", "isinf", "isfinite", "signbit")}
-# Of numbers that a 16-bit float holds these give such numbers, which need no rounding.
-_EXACT = frozenset(
-    ("minimum", "maximum", "fmin", "fmax", "neg", "abs", "copysign")
-    + ("floor", "ceil", "trunc", "rint")
+from .functions import (
+    AND,
+    CHOICE,
+    COMPARISONS,
+    EQUAL,
+    EXACT,
+    INFIX,
+    OR,
+    PLUS,
+    SAME,
+    SMALL,
+    TIMES,
+    UNARY,
+    Text,
+    c_type,
+    call,
+    constant,
+    fits,
+    floating,
+    is_half,
+    other_integer,
+    to_integer,
+    wide,
 )
-_SMALL = frozenset(
-    ("minimum", "maximum", "fmin", "fmax", "floordiv", "mod", "fmod", "abs")
-)  # of int64 that fit into int
-_SAME = frozenset({"floor", "ceil", "trunc", "rint"})
-
-
-def c_type(dtype: DType) -> str:
-    """The name of ``dtype`` in CUDA C."""
-    return _TYPES.get(dtype.name, f"{dtype.name}_t")
-
-
-def is_half(dtype: DType) -> bool:
-    """Whether values of ``dtype`` are computed with in float."""
-    return dtype is float16 or dtype is bfloat16
-
-
-@dataclass(frozen=True)
-class Text:
-    """C for a value, and how tightly its outermost operator binds.
-
-    An int64 is ``narrow`` where its C type is int. A 16-bit float is a C float; ``loose`` says that
-    it has not been rounded yet.
-    """
-
-    text: str
-    level: int = PRIMARY
-    narrow: bool = False
-    loose: bool = False
-
-    def at(self, level: int) -> str:
-        """As an operand of something that binds like ``level``."""
-        return self.text if self.level >= level else f"({self.text})"
 
 
 class Expressions:
@@ -197,7 +156,7 @@ class Expressions:
         if dtype is boolean:
             return Text(f"{made.at(EQUAL + 1)} != 0", EQUAL)
         if source.is_float and not dtype.is_float:
-            return _to_integer(made, dtype)
+            return to_integer(made, dtype)
         if is_half(dtype):
             if source is float64 and dtype is float16:
                 return Text(f"float(mlc_half({made.text}))")
@@ -222,10 +181,10 @@ class Expressions:
             return self._boolean(fn, args)
         operands = [self._operand(arg, as_index) for arg in args]
         if operand.is_float:
-            made = _floating(fn, operands, float32 if is_half(operand) else operand)
+            made = floating(fn, operands, float32 if is_half(operand) else operand)
             if made is None:
                 raise CompileError(f"there is no CUDA C for {fn} of {operand}")
-            if is_half(expr.dtype) and fn not in _EXACT:
+            if is_half(expr.dtype) and fn not in EXACT:
                 return Text(made.text, made.level, loose=True)
             return made
         return self._integer(expr, operands, as_index)
@@ -249,7 +208,7 @@ class Expressions:
             case "bitxor" | "sub" | "ne":
                 return Text(f"{a.at(EQUAL)} != {parts[1].at(EQUAL + 1)}", EQUAL)
             case "eq" | "lt" | "le" | "gt" | "ge":
-                op, level = _INFIX[fn]
+                op, level = INFIX[fn]
                 return Text(f"{a.at(level)} {op} {parts[1].at(level + 1)}", level)
             case "invert":
                 return Text(f"!{a.at(UNARY)}", UNARY)
@@ -274,40 +233,38 @@ class Expressions:
         name = c_type(dtype)
         narrow = False
         if dtype is int64:
-            narrow = all(p.narrow for p in parts) and (
-                fn in _COMPARISONS or _fits(expr, self.ranges)
-            )
+            narrow = all(p.narrow for p in parts) and (fn in COMPARISONS or fits(expr, self.ranges))
             if not narrow and all(p.narrow for p in parts):
                 parts = [wide(parts[0]), *parts[1:]]
-        if fn in _SAME:
+        if fn in SAME:
             return parts[0]
-        if fn in _COMPARISONS or fn in ("bitand", "bitor", "bitxor"):
-            op, level = _INFIX[fn]
+        if fn in COMPARISONS or fn in ("bitand", "bitor", "bitxor"):
+            op, level = INFIX[fn]
             text = f"{parts[0].at(level)} {op} {parts[1].at(level + 1)}"
-            return Text(text, level, narrow and fn not in _COMPARISONS)
+            return Text(text, level, narrow and fn not in COMPARISONS)
         if fn in ("add", "sub", "mul"):
             plain = narrow or as_index or not signed and dtype.bits >= 32
             if plain or dtype.bits < 32 and not (fn == "mul" and dtype is uint16):
-                op, level = _INFIX[fn]
+                op, level = INFIX[fn]
                 text = f"{parts[0].at(level)} {op} {parts[1].at(level + 1)}"
                 if not plain:
                     return Text(f"({name})({text})", UNARY)
                 return Text(text, level, narrow)
-            return _call(f"mlc_{fn}", parts, dtype, explicit=False)
+            return call(f"mlc_{fn}", parts, dtype, explicit=False)
         if fn == "fma":
-            inner = _call("mlc_mul", parts[:2], dtype, explicit=False)
+            inner = call("mlc_mul", parts[:2], dtype, explicit=False)
             if not signed or dtype.bits < 32:
                 product = f"{parts[0].at(TIMES)} * {parts[1].at(TIMES + 1)}"
                 return Text(f"({name})({product} + {parts[2].at(PLUS + 1)})", UNARY)
-            return _call("mlc_add", [inner, parts[2]], dtype, explicit=False)
+            return call("mlc_add", [inner, parts[2]], dtype, explicit=False)
         if fn == "neg" and (narrow or as_index):
             return Text(f"-{parts[0].at(UNARY + 1)}", UNARY, narrow)
         plainly = self._division(fn, expr, parts, narrow)
         if plainly is not None:
             return plainly
-        if narrow and fn in _SMALL:
-            return replace(_other_integer(fn, parts, int32), narrow=True)
-        return _other_integer(fn, parts, dtype)
+        if narrow and fn in SMALL:
+            return replace(other_integer(fn, parts, int32), narrow=True)
+        return other_integer(fn, parts, dtype)
 
     def _division(self, fn: str, expr: Apply, parts: list[Text], narrow: bool) -> Text | None:
         """A quotient or remainder by a positive constant of what is never negative, as C has it."""
@@ -327,126 +284,24 @@ def flat_index(buffer: Buffer, indices: tuple[Expr, ...], ranges: Mapping[Var, i
     total: Expr = const(0)
     for index, stride in zip(indices, buffer.element_strides, strict=True):
         total = total + cast(index, int64) * stride
-    return simplify(total, ranges)
+    total = simplify(total, ranges)
+    smaller = rewrite(total, _smaller_division)
+    return total if smaller is total else simplify(smaller, ranges)
 
 
-def wide(made: Text) -> Text:
-    """An int64 as a C int64_t."""
-    return Text(f"(int64_t){made.at(UNARY)}", UNARY) if made.narrow else made
-
-
-def constant(value: bool | int | float, dtype: DType) -> Text:
-    """C for a number."""
-    if dtype is boolean:
-        return Text("true" if value else "false")
-    if dtype.is_float:
-        return _float_constant(float(value), dtype)
-    number = int(value)
-    if dtype is int64:
-        if -(1 << 31) < number < 1 << 31:
-            return Text(str(number), PRIMARY if number >= 0 else UNARY, narrow=True)
-        if number == -(1 << 63):
-            return Text("(int64_t)(-9223372036854775807ll - 1)", UNARY)
-        return Text(f"(int64_t){number}ll", UNARY)
-    if dtype is uint64:
-        return Text(f"(uint64_t){number}ull", UNARY)
-    if dtype is uint32:
-        return Text(f"{number}u")
-    if dtype is int32 and number == -(1 << 31):
-        return Text("(-2147483647 - 1)")
-    return Text(str(number), PRIMARY if number >= 0 else UNARY)
-
-
-def _float_constant(value: float, dtype: DType) -> Text:
-    suffix = "" if dtype is float64 else "f"
-    if math.isnan(value):
-        return Text(f"mlc_nan{suffix}()")
-    if math.isinf(value):
-        return Text(f"mlc_inf{suffix}()") if value > 0 else Text(f"-mlc_inf{suffix}()", UNARY)
-    if dtype is float64:
-        text = repr(value)
-    else:
-        import numpy as np
-
-        text = str(np.float32(value))
-    if not any(c in text for c in ".en"):
-        text += ".0"
-    return Text(text + suffix, UNARY if text.startswith("-") else PRIMARY)
-
-
-def _fits(expr: Expr, ranges: Mapping[Var, int]) -> bool:
-    low, high = interval(expr, ranges)
-    return low > -(1 << 31) and high < 1 << 31
-
-
-def _call(name: str, parts: list[Text], dtype: DType, explicit: bool = True) -> Text:
-    if not explicit and dtype is int64:
-        parts = [wide(p) for p in parts]
-    kind = f"<{c_type(dtype)}>" if explicit else ""
-    return Text(f"{name}{kind}({', '.join(p.text for p in parts)})")
-
-
-def _other_integer(fn: str, parts: list[Text], dtype: DType) -> Text:
-    signed = dtype.kind == "i"
-    name = c_type(dtype)
-    match fn:
-        case "floordiv":
-            return _call("mlc_floordiv", parts, dtype)
-        case "mod":
-            return _call("mlc_mod", parts, dtype)
-        case "fmod":
-            return _call("mlc_remainder", parts, dtype)
-        case "pow":
-            return _call("mlc_power", parts, dtype)
-        case "minimum" | "maximum" | "fmin" | "fmax":
-            return _call("mlc_min" if "min" in fn else "mlc_max", parts, dtype)
-        case "shl" | "shr":
-            return _call(f"mlc_{fn}", parts, dtype)
-        case "neg":
-            if signed and dtype.bits >= 32:
-                return _call("mlc_sub", [Text("0", narrow=True), parts[0]], dtype, explicit=False)
-            return Text(f"({name})-{parts[0].at(UNARY)}", UNARY)
-        case "invert":
-            return Text(f"({name})~{wide(parts[0]).at(UNARY)}", UNARY)
-        case "abs":
-            return _call("mlc_abs", parts, dtype) if signed else parts[0]
-        case "isnan" | "isinf":
-            return Text("false")
-        case "isfinite":
-            return Text("true")
-        case "signbit":
-            return Text(f"{parts[0].at(ORDER)} < 0", ORDER) if signed else Text("false")
-    if fn in SCALAR_FNS:
-        raise CompileError(f"there is no CUDA C for {fn} of {dtype}; convert the argument first")
-    raise CompileError(f"{fn} is no scalar function")
-
-
-def _floating(fn: str, parts: list[Text], dtype: DType) -> Text | None:
-    """C for a function of floats or doubles."""
-    row = _INFIX.get(fn)
-    if row is not None and fn not in ("bitand", "bitor", "bitxor"):
-        op, level = row
-        return Text(f"{parts[0].at(level)} {op} {parts[1].at(level + 1)}", level)
-    if fn == "neg":
-        return Text(f"-{parts[0].at(UNARY + 1)}", UNARY)
-    inner = ", ".join(p.text for p in parts)
-    if fn in ("floordiv", "mod"):
-        return Text(f"mlc_float_{fn}({inner})")
-    if fn in _CALLS:
-        return Text(f"{_CALLS[fn]}<{c_type(dtype)}>({inner})")
-    if fn in _TESTS:
-        return Text(f"{_TESTS[fn]}({inner})")
-    if fn in _MATHS:
-        return Text(f"{_MATHS[fn]}{'' if dtype is float64 else 'f'}({inner})")
+def _smaller_division(node: Expr) -> Expr | None:
+    """``(4 * x + 1) // 8`` -> ``x // 2``, and ``(4 * x + 1) % 8`` -> ``x % 2 * 4 + 1``."""
+    match node:
+        case Apply(fn="floordiv" | "mod" as fn, args=(a, Const(value=d))) if (
+            d > 0 and node.dtype is int64
+        ):
+            total = as_sum(a)
+            shared = math.gcd(int(d), *(c for _, c in total.terms))
+            if shared == 1 or not total.terms:
+                return None
+            more, rest = divmod(total.constant, shared)
+            less = Sum(tuple((e, c // shared) for e, c in total.terms), more).expr()
+            if fn == "floordiv":
+                return less // (d // shared)
+            return less % (d // shared) * shared + rest
     return None
-
-
-def _to_integer(made: Text, dtype: DType) -> Text:
-    if dtype is uint64:
-        return Text(f"mlc_to_uint64({made.text})")
-    if dtype is int64:
-        return Text(f"mlc_to_int64({made.text})")
-    if dtype is uint32:
-        return Text(f"(unsigned)mlc_to_int64({made.text})", UNARY)
-    call = f"mlc_to_int({made.text})"
-    return Text(call) if dtype is int32 else Text(f"({c_type(dtype)}){call}", UNARY)

@@ -10,7 +10,7 @@ from ...lower.cuda.kernel import DeviceKernel, DeviceProgram
 from ...lower.cuda.touching import buffers_written
 from ...lower.place_buffers import span_bytes
 from .device import Argument, Check, DeviceModule, Launch
-from .expressions import Text, c_type
+from .functions import Text, c_type
 from .scalars import functions_for
 from .statements import Names, Statements
 

@@ -27,7 +27,8 @@ from ...ir.program import (
 from ...ir.sharing import shared_nodes
 from ...lower.cuda.kernel import BARRIER
 from ...lower.place_buffers import span_bytes
-from .expressions import Expressions, Text, c_type, is_half
+from .expressions import Expressions
+from .functions import Text, c_type, is_half
 from .vectors import vector_copy
 
 _WORDS = """

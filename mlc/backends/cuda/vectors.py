@@ -9,7 +9,8 @@ from ...ir.affine import Sum, as_sum
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const
 from ...ir.program import Buffer, For, Scope, Store
 from ...ir.rewrite import loads_of, rewrite, substitute, variables_of
-from .expressions import Text, flat_index, is_half
+from .expressions import flat_index
+from .functions import Text, is_half
 
 if TYPE_CHECKING:
     from .statements import Statements
