@@ -28,6 +28,11 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
 
     check_writable(target)
     key, value = plain(key), plain(as_operand(value))
+    if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
+        raise DTypeError(
+            f"a complex value cannot be stored in a {target.dtype.name} array, which would lose "
+            f"its imaginary part; store value.real, or make the array with dtype=complex"
+        )
     array = known(target)
     if array is not target and all_known([key, value]):
         array[key] = value

@@ -41,7 +41,12 @@ def _divided(x: Pair, y: Pair) -> Pair:
 
 
 def _reciprocal(x: Pair) -> Pair:
-    return _divided((1.0, 0.0), x)
+    a, b = x
+    wide = np.abs(b) <= np.abs(a)
+    big: Any = np.where(wide, a, b)
+    ratio = np.where(wide, b, a) / big
+    under = np.where(wide, a + b * ratio, a * ratio + b)
+    return np.where(wide, 1.0, ratio) / under, np.where(wide, -ratio, -1.0) / under
 
 
 def _magnitude(x: Pair) -> Any:
@@ -286,6 +291,8 @@ def _arctanh(x: Pair) -> Pair:
     large = np.fmax(np.abs(a), np.abs(b)) > _HUGE[a.dtype.itemsize] ** 0.5
     p, q = np.where(large, 2.0, np.abs(a)), np.where(large, 2.0, b)
     real = 0.25 * np.log1p(4 * p / ((1 - p) * (1 - p) + q * q))
+    pole = (p == 1) & (np.abs(q) < 1e-5)  # the square of q may be 0
+    real = np.where(pole, 0.5 * (math.log(2) - np.log(np.abs(np.where(pole, q, 1.0)))), real)
     imag = 0.5 * np.arctan2(2 * q, (1 - p) * (1 + p) - q * q)
     ratio, _ = _divided((1.0, 0.0), (np.where(large, a, 1.0), np.where(large, b, 0.0)))
     imag = np.where(b == 0, np.copysign(imag, b), imag)
@@ -301,7 +308,10 @@ def _sign(x: Pair) -> Pair:
     size = np.hypot(a, b)
     none = size == 0
     under = np.where(none, 1.0, size)
-    return np.where(none, 0.0, a / under), np.where(none, 0.0, b / under)
+    endless = np.isinf(size) & ~(np.isinf(a) & np.isinf(b)) & ~np.isnan(a + b)
+    unit = [np.where(np.isinf(p), np.copysign(1.0, p), np.copysign(0.0, p)) for p in (a, b)]
+    real, imag = np.where(none, 0.0, a / under), np.where(none, 0.0, b / under)
+    return np.where(endless, unit[0], real), np.where(endless, unit[1], imag)
 
 
 def _less(x: Pair, y: Pair) -> Any:

@@ -257,7 +257,7 @@ def size(a: Any, axis: Any = None) -> Any:
 def result_type(*arrays_and_dtypes: Any) -> Any:
     """np.result_type."""
     kinds = [key_of(v) if hasattr(type(v), "__mlc_lift__") else v for v in arrays_and_dtypes]
-    return np.result_type(*(k(0) if k in (float, int, complex) else k for k in kinds))
+    return np.result_type(*(k(0) if k is float or k is int or k is complex else k for k in kinds))
 
 
 @stands_for(np.isclose)

@@ -1,0 +1,108 @@
+"""NumPy's functions of complex arrays: joining, moving, summing, products, sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .comparison import check, numbers
+
+GROUPS: dict[str, Callable[[Any], Any]] = {
+    "sums": lambda a: (
+        a.sum(), a.sum(axis=0), np.sum(a, 1, keepdims=True), a.mean(0), a.var(1), np.std(a, ddof=1),
+        np.sum(a, where=abs(a) > 1, initial=2), a.cumsum(0), np.cumsum(a), np.trace(a),
+        np.sum(a.real, 0, complex), np.average(a, axis=0, weights=a[:, 0].real + 3),
+        np.add.reduce(a), np.trapezoid(a[0]), np.diff(a, axis=0), np.ediff1d(a[0]),
+        np.gradient(a[0]),
+    ),
+    "products": lambda a: (
+        a.prod(), np.prod(a, axis=1), np.prod(a, axis=(0, 1), keepdims=True), np.cumprod(a, 1),
+        a @ a.T, a @ a.real.T, np.dot(a.real, a.T), a.conj().T @ a, np.outer(a[0], a[1]),
+        np.inner(a, a), np.vdot(a, a * 2j), np.tensordot(a, a, axes=([0], [0])),
+        np.kron(a[0], a[1]), np.cross(a[0, :3], a[1, :3]), np.vecdot(a, a * 1j), a @ a[0],
+        np.multiply.accumulate(a, axis=0), np.add.outer(a[0], a[1]),
+    ),
+    "sums of products": lambda a: (
+        np.einsum("ij,kj->ik", a, a.conj()), np.einsum("ij,ij,ij->j", a, a, a.real),
+        np.convolve(a[0], a[1]), np.correlate(a[0], a[1], "full"),
+        np.correlate(a[0].real, a[1], "full"), np.linalg.multi_dot([a, a.T, a]), np.cov(a),
+        np.corrcoef(a), np.polyval([1, 2j, 3], a), np.vander(a[0]),
+    ),
+    "views": lambda a: (
+        a.reshape(2, 6), a.T * 2, a.transpose(1, 0), a[1], a[1, 2], a[:, ::-1], a[[0, 2]],
+        a[..., None], a.ravel(), a.flatten(), a[:1].squeeze(), np.expand_dims(a, 0), a.mT,
+        np.broadcast_to(a[0], (2, 4)), np.diagonal(a), list(a), np.split(a, 2, axis=1), a.real,
+        a.imag + 1, np.real(a) * 2, np.imag(a), a.flat[3], np.swapaxes(a, 0, 1),
+    ),
+    "moves": lambda a: (
+        np.flip(a), np.roll(a, 1, 0), np.tile(a, 2), a.repeat(2, axis=0), np.rot90(a),
+        np.take(a, [1, 0], axis=1), np.pad(a, 1), np.pad(a, 1, constant_values=1j),
+        np.pad(a, 1, mode="edge"), np.diag(a), np.diag(a[0]), np.tril(a), np.delete(a[0], 1),
+        np.take_along_axis(a, np.argsort(a.real, axis=1), axis=1), np.insert(a[0], 1, 5j),
+        np.append(a[0], 1j), np.fft.fftshift(a),
+    ),
+    "joins and choices": lambda a: (
+        np.concatenate([a, a * 2], 1), np.stack([a, a.real]), np.hstack([a, a.imag]),
+        np.where(abs(a) > 1, a, 0), np.where(a.real > 0, a, 1j), np.array([a[0, 0], 1j, 2]),
+        np.select([a.real > 0, a.real < -1], [a, 2 * a], 1j), np.meshgrid(a[0], a[1].real),
+        np.interp([0.5, 1.5], [0, 1, 2, 3], a[0]), np.linspace(a[0, 0], a[0, 1], 5),
+    ),
+    "questions": lambda a: (
+        np.angle(a), np.angle(a, deg=True), np.iscomplex(a), np.isreal(a), np.iscomplexobj(a),
+        np.isrealobj(a.real), a.any(), np.all(a, axis=0), np.count_nonzero(a), a.max(),
+        np.min(a, 0), np.sort(a, axis=0), np.argsort(a[0]), np.isclose(a, a + 1e-9),
+        np.allclose(a, a + 1e-9), np.array_equal(a, a), np.result_type(a, 1.0).itemsize,
+        np.linalg.norm(a), np.linalg.norm(a, axis=1), np.argmax(np.abs(a)), bool(np.shape(a)),
+    ),
+    "creation": lambda a: (
+        np.zeros_like(a), np.full_like(a, 2 + 1j), np.ones(3, dtype=complex) * a[0, 0],
+        a.astype(np.complex64), a.astype("complex128"), a.astype(bool), a.real.astype(complex),
+        np.asarray(a.real, dtype=complex), np.round(a, 1), 1j * a.real, np.exp(1j * a.real),
+        np.exp(-2j * np.pi * np.arange(4) / 4) * a, np.nan_to_num(a / 0).imag * 0, a.copy(),
+        np.eye(3, dtype=complex) @ a, np.sqrt(a.real + 0j), np.full(2, 1j) + a[0, 0],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("group", GROUPS)
+def test_as_numpy(group: str, dtype: str) -> None:
+    if dtype == "complex64" and group in ("sums of products",):
+        check(GROUPS[group], numbers((3, 4), dtype), rtol=1e-4)
+        return
+    check(GROUPS[group], numbers((3, 4), dtype))
+
+
+def test_layouts_of_arguments() -> None:
+    a = numbers((4, 6), "complex128")
+    for view in (a.T, a[::2, ::-1], a[1:, 1:3], a[:0], a[0, 0], a[:, :1]):
+        check(lambda z: (z * 1j, z.real + 1, z.sum()), view)
+
+
+def test_sorting_puts_nan_last() -> None:
+    nan = np.nan
+    z = np.array([complex(nan, 1), 2, complex(1, nan), 1 + 1j, 1 - 1j, complex(nan, nan), -1])
+    check(lambda z: (np.argsort(z), np.sort(z)), z)
+
+
+def test_constants_from_outside_are_seen_to_change() -> None:
+    import mlc
+
+    table = np.arange(3) * 1j
+    f = mlc.jit(lambda x: x * table)
+    assert (f(np.ones(3)) == table).all()
+    table[1] = 5
+    assert (f(np.ones(3)) == table).all()
+
+
+def test_trees_and_out() -> None:
+    import mlc
+
+    z = numbers((3,), "complex128")
+    found = mlc.jit(lambda d: {"twice": d["z"] * 2, "same": d["z"], "one": d["z"][0]})({"z": z})
+    assert (found["twice"] == 2 * z).all() and (found["same"] == z).all() and found["one"] == z[0]
+    place = np.empty(3, complex)
+    assert mlc.jit(lambda z: z * 1j)(z, out=place) is place and (place == z * 1j).all()
