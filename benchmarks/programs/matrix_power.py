@@ -6,7 +6,7 @@ SIZE, TINY = 200, 6
 
 
 def make(size):
-    return np.random.default_rng(0).random((size, size)) / size, 1000
+    return np.random.default_rng(0).random((size, size)) * (2 / size), 1000
 
 
 def matrix_power(a, exponent):

@@ -331,6 +331,8 @@ class Writer:
     def reduction(self, op: Compute, tensors: list[Tensor]) -> None:
         root = op.reduction
         assert root is not None
+        if self.product(op, tensors):
+            return
         by_index = {t.index: t for t in tensors}
         targets = []
         for n in range(len(op.body)):
@@ -358,6 +360,23 @@ class Writer:
                 self.where[tensor] = targets[n]
             else:
                 self.exprs[tensor] = load(targets[n], ())
+
+    def product(self, op: Compute, tensors: list[Tensor]) -> bool:
+        """Whether ``op`` was written as a product of matrices."""
+        from .products import scheduled_product, with_places
+
+        found = scheduled_product(op, tensors)
+        if found is None:
+            return False
+        program, scratch = found
+        for tensor in op.inputs:
+            self.settle(tensor)
+        held = {t: self.memory(t) for t in (*scratch, *tensors)}
+        inputs = tuple(dict.fromkeys(op.inputs))
+        buffers = [*(self.where[t] for t in inputs), *(held[t] for t in (*scratch, *tensors))]
+        self.emit(with_places(program, dict(zip(program.params, buffers, strict=True))))
+        self.where.update({t: held[t] for t in tensors})
+        return True
 
     def in_place(self, update: Update, tensor: Tensor, position: int) -> bool:
         """``x[part] = v`` on the memory of ``x``, or on a copy of it."""

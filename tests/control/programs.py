@@ -671,3 +671,14 @@ def reused_parts(a, b):
         a[5:8] = n + a[6:9]
         a[1:4] = 0.5 * n + 0.5 * a[i : i + 3]
     return a, b
+
+
+def products(a, b, steps):
+    c = a.copy()
+    i = 0
+    while i < steps and np.sum(c) > -1:
+        c[1:] = (c.T @ b)[:-1] * 0.02
+        if c[0, 0] > 0.1:
+            c = c @ c * 0.02
+        i += 1
+    return c

@@ -91,6 +91,7 @@ CASES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (p.gram_schmidt, (MATRIX,)),
     (p.conjugate_gradients, (SYMMETRIC, X[:N].copy())),
     (p.smoothed, (X, 0.1)),
+    (p.products, (R.random((40, 40)), R.random((40, 40)), 3)),
     (p.reused_parts, (X, R.random(len(X)))),
     (p.open_slices, (X, R.random(len(X)))),
     (p.bound_by_the_first, (X,)),

@@ -1,0 +1,69 @@
+"""Products of matrices inside of loops: tiled and packed as they would be outside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ..backends.llvm.target import host_target
+from ..ir.program import Allocate, Buffer, For, If, LoopKind, Program, Seq, Stmt, seq
+from ..ir.rewrite import loads_of
+from ..lower.bind_blocks import bind_blocks
+from ..lower.replace_buffers import Place, replace_buffers
+from ..schedules.defaults.contraction import find_roles
+from ..schedules.defaults.cpu import default_schedule
+from ..schedules.defaults.machine import Machine
+from ..te.program import Nest
+from ..te.tensor import Compute, Tensor
+
+_LEAST = 1 << 15  # multiplications for which packing pays
+
+
+def scheduled_product(
+    op: Compute, tensors: Sequence[Tensor]
+) -> tuple[Program, tuple[Tensor, ...]] | None:
+    """The scheduled program of a product of some size, and the scratch tensors among its params
+    (inputs, scratch, outputs); None for all else."""
+    root = op.reduction
+    if root is None or len(tensors) != len(op.body):
+        return None
+    extents = [axis.extent for axis in (*op.axes, *root.axes)]
+    if not all(type(n) is int for n in extents) or math.prod(extents) < _LEAST:
+        return None
+    if not all(isinstance(n.source, Tensor) for value in root.values for n in loads_of(value)):
+        return None
+    nest = Nest(tuple(tensors), op)
+    if find_roles(nest) is None:
+        return None
+    target = host_target()
+    machine = Machine(
+        threads=1,
+        vector_bytes=target.vector_bits // 8,
+        registers=target.vector_registers,
+        l1=target.l1_bytes,
+        l2=target.l2_bytes,
+    )
+    done = default_schedule("product", [nest], 0, tuple(dict.fromkeys(op.inputs)), tensors, machine)
+    return bind_blocks(done.program), done.scratch
+
+
+def with_places(program: Program, places: Mapping[Buffer, Buffer]) -> Stmt:
+    """The body of a program over other buffers, on one thread."""
+    body = replace_buffers(program.body, {old: Place(new) for old, new in places.items()})
+    return _serial(body)
+
+
+def _serial(stmt: Stmt) -> Stmt:
+    match stmt:
+        case For():
+            kind = LoopKind.SERIAL if stmt.kind is LoopKind.PARALLEL else stmt.kind
+            return replace(stmt, body=_serial(stmt.body), kind=kind)
+        case Seq(stmts=stmts):
+            return seq(*map(_serial, stmts))
+        case Allocate():
+            return replace(stmt, body=_serial(stmt.body))
+        case If():
+            other = None if stmt.otherwise is None else _serial(stmt.otherwise)
+            return replace(stmt, then=_serial(stmt.then), otherwise=other)
+    return stmt
