@@ -264,14 +264,22 @@ def _both(regions: Regions, redirect: Redirect) -> Regions:
     return (*regions, *added)
 
 
+def is_called_with(stmt: Stmt, buffer: Buffer) -> bool:
+    """Whether a call in ``stmt`` gets ``buffer``, or a region of it."""
+    return any(
+        (arg.buffer if isinstance(arg, Region) else arg) is buffer
+        for node in walk(stmt)
+        if isinstance(node, Evaluate)
+        for arg in node.args
+    )
+
+
 def is_passed(stmt: Stmt, buffer: Buffer) -> bool:
     """Whether ``buffer`` occurs in a call or a declared region: as a box, not by its elements."""
     for node in walk(stmt):
-        if isinstance(node, Evaluate):
-            found = [a.buffer if isinstance(a, Region) else a for a in node.args]
-            if any(b is buffer for b in found):
-                return True
-        elif isinstance(node, Block):
+        if isinstance(node, Evaluate) and is_called_with(node, buffer):
+            return True
+        if isinstance(node, Block):
             if any(r.buffer is buffer for r in (*(node.reads or ()), *(node.writes or ()))):
                 return True
     return False

@@ -13,6 +13,10 @@ from mlc.schedules.legality import verify
 from mlc.schedules.schedule import Schedule
 from mlc.testing.checking import Subject, arrays_for
 from mlc.testing.draw import is_sound
+from mlc.testing.intrinsics import NAMES
+
+
+assert "testing_sum4" in NAMES
 
 
 @T.program
@@ -136,10 +140,6 @@ def test_what_is_inlined_into_a_marked_loop_keeps_it_independent(kind: str) -> N
 
 
 def test_a_call_may_combine_into_what_an_init_has_set() -> None:
-    from mlc.testing.intrinsics import NAMES
-
-    assert "testing_sum4" in NAMES
-
     @T.program
     def summed(A: T.Buffer((1, 8)), C: T.Buffer((1,))):
         for i, k0, k1 in T.grid(1, 2, 4):
@@ -200,3 +200,24 @@ def test_a_pipeline_holds_after_later_steps_too() -> None:
     s.unannotate(k, "software_pipeline_stage")
     s.compute_inline("t")
     mlc.testing.check_schedule(staged, s)
+
+
+def test_a_call_does_not_write_into_the_copy_that_it_reads() -> None:
+    @T.program
+    def onto(A: T.Buffer((1, 4)), C: T.Buffer((1,))):
+        for x in T.serial(1):
+            with T.block("fill"):
+                vx = T.axis.spatial(1, x)
+                C[vx] = 0.0
+        for i, k in T.grid(1, 4):
+            with T.block("C"):
+                vi, vk = T.remap("SR", [i, k])
+                C[vi] += A[vi, vk]
+
+    s = Schedule(onto)
+    block = s.tensorize(s.loops("C")[0], "testing_sum4")
+    with pytest.raises(ScheduleError, match=r"hands C to a call that writes it as well"):
+        s.cache_read(block, "C", "local")
+    s.cache_read(block, "A", "local")
+    s.cache_write(block, "C", "local")
+    mlc.testing.check_schedule(onto, s)

@@ -13,6 +13,7 @@ from ..buffers import (
     cached_twin,
     chosen_buffer,
     find_buffer,
+    is_called_with,
     is_passed,
     redirect_blocks,
     scope_violation,
@@ -22,7 +23,7 @@ from ..legality.accesses import Access
 from ..legality.conflict import Conflict
 from ..levels import Level, holds, home_of
 from ..refusal import Refusal
-from ..regions import buffers_read, region_in, union
+from ..regions import buffers_read, buffers_written, region_in, union
 from ..step import Step, block_name, find_block
 
 if TYPE_CHECKING:
@@ -86,6 +87,12 @@ class CacheRead(Step):
             block = find_block(program, name)
             if source not in buffers_read(block):
                 return f"block {name!r} does not read {source.name}"
+            if source in buffers_written(block) and is_called_with(block, source):
+                return (
+                    f"block {name!r} hands {source.name} to a call that writes it as well, and "
+                    f"would write the copy; use s.cache_write({name!r}, {source.name!r}, "
+                    f"{self.scope!r})"
+                )
             if all(n.source is not source for n in reads_of(block)) and not is_passed(
                 block, source
             ):
