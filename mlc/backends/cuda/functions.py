@@ -115,6 +115,7 @@ def constant(value: bool | int | float, dtype: DType) -> Text:
 
 
 def float_constant(value: float, dtype: DType) -> Text:
+    """C for a float, of its own type; that of 16-bit floats is float."""
     suffix = "" if dtype is float64 else "f"
     if math.isnan(value):
         return Text(f"mlc_nan{suffix}()")
@@ -130,11 +131,13 @@ def float_constant(value: float, dtype: DType) -> Text:
 
 
 def fits(expr: Expr, ranges: Mapping[Var, int]) -> bool:
+    """Whether the values of an int64 fit into int."""
     low, high = interval(expr, ranges)
     return low > -(1 << 31) and high < 1 << 31
 
 
 def call(name: str, parts: list[Text], dtype: DType, explicit: bool = True) -> Text:
+    """C for a call; with the type spelled out if ``explicit``."""
     if not explicit and dtype is int64:
         parts = [wide(p) for p in parts]
     kind = f"<{c_type(dtype)}>" if explicit else ""
@@ -142,6 +145,7 @@ def call(name: str, parts: list[Text], dtype: DType, explicit: bool = True) -> T
 
 
 def other_integer(fn: str, parts: list[Text], dtype: DType) -> Text:
+    """C for a function of integers that is no plain operator."""
     signed = dtype.kind == "i"
     name = c_type(dtype)
     match fn:
@@ -197,6 +201,7 @@ def floating(fn: str, parts: list[Text], dtype: DType) -> Text | None:
 
 
 def to_integer(made: Text, dtype: DType) -> Text:
+    """C for a float as an integer, with what x86 makes of numbers out of range."""
     if dtype is uint64:
         return Text(f"mlc_to_uint64({made.text})")
     if dtype is int64:
