@@ -15,7 +15,6 @@ from mlc.testing.checking import Subject, arrays_for
 from mlc.testing.draw import is_sound
 from mlc.testing.intrinsics import NAMES
 
-
 assert "testing_sum4" in NAMES
 
 
