@@ -227,7 +227,7 @@ class Source:
             case Accumulate():
                 self.accumulate(stmt)
             case Evaluate(name=name, args=args):
-                texts = [self.argument(arg) for arg in args]
+                texts = self.arguments(args)
                 self.line(f"T.call({', '.join([quoted(name), *texts])})")
 
     def sequence(self, stmts: Sequence[Stmt]) -> None:
@@ -270,7 +270,7 @@ class Source:
                 self.line(f"T.annotate({dict(stmt.annotations)!r})")
             for word, regions in (("reads", stmt.reads), ("writes", stmt.writes)):
                 if regions is not None:
-                    self.line(f"T.{word}({', '.join(map(self.region, regions))})")
+                    self.line(f"T.{word}({', '.join(self.arguments(regions, False))})")
             if stmt.init is not None:
                 self.line("with T.init():")
                 with self.indented():
@@ -327,28 +327,33 @@ class Source:
     def element(self, buffer: Buffer, indices: Sequence[str]) -> str:
         return f"{self.name_of(buffer)}[{', '.join(indices) or '()'}]"
 
-    def argument(self, arg: Expr | Buffer | Region) -> str:
-        """What stands for ``arg`` in a call."""
-        match arg:
-            case Region(extents=()):
-                return f"T.region({self.region(arg)})"
-            case Region():
-                return self.region(arg)
-            case Const():
-                return constant_text(arg)
-            case Expr():
-                return self.values(arg)[0]
-            case _:
-                return self.name_of(arg)
-
-    def region(self, region: Region) -> str:
-        """Slices ``start : start + extent``; a buffer without axes is written ``A[()]``."""
-        starts = [simplify(start) for start in region.starts]
-        ends = [simplify(a + n) for a, n in zip(starts, region.extents, strict=True)]
-        texts = self.values(*starts, *ends)
-        first, last = texts[: len(starts)], texts[len(starts) :]
-        slices = [f"{a}:{b}" for a, b in zip(first, last, strict=True)]
-        return f"{self.name_of(region.buffer)}[{', '.join(slices) or '()'}]"
+    def arguments(self, args: Sequence[Expr | Buffer | Region], in_call: bool = True) -> list[str]:
+        """What stands for ``args`` in a call, or what a block declares; regions are
+        slices ``start : start + extent``. All share the names of parts: they stand in one line."""
+        exprs: list[Expr] = []
+        for arg in args:
+            if isinstance(arg, Region):
+                starts = [simplify(start) for start in arg.starts]
+                ends = [simplify(a + n) for a, n in zip(starts, arg.extents, strict=True)]
+                exprs += [*starts, *ends]
+            elif isinstance(arg, Expr) and not isinstance(arg, Const):
+                exprs.append(arg)
+        texts = iter(self.values(*exprs))
+        out: list[str] = []
+        for arg in args:
+            match arg:
+                case Region(buffer=buffer):
+                    first, last = ([next(texts) for _ in arg.starts] for _ in "ab")
+                    slices = [f"{a}:{b}" for a, b in zip(first, last, strict=True)]
+                    text = f"{self.name_of(buffer)}[{', '.join(slices) or '()'}]"
+                    out.append(text if slices or not in_call else f"T.region({text})")
+                case Const():
+                    out.append(constant_text(arg))
+                case Expr():
+                    out.append(next(texts))
+                case _:
+                    out.append(self.name_of(arg))
+        return out
 
     def name_of(self, buffer: Buffer) -> str:
         return self.names.get(buffer) or self.names.add(buffer)

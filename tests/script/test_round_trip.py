@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import mlc
+from mlc import script as T
 from tests.ir import samples
 from tests.roundtrip import traced_back
 
@@ -15,3 +16,21 @@ def test_samples(name: str) -> None:
     again = traced_back(program)
     mlc.assert_structural_equal(again, program)
     assert again.script() == program.script()
+
+
+@T.program
+def two_regions(A: T.Buffer((64, 64)), B: T.Buffer((64, 64))) -> None:
+    for i, j, k, m in T.grid(2, 4, 2, 4):
+        with T.block("B"):
+            vi, vj, vk, vm = T.remap("SSSS", [i, j, k, m])
+            at, to = vi * 32 + vj * 8, vk * 32 + vm * 8
+            T.reads(A[at : at + 8, to : to + 8], A[to : to + 8, at : at + 8])
+            T.writes(B[at : at + 8, to : to + 8])
+            B[at, to] = A[to, at] + A[at, to]
+
+
+def test_regions_on_one_line_share_the_names_of_their_parts() -> None:
+    lines = [line.strip() for line in two_regions.script().split("\n")]
+    assert lines.count("t0 = vi * 32 + vj * 8") == 3  # for T.reads, T.writes and the statement
+    assert "T.reads(A[t0:t0 + 8, t1:t1 + 8], A[t1:t1 + 8, t0:t0 + 8])" in lines
+    mlc.assert_structural_equal(traced_back(two_regions), two_regions)
