@@ -51,12 +51,15 @@ def test_at_special_values(dtype: str) -> None:
         if name in LOOSE:
             kept &= np.isfinite(z)
         if name == "square":  # where both squares overflow, rounding decides
-            kept &= np.maximum(np.abs(z.real), np.abs(z.imag)) < 1e150
+            kept &= np.maximum(np.abs(z.real), np.abs(z.imag)).astype(float) < 1e150
         if name == "expm1":  # NumPy spoils the imaginary part of large real numbers
             kept &= np.abs(z.real) < 80
         with np.errstate(all="ignore"):
             want = ufunc(z)
         assert got.dtype == want.dtype
+        if got.dtype == bool:
+            np.testing.assert_array_equal(got, want, err_msg=name)
+            continue
         for part in (np.real, np.imag):
             a, b = part(got)[kept], part(want)[kept]
             np.testing.assert_array_equal(np.isnan(a), np.isnan(b), err_msg=name)
