@@ -9,30 +9,36 @@ import numpy as np
 from .. import te
 from ..dtypes import boolean
 from ..errors import ArgumentError, ShapeError
-from ..ir.expr import Expr, cast
+from ..ir.expr import Expr, cast, const, select
 from .broadcast import as_tensor, shape_of
 from .calculus import as_array
 from .elementwise import astype
-from .join import concatenate, flip, pad_constant
+from .join import concatenate, flip
 from .op import implements, op
 from .promotion import accumulator, common_dtype, dtype_of
 from .shape import reshape
 
 
 @op
-def slid(a: Any, v: Any) -> Any:
-    """``out[i] = sum(a[i + k] * v[k])`` for each place where ``v`` lies within ``a``."""
+def slid(a: Any, v: Any, *, widths: tuple[int, int] = (0, 0)) -> Any:
+    """``out[i] = sum(a[i + k] * v[k])`` for each place where ``v`` lies within ``a``, or beyond it
+    by so many elements at most: there only those within are summed."""
     a, v = as_tensor(a), as_tensor(v)
+    before, after = widths
+    size = a.shape[0]
     dtype = common_dtype(a, v)
     work = accumulator(dtype)
     count = v.shape[0]
     k = te.reduce_axis(count, "k")
 
     def body(i: Expr) -> Expr:
-        product = cast(a[i + k], work) * cast(v[k], work)
+        at = i + k - before
+        product = cast(a[at], work) * cast(v[k], work)
+        if before or after:  # not by padding with 0: 0 * inf is NaN
+            product = select((at >= 0) & (at < size), product, cast(const(0), work))
         return te.any(product, axis=k) if dtype is boolean else te.sum(product, axis=k)
 
-    found = te.compute((a.shape[0] - count + 1,), body, name="correlate")
+    found = te.compute((size + before + after - count + 1,), body, name="correlate")
     return astype(found, dtype=dtype)
 
 
@@ -42,8 +48,7 @@ def _correlated(name: str, a: Any, v: Any, mode: Any) -> Any:
     modes = {"valid": (0, 0), "same": (m // 2, m - m // 2 - 1), "full": (m - 1, m - 1)}
     if mode not in modes:
         raise ArgumentError(f"np.{name}: mode must be valid, same or full, got {mode!r}")
-    widths = modes[mode]
-    return slid(pad_constant(a, 0, widths=(widths,)) if any(widths) else a, v)
+    return slid(a, v, widths=modes[mode])
 
 
 def _vectors(name: str, a: Any, v: Any) -> tuple[Any, Any]:

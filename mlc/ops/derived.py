@@ -109,10 +109,10 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
             f"and {len(choicelist)}"
         )
     dtype = common_dtype(*choicelist, default)
-    out = default
+    out = astype(default, dtype=dtype)
     for condition, choice in reversed(list(zip(condlist, choicelist))):
-        out = select_where(condition, choice, out)
-    return astype(out, dtype=dtype)
+        out = select_where(condition, astype(choice, dtype=dtype), out)
+    return out
 
 
 @implements(np.sinc)

@@ -53,6 +53,7 @@ def elementwise(ufunc: np.ufunc, formula: Formula, wide: bool = False, name: str
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"np.{ufunc.__name__}, element by element."
     made: Op = op(function, name=name, numpy=(ufunc,))
+    made.ufunc = ufunc
     return made
 
 
@@ -140,8 +141,7 @@ def clip_between(x: Any, low: Any, high: Any) -> Any:
     strong = dtype_of(x) if isinstance(x, te.Tensor) else None
     if strong is not None and strong.is_integer:
         low, high = (_within(bound, strong) for bound in (low, high))
-    for bound in given:
-        ((dtype, _), _) = ufunc_dtypes(np.maximum, (x if dtype is strong else _zero(dtype), bound))
+    dtype = common_dtype(x, *given)
     args = tuple(v for v in (x, low, high) if v is not None)
 
     def formula(v: Expr, *bounds: Expr) -> Expr:
@@ -151,10 +151,6 @@ def clip_between(x: Any, low: Any, high: Any) -> Any:
         return te.min(v, rest.pop(0)) if high is not None else v
 
     return pointwise("clip", formula, args, (dtype,) * len(args), (dtype,))
-
-
-def _zero(dtype: DType) -> Any:
-    return dtype.numpy.type(0)
 
 
 def _within(bound: Any, dtype: DType) -> Any:

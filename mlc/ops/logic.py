@@ -57,6 +57,7 @@ def _comparison(ufunc: np.ufunc, formula: Any) -> Op:
     function.__name__ = function.__qualname__ = ufunc.__name__
     function.__doc__ = f"np.{ufunc.__name__}, element by element."
     made: Op = op(function, name=ufunc.__name__, numpy=(ufunc,))
+    made.ufunc = ufunc
     return made
 
 

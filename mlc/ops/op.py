@@ -32,6 +32,7 @@ from .. import te
 from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, SourceLocation, user_location
 from ..te.tensor import Call, Compute, Tensor
+from .promotion import ufunc_dtypes
 
 NUMBERS = (bool, int, float)
 
@@ -86,7 +87,8 @@ class Op:
     """A declared operator; call it with arrays, traced values, te tensors or numbers.
 
     ``promotes`` says that numbers passed to a jitted function (weak, as in NumPy 2) take the dtype
-    of the arrays beside them before the body sees them. ``overrides`` holds derivations stated with
+    of the arrays beside them before the body sees them, or what ``ufunc`` converts them to, if that
+    is what the operator stands for. ``overrides`` holds derivations stated with
     the declaration (``vjp=``, ``batch=``, ...).
     """
 
@@ -101,6 +103,7 @@ class Op:
         self.body = body
         self.name = name
         self.promotes = promotes
+        self.ufunc: np.ufunc | None = None
         self.view = overrides.pop("view", None)  # see `mlc.ops.aliasing`
         self.overrides = overrides
         code = getattr(body, "__code__", None)
@@ -159,7 +162,7 @@ class Op:
     def _trace(self, trace: Trace, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         lifted = tuple(_lift(trace, self.name, value) for value in args)
         if trace.weak:
-            lifted = settle_weak(trace, lifted, self.promotes)
+            lifted = settle_weak(trace, lifted, self.promotes, self.ufunc, static.get("dtype"))
         result = self.tensors(trace, lifted, static)
         if isinstance(result, tuple):
             return tuple(trace.wrap(tensor) for tensor in result)
@@ -273,18 +276,41 @@ def leaves_of(value: Any) -> Iterator[Any]:
         yield value
 
 
-def settle_weak(trace: Trace, lifted: tuple[Any, ...], promotes: bool = True) -> tuple[Any, ...]:
-    """``lifted`` with weak scalars cast to the dtype of the arrays beside them, as NumPy 2 does.
+_EXACT = frozenset(
+    (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
+)  # they compare integers of any two dtypes by value
+
+
+def settle_weak(
+    trace: Trace,
+    lifted: tuple[Any, ...],
+    promotes: bool = True,
+    ufunc: np.ufunc | None = None,
+    wanted: Any = None,
+) -> tuple[Any, ...]:
+    """``lifted`` with weak scalars cast to the dtype of the arrays beside them, as NumPy 2 does; to
+    that of the loop where ``ufunc`` is known (``uint8 / -1`` divides floats).
 
     Without ``promotes`` only weak floats beside float arrays are: a weak integer may be an index.
     """
     weak = trace.weak
+    if not any(isinstance(t, Tensor) and t in weak for t in leaves_of(lifted)):
+        return lifted
     strong = [t.dtype for t in leaves_of(lifted) if isinstance(t, Tensor) and t not in weak]
     if not strong:
         return lifted
     like = strong[0]
     if any(dtype is not like for dtype in strong):
         like = as_dtype(np.result_type(*(dtype.numpy for dtype in strong)))
+    if ufunc is not None and not like.is_float:
+        if ufunc in _EXACT:
+            return lifted
+        given = tuple(_sample(v) if isinstance(v, Tensor) and v in weak else v for v in lifted)
+        inputs, _ = ufunc_dtypes(ufunc, given, wanted)
+        return tuple(
+            _cast_scalar(trace, v, d) if isinstance(v, Tensor) and v in weak else v
+            for v, d in zip(lifted, inputs, strict=True)
+        )
 
     def settle(value: Any) -> Any:
         if not (isinstance(value, Tensor) and value in weak) or value.dtype is like:
@@ -293,6 +319,10 @@ def settle_weak(trace: Trace, lifted: tuple[Any, ...], promotes: bool = True) ->
         return _cast_scalar(trace, value, like) if fits else value
 
     return tuple(settle(value) for value in lifted)
+
+
+def _sample(weak: Tensor) -> int | float:
+    return 0.0 if weak.dtype.is_float else 0
 
 
 def _cast_scalar(trace: Trace, value: Tensor, dtype: DType) -> Tensor:

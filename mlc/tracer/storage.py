@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype
-from ..errors import MlcError
+from ..errors import MlcError, UnsupportedError
 from ..ops.assemble import are_apart, inside, is_covered
 from ..ops.index import Items
 from ..ops.op import Op
@@ -49,11 +49,12 @@ class Cell:
     ``place`` is the number of the argument that the array is, None if it was made on the way.
     ``array`` holds the elements while they are known; ``fill`` is what all of them are, if that is
     known too. ``is_array`` tells an array of shape () from a scalar, which never changes.
+    ``frozen`` says why it must not be written to, if so: a sentence.
     """
 
     __slots__ = (
-        "__weakref__", "_base", "_parts", "_trace", "array", "fill", "is_array", "place", "serial",
-        "strides", "version",
+        "__weakref__", "_base", "_parts", "_trace", "array", "fill", "frozen", "is_array", "place",
+        "serial", "strides", "version",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +65,7 @@ class Cell:
         self._trace: Any = None
         self.array, self.fill = array, fill
         self.version = 0
+        self.frozen = ""
         self.serial = next(_SERIALS)
         if array is not None:
             KNOWN.add(self)
@@ -125,6 +127,8 @@ class Cell:
 
     def _note(self) -> None:
         """Tell who watches that this cell changes."""
+        if self.frozen:
+            raise UnsupportedError(self.frozen)
         watched = WATCH.get()
         if watched is not None and self not in watched:
             watched[self] = self.tensor, self.array, self.fill

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import te
 from ..errors import (
     ArgumentError,
     ShapeError,
@@ -122,7 +123,10 @@ class Tracer:
         if self._cell.array is not None:
             array = known(self)
             return wrapped(array.copy(), (), self._cell.fill) if array.ndim else array[()]
-        return Tracer(self._tensor, self._trace)
+        tensor: Any = self._tensor
+        if tensor in self._trace.weak:
+            tensor = te.compute((), lambda: tensor[()], name="scalar", op="copy")
+        return Tracer(tensor, self._trace)
 
     @property
     def _is_weak(self) -> bool:

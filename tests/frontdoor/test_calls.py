@@ -185,6 +185,25 @@ def test_a_python_int_is_static_where_its_value_is_wanted() -> None:
         mlc.jit(lambda x, n: x + np.ones(n))(X, 5)
 
 
+def test_python_numbers_promote_as_numpy_has_it() -> None:
+    u8, f4 = np.array([4, 8], np.uint8), np.array([1, 2], np.float32)
+    rows: list[tuple[Any, Any, Any]] = [
+        (lambda x, n: x / n, u8, -1),
+        (lambda x, n: np.logaddexp(x, n), u8, -1),
+        (lambda x, n: x < n, u8, -3),
+        (lambda x, n: x * np.sum(n), f4, 2),
+        (lambda x, n: x * np.nan_to_num(n), f4, 2),
+        (lambda x, n: x * abs(n), f4, 2),
+        (lambda x, n: np.choose(x > 4, [n, x]), u8, 2),
+        (lambda x, n: np.quantile(x, n), f4, 0.25),
+        (lambda x, n: np.dot(x, n), f4, 2.5),
+    ]
+    for function, x, n in rows:
+        want, got = function(x, n), mlc.jit(function)(x, n)
+        assert want.dtype == got.dtype
+        np.testing.assert_array_max_ulp(np.float64(got), np.float64(want))
+
+
 def test_out_is_written() -> None:
     jitted = mlc.jit(pair)
     first, second = np.empty((3, 4), np.float32), np.empty((3, 4), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 from ...dtypes import DType, boolean, float32, float64
 from ...errors import CompileError
@@ -57,25 +58,31 @@ def _apply(e: Emitter, expr: Apply) -> Value:
 def contract(e: Emitter, fn: str, args: Sequence[Expr], left: Value | None = None) -> Value | None:
     """``a * b + c`` and ``c - a * b`` rounded once, where the processor can; else None.
 
-    ``left`` is given where the left argument is a value already.
+    ``left`` is given where the left argument is a value already. The difference of a product and
+    itself is 0, which it would not be with one of the two rounded.
     """
     dtype = args[-1].dtype
     if not e.has_fma or not (dtype is float32 or dtype is float64):
         return None
-    right = args[-1]
-    if isinstance(right, Apply) and right.fn == "mul":
+    right, first = args[-1], args[0]
+    if _is_product(right) and _is_product(first) and set(right.args) == set(first.args):
+        return None
+    if _is_product(right):
         a, b = (e.value(arg) for arg in right.args)
         if fn == "sub":
             a = e.op(f"fneg {a}", dtype, a.lanes)
         return e.intrinsic("fma", (a, b, e.value(args[0]) if left is None else left))
-    first = args[0]
-    if left is None and isinstance(first, Apply) and first.fn == "mul":
+    if left is None and _is_product(first):
         a, b = (e.value(arg) for arg in first.args)
         c = e.value(right)
         if fn == "sub":
             c = e.op(f"fneg {c}", dtype, c.lanes)
         return e.intrinsic("fma", (a, b, c))
     return None
+
+
+def _is_product(expr: Expr) -> TypeGuard[Apply]:
+    return isinstance(expr, Apply) and expr.fn == "mul"
 
 
 def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:

@@ -1,0 +1,87 @@
+"""Arrays with two names after a branch: which of them a variable is, only the run knows.
+
+::
+
+    if test:          after it a write to t may, or may not, be one to x. It cannot be compiled, so
+        t = x         neither t nor x may be written to any more; both may be read.
+    else:
+        t = x + 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..tracer import tree
+from ..tracer.storage import Cell
+from ..tracer.tracer import Tracer
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """Leaf ``leaf`` of variable ``name`` is in memory of ``cell``, or of a leaf of the variable
+    ``owner`` (its number, and the leaf's)."""
+
+    name: int
+    leaf: int
+    cell: Cell | None
+    owner: tuple[int, int] | None
+
+
+def shared_arrays(
+    entry: Sequence[Any],
+    after: Sequence[Any],
+    holders: dict[int, list[Tracer]],
+    late: Collection[int],
+    mark: int,
+) -> list[Shared]:
+    """What variables share with arrays from before a branch, or with each other, at its end.
+
+    ``entry`` and ``after`` are the values of all variables before the branch and at its end. Cells
+    up to ``mark`` are from before; ``holders`` stand for variables that get other values in it,
+    ``late`` ones get their first there.
+    """
+    owners = {h._cell: (n, k) for n, held in holders.items() for k, h in enumerate(held)}
+    found = []
+    for n in (*holders, *late):
+        for k, leaf in enumerate(tree.flatten(after[n])[0]):
+            if not isinstance(leaf, Tracer) or not (leaf.shape or leaf._cell.is_array):
+                continue
+            cell = leaf._cell
+            owner = owners.get(cell)
+            if owner is not None and owner != (n, k):
+                found.append(Shared(n, k, None, owner))
+            elif owner is None and cell.serial < mark:
+                found.append(Shared(n, k, cell, None))
+            elif owner is not None:  # here it stays what it was, elsewhere it does not
+                old = tree.flatten(entry[n])[0][k]
+                if isinstance(old, Tracer) and (old._cell.place is not None or leaf._view):
+                    found.append(Shared(n, k, old._cell, None))
+    return found
+
+
+def freeze(shared: Sequence[Shared], names: Sequence[str], values: Sequence[Any]) -> None:
+    """Let nobody write to arrays that may have two names; ``values`` are those of the variables."""
+    for each in shared:
+        cells = [_cell(values, each.name, each.leaf)]
+        other = "an array from before it"
+        if each.owner is not None:
+            cells.append(_cell(values, *each.owner))
+            other = names[each.owner[0]]
+        else:
+            cells.append(each.cell)
+        text = (
+            f"after a branch {names[each.name]} and {other} may be the same array, which only the "
+            f"run knows, so neither can be written to; make a copy in the branch, or before it "
+            f"(.copy())"
+        )
+        for cell in cells:
+            if cell is not None:
+                cell.frozen = text
+
+
+def _cell(values: Sequence[Any], name: int, leaf: int) -> Cell | None:
+    found = tree.flatten(values[name])[0][leaf]
+    return found._cell if isinstance(found, Tracer) else None
