@@ -16,7 +16,7 @@ from .programs import ROWS
 
 _CHUNK_BYTES, _SMALL_BYTES = 8 << 20, 4 << 10  # of a part: the greatest and the smallest
 _LEAST, _MOST = 64, 1 << 21
-_RATIO, _PRODUCT_RATIO = 32, 8  # between the numbers of rows
+_RATIO, _CLOSE_RATIO = 32, 8  # between the numbers of rows
 _MATRIX = 1 << 12  # elements
 
 
@@ -137,7 +137,7 @@ def _pass(
     sizes = [rows]
     few = max(_SMALL_BYTES // row_bytes, 1)
     while sizes[-1] > 4 * few:
-        step = _PRODUCT_RATIO if _is_product(chunks, kept, folds) else _RATIO
+        step = _CLOSE_RATIO if folds or _is_product(chunks, kept, folds) else _RATIO
         sizes.append(max(sizes[-1] // step, 1))
 
     def made(count: int, partial: bool) -> Kernel:

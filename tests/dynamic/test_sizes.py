@@ -274,3 +274,10 @@ def test_random_chains(steps: Any, end: Any, sizes: list[int], dtype: str) -> No
         x = rows(n).astype(dtype)
         same(jitted(x), chain(x))
     assert len(jitted.cache_info()) == 1
+
+
+@pytest.mark.parametrize("part", [np.s_[::-1], np.s_[::2], np.s_[:, ::-1], np.s_[1:, ::2]], ids=str)
+def test_parts_that_are_transposed(part: Any) -> None:
+    x = rows(1821, 16)
+    for jitted in (mlc.jit, mlc.jit(dynamic=True)):
+        same(jitted(lambda x: x[part].T.copy())(x), x[part].T)

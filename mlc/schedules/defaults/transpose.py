@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...intrinsics.transpose import transpose_tile
+from ...ir.affine import linear_in
 from ...ir.expr import Axis, Load, Var
 from ...te.program import Nest
 from ..schedule import Schedule
@@ -57,6 +58,9 @@ def _register_lanes(nest: Nest, across: Axis, machine: Machine) -> int:
     if others or not isinstance(body, Load):
         return 0
     last = nest.compute.axes[-1]
+    # The instruction reads neighbours in order: nothing reversed, nothing left out.
+    if any(linear_in(i, axis) not in (0, 1) for i in body.indices for axis in (across, last)):
+        return 0
     lanes = min(machine.vector_bytes // body.dtype.itemsize, MOST_LANES)
     large = across.extent * last.extent * body.dtype.itemsize >= SMALL_BYTES
     return lanes if large and min(across.extent, last.extent) >= lanes >= 4 else 0
