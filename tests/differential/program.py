@@ -65,7 +65,8 @@ class NumPyProgram:
 
 
 class _Shaken:
-    """Floats with relative errors of a few units in the last place, in place where possible."""
+    """Floats with relative errors of a few units in the last place, and NaN of either sign; in
+    place where possible."""
 
     def __init__(self, seed: int) -> None:
         self.source = np.random.default_rng(seed)
@@ -75,7 +76,9 @@ class _Shaken:
             return value
         shape = np.shape(value)
         factor = 1 + self.source.uniform(-4, 4, shape) * np.finfo(value.dtype).eps
+        signs = self.source.choice((-1, 1), shape)
         shaken = np.asarray(value * factor.astype(value.dtype))
+        shaken = np.where(np.isnan(shaken), np.copysign(shaken, signs), shaken).astype(value.dtype)
         if isinstance(value, np.floating):
             return shaken[()]
         if not value.flags.writeable:
@@ -127,7 +130,9 @@ def draw_program(seed: int) -> NumPyProgram:
         for _ in range(TRIES):
             statement = Writer(rng, values).statement(target)
             after = _tried([*statements, statement], arguments)
-            if after is not None and _is_one_type(statement, target, statements, arguments):
+            if after is None or type(after.get(target)) in (int, float, bool):
+                continue  # Python's own numbers: 3 ** -1 is a float there, and its int has no end
+            if _is_one_type(statement, target, statements, arguments):
                 values = after
                 statements.append(statement)
                 break
