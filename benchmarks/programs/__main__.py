@@ -92,7 +92,9 @@ def main() -> int:
         print(f"{name}: {len(ratios)} programs, {_mean(ratios):.2f} times NumPy", end="")
         both = [b[name] / b["mlc"] for b in timed if name in b and "mlc" in b]
         print(f"; mlc is {_mean(both):.2f} times as fast" if name != "mlc" else "")
-    slower = [r["name"] for r in rows if r.get("best", {}).get("mlc", 0) > r["best"]["numpy"]]
+    slower = [
+        r["name"] for r in rows if "best" in r and r["best"].get("mlc", 0) > r["best"]["numpy"]
+    ]
     print(f"slower than NumPy: {', '.join(slower) or 'none'}")
     for row in rows:
         for name, text in row["failures"].items():

@@ -146,7 +146,10 @@ def n_body(mass, pos, vel, steps):
             each[i] = below
         if step > 0:
             vel += acc * dt / 2.0
-        kinetic[step] = 0.5 * np.sum(mass * vel**2)
+        total = 0.0
+        for i in range(n):
+            total += mass[i, 0] * (vel[i, 0] ** 2 + vel[i, 1] ** 2 + vel[i, 2] ** 2)
+        kinetic[step] = 0.5 * total
         potential[step] = np.sum(each)
     return kinetic, potential
 
@@ -199,9 +202,14 @@ def lenet(images, conv1, bias1, conv2_, bias2, w1, b1, w2, b2, w3, b3):
 
 
 def batch_norm(x):
-    mean = np.sum(x, axis=0) / np.float32(x.shape[0])
-    std = np.sqrt(np.sum((x - mean) ** 2, axis=0) / np.float32(x.shape[0]))
-    return (x - mean) / np.sqrt(std + np.float32(1e-5))
+    out = np.empty_like(x)
+    _, h, w, channels = x.shape
+    for i in range(h):
+        for j in range(w):
+            for c in range(channels):
+                mean = np.mean(x[:, i, j, c])
+                out[:, i, j, c] = (x[:, i, j, c] - mean) / np.sqrt(np.std(x[:, i, j, c]) + 1e-5)
+    return out
 
 
 def residual_block(x, conv1, conv2_, conv3):
@@ -271,4 +279,77 @@ def durbin(r):
         alpha = -(r[k] + np.dot(r[:k][::-1].copy(), y[:k])) / beta
         y[:k] += alpha * y[:k][::-1].copy()
         y[k] = alpha
+    return y
+
+
+def spectral_norm(k):
+    n = len(k)
+    a = np.empty((n, n))
+    for i in numba.prange(n):
+        for j in range(n):
+            a[i, j] = 1.0 / ((i + j) * (i + j + 1) / 2 + i + 1)
+    u = np.ones(n)
+    for _ in range(10):
+        v = a.T @ (a @ u)
+        u = a.T @ (a @ v)
+    return np.sqrt(np.dot(u, v) / np.dot(v, v))
+
+
+def vertical_advection(wind, field, dt):
+    ni, nj, nk = field.shape
+    out = np.zeros_like(field)
+    for i in numba.prange(ni):
+        upper = np.empty(nk)
+        right = np.empty(nk)
+        for j in range(nj):
+            c = 0.25 * (wind[i, j, 1] + wind[i, j, 0])
+            upper[0] = c / (1.0 / dt - c)
+            right[0] = field[i, j, 0] / dt / (1.0 / dt - c)
+            for k in range(1, nk):
+                a = -0.25 * (wind[i, j, k] + wind[i, j, k - 1])
+                c = 0.25 * wind[i, j, k]
+                divided = 1.0 / (1.0 / dt - a - c - upper[k - 1] * a)
+                upper[k] = c * divided
+                right[k] = (field[i, j, k] / dt - right[k - 1] * a) * divided
+            above = right[nk - 1]
+            out[i, j, nk - 1] = above
+            for k in range(nk - 2, -1, -1):
+                above = right[k] - upper[k] * above
+                out[i, j, k] = above
+    return out
+
+
+def hashed(counter):
+    z = counter * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def monte_carlo_pi(counter):
+    inside = 0
+    for i in numba.prange(len(counter)):
+        even = counter[i] * np.uint64(2)
+        x = (hashed(even) >> np.uint64(11)) * 2.0**-53
+        y = (hashed(even + np.uint64(1)) >> np.uint64(11)) * 2.0**-53
+        if x * x + y * y < 1.0:
+            inside += 1
+    return 4.0 * inside / len(counter)
+
+
+def fourier(x):
+    n = x.shape[0]
+    y = x.copy()
+    fresh = np.empty_like(y)
+    count = 1
+    while count < n:
+        half = n // (2 * count)
+        for i in numba.prange(half):
+            for j in range(count):
+                even = y[i * count + j]
+                odd = y[(half + i) * count + j] * np.exp(-1j * np.pi * j / count)
+                fresh[2 * i * count + j] = even + odd
+                fresh[(2 * i + 1) * count + j] = even - odd
+        y, fresh = fresh, y
+        count *= 2
     return y
