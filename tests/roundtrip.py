@@ -1,16 +1,20 @@
 """Every program that the tests make is printed, and its script must trace back to it.
 
-A pytest plugin: it looks on while a test runs, keeps a sample of the programs that were made, and
-fails the test if one of them does not come back structurally equal. Programs that were seen before
-are not asked again; big ones, and all once the time for a run is spent, are left out.
+A pytest plugin: it looks on while a test runs, and fails the test if a program that was made does
+not come back structurally equal. Of programs that are the same but for names one is asked. By
+default those alone are, within a time for each process, that bring something new: a line, or two
+lines in a row, that no program before had, numbers aside; and none that is very long.
+``MLC_TEST_ROUND_TRIPS=every pytest`` asks every program, which takes a few minutes more.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,12 +24,14 @@ from mlc.errors import BoundsError, CompileError, MlcError
 from mlc.ir.forms import check_blocks, check_flat
 from mlc.ir.interpret import interpret
 from mlc.ir.notation import identifier
-from mlc.ir.program import Program, walk
+from mlc.ir.program import Program
 from mlc.ir.structural import structural_key
 
-BUDGET = float(os.environ.get("MLC_TEST_ROUND_TRIP_SECONDS", "10"))  # of one run
-PER_TEST = 12  # programs: the first ones, and the last ones, which are lowered furthest
+EVERY = os.environ.get("MLC_TEST_ROUND_TRIPS", "") == "every"
+BUDGET = float(os.environ.get("MLC_TEST_ROUND_TRIP_SECONDS", "30"))  # of one process
 LARGEST = 250  # statements
+
+_NUMBER = re.compile(r"\d+")
 
 
 def traced_back(program: Program) -> Program:
@@ -86,36 +92,47 @@ class RoundTrips:
     def __init__(self) -> None:
         self.made: list[Program] = []
         self.seen: set[str] = set()
+        self.forms: set[tuple[str, str]] = set()
+        self.checked = 0
         self.spent = 0.0
         self.is_checking = False
         self.is_unproven = False
 
     def note(self, program: Program) -> None:
         """A program was made."""
-        if not self.is_checking and self.spent < BUDGET:
+        if not self.is_checking and (EVERY or self.spent < BUDGET):
             self.made.append(program)
-            if len(self.made) > 4 * PER_TEST:
-                del self.made[PER_TEST : 2 * PER_TEST]
 
     def check(self) -> None:
-        """Traces a sample of the new programs back."""
+        """Traces the new programs back."""
         made, self.made = self.made, []
         start, self.is_checking = time.process_time(), True
         try:
-            for program in made[: PER_TEST // 2] + made[PER_TEST // 2 :][-PER_TEST // 2 :]:
-                self.check_one(program)
+            for program in made:
+                if self.is_wanted(program):
+                    self.check_one(program)
         finally:
             self.is_checking = False
             self.spent += time.process_time() - start
 
-    def check_one(self, program: Program) -> None:
-        """Fails the test if ``program`` does not come back."""
-        if sum(1 for _ in walk(program.body)) > LARGEST:
-            return
+    def is_wanted(self, program: Program) -> bool:
+        """Whether the program is to be traced back: it has not been, and brings something new."""
         key = structural_key(program)
         if key in self.seen:
-            return
+            return False
         self.seen.add(key)
+        if EVERY:
+            return True
+        lines = _NUMBER.sub("0", key).split("\n")
+        forms = set(pairwise(lines))
+        if len(lines) > 2 * LARGEST or forms <= self.forms:
+            return False
+        self.forms |= forms
+        return True
+
+    def check_one(self, program: Program) -> None:
+        """Fails the test if ``program`` does not come back."""
+        self.checked += 1
         if self.is_unproven:
             program = replace(program, attrs={**program.attrs, "unsafe": ("for a test",)})
         found = difference(program)
@@ -134,11 +151,11 @@ _SPENT = pytest.StashKey[RoundTrips]()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """With -v: how many programs were traced back."""
+    """How many programs were traced back; with -q only where every one is."""
     trips = config.stash.get(_SPENT, None)
-    if trips is not None and config.get_verbosity() >= 0:
+    if trips is not None and (EVERY or config.get_verbosity() >= 0):
         terminalreporter.write_line(
-            f"{len(trips.seen)} programs were traced back in {trips.spent:.1f} s"
+            f"{trips.checked} of {len(trips.seen)} programs were traced back in {trips.spent:.1f} s"
         )
 
 

@@ -312,16 +312,20 @@ class Source:
                 old, new = f"({old})", f"({new})"
             self.line(f"{', '.join(targets)} = {self.names[combiner]}({old}, {new})")
 
-    def values(self, *exprs: Expr) -> list[str]:
-        """The texts of ``exprs``; what they share is written first, as assignments."""
-        done: dict[Expr, Text] = {}
-        for number, node in enumerate(shared_nodes(exprs)):
+    def values(self, *exprs: Expr, named: dict[Expr, Text] | None = None) -> list[str]:
+        """The texts of ``exprs``; what they share is written first, as assignments. Those of
+        ``named`` stand already, and new ones are added."""
+        named = {} if named is None else named
+        done = dict(named)
+        for node in shared_nodes(exprs):
+            if node in named:
+                continue
             text = render(node, self.rule, done).text
-            name = f"t{number}"
+            name = f"t{len(named)}"
             while name in self.names.taken:
                 name += "_"
             self.line(f"{name} = {text}")
-            done[node] = Text(name, 20)
+            done[node] = named[node] = Text(name, 20)
         return [render(expr, self.rule, done).text for expr in exprs]
 
     def element(self, buffer: Buffer, indices: Sequence[str]) -> str:
@@ -330,27 +334,22 @@ class Source:
     def arguments(self, args: Sequence[Expr | Buffer | Region], in_call: bool = True) -> list[str]:
         """What stands for ``args`` in a call, or what a block declares; regions are
         slices ``start : start + extent``. All share the names of parts: they stand in one line."""
-        exprs: list[Expr] = []
-        for arg in args:
-            if isinstance(arg, Region):
-                starts = [simplify(start) for start in arg.starts]
-                ends = [simplify(a + n) for a, n in zip(starts, arg.extents, strict=True)]
-                exprs += [*starts, *ends]
-            elif isinstance(arg, Expr) and not isinstance(arg, Const):
-                exprs.append(arg)
-        texts = iter(self.values(*exprs))
+        named: dict[Expr, Text] = {}
         out: list[str] = []
         for arg in args:
             match arg:
                 case Region(buffer=buffer):
-                    first, last = ([next(texts) for _ in arg.starts] for _ in "ab")
-                    slices = [f"{a}:{b}" for a, b in zip(first, last, strict=True)]
+                    starts = [simplify(start) for start in arg.starts]
+                    ends = [simplify(a + n) for a, n in zip(starts, arg.extents, strict=True)]
+                    texts = self.values(*starts, *ends, named=named)
+                    pairs = zip(texts[: len(starts)], texts[len(starts) :], strict=True)
+                    slices = [f"{a}:{b}" for a, b in pairs]
                     text = f"{self.name_of(buffer)}[{', '.join(slices) or '()'}]"
                     out.append(text if slices or not in_call else f"T.region({text})")
                 case Const():
                     out.append(constant_text(arg))
                 case Expr():
-                    out.append(next(texts))
+                    out += self.values(arg, named=named)
                 case _:
                     out.append(self.name_of(arg))
         return out

@@ -46,9 +46,9 @@ class Cost:
 
     def __str__(self) -> str:
         return (
-            f"{count_text(self.flops)}flop on {bytes_text(self.bytes)}, "
+            f"{_with_unit(self.flops)}flop on {bytes_text(self.bytes)}, "
             f"{self.intensity:.3g} flop/byte; predicted {time_text(self.seconds)} on one thread "
-            f"({count_text(self.rate)}flop/s), bound by {self.bound}"
+            f"({_with_unit(self.rate)}flop/s), bound by {self.bound}"
         )
 
     __repr__ = __str__
@@ -135,3 +135,9 @@ def _added(rows: list[tuple[tuple[str, float], ...]]) -> tuple[tuple[str, float]
 def cost(program: Program, facts: Facts | None = None) -> Cost:
     """What ``program`` costs on a machine, this one if ``facts`` is None."""
     return total_cost(parts_of(program, facts or this_machine()))
+
+
+def _with_unit(count: float) -> str:
+    """``count`` so that a unit may follow: ``"64 "`` and ``"4.19 M"``."""
+    text = count_text(count)
+    return text if " " in text else f"{text} "

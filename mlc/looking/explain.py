@@ -78,6 +78,8 @@ def _part_lines(program: Program, part: Part, names: Names, facts: Facts) -> Ite
     yield from _tasks(part, facts)
     for factor, block in part.recomputed:
         yield f"  again    block {block} runs {factor:g} points for each it ran before"
+    for step in program.attrs.get("unsafe", ()):
+        yield f"  unsafe   {step}: taken without proof"
     for sentence in advice(program, part, facts):
         yield f"  next     {sentence}"
 

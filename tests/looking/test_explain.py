@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc import script as T
 from mlc import te
 from mlc.errors import ArgumentError
 from mlc.ir.program import Program
@@ -217,3 +218,20 @@ def test_methods_of_a_schedule() -> None:
         "s.reorder(j_0, k, j_1)",
     ]
     assert steps[-1].cost.seconds < steps[0].cost.seconds
+
+
+def test_steps_without_proof_are_named() -> None:
+    @T.program
+    def total(A: T.Buffer((64,)), B: T.Buffer((1,))) -> None:
+        for i in T.serial(64):
+            with T.block("B"):
+                v = T.axis.reduce(64, i)
+                with T.init():
+                    B[0] = 0.0
+                B[0] += A[v]
+
+    s = mlc.Schedule(total)
+    assert "total: 64 flop on 260 B" in str(s.explain())
+    assert "unsafe" not in str(s.explain())
+    s.parallel(s.loop("i"), unsafe=True)
+    assert "\n  unsafe   s.parallel(i): taken without proof\n" in str(s.explain())
