@@ -203,12 +203,18 @@ def lenet(images, conv1, bias1, conv2_, bias2, w1, b1, w2, b2, w3, b3):
 
 def batch_norm(x):
     out = np.empty_like(x)
-    _, h, w, channels = x.shape
+    n, h, w, channels = x.shape
     for i in range(h):
         for j in range(w):
             for c in range(channels):
-                mean = np.mean(x[:, i, j, c])
-                out[:, i, j, c] = (x[:, i, j, c] - mean) / np.sqrt(np.std(x[:, i, j, c]) + 1e-5)
+                mean = square = 0.0
+                for b in range(n):
+                    mean += x[b, i, j, c] / n
+                for b in range(n):
+                    square += (x[b, i, j, c] - mean) ** 2 / n
+                scale = 1.0 / np.sqrt(np.sqrt(square) + 1e-5)
+                for b in range(n):
+                    out[b, i, j, c] = (x[b, i, j, c] - mean) * scale
     return out
 
 
