@@ -220,3 +220,19 @@ def test_a_call_does_not_write_into_the_copy_that_it_reads() -> None:
     s.cache_read(block, "A", "local")
     s.cache_write(block, "C", "local")
     mlc.testing.check_schedule(onto, s)
+
+
+def test_rfactor_sees_a_reduction_start_anew_in_a_fused_loop() -> None:
+    @T.program
+    def anew(Y: T.Buffer((4,)), Z: T.Buffer((1,))):
+        for _i, j in T.grid(4, 2):
+            with T.block("Z"):
+                vj = T.remap("R", [j])
+                with T.init():
+                    Z[0] = 0.0
+                Z[0] += Y[vj]
+
+    s = Schedule(anew)
+    ij = s.fuse(*s.loops("Z"))
+    with pytest.raises(ScheduleError, match="the reduction of block 'Z' starts anew within ij"):
+        s.rfactor(ij)

@@ -24,6 +24,7 @@ from ...ir.program import (
 )
 from ...ir.rewrite import conjuncts, substitute, variables_of
 from ...ir.simplify import simplify
+from ..legality.starts import starts_once
 from ..legality.verification import verify
 from ..placement import feeding, is_movable
 from ..refusal import Point, Refusal, Witness
@@ -287,7 +288,20 @@ def _anew(block: Block, nest: Sequence[For]) -> Refusal | str | None:
                 f"factor a loop of a nest without {loop.var.name}",
                 proven=False,
             )
-    return None
+    reduced, spatial = feeding(block, reduce=True), feeding(block, reduce=False)
+    loops = {
+        f.var: f.extent for f in nest if f.extent > 1 and (f.var in reduced or f.var not in spatial)
+    }
+    if starts_once(block, loops):
+        return None
+    names = ", ".join(var.name for var in loops)
+    return Refusal(
+        f"the reduction of block {block.name!r} starts anew within {names}, and its parts would be "
+        f"combined with those of before",
+        None,
+        "factor before the loops are fused",
+        proven=False,
+    )
 
 
 def _unstarted(program: Program, block: Block) -> Refusal | None:
