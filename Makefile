@@ -17,7 +17,7 @@ help:
 	@echo "make check   the tests alone       (ARGS='-k softmax' goes to pytest)"
 	@echo "make bench   the benchmarks        (ARGS='softmax --quick' goes to the harness)"
 	@echo "make peers   Numba, JAX, torch, ... in ../peers, to compare with"
-	@echo "make programs   classic NumPy programs under mlc and those"
+	@echo "make programs  classic NumPy programs under mlc and those"
 	@echo "make clean   remove .venv and caches"
 
 demo: $(INSTALLED)
