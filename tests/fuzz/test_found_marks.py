@@ -234,5 +234,49 @@ def test_rfactor_sees_a_reduction_start_anew_in_a_fused_loop() -> None:
 
     s = Schedule(anew)
     ij = s.fuse(*s.loops("Z"))
-    with pytest.raises(ScheduleError, match="the reduction of block 'Z' starts anew within ij"):
+    with pytest.raises(ScheduleError, match="the reduction of block 'Z' starts anew within _ij"):
         s.rfactor(ij)
+
+
+def test_a_cache_knows_which_loops_feed_the_axes_of_outer_blocks() -> None:
+    @T.program
+    def outer(A: T.Buffer((4,)), X: T.Buffer((4,))):
+        for j in T.serial(4):
+            t = T.alloc((1,), "float32")
+            for i in T.serial(1):
+                with T.block("t"):
+                    vi = T.axis.spatial(1, i)
+                    t[vi] = 1.0
+            with T.block("outer"):
+                w = T.axis.spatial(4, j)
+                for o in T.serial(3):
+                    with T.block("sum"):
+                        v0, v1 = T.axis.reduce(4, w), T.axis.reduce(3, o)
+                        with T.init():
+                            t[0] = 0.0
+                        t[0] += A[v0] * T.float32(v1)
+            with T.block("X"):
+                vj = T.remap("S", [j])
+                X[vj] = t[0]
+
+    s = Schedule(outer)
+    with pytest.raises(ScheduleError, match="goes on in later iterations of j with what t holds"):
+        s.cache_write("sum", "t", "global")
+
+
+def test_an_axis_of_one_point_is_0_where_it_is_folded() -> None:
+    @T.program
+    def turned(A: T.Buffer((1, 4)), X: T.Buffer((4, 1))):
+        t = T.alloc((1, 4), "float32")
+        for i, j in T.grid(1, 4):
+            with T.block("t"):
+                vi, vj = T.remap("SS", [i, j])
+                t[vi, vj] = A[vi, vj]
+        for i, j in T.grid(4, 1):
+            with T.block("X"):
+                vi, vj = T.remap("SS", [i, j])
+                X[vi, vj] = t[0 - vj, vi]
+
+    s = Schedule(turned)
+    s.reverse_compute_inline("X")
+    mlc.testing.check_schedule(turned, s)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ScheduleError
+from ...ir.expr import Expr, Var
 from ...ir.program import Allocate, Block, Buffer, For, Program, Seq, blocks_of, walk
+from ...ir.rewrite import variables_of
 from ..boxes import Box, copy_name, copy_nest
 from ..buffers import Redirect, cached_twin, chosen_buffer, find_buffer, scope_violation
 from ..coverage import covers, exact_writes, is_made_before
@@ -105,7 +108,7 @@ class CacheWrite(Step):
         own = {n.var for n in walk(inside) if isinstance(n, For)}
         own |= {it.axis for b in blocks for it in b.iters}
         for block in blocks:
-            around = feeding(block, reduce=True) - own
+            around = _resolved(feeding(block, reduce=True), blocks) - own
             if block.init is not None and around and target in buffers_written(block):
                 names = ", ".join(sorted(var.name for var in around))
                 return Refusal(
@@ -131,6 +134,18 @@ class CacheWrite(Step):
                 proven=False,
             )
         return None
+
+
+def _resolved(variables: set[Var], blocks: Sequence[Block]) -> set[Var]:
+    """``variables``, and what those that are axes of ``blocks`` are bound to."""
+    bound: dict[Var, Expr] = {it.axis: it.binding for b in blocks for it in b.iters}
+    found, todo = set(variables), list(variables)
+    while todo:
+        binding = bound.get(todo.pop())
+        fresh = set() if binding is None else set(variables_of(binding)) - found
+        found |= fresh
+        todo += fresh
+    return found
 
 
 def cache_write(s: Schedule, block: Block | str, buffer: Buffer | str | int, scope: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...ir.expr import Axis, Expr, Load, Var
+from ...ir.expr import Axis, Expr, Load, Var, const
 from ...ir.program import (
     Allocate,
     Block,
@@ -176,6 +176,7 @@ def _folded(program: Program, fold: _Fold) -> Program:
         if isinstance(axis, Axis)
     }
     unit = formula.at(formula.indices)
+    place = {it.axis: const(0) for it in formula.block.iters if it.axis.extent == 1} | place
     mapping = {axis: place.get(axis, value) for axis, value in unit.items()}
 
     def on_load(node: Load) -> Expr | None:
