@@ -55,11 +55,20 @@ class Intrinsic:
     for the device; "program", a Program with the same params.
     A native function returns nothing and takes for each operand a pointer to its first element and
     then an int64 for each dimension that is not 1: the stride in elements.
+
+    The others are about "cuda". So many ``threads`` do a call together: 1, or a warp of 32 that
+    count as threadIdx.x. Of an operand in ``held`` each of them holds so many elements of its own,
+    a fragment; the function gets those, without strides, and only calls may touch such a buffer.
+    ``rows`` are operands whose last dimension is contiguous, and the number of bytes of which the
+    address of each of their rows is a multiple.
     """
 
     name: str
     meaning: Program
     implementations: dict[str, str | Program] = field(default_factory=dict)
+    threads: int = 1
+    held: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or not self.name.isascii():
@@ -114,6 +123,8 @@ class Intrinsic:
         from .structural import structural_key
 
         parts = [f"intrinsic {self.name}", self.meaning_key]
+        if self.threads != 1:
+            parts.append(f"{self.threads} threads, {dict(self.held)}, {dict(self.rows)}")
         for target, content in sorted(self.implementations.items()):
             text = structural_key(content) if isinstance(content, Program) else content
             parts.append(f"{target}: {text}")
@@ -211,6 +222,8 @@ def regions_of_call(call: Evaluate) -> tuple[Region, ...]:
             )
         given = tuple(arg.extents[d] for d in kept_dimensions(arg.extents))
         wanted = tuple(operand.shape[d] for d in kept_dimensions(operand.shape))
+        if operand.name in intrinsic.held and given == (intrinsic.held[operand.name],):
+            wanted = given  # the part of one thread, in its own memory
         if given != wanted:
             raise ArgumentError(
                 f"operand {operand.name} of intrinsic {call.name} has shape {operand.shape}, but "

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..ir.affine import linear_in
 from ..ir.expr import Const, Expr, Load, Var, load
+from ..ir.intrinsic import is_intrinsic
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -159,7 +160,7 @@ def _groups(buffers: Sequence[Buffer], body: Stmt) -> list[tuple[Buffer, ...]]:
                     if buffer in mates:
                         mates[buffer].update(joined)
             case Evaluate():
-                for buffer in _named(stmt):
+                for buffer in _named(stmt) if _takes_whole(stmt) else ():
                     mates.pop(buffer, None)
     groups = {
         tuple(b for b in buffers if b in group)
@@ -167,6 +168,11 @@ def _groups(buffers: Sequence[Buffer], body: Stmt) -> list[tuple[Buffer, ...]]:
         if all(mates.get(other) == group for other in group)
     }
     return sorted(groups, key=lambda group: buffers.index(group[0]))
+
+
+def _takes_whole(stmt: Evaluate) -> bool:
+    """Whether a call may do more with a buffer than touch the elements of a region."""
+    return not is_intrinsic(stmt.name) or any(not isinstance(a, Region) for a in stmt.args)
 
 
 def _is_plain(buffer: Buffer) -> bool:
@@ -249,6 +255,8 @@ def _shrunk(stmt: Stmt, boxes: Boxes, extents: Mapping[Var, int]) -> Stmt:
             case Accumulate(buffers=buffers, indices=indices) if buffers[0] in fresh:
                 held = tuple(fresh[b] for b in buffers)
                 return replace(node, buffers=held, indices=moved(buffers[0], indices))
+            case Evaluate(name=name, args=args):
+                return Evaluate(name, tuple(map(argument, args)))
             case Allocate() | For() | While():
                 return replace(node, body=on(node.body))
             case Seq(stmts=stmts):
@@ -258,6 +266,11 @@ def _shrunk(stmt: Stmt, boxes: Boxes, extents: Mapping[Var, int]) -> Stmt:
                 return replace(node, then=on(node.then), otherwise=other)
             case _:
                 return node
+
+    def argument(arg: Expr | Buffer | Region) -> Expr | Buffer | Region:
+        if not isinstance(arg, Region) or arg.buffer not in fresh:
+            return arg
+        return Region(fresh[arg.buffer], moved(arg.buffer, arg.starts), arg.extents)
 
     body = on(map_exprs(stmt, lambda e: rewrite(e, on_load, memo)))
     return Allocate(tuple(fresh.values()), body)

@@ -178,7 +178,10 @@ class Statements(Expressions):
                 return Seq(rest)
             self.line(f"{c_type(buffer.dtype)} {name};")
         else:
-            align = "alignas(16) " if count * buffer.dtype.itemsize % 16 == 0 else ""
+            size, small = count * buffer.dtype.itemsize, buffer.dtype.itemsize < 4
+            steps = (16, 8, 4) if small else (16,)  # small ones are read some at once
+            step = next((n for n in steps if size % n == 0), None)
+            align = f"alignas({step}) " if step else ""
             self.line(f"{align}{c_type(buffer.dtype)} {name}[{count}];")
         return body
 
@@ -246,9 +249,11 @@ class Statements(Expressions):
         assert isinstance(text, str)
         self.intrinsics[stmt.name] = text
         parts = []
-        for region in stmt.args:
+        for operand, region in zip(intrinsic.operands, stmt.args, strict=True):
             assert isinstance(region, Region)
             parts.append(self.address(region.buffer, region.starts))
+            if operand.name in intrinsic.held:
+                continue  # the thread's part of it lies in one piece
             strides = region.buffer.element_strides
             parts += [str(strides[d]) for d in kept_dimensions(region.extents)]
         self.line(f"{stmt.name}({', '.join(parts)});")

@@ -25,6 +25,7 @@ from ...ir.rewrite import loads_of, variables_of
 from ..replace_buffers import Place, replace_buffers
 from ..simplify_program import substitute_all
 from .kernel import BARRIER, BOUNDARY, MOST_THREADS, PER_BLOCK, PRIVATE, WARP, Thread
+from .share_fragments import together
 from .touching import buffers_made, buffers_read, buffers_written, loops_in
 
 _MOST_UNROLLED = 16
@@ -60,6 +61,14 @@ def _threads(nest: Stmt, name: str) -> tuple[Thread, ...]:
         tag = thread_of(loop)
         extents[tag] = max(extents.get(tag, 1), loop.extent)
         names.setdefault(tag, loop.var.name)
+    if (team := together(nest)) is not None:
+        if extents.setdefault("threadIdx.x", team.threads) != team.threads:
+            raise UnsupportedError(
+                f"{team.name} is done by {team.threads} threads together, and {name} has "
+                f"{extents['threadIdx.x']} in threadIdx.x; bind loops of {team.threads} to it, and "
+                f"the others to threadIdx.y"
+            )
+        names.setdefault("threadIdx.x", "lane")
     total = 1
     for tag in _ORDER:
         total *= extents.get(tag, 1) if tag.startswith("threadIdx") else 1
@@ -180,6 +189,13 @@ class _Binder:
             t for t in self.threads.values()
             if not t.is_block and t.tag not in active and t.extent > 1
         ]  # fmt: skip
+        team = together(done)
+        if team is not None and "threadIdx.x" in active:
+            raise UnsupportedError(
+                f"{team.name} is done by {team.threads} threads together, and its call in "
+                f"{self.name} stands inside a loop over threadIdx.x, where each is alone; move it "
+                f"outside of that loop"
+            )
         if missing:
             done = self.alone(done, missing)
         for guard in reversed(guards):
@@ -189,6 +205,8 @@ class _Binder:
     def alone(self, stmt: Stmt, missing: Sequence[Thread]) -> Stmt:
         """``stmt`` as one of the threads ``missing`` does it; on all of them as far as it writes
         their own memory."""
+        if together(stmt) is not None:
+            return self.by_team(stmt, missing)
         made = buffers_made(stmt)
         written = {b for b in buffers_written(stmt) if b not in made}
         common = {b for b in written if b.scope not in PRIVATE}
@@ -210,6 +228,32 @@ class _Binder:
         for thread in missing:
             stmt = If(apply("eq", thread.var, const(0)), stmt)
         return stmt
+
+    def by_team(self, stmt: Stmt, missing: Sequence[Thread]) -> Stmt:
+        """``stmt``, whose calls all threads of threadIdx.x do together."""
+        match stmt:
+            case Seq(stmts=stmts):
+                return seq(*(self.alone(s, missing) for s in stmts))
+            case Allocate() | For():
+                return replace(stmt, body=self.alone(stmt.body, missing))
+            case If(condition=condition, otherwise=otherwise) if not any(
+                load.source.scope in PRIVATE for load in loads_of(condition)
+            ):
+                other = None if otherwise is None else self.alone(otherwise, missing)
+                return If(condition, self.alone(stmt.then, missing), other)
+            case Evaluate():
+                if all(b.scope in PRIVATE for b in buffers_written(stmt)):
+                    return stmt
+                for thread in missing:
+                    if thread.tag != "threadIdx.x":
+                        stmt = If(apply("eq", thread.var, const(0)), stmt)
+                return stmt
+        team = together(stmt)
+        assert team is not None
+        raise UnsupportedError(
+            f"{team.name} is done by {team.threads} threads together, and they would part at a "
+            f"condition around its call in {self.name}; move the condition elsewhere"
+        )
 
     def allocation(
         self,

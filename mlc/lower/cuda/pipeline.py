@@ -17,6 +17,7 @@ from .merge_guards import merge_guards
 from .place_barriers import place_barriers
 from .place_private import place_private
 from .place_shared import place_shared
+from .share_fragments import check_rows, share_fragments
 from .split_kernels import kernel_names, split_kernels
 from .touching import buffers_made, buffers_touched, buffers_written
 
@@ -28,7 +29,7 @@ def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
     thread. Raises :class:`UnsupportedError` for what no grid can run.
     """
     blocks = [(s.name, {b.name for b in buffers_written(s.body)}) for s in blocks_of(program.body)]
-    program = bind_blocks(expand_device_calls(program))
+    program = share_fragments(bind_blocks(expand_device_calls(program)))
     nests, temporaries = split_kernels(program)
     nests = [simplify_stmt(nest, {}) for nest in nests]
     kernels: list[DeviceKernel] = []
@@ -55,6 +56,7 @@ def _kernel(
     body = place_barriers(body, threads, shared)
     body = simplify_stmt(merge_guards(simplify_stmt(body, ranges)), ranges)
     body = promote_registers(program.with_body(body)).body
+    check_rows(body, name)
     touched = buffers_touched(body) - buffers_made(body)
     known = (*program.params, *temporaries, *private)
     params = tuple(b for b in _inputs_first(known, program) if b in touched)

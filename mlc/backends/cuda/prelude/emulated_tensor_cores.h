@@ -5,38 +5,59 @@
 struct MlcFragments {
   uint32_t a[4], b[2];
 };
-template <class Small>
-MLC_UNWATCHED static float mlc_element(uint32_t word, unsigned half) {
-  Small value;
-  value.bits = (uint16_t)(word >> (16 * half));
-  return float(value);
-}
-template <class Small>
-MLC_UNWATCHED static void mlc_mma_m16n8k16(float *d, const uint32_t *a, const uint32_t *b,
-                                           const char *what, int line) {
+// Element `part` of those that share a register, as it is multiplied.
+struct MlcHalves {
+  enum { width = 2 };
+  typedef double Sum;
+  static double element(uint32_t word, unsigned part) { return mlc_half_value((uint16_t)(word >> 16 * part)); }
+};
+struct MlcBfloats {
+  enum { width = 2 };
+  typedef double Sum;
+  static double element(uint32_t word, unsigned part) { return mlc_bfloat16_value((uint16_t)(word >> 16 * part)); }
+};
+struct MlcTf32s {  // rounded to 10 bits, ties away from zero
+  enum { width = 1 };
+  typedef double Sum;
+  static double element(uint32_t word, unsigned) {
+    if ((word & 0x7F800000) != 0x7F800000) word = (word + 0x1000) & ~0x1FFFu;
+    return mlc_bits<float>(word);
+  }
+};
+struct MlcBytes {
+  enum { width = 4 };
+  typedef uint32_t Sum;
+  static uint32_t element(uint32_t word, unsigned part) { return (uint32_t)(int)(int8_t)(word >> 8 * part); }
+};
+
+// d += a b for tiles of 16 x 8 w, 8 w x 8 and 16 x 8, where w elements share a register.
+template <class Kind, class T>
+MLC_UNWATCHED static void mlc_mma(T *d, const uint32_t *a, const uint32_t *b, const char *what, int line) {
   MlcFragments mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
   mlc_exchange(&mine, sizeof mine, what, line);
-  unsigned lane = mlc_lane();
+  const unsigned lane = mlc_lane(), w = Kind::width;
   for (unsigned n = 0; n < 4; n++) {
     unsigned row = lane / 4 + n / 2 * 8, column = lane % 4 * 2 + n % 2;
-    double sum = 0.0;
-    for (unsigned k = 0; k < 16; k++) {
-      const MlcFragments *left = (const MlcFragments *)mlc_handed(row % 8 * 4 + k % 8 / 2);
-      const MlcFragments *right = (const MlcFragments *)mlc_handed(column * 4 + k % 8 / 2);
-      sum += (double)mlc_element<Small>(left->a[row / 8 + k / 8 * 2], k % 2) *
-             mlc_element<Small>(right->b[k / 8], k % 2);
+    typename Kind::Sum sum = 0;
+    for (unsigned k = 0; k < 8 * w; k++) {
+      unsigned place = k / w % 4, late = k / w / 4;
+      const MlcFragments *left = (const MlcFragments *)mlc_handed(row % 8 * 4 + place);
+      const MlcFragments *right = (const MlcFragments *)mlc_handed(column * 4 + place);
+      sum += Kind::element(left->a[row / 8 + late * 2], k % w) * Kind::element(right->b[late], k % w);
     }
-    d[n] = (float)(d[n] + sum);
+    d[n] = (T)((typename Kind::Sum)d[n] + sum);
   }
 }
-MLC_DEVICE void mlc_mma_m16n8k16_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
-                                     int line = __builtin_LINE()) {
-  mlc_mma_m16n8k16<mlc_half>(d, a, b, "mlc_mma_m16n8k16_f16", line);
-}
-MLC_DEVICE void mlc_mma_m16n8k16_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
-                                      int line = __builtin_LINE()) {
-  mlc_mma_m16n8k16<mlc_bfloat16>(d, a, b, "mlc_mma_m16n8k16_bf16", line);
-}
+#define MLC_MMA(name, kind, type)                                                               \
+  MLC_DEVICE void name(type (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],            \
+                       int line = __builtin_LINE()) {                                           \
+    mlc_mma<kind>(d, a, b, #name, line);                                                        \
+  }
+MLC_MMA(mlc_mma_m16n8k16_f16, MlcHalves, float)
+MLC_MMA(mlc_mma_m16n8k16_bf16, MlcBfloats, float)
+MLC_MMA(mlc_mma_m16n8k8_tf32, MlcTf32s, float)
+MLC_MMA(mlc_mma_m16n8k32_s8, MlcBytes, int)
+#undef MLC_MMA
 
 MLC_UNWATCHED static void mlc_load_matrices(uint32_t *r, unsigned count, const void *row,
                                             bool transposed, const char *what, int line) {

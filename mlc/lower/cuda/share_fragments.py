@@ -1,0 +1,174 @@
+"""share_fragments: tiles that a warp holds together become the part that each thread holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...errors import UnsupportedError
+from ...ir.affine import Sum, as_sum
+from ...ir.expr import Expr, const
+from ...ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, kept_dimensions
+from ...ir.program import (
+    Accumulate,
+    Allocate,
+    Buffer,
+    Evaluate,
+    Program,
+    Region,
+    Scope,
+    Stmt,
+    Store,
+    expressions_of,
+    walk,
+)
+from ...ir.rewrite import loads_of
+from ...schedules.step import rebuild
+
+Tile = tuple[tuple[int, ...], int]  # the extents of a region, and how much of it a thread holds
+
+
+def share_fragments(program: Program) -> Program:
+    """``T.call("mma", F[i * 16:i * 16 + 16, 0:16], ...)`` -> ``T.call("mma", f[i, 0, 0:8], ...)``
+    where each thread of a warp holds 8 elements of ``F``; ``f`` is memory of its own.
+
+    Blocks are gone already. Raises :class:`UnsupportedError` where anything but a call touches such
+    a buffer, where calls cut it into tiles of several kinds, and where a tile begins elsewhere than
+    at a multiple of its extents.
+    """
+    tiles = dict(_tiles(program))
+    if not tiles:
+        return program
+    _refuse_touches(program, tiles)
+    shares: dict[Buffer, Buffer] = {}
+    for buffer, (extents, held) in tiles.items():
+        counts = tuple(-(-n // e) for n, e in zip(buffer.shape, extents, strict=True))
+        shares[buffer] = Buffer(buffer.name, (*counts, held), buffer.dtype, None, Scope.LOCAL)
+
+    def on(stmt: Stmt) -> Stmt | None:
+        match stmt:
+            case Allocate(buffers=buffers, body=body) if not tiles.keys().isdisjoint(buffers):
+                made = tuple(shares.get(b, b) for b in buffers)
+                return Allocate(made, rebuild(body, on))
+            case Evaluate(name=name, args=args) if is_intrinsic(name):
+                return Evaluate(name, tuple(map(argument, args)))
+        return None
+
+    def argument(arg: Expr | Buffer | Region) -> Expr | Buffer | Region:
+        if not isinstance(arg, Region) or arg.buffer not in tiles:
+            return arg
+        extents, held = tiles[arg.buffer]
+        starts = tuple(_tile(program, arg, d, extent) for d, extent in enumerate(extents))
+        ones = (1,) * len(starts)
+        return Region(shares[arg.buffer], (*starts, const(0)), (*ones, held))
+
+    return program.with_body(rebuild(program.body, on))
+
+
+def together(stmt: Stmt) -> Intrinsic | None:
+    """An intrinsic that several threads do together, if ``stmt`` holds a call of one."""
+    for node in walk(stmt):
+        if isinstance(node, Evaluate) and is_intrinsic(node.name):
+            found = intrinsic_named(node.name)
+            if found.threads > 1 and "cuda" in found.implementations:
+                return found
+    return None
+
+
+def check_rows(body: Stmt, name: str) -> None:
+    """Raises :class:`UnsupportedError` where a call needs rows at certain addresses and they are
+    not proven to be there."""
+    for call, intrinsic in _calls(body):
+        for operand, region in zip(intrinsic.operands, call.args, strict=True):
+            step = intrinsic.rows.get(operand.name)
+            if step is None:
+                continue
+            assert isinstance(region, Region)
+            buffer, size = region.buffer, region.buffer.dtype.itemsize
+            strides = buffer.element_strides
+            *outer, last = kept_dimensions(region.extents) or (buffer.ndim - 1,)
+            place = Sum((), 0)
+            for start, stride in zip(region.starts, strides, strict=True):
+                place = place.plus(as_sum(start), stride)
+            steps = [place.constant, *(c for _, c in place.terms), *(strides[d] for d in outer)]
+            if strides[last] != 1:
+                raise UnsupportedError(
+                    f"{intrinsic.name} reads rows of {buffer.name} in {name} whose elements are "
+                    f"{strides[last]} apart, and they must be neighbours; give the copy the "
+                    f"other order of dimensions"
+                )
+            if any(n * size % step for n in steps) or not buffer.aligned:
+                raise UnsupportedError(
+                    f"{intrinsic.name} reads rows of {buffer.name} in {name} that begin at "
+                    f"multiples of {size} bytes, and of {step} they must; pad the rows with "
+                    f"storage_align(..., {step // size})"
+                )
+
+
+def _calls(stmt: Stmt) -> Iterator[tuple[Evaluate, Intrinsic]]:
+    for node in walk(stmt):
+        if isinstance(node, Evaluate) and is_intrinsic(node.name):
+            yield node, intrinsic_named(node.name)
+
+
+def _tiles(program: Program) -> Iterator[tuple[Buffer, Tile]]:
+    """What is held in parts, each with its tiles, which all calls agree about."""
+    seen: dict[Buffer, tuple[Tile, str]] = {}
+    for call, intrinsic in _calls(program.body):
+        if "cuda" not in intrinsic.implementations:
+            continue
+        for operand, region in zip(intrinsic.operands, call.args, strict=True):
+            if operand.name not in intrinsic.held:
+                continue
+            assert isinstance(region, Region)
+            buffer = region.buffer
+            if buffer in program.params:
+                raise UnsupportedError(
+                    f"{intrinsic.name} holds operand {operand.name} in registers, and "
+                    f"{buffer.name} is a parameter of {program.name}; copy it into scope "
+                    f"{operand.scope.value!r} first"
+                )
+            tile = region.extents, intrinsic.held[operand.name]
+            known, first = seen.setdefault(buffer, (tile, intrinsic.name))
+            if known != tile:
+                raise UnsupportedError(
+                    f"{first} and {intrinsic.name} spread {buffer.name} of {program.name} over a "
+                    f"warp in tiles of {known[0]} and {tile[0]}; use intrinsics of one family"
+                )
+    yield from ((buffer, tile) for buffer, (tile, _) in seen.items())
+
+
+def _refuse_touches(program: Program, tiles: dict[Buffer, Tile]) -> None:
+    held = {
+        id(region)
+        for call, intrinsic in _calls(program.body)
+        for operand, region in zip(intrinsic.operands, call.args, strict=True)
+        if operand.name in intrinsic.held
+    }
+    for node in walk(program.body):
+        touched = {load.source for e in expressions_of(node) for load in loads_of(e)}
+        match node:
+            case Store(buffer=buffer):
+                touched.add(buffer)
+            case Accumulate(buffers=buffers):
+                touched.update(buffers)
+            case Evaluate(args=args):
+                touched = {a.buffer for a in args if isinstance(a, Region) and id(a) not in held}
+        for buffer in touched & tiles.keys():
+            raise UnsupportedError(
+                f"{buffer.name} of {program.name} is spread over the registers of a warp, in "
+                f"scope {buffer.scope.value!r}, and read or written there by its elements; "
+                f"tensorize those loops as well, or copy it to shared memory first"
+            )
+
+
+def _tile(program: Program, region: Region, d: int, extent: int) -> Expr:
+    """The number of the tile that a region is, along dimension ``d``."""
+    total = as_sum(region.starts[d])
+    if any(n % extent for n in (total.constant, *(c for _, c in total.terms))):
+        raise UnsupportedError(
+            f"a tile of {region.buffer.name} of {program.name} begins at {region.starts[d]!r} in "
+            f"dimension {d}, which is no multiple of {extent}: threads could not tell which of "
+            f"them holds what; split that loop by {extent}"
+        )
+    terms = tuple((atom, c // extent) for atom, c in total.terms)
+    return Sum(terms, total.constant // extent).expr()
