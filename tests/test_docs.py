@@ -16,6 +16,7 @@ COURSE = [
     ROOT / "docs" / "tuning.md",
     ROOT / "docs" / "numpy.md",
     ROOT / "docs" / "dynamic-sizes.md",
+    ROOT / "docs" / "testing.md",
 ]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

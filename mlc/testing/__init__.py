@@ -1,24 +1,52 @@
-"""Random programs and random schedules, and what must hold of them: for tests with hypothesis.
+"""What to test one's own functions, operators and schedules with.
 
 ::
 
-    from hypothesis import given
-    from hypothesis import strategies as st
     import mlc.testing
+
+    def test_layer():
+        mlc.testing.check_against_numpy(layer, x, w, b)   # jitted, it does what NumPy does
+
+    def test_my_operator():
+        mlc.testing.check_op(window_sum, reference, shapes=["n"], sizes={"n": (3, 9)})
 
     @given(mlc.testing.programs().flatmap(mlc.testing.schedules))
     def test_my_pass(schedule):
         mlc.testing.check_schedule(schedule.original, schedule)
 
-``programs()`` draws small tensor programs: graphs of tensor expressions, and loop nests as people
-write them, conflicts included. ``schedules(program)`` draws steps, keeps those that are accepted,
-and gives the :class:`mlc.Schedule`. ``check_schedule`` compares every form of the scheduled program
-with the program as it was. hypothesis shrinks all of it.
+``arrays``, ``shapes``, ``broadcastable_shapes``, ``dtypes``, ``layouts``, ``index_expressions``,
+``programs`` and ``schedules`` are strategies for hypothesis, which is imported when one is asked
+for. What fails is printed as a test to paste. See docs/testing.md.
 """
 
 from __future__ import annotations
 
+from .against_numpy import check_against_numpy, check_op
+from .arrays import (
+    arrays,
+    broadcastable_shapes,
+    dtypes,
+    index_expressions,
+    layouts,
+    numbers,
+    shapes,
+)
 from .checking import check_schedule
 from .strategies import programs, schedules
+from .trying import check_schedules
 
-__all__ = ["check_schedule", "programs", "schedules"]
+__all__ = [
+    "arrays",
+    "broadcastable_shapes",
+    "check_against_numpy",
+    "check_op",
+    "check_schedule",
+    "check_schedules",
+    "dtypes",
+    "index_expressions",
+    "layouts",
+    "numbers",
+    "programs",
+    "schedules",
+    "shapes",
+]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import linecache
 import random
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from mlc.testing.comparing import copied
+
 from .inputs import draw_array
 from .statements import Writer
 
 MOST_ELEMENTS = 3000
 TRIES = 12  # statements tried for one that NumPy accepts
 _NUMBER = itertools.count()
-_ASSIGNED = re.compile(r"(\s*)(\w+)(\[.*\])?\s*[-+*/]?=\s")
 
 
 @dataclass(frozen=True)
@@ -47,66 +46,6 @@ class NumPyProgram:
         """The program, with source that can be found."""
         return _defined(self.source)
 
-    def perturbed(self, seed: int) -> tuple[list[Any], list[Any]]:
-        """What comes out, and what the arguments hold after it, if every number that is computed is
-        off by a few units in its last place."""
-        shaken = _Shaken(seed)
-        statements = []
-        for statement in self.statements:
-            lines = []
-            for line in statement.split("\n"):
-                lines.append(line)
-                if found := _ASSIGNED.match(line):
-                    indent, name = found.group(1, 2)
-                    lines.append(f"{indent}{name} = shaken({name})")
-            statements.append("\n".join(lines))
-        function = _defined(self._source(statements), shaken=shaken)
-        return run(function, self.arguments)
-
-
-class _Shaken:
-    """Floats with relative errors of a few units in the last place, and NaN of either sign; in
-    place where possible."""
-
-    def __init__(self, seed: int) -> None:
-        self.source = np.random.default_rng(seed)
-
-    def __call__(self, value: Any) -> Any:
-        if not isinstance(value, (np.ndarray, np.floating)) or value.dtype.kind != "f":
-            return value
-        shape = np.shape(value)
-        factor = 1 + self.source.uniform(-4, 4, shape) * np.finfo(value.dtype).eps
-        signs = self.source.choice((-1, 1), shape)
-        shaken = np.asarray(value * factor.astype(value.dtype))
-        shaken = np.where(np.isnan(shaken), np.copysign(shaken, signs), shaken).astype(value.dtype)
-        if isinstance(value, np.floating):
-            return shaken[()]
-        if not value.flags.writeable:
-            return value
-        value[...] = shaken
-        return value
-
-
-def run(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """The results of a call on copies of ``arguments``, and these copies after it."""
-    copies = [_copied(argument) for argument in arguments]
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return list(function(*copies)), copies
-
-
-def _copied(value: Any) -> Any:
-    """A copy in the same layout."""
-    if not isinstance(value, np.ndarray) or value.flags.c_contiguous:
-        return copy.copy(value)
-    base = value.base
-    assert isinstance(base, np.ndarray)
-    held = base.copy(order="K")
-    offset = value.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    if value.size == 0 or held.strides != base.strides:
-        return value.copy(order="K")
-    return np.ndarray(value.shape, value.dtype, held, offset, value.strides)
-
 
 def _defined(source: str, **names: Any) -> Callable[..., Any]:
     """The function that ``source`` defines; ``inspect`` finds its source."""
@@ -123,7 +62,7 @@ def draw_program(seed: int) -> NumPyProgram:
     """A program that NumPy runs without an error."""
     rng = random.Random(seed)
     arguments = tuple(_draw_argument(rng) for _ in range(rng.randint(1, 3)))
-    values: dict[str, Any] = {f"a{i}": _copied(value) for i, value in enumerate(arguments)}
+    values: dict[str, Any] = {f"a{i}": copied(value) for i, value in enumerate(arguments)}
     statements: list[str] = []
     for _ in range(rng.randint(1, 7)):
         target = f"t{len(statements)}"
@@ -164,7 +103,7 @@ def _is_one_type(
 def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any] | None:
     """The variables after ``statements``; None where NumPy refuses one, its meaning is not defined
     (a cast of what does not fit, an integer's 1/0), or too much comes out."""
-    space = {f"a{i}": _copied(value) for i, value in enumerate(arguments)}
+    space = {f"a{i}": copied(value) for i, value in enumerate(arguments)}
     code = compile("\n".join(statements), "<statements>", "exec")
     with (
         np.errstate(all="ignore", invalid="warn", divide="warn"),

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlc.testing.comparing import differs
+
 from . import compare
-from .compare import check, differs, shrunk
+from .compare import check, shrunk
 from .program import NumPyProgram, draw_program
 
 
@@ -39,7 +41,9 @@ def test_what_differs_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(compare.mlc, "jit", wrong)
     statements = ("t0 = a0 + 1", "t1 = a0 * 2", "t2 = t1.sum()")
     program = NumPyProgram(statements, (np.ones(3, np.float32),), ("t0", "t1", "t2"))
-    assert check(program).text == "t2: np.float32(6.0001) instead of np.float32(6.0) at ()"
+    assert check(program).text == (
+        "the result[2]: np.float32(6.0001) instead of np.float32(6.0) at ()"
+    )
     assert shrunk(program).statements == ()  # whatever is returned is wrong
 
 

@@ -1,0 +1,194 @@
+"""Whether a compiled function does what a NumPy function does."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import MlcError
+from .rounding import is_inexact, limits
+
+SHAKES = 6
+FACTOR = 16  # of the spread that errors of a few units in the last place cause
+
+Run = Callable[..., Any]
+Ran = tuple[list[tuple[str, Any]], list[tuple[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``kind`` is "same", "refused" (a clear error of mlc), "unstable" (NumPy's own result depends
+    on rounding in shape or dtype) or "different"; ``error`` is what mlc raised, if it did."""
+
+    kind: str
+    text: str = ""
+    error: BaseException | None = None
+
+
+def compare(
+    compiled: Run, reference: Run, perturbed: Callable[[int], Run], args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+) -> Outcome:  # fmt: skip
+    """Runs ``reference`` and, twice, ``compiled`` on copies of the arguments, and compares what
+    they return and what the arguments hold afterwards: structure, shapes, dtypes, and values up to
+    what ``perturbed(seed)`` says that rounding may change. Where the reference raises an error,
+    the other must, too."""
+    kwargs = kwargs or {}
+    try:
+        want = run(reference, args, kwargs)
+    except Exception as wanted:
+        return _raises_too(compiled, wanted, args, kwargs)
+    try:
+        first, second = run(compiled, args, kwargs), run(compiled, args, kwargs)
+    except MlcError as error:
+        return Outcome("refused", str(error).partition("\n")[0], error)
+    except Exception as error:
+        return Outcome("different", f"{type(error).__name__}: {error}", error)
+    try:
+        others = [_flat(run(perturbed(seed), args, kwargs)) for seed in range(SHAKES)]
+    except Exception:
+        return Outcome("unstable")
+    wants, firsts, seconds = _flat(want), _flat(first), _flat(second)
+    if [name for name, _ in firsts] != [name for name, _ in wants]:
+        names = (", ".join(name for name, _ in one) for one in (firsts, wants))
+        return Outcome("different", "the results are {} instead of {}".format(*names))
+    if any(len(other) != len(wants) for other in others):
+        return Outcome("unstable")
+    for n, (name, value) in enumerate(wants):
+        try:
+            text = differs(value, firsts[n][1], [other[n][1] for other in others])
+        except MlcError as error:  # something that is traced was returned
+            return Outcome("different", f"{name}: {error}", error)
+        if text is None:
+            return Outcome("unstable")
+        if text:
+            return Outcome("different", f"{name}: {text}")
+        one, two = np.asarray(firsts[n][1]), np.asarray(seconds[n][1])
+        if one.dtype.kind != "O" and one.tobytes() != two.tobytes():
+            return Outcome("different", f"{name}: other bits at the second call")
+    return Outcome("same")
+
+
+def _raises_too(
+    compiled: Run, wanted: Exception, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Outcome:
+    expected = f"{type(wanted).__name__}: {wanted}"
+    try:
+        run(compiled, args, kwargs)
+    except (MlcError, type(wanted)):
+        return Outcome("same")
+    except Exception as error:
+        return Outcome("different", f"{type(error).__name__}: {error} instead of {expected}", error)
+    return Outcome("different", f"no error instead of {expected}")
+
+
+def run(function: Run, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Ran:
+    """The named leaves of what a call on copies of the arguments returns, and of these copies after
+    it."""
+    args, kwargs = [copied(value) for value in args], dict(kwargs or {})
+    kwargs = {name: copied(value) for name, value in kwargs.items()}
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        returned = function(*args, **kwargs)
+    after = [leaf for i, a in enumerate(args) for leaf in _leaves(f"argument {i} afterwards", a)]
+    after += [leaf for k, v in kwargs.items() for leaf in _leaves(f"{k} afterwards", v)]
+    return list(_leaves("the result", returned)), after
+
+
+def _flat(ran: Ran) -> list[tuple[str, Any]]:
+    return [*ran[0], *ran[1]]
+
+
+def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
+    match value:
+        case list() | tuple():
+            items = [(f"{name}[{i}]", item) for i, item in enumerate(value)]
+        case dict():
+            items = [(f"{name}[{key!r}]", item) for key, item in value.items()]
+        case _:
+            return [(name, value)]
+    empty = [] if items else [(f"{name} is empty", None)]
+    return empty + [leaf for key, item in items for leaf in _leaves(key, item)]
+
+
+def copied(value: Any) -> Any:
+    """A copy in the same layout; of each array in a list, tuple or dict, too."""
+    match value:
+        case list() | tuple():
+            made = [copied(item) for item in value]
+            return type(value)(*made) if hasattr(value, "_fields") else type(value)(made)
+        case dict():
+            return {key: copied(item) for key, item in value.items()}
+        case np.ndarray() if not value.flags.c_contiguous:
+            return _same_layout(value)
+        case np.ndarray() | np.generic():
+            return value.copy()
+        case int() | float() | complex() | str() | None:
+            return value
+    return copy.copy(value)
+
+
+def _same_layout(value: np.ndarray[Any, Any]) -> Any:
+    base = value.base
+    if not isinstance(base, np.ndarray) or value.size == 0:
+        return value.copy(order="K")
+    held = base.copy(order="K")
+    if held.strides != base.strides:
+        return value.copy(order="K")
+    offset = value.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    return np.ndarray(value.shape, value.dtype, held, offset, value.strides)
+
+
+def differs(want: Any, got: Any, spread: Sequence[Any]) -> str | None:
+    """How ``got`` differs from ``want`` beyond rounding; "" if it does not; None if rounding
+    decides shape or dtype. ``spread`` holds what else NumPy would say with other rounding. Arrays
+    of shape () and scalars are the same: a jitted function returns scalars."""
+    w, g = np.asarray(want), np.asarray(got)
+    others = [np.asarray(other) for other in spread]
+    if any(o.shape != w.shape or o.dtype != w.dtype for o in others):
+        return None
+    if w.dtype != g.dtype or w.shape != g.shape:
+        return f"{g.dtype}{list(g.shape)} instead of {w.dtype}{list(w.shape)}"
+    if not is_inexact(w.dtype):
+        stable = np.all([o == w for o in others], axis=0) if others else True
+        wrong = (w != g) & stable
+    elif w.dtype.kind == "c":
+        parts = [np.stack([v.real, v.imag], -1) for v in (w, g, *others)]
+        wrong = _wrong_floats(parts[0], parts[1], parts[2:], joint=True).any(-1)
+    else:
+        wrong = _wrong_floats(w, g, others)
+    if not np.any(wrong):
+        return ""
+    at = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return f"{g[at]!r} instead of {w[at]!r} at {at}"
+
+
+def _wrong_floats(w: Any, g: Any, others: Sequence[Any], joint: bool = False) -> Any:
+    """Where ``g`` is wrong; with ``joint`` the errors of the last axis count together."""
+    wide = np.dtype(np.float64) if w.dtype.itemsize <= 8 else w.dtype
+    want, got, rest = w.astype(wide), g.astype(wide), [o.astype(wide) for o in others]
+    with np.errstate(all="ignore"):
+        kinds = [np.isnan(o) == np.isnan(want) for o in rest]
+        kinds += [np.isinf(o) == np.isinf(want) for o in rest]
+        kinds += [(o == want) | ~np.isinf(want) for o in rest]
+        stable = np.all(kinds, axis=0) if kinds else True
+        finite = np.isfinite(want)
+        off = [np.abs(np.where(finite, o - want, 0)) for o in rest]
+        info = limits(w.dtype)
+        size = np.where(finite, np.abs(want), 0)
+        bound = info.eps * size + (np.max(off, axis=0) if off else 0)
+        if joint:
+            bound = np.broadcast_to(bound.max(-1, keepdims=True), bound.shape)
+        bound = FACTOR * (bound + info.smallest_subnormal)
+        # Where rounding may overflow, infinity is as right as the largest numbers.
+        close = np.where(
+            finite,
+            (np.abs(got - want) <= bound) | (np.isinf(got) & (np.abs(want) > info.max * 0.999)),
+            (got == want) | (np.isnan(got) & np.isnan(want)),
+        )
+        return ~close & stable

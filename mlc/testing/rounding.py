@@ -1,0 +1,269 @@
+"""What a NumPy function would say with other rounding: the measure of how close is close enough.
+
+A compiled function sums in another order, multiplies and adds at once, and has an ``exp`` of its
+own. How far its result may be from NumPy's depends on the function: where large numbers cancel,
+errors of one unit in the last place grow without bound. So the function itself is asked. It is run
+again with each float that it computes off by a few units in the last place, and what comes out
+shows which results are steady, and how much the others move.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import operator
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .source import definition
+
+UNITS = 4.0  # errors of that many units in the last place
+EXACT = frozenset({
+    "zeros", "ones", "full", "empty", "eye", "identity", "arange", "array", "asarray", "copy",
+    "zeros_like", "ones_like", "full_like", "empty_like", "where", "concatenate", "stack", "hstack",
+    "vstack", "tile", "repeat", "roll", "flip", "sort", "partition", "unique", "take", "maximum",
+    "minimum", "max", "min", "amax", "amin", "abs", "absolute", "fabs", "negative", "sign", "floor",
+    "ceil", "trunc", "rint", "round", "clip", "float", "tril", "triu", "diag", "pad", "choose",
+    "select", "copysign", "append", "insert", "delete", "choice", "compress", "len", "nextafter",
+    "ldexp", "frexp", "modf", "astype", "fmax", "fmin", "ptp", "nanmax", "nanmin", "array_split",
+    "take_along_axis", "spacing", "nan_to_num", "item",
+})  # fmt: skip
+SUMS = frozenset({
+    "sum", "prod", "mean", "var", "std", "average", "dot", "vdot", "matmul", "inner", "outer",
+    "tensordot", "einsum", "trace", "cumsum", "cumprod", "nansum", "nanprod", "nanmean", "nanvar",
+    "nanstd", "trapezoid", "convolve", "correlate", "norm", "solve", "inv", "det", "lstsq", "svd",
+    "reduce", "accumulate", "interp", "cov", "corrcoef", "cumulative_sum", "cumulative_prod", "fft",
+    "ifft", "rfft", "irfft", "kron", "polyval",
+})  # fmt: skip
+_HELPER = "__rounding__"
+_NO_WAY = {"super", "locals", "eval", "exec", "vars", "globals"}
+
+
+def is_inexact(dtype: np.dtype[Any]) -> bool:
+    """Whether its numbers are rounded: floats and complex numbers."""
+    return dtype.kind in "fc" or dtype.name == "bfloat16"
+
+
+def limits(dtype: np.dtype[Any]) -> Any:
+    """``np.finfo``, of bfloat16 too."""
+    if dtype.name != "bfloat16":
+        return np.finfo(dtype)
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype)
+
+
+def shaken(function: Callable[..., Any], seed: int = 0) -> Callable[..., Any]:
+    """``function`` with each float that it, or a function of the same source, computes off by a few
+    units in its last place, differently for each ``seed``.
+
+    Without source (builtins) the arguments are what is off. Whole numbers, and what is
+    only moved about or chosen, stay exact.
+    """
+    shaker = Shaker(seed)
+    inside = shaker.inside(function)
+    if inside is not None:
+        return inside
+
+    def outside(*args: Any, **kwargs: Any) -> Any:
+        for argument in (*args, *kwargs.values()):
+            shaker.in_place(argument)
+        return shaker.call(function, *args, **kwargs)
+
+    return outside
+
+
+class Shaker:
+    """What stands in an instrumented function for each operation that rounds."""
+
+    def __init__(self, seed: int) -> None:
+        self.source = np.random.default_rng(seed)
+        self.known: dict[Any, Any] = {}
+
+    def value(self, value: Any) -> Any:
+        """``value`` with errors; the same object if there is nothing to err in."""
+        match value:
+            case np.ndarray() | np.generic() if is_inexact(value.dtype):
+                made = np.asarray(value * self.factor(value.dtype, value.shape), value.dtype)
+                return made if isinstance(value, np.ndarray) else made[()]
+            case float() if np.isfinite(value) and not value.is_integer():
+                return value * (1 + self.source.uniform(-UNITS, UNITS) * np.finfo(float).eps)
+            case tuple() if type(value) is tuple:
+                return tuple(map(self.value, value))
+        return value
+
+    def factor(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+        unit = float(limits(dtype).eps)
+        real = np.asarray(1 + self.source.uniform(-UNITS, UNITS, shape) * unit)
+        return real.astype(limits(dtype).dtype)
+
+    def in_place(self, value: Any) -> Any:
+        """The same for what must stay the same array."""
+        if not isinstance(value, np.ndarray):
+            return self.value(value)
+        if is_inexact(value.dtype) and value.flags.writeable:
+            value[...] = self.value(value)
+        return value
+
+    def binary(self, name: str, one: Any, two: Any) -> Any:
+        """``one + two`` and its like."""
+        if name == "matmul":
+            one, two = self.value(one), self.value(two)
+        return self.value(getattr(operator, name)(one, two))
+
+    def augment(self, name: str, value: Any, other: Any) -> Any:
+        """What ``value += other`` binds."""
+        found = getattr(operator, name)(value, other)
+        return self.in_place(found) if found is value else self.value(found)
+
+    def augment_item(self, name: str, owner: Any, index: Any, other: Any) -> None:
+        """``owner[index] += other``."""
+        owner[index] = self.augment(name, owner[index], other)
+
+    slice = staticmethod(slice)
+
+    def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """``function(*args, **kwargs)``."""
+        inside = self.inside(function)
+        if inside is not None:
+            return inside(*args, **kwargs)
+        name = getattr(function, "__name__", "")
+        owner = getattr(function, "__self__", None)
+        if name in SUMS:
+            if isinstance(owner, np.ndarray):
+                function = getattr(self.value(owner), name)
+            out = kwargs.get("out")
+            args = tuple(a if a is out else self.value(a) for a in args)
+        result = function(*args, **kwargs)
+        if name in EXACT:
+            return result
+        if name == "at" and isinstance(owner, np.ufunc):
+            self.in_place(args[0])
+        if kwargs.get("out") is not None:
+            return self.in_place(result)
+        arrays = [a for a in (owner, *args) if isinstance(a, np.ndarray)]
+        if isinstance(result, np.ndarray) and any(np.may_share_memory(result, a) for a in arrays):
+            return result
+        return self.value(result)
+
+    def inside(self, function: Any) -> Callable[..., Any] | None:
+        """An instrumented ``function``; None for those without source, and those of libraries."""
+        if isinstance(function, types.MethodType):
+            inner = self.inside(function.__func__)
+            return None if inner is None else types.MethodType(inner, function.__self__)
+        wrapped = inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
+        if not isinstance(wrapped, types.FunctionType):
+            return None
+        if function is not wrapped and "mlc" not in type(function).__module__.split("."):
+            return None  # some other decorator, which does what it does
+        if wrapped not in self.known:
+            self.known[wrapped] = _instrumented(wrapped, self)
+        found: Callable[..., Any] | None = self.known[wrapped]
+        return found
+
+
+def _instrumented(function: types.FunctionType, shaker: Shaker) -> types.FunctionType | None:
+    fresh = _code(function.__code__)
+    if fresh is None:
+        return None
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+    cells[_HELPER] = types.CellType(shaker)
+    closure = tuple(cells[name] for name in fresh.co_freevars)
+    made = types.FunctionType(
+        fresh, function.__globals__, function.__name__, function.__defaults__, closure
+    )
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
+
+
+@functools.lru_cache(512)
+def _code(code: types.CodeType) -> types.CodeType | None:
+    """``code`` with operations that go through the shaker; None where that cannot be."""
+    parts = code.co_filename.replace("\\", "/").split("/")
+    if "site-packages" in parts or _NO_WAY & set(code.co_names):
+        return None
+    if code.co_filename.startswith(_standard_library()):
+        return None
+    found = definition(code)
+    if found is None:
+        return None
+    node = found if isinstance(found, ast.FunctionDef) else _named(found)
+    node.decorator_list, node.returns = [], None
+    node = _Rewrite().visit(node)
+    assert isinstance(node, ast.FunctionDef)
+    nothing: ast.expr = ast.Constant(None)
+    node.args.defaults = [nothing] * len(node.args.defaults)
+    node.args.kw_defaults = [None if d is None else nothing for d in node.args.kw_defaults]
+    for part in ast.walk(node.args):
+        if isinstance(part, ast.arg):
+            part.annotation = None
+    factory = ast.parse(f"def factory({', '.join((*code.co_freevars, _HELPER))}): pass").body[0]
+    assert isinstance(factory, ast.FunctionDef)
+    factory.body = [node]
+    module = ast.Module([factory], [])
+    whole = compile(ast.fix_missing_locations(module), code.co_filename, "exec", dont_inherit=True)
+    outer = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
+    inner = (c for c in outer.co_consts if isinstance(c, types.CodeType))
+    return next(c for c in inner if c.co_name == node.name)
+
+
+def _named(node: ast.Lambda) -> ast.FunctionDef:
+    made = ast.parse("def function(): pass").body[0]
+    assert isinstance(made, ast.FunctionDef)
+    made.args, made.body = node.args, [ast.Return(node.body)]
+    return made
+
+
+@functools.cache
+def _standard_library() -> str:
+    return inspect.__file__.removesuffix("inspect.py")
+
+
+def _to(name: str, *parts: ast.expr) -> ast.Call:
+    helper = ast.Attribute(ast.Name(_HELPER, ast.Load()), name, ast.Load())
+    return ast.Call(helper, list(parts), [])
+
+
+_NAMES: dict[type[ast.operator], str] = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.MatMult: "matmul",
+    ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.Pow: "pow", ast.BitOr: "or_", ast.BitAnd: "and_",
+    ast.BitXor: "xor", ast.LShift: "lshift", ast.RShift: "rshift",
+}  # fmt: skip
+
+
+class _Rewrite(ast.NodeTransformer):
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        return _to("binary", ast.Constant(_NAMES[type(node.op)]), node.left, node.right)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        called = _to("call", node.func, *node.args)
+        called.keywords = node.keywords
+        return called
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        self.generic_visit(node)
+        name = ast.Constant("i" + _NAMES[type(node.op)].rstrip("_"))
+        match node.target:
+            case ast.Subscript(value=owner, slice=index):
+                return ast.Expr(_to("augment_item", name, owner, _as_value(index), node.value))
+            case ast.Name(id=variable):
+                value = _to("augment", name, ast.Name(variable, ast.Load()), node.value)
+                return ast.Assign([ast.Name(variable, ast.Store())], value)
+        return node
+
+
+def _as_value(index: ast.expr) -> ast.expr:
+    """An index as an expression outside of brackets: ``1:, 2`` becomes ``(slice(1, None), 2)``."""
+    match index:
+        case ast.Slice(lower, upper, step):
+            ends = [end or ast.Constant(None) for end in (lower, upper, step)]
+            return _to("slice", *ends)
+        case ast.Tuple(elts=parts):
+            return ast.Tuple([_as_value(part) for part in parts], ast.Load())
+    return index

@@ -1,0 +1,1 @@
+"""What mlc.testing promises to users."""

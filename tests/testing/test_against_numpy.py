@@ -1,0 +1,164 @@
+"""check_against_numpy and check_op: they accept what is right, find what is wrong, and print it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+import mlc.testing
+from mlc import te
+from mlc.testing.comparing import copied, differs
+from mlc.testing.rounding import shaken
+
+SCALE = 2.0
+
+
+@mlc.op
+def window_sum(x: Any, *, width: int = 3) -> Any:
+    r = te.reduce_axis(width)
+    return te.compute((x.shape[0] - width + 1,), lambda i: te.sum(x[i + r], axis=r))
+
+
+def windows(x: Any, width: int = 3) -> Any:
+    return np.lib.stride_tricks.sliding_window_view(x, width).sum(-1)
+
+
+def wrong_at_the_end(x: Any, width: int = 3) -> Any:
+    y = windows(x, width) * SCALE / 2
+    y[-1] += y.size > 2
+    return y
+
+
+def standardized(x: Any, shift: Any) -> Any:
+    z = (x - x.mean()) / x.std()
+    z[1:] += shift
+    x[0] = 0
+    return {"z": z, "parts": [float(z.sum()), np.exp(z) @ z]}
+
+
+def test_what_is_the_same_passes() -> None:
+    x = np.random.default_rng(0).normal(size=100).astype(np.float32)
+    mlc.testing.check_against_numpy(standardized, x, 2.5)
+    mlc.testing.check_against_numpy(mlc.jit(standardized), x[::2], shift=2.5)
+    mlc.testing.check_against_numpy(lambda x: x @ x.T, np.ones((3, 4)), target="numpy")
+    mlc.testing.check_against_numpy(lambda z: z * z.conj(), np.array([1 + 2j, 3j]))
+
+
+def test_what_differs_is_a_test_to_paste(tmp_path: Any) -> None:
+    x = np.arange(6.0)[::-1]
+    with pytest.raises(AssertionError) as caught:
+        mlc.testing.check_against_numpy(window_sum, x, width=2, reference=wrong_at_the_end)
+    problem, _, test = str(caught.value).partition("\n\n")
+    assert problem == "the result: np.float64(1.0) instead of np.float64(2.0) at (4,)"
+    assert "    x = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], np.float64)[..., ::-1]\n" in test
+    path = tmp_path / "test_pasted.py"
+    path.write_text(test)
+    assert "from typing import Any\n" in test
+    names: dict[str, Any] = {"__name__": "pasted"}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    with pytest.raises(AssertionError, match=r"instead of np.float64"):
+        names["test_differs"]()
+
+
+def test_lambdas_are_printed() -> None:
+    with pytest.raises(AssertionError) as caught:
+        mlc.testing.check_against_numpy(lambda x: x + 1, np.int8(3), reference=lambda x: x + SCALE)
+    test = str(caught.value)
+    assert "check_against_numpy((lambda x: x + 1), x, reference=(lambda x: x + SCALE))" in test
+    assert "\nSCALE = 2.0\n" in test
+    assert "x = np.int8(3)\n" in test
+
+
+def test_errors_must_be_raised_too() -> None:
+    mlc.testing.check_against_numpy(lambda x: x[7], np.ones(3))
+    with pytest.raises(AssertionError, match="no error instead of ZeroDivisionError"):
+        mlc.testing.check_against_numpy(lambda x: x, 1.0, reference=lambda x: 1 / 0)
+
+
+def test_what_is_written_into_arguments_counts() -> None:
+    def writes(x: Any) -> Any:
+        x[0] = 1
+        return x.sum()
+
+    def reads(x: Any) -> Any:
+        return 1 + x[1:].sum()
+
+    mlc.testing.check_against_numpy(writes, np.zeros(4))
+    with pytest.raises(AssertionError, match="argument 0 afterwards"):
+        mlc.testing.check_against_numpy(writes, np.zeros(4), reference=reads)
+
+
+def test_refusals_and_lost_meaning_are_told() -> None:
+    with pytest.raises(mlc.UnsupportedError):
+        mlc.testing.check_against_numpy(lambda x: x[x > 0].reshape(-1, 1), np.ones(3))
+    with pytest.raises(mlc.ArgumentError, match="pass reference="):
+        mlc.testing.check_against_numpy(window_sum, np.ones(4))
+    x = np.full(10, 0.1, np.float32)
+    with pytest.raises(ValueError, match="depends on rounding in shape"):
+        mlc.testing.check_against_numpy(
+            lambda x: x + 0, x, reference=lambda x: np.zeros(int(x.cumsum()[-1] * 1e9) % 1000)
+        )
+
+
+def test_operators_are_tried_on_what_is_drawn() -> None:
+    options: dict[str, Any] = {"shapes": ["n"], "sizes": {"n": (3, 8)}, "examples": 8}
+    mlc.testing.check_op(window_sum, windows, **options, options={"width": 3})
+    with pytest.raises(AssertionError) as caught:
+        mlc.testing.check_op(
+            window_sum, wrong_at_the_end, **options, options={"width": 2}, targets=["cpu"]
+        )
+    assert "x = np.array([0.0, 0.0, 0.0, 0.0], np.float32)\n" in str(caught.value)
+    mlc.testing.check_op(np.hypot, np.hypot, examples=4, targets=["cpu"])
+
+
+def test_rounding_is_measured_on_the_function_itself() -> None:
+    x = np.float64(1.0)
+
+    def cancels(x: Any) -> Any:
+        for _ in range(2):
+            x = helper(x)
+        return (x + 1e8) - 1e8
+
+    def spread(function: Any) -> float:
+        return float(np.ptp([shaken(function, seed)(x) for seed in range(20)]))
+
+    assert 1e-9 < spread(cancels) < 1e-6
+    assert 1e-17 < spread(lambda x: np.sin(x)) < 1e-14
+    assert spread(lambda x: np.maximum(x, 2.0)) == 0
+    assert spread(sorted_sum) > 0
+
+    def counts(x: Any) -> Any:
+        n = 0
+        for i in range(3):
+            n += i
+        return np.zeros(int(n + x))
+
+    assert shaken(counts, 1)(1).shape == (4,)
+
+
+def helper(x: Any) -> Any:
+    return x * 1.0
+
+
+def sorted_sum(x: Any) -> Any:
+    y = np.zeros(3)
+    y[1:] += x / 3
+    return np.sort(y).sum()
+
+
+def test_complex_numbers_are_measured_as_a_whole() -> None:
+    z = np.array([1 + 1e-9j])
+    assert differs(z, z + 1e-16j, [z * (1 + 1e-16)]) == ""
+    assert "instead of" in str(differs(z, z + 1e-13j, [z * (1 + 1e-16)]))
+
+
+def test_copies_keep_their_layout() -> None:
+    base = np.arange(12.0).reshape(3, 4)
+    for view in (base[:, ::-1], base.T, base[::2, 1:], base[:, 1]):
+        made = copied(view)
+        assert np.array_equal(made, view)
+        assert made.strides == view.strides
+        assert not np.shares_memory(made, view)

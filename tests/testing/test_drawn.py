@@ -1,0 +1,107 @@
+"""The strategies draw what they say, and check_schedules finds a step that changes the meaning."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import find, given, settings
+from hypothesis import strategies as st
+
+import mlc
+import mlc.testing
+from mlc.ir.expr import Const, const
+from mlc.ir.interpret import interpret
+from mlc.ir.rewrite import substitute
+from mlc.ir.simplify import simplify
+from mlc.testing.trying import pasted_schedule, traced_program
+
+quickly = settings(max_examples=30, deadline=None, derandomize=True, database=None)
+
+
+@quickly
+@given(st.data())
+def test_arrays_are_as_asked_for(data: st.DataObject) -> None:
+    kind = data.draw(mlc.testing.dtypes())
+    shape = data.draw(mlc.testing.shapes(1, 2, 0, 4))
+    array = data.draw(mlc.testing.arrays(kind, shape))
+    assert array.dtype == kind
+    assert array.shape == shape
+    assert kind.kind != "f" or np.isfinite(array).all()
+    assert np.array_equal(data.draw(mlc.testing.layouts(array)), array)
+
+
+@quickly
+@given(mlc.testing.broadcastable_shapes(3))
+def test_shapes_broadcast(found: Any) -> None:
+    assert len(found) == 3
+    np.broadcast_shapes(*found)
+
+
+def test_every_layout_and_special_value_is_drawn() -> None:
+    plain = mlc.testing.arrays("float64", (2, 3))
+    assert find(plain, lambda a: a.strides[-1] < 0).shape == (2, 3)
+    assert find(plain, lambda a: a.flags.f_contiguous).strides == (8, 16)
+    assert find(plain, lambda a: a.strides[-1] == 16).dtype == np.float64
+    special = mlc.testing.arrays("float32", 3, special=True, layout="C")
+    assert find(special, lambda a: bool(np.isnan(a).any())).flags.c_contiguous
+    with pytest.raises(mlc.ArgumentError, match="expected a layout of C, transposed"):
+        mlc.testing.arrays(layout="diagonal")
+
+
+@quickly
+@given(mlc.testing.index_expressions(3, 4))
+def test_index_expressions_can_be_computed(drawn: Any) -> None:
+    axes, index = drawn
+    assert index.dtype.name == "int64"
+    assert [axis.extent for axis in axes] == [3, 4]
+    value = simplify(substitute(index, dict(zip(axes, (const(2), const(3)), strict=True))))
+    assert isinstance(value, Const)
+    assert isinstance(value.value, int)
+
+
+def test_without_hypothesis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(mlc.UnsupportedError, match=r"not installed; install it \(pip install"):
+        mlc.testing.arrays()
+    mlc.testing.check_against_numpy(lambda x: x + 1, np.ones(3))
+
+
+def layer(x: Any, w: Any) -> Any:
+    return np.maximum(x @ w, 0).sum(axis=0)
+
+
+def test_schedules_of_a_function_are_checked() -> None:
+    x, w = np.ones((3, 2), np.float32), np.ones((2, 4), np.float32)
+    mlc.testing.check_schedules(layer, x, w, examples=3, ways=("interpret",))
+    program = traced_program(layer, x, w)
+    out = np.zeros(4, np.float32)
+    interpret(program, x, w, out)
+    assert np.array_equal(out, layer(x, w))
+
+
+def test_a_wrong_schedule_is_a_test_to_paste(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    x, w = np.ones((3, 2), np.float32), np.ones((2, 4), np.float32)
+    program = traced_program(layer, x, w)
+    other = traced_program(lambda x, w: layer(x, w) + 1, x, w)
+    schedule = mlc.Schedule(program)  # type: ignore[operator]
+    schedule.split(schedule.loops("matmul")[0], [None, 2])
+    names: dict[str, Any] = {}
+    path = tmp_path / "pasted.py"
+    path.write_text(pasted_schedule(program, schedule))
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    names["test_means_the_same"]()
+    schedule.program = other
+    with pytest.raises(AssertionError, match="instead of"):
+        mlc.testing.check_schedule(program, schedule, ways=["interpret"])
+
+    def wrong(*_: Any) -> Any:
+        return st.just(schedule)
+
+    monkeypatch.setattr("mlc.testing.strategies.schedules", wrong)
+    with pytest.raises(AssertionError, match="# as a test\nimport numpy as np"):
+        mlc.testing.check_schedules(program, examples=2, ways=["interpret"])
