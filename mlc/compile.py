@@ -75,7 +75,8 @@ class Compiled:
         """The fused graph with its buffers."""
         from .graph.pipeline import build_module
 
-        return build_module(self.inputs, self.outputs, self.name)
+        on_device = self.target in DEVICE_TARGETS
+        return build_module(self.inputs, self.outputs, self.name, row_blocks=not on_device)
 
     @cached_property
     def kernels(self) -> tuple[KernelCode, ...]:
@@ -112,10 +113,12 @@ class Compiled:
     def device_module(self) -> DeviceModule:
         """The kernels as CUDA C, with their launches."""
         from .compile_device import gpu_kernel, graph_device_module
+        from .graph.pipeline import build_module
 
-        on_device = self.target in DEVICE_TARGETS
-        kernels = self.kernels if on_device else tuple(map(gpu_kernel, self.module.kernels))
-        return graph_device_module(self.module, kernels)
+        if self.target in DEVICE_TARGETS:
+            return graph_device_module(self.module, self.kernels, compile_graph)
+        module = build_module(self.inputs, self.outputs, self.name, row_blocks=False)
+        return graph_device_module(module, tuple(map(gpu_kernel, module.kernels)), compile_graph)
 
     @property
     def asm(self) -> str:

@@ -81,6 +81,8 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
         return None
     if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         return None
+    if HELPER in code.co_freevars:  # it stands in a function that was transformed as a whole
+        return None
     if code.co_name == "<lambda>" or {"super", "locals", "eval", "exec"} & set(code.co_names):
         return None
     try:

@@ -107,18 +107,18 @@ def group_stages(made: Sequence[Made]) -> list[Group]:
     for position, stage in enumerate(made):
         member = Member(stage, position)
         group = Group(member)
-        read = {_current(owner[n.source]) for n in member.loads if n.source in owner}
+        read = {current(owner[n.source]) for n in member.loads if n.source in owner}
         group.needs = set(read)
         groups.append(group)
         merged = group
         for other in sorted(read, key=lambda g: -g.last):
-            merged = _merge(merged, _current(other)) or merged
+            merged = _merge(merged, current(other)) or merged
         if merged is group and not member.is_reduction and member.kind is not Kind.OPAQUE:
             for node in member.loads:
                 other_reader = latest.get(node.source)
                 if other_reader is None or node.source.shape != member.shape:
                     continue
-                found = _merge_siblings(group, _current(other_reader))
+                found = _merge_siblings(group, current(other_reader))
                 if found is not None:
                     merged = found
                     break
@@ -126,10 +126,11 @@ def group_stages(made: Sequence[Made]) -> list[Group]:
             owner[tensor] = merged
         for node in member.loads:
             latest[node.source] = merged
-    return _in_order([g for g in groups if g.into is None])
+    return in_order([g for g in groups if g.into is None])
 
 
-def _current(group: Group) -> Group:
+def current(group: Group) -> Group:
+    """The group that ``group`` was merged into, or itself."""
     while group.into is not None:
         group = group.into
     return group
@@ -150,7 +151,7 @@ def _merge(group: Group, other: Group) -> Group | None:
     members = sorted(group.members + other.members, key=lambda m: m.position)
     if any(m.kind is Kind.OPAQUE for m in members):
         return None
-    shared = _shared(group, other, members)
+    shared = shared_axes(members, min(group.shared, other.shared))
     if not any(m.is_reduction for m in members):
         shared = max(
             min(shared, len(members[0].shape) - 1), 0
@@ -162,17 +163,23 @@ def _merge(group: Group, other: Group) -> Group | None:
             shared -= 1
     if not _is_good(members, shared):
         return None
-    if _goes_round(group, other) or _goes_round(other, group):
+    if goes_round(group, other) or goes_round(other, group):
         return None
+    return take_in(other, group, members, shared)
+
+
+def take_in(other: Group, group: Group, members: list[Member], shared: int) -> Group:
+    """``other``, with ``members`` of both; ``group`` is merged into it."""
     other.members = members
     other.shared = shared
-    other.needs = {_current(g) for g in (*group.needs, *other.needs)} - {group, other}
+    other.needs = {current(g) for g in (*group.needs, *other.needs)} - {group, other}
     group.into = other
     return other
 
 
-def _shared(group: Group, other: Group, members: Sequence[Member]) -> int:
-    shared = min(group.shared, other.shared)
+def shared_axes(members: Sequence[Member], most: int) -> int:
+    """How many first axes, up to ``most``, all of ``members`` can share loops over."""
+    shared = most
     shape = members[0].shape
     for member in members:
         for d in range(shared):
@@ -216,15 +223,15 @@ def _is_good(members: Sequence[Member], shared: int) -> bool:
     return True
 
 
-def _goes_round(start: Group, target: Group) -> bool:
+def goes_round(start: Group, target: Group) -> bool:
     """Whether ``start`` needs ``target`` by way of a third group, so that they cannot be one."""
-    stack = [g for g in map(_current, start.needs) if g is not target and g is not start]
+    stack = [g for g in map(current, start.needs) if g is not target and g is not start]
     seen = set(stack)
     while stack:
         group = stack.pop()
         if group.last <= target.first:
             continue
-        for need in map(_current, group.needs):
+        for need in map(current, group.needs):
             if need is target:
                 return True
             if need not in seen:
@@ -233,12 +240,12 @@ def _goes_round(start: Group, target: Group) -> bool:
     return False
 
 
-def _in_order(groups: Sequence[Group]) -> list[Group]:
+def in_order(groups: Sequence[Group]) -> list[Group]:
     """``groups`` so that each comes after those it needs."""
     users: dict[Group, list[Group]] = {}
     missing: dict[Group, int] = {}
     for group in groups:
-        needs = {_current(g) for g in group.needs} - {group}
+        needs = {current(g) for g in group.needs} - {group}
         missing[group] = len(needs)
         for need in needs:
             users.setdefault(need, []).append(group)

@@ -10,6 +10,7 @@ from .fold_constants import fold_constants
 from .graph import Graph, graph_of
 from .group_stages import group_stages
 from .inline_computes import inline_computes, split_results
+from .join_rows import join_rows
 from .kernel import Kernel, Module
 from .make_kernels import make_kernels
 from .memory import plan_memory
@@ -25,8 +26,15 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 )
 
 
-def build_module(inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str = "main") -> Module:
+def build_module(
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    name: str = "main",
+    row_blocks: bool = True,
+) -> Module:
     """The kernels that compute ``outputs`` from ``inputs`` (placeholders), with their buffers.
+
+    With ``row_blocks`` a kernel may hold several contractions: see :mod:`mlc.graph.join_rows`.
 
     The outputs of the module are new tensors; there are as many as ``outputs``, in the same order.
     """
@@ -34,7 +42,10 @@ def build_module(inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str 
     for rewrite_graph in PASSES:
         graph = rewrite_graph(graph)
     made = inline_computes(graph)
-    kernels, ends = make_kernels(group_stages(made), graph.outputs)
+    groups = group_stages(made)
+    if row_blocks:
+        groups = join_rows(groups)
+    kernels, ends = make_kernels(groups, graph.outputs)
     constants = _constants_read(kernels)
     slots, workspace = plan_memory(inputs, constants, ends, kernels)
     return Module(name, tuple(inputs), constants, ends, kernels, slots, workspace)

@@ -35,11 +35,14 @@ class Nest:
 class Tiling:
     """How the nests share loops: axis d < len(sizes) of every nest runs in tiles of ``sizes[d]``.
 
-    ``order`` lists those axes from the outermost loop inwards; by default they are in order.
+    ``order`` lists those axes from the outermost loop inwards; by default they are in order. The
+    nests number ``start`` to ``stop - 1``, for a pair of ``together``, share the loops within a
+    tile, too: all of them run for one point of those axes before the next.
     """
 
     sizes: tuple[int, ...] = ()
     order: tuple[int, ...] | None = None
+    together: tuple[tuple[int, int], ...] = ()
 
 
 def create_program(
@@ -100,11 +103,20 @@ class _Builder:
                 label = axis.name if tile == 1 else f"{axis.name}o"
                 self.outer.append((Var(label), -(-axis.extent // tile)))
         self.order = tiling.order or tuple(range(len(tiles)))
+        self.together = tiling.together
+        self.common: dict[int, Var] = {}  # loops within the tile at hand that nests share
         self.blocks: dict[str, int] = {}
 
     def build(self, before: Sequence[Nest]) -> Program:
         self.names = {nest: self.block_name(nest) for nest in (*before, *self.nests)}
-        body = seq(*map(self.nest, self.nests))
+        parts: list[Stmt] = []
+        done = 0
+        for start, stop in self.together:
+            parts.extend(map(self.nest, self.nests[done:start]))
+            parts.append(self.shared_rows(self.nests[start:stop]))
+            done = stop
+        parts.extend(map(self.nest, self.nests[done:]))
+        body = seq(*parts)
         if self.local:
             body = Allocate(tuple(self.local), body)
         for d in reversed(self.order):
@@ -114,6 +126,16 @@ class _Builder:
         self.tiles = tiles
         params = tuple(self.buffers[t] for t in (*self.inputs, *self.outputs))
         return Program(self.name, params, body, len(self.outputs))
+
+    def shared_rows(self, nests: Sequence[Nest]) -> Stmt:
+        """The blocks of several computes inside common loops over the tile."""
+        axes = nests[0].compute.axes
+        self.common = {d: Var(f"{axes[d].name}i") for d, tile in enumerate(self.tiles) if tile > 1}
+        body = seq(*map(self.nest, nests))
+        for d, var in reversed(self.common.items()):
+            body = For(var, self.tiles[d], body)
+        self.common = {}
+        return body
 
     def nest(self, nest: Nest) -> Stmt:
         """The block of one compute inside its own loops."""
@@ -126,8 +148,10 @@ class _Builder:
                 tile, (outer, count) = self.tiles[d], self.outer[d]
                 binding: Expr = outer
                 if tile > 1:
-                    inner = Var(f"{axis.name}i")
-                    loops.append((inner, tile))
+                    inner = self.common.get(d)
+                    if inner is None:
+                        inner = Var(f"{axis.name}i")
+                        loops.append((inner, tile))
                     binding = outer * tile + inner
                     if count * tile != axis.extent:
                         test = binding < axis.extent

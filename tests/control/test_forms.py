@@ -98,3 +98,16 @@ def test_what_is_refused(case: Any) -> None:
     with pytest.raises(kind) as caught:
         mlc.jit(function)(X)
     assert str(caught.value).partition("\n")[0] == text
+
+
+def test_a_helper_inside_that_branches() -> None:
+    def outer(x: Any) -> Any:
+        def grown(y: Any) -> Any:
+            if y.shape[0] > 3:
+                y = y + 1
+            return y
+
+        return grown(x) + grown(x[:2]).sum()
+
+    x = np.arange(5.0)
+    np.testing.assert_array_equal(mlc.jit(outer)(x), outer(x))

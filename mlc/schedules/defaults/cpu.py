@@ -31,6 +31,7 @@ from .reduction import (
     schedule_reduction,
     vector_axis,
 )
+from .row_blocks import RowBlocks, inner_depth, plan_row_blocks, schedule_row_block
 from .transpose import tile_transposed, transposed_axis
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
 
@@ -70,7 +71,14 @@ def default_schedule(
         inner = tuple(t for nest in nests for t in nest.tensors if id(t) not in kept)
         plain = create_program(name, nests, inputs, outputs, scratch=inner)
         return Scheduled(plain, inner, Schedule(plain), 0.0)
-    plan, tile, main = _plan(list(nests), shared if len(nests) > 1 else 0, machine)
+    shared = shared if len(nests) > 1 else 0
+    blocked = plan_row_blocks(nests, shared, machine, lambda n: _factored(n, shared, machine))
+    tile: Tile | None = None
+    main: Nest | None = None
+    if blocked is not None:
+        plan = _Plan(blocked.before, blocked.nests, blocked.tiling)
+    else:
+        plan, tile, main = _plan(list(nests), shared, machine)
     made = [t for nest in (*plan.before, *plan.nests) for t in nest.tensors if id(t) not in kept]
     early = {id(t) for nest in plan.before for t in nest.tensors}
     for (
@@ -86,8 +94,10 @@ def default_schedule(
     for block, nest in zip(names, plan.before, strict=False):
         _schedule_alone(s, block, nest, machine)
     depth = len(tiles)
-    for block, nest in zip(names[len(plan.before) :], plan.nests, strict=True):
-        if nest is main and tile is not None:
+    for n, (block, nest) in enumerate(zip(names[len(plan.before) :], plan.nests, strict=True)):
+        if blocked is not None:
+            _schedule_in_rows(s, block, nest, n, blocked, machine)
+        elif nest is main and tile is not None:
             schedule_tile(s, block, nest, depth, tile)
         elif depth:
             _schedule_inside(s, block, nest, depth, machine)
@@ -227,6 +237,17 @@ def _schedule_inside(s: Schedule, name: str, nest: Nest, shared: int, machine: M
         schedule_reduction(s, name, nest, shared, machine)
     elif loops:
         vectorize_last(s, nest, loops[-1], machine)
+
+
+def _schedule_in_rows(
+    s: Schedule, name: str, nest: Nest, number: int, plan: RowBlocks, machine: Machine
+) -> None:
+    """Nest ``number`` of a kernel that runs by blocks of rows."""
+    tile = plan.tiles.get(nest)
+    if tile is not None:
+        schedule_row_block(s, name, nest, len(plan.tiling.sizes), tile)
+    else:
+        _schedule_inside(s, name, nest, inner_depth(plan, number), machine)
 
 
 def _share_out(s: Schedule, name: str, plan: _Plan, added: int, machine: Machine) -> None:

@@ -1,0 +1,110 @@
+"""Kernels of several contractions over the same rows, such as attention: blocks of rows.
+
+Every nest makes a block of rows before the next nest starts, so that what the nests hand each other
+stays in the cache. Contractions run in register tiles inside the block; what lies between two of
+them runs row by row, in common loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from ...te.program import Nest, Tiling
+from ..schedule import Schedule
+from .access import loads_in
+from .contraction import Tile, choose_tile, find_roles, pack_operands
+from .machine import Machine
+from .vectors import private_loops, split_roles
+
+MOST_ROWS = 48
+
+
+@dataclass(frozen=True, eq=False)
+class RowBlocks:
+    """Nests in blocks of ``rows`` along the last of ``shared`` axes; ``before`` runs first.
+    ``tiles`` holds the register tiles of those that are contractions."""
+
+    before: list[Nest]
+    nests: list[Nest]
+    tiles: dict[Nest, Tile]
+    tiling: Tiling
+
+
+def plan_row_blocks(
+    nests: Sequence[Nest],
+    shared: int,
+    machine: Machine,
+    factored: Callable[[Nest], list[Nest]],
+) -> RowBlocks | None:
+    """How to run ``nests`` by blocks of rows; None if fewer than two of them are contractions along
+    the rows. ``factored`` spreads the other folds over lanes."""
+    products = {n: t for n in nests if (t := _tile(n, shared, machine)) is not None}
+    if len(products) < 2:
+        return None
+    made = {t for nest in nests for t in nest.tensors}
+    out: list[Nest] = []
+    before: list[Nest] = []
+    tiles: dict[Nest, Tile] = {}
+    together: list[tuple[int, int]] = []
+    start = 0
+    for nest in nests:
+        tile = products.get(nest)
+        if tile is None:
+            out.extend(factored(nest))
+            continue
+        roles = find_roles(nest)
+        assert roles is not None
+        *packing, main = pack_operands(nest, roles, tile.columns, tile.rows)
+        if any(n.source in made for p in packing for n in loads_in(p)):
+            packing, main = [], nest  # a block of what is made here is read as it lies
+        before.extend(packing)
+        if len(out) > start + 1:
+            together.append((start, len(out)))
+        out.append(main)
+        tiles[main] = tile
+        start = len(out)
+    if len(out) > start + 1:
+        together.append((start, len(out)))
+    rows = _rows(nests, shared, max(t.rows for t in tiles.values()), machine)
+    tiling = Tiling((1,) * (shared - 1) + (rows,), together=tuple(together))
+    return RowBlocks(before, out, tiles, tiling)
+
+
+def _tile(nest: Nest, shared: int, machine: Machine) -> Tile | None:
+    axes = nest.compute.axes
+    roles = find_roles(nest)
+    if roles is None or len(axes) != shared + 1:
+        return None
+    if roles.n is not axes[-1] or roles.m is not axes[shared - 1]:
+        return None
+    return choose_tile(nest, roles, machine)
+
+
+def _rows(nests: Sequence[Nest], shared: int, step: int, machine: Machine) -> int:
+    """Rows of a block: whole register tiles, as many as leave room in the cache for operands."""
+    extent = nests[0].compute.axes[shared - 1].extent
+    widest = max(prod(t.shape[shared:]) * t.dtype.itemsize for nest in nests for t in nest.tensors)
+    most = max(min(machine.l2 // 4 // max(widest, 1), MOST_ROWS, extent), 1)
+    return max(most // step, 1) * step
+
+
+def schedule_row_block(s: Schedule, name: str, nest: Nest, shared: int, tile: Tile) -> None:
+    """A contraction inside a block of rows: columns, then register rows, then the reduction."""
+    block = s.block(name)
+    spatial, reduce = split_roles(s, block, private_loops(s, block, shared), nest)
+    row, column = spatial
+    rows, row = s.split(row, [None, tile.rows])
+    columns, vectors, lanes = s.split(column, [None, tile.vectors, tile.lanes])
+    s.reorder(columns, rows, *reduce, row, vectors, lanes)
+    s.unroll(row)
+    s.unroll(vectors)
+    s.vectorize(lanes)
+
+
+def inner_depth(plan: RowBlocks, position: int) -> int:
+    """How many loops around nest number ``position`` are shared with others."""
+    depth = len(plan.tiling.sizes)
+    within = any(start <= position < stop for start, stop in plan.tiling.together)
+    return depth + (1 if within and plan.tiling.sizes[-1] > 1 else 0)
