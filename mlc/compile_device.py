@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .ir.program import Buffer, Program
+from .ir.program import Buffer, Evaluate, Program, walk
 from .ir.work import statements_run
 from .kernel_code import STATEMENT_NS, KernelCode, naive_program
 
@@ -25,7 +25,12 @@ _ALIGNMENT = 16  # bytes: the widest access of a thread
 def gpu_kernel(kernel: Kernel) -> KernelCode:
     """A kernel of a graph under the default schedule for graphics processors."""
     naive, arguments = naive_program(kernel)
-    scheduled, schedule = gpu_program(naive)
+    if calls_library(naive):  # the processor runs it
+        from .schedules.schedule import Schedule
+
+        scheduled, schedule = naive, Schedule(naive)
+    else:
+        scheduled, schedule = gpu_program(naive)
     cost = STATEMENT_NS * statements_run(naive.body)
     is_call = kernel.stages[0].call is not None
     return KernelCode(naive, scheduled, schedule, arguments, cost, is_call=is_call)
@@ -40,16 +45,49 @@ def gpu_program(program: Program) -> tuple[Program, Any]:
     return schedule.program, schedule
 
 
-def graph_device_module(module: Module, kernels: Sequence[KernelCode]) -> DeviceModule:
-    """The CUDA C of a graph. The caller's arrays are inputs, constants and outputs, in order."""
-    from .backends.cuda.device import Argument
-    from .backends.cuda.module import Part, checks_of, device_module
+def calls_library(program: Program) -> bool:
+    """Whether it calls a function that no card has."""
+    from .ir.intrinsic import is_intrinsic
+    from .lower.cuda.kernel import BARRIER
+
+    called = {s.name for s in walk(program.body) if isinstance(s, Evaluate)}
+    return any(name != BARRIER and not is_intrinsic(name) for name in called)
+
+
+def _on_host(
+    program: Program, compile_graph: Callable[..., Any]
+) -> Callable[[Sequence[Array], Sequence[Array]], None]:
+    """``program``, which calls libraries, compiled for the processor when it first runs."""
+    from .te import call, placeholder
+
+    @cache
+    def made() -> Any:
+        params = program.params[: len(program.params) - program.outputs]
+        whole = [placeholder(b.shape, b.dtype, name=b.name) for b in params]
+        results = call(program, *whole)
+        several = isinstance(results, tuple)
+        return compile_graph(whole, results if several else [results], name=program.name)
+
+    def run(given: Sequence[Array], results: Sequence[Array]) -> None:
+        given = [np.require(array, requirements=("C", "A")) for array in given]
+        made().run(given, results)
+
+    return run
+
+
+def graph_device_module(
+    module: Module, kernels: Sequence[KernelCode], compile_graph: Callable[..., Any]
+) -> DeviceModule:
+    """The CUDA C of a graph. The caller's arrays are inputs, constants and outputs, in order.
+    ``compile_graph`` compiles what calls functions of libraries for the processor."""
+    from .backends.cuda.device import Argument, HostArray, HostCall
+    from .backends.cuda.module import HostPart, Part, checks_of, device_module
     from .lower.cuda.pipeline import lower_cuda
 
     first = {"input": 0, "constant": len(module.inputs)}
     first["output"] = first["constant"] + len(module.constants)
-    parts = []
-    for code in kernels:
+    parts: list[Part | HostPart] = []
+    for kernel, code in zip(module.kernels, kernels, strict=True):
         places: dict[Buffer, Argument] = {}
         scratch: list[Buffer] = []
         for buffer, tensor in zip(code.scheduled.params, code.arguments, strict=True):
@@ -60,6 +98,18 @@ def graph_device_module(module: Module, kernels: Sequence[KernelCode]) -> Device
                 places[buffer] = Argument("workspace", slot.position)
             else:
                 places[buffer] = Argument("array", first[slot.kind] + slot.position)
+        program = code.scheduled
+        call = kernel.stages[0].call
+        if call is not None and calls_library(program):
+            lie = [
+                HostArray(places.get(b), tuple(b.shape), b.dtype.numpy, b.strides)
+                for b in program.params
+            ]
+            split = len(lie) - program.outputs
+            given, results = tuple(lie[:split]), tuple(lie[split:])
+            step = HostCall(program.name, 0, given, results, _on_host(call.program, compile_graph))
+            parts.append(HostPart(step))
+            continue
         lowered = lower_cuda(code.scheduled)
         lowered = replace(lowered, temporaries=(*lowered.temporaries, *scratch))
         parts.append(Part(lowered, places, checks_of(code.scheduled)))

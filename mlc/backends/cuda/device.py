@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ...errors import SourceLocation, refused
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,10 @@ class Argument:
 
     kind: str  # "array" or "workspace"
     number: int
+
+    def address(self, pointers: Sequence[int], workspace: int) -> int:
+        """Where it is, if arrays are at ``pointers``."""
+        return pointers[self.number] if self.kind == "array" else workspace + self.number
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,29 @@ class Launch:
     block: tuple[int, int, int]
     shared_bytes: int
     arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class HostArray:
+    """An array that the processor reads or fills, and where it lies: nowhere if nobody reads it.
+    ``strides`` are in elements, None for C-contiguous."""
+
+    argument: Argument | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    strides: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class HostCall:
+    """A step that the processor takes, before launch number ``before``: ``run(given, results)``
+    fills the arrays of ``results``. All of these are memory of the host."""
+
+    name: str
+    before: int
+    given: tuple[HostArray, ...]
+    results: tuple[HostArray, ...]
+    run: Callable[[Sequence[Array], Sequence[Array]], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +76,8 @@ class DeviceModule:
     """Kernels of one function and their launches, in order, on one stream.
 
     ``source`` is CUDA C over the names of the prelude, which is put in front of it: it compiles for
-    a card and, with another prelude, for the processor.
+    a card and, with another prelude, for the processor. ``host_calls`` are for libraries that cards
+    do not have.
 
     Where there are ``checks``, two int64 lie in the workspace from byte ``record`` on, set by the
     kernels themselves: the number of the check that failed first, counted from 1, or 0; and the
@@ -57,6 +90,14 @@ class DeviceModule:
     workspace_bytes: int
     checks: tuple[Check, ...] = ()
     record: int = 0
+    host_calls: tuple[HostCall, ...] = ()
+
+    def steps(self) -> Iterator[HostCall | int]:
+        """What runs, in order: calls of the processor, and the numbers of launches."""
+        for number in range(len(self.launches) + 1):
+            yield from (call for call in self.host_calls if call.before == number)
+            if number < len(self.launches):
+                yield number
 
     def raise_failed(self, record: Any) -> None:
         """Raises what ``record``, the 16 bytes of it, says of a check that failed."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...ir.program import Buffer, Evaluate, Program, walk
 from ...lower.cuda.kernel import DeviceKernel, DeviceProgram
 from ...lower.cuda.touching import buffers_written
 from ...lower.place_buffers import span_bytes
-from .device import Argument, Check, DeviceModule, Launch
+from .device import Argument, Check, DeviceModule, HostCall, Launch
 from .functions import Text, c_type
 from .scalars import functions_for
 from .statements import Names, Statements
@@ -29,9 +29,20 @@ class Part:
     checks: Mapping[str, Check] = field(default_factory=dict)  # by the name of a buffer
 
 
-def device_module(name: str, parts: Sequence[Part], workspace_bytes: int = 0) -> DeviceModule:
-    """The kernels of ``parts``, in order. Their temporaries lie after the first ``workspace_bytes``
-    of the workspace."""
+@dataclass(frozen=True, eq=False)
+class HostPart:
+    """A step of the processor as a part of a module; ``before`` of it is found out."""
+
+    call: HostCall
+
+
+def device_module(
+    name: str, steps: Sequence[Part | HostPart], workspace_bytes: int = 0
+) -> DeviceModule:
+    """The kernels and calls of ``steps``, in order. Temporaries of kernels lie after the first
+    ``workspace_bytes`` of the workspace."""
+    parts = [step for step in steps if isinstance(step, Part)]
+    host_calls: list[HostCall] = []
     texts: list[str] = []
     launches: list[Launch] = []
     intrinsics: dict[str, str] = {}
@@ -44,7 +55,11 @@ def device_module(name: str, parts: Sequence[Part], workspace_bytes: int = 0) ->
         total = record.number + 16
         texts.append(_BEGIN)
         launches.append(Launch("mlc_begin_kernel", (1, 1, 1), (1, 1, 1), 0, (record,)))
-    for part in parts:
+    for part in steps:
+        if isinstance(part, HostPart):
+            host_calls.append(replace(part.call, before=len(launches)))
+            texts.append(f"// {part.call.name}: a library of the processor")
+            continue
         places = dict(part.arguments)
         offset = -(-workspace_bytes // ALIGNMENT) * ALIGNMENT
         for buffer in part.program.temporaries:
@@ -67,7 +82,8 @@ def device_module(name: str, parts: Sequence[Part], workspace_bytes: int = 0) ->
     functions = functions_for(body)
     source = f"{functions}\n\n{body}\n" if functions else f"{body}\n"
     at = record.number if checks else 0
-    return DeviceModule(name, source, tuple(launches), total, tuple(checks), at)
+    calls = tuple(host_calls)
+    return DeviceModule(name, source, tuple(launches), total, tuple(checks), at, calls)
 
 
 def _end(parts: Sequence[Part], start: int) -> int:

@@ -16,6 +16,7 @@ from mlc.runtime.cuda.toolkit import INSTALL
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _OPT_IN = 48 << 10  # bytes of shared memory above which a kernel has to ask
 _OUT_OF_MEMORY = 2
+_ANY_WAY = 4  # cudaMemcpyDefault: the addresses tell what is where
 
 
 class Card:
@@ -49,6 +50,11 @@ class Card:
         """Bytes of CuPy's pool, in the order of ``stream``; ``ptr`` of it is the address."""
         with self.cupy.cuda.ExternalStream(stream):
             return self.cupy.cuda.alloc(size)
+
+    def copy(self, to: int, start: int, size: int, stream: int) -> None:
+        """Copy bytes between the card and the host, in the order of ``stream``, and wait."""
+        self._runtime.memcpyAsync(to, start, size, _ANY_WAY, stream)
+        self._runtime.streamSynchronize(stream)
 
     def load(self, cubin: bytes) -> int:
         self._runtime.free(0)  # makes the context of the card, if nobody has yet

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from mlc.backends.cuda import prelude
-from mlc.backends.cuda.device import DeviceModule, Launch
+from mlc.backends.cuda.device import DeviceModule, HostCall, Launch
 from mlc.config import config
 from mlc.errors import ArgumentError, BoundsError, CompileError, SimulationError, UnsupportedError
 from mlc.runtime import cache
+from mlc.runtime.cuda.host_calls import call_here
 
 COMPILERS = ("g++", "clang++", "c++")
 ORDERS = ("forward", "reverse", "random")
@@ -80,8 +81,19 @@ class Emulated:
             held = np.full(size + 1024, 0xFF, np.uint8)
             workspace = (held.ctypes.data + 1023) & ~1023
         with self._lock:
-            for launch in self.module.launches:
-                self._launch(launch, pointers, workspace, sizes)
+            for step in self.module.steps():
+                if isinstance(step, int):
+                    self._launch(self.module.launches[step], pointers, workspace, sizes)
+                else:
+                    self._call(step, pointers, workspace)
+
+    def _call(self, call: HostCall, pointers: Sequence[int], workspace: int) -> None:
+        """A step of the processor, unless a kernel has refused its data before."""
+        module = self.module
+        if module.checks:
+            record = workspace + module.record
+            module.raise_failed(bytes((ctypes.c_uint8 * 16).from_address(record)))
+        call_here(call, lambda argument: argument.address(pointers, workspace))
 
     def _launch(
         self, launch: Launch, pointers: Sequence[int], workspace: int, sizes: Sequence[int]

@@ -10,9 +10,12 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from mlc.backends.cuda.device import DeviceModule
-from mlc.errors import MlcError
+import numpy as np
+
+from mlc.backends.cuda.device import DeviceModule, HostCall
+from mlc.errors import MlcError, UnsupportedError
 from mlc.runtime.cuda.card import Card, card
+from mlc.runtime.cuda.host_calls import call_between
 from mlc.runtime.cuda.nvrtc import compile_module
 
 
@@ -51,7 +54,20 @@ class Launched:
         if frame is None:
             frame = self._frames.frame = _Frame(module)
         frame.fill(pointers, workspace)
-        for launch, function, parameters in zip(module.launches, functions, frame.parameters):
+        done = 0
+        for call in module.host_calls:
+            self._launch_some(functions, frame, stream, done, call.before)
+            done = call.before
+            self._call(call, pointers, workspace, stream)
+        self._launch_some(functions, frame, stream, done, len(functions))
+
+    def _launch_some(
+        self, functions: list[int], frame: _Frame, stream: int, start: int, end: int
+    ) -> None:
+        launches = self.module.launches
+        if end - start != len(launches):
+            launches, functions = launches[start:end], functions[start:end]
+        for launch, function, parameters in zip(launches, functions, frame.parameters[start:]):
             try:
                 self._launch(
                     function, *launch.grid, *launch.block, launch.shared_bytes, stream, parameters,
@@ -63,7 +79,35 @@ class Launched:
                     f"launching the kernel {launch.kernel} (grid {launch.grid}, {x * y * z} "
                     f"threads and {launch.shared_bytes} bytes of shared memory a block)"
                 )
-                raise card.error(error, doing) from error
+                raise self._card.error(error, doing) from error
+
+    def _call(self, call: HostCall, pointers: Sequence[int], workspace: int, stream: int) -> None:
+        """A step of the processor, unless a kernel has refused its data before: its arrays are
+        copied there, for which it waits, and back."""
+        on, module = self._card, self.module
+        if on.is_capturing(stream):
+            raise UnsupportedError(
+                f"{call.name} is computed by a library of the processor, which a CUDA graph cannot "
+                "capture; call it outside of the capture"
+            )
+
+        def download(address: int, memory: Any) -> None:
+            on.copy(memory.ctypes.data, address, memory.nbytes, stream)
+
+        def upload(memory: Any, address: int) -> None:
+            on.copy(address, memory.ctypes.data, memory.nbytes, stream)
+
+        try:
+            if module.checks:
+                record = np.empty(16, np.uint8)
+                download(workspace + module.record, record)
+                module.raise_failed(record)
+            place = lambda argument: argument.address(pointers, workspace)
+            call_between(call, place, download, upload)
+        except (MlcError, ValueError):  # LinAlgError among them: the data is refused
+            raise
+        except Exception as error:
+            raise on.error(error, f"copying what {call.name} reads and writes") from error
 
     def _allocate(self, stream: int) -> Any:
         try:

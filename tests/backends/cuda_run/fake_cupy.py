@@ -84,6 +84,7 @@ class FakeCuPy:
         self.compiled: list[tuple[str, str]] = []
         self.capturing = False
         self.fail: dict[str, Exception] = {}
+        self.waited: list[int] = []  # streams
         self.current = 0
         self.streams = threading.local()
         self._modules: dict[bytes, DeviceModule] = {}
@@ -97,6 +98,7 @@ class FakeCuPy:
             runtime=SimpleNamespace(
                 getDevice=lambda: self.current, getDeviceCount=lambda: 2, free=lambda n: None,
                 streamIsCapturing=lambda stream: self.capturing,
+                memcpyAsync=self._copy, streamSynchronize=self.waited.append,
             ),
             Device=self._device, ExternalStream=self._on_stream, alloc=self._alloc,
             get_current_stream=self._stream,
@@ -153,6 +155,11 @@ class FakeCuPy:
         self.allocated.append(size)
         held = _aligned(np.full(size, 0xFF, np.uint8))
         return SimpleNamespace(ptr=held.ctypes.data, held=held)
+
+    def _copy(self, to: int, start: int, size: int, way: int, stream: int) -> None:
+        assert way == 4
+        self._raise("copy")
+        ctypes.memmove(to, start, size)
 
     def _stream(self) -> Any:
         number = getattr(self.streams, "number", 0)
