@@ -31,6 +31,7 @@ from ..ir.program import (
     If,
     LoopKind,
     Program,
+    Region,
     Scope,
     Seq,
     Stmt,
@@ -92,6 +93,13 @@ class Writer:
         """A call of a library function: buffers by their addresses, integers as int64."""
         whole = tuple(arg if isinstance(arg, Buffer) else const(arg) for arg in args)
         self.lists[-1].append(Evaluate(name, whole))
+
+    def run_on(
+        self, intrinsic: str, buffer: Buffer, starts: Sequence[Expr], extents: Sequence[int]
+    ) -> None:
+        """A call of an intrinsic of one operand, on a part of ``buffer``."""
+        region = Region(buffer, tuple(starts), tuple(extents))
+        self.lists[-1].append(Evaluate(intrinsic, (region,)))
 
     @contextmanager
     def loop(self, extent: int, name: str = "i", at_once: str = "") -> Iterator[Expr]:

@@ -112,7 +112,7 @@ def _rows(a: Any, axis: Any, name: str) -> tuple[Any, Shape, Shape]:
     if len(axes) != 1:
         a = reshape(a, (*rest, folded))
     wide = tuple(1 if d in axes else s for d, s in enumerate(shape))
-    return sorted_along(a, axis=len(rest)), rest, wide
+    return sorted_along(a, axis=len(rest), stable=False), rest, wide
 
 
 def _quantile(

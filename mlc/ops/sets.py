@@ -165,7 +165,7 @@ def isin(
     if shape_of(tests)[0] <= FEW:
         found = any_equal(x, tests)
     else:
-        known = sorted_along(tests, axis=0)
+        known = sorted_along(tests, axis=0, stable=False)
         dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (x, known)))
         found = stands_at(x, known, places_in(known, x, right=False, dtype=dtype))
     return logic.logical_not(found) if invert else found

@@ -2,7 +2,8 @@
 
 Short rows are sorted by rank: how many elements come before each, counted in lanes. Longer ones by
 their digits, the lowest first (radix sort): each pass is stable, needs no comparison, and is left
-out where all elements share the digit.
+out where all elements share the digit. Where NumPy sorts by vector instructions, and order among
+equal elements does not show, processors call NumPy's function for such rows.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, int32, int64
 from ..errors import ArgumentError, BoundsError, ShapeError
+from ..intrinsics.sorting import has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
-from ..ir.program import Buffer
+from ..ir.program import Buffer, Program
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .create import zeros
 from .index import getitem, take_along_axis
@@ -25,9 +27,11 @@ from .op import implements, op
 from .programs import Writer, threads, unflattened
 from .shape import ravel
 
+TINY = 8  # elements of a row that is sorted by rank even where NumPy has vector code
 SHORT = 64  # elements of a row that is sorted by rank
 WIDE_DIGITS = 1 << 13  # elements from which a larger table is worth its cost
 
+LANES = 16
 PIECES = 8  # of a long row, which threads sort together
 LONG = 1 << 17
 
@@ -69,12 +73,16 @@ def from_key(key: Expr, dtype: DType) -> Expr:
 
 
 @op
-def sorted_along(x: Any, *, axis: int, descending: bool = False) -> Any:
-    """``x`` in order along ``axis``; equal elements keep theirs."""
+def sorted_along(x: Any, *, axis: int, descending: bool = False, stable: bool = True) -> Any:
+    """``x`` in order along ``axis``; equal elements keep theirs if it is ``stable``: zeros of both
+    signs are equal."""
     x = as_tensor(x)
     if x.shape[axis] < 2 or not x.size:
         return x
-    return _sorted(x, axis, descending, False)
+    alike = not x.dtype.is_float or not stable
+    if alike and not descending and x.shape[axis] > TINY and has_vector_sort(x.dtype):
+        return _sorted_by_numpy(x, axis)
+    return _sorted(x, axis, descending, False, stable and x.dtype.is_float)
 
 
 @op
@@ -83,10 +91,11 @@ def order_along(x: Any, *, axis: int, descending: bool = False) -> Any:
     x = as_tensor(x)
     if x.shape[axis] < 2 or not x.size:
         return zeros(x.shape, dtype="int64")
-    return _sorted(x, axis, descending, True)
+    return _sorted(x, axis, descending, True, True)
 
 
-def _sorted(x: Any, axis: int, descending: bool, places: bool) -> Any:
+def _sorted(x: Any, axis: int, descending: bool, places: bool, follows: bool) -> Any:
+    """``follows``: what is sorted are elements, whose keys may be equal, and not keys alone."""
     w = Writer("argsort" if places else "sort")
     source = w.input("x", x.shape, x.dtype)
     out = w.output("out", x.shape, int64 if places else x.dtype)
@@ -99,7 +108,7 @@ def _sorted(x: Any, axis: int, descending: bool, places: bool) -> Any:
         at = lambda i: [*rest[:axis], i, *rest[axis:]]
         read = lambda i: source[tuple(at(i))]
         flipped = (lambda k: ~k) if descending else (lambda k: k)
-        moves = n <= SHORT or places  # else the keys are all there is to sort
+        moves = n <= SHORT or follows
         key = lambda i: flipped(sort_key(read(i), zeros_apart=not moves))
         row = _Row(w, n, key_dtype(x.dtype), key)
         write = lambda place, i: w.store(out, at(place), i if places else read(i))
@@ -107,10 +116,55 @@ def _sorted(x: Any, axis: int, descending: bool, places: bool) -> Any:
         if n <= SHORT:
             row.by_rank(write)
         elif at_once:
-            row.in_pieces(*((write, None) if places else (None, write_key)))
+            row.in_pieces(*((write, None) if follows else (None, write_key)))
         else:
-            row.by_digits(*((write, None) if places else (None, write_key)))
+            row.by_digits(*((write, None) if follows else (None, write_key)))
     return w.call(x)
+
+
+def _sorted_by_numpy(x: Any, axis: int) -> Any:
+    """Row after row by NumPy's function; rows that are not contiguous in memory of their own."""
+    w = Writer("sort")
+    source, out = w.input("x", x.shape, x.dtype), w.output("out", x.shape, x.dtype)
+    outer, n, inner = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    rows = size_of((*outer, *inner))
+    in_pieces = rows < PIECES and n >= LONG
+    named = sort_row(
+        x.dtype,
+        n,
+        "_in_pieces" if in_pieces else "",
+        lambda name: _row_program(name, n, x.dtype, in_pieces),
+    ).name
+    strided = size_of(inner) > 1
+    with w.loop(rows, "r", threads(rows, x.size * 16)) as r:
+        rest = unflattened(r, (*outer, *inner))
+        at = lambda i: (*rest[:axis], i, *rest[axis:])
+        row = w.memory("row", (n,), x.dtype) if strided else out
+        place = (lambda i: (i,)) if strided else at
+        with w.loop(n // LANES, "i") as i, w.loop(LANES, "l", "lanes") as l:
+            w.store(row, place(i * LANES + l), source[at(i * LANES + l)])
+        with w.loop(n % LANES, "i") as i:
+            w.store(row, place(i + n // LANES * LANES), source[at(i + n // LANES * LANES)])
+        w.run_on(
+            named,
+            row,
+            place(const(0)),
+            tuple(n if d == (0 if strided else axis) else 1 for d in range(row.ndim)),
+        )
+        if strided:
+            with w.loop(n, "i") as i:
+                w.store(out, at(i), row[i])
+    return w.call(x)
+
+
+def _row_program(name: str, n: int, dtype: DType, in_pieces: bool) -> Program:
+    """A program that sorts its only param in place, by digits."""
+    w = Writer(name)
+    a = w.output("A", (n,), dtype)
+    row = _Row(w, n, key_dtype(dtype), lambda i: sort_key(a[i], zeros_apart=True))
+    write = lambda i, key: w.store(a, (i,), from_key(key, dtype))
+    (row.in_pieces if in_pieces else row.by_digits)(None, write)
+    return w.program()
 
 
 class _Row:
@@ -272,9 +326,9 @@ def _arguments(name: str, a: Any, axis: Any, kind: Any, order: Any) -> tuple[Any
 
 @implements(np.sort)
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    """np.sort; every ``kind`` is stable."""
+    """np.sort."""
     a, axis = _arguments("sort", a, axis, kind, order)
-    return sorted_along(a, axis=axis)
+    return sorted_along(a, axis=axis, stable=kind in ("mergesort", "stable") or stable is True)
 
 
 @implements(np.argsort)
@@ -301,7 +355,7 @@ def partition(
     """np.partition: the whole axis is sorted, which is one of the orders that it may have."""
     a, axis = _arguments("partition", a, axis, None, order)
     _places("partition", a, kth, axis)
-    return sorted_along(a, axis=axis)
+    return sorted_along(a, axis=axis, stable=False)
 
 
 @implements(np.argpartition)

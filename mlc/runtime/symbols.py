@@ -60,6 +60,8 @@ def _find(name: str) -> int:
         from mlc.ir.gufuncs import loop_address
 
         return loop_address(name)
+    if name.startswith("mlc_numpy_sort_"):
+        return _sort_address(name.removeprefix("mlc_numpy_sort_"))
     if name.startswith("mlc_c_"):
         from mlc.runtime.c_library import address_of_symbol
 
@@ -89,6 +91,24 @@ def numpy_api() -> Any:
     unwrap.restype = ctypes.c_void_p
     unwrap.argtypes = [ctypes.py_object, ctypes.c_char_p]
     return ctypes.cast(unwrap(core._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
+
+
+# Of PyArray_ArrFuncs: 21 conversions and 12 functions stand before those that sort.
+_SORT_FIELD = (21 + 12) * 8
+_OLD_FUNCTIONS = 64  # bytes from the beginning of NumPy 1's PyArray_Descr to its ArrFuncs
+
+
+def _sort_address(dtype: str) -> int:
+    """The C function by which NumPy sorts contiguous elements of ``dtype`` in place."""
+    import numpy as np
+
+    descr = np.dtype(dtype)
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        functions_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(numpy_api()[365])
+        functions = functions_of(id(descr))
+    else:
+        functions = ctypes.c_void_p.from_address(id(descr) + _OLD_FUNCTIONS).value
+    return ctypes.c_void_p.from_address(functions + _SORT_FIELD).value or 0
 
 
 @functools.cache

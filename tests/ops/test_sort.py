@@ -96,3 +96,28 @@ def test_refused():
         mlc.jit(lambda x: np.argsort(x, kind="bogo"))(x)
     with pytest.raises(ShapeError, match=r"one shape, got \(3, 4\), \(4,\)"):
         mlc.jit(lambda x: np.lexsort((x, x[0])))(x)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint64", "float32", "float64", "int16"])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((9,), 0), ((700,), 0), ((5, 33, 2), 1), ((70, 40), 0)]
+)
+def test_rows_by_numpys_own_function(dtype, shape, axis):
+    x = drawn(shape, dtype)
+    np.testing.assert_array_equal(mlc.jit(np.sort)(x, axis), np.sort(x, axis))
+    np.testing.assert_array_equal(
+        mlc.jit(lambda x: np.sort(x[::-1], axis))(x), np.sort(x[::-1], axis)
+    )
+
+
+def test_stable_sorting_keeps_zeros_in_order():
+    x = np.where(np.arange(300) % 3 == 0, -0.0, 0.0).astype(np.float32)
+    x[::5] = -1.0
+    ordered = mlc.jit(lambda x: np.sort(x, kind="stable"))(x)
+    np.testing.assert_array_equal(np.signbit(ordered), np.signbit(np.sort(x, kind="stable")))
+
+
+def test_reference_backends_sort_by_the_meaning():
+    x = drawn((2, 12), "float32")
+    for target in ("interpret", "numpy"):
+        np.testing.assert_array_equal(mlc.jit(np.sort, target=target)(x), np.sort(x))

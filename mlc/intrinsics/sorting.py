@@ -1,0 +1,54 @@
+"""NumPy's own sorting functions, where this NumPy has vector code for them.
+
+::
+
+    sort_row(float32, 1000, meaning)        A[1000] = sorted A[1000]
+
+NumPy's C API gives the function of a dtype that sorts contiguous elements in place
+(PyArray_ArrFuncs, "sort"); it holds no lock and needs no array. Code calls it by the name
+``mlc_numpy_sort_<dtype>``, and finds it when it is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from ..dtypes import DType
+from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, register
+from ..ir.program import Program
+
+PREFIX = "mlc_numpy_sort_"
+
+
+@cache
+def has_vector_sort(dtype: DType) -> bool:
+    """Whether NumPy sorts ``dtype`` by vector instructions on this machine."""
+    if dtype.name in ("float16", "bfloat16", "bool") or dtype.itemsize == 1:
+        return False
+    try:
+        from numpy._core import _multiarray_umath as core  # type: ignore[attr-defined]
+    except ImportError:  # NumPy 1.26
+        from numpy.core import _multiarray_umath as core  # type: ignore[no-redef]
+    wanted = ("AVX512_ICL", "ASIMD") if dtype.itemsize == 2 else ("AVX512_SKX", "AVX2", "ASIMD")
+    return any(core.__cpu_features__.get(name, False) for name in wanted)
+
+
+def sort_row(dtype: DType, n: int, variant: str, meaning: Callable[[str], Program]) -> Intrinsic:
+    """The sort of ``n`` contiguous elements in place. ``meaning(name)`` writes the program that
+    says so, one for each ``variant``."""
+    name = f"sort_{dtype.name}_{n}{variant}"
+    if is_intrinsic(name):
+        return intrinsic_named(name)
+    return register(Intrinsic(name, meaning(name), {"llvm": _text(name, dtype, n)}))
+
+
+def _text(name: str, dtype: DType, n: int) -> str:
+    called = f"@{PREFIX}{dtype.name}"
+    return f"""
+declare i32 {called}(ptr, i64, ptr)
+define void @{name}(ptr %a, i64 %step) {{
+entry:
+  %code = call i32 {called}(ptr %a, i64 {n}, ptr null)
+  ret void
+}}"""
