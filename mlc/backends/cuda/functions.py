@@ -46,6 +46,7 @@ _MATHS = {
         "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "cbrt", "erf", "erfc", "hypot",
     )},
 }  # fmt: skip
+C_FUNCTIONS = frozenset(name + end for name in _MATHS.values() for end in ("", "f"))
 _CALLS = {"minimum": "mlc_min", "maximum": "mlc_max", "fmin": "mlc_fmin", "fmax": "mlc_fmax"}
 _TESTS = {name: f"mlc_{name}" for name in ("isnan", "isinf", "isfinite", "signbit")}
 # Of numbers that a 16-bit float holds these give such numbers, which need no rounding.

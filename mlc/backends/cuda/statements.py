@@ -28,7 +28,7 @@ from ...ir.sharing import shared_nodes
 from ...lower.cuda.kernel import BARRIER
 from ...lower.place_buffers import span_bytes
 from .expressions import Expressions
-from .functions import Text, c_type, is_half
+from .functions import C_FUNCTIONS, Text, c_type, is_half
 from .vectors import vector_copy
 
 _WORDS = """
@@ -36,10 +36,11 @@ alignas alignof and asm auto bool break case catch char class const continue dec
 do double else enum explicit extern false float for friend goto if inline int long mutable namespace
 new not nullptr operator or private protected public register return short signed sizeof static
 struct switch template this throw true try typedef typename union unsigned using virtual void
-volatile while xor half threadIdx blockIdx blockDim gridDim warpSize main exp log sin cos tan sqrt
-pow floor ceil abs y0 y1 yn j0 j1 jn gamma signgam INFINITY NAN
+volatile wchar_t while xor half threadIdx blockIdx blockDim gridDim warpSize dim3 main abs min max
+y0 y1 yn j0 j1 jn gamma signgam INFINITY NAN NULL linux unix size_t int8_t int16_t int32_t int64_t
+uint8_t uint16_t uint32_t uint64_t float2 float4 double2 int2 int4 uint2 uint4
 """
-_RESERVED = frozenset(_WORDS.split())
+_RESERVED = frozenset(_WORDS.split()) | C_FUNCTIONS
 _UNSUITED = re.compile(r"\W")
 _MOST_UNROLLED = 64  # iterations that are asked to be written out whole
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 import mlc
 from mlc.ir.program import Program
 
+from .conftest import needs_compiler
 from .programs import tiled_matmul, vector_add, window_sum
 
 
@@ -22,3 +26,17 @@ def test_any_target_shows_the_kernels() -> None:
     lowered = mlc.build(vector_add, target="cuda").lower()
     assert lowered.cuda == shown
     assert repr(lowered).endswith("lowered; print .graph .program .schedule .numpy .cuda")
+
+
+@needs_compiler
+def test_arrays_may_be_called_like_functions_and_types() -> None:
+    def f(expf: Any, float4: Any, fmod: Any, int64_t: Any, mlc_min: Any) -> Any:
+        exp2 = np.exp2(expf) + np.expm1(float4)
+        tanh = np.fmod(fmod, 3.0) + np.tanh(fmod)
+        return exp2, tanh, np.minimum(int64_t, mlc_min) // 2
+
+    narrow, wide = np.ones((4, 8), np.float32), np.full(5, 7.0)
+    numbers = np.arange(6)
+    given = narrow, narrow, wide, numbers, numbers[::-1]
+    for got, want in zip(mlc.jit(f, target="cuda-emulated")(*given), f(*given), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-6)
