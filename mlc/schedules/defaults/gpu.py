@@ -65,9 +65,11 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
     from .gpu_nests import schedule_chain, schedule_points
     from .gpu_points import schedule_points_together
     from .gpu_rows import schedule_rows
+    from .gpu_tensor_cores import schedule_tensor_cores
     from .gpu_transpose import schedule_transpose
 
     ways: tuple[Callable[[Schedule, list[For], GpuMachine], bool], ...] = (
+        schedule_tensor_cores,
         schedule_contraction,
         schedule_rows,
         schedule_columns,

@@ -73,21 +73,21 @@ def operands_of(block: Block) -> Operands | None:
     last = [axis for axis in spatial if axis in {*m, *n}][-1:]
     if last and last[0] in set(m):  # neighbouring threads make neighbouring elements
         lhs, rhs, m, n = rhs, lhs, n, m
-    if min(_points(m), _points(n), _points(k)) < LEAST:
+    if min(points(m), points(n), points(k)) < LEAST:
         return None
     return Operands(lhs, rhs, tuple(spatial), batch, m, n, k)
 
 
-def _points(axes: Sequence[Axis]) -> int:
+def points(axes: Sequence[Axis]) -> int:
     return prod(axis.extent for axis in axes)
 
 
 def choose_tile(roles: Operands, machine: GpuMachine) -> GpuTile:
     """The largest tile of which there are enough for all processors."""
     side = min(16, isqrt(machine.most_threads))
-    m, n, b = _points(roles.m), _points(roles.n), _points(roles.batch)
+    m, n, b = points(roles.m), points(roles.n), points(roles.batch)
     most = 8 if roles.lhs.dtype.itemsize <= 4 else 4
-    depth = min(DEPTH, next_power_of_two(_points(roles.k)))
+    depth = min(DEPTH, next_power_of_two(points(roles.k)))
 
     def fits(each: int, extent: int) -> bool:
         return each == 1 or side * each < 2 * extent
@@ -118,7 +118,7 @@ def schedule_contraction(s: Schedule, nests: Sequence[For], machine: GpuMachine)
         return False
     tile = choose_tile(roles, machine)
     name = block.name
-    fetches, (first, *rest) = _as_matrices(s, name, roles, tile, nests[1:])
+    fetches, (first, *rest) = as_matrices(s, name, roles, tile, nests[1:])
     *batch, rows, columns, depth = s.loops(name)
     m0, m1, m2 = s.split(rows, [None, tile.side, tile.rows])
     n0, n1, n2 = s.split(columns, [None, tile.side, tile.columns])
@@ -132,7 +132,7 @@ def schedule_contraction(s: Schedule, nests: Sequence[For], machine: GpuMachine)
         except ScheduleError:
             break
         finished.append(follower)
-    _hold(s, name, "local")
+    hold(s, name, "local")
     bind_grid(s, batch, m0, n0)
     s.bind(m1, "threadIdx.y")
     s.bind(n1, "threadIdx.x")
@@ -154,12 +154,12 @@ def _fetch(
 ) -> None:
     """The tile that ``name`` copies, by all threads of the block together, neighbours in memory by
     neighbouring threads, some at once where that can be."""
-    _hold(s, name, "shared")
+    hold(s, name, "shared")
     if along == 0:  # neighbouring threads write different rows: those begin in other banks
         ((buffer, indices),) = writes_of(s.block(name).body)
         s.storage_align(name, buffer, len(indices) - 2, BANKS, 4)
     s.compute_at(name, loop)
-    *rest, deep, wide = _inside(s, name, loop)
+    *rest, deep, wide = loops_inside(s, name, loop)
     if along == 0:
         s.reorder(wide, deep)
         deep, wide = wide, deep
@@ -180,7 +180,7 @@ def _fetch(
 
 def _finish(s: Schedule, name: str, thread: Var, machine: GpuMachine) -> None:
     """The results of a thread: written out, some at once where that can be."""
-    inner = _inside(s, name, thread)
+    inner = loops_inside(s, name, thread)
     if inner:
         lanes = lanes_along(s, s.block(name), inner[-1], machine)
         if lanes > 1:
@@ -190,13 +190,13 @@ def _finish(s: Schedule, name: str, thread: Var, machine: GpuMachine) -> None:
         s.unroll(var)
 
 
-def _inside(s: Schedule, name: str, loop: Var) -> list[Var]:
+def loops_inside(s: Schedule, name: str, loop: Var) -> list[Var]:
     """The loops around a block inside ``loop``."""
     around = s.loops(name)
     return list(around[next(d for d, var in enumerate(around) if var is loop) + 1 :])
 
 
-def _hold(s: Schedule, name: str, scope: str) -> None:
+def hold(s: Schedule, name: str, scope: str) -> None:
     """What the block writes lives in ``scope``."""
     for buffer, _ in writes_of(s.block(name).body):
         s.set_scope(buffer_key(s.program, buffer), scope)
@@ -217,12 +217,18 @@ def _map_text(axes: Sequence[Axis], groups: Sequence[Sequence[Axis]]) -> str:
     return f"lambda {', '.join(names.values())}: ({', '.join(parts)},)"
 
 
-def _as_matrices(
-    s: Schedule, name: str, roles: Operands, tile: GpuTile, nests: Sequence[For]
+def as_matrices(
+    s: Schedule,
+    name: str,
+    roles: Operands,
+    tile: GpuTile,
+    nests: Sequence[For],
+    in_order: bool = False,
 ) -> tuple[list[tuple[str, int]], list[str]]:
     """Copies of the operands, [.., k, m] and [.., k, n], and of the result, [.., m, n], padded to
-    whole tiles. Returns the blocks that copy the operands, each with the dimension that neighbours
-    in memory lie along, and the blocks that take the result, as :func:`_followers` says."""
+    whole tiles; ``in_order`` leaves k last where neighbours in memory lie along it. Returns the
+    blocks that copy the operands, each with the dimension that neighbours in memory lie along, and
+    the blocks that take the result, as :func:`_followers` says."""
     block = s.block(name)
     axes = [it.axis for it in block.iters]
     body = block.body
@@ -236,9 +242,11 @@ def _as_matrices(
         own = [axis for axis in axes if axis in used]
         near = [a for a in own if step_along(node.source, node.indices, a) in (1, -1)]
         copy = s.reindex(name, node.source)
+        along = 0 if near and all(a.is_reduce for a in near) else 1
+        pair = [tuple(a for a in roles.k if a in used), tuple(a for a in own if a not in others)]
         groups = [group for group in single if group[0] in used]
-        groups += [tuple(a for a in roles.k if a in used), tuple(a for a in own if a not in others)]
-        fetches.append((copy, 0 if near and all(a.is_reduce for a in near) else 1))
+        groups += reversed(pair) if in_order and along == 0 else pair
+        fetches.append((copy, along))
         layouts.append((copy, _map_text(own, groups)))
         s.transform_block_layout(*layouts[-1])
     last = s.reindex(name, body.buffers[0])
@@ -248,7 +256,7 @@ def _as_matrices(
     for writer, text in layouts:
         s.transform_layout(writer, 0, text)
     sizes = (tile.side * tile.rows, tile.side * tile.columns, tile.depth)
-    extents = [_points(group) for group in (roles.m, roles.n, roles.k)]
+    extents = [points(group) for group in (roles.m, roles.n, roles.k)]
     if any(extent % size for extent, size in zip(extents, sizes, strict=True)):
         made = s.pad_einsum(name, [1] * len(single) + list(sizes))
         padded = dict.fromkeys(made)

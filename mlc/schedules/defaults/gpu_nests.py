@@ -104,13 +104,13 @@ def threads_for(points: int, machine: GpuMachine, most: int = BLOCK) -> int:
     return max(min(most, whole, machine.most_threads), 1) if points > machine.warp else points
 
 
-def lanes_along(s: Schedule, block: Block, loop: Var, machine: GpuMachine) -> int:
-    """How many neighbours along ``loop``, the innermost, a thread takes in one aligned access; 1 if
-    that cannot be."""
+def lanes_along(s: Schedule, block: Block, loop: Var, machine: GpuMachine, most: int = 4) -> int:
+    """How many neighbours along ``loop``, the innermost, a thread takes in one aligned access, at
+    ``most``; 1 if that cannot be."""
     accesses = [(n.source, n.indices) for n in reads_of(block)]
     written = list(writes_of(block.body))
     widest = max(buffer.dtype.itemsize for buffer, _ in (*accesses, *written))
-    lanes: int = min(machine.vector_bytes // widest, 4)
+    lanes: int = min(machine.vector_bytes // widest, most)
     axis = next((it.axis for it in block.iters if it.binding is loop), None)
     if axis is None:  # a fused loop, or a part of one: the last axis is the one that moves
         axis = block.iters[-1].axis

@@ -1,0 +1,135 @@
+"""Contractions of 16-bit floats under the default schedule, against float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import mlc
+from mlc.ir.program import Program
+from mlc.schedules.defaults import gpu_tensor_cores
+from mlc.schedules.defaults.gpu import GpuMachine, default_gpu_schedule
+from mlc.testing.cuda import assert_compiles
+
+Array = np.ndarray[Any, Any]
+FEW = GpuMachine(processors=1)  # for which the largest tiles are chosen
+
+
+def operand(shape: tuple[int, ...], dtype: Any, seed: int) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def check(
+    function: Callable[..., Any], *arrays: Array, uses: bool = True, roundings: int = 1
+) -> str:
+    """Runs ``function`` emulated, and compares with float64; returns the source."""
+    compiled = mlc.jit(function, target="cuda-emulated")
+    made = compiled(*arrays)
+    wanted = function(*(a.astype(np.float64) for a in arrays))
+    assert made.dtype == arrays[0].dtype and made.shape == wanted.shape
+    if made.dtype == np.float16:
+        assert function(*arrays).dtype == np.float16
+    step = (2.0**-11 if made.dtype == np.float16 else 2.0**-8) * roundings
+    limit = step * np.abs(wanted).max() if roundings > 1 else step / 16
+    np.testing.assert_allclose(made.astype(np.float64), wanted, rtol=step, atol=limit)
+    source = str(compiled.lower(*arrays).cuda)
+    assert ("mma_16x16x16" in source) == uses
+    return source
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)])
+def test_all_transposes(turned: tuple[bool, bool], dtype: Any) -> None:
+    a = operand((48, 32) if turned[0] else (32, 48), dtype, 0)
+    b = operand((64, 48) if turned[1] else (48, 64), dtype, 1)
+
+    def product(a: Array, b: Array) -> Array:
+        return (a.T if turned[0] else a) @ (b.T if turned[1] else b)
+
+    source = check(product, a, b)
+    assert f"mma_load_{'km' if turned[0] else 'mk'}" in source
+    assert f"mma_load_{'nk' if turned[1] else 'kn'}" in source
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(17, 33, 19), (9, 40, 100), (32, 31, 16), (33, 16, 8)])
+def test_odd_sizes(m: int, n: int, k: int) -> None:
+    check(np.matmul, operand((m, k), np.float16, 0), operand((k, n), np.float16, 1))
+
+
+def test_few_rows_go_another_way() -> None:
+    arrays = operand((4, 32), np.float16, 0), operand((32, 32), np.float16, 1)
+    check(np.matmul, *arrays, uses=False)
+
+
+def test_what_follows_is_in_the_same_kernel() -> None:
+    def layer(x: Array, w: Array, b: Array, r: Array) -> Array:
+        return np.maximum(x @ w + b, 0) + r
+
+    shapes = (32, 16), (16, 48), (48,), (32, 48)
+    source = check(layer, *(operand(s, np.float16, n) for n, s in enumerate(shapes)), roundings=3)
+    assert source.count("__global__") == 1
+
+
+def test_batches() -> None:
+    check(np.matmul, operand((3, 16, 24), np.float16, 0), operand((3, 24, 16), np.float16, 1))
+
+
+def test_float32_stays_float32() -> None:
+    a, b = operand((32, 32), np.float32, 0), operand((32, 32), np.float32, 1)
+    compiled = mlc.jit(np.matmul, target="cuda-emulated")
+    assert "mma" not in str(compiled.lower(a, b).cuda)
+    np.testing.assert_allclose(compiled(a, b), a @ b, rtol=1e-5, atol=1e-5)
+
+
+def product_program(m: int, n: int, k: int, dtype: str = "float16") -> Program:
+    from mlc import script as T
+
+    @T.program
+    def product(A: T.Buffer((m, k), dtype), B: T.Buffer((k, n), dtype), C: T.Buffer((m, n))):
+        for i, j, l in T.grid(m, n, k):
+            with T.block("C"):
+                vi, vj, vl = T.remap("SSR", [i, j, l])
+                with T.init():
+                    C[vi, vj] = 0.0
+                C[vi, vj] += T.float32(A[vi, vl]) * T.float32(B[vl, vj])
+
+    return product
+
+
+def title(tile: gpu_tensor_cores.WarpTile) -> str:
+    rows, columns = tile.block
+    return f"{rows}x{columns}"
+
+
+@pytest.mark.parametrize("tile", gpu_tensor_cores.TILES[:5], ids=title)
+def test_every_tile(tile: gpu_tensor_cores.WarpTile) -> None:
+    m, n, k = *tile.block, 64
+    s = default_gpu_schedule(product_program(m, n, k), FEW)
+    a, b = operand((m, k), np.float16, 0), operand((k, n), np.float16, 1)
+    made = np.zeros((m, n), np.float32)
+    kernel = mlc.build(s, target="cuda-emulated")
+    assert f"{32 * tile.across * tile.along})" in str(kernel.lower().cuda)
+    number = gpu_tensor_cores.TILES.index(tile)
+    with mlc.config.override(emulated_order=("forward", "reverse", "random")[number % 3]):
+        kernel(a, b, made)
+    np.testing.assert_allclose(made, a.astype(float) @ b.astype(float), rtol=1e-5, atol=1e-5)
+
+
+def test_tiles_are_as_large_as_the_machine_allows() -> None:
+    def grid(processors: int) -> str:
+        s = default_gpu_schedule(
+            product_program(4096, 4096, 4096), GpuMachine(processors=processors)
+        )
+        return str(mlc.build(s, target="cuda").lower().cuda)
+
+    assert "32 x 32 blocks of 32 x 4 x 2 threads" in grid(108)
+    assert "32 x 64 blocks of 32 x 4 threads" in grid(1500)
+
+
+def test_large_ones_compile_for_cards(nvrtc: None) -> None:
+    s = default_gpu_schedule(product_program(4096, 4096, 4096, "bfloat16"))
+    assert_compiles(mlc.build(s, target="cuda").lower().compiled.device_module)
