@@ -6,6 +6,13 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .cases import Case
+    from .harness import Result
+
+LIMIT = "limit"
 
 DESCRIPTION = """
 Times NumPy and mlc (and other peers, if asked) on the same functions and the same arrays, round by
@@ -38,6 +45,23 @@ def _limit_threads(threads: int) -> None:
         os.environ[f"{name}_NUM_THREADS"] = str(threads)
     flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
     os.environ["XLA_FLAGS"] = f"{flags} intra_op_parallelism_threads={threads}"
+
+
+def _points(cases: list[Case], results: list[Result]) -> list[tuple[str, float, float, float]]:
+    """Where cases that compute lie in the roofline."""
+    found = {result.name: result for result in results}
+    points = []
+    for case in cases:
+        result = found[case.name]
+        if not case.flops or "mlc" not in result.series or LIMIT not in result.series:
+            continue
+        moved = sum(array.nbytes for array in case.inputs()) + result.written
+        best = result.series.get("mlc out=", result.series["mlc"])
+        points.append((
+            case.name, case.flops / moved, case.flops / best.median,
+            case.flops / result.series[LIMIT].median,
+        ))  # fmt: skip
+    return points
 
 
 def main() -> int:
@@ -85,12 +109,15 @@ def main() -> int:
     slower = [r.name for r in results if (r.ratio("mlc") or 1.0) < 1.0 - NOISE]
     if slower:
         print(f"\nslower than NumPy: {', '.join(slower)}")
+    print(report.summary(results))
     where = options.json or report.RESULTS / f"latest-t{options.threads}.json"
     report.save(report.as_data(results, figures, options.threads, seconds), where)
     print(f"\nwritten to {where}")
     if options.plot:
-        report.plot(results, options.plot)
-        print(f"chart in {options.plot}")
+        report.plot(results, options.plot, "best" if len(contenders) > 3 else "numpy")
+        roofline = options.plot.with_name(f"{options.plot.stem}-roofline.png")
+        report.plot_roofline(_points(cases, results), roofline)
+        print(f"charts in {options.plot} and {roofline}")
     return 1 if wrong else 0
 
 

@@ -19,7 +19,8 @@ class Case:
 
     ``flops`` counts additions and multiplications, transcendental functions as one; bytes are those
     of the inputs and of the result, each moved once. ``depth`` is the longest reduction, which sets
-    how much rounding is granted; weights are drawn smaller by its square root.
+    how much rounding is granted; weights are drawn smaller by its square root. ``ours`` makes what
+    mlc's users would write where NumPy has no such function.
     """
 
     name: str
@@ -28,9 +29,13 @@ class Case:
     shapes: tuple[Shape, ...]
     flops: int = 0
     depth: int = 1
+    dtype: str = "float32"
+    ours: Callable[[], Callable[..., Any]] | None = None
 
     def inputs(self) -> tuple[np.ndarray, ...]:
         rng = np.random.default_rng(0)
+        if self.dtype == "int8":
+            return tuple(rng.integers(-128, 128, shape, np.int8) for shape in self.shapes)
         arrays = [rng.standard_normal(shape, dtype=np.float32) for shape in self.shapes]
         if self.group in ("contractions", "models"):
             arrays[1:] = [array * np.float32(self.depth**-0.5) for array in arrays[1:]]
@@ -43,7 +48,7 @@ def _elementwise() -> list[Case]:
         ("chain8 exp tanh", f.chain_math, 2, 8),
         ("gelu tanh", f.gelu_tanh, 1, 8),
     ]
-    sizes = {"1e4": 10_000, "1e6": 1_000_000, "1e7": 10_000_000}
+    sizes = {"1e4": 10_000, "1e5": 100_000, "1e6": 1_000_000, "1e7": 10_000_000}
     cases = [
         Case(f"{name} {label}", "elementwise", function, ((n,),) * inputs, flops * n)
         for name, function, inputs, flops in table
@@ -78,6 +83,8 @@ def _rows() -> list[Case]:
             "rms norm 1024x768", "rows", f.rms_norm, ((n, 768),) * 2 + ((768,),), 5 * n * 768, 768
         ),
         Case("argmax 1024", "rows", f.argmax, (square,)),
+        Case("cumsum 1024", "rows", f.cumsum, (square,), n * n, n),
+        Case("cumsum 1e6", "rows", f.cumsum, ((1_000_000,),), 1_000_000, 1_000_000),
     ]
 
 
@@ -94,8 +101,9 @@ def _reductions() -> list[Case]:
 
 
 def _contractions() -> list[Case]:
-    sizes = [(n, n, n) for n in (16, 32, 64, 128, 256, 512, 1024)]
+    sizes = [(n, n, n) for n in (16, 32, 64, 128, 256, 512, 1024, 2048)]
     sizes += [(1, 1024, 1024), (4, 1024, 1024), (1024, 1024, 8), (1024, 16, 1024)]
+    sizes += [(1, 4096, 4096), (8, 4096, 4096), (64, 768, 3072), (4096, 64, 4096)]
     cases = [
         Case(f"matmul {m}x{k}x{n}", "contractions", f.matmul, ((m, k), (k, n)), 2 * m * k * n, k)
         for m, k, n in sizes
@@ -104,9 +112,26 @@ def _contractions() -> list[Case]:
         name = f"relu(x@w+b) {m}x{k}x{n}"
         shapes = ((m, k), (k, n), (n,))
         cases.append(Case(name, "contractions", f.dense_relu, shapes, 2 * m * k * n, k))
+    batch, m, k, n = 48, 128, 64, 128
+    shapes = ((batch, m, k), (batch, k, n))
+    flops = 2 * batch * m * k * n
+    cases.append(Case("matmul 48x128x64x128", "contractions", f.matmul, shapes, flops, k))
+    for n in (256, 1024):
+        shapes = ((n, n),) * 2
+        name = f"matmul int8 {n}"
+        cases.append(Case(name, "contractions", f.matmul_int8, shapes, 2 * n**3, n, "int8"))
     image, kernel = (64, 58, 58), (64, 64, 3, 3)
     flops = 2 * 64 * 56 * 56 * 64 * 9
-    cases.append(Case("conv2d 64x58x58 3x3", "contractions", f.conv2d, (image, kernel), flops, 576))
+    cases.append(
+        Case("conv2d 64x58x58 3x3", "contractions", f.conv2d, (image, kernel), flops, 576,
+             ours=lambda: f.mlc_conv2d(1))
+    )  # fmt: skip
+    image, kernel = (3, 230, 230), (64, 3, 7, 7)
+    flops = 2 * 64 * 112 * 112 * 3 * 49
+    cases.append(
+        Case("conv2d 3x230x230 7x7/2", "contractions", f.conv2d_stride2, (image, kernel), flops,
+             147, ours=lambda: f.mlc_conv2d(2))
+    )  # fmt: skip
     points = ((256, 64), (256, 64))
     flops = 3 * 256 * 256 * 64
     cases.append(Case("distances 256x256x64", "contractions", f.distances, points, flops, 64))
@@ -119,10 +144,10 @@ def _models() -> list[Case]:
         Case(f"mlp 784-128-10 b{b}", "models", f.mlp, ((b, 784), *weights), 203_264 * b, 784)
         for b in (1, 64, 1024)
     ]
-    heads = ((12, 128, 64),) * 3
-    cases.append(
-        Case("attention h12 s128", "models", f.attention, heads, 4 * 12 * 128**2 * 64, 128)
-    )
+    for s in (128, 512):
+        heads = ((12, s, 64),) * 3
+        flops = 4 * 12 * s**2 * 64
+        cases.append(Case(f"attention h12 s{s}", "models", f.attention, heads, flops, s))
     return cases
 
 

@@ -53,6 +53,15 @@ def matmul(a: Any, b: Any) -> Any:
     return a @ b
 
 
+def matmul_int8(a: Any, b: Any) -> Any:
+    """Exact: products of int8 summed in int32."""
+    return np.matmul(a, b, dtype=np.int32)
+
+
+def cumsum(x: Any) -> Any:
+    return np.cumsum(x, axis=-1)
+
+
 def dense_relu(x: Any, w: Any, b: Any) -> Any:
     return np.maximum(x @ w + b, 0.0)
 
@@ -68,6 +77,28 @@ def conv2d(x: Any, w: Any) -> Any:
     return sum(
         np.tensordot(w[:, :, i, j], x[:, i : i + height, j : j + width], axes=1) for i, j in taps
     )
+
+
+def conv2d_stride2(x: Any, w: Any) -> Any:
+    """The same at every other place, as first layers have it."""
+    height, width = (x.shape[1] - w.shape[2]) // 2 + 1, (x.shape[2] - w.shape[3]) // 2 + 1
+    taps = [(i, j) for i in range(w.shape[2]) for j in range(w.shape[3])]
+    return sum(
+        np.tensordot(
+            w[:, :, i, j], x[:, i : i + 2 * height - 1 : 2, j : j + 2 * width - 1 : 2], axes=1
+        )
+        for i, j in taps
+    )
+
+
+def mlc_conv2d(stride: int) -> Any:
+    """`mlc.nn`'s convolution of one image."""
+    import mlc.nn
+
+    def function(x: Any, w: Any) -> Any:
+        return mlc.nn.conv2d(x[None], w, stride=stride)[0]
+
+    return function
 
 
 def stencil(x: Any) -> Any:
@@ -86,6 +117,7 @@ def reduction(name: str, axis: int | None) -> Any:
     def function(x: Any) -> Any:
         return reduce(x, axis=axis)
 
+    function.__name__ = f"{name} axis={axis}"
     return function
 
 

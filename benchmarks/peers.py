@@ -60,7 +60,7 @@ def _mlc_out(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
 def _numba(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
     import numba
 
-    return numba.njit(function), args
+    return numba.njit(function, parallel=numba.config.NUMBA_NUM_THREADS > 1), args
 
 
 def _jax(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
@@ -72,6 +72,34 @@ def _jax(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
     return (lambda *values: jax.block_until_ready(compiled(*values))), arrays
 
 
+def _torch(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
+    import torch
+
+    from .torch_functions import translated
+
+    made = translated(function)
+
+    @torch.inference_mode()
+    def call(*values: Any) -> Any:
+        return made(*values)
+
+    return call, tuple(map(torch.from_numpy, args))
+
+
+def _torch_compiled(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
+    import torch
+
+    from .torch_functions import translated
+
+    made = torch.compile(translated(function))
+
+    @torch.inference_mode()
+    def call(*values: Any) -> Any:
+        return made(*values)
+
+    return call, tuple(map(torch.from_numpy, args))
+
+
 PEERS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
@@ -80,5 +108,7 @@ PEERS: dict[str, Peer] = {
         Peer("mlc out=", ("mlc",), _mlc_out),
         Peer("numba", ("numba",), _numba),
         Peer("jax", ("jax",), _jax),
+        Peer("torch", ("torch",), _torch),
+        Peer("torch.compile", ("torch",), _torch_compiled),
     )
 }
