@@ -1,0 +1,42 @@
+"""The benchmarks' own machinery on one small case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import functions, report
+from benchmarks.cases import CASES, Case
+from benchmarks.harness import check, run_case
+
+SMALL = Case("small", "rows", functions.softmax, ((8, 16),), 4 * 8 * 16, 16)
+
+
+def test_a_case_is_checked_timed_and_told(tmp_path: Path) -> None:
+    contenders = ["numpy", "mlc", "mlc out="]
+    result = run_case(SMALL, contenders, 1, 0.01, rounds=2)
+    assert set(result.series) == {*contenders, "limit"} and not result.failures
+    assert result.written == 8 * 16 * 4
+    best = result.best_peer()
+    assert best is not None and best[0] == "numpy"
+    assert report.row(result, contenders).startswith("small")
+    assert report.summary([result]).endswith(
+        "behind in none" if best[1] >= 0.95 else f"(numpy {best[1]:.2f})"
+    )
+    report.save(report.as_data([result], [], 1, 0.01), tmp_path / "found.json")
+    assert '"small"' in (tmp_path / "found.json").read_text()
+
+
+def test_a_wrong_result_is_no_result() -> None:
+    args = SMALL.inputs()
+    exact = SMALL.function(*(a.astype("float64") for a in args))
+    with pytest.raises(ArithmeticError, match="where rounding explains"):
+        check(SMALL, exact + 1e-3, exact)
+    with pytest.raises(ArithmeticError, match=r"shape \(8, 15\) where NumPy has \(8, 16\)"):
+        check(SMALL, exact[:, 1:], exact)
+
+
+def test_names_are_told_apart() -> None:
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names)
