@@ -99,14 +99,17 @@ class Lowered:
         """What the kernels cost, loop by loop, and what would help; prints as a text.
 
         Counts come from the programs and times from a model (:mod:`mlc.looking.traffic`): nothing
-        is measured. ``facts`` are those of another machine than this. Raises
-        :class:`ArgumentError` where nothing is computed.
+        is measured. ``facts`` are those of another machine than this; the model is of processors,
+        for kernels of a card too. Raises :class:`ArgumentError` where nothing is computed.
         """
         from .looking.explain import explain
 
         if self.compiled is None:
             raise ArgumentError(f"{self.name} computes nothing: there is nothing to explain")
-        return explain(*self.compiled.programs, facts=facts, name=self.name)
+        name = self.name
+        if self.row.target.startswith("cuda"):
+            name += " (kernels of a card, as one thread of a processor would run them)"
+        return explain(*self.compiled.programs, facts=facts, name=name)
 
     def cost(self, facts: Facts | None = None) -> Cost:
         """The numbers of :meth:`explain` for the whole function."""

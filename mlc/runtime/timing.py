@@ -23,6 +23,7 @@ from mlc.errors import ArgumentError
 _SAMPLE_SECONDS = 100e-6  # a sample's length: a thousand ticks of a 100 ns clock
 _MIN_SAMPLES = 7  # the fewest whose extremes are a 98 % interval of the median
 _MAX_SAMPLES = 10_000
+_CARD_CACHES = 256 << 20  # bytes: more than any card caches
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def time(
 
     The functions are called once before, so compilation does not count. ``cache="cold"`` drives the
     data out of the processor's caches before every call. ``repeats`` fixes the number of samples;
-    otherwise there are as many as fit into ``budget_s`` seconds (at least 7).
+    otherwise there are as many as fit into ``budget_s`` seconds (at least 7). Where arguments are
+    arrays on a card, a sample ends when the card is done, and the caches are the card's.
     """
     if cache not in ("warm", "cold"):
         raise ArgumentError(f"cache is 'warm' or 'cold', got {cache!r}.")
@@ -103,8 +105,11 @@ def time(
                 f"pass the function first and its arguments after it: mlc.time(f, x)"
             )
         call(*args, **kwargs)
-    flush = _cache_flusher() if cache == "cold" else None
-    loops = [1 if flush else _inner_loops(call, args, kwargs) for call in calls]
+    wait = _waiting(args, kwargs)
+    flush = None
+    if cache == "cold":
+        flush = _cache_flusher() if wait is _no_wait else _card_flusher(wait)
+    loops = [1 if flush else _inner_loops(call, args, kwargs, wait) for call in calls]
     samples: list[list[float]] = [[] for _ in calls]
     deadline = clock.perf_counter() + budget_s
     collecting = gc.isenabled()
@@ -116,7 +121,7 @@ def time(
             for i in reversed(order) if len(samples[0]) % 2 else order:
                 if flush:
                     flush()
-                samples[i].append(_sample(calls[i], args, kwargs, loops[i]))
+                samples[i].append(_sample(calls[i], args, kwargs, loops[i], wait))
     finally:
         if collecting:
             gc.enable()
@@ -166,12 +171,37 @@ def _is_enough(count: int, repeats: int | None, deadline: float) -> bool:
     return count >= _MIN_SAMPLES and clock.perf_counter() > deadline
 
 
-def _sample(f: Callable[..., Any], args: Any, kwargs: Any, loops: int) -> float:
+def _no_wait() -> None:
+    """What there is to wait for after calls that are done when they return."""
+
+
+def _waiting(args: Any, kwargs: Any) -> Callable[[], None]:
+    """Waits for the cards that hold arrays among the arguments."""
+    from mlc.runtime.cuda.arrays import read
+    from mlc.tracer import tree
+
+    held = [read(leaf) for leaf in tree.flatten((args, kwargs))[0]]
+    cards = sorted({array.device for array in held if array is not None})
+    if not cards:
+        return _no_wait
+    from mlc.runtime.cuda.card import card
+
+    def wait() -> None:
+        for number in cards:
+            card().wait(number)
+
+    return wait
+
+
+def _sample(
+    f: Callable[..., Any], args: Any, kwargs: Any, loops: int, wait: Callable[[], None]
+) -> float:
     turns = itertools.repeat(None, loops)
     if kwargs:
         start = clock.perf_counter()
         for _ in turns:
             f(*args, **kwargs)
+        wait()
         return (clock.perf_counter() - start) / loops
     match args:
         # Unpacking would add to what a short call takes.
@@ -191,13 +221,14 @@ def _sample(f: Callable[..., Any], args: Any, kwargs: Any, loops: int) -> float:
             start = clock.perf_counter()
             for _ in turns:
                 f(*args)
+    wait()
     return (clock.perf_counter() - start) / loops
 
 
-def _inner_loops(f: Callable[..., Any], args: Any, kwargs: Any) -> int:
+def _inner_loops(f: Callable[..., Any], args: Any, kwargs: Any, wait: Callable[[], None]) -> int:
     loops = 1
     while loops < 1 << 20:
-        total = _sample(f, args, kwargs, loops) * loops
+        total = _sample(f, args, kwargs, loops, wait) * loops
         if total >= _SAMPLE_SECONDS:
             break
         loops = min(loops * 10, int(loops * 1.2 * _SAMPLE_SECONDS / max(total, 1e-9)) + 1)
@@ -214,6 +245,19 @@ def _cache_flusher() -> Callable[[], None]:
 
     def flush() -> None:
         np.add(buffer, 1, out=buffer)
+
+    return flush
+
+
+def _card_flusher(wait: Callable[[], None]) -> Callable[[], None]:
+    """A function that fills the caches of the current card with something else."""
+    from mlc.runtime.cuda.card import card
+
+    buffer = card().cupy.empty((_CARD_CACHES,), np.uint8)
+
+    def flush() -> None:
+        buffer[...] = 0
+        wait()
 
     return flush
 

@@ -56,6 +56,11 @@ class Card:
         self._runtime.memcpyAsync(to, start, size, _ANY_WAY, stream)
         self._runtime.streamSynchronize(stream)
 
+    def wait(self, device: int) -> None:
+        """Until all is done that was given to ``device``."""
+        with self.use(device):
+            self._runtime.deviceSynchronize()
+
     def load(self, cubin: bytes) -> int:
         self._runtime.free(0)  # makes the context of the card, if nobody has yet
         return int(self._driver.moduleLoadData(cubin))

@@ -40,3 +40,12 @@ def test_arrays_may_be_called_like_functions_and_types() -> None:
     given = narrow, narrow, wide, numbers, numbers[::-1]
     for got, want in zip(mlc.jit(f, target="cuda-emulated")(*given), f(*given), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_explanations_say_that_they_are_of_a_processor() -> None:
+    def doubled(x: Any) -> Any:
+        return x * 2
+
+    lowered = mlc.jit(doubled, target="cuda").lower(np.ones(8))
+    said = str(lowered.explain()).partition(":")[0]
+    assert said.endswith("doubled (kernels of a card, as one thread of a processor would run them)")

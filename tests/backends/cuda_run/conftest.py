@@ -49,6 +49,7 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> FakeCuPy:
     for module in ("runtime.cuda.arrays", "runtime.cuda.launch", "runtime.cuda.host",
                    "device_call", "quick_call"):  # fmt: skip
         monkeypatch.setattr(f"mlc.{module}.card", lambda: on)
+    monkeypatch.setattr(card, "card", lambda: on)
     monkeypatch.setattr("mlc.runtime.cuda.launch.compile_module", made.compile)
     return made
 

@@ -99,6 +99,7 @@ class FakeCuPy:
                 getDevice=lambda: self.current, getDeviceCount=lambda: 2, free=lambda n: None,
                 streamIsCapturing=lambda stream: self.capturing,
                 memcpyAsync=self._copy, streamSynchronize=self.waited.append,
+                deviceSynchronize=lambda: self.waited.append(-1),
             ),
             Device=self._device, ExternalStream=self._on_stream, alloc=self._alloc,
             get_current_stream=self._stream,
