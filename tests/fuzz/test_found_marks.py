@@ -280,3 +280,18 @@ def test_an_axis_of_one_point_is_0_where_it_is_folded() -> None:
     s = Schedule(turned)
     s.reverse_compute_inline("X")
     mlc.testing.check_schedule(turned, s)
+
+
+def test_blockize_sees_a_reduction_start_anew() -> None:
+    @T.program
+    def anew(Y: T.Buffer((2,)), Z: T.Buffer((1,))):
+        for i, _j in T.grid(2, 3):
+            with T.block("Z"):
+                vi = T.remap("R", [i])
+                with T.init():
+                    Z[0] = 0.0
+                Z[0] += Y[vi]
+
+    s = Schedule(anew)
+    with pytest.raises(ScheduleError, match="the reduction of block 'Z' starts anew within loop"):
+        s.blockize(s.loops("Z")[1])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...ir.affine import as_sum
 from ...ir.expr import Expr, Var, apply, const
 from ...ir.integer_system import solve
-from ...ir.program import Block
+from ...ir.program import Block, For
+from ...ir.rewrite import variables_of
 from .space import Point, Space
 
 
@@ -26,3 +29,17 @@ def starts_once(block: Block, loops: dict[Var, int]) -> bool:
     for binding in bindings:
         point.require(apply("eq", binding, const(0)))
     return solve(space.system) is None
+
+
+def starts_once_in(block: Block, nest: Iterable[For]) -> bool:
+    """The same for those loops of ``nest`` that do not lead to other elements: where they begin
+    again, the reduction of one element does."""
+    fed: dict[bool, set[Var]] = {True: set(), False: set()}
+    for it in block.iters:
+        fed[it.axis.is_reduce].update(variables_of(it.binding))
+    loops = {
+        f.var: f.extent
+        for f in nest
+        if f.extent > 1 and (f.var in fed[True] or f.var not in fed[False])
+    }
+    return starts_once(block, loops)

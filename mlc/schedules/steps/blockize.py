@@ -22,6 +22,7 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import conjuncts, substitute, variables_of
+from ..legality.starts import starts_once_in
 from ..refusal import Refusal
 from ..step import Step, find_loop, fresh_block_name, path_to, replace_loop
 
@@ -73,6 +74,13 @@ class Blockize(Step):
                 return Refusal(
                     f"block {block.name!r} reads {read!r} of the buffer that its init sets, and "
                     f"the init of all inner points would run before the first of them is read"
+                )
+            if not starts_once_in(block, loops):
+                return Refusal(
+                    f"the reduction of block {block.name!r} starts anew within loop "
+                    f"{self.loop.name}, and its init with it, which would run once outside",
+                    fix="blockize a loop inside that",
+                    proven=False,
                 )
         return None
 

@@ -23,7 +23,7 @@ from ...ir.program import (
 from ...ir.rewrite import conjuncts, substitute, variables_of
 from ...ir.simplify import simplify
 from ..legality.accesses import accesses_of
-from ..legality.starts import starts_once
+from ..legality.starts import starts_once_in
 from ..legality.verification import verify
 from ..placement import feeding, overtaken, written_buffers
 from ..refusal import Point, Refusal, Witness
@@ -191,13 +191,7 @@ def _lost(block: Block, loop: For, around: Sequence[For]) -> Refusal | None:
 
 def _anew(block: Block, inside: Sequence[For]) -> Refusal | None:
     """Where the reduce axes come to 0 again, the init runs again; decomposed, it runs once."""
-    reduced, spatial = feeding(block, reduce=True), feeding(block, reduce=False)
-    loops = {
-        f.var: f.extent
-        for f in inside
-        if f.extent > 1 and (f.var in reduced or f.var not in spatial)
-    }
-    if starts_once(block, loops):
+    if starts_once_in(block, inside):
         return None
     return Refusal(
         f"the reduction of block {block.name!r} starts anew within loop {inside[0].var.name}, and "

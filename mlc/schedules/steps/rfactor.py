@@ -24,7 +24,7 @@ from ...ir.program import (
 )
 from ...ir.rewrite import conjuncts, substitute, variables_of
 from ...ir.simplify import simplify
-from ..legality.starts import starts_once
+from ..legality.starts import starts_once_in
 from ..legality.verification import verify
 from ..placement import feeding, is_movable
 from ..refusal import Point, Refusal, Witness
@@ -288,13 +288,9 @@ def _anew(block: Block, nest: Sequence[For]) -> Refusal | str | None:
                 f"factor a loop of a nest without {loop.var.name}",
                 proven=False,
             )
-    reduced, spatial = feeding(block, reduce=True), feeding(block, reduce=False)
-    loops = {
-        f.var: f.extent for f in nest if f.extent > 1 and (f.var in reduced or f.var not in spatial)
-    }
-    if starts_once(block, loops):
+    if starts_once_in(block, nest):
         return None
-    names = ", ".join(var.name for var in loops)
+    names = ", ".join(f.var.name for f in nest)
     return Refusal(
         f"the reduction of block {block.name!r} starts anew within {names}, and its parts would be "
         f"combined with those of before",
