@@ -70,6 +70,8 @@ class Expressions:
 
     def stored(self, expr: Expr) -> str:
         """C for ``expr``, to be stored in an element of its dtype."""
+        if isinstance(expr, Load) and expr not in self.names and is_half(expr.dtype):
+            return self.element(expr.source, expr.indices)
         made = self.value(expr)
         if is_half(expr.dtype):
             return f"{c_type(expr.dtype)}({made.text})"

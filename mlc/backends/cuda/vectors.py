@@ -10,22 +10,22 @@ from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const
 from ...ir.program import Buffer, For, Scope, Store
 from ...ir.rewrite import loads_of, rewrite, substitute, variables_of
 from .expressions import flat_index
-from .functions import Text, is_half
+from .functions import Text, c_type, is_half
 
 if TYPE_CHECKING:
     from .statements import Statements
 
 _NAMES = {
     "float32": "float", "float64": "double", "int32": "int", "uint32": "uint",
-    "int16": "short", "uint16": "ushort", "int8": "char", "uint8": "uchar",
 }  # fmt: skip
+_WORDS = {4: "unsigned", 8: "uint2", 16: "uint4"}  # by bytes
 _FIELDS = "xyzw"
 _MOST_BYTES = 16
 
 
 def vector_copy(printer: Statements, loop: For) -> bool:
     """``for l in vectorized(4): S[4 * i + l] = f(A[4 * j + l])`` as a load and a store of four
-    elements; False where the loop is not of that form, and nothing is printed."""
+    elements, or eight of 16 bits; False where the loop is not of that form: nothing is printed."""
     match loop.body:
         case Store(buffer=target, indices=indices, value=value):
             pass
@@ -48,7 +48,7 @@ def vector_copy(printer: Statements, loop: For) -> bool:
         if other is None or not _is_run(printer, load.source, load.indices, var, loop.extent):
             return False
         runs[load] = other
-    if is_half(value.dtype) or not runs and _names(value, var):
+    if not runs and _names(value, var):
         return False
     first: dict[Var, Expr] = {var: const(0)}
     known = dict(printer.names), set(printer.identifiers.taken)
@@ -68,14 +68,32 @@ def vector_copy(printer: Statements, loop: For) -> bool:
     parts = []
     for lane in range(loop.extent):
         for load, name in held.items():
-            printer.names[load] = Text(f"{name}.{_FIELDS[lane]}")
+            printer.names[load] = Text(_lane(load.source.dtype, name, lane))
         printer.names[var] = Text(str(lane), narrow=True)
         parts.append(printer.stored(value))
-    printer.line(f"{place} = make_{kind}({', '.join(parts)});")
+    if target.dtype.itemsize < 4:
+        name = printer.identifiers.fresh(f"{target.name}_{loop.extent}")
+        size = loop.extent * target.dtype.itemsize
+        element = c_type(target.dtype)
+        printer.line(f"alignas({size}) const {element} {name}[{loop.extent}] = {{")
+        for part in parts:
+            printer.line(f"  {part},")
+        printer.line("};")
+        printer.line(f"{place} = *reinterpret_cast<const {kind} *>({name});")
+    else:
+        printer.line(f"{place} = make_{kind}({', '.join(parts)});")
     printer.depth -= 1
     printer.line("}")
     printer.names, printer.identifiers.taken = known
     return True
+
+
+def _lane(dtype: DType, name: str, lane: int) -> str:
+    """C for the value of one element of what was read at once."""
+    if dtype.itemsize >= 4:
+        return f"{name}.{_FIELDS[lane]}"
+    element = f"reinterpret_cast<const {c_type(dtype)} *>(&{name})[{lane}]"
+    return f"float({element})" if is_half(dtype) else element
 
 
 def _certain_loads(value: Expr) -> set[Load]:
@@ -125,6 +143,8 @@ def _read(printer: Statements, load: Load, first: dict[Var, Expr], kind: str) ->
 
 
 def _vector_of(dtype: DType, lanes: int) -> str | None:
+    if dtype.itemsize < 4:  # words that hold the elements, whatever they are
+        return _WORDS.get(lanes * dtype.itemsize)
     name = _NAMES.get(dtype.name)
     if name is None or lanes not in (2, 4) or lanes * dtype.itemsize > _MOST_BYTES:
         return None

@@ -14,6 +14,7 @@ from ...ir.expr import Apply, Cast, Load, Var
 from ...ir.program import Accumulate, Block, For, reads_of, writes_of
 from ..schedule import Schedule
 from .gpu_contraction import (
+    BANKS,
     GpuTile,
     Operands,
     as_matrices,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 SIDE = 16  # of the tiles of one intrinsic
 LEAST = 8  # rows, columns and steps; with fewer most of a tile would be empty
-GAP = 8  # elements between rows of shared memory, 16 bytes: eight rows begin in other banks
+GAP = 8  # elements between rows of shared memory
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
         s.reverse_compute_at(each, n0)
     s.reverse_compute_at(stored, n1)
     hold(s, stored, "shared")
+    _part_rows(s, stored)
     bind_grid(s, batch, m0, n0)
     for var, thread in ((m1, "threadIdx.z"), (n1, "threadIdx.y")):
         if extent_of(s, var) > 1:  # else its iteration would have shared memory of its own
@@ -146,8 +148,7 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
         s.compute_at(copy, k1)
     for fetch, _ in fetches:
         hold(s, fetch, "shared")
-        ((buffer, indices),) = writes_of(s.block(fetch).body)
-        s.storage_align(fetch, buffer, len(indices) - 2, 32, GAP)
+        _part_rows(s, fetch)
         s.compute_at(fetch, k0)
         _spread(s, fetch, k0, tile, machine)
     for follower in followers:
@@ -156,6 +157,12 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
     for var in (m2, n2, k1):
         s.unroll(var)
     return True
+
+
+def _part_rows(s: Schedule, name: str) -> None:
+    """Rows of what the block writes begin in other banks."""
+    ((buffer, indices),) = writes_of(s.block(name).body)
+    s.storage_align(name, buffer, len(indices) - 2, BANKS, GAP)
 
 
 def _as_calls(
