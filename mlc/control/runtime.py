@@ -16,6 +16,7 @@ from ..errors import MlcError, UnsupportedError
 from ..ops.op import CURRENT
 from ..te.extent import Extent
 from ..tracer.concrete import known
+from ..tracer.number import copied_number, python_number
 from ..tracer.tracer import Tracer
 from .carry import UNDEFINED, NotNative, State, current
 from .complex_state import INSTEAD as COMPLEX_INSTEAD
@@ -84,7 +85,7 @@ def _length(value: Any) -> Any:
     if sizes and isinstance(sizes[0], Extent):
         from ..tracer.tracer import mark_weak
 
-        return mark_weak(_copied(Tracer(sizes[0].length, value._trace)))
+        return mark_weak(copied_number(Tracer(sizes[0].length, value._trace)))
     return builtins.len(value)
 
 
@@ -121,29 +122,9 @@ def _number(kind: type) -> Callable[..., Any]:
     def convert(*args: Any) -> Any:
         if len(args) != 1 or not is_traced(args[0]):
             return kind(*args)
-        value = args[0]
-        if value.size != 1:
-            raise TypeError("only length-1 arrays can be converted to Python scalars")
-        from ..tracer.tracer import mark_weak
-
-        value = value.reshape(()) if value.shape else value
-        made = value.astype({int: "int64", float: "float64", bool: "bool"}[kind])
-        if made is value or made._cell is value._cell:
-            made = value + kind(0) if kind is not bool else value
-        fresh = Tracer(made._tensor, made._trace)
-        if kind is bool:
-            return fresh
-        return mark_weak(_copied(fresh))
+        return python_number(args[0], kind)
 
     return convert
-
-
-def _copied(value: Tracer) -> Tracer:
-    """The same number as another tensor, which may be weak where the first is not."""
-    from .. import te
-
-    tensor = value._tensor
-    return Tracer(te.compute((), lambda: tensor[()], name="number", op="number"), value._trace)
 
 
 def call(function: Any) -> Any:

@@ -333,6 +333,7 @@ def _results(
     for leaf in leaves:
         leaf = known(leaf)
         if not isinstance(leaf, Tracer):
+            _refuse_leak(leaf, trace)
             kind = "constant" if isinstance(leaf, np.ndarray) else "value"
             results.append(Result(kind, leaf))
             continue
@@ -367,6 +368,32 @@ def _results(
         tuple(inputs), tuple(outputs), tuple(results), structure, tuple(writes),
         tuple(sorted(trace.rebound)),
     )  # fmt: skip
+
+
+def _refuse_leak(leaf: Any, trace: FunctionTrace) -> None:
+    """Raise if what a function returns is, or holds, something that only tracing knows of."""
+    kind = type(leaf)
+    if tree.is_plain(leaf) or kind.__module__ == "builtins" and not isinstance(leaf, Iterator):
+        return
+    if isinstance(leaf, Iterator):
+        raise UnsupportedError(
+            f"{trace.name} returns a {kind.__name__}, which would run after tracing has ended; "
+            f"return a list or an array"
+        )
+    if hasattr(kind, "__mlc_lift__"):
+        leaf.__mlc_lift__(trace)  # which raises where the size is not known
+        raise UnsupportedError(
+            f"{trace.name} returns a {kind.__name__} of a traced array, which is no array; return "
+            f"an array made of it, such as x.ravel() for x.flat"
+        )
+    held = getattr(leaf, "__dict__", {}).items()
+    name = next((n for n, value in held if hasattr(type(value), "__mlc_lift__")), None)
+    if name is not None:
+        raise UnsupportedError(
+            f"{trace.name} returns a {kind.__name__} whose {name} is a traced value, and nobody "
+            f"would put the result in its place; return the array, or register {kind.__name__} "
+            f"with optree"
+        )
 
 
 def _copied(tensor: Tensor) -> Tensor:

@@ -46,7 +46,6 @@ _IN_PLACE = {
     "itemset": "np.where(mask, new, x)", "setfield": "np.where(mask, new, x)",
 }  # fmt: skip
 _ELSEWHERE = {
-    "tolist": "return the array and call .tolist() on the result",
     "tobytes": "return the array and call .tobytes() on the result",
     "tofile": "return the array and save the result",
     "dump": "return the array and save the result",
@@ -268,11 +267,23 @@ class Tracer:
         array: Any = self._number("integer for a shape, an axis, range() or a list index",
                                   "to pick elements use np.take(x, i) or x[i]")
         return operator.index(array)
-    def item(self, *args: Any) -> Any:
-        """Refused, unless the elements are known: a traced value has no value yet."""
-        array: Any = self._number("number", "return it and call .item() on the result")
-        return array.item(*args)
     # fmt: on
+
+    def item(self, *args: Any) -> Any:
+        """One element as a Python number; a traced one, unless the elements are known."""
+        if self._cell.array is not None:
+            return known(self).item(*args)
+        from .number import item_of
+
+        return item_of(self, *args)
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers, traced ones unless the elements are known."""
+        if self._cell.array is not None:
+            return known(self).tolist()
+        from .number import list_of
+
+        return list_of(self)
 
     def __len__(self) -> int:
         if not self.shape:

@@ -105,9 +105,9 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         "x.sort() changes an array in place and cannot be traced; use x = np.sort(x)",
     ),
     (
-        lambda x: x.tolist(),
+        lambda x: x.tobytes(),
         mlc.UnsupportedError,
-        "x.tolist cannot be traced; return the array and call .tolist() on the result",
+        "x.tobytes cannot be traced; return the array and call .tobytes() on the result",
     ),
     (
         lambda x: list(np.reshape(np.tile(x, 1000), (12000, 1))),

@@ -1,0 +1,65 @@
+"""Python numbers of traced values: ``x.item()``, ``float(x)``, ``int(x)``, as weak values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from .tracer import Tracer, mark_weak
+
+_DTYPES = {int: "int64", float: "float64", bool: "bool"}
+_KINDS = {"b": bool, "i": int, "u": int, "f": float}
+_LISTED = 256  # numbers in a list that is made of an array
+
+
+def python_number(value: Tracer, kind: type) -> Tracer:
+    """``kind(value)`` for ``value`` of one element: a value of its own that promotes as a Python
+    number does."""
+    if value.size != 1:
+        raise TypeError("only length-1 arrays can be converted to Python scalars")
+    value = value.reshape(()) if value.shape else value
+    made = value.astype(_DTYPES[kind])
+    if made is value or made._cell is value._cell:
+        made = value + kind(0) if kind is not bool else value
+    fresh = Tracer(made._tensor, made._trace)
+    return fresh if kind is bool else mark_weak(copied_number(fresh))
+
+
+def copied_number(value: Tracer) -> Tracer:
+    """The same number as another tensor, which may be weak where the first is not."""
+    tensor = value._tensor
+    return Tracer(te.compute((), lambda: tensor[()], name="number", op="number"), value._trace)
+
+
+def item_of(value: Tracer, *where: Any) -> Any:
+    """``value.item(*where)``: the only element, or that of a place in C order or by axes."""
+    if len(where) == 1 and isinstance(where[0], tuple):
+        where = where[0]
+    if not where:
+        if value.size != 1:
+            raise ValueError("can only convert an array of size 1 to a Python scalar")
+        one = value
+    elif len(where) == 1:
+        one = value.reshape(-1)[where[0]]
+    elif len(where) == value.ndim:
+        one = value[where]
+    else:
+        raise ValueError("incorrect number of indices for array")
+    return python_number(one, _KINDS[np.dtype(one.dtype).kind])
+
+
+def list_of(value: Tracer) -> Any:
+    """``value.tolist()``: nested lists of numbers."""
+    from ..errors import UnsupportedError
+
+    if math.prod(value.shape) > _LISTED:
+        raise UnsupportedError(
+            f"a list of the {math.prod(value.shape)} elements of a traced array would be that many "
+            f"values of their own; work on the array, or return it and call .tolist() on the result"
+        )
+    if not value.shape:
+        return item_of(value)
+    return [list_of(value[i]) for i in range(value.shape[0])]

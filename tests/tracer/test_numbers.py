@@ -1,0 +1,76 @@
+"""Python numbers made of traced values, and what may not leave a jitted function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing import check_against_numpy
+
+X = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+
+
+@pytest.mark.parametrize("target", ["cpu", "interpret"])
+def test_items_promote_as_python_numbers(target: str) -> None:
+    def weak(x: Any) -> Any:
+        n = x.astype(np.int8)[1, 2].item()
+        return x * x[1, 1].item(), x.item(4) + x.item(1, 0), x.item((1, 2)) * n, n
+
+    check_against_numpy(weak, X, target=target)
+    jitted: Any = mlc.jit(weak, target=target)
+    scaled, total, product, n = jitted(X)
+    assert scaled.dtype == np.float32
+    assert (type(total), type(product), type(n)) == (float, float, int)
+
+
+def test_an_item_keeps_its_value_when_the_array_changes() -> None:
+    def swap(x: Any) -> Any:
+        first = x[0].item()
+        x[0] = x[1].item()
+        x[1] = first
+        return x
+
+    check_against_numpy(swap, np.array([1.0, 2.0]))
+
+
+def test_lists_hold_items() -> None:
+    check_against_numpy(lambda x: sum(x[0].tolist()) * x, X)
+    check_against_numpy(lambda x: [x.tolist(), x[0, 0].tolist()], X)
+    with pytest.raises(mlc.UnsupportedError, match="a list of the 600 elements of a traced array"):
+        mlc.jit(lambda x: x.tolist())(np.ones(600))
+
+
+def test_arrays_have_no_item() -> None:
+    for where in ((), (0, 1, 2)):
+        check_against_numpy(lambda x, where=where: x.item(*where), X)
+
+
+class Holder:
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda x: x[x > 2], "x[mask] with a traced mask of shape (2, 3) has as many elements as"),
+        (lambda x: {"a": (x, x[x > 2])}, "x[mask] with a traced mask of shape (2, 3)"),
+        (lambda x: x.flat, "<lambda> returns a Flat of a traced array, which is no array; return"),
+        (lambda x: (row for row in x), "<lambda> returns a generator, which would run after"),
+        (lambda x: map(np.sum, x), "<lambda> returns a map, which would run after tracing has"),
+        (lambda x: [Holder(x)], "<lambda> returns a Holder whose value is a traced value, and"),
+    ],
+)
+def test_what_only_tracing_knows_does_not_leave(function: Any, text: str) -> None:
+    with pytest.raises(mlc.UnsupportedError) as caught:
+        mlc.jit(function)(X)
+    assert str(caught.value).startswith(text)
+
+
+def test_other_objects_may_leave() -> None:
+    holder = Holder(3)
+    returned: Any = mlc.jit(lambda x: (x + 1, holder, range(3), len))(X)
+    assert returned[1:] == (holder, range(3), len)
