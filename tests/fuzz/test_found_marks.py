@@ -295,3 +295,44 @@ def test_blockize_sees_a_reduction_start_anew() -> None:
     s = Schedule(anew)
     with pytest.raises(ScheduleError, match="the reduction of block 'Z' starts anew within loop"):
         s.blockize(s.loops("Z")[1])
+
+
+def test_compute_at_minds_what_later_iterations_overwrite() -> None:
+    @T.program
+    def later(X: T.Buffer((4,)), Y: T.Buffer((4, 4))):
+        t = T.alloc((4,), "float32")
+        for i in T.serial(4):
+            with T.block("t"):
+                vi = T.axis.spatial(4, i)
+                t[vi] = X[vi]
+        for k in T.serial(4):
+            for l in T.serial(4):
+                with T.block("Y"):
+                    vk, vl = T.remap("SS", [k, l])
+                    Y[vk, vl] = t[vl]
+            with T.block("X"):
+                vk = T.remap("S", [k])
+                X[vk] = 1.0
+
+    s = Schedule(later)
+    with pytest.raises(ScheduleError, match="'X' overwrites X before block 't' would read it"):
+        s.compute_at("t", s.loops("Y")[1])
+
+
+@pytest.mark.unproven
+def test_an_init_that_begins_late_is_not_decomposed() -> None:
+    @T.program
+    def shifted(A: T.Buffer((5,)), X: T.Buffer((1,))):
+        for k in T.serial(4):
+            with T.block("X"):
+                vk = T.axis.reduce(4, k)
+                with T.init():
+                    X[0] = 0.0
+                X[0] += A[vk + 1]
+
+    s = Schedule(shifted)
+    copy = s.cache_read("X", "A", "local")
+    s.reverse_compute_at("X", s.loops(copy)[0])
+    mlc.testing.check_schedule(shifted, s, ways=["interpret", "llvm"])
+    with pytest.raises(ScheduleError, match=r"axis vk .* is not 0 in the first iteration"):
+        s.decompose_reduction("X", s.loops("X")[0])

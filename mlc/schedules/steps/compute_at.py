@@ -287,7 +287,8 @@ def _overwritten(program: Program, move: Move) -> Refusal | None:
     """What the block reads must not be written between its old place and its new one."""
     inputs = read_buffers(move.block)
     before = accesses_of(program)
-    first, last = before.spans[move.block][1], before.spans[move.target][1]
+    outermost = move.around[0]  # what follows the target in it comes before its later iterations
+    first, last = before.spans[move.block][1], before.spans[outermost][1]
     names = {r.block for r in before.rows[first:last] if r.changes and r.buffer in inputs}
     if not names:
         return None

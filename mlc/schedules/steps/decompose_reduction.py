@@ -205,7 +205,19 @@ def _anew(block: Block, inside: Sequence[For]) -> Refusal | None:
 def _unstarted(block: Block, around: Sequence[For]) -> Refusal | None:
     """Where a guard leaves out the first point of a reduction, its init does not run. On a loop
     that counts spatial and reduce points in one, only an upper limit keeps the first ones."""
-    mixed = feeding(block, reduce=True) & feeding(block, reduce=False)
+    spatial = feeding(block, reduce=False)
+    zeros: dict[Var, Expr] = {f.var: const(0) for f in around if f.var not in spatial}
+    for it in block.iters:
+        if it.axis.is_reduce and spatial.isdisjoint(variables_of(it.binding)):
+            if simplify(substitute(it.binding, zeros)) is not const(0):
+                return Refusal(
+                    f"axis {it.axis.name} of block {block.name!r}, bound to {it.binding!r}, is not "
+                    "0 in the first iteration, where the new block takes the init to run",
+                    None,
+                    "decompose before the loops are shifted",
+                    proven=False,
+                )
+    mixed = feeding(block, reduce=True) & spatial
     for test in conjuncts(block.predicate):
         if mixed.isdisjoint(variables_of(test)):
             continue
