@@ -17,7 +17,7 @@ from .merge_guards import merge_guards
 from .place_barriers import place_barriers
 from .place_private import place_private
 from .place_shared import place_shared
-from .share_fragments import check_rows, share_fragments
+from .share_fragments import check_rows, share_fragments, unroll_over_fragments
 from .split_kernels import kernel_names, split_kernels
 from .touching import buffers_made, buffers_touched, buffers_written
 
@@ -56,6 +56,7 @@ def _kernel(
     body = place_barriers(body, threads, shared)
     body = simplify_stmt(merge_guards(simplify_stmt(body, ranges)), ranges)
     body = promote_registers(program.with_body(body)).body
+    body = unroll_over_fragments(body)
     check_rows(body, name)
     touched = buffers_touched(body) - buffers_made(body)
     known = (*program.params, *temporaries, *private)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ...errors import UnsupportedError
 from ...ir.affine import Sum, as_sum
@@ -13,6 +14,8 @@ from ...ir.program import (
     Allocate,
     Buffer,
     Evaluate,
+    For,
+    LoopKind,
     Program,
     Region,
     Scope,
@@ -21,7 +24,7 @@ from ...ir.program import (
     expressions_of,
     walk,
 )
-from ...ir.rewrite import loads_of
+from ...ir.rewrite import loads_of, variables_of
 from ...schedules.step import rebuild
 
 Tile = tuple[tuple[int, ...], int]  # the extents of a region, and how much of it a thread holds
@@ -72,6 +75,27 @@ def together(stmt: Stmt) -> Intrinsic | None:
             if found.threads > 1 and "cuda" in found.implementations:
                 return found
     return None
+
+
+def unroll_over_fragments(stmt: Stmt) -> Stmt:
+    """``for i: T.call("mma", f[i, 0:8], ...)`` -> ``for i in unrolled: ...``: registers have numbers
+    that are known when the kernel is compiled."""
+    used = {
+        var
+        for call, intrinsic in _calls(stmt)
+        for operand, region in zip(intrinsic.operands, call.args, strict=True)
+        if operand.name in intrinsic.held and isinstance(region, Region)
+        for start in region.starts
+        for var in variables_of(start)
+    }
+
+    def on(node: Stmt) -> Stmt | None:
+        match node:
+            case For(var=var, kind=LoopKind.SERIAL) if var in used:
+                return replace(node, kind=LoopKind.UNROLLED, body=rebuild(node.body, on))
+        return None
+
+    return rebuild(stmt, on) if used else stmt
 
 
 def check_rows(body: Stmt, name: str) -> None:
