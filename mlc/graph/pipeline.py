@@ -15,6 +15,7 @@ from .kernel import Kernel, Module
 from .make_kernels import make_kernels
 from .memory import plan_memory
 from .rules import apply_rules
+from .search_rows import search_rows
 from .separate_outputs import separate_outputs
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
@@ -34,13 +35,16 @@ def build_module(
 ) -> Module:
     """The kernels that compute ``outputs`` from ``inputs`` (placeholders), with their buffers.
 
-    With ``row_blocks`` a kernel may hold several contractions: see :mod:`mlc.graph.join_rows`.
+    With ``row_blocks``, for processors, a kernel may hold several contractions (see
+    :mod:`mlc.graph.join_rows`), and rows are searched one at a time.
 
     The outputs of the module are new tensors; there are as many as ``outputs``, in the same order.
     """
     graph = graph_of(inputs, outputs)  # dead code stays behind here
     for rewrite_graph in PASSES:
         graph = rewrite_graph(graph)
+    if row_blocks:
+        graph = search_rows(graph)
     made = inline_computes(graph)
     groups = group_stages(made)
     if row_blocks:

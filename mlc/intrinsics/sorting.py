@@ -22,16 +22,21 @@ PREFIX = "mlc_numpy_sort_"
 
 
 @cache
-def has_vector_sort(dtype: DType) -> bool:
-    """Whether NumPy sorts ``dtype`` by vector instructions on this machine."""
-    if dtype.name in ("float16", "bfloat16", "bool") or dtype.itemsize == 1:
-        return False
+def cpu_features() -> dict[str, bool]:
+    """What NumPy found of this processor."""
     try:
         from numpy._core import _multiarray_umath as core  # type: ignore[attr-defined]
     except ImportError:  # NumPy 1.26
         from numpy.core import _multiarray_umath as core  # type: ignore[no-redef]
+    return dict(core.__cpu_features__)
+
+
+def has_vector_sort(dtype: DType) -> bool:
+    """Whether NumPy sorts ``dtype`` by vector instructions on this machine."""
+    if dtype.name in ("float16", "bfloat16", "bool") or dtype.itemsize == 1:
+        return False
     wanted = ("AVX512_ICL", "ASIMD") if dtype.itemsize == 2 else ("AVX512_SKX", "AVX2", "ASIMD")
-    return any(core.__cpu_features__.get(name, False) for name in wanted)
+    return any(cpu_features().get(name, False) for name in wanted)
 
 
 def sort_row(dtype: DType, n: int, variant: str, meaning: Callable[[str], Program]) -> Intrinsic:

@@ -94,12 +94,9 @@ class Writer:
         whole = tuple(arg if isinstance(arg, Buffer) else const(arg) for arg in args)
         self.lists[-1].append(Evaluate(name, whole))
 
-    def run_on(
-        self, intrinsic: str, buffer: Buffer, starts: Sequence[Expr], extents: Sequence[int]
-    ) -> None:
-        """A call of an intrinsic of one operand, on a part of ``buffer``."""
-        region = Region(buffer, tuple(starts), tuple(extents))
-        self.lists[-1].append(Evaluate(intrinsic, (region,)))
+    def run_on(self, intrinsic: str, *regions: Region) -> None:
+        """A call of an intrinsic on parts of buffers."""
+        self.lists[-1].append(Evaluate(intrinsic, regions))
 
     @contextmanager
     def loop(self, extent: int, name: str = "i", at_once: str = "") -> Iterator[Expr]:

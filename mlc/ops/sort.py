@@ -19,7 +19,7 @@ from ..dtypes import DType, as_dtype, boolean, int32, int64
 from ..errors import ArgumentError, BoundsError, ShapeError
 from ..intrinsics.sorting import has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
-from ..ir.program import Buffer, Program
+from ..ir.program import Buffer, Program, Region
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .create import zeros
 from .index import getitem, take_along_axis
@@ -145,12 +145,8 @@ def _sorted_by_numpy(x: Any, axis: int) -> Any:
             w.store(row, place(i * LANES + l), source[at(i * LANES + l)])
         with w.loop(n % LANES, "i") as i:
             w.store(row, place(i + n // LANES * LANES), source[at(i + n // LANES * LANES)])
-        w.run_on(
-            named,
-            row,
-            place(const(0)),
-            tuple(n if d == (0 if strided else axis) else 1 for d in range(row.ndim)),
-        )
+        extents = tuple(n if d == (0 if strided else axis) else 1 for d in range(row.ndim))
+        w.run_on(named, Region(row, place(const(0)), extents))
         if strided:
             with w.loop(n, "i") as i:
                 w.store(out, at(i), row[i])

@@ -1,0 +1,58 @@
+"""argmax and argmin of arrays in memory: rows of many lengths, parts of long rows, ties, NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlc
+
+SHAPES = [((64,), 0), ((5, 100), 1), ((3, 1000), -1), ((2, 131), 1), ((4, 10, 13), None)]
+LONG = [((140_001,), 0), ((600, 517), None), ((2, 135_000), 1)]
+
+
+def drawn(shape, dtype, kind):
+    rng = np.random.default_rng(7)
+    x = np.abs(rng.normal(size=shape) * 1000) if dtype[0] == "u" else rng.normal(size=shape) * 1000
+    x = x.astype(dtype)
+    if kind == "ties":
+        x = (x // 400).astype(dtype)
+    if kind == "nan" and dtype[0] == "f":
+        x[rng.random(shape) < 0.01] = np.nan
+    if kind == "least":
+        x[...] = -np.inf if dtype[0] == "f" else np.iinfo(dtype).min
+    return x
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint64"])
+@pytest.mark.parametrize("kind", ["ties", "nan", "least"])
+def test_places_are_numpys(dtype, kind):
+    for shape, axis in SHAPES:
+        x = drawn(shape, dtype, kind)
+        for fn in (np.argmax, np.argmin):
+            found = mlc.jit(lambda x, fn=fn, axis=axis: fn(x, axis=axis, keepdims=True))(x)
+            np.testing.assert_array_equal(found, fn(x, axis=axis, keepdims=True))
+
+
+@pytest.mark.parametrize("kind", ["ties", "nan", "least"])
+@pytest.mark.parametrize(("shape", "axis"), LONG)
+def test_long_rows_are_searched_in_parts(shape, axis, kind):
+    x = drawn(shape, "float32", kind)
+    found = mlc.jit(lambda x: (np.argmax(x, axis), np.argmin(x, axis)))(x)
+    np.testing.assert_array_equal(found[0], np.argmax(x, axis))
+    np.testing.assert_array_equal(found[1], np.argmin(x, axis))
+
+
+def test_one_pass_by_an_intrinsic():
+    x = drawn((8, 256), "float32", "ties")
+    by_rows = mlc.jit(lambda x: np.argmax(x, axis=1)).lower(x)
+    assert "intrinsic_argmax_float32_256_int32" in by_rows.llvm
+    computed = mlc.jit(lambda x: np.argmax(x * 2, axis=1)).lower(x)
+    assert "intrinsic_argmax" not in computed.llvm
+
+
+@pytest.mark.parametrize("target", ["interpret", "numpy", "cuda-emulated"])
+def test_other_targets(target):
+    x = drawn((3, 70), "float32", "nan")
+    found = mlc.jit(lambda x: np.argmax(x, axis=1), target=target)(x)
+    np.testing.assert_array_equal(found, np.argmax(x, axis=1))
