@@ -151,4 +151,5 @@ def _machine(target: Target) -> Any:
         registers=target.vector_registers,
         l1=target.l1_bytes,
         l2=target.l2_bytes,
+        has_dot4=target.has_dot4,
     )

@@ -43,6 +43,7 @@ def scheduled_product(
         registers=target.vector_registers,
         l1=target.l1_bytes,
         l2=target.l2_bytes,
+        has_dot4=target.has_dot4,
     )
     done = default_schedule("product", [nest], 0, tuple(dict.fromkeys(op.inputs)), tensors, machine)
     return bind_blocks(done.program), done.scratch

@@ -82,6 +82,8 @@ class Decisions:
             return True
         if self.is_whole(node):
             return False
+        if _is_of_bytes(op) and all(user.kind is Kind.CONTRACTION for user in users):
+            return True
         cost = self.cost[node]
         reads = sum(reads_of(found, user) for user in users for found in user.pending[tensor])
         if reads <= 1 or cost * (reads - 1) <= AGAIN:
@@ -100,6 +102,16 @@ def _is_widening(op: Compute) -> bool:
     match op.body:
         case (Cast(value=Load() as inner) as outer,):
             return is_affine(inner) and inner.dtype.bits < outer.dtype.bits <= 32
+        case _:
+            return False
+
+
+def _is_of_bytes(op: Compute) -> bool:
+    """Whether ``op`` makes wider integers of bytes: there are instructions for products of bytes,
+    and those that load bytes widen them as they do."""
+    match op.body:
+        case (Cast(value=Load() as inner) as outer,):
+            return is_affine(inner) and inner.dtype.bits == 8 and outer.dtype.is_integer
         case _:
             return False
 

@@ -43,6 +43,15 @@ def _fma(a: Any, b: Any, c: Any) -> Any:
     return wide.astype(np.asarray(c).dtype)
 
 
+def _dot4(a: Any, b: Any) -> Any:
+    """The products of the bytes of the lowest 32 bits, without sign and with it, summed: wraps."""
+    left, right = (np.asarray(x).astype(np.int32) for x in (a, b))
+    total = np.zeros(np.broadcast_shapes(left.shape, right.shape), np.int32)
+    for shift in (0, 8, 16, 24):
+        total = total + ((left >> shift) & 255) * (right << (24 - shift) >> 24)
+    return total.astype(np.asarray(b).dtype)
+
+
 def _libm(name: str) -> Callable[..., Any]:
     """A function that NumPy lacks, taken element by element from Python's math module."""
     import math
@@ -84,6 +93,8 @@ _TABLE = (
     ScalarFn("invert", 1, np.invert),  # bool: logical not
     ScalarFn("abs", 1, np.abs),
     ScalarFn("fma", 3, _fma),  # a * b + c, rounded once
+    # Four bytes of each, those of the second with sign: the sum of the products. Integers only.
+    ScalarFn("dot4", 2, _dot4, cost=8),
     ScalarFn("sqrt", 1, np.sqrt, cost=6),
     ScalarFn("floor", 1, np.floor),
     ScalarFn("ceil", 1, np.ceil),

@@ -14,7 +14,7 @@ _FLOATS_ONLY = {
     "sqrt", "floor", "ceil", "trunc", "rint", "copysign", "isnan", "isinf", "isfinite", "signbit",
     "fma", "div",
 }  # fmt: skip
-_INTEGERS_TOO = {"floordiv", "mod", "fmod", "pow"}  # dear, but not for floats alone
+_INTEGERS_TOO = {"floordiv", "mod", "fmod", "pow", "dot4"}  # dear, but not for floats alone
 _HIDDEN = {"bitcast"}
 NAMES = tuple(name for name in SCALAR_FNS if name not in _HIDDEN and not name.startswith("libm_"))
 

@@ -32,7 +32,7 @@ from mlc.ir.scalar import SCALAR_FNS
 
 # NumPy turns integers into floats first.
 FLOATS_ONLY = {"div", "copysign", "nextafter", "sqrt", "isnan", "isinf", "isfinite", "signbit"}
-INTEGERS_ONLY = {"bitand", "bitor", "bitxor", "invert", "shl", "shr"}
+INTEGERS_ONLY = {"bitand", "bitor", "bitxor", "invert", "shl", "shr", "dot4"}
 LIBM = {name for name, row in SCALAR_FNS.items() if row.cost >= 12} - {"pow"}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...dtypes import boolean, float32, float64
+from ...dtypes import boolean, float32, float64, int32
 from .builder import Builder
+from .casts import resize
 from .types import Value, constant, type_of
 
 Args = Sequence[Value]
@@ -197,6 +198,26 @@ _BITS: dict[str, Row] = {
     "bitxor": _binary("xor"),
     "invert": _invert,
 }
+
+
+def _dot4(e: Builder, args: Args) -> Value:
+    """Where there is no instruction: byte by byte."""
+    dtype = args[1].dtype
+    a, b = (resize(e, arg, int32) for arg in args)
+
+    def shifted(opcode: str, value: Value, bits: int) -> Value:
+        return e.binary(opcode, value, constant(bits, int32, value.lanes)) if bits else value
+
+    total: Value | None = None
+    for shift in (0, 8, 16, 24):
+        left = e.binary("and", shifted("lshr", a, shift), constant(255, int32, a.lanes))
+        right = shifted("ashr", shifted("shl", b, 24 - shift), 24)
+        product = e.binary("mul", left, right)
+        total = product if total is None else e.binary("add", total, product)
+    assert total is not None
+    return resize(e, total, dtype)
+
+
 _PLAIN: dict[str, Row] = {
     **dict.fromkeys(("floor", "ceil", "trunc", "rint"), _same),
     "isnan": _always(False),
@@ -212,6 +233,7 @@ INTEGER_FNS: dict[str, Row] = {
     "sub": _binary("sub"),
     "mul": _binary("mul"),
     "fma": lambda e, args: e.binary("add", e.binary("mul", args[0], args[1]), args[2]),
+    "dot4": _dot4,
     "floordiv": lambda e, args: _floor_divide(e, args)[0],
     "mod": lambda e, args: _floor_divide(e, args)[1],
     "fmod": lambda e, args: _divide(e, args)[1],
@@ -240,6 +262,7 @@ BOOL_FNS: dict[str, Row] = {
     "sub": _binary("xor"),
     "mul": _binary("and"),
     "fma": lambda e, args: e.binary("or", e.binary("and", args[0], args[1]), args[2]),
+    "dot4": _binary("and"),
     "floordiv": _binary("and"),
     "mod": lambda e, args: constant(False, boolean, args[0].lanes),
     "fmod": lambda e, args: constant(False, boolean, args[0].lanes),

@@ -25,6 +25,7 @@ from ...ir.program import (
 )
 from .addressing import Address, address_of, at_lane, read, stack_pointer, write
 from .builder import Chunk
+from .byte_products import accumulate_bytes
 from .debug import check_bounds
 from .emitter import Emitter
 from .expressions import both, contract, invert
@@ -298,6 +299,8 @@ def _update(e: Emitter, stmt: Accumulate, reduced: list[Value] | None) -> None:
 
 
 def _fused(e: Emitter, value: Expr, old: Value) -> Value | None:
+    if isinstance(value, Apply) and value.fn == "dot4":
+        return accumulate_bytes(e, old, value.args)
     return contract(e, "add", (value, value), old)
 
 

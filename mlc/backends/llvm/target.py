@@ -100,6 +100,13 @@ class Target:
         """Whether object files for it are ELF, which our own loader reads."""
         return not re.search(r"darwin|macos|windows|wasm", self.triple)
 
+    @property
+    def has_dot4(self) -> bool:
+        """Whether one instruction adds up products of unsigned and signed bytes, four at a time."""
+        if self.arch == "aarch64":
+            return "+i8mm" in self.features.split(",")
+        return self.arch == "x86_64" and self.has_vnni
+
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes in one vector register."""
         return max(self.vector_bits // (8 * itemsize), 1)

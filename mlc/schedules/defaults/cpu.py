@@ -12,6 +12,7 @@ from ...te.program import Nest, Tiling, create_program
 from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
+from .byte_products import byte_products
 from .contraction import (
     Tile,
     block_columns,
@@ -138,6 +139,11 @@ def _plan(
         *packing, main = pack_operands(nest, roles, tile.columns, tile.rows)
         if position:  # earlier nests make operands; they run as loops of their own
             break
+        bytewise = None if position else byte_products(nest, roles, tile.columns, machine)
+        if bytewise is not None:
+            main, last = bytewise.nests
+            tiling = tiling_for(main, roles, tile, machine)
+            return _Plan(bytewise.before, [main, last, *nests[1:]], tiling), tile, main
         tiling = tiling_for(main, roles, tile, machine)
         return _Plan(packing, [main, *nests[1:]], tiling), tile, main
     columns = _columns(nests, shared, machine)

@@ -16,6 +16,7 @@ class Machine:
     l1: int = 32 << 10
     l2: int = 1 << 20
     threads: int = 2
+    has_dot4: bool = False  # whether ``dot4`` is an instruction
 
     def lanes(self, dtype: DType) -> int:
         """Elements of ``dtype`` in one vector register."""

@@ -1,0 +1,224 @@
+"""Products of bytes summed as integers: four at a time, by the instruction that does so.
+
+::
+
+    c[i, j] = sum over k of int32(a[i, k]) * int32(b[k, j])
+    ->  left[i, q]   = the bytes a[i, 4q] .. a[i, 4q + 3]
+        right[q, j]  = the bytes b[4q, j] .. b[4q + 3, j]
+        dots[i, j]   = sum over q of dot4(left[i, q], right[q, j])
+        c[i, j]      = dots[i, j] - 128 * (sum over k of b[k, j])
+
+``dot4`` multiplies bytes without sign by bytes with sign. Where both operands have one, ``left``
+holds ``a + 128``, where neither has, ``a - 128``; the last line takes that out again. All of it is
+exact modulo 2**32, and so is the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ...dtypes import int8, int32, uint8
+from ...ir.combiner import reducer
+from ...ir.expr import (
+    Apply,
+    Axis,
+    Cast,
+    Expr,
+    Load,
+    Reduce,
+    Var,
+    apply,
+    cast,
+    const,
+    load,
+    reduce,
+    select,
+)
+from ...ir.rewrite import substitute, variables_of
+from ...te.program import Nest
+from ...te.tensor import Compute, Tensor
+from .access import loads_in, reduce_axes
+from .contraction import Roles
+from .machine import Machine
+
+LEAST_ROWS = 8  # a copy of the columns' operand pays for this many rows
+LEAST_COLUMNS = 8
+LEAST_DEPTH = 16
+MOST_DEPTH = 1 << 15  # as many products stay below 2**31; where wider sums are asked for, no more
+
+
+@dataclass(frozen=True, eq=False)
+class ByteProducts:
+    """``before`` makes the operands; ``nests`` are the product and what makes its result of it,
+    with ``roles`` of the axes of the product."""
+
+    before: list[Nest]
+    nests: list[Nest]
+    roles: Roles
+
+
+def byte_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> ByteProducts | None:
+    """The nest by the instruction, its columns in panels of ``panel``; None where it does not
+    apply."""
+    operands = _operands(nest, roles)
+    if operands is None or not machine.has_dot4 or roles.m is None:
+        return None
+    left, right = operands
+    folds = reduce_axes(nest)
+    depth = 1
+    for axis in folds:
+        depth *= axis.extent
+    if roles.m.extent < LEAST_ROWS or roles.n.extent < LEAST_COLUMNS:
+        return None
+    if depth > MOST_DEPTH and nest.tensors[0].dtype.bits > 32:
+        return None
+    fold = max(folds, key=lambda a: a.extent)
+    if fold.extent < LEAST_DEPTH:
+        return None
+    for node in operands:
+        used = {v for index in node.indices for v in variables_of(index)}
+        size = 1
+        for axis in (*nest.compute.axes, *folds):
+            size *= axis.extent if axis in used else 1
+        if not used.issuperset(folds) or size > 2 * node.source.size:
+            return None  # as in a convolution: a copy would hold elements many times
+    is_signed = left.dtype is int8, right.dtype is int8
+    flip = is_signed[0] is is_signed[1]
+    rows = _packed(nest, left, fold, None, 0, flip)
+    columns = _packed(nest, right, fold, roles.n, panel, False)
+    right_is_signed = is_signed[1]
+    quads = Axis(fold.name, -(-fold.extent // 4), is_reduce=True)
+    inner = tuple(quads if a is fold else Axis(a.name, a.extent, is_reduce=True) for a in folds)
+    swap: dict[Var, Expr] = dict(zip(folds, inner, strict=True))
+
+    def dots(a: Expr, b: Expr) -> Expr:
+        return apply("dot4", a, b) if right_is_signed else apply("dot4", b, a)
+
+    value = dots(rows.at(swap), columns.at(swap))
+    sums = _summed(nest, nest.compute.axes, value, inner, "dots")
+    before = [rows.nest, columns.nest]
+    total: Expr = load(sums.tensors[0], nest.compute.axes)
+    if flip:
+        axes = tuple(Axis(a.name, a.extent) for a in columns.spatial)
+        again = tuple(Axis(a.name, a.extent, is_reduce=True) for a in inner)
+        back: dict[Var, Expr] = dict(zip(columns.spatial, axes, strict=True))
+        back.update(zip(folds, again, strict=True))
+        ones = const(0x01010101, int32)
+        column_sums = _summed(nest, axes, dots(ones, columns.at(back)), again, "column_sums")
+        before.append(column_sums)
+        shift = load(column_sums.tensors[0], columns.spatial) * const(128, int32)
+        total = total - shift if right_is_signed else total + shift
+    root = nest.compute.body[0]
+    final = replace(nest.compute, body=(cast(total, root.dtype),))
+    return ByteProducts(before, [sums, Nest(nest.tensors, final)], roles)
+
+
+def _operands(nest: Nest, roles: Roles) -> tuple[Load, Load] | None:
+    """What the rows and the columns read, if the nest sums integer products of two bytes."""
+    root = nest.compute.body[0]
+    if len(nest.compute.body) != 1 or not isinstance(root, Reduce) or root.combiner.fn != "add":
+        return None
+    (value,) = root.values
+    if not isinstance(value, Apply) or value.fn != "mul" or value.dtype.kind not in "iu":
+        return None
+    found: list[Load] = []
+    for arg in value.args:
+        node = arg.value if isinstance(arg, Cast) else arg
+        if not isinstance(node, Load) or node.dtype not in (int8, uint8):
+            return None
+        found.append(node)
+    if len(loads_in(nest)) != 2:
+        return None
+    found.sort(key=lambda node: _uses(node, roles.n))
+    left, right = found
+    if _uses(left, roles.n) or not _uses(right, roles.n) or roles.m is None:
+        return None
+    return (left, right) if _uses(left, roles.m) and not _uses(right, roles.m) else None
+
+
+def _uses(node: Load, axis: Axis) -> bool:
+    return any(v is axis for index in node.indices for v in variables_of(index))
+
+
+@dataclass(frozen=True, eq=False)
+class _Packed:
+    """``nest`` makes a tensor of int32, each of which holds four bytes along the reduction."""
+
+    nest: Nest
+    spatial: tuple[Axis, ...]  # of the axes that the operand depends on
+    place: Callable[[dict[Var, Expr]], tuple[Expr, ...]]
+
+    def at(self, mapping: dict[Var, Expr]) -> Expr:
+        """What the product reads, its axes replaced."""
+        return load(self.nest.tensors[0], self.place(mapping))
+
+
+def _packed(
+    nest: Nest, node: Load, fold: Axis, column: Axis | None, panel: int, flip: bool
+) -> _Packed:
+    """The operand with four neighbours along ``fold`` as one number; with ``panel``, columns of
+    that many lie together. ``flip`` turns the highest bit of each byte over."""
+    used = {v for index in node.indices for v in variables_of(index)}
+    axes = [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
+    spatial = tuple(a for a in axes if not a.is_reduce)
+    folds = [a for a in axes if a.is_reduce and a is not fold]
+    quads = -(-fold.extent // 4)
+    outer = [a for a in spatial if a is not column]
+    shape = [a.extent for a in outer]
+    if column is not None:
+        shape.append(-(-column.extent // panel))
+    shape += [a.extent for a in folds]
+    shape.append(quads)
+    if column is not None:
+        shape.append(panel)
+
+    def element(*p: Expr) -> Expr:
+        mapping: dict[Var, Expr] = dict(zip(outer, p, strict=False))
+        rest = list(p[len(outer) :])
+        inside: Expr | None = None
+        if column is not None:
+            mapping[column] = rest.pop(0) * panel + rest.pop()
+            if column.extent % panel:
+                inside = mapping[column] < column.extent
+        mapping.update(zip(folds, rest, strict=False))
+        total: Expr | None = None
+        for byte in range(4):
+            mapping[fold] = rest[-1] * 4 + byte
+            raw = load(node.source, tuple(substitute(i, mapping) for i in node.indices))
+            number = cast(cast(raw, uint8), int32)
+            if flip:
+                number = number ^ const(128, int32)
+            number = number << const(8 * byte, int32) if byte else number
+            test = inside
+            if fold.extent % 4 and byte >= fold.extent % 4:
+                below = mapping[fold] < fold.extent
+                test = below if test is None else test & below
+            if test is not None:
+                number = select(test, number, const(0, int32))
+            total = number if total is None else total | number
+        assert total is not None
+        return total
+
+    def place(mapping: dict[Var, Expr]) -> tuple[Expr, ...]:
+        found = [mapping.get(a, a) for a in outer]
+        inner = [mapping.get(a, a) for a in (*folds, fold)]
+        if column is None:
+            return (*found, *inner)
+        at = mapping.get(column, column)
+        return (*found, at // panel, *inner, at % panel)
+
+    index = tuple(Axis(f"p{n}", extent) for n, extent in enumerate(shape))
+    compute = Compute(index, (element(*index),), "pack", location=nest.compute.location)
+    tensor = Tensor(f"{node.source.name}_packed", tuple(shape), int32, compute)
+    return _Packed(Nest((tensor,), compute), spatial, place)
+
+
+def _summed(
+    nest: Nest, axes: tuple[Axis, ...], value: Expr, folds: tuple[Axis, ...], name: str
+) -> Nest:
+    """``tensor[axes] = sum over folds of value``."""
+    body = (reduce(reducer("sum", int32), (value,), folds, 0),)
+    compute = Compute(axes, body, nest.compute.op, location=nest.compute.location)
+    tensor = Tensor(name, tuple(a.extent for a in axes), int32, compute)
+    return Nest((tensor,), compute)

@@ -1,0 +1,87 @@
+"""Products of bytes by the instruction for them: exact for every pair of types and layouts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+
+import mlc
+from mlc.backends.llvm.target import host_target
+
+BYTES = (np.int8, np.uint8)
+
+
+def numbers(dtype: Any, shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:
+    """Any bytes, the extreme ones often: sums of neighbours must not saturate."""
+    rng = np.random.default_rng(seed)
+    info = np.iinfo(dtype)
+    x = rng.integers(info.min, info.max, shape, dtype, endpoint=True)
+    return np.where(rng.random(shape) < 0.3, rng.choice([info.min, info.max], shape), x).astype(
+        dtype
+    )
+
+
+@hypothesis.given(
+    st.tuples(*[st.integers(8, 70)] * 3),
+    st.tuples(*[st.sampled_from(BYTES)] * 2),
+    st.tuples(st.booleans(), st.booleans()),
+    st.sampled_from([np.int32, np.int64, np.float32]),
+)
+@hypothesis.settings(max_examples=20)
+def test_products_are_exact(
+    sizes: tuple[int, int, int], dtypes: Any, turned: tuple[bool, bool], result: Any
+) -> None:
+    m, k, n = sizes
+    a = numbers(dtypes[0], (k, m), 1).T if turned[0] else numbers(dtypes[0], (m, k), 1)
+    b = numbers(dtypes[1], (n, k), 2).T if turned[1] else numbers(dtypes[1], (k, n), 2)
+
+    @mlc.jit
+    def product(a: Any, b: Any) -> Any:
+        return np.matmul(a, b, dtype=result)
+
+    got, want = product(a, b), a.astype(np.int64) @ b.astype(np.int64)
+    assert got.dtype == result
+    np.testing.assert_array_equal(got, want)  # all of these numbers are float32 ones, too
+
+
+@pytest.mark.parametrize("dtype", BYTES)
+def test_a_product_of_bytes_wraps_as_numpy_says(dtype: Any) -> None:
+    a, b = numbers(dtype, (3, 21, 40), 3), numbers(dtype, (40, 33), 4)
+    got = mlc.jit(lambda a, b: a @ b)(a, b)
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got, a @ b)
+
+
+def test_what_follows_stays_in_the_kernel() -> None:
+    a, b = numbers(np.uint8, (50, 64), 5), numbers(np.int8, (64, 48), 6)
+    scale = np.linspace(0.01, 0.1, 48, dtype=np.float32)
+
+    @mlc.jit
+    def dense(a: Any, b: Any, scale: Any) -> Any:
+        return np.maximum(np.matmul(a, b, dtype=np.int32) * scale, 0)
+
+    total = a.astype(np.int32) @ b.astype(np.int32)
+    want = np.maximum(total * scale.astype(np.float64), 0)
+    np.testing.assert_allclose(dense(a, b, scale), want, rtol=1e-6)
+
+
+def test_sums_of_two_axes() -> None:
+    a, b = numbers(np.int8, (9, 5, 30), 7), numbers(np.int8, (5, 30, 17), 8)
+
+    @mlc.jit
+    def product(a: Any, b: Any) -> Any:
+        return np.einsum("ipk,pkj->ij", a, b, dtype=np.int32)
+
+    want = np.einsum("ipk,pkj->ij", a.astype(int), b.astype(int))
+    np.testing.assert_array_equal(product(a, b), want)
+
+
+@pytest.mark.skipif(not host_target().has_dot4, reason="the processor has no such instruction")
+def test_the_instruction_is_used() -> None:
+    a, b = numbers(np.int8, (64, 64), 9), numbers(np.int8, (64, 64), 10)
+    text = mlc.jit(lambda a, b: np.matmul(a, b, dtype=np.int32)).lower(a, b).asm
+    assert "vpdpbusd" in text or "usdot" in text
