@@ -78,7 +78,8 @@ def _is_contiguous(x: Tensor) -> bool:
 def _program(fn: str, x: Tensor, count: int, shape: Shape, counter: DType) -> Program:
     w = Writer(fn)
     source, out = w.input("x", x.shape, x.dtype), w.output("out", shape, counter)
-    lead, inner = x.shape, ()
+    inner: Shape = ()
+    lead = x.shape
     while size_of(inner) < count:
         lead, inner = lead[:-1], (lead[-1], *inner)
     rows, zeros = size_of(lead), [const(0)] * len(inner)
@@ -116,7 +117,7 @@ def _in_parts(
         search(t, each)
     if even < parts:
         search(const(even), last)
-    value = lambda place: x[(*row, *unflattened(place, inner))]
+    value = lambda place: x[tuple([*row, *unflattened(place, inner)])]
     at = w.variable("at", cast(places[0], int64))
     here = w.variable("here", const(0))
     with w.loop(parts - 1, "t") as t:
