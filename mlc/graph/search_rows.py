@@ -117,7 +117,7 @@ def _in_parts(
         search(t, each)
     if even < parts:
         search(const(even), last)
-    value = lambda place: x[tuple([*row, *unflattened(place, inner)])]
+    value = lambda place: x[tuple(row + unflattened(place, inner))]
     at = w.variable("at", cast(places[0], int64))
     here = w.variable("here", const(0))
     with w.loop(parts - 1, "t") as t:
