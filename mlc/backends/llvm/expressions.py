@@ -65,8 +65,9 @@ def contract(e: Emitter, fn: str, args: Sequence[Expr], left: Value | None = Non
     if not e.has_fma or not (dtype is float32 or dtype is float64):
         return None
     right, first = args[-1], args[0]
-    if _is_product(right) and _is_product(first) and set(right.args) == set(first.args):
-        return None
+    if left is None and _is_product(right) and _is_product(first):
+        if set(right.args) == set(first.args):
+            return None
     if _is_product(right):
         a, b = (e.value(arg) for arg in right.args)
         if fn == "sub":

@@ -35,6 +35,7 @@ from .reduction import (
 from .row_blocks import RowBlocks, inner_depth, plan_row_blocks, schedule_row_block
 from .transpose import tile_transposed, transposed_axis
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
+from .windows import plan_windows
 
 ROW_NS = 15.0  # what starting one more nest for one more row costs
 
@@ -74,6 +75,8 @@ def default_schedule(
         return Scheduled(plain, inner, Schedule(plain), 0.0)
     shared = shared if len(nests) > 1 else 0
     blocked = plan_row_blocks(nests, shared, machine, lambda n: _factored(n, shared, machine))
+    if blocked is None:
+        blocked = plan_windows(nests, shared, kept, machine)
     tile: Tile | None = None
     main: Nest | None = None
     if blocked is not None:
@@ -136,14 +139,14 @@ def _plan(
         if roles is None or (len(nests) > 1 and shared < ndim):
             continue
         tile = choose_tile(nest, roles, machine)
-        *packing, main = pack_operands(nest, roles, tile.columns, tile.rows)
-        if position:  # earlier nests make operands; they run as loops of their own
-            break
         bytewise = None if position else byte_products(nest, roles, tile.columns, machine)
         if bytewise is not None:
             main, last = bytewise.nests
             tiling = tiling_for(main, roles, tile, machine)
             return _Plan(bytewise.before, [main, last, *nests[1:]], tiling), tile, main
+        *packing, main = pack_operands(nest, roles, tile.columns, tile.rows)
+        if position:  # earlier nests make operands; they run as loops of their own
+            break
         tiling = tiling_for(main, roles, tile, machine)
         return _Plan(packing, [main, *nests[1:]], tiling), tile, main
     columns = _columns(nests, shared, machine)
