@@ -5,9 +5,9 @@ over the registers of a warp, as a *fragment*, in a way that the hardware fixes.
 block is no work of one thread. It stands outside of loops over ``threadIdx.x``, and all 32 threads
 of the warp do it together; warps are counted by ``threadIdx.y`` and ``threadIdx.z``.
 
-Four memories follow on each other: global memory, tiles of a block in shared memory, tiles of a warp
-in fragments (the scopes ``mma.mk``, ``mma.kn``, ``mma.mn``), and the registers that those are made
-of, which only the intrinsics see.
+Four memories follow on each other: global memory, tiles of a block in shared memory, tiles of a
+warp in fragments (the scopes ``mma.mk``, ``mma.kn``, ``mma.mn``), and the registers that those are
+made of, which only the intrinsics see.
 
 ``python examples/43_gpu_tensor_cores.py 4096`` is the size of a real measurement; the default is
 small, so that a processor can play the card.

@@ -26,6 +26,7 @@ from ...ir.program import (
 )
 from ...ir.sharing import shared_nodes
 from ...lower.cuda.kernel import BARRIER
+from ...lower.cuda.overlap_stages import COMMIT, WAIT
 from ...lower.place_buffers import span_bytes
 from .expressions import Expressions
 from .functions import C_FUNCTIONS, Text, c_type, is_half
@@ -122,6 +123,10 @@ class Statements(Expressions):
                 self.accumulate(stmt)
             case Evaluate(name=name) if name == BARRIER:
                 self.line("mlc_barrier();")
+            case Evaluate(name=name) if name == COMMIT:
+                self.line("mlc_cp_async_commit();")
+            case Evaluate(name=name, args=(Const(value=pending),)) if name == WAIT:
+                self.line(f"mlc_cp_async_wait<{pending}>();")
             case Evaluate(name=name) if is_intrinsic(name):
                 self.call(stmt)
             case _:

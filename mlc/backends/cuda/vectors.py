@@ -9,6 +9,7 @@ from ...ir.affine import Sum, as_sum
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const
 from ...ir.program import Buffer, For, Scope, Store
 from ...ir.rewrite import loads_of, rewrite, substitute, variables_of
+from ...lower.cuda.overlap_stages import ASYNC
 from .expressions import flat_index
 from .functions import Text, c_type, is_half
 
@@ -56,6 +57,14 @@ def vector_copy(printer: Statements, loop: For) -> bool:
     place = f"*reinterpret_cast<{kind} *>({printer.address(target, start)})"
     is_copy = isinstance(value, Load) and value in runs and runs[value] == kind
     if is_copy and isinstance(value, Load):
+        size = loop.extent * target.dtype.itemsize
+        is_fetch = target.scope is Scope.SHARED and value.source.scope is Scope.GLOBAL
+        if is_fetch and dict(loop.annotations).get(ASYNC):
+            source = printer.address(
+                value.source, tuple(substitute(i, first) for i in value.indices)
+            )
+            printer.line(f"mlc_cp_async_{size}({printer.address(target, start)}, {source});")
+            return True
         printer.line(f"{place} = {_read(printer, value, first, kind)};")
         return True
     printer.line("{")

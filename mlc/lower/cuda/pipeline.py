@@ -14,6 +14,7 @@ from .bind_threads import bind_device_threads
 from .expand_calls import expand_device_calls
 from .kernel import DeviceKernel, DeviceProgram, Thread
 from .merge_guards import merge_guards
+from .overlap_stages import mark_stages, overlap_stages
 from .place_barriers import place_barriers
 from .place_private import place_private
 from .place_shared import place_shared
@@ -29,7 +30,7 @@ def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
     thread. Raises :class:`UnsupportedError` for what no grid can run.
     """
     blocks = [(s.name, {b.name for b in buffers_written(s.body)}) for s in blocks_of(program.body)]
-    program = share_fragments(bind_blocks(expand_device_calls(program)))
+    program = mark_stages(share_fragments(bind_blocks(expand_device_calls(program))))
     nests, temporaries = split_kernels(program)
     nests = [simplify_stmt(nest, {}) for nest in nests]
     kernels: list[DeviceKernel] = []
@@ -52,6 +53,7 @@ def _kernel(
     ranges = {t.var: t.extent for t in threads}
     body = compact_buffers(program.with_body(body), _on_all(threads), ranges).body
     body, private = place_private(body, threads, name)
+    body = overlap_stages(body)
     body, shared, shared_bytes = place_shared(body, name)
     body = place_barriers(body, threads, shared)
     body = simplify_stmt(merge_guards(simplify_stmt(body, ranges)), ranges)

@@ -78,8 +78,8 @@ def together(stmt: Stmt) -> Intrinsic | None:
 
 
 def unroll_over_fragments(stmt: Stmt) -> Stmt:
-    """``for i: T.call("mma", f[i, 0:8], ...)`` -> ``for i in unrolled: ...``: registers have numbers
-    that are known when the kernel is compiled."""
+    """``for i: T.call("mma", f[i, 0:8], ...)`` -> ``for i in unrolled: ...``: which register it is
+    must be known when the kernel is compiled."""
     used = {
         var
         for call, intrinsic in _calls(stmt)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SIDE = 16  # of the tiles of one intrinsic
 LEAST = 8  # rows, columns and steps; with fewer most of a tile would be empty
+AHEAD = 2  # iterations between the copy of a tile and its use
 GAP = 8  # elements between rows of shared memory
 
 
@@ -156,6 +157,8 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
     _as_calls(s, name, family, loads, stored, (k0, k1, n1, m3))
     for var in (m2, n2, k1):
         s.unroll(var)
+    if extent_of(s, k0) > AHEAD:
+        s.pipeline(k0, [0, 0, AHEAD])
     return True
 
 

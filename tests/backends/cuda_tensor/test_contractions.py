@@ -60,6 +60,13 @@ def test_odd_sizes(m: int, n: int, k: int) -> None:
     check(np.matmul, operand((m, k), np.float16, 0), operand((k, n), np.float16, 1))
 
 
+def test_long_ones_fetch_ahead() -> None:
+    arrays = operand((32, 64), np.float16, 0), operand((64, 32), np.float16, 1)
+    assert "cp_async" not in check(np.matmul, *arrays)  # two steps of 32
+    arrays = operand((32, 160), np.float16, 0), operand((160, 32), np.float16, 1)
+    assert "mlc_cp_async_wait<1>" in check(np.matmul, *arrays)
+
+
 def test_few_rows_go_another_way() -> None:
     arrays = operand((4, 32), np.float16, 0), operand((32, 32), np.float16, 1)
     check(np.matmul, *arrays, uses=False)

@@ -1,0 +1,184 @@
+"""overlap_stages: tiles of later iterations are copied while those of this one are used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...ir.expr import Const, Expr, const
+from ...ir.program import (
+    Allocate,
+    Buffer,
+    Evaluate,
+    For,
+    If,
+    LoopKind,
+    Program,
+    Scope,
+    Seq,
+    Stmt,
+    seq,
+)
+from ...schedules.step import rebuild
+from ..place_buffers import span_bytes
+from ..replace_buffers import Place, is_replaceable, replace_buffers
+from ..simplify_program import substitute_all
+from .kernel import BARRIER, BOUNDARY
+from .touching import buffers_made, buffers_read, buffers_written
+
+STAGE = "stage"  # marks the statement after it
+COMMIT, WAIT = "copies_commit", "copies_wait"  # of asynchronous copies
+ASYNC = "asynchronous"  # annotates a copy that need not be done yet
+_STAGES, _ORDER = "software_pipeline_stage", "software_pipeline_order"
+ALIGNMENT = 128  # bytes, of each of the copies of a buffer
+
+
+def mark_stages(program: Program) -> Program:
+    """The statements of a loop that is to be pipelined, each after a mark of its stage: what passes
+    make of a statement stands between its mark and the next."""
+
+    def on(stmt: Stmt) -> Stmt | None:
+        match stmt:
+            case For(annotations=annotations) if _STAGES in dict(annotations):
+                stages = tuple(dict(annotations)[_STAGES])
+                body = _marked(rebuild(stmt.body, on), stages)
+                return None if body is None else replace(stmt, body=body)
+        return None
+
+    return program.with_body(rebuild(program.body, on))
+
+
+def _marked(body: Stmt, stages: Sequence[int]) -> Stmt | None:
+    match body:
+        case Allocate(body=inner):
+            made = _marked(inner, stages)
+            return None if made is None else replace(body, body=made)
+        case Seq(stmts=stmts) if len(stmts) == len(stages):
+            parts = zip(stages, stmts, strict=True)
+            return Seq(tuple(s for n, part in parts for s in (_mark(n), part)))
+    return None
+
+
+def _mark(stage: int) -> Evaluate:
+    return Evaluate(STAGE, (const(stage),))
+
+
+def overlap_stages(stmt: Stmt) -> Stmt:
+    """::
+
+        for k in range(8):                      copy S(0) to S[0]; copy S(1) to S[1]
+            copy S(k)                           for k in range(8):
+            use S                       ->          wait until S(k) is there; barrier
+                                                    if k + 2 < 8: copy S(k + 2) to S[(k + 2) % 3]
+                                                    use S[k % 3]
+
+    for a loop with the stages (0, 2): shared memory that is filled two iterations ahead exists
+    three times. Copies of several elements from global memory are asynchronous. Loops that are not
+    of this form, first copies and then uses, run their statements one after the other.
+    """
+
+    def on(node: Stmt) -> Stmt | None:
+        match node:
+            case For(annotations=annotations) if _STAGES in dict(annotations):
+                made = _overlapped(node)
+                return None if made is None else overlap_stages(made)
+            case Evaluate(name=name) if name == STAGE:
+                return Seq(())
+        return None
+
+    return rebuild(stmt, on)
+
+
+def _overlapped(loop: For) -> Stmt | None:
+    buffers: list[Buffer] = []
+    stages: dict[int, list[Stmt]] = {}
+    if not _parts(loop.body, buffers, stages, [None]):
+        return None
+    ahead = max(stages, default=0)
+    order = tuple(dict(loop.annotations).get(_ORDER, ()))
+    if sorted(stages) != [0, ahead] or ahead < 1 or loop.extent <= ahead:
+        return None
+    if loop.kind is not LoopKind.SERIAL or list(order) != sorted(order):
+        return None
+    copies, uses = seq(*stages[0]), seq(*stages[ahead])
+    filled = buffers_written(copies) - buffers_made(copies)
+    both = {b for b in buffers if b in buffers_read(uses) | buffers_written(uses)} & (
+        filled | buffers_read(copies)
+    )
+    if not filled <= set(buffers) or any(b.scope is not Scope.SHARED for b in both):
+        return None
+    if (buffers_written(uses) - buffers_made(uses)) & (filled | buffers_read(copies)):
+        return None
+    slots = {buffer: _slots(buffer, ahead + 1) for buffer in filled}
+    if not is_replaceable(copies, {b: Place(s, (const(0),)) for b, s in slots.items()}):
+        return None
+
+    def placed(stmt: Stmt, slot: Expr) -> Stmt:
+        return replace_buffers(stmt, {b: Place(s, (slot,)) for b, s in slots.items()})
+
+    copies = rebuild(copies, _asynchronous)
+    count = ahead + 1
+    early = [
+        s
+        for n in range(ahead)
+        for s in (
+            placed(substitute_all(copies, {loop.var: const(n)}), const(n)),
+            Evaluate(COMMIT, ()),
+        )
+    ]
+    later = loop.var + ahead
+    body = seq(
+        Evaluate(WAIT, (const(ahead - 1),)),
+        Evaluate(BARRIER, ()),
+        If(later < loop.extent, placed(substitute_all(copies, {loop.var: later}), later % count)),
+        Evaluate(COMMIT, ()),
+        placed(uses, loop.var % count),
+        Evaluate(BOUNDARY, ()),
+    )
+    hints = {k: v for k, v in dict(loop.annotations).items() if k not in (_STAGES, _ORDER)}
+    steady = replace(loop, body=body, annotations=tuple(sorted(hints.items())))
+    rest = tuple(b for b in buffers if b not in slots)
+    inner = seq(*early, Evaluate(BOUNDARY, ()), steady, Evaluate(BOUNDARY, ()))
+    return Allocate((*rest, *slots.values()), inner)
+
+
+def _parts(
+    stmt: Stmt, buffers: list[Buffer], stages: dict[int, list[Stmt]], now: list[int | None]
+) -> bool:
+    """Whether ``stmt`` consists of marked statements, sorted into ``stages``."""
+    match stmt:
+        case Allocate(made, body):
+            if now[0] is not None:
+                stages[now[0]].append(stmt)
+                return True
+            buffers.extend(made)
+            return _parts(body, buffers, stages, now)
+        case Seq(stmts=stmts):
+            return all(_parts(s, buffers, stages, now) for s in stmts)
+        case Evaluate(name=name, args=(Const(value=stage),)) if name == STAGE:
+            number = int(stage)
+            stages.setdefault(number, [])
+            now[0] = number
+            return True
+        case Evaluate(name=name) if name == BOUNDARY and now[0] is None:
+            return True
+    if now[0] is None:
+        return False
+    stages[now[0]].append(stmt)
+    return True
+
+
+def _slots(buffer: Buffer, count: int) -> Buffer:
+    size = buffer.dtype.itemsize
+    step = -(-span_bytes(buffer) // ALIGNMENT) * ALIGNMENT // size
+    strides = (step, *buffer.element_strides)
+    return Buffer(buffer.name, (count, *buffer.shape), buffer.dtype, strides, buffer.scope)
+
+
+def _asynchronous(stmt: Stmt) -> Stmt | None:
+    """Copies of several elements at once are marked: they may be done later."""
+    match stmt:
+        case For(kind=LoopKind.VECTORIZED):
+            notes = dict(stmt.annotations) | {ASYNC: True}
+            return replace(stmt, annotations=tuple(sorted(notes.items())))
+    return None
