@@ -145,7 +145,7 @@ class _Family:
             f"{_c_type(self.total)} *c",
             f"#pragma unroll\n  for (int e = 0; e < {held}; ++e) c[e] = 0;",
         )
-        _declare(name, (c,), _stored(c, None), text, {"C": held})
+        _declare(name, (c,), stored(c, None), text, {"C": held})
 
     def declare_load(self, name: str, role: str, along_reduction: bool) -> None:
         """``along_reduction`` says that neighbours in memory are multiplied with the same row or
@@ -172,7 +172,7 @@ class _Family:
         _declare(
             name,
             (source, target),
-            _stored(target, source),
+            stored(target, source),
             _function(name, parameters, body),
             {role.upper(): fragment.held},
             rows,
@@ -230,7 +230,7 @@ class _Family:
     target[({row}) * far + ({column}) * near] = c[e];"""
         parameters = f"const {total} *c, {total} *target, int far, int near"
         _declare(
-            name, (c, target), _stored(target, c), _function(name, parameters, text),
+            name, (c, target), stored(target, c), _function(name, parameters, text),
             {"C": fragment.held},
         )  # fmt: skip
 
@@ -243,7 +243,7 @@ def _function(name: str, parameters: str, body: str) -> str:
     return f"MLC_DEVICE void {name}({parameters}) {{\n  {body}\n}}"
 
 
-def _stored(target: Buffer, source: Buffer | None) -> Stmt:
+def stored(target: Buffer, source: Buffer | None) -> Stmt:
     """``target[i, j] = source[i, j]``, or 0 without a source."""
     i, j = Var("i"), Var("j")
     vi, vj = Axis("vi", target.shape[0]), Axis("vj", target.shape[1])

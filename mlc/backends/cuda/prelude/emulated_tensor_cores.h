@@ -85,3 +85,37 @@ MLC_LDMATRIX(mlc_ldmatrix_x4_trans, 4, true)
 MLC_LDMATRIX(mlc_ldmatrix_x2, 2, false)
 MLC_LDMATRIX(mlc_ldmatrix_x2_trans, 2, true)
 #undef MLC_LDMATRIX
+
+#define mlc_require(holds, what) mlc_require_at(holds, what, __LINE__)
+MLC_UNWATCHED static void mlc_require_at(bool holds, const char *what, int line) {
+  if (!holds) mlc_fail(2, "calls an intrinsic in vain (line %d): %s", line, what);
+}
+
+// d += a b for 64 x 16 and 16 x 64 by four warps: each thread reads what its part of d needs.
+template <class Kind>
+MLC_UNWATCHED static void mlc_wgmma(float *d, const void *a, unsigned a_along, unsigned a_across,
+                                    const void *b, unsigned b_along, unsigned b_across, int line) {
+  mlc_sync_lanes(line);
+  const unsigned thread = mlc_current->number % 128, lane = thread % 32;
+  for (unsigned e = 0; e < 32; e++) {
+    unsigned row = thread / 32 * 16 + lane / 4 + e / 2 % 2 * 8, column = lane % 4 * 2 + e % 2 + e / 4 * 8;
+    double sum = 0;
+    for (unsigned k = 0; k < 16; k++) {
+      const char *left = (const char *)a + row / 8 * a_across + k / 8 * a_along + row % 8 * 16 + k % 8 * 2;
+      const char *right = (const char *)b + column / 8 * b_across + k / 8 * b_along + column % 8 * 16 + k % 8 * 2;
+      mlc_touch(left, 2, 0, 0);
+      mlc_touch(right, 2, 0, 0);
+      sum += Kind::element(*(const uint16_t *)left, 0) * Kind::element(*(const uint16_t *)right, 0);
+    }
+    d[e] = (float)(d[e] + sum);
+  }
+}
+#define MLC_WGMMA(name, kind)                                                                    \
+  MLC_DEVICE void name(float (&d)[32], const void *a, unsigned a_along, unsigned a_across,       \
+                       const void *b, unsigned b_along, unsigned b_across,                       \
+                       int line = __builtin_LINE()) {                                            \
+    mlc_wgmma<kind>(d, a, a_along, a_across, b, b_along, b_across, line);                        \
+  }
+MLC_WGMMA(mlc_wgmma_m64n64k16_f16, MlcHalves)
+MLC_WGMMA(mlc_wgmma_m64n64k16_bf16, MlcBfloats)
+#undef MLC_WGMMA

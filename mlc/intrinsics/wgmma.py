@@ -1,0 +1,91 @@
+"""Products of larger tiles on Hopper's tensor cores, ``wgmma``, as intrinsics.
+
+::
+
+    tile = wgmma(float16)                   C[64, 64] += A[64, 16] B[64, 16].T, sums in float32
+
+Four warps do a call together: threadIdx.x counts 128 threads. Both operands are read from shared
+memory, where they lie in pieces of 8 x 8, each 128 bytes in a row: ``A[m // 8, k // 8, m % 8,
+k % 8]`` and ``B[n // 8, k // 8, n % 8, k % 8]``, as ``transform_layout`` makes them. Each warp
+holds 16 rows of C, in the way of `mlc.intrinsics.fragments`. The call waits for its result. Kernels
+with such calls run on cards of architecture sm_90a alone; on others they end with an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..dtypes import DType, bfloat16, float16, float32
+from ..errors import ArgumentError
+from ..ir.combiner import reducer
+from ..ir.expr import Var, cast, load
+from ..ir.intrinsic import Intrinsic, register
+from ..ir.program import Accumulate, Buffer, For, Program, Scope, Stmt
+from .mma import stored
+
+THREADS = 128
+ROWS, COLUMNS, DEPTH, PIECE = 64, 64, 16, 8
+HELD = ROWS * COLUMNS // THREADS
+_KINDS = {float16: ("f16", "mlc_half"), bfloat16: ("bf16", "mlc_bfloat16")}
+_LANE = "threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + e / 2 % 2 * 8"
+
+
+@dataclass(frozen=True)
+class Wgmma:
+    """The names of the intrinsics of one kind of product, and where the sums live."""
+
+    fill: str
+    product: str
+    store: str
+    scope_c: str = "wgmma.mn"
+
+
+def wgmma(dtype: DType) -> Wgmma:
+    """The product of tiles of ``dtype``, float16 or bfloat16."""
+    if dtype not in _KINDS:
+        raise ArgumentError(f"wgmma multiplies float16 and bfloat16 here, got {dtype}")
+    short, element = _KINDS[dtype]
+    names = Wgmma("wgmma_fill_float32", f"wgmma_64x64x16_{dtype}", "wgmma_store_float32")
+    a = Buffer("A", (ROWS // PIECE, DEPTH // PIECE, PIECE, PIECE), dtype, scope=Scope.SHARED)
+    b = Buffer("B", (COLUMNS // PIECE, DEPTH // PIECE, PIECE, PIECE), dtype, scope=Scope.SHARED)
+    c = Buffer("C", (ROWS, COLUMNS), float32, scope=Scope(names.scope_c))
+    target = Buffer("target", c.shape, float32)
+    held = {"C": HELD}
+    fill = f"""MLC_DEVICE void {names.fill}(float *c) {{
+  #pragma unroll
+  for (int e = 0; e < {HELD}; ++e) c[e] = 0;
+}}"""
+    store = f"""MLC_DEVICE void {names.store}(const float *c, float *target, int far, int near) {{
+  #pragma unroll
+  for (int e = 0; e < {HELD}; ++e)
+    target[({_LANE}) * far + (threadIdx.x % 4 * 2 + e % 2 + e / 4 * 8) * near] = c[e];
+}}"""
+    product = f"""MLC_DEVICE void {names.product}(
+    const {element} *a, int am, int ak, int ai, int aj,
+    const {element} *b, int bn, int bk, int bi, int bj, float *c) {{
+  mlc_require(ai == 8 && aj == 1 && bi == 8 && bj == 1, "pieces of 8 x 8 must lie in one row");
+  float (&sums)[{HELD}] = *reinterpret_cast<float (*)[{HELD}]>(c);
+  mlc_wgmma_m64n64k16_{short}(sums, a, 2 * ak, 2 * am, b, 2 * bk, 2 * bn);
+}}"""
+    rows = {"A": 16, "B": 16}
+    for name, operands, body, text, aligned in (
+        (names.fill, (c,), stored(c, None), fill, {}),
+        (names.store, (c, target), stored(target, c), store, {}),
+        (names.product, (a, b, c), _product(a, b, c), product, rows),
+    ):
+        meaning = Program(name, operands, body)
+        register(Intrinsic(name, meaning, {"cuda": text}, THREADS, held, aligned))
+    return names
+
+
+def _product(a: Buffer, b: Buffer, c: Buffer) -> Stmt:
+    mo, mi, no, ni, ko, ki = (Var(name) for name in ("mo", "mi", "no", "ni", "ko", "ki"))
+    value = cast(load(a, (mo, ko, mi, ki)), float32) * cast(load(b, (no, ko, ni, ki)), float32)
+    at = (mo * PIECE + mi, no * PIECE + ni)
+    body: Stmt = Accumulate(reducer("sum", float32), (c,), at, (value,))
+    for var, extent in (
+        (ki, PIECE), (ko, DEPTH // PIECE), (ni, PIECE), (no, COLUMNS // PIECE),
+        (mi, PIECE), (mo, ROWS // PIECE),
+    ):  # fmt: skip
+        body = For(var, extent, body)
+    return body
