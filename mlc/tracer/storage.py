@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -218,11 +218,8 @@ class Window:
         owner = self.owner
         if self.op.name != "reshape_to" or owner._view is None and owner._cell.strides is None:
             return True
-        try:
-            self.op.view.array(layout(owner), self.others, self.static)
-        except ValueError:
-            return False
-        return True
+        found = layout(owner)
+        return is_same_memory(found.shape, found.strides, tuple(map(int, self.static["shape"])))
 
     def same_as(self, other: Window | None) -> bool:
         """Whether both name the same elements in the same order, for certain."""
@@ -246,6 +243,27 @@ def layout(value: Tracer) -> Array:
     strides = [step * dtype.itemsize for step in steps]
     sizes = tuple(map(int, shape))
     return np.lib.stride_tricks.as_strided(np.empty(1, dtype), sizes, strides)
+
+
+def is_same_memory(shape: Sequence[int], strides: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether an array of these strides can be reshaped to ``wanted``, of as many elements,
+    without a copy: asking NumPy would have it copy what is never to be read."""
+    if 0 in shape:
+        return True
+    old = [pair for pair in zip(shape, strides, strict=True) if pair[0] != 1]
+    new = [n for n in wanted if n != 1]
+    while old:  # axes that become axes of the same product, which must follow each other in memory
+        group = [old.pop(0)]
+        size, made = group[0][0], new.pop(0)
+        while size != made:
+            if made < size:
+                made *= new.pop(0)
+            else:
+                group.append(old.pop(0))
+                size *= group[-1][0]
+        if any(step != n * inner for (_, step), (n, inner) in pairwise(group)):
+            return False
+    return True
 
 
 def keep_order(result: Any, inputs: Sequence[Any]) -> None:
