@@ -141,6 +141,7 @@ def simplify_index(node: Apply, ranges: Ranges) -> Expr | None:
     """Sums in one form; quotients and remainders by constants resolved or split.
 
     ``(8 * i + j) // 8 -> i`` and ``(8 * i + j) % 8 -> j`` where ``j < 8``;
+    ``(4 * i + j) // 8 -> i // 2`` and ``(4 * i + j) % 8 -> i % 2 * 4 + j`` where ``j < 4``;
     ``x // 8 * 8 + x % 8 -> x``.
     """
     match node:
@@ -184,6 +185,12 @@ def _quotient(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
         quotient = apply("floordiv", smaller, const(d // common))
         better = _quotient(smaller, d // common, ranges, quotient)
         return whole.plus(as_sum(quotient if better is None else better)).expr()
+    parts = _groups(rest, d, ranges)
+    if parts is not None:
+        groups, size, _ = parts
+        quotient = apply("floordiv", groups, const(d // size))
+        better = _quotient(groups, d // size, ranges, quotient)
+        return whole.plus(as_sum(quotient if better is None else better)).expr()
     if whole.terms or whole.constant:
         return whole.plus(as_sum(apply("floordiv", rest.expr(), const(d)))).expr()
     return None
@@ -196,8 +203,27 @@ def _remainder(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
     low, high = interval(rest.expr(), ranges)
     if math.isfinite(low) and math.isfinite(high) and low // d == high // d:
         return rest.plus(Sum((), -int(low // d) * d)).expr()
+    parts = _groups(rest, d, ranges)
+    if parts is not None:
+        groups, size, small = parts
+        remainder = apply("mod", groups, const(d // size))
+        better = _remainder(groups, d // size, ranges, remainder)
+        return as_sum(remainder if better is None else better).scaled(size).plus(small).expr()
     if whole.terms or whole.constant:
         return apply("mod", rest.expr(), const(d))
+    return None
+
+
+def _groups(rest: Sum, d: int, ranges: Ranges) -> tuple[Expr, int, Sum] | None:
+    """``rest == size * groups + small`` where ``size`` divides ``d`` and ``0 <= small < size``, so
+    that only whole groups decide about a quotient by ``d``."""
+    sizes = {math.gcd(c, d) for _, c in rest.terms} - {1}
+    for size in sorted(sizes, reverse=True):
+        big = tuple((a, c // size) for a, c in rest.terms if c % size == 0)
+        small = Sum(tuple((a, c) for a, c in rest.terms if c % size), rest.constant % size)
+        low, high = interval(small.expr(), ranges)
+        if small.terms and low >= 0 and high < size:
+            return Sum(big, rest.constant // size).expr(), size, small
     return None
 
 

@@ -142,6 +142,7 @@ def schedule_rows(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> boo
         for i: for j: e[i, j] = x - m    ->        for tx: (for k: m_rf[tx] max= ...); a few fold
                                                    for j: for tx: e[j, tx] = ...
     """
+    innermost = _innermost_rows(nests)
     rows = joined_rows(s, nests, machine)
     if rows is None:
         return False
@@ -155,6 +156,7 @@ def schedule_rows(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> boo
         return True
     threads = _threads_for(longest, extent_of(s, rows), machine)
     side = max(min(machine.warp * 4 // threads, extent_of(s, rows)), 1)
+    side = next(n for n in range(side, 0, -1) if innermost % n == 0)
     for name in blocks:
         if s.block(name).is_reduction:
             rows = _fold(s, name, threads)
@@ -170,6 +172,21 @@ def schedule_rows(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> boo
     else:
         s.bind(rows, "blockIdx.x")
     return True
+
+
+def _innermost_rows(nests: Sequence[For]) -> int:
+    """The extent of the innermost loop of several over rows, 0 for one loop alone: rows that a
+    block shares are neighbours within it, or what the block keeps would be as large as all of it.
+    """
+    for nest in nests:
+        if row_count(nest):
+            block = only_block(nest)
+            assert block is not None
+            roles = roles_of(block, chain_of(nest))
+            assert roles is not None
+            several = [n for n in extents(nest, roles[0]) if n > 1]
+            return several[-1] if len(several) > 1 else 0
+    return 0
 
 
 def _threads_for(longest: int, rows: int, machine: GpuMachine) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mlc import te
+from mlc.compile_device import program_device_module
 from mlc.ir.program import LoopKind, blocks_of
-from mlc.schedules.defaults.gpu import GpuMachine
+from mlc.schedules.defaults.gpu import GpuMachine, default_gpu_schedule
 
 from .judge import SMALL, extents, judged, scopes, threads
 
@@ -134,3 +135,13 @@ def test_where_the_greatest_is(shape):
     k = te.reduce_axis(shape[1], "k")
     at, top = te.compute(shape[:1], lambda i: greatest((k, x[i, k]), axis=k), name="at")
     judged(te.create_program([x, at, top], "argmax"), SMALL)
+
+
+@pytest.mark.parametrize(("shape", "most"), [((3, 32, 64), 4096), ((3, 31, 64), 1024)])
+def test_rows_of_several_loops_share_little(shape, most):
+    x = te.placeholder(shape, "float32", "x")
+    k = te.reduce_axis(shape[2], "k")
+    m = te.compute(shape[:2], lambda i, j: te.max(x[i, j, k], axis=k), name="m")
+    y = te.compute(shape, lambda i, j, l: x[i, j, l] - m[i, j], name="y")
+    s = default_gpu_schedule(te.create_program([x, y], "centred"))
+    assert program_device_module(s.program).launches[0].shared_bytes <= most

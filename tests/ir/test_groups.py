@@ -1,0 +1,41 @@
+"""Quotients and remainders of sums that come in whole groups."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlc.ir.expr import Const, Var, apply, const
+from mlc.ir.rewrite import substitute
+from mlc.ir.simplify import simplify
+
+I, J, K = Var("i"), Var("j"), Var("k")
+
+
+def test_only_whole_groups_decide() -> None:
+    ranges = {I: 1000, J: 4}
+    assert str(simplify((I * 4 + J) // 128, ranges)) == "i // 32"
+    assert str(simplify((I * 4 + J) % 128, ranges)) == "i % 32 * 4 + j"
+    assert str(simplify((I * 4 + J + 2) // 128, ranges)) == "(i * 4 + j + 2) // 128"
+    assert str(simplify((I * 4 + J) // 126, ranges)) == "(i * 4 + j) // 126"
+    whole = (I * 4 + J) // 128 * 128 + (I * 4 + J) % 128
+    assert str(simplify(whole, ranges)) == "j + i * 4"
+
+
+numbers = st.sampled_from([1, 2, 3, 4, 6, 8, 12, -1, -4])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    numbers, numbers, numbers, st.integers(-9, 9), st.sampled_from([2, 4, 6, 8, 12, 24]),
+    st.tuples(st.integers(1, 9), st.integers(1, 4), st.integers(1, 3)), st.data(),
+)  # fmt: skip
+def test_values_stay(a, b, c, d, by, extents, data) -> None:
+    ranges = dict(zip((I, J, K), extents, strict=True))
+    at = {v: const(data.draw(st.integers(0, n - 1))) for v, n in ranges.items()}
+    for fn in ("floordiv", "mod"):
+        before = apply(fn, I * a + J * b + K * c + d, const(by))
+        after = simplify(before, ranges)
+        values = [simplify(substitute(e, at), {}) for e in (before, after)]
+        assert all(isinstance(v, Const) for v in values)
+        assert values[0].value == values[1].value, f"{before} -> {after}"
