@@ -14,8 +14,9 @@ import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean
 from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..intrinsics.prefix import FUNCTIONS, LANE_BITS, running
 from ..ir.expr import Expr, apply, cast, const
-from ..ir.program import Buffer
+from ..ir.program import Buffer, Program, Region
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .create import full
 from .elementwise import astype, select_where
@@ -29,8 +30,10 @@ from .shape import ravel
 CHAINS = 8
 LONG = 1 << 13  # elements of a row that is cut into pieces
 PIECE = 1 << 14
+NEAR = 1 << 19  # bytes of a row that are still in the cache when they are read again
 STRIP = 1 << 11  # columns combined at once
 LANES = 32
+REORDERED = ("add", "maximum", "minimum")  # float operations that vectors combine
 
 Combine = Callable[[Expr, Expr], Expr]
 Place = Callable[[Expr | int], list[Expr]]
@@ -130,6 +133,12 @@ class _Scan:
             with self.w.loop(count, "r") as row:
                 self._pieces(at(row), start)
             return
+        if start is not None and self.has_vectors and not self.work.is_float and self.n >= LANES:
+            with self.w.loop(count, "r", threads(count, self.x.size)) as row:
+                before = self.w.memory("before", (1,), self.work)
+                self.w.store(before, (0,), start)
+                self._by_vectors(at(row)(const(0)), self.n, before, const(0))
+            return
         groups, rest = divmod(count, CHAINS)
         if groups:
             with self.w.loop(groups, "g", threads(groups, self.x.size)) as g:
@@ -167,31 +176,79 @@ class _Scan:
     def _pieces(self, at: Place, identity: Expr) -> None:
         """One long row: the total of each piece, what stands before each, then the pieces."""
         w = self.w
-        parts = max(min(self.n // PIECE, 64), 1)
+        parts = max(self.n // PIECE, 1)
         size = self.n // (parts * CHAINS)
         if size * self.x.dtype.itemsize % 512 == 0:
             size -= (
                 24  # pieces that begin at the same place of a cache line's set drive each other out
             )
-        offsets = w.memory("offsets", (parts * CHAINS,), self.work)
-        how = threads(parts, self.n)
-        with w.loop(parts, "t", how) as t, w.loop(CHAINS, "c") as c:
-            piece = t * CHAINS + c
-            w.store(offsets, (piece,), self._total(lambda i: at(piece * size + i), size, identity))
         before = w.variable("before", identity)
         here = w.variable("here", identity)
-        with w.loop(parts * CHAINS, "p") as p:
-            w.set(here, offsets[p])
-            w.store(offsets, (p,), before[()])
-            w.set(before, self.combine(before[()], here[()]))
-        with w.loop(parts, "t", how) as t:
-            places = lambda c: lambda i: at((t * CHAINS + c) * size + i)
-            self._chains(places, size, lambda c: offsets[t * CHAINS + c])
+        many = max(min(NEAR // (PIECE * self.x.dtype.itemsize), parts), 1)
+
+        def block(first: Expr, count: int) -> None:
+            """``count`` parts, which are read again before the cache forgets them."""
+            offsets = w.memory("offsets", (count * CHAINS,), self.work)
+            how = threads(count, self.n)
+            with w.loop(count, "t", how) as t, w.loop(CHAINS, "c") as c:
+                start = ((first + t) * CHAINS + c) * size
+                w.store(
+                    offsets, (t * CHAINS + c,), self._total(lambda i: at(start + i), size, identity)
+                )
+            with w.loop(count * CHAINS, "p") as p:
+                w.set(here, offsets[p])
+                w.store(offsets, (p,), before[()])
+                w.set(before, self.combine(before[()], here[()]))
+            with w.loop(count, "t", how) as t:
+                begin = (first + t) * (CHAINS * size)
+                if self.has_vectors:
+                    with w.loop(CHAINS, "c") as c:
+                        self._by_vectors(at(begin + c * size), size, offsets, t * CHAINS + c)
+                else:
+                    places = lambda c: lambda i: at(begin + c * size + i)
+                    self._chains(places, size, lambda c: offsets[t * CHAINS + c])
+
+        with w.loop(parts // many, "b") as b:
+            block(b * many, many)
+        if parts % many:
+            with w.loop(1, "b"):
+                block(const(parts // many * many), parts % many)
         done = parts * CHAINS * size
         if done < self.n:
             with w.loop(self.n - done, "i") as i:
                 w.set(before, self.combine(before[()], self.read(at(i + done))))
                 w.store(self.out, at(i + done), before[()])
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether a row may be combined by vectors, in another order: not products of floats, which
+        could overflow in one order and not in the other."""
+        x, work = self.x.dtype, self.work
+        fits = work.bits in LANE_BITS and work is self.out.dtype
+        alike = x is work or (not work.is_float and x.kind in "iu" and x.bits <= work.bits)
+        return fits and alike and self.fn in (FUNCTIONS if not work.is_float else REORDERED)
+
+    def _by_vectors(self, start: Sequence[Expr], n: int, before: Buffer, place: Expr) -> None:
+        """``n`` elements of a row from ``start`` on; ``before[place]`` is what comes before."""
+        extents = tuple(n if d == self.axis else 1 for d in range(self.x.ndim))
+        x, dtype, fn = self.x.dtype, self.out.dtype, self.fn
+
+        def meaning(name: str) -> Program:
+            w = Writer(name)
+            a, c = w.input("A", (n,), x), w.input("C", (1,), dtype)
+            b = w.output("B", (n,), dtype)
+            total = w.variable("total", c[0])
+            with w.loop(n, "i") as i:
+                w.set(total, self.combine(total[()], cast(a[i], dtype)))
+                w.store(b, (i,), total[()])
+            return w.program()
+
+        self.w.run_on(
+            running(fn, x, dtype, n, meaning).name,
+            Region(self.x, tuple(start), extents),
+            Region(before, (place,), (1,)),
+            Region(self.out, tuple(start), extents),
+        )
 
     def _total(self, at: Place, size: int, identity: Expr) -> Expr:
         """``size`` elements combined, in any order."""

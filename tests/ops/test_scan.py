@@ -85,3 +85,31 @@ def test_refused():
         mlc.jit(lambda x: np.cumulative_sum(x))(x)
     with pytest.raises(ArgumentError, match=r"np\.bitwise_or\.accumulate of float32"):
         mlc.jit(np.bitwise_or.accumulate)(x)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "uint64", "float32", "float64"])
+def test_rows_by_vectors(dtype):
+    rng = np.random.default_rng(3)
+    x = np.abs(rng.normal(size=(3, 20_003)) * 10).astype(dtype)
+    for fn in (np.cumsum, np.maximum.accumulate, np.minimum.accumulate):
+        found = mlc.jit(lambda x, fn=fn: fn(x, axis=1))(x)
+        expected = fn(x.astype("float64") if x.dtype.kind == "f" else x, axis=1)
+        if x.dtype.kind == "f":
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+        else:
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_running_extremes_keep_nan():
+    x = np.random.default_rng(3).normal(size=300_000).astype(np.float32)
+    x[77_777] = np.nan
+    for fn in (np.maximum.accumulate, np.minimum.accumulate):
+        np.testing.assert_array_equal(mlc.jit(fn)(x), fn(x))
+
+
+def test_running_products_overflow_as_one_by_one():
+    x = np.ones(20_000)
+    x[[100, 101, 102]] = 1e200, 1e200, 1e-300
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(mlc.jit(np.cumprod)(x), np.cumprod(x))
