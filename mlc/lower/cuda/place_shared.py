@@ -21,7 +21,7 @@ from ..place_buffers import span_bytes
 from .kernel import PER_BLOCK, SHARED_BYTES
 from .touching import buffers_touched
 
-ALIGNMENT = 16  # bytes: the widest access of a thread
+ALIGNMENT = 32  # bytes: the widest access of a thread has 16, a tile of wmma 32
 Life = tuple[int, int]
 
 

@@ -23,7 +23,9 @@ def done(name: str, *regions: Any) -> None:
     call(name, *(Box(as_region(region)) for region in regions))
 
 
-def tile_program(kind: str, tile: Mma, a_order: str = "mk", b_order: str = "kn") -> Program:
+def tile_program(
+    kind: str, tile: Mma, a_order: str = "mk", b_order: str = "kn", through_shared: bool = False
+) -> Program:
     """One product: operands to shared memory, to fragments, and the result back."""
     dtype = {"tf32": "float32"}.get(kind, kind)
     total = "int32" if kind == "int8" else "float32"
@@ -59,7 +61,15 @@ def tile_program(kind: str, tile: Mma, a_order: str = "mk", b_order: str = "kn")
             with T.block("multiply"):
                 done(tile.product, a_tile[0 : a[0], 0 : a[1]], b_tile[0 : b[0], 0 : b[1]],
                      c_tile[0:m, 0:n])  # fmt: skip
+            c_shared = T.alloc((m, n), total, scope="shared") if through_shared else C
             with T.block("store"):
-                done(tile.store, c_tile[0:m, 0:n], C[0:m, 0:n])
+                done(tile.store, c_tile[0:m, 0:n], c_shared[0:m, 0:n])
+            if through_shared:
+                for i in T.serial(m):
+                    for lane in T.thread_binding(32, "threadIdx.x"):
+                        with T.block("write"):
+                            vi, vj = T.axis.spatial(m, i), T.axis.spatial(n, lane)
+                            T.where(lane < n)
+                            C[vi, vj] = c_shared[vi, vj]
 
     return product

@@ -119,3 +119,75 @@ MLC_UNWATCHED static void mlc_wgmma(float *d, const void *a, unsigned a_along, u
 MLC_WGMMA(mlc_wgmma_m64n64k16_f16, MlcHalves)
 MLC_WGMMA(mlc_wgmma_m64n64k16_bf16, MlcBfloats)
 #undef MLC_WGMMA
+
+// wmma, by a layout of our own, since that of a card is nobody's business: lane l has elements
+// 8 l % 256 and on, of a tile that is row major, and those of 16 bits twice where it has room for it.
+template <unsigned count>
+MLC_UNWATCHED static void mlc_wmma_load(uint32_t (&r)[count], const void *tile, unsigned step,
+                                        bool turned, const char *what, int line) {
+  mlc_sync_lanes(line);
+  if ((uint64_t)tile % 32) mlc_fail(2, "%s takes a tile whose address is no multiple of 32 (line %d)", what, line);
+  if (step % 8) mlc_fail(2, "%s takes rows that are no multiple of 16 bytes apart (line %d)", what, line);
+  const uint16_t *from = (const uint16_t *)tile;
+  uint16_t *held = (uint16_t *)r;
+  for (unsigned e = 0; e < 2 * count; e++) {
+    unsigned place = mlc_lane() * 8 + e % 8, i = place / 16, j = place % 16;
+    const uint16_t *element = from + (turned ? j * step + i : i * step + j);
+    mlc_touch(element, 2, 0, 0);
+    held[e] = *element;
+  }
+}
+template <class Kind, unsigned count>
+MLC_UNWATCHED static void mlc_wmma(float (&d)[8], const uint32_t (&a)[count], const uint32_t (&b)[count],
+                                   const char *what, int line) {
+  uint32_t mine[8] = {a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]};
+  mlc_exchange(mine, sizeof mine, what, line);
+  for (unsigned e = 0; e < 8; e++) {
+    unsigned place = mlc_lane() * 8 + e, i = place / 16, j = place % 16;
+    double sum = 0;
+    for (unsigned k = 0; k < 16; k++) {
+      unsigned left = i * 16 + k, right = k * 16 + j;
+      const uint16_t *x = (const uint16_t *)mlc_handed(left / 8), *y = (const uint16_t *)mlc_handed(right / 8);
+      sum += Kind::element(x[left % 8], 0) * Kind::element(y[8 + right % 8], 0);
+    }
+    d[e] = (float)(d[e] + sum);
+  }
+}
+MLC_UNWATCHED static void mlc_wmma_store_at(float *tile, const float *d, unsigned step, int line) {
+  mlc_sync_lanes(line);
+  if ((uint64_t)tile % 32) mlc_fail(2, "stores a tile whose address is no multiple of 32 (line %d)", line);
+  if (step % 4) mlc_fail(2, "stores rows that are no multiple of 16 bytes apart (line %d)", line);
+  for (unsigned e = 0; e < 8; e++) {
+    unsigned place = mlc_lane() * 8 + e;
+    float *element = tile + place / 16 * step + place % 16;
+    mlc_touch(element, 4, 1, 0);
+    *element = d[e];
+  }
+}
+MLC_DEVICE void mlc_wmma_store(float *tile, const float (&d)[8], unsigned step, int line = __builtin_LINE()) {
+  mlc_wmma_store_at(tile, d, step, line);
+}
+#define MLC_WMMA_LOAD(name, count, turned)                                                      \
+  MLC_DEVICE void name(uint32_t (&r)[count], const void *tile, unsigned step,                   \
+                       int line = __builtin_LINE()) {                                           \
+    mlc_wmma_load(r, tile, step, turned, #name, line);                                          \
+  }
+#define MLC_WMMA(name, kind, count)                                                             \
+  MLC_DEVICE void name(float (&d)[8], const uint32_t (&a)[count], const uint32_t (&b)[count],   \
+                       int line = __builtin_LINE()) {                                           \
+    mlc_wmma<kind>(d, a, b, #name, line);                                                       \
+  }
+#define MLC_WMMAS(type, kind, count)                                                            \
+  MLC_WMMA_LOAD(mlc_wmma_load_a_row_##type, count, false)                                       \
+  MLC_WMMA_LOAD(mlc_wmma_load_a_col_##type, count, true)                                        \
+  MLC_WMMA_LOAD(mlc_wmma_load_b_row_##type, count, false)                                       \
+  MLC_WMMA_LOAD(mlc_wmma_load_b_col_##type, count, true)                                        \
+  MLC_WMMA(mlc_wmma_row_row_##type, kind, count)                                                \
+  MLC_WMMA(mlc_wmma_row_col_##type, kind, count)                                                \
+  MLC_WMMA(mlc_wmma_col_row_##type, kind, count)                                                \
+  MLC_WMMA(mlc_wmma_col_col_##type, kind, count)
+MLC_WMMAS(f16, MlcHalves, 8)
+MLC_WMMAS(bf16, MlcBfloats, 4)
+#undef MLC_WMMAS
+#undef MLC_WMMA
+#undef MLC_WMMA_LOAD

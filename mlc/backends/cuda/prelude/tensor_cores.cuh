@@ -98,3 +98,114 @@ MLC_DEVICE uint64_t mlc_matrix_in_shared(const void *start, unsigned along, unsi
 MLC_WGMMA(f16, "f16")
 MLC_WGMMA(bf16, "bf16")
 #undef MLC_WGMMA
+
+// wmma: tiles of 16 x 16 x 16 in registers of which only these functions know what they hold. `step`
+// is the number of elements between the rows of a tile (between its columns, for `col`).
+MLC_DEVICE void mlc_wmma_load_a_row_f16(uint32_t (&r)[8], const void *tile, unsigned step) {
+  asm volatile("wmma.load.a.sync.aligned.row.m16n16k16.f16 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]), "=r"(r[4]), "=r"(r[5]), "=r"(r[6]), "=r"(r[7])
+               : "l"(tile), "r"(step) : "memory");
+}
+MLC_DEVICE void mlc_wmma_load_a_col_f16(uint32_t (&r)[8], const void *tile, unsigned step) {
+  asm volatile("wmma.load.a.sync.aligned.col.m16n16k16.f16 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]), "=r"(r[4]), "=r"(r[5]), "=r"(r[6]), "=r"(r[7])
+               : "l"(tile), "r"(step) : "memory");
+}
+MLC_DEVICE void mlc_wmma_load_b_row_f16(uint32_t (&r)[8], const void *tile, unsigned step) {
+  asm volatile("wmma.load.b.sync.aligned.row.m16n16k16.f16 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]), "=r"(r[4]), "=r"(r[5]), "=r"(r[6]), "=r"(r[7])
+               : "l"(tile), "r"(step) : "memory");
+}
+MLC_DEVICE void mlc_wmma_load_b_col_f16(uint32_t (&r)[8], const void *tile, unsigned step) {
+  asm volatile("wmma.load.b.sync.aligned.col.m16n16k16.f16 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]), "=r"(r[4]), "=r"(r[5]), "=r"(r[6]), "=r"(r[7])
+               : "l"(tile), "r"(step) : "memory");
+}
+MLC_DEVICE void mlc_wmma_row_row_f16(float (&d)[8], const uint32_t (&a)[8], const uint32_t (&b)[8]) {
+  asm volatile("wmma.mma.sync.aligned.row.row.m16n16k16.f32.f32 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11, %12, %13, %14, %15}, "
+               "{%16, %17, %18, %19, %20, %21, %22, %23}, {%0, %1, %2, %3, %4, %5, %6, %7};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(b[4]), "r"(b[5]), "r"(b[6]), "r"(b[7]));
+}
+MLC_DEVICE void mlc_wmma_row_col_f16(float (&d)[8], const uint32_t (&a)[8], const uint32_t (&b)[8]) {
+  asm volatile("wmma.mma.sync.aligned.row.col.m16n16k16.f32.f32 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11, %12, %13, %14, %15}, "
+               "{%16, %17, %18, %19, %20, %21, %22, %23}, {%0, %1, %2, %3, %4, %5, %6, %7};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(b[4]), "r"(b[5]), "r"(b[6]), "r"(b[7]));
+}
+MLC_DEVICE void mlc_wmma_col_row_f16(float (&d)[8], const uint32_t (&a)[8], const uint32_t (&b)[8]) {
+  asm volatile("wmma.mma.sync.aligned.col.row.m16n16k16.f32.f32 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11, %12, %13, %14, %15}, "
+               "{%16, %17, %18, %19, %20, %21, %22, %23}, {%0, %1, %2, %3, %4, %5, %6, %7};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(b[4]), "r"(b[5]), "r"(b[6]), "r"(b[7]));
+}
+MLC_DEVICE void mlc_wmma_col_col_f16(float (&d)[8], const uint32_t (&a)[8], const uint32_t (&b)[8]) {
+  asm volatile("wmma.mma.sync.aligned.col.col.m16n16k16.f32.f32 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11, %12, %13, %14, %15}, "
+               "{%16, %17, %18, %19, %20, %21, %22, %23}, {%0, %1, %2, %3, %4, %5, %6, %7};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(b[4]), "r"(b[5]), "r"(b[6]), "r"(b[7]));
+}
+MLC_DEVICE void mlc_wmma_load_a_row_bf16(uint32_t (&r)[4], const void *tile, unsigned step) {
+  asm volatile("wmma.load.a.sync.aligned.row.m16n16k16.bf16 "
+               "{%0, %1, %2, %3}, [%4], %5;"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "l"(tile), "r"(step) : "memory");
+}
+MLC_DEVICE void mlc_wmma_load_a_col_bf16(uint32_t (&r)[4], const void *tile, unsigned step) {
+  asm volatile("wmma.load.a.sync.aligned.col.m16n16k16.bf16 "
+               "{%0, %1, %2, %3}, [%4], %5;"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "l"(tile), "r"(step) : "memory");
+}
+MLC_DEVICE void mlc_wmma_load_b_row_bf16(uint32_t (&r)[4], const void *tile, unsigned step) {
+  asm volatile("wmma.load.b.sync.aligned.row.m16n16k16.bf16 "
+               "{%0, %1, %2, %3}, [%4], %5;"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "l"(tile), "r"(step) : "memory");
+}
+MLC_DEVICE void mlc_wmma_load_b_col_bf16(uint32_t (&r)[4], const void *tile, unsigned step) {
+  asm volatile("wmma.load.b.sync.aligned.col.m16n16k16.bf16 "
+               "{%0, %1, %2, %3}, [%4], %5;"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "l"(tile), "r"(step) : "memory");
+}
+MLC_DEVICE void mlc_wmma_row_row_bf16(float (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]) {
+  asm volatile("wmma.mma.sync.aligned.row.row.m16n16k16.f32.bf16.bf16.f32 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11}, "
+               "{%12, %13, %14, %15}, {%0, %1, %2, %3, %4, %5, %6, %7};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]));
+}
+MLC_DEVICE void mlc_wmma_row_col_bf16(float (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]) {
+  asm volatile("wmma.mma.sync.aligned.row.col.m16n16k16.f32.bf16.bf16.f32 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11}, "
+               "{%12, %13, %14, %15}, {%0, %1, %2, %3, %4, %5, %6, %7};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]));
+}
+MLC_DEVICE void mlc_wmma_col_row_bf16(float (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]) {
+  asm volatile("wmma.mma.sync.aligned.col.row.m16n16k16.f32.bf16.bf16.f32 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11}, "
+               "{%12, %13, %14, %15}, {%0, %1, %2, %3, %4, %5, %6, %7};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]));
+}
+MLC_DEVICE void mlc_wmma_col_col_bf16(float (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]) {
+  asm volatile("wmma.mma.sync.aligned.col.col.m16n16k16.f32.bf16.bf16.f32 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11}, "
+               "{%12, %13, %14, %15}, {%0, %1, %2, %3, %4, %5, %6, %7};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]));
+}
+MLC_DEVICE void mlc_wmma_store(float *tile, const float (&d)[8], unsigned step) {
+  asm volatile("wmma.store.d.sync.aligned.row.m16n16k16.f32 [%8], {%0, %1, %2, %3, %4, %5, %6, %7}, %9;"
+               :: "f"(d[0]), "f"(d[1]), "f"(d[2]), "f"(d[3]), "f"(d[4]), "f"(d[5]), "f"(d[6]), "f"(d[7]), "l"(tile), "r"(step) : "memory");
+}
