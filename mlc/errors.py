@@ -101,6 +101,11 @@ class HostStateError(BaseException):
     user's let it pass, and `mlc.jit` catches it."""
 
 
+class TracedRaiseError(BaseException):
+    """An error would be raised under a condition on traced values: the function is to be traced
+    again, with a flag in the place of such errors. No Exception, as :class:`HostStateError`."""
+
+
 class TracerLeakError(MlcError, RuntimeError):
     """A traced value used outside the function call that made it."""
 

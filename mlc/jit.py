@@ -20,7 +20,13 @@ from typing import Any
 
 from .compile import TARGETS, compile_graph
 from .config import config, is_debug_anywhere, watch
-from .errors import ArgumentError, HostStateError, TracerBoolError, UnsupportedError
+from .errors import (
+    ArgumentError,
+    HostStateError,
+    TracedRaiseError,
+    TracerBoolError,
+    UnsupportedError,
+)
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT, Op, frozen_key, set_eager
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -37,6 +43,7 @@ from .tracer.captures import Captures
 from .tracer.deciding import static_after
 from .tracer.function import Parameters, Traced, trace_function
 from .tracer.signature import Key, key_text, why_new
+from .tracer.trace import noting_errors
 
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
 _EAGER_LIMIT = 1024  # operators called on plain arrays that are kept compiled
@@ -237,6 +244,9 @@ class _Jitted:
         except HostStateError as reason:
             captures = Captures(self._function, *statics)
             traced = self._trace_plainly(reason, args, kwargs, keys, captures)
+        except TracedRaiseError:
+            with noting_errors(self._target):
+                return self._trace(signature, args, kwargs, statics)
         return traced, captures
 
     def _with_static_ints(

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ..tracer.trace import FAILING
 from .repeat import PLAIN
 
 _PACKAGE = str(Path(__file__).parent.parent)
 _FOREIGN = tuple(
     {_PACKAGE, *(sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib")), sys.prefix + "/lib"}
 )
-_codes: dict[types.CodeType, types.CodeType | None] = {}
-_made: WeakKeyDictionary[types.FunctionType, types.FunctionType] = WeakKeyDictionary()
+# by whether errors under traced conditions are noted
+_codes: dict[tuple[types.CodeType, bool], types.CodeType | None] = {}
+_Made = WeakKeyDictionary[types.FunctionType, types.FunctionType]
+_made: tuple[_Made, _Made] = WeakKeyDictionary(), WeakKeyDictionary()
 
 
 def converted(function: Any) -> Any:
@@ -36,9 +39,10 @@ def converted(function: Any) -> Any:
                 return function
             return types.MethodType(inner, function.__self__)
         case types.FunctionType():
-            found = _made.get(function)
+            made = _made[FAILING.get()]
+            found = made.get(function)
             if found is None:
-                found = _made[function] = _convert(function)
+                found = made[function] = _convert(function)
             return found
     return function
 
@@ -53,9 +57,10 @@ def has_source(function: Any) -> bool:
 
 def _convert(function: types.FunctionType) -> types.FunctionType:
     code = function.__code__
-    if code not in _codes:
-        _codes[code] = _compiled(function)
-    fresh = _codes[code]
+    key = code, FAILING.get()
+    if key not in _codes:
+        _codes[key] = _compiled(function)
+    fresh = _codes[key]
     if fresh is None:
         return function
     cells = dict(zip(code.co_freevars, function.__closure__ or ()))
@@ -83,7 +88,10 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
         return None
     if HELPER in code.co_freevars:  # it stands in a function that was transformed as a whole
         return None
-    if code.co_name == "<lambda>" or {"super", "locals", "eval", "exec"} & set(code.co_names):
+    used = set(code.co_names)
+    if "@py_builtins" in used:  # an assert that pytest has rewritten
+        used.discard("locals")
+    if code.co_name == "<lambda>" or {"super", "locals", "eval", "exec"} & used:
         return None
     try:
         lines, first = inspect.getsourcelines(code)
@@ -95,7 +103,7 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
         return None
     _mangle(node, function)
     node.decorator_list = []
-    if not transform(node):
+    if not transform(node, FAILING.get()):
         return None
     for argument in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
         ast.copy_location(argument, node)

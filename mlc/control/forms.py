@@ -23,6 +23,7 @@ from ..tracer.complex.value import Complex
 from ..tracer.concrete import known
 from ..tracer.tracer import Tracer
 from .carry import NotNative, State, carry, current
+from .failing import WHILES
 from .region import Body, Bound, Cond, For, While, call_region, index_param
 
 
@@ -217,7 +218,11 @@ def native_while(test: Callable[[], Any], body: Callable[[], None], state: State
             raise NotNative("the condition of the loop does not change in it")
         tests.append(_truth(holds))
 
-    carried = carry(state, [body, check])
+    token = WHILES.set((*WHILES.get(), state.place))
+    try:
+        carried = carry(state, [body, check])
+    finally:
+        WHILES.reset(token)
     params = tuple(carried.params)
     region = While(Body(params, (tests[-1],)), Body(params, tuple(carried.ends[0])))
     results = call_region(region, carried.init, carried.labels, "loop", user_location())

@@ -21,6 +21,8 @@ from ..tracer.tracer import Tracer
 from .carry import UNDEFINED, NotNative, State, current
 from .complex_state import INSTEAD as COMPLEX_INSTEAD
 from .convert import converted
+from .failing import before_raise, needs_flag
+from .failing import failed as failed
 from .forms import is_traced, native_for, native_if, native_while
 
 Thunk = Callable[[], Any]
@@ -204,13 +206,21 @@ def if_(
         (then if test else otherwise)()
         return
     if any(raises):
-        raise UnsupportedError(
-            "an error under a condition on traced values cannot be raised by compiled code; check "
-            "outside of the jitted function, or return a flag"
-        )
+        needs_flag()
     state = _state(names, reads, put, "the if statement", then)
     state.is_branch = True
     native_if(test, then, otherwise, state)
+
+
+def assert_(test: Any, message: Thunk | None) -> None:
+    """The statement ``assert``."""
+    if not __debug__:
+        return
+    if is_traced(test):
+        needs_flag()
+    if not test:
+        before_raise()
+        raise AssertionError(*([] if message is None else [message()]))
 
 
 def if_expression(test: Any, then: Thunk, otherwise: Thunk) -> Any:

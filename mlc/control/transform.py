@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .exits import DONE, FLAGS, VALUE, lower_exits
+from .failing import rewrite_raises
 from .names import assigned, changed, exposed, loads, weight
 
 HELPER = "__mlc__"
@@ -31,14 +32,19 @@ _NUMPY = ("np", "numpy", HELPER)
 _REFUSED = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 
 
-def transform(function: ast.FunctionDef) -> bool:
-    """Rewrite ``function`` in place; False, and untouched, if there is nothing to do in it."""
+def transform(function: ast.FunctionDef, failing: bool = False) -> bool:
+    """Rewrite ``function`` in place; False, and untouched, if there is nothing to do in it.
+
+    With ``failing`` its errors can be noted by native code, see `failing`.
+    """
     own = list(_own(function))
     if any(isinstance(node, _REFUSED) for node in own) or not any(map(_matters, own)):
         return False
     for node in own:
         if isinstance(node, ast.FunctionDef) and node is not function:
-            transform(node)
+            transform(node, failing)
+    if failing:
+        rewrite_raises(function)
     lower_exits(function)
     body = function.body
     worker = _Worker(function)
@@ -74,6 +80,8 @@ def _matters(node: ast.AST) -> bool:
     match node:
         case ast.For() | ast.While() | ast.If() | ast.IfExp() | ast.BoolOp() | ast.FunctionDef():
             return True
+        case ast.Raise() | ast.Assert():
+            return True
         case ast.UnaryOp(op=ast.Not()):
             return True
         case ast.Call():
@@ -105,6 +113,7 @@ class _Worker(ast.NodeTransformer):
 
     def __init__(self, function: ast.FunctionDef) -> None:
         self.count = 0
+        self.tried = 0  # how many try statements are around
         self.shared: set[str] = set()  # names of other scopes
         self.globals: set[str] = set()
         for node in _own(function):
@@ -139,7 +148,9 @@ class _Worker(ast.NodeTransformer):
 
     def visit_Try(self, node: ast.Try) -> ast.AST:
         live = self.after | set(loads([node]))
+        self.tried += 1
         node.body = self.block(node.body, live)
+        self.tried -= 1
         for handler in node.handlers:
             handler.body = self.block(handler.body, live)
         node.orelse = self.block(node.orelse, live)
@@ -163,6 +174,17 @@ class _Worker(ast.NodeTransformer):
         return node
 
     # Statements
+
+    def visit_Raise(self, node: ast.Raise) -> Any:
+        if self.tried:
+            return self.generic_visit(node)
+        self.generic_visit(node)
+        return [self.call("before_raise", [], node), node]
+
+    def visit_Assert(self, node: ast.Assert) -> Any:
+        self.generic_visit(node)
+        message = _constant(None) if node.msg is None else _thunk(node.msg)
+        return self.call("assert_", [node.test, message], node)
 
     def visit_If(self, node: ast.If) -> list[ast.stmt]:
         after = self.after

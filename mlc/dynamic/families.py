@@ -122,6 +122,8 @@ class Families:
                 return (Member(family, call.traced, size, *values), known, shown, row), ""
             if not call.traced.outputs:
                 return None, ""
+            if call.traced.failure is not None:
+                return None, "; errors that compiled code notes are compiled for each size"
             if known.attempts < _FAMILIES:
                 known.attempts += 1
                 try:

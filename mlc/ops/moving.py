@@ -45,6 +45,11 @@ def inside_loop() -> Iterator[None]:
         KNOWN.reset(token)
 
 
+def is_inside_loop() -> bool:
+    """Whether what is traced now belongs to a native loop or branch."""
+    return KNOWN.get() is not None
+
+
 @contextmanager
 def index_range(
     index: Tensor, start: Tensor | int, stop: Tensor | int, step: int

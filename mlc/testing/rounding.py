@@ -184,7 +184,10 @@ def _instrumented(function: types.FunctionType, shaker: Shaker) -> types.Functio
 def _code(code: types.CodeType) -> types.CodeType | None:
     """``code`` with operations that go through the shaker; None where that cannot be."""
     parts = code.co_filename.replace("\\", "/").split("/")
-    if "site-packages" in parts or _NO_WAY & set(code.co_names):
+    names = set(code.co_names)
+    if "@py_builtins" in names:  # an assert that pytest has rewritten
+        names.discard("locals")
+    if "site-packages" in parts or _NO_WAY & names:
         return None
     if code.co_filename.startswith(_standard_library()):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +28,7 @@ from .signature import (
     placeholder,
     static_key,
 )
-from .trace import FunctionTrace, tracing
+from .trace import FAILING, FunctionTrace, tracing
 from .tracer import Tracer
 
 Arrays = list[np.ndarray[Any, Any]]
@@ -174,6 +175,25 @@ class Result:
 
 
 @dataclass(frozen=True, eq=False)
+class Failure:
+    """Errors that compiled code may meet: output number ``output`` says which, counted from 1."""
+
+    output: int
+    errors: tuple[BaseException, ...]
+
+    def check(self, computed: Sequence[Any]) -> None:
+        """Raises the error that was met, if any was."""
+        number = int(np.asarray(computed[self.output])[0])
+        if number:
+            try:
+                error = copy.copy(self.errors[number - 1])
+            except Exception:  # it wants other arguments than it holds
+                error = self.errors[number - 1]
+            error.__cause__ = self.errors[number - 1].__cause__
+            raise error.with_traceback(None)
+
+
+@dataclass(frozen=True, eq=False)
 class Traced:
     """A traced function: placeholders in the order of the arrays, outputs to compute, what is
     returned.
@@ -190,6 +210,7 @@ class Traced:
     structure: Any
     writes: tuple[tuple[int, int], ...] = ()
     rebound: tuple[int, ...] = ()
+    failure: Failure | None = None
 
     @property
     def is_direct(self) -> bool:
@@ -199,8 +220,10 @@ class Traced:
 
     def leaves(self, computed: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
         """The leaves that the function returns, from the computed outputs and the arrays passed
-        in.
+        in; raises what compiled code noted that it would raise.
         """
+        if self.failure is not None:
+            self.failure.check(computed)
         found: list[Any] = []
         for result in self.results:
             match result.kind:
@@ -269,6 +292,8 @@ def trace_function(
     load_operators()
     try:
         with tracing(trace), standing_in(captures.spaces):
+            if FAILING.get():
+                trace.failure = _no_failure(trace)
             values = [traced(name, key, value) for (name, value), key in zip(named, keys)]
             returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
             _check_trees(trees, parameters.function)
@@ -364,10 +389,20 @@ def _results(
             if not isinstance(tensor.op, (Compute, Call)):
                 tensor = _copied(tensor)
             writes.append((outputs.setdefault(tensor, len(outputs)), place))
+    failure = None
+    if trace.errors:
+        place = outputs.setdefault(trace.failure._tensor, len(outputs))
+        failure = Failure(place, tuple(error for _, error in trace.errors.values()))
     return Traced(
         tuple(inputs), tuple(outputs), tuple(results), structure, tuple(writes),
-        tuple(sorted(trace.rebound)),
+        tuple(sorted(trace.rebound)), failure,
     )  # fmt: skip
+
+
+def _no_failure(trace: FunctionTrace) -> Tracer:
+    from ..ops.create import filled
+
+    return Tracer(filled.tensors(trace, (0,), {"shape": (1,), "dtype": "int32"}), trace)
 
 
 def _refuse_leak(leaf: Any, trace: FunctionTrace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from .captures import Captures
 
 
+# errors under traced conditions are noted in a flag (see `mlc.control.failing`)
+FAILING: ContextVar[bool] = ContextVar("mlc_failing", default=False)
+
+
 class FunctionTrace:
     """The trace of the function called ``name``; see `mlc.ops.op.Trace` for what operators ask of
     it.
@@ -30,6 +35,8 @@ class FunctionTrace:
     __slots__ = (
         "captures",
         "constants",
+        "errors",
+        "failure",
         "finished",
         "name",
         "numbered",
@@ -45,6 +52,8 @@ class FunctionTrace:
         self.numbered: dict[Any, Any] = {}
         self.constants: dict[Any, tuple[Any, Tensor]] = {}
         self.finished = False
+        self.failure: Any = None  # traced: which of the errors was met first, 0 for none
+        self.errors: dict[Any, tuple[int, BaseException]] = {}
         # Arguments of shape () that were met in x += y, which changes arrays but no scalars.
         self.rebound: set[int] = set()
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
@@ -121,6 +130,21 @@ class FunctionTrace:
         """Let go of what only tracing needs."""
         self.constants.clear()
         self.numbered.clear()
+
+
+@contextmanager
+def noting_errors(target: str) -> Iterator[None]:
+    """Inside, errors under conditions on traced values are noted by compiled code."""
+    if target not in ("cpu", "interpret", "numpy"):
+        raise UnsupportedError(
+            "an error under a condition on traced values cannot be raised by code for a card; "
+            "check outside of the jitted function, or return a flag"
+        )
+    token = FAILING.set(True)
+    try:
+        yield
+    finally:
+        FAILING.reset(token)
 
 
 @contextmanager

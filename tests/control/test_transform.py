@@ -103,20 +103,6 @@ def test_loops_over_python_objects_are_pythons() -> None:
     np.testing.assert_allclose(got, python_loops(X, ("a", "skip", "b")))
 
 
-def test_a_branch_that_raises() -> None:
-    def checked(x: Any) -> Any:
-        if x[0] > 100:
-            raise ValueError("too large")
-        return x
-
-    with pytest.raises(mlc.UnsupportedError) as caught:
-        mlc.jit(checked)(X)
-    assert str(caught.value).startswith(
-        "an error under a condition on traced values cannot be raised by compiled code; check "
-        "outside of the jitted function, or return a flag"
-    )
-
-
 def test_a_view_of_what_a_loop_writes_to() -> None:
     def viewed(x: Any) -> Any:
         row = x[:2]

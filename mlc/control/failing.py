@@ -1,0 +1,117 @@
+"""``raise`` and ``assert`` under conditions on traced values.
+
+::
+
+    if x.sum() > 3:                         if x.sum() > 3:
+        raise ValueError("big")      ->         return __mlc__.failed(lambda: ValueError("big"))
+    return x                                return x
+
+Compiled code raises nothing. It notes which error was the first, in a number that it hands out with
+the results, and the call raises the error. A function is rewritten so only once a trace has shown
+that it is needed.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from ..errors import TracedRaiseError, UnsupportedError
+from ..ops.moving import is_inside_loop
+from ..ops.op import CURRENT
+from ..tracer.trace import FAILING
+from .carry import UNDEFINED, current
+
+# The bodies of the native while loops around what is traced now.
+WHILES: ContextVar[tuple[types.CodeType | None, ...]] = ContextVar("while loops", default=())
+_OTHERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Try)
+
+
+def rewrite_raises(function: ast.FunctionDef) -> None:
+    """The rewrite above, in place; what a ``try`` may catch stays."""
+    function.body = [_Rewrite().visit(stmt) for stmt in function.body]
+
+
+class _Rewrite(ast.NodeTransformer):
+    def visit(self, node: ast.AST) -> Any:
+        return node if isinstance(node, _OTHERS) else super().visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.stmt:
+        if node.exc is None:
+            return node
+        return _failed(node, node.exc, node.cause)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:
+        args = [] if node.msg is None else [node.msg]
+        error = ast.Call(ast.Name("AssertionError", ast.Load()), args, [])
+        test = ast.UnaryOp(ast.Not(), node.test)
+        return _placed(ast.If(test, [_failed(node, error, None)], []), node)
+
+
+def _failed(where: ast.stmt, error: ast.expr, cause: ast.expr | None) -> ast.stmt:
+    nothing = ast.arguments([], [], None, [], [], None, [])
+    thunks: list[ast.expr] = [ast.Lambda(nothing, e) for e in (error, cause) if e is not None]
+    helper = ast.Attribute(ast.Name("__mlc__", ast.Load()), "failed", ast.Load())
+    return _placed(ast.Return(ast.Call(helper, thunks, [])), where)
+
+
+def _placed(node: ast.stmt, where: ast.AST) -> ast.stmt:
+    for part in ast.walk(node):
+        if "lineno" in part._attributes and not hasattr(part, "lineno"):
+            ast.copy_location(part, where)
+    return node
+
+
+def before_raise() -> None:
+    """Stands before each ``raise`` of a function that was not rewritten."""
+    if CURRENT.get() is not None and is_inside_loop():
+        needs_flag()
+
+
+def needs_flag() -> None:
+    """Has the function traced again; refuses if that is what goes on."""
+    if FAILING.get():
+        raise UnsupportedError(
+            "an error under a condition on traced values cannot be raised by compiled code where "
+            "a try statement is around it; check outside of the jitted function, or return a flag"
+        )
+    raise TracedRaiseError
+
+
+def failed(make: Callable[[], Any], cause: Callable[[], Any] | None = None) -> Any:
+    """Raises the error, or, in native code, notes it; the function ends here in both cases."""
+    error = make()
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error()
+    code = make.__code__
+    if cause is not None:
+        error.__cause__ = cause()
+    if CURRENT.get() is None or not is_inside_loop():
+        raise error
+    for body in WHILES.get():
+        if body is None or not _holds(body, code):
+            raise UnsupportedError(
+                f"{type(error).__name__} may be raised under a condition on traced values in a "
+                f"function that a while loop over traced values calls: the loop would not end; "
+                f"put the check into the loop, or return a flag"
+            )
+    trace = current()
+    failure: Any = trace.failure
+    if failure is None:
+        needs_flag()
+    key = (code.co_filename, code.co_firstlineno, type(error), str(error))
+    number, _ = trace.errors.setdefault(key, (len(trace.errors) + 1, error))
+    failure[...] = np.where(failure == 0, np.int32(number), failure)
+    return UNDEFINED
+
+
+def _holds(outer: types.CodeType, inner: types.CodeType) -> bool:
+    """Whether ``inner`` is defined in ``outer``."""
+    return outer is inner or any(
+        _holds(const, inner) for const in outer.co_consts if isinstance(const, types.CodeType)
+    )
