@@ -27,6 +27,7 @@ from ..ir.rewrite import loads_of, rewrite
 from ..ir.simplify import simplify
 
 _LEAST_LANES = 2
+_MOST_SUMS = 8  # vectors of a reduction that stay in registers
 
 
 @dataclass(frozen=True)
@@ -157,12 +158,18 @@ def reduce_nest(
     probe = update(point, list(along))
     folds = _lanes(probe, along[-1], reduced[-1]) if len(targets) == 1 else 0
     steps = _steps(probe, along[-1])
+    across_lanes = _lanes(probe, across[-1], spatial[-1]) if spatial else 0
+    if across_lanes > folds and 1 in _steps(probe, across[-1]):
+        folds = 0  # rows that do not fill a register, beside columns that do better
     if folds and combiner.commutative and 1 in steps:
         return _nested(across, spatial, _folded(
             targets[0], combiner, reduced, along, folds,
             place(point), lambda k: values(point, k)))  # fmt: skip
     starts = seq(*(Store(t, place(point), e) for t, e in zip(targets, combiner.identity)))
-    if spatial and (lanes := _lanes(probe, across[-1], spatial[-1])):
+    if lanes := across_lanes:
+        tiled = _tiled(targets, spatial, reduced, combiner, lanes, place, update)
+        if tiled is not None:
+            return tiled
         outer = point[:-1]
 
         def rows(i: Expr) -> Stmt:
@@ -175,6 +182,38 @@ def reduce_nest(
         return _nested(across[:-1], spatial[:-1], seq(first, inner))
     body = _nested(along, reduced, probe)
     return _nested(across, spatial, seq(starts, body))
+
+
+def _tiled(
+    targets: Sequence[Buffer], spatial: Sequence[Span], reduced: Sequence[Span],
+    combiner: Combiner, lanes: int, place: Callable[[list[Expr]], tuple[Expr, ...]],
+    update: Callable[[list[Expr], list[Expr]], Stmt],
+) -> Stmt | None:  # fmt: skip
+    """A reduction for several rows and whole vectors of columns at once, so that all of them stay
+    in registers; None if they are too many, or sizes are open."""
+    vectors, left = divmod(spatial[-1].extent, lanes)
+    if left or vectors > _MOST_SUMS or any(s.stop is not None for s in (*spatial, *reduced)):
+        return None
+    rows = spatial[-2].extent if len(spatial) > 1 else 1
+    together = max(n for n in range(1, _MOST_SUMS // vectors + 1) if rows % n == 0)
+    outer = [Var(f"i{d}") for d in range(len(spatial) - 1)]
+    along = [Var(f"k{d}") for d in range(len(reduced))]
+
+    def tile(make: Callable[[list[Expr]], Stmt]) -> Stmt:
+        row, vector, lane = Var("u"), Var("v"), Var("l")
+        point: list[Expr] = list(outer)
+        if outer:
+            point[-1] = outer[-1] * together + row
+        body: Stmt = For(lane, lanes, make([*point, vector * lanes + lane]), LoopKind.VECTORIZED)
+        body = For(vector, vectors, body, LoopKind.UNROLLED)
+        return For(row, together, body, LoopKind.UNROLLED)
+
+    def start(i: list[Expr]) -> Stmt:
+        return seq(*(Store(t, place(i), e) for t, e in zip(targets, combiner.identity)))
+
+    sums = _nested(along, reduced, tile(lambda i: update(i, list(along))))
+    tiles = [*spatial[:-2], Span(rows // together)] if outer else []
+    return _nested(outer, tiles, seq(tile(start), sums))
 
 
 def _steps(stmt: Stmt, variable: Var) -> set[int | None]:

@@ -17,7 +17,8 @@ from ..schedules.defaults.machine import Machine
 from ..te.program import Nest
 from ..te.tensor import Compute, Tensor
 
-_LEAST = 1 << 15  # multiplications for which packing pays
+_LEAST = 1 << 10  # multiplications for which register tiles pay
+_PACKED = 1 << 15  # and copies of operands
 
 
 def scheduled_product(
@@ -29,7 +30,8 @@ def scheduled_product(
     if root is None or len(tensors) != len(op.body):
         return None
     extents = [axis.extent for axis in (*op.axes, *root.axes)]
-    if not all(type(n) is int for n in extents) or math.prod(extents) < _LEAST:
+    work = math.prod(n for n in extents if type(n) is int)
+    if not all(type(n) is int for n in extents) or work < _LEAST:
         return None
     if not all(isinstance(n.source, Tensor) for value in root.values for n in loads_of(value)):
         return None
@@ -46,6 +48,8 @@ def scheduled_product(
         has_dot4=target.has_dot4,
     )
     done = default_schedule("product", [nest], 0, tuple(dict.fromkeys(op.inputs)), tensors, machine)
+    if done.scratch and work < _PACKED:
+        return None
     return bind_blocks(done.program), done.scratch
 
 
