@@ -1,0 +1,105 @@
+"""What looks at the bits of numbers: exponents, spacing, counts of ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import float64, int32, int64
+from ..ir.expr import Expr, apply, cast, const, select
+from .contract import matmul
+from .elementwise import elementwise
+from .op import implements
+from .shape import expand_dims
+
+_BIAS, _BITS = 1023, 52  # of a float64
+_LEAST = -1022  # exponent of the least normal number
+_STEP = _BITS + 1  # kept in hand, so that only the last product rounds
+
+
+def _int(value: int) -> Expr:
+    return const(value, int64)
+
+
+def _power(n: Expr) -> Expr:
+    """2**n as float64, for n of a normal number."""
+    return apply("bitcast", apply("shl", n + _int(_BIAS), _int(_BITS)), dtype=float64)
+
+
+def _scaled(x: Expr, n: Expr, test: str, limit: int, step: int) -> tuple[Expr, Expr]:
+    over = apply(test, n, _int(limit))
+    scale = const(2.0**step, float64)
+    return select(over, x * scale, x), select(over, n - _int(step), n)
+
+
+def _ldexp(v: Expr, exponent: Expr) -> Expr:
+    x, n = cast(v, float64), cast(exponent, int64)
+    for _ in range(2):
+        x, n = _scaled(x, n, "gt", _BIAS, _BIAS)
+        x, n = _scaled(x, n, "lt", _LEAST, _LEAST + _STEP)
+    n = apply("minimum", apply("maximum", n, _int(_LEAST)), _int(_BIAS))
+    return cast(x * _power(n), v.dtype)
+
+
+def _frexp(v: Expr) -> tuple[Expr, Expr]:
+    x = cast(v, float64)
+    small = apply("lt", apply("abs", x), const(2.0**_LEAST, float64))
+    bits = apply("bitcast", select(small, x * const(2.0**54, float64), x), dtype=int64)
+    found = apply("bitand", apply("shr", bits, _int(_BITS)), _int(2047)) - _int(_BIAS - 1)
+    exponent = select(small, found - _int(54), found)
+    rest = apply("bitand", bits, _int(~(2047 << _BITS)))
+    half = apply("bitor", rest, _int((_BIAS - 1) << _BITS))
+    fraction = cast(apply("bitcast", half, dtype=float64), v.dtype)
+    plain = apply("bitand", apply("isfinite", v), apply("ne", v, const(0, v.dtype)))
+    none = const(0, int32)
+    return select(plain, fraction, v), select(plain, cast(exponent, int32), none)
+
+
+def _spacing(v: Expr) -> Expr:
+    infinite = const(float("inf"), v.dtype)
+    away = select(apply("lt", v, const(0, v.dtype)), -infinite, infinite)
+    if v.dtype.name == "float16":  # NumPy looks upwards from these
+        away = infinite
+    found = apply("nextafter", v, away) - v
+    return select(apply("isfinite", v), found, const(float("nan"), v.dtype))
+
+
+def _bitwise_count(v: Expr) -> Expr:
+    size = abs(v) if v.dtype.kind == "i" else v
+    bits = cast(cast(size, f"uint{8 * v.dtype.numpy.itemsize}"), "uint64")
+
+    def pairs(word: Expr, mask: int, by: int) -> Expr:
+        keep = const(mask, "uint64")
+        moved = apply("shr", word, const(by, "uint64"))
+        return apply("bitand", word, keep) + apply("bitand", moved, keep)
+
+    for mask, by in (
+        (0x5555555555555555, 1), (0x3333333333333333, 2), (0x0F0F0F0F0F0F0F0F, 4),
+        (0x00FF00FF00FF00FF, 8), (0x0000FFFF0000FFFF, 16), (0x00000000FFFFFFFF, 32),
+    ):  # fmt: skip
+        bits = pairs(bits, mask, by)
+    return cast(bits, "uint8")
+
+
+ldexp = elementwise(np.ldexp, _ldexp)
+frexp = elementwise(np.frexp, _frexp)
+spacing = elementwise(np.spacing, _spacing)
+
+if hasattr(np, "bitwise_count"):
+    bitwise_count = elementwise(np.bitwise_count, _bitwise_count)
+
+
+def matvec(x1: Any, x2: Any, /) -> Any:
+    """np.matvec: matrices times vectors, other axes broadcast."""
+    return matmul(x1, expand_dims(x2, -1))[..., 0]
+
+
+def vecmat(x1: Any, x2: Any, /) -> Any:
+    """np.vecmat: vectors times matrices, other axes broadcast."""
+    return matmul(expand_dims(x1, -2), x2)[..., 0, :]
+
+
+if hasattr(np, "matvec"):  # NumPy 2.2
+    implements(np.matvec)(matvec)
+    implements(np.vecmat)(vecmat)

@@ -1,0 +1,34 @@
+"""Exponents and spacing of special numbers, and products with single vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing import check_against_numpy
+
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 3, 5e-324, 1e-310, 1.7e308, 1e-45, 6e-8]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_exponents_of_special_numbers(dtype: str) -> None:
+    with np.errstate(all="ignore"):
+        x = np.array(SPECIAL).astype(dtype)
+        scaled: Any = mlc.jit(lambda x, n: np.ldexp(x, n))
+        for n in (0, -1, 100, -140, -1060, 2000, -2100, 2**31 - 1, -(2**31)):
+            powers = np.full(len(x), n, np.int32)
+            got, want = scaled(x, powers), np.ldexp(x, powers)
+            assert got.dtype == want.dtype
+            np.testing.assert_array_equal(got, want)
+    check_against_numpy(lambda x: np.frexp(x), x)
+    check_against_numpy(lambda x: np.spacing(x), x)
+
+
+def test_vectors_and_matrices() -> None:
+    a = np.arange(24.0).reshape(2, 3, 4)
+    if hasattr(np, "matvec"):
+        check_against_numpy(lambda a, v: np.matvec(a, v), a, np.ones(4))
+        check_against_numpy(lambda u, a: np.vecmat(u, a), np.ones((2, 3)), a)
