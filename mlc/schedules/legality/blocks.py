@@ -14,8 +14,9 @@ from ...ir.intrinsic import is_intrinsic
 from ...ir.program import Allocate, Block, Evaluate, Program, walk
 from ...ir.rewrite import substitute, variables_of
 from ..refusal import Refusal
-from .accesses import Access, Accesses, accesses_of, accesses_of_block
+from .accesses import Access, accesses_of, accesses_of_block
 from .conflict import Conflict, Steps, conflict
+from .starts import count_from_zero
 
 _FAR = 1 << 40
 _AHEAD = (1, None)
@@ -46,12 +47,14 @@ def block_violation(program: Program, block: Block) -> Refusal | None:
     rows = [row for row in accesses_of_block(block).rows if row.changes and row.buffer not in own]
     around = accesses_of(program)
     bound: tuple[list[Access], dict[Axis, Expr]] | None = None
+    is_guarded = False
     if block in around.spans:
-        bindings = next(b.bindings for b in around.bound if b.block is block)
-        mapping = {it.axis: e for it, e in zip(block.iters, bindings)}
+        found_bound = next(b for b in around.bound if b.block is block)
+        is_guarded = bool(found_bound.guards)  # by its own predicate, or what stands around it
+        mapping = {it.axis: e for it, e in zip(block.iters, found_bound.bindings)}
         touched = [r for r in around.of(block) if r.changes and r.buffer not in own]
         bound = touched, mapping
-    late = _late_init(block, around)
+    late = late_init(program, block)
     if late is not None:
         return late
     unproven: Refusal | None = None
@@ -60,7 +63,7 @@ def block_violation(program: Program, block: Block) -> Refusal | None:
         if found is None:
             continue
         if bound is not None and (
-            block.predicate is not None
+            is_guarded
             or not found.is_certain
             or bound[0][n].private  # each iteration of a loop around has memory of its own
         ):
@@ -74,23 +77,29 @@ def block_violation(program: Program, block: Block) -> Refusal | None:
     return unproven
 
 
-def _late_init(block: Block, around: Accesses) -> Refusal | None:
-    """The init runs where the reduce axes are 0: they must begin there."""
-    found = next((b for b in around.bound if b.block is block), None)
+def late_init(program: Program, block: Block) -> Refusal | None:
+    """Why the init of ``block`` may come late: it runs where the reduce axes are 0, and they must
+    begin there."""
+    found = next((b for b in accesses_of(program).bound if b.block is block), None)
     if block.init is None or found is None:
         return None
     rows = [(it.axis, e) for it, e in zip(block.iters, found.bindings) if it.axis.is_reduce]
     first: dict[Var, Expr] = {v: const(0) for _, e in rows for v in variables_of(e)}
     ranges = {loop.var: loop.extent for loop in found.loops}
-    for axis, binding in rows:
-        start = interval(substitute(binding, first), ranges)
-        if start != (0, 0) and interval(binding, ranges)[0] <= 0:
-            return Refusal(
-                f"the init of block {block.name!r} runs where {axis.name} is 0, but {axis.name}, "
-                f"bound to {binding!r}, does not begin there",
-                fix=f"bind {axis.name} so that it counts upwards from 0, and turn the index in the "
-                "body",
-            )
+    late = [
+        (axis, binding)
+        for axis, binding in rows
+        if interval(substitute(binding, first), ranges) != (0, 0)
+        and interval(binding, ranges)[0] <= 0
+    ]
+    if late and not count_from_zero([e for _, e in rows], found.guards, found.loops):
+        axis, binding = late[0]
+        return Refusal(
+            f"the init of block {block.name!r} runs where {axis.name} is 0, but {axis.name}, "
+            f"bound to {binding!r}, does not begin there",
+            fix=f"bind {axis.name} so that it counts upwards from 0, and turn the index in the "
+            "body",
+        )
     return None
 
 

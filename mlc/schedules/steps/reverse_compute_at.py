@@ -11,6 +11,7 @@ from ...ir.program import Block, Program, Seq, Stmt, blocks_of, walk
 from ...ir.rewrite import variables_of
 from ...ir.simplify import simplify
 from ..legality.accesses import Access, accesses_of
+from ..legality.blocks import late_init
 from ..legality.conflict import Conflict, conflict
 from ..moving import Move, Range, clipped, cover_of, nest_of, plan_move, put
 from ..placement import INLINE, ROOT, combines, is_commutative, loop_numbered, overtaken, race_in
@@ -55,6 +56,7 @@ class ReverseComputeAt(Step):
             race_in(after, (*move.shared, *move.around))
             or _too_early(move, after, between)
             or _not_once(move, domain, after)
+            or _late(after, self.block)
         )
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
@@ -75,6 +77,12 @@ class ReverseComputeAt(Step):
             return ReverseComputeInline(self.block)
         loop = loop_numbered(program, number)
         return loop if isinstance(loop, str) else ReverseComputeAt(self.block, loop)
+
+
+def _late(after: Program, name: str) -> Refusal | None:
+    """Why the init of the block may come after what it ought to come before."""
+    found = late_init(after, find_block(after, name))
+    return None if found is None else replace(found, fix="", proven=False)
 
 
 def _between(move: Move) -> list[Stmt] | None:

@@ -1,0 +1,67 @@
+"""What random sequences have found around blocks that run for some iterations only."""
+
+from __future__ import annotations
+
+import pytest
+
+import mlc.testing
+from mlc import script as T
+from mlc.errors import ScheduleError
+from mlc.ir.program import Program
+from mlc.schedules.schedule import Schedule
+
+
+def test_a_block_that_never_runs_is_legal_inside_another() -> None:
+    """Its points would clash; those that the guard of the outer block leaves do not."""
+
+    @T.program
+    def never(A: T.Buffer((4,)), X: T.Buffer((4,))):
+        for i, j in T.grid(4, 4):
+            with T.block("X"):
+                v0, v1 = T.remap("SS", [i, j])
+                T.where(i < i)
+                X[0] = A[v0] + T.float32(v1)
+
+    s = Schedule(never)
+    s.blockize(s.loops("X")[1])
+    mlc.testing.check_schedule(never, s)
+
+
+@pytest.mark.unproven
+def test_a_guard_around_does_not_hide_a_clash() -> None:
+    with pytest.raises(ScheduleError, match=r"j=0 and j=1 both write X\[0\]"):
+
+        @T.program
+        def clashing(A: T.Buffer((4,)), X: T.Buffer((4,))):
+            for i in T.serial(4):
+                with T.block("outer"):
+                    v0 = T.remap("S", [i])
+                    T.where(i < 2)
+                    for j in T.serial(4):
+                        with T.block("X"):
+                            w0, w1 = T.axis.spatial(4, v0), T.axis.spatial(4, j)
+                            X[w0] = A[w1]
+
+
+def counted(step: int, late: int, least: int) -> Program:
+    """A sum whose points are ``late`` iterations behind its loops."""
+
+    @T.program
+    def summed(A: T.Buffer((12,)), X: T.Buffer((1,))):
+        for k, l in T.grid(4, 3):
+            with T.block("X"):
+                place = k * 3 + l if step == 3 else k + l * step
+                vk = T.axis.reduce(12, place - late)
+                T.where(place >= least)
+                with T.init():
+                    X[0] = 0.0
+                X[0] += A[vk]
+
+    return summed
+
+
+@pytest.mark.unproven
+def test_an_init_may_begin_where_a_guard_lets_the_block_begin() -> None:
+    mlc.testing.check_schedule(counted(3, 2, 2), lambda s: s)
+    with pytest.raises(ScheduleError, match="bound to k \\+ l \\* 4 - 2, does not begin there"):
+        counted(4, 2, 2)  # k=2, l=0 is its first point, and k=0, l=1 its third, but runs before
