@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from .. import te
 from ..dtypes import as_dtype
 from ..errors import ShapeError, UnsupportedError
+from ..ir.expr import Expr, cast
 from . import arithmetic, logic
-from .broadcast import as_axes, shape_of, size_of
+from .broadcast import Shape, as_axes, as_tensor, shape_of, size_of
 from .elementwise import astype, select_where
-from .op import MANY_SIZES, implements
+from .index import getitem
+from .op import MANY_SIZES, implements, op
 from .promotion import dtype_of, mean_dtypes, ufunc_dtypes
 from .reduce import max as max_of
 from .reduce import min as min_of
@@ -62,14 +65,14 @@ CHUNK = 8192  # elements of a chunk that is contiguous in memory
 CHUNK_ROWS = 64  # rows of a chunk whose columns lie side by side
 
 
-def _chunk_rows(shape: tuple[int, ...], axes: list[int], itemsize: int) -> int:
+def _chunk_rows(shape: Shape, axes: list[int]) -> int:
     """How long the pieces should be that the first of the reduced ``axes`` is cut into, so that a
     chunk of the array stays in the cache; 0 where cutting is not worth while."""
     first, *rest = axes
     inner = size_of([shape[d] for d in rest])
     whole = inner * shape[first]
     trailing = axes == list(range(len(shape) - len(axes), len(shape)))
-    if size_of(shape) * itemsize <= CACHED_BYTES or trailing and whole <= 4 * CHUNK:
+    if trailing and whole <= 4 * CHUNK:
         return 0
     if axes[-1] != len(shape) - 1:
         most, least = CHUNK_ROWS // inner, 8
@@ -81,19 +84,87 @@ def _chunk_rows(shape: tuple[int, ...], axes: list[int], itemsize: int) -> int:
     return next((r for r in range(most, least - 1, -1) if shape[first] % r == 0), 0)
 
 
-def _squares_by_chunk(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
+GROUP, LEAST = 64, 16  # elements of a column whose squares are summed in one pass
+
+
+def _divisor(n: int, most: int) -> int:
+    """The greatest divisor of ``n`` up to ``most``."""
+    return next(d for d in range(min(n, most), 0, -1) if n % d == 0)
+
+
+@op
+def shifted_sums(x: Any, shift: Any, *, axis: int, dtype: Any) -> Any:
+    """The sums of ``x - shift`` and of ``(x - shift) ** 2`` along ``axis``, which ``shift`` lacks:
+    in one pass. Little is lost if ``shift`` is as near to the mean as elements are."""
+    x, shift, dtype = as_tensor(x), as_tensor(shift), as_dtype(dtype)
+    both = te.comm_reducer(
+        lambda p, q: (p[0] + q[0], p[1] + q[1]), (0.0, 0.0), (dtype, dtype), "moments"
+    )
+    k = te.reduce_axis(x.shape[axis], "k")
+
+    def body(*index: Expr) -> Any:
+        place = (*index[:axis], k, *index[axis:])
+        apart = cast(x[place], dtype) - shift[index]
+        return both((apart, apart * apart), axis=k)
+
+    return te.compute((*x.shape[:axis], *x.shape[axis + 1 :]), body, name="moments")
+
+
+def _near_mean(x: Any, axis: int, dtype: Any) -> Any:
+    """The mean of four elements along ``axis``: together they cannot be far out in a group."""
+    n = shape_of(x)[axis]
+    places = (0, n // 4, n // 2, 3 * n // 4)
+    rows = [astype(getitem(x, (*[slice(None)] * axis, i)), dtype=dtype) for i in places]
+    pairs = [arithmetic.add(rows[0], rows[1]), arithmetic.add(rows[2], rows[3])]
+    return arithmetic.multiply(arithmetic.add(*pairs), 0.25)
+
+
+def _squares_by_group(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
     """The sum of squared differences from the mean, or None if two passes do as well.
 
-    The array is read from memory once: each chunk has a mean m and a sum of squares of its own,
-    and chunks of n elements are put together by ``sum(squares) + n * sum((m - mean) ** 2)``
-    (Chan, Golub, LeVeque, 1979).
+    Columns are read once: each group has a mean m and a sum of squares of its own, and groups of n
+    elements are put together by ``sum(squares) + n * sum((m - mean) ** 2)`` (Chan, Golub, LeVeque,
+    1979).
     """
-    from .shape import expand_dims, reshape
+    from .shape import reshape
 
     shape = shape_of(a)
     axes = sorted(as_axes("np.var", axis, len(shape)))
     plain = not axes or 0 in shape or MANY_SIZES.get()
-    rows = 0 if plain else _chunk_rows(shape, axes, work.itemsize)
+    if plain or size_of(shape) * work.itemsize <= CACHED_BYTES:
+        return None
+    first = axes[0]
+    size = _divisor(shape[first], GROUP) if axes[-1] != len(shape) - 1 else 0
+    if size < LEAST:
+        return _squares_by_chunk(a, axes, work, keepdims)
+    cut, along = (*shape[:first], shape[first] // size, size, *shape[first + 1 :]), first + 1
+    count, parts = float(size), reshape(a, cut)
+    shift = _near_mean(parts, along, work)
+    sums, squares = shifted_sums(parts, shift, axis=along, dtype=work)
+    within = arithmetic.subtract(squares, arithmetic.multiply(arithmetic.square(sums), 1.0 / count))
+    within = arithmetic.maximum(within, 0.0)
+    means = arithmetic.add(shift, arithmetic.multiply(sums, 1.0 / count))
+    merged = (first, *axes[1:])
+    spread = arithmetic.subtract(means, _mean(means, merged, work, True, True))
+    between = sum_of(arithmetic.square(spread), axis=merged)
+    total = arithmetic.add(sum_of(within, axis=merged), arithmetic.multiply(between, count))
+    return _with_axes(total, shape, axes, keepdims)
+
+
+def _with_axes(total: Any, shape: Shape, axes: list[int], keepdims: Any) -> Any:
+    from .shape import reshape
+
+    if keepdims is not True:
+        return total
+    return reshape(total, tuple(1 if d in axes else n for d, n in enumerate(shape)))
+
+
+def _squares_by_chunk(a: Any, axes: list[int], work: Any, keepdims: Any) -> Any:
+    """The same by chunks that stay in the cache, with two passes over each."""
+    from .shape import expand_dims, reshape
+
+    shape = shape_of(a)
+    rows = _chunk_rows(shape, axes)
     if not rows:
         return None
     first = axes[0]
@@ -107,15 +178,13 @@ def _squares_by_chunk(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
     between = sum_of(arithmetic.square(spread), axis=first)
     per_chunk = float(rows * size_of([shape[d] for d in axes[1:]]))
     total = arithmetic.add(sum_of(within, axis=first), arithmetic.multiply(between, per_chunk))
-    if keepdims is True:
-        total = reshape(total, tuple(1 if d in axes else n for d, n in enumerate(shape)))
-    return total
+    return _with_axes(total, shape, axes, keepdims)
 
 
 def _variance(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: Any) -> Any:
     """The variance in the dtype that sums are kept in."""
     work, _ = mean_dtypes(dtype_of(a), dtype)
-    total = None if where is not True else _squares_by_chunk(a, axis, work, keepdims)
+    total = None if where is not True else _squares_by_group(a, axis, work, keepdims)
     if total is None:
         center = _mean(a, axis, work, True, where)
         squares = arithmetic.square(arithmetic.subtract(astype(a, dtype=work), center))

@@ -1,0 +1,43 @@
+"""Variances of large arrays: columns in one pass by groups, rows by chunks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlc
+
+CASES = [
+    ((1024, 512), 0),
+    ((1003, 400), 0),
+    ((6, 64, 1024), 1),
+    ((6, 64, 1024), (0, 1)),
+    ((20, 30_000), 1),
+    ((600, 600), None),
+]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+@pytest.mark.parametrize(("shape", "axis"), CASES)
+def test_variance_is_near_that_of_float64(shape, axis, offset):
+    x = (np.random.default_rng(1).normal(size=shape) + offset).astype(np.float32)
+    found = mlc.jit(lambda x: np.var(x, axis=axis, keepdims=True))(x)
+    exact = np.var(x.astype(np.float64), axis=axis, keepdims=True)
+    assert found.dtype == np.float32 and found.shape == exact.shape
+    np.testing.assert_allclose(found, exact, rtol=2e-5)
+
+
+def test_columns_with_one_large_element_and_columns_of_one_value():
+    x = np.zeros((1024, 512), np.float32)
+    x[0, :100] = 1e4
+    x[:, 300:] = 12345.678
+    found = mlc.jit(lambda x: np.var(x, axis=0, ddof=1))(x)
+    exact = np.var(x.astype(np.float64), axis=0, ddof=1)
+    np.testing.assert_allclose(found, exact, rtol=2e-5)
+
+
+def test_columns_with_nan_and_infinity():
+    x = np.ones((1024, 512), np.float32)
+    x[7, 3], x[500, 4] = np.nan, np.inf
+    found = mlc.jit(lambda x: np.std(x, axis=0))(x)
+    assert np.isnan(found[[3, 4]]).all() and (np.delete(found, [3, 4]) == 0).all()
