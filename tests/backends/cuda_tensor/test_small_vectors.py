@@ -12,8 +12,10 @@ import mlc
 from mlc import script as T
 
 
-@pytest.mark.parametrize(("lanes", "word"), [(2, "unsigned"), (4, "uint2"), (8, "uint4")])
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int16"])
+@pytest.mark.parametrize(
+    ("dtype", "lanes", "word"),
+    [("int16", 2, "unsigned"), ("bfloat16", 4, "uint2"), ("float16", 8, "uint4")],
+)
 def test_copies(dtype: str, lanes: int, word: str) -> None:
     @T.program
     def copy(A: T.Buffer((64,), dtype), B: T.Buffer((64,), dtype)):
