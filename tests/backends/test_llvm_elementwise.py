@@ -10,7 +10,7 @@ import pytest
 
 from mlc.backends.llvm.emit import emit_assembly
 from mlc.backends.llvm.target import arm_target, x86_target
-from mlc.dtypes import DType, boolean, float16, float32, float64, int32, int64, uint8
+from mlc.dtypes import DType, boolean, float16, float32, float64, int8, int16, int32, int64, uint8
 from mlc.ir.expr import Expr, Var, apply, cast, const, load, select
 from mlc.ir.interpret import interpret
 from mlc.ir.program import Buffer, For, If, LoopKind, Program, Seq, Stmt, Store
@@ -49,6 +49,23 @@ def test_masked_tail(run_llvm: Any, n: int, width: int, attrs: dict[str, Any]) -
     assert run_llvm(Program("axpy", (a, b, c), body, attrs=attrs), x, y, out) == 0
     np.testing.assert_allclose(out[:n], x * y + x, rtol=3e-7, atol=1e-6)
     assert (out[n:] == 7).all()
+
+
+@pytest.mark.parametrize("kind", [int8, int16, int32, boolean, float16], ids=str)
+@pytest.mark.parametrize("wide", [int16, int32, int64, float32, float64], ids=str)
+@pytest.mark.parametrize("n", [9, 17, 33, 65, 67])
+def test_masked_tail_of_shortened_numbers(run_llvm: Any, kind: DType, wide: DType, n: int) -> None:
+    a, b = Buffer("a", (n,), wide), Buffer("b", (n,), kind)
+    lane, width = Var("lane"), 1 << (n.bit_length() - 1)
+    last = If(width + lane < n, Store(b, (width + lane,), cast(a[width + lane], kind)))
+    whole = For(lane, width, Store(b, (lane,), cast(a[lane], kind)), LoopKind.VECTORIZED)
+    body = Seq((whole, For(lane, width, last, LoopKind.VECTORIZED)))
+    x = (np.arange(n) % 7 + 1).astype(wide.numpy)
+    out = np.full(n + 16, 7, kind.numpy)
+    behind = out[n:].tobytes()
+    assert run_llvm(Program("cast", (a, b), body), x, out) == 0
+    assert out[:n].tobytes() == x.astype(kind.numpy).tobytes()
+    assert out[n:].tobytes() == behind
 
 
 @pytest.mark.parametrize(

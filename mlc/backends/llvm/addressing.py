@@ -142,8 +142,8 @@ def read(e: Emitter, where: Address, mask: Value | None) -> Value:
                 stored, e.lanes,
             )  # fmt: skip
         return _from_memory(e, _reversed(e, raw) if backwards else raw, buffer)
-    if mask is None and where.spread is None and 1 < where.step <= _NEAR and e.lanes > 2:
-        return _from_memory(e, _picked(e, where, kind), buffer)
+    if where.spread is None and 1 < where.step <= _NEAR and e.lanes > 2:
+        return _from_memory(e, _picked(e, where, kind, mask), buffer)
     pointers = _pointers(e, where)
     mask = _all_lanes(e) if mask is None else e.splat(mask, e.lanes)
     name = f"@llvm.masked.gather.{mangled(stored, e.lanes)}.v{e.lanes}p0"
@@ -156,10 +156,11 @@ def read(e: Emitter, where: Address, mask: Value | None) -> Value:
     return _from_memory(e, raw, buffer)
 
 
-def _picked(e: Emitter, where: Address, kind: str) -> Value:
+def _picked(e: Emitter, where: Address, kind: str, mask: Value | None) -> Value:
     """Lanes a few elements apart: whole vectors are loaded, and their elements picked.
 
-    The last vector ends at the last lane's element, so that nothing outside is read.
+    The last vector ends at the last lane's element, so that nothing outside is read; under a mask
+    nothing but the elements of its lanes is.
     """
     lanes, step = e.lanes, where.step
     stored, align = _stored(where.buffer), alignment(where.buffer)
@@ -168,7 +169,17 @@ def _picked(e: Emitter, where: Address, kind: str) -> Value:
     total: Value | None = None
     for j, start in enumerate(starts):
         pointer = _gep(e, element, where.pointer, str(start)).text if start else where.pointer
-        part = e.op(f"load {kind}, ptr {pointer}, align {align}", stored, lanes)
+        if mask is None:
+            part = e.op(f"load {kind}, ptr {pointer}, align {align}", stored, lanes)
+        else:
+            wanted = _spread_mask(e, mask, start, step)
+            name = f"@llvm.masked.load.{mangled(stored, lanes)}.p0"
+            e.declare(f"declare {kind} {name}(ptr, {wanted.type}, {kind})")
+            part = e.op(
+                f"call {kind} {name}(ptr align {align} {pointer}, {wanted}, "
+                f"{kind} zeroinitializer)",
+                stored, lanes,
+            )  # fmt: skip
         if total is None:
             total = part
             continue
@@ -183,6 +194,17 @@ def _picked(e: Emitter, where: Address, kind: str) -> Value:
         total = e.op(text, stored, lanes)
     assert total is not None
     return total
+
+
+def _spread_mask(e: Emitter, mask: Value, start: int, step: int) -> Value:
+    """Which of the elements from number ``start`` on belong to a lane of ``mask``, where lane ``n``
+    is element ``n * step``."""
+    lanes = e.lanes
+    mask = e.splat(mask, lanes)
+    places = range(start, start + lanes)
+    picks = [at // step if at % step == 0 else lanes for at in places]
+    text = f"shufflevector {mask}, {mask.type} zeroinitializer, {shuffle_mask(picks)}"
+    return e.op(text, boolean, lanes)
 
 
 def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
@@ -206,6 +228,8 @@ def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
             e.line(f"store {raw}, ptr {pointer}, align {align}")
             return
         mask = _lanes_of(e, mask, backwards)
+        if memory_type(raw.dtype) in ("i8", "i16", "i32") and "+avx512f" in e.target.features:
+            mask = _hidden(e, mask)
         name = f"@llvm.masked.store.{mangled(raw.dtype, e.lanes)}.p0"
         e.declare(f"declare void {name}({raw.type}, ptr, {mask.type})")
         e.line(f"call void {name}({raw}, ptr align {align} {pointer}, {mask})")
@@ -253,6 +277,22 @@ def _all_lanes(e: Emitter) -> Value:
 def _lanes_of(e: Emitter, mask: Value, backwards: bool) -> Value:
     mask = e.splat(mask, e.lanes)
     return _reversed(e, mask) if backwards else mask
+
+
+def _hidden(e: Emitter, mask: Value) -> Value:
+    """``mask``, which LLVM cannot compute beforehand. Where it knows that one lane alone is stored,
+    of integers cut down from wider ones, LLVM for AVX-512 (22 does, at least) writes that lane as
+    wide as it was, over what lies behind."""
+    bits = max(64, mask.lanes)
+
+    def all_lanes() -> Value:
+        e.declare(f"@mlc_ones_{bits} = private unnamed_addr constant i{bits} -1, align 8")
+        ones = e.raw(f"load volatile i{bits}, ptr @mlc_ones_{bits}, align 8")
+        if mask.lanes < bits:
+            ones = e.raw(f"trunc i{bits} {ones} to i{mask.lanes}")
+        return e.op(f"bitcast i{mask.lanes} {ones} to {mask.type}", boolean, mask.lanes)
+
+    return e.binary("and", mask, e.at(0, ("all lanes", mask.lanes), all_lanes))
 
 
 def _reversed(e: Emitter, value: Value) -> Value:
