@@ -210,6 +210,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2, *, name: str = "tensordot") -> Any:
     else:
         if axes > min(len(sa), len(sb)):
             raise ShapeError(f"{name}: axes={axes} is more than shapes {sa} and {sb} have")
+        if not sa or not sb:
+            return _scaled(a, b)
         first, second = tuple(range(len(sa) - axes, len(sa))), tuple(range(axes))
     left = [as_axis(name, d, len(sa)) for d in first]
     right = [as_axis(name, d, len(sb)) for d in second]

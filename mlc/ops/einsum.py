@@ -12,7 +12,7 @@ from .broadcast import Shape, shape_of
 from .contract import Labels, contract, fold_labels, label_sizes
 from .elementwise import astype
 from .op import implements
-from .promotion import common_dtype
+from .promotion import common_dtype, dtype_of
 
 
 @implements(np.einsum)
@@ -33,6 +33,8 @@ def einsum(
     inputs, out = parse_subscripts(subscripts, shapes)
     label_sizes("einsum", shapes, inputs)
     target = common_dtype(*operands) if dtype is None else dtype
+    if dtype is None and () in shapes:  # numbers are not weak here
+        target = np.result_type(*(dtype_of(operand).numpy for operand in operands))
     terms = [(astype(x, dtype=target), labels) for x, labels in zip(operands, inputs, strict=True)]
     for pair in _order(terms, out):
         first, second = (terms[n] for n in pair)

@@ -32,3 +32,11 @@ def test_vectors_and_matrices() -> None:
     if hasattr(np, "matvec"):
         check_against_numpy(lambda a, v: np.matvec(a, v), a, np.ones(4))
         check_against_numpy(lambda u, a: np.vecmat(u, a), np.ones((2, 3)), a)
+
+
+def test_numbers_are_not_weak_in_products() -> None:
+    x = np.ones(3, np.float32)
+    check_against_numpy(lambda x, s: np.einsum(",i->i", s, x), x, 2.0)
+    check_against_numpy(lambda x: np.einsum("i,,->i", x, 2, np.int8(2)), x)
+    check_against_numpy(lambda x, s: np.tensordot(x, s, 0), x, 2.0)
+    check_against_numpy(lambda x: np.einsum("i,i->", x, x), x)
