@@ -1,0 +1,1 @@
+"""Kernels on a card beside those of other libraries."""

@@ -1,0 +1,144 @@
+"""The table of cases: what is timed on a card, and smaller shapes for emulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from benchmarks import functions as f
+
+Shape = tuple[int, ...]
+Shapes = tuple[Shape, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One function on standard normal inputs.
+
+    ``flops`` counts additions and multiplications, transcendental functions as one; ``depth`` is
+    the longest sum. Both are functions of the shapes. ``small`` are shapes for emulation. ``ours``
+    makes what mlc's users would write where NumPy has no such function.
+    """
+
+    name: str
+    group: str
+    function: Callable[..., Any]
+    shapes: Shapes
+    small: Shapes
+    flops: Callable[[Shapes], int]
+    depth: Callable[[Shapes], int] = lambda shapes: 1
+    dtype: str = "float32"
+    ours: Callable[[], Callable[..., Any]] | None = None
+
+    def inputs(self, shapes: Shapes) -> tuple[np.ndarray[Any, Any], ...]:
+        """The arrays, seeded; weights are smaller the longer the sums are."""
+        import ml_dtypes
+
+        dtype = np.dtype(ml_dtypes.bfloat16 if self.dtype == "bfloat16" else self.dtype)
+        rng = np.random.default_rng(0)
+        arrays = [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
+        if self.group in ("products", "attention", "convolutions"):
+            arrays[1:] = [a * np.float32(self.depth(shapes) ** -0.5) for a in arrays[1:]]
+        return tuple(array.astype(dtype) for array in arrays)
+
+
+def _each(count: int) -> Callable[[Shapes], int]:
+    """So many operations for each element of the first input."""
+    return lambda shapes: count * prod(shapes[0])
+
+
+def _last(shapes: Shapes) -> int:
+    return shapes[0][-1]
+
+
+def _size(shapes: Shapes) -> int:
+    return prod(shapes[0])
+
+
+def _product(shapes: Shapes) -> int:
+    return 2 * prod(shapes[0]) * shapes[1][-1]
+
+
+def _attention(shapes: Shapes) -> int:
+    heads, rows, width = shapes[0]
+    return heads * rows * rows * (4 * width + 4)
+
+
+def _convolution(shapes: Shapes) -> int:
+    (_, h, w), (out, inner, kh, kw) = shapes
+    return 2 * out * inner * kh * kw * (h - kh + 1) * (w - kw + 1)
+
+
+LONG, WIDE = (1 << 26,), (1 << 13, 1 << 13)
+SOME, ROWS = (1000,), (1 << 13, 1 << 12)
+
+_MEMORY = [
+    Case("add", "elementwise", f.add, (LONG, LONG), (SOME, SOME), _each(1)),
+    Case("add f16", "elementwise", f.add, (LONG, LONG), (SOME, SOME), _each(1), dtype="float16"),
+    Case("chain of 8", "elementwise", f.chain, (LONG, LONG), (SOME, SOME), _each(8)),
+    Case("chain, exp, tanh", "elementwise", f.chain_math, (LONG, LONG), (SOME, SOME), _each(8)),
+    Case("gelu", "elementwise", f.gelu_tanh, (LONG,), (SOME,), _each(8)),
+    Case("softmax", "rows", f.softmax, (ROWS,), ((9, 200),), _each(5), _last),
+    Case("softmax f16", "rows", f.softmax, (ROWS,), ((9, 200),), _each(5), _last, "float16"),
+    Case("softmax of short rows", "rows", f.softmax, ((1 << 18, 128),), ((33, 16),), _each(5),
+         _last),
+    Case("layer norm", "rows", f.layer_norm, (ROWS, ROWS[1:], ROWS[1:]), ((9, 200), (200,), (200,)),
+         _each(8), _last),
+    Case("rms norm", "rows", f.rms_norm, (ROWS, ROWS, ROWS[1:]), ((9, 200), (9, 200), (200,)),
+         _each(6), _last),
+    Case("sum of all", "folds", f.reduction("sum", None), (LONG,), (SOME,), _each(1), _size),
+    Case("sum of rows", "folds", f.reduction("sum", 1), (WIDE,), ((20, 300),), _each(1), _last),
+    Case("sum of columns", "folds", f.reduction("sum", 0), (WIDE,), ((300, 20),), _each(1),
+         lambda shapes: shapes[0][0]),
+    Case("argmax of rows", "folds", f.argmax, (WIDE,), ((20, 300),), _each(1)),
+    Case("transpose", "moves", f.transpose, (WIDE,), ((70, 45),), _each(0)),
+    Case("stencil", "moves", f.stencil, (WIDE,), ((40, 70),), _each(5)),
+    Case("scan of rows", "scans", f.cumsum, (WIDE,), ((8, 100),), _each(1), _last),
+]  # fmt: skip
+
+
+def _products() -> list[Case]:
+    made = [
+        Case(f"product f32 {n}", "products", f.matmul, ((n, n), (n, n)), ((40, 50), (50, 30)),
+             _product, _last)
+        for n in (2048, 4096)
+    ]  # fmt: skip
+    for dtype, label in (("float16", "f16"), ("bfloat16", "bf16")):
+        for n in (4096, 8192):
+            made.append(Case(f"product {label} {n}", "products", f.matmul, ((n, n), (n, n)),
+                             ((64, 64), (64, 64)), _product, _last, dtype))  # fmt: skip
+    n = 4096
+    made += [
+        Case("product f16 odd", "products", f.matmul, ((4001, 4001), (4001, 4001)),
+             ((33, 17), (17, 21)), _product, _last, "float16"),
+        Case("dense relu f16", "products", f.dense_relu, ((n, n), (n, n), (n,)),
+             ((64, 64), (64, 64), (64,)), _product, _last, "float16"),
+        Case("products in a batch", "products", f.matmul, ((256, 256, 256), (256, 256, 256)),
+             ((3, 20, 30), (3, 30, 20)), _product, _last),
+    ]  # fmt: skip
+    return made
+
+
+_HEADS = [
+    Case(f"attention {label} width {width}", "attention", f.attention, ((32, 4096, width),) * 3,
+         ((2, 48, 16),) * 3, _attention, lambda shapes: shapes[0][1], dtype)
+    for width in (64, 128)
+    for dtype, label in (("bfloat16", "bf16"), ("float32", "f32"))
+]  # fmt: skip
+
+_CONVOLUTIONS = [
+    Case("convolution 3x3", "convolutions", f.conv2d, ((64, 226, 226), (64, 64, 3, 3)),
+         ((4, 10, 11), (6, 4, 3, 3)), _convolution, lambda shapes: prod(shapes[1][1:]),
+         ours=lambda: f.mlc_conv2d(1)),
+]  # fmt: skip
+
+CASES = [*_MEMORY, *_products(), *_HEADS, *_CONVOLUTIONS]
+
+
+def selected(words: list[str]) -> list[Case]:
+    """The cases whose name or group has one of ``words`` in it; all of them without words."""
+    return [c for c in CASES if not words or any(w in f"{c.group} {c.name}" for w in words)]

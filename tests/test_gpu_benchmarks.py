@@ -1,0 +1,131 @@
+"""The benchmarks of cards: checked at small sizes without one, and the rest over a stand-in."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from benchmarks.gpu import cases, measuring, peers
+from benchmarks.gpu.__main__ import main
+from benchmarks.gpu.cases import CASES, selected
+from benchmarks.gpu.checking import check
+
+from .backends.cuda.conftest import needs_compiler
+
+FAST = ["chain of 8", "softmax f16", "sum of columns", "transpose", "product bf16 4096", "scan"]
+
+
+@needs_compiler
+def test_results_are_checked_without_a_card(capsys: pytest.CaptureFixture[str]) -> None:
+    with mlc.config.override(emulated_checks=False):
+        assert main(["--emulated", *FAST]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == len(FAST) + 1
+    assert told[-1] == "6 of 6 are right; nothing was timed"
+
+
+@needs_compiler
+def test_a_wrong_result_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (case,) = selected(["add f16"])
+    wrong = cases.Case(
+        case.name, case.group, case.function, case.shapes, case.small, case.flops,
+        dtype=case.dtype, ours=lambda: lambda a, b: a + b * 1.25,
+    )  # fmt: skip
+    monkeypatch.setattr("benchmarks.gpu.__main__.selected", lambda words: [wrong])
+    with mlc.config.override(emulated_checks=False):
+        assert main(["--emulated"]) == 1
+    assert "where rounding explains" in capsys.readouterr().out
+    exact = np.arange(3)
+    with pytest.raises(ArithmeticError, match=r"^1 of 3 elements are wrong$"):
+        check(case, case.small, np.array([0, 1, 3]), exact)
+    with pytest.raises(ArithmeticError, match=r"^shape \(2,\) where NumPy has \(3,\)$"):
+        check(case, case.small, exact[:2], exact)
+
+
+@pytest.mark.skipif(find_spec("cupy") is not None, reason="there may be a card")
+def test_without_a_card_nothing_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("nothing was measured: target 'cuda' launches kernels through CuPy")
+    assert "python -m benchmarks.gpu --emulated checks the results" in told
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy in CuPy's place, and the processor in mlc's."""
+    nothing = types.SimpleNamespace(free_all_blocks=lambda: None)
+    runtime = types.SimpleNamespace(
+        deviceSynchronize=lambda: None, getDevice=lambda: 0, driverGetVersion=lambda: 13000,
+        getDeviceProperties=lambda number: {"name": b"a stand-in"},
+    )  # fmt: skip
+    random = types.SimpleNamespace(standard_normal=lambda shape, dtype: np.ones(shape, dtype))
+    made: Any = types.ModuleType("cupy")
+    made.__dict__.update(
+        {n: getattr(np, n) for n in ("asarray", "zeros", "float32", "matmul", "add", "minimum")},
+        maximum=np.maximum, asnumpy=np.asarray, random=random, __version__="0",
+        cuda=types.SimpleNamespace(runtime=runtime), get_default_memory_pool=lambda: nothing,
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "cupy", made)
+
+    def on_processor(case: Any, args: Any) -> peers.Prepared:
+        function = mlc.jit(case.function)
+        return peers.Prepared(lambda: function(*args), lambda result: None, np.asarray)
+
+    def broken(case: Any, args: Any) -> peers.Prepared:
+        raise RuntimeError("no such thing")
+
+    there = {
+        "mlc": peers.Peer("mlc", (), on_processor), "cupy": peers.PEERS["cupy"],
+        "jax": peers.Peer("jax", (), broken), "triton": peers.Peer("triton", ("no_such",), broken),
+    }  # fmt: skip
+    there["cupy"] = peers.Peer("cupy", (), there["cupy"].prepare)
+    for module in (peers, measuring):
+        monkeypatch.setattr(module, "PEERS", there)
+    monkeypatch.setattr(measuring, "COPY_BYTES", 1 << 12)
+    monkeypatch.setattr(measuring, "PRODUCT_SIZE", 16)
+    monkeypatch.setattr(measuring, "SAMPLE_SECONDS", 1e-4)
+    monkeypatch.setattr(measuring, "call_seconds", lambda: {"mlc": 4e-6, "cupy": 5e-6})
+    monkeypatch.setattr("mlc.runtime.cuda.card.card", lambda: None)
+
+
+def test_what_is_measured(
+    cupy: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (case,) = selected(["chain of 8"])
+    few = cases.Case(case.name, case.group, case.function, ((64,), (64,)), case.small, case.flops)
+    monkeypatch.setattr("benchmarks.gpu.__main__.selected", lambda words: [few])
+    assert main(["--json", str(tmp_path / "gpu.json"), "--seconds", "0.01"]) == 0
+    data = json.loads((tmp_path / "gpu.json").read_text())
+    (row,) = data["cases"]
+    assert (row["bytes"], row["flops"]) == (3 * 256, 8 * 64)
+    assert row["failures"] == {"jax": "RuntimeError: no such thing"}
+    assert set(row["seconds"]) == {"copy", "product", "mlc", "cupy"}
+    assert set(row["faster_than"]) == {"cupy"}
+    mine = row["seconds"]["mlc"]
+    assert row["bytes_per_second"] == pytest.approx(3 * 256 / mine)
+    assert row["of_copy"] == pytest.approx(3 * 256 / mine * row["seconds"]["copy"] / (2 << 12))
+    assert row["of_product"] == pytest.approx(512 / mine * row["seconds"]["product"] / (2 * 16**3))
+    assert data["machine"]["product"] == "float16 by CuPy" and data["call_seconds"]["mlc"] == 4e-6
+    told = capsys.readouterr().out
+    assert "a call: mlc 4.00 us, cupy 5.00 us" in told
+    assert "jax did not run: RuntimeError: no such thing" in told
+
+
+def test_the_table() -> None:
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names)
+    for case in CASES:
+        assert len(case.shapes) == len(case.small)
+        assert case.flops(case.small) >= 0 and case.depth(case.shapes) >= 1
+    (product,) = selected(["product f32 4096"])
+    assert product.flops(product.shapes) == 2 * 4096**3
