@@ -121,3 +121,16 @@ def test_any_windows(batch, size, window, channels, groups, stride, dilation, pa
     made = mlc.jit(lambda x, w: nn.conv2d(x, w, **how))(x, w)
     near = 1e-4 if dtype == "float32" else 1e-11
     np.testing.assert_allclose(made, by_offsets(x, w, **how), rtol=near, atol=near)
+
+
+@pytest.mark.parametrize("columns", [16, 21, 28, 33])
+@pytest.mark.parametrize("stride", [2, 3])
+def test_windows_apart_are_picked_from_whole_vectors(columns, stride):
+    x, w = arrays((1, 8, 9, stride * columns + 2), (8, 1, 3, 3))
+    how = {"stride": stride, "groups": 8}
+    assert "gather" not in str(lowered(x, w, **how).llvm)
+    made = mlc.jit(lambda x, w: nn.conv2d(x, w, **how))(x, w)
+    np.testing.assert_allclose(made, by_offsets(x, w, **how), rtol=1e-4, atol=1e-5)
+    pooled = mlc.jit(lambda x: nn.max_pool2d(x, 3, stride))(x)
+    parts = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))[:, :, ::stride, ::stride]
+    np.testing.assert_array_equal(pooled, parts.max(axis=(-1, -2)))

@@ -53,13 +53,27 @@ def vector_axis(nest: Nest, private: tuple[Axis, ...]) -> Axis | None:
         score = 0.0
         for node, reach in loads:
             along = step(node, axis)
-            quality = 1.0 if along == 1 else 0.25 if along == -1 else 0.0 if along == 0 else 0.05
-            score += reach * quality
+            score += reach * _quality(along)
         if axis.is_reduce:
             score *= min(axis.extent / FILLED, 1.0)
         if score > best_score:
             best, best_score = axis, score
     return best
+
+
+def _quality(along: int | None) -> float:
+    """How well lanes load that are ``along`` elements apart."""
+    match along:
+        case 1:
+            return 1.0
+        case 2 | 3 | 4:  # picked from whole vectors
+            return 0.8 / along
+        case -1:
+            return 0.25
+        case 0:
+            return 0.0
+        case _:
+            return 0.05
 
 
 def _reach(node: Load, axes: tuple[Axis, ...]) -> float:
@@ -127,8 +141,10 @@ def schedule_reduction(
     spatial, reduce = split_roles(s, block, loops, nest)
     private = nest.compute.axes[len(nest.compute.axes) - len(spatial) :] if spatial else ()
     axis = vector_axis(nest, private)
-    while len(spatial) > 1 and extent_of(s, spatial[-1]) == 1:
-        spatial.pop()  # what is left of an axis of one point lies somewhere in between
+    units = [v for v in spatial if extent_of(s, v) == 1]
+    if units and len(units) < len(spatial):  # axes of one point stay out of the way
+        spatial = [v for v in spatial if extent_of(s, v) > 1]
+        s.reorder(*units, *spatial)
     if axis is not None and axis.is_reduce and is_foldable(nest):
         bound = {id(it.axis): it.binding for it in block.iters}
         var = bound[id(axis)]

@@ -109,8 +109,6 @@ def _windows(nest: Nest) -> _Windows | None:
     steps = (_step(high, row, column), _step(wide, column, row))
     if any(set(variables_of(i)) & {row, column} for i in others) or None in steps:
         return None
-    if not any(v.is_reduce for i in (high, wide) for v in variables_of(i) if isinstance(v, Axis)):
-        return None
     each = _repeats(x, outputs)
     if each < 2:
         return None
