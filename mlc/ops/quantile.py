@@ -89,8 +89,10 @@ def read_quantiles(x: Any, q: Any, counts: Any, *, method: str, dtype: Any) -> A
         part = cast(share, work)
         step = b - a
         near = select(part < 0.5, a + step * part, b - step * (const(1, work) - part))
-        between = select(apply("eq", part, const(0, work)), a, near)
-        value = select(apply("eq", a, b), a, between)
+        zero = const(0, work)
+        between = select(apply("eq", part, zero), a + zero, near)  # no -0.0, as in NumPy
+        same = apply("bitand", apply("eq", a, b), apply("ne", a, zero))
+        value = select(apply("bitor", same, apply("eq", last, const(0, last.dtype))), a, between)
         if counts is not None:
             return cast(select(count > 0, value, const(np.nan, work)), target)
         end = read(const(n - 1))

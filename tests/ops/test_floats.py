@@ -40,3 +40,10 @@ def test_numbers_are_not_weak_in_products() -> None:
     check_against_numpy(lambda x: np.einsum("i,,->i", x, 2, np.int8(2)), x)
     check_against_numpy(lambda x, s: np.tensordot(x, s, 0), x, 2.0)
     check_against_numpy(lambda x: np.einsum("i,i->", x, x), x)
+
+
+def test_quantiles_have_the_sign_of_zero_that_numpy_gives_them() -> None:
+    middle: Any = mlc.jit(lambda x: 1 / np.percentile(x, 36))
+    with np.errstate(divide="ignore"):
+        for x in (np.array([-0.0, 0.0]), np.array([-0.0]), np.array([-0.0, -0.0, 1.0])):
+            assert middle(x) == 1 / np.percentile(x, 36)
