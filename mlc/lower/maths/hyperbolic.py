@@ -9,7 +9,6 @@ from .logarithm import LN2, log1p
 from .registry import expansion
 from .terms import (
     NAN,
-    at_least,
     at_most,
     by_type,
     fma,
@@ -31,9 +30,9 @@ _SINH_64 = (
     0.16666666666666677, 0.0083333333333213758, 0.00019841269886868005, 2.7557243374040786e-06,
     2.5109356641889688e-08,
 )  # fmt: skip
-_COSH_32 = (1, 0.5, 0.0416664593, 0.00139354519)
+_COSH_32 = (0.5, 0.0416664593, 0.00139354519)  # cosh - 1
 _COSH_64 = (
-    1, 0.5, 0.041666666666666685, 0.0013888888888873264, 2.480158734928596e-05,
+    0.5, 0.041666666666666685, 0.0013888888888873264, 2.480158734928596e-05,
     2.7557251711761936e-07, 2.0921813965665533e-09,
 )  # fmt: skip
 
@@ -41,25 +40,28 @@ _COSH_64 = (
 @expansion()
 def tanh(x: Expr) -> Expr:
     """With x = n * ln(2) / 2 + r, s = 2**n and T = tanh(r), a short polynomial:
-    tanh(x) = (s - 1 + (s + 1) * T) / (s + 1 + (s - 1) * T)."""
+    tanh(x) = (s - 1 + (s + 1) * T) / (s + 1 + (s - 1) * T), which is 1 - 2 * (1 - T) / (...)."""
     limit = by_type(x, 9.02, 19.07)
-    x = at_most(at_least(x, -limit), limit)
+    a = at_most(apply("abs", x), limit)
     form = format_of(x)
-    n, i = nearest(x, 2 * LOG2E, form.bias)
+    n, i = nearest(a, 2 * LOG2E, form.bias)
     high, low = LN2_32 if x.dtype is float32 else LN2_64
-    r = fma(n, -low / 2, fma(n, -high / 2, x))
+    r = fma(n, -low / 2, fma(n, -high / 2, a))
     t = r * r
     small = fma(r * t, poly(t, _TANH_32 if x.dtype is float32 else _TANH_64), r)
     s = real(i << form.mantissa, x)
     less, more = s - 1.0, s + 1.0
-    return signed_as(fma(more, small, less) / fma(less, small, more), x)
+    large = a > 0.55
+    above = select(large, fma(small, 2.0, -2.0), fma(more, small, less))
+    rest = above / fma(less, small, more)
+    return signed_as(select(large, rest + 1.0, rest), x)
 
 
 @expansion()
 def sinh(x: Expr) -> Expr:
     """((A - B) * cosh(r) + (A + B) * sinh(r)) / 2: abs(x) = n * ln 2 + r, A = 2**n, B = 2**-n."""
     less, more, even, odd = _parts(x)
-    y = fma(more, odd, less * even)
+    y = less + fma(more, odd, less * even)
     return signed_as(y + y, x)
 
 
@@ -67,12 +69,12 @@ def sinh(x: Expr) -> Expr:
 def cosh(x: Expr) -> Expr:
     """((A + B) * cosh(r) + (A - B) * sinh(r)) / 2."""
     less, more, even, odd = _parts(x)
-    y = fma(less, odd, more * even)
+    y = more + fma(less, odd, more * even)
     return y + y
 
 
 def _parts(x: Expr) -> tuple[Expr, Expr, Expr, Expr]:
-    """``((A - B) / 4, (A + B) / 4, cosh(r), sinh(r))``."""
+    """``((A - B) / 4, (A + B) / 4, cosh(r) - 1, sinh(r))``."""
     form = format_of(x)
     single = x.dtype is float32
     a = at_most(apply("abs", x), by_type(x, 89.5, 710.5))
@@ -83,7 +85,7 @@ def _parts(x: Expr) -> tuple[Expr, Expr, Expr, Expr]:
     quarter = real(up, x)
     inverse = real(select(down < 0, 0, down), x)
     t = r * r
-    even = poly(t, _COSH_32 if single else _COSH_64)
+    even = t * poly(t, _COSH_32 if single else _COSH_64)
     odd = fma(r * t, poly(t, _SINH_32 if single else _SINH_64), r)
     return quarter - inverse, quarter + inverse, even, odd
 

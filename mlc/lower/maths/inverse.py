@@ -37,25 +37,29 @@ def _less_from_half_pi(x: Expr) -> Expr:
 
 
 def _arcsin_parts(x: Expr) -> tuple[Expr, Expr, Expr]:
-    """``(a, outer, p)``: p = arcsin(a) for a = abs(x) <= 1/2, else arcsin(sqrt((1 - a) / 2))."""
+    """``(outer, p, lost)``: p = arcsin(a) for a = abs(x) <= 1/2, else arcsin(sqrt((1 - a) / 2)), to
+    which ``lost`` is added: what the root rounds off, divided by twice the root, which is about 1
+    where that counts."""
     a = apply("abs", x)
     outer = a > 0.5
     z = select(outer, fma(a, -0.5, 0.5), a * a)
     s = select(outer, sqrt(z), a)
-    return a, outer, fma(s * z, poly(z, _ASIN_32 if x.dtype is float32 else _ASIN_64), s)
+    p = fma(s * z, poly(z, _ASIN_32 if x.dtype is float32 else _ASIN_64), s)
+    return outer, p, fma(-s, s, z)
 
 
 @expansion()
 def arcsin(x: Expr) -> Expr:
     """pi / 2 - 2 * arcsin(sqrt((1 - a) / 2)) beyond 1/2; NaN beyond 1 is that of the root."""
-    _, outer, p = _arcsin_parts(x)
-    return signed_as(select(outer, _less_from_half_pi(p + p), p), x)
+    outer, p, lost = _arcsin_parts(x)
+    rest = fma(lost, -2.0, by_type(x, *_HALF_PI_REST))
+    return signed_as(select(outer, (math.pi / 2 - (p + p)) + rest, p), x)
 
 
 @expansion()
 def arccos(x: Expr) -> Expr:
     """2 * p and pi - 2 * p beyond 1/2, pi / 2 - arcsin(x) between."""
-    _, outer, p = _arcsin_parts(x)
+    outer, p, _ = _arcsin_parts(x)
     twice = p + p
     rest = by_type(x, *_HALF_PI_REST)
     below = math.pi - (twice - 2 * rest)

@@ -19,6 +19,11 @@ _LOG10_2 = (
     (0.30103000998497, 0.3010299956639812),
     (-1.43209889e-08, -2.8037281277851704e-18),
 )
+# log10(e), likewise.
+_LOG10_E = (
+    (0.4342944920063019, 0.4342944819032518),
+    (-1.0103049952192578e-08, 1.098319650216765e-17),
+)
 _LOG_32 = (
     -0.5, 0.333340406, -0.250007749, 0.199571848, -0.165944472, 0.149999946, -0.141507,
     0.0828457549,
@@ -53,12 +58,18 @@ def parts(x: Expr) -> tuple[Expr, Expr]:
 
 def log_of_sum(f: Expr) -> Expr:
     """log(1 + f) for 1 + f between sqrt(1/2) and sqrt(2)."""
+    a, b = _beyond_line(f)
+    return fma(a, b, f)
+
+
+def _beyond_line(f: Expr) -> tuple[Expr, Expr]:
+    """Two factors of log(1 + f) - f."""
     if f.dtype is float32:
-        return fma(f * f, poly(f, _LOG_32), f)
+        return f * f, poly(f, _LOG_32)
     # With s = f / (2 + f): log(1 + f) = 2 * arctanh(s) = f - s * (f - s**2 * P(s**2)).
     s = f / (f + 2.0)
     z = s * s
-    return fma(s, fma(z, poly(z, _LOG_64), -f), f)
+    return s, fma(z, poly(z, _LOG_64), -f)
 
 
 def patched(result: Expr, x: Expr) -> Expr:
@@ -84,8 +95,11 @@ def log2(x: Expr) -> Expr:
 def log10(x: Expr) -> Expr:
     """The part from e, which is mostly larger, comes last."""
     e, f = parts(x)
-    small = fma(e, by_type(x, *_LOG10_2[1]), log_of_sum(f) * (1 / math.log(10)))
-    return patched(fma(e, by_type(x, *_LOG10_2[0]), small), x)
+    p, q = _beyond_line(f)
+    high, low = (column[0 if x.dtype is float32 else 1] for column in _LOG10_E)
+    small = fma(f, low, (p * q) * high)
+    line = fma(f, high, fma(e, by_type(x, *_LOG10_2[1]), small))
+    return patched(fma(e, by_type(x, *_LOG10_2[0]), line), x)
 
 
 @expansion()
