@@ -184,9 +184,8 @@ class Statements(Expressions):
                 return Seq(rest)
             self.line(f"{c_type(buffer.dtype)} {name};")
         else:
-            size, small = count * buffer.dtype.itemsize, buffer.dtype.itemsize < 4
-            steps = (16, 8, 4) if small else (16,)  # small ones are read some at once
-            step = next((n for n in steps if size % n == 0), None)
+            size = count * buffer.dtype.itemsize  # some elements may be read at once
+            step = next((n for n in (16, 8, 4) if buffer.dtype.itemsize < n <= size), None)
             align = f"alignas({step}) " if step else ""
             self.line(f"{align}{c_type(buffer.dtype)} {name}[{count}];")
         return body

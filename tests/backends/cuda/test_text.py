@@ -49,3 +49,10 @@ def test_explanations_say_that_they_are_of_a_processor() -> None:
     lowered = mlc.jit(doubled, target="cuda").lower(np.ones(8))
     said = str(lowered.explain()).partition(":")[0]
     assert said.endswith("doubled (kernels of a card, as one thread of a processor would run them)")
+
+
+def test_arrays_of_a_thread_lie_where_vectors_can_be_read() -> None:
+    order = mlc.jit(lambda x: np.argsort(x, kind="stable"), target="cuda")
+    for count, step in ((7, 4), (13, 8), (19, 16)):
+        source = str(order.lower(np.zeros(count, np.int8)).cuda)
+        assert f"alignas({step}) uint8_t keys[{count}];" in source
