@@ -3,11 +3,11 @@
 from importlib import import_module
 
 DECLARATIONS = (
-    "arithmetic", "calculus", "choosing", "contract", "convolve", "correlate", "counting",
-    "create", "derived", "einsum", "elementwise", "floats", "folds", "index", "join", "linalg",
-    "logic", "matrix", "matrix_functions", "nn", "quantile", "rearrange", "reduce", "reduceat",
-    "scan", "search", "sets", "shape", "sort", "standard", "statistics", "transcendental",
-    "update",
+    "arithmetic", "calculus", "choosing", "contract", "convolve", "convolve_nd", "correlate",
+    "counting", "create", "derived", "einsum", "elementwise", "floats", "folds", "index", "join",
+    "linalg", "logic", "matrix", "matrix_functions", "nn", "quantile", "rearrange", "reduce",
+    "reduceat", "scan", "search", "sets", "shape", "sort", "standard", "statistics",
+    "transcendental", "update",
 )  # fmt: skip
 
 
