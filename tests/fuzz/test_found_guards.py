@@ -65,3 +65,21 @@ def test_an_init_may_begin_where_a_guard_lets_the_block_begin() -> None:
     mlc.testing.check_schedule(counted(3, 2, 2), lambda s: s)
     with pytest.raises(ScheduleError, match="bound to k \\+ l \\* 4 - 2, does not begin there"):
         counted(4, 2, 2)  # k=2, l=0 is its first point, and k=0, l=1 its third, but runs before
+
+
+def test_compute_at_minds_what_the_loops_that_are_left_write() -> None:
+    @T.program(outputs=2)
+    def left(A: T.Buffer((3,)), X: T.Buffer((3,)), Y: T.Buffer((3,))):
+        for i in T.serial(3):
+            with T.block("X"):
+                vi = T.axis.spatial(3, i)
+                X[vi] = A[vi]
+            with T.block("Y"):
+                vi = T.axis.spatial(3, i)
+                Y[vi] = X[2 - vi]
+
+    s = Schedule(left)
+    s.reindex("Y", "Y")
+    with pytest.raises(ScheduleError, match=r"i=0 of block 'Y' reads X\[2\], i=2 of block 'X'") as e:
+        s.compute_at("Y", s.loops("Y_reindex")[0])
+    assert "whose later iterations write X after it has read it" in str(e.value)

@@ -78,6 +78,7 @@ class ComputeAt(Step):
             _misplaced_access(program, move, own)
             or _racing(program, move)
             or _uncovered(program, move)
+            or _left_behind(program, move)
             or _overwritten(program, move)
         )
 
@@ -279,6 +280,33 @@ def _uncovered(program: Program, move: Move) -> Refusal | None:
                 f"the blocks under {loop} may read parts of axis {axis.name} of block "
                 f"{block.name!r} that other iterations of {base_start!r} have computed",
                 proven=False,
+            )
+    return None
+
+
+def _left_behind(program: Program, move: Move) -> Refusal | None:
+    """What later iterations of the loops that the block leaves write, it must not have read."""
+    assert isinstance(move.parent, Seq)
+    inputs, found = read_buffers(move.block), accesses_of(program)
+    fixed = [loop.var for loop in move.shared]
+    own = next(s for s in move.parent.stmts if any(n is move.block for n in walk(s)))
+    reads = [r for r in found.of(move.block) if not r.changes]
+    for row in found.of(own):
+        if row.buffer not in inputs or not row.changes or row.block == move.block.name:
+            continue
+        for read in reads:
+            common = [x.var for x, y in zip(row.loops, read.loops) if x is y]
+            hit = overtaken(read, row, fixed, common[len(fixed) :])
+            if hit is None:
+                continue
+            witness = hit[0].witness
+            return Refusal(
+                f"block {move.block.name!r} would leave the loops that it shares with block "
+                f"{row.block!r}, whose later iterations write {row.buffer.name} after it has read "
+                "it",
+                witness,
+                f"use cache_read on {row.buffer.name} first",
+                proven=witness is not None and hit[0].is_certain,
             )
     return None
 
