@@ -80,6 +80,6 @@ def test_compute_at_minds_what_the_loops_that_are_left_write() -> None:
 
     s = Schedule(left)
     s.reindex("Y", "Y")
-    with pytest.raises(ScheduleError, match=r"i=0 of block 'Y' reads X\[2\], i=2 of block 'X'") as e:
+    with pytest.raises(ScheduleError, match=r"i=0 of block 'Y' reads X\[2\], i=2 of") as e:
         s.compute_at("Y", s.loops("Y_reindex")[0])
     assert "whose later iterations write X after it has read it" in str(e.value)
