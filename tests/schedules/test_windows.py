@@ -67,6 +67,18 @@ def test_rows_of_windows_are_one(x, w, how):
 
 
 @long_vectors
+def test_planes_of_windows():
+    x, w = arrays((1, 16, 8, 14, 14), (32, 16, 3, 3, 3))
+    found = mlc.jit(nn.conv3d)
+    assert "conv3d_flat = T.alloc" in str(found.lower(x, w).program)
+    planes = (x.transpose(0, 2, 1, 3, 4)[0], w.transpose(2, 0, 1, 3, 4))
+    wanted = [sum(by_offsets(planes[0][d + p : d + p + 1], planes[1][p]) for p in range(3))
+              for d in range(6)]  # fmt: skip
+    made = found(x, w)[0].transpose(1, 0, 2, 3)
+    np.testing.assert_allclose(made, np.concatenate(wanted), rtol=1e-3, atol=1e-3)
+
+
+@long_vectors
 def test_what_follows_reads_the_flat_results():
     def block(x, w, b, r):
         return np.maximum(nn.conv2d(x, w, b, padding=1) + r, 0)

@@ -44,11 +44,12 @@ MOST_BYTES = 256 << 10  # results that wait for their places
 @dataclass(frozen=True, eq=False)
 class _Windows:
     """``x`` is read at ``step * (i, j) + offset`` in its last two dimensions; ``w`` does not depend
-    on ``i`` and ``j``. ``outputs`` is the axis before them; ``each`` of its points, one after the
-    other, read the same of ``x``."""
+    on ``i`` and ``j``, the last two axes, but on ``outputs``; ``each`` of its points, one after
+    the other, read the same of ``x``."""
 
     x: Load
     w: Load
+    outputs: Axis
     step: tuple[int, int]
     offset: tuple[Expr, Expr]
     each: int
@@ -70,25 +71,25 @@ def plan_windows(
     flat = Axis("f", (axes[-2].extent - 1) * length + axes[-1].extent)
     lanes = lanes_for(first, flat.extent, machine)
     depth = prod(a.extent for a in reduce_axes(first))
-    tile = _best_tile(found.each, axes[-3].extent, -(-flat.extent // lanes), lanes, machine)
+    outputs = found.outputs.extent
+    columns = -(-flat.extent // lanes)
+    tile = _best_tile(found.each, outputs, columns, lanes, machine)
     if tile.rows * flat.extent * first.tensors[0].dtype.itemsize > min(machine.l2 // 4, MOST_BYTES):
         return None
-    direct = _direct_cycles(first, found, depth, lanes, machine)
-    vectors = -(-axes[-2].extent * axes[-1].extent // lanes)
-    cycles = _tile_cycles(tile, axes[-3].extent, -(-flat.extent // lanes)) * depth
-    cycles = cycles / axes[-3].extent + COPIED * vectors
+    others = prod(a.extent for a in axes[:-2]) // outputs
+    vectors = -(-axes[-2].extent * axes[-1].extent // lanes) * outputs * others
+    direct = _direct_cycles(first, found, depth, lanes, machine) * vectors
+    cycles = _tile_cycles(tile, outputs, columns) * depth * others + COPIED * vectors
     if copies:
-        channels = prod(found.x.source.shape[:-2]) / prod(a.extent for a in axes[:-3])
-        sorted_vectors = channels * prod(found.x.source.shape[-2:]) / lanes
-        cycles += SORTED * sorted_vectors / axes[-3].extent
-    if cycles >= direct * vectors:
+        cycles += SORTED * found.x.source.size / lanes
+    if cycles >= direct:
         return None
     before, sums, whole = _flattened(first, found, flat, length, copies)
     if id(first.tensors[0]) in kept:
         after = [whole, *rest]
     else:  # what follows reads the flat results
         after = [_reading(n, first.tensors[0], whole) for n in rest]
-    tiling = Tiling((1,) * (len(axes) - 3) + (tile.rows,))
+    tiling = Tiling(tuple(tile.rows if a is found.outputs else 1 for a in axes[:-2]))
     return RowBlocks(before, [sums, *after], {sums: tile}, tiling)
 
 
@@ -97,11 +98,11 @@ def _windows(nest: Nest) -> _Windows | None:
     loads = loads_in(nest)
     if not isinstance(root, Reduce) or root.combiner.fn != "add" or len(root.values) != 1:
         return None
-    if len(loads) != 2 or len(axes) < 3 or min(a.extent for a in axes[-3:]) < 2:
+    if len(loads) != 2 or len(axes) < 3 or min(a.extent for a in axes[-2:]) < 2:
         return None
-    outputs, row, column = axes[-3:]
+    row, column = axes[-2:]
     xs = [n for n in loads if _uses(n, row) and _uses(n, column)]
-    ws = [n for n in loads if not _uses(n, row) and not _uses(n, column) and _uses(n, outputs)]
+    ws = [n for n in loads if not _uses(n, row) and not _uses(n, column)]
     if len(xs) != 1 or len(ws) != 1 or len(xs[0].indices) < 2:
         return None
     (x,), (w,) = xs, ws
@@ -109,11 +110,15 @@ def _windows(nest: Nest) -> _Windows | None:
     steps = (_step(high, row, column), _step(wide, column, row))
     if any(set(variables_of(i)) & {row, column} for i in others) or None in steps:
         return None
+    by_weights = [a for a in axes[:-2] if a.extent > 1 and _uses(w, a)]
+    if len(by_weights) != 1:
+        return None
+    (outputs,) = by_weights
     each = _repeats(x, outputs)
     if each < 2:
         return None
     (down, p), (along, q) = steps  # type: ignore[misc]
-    return _Windows(x, w, (down, along), (p, q), each)
+    return _Windows(x, w, outputs, (down, along), (p, q), each)
 
 
 def _uses(node: Load, axis: Axis) -> bool:
@@ -190,8 +195,8 @@ def _tile_cycles(tile: Tile, outputs: int, vectors: int) -> float:
 
 def _direct_cycles(nest: Nest, found: _Windows, depth: int, lanes: int, machine: Machine) -> float:
     """Cycles for a vector of useful results where every row of windows has vectors of its own."""
-    outputs, _, column = nest.compute.axes[-3:]
-    if found.each < outputs.extent:
+    column = nest.compute.axes[-1]
+    if found.each < found.outputs.extent:
         return ALONE * depth / 2
     useful = column.extent / (-(-column.extent // lanes) * lanes)
     cycles = depth / 2 / useful
