@@ -157,9 +157,9 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     x = as_array(x)
     count = shape_of(x)[0] if N is None else int(N)
     dtype = common_dtype(dtype_of(x).numpy.type(0), np.int64(0))
-    powers = [astype(x * 0 + 1, dtype=dtype)]
-    for _ in range(count - 1):
-        powers.append(powers[-1] * x)
+    powers = [np.ones_like(x, dtype=dtype.numpy)]  # of NaN, too
+    for n in range(count - 1):
+        powers.append(powers[-1] * x if n else astype(x, dtype=dtype))
     if not count:
         return np.zeros((shape_of(x)[0], 0), dtype.numpy)
     return stack(powers if increasing else powers[::-1], axis=1)

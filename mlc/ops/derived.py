@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
+from ..dtypes import boolean, int8
 from ..errors import ArgumentError, ShapeError
 from ..ir.expr import Expr
 from . import arithmetic, logic, reduce, transcendental
@@ -21,10 +22,16 @@ from .promotion import common_dtype, dtype_of
 from .shape import broadcast_to, moved, reshape
 
 
-@implements(np.copy, np.conjugate, np.real)
+@implements(np.copy, np.real)
 def copy(a: Any, *_: Any, **__: Any) -> Any:
-    """np.copy, np.conjugate and np.real: values never change, and are real."""
+    """np.copy and np.real: values never change, and are real."""
     return a
+
+
+@implements(np.conjugate)
+def conjugate(x: Any) -> Any:
+    """np.conjugate of real numbers, which has no loop for booleans: they become int8."""
+    return astype(x, dtype=int8) if dtype_of(x) is boolean else arithmetic.positive(x)
 
 
 @implements(np.result_type)

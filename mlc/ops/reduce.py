@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import DType, as_dtype, boolean, float32, float64, int32, int64
-from ..errors import ShapeError, UnsupportedError
+from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.combiner import Combiner, make_combiner
 from ..ir.expr import Axis, Expr, apply, const, select
 from ..ir.expr import cast as cast_expr
@@ -198,6 +198,16 @@ def _absent(value: Any) -> bool:
     return value is None or value is np._NoValue  # type: ignore[attr-defined]
 
 
+def _started(name: str, initial: Any, dtype: DType) -> Any:
+    """``initial=`` as the reduction, of ``dtype``, begins with it."""
+    if hasattr(type(initial), "__mlc_known__"):
+        return astype(initial, dtype=dtype)
+    try:
+        return np.full((), initial, dtype.numpy)[()]
+    except OverflowError as error:
+        raise ArgumentError(f"np.{name}: initial={initial!r} is no {dtype.name}: {error}") from None
+
+
 def _keep(keepdims: Any) -> bool:
     return False if _absent(keepdims) else bool(keepdims)
 
@@ -215,7 +225,7 @@ def sum(
         return reduce_sum(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
     work = accumulator(chosen)
     total = reduce_sum(masked, axes=axes, keepdims=_keep(keepdims), dtype=work)
-    return astype(arithmetic.add(total, initial), dtype=chosen)
+    return astype(arithmetic.add(total, _started("sum", initial, chosen)), dtype=chosen)
 
 
 @implements(np.prod)
@@ -231,13 +241,13 @@ def prod(
         return reduce_prod(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
     work = accumulator(chosen)
     product = reduce_prod(masked, axes=axes, keepdims=_keep(keepdims), dtype=work)
-    return astype(arithmetic.multiply(product, initial), dtype=chosen)
+    return astype(arithmetic.multiply(product, _started("prod", initial, chosen)), dtype=chosen)
 
 
 def _extreme(
     name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
 ) -> Any:
-    initial = None if _absent(initial) else initial
+    initial = None if _absent(initial) else _started(name, initial, dtype_of(a))
     a, axes = _checked(name, a, axis, initial, where, out, False)
     if where is not True:
         a = select_where(where, a, initial)

@@ -87,3 +87,33 @@ def test_refused():
     for function, argument, error, sentence in refused:
         with pytest.raises(error, match=sentence):
             mlc.jit(function)(argument)
+
+
+def test_the_conjugate_is_an_array_of_its_own_and_that_of_truths_a_number() -> None:
+    @mlc.jit
+    def f(x, b):
+        found = np.conj(x), np.conj(b)
+        x[0] = 5
+        return found
+
+    x, b = np.array([1.0, 2.0]), np.array([True, False])
+    numbers, truths = f(x, b)
+    assert x.tolist() == [5, 2] and numbers.tolist() == [1, 2]
+    assert truths.dtype == np.conj(b).dtype == np.int8
+
+
+def test_the_zeroth_power_in_vander_is_1_even_of_nan() -> None:
+    x = np.array([np.nan, np.inf, -2.0])
+    np.testing.assert_array_equal(mlc.jit(lambda x: np.vander(x, 3))(x), np.vander(x, 3))
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min"])
+def test_initial_has_the_dtype_of_the_result(name: str) -> None:
+    reduce = getattr(np, name)
+    for x in (np.array([True, False]), np.array([1, -3], np.int8), np.float32([0.5, -2])):
+        for initial in (-5, 2.5, True, np.float64(9.5)):
+            want = reduce(x, initial=initial)
+            got = mlc.jit(lambda x, initial=initial: reduce(x, initial=initial), target="numpy")(x)
+            assert got == want and got.dtype == want.dtype, (x.dtype, initial)
+    with pytest.raises(mlc.ArgumentError, match=r"initial=300 is no int8: .*out of bounds"):
+        mlc.jit(lambda x: np.max(x, initial=300))(np.array([1, -3], np.int8))
