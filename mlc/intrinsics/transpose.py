@@ -7,6 +7,10 @@
 Each row of A is loaded as one vector; log2(lanes) rounds of shuffles swap ever larger blocks across
 the diagonal (Eklundh, 1972); each row of B is stored as one vector. Where the rows of A or B are
 not contiguous, element by element is copied.
+
+Tiles of 64 bytes across of one- and two-byte elements go through memory on the stack, so that each
+cache line is read and written once, however far apart the rows are: parts of 16 bytes are turned
+four at a time by interleaving rows (perfect shuffles).
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from ..errors import ArgumentError
 from ..ir.expr import Axis, Var, load
 from ..ir.intrinsic import Intrinsic, register
 from ..ir.program import Block, Buffer, For, Iter, Program, Stmt, Store
+
+LINE = 64  # bytes of a cache line
 
 
 def transpose_tile(lanes: int, dtype: DType) -> Intrinsic:
@@ -31,6 +37,11 @@ def transpose_tile(lanes: int, dtype: DType) -> Intrinsic:
     )
 
 
+def line_of(dtype: DType) -> int:
+    """The lanes of the tiles that go by whole cache lines, 0 where others serve as well."""
+    return LINE // dtype.itemsize if dtype.itemsize <= 2 else 0
+
+
 def _meaning(name: str, lanes: int, dtype: DType) -> Program:
     a, b = Buffer("A", (lanes, lanes), dtype), Buffer("B", (lanes, lanes), dtype)
     i, j = Var("i"), Var("j")
@@ -40,20 +51,11 @@ def _meaning(name: str, lanes: int, dtype: DType) -> Program:
     return Program(name, (a, b), For(i, lanes, For(j, lanes, body)))
 
 
-def _text(name: str, lanes: int, dtype: DType) -> str:
-    """The LLVM function. ``%xs`` and ``%xt`` are the strides of operand x in elements."""
-    element = f"i{8 * dtype.itemsize}"
+def _turned(lanes: int, dtype: DType) -> list[str]:
+    """The tile in registers."""
+    element, align = f"i{8 * dtype.itemsize}", dtype.itemsize
     vector = f"<{lanes} x {element}>"
-    align = dtype.itemsize
-    out = [
-        f"define void @{name}(ptr %a, i64 %as, i64 %at, ptr %b, i64 %bs, i64 %bt) {{",
-        "entry:",
-        "  %a1 = icmp eq i64 %at, 1",
-        "  %b1 = icmp eq i64 %bt, 1",
-        "  %close = and i1 %a1, %b1",
-        "  br i1 %close, label %tile, label %row",
-        "tile:",
-    ]
+    out: list[str] = []
     for n in range(lanes):
         out += [
             f"  %ao{n} = mul i64 %as, {n}",
@@ -83,8 +85,93 @@ def _text(name: str, lanes: int, dtype: DType) -> str:
             f"  %bp{n} = getelementptr {element}, ptr %b, i64 %bo{n}",
             f"  store {vector} {rows[n]}, ptr %bp{n}, align {align}",
         ]
+    return out
+
+
+def _turned_lines(lanes: int, dtype: DType) -> list[str]:
+    """The tile by way of ``%s``: L rows of 64 bytes, each 16 of which come from one part."""
+    element, align = f"i{8 * dtype.itemsize}", dtype.itemsize
+    vector, part = f"<{lanes} x {element}>", 16 // dtype.itemsize
+    groups = lanes // part
+    out = [
+        "  br label %part",
+        "part:",
+        "  %p = phi i64 [ 0, %tile ], [ %p2, %part ]",
+        f"  %pr = mul i64 %p, {part}",
+        f"  %column = getelementptr {element}, ptr %s, i64 %pr",
+    ]
+    for n in range(part):
+        out += [
+            f"  %an{n} = add i64 %pr, {n}",
+            f"  %ao{n} = mul i64 %as, %an{n}",
+            f"  %ap{n} = getelementptr {element}, ptr %a, i64 %ao{n}",
+            f"  %r0_{n} = load {vector}, ptr %ap{n}, align {align}",
+        ]
+    rows = [f"%r0_{n}" for n in range(part)]
+    for turn in range(1, part.bit_length()):
+        fresh: list[str] = []
+        for n in range(part // 2):
+            for half in range(2):
+                picks = [
+                    group * part + half * (part // 2) + x // 2 + lanes * (x % 2)
+                    for group in range(groups)
+                    for x in range(part)
+                ]
+                mask = ", ".join(f"i32 {pick}" for pick in picks)
+                fresh.append(f"%r{turn}_{len(fresh)}")
+                out.append(
+                    f"  {fresh[-1]} = shufflevector {vector} {rows[n]}, {vector} "
+                    f"{rows[n + part // 2]}, <{lanes} x i32> <{mask}>"
+                )
+        rows = fresh
+    for n, row in enumerate(rows):
+        for group in range(groups):
+            mask = ", ".join(f"i32 {group * part + x}" for x in range(part))
+            out += [
+                f"  %e{n}_{group} = shufflevector {vector} {row}, {vector} poison, "
+                f"<{part} x i32> <{mask}>",
+                f"  %d{n}_{group} = getelementptr {element}, ptr %column, "
+                f"i64 {(group * part + n) * lanes}",
+                f"  store <{part} x {element}> %e{n}_{group}, ptr %d{n}_{group}, align 16",
+            ]
     out += [
-        "  ret void",
+        "  %p2 = add nuw nsw i64 %p, 1",
+        f"  %pc = icmp ult i64 %p2, {lanes // part}",
+        "  br i1 %pc, label %part, label %line",
+        "line:",
+        "  %q = phi i64 [ 0, %part ], [ %q2, %line ]",
+        f"  %qs = mul i64 %q, {lanes}",
+        f"  %qp = getelementptr {element}, ptr %s, i64 %qs",
+        f"  %qv = load {vector}, ptr %qp, align 64",
+        "  %qb = mul i64 %q, %bs",
+        f"  %qt = getelementptr {element}, ptr %b, i64 %qb",
+        f"  store {vector} %qv, ptr %qt, align {align}",
+        "  %q2 = add nuw nsw i64 %q, 1",
+        f"  %qc = icmp ult i64 %q2, {lanes}",
+        "  br i1 %qc, label %line, label %done",
+    ]
+    return out
+
+
+def _text(name: str, lanes: int, dtype: DType) -> str:
+    """The LLVM function. ``%xs`` and ``%xt`` are the strides of operand x in elements."""
+    element = f"i{8 * dtype.itemsize}"
+    align = dtype.itemsize
+    out = [
+        f"define void @{name}(ptr %a, i64 %as, i64 %at, ptr %b, i64 %bs, i64 %bt) {{",
+        "entry:",
+        "  %a1 = icmp eq i64 %at, 1",
+        "  %b1 = icmp eq i64 %bt, 1",
+        "  %close = and i1 %a1, %b1",
+        "  br i1 %close, label %tile, label %row",
+        "tile:",
+    ]
+    if lanes == line_of(dtype):
+        out.insert(2, f"  %s = alloca [{lanes * lanes} x {element}], align 64")
+        out += _turned_lines(lanes, dtype)
+    else:
+        out += [*_turned(lanes, dtype), "  ret void"]
+    out += [
         "row:",
         "  %i = phi i64 [ 0, %entry ], [ %i2, %next ]",
         "  br label %cell",

@@ -42,7 +42,7 @@ def test_lanes_are_a_power_of_two():
         transpose_tile(12, as_dtype("float32"))
 
 
-@pytest.mark.parametrize("shape", [(128, 128), (100, 83), (61, 300), (16, 1024), (1000, 17)])
+@pytest.mark.parametrize("shape", [(128, 128), (64, 256), (100, 83), (61, 300), (16, 1024), (1000, 17)])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16"])
 def test_transposed_copies(shape, dtype):
     x = np.arange(shape[0] * shape[1]).reshape(shape).astype(dtype)
@@ -62,3 +62,12 @@ def test_the_schedule_says_so():
     lowered = mlc.jit(lambda x: x.T).lower(np.ones((128, 128), np.float32))
     assert "s.tensorize(" in lowered.schedule
     assert "transpose_float32" in lowered.program
+
+
+@pytest.mark.parametrize("shape", [(4, 64, 56, 40), (2, 3, 64, 128), (3, 24, 30, 30)])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "uint16"])
+def test_channels_last_and_first(shape, dtype):
+    x = (np.random.default_rng(0).normal(size=shape) * 50).astype(dtype)
+    for order in ((0, 2, 3, 1), (0, 3, 1, 2)):
+        found = mlc.jit(lambda x, order=order: np.transpose(x, order).copy())(x)
+        np.testing.assert_array_equal(found, np.transpose(x, order))

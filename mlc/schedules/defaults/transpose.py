@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ...intrinsics.transpose import transpose_tile
+from ...intrinsics.transpose import line_of, transpose_tile
 from ...ir.affine import linear_in
 from ...ir.expr import Axis, Load, Var
 from ...te.program import Nest
 from ..schedule import Schedule
-from .access import loads_in, step
+from .access import loads_in, points, step
 from .machine import Machine
 from .vectors import extent_of, lanes_for
 
@@ -62,7 +62,12 @@ def _register_lanes(nest: Nest, across: Axis, machine: Machine) -> int:
     if any(linear_in(i, axis) not in (0, 1) for i in body.indices for axis in (across, last)):
         return 0
     lanes = min(machine.vector_bytes // body.dtype.itemsize, MOST_LANES)
-    large = across.extent * last.extent * body.dtype.itemsize >= SMALL_BYTES
+    line = line_of(body.dtype)
+    if line and not across.extent % line and not last.extent % line:
+        lanes = line
+    while lanes > 4 and any(16 * (a.extent % lanes) > a.extent for a in (across, last)):
+        lanes //= 2  # smaller tiles, less of it left at the edges
+    large = points(nest) * body.dtype.itemsize >= SMALL_BYTES
     return lanes if large and min(across.extent, last.extent) >= lanes >= 4 else 0
 
 
