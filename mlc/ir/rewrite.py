@@ -62,8 +62,8 @@ def substitute(
 
     ``memo`` may be shared between calls with the same mapping.
     """
-    if not mapping:
-        return root
+    if not mapping or not root.children:
+        return mapping.get(root, root) if isinstance(root, Var) else root
     return rewrite(root, lambda node: mapping.get(node) if isinstance(node, Var) else None, memo)
 
 

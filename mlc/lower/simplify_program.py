@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from ..ir.expr import Const, Expr, Var, const
 from ..ir.program import (
@@ -39,14 +39,28 @@ def is_empty(stmt: Stmt) -> bool:
     return isinstance(stmt, Seq) and not stmt.stmts
 
 
-def simplify_stmt(
-    stmt: Stmt, ranges: dict[Var, int], shared: dict[Expr, Expr] | None = None
-) -> Stmt:
+@dataclass(eq=False)
+class Known:
+    """What expressions become within some ranges, and within those of one loop more: loops that
+    were written out leave many with the same variable and the same expressions."""
+
+    terms: dict[Expr, Expr] = field(default_factory=dict)
+    inside: dict[tuple[Var, int], Known] = field(default_factory=dict)
+
+    def within(self, var: Var, extent: int) -> Known:
+        """What is known inside the loop."""
+        found = self.inside.get((var, extent))
+        if found is None:
+            found = self.inside[var, extent] = Known()
+        return found
+
+
+def simplify_stmt(stmt: Stmt, ranges: dict[Var, int], shared: Known | None = None) -> Stmt:
     """``stmt`` simplified for variables within ``ranges``; ``shared`` keeps results for them."""
-    memo: dict[Expr, Expr] = {} if shared is None else shared
+    memo = Known() if shared is None else shared
 
     def expr(e: Expr) -> Expr:
-        return simplify(e, ranges, memo)
+        return simplify(e, ranges, memo.terms)
 
     match stmt:
         case For(var=var, extent=extent):
@@ -54,7 +68,7 @@ def simplify_stmt(
                 return NOTHING
             if extent == 1 and stmt.kind is not LoopKind.PARALLEL:
                 return simplify_stmt(substitute_all(stmt.body, {var: const(0)}), ranges, memo)
-            body = simplify_stmt(stmt.body, {**ranges, var: extent})
+            body = simplify_stmt(stmt.body, {**ranges, var: extent}, memo.within(var, extent))
             return NOTHING if is_empty(body) else replace(stmt, body=body)
         case While():
             test = expr(stmt.condition)

@@ -148,8 +148,8 @@ class _Player:
         """The step, or its like for other sizes; notes what came out otherwise."""
         schedule = self.schedule
         schedule._part_of = record.part_of
-        if isinstance(step.check(schedule.program), str):
-            near = None if self.strict else step.adapted(schedule.program)
+        if not self.strict and isinstance(step.check(schedule.program), str):
+            near = step.adapted(schedule.program)
             if near is not None:
                 self.notes.append(f"was {self.text(step)}")
                 step = near

@@ -40,6 +40,11 @@ class Candidate:
         program: Program = self._made[0]
         return program
 
+    @property
+    def drawn(self) -> Program | None:
+        """The scheduled program of a trace, where this process has made it."""
+        return self._made[0] if self._made else None
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_made": []}
 

@@ -259,6 +259,19 @@ def _default_function(workload: Workload) -> ScheduleFunction:
     return made
 
 
+def is_replayed(candidate: Candidate, workload: Workload) -> bool:
+    """Whether what would be stored of a candidate makes the very program that was measured."""
+    from ..ir.structural import structural_key
+
+    if candidate.kind == "default":
+        return True
+    try:
+        again = Schedule.from_json(workload.program, decided(candidate.trace)).program
+    except ScheduleError:
+        return False
+    return structural_key(again) == structural_key(candidate.program(workload))
+
+
 def decided(trace: str) -> str:
     """The trace without its sampling steps: what they chose stands where it was used."""
     content = json.loads(trace)

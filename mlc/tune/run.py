@@ -16,7 +16,7 @@ from .measure.runner import FailureError
 from .model.ridge import CostModel
 from .options import Options
 from .outcome import Comparison, Outcome
-from .result import KernelResult, Trial, TuningResult, decided, fair_ratio
+from .result import KernelResult, Trial, TuningResult, decided, fair_ratio, is_replayed
 from .search import search_named
 from .space import Space
 
@@ -91,7 +91,9 @@ class Run:
         """Tries candidates until time or trials are up, or nothing is left to try."""
         for number, kernel in enumerate(self.kernels):
             known = _stored(kernel) if self.options.space is None else []
-            self.measure(number, [DEFAULT, *known])
+            # What all others are compared with may take time that was kept for comparisons.
+            until = self.deadline if number == 0 else self.search_until
+            self.measure(number, [DEFAULT, *known], until)
         lots = [Lot(self.seconds(number)) for number in range(len(self.kernels))]
         while self.left() > 0:
             chosen = next_lot(lots)
@@ -129,12 +131,14 @@ class Run:
             self.searches[number].trial_seconds = (time.perf_counter() - began) / tried
         return tried
 
-    def measure(self, number: int, candidates: Iterable[Candidate]) -> None:
+    def measure(
+        self, number: int, candidates: Iterable[Candidate], until: float | None = None
+    ) -> None:
         """Measures and records, as long as there is time."""
         kernel, search = self.kernels[number], self.searches[number]
         measurer = self.measurer(number)
         began = time.perf_counter()
-        left = self.search_until - began
+        left = (self.search_until if until is None else until) - began
         deadline = None if left == float("inf") else time.monotonic() + left
         for candidate, outcome in measurer.measure(candidates, deadline):
             now = time.perf_counter()
@@ -182,7 +186,8 @@ class Run:
             finally:
                 self.measuring += time.perf_counter() - began
             best = kernel.comparison
-            if found.verdict == "faster" and (best is None or found.ratio > best.ratio):
+            is_better = found.verdict == "faster" and (best is None or found.ratio > best.ratio)
+            if is_better and is_replayed(trial.candidate, kernel.workload):
                 kernel.best, kernel.comparison = trial.candidate, found
         else:
             return
@@ -206,7 +211,8 @@ def _settle(kernel: KernelResult) -> None:
     if kernel.comparison is not None:
         return
     sure = [t for t in kernel.trials if t.outcome.is_ok and t.outcome.verdict == "faster"]
-    best = max(sure, key=lambda t: t.outcome.ratio or 0.0, default=None)
+    sure.sort(key=lambda t: -(t.outcome.ratio or 0.0))
+    best = next((t for t in sure if is_replayed(t.candidate, kernel.workload)), None)
     if best is None or best.candidate.kind == "default":
         return
     found = best.outcome

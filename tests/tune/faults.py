@@ -65,6 +65,7 @@ class Faulty:
     number: int = 0
     trace: str = ""
     origin: str = "fault"
+    drawn: None = None
 
     @property
     def kind(self) -> str:

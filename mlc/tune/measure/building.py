@@ -64,22 +64,28 @@ class Built:
 
 
 def request_for(candidate: Candidate, workload: Workload, naive: str) -> bytes:
-    """What a builder has to know: the program's script, and the trace or the scheduled script.
-
-    A trace is replayed where it is built, as it will be when it comes from a database.
-    """
-    if candidate.kind == "trace":
+    """What a builder has to know: the scheduled program's script where it was made here already,
+    else the naive program's and the trace, which is replayed where it is built."""
+    if candidate.kind != "trace":
+        return script_request(candidate.program(workload))
+    program = candidate.drawn
+    if program is None or calls_intrinsics(program):
         header = {"do": "build", "name": workload.program.name, "kind": "trace"}
         return pack(header, naive.encode(), candidate.trace.encode())
-    return script_request(candidate.program(workload))
+    return script_request(program)
 
 
 def script_request(program: Program) -> bytes:
     """The request to build a program as it stands."""
-    if any(isinstance(s, Evaluate) and is_intrinsic(s.name) for s in walk(program.body)):
+    if calls_intrinsics(program):
         return lowered_request(program)
     header = {"do": "build", "name": program.name, "kind": "script"}
     return pack(header, program.script().encode())
+
+
+def calls_intrinsics(program: Program) -> bool:
+    """Whether the program calls intrinsics, which another process need not know."""
+    return any(isinstance(s, Evaluate) and is_intrinsic(s.name) for s in walk(program.body))
 
 
 def lowered_request(program: Program) -> bytes:
