@@ -8,7 +8,7 @@ them runs row by row, in common loops.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from ...te.program import Nest, Tiling
@@ -19,6 +19,7 @@ from .machine import Machine
 from .vectors import private_loops, split_roles
 
 MOST_ROWS = 48
+FEW_SUMS = 12  # vectors; with fewer, multiply-adds wait for each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,11 @@ def _tile(nest: Nest, shared: int, machine: Machine) -> Tile | None:
         return None
     if roles.n is not axes[-1] or roles.m is not axes[shared - 1]:
         return None
-    return choose_tile(nest, roles, machine)
+    tile = choose_tile(nest, roles, machine)
+    whole = [n for n in range(tile.rows, 0, -1) if roles.m.extent % n == 0]
+    if whole[0] * tile.vectors >= FEW_SUMS:  # rows without a rest take half the code
+        tile = replace(tile, rows=whole[0])
+    return tile
 
 
 def _rows(nests: Sequence[Nest], shared: int, step: int, machine: Machine) -> int:
@@ -87,7 +92,8 @@ def _rows(nests: Sequence[Nest], shared: int, step: int, machine: Machine) -> in
     extent = nests[0].compute.axes[shared - 1].extent
     widest = max(prod(t.shape[shared:]) * t.dtype.itemsize for nest in nests for t in nest.tensors)
     most = max(min(machine.l2 // 4 // max(widest, 1), MOST_ROWS, extent), 1)
-    return max(most // step, 1) * step
+    whole = [n for n in range(most // step * step, most // 2, -step) if extent % n == 0]
+    return whole[0] if whole else max(most // step, 1) * step
 
 
 def schedule_row_block(s: Schedule, name: str, nest: Nest, shared: int, tile: Tile) -> None:
