@@ -44,7 +44,7 @@ def library(
 
     ``types`` are those of the loop, "dd->D"; where it is empty all are float64. Complex arrays
     are real ones with a last axis of 2.
-    Results whose first element is NaN, though the first array is finite, are refused with the
+    Results whose first element is NaN, though the arrays are finite, are refused with the
     sentence ``refusal``. ``in_place``: the first array is a result too, the first one, changed.
     """
     tensors = [as_tensor(a) for a in arrays]
@@ -79,7 +79,7 @@ def library(
     numbers = (1 + len(sizes), size_of(batch), *sizes.values(), *steps, *strides)
     w.run(gufunc_name(module, name, types), *whole, *numbers)
     if refusal:
-        _refuse(w, given[0], made[0], len(batch), refusal)
+        _refuse(w, given, made[0], len(batch), refusal)
     return w.call(*tensors)
 
 
@@ -97,15 +97,16 @@ def _signature(function: Any) -> tuple[list[list[str]], list[list[str]]]:
     return cores(left), cores(right)
 
 
-def _refuse(w: Writer, a: Buffer, result: Buffer, ndim: int, sentence: str) -> None:
-    """End the call if the first element of a result is NaN, and its matrix is finite."""
+def _refuse(w: Writer, given: Sequence[Buffer], result: Buffer, ndim: int, sentence: str) -> None:
+    """End the call if the first element of a result is NaN, and what it is made from is finite."""
     guard = w.guard("LinAlgError", sentence)
     with nested(w, result.shape[:ndim], "b") as batch:
         first: list[Expr] = [const(0)] * (result.ndim - ndim)
         with w.when(apply("isnan", result[tuple(batch + first)])):
             finite = w.variable("finite", const(True))
-            with nested(w, a.shape[ndim:], "i") as rest:
-                w.set(finite, finite[()] & apply("isfinite", a[tuple(batch + rest)]))
+            for a in given:
+                with nested(w, a.shape[ndim:], "i") as rest:
+                    w.set(finite, finite[()] & apply("isfinite", a[tuple(batch + rest)]))
             w.insist(guard, ~finite[()])
 
 

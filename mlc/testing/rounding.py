@@ -39,6 +39,8 @@ SUMS = frozenset({
     "reduce", "accumulate", "interp", "cov", "corrcoef", "cumulative_sum", "cumulative_prod", "fft",
     "ifft", "rfft", "irfft", "kron", "polyval",
 })  # fmt: skip
+# Between two numbers of their first argument; of whole numbers, too.
+BETWEEN = frozenset({"quantile", "percentile", "nanquantile", "nanpercentile"})
 _HELPER = "__rounding__"
 _NO_WAY = {"super", "locals", "eval", "exec", "vars", "globals"}
 
@@ -141,6 +143,10 @@ class Shaker:
         result = function(*args, **kwargs)
         if name in EXACT:
             return result
+        if name in BETWEEN and args and is_inexact(np.asarray(result).dtype):
+            first = np.asarray(args[0])
+            first = first if is_inexact(first.dtype) else first.astype(np.float64)
+            return self.value(function(self.value(first), *args[1:], **kwargs))
         if name == "at" and isinstance(owner, np.ufunc):
             self.in_place(args[0])
         if kwargs.get("out") is not None:

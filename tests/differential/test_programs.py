@@ -64,3 +64,8 @@ def test_arguments_are_compared_after_the_call() -> None:
     program = NumPyProgram(("a0[1:] += a0[:-1]",), (base[:, ::2],), ("a0",))
     assert check(program).kind == "same"
     assert check(replace(program, statements=("a0[a0 > 4] = 0",))).kind == "same"
+
+
+def test_numbers_between_whole_ones_are_rounded() -> None:
+    x = np.array([[-6, 8, 4], [2, 9, 9]], np.int32)
+    assert check(NumPyProgram(("t0 = np.quantile(a0, 0.3, axis=-1)",), (x,), ("t0",))).kind == "same"

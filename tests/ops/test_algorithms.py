@@ -117,3 +117,11 @@ def test_initial_has_the_dtype_of_the_result(name: str) -> None:
             assert got == want and got.dtype == want.dtype, (x.dtype, initial)
     with pytest.raises(mlc.ArgumentError, match=r"initial=300 is no int8: .*out of bounds"):
         mlc.jit(lambda x: np.max(x, initial=300))(np.array([1, -3], np.int8))
+
+
+@pytest.mark.parametrize("kind", ["bool", "int8", "uint16", "float16", "float32", "int64"])
+def test_angles_of_real_numbers_are_as_wide_as_those(kind: str) -> None:
+    x = np.array([1, 0, 1]).astype(kind)
+    got, want = mlc.jit(np.angle, target="numpy")(x), np.angle(x)
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got, want)

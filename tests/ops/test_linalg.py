@@ -87,3 +87,11 @@ def test_refused():
     for function, argument, error, sentence in refused:
         with pytest.raises(error, match=sentence):
             mlc.jit(function)(argument)
+
+
+def test_a_right_side_that_is_not_finite_is_solved() -> None:
+    a, b = np.eye(2) * 3, np.array([[1.0, np.inf], [2, 3]])
+    f = mlc.jit(lambda a, b: np.linalg.solve(a, b))
+    np.testing.assert_array_equal(f(a, b), np.linalg.solve(a, b))
+    with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
+        f(a * 0, a)

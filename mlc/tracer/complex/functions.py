@@ -204,7 +204,7 @@ def imag(val: Any) -> Any:
 @stands_for(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """np.angle."""
-    x, y = parts_of(z)
+    x, y = parts_of(z) if is_complex(z) else (z, 0)
     found = np.arctan2(y, x)
     return np.degrees(found) if deg else found
 
