@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mlc.config import config
@@ -13,7 +15,7 @@ from .sequences import Failure, Tally, Wrong, run_sequence
 from .shrink import Recorder, replayed, shrunk
 
 CHUNK = 100  # sequences
-
+MEMORY = 8 << 30  # bytes
 
 SHARES = {"numpy": 0.15, "simulate": 0.15, "script": 0.2, "replay": 0.2}
 
@@ -34,10 +36,9 @@ def ways_for(seed: int, native: float = 1.0) -> list[str]:
 def run_chunk(first: int, seconds: float, native: float = 1.0) -> Tally:
     """One hundred sequences from the seed ``first`` on; each new kind of failure is shrunk for so
     many ``seconds``."""
-    limit_memory()
     tally = Tally()
     kinds: set[str] = set()
-    with config.override(cache=False):
+    with limited_memory(), config.override(cache=False):
         for seed in range(first, first + CHUNK):
             recorder = Recorder(seed)
 
@@ -77,11 +78,22 @@ def run_chunk(first: int, seconds: float, native: float = 1.0) -> Tally:
     return tally
 
 
-def limit_memory() -> None:
-    """No sequence may take more than 8 GiB: it fails then, instead of the machine."""
+@contextmanager
+def limited_memory(more: int = MEMORY) -> Iterator[None]:
+    """What runs inside may take so many bytes more than the process has: then it fails, instead of
+    the machine. The address space counts, of which other tests may hold very much already."""
     try:
         import resource
-    except ImportError:  # not on this system
+
+        with open("/proc/self/statm") as file:
+            mapped = int(file.read().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):  # not on this system
+        yield
         return
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    given = [n for n in (soft, hard) if n != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([mapped + more, *given]), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

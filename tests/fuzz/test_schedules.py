@@ -3,7 +3,9 @@ refused rightly. `python -m tests.fuzz` looks further, as does HYPOTHESIS_PROFIL
 
 from __future__ import annotations
 
+import mmap
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ from mlc.testing.choices import Choices
 from mlc.testing.steps import DRAWN, Call
 from mlc.testing.strategies import choices_of
 
-from .chunks import run_chunk, ways_for
+from .chunks import limited_memory, run_chunk, ways_for
 from .paste import paste_test
 from .sequences import Tally, Wrong, run_sequence
 from .shrink import Recorder, replayed, shrunk
@@ -140,6 +142,19 @@ def test_a_failure_is_shrunk_and_pasted() -> None:
     refused = Wrong("split crashes", "", found[-1], Call("split", (loop, [None, 0])))
     exec(compile(paste_test(refused), "<pasted>", "exec"), scope)
     scope["test_split_crashes"]()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="nothing is limited there")
+def test_what_is_mapped_already_is_not_counted() -> None:
+    """Under a limit that others have used up, not one array more could be made."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with mmap.mmap(-1, 1 << 30, prot=mmap.PROT_READ), limited_memory(1 << 29):
+        mmap.mmap(-1, 1 << 28, prot=mmap.PROT_READ).close()
+        with pytest.raises(OSError, match="memory"):
+            mmap.mmap(-1, 1 << 30, prot=mmap.PROT_READ)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_the_ways_of_a_seed_are_always_the_same() -> None:
