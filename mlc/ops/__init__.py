@@ -3,11 +3,12 @@
 from importlib import import_module
 
 DECLARATIONS = (
-    "arithmetic", "calculus", "choosing", "contract", "convolve", "convolve_nd", "correlate",
-    "counting", "create", "derived", "einsum", "elementwise", "floats", "folds", "index", "join",
-    "linalg", "logic", "matrix", "matrix_functions", "nn", "quantile", "rearrange", "reduce",
-    "reduceat", "scan", "search", "sets", "shape", "sort", "standard", "statistics",
-    "transcendental", "update",
+    "arithmetic", "bessel", "bits", "calculus", "choosing", "contract", "convolve",
+    "convolve_nd", "correlate", "counting", "create", "derived", "divisors", "einsum",
+    "elementwise", "floats", "folds", "index", "join", "linalg", "logic", "matrix",
+    "matrix_functions", "nn", "polynomials", "quantile", "rearrange", "reduce", "reduceat",
+    "scan", "search", "sets", "shape", "sort", "standard", "statistics", "transcendental",
+    "update",
 )  # fmt: skip
 
 

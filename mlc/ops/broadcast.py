@@ -96,6 +96,11 @@ def as_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     return axes
 
 
+def is_only_axis(shape: Shape, axis: Any) -> bool:
+    """Whether ``axis`` is 0 or -1 of shape (): NumPy's reductions take it, as of shape (1,)."""
+    return not shape and not isinstance(axis, (tuple, list, bool)) and axis in (0, -1)
+
+
 def as_sizes(name: str, shape: Any) -> Shape:
     """``shape`` (an int or a sequence of ints) as a tuple."""
     items = tuple(shape) if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)

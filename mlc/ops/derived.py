@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import boolean, int8
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ir.expr import Expr
 from . import arithmetic, logic, reduce, transcendental
 from .broadcast import as_axes, as_axis, as_sizes, as_tensor, shape_of
@@ -116,6 +116,10 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
             f"and {len(choicelist)}"
         )
     dtype = common_dtype(*choicelist, default)
+    if dtype.is_integer:
+        for choice in choicelist:
+            if type(choice) is int and not dtype.lowest <= choice <= dtype.highest:
+                raise DTypeError(f"np.select: the choice {choice} is out of bounds for {dtype}")
     out = astype(default, dtype=dtype)
     for condition, choice in reversed(list(zip(condlist, choicelist))):
         out = select_where(condition, astype(choice, dtype=dtype), out)

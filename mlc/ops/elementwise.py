@@ -127,7 +127,15 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
             "np.where(condition) returns as many indices as the data decide, and shapes must be "
             "known while tracing; use np.where(condition, x, y), or np.argmax for the first place"
         )
-    return select_where(condition, x, y)
+    dtype = common_dtype(x, y)
+    return select_where(condition, wrapped_number(x, dtype), wrapped_number(y, dtype))
+
+
+def wrapped_number(value: Any, dtype: DType) -> Any:
+    """A Python integer as ``dtype`` holds it: np.where makes it an array of 64 bits, then casts."""
+    if type(value) is not int or not dtype.is_integer or not -(2**63) <= value < 2**64:
+        return value
+    return (value - dtype.lowest) % (dtype.highest - dtype.lowest + 1) + dtype.lowest
 
 
 @op(promotes=True)
@@ -191,7 +199,7 @@ def round_decimals(x: Any, *, decimals: int = 0) -> Any:
         scale = const(10.0 ** abs(decimals), v.dtype)
         return rint_of(v * scale) / scale if decimals > 0 else rint_of(v / scale) * scale
 
-    return pointwise("round", formula, (x,), (work,), (dtype,), wide=decimals != 0)
+    return pointwise("round", formula, (x,), (work,), (dtype,))
 
 
 def rint_of(value: Expr) -> Expr:

@@ -15,9 +15,10 @@ from ..dtypes import as_dtype
 from ..errors import ArgumentError, ShapeError
 from ..ir.expr import Expr, cast, const, select
 from .broadcast import Shape, as_axes, as_axis, as_tensor, element, shape_of
+from .elementwise import wrapped_number
 from .index import getitem, slice_axis
 from .op import implements, op
-from .promotion import common_dtype
+from .promotion import common_dtype, dtype_of
 from .shape import atleast_1d, atleast_2d, atleast_3d, expand_dims, moved, ravel, reshape, swapaxes
 
 
@@ -371,6 +372,8 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **kwargs: Any) -> An
         value = kwargs.get("constant_values", 0)
         if shape_of(value):
             raise ArgumentError("pad: constant_values must be one number; pad each side in turn")
+        if dtype_of(array).kind == "u":  # signed ones refuse what does not fit
+            value = wrapped_number(value, dtype_of(array))
         return pad_constant(array, value, widths=widths)
     if (
         mode not in ("edge", "reflect", "symmetric", "wrap")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import float64
-from ..errors import ShapeError, UnsupportedError
+from ..errors import ArgumentError, ShapeError, UnsupportedError
 from . import arithmetic, logic
 from .broadcast import shape_of, size_of
 from .contract import matmul
@@ -174,3 +174,38 @@ def spectral_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     if not keepdims:
         return found
     return reshape(found, tuple(1 if d in (rows, columns) else n for d, n in enumerate(shape)))
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    """np.linalg.tensorinv: the inverse of the matrix that the first ``ind`` axes are the rows of;
+    complex arrays, too."""
+    shape = shape_of(a)
+    if ind <= 0:
+        raise ArgumentError(f"np.linalg.tensorinv: ind must be positive, got {ind}")
+    rows = size_of(shape[ind:])
+    if size_of(shape[:ind]) != rows:
+        raise ShapeError(
+            f"np.linalg.tensorinv: the first {ind} axes of shape {shape} must have as many "
+            f"elements as the others"
+        )
+    found = np.linalg.inv(np.reshape(a, (rows, rows)))
+    return np.reshape(found, (*shape[ind:], *shape[:ind]))
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    """np.linalg.tensorsolve: ``x`` with ``tensordot(a, x, x.ndim) == b``; complex arrays, too."""
+    if axes is not None:
+        last = [d % len(shape_of(a)) for d in axes]
+        order = [d for d in range(len(shape_of(a))) if d not in last] + last
+        a = np.transpose(a, order)
+    shape, given = shape_of(a), shape_of(b)
+    count, wanted = size_of(given), shape[len(given) :]
+    if size_of(shape) != count**2 or size_of(wanted) != count:
+        raise ShapeError(
+            f"np.linalg.tensorsolve: shapes {shape} and {given} do not fit; the axes of a after "
+            f"those of b must have {count} elements"
+        )
+    found = np.linalg.solve(np.reshape(a, (count, count)), np.ravel(b))
+    return np.reshape(found, wanted)

@@ -36,6 +36,7 @@ from ..ir.program import (
     Seq,
     Stmt,
     Store,
+    While,
     seq,
 )
 
@@ -111,6 +112,13 @@ class Writer:
         with self._nested() as body:
             yield var
         self.lists[-1].append(For(var, extent, body.statement(), kind))
+
+    @contextmanager
+    def repeat(self, condition: Expr) -> Iterator[None]:
+        """``while condition:``"""
+        with self._nested() as body:
+            yield
+        self.lists[-1].append(While(condition, body.statement()))
 
     @contextmanager
     def when(self, condition: Expr) -> Iterator[None]:

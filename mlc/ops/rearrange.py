@@ -102,6 +102,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     """np.insert, at places known while tracing."""
     obj = _static("insert", obj, "obj")
     arr, axis = (ravel(arr), 0) if axis is None else (arr, as_axis("insert", axis, arr.ndim))
+    if type(values) is int:
+        values = np.asarray(values, dtype_of(arr).numpy)  # which says whether it fits
     shape, values = shape_of(arr), astype(as_array(values), dtype=dtype_of(arr))
     n = shape[axis]
     single = np.ndim(obj) == 0 and not isinstance(obj, slice)

@@ -20,7 +20,7 @@ from ..ir.expr import Axis, Expr, apply, const, select
 from ..ir.expr import cast as cast_expr
 from ..te.construct import reduce_with
 from . import arithmetic, logic
-from .broadcast import Shape, as_axes, as_axis, as_tensor, shape_of, size_of
+from .broadcast import Shape, as_axes, as_axis, as_tensor, is_only_axis, shape_of, size_of
 from .elementwise import astype, select_where
 from .op import implements, op
 from .promotion import accumulator, dtype_of, sum_dtype
@@ -182,7 +182,7 @@ def _checked(
     if out is not None:
         raise UnsupportedError(f"np.{name} with out= cannot be traced; assign the result instead")
     shape = shape_of(a)
-    axes = as_axes(f"np.{name}", axis, len(shape))
+    axes = () if is_only_axis(shape, axis) else as_axes(f"np.{name}", axis, len(shape))
     if not has_identity and initial is None:
         if where is not True:
             raise ShapeError(f"np.{name} has no identity, so where= needs initial= as well")
@@ -319,6 +319,8 @@ def _arg(name: str, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     axes = (
         as_axes(f"np.{name}", axis, len(shape))
         if axis is None
+        else ()
+        if is_only_axis(shape, axis)
         else (as_axis(f"np.{name}", axis, len(shape)),)
     )
     if out is not None:

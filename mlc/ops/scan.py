@@ -17,7 +17,7 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..intrinsics.prefix import FUNCTIONS, LANE_BITS, running
 from ..ir.expr import Expr, apply, cast, const
 from ..ir.program import Buffer, Program, Region
-from .broadcast import as_axis, as_tensor, shape_of, size_of
+from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
 from .create import full
 from .elementwise import astype, select_where
 from .join import concatenate
@@ -274,7 +274,7 @@ def _along(name: str, a: Any, axis: Any, out: Any) -> tuple[Any, int]:
     """The array and the axis that a running function goes along; None flattens."""
     if out is not None:
         raise UnsupportedError(f"np.{name} with out= cannot be traced; assign the result instead")
-    if axis is None:
+    if axis is None or is_only_axis(shape_of(a), axis):
         return ravel(a), 0
     return a, as_axis(f"np.{name}", axis, len(shape_of(a)))
 
@@ -366,6 +366,8 @@ def _accumulate(ufunc: np.ufunc, fn: str) -> None:
 
     @implements(ufunc.accumulate)
     def accumulate(array: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
+        if not shape_of(array):
+            raise ArgumentError(f"np.{name}: cannot accumulate on a scalar")
         array, axis = _along(name, array, axis, out)
         given = dtype_of(array).numpy
         try:

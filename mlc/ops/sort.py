@@ -20,7 +20,7 @@ from ..errors import ArgumentError, BoundsError, ShapeError
 from ..intrinsics.sorting import has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Buffer, Program, Region
-from .broadcast import as_axis, as_tensor, shape_of, size_of
+from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
 from .create import zeros
 from .index import getitem, take_along_axis
 from .op import implements, op
@@ -313,7 +313,7 @@ def _arguments(name: str, a: Any, axis: Any, kind: Any, order: Any) -> tuple[Any
         raise ArgumentError(
             f"np.{name}: kind must be quicksort, mergesort, heapsort or stable, got {kind!r}"
         )
-    if axis is None:
+    if axis is None or name == "argsort" and is_only_axis(shape_of(a), axis):
         return ravel(a), 0
     if not shape_of(a):
         raise ShapeError(f"np.{name}: axis {axis} is out of range for an array of 0 dimensions")

@@ -11,7 +11,7 @@ from ..dtypes import as_dtype
 from ..errors import ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast
 from . import arithmetic, logic
-from .broadcast import Shape, as_axes, as_tensor, shape_of, size_of
+from .broadcast import Shape, as_axes, as_tensor, is_only_axis, shape_of, size_of
 from .elementwise import astype, select_where
 from .index import getitem
 from .op import MANY_SIZES, implements, op
@@ -325,7 +325,7 @@ def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) ->
 
 def _nan_extreme(fn: str, plain: Any, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     shape = shape_of(a)
-    axes = as_axes(f"np.{fn}", axis, len(shape))
+    axes = () if is_only_axis(shape, axis) else as_axes(f"np.{fn}", axis, len(shape))
     if not dtype_of(a).is_float or size_of([shape[d] for d in axes]) == 0:
         return plain(a, axis=axis, out=out, keepdims=keepdims)
     keep = bool(keepdims) and keepdims is not np._NoValue  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
+from ..ops.op import leaves_of
 from .concrete import all_known, known
 from .storage import Window
 from .writing import check_writable, lifted, write_result
@@ -32,6 +33,12 @@ def _changes(function: Any) -> Callable[[Callable[..., None]], Callable[..., Non
     return register
 
 
+def _fitting(values: Any, dtype: Any) -> Any:
+    """Python numbers, and lists of them, in ``dtype``: OverflowError for one that does not fit."""
+    is_plain = all(isinstance(leaf, (bool, int, float)) for leaf in leaves_of(values))
+    return np.asarray(values, dtype) if is_plain else values
+
+
 def flattened(target: Any) -> Any:
     """All elements in C order as one axis, written through whatever the strides are."""
     from ..ops.shape import reshape_to
@@ -54,7 +61,7 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
 @_changes(np.put)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """np.put: values are repeated as often as needed."""
-    flat, size = flattened(a), a.size
+    flat, size, v = flattened(a), a.size, _fitting(v, a.dtype)
     ind = np.ravel(ind)
     if mode == "clip":
         ind = np.clip(ind, 0, max(size - 1, 0))
@@ -73,6 +80,7 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
     """np.putmask: the value at a place is that of the same number in ``values``, repeated."""
     if np.shape(mask) != a.shape:
         raise ArgumentError(f"np.putmask: mask has shape {np.shape(mask)}, the array {a.shape}")
+    values = _fitting(values, a.dtype)
     given = np.size(values)
     if given:
         flat = np.ravel(values)[np.arange(a.size) % given]
@@ -84,6 +92,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     """np.place: the places where the mask holds get ``vals`` one after the other, repeated."""
     if np.size(mask) != arr.size:
         raise ArgumentError(f"np.place: mask has {np.size(mask)} elements, the array {arr.size}")
+    vals = _fitting(vals, arr.dtype)
     given, flat = np.size(vals), np.ravel(mask)
     if not given:
         raise ArgumentError("np.place: cannot insert from an empty array")

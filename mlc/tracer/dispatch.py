@@ -60,6 +60,11 @@ _HINTS = {
         "of a real matrix its results are real or complex as the data decide; for a symmetric "
         "matrix use np.linalg.eigh, else pass x.astype(complex)",
     ),
+    **dict.fromkeys(
+        ["roots", "polydiv"],
+        "zeros in front decide the size of its result, and shapes must be known while tracing; "
+        "call it outside the jitted function",
+    ),
     "vectorize": "write the function over whole arrays",
     "apply_along_axis": "write the function over whole arrays with axis=",
     "interp": "build it from np.take, np.where and arithmetic, or declare it with @mlc.op",

@@ -473,3 +473,12 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
     spread = np.sqrt(np.diag(c).real)
     c = c / spread[:, None] / spread[None, :]
     return made(np.clip(c.real, -1, 1), np.clip(c.imag, -1, 1))
+
+
+@stands_for(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """np.real_if_close: refused, since the data decide the dtype of its result."""
+    raise UnsupportedError(
+        "np.real_if_close of complex numbers is real or complex as the data decide, and dtypes "
+        "must be known while tracing; take x.real, or call it outside the jitted function"
+    )

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import ShapeError, UnsupportedError
 from ...ops.linalg import library
+from ...ops.matrix_functions import tensorinv, tensorsolve
 from .calls import converted, parts_of, stands_for
 from .value import REAL, Complex, combined
 
@@ -256,3 +257,7 @@ def eigvals(a: Any) -> Any:
     a, dtype = _matrix("eigvals", a)
     found = _call([a], "eigvals", types="D->D", cores=[a.shape[-1:]], refusal=_EIGEN)
     return _as(dtype, *found)[0]
+
+
+stands_for(np.linalg.tensorinv)(tensorinv)
+stands_for(np.linalg.tensorsolve)(tensorsolve)

@@ -1,0 +1,101 @@
+"""np.packbits and np.unpackbits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..dtypes import boolean, uint8
+from ..errors import ArgumentError, DTypeError, ShapeError
+from ..ir.expr import Expr, apply, cast, const, select
+from .broadcast import as_axis, as_tensor, shape_of
+from .op import implements, op
+from .promotion import dtype_of
+from .shape import ravel
+
+
+def _with(index: tuple[Expr, ...], axis: int, place: Expr) -> tuple[Expr, ...]:
+    return (*index[:axis], place, *index[axis + 1 :])
+
+
+@op
+def pack_bits(x: Any, *, axis: int, big: bool) -> Any:
+    """Eight elements along ``axis``, each 0 or not, as a byte; what is missing at the end is 0."""
+    x = as_tensor(x)
+    size = x.shape[axis]
+    shape = tuple(-(-n // 8) if d == axis else n for d, n in enumerate(x.shape))
+
+    def body(*index: Expr) -> Expr:
+        byte: Expr = const(0, uint8)
+        for k in range(8):
+            place = index[axis] * 8 + k
+            inside = te.min(place, size - 1)
+            bit = cast(x[_with(index, axis, inside)], boolean)
+            value = const(1 << (7 - k if big else k), uint8)
+            byte = byte + select(apply("bitand", bit, place < size), value, const(0, uint8))
+        return byte
+
+    return te.compute(shape, body, name="packbits")
+
+
+@op
+def unpack_bits(x: Any, *, axis: int, size: int, big: bool) -> Any:
+    """``size`` bits of the bytes along ``axis``; 0 where there are no more."""
+    x = as_tensor(x)
+    given = x.shape[axis]
+    shape = tuple(size if d == axis else n for d, n in enumerate(x.shape))
+
+    def body(*index: Expr) -> Expr:
+        if not given:
+            return const(0, uint8)
+        place = index[axis]
+        number = place % 8
+        shift = cast(7 - number if big else number, uint8)
+        source = te.min(place // 8, given - 1)
+        byte = x[_with(index, axis, source)]
+        bit = apply("bitand", apply("shr", byte, shift), const(1, uint8))
+        return bit if size <= given * 8 else select(place < given * 8, bit, const(0, uint8))
+
+    return te.compute(shape, body, name="unpackbits")
+
+
+def _is_big(name: str, bitorder: str) -> bool:
+    if bitorder not in ("big", "little"):
+        raise ArgumentError(f"np.{name}: bitorder must be 'big' or 'little', got {bitorder!r}")
+    return bitorder == "big"
+
+
+def _arranged(name: str, a: Any, axis: Any) -> tuple[Any, int]:
+    """The array and the axis; without one the array flattened."""
+    if axis is None or not shape_of(a):
+        a = ravel(a)
+    return a, as_axis(f"np.{name}", 0 if axis is None else axis, len(shape_of(a)))
+
+
+@implements(np.packbits)
+def packbits(a: Any, /, axis: Any = None, bitorder: str = "big") -> Any:
+    """np.packbits."""
+    if dtype_of(a).is_float:
+        raise DTypeError(
+            f"np.packbits: expected an array of integers or booleans, got {dtype_of(a)}; compare "
+            f"it with something, as in x > 0"
+        )
+    a, axis = _arranged("packbits", a, axis)
+    return pack_bits(a, axis=axis, big=_is_big("packbits", bitorder))
+
+
+@implements(np.unpackbits)
+def unpackbits(a: Any, /, axis: Any = None, count: Any = None, bitorder: str = "big") -> Any:
+    """np.unpackbits; ``count`` bits, or so many less than there are if it is negative."""
+    if dtype_of(a) is not uint8:
+        raise DTypeError(
+            f"np.unpackbits: expected an array of uint8, got {dtype_of(a)}; use .astype(np.uint8)"
+        )
+    a, axis = _arranged("unpackbits", a, axis)
+    bits = shape_of(a)[axis] * 8
+    size = bits if count is None else int(count) if count >= 0 else bits + int(count)
+    if size < 0:
+        raise ShapeError(f"np.unpackbits: count {count} takes away more than {bits} bits")
+    return unpack_bits(a, axis=axis, size=size, big=_is_big("unpackbits", bitorder))
