@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -43,13 +43,22 @@ class KernelCode:
         """The program after lowering."""
         from .lower.compact_buffers import compact_buffers
         from .lower.pipeline import lower
+        from .schedules.defaults.machine import STACK_BYTES
 
         if self.is_call or self.is_tuned:
             from .lower.prove_loops import prove_loops
 
             return lower(prove_loops(self.scheduled))
-        # default schedules allocate no more than a tile
-        return lower(self.scheduled, without=(compact_buffers,))
+        # Most default schedules allocate no more than a tile.
+        small = all(b.size * b.dtype.itemsize <= STACK_BYTES for b in allocated(self.scheduled))
+        return lower(self.scheduled, without=(compact_buffers,) if small else ())
+
+
+def allocated(program: Program) -> Iterator[Buffer]:
+    """The buffers that ``program`` allocates."""
+    for stmt in walk(program.body):
+        if isinstance(stmt, Allocate):
+            yield from stmt.buffers
 
 
 def schedule_kernel(kernel: Any, tuned: Tuned | None = None) -> KernelCode:

@@ -152,8 +152,12 @@ def _lane_is_last(site: _Site) -> bool:
     steps = [linear_in(index, site.lane) for index in site.update.indices]
     if all(step == 0 for step in steps):
         return True
-    strides = {b.element_strides[-1] if b.shape else 1 for b in site.update.buffers}
-    return bool(steps) and steps[-1] == 1 and all(s == 0 for s in steps[:-1]) and strides == {1}
+    last = len(steps) - 1
+    while last > 0 and all(b.shape[last] == 1 for b in site.update.buffers):
+        last -= 1  # a dimension of one element moves nothing
+    strides = {b.element_strides[last] if b.shape else 1 for b in site.update.buffers}
+    others = (step for d, step in enumerate(steps) if d != last)
+    return bool(steps) and steps[last] == 1 and all(s == 0 for s in others) and strides == {1}
 
 
 def _folds_lanes(site: _Site) -> bool:

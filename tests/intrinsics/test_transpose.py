@@ -42,7 +42,9 @@ def test_lanes_are_a_power_of_two():
         transpose_tile(12, as_dtype("float32"))
 
 
-@pytest.mark.parametrize("shape", [(128, 128), (64, 256), (100, 83), (61, 300), (16, 1024), (1000, 17)])
+@pytest.mark.parametrize(
+    "shape", [(128, 128), (64, 256), (100, 83), (61, 300), (16, 1024), (1000, 17)]
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16"])
 def test_transposed_copies(shape, dtype):
     x = np.arange(shape[0] * shape[1]).reshape(shape).astype(dtype)
@@ -71,3 +73,22 @@ def test_channels_last_and_first(shape, dtype):
     for order in ((0, 2, 3, 1), (0, 3, 1, 2)):
         found = mlc.jit(lambda x, order=order: np.transpose(x, order).copy())(x)
         np.testing.assert_array_equal(found, np.transpose(x, order))
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (130, 259), (17, 5000)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_turned_operands(shape, dtype):
+    rng = np.random.default_rng(0)
+    x, y = ((rng.normal(size=s) * 9).astype(dtype) for s in (shape, shape[::-1]))
+    found = mlc.jit(lambda x, y: (x.T * 2 + y, np.pad(x, ((1, 1), (0, 0)))[1:-1].T + y))(x, y)
+    np.testing.assert_array_equal(found[0], x.T * 2 + y)
+    np.testing.assert_array_equal(found[1], x.T + y)
+
+
+def test_turned_operands_of_three_axes():
+    x = np.random.default_rng(0).normal(size=(3, 40, 56, 24)).astype(np.float32)
+    bias = np.arange(40, dtype=np.float32)
+    found = mlc.jit(lambda x, b: np.maximum(x.transpose(0, 2, 3, 1) + b, 0))(x, bias)
+    np.testing.assert_array_equal(found, np.maximum(x.transpose(0, 2, 3, 1) + bias, 0))
+    lowered = mlc.jit(lambda x, b: x.transpose(0, 2, 3, 1) + b).lower(x, bias)
+    assert "transpose_float32" in lowered.program

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from ...ir.expr import Axis, Expr, Load, Reduce, Var, const, load, select
 from ...ir.rewrite import substitute, variables_of
@@ -71,10 +72,10 @@ def pack_operands(nest: Nest, roles: Roles, panel: int, height: int) -> list[Nes
             continue
         along = step(node, roles.n)
         axes = _axes_of(node, nest)
-        elements = 1
-        for axis in axes:
-            elements *= axis.extent
-        size = elements * node.dtype.itemsize
+        elements = prod(axis.extent for axis in axes)
+        size = node.dtype.itemsize * prod(
+            axis.extent for axis in axes if axis is roles.n or axis.is_reduce
+        )  # of one matrix, where there are many
         too_large = size > PACK_BYTES and rows >= PACK_ROWS and roles.n.extent > panel
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue

@@ -33,7 +33,7 @@ from .reduction import (
     vector_axis,
 )
 from .row_blocks import RowBlocks, inner_depth, plan_row_blocks, schedule_row_block
-from .transpose import tile_transposed, transposed_axis
+from .transpose import tile_transposed, transposed_axis, turn_operands
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
 from .windows import plan_windows
 
@@ -155,6 +155,8 @@ def _plan(
     single = len(nests) == 1
     for nest in nests:
         if not reduce_axes(nest):
+            *turned, nest = turn_operands(nest) if single else [nest]
+            before.extend(turned)
             out.append(nest)
             continue
         nest = fuse_reduced(nest)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+
 from ...intrinsics.transpose import line_of, transpose_tile
 from ...ir.affine import linear_in
-from ...ir.expr import Axis, Load, Var
+from ...ir.expr import Axis, Expr, Load, Reduce, Var, load
+from ...ir.rewrite import substitute_loads
 from ...te.program import Nest
+from ...te.tensor import Compute, Tensor
 from ..schedule import Schedule
 from .access import loads_in, points, step
 from .machine import Machine
@@ -13,6 +18,7 @@ from .vectors import extent_of, lanes_for
 
 ROWS = 16  # rows of a tile: the elements of a cache line of float32
 SMALL_BYTES = 16 << 10  # copies up to this size stay in the nearest cache
+LARGE_BYTES = 64 << 10  # operands from this size on are worth a turned copy
 MOST_LANES = 16  # a larger tile needs more registers than there are
 FAR = 8  # elements; loads that are nearer than this along the lanes share cache lines anyway
 
@@ -31,6 +37,44 @@ def transposed_axis(nest: Nest) -> Axis | None:
             if axis.extent >= FAR and step(node, axis) in (1, -1):
                 return axis
     return None
+
+
+def turn_operands(nest: Nest) -> list[Nest]:
+    """``y[i, j] = f(x[j, i], z[i, j])`` -> ``t[i, j] = x[j, i]`` and ``y[i, j] = f(t[i, j],
+    z[i, j])``: a copy can be turned in registers. The nest alone where nothing is to be turned."""
+    axes, body = nest.compute.axes, nest.compute.body
+    if len(body) != 1 or isinstance(body[0], (Load, Reduce)):
+        return [nest]
+    turned: list[Nest] = []
+    fresh: dict[Load, Expr] = {}
+    for node in loads_in(nest):
+        if not _is_turned(node, axes):
+            continue
+        own = tuple(Axis(a.name, a.extent) for a in axes)
+        new = {id(a): b for a, b in zip(axes, own, strict=True)}
+        source = load(node.source, tuple(new[id(a)] for a in node.indices))
+        compute = Compute(own, (source,), "turned", location=nest.compute.location)
+        name = f"{node.source.name.split('.')[0]}_turned"
+        made = Tensor(name, tuple(a.extent for a in axes), node.dtype, compute)
+        turned.append(Nest((made,), compute))
+        fresh[node] = load(made, axes)
+    if not turned:
+        return [nest]
+    changed = substitute_loads(body[0], fresh.get)
+    return [*turned, Nest(nest.tensors, replace(nest.compute, body=(changed,)))]
+
+
+def _is_turned(node: Load, axes: tuple[Axis, ...]) -> bool:
+    """Whether ``node`` reads a whole large array, its axes in an order that jumps along the last
+    one and finds neighbours along another, long one."""
+    if len(node.indices) != len(axes) or {id(i) for i in node.indices} != {id(a) for a in axes}:
+        return False
+    if tuple(a.extent for a in node.indices) != node.source.shape:  # type: ignore[attr-defined]
+        return False
+    size = prod(node.source.shape) * node.dtype.itemsize
+    near = next((a for a in reversed(axes[:-1]) if step(node, a) == 1), None)
+    long = near is not None and min(near.extent, axes[-1].extent) >= MOST_LANES
+    return size >= LARGE_BYTES and long and step(node, axes[-1]) != 1
 
 
 def tile_transposed(
@@ -60,6 +104,10 @@ def _register_lanes(nest: Nest, across: Axis, machine: Machine) -> int:
     last = nest.compute.axes[-1]
     # The instruction reads neighbours in order: nothing reversed, nothing left out.
     if any(linear_in(i, axis) not in (0, 1) for i in body.indices for axis in (across, last)):
+        return 0
+    # It names the dimension with the neighbours last, whatever lies how in memory.
+    found = [d for axis in (last, across) for d, i in enumerate(body.indices) if linear_in(i, axis)]
+    if found != sorted(found):
         return 0
     lanes = min(machine.vector_bytes // body.dtype.itemsize, MOST_LANES)
     line = line_of(body.dtype)

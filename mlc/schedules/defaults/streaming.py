@@ -1,0 +1,137 @@
+"""Products of few rows with a large matrix: memory gives the pace, so the matrix is read once, in
+order.
+
+::
+
+    for i, j in T.grid(8, 4096):     ->     for jo in T.parallel(4):
+        for k in range(4096):                   for ko, jp in T.grid(512, 32):  # along eight rows
+            c[i, j] += a[i, k] * b[k, j]            for k in range(8):
+                                                        8 rows x 2 vectors of c += ...
+
+The rows of the result are in registers, go back to the cache after a few steps of the reduction,
+and so the columns can be walked in long runs, with what comes next asked for early. Where there are
+too many rows for that, blocks of the matrix are copied to the nearest cache for tiles of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...ir.expr import Load, Var
+from ...ir.program import Buffer, reads_of
+from ...te.program import Nest, Tiling
+from ..schedule import Schedule
+from .access import loads_in, reduce_axes, step
+from .contraction import Roles
+from .machine import Machine
+from .reduction import is_foldable
+from .vectors import extent_of, lanes_for, private_loops, split_roles
+
+MOST_ROWS = 256
+TOGETHER = 14  # rows that are in registers at once
+STEPS = 8  # of the reduction at a time: as many rows of the matrix are read side by side
+RUN_BYTES = 16384  # of a row that one task reads before it goes on to the next rows
+AHEAD_BYTES = 1024
+BLOCK = 128  # rows of the matrix that are copied at a time for several tiles of rows
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """All rows by ``run`` columns at a time: in registers are ``rows`` by ``vectors`` of ``lanes``,
+    for ``steps`` of the reduction."""
+
+    roles: Roles
+    run: int
+    rows: int
+    steps: int
+    vectors: int
+    lanes: int
+
+
+def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | None:
+    """How to walk the columns' operand once; None if it is not large, or not read so."""
+    if roles is None:
+        return None
+    folds = reduce_axes(nest)
+    matrix = _matrix(nest, roles)
+    if matrix is None or len(folds) != 1 or not is_foldable(nest):
+        return None
+    others = [a for a in nest.compute.axes if a is not roles.m and a is not roles.n]
+    rows = 1 if roles.m is None else roles.m.extent
+    if any(a.extent > 1 for a in others) or rows > MOST_ROWS:
+        return None
+    n, k, size = roles.n.extent, folds[0].extent, matrix.dtype.itemsize
+    lanes = lanes_for(nest, n, machine)
+    together, steps, run_bytes = rows, STEPS, RUN_BYTES
+    if rows > TOGETHER:
+        whole = [r for r in (6, 5, 4) if rows % r == 0]  # no tile with fewer rows: less code
+        together = whole[0] if whole else 6
+        steps, run_bytes = BLOCK, RUN_BYTES // 4
+    steps = next((n for n in range(steps, steps // 2, -1) if k % n == 0), steps)
+    vectors = next((v for v in (4, 2) if v * (together + 1) < machine.registers), 1)
+    width = lanes * vectors
+    large = machine.l2 if rows > 1 else 8 * machine.l2
+    if n * k * size <= large or k < 4 * steps or n < 4 * width:
+        return None
+    runs = max(-(-n * size // run_bytes), machine.threads)
+    return Stream(roles, -(-n // (runs * width)) * width, together, steps, vectors, lanes)
+
+
+def _matrix(nest: Nest, roles: Roles) -> Load | None:
+    """What the columns read, if that is one load of neighbours that all rows have in common."""
+    loads = loads_in(nest)
+    found = [node for node in loads if step(node, roles.n) != 0]
+    if len(found) != 1 or len(loads) < 2 or step(found[0], roles.n) != 1:
+        return None
+    return found[0] if roles.m is None or step(found[0], roles.m) == 0 else None
+
+
+def columns_of(nest: Nest) -> Roles | None:
+    """The roles in a product of one row: its columns are the last axis that is any."""
+    wide = [a for a in nest.compute.axes if a.extent > 1]
+    return Roles(wide[-1], None) if wide else None
+
+
+def stream_tiling(nest: Nest, stream: Stream) -> Tiling:
+    """All rows and a run of columns."""
+    roles = stream.roles
+    sizes = {roles.n: stream.run}
+    if roles.m is not None:
+        sizes[roles.m] = roles.m.extent
+    return Tiling(tuple(sizes.get(a, 1) for a in nest.compute.axes))
+
+
+def schedule_stream(s: Schedule, name: str, shared: int, nest: Nest, stream: Stream) -> None:
+    """Inside a run of columns: a few steps of the reduction for all of them before the next."""
+    block = s.block(name)
+    spatial, (fold,) = split_roles(s, block, private_loops(s, block, shared), nest)
+    *rows, columns = spatial
+    strip, vector, lane = s.split(columns, [None, stream.vectors, stream.lanes])
+    outer, inner = s.split(fold, [None, stream.steps])
+    tiles = None
+    if rows:
+        tiles, row = s.split(rows[0], [None, stream.rows])
+        s.reorder(outer, strip, tiles, inner, row, vector, lane)
+    else:
+        row = inner
+        s.reorder(outer, strip, inner, vector, lane)
+    s.unroll(row)
+    s.unroll(vector)
+    s.vectorize(lane)
+    matrix = max((node.source for node in reads_of(s.block(name))), key=lambda source: source.size)
+    if tiles is not None and extent_of(s, tiles) > 1:
+        _copy(s, name, matrix, strip, stream)
+    s.decompose_reduction(name, outer)
+    if tiles is None or extent_of(s, tiles) == 1:
+        width = stream.vectors * stream.lanes * matrix.dtype.itemsize
+        s.prefetch(name, matrix.name, strip, max(AHEAD_BYTES // width, 1))
+
+
+def _copy(s: Schedule, name: str, matrix: Buffer, strip: Var, stream: Stream) -> None:
+    """A block of the matrix lies together, in the nearest cache, while all tiles of rows use it."""
+    copy = s.cache_read(name, matrix, "stack")
+    s.compute_at(copy, strip)
+    *_, columns = s.loops(copy)
+    _, vector, lane = s.split(columns, [None, stream.vectors, stream.lanes])
+    s.unroll(vector)
+    s.vectorize(lane)

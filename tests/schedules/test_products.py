@@ -1,0 +1,109 @@
+"""Products with vectors and of few rows: every layout and size, against NumPy in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+
+import mlc
+from mlc.backends.llvm.target import host_target
+
+FLOATS = st.sampled_from([np.float32, np.float64])
+
+
+def numbers(dtype: Any, shape: tuple[int, ...], layout: str, seed: int) -> np.ndarray[Any, Any]:
+    """Normal numbers, in order, transposed, or a part of something larger."""
+    rng = np.random.default_rng(seed)
+    if layout == "transposed":
+        return rng.standard_normal(shape[::-1]).astype(dtype).T
+    if layout == "strided":
+        large = rng.standard_normal(tuple(2 * n for n in shape)).astype(dtype)
+        return large[tuple(slice(1, 2 * n, 2) for n in shape)]
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def check(got: Any, x: Any, y: Any, want: Any) -> None:
+    """Within the rounding of sums of as many products."""
+    unit = np.finfo(x.dtype).eps
+    scale = np.abs(x).astype(np.float64) @ np.abs(y).astype(np.float64)
+    assert got.dtype == x.dtype and got.shape == want.shape
+    assert (np.abs(got - want) <= 2 * x.shape[-1] * unit * (scale + 1)).all()
+
+
+LAYOUTS = st.sampled_from(["plain", "transposed", "strided"])
+
+
+@hypothesis.given(FLOATS, st.integers(1, 70), st.integers(1, 300), LAYOUTS, st.booleans())
+def test_matrix_times_vector(dtype: Any, rows: int, depth: int, layout: str, column: bool) -> None:
+    a = numbers(dtype, (rows, depth), layout, 1)
+    x = numbers(dtype, (depth, 1) if column else (depth,), "plain", 2)
+    bias = numbers(dtype, (rows, 1) if column else (rows,), "plain", 3)
+    got = mlc.jit(lambda a, x, b: np.maximum(a @ x + b, 0))(a, x, bias)
+    wide = a.astype(np.float64) @ x
+    check(got, a, x, np.maximum(wide + bias, 0))
+
+
+@hypothesis.given(FLOATS, st.integers(1, 5), st.integers(1, 20), st.integers(20, 200))
+@hypothesis.settings(max_examples=10)
+def test_batches_of_vectors(dtype: Any, batch: int, rows: int, depth: int) -> None:
+    a = numbers(dtype, (batch, rows, depth), "plain", 4)
+    x = numbers(dtype, (batch, depth), "plain", 5)
+    got = mlc.jit(lambda a, x: np.einsum("bij,bj->bi", a, x))(a, x)
+    want = np.einsum("bij,bj->bi", a.astype(np.float64), x)
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=depth * np.finfo(dtype).eps * 20)
+
+
+LARGE = host_target().l2_bytes // 8 // 512  # as many columns by 512 do not fit into the cache
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "depth", "columns"),
+    [
+        (2, 512, LARGE + 1),
+        (8, 515, LARGE + 130),
+        (12, 520, LARGE + 77),
+        (5, LARGE + 9, 530),
+        (16, 512, LARGE + 64),
+        (37, 531, LARGE + 5),
+    ],
+)
+def test_few_rows_times_a_large_matrix(rows: int, depth: int, columns: int, turned: bool) -> None:
+    a = numbers(np.float64, (rows, depth), "plain", 6)
+    layout = "transposed" if turned else "plain"
+    b = numbers(np.float64, (depth, columns), layout, 7)
+    bias = numbers(np.float64, (columns,), "plain", 8)
+    check(mlc.jit(lambda a, b: a @ b)(a, b), a, b, a @ b)
+    got = mlc.jit(lambda a, b, c: np.maximum(a @ b + c, 0))(a, b, bias)
+    check(got, a, b, np.maximum(a @ b + bias, 0))
+
+
+def test_a_vector_is_loaded_once_for_several_rows() -> None:
+    a, x = numbers(np.float32, (64, 640), "plain", 9), numbers(np.float32, (640,), "plain", 10)
+    text = str(mlc.jit(lambda a, x: a @ x).lower(a, x).program)
+    assert "matmul_lanes" in text and "in T.unrolled(4)" in text
+
+
+@pytest.mark.skipif(host_target().vector_bits < 512, reason="a tile fills AVX-512's registers")
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_tiles_of_few_rows_have_no_spills(turned: bool) -> None:
+    a = numbers(np.float32, (8, 1024), "plain", 11)
+    b = numbers(np.float32, (1024, 2048), "transposed" if turned else "plain", 12)
+    text = mlc.jit(lambda a, b: a @ b).lower(a, b).asm
+    loops = [part for part in text.split(".LBB") if part.count("vfmadd") >= 16]
+    assert loops
+    for loop in loops:
+        inner = loop[: loop.rfind("vfmadd")]
+        assert inner[inner.find("vfmadd") :].count("(%rsp)") == 0
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_vector_times_a_large_matrix(column: bool) -> None:
+    a = numbers(np.float64, (LARGE * 8 + 3, 517), "plain", 13)
+    x = numbers(np.float64, (LARGE * 8 + 3, 1) if column else (LARGE * 8 + 3,), "plain", 14)
+    got = mlc.jit(lambda a, x: a.T @ x)(a, x)
+    check(got, a.T, x, a.T @ x)
