@@ -11,6 +11,7 @@ import pytest
 import mlc
 from mlc import Schedule
 from mlc import script as T
+from mlc.errors import ScheduleError
 
 
 @T.program
@@ -73,3 +74,24 @@ def test_places_that_depend_on_data_are_not_asked_for(buffer: str, count: int) -
     out = np.zeros(32, "float32")
     mlc.build(s.program)(*arguments, out)
     assert (out == arguments[0][arguments[1]]).all()
+
+
+@T.program
+def twice(A: T.Buffer((64, 64)), B: T.Buffer((64,))) -> None:
+    for i in T.serial(64, annotations={"prefetch": (("B", "row", 1), ("row", "A", 1))}):
+        row = T.alloc((64,), "float32")
+        for j in T.serial(64):
+            with T.block("row"):
+                vi, vj = T.remap("SS", [i, j])
+                row[vj] = A[vi, vj] * 2.0
+        with T.block("B"):
+            vi = T.remap("S", [i])
+            B[vi] = row[vi]
+
+
+def test_memory_of_one_iteration_is_not_asked_for_in_another() -> None:
+    s = Schedule(twice)
+    (i,) = s.loops("B")
+    with pytest.raises(ScheduleError, match="of loop i makes 'row' anew, so nothing"):
+        s.prefetch("B", "row", i)
+    assert len(asked(s)) == 4  # the row of A alone

@@ -6,7 +6,7 @@ from itertools import product
 
 from ...ir.affine import as_sum
 from ...ir.expr import Expr, Load, Var, const
-from ...ir.program import Accumulate, Buffer, For, Stmt, Store, walk
+from ...ir.program import Accumulate, Allocate, Buffer, For, Stmt, Store, walk
 from ...ir.rewrite import loads_of, substitute, variables_of
 from .addressing import address_of
 from .emitter import Emitter
@@ -24,14 +24,15 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
     it reads of a buffer some iterations later.
 
     Addresses behind the end of a buffer do no harm. Left out are indices that depend on data or
-    are no sums, and what is in registers.
+    are no sums, what is in registers, and what each iteration allocates for itself.
     """
     for _, name, distance in dict(loop.annotations).get("prefetch", ()):
         inner = {s.var: s.extent for s in walk(loop.body) if isinstance(s, For)}
+        fresh = {b for s in walk(loop.body) if isinstance(s, Allocate) for b in s.buffers}
         asked: set[tuple[str, int]] = set()
         for buffer, indices in _reads(loop.body, name):
             offsets = _offsets(loop.var, distance, inner, buffer, indices)
-            if offsets is None or buffer in e.registers:
+            if offsets is None or buffer in e.registers or buffer in fresh:
                 continue
             zeros: dict[Var, Expr] = dict.fromkeys(inner, const(0))
             start = address_of(e, buffer, tuple(substitute(i, zeros) for i in indices)).pointer

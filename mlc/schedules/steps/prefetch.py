@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
-from ...ir.program import Block, Buffer, Program, reads_of
+from ...ir.program import Allocate, Block, Buffer, Program, reads_of, walk
 from ..refusal import Refusal
 from ..step import Step, block_name, find_block, find_loop, loops_around
 from .annotate import with_annotation
@@ -31,9 +31,15 @@ class Prefetch(Step):
         if self.buffer not in read:
             known = ", ".join(sorted(read)) or "nothing"
             return f"block {self.block!r} does not read {self.buffer!r}; it reads {known}"
-        find_loop(program, self.loop)
+        inside = walk(find_loop(program, self.loop).body)
         if all(loop.var is not self.loop for loop in loops_around(program, self.block)):
             return f"loop {self.loop.name} does not stand around block {self.block!r}"
+        fresh = [b for s in inside if isinstance(s, Allocate) for b in s.buffers]
+        if any(b.name == self.buffer for b in fresh):
+            return (
+                f"each iteration of loop {self.loop.name} makes {self.buffer!r} anew, so nothing "
+                "of it is there to be asked for early; prefetch what that is computed of"
+            )
         if self.distance < 1:
             return f"distance must be at least one iteration, got {self.distance}"
         return None
@@ -56,7 +62,7 @@ def prefetch(
 
     A hint: the meaning stays. Native code asks for the cache lines at the begin of an iteration, up
     to 32 of each read; indices that depend on data are left out. Refused where the block does not
-    read the buffer or the loop is not around it.
+    read the buffer, the loop is not around it, or holds the memory of the buffer.
     """
     name = buffer if isinstance(buffer, str) else buffer.name
     s.take(Prefetch(block_name(block), name, loop, distance))
