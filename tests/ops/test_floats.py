@@ -47,3 +47,12 @@ def test_quantiles_have_the_sign_of_zero_that_numpy_gives_them() -> None:
     with np.errstate(divide="ignore"):
         for x in (np.array([-0.0, 0.0]), np.array([-0.0]), np.array([-0.0, -0.0, 1.0])):
             assert middle(x) == 1 / np.percentile(x, 36)
+
+
+@pytest.mark.parametrize("decimals", [1, 2, -1])
+def test_rounding_of_halves_goes_by_halves(decimals: int) -> None:
+    x = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    with np.errstate(all="ignore"):
+        want = np.round(x, decimals)
+    got = mlc.jit(lambda x: np.round(x, decimals))(x)
+    np.testing.assert_array_equal(got, want)
