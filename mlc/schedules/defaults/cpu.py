@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 
 from ...ir.expr import Var
@@ -22,6 +23,7 @@ from .contraction import (
     schedule_tile,
     tiling_for,
 )
+from .dots import plan_dots, schedule_dots, schedule_sums
 from .machine import STACK_BYTES, TASK_NS, Machine
 from .reduction import (
     COLUMNS,
@@ -33,6 +35,7 @@ from .reduction import (
     vector_axis,
 )
 from .row_blocks import RowBlocks, inner_depth, plan_row_blocks, schedule_row_block
+from .streaming import columns_of, plan_stream, schedule_stream, stream_tiling
 from .transpose import tile_transposed, transposed_axis, turn_operands
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
 from .windows import plan_windows
@@ -50,6 +53,10 @@ class Scheduled:
     nanoseconds: float  # a rough time on one core
 
 
+# Schedules the loops of one block within the tile at hand: the block's name, its shared loops.
+Way = Callable[[Schedule, str, int], None]
+
+
 @dataclass(eq=False)
 class _Plan:
     """What the kernel is made of before it becomes a program."""
@@ -57,6 +64,7 @@ class _Plan:
     before: list[Nest]
     nests: list[Nest]
     tiling: Tiling
+    ways: dict[Nest, Way] = field(default_factory=dict)  # for nests that have one of their own
 
 
 def default_schedule(
@@ -101,6 +109,8 @@ def default_schedule(
     for n, (block, nest) in enumerate(zip(names[len(plan.before) :], plan.nests, strict=True)):
         if blocked is not None:
             _schedule_in_rows(s, block, nest, n, blocked, machine)
+        elif nest in plan.ways:
+            plan.ways[nest](s, block, depth)
         elif nest is main and tile is not None:
             schedule_tile(s, block, nest, depth, tile)
         elif depth:
@@ -136,7 +146,19 @@ def _plan(
     for position, nest in enumerate(nests):
         roles = find_roles(nest)
         ndim = len(nest.compute.axes)
-        if roles is None or (len(nests) > 1 and shared < ndim):
+        if len(nests) > 1 and shared < ndim:
+            continue
+        dots = None if position else plan_dots(nest, roles, machine)
+        if dots is not None:
+            first, last = dots.nests
+            ways: dict[Nest, Way] = {first: partial(schedule_dots, nest=first)}
+            ways[last] = partial(schedule_sums, nest=last)
+            return _Plan([], [first, last, *nests[1:]], dots.tiling, ways), None, None
+        stream = None if position else plan_stream(nest, roles or columns_of(nest), machine)
+        if stream is not None:
+            way = partial(schedule_stream, nest=nest, stream=stream)
+            return _Plan([], nests, stream_tiling(nest, stream), {nest: way}), None, None
+        if roles is None:
             continue
         tile = choose_tile(nest, roles, machine)
         bytewise = None if position else byte_products(nest, roles, tile.columns, machine)
