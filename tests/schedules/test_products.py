@@ -57,6 +57,16 @@ def test_batches_of_vectors(dtype: Any, batch: int, rows: int, depth: int) -> No
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=depth * np.finfo(dtype).eps * 20)
 
 
+@hypothesis.given(FLOATS, st.integers(1, 70), st.integers(20, 300), st.integers(2, 13), LAYOUTS)
+@hypothesis.settings(max_examples=12)
+def test_few_columns(dtype: Any, rows: int, depth: int, columns: int, layout: str) -> None:
+    a = numbers(dtype, (rows, depth), "plain", 15)
+    b = numbers(dtype, (depth, columns), layout, 16)
+    check(mlc.jit(lambda a, b: a @ b)(a, b), a, b, a.astype(np.float64) @ b)
+    batch = mlc.jit(lambda a, b: (a @ b) * 2)(np.stack([a, -a]), np.stack([b, b + 1]))
+    check(batch[1] / 2, -a, b + 1, -a.astype(np.float64) @ (b + 1))
+
+
 LARGE = host_target().l2_bytes // 8 // 512  # as many columns by 512 do not fit into the cache
 
 

@@ -153,7 +153,7 @@ def _plan(
             first, last = dots.nests
             ways: dict[Nest, Way] = {first: partial(schedule_dots, nest=first)}
             ways[last] = partial(schedule_sums, nest=last)
-            return _Plan([], [first, last, *nests[1:]], dots.tiling, ways), None, None
+            return _Plan(dots.before, [first, last, *nests[1:]], dots.tiling, ways), None, None
         stream = None if position else plan_stream(nest, roles or columns_of(nest), machine)
         if stream is not None:
             way = partial(schedule_stream, nest=nest, stream=stream)

@@ -15,9 +15,11 @@ What several rows have in common is loaded once for all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
-from ...ir.expr import Axis
-from ...te.factor import factor_reduction
+from ...ir.expr import Axis, Expr, Load, Var, load
+from ...ir.rewrite import substitute, variables_of
+from ...te.factor import factor_reduction, pack_operand
 from ...te.program import Nest, Tiling
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
@@ -30,13 +32,15 @@ ROWS = 4  # of a product with a vector
 FEW_ROWS = 12  # of a product with a matrix, which is read once for all of them
 CHAINS = 8  # sums that must be under way at a time for additions not to wait for each other
 MOST_COLUMNS = 4
+NARROW = 12  # columns of a matrix that would not fill the lanes, or just a vector or two
 MOST_STEPS = 1 << 16  # longer sums are made of chunks, for threads and for their rounding
 
 
 @dataclass(frozen=True, eq=False)
 class Dots:
-    """``nests``, the first of which sums in lanes, by tiles."""
+    """``nests``, the first of which sums in lanes, by tiles; ``before`` runs first."""
 
+    before: list[Nest]
     nests: list[Nest]
     tiling: Tiling
 
@@ -48,11 +52,19 @@ def plan_dots(nest: Nest, roles: Roles | None, machine: Machine) -> Dots | None:
         return None
     nest = fuse_reduced(nest)
     folds = reduce_axes(nest)
+    before: list[Nest] = []
+    if roles is not None and len(folds) == 1 and roles.n.extent <= NARROW:
+        *before, nest = _turned(nest, roles, folds[0])
     loads = loads_in(nest)
     if len(folds) != 1 or len(loads) != 2 or any(step(node, folds[0]) != 1 for node in loads):
         return None
     fold = folds[0]
-    sizes = _rows(nest) if roles is None else _few_rows(nest, roles, machine)
+    if roles is None:
+        sizes = _rows(nest)
+    elif roles.n.extent <= NARROW:
+        sizes = _few_columns(roles, machine)
+    else:
+        sizes = _few_rows(nest, roles, machine)
     lanes = lanes_for(nest, fold.extent, machine)
     if sizes is None or not 4 * lanes <= fold.extent <= MOST_STEPS:
         return None
@@ -65,7 +77,33 @@ def plan_dots(nest: Nest, roles: Roles | None, machine: Machine) -> Dots | None:
     steps = -(-fold.extent // (unroll * lanes))
     nests = list(factor_reduction(nest, fold, (steps, unroll, lanes), (1, 2), "lanes"))
     tiling = Tiling(tuple(sizes.get(a, 1) for a in nest.compute.axes))
-    return Dots(nests, tiling)
+    return Dots(before, nests, tiling)
+
+
+def _turned(nest: Nest, roles: Roles, fold: Axis) -> list[Nest]:
+    """A copy of what the columns read, each of them in one piece, and the nest that reads it."""
+    for node in loads_in(nest):
+        used = {v for index in node.indices for v in variables_of(index)}
+        axes = [a for a in (*nest.compute.axes, fold) if a in used]
+        small = prod(a.extent for a in axes) <= 2 * node.source.size
+        if roles.n in used and fold in used and step(node, fold) != 1 and small:
+
+            def element(*p: Expr, node: Load = node, axes: list[Axis] = axes) -> Expr:
+                mapping: dict[Var, Expr] = dict(zip(axes, p, strict=True))
+                return load(node.source, tuple(substitute(i, mapping) for i in node.indices))
+
+            shape, name = tuple(a.extent for a in axes), f"{node.source.name}_turned"
+            return list(pack_operand(nest, node, shape, element, {node: tuple(axes)}, name))
+    return [nest]
+
+
+def _few_columns(roles: Roles, machine: Machine) -> dict[Axis, int] | None:
+    """Many rows times few columns: each row is read once for all of them."""
+    if roles.m is None or roles.m.extent < 4 * ROWS:
+        return None
+    columns = roles.n.extent
+    fitting = [r for r in (4, 2, 1) if (r + 1) * columns < machine.registers]
+    return {roles.m: fitting[0], roles.n: columns} if fitting else None
 
 
 def _rows(nest: Nest) -> dict[Axis, int] | None:
