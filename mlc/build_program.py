@@ -14,6 +14,7 @@ from .compile_program import CompiledProgram, buffer_spec, compile_program
 from .config import config
 from .errors import ArgumentError, DTypeError, ShapeError
 from .ir.program import Buffer, Program
+from .ir.unsafe import unsafe_mark
 from .lowered import CacheRow, Lowered
 from .runtime.native_call import callable_type, install, is_installed, prepare
 from .specialization import SLOW_CALLS, check_out, is_free
@@ -43,7 +44,8 @@ class _BuiltProgram:
             install(self, compiled.executable.signature.address)
 
     def __repr__(self) -> str:
-        return f"<mlc.build {self.__name__}({_listed(self._buffers)})>"
+        mark = unsafe_mark(self._compiled.program)
+        return f"<mlc.build {self.__name__}({_listed(self._buffers)}){mark}>"
 
     def _is_direct(self) -> bool:
         """Whether native code may take the call: it checks what is written, and reports errors."""

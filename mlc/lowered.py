@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import ArgumentError
+from .ir.unsafe import unsafe_mark, unsafe_steps
 
 if TYPE_CHECKING:
     from .compile import Compiled
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .looking.explain import Explanation
     from .looking.machine import Facts
 
-    AnyCompiled = Compiled | CompiledProgram
+    AnyCompiled: TypeAlias = "Compiled | CompiledProgram"
 
 _LEVELS = ("graph", "program", "schedule", "numpy", "llvm", "asm")
 _DEVICE_LEVELS = ("graph", "program", "schedule", "numpy", "cuda")
@@ -47,8 +48,14 @@ class Lowered:
         self.row = row
         self.compiled = compiled
 
-    def _text(self, make: Callable[[AnyCompiled], str]) -> Text:
-        return Text(_NOTHING if self.compiled is None else make(self.compiled))
+    def _text(self, make: Callable[[AnyCompiled], str], comment: str = "") -> Text:
+        """What ``make`` gives. Texts in which programs cannot show their mark begin with it, behind
+        ``comment``."""
+        if self.compiled is None:
+            return Text(_NOTHING)
+        marks = unsafe_steps(*self.compiled.programs) if comment else ()
+        lines = [f"{comment} unsafe: {step}, taken without proof\n" for step in marks]
+        return Text("".join(lines) + make(self.compiled))
 
     @cached_property
     def graph(self) -> Text:
@@ -78,22 +85,22 @@ class Lowered:
 
             return "\n\n".join(lnumpy_text(kernel.program) for kernel in compiled.kernels)
 
-        return self._text(make)
+        return self._text(make, "#")
 
     @cached_property
     def llvm(self) -> Text:
         """The LLVM IR."""
-        return self._text(lambda compiled: compiled.llvm)
+        return self._text(lambda compiled: compiled.llvm, ";")
 
     @cached_property
     def cuda(self) -> Text:
         """The CUDA C of all kernels."""
-        return self._text(lambda compiled: compiled.cuda)
+        return self._text(lambda compiled: compiled.cuda, "//")
 
     @cached_property
     def asm(self) -> Text:
         """The assembly."""
-        return self._text(lambda compiled: compiled.asm)
+        return self._text(lambda compiled: compiled.asm, "#")
 
     def explain(self, facts: Facts | None = None) -> Explanation:
         """What the kernels cost, loop by loop, and what would help; prints as a text.
@@ -120,10 +127,14 @@ class Lowered:
 
     def __repr__(self) -> str:
         levels = " ".join(f".{level}" for level in self._levels())
-        return f"{self.name}({self.row.signature}), lowered; print {levels}"
+        return f"{self.name}({self.row.signature}), lowered{self._mark()}; print {levels}"
+
+    def _mark(self) -> str:
+        return unsafe_mark(*self.compiled.programs) if self.compiled is not None else ""
 
     def _repr_html_(self) -> str:
-        parts = [f"<b>{html.escape(self.name)}</b>({html.escape(self.row.signature)})"]
+        signature = html.escape(f"({self.row.signature}){self._mark()}")
+        parts = [f"<b>{html.escape(self.name)}</b>{signature}"]
         for level in self._levels():
             text = getattr(self, level)
             opened = " open" if level == "graph" else ""

@@ -102,16 +102,21 @@ def print_program(program: Program) -> Source:
     return source
 
 
-def module_text(name: str, programs: Mapping[str, Program]) -> str:
-    """Several programs as a class that a decorator makes a module."""
+def module_text(name: str, programs: Mapping[str, Any]) -> str:
+    """Several programs as a class that a decorator makes a module; what is no program, as templates
+    are, shows itself as its ``script()``."""
     source = Source(Names({"T", "np", *programs}))
     for program in programs.values():
-        source.add_combiners(program)
+        if isinstance(program, Program):
+            source.add_combiners(program)
     source.line("@T.Module")
     source.line(f"class {identifier(name)}:")
     with source.indented():
         for number, (key, program) in enumerate(programs.items()):
             source.lines += [""] if number else []
+            if not isinstance(program, Program):
+                source.lines += ["    " + text for text in program.script().splitlines()]
+                continue
             with source.names.scope():
                 source.program(program, key)
     return source.text

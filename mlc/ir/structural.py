@@ -64,6 +64,11 @@ def assert_structural_equal(actual: Any, expected: Any) -> None:
 
 def _program_of(value: Any, which: str) -> Program:
     found = value if isinstance(value, Program) else getattr(value, "program", None)
+    if hasattr(value, "specialize"):
+        raise ArgumentError(
+            f"assert_structural_equal compares programs, and {which} is a template; choose its "
+            f"sizes: {value.name}.at({value.dims[0]}=64{', ...' if len(value.dims) > 1 else ''})"
+        )
     if not isinstance(found, Program):
         raise ArgumentError(
             f"assert_structural_equal compares programs, schedules or modules; {which} is "
@@ -79,6 +84,8 @@ def _assert_modules_equal(actual: Mapping[str, Any], expected: Mapping[str, Any]
             f"expected {', '.join(expected) or 'none'}"
         )
     for name in actual:
+        if actual[name] is expected[name]:
+            continue
         try:
             assert_structural_equal(actual[name], expected[name])
         except AssertionError as difference:

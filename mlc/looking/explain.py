@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..ir.program import Buffer, LoopKind, Program
 from ..ir.show import Names
+from ..ir.unsafe import unsafe_steps
 from .advice import advice
 from .cost import Cost, Part, parts_of, total_cost
 from .lanes import lane_loop, patterns
@@ -78,7 +79,7 @@ def _part_lines(program: Program, part: Part, names: Names, facts: Facts) -> Ite
     yield from _tasks(part, facts)
     for factor, block in part.recomputed:
         yield f"  again    block {block} runs {factor:g} points for each it ran before"
-    for step in program.attrs.get("unsafe", ()):
+    for step in unsafe_steps(program):
         yield f"  unsafe   {step}: taken without proof"
     for sentence in advice(program, part, facts):
         yield f"  next     {sentence}"

@@ -22,7 +22,7 @@ class ScheduleFunction:
         tiled(s, factor=4)                 takes the steps on the schedule s: a composite step
         tiled.with_options(factor=4)       the same schedule with other parameters
         tiled >> vectorized                one after the other
-        @tiled  over a @T.program          the scheduled program
+        @tiled  over a @T.program          the scheduled program; of a template, a template
         @mlc.jit @tiled  over a function   the schedule for the function's program
     """
 
@@ -38,9 +38,10 @@ class ScheduleFunction:
         self._check_options(self.options)
 
     def __call__(self, target: Any = None, *args: Any, **options: Any) -> Any:
-        """On a Program: the program after the steps. On a Schedule: takes the steps, all or none,
-        and returns what the function returns. On a function: that function, with this schedule in
-        ``__mlc_schedule__``. On nothing: :meth:`with_options`."""
+        """On a Program: the program after the steps. On a template: a template whose programs are
+        scheduled so. On a Schedule: takes the steps, all or none, and returns what the function
+        returns. On a function: that function, with this schedule in ``__mlc_schedule__``. On
+        nothing: :meth:`with_options`."""
         match target:
             case Program():
                 schedule = Schedule(target)
@@ -53,6 +54,8 @@ class ScheduleFunction:
                 return self.with_options(**options)
             case types.FunctionType():
                 return _carrying(target, self.with_options(**options) if options else self)
+            case _ if hasattr(target, "scheduled"):
+                return target.scheduled(self.with_options(**options) if options else self)
         raise ArgumentError(
             f"the schedule {self.__name__} is called with a program, a schedule or a function, "
             f"not {type(target).__name__}"

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import NotProvenError, ScheduleError
 from ..ir.expr import Var
 from ..ir.program import Block, For, Program, walk
+from ..ir.unsafe import unsafe_steps
 from ..ir.viewers import viewer
 from . import lookup
 from .loop_kinds import broken_pipeline, misplaced_loop, new_clash
@@ -48,6 +49,13 @@ class Schedule:
     """
 
     def __init__(self, program: Program, seed: int | None = None) -> None:
+        dims = getattr(program, "dims", ())
+        if dims:
+            raise ScheduleError(
+                f"{program.name} leaves the sizes {', '.join(dims)} open; schedule it for some, as "
+                f"in mlc.Schedule({program.name}.at({'=64, '.join(dims)}=64)), or put a function "
+                "under @mlc.schedule over it, which takes its steps for each"
+            )
         if not isinstance(program, Program):
             raise ScheduleError(
                 f"a schedule transforms a program, not {type(program).__name__}; "
@@ -117,7 +125,7 @@ class Schedule:
         if not unsafe:
             return *self._tried(step, problem), False
         old = self.program
-        marks = (*old.attrs.get("unsafe", ()), lookup.plain_text(step))
+        marks = (*unsafe_steps(old), lookup.plain_text(step))
         program, made = step.apply(replace(old, attrs={**old.attrs, "unsafe": marks}))
         assert program.attrs.get("unsafe") == marks, f"{step.name} drops the mark of the program"
         return program, made, True

@@ -59,22 +59,34 @@ class Template:
 
     ``at(n=64)`` is the program for one size. Who compiles it asks ``specialize(shapes)``, with one
     shape for each parameter, for the program that fits arrays of these shapes. Both remember what
-    they made: the same sizes give the same object.
+    they made: the same sizes give the same object. ``schedules`` are taken on each of them.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(
+        self, source: Source, schedules: tuple[Callable[[Program], Program], ...] = ()
+    ) -> None:
         self.name = source.name
         self.dims = source.dims
+        self.schedules = schedules
         self._source = source
         self._made: dict[tuple[int, ...], Program] = {}
+
+    def scheduled(self, schedule: Callable[[Program], Program]) -> Template:
+        """The template of the same programs after ``schedule``, such as a function under
+        ``@mlc.schedule``."""
+        return Template(self._source, (*self.schedules, schedule))
 
     def __repr__(self) -> str:
         return self.script()
 
     def script(self) -> str:
-        """The source as it was written: in it the open sizes go by their names."""
+        """The source as it was written, under its schedules: in it the open sizes go by their
+        names."""
         try:
-            return textwrap.dedent(inspect.getsource(self._source.function)).rstrip()
+            text = textwrap.dedent(inspect.getsource(self._source.function)).rstrip()
+            above = text[: text.index("def ")].splitlines()
+            taken = [f"@{schedule!r}" for schedule in reversed(self.schedules)]
+            return "\n".join([*(line for line in taken if line not in above), text])
         except (OSError, TypeError):
             params = ", ".join(
                 f"{name}: [{', '.join(map(str, kind.shape))}]"
@@ -97,7 +109,10 @@ class Template:
             raise ShapeError(f"expected sizes >= 0, got {sizes}")
         program = self._made.get(key)
         if program is None:
-            program = self._made[key] = self._source.trace(dict(zip(self.dims, key)))
+            program = self._source.trace(dict(zip(self.dims, key)))
+            for schedule in self.schedules:
+                program = schedule(program)
+            self._made[key] = program
         return program
 
     def specialize(self, shapes: Sequence[Sequence[int]]) -> Program:

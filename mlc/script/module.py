@@ -9,9 +9,10 @@ from ..errors import ArgumentError
 from ..ir.html import script_html
 from ..ir.program import Program
 from ..ir.show import module_text
+from .function import Template
 
 
-class Module(Mapping[str, Program]):
+class Module(Mapping[str, Program | Template]):
     """Programs by name: ``module["mm"]``.
 
     Made from a dictionary, or as a decorator from a class whose attributes are programs::
@@ -20,28 +21,32 @@ class Module(Mapping[str, Program]):
         class layers:
             @T.program
             def mm(...): ...
+
+    Templates keep their sizes open in it.
     """
 
     def __init__(self, programs: Any, name: str = "") -> None:
         if isinstance(programs, type):
             name = name or programs.__name__
             programs = {
-                key: value for key, value in vars(programs).items() if isinstance(value, Program)
+                key: value
+                for key, value in vars(programs).items()
+                if isinstance(value, (Program, Template))
             }
         if not isinstance(programs, Mapping):
             raise ArgumentError(
                 f"T.Module wants a dictionary of programs or a class that holds them, "
-                f"got {programs!r}"
+                f"got {type(programs).__name__}"
             )
         for key, value in programs.items():
             if not isinstance(key, str) or not key.isidentifier():
                 raise ArgumentError(f"programs of a module go by identifiers, got {key!r}")
-            if not isinstance(value, Program):
+            if not isinstance(value, (Program, Template)):
                 raise ArgumentError(f"{key!r} in a T.Module must be a program, got {value!r}")
         self.name = name or "module"
-        self._programs: dict[str, Program] = dict(programs)
+        self._programs: dict[str, Program | Template] = dict(programs)
 
-    def __getitem__(self, name: str) -> Program:
+    def __getitem__(self, name: str) -> Program | Template:
         if name not in self._programs:
             raise ArgumentError(
                 f"module {self.name} has no program {name!r}; it has {', '.join(self) or 'none'}"

@@ -164,9 +164,30 @@ def test_fuse_is_refused() -> None:
         s.fuse(i, k)
     with pytest.raises(ScheduleError, match="takes two or more loops, got 1"):
         s.fuse(i)
+    with pytest.raises(ScheduleError, match=r"name the outer one first: s.fuse\(i, j\)"):
+        s.fuse(j, i)
+    with pytest.raises(ScheduleError, match=r"too, s.fuse\(i, j, k\), or use s.reorder first"):
+        s.fuse(i, k)
+    with pytest.raises(ScheduleError, match="inside k; fused loops stand inside each other"):
+        s.fuse(k, s.loops("C")[0])
     s.unroll(k)
     with pytest.raises(ScheduleError, match="only serial loops can be fused"):
         s.fuse(j, k)
+    s.annotate(i, "hint", 1)
+    with pytest.raises(ScheduleError, match=r"take them off with s.unannotate\(i, 'hint'\)"):
+        s.fuse(i, j)
+
+
+def test_fuse_names_the_step_that_would_help() -> None:
+    s = Schedule(samples.two_local)
+    with pytest.raises(ScheduleError, match=r"beside it: make them one with s.merge\(i, i"):
+        s.fuse(s.loops("B")[0], s.loops("C")[0])
+    s = Schedule(matmul_relu())
+    s.reverse_compute_at("C", s.loops("Y")[0])
+    i, j, _ = s.loops("Y")
+    with pytest.raises(ScheduleError, match=r"use s.fission\(i, 1\) first, so that"):
+        s.fuse(i, j)
+    s.fuse(*s.loops(s.block("Y").name)[1:])
 
 
 def test_reorder_is_refused_where_it_would_reverse_a_dependence() -> None:

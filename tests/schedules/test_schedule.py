@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 import mlc
 from mlc.errors import ScheduleError
 from mlc.ir.structural import structural_key
+from mlc.ir.unsafe import unsafe_steps
 from mlc.schedules.schedule import Schedule
 
 from .samples import assert_round_trips, matmul, matmul_relu
@@ -140,3 +145,36 @@ def test_an_unsafe_step_marks_the_program() -> None:
         s.split(k, [None, 2], unsafe=True)
     with pytest.raises(ScheduleError, match="one level of parallelism"):
         s.parallel(i)
+
+
+def test_whatever_is_made_of_an_unsafe_program_says_so() -> None:
+    s = Schedule(matmul())
+    s.parallel(s.loops("C")[2], unsafe=True)
+    assert json.loads(s.to_json())["steps"][0]["unsafe"] is True
+    built = mlc.build(s)
+    assert repr(built) == "<mlc.build mm(A, B, C), unsafe: s.parallel(k)>"
+    lowered = built.lower()
+    assert "lowered, unsafe: s.parallel(k); print" in repr(lowered)
+    assert "</b>(A: float32[6, 4], B: float32[4, 8], C: float32[6, 8]), unsafe: s.p" in (
+        lowered._repr_html_()
+    )
+    assert lowered.numpy.startswith("# unsafe: s.parallel(k), taken without proof\n")
+    assert lowered.llvm.startswith("; unsafe: s.parallel(k), taken without proof\n")
+    assert lowered.asm.startswith("# unsafe: s.parallel(k), taken without proof\n")
+    proven = mlc.build(matmul())
+    assert "unsafe" not in repr(proven) + repr(proven.lower()) + proven.lower().llvm
+
+
+def test_operators_that_say_they_are_right_are_no_unproven_steps() -> None:
+    @mlc.jit
+    def sums(x):
+        return np.cumsum(x)
+
+    x = np.ones(8, "f4")
+    lowered = sums.lower(x)
+    assert "unsafe" not in str(lowered.explain()) + repr(lowered) + lowered.llvm
+    program = replace(matmul(), attrs={"unsafe": "known by hand"})
+    assert unsafe_steps(program) == ("known by hand",)
+    s = Schedule(program)
+    s.parallel(s.loops("C")[2], unsafe=True)
+    assert unsafe_steps(s.program) == ("known by hand", "s.parallel(k)")

@@ -7,7 +7,7 @@ import pytest
 
 import mlc
 from mlc import script as T
-from mlc.errors import ArgumentError, ShapeError
+from mlc.errors import ArgumentError, ScheduleError, ShapeError
 from mlc.ir.interpret import interpret
 from mlc.ir.structural import structural_key
 from tests.ir import samples
@@ -130,6 +130,71 @@ def test_modules_that_differ() -> None:
         mlc.assert_structural_equal(samples.mm_relu(), "mm_relu")
     with pytest.raises(ArgumentError, match=r"'f' in a T.Module must be a program"):
         T.Module({"f": 3})
+
+
+def test_templates_stand_in_modules() -> None:
+    @T.Module
+    class layers:
+        @T.program
+        def fill(y: T.Buffer(("rows",))) -> None:
+            for i in T.serial(T.dim("rows")):
+                y[i] = 1
+
+        @T.program
+        def copy(x: T.Buffer((3,)), y: T.Buffer((3,))) -> None:
+            for i in T.serial(3):
+                y[i] = x[i]
+
+    assert list(layers) == ["fill", "copy"]
+    assert '        for i in T.serial(T.dim("rows")):' in layers.script()
+    again = traced_module(layers.script(), "layers")
+    mlc.assert_structural_equal(again["fill"].at(rows=5), layers["fill"].at(rows=5))
+    mlc.assert_structural_equal(again["copy"], layers["copy"])
+    mlc.assert_structural_equal(layers, layers)
+    built, ones = mlc.build(layers, target="interpret"), np.zeros(5, "f4")
+    built.fill(ones)
+    assert (ones == 1).all()
+    with pytest.raises(ArgumentError, match=r"the first is a template; .*: fill.at\(rows=64\)"):
+        mlc.assert_structural_equal(layers["fill"], layers["copy"])
+    with pytest.raises(ArgumentError, match="a class that holds them, got list"):
+        T.Module([layers["copy"]])
+
+
+@mlc.schedule
+def in_tiles(s, width=4):
+    i, j = s.loops("C")
+    s.split(j, [None, width])
+    s.parallel(i)
+
+
+@in_tiles
+@T.program
+def doubled_rows(A: T.Buffer((n, "m")), C: T.Buffer((n, "m"))) -> None:
+    for i, j in T.grid(*C.shape):
+        with T.block("C"):
+            vi, vj = T.remap("SS", [i, j])
+            C[vi, vj] = A[vi, vj] * 2
+
+
+def test_a_schedule_over_a_template_is_taken_for_each_size() -> None:
+    assert isinstance(doubled_rows, T.Template) and doubled_rows.at(n=2, m=8) is doubled_rows.at(
+        m=8, n=2
+    )
+    assert "T.parallel(2)" in doubled_rows.at(n=2, m=8).script()
+    assert "T.where(j_0 * 4 + j_1 < 7)" in doubled_rows.at(n=2, m=7).script()
+    assert doubled_rows.script().startswith("@in_tiles\n@T.program\ndef doubled_rows(")
+    a, c = np.arange(14, dtype="f4").reshape(2, 7), np.zeros((2, 7), "f4")
+    mlc.build(doubled_rows, target="interpret")(a, c)
+    assert (c == 2 * a).all()
+
+
+def test_options_of_a_schedule_over_a_template() -> None:
+    plain = T.Template(doubled_rows._source)
+    wide = in_tiles(plain, width=2)
+    assert "T.grid(4, 2)" in wide.at(n=1, m=8).script()
+    assert wide.script().startswith("@in_tiles(width=2)\n")
+    with pytest.raises(ScheduleError, match=r"mlc.Schedule\(doubled_rows.at\(n=64, m=64\)\), or"):
+        mlc.Schedule(plain)
 
 
 def test_schedules_are_compared_by_their_programs() -> None:

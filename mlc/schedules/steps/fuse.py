@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Expr, Var
-from ...ir.program import For, LoopKind, Program, Stmt
+from ...ir.program import For, LoopKind, Program, Stmt, walk
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop, substitute_stmt
+from .fission import Fission
+from .merge import Merge
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
@@ -28,12 +30,17 @@ class Fuse(Step):
         outer = self.loops[0]
         for var in self.loops:
             if not (isinstance(stmt, For) and stmt.var is var):
-                find_loop(program, var)
-                return f"loop {var.name} is not the only statement inside {outer.name}"
+                return (
+                    f"loop {var.name} is not the only statement inside {outer.name}; "
+                    f"{_instead(program, outer, var)}"
+                )
             if stmt.kind is not LoopKind.SERIAL:
                 return "only serial loops can be fused; fuse before parallel, vectorize or unroll"
             if stmt.annotations:
-                return f"loop {var.name} has annotations, which would be lost; fuse before annotate"
+                return (
+                    f"loop {var.name} has annotations, which would be lost; fuse before annotate, "
+                    f"or take them off with s.unannotate({var.name}, {stmt.annotations[0][0]!r})"
+                )
             if stmt.extent == 0:
                 return f"loop {var.name} has no iterations; there is nothing to fuse"
             outer, stmt = var, stmt.body
@@ -62,6 +69,29 @@ class Fuse(Step):
 
     def text(self, names: Mapping[Any, str]) -> str:
         return f"s.fuse({', '.join(names[v] for v in self.loops)})"
+
+
+def _instead(program: Program, outer: Var, var: Var) -> str:
+    """The step that would bring ``var`` right under ``outer``."""
+    inside, around = find_loop(program, outer), find_loop(program, var)
+    if any(stmt is inside for stmt in walk(around)):
+        return f"name the outer one first: s.fuse({var.name}, {outer.name})"
+    if all(stmt is not around for stmt in walk(inside)):
+        if Merge(outer, var).check(program) is None:
+            return f"it is beside it: make them one with s.merge({outer.name}, {var.name})"
+        return "fused loops stand inside each other"
+    between: list[Var] = []
+    stmt: Stmt = inside.body
+    while isinstance(stmt, For) and stmt is not around:
+        between.append(stmt.var)
+        stmt = stmt.body
+    if stmt is around:
+        names = ", ".join(v.name for v in (outer, *between, var))
+        return f"fuse what stands between them, too, s.fuse({names}), or use s.reorder first"
+    holder = (outer, *between)[-1]
+    if Fission(holder, 1).check(program) is None:
+        return f"use s.fission({holder.name}, 1) first, so that loops hold fewer statements"
+    return f"loop {holder.name} does more than to run it, and fission would be refused"
 
 
 def fuse(s: Schedule, *loops: Var) -> Var:

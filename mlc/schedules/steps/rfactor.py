@@ -50,7 +50,7 @@ class Rfactor(Step):
         name = self.loop.name
         body = block.body
         if self.loop not in feeding(block, reduce=True):
-            return f"loop {name} feeds no reduce axis of block {block.name!r}"
+            return f"loop {name} feeds no reduce axis of block {block.name!r}" + _others(block)
         if self.loop in feeding(block, reduce=False):
             return f"loop {name} feeds a spatial axis of block {block.name!r}, too; split it first"
         both = feeding(block, reduce=True) & feeding(block, reduce=False)
@@ -94,6 +94,15 @@ class Rfactor(Step):
         name = fresh_block_name(program, f"{block.name}_rf")
         stmt = _Factoring(block, nest, self.loop, self.factor_axis).run(name)
         return replace_loop(program, nest[0].var, lambda _: stmt), (name,)
+
+
+def _others(block: Block) -> str:
+    """Which loops could be factored instead."""
+    mixed = feeding(block, reduce=False)
+    names = sorted(v.name for v in feeding(block, reduce=True) - mixed)
+    if not names:
+        return ", which combines nothing: parallel and vectorize take it as it is"
+    return f"; use s.rfactor({names[0]})"
 
 
 def _block_of(loop: For) -> Block | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from mlc.schedules.defaults import gpu_folds, gpu_rows
@@ -11,6 +12,9 @@ from mlc.schedules.defaults.gpu import GpuMachine
 from mlc.testing import programs
 
 from .judge import SMALL, judged
+
+# What is drawn and thrown away, since it is not legal, does not trace back.
+pytestmark = pytest.mark.unproven
 
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
