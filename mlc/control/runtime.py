@@ -21,6 +21,7 @@ from ..tracer.tracer import Tracer
 from .carry import UNDEFINED, NotNative, State, current
 from .complex_state import INSTEAD as COMPLEX_INSTEAD
 from .convert import converted
+from .elementwise import vectorized
 from .failing import before_raise, needs_flag
 from .failing import failed as failed
 from .forms import is_traced, native_for, native_if, native_while
@@ -137,6 +138,8 @@ def call(function: Any) -> Any:
         found = None
     if found is not None:
         return found
+    if type(function) is np.vectorize:
+        return vectorized(function)
     return converted(function)
 
 

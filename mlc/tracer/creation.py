@@ -18,6 +18,7 @@ import numpy as np
 
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
+from .not_handed_over import INSTEAD
 
 _UNIFORM: dict[str, Any] = {
     "zeros": 0, "empty": 0, "ones": 1, "zeros_like": 0, "empty_like": 0, "ones_like": 1,
@@ -37,6 +38,8 @@ class _StandIn(types.ModuleType):
         value = getattr(np, name)
         if name in _MAKERS:
             value = _maker(name)
+        elif name in INSTEAD:
+            value = INSTEAD[name]
         elif value is np.ndarray:
             value = _AnyArray
         setattr(self, name, value)
@@ -86,6 +89,7 @@ def _stand_ins() -> dict[int, Any]:
     """What takes the place of an object, by its id."""
     found: dict[int, Any] = {id(np): _numpy(), id(np.ndarray): _AnyArray}
     found.update((id(getattr(np, name)), _maker(name)) for name in _MAKERS)
+    found.update((id(getattr(np, name)), value) for name, value in INSTEAD.items())
     return found
 
 
@@ -156,6 +160,7 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: Any) -> Any:
     """``np.array`` and its like of a traced value, or of a list that holds some."""
     from .operators import from_sequence
+
     if name == "copy":  # its second parameter is the order
         dtype = None
     if hasattr(type(value), "__mlc_known__"):

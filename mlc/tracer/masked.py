@@ -75,6 +75,16 @@ class Masked(NDArrayOperatorsMixin):
     def __iter__(self) -> NoReturn:
         self.__mlc_lift__(None)
 
+    def __getitem__(self, key: Any) -> NoReturn:
+        raise UnsupportedError(
+            f"x[mask][key] picks from the elements that a traced mask of shape {self._mask.shape} "
+            f"selects, and how many these are is not known while tracing; keep all elements and a "
+            f"mask of those that are left, alive = alive & (z > 0), and write z[alive] = ..."
+        )
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self[key]
+
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Masked:
         """The elements converted."""
         return self._with(self._values.astype(dtype, *args, **kwargs))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from ..errors import (
 from ..ops.assemble import part_shape
 from ..ops.op import CURRENT
 from ..te.tensor import Compute, Placeholder, Tensor
+from .asking import is_subscript
 from .changing import Flat
 from .concrete import all_known, known, plain, wrapped
 from .deciding import deciding_arguments
@@ -187,6 +189,10 @@ class Tracer:
         """Sizes, as Python ints."""
         return self._seen[1].shape
 
+    @shape.setter
+    def shape(self, shape: Any) -> NoReturn:
+        raise no_new_shape(shape)
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """The NumPy dtype."""
@@ -222,6 +228,9 @@ class Tracer:
             return repr(known(self))
         return f"traced {self._tensor.dtype.name}{list(self.shape)} {_origin(self._tensor)}"
 
+    def __format__(self, spec: str) -> str:
+        return repr(self) if self._cell.array is None else format(known(self), spec)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return call_ufunc(ufunc, method, inputs, kwargs)
 
@@ -234,6 +243,12 @@ class Tracer:
         if self._cell.array is not None:
             return np.array(known(self), dtype)
         self._trace.wanted |= deciding_arguments(self._tensor, self._trace)
+        if is_subscript(sys._getframe(1)):
+            raise UnsupportedError(
+                f"a NumPy array that was not made in the function is indexed with {self!r}, and "
+                f"Python asks NumPy for that alone; write np.array(table)[i], np.take(table, i), "
+                f"or pass the array as an argument"
+            )
         raise UnsupportedError(
             f"{self!r} cannot become a NumPy array while tracing: it was stored in an array that "
             f"was not made in the function, or passed to a function that is not traced; make the "
@@ -410,6 +425,14 @@ class Tracer:
 
     def __rdivmod__(self, other: Any) -> Any:
         return other // self, other % self
+
+
+def no_new_shape(shape: Any) -> UnsupportedError:
+    """Why the shape of a traced array is not assigned to."""
+    return UnsupportedError(
+        f"x.shape = {shape!r} changes an array in place and cannot be traced; write x = "
+        f"x.reshape({shape!r}), a view of the same elements"
+    )
 
 
 def _np(function: Any, *args: Any, **kwargs: Any) -> Any:

@@ -104,16 +104,18 @@ def test_a_name_of_ours_stays_ours() -> None:
 
 
 def test_it_may_stand_for_a_numpy_function() -> None:
-    @mlc.implements(np.lcm)
+    times: Any = np.frompyfunc(lambda a, b: a * b, 2, 1)
+
+    @mlc.implements(times)
     def product(x1: Any, x2: Any) -> Any:
         return x1 * x2
 
     try:
-        assert np.array_equal(mlc.jit(lambda x: np.lcm(x, x))(np.arange(3)), [0, 1, 4])
+        assert np.array_equal(mlc.jit(lambda x: times(x, x))(np.arange(3)), [0, 1, 4])
     finally:
         from mlc.ops.op import UFUNCS
 
-        del UFUNCS[np.lcm]
+        del UFUNCS[times]
 
 
 def test_refused() -> None:

@@ -27,7 +27,7 @@ from ..masked import Masked
 from ..operators import define_methods
 from ..storage import ReadOnlyError
 from ..trace import as_array
-from ..tracer import Tracer
+from ..tracer import Tracer, no_new_shape
 
 Part = Any  # a Tracer, or a Masked: the elements that a traced mask selects
 DTypes = dict["np.dtype[Any]", "np.dtype[Any]"]
@@ -91,6 +91,8 @@ class Complex:
     # fmt: off
     @property
     def shape(self) -> tuple[int, ...]: return self._parts[0].shape  # type: ignore[no-any-return]
+    @shape.setter
+    def shape(self, shape: Any) -> NoReturn: raise no_new_shape(shape)
     @property
     def dtype(self) -> np.dtype[Any]: return COMPLEX[self._parts[0].dtype]
     @property
@@ -147,6 +149,10 @@ class Complex:
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         return call_function(function, args, kwargs)
+
+    def __format__(self, spec: str) -> str:
+        found = known(self)
+        return repr(self) if found is self else format(found, spec)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         found = known(self)

@@ -1,0 +1,18 @@
+"""Who asks a traced value for its elements: looked up in the bytecode of the caller, for advice."""
+
+from __future__ import annotations
+
+import dis
+from types import FrameType
+
+
+def is_subscript(frame: FrameType) -> bool:
+    """Whether ``frame`` stands at ``a[b]``, read or written."""
+    code, at = frame.f_code.co_code, frame.f_lasti
+    if not 0 <= at < len(code) - 1:
+        return False
+    name = dis.opname[code[at]]
+    if name == "BINARY_OP":  # where Python 3.14 puts it
+        operators = getattr(dis, "_nb_ops", ())
+        return code[at + 1] < len(operators) and operators[code[at + 1]][0] == "NB_SUBSCR"
+    return name in ("BINARY_SUBSCR", "STORE_SUBSCR", "BINARY_SLICE", "STORE_SLICE")

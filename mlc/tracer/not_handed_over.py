@@ -1,0 +1,105 @@
+"""Names of NumPy that get traced values and never hand the call over: what stands for them.
+
+They mean what NumPy's do where nothing is traced.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..ops.op import CURRENT, leaves_of
+from .concrete import all_known, plain
+from .dispatch import call_function
+
+
+def _is_traced(*values: Any) -> bool:
+    return CURRENT.get() is not None and any(
+        hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(values)
+    )
+
+
+@functools.wraps(np.take)
+def take(a: Any, indices: Any, *rest: Any, **options: Any) -> Any:
+    """np.take, which NumPy hands over for a traced array alone, and not for traced indices."""
+    if not _is_traced(indices):
+        return np.take(a, indices, *rest, **options)
+    return call_function(np.take, (a, indices, *rest), options)
+
+
+@functools.wraps(np.isscalar)
+def isscalar(element: Any) -> bool:
+    """np.isscalar."""
+    return element._is_scalar() if _is_traced(element) else np.isscalar(element)
+
+
+def ndenumerate(arr: Any) -> Any:
+    """np.ndenumerate, of traced arrays, too."""
+    return _pairs(arr) if _is_traced(arr) else np.ndenumerate(arr)
+
+
+def _pairs(array: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
+    for place in np.ndindex(array.shape):
+        yield place, array[place]
+
+
+def nditer(op: Any, *rest: Any, **options: Any) -> Any:
+    """np.nditer, which needs memory."""
+    if not _is_traced(op):
+        return np.nditer(op, *rest, **options)
+    raise UnsupportedError(
+        "np.nditer needs memory, which a traced value has not; write the loop over indices, for i "
+        "in range(x.size), or over whole arrays"
+    )
+
+
+class Joined:
+    """``np.r_`` or ``np.c_``: what stands in the brackets, joined."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._plain = name, getattr(np, name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = list(key) if isinstance(key, tuple) else [key]
+        if not _is_traced(parts):
+            return self._plain[key]
+        if all_known(parts):
+            return np.array(self._plain[plain(key)])
+        if any(isinstance(part, str) for part in parts):
+            raise UnsupportedError(
+                f"np.{self._name} with {parts[0]!r} cannot be traced; use np.concatenate or "
+                f"np.stack with axis="
+            )
+        made = [self._plain[part].ravel() if isinstance(part, slice) else part for part in parts]
+        kinds = [
+            part if isinstance(part, (bool, int, float, complex)) else np.result_type(part)
+            for part in made
+        ]
+        wide = [np.atleast_1d(part).astype(np.result_type(*kinds)) for part in made]
+        if self._name == "c_":
+            wide = [part[:, None] if part.ndim == 1 else part for part in wide]
+        ndim = max(part.ndim for part in wide)
+        if any(part.ndim != ndim for part in wide):
+            shapes = ", ".join(str(part.shape) for part in wide)
+            raise UnsupportedError(
+                f"np.{self._name} of arrays of different dimensions, {shapes}, cannot be traced; "
+                f"use np.concatenate"
+            )
+        joined = np.concatenate(wide, axis=-1 if self._name == "c_" else 0)
+        return joined
+
+
+INSTEAD: dict[str, Any] = {
+    "take": take, "isscalar": isscalar, "ndenumerate": ndenumerate, "nditer": nditer,
+    "r_": Joined("r_"), "c_": Joined("c_"),
+}  # fmt: skip

@@ -1,0 +1,176 @@
+"""What NumPy users write that NumPy does not hand over, or that shapes known early rule out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.errors import UnsupportedError
+
+TABLE = np.arange(10.0) * 2
+X = np.linspace(0.1, 1, 5)
+PLACES = np.array([4, 6, 9])
+
+
+def same(f: Any, *args: Any) -> None:
+    got, want = mlc.jit(f)(*args), f(*args)
+    parts = zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]
+    for part, wanted in parts:
+        assert part.dtype == wanted.dtype
+        np.testing.assert_array_equal(part, wanted)
+
+
+def refused(f: Any, *args: Any) -> str:
+    with pytest.raises(UnsupportedError) as caught:
+        mlc.jit(f)(*args)
+    return caught.value.message
+
+
+def escape(v: float) -> float:
+    t = 0.0
+    while t < v:
+        t += 0.3
+    return t
+
+
+def step(v: float) -> float:
+    if v > 0.5:
+        return v * 2
+    return math.floor(v) - 1.0
+
+
+@np.vectorize
+def square(v: float) -> float:
+    return v * v
+
+
+def outlines(x: Any) -> Any:
+    return np.vectorize(escape)(x.reshape(5, 1)), square(x), np.vectorize(step)(x)
+
+
+def squares(x: Any) -> Any:
+    return square(x)
+
+
+def pairs(x: Any, y: Any) -> Any:
+    return np.vectorize(lambda a, b: (a + b, a > b), otypes=[np.float32, bool])(x[:, None], y)
+
+
+def counted(n: Any) -> Any:
+    return np.vectorize(lambda v: v // 2 - 3)(n)
+
+
+def test_vectorize_is_a_loop_over_elements() -> None:
+    same(outlines, X)
+    same(squares, X.astype(np.float32))
+    same(pairs, X, X[::-1].copy())
+    same(counted, PLACES)
+    same(counted, PLACES.astype(np.int16))
+    assert square(3) == 9
+
+
+def by_signature(x: Any) -> Any:
+    return np.vectorize(np.sum, signature="(n)->()")(x)
+
+
+def test_vectorize_with_more_is_refused() -> None:
+    assert refused(by_signature, X).startswith("np.vectorize with signature=, excluded= or")
+    assert refused(squares, X[:0]).startswith("np.vectorize over arrays of shape (0,) cannot")
+
+
+def taken(i: Any) -> Any:
+    return np.take(TABLE, i), np.array(TABLE)[i]
+
+
+def taken_by_lambda_of(table: Any) -> Any:
+    return lambda i: np.take(table, i, axis=0)
+
+
+def test_arrays_from_elsewhere_are_indexed() -> None:
+    same(taken, PLACES)
+    same(taken_by_lambda_of(TABLE.reshape(5, 2)), PLACES // 2)
+    table = TABLE.copy()
+    f = mlc.jit(taken_by_lambda_of(table))
+    np.testing.assert_array_equal(f(PLACES), table[PLACES])
+    table[6] = -1
+    np.testing.assert_array_equal(f(PLACES), table[PLACES])
+
+
+def subscript(i: Any) -> Any:
+    return TABLE[i]
+
+
+def test_subscripts_of_arrays_from_elsewhere_say_how() -> None:
+    for i in (PLACES, np.int64(3)):
+        assert refused(subscript, i) == (
+            f"a NumPy array that was not made in the function is indexed with traced "
+            f"int64{list(i.shape)} (argument i), and Python asks NumPy for that alone; write "
+            f"np.array(table)[i], np.take(table, i), or pass the array as an argument"
+        )
+
+
+def reshaped(x: Any) -> Any:
+    x = x * 1j if x.dtype == np.float64 else x + 1
+    x.shape = (5, 1)
+    return x
+
+
+def test_shapes_are_not_assigned() -> None:
+    for x in (X, X.astype(np.float32)):
+        assert refused(reshaped, x) == (
+            "x.shape = (5, 1) changes an array in place and cannot be traced; write x = "
+            "x.reshape((5, 1)), a view of the same elements"
+        )
+
+
+def shrinking(z: Any) -> Any:
+    for k in range(3):
+        z = z[z > 0.2 * k] * 2
+    return z
+
+
+def test_arrays_that_shrink() -> None:
+    message = refused(shrinking, X)
+    assert message.startswith("x[mask][key] picks from the elements that a traced mask of shape (5")
+    assert "alive = alive & (z > 0), and write z[alive] = ..." in message
+    assert "use one mask" in refused(lambda x: x[x > 0.2] + x[x > 0.5], X)
+
+
+def test_prints_while_tracing(capsys: pytest.CaptureFixture[str]) -> None:
+    def show(x: Any) -> Any:
+        print(f"{x[0]:.3f} {x * 1j:>3} {np.zeros(2)[0]:.2f}")  # noqa: T201
+        return x
+
+    f = mlc.jit(show)
+    f(X), f(X)
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert out.startswith("traced float64[] (from ") and out.endswith("0.00\n")
+
+
+def test_brackets_that_join() -> None:
+    def joined(x: Any, y: Any) -> Any:
+        return (
+            np.r_[x, 0, y], np.r_[1:3, x[::-1]], np.r_[0:1:3j, x], np.c_[x, y], np.c_[x, x * 1j],
+            np.r_[1, 2], np.c_[x[:, None] * y, y], np.r_[np.zeros(2), 1], np.r_[x[0], x],
+        )  # fmt: skip
+
+    same(joined, X, X * 2)
+    same(joined, X.astype(np.float32), np.arange(5))
+    assert refused(lambda x: np.r_["0,2", x, x], X).startswith("np.r_ with '0,2' cannot be traced")
+    assert "different dimensions, (5,), (5, 1)" in refused(lambda x: np.r_[x, x[:, None]], X)
+
+
+def test_walks_over_elements() -> None:
+    def weighted(x: Any) -> Any:
+        total = 0.0
+        for (i, j), v in np.ndenumerate(x):
+            total += (i - j) * v
+        return np.asarray(total), np.asarray(np.isscalar(x[0, 0])), np.asarray(np.isscalar(x[0]))
+
+    same(weighted, X[:4].reshape(2, 2))
+    assert refused(lambda x: np.nditer(x), X).startswith("np.nditer needs memory")
