@@ -15,6 +15,7 @@ import numpy as np
 
 from mlc.testing.comparing import copied
 
+from .functions import is_helper
 from .inputs import draw_array
 from .statements import Writer
 
@@ -61,15 +62,16 @@ def _defined(source: str, **names: Any) -> Callable[..., Any]:
 def draw_program(seed: int) -> NumPyProgram:
     """A program that NumPy runs without an error."""
     rng = random.Random(seed)
-    arguments = tuple(_draw_argument(rng) for _ in range(rng.randint(1, 3)))
+    with_complex = rng.random() < 0.08
+    arguments = tuple(_draw_argument(rng, with_complex) for _ in range(rng.randint(1, 3)))
     values: dict[str, Any] = {f"a{i}": copied(value) for i, value in enumerate(arguments)}
     statements: list[str] = []
     for _ in range(rng.randint(1, 7)):
         target = f"t{len(statements)}"
         for _ in range(TRIES):
-            statement = Writer(rng, values).statement(target)
+            statement = Writer(rng, values, with_complex).statement(target)
             after = _tried([*statements, statement], arguments)
-            if after is None or type(after.get(target)) in (int, float, bool):
+            if after is None or type(after.get(target)) in (int, float, bool, complex):
                 continue  # Python's own numbers: 3 ** -1 is a float there, and its int has no end
             if _is_one_type(statement, target, statements, arguments):
                 values = after
@@ -79,10 +81,14 @@ def draw_program(seed: int) -> NumPyProgram:
     return NumPyProgram(tuple(statements), arguments, tuple(results))
 
 
-def _draw_argument(rng: random.Random) -> Any:
+def _draw_argument(rng: random.Random, with_complex: bool) -> Any:
     if rng.random() < 0.08:
-        return rng.choice((2, 3, -1, 0.5))
-    return draw_array(rng)
+        return rng.choice((2, 3, -1, 0.5, 1 - 2j) if with_complex else (2, 3, -1, 0.5))
+    array = draw_array(rng)
+    if with_complex and rng.random() < 0.6:
+        with np.errstate(all="ignore"):
+            return np.asarray(array * np.complex64(rng.choice((1j, 0.5 - 2j, -3j))) + array)
+    return array
 
 
 def _is_one_type(
@@ -96,7 +102,7 @@ def _is_one_type(
     found = [_tried([*statements, f"if {test}:\n{body}"], arguments) for test in (True, False)]
     if any(values is None for values in found):
         return False
-    one, two = (np.asarray(values[target]) for values in found if values is not None)
+    one, two = (np.asarray(values.get(target)) for values in found if values is not None)
     return one.dtype == two.dtype and one.shape == two.shape
 
 
@@ -119,11 +125,11 @@ def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any
             return None
         if str(warning.message).endswith(("in cast", "in reciprocal")):
             return None
-    space.pop("i", None)
+    space = {name: value for name, value in space.items() if not is_helper(name)}
     for value in space.values():
-        if not isinstance(value, (np.ndarray, np.generic, int, float)):
+        if not isinstance(value, (np.ndarray, np.generic, int, float, complex)):
             return None
-        if np.size(value) > MOST_ELEMENTS or np.asarray(value).dtype.kind not in "biuf":
+        if np.size(value) > MOST_ELEMENTS or np.asarray(value).dtype.kind not in "biufc":
             return None
         if isinstance(value, int) and abs(value) > 2**62:
             return None

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .functions import DTYPES, families
+
 Values = Mapping[str, Any]
 
 UNARY = (
@@ -34,9 +36,10 @@ NUMBERS = ("0", "1", "2", "-1", "3", "0.5", "-2.5", "1e3", "True", "np.float32(1
 class Writer:
     """Writes statements that may or may not be valid; whoever asks tries them."""
 
-    def __init__(self, rng: random.Random, values: Values) -> None:
+    def __init__(self, rng: random.Random, values: Values, with_complex: bool = False) -> None:
         self.rng = rng
         self.values = values
+        self.with_complex = with_complex
 
     def name(self) -> str:
         return self.rng.choice(list(self.values))
@@ -83,6 +86,12 @@ class Writer:
     def statement(self, target: str) -> str:
         """One statement; it may assign ``target`` or change what is there."""
         kind = self.rng.random()
+        for templates, is_expression, share in families(self.with_complex):
+            if kind < share:
+                text = self.filled(self.rng.choice(templates), target)
+                return f"{target} = {text}" if is_expression else text
+            kind -= share
+        kind = self.rng.random()
         if kind < 0.72:
             return f"{target} = {self.expression()}"
         x = self.name()
@@ -101,6 +110,14 @@ class Writer:
         return (
             f"np.{self.rng.choice(('add', 'multiply', 'maximum'))}({x}, {self.operand()}, out={x})"
         )
+
+    def filled(self, template: str, target: str) -> str:
+        """A template of `functions` with what its places stand for."""
+        x = self.name()
+        return template.format(
+            x=x, y=self.name(), a=self.axis(x), o=self.operand(), n=self.number(0, 4), t=target,
+            d=self.rng.choice(DTYPES),
+        )  # fmt: skip
 
     def loop(self, target: str) -> str:
         x, count = self.name(), self.rng.choice(("3", "5", "9", f"len({self.name()})"))

@@ -68,4 +68,6 @@ def test_arguments_are_compared_after_the_call() -> None:
 
 def test_numbers_between_whole_ones_are_rounded() -> None:
     x = np.array([[-6, 8, 4], [2, 9, 9]], np.int32)
-    assert check(NumPyProgram(("t0 = np.quantile(a0, 0.3, axis=-1)",), (x,), ("t0",))).kind == "same"
+    assert (
+        check(NumPyProgram(("t0 = np.quantile(a0, 0.3, axis=-1)",), (x,), ("t0",))).kind == "same"
+    )
