@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..dtypes import boolean
 from ..errors import (
     ArgumentError,
+    BoundsError,
     DTypeError,
     MlcError,
     SourceLocation,
@@ -32,7 +33,7 @@ from ..ir.program import (
     expressions_of,
     seq,
 )
-from ..ir.rewrite import loads_of, variables_of
+from ..ir.rewrite import loads_of, substitute, variables_of
 from ..ir.simplify import simplify
 from .bounds import check_bounds
 from .values import Update, same_nodes, stored_value
@@ -286,10 +287,45 @@ class Trace:
         for corner in (region.starts, ends):
             self.inside(region.buffer, corner, ranges, guards, location)
 
-    def inside(self, *access: Any) -> None:
+    def inside(
+        self,
+        buffer: Buffer | None,
+        exprs: Sequence[Expr],
+        ranges: Mapping[Var, int],
+        guards: Sequence[tuple[Expr, bool]],
+        location: SourceLocation | None,
+    ) -> None:
         """Refuses an index that leaves its buffer, and notes one that may."""
-        if not check_bounds(*access):
-            self.is_undecided = True
+        try:
+            is_certain = check_bounds(buffer, exprs, ranges, guards, location)
+        except BoundsError as error:
+            if all(level.draft is None or level.draft.predicate is None for level in self.levels):
+                raise
+            try:  # a guard may keep the loops from reaching all points of the axes
+                mapping, loops, around = self.reached()
+                moved = [substitute(expr, mapping) for expr in exprs]
+                is_certain = check_bounds(buffer, moved, loops, around, location)
+            except BoundsError:
+                raise error from None
+        self.is_undecided |= not is_certain
+
+    def reached(self) -> tuple[dict[Var, Expr], dict[Var, int], list[tuple[Expr, bool]]]:
+        """What the axes of all blocks around are bound to over loops, those loops with their
+        extents, and the conditions over them under which this place is reached."""
+        mapping: dict[Var, Expr] = {}
+        loops: dict[Var, int] = {}
+        guards: list[tuple[Expr, bool]] = []
+        for level in self.levels:
+            if level.draft is None:
+                loops.update(level.variables)
+            else:
+                if level.draft.predicate is not None:
+                    guards.append((substitute(level.draft.predicate, mapping), True))
+                bound = {it.axis: substitute(it.binding, mapping) for it in level.draft.iters}
+                mapping.update(bound)
+            if level.condition is not None:
+                guards.append((substitute(level.condition, mapping), level.what == "when"))
+        return mapping, loops, guards
 
     def condition(self, value: Any, name: str) -> Expr:
         """``value`` as a condition that is evaluated here."""

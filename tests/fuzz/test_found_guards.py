@@ -6,7 +6,7 @@ import pytest
 
 import mlc.testing
 from mlc import script as T
-from mlc.errors import ScheduleError
+from mlc.errors import BoundsError, ScheduleError
 from mlc.ir.program import Program
 from mlc.schedules.schedule import Schedule
 
@@ -83,3 +83,35 @@ def test_compute_at_minds_what_the_loops_that_are_left_write() -> None:
     with pytest.raises(ScheduleError, match=r"i=0 of block 'Y' reads X\[2\], i=2 of") as e:
         s.compute_at("Y", s.loops("Y_reindex")[0])
     assert "whose later iterations write X after it has read it" in str(e.value)
+
+
+def test_a_guard_that_ties_axes_together_keeps_indices_inside() -> None:
+    @T.program
+    def summed(A: T.Buffer((4,)), X: T.Buffer((1,))):
+        for k0, k1 in T.grid(2, 2):
+            with T.block("X"):
+                vk = T.axis.reduce(4, k0 * 2 + k1)
+                with T.init():
+                    X[0] = 0.0
+                X[0] += A[vk]
+
+    s = Schedule(summed)
+    k0, k1 = s.loops("X")
+    s.split(k0, [None, 3])
+    s.rfactor(k1)
+    mlc.testing.check_schedule(summed, s)
+
+
+@pytest.mark.unproven
+@pytest.mark.parametrize("least, most", [(-1, 4), (3, 5)])
+def test_a_guard_that_is_too_wide_does_not(least: int, most: int) -> None:
+    message = r"index v0 \* 3 \+ v1 leaves axis 0 of A, which has 4 elements: at v0=1, v1=1 it is 4"
+    with pytest.raises(BoundsError, match=message):
+
+        @T.program
+        def wide(A: T.Buffer((4,)), X: T.Buffer((2, 3))):
+            for i, j in T.grid(2, 3):
+                with T.block("X"):
+                    v0, v1 = T.remap("SS", [i, j])
+                    T.where((i * 3 + j > least) & (i * 3 + j <= most))
+                    X[v0, v1] = A[v0 * 3 + v1]
