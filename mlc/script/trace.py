@@ -321,8 +321,7 @@ class Trace:
             else:
                 if level.draft.predicate is not None:
                     guards.append((substitute(level.draft.predicate, mapping), True))
-                bound = {it.axis: substitute(it.binding, mapping) for it in level.draft.iters}
-                mapping.update(bound)
+                mapping |= {it.axis: substitute(it.binding, mapping) for it in level.draft.iters}
             if level.condition is not None:
                 guards.append((substitute(level.condition, mapping), level.what == "when"))
         return mapping, loops, guards
