@@ -111,6 +111,7 @@ class TuningResult:
     seconds: float = 0.0
     seconds_measuring: float = 0.0
     seconds_drawing: float = 0.0
+    seconds_idle: float = 0.0
     interrupted: bool = False
 
     def __iter__(self) -> Iterator[KernelResult]:
@@ -167,11 +168,11 @@ class TuningResult:
 
     @property
     def overhead(self) -> float:
-        """The share of the time in which the tuner itself was at work. Candidates are drawn while
-        others are built: that counts all the same, so it is an upper bound."""
+        """The share of the time in which nothing was built and nothing ran. Candidates are drawn
+        while others are built; ``seconds_drawing`` is what all draws took."""
         if not self.seconds:
             return 0.0
-        own = self.seconds - self.seconds_measuring + self.seconds_drawing
+        own = self.seconds - self.seconds_measuring + self.seconds_idle
         return min(max(own / self.seconds, 0.0), 1.0)
 
     def report(self) -> Report:

@@ -76,6 +76,7 @@ class Run:
         made.seconds = time.perf_counter() - self.began
         made.seconds_measuring = self.measuring
         made.seconds_drawing = sum(search.space.seconds for search in self.searches)
+        made.seconds_idle = sum(m.spent["idle"] for m in self._measurers.values())
         return made
 
     def measurer(self, number: int) -> Measurer:

@@ -12,10 +12,11 @@ from typing import Any
 from ..errors import ScheduleError
 from ..schedules.schedule import Schedule
 from .candidate import Candidate, made_candidate
-from .tape import Choice, Mode, Tape
+from .tape import Choice, Mode, Other, Tape
 from .workload import Workload
 
 _GIVEN_UP = 64  # draws in a row that are refused or known already until a space counts as exhausted
+_CUTS = 8  # ways to cross two candidates until they count as the same
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,12 @@ class Space:
         return self.make(chosen.name, (), rng, "random")
 
     def mutate(self, candidate: Candidate, rng: random.Random, many: int = 1) -> Candidate | None:
-        """A relative of ``candidate``: up to ``many`` decisions drawn anew, the others kept."""
+        """A relative of ``candidate``: up to ``many`` decisions changed, the others kept."""
         name, *decisions = candidate.decisions
         if not decisions:
             return None
         for place in rng.sample(range(len(decisions)), min(many, len(decisions))):
-            decisions[place] = None
+            decisions[place] = Other(decisions[place])
         return self.make(name, decisions, rng, "mutation")
 
     def crossover(self, one: Candidate, other: Candidate, rng: random.Random) -> Candidate | None:
@@ -109,8 +110,12 @@ class Space:
         if not other.decisions or other.decisions[0] != name or not mine:
             return None
         theirs = list(other.decisions[1:])
-        low, high = sorted(rng.sample(range(len(mine) + 1), 2))
-        return self.make(name, [*mine[:low], *theirs[low:high], *mine[high:]], rng, "crossover")
+        for _ in range(_CUTS):
+            low, high = sorted(rng.sample(range(len(mine) + 1), 2))
+            child = [*mine[:low], *theirs[low:high], *mine[high:]]
+            if child not in (mine, theirs):
+                return self.make(name, child, rng, "crossover")
+        return None
 
     def neighbours(self, candidate: Candidate, rng: random.Random) -> Iterator[Candidate]:
         """Those that differ from ``candidate`` in one decision, by one place among the options."""

@@ -39,11 +39,19 @@ class Choice:
         return self.options.index(self.decision) if self.decision in self.options else -1
 
 
+@dataclass(frozen=True)
+class Other:
+    """Stands for any decision but this one, where there are others."""
+
+    decision: Any
+
+
 class Tape:
     """Answers the sampling steps of one run of a template.
 
-    Choice n is ``given[n]`` if that fits; else ``mode`` says what: drawn by chance, the likeliest,
-    or the first of the options. ``choices`` are those made so far.
+    Choice n is ``given[n]`` if that fits, or another one where :class:`Other` is given; else
+    ``mode`` says what: drawn by chance, the likeliest, or the first of the options. ``choices`` are
+    those made so far.
     """
 
     def __init__(self, rng: random.Random, given: Sequence[Any] = (), mode: Mode = "draw") -> None:
@@ -82,6 +90,10 @@ class Tape:
         given = self.given[place] if place < len(self.given) else None
         if given is not None and (fits(given) if fits else given in options):
             decision = given
+        elif isinstance(given, Other) and any(option != given.decision for option in options):
+            places = [n for n, option in enumerate(options) if option != given.decision]
+            kept = [weights[n] for n in places] if weights else None
+            decision = options[self.rng.choices(places, kept)[0]]
         elif draw is not None and (self.mode == "draw" or not options):
             decision = draw()
         elif self.mode == "first":

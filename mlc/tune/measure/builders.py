@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from .building import Built
@@ -29,6 +30,9 @@ class Builders:
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._is_closed = False
+        self._under_way = 0
+        self._idle_seconds = 0.0
+        self._idle_since = time.perf_counter()
         self._round = 0  # goes up when builds are given up
 
     def submit(self, request: bytes) -> Future[Built]:
@@ -40,7 +44,14 @@ class Builders:
                 self._threads = ThreadPoolExecutor(self.count, "mlc-build")
                 # All of them import what they need at the same time.
                 self._idle += [self._child() for _ in range(self.count)]
-            return self._threads.submit(self._build, request, self._round)
+            return self._threads.submit(self._timed, request, self._round)
+
+    @property
+    def idle_seconds(self) -> float:
+        """The time in which no build was under way."""
+        with self._lock:
+            now = 0.0 if self._under_way else time.perf_counter() - self._idle_since
+            return self._idle_seconds + now
 
     def pids(self) -> list[int]:
         """The numbers of the processes."""
@@ -68,6 +79,18 @@ class Builders:
 
     def _child(self) -> Child:
         return Child(memory_bytes=2 * self.limits.memory_bytes, warm=True)
+
+    def _timed(self, request: bytes, number: int) -> Built:
+        with self._lock:
+            if not self._under_way:
+                self._idle_seconds += time.perf_counter() - self._idle_since
+            self._under_way += 1
+        try:
+            return self._build(request, number)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                self._idle_since = time.perf_counter()
 
     def _build(self, request: bytes, number: int) -> Built:
         header, blobs = unpack(request)

@@ -6,6 +6,7 @@ The protocol keeps standard output to itself: whatever else writes there goes to
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -32,6 +33,9 @@ def main() -> None:
         from . import building
 
         building.warm_up()
+        # What is loaded stays; builds make many objects, few of them in cycles.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
     answer: Any = None
     _send(replies, pack({"ready": os.getpid()}))
     while (message := _read(requests)) is not None:

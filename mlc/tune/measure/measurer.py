@@ -57,7 +57,8 @@ class Measurer:
         self._next_key = 2
         self._images: dict[Candidate, Built] = {}  # of the last ones that were right
         self._is_closed = False
-        self.spent = {"build": 0.0, "run": 0.0, "all": 0.0}
+        # "idle": candidates were drawn, and no build was under way meanwhile.
+        self.spent = {"build": 0.0, "run": 0.0, "idle": 0.0, "all": 0.0}
 
     def __enter__(self) -> Measurer:
         return self
@@ -159,11 +160,12 @@ class Measurer:
         self, drawn: Iterable[Candidate], batch: list[Candidate], deadline: float | None
     ) -> list[tuple[Candidate, Outcome]]:
         done: list[tuple[Candidate, Outcome]] = []
-        start = time.perf_counter()
+        start, idle = time.perf_counter(), self._builders.idle_seconds
         futures: list[Future[Built] | None] = []
         for candidate in drawn:
             batch.append(candidate)
             futures.append(None if candidate.kind == "default" else self._submit(candidate))
+        self.spent["idle"] += self._builders.idle_seconds - idle
         entries: list[Entry] = []
         for candidate, future in zip(batch, futures):
             try:
