@@ -145,6 +145,8 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     original = getattr(np, name)
     if name in _CONVERT and args and not all_known([args[0]]):
         return _converted(name, *args, **kwargs)
+    if name == "full" and not all_known([*args, *kwargs.values()]):
+        return _filled(*args, **kwargs)
     if not all_known([*args, *kwargs.values()]):
         return original(*args, **kwargs)
     given = plain(args)
@@ -155,6 +157,14 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if name == "full" and len(args) > 1 and isinstance(args[1], (int, float)):
         fill = args[1]
     return wrapped(result, (), fill)
+
+
+def _filled(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
+    """``np.full`` of a traced value."""
+    if not hasattr(type(fill_value), "__mlc_lift__"):
+        return np.full(shape, fill_value, dtype, **options)
+    whole = np.broadcast_to(fill_value, shape)
+    return whole.copy() if dtype is None else whole.astype(dtype)
 
 
 def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: Any) -> Any:

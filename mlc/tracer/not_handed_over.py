@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,19 @@ def nditer(op: Any, *rest: Any, **options: Any) -> Any:
     )
 
 
+@functools.wraps(np.fromiter)
+def fromiter(iter: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
+    """np.fromiter, of traced numbers, too."""
+    if CURRENT.get() is None:
+        return np.fromiter(iter, dtype, count, **options)
+    items = list(iter if count < 0 else islice(iter, count))
+    if not _is_traced(items):
+        return np.fromiter(items, dtype, count, **options)
+    if count > len(items):
+        raise ValueError(f"iterator too short: Expected {count} but iterator had only {len(items)}")
+    return np.stack(items).astype(dtype)
+
+
 class Joined:
     """``np.r_`` or ``np.c_``: what stands in the brackets, joined."""
 
@@ -100,6 +114,6 @@ class Joined:
 
 
 INSTEAD: dict[str, Any] = {
-    "take": take, "isscalar": isscalar, "ndenumerate": ndenumerate, "nditer": nditer,
-    "r_": Joined("r_"), "c_": Joined("c_"),
+    "fromiter": fromiter, "isscalar": isscalar, "ndenumerate": ndenumerate, "nditer": nditer,
+    "take": take, "r_": Joined("r_"), "c_": Joined("c_"),
 }  # fmt: skip

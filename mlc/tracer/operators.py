@@ -11,8 +11,8 @@ from ..ops.op import leaves_of
 from .dispatch import call_function, call_ufunc, name_of
 
 _METHODS = (
-    "all any argmax argmin argsort clip cumprod cumsum diagonal dot max mean min prod ptp ravel "
-    "repeat round searchsorted squeeze std sum swapaxes take trace var"
+    "all any argmax argmin argsort choose clip cumprod cumsum diagonal dot max mean min prod ptp "
+    "ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
 )
 _BINARY = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
@@ -31,6 +31,8 @@ def define_methods(tracer: type) -> None:
     """Give the class of traced arrays its operators and methods."""
     for name in _METHODS.split():
         setattr(tracer, name, _method(name, getattr(np, name)))
+    for name in ("sort", "partition"):
+        setattr(tracer, name, _reordering(name, getattr(np, name)))
     for name, ufunc in _BINARY.items():
         setattr(tracer, f"__{name}__", _operator(ufunc))
         setattr(tracer, f"__r{name}__", _operator(ufunc, reflected=True))
@@ -44,6 +46,16 @@ def _method(name: str, function: Any) -> Callable[..., Any]:
         return call_function(function, (self, *args), kwargs)
 
     method.__name__, method.__doc__ = name, f"As {name_of(function)}."
+    return method
+
+
+def _reordering(name: str, function: Any) -> Callable[..., None]:
+    """A method that puts the elements into another order."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> None:
+        self[...] = call_function(function, (self, *args), kwargs)
+
+    method.__name__, method.__doc__ = name, f"As {name_of(function)}, in place."
     return method
 
 

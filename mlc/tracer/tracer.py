@@ -43,7 +43,6 @@ _STATIC = (
 _SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})
 _ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
 _IN_PLACE = {
-    "sort": "np.sort(x)", "partition": "np.partition(x, k)",
     "resize": "np.reshape(x, shape)",
     "itemset": "np.where(mask, new, x)", "setfield": "np.where(mask, new, x)",
 }  # fmt: skip
@@ -52,6 +51,7 @@ _ELSEWHERE = {
     "tofile": "return the array and save the result",
     "dump": "return the array and save the result",
     "nonzero": "np.where(mask, x, 0) keeps the shape",
+    "compress": "np.compress(mask, x, size=n) leaves room for n elements",
     "view": "use .astype(dtype) for the values; bit casts are not traced",
     "data": "a traced value has no memory",
     "ctypes": "a traced value has no memory",

@@ -98,9 +98,9 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         f"x[i]; {STATIC}",
     ),
     (
-        lambda x: x.sort(),
+        lambda x: x.resize(3),
         mlc.UnsupportedError,
-        "x.sort() changes an array in place and cannot be traced; use x = np.sort(x)",
+        "x.resize() changes an array in place and cannot be traced; use x = np.reshape(x, shape)",
     ),
     (
         lambda x: x.tobytes(),

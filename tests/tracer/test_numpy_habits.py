@@ -174,3 +174,34 @@ def test_walks_over_elements() -> None:
 
     same(weighted, X[:4].reshape(2, 2))
     assert refused(lambda x: np.nditer(x), X).startswith("np.nditer needs memory")
+
+
+def test_arrays_made_of_traced_numbers() -> None:
+    def made(x: Any) -> Any:
+        out = np.full((2, 3), x[1])
+        out[0] = 5
+        return (
+            out, np.full(5, x), np.full(2, x[0], dtype=int),
+            np.fromiter((v * 2 for v in x), np.float32), np.fromiter(x, float, 3),
+            np.fromiter(range(3), int),
+        )  # fmt: skip
+
+    same(made, X)
+    same(made, X.astype(np.float32))
+
+
+def test_sorted_in_place() -> None:
+    def ordered(x: Any, m: Any) -> Any:
+        x[1:].sort()
+        m.sort(axis=0)
+        y = x.copy()
+        y.partition(2)
+        k = np.array([3, 1, 2])
+        k.sort()
+        return np.sort(y[:2]), y[2] + k, (x > 0.5).astype(int).choose([x, -x])
+
+    x, m = X[::-1].copy(), np.array([[3, 1], [2, 5]])
+    same(ordered, x.copy(), m.copy())
+    mlc.jit(ordered)(x, m)
+    np.testing.assert_array_equal(x, [1, *X[:4]])
+    np.testing.assert_array_equal(m, [[2, 1], [3, 5]])
