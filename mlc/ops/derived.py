@@ -44,6 +44,18 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     return np.result_type(*known)
 
 
+@implements(np.can_cast)
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
+    """np.can_cast of the dtype of an array."""
+    return np.can_cast(dtype_of(from_).numpy, to, casting)
+
+
+@implements(np.common_type)
+def common_type(*arrays: Any) -> Any:
+    """np.common_type."""
+    return np.common_type(*(np.empty(0, dtype_of(a).numpy) for a in arrays))
+
+
 @implements(np.iscomplexobj)
 def iscomplexobj(x: Any) -> bool:
     """np.iscomplexobj: False, dtypes here are all real."""

@@ -52,9 +52,13 @@ _HINTS = {
         _DATA_SIZED,
     ),
     **dict.fromkeys(
-        ["array_str", "array_repr", "array2string", "save", "savez", "savetxt"],
+        ["array_str", "array_repr", "array2string", "save", "savez", "savez_compressed", "savetxt"],
         "values are not known while tracing; return the array and use it outside",
     ),
+    **dict.fromkeys(["shares_memory", "may_share_memory"], "a traced value has no memory"),
+    "min_scalar_type": "values are not known while tracing; use x.dtype",
+    "sort_complex": "write np.sort(x.astype(complex))",
+    "histogramdd": "write it with np.searchsorted and np.bincount",
     **dict.fromkeys(
         ["eig", "eigvals"],
         "of a real matrix its results are real or complex as the data decide; for a symmetric "
