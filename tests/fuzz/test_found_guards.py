@@ -9,6 +9,9 @@ from mlc import script as T
 from mlc.errors import BoundsError, ScheduleError
 from mlc.ir.program import Program
 from mlc.schedules.schedule import Schedule
+from mlc.testing.intrinsics import NAMES
+
+assert "testing_double4" in NAMES
 
 
 def test_a_block_that_never_runs_is_legal_inside_another() -> None:
@@ -115,3 +118,18 @@ def test_a_guard_that_is_too_wide_does_not(least: int, most: int) -> None:
                     v0, v1 = T.remap("SS", [i, j])
                     T.where((i * 3 + j > least) & (i * 3 + j <= most))
                     X[v0, v1] = A[v0 * 3 + v1]
+
+
+def test_what_is_not_proven_to_be_a_block_must_fit_the_intrinsic_too() -> None:
+    @T.program
+    def anew(A: T.Buffer((4,)), X: T.Buffer((1,))):
+        for i, _k in T.grid(4, 4):
+            with T.block("X"):
+                vi = T.axis.reduce(4, i)
+                with T.init():
+                    X[0] = 0.0
+                X[0] += A[vi]
+
+    s = Schedule(anew)
+    with pytest.raises(ScheduleError, match="initialises what it reduces, while testing_double4"):
+        s.tensorize(s.loops("X")[1], "testing_double4")

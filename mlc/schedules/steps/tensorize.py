@@ -49,14 +49,14 @@ class Tensorize(Step):
             if early is not None:
                 return early
             refusal = Blockize(self.target).check(program)
-            if refusal is not None:
+            if isinstance(refusal, str):
                 return refusal
             program, (name,) = Blockize(self.target).apply(program)
         else:
-            name = self.target
+            name, refusal = self.target, None
             find_block(program, name)
         found = _match(program, name, intrinsic)
-        return found if isinstance(found, str) else None
+        return found if isinstance(found, str) else refusal  # what does not fit is not tried out
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         intrinsic = intrinsic_named(self.intrinsic)
