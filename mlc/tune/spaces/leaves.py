@@ -96,13 +96,14 @@ def _folded_lanes(s: Schedule, nest: Nest, loop: Var, context: Context, outside:
     inner = [loop.var for loop in made.all[outside:]]
     part = next(v for v in made.spatial if among(v, inner))
     s.reorder(*(v for v in inner if v is not part), part)
-    _lanes_of(s, part, lanes)
+    lanes_of(s, part, lanes)
     last = s.loops(nest.name)[-1]
-    _lanes_of(s, last, lanes)
+    lanes_of(s, last, lanes)
     return spatial[0] if spatial else None
 
 
-def _lanes_of(s: Schedule, loop: Var, lanes: int) -> None:
+def lanes_of(s: Schedule, loop: Var, lanes: int) -> None:
+    """The loop in lanes, written out where it has more."""
     extent = extent_of(s, loop)
     if extent > lanes:
         vector, loop = s.split(loop, [None, lanes])

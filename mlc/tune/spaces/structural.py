@@ -11,6 +11,7 @@ from ..space import Space, Template
 from ..workload import Workload
 from . import rows
 from .contraction import contraction
+from .folds import folds, is_along_folds
 from .structure import Context, Nest, is_plain, nests_of
 
 
@@ -29,6 +30,8 @@ def _templates(workload: Workload, context: Context) -> list[Template]:
     if any(nest.is_contraction or nest.is_stencil for nest in nests):
         made.append(("contraction", 4.0, lambda s: _around_the_heaviest(s, context)))
     heaviest = max(nests, key=lambda nest: nest.points)
+    if is_along_folds(heaviest, context.lanes(heaviest)):
+        made.append(("folds", 4.0, lambda s: _around_the_longest_fold(s, context)))
     if heaviest.is_contraction and 2 * heaviest.points >= sum(nest.points for nest in nests):
         nests = []  # the others do not reuse what they load
     if len(nests) == 1 and rows.is_transposed(Schedule(program)):
@@ -62,6 +65,13 @@ def _around_the_heaviest(s: Schedule, context: Context) -> None:
     fitting = [n for n in nests_of(s.program) if n.is_contraction or n.is_stencil]
     heaviest = max(fitting, key=lambda n: n.points)
     contraction(s, heaviest.name, context)
+
+
+def _around_the_longest_fold(s: Schedule, context: Context) -> None:
+    """What most points belong to is summed in lanes, several results at once."""
+    rows.inline(s, context)
+    heaviest = max(nests_of(s.program), key=lambda n: n.points)
+    folds(s, heaviest.name, context)
 
 
 def block_names(s: Schedule) -> list[str]:
