@@ -13,6 +13,7 @@ from ..dtypes import boolean, int8
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ir.expr import Expr
 from . import arithmetic, logic, reduce, transcendental
+from .aliasing import View
 from .broadcast import as_axes, as_axis, as_sizes, as_tensor, shape_of
 from .elementwise import astype, select_where
 from .index import slice_axis
@@ -146,7 +147,11 @@ def sinc(x: Any) -> Any:
     return select_where(logic.equal(y, 0), 1.0, ratio)
 
 
-@op
+def _in_windows(x: Any, others: Any, static: dict[str, Any]) -> Any:
+    return np.lib.stride_tricks.sliding_window_view(x, static["window"], static["axes"])
+
+
+@op(view=View(None, _in_windows))
 def windows(x: Any, *, window: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     """Every window of the given sizes along ``axes``, as new last axes."""
     x = as_tensor(x)
@@ -166,6 +171,8 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, **_: Any) -
     """np.lib.stride_tricks.sliding_window_view, an index map like any view."""
     shape, sizes = shape_of(x), as_sizes("sliding_window_view", window_shape)
     axes = as_axes("sliding_window_view", axis, len(shape))
+    if isinstance(axis, (tuple, list)):  # the windows are in the order of the axes given
+        axes = tuple(as_axis("sliding_window_view", item, len(shape)) for item in axis)
     if len(axes) != len(sizes) or any(s > shape[d] or s < 1 for d, s in zip(axes, sizes)):
         raise ShapeError(
             f"sliding_window_view: windows of {sizes} do not fit axes {axes} of shape {shape}"

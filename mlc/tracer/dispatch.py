@@ -263,7 +263,8 @@ def views() -> frozenset[Any]:
         "diagonal diag flip fliplr flipud rot90 split array_split hsplit vsplit dsplit unstack "
         "asarray asanyarray ascontiguousarray asfortranarray real imag"
     )
-    return frozenset(getattr(np, name) for name in names.split() if hasattr(np, name))
+    found = {getattr(np, name) for name in names.split() if hasattr(np, name)}
+    return frozenset(found | {np.lib.stride_tricks.sliding_window_view})
 
 
 def own(found: Any, args: Any = ()) -> Any:

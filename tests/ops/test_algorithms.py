@@ -125,3 +125,24 @@ def test_angles_of_real_numbers_are_as_wide_as_those(kind: str) -> None:
     got, want = mlc.jit(np.angle, target="numpy")(x), np.angle(x)
     assert got.dtype == want.dtype
     np.testing.assert_array_equal(got, want)
+
+
+def test_windows_are_views() -> None:
+    def f(x, y):
+        windows = np.lib.stride_tricks.sliding_window_view(x, 2, axis=1)
+        x *= 2
+        y[1] = windows[0, 1]
+        return windows, y.sum()
+
+    for x in (np.arange(12.0).reshape(3, 4), np.arange(12.0).reshape(4, 3).T):
+        mine, theirs = x.copy(order="K"), x.copy(order="K")
+        got, want = mlc.jit(f)(mine, np.ones((3, 2))), f(theirs, np.ones((3, 2)))
+        np.testing.assert_array_equal(got[0], want[0])
+        np.testing.assert_array_equal(mine, theirs)
+        assert got[1] == want[1]
+
+
+def test_windows_are_in_the_order_of_the_axes() -> None:
+    f = lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 3), axis=(1, 0))
+    x = np.arange(30.0).reshape(5, 6)
+    np.testing.assert_array_equal(mlc.jit(f, target="numpy")(x), f(x))
