@@ -12,7 +12,7 @@ from ...ir.bounds import interval
 from ...ir.expr import Axis, Expr, Var, const
 from ...ir.intrinsic import is_intrinsic
 from ...ir.program import Allocate, Block, Evaluate, Program, walk
-from ...ir.rewrite import substitute, variables_of
+from ...ir.rewrite import loads_of, substitute, variables_of
 from ..refusal import Refusal
 from .accesses import Access, accesses_of, accesses_of_block
 from .conflict import Conflict, Steps, conflict
@@ -153,6 +153,10 @@ def _refusal(block: Block, axis: Axis, row: Access, found: Conflict) -> Refusal:
         )
     else:
         fix = f"make {axis.name} a reduce axis"
+        if row.kind == "write" and not row.is_init:
+            fix += f", and combine into {row.buffer.name} instead of storing"
+    if not found.is_certain and any(loads_of(e) for e in (*row.indices, *row.guards)):
+        rule += f", unless the data that indices of {row.buffer.name} depend on keep them apart"
     return Refusal(rule, found.witness, fix, proven=found.is_certain)
 
 

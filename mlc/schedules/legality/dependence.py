@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...ir.expr import Expr, Var
+from ...ir.expr import Const, Expr, Var, const
 from ...ir.program import Buffer, For, Program, Seq, Stmt, walk
-from ...ir.rewrite import substitute
-from ..refusal import Refusal
+from ...ir.rewrite import loads_of, substitute
+from ...ir.simplify import simplify
+from ..refusal import Point, Refusal
 from ..step import find_loop
 from .accesses import Access, accesses_of
 from .conflict import Conflict, Steps, are_apart, commute, conflict, reach
@@ -240,23 +241,42 @@ def _answer(
         elif found.is_certain:
             return Refusal(rule, found.witness, fix(a, b))
         elif unproven is None:
-            unproven = _open_question(a, b, found, rule)
+            unproven = _open_question(a, b, found, rule, fix)
+            if unproven.proven:
+                return unproven
     return unproven
 
 
-def _open_question(a: Access, b: Access, found: Conflict, rule: str) -> Refusal:
-    if found.witness is None:
-        return Refusal(
-            f"it could not be proven within the budget whether {rule}: accesses of "
-            f"{a.buffer.name} in {_place(a)} and {_place(b)} are too involved",
-            proven=False,
-        )
+def _open_question(
+    a: Access, b: Access, found: Conflict, rule: str, fix: Callable[[Access, Access], str]
+) -> Refusal:
+    witness = found.witness
+    if witness is not None:
+        first, second = _element(a, witness.first), _element(b, witness.second)
+        if first is not None and first == second:
+            return Refusal(rule, replace(witness, element=first), fix(a, b))
+        if any(loads_of(e) for e in (*a.indices, *b.indices, *a.guards, *b.guards)):
+            rule += f", unless the data that indices of {a.buffer.name} depend on keep them apart"
+            return Refusal(rule, witness, fix(a, b), proven=False)
     return Refusal(
-        f"{rule}, unless the data that indices of {a.buffer.name} depend on keep them apart",
-        found.witness,
-        _order_fix(a, b),
+        f"it could not be proven within the budget whether {rule}: accesses of "
+        f"{a.buffer.name} in {_place(a)} and {_place(b)} are too involved",
         proven=False,
     )
+
+
+def _element(access: Access, point: Point) -> tuple[int, ...] | None:
+    """Which element ``access`` touches at ``point``, if its guards let it and no data decide."""
+    values: dict[Var, Expr] = {
+        loop.var: const(value) for loop, (_, value) in zip(access.loops, point.values)
+    }
+    if any(n != 1 for n in access.extents):
+        return None
+    if any(simplify(substitute(g, values)) is not const(True) for g in access.guards):
+        return None
+    indices = [simplify(substitute(index, values)) for index in access.indices]
+    known = [int(index.value) for index in indices if isinstance(index, Const)]
+    return tuple(known) if len(known) == len(indices) else None
 
 
 def _place(access: Access) -> str:

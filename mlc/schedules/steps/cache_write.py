@@ -155,7 +155,9 @@ def cache_write(s: Schedule, block: Block | str, buffer: Buffer | str | int, sco
 
         for i in range(8):                      C_local = alloc((8,), scope="local")
             for k in range(4):                  for i in range(8):
-                C[i] += A[i, k]       ->            for k in range(4):
+                if k == 0:                          for k in range(4):
+                    C[i] = 0.0        ->                if k == 0:
+                C[i] += A[i, k]                             C_local[i] = 0.0
                                                         C_local[i] += A[i, k]
                                                 for ax0 in range(8):
                                                     C[ax0] = C_local[ax0]      # block C_local

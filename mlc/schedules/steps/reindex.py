@@ -173,8 +173,9 @@ def reindex(s: Schedule, block: Block | str, buffer: Buffer | str | int) -> str:
 
     ::
 
-        for i, j in grid(8, 4):                  for ax0, ax1 in grid(8, 4):
-            B[i, j] = A[j, i * 2]        ->          A_reindex[ax0, ax1] = A[ax1, ax0 * 2]
+        for i, j in grid(8, 4):                  A_reindex = alloc((8, 4))
+            B[i, j] = A[j, i * 2]        ->      for ax0, ax1 in grid(8, 4):
+                                                     A_reindex[ax0, ax1] = A[ax1, ax0 * 2]
                                                  for i, j in grid(8, 4):
                                                      B[i, j] = A_reindex[i, j]
 

@@ -157,6 +157,17 @@ def test_indices_that_depend_on_data_are_no_proof_either_way() -> None:
     assert "unless the data that indices of C depend on keep them apart" in str(refusal)
 
 
+def test_products_of_loops_are_certain_where_the_iterations_found_do_meet() -> None:
+    meeting = carried_dependence(program(For(I, 8, For(J, 8, Store(C, (I * J,), one)))), J)
+    assert meeting is not None and meeting.proven
+    assert "j=0 and j=1 both write C[0]" in str(meeting)
+    involved = carried_dependence(program(For(I, 99, For(J, 99, Store(C, (I * J + I,), one)))), I)
+    assert involved is not None
+    if not involved.proven:
+        assert "could not be proven within the budget" in str(involved)
+        assert involved.witness is None, "it would be no counter-example"
+
+
 def test_reorder_refuses_to_turn_a_diagonal_dependence_round() -> None:
     wave = Store(M, (I + 1, J), load(M, (I, J + 1)))
     nest = For(I, 15, For(J, 15, wave))
