@@ -8,6 +8,7 @@ with 1 if anything does.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import tempfile
@@ -23,13 +24,15 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--sizes", action="store_true", help="compile with an open first axis")
     options = parser.parse_args()
     os.environ["MLC_CACHE_DIR"] = tempfile.mkdtemp(prefix="mlc-differential-")
     kinds, reasons, began = Counter[str](), Counter[str](), time.monotonic()
     first = options.seed * 1_000_000
     seeds = range(first, first + options.programs, CHUNK)
+    run = functools.partial(run_chunk, sizes=options.sizes)
     with ProcessPoolExecutor(options.jobs) as pool:
-        for more, told, failures in pool.map(run_chunk, seeds):
+        for more, told, failures in pool.map(run, seeds):
             kinds += more
             reasons += told
             for failure in failures:

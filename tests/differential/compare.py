@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 import mlc
 from mlc.testing.comparing import Outcome, compare
 from mlc.testing.pasting import pasted as test_of
 from mlc.testing.rounding import shaken
 
-from .program import NumPyProgram
+from .program import NumPyProgram, is_defined
 
 
 def check(program: NumPyProgram, target: str = "cpu") -> Outcome:
@@ -18,12 +22,41 @@ def check(program: NumPyProgram, target: str = "cpu") -> Outcome:
     function = program.function()
     jitted = mlc.jit(function, target=target)
     outcome = compare(jitted, function, lambda seed: shaken(function, seed), program.arguments)
+    return _grouped(outcome)
+
+
+def _grouped(outcome: Outcome) -> Outcome:
+    """Refusals by what is alike in their sentences."""
     if outcome.kind != "refused":
         return outcome
     return replace(outcome, text=re.sub(r"\(.*?\)|\d+", "", outcome.text)[:70])
 
 
-def shrunk(program: NumPyProgram, target: str = "cpu") -> NumPyProgram:
+def check_sizes(program: NumPyProgram, target: str = "cpu") -> Outcome:
+    """The same with an open first axis: one jitted function for three sizes. Only what NumPy
+    computes at all of them says anything."""
+    function = program.function()
+    jitted = mlc.jit(function, target=target, dynamic="leading")
+    outcome = Outcome("unstable")
+    for longer in (0, 3, 1):
+        arguments = [_longer(argument, program.arguments, longer) for argument in program.arguments]
+        if not is_defined(program.statements, arguments):
+            continue
+        outcome = compare(jitted, function, lambda seed: shaken(function, seed), arguments)
+        if outcome.kind == "different":
+            return replace(outcome, text=f"{longer} longer: {outcome.text}")
+    return _grouped(outcome)
+
+
+def _longer(value: Any, others: Sequence[Any], count: int) -> Any:
+    """``value`` with ``count`` more rows, if it has as many as the first array has."""
+    sizes = [len(other) for other in others if isinstance(other, np.ndarray) and other.ndim]
+    if not isinstance(value, np.ndarray) or not value.ndim or len(value) != sizes[0] or not count:
+        return value
+    return np.concatenate([value, np.resize(value, (count, *value.shape[1:]))])
+
+
+def shrunk(program: NumPyProgram, checked: Callable[..., Outcome] = check) -> NumPyProgram:
     """``program`` with as few statements and results as it takes to be different."""
     changed = True
     while changed:
@@ -33,18 +66,18 @@ def shrunk(program: NumPyProgram, target: str = "cpu") -> NumPyProgram:
             names = set(re.findall(r"\bt\d+\b", " ".join(left)))
             kept = tuple(r for r in program.results if r in names) or ("a0",)
             smaller = replace(program, statements=left, results=kept)
-            if _is_different(smaller, target):
+            if _is_different(smaller, checked):
                 program, changed = smaller, True
         for name in program.results if len(program.results) > 1 else ():
             smaller = replace(program, results=tuple(r for r in program.results if r != name))
-            if smaller.results and _is_different(smaller, target):
+            if smaller.results and _is_different(smaller, checked):
                 program, changed = smaller, True
     return program
 
 
-def _is_different(program: NumPyProgram, target: str) -> bool:
+def _is_different(program: NumPyProgram, checked: Callable[..., Outcome]) -> bool:
     try:
-        return check(program, target).kind == "different"
+        return checked(program).kind == "different"
     except Exception:  # NumPy refuses it: too much is gone
         return False
 

@@ -81,6 +81,11 @@ def draw_program(seed: int) -> NumPyProgram:
     return NumPyProgram(tuple(statements), arguments, tuple(results))
 
 
+def is_defined(statements: Sequence[str], arguments: Sequence[Any]) -> bool:
+    """Whether NumPy runs ``statements`` with these arguments, and says what comes out."""
+    return _tried(statements, arguments) is not None
+
+
 def _draw_argument(rng: random.Random, with_complex: bool) -> Any:
     if rng.random() < 0.08:
         return rng.choice((2, 3, -1, 0.5, 1 - 2j) if with_complex else (2, 3, -1, 0.5))

@@ -12,7 +12,7 @@ import pytest
 from mlc.testing.comparing import differs
 
 from . import compare
-from .compare import check, shrunk
+from .compare import check, check_sizes, shrunk
 from .program import NumPyProgram, draw_program
 
 
@@ -71,3 +71,9 @@ def test_numbers_between_whole_ones_are_rounded() -> None:
     assert (
         check(NumPyProgram(("t0 = np.quantile(a0, 0.3, axis=-1)",), (x,), ("t0",))).kind == "same"
     )
+
+
+def test_sizes_may_change() -> None:
+    x = np.arange(12.0).reshape(4, 3)
+    program = NumPyProgram(("t0 = a0.sum(axis=0)", "t1 = a0[::-1] * len(a0)"), (x,), ("t0", "t1"))
+    assert check_sizes(program).kind == "same"
