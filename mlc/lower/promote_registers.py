@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 from ..ir.affine import Sum, as_sum, linear_in
@@ -44,6 +45,21 @@ class _Site:
     registers: tuple[Buffer, ...] = ()
     start: tuple[Expr, ...] | None = None  # known initial constants
     held: tuple[Expr, ...] = ()  # keeps alive what ``key`` names by identity
+
+    @cached_property
+    def folds_lanes(self) -> bool:
+        """Whether all lanes meet in one element."""
+        return self.lane is not None and all(
+            linear_in(index, self.lane) == 0 for index in self.update.indices
+        )
+
+    @cached_property
+    def point(self) -> tuple[Expr, ...]:
+        """The indices of the first lane."""
+        if self.lane is None:
+            return self.update.indices
+        fixed = {self.lane: const(0)}
+        return tuple([substitute(index, fixed) for index in self.update.indices])
 
 
 def promote_registers(program: Program) -> Program:
@@ -160,17 +176,11 @@ def _lane_is_last(site: _Site) -> bool:
     return bool(steps) and steps[last] == 1 and all(s == 0 for s in others) and strides == {1}
 
 
-def _folds_lanes(site: _Site) -> bool:
-    return site.lane is not None and all(
-        linear_in(index, site.lane) == 0 for index in site.update.indices
-    )
-
-
 def _key(site: _Site) -> tuple[object, ...]:
     """Equal for sites with the same target elements; the lane variable is left out."""
     fixed = {} if site.lane is None else {site.lane: const(0)}
-    points = tuple(substitute(i, fixed) for i in site.update.indices)
-    width = 1 if _folds_lanes(site) else site.lanes
+    points = site.point
+    width = 1 if site.folds_lanes else site.lanes
     tests = tuple(substitute(t, fixed) for t in site.tests)
     site.held = (*points, *tests)
     return (*map(id, site.update.buffers), tuple(map(id, points)), width, tuple(map(id, tests)))
@@ -192,8 +202,7 @@ def _disjoint(sites: list[_Site]) -> bool:
 
 def _indices_of(site: _Site) -> list[Sum]:
     """Where the site's first lane is, dimension by dimension."""
-    fixed = {} if site.lane is None else {site.lane: const(0)}
-    return [as_sum(substitute(index, fixed)) for index in site.update.indices] or [Sum((), 0)]
+    return [as_sum(index) for index in site.point] or [Sum((), 0)]
 
 
 def _address_of(site: _Site) -> list[Sum]:
@@ -216,7 +225,7 @@ def _apart(sites: list[_Site], place: Callable[[_Site], list[Sum]]) -> bool:
         if terms != shape:
             return False
         site.held = (*site.held, *(atom for s in sums for atom, _ in s.terms))
-        width = 1 if site.lane is None or _folds_lanes(site) else site.lanes
+        width = 1 if site.lane is None or site.folds_lanes else site.lanes
         *outer, last = [s.constant for s in sums]
         spans.setdefault(tuple(outer), []).append((last, width))
     for found in spans.values():
@@ -233,7 +242,7 @@ def _promoted(loop: For, sites: list[_Site], before: list[Stmt]) -> Stmt:
     for site in sites:
         lead = firsts.setdefault(site.key, site)
         if lead is site:
-            shape = () if site.lane is None or _folds_lanes(site) else (site.lanes,)
+            shape = () if site.lane is None or site.folds_lanes else (site.lanes,)
             site.registers = tuple(
                 Buffer("acc", shape, b.dtype, scope=Scope.REGISTER) for b in site.update.buffers
             )
@@ -257,7 +266,7 @@ def _swap(stmt: Stmt, sites: dict[int, _Site]) -> Stmt:
             return If(stmt.condition, _swap(stmt.then, sites))
         case Accumulate():
             site = sites[id(stmt)]
-            point = () if site.lane is None or _folds_lanes(site) else (site.lane,)
+            point = () if site.lane is None or site.folds_lanes else (site.lane,)
             return Accumulate(stmt.combiner, site.registers, point, stmt.values)
         case _:
             raise AssertionError(type(stmt))
@@ -273,7 +282,7 @@ def _store_site(site: _Site) -> Stmt:
 
 def _site_loop(site: _Site, to_registers: bool) -> Stmt:
     """Copy between the site's elements and its registers, lane by lane, under its conditions."""
-    scalar = site.lane is None or _folds_lanes(site)
+    scalar = site.lane is None or site.folds_lanes
     fresh = Var("lane")
     mapping: dict[Var, Expr] = {} if site.lane is None else {site.lane: fresh}
     point: tuple[Expr, ...] = () if scalar else (fresh,)
@@ -300,11 +309,8 @@ def _take_constants(firsts: dict[tuple[object, ...], _Site], before: list[Stmt])
     wanted: dict[tuple[object, ...], tuple[_Site, int]] = {}
     held: list[Expr] = []  # keys name expressions by identity, so those must live
     for site in firsts.values():
-        fixed = {} if site.lane is None else {site.lane: const(0)}
-        width = 1 if site.lane is None or _folds_lanes(site) else site.lanes
-        points = [substitute(i, fixed) for i in site.update.indices]
-        held.extend(points)
-        point = tuple(map(id, points))
+        width = 1 if site.lane is None or site.folds_lanes else site.lanes
+        point = tuple(map(id, site.point))
         for n, buffer in enumerate(site.update.buffers):
             wanted[(id(buffer), point, width)] = (site, n)
     found: dict[_Site, dict[int, Const]] = {}
