@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..dtypes import DType, as_dtype, float64, int64
+from ..dtypes import DType, as_dtype, boolean, float64, int64
 from ..errors import ArgumentError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
 from . import logic
@@ -86,6 +86,8 @@ def read_quantiles(x: Any, q: Any, counts: Any, *, method: str, dtype: Any) -> A
         low = te.min(te.max(cast(place, int64), 0), last)
         high = te.min(te.max(cast(place, int64) + 1, 0), last)
         a, b = read(low), read(high)
+        if target is boolean:  # of the methods that take one of the two
+            return a
         part = cast(share, work)
         step = b - a
         near = select(part < 0.5, a + step * part, b - step * (const(1, work) - part))
@@ -220,7 +222,8 @@ def read_median(x: Any, counts: Any, *, dtype: Any) -> Any:
         low = te.max((count - 1) // 2, 0)
         high = te.min(count // 2, n - 1)
         a, b = read(low), read(high)
-        value = select(apply("eq", low, high), a, (a + b) / const(2, work))
+        zero = const(0, work)  # NumPy takes a mean, which is never -0.0
+        value = select(apply("eq", low, high), a + zero, (a + b + zero) / const(2, work))
         if counts is not None:
             return cast(select(count > 0, value, const(np.nan, work)), target)
         end = read(const(n - 1))

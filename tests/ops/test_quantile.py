@@ -72,3 +72,19 @@ def test_refused():
     for function, error, sentence in refused:
         with pytest.raises(error, match=sentence):
             mlc.jit(function)(x)
+
+
+@pytest.mark.parametrize("method", ["lower", "higher", "nearest", "inverted_cdf"])
+def test_quantiles_of_truths_that_are_one_of_them(method: str) -> None:
+    x = np.array([[True, False, True], [False, False, True]])
+    f = lambda x: np.quantile(x, [0.1, 0.5, 0.9], axis=1, method=method)
+    got = mlc.jit(f, target="numpy")(x)
+    assert got.dtype == bool
+    np.testing.assert_array_equal(got, f(x))
+
+
+def test_medians_are_never_negative_zero() -> None:
+    x = np.array([[-0.0, -0.5, 0.5], [-0.0, -0.0, -0.0]])
+    f = lambda x: (np.median(x, axis=1), np.nanmedian(x, axis=1), np.median(x[1, :2]))
+    for got, want in zip(mlc.jit(f)(x), f(x), strict=True):
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
