@@ -133,3 +133,23 @@ def test_what_is_not_proven_to_be_a_block_must_fit_the_intrinsic_too() -> None:
     s = Schedule(anew)
     with pytest.raises(ScheduleError, match="initialises what it reduces, while testing_double4"):
         s.tensorize(s.loops("X")[1], "testing_double4")
+
+
+def test_a_part_of_a_reduction_is_not_done_again() -> None:
+    @T.program(outputs=2)
+    def partial(A: T.Buffer((3, 4)), X: T.Buffer((3, 4)), Y: T.Buffer((4,))):
+        for i in T.serial(3):
+            for j in T.serial(4):
+                with T.block("Y"):
+                    vi, vj = T.remap("RS", [i, j])
+                    with T.init():
+                        Y[vj] = 0.0
+                    Y[vj] += A[vi, vj]
+            for k in T.serial(4):
+                with T.block("X"):
+                    vi, vk = T.remap("SS", [i, k])
+                    X[vi, vk] = Y[3 - vk] + Y[vk]
+
+    s = Schedule(partial)
+    with pytest.raises(ScheduleError, match="'Y' would combine again what it has combined already"):
+        s.compute_at("Y", s.loops("X")[1])

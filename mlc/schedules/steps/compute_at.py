@@ -270,6 +270,15 @@ def _uncovered(program: Program, move: Move) -> Refusal | None:
             proven=False,
         )
     shared = {loop.var for loop in move.shared}
+    partial = next((a for a in domain if a.is_reduce and move.base[a][0] is not const(0)), None)
+    if partial is not None and not (cover.exact and not cover.repeating):
+        return Refusal(
+            f"block {block.name!r} would combine again what it has combined already: iterations of "
+            f"{loop} repeat points of {partial.name}, which {move.base[partial][0]!r} leaves to "
+            "loops that stay outside",
+            fix=f"reorder so that the loops of {partial.name} stand inside",
+            proven=False,
+        )
     for axis, (start, extent) in domain.items():
         base_start, base_extent = move.base[axis]
         if not shared.intersection(variables_of(base_start)):
