@@ -153,3 +153,20 @@ def test_a_part_of_a_reduction_is_not_done_again() -> None:
     s = Schedule(partial)
     with pytest.raises(ScheduleError, match="'Y' would combine again what it has combined already"):
         s.compute_at("Y", s.loops("X")[1])
+
+
+@pytest.mark.unproven
+def test_a_reduction_inside_does_not_begin_anew_along_a_reduce_axis() -> None:
+    with pytest.raises(ScheduleError, match="v0 is no reduce axis of block 'outer': v0=0 and v0=1"):
+
+        @T.program
+        def anew(A: T.Buffer((4, 2)), X: T.Buffer((1,))):
+            for i in T.serial(4):
+                with T.block("outer"):
+                    v0 = T.remap("R", [i])
+                    for k in T.serial(2):
+                        with T.block("X"):
+                            w0, vk = T.axis.spatial(4, v0), T.axis.reduce(2, k)
+                            with T.init():
+                                X[0] = 0.0
+                            X[0] += A[w0, vk]

@@ -43,8 +43,10 @@ def block_violation(program: Program, block: Block) -> Refusal | None:
 
     Two points of its axes that clash must both be reached by loops of the program.
     """
-    own = _own_buffers(block)
-    rows = [row for row in accesses_of_block(block).rows if row.changes and row.buffer not in own]
+    own, inside = _own_buffers(block), accesses_of_block(block)
+    rows = [row for row in inside.rows if row.changes and row.buffer not in own]
+    first, last = (0, 0) if block.init is None else inside.spans[block.init]
+    again = {row for row in rows if row.is_init and not first <= row.position < last}
     around = accesses_of(program)
     bound: tuple[list[Access], dict[Axis, Expr]] | None = None
     is_guarded = False
@@ -58,7 +60,7 @@ def block_violation(program: Program, block: Block) -> Refusal | None:
     if late is not None:
         return late
     unproven: Refusal | None = None
-    for n, m, axis, steps in _questions(block, rows):
+    for n, m, axis, steps in _questions(block, rows, again):
         found = conflict(rows[n], rows[m], steps)
         if found is None:
             continue
@@ -103,8 +105,13 @@ def late_init(program: Program, block: Block) -> Refusal | None:
     return None
 
 
-def _questions(block: Block, rows: list[Access]) -> Iterator[tuple[int, int, Axis, Steps]]:
-    """(first access, second, axis, steps): the two must not meet where the second is ahead so."""
+def _questions(
+    block: Block, rows: list[Access], again: set[Access]
+) -> Iterator[tuple[int, int, Axis, Steps]]:
+    """(first access, second, axis, steps): the two must not meet where the second is ahead so.
+
+    ``again`` are the inits of blocks inside: no later point may begin anew with what was combined.
+    """
     spatial = [it.axis for it in block.iters if not it.axis.is_reduce]
     reduced = [it.axis for it in block.iters if it.axis.is_reduce]
     opaque = _has_foreign_calls(block)
@@ -118,7 +125,7 @@ def _questions(block: Block, rows: list[Access]) -> Iterator[tuple[int, int, Axi
                 yield first, second, axis, {**fixed, axis: _AHEAD}
             a, b = rows[n], rows[m]
             combining = a.kind == b.kind == "combine" and a.combiner is b.combiner
-            if combining or a.is_init or b.is_init or opaque:
+            if opaque or rows[second] not in again and (combining or a.is_init or b.is_init):
                 continue
             for depth, axis in enumerate(reduced):
                 fixed = dict.fromkeys((*spatial, *reduced[:depth]), _SAME)
