@@ -130,7 +130,7 @@ class Lowered:
         return f"{self.name}({self.row.signature}), lowered{self._mark()}; print {levels}"
 
     def _mark(self) -> str:
-        return unsafe_mark(*self.compiled.programs) if self.compiled is not None else ""
+        return unsafe_mark(*getattr(self.compiled, "programs", ()))
 
     def _repr_html_(self) -> str:
         signature = html.escape(f"({self.row.signature}){self._mark()}")

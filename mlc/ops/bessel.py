@@ -54,13 +54,27 @@ def _coefficients() -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _series(coefficients: tuple[float, ...], t: Expr) -> Expr:
-    """Clenshaw's sum of a Chebyshev series."""
+    """Clenshaw's sum of a Chebyshev series, of its even and odd terms apart.
+
+    A step of the recurrence reads the two before it, so written out as an expression its size grows
+    with the Fibonacci numbers: half the steps are a thousandth of the size. With ``u = 2 t^2 - 1``
+    the even terms are ``T_k(u)``, and the odd ones ``t W_k(u)`` with W_0 = 1, W_1 = 2 u - 1.
+    """
     number = lambda value: const(value, t.dtype)
-    one: Expr = number(0.0)
-    two = one
-    for coefficient in reversed(coefficients[1:]):
-        one, two = number(2.0) * t * one - two + number(coefficient), one
-    return t * one - two + number(coefficients[0])
+    twice = number(4.0) * t * t - number(2.0)  # 2 u
+
+    def sums(terms: tuple[float, ...]) -> tuple[Expr, Expr]:
+        one: Expr = number(0.0)
+        two = one
+        for coefficient in reversed(terms[1:]):
+            one, two = twice * one - two + number(coefficient), one
+        return one, two
+
+    even, odd = coefficients[::2], coefficients[1::2]
+    one, two = sums(even)
+    first = twice * number(0.5) * one - two + number(even[0])
+    one, two = sums(odd)
+    return first + t * ((twice - number(1.0)) * one - two + number(odd[0]))
 
 
 def _i0(v: Expr) -> Expr:
