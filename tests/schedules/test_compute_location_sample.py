@@ -45,3 +45,12 @@ def test_a_decision_is_written_into_the_trace_and_checked() -> None:
         s.sample_compute_location("C", decision=9)
     with pytest.raises(ScheduleError, match="block 'Y' is a reduction"):
         s.sample_compute_location("Y", decision=-2)
+
+
+def test_a_place_that_was_drawn_is_not_drawn_anew() -> None:
+    """-1, where the block is, is written out like all others."""
+    s = Schedule(chain(), seed=0)
+    s.sample_compute_location("p", decision=-1)
+    assert "s.sample_compute_location('p', decision=-1)" in s.source()
+    assert "-1" in s.to_json()
+    assert Schedule.from_json(chain(), s.to_json()).source() == s.source()

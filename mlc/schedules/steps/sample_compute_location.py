@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.program import Block, For, Program, walk
-from ..placement import INLINE, ROOT
+from ..placement import INLINE
 from ..refusal import Refusal
 from ..step import Decision, Step, block_name, find_block
 from .compute_at import ComputeAt
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..schedule import Schedule
 
 
+UNDECIDED = INLINE - 1
+
+
 @dataclass(frozen=True)
 class SampleComputeLocation(Step):
     """Place ``decision`` for the block: the number of a loop in program order, -1 for where it is,
@@ -23,7 +26,7 @@ class SampleComputeLocation(Step):
 
     block: str
     reverse: bool = False
-    decision: int = ROOT
+    decision: int = UNDECIDED  # never taken: each place is written out, -1 too
 
     def check(self, program: Program) -> Refusal | str | None:
         find_block(program, self.block)
