@@ -170,3 +170,19 @@ def test_a_reduction_inside_does_not_begin_anew_along_a_reduce_axis() -> None:
                             with T.init():
                                 X[0] = 0.0
                             X[0] += A[w0, vk]
+
+
+def test_blockize_says_that_loops_that_count_down_span_points_too() -> None:
+    @T.program
+    def turned(A: T.Buffer((4,)), X: T.Buffer((4,))):
+        for i in T.serial(4):
+            with T.block("X"):
+                vi = T.axis.spatial(4, 3 - i)
+                X[vi] = A[vi]
+
+    s = Schedule(turned)
+    _, i_1 = s.split(s.loops("X")[0], [None, 2])
+    with pytest.raises(
+        ScheduleError, match="over whole tiles: the inner loops span 2 points; split"
+    ):
+        s.blockize(i_1)

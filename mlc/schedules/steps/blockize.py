@@ -162,7 +162,7 @@ def _parted(
         (inner if any(used) else outer).append((atom, c))
     if not outer:
         return None, 1, Sum(tuple(inner), total.constant).expr()
-    size = 1 + sum(c * (extents[atom] - 1) for atom, c in inner if isinstance(atom, Var))
+    size = 1 + sum(abs(c) * (extents[atom] - 1) for atom, c in inner if isinstance(atom, Var))
     uneven = [c for _, c in outer if c % size] or [total.constant] * bool(total.constant % size)
     quotient = Sum(tuple((atom, c // size) for atom, c in outer), total.constant // size).expr()
     # a last tile that is not whole is no matter where the loops do not reach it
