@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 
 # Set before mlc is imported, so that no test reads or fills the user's own cache.
 os.environ.setdefault("MLC_CACHE_DIR", tempfile.mkdtemp(prefix="mlc-tests-"))
+
+# Hypothesis' settings of a test with many parameters form a chain as long as there are of them.
+sys.setrecursionlimit(5000)
 
 pytest_plugins = ["tests.roundtrip"]  # every program that is made must trace back from its script
 
