@@ -7,7 +7,7 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from .compile_device import DEVICE_TARGETS
 from .errors import ArgumentError, BoundsError, SourceLocation, refused
 from .ir.program import Program
 from .kernel_code import KernelCode, naive_program, schedule_kernel, tuning_host
+from .records import dataclass
 from .schedules.tuned import has_records
 from .te.key import graph_key, topological
 from .te.tensor import Constant, Placeholder, Tensor

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+from .records import dataclass
 
 _PACKAGE = str(Path(__file__).parent)
 

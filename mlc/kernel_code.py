@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from .ir.expr import Var, load
 from .ir.program import Allocate, Buffer, Evaluate, For, Program, Stmt, Store, seq, walk
 from .ir.work import statements_run
+from .records import dataclass
 from .te.nests import nest_of
 from .te.program import create_program
 from .te.tensor import Placeholder, Tensor

@@ -7,12 +7,12 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import ArgumentError
 from .ir.unsafe import unsafe_mark, unsafe_steps
+from .records import dataclass
 
 if TYPE_CHECKING:
     from .compile import Compiled

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from ..errors import (
 )
 from ..ops.moving import inside_loop
 from ..ops.op import CURRENT
+from ..records import dataclass
 from ..te.extent import is_open
 from ..te.tensor import Placeholder, Tensor
 from ..tracer import tree

@@ -7,12 +7,12 @@ next. What it computes without them stands outside of it, in the graph around.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..dtypes import int64
 from ..errors import SourceLocation
 from ..ir.program import Buffer, Program
+from ..records import dataclass
 from ..te.extent import Extent
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 

@@ -11,9 +11,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ..records import dataclass
 from ..tracer import tree
 from ..tracer.storage import Cell
 from ..tracer.tracer import Tracer

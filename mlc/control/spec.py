@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..dtypes import DType, as_dtype
 from ..errors import DTypeError, ShapeError
+from ..records import dataclass
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from ..records import dataclass
 from ..te.tensor import Call, Compute, Tensor
 
 

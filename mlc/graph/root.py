@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..ir.expr import Axis, Expr, Load, Var
+from ..records import dataclass
 from ..te.address import covers
 from ..te.classify import Kind, is_affine, kind_of
 from ..te.inline import remap_loads

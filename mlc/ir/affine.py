@@ -6,9 +6,8 @@ expression has such a form; it is *affine* when all atoms are variables.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..dtypes import int64
+from ..records import dataclass
 from .expr import Apply, Const, Expr, Var, apply, const
 
 

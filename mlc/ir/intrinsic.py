@@ -17,11 +17,12 @@ dimensions that are left keep their order; their strides may be any.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any
 
 from ..errors import ArgumentError
+from ..records import dataclass
 from .expr import Expr, Load, Var, const, load
 from .program import (
     Accumulate,

@@ -28,12 +28,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from typing import Any, NoReturn
 
 from ..dtypes import DType
 from ..errors import ArgumentError, SourceLocation
+from ..records import dataclass
 from .combiner import Combiner
 from .expr import Axis, Expr, Load, Var, load
 

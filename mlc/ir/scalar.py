@@ -8,10 +8,11 @@ what it costs. Backends list the names they can emit; the others are expanded be
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from ..records import dataclass
 
 
 @dataclass(frozen=True, eq=False)

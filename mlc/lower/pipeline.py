@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..ir.program import Program
+from ..records import dataclass
 from .bind_blocks import bind_blocks
 from .bind_threads import bind_threads
 from .compact_buffers import compact_buffers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -29,6 +29,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import conjuncts, substitute, variables_of
+from ..records import dataclass
 
 MOST_REGISTERS = 64  # sites beyond this stay in memory
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..ir.expr import Expr, Load, load
 from ..ir.program import (
@@ -23,6 +23,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import rewrite
+from ..records import dataclass
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mlc.errors import CompileError
+from mlc.records import dataclass
 
 X86_64, AARCH64 = 62, 183
 _PAGE = {X86_64: 4096, AARCH64: 65536}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+
+from ..records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

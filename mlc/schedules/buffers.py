@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from ..errors import ScheduleError
 from ..ir.expr import Expr, Load, load
@@ -27,6 +27,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import substitute_loads
+from ..records import dataclass
 from .regions import block_reads, block_writes
 from .step import rebuild
 

@@ -9,11 +9,11 @@ open is not disproven.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ..ir.affine import as_sum
 from ..ir.expr import Apply, Const, Expr, Var
 from ..ir.simplify import simplify
+from ..records import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import inspect
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial, wraps
 from importlib import import_module
 from typing import Any
@@ -16,6 +16,7 @@ from ..ir.expr import Var
 from ..ir.program import Block, For, Program, walk
 from ..ir.unsafe import unsafe_steps
 from ..ir.viewers import viewer
+from ..records import dataclass
 from . import lookup
 from .loop_kinds import broken_pipeline, misplaced_loop, new_clash
 from .refusal import Refusal

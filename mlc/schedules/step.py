@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import Any, ClassVar
 
 from ..errors import ScheduleError
@@ -30,6 +30,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import substitute
+from ..records import dataclass
 from .refusal import Refusal
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
 from ..ir.affine import as_sum
 from ..ir.expr import Apply, Axis, Cast, Expr, Load, Reduce
 from ..ir.rewrite import loads_of, variables_of
+from ..records import dataclass
 from .address import address_of
 from .tensor import Call, Compute, Tensor
 

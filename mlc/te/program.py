@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..ir.expr import Expr, Load, Reduce, Var, const, load
 from ..ir.program import (
@@ -20,6 +19,7 @@ from ..ir.program import (
     seq,
 )
 from ..ir.rewrite import substitute_loads
+from ..records import dataclass
 from .tensor import Compute, Placeholder, Tensor
 
 

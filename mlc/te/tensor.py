@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..errors import ArgumentError, BoundsError, ShapeError, SourceLocation
 from ..ir.expr import Axis, Expr, Reduce, as_expr, load
 from ..ir.program import Buffer, Program
 from ..ir.rewrite import loads_of
+from ..records import dataclass
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,13 @@ import copy
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import te
 from ..errors import ArgumentError, MlcError, UnsupportedError
+from ..records import dataclass
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .captures import Captures

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -18,6 +17,7 @@ from ..errors import MlcError, UnsupportedError
 from ..ops.assemble import are_apart, inside, is_covered
 from ..ops.index import Items
 from ..ops.op import Op
+from ..records import dataclass
 from ..te.tensor import Placeholder, Tensor
 
 if TYPE_CHECKING:

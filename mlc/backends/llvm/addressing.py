@@ -7,12 +7,11 @@ not at all a scalar load, by -1 a reversed vector, otherwise a gather."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ...dtypes import DType, boolean, int8, int32, int64
 from ...errors import CompileError
 from ...ir.expr import Expr, Load, Var
 from ...ir.program import Buffer, Scope
+from ...records import dataclass
 from .debug import check_bounds
 from .emitter import Emitter
 from .registers import read_register

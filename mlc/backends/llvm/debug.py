@@ -7,11 +7,12 @@ The record is two int64, ``@mlc_error_record``: the number of the check that fai
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ...dtypes import boolean, int64
 from ...errors import SourceLocation
 from ...ir.program import Buffer
+from ...records import dataclass
 from .emitter import Emitter
 from .facts import Indices
 from .types import Value, constant, type_of

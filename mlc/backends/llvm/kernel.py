@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ...ir.program import Buffer, Program
+from ...records import dataclass
 from .debug import Site, Sites
 from .emitter import Emitter
 from .expressions import emit_expr

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from ...ir.program import Program
+from ...records import dataclass
 from .debug import RECORD, Site
 from .kernel import is_checked, kernel_text
 from .target import Target

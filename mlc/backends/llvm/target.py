@@ -6,8 +6,9 @@ import functools
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from ...records import dataclass
 
 # The flags of /proc/cpuinfo that matter to generated code, with LLVM's name for each. Flags that
 # need operating system state (AMX) or that kernels never use (AES, SHA, ...) are left out, so that

@@ -7,10 +7,10 @@ passes through unchanged, and every vector unit does such a pair in one instruct
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ...dtypes import DType, float32, float64, int32, int64
 from ...ir.expr import Expr, ExprLike, apply, as_expr, const, select
+from ...records import dataclass
 
 
 @dataclass(frozen=True)

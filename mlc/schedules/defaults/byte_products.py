@@ -16,7 +16,7 @@ exact modulo 2**32, and so is the result.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...dtypes import int8, int32, uint8
 from ...ir.combiner import reducer
@@ -36,6 +36,7 @@ from ...ir.expr import (
     select,
 )
 from ...ir.rewrite import substitute, variables_of
+from ...records import dataclass
 from ...te.program import Nest
 from ...te.tensor import Compute, Tensor
 from .access import loads_in, reduce_axes

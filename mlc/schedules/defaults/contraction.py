@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from ...ir.expr import Axis, Expr, Load, Reduce, Var, const, load, select
 from ...ir.rewrite import substitute, variables_of
+from ...records import dataclass
 from ...te.factor import pack_operand
 from ...te.program import Nest, Tiling
 from ..schedule import Schedule

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from math import prod
 
 from ...ir.expr import Var
 from ...ir.program import Program, blocks_of
+from ...records import dataclass
 from ...te.program import Nest, Tiling, create_program
 from ...te.tensor import Tensor
 from ..schedule import Schedule

@@ -14,11 +14,11 @@ What several rows have in common is loaded once for all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from ...ir.expr import Axis, Expr, Load, Var, load
 from ...ir.rewrite import substitute, variables_of
+from ...records import dataclass
 from ...te.factor import factor_reduction, pack_operand
 from ...te.program import Nest, Tiling
 from ..schedule import Schedule

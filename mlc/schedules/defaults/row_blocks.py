@@ -8,9 +8,10 @@ them runs row by row, in common loops.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
+from ...records import dataclass
 from ...te.program import Nest, Tiling
 from ..schedule import Schedule
 from .access import loads_in

@@ -15,10 +15,9 @@ too many rows for that, blocks of the matrix are copied to the nearest cache for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ...ir.expr import Load, Var
 from ...ir.program import Buffer, reads_of
+from ...records import dataclass
 from ...te.program import Nest, Tiling
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step

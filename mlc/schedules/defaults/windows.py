@@ -18,12 +18,13 @@ not follow each other in memory, read a copy that is sorted by what is left over
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 from ...ir.affine import as_sum
 from ...ir.expr import Apply, Axis, Const, Expr, Load, Reduce, const, load, reduce, select
 from ...ir.rewrite import substitute_loads, variables_of
+from ...records import dataclass
 from ...te.program import Nest, Tiling
 from ...te.tensor import Compute, Tensor
 from .access import loads_in, reduce_axes, strides_of

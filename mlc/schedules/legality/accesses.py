@@ -8,7 +8,7 @@ are immutable and survive most steps, so what is found in them is kept by identi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -34,6 +34,7 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import loads_of, substitute
+from ...records import dataclass
 
 _MOST_VISITS = 4096  # beyond so many, conditions of selects are left unsaid
 _UNSAID = Var("unsaid", boolean)  # a guard of which nothing is known

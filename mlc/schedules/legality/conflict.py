@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ...ir.affine import Sum, as_sum
 from ...ir.expr import Expr, Var
 from ...ir.integer_system import ONE, Form, Unknown, plus, solve
+from ...records import dataclass
 from ..refusal import Point as WitnessPoint
 from ..refusal import Witness
 from .accesses import Access

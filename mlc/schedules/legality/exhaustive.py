@@ -8,7 +8,6 @@ same terms. Indices and conditions on them are computed; what depends on data be
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
@@ -34,6 +33,7 @@ from ...ir.program import (
     children_of,
     walk,
 )
+from ...records import dataclass
 from .symbolic import NotCovered, Values
 from .terms import FOLDING, UNWRITTEN, Folding, Gathering, Terms, term_text
 

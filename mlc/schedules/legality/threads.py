@@ -10,7 +10,7 @@ fills it, bound to the same thread again) or all of it, with a barrier before an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from weakref import WeakKeyDictionary
 
 from ...ir.expr import Var
@@ -29,6 +29,7 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import variables_of
+from ...records import dataclass
 from ..refusal import Refusal
 from ..step import find_loop
 from .accesses import Access, accesses_of

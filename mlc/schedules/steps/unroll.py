@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import LoopKind, Program
+from ...records import dataclass
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Store, blocks_of, walk
+from ...records import dataclass
 from ..legality import accesses_of, carried_dependence
 from ..legality.starts import starts_once
 from ..refusal import Refusal

@@ -1,0 +1,182 @@
+"""`mlc.records.dataclass` makes what the standard library's decorator makes."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import pickle
+from dataclasses import FrozenInstanceError, InitVar, field
+from typing import Any, ClassVar
+
+import pytest
+
+from mlc import records
+
+OPTIONS: list[dict[str, bool]] = [
+    {"frozen": frozen, "eq": eq, "slots": slots}
+    for frozen in (False, True)
+    for eq in (False, True)
+    for slots in (False, True)
+]
+
+
+def classes(decorator: Any, options: dict[str, bool]) -> tuple[Any, Any]:
+    """A class with fields of all kinds, and one derived from it."""
+
+    @decorator(**options)
+    class Base:
+        """A base."""
+
+        kind: ClassVar[str] = "base"
+        a: int
+        b: str = "x"
+        c: list[int] = field(default_factory=list, compare=False)
+        d: float = field(default=1.5, repr=False)
+        e: int = field(default=7, init=False)
+
+        def twice(self) -> int:
+            return 2 * self.a
+
+    @decorator(**options)
+    class Derived(Base):
+        b: str = "y"
+        f: tuple[int, ...] = ()
+        seen: list[int] = field(default_factory=list, init=False, compare=False)
+
+        def __post_init__(self) -> None:
+            self.seen.append(self.a)
+
+    return Base, Derived
+
+
+def what_it_does(kind: Any) -> list[Any]:
+    """What can be seen of a class and its instances, without their identity."""
+    one, same, other = kind(1), kind(a=1, c=[2]), kind(2, "z", d=0.0)
+    shown = [
+        repr(one).replace("mlc", ""), one == same, one == other, one == 1, one.twice(), one.e,
+        [f.name for f in dataclasses.fields(kind)], kind.__match_args__, kind.__doc__ == "A base.",
+        dataclasses.asdict(other), kind.__hash__ is None, kind.__eq__ is object.__eq__,
+        dataclasses.replace(copy.copy(one), b="q").b, kind.kind, kind.__dataclass_params__.frozen,
+        hasattr(one, "__dict__"), str(inspect.signature(kind.__init__)).count("=") > 0,
+        [(f.name, f.type) for f in dataclasses.fields(kind)],
+    ]  # fmt: skip
+    if kind.__hash__ is not None and kind.__eq__ is not object.__eq__:
+        shown.append(hash(one))
+    for call in (kind, lambda: kind(1, nothing=2), lambda: kind(1, "b", [], 2.0, 3, 4, 5)):
+        with pytest.raises(TypeError) as caught:
+            call()
+        shown.append(str(caught.value).replace("_self", "self"))
+    for change in (lambda: setattr(one, "a", 3), lambda: delattr(one, "b")):
+        try:
+            change()
+            shown.append(getattr(one, "a"))  # noqa: B009
+        except FrozenInstanceError as error:
+            shown.append(str(error))
+    return shown
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_same_as_the_standard_library(options: dict[str, bool]) -> None:
+    ours = classes(records.dataclass, options)
+    theirs = classes(dataclasses.dataclass, options)
+    for our, their in zip(ours, theirs, strict=True):
+        assert what_it_does(our) == what_it_does(their)
+        assert set(vars(our)) - set(vars(their)) == set()
+
+
+@records.dataclass(frozen=True, slots=True)
+class Kept:
+    """At the top of a module, for pickle."""
+
+    a: int
+    b: Kept | None = None
+
+
+def test_pickle_of_frozen_slots() -> None:
+    value = Kept(1, Kept(2))
+    again = pickle.loads(pickle.dumps(value))
+    assert again == value and hash(again) == hash(value) and again.b == Kept(2)
+    match again:
+        case Kept(a, Kept(inner)):
+            assert (a, inner) == (1, 2)
+        case _:
+            pytest.fail("the fields are positional patterns")
+
+
+def test_a_value_that_holds_itself_is_shown() -> None:
+    @records.dataclass
+    class Node:
+        next: Any = None
+
+    node = Node()
+    node.next = node
+    assert repr(node).endswith("Node(next=...)")
+
+
+def test_what_is_written_out_stays() -> None:
+    @records.dataclass(frozen=True)
+    class Own:
+        a: int
+
+        def __repr__(self) -> str:
+            return "mine"
+
+        def __hash__(self) -> int:
+            return 5
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    assert (repr(Own(1)), hash(Own(1)), Own(1) == 3) == ("mine", 5, True)
+
+
+def test_initialisers_of_bases_are_found() -> None:
+    @records.dataclass
+    class Base:
+        a: int
+
+    class Plain(Base):
+        def __init__(self) -> None:
+            super().__init__(4)
+
+    assert Plain().a == 4 and Plain().a == 4 and Base(2).a == 2
+
+
+def test_kinds_of_fields_that_are_left_to_the_standard_library() -> None:
+    @records.dataclass
+    class Special:
+        a: InitVar[int]
+        b: int = field(init=False)
+
+        def __post_init__(self, a: int) -> None:
+            self.b = a + 1
+
+    assert Special(1).b == 2  # type: ignore[call-arg]
+
+    @records.dataclass(order=True)
+    class Ordered:
+        a: int
+
+    assert Ordered(1) < Ordered(2)
+
+
+def test_refused() -> None:
+    @records.dataclass(frozen=True)
+    class Frozen:
+        a: int
+
+    with pytest.raises(TypeError, match="cannot inherit non-frozen dataclass from a frozen one"):
+        records.dataclass(type("Thawed", (Frozen,), {}))
+    with pytest.raises(TypeError, match="non-default argument 'b' follows default argument"):
+
+        @records.dataclass
+        class Backwards:
+            a: int = 0
+            b: str  # type: ignore[misc]
+
+    with pytest.raises(ValueError, match="mutable default"):
+
+        @records.dataclass
+        class Shared:
+            a: list[int] = []  # noqa: RUF012
