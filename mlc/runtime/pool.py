@@ -1,7 +1,7 @@
 """The thread pool that parallel kernels call, as LLVM IR text.
 
 ``void mlc_parallel_for(void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx, int64_t n,
-int64_t grain)`` runs ``body`` over contiguous pieces of [0, n), each of at least ``grain``, on the
+int64_t grain)`` runs ``body`` over contiguous pieces of [0, n), of about ``grain`` or more, on the
 caller's thread and the pool's, and returns when all is done. It calls ``body`` once, on the
 caller's thread alone, if n <= grain, with one thread, and when the pool is in use already: inside
 another body, or by another caller. A child made by fork starts its own threads when it needs them.
@@ -67,6 +67,7 @@ _POOL = """
 @job_ctx = internal global ptr null
 @job_n = internal global i64 0
 @job_piece = internal global i64 0
+@job_longer = internal global i64 0
 @job_limit = internal global i32 0
 
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
@@ -129,14 +130,14 @@ publish:
   %threads64 = zext i32 %threads to i64
   %wanted = mul i64 %threads64, $PIECES
   %pieces = call i64 @llvm.umin.i64(i64 %most, i64 %wanted)
-  %n_round = add i64 %n, %pieces
-  %n_round1 = sub i64 %n_round, 1
-  %piece = udiv i64 %n_round1, %pieces
+  %piece = udiv i64 %n, %pieces
+  %longer = urem i64 %n, %pieces
   store atomic i64 0, ptr @next monotonic, align 8
   store ptr %body, ptr @job_body
   store ptr %ctx, ptr @job_ctx
   store i64 %n, ptr @job_n
   store i64 %piece, ptr @job_piece
+  store i64 %longer, ptr @job_longer
   store atomic i32 %helpers, ptr @job_limit monotonic, align 4
   %closed = load atomic i64, ptr @state monotonic, align 8
   %open = add i64 %closed, 4294967296
@@ -184,15 +185,21 @@ entry:
   %ctx = load ptr, ptr @job_ctx
   %n = load i64, ptr @job_n
   %piece = load i64, ptr @job_piece
+  %longer = load i64, ptr @job_longer
   br label %next
 next:
+  ; The first pieces are longer by one, so that no rest makes a thread wait for another.
   %i = atomicrmw add ptr @next, i64 1 monotonic
-  %begin = mul i64 %i, %piece
+  %equal = mul i64 %i, %piece
+  %before = call i64 @llvm.umin.i64(i64 %i, i64 %longer)
+  %begin = add i64 %equal, %before
   %over = icmp sge i64 %begin, %n
   br i1 %over, label %done, label %run
 run:
-  %stop = add i64 %begin, %piece
-  %end = call i64 @llvm.smin.i64(i64 %stop, i64 %n)
+  %is_longer = icmp ult i64 %i, %longer
+  %one = zext i1 %is_longer to i64
+  %size = add i64 %piece, %one
+  %end = add i64 %begin, %size
   call void %body(ptr %ctx, i64 %begin, i64 %end)
   br label %next
 done:
@@ -294,7 +301,6 @@ done:
 
 declare i64 @llvm.umin.i64(i64, i64)
 declare i32 @llvm.umin.i32(i32, i32)
-declare i64 @llvm.smin.i64(i64, i64)
 """
 
 _COUNTED = """

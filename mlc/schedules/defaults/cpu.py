@@ -36,7 +36,13 @@ from .reduction import (
     vector_axis,
 )
 from .row_blocks import RowBlocks, inner_depth, plan_row_blocks, schedule_row_block
-from .streaming import columns_of, plan_stream, schedule_stream, stream_tiling
+from .streaming import (
+    columns_of,
+    gather_apart,
+    plan_stream,
+    schedule_stream,
+    stream_tiling,
+)
 from .transpose import tile_transposed, transposed_axis, turn_operands
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
 from .windows import plan_windows
@@ -157,8 +163,9 @@ def _plan(
             return _Plan(dots.before, [first, last, *nests[1:]], dots.tiling, ways), None, None
         stream = None if position else plan_stream(nest, roles or columns_of(nest), machine)
         if stream is not None:
+            nest, *rest = gather_apart(nest, stream) if len(nests) == 1 else nests
             way = partial(schedule_stream, nest=nest, stream=stream)
-            return _Plan([], nests, stream_tiling(nest, stream), {nest: way}), None, None
+            return _Plan([], [nest, *rest], stream_tiling(nest, stream), {nest: way}), None, None
         if roles is None:
             continue
         tile = choose_tile(nest, roles, machine)

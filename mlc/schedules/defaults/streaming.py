@@ -11,18 +11,23 @@ order.
 The rows of the result are in registers, go back to the cache after a few steps of the reduction,
 and so the columns can be walked in long runs, with what comes next asked for early. Where there are
 too many rows for that, blocks of the matrix are copied to the nearest cache for tiles of rows.
+Rows of the result are gathered apart: in a result as wide as the matrix, and often a power of two,
+they would all want the places in the cache that rows of the matrix want.
 """
 
 from __future__ import annotations
 
-from ...ir.expr import Load, Var
-from ...ir.program import Buffer, reads_of
+from dataclasses import replace
+
+from ...ir.expr import Axis, Load, Var, load
+from ...ir.program import Buffer, reads_of, writes_of
 from ...records import dataclass
 from ...te.program import Nest, Tiling
+from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
 from .contraction import Roles
-from .machine import Machine
+from .machine import STACK_BYTES, Machine
 from .reduction import is_foldable
 from .vectors import extent_of, lanes_for, private_loops, split_roles
 
@@ -31,6 +36,7 @@ TOGETHER = 14  # rows that are in registers at once
 STEPS = 8  # of the reduction at a time: as many rows of the matrix are read side by side
 RUN_BYTES = 16384  # of a row that one task reads before it goes on to the next rows
 AHEAD_BYTES = 1024
+APART_BYTES = 512, 128  # rows of the result begin that far behind multiples of the first
 BLOCK = 128  # rows of the matrix that are copied at a time for several tiles of rows
 
 
@@ -91,6 +97,19 @@ def columns_of(nest: Nest) -> Roles | None:
     return Roles(wide[-1], None) if wide else None
 
 
+def gather_apart(nest: Nest, stream: Stream) -> list[Nest]:
+    """The nest, into memory of its own if several rows are in registers at once, and what copies
+    that to the result."""
+    m, (tensor,) = stream.roles.m, nest.tensors
+    held = stream.rows * (stream.run + APART_BYTES[0]) * tensor.dtype.itemsize
+    if m is None or stream.rows < m.extent or m.extent == 1 or held > STACK_BYTES:
+        return [nest]
+    sums = Tensor(f"{tensor.name}_sums", tensor.shape, tensor.dtype, nest.compute)
+    axes = tuple(Axis(a.name, a.extent) for a in nest.compute.axes)
+    copy = replace(nest.compute, axes=axes, body=(load(sums, axes),))
+    return [Nest((sums,), nest.compute), Nest(nest.tensors, copy)]
+
+
 def stream_tiling(nest: Nest, stream: Stream) -> Tiling:
     """All rows and a run of columns."""
     roles = stream.roles
@@ -103,6 +122,7 @@ def stream_tiling(nest: Nest, stream: Stream) -> Tiling:
 def schedule_stream(s: Schedule, name: str, shared: int, nest: Nest, stream: Stream) -> None:
     """Inside a run of columns: a few steps of the reduction for all of them before the next."""
     block = s.block(name)
+    _set_apart(s, name)
     spatial, (fold,) = split_roles(s, block, private_loops(s, block, shared), nest)
     *rows, columns = spatial
     strip, vector, lane = s.split(columns, [None, stream.vectors, stream.lanes])
@@ -124,6 +144,16 @@ def schedule_stream(s: Schedule, name: str, shared: int, nest: Nest, stream: Str
     if tiles is None or extent_of(s, tiles) == 1:
         width = stream.vectors * stream.lanes * matrix.dtype.itemsize
         s.prefetch(name, matrix.name, strip, max(AHEAD_BYTES // width, 1))
+
+
+def _set_apart(s: Schedule, name: str) -> None:
+    """Rows of the sums, where they have memory of their own, begin in places that differ."""
+    ((buffer, _),) = writes_of(s.block(name).body)
+    rows = [d for d, extent in enumerate(buffer.shape[:-1]) if extent > 1]
+    multiple, behind = (n // buffer.dtype.itemsize for n in APART_BYTES)
+    if buffer in s.program.params or not rows or buffer.shape[-1] % multiple:
+        return
+    s.storage_align(name, buffer, rows[-1], multiple, behind)
 
 
 def _copy(s: Schedule, name: str, matrix: Buffer, strip: Var, stream: Stream) -> None:

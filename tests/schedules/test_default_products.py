@@ -1,0 +1,44 @@
+"""Default schedules of matrix products: where sums are gathered, and that they are right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlc
+import mlc.te as te
+from mlc.ir.program import Allocate, Buffer, walk
+from mlc.schedules.defaults.cpu import default_schedule
+from mlc.schedules.defaults.machine import Machine
+from mlc.te.program import Nest
+
+
+def sums_of_few_rows(m: int, k: int, n: int) -> list[Buffer]:
+    a, b = te.placeholder((m, k), name="a"), te.placeholder((k, n), name="b")
+    r = te.reduce_axis(k)
+    y = te.compute((m, n), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="y")
+    done = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], Machine())
+    return [b for s in walk(done.program.body) if isinstance(s, Allocate) for b in s.buffers]
+
+
+@pytest.mark.parametrize("columns", [1024, 4096])
+def test_the_sums_of_few_rows_lie_apart_from_what_the_matrix_takes_in_the_cache(columns) -> None:
+    (sums,) = sums_of_few_rows(8, 1024, columns)
+    pitch = 4 * sums.element_strides[0]
+    assert sums.shape[0] == 8
+    assert len({row * pitch % 4096 // 64 for row in range(8)}) == 8, "eight sets of the cache"
+
+
+def test_one_row_is_summed_where_it_belongs() -> None:
+    assert sums_of_few_rows(1, 4096, 4096) == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.parametrize("shape", [(2, 515, 1024), (8, 512, 1100), (13, 600, 640)])
+def test_products_of_few_rows(dtype, shape) -> None:
+    m, k, n = shape
+    rng = np.random.default_rng(m)
+    a = rng.integers(-9, 9, (m, k)).astype(dtype)
+    b = rng.integers(-9, 9, (k, n)).astype(dtype)
+    np.testing.assert_array_equal(mlc.jit(lambda a, b: a @ b)(a, b), a @ b)
+    np.testing.assert_array_equal(mlc.jit(lambda a, b: 2 * (a @ b) + 1)(a, b), 2 * (a @ b) + 1)
