@@ -32,7 +32,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="for NumPy's BLAS and for mlc alike")
     parser.add_argument("--quick", action="store_true", help="a fifth of the time, more noise")
     parser.add_argument("--seconds", type=float, help="per case; 1.0 unless told, 0.2 with --quick")
-    parser.add_argument("--peers", default="", help="more contenders, by comma: numba,jax")
+    parser.add_argument("--peers", default="", help="more contenders, by comma: numba,jax; or all")
     parser.add_argument("--json", type=Path, help="where to write; benchmarks/results/ unless told")
     parser.add_argument("--plot", type=Path, help="write a chart of the ratios, a PNG")
     parser.add_argument("--list", action="store_true", help="the cases, without running them")
@@ -73,7 +73,9 @@ def main() -> int:
     from .harness import run_case
     from .peers import PEERS
 
-    contenders = ["numpy", "mlc", "mlc out=", *filter(None, options.peers.split(","))]
+    ours = ["numpy", "mlc", "mlc out="]
+    asked = PEERS if options.peers == "all" else filter(None, options.peers.split(","))
+    contenders = [*ours, *(name for name in asked if name not in ours)]
     for name in contenders:
         if name not in PEERS:
             sys.exit(f"no peer called {name!r}; there are {', '.join(PEERS)}")

@@ -64,14 +64,22 @@ class Result:
         return self.series[to].over(self.series[name])
 
     def best_peer(self) -> tuple[str, float] | None:
-        """The quickest of all others, and how many times faster than it mlc is."""
-        ours = "mlc out=" if "mlc out=" in self.series else "mlc"
+        """Of all others the one that mlc is least ahead of, and how many times faster mlc is.
+
+        Those that reuse their results are compared with ``mlc out=``, the others with ``mlc``.
+        """
         others = [name for name in self.series if name not in ("mlc", "mlc out=", LIMIT)]
-        if ours not in self.series or not others:
+        ratios = []
+        for other in others:
+            ours = (
+                "mlc out=" if PEERS[other].reuses_results and "mlc out=" in self.series else "mlc"
+            )
+            ratio = self.ratio(ours, other)
+            if ratio is not None:
+                ratios.append((ratio, other))
+        if not ratios:
             return None
-        best = min(others, key=lambda name: self.series[name].median)
-        ratio = self.ratio(ours, best)
-        assert ratio is not None
+        ratio, best = min(ratios)
         return best, ratio
 
     def share_of_limit(self, name: str) -> float | None:

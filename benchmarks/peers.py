@@ -10,17 +10,24 @@ from typing import Any
 
 import numpy as np
 
+from . import exported
+
 Function = Callable[..., Any]
 Prepared = tuple[Function, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Peer:
-    """``prepare(function, args)`` returns what to call and with what; it may raise if it cannot."""
+    """``prepare(function, args)`` returns what to call and with what; it may raise if it cannot.
+
+    One that ``reuses_results`` writes each result where the last one was, as ``out=`` does; it
+    never waits for fresh memory, so it is compared with ``mlc out=``.
+    """
 
     name: str
     needs: tuple[str, ...]
     prepare: Callable[[Function, tuple[np.ndarray, ...]], Prepared]
+    reuses_results: bool = False
 
     def is_installed(self) -> bool:
         return all(importlib.util.find_spec(module) for module in self.needs)
@@ -110,5 +117,8 @@ PEERS: dict[str, Peer] = {
         Peer("jax", ("jax",), _jax),
         Peer("torch", ("torch",), _torch),
         Peer("torch.compile", ("torch",), _torch_compiled),
+        Peer("onnxruntime", ("torch", "onnxscript", "onnxruntime"), exported.onnxruntime),
+        Peer("openvino", ("torch", "onnxscript", "openvino"), exported.openvino, True),
+        Peer("tvm", ("torch", "tvm"), exported.tvm),
     )
 }
