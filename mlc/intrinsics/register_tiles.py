@@ -14,6 +14,8 @@ Where the columns of B or C are not next to each other in memory, element by ele
 
 from __future__ import annotations
 
+import re
+
 from ..dtypes import float32
 from ..errors import ArgumentError
 from ..ir.combiner import reducer
@@ -40,6 +42,20 @@ def fma_f32(
     meaning = _meaning(name, rows, columns, depth, packed)
     text = "\n".join(_Kernel(name, rows, columns, depth, lanes, packed).lines())
     return register(Intrinsic(name, meaning, {"llvm": text}))
+
+
+_NAME = re.compile(r"fma_f32_(\d+)x(\d+)x(\d+)_v(\d+)(_packed)?")
+
+
+def named(name: str) -> Intrinsic | None:
+    """The micro-kernel of this name; None if it is not the name of one."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    rows, columns, depth, lanes = map(int, found.groups()[:4])
+    if min(rows, columns, depth, lanes) < 2 or columns % lanes:
+        return None
+    return fma_f32(rows, columns, depth, lanes, found[5] is not None)
 
 
 def _meaning(name: str, rows: int, columns: int, depth: int, packed: bool) -> Program:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 from ..errors import ArgumentError
@@ -156,6 +157,8 @@ class Intrinsic:
 
 
 _registry: dict[str, Intrinsic] = {}
+# Families of ready-made intrinsics, whose names tell their sizes: any of them is there once named.
+_FAMILIES = {"fma_f32_": "intrinsics.register_tiles"}
 
 
 def register(intrinsic: Intrinsic, override: bool = False) -> Intrinsic:
@@ -177,16 +180,26 @@ def register(intrinsic: Intrinsic, override: bool = False) -> Intrinsic:
 
 def is_intrinsic(name: str) -> bool:
     """Whether an intrinsic has this name."""
-    return name in _registry
+    return name in _registry or _ready_made(name) is not None
 
 
 def intrinsic_named(name: str) -> Intrinsic:
     """The intrinsic called ``name``; :class:`ArgumentError` if there is none."""
-    found = _registry.get(name)
+    found = _registry.get(name) or _ready_made(name)
     if found is None:
         known = ", ".join(sorted(_registry)) or "none"
         raise ArgumentError(f"there is no intrinsic {name!r}; known are: {known}")
     return found
+
+
+def _ready_made(name: str) -> Intrinsic | None:
+    """One of a family, made and known from now on; None if the name is of no family."""
+    for prefix, module in _FAMILIES.items():
+        if name.startswith(prefix):
+            package = __package__.rpartition(".")[0]
+            found: Intrinsic | None = import_module(f"{package}.{module}").named(name)
+            return found
+    return None
 
 
 def all_intrinsics() -> tuple[Intrinsic, ...]:

@@ -21,11 +21,14 @@ _CUTS = 8  # ways to cross two candidates until they count as the same
 
 @dataclass(frozen=True)
 class Template:
-    """A function over a schedule that samples; ``weight`` says how often to draw from it."""
+    """A function over a schedule that samples; ``weight`` says how often to draw from it. Without
+    ``tries`` a step that is not proven is refused at once: running small programs both ways, as
+    schedules do otherwise, takes longer than many a trial."""
 
     name: str
     function: Callable[[Schedule], Any]
     weight: float = 1.0
+    tries: bool = True
 
 
 @dataclass(eq=False)
@@ -63,10 +66,10 @@ class Space:
     ) -> tuple[Schedule, Tape] | None:
         """One run of a template; None if it was refused."""
         began = time.perf_counter()
-        tape = Tape(rng, given, mode)
-        schedule = tape.schedule(self.workload.program)
+        tape, template = Tape(rng, given, mode), self._template(name)
+        schedule = tape.schedule(self.workload.program, template.tries)
         try:
-            self._template(name).function(schedule)
+            template.function(schedule)
         except ScheduleError as error:
             self.refusals[_rule(error)] += 1
             return None
@@ -144,7 +147,7 @@ class Space:
             given: list[Any] | None = []
             while given is not None:
                 tape = Tape(rng, given, "first")
-                schedule = tape.schedule(self.workload.program)
+                schedule = tape.schedule(self.workload.program, template.tries)
                 self.draws += 1
                 try:
                     template.function(schedule)

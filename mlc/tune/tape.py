@@ -15,10 +15,11 @@ from functools import cache
 from math import isqrt, prod
 from typing import Any, Literal
 
-from ..errors import ScheduleError
+from ..errors import NotProvenError, ScheduleError
 from ..ir.program import Block, Program
+from ..schedules.refusal import Refusal
 from ..schedules.schedule import Schedule, step_method
-from ..schedules.step import block_name, find_loop
+from ..schedules.step import Step, block_name, find_loop
 from ..schedules.steps.sample_compute_location import compute_locations
 
 Mode = Literal["draw", "likely", "first"]
@@ -60,8 +61,9 @@ class Tape:
         self.mode = mode
         self.choices: list[Choice] = []
 
-    def schedule(self, program: Program) -> Schedule:
-        """A schedule of ``program`` whose sampling steps ask this tape."""
+    def schedule(self, program: Program, tries: bool = True) -> Schedule:
+        """A schedule of ``program`` whose sampling steps ask this tape. Without ``tries`` it
+        refuses what is not proven, and does not run small programs to find out."""
         made = Schedule(program)
         made.random = self.rng
         answers: dict[str, Callable[..., Any]] = {
@@ -71,6 +73,8 @@ class Tape:
         }
         for name, answer in answers.items():
             vars(made)[name] = _bound(answer, made)
+        if not tries:
+            vars(made)["_tried"] = _not_proven
         return made
 
     @property
@@ -161,6 +165,10 @@ class Tape:
                 raise ScheduleError(f"there is no place for block {block_name(block)!r}")
             decision = self._decide("location", options, None)
         return method(s, block, reverse, decision)
+
+
+def _not_proven(step: Step, problem: Refusal) -> Any:
+    raise NotProvenError(f"{step.name} was not proven: {problem}", refusal=problem)
 
 
 def _bound(answer: Callable[..., Any], schedule: Schedule) -> Callable[..., Any]:

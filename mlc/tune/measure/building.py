@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -129,7 +128,6 @@ def _built(header: Header, blobs: list[bytes]) -> Built:
             from ...schedules.schedule import Schedule
 
             naive, trace = traced_back(blobs[0].decode(), header["name"]), blobs[1].decode()
-            _know_tiles(trace)
             scheduled = Schedule.from_json(naive, trace).program
             text, workspace = native_text(scheduled)
         case "script":
@@ -162,19 +160,6 @@ def native_text(program: Program) -> tuple[str, int]:
         workspace += -(-span_bytes(buffer) // _ALIGNMENT) * _ALIGNMENT
     made = module_text([flat], [KernelCall(0, tuple(arguments))], host_target())
     return made.text, workspace
-
-
-_TILE = re.compile(r'"fma_f32_(\d+)x(\d+)x(\d+)_v(\d+)(_packed)?"')
-
-
-def _know_tiles(trace: str) -> None:
-    """Make the register tiles that a trace names: ready-made intrinsics, which their names tell."""
-    for found in _TILE.finditer(trace):
-        if not is_intrinsic(found[0].strip('"')):
-            from ...intrinsics.register_tiles import fma_f32
-
-            rows, columns, depth, lanes = map(int, found.groups()[:4])
-            fma_f32(rows, columns, depth, lanes, found[5] is not None)
 
 
 @functools.lru_cache(maxsize=8)

@@ -17,17 +17,30 @@ from ...schedules.legality.accesses import Access
 from ...schedules.schedule import Schedule
 from .leaves import attempt, finish, parallel, prefer
 from .structure import Context, Nest, depth_of, extent_of, nest_of, sampled
+from .uneven import fitted
 
 _ROWS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14]
 
 
 def contraction(s: Schedule, name: str, context: Context) -> None:
     """Schedules the block ``name``, what is applied to its result, and what makes its operands."""
+    for rest in _tiled(s, name, context):
+        _tiled(s, rest, context)  # what is left over there is guarded
+    the_rest(s, context)
+
+
+def _tiled(s: Schedule, name: str, context: Context) -> tuple[str, ...]:
+    """One block in tiles; returns the blocks of what was cut off."""
     nest = nest_of(s.program, name)
     column = nest.lane_loop
-    assert column is not None
+    if column is None:
+        return ()  # one column is left over
     others = [v for v in nest.spatial if v is not column]
     rows, vectors, lanes, row = _register_tile(s, nest, column, others, context)
+    made = fitted(s, name, [(column, vectors * lanes), (row, rows)])
+    nest, (fitting, row) = made.nest, made.loops
+    assert fitting is not None
+    column, others = fitting, [v for v in nest.spatial if v is not fitting]
     facts = context.facts
     tile = (*_split_rows(s, row, rows), *_split_columns(s, column, vectors, lanes))
     row_0, row_1, row_2, column_0, column_1, vector, lane = tile
@@ -38,7 +51,10 @@ def contraction(s: Schedule, name: str, context: Context) -> None:
     first = [column_0, *row_0] if is_columns_first else [*row_0, column_0]
     inner = [*row_2, *([vector] if vector is not None else []), lane]
     second = [*row_1, *([column_1] if column_1 is not None else [])]
-    s.reorder(*outer, *first, *folds_0, *second, *folds, *inner)
+    # Part of the fold for all rows, then the next: less of the columns' operand is at hand at once.
+    is_by_parts = is_columns_first and bool(folds_0) and bool(sampled(s, [0, 1], [0.8, 0.2]))
+    order = [first[0], *folds_0, *first[1:]] if is_by_parts else [*first, *folds_0]
+    s.reorder(*outer, *order, *second, *folds, *inner)
     for var in inner[:-1]:
         s.unroll(var)
     s.vectorize(lane)
@@ -50,13 +66,13 @@ def contraction(s: Schedule, name: str, context: Context) -> None:
     ):
         s.unroll(folds[-1])
     work = nest.points * 2.0 / (lanes * 2 * 3)
-    _epilogues(s, name, first, second, bool(folds_0), context)
+    whole = first[:1] if is_by_parts else first
+    _epilogues(s, name, whole, second, bool(folds_0), context)
     s.decompose_reduction(name, (folds_0 or folds)[0])
     if is_columns_first:
-        _pack(s, nest, name, column_0, column, row, context)
-    shared = [*outer, *first]
-    _share(s, shared, context, work)
-    the_rest(s, context)
+        _pack(s, nest, name, order[: 1 + is_by_parts], column, row, context)
+    share(s, [*outer, *whole], context, work)
+    return made.rest
 
 
 def _register_tile(
@@ -158,20 +174,22 @@ def _pack(
     s: Schedule,
     nest: Nest,
     name: str,
-    outer: Var,
+    places: list[Var],
     column: Var,
     row: Var | None,
     context: Context,
 ) -> None:
-    """The operand that the lanes load is copied into a panel once for all rows."""
+    """The operand that the lanes load is copied into a panel once for all rows, in one of
+    ``places``."""
     wanted = [a for a in nest.reads if depends(a, column) and (row is None or not depends(a, row))]
     if len(wanted) != 1:
         return
     is_apart = nest.step(wanted[0], column) != 1
     if not sampled(s, [0, 1], [0.1, 0.9] if is_apart else [0.3, 0.7]):
         return
+    outer = places[sampled(s, list(range(len(places))))]
     with s.part("packing"):
-        copy = s.cache_read(name, wanted[0].buffer, "local")
+        copy = s.cache_read(name, wanted[0].buffer, "local", [name])
         s.compute_at(copy, outer)
         if is_apart:
             _lay_out(s, copy, wanted[0], column)
@@ -188,7 +206,7 @@ def _lay_out(s: Schedule, copy: str, access: Access, column: Var) -> None:
     s.transform_layout(copy, 0, f"lambda {names}: ({moved})")
 
 
-def _share(s: Schedule, loops: list[Var], context: Context, work: float) -> None:
+def share(s: Schedule, loops: list[Var], context: Context, work: float) -> None:
     """Outer loops on threads: one of the first, or the first ones as one."""
     threads = context.facts.threads
     if threads < 2 or not loops:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 from ...errors import ScheduleError
 from ...ir.expr import Var
 from ...schedules.schedule import Schedule
@@ -26,13 +29,20 @@ def in_lanes(s: Schedule, loop: Var, lanes: int, unrolled: list[int], best: int)
         return outer  # type: ignore[no-any-return]
     options = [u for u in unrolled if u * width <= extent] or [1]
     vectors = sampled(s, options, prefer(options, best))
-    if vectors == 1:
-        outer, lane = s.split(loop, [None, width])
-    else:
-        outer, vector, lane = s.split(loop, [None, vectors, width])
-        s.unroll(vector)
+    factors = [None, width] if vectors == 1 else [None, vectors, width]
+    outer, *vector, lane = _with_tail(s, loop, factors, extent % (vectors * width))
+    for var in vector:
+        s.unroll(var)
     s.vectorize(lane)
     return outer  # type: ignore[no-any-return]
+
+
+def _with_tail(s: Schedule, loop: Var, factors: list[int | None], left: int) -> tuple[Any, ...]:
+    """The loop split; where points are left over, by choice in a last tile that begins earlier."""
+    if left and sampled(s, [0, 1], [0.6, 0.4]):
+        with contextlib.suppress(ScheduleError):  # some blocks do not bear being done twice
+            return s.split(loop, factors, tail="shift")  # type: ignore[no-any-return]
+    return s.split(loop, factors)  # type: ignore[no-any-return]
 
 
 def finish(s: Schedule, name: str, context: Context, outside: int) -> Var | None:

@@ -12,6 +12,7 @@ from ..workload import Workload
 from . import rows
 from .contraction import contraction
 from .folds import folds, is_along_folds
+from .micro_kernel import is_product, micro_kernel
 from .structure import Context, Nest, is_plain, nests_of
 
 
@@ -30,6 +31,8 @@ def _templates(workload: Workload, context: Context) -> list[Template]:
     if any(nest.is_contraction or nest.is_stencil for nest in nests):
         made.append(("contraction", 4.0, lambda s: _around_the_heaviest(s, context)))
     heaviest = max(nests, key=lambda nest: nest.points)
+    if is_product(Schedule(program), heaviest.name):
+        made.append(("micro-kernel", 1.0, lambda s: _in_micro_kernels(s, heaviest.name, context)))
     if is_along_folds(heaviest, context.lanes(heaviest)):
         made.append(("folds", 4.0, lambda s: _around_the_longest_fold(s, context)))
     if heaviest.is_contraction and 2 * heaviest.points >= sum(nest.points for nest in nests):
@@ -43,7 +46,7 @@ def _templates(workload: Workload, context: Context) -> list[Template]:
         made.append(("chunks", 1.0, lambda s: _inlined(s, context, rows.chunks)))
     if nests:
         made.append(("one by one", 1.0, lambda s: _inlined(s, context, rows.one_by_one)))
-    return [Template(name, function, weight) for name, weight, function in made]
+    return [Template(name, function, weight, tries=False) for name, weight, function in made]
 
 
 def _is_long(nests: list[Nest]) -> bool:
@@ -65,6 +68,12 @@ def _around_the_heaviest(s: Schedule, context: Context) -> None:
     fitting = [n for n in nests_of(s.program) if n.is_contraction or n.is_stencil]
     heaviest = max(fitting, key=lambda n: n.points)
     contraction(s, heaviest.name, context)
+
+
+def _in_micro_kernels(s: Schedule, name: str, context: Context) -> None:
+    """The product that most points belong to is tiled for calls; the rest follows it."""
+    rows.inline(s, context)
+    micro_kernel(s, name, context)
 
 
 def _around_the_longest_fold(s: Schedule, context: Context) -> None:
