@@ -61,7 +61,7 @@ def _degrees_of_freedom(ddof: float, correction: Any) -> float:
 
 
 CACHED_BYTES = 1 << 20  # arrays up to this size are in the cache when they are read again
-CHUNK = 8192  # elements of a chunk that is contiguous in memory
+CHUNK = 4096  # elements of a chunk that is contiguous in memory
 CHUNK_ROWS = 64  # rows of a chunk whose columns lie side by side
 
 

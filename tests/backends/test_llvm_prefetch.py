@@ -32,6 +32,14 @@ def gather(A: T.Buffer((64,)), I: T.Buffer((32,), "int64"), B: T.Buffer((32,))) 
             B[v] = A[I[v]]
 
 
+@T.program
+def flat(A: T.Buffer((64, 64), "float32"), B: T.Buffer((4096,), "float32")):
+    for i in T.serial(4096):
+        with T.block("B"):
+            v = T.axis.spatial(4096, i)
+            B[v] = A[v // 64, v % 64]
+
+
 def asked(s: Schedule) -> list[int]:
     """By how many bytes each prefetch is ahead of the address that it starts from."""
     found = re.findall(r"prefetcht0\s+(-?\w*)\(", mlc.build(s.program).lower().asm)
@@ -63,6 +71,25 @@ def test_at_most_32_lines() -> None:
     s.reorder(k, i)
     s.prefetch("C", "A", k, 16)  # a line in each of 64 rows
     assert len(asked(s)) == 32
+
+
+def test_equal_shares_of_the_lines() -> None:
+    shares = []
+    for part in range(2):
+        s = Schedule(product)
+        _, k, j = s.loops("C")
+        s.vectorize(s.split(j, [None, 16])[1])
+        s.prefetch("C", "B", k, 2, part, 2)
+        shares.append(asked(s))
+    assert [len(share) for share in shares] == [2, 2]
+    assert np.diff(sorted(shares[0])).tolist() == [128]
+    assert sorted(shares[1]) != sorted(shares[0])
+
+
+def test_rows_and_columns_of_one_number() -> None:
+    s = Schedule(flat)
+    s.prefetch("B", "A", s.loop("i"), 4)
+    assert len(asked(s)) == 1
 
 
 @pytest.mark.parametrize(("buffer", "count"), [("A", 0), ("I", 1)])

@@ -169,3 +169,33 @@ def test_the_chunks_of_a_long_sum_do_not_depend_on_the_number_of_threads() -> No
         assert LoopKind.PARALLEL in kinds(done.program)
         keys.add(structural_key(done.program))
     assert len(keys) == 1
+
+
+def hints(name: str, shape: tuple[int, ...], passes: int) -> list[tuple]:
+    """What the default schedule of sums over rows, one after the other, asks for early."""
+    x = te.placeholder(shape, "float32", "x")
+    nests = []
+    total = None
+    for _ in range(passes):
+        k = te.reduce_axis(shape[1], "k")
+        before = total
+        total = te.compute(
+            (shape[0],),
+            lambda i, k=k, t=before: te.sum(x[i, k] if t is None else x[i, k] * t[i], k),
+            name=name,
+        )
+        nests.append(Nest((total,), total.op))
+    program = default_schedule(name, nests, 1, [x], [total], Machine()).program
+    loops = [s for s in walk(program.body) if isinstance(s, For)]
+    return [hint for s in loops for hint in dict(s.annotations).get("prefetch", ())]
+
+
+def test_large_rows_are_asked_for_early() -> None:
+    assert hints("s", (64, 1024), 1) == []  # in the cache
+    assert hints("s", (4096, 1024), 1) == [("s_lanes", "x", 32)]  # 8 KiB ahead, 256 bytes a step
+
+
+def test_each_reader_of_a_row_asks_for_a_share_of_the_next() -> None:
+    first, second = hints("s", (4096, 1024), 2)
+    assert first == ("s_lanes", "x", 16, 0, 2)
+    assert second[1:] == ("x", 16, 1, 2)

@@ -257,6 +257,11 @@ def test_prefetch() -> None:
     s.prefetch("C", "A", k)
     assert dict(find_loop(s.program, k).annotations)["prefetch"] == (("C", "B", 3), ("C", "A", 1))
     assert_round_trips(s)
+    s.prefetch("C", "A", k, 2, part=1, parts=3)
+    assert dict(find_loop(s.program, k).annotations)["prefetch"][1] == ("C", "A", 2, 1, 3)
+    assert_round_trips(s)
+    with pytest.raises(ScheduleError, match="part must be one of 0 to parts - 1 = 1, got 2"):
+        s.prefetch("C", "A", k, 2, part=2, parts=2)
     with pytest.raises(ScheduleError, match="block 'C' does not read 'D'; it reads A, B"):
         s.prefetch("C", "D", k)
     with pytest.raises(ScheduleError, match="distance must be at least one iteration, got 0"):

@@ -8,6 +8,7 @@ from ...ir.affine import as_sum
 from ...ir.expr import Expr, Load, Var, const
 from ...ir.program import Accumulate, Allocate, Buffer, For, Stmt, Store, walk
 from ...ir.rewrite import loads_of, substitute, variables_of
+from ...ir.simplify import simplify
 from .addressing import address_of
 from .emitter import Emitter
 from .types import memory_type
@@ -23,13 +24,15 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
     """Asks, at the begin of an iteration of ``loop``, for the lines that its hints name: those that
     it reads of a buffer some iterations later.
 
+    A hint with two more numbers, ``part`` and ``parts``, asks for one of so many equal shares.
+
     Addresses behind the end of a buffer do no harm. Left out are indices that depend on data or
     are no sums, what is in registers, and what each iteration allocates for itself.
     """
-    for _, name, distance in dict(loop.annotations).get("prefetch", ()):
+    for _, name, distance, *share in dict(loop.annotations).get("prefetch", ()):
         inner = {s.var: s.extent for s in walk(loop.body) if isinstance(s, For)}
         fresh = {b for s in walk(loop.body) if isinstance(s, Allocate) for b in s.buffers}
-        asked: set[tuple[str, int]] = set()
+        asked: dict[tuple[str, int], Buffer] = {}
         for buffer, indices in _reads(loop.body, name):
             offsets = _offsets(loop.var, distance, inner, buffer, indices)
             if offsets is None or buffer in e.registers or buffer in fresh:
@@ -37,9 +40,10 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
             zeros: dict[Var, Expr] = dict.fromkeys(inner, const(0))
             start = address_of(e, buffer, tuple(substitute(i, zeros) for i in indices)).pointer
             for offset in offsets:
-                if (start, offset) not in asked:
-                    asked.add((start, offset))
-                    _ask(e, buffer, start, offset)
+                asked.setdefault((start, offset), buffer)
+        part, parts = share or (0, 1)
+        for (start, offset), buffer in list(asked.items())[part::parts]:
+            _ask(e, buffer, start, offset)
 
 
 def _ask(e: Emitter, buffer: Buffer, start: str, offset: int) -> None:
@@ -69,16 +73,18 @@ def _offsets(
     """How many elements behind the first one of this iteration lie those to ask for, one of each
     line; None where that is not a matter of numbers."""
     shift, steps = 0, dict.fromkeys(inner, 0)
+    total: Expr = const(0)
     for index, stride in zip(indices, buffer.element_strides, strict=True):
         if loads_of(index):
             return None
-        for atom, c in as_sum(index).terms:
-            if atom is var:
-                shift += c * stride * distance
-            elif isinstance(atom, Var) and atom in steps:
-                steps[atom] += c * stride
-            elif any(v is var or v in inner for v in variables_of(atom)):
-                return None
+        total = total + index * stride
+    for atom, c in as_sum(simplify(total)).terms:  # rows and columns of one number become it again
+        if atom is var:
+            shift += c * distance
+        elif isinstance(atom, Var) and atom in steps:
+            steps[atom] += c
+        elif any(v is var or v in inner for v in variables_of(atom)):
+            return None
     moving = [(inner[v], step) for v, step in steps.items() if step and inner[v] > 1]
     points = 1
     for extent, _ in moving:

@@ -14,6 +14,7 @@ from ...te.program import Nest, Tiling, create_program
 from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
+from .ahead import read_ahead
 from .byte_products import byte_products
 from .contraction import (
     Tile,
@@ -129,6 +130,8 @@ def default_schedule(
         added = block_columns(s, names[len(plan.before)], main, tile, machine)
     if depth:
         _share_out(s, names[len(plan.before)], plan, added, machine)
+    if tile is None and blocked is None and not plan.ways:
+        read_ahead(s, machine)
     total = sum(_nanoseconds(nest, machine) for nest in (*plan.before, *plan.nests))
     return Scheduled(s.program, scratch, s, total)
 

@@ -22,6 +22,7 @@ from .vectors import (
 
 COLUMNS = 2048  # elements of a row that one tile of a column reduction spans
 FILLED = 16  # a reduce axis shorter than this leaves lanes empty
+SHORT = 8  # steps of a fold that are written out
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
 
 
@@ -182,7 +183,8 @@ def _schedule_columns(
     block, vector, lane = s.split(last, [None, across, lanes])
     inner, outer_loops = _innermost(s, spatial[:-1], 8 // across if extent_of(s, block) == 1 else 1)
     s.reorder(*outer_loops, block, *reduce, *inner, vector, lane)
-    for var in (*inner, vector):
+    short = [v for v in reduce if across == 1 and extent_of(s, v) <= SHORT]
+    for var in (*short, *inner, vector):  # partial sums that are added up stay in registers
         s.unroll(var)
     s.vectorize(lane)
     return next((v for v in outer_loops if extent_of(s, v) > 1), block)

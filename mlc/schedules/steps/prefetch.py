@@ -23,6 +23,8 @@ class Prefetch(Step):
     buffer: str
     loop: Var
     distance: int = 1
+    part: int = 0
+    parts: int = 1
 
     def check(self, program: Program) -> Refusal | str | None:
         block = find_block(program, self.block)
@@ -42,18 +44,22 @@ class Prefetch(Step):
             )
         if self.distance < 1:
             return f"distance must be at least one iteration, got {self.distance}"
+        if not 0 <= self.part < self.parts:
+            return f"part must be one of 0 to parts - 1 = {self.parts - 1}, got {self.part}"
         return None
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         hints = dict(find_loop(program, self.loop).annotations)
         old = tuple(h for h in hints.get("prefetch", ()) if h[:2] != (self.block, self.buffer))
-        value = (*old, (self.block, self.buffer, self.distance))
+        share = (self.part, self.parts) if self.parts > 1 else ()
+        value = (*old, (self.block, self.buffer, self.distance, *share))
         return with_annotation(program, self.loop, "prefetch", value), ()
 
 
 def prefetch(
-    s: Schedule, block: Block | str, buffer: Buffer | str, loop: Var, distance: int = 1
-) -> None:
+    s: Schedule, block: Block | str, buffer: Buffer | str, loop: Var, distance: int = 1,
+    part: int = 0, parts: int = 1,
+) -> None:  # fmt: skip
     """What ``block`` reads of ``buffer`` may be asked for some iterations of ``loop`` early.
 
     ``s.prefetch("B", "A", i, 4)``::
@@ -63,6 +69,8 @@ def prefetch(
     A hint: the meaning stays. Native code asks for the cache lines at the begin of an iteration, up
     to 32 of each read; indices that depend on data are left out. Refused where the block does not
     read the buffer, the loop is not around it, or holds the memory of the buffer.
+
+    Where several loops go over the same elements, each may ask for one of ``parts`` equal shares.
     """
     name = buffer if isinstance(buffer, str) else buffer.name
-    s.take(Prefetch(block_name(block), name, loop, distance))
+    s.take(Prefetch(block_name(block), name, loop, distance, part, parts))
