@@ -44,8 +44,7 @@ def _fill(stmt: Stmt) -> Stmt:
             inits = [
                 init
                 for block in blocks_of(stmt.body)
-                if block.init is not None and stmt.var in _reduced(block)
-                for init in [_init_of(stmt, block, _reduced(block))]
+                for init in [init_over_nothing(stmt, block)]
                 if init is not None
             ]
             return seq(*inits) if inits else stmt
@@ -57,6 +56,14 @@ def _fill(stmt: Stmt) -> Stmt:
             return If(condition, _fill(then), None if otherwise is None else _fill(otherwise))
         case _:
             return stmt
+
+
+def init_over_nothing(loop: For, block: Block) -> Stmt | None:
+    """The init of ``block`` in what is left of ``loop``, the outermost one around it that has no
+    iterations; None if it does not run."""
+    if block.init is None or loop.var not in _reduced(block):
+        return None
+    return _init_of(loop, block, _reduced(block))
 
 
 def _reduced(block: Block) -> set[Var]:

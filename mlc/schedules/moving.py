@@ -13,7 +13,7 @@ from ..ir.affine import as_sum
 from ..ir.bounds import interval
 from ..ir.expr import Apply, Axis, Expr, Var, const
 from ..ir.program import Allocate, Block, Buffer, For, If, Iter, LoopKind, Program, Seq, Stmt, seq
-from ..ir.rewrite import conjuncts
+from ..ir.rewrite import conjuncts, variables_of
 from ..ir.simplify import simplify
 from .digits import Digit, digits_of, independent
 from .placement import is_movable, path_to_loop, touched_buffers, without_block
@@ -61,9 +61,6 @@ def plan_move(program: Program, name: str, loop: Var) -> Move | str:
         if isinstance(stmt, (If, Block)):
             what = "a condition" if isinstance(stmt, If) else f"block {stmt.name!r}"
             return f"{what} stands around block {name!r} or loop {loop.name}; it would be left"
-    for stmt in (*own, *around):
-        if isinstance(stmt, For) and stmt.extent == 0:
-            return f"loop {stmt.var.name} has no iterations; block {name!r} cannot move"
     touched = touched_buffers(block)
     for stmt in own:
         if isinstance(stmt, Allocate) and touched.intersection(stmt.buffers):
@@ -97,6 +94,9 @@ def _base(block: Block, shared: Sequence[For], own: Sequence[For]) -> dict[Axis,
     found: dict[Axis, Range] = {}
     used: list[Digit] = []
     for it in block.iters:
+        if any(inner.get(v) == 0 for v in variables_of(it.binding)):
+            found[it.axis] = (const(0), 0)
+            continue
         span = span_of(it.binding, inner)
         if span is None:
             return _unclear(block, it)
@@ -107,8 +107,12 @@ def _base(block: Block, shared: Sequence[For], own: Sequence[For]) -> dict[Axis,
         found[it.axis] = clipped(span, (const(0), it.axis.extent))
     if not independent(used):
         return f"the axes of block {block.name!r} depend on each other through its loops"
+    fed = {v for it in block.iters for v in variables_of(it.binding)}
+    is_idle = any(loop.extent == 0 for loop in own)
     for loop in own:
-        if loop.extent > 1 and not covers_loop(used, loop.var, loop.extent):
+        if loop.extent == 1 or is_idle and loop.var in fed:
+            continue
+        if is_idle or not covers_loop(used, loop.var, loop.extent):
             return f"loop {loop.var.name} around block {block.name!r} feeds none of its axes"
     guards = [f"{it.binding!r} < {it.axis.extent}" for it in block.iters]
     for test in conjuncts(block.predicate):
@@ -122,6 +126,8 @@ def _base(block: Block, shared: Sequence[For], own: Sequence[For]) -> dict[Axis,
 
 def clipped(span: Range, within: Range) -> Range:
     """``span`` cut to ``within`` where their starts differ by a number, else as it is."""
+    if span[1] <= 0 or within[1] <= 0:
+        return within[0], 0
     shift = as_sum(simplify(span[0] - within[0]))
     if shift.terms:
         return span
@@ -214,7 +220,7 @@ def nest_of(move: Move, domain: Mapping[Axis, Range], confine: bool) -> tuple[St
     for it in move.block.iters:
         start, extent = domain[it.axis]
         binding = start
-        if extent > 1:
+        if extent != 1:
             var = Var(loop_name(it.axis))
             loops.append((var, extent))
             extents[var] = extent

@@ -12,12 +12,14 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import NotProvenError, ScheduleError
+from ..ir.empty_loops import has_empty_loops
 from ..ir.expr import Var
-from ..ir.program import Block, For, Program, walk
+from ..ir.program import Block, Program
 from ..ir.unsafe import unsafe_steps
 from ..ir.viewers import viewer
 from ..records import dataclass
 from . import lookup
+from .idle_loops import lost_init
 from .loop_kinds import broken_pipeline, misplaced_loop, new_clash
 from .refusal import Refusal
 from .step import Step, block_name, find_block, loops_around
@@ -83,8 +85,6 @@ class Schedule:
         ``program.attrs["unsafe"]`` names it.
         """
         before = self.program
-        if not self.trace:
-            self._refuse_empty()
         try:
             problem = step.check(before)
         except ScheduleError as error:
@@ -95,6 +95,8 @@ class Schedule:
             if not program.attrs.get("unsafe"):
                 question = broken_pipeline if step.is_concurrent else new_clash
                 problem = question(before, program)
+                if problem is None and has_empty_loops(before):
+                    problem = lost_init(before, program)
         if problem is None:
             unsafe = False
         else:
@@ -105,15 +107,6 @@ class Schedule:
         self.trace.append(Taken(step, made, before, program, unsafe, self._part_of))
         self.program = program
         return made
-
-    def _refuse_empty(self) -> None:
-        """Proofs ask for two iterations that clash; where a loop has none, init may still run."""
-        for stmt in walk(self.program.body):
-            if isinstance(stmt, For) and stmt.extent == 0:
-                raise ScheduleError(
-                    f"loop {stmt.var.name} of {self.program.name!r} has no iterations, so there is "
-                    f"nothing to schedule; build the program as it stands"
-                )
 
     def _in_spite_of(
         self, step: Step, problem: Refusal | str, unsafe: bool

@@ -116,24 +116,6 @@ def test_lanes_do_not_fold_over_an_init() -> None:
         s.vectorize(ij)
 
 
-def test_loops_without_iterations_are_neither_fused_nor_split() -> None:
-    @T.program
-    def nothing(A: T.Buffer((4,)), X: T.Buffer((3,))):
-        for i, k in T.grid(3, 0):
-            with T.block("X"):
-                vi, vk = T.axis.spatial(3, i), T.axis.reduce(1, k)
-                with T.init():
-                    X[vi] = 0.0
-                X[vi] += A[vk]
-
-    s = Schedule(nothing)
-    i, k = s.loops("X")
-    with pytest.raises(ScheduleError, match="has no iterations"):
-        s.fuse(i, k)
-    with pytest.raises(ScheduleError, match="has no iterations"):
-        s.split(k, [2, None], tail="cut")
-
-
 @pytest.mark.unproven
 def test_an_init_that_does_not_come_first_is_refused() -> None:
     with pytest.raises(ScheduleError, match="runs where vj is 0, but vj, bound to 3 - j, does not"):
@@ -286,24 +268,6 @@ def test_whole_tiles_need_no_padding() -> None:
     mlc.testing.check_schedule(guarded, s)
 
 
-def test_no_block_moves_into_a_loop_without_iterations() -> None:
-    @T.program
-    def nothing(A: T.Buffer((4,)), X: T.Buffer((4,)), Y: T.Buffer((4,))):
-        for _q in T.serial(0):
-            for i in T.serial(4):
-                with T.block("X"):
-                    vi = T.axis.spatial(4, i)
-                    X[vi] = A[vi]
-        for i in T.serial(4):
-            with T.block("Y"):
-                vi = T.axis.spatial(4, i)
-                Y[vi] = X[vi]
-
-    s = Schedule(nothing)
-    with pytest.raises(ScheduleError, match="has no iterations"):
-        s.reverse_compute_at("Y", s.loops("X")[1])
-
-
 def test_rfactor_asks_whether_a_reduction_starts_anew() -> None:
     @T.program
     def anew(A: T.Buffer((4, 3)), X: T.Buffer((1,))):
@@ -319,7 +283,7 @@ def test_rfactor_asks_whether_a_reduction_starts_anew() -> None:
         s.rfactor(s.loops("X")[1])
 
 
-def test_reductions_over_nothing_are_not_taken_apart() -> None:
+def test_reductions_over_nothing_keep_their_init() -> None:
     @T.program
     def nothing(A: T.Buffer((4,)), X: T.Buffer((1,))):
         for j, l in T.grid(0, 3):
@@ -330,13 +294,15 @@ def test_reductions_over_nothing_are_not_taken_apart() -> None:
                 X[0] += A[v]
 
     s = Schedule(nothing)
-    _, l = s.loops("X")
-    with pytest.raises(ScheduleError, match="has no iterations"):
+    j, l = s.loops("X")
+    with pytest.raises(ScheduleError, match="must leave its init"):
         s.decompose_reduction("X", l)
-    with pytest.raises(ScheduleError, match="has no iterations"):
-        s.rfactor(l)
-    with pytest.raises(ScheduleError, match="has no iterations"):
-        s.blockize(s.loops("X")[0])
+    with pytest.raises(ScheduleError, match="loop j has no iterations"):
+        s.blockize(j)
+    with pytest.raises(ScheduleError, match="use None for one factor"):
+        s.split(j, [2, 1], tail="cut")
+    s.split(j, [2, None], tail="shift")
+    mlc.testing.check_schedule(nothing, s)
 
 
 def test_rfactor_does_not_part_a_fused_loop() -> None:

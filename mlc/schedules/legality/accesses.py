@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from ...dtypes import boolean
 from ...ir.combiner import Combiner, reducer
+from ...ir.empty_loops import init_over_nothing
 from ...ir.expr import Apply, Expr, Load, Select, Var, apply, const, load
 from ...ir.intrinsic import intrinsic_named, is_intrinsic, regions_of_call
 from ...ir.program import (
@@ -196,6 +197,8 @@ def _visit(stmt: Stmt, context: _Context, out: Accesses) -> None:
 
 def _visit_block(stmt: Block, context: _Context, out: Accesses) -> None:
     _add(_reads(expressions_of(stmt)), context, out)
+    if stmt.init is not None:
+        _visit_init_over_nothing(stmt, context, out)
     memo: dict[Expr, Expr] = {}
     mapping, guards = context.mapping, context.guards
     bindings = tuple(substitute(it.binding, mapping, memo) for it in stmt.iters)
@@ -205,6 +208,17 @@ def _visit_block(stmt: Block, context: _Context, out: Accesses) -> None:
     axes: dict[Var, Expr] = {it.axis: e for it, e in zip(stmt.iters, bindings)}
     mapping = mapping | axes if mapping else axes
     _visit_inside(stmt, replace(context, guards=guards, mapping=mapping, block=stmt.name), out)
+
+
+def _visit_init_over_nothing(stmt: Block, context: _Context, out: Accesses) -> None:
+    """The init of a reduction over nothing, in the loops that are left of those around it."""
+    depth = next((n for n, loop in enumerate(context.loops) if loop.extent == 0), None)
+    nest = None if depth is None else init_over_nothing(context.loops[depth], stmt)
+    if nest is None:
+        return
+    known = dict(out.loops)
+    _visit(nest, replace(context, loops=context.loops[:depth]), out)
+    out.loops.update(known)
 
 
 def _visit_inside(stmt: Block, context: _Context, out: Accesses) -> None:

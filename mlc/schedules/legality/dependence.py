@@ -29,24 +29,32 @@ Question = tuple[Access, Access, Steps]
 
 
 def carried_dependence(
-    program: Program, loop: Var, common: frozenset[Buffer] = frozenset()
+    program: Program,
+    loop: Var,
+    common: frozenset[Buffer] = frozenset(),
+    atomic: frozenset[Buffer] = frozenset(),
 ) -> Refusal | None:
     """Why iterations of ``loop`` must run one after the other; None if they are independent.
 
-    Two iterations that combine into one element are dependent too: they would do so at once. The
-    buffers ``common`` are one for all iterations, though they are allocated inside the loop.
+    Two iterations that combine into one element are dependent too: they would do so at once, but
+    for the buffers ``atomic``. The buffers ``common`` are one for all iterations, though they are
+    allocated inside the loop.
     """
     found = accesses_of(program)
     chain = _chain(program, loop)
+    if chain[-1].extent < 2:
+        return None
     rows = [
         replace(row, private=min(row.private, len(chain) - 1)) if row.buffer in common else row
         for row in found.of(chain[-1])
-        if row.private < len(chain) or row.buffer in common
+        if (row.private < len(chain) or row.buffer in common) and _is_in(row, loop)
     ]
     steps: Steps = {one.var: _SAME for one in chain[:-1]} | {loop: _AHEAD}
 
     def questions() -> Iterator[Question]:
         for a, b in _pairs(rows):
+            if a.buffer in atomic and commute(a, b):
+                continue
             yield a, b, steps
             if a is not b:
                 yield b, a, steps
@@ -77,7 +85,7 @@ def reorder_violation(
     if not reversals:
         return None
     depth = len(around) + len(chain)
-    rows = [row for row in found.of(chain[0]) if row.private < depth]
+    rows = [r for r in found.of(chain[0]) if r.private < depth and _is_in(r, chain[-1].var)]
 
     def questions() -> Iterator[Question]:
         for one, other in _pairs(rows):
@@ -104,6 +112,12 @@ def reorder_violation(
             )
             return Refusal(rule, refusal.witness, "leave these loops as they are")
     return refusal
+
+
+def _is_in(row: Access, loop: Var) -> bool:
+    """Whether ``loop`` is around it: the init of a reduction over nothing has fewer loops than the
+    statement that it stands in."""
+    return any(one.var is loop for one in row.loops)
 
 
 def order_violation(program: Program, earlier: Stmt, later: Stmt) -> Refusal | None:

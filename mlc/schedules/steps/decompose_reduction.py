@@ -67,11 +67,6 @@ class DecomposeReduction(Step):
                     f"{self.loop.name}; decompose at a loop inside that"
                 )
         around = [stmt for stmt in path if isinstance(stmt, For)]
-        empty = next((stmt.var.name for stmt in around if stmt.extent == 0), None)
-        if empty is not None:
-            return (
-                f"loop {empty} has no iterations; only the init of {block.name!r} is run as it is"
-            )
         outer = around[: around.index(loop)]
         return (
             _repeated(program, block, path, outer, around)

@@ -41,8 +41,6 @@ class Fuse(Step):
                     f"loop {var.name} has annotations, which would be lost; fuse before annotate, "
                     f"or take them off with s.unannotate({var.name}, {stmt.annotations[0][0]!r})"
                 )
-            if stmt.extent == 0:
-                return f"loop {var.name} has no iterations; there is nothing to fuse"
             outer, stmt = var, stmt.body
         return None
 
@@ -57,8 +55,9 @@ class Fuse(Step):
             mapping: dict[Var, Expr] = {}
             rest: Expr = fused
             for loop in reversed(nest[1:]):
-                mapping[loop.var] = rest % loop.extent
-                rest = rest // loop.extent
+                extent = max(loop.extent, 1)  # where there is nothing, any number will do
+                mapping[loop.var] = rest % extent
+                rest = rest // extent
             mapping[outer.var] = rest
             total = 1
             for loop in nest:

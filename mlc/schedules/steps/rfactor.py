@@ -283,12 +283,9 @@ class _Factoring:
 
 
 def _anew(block: Block, nest: Sequence[For]) -> Refusal | str | None:
-    """A loop that feeds no axis starts the reduction anew, of which the parts would know nothing;
-    one without iterations leaves nothing but its init."""
+    """A loop that feeds no axis starts the reduction anew: its parts would know nothing of that."""
     fed = feeding(block, reduce=True) | feeding(block, reduce=False)
     for loop in nest:
-        if loop.extent == 0:
-            return f"loop {loop.var.name} has no iterations; there is nothing to factor"
         if loop.extent > 1 and loop.var not in fed:
             return Refusal(
                 f"block {block.name!r} starts anew in each iteration of {loop.var.name}, which "

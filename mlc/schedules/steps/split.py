@@ -53,8 +53,11 @@ class Split(Step):
                 f"factors {factors} cover {total} of {loop.extent} iterations of "
                 f"{self.loop.name}; iteration {total} would be lost: use None for one factor"
             )
-        if loop.extent == 0:
-            return f"loop {self.loop.name} has no iterations; there is nothing to split"
+        if loop.extent == 0 and None not in factors:
+            return (
+                f"loop {self.loop.name} has no iterations, and factors {factors} would make "
+                f"{total} of them: use None for one factor"
+            )
         extents = self._extents(loop)
         return None if prod(extents) == loop.extent else self._tail_refusal(program, loop, extents)
 
@@ -91,7 +94,7 @@ class Split(Step):
         fresh = tuple(Var(f"{self.loop.name}_{n}") for n in range(len(extents)))
         rest: list[Stmt] = []
         shifted = False
-        if self.tail in ("cut", "shift"):
+        if self.tail in ("cut", "shift") and prod(extents) != loop.extent:
             whole = loop.extent // inner
             extents[0] = whole
             if loop.extent % inner and self.tail == "cut":
