@@ -31,6 +31,7 @@ class WatchedClosures(Closures):
         self.block = ""
         self.in_lanes = False
         self.in_fill = False  # threads write the same values to memory that they share
+        self.folding: int | None = None  # the slot of the task for which threads fold together
         self.sites: list[Site] = []
 
     def loop_values(self) -> tuple[tuple[str, ...], Callable[[Frame], tuple[int, ...]]]:
@@ -72,6 +73,8 @@ class WatchedClosures(Closures):
             memory: Memory = frame[slot].at_task(task)
             site.count += 1
             event = None
+            if memory.around:
+                memory.take_over(at)
             last = memory.writers.get(at)
             if last is None:
                 if not memory.ready:
@@ -127,9 +130,7 @@ class WatchedClosures(Closures):
                         break
             if in_lanes:
                 frame[LANES].write(memory, at, frame[LANE], event, folds)
-            memory.writers[at] = event
-            if memory.whole is not None:
-                memory.whole.last[at] = event
+            memory.wrote(at, event)
             memory.array[at] = value
 
         return point, commit, site
@@ -140,6 +141,8 @@ class WatchedClosures(Closures):
 
         def fetch(frame: Frame, at: tuple[int, ...]) -> Any:
             memory: Memory = frame[slot].at_task(frame[TASK])
+            if memory.around:
+                memory.take_over(at)
             last = memory.writers.get(at)
             if last is None and not memory.ready:
                 machine.missing(memory, Event(frame[TASK], site, site.values(frame)), at)

@@ -26,6 +26,7 @@ from ..ir.program import (
     Store,
     While,
 )
+from ..schedules.legality.teams import is_team_fold
 from .accesses import LANE, LANES, TASK, WatchedClosures
 from .lanes import Lanes
 from .leaves import Frames, Run, accumulate, store
@@ -224,9 +225,13 @@ class Executor:
         if stmt.kind is LoopKind.VECTORIZED:
             return self.vector(stmt)
         slot = self.open_loop(stmt)
+        team = self.team_of(stmt)
+        in_team = self.exprs.folding is not None
         body = self.statement(stmt.body)
         tag = self.close_loop(stmt)
         extent, machine = stmt.extent, self.machine
+        if team is not None:
+            self.exprs.folding = None
         if stmt.kind in (LoopKind.SERIAL, LoopKind.UNROLLED):
 
             def serial(frames: Frames) -> None:
@@ -242,7 +247,9 @@ class Executor:
         def concurrent(frames: Frames) -> None:
             (frame,) = frames
             task, run = frame[TASK], machine.new_run()
-            for i in machine.iterations(extent):
+            if team is not None:  # threads fold in a fixed order
+                frame[team] = task
+            for i in range(extent) if in_team else machine.iterations(extent):
                 frame[slot] = i
                 frame[TASK] = machine.enter(task, loop, run, i, extent)
                 body(frames)
@@ -256,6 +263,16 @@ class Executor:
                 body(frames)
 
         return own if again else concurrent
+
+    def team_of(self, stmt: For) -> int | None:
+        """The slot of the task that threads work for which fold together in ``stmt``, if they do:
+        for what they combine into they are one."""
+        if self.exprs.folding is not None or not is_team_fold(stmt):
+            return None
+        if thread_of(stmt) in self.threads[:-1]:
+            return None
+        self.exprs.folding = self.exprs.slot(("team", stmt))
+        return self.exprs.folding
 
     def refuse_nesting(self, stmt: For) -> None:
         """Raises for loops that no hardware runs: concurrent ones in lanes."""

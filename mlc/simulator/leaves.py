@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir.closures import Action, Frame, Value
 from ..ir.program import Accumulate, Store
-from .accesses import LANES, WatchedClosures
+from .accesses import LANES, TASK, WatchedClosures
 
 Frames = list[Frame]
 Run = Callable[[Frames], None]
@@ -27,12 +27,26 @@ def _leaf(
     values: Sequence[Value],
     commit: Callable[[Frame, list[Any]], None],
 ) -> Run:
-    """All lanes compute ``values``, then all commit them; the first value is where, or None."""
+    """All lanes compute ``values``, then all commit them; the first value is where, or None.
+    Threads that fold together compute them each, and commit them as one."""
 
     def compute(frame: Frame) -> list[Any]:
         for action in before:
             action(frame)
         return [value(frame) for value in values]
+
+    team = exprs.folding
+    if team is not None:
+
+        def run_for_team(frames: Frames) -> None:
+            frame = frames[0]
+            found = compute(frame)
+            if found[0] is not None:
+                own, frame[TASK] = frame[TASK], frame[team]
+                commit(frame, found)
+                frame[TASK] = own
+
+        return run_for_team
 
     if not exprs.in_lanes:
 

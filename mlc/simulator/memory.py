@@ -1,7 +1,8 @@
 """Memory that remembers who wrote and read each element last.
 
 Memory of a scope that is private to a block of the grid, a warp or a thread has one copy for each,
-wherever it is allocated: nobody sees what another one wrote.
+wherever it is allocated: nobody sees what another one wrote. What is written to memory of threads
+outside of the loops over them is written by all of them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Memory:
     """The elements of a buffer, one copy of them. ``array`` is indexed by tuples."""
 
     __slots__ = (
-        "array", "buffer", "others", "read_only", "readers", "ready", "whole", "writers",
+        "around", "array", "buffer", "others", "read_only", "readers", "ready", "stamps", "whole",
+        "writers",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +46,8 @@ class Memory:
         self.writers: dict[At, Event] = {}
         self.readers: dict[At, Event] = {}
         self.others: dict[At, Event] = {}  # readers concurrent with `readers`
+        self.stamps: dict[At, int] = {}  # when elements of private memory were written
+        self.around: list[Memory] = []  # copies of those that this thread is one of
 
     def touched(self) -> set[At]:
         """The elements that were read or written."""
@@ -52,6 +56,22 @@ class Memory:
     def at_task(self, task: Task) -> Memory:
         """What ``task`` sees: this."""
         return self
+
+    def wrote(self, at: At, event: Event) -> None:
+        """Notes that ``event`` wrote an element."""
+        self.writers[at] = event
+        if self.whole is not None:
+            self.whole.clock += 1
+            self.stamps[at] = self.whole.clock
+            self.whole.last[at] = event
+
+    def take_over(self, at: At) -> None:
+        """The element as it was written last outside of a loop over threads, which each did."""
+        for other in self.around:
+            stamp = other.stamps.get(at, 0)
+            if stamp > self.stamps.get(at, 0):
+                self.stamps[at], self.writers[at] = stamp, other.writers[at]
+                self.array[at] = other.array[at]
 
     def writer_elsewhere(self, at: At) -> Event | None:
         """Who wrote an element in another copy of this memory."""
@@ -62,20 +82,29 @@ class Memory:
 class PrivateMemory:
     """A buffer with one copy for each of its owners: "block", "warp" or "thread"."""
 
-    __slots__ = ("buffer", "copies", "last", "owner")
+    __slots__ = ("buffer", "clock", "copies", "last", "owner")
 
     def __init__(self, buffer: Buffer, owner: str) -> None:
         self.buffer = buffer
         self.owner = owner
         self.copies: dict[Place, Memory] = {}
         self.last: dict[At, Event] = {}  # who wrote an element last, in whichever copy
+        self.clock = 0
 
     def at_task(self, task: Task) -> Memory:
         """The copy that ``task`` sees."""
         place = task.place(self.owner)
         found = self.copies.get(place)
         if found is None:
-            found = self.copies[place] = Memory(self.buffer, _Elements(self.buffer), whole=self)
+            found = Memory(self.buffer, _Elements(self.buffer), whole=self)
+            if self.owner == "thread":
+                mine = set(place)
+                for other, copy in self.copies.items():
+                    if mine > set(other):
+                        found.around.append(copy)
+                    elif mine < set(other):
+                        copy.around.append(found)
+            self.copies[place] = found
         return found
 
     def touched(self) -> set[At]:

@@ -111,7 +111,7 @@ def test_bind() -> None:
     assert_same_results(s.program, s.original)
     assert_round_trips(s)
     with pytest.raises(ScheduleError, match=r"use s.rfactor\(k\)"):
-        s.bind(k, "threadIdx.y")
+        s.bind(k, "vthread.y")
 
 
 @pytest.mark.parametrize(

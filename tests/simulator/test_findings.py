@@ -140,9 +140,9 @@ CASES: list[tuple[Callable[[], Program], str, str]] = [
         "rfactor, or leave the loop serial",
     ),
     (
-        lambda: vector_sum(8, BOUND, "threadIdx.x"),
+        lambda: vector_sum(8, BOUND, "vthread.x"),
         "race",
-        f"race between threads (loop i, threadIdx.x) {THREADS}i=0 and i=1 both combine into B[0]; "
+        f"race between threads (loop i, vthread.x) {THREADS}i=0 and i=1 both combine into B[0]; "
         "use rfactor, or leave the loop serial",
     ),
     (

@@ -25,6 +25,7 @@ from ...ir.program import (
     While,
 )
 from ...ir.sharing import shared_nodes
+from ...lower.cuda.apply_atomics import ATOMICS
 from ...lower.cuda.kernel import BARRIER
 from ...lower.cuda.overlap_stages import COMMIT, WAIT
 from ...lower.place_buffers import span_bytes
@@ -127,6 +128,10 @@ class Statements(Expressions):
                 self.line("mlc_cp_async_commit();")
             case Evaluate(name=name, args=(Const(value=pending),)) if name == WAIT:
                 self.line(f"mlc_cp_async_wait<{pending}>();")
+            case Evaluate(name="shuffle" | "shuffle_down", args=args):
+                self.shuffle(stmt.name, *args)
+            case Evaluate(name=name, args=(Region() as at, Expr() as value)) if name in ATOMICS:
+                self.atomic(name, at, value)
             case Evaluate(name=name) if is_intrinsic(name):
                 self.call(stmt)
             case _:
@@ -262,6 +267,23 @@ class Statements(Expressions):
             strides = region.buffer.element_strides
             parts += [str(strides[d]) for d in kept_dimensions(region.extents)]
         self.line(f"{stmt.name}({', '.join(parts)});")
+
+    def shuffle(self, name: str, *args: Expr | Buffer | Region) -> None:
+        """``other = mlc_shfl_down(part, 16, 32);``"""
+        to, source, step, lanes = args
+        assert isinstance(to, Region) and isinstance(source, Region)
+        assert isinstance(step, Const) and isinstance(lanes, Const)
+        call = {"shuffle": "mlc_shfl", "shuffle_down": "mlc_shfl_down"}[name]
+        names = self.names[to.buffer].text, self.names[source.buffer].text
+        self.line(f"{names[0]} = {call}({names[1]}, {step.value}, {lanes.value});")
+
+    def atomic(self, name: str, at: Region, value: Expr) -> None:
+        """``mlc_atomic_add(&t[i], value);``"""
+        made = self.flat(value)
+        with self.sharing((made,)):
+            place = self.address(at.buffer, at.starts)
+            element = c_type(at.buffer.dtype)
+            self.line(f"mlc_{name}({place}, {element}({self.stored(made)}));")
 
     def address(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
         """C for the address of an element."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...errors import UnsupportedError
-from ...ir.expr import Expr, Var, apply, const
+from ...ir.expr import Expr, Var, apply, const, load
 from ...ir.program import (
     Allocate,
     Buffer,
@@ -24,12 +24,14 @@ from ...ir.program import (
 from ...ir.rewrite import loads_of, variables_of
 from ..replace_buffers import Place, replace_buffers
 from ..simplify_program import substitute_all
+from .fold_threads import TEAM, Team, fold_of, fold_threads, own_part, refuse_fold
 from .kernel import BARRIER, BOUNDARY, MOST_THREADS, PER_BLOCK, PRIVATE, WARP, Thread
 from .share_fragments import together
 from .touching import buffers_made, buffers_read, buffers_written, loops_in
 
 _MOST_UNROLLED = 16
 _ORDER = tuple(f"{kind}.{d}" for kind in ("blockIdx", "threadIdx") for d in "zyx")
+_FROM_X = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
 _MOST_BLOCKS = {"blockIdx.x": (1 << 31) - 1, "blockIdx.y": 65535, "blockIdx.z": 65535}
 Guards = tuple[Expr, ...]
 
@@ -130,6 +132,8 @@ class _Binder:
         if tag.startswith("vthread"):
             return self.virtual(loop, tag, active, guards)
         thread = self.threads[tag]
+        if TEAM in dict(loop.annotations) and tag not in active:
+            return self.fold(loop, active, guards)
         held, var = active.get(tag, (thread.extent, thread.var))
         if loop.extent > held:
             raise UnsupportedError(
@@ -144,6 +148,32 @@ class _Binder:
         if thread.is_block:
             return body
         return seq(_boundary(), body, _boundary())
+
+    def fold(self, loop: For, active: dict[str, tuple[int, Expr]], guards: Guards) -> Stmt:
+        """Threads that fold together. All take part in that, whatever the conditions around: those
+        are asked where a thread makes its own part, and where the result goes."""
+        fold = fold_of(loop)
+        if fold is None or any(thread_of(each) in active for each in fold.threads):
+            raise refuse_fold(loop, self.name)
+        guards = (*guards, *fold.guards)
+        parts, mine = own_part(fold)
+        mapping: dict[Var, Expr] = {}
+        for each in fold.threads:
+            thread = self.threads[thread_of(each)]
+            mapping[each.var] = thread.var
+            if each.extent < thread.extent:
+                mine = If(apply("lt", thread.var, const(each.extent)), mine)
+        mine = substitute_all(mine, mapping)
+        for guard in reversed(guards):
+            mine = If(guard, mine)
+        ordered = [self.threads[t] for t in _FROM_X if t in self.threads]
+        team = Team(tuple(ordered), frozenset(map(thread_of, fold.threads)))
+        needed = any(b.scope in PRIVATE for b in fold.update.buffers)
+        made = fold_threads(fold.update, mine, parts, team, needed)
+        totals = tuple(load(part, (const(0),)) for part in parts)
+        result = self.leaf(replace(fold.update, values=totals), active, guards)
+        inner = seq(_boundary(), made.body, result, _boundary())
+        return replace(made, body=inner)
 
     def virtual(
         self, loop: For, tag: str, active: dict[str, tuple[int, Expr]], guards: Guards

@@ -10,8 +10,10 @@ from ..bind_blocks import bind_blocks
 from ..compact_buffers import compact_buffers
 from ..promote_registers import promote_registers
 from ..simplify_program import is_empty, simplify_stmt
+from .apply_atomics import apply_atomics
 from .bind_threads import bind_device_threads
 from .expand_calls import expand_device_calls
+from .fold_threads import mark_teams
 from .kernel import DeviceKernel, DeviceProgram, Thread
 from .merge_guards import merge_guards
 from .overlap_stages import mark_stages, overlap_stages
@@ -30,7 +32,8 @@ def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
     thread. Raises :class:`UnsupportedError` for what no grid can run.
     """
     blocks = [(s.name, {b.name for b in buffers_written(s.body)}) for s in blocks_of(program.body)]
-    program = mark_stages(share_fragments(bind_blocks(expand_device_calls(program))))
+    program = apply_atomics(mark_teams(expand_device_calls(program)))
+    program = mark_stages(share_fragments(bind_blocks(program)))
     nests, temporaries = split_kernels(program)
     nests = [simplify_stmt(nest, {}) for nest in nests]
     kernels: list[DeviceKernel] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ...errors import ScheduleError
 from ...ir.program import Evaluate, For, LoopKind, Program, walk
 from ...schedules.legality import carried_dependence
+from ...schedules.legality.teams import atomic_violation, is_atomic_fold, is_team_fold
+from ...schedules.refusal import Refusal
 from .bind_threads import thread_of
 from .kernel import BARRIER
 
@@ -26,7 +28,13 @@ def prove_threads(program: Program) -> Program:
         thread = thread_of(loop)
         if waits and not thread.startswith("blockIdx"):
             continue
-        refusal = carried_dependence(program, loop.var)
+        if is_team_fold(loop):
+            continue
+        if is_atomic_fold(loop):
+            problem = atomic_violation(program, loop)
+            refusal = Refusal(problem) if isinstance(problem, str) else problem
+        else:
+            refusal = carried_dependence(program, loop.var)
         if refusal is not None and refusal.proven:
             raise ScheduleError(
                 f"loop {loop.var.name} of {program.name!r} is bound to {thread}, which it cannot "

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 SHORT = 16  # elements; one thread does rows up to this length
 LONG = 8192  # elements; few blocks of threads with more than that to do leave processors idle
-PARTS = 8  # how many partial results one thread folds at a time
 
 
 def roles_of(block: Block, chain: Sequence[For]) -> tuple[list[Var], list[Var]] | None:
@@ -157,12 +156,17 @@ def schedule_rows(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> boo
     threads = _threads_for(longest, extent_of(s, rows), machine)
     side = max(min(machine.warp * 4 // threads, extent_of(s, rows)), 1)
     side = next(n for n in range(side, 0, -1) if innermost % n == 0)
+    own = set(_own_buffers(s, blocks))
     for name in blocks:
+        written = {buffer for buffer, _ in writes_of(s.block(name).body)}
+        loops = list(s.loops(name)[1:])
         if s.block(name).is_reduction:
             rows = _fold(s, name, threads)
-        else:
-            loops = list(s.loops(name)[1:])
+        elif loops or not written <= own:
             _spread(s, name, loops, threads)
+            continue
+        for buffer in written & own:  # one element for each row, which all its threads have
+            s.set_scope(buffer_key(s.program, buffer), "local")
     named = [b.name for b in blocks_of(find_loop(s.program, rows))]
     keep_near(s, rows, named, "shared", side, machine)
     if side > 1:
@@ -197,30 +201,26 @@ def _threads_for(longest: int, rows: int, machine: GpuMachine) -> int:
 
 
 def _fold(s: Schedule, name: str, threads: int) -> Var:
-    """``for k: t += x[k]`` -> each thread folds its own part, fewer and fewer fold the parts.
+    """``for k: t += x[k]`` -> each thread folds its own part, and all of them fold the parts.
     Returns the loop over rows."""
     rows, *reduce = s.loops(name)
     body = s.block(name).body
     assert isinstance(body, Accumulate)
     ndim = body.buffers[0].ndim
     loop = s.fuse(*reduce) if len(reduce) > 1 else reduce[0]
-    parts = min(threads, extent_of(s, loop))
-    while parts > 1:
-        extent = extent_of(s, loop)
-        if parts < extent:
-            _, loop = s.split(loop, [None, parts])
+    if extent_of(s, loop) > threads:
+        _, loop = s.split(loop, [None, threads])
         made = s.rfactor(loop, ndim)
         first, second = s.loops(made)[0], s.loops(name)[0]
         rows = first if first is second else s.merge(first, second)
         inner = s.loops(made)[1:]
-        if len(inner) > 1:
-            s.reorder(inner[-1], *inner[:-1])
+        s.reorder(inner[-1], *inner[:-1])
         s.bind(inner[-1], "threadIdx.x")
+        for buffer, _ in writes_of(s.block(made).body):
+            s.set_scope(buffer_key(s.program, buffer), "local")
         loop = s.loops(name)[-1]
-        if parts <= PARTS:
-            break
-        parts = -(-parts // PARTS)
-    _alone(s, name)
+    if extent_of(s, loop) > 1:
+        s.bind(loop, "threadIdx.x")
     return rows
 
 
@@ -253,19 +253,24 @@ def keep_near(
     s: Schedule, rows: Var, names: Sequence[str], scope: str, side: int, machine: GpuMachine
 ) -> None:
     """What only these blocks touch lives in the memory of the block of threads, if it fits."""
-    inside = set(names)
-    outside: set[Buffer] = set()
-    within: set[Buffer] = set()
-    for block in blocks_of(s.program.body):
-        (within if block.name in inside else outside).update(touched_buffers(block))
     room = machine.shared_bytes
     count = extent_of(s, rows)
-    own = [b for b in allocations_of(s.program) if b in within and b not in outside]
+    own = [b for b in _own_buffers(s, names) if b.scope is not Scope.LOCAL]
     for buffer in sorted(own, key=lambda b: b.size):
         size = -(-buffer.size // count) * side * buffer.dtype.itemsize
         if buffer.scope is Scope.STACK or size <= room:
             s.set_scope(buffer_key(s.program, buffer), scope)
             room -= size
+
+
+def _own_buffers(s: Schedule, names: Sequence[str]) -> list[Buffer]:
+    """The buffers that these blocks alone touch."""
+    inside = set(names)
+    outside: set[Buffer] = set()
+    within: set[Buffer] = set()
+    for block in blocks_of(s.program.body):
+        (within if block.name in inside else outside).update(touched_buffers(block))
+    return [b for b in allocations_of(s.program) if b in within and b not in outside]
 
 
 def touched_buffers(stmt: Stmt) -> set[Buffer]:

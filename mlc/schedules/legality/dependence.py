@@ -85,7 +85,7 @@ def reorder_violation(
     if not reversals:
         return None
     depth = len(around) + len(chain)
-    rows = [r for r in found.of(chain[0]) if r.private < depth and _is_in(r, chain[-1].var)]
+    rows = [r for r in found.of(chain[0]) if r.private < depth and _is_in(r, *old)]
 
     def questions() -> Iterator[Question]:
         for one, other in _pairs(rows):
@@ -114,10 +114,10 @@ def reorder_violation(
     return refusal
 
 
-def _is_in(row: Access, loop: Var) -> bool:
-    """Whether ``loop`` is around it: the init of a reduction over nothing has fewer loops than the
+def _is_in(row: Access, *loops: Var) -> bool:
+    """Whether ``loops`` are around it: the init of a reduction over nothing has fewer than the
     statement that it stands in."""
-    return any(one.var is loop for one in row.loops)
+    return {one.var for one in row.loops}.issuperset(loops)
 
 
 def order_violation(program: Program, earlier: Stmt, later: Stmt) -> Refusal | None:

@@ -35,6 +35,7 @@ from ..step import find_loop
 from .accesses import Access, accesses_of
 from .conflict import Steps, conflict
 from .dependence import carried_dependence
+from .teams import atomic_violation, is_atomic_fold, is_team_fold
 
 _SAME = (0, 0)
 _AHEAD = (1, None)
@@ -74,14 +75,19 @@ def thread_violation(program: Program, loop: Var) -> Problem | None:
     """Why the iterations of ``loop``, which is bound to a thread, must not run at once.
 
     A loop bound to the thread of a loop around it must stand in a nest that fills shared memory.
+    Threads may fold one element together, and blocks where that is asked for by atomics.
     """
     found = find_loop(program, loop)
     around = accesses_of(program).loops[loop][:-1]
     if not is_thread(found):
+        if is_atomic_fold(found):
+            return atomic_violation(program, found)
         return carried_dependence(program, loop)
     again = next((f for f in around if thread_of(f) == thread_of(found)), None)
     if again is not None:
         return _again_violation(program, again, found) or carried_dependence(program, loop)
+    if is_team_fold(found):
+        return None
     common = frozenset(fills_of(program, loop).problems)
     refusal = carried_dependence(program, loop, common)
     if refusal is None:

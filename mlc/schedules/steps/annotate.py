@@ -18,6 +18,7 @@ Annotations = tuple[tuple[str, Any], ...]
 
 OWNERS = {
     "thread": "bind",
+    "atomic": "bind",
     "grain": "parallel",
     "software_pipeline_stage": "pipeline",
     "software_pipeline_order": "pipeline",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Stmt, walk
 from ..legality import accesses_of
+from ..legality.teams import ATOMIC
 from ..legality.threads import thread_of, thread_violation
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
@@ -25,12 +26,14 @@ THREADS = (
 
 @dataclass(frozen=True)
 class Bind(Step):
-    """``loop`` on the threads, or blocks of threads, that ``thread`` counts."""
+    """``loop`` on the threads, or blocks of threads, that ``thread`` counts; ``atomic`` lets blocks
+    combine into the same elements."""
 
     is_concurrent: ClassVar[bool] = True
 
     loop: Var
     thread: str
+    atomic: bool = False
 
     def check(self, program: Program) -> Refusal | str | None:
         loop = find_loop(program, self.loop)
@@ -38,6 +41,11 @@ class Bind(Step):
             return f"thread must be one of {', '.join(THREADS)}, got {self.thread!r}"
         if loop.kind is not LoopKind.SERIAL:
             return f"loop {self.loop.name} is {loop.kind.value} already"
+        if self.atomic and not self.thread.startswith("blockIdx"):
+            return (
+                f"threads of one block fold without atomic operations, so atomic=True is for "
+                f"blockIdx, got {self.thread!r}; leave it out"
+            )
         around = accesses_of(program).loops[self.loop][:-1]
         inside = [n for n in walk(loop.body) if isinstance(n, For)]
         for other in (*around, *inside):
@@ -66,12 +74,14 @@ class Bind(Step):
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         def change(loop: For) -> Stmt:
             hints = (*loop.annotations, ("thread", self.thread))
+            if self.atomic:
+                hints = (*hints, (ATOMIC, True))
             return replace(loop, kind=LoopKind.BOUND, annotations=hints)
 
         return replace_loop(program, self.loop, change), ()
 
 
-def bind(s: Schedule, loop: Var, thread: str) -> None:
+def bind(s: Schedule, loop: Var, thread: str, atomic: bool = False) -> None:
     """The iterations of ``loop`` run on the threads of a grid, one each.
 
     ``s.bind(i, "threadIdx.x")``::
@@ -88,9 +98,20 @@ def bind(s: Schedule, loop: Var, thread: str) -> None:
                     ...  # S[ax] = A[k0 * 8 + ax]
 
     That is so where every thread would write the same values to memory that is allocated inside the
-    loop over the threads, as compute_at does; there must be threads enough. Refused otherwise,
-    where two iterations touch the same element and one of them changes it (shared memory is one
-    for all threads of a block, wherever it is allocated), and where blocks of threads would stand
-    inside threads.
+    loop over the threads, as compute_at does; there must be threads enough.
+
+    A loop of a reduction whose combiner is commutative may be bound to threadIdx: the threads of a
+    block fold together, by shuffles within a warp and through shared memory beyond, in an order
+    that is always the same::
+
+        for k in range(32):             for k in T.thread_binding(32, "threadIdx.x"):
+            t[i] += x[i, k]     ->          t[i] += x[i, k]
+
+    Blocks do so with ``atomic=True`` alone, by atomic operations, which come in any order: the last
+    digits of sums of floats may differ from run to run.
+
+    Refused where two iterations touch the same element and one of them changes it (shared memory is
+    one for all threads of a block, wherever it is allocated), and where blocks of threads would
+    stand inside threads.
     """
-    s.take(Bind(loop, thread))
+    s.take(Bind(loop, thread, atomic))

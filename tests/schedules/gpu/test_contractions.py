@@ -115,7 +115,7 @@ def test_a_small_product_has_small_tiles():
 
 @pytest.mark.parametrize("sizes", [(1, 30, 20), (30, 2, 20), (5, 6, 1)])
 def test_too_little_to_share(sizes):
-    assert "local" not in scopes(judged(product(*sizes), TINY)).values()
+    assert "shared" not in scopes(judged(product(*sizes), TINY)).values()
 
 
 def test_a_matrix_with_itself():

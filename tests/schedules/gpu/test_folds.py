@@ -61,9 +61,11 @@ def test_rows_are_one_kernel(program, shape):
 def test_a_warp_for_each_of_many_rows():
     s = judged(softmax(33, 70))
     assert threads(s)[:4] == [
-        ("blockIdx.x", 9), ("threadIdx.y", 4), ("threadIdx.x", 32), ("threadIdx.x", 4),
+        ("blockIdx.x", 9), ("threadIdx.y", 4), ("threadIdx.x", 32), ("threadIdx.x", 32),
     ]  # fmt: skip
-    assert set(scopes(s).values()) == {"shared"}
+    assert scopes(s) == {
+        "top": "local", "top_rf": "local", "e": "shared", "total": "local", "total_rf": "local",
+    }  # fmt: skip
 
 
 def test_short_rows_are_one_thread_each():
