@@ -12,23 +12,28 @@ from typing import Any
 from ..errors import ScheduleError
 from ..schedules.schedule import Schedule
 from .candidate import Candidate, made_candidate
+from .memory import Drawn, Memory
 from .tape import Choice, Mode, Other, Tape
 from .workload import Workload
 
-_GIVEN_UP = 64  # draws in a row that are refused or known already until a space counts as exhausted
+_GIVEN_UP = (
+    200  # draws in a row that are refused or known already until a space counts as exhausted
+)
 _CUTS = 8  # ways to cross two candidates until they count as the same
 
 
 @dataclass(frozen=True)
 class Template:
-    """A function over a schedule that samples; ``weight`` says how often to draw from it. Without
-    ``tries`` a step that is not proven is refused at once: running small programs both ways, as
-    schedules do otherwise, takes longer than many a trial."""
+    """A function over a schedule that samples; ``weight`` says how often to draw from it.
+
+    A pure one does nothing but what follows from its decisions, and is run once for each list of
+    them. Its steps are refused at once where they are not proven: running small programs both ways,
+    as schedules do otherwise, takes longer than many a trial."""
 
     name: str
     function: Callable[[Schedule], Any]
     weight: float = 1.0
-    tries: bool = True
+    is_pure: bool = False
 
 
 @dataclass(eq=False)
@@ -45,6 +50,7 @@ class Space:
     refusals: Counter[str] = field(default_factory=Counter)
     draws: int = 0
     seconds: float = 0.0  # that all draws took
+    memory: Memory = field(default_factory=Memory)
 
     def make(
         self,
@@ -55,28 +61,40 @@ class Space:
         mode: Mode = "draw",
     ) -> Candidate | None:
         """The candidate of template ``name`` with the decisions ``given``, as far as they fit."""
-        made = self.run(name, given, rng, mode)
-        if made is None:
-            return None
-        schedule, tape = made
-        return made_candidate(schedule, f"{name}: {origin}", (name, *tape.decisions))
+        return self.run(name, given, rng, origin, mode).candidate
 
     def run(
-        self, name: str, given: Sequence[Any], rng: random.Random, mode: Mode = "draw"
-    ) -> tuple[Schedule, Tape] | None:
-        """One run of a template; None if it was refused."""
+        self,
+        name: str,
+        given: Sequence[Any],
+        rng: random.Random,
+        origin: str,
+        mode: Mode = "draw",
+    ) -> Drawn:
+        """One run of a template, or what it came to when it was made."""
         began = time.perf_counter()
-        tape, template = Tape(rng, given, mode), self._template(name)
-        schedule = tape.schedule(self.workload.program, template.tries)
+        self.draws += 1
+        template, tape = self._template(name), Tape(rng, given, mode)
+        try:
+            if template.is_pure:
+                known = self.memory.foresee(name, tape)
+                if known is not None:
+                    return known
+                tape = Tape(rng, [*tape.decisions, *given[len(tape.choices) :]], mode)
+            candidate = self._made(template, tape, origin)
+            return self.memory.keep(name, tape, candidate)
+        finally:
+            self.seconds += time.perf_counter() - began
+
+    def _made(self, template: Template, tape: Tape, origin: str) -> Candidate | None:
+        schedule = tape.schedule(self.workload.program, tries=not template.is_pure)
         try:
             template.function(schedule)
         except ScheduleError as error:
             self.refusals[_rule(error)] += 1
             return None
-        finally:
-            self.draws += 1
-            self.seconds += time.perf_counter() - began
-        return schedule, tape
+        decisions = (template.name, *tape.decisions)
+        return made_candidate(schedule, f"{template.name}: {origin}", decisions)
 
     @property
     def draw_seconds(self) -> float:
@@ -123,19 +141,17 @@ class Space:
     def neighbours(self, candidate: Candidate, rng: random.Random) -> Iterator[Candidate]:
         """Those that differ from ``candidate`` in one decision, by one place among the options."""
         name, *decisions = candidate.decisions
-        found = self.run(name, decisions, rng)
-        if found is None:
-            return
+        found = self.run(name, decisions, rng, "neighbour")
         moves = [
             (place, step)
-            for place, choice in enumerate(found[1].choices)
+            for place, choice in enumerate(found.choices)
             for step in (-1, 1)
             if _moved(choice, step) is not None
         ]
         rng.shuffle(moves)
         for place, step in moves:
             changed = list(decisions)
-            changed[place] = _moved(found[1].choices[place], step)
+            changed[place] = _moved(found.choices[place], step)
             made = self.make(name, changed, rng, "neighbour")
             if made is not None:
                 yield made
@@ -147,15 +163,10 @@ class Space:
             given: list[Any] | None = []
             while given is not None:
                 tape = Tape(rng, given, "first")
-                schedule = tape.schedule(self.workload.program, template.tries)
                 self.draws += 1
-                try:
-                    template.function(schedule)
-                except ScheduleError as error:
-                    self.refusals[_rule(error)] += 1
-                else:
-                    decisions = (template.name, *tape.decisions)
-                    yield made_candidate(schedule, f"{template.name}: grid", decisions)
+                candidate = self._made(template, tape, "grid")
+                if candidate is not None:
+                    yield candidate
                 given = _next_given(tape.choices)
 
 
@@ -190,12 +201,11 @@ class Fresh:
     def __init__(self, workload: Workload) -> None:
         self.workload = workload
         self.known: set[str] = set()
+        self._keys: dict[str, str] = {}
 
     def is_new(self, candidate: Candidate) -> bool:
         """Whether no candidate so far had the same program; remembers this one."""
-        from ..ir.structural import structural_key
-
-        key = structural_key(candidate.program(self.workload))
+        key = self._key(candidate)
         if key in self.known:
             return False
         self.known.add(key)
@@ -203,9 +213,14 @@ class Fresh:
 
     def forget(self, candidate: Candidate) -> None:
         """Lets the candidate through once more."""
+        self.known.discard(self._key(candidate))
+
+    def _key(self, candidate: Candidate) -> str:
         from ..ir.structural import structural_key
 
-        self.known.discard(structural_key(candidate.program(self.workload)))
+        if candidate.trace not in self._keys:
+            self._keys[candidate.trace] = structural_key(candidate.program(self.workload))
+        return self._keys[candidate.trace]
 
     def take(self, count: int, draw: Callable[[], Candidate | None]) -> Iterator[Candidate]:
         """Up to ``count`` new candidates of those that ``draw`` makes."""

@@ -52,7 +52,7 @@ class Tape:
 
     Choice n is ``given[n]`` if that fits, or another one where :class:`Other` is given; else
     ``mode`` says what: drawn by chance, the likeliest, or the first of the options. ``choices`` are
-    those made so far.
+    those made so far, ``asked`` the questions, as :meth:`answer` takes them.
     """
 
     def __init__(self, rng: random.Random, given: Sequence[Any] = (), mode: Mode = "draw") -> None:
@@ -60,6 +60,7 @@ class Tape:
         self.given = list(given)
         self.mode = mode
         self.choices: list[Choice] = []
+        self.asked: list[tuple[Any, ...]] = []
 
     def schedule(self, program: Program, tries: bool = True) -> Schedule:
         """A schedule of ``program`` whose sampling steps ask this tape. Without ``tries`` it
@@ -82,7 +83,7 @@ class Tape:
         """What was chosen, in order."""
         return tuple(choice.decision for choice in self.choices)
 
-    def _decide(
+    def answer(
         self,
         kind: str,
         options: tuple[Any, ...],
@@ -90,7 +91,10 @@ class Tape:
         fits: Callable[[Any], bool] | None = None,
         draw: Callable[[], Any] | None = None,
     ) -> Any:
+        """Decides one question: which of ``options``, by ``weights``; where there are too many to
+        list, whatever ``fits``, or what ``draw`` draws."""
         place = len(self.choices)
+        self.asked.append((kind, options, weights, fits, draw))
         given = self.given[place] if place < len(self.given) else None
         if given is not None and (fits(given) if fits else given in options):
             decision = given
@@ -125,7 +129,7 @@ class Tape:
             options = tuple(n for n, weight in enumerate(weights) if weight > 0)
             kept = [weights[n] for n in options]
             likely = None if probabilities is None else kept
-            decision = self._decide("categorical", options, likely)
+            decision = self.answer("categorical", options, likely)
         return method(s, candidates, probabilities, decision)
 
     def _tile(
@@ -152,7 +156,7 @@ class Tape:
             return tuple(map(int, step_method("sample_perfect_tile")(made, loop, n, max_innermost)))
 
         options = tiles(extent, n, max_innermost)
-        chosen = self._decide("tile", options, None, fits, draw)
+        chosen = self.answer("tile", options, None, fits, draw)
         return method(s, loop, n, max_innermost, chosen)
 
     def _location(
@@ -163,7 +167,7 @@ class Tape:
             options = tuple(compute_locations(s.program, block_name(block), reverse))
             if not options:
                 raise ScheduleError(f"there is no place for block {block_name(block)!r}")
-            decision = self._decide("location", options, None)
+            decision = self.answer("location", options, None)
         return method(s, block, reverse, decision)
 
 

@@ -14,10 +14,11 @@ from mlc.compile_program import compile_program
 from mlc.errors import NotProvenError
 from mlc.ir import intrinsic
 from mlc.schedules.refusal import Refusal
+from mlc.schedules.schedule import Schedule
 from mlc.schedules.steps.split import Split
 from mlc.tune.candidate import Candidate
 from mlc.tune.measure.building import Built, build, request_for
-from mlc.tune.space import Space
+from mlc.tune.space import Space, Template
 from mlc.tune.spaces.structural import structural_space
 from mlc.tune.tape import Tape
 from mlc.tune.workload import Workload, workloads_of
@@ -128,8 +129,34 @@ def test_panels_are_copied_at_one_of_several_places() -> None:
 
 def test_structural_templates_do_not_try_out_what_is_not_proven() -> None:
     workload = workload_for(lambda a, b: a @ b, floats(48, 64), floats(64, 64))
-    assert not any(template.tries for template in structural_space(workload).templates)
+    assert all(template.is_pure for template in structural_space(workload).templates)
     schedule = Tape(random.Random(0)).schedule(workload.program, tries=False)
     step = Split(schedule.loops("matmul")[0], (None, 4))
     with pytest.raises(NotProvenError, match="split was not proven: perhaps it is"):
         schedule._tried(step, Refusal("perhaps it is", proven=False))
+
+
+def test_a_pure_template_runs_once_for_each_list_of_decisions() -> None:
+    workload = workload_for(lambda a, b: a @ b, floats(48, 64), floats(64, 64))
+    runs = []
+
+    def template(s: Schedule) -> None:
+        rows = s.sample_categorical([2, 4, 8], [0.2, 0.5, 0.3])
+        i, j, _ = s.loops("matmul")
+        s.split(i, [None, rows])
+        columns = s.sample_categorical([4, 8]) if rows == 4 else 4
+        if rows == 8:
+            s.parallel(s.loops("matmul")[-1])  # refused
+        s.split(j, [None, int(columns)])
+        runs.append((int(rows), int(columns)))
+
+    space = Space(workload, [Template("t", template, is_pure=True)])
+    draw = random.Random(0)
+    found = [space.sample(draw) for _ in range(60)]
+    assert sorted(runs) == [(2, 4), (4, 4), (4, 8)]
+    assert sum(space.refusals.values()) == 1 and found.count(None) > 5
+    parent = space.make("t", (1, 0), draw, "")
+    assert parent is not None
+    children = [space.mutate(parent, draw) for _ in range(40)]
+    assert {c.decisions for c in children if c is not None} == {("t", 0), ("t", 1, 1)}
+    assert len(runs) == 3

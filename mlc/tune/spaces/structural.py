@@ -46,7 +46,7 @@ def _templates(workload: Workload, context: Context) -> list[Template]:
         made.append(("chunks", 1.0, lambda s: _inlined(s, context, rows.chunks)))
     if nests:
         made.append(("one by one", 1.0, lambda s: _inlined(s, context, rows.one_by_one)))
-    return [Template(name, function, weight, tries=False) for name, weight, function in made]
+    return [Template(name, function, weight, is_pure=True) for name, weight, function in made]
 
 
 def _is_long(nests: list[Nest]) -> bool:
