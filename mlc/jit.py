@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .compile import TARGETS, compile_graph
+from .compile import TARGETS, compile_graph, expect_compiling
 from .config import config, is_debug_anywhere, watch
 from .errors import (
     ArgumentError,
@@ -43,7 +43,7 @@ from .tracer.captures import Captures
 from .tracer.deciding import static_after
 from .tracer.function import Parameters, Traced, trace_function
 from .tracer.signature import Key, key_text, why_new
-from .tracer.trace import noting_errors
+from .tracer.trace import PLAIN, noting_errors
 
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
 _EAGER_LIMIT = 1024  # operators called on plain arrays that are kept compiled
@@ -136,8 +136,6 @@ class _Jitted:
         captures: Captures,
     ) -> Traced:  # fmt: skip
         """The trace with Python's own loops, since ``reason`` speaks against native ones."""
-        from .control.repeat import PLAIN
-
         token = PLAIN.set(True)
         try:
             return trace_function(self._function, self._parameters, args, kwargs, keys, captures)
@@ -165,6 +163,8 @@ class _Jitted:
                 return entry
             keys, names, debug = signature
             began = time.perf_counter()
+            if self._target == "cpu" and not self._entries:
+                expect_compiling()
             statics = [
                 value for value, key in zip((*args, *kwargs.values()), keys) if key[0] == "static"
             ]
@@ -255,7 +255,8 @@ class _Jitted:
         """The entry with Python ints static, where tracing them has led to ``error``; None where
         that is no help."""
         keys, names, debug = signature
-        static = static_after(error, self._names(names, len(args)), keys)
+        given = (*args, *kwargs.values())
+        static = static_after(error, self._names(names, len(args)), keys, given)
         if not static:
             return None
         self._parameters.static |= static

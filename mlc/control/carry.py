@@ -70,6 +70,7 @@ class State:
     must_fit: bool = False  # whether the types that come first are binding
     is_branch: bool = False  # whether each body runs at most once
     place: Any = None  # what tells the statement from others
+    hosts: int = 0  # how many of ``names``, the last ones, are items of lists and the like
 
 
 @dataclass(eq=False)
@@ -132,7 +133,8 @@ def _settled(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     trace = current()
     entry = entering(state.get())
     plan = Plan()
-    plan.carried = {n for n, v in enumerate(entry) if v is not UNDEFINED and _is_carriable(v)}
+    own = entry[: len(entry) - state.hosts]
+    plan.carried = {n for n, v in enumerate(own) if v is not UNDEFINED and _is_carriable(v)}
     first, found = _FOUND.get() or (0, {})
     if state.place in found:
         carried, cells = found[state.place]

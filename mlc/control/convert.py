@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import ast
 import inspect
+import linecache
+import os
 import sys
-import sysconfig
 import textwrap
+import tokenize
 import types
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ..tracer.trace import FAILING
-from .repeat import PLAIN
+from ..tracer.trace import FAILING, PLAIN
+from .plain_code import is_plain
 
 _PACKAGE = str(Path(__file__).parent.parent)
-_FOREIGN = tuple(
-    {_PACKAGE, *(sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib")), sys.prefix + "/lib"}
-)
+_FOREIGN = tuple({_PACKAGE, os.path.dirname(os.__file__), sys.prefix + "/lib"})
 # by whether errors under traced conditions are noted
 _codes: dict[tuple[types.CodeType, bool], types.CodeType | None] = {}
 _Made = WeakKeyDictionary[types.FunctionType, types.FunctionType]
@@ -79,9 +79,11 @@ def _convert(function: types.FunctionType) -> types.FunctionType:
 
 def _compiled(function: types.FunctionType) -> types.CodeType | None:
     """The code of the function, transformed; None if there is nothing to do, or no way."""
+    code = function.__code__
+    if is_plain(code, ("np", "numpy")):
+        return None
     from .transform import HELPER, transform
 
-    code = function.__code__
     if code.co_filename.startswith(_FOREIGN) or "site-packages" in code.co_filename:
         return None
     if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
@@ -94,20 +96,24 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
     if code.co_name == "<lambda>" or {"super", "locals", "eval", "exec"} & used:
         return None
     try:
-        lines, first = inspect.getsourcelines(code)
-        module = ast.parse(textwrap.dedent("".join(lines)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
+        # `inspect.getsourcelines` looks at every module before it looks at the file.
+        linecache.checkcache(code.co_filename)
+        source = linecache.getlines(code.co_filename, function.__globals__)
+        first = code.co_firstlineno
+        module = ast.parse(textwrap.dedent("".join(inspect.getblock(source[first - 1 :]))))
+    except (OSError, TypeError, SyntaxError, tokenize.TokenError):
         return None
     node = module.body[0] if module.body else None
     if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
         return None
     _mangle(node, function)
     node.decorator_list = []
+    node.name = "__mlc_function__"  # within the factory its own name must not hide the global one
     if not transform(node, FAILING.get()):
         return None
     for argument in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
         ast.copy_location(argument, node)
-    node.args.defaults = [ast.Constant(None, lineno=1, col_offset=0)] * len(node.args.defaults)
+    node.args.defaults = [ast.Constant(None, lineno=1, col_offset=0) for _ in node.args.defaults]
     node.args.kw_defaults = [
         None if d is None else ast.Constant(None, lineno=1, col_offset=0)
         for d in node.args.kw_defaults
@@ -126,9 +132,21 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
     whole = compile(module, code.co_filename, "exec", dont_inherit=True)
     outer = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
     made = next(
-        c for c in outer.co_consts if isinstance(c, types.CodeType) and c.co_name == code.co_name
+        c for c in outer.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name
     )
-    return made
+    old = getattr(made, "co_qualname", "")
+    return _renamed(made, code, old, getattr(code, "co_qualname", ""))
+
+
+def _renamed(made: types.CodeType, code: types.CodeType, old: str, top: str) -> types.CodeType:
+    """``made`` called as ``code`` is, and what is defined in it as in ``top``, not ``old``."""
+    inner = tuple(
+        _renamed(c, c, old, top) if isinstance(c, types.CodeType) else c for c in made.co_consts
+    )
+    made = made.replace(co_name=code.co_name, co_consts=inner)
+    if sys.version_info < (3, 11):
+        return made
+    return made.replace(co_qualname=code.co_qualname.replace(old, top, 1))
 
 
 def _mangle(node: ast.FunctionDef, function: types.FunctionType) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 _SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_NUMPY = ("np", "numpy", "math", "__mlc__")
 _CHANGING = frozenset(
     [
         "append",
@@ -118,6 +119,30 @@ def changed(stmts: Iterable[ast.AST]) -> list[str]:
                 value = value.value
             if isinstance(value, ast.Name):
                 found[value.id] = None
+    return list(found)
+
+
+def touched(stmts: Iterable[ast.AST]) -> list[str]:
+    """The names of what ``stmts`` may change without naming it anew: items and attributes that
+    are set, objects whose methods are called, and what is passed to functions."""
+    found: dict[str, None] = {}
+    for stmt in stmts:
+        for node in ast.walk(stmt):
+            values: list[ast.expr] = []
+            match node:
+                case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
+                    values = [value]
+                case ast.Attribute(value=value, ctx=ast.Store() | ast.Del()):
+                    values = [value]
+                case ast.Call(func=function, args=args, keywords=keywords):
+                    if isinstance(function, ast.Attribute):
+                        values = [function.value]
+                    values += [*args, *(k.value for k in keywords)]
+            for value in values:
+                while isinstance(value, (ast.Subscript, ast.Attribute, ast.Starred)):
+                    value = value.value
+                if isinstance(value, ast.Name) and value.id not in _NUMPY:
+                    found[value.id] = None
     return list(found)
 
 

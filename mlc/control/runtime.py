@@ -25,8 +25,10 @@ from .elementwise import vectorized
 from .failing import before_raise, needs_flag
 from .failing import failed as failed
 from .forms import is_traced, native_for, native_if, native_while
+from .hosts import hosts_in
 
 Thunk = Callable[[], Any]
+Touched = tuple[Any, ...]  # nothing, or names and what reads them
 _UNROLLED = 160  # operations, by a rough count, that a loop may unroll to
 _MOST_UNROLLED = 4096  # iterations of a loop that cannot be native
 _SPENT = "iterations unrolled"
@@ -181,13 +183,29 @@ def returned(value: Thunk) -> Any:
 
 
 def _state(
-    names: Sequence[str], reads: Sequence[Thunk], put: Any, what: str, body: Any = None
-) -> State:
-    def get() -> list[Any]:
-        return [_read(read) for read in reads]
+    names: Sequence[str], reads: Sequence[Thunk], put: Any, what: str, body: Any = None,
+    touched: Touched = (),
+) -> State:  # fmt: skip
+    """The variables ``names``, and what is in the lists and objects that ``touched`` names."""
+    hosts = hosts_in(*touched) if touched else []
+    labels = [name for host in hosts for name in host.names]
 
-    return State(tuple(names), get, put if put is not None else lambda values: None, what,
-                 place=getattr(body, "__code__", None))  # fmt: skip
+    def get() -> list[Any]:
+        found = [_read(read) for read in reads]
+        for host in hosts:
+            found += host.get()
+        return found
+
+    def put_all(values: list[Any]) -> None:
+        if put is not None:
+            put(values[: len(names)])
+        at = len(names)
+        for host in hosts:
+            host.put(values[at : at + len(host.names)])
+            at += len(host.names)
+
+    return State((*names, *labels), get, put_all, what, place=getattr(body, "__code__", None),
+                 hosts=len(labels))  # fmt: skip
 
 
 def _read(read: Thunk) -> Any:
@@ -202,7 +220,7 @@ def _read(read: Thunk) -> Any:
 
 def if_(
     test: Any, then: Thunk, otherwise: Thunk, names: Sequence[str], reads: Sequence[Thunk],
-    put: Any, raises: tuple[bool, bool],
+    put: Any, raises: tuple[bool, bool], *touched: Any,
 ) -> None:  # fmt: skip
     """The statement ``if``."""
     if not is_traced(test):
@@ -210,7 +228,7 @@ def if_(
         return
     if any(raises):
         needs_flag()
-    state = _state(names, reads, put, "the if statement", then)
+    state = _state(names, reads, put, "the if statement", then, touched)
     state.is_branch = True
     native_if(test, then, otherwise, state)
 
@@ -295,6 +313,7 @@ def _one(value: Any) -> Any:
 def for_(
     source: Iterable[Any], body: Callable[[Any], None], names: Sequence[str],
     reads: Sequence[Thunk], put: Any, test: Thunk | None, lists: Sequence[Thunk], cost: int,
+    *touched: Any,
 ) -> None:  # fmt: skip
     """The statement ``for``; ``test`` says whether no break was met."""
     source = known(source)
@@ -302,34 +321,43 @@ def for_(
     cost *= _repeats.get()
     if isinstance(source, Range):
         native_for(source.start, source.stop, source.step, body,
-                   _state(names, reads, put, "the loop", body), test)  # fmt: skip
+                   _state(names, reads, put, "the loop", body, touched), test)  # fmt: skip
         return
     if traced and isinstance(source, builtins.range) and len(source) * cost > _UNROLLED:
-        if not _holds_lists(lists) and _try_native(source, body, names, reads, put, test):
+        if not _holds_lists(lists) and _try_native(
+            source, body, names, reads, put, test, None, touched
+        ):
             return
     elif traced and isinstance(source, Tracer) and len(source) * cost > _UNROLLED:
         rows = source
         if not _holds_lists(lists) and _try_native(
-            builtins.range(len(rows)), lambda i: body(rows[i]), names, reads, put, test, body
+            builtins.range(len(rows)),
+            lambda i: body(rows[i]),
+            names,
+            reads,
+            put,
+            test,
+            body,
+            touched,
         ):
             return
     count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
     token = _repeats.set(_repeats.get() * max(count, 1))
     try:
-        _run(iter(source), body, names, reads, put, test)
+        _run(iter(source), body, names, reads, put, test, touched)
     finally:
         _repeats.reset(token)
 
 
 def _run(
     items: Any, body: Callable[[Any], None], names: Sequence[str], reads: Sequence[Thunk],
-    put: Any, test: Thunk | None,
+    put: Any, test: Thunk | None, touched: Touched,
 ) -> None:  # fmt: skip
     """The iterations one after the other; after a break that is traced, under its condition."""
     for item in items:
         goes = True if test is None else test()
         if is_traced(goes):
-            state = _state(names, reads, put, "the loop")
+            state = _state(names, reads, put, "the loop", None, touched)
             state.is_branch = True
             native_if(goes, partial(body, item), lambda: None, state)
         elif not goes:
@@ -351,12 +379,13 @@ def _rest(items: Iterable[Any], body: Callable[[Any], None]) -> bool:
 def _try_native(
     source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
     reads: Sequence[Thunk], put: Any, test: Thunk | None, place: Any = None,
+    touched: Touched = (),
 ) -> bool:  # fmt: skip
     """Whether a loop over a known range has become native; else it may be unrolled.
 
     A loop that reads what only its iterations before have bound gets its first one apart.
     """
-    state = _state(names, reads, put, "the loop", place or body)
+    state = _state(names, reads, put, "the loop", place or body, touched)
     try:
         native_for(source.start, source.stop, source.step, body, state, test)
     except NameError as error:
@@ -366,7 +395,7 @@ def _try_native(
         if state.get()[names.index(error.name)] is UNDEFINED:
             raise
         rest = source[1:]
-        return _try_native(rest, body, names, reads, put, test, place) or _rest(rest, body)
+        return _try_native(rest, body, names, reads, put, test, place, touched) or _rest(rest, body)
     except (MlcError, TypeError, ValueError, IndexError, NotImplementedError):
         numbered = current().numbered
         done = numbered[_SPENT] = numbered.get(_SPENT, 0) + len(source)
@@ -378,7 +407,7 @@ def _try_native(
 
 def while_(
     test: Thunk, body: Thunk, names: Sequence[str], reads: Sequence[Thunk], put: Any,
-    goes: Thunk | None, lists: Sequence[Thunk], cost: int,
+    goes: Thunk | None, lists: Sequence[Thunk], cost: int, *touched: Any,
 ) -> None:  # fmt: skip
     """The statement ``while``; ``goes`` says whether no break was met."""
 
@@ -389,14 +418,14 @@ def while_(
     while True:
         holds = check()
         if is_traced(holds):
-            native_while(check, body, _state(names, reads, put, "the loop", body))
+            native_while(check, body, _state(names, reads, put, "the loop", body, touched))
             return
         if not holds:
             return
         count += 1
         if count == _PATIENCE and CURRENT.get() is not None and not _holds_lists(lists):
             try:
-                native_while(check, body, _state(names, reads, put, "the loop", body))
+                native_while(check, body, _state(names, reads, put, "the loop", body, touched))
                 return
             except (NotNative, MlcError, TypeError, ValueError, IndexError):
                 pass

@@ -20,7 +20,7 @@ from typing import Any
 
 from .exits import DONE, FLAGS, VALUE, lower_exits
 from .failing import rewrite_raises
-from .names import assigned, changed, exposed, loads, weight
+from .names import assigned, changed, exposed, loads, touched, weight
 
 HELPER = "__mlc__"
 _SCOPES = (
@@ -190,11 +190,12 @@ class _Worker(ast.NodeTransformer):
         after = self.after
         names = self.needed([*node.body, *node.orelse], after)
         raises = _raises(node.body), _raises(node.orelse)
+        hosts = self.hosts([*node.body, *node.orelse])
         test = self.visit(node.test)
         then = self.function(node.body, node, after)
         other = self.function(node.orelse, node, after)
         call = self.call("if_", [test, _name(then[0]), _name(other[0]), *self.state(names, node),
-                                 _constant(raises)], node)  # fmt: skip
+                                 _constant(raises), *hosts], node)  # fmt: skip
         return [*then[1], *other[1], *self.getters, call]
 
     def visit_For(self, node: ast.For) -> list[ast.stmt]:
@@ -203,12 +204,14 @@ class _Worker(ast.NodeTransformer):
         live = self.after | again | set(flags)
         names = self.needed([node.target, *node.body], live)
         lists, cost = self.lists(node.body), weight(node.body)
+        hosts = self.hosts(node.body)
         source = self.visit(node.iter)
         item = ast.Assign([node.target], ast.Name("_mlc_item", ast.Load()))
         ast.copy_location(item, node)
         body = self.function([item, *node.body], node, live, "_mlc_item")
         call = self.call("for_", [source, _name(body[0]), *self.state(names, node),
-                                  _flags_test(flags), lists, ast.Constant(cost)], node)  # fmt: skip
+                                  _flags_test(flags), lists, _constant(cost), *hosts],
+                         node)  # fmt: skip
         return [*body[1], *self.getters, call]
 
     def visit_While(self, node: ast.While) -> list[ast.stmt]:
@@ -217,10 +220,12 @@ class _Worker(ast.NodeTransformer):
         live = self.after | again | set(flags)
         names = self.needed(node.body, live)
         lists, cost = self.lists(node.body), weight(node.body)
+        hosts = self.hosts([ast.Expr(node.test), *node.body])
         test = _thunk(self.visit(node.test))
         body = self.function(node.body, node, live)
         call = self.call("while_", [test, _name(body[0]), *self.state(names, node),
-                                    _flags_test(flags), lists, _constant(cost)], node)  # fmt: skip
+                                    _flags_test(flags), lists, _constant(cost), *hosts],
+                         node)  # fmt: skip
         return [*body[1], *self.getters, call]
 
     def needed(self, block: Sequence[ast.AST], live: set[str]) -> list[str]:
@@ -232,6 +237,12 @@ class _Worker(ast.NodeTransformer):
         names = [n for n in changed(stmts) if n not in assigned(stmts)]
         reads = [_thunk(_name(n)) for n in names]
         return ast.Tuple(list(reads), ast.Load())
+
+    def hosts(self, stmts: Sequence[ast.stmt]) -> list[ast.expr]:
+        """The names of what ``stmts`` might change inside of, and functions that read them."""
+        names = touched(stmts)
+        reads: list[ast.expr] = [_thunk(_name(n)) for n in names]
+        return [_constant(tuple(names)), ast.Tuple(reads, ast.Load())]
 
     def function(
         self, stmts: Sequence[ast.stmt], where: ast.AST, live: set[str], parameter: str = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,12 +17,14 @@ from . import tree
 from .captures import Captures
 from .concrete import known
 from .creation import standing_in
-from .dispatch import load_operators
+from .deciding import identifier
+from .dispatch import load_basic_operators
 from .signature import (
     Identity,
     Key,
     array_key,
     is_complex_key,
+    is_setting,
     leaf_key,
     placeholder,
     static_key,
@@ -96,7 +97,11 @@ class Parameters:
         return (*args, *extra), rest
 
     def is_static(self, place: int, name: str, value: Any) -> bool:
-        return name in self.static or place == 0 and self.has_self and tree.is_leaf(value)
+        """Whether an argument decides what is compiled: named so, a setting, or the object of a
+        method."""
+        if name in self.static or is_setting(value):
+            return True
+        return place == 0 and self.has_self and tree.is_leaf(value)
 
     def keys(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Key, ...], Arrays]:
         """The key of each argument, and the arrays to pass for all of them."""
@@ -114,7 +119,7 @@ class Parameters:
             else:
                 keys.append(self._traced(name, value, arrays))
         for name, value in kwargs.items():
-            if name in self.static:
+            if self.is_static(-1, name, value):
                 keys.append(static_key(value, name, self.function))
             else:
                 keys.append(self._traced(name, value, arrays))
@@ -124,13 +129,17 @@ class Parameters:
         """What the caller passed for each of the arrays of `keys`, with its name."""
         found: list[tuple[str, Any]] = []
         for place, (name, value) in enumerate(_named(self, args, kwargs)):
-            if self.is_static(place, name, value) and (place < len(args) or name in self.static):
+            if self.is_static(place if place < len(args) else -1, name, value):
                 continue
             if type(value) not in _TREES and tree.is_leaf(value):
                 found.append((name, value))
             else:
                 leaves, structure = tree.flatten(value)
-                found += zip(tree.leaf_names(name, structure), leaves)
+                found += [
+                    (label, leaf)
+                    for label, leaf in zip(tree.leaf_names(name, structure), leaves)
+                    if not self.is_static(-1, label, leaf)
+                ]
         return found
 
     def _static(self, place: int, name: str, value: Any) -> Key:
@@ -145,9 +154,13 @@ class Parameters:
             return key
         leaves, structure = tree.flatten(value)
         keys: list[Any] = [structure]
+        labels: list[str] = tree.leaf_names(name, structure) if self.static else []
         for i, leaf in enumerate(leaves):
             if type(leaf) is np.ndarray:
                 array, key = array_key(leaf)
+            elif is_setting(leaf) or labels and labels[i] in self.static:
+                keys.append(static_key(leaf, name, self.function))
+                continue
             else:
                 try:
                     array, key = leaf_key(leaf, name, self.function)
@@ -271,7 +284,7 @@ def trace_function(
     trees: list[tuple[str, Any, list[Any]]] = []
 
     def leaf(name: str, key: Key) -> Any:
-        tensor, weak = placeholder(_identifier(name), key, parameters.function)
+        tensor, weak = placeholder(identifier(name), key, parameters.function)
         inputs.append(tensor)
         if weak:
             trace.weak.add(tensor)
@@ -284,12 +297,13 @@ def trace_function(
         if isinstance(key[0], (np.dtype, type)):
             return leaf(name, key)
         names = tree.leaf_names(name, key[0])
-        made = tree.unflatten(key[0], [leaf(n, k) for n, k in zip(names, key[1:])])
+        given = tree.flatten(value)[0]
+        made = tree.unflatten(key[0], [traced(*leaf) for leaf in zip(names, key[1:], given)])
         trees.append((name, made, tree.flatten(made)[0]))
         return made
 
     named = list(_named(parameters, args, kwargs))
-    load_operators()
+    load_basic_operators()
     try:
         with tracing(trace), standing_in(captures.spaces):
             if FAILING.get():
@@ -435,9 +449,3 @@ def _copied(tensor: Tensor) -> Tensor:
     made = te.compute(tensor.shape, lambda *index: tensor[index], name="copy", op="copy")
     assert isinstance(made, Tensor)
     return made
-
-
-def _identifier(name: str) -> str:
-    """``layers[0]['w']`` as a name that can stand in a program: ``layers_0_w``."""
-    joined = re.sub(r"\W+", "_", name).strip("_")
-    return joined if joined.isidentifier() else f"a_{joined}"

@@ -11,8 +11,11 @@ The key of an argument is a tuple::
 
 from __future__ import annotations
 
+import types
 import weakref
 from collections.abc import Iterable
+from enum import Enum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,11 @@ from .trace import as_array, shown
 
 Key = tuple[Any, ...]
 _WHOLE = 0x101  # NumPy's flags for C-contiguous and aligned
+_SETTINGS = (
+    str, type, np.dtype, np.ufunc, np.vectorize, slice, range, Enum, types.FunctionType,
+    types.BuiltinFunctionType, types.MethodType, types.ModuleType, partial,
+    type(np.sum),
+)  # fmt: skip
 
 
 def array_key(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Key]:
@@ -102,6 +110,11 @@ def leaf_key(value: Any, name: str, function: str) -> tuple[np.ndarray[Any, Any]
             f"register its class with optree if it holds arrays"
         )
     return array_key(array)
+
+
+def is_setting(value: Any) -> bool:
+    """Whether ``value`` can be nothing but static: a text, a type, a function, a slice."""
+    return isinstance(value, _SETTINGS)
 
 
 def static_key(value: Any, name: str, function: str) -> Key:

@@ -129,8 +129,8 @@ def test_several_signatures_and_errors_after_native_calls() -> None:
         for array in arrays:
             assert np.array_equal(jitted(array, array), array + array)
     assert len(jitted.cache_info()) == len(arrays)
-    with pytest.raises(mlc.ArgumentError, match="argument y of add is a str 'a'"):
-        jitted(X, "a")
+    with pytest.raises(mlc.ArgumentError, match="argument y of add is a bytes b'a'"):
+        jitted(X, b"a")
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         jitted(X)
     jitted.clear_cache()

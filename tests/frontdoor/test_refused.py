@@ -157,8 +157,8 @@ def test_what_cannot_be_traced(case: Any) -> None:
 
 ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
     (object(), mlc.ArgumentError, f"argument x of f is an object <OBJECT>, {NO_ARRAY}"),
-    ("relu", mlc.ArgumentError, f"argument x of f is a str 'relu', {NO_ARRAY}"),
-    ({"w": [X, "s"]}, mlc.ArgumentError, f"argument x['w'][1] of f is a str 's', {NO_ARRAY}"),
+    (b"relu", mlc.ArgumentError, f"argument x of f is a bytes b'relu', {NO_ARRAY}"),
+    ({"w": [X, b"s"]}, mlc.ArgumentError, f"argument x['w'][1] of f is a bytes b's', {NO_ARRAY}"),
     (
         X.astype(np.clongdouble),
         mlc.DTypeError,

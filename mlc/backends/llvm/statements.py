@@ -242,6 +242,8 @@ def _branch(e: Emitter, stmt: If, test: Value) -> None:
         ends.append((f"{name}{suffix}e", [file.slots for file in files]))
     e.label(f"{name}x")
     merge_slots(e, files, ends)
+    for buffer in e.facts.written(stmt):  # one side may have read, before it, what the other writes
+        e.stored(buffer)
 
 
 def _store(e: Emitter, stmt: Store) -> None:

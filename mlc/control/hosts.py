@@ -1,0 +1,85 @@
+"""Lists, dicts and objects that a loop or branch may change: their items are part of its state.
+
+::
+
+    if x[0] > x[1]:               the items v[0] and v[1] are carried as variables are; the list
+        v[0], v[1] = v[1], v[0]   stays the same object, which others may hold too
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..errors import MlcError
+from .carry import UNDEFINED
+
+_PLAIN = (types.FunctionType, types.MethodType, types.ModuleType, type)
+_OURS = frozenset({"numpy", "mlc", "optree", "ml_dtypes", "scipy", "builtins"})
+_DEEP = 8  # levels of lists in lists
+
+
+class Host:
+    """A list, a dict, or an object with attributes; ``names`` are what its items are called."""
+
+    def __init__(self, name: str, box: Any) -> None:
+        self.box = box
+        self.items: Any = box if isinstance(box, (list, dict)) else vars(box)
+        form = "{}[{!r}]" if isinstance(box, (list, dict)) else "{}.{}"
+        self.keys: list[Any] = list(range(len(box)) if isinstance(box, list) else self.items)
+        self.names = [f"the items of {name}", *(form.format(name, key) for key in self.keys)]
+
+    def get(self) -> list[Any]:
+        """What there is, in words, and the items."""
+        items = self.items
+        if isinstance(items, list):
+            values = [items[k] if k < len(items) else UNDEFINED for k in self.keys]
+            return [f"{len(items)} of them", *values]
+        is_same = list(items) == self.keys
+        words = f"{len(items)} of them" if is_same else ", ".join(map(str, items))
+        return [words, *(items.get(key, UNDEFINED) for key in self.keys)]
+
+    def put(self, values: Sequence[Any]) -> None:
+        """Let it hold these ``values``, as :meth:`get` gave them, and nothing else."""
+        kept = {k: v for k, v in zip(self.keys, values[1:], strict=True) if v is not UNDEFINED}
+        if isinstance(self.items, list):
+            self.items[:] = kept.values()
+            return
+        for key in [key for key in self.items if key not in kept]:
+            del self.items[key]
+        self.items.update(kept)
+
+
+def hosts_in(names: Sequence[str], reads: Iterable[Callable[[], Any]]) -> list[Host]:
+    """What the variables ``names`` hold, directly or in each other, that is no array or number."""
+    found: dict[int, Host] = {}
+    for name, read in zip(names, reads, strict=True):
+        try:
+            value = read()
+        except (NameError, AttributeError, LookupError, MlcError):
+            continue
+        _collect(name, value, found, 0)
+    return list(found.values())
+
+
+def _collect(name: str, value: Any, found: dict[int, Host], depth: int) -> None:
+    if id(value) in found or depth > _DEEP:
+        return
+    if isinstance(value, tuple):
+        for n, item in enumerate(value):
+            _collect(f"{name}[{n}]", item, found, depth + 1)
+    elif type(value) in (list, dict) or _is_object(value):
+        host = found[id(value)] = Host(name, value)
+        for label, item in zip(host.names[1:], host.get()[1:], strict=True):
+            _collect(label, item, found, depth + 1)
+
+
+def _is_object(value: Any) -> bool:
+    """Whether ``value`` is an object of a class that was written in Python, by the user."""
+    kind = type(value)
+    if isinstance(value, _PLAIN) or not isinstance(getattr(value, "__dict__", None), dict):
+        return False
+    top = kind.__module__.partition(".")[0]
+    return top not in _OURS and (top == "__main__" or top not in sys.stdlib_module_names)

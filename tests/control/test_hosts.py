@@ -1,0 +1,152 @@
+"""Lists, dicts and objects that branches and loops over traced values change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing import check_against_numpy
+
+UP, DOWN = np.array([1.0, 3.0, 2.0]), np.array([3.0, 1.0, 2.0])
+
+
+class Point:
+    """An object that methods change."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+        self.moves = 0
+
+    def move(self, by: Any) -> None:
+        self.x = self.x + by
+        self.moves += 1
+
+
+def exchange(items: list[Any], i: int, j: int) -> None:
+    items[i], items[j] = items[j], items[i]
+
+
+def swap(x: Any) -> Any:
+    pair = [x[0], x[1]]
+    if x[0] > x[1]:
+        pair[0], pair[1] = pair[1], pair[0]
+    return pair[0] * 10 + pair[1]
+
+
+def swap_by_a_helper(x: Any) -> Any:
+    items = [x[0], x[1], x[2]]
+    same = items
+    if x[0] < x[1]:
+        exchange(items, 0, 2)
+    return same[0] * 100 + same[1] * 10 + items[2]
+
+
+def nested(x: Any) -> Any:
+    held = {"a": [x[0], {"k": x[1]}]}
+    if x[0] > x[1]:
+        held["a"][1]["k"] = x[2]
+    else:
+        held["a"][0] = held["a"][1]["k"] * 3
+    return held["a"][0] * 7 + held["a"][1]["k"]
+
+
+def attribute(x: Any) -> Any:
+    point = Point(x[0])
+    if x[0] > x[1]:
+        point.x = x[1] * 5
+    return point.x
+
+
+def method(x: Any) -> Any:
+    point = Point(x[0])
+    if x[0] < x[1]:
+        point.move(x[2])
+    return point.x + point.moves * 100
+
+
+def attribute_in_a_loop(x: Any) -> Any:
+    point = Point(x[0])
+    for i in range(500):
+        point.x = point.x + x[i % 3]
+    return point.x
+
+
+def items_in_a_while_loop(x: Any) -> Any:
+    state = [x[0], 0]
+    while state[0] < 100:
+        state[0] = state[0] * 2
+        state[1] += 1
+    return state[0] + state[1]
+
+
+def bubble_sort(values: list[Any]) -> list[Any]:
+    items = list(values)
+    for i in range(len(items) - 1):
+        for j in range(len(items) - i - 1):
+            if items[j] > items[j + 1]:
+                items[j], items[j + 1] = items[j + 1], items[j]
+    return items
+
+
+def one_each(x: Any) -> Any:
+    u, v = x[1], x[0]
+    if x[0] > x[1]:
+        u = x[2]
+    else:
+        v = u * 3
+    return u, v
+
+
+FUNCTIONS = [
+    swap, swap_by_a_helper, nested, attribute, method, attribute_in_a_loop, items_in_a_while_loop,
+    one_each,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("x", [UP, DOWN], ids=["up", "down"])
+def test_the_items_are_those_that_python_has(function: Any, x: Any) -> None:
+    check_against_numpy(function, x)
+
+
+def test_a_list_is_sorted_in_place() -> None:
+    assert mlc.jit(bubble_sort)([3, 1, 2, 5, -4]) == [-4, 1, 2, 3, 5]
+
+
+def test_a_list_that_grows_in_a_branch_is_refused() -> None:
+    def grows(x: Any) -> Any:
+        items = [x[0]]
+        if x[0] > x[1]:
+            items.append(x[1])
+        return sum(items)
+
+    with pytest.raises(mlc.UnsupportedError) as caught:
+        mlc.jit(grows)(UP)
+    assert str(caught.value).startswith(
+        "the if statement changes the items of items from '1 of them' to '2 of them'; only arrays "
+        "and numbers can change in it"
+    )
+
+
+def halved(x: Any, times: int) -> Any:
+    if times == 0:
+        return x
+    return halved(x / 2, times - 1)
+
+
+def test_a_function_that_calls_itself() -> None:
+    assert mlc.jit(halved)(8.0, 3) == 1.0
+
+
+def with_defaults(x: Any, scale: float = 2.0, shift: float = 1.0) -> Any:
+    if scale > 0:
+        return x * scale + shift
+    return x
+
+
+def test_a_function_with_several_defaults() -> None:
+    check_against_numpy(with_defaults, UP)
+    check_against_numpy(with_defaults, UP, -1.0)
