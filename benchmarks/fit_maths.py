@@ -166,6 +166,8 @@ atan_over = _root(mp.atan, mp.mpf(1))
 sinh_over = _root(mp.sinh, mp.mpf(1))
 log2_erfc = lambda t: mp.log(mp.erfc(t), 2)
 cosh_root = lambda t: mp.cosh(mp.sqrt(t))
+log2_tail = _tail(lambda r: mp.log1p(r) / mp.ln2, (0, 1 / mp.ln2), -1 / mp.ln2 / 2)
+log_rest = _tail(mp.log1p, (0, 1, mp.mpf("-0.5")), mp.mpf(1) / 3)
 tanh_over = _root(mp.tanh, mp.mpf(1))
 erf_excess = _root(lambda x: mp.erf(x) - x, 2 / mp.sqrt(mp.pi) - 1)
 
@@ -202,6 +204,12 @@ def _erfcx(k: int) -> Function:
     return over
 
 
+def _shrunk(over: int, under: int) -> Function:
+    """``((1 - h)**(over / under) - 1) / h``."""
+    power = mp.mpf(over) / under
+    return lambda h: ((1 - h) ** power - 1) / h if h else -power
+
+
 def _erfc_weight(t: mp.mpf) -> mp.mpf:
     """How an error of log2(erfc(t)) shows in erf(t), relative to that."""
     return mp.erfc(t) + mp.mpf("1e-18")
@@ -219,6 +227,8 @@ def _relative_fit(
 
 _R = (-HALF_LN2, HALF_LN2)
 FITS: dict[str, Fit] = {
+    "cbrt float32": Fit(_shrunk(-2, 3), (-0.1030, 0.1135), 4, lambda h: mp.mpf(1)),
+    "cbrt-root float64": Fit(_shrunk(-1, 3), (-0.1095, 0.1095), 2, lambda h: mp.mpf(1)),
     "exp float32": _relative_fit(mp.exp, _R, 5),
     "exp float64": _relative_fit(mp.exp, _R, 11, (1.0, 1.0)),
     "exp2 float32": _relative_fit(exp2, (-0.5, 0.5), 5),
@@ -229,6 +239,8 @@ FITS: dict[str, Fit] = {
     "log float32": Fit(log1p_tail, (-0.2930, 0.4143), 7, _log_weight, (-0.5,)),
     "log float64": Fit(_atanh_rest, (0.0, 0.02945), 6, lambda z: mp.mpf(1)),
     "pow float32": Fit(_log2_rest(1), (0.0, 0.02945), 3, lambda z: mp.mpf(1)),
+    "log2-tail float32": Fit(log2_tail, (-0.0545, 0.0545), 4, lambda r: mp.mpf(1)),
+    "log-rest float64": Fit(log_rest, (-0.0545, 0.0545), 9, lambda r: mp.mpf(1)),
     "pow float64": Fit(_log2_rest(2), (0.0, 0.02945), 6, lambda z: mp.mpf(1)),
     "tanh float32": _relative_fit(tanh_over, (0.0, 0.0301), 3),
     "tanh float64": _relative_fit(tanh_over, (0.0, 0.0301), 6),
@@ -253,6 +265,34 @@ FITS: dict[str, Fit] = {
 }
 
 
+TABLE_START = 0x3FE6_8000_0000_0000  # the bits of 0.703125; 1 lies inside of an interval
+
+
+def log2_tables(fraction: int) -> tuple[list[float], list[float], list[float]]:
+    """For the 16 equal steps of bits from TABLE_START on: about 1 / z, and -log2 of that in two
+    parts, the first a multiple of 2**-fraction. The former has so few bits that z * inverse - 1 is
+    exact."""
+    inverses, high, low = [], [], []
+    for j in range(16):
+        ends = [np.uint64(TABLE_START + ((j + k) << 48)).view(np.float64) for k in (0, 1)]
+        below = ends[1] <= 1
+        for steps in (32, 16):
+            inverse = round(steps / (float(ends[0]) + float(ends[1])) * 2) / steps
+            if ends[0] <= 1 < ends[1]:
+                inverse = 1.0
+            widest = max(abs(inverse * z - 1) for z in ends)
+            if widest < (1 / 32 if below and steps == 32 else 1 / 16):
+                break
+        else:
+            raise AssertionError(f"no inverse for interval {j}")
+        value = -mp.log(mp.mpf(inverse), 2)
+        part = float(mp.nint(value * 2**fraction) / 2**fraction)
+        inverses.append(inverse)
+        high.append(part)
+        low.append(float(value - part))
+    return inverses, high, low
+
+
 def main() -> None:
     """Print the fits whose names contain all the words."""
     for name, what in FITS.items():
@@ -265,6 +305,10 @@ def main() -> None:
         for row in (c, d):
             if row:
                 print("(" + ", ".join(f"{v:.{digits}g}" for v in row) + ")")
+    if not sys.argv[1:] or "tables" in sys.argv[1:]:
+        for fraction in (16, 40):
+            for column in log2_tables(fraction):
+                print("(" + ", ".join(f"{v:.17g}" for v in column) + ")")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,17 @@ def _fma(a: Any, b: Any, c: Any) -> Any:
     return wide.astype(np.asarray(c).dtype)
 
 
+def _same(x: Any) -> Any:
+    return x
+
+
+def _lookup16(x: Any, *entries: Any) -> Any:
+    """The entry of a table for each ``x``, by the four lowest bits of that."""
+    x = np.asarray(x)
+    table = np.array([np.asarray(entry)[()] for entry in entries], x.dtype)
+    return table[x.view(f"u{x.itemsize}") & 15]
+
+
 def _dot4(a: Any, b: Any) -> Any:
     """The products of the bytes of the lowest 32 bits, without sign and with it, summed: wraps."""
     left, right = (np.asarray(x).astype(np.int32) for x in (a, b))
@@ -132,6 +143,11 @@ _TABLE = (
     ScalarFn("erfc", 1, _libm("erfc"), cost=30),
     ScalarFn("hypot", 2, np.hypot, cost=20),
     ScalarFn("nextafter", 2, np.nextafter, cost=10),
+    # Its argument, in code that is passed over where no lane of a vector needs it: around the rare
+    # side of a select.
+    ScalarFn("rarely", 1, _same),
+    # lookup16(x, t0, ..., t15): the entry whose number is in the four lowest bits of x.
+    ScalarFn("lookup16", 17, _lookup16, cost=2),
     # The C library's function, never expanded: the rare side of a select, for lanes that need it.
     ScalarFn("libm_sin", 1, np.sin, cost=60),
     ScalarFn("libm_cos", 1, np.cos, cost=60),

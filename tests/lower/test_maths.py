@@ -146,7 +146,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[float, float], tuple[float, flo
     "arctanh": (np.arctanh, (-1, 1), (-1, 1), 2.5),
     "erf": (by_mpmath("erf"), (-4, 4), (-6, 6), 1.6),
     "erfc": (by_mpmath("erfc"), (-3, 10), (-3, 27), 4.5),
-    "cbrt": (np.cbrt, (-5, 5), (-5, 5), 1.1),
+    "cbrt": (np.cbrt, (-5, 5), (-5, 5), 1.9),
     "hypot": (np.hypot, (-5, 5), (-5, 5), 1.5),
     "pow": (np.power, (0, 100), (0, 100), 2.4),
 }

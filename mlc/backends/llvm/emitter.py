@@ -46,7 +46,8 @@ class Emitter(Builder):
 
     ``fixed`` holds the number for each variable that is written out and the lane count of the lane
     variable; ``bound`` the value of every other variable and ``level_of`` its scope; ``home`` the
-    scope of values by their names. ``mask`` is None or says which lanes run.
+    scope of values by their names. ``mask`` is None or says which lanes run. ``rare`` holds in code
+    that mostly is passed over: nothing moves out of it.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Emitter(Builder):
         self.lanes = 0
         self.mask: Value | None = None
         self.mask_level = 0
+        self.rare = False
         self.volatile = False
         self.in_parallel = False
         self.failure = "ret i32 1"
@@ -161,7 +163,7 @@ class Emitter(Builder):
         if known.fixed:
             key = (expr, *[self.fixed[var] for var in known.fixed])
         for_all_lanes = key
-        if known.guarded or known.costly:
+        if known.guarded or known.costly or self.rare:
             high = max(low, self.regions[-1].barrier)
             if known.guarded and self.mask is not None:
                 key = (key, self.mask.text)

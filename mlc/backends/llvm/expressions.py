@@ -16,6 +16,7 @@ from .emitter import Emitter
 from .floats import FLOAT_FNS
 from .halves import narrow, widen
 from .integers import BOOL_FNS, INTEGER_FNS, divide_unsigned
+from .lookups import look_up
 from .math_calls import MATH_CALLS, call_math
 from .types import Value, constant, is_half
 
@@ -88,6 +89,10 @@ def _is_product(expr: Expr) -> TypeGuard[Apply]:
 
 def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
     """The scalar function ``fn`` of ``args`` in every lane; ``dtype`` is that of the result."""
+    if fn == "rarely":
+        return args[0]
+    if fn == "lookup16":
+        return look_up(e, args[0], args[1:])
     args = e.unify(args)
     operand = args[-1].dtype
     if is_half(operand) and fn not in _ON_BITS:
@@ -153,7 +158,10 @@ def _if_any(e: Emitter, mask: Value, expr: Expr) -> Value:
     e.label(name)
     e.line(f"br i1 {any_lane.text}, label %{name}t, label %{name}x")
     e.label(f"{name}t")
+    rare = e.rare
+    e.rare |= isinstance(expr, Apply) and expr.fn == "rarely"
     value = e.value(expr)
+    e.rare = rare
     e.leave()
     e.line(f"br label %{name}e")
     e.label(f"{name}e")

@@ -40,8 +40,8 @@ NONE: frozenset[Buffer] = frozenset()
 class Facts:
     """Of one expression: its ``variables``, and those of them that are constants or lanes wherever
     it stands (``fixed``); the ``sources`` of its loads; the written buffers that its value depends
-    on (``reads``); whether it holds a load that may be out of bounds (``guarded``) or calls into
-    the C library (``costly``); its ``depth``.
+    on (``reads``); whether it holds a load that may be out of bounds (``guarded``), or calls into
+    the C library or is rarely needed (``costly``); its ``depth``.
     """
 
     __slots__ = ("costly", "depth", "fixed", "guarded", "reads", "sources", "variables")
@@ -202,7 +202,7 @@ class ProgramFacts:
             out.reads |= self.aliases(node.source)
             out.guarded |= not self.in_bounds(node.source, node.indices)
         elif isinstance(node, Apply):
-            out.costly |= node.fn in MATH_CALLS and node.dtype.is_float
+            out.costly |= node.fn in MATH_CALLS and node.dtype.is_float or node.fn == "rarely"
         return out
 
     def linear(self, buffer: Buffer, indices: Indices) -> tuple[tuple[tuple[Expr, int], ...], int]:

@@ -6,7 +6,7 @@ values follow NumPy. Coefficients come from benchmarks/fit_maths.py.
 
 from __future__ import annotations
 
-from . import error, exponential, hyperbolic, inverse, logarithm, power, trigonometric
+from . import error, exponential, hyperbolic, inverse, logarithm, pow, power, trigonometric
 from .registry import EXPANSIONS, expansion
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "hyperbolic",
     "inverse",
     "logarithm",
+    "pow",
     "power",
     "trigonometric",
 ]

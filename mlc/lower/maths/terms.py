@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...dtypes import DType, float32, float64, int32, int64
+from ...dtypes import DType, float32, float64, int32, int64, uint32, uint64
 from ...ir.expr import Expr, ExprLike, apply, as_expr, const, select
 from ...records import dataclass
 
@@ -40,6 +40,7 @@ class Format:
 _FORMATS = {float32: Format(int32, 23, 127), float64: Format(int64, 52, 1023)}
 INF = float("inf")
 NAN = float("nan")
+LONG = 13  # coefficients
 
 
 def format_of(x: Expr) -> Format:
@@ -59,7 +60,21 @@ def fma(a: ExprLike, b: ExprLike, c: ExprLike) -> Expr:
 
 
 def poly(x: Expr, coefficients: Sequence[float]) -> Expr:
-    """``sum(c[k] * x**k)`` by Horner's rule: the fewest instructions."""
+    """``sum(c[k] * x**k)``: Horner's rule, which is the fewest instructions.
+
+    The end of a long one is two such sums, of the even and of the odd powers: a processor cannot
+    see far enough ahead to hide the latency of one long chain.
+    """
+    if len(coefficients) < LONG:
+        return horner(x, coefficients)
+    square = x * x
+    first, second, *rest = coefficients
+    tail = fma(horner(square, rest[1::2]), x, horner(square, rest[::2]))
+    return fma(fma(tail, x, second), x, first)
+
+
+def horner(x: Expr, coefficients: Sequence[float]) -> Expr:
+    """The same by Horner's rule, however long it is."""
     total: Expr = const(coefficients[-1], x.dtype)
     for c in reversed(coefficients[:-1]):
         total = fma(total, x, c)
@@ -69,6 +84,15 @@ def poly(x: Expr, coefficients: Sequence[float]) -> Expr:
 def bits(x: Expr) -> Expr:
     """The bits of a float as a signed integer."""
     return apply("bitcast", x, dtype=format_of(x).integer)
+
+
+def is_normal(x: Expr, but: int = 0) -> Expr:
+    """Whether ``x`` is positive, finite and not subnormal, by one comparison; and not one with one
+    of the ``but`` largest exponents."""
+    form = format_of(x)
+    least, end = 1 << form.mantissa, (2 * form.bias + 1 - but) << form.mantissa
+    kind = uint32 if x.dtype is float32 else uint64
+    return apply("bitcast", bits(x) - least, dtype=kind) < end - least
 
 
 def real(i: Expr, like: Expr) -> Expr:
@@ -100,6 +124,16 @@ def signed_as(y: Expr, x: Expr) -> Expr:
 def sqrt(x: Expr) -> Expr:
     """The square root, exactly rounded."""
     return apply("sqrt", x)
+
+
+def rarely(y: Expr) -> Expr:
+    """``y``, as the side of a select that vectors pass over where no lane asks for it."""
+    return apply("rarely", y)
+
+
+def lookup(i: Expr, table: Sequence[float], like: Expr) -> Expr:
+    """Entry ``i`` mod 16 of ``table``."""
+    return apply("lookup16", real(i, like), *(const(entry, like.dtype) for entry in table))
 
 
 def nearest(x: Expr, scale: float, extra: int = 0) -> tuple[Expr, Expr]:

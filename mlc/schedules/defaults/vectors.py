@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from ...ir.affine import linear_in
-from ...ir.expr import Var
+from ...ir.expr import Apply, Var
 from ...ir.program import Block, contiguous_strides, reads_of, writes_of
+from ...ir.rewrite import postorder
+from ...ir.scalar import SCALAR_FNS
 from ...te.program import Nest
 from ..schedule import Schedule
 from .access import point_cost, reduce_axes, widest_dtype_bytes
 from .machine import Machine
+
+FUNCTION = 12  # the cost from which on a scalar function is a long chain of operations
 
 
 def next_power_of_two(n: int) -> int:
@@ -27,6 +31,17 @@ def unroll_for(nest: Nest, extent: int, lanes: int, most: int = 4) -> int:
     cost = point_cost(nest)
     wish = 4 if cost <= 12 else 2 if cost <= 40 else 1
     return max(min(wish, most, extent // lanes), 1)
+
+
+def together_for(nest: Nest, extent: int, lanes: int, machine: Machine) -> int:
+    """How many registers one vector operation takes, so that the long chains of mathematical
+    functions run side by side: far apart in the code, a processor would not see them both."""
+    nodes = {node for part in nest.compute.body for node in postorder(part)}
+    costs = [SCALAR_FNS[n.fn].cost for n in nodes if isinstance(n, Apply) and n.dtype.is_float]
+    if max(costs, default=0) < FUNCTION:
+        return 1
+    wish = machine.registers // (8 if sum(costs) <= 4 * FUNCTION else 16)
+    return max(min(wish, 4, extent // (4 * lanes)), 1)
 
 
 def private_loops(s: Schedule, block: Block, shared: int) -> list[Var]:
@@ -107,12 +122,15 @@ def _fused_before(s: Schedule, block: Block, outer: Var, inner: Var, extent: int
 def vectorize_last(
     s: Schedule, nest: Nest, loop: Var, machine: Machine, most_unrolled: int = 4
 ) -> tuple[Var | None, ...]:
-    """Split ``loop`` into (outer, unrolled, lanes), unroll and vectorize the latter two."""
+    """Split ``loop`` into (outer, unrolled, lanes), unroll and vectorize the latter two. Where
+    functions are long, lanes fill several registers instead."""
     extent = extent_of(s, loop)
     if extent == 1:
         return (loop,)
     lanes = lanes_for(nest, extent, machine)
-    unroll = unroll_for(nest, extent, lanes, most_unrolled)
+    together = 1 << (together_for(nest, extent, lanes, machine).bit_length() - 1)
+    unroll = unroll_for(nest, extent, lanes, most_unrolled) if together == 1 else 1
+    lanes *= together
     if unroll > 1:
         outer, middle, inner = s.split(loop, [None, unroll, lanes])
         s.unroll(middle)
