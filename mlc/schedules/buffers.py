@@ -29,7 +29,7 @@ from ..ir.program import (
 from ..ir.rewrite import substitute_loads
 from ..records import dataclass
 from .regions import block_reads, block_writes
-from .step import rebuild
+from .step import find_block, rebuild
 
 Indices = tuple[Expr, ...]
 Regions = tuple[Region, ...] | None
@@ -89,6 +89,20 @@ def chosen_buffer(program: Program, block: Block, buffer: Buffer | str | int, wo
         wanted = buffer if isinstance(buffer, str) else buffer.name
         raise ScheduleError(f"block {block.name!r} {word} {names}, not {wanted}")
     return buffer_key(program, found[0])
+
+
+def untouched(program: Program, name: str, buffer: Buffer, *words: str) -> str | None:
+    """Why a step about what the block called ``name`` "reads" or "writes" (``words``) does not
+    concern ``buffer``; None if it does."""
+    block = find_block(program, name)
+    touched: dict[Buffer, None] = {}
+    for word in words:
+        regions = block_reads(block) if word == "reads" else block_writes(block)
+        touched |= dict.fromkeys(region.buffer for region in regions)
+    if buffer in touched:
+        return None
+    names = ", ".join(b.name for b in touched) or "nothing"
+    return f"block {name!r} {' or '.join(words)} {names}, not {buffer.name}"
 
 
 def replace_buffer(program: Program, old: Buffer, new: Buffer) -> Program:

@@ -4,16 +4,17 @@
 
     {"format": "mlc.schedule", "version": 1,
      "program": {"name": "mm", "blocks": [["C", [["i", 6], ["j", 128], ["k", 4]]]],
-                 "buffers": ["A", "B", "C"]},
+                 "roles": [["SSR", ["A", "B"], ["C"]]], "buffers": ["A", "B", "C"]},
      "steps": [{"step": "split", "made": [16, 8],
                 "with": {"loop": {"loop": ["C", 1]}, "factors": [null, 8]}}, ...]}
 
 A loop is ``{"made": [n, m]}``, number ``m`` of the things that step ``n`` made, or
 ``{"loop": [block, depth]}``, or, where it stands around no block, ``{"loop": name, "number": n}``.
-Those two speak of the program before the first step unless ``"at"`` names another step. Blocks and
-decisions that a step made are ``{"made": [n, m]}`` too. ``"made"`` of a step holds the extents of
-the loops, the names of the blocks and the numbers that it made: by those a replay sees whether it
-comes out as before.
+Those two speak of the program before the first step unless ``"at"`` names another step; then
+``"among"`` holds the loops around the block there. The ``"roles"`` of a block are the kinds of its
+axes, what it reads and what it writes. Blocks and decisions that a step made are ``{"made": [n,
+m]}`` too. ``"made"`` of a step holds the extents of the loops, the names of the blocks and the
+numbers that it made: by those a replay sees whether it comes out as before.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ScheduleError
 from ..ir.expr import Var
-from ..ir.program import Allocate, For, Program, blocks_of, walk
+from ..ir.program import Allocate, Block, For, Program, blocks_of, reads_of, walk, writes_of
 from .step import Decision, Step, loops_around
 from .trace import births, occurrence_of
 
@@ -34,6 +35,19 @@ if TYPE_CHECKING:
 
 FORMAT = "mlc.schedule"
 VERSION = 1
+
+
+Chain = tuple[tuple[str, int], ...]
+"""The loops around a block, outermost first: names and extents."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a block does: the kinds of its axes ("SSR"), what it reads and what it writes."""
+
+    kinds: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +64,13 @@ class Record:
 @dataclass(frozen=True, eq=False)
 class Recording:
     """The steps of a schedule, and what its program looked like: (block, ((loop, extent), ...)),
-    and the names of its buffers, params first, in program order."""
+    the names of its buffers, params first, in program order, and what each block did."""
 
     program: str
-    blocks: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
+    blocks: tuple[tuple[str, Chain], ...]
     steps: tuple[Record, ...]
     buffers: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
 
     def to_json(self) -> str:
         """The recording as text."""
@@ -69,7 +84,10 @@ class Recording:
             if record.part_of:
                 entry["part_of"] = record.part_of
             steps.append(entry)
-        program = {"name": self.program, "blocks": self.blocks, "buffers": self.buffers}
+        roles = [(role.kinds, role.reads, role.writes) for role in self.roles]
+        program = {
+            "name": self.program, "blocks": self.blocks, "roles": roles, "buffers": self.buffers,
+        }  # fmt: skip
         content = {"format": FORMAT, "version": VERSION, "program": program, "steps": steps}
         return json.dumps(content)
 
@@ -89,9 +107,10 @@ def read_json(text: str) -> Recording:
         )
     try:
         program = content["program"]
-        blocks = tuple(
-            (str(name), tuple((str(loop), int(extent)) for loop, extent in loops))
-            for name, loops in program["blocks"]
+        blocks = tuple((str(name), read_chain(loops)) for name, loops in program["blocks"])
+        roles = tuple(
+            Role(str(kinds), tuple(map(str, reads)), tuple(map(str, writes)))
+            for kinds, reads, writes in program.get("roles", ())
         )
         steps = tuple(
             Record(
@@ -104,24 +123,40 @@ def read_json(text: str) -> Recording:
             for entry in content["steps"]
         )
         buffers = tuple(map(str, program.get("buffers", ())))
-        return Recording(str(program["name"]), blocks, steps, buffers)
+        return Recording(str(program["name"]), blocks, steps, buffers, roles)
     except (KeyError, TypeError, ValueError) as error:
         raise ScheduleError(f"the schedule is damaged: {error!r} while it was read") from None
+
+
+def read_chain(loops: Any) -> Chain:
+    """The loops around a block from JSON; ValueError or TypeError if they are none."""
+    return tuple((str(loop), int(extent)) for loop, extent in loops)
 
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
-def outline(program: Program) -> tuple[tuple[str, tuple[tuple[str, int], ...]], ...]:
+def outline(program: Program) -> tuple[tuple[str, Chain], ...]:
     """The blocks of ``program`` in order, each with its loops and their extents."""
-    return tuple(
-        (
-            block.name,
-            tuple((f.var.name, f.extent) for f in loops_around(program, block.name)),
-        )
-        for block in blocks_of(program.body)
-    )
+    return tuple((block.name, chain_of(program, block.name)) for block in blocks_of(program.body))
+
+
+def chain_of(program: Program, name: str) -> Chain:
+    """The loops around the block called ``name``."""
+    return tuple((f.var.name, f.extent) for f in loops_around(program, name))
+
+
+def roles_of(program: Program) -> tuple[Role, ...]:
+    """What each block of ``program`` does, in the order of :func:`outline`."""
+    return tuple(map(_role, blocks_of(program.body)))
+
+
+def _role(block: Block) -> Role:
+    kinds = "".join("R" if it.axis.is_reduce else "S" for it in block.iters)
+    reads = dict.fromkeys(load.source.name for load in reads_of(block.body))
+    writes = dict.fromkeys(buffer.name for buffer, _ in writes_of(block.body))
+    return Role(kinds, tuple(reads), tuple(writes))
 
 
 def buffer_names(program: Program) -> tuple[str, ...]:
@@ -151,7 +186,8 @@ def record_trace(trace: list[Taken]) -> Recording:
     if not trace:
         return Recording("", (), ())
     original = trace[0].before
-    return Recording(original.name, outline(original), tuple(steps), buffer_names(original))
+    blocks, roles = outline(original), roles_of(original)
+    return Recording(original.name, blocks, tuple(steps), buffer_names(original), roles)
 
 
 def describe(program: Program, made: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -169,11 +205,12 @@ def describe(program: Program, made: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _place(program: Program, var: Var, number: int) -> dict[str, Any]:
     """Where the loop over ``var`` stands in the program before step ``number``."""
-    at = {"at": number} if number else {}
+    at: dict[str, Any] = {"at": number} if number else {}
     for block in blocks_of(program.body):
         for depth, loop in enumerate(loops_around(program, block.name)):
             if loop.var is var:
-                return {"loop": [block.name, depth], **at}
+                among = {"among": chain_of(program, block.name)} if number else {}
+                return {"loop": [block.name, depth], **at, **among}
     return {"loop": var.name, "number": occurrence_of(program, var), **at}
 
 

@@ -9,14 +9,19 @@ from ..errors import ScheduleError
 from ..ir.expr import Var
 from ..ir.program import Program
 from .lookup import loop_named
+from .matching import changed_role, same_blocks, same_loops, same_names
 from .record import (
     Record,
     Recording,
+    Role,
     buffer_names,
+    chain_of,
     describe,
     outline,
+    read_chain,
     read_json,
     record_trace,
+    roles_of,
     step_class,
 )
 from .schedule import Schedule
@@ -118,9 +123,13 @@ class _Player:
         self.made: list[tuple[Any, ...] | None] = []
         self.programs: list[Program] = []  # before each step of the recording
         self.loops = dict(recording.blocks)
-        self.now = dict(outline(program))
-        self.renamed = _renamings(list(self.loops), list(self.now), strict)
-        self.buffers = _renamings(list(recording.buffers), list(buffer_names(program)), strict)
+        roles: list[Role | None] = [*recording.roles]
+        roles += [None] * (len(recording.blocks) - len(roles))
+        self.was = dict(zip(self.loops, roles))
+        self.now = {name: role for (name, _), role in zip(outline(program), roles_of(program))}
+        self.renamed = same_blocks(self.was, self.now, strict)
+        self.buffers = same_names(list(recording.buffers), list(buffer_names(program)), strict)
+        self.gone: dict[str, int] = {}  # blocks that lost steps had made
         self.notes: list[str] = []
 
     def play(self, number: int) -> None:
@@ -139,6 +148,7 @@ class _Player:
             if self.strict:
                 raise ScheduleError(f"step {number + 1} ({text}) is lost: {reason}") from None
             self.rows.append(Row(text, "lost", reason.partition("\n")[0]))
+            self.gone.update((made, number) for made in record.made if isinstance(made, str))
         else:
             status = "adapted" if self.notes else "kept"
             self.rows.append(Row(text, status, "; ".join(dict.fromkeys(self.notes))))
@@ -193,18 +203,15 @@ class _Player:
             case {"made": [int(number), int(position)]}:
                 return self.product(number, position)
             case {"loop": [str(block), int(depth)], **rest}:
-                return self.loop(block, depth, _whole(rest.get("at", 0)))
+                return self.loop(block, depth, _whole(rest.get("at", 0)), rest.get("among"))
             case {"loop": str(name), "number": int(occurrence), **rest}:
                 return loop_named(self.before(_whole(rest.get("at", 0))), name, occurrence)
             case list() | tuple():
                 return tuple(map(self.operand, value))
             case str() if value in self.renamed:
-                found = self.renamed[value]
-                if found is None:
-                    raise _LostError(f"there is no block {value!r} any more")
-                if found != value:
-                    self.notes.append(f"block {value!r} is called {found!r} now")
-                return found
+                return self.block(value)
+            case str() if value in self.gone:
+                raise self.needs(self.gone[value])
             case dict():
                 raise ScheduleError(f"an operand cannot be read: {value!r}")
             case _:
@@ -229,53 +236,64 @@ class _Player:
             raise ScheduleError(f"an operand speaks of step {number}, which comes later")
         made = self.made[number]
         if made is None:
-            raise _LostError(f"it needs what step {number + 1} made, and that is lost")
+            raise self.needs(number)
         if not 0 <= position < len(made):
             raise _LostError(f"step {number + 1} made {len(made)} things now")
         return made[position]
 
-    def loop(self, block: str, depth: int, at: int) -> Var:
-        """The loop at ``depth`` around ``block`` in the program before step ``at``."""
+    def needs(self, number: int) -> _LostError:
+        return _LostError(f"it needs what step {number + 1} made, and that is lost")
+
+    def block(self, name: str) -> str:
+        """What the block is called now."""
+        found = self.renamed[name]
+        if found is None:
+            raise _LostError(f"there is no block {name!r} any more")
+        if found != name:
+            self.notes.append(f"block {name!r} is called {found!r} now")
+        was, now = self.was.get(name), self.now.get(found)
+        if was is not None and now is not None and not self.strict:
+            change = changed_role(was, now, self.buffers)
+            if change:
+                self.notes.append(f"block {found!r} {change}")
+        return found
+
+    def loop(self, block: str, depth: int, at: int, among: Any) -> Var:
+        """The loop that stood at ``depth`` around ``block`` in the program before step ``at``,
+        where the loops ``among`` did."""
         name = self.operand(block)
         loops = [loop.var for loop in loops_around(self.before(at), name)]
-        old = self.loops.get(block) if at == 0 else None
-        if old is None:
-            if depth < len(loops):
-                return loops[depth]
-            raise _LostError(f"block {name!r} has {len(loops)} loops, none at depth {depth}")
-        if not depth < len(old):
+        new = chain_of(self.before(at), name)
+        try:
+            old = self.loops[block] if at == 0 else new if among is None else read_chain(among)
+        except (KeyError, TypeError, ValueError):
+            raise ScheduleError(
+                f"an operand cannot be read: the loops of block {block!r}"
+            ) from None
+        if among is None and at and depth >= len(new):
+            raise _LostError(f"block {name!r} has {len(new)} loops, none at depth {depth}")
+        if not 0 <= depth < len(old):
             raise ScheduleError(f"an operand cannot be read: loop {depth} of block {block!r}")
+        places = same_loops(old, new)
+        if self.strict and len(old) == len(new):
+            places = list(range(len(old)))
         old_name, old_extent = old[depth]
-        new = self.now[name]
+        place = places[depth]
+        if place is None:
+            raise _LostError(
+                f"block {name!r} has {len(new)} loops, had {len(old)}; none of them is "
+                f"called {old_name!r}"
+            )
+        new_name, new_extent = new[place]
         if len(new) != len(old):
-            same = [d for d, (loop, _) in enumerate(new) if loop == old_name]
-            if len(same) != 1:
-                raise _LostError(
-                    f"block {name!r} has {len(new)} loops, had {len(old)}; none of them is "
-                    f"called {old_name!r}"
-                )
-            depth = same[0]
             self.notes.append(f"block {name!r} has {len(new)} loops, had {len(old)}")
-        new_name, new_extent = new[depth]
+        elif place != depth:
+            self.notes.append(f"loop {new_name} of {name!r} is number {place} now, was {depth}")
         if new_name != old_name:
             self.notes.append(f"loop {old_name} is called {new_name} now")
         if new_extent != old_extent:
             self.notes.append(f"{new_name} runs over {new_extent}, was {old_extent}")
-        return loops[depth]
-
-
-def _renamings(old: list[str], new: list[str], strict: bool) -> dict[str, str | None]:
-    """What the blocks or buffers are called now: those that kept their names, and, if as many old
-    names are gone as new ones came, those in the same order; None for one that is gone. Where the
-    program is ``strict``ly the same but for names, it is the order alone that counts."""
-    if strict and len(old) == len(new):
-        return dict(zip(old, new, strict=True))
-    gone = [name for name in old if name not in new]
-    came = [name for name in new if name not in old]
-    out: dict[str, str | None] = {name: name for name in old if name in new}
-    matched = len(gone) == len(came)
-    out.update((name, came[n] if matched else None) for n, name in enumerate(gone))
-    return out
+        return loops[place]
 
 
 def _listed(made: tuple[Any, ...]) -> str:

@@ -43,7 +43,7 @@ def shift_refusal(program: Program, loop: For, tiles: Sequence[int]) -> Refusal 
             return f"the call of {node.name!r} under loop {loop.var.name} might not bear repetition"
     fix = "use tail='guard' or tail='cut'"
     twice = f"a shifted tile does some iterations of {loop.var.name} twice"
-    rows = accesses_of(program).of(loop)
+    rows = [row for row in accesses_of(program).of(loop) if all(f.extent for f in row.loops)]
     for row in rows:
         if row.kind == "combine":
             where = f"block {row.block!r}" if row.block else "a statement in it"

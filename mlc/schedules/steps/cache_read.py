@@ -17,6 +17,7 @@ from ..buffers import (
     is_passed,
     redirect_blocks,
     scope_violation,
+    untouched,
 )
 from ..coverage import going_stale
 from ..legality.accesses import Access
@@ -83,6 +84,9 @@ class CacheRead(Step):
         if wrong is not None:
             return wrong
         source = find_buffer(program, self.buffer)
+        wrong = untouched(program, self.block, source, "reads")
+        if wrong is not None:
+            return wrong
         for name in sorted(self._names(program, source)):
             block = find_block(program, name)
             if source not in buffers_read(block):

@@ -11,7 +11,14 @@ from ...ir.expr import Expr, Var
 from ...ir.program import Allocate, Block, Buffer, For, Program, Seq, blocks_of, walk
 from ...ir.rewrite import variables_of
 from ..boxes import Box, copy_name, copy_nest
-from ..buffers import Redirect, cached_twin, chosen_buffer, find_buffer, scope_violation
+from ..buffers import (
+    Redirect,
+    cached_twin,
+    chosen_buffer,
+    find_buffer,
+    scope_violation,
+    untouched,
+)
 from ..coverage import covers, exact_writes, is_made_before
 from ..levels import Level, holds, home_of
 from ..placement import feeding
@@ -43,7 +50,9 @@ class CacheWrite(Step):
     scope: str
 
     def check(self, program: Program) -> Refusal | str | None:
-        return scope_violation(self.scope) or self._plan(program).refusal
+        target = find_buffer(program, self.buffer)
+        problem = scope_violation(self.scope) or untouched(program, self.block, target, "writes")
+        return problem or self._plan(program).refusal
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         plan = self._plan(program)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.bounds import interval
@@ -16,10 +16,11 @@ from ...ir.program import (
     Store,
     blocks_of,
     expressions_of,
+    map_exprs,
     walk,
     writes_of,
 )
-from ...ir.rewrite import loads_of, postorder, substitute, variables_of
+from ...ir.rewrite import loads_of, postorder, rewrite, substitute, variables_of
 from ..boxes import Box, box_nest, copy_name
 from ..buffers import (
     Indices,
@@ -30,12 +31,13 @@ from ..buffers import (
     fresh_buffer_name,
     is_passed,
     redirect_blocks,
+    untouched,
 )
 from ..coverage import covers, exact_writes
 from ..levels import Level, holds
 from ..refusal import Refusal
 from ..regions import buffers_read, buffers_written
-from ..step import Step, block_name, find_block
+from ..step import Step, block_name, find_block, rebuild
 from .cache_read import CacheRead
 from .cache_write import CacheWrite
 
@@ -45,10 +47,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reindex(Step):
-    """See :func:`reindex`. ``buffer`` is the key of a buffer that ``block`` touches."""
+    """See :func:`reindex`. ``buffer`` is the key of a buffer that ``block`` touches, ``place``
+    counts where it does."""
 
     block: str
     buffer: str
+    place: int | None = None
 
     def check(self, program: Program) -> Refusal | str | None:
         found = self._access(program)
@@ -66,6 +70,8 @@ class Reindex(Step):
         if buffer in buffers_read(block):
             return f"block {self.block!r} reads {buffer.name}, which it writes, as well"
         axes, _ = found
+        if self.place is not None:
+            return f"block {self.block!r} writes {buffer.name}, which it does at one place"
         missing = [
             it.axis.name
             for it in block.iters
@@ -83,7 +89,7 @@ class Reindex(Step):
                     "before compute_at or decompose_reduction"
                 )
         twin = self._twin(program, buffer, axes)
-        part = self._redirected(level.parts[n], buffer, twin, axes)
+        part = self._redirected(level.parts[n], buffer, twin, found)
         exact = exact_writes(part, self.block, twin)
         zeros: Indices = (const(0),) * twin.ndim
         if exact is None or not covers(exact, Region(twin, zeros, twin.shape)):
@@ -116,7 +122,7 @@ class Reindex(Step):
             place = CacheRead(self.block, self.buffer, buffer.scope.value, ()).place(program)
             level, n = place.level, place.first
         parts = list(level.parts)
-        parts[n] = self._redirected(parts[n], buffer, twin, axes)
+        parts[n] = self._redirected(parts[n], buffer, twin, found)
         parts.insert(n + is_written, box_nest(name, copied, Box.whole(twin), level.around))
         return level.replaced(parts, (twin,)), (name,)
 
@@ -129,8 +135,24 @@ class Reindex(Step):
         shape = tuple(axis.extent for axis in axes)
         return Buffer(name, shape, buffer.dtype, scope=buffer.scope)
 
-    def _redirected(self, part: Stmt, old: Buffer, new: Buffer, axes: tuple[Axis, ...]) -> Stmt:
-        return redirect_blocks(part, {self.block}, Redirect(old, new, lambda _: axes))
+    def _redirected(
+        self, part: Stmt, old: Buffer, new: Buffer, found: tuple[tuple[Axis, ...], Indices]
+    ) -> Stmt:
+        axes, indices = found
+        if self.place is None:
+            return redirect_blocks(part, {self.block}, Redirect(old, new, lambda _: axes))
+        here, there = load(old, indices), load(new, axes)
+
+        def redirected(expr: Expr) -> Expr:
+            return rewrite(expr, lambda node: there if node is here else None)
+
+        def on(node: Stmt) -> Stmt | None:
+            if not isinstance(node, Block) or node.name != self.block:
+                return None
+            body = map_exprs(node.body, redirected)
+            return replace(node, body=body)
+
+        return rebuild(part, on)
 
     def _access(self, program: Program) -> tuple[tuple[Axis, ...], Indices] | str:
         """The axes that index the buffer, and the indices; or why there are no such."""
@@ -144,10 +166,20 @@ class Reindex(Step):
             for expr in expressions_of(stmt):
                 found |= {n.indices: None for n in loads_of(expr) if n.source is buffer}
             found |= {indices: None for b, indices in _direct_writes(stmt) if b is buffer}
-        if len(found) != 1:
-            shown = " and ".join(f"{name}[{', '.join(map(repr, at))}]" for at in found)
-            return f"block {self.block!r} touches {shown}; wanted is one place"
-        (indices,) = found
+        wrong = untouched(program, self.block, buffer, "reads", "writes")
+        if wrong is not None:
+            return wrong
+        shown = " and ".join(f"{name}[{', '.join(map(repr, at))}]" for at in found)
+        if self.place is None and len(found) != 1:
+            way = ""
+            if buffer not in buffers_written(block):
+                way = "; place=0 or another number says which"
+            return f"block {self.block!r} touches {shown}; wanted is one place{way}"
+        if self.place is not None and not 0 <= self.place < len(found):
+            return f"block {self.block!r} touches {shown}; there is no place {self.place}"
+        if self.place is not None and block.reads is not None:
+            return f"block {self.block!r} declares what it reads; leave out place"
+        indices = list(found)[self.place or 0]
         used = {v for index in indices for v in variables_of(index)}
         axes = tuple(it.axis for it in block.iters if it.axis in used)
         if len(axes) != len(used) or any(
@@ -168,7 +200,9 @@ def _direct_writes(stmt: Stmt) -> list[tuple[Buffer, Indices]]:
     return writes_of(stmt) if not isinstance(stmt, Block) else []
 
 
-def reindex(s: Schedule, block: Block | str, buffer: Buffer | str | int) -> str:
+def reindex(
+    s: Schedule, block: Block | str, buffer: Buffer | str | int, place: int | None = None
+) -> str:
     """``block`` reaches ``buffer`` through a buffer indexed by its axes; returns the copy's name.
 
     ::
@@ -181,8 +215,9 @@ def reindex(s: Schedule, block: Block | str, buffer: Buffer | str | int) -> str:
 
     The axes are those of the block that the indices speak of, in its order. A number counts what
     the block reads; a buffer or name may be one that it writes, and then the copy comes after it.
-    The layout of the new buffer is free: see transform_layout. Refused where the block touches the
-    buffer at several places, or out of its bounds under a condition, and where cache_read and
+    The layout of the new buffer is free: see transform_layout. A buffer that is read at several
+    places, as ``A`` in ``A[i, k] * A[j, k]``, gets a copy for the one that ``place`` counts.
+    Refused where the block touches the buffer at several places otherwise, or out of its bounds under a condition, and where cache_read and
     cache_write would be.
     """
     name = block_name(block)
@@ -191,5 +226,5 @@ def reindex(s: Schedule, block: Block | str, buffer: Buffer | str | int) -> str:
         b is buffer or buffer in (b.name, buffer_key(s.program, b)) for b in buffers_read(node)
     )
     key = chosen_buffer(s.program, node, buffer, "reads" if read else "writes")
-    (made,) = s.take(Reindex(name, key))
+    (made,) = s.take(Reindex(name, key, place))
     return made  # type: ignore[no-any-return]

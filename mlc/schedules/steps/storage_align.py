@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.program import Block, Buffer, Program
-from ..buffers import allocated_violation, chosen_buffer, find_buffer, replace_buffer
+from ..buffers import (
+    allocated_violation,
+    chosen_buffer,
+    find_buffer,
+    replace_buffer,
+    untouched,
+)
 from ..refusal import Refusal
 from ..step import Step, block_name, find_block
 
@@ -38,7 +44,8 @@ class StorageAlign(Step):
                     f"axis {d} of {buffer.name} is aligned already and would move; "
                     f"align axis {self.axis} before it"
                 )
-        return allocated_violation(program, buffer, "how it lies in memory")
+        problem = untouched(program, self.block, buffer, "writes")
+        return problem or allocated_violation(program, buffer, "how it lies in memory")
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         old = find_buffer(program, self.buffer)
