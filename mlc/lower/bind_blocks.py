@@ -121,7 +121,7 @@ def _starts_before(loop: For, block: Block) -> bool:
     reduced = _reduce_vars(block)
     chain = {stmt.var: stmt.extent for stmt in path if isinstance(stmt, For)}
     inside = reduced & chain.keys()
-    if any(isinstance(stmt, If) for stmt in path):
+    if any(isinstance(stmt, If) for stmt in path) or 0 in chain.values():
         return False
     used = {v for it in block.iters for v in variables_of(it.binding)}
     if any(extent > 1 and var not in used for var, extent in chain.items()):

@@ -17,6 +17,7 @@ from ..ir.notation import identifier
 from ..ir.program import Buffer, For, LoopKind, Program, Scope, walk
 from ..ir.structural import assert_structural_equal
 from ..schedules.buffers import allocations_of, replace_buffer
+from ..schedules.refusal import Refusal
 from ..schedules.schedule import Schedule
 
 Array = np.ndarray[Any, Any]
@@ -132,6 +133,7 @@ class Subject:
 
     def by_proof(self, after: Program, schedule: Schedule) -> str:
         from ..schedules.legality import carried_dependence
+        from ..schedules.legality.teams import atomic_violation, is_atomic_fold, is_team_fold
         from ..schedules.steps.vectorize import is_fold
 
         for loop in walk(after.body):
@@ -139,8 +141,13 @@ class Subject:
                 continue
             if loop.extent < 2 or loop.kind is LoopKind.VECTORIZED and is_fold(after, loop):
                 continue
-            refusal = carried_dependence(after, loop.var)
-            if refusal is not None and refusal.proven:
+            if is_team_fold(loop):
+                continue
+            is_atomic = is_atomic_fold(loop)
+            refusal = (
+                atomic_violation(after, loop) if is_atomic else carried_dependence(after, loop.var)
+            )
+            if isinstance(refusal, Refusal) and refusal.proven:
                 return f"{loop.kind.value} loop {loop.var.name}: {refusal}"
         return ""
 

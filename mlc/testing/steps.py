@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+from ..errors import ScheduleError
 from ..ir.expr import Const, Select
 from ..ir.intrinsic import intrinsic_named
 from ..ir.program import (
@@ -37,11 +38,31 @@ def draw_call(schedule: Schedule, choices: Choices, name: str = "") -> Call:
     scene = Scene(program, choices, loops, blocks_of(program.body), decisions)
     if name in NEED_LOOPS and not loops:
         name = ""
+    if not name and choices.one_in(5):
+        call = _suiting(schedule, scene, choices)
+        if call is not None:
+            return call
     while not name:
         tried = choices.pick(NAMES)
         if loops or tried not in NEED_LOOPS:
             name = tried
     return DRAWN[name](scene, choices)
+
+
+def _suiting(schedule: Schedule, scene: Scene, c: Choices) -> Call | None:
+    """One of the steps that few programs suit, which the program of ``schedule`` does."""
+    for name in c.some(SELDOM, TRIES):
+        if name in NEED_LOOPS and not scene.loops:
+            continue
+        call = DRAWN[name](scene, c)
+        try:
+            call.take(schedule.copy())
+        except ScheduleError:
+            continue
+        except Exception:  # that is for the caller to find
+            return call
+        return call
+    return None
 
 
 def _split(scene: Scene, c: Choices) -> Call:
@@ -189,7 +210,9 @@ def _unannotate(scene: Scene, c: Choices) -> Call:
 
 
 def _bind(scene: Scene, c: Choices) -> Call:
-    return Call("bind", (scene.loop(), c.pick(THREADS)))
+    thread = c.pick(THREADS)
+    atomic = thread.startswith("blockIdx") and c.one_in(3)
+    return Call("bind", (scene.loop(), thread), (("atomic", True),) if atomic else ())
 
 
 def _parallel(scene: Scene, c: Choices) -> Call:
@@ -413,6 +436,12 @@ MOVES = (
     "decompose_reduction", "rfactor", "bind", "tensorize",
 )  # fmt: skip
 NAMES = (*DRAWN, *OFTEN, *MOVES, *OFTEN, *MOVES)
+SELDOM = (
+    "unannotate", "pad_einsum", "tensorize", "decompose_padding", "double_buffer", "pipeline",
+    "loop_partition", "storage_align", "reverse_compute_inline", "transform_block_layout",
+    "transform_layout", "rfactor", "compute_at", "reverse_compute_at", "pad_einsum", "unannotate",
+)  # fmt: skip
+TRIES = 6  # of those in a row
 NO_LOOPS = {
     "add_unit_loop", "annotate", "unannotate", "cache_read", "cache_write", "compute_inline",
     "reverse_compute_inline", "double_buffer", "pad_einsum", "reindex", "sample_categorical",

@@ -147,6 +147,24 @@ def test_a_block_in_loops_of_no_iterations_stays_in_such() -> None:
     mlc.testing.check_schedule(late, s)
 
 
+def test_no_init_where_a_loop_inside_a_block_has_no_iterations() -> None:
+    """It would be that of the first iteration, and there is none."""
+
+    @T.program
+    def nested(B: T.Buffer((6,)), X: T.Buffer((4,))):
+        for i, k, l in T.grid(4, 6, 0):
+            with T.block("outer"):
+                wi, wk, wl = T.axis.spatial(4, i), T.axis.reduce(6, k), T.axis.spatial(1, l)
+                for _m in T.serial(1):
+                    with T.block("X"):
+                        vi, vk = T.axis.spatial(4, wi), T.axis.reduce(6, wk + wl)
+                        with T.init():
+                            X[vi] = 0.0
+                        X[vi] += B[vk]
+
+    mlc.testing.check_schedule(nested, mlc.Schedule(nested))
+
+
 def sums(n: int):
     @T.program
     def sums(A: T.Buffer((n, 0)), B: T.Buffer((n,))):
