@@ -27,7 +27,7 @@ MAX_TENSORS = 48
 LONG_ROW = 64 << 10  # elements; stages over few rows that long run faster one by one
 FEW_ROWS = 16
 SMALL_REDUCTION = 4096
-ROW_BYTES = 192 << 10  # what the stages of a kernel may hand each other per row
+ROW_BYTES = 384 << 10  # what the stages of a kernel may hand each other per row
 SHORT_ROW = 64  # elements; loops shorter than this should not be the innermost ones
 SHORT_COLUMN = 512  # elements; columns up to this length fit in the cache, many side by side
 

@@ -21,6 +21,7 @@ from ..ir.program import Program
 from .sorting import cpu_features
 
 TYPES = ("float32", "float64", "int32", "uint32", "int64", "uint64")
+AHEAD_BYTES = 8192  # what comes then is asked for: memory far away answers late
 LEAST = 64  # elements of a row for which the lanes pay
 
 
@@ -101,6 +102,10 @@ def _text(name: str, fn: str, dtype: DType, shape: tuple[int, ...], counter: DTy
         best, when = [f"%b{u}" for u in range(chains)], [f"%w{u}" for u in range(chains)]
         start = let(f"mul i64 %i, {width}")
         values = [loaded(let(f"add i64 {start}, {u * lanes}")) for u in range(chains)]
+        for u in range(chains if AHEAD_BYTES else 0):
+            ahead = let(f"add i64 {start}, {u * lanes + AHEAD_BYTES // dtype.itemsize}")
+            place = let(f"getelementptr {element}, ptr %a, i64 {ahead}")
+            out.append(f"  call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 3, i32 1)")
         noted = nan_among(values, "%n") if is_float else ""
         for u in range(chains):
             taken(u, values[u], "%s", best, when)
@@ -196,6 +201,7 @@ def _text(name: str, fn: str, dtype: DType, shape: tuple[int, ...], counter: DTy
         f"declare {element} @llvm.vector.reduce.{reduce}.{kind}({vector})",
         f"declare i{bits} @llvm.vector.reduce.smin.v{lanes}i{bits}({places})",
         f"declare i1 @llvm.vector.reduce.or.v{lanes}i1({masks})",
+        "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)",
     ]
     return "\n".join([*dict.fromkeys(declared), *out])
 

@@ -12,12 +12,18 @@ from .tensor import Compute, Tensor
 
 
 def factor_reduction(
-    nest: Nest, axis: Axis, extents: Sequence[int], kept: Sequence[int], name: str = "part"
+    nest: Nest,
+    axis: Axis,
+    extents: Sequence[int],
+    kept: Sequence[int],
+    name: str = "part",
+    is_outermost: bool = False,
 ) -> tuple[Nest, Nest]:
     """``s[i] = sum(v(i, k))`` -> ``p[i, l] = sum(v(i, ko * n + l))``, ``s[i] = sum(p[i, l])``.
 
     ``axis`` is split into ``extents`` (outermost first, their product at least its size); those at
-    positions ``kept`` become the last spatial axes of the first nest, and are folded by the second.
+    positions ``kept`` become the last spatial axes of the first nest, or the first ones if they are
+    to be ``is_outermost``, and are folded by the second.
     The combiner must be associative and commutative: the order of folding changes, the same way
     every time.
     """
@@ -39,7 +45,8 @@ def factor_reduction(
     if total > axis.extent:
         inside = index < axis.extent
         values = tuple(select(inside, v, e) for v, e in zip(values, combiner.identity, strict=True))
-    spatial = outer + tuple(parts[n] for n in kept)
+    own = tuple(parts[n] for n in kept)
+    spatial = own + outer if is_outermost else outer + own
     folded = tuple(p for n, p in enumerate(parts) if n not in kept)
     others = tuple(a for a in root.axes if a is not axis)
     fresh_others = tuple(Axis(a.name, a.extent, is_reduce=True) for a in others)
@@ -50,7 +57,8 @@ def factor_reduction(
         axes = (Axis("one", 1, is_reduce=True),)
     first = _partial(nest, combiner.dtypes, spatial, axes, values, name, root)
     again = tuple(Axis(parts[n].name, parts[n].extent, is_reduce=True) for n in kept)
-    reads = tuple(load(t, op.axes + again) for t in first.tensors)
+    place = again + op.axes if is_outermost else op.axes + again
+    reads = tuple(load(t, place) for t in first.tensors)
     body = tuple(reduce(combiner, reads, again, n) for n in range(len(reads)))
     return first, Nest(nest.tensors, replace(op, body=body))
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mlc
 import mlc.te as te
 from mlc.backends.base import backend
 from mlc.ir.expr import apply
@@ -199,3 +200,16 @@ def test_each_reader_of_a_row_asks_for_a_share_of_the_next() -> None:
     first, second = hints("s", (4096, 1024), 2)
     assert first == ("s_lanes", "x", 16, 0, 2)
     assert second[1:] == ("x", 16, 1, 2)
+
+
+def test_parts_of_a_tall_sum_lie_below_each_other() -> None:
+    """Lanes run along columns, which are neighbours in memory, and not along the parts."""
+    rows = 1 << 15
+    tensors, _, inputs, _ = column_mean(rows, 32)
+    nests = [Nest((tensors[0],), tensors[0].op)]
+    made = default_schedule("s", nests, 0, inputs, tensors[:1], Machine())
+    (partial,) = [t for t in made.scratch if t.name.endswith("_chunk")]
+    assert partial.shape[1:] == (32,)
+    x = np.random.default_rng(0).standard_normal((rows, 32), dtype=np.float32)
+    got = mlc.jit(lambda x: np.sum(x, axis=0))(x)
+    np.testing.assert_allclose(got, x.sum(axis=0, dtype=np.float64), atol=2e-3)

@@ -21,6 +21,7 @@ from .vectors import (
 )
 
 COLUMNS = 2048  # elements of a row that one tile of a column reduction spans
+ROWS = 8  # that a column reduction reads side by side
 FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 SHORT = 8  # steps of a fold that are written out
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
@@ -129,7 +130,10 @@ def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
         return None
     if per_iteration == 1:
         inner = next_power_of_two(inner)
-    return factor_reduction(nest, axis, (-(-axis.extent // inner), inner), (0,), "chunk")
+    columns = nest.compute.axes  # of neighbours in memory: parts of a fold lie below each other
+    aside = bool(columns) and vector_axis(nest, columns) is columns[-1]
+    chunks = -(-axis.extent // inner), inner
+    return factor_reduction(nest, axis, chunks, (0,), "chunk", is_outermost=aside)
 
 
 def schedule_reduction(
@@ -172,9 +176,10 @@ def _schedule_columns(
     lanes = lanes_for(nest, extent, machine)
     streams = points(nest) * widest(nest) > machine.l2 and len(reduce) == 1 and extent > 2 * lanes
     if streams and is_foldable(nest):
-        outer, middle = s.split(reduce[0], [None, 8])
-        share = -(-extent // (machine.threads * lanes))
-        run, vector, lane = s.split(last, [None, max(min(share, COLUMNS // lanes), 1), lanes])
+        outer, middle = s.split(reduce[0], [None, ROWS])
+        vectors = -(-extent // lanes)
+        runs = max(round(vectors * lanes / COLUMNS), min(machine.threads, vectors))
+        run, vector, lane = s.split(last, [None, -(-vectors // runs), lanes])
         s.reorder(*spatial[:-1], run, outer, vector, middle, lane)
         s.unroll(middle)
         s.vectorize(lane)
