@@ -72,6 +72,10 @@ def values(root: Expr, inputs: dict[Expr, Array]) -> Array:
                     done[node] = np.asarray(done[x]).view(node.dtype.numpy)
                 case Apply(fn="fma", args=args) if node.dtype is float64:
                     done[node] = exact_fma(*np.broadcast_arrays(*(done[x] for x in args)))
+                case Apply(fn=fn, args=(x,)) if fn.startswith("libm_"):  # NumPy's own may differ
+                    wide = np.float64 if node.dtype is float32 else np.longdouble
+                    exact = SCALAR_FNS[fn].numpy(np.asarray(done[x]).astype(wide))
+                    done[node] = exact.astype(node.dtype.numpy)
                 case Apply(fn=fn, args=args):
                     done[node] = SCALAR_FNS[fn].numpy(*(done[x] for x in args))
             if not isinstance(node, Var):
@@ -133,14 +137,14 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[float, float], tuple[float, flo
     "log10": (np.log10, (0, 4), (0, 4), 1.5),
     "sin": (np.sin, ANGLES, ANGLES, 1.9),
     "cos": (np.cos, ANGLES, ANGLES, 1.9),
-    "tan": (np.tan, ANGLES, ANGLES, 3.5),
+    "tan": (np.tan, ANGLES, ANGLES, 2.0),
     "arcsin": (np.arcsin, (-1, 1), (-1, 1), 1.8),
     "arccos": (np.arccos, (-1, 1), (-1, 1), 1.4),
     "arctan": (np.arctan, (-4, 4), (-4, 4), 1.9),
     "arctan2": (np.arctan2, (-4, 4), (-4, 4), 1.9),
     "sinh": (np.sinh, (-90, 90), (-712, 712), 2.0),
     "cosh": (np.cosh, (-90, 90), (-712, 712), 2.1),
-    "tanh": (np.tanh, (-11, 11), (-21, 21), 2.4),
+    "tanh": (np.tanh, (-11, 11), (-21, 21), 1.95),
     "arcsinh": (np.arcsinh, (-5, 5), (-5, 5), 2.3),
     "arccosh": (np.arccosh, (1, 5), (1, 5), 2.6),
     "arctanh": (np.arctanh, (-1, 1), (-1, 1), 2.5),
@@ -216,7 +220,7 @@ def test_large_angles_are_reduced_exactly_or_left_to_the_c_library(dtype: DType)
         wide = np.float64 if dtype is float32 else np.longdouble
         exact = SCALAR_FNS[name].numpy(x.astype(wide))
         slack = 0.0 if dtype is float32 or WIDE else 1.0
-        assert ulps(expanded(name, dtype, x), exact).max() <= 3.5 + slack
+        assert ulps(expanded(name, dtype, x), exact).max() <= 2.0 + slack
 
 
 @pytest.mark.parametrize("dtype", [float16, bfloat16], ids=str)

@@ -18,7 +18,7 @@ LOG2E = math.log2(math.e)
 LN2_32 = (0.693147182464599609375, -1.904654323148236e-09)
 LN2_64 = (0.6931471805599453, 2.3190468138462996e-17)
 
-_EXP_32 = (1, 0.999999702, 0.499991477, 0.166676596, 0.0418981798, 0.00828835368)
+EXP_32 = (1, 0.999999702, 0.499991477, 0.166676596, 0.0418981798, 0.00828835368)
 # fmt: off
 EXP_64 = (
     1, 1, 0.50000000000000111, 0.16666666666666463, 0.041666666666528733, 0.0083333333334709991,
@@ -54,7 +54,7 @@ def exp(x: Expr) -> Expr:
     lost = x < by_type(x, -104.0, -746.0)
     x = at_most(select(lost, by_type(x, 0.0, 0.0), x), by_type(x, 89.0, 710.0))
     r, i = reduced(x, 2 * format_of(x).bias)
-    result = scaled(poly(r, _EXP_32 if x.dtype is float32 else EXP_64), i)
+    result = scaled(poly(r, EXP_32 if x.dtype is float32 else EXP_64), i)
     return select(lost, by_type(x, 0.0, 0.0), result)
 
 

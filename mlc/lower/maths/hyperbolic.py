@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...dtypes import float32
 from ...ir.expr import Expr, apply, const, select
-from .exponential import LN2_32, LN2_64, LOG2E, reduced
+from .exponential import EXP_32, EXP_64, LN2_32, LN2_64, LOG2E, reduced
 from .logarithm import LN2, log1p
 from .registry import expansion
 from .terms import (
@@ -20,10 +20,12 @@ from .terms import (
     sqrt,
 )
 
-_TANH_32 = (-0.333333224, 0.133311421, -0.0527153052)
+_TANH_32 = (-0.33332932, 0.13320376, -0.0526488237, 0.016392773)
 _TANH_64 = (
-    -0.33333333333332477, 0.13333333332778732, -0.053968252772957033, 0.021869370023619744,
-    -0.0088572853000266887, 0.0034445452922223698,
+    -0.33333333333333293, 0.13333333333325623, -0.053968253963168192, 0.021869488368532797,
+    -0.0088632323116628782, 0.0035920890439812029, -0.0014555232392229596,
+    0.00058836229650470907, -0.00023316864460735316, 8.3005945853181228e-05,
+    -1.9299793976183187e-05,
 )  # fmt: skip
 _SINH_32 = (0.166665435, 0.00836654007)
 _SINH_64 = (
@@ -39,22 +41,18 @@ _COSH_64 = (
 
 @expansion()
 def tanh(x: Expr) -> Expr:
-    """With x = n * ln(2) / 2 + r, s = 2**n and T = tanh(r), a short polynomial:
-    tanh(x) = (s - 1 + (s + 1) * T) / (s + 1 + (s - 1) * T), which is 1 - 2 * (1 - T) / (...)."""
-    limit = by_type(x, 9.02, 19.07)
-    a = at_most(apply("abs", x), limit)
+    """1 - 2 / (exp(2a) + 1) for a = abs(x), and an odd polynomial below 0.55. exp(2a) is
+    2**n * exp(2r): n is so small where it counts that one step takes it off exactly enough."""
+    single = x.dtype is float32
     form = format_of(x)
+    a = at_most(apply("abs", x), by_type(x, 9.02, 19.07))
+    t = a * a
+    near = fma(a * t, poly(t, _TANH_32 if single else _TANH_64), a)
     n, i = nearest(a, 2 * LOG2E, form.bias)
-    high, low = LN2_32 if x.dtype is float32 else LN2_64
-    r = fma(n, -low / 2, fma(n, -high / 2, a))
-    t = r * r
-    small = fma(r * t, poly(t, _TANH_32 if x.dtype is float32 else _TANH_64), r)
-    s = real(i << form.mantissa, x)
-    less, more = s - 1.0, s + 1.0
-    large = a > 0.55
-    above = select(large, fma(small, 2.0, -2.0), fma(more, small, less))
-    rest = above / fma(less, small, more)
-    return signed_as(select(large, rest + 1.0, rest), x)
+    r = fma(n, -(LN2_32 if single else LN2_64)[0] / 2, a)
+    power = poly(r, [c * 2.0**k for k, c in enumerate(EXP_32 if single else EXP_64)])
+    far = 1.0 - 2.0 / fma(power, real(i << form.mantissa, x), 1.0)
+    return signed_as(select(a > 0.55, far, near), x)
 
 
 @expansion()

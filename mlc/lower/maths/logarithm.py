@@ -7,11 +7,12 @@ f = m - 1, which is exact. Subnormal numbers are scaled up first.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from ...dtypes import float32, uint64
 from ...ir.expr import Expr, apply, cast, const, select
 from .registry import expansion
-from .terms import INF, NAN, bits, by_type, fma, format_of, poly, real
+from .terms import INF, NAN, bits, by_type, fma, format_of, is_normal, poly, rarely, real
 
 LN2 = math.log(2)
 # log10(2) in two parts, each for float32 and float64.
@@ -35,25 +36,37 @@ _LOG_64 = (
 _HALF_ROOT = {23: 0x3F3504F3, 52: 0x3FE6A09E667F3BCD}  # the bits of sqrt(1/2), by mantissa
 
 
-def parts(x: Expr) -> tuple[Expr, Expr]:
-    """``(e, f)`` as above for positive finite x; for all others finite and without meaning."""
+def _parts(x: Expr, lifted: Expr | None = None) -> tuple[Expr, Expr]:
+    """``(e, f)`` as above for x that are normal and positive; else without meaning. ``lifted`` is
+    taken from e."""
     form = format_of(x)
-    lift = form.mantissa + 2
-    small = x < 2.0 ** (1 - form.bias)
-    i = bits(select(small, x * 2.0**lift, x))
+    i = bits(x)
     root = _HALF_ROOT[form.mantissa]
     if x.dtype is float32:
         above = i - root
         e = cast(above >> form.mantissa, x.dtype)
         m = i - (above & -(1 << form.mantissa))
-        return select(small, e - float(lift), e), real(m, x) - 1.0
+        return e if lifted is None else e - lifted, real(m, x) - 1.0
     # Few vector units convert 64-bit integers to floats or shift them with their sign: the exponent
     # goes into the low bits of 2**52 instead.
     above = i + (form.one - root)
     field = apply("bitcast", above, dtype=uint64) >> form.mantissa
-    magic = 2.0**52 + form.bias
-    e = real(field | 0x4330_0000_0000_0000, x) - select(small, const(magic + lift), const(magic))
+    magic: Expr = const(2.0**52 + form.bias, x.dtype)
+    e = real(field | 0x4330_0000_0000_0000, x) - (magic if lifted is None else magic + lifted)
     return e, real((above & ((1 << form.mantissa) - 1)) + root, x) - 1.0
+
+
+def _of_parts(x: Expr, combined: Callable[[Expr, Expr], Expr]) -> Expr:
+    """``combined(e, f)`` for normal positive x, and, passed over where it can be: the same for
+    subnormal numbers; inf and NaN for inf and NaN, -inf for 0, NaN below."""
+    form = format_of(x)
+    small = x < 2.0 ** (1 - form.bias)
+    lift = float(form.mantissa + 2)
+    lifted = select(small, const(lift, x.dtype), const(0.0, x.dtype))
+    general = combined(*_parts(select(small, x * 2.0**lift, x), lifted))
+    pole = select(x == 0.0, const(-INF, x.dtype), const(NAN, x.dtype))
+    general = select(x > 0.0, select(x < INF, general, x), pole)
+    return select(is_normal(x), combined(*_parts(x)), rarely(general))
 
 
 def log_of_sum(f: Expr) -> Expr:
@@ -72,34 +85,30 @@ def _beyond_line(f: Expr) -> tuple[Expr, Expr]:
     return s, fma(z, poly(z, _LOG_64), -f)
 
 
-def patched(result: Expr, x: Expr) -> Expr:
-    """``result`` for positive finite x; inf and NaN for inf and NaN, -inf for 0, NaN below."""
-    pole = select(x == 0.0, const(-INF, x.dtype), const(NAN, x.dtype))
-    return select(x > 0.0, select(x < INF, result, x), pole)
-
-
 @expansion()
 def log(x: Expr) -> Expr:
-    e, f = parts(x)
-    return patched(fma(e, LN2, log_of_sum(f)), x)
+    """e * ln 2 + log(1 + f)."""
+    return _of_parts(x, lambda e, f: fma(e, LN2, log_of_sum(f)))
 
 
 @expansion()
 def log2(x: Expr) -> Expr:
     """Exact for powers of two: there f = 0."""
-    e, f = parts(x)
-    return patched(fma(log_of_sum(f), 1 / LN2, e), x)
+    return _of_parts(x, lambda e, f: fma(log_of_sum(f), 1 / LN2, e))
 
 
 @expansion()
 def log10(x: Expr) -> Expr:
     """The part from e, which is mostly larger, comes last."""
-    e, f = parts(x)
-    p, q = _beyond_line(f)
-    high, low = (column[0 if x.dtype is float32 else 1] for column in _LOG10_E)
-    small = fma(f, low, (p * q) * high)
-    line = fma(f, high, fma(e, by_type(x, *_LOG10_2[1]), small))
-    return patched(fma(e, by_type(x, *_LOG10_2[0]), line), x)
+
+    def combined(e: Expr, f: Expr) -> Expr:
+        p, q = _beyond_line(f)
+        high, low = (column[0 if x.dtype is float32 else 1] for column in _LOG10_E)
+        small = fma(f, low, (p * q) * high)
+        line = fma(f, high, fma(e, by_type(x, *_LOG10_2[1]), small))
+        return fma(e, by_type(x, *_LOG10_2[0]), line)
+
+    return _of_parts(x, combined)
 
 
 @expansion()

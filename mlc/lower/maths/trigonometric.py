@@ -12,7 +12,7 @@ import math
 from ...dtypes import float32
 from ...ir.expr import Expr, apply, select
 from .registry import expansion
-from .terms import bits, by_type, fma, format_of, nearest, negated_if_odd, poly, real
+from .terms import bits, by_type, fma, format_of, nearest, negated_if_odd, poly, real, signed_as
 
 # Rounded towards zero: as all parts are positive, x - n * part keeps -0.0 when n = 0.
 PI_32 = (3.141592502593994, 1.5099578831723193e-07, 1.078060505991553e-14)
@@ -24,13 +24,12 @@ _SIN_64 = (
     2.755731921116485e-06, -2.5052106862501823e-08, 1.6058938706554719e-10,
     -7.6429556649102826e-13, 2.7207138824965192e-15,
 )  # fmt: skip
-_TAN_32 = ((1, -0.095786646), (1, -0.429120481, 0.00971136149))
+_TAN_32 = (0.333331406, 0.133392274, 0.0533753075, 0.0245602503, 0.00290869549, 0.00951178838)
 _TAN_64 = (
-    (1, -0.13338361027683843, 0.0034249011877654756, -1.7861930473749059e-05),
-    (
-        1, -0.4667169436101718, 0.025663882391156131, -0.00031181754775771802,
-        4.9820498952667126e-07,
-    ),
+    0.3333333333333266, 0.13333333333430733, 0.053968253919012485, 0.021869489791526177,
+    0.0088632166062484492, 0.0035923120420718584, 0.0014546191261704429, 0.00059564635669112642,
+    0.00022067143915685419, 0.00014003320120215717, -3.1316142751269962e-05,
+    9.3971218534235953e-05, -4.7309853884412292e-05, 2.144701758189407e-05,
 )  # fmt: skip
 
 
@@ -74,12 +73,17 @@ def cos(x: Expr) -> Expr:
 
 @expansion()
 def tan(x: Expr) -> Expr:
-    """x = n * pi / 2 + r: tan(r) for even n, -1 / tan(r) for odd."""
+    """x = n * pi / 2 + r: tan(r) for even n, -1 / tan(r) for odd. tan may be steep, so r has two
+    parts. x less the first part of n * pi / 2 is exact, and has no bits below those of the second:
+    what their sum rounds off is found exactly."""
     n, i = nearest(x, 2 / math.pi)
-    r = remainder(x, n, 0.5)
+    first, second, third = (-part / 2 for part in (PI_32 if x.dtype is float32 else PI_64))
+    rest = fma(n, first, x)
+    product = fma(n, second, -0.0)
+    r = rest + product
+    low = fma(n, third, fma(n, second, -product) + (product - (r - rest)))
     t = r * r
-    above, below = _TAN_32 if x.dtype is float32 else _TAN_64
-    p, q = r * poly(t, above), poly(t, below)
-    odd = (i & 1) > 0
-    result = select(odd, q, p) / select(odd, p, q)
-    return or_libm("tan", x, negated_if_odd(result, i))
+    steep = fma(r * t, poly(t, _TAN_32 if x.dtype is float32 else _TAN_64), fma(low, t, low))
+    y = signed_as(r + steep, r)  # -0.0 stays that
+    result = select((i & 1) > 0, -1.0 / y, y)
+    return or_libm("tan", x, result)
