@@ -7,6 +7,7 @@ import pytest
 
 import mlc
 import mlc.te as te
+from mlc.backends.llvm.target import host_target
 from mlc.ir.program import Allocate, Buffer, walk
 from mlc.schedules.defaults.cpu import default_schedule
 from mlc.schedules.defaults.machine import Machine
@@ -42,3 +43,15 @@ def test_products_of_few_rows(dtype, shape) -> None:
     b = rng.integers(-9, 9, (k, n)).astype(dtype)
     np.testing.assert_array_equal(mlc.jit(lambda a, b: a @ b)(a, b), a @ b)
     np.testing.assert_array_equal(mlc.jit(lambda a, b: 2 * (a @ b) + 1)(a, b), 2 * (a @ b) + 1)
+
+
+@pytest.mark.skipif(host_target().vector_bits < 512, reason="a tile fills AVX-512's registers")
+@pytest.mark.parametrize("rows", [64, 66, 100])  # with rows left behind the tiles, and without
+def test_tiles_with_an_epilogue_have_no_spills(rows: int) -> None:
+    x, w, b = (np.zeros(s, np.float32) for s in ((rows, 300), (300, 64), (64,)))
+    text = mlc.jit(lambda x, w, b: np.maximum(x @ w + b, 0)).lower(x, w, b).asm
+    loops = [part for part in text.split(".LBB") if part.count("vfmadd") >= 12]
+    assert loops
+    for loop in loops:
+        inner = loop[loop.find("vfmadd") : loop.rfind("vfmadd")]
+        assert "(%rsp)" not in inner, inner

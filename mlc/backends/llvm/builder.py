@@ -6,6 +6,8 @@ being written. LLVM allows names in any order, so nothing has to be renumbered."
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Union
 
@@ -157,3 +159,37 @@ def flatten(chunk: Chunk, into: list[str]) -> None:
             into.append(item)
         else:
             flatten(item, into)
+
+
+_TARGET = re.compile(r"label (%\S+?)(?=,|$)")
+_SOURCE = re.compile(r"%\S+(?= \])")
+
+
+def join_blocks(lines: Sequence[str]) -> list[str]:
+    """The lines of a function without blocks that only one block leads to, and nothing else::
+
+        a:              a:
+          br label %b     ret void
+        b:          ->
+          ret void
+
+    LLVM drops blocks that hold nothing but a jump, among them those before loops that stand under a
+    condition. What such loops start with would be made before the condition, for all of its
+    branches at once: more than there are registers for.
+    """
+    jumps = Counter(t for line in lines if line.startswith("  br ") for t in _TARGET.findall(line))
+    at, names = "%entry", dict[str, str]()
+    out: list[str] = []
+    for line in lines:
+        if not line.endswith(":"):
+            out.append(line)
+        elif out and out[-1] == f"  br label %{line[:-1]}" and jumps[f"%{line[:-1]}"] == 1:
+            out.pop()
+            names[f"%{line[:-1]}"] = at
+        else:
+            out.append(line)
+            at = f"%{line[:-1]}"
+    if not names:
+        return out
+    rename = lambda found: names.get(found[0], found[0])
+    return [_SOURCE.sub(rename, x) if " = phi " in x else x for x in out]

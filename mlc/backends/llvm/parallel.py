@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...ir.program import For
-from .builder import flatten
+from .builder import flatten, join_blocks
 from .emitter import Emitter
 from .types import Value
 
@@ -73,10 +73,9 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
 
 def function_text(e: Emitter, head: str) -> str:
     """The whole function, its stack memory first."""
-    lines = [f"{head} #0 {{", "entry:", *e.allocas]
+    lines = ["entry:", *e.allocas]
     flatten(e.root, lines)
-    lines.append("}")
-    return "\n".join(lines)
+    return "\n".join([f"{head} #0 {{", *join_blocks(lines), "}"])
 
 
 def _field(body: Emitter, position: int, kind: str) -> str:

@@ -15,7 +15,9 @@ from .machine import Machine
 from .vectors import extent_of, lanes_for, private_loops, split_roles
 
 PACK_BYTES = 96 << 10  # operands up to this size are read in place
-PACK_ROWS = 64  # a copy pays when this many rows are multiplied with it
+PACK_ROWS = 384  # a copy pays when this many rows are multiplied with it
+FEW_PACK_ROWS = 64  # the same, where rows of the operand push each other out of a small cache
+SMALL_L1 = 32 << 10
 FAR_BYTES = 2048  # rows that are read so far apart at every step are packed
 
 
@@ -54,7 +56,9 @@ def _uses(node: Load, axis: Axis) -> bool:
     return any(v is axis for i in node.indices for v in variables_of(i))
 
 
-def pack_operands(nest: Nest, roles: Roles, panel: int, height: int) -> list[Nest]:
+def pack_operands(
+    nest: Nest, roles: Roles, panel: int, height: int, machine: Machine
+) -> list[Nest]:
     """Copies of the operands whose lanes are not neighbours, or that are too large to be walked in
     place, followed by the nest that reads the copies. ``panel`` and ``height`` are the columns and
     rows of a tile."""
@@ -76,7 +80,8 @@ def pack_operands(nest: Nest, roles: Roles, panel: int, height: int) -> list[Nes
         size = node.dtype.itemsize * prod(
             axis.extent for axis in axes if axis is roles.n or axis.is_reduce
         )  # of one matrix, where there are many
-        too_large = size > PACK_BYTES and rows >= PACK_ROWS and roles.n.extent > panel
+        enough = FEW_PACK_ROWS if _push_out(node, nest, machine) else PACK_ROWS
+        too_large = size > PACK_BYTES and rows >= enough and roles.n.extent > panel
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue
         packing, current = _pack(current, node, axes, roles.n, panel)
@@ -92,7 +97,15 @@ def _is_far(node: Load, nest: Nest, roles: Roles, panel: int) -> bool:
         return False
     along = step(node, last)
     far = along is not None and abs(along) * node.dtype.itemsize >= FAR_BYTES
-    return far and last.extent >= 4 * PACK_ROWS
+    return far and last.extent >= 4 * FEW_PACK_ROWS
+
+
+def _push_out(node: Load, nest: Nest, machine: Machine) -> bool:
+    """Whether rows of the lanes' operand lie so that they want the same few places of a small
+    cache."""
+    along = step(node, reduce_axes(nest)[-1])
+    far = along is not None and along != 0 and along * node.dtype.itemsize % FAR_BYTES == 0
+    return far and machine.l1 <= SMALL_L1
 
 
 def _axes_of(node: Load, nest: Nest) -> list[Axis]:

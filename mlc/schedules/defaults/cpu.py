@@ -177,7 +177,7 @@ def _plan(
             main, last = bytewise.nests
             tiling = tiling_for(main, roles, tile, machine)
             return _Plan(bytewise.before, [main, last, *nests[1:]], tiling), tile, main
-        *packing, main = pack_operands(nest, roles, tile.columns, tile.rows)
+        *packing, main = pack_operands(nest, roles, tile.columns, tile.rows, machine)
         if position:  # earlier nests make operands; they run as loops of their own
             break
         tiling = tiling_for(main, roles, tile, machine)

@@ -78,7 +78,8 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     large = machine.l2 if rows > 1 else 8 * machine.l2
     if n * k * size <= large or k < 4 * steps or n < 4 * width:
         return None
-    runs = max(-(-n * size // run_bytes), machine.threads)
+    runs = -(-n * size // run_bytes)
+    runs = -(-runs // machine.threads) * machine.threads  # no thread waits for another's last run
     return Stream(roles, -(-n // (runs * width)) * width, together, steps, vectors, lanes)
 
 

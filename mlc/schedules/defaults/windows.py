@@ -74,10 +74,10 @@ def plan_windows(
     depth = prod(a.extent for a in reduce_axes(first))
     outputs = found.outputs.extent
     columns = -(-flat.extent // lanes)
-    tile = _best_tile(found.each, outputs, columns, lanes, machine)
+    others = prod(a.extent for a in axes[:-2]) // outputs
+    tile = _best_tile(found.each, outputs, others, columns, lanes, machine)
     if tile.rows * flat.extent * first.tensors[0].dtype.itemsize > min(machine.l2 // 4, MOST_BYTES):
         return None
-    others = prod(a.extent for a in axes[:-2]) // outputs
     vectors = -(-axes[-2].extent * axes[-1].extent // lanes) * outputs * others
     direct = _direct_cycles(first, found, depth, lanes, machine) * vectors
     cycles = _tile_cycles(tile, outputs, columns) * depth * others + COPIED * vectors
@@ -163,8 +163,11 @@ def _row_length(found: _Windows) -> tuple[int, bool]:
     return -(-wide // found.step[1]), True
 
 
-def _best_tile(each: int, outputs: int, vectors: int, lanes: int, machine: Machine) -> Tile:
-    """The register tile that takes the fewest cycles; its rows read the same windows."""
+def _best_tile(
+    each: int, outputs: int, others: int, vectors: int, lanes: int, machine: Machine
+) -> Tile:
+    """The register tile that takes the fewest cycles, also of the thread that has the most tiles
+    to do; its rows read the same windows."""
     budget = machine.registers - 2
     best: tuple[float, Tile] | None = None
     for across in range(1, min(6, vectors) + 1):
@@ -173,6 +176,8 @@ def _best_tile(each: int, outputs: int, vectors: int, lanes: int, machine: Machi
                 continue
             tile = Tile(rows, across, lanes)
             cycles = _tile_cycles(tile, outputs, vectors)
+            tasks = -(-outputs // rows) * others
+            cycles *= -(-tasks // machine.threads) * machine.threads / tasks
             if best is None or cycles < best[0]:
                 best = cycles, tile
     assert best is not None
