@@ -16,6 +16,8 @@ from ..errors import MlcError, UnsupportedError
 from ..ops.op import CURRENT
 from ..te.extent import Extent
 from ..tracer.concrete import known
+from ..tracer.creation import stand_in as stand_in
+from ..tracer.lists import taking_lists
 from ..tracer.number import copied_number, python_number
 from ..tracer.tracer import Tracer
 from .carry import UNDEFINED, NotNative, State, current
@@ -142,6 +144,8 @@ def call(function: Any) -> Any:
         return found
     if type(function) is np.vectorize:
         return vectorized(function)
+    if type(function) is np.ufunc:
+        return taking_lists(function)
     return converted(function)
 
 

@@ -29,6 +29,7 @@ _SCOPES = (
 )  # fmt: skip
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 _NUMPY = ("np", "numpy", HELPER)
+_LISTS = (ast.List, ast.Tuple, ast.ListComp)
 _REFUSED = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 
 
@@ -82,10 +83,12 @@ def _matters(node: ast.AST) -> bool:
             return True
         case ast.Raise() | ast.Assert():
             return True
+        case ast.Import() | ast.ImportFrom():
+            return bool(_of_numpy(node))
         case ast.UnaryOp(op=ast.Not()):
             return True
-        case ast.Call():
-            return not _is_numpy(node.func)
+        case ast.Call(func=function, args=args):
+            return not _is_numpy(function) or any(isinstance(a, _LISTS) for a in args)
         case ast.Compare(ops=ops):
             return len(ops) > 1
     return False
@@ -95,6 +98,15 @@ def _is_numpy(function: ast.expr) -> bool:
     while isinstance(function, ast.Attribute):
         function = function.value
     return isinstance(function, ast.Name) and function.id in _NUMPY
+
+
+def _of_numpy(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The names that ``node`` binds to NumPy or to parts of it."""
+    if isinstance(node, ast.ImportFrom):
+        is_numpy = not node.level and (node.module or "").split(".")[0] == "numpy"
+        return [a.asname or a.name for a in node.names if is_numpy and a.name != "*"]
+    found = [a for a in node.names if a.name.split(".")[0] == "numpy"]
+    return [a.asname or "numpy" for a in found]
 
 
 def _is_docstring(stmt: ast.stmt) -> bool:
@@ -174,6 +186,22 @@ class _Worker(ast.NodeTransformer):
         return node
 
     # Statements
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        return self.imported(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
+        return self.imported(node)
+
+    def imported(self, node: ast.Import | ast.ImportFrom) -> list[ast.stmt]:
+        """An import of NumPy, which traced code sees through a stand-in."""
+        out: list[ast.stmt] = [node]
+        for name in _of_numpy(node):
+            value = _helper("stand_in", [_name(name)])
+            made = ast.Assign([ast.Name(name, ast.Store())], value)
+            _fill(made, node)
+            out.append(made)
+        return out
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if self.tried:
@@ -293,7 +321,7 @@ class _Worker(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if _is_numpy(node.func) or isinstance(node.func, ast.Name) and node.func.id == "super":
+        if isinstance(node.func, ast.Name) and node.func.id == "super":
             return node
         node.func = _filled(_helper("call", [node.func]), node.func)
         return node

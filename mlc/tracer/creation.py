@@ -18,6 +18,7 @@ import numpy as np
 
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
+from .lists import KINDS, taking_lists
 from .not_handed_over import INSTEAD
 
 _UNIFORM: dict[str, Any] = {
@@ -27,26 +28,40 @@ _CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarr
 _MAKERS = (
     *_UNIFORM, *_CONVERT, "full", "full_like", "arange", "linspace", "eye", "identity", "tri",
 )  # fmt: skip
+_PARTS = {"numpy.linalg": np.linalg, "numpy.fft": np.fft}
 _lock = threading.Lock()
 _active: dict[tuple[int, Any], list[Any]] = {}  # (mapping, key) -> [mapping, original, count]
 
 
 class _StandIn(types.ModuleType):
-    """NumPy, except for the functions that make arrays and the array type."""
+    """NumPy, except for the functions that make arrays or take lists, and the array type."""
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(np, name)
-        if name in _MAKERS:
-            value = _maker(name)
-        elif name in INSTEAD:
-            value = INSTEAD[name]
-        elif value is np.ndarray:
-            value = _AnyArray
+        if self.__name__ == "numpy":
+            value = _instead(name, getattr(np, name))
+        else:
+            value = _part(getattr(_PARTS[self.__name__], name))
         setattr(self, name, value)
         return value
 
     def __dir__(self) -> list[str]:
-        return dir(np)
+        return dir(np if self.__name__ == "numpy" else _PARTS[self.__name__])
+
+
+def _instead(name: str, value: Any) -> Any:
+    """What takes the place of ``np.<name>``."""
+    if name in _MAKERS:
+        return _maker(name)
+    if name in INSTEAD:
+        return INSTEAD[name]
+    return _AnyArray if value is np.ndarray else _part(value)
+
+
+def _part(value: Any) -> Any:
+    if isinstance(value, KINDS):
+        return taking_lists(value)
+    name = getattr(value, "__name__", "") if isinstance(value, types.ModuleType) else ""
+    return _module(name) if name in _PARTS else value
 
 
 class _ArrayType(type):
@@ -67,8 +82,8 @@ class _AnyArray(metaclass=_ArrayType):
 
 
 @functools.cache
-def _numpy() -> types.ModuleType:
-    return _StandIn("numpy", np.__doc__)
+def _module(name: str) -> types.ModuleType:
+    return _StandIn(name)
 
 
 @functools.cache
@@ -87,10 +102,19 @@ def _maker(name: str) -> Any:
 @functools.cache
 def _stand_ins() -> dict[int, Any]:
     """What takes the place of an object, by its id."""
-    found: dict[int, Any] = {id(np): _numpy(), id(np.ndarray): _AnyArray}
+    found: dict[int, Any] = {id(np): _module("numpy"), id(np.ndarray): _AnyArray}
+    for name, module in _PARTS.items():
+        found[id(module)] = _module(name)
+        found.update((id(v), taking_lists(v)) for v in vars(module).values() if type(v) in KINDS)
+    found.update((id(v), taking_lists(v)) for v in vars(np).values() if type(v) in KINDS)
     found.update((id(getattr(np, name)), _maker(name)) for name in _MAKERS)
     found.update((id(getattr(np, name)), value) for name, value in INSTEAD.items())
     return found
+
+
+def stand_in(value: Any) -> Any:
+    """What a traced function gets that imports ``value`` itself: NumPy, or a part of it."""
+    return value if CURRENT.get() is None else _stand_ins().get(id(value), value)
 
 
 @contextmanager

@@ -76,12 +76,30 @@ _HINTS = {
 
 
 @cache
+def load_basic_operators() -> None:
+    """Import the declarations of simple operators, once and only when something is traced."""
+    from ..ops import load_basic
+
+    load_basic()
+
+
+@cache
 def load_operators() -> None:
-    """Import the declarations, once and only when something is traced."""
+    """Import all declarations, once and only when more than the simple ones is wanted."""
     from ..ops import load
 
     load()
     from .complex import fft, functions, linalg  # noqa: F401  (some take real arrays too)
+
+
+def _found(table: dict[Any, Any], function: Any) -> Any:
+    """What stands for a function, whose declaration is imported if need be."""
+    load_basic_operators()
+    found = table.get(function)
+    if found is None:
+        load_operators()
+        found = table.get(function)
+    return found
 
 
 def name_of(function: Any) -> str:
@@ -120,12 +138,12 @@ def unsupported(name: str, short: str) -> UnsupportedError:
 
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)``, by what stands for the NumPy function."""
-    load_operators()
     if is_complex_call(args, kwargs):
+        load_operators()
         from .complex.functions import call_complex_function
 
         return call_complex_function(function, args, kwargs)
-    implementation = NUMPY_FUNCTIONS.get(function)
+    implementation = _found(NUMPY_FUNCTIONS, function)
     if not (implementation and function in views()) and is_plain_call(args, kwargs):
         return call_plainly(function, args, kwargs)
     change = changes().get(function)
@@ -157,8 +175,8 @@ def call_ufunc(
     ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """``getattr(ufunc, method)(*inputs, **kwargs)``, by what stands for the ufunc."""
-    load_operators()
     if is_complex_call(inputs, kwargs):
+        load_operators()
         from .complex.elementwise import call_complex_ufunc
 
         return call_complex_ufunc(ufunc, method, inputs, kwargs)
@@ -168,12 +186,16 @@ def call_ufunc(
     if method == "__call__" and any(isinstance(value, Masked) for value in inputs):
         chosen = next(value for value in inputs if isinstance(value, Masked))
         return chosen.__array_ufunc__(ufunc, method, *inputs, **kwargs)
+    if method != "at" and any(type(value) in (list, tuple) for value in inputs):
+        from .lists import whole
+
+        inputs = tuple(map(whole, inputs))
     out = kwargs.pop("out", None)
     if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
         return _ufunc_into(ufunc, method, name, inputs, kwargs, out)
     if method != "__call__":
         return _call_method(ufunc, method, name, inputs, kwargs)
-    implementation = UFUNCS.get(ufunc)
+    implementation = _found(UFUNCS, ufunc)
     if implementation is None:
         raise unsupported(name, ufunc.__name__)
     where = kwargs.pop("where", True)
@@ -283,6 +305,7 @@ def own(found: Any, args: Any = ()) -> Any:
 def _call_method(
     ufunc: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
+    load_operators()
     implementation = UFUNC_METHODS.get((ufunc, method))
     if implementation is not None:
         return implementation(*inputs, **kwargs)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # errors under traced conditions are noted in a flag (see `mlc.control.failing`)
 FAILING: ContextVar[bool] = ContextVar("mlc_failing", default=False)
+# no loop is converted
+PLAIN: ContextVar[bool] = ContextVar("mlc_plain_loops", default=False)
 
 
 class FunctionTrace:
@@ -176,7 +178,7 @@ def as_array(value: Any) -> np.ndarray[Any, Any] | None:
                 f"pass a plain array (np.asarray, or .filled(...) for a masked one)"
             )
         return value if type(value) is np.ndarray else value.view(np.ndarray)
-    return np.asarray(value) if isinstance(value, np.generic) else foreign.read(value)
+    return np.asarray(value) if isinstance(value, (np.generic, range)) else foreign.read(value)
 
 
 def frozen_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -1,0 +1,56 @@
+"""NumPy's functions of lists: where these hold traced numbers, NumPy asks nobody else.
+
+``np.dot([a, b], [c, d])`` of traced numbers would have NumPy make arrays of the lists, which cannot
+hold such numbers. While a function is traced, lists become traced arrays before NumPy sees them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ops.op import CURRENT, leaves_of
+
+KINDS = (type(np.sum),)  # of the functions that hand calls over to the class of an argument
+_OF_ARRAYS = frozenset({
+    "concatenate", "concat", "stack", "vstack", "row_stack", "hstack", "dstack", "column_stack",
+    "multi_dot", "lexsort", "choose", "select", "piecewise", "block", "einsum", "meshgrid",
+})  # fmt: skip
+
+
+@functools.cache
+def taking_lists(function: Any) -> Callable[..., Any]:
+    """``function`` of NumPy, for lists that hold traced values too."""
+    of_arrays = function.__name__ in _OF_ARRAYS
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if CURRENT.get() is None or not any(map(holds_traced, (*args, *kwargs.values()))):
+            return function(*args, **kwargs)
+        convert = _each if of_arrays else whole
+        named = {k: v if k == "out" else convert(v) for k, v in kwargs.items()}
+        return function(*map(convert, args), **named)
+
+    return call
+
+
+def holds_traced(value: Any) -> bool:
+    """Whether ``value`` is a list or tuple with traced values in it."""
+    return type(value) in (list, tuple) and any(
+        hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(value)
+    )
+
+
+def whole(value: Any) -> Any:
+    """A list that holds traced values as an array."""
+    from .operators import from_sequence
+
+    return from_sequence(value) if holds_traced(value) else value
+
+
+def _each(value: Any) -> Any:
+    """A list of arrays, some of which may be lists."""
+    return type(value)(map(whole, value)) if holds_traced(value) else value
