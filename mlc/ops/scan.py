@@ -1,8 +1,8 @@
 """Scans: running sums, products and extremes, and ``ufunc.accumulate``.
 
-Along the last axis a scan is a chain in which each step waits for the one before, so eight chains
-run side by side: eight rows, or eight pieces of one long row, whose totals are known by then. Along
-other axes whole rows are combined at once.
+Along the last axis a scan is a chain in which each step waits for the one before. Sums go on by
+vectors; else eight chains run side by side: eight rows, or eight pieces of one long row, whose
+totals are known by then. Along other axes whole rows are combined at once.
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ class _Scan:
             with self.w.loop(count, "r") as row:
                 self._pieces(at(row), start)
             return
-        if start is not None and self.has_vectors and not self.work.is_float and self.n >= LANES:
+        # extremes of floats look for NaN at every step, which takes longer than rows side by side
+        is_quick = self.fn == "add" or not self.work.is_float
+        if start is not None and self.has_vectors and is_quick and self.n >= LANES:
             with self.w.loop(count, "r", threads(count, self.x.size)) as row:
                 before = self.w.memory("before", (1,), self.work)
                 self.w.store(before, (0,), start)

@@ -45,8 +45,9 @@ def test_float16_is_summed_in_float32():
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_arrays_that_lie_otherwise(axis):
-    x = np.arange(60.0).reshape(6, 10)
+@pytest.mark.parametrize("shape", [(6, 10), (9, 200)])  # rows side by side, and by vectors
+def test_arrays_that_lie_otherwise(axis, shape):
+    x = np.arange(float(np.prod(shape))).reshape(shape)
     f = mlc.jit(lambda x: np.cumsum(x, axis=axis))
     for view in (x[::-1, ::2], x.T, np.asfortranarray(x), x[:, 3]):
         if axis < view.ndim:
