@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .compile import TARGETS, CallSpec, Compiled, compile_graph
+from .compile_device import with_precision
 from .config import config
 from .errors import ArgumentError, DTypeError, ShapeError
 from .ir.program import Program
@@ -83,7 +84,7 @@ class _Built:
 Built: Any = callable_type("mlc.build.Built", vars(_Built))
 
 
-def build(what: Any, *, target: str = "cpu", name: str = "") -> Any:
+def build(what: Any, *, target: str = "cpu", name: str = "", precision: str | None = None) -> Any:
     """A function ``f(*arrays)`` that fills arrays of the caller's.
 
     ``what`` is a list of te tensors, such as ``[A, B, C]``: then the default schedule is used. Or a
@@ -91,8 +92,9 @@ def build(what: Any, *, target: str = "cpu", name: str = "") -> Any:
     call; a schedule, for the program that it has come to; several
     programs by name, such as a ``T.Module``, for an object with a function of each name. Programs
     are compiled as they stand. Their arrays are those of the parameters, in order; what is written
-    keeps what it held elsewhere, and may be read.
+    keeps what it held elsewhere, and may be read. ``precision`` is that of :func:`mlc.jit`.
     """
+    target = with_precision(target, precision)
     if not isinstance(what, (Tensor, list, tuple)):
         made = _from_program(what, target)
         if made is not None:

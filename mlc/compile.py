@@ -85,7 +85,7 @@ class Compiled:
         if self.target in DEVICE_TARGETS:
             from .compile_device import gpu_kernel
 
-            return tuple(map(gpu_kernel, self.module.kernels))
+            return tuple(gpu_kernel(kernel, self.target) for kernel in self.module.kernels)
         return tuple(schedule_kernel(kernel, self.tuned) for kernel in self.module.kernels)
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import ArgumentError
 from .ir.program import Buffer, Evaluate, Program, walk
 from .ir.work import statements_run
 from .kernel_code import STATEMENT_NS, KernelCode, naive_program
@@ -16,13 +17,46 @@ from .kernel_code import STATEMENT_NS, KernelCode, naive_program
 if TYPE_CHECKING:
     from .backends.cuda.device import DeviceModule
     from .graph.kernel import Kernel, Module
+    from .schedules.defaults.gpu import GpuMachine
 
 Array = np.ndarray[Any, Any]
 DEVICE_TARGETS = ("cuda", "cuda-emulated")
+PRECISIONS = ("tf32",)
 _ALIGNMENT = 16  # bytes: the widest access of a thread
 
 
-def gpu_kernel(kernel: Kernel) -> KernelCode:
+class DeviceTarget(str):
+    """The name of a target, with the ``precision`` that was asked for: ``"tf32"``, or ``""``."""
+
+    precision = ""
+
+
+def with_precision(target: str, precision: str | None) -> str:
+    """``target``, which multiplies in ``precision``. Raises :class:`ArgumentError` for what is not
+    known, and where nothing multiplies so."""
+    if precision is None:
+        return target
+    if precision not in PRECISIONS:
+        known = ", ".join(map(repr, PRECISIONS))
+        raise ArgumentError(f"precision is None or one of {known}, got {precision!r}")
+    if target not in DEVICE_TARGETS:
+        raise ArgumentError(
+            f"precision={precision!r} is for tensor cores, and target {target!r} has none; leave "
+            f"it out, or use target='cuda' or 'cuda-emulated'"
+        )
+    made = DeviceTarget(target)
+    made.precision = precision
+    return made
+
+
+def machine_for(target: str) -> GpuMachine:
+    """What the default schedules ask about a target."""
+    from .schedules.defaults.gpu import GpuMachine
+
+    return GpuMachine(precision=getattr(target, "precision", ""))
+
+
+def gpu_kernel(kernel: Kernel, target: str = "cuda") -> KernelCode:
     """A kernel of a graph under the default schedule for graphics processors."""
     naive, arguments = naive_program(kernel)
     if calls_library(naive):  # the processor runs it
@@ -30,18 +64,18 @@ def gpu_kernel(kernel: Kernel) -> KernelCode:
 
         scheduled, schedule = naive, Schedule(naive)
     else:
-        scheduled, schedule = gpu_program(naive)
+        scheduled, schedule = gpu_program(naive, target)
     cost = STATEMENT_NS * statements_run(naive.body)
     is_call = kernel.stages[0].call is not None
     return KernelCode(naive, scheduled, schedule, arguments, cost, is_call=is_call)
 
 
-def gpu_program(program: Program) -> tuple[Program, Any]:
+def gpu_program(program: Program, target: str = "cuda") -> tuple[Program, Any]:
     """``program`` with its loops on a grid, as they are bound already or by the default schedule;
     and that schedule."""
     from .schedules.defaults.gpu import default_gpu_schedule
 
-    schedule = default_gpu_schedule(program)
+    schedule = default_gpu_schedule(program, machine_for(target))
     return schedule.program, schedule
 
 

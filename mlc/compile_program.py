@@ -179,7 +179,7 @@ def compile_program(
     if graph_text:
         compiled.graph_text = graph_text
     if target in DEVICE_TARGETS:
-        compiled.program, made = gpu_program(program)
+        compiled.program, made = gpu_program(program, target)
         compiled.schedule = schedule or made
         compiled.device_module  # noqa: B018
         runner = device_runner(target, lambda: compiled.device_module)

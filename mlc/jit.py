@@ -18,7 +18,8 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .compile import TARGETS, compile_graph, expect_compiling
+from .compile import TARGETS, compile_graph
+from .compile_device import with_precision
 from .config import config, is_debug_anywhere, watch
 from .errors import (
     ArgumentError,
@@ -163,8 +164,6 @@ class _Jitted:
                 return entry
             keys, names, debug = signature
             began = time.perf_counter()
-            if self._target == "cpu" and not self._entries:
-                expect_compiling()
             statics = [
                 value for value, key in zip((*args, *kwargs.values()), keys) if key[0] == "static"
             ]
@@ -384,6 +383,7 @@ def jit(
     static_argnames: str | Iterable[str] = (),
     static_argnums: int | Iterable[int] = (),
     dynamic: Any = None,
+    precision: str | None = None,
 ) -> Any:
     """Compile ``function``, written in NumPy, once for each signature it is called with.
 
@@ -402,12 +402,13 @@ def jit(
     ``dynamic=True`` or ``"leading"`` the first of the first array, and of those like it. See
     :func:`mlc.dim`, which says limits, and may annotate a parameter too.
 
-    ``f(a, b, out=c)`` writes the result to ``c``. ``target`` is ``"cpu"``, or ``"interpret"`` or
-    ``"numpy"`` for the reference backends. See also ``f.lower(...)``, ``f.cache_info()`` and
-    ``f.clear_cache()``.
+    ``f(a, b, out=c)`` writes the result to ``c``. ``target`` is ``"cpu"``, ``"cuda"``, or
+    ``"interpret"`` or ``"numpy"`` for the reference backends; ``precision="tf32"`` lets tensor
+    cores multiply float32. See also ``f.lower(...)``, ``f.cache_info()`` and ``f.clear_cache()``.
     """
     if target not in TARGETS:
         raise ArgumentError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}")
+    target = with_precision(target, precision)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
 

@@ -18,7 +18,8 @@ class GpuMachine:
     """What a default schedule asks about a graphics processor.
 
     ``shared_bytes`` is what a block gets without asking, ``shared_most`` what it can ask for;
-    ``registers`` are those of 32 bits that a thread may use, ``vector_bytes`` the widest access.
+    ``registers`` are those of 32 bits that a thread may use, ``vector_bytes`` the widest access;
+    ``precision`` is "tf32" where float32 may be multiplied with 10 bits of its 23.
     """
 
     warp: int = 32
@@ -28,6 +29,7 @@ class GpuMachine:
     registers: int = 255
     processors: int = 108
     vector_bytes: int = 16
+    precision: str = ""
 
 
 def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) -> Schedule:
@@ -38,6 +40,7 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
     already are left as they are, and so are those with loops that never run.
     """
     from .gpu_folds import split_long_folds
+    from .gpu_split import split_contractions
 
     machine = machine or GpuMachine()
     loops = [stmt for stmt in walk(program.body) if isinstance(stmt, For)]
@@ -47,6 +50,7 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
     for buffer in _outer_buffers(program.body):
         if buffer.scope is not Scope.GLOBAL:
             s.set_scope(buffer_key(s.program, buffer), "global")
+    split_contractions(s, _nests(top_statements(s.program.body)), machine)
     split_long_folds(s, _nests(top_statements(s.program.body)), machine)
     position = 0
     while position < len(rest := top_statements(s.program.body)):

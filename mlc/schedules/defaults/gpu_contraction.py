@@ -59,7 +59,7 @@ def operands_of(block: Block) -> Operands | None:
     if not isinstance(body, Accumulate) or block.init is None or len(body.values) != 1:
         return None
     loads = reads_of(body)
-    if len(loads) != 2 or loads[0].source is loads[1].source or not body.combiner.commutative:
+    if len(loads) != 2 or not body.combiner.commutative:
         return None
     one, two = ({v for i in node.indices for v in variables_of(i)} for node in loads)
     spatial = [it.axis for it in block.iters if not it.axis.is_reduce]
@@ -241,7 +241,9 @@ def as_matrices(
         used = {v for index in node.indices for v in variables_of(index)}
         own = [axis for axis in axes if axis in used]
         near = [a for a in own if step_along(node.source, node.indices, a) in (1, -1)]
-        copy = s.reindex(name, node.source)
+        places = [n for n in reads_of(s.block(name).body) if n.source is node.source]
+        place = next(n for n, other in enumerate(places) if other is node)
+        copy = s.reindex(name, node.source, place if len(places) > 1 else None)
         along = 0 if near and all(a.is_reduce for a in near) else 1
         pair = [tuple(a for a in roles.k if a in used), tuple(a for a in own if a not in others)]
         groups = [group for group in single if group[0] in used]

@@ -1,4 +1,4 @@
-"""Contractions of 16-bit floats on tensor cores: tiles of a block in shared memory, of a warp in
+"""Contractions of small types on tensor cores: tiles of a block in shared memory, of a warp in
 fragments, and what follows from shared memory again."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from ...dtypes import bfloat16, float16, float32
+from ...dtypes import DType, bfloat16, float16, float32, int8, int32
 from ...intrinsics.mma import Mma, mma
 from ...ir.expr import Apply, Cast, Load, Var
 from ...ir.program import Accumulate, Block, For, reads_of, writes_of
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 SIDE = 16  # of the tiles of one intrinsic
 LEAST = 8  # rows, columns and steps; with fewer most of a tile would be empty
 AHEAD = 2  # iterations between the copy of a tile and its use
-GAP = 8  # elements between rows of shared memory
+GAP = 16  # bytes between rows of shared memory
+_KINDS = {float16: float32, bfloat16: float32, int8: int32}  # what is added up in which type
 
 
 @dataclass(frozen=True)
@@ -64,21 +65,26 @@ TILES = (
 )
 
 
-def is_for_tensor_cores(block: Block) -> bool:
-    """Whether the block adds products of two 16-bit floats of one type up in float32."""
+def kind_for_tensor_cores(block: Block, precision: str = "") -> DType | str | None:
+    """What the block multiplies and adds up in a wider type, as :func:`mma` names it: two floats of
+    16 bits, bytes, or, where ``precision`` says so, "tf32"; None for anything else."""
     body = block.body
     if not isinstance(body, Accumulate) or body.combiner.fn != "add" or len(body.values) != 1:
-        return False
+        return None
+    total = body.buffers[0].dtype
     match body.values[0]:
         case Apply(fn="mul", args=(Cast(value=Load() as a), Cast(value=Load() as b))):
-            is_half = a.dtype is float16 or a.dtype is bfloat16
-            return is_half and a.dtype is b.dtype and body.buffers[0].dtype is float32
-    return False
+            if a.dtype is b.dtype and _KINDS.get(a.dtype) is total:
+                return a.dtype
+        case Apply(fn="mul", args=(Load() as a, Load() as b)) if precision == "tf32":
+            if a.dtype is b.dtype is total is float32:
+                return "tf32"
+    return None
 
 
-def choose_warp_tile(roles: Operands, machine: GpuMachine) -> WarpTile | None:
+def choose_warp_tile(roles: Operands, machine: GpuMachine, step: int = SIDE) -> WarpTile | None:
     """The largest tile of which there are enough for all processors; None where all are too large
-    for what there is."""
+    for what there is. One intrinsic takes ``step`` steps."""
     m, n, k, b = (points(axes) for axes in (roles.m, roles.n, roles.k, roles.batch))
     if min(m, n, k) < LEAST:
         return None
@@ -89,6 +95,7 @@ def choose_warp_tile(roles: Operands, machine: GpuMachine) -> WarpTile | None:
 
     fitting = [tile for tile in TILES if fits(tile)]
     depth = TILES[0].depth if k % TILES[0].depth == 0 or k % SIDE and k > SIDE else SIDE
+    depth = max(depth, step)
     for tile in fitting:
         rows, columns = tile.block
         if b * -(-m // rows) * -(-n // columns) >= machine.processors or tile is fitting[-1]:
@@ -97,7 +104,7 @@ def choose_warp_tile(roles: Operands, machine: GpuMachine) -> WarpTile | None:
 
 
 def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bool:
-    """A contraction of 16-bit floats, and what follows it point by point, as one kernel::
+    """A contraction of small types, and what follows it point by point, as one kernel::
 
     for i: for j: for k:              for bm: for bn:
         Y[i, j] += A[i, k] * B[k, j]      for wm: for wn:                    # the warps
@@ -110,11 +117,15 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
                                           for i: for lane: C[...] = f(Y[...])  # all together
     """
     block, chain = only_block(nests[0]), chain_of(nests[0])
-    if block is None or not is_for_tensor_cores(block) or roles_of(block, chain) is None:
+    if block is None or roles_of(block, chain) is None:
         return False
-    roles = operands_of(block)
-    tile = None if roles is None else choose_warp_tile(roles, machine)
-    if roles is None or tile is None:
+    kind = kind_for_tensor_cores(block, machine.precision)
+    roles = None if kind is None else operands_of(block)
+    if kind is None or roles is None:
+        return False
+    step = mma(kind).depth
+    tile = choose_warp_tile(roles, machine, step)
+    if tile is None:
         return False
     name = block.name
     height, width = tile.block
@@ -124,7 +135,7 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
         ("mk" if along == 0 else "km", "nk" if along == 0 else "kn")[d]
         for d, (_, along) in enumerate(fetches)
     ]
-    family = mma(roles.lhs.dtype, SIDE, *orders)
+    family = mma(kind, SIDE, *orders)
     ((sums, _),) = writes_of(s.block(name).body)
     stored = s.cache_write(name, sums, family.scope_c)
     loads = []
@@ -134,7 +145,7 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
     *batch, rows, columns, depth = s.loops(name)
     m0, m1, m2, m3 = s.split(rows, [None, tile.across, tile.rows // SIDE, SIDE])
     n0, n1, n2, n3 = s.split(columns, [None, tile.along, tile.columns // SIDE, SIDE])
-    k0, k1, k2 = s.split(depth, [None, tile.depth // SIDE, SIDE])
+    k0, k1, k2 = s.split(depth, [None, tile.depth // step, step])
     s.reorder(*batch, m0, n0, m1, n1, k0, k1, m2, n2, m3, n3, k2)
     for each in (stored, *followers):
         s.reverse_compute_at(each, n0)
@@ -163,9 +174,9 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
 
 
 def _part_rows(s: Schedule, name: str) -> None:
-    """Rows of what the block writes begin in other banks."""
+    """Rows of what the block writes begin in other banks, at multiples of 16 bytes."""
     ((buffer, indices),) = writes_of(s.block(name).body)
-    s.storage_align(name, buffer, len(indices) - 2, BANKS, GAP)
+    s.storage_align(name, buffer, len(indices) - 2, BANKS, GAP // buffer.dtype.itemsize)
 
 
 def _as_calls(
@@ -180,18 +191,20 @@ def _as_calls(
     k0, k1, n1, m3 = loops
     init = s.decompose_reduction(name, k0)
     s.tensorize(m3, family.product)
-    for block, loop, call in (
-        (init, n1, family.fill),
-        (loads[0], k1, family.load_a),
-        (loads[1], k1, family.load_b),
-        (stored, n1, family.store),
+    sizes = {"m": SIDE, "n": SIDE, "k": family.depth}
+    for block, loop, call, scope in (
+        (init, n1, family.fill, family.scope_c),
+        (loads[0], k1, family.load_a, family.scope_a),
+        (loads[1], k1, family.load_b, family.scope_b),
+        (stored, n1, family.store, family.scope_c),
     ):
+        rows, columns = (sizes[letter] for letter in scope[-2:])
         inner = loops_inside(s, block, loop)
         if call == family.fill and len(inner) == 4:
             i0, j0, i1, j1 = inner
         else:
             *_, i, j = inner
-            (i0, i1), (j0, j1) = (s.split(v, [None, SIDE]) for v in (i, j))
+            (i0, i1), (j0, j1) = s.split(i, [None, rows]), s.split(j, [None, columns])
             s.reorder(i0, j0, i1, j1)
         s.tensorize(i1, call)
         s.unroll(i0)

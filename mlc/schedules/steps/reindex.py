@@ -217,8 +217,8 @@ def reindex(
     the block reads; a buffer or name may be one that it writes, and then the copy comes after it.
     The layout of the new buffer is free: see transform_layout. A buffer that is read at several
     places, as ``A`` in ``A[i, k] * A[j, k]``, gets a copy for the one that ``place`` counts.
-    Refused where the block touches the buffer at several places otherwise, or out of its bounds under a condition, and where cache_read and
-    cache_write would be.
+    Refused where the block touches the buffer at several places otherwise, or out of its bounds
+    under a condition, and where cache_read and cache_write would be.
     """
     name = block_name(block)
     node = find_block(s.program, name)

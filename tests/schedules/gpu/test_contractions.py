@@ -7,7 +7,7 @@ import pytest
 from mlc import te
 from mlc.ir.program import LoopKind, blocks_of
 from mlc.schedules.buffers import allocations_of
-from mlc.schedules.defaults import gpu_nests
+from mlc.schedules.defaults import gpu_nests, gpu_split
 from mlc.schedules.defaults.gpu import GpuMachine, default_gpu_schedule
 
 from .judge import extents, judged, scopes, threads
@@ -129,3 +129,28 @@ def test_more_tiles_than_a_grid_has_lines(monkeypatch):
     monkeypatch.setattr(gpu_nests, "MOST_LINES", 1)
     s = judged(product(9, 10, 5, batch=(2,)), TINY)
     assert [name for name, _ in threads(s)][:3] == ["blockIdx.x", "threadIdx.y", "threadIdx.x"]
+
+
+@pytest.mark.parametrize("follow", [(), ("bias", "relu")])
+def test_many_steps_are_shared_out(monkeypatch, follow):
+    monkeypatch.setattr(gpu_split, "STEPS", 16)
+    machine = GpuMachine(warp=4, most_threads=16, processors=8)
+    s = judged(product(6, 8, 100, follow=follow), machine)
+    assert [n for name, n in threads(s) if name == "blockIdx.z"] == [5]  # of 100 steps
+    assert scopes(s)["Y_rf"] == "global"
+    assert [name for name, _ in threads(s)].count("blockIdx.x") == 2
+    odd = judged(product(6, 8, 97, follow=follow), machine)  # no number of parts divides them
+    assert [name for name, _ in threads(odd)].count("blockIdx.x") == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_matrix_with_itself_is_tiled(turned):
+    x = te.placeholder((20, 9), "float32", "x")
+    n, steps = (9, 20) if turned else (20, 9)
+    r = te.reduce_axis(steps, "r")
+
+    def element(i, j):
+        return te.sum(x[r, i] * x[r, j] if turned else x[i, r] * x[j, r], axis=r)
+
+    y = te.compute((n, n), element, name="Y")
+    assert_tiled(judged(te.create_program([x, y], "gram"), TINY))
