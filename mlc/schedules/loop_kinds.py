@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..ir.program import For, LoopKind, Program, Stmt, While, children_of, walk
 from .legality import carried_dependence, shared_violation
+from .legality.teams import is_team_fold
 from .placement import race_in
 from .refusal import Refusal
 
@@ -75,6 +76,23 @@ def new_clash(before: Program, after: Program) -> Refusal | str | None:
         if problem is not None and shared_violation(before) is not None:
             return None
     return problem
+
+
+def broken_mark(before: Program, after: Program) -> Refusal | str | None:
+    """The same for a step that lets iterations of one loop run at once, and has shown that they
+    may: what other loops were marked for must still hold."""
+    return broken_team(before, after) or broken_pipeline(before, after)
+
+
+def broken_team(before: Program, after: Program) -> Refusal | str | None:
+    """Why threads that fold one element together in ``before`` would race for it in ``after``."""
+    teams = {loop.var for loop in _concurrent(before) if is_team_fold(loop)}
+    for loop in _concurrent(after) if teams else ():
+        if loop.var in teams and not is_team_fold(loop):
+            problem = _race(after, loop)
+            if problem is not None:
+                return problem
+    return None
 
 
 def broken_pipeline(before: Program, after: Program) -> Refusal | str | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, partial, wraps
+from functools import cache, cached_property, partial, wraps
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NotProvenError, ScheduleError
 from ..ir.empty_loops import has_empty_loops
@@ -20,9 +19,12 @@ from ..ir.viewers import viewer
 from ..records import dataclass
 from . import lookup
 from .idle_loops import lost_init
-from .loop_kinds import broken_pipeline, misplaced_loop, new_clash
+from .loop_kinds import broken_mark, misplaced_loop, new_clash
 from .refusal import Refusal
 from .step import Step, block_name, find_block, loops_around
+
+if TYPE_CHECKING:
+    import random
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ class Schedule:
             )
         self.program = program
         self.trace: list[Taken] = []
-        self.random = random.Random(seed)
+        self._seed = seed
         self._unsafe = False
         self._part_of: tuple[str, ...] = ()
 
@@ -93,7 +95,7 @@ class Schedule:
         if problem is None:
             program, made = step.apply(before)
             if not program.attrs.get("unsafe"):
-                question = broken_pipeline if step.is_concurrent else new_clash
+                question = broken_mark if step.is_concurrent else new_clash
                 problem = question(before, program)
                 if problem is None and has_empty_loops(before):
                     problem = lost_init(before, program)
@@ -155,6 +157,13 @@ class Schedule:
         if not self.trace:
             raise ScheduleError(f"no step was taken on {self.program.name!r}: nothing to undo")
         self.program = self.trace.pop().before
+
+    @cached_property
+    def random(self) -> random.Random:
+        """What the sampling steps draw from."""
+        import random
+
+        return random.Random(self._seed)
 
     def copy(self) -> Schedule:
         """A schedule that goes its own way from here."""

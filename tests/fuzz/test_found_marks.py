@@ -335,3 +335,24 @@ def test_an_init_that_begins_late_is_not_decomposed() -> None:
     mlc.testing.check_schedule(shifted, s)
     with pytest.raises(ScheduleError, match=r"axis vk .* is not 0 in the first iteration"):
         s.decompose_reduction("X", s.loops("X")[0])
+
+
+def test_threads_that_fold_together_are_not_given_lanes() -> None:
+    """Only loops over more of the reduction may stand among them."""
+
+    @T.program
+    def total(A: T.Buffer((12,)), C: T.Buffer((1,))):
+        for k0, k1 in T.grid(3, 4):
+            with T.block("C"):
+                vk = T.axis.reduce(12, k0 * 4 + k1)
+                with T.init():
+                    C[0] = 0.0
+                C[0] += A[vk]
+
+    s = Schedule(total)
+    k0, k1 = s.loops("C")
+    s.bind(k0, "threadIdx.x")
+    with pytest.raises(ScheduleError, match="k0=0 and k0=1 both combine into C"):
+        s.vectorize(k1)
+    s.unroll(k1)
+    mlc.testing.check_schedule(total, s)
