@@ -1,4 +1,4 @@
-"""Running sums and extremes of contiguous elements, by vectors.
+"""Running sums and extremes of elements along a row, by vectors.
 
 ::
 
@@ -6,7 +6,8 @@
 
 A vector becomes its own prefixes in log2(lanes) steps, each of which combines it with itself moved
 up (Hillis and Steele, 1986); what came before the vector is combined with all of it. So elements
-are combined in another order than one by one, the same at every call.
+are combined in another order than one by one, the same at every call. Elements that are no
+neighbours in memory are combined one by one.
 """
 
 from __future__ import annotations
@@ -78,7 +79,10 @@ def _text(name: str, fn: str, source: DType, dtype: DType, n: int) -> str:
 
     nothing = f"<{', '.join([f'{element} {_identity(fn, dtype)}'] * lanes)}>"
     steps, rest = divmod(n, lanes)
-    out += [f"define void @{name}(ptr %a, i64 %as, ptr %c, ptr %b, i64 %bs) {{", "entry:"]
+    out += [f"define void @{name}(ptr %a, i64 %as, ptr %c, ptr %b, i64 %bs) {{", "start:"]
+    neighbours = [let(f"icmp eq i64 {stride}, 1") for stride in ("%as", "%bs")]
+    out += [f"  br i1 {let(f'and i1 {neighbours[0]}, {neighbours[1]}')}, label %entry, label %far"]
+    out += ["entry:"]
     start = let(f"load {element}, ptr %c, align {dtype.itemsize}")
     one = let(f"insertelement {vector} poison, {element} {start}, i32 0")
     first = picked(one, "poison", [0] * lanes)
@@ -113,5 +117,21 @@ def _text(name: str, fn: str, source: DType, dtype: DType, n: int) -> str:
         total = combine(total, value, element)
         target = let(f"getelementptr {element}, ptr %b, i64 {steps * lanes + k}")
         out.append(f"  store {element} {total}, ptr {target}, align {dtype.itemsize}")
-    out += ["  ret void", "}"]
+    out += ["  ret void", "far:", f"  %before = load {element}, ptr %c, align {dtype.itemsize}"]
+    out += ["  br label %next", "next:", "  %j = phi i64 [ 0, %far ], [ %j2, %next ]"]
+    head = len(out)
+    place = let(f"getelementptr {given}, ptr %a, i64 {let('mul i64 %j, %as')}")
+    value = widened(let(f"load {given}, ptr {place}, align {source.itemsize}"), given, element)
+    total = combine("%sofar", value, element)
+    out.insert(head, f"  %sofar = phi {element} [ %before, %far ], [ {total}, %next ]")
+    target = let(f"getelementptr {element}, ptr %b, i64 {let('mul i64 %j, %bs')}")
+    out += [
+        f"  store {element} {total}, ptr {target}, align {dtype.itemsize}",
+        "  %j2 = add nuw nsw i64 %j, 1",
+        f"  %again = icmp ult i64 %j2, {n}",
+        "  br i1 %again, label %next, label %done",
+        "done:",
+        "  ret void",
+        "}",
+    ]
     return "\n".join([*declared, *out])

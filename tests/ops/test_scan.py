@@ -45,11 +45,12 @@ def test_float16_is_summed_in_float32():
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("shape", [(6, 10), (9, 200)])  # rows side by side, and by vectors
-def test_arrays_that_lie_otherwise(axis, shape):
-    x = np.arange(float(np.prod(shape))).reshape(shape)
+@pytest.mark.parametrize("shape", [(6, 10), (9, 200), (3, 30_000)])  # chains, vectors, pieces
+@pytest.mark.parametrize("dtype", ["float64", "int64", "int32"])
+def test_arrays_that_lie_otherwise(axis, shape, dtype):
+    x = (np.arange(np.prod(shape)) % 97).reshape(shape).astype(dtype)
     f = mlc.jit(lambda x: np.cumsum(x, axis=axis))
-    for view in (x[::-1, ::2], x.T, np.asfortranarray(x), x[:, 3]):
+    for view in (x[::-1, ::2], x[:, ::-1], x.T, np.asfortranarray(x), x[:, 3], x[1, ::3]):
         if axis < view.ndim:
             np.testing.assert_array_equal(f(view), np.cumsum(view, axis=axis))
 
