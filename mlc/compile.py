@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import ctypes
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from functools import cache, cached_property
-from importlib.util import find_spec
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,22 +169,6 @@ def compile_graph(
     return compiled
 
 
-@cache
-def compiler_version() -> str:
-    """What tells this compiler from others in cache keys: its newest source file, and LLVM's
-    wrapper."""
-    folders, newest = [str(Path(__file__).parent)], 0
-    for folder in folders:
-        for item in os.scandir(folder):
-            if item.name.endswith(".py"):
-                newest = max(newest, item.stat().st_mtime_ns)
-            elif item.is_dir():
-                folders.append(item.path)
-    llvm = find_spec("llvmlite")
-    built = os.stat(llvm.origin).st_mtime_ns if llvm is not None and llvm.origin else 0
-    return f"{newest:x} llvmlite {built:x} numpy {np.__version__}"
-
-
 class Clock:
     """Adds up seconds per stage."""
 
@@ -205,6 +186,7 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
     """Machine code from the disk cache, or from the compiler."""
     from .backends.llvm.target import host_target
     from .runtime import cache as disk
+    from .runtime.compiler_version import compiler_version
     from .runtime.threads import available_cpus
 
     clock = Clock(compiled.timings)

@@ -14,7 +14,6 @@ from .compile import (
     CallSpec,
     Clock,
     NativeText,
-    compiler_version,
     native_executable,
     site_data,
 )
@@ -249,6 +248,7 @@ def _check_outputs(program: Program) -> None:
 def _compile_native(compiled: CompiledProgram, call: CallSpec) -> None:
     from .backends.llvm.target import host_target
     from .runtime import cache as disk
+    from .runtime.compiler_version import compiler_version
     from .runtime.threads import available_cpus
 
     clock = Clock(compiled.timings)

@@ -14,10 +14,9 @@ import numpy as np
 from ..ir.structural import structural_key
 from ..te.key import body_text
 from ..te.tensor import Call, Compute, Constant, Tensor
+from ..tracer.trace import PLAIN as PLAIN
 from .region import inputs_of
 
-# no loop is converted
-PLAIN: ContextVar[bool] = ContextVar("mlc_plain_loops", default=False)
 # within a body that is compared
 REPEATED: ContextVar[bool] = ContextVar("mlc_repeated", default=False)
 

@@ -1,4 +1,5 @@
-"""The operators, all by declaration. `load` imports the declarations, which registers them."""
+"""The operators, all by declaration. `load` imports the declarations, which registers them; where
+`load_basic` has brought what is wanted, the others wait."""
 
 from importlib import import_module
 
@@ -12,7 +13,16 @@ DECLARATIONS = (
 )  # fmt: skip
 
 
+BASIC = ("elementwise", "logic", "reduce", "shape")
+
+
 def load() -> None:
-    """Register all operators; called when the first function is traced, not by ``import mlc``."""
+    """Register all operators; called when one is wanted, not by ``import mlc``."""
     for name in DECLARATIONS:
+        import_module(f"{__name__}.{name}")
+
+
+def load_basic() -> None:
+    """Register the operators of simple functions, among them nearly all ufuncs."""
+    for name in BASIC:
         import_module(f"{__name__}.{name}")

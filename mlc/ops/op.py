@@ -80,6 +80,7 @@ OPS: dict[str, Op] = {}
 NUMPY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
+_OURS = ("mlc.ops.", "mlc.tracer.")
 _eager: list[Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]] = []
 
 
@@ -249,14 +250,18 @@ def implements(*functions: Any) -> Callable[[Any], Any]:
     """
 
     def register(implementation: Any) -> Any:
+        # Ours are loaded late, and must not push aside what a user has declared by then.
+        is_ours = str(getattr(implementation, "__module__", "")).startswith(_OURS)
         for function in functions:
             owner = getattr(function, "__self__", None)
+            table: dict[Any, Any] = NUMPY_FUNCTIONS
+            key = function
             if isinstance(function, np.ufunc):
-                UFUNCS[function] = implementation
+                table = UFUNCS
             elif isinstance(owner, np.ufunc):
-                UFUNC_METHODS[owner, function.__name__] = implementation
-            else:
-                NUMPY_FUNCTIONS[function] = implementation
+                table, key = UFUNC_METHODS, (owner, function.__name__)
+            if not (is_ours and key in table):
+                table[key] = implementation
         return implementation
 
     return register

@@ -1,4 +1,4 @@
-"""From LLVM IR text to object code or assembly: the only place that calls LLVM.
+"""From LLVM IR text to object code or assembly: with `library`, the only place that calls LLVM.
 
 Kernels come out of our own passes with explicit vectors, so LLVM's optimiser is off by default: it
 finds nothing and costs most of the compile time. Where the host's objects are not ELF (macOS,
@@ -11,7 +11,8 @@ import functools
 import re
 from typing import Any, Literal
 
-from mlc.backends.llvm.target import Target
+from mlc.backends.llvm import library
+from mlc.backends.llvm.target import Target, host_target
 from mlc.errors import CompileError
 
 Optimize = Literal["light", "full"] | None
@@ -28,6 +29,11 @@ def emit_object(
     is the effort of instruction selection, scheduling and register allocation. Raises
     :class:`CompileError`, which carries the text, when LLVM refuses the module.
     """
+    if optimize is None and library.is_direct() and target.triple == host_target().triple:
+        try:
+            return library.emit(ir_text, target, opt_level)
+        except library.RefusedError as error:
+            raise _refusal(str(error), ir_text) from None
     machine, module = _prepared(ir_text, target, optimize, opt_level)
     return bytes(machine.emit_object(module))
 
@@ -66,9 +72,7 @@ def _prepared(ir_text: str, target: Target, optimize: Optimize, opt_level: int) 
         module = llvm.parse_assembly(ir_text, context=llvm.create_context())
         module.verify()
     except RuntimeError as error:
-        raise CompileError(
-            f"LLVM refused generated code, which is a bug in mlc: {str(error).strip()}", ir_text
-        ) from None
+        raise _refusal(str(error), ir_text) from None
     module.triple = target.triple
     module.data_layout = str(machine.target_data)
     if optimize is not None:
@@ -76,6 +80,12 @@ def _prepared(ir_text: str, target: Target, optimize: Optimize, opt_level: int) 
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
     return machine, module
+
+
+def _refusal(words: str, ir_text: str) -> CompileError:
+    return CompileError(
+        f"LLVM refused generated code, which is a bug in mlc: {words.strip()}", ir_text
+    )
 
 
 @functools.cache

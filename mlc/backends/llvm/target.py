@@ -227,13 +227,11 @@ def _x86_tuning(info: dict[str, str], features: set[str]) -> str:
 
 def _first_processor(path: Path) -> str:
     # The file repeats itself for every core: on big machines it takes milliseconds to read.
-    lines: list[str] = []
-    with path.open(encoding="ascii", errors="replace") as file:
-        for line in file:
-            if not line.strip() and lines:
-                break
-            lines.append(line)
-    return "".join(lines)
+    with open(path, "rb") as file:
+        data = b""
+        while b"\n\n" not in data and (more := file.read(4096)):
+            data += more
+    return data.partition(b"\n\n")[0].decode("ascii", "replace")
 
 
 def _cache_sizes() -> tuple[int, int, int]:

@@ -6,23 +6,39 @@ not, or one that is not proven.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, walk
 from ..refusal import Refusal
 from ..step import find_loop
-from .accesses import Access, accesses_of
-from .blocks import block_kind, block_violation
-from .dependence import (
-    carried_dependence,
-    fission_violation,
-    merge_violation,
-    order_violation,
-    reorder_violation,
-)
-from .exhaustive import Difference, Same, TooLarge, same_meaning
-from .threads import shared_violation, thread_violation
-from .verification import verify
-from .within import bounds_violation
+
+if TYPE_CHECKING:
+    from .accesses import Access, accesses_of
+    from .blocks import block_kind, block_violation
+    from .dependence import (
+        carried_dependence,
+        fission_violation,
+        merge_violation,
+        order_violation,
+        reorder_violation,
+    )
+    from .exhaustive import Difference, Same, TooLarge, same_meaning
+    from .threads import shared_violation, thread_violation
+    from .verification import verify
+    from .within import bounds_violation
+
+# Where each question is answered. Imported when it is asked: few programs need them all.
+_PLACES = {
+    "Access": "accesses", "accesses_of": "accesses", "block_kind": "blocks",
+    "block_violation": "blocks", "carried_dependence": "dependence",
+    "fission_violation": "dependence", "merge_violation": "dependence",
+    "order_violation": "dependence", "reorder_violation": "dependence",
+    "Difference": "exhaustive", "Same": "exhaustive", "TooLarge": "exhaustive",
+    "same_meaning": "exhaustive", "shared_violation": "threads", "thread_violation": "threads",
+    "verify": "verification", "bounds_violation": "within",
+}  # fmt: skip
 
 __all__ = [
     "Access",
@@ -46,9 +62,20 @@ __all__ = [
 ]
 
 
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{place}"), name)
+    globals()[name] = value
+    return value
+
+
 def parallel_violation(program: Program, loop: For | Var) -> Refusal | str | None:
     """Why the iterations of ``loop`` must not run on several threads."""
     var = loop if isinstance(loop, Var) else loop.var
+    from .dependence import carried_dependence
+
     inside = walk(find_loop(program, var).body)
     if any(isinstance(n, For) and n.kind is LoopKind.PARALLEL for n in inside):
         return f"loop {var.name} holds a parallel loop already; one level of parallelism only"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -241,6 +240,8 @@ def _folded(fn: str, dtype: DType, values: list[tuple[Any, int]]) -> Any:
         return None
     if dtype.kind == "b":
         return None
+    from fractions import Fraction
+
     total = Fraction(0 if fn == "add" else 1)
     for value, n in values:
         total = total + Fraction(value) * n if fn == "add" else total * Fraction(value) ** n

@@ -1,0 +1,36 @@
+"""Whether bytecode holds nothing that could become native, told without the source."""
+
+from __future__ import annotations
+
+import dis
+import types
+
+# Arithmetic and calls over variables; anything else, jumps above all, may be of interest.
+_HARMLESS = frozenset({
+    "CACHE", "RESUME", "NOP", "COPY_FREE_VARS", "POP_TOP", "COPY", "SWAP", "PRECALL", "CALL",
+    "KW_NAMES", "CALL_KW", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_FAST", "LOAD_FAST_LOAD_FAST",
+    "LOAD_FAST_BORROW", "LOAD_FAST_BORROW_LOAD_FAST_BORROW", "LOAD_FAST_CHECK", "LOAD_DEREF",
+    "STORE_FAST", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST", "BINARY_OP", "BINARY_SUBSCR",
+    "BINARY_SLICE", "STORE_SUBSCR", "STORE_SLICE", "COMPARE_OP", "UNARY_NEGATIVE", "UNARY_INVERT",
+    "BUILD_TUPLE", "BUILD_SLICE", "UNPACK_SEQUENCE", "RETURN_VALUE", "RETURN_CONST",
+})  # fmt: skip
+
+
+def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
+    """Whether ``code`` has no branch, loop, negation, error or function in it, and calls nothing
+    but what is found in the modules ``names``. False where that is not certain."""
+    in_module = False
+    for step in dis.get_instructions(code):
+        match step.opname:
+            case "LOAD_GLOBAL":
+                in_module = step.argval in names
+                if not in_module and "NULL" in step.argrepr:
+                    return False
+            case "LOAD_ATTR" | "LOAD_METHOD":
+                if not in_module:
+                    return False
+            case name:
+                if name not in _HARMLESS:
+                    return False
+                in_module = False
+    return True
