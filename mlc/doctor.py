@@ -21,7 +21,7 @@ _MARKS = {"ok": "ok", "missing": "--", "broken": "!!"}
 # package, what it is for, how to get it
 _OPTIONAL = (
     ("matplotlib", "tuning curves as PNG", "pip install matplotlib"),
-    ("sklearn", "a cost model that learns while tuning", "pip install scikit-learn"),
+    ("lightgbm", "boosted trees as a cost model while tuning", "pip install lightgbm"),
     ("rich", "tables that change in place while tuning", "pip install rich"),
     ("onnx", "models in ONNX files", "pip install onnx"),
     ("torch", "tensors of PyTorch as arguments", "pip install torch"),
@@ -249,8 +249,7 @@ def _packages() -> Iterator[Line]:
         if find_spec(name) is None:
             yield Line(name, "missing", f"optional: {use}", advice)
         else:
-            shown = _version({"sklearn": "scikit-learn"}.get(name, name))
-            yield Line(name, "ok", f"{shown}: {use}")
+            yield Line(name, "ok", f"{_version(name)}: {use}")
 
 
 def _size(count: int) -> str:

@@ -13,6 +13,7 @@ from .allotment import Lot, next_lot
 from .candidate import DEFAULT, Candidate
 from .measure.measurer import Measurer
 from .measure.runner import FailureError
+from .model.boosted import Boosted
 from .model.ridge import CostModel
 from .options import Options
 from .outcome import Comparison, Outcome
@@ -46,7 +47,10 @@ class Run:
         self.kernels = [KernelResult(s.workload, refused=s.refusals) for s in spaces]
         self.searches = [
             search_named(
-                options.search, s, options.seed, CostModel(s.workload) if options.model else None
+                options.search,
+                s,
+                options.seed,
+                CostModel(s.workload, trees=Boosted.if_installed()) if options.model else None,
             )
             for s in spaces
         ]
@@ -69,6 +73,9 @@ class Run:
         finally:
             for measurer in self._measurers.values():
                 measurer.close()
+            for search in self.searches:
+                if search.model is not None:
+                    search.model.close()
         for kernel in self.kernels:
             if kernel.trials:
                 trace = "" if kernel.best.kind == "default" else decided(kernel.best.trace)

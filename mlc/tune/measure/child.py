@@ -51,6 +51,8 @@ def main() -> None:
 def _service(header: Header) -> Any:
     if header["do"] == "build":
         from .building import answer
+    elif header["do"] in ("fit", "guess"):
+        from ..model.trees import answer
     else:
         from .running import Session
 

@@ -1,4 +1,5 @@
-"""The model that learns during a run: least squares on features, kept near the analytic guess."""
+"""The model that learns during a run: least squares on features, kept near the analytic guess; or
+boosted trees, where there is a package for them and they turn out to order candidates better."""
 
 from __future__ import annotations
 
@@ -10,9 +11,11 @@ import numpy as np
 from ...looking.machine import Facts, this_machine
 from ..candidate import Candidate
 from ..workload import Workload
+from .boosted import Boosted
 from .features import Features, features
 
 _NEEDED = 8  # observations until there is anything to fit
+_NEEDED_BY_TREES = 24
 _STRENGTH = 2.0  # of the pull towards the analytic guess, in observations
 _KEPT = 200  # observations that count, the latest
 
@@ -23,11 +26,18 @@ class CostModel:
     The first guess is the analytic one. Once there are observations a linear correction is fitted,
     which is pulled towards none. ``is_trusted`` says that the model, asked about each observation
     as if it had not seen it, puts pairs of them in the right order clearly more often than not.
+    ``agreement`` has that share of pairs for each kind of guess: "analytic", "linear" and "trees".
     """
 
-    def __init__(self, workload: Workload, facts: Facts | None = None) -> None:
+    def __init__(
+        self, workload: Workload, facts: Facts | None = None, trees: Boosted | None = None
+    ) -> None:
         self.workload = workload
         self.facts = facts or this_machine()
+        self.trees = trees
+        self.agreement: dict[str, float] = {}
+        self._fitted = 0  # observations that the trees were last shown
+        self._shown: Any = np.empty(0)
         self._is_right = False
         self._seen: list[tuple[Candidate, float]] = []  # what is not looked at yet
         self._rows: list[Features] = []
@@ -40,6 +50,11 @@ class CostModel:
 
     def predict(self, rows: Sequence[Features]) -> list[float]:
         """Guesses for rows of features: logarithms to base 2 of times, up to a constant."""
+        shares = self.agreement
+        if self.trees and shares.get("trees", 0.0) > shares.get("linear", 0.0):
+            guesses = self.trees.guess(rows)
+            if guesses is not None:
+                return guesses
         if self._fit is None:
             return [float(row[0]) for row in rows]
         mean, spread, weights = self._fit
@@ -89,7 +104,26 @@ class CostModel:
         # Leaving one out needs no second fit: residuals grow by what each point pulled itself.
         leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
         residual = (target - design @ weights) / np.maximum(1 - leverage, 1e-3)
-        self._is_right = _agreement(y - residual, y) > 0.6
+        self.agreement["analytic"] = _agreement(x[:, 0], y)
+        self.agreement["linear"] = _agreement(y - residual, y)
+        self._grow()
+        self._is_right = max(self.agreement["linear"], self.agreement.get("trees", 0.0)) > 0.6
+
+    def _grow(self) -> None:
+        """Looks at what the trees have learned meanwhile, and shows them what is known now."""
+        if self.trees is None or self.trees.is_busy or len(self._rows) < _NEEDED_BY_TREES:
+            return
+        guesses = self.trees.held_out
+        if guesses is not None:
+            self.agreement["trees"] = _agreement(guesses, self._shown)
+        if len(self._rows) >= self._fitted + _NEEDED or len(self._rows) == _KEPT:
+            self._fitted, self._shown = len(self._rows), np.array(self._times)
+            self.trees.fit(self._rows, self._times)
+
+    def close(self) -> None:
+        """End the process of the trees."""
+        if self.trees is not None:
+            self.trees.close()
 
 
 def _expanded(row: Features, mean: Any, spread: Any) -> Any:
