@@ -8,6 +8,12 @@ from ..ir.program import Program, map_exprs
 from ..ir.rewrite import rewrite
 
 _NARROW = ("float16", "bfloat16")
+# Instructions; the modules of expansions are not imported for the sake of these.
+_BASIC = frozenset({
+    "abs", "add", "bitand", "bitcast", "bitor", "bitxor", "ceil", "copysign", "div", "eq", "floor",
+    "fma", "ge", "gt", "invert", "isfinite", "isinf", "isnan", "le", "lt", "maximum", "minimum",
+    "mul", "ne", "neg", "rint", "shl", "shr", "signbit", "sqrt", "sub", "trunc",
+})  # fmt: skip
 
 
 def expand_math(root: Expr, memo: dict[Expr, Expr] | None = None) -> Expr:
@@ -26,10 +32,10 @@ def expand_math_program(program: Program) -> Program:
 
 
 def _expanded(node: Expr) -> Expr | None:
+    if not isinstance(node, Apply) or node.fn in _BASIC:
+        return None
     from .maths import EXPANSIONS
 
-    if not isinstance(node, Apply):
-        return None
     if node.dtype.name in _NARROW and (node.fn, float32) in EXPANSIONS:
         wide = EXPANSIONS[node.fn, float32](*(cast(arg, float32) for arg in node.args))
         return cast(wide, node.dtype)
