@@ -26,7 +26,7 @@ from ..ir.program import (
     Store,
     While,
 )
-from ..schedules.legality.teams import is_team_fold
+from ..schedules.legality.teams import is_atomic_fold, is_team_fold
 from .accesses import LANE, LANES, TASK, WatchedClosures
 from .lanes import Lanes
 from .leaves import Frames, Run, accumulate, store
@@ -242,7 +242,7 @@ class Executor:
 
             return serial
         again = self.again(stmt, tag)
-        loop = Concurrent(stmt.var.name, tag)
+        loop = Concurrent(stmt.var.name, tag, is_atomic_fold(stmt))
 
         def concurrent(frames: Frames) -> None:
             (frame,) = frames

@@ -96,10 +96,13 @@ class Machine:
         assert entries is not None
         loop = entries[0].loop or entries[1].loop
         assert loop is not None
+        combine = first.site.action == second.site.action == "combines into"
+        if combine and loop.is_atomic:
+            return True
         advice = "; put T.barrier() there" if loop.is_thread else ""
         if first.site is second.site and loop.is_thread:
             advice = "; let one thread alone write it"
-        if first.site.action == second.site.action == "combines into":
+        if combine:
             advice = "; use rfactor, or leave the loop serial"
         self.note("race", f"race between {loop}: ", first, second, at, advice)
         return True

@@ -24,6 +24,7 @@ from ..ir.program import (
     While,
     children_of,
 )
+from ..schedules.legality.teams import is_atomic_fold
 from ..schedules.legality.threads import fill_nests
 from .accesses import TASK
 from .execute import BARRIER, Executor, Frames, Run, thread_of
@@ -217,7 +218,7 @@ class ThreadExecutor(Executor):
         if again is not None:
             return self.own_iteration(stmt, slot, body, again)
         machine, extent = self.machine, stmt.extent
-        loop = Concurrent(stmt.var.name, tag)
+        loop = Concurrent(stmt.var.name, tag, is_atomic_fold(stmt))
 
         def run(frames: Frames) -> Waits:
             (frame,) = frames

@@ -17,10 +17,12 @@ Coordinates = tuple[tuple[str, int, int], ...]  # (tag such as "threadIdx.x", in
 
 @dataclass(frozen=True, eq=False)
 class Concurrent:
-    """A loop whose iterations run at once. ``tag`` is "" for one on the pool's threads."""
+    """A loop whose iterations run at once. ``tag`` is "" for one on the pool's threads;
+    ``is_atomic`` says that they combine by atomic operations."""
 
     name: str
     tag: str = ""
+    is_atomic: bool = False
     is_block: bool = field(init=False)
     is_thread: bool = field(init=False)  # of one block of the grid: barriers join its iterations
 

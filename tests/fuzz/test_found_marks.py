@@ -356,3 +356,30 @@ def test_threads_that_fold_together_are_not_given_lanes() -> None:
         s.vectorize(k1)
     s.unroll(k1)
     mlc.testing.check_schedule(total, s)
+
+
+def test_blocks_combine_atomically_what_is_combined_alone() -> None:
+    """An update that is a store of the sum is none; and two updates of one element are no race."""
+
+    @T.program
+    def stored(A: T.Buffer((4,)), X: T.Buffer((1,))):
+        for k in T.serial(4):
+            X[0] = X[0] + A[k]
+
+    s = Schedule(stored)
+    with pytest.raises(ScheduleError, match="k=0 and k=1 both combine into X"):
+        s.bind(s.loop("k"), "blockIdx.x", atomic=True)
+
+    @T.program
+    def beside(A: T.Buffer((4,)), Y: T.Buffer((4,)), X: T.Buffer((1,))):
+        for k in T.serial(4):
+            with T.block("Y"):
+                vk = T.axis.spatial(4, k)
+                Y[vk] = A[vk]
+            with T.block("X"):
+                vk = T.axis.reduce(4, k)
+                X[0] += A[vk]
+
+    s = Schedule(beside)
+    s.bind(s.loops("X")[0], "blockIdx.x", atomic=True)
+    mlc.testing.check_schedule(beside, s)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlc
 from mlc import script as T
 from mlc.ir.interpret import interpret
 from mlc.ir.program import Block, For, Program, walk
@@ -62,6 +63,13 @@ for i, j, k in T.grid(4, 5, 6):
         B[vi, vj, vk] = A[vi, vj, vk]
 """
 
+
+@mlc.intrinsic
+def tmm16(a: T.Buffer((16, 16)), b: T.Buffer((16, 16)), c: T.Buffer((16, 16))):
+    for i, j, k in T.grid(16, 16, 16):
+        c[i, j] += a[i, k] * b[k, j]
+
+
 RELU = """
 Y = T.alloc((6,))
 for j, k in T.grid(6, 5):
@@ -84,6 +92,47 @@ for k0, k1 in T.grid(4, 32):
         t[0] += x[vk]
 """
 
+SQUARES = "A: T.Buffer((128, 128)), B: T.Buffer((128, 128)), C: T.Buffer((128, 128))"
+TILES = """
+for i_0, j_0, k_0, i_1, j_1, k_1 in T.grid(8, 8, 8, 16, 16, 16):
+    with T.block("C"):
+        vi = T.axis.spatial(128, i_0 * 16 + i_1)
+        vj = T.axis.spatial(128, j_0 * 16 + j_1)
+        vk = T.axis.reduce(128, k_0 * 16 + k_1)
+        with T.init():
+            C[vi, vj] = 0.0
+        C[vi, vj] += A[vi, vk] * B[vk, vj]
+"""
+PRODUCT = """
+for i, j, k in T.grid({0}, {0}, {0}):
+    with T.block("C"):
+        vi, vj, vk = T.remap("SSR", [i, j, k])
+        with T.init():
+            C[vi, vj] = 0.0
+        C[vi, vj] += A[vi, vk] * B[vk, vj]
+"""
+STEPS = """
+for k in T.serial(8):
+    row = T.alloc((1,))
+    with T.block("copy"):
+        vk = T.axis.spatial(8, k)
+        row[0] = A[vk]
+    with T.block("add"):
+        vk = T.axis.spatial(8, k)
+        C[vk] = row[0] + 1.0
+"""
+KEPT = """
+t = T.alloc({0})
+for {1} in T.grid({2}):
+    with T.block("t"):
+        v = [T.axis.spatial(n, i) for n, i in zip([{2}], [{1}])]
+        t[(*v,)] = A[(*v,)]
+for {1} in T.grid({2}):
+    with T.block("B"):
+        v = [T.axis.spatial(n, i) for n, i in zip([{2}], [{1}])]
+        B[(*v,)] = t[(*v,)]
+"""
+
 # Steps whose columns are plain Python: the shapes of the parameters, the program, the step.
 PLAIN = {
     "cache_read": ({"A": 8, "B": 8}, COPY.format(8).replace("A[vi]", "A[vi] * 2"),
@@ -103,6 +152,12 @@ PLAIN = {
     "sample_perfect_tile": ({"A": 64, "B": 64}, COPY.format(64),
                             "s.split(i, s.sample_perfect_tile(i, 2, decision=[8, 8]))"),
     "split": ({"A": 10, "B": 10}, COPY.format(10), "s.split(i, [None, 4])"),
+    "transform_layout": (
+        {"A": (32, 8), "B": (32, 8)},
+        "t = T.alloc((32, 8))" + ROWS.format(32, 8, "A[vi, vj]").replace("B", "t")
+        + ROWS.format(32, 8, "t[vi, vj]").lstrip("\n"),
+        's.transform_layout("t", "t", lambda i, j: (i // 16, j, i % 16))',
+    ),
     "transform_block_layout": ({"A": (8, 6), "B": (8, 6)}, ROWS.format(8, 6, "A[vi, vj]"),
                                's.transform_block_layout("B", lambda i, j: (i * 6 + j,))'),
 }  # fmt: skip
@@ -195,7 +250,106 @@ LOOPS = {
         's.reverse_compute_at("C", s.loops("Y")[0])',
     ),
     "rfactor": ("x: T.Buffer(128), t: T.Buffer(1)", SUM, "s.rfactor(k0)"),
+    "sample_compute_location": (
+        "A: T.Buffer(8), B: T.Buffer(8), C: T.Buffer(8)",
+        STAGES.replace('"B"', '"p"').replace('"C"', '"q"'),
+        's.compute_at("p", s.sample_compute_location("p", decision=1))',
+    ),
 }  # fmt: skip
+
+
+# Steps whose texts are parts of scripts, "..." standing for any: the parameters, the program, what
+# is done before the step, the step.
+PARTS = {
+    "add_unit_loop": (
+        "A: T.Buffer(1), B: T.Buffer(1)",
+        'with T.block("B"):\n    B[0] = A[0] * 2', "", 's.add_unit_loop("B")',
+    ),
+    "double_buffer": (
+        "A: T.Buffer(8), B: T.Buffer(8)", COPY.format(8),
+        's.cache_read("B", "A", "shared")', 's.double_buffer("A_shared")',
+    ),
+    "set_scope": (
+        "A: T.Buffer(8), B: T.Buffer(8)", KEPT.format("(8,)", "i", "8"), "",
+        's.set_scope("t", "local")',
+    ),
+    "storage_align": (
+        "A: T.Buffer((8, 32)), B: T.Buffer((8, 32))", KEPT.format("(8, 32)", "i, j", "8, 32"), "",
+        's.storage_align("t", "t", 0, 32, 1)',
+    ),
+    "blockize": (SQUARES, TILES, "", "s.blockize(i_1)"),
+    "tensorize": (
+        SQUARES, TILES, 's.decompose_reduction(s.blockize(i_1), k_0)',
+        's.tensorize("C_o", "tmm16")',
+    ),
+    "pad_einsum": (
+        SQUARES.replace("128", "127"), PRODUCT.format(127), "", 's.pad_einsum("C", [16, 16, 16])',
+    ),
+    "pipeline": (
+        "A: T.Buffer(8), C: T.Buffer(8)", STEPS, "", "s.pipeline(k, stages=[0, 1])",
+    ),
+}  # fmt: skip
+
+
+def stacked(name: str) -> tuple[str, str]:
+    """What the docstring shows before and after a line that ends with an arrow, or beside one."""
+    paragraphs = (getattr(step_module(name), name).__doc__ or "").split("\n\n")
+    at = next((n for n, part in enumerate(paragraphs) if part.endswith("->")), None)
+    if at is None:
+        return columns(name)
+    return tuple(_dedented(paragraphs[n].splitlines()) for n in (at - 1, at + 1))  # type: ignore[return-value]
+
+
+def is_part(shown: str, script: str) -> bool:
+    """Whether the lines of ``shown`` stand in ``script`` in this order, indented as there; where
+    "..." stands for lines others may be between, and "..." in a line is any text."""
+    wanted = [line for line in shown.splitlines() if line.strip()]
+    lines = script.splitlines()
+    first = _pattern(wanted[0], 0)
+    return any(
+        _follows(wanted, lines[n:], len(line) - len(line.lstrip()))
+        for n, line in enumerate(lines)
+        if re.fullmatch(first, line.lstrip())
+    )
+
+
+def _follows(wanted: list[str], lines: list[str], margin: int) -> bool:
+    at, is_open = 0, False
+    for line in wanted:
+        if line.strip() == "...":
+            is_open = True
+            continue
+        found = re.compile(_pattern(line, margin))
+        n = next((n for n in range(at, len(lines)) if found.fullmatch(lines[n])), None)
+        if n is None or n > at and not is_open:
+            return False
+        at, is_open = n + 1, line.rstrip().endswith(": ...")
+    return True
+
+
+def _pattern(line: str, margin: int) -> str:
+    text = line.removesuffix(" ...") if line.endswith(": ...") else line
+    return " " * margin + ".*".join(map(re.escape, text.split("...")))
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_scripts_before_and_after_the_step_hold_what_is_shown(name: str) -> None:
+    parameters, body, first, call = PARTS[name]
+    before = taken(program_of(parameters, body), first)
+    after = taken(before, call)
+    left, right = stacked(name)
+    assert is_part(left, before.script()), before.script()
+    assert is_part(right, after.script()), after.script()
+    assert not is_part(right, before.script())
+
+
+def test_parts_of_scripts_are_found_in_order_and_in_their_place() -> None:
+    script = "a:\n    b(1, 2)\n    c\n    d"
+    assert is_part("b(...)\nc", script) and is_part("a: ...\n    d", script)
+    assert is_part("a:\n    ...\n    d", script) and is_part("a:\n    b(1, ...", script)
+    assert not is_part("c\nb(1, 2)", script)
+    assert not is_part("a:\nb(1, 2)", script)
+    assert not is_part("b(1, 2)\nd", script)
 
 
 def taken(program: Program, call: str) -> Program:
@@ -203,7 +357,8 @@ def taken(program: Program, call: str) -> Program:
     s = Schedule(program)
     loops = {stmt.var.name: stmt.var for stmt in reversed(list(walk(program.body)))
              if isinstance(stmt, For)}  # fmt: skip
-    eval(call, {"s": s, **loops})
+    if call:
+        eval(call, {"s": s, **loops})
     return s.program
 
 
@@ -275,5 +430,6 @@ def test_loops_are_those_shown(name: str) -> None:
     assert blocks == (re.findall(r'T.block\("(\w+)"\)', right) or blocks)
 
 
-def test_steps_whose_docstrings_are_read_exist() -> None:
-    assert {*PLAIN, *MARKED, *SCRIPTS, *LOOPS} <= set(step_names())
+def test_the_docstring_of_every_step_is_read() -> None:
+    """And there is no other step."""
+    assert sorted([*PLAIN, *MARKED, *SCRIPTS, *LOOPS, *PARTS]) == list(step_names())

@@ -7,7 +7,18 @@ from dataclasses import replace
 
 from ...dtypes import DType
 from ...ir.expr import Var
-from ...ir.program import Accumulate, Block, For, LoopKind, Program, Stmt, blocks_of, reads_of
+from ...ir.program import (
+    Accumulate,
+    Block,
+    For,
+    LoopKind,
+    Program,
+    Stmt,
+    Store,
+    blocks_of,
+    reads_of,
+    walk,
+)
 from ...ir.rewrite import conjuncts, variables_of
 from ..refusal import Refusal
 from .accesses import accesses_of
@@ -92,12 +103,15 @@ def atomic_violation(program: Program, loop: For) -> Refusal | str | None:
         for row in rows
         if row.combiner is not None and has_atomic(row.combiner.fn, row.buffer.dtype)
     )
+    whole = {stmt.buffer for stmt in walk(loop.body) if isinstance(stmt, Store)}
+    whole |= {buffer for row in rows for buffer in row.group}  # parts that must fit together
+    able -= whole
     refusal = carried_dependence(program, loop.var, atomic=able)
     if refusal is None or refusal.witness is None:
         return refusal
     unable = {row.buffer.name: row for row in rows if row.buffer not in able}
     row = unable.get(refusal.witness.buffer)
-    if row is None or row.combiner is None:
+    if row is None or row.combiner is None or row.buffer in whole:
         return refusal
     fix = "leave atomic out, and use s.rfactor for two steps"
     rule = f"no atomic operation combines {row.buffer.dtype} by {row.combiner.name}"

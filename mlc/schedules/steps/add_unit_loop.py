@@ -49,8 +49,9 @@ def add_unit_loop(s: Schedule, target: Var | Block | str) -> Var:
 
     ``u = s.add_unit_loop("B")``::
 
-        with T.block("B"): ...      ->      for u in range(1):
-                                                with T.block("B"): ...
+        with T.block("B"):          ->      for u in T.serial(1):
+            B[0] = A[0] * 2.0                   with T.block("B"):
+                                                    B[0] = A[0] * 2.0
 
     A place for others to be computed at, and for threads to be bound to. Refused inside vectorized
     loops, which hold no others.

@@ -55,7 +55,9 @@ def double_buffer(s: Schedule, block: Block | str) -> None:
     ``s.double_buffer("A_shared")``::
 
         with T.block("A_shared"):      ->      with T.block("A_shared"):
-            ...                                    T.annotate({'double_buffer_scope': 0})
+            v0 = T.remap("S", [ax0])               v0 = T.remap("S", [ax0])
+            A_shared[v0] = A[v0]                   T.annotate({'double_buffer_scope': 0})
+                                                   A_shared[v0] = A[v0]
 
     A hint, which pipeline takes into account. Refused for parameters, and for blocks that write
     several buffers or combine into one.

@@ -209,15 +209,30 @@ def pad_einsum(s: Schedule, block: Block | str, paddings: Sequence[int]) -> tupl
 
     ::
 
-        for i, j, k in grid(127, 127, 127):      A_pad[i, k] = select(i < 127 & k < 127, A[i, k], 0)
-            C[i, j] += A[i, k] * B[k, j]    ->   B_pad[k, j] = ...
-                                                 for i, j, k in grid(128, 128, 128):
-                                                     C_pad[i, j] += A_pad[i, k] * B_pad[k, j]
-                                                 C[i, j] = C_pad[i, j]
+        for i, j, k in T.grid(127, 127, 127):
+            with T.block("C"):
+                ...
+                C[vi, vj] += A[vi, vk] * B[vk, vj]
 
-    shows ``pad_einsum("C", [16, 16, 16])``: one number for each axis of the block, in order. What
-    is padded along a reduce axis holds a value with which the combination changes nothing (0 in a
-    sum of products, the least number in a maximum). Refused where the block is no einsum, where
-    there is no such value, and after its loops were split.
+        s.pad_einsum("C", [16, 16, 16]) ->
+
+        for ax0, ax1 in T.grid(128, 128):
+            with T.block("A_pad"):
+                ...
+                A_pad[v0, v1] = T.select((v0 < 127) & (v1 < 127), A[v0, v1], 0.0)
+        ...
+        for i, j, k in T.grid(128, 128, 128):
+            with T.block("C"):
+                ...
+                C_pad[vi, vj] += A_pad[vi, vk] * B_pad[vk, vj]
+        for ax0, ax1 in T.grid(127, 127):
+            with T.block("C_pad"):
+                ...
+                C[v0, v1] = C_pad[v0, v1]
+
+    There is one number for each axis of the block, in order. What is padded along a reduce axis
+    holds a value with which the combination changes nothing (0 in a sum of products, the least
+    number in a maximum). Refused where the block is no einsum, where there is no such value, and
+    after its loops were split.
     """
     return s.take(PadEinsum(block_name(block), tuple(paddings)))

@@ -121,11 +121,19 @@ def pipeline(
 ) -> None:
     """The statements of several iterations of ``loop`` may overlap.
 
-    ``s.pipeline(k, stages=[0, 1])``::
+    ::
 
-        for k in range(8):             for k in T.serial(8, annotations={
-            copy ...            ->             'software_pipeline_stage': (0, 1),
-            compute ...                        'software_pipeline_order': (0, 1)}):
+        for k in T.serial(8):
+            row = T.alloc((1,), "float32")
+            with T.block("copy"): ...
+            with T.block("add"): ...
+
+        s.pipeline(k, stages=[0, 1]) ->
+
+        for k in T.serial(8, annotations={'software_pipeline_stage': (0, 1), ...}):
+            row = T.alloc((1,), "float32")
+            with T.block("copy"): ...
+            with T.block("add"): ...
 
     Statement n of the body runs ``stages[n]`` iterations late: here, while iteration k computes,
     iteration k + 1 copies. ``order`` is the order of those that run at one time. A hint: backends

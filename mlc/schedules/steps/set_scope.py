@@ -46,9 +46,9 @@ def set_scope(
 ) -> None:
     """Moves a buffer into the memory ``scope``.
 
-    ::
+    ``s.set_scope("t", "local")``::
 
-        T = alloc((8,))          ->         T = alloc((8,), scope="local")
+        t = T.alloc((8,), "float32")    ->    t = T.alloc((8,), "float32", scope="local")
 
     ``target`` is the buffer or its name; or a block or its name, and then the buffer is the one it
     writes (``buffer`` says which, if it writes several). Always keeps the meaning. Parameters of

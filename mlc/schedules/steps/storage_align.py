@@ -67,13 +67,13 @@ def storage_align(
 ) -> None:
     """Pads the strides of a buffer so that ``stride[axis] % factor == offset``.
 
-    ::
+    ``s.storage_align("t", "t", 0, 32, 1)``::
 
-        T = alloc((8, 32))       ->         T = alloc((8, 32), strides=(33, 1))
+        t = T.alloc((8, 32), "float32")    ->    t = T.alloc((8, 32), "float32", strides=(33, 1))
 
-    shows ``storage_align("T", "T", 0, 32, 1)``: rows that are 33 elements apart lie in different
-    banks of a memory, or in different sets of a cache. ``buffer`` is one that ``block`` writes.
-    Which elements there are stays the same, so the meaning does. Parameters are refused.
+    Rows that are 33 elements apart lie in different banks of a memory, or in different sets of a
+    cache. ``buffer`` is one that ``block`` writes. Which elements there are stays the same, so the
+    meaning does. Parameters are refused.
     """
     name = block_name(block)
     key = chosen_buffer(s.program, find_block(s.program, name), buffer, "writes")

@@ -136,9 +136,9 @@ def tensorize(s: Schedule, target: Block | Var | str, intrinsic: str) -> str:
 
         with T.block("C_o"):
             vi_o, vj_o, vk_o = T.remap("SSR", [i_0, j_0, k_0])
-            T.reads(A[vi_o * 16:vi_o * 16 + 16, ...], B[...], C[...])
-            T.writes(C[...])
-            T.call("tmm16", A[...], B[...], C[...])
+            T.reads(A[vi_o * 16:vi_o * 16 + 16, ...)
+            T.writes(C[vi_o * 16:vi_o * 16 + 16, ...)
+            T.call("tmm16", A[vi_o * 16:vi_o * 16 + 16, ...)
 
     Refused, with what was expected and what was found, where extents, accesses, dtypes or
     combiners differ; where an init stands inside and the intrinsic only accumulates; and where an

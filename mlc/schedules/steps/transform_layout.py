@@ -130,11 +130,13 @@ def transform_layout(
 
     ::
 
-        T = alloc((32, 8))                 T = alloc((2, 8, 16))
-        T[i, j] = A[i, j]          ->      T[i // 16, j, i % 16] = A[i, j]
-        B[i, j] = T[i, j]                  B[i, j] = T[i // 16, j, i % 16]
+        t = alloc((32, 8))                     t = alloc((2, 8, 16))
+        for i, j in grid(32, 8):               for i, j in grid(32, 8):
+            t[i, j] = A[i, j]          ->          t[i // 16, j, i % 16] = A[i, j]
+        for i, j in grid(32, 8):               for i, j in grid(32, 8):
+            B[i, j] = t[i, j]                      B[i, j] = t[i // 16, j, i % 16]
 
-    shows ``transform_layout("T", "T", lambda i, j: (i // 16, j, i % 16))``. ``buffer`` is one that
+    shows ``transform_layout("t", "t", lambda i, j: (i // 16, j, i % 16))``. ``buffer`` is one that
     ``block`` touches (its number counts those it writes); ``block`` may be None for a buffer or its
     name. Where the new shape has more elements than the old, ``pad_value`` is what a new block,
     whose name is returned, writes into the others. Refused: a map that takes two elements to one;
