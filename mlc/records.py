@@ -2,8 +2,9 @@
 
 The standard library compiles up to seven methods from text for each class, 0.4 ms in all, which
 was half of the time of ``import mlc`` and a fifth of that of a first call. Here only ``__init__``
-is compiled, when the first instance is made; the other methods are closures over the names of the
-fields. Classes mean the same, and `dataclasses.fields`, ``replace`` and the others work on them.
+is compiled, when the first instance is made, and once for all classes with as many fields; the
+other methods are closures over the names of the fields. Classes mean the same, and
+`dataclasses.fields`, ``replace`` and the others work on them.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import MISSING, Field, FrozenInstanceError
+from functools import cache
 from inspect import get_annotations
 from operator import attrgetter
 from reprlib import recursive_repr
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 Fields = dict[str, Field[Any]]
@@ -86,12 +89,9 @@ def _made(kind: Any, frozen: bool, eq: bool, slots: bool) -> type:
 def _set_default(kind: type, name: str, value: object) -> None:
     """Set an attribute, unless the class has it, not counting its bases."""
     if name not in kind.__dict__:
-        if isinstance(value, _FUNCTION):
+        if isinstance(value, FunctionType):
             value.__qualname__ = f"{kind.__qualname__}.{name}"
         setattr(kind, name, value)
-
-
-_FUNCTION = type(_set_default)
 
 
 def _own_fields(kind: type) -> tuple[Fields, Any]:
@@ -199,7 +199,61 @@ def _init_later(kind: Any, fields: tuple[Field[Any], ...], frozen: bool) -> Call
 
 
 def _init(kind: Any, fields: tuple[Field[Any], ...], frozen: bool) -> Callable[..., None]:
-    values: dict[str, Any] = {"_set": object.__setattr__, "_absent": MISSING}
+    if all(field.init and field.default_factory is MISSING for field in fields):
+        made = _init_like_others(kind, [field.name for field in fields], frozen)
+        made.__defaults__ = tuple(f.default for f in fields if f.default is not MISSING) or None
+    else:
+        made = _init_of_its_own(kind, fields, frozen)
+    made.__qualname__ = f"{kind.__qualname__}.__init__"
+    made.__annotations__ = {"return": None}
+    return made
+
+
+def _init_like_others(kind: Any, names: list[str], frozen: bool) -> FunctionType:
+    """The ``__init__`` of another class with as many fields, under these names."""
+    code = _pattern(len(names), frozen, hasattr(kind, "__post_init__"))
+    new = {f"f{n}": name for n, name in enumerate(names)}
+    code = code.replace(
+        co_varnames=tuple(new.get(name, name) for name in code.co_varnames),
+        co_names=tuple(new.get(name, name) for name in code.co_names),
+        co_consts=tuple(new.get(value, value) for value in code.co_consts),
+    )
+    return FunctionType(code, _GLOBALS, "__init__")
+
+
+_GLOBALS: dict[str, Any] = {"_set": object.__setattr__, "__name__": __name__}
+
+
+@cache
+def _pattern(count: int, frozen: bool, has_post_init: bool) -> CodeType:
+    names = [f"f{n}" for n in range(count)]
+    return _compiled(
+        names, [_assignment(name, name, frozen) for name in names], has_post_init
+    ).__code__
+
+
+def _assignment(name: str, value: str, frozen: bool) -> str:
+    return f"_set(_self, {name!r}, {value})" if frozen else f"_self.{name} = {value}"
+
+
+def _compiled(
+    heads: list[str], lines: list[str], has_post_init: bool, values: dict[str, Any] | None = None
+) -> FunctionType:
+    if has_post_init:
+        lines = [*lines, "_self.__post_init__()"]
+    body = "\n ".join(lines or ["pass"])
+    made: dict[str, Any] = {}
+    exec(
+        f"def __init__({', '.join(['_self', *heads])}):\n {body}",
+        {**_GLOBALS, **(values or {})},
+        made,
+    )
+    function: FunctionType = made["__init__"]
+    return function
+
+
+def _init_of_its_own(kind: Any, fields: tuple[Field[Any], ...], frozen: bool) -> FunctionType:
+    values: dict[str, Any] = {"_absent": MISSING}
     heads, lines = [], []
     slots = "__slots__" in kind.__dict__
     for field in fields:
@@ -221,12 +275,5 @@ def _init(kind: Any, fields: tuple[Field[Any], ...], frozen: bool) -> Callable[.
             value = f"_default_{name}"
         elif field.default_factory is MISSING:
             continue
-        lines.append(f"_set(_self, {name!r}, {value})" if frozen else f"_self.{name} = {value}")
-    if hasattr(kind, "__post_init__"):
-        lines.append("_self.__post_init__()")
-    body = "\n ".join(lines or ["pass"])
-    exec(f"def __init__({', '.join(['_self', *heads])}):\n {body}", values)
-    made: Callable[..., None] = values["__init__"]
-    made.__qualname__ = f"{kind.__qualname__}.__init__"
-    made.__annotations__ = {"return": None}
-    return made
+        lines.append(_assignment(name, value, frozen))
+    return _compiled(heads, lines, hasattr(kind, "__post_init__"), values)
