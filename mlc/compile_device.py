@@ -51,9 +51,11 @@ def with_precision(target: str, precision: str | None) -> str:
 
 def machine_for(target: str) -> GpuMachine:
     """What the default schedules ask about a target."""
+    from .config import config
     from .schedules.defaults.gpu import GpuMachine
 
-    return GpuMachine(precision=getattr(target, "precision", ""))
+    architecture = config.cuda_architecture or ""
+    return GpuMachine(precision=getattr(target, "precision", ""), architecture=architecture)
 
 
 def gpu_kernel(kernel: Kernel, target: str = "cuda") -> KernelCode:

@@ -187,6 +187,13 @@ def _thread_order(value: Any) -> str:
     return str(value)
 
 
+def _architecture(value: Any) -> str | None:
+    text = "" if value is None else str(value)
+    if value is not None and not (text.startswith("sm_") and text[3:].rstrip("af").isdigit()):
+        raise ValueError("an architecture is a name such as 'sm_90a'")
+    return text or None
+
+
 def _compiler(value: Any) -> str | None:
     if value is not None and not (isinstance(value, str | os.PathLike) and str(value).strip()):
         raise ValueError("a compiler is a command or a path, such as 'g++'")
@@ -279,6 +286,12 @@ class Config:
         lambda: None,
         env=("MLC_CUDA_PATH", "CUDA_PATH", "CUDA_HOME"),
         doc="A CUDA toolkit; None: NVIDIA's wheels, then /usr/local/cuda.",
+    )
+    cuda_architecture = Setting(
+        _architecture,
+        lambda: None,
+        env=("MLC_CUDA_ARCHITECTURE",),
+        doc="Make kernels for this architecture alone, as 'sm_90a' has wgmma; None: for any.",
     )
     emulated_order = Setting(
         _thread_order,

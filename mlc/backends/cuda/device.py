@@ -77,7 +77,7 @@ class DeviceModule:
 
     ``source`` is CUDA C over the names of the prelude, which is put in front of it: it compiles for
     a card and, with another prelude, for the processor. ``host_calls`` are for libraries that cards
-    do not have.
+    do not have. ``architecture`` is the only one whose cards can run it, "" for any.
 
     Where there are ``checks``, two int64 lie in the workspace from byte ``record`` on, set by the
     kernels themselves: the number of the check that failed first, counted from 1, or 0; and the
@@ -91,6 +91,7 @@ class DeviceModule:
     checks: tuple[Check, ...] = ()
     record: int = 0
     host_calls: tuple[HostCall, ...] = ()
+    architecture: str = ""
 
     def steps(self) -> Iterator[HostCall | int]:
         """What runs, in order: calls of the processor, and the numbers of launches."""

@@ -83,7 +83,8 @@ def device_module(
     source = f"{functions}\n\n{body}\n" if functions else f"{body}\n"
     at = record.number if checks else 0
     calls = tuple(host_calls)
-    return DeviceModule(name, source, tuple(launches), total, tuple(checks), at, calls)
+    needs = "sm_90a" if any(called.startswith("wgmma_") for called in intrinsics) else ""
+    return DeviceModule(name, source, tuple(launches), total, tuple(checks), at, calls, needs)
 
 
 def _end(parts: Sequence[Part], start: int) -> int:

@@ -125,7 +125,13 @@ class Launched:
             found = self._functions.get(device)
             if found is not None:
                 return found
-            cubin = compile_module(self.module, self._card.arch(device))
+            arch, needs = self._card.arch(device), self.module.architecture
+            if needs and arch != needs:
+                raise UnsupportedError(
+                    f"{self.module.name} was made for {needs} alone, and card {device} is {arch}; "
+                    f"set mlc.config.cuda_architecture to None before it is compiled"
+                )
+            cubin = compile_module(self.module, arch)
             shared: dict[str, int] = {}  # a kernel may be launched with more and with less
             for launch in self.module.launches:
                 shared[launch.kernel] = max(shared.get(launch.kernel, 0), launch.shared_bytes)

@@ -19,7 +19,8 @@ class GpuMachine:
 
     ``shared_bytes`` is what a block gets without asking, ``shared_most`` what it can ask for;
     ``registers`` are those of 32 bits that a thread may use, ``vector_bytes`` the widest access;
-    ``precision`` is "tf32" where float32 may be multiplied with 10 bits of its 23.
+    ``precision`` is "tf32" where float32 may be multiplied with 10 bits of its 23;
+    ``architecture`` is that which kernels are made for alone, "" for any.
     """
 
     warp: int = 32
@@ -30,6 +31,7 @@ class GpuMachine:
     processors: int = 108
     vector_bytes: int = 16
     precision: str = ""
+    architecture: str = ""
 
 
 def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) -> Schedule:
@@ -71,8 +73,10 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
     from .gpu_rows import schedule_rows
     from .gpu_tensor_cores import schedule_tensor_cores
     from .gpu_transpose import schedule_transpose
+    from .gpu_wgmma import schedule_wgmma
 
     ways: tuple[Callable[[Schedule, list[For], GpuMachine], bool], ...] = (
+        schedule_wgmma,
         schedule_tensor_cores,
         schedule_contraction,
         schedule_rows,

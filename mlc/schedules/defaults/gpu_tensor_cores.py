@@ -158,13 +158,14 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
             s.bind(var, thread)
     for copy in loads:
         s.compute_at(copy, k1)
+    threads = {"z": tile.across, "y": tile.along, "x": machine.warp}
     for fetch, _ in fetches:
         hold(s, fetch, "shared")
         _part_rows(s, fetch)
         s.compute_at(fetch, k0)
-        _spread(s, fetch, k0, tile, machine)
+        spread(s, fetch, k0, threads, machine)
     for follower in followers:
-        _spread(s, follower, n0, tile, machine)
+        spread(s, follower, n0, threads, machine)
     _as_calls(s, name, family, loads, stored, (k0, k1, n1, m3))
     for var in (m2, n2, k1):
         s.unroll(var)
@@ -211,15 +212,15 @@ def _as_calls(
         s.unroll(j0)
 
 
-def _spread(s: Schedule, name: str, loop: Var, tile: WarpTile, machine: GpuMachine) -> None:
+def spread(s: Schedule, name: str, loop: Var, threads: dict[str, int], machine: GpuMachine) -> None:
     """A block inside ``loop`` on all threads of the block, neighbours on neighbouring threads, some
-    at once where that can be."""
+    at once where that can be. ``threads`` are the extents of the block by direction."""
     inner = loops_inside(s, name, loop)
     block = s.block(name)
     touched = [*(node.source for node in reads_of(block)), *(b for b, _ in writes_of(block.body))]
     widest = max(b.dtype.itemsize for b in touched)
     lanes = lanes_along(s, block, inner[-1], machine, machine.vector_bytes // widest)
-    team = tile.across * tile.along * machine.warp
+    team = prod(threads.values())
     total = prod(extent_of(s, var) for var in inner)
     while lanes > 1 and (extent_of(s, inner[-1]) % lanes or total % (lanes * team)):
         lanes //= 2
@@ -227,8 +228,7 @@ def _spread(s: Schedule, name: str, loop: Var, tile: WarpTile, machine: GpuMachi
     if lanes > 1:
         inner[-1], lane = s.split(inner[-1], [None, lanes])
     flat = s.fuse(*inner) if len(inner) > 1 else inner[0]
-    extents = {"z": tile.across, "y": tile.along, "x": machine.warp}
-    used = {direction: extent for direction, extent in extents.items() if extent > 1}
+    used = {direction: extent for direction, extent in threads.items() if extent > 1}
     _, *parts = s.split(flat, [None, *used.values()])
     for var, direction in zip(parts, used, strict=True):
         s.bind(var, f"threadIdx.{direction}")

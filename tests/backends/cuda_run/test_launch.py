@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,16 @@ TWO = DeviceModule(
 
 def arrays(cupy: FakeCuPy) -> tuple[Any, Any]:
     return cupy.asarray(np.arange(32, dtype=np.int32)), cupy.empty((32,), np.int32)
+
+
+def test_what_is_made_for_other_cards_is_refused(cupy: FakeCuPy) -> None:
+    a, b = arrays(cupy)
+    with pytest.raises(UnsupportedError) as caught:
+        launch.load(replace(TWO, architecture="sm_12a"))([a.data.ptr, b.data.ptr])
+    assert caught.value.message == (
+        "two was made for sm_12a alone, and card 0 is sm_90a; set mlc.config.cuda_architecture to "
+        "None before it is compiled"
+    )
 
 
 def test_a_module_is_launched_in_order(cupy: FakeCuPy) -> None:

@@ -1,0 +1,83 @@
+"""Large products of 16-bit floats, made for Hopper alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import mlc
+from mlc import te
+from mlc.compile_device import program_device_module
+from mlc.schedules.defaults.gpu import GpuMachine, default_gpu_schedule
+from mlc.testing.cuda import assert_compiles
+
+FEW = GpuMachine(processors=1, architecture="sm_90a")
+
+
+def product(m: int, n: int, k: int, turned: tuple[bool, bool], dtype: str) -> Any:
+    a = te.placeholder((k, m) if turned[0] else (m, k), dtype, "A")
+    b = te.placeholder((n, k) if turned[1] else (k, n), dtype, "B")
+    r = te.reduce_axis(k, "r")
+
+    def element(i: Any, j: Any) -> Any:
+        left = a[r, i] if turned[0] else a[i, r]
+        right = b[j, r] if turned[1] else b[r, j]
+        return te.sum(te.cast(left, "float32") * te.cast(right, "float32"), axis=r)
+
+    y = te.compute((m, n), element, name="Y")
+    c = te.compute((m, n), lambda i, j: te.cast(te.max(y[i, j], 0), dtype), name="C")
+    return te.create_program([a, b, c], "product")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "turned", "dtype"),
+    [((128, 128, 64), (False, True), "float16"), ((64, 64, 256), (False, False), "bfloat16"),
+     ((128, 64, 64), (True, True), "float16")],
+)  # fmt: skip
+def test_products(sizes, turned, dtype, order: str) -> None:
+    m, n, k = sizes
+    program = product(m, n, k, turned, dtype)
+    s = default_gpu_schedule(program, FEW)
+    kind: Any = ml_dtypes.bfloat16 if dtype == "bfloat16" else np.float16
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-8, 8, buffer.shape).astype(kind) for buffer in program.params[:2])
+    c = np.zeros((m, n), kind)
+    mlc.build(s.program, target="cuda-emulated")(a, b, c)
+    left, right = (x.astype(np.float64) for x in (a, b))
+    wanted = (left.T if turned[0] else left) @ (right.T if turned[1] else right)
+    np.testing.assert_array_equal(c, np.maximum(wanted, 0).astype(kind))
+
+
+def test_its_text(nvrtc: None) -> None:
+    s = default_gpu_schedule(product(128, 128, 512, (False, True), "float16"), FEW)
+    module = program_device_module(s.program)
+    assert_compiles(module)
+    assert module.architecture == "sm_90a"
+    (made,) = module.launches
+    assert made.block == (128, 2, 1) and made.shared_bytes == 3 * 32768
+    assert module.source.count("mlc_cp_async_16(") == 6  # two stages ahead, and on the way
+    assert "mlc_cp_async_wait<1>" in module.source
+
+
+@pytest.mark.parametrize("sizes", [(96, 128, 64), (128, 128, 96), (128, 100, 64)])
+def test_others_go_the_way_of_all_cards(sizes) -> None:
+    s = default_gpu_schedule(product(*sizes, (False, True), "float16"), FEW)
+    module = program_device_module(s.program)
+    assert "mma_16x16x16" in module.source and module.architecture == ""
+
+
+def test_where_it_is_chosen() -> None:
+    x = np.ones((1536, 1536), np.float16)  # more tiles than processors
+
+    def source() -> Any:
+        return mlc.jit(np.matmul, target="cuda-emulated").lower(x, x).compiled.device_module
+
+    assert "wgmma" not in source().source
+    with mlc.config.override(cuda_architecture="sm_90a"):
+        module = source()
+    assert "wgmma" in module.source and module.architecture == "sm_90a"
+    with pytest.raises(mlc.ArgumentError, match="an architecture is a name such as 'sm_90a'"):
+        mlc.config.cuda_architecture = "hopper"
