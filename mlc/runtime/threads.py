@@ -82,21 +82,22 @@ def cgroup_quota(root: Path) -> float | None:
             continue
         mounts = [controllers, "cpu"] if controllers else ["", "unified"]
         for mount in mounts:
-            base = root / "sys/fs/cgroup" / mount
+            base = str(root / "sys/fs/cgroup" / mount)
             # Inside a container the path may be the host's, and only the mount itself exists.
-            folder = base / path.strip("/")
-            quotas += [_quota_of(f) for f in (folder, *folder.parents) if f.is_relative_to(base)]
+            parts = [part for part in path.split("/") if part]
+            for count in range(len(parts), -1, -1):
+                quotas.append(_quota_of("/".join([base, *parts[:count]])))
     limits = [quota for quota in quotas if quota is not None]
     return min(limits, default=None)
 
 
-def _quota_of(folder: Path) -> float | None:
+def _quota_of(folder: str) -> float | None:
     try:
-        if (folder / "cpu.max").exists():
-            text, period = (folder / "cpu.max").read_text().split()[:2]
-        elif (folder / "cpu.cfs_quota_us").exists():
-            text = (folder / "cpu.cfs_quota_us").read_text().strip()
-            period = (folder / "cpu.cfs_period_us").read_text()
+        if os.path.exists(f"{folder}/cpu.max"):
+            text, period = Path(folder, "cpu.max").read_text().split()[:2]
+        elif os.path.exists(f"{folder}/cpu.cfs_quota_us"):
+            text = Path(folder, "cpu.cfs_quota_us").read_text().strip()
+            period = Path(folder, "cpu.cfs_period_us").read_text()
         else:
             return None
         quota = -1 if text == "max" else int(text)
