@@ -234,16 +234,21 @@ def _first_processor(path: Path) -> str:
     return data.partition(b"\n\n")[0].decode("ascii", "replace")
 
 
+def _first_line(path: str) -> str:
+    with open(path, "rb", buffering=0) as file:
+        return file.read(64).decode("ascii", "replace").strip()
+
+
 def _cache_sizes() -> tuple[int, int, int]:
     """Data cache sizes of levels 1 to 3; common values where the system does not tell."""
     sizes = {1: 32 << 10, 2: 512 << 10, 3: 8 << 20}
     for index in range(5):
-        folder = Path(f"/sys/devices/system/cpu/cpu0/cache/index{index}")
+        folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}/"
         try:
-            if (folder / "type").read_text().strip() == "Instruction":
+            kind, at, text = map(_first_line, (folder + "type", folder + "level", folder + "size"))
+            if kind == "Instruction":
                 continue
-            level = int((folder / "level").read_text())
-            text = (folder / "size").read_text().strip()
+            level = int(at)
             unit = {"K": 1 << 10, "M": 1 << 20}.get(text[-1], 1)
             sizes[level] = int(text.rstrip("KM")) * unit
         except (OSError, ValueError):
