@@ -162,4 +162,5 @@ def _machine(target: Target) -> Any:
         l1=target.l1_bytes,
         l2=target.l2_bytes,
         has_dot4=target.has_dot4,
+        has_dot2=target.has_dot2,
     )

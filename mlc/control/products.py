@@ -46,6 +46,7 @@ def scheduled_product(
         l1=target.l1_bytes,
         l2=target.l2_bytes,
         has_dot4=target.has_dot4,
+        has_dot2=target.has_dot2,
     )
     done = default_schedule("product", [nest], 0, tuple(dict.fromkeys(op.inputs)), tensors, machine)
     if done.scratch and work < _PACKED:

@@ -30,6 +30,7 @@ from .debug import check_bounds
 from .emitter import Emitter
 from .expressions import both, contract, invert
 from .gufuncs import emit_gufunc_call
+from .half_products import accumulate_halves
 from .intrinsics import emit_intrinsic_call
 from .lanes import combine, reduce_lanes
 from .parallel import emit_parallel
@@ -303,7 +304,7 @@ def _update(e: Emitter, stmt: Accumulate, reduced: list[Value] | None) -> None:
 def _fused(e: Emitter, value: Expr, old: Value) -> Value | None:
     if isinstance(value, Apply) and value.fn == "dot4":
         return accumulate_bytes(e, old, value.args)
-    return contract(e, "add", (value, value), old)
+    return accumulate_halves(e, old, value) or contract(e, "add", (value, value), old)
 
 
 def _collides(e: Emitter, stmt: Accumulate) -> bool:

@@ -108,6 +108,11 @@ class Target:
             return "+i8mm" in self.features.split(",")
         return self.arch == "x86_64" and self.has_vnni
 
+    @property
+    def has_dot2(self) -> bool:
+        """Whether one instruction adds up products of bfloat16 in float32, two at a time."""
+        return self.arch == "x86_64" and self.has_bf16
+
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes in one vector register."""
         return max(self.vector_bits // (8 * itemsize), 1)

@@ -33,14 +33,14 @@ from ...ir.expr import (
     const,
     load,
     reduce,
-    select,
 )
-from ...ir.rewrite import substitute, variables_of
+from ...ir.rewrite import variables_of
 from ...records import dataclass
 from ...te.program import Nest
 from ...te.tensor import Compute, Tensor
 from .access import loads_in, reduce_axes
 from .contraction import Roles
+from .groups import pack_groups
 from .machine import Machine
 
 LEAST_ROWS = 8  # a copy of the columns' operand pays for this many rows
@@ -86,8 +86,8 @@ def byte_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> Byt
             return None  # as in a convolution: a copy would hold elements many times
     is_signed = left.dtype is int8, right.dtype is int8
     flip = is_signed[0] is is_signed[1]
-    rows = _packed(nest, left, fold, None, 0, flip)
-    columns = _packed(nest, right, fold, roles.n, panel, False)
+    rows = pack_groups(nest, left, fold, None, 0, _byte(flip), 4)
+    columns = pack_groups(nest, right, fold, roles.n, panel, _byte(False), 4)
     right_is_signed = is_signed[1]
     quads = Axis(fold.name, -(-fold.extent // 4), is_reduce=True)
     inner = tuple(quads if a is fold else Axis(a.name, a.extent, is_reduce=True) for a in folds)
@@ -142,77 +142,14 @@ def _uses(node: Load, axis: Axis) -> bool:
     return any(v is axis for index in node.indices for v in variables_of(index))
 
 
-@dataclass(frozen=True, eq=False)
-class _Packed:
-    """``nest`` makes a tensor of int32, each of which holds four bytes along the reduction."""
+def _byte(flip: bool) -> Callable[[Expr], Expr]:
+    """A byte as a number from 0 to 255, the highest bit turned over if ``flip``."""
 
-    nest: Nest
-    spatial: tuple[Axis, ...]  # of the axes that the operand depends on
-    place: Callable[[dict[Var, Expr]], tuple[Expr, ...]]
+    def number(raw: Expr) -> Expr:
+        value = cast(cast(raw, uint8), int32)
+        return value ^ const(128, int32) if flip else value
 
-    def at(self, mapping: dict[Var, Expr]) -> Expr:
-        """What the product reads, its axes replaced."""
-        return load(self.nest.tensors[0], self.place(mapping))
-
-
-def _packed(
-    nest: Nest, node: Load, fold: Axis, column: Axis | None, panel: int, flip: bool
-) -> _Packed:
-    """The operand with four neighbours along ``fold`` as one number; with ``panel``, columns of
-    that many lie together. ``flip`` turns the highest bit of each byte over."""
-    used = {v for index in node.indices for v in variables_of(index)}
-    axes = [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
-    spatial = tuple(a for a in axes if not a.is_reduce)
-    folds = [a for a in axes if a.is_reduce and a is not fold]
-    quads = -(-fold.extent // 4)
-    outer = [a for a in spatial if a is not column]
-    shape = [a.extent for a in outer]
-    if column is not None:
-        shape.append(-(-column.extent // panel))
-    shape += [a.extent for a in folds]
-    shape.append(quads)
-    if column is not None:
-        shape.append(panel)
-
-    def element(*p: Expr) -> Expr:
-        mapping: dict[Var, Expr] = dict(zip(outer, p, strict=False))
-        rest = list(p[len(outer) :])
-        inside: Expr | None = None
-        if column is not None:
-            mapping[column] = rest.pop(0) * panel + rest.pop()
-            if column.extent % panel:
-                inside = mapping[column] < column.extent
-        mapping.update(zip(folds, rest, strict=False))
-        total: Expr | None = None
-        for byte in range(4):
-            mapping[fold] = rest[-1] * 4 + byte
-            raw = load(node.source, tuple(substitute(i, mapping) for i in node.indices))
-            number = cast(cast(raw, uint8), int32)
-            if flip:
-                number = number ^ const(128, int32)
-            number = number << const(8 * byte, int32) if byte else number
-            test = inside
-            if fold.extent % 4 and byte >= fold.extent % 4:
-                below = mapping[fold] < fold.extent
-                test = below if test is None else test & below
-            if test is not None:
-                number = select(test, number, const(0, int32))
-            total = number if total is None else total | number
-        assert total is not None
-        return total
-
-    def place(mapping: dict[Var, Expr]) -> tuple[Expr, ...]:
-        found = [mapping.get(a, a) for a in outer]
-        inner = [mapping.get(a, a) for a in (*folds, fold)]
-        if column is None:
-            return (*found, *inner)
-        at = mapping.get(column, column)
-        return (*found, at // panel, *inner, at % panel)
-
-    index = tuple(Axis(f"p{n}", extent) for n, extent in enumerate(shape))
-    compute = Compute(index, (element(*index),), "pack", location=nest.compute.location)
-    tensor = Tensor(f"{node.source.name}_packed", tuple(shape), int32, compute)
-    return _Packed(Nest((tensor,), compute), spatial, place)
+    return number
 
 
 def _summed(

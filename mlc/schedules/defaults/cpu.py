@@ -26,6 +26,7 @@ from .contraction import (
     tiling_for,
 )
 from .dots import plan_dots, schedule_dots, schedule_sums
+from .half_products import half_products
 from .machine import STACK_BYTES, TASK_NS, Machine
 from .reduction import (
     COLUMNS,
@@ -177,7 +178,8 @@ def _plan(
             main, last = bytewise.nests
             tiling = tiling_for(main, roles, tile, machine)
             return _Plan(bytewise.before, [main, last, *nests[1:]], tiling), tile, main
-        *packing, main = pack_operands(nest, roles, tile.columns, tile.rows, machine)
+        halves = None if position else half_products(nest, roles, tile.columns, machine)
+        *packing, main = halves or pack_operands(nest, roles, tile.columns, tile.rows, machine)
         if position:  # earlier nests make operands; they run as loops of their own
             break
         tiling = tiling_for(main, roles, tile, machine)

@@ -16,6 +16,7 @@ class Machine:
     l2: int = 1 << 20
     threads: int = 2
     has_dot4: bool = False  # whether ``dot4`` is an instruction
+    has_dot2: bool = False  # whether one adds products of bfloat16 in float32, two at a time
 
     def lanes(self, dtype: DType) -> int:
         """Elements of ``dtype`` in one vector register."""

@@ -1,0 +1,101 @@
+"""Products of bfloat16 summed as float32: two at a time, by the instruction that does so.
+
+::
+
+    c[i, j] = sum over k of float32(a[i, k]) * float32(b[k, j])
+    ->  left[i, q]  = the bits of a[i, 2q] and of a[i, 2q + 1]
+        right[q, j] = the bits of b[2q, j] and of b[2q + 1, j]
+        c[i, j]     = sum over q of first(left) * first(right) + second(left) * second(right)
+
+where ``first`` and ``second`` are the halves of a number, as float32. Backends know the sum of two
+products by its form. The instruction takes numbers below 2**-126 in magnitude for zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...dtypes import bfloat16, float32, int32, uint16
+from ...ir.expr import Apply, Axis, Cast, Expr, Load, Reduce, Var, apply, cast, const, reduce
+from ...ir.rewrite import variables_of
+from ...te.program import Nest
+from .access import loads_in, reduce_axes
+from .contraction import Roles
+from .groups import pack_groups
+from .machine import Machine
+
+LEAST_ROWS = 16  # copies of both operands pay for this many rows and columns
+LEAST_COLUMNS = 16
+LEAST_DEPTH = 32
+
+
+def half_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> list[Nest] | None:
+    """What makes the operands, and last the product by the instruction, its columns in panels of
+    ``panel``; None where it does not apply."""
+    operands = _operands(nest, roles)
+    if operands is None or not machine.has_dot2 or roles.m is None:
+        return None
+    folds = reduce_axes(nest)
+    fold = max(folds, key=lambda a: a.extent)
+    if roles.m.extent < LEAST_ROWS or roles.n.extent < LEAST_COLUMNS or fold.extent < LEAST_DEPTH:
+        return None
+    for node in operands:
+        used = {v for index in node.indices for v in variables_of(index)}
+        size = 1
+        for axis in (*nest.compute.axes, *folds):
+            size *= axis.extent if axis in used else 1
+        if not used.issuperset(folds) or size > 2 * node.source.size:
+            return None  # as in a convolution: a copy would hold elements many times
+    rows = pack_groups(nest, operands[0], fold, None, 0, _bits, 2)
+    columns = pack_groups(nest, operands[1], fold, roles.n, panel, _bits, 2)
+    inner = tuple(
+        Axis(a.name, -(-a.extent // 2) if a is fold else a.extent, is_reduce=True) for a in folds
+    )
+    swap: dict[Var, Expr] = dict(zip(folds, inner, strict=True))
+    left, right = rows.at(swap), columns.at(swap)
+    value = first_half(left) * first_half(right) + second_half(left) * second_half(right)
+    root = nest.compute.body[0]
+    assert isinstance(root, Reduce)
+    body = (reduce(root.combiner, (value,), inner, 0),)
+    return [rows.nest, columns.nest, Nest(nest.tensors, replace(nest.compute, body=body))]
+
+
+def first_half(pair: Expr) -> Expr:
+    """The bfloat16 in the lower bits, as float32."""
+    return apply("bitcast", pair << const(16, int32), dtype=float32)
+
+
+def second_half(pair: Expr) -> Expr:
+    """The bfloat16 in the upper bits, as float32."""
+    return apply("bitcast", pair & const(-65536, int32), dtype=float32)
+
+
+def _bits(raw: Expr) -> Expr:
+    return cast(apply("bitcast", raw, dtype=uint16), int32)
+
+
+def _operands(nest: Nest, roles: Roles) -> tuple[Load, Load] | None:
+    """What the rows and the columns read, if the nest sums products of two bfloat16 in float32."""
+    root = nest.compute.body[0]
+    if len(nest.compute.body) != 1 or not isinstance(root, Reduce) or root.combiner.fn != "add":
+        return None
+    (value,) = root.values
+    if not isinstance(value, Apply) or value.fn != "mul" or value.dtype is not float32:
+        return None
+    found: list[Load] = []
+    for arg in value.args:
+        node = arg.value if isinstance(arg, Cast) else arg
+        if not isinstance(node, Load) or node.dtype is not bfloat16:
+            return None
+        found.append(node)
+    if len(loads_in(nest)) != 2 or roles.m is None:
+        return None
+    found.sort(key=lambda node: _uses(node, roles.n))
+    left, right = found
+    if _uses(left, roles.n) or not _uses(right, roles.n):
+        return None
+    return (left, right) if _uses(left, roles.m) and not _uses(right, roles.m) else None
+
+
+def _uses(node: Load, axis: Axis) -> bool:
+    return any(v is axis for index in node.indices for v in variables_of(index))
