@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from ..ir.affine import as_sum
+from ..ir.affine import as_sum, linear_in
 from ..ir.expr import Apply, Axis, Cast, Expr, Load, Reduce
 from ..ir.rewrite import loads_of, variables_of
 from ..records import dataclass
 from .address import address_of
 from .tensor import Call, Compute, Tensor
+
+LONG_PIECE = 64  # elements that are worth being folded as a row is
 
 
 class Kind(Enum):
@@ -108,10 +110,19 @@ def folds_rows(root: Reduce) -> bool:
             last = set(variables_of(node.indices[-1]))
             if not any(axis in used for axis in root.axes):
                 continue
-            if any(isinstance(v, Axis) and not v.is_reduce and v.extent > 1 for v in last):
+            columns = [v for v in last if isinstance(v, Axis) and not v.is_reduce and v.extent > 1]
+            if columns and not _is_of_pieces(node.indices[-1], columns, root.axes):
                 return False
             found = True
     return found
+
+
+def _is_of_pieces(index: Expr, columns: Sequence[Axis], folded: Sequence[Axis]) -> bool:
+    """Whether ``index`` is of long pieces of a row that lie one behind the other, as in
+    ``1000 * j + k``, k < 1000."""
+    piece = max((a.extent for a in folded if linear_in(index, a) == 1), default=0)
+    steps = [linear_in(index, a) for a in columns]
+    return piece >= LONG_PIECE and all(n is not None and n >= piece for n in steps)
 
 
 def axes_of(expr: Expr) -> set[Axis]:

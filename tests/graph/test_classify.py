@@ -94,3 +94,19 @@ def test_operands_may_be_under_casts():
 )
 def test_reductions_along_rows_and_columns(tensor, rows):
     assert folds_rows(tensor.op.reduction) is rows
+
+
+@pytest.mark.parametrize(
+    ("step", "length", "rows"),
+    [
+        (100, 100, True),  # pieces, one behind the other
+        (128, 100, True),
+        (64, 100, False),  # windows that overlap
+        (2, 2, False),  # pooling: too short for a row
+    ],
+)
+def test_pieces_of_a_row_are_rows(step, length, rows):
+    x = te.placeholder((1, 6400), "float32", "x")
+    k = te.reduce_axis(length)
+    out = te.compute((50,), lambda j: te.sum(x[0, j * step + k], axis=k), "pieces")
+    assert folds_rows(out.op.reduction) is rows

@@ -23,6 +23,7 @@ from .vectors import (
 COLUMNS = 2048  # elements of a row that one tile of a column reduction spans
 ROWS = 8  # that a column reduction reads side by side
 FILLED = 16  # a reduce axis shorter than this leaves lanes empty
+MANY_ROWS = 32  # that can be shared out among threads as they are
 SHORT = 8  # steps of a fold that are written out
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
 
@@ -124,14 +125,16 @@ def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
     if not is_foldable(nest) or outputs > 256 or points(nest) < 4 * CHUNK:
         return None
     axis = reduce_axes(nest)[0]
+    columns = nest.compute.axes  # of neighbours in memory: parts of a fold lie below each other
+    aside = bool(columns) and vector_axis(nest, columns) is columns[-1]
+    if not aside and outputs >= MANY_ROWS:
+        return None
     per_iteration = points(nest) // axis.extent
     inner = max(CHUNK // max(per_iteration, 1), 1)
     if inner >= axis.extent:
         return None
     if per_iteration == 1:
         inner = next_power_of_two(inner)
-    columns = nest.compute.axes  # of neighbours in memory: parts of a fold lie below each other
-    aside = bool(columns) and vector_axis(nest, columns) is columns[-1]
     chunks = -(-axis.extent // inner), inner
     return factor_reduction(nest, axis, chunks, (0,), "chunk", is_outermost=aside)
 
