@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from .sequences import Tally
 
 
+JUDGED = {
+    "witness": "with a counter-example, which was run and holds",
+    "difference": "without one, where the step would change a result",
+    "rule": "for another reason",
+    "lie": "with a counter-example that does not hold",
+}
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--accepted", type=int, default=1000)
@@ -85,9 +93,11 @@ def report(total: Any, shown: Counter[str]) -> None:
     from mlc.schedules.lookup import step_names
 
     columns = ("accepted", "refused", "unproven", "does not fit")
-    print(f"\n{'step':<26}" + "".join(f"{c:>14}" for c in columns))
+    print(f"\n{'step':<26}" + "".join(f"{c:>14}" for c in (*columns, "% accepted")))
     for name in step_names():
-        print(f"{name:<26}" + "".join(f"{total.per_step[name, c]:>14}" for c in columns))
+        counts = "".join(f"{total.per_step[name, c]:>14}" for c in columns)
+        share = 100 * total.per_step[name, "accepted"] / max(total.sequences, 1)
+        print(f"{name:<26}{counts}{share:>14.1f}{' seldom' if share < 1 else ''}")
     print(
         f"{'all':<26}"
         + "".join(
@@ -98,8 +108,11 @@ def report(total: Any, shown: Counter[str]) -> None:
     print("\nrefusals: how they are shown, what the forced step does")
     for (name, how, forced), n in sorted(total.judged.items()):
         print(f"  {name:<24}{how:<12}{forced:<12}{n:>7}")
-    for how in ("witness", "difference", "rule", "lie"):
-        print(f"  all {how}: {sum(n for (_, h, _), n in total.judged.items() if h == how)}")
+    shown_by = Counter[str]()
+    for (_, how, _), n in total.judged.items():
+        shown_by[how] += n
+    for how, text in JUDGED.items():
+        print(f"  {text}: {shown_by[how]}")
     print("\nrefusals by a rule alone")
     for (name, rule), n in total.rules.most_common(40):
         print(f"  {n:>6} {name}: {rule}")

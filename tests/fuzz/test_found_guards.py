@@ -186,3 +186,22 @@ def test_blockize_says_that_loops_that_count_down_span_points_too() -> None:
         ScheduleError, match="over whole tiles: the inner loops span 2 points; split"
     ):
         s.blockize(i_1)
+
+
+def test_a_block_that_never_runs_is_made_none() -> None:
+    """Its axes are bound beyond their range, which nothing says inside of the new block."""
+
+    @T.program
+    def cut(Y: T.Buffer((4,)), X: T.Buffer((4, 4))):
+        for j, k in T.grid(5, 4):
+            with T.block("X"):
+                vj, vk = T.axis.spatial(4, j), T.axis.spatial(4, k)
+                T.where(j < 4)
+                X[vj, vk] = Y[vk]
+
+    s = Schedule(cut)
+    s.loop_partition(s.loops("X")[0], [3, 4])
+    with pytest.raises(ScheduleError, match=r"'X_2' is bound to .*: the block never runs"):
+        s.blockize(s.loops("X_2")[1])
+    s.blockize(s.loops("X_1")[1])
+    mlc.testing.check_schedule(cut, s)

@@ -147,22 +147,21 @@ def fission_violation(program: Program, loop: Var, position: int) -> Refusal | N
     return _answer(questions, rule, _order_fix)
 
 
-def merge_violation(program: Program, first: Var, second: Var) -> Refusal | None:
+def merge_violation(program: Program, first: Var, second: Var) -> Refusal | str | None:
     """Why two adjacent loops of one extent must not become one, the body of ``second`` after that
     of ``first`` in each iteration."""
     found = accesses_of(program)
     chain, other = _chain(program, first), _chain(program, second)
     one, two = chain[-1], other[-1]
     if one.extent != two.extent:
-        return Refusal(
+        return (
             f"loops {first.name} and {second.name} run over {one.extent} and {two.extent} "
-            "iterations",
-            fix="pad or cut one of them",
+            "iterations; pad or cut one of them"
         )
     if not _are_adjacent(program.body, one, two):
-        return Refusal(
-            f"loop {second.name} does not come right after loop {first.name} in the same body",
-            fix="move what stands between them first",
+        return (
+            f"loop {second.name} does not come right after loop {first.name} in the same body; "
+            "move what stands between them first"
         )
     steps: Steps = {loop.var: _SAME for loop in chain[:-1]} | {first: _BEHIND}
     moved = [_over(row, two, one) for row in found.of(two)]

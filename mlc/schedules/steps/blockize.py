@@ -161,7 +161,14 @@ def _parted(
             )
         (inner if any(used) else outer).append((atom, c))
     if not outer:
-        return None, 1, Sum(tuple(inner), total.constant).expr()
+        rest = Sum(tuple(inner), total.constant).expr()
+        low, high = interval(rest, extents)
+        if low <= high and not 0 <= low <= high < it.axis.extent:
+            return (
+                f"axis {it.axis.name} of block {block.name!r} is bound to {it.binding!r}, outside "
+                f"of its range({it.axis.extent}): the block never runs"
+            )
+        return None, 1, rest
     size = 1 + sum(abs(c) * (extents[atom] - 1) for atom, c in inner if isinstance(atom, Var))
     uneven = [c for _, c in outer if c % size] or [total.constant] * bool(total.constant % size)
     quotient = Sum(tuple((atom, c // size) for atom, c in outer), total.constant // size).expr()
