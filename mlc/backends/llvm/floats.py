@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...dtypes import int16, int32, int64
+from ...dtypes import DType, float32, float64, int16, int32, int64
 from .builder import Builder
 from .halves import narrow, widen
-from .types import Value, constant, is_half
+from .types import Value, constant, is_half, type_of
 
 Args = Sequence[Value]
 
@@ -54,7 +54,49 @@ def _number(predicate: str) -> Callable[[Builder, Args], Value]:
 def _fma(e: Builder, args: Args) -> Value:
     if e.has_fma:
         return e.intrinsic("fma", args)
-    return e.binary("fadd", e.binary("fmul", args[0], args[1]), args[2])
+    if args[0].dtype is float32:
+        a, b, c = (_resized(e, "fpext", arg, float64) for arg in args)
+        return _resized(e, "fptrunc", e.binary("fadd", e.binary("fmul", a, b), c), float32)
+    return _fma_in_parts(e, *args)
+
+
+def _resized(e: Builder, opcode: str, value: Value, dtype: DType) -> Value:
+    return e.op(f"{opcode} {value} to {type_of(dtype, value.lanes)}", dtype, value.lanes)
+
+
+def _fma_in_parts(e: Builder, a: Value, b: Value, c: Value) -> Value:
+    """``a * b + c`` in float64 with an error hardly above half an ulp: factors are split into
+    halves, whose products are exact (Dekker), and what the sum rounds off is added (Knuth)."""
+
+    def add(x: Value, y: Value) -> Value:
+        return e.binary("fadd", x, y)
+
+    def sub(x: Value, y: Value) -> Value:
+        return e.binary("fsub", x, y)
+
+    def mul(x: Value, y: Value) -> Value:
+        return e.binary("fmul", x, y)
+
+    def halves(x: Value) -> tuple[Value, Value]:
+        lifted = mul(x, constant(2.0**27 + 1, x.dtype))
+        high = sub(lifted, sub(lifted, x))
+        return high, sub(x, high)
+
+    (a1, a0), (b1, b0) = halves(a), halves(b)
+    product = mul(a, b)
+    rest = add(add(sub(mul(a1, b1), product), add(mul(a1, b0), mul(a0, b1))), mul(a0, b0))
+    total = add(product, c)
+    part = sub(total, product)
+    lost = add(sub(product, sub(total, part)), sub(c, part))
+    result = add(total, add(lost, rest))
+    # Infinities and the sign of 0 are those of the plain sum, and so is what splitting overflows.
+    size = e.intrinsic("fabs", (result,))
+    usual = e.binary(
+        "and",
+        e.compare("ogt", size, constant(0.0, size.dtype)),
+        e.compare("olt", size, constant(float("inf"), size.dtype)),
+    )
+    return e.select(usual, result, total)
 
 
 def _fabs(e: Builder, args: Args) -> Value:

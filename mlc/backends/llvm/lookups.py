@@ -34,7 +34,7 @@ def _permuted(e: Emitter, index: Value, numbers: list[str], dtype: DType) -> Val
     for start in range(0, padded, width):
         piece = index
         if lanes != width:
-            piece = e.shuffle(index, [min(start + i, lanes - 1) for i in range(width)])
+            piece = _widened(e, index, start, width)
         parts.append(_permute_one(e, piece, numbers, dtype))
     while len(parts) > 1:
         pairs = [parts[i : i + 2] for i in range(0, len(parts), 2)]
@@ -59,10 +59,18 @@ def _permute_one(e: Emitter, index: Value, numbers: list[str], dtype: DType) -> 
     return e.op(f"call <8 x double> {name}({low}, {index}, {high})", dtype, 8)
 
 
+def _widened(e: Emitter, value: Value, start: int, width: int) -> Value:
+    """``width`` lanes from ``start`` on. Those beyond the last are undefined: LLVM 22 mistakes an
+    index of two numbers, the second repeated, for the first one in all lanes."""
+    picked = [str(i) if i < value.lanes else "poison" for i in range(start, start + width)]
+    mask = f"<{width} x i32> <{', '.join(f'i32 {i}' for i in picked)}>"
+    return e.op(f"shufflevector {value}, {value.type} poison, {mask}", value.dtype, width)
+
+
 def _joined(e: Emitter, a: Value, b: Value) -> Value:
     """The lanes of ``a`` and then those of ``b``, which has no more."""
     if b.lanes < a.lanes:
-        b = e.shuffle(b, [min(i, b.lanes - 1) for i in range(a.lanes)])
+        b = _widened(e, b, 0, a.lanes)
     total = 2 * a.lanes
     return e.op(f"shufflevector {a}, {b}, {shuffle_mask(list(range(total)))}", a.dtype, total)
 

@@ -40,11 +40,13 @@ _EXPM1_64 = (
 # fmt: on
 
 
-def reduced(x: Expr, extra: int = 0) -> tuple[Expr, Expr]:
-    """``(r, i)``: x = n * ln 2 + r, and n + ``extra`` in the low bits of i."""
+def reduced(x: Expr, extra: int = 0, less: Expr | None = None) -> tuple[Expr, Expr]:
+    """``(r, i)``: x = n * ln 2 + r, and n + ``extra`` in the low bits of i; ``less`` is added to x
+    and is less than its last place."""
     n, i = nearest(x, LOG2E, extra)
     high, low = LN2_32 if x.dtype is float32 else LN2_64
-    return fma(n, -low, fma(n, -high, x)), i
+    first = fma(n, -high, x)
+    return (fma(n, -low, first) if less is None else first + fma(n, -low, less)), i
 
 
 @expansion()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ...dtypes import float32
 from ...ir.expr import Expr, apply, const, select
 from .exponential import EXP_32, EXP_64, LN2_32, LN2_64, LOG2E, reduced
-from .logarithm import LN2, log1p
+from .logarithm import LN2, log, log1p_in_two
 from .registry import expansion
 from .terms import (
+    INF,
     NAN,
     at_most,
     by_type,
@@ -15,6 +16,7 @@ from .terms import (
     format_of,
     nearest,
     poly,
+    rarely,
     real,
     signed_as,
     sqrt,
@@ -90,31 +92,41 @@ def _parts(x: Expr) -> tuple[Expr, Expr, Expr, Expr]:
 
 @expansion()
 def arcsinh(x: Expr) -> Expr:
-    """log1p(a + a * a / (1 + sqrt(1 + a * a))) for a = abs(x); log(2 * a) where a is large."""
+    """log1p(a + t / (1 + sqrt(1 + t))) for a = abs(x), t = a * a; log(2 * a) where a is large."""
     a = apply("abs", x)
-    large = a > by_type(x, 2.0**30, 2.0**60)
     t = a * a
-    inner = a + t / (sqrt(t + 1.0) + 1.0)
-    return signed_as(_log1p_or_log2x(large, inner, a), x)
+    more = t / (sqrt(t + 1.0) + 1.0)
+    y = _log1p_of_sum(a, more)
+    return signed_as(select(a < _large(x), y, rarely(log(a) + LN2)), x)
 
 
 @expansion()
 def arccosh(x: Expr) -> Expr:
     """log1p(t + sqrt(2 * t + t * t)) for t = x - 1; log(2 * x) where x is large."""
     t = x - 1.0
-    large = x > by_type(x, 2.0**30, 2.0**60)
-    y = _log1p_or_log2x(large, t + sqrt(fma(t, t, t + t)), x)
-    return select(x < 1.0, NAN, y)
+    y = _log1p_of_sum(sqrt(fma(t, t, t + t)), t)
+    other = select(x < 1.0, const(NAN, x.dtype), log(x) + LN2)
+    return select((x >= 1.0) & (x < _large(x)), y, rarely(other))
 
 
 @expansion()
 def arctanh(x: Expr) -> Expr:
-    """log1p(2 * a / (1 - a)) / 2 for a = abs(x); NaN beyond 1 comes from log1p."""
+    """log1p(2a + 2a * a / (1 - a)) / 2 for a = abs(x)."""
     a = apply("abs", x)
-    return signed_as(log1p((a + a) / (1.0 - a)) * 0.5, x)
+    twice = a + a
+    ratio = twice * a / (1.0 - a)
+    high = twice + ratio
+    low = ratio - (high - twice)  # exact below 1/2; above it, too small to matter
+    other = select(a == 1.0, const(INF, x.dtype), const(NAN, x.dtype))
+    return signed_as(select(a < 1.0, log1p_in_two(high, low) * 0.5, rarely(other)), x)
 
 
-def _log1p_or_log2x(large: Expr, inner: Expr, x: Expr) -> Expr:
-    """log1p(inner), or log(2 * x) = log1p(x) + ln 2 where x is large."""
-    extra = select(large, const(LN2, x.dtype), const(0.0, x.dtype))
-    return log1p(select(large, x, inner)) + extra
+def _log1p_of_sum(a: Expr, b: Expr) -> Expr:
+    """log(1 + a + b), a >= b >= 0."""
+    high = a + b
+    return log1p_in_two(high, b - (high - a))
+
+
+def _large(x: Expr) -> float:
+    """Where the square root of 1 + x * x is x."""
+    return by_type(x, 2.0**30, 2.0**60)

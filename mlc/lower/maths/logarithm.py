@@ -113,20 +113,35 @@ def log10(x: Expr) -> Expr:
 
 @expansion()
 def log1p(x: Expr) -> Expr:
-    """e and m are those of 1 + x, but f = x * 2**-e + (2**-e - 1) comes from x: nothing is lost."""
+    """x itself where that is tiny; inf and NaN for inf and NaN, -inf for -1, NaN below."""
+    tiny = apply("abs", x) < 2.0 ** -(format_of(x).mantissa + 2)
+    pole = select(x == -1.0, const(-INF, x.dtype), const(NAN, x.dtype))
+    other = select(x > -1.0, x, pole)
+    ordinary = (x > -1.0) & (x < INF)
+    return select(ordinary, select(tiny, x, log1p_in_two(x)), rarely(other))
+
+
+def log1p_in_two(x: Expr, low: Expr | None = None) -> Expr:
+    """log(1 + x + low), ``low`` being less than the last place of ``x``, for finite x above -1.
+
+    e and m are those of 1 + x, but f = x * 2**-e + (2**-e - 1) comes from x: nothing is lost.
+    Without regard to the sign of 0.
+    """
     form = format_of(x)
-    root = _HALF_ROOT[form.mantissa]
-    whole = x + 1.0
-    above = bits(whole) - root
+    above = bits(x + 1.0) - _HALF_ROOT[form.mantissa]
     power = above & -(1 << form.mantissa)
-    inverse = form.one - select(power < form.one, power, form.one)
-    f = real(bits(x) - power, x) + (real(inverse, x) - 1.0)
+    # Where it is larger, 2**-e is as good as 0.
+    inverse = real(form.one - select(power < form.one, power, form.one), x)
+    scaled = real(bits(x) - power, x)
+    rest = inverse - 1.0
+    f = scaled + rest
+    y = log_of_sum(f)
+    if low is not None:  # and what f rounds off
+        a, b = _beyond_line(f)
+        y = f + fma(a, b, fma(low, inverse, scaled - (f - rest)))
     if x.dtype is float32:
         e = cast(above >> form.mantissa, x.dtype)
     else:
         field = apply("bitcast", above + form.one, dtype=uint64) >> form.mantissa
-        magic = 2.0**52 + form.bias
-        e = real(field | 0x4330_0000_0000_0000, x) - magic
-    result = select(apply("abs", x) < 2.0 ** -(form.mantissa + 2), x, fma(e, LN2, log_of_sum(f)))
-    pole = select(x == -1.0, const(-INF, x.dtype), const(NAN, x.dtype))
-    return select(x > -1.0, select(x < INF, result, x), pole)
+        e = real(field | 0x4330_0000_0000_0000, x) - (2.0**52 + form.bias)
+    return fma(e, LN2, y)

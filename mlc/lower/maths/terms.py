@@ -69,15 +69,19 @@ def poly(x: Expr, coefficients: Sequence[float]) -> Expr:
         return horner(x, coefficients)
     square = x * x
     first, second, *rest = coefficients
-    tail = fma(horner(square, rest[1::2]), x, horner(square, rest[::2]))
-    return fma(fma(tail, x, second), x, first)
+    tail = horner(square, rest[1::2]) * x + horner(square, rest[::2])
+    return (tail * x + second) * x + first
 
 
 def horner(x: Expr, coefficients: Sequence[float]) -> Expr:
-    """The same by Horner's rule, however long it is."""
+    """The same by Horner's rule, however long it is.
+
+    Code generators fuse a product into a sum; where a processor cannot, nothing depends on that
+    here. What does depend on it is an ``fma``, which is dear there.
+    """
     total: Expr = const(coefficients[-1], x.dtype)
     for c in reversed(coefficients[:-1]):
-        total = fma(total, x, c)
+        total = total * x + c
     return total
 
 
