@@ -35,8 +35,12 @@ from .specialization import (
     MISS,
     SLOW_CALLS,
     Specialization,
+    compile_traced,
+    is_named,
     native_call,
     refuse_captured_writes,
+    size_of_data,
+    symbol,
 )
 from .tracebacks import explained, trimmed
 from .tracer import foreign
@@ -44,6 +48,7 @@ from .tracer.captures import Captures
 from .tracer.deciding import static_after
 from .tracer.function import Parameters, Traced, trace_function
 from .tracer.signature import Key, key_text, why_new
+from .tracer.sizes import SizesChangedError, SizeWanted
 from .tracer.trace import PLAIN, noting_errors
 
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
@@ -93,7 +98,7 @@ class _Jitted:
         return f"<mlc.jit {self._parameters.function}, target {self._target!r}>"
 
     def __reduce__(self) -> Any:
-        if _is_named(self):
+        if is_named(self):
             return self.__qualname__  # type: ignore[attr-defined]
         static = sorted(self._parameters.static)
         return _unpickled, (self._function, self._target, static, self._dynamic)
@@ -126,11 +131,27 @@ class _Jitted:
             self._last = entry
         sources = functools.partial(self._parameters.sources, args, kwargs)
         make = foreign.result_maker((*args, *kwargs.values()))
+        place = None if out is None else foreign.place_of(out)
+        try:
+            result = entry.run(arrays, place, sources)
+        except SizesChangedError as change:
+            result = self._run_resized(change, signature, args, kwargs, place)
         if out is not None:
-            entry.run(arrays, foreign.place_of(out), sources)
             return out
-        result = entry.run(arrays, out, sources)
         return result if make is None else foreign.converted(result, make)
+
+    def _run_resized(
+        self, change: SizesChangedError, signature: Signature, args: Any, kwargs: Any, out: Any
+    ) -> Any:
+        """The call, by code for the sizes that the data have chosen this time."""
+        arrays = self._parameters.keys(args, kwargs)[1]
+        sources = functools.partial(self._parameters.sources, args, kwargs)
+        while True:
+            entry = self._compile(signature, args, kwargs, change.sizes)
+            try:
+                return entry.run(arrays, out, sources)
+            except SizesChangedError as again:
+                change = again
 
     def _trace_plainly(
         self, reason: HostStateError, args: tuple[Any, ...], kwargs: dict[str, Any], keys: Any,
@@ -145,21 +166,29 @@ class _Jitted:
         finally:
             PLAIN.reset(token)
 
-    def _find(self, signature: Signature) -> tuple[Specialization | None, str]:
-        """The entry for a call; if there is none, what changed since the last one."""
+    def _find(
+        self, signature: Signature, sizes: tuple[int, ...] = ()
+    ) -> tuple[Specialization | None, str]:
+        """The entry for a call whose data chose ``sizes``; if there is none, what changed since
+        the last one."""
         first = ""
         for entry in self._entries.get(signature, ()):
             change = entry.captures.change()
+            if not change and sizes:
+                found = entry.traced.sizes
+                if found is None or found.expected[: len(sizes)] != sizes:
+                    change = f"the data choose {sizes[-1]} elements"
             if not change:
                 return entry, ""
             first = first or change
         return None, first
 
     def _compile(
-        self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Specialization:
+        self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any],
+        sizes: tuple[int, ...] = (),
+    ) -> Specialization:  # fmt: skip
         with self._lock:
-            entry, change = self._find(signature)  # another thread may have made it
+            entry, change = self._find(signature, sizes)  # another thread may have made it
             if entry is not None:
                 return entry
             keys, names, debug = signature
@@ -176,7 +205,10 @@ class _Jitted:
                     )
                     if entry is not None:
                         return self._entered(signature, entry, change)
-                traced, captures = self._trace(signature, args, kwargs, statics)
+                may_choose = self._families is None and self._target != "cuda" and schedule is None
+                traced, captures = self._trace(
+                    signature, args, kwargs, statics, sizes if may_choose else None
+                )
             except Exception as error:
                 found = self._with_static_ints(error, signature, args, kwargs)
                 if found is not None:
@@ -186,18 +218,14 @@ class _Jitted:
             captures.settle()
             refuse_captured_writes(self._parameters.function, captures)
             middle = time.perf_counter()
-            call = None
-            if self._target == "cpu" and not debug:
-                has_out = self._parameters.has_out
-                call = native_call(traced, keys, names, statics, has_out)
-            compiled = None
+            call = compiled = None
+            if self._target == "cpu" and not debug and traced.sizes is None:
+                call = native_call(traced, keys, names, statics, self._parameters.has_out)
             if traced.outputs:
+                name = symbol(self._parameters.function)
                 options: dict[str, Any] = {
-                    "name": _symbol(self._parameters.function),
-                    "target": self._target,
-                    "debug": debug,
-                    "call": call,
-                }
+                    "name": name, "target": self._target, "debug": debug, "call": call,
+                }  # fmt: skip
                 tune = getattr(self._function, "__mlc_autotune__", None)
                 if tune is not None and schedule is None and self._target == "cpu" and not debug:
                     tune(traced.inputs, traced.outputs, self._parameters.keys(args, kwargs)[1],
@@ -205,7 +233,7 @@ class _Jitted:
                 if schedule is None:
                     compiled = compile_graph(traced.inputs, traced.outputs, **options)
                 else:
-                    compiled = _compile_scheduled(schedule, traced, options)
+                    compiled = compile_traced(schedule, traced, options)
             end = time.perf_counter()
             row = CacheRow(
                 signature=self._signature_text(keys, names, len(args)),
@@ -229,23 +257,28 @@ class _Jitted:
 
     def _trace(
         self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any],
-        statics: Sequence[Any],
+        statics: Sequence[Any], sizes: tuple[int, ...] | None = None,
     ) -> tuple[Traced, Captures]:  # fmt: skip
-        """The trace for a signature, and what it read besides its arguments."""
+        """The trace for a signature, and what it read besides its arguments; ``sizes`` that data
+        decide are found on the way."""
         keys = signature[0]
         captures = Captures(self._function, *statics)
         schedule = getattr(self._function, "__mlc_schedule__", None)
         function = self._function if schedule is not None else _native_form(self._function)
         try:
             traced = trace_function(
-                function, self._parameters, args, kwargs, keys, captures, schedule is not None
-            )
+                function, self._parameters, args, kwargs, keys, captures, schedule is not None,
+                sizes,
+            )  # fmt: skip
+        except SizeWanted as wanted:
+            found = size_of_data(wanted, self._parameters.keys(args, kwargs)[1], self._target)
+            return self._trace(signature, args, kwargs, statics, (*(sizes or ()), found))
         except HostStateError as reason:
             captures = Captures(self._function, *statics)
             traced = self._trace_plainly(reason, args, kwargs, keys, captures)
         except TracedRaiseError:
             with noting_errors(self._target):
-                return self._trace(signature, args, kwargs, statics)
+                return self._trace(signature, args, kwargs, statics, sizes)
         return traced, captures
 
     def _with_static_ints(
@@ -278,9 +311,8 @@ class _Jitted:
 
     def _warn_of_changes(self, change: str) -> None:
         warnings.warn(
-            f"{self._parameters.function} was compiled {_VARIANTS + 1} times for the same "
-            f"arguments "
-            f"because of what it reads besides them ({change}); pass that as an argument",
+            f"{self._parameters.function} was compiled {_VARIANTS + 1} times for such arguments "
+            f"because of what it reads besides their types ({change}); pass that as an argument, or give size=",
             RuntimeWarning,
             stacklevel=4,
         )
@@ -292,9 +324,7 @@ class _Jitted:
         self, keys: tuple[Key, ...], names: tuple[str, ...], positional: int
     ) -> str:
         parts = zip(self._names(names, positional), map(key_text, keys))
-        return ", ".join(
-            name + (text if text.startswith("=") else f": {text}") for name, text in parts
-        )
+        return ", ".join(n + (text if text[:1] == "=" else f": {text}") for n, text in parts)
 
     def _reason(self, signature: Signature, change: str, positional: int) -> str:
         """Why no entry fitted, told by the entry that came nearest."""
@@ -431,29 +461,6 @@ def _native_form(function: Callable[..., Any]) -> Callable[..., Any]:
     return converted(function)  # type: ignore[no-any-return]
 
 
-def _compile_scheduled(schedule: Any, traced: Traced, options: dict[str, Any]) -> Any:
-    """The graph as one program, with the user's schedule in place of the default one."""
-    from .compile_program import compile_scheduled
-
-    return compile_scheduled(schedule, traced.inputs, traced.outputs, **options)
-
-
-def _is_named(jitted: Any) -> bool:
-    """Whether a pickle finds ``jitted`` again by its name: what cloudpickle takes from
-    ``__main__`` must travel whole, since other processes have another one."""
-    found: Any = sys.modules.get(jitted.__module__)
-    if found is None:
-        return False
-    if jitted.__module__ == "__main__":
-        frame = sys._getframe(1)
-        while frame := frame.f_back:  # type: ignore[assignment]
-            if frame.f_globals.get("__name__", "").startswith("cloudpickle"):
-                return False
-    for name in jitted.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is jitted
-
-
 def _unpickled(
     function: Callable[..., Any], target: str, static: list[str], dynamic: Any = None
 ) -> Any:
@@ -468,11 +475,6 @@ def _families_of(dynamic: Any, function: Callable[..., Any]) -> Any:
     from .dynamic.families import families_of
 
     return families_of(dynamic, function)
-
-
-def _symbol(name: str) -> str:
-    kept = "".join(c if c.isalnum() and c.isascii() else "_" for c in name).strip("_")
-    return kept or "lambda"
 
 
 _eager_functions: dict[Any, Any] = {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from .tracer import foreign
 from .tracer.captures import Captures
 from .tracer.function import Traced
 from .tracer.signature import Key, is_complex_key
+from .tracer.sizes import SizeWanted
 from .tracer.storage import ReadOnlyError
 from .tracer.trace import as_array, shown
 
@@ -182,11 +184,20 @@ class Specialization:
         return out
 
 
+def size_of_data(wanted: SizeWanted, arrays: Sequence[Array], target: str) -> int:
+    """How much the data in ``arrays``, the arguments, choose."""
+    from .compile import compile_graph
+
+    compiled = compile_graph(wanted.inputs, wanted.tensors, name="size", target=target)
+    return int(np.asarray(compiled.run(list(arrays))[-1]).reshape(()))
+
+
 def replaced_outputs(traced: Traced, target: str) -> frozenset[int]:
     """The outputs that can be computed right in the caller's array: no element of the old array
     is read, the output is no result besides, and nothing on the way may end the call early."""
     needed = topological(traced.outputs)
-    if target != "cpu" or any(isinstance(tensor.op, Call) for tensor in needed):
+    is_certain = target == "cpu" and traced.sizes is None
+    if not is_certain or any(isinstance(tensor.op, Call) for tensor in needed):
         return frozenset()
     read = set(needed)
     numbers = [number for number, _ in traced.writes]
@@ -353,3 +364,32 @@ def _array_param(tensor: Tensor, key: Key) -> Any:
 
 def _unflattened(traced: Traced, *outputs: Any) -> Any:
     return traced.assemble([np.asarray(output) for output in outputs], ())
+
+
+def is_named(jitted: Any) -> bool:
+    """Whether a pickle finds ``jitted`` again by its name: what cloudpickle takes from
+    ``__main__`` must travel whole, since other processes have another one."""
+    found: Any = sys.modules.get(jitted.__module__)
+    if found is None:
+        return False
+    if jitted.__module__ == "__main__":
+        frame = sys._getframe(1)
+        while frame := frame.f_back:  # type: ignore[assignment]
+            if frame.f_globals.get("__name__", "").startswith("cloudpickle"):
+                return False
+    for name in jitted.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is jitted
+
+
+def symbol(name: str) -> str:
+    """The name of a function as one in machine code."""
+    kept = "".join(c if c.isalnum() and c.isascii() else "_" for c in name).strip("_")
+    return kept or "lambda"
+
+
+def compile_traced(schedule: Any, traced: Traced, options: dict[str, Any]) -> Any:
+    """The graph as one program, with the user's schedule in place of the default one."""
+    from .compile_program import compile_scheduled
+
+    return compile_scheduled(schedule, traced.inputs, traced.outputs, **options)

@@ -2,7 +2,8 @@
 
 How much is found depends on the data, and shapes must be known while tracing: ``size=`` says how
 much room there is. What is left of it gets ``fill_value``; what does not fit ends the call with
-BoundsError. Arrays known while tracing need no ``size``.
+BoundsError. Arrays known while tracing need no ``size``, and in jitted functions, outside of native
+loops, there may be none: then there is code for each number of elements that was met.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from . import arithmetic, logic
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .create import zeros
 from .elementwise import astype
-from .index import take
+from .index import getitem, take
 from .join import stack
-from .op import implements, op
+from .op import CURRENT, implements, op
 from .programs import Writer
 from .promotion import dtype_of
 from .shape import ravel, reshape
@@ -72,6 +73,17 @@ def room_for(name: str, size: Any) -> int:
     return int(size)
 
 
+def room_found(name: str, size: Any, count: Callable[[], Any]) -> tuple[int | None, int | None]:
+    """(how much room there is, None), or, without ``size``, (None, how much ``count`` says that
+    there is) where a trace finds that out."""
+    if size is None:
+        ask = getattr(CURRENT.get(), "room", None)
+        found = None if ask is None else ask(count)
+        if found is not None:
+            return None, found
+    return room_for(name, size), None
+
+
 def no_room(name: str, size: int) -> str:
     """The sentence for more than there is room for."""
     return f"np.{name}: more is found than size={size} has room for; give a larger size"
@@ -95,7 +107,14 @@ def places_where(x: Any, *, size: int, fill: int, name: str) -> Any:
 
 
 def _places(name: str, a: Any, size: Any, fill: int) -> Any:
-    return places_where(ravel(a), size=room_for(name, size), fill=int(fill), name=name)
+    from .reduce import count_nonzero
+
+    flat = ravel(a)
+    room, found = room_found(name, size, lambda: count_nonzero(flat))
+    if room is not None:
+        return places_where(flat, size=room, fill=int(fill), name=name)
+    every = places_where(flat, size=shape_of(flat)[0], fill=int(fill), name=name)
+    return getitem(every, slice(0, found))
 
 
 @chosen_by_data(np.flatnonzero)
@@ -138,7 +157,8 @@ def index_of(places: Any, *, step: int, extent: int, fill: int) -> Any:
 def argwhere(a: Any, *, size: Any = None, fill_value: int = 0) -> Any:
     """np.argwhere."""
     if not shape_of(a):
-        return zeros((room_for("argwhere", size), 0), dtype="int64")
+        room, count = room_found("argwhere", size, lambda: logic.not_equal(a, 0))
+        return zeros((count if room is None else room, 0), dtype="int64")
     found = _unraveled(_places("argwhere", a, size, -1), shape_of(a), int(fill_value))
     return stack(list(found), axis=1)
 
@@ -166,6 +186,8 @@ def compress(
     if is_known(condition):
         return take(a, np.flatnonzero(condition), axis)
     places = _places("compress", condition, size, -1)
+    if size is None:
+        return take(a, places, axis)
     chosen = take(a, arithmetic.maximum(places, 0), axis)
     spread = tuple(-1 if d == axis else 1 for d in range(len(shape_of(a))))
     from .elementwise import select_where

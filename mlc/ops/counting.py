@@ -15,7 +15,7 @@ from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
 from .elementwise import astype, select_where
 from .index import getitem
-from .op import implements, op
+from .op import CURRENT, implements, op
 from .programs import Writer, threads
 from .promotion import common_dtype, dtype_of
 from .reduce import max as max_of
@@ -77,6 +77,19 @@ def counts_at(places: Any, weights: Any, *, size: int, dtype: Any, refusal: str)
     return w.call(*inputs)
 
 
+def _greatest(x: Any) -> int:
+    """The greatest of the traced ``x``, or -1, where a trace finds that out."""
+    ask = getattr(CURRENT.get(), "room", None)
+    wide = astype(x, dtype="int64")
+    found = None if ask is None else ask(lambda: max_of(wide, initial=-1))
+    if found is None:
+        raise UnsupportedError(
+            "np.bincount of traced values has as many elements as the greatest of them decides, "
+            "and shapes must be known while tracing; give minlength=, greater than every value"
+        )
+    return int(found)
+
+
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """np.bincount: of a traced ``x`` the result has ``minlength`` elements, and a value that does
@@ -90,20 +103,20 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
             f"np.bincount: weights of shape {shape_of(weights)} must have the shape of x, "
             f"{shape_of(x)}"
         )
+    sentence = ""
     if not hasattr(type(x), "__mlc_lift__") and not isinstance(x, te.Tensor):
         known = np.asarray(x)
         if known.size and known.min() < 0:
             raise ArgumentError(f"np.bincount: x must not be negative, got {known.min()}")
         size = max(int(known.max(initial=-1)) + 1, minlength)
     elif minlength < 1:
-        raise UnsupportedError(
-            "np.bincount of traced values has as many elements as the greatest of them decides, "
-            "and shapes must be known while tracing; give minlength=, greater than every value"
-        )
+        size = _greatest(x) + 1
+        sentence = "np.bincount: x must not be negative, got {index}"
+        x = arithmetic.minimum(astype(x, dtype="int64"), size - 1)  # greater ones end the call
     else:
         size = int(minlength)
     dtype = int64 if weights is None or not size_of(shape_of(x)) else float64
-    sentence = (
+    sentence = sentence or (
         f"np.bincount: {{index}} is not in range({size}), which minlength={minlength} says; give "
         f"a minlength that is greater than every value"
     )

@@ -16,7 +16,7 @@ from ..errors import UnsupportedError
 from ..ir.expr import Expr, const, select
 from ..ir.expr import cast as cast_expr
 from .broadcast import as_tensor, broadcast_shape, element, shape_of
-from .op import Op, implements, op
+from .op import CURRENT, Op, implements, op
 from .promotion import common_dtype, dtype_of, ufunc_dtypes
 
 Formula = Callable[..., Any]
@@ -122,6 +122,10 @@ def select_where(condition: Any, x: Any, y: Any) -> Any:
 @implements(np.where)
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """np.where with three arguments."""
+    if x is None and y is None and getattr(CURRENT.get(), "rooms", None) is not None:
+        from .choosing import nonzero
+
+        return nonzero(condition)
     if x is None or y is None:
         raise UnsupportedError(
             "np.where(condition) returns as many indices as the data decide, and shapes must be "

@@ -12,13 +12,14 @@ from ..errors import UnsupportedError
 from ..ir.expr import Expr, apply, cast, const
 from . import logic
 from .broadcast import as_tensor, shape_of
-from .choosing import chosen_by_data, no_room, room_for
+from .choosing import chosen_by_data, no_room, room_found
 from .elementwise import astype
-from .index import take
+from .index import getitem, take
 from .join import concatenate
 from .op import implements, op
 from .programs import Writer
 from .promotion import common_dtype, dtype_of
+from .reduce import count_nonzero
 from .search import places_in
 from .shape import ravel, reshape
 from .sort import order_along, sorted_along
@@ -73,9 +74,25 @@ def _distinct(name: str, values: Any, keep: Any, size: Any, equal_nan: bool, fil
     """`distinct` of the 1-d ``values``; ``keep`` marks those that count, where they stand."""
     order = order_along(values, axis=0)
     kept = None if keep is None else take(keep, order)
-    room = room_for(name, size)
+    n = shape_of(values)[0]
+    whole: list[Any] = []
+
+    def count() -> Any:
+        whole.extend(_of_sorted(name, values, order, kept, n, equal_nan, fill))
+        return count_nonzero(whole[3])
+
+    room, found = room_found(name, size, count)
+    if room is not None:
+        return _of_sorted(name, values, order, kept, room, equal_nan, fill)
+    part = slice(0, found)
+    return getitem(whole[0], part), getitem(whole[1], part), whole[2], getitem(whole[3], part)
+
+
+def _of_sorted(
+    name: str, values: Any, order: Any, kept: Any, size: int, equal_nan: bool, fill: Any
+) -> Any:
     return distinct(
-        take(values, order), order, kept, size=room, equal_nan=equal_nan, fill=fill, name=name
+        take(values, order), order, kept, size=size, equal_nan=equal_nan, fill=fill, name=name
     )
 
 
@@ -104,8 +121,6 @@ def _of_array_api(name: str, *, index: bool, inverse: bool, counts: bool) -> Non
     if function is None:  # NumPy 1
         return
 
-    kind = type(function(np.zeros(1)))
-
     @chosen_by_data(function)
     def named(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any:
         values, first, places, many = _distinct(name, ravel(x), None, size, False, fill_value)
@@ -113,7 +128,8 @@ def _of_array_api(name: str, *, index: bool, inverse: bool, counts: bool) -> Non
         found += [first] if index else []
         found += [reshape(places, shape_of(x))] if inverse else []
         found += [many] if counts else []
-        return kind(*found) if len(found) > 1 else values
+        # The type of NumPy's result; to ask for it takes time, since NumPy imports masked arrays.
+        return type(function(np.zeros(1)))(*found) if len(found) > 1 else values
 
     named.__name__ = named.__qualname__ = name
 

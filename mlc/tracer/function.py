@@ -19,6 +19,7 @@ from .concrete import known
 from .creation import standing_in
 from .deciding import identifier
 from .dispatch import load_basic_operators
+from .masked import solid
 from .signature import (
     Identity,
     Key,
@@ -29,6 +30,7 @@ from .signature import (
     placeholder,
     static_key,
 )
+from .sizes import Rooms, Sizes
 from .trace import FAILING, FunctionTrace, tracing
 from .tracer import Tracer
 
@@ -224,6 +226,7 @@ class Traced:
     writes: tuple[tuple[int, int], ...] = ()
     rebound: tuple[int, ...] = ()
     failure: Failure | None = None
+    sizes: Sizes | None = None
 
     @property
     def is_direct(self) -> bool:
@@ -235,6 +238,8 @@ class Traced:
         """The leaves that the function returns, from the computed outputs and the arrays passed
         in; raises what compiled code noted that it would raise.
         """
+        if self.sizes is not None:
+            self.sizes.check(computed)
         if self.failure is not None:
             self.failure.check(computed)
         found: list[Any] = []
@@ -275,11 +280,16 @@ def trace_function(
     keys: tuple[Key, ...],
     captures: Captures,
     naming: bool = False,
+    sizes: tuple[int, ...] | None = None,
 ) -> Traced:
     """Run ``function`` on traced values in place of all arguments that are not static. With
-    ``naming`` the tensors are called as the user's variables are."""
+    ``naming`` the tensors are called as the user's variables are. ``sizes`` are those that the data
+    decide, as far as they are known: SizeWanted at the next one."""
     trace = _trace(parameters.function, captures, naming)
     inputs: list[Tensor] = []
+    if sizes is not None:
+        trace.rooms = Rooms(sizes)
+        inputs = trace.rooms.inputs
     leaves: list[Tracer] = []
     trees: list[tuple[str, Any, list[Any]]] = []
 
@@ -370,7 +380,7 @@ def _results(
     owners: dict[Tensor, Any] = {}
     results = []
     for leaf in leaves:
-        leaf = known(leaf)
+        leaf = solid(known(leaf))
         if not isinstance(leaf, Tracer):
             _refuse_leak(leaf, trace)
             kind = "constant" if isinstance(leaf, np.ndarray) else "value"
@@ -407,9 +417,13 @@ def _results(
     if trace.errors:
         place = outputs.setdefault(trace.failure._tensor, len(outputs))
         failure = Failure(place, tuple(error for _, error in trace.errors.values()))
+    counted = None
+    if trace.rooms is not None and trace.rooms.counts:
+        places = tuple(outputs.setdefault(count, len(outputs)) for count in trace.rooms.counts)
+        counted = Sizes(places, trace.rooms.sizes)
     return Traced(
         tuple(inputs), tuple(outputs), tuple(results), structure, tuple(writes),
-        tuple(sorted(trace.rebound)), failure,
+        tuple(sorted(trace.rebound)), failure, counted,
     )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 How many is not known while tracing, so the selection is kept as the whole array with its mask:
 elementwise operations work on it, reductions take the mask along, and stored through the same
-mask it is a choice between old and new elements.
+mask it is a choice between old and new elements. Whatever else is done with it needs the number,
+which `mlc.tracer.sizes` finds outside of native loops.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..errors import BoundsError, DTypeError, UnsupportedError
+from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT, leaves_of
 from .concrete import known
 
@@ -34,6 +36,18 @@ class Masked(NDArrayOperatorsMixin):
 
     def __init__(self, values: Tracer, mask: Tracer, at: int) -> None:
         self._values, self._mask, self._at = values, mask, at
+        self._made: Any = None  # the elements, once somebody needed their number
+
+    def solid(self) -> Any:
+        """The elements as an array; UnsupportedError where their number cannot be known."""
+        if self._made is None:
+            places = places_of(self._mask)
+            if places is None:
+                self._refuse()
+            shape, depth = self._values.shape, self._mask.ndim
+            flat = (*shape[: self._at], self._mask.size, *shape[self._at + depth :])
+            self._made = np.take(np.reshape(self._values, flat), places, axis=self._at)
+        return self._made
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -48,7 +62,10 @@ class Masked(NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"traced {self.dtype.name} elements of a mask of shape {self._mask.shape}"
 
-    def __mlc_lift__(self, trace: Any) -> NoReturn:
+    def __mlc_lift__(self, trace: Any) -> Any:
+        return self.solid().__mlc_lift__(trace)
+
+    def _refuse(self) -> NoReturn:
         raise UnsupportedError(
             f"x[mask] with a traced mask of shape {self._mask.shape} has as many elements as the "
             f"data decide, and shapes must be known while tracing; elementwise operations, sums "
@@ -60,22 +77,28 @@ class Masked(NDArrayOperatorsMixin):
         if name in _REDUCTIONS:
             function = getattr(np, name)
             return lambda *args, **kwargs: function(self, *args, **kwargs)
-        if name in ("_values", "_mask", "_at"):
+        if name in ("_values", "_mask", "_at", "_made") or name.startswith("__"):
             raise AttributeError(name)
-        if name == "size" and self.ndim == 1:
+        if name == "size" and self.ndim == 1 and self._made is None:
             return np.count_nonzero(self._mask)  # type: ignore[call-overload]
-        return self.__mlc_lift__(None)
+        return getattr(self.solid(), name)
 
     def __len__(self) -> int:
-        self.__mlc_lift__(None)
+        return len(self.solid())
 
     def __bool__(self) -> bool:
-        self.__mlc_lift__(None)
+        return bool(self.solid())
 
-    def __iter__(self) -> NoReturn:
-        self.__mlc_lift__(None)
+    def __iter__(self) -> Any:
+        return iter(self.solid())
 
-    def __getitem__(self, key: Any) -> NoReturn:
+    def __getitem__(self, key: Any) -> Any:
+        return self._whole_or(key)[key]
+
+    def _whole_or(self, key: Any) -> Any:
+        """The elements; where they cannot be had, what to write instead of picking some."""
+        if self._made is not None or places_of(self._mask) is not None:
+            return self.solid()
         raise UnsupportedError(
             f"x[mask][key] picks from the elements that a traced mask of shape {self._mask.shape} "
             f"selects, and how many these are is not known while tracing; keep all elements and a "
@@ -83,7 +106,7 @@ class Masked(NDArrayOperatorsMixin):
         )
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self[key]
+        self._whole_or(key)[key] = value
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Masked:
         """The elements converted."""
@@ -97,15 +120,15 @@ class Masked(NDArrayOperatorsMixin):
         return Masked(values, self._mask, self._at)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__":
-            self.__mlc_lift__(None)
+        if method != "__call__" or _any_solid(inputs, kwargs):
+            return getattr(ufunc, method)(*map(solid, inputs), **_solid_options(kwargs))
         out = kwargs.pop("out", None)
         found = apply_whole(ufunc, inputs, kwargs)
         if out is None:
             return found
         place = out[0]
         if not isinstance(place, Masked) or not isinstance(found, Masked):
-            self.__mlc_lift__(None)
+            return ufunc(*map(solid, inputs), out=tuple(map(solid, out)), **kwargs)
         if not np.can_cast(found.dtype, place.dtype, "same_kind"):
             raise DTypeError(
                 f"Cannot cast ufunc {ufunc.__name__!r} output from {found.dtype!r} to "
@@ -118,11 +141,13 @@ class Masked(NDArrayOperatorsMixin):
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         name = getattr(function, "__name__", "")
-        if name in _ELEMENTWISE:
-            return apply_whole(function, args, kwargs)
-        if name not in _REDUCTIONS or args[:1] != (self,):
-            self.__mlc_lift__(None)
-        return self._reduced(function, name, *args[1:], **kwargs)
+        if not _any_solid(args, kwargs):
+            if name in _ELEMENTWISE:
+                return apply_whole(function, args, kwargs)
+            if name in _REDUCTIONS and args and args[0] is self:
+                return self._reduced(function, name, *args[1:], **kwargs)
+        given = [_solid_list(value) for value in args]
+        return function(*given, **{k: _solid_list(v) for k, v in kwargs.items()})
 
     def _reduced(
         self, function: Any, name: str, axis: Any = None, dtype: Any = None, out: Any = None,
@@ -131,7 +156,9 @@ class Masked(NDArrayOperatorsMixin):
         whole, depth = self._values, self._mask.ndim
         if out is not None or axis not in (None, self._at) or axis is None and name in ("any",):
             if out is not None or axis is not None:
-                self.__mlc_lift__(None)
+                if dtype is not None:
+                    options["dtype"] = dtype
+                return function(self.solid(), axis=axis, out=out, **options)
         places = None if axis is None else tuple(range(self._at, self._at + depth))
         if dtype is not None:
             options["dtype"] = dtype
@@ -142,6 +169,50 @@ class Masked(NDArrayOperatorsMixin):
 
     def __eq__(self, other: object) -> Any:
         return np.equal(self, other)  # type: ignore[call-overload]
+
+
+def solid(value: Any) -> Any:
+    """A selection as an array; all else as it is."""
+    return value.solid() if isinstance(value, Masked) else value
+
+
+def _solid_list(value: Any) -> Any:
+    return type(value)(map(solid, value)) if type(value) in (list, tuple) else solid(value)
+
+
+def _solid_options(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: _solid_list(value) for name, value in options.items()}
+
+
+def _any_solid(args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether some selection is an array already, or is combined with what is only beside one."""
+    chosen = [v for v in leaves_of([*args, *kwargs.values()]) if isinstance(v, Masked)]
+    if any(value._made is not None for value in chosen):
+        return True
+    first = chosen[0]
+    if places_of(first._mask, ask=False) is None:
+        return False
+    if not all(_same_mask(value, first) for value in chosen):
+        return True
+    rest = first._values.ndim - first._at - first._mask.ndim
+    beside = [v for v in (*args, *kwargs.values()) if not isinstance(v, Masked)]
+    others = [v.shape for v in beside if hasattr(v, "shape")]
+    return any(len(s) > rest and s[len(s) - rest - 1] != 1 for s in others)
+
+
+def places_of(mask: Any, ask: bool = True) -> Any:
+    """Where a traced mask holds, in C order; None where how often it does cannot be known. Without
+    ``ask`` anything at all where it can."""
+    trace: Any = CURRENT.get()
+    rooms = getattr(trace, "rooms", None)
+    if rooms is None or is_inside_loop():
+        return None
+    if not ask:
+        return ()
+    found = rooms.places.get(mask._tensor)
+    if found is None:
+        found = rooms.places[mask._tensor] = np.flatnonzero(mask)
+    return found
 
 
 def _least(dtype: np.dtype[Any], greatest: bool) -> Any:
@@ -198,6 +269,25 @@ def spread_over(value: Any, depth: int, ndim: int) -> Any:
             f"sides through the same mask: x[mask] = values[mask]"
         )
     return np.reshape(value, (*shape[:place], *(1,) * depth, *shape[place + 1 :]))
+
+
+def _scattered(value: Any, mask: Any, ndim: int) -> Any:
+    """``value``, if it has an element for each place where the mask holds, with these there."""
+    shape = np.shape(value)
+    place = len(shape) - (ndim - mask.ndim) - 1
+    if place < 0 or shape[place] == 1 or places_of(mask, ask=False) is None:
+        return value
+    count = places_of(mask).shape[0]
+    if count != shape[place]:
+        raise ValueError(
+            f"NumPy boolean array indexing assignment cannot assign {shape[place]} input values to "
+            f"the {count} output values where the mask is true"
+        )
+    if not count:
+        return np.zeros((1,) * mask.ndim, bool)  # nothing is stored
+    number = np.maximum(np.cumsum(np.ravel(mask)) - 1, 0)
+    found = np.take(value, number, axis=place)
+    return np.reshape(found, (*shape[:place], *mask.shape, *shape[place + 1 :]))
 
 
 def is_traced_mask(part: Any) -> bool:
@@ -260,6 +350,10 @@ def store(target: Tracer, key: Any, value: Any) -> None:
     view, mask, at = split_key(target, key)
     trace: Any = CURRENT.get()
     if isinstance(value, Masked):
+        if value._made is not None or not _same_mask(value, Masked(view, mask, at)):
+            if places_of(mask, ask=False) is not None:
+                value = value.solid()
+    if isinstance(value, Masked):
         if not _same_mask(value, Masked(view, mask, at)):
             raise UnsupportedError(
                 "elements selected by one traced mask are stored through another: how many there "
@@ -267,7 +361,8 @@ def store(target: Tracer, key: Any, value: Any) -> None:
             )
         value = value._values
     else:
-        value = spread_over(value, mask.ndim, view.ndim - at)
+        found = _scattered(value, mask, view.ndim - at)
+        value = spread_over(value, mask.ndim, view.ndim - at) if found is value else found
     old = view._tensor
     new = trace.lift(astype(lifted(value), dtype=old.dtype))
     try:

@@ -11,8 +11,8 @@ from ..ops.op import leaves_of
 from .dispatch import call_function, call_ufunc, name_of
 
 _METHODS = (
-    "all any argmax argmin argsort choose clip cumprod cumsum diagonal dot max mean min prod ptp "
-    "ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
+    "all any argmax argmin argsort choose clip cumprod cumsum diagonal dot max mean min nonzero "
+    "prod ptp ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
 )
 _BINARY = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
@@ -43,6 +43,7 @@ class FunctionTrace:
         "name",
         "numbered",
         "rebound",
+        "rooms",
         "wanted",
         "weak",
     )
@@ -58,6 +59,7 @@ class FunctionTrace:
         self.errors: dict[Any, tuple[int, BaseException]] = {}
         # Arguments of shape () that were met in x += y, which changes arrays but no scalars.
         self.rebound: set[int] = set()
+        self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
 
     def lift(self, value: Any) -> Any:
@@ -76,6 +78,15 @@ class FunctionTrace:
         from .tracer import Tracer
 
         return Tracer(tensor, self)
+
+    def room(self, make: Callable[[], Any]) -> int | None:
+        """How much the data choose, computed by ``make``; None where that cannot be known."""
+        from ..ops.moving import is_inside_loop
+
+        if self.rooms is None or is_inside_loop():
+            return None
+        found: int = self.rooms.ask(self, make)
+        return found
 
     def constant(self, value: Any) -> Tensor:
         """The constant for an array or a NumPy scalar: one for each array object."""

@@ -50,7 +50,6 @@ _ELSEWHERE = {
     "tobytes": "return the array and call .tobytes() on the result",
     "tofile": "return the array and save the result",
     "dump": "return the array and save the result",
-    "nonzero": "np.where(mask, x, 0) keeps the shape",
     "compress": "np.compress(mask, x, size=n) leaves room for n elements",
     "view": "use .astype(dtype) for the values; bit casts are not traced",
     "data": "a traced value has no memory",

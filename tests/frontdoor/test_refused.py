@@ -44,13 +44,6 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         f"np.where(condition, a, b) instead of if, & | ~ instead of and, or, not; {STATIC}",
     ),
     (
-        lambda x: np.unique(x),
-        mlc.UnsupportedError,
-        "np.unique of traced values finds as much as the data decide, and shapes must be known "
-        "while tracing; give size=, which leaves room for that many, or use np.where(mask, new, "
-        "old)",
-    ),
-    (
         lambda x: np.datetime_as_string(x),
         mlc.UnsupportedError,
         "np.datetime_as_string cannot be traced; write it with supported functions, declare it "

@@ -56,8 +56,6 @@ class Holder:
 @pytest.mark.parametrize(
     ("function", "text"),
     [
-        (lambda x: x[x > 2], "x[mask] with a traced mask of shape (2, 3) has as many elements as"),
-        (lambda x: {"a": (x, x[x > 2])}, "x[mask] with a traced mask of shape (2, 3)"),
         (lambda x: x.flat, "<lambda> returns a Flat of a traced array, which is no array; return"),
         (lambda x: (row for row in x), "<lambda> returns a generator, which would run after"),
         (lambda x: map(np.sum, x), "<lambda> returns a map, which would run after tracing has"),

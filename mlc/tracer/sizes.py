@@ -1,0 +1,82 @@
+"""Sizes that data decide: ``np.unique(x)``, ``x[x > 0]``.
+
+How many elements such a result has is computed, once, while the function is traced, and the code is
+compiled for that number. It computes the numbers again at each call; where one is another, the call
+goes to code for that number, which is compiled if there is none yet.
+
+::
+
+    f(x):  u = np.unique(x)        ->   u = distinct(x)[:3]         computed: the number of
+           return u * 2                 return u * 2                distinct elements, which must
+                                                                    be 3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..te.tensor import Compute, Tensor
+
+
+class SizeWanted(BaseException):
+    """Raised while tracing: ``tensors``, the last of them, say how much there is. Nothing that
+    users write should catch it."""
+
+    def __init__(self, inputs: tuple[Tensor, ...], tensors: tuple[Tensor, ...]) -> None:
+        self.inputs, self.tensors = inputs, tensors
+
+
+class SizesChangedError(Exception):
+    """Raised at a call: the data have chosen ``sizes``, as far as these can be known."""
+
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        self.sizes = sizes
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """What code was compiled for: output number ``outputs[k]`` must be ``expected[k]``."""
+
+    outputs: tuple[int, ...]
+    expected: tuple[int, ...]
+
+    def check(self, computed: Sequence[Any]) -> None:
+        """Raises SizesChangedError at the first number that is another."""
+        for n, (place, expected) in enumerate(zip(self.outputs, self.expected, strict=True)):
+            found = int(np.asarray(computed[place]).reshape(()))
+            if found != expected:
+                raise SizesChangedError((*self.expected[:n], found))
+
+
+class Rooms:
+    """The sizes asked for in one trace; the first ones are known: ``sizes``."""
+
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        self.sizes = sizes
+        self.inputs: list[Tensor] = []
+        self.counts: list[Tensor] = []
+        self.places: dict[Tensor, Any] = {}  # where masks hold
+
+    def ask(self, trace: Any, make: Callable[[], Any]) -> int:
+        """How much there is, by what ``make`` computes; SizeWanted where that is not known."""
+        from ..ops.elementwise import astype
+
+        count: Tensor = trace.lift(astype(make(), dtype="int64"))
+        if not isinstance(count.op, Compute):
+            count = _copied(count)
+        self.counts.append(count)
+        if len(self.counts) > len(self.sizes):
+            raise SizeWanted(tuple(self.inputs), tuple(self.counts))
+        return self.sizes[len(self.counts) - 1]
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    from .. import te
+
+    made = te.compute(tensor.shape, lambda *index: tensor[index], name="count", op="copy")
+    assert isinstance(made, Tensor)
+    return made

@@ -1,0 +1,119 @@
+"""Results whose sizes the data decide, outside of native loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing import check_against_numpy
+
+X = np.array([3.0, 1.0, 2.0, 3.0, -1.0, 0.0])
+Y = np.array([3.0, 3.0, 3.0, 1.0, 1.0, 2.0])
+NONE = np.zeros(6)
+
+
+def picked(x: Any) -> Any:
+    part = x[x > 1]
+    return part[::-1], part.shape[0], np.sort(part), part.mean()
+
+
+def places(x: Any) -> Any:
+    found = np.where(x > 1)[0]
+    return x[found] * 2, len(found), x.nonzero(), np.argwhere(x > 1), np.flatnonzero(x)
+
+
+def sets(x: Any) -> Any:
+    return np.setdiff1d(x, [3.0, 0.0]), np.intersect1d(x, [1.0, 7.0]), np.union1d(x, [9.0])
+
+
+def most_frequent(x: Any) -> Any:
+    values, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
+    return values[np.argmax(counts)], inverse, counts / counts.sum()
+
+
+def sorted_where(x: Any) -> Any:
+    mask = x > 1
+    z = x.copy()
+    z[mask] = np.sort(x[mask])[::-1]
+    return z
+
+
+def counted(x: Any) -> Any:
+    return np.bincount(np.abs(x).astype(int)), np.bincount(np.abs(x).astype(int), x)
+
+
+def written_too(x: Any) -> Any:
+    x[x > 1] *= 2
+    low = x[x < 2]
+    return low, low.size
+
+
+def two_masks(x: Any) -> Any:
+    return np.concatenate([x[x > 0], x[x > 1], x[:1]])
+
+
+def rows(x: Any) -> Any:
+    table = np.reshape(x, (3, 2))
+    return table[table[:, 0] > 1], table[:, table.sum(axis=0) > 3], table[table > 2]
+
+
+def run_over(x: Any) -> Any:
+    total = 0.0
+    for value in x[x > 1]:
+        total = total * 2 + value
+    return total
+
+
+FUNCTIONS = [
+    picked, places, sets, most_frequent, sorted_where, counted, written_too, two_masks, rows,
+    run_over,
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_sizes_are_those_of_numpy(function: Any) -> None:
+    for x in (X, Y) if function is picked else (X, Y, NONE):
+        check_against_numpy(function, x)
+
+
+def test_each_size_has_its_code() -> None:
+    f = mlc.jit(lambda x: x[x > 1])
+    for x in (X, Y, X, NONE, Y, X):
+        assert np.array_equal(f(x), x[x > 1])
+    assert len(f.cache_info()) == 3
+    assert "the data choose 4 elements" in str(f.cache_info())
+
+
+def test_two_sizes_change_one_after_the_other() -> None:
+    def both(x: Any, y: Any) -> Any:
+        return np.unique(x), y[y > 1]
+
+    f = mlc.jit(both)
+    for x in (X, Y):
+        for y in (Y, X, NONE):
+            for got, wanted in zip(f(x, y), both(x, y), strict=True):
+                assert np.array_equal(got, wanted)
+
+
+def test_nothing_is_written_before_the_size_is_known_to_be_right() -> None:
+    def halve(x: Any) -> Any:
+        found = np.unique(x)
+        x[...] = x / 2
+        return found
+
+    f = mlc.jit(halve)
+    for x in (X, Y):
+        got = x.copy()
+        assert np.array_equal(f(got), np.unique(x))
+        assert np.array_equal(got, x / 2)
+
+
+def test_negative_numbers_cannot_be_counted() -> None:
+    f = mlc.jit(np.bincount)
+    assert np.array_equal(f(np.array([1, 3])), [0, 1, 0, 1])
+    with pytest.raises(mlc.BoundsError, match="x must not be negative, got -3"):
+        f(np.array([1, -3]))
