@@ -166,14 +166,15 @@ def schedule_reduction(
         return spatial[0] if spatial else None
     if not spatial or extent_of(s, spatial[-1]) == 1:
         return spatial[0] if spatial else None
-    return _schedule_columns(s, nest, spatial, reduce, machine)
+    return _schedule_columns(s, nest, spatial, reduce, 1 if shared else machine.threads, machine)
 
 
 def _schedule_columns(
-    s: Schedule, nest: Nest, spatial: list[Var], reduce: list[Var], machine: Machine
+    s: Schedule, nest: Nest, spatial: list[Var], reduce: list[Var], threads: int, machine: Machine
 ) -> Var:
     """Lanes along the last spatial axis. Few steps: the fold stays in registers; many steps over
-    long rows: blocks of eight rows at a time, so that memory is read in long runs."""
+    long rows: blocks of eight rows at a time, so that memory is read in long runs, of which there
+    are enough for ``threads``."""
     last = spatial[-1]
     extent = extent_of(s, last)
     lanes = lanes_for(nest, extent, machine)
@@ -181,7 +182,7 @@ def _schedule_columns(
     if streams and is_foldable(nest):
         outer, middle = s.split(reduce[0], [None, ROWS])
         vectors = -(-extent // lanes)
-        runs = max(round(vectors * lanes / COLUMNS), min(machine.threads, vectors))
+        runs = max(round(vectors * lanes / COLUMNS), min(threads, vectors))
         run, vector, lane = s.split(last, [None, -(-vectors // runs), lanes])
         s.reorder(*spatial[:-1], run, outer, vector, middle, lane)
         s.unroll(middle)
