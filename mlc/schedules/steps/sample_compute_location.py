@@ -42,9 +42,12 @@ def _move(block: str, reverse: bool, place: int) -> Step:
 
 def compute_locations(program: Program, block: str, reverse: bool) -> list[int]:
     """The places where the block could move: those where the step would be accepted."""
-    count = sum(1 for stmt in walk(program.body) if isinstance(stmt, For))
-    places = range(INLINE, count)
+    places = _places(program)
     return [p for p in places if _move(block, reverse, p).check(program) is None]
+
+
+def _places(program: Program) -> range:
+    return range(INLINE, sum(1 for stmt in walk(program.body) if isinstance(stmt, For)))
 
 
 def sample_compute_location(
@@ -67,6 +70,8 @@ def sample_compute_location(
     name = block_name(block)
     if decision is None:
         find_block(s.program, name)
-        decision = s.random.choice(compute_locations(s.program, name, reverse))
+        places = _places(s.program)  # in any order: the first that is accepted may be each
+        tried = s.random.sample(places, len(places))
+        decision = next(p for p in tried if _move(name, reverse, p).check(s.program) is None)
     (place,) = s.take(SampleComputeLocation(name, reverse, decision))
     return place  # type: ignore[no-any-return]
