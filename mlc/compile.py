@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import ctypes
 import time
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import cached_property
@@ -337,7 +337,8 @@ def _constant_places(
         if tensor in number:
             places.append(number[tensor])
         else:
-            data = base64.b64encode(np.ascontiguousarray(tensor.op.array).tobytes()).decode()
+            raw = np.ascontiguousarray(tensor.op.array).tobytes()
+            data = b2a_base64(raw, newline=False).decode()
             places.append({"dtype": tensor.dtype.name, "shape": tensor.shape, "data": data})
     return places
 
@@ -354,7 +355,7 @@ def _constants(outputs: Sequence[Tensor], places: Sequence[int | dict[str, Any]]
         if isinstance(place, int):
             array = captured[place]
         else:
-            raw = np.frombuffer(base64.b64decode(place["data"]), as_dtype(place["dtype"]).numpy)
+            raw = np.frombuffer(a2b_base64(place["data"]), as_dtype(place["dtype"]).numpy)
             array = raw.reshape(place["shape"]).copy()
         arrays.append(np.require(array, requirements=("C", "A")))
     return arrays

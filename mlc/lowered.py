@@ -4,7 +4,6 @@ compiled.
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -28,6 +27,12 @@ _DEVICE_LEVELS = ("graph", "program", "schedule", "numpy", "cuda")
 _NOTHING = "# nothing is computed: the results are arguments, constants or Python values"
 
 
+def _escaped(text: str) -> str:
+    from html import escape
+
+    return escape(text)
+
+
 class Text(str):
     """Text that shows itself as it is, in a console and in a notebook."""
 
@@ -37,7 +42,7 @@ class Text(str):
         return str(self)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self)}</pre>"
+        return f"<pre>{_escaped(self)}</pre>"
 
 
 class Lowered:
@@ -133,8 +138,8 @@ class Lowered:
         return unsafe_mark(*getattr(self.compiled, "programs", ()))
 
     def _repr_html_(self) -> str:
-        signature = html.escape(f"({self.row.signature}){self._mark()}")
-        parts = [f"<b>{html.escape(self.name)}</b>{signature}"]
+        signature = _escaped(f"({self.row.signature}){self._mark()}")
+        parts = [f"<b>{_escaped(self.name)}</b>{signature}"]
         for level in self._levels():
             text = getattr(self, level)
             opened = " open" if level == "graph" else ""
@@ -206,9 +211,7 @@ class CacheInfo:
 
     def _repr_html_(self) -> str:
         def line(cells: tuple[str, ...], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+            return "<tr>" + "".join(f"<{tag}>{_escaped(c)}</{tag}>" for c in cells) + "</tr>"
 
         body = "".join(line(row.cells, "td") for row in self.rows)
-        return (
-            f"<table><caption>{html.escape(self.name)}</caption>{line(_HEADS, 'th')}{body}</table>"
-        )
+        return f"<table><caption>{_escaped(self.name)}</caption>{line(_HEADS, 'th')}{body}</table>"

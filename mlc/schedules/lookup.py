@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -62,10 +61,17 @@ def one_block(program: Program, pattern: str) -> Block:
     raise ScheduleError(f"no block fits {pattern!r} in {program.name!r}; {_choice(pattern, names)}")
 
 
+def nearest(name: str, names: list[str]) -> list[str]:
+    """The one of ``names`` that is most like ``name``, if any is."""
+    from difflib import get_close_matches
+
+    return get_close_matches(name, names, n=1)
+
+
 def _choice(name: str, names: list[str]) -> str:
     """``it has a, b; did you mean 'a'?``."""
     known = ", ".join(names) or "no blocks"
-    near = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     return f"it has {known}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
@@ -75,7 +81,7 @@ def loop_named(program: Program, name: str, occurrence: int | None = None) -> Va
     found = [var for var in loops if var.name == name]
     if not found:
         names = list(dict.fromkeys(var.name for var in loops))
-        near = difflib.get_close_matches(name, names, n=1)
+        near = nearest(name, names)
         raise ScheduleError(
             f"no loop {name!r} in {program.name!r}; it has {', '.join(names) or 'no loops'}"
             + (f"; did you mean {near[0]!r}?" if near else "")
@@ -175,7 +181,7 @@ def step_names() -> list[str]:
 def unknown_step(name: str) -> str:
     """A sentence about a step that does not exist."""
     names = step_names()
-    near = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     meant = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}"
     return f"a schedule has no step {name!r}{meant}"
 

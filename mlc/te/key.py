@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
 from ..ir.combiner import Combiner
 from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
 from ..ir.rewrite import postorder
 from .tensor import Call, Compute, Constant, Placeholder, Tensor
+
+# hashlib loads OpenSSL, which takes a tenth of the time of `import mlc`.
+try:
+    from _blake2 import blake2b  # type: ignore[import-not-found]
+except ImportError:
+    from hashlib import blake2b
 
 # Constants of up to so many bytes may be folded into code, so that their elements are in the key.
 SMALL_CONSTANT = 64 << 10
@@ -37,7 +42,7 @@ def graph_key(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
     elements of small constants count; those of large ones do not.
     """
     numbers: dict[Tensor, int] = {}
-    digest = hashlib.blake2b(digest_size=20)
+    digest = blake2b(digest_size=20)
     bodies: dict[Compute, bytes] = {}
     for tensor in (*inputs, *topological(outputs)):
         if tensor in numbers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import Any
 
@@ -126,6 +125,8 @@ def is_supported(function: Any) -> bool:
 
 def unsupported(name: str, short: str) -> UnsupportedError:
     """The error for a NumPy function that nothing stands for, with its nearest neighbours."""
+    from difflib import get_close_matches
+
     functions: list[Any] = [*NUMPY_FUNCTIONS, *UFUNCS]
     known = sorted({f.__name__ for f in functions})
     reason = _HINTS.get(short, "")
