@@ -15,6 +15,7 @@ from typing import Any
 _LATER = {
     "autotune": ("decorator", "autotune"),
     "Candidate": ("candidate", "Candidate"),
+    "rank_for_gpu": ("ranking", "rank_for_gpu"),
     "TuningResult": ("result", "TuningResult"),
     "Workload": ("workload", "Workload"),
     "workloads_of": ("workload", "workloads_of"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..compile import Compiled
+from ..compile_device import DEVICE_TARGETS
 from ..config import config
 from ..errors import ArgumentError
 from ..ir.program import Program
@@ -46,6 +47,12 @@ def _of_function(what: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> l
         from ..jit import jit
 
         what = jit(what)
+    target = getattr(what, "_target", "cpu")
+    if target in DEVICE_TARGETS:
+        raise ArgumentError(
+            f"{what.__name__} is compiled for target {target!r}, and mlc.tune measures on the "
+            "processor; mlc.tune.rank_for_gpu orders schedules for graphics processors by a model"
+        )
     with config.override(tuned=False):
         compiled = what.lower(*args, **kwargs).compiled
         if compiled is None:
