@@ -11,6 +11,7 @@ from ..ir.program import Allocate, Buffer, For, If, LoopKind, Program, Seq, Stmt
 from ..ir.rewrite import loads_of
 from ..lower.bind_blocks import bind_blocks
 from ..lower.replace_buffers import Place, replace_buffers
+from ..runtime.threads import available_cpus
 from ..schedules.defaults.contraction import find_roles
 from ..schedules.defaults.cpu import default_schedule
 from ..schedules.defaults.machine import Machine
@@ -19,6 +20,7 @@ from ..te.tensor import Compute, Tensor
 
 _LEAST = 1 << 10  # multiplications for which register tiles pay
 _PACKED = 1 << 15  # and copies of operands
+_SHARED = 1 << 20  # and threads
 
 
 def scheduled_product(
@@ -40,7 +42,7 @@ def scheduled_product(
         return None
     target = host_target()
     machine = Machine(
-        threads=1,
+        threads=available_cpus() if work >= _SHARED else 1,
         vector_bytes=target.vector_bits // 8,
         registers=target.vector_registers,
         l1=target.l1_bytes,
@@ -51,13 +53,15 @@ def scheduled_product(
     done = default_schedule("product", [nest], 0, tuple(dict.fromkeys(op.inputs)), tensors, machine)
     if done.scratch and work < _PACKED:
         return None
-    return bind_blocks(done.program), done.scratch
+    program = bind_blocks(done.program)
+    if work < _SHARED:
+        program = replace(program, body=_serial(program.body))
+    return program, done.scratch
 
 
 def with_places(program: Program, places: Mapping[Buffer, Buffer]) -> Stmt:
-    """The body of a program over other buffers, on one thread."""
-    body = replace_buffers(program.body, {old: Place(new) for old, new in places.items()})
-    return _serial(body)
+    """The body of a program over other buffers."""
+    return replace_buffers(program.body, {old: Place(new) for old, new in places.items()})
 
 
 def _serial(stmt: Stmt) -> Stmt:
