@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from ...dtypes import DType, float32, int32, int64
@@ -77,6 +76,8 @@ def _joined(e: Emitter, a: Value, b: Value) -> Value:
 
 def _gathered(e: Emitter, index: Value, numbers: list[str], dtype: DType) -> Value:
     """From a constant array; a processor without an instruction for that loads lane by lane."""
+    import hashlib
+
     kind = type_of(dtype)
     text = ", ".join(f"{kind} {number}" for number in numbers)
     table = f"@table_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
