@@ -17,6 +17,9 @@ from ...schedules.schedule import Schedule
 from ...schedules.step import find_block, loops_around
 
 
+_NEAR = (1, 2, 3, 4)  # elements between neighbours that vectors are still loaded from
+
+
 @dataclass(frozen=True, eq=False)
 class Nest:
     """A block with the loops around it: ``spatial`` ones feed axes that name what is written,
@@ -66,11 +69,11 @@ class Nest:
 
     @property
     def is_stencil(self) -> bool:
-        """Whether it folds, and neighbours among the results come from neighbours in memory."""
+        """Whether it folds, and neighbours among the results come from what lies close together."""
         lanes = self.lane_loop
         if not self.reduce or lanes is None:
             return False
-        return any(self.step(a, lanes) == 1 for a in self.reads)
+        return any(self.step(a, lanes) in _NEAR for a in self.reads)
 
 
 def nest_of(program: Program, name: str) -> Nest:
