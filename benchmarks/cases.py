@@ -97,6 +97,21 @@ def _reductions() -> list[Case]:
                 depth = n if axis is not None else n * n
                 label = f"{name} axis={axis} {n}"
                 cases.append(Case(label, "reductions", function, ((n, n),), flops * n * n, depth))
+        for axis in (0, 1, None):
+            label = f"argmax axis={axis} {n}"
+            cases.append(Case(label, "reductions", f.reduction("argmax", axis), ((n, n),)))
+        for axis in (0, 1):
+            function, label = f.reduction("cumsum", axis), f"cumsum axis={axis} {n}"
+            cases.append(Case(label, "reductions", function, ((n, n),), n * n, n))
+    shapes = {"tall": (65536, 256), "narrow": (1_000_000, 3), "one row": (1, 1_000_000)}
+    for label, shape in shapes.items():
+        axis = int(shape[0] == 1)
+        for name, flops in (("sum", 1), ("var", 4)):
+            size, depth = shape[0] * shape[1], shape[axis]
+            function = f.reduction(name, axis)
+            cases.append(
+                Case(f"{name} {label}", "reductions", function, (shape,), flops * size, depth)
+            )
     return cases
 
 
