@@ -3,11 +3,13 @@
 ::
 
     tile = wgmma(float16)                   C[64, 64] += A[64, 16] B[64, 16].T, sums in float32
+    tile = wgmma(float16, 128, depth=64)    C[64, 128] += A[64, 64] B[128, 64].T
 
 Four warps do a call together: threadIdx.x counts 128 threads. Both operands are read from shared
 memory, where they lie in pieces of 8 x 8, each 128 bytes in a row: ``A[m // 8, k // 8, m % 8,
 k % 8]`` and ``B[n // 8, k // 8, n % 8, k % 8]``, as ``transform_layout`` makes them. Each warp
-holds 16 rows of C, in the way of `mlc.intrinsics.fragments`. The call waits for its result. Kernels
+holds 16 rows of C, in the way of `mlc.intrinsics.fragments`. The call waits for its result: one
+of more depth is several instructions, for which it waits once. Kernels
 with such calls run on cards of architecture sm_90a alone; on others they end with an error.
 """
 
@@ -24,8 +26,8 @@ from ..ir.program import Accumulate, Buffer, For, Program, Scope, Stmt
 from .mma import stored
 
 THREADS = 128
-ROWS, COLUMNS, DEPTH, PIECE = 64, 64, 16, 8
-HELD = ROWS * COLUMNS // THREADS
+ROWS, DEPTH, PIECE = 64, 16, 8  # of one instruction, and of what lies in one piece
+COLUMNS = (64, 128)
 _KINDS = {float16: ("f16", "mlc_half"), bfloat16: ("bf16", "mlc_bfloat16")}
 _LANE = "threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + e / 2 % 2 * 8"
 
@@ -40,41 +42,55 @@ class Wgmma:
     scope_c: str = "wgmma.mn"
 
 
-def wgmma(dtype: DType) -> Wgmma:
-    """The product of tiles of ``dtype``, float16 or bfloat16."""
+def wgmma(dtype: DType, columns: int = 64, depth: int = DEPTH) -> Wgmma:
+    """The product of tiles of ``dtype``, float16 or bfloat16, with 64 or 128 columns; ``depth`` is
+    a multiple of 16."""
     if dtype not in _KINDS:
         raise ArgumentError(f"wgmma multiplies float16 and bfloat16 here, got {dtype}")
+    if columns not in COLUMNS or depth < DEPTH or depth % DEPTH:
+        raise ArgumentError(
+            f"wgmma has 64 or 128 columns and a depth that is a multiple of {DEPTH} here, got "
+            f"{columns} and {depth}"
+        )
     short, element = _KINDS[dtype]
-    names = Wgmma("wgmma_fill_float32", f"wgmma_64x64x16_{dtype}", "wgmma_store_float32")
-    a = Buffer("A", (ROWS // PIECE, DEPTH // PIECE, PIECE, PIECE), dtype, scope=Scope.SHARED)
-    b = Buffer("B", (COLUMNS // PIECE, DEPTH // PIECE, PIECE, PIECE), dtype, scope=Scope.SHARED)
-    c = Buffer("C", (ROWS, COLUMNS), float32, scope=Scope(names.scope_c))
+    tail = "" if columns == COLUMNS[0] else f"_{columns}"
+    product = f"wgmma_{ROWS}x{columns}x{depth}_{dtype}"
+    names = Wgmma(f"wgmma_fill_float32{tail}", product, f"wgmma_store_float32{tail}")
+    a = Buffer("A", (ROWS // PIECE, depth // PIECE, PIECE, PIECE), dtype, scope=Scope.SHARED)
+    b = Buffer("B", (columns // PIECE, depth // PIECE, PIECE, PIECE), dtype, scope=Scope.SHARED)
+    c = Buffer("C", (ROWS, columns), float32, scope=Scope(names.scope_c))
     target = Buffer("target", c.shape, float32)
-    held = {"C": HELD}
+    count = ROWS * columns // THREADS
+    held = {"C": count}
     fill = f"""MLC_DEVICE void {names.fill}(float *c) {{
   #pragma unroll
-  for (int e = 0; e < {HELD}; ++e) c[e] = 0;
+  for (int e = 0; e < {count}; ++e) c[e] = 0;
 }}"""
     store = f"""MLC_DEVICE void {names.store}(const float *c, float *target, int far, int near) {{
   #pragma unroll
-  for (int e = 0; e < {HELD}; ++e)
+  for (int e = 0; e < {count}; ++e)
     target[({_LANE}) * far + (threadIdx.x % 4 * 2 + e % 2 + e / 4 * 8) * near] = c[e];
 }}"""
-    product = f"""MLC_DEVICE void {names.product}(
+    text = f"""MLC_DEVICE void {names.product}(
     const {element} *a, int am, int ak, int ai, int aj,
     const {element} *b, int bn, int bk, int bi, int bj, float *c) {{
   mlc_require(ai == 8 && aj == 1 && bi == 8 && bj == 1, "pieces of 8 x 8 must lie in one row");
-  float (&sums)[{HELD}] = *reinterpret_cast<float (*)[{HELD}]>(c);
-  mlc_wgmma_m64n64k16_{short}(sums, a, 2 * ak, 2 * am, b, 2 * bk, 2 * bn);
+  float (&sums)[{count}] = *reinterpret_cast<float (*)[{count}]>(c);
+  mlc_wgmma_begin();
+  #pragma unroll
+  for (int k = 0; k < {depth // PIECE}; k += {DEPTH // PIECE})
+    mlc_wgmma_m64n{columns}k16_{short}(
+        sums, a + k * ak, 2 * ak, 2 * am, b + k * bk, 2 * bk, 2 * bn);
+  mlc_wgmma_end();
 }}"""
     rows = {"A": 16, "B": 16}
-    for name, operands, body, text, aligned in (
+    for name, operands, body, source, aligned in (
         (names.fill, (c,), stored(c, None), fill, {}),
         (names.store, (c, target), stored(target, c), store, {}),
-        (names.product, (a, b, c), _product(a, b, c), product, rows),
+        (names.product, (a, b, c), _product(a, b, c), text, rows),
     ):
         meaning = Program(name, operands, body)
-        register(Intrinsic(name, meaning, {"cuda": text}, THREADS, held, aligned))
+        register(Intrinsic(name, meaning, {"cuda": source}, THREADS, held, aligned))
     return names
 
 
@@ -84,8 +100,7 @@ def _product(a: Buffer, b: Buffer, c: Buffer) -> Stmt:
     at = (mo * PIECE + mi, no * PIECE + ni)
     body: Stmt = Accumulate(reducer("sum", float32), (c,), at, (value,))
     for var, extent in (
-        (ki, PIECE), (ko, DEPTH // PIECE), (ni, PIECE), (no, COLUMNS // PIECE),
-        (mi, PIECE), (mo, ROWS // PIECE),
+        (ki, PIECE), (ko, a.shape[1]), (ni, PIECE), (no, b.shape[0]), (mi, PIECE), (mo, a.shape[0]),
     ):  # fmt: skip
         body = For(var, extent, body)
     return body

@@ -1,5 +1,5 @@
 """Large contractions of 16-bit floats on Hopper's tensor cores: groups of four warps multiply tiles
-of 64 x 64 right from shared memory."""
+of 64 rows right from shared memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...dtypes import DType
-from ...intrinsics.wgmma import COLUMNS, DEPTH, PIECE, ROWS, THREADS, wgmma
+from ...intrinsics.wgmma import PIECE, ROWS, THREADS, wgmma
 from ...ir.expr import Var
 from ...ir.program import For, writes_of
 from ..schedule import Schedule
@@ -36,18 +36,18 @@ STEPS = 64  # of the reduction between two barriers
 
 @dataclass(frozen=True)
 class GroupTile:
-    """``groups`` of four warps in a block, one below the other, each with ``across`` tiles."""
+    """``groups`` of four warps in a block, one below the other, each with 64 rows."""
 
     groups: int
-    across: int
+    columns: int
 
     @property
     def block(self) -> tuple[int, int]:
         """Rows and columns of a block."""
-        return self.groups * ROWS, self.across * COLUMNS
+        return self.groups * ROWS, self.columns
 
 
-TILES = (GroupTile(2, 2), GroupTile(2, 1), GroupTile(1, 1))
+TILES = (GroupTile(2, 128), GroupTile(2, 64), GroupTile(1, 64))
 
 
 def choose_group_tile(roles: Operands, machine: GpuMachine) -> GroupTile | None:
@@ -70,7 +70,7 @@ def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
         Y[i, j] += A[i, k] * B[k, j]      for group: fill the tiles of Y
     for i: for j:                         for k0:
         C[i, j] = f(Y[i, j])       ->         fetch A_reindex, B_reindex together, 8 x 8 each
-                                              for group: for k1: for j: multiply tiles
+                                              for group: multiply tiles
                                           for group: store the tiles of Y to shared memory
                                           for i: for lane: C[...] = f(Y[...])  # all together
     """
@@ -86,7 +86,7 @@ def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     tile = choose_group_tile(roles, machine)
     if tile is None:
         return False
-    name, family = block.name, wgmma(kind)
+    name, family = block.name, wgmma(kind, tile.columns, STEPS)
     height, width = tile.block
     padded = GpuTile(ROWS, height // ROWS, width // ROWS, STEPS)
     fetches, followers = as_matrices(s, name, roles, padded, nests[1:], in_order=True)
@@ -97,9 +97,9 @@ def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     stored = s.cache_write(name, sums, family.scope_c)
     *batch, rows, columns, depth = s.loops(name)
     m0, m1, m2 = s.split(rows, [None, tile.groups, ROWS])
-    n0, n1, n2 = s.split(columns, [None, tile.across, COLUMNS])
-    k0, k1, k2 = s.split(depth, [None, STEPS // DEPTH, DEPTH])
-    s.reorder(*batch, m0, n0, m1, k0, k1, n1, m2, n2, k2)
+    n0, n1 = s.split(columns, [None, tile.columns])
+    k0, k1 = s.split(depth, [None, STEPS])
+    s.reorder(*batch, m0, n0, m1, k0, m2, n1, k1)
     for each in (stored, *followers):
         s.reverse_compute_at(each, n0)
     s.reverse_compute_at(stored, m1)
@@ -117,15 +117,10 @@ def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
         spread(s, follower, n0, threads, machine)
     init = s.decompose_reduction(name, k0)
     s.tensorize(loops_inside(s, init, m1)[-2], family.fill)
-    pieces = [s.split(var, [None, PIECE]) for var in (m2, n2, k2)]
+    pieces = [s.split(var, [None, PIECE]) for var in (m2, n1, k1)]
     s.reorder(*(var for pair in pieces for var in pair))
     s.tensorize(pieces[0][0], family.product)
-    *_, i, j = loops_inside(s, stored, m1)
-    j0, j1 = s.split(j, [None, COLUMNS])
-    s.reorder(j0, i, j1)
-    s.tensorize(i, family.store)
-    for var in (n1, j0, k1):
-        s.unroll(var)
+    s.tensorize(loops_inside(s, stored, m1)[-2], family.store)
     if extent_of(s, k0) > AHEAD:
         s.pipeline(k0, [0, 0, AHEAD])
     return True

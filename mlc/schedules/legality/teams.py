@@ -103,7 +103,9 @@ def atomic_violation(program: Program, loop: For) -> Refusal | str | None:
         for row in rows
         if row.combiner is not None and has_atomic(row.combiner.fn, row.buffer.dtype)
     )
-    whole = {stmt.buffer for stmt in walk(loop.body) if isinstance(stmt, Store)}
+    inits = {n for b in blocks_of(loop.body) if b.init is not None for n in walk(b.init)}
+    stores = [n for n in walk(loop.body) if isinstance(n, Store) and n not in inits]
+    whole = {stmt.buffer for stmt in stores}
     whole |= {buffer for row in rows for buffer in row.group}  # parts that must fit together
     able -= whole
     refusal = carried_dependence(program, loop.var, atomic=able)

@@ -91,13 +91,15 @@ MLC_UNWATCHED static void mlc_require_at(bool holds, const char *what, int line)
   if (!holds) mlc_fail(2, "calls an intrinsic in vain (line %d): %s", line, what);
 }
 
-// d += a b for 64 x 16 and 16 x 64 by four warps: each thread reads what its part of d needs.
-template <class Kind>
+// d += a b for 64 x 16 and 16 x 64 (or 128) by four warps: each thread reads what its part of d needs.
+MLC_DEVICE void mlc_wgmma_begin() {}
+MLC_DEVICE void mlc_wgmma_end() {}
+template <class Kind, unsigned count>
 MLC_UNWATCHED static void mlc_wgmma(float *d, const void *a, unsigned a_along, unsigned a_across,
                                     const void *b, unsigned b_along, unsigned b_across, int line) {
   mlc_sync_lanes(line);
   const unsigned thread = mlc_current->number % 128, lane = thread % 32;
-  for (unsigned e = 0; e < 32; e++) {
+  for (unsigned e = 0; e < count; e++) {
     unsigned row = thread / 32 * 16 + lane / 4 + e / 2 % 2 * 8, column = lane % 4 * 2 + e % 2 + e / 4 * 8;
     double sum = 0;
     for (unsigned k = 0; k < 16; k++) {
@@ -110,14 +112,16 @@ MLC_UNWATCHED static void mlc_wgmma(float *d, const void *a, unsigned a_along, u
     d[e] = (float)(d[e] + sum);
   }
 }
-#define MLC_WGMMA(name, kind)                                                                    \
-  MLC_DEVICE void name(float (&d)[32], const void *a, unsigned a_along, unsigned a_across,       \
+#define MLC_WGMMA(name, kind, count)                                                             \
+  MLC_DEVICE void name(float (&d)[count], const void *a, unsigned a_along, unsigned a_across,    \
                        const void *b, unsigned b_along, unsigned b_across,                       \
                        int line = __builtin_LINE()) {                                            \
-    mlc_wgmma<kind>(d, a, a_along, a_across, b, b_along, b_across, line);                        \
+    mlc_wgmma<kind, count>(d, a, a_along, a_across, b, b_along, b_across, line);                 \
   }
-MLC_WGMMA(mlc_wgmma_m64n64k16_f16, MlcHalves)
-MLC_WGMMA(mlc_wgmma_m64n64k16_bf16, MlcBfloats)
+MLC_WGMMA(mlc_wgmma_m64n64k16_f16, MlcHalves, 32)
+MLC_WGMMA(mlc_wgmma_m64n64k16_bf16, MlcBfloats, 32)
+MLC_WGMMA(mlc_wgmma_m64n128k16_f16, MlcHalves, 64)
+MLC_WGMMA(mlc_wgmma_m64n128k16_bf16, MlcBfloats, 64)
 #undef MLC_WGMMA
 
 // wmma, by a layout of our own, since that of a card is nobody's business: lane l has elements

@@ -56,7 +56,8 @@ MLC_DEVICE void mlc_require(bool holds, const char *) {
   if (!holds) asm volatile("trap;");
 }
 
-// Hopper: d += a b for 64 x 16 and 16 x 64, by four warps, from shared memory. An operand lies in pieces
+// Hopper: d += a b for 64 x 16 and 16 x 64 (or 128), by four warps, from shared memory; such products
+// stand between mlc_wgmma_begin and mlc_wgmma_end. An operand lies in pieces
 // of 8 rows of 16 bytes; they are `along` bytes apart along the reduction, `across` in the other
 // direction. Tensor cores read memory by another way than threads write it: hence the first fence.
 MLC_DEVICE uint64_t mlc_matrix_in_shared(const void *start, unsigned along, unsigned across) {
@@ -64,40 +65,67 @@ MLC_DEVICE uint64_t mlc_matrix_in_shared(const void *start, unsigned along, unsi
          (uint64_t)(across >> 4) << 32;
 }
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-#define MLC_WGMMA(name, type)                                                                    \
-  MLC_DEVICE void mlc_wgmma_m64n64k16_##name(                                                    \
-      float (&d)[32], const void *a, unsigned a_along, unsigned a_across, const void *b,         \
-      unsigned b_along, unsigned b_across) {                                                     \
-    uint64_t left = mlc_matrix_in_shared(a, a_along, a_across);                                  \
-    uint64_t right = mlc_matrix_in_shared(b, b_along, b_across);                                 \
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");                                 \
-    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");                                      \
-    asm volatile(                                                                                \
-        "{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                               \
-        "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " "                          \
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "           \
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "         \
+MLC_DEVICE void mlc_wgmma_begin() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+MLC_DEVICE void mlc_wgmma_end() {  // and waits until all since the beginning is done
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+}
+#define MLC_SUMS(d, n)                                                                          \
+  "+f"(d[n]), "+f"(d[n + 1]), "+f"(d[n + 2]), "+f"(d[n + 3]), "+f"(d[n + 4]), "+f"(d[n + 5]),   \
+  "+f"(d[n + 6]), "+f"(d[n + 7]), "+f"(d[n + 8]), "+f"(d[n + 9]), "+f"(d[n + 10]),              \
+  "+f"(d[n + 11]), "+f"(d[n + 12]), "+f"(d[n + 13]), "+f"(d[n + 14]), "+f"(d[n + 15])
+#define MLC_WGMMA_64(name, type)                                                                \
+  MLC_DEVICE void mlc_wgmma_m64n64k16_##name(                                                   \
+      float (&d)[32], const void *a, unsigned a_along, unsigned a_across, const void *b,        \
+      unsigned b_along, unsigned b_across) {                                                    \
+    uint64_t left = mlc_matrix_in_shared(a, a_along, a_across);                                 \
+    uint64_t right = mlc_matrix_in_shared(b, b_along, b_across);                                \
+    asm volatile(                                                                               \
+        "{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                              \
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " "                         \
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "     \
         "%32, %33, p, 1, 1, 0, 0;\n}\n"                                                         \
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), \
-          "+f"(d[6]), "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), \
-          "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), \
-          "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), \
-          "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), \
-          "+f"(d[30]), "+f"(d[31]) \
-        : "l"(left), "l"(right) : "memory");                                                     \
-    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");                               \
-    asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");                               \
+        : MLC_SUMS(d, 0), MLC_SUMS(d, 16)                                                       \
+        : "l"(left), "l"(right) : "memory");                                                    \
+  }
+#define MLC_WGMMA_128(name, type)                                                               \
+  MLC_DEVICE void mlc_wgmma_m64n128k16_##name(                                                  \
+      float (&d)[64], const void *a, unsigned a_along, unsigned a_across, const void *b,        \
+      unsigned b_along, unsigned b_across) {                                                    \
+    uint64_t left = mlc_matrix_in_shared(a, a_along, a_across);                                 \
+    uint64_t right = mlc_matrix_in_shared(b, b_along, b_across);                                \
+    asm volatile(                                                                               \
+        "{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                              \
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " "                        \
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "      \
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "      \
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "     \
+        "%64, %65, p, 1, 1, 0, 0;\n}\n"                                                         \
+        : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48)                     \
+        : "l"(left), "l"(right) : "memory");                                                    \
   }
 #else
-#define MLC_WGMMA(name, type)                                                                    \
-  MLC_DEVICE void mlc_wgmma_m64n64k16_##name(float (&)[32], const void *, unsigned, unsigned,    \
-                                             const void *, unsigned, unsigned) {                 \
-    asm volatile("trap;");                                                                       \
+MLC_DEVICE void mlc_wgmma_begin() {}
+MLC_DEVICE void mlc_wgmma_end() {}
+#define MLC_WGMMA_NONE(name, count)                                                             \
+  MLC_DEVICE void name(float (&)[count], const void *, unsigned, unsigned, const void *,        \
+                       unsigned, unsigned) {                                                    \
+    asm volatile("trap;");                                                                      \
   }
+#define MLC_WGMMA_64(name, type) MLC_WGMMA_NONE(mlc_wgmma_m64n64k16_##name, 32)
+#define MLC_WGMMA_128(name, type) MLC_WGMMA_NONE(mlc_wgmma_m64n128k16_##name, 64)
 #endif
-MLC_WGMMA(f16, "f16")
-MLC_WGMMA(bf16, "bf16")
-#undef MLC_WGMMA
+MLC_WGMMA_64(f16, "f16")
+MLC_WGMMA_64(bf16, "bf16")
+MLC_WGMMA_128(f16, "f16")
+MLC_WGMMA_128(bf16, "bf16")
+#undef MLC_WGMMA_64
+#undef MLC_WGMMA_128
 
 // wmma: tiles of 16 x 16 x 16 in registers of which only these functions know what they hold. `step`
 // is the number of elements between the rows of a tile (between its columns, for `col`).
