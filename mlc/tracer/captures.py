@@ -177,9 +177,8 @@ class _Walk:
             self.read(name, attrgetter("cell_contents"), cell, content, depth + 1)
         space = self.spaces[id(function.__globals__)] = function.__globals__
         for code in _codes(function.__code__):
-            for name in code.co_names:
-                if name in space:
-                    self.read(name, space.get, name, space[name], depth + 1)
+            for name in _globals_of(code, space):
+                self.read(name, space.get, name, space[name], depth + 1)
         for i, default in enumerate(function.__defaults__ or ()):
             self.value(f"default {i} of {function.__name__}", default, depth + 1)
         for name, default in (function.__kwdefaults__ or {}).items():
@@ -194,6 +193,19 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _codes(constant)
+
+
+def _globals_of(code: types.CodeType, space: dict[str, Any]) -> list[str]:
+    """The names of globals that the code reads. Names of attributes look alike: ``x.T`` does not
+    read a global ``T``, which takes a look at the code to know."""
+    found = [name for name in code.co_names if name in space]
+    if all(isinstance(space[name], types.ModuleType) for name in found):
+        return found
+    import dis
+
+    steps = dis.get_instructions(code)
+    read = {s.argval for s in steps if "GLOBAL" in s.opname or s.opname == "LOAD_NAME"}
+    return [name for name in found if name in read]
 
 
 def _slots(kind: type) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,17 @@ def test_a_global_number_of_a_helper(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "SCALE", 2.0)
     assert np.array_equal(through_helpers(X), X * 2 + TABLE)
     assert reasons(through_helpers) == ["first call", "SCALE changed from 2.0 to 3.0"]
+
+
+def test_attributes_are_no_globals_of_the_same_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "T", [1.0])
+    turned = mlc.jit(lambda x: x.T + 1)
+    x = np.ones((2, 3), np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as there would be after a few compilations
+        for _ in range(12):
+            np.testing.assert_array_equal(turned(x), x.T + 1)
+            T.append(2.0)  # type: ignore[name-defined]  # noqa: F821
 
 
 def test_content_of_an_array() -> None:
