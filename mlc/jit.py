@@ -311,8 +311,8 @@ class _Jitted:
 
     def _warn_of_changes(self, change: str) -> None:
         warnings.warn(
-            f"{self._parameters.function} was compiled {_VARIANTS + 1} times for such arguments "
-            f"because of what it reads besides their types ({change}); pass that as an argument, or give size=",
+            f"{self._parameters.function} was compiled {_VARIANTS + 1} times for such arguments, "
+            f"by what it reads besides their types ({change}); pass that, or size=, as an argument",
             RuntimeWarning,
             stacklevel=4,
         )

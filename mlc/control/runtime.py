@@ -30,7 +30,7 @@ from .forms import is_traced, native_for, native_if, native_while
 from .hosts import hosts_in
 
 Thunk = Callable[[], Any]
-Touched = tuple[Any, ...]  # nothing, or names and what reads them
+Touched = tuple[Any, ...]  # nothing, or names and what reads them, and a number
 _UNROLLED = 160  # operations, by a rough count, that a loop may unroll to
 _MOST_UNROLLED = 4096  # iterations of a loop that cannot be native
 _SPENT = "iterations unrolled"
@@ -151,7 +151,11 @@ def call(function: Any) -> Any:
 
 def _math(function: Any, ufunc: Any) -> Callable[..., Any]:
     def compute(*args: Any) -> Any:
-        return ufunc(*args) if any(is_traced(a) for a in args) else function(*args)
+        if not any(is_traced(a) for a in args):
+            return function(*args)
+        found = ufunc(*args)
+        is_float = isinstance(found, Tracer) and found.dtype == np.float64 and not found.shape
+        return python_number(found, float) if is_float else found
 
     return compute
 
@@ -190,9 +194,14 @@ def _state(
     names: Sequence[str], reads: Sequence[Thunk], put: Any, what: str, body: Any = None,
     touched: Touched = (),
 ) -> State:  # fmt: skip
-    """The variables ``names``, and what is in the lists and objects that ``touched`` names."""
-    hosts = hosts_in(*touched) if touched else []
+    """The variables ``names``, and what is in the lists and objects that ``touched`` names. Its
+    last part says how many of ``names``, the last ones, nobody reads afterwards: they get their
+    values back."""
+    hosts = hosts_in(*touched[:2]) if touched else []
     labels = [name for host in hosts for name in host.names]
+    count = len(names) - (touched[2] if len(touched) > 2 else 0)
+    spent = [_read(read) for read in reads[count:]]
+    names, reads = names[:count], reads[:count]
 
     def get() -> list[Any]:
         found = [_read(read) for read in reads]
@@ -202,7 +211,7 @@ def _state(
 
     def put_all(values: list[Any]) -> None:
         if put is not None:
-            put(values[: len(names)])
+            put([*values[: len(names)], *spent])
         at = len(names)
         for host in hosts:
             host.put(values[at : at + len(host.names)])

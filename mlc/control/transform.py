@@ -47,6 +47,7 @@ def transform(function: ast.FunctionDef, failing: bool = False) -> bool:
     if failing:
         rewrite_raises(function)
     lower_exits(function)
+    function.body = [_Unannotated().visit(stmt) for stmt in function.body]
     body = function.body
     worker = _Worker(function)
     made = worker.block(body)
@@ -118,6 +119,21 @@ def _placed(node: ast.stmt, where: ast.AST) -> ast.stmt:
         if "lineno" in part._attributes:
             ast.copy_location(part, where)
     return node
+
+
+class _Unannotated(ast.NodeTransformer):
+    """Assignments without annotations: an annotated name can belong to one scope alone."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node  # what is in it is its own
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
 class _Worker(ast.NodeTransformer):
@@ -216,13 +232,17 @@ class _Worker(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> list[ast.stmt]:
         after = self.after
-        names = self.needed([*node.body, *node.orelse], after)
+        both = [*node.body, *node.orelse]
+        names = self.needed(both, after)
+        first = exposed(node.body) | exposed(node.orelse)
+        spent = [n for n in self.needed(both, first) if n not in names]
         raises = _raises(node.body), _raises(node.orelse)
-        hosts = self.hosts([*node.body, *node.orelse])
+        hosts = [*self.hosts(both), _constant(len(spent))]
         test = self.visit(node.test)
         then = self.function(node.body, node, after)
         other = self.function(node.orelse, node, after)
-        call = self.call("if_", [test, _name(then[0]), _name(other[0]), *self.state(names, node),
+        state = self.state([*names, *spent], node)
+        call = self.call("if_", [test, _name(then[0]), _name(other[0]), *state,
                                  _constant(raises), *hosts], node)  # fmt: skip
         return [*then[1], *other[1], *self.getters, call]
 

@@ -22,6 +22,9 @@ import numpy as np
 from ..te.tensor import Compute, Tensor
 
 
+_MOST = 16  # sizes in one trace; each is found by tracing once more
+
+
 class SizeWanted(BaseException):
     """Raised while tracing: ``tensors``, the last of them, say how much there is. Nothing that
     users write should catch it."""
@@ -61,10 +64,13 @@ class Rooms:
         self.counts: list[Tensor] = []
         self.places: dict[Tensor, Any] = {}  # where masks hold
 
-    def ask(self, trace: Any, make: Callable[[], Any]) -> int:
-        """How much there is, by what ``make`` computes; SizeWanted where that is not known."""
+    def ask(self, trace: Any, make: Callable[[], Any]) -> int | None:
+        """How much there is, by what ``make`` computes; SizeWanted where that is not known. None
+        where too many sizes depend on data."""
         from ..ops.elementwise import astype
 
+        if len(self.counts) == _MOST:
+            return None
         count: Tensor = trace.lift(astype(make(), dtype="int64"))
         if not isinstance(count.op, Compute):
             count = _copied(count)

@@ -85,7 +85,7 @@ class FunctionTrace:
 
         if self.rooms is None or is_inside_loop():
             return None
-        found: int = self.rooms.ask(self, make)
+        found: int | None = self.rooms.ask(self, make)
         return found
 
     def constant(self, value: Any) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -150,3 +151,38 @@ def with_defaults(x: Any, scale: float = 2.0, shift: float = 1.0) -> Any:
 def test_a_function_with_several_defaults() -> None:
     check_against_numpy(with_defaults, UP)
     check_against_numpy(with_defaults, UP, -1.0)
+
+
+def checked(x: Any, y: Any) -> Any:
+    if np.any(x > 5):
+        raise ValueError("too large")
+    x = x + y
+    x = np.clip(x, 0, 1)
+    return x
+
+
+def annotated(x: Any) -> Any:
+    total: float = 0.0
+    for i in range(3):
+        if x[i] > 1:
+            total: float = total + x[i]
+        last: int
+        last = i
+    return total + last
+
+
+def test_a_parameter_that_is_named_anew_after_a_check() -> None:
+    check_against_numpy(checked, UP, DOWN)
+    check_against_numpy(checked, UP * 9, DOWN)
+
+
+def test_annotated_names_in_loops_and_branches() -> None:
+    check_against_numpy(annotated, UP)
+
+
+def test_functions_of_math_give_python_numbers() -> None:
+    def length(a: Any, b: Any) -> Any:
+        return [math.sqrt(a * a + b) if b > 0 else a]
+
+    (found,) = mlc.jit(length)(2.0, 5)
+    assert found == 3.0 and type(found) is float
