@@ -16,7 +16,6 @@ from ...schedules.legality.accesses import Access, accesses_of
 from ...schedules.schedule import Schedule
 from ...schedules.step import find_block, loops_around
 
-
 _NEAR = (1, 2, 3, 4)  # elements between neighbours that vectors are still loaded from
 
 
