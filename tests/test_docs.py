@@ -13,8 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 COURSE = [
     *sorted((ROOT / "docs" / "course").glob("*.md")),
     ROOT / "docs" / "schedules.md",
+    ROOT / "docs" / "script.md",
     ROOT / "docs" / "tuning.md",
     ROOT / "docs" / "numpy.md",
+    ROOT / "docs" / "maths.md",
     ROOT / "docs" / "dynamic-sizes.md",
     ROOT / "docs" / "testing.md",
 ]

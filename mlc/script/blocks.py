@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError, user_location
 from ..ir.bounds import interval
 from ..ir.expr import Axis, Expr, Var, as_expr
 from ..ir.program import Block, Iter, walk, writes_of
+from ..ir.rewrite import substitute
 from .bounds import find_point
 from .loops import as_extent
 from .names import assigned_names
@@ -170,12 +171,14 @@ def init() -> Iterator[None]:
 
 
 def where(condition: Any) -> None:
-    """The block runs only where ``condition``, over the loops around it, holds."""
+    """The block runs only where ``condition`` holds, which may speak of the loops around it, and of
+    its axes: those stand for what they are bound to."""
     trace = current("T.where")
     level, draft = _block_level(trace, "T.where")
+    bindings: dict[Var, Expr] = {it.axis: it.binding for it in draft.iters}
     trace.levels.pop()
     try:
-        test = trace.condition(condition, "T.where")
+        test = trace.condition(substitute(as_expr(condition), bindings), "T.where")
     finally:
         trace.levels.append(level)
     draft.predicate = test if draft.predicate is None else draft.predicate & test

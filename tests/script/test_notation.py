@@ -379,3 +379,20 @@ def test_a_program_shows_and_says_how_to_run_it() -> None:
     assert "&lt;" in shown and '<span style="color:#d73a49">for</span>' in shown
     with pytest.raises(ArgumentError, match=r"f = mlc.build\(fill\) compiles it"):
         fill(np.zeros(2))
+
+
+def test_a_condition_may_speak_of_the_axes_of_its_block() -> None:
+    """They stand for what they are bound to."""
+
+    def padded(by_axes: bool) -> Program:
+        @T.program
+        def padded(A: T.Buffer((10,)), B: T.Buffer((10,))):
+            for i, j in T.grid(3, 4):
+                with T.block("B"):
+                    vi = T.axis.spatial(10, i * 4 + j)
+                    T.where(vi < 10 if by_axes else i * 4 + j < 10)
+                    B[vi] = A[vi]
+
+        return padded
+
+    mlc.assert_structural_equal(padded(True), padded(False))

@@ -343,7 +343,10 @@ def _evaluate(e: Emitter, name: str, args: tuple[Expr | Buffer | Region, ...]) -
     operands = []
     for arg in args:
         if isinstance(arg, Region):
-            raise CompileError(f"the call of {name} is given a region: no intrinsic has this name")
+            raise CompileError(
+                f"the call of {name} is given a region: no intrinsic has this name; declare one "
+                "with @mlc.intrinsic, or hand over whole buffers, which go by their address"
+            )
         if isinstance(arg, Buffer):
             operands.append(("ptr", e.pointers[arg]))
         else:
