@@ -143,7 +143,9 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * n
 def polyval(p: Any, x: Any) -> Any:
     """np.polyval, by Horner's rule."""
     p, x = as_array(p), as_array(x)
-    y = x * 0
+    if getattr(x, "_is_weak", False):
+        x = x._detached()
+    y = x * False
     for n in range(shape_of(p)[0]):
         y = y * x + p[n]
     return y

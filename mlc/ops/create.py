@@ -126,7 +126,8 @@ def linspace(
 def _sample(value: Any) -> Any:
     if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
         return value
-    return dtype_of(value).numpy.type(0)
+    sample = dtype_of(value).numpy.type(0)
+    return sample.item() if getattr(value, "_is_weak", False) else sample
 
 
 @implements(np.logspace)

@@ -199,8 +199,11 @@ def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: 
         dtype = None
     if hasattr(type(value), "__mlc_known__"):
         changes = dtype is not None and value.dtype != np.dtype(dtype)
-        if name in ("array", "copy") and options.get("copy", True) and not changes:
+        copies = name in ("array", "copy") and options.get("copy", True)
+        if (copies or value._is_weak) and not changes:
             value = value._detached()
+        if name in ("ascontiguousarray", "asfortranarray") and not value.shape:
+            value = value.reshape(1)
     else:
         value = from_sequence(value)
     return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)

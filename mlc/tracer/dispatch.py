@@ -159,6 +159,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         kwargs = {key: value for key, value in kwargs.items() if key != "out"}
         return _call_into(function, args, kwargs, out)
     kwargs.pop("out", None)
+    if function is np.clip or function in views():
+        args = (*map(strong, args[:1]), *args[1:])
     if _fits(implementation, args, kwargs):
         found = implementation(*args, **kwargs)
     else:
@@ -288,6 +290,11 @@ def views() -> frozenset[Any]:
     )
     found = {getattr(np, name) for name in names.split() if hasattr(np, name)}
     return frozenset(found | {np.lib.stride_tricks.sliding_window_view})
+
+
+def strong(value: Any) -> Any:
+    """``value``, as an array of no axes where it is a traced Python number: np.asarray's answer."""
+    return value._detached() if getattr(value, "_is_weak", False) else value
 
 
 def own(found: Any, args: Any = ()) -> Any:

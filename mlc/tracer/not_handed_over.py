@@ -94,11 +94,8 @@ class Joined:
                 f"np.{self._name} with {parts[0]!r} cannot be traced; use np.concatenate or "
                 f"np.stack with axis="
             )
-        made = [self._plain[part].ravel() if isinstance(part, slice) else part for part in parts]
-        kinds = [
-            part if isinstance(part, (bool, int, float, complex)) else np.result_type(part)
-            for part in made
-        ]
+        made = [self._part(part) for part in parts]
+        kinds = [_sample(part) for part in made]
         wide = [np.atleast_1d(part).astype(np.result_type(*kinds)) for part in made]
         if self._name == "c_":
             wide = [part[:, None] if part.ndim == 1 else part for part in wide]
@@ -111,6 +108,18 @@ class Joined:
             )
         joined = np.concatenate(wide, axis=-1 if self._name == "c_" else 0)
         return joined
+
+    def _part(self, part: Any) -> Any:
+        if isinstance(part, slice):
+            return self._plain[part].ravel()
+        return np.stack(part) if isinstance(part, (list, tuple)) and _is_traced(part) else part
+
+
+def _sample(part: Any) -> Any:
+    """What decides about the dtype of the whole: a number has no say beside arrays."""
+    if getattr(part, "_is_weak", False):
+        return part.dtype.type(0).item()
+    return part if isinstance(part, (bool, int, float, complex)) else np.result_type(part)
 
 
 INSTEAD: dict[str, Any] = {
