@@ -83,10 +83,12 @@ def power(x: Expr, y: Expr) -> Expr:
     form = format_of(x)
     high, low = log2_in_two(x)
     product = fma(y, high, -0.0)
-    n, i = nearest(product, 1.0)
-    size = _exp2((product - n) + fma(y, high, -product) + y * low)
+    rest = fma(y, high, -product) + y * low
+    total = product + rest
+    n, i = nearest(total, 1.0)
+    size = _exp2((product - n) + rest)
     size = real(bits(size) + (i << form.mantissa), x)
-    ordinary = is_normal(x) & (apply("abs", product) < form.bias - 2.0)
+    ordinary = is_normal(x) & (apply("abs", total) < form.bias - 2.0)
     return select(ordinary, size, rarely(_general_power(x, y)))
 
 
@@ -105,7 +107,7 @@ def _general_power(x: Expr, y: Expr) -> Expr:
     large = apply("abs", product) > limit
     rest = select(large, zero, fma(y, high, -product) + y * low)
     product = at_most(at_least(product, -limit), limit)
-    n, i = nearest(product, 1.0, 2 * form.bias)
+    n, i = nearest(product + rest, 1.0, 2 * form.bias)
     size = scaled(_exp2((product - n) + rest), i)
     size = select((a == 1.0) | (y == 0.0), one, size)
     whole = apply("floor", y)
@@ -151,4 +153,8 @@ def log2_in_two(a: Expr, less: Expr | None = None) -> tuple[Expr, Expr]:
         e = e - less
     whole = e + lookup(i, log_high, a)
     high = whole + line
-    return high, (line - (high - whole)) + low
+    low = (line - (high - whole)) + low
+    if not single:  # whose low part has bits to spare
+        return high, low
+    total = high + low
+    return total, low - (total - high)

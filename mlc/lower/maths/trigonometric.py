@@ -85,5 +85,7 @@ def tan(x: Expr) -> Expr:
     t = r * r
     steep = fma(r * t, poly(t, _TAN_32 if x.dtype is float32 else _TAN_64), fma(low, t, low))
     y = signed_as(r + steep, r)  # -0.0 stays that
-    result = select((i & 1) > 0, -1.0 / y, y)
+    inverse = -1.0 / y
+    inverse = fma(inverse * inverse, steep - (y - r), inverse)  # less what y rounds off
+    result = select((i & 1) > 0, inverse, y)
     return or_libm("tan", x, result)

@@ -40,7 +40,7 @@ def together_for(nest: Nest, extent: int, lanes: int, machine: Machine) -> int:
     costs = [SCALAR_FNS[n.fn].cost for n in nodes if isinstance(n, Apply) and n.dtype.is_float]
     if max(costs, default=0) < FUNCTION:
         return 1
-    wish = machine.registers // (8 if sum(costs) <= 4 * FUNCTION else 16)
+    wish = machine.registers // (8 if sum(costs) <= 3 * FUNCTION else 16)
     return max(min(wish, 4, extent // (4 * lanes)), 1)
 
 
