@@ -119,6 +119,8 @@ def _products() -> list[Case]:
              ((64, 64), (64, 64), (64,)), _product, _last, "float16"),
         Case("products in a batch", "products", f.matmul, ((256, 256, 256), (256, 256, 256)),
              ((3, 20, 30), (3, 30, 20)), _product, _last),
+        Case("product of many steps", "products", f.matmul, ((256, 1 << 16), (1 << 16, 256)),
+             ((20, 1024), (1024, 24)), _product, _last),
     ]  # fmt: skip
     return made
 
