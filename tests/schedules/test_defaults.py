@@ -213,3 +213,15 @@ def test_parts_of_a_tall_sum_lie_below_each_other() -> None:
     x = np.random.default_rng(0).standard_normal((rows, 32), dtype=np.float32)
     got = mlc.jit(lambda x: np.sum(x, axis=0))(x)
     np.testing.assert_allclose(got, x.sum(axis=0, dtype=np.float64), atol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(60_001, 3), (70_000, 10), (20_003, 7), (9000, 31), (50_000, 4)])
+def test_short_rows_fill_whole_vectors(shape) -> None:
+    x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    x[shape[0] // 2, 1] = 9.0
+    wide = x.astype(np.float64)
+    got = mlc.jit(lambda x: (np.sum(x, axis=0), np.max(x, axis=0)))(x)
+    np.testing.assert_allclose(got[0], wide.sum(axis=0), atol=2e-3)
+    np.testing.assert_array_equal(got[1], x.max(axis=0))
+    x[-1, 0] = np.nan
+    assert np.isnan(mlc.jit(lambda x: np.max(x, axis=0))(x)).tolist()[:2] == [True, False]

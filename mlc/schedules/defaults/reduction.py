@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from math import gcd
 
 from ...ir.expr import Axis, Load, Reduce, Var
+from ...ir.program import Block
 from ...ir.rewrite import variables_of
 from ...te.factor import factor_reduction, fuse_reduce_axes
 from ...te.program import Nest
@@ -13,6 +15,7 @@ from .access import loads_in, point_cost, points, reduce_axes, step
 from .machine import TASK_NS, Machine
 from .vectors import (
     extent_of,
+    fuse_contiguous,
     lanes_for,
     next_power_of_two,
     private_loops,
@@ -135,8 +138,26 @@ def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
         return None
     if per_iteration == 1:
         inner = next_power_of_two(inner)
+    rows = _rows_in_vectors(nest, machine) if aside else 1
+    if rows > 1 and inner >= rows:
+        parts = -(-axis.extent // inner), inner // rows, rows
+        parts = -(-axis.extent // (parts[1] * rows)), *parts[1:]
+        return factor_reduction(nest, axis, parts, (0, 2), "chunk", is_outermost=True)
     chunks = -(-axis.extent // inner), inner
     return factor_reduction(nest, axis, chunks, (0,), "chunk", is_outermost=aside)
+
+
+def _rows_in_vectors(nest: Nest, machine: Machine) -> int:
+    """How many short rows, one behind the other, fill whole vectors, some of them; 1 where one row
+    does, or where rows lie apart."""
+    axis, wide = nest.compute.axes[-1], [a for a in nest.compute.axes if a.extent > 1]
+    fold = reduce_axes(nest)
+    lanes = lanes_for(nest, machine.vector_bytes, machine)
+    if len(wide) != 1 or len(fold) != 1 or axis.extent >= 4 * lanes or axis.extent % lanes == 0:
+        return 1
+    if any(step(n, fold[0]) not in (0, axis.extent) or step(n, axis) != 1 for n in loads_in(nest)):
+        return 1
+    return 2 * lanes // gcd(axis.extent, lanes)
 
 
 def schedule_reduction(
@@ -166,19 +187,28 @@ def schedule_reduction(
         return spatial[0] if spatial else None
     if not spatial or extent_of(s, spatial[-1]) == 1:
         return spatial[0] if spatial else None
-    return _schedule_columns(s, nest, spatial, reduce, 1 if shared else machine.threads, machine)
+    return _schedule_columns(
+        s, block, nest, spatial, reduce, 1 if shared else machine.threads, machine
+    )
 
 
 def _schedule_columns(
-    s: Schedule, nest: Nest, spatial: list[Var], reduce: list[Var], threads: int, machine: Machine
+    s: Schedule,
+    block: Block,
+    nest: Nest,
+    spatial: list[Var],
+    reduce: list[Var],
+    threads: int,
+    machine: Machine,
 ) -> Var:
-    """Lanes along the last spatial axis. Few steps: the fold stays in registers; many steps over
-    long rows: blocks of eight rows at a time, so that memory is read in long runs, of which there
-    are enough for ``threads``."""
+    """Lanes along the last spatial axis. Few steps or short rows: the fold stays in registers; many
+    steps over long rows: blocks of eight rows at a time, so that memory is read in long runs, of
+    which there are enough for ``threads``."""
+    spatial = fuse_contiguous(s, block, spatial)
     last = spatial[-1]
     extent = extent_of(s, last)
     lanes = lanes_for(nest, extent, machine)
-    streams = points(nest) * widest(nest) > machine.l2 and len(reduce) == 1 and extent > 2 * lanes
+    streams = points(nest) * widest(nest) > machine.l2 and len(reduce) == 1 and extent > 8 * lanes
     if streams and is_foldable(nest):
         outer, middle = s.split(reduce[0], [None, ROWS])
         vectors = -(-extent // lanes)
@@ -188,15 +218,16 @@ def _schedule_columns(
         s.unroll(middle)
         s.vectorize(lane)
         return next((v for v in spatial[:-1] if extent_of(s, v) > 1), run)
-    across = max(min(8, extent // lanes), 1)
-    block, vector, lane = s.split(last, [None, across, lanes])
-    inner, outer_loops = _innermost(s, spatial[:-1], 8 // across if extent_of(s, block) == 1 else 1)
-    s.reorder(*outer_loops, block, *reduce, *inner, vector, lane)
+    vectors = -(-extent // lanes)
+    across = vectors if vectors <= 8 else min(8, extent // lanes)
+    strip, vector, lane = s.split(last, [None, across, lanes])
+    inner, outer_loops = _innermost(s, spatial[:-1], 8 // across if extent_of(s, strip) == 1 else 1)
+    s.reorder(*outer_loops, strip, *reduce, *inner, vector, lane)
     short = [v for v in reduce if across == 1 and extent_of(s, v) <= SHORT]
     for var in (*short, *inner, vector):  # partial sums that are added up stay in registers
         s.unroll(var)
     s.vectorize(lane)
-    return next((v for v in outer_loops if extent_of(s, v) > 1), block)
+    return next((v for v in outer_loops if extent_of(s, v) > 1), strip)
 
 
 def _innermost(s: Schedule, loops: list[Var], budget: int) -> tuple[list[Var], list[Var]]:
