@@ -18,6 +18,7 @@ from ..te.extent import Extent
 from ..tracer.concrete import known
 from ..tracer.creation import stand_in as stand_in
 from ..tracer.lists import taking_lists
+from ..tracer.not_handed_over import DRAWING, drawing
 from ..tracer.number import copied_number, python_number
 from ..tracer.tracer import Tracer
 from .carry import UNDEFINED, NotNative, State, current
@@ -146,6 +147,10 @@ def call(function: Any) -> Any:
         return vectorized(function)
     if type(function) is np.ufunc:
         return taking_lists(function)
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, (np.random.Generator, np.random.RandomState)):
+        name = function.__name__
+        return drawing(f"rng.{name}", function) if name in DRAWING else function
     return converted(function)
 
 

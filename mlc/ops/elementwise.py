@@ -184,7 +184,9 @@ def clip(
     """np.clip: values below ``a_min`` become ``a_min``, those above ``a_max`` become ``a_max``."""
     low = a_min if min is None else min
     high = a_max if max is None else max
-    return clip_between(a, low, high)
+    if getattr(a, "_is_weak", False):  # NumPy makes an array of it first
+        a = a._detached()
+    return clip_between(np.asarray(a)[()] if type(a) in (int, float) else a, low, high)
 
 
 @op(promotes=True)

@@ -55,6 +55,8 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     """np.copyto."""
     if not hasattr(src, "dtype"):
         src = np.asarray(src, None if isinstance(src, (list, tuple)) else dst.dtype)
+    if isinstance(where, (list, tuple)):
+        where = np.asarray(where)
     write_result("np.copyto", dst, src, casting, where)
 
 
@@ -82,6 +84,8 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
         raise ArgumentError(f"np.putmask: mask has shape {np.shape(mask)}, the array {a.shape}")
     values = _fitting(values, a.dtype)
     given = np.size(values)
+    if isinstance(mask, (list, tuple)):
+        mask = np.asarray(mask)
     if given:
         flat = np.ravel(values)[np.arange(a.size) % given]
         write_result("np.putmask", a, np.reshape(flat, a.shape), "unsafe", mask)
@@ -92,6 +96,8 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     """np.place: the places where the mask holds get ``vals`` one after the other, repeated."""
     if np.size(mask) != arr.size:
         raise ArgumentError(f"np.place: mask has {np.size(mask)} elements, the array {arr.size}")
+    from .not_handed_over import take
+
     vals = _fitting(vals, arr.dtype)
     given, flat = np.size(vals), np.ravel(mask)
     if not given:
@@ -100,7 +106,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
         chosen = np.broadcast_to(np.ravel(vals), (arr.size,))
     else:
         number = np.maximum(np.cumsum(flat != 0) - 1, 0) % given
-        chosen = np.take(np.ravel(vals), number)
+        chosen = take(np.ravel(vals), number)
     write_result(
         "np.place", arr, np.reshape(chosen, arr.shape), "unsafe", np.reshape(flat, arr.shape)
     )

@@ -19,7 +19,7 @@ import numpy as np
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
 from .lists import KINDS, taking_lists
-from .not_handed_over import INSTEAD
+from .not_handed_over import DRAWING, INSTEAD, drawing
 
 _UNIFORM: dict[str, Any] = {
     "zeros": 0, "empty": 0, "ones": 1, "zeros_like": 0, "empty_like": 0, "ones_like": 1,
@@ -28,7 +28,7 @@ _CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarr
 _MAKERS = (
     *_UNIFORM, *_CONVERT, "full", "full_like", "arange", "linspace", "eye", "identity", "tri",
 )  # fmt: skip
-_PARTS = {"numpy.linalg": np.linalg, "numpy.fft": np.fft}
+_PARTS = {"numpy.linalg": np.linalg, "numpy.fft": np.fft, "numpy.random": np.random}
 _lock = threading.Lock()
 _active: dict[tuple[int, Any], list[Any]] = {}  # (mapping, key) -> [mapping, original, count]
 
@@ -41,6 +41,8 @@ class _StandIn(types.ModuleType):
             value = _instead(name, getattr(np, name))
         else:
             value = _part(getattr(_PARTS[self.__name__], name))
+            if self.__name__ == "numpy.random" and name in DRAWING:
+                value = drawing(f"np.random.{name}", value)
         setattr(self, name, value)
         return value
 

@@ -210,8 +210,9 @@ def call_ufunc(
             return tuple(select_where(where, part, part.dtype.type(0)) for part in found)
         return select_where(where, found, found.dtype.type(0))
     options = {k: v for k, v in kwargs.items() if v is not _DEFAULT_UFUNC_OPTIONS.get(k, _ABSENT)}
-    if options.get("casting") == "same_kind":
-        del options["casting"]
+    casting = options.pop("casting", "same_kind")
+    if casting not in ("same_kind", "unsafe", "safe") or casting == "safe" and "dtype" in options:
+        options["casting"] = casting  # without dtype=, what is chosen is safe anyway
     if not _fits(implementation, inputs, options):
         key = next(iter(options), "these arguments")
         raise UnsupportedError(

@@ -304,6 +304,8 @@ def mask_in(key: Any) -> bool:
 def split_key(target: Tracer, key: Any) -> tuple[Any, Tracer, int]:
     """(the view of ``target`` that the rest of the key names, the mask, its first axis there)."""
     parts = list(key) if isinstance(key, tuple) else [key]
+    if len(parts) == 1 and not parts[0].shape:  # all elements, or none
+        return target[None], np.reshape(parts[0], (1,)), 0  # type: ignore[return-value]
     at = next(n for n, part in enumerate(parts) if is_traced_mask(part))
     mask = parts[at]
     others = parts[:at] + parts[at + 1 :]

@@ -71,6 +71,25 @@ def fromiter(iter: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
     return np.stack(items).astype(dtype)
 
 
+def drawing(name: str, plain: Any) -> Any:
+    """``np.random.<name>``, or the method of a generator, which would draw once for all calls."""
+
+    @functools.wraps(plain)
+    def draw(*args: Any, **options: Any) -> Any:
+        if not _is_traced(*args, *options.values()):
+            return plain(*args, **options)
+        raise UnsupportedError(
+            f"{name} of a traced value would draw once, while tracing, and never again; pass the "
+            f"order as an argument (order = rng.permutation(n) outside, x[order] inside), or use "
+            f"mlc.random"
+        )
+
+    return draw
+
+
+DRAWING = ("shuffle", "permutation", "permuted", "choice")
+
+
 class Joined:
     """``np.r_`` or ``np.c_``: what stands in the brackets, joined."""
 

@@ -21,7 +21,6 @@ import numpy as np
 
 from ..te.tensor import Compute, Tensor
 
-
 _MOST = 16  # sizes in one trace; each is found by tracing once more
 
 

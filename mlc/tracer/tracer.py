@@ -50,7 +50,6 @@ _ELSEWHERE = {
     "tobytes": "return the array and call .tobytes() on the result",
     "tofile": "return the array and save the result",
     "dump": "return the array and save the result",
-    "compress": "np.compress(mask, x, size=n) leaves room for n elements",
     "view": "use .astype(dtype) for the values; bit casts are not traced",
     "data": "a traced value has no memory",
     "ctypes": "a traced value has no memory",
@@ -409,6 +408,10 @@ class Tracer:
     def put(self, indices: Any, values: Any, mode: Any = "raise") -> None:
         """As np.put."""
         _np(np.put, self, indices, values, mode)
+
+    def compress(self, condition: Any, axis: Any = None) -> Any:
+        """As np.compress."""
+        return _np(np.compress, condition, self, axis)
 
     def __copy__(self) -> Any:
         return self._detached()

@@ -60,3 +60,48 @@ def test_a_ufunc_of_lists_alone() -> None:
 def test_lists_are_equal_by_their_elements() -> None:
     assert mlc.jit(lambda x: np.array_equal([x[0], 1.0], [3.0, x[1]]))(X)
     assert not mlc.jit(lambda x: np.array_equal([x[0], 1.0], [2.0, x[1]]))(X)
+
+
+def placed(x: Any) -> Any:
+    made = np.zeros(3)
+    np.place(made, x > 1, [7, 8])
+    np.copyto(x, [1, 2, 3], where=[True, False, True])
+    return made
+
+
+def masked_as_a_whole(x: Any) -> Any:
+    x[x[0] > 2] = 9
+    return x[x[1] > 10]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        placed,
+        masked_as_a_whole,
+        lambda x: np.multiply(x, 2, casting="unsafe"),
+        lambda x: x.compress(x > 1),
+    ],
+)
+def test_places_and_masks(function: Any) -> None:
+    check_against_numpy(function, X)
+    check_against_numpy(function, X - 2)
+
+
+def test_numbers_are_clipped_as_arrays_are() -> None:
+    check_against_numpy(lambda a: np.clip(a, np.uint8(200), a), 2)
+
+
+def shuffled(x: Any, times: int) -> Any:
+    rng = np.random.default_rng(0)
+    if times > 0:
+        rng.shuffle(x)
+    return x
+
+
+def test_drawing_once_for_all_calls_is_refused() -> None:
+    for function in (np.random.shuffle, np.random.permutation):
+        with pytest.raises(mlc.UnsupportedError, match="would draw once, while tracing, and never"):
+            mlc.jit(lambda x, function=function.__name__: getattr(np.random, function)(x))(X)
+    with pytest.raises(mlc.UnsupportedError, match=r"rng\.shuffle of a traced value would"):
+        mlc.jit(shuffled)(X, 1)
