@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import ScheduleError
 from ...ir.program import Evaluate, For, LoopKind, Program, walk
-from ...schedules.legality import carried_dependence
+from ...schedules.legality import accesses_of, carried_dependence
 from ...schedules.legality.teams import atomic_violation, is_atomic_fold, is_team_fold
 from ...schedules.refusal import Refusal
 from .bind_threads import thread_of
@@ -28,7 +28,9 @@ def prove_threads(program: Program) -> Program:
         thread = thread_of(loop)
         if waits and not thread.startswith("blockIdx"):
             continue
-        if is_team_fold(loop):
+        around = accesses_of(program).loops[loop.var][:-1]
+        again = any(o.kind is LoopKind.BOUND and thread_of(o) == thread for o in around)
+        if is_team_fold(loop) and not again:
             continue
         if is_atomic_fold(loop):
             problem = atomic_violation(program, loop)

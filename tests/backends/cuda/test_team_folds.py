@@ -154,3 +154,14 @@ def test_what_is_refused() -> None:
     assert init
     with pytest.raises(mlc.ScheduleError, match="'atomic' is what s"):
         s.annotate(s.loops("t")[1], "atomic", True)
+
+
+def test_threads_that_run_already_do_not_fold() -> None:
+    @T.program
+    def twice(x: T.Buffer((32,)), y: T.Buffer((1,))):
+        for tx in T.thread_binding(32, "threadIdx.x"):
+            for again in T.thread_binding(32, "threadIdx.x"):
+                y[0] += x[tx] * x[again]
+
+    with pytest.raises(mlc.ScheduleError, match="which it cannot be: iterations"):
+        program_device_module(twice)
