@@ -439,7 +439,7 @@ NAMES = (*DRAWN, *OFTEN, *MOVES, *OFTEN, *MOVES)
 SELDOM = (
     "unannotate", "pad_einsum", "tensorize", "decompose_padding", "double_buffer", "pipeline",
     "loop_partition", "storage_align", "reverse_compute_inline", "transform_block_layout",
-    "transform_layout", "rfactor", "compute_at", "reverse_compute_at", "pad_einsum", "unannotate",
+    "transform_layout", "rfactor", "compute_at", "reverse_compute_at", "pad_einsum", "tensorize",
 )  # fmt: skip
 TRIES = 6  # of those in a row
 NO_LOOPS = {
