@@ -38,7 +38,11 @@ def resolve(name: str) -> int:
         return _addresses[name]
     address = _find(name)
     if not address:
-        raise CompileError(f"compiled code needs the symbol {name!r}, which nothing here provides")
+        raise CompileError(
+            f"compiled code calls {name!r}, and no library that this process has loaded has a "
+            f"function of that name; load its library first, with ctypes.CDLL(path, "
+            f"mode=ctypes.RTLD_GLOBAL), or give its code to @mlc.intrinsic"
+        )
     _addresses[name] = address
     return address
 

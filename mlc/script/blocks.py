@@ -81,6 +81,8 @@ def _axis(kind: str, extent: Any, binding: Any, name: str, part: bool = False) -
     if bound.dtype is not int64:
         raise DTypeError(f"an axis is bound to an int64 expression, got {bound!r}: {bound.dtype}")
     _use_outside(trace, level, bound)
+    if not name:
+        name = f"v{bound.name}" if isinstance(bound, Var) else "v"
     axis = Axis(name, size, kind == "reduce")
     draft.iters.append(Iter(axis, bound))
     draft.places.append(user_location())
@@ -155,7 +157,7 @@ def _remap(kinds: str, loops: Sequence[Any], names: list[str]) -> Any:
 
 
 def _name(frame: Any) -> str:
-    return next(iter(assigned_names(frame, 1)), "v")
+    return next(iter(assigned_names(frame, 1)), "")
 
 
 @contextmanager
