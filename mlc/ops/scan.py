@@ -22,7 +22,7 @@ from .create import full
 from .elementwise import astype, select_where
 from .join import concatenate
 from .logic import isnan
-from .op import implements, op
+from .op import MANY_SIZES, implements, op
 from .programs import Writer, threads, unflattened
 from .promotion import accumulator, dtype_of, sum_dtype
 from .shape import ravel
@@ -135,7 +135,10 @@ class _Scan:
             return
         # extremes of floats look for NaN at every step, which takes longer than rows side by side
         is_quick = self.fn == "add" or not self.work.is_float
-        if start is not None and self.has_vectors and is_quick and self.n >= LANES:
+        # vectors have code for each length of a row: not where one program is for all lengths
+        is_open = count == 1 and MANY_SIZES.get()
+        by_vectors = start is not None and self.has_vectors and is_quick and not is_open
+        if by_vectors and self.n >= LANES:
             with self.w.loop(count, "r", threads(count, self.x.size)) as row:
                 before = self.w.memory("before", (1,), self.work)
                 self.w.store(before, (0,), start)
