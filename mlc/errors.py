@@ -92,6 +92,11 @@ class UnsupportedError(MlcError, TypeError):
     """A NumPy function or a Python construct that cannot be traced."""
 
 
+class OutsideArrayError(UnsupportedError):
+    """A traced value meets the memory of an array that is neither made in the function nor passed
+    to it."""
+
+
 class TracerBoolError(MlcError, TypeError):
     """A Python ``if``, ``while``, ``and``, ``or`` or ``not`` on a traced value."""
 

@@ -44,10 +44,11 @@ from .specialization import (
 )
 from .tracebacks import explained, trimmed
 from .tracer import foreign
+from .tracer.attributes import AttributeCalls, AttributesWanted, noting_attributes
 from .tracer.captures import Captures
 from .tracer.deciding import static_after
 from .tracer.function import Parameters, Traced, trace_function
-from .tracer.signature import Key, key_text, why_new
+from .tracer.signature import Key, call_text, why_new
 from .tracer.sizes import SizesChangedError, SizeWanted
 from .tracer.trace import PLAIN, noting_errors
 
@@ -86,6 +87,7 @@ class _Jitted:
         self._by_value: set[str] = set()  # Python ints that tracing wanted the values of
         self._kept: list[Specialization] = []
         self._last: Specialization | None = None
+        self._attributes: AttributeCalls | None = None  # once the function has set some
         _all_jitted.add(self)
         call: Callable[..., Any] = functools.partial(type(self)._call, self)
         if target == "cuda":
@@ -111,6 +113,8 @@ class _Jitted:
             result = last.native(*args, **kwargs)
             if result is not MISS:
                 return result
+        if self._attributes is not None:
+            return self._attributes(args, kwargs)
         out = None
         if "out" in kwargs and not self._parameters.has_out:
             out = kwargs.pop("out")
@@ -120,7 +124,11 @@ class _Jitted:
         signature = keys, tuple(kwargs), _debugging and config.debug
         entry, _ = self._find(signature)
         if entry is None:
-            entry = self._compile(signature, args, kwargs)
+            try:
+                entry = self._compile(signature, args, kwargs)
+            except AttributesWanted as wanted:
+                self._attributes = AttributeCalls(self, jit, _native_form, wanted)
+                return self._attributes(args, kwargs if out is None else {**kwargs, "out": out})
             if self._by_value:
                 arrays = self._parameters.keys(args, kwargs)[1]
         elif self._head and not _debugging and not is_installed(self):
@@ -236,13 +244,13 @@ class _Jitted:
                     compiled = compile_traced(schedule, traced, options)
             end = time.perf_counter()
             row = CacheRow(
-                signature=self._signature_text(keys, names, len(args)),
+                signature=call_text(self._names(names, len(args)), keys),
                 target=self._target + (", debug" if debug else ""),
                 when=time.time(),
                 trace_seconds=middle - began,
                 compile_seconds=end - middle,
                 from_cache=compiled is not None and compiled.from_cache,
-                reason=self._reason(signature, change, len(args)) + self._by_value_text() + note,
+                reason=self._reason(signature, change, len(args)) + note,
             )
             entry = Specialization(traced, compiled, captures, row, call)
             self._entered(signature, entry, change)
@@ -264,7 +272,9 @@ class _Jitted:
         keys = signature[0]
         captures = Captures(self._function, *statics)
         schedule = getattr(self._function, "__mlc_schedule__", None)
-        function = self._function if schedule is not None else _native_form(self._function)
+        function = self._function
+        if schedule is None:
+            function = noting_attributes(_native_form(function), captures)
         try:
             traced = trace_function(
                 function, self._parameters, args, kwargs, keys, captures, schedule is not None,
@@ -320,24 +330,13 @@ class _Jitted:
     def _names(self, names: tuple[str, ...], positional: int) -> list[str]:
         return [*(self._parameters.name(i) for i in range(positional)), *names]
 
-    def _signature_text(
-        self, keys: tuple[Key, ...], names: tuple[str, ...], positional: int
-    ) -> str:
-        parts = zip(self._names(names, positional), map(key_text, keys))
-        return ", ".join(n + (text if text[:1] == "=" else f": {text}") for n, text in parts)
-
     def _reason(self, signature: Signature, change: str, positional: int) -> str:
         """Why no entry fitted, told by the entry that came nearest."""
-        if change:
-            return change
         keys, names, debug = signature
-        return why_new(self._entries, keys, self._names(names, positional), names, debug)
-
-    def _by_value_text(self) -> str:
-        """What to add to the reason where Python ints have become static."""
-        if not self._by_value:
-            return ""
-        return f"; compiled for each value of {', '.join(sorted(self._by_value))}"
+        labels = self._names(names, positional)
+        text = change or why_new(self._entries, keys, labels, names, debug)
+        by_value = f"; compiled for each value of {', '.join(sorted(self._by_value))}"
+        return text + by_value if self._by_value else text
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Every level of the code for these arguments: ``.graph .program .schedule .llvm .asm``."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .compile import CallSpec, array_spec
-from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
+from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError
 from .lowered import CacheRow
 from .runtime.entry import ScalarSpec, StaticSpec
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -259,7 +259,7 @@ def refuse_captured_writes(function: str, captures: Captures) -> None:
     for watched in captures.arrays.values():
         if watched.is_captured and not watched.is_same():
             watched.array[...] = watched.copy
-            raise UnsupportedError(
+            raise OutsideArrayError(
                 f"{function} writes to {watched.name}, an array from outside its arguments; such "
                 f"writes would be made once, while tracing: pass the array as an argument"
             )

@@ -34,13 +34,16 @@ _ROUNDS, _DEPTH = 4, 6
 class Captures:
     """The values read by ``roots`` (functions, and objects whose attributes they read)."""
 
-    def __init__(self, *roots: Any) -> None:
+    def __init__(self, *roots: Any, watch: bool = True) -> None:
         self.checks: list[tuple[str, Read, Any, Any]] = []  # name, how to read it, from what, value
         self.arrays: dict[int, _Watched] = {}
         self._late: list[int] = []
         names: set[str] = set()
+        lifted: frozenset[tuple[int, Any]] = getattr(
+            roots[0] if roots else None, "__mlc_lifted__", frozenset()
+        )
         for _ in range(_ROUNDS):
-            walk = _Walk(names)
+            walk = _Walk(names, lifted)
             for root in roots:
                 walk.value("", root, 0)
             if walk.names == names:
@@ -48,7 +51,10 @@ class Captures:
             names = walk.names
         self.checks = walk.checks
         self.spaces = list(walk.spaces.values())  # of variables, that the functions read
-        for name, array in walk.arrays:
+        # The attributes of objects, and the lists and dicts in them: who may hold arrays.
+        self.holders = walk.holders
+        self.names = frozenset(walk.names)
+        for name, array in walk.arrays if watch else ():
             self.arrays[id(array)] = _Watched(name, array, frozen_copy(array))
 
     def __bool__(self) -> bool:
@@ -72,7 +78,7 @@ class Captures:
             if array.base is None and sys.getrefcount(array) <= 3:
                 del self.arrays[key]
         self._late = []
-        self.arrays = {k: v for k, v in self.arrays.items() if v.array is not v.copy}
+        self.arrays = {k: v for k, v in self.arrays.items() if not v.is_fixed}
 
     def change(self) -> str:
         """What has changed since the trace, as part of a sentence; empty if nothing has."""
@@ -92,8 +98,11 @@ class Captures:
 class _Walk:
     """One pass over all that can be reached; collects names of attributes for the next."""
 
-    def __init__(self, names: set[str]) -> None:
+    def __init__(self, names: set[str], lifted: frozenset[tuple[int, Any]]) -> None:
         self.names = set(names)
+        self.lifted = lifted  # (id of the holder, key): what is an input, and watched by nobody
+        self.holders: list[tuple[str, Any]] = []
+        self.inside = 0  # objects on the way to here
         self.checks: list[tuple[str, Read, Any, Any]] = []
         self.arrays: list[tuple[str, Array]] = []
         self.seen: dict[int, Any] = {}
@@ -101,7 +110,11 @@ class _Walk:
 
     def read(self, name: str, read: Read, source: Any, value: Any, depth: int) -> None:
         """A value that could be rebound: check it, and follow it."""
-        if not isinstance(value, _FIXED) and not _is_ours(value):
+        if self.lifted:
+            holder = getattr(read, "__self__", None)
+            if type(holder) in (dict, list) and (id(holder), source) in self.lifted:
+                return
+        if not isinstance(value, _FIXED) and not is_ours(value):
             self.checks.append((name, read, source, value))
         self.value(name, value, depth)
 
@@ -114,7 +127,7 @@ class _Walk:
                 if not is_frozen(value):
                     self.arrays.append((name, value))
             case types.FunctionType():
-                if not _is_ours(value):
+                if not is_ours(value):
                     self.function(value, depth)
             case types.MethodType():
                 self.value(name, value.__func__, depth)
@@ -129,12 +142,14 @@ class _Walk:
             case types.ModuleType():
                 if not _is_fixed_module(value.__name__):
                     self.attributes(name, value, depth)
-            case _ if not isinstance(value, _FIXED) and not _is_ours(value):
+            case _ if not isinstance(value, _FIXED) and not is_ours(value):
                 self.attributes(name, value, depth)
 
     def items(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, list):
             self.checks.append((f"len({name})", len, value, len(value)))
+            if self.inside:
+                self.holders.append((name + "[]", value))
         for i, item in enumerate(value):
             read: Read = value.__getitem__
             if isinstance(value, list):
@@ -144,20 +159,27 @@ class _Walk:
 
     def mapping(self, name: str, value: dict[Any, Any], depth: int) -> None:
         self.checks.append((f"len({name})", len, value, len(value)))
+        if self.inside:
+            self.holders.append((name + "[]", value))
         for key, item in value.items():
             self.read(f"{name}[{key!r}]", value.get, key, item, depth + 1)
 
     def attributes(self, name: str, value: Any, depth: int) -> None:
         """The attributes of an object or module that the code names somewhere."""
         own = getattr(value, "__dict__", {})
+        is_object = not isinstance(value, types.ModuleType)
+        self.inside += is_object
+        if is_object and type(own) is dict:
+            self.holders.append((name or "self", own))
         for key in sorted(self.names & own.keys()):
             self.read(f"{name or 'self'}.{key}", own.get, key, own[key], depth + 1)
-        if isinstance(value, types.ModuleType):
+        if not is_object:
             return
         for key in sorted(self.names & _slots(type(value))):
             if hasattr(value, key):
                 read = attrgetter(key)
                 self.read(f"{name or 'self'}.{key}", read, value, read(value), depth + 1)
+        self.inside -= 1
         self.value(name, getattr(value, "__wrapped__", None), depth + 1)
         for key in sorted(self.names | {"__call__"}):
             method = getattr(type(value), key, None)
@@ -216,7 +238,7 @@ def _slots(kind: type) -> set[str]:
     return found
 
 
-def _is_ours(value: Any) -> bool:
+def is_ours(value: Any) -> bool:
     """A function, operator or object of a library that does not change under our feet."""
     if isinstance(value, (np.ndarray, np.generic)):
         return False
@@ -247,13 +269,17 @@ def _same(a: Any, b: Any) -> bool:
 class _Watched:
     """An array that may change, with the copy that was compiled in."""
 
-    __slots__ = ("array", "copy", "count", "is_captured", "name", "places")
+    __slots__ = ("array", "copy", "count", "is_captured", "is_fixed", "name", "places", "twin")
 
     def __init__(self, name: str, array: Array, copy: Array, is_captured: bool = True) -> None:
         self.is_captured = is_captured  # known before the trace
         self.name, self.array, self.copy = name, array, copy
         # Found out once: asking NumPy for an address takes longer than the comparison.
-        self.places = (array.ctypes.data, copy.ctypes.data) if array.flags.c_contiguous else None
+        self.is_fixed = array is copy or (isinstance(array, np.ndarray) and is_frozen(array))
+        in_order = copy if array.flags.c_contiguous else np.array(array, order="K")
+        is_dense = in_order.strides == array.strides
+        self.twin = in_order if is_dense else copy  # that lies in memory as the array does
+        self.places = (array.ctypes.data, in_order.ctypes.data) if is_dense else None
         self.count = array.nbytes
 
     def is_same(self) -> bool:

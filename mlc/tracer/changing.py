@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, UnsupportedError
+from ..errors import ArgumentError, OutsideArrayError, UnsupportedError
 from ..ops.op import leaves_of
 from .concrete import all_known, known
 from .storage import Window
@@ -20,7 +20,7 @@ def _changes(function: Any) -> Callable[[Callable[..., None]], Callable[..., Non
     def register(implementation: Callable[..., None]) -> Callable[..., None]:
         def change(target: Any, *args: Any, **kwargs: Any) -> None:
             if not hasattr(type(target), "__mlc_known__"):
-                raise UnsupportedError(
+                raise OutsideArrayError(
                     f"np.{function.__name__} would write traced values into a NumPy array that "
                     f"was not made in the function; pass it as an argument"
                 )
@@ -163,7 +163,7 @@ def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
     from .masked import mask_in
 
     if not hasattr(type(target), "__mlc_known__"):
-        raise UnsupportedError(
+        raise OutsideArrayError(
             f"np.{ufunc.__name__}.at would write traced values into a NumPy array that was not "
             f"made in the function; pass it as an argument"
         )

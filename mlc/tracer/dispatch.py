@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, UnsupportedError
+from ..errors import ArgumentError, OutsideArrayError, UnsupportedError
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
 from .concrete import call_plainly, is_complex_call, is_plain_call
 from .masked import Masked
@@ -335,8 +335,8 @@ def _call_method(
     raise UnsupportedError(f"{name} cannot be traced; write it with sums, np.where or slices")
 
 
-def _no_out(name: str) -> UnsupportedError:
-    return UnsupportedError(
+def _no_out(name: str) -> OutsideArrayError:
+    return OutsideArrayError(
         f"{name} with out= (or an operator like += on a NumPy array) would write traced values "
         f"into "
         f"a NumPy array that was not made in the function; pass it as an argument, or write "

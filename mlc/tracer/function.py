@@ -14,6 +14,7 @@ from ..errors import ArgumentError, MlcError, UnsupportedError
 from ..records import dataclass
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
+from .attributes import is_object
 from .captures import Captures
 from .concrete import known
 from .creation import standing_in
@@ -103,7 +104,7 @@ class Parameters:
         method."""
         if name in self.static or is_setting(value):
             return True
-        return place == 0 and self.has_self and tree.is_leaf(value)
+        return is_object(value) or place == 0 and self.has_self and tree.is_leaf(value)
 
     def keys(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Key, ...], Arrays]:
         """The key of each argument, and the arrays to pass for all of them."""
@@ -122,7 +123,7 @@ class Parameters:
                 keys.append(self._traced(name, value, arrays))
         for name, value in kwargs.items():
             if self.is_static(-1, name, value):
-                keys.append(static_key(value, name, self.function))
+                keys.append(self._static(-1, name, value))
             else:
                 keys.append(self._traced(name, value, arrays))
         return tuple(keys), arrays
@@ -145,8 +146,9 @@ class Parameters:
         return found
 
     def _static(self, place: int, name: str, value: Any) -> Key:
-        if place == 0 and self.has_self and name not in self.static:
-            return "static", type(value), Identity(value)
+        if name not in self.static and (is_object(value) or place == 0 and self.has_self):
+            if not is_setting(value):
+                return "static", type(value), Identity(value)
         return static_key(value, name, self.function)
 
     def _traced(self, name: str, value: Any, arrays: Arrays) -> Key:

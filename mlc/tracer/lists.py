@@ -17,7 +17,7 @@ from ..ops.op import CURRENT, leaves_of
 KINDS = (type(np.sum),)  # of the functions that hand calls over to the class of an argument
 _OF_ARRAYS = frozenset({
     "concatenate", "concat", "stack", "vstack", "row_stack", "hstack", "dstack", "column_stack",
-    "multi_dot", "lexsort", "choose", "select", "piecewise", "block", "einsum", "meshgrid",
+    "multi_dot", "lexsort", "choose", "select", "piecewise", "einsum", "meshgrid",
 })  # fmt: skip
 
 
@@ -28,7 +28,11 @@ def taking_lists(function: Any) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if CURRENT.get() is None or not any(map(holds_traced, (*args, *kwargs.values()))):
+        if (
+            function is np.block
+            or CURRENT.get() is None
+            or not any(map(holds_traced, (*args, *kwargs.values())))
+        ):
             return function(*args, **kwargs)
         convert = _each if of_arrays else whole
         named = {k: v if k == "out" else convert(v) for k, v in kwargs.items()}

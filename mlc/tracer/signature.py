@@ -201,6 +201,12 @@ def key_text(key: Key) -> str:
     return str(key)
 
 
+def call_text(names: Iterable[str], keys: Iterable[Key]) -> str:
+    """A call for people: ``x: float32[3, 4], axis=1``."""
+    parts = zip(names, map(key_text, keys))
+    return ", ".join(n + (text if text[:1] == "=" else f": {text}") for n, text in parts)
+
+
 def differences(names: Iterable[str], old: Key, new: Key) -> list[str]:
     """How the arguments ``new`` differ from ``old``, argument by argument, as parts of a
     sentence.

@@ -17,6 +17,7 @@ import numpy as np
 from .. import te
 from ..errors import (
     ArgumentError,
+    OutsideArrayError,
     ShapeError,
     SourceLocation,
     TracerBoolError,
@@ -242,12 +243,12 @@ class Tracer:
             return np.array(known(self), dtype)
         self._trace.wanted |= deciding_arguments(self._tensor, self._trace)
         if is_subscript(sys._getframe(1)):
-            raise UnsupportedError(
+            raise OutsideArrayError(
                 f"a NumPy array that was not made in the function is indexed with {self!r}, and "
                 f"Python asks NumPy for that alone; write np.array(table)[i], np.take(table, i), "
                 f"or pass the array as an argument"
             )
-        raise UnsupportedError(
+        raise OutsideArrayError(
             f"{self!r} cannot become a NumPy array while tracing: it was stored in an array that "
             f"was not made in the function, or passed to a function that is not traced; make the "
             f"array with np.zeros or np.empty, or pass it as an argument"

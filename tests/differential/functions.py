@@ -54,6 +54,15 @@ COMPLEX = (
     "np.complex64({n} - 1j) * {x}", "({x} + {y} * 1j)[..., ::-1]", "np.sort_complex({x} * 1j)",
     "{x}.astype(np.complex64)", "np.square({x} + 1j)", "np.isclose({x} * 1j, 0)", "{x}.conj().T",
 )  # fmt: skip
+SIZED = (  # the data decide how many elements there are
+    "np.unique({x})", "np.unique({x}, return_counts=True)[1]", "np.unique({x}, return_inverse=True)[1]",
+    "{x}[{x} > {o}]", "{x}[{x} != {x}]", "{x}[({x} > {o}) & ({x} < 3)] * 2", "{x}[{y} > 0]",
+    "np.nonzero({x})[0]", "np.flatnonzero({x} > {o})", "np.argwhere({x} > {o})", "np.where({x} > {o})[-1]",
+    "np.extract({x} > {o}, {x})", "np.compress({x}.ravel() > {o}, {x})", "np.union1d({x}, {y})",
+    "np.intersect1d({x}, {y})", "np.setdiff1d({x}, {y})", "np.setxor1d({x}, {y})",
+    "np.sort({x}[{x} > {o}])[::-1]", "len(np.unique({x})) + {y}", "{x}[np.nonzero({x})].sum()",
+    "np.bincount(abs({x}.ravel()) % 5)", "np.append({x}[{x} > {o}], {n})", "np.delete({x}, np.where({x} > 0)[0])",
+)  # fmt: skip
 EFFECTS = (
     "np.copyto({x}, {o})", "np.putmask({x}, {x} > {n}, {o})", "{x}.fill({n})", "np.add.at({x}, 0, {o})",
     "np.fill_diagonal({x}, {o})", "{x}.sort(axis={a})", "{x}.flat[::2] = {o}", "{x}.T[...] += {o}",
@@ -108,5 +117,10 @@ def is_helper(name: str) -> bool:
 
 def families(with_complex: bool) -> Sequence[tuple[Sequence[str], bool, float]]:
     """(templates, whether they are expressions, how often they are taken)."""
-    found = [(FUNCTIONS, True, 0.22), (EFFECTS, False, 0.08), (LOOPS, False, 0.12)]
+    found = [
+        (FUNCTIONS, True, 0.22),
+        (EFFECTS, False, 0.08),
+        (LOOPS, False, 0.12),
+        (SIZED, True, 0.03),
+    ]
     return (*found, (COMPLEX, True, 0.1)) if with_complex else found

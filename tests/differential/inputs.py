@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 Array = np.ndarray[Any, Any]
@@ -13,12 +14,16 @@ FLOATS = ("float32", "float64")
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
           "float16", *FLOATS)  # fmt: skip
 _COMMON = ("int32", "int64", *FLOATS, "float32", "float64")
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0)
 
 
-def draw_array(rng: random.Random, max_dims: int = 3) -> Array:
-    """An array of a random dtype, shape, layout and contents."""
+def draw_array(rng: random.Random, max_dims: int = 3, bfloat16: float = 0.0) -> Array:
+    """An array of a random dtype, shape, layout and contents; as often as ``bfloat16`` says of
+    that dtype."""
     dtype = np.dtype(rng.choice(DTYPES if rng.random() < 0.3 else _COMMON))
+    if bfloat16 and rng.random() < bfloat16:
+        dtype = BFLOAT16
     dims = rng.choices(range(max_dims + 1), (1, 5, 6, 2)[: max_dims + 1])[0]
     shape = tuple(rng.choices((0, 1, 2, 3, 4, 5, 7, 8, 17), (1, 3, 4, 6, 4, 6, 2, 2, 2))[0]
                   for _ in range(dims))  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 from mlc.testing.comparing import copied
 
 from .functions import is_helper
-from .inputs import draw_array
+from .inputs import BFLOAT16, draw_array
 from .statements import Writer
 
 MOST_ELEMENTS = 3000
@@ -63,7 +63,8 @@ def draw_program(seed: int) -> NumPyProgram:
     """A program that NumPy runs without an error."""
     rng = random.Random(seed)
     with_complex = rng.random() < 0.08
-    arguments = tuple(_draw_argument(rng, with_complex) for _ in range(rng.randint(1, 3)))
+    bfloat16 = 0.0 if with_complex or rng.random() > 0.06 else 0.7
+    arguments = tuple(_draw_argument(rng, with_complex, bfloat16) for _ in range(rng.randint(1, 3)))
     values: dict[str, Any] = {f"a{i}": copied(value) for i, value in enumerate(arguments)}
     statements: list[str] = []
     for _ in range(rng.randint(1, 7)):
@@ -86,10 +87,10 @@ def is_defined(statements: Sequence[str], arguments: Sequence[Any]) -> bool:
     return _tried(statements, arguments) is not None
 
 
-def _draw_argument(rng: random.Random, with_complex: bool) -> Any:
+def _draw_argument(rng: random.Random, with_complex: bool, bfloat16: float) -> Any:
     if rng.random() < 0.08:
         return rng.choice((2, 3, -1, 0.5, 1 - 2j) if with_complex else (2, 3, -1, 0.5))
-    array = draw_array(rng)
+    array = draw_array(rng, bfloat16=bfloat16)
     if with_complex and rng.random() < 0.6:
         with np.errstate(all="ignore"):
             return np.asarray(array * np.complex64(rng.choice((1j, 0.5 - 2j, -3j))) + array)
@@ -134,7 +135,8 @@ def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any
     for value in space.values():
         if not isinstance(value, (np.ndarray, np.generic, int, float, complex)):
             return None
-        if np.size(value) > MOST_ELEMENTS or np.asarray(value).dtype.kind not in "biufc":
+        dtype = np.asarray(value).dtype
+        if np.size(value) > MOST_ELEMENTS or dtype.kind not in "biufc" and dtype != BFLOAT16:
             return None
         if isinstance(value, int) and abs(value) > 2**62:
             return None

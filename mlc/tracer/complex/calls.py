@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DTypeError, UnsupportedError
+from ...errors import DTypeError, OutsideArrayError, UnsupportedError
 from ...ops.op import leaves_of
 from ..concrete import call_plainly, is_plain_call, known
 from ..dispatch import FUNCTION_OF_METHOD, call_function, call_ufunc, name_of, own, views
@@ -255,7 +255,7 @@ def put(name: str, place: Any, found: Any, casting: Any = "same_kind", where: An
     from ..writing import write_result
 
     if not hasattr(type(place), "__mlc_known__"):
-        raise UnsupportedError(
+        raise OutsideArrayError(
             f"{name} with out= (or an operator like += on a NumPy array) would write traced values "
             f"into a NumPy array that was not made in the function; pass it as an argument"
         )

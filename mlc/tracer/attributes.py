@@ -1,0 +1,311 @@
+"""Objects whose attributes a function reads and sets: ``self.w = self.w - rate * gradient``.
+
+What stands in an object is constant for compiled code until it changes. A function that sets
+attributes, or writes into arrays that they hold, is traced again in another way: the arrays become
+inputs beside its arguments, and what it has set is computed and put back at each call.
+
+::
+
+    def step(self, x):                     step(self, x, w):         w: self.w
+        self.w = self.w + x.sum(0)    ->       v = w + x.sum(0)
+        return self.w * 2                      return v * 2, v       self.w = v, after the call
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import MlcError, OutsideArrayError, UnsupportedError
+from . import tree
+from .captures import Captures, is_ours
+
+INPUT = "attributes_"  # the keyword that the arrays are passed by
+_MOST = 16  # objects, or shapes of what they hold, that are remembered
+_MISSING = object()
+_NUMBERS = (bool, int, float, complex, np.generic)
+
+
+class AttributesWanted(BaseException):
+    """Raised while compiling: the function sets attributes, so these are to be inputs. ``places``,
+    (id of the holder, key), hold numbers that it changes; ``every`` array is wanted, not only those
+    of floats. Nothing that users write should catch it."""
+
+    def __init__(
+        self, places: frozenset[tuple[int, Any]] = frozenset(), every: bool = False
+    ) -> None:
+        self.places, self.every = places, every
+
+
+class Held:
+    """What some holders (the attributes of objects, and the lists and dicts in them) hold now."""
+
+    def __init__(self, holders: Sequence[tuple[str, Any]]) -> None:
+        self.holders = [holder for _, holder in holders]
+        self.before = [holder.copy() for holder in self.holders]
+
+    def changes(self) -> list[tuple[int, Any, Any]]:
+        """(number of the holder, key, new value); for a list that changed its whole content."""
+        found: list[tuple[int, Any, Any]] = []
+        for n, (holder, before) in enumerate(zip(self.holders, self.before)):
+            if isinstance(holder, list):
+                if len(holder) != len(before) or any(a is not b for a, b in zip(holder, before)):
+                    found.append((n, None, list(holder)))
+                continue
+            for key, value in holder.items():
+                if before.get(key, _MISSING) is not value:
+                    found.append((n, key, value))
+            found += [(n, key, _MISSING) for key in before if key not in holder]
+        return found
+
+    def restore(self) -> None:
+        """Put back what was there."""
+        for holder, before in zip(self.holders, self.before):
+            if isinstance(holder, list):
+                holder[:] = before
+            elif any(holder.get(k, _MISSING) is not v for k, v in before.items()) or len(
+                holder
+            ) != len(before):
+                holder.clear()
+                holder.update(before)
+
+    def require_inputs(self) -> None:
+        """AttributesWanted, with everything put back, if traced values were set or a number of an
+        object was changed."""
+        changes = self.changes()
+        counted = {
+            (id(self.holders[n]), key)
+            for n, key, value in changes
+            if key is not None and _is_count(self.before[n].get(key)) and _is_count(value)
+        }  # fmt: skip
+        if counted or any(_is_traced(value) for _, _, value in changes):
+            self.restore()
+            raise AttributesWanted(frozenset(counted))
+
+
+def _is_outside(error: Exception) -> bool:
+    """Whether a traced value met an array from elsewhere. NumPy says ValueError where the value
+    cannot become a Python number."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, OutsideArrayError) or isinstance(cause, OutsideArrayError):
+        return True
+    return isinstance(error, ValueError) and isinstance(cause, MlcError)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, _NUMBERS) and not isinstance(value, (bool, np.bool))
+
+
+def noting_attributes(function: Callable[..., Any], captures: Captures) -> Callable[..., Any]:
+    """``function``, which raises AttributesWanted after it has set attributes to traced values, or
+    has met an array of an object where it would have to be an input."""
+    if hasattr(function, "__mlc_lifted__") or not captures.holders:
+        return function
+    held = Held(captures.holders)
+
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        try:
+            returned = function(*args, **kwargs)
+        except Exception as error:
+            if _is_outside(error) and _has_arrays(captures):
+                held.restore()
+                raise AttributesWanted(every=True) from None
+            if any(_is_traced(value) for _, _, value in held.changes()):
+                held.restore()
+            raise
+        except BaseException:  # it will be traced again
+            held.restore()
+            raise
+        held.require_inputs()
+        return returned
+
+    return noting
+
+
+def _is_traced(value: Any) -> bool:
+    kind = type(value)
+    if kind in (list, tuple, dict):
+        return any(map(_is_traced, value.values() if kind is dict else value))
+    return hasattr(kind, "__mlc_lift__")
+
+
+def _has_arrays(captures: Captures) -> bool:
+    """Whether objects that the function reads hold arrays."""
+    return any(
+        isinstance(value, np.ndarray)
+        for _, holder in captures.holders
+        for value in (holder if isinstance(holder, list) else holder.values())
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What is held where, as long as ``links`` hold: (how to read it, from what, value)."""
+
+    holders: list[tuple[str, Any]]
+    names: frozenset[str]
+    links: list[tuple[Callable[[Any], Any], Any, Any]]
+
+    def holds(self) -> bool:
+        try:
+            return all(read(source) is value for read, source, value in self.links)
+        except (LookupError, ValueError, AttributeError):
+            return False
+
+
+class AttributeCalls:
+    """The calls of a function that sets attributes: what these held is passed like an argument, and
+    what it set is put there after each call. ``jit`` compiles it anew, as ``jitted`` would."""
+
+    def __init__(
+        self,
+        jitted: Any,
+        jit: Callable[..., Any],
+        native: Callable[..., Any],
+        wanted: AttributesWanted,
+    ) -> None:
+        self.function, self.jitted, self.jit = jitted._function, jitted, jit
+        self.places = wanted.places  # of numbers that change
+        self.every = wanted.every
+        self.counts = True  # whether numbers are inputs; else compiled for each value
+        self.native = native  # what makes loops and branches native
+        self.found: dict[tuple[int, ...], tuple[list[Any], _Found]] = {}
+        self.compiled: dict[Any, tuple[Any, list[tuple[int, Any]]]] = {}
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The results, with the attributes set."""
+        while True:
+            try:
+                return self._run(args, kwargs)
+            except AttributesWanted as wanted:
+                if not self.counts or wanted.places <= self.places:
+                    raise UnsupportedError(
+                        f"{self.jitted._parameters.function} changes what objects hold in a way "
+                        f"that cannot be compiled; pass the arrays as arguments and return them"
+                    ) from None
+                self.places |= wanted.places
+            except MlcError:
+                if not self.counts or not self.places:
+                    raise
+                self.counts, self.places = False, frozenset()
+                self.compiled.clear()
+
+    def _objects(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The objects among the arguments."""
+        found = [v for v in (*args, *kwargs.values()) if is_object(v)]
+        if args and self.jitted._parameters.has_self and not is_object(args[0]):
+            found.insert(0, args[0])
+        return found
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        found = self._find(self._objects(args, kwargs))
+        values: dict[str, Any] = {}
+        places: list[tuple[int, Any, str]] = []
+        known: dict[int, str] = {}
+        for n, (name, holder) in enumerate(found.holders):
+            is_list = isinstance(holder, list)
+            for key, value in enumerate(holder) if is_list else holder.items():
+                if not self._is_input(found, name, holder, key, value):
+                    continue
+                label = known.get(id(value))
+                if label is None or not isinstance(value, np.ndarray):
+                    label = f"{name}.{key}" if name[-1:] != "]" else f"{name}[{key!r}]"
+                    label = label if label not in values else f"{label} ({n})"
+                    values[label] = value
+                    known[id(value)] = label
+                places.append((n, key, label))
+        shape = (tuple(id(holder) for _, holder in found.holders), tuple(places))
+        if shape not in self.compiled:
+            while len(self.compiled) >= _MOST:
+                self.compiled.pop(next(iter(self.compiled)))
+            self.compiled[shape] = self._make(found, places)
+        call, table = self.compiled[shape]
+        returned, changes = call(*args, **{INPUT: values}, **kwargs)
+        for number, value in changes.items():
+            n, key = table[number]
+            holder = found.holders[n][1]
+            if key is None and isinstance(holder, list):
+                holder[:] = value
+            else:
+                holder[key] = value
+        return returned
+
+    def _is_input(self, found: _Found, name: str, holder: Any, key: Any, value: Any) -> bool:
+        if (id(holder), key) in self.places:
+            return isinstance(value, (np.ndarray, *_NUMBERS))
+        if type(value) is not np.ndarray or not self.every and value.dtype.kind not in "fcV":
+            return False
+        return not isinstance(key, str) or key in found.names or name[-1:] == "]"
+
+    def _find(self, objects: list[Any]) -> _Found:
+        """What the function reads of these objects; sought again if the way to it has changed."""
+        key = tuple(map(id, objects))
+        known = self.found.get(key)
+        if known is not None and known[1].holds():
+            return known[1]
+        captures = Captures(self.function, *objects, watch=False)
+        links = [
+            (read, source, value)
+            for _, read, source, value in captures.checks
+            if not isinstance(value, (np.ndarray, *_NUMBERS, str, bytes, type(None)))
+        ]
+        made = _Found(captures.holders, captures.names, links)
+        while len(self.found) >= _MOST:
+            self.found.pop(next(iter(self.found)))
+        self.found[key] = objects, made
+        return made
+
+    def _make(
+        self, found: _Found, places: list[tuple[int, Any, str]]
+    ) -> tuple[Any, list[tuple[int, Any]]]:
+        """The function with these places as inputs, and the places that it sets."""
+        table: list[tuple[int, Any]] = []
+        function = self.function
+        holders = [holder for _, holder in found.holders]
+        name, native = self.jitted._parameters.function, self.native
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            values, run = kwargs.pop(INPUT), native(function)
+            held = Held(found.holders)
+            for n, key, label in places:
+                holders[n][key] = values[label]
+            inside = Held(found.holders)
+            changes: dict[int, Any] = {}
+            try:
+                returned = run(*args, **kwargs)
+                for n, key, value in inside.changes():
+                    if value is _MISSING:
+                        raise UnsupportedError(
+                            f"{name} deletes {key!r} of an object, which compiled code cannot do; "
+                            f"set it to None"
+                        )
+                    if (n, key) not in table:
+                        table.append((n, key))
+                    changes[table.index((n, key))] = value
+            finally:
+                held.restore()
+            return returned, changes
+
+        lifted = {(id(holders[n]), key) for n, key, _ in places} | self.places
+        call.__mlc_lifted__ = frozenset(lifted)  # type: ignore[attr-defined]
+        static = self.jitted._parameters.static
+        return self.jit(call, target=self.jitted._target, static_argnames=static), table
+
+
+def is_object(value: Any) -> bool:
+    """Whether ``value`` is an instance of a class of the user's, which may hold arrays."""
+    kind = type(value)
+    if not hasattr(value, "__dict__") or isinstance(value, (type, np.ndarray, np.generic)):
+        return False
+    if callable(getattr(kind, "__array__", None)) or hasattr(kind, "__mlc_lift__"):
+        return False
+    if any(
+        hasattr(kind, name) for name in ("__dlpack__", "__array_interface__", "__array_ufunc__")
+    ):
+        return False
+    return kind.__module__ != "builtins" and not is_ours(value) and tree.is_leaf(value)

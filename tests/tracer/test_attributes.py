@@ -1,0 +1,217 @@
+"""Objects whose attributes a function reads and sets."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+X = np.random.default_rng(3).normal(size=(4, 8)).astype(np.float32)
+
+
+class Layer:
+    def __init__(self) -> None:
+        self.w = np.full(8, 0.5, np.float32)
+        self.m = np.zeros(8, np.float32)
+        self.seen: list[Any] = []
+        self.grown = {"b": np.zeros(8)}
+
+
+class Model:
+    def __init__(self) -> None:
+        self.w = np.ones(8, np.float32)
+        self.steps = 0
+        self.rate = 0.5
+        self.order = np.arange(8)
+        self.layers = [Layer(), Layer()]
+        self.is_first = True
+        self.state: Any = None
+
+    def set_new(self, x: Any) -> Any:
+        self.w = self.w + x.sum(0)
+        return self.w * 2
+
+    def in_place(self, x: Any) -> Any:
+        self.w += x.sum(0)
+        self.w[1:3] *= 2
+        return x @ self.w
+
+    def count(self, x: Any) -> Any:
+        self.steps += 1
+        self.rate *= 0.9
+        return x * self.rate / (1 - 0.5**self.steps)
+
+    def of_integers(self, x: Any) -> Any:
+        self.order[2:4] += x.argmax(axis=1)[:2]
+        return self.order[np.argmax(x) % 8]
+
+    def element(self, x: Any) -> Any:
+        for i in range(len(x)):
+            self.w[i] = self.w[i] * 0.9 + x[i, 0]
+        return self.w
+
+    def nested(self, x: Any) -> Any:
+        for layer in self.layers:
+            layer.m = 0.9 * layer.m + x.mean(0)
+            layer.w -= 0.1 * layer.m
+            layer.grown["b"] = layer.grown["b"] + layer.m
+            layer.seen.append(x)
+            x = x * layer.w + layer.grown["b"]
+        return x
+
+    def lazily(self, x: Any) -> Any:
+        if self.is_first:
+            self.state = np.zeros_like(x)
+            self.is_first = False
+        self.state = self.state * 0.5 + x
+        return self.state
+
+    def in_a_branch(self, x: Any) -> Any:
+        if x.sum() > 0:
+            self.w = self.w + 1
+        return self.w
+
+    def in_a_loop(self, x: Any) -> Any:
+        for i in range(30):
+            self.w = self.w * 0.9 + x[i % 4]
+        return self.w
+
+    def of_a_size(self, x: Any) -> Any:
+        self.steps += 1
+        return np.zeros(self.steps) + x.sum()
+
+
+def held(name: str, value: Any) -> dict[str, Any]:
+    """All that an object holds, by name."""
+    match value:
+        case list():
+            items = [(f"{name}[{i}]", item) for i, item in enumerate(value)]
+        case dict():
+            items = [(f"{name}.{key}", item) for key, item in value.items()]
+        case Layer() | Model():
+            items = [(name, vars(value))]
+        case _:
+            return {name: value}
+    return {label: leaf for key, item in items for label, leaf in held(key, item).items()}
+
+
+METHODS = [name for name, value in vars(Model).items() if name[0] != "_"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_attributes_are_what_they_are_without_jit(name: str) -> None:
+    method = getattr(Model, name)
+    compiled, ours, theirs = mlc.jit(method), Model(), Model()
+    for k in range(3):
+        np.testing.assert_allclose(compiled(ours, X + k), method(theirs, X + k), rtol=1e-4)
+        got, want = held("model", ours), held("model", theirs)
+        assert list(got) == list(want)
+        for label, value in want.items():
+            assert type(got[label]) is type(value), label
+            if value is not None:
+                np.testing.assert_allclose(got[label], value, rtol=1e-4, err_msg=label)
+
+
+def test_what_is_set_does_not_compile_again_each_time() -> None:
+    traces = itertools.count()
+
+    class Momentum:
+        def __init__(self) -> None:
+            self.v, self.t = np.zeros(3), 0
+
+        @mlc.jit
+        def step(self, g: Any) -> Any:
+            next(traces)
+            self.t += 1
+            self.v = 0.9 * self.v + g / self.t
+            return self.v
+
+    one = Momentum()
+    for _ in range(12):
+        one.step(np.ones(3))
+    assert one.t == 12
+    assert next(traces) <= 4
+
+
+def test_an_array_that_is_written_in_place_stays_the_same_object() -> None:
+    model, compiled = Model(), mlc.jit(Model.in_place)
+    before = model.w
+    compiled(model, X)
+    assert model.w is before
+    assert before[0] == pytest.approx(1 + X.sum(0)[0], rel=1e-5)
+
+
+def test_what_is_changed_between_calls_is_seen() -> None:
+    model, compiled = Model(), mlc.jit(Model.set_new)
+    compiled(model, X)
+    model.w = np.zeros(8, np.float32)
+    np.testing.assert_allclose(compiled(model, X), 2 * X.sum(0), rtol=1e-5)
+    model.w[:] = 1
+    np.testing.assert_allclose(compiled(model, X), 2 + 2 * X.sum(0), rtol=1e-5)
+    other = Model()
+    np.testing.assert_allclose(compiled(other, X), 2 + 2 * X.sum(0), rtol=1e-5)
+
+
+def test_instances_are_arguments() -> None:
+    @mlc.jit
+    def forward(model: Any, x: Any, *, scale: Any) -> Any:
+        return x * model.w + scale.rate
+
+    model, scale = Model(), Model()
+    np.testing.assert_allclose(forward(model, X, scale=scale), X + 0.5)
+    model.w, scale.rate = model.w * 2, 0.25
+    np.testing.assert_allclose(forward(model, X, scale=scale), X * 2 + 0.25)
+
+
+def test_two_names_of_one_array_stay_so() -> None:
+    class Tied:
+        def __init__(self) -> None:
+            self.encode = self.decode = np.ones(3)
+
+        def step(self, x: Any) -> Any:
+            self.encode += x
+            return self.decode * 1
+
+    def run(step: Any) -> Any:
+        one = Tied()
+        return step(one, np.arange(3.0)), one.encode, one.encode is one.decode
+
+    for got, want in zip(run(mlc.jit(Tied.step)), run(Tied.step)):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_an_attribute_that_is_deleted_is_refused() -> None:
+    class Holder:
+        def __init__(self) -> None:
+            self.a, self.b = np.ones(3), np.ones(3)
+
+        def move(self, x: Any) -> Any:
+            self.a = self.a + x
+            del self.b
+            return self.a
+
+    one = Holder()
+    with pytest.raises(mlc.UnsupportedError, match="move deletes 'b' of an object, which compiled"):
+        mlc.jit(Holder.move)(one, np.ones(3))
+    assert sorted(vars(one)) == ["a", "b"]
+    np.testing.assert_array_equal(one.a, np.ones(3))
+
+
+def test_an_error_leaves_the_object_as_it_was() -> None:
+    class Failing:
+        def __init__(self) -> None:
+            self.a = np.ones(3)
+
+        def move(self, x: Any) -> Any:
+            self.a = self.a + x
+            return np.array2string(self.a)
+
+    one = Failing()
+    with pytest.raises(mlc.UnsupportedError, match=r"np\.array2string cannot be traced"):
+        mlc.jit(Failing.move)(one, np.ones(3))
+    assert type(one.a) is np.ndarray
+    np.testing.assert_array_equal(one.a, np.ones(3))
