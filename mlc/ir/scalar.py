@@ -55,6 +55,10 @@ def _lookup16(x: Any, *entries: Any) -> Any:
     return table[x.view(f"u{x.itemsize}") & 15]
 
 
+def _scale(n: Any, biased: Any, y: Any) -> Any:
+    return np.ldexp(y, np.asarray(n).astype(np.int32))
+
+
 def _dot4(a: Any, b: Any) -> Any:
     """The products of the bytes of the lowest 32 bits, without sign and with it, summed: wraps."""
     left, right = (np.asarray(x).astype(np.int32) for x in (a, b))
@@ -148,6 +152,9 @@ _TABLE = (
     ScalarFn("rarely", 1, _same),
     # lookup16(x, t0, ..., t15): the entry whose number is in the four lowest bits of x.
     ScalarFn("lookup16", 17, _lookup16, cost=2),
+    # scale(n, b, y): y * 2**n, rounded once, for a whole n between -2 * bias and 2 * bias, where b
+    # has n + 2 * bias in its low bits.
+    ScalarFn("scale", 3, _scale, cost=6),
     # The C library's function, never expanded: the rare side of a select, for lanes that need it.
     ScalarFn("libm_sin", 1, np.sin, cost=60),
     ScalarFn("libm_cos", 1, np.cos, cost=60),

@@ -20,6 +20,7 @@ from mlc.ir.expr import Expr, Var, apply, const
 from mlc.ir.program import Buffer, For, LoopKind, Program, Store
 from mlc.ir.scalar import SCALAR_FNS
 from mlc.lower.expand_math import expand_math_program
+from mlc.lower.maths.terms import format_of
 from mlc.runtime.image import compile_image, load_image
 from mlc.runtime.symbols import resolver
 from tests.lower.test_maths import CASES, SLOW, WIDE, Array, samples, specials, ulps
@@ -135,6 +136,27 @@ def test_tables_are_permutations_of_registers_where_there_are_any() -> None:
     computed = program_of(lambda v: apply("lookup16", *[v] * 17), float32, 1, 160, 16)
     with pytest.raises(CompileError, match="lookup16 takes its 16 entries as constants"):
         text_of(computed, host_target())
+
+
+def test_powers_of_two_are_multiplied_by_in_one_instruction_where_there_is_one() -> None:
+    for dtype in (float32, float64):
+        form = format_of(const(0.0, dtype))
+        rng = np.random.default_rng(3)
+        y = rng.uniform(0.5, 2, 160).astype(dtype.numpy)
+        n = rng.integers(-2 * form.bias, 2 * form.bias + 1, 160)
+        n[:8] = [-2 * form.bias, -form.bias - form.mantissa, 0, 1, -1, form.bias, -form.bias, 3]
+        y[8:12] = [0.0, -0.0, np.nan, np.inf]
+        bits = (n + 2 * form.bias).astype(form.integer.numpy).view(dtype.numpy)
+        with np.errstate(over="ignore"):
+            want = np.ldexp(y, n.astype(np.int32))
+        for lanes in (0, 4, 8, 20, 32):
+            program = program_of(lambda *a: apply("scale", *a), dtype, 3, 160, lanes)
+            for machine in ("host", "avx2", "baseline") if X86 else ("host",):
+                arrays = (n.astype(dtype.numpy), bits, y)
+                np.testing.assert_array_equal(run(program, target(machine), *arrays), want)
+                code = emit_assembly(text_of(program, target(machine)), target(machine))
+                has = "avx512f" in target(machine).features and lanes > 0
+                assert ("vscalef" in code) == has
 
 
 @pytest.mark.parametrize("dtype", [float32, float64], ids=str)

@@ -18,6 +18,7 @@ from .halves import narrow, widen
 from .integers import BOOL_FNS, INTEGER_FNS, divide_unsigned
 from .lookups import look_up
 from .math_calls import MATH_CALLS, call_math
+from .scaling import scale
 from .types import Value, constant, is_half
 
 # Of the bits alone, so that the half types need no detour through float32.
@@ -93,6 +94,8 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
         return args[0]
     if fn == "lookup16":
         return look_up(e, args[0], args[1:])
+    if fn == "scale":
+        return scale(e, *e.unify(args))
     args = e.unify(args)
     operand = args[-1].dtype
     if is_half(operand) and fn not in _ON_BITS:

@@ -14,6 +14,9 @@ def combine(
     e: Emitter, combiner: Combiner, left: Sequence[Value], right: Sequence[Value]
 ) -> list[Value]:
     """The combiner's result for two partial results, lane by lane."""
+    if combiner.fn in ("maximum", "minimum"):
+        # These look whether the first is NaN: of what is new, that need not wait for what is old.
+        return [call(e, combiner.fn, (right[0], left[0]), combiner.dtypes[0])]
     if combiner.fn:
         return [call(e, combiner.fn, (left[0], right[0]), combiner.dtypes[0])]
     e.enter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...dtypes import DType, float32, int32, int64
 from ...errors import CompileError
@@ -27,14 +27,17 @@ def look_up(e: Emitter, x: Value, entries: Sequence[Value]) -> Value:
 def _permuted(e: Emitter, index: Value, numbers: list[str], dtype: DType) -> Value:
     """By vpermps over one register, or vpermt2pd over two; whole registers at a time."""
     width = 16 if dtype is float32 else 8
-    lanes = index.lanes
-    padded = -(-lanes // width) * width
+    return by_registers(e, [index], width, lambda piece: _permute_one(e, piece[0], numbers, dtype))
+
+
+def by_registers(
+    e: Emitter, values: Sequence[Value], width: int, one: Callable[[list[Value]], Value]
+) -> Value:
+    """``one`` of pieces of ``values``, ``width`` lanes at a time, and its results side by side."""
+    lanes = values[0].lanes
     parts: list[Value] = []
-    for start in range(0, padded, width):
-        piece = index
-        if lanes != width:
-            piece = _widened(e, index, start, width)
-        parts.append(_permute_one(e, piece, numbers, dtype))
+    for start in range(0, lanes, width):
+        parts.append(one([v if lanes == width else _widened(e, v, start, width) for v in values]))
     while len(parts) > 1:
         pairs = [parts[i : i + 2] for i in range(0, len(parts), 2)]
         parts = [_joined(e, *pair) if len(pair) > 1 else pair[0] for pair in pairs]

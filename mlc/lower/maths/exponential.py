@@ -40,13 +40,13 @@ _EXPM1_64 = (
 # fmt: on
 
 
-def reduced(x: Expr, extra: int = 0, less: Expr | None = None) -> tuple[Expr, Expr]:
-    """``(r, i)``: x = n * ln 2 + r, and n + ``extra`` in the low bits of i; ``less`` is added to x
-    and is less than its last place."""
+def reduced(x: Expr, extra: int = 0, less: Expr | None = None) -> tuple[Expr, Expr, Expr]:
+    """``(r, n, i)``: x = n * ln 2 + r, and n + ``extra`` in the low bits of i; ``less`` is added
+    to x and is less than its last place."""
     n, i = nearest(x, LOG2E, extra)
     high, low = LN2_32 if x.dtype is float32 else LN2_64
     first = fma(n, -high, x)
-    return (fma(n, -low, first) if less is None else first + fma(n, -low, less)), i
+    return (fma(n, -low, first) if less is None else first + fma(n, -low, less)), n, i
 
 
 @expansion()
@@ -55,8 +55,8 @@ def exp(x: Expr) -> Expr:
     product that underflows takes the processor a hundred times as long."""
     lost = x < by_type(x, -104.0, -746.0)
     x = at_most(select(lost, by_type(x, 0.0, 0.0), x), by_type(x, 89.0, 710.0))
-    r, i = reduced(x, 2 * format_of(x).bias)
-    result = scaled(poly(r, EXP_32 if x.dtype is float32 else EXP_64), i)
+    r, n, i = reduced(x, 2 * format_of(x).bias)
+    result = scaled(poly(r, EXP_32 if x.dtype is float32 else EXP_64), n, i)
     return select(lost, by_type(x, 0.0, 0.0), result)
 
 
@@ -66,7 +66,7 @@ def exp2(x: Expr) -> Expr:
     lost = x < by_type(x, -151.0, -1076.0)
     x = at_most(select(lost, by_type(x, 0.0, 0.0), x), by_type(x, 129.0, 1025.0))
     n, i = nearest(x, 1.0, 2 * format_of(x).bias)
-    result = scaled(poly(x - n, EXP2_32 if x.dtype is float32 else EXP2_64), i)
+    result = scaled(poly(x - n, EXP2_32 if x.dtype is float32 else EXP2_64), n, i)
     return select(lost, by_type(x, 0.0, 0.0), result)
 
 
@@ -76,7 +76,7 @@ def expm1(x: Expr) -> Expr:
     form = format_of(x)
     tiny = apply("abs", x) < 2.0 ** -(form.mantissa + 2)
     y = at_most(at_least(x, by_type(x, -18.0, -38.0)), by_type(x, 89.0, 710.0))
-    r, i = reduced(y, form.bias - 1)
+    r, _, i = reduced(y, form.bias - 1)
     less = fma(r * r, poly(r, EXPM1_32 if x.dtype is float32 else _EXPM1_64), r)
     s = real(i << form.mantissa, x)
     half = fma(less, s, s - 0.5)

@@ -78,7 +78,7 @@ def _parts(x: Expr) -> tuple[Expr, Expr, Expr, Expr]:
     form = format_of(x)
     single = x.dtype is float32
     a = at_most(apply("abs", x), by_type(x, 89.5, 710.5))
-    r, i = reduced(a, form.bias - 2)
+    r, _, i = reduced(a, form.bias - 2)
     up = i << form.mantissa
     # 2**(-n - 2), as long as that is normal; beyond it does not count.
     down = ((2 * form.bias - 4) << form.mantissa) - up

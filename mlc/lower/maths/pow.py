@@ -108,7 +108,7 @@ def _general_power(x: Expr, y: Expr) -> Expr:
     rest = select(large, zero, fma(y, high, -product) + y * low)
     product = at_most(at_least(product, -limit), limit)
     n, i = nearest(product + rest, 1.0, 2 * form.bias)
-    size = scaled(_exp2((product - n) + rest), i)
+    size = scaled(_exp2((product - n) + rest), n, i)
     size = select((a == 1.0) | (y == 0.0), one, size)
     whole = apply("floor", y)
     odd = (apply("floor", y * 0.5) * 2.0 != whole) & (whole == y)

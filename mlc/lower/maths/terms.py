@@ -150,12 +150,7 @@ def nearest(x: Expr, scale: float, extra: int = 0) -> tuple[Expr, Expr]:
     return shifted - magic, bits(shifted)
 
 
-def scaled(y: Expr, biased: Expr) -> Expr:
-    """``y * 2**n`` for ``biased`` = n + 2 * bias in its low bits, right up to inf and down to 0.
-
-    Two factors of half the exponent each stay in range for all n between -2 * bias and 2 * bias.
-    """
-    form = format_of(y)
-    half = (biased << (form.mantissa - 1)) & -(1 << form.mantissa)
-    rest = (biased << form.mantissa) - half
-    return y * real(half, y) * real(rest, y)
+def scaled(y: Expr, n: Expr, biased: Expr) -> Expr:
+    """``y * 2**n`` for ``biased`` = n + 2 * bias in its low bits, right up to inf and down to 0,
+    for all n between -2 * bias and 2 * bias."""
+    return apply("scale", n, real(biased, y), y)
