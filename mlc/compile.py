@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import time
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import cached_property
@@ -16,9 +15,10 @@ from .compile_device import DEVICE_TARGETS
 from .errors import ArgumentError, BoundsError, SourceLocation, refused
 from .ir.program import Program
 from .kernel_code import KernelCode, naive_program, schedule_kernel, tuning_host
+from .native_text import constant_arrays, constant_places, native_text
 from .records import dataclass
 from .schedules.tuned import has_records
-from .te.key import graph_key, topological
+from .te.key import graph_key
 from .te.tensor import Constant, Placeholder, Tensor
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class Compiled:
         from .graph.pipeline import build_module
 
         on_device = self.target in DEVICE_TARGETS
-        return build_module(self.inputs, self.outputs, self.name, row_blocks=not on_device)
+        precision = getattr(self.target, "precision", "")
+        return build_module(self.inputs, self.outputs, self.name, not on_device, precision)
 
     @cached_property
     def kernels(self) -> tuple[KernelCode, ...]:
@@ -207,7 +208,7 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         clock,
         lambda clock: _build_image(compiled, target, clock),
         lambda meta: _entry_spec(compiled, call, meta),
-        lambda meta: _constants(compiled.outputs, meta["constants"]),
+        lambda meta: constant_arrays(compiled.outputs, meta["constants"]),
         call,
     )
 
@@ -266,13 +267,19 @@ def native_executable(
         on_error=on_error,
         unflatten=call.unflatten,
     )
+    if "ahead" in meta:
+        made.run_ahead(meta["ahead"])
     clock.stage("load")
     return made, entry is not None
 
 
 def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
+    from .backends.llvm.library import prepare
     from .runtime.image import compile_image
+    from .runtime.threads import available_cpus
 
+    if available_cpus() > 1:
+        prepare(target)
     module = compiled.module
     clock.stage("graph")
     kernels = compiled.kernels
@@ -282,12 +289,15 @@ def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[byte
     clock.stage("lower")
     native = native_text(module, kernels, compiled.debug)
     clock.stage("codegen")
-    meta = {
+    meta: dict[str, Any] = {
         "workspace": native.workspace,
         "nanoseconds": native.nanoseconds,
-        "constants": _constant_places(compiled.outputs, module.constants),
+        "constants": constant_places(compiled.outputs, module.constants),
         "sites": native.sites,
     }
+    if native.kept:
+        meta["constants"] += [{"dtype": b.dtype.name, "shape": b.shape} for b in native.kept]
+        meta["ahead"] = native.ahead
     image = compile_image(native.text, target, optimize=None)
     clock.stage("llvm")
     return image, meta
@@ -324,92 +334,6 @@ def array_spec(tensor: Tensor) -> ArraySpec:
     return ArraySpec(tensor.shape, tensor.dtype.name, strides, aligned)
 
 
-def _constant_places(
-    outputs: Sequence[Tensor], constants: Sequence[Tensor]
-) -> list[int | dict[str, Any]]:
-    """Where the constants of a module come from: the n-th constant of the graph, or data made by
-    folding."""
-    captured = [t for t in topological(outputs) if isinstance(t.op, Constant)]
-    number = {t: n for n, t in enumerate(captured)}
-    places: list[int | dict[str, Any]] = []
-    for tensor in constants:
-        assert isinstance(tensor.op, Constant)
-        if tensor in number:
-            places.append(number[tensor])
-        else:
-            raw = np.ascontiguousarray(tensor.op.array).tobytes()
-            data = b2a_base64(raw, newline=False).decode()
-            places.append({"dtype": tensor.dtype.name, "shape": tensor.shape, "data": data})
-    return places
-
-
-def _constants(outputs: Sequence[Tensor], places: Sequence[int | dict[str, Any]]) -> list[Array]:
-    """The arrays for what :func:`_constant_places` said, C-contiguous and aligned."""
-    from .dtypes import as_dtype
-
-    if not places:
-        return []
-    captured = [t.op.array for t in topological(outputs) if isinstance(t.op, Constant)]
-    arrays = []
-    for place in places:
-        if isinstance(place, int):
-            array = captured[place]
-        else:
-            raw = np.frombuffer(a2b_base64(place["data"]), as_dtype(place["dtype"]).numpy)
-            array = raw.reshape(place["shape"]).copy()
-        arrays.append(np.require(array, requirements=("C", "A")))
-    return arrays
-
-
-@dataclass(frozen=True)
-class NativeText:
-    """LLVM IR with what the runtime has to know: bytes of workspace, a rough time, debug sites."""
-
-    text: str
-    workspace: int
-    nanoseconds: float
-    sites: list[Any]
-
-
-def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> NativeText:
-    """The LLVM IR of a module; scratch of each kernel lies after what kernels hand each other."""
-    from .backends.llvm.module import BufferRef, KernelCall, module_text
-    from .backends.llvm.target import host_target
-    from .graph.memory import ALIGNMENT
-    from .lower.place_buffers import span_bytes
-
-    first = {"input": 0, "constant": len(module.inputs)}
-    first["output"] = first["constant"] + len(module.constants)
-    workspace = module.workspace_bytes
-    calls = []
-    for n, (kernel, code) in enumerate(zip(module.kernels, kernels, strict=True)):
-        places: dict[Tensor, BufferRef] = {}
-        for tensor in (*kernel.inputs, *kernel.outputs):
-            slot = module.slots[tensor]
-            inside = slot.kind == "workspace"
-            at = slot.position if inside else first[slot.kind] + slot.position
-            places[tensor] = BufferRef("workspace" if inside else "param", at)
-        known = dict(zip(code.scheduled.params, code.arguments, strict=True))
-        offset = module.workspace_bytes
-        args = []
-        for buffer in code.flat.params:
-            argument = known.get(buffer)
-            if argument in places:
-                args.append(places[argument])
-                continue
-            args.append(BufferRef("workspace", offset))
-            offset += -(-span_bytes(buffer) // ALIGNMENT) * ALIGNMENT
-        workspace = max(workspace, offset)
-        calls.append(KernelCall(n, tuple(args)))
-    made = module_text([code.flat for code in kernels], calls, host_target(), debug)
-    return NativeText(
-        made.text,
-        workspace,
-        sum(code.nanoseconds for code in kernels),
-        list(map(site_data, made.sites)),
-    )
-
-
 def _bounds_error(executable: Executable, sites: Sequence[Any]) -> Exception:
     """What the record that a failed check left behind says."""
     number, index = (ctypes.c_int64 * 2).from_address(executable.image.address("mlc_error_record"))
@@ -420,13 +344,6 @@ def _bounds_error(executable: Executable, sites: Sequence[Any]) -> Exception:
         return refused(error, sentence, index, where)
     message = f"index {index} is out of bounds for axis {axis} of {buffer} with size {extent}"
     return BoundsError(message, where)
-
-
-def site_data(site: Any) -> list[Any]:
-    """A debug site as plain data."""
-    place = site.location
-    where = None if place is None else [place.filename, place.line, place.function]
-    return [site.buffer, site.axis, site.extent, where, site.refusal]
 
 
 def _device_runner(compiled: Compiled) -> Callable[[Sequence[Array]], list[Array]]:

@@ -13,9 +13,7 @@ from .compile import (
     Array,
     CallSpec,
     Clock,
-    NativeText,
     native_executable,
-    site_data,
 )
 from .compile_device import DEVICE_TARGETS, device_runner, gpu_program, program_device_module
 from .dtypes import DType
@@ -31,6 +29,7 @@ from .ir.program import (
 from .ir.structural import structural_key
 from .ir.work import statements_run
 from .kernel_code import STATEMENT_NS, KernelCode
+from .native_text import NativeText, site_data
 from .te.tensor import Constant, Tensor
 
 if TYPE_CHECKING:

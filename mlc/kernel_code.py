@@ -13,10 +13,11 @@ from .ir.work import statements_run
 from .records import dataclass
 from .te.nests import nest_of
 from .te.program import create_program
-from .te.tensor import Placeholder, Tensor
+from .te.tensor import Constant, Placeholder, Tensor
 
 if TYPE_CHECKING:
     from .backends.llvm.target import Target
+    from .lower.separate_constants import Separated
     from .schedules.schedule import Schedule
     from .schedules.tuned import Host, Tuned
 
@@ -39,9 +40,32 @@ class KernelCode:
     is_call: bool = False
     is_tuned: bool = False
 
+    @property
+    def constants(self) -> tuple[Buffer, ...]:
+        """The params that are arrays which the function captured."""
+        pairs = zip(self.scheduled.params, self.arguments, strict=False)
+        return tuple(b for b, tensor in pairs if isinstance(tensor.op, Constant))
+
+    @cached_property
+    def separated(self) -> Separated | None:
+        """What is done once, and what in every call, if anything depends on constants alone."""
+        if not self.constants:
+            return None
+        from .lower.separate_constants import separate_constants
+
+        return separate_constants(self.scheduled, self.constants)
+
     @cached_property
     def flat(self) -> Program:
-        """The program after lowering."""
+        """The program of every call after lowering."""
+        return self._lowered(self.scheduled if self.separated is None else self.separated.main)
+
+    @cached_property
+    def flat_ahead(self) -> Program | None:
+        """The program of what is done once after lowering, if there is any."""
+        return None if self.separated is None else self._lowered(self.separated.ahead)
+
+    def _lowered(self, program: Program) -> Program:
         from .lower.compact_buffers import compact_buffers
         from .lower.pipeline import lower
         from .schedules.defaults.machine import STACK_BYTES
@@ -49,10 +73,10 @@ class KernelCode:
         if self.is_call or self.is_tuned:
             from .lower.prove_loops import prove_loops
 
-            return lower(prove_loops(self.scheduled))
+            return lower(prove_loops(program))
         # Most default schedules allocate no more than a tile.
-        small = all(b.size * b.dtype.itemsize <= STACK_BYTES for b in allocated(self.scheduled))
-        return lower(self.scheduled, without=(compact_buffers,) if small else ())
+        small = all(b.size * b.dtype.itemsize <= STACK_BYTES for b in allocated(program))
+        return lower(program, without=(compact_buffers,) if small else ())
 
 
 def allocated(program: Program) -> Iterator[Buffer]:

@@ -35,6 +35,7 @@ LAYERS = (
     ("kernel_code",),
     ("control",),
     ("compile_device",),
+    ("native_text",),
     ("compile",),
     ("compile_program",),
     ("lowered",),

@@ -61,6 +61,18 @@ class Executable:
             spec, address, [address_of(c) for c in constants], statics, self._fail, unflatten
         )
 
+    def run_ahead(self, workspace_bytes: int) -> None:
+        """Let ``int32_t mlc_ahead(void **buffers, void *workspace)`` of the image fill those of the
+        constants that are its results."""
+        unknown: list[int | None] = [None] * len(self.spec.buffers)
+        buffers = [*unknown, *map(address_of, self.constants)]
+        block = np.empty(workspace_bytes + 64, np.uint8)
+        code = _MAIN(self.image.address("mlc_ahead"))(
+            (ctypes.c_void_p * len(buffers))(*buffers), (address_of(block) + 63) & ~63
+        )
+        if code:
+            self._fail(code)
+
     def run(
         self, inputs: Sequence[np.ndarray[Any, Any]], outputs: Sequence[np.ndarray[Any, Any]]
     ) -> None:

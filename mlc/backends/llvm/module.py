@@ -32,7 +32,8 @@ class KernelCall:
 
 @dataclass(frozen=True)
 class ModuleText:
-    """The text of a module that defines ``i32 @mlc_main(ptr buffers, ptr workspace)``.
+    """The text of a module that defines ``i32 @mlc_main(ptr buffers, ptr workspace)``, and
+    ``mlc_ahead`` of the same type if there is something to be called once before.
 
     With checks it also defines ``@mlc_error_record`` (two int64), and ``mlc_main`` returns 1
     after a failed check: ``sites[record[0] - 1]`` met index ``record[1]``."""
@@ -46,8 +47,10 @@ def module_text(
     calls: Sequence[KernelCall],
     target: Target,
     debug: bool = False,
+    ahead: Sequence[KernelCall] = (),
 ) -> ModuleText:
-    """One module of flat programs, with ``mlc_main`` making ``calls`` in order.
+    """One module of flat programs, with ``mlc_main`` making ``calls`` in order, and ``mlc_ahead``
+    those ``ahead``, if there are any.
 
     ``buffers`` holds the addresses that ``BufferRef("param", n)`` counts.
     """
@@ -65,7 +68,9 @@ def module_text(
     checked = [is_checked(program, debug) for program in kernels]
     if any(checked):
         declarations[f"{RECORD} = global [2 x i64] zeroinitializer, align 16"] = None
-    functions.append(_main(symbols, calls, checked))
+    functions.append(_main("mlc_main", symbols, calls, checked))
+    if ahead:
+        functions.append(_main("mlc_ahead", symbols, ahead, checked))
     parts = [*declarations, "", "\n\n".join(functions), "", _attributes(target)]
     return ModuleText("\n".join(parts) + "\n", tuple(sites))
 
@@ -77,8 +82,10 @@ def _attributes(target: Target) -> str:
     )
 
 
-def _main(symbols: Sequence[str], calls: Sequence[KernelCall], checked: Sequence[bool]) -> str:
-    lines = ["define i32 @mlc_main(ptr noundef %buffers, ptr noundef %workspace) #0 {", "entry:"]
+def _main(
+    name: str, symbols: Sequence[str], calls: Sequence[KernelCall], checked: Sequence[bool]
+) -> str:
+    lines = [f"define i32 @{name}(ptr noundef %buffers, ptr noundef %workspace) #0 {{", "entry:"]
     pointers: dict[BufferRef, str] = {}
     for call in calls:
         for ref in call.args:

@@ -9,6 +9,7 @@ from ...ir.rewrite import substitute, variables_of
 from ...records import dataclass
 from ...te.factor import pack_operand
 from ...te.program import Nest, Tiling
+from ...te.tensor import Constant
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
 from .machine import Machine
@@ -18,6 +19,8 @@ PACK_BYTES = 96 << 10  # operands up to this size are read in place
 PACK_ROWS = 384  # a copy pays when this many rows are multiplied with it
 FEW_PACK_ROWS = 64  # the same, where rows of the operand push each other out of a small cache
 SMALL_L1 = 32 << 10
+AHEAD_ROWS = 4  # the same, where it is made once before the first call
+AHEAD_BYTES = 32 << 10
 FAR_BYTES = 2048  # rows that are read so far apart at every step are packed
 
 
@@ -82,11 +85,19 @@ def pack_operands(
         )  # of one matrix, where there are many
         enough = FEW_PACK_ROWS if _push_out(node, nest, machine) else PACK_ROWS
         too_large = size > PACK_BYTES and rows >= enough and roles.n.extent > panel
+        if is_packed_ahead(node, rows):
+            too_large = size > AHEAD_BYTES and roles.n.extent > panel
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue
         packing, current = _pack(current, node, axes, roles.n, panel)
         out.append(packing)
     return [*out, current]
+
+
+def is_packed_ahead(node: Load, rows: int) -> bool:
+    """Whether a copy of what is read is made once, before the first call, and so worth more than
+    any way to read it in place. What all rows together read once is not."""
+    return isinstance(node.source.op, Constant) and rows >= AHEAD_ROWS
 
 
 def _is_far(node: Load, nest: Nest, roles: Roles, panel: int) -> bool:

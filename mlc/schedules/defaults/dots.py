@@ -23,7 +23,7 @@ from ...te.factor import factor_reduction, pack_operand
 from ...te.program import Nest, Tiling
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
-from .contraction import Roles
+from .contraction import Roles, is_packed_ahead
 from .machine import Machine
 from .reduction import fuse_reduced, is_foldable, vector_axis
 from .vectors import lanes_for, private_loops, split_roles
@@ -127,7 +127,7 @@ def _few_rows(nest: Nest, roles: Roles, machine: Machine) -> dict[Axis, int] | N
         return None
     if any(a.extent > 1 for a in nest.compute.axes if a is not roles.m and a is not roles.n):
         return None
-    if matrix.source.size * matrix.dtype.itemsize < machine.l2:
+    if matrix.source.size * matrix.dtype.itemsize < machine.l2 or is_packed_ahead(matrix, rows):
         return None
     columns = min((machine.registers - 2) // (rows + 1), MOST_COLUMNS)
     return {roles.m: rows, roles.n: columns} if columns > 1 else None

@@ -26,7 +26,7 @@ from ...te.program import Nest, Tiling
 from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
-from .contraction import Roles
+from .contraction import Roles, is_packed_ahead
 from .machine import STACK_BYTES, Machine
 from .reduction import is_foldable
 from .vectors import extent_of, lanes_for, private_loops, split_roles
@@ -63,7 +63,7 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
         return None
     others = [a for a in nest.compute.axes if a is not roles.m and a is not roles.n]
     rows = 1 if roles.m is None else roles.m.extent
-    if any(a.extent > 1 for a in others) or rows > MOST_ROWS:
+    if any(a.extent > 1 for a in others) or rows > MOST_ROWS or is_packed_ahead(matrix, rows):
         return None
     n, k, size = roles.n.extent, folds[0].extent, matrix.dtype.itemsize
     lanes = lanes_for(nest, n, machine)
