@@ -74,8 +74,7 @@ class Compiled:
         from .graph.pipeline import build_module
 
         on_device = self.target in DEVICE_TARGETS
-        precision = getattr(self.target, "precision", "")
-        return build_module(self.inputs, self.outputs, self.name, not on_device, precision)
+        return build_module(self.inputs, self.outputs, self.name, row_blocks=not on_device)
 
     @cached_property
     def kernels(self) -> tuple[KernelCode, ...]:
@@ -274,12 +273,8 @@ def native_executable(
 
 
 def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
-    from .backends.llvm.library import prepare
     from .runtime.image import compile_image
-    from .runtime.threads import available_cpus
 
-    if available_cpus() > 1:
-        prepare(target)
     module = compiled.module
     clock.stage("graph")
     kernels = compiled.kernels
