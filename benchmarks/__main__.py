@@ -45,6 +45,8 @@ def _limit_threads(threads: int) -> None:
         os.environ[f"{name}_NUM_THREADS"] = str(threads)
     flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
     os.environ["XLA_FLAGS"] = f"{flags} intra_op_parallelism_threads={threads}"
+    if hasattr(os, "sched_setaffinity"):  # some make as many threads as there are cores anyway
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def _points(cases: list[Case], results: list[Result]) -> list[tuple[str, float, float, float]]:

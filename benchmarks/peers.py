@@ -20,8 +20,9 @@ Prepared = tuple[Function, tuple[Any, ...]]
 class Peer:
     """``prepare(function, args)`` returns what to call and with what; it may raise if it cannot.
 
-    One that ``reuses_results`` writes each result where the last one was, as ``out=`` does; it
-    never waits for fresh memory, so it is compared with ``mlc out=``.
+    One that ``reuses_results`` writes each result where the last one was, as ``out=`` does, or
+    where it was once that is gone; it never waits for fresh memory, so it is compared with
+    ``mlc out=``.
     """
 
     name: str
@@ -117,7 +118,7 @@ PEERS: dict[str, Peer] = {
         Peer("jax", ("jax",), _jax),
         Peer("torch", ("torch",), _torch),
         Peer("torch.compile", ("torch",), _torch_compiled),
-        Peer("onnxruntime", ("torch", "onnxscript", "onnxruntime"), exported.onnxruntime),
+        Peer("onnxruntime", ("torch", "onnxscript", "onnxruntime"), exported.onnxruntime, True),
         Peer("openvino", ("torch", "onnxscript", "openvino"), exported.openvino, True),
         Peer("tvm", ("torch", "tvm"), exported.tvm),
     )

@@ -18,7 +18,7 @@ from ..ir.program import (
     Store,
     seq,
 )
-from ..ir.rewrite import substitute_loads
+from ..ir.rewrite import loads_of, substitute_loads
 from ..records import dataclass
 from .tensor import Compute, Placeholder, Tensor
 
@@ -37,7 +37,8 @@ class Tiling:
 
     ``order`` lists those axes from the outermost loop inwards; by default they are in order. The
     nests number ``start`` to ``stop - 1``, for a pair of ``together``, share the loops within a
-    tile, too: all of them run for one point of those axes before the next.
+    tile, too: all of them run for one point of those axes before the next, and what only they use
+    exists for the point at hand.
     """
 
     sizes: tuple[int, ...] = ()
@@ -87,14 +88,21 @@ class _Builder:
         for tensor in (*inputs, *outputs):
             self.buffers.setdefault(tensor, _buffer(tensor, _unique(tensor.name, taken)))
         self.local: list[Buffer] = []
+        self.inner: dict[Buffer, int] = {}  # those that exist for a point, by the start of a pair
+        homes = _homes(nests, tiling.together)
         for tensor in (t for nest in nests for t in nest.tensors):
             if tensor not in self.buffers:
-                shape = tiles + tensor.shape[len(tiles) :]
+                home = homes.get(tensor)
+                lead = tiles if home is None else (1,) * len(tiles)
                 label = _unique(tensor.name, taken)
+                shape = lead + tensor.shape[len(tiles) :]
                 buffer = Buffer(label, shape, tensor.dtype, scope=local_scope)
                 self.buffers[tensor] = buffer
-                self.local.append(buffer)
-        self.locals = set(self.local)
+                if home is None:
+                    self.local.append(buffer)
+                else:
+                    self.inner[buffer] = home
+        self.locals = {*self.local, *self.inner}
         self.outer: list[tuple[Var, int]] = []
         if tiles:
             first = nests[0].compute
@@ -113,7 +121,7 @@ class _Builder:
         done = 0
         for start, stop in self.together:
             parts.extend(map(self.nest, self.nests[done:start]))
-            parts.append(self.shared_rows(self.nests[start:stop]))
+            parts.append(self.shared_rows(start, stop))
             done = stop
         parts.extend(map(self.nest, self.nests[done:]))
         body = seq(*parts)
@@ -127,11 +135,15 @@ class _Builder:
         params = tuple(self.buffers[t] for t in (*self.inputs, *self.outputs))
         return Program(self.name, params, body, len(self.outputs))
 
-    def shared_rows(self, nests: Sequence[Nest]) -> Stmt:
+    def shared_rows(self, start: int, stop: int) -> Stmt:
         """The blocks of several computes inside common loops over the tile."""
+        nests = self.nests[start:stop]
         axes = nests[0].compute.axes
         self.common = {d: Var(f"{axes[d].name}i") for d, tile in enumerate(self.tiles) if tile > 1}
         body = seq(*map(self.nest, nests))
+        held = tuple(buffer for buffer, home in self.inner.items() if home == start)
+        if held:
+            body = Allocate(held, body)
         for d, var in reversed(self.common.items()):
             body = For(var, self.tiles[d], body)
         self.common = {}
@@ -214,11 +226,25 @@ class _Builder:
         out = []
         for d, index in enumerate(indices):
             if d < len(self.tiles):
-                tile = self.tiles[d]
+                tile = buffer.shape[d]
                 out.append(const(0) if tile == 1 else index % tile)
             else:
                 out.append(index)
         return tuple(out)
+
+
+def _homes(nests: Sequence[Nest], together: Sequence[tuple[int, int]]) -> dict[Tensor, int]:
+    """The tensors that one run of nests makes and no other nest reads, with its start."""
+    homes: dict[Tensor, int] = {}
+    for start, stop in together:
+        homes.update((t, start) for nest in nests[start:stop] for t in nest.tensors)
+    for number, nest in enumerate(nests):
+        for part in nest.compute.body:
+            for node in loads_of(part):
+                start = homes.get(node.source, -1)
+                if start >= 0 and not any(s == start <= number < stop for s, stop in together):
+                    del homes[node.source]
+    return homes
 
 
 def _buffer(tensor: Tensor, name: str) -> Buffer:
