@@ -273,8 +273,12 @@ def native_executable(
 
 
 def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
+    from .backends.llvm.library import prepare
     from .runtime.image import compile_image
+    from .runtime.threads import available_cpus
 
+    if available_cpus() > 1:
+        prepare(target)
     module = compiled.module
     clock.stage("graph")
     kernels = compiled.kernels

@@ -8,6 +8,7 @@ stand-in for NumPy. It does nothing unless a function is being traced in the sam
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import types
 from collections.abc import Iterable, Iterator
@@ -28,7 +29,8 @@ _CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarr
 _MAKERS = (
     *_UNIFORM, *_CONVERT, "full", "full_like", "arange", "linspace", "eye", "identity", "tri",
 )  # fmt: skip
-_PARTS = {"numpy.linalg": np.linalg, "numpy.fft": np.fft, "numpy.random": np.random}
+# Some of them NumPy loads when they are wanted: 10 ms that most programs need not wait for.
+_PARTS = ("numpy.linalg", "numpy.fft", "numpy.random")
 _lock = threading.Lock()
 _active: dict[tuple[int, Any], list[Any]] = {}  # (mapping, key) -> [mapping, original, count]
 
@@ -40,14 +42,14 @@ class _StandIn(types.ModuleType):
         if self.__name__ == "numpy":
             value = _instead(name, getattr(np, name))
         else:
-            value = _part(getattr(_PARTS[self.__name__], name))
+            value = _part(getattr(sys.modules[self.__name__], name))
             if self.__name__ == "numpy.random" and name in DRAWING:
                 value = drawing(f"np.random.{name}", value)
         setattr(self, name, value)
         return value
 
     def __dir__(self) -> list[str]:
-        return dir(np if self.__name__ == "numpy" else _PARTS[self.__name__])
+        return dir(sys.modules[self.__name__])
 
 
 def _instead(name: str, value: Any) -> Any:
@@ -101,11 +103,16 @@ def _maker(name: str) -> Any:
     return create
 
 
-@functools.cache
 def _stand_ins() -> dict[int, Any]:
     """What takes the place of an object, by its id."""
+    return _stand_ins_with(tuple(name for name in _PARTS if name[len("numpy.") :] in vars(np)))
+
+
+@functools.cache
+def _stand_ins_with(parts: tuple[str, ...]) -> dict[int, Any]:
     found: dict[int, Any] = {id(np): _module("numpy"), id(np.ndarray): _AnyArray}
-    for name, module in _PARTS.items():
+    for name in parts:
+        module = sys.modules[name]
         found[id(module)] = _module(name)
         found.update((id(v), taking_lists(v)) for v in vars(module).values() if type(v) in KINDS)
     found.update((id(v), taking_lists(v)) for v in vars(np).values() if type(v) in KINDS)
@@ -124,6 +131,7 @@ def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
     """While the block runs, NumPy in ``spaces`` (globals of modules, closure cells) is the
     stand-in."""
     swapped = []
+    stand_ins = _stand_ins()
     with _lock:
         for space in spaces:
             cell = isinstance(space, types.CellType)
@@ -131,9 +139,9 @@ def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
                 entry = _active.get((id(space), key))
                 if entry is not None:
                     entry[2] += 1
-                elif id(value) in _stand_ins():
+                elif id(value) in stand_ins:
                     _active[id(space), key] = [space, value, 1]
-                    _put(space, key, _stand_ins()[id(value)])
+                    _put(space, key, stand_ins[id(value)])
                 else:
                     continue
                 swapped.append((id(space), None if cell else key))
@@ -146,7 +154,7 @@ def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
                 entry[2] -= 1
                 if not entry[2]:
                     del _active[place]
-                    if dict(_contents(entry[0])).get(place[1]) is _stand_ins()[id(entry[1])]:
+                    if dict(_contents(entry[0])).get(place[1]) is stand_ins[id(entry[1])]:
                         _put(entry[0], place[1], entry[1])
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import mlc
 from mlc.backends.llvm import emit, library
-from mlc.backends.llvm.target import host_target
+from mlc.backends.llvm.target import host_target, x86_target
 from mlc.errors import CompileError
 
 pytestmark = pytest.mark.skipif(
@@ -83,6 +83,49 @@ def test_another_series_is_not_called_directly(monkeypatch: pytest.MonkeyPatch) 
     assert emit.emit_object(texts()[0], host_target())[:4] == b"\x7fELF"
 
 
+@pytest.mark.parametrize("flags", ["", "avx avx2 fma bmi1 bmi2 f16c abm movbe"])
+def test_the_module_to_try_out_is_one_that_llvm_takes(flags: str) -> None:
+    for target in (host_target(), x86_target({"flags": flags})):
+        text = library._first_module(target)
+        assert emit.emit_object(text, target)[:4] == b"\x7fELF"
+
+
+def test_the_library_is_loaded_by_another_thread() -> None:
+    code = """
+import os, threading
+from mlc.backends.llvm import library
+from mlc.backends.llvm.target import host_target
+target = host_target()
+emitted = []
+emit = library._emit
+library._emit = lambda *rest: emitted.append(threading.current_thread().name) or emit(*rest)
+library.prepare(target)
+library.prepare(target)
+child = os.fork()  # while the library is being loaded
+text = library._first_module(target)
+works = library.emit(text, target, 2) == library.emit(text, target, 2)
+if child == 0:
+    os._exit(0 if works and threading.active_count() == 1 else 1)
+assert works and os.waitpid(child, 0)[1] == 0
+print(*emitted)
+"""
+    settings = dict(os.environ, MLC_CACHE="0")
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=settings
+    )
+    assert found.stdout.split() == ["mlc-llvm", "MainThread", "MainThread"]
+
+
+def test_nothing_is_prepared_where_the_library_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("_helper", "_loaded"):
+        monkeypatch.setattr(library, name, None)
+    monkeypatch.setattr(library, "is_direct", lambda: False)
+    library.prepare(host_target())
+    assert library._helper is None
+
+
 def test_a_first_call_imports_little() -> None:
     code = """
 import sys
@@ -90,7 +133,8 @@ import numpy as np, mlc
 f = mlc.jit(lambda a, b: np.maximum(a * b + a, 0.0))
 assert f(np.ones(9, np.float32), np.ones(9, np.float32))[8] == 2
 late = ("llvmlite.binding", "numpy.ma", "optree", "sysconfig", "fractions", "mlc.ops.sets",
-        "mlc.schedules.legality.exhaustive", "mlc.tracer.complex.fft", "_hashlib", "html")
+        "mlc.schedules.legality.exhaustive", "mlc.tracer.complex.fft", "_hashlib", "html",
+        "numpy.random", "numpy.fft", "mlc.graph.join_attention")
 print(*(name for name in late if name in sys.modules))
 """
     settings = dict(os.environ, MLC_CACHE="0", MLC_TUNED="0")

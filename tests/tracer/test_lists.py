@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -105,3 +107,20 @@ def test_drawing_once_for_all_calls_is_refused() -> None:
             mlc.jit(lambda x, function=function.__name__: getattr(np.random, function)(x))(X)
     with pytest.raises(mlc.UnsupportedError, match=r"rng\.shuffle of a traced value would"):
         mlc.jit(shuffled)(X, 1)
+
+
+def test_parts_of_numpy_that_are_loaded_late_have_stand_ins() -> None:
+    code = """
+import sys
+import numpy as np, mlc
+f = mlc.jit(lambda a: a + 1)
+assert f(np.ones(3))[0] == 2 and "numpy.random" not in sys.modules
+import numpy.random as parts
+try:
+    mlc.jit(lambda a: parts.permutation(a))(np.ones(3))
+except mlc.MlcError as error:
+    print(str(error).splitlines()[0])
+assert parts is np.random
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.startswith("np.random.permutation of a traced value would draw once")

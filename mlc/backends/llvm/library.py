@@ -4,6 +4,10 @@ What it takes from IR text to an object file for this machine is a dozen functio
 library that llvmlite brings. Their types are those of one series of llvmlite, ``SERIES``; with any
 other, and on systems whose objects are not ELF, `is_direct` is False and all goes through
 ``llvmlite.binding``. Both ways may be used in one process: the library is loaded once.
+
+To load it takes longer than to compile a small kernel, and so does LLVM's first module, for which
+much of the library is read and set up. `prepare` has another thread do both, while the caller finds
+out what there is to compile.
 """
 
 from __future__ import annotations
@@ -12,8 +16,9 @@ import ctypes
 import functools
 import os
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,7 +74,10 @@ def _path() -> str | None:
 def emit(ir_text: str, target: Target, opt_level: int) -> bytes:
     """The object file of a module, for a target of this machine's kind; RefusedError with LLVM's
     words. Threads may do so at the same time."""
-    llvm = _library()
+    return _emit(_library(), ir_text, target, opt_level)
+
+
+def _emit(llvm: SimpleNamespace, ir_text: str, target: Target, opt_level: int) -> bytes:
     with ExitStack() as stack:
         words = [ctypes.c_void_p() for _ in range(3)]
         for text in words:
@@ -119,20 +127,130 @@ def _machine(llvm: SimpleNamespace, target: Target, opt_level: int) -> Iterator[
     free.append(machine)
 
 
-@functools.cache
+_loading = threading.RLock()  # held while the library is loaded and tried
+_loaded: SimpleNamespace | None = None
+_helper: threading.Thread | None = None
+
+
+def prepare(target: Target, opt_level: int = 2) -> None:
+    """Have another thread load the library and compile a first module for ``target``, with what
+    most kernels use. Does nothing the second time, and where there is but `llvmlite.binding`."""
+    global _helper
+    if _helper is None and _loaded is None and is_direct():
+        # A shared library too: the dynamic linker would have the caller wait when it imports it.
+        import heapq  # noqa: F401
+
+        _helper = threading.Thread(target=_try_out, args=(target, opt_level), name="mlc-llvm")
+        _helper.start()
+
+
+def _try_out(target: Target, opt_level: int) -> None:
+    path = _path()
+    assert path is not None
+    with _loading:
+        if _loaded is None and (load := getattr(ctypes.CDLL(None), "dlopen", None)):
+            # `ctypes.CDLL` does not let other Python threads run meanwhile.
+            load.restype, load.argtypes = _P, [_S, _I]
+            load(os.fsencode(path), os.RTLD_NOW)
+        llvm, held = _library(), ctypes.PyDLL(path)
+        # A thread that lets others run may have to wait for 5 ms until it is its turn again.
+        tried = SimpleNamespace(**vars(llvm))
+        for name in ("ParseAssembly", "VerifyModule"):
+            setattr(tried, name, _function(held, name))
+        with suppress(RefusedError):  # the caller's module will be refused too, and told so
+            _emit(tried, _first_module(target), target, opt_level)
+
+
+def _first_module(target: Target) -> str:
+    """A small kernel of the kind that `module` makes: vectors in a loop, a masked rest, a call."""
+    lanes = target.lanes(4)
+    v, m, n = f"<{lanes} x float>", f"<{lanes} x i1>", f"<{lanes} x i64>"
+    numbers = ", ".join(f"i64 {lane}" for lane in range(lanes))
+    return f"""
+declare {v} @llvm.fma.v{lanes}f32({v}, {v}, {v})
+declare {v} @llvm.masked.load.v{lanes}f32.p0(ptr, {m}, {v})
+declare void @llvm.masked.store.v{lanes}f32.p0({v}, ptr, {m})
+define internal void @kernel(ptr noundef align 4 %p, ptr noundef align 4 %q) #0 {{
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %at = mul i64 %i, {2 * lanes}
+  %p0 = getelementptr float, ptr %p, i64 %at
+  %x0 = load {v}, ptr %p0, align 4
+  %y0 = call {v} @llvm.fma.v{lanes}f32({v} %x0, {v} %x0, {v} %x0)
+  %c0 = fcmp ogt {v} zeroinitializer, %y0
+  %z0 = select {m} %c0, {v} zeroinitializer, {v} %y0
+  %q0 = getelementptr float, ptr %q, i64 %at
+  store {v} %z0, ptr %q0, align 4
+  %p1 = getelementptr float, ptr %p0, i64 {lanes}
+  %x1 = load {v}, ptr %p1, align 4
+  %y1 = fadd {v} %x1, %x0
+  %q1 = getelementptr float, ptr %q0, i64 {lanes}
+  store {v} %y1, ptr %q1, align 4
+  %next = add nuw nsw i64 %i, 1
+  %more = icmp ult i64 %next, 9
+  br i1 %more, label %loop, label %rest
+rest:
+  %n = add {n} <{numbers}>, splat (i64 {18 * lanes})
+  %m = icmp slt {n} %n, splat (i64 {18 * lanes + 1})
+  %p2 = getelementptr float, ptr %p, i64 {18 * lanes}
+  %x2 = call {v} @llvm.masked.load.v{lanes}f32.p0(ptr align 4 %p2, {m} %m, {v} zeroinitializer)
+  %y2 = fmul {v} %x2, %x2
+  %q2 = getelementptr float, ptr %q, i64 {18 * lanes}
+  call void @llvm.masked.store.v{lanes}f32.p0({v} %y2, ptr align 4 %q2, {m} %m)
+  ret void
+}}
+define i32 @main(ptr noundef %buffers) #0 {{
+entry:
+  %p = load ptr, ptr %buffers, align 8
+  %places = getelementptr ptr, ptr %buffers, i64 1
+  %q = load ptr, ptr %places, align 8
+  call void @kernel(ptr %p, ptr %q)
+  ret i32 0
+}}
+attributes #0 = {{ nounwind {target.attributes()} "prefer-vector-width"="{target.vector_bits}" }}
+"""
+
+
 def _library() -> SimpleNamespace:
     """The functions, ready to be called, with the code generator of this machine set up."""
+    global _loaded
+    with _loading:
+        if _loaded is None:
+            _loaded = _load()
+        return _loaded
+
+
+def _load() -> SimpleNamespace:
     path = _path()
     assert path is not None
     free, held = ctypes.CDLL(path), ctypes.PyDLL(path)
     llvm = SimpleNamespace()
-    for name, (result, parameters) in _FUNCTIONS.items():
-        function = (free if name in _SLOW else held)[f"LLVMPY_{name}"]
-        function.restype, function.argtypes = result, parameters
-        setattr(llvm, name, function)
+    for name in _FUNCTIONS:
+        setattr(llvm, name, _function(free if name in _SLOW else held, name))
     # These change LLVM's list of targets, which another thread may be in by way of llvmlite.
     binding = sys.modules.get("llvmlite.binding.ffi")
     with nullcontext() if binding is None else binding.lib._lock:
         llvm.InitializeNativeTarget()
         llvm.InitializeNativeAsmPrinter()
     return llvm
+
+
+def _function(library: ctypes.CDLL, name: str) -> Any:
+    function = library[f"LLVMPY_{name}"]
+    function.restype, function.argtypes = _FUNCTIONS[name]
+    return function
+
+
+def _before_fork() -> None:
+    # A child has no such thread, but would have the dynamic linker's lock as the thread left it.
+    if _helper is not None and _helper is not threading.current_thread():
+        _helper.join()
+    _loading.acquire()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_loading.release, after_in_child=_loading.release
+    )
