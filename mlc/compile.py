@@ -74,7 +74,8 @@ class Compiled:
         from .graph.pipeline import build_module
 
         on_device = self.target in DEVICE_TARGETS
-        return build_module(self.inputs, self.outputs, self.name, row_blocks=not on_device)
+        precision = getattr(self.target, "precision", "")
+        return build_module(self.inputs, self.outputs, self.name, not on_device, precision)
 
     @cached_property
     def kernels(self) -> tuple[KernelCode, ...]:

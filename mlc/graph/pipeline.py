@@ -32,11 +32,15 @@ def build_module(
     outputs: Sequence[Tensor],
     name: str = "main",
     row_blocks: bool = True,
+    precision: str = "",
 ) -> Module:
     """The kernels that compute ``outputs`` from ``inputs`` (placeholders), with their buffers.
 
     With ``row_blocks``, for processors, a kernel may hold several contractions (see
     :mod:`mlc.graph.join_rows`), and rows are searched one at a time.
+
+    Without it, for cards, an attention is one kernel (see :mod:`mlc.graph.join_attention`), whose
+    products of float32 are made in ``precision``, which is "tf32" or "".
 
     The outputs of the module are new tensors; there are as many as ``outputs``, in the same order.
     """
@@ -45,6 +49,10 @@ def build_module(
         graph = rewrite_graph(graph)
     if row_blocks:
         graph = search_rows(graph)
+    else:
+        from .join_attention import join_attention  # which processors do not need
+
+        graph = join_attention(graph, precision)
     made = inline_computes(graph)
     groups = group_stages(made)
     if row_blocks:

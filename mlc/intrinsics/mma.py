@@ -8,6 +8,7 @@
     s.tensorize(copy, tile.load_b)          B from shared memory
     s.tensorize(product, tile.product)      C[i, j] += float32(A[i, k]) * float32(B[k, j])
     s.tensorize(copy, tile.store)           C to shared or global memory
+    s.tensorize(scaling, tile.scale)        C[i, j] *= F[i]
 
 All threads of a warp do a call together: it stands outside of loops over threadIdx.x, which has 32
 iterations wherever there is one. The tiles lie in fragments, which are memory of their own
@@ -56,6 +57,7 @@ class Mma:
     scope_a: str
     scope_b: str
     scope_c: str
+    scale: str = ""
 
 
 def mma(kind: DType | str, columns: int = 16, a_order: str = "mk", b_order: str = "kn") -> Mma:
@@ -123,7 +125,7 @@ class _Family:
         shape = f"{ROWS}x{self.columns}x{self.depth}"
         tail = "" if self.columns == 16 else f"_{self.columns}"
         total = self.total.name
-        fill, store = f"mma_fill_{total}{tail}", f"mma_store_{total}{tail}"
+        fill, store, scale = (f"mma_{verb}_{total}{tail}" for verb in ("fill", "store", "scale"))
         load_a = f"mma_load_{self.a_order}_{self.name}"
         load_b = f"mma_load_{self.b_order}_{self.name}{tail}"
         product = f"mma_{shape}_{self.name}"
@@ -134,8 +136,10 @@ class _Family:
         self.declare_load(load_b, "b", self.b_order == "nk")
         self.declare_product(product)
         self.declare_store(store)
+        self.declare_scale(scale)
         scopes = (self.scope("a"), self.scope("b"), self.scope("c"))
-        return Mma(ROWS, self.columns, self.depth, fill, load_a, load_b, product, store, *scopes)
+        calls = (fill, load_a, load_b, product, store)
+        return Mma(ROWS, self.columns, self.depth, *calls, *scopes, scale)
 
     def declare_fill(self, name: str) -> None:
         c = self.buffer("c", self.scope("c"))
@@ -233,6 +237,24 @@ class _Family:
             name, (c, target), stored(target, c), _function(name, parameters, text),
             {"C": fragment.held},
         )  # fmt: skip
+
+    def declare_scale(self, name: str) -> None:
+        c = self.buffer("c", self.scope("c"))
+        factors = Buffer("factors", (ROWS,), self.total)
+        fragment = self.fragment("c")
+        total = _c_type(self.total)
+        row, _ = fragment.element_text()
+        text = f"""const int lane = threadIdx.x;
+  #pragma unroll
+  for (int e = 0; e < {fragment.held}; ++e) c[e] *= factors[({row}) * near];"""
+        parameters = f"const {total} *factors, int near, {total} *c"
+        i, j = Var("i"), Var("j")
+        vi, vj = Axis("vi", ROWS), Axis("vj", self.columns)
+        value = load(c, (vi, vj)) * load(factors, (vi,))
+        block = Block("tile", (Iter(vi, i), Iter(vj, j)), Store(c, (vi, vj), value))
+        body = For(i, ROWS, For(j, self.columns, block))
+        function = _function(name, parameters, text)
+        _declare(name, (factors, c), body, function, {"C": fragment.held})
 
 
 def _c_type(dtype: DType) -> str:

@@ -1,0 +1,1 @@
+"""Attention as one kernel of a grid: what is one, and how it runs."""

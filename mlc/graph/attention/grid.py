@@ -1,0 +1,56 @@
+"""Writes programs over the blocks and threads of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ...dtypes import DType
+from ...ir.combiner import reducer
+from ...ir.expr import Expr, Var, cast, const
+from ...ir.program import Accumulate, Buffer, For, LoopKind, Region, Scope
+from ...ops.programs import Writer
+
+WARP = 32
+GAP = 16  # bytes between rows of shared memory, so that they begin in different banks
+
+
+class Grid(Writer):
+    """A program over threads."""
+
+    @contextmanager
+    def bound(self, extent: int, thread: str, name: str) -> Iterator[Expr]:
+        """``for i in thread_binding(extent, thread)``"""
+        var = Var(name)
+        with self._nested() as body:
+            yield var
+        hint = (("thread", thread),)
+        self.lists[-1].append(For(var, extent, body.statement(), LoopKind.BOUND, hint))
+
+    def place(self, name: str, shape: Sequence[int], dtype: DType, scope: str) -> Buffer:
+        """Memory of a block of threads, of a warp or of a thread; rows are apart in shared memory,
+        and aligned."""
+        strides = None
+        if scope == "shared" and len(shape) == 2:
+            strides = (shape[1] + GAP // dtype.itemsize, 1)
+        return self._allocate(Buffer(name, tuple(shape), dtype, strides, Scope(scope)))
+
+    def fold(self, fn: str, into: Buffer, part: Buffer) -> None:
+        """``into`` = what the lanes of a warp have in ``part`` folded."""
+        combiner = reducer(fn, into.dtype)
+        self.store(into, (0,), combiner.identity[0])
+        with self.bound(WARP, "threadIdx.x", "lane") as lane:
+            self.lists[-1].append(Accumulate(combiner, (into,), (const(0),), (part[lane],)))
+
+
+def box(buffer: Buffer, i: Expr | int, j: Expr | int, rows: int, columns: int) -> Region:
+    return Region(buffer, (cast(i, "int64"), cast(j, "int64")), (rows, columns))
+
+
+@contextmanager
+def whens(w: Writer, tests: Sequence[Expr]) -> Iterator[None]:
+    if tests:
+        with w.when(tests[0]):
+            yield
+    else:
+        yield

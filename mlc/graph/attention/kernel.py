@@ -1,0 +1,183 @@
+"""Attention as one kernel of a grid: a block of threads has a tile of rows, goes over the keys
+once, tile by tile, and keeps the largest score and the sum of weights of each row as it goes::
+
+    for tile of keys:
+        s = score(query @ keys.T)                        never in global memory
+        new = maximum(largest, max(s)); f = exp(largest - new)
+        w = exp(s - new)
+        total = total * f + sum(w)
+        out = out * f + w @ values
+        largest = new
+    out / total
+
+Warps have rows of their own, and lanes the keys. The products of 16-bit floats run on tensor
+cores, out of tiles in shared memory; others in registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+
+from ...dtypes import DType
+from ...ir.expr import Axis, Expr, apply, cast, const, select
+from ...ir.program import Buffer, Program
+from ...ops.programs import unflattened
+from ...te.classify import points
+from .grid import WARP, Grid, whens
+from .parts import Attention, is_row, over, put_in, with_load
+from .registers import Registers
+from .tensor_cores import TensorCores
+
+WARPS = 4
+VECTOR = 16  # bytes that a thread fetches at once
+WIDE = 128  # elements of a row; wider ones leave less room for keys, and for sums
+
+
+def attention_program(found: Attention) -> Program:
+    """The kernel, whose params are ``found.tensors`` and the result."""
+    return AttentionKernel(found).program()
+
+
+class AttentionKernel:
+    """A kernel that is being written, and what all of its parts know."""
+
+    def __init__(self, found: Attention) -> None:
+        self.found = found
+        self.w = w = Grid("attention")
+        self.buffers = {t: w.input(t.name, t.shape, t.dtype) for t in found.tensors}
+        self.result = w.output("out", found.shape, found.out)
+        self.acc: DType = found.product.dtype
+        wide = max(found.depth.extent, found.column.extent)
+        self.tile: TensorCores | Registers
+        own = 8 if found.kind is None and found.column.extent > WIDE else 16
+        self.own = own  # rows of a warp
+        self.warps = min(WARPS, -(-found.row.extent // own))
+        self.rows = own * self.warps
+        self.width = 32 if wide > WIDE or found.key.extent <= 32 else 64  # keys of a tile
+        self.parts = self.width // WARP
+        make = Registers if found.kind is None else TensorCores
+        self.tile = make(self)
+
+    def program(self) -> Program:
+        w, found = self.w, self.found
+        tiles = -(-found.row.extent // self.rows)
+        batches = points(found.batch)
+        with w.bound(batches, "blockIdx.y", "batch") as batch:
+            places = unflattened(batch, [a.extent for a in found.batch])
+            self.batch = dict(zip(found.batch, places, strict=True))
+            with w.bound(tiles, "blockIdx.x", "tile") as tile:
+                self.first = tile * self.rows
+                self.tile.begin()
+                with w.bound(self.warps, "threadIdx.y", "warp") as warp:
+                    self.warp = warp
+                    self.body()
+        return w.program()
+
+    def body(self) -> None:
+        w, found, tile = self.w, self.found, self.tile
+        peak = w.place("largest", (self.own,), self.acc, "local")
+        total = w.place("total", (self.own,), found.total, "local")
+        tile.start()
+        for each, value in ((peak, -inf), (total, 0)):
+            with w.loop(self.own, "r", "unrolled") as r:
+                w.store(each, (r,), const(value, each.dtype))
+        with w.loop(-(-found.key.extent // self.width), "keys") as step:
+            start = step * self.width
+            tile.scores(start)
+            weights = w.place("weights", (self.rows, self.width), tile.dtype, "shared")
+            with w.loop(self.own, "r", "unrolled") as r:
+                self.softmax(r, start, weights, peak, total)
+            tile.combine(start, weights)
+        self.finish(total)
+
+    def softmax(self, r: Expr, start: Expr, weights: Buffer, peak: Buffer, total: Buffer) -> None:
+        """The weights of a row of a tile, and what that makes of the row so far."""
+        w, found = self.w, self.found
+        row = self.first + self.warp * self.own + r
+        score = w.place("score", (self.parts, WARP), found.score.dtype, "local")
+        part = w.place("part", (WARP,), found.score.dtype, "local")
+        with w.bound(WARP, "threadIdx.x", "lane") as lane:
+            for n in range(self.parts):
+                key = start + (n * WARP + lane)
+                inside = (key < found.key.extent) & (row < found.row.extent)
+                with w.when(inside):
+                    made = self.at(found.score, {found.row: row, found.key: key})
+                    made = with_load(made, found.product, self.tile.product(r, n, lane))
+                    w.store(score, (n, lane), made)
+                with w.otherwise():
+                    w.store(score, (n, lane), const(-inf, score.dtype))
+            value = score[0, lane]
+            for n in range(1, self.parts):
+                value = apply("maximum", value, score[n, lane])
+            w.store(part, (lane,), value)
+        best = w.place("best", (1,), found.score.dtype, "local")
+        w.fold("max", best, part)
+        new = w.place("new", (1,), self.acc, "local")
+        w.store(new, (0,), apply("maximum", peak[r], cast(best[0], self.acc)))
+        base = w.place("base", (1,), self.acc, "local")  # where nothing counts yet, any number
+        none = apply("eq", new[0], const(-inf, self.acc))
+        w.store(base, (0,), select(none, const(0, self.acc), new[0]))
+        factor = w.place("factor", (1,), self.acc, "local")
+        w.store(factor, (0,), apply("exp", peak[r] - base[0]))
+        added = w.place("added", (WARP,), found.total, "local")
+        with w.bound(WARP, "threadIdx.x", "lane") as lane:
+            w.store(added, (lane,), const(0, found.total))
+            for n in range(self.parts):
+                largest = cast(base[0], found.largest.dtype)
+                put = {found.score: score[n, lane], found.largest: largest}
+                weight, counted = (put_in(e, put) for e in (found.weight, found.counted))
+                w.store(weights, (self.warp * self.own + r, n * WARP + lane),
+                        cast(weight, found.rounded))  # fmt: skip
+                w.store(added, (lane,), added[lane] + counted)
+        sum_of_tile = w.place("sum", (1,), found.total, "local")
+        w.fold("sum", sum_of_tile, added)
+        w.store(total, (r,), total[r] * cast(factor[0], found.total) + sum_of_tile[0])
+        w.store(peak, (r,), new[0])
+        self.tile.rescale(r, factor[0])
+
+    def finish(self, total: Buffer) -> None:
+        w, found = self.w, self.found
+        self.tile.end()
+        with w.loop(self.own, "r", "unrolled") as r:
+            row = self.first + self.warp * self.own + r
+            with w.bound(WARP, "threadIdx.x", "lane") as lane:
+                for n in range(-(-found.column.extent // WARP)):
+                    column = lane + n * WARP
+                    put = {**self.batch, found.row: row, found.column: column}
+                    inside = (row < found.row.extent) & (column < found.column.extent)
+                    with w.when(inside):
+                        value = self.tile.sum(r, n, lane) / cast(total[r], self.acc)
+                        w.store(self.result, [over(p, put, {}) for p in found.places], value)
+
+    def at(self, expr: Expr, places: Mapping[Axis, Expr]) -> Expr:
+        """``expr`` over what is in memory."""
+        return over(expr, {**self.batch, **places}, self.buffers)
+
+    def fetch(
+        self, target: Buffer, expr: Expr, outer: Axis, inner: Axis, start: Expr | int
+    ) -> None:
+        """``target[i, j] = expr[start + i, j]``, by all threads together; zeros where it ends."""
+        w = self.w
+        rows, width = target.shape
+        lanes = VECTOR // target.dtype.itemsize
+        while lanes > 1 and (inner.extent % lanes or width % lanes or not is_row(expr, inner)):
+            lanes //= 2
+        team = self.warps * WARP
+        count = rows * width // lanes
+        with w.loop(-(-count // team), "turn") as turn:
+            with w.bound(self.warps, "threadIdx.y", "y") as y:
+                with w.bound(WARP, "threadIdx.x", "x") as x:
+                    flat = (turn * self.warps + y) * WARP + x
+                    per = width // lanes
+                    i, j = flat // per, flat % per * lanes
+                    tests = [flat < count] if count % team else []
+                    with whens(w, tests):
+                        inside = start + i < outer.extent
+                        if inner.extent < width:
+                            inside = inside & (j < inner.extent)
+                        with w.when(inside), w.loop(lanes, "v", "lanes") as v:
+                            put = {outer: start + i, inner: j + v}
+                            w.store(target, (i, j + v), self.at(expr, put))
+                        with w.otherwise(), w.loop(lanes, "v", "lanes") as v:
+                            w.store(target, (i, j + v), const(0, target.dtype))

@@ -1,0 +1,204 @@
+"""Attention is one kernel, whatever it is written as, and scores are never in global memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing.cuda import assert_compiles
+
+Array = np.ndarray[Any, Any]
+RNG = np.random.default_rng(7)
+
+
+def draw(*shape: int, dtype: Any = np.float32) -> Array:
+    return RNG.standard_normal(shape).astype(dtype)
+
+
+def softmax(s: Array) -> Array:
+    e = np.exp(s - s.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def plain(q: Array, k: Array, v: Array) -> Array:
+    return softmax(q @ np.swapaxes(k, -1, -2) * 0.25) @ v
+
+
+def causal(q: Array, k: Array, v: Array) -> Array:
+    s = q @ np.swapaxes(k, -1, -2) * 0.25
+    return softmax(np.where(np.tril(np.ones(s.shape[-2:], bool)), s, -np.inf)) @ v
+
+
+def compared(q: Array, k: Array, v: Array) -> Array:
+    s = np.einsum("bhqd,bhkd->bhqk", q, k)
+    rows, keys = np.arange(s.shape[-2])[:, None], np.arange(s.shape[-1])[None, :]
+    return np.einsum("bhqk,bhkd->bhqd", softmax(np.where(keys > rows + 3, -np.inf, s)), v)
+
+
+def divided_last(q: Array, k: Array, v: Array) -> Array:
+    s = (q * 0.25) @ k.transpose(0, 2, 1)
+    e = np.exp(s - s.max(-1, keepdims=True))
+    return (e @ v) / e.sum(-1, keepdims=True)
+
+
+def heads_inside(q: Array, k: Array, v: Array) -> Array:
+    """Heads as parts of the rows, turned outwards and back."""
+    q, k, v = (x.reshape(*x.shape[:2], 4, -1).transpose(0, 2, 1, 3) for x in (q, k, v))
+    made = softmax(q @ k.transpose(0, 1, 3, 2) * 0.3) @ v
+    return made.transpose(0, 2, 1, 3).reshape(made.shape[0], made.shape[2], -1)
+
+
+def grouped(q: Array, k: Array, v: Array) -> Array:
+    """Two heads of queries for each of keys."""
+    k, v = np.repeat(k, 2, axis=1), np.repeat(v, 2, axis=1)
+    return softmax(q @ np.swapaxes(k, -1, -2)) @ v
+
+
+def library(q: Array, k: Array, v: Array) -> Array:
+    return mlc.nn.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def check(fn: Callable[..., Array], *arrays: Array, bound: float, precision: Any = None) -> Any:
+    """One kernel, no memory between kernels, the values of NumPy, and code that cards take."""
+    jitted = mlc.jit(fn, target="cuda-emulated", precision=precision)
+    lowered = jitted.lower(*arrays)
+    module = lowered.compiled.device_module
+    assert [launch.kernel for launch in module.launches] == ["attention_kernel"]
+    assert module.workspace_bytes == 0
+    assert_compiles(module)
+    got = jitted(*arrays)
+    wide = [a.astype(np.float64) if a.dtype != bool else a for a in arrays]
+    with np.errstate(invalid="ignore"):
+        reference = plain_causal(*wide) if fn is library else fn(*wide)
+    np.testing.assert_allclose(got.astype(np.float64), reference, rtol=0, atol=bound)
+    return lowered
+
+
+def plain_causal(q: Array, k: Array, v: Array) -> Array:
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    return softmax(np.where(np.tri(*s.shape[-2:], dtype=bool), s, -np.inf)) @ v
+
+
+EXACT = 4e-6
+HALF = 6e-3  # scores of about 5 are rounded to 2**-9, and that is what weights are off by
+BRAIN = 5e-2  # the same with 3 bits less
+
+
+@pytest.mark.parametrize("order", ["forward", "reverse", "random"])
+def test_odd_sizes(order: str) -> None:
+    with mlc.config.override(emulated_order=order):
+        q, k, v = draw(2, 70, 40), draw(2, 90, 40), draw(2, 90, 33)
+        check(plain, q, k, v, bound=EXACT)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "depth", "columns", "bound"),
+    [
+        (np.float16, 64, 64, HALF),
+        (np.float16, 33, 256, HALF),
+        (ml_dtypes.bfloat16, 128, 48, BRAIN),
+        (np.float32, 256, 130, EXACT),
+        (np.float64, 32, 32, 1e-14),
+    ],
+)
+def test_types_and_widths(dtype: Any, depth: int, columns: int, bound: float) -> None:
+    q, k = draw(1, 37, depth, dtype=dtype), draw(1, 77, depth, dtype=dtype)
+    q = (q / np.float32(np.sqrt(depth) / 4)).astype(dtype)
+    lowered = check(causal, q, k, draw(1, 77, columns, dtype=dtype), bound=bound)
+    assert ("mlc_mma_" in str(lowered.cuda)) == (np.dtype(dtype).itemsize == 2)
+
+
+@pytest.mark.parametrize(
+    ("fn", "shapes"),
+    [
+        (compared, ((1, 2, 20, 16), (1, 2, 34, 16), (1, 2, 34, 16))),
+        (divided_last, ((2, 20, 16), (2, 34, 16), (2, 34, 16))),
+        (heads_inside, ((1, 20, 64), (1, 34, 64), (1, 34, 64))),
+        (grouped, ((1, 4, 20, 16), (1, 2, 34, 16), (1, 2, 34, 16))),
+        (library, ((1, 2, 20, 16), (1, 2, 20, 16), (1, 2, 20, 16))),
+    ],
+)
+def test_ways_to_write_it(fn: Callable[..., Array], shapes: Any) -> None:
+    check(fn, *(draw(*shape) for shape in shapes), bound=EXACT)
+
+
+def test_tf32_when_asked() -> None:
+    q, k, v = draw(1, 20, 24), draw(1, 40, 24), draw(1, 40, 24)
+    lowered = check(plain, q, k, v, bound=1e-2, precision="tf32")
+    assert "mlc_mma_m16n8k8_tf32" in str(lowered.cuda)
+
+
+def test_rows_that_see_nothing_are_nan_as_in_numpy() -> None:
+    def masked(q: Array, k: Array, v: Array, mask: Array) -> Array:
+        return softmax(q @ k.T + np.where(mask, 0, -np.inf).astype(q.dtype)) @ v
+
+    q, k, v = draw(20, 16), draw(100, 16), draw(100, 16)
+    mask = RNG.random((20, 100)) < 0.3
+    mask[3], mask[4, :64], mask[5, 64:] = False, False, False
+    with np.errstate(invalid="ignore"):
+        expected = masked(q, k, v, mask)
+    assert np.isnan(expected[3]).all() and not np.isnan(expected[[4, 5]]).any()
+    check(masked, q, k, v, mask, bound=EXACT)
+
+
+def test_nan_and_infinity_go_where_numpy_has_them() -> None:
+    q, k, v = draw(12, 16), draw(80, 16), draw(80, 16)
+    q[2, 3], v[70, 1], v[5, 2] = np.nan, np.inf, np.nan
+    with np.errstate(invalid="ignore"):
+        expected = plain(q, k, v)
+    got = mlc.jit(plain, target="cuda-emulated")(q, k, v)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=EXACT)
+
+
+def test_scores_that_are_wanted_are_made() -> None:
+    def both(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
+        s = q @ k.T
+        return s, softmax(s) @ v
+
+    q, k, v = draw(16, 16), draw(32, 16), draw(32, 16)
+    jitted = mlc.jit(both, target="cuda-emulated")
+    for got, expected in zip(jitted(q, k, v), both(q, k, v), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=EXACT)
+    assert "attention" not in str(jitted.lower(q, k, v).cuda)
+
+
+@pytest.mark.parametrize("other", ["no maximum", "another", "sum of others"])
+def test_what_only_looks_like_it(other: str) -> None:
+    def like(q: Array, k: Array, v: Array) -> Array:
+        s = q @ k.T
+        peak = {"no maximum": 0 * s[:, :1], "another": (s * 2).max(-1, keepdims=True)}.get(
+            other, s.max(-1, keepdims=True)
+        )
+        e = np.exp(s - peak)
+        under = (e * e).sum(-1, keepdims=True) if other == "sum of others" else e.sum(-1)[:, None]
+        return (e / under) @ v
+
+    q, k, v = draw(16, 16) / 4, draw(32, 16), draw(32, 16)
+    jitted = mlc.jit(like, target="cuda-emulated")
+    np.testing.assert_allclose(jitted(q, k, v), like(q, k, v), rtol=1e-4, atol=EXACT)
+    assert "attention" not in str(jitted.lower(q, k, v).cuda)
+
+
+def test_several_in_one_function() -> None:
+    def twice(q: Array, k: Array, v: Array) -> Array:
+        return plain(plain(q, k, v), k, v)
+
+    q, k, v = draw(16, 24), draw(32, 24), draw(32, 24)
+    jitted = mlc.jit(twice, target="cuda-emulated")
+    np.testing.assert_allclose(jitted(q, k, v), twice(q, k, v), rtol=1e-4, atol=EXACT)
+    source = str(jitted.lower(q, k, v).cuda)
+    assert len(re.findall("__global__ void", source)) == 2
+
+
+def test_arrays_with_strides() -> None:
+    q, k, v = draw(16, 40)[:, ::2], draw(24, 32).T[:20].T, draw(32, 17).T[:, :32].T
+    k = draw(20, 32).T
+    jitted = mlc.jit(plain, target="cuda-emulated")
+    np.testing.assert_allclose(jitted(q, k, v), plain(q, k, v), rtol=1e-4, atol=EXACT)
+    assert "attention" in str(jitted.lower(q, k, v).cuda)
