@@ -251,7 +251,7 @@ def native_executable(
         image, meta = entry.image, entry.meta
         clock.stage("load")
     else:
-        image, meta = build(clock)
+        image, meta = _built(build, clock)
         disk.put(key, image, meta)
         clock.stage("store")
     sites = meta["sites"]
@@ -273,13 +273,23 @@ def native_executable(
     return made, entry is not None
 
 
-def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
+def _built(
+    build: Callable[[Clock], tuple[bytes, dict[str, Any]]], clock: Clock
+) -> tuple[bytes, dict[str, Any]]:
     from .backends.llvm.library import prepare
-    from .runtime.image import compile_image
+    from .backends.llvm.target import host_target
+    from .runtime.collector import collector_held_back
     from .runtime.threads import available_cpus
 
     if available_cpus() > 1:
-        prepare(target)
+        prepare(host_target())
+    with collector_held_back():
+        return build(clock)
+
+
+def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
+    from .runtime.image import compile_image
+
     module = compiled.module
     clock.stage("graph")
     kernels = compiled.kernels
