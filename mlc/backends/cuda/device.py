@@ -28,6 +28,20 @@ class Argument:
 
 
 @dataclass(frozen=True)
+class TensorMap:
+    """A description of an array that a kernel gets by value, 128 bytes, to load boxes of it, of
+    "float16" or "bfloat16". The first dimension is that of neighbours; ``strides``, in bytes, are
+    those of the others. Rows of a box have 128 bytes, and lie mixed as products of boxes read
+    them."""
+
+    array: Argument
+    dtype: str
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    box: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Launch:
     """One kernel over a grid of blocks of threads; extents are x, y, z."""
 
@@ -35,7 +49,7 @@ class Launch:
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
     shared_bytes: int
-    arguments: tuple[Argument, ...]
+    arguments: tuple[Argument | TensorMap, ...]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 
+from ...intrinsics.boxes import PREFIX, ROW_BYTES
 from ...ir.program import Buffer, Evaluate, Program, walk
-from ...lower.cuda.kernel import DeviceKernel, DeviceProgram
+from ...lower.cuda.kernel import WARP, BoxMap, DeviceKernel, DeviceProgram
 from ...lower.cuda.touching import buffers_written
 from ...lower.place_buffers import span_bytes
-from .device import Argument, Check, DeviceModule, HostCall, Launch
+from .device import Argument, Check, DeviceModule, HostCall, Launch, TensorMap
 from .functions import Text, c_type
 from .scalars import functions_for
 from .statements import Names, Statements
@@ -73,7 +75,8 @@ def device_module(
             may_fail = may_fail or is_checked
             texts.append(text)
             intrinsics.update(called)
-            arguments = tuple(places[b] for b in kernel.params)
+            arguments: tuple[Argument | TensorMap, ...] = tuple(places[b] for b in kernel.params)
+            arguments += tuple(_tensor_map(each, places[each.buffer]) for each in kernel.maps)
             arguments += (record,) * is_checked
             launches.append(
                 Launch(title, kernel.grid, kernel.block, kernel.shared_bytes, arguments)
@@ -83,7 +86,7 @@ def device_module(
     source = f"{functions}\n\n{body}\n" if functions else f"{body}\n"
     at = record.number if checks else 0
     calls = tuple(host_calls)
-    needs = "sm_90a" if any(called.startswith("wgmma_") for called in intrinsics) else ""
+    needs = "sm_90a" if any(called.startswith(("wgmma_", PREFIX)) for called in intrinsics) else ""
     return DeviceModule(name, source, tuple(launches), total, tuple(checks), at, calls, needs)
 
 
@@ -117,6 +120,10 @@ def kernel_text(
         printer.names[buffer] = Text(name)
         const = "" if buffer in written else "const "
         params.append(f"{const}{c_type(buffer.dtype)} *__restrict__ {name}")
+    for each in kernel.maps:
+        name = printer.identifiers.fresh(f"{each.buffer.name}_boxes")
+        printer.slots.maps[each] = name
+        params.append(f"const __grid_constant__ MlcBoxes {name}")
     for thread in reversed(kernel.threads):
         name = printer.bind(thread.var, thread.extent)
         printer.line(f"const int {name} = {thread.tag};")
@@ -124,6 +131,8 @@ def kernel_text(
         name = printer.identifiers.fresh(buffer.name)
         printer.names[buffer] = Text(name)
         printer.line(f"MLC_SHARED({c_type(buffer.dtype)}, {name}, {offset});")
+        if buffer is kernel.slots:
+            printer.slots.name, printer.slots.warps = name, -(-prod(kernel.block) // WARP)
     begin = len(printer.lines)
     printer.statement(kernel.body)
     if after_checks and not (printer.is_checked and printer.waits):
@@ -139,6 +148,17 @@ def kernel_text(
         signature = f"{title}(\n    {inside}) {{"
     text = "\n".join([f"// {_described(kernel)}", f"{head} {signature}", *printer.lines, "}"])
     return text, printer.intrinsics, printer.is_checked
+
+
+def _tensor_map(each: BoxMap, array: Argument) -> TensorMap:
+    """The description of the array, whose first element ``array`` is."""
+    buffer, size = each.buffer, each.buffer.dtype.itemsize
+    shape = buffer.shape[::-1]
+    strides: list[int] = []
+    for d, step in enumerate(buffer.element_strides[-2::-1], 1):
+        before = (strides[-1] if strides else size) * shape[d - 1]
+        strides.append(-(-before // ROW_BYTES) * ROW_BYTES if shape[d] == 1 else step * size)
+    return TensorMap(array, buffer.dtype.name, shape, tuple(strides), each.extents[::-1])
 
 
 def _described(kernel: DeviceKernel) -> str:

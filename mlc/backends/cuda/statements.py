@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from ...dtypes import DType, boolean, int64
 from ...errors import CompileError
+from ...intrinsics.boxes import is_box_load
 from ...ir.expr import Const, Expr, Var, load
 from ...ir.intrinsic import intrinsic_named, is_intrinsic, kept_dimensions
 from ...ir.program import (
@@ -26,7 +28,14 @@ from ...ir.program import (
 )
 from ...ir.sharing import shared_nodes
 from ...lower.cuda.apply_atomics import ATOMICS
-from ...lower.cuda.kernel import BARRIER
+from ...lower.cuda.kernel import (
+    BARRIER,
+    SLOT_FILL,
+    SLOT_LEAVE,
+    SLOT_WAIT,
+    SLOTS_BEGIN,
+    BoxMap,
+)
 from ...lower.cuda.overlap_stages import COMMIT, WAIT
 from ...lower.place_buffers import span_bytes
 from .expressions import Expressions
@@ -44,6 +53,7 @@ uint8_t uint16_t uint32_t uint64_t float2 float4 double2 int2 int4 uint2 uint4
 """
 _RESERVED = frozenset(_WORDS.split()) | C_FUNCTIONS
 _UNSUITED = re.compile(r"\W")
+_SLOTS = frozenset({SLOTS_BEGIN, SLOT_FILL, SLOT_WAIT, SLOT_LEAVE})
 _MOST_UNROLLED = 64  # iterations that are asked to be written out whole
 
 
@@ -65,6 +75,17 @@ class Names:
         return name
 
 
+@dataclass
+class Slots:
+    """What the text calls the mbarriers of a kernel, the one that the next boxes arrive at, and the
+    descriptions of arrays that boxes are taken of."""
+
+    name: str = ""
+    filled: str = ""
+    warps: int = 1
+    maps: dict[BoxMap, str] = field(default_factory=dict)
+
+
 class Statements(Expressions):
     """Prints the body of a kernel, line by line."""
 
@@ -77,6 +98,7 @@ class Statements(Expressions):
         self.lines: list[str] = []
         self.depth = 1
         self.intrinsics: dict[str, str] = {}  # the text of those called, by name
+        self.slots = Slots()
 
     def line(self, text: str) -> None:
         self.lines.append("  " * self.depth + text)
@@ -128,10 +150,14 @@ class Statements(Expressions):
                 self.line("mlc_cp_async_commit();")
             case Evaluate(name=name, args=(Const(value=pending),)) if name == WAIT:
                 self.line(f"mlc_cp_async_wait<{pending}>();")
+            case Evaluate(name=name, args=args) if name in _SLOTS:
+                self.slot(name, *args)
             case Evaluate(name="shuffle" | "shuffle_down", args=args):
                 self.shuffle(stmt.name, *args)
             case Evaluate(name=name, args=(Region() as at, Expr() as value)) if name in ATOMICS:
                 self.atomic(name, at, value)
+            case Evaluate(name=name) if is_box_load(name):
+                self.load_box(stmt)
             case Evaluate(name=name) if is_intrinsic(name):
                 self.call(stmt)
             case _:
@@ -267,6 +293,34 @@ class Statements(Expressions):
             strides = region.buffer.element_strides
             parts += [str(strides[d]) for d in kept_dimensions(region.extents)]
         self.line(f"{stmt.name}({', '.join(parts)});")
+
+    def slot(self, name: str, *args: Expr | Buffer | Region) -> None:
+        """``mlc_slot_wait<4>(slots, k);``"""
+        count, *rest = args
+        assert isinstance(count, Const)
+        values = [self.value(self.flat(e)).text for e in rest if isinstance(e, Expr)]
+        if name == SLOTS_BEGIN:
+            values = [str(self.slots.warps)]
+        call = f"mlc_{name}<{count.value}>({', '.join([self.slots.name, *values])});"
+        if name == SLOT_FILL:
+            self.slots.filled = self.identifiers.fresh("filled")
+            call = f"const uint64_t *const {self.slots.filled} = {call}"
+        self.line(call)
+
+    def load_box(self, stmt: Evaluate) -> None:
+        """``load_box_64x64_float16(A_shared, A_boxes, filled, k, i);``: the place of a box begins
+        with that of neighbours."""
+        source, target = stmt.args
+        assert isinstance(source, Region) and isinstance(target, Region)
+        text = intrinsic_named(stmt.name).implementations["cuda"]
+        assert isinstance(text, str)
+        self.intrinsics[stmt.name] = text
+        starts = tuple(self.flat(e) for e in reversed(source.starts))
+        with self.sharing(starts):
+            at = [self.value(e).text for e in starts]
+            to = self.address(target.buffer, target.starts)
+            given = self.slots.maps[BoxMap(source.buffer, source.extents)]
+            self.line(f"{stmt.name}({', '.join([to, given, self.slots.filled, *at])});")
 
     def shuffle(self, name: str, *args: Expr | Buffer | Region) -> None:
         """``other = mlc_shfl_down(part, 16, 32);``"""

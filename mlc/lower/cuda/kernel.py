@@ -16,6 +16,8 @@ from ...ir.program import Buffer, Scope, Stmt
 
 BARRIER = "barrier"  # the name that a call has when all threads of a block wait
 BOUNDARY = "boundary"  # a place where a barrier may be put
+SLOTS_BEGIN, SLOT_FILL = "slots_begin", "slot_fill"  # of what boxes fill in turns
+SLOT_WAIT, SLOT_LEAVE = "slot_wait", "slot_leave"
 WARP = 32  # threads of a warp
 MOST_THREADS = 1024
 SHARED_BYTES = 227 << 10  # that a block can ask for
@@ -37,13 +39,22 @@ class Thread:
         return self.tag.startswith("blockIdx")
 
 
+@dataclass(frozen=True)
+class BoxMap:
+    """Boxes of ``extents`` are loaded from ``buffer``."""
+
+    buffer: Buffer
+    extents: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class DeviceKernel:
     """``body`` is what the thread does that the variables of ``threads`` name.
 
     What it allocates is private to a thread. ``shared`` are the buffers that the threads of a block
     have in common, with their places in the pool of the block, in bytes. A call named
-    ``BARRIER`` stands where no thread of a block is missing.
+    ``BARRIER`` stands where no thread of a block is missing. ``slots``, one of ``shared``, are
+    the mbarriers of what boxes of ``maps`` fill in turns.
     """
 
     name: str
@@ -53,6 +64,8 @@ class DeviceKernel:
     shared: tuple[tuple[Buffer, int], ...] = ()
     shared_bytes: int = 0
     blocks: tuple[str, ...] = ()  # the names of the blocks that it was made of
+    maps: tuple[BoxMap, ...] = ()
+    slots: Buffer | None = None
 
     def extent(self, tag: str) -> int:
         """The threads in one direction."""

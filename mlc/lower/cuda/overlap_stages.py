@@ -29,7 +29,7 @@ from .touching import buffers_made, buffers_read, buffers_written
 STAGE = "stage"  # marks the statement after it
 COMMIT, WAIT = "copies_commit", "copies_wait"  # of asynchronous copies
 ASYNC = "asynchronous"  # annotates a copy that need not be done yet
-_STAGES, _ORDER = "software_pipeline_stage", "software_pipeline_order"
+STAGES, ORDER = "software_pipeline_stage", "software_pipeline_order"
 ALIGNMENT = 128  # bytes, of each of the copies of a buffer
 
 
@@ -39,8 +39,8 @@ def mark_stages(program: Program) -> Program:
 
     def on(stmt: Stmt) -> Stmt | None:
         match stmt:
-            case For(annotations=annotations) if _STAGES in dict(annotations):
-                stages = tuple(dict(annotations)[_STAGES])
+            case For(annotations=annotations) if STAGES in dict(annotations):
+                stages = tuple(dict(annotations)[STAGES])
                 body = _marked(rebuild(stmt.body, on), stages)
                 return None if body is None else replace(stmt, body=body)
         return None
@@ -79,7 +79,7 @@ def overlap_stages(stmt: Stmt) -> Stmt:
 
     def on(node: Stmt) -> Stmt | None:
         match node:
-            case For(annotations=annotations) if _STAGES in dict(annotations):
+            case For(annotations=annotations) if STAGES in dict(annotations):
                 made = _overlapped(node)
                 return None if made is None else overlap_stages(made)
             case Evaluate(name=name) if name == STAGE:
@@ -92,10 +92,10 @@ def overlap_stages(stmt: Stmt) -> Stmt:
 def _overlapped(loop: For) -> Stmt | None:
     buffers: list[Buffer] = []
     stages: dict[int, list[Stmt]] = {}
-    if not _parts(loop.body, buffers, stages, [None]):
+    if not stages_of(loop.body, buffers, stages, [None]):
         return None
     ahead = max(stages, default=0)
-    order = tuple(dict(loop.annotations).get(_ORDER, ()))
+    order = tuple(dict(loop.annotations).get(ORDER, ()))
     if sorted(stages) != [0, ahead] or ahead < 1 or loop.extent <= ahead:
         return None
     if loop.kind is not LoopKind.SERIAL or list(order) != sorted(order):
@@ -109,7 +109,7 @@ def _overlapped(loop: For) -> Stmt | None:
         return None
     if (buffers_written(uses) - buffers_made(uses)) & (filled | buffers_read(copies)):
         return None
-    slots = {buffer: _slots(buffer, ahead + 1) for buffer in filled}
+    slots = {buffer: slots_of(buffer, ahead + 1) for buffer in filled}
     if not is_replaceable(copies, {b: Place(s, (const(0),)) for b, s in slots.items()}):
         return None
 
@@ -135,14 +135,14 @@ def _overlapped(loop: For) -> Stmt | None:
         placed(uses, loop.var % count),
         Evaluate(BOUNDARY, ()),
     )
-    hints = {k: v for k, v in dict(loop.annotations).items() if k not in (_STAGES, _ORDER)}
+    hints = {k: v for k, v in dict(loop.annotations).items() if k not in (STAGES, ORDER)}
     steady = replace(loop, body=body, annotations=tuple(sorted(hints.items())))
     rest = tuple(b for b in buffers if b not in slots)
     inner = seq(*early, Evaluate(BOUNDARY, ()), steady, Evaluate(BOUNDARY, ()))
     return Allocate((*rest, *slots.values()), inner)
 
 
-def _parts(
+def stages_of(
     stmt: Stmt, buffers: list[Buffer], stages: dict[int, list[Stmt]], now: list[int | None]
 ) -> bool:
     """Whether ``stmt`` consists of marked statements, sorted into ``stages``."""
@@ -152,9 +152,9 @@ def _parts(
                 stages[now[0]].append(stmt)
                 return True
             buffers.extend(made)
-            return _parts(body, buffers, stages, now)
+            return stages_of(body, buffers, stages, now)
         case Seq(stmts=stmts):
-            return all(_parts(s, buffers, stages, now) for s in stmts)
+            return all(stages_of(s, buffers, stages, now) for s in stmts)
         case Evaluate(name=name, args=(Const(value=stage),)) if name == STAGE:
             number = int(stage)
             stages.setdefault(number, [])
@@ -168,7 +168,8 @@ def _parts(
     return True
 
 
-def _slots(buffer: Buffer, count: int) -> Buffer:
+def slots_of(buffer: Buffer, count: int) -> Buffer:
+    """``buffer``, ``count`` times."""
     size = buffer.dtype.itemsize
     step = -(-span_bytes(buffer) // ALIGNMENT) * ALIGNMENT // size
     strides = (step, *buffer.element_strides)

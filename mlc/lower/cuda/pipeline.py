@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from ...dtypes import uint64
 from ...ir.program import Buffer, For, Program, Scope, Stmt, blocks_of
 from ..bind_blocks import bind_blocks
 from ..compact_buffers import compact_buffers
@@ -15,6 +16,7 @@ from .bind_threads import bind_device_threads
 from .expand_calls import expand_device_calls
 from .fold_threads import mark_teams
 from .kernel import DeviceKernel, DeviceProgram, Thread
+from .load_boxes import box_maps, boxed_buffers, load_boxes, without_box_loads
 from .merge_guards import merge_guards
 from .overlap_stages import mark_stages, overlap_stages
 from .place_barriers import place_barriers
@@ -56,17 +58,22 @@ def _kernel(
     ranges = {t.var: t.extent for t in threads}
     body = compact_buffers(program.with_body(body), _on_all(threads), ranges).body
     body, private = place_private(body, threads, name)
+    body, count = load_boxes(body, threads, name)
     body = overlap_stages(body)
-    body, shared, shared_bytes = place_shared(body, name)
-    body = place_barriers(body, threads, shared)
+    boxed = boxed_buffers(body)
+    slots = Buffer("slots", (2 * count,), uint64, None, Scope.SHARED) if count else None
+    body, shared, shared_bytes = place_shared(body, name, boxed, slots)
+    body = place_barriers(body, threads, shared, boxed)
     body = simplify_stmt(merge_guards(simplify_stmt(body, ranges)), ranges)
     body = promote_registers(program.with_body(body)).body
     body = unroll_over_fragments(body)
     check_rows(body, name)
-    touched = buffers_touched(body) - buffers_made(body)
+    touched = buffers_touched(without_box_loads(body)) - buffers_made(body)
     known = (*program.params, *temporaries, *private)
     params = tuple(b for b in _inputs_first(known, program) if b in touched)
-    return DeviceKernel(name, params, body, threads, shared, shared_bytes), private
+    maps = box_maps(body, known, name)
+    kernel = DeviceKernel(name, params, body, threads, shared, shared_bytes, maps=maps, slots=slots)
+    return kernel, private
 
 
 def _inputs_first(known: tuple[Buffer, ...], program: Program) -> tuple[Buffer, ...]:

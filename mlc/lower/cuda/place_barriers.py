@@ -28,17 +28,23 @@ from .place_shared import overlap
 Placed = Sequence[tuple[Buffer, int]]
 
 
-def place_barriers(body: Stmt, threads: tuple[Thread, ...], placed: Placed) -> Stmt:
+def place_barriers(
+    body: Stmt,
+    threads: tuple[Thread, ...],
+    placed: Placed,
+    boxed: frozenset[Buffer] = frozenset(),
+) -> Stmt:
     """``s; boundary; t`` -> ``s; barrier; t`` where a thread may touch in ``t`` what another one
     touches in ``s`` and one of them writes; else ``s; t``.
 
     Of the boundaries between two such accesses the last one is taken; where the first stands before
     a loop, the last one before the loop. The way around a loop is looked at as well. ``placed`` are
     the shared buffers with their places in the pool: those that share bytes are one memory.
+    What is in ``boxed`` is filled and used in slots, which threads wait for by other means.
     """
     if not any(_is_boundary(s) for s in walk(body)):
         return body
-    analysis = _Analysis(body, threads, placed)
+    analysis = _Analysis(body, threads, placed, boxed)
     analysis.visit(body, [], [])
     return _chosen(body, analysis.chosen)
 
@@ -64,7 +70,10 @@ class _Result:
 
 
 class _Analysis:
-    def __init__(self, body: Stmt, threads: tuple[Thread, ...], placed: Placed) -> None:
+    def __init__(
+        self, body: Stmt, threads: tuple[Thread, ...], placed: Placed, boxed: frozenset[Buffer]
+    ) -> None:
+        self.boxed = boxed
         self.chosen: set[Evaluate] = {
             s for s in walk(body) if isinstance(s, Evaluate) and s.name == BARRIER
         }
@@ -169,6 +178,8 @@ class _Analysis:
         """Whether two different threads may touch one element in these accesses."""
         first = entry.access
         if not (first.changes or later.changes):
+            return False
+        if first.buffer is later.buffer and first.buffer in self.boxed:
             return False
         if first.buffer is not later.buffer:
             one, two = self.memory.get(first.buffer), self.memory.get(later.buffer)

@@ -22,15 +22,19 @@ from .kernel import PER_BLOCK, SHARED_BYTES
 from .touching import buffers_touched
 
 ALIGNMENT = 32  # bytes: the widest access of a thread has 16, a tile of wmma 32
+BOX_ALIGNMENT = 1024
 Life = tuple[int, int]
 
 
-def place_shared(body: Stmt, name: str) -> tuple[Stmt, tuple[tuple[Buffer, int], ...], int]:
+def place_shared(
+    body: Stmt, name: str, boxed: frozenset[Buffer] = frozenset(), slots: Buffer | None = None
+) -> tuple[Stmt, tuple[tuple[Buffer, int], ...], int]:
     """``with alloc(S, scope="shared"): s`` -> ``s``, with ``S`` at a place in the pool.
 
-    Two buffers share bytes where one is done with before the other is needed. Returns the places
-    in bytes, and the size of the pool. Raises :class:`UnsupportedError` where that is more than a
-    block can have.
+    Two buffers share bytes where one is done with before the other is needed. What is in ``boxed``
+    begins at multiples of 1024 bytes; ``slots`` come last, in a place that is theirs alone. Returns
+    the places in bytes, and the size of the pool. Raises :class:`UnsupportedError` where that is
+    more than a block can have.
     """
     lives: dict[Buffer, Life] = {}
     _Clock(lives).visit(body)
@@ -42,13 +46,18 @@ def place_shared(body: Stmt, name: str) -> tuple[Stmt, tuple[tuple[Buffer, int],
             for other, at in placed
             if _meet(lives[buffer], lives[other])
         )
-        at = 0
+        at, step = 0, BOX_ALIGNMENT if buffer in boxed else ALIGNMENT
         for low, high in taken:
             if at + span_bytes(buffer) <= low:
                 break
-            at = max(at, -(-high // ALIGNMENT) * ALIGNMENT)
+            at = max(at, -(-high // step) * step)
         placed.append((buffer, at))
         size = max(size, at + span_bytes(buffer))
+    last: tuple[tuple[Buffer, int], ...] = ()
+    if slots is not None:
+        size = -(-size // ALIGNMENT) * ALIGNMENT
+        last = ((slots, size),)
+        size += span_bytes(slots)
     if size > SHARED_BYTES:
         shown = ", ".join(f"{b.name} {span_bytes(b)}" for b in lives)
         raise UnsupportedError(
@@ -57,7 +66,7 @@ def place_shared(body: Stmt, name: str) -> tuple[Stmt, tuple[tuple[Buffer, int],
         )
     order = list(lives)
     placed.sort(key=lambda row: order.index(row[0]))
-    return _without(body), tuple(placed), size
+    return _without(body), (*placed, *last), size
 
 
 def overlap(a: tuple[Buffer, int], b: tuple[Buffer, int]) -> bool:

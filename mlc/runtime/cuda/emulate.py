@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from mlc.backends.cuda import prelude
-from mlc.backends.cuda.device import DeviceModule, HostCall, Launch
+from mlc.backends.cuda.device import DeviceModule, HostCall, Launch, TensorMap
 from mlc.config import config
 from mlc.errors import ArgumentError, BoundsError, CompileError, SimulationError, UnsupportedError
 from mlc.runtime import cache
 from mlc.runtime.cuda.host_calls import call_here
+from mlc.runtime.cuda.tensor_maps import aligned_map, emulated_map
 
 COMPILERS = ("g++", "clang++", "c++")
 ORDERS = ("forward", "reverse", "random")
@@ -103,7 +104,11 @@ class Emulated:
         bases = (ctypes.c_void_p * count)()
         extents = (ctypes.c_uint64 * count)()
         names = (ctypes.c_char_p * count)()
+        maps = []
         for n, (argument, name) in enumerate(zip(launch.arguments, self._names[launch.kernel])):
+            described = argument if isinstance(argument, TensorMap) else None
+            if isinstance(argument, TensorMap):
+                argument, name = argument.array, name.removesuffix("_boxes")
             if argument.kind == "array":
                 arguments[n] = bases[n] = pointers[argument.number]
                 extents[n] = sizes[argument.number] if sizes else _UNKNOWN
@@ -112,6 +117,9 @@ class Emulated:
                 arguments[n], bases[n] = workspace + argument.number, workspace
                 extents[n] = self.module.workspace_bytes
                 names[n] = b"the workspace"
+            if described is not None:
+                maps.append(aligned_map(emulated_map(described, int(arguments[n] or 0))))
+                arguments[n] = maps[-1].ctypes.data
         message = ctypes.create_string_buffer(_MESSAGE_BYTES)
         record = _Launch(
             launch.kernel.encode(), launch.grid, launch.block, launch.shared_bytes,
@@ -278,7 +286,8 @@ def _run(command: list[str], name: str, source: str) -> None:
 
 @functools.cache
 def _prelude() -> str:
-    names = ("emulator.h", "emulator.cpp", "emulated.h", "emulated_tensor_cores.h")
+    names = ("emulator.h", "emulator.cpp", "emulated.h", "emulated_tensor_cores.h",
+             "emulated_boxes.h", "emulator_boxes.h")  # fmt: skip
     return "\n".join(map(prelude.text, names))
 
 

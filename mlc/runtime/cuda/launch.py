@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from mlc.backends.cuda.device import DeviceModule, HostCall
+from mlc.backends.cuda.device import DeviceModule, HostCall, TensorMap
 from mlc.errors import MlcError, UnsupportedError
 from mlc.runtime.cuda.card import Card, card
 from mlc.runtime.cuda.host_calls import call_between
 from mlc.runtime.cuda.nvrtc import compile_module
+from mlc.runtime.cuda.tensor_maps import MAP_BYTES, aligned_map, driver_map
 
 
 class Launched:
@@ -54,6 +55,8 @@ class Launched:
         if frame is None:
             frame = self._frames.frame = _Frame(module)
         frame.fill(pointers, workspace)
+        if frame.maps:
+            frame.describe(card.error)
         done = 0
         for call in module.host_calls:
             self._launch_some(functions, frame, stream, done, call.before)
@@ -159,7 +162,8 @@ class _Frame:
     addresses of its values. One for each thread, filled anew for each call."""
 
     def __init__(self, module: DeviceModule) -> None:
-        arguments = [argument for launch in module.launches for argument in launch.arguments]
+        given = [argument for launch in module.launches for argument in launch.arguments]
+        arguments = [a.array if isinstance(a, TensorMap) else a for a in given]
         self._arrays = [
             (n, argument.number) for n, argument in enumerate(arguments) if argument.kind == "array"
         ]
@@ -170,6 +174,11 @@ class _Frame:
         self._values = (ctypes.c_uint64 * count)()
         base = ctypes.addressof(self._values)
         self._addresses = (ctypes.c_void_p * count)(*(base + 8 * n for n in range(count)))
+        self.maps = [(n, a) for n, a in enumerate(given) if isinstance(a, TensorMap)]
+        self._described: dict[int, int] = {}  # the address that a map was made for
+        self._memory = {n: aligned_map(bytes(MAP_BYTES)) for n, _ in self.maps}
+        for n, memory in self._memory.items():
+            self._addresses[n] = memory.ctypes.data
         first = ctypes.addressof(self._addresses)
         self.parameters = []
         for launch in module.launches:
@@ -182,6 +191,19 @@ class _Frame:
             values[place] = pointers[number]
         for place, offset in self._pieces:
             values[place] = workspace + offset
+
+    def describe(self, failed: Callable[[BaseException, str], Exception]) -> None:
+        """Maps of the arrays at the addresses that were filled in."""
+        for n, each in self.maps:
+            address = self._values[n]
+            if self._described.get(n) == address:
+                continue
+            try:
+                content = driver_map(each, address)
+            except RuntimeError as error:
+                raise failed(error, "describing an array to the driver") from error
+            self._memory[n][:] = np.frombuffer(content, np.uint8)
+            self._described[n] = address
 
 
 def load(module: DeviceModule) -> Launched:

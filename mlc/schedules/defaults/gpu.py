@@ -66,6 +66,7 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
 def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
     """The first of ``nests``, and what follows if that shares its loops, as one kernel: the first
     way that fits and is legal is taken."""
+    from .gpu_boxes import schedule_boxes
     from .gpu_contraction import schedule_contraction
     from .gpu_folds import schedule_columns
     from .gpu_nests import schedule_chain, schedule_points
@@ -76,6 +77,7 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
     from .gpu_wgmma import schedule_wgmma
 
     ways: tuple[Callable[[Schedule, list[For], GpuMachine], bool], ...] = (
+        schedule_boxes,
         schedule_wgmma,
         schedule_tensor_cores,
         schedule_contraction,

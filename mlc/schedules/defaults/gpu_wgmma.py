@@ -50,13 +50,18 @@ class GroupTile:
 TILES = (GroupTile(2, 128), GroupTile(2, 64), GroupTile(1, 64))
 
 
-def choose_group_tile(roles: Operands, machine: GpuMachine) -> GroupTile | None:
+def choose_group_tile(
+    roles: Operands, machine: GpuMachine, is_box: bool = False
+) -> GroupTile | None:
     """The largest tile that divides what there is, of which there are enough for all processors;
-    None where none is: smaller tiles do better then."""
+    None where none is: smaller tiles do better then. ``is_box`` asks that a tile stays within the
+    last of several axes."""
     m, n, k, b = (points(axes) for axes in (roles.m, roles.n, roles.k, roles.batch))
     for tile in TILES:
         rows, columns = tile.block
         if m % rows or n % columns or k % STEPS:
+            continue
+        if is_box and (roles.m[-1].extent % rows or roles.n[-1].extent % columns):
             continue
         if b * (m // rows) * (n // columns) >= machine.processors:
             return tile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -51,6 +52,10 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> FakeCuPy:
         monkeypatch.setattr(f"mlc.{module}.card", lambda: on)
     monkeypatch.setattr(card, "card", lambda: on)
     monkeypatch.setattr("mlc.runtime.cuda.launch.compile_module", made.compile)
+    word, many = ctypes.c_uint32, ctypes.c_void_p
+    kinds = (many, word, word, many, many, many, many, many, word, word, word, word)
+    encode = ctypes.CFUNCTYPE(ctypes.c_int, *kinds)(made.encode)
+    monkeypatch.setattr("mlc.runtime.cuda.tensor_maps._encoder", lambda: encode)
     return made
 
 

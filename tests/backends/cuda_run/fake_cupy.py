@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mlc.backends.cuda.device import Argument, DeviceModule
-from mlc.runtime.cuda import emulate
+from mlc.backends.cuda.device import Argument, DeviceModule, TensorMap
+from mlc.runtime.cuda import emulate, tensor_maps
 
 
 class Problem(RuntimeError):
@@ -85,6 +85,7 @@ class FakeCuPy:
         self.capturing = False
         self.fail: dict[str, Exception] = {}
         self.waited: list[int] = []  # streams
+        self.encoded: list[int] = []  # addresses of arrays that were described
         self.current = 0
         self.streams = threading.local()
         self._modules: dict[bytes, DeviceModule] = {}
@@ -142,12 +143,44 @@ class FakeCuPy:
         count = len(found.arguments)
         places = (ctypes.c_void_p * count).from_address(parameters)
         values = [ctypes.c_uint64.from_address(place).value for place in places]
+        passed: list[Argument | TensorMap] = []
+        for n, (argument, place) in enumerate(zip(found.arguments, places)):
+            passed.append(Argument("array", n))
+            if isinstance(
+                argument, TensorMap
+            ):  # begins with the address, as the encoder below says
+                assert place % 64 == 0
+                content = ctypes.string_at(place, tensor_maps.MAP_BYTES)
+                assert content == tensor_maps.emulated_map(argument, values[n])
+                passed[n] = dataclasses.replace(argument, array=Argument("array", n))
         self.launches.append(Launch(kernel, (gx, gy, gz), (bx, by, bz), shared, stream, device))
         one = dataclasses.replace(
             found, grid=(gx, gy, gz), block=(bx, by, bz), shared_bytes=shared,
-            arguments=tuple(Argument("array", n) for n in range(count)),
+            arguments=tuple(passed),
         )  # fmt: skip
         emulate.load(DeviceModule(module.name, module.source, (one,), 0))(values)
+
+    def encode(
+        self, to: int, dtype: int, rank: int, address: int, shape: int, strides: int, box: int,
+        steps: int, interleave: int, swizzle: int, promotion: int, fill: int,
+    ) -> int:  # fmt: skip
+        """cuTensorMapEncodeTiled, through the emulator's way to write it down."""
+        if "encode" in self.fail:
+            return 1
+        self.encoded.append(address)
+        assert (interleave, swizzle, promotion, fill) == (0, 3, 3, 0) and to % 64 == 0
+
+        def read(kind: Any, count: int, start: int) -> tuple[int, ...]:
+            return tuple((kind * count).from_address(start))
+
+        assert read(ctypes.c_uint32, rank, steps) == (1,) * rank
+        made = TensorMap(
+            Argument("array", 0), {6: "float16", 9: "bfloat16"}[dtype],
+            read(ctypes.c_uint64, rank, shape), read(ctypes.c_uint64, rank - 1, strides),
+            read(ctypes.c_uint32, rank, box),
+        )  # fmt: skip
+        ctypes.memmove(to, tensor_maps.emulated_map(made, address), tensor_maps.MAP_BYTES)
+        return 0
 
     # ---- memory, streams, cards
 

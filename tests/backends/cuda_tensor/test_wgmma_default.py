@@ -11,6 +11,7 @@ import pytest
 import mlc
 from mlc import te
 from mlc.compile_device import program_device_module
+from mlc.runtime.cuda import emulate
 from mlc.schedules.defaults.gpu import GpuMachine, default_gpu_schedule
 from mlc.testing.cuda import assert_compiles
 
@@ -20,6 +21,14 @@ FEW = GpuMachine(processors=1, architecture="sm_90a")
 def product(m: int, n: int, k: int, turned: tuple[bool, bool], dtype: str) -> Any:
     a = te.placeholder((k, m) if turned[0] else (m, k), dtype, "A")
     b = te.placeholder((n, k) if turned[1] else (k, n), dtype, "B")
+    return program_of(a, b, turned)
+
+
+def program_of(a: Any, b: Any, turned: tuple[bool, bool]) -> Any:
+    """C = max(A B, 0)."""
+    m, k = a.shape[::-1] if turned[0] else a.shape
+    n = b.shape[0] if turned[1] else b.shape[1]
+    dtype = a.dtype
     r = te.reduce_axis(k, "r")
 
     def element(i: Any, j: Any) -> Any:
@@ -34,8 +43,9 @@ def product(m: int, n: int, k: int, turned: tuple[bool, bool], dtype: str) -> An
 
 @pytest.mark.parametrize(
     ("sizes", "turned", "dtype"),
-    [((128, 128, 64), (False, True), "float16"), ((64, 64, 256), (False, False), "bfloat16"),
-     ((128, 64, 64), (True, True), "float16")],
+    [((128, 128, 64), (False, True), "float16"), ((64, 64, 320), (False, False), "bfloat16"),
+     ((128, 64, 128), (True, True), "float16"), ((128, 128, 320), (True, False), "float16"),
+     ((128, 128, 128), (False, False), "float16"), ((64, 64, 192), (False, True), "bfloat16")],
 )  # fmt: skip
 def test_products(sizes, turned, dtype) -> None:
     m, n, k = sizes
@@ -58,9 +68,40 @@ def test_its_text(nvrtc: None) -> None:
     assert_compiles(module)
     assert module.architecture == "sm_90a"
     (made,) = module.launches
-    assert made.block == (128, 2, 1) and made.shared_bytes == 3 * 32768
-    assert module.source.count("mlc_cp_async_16(") == 6  # two stages ahead, and on the way
-    assert "mlc_cp_async_wait<1>" in module.source
+    assert made.block == (128, 2, 1) and made.shared_bytes == 4 * 32768 + 64
+    assert module.source.count("  load_box_128x64_float16(") == 8  # three ahead, and on the way
+    assert module.source.count("mlc_barrier()") == 3 and "cp_async" not in module.source
+
+
+def test_views_are_fetched_by_threads(nvrtc: None) -> None:
+    a = te.placeholder((128, 512), "float16", "A", strides=(520, 1))  # may begin anywhere
+    b = te.placeholder((512, 128), "float16", "B")
+    program = program_of(a, b, (False, False))
+    module = program_device_module(default_gpu_schedule(program, FEW).program)
+    assert_compiles(module)
+    assert "wgmma_64x128x64" in module.source and "MlcBoxes" not in module.source
+
+
+def test_batches() -> None:
+    """Several arrays, rows in two dimensions, and what is added to the result."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-8, 8, shape).astype(np.float16) for shape in ((2, 64, 128), (2, 128, 64)))
+    row = rng.integers(-8, 8, 64).astype(np.float16)
+    with mlc.config.override(cuda_architecture="sm_90a", emulated_order="random"):
+        for right in (b, b[0].copy()):
+            wanted = np.maximum(a.astype(np.float64) @ right.astype(np.float64) + row, 0)
+            lowered = boxes_of(lambda x, y, z: np.maximum(x @ y + z, 0), a, right, row)
+            assert "load_box_" in lowered.source
+            c = np.zeros((2, 64, 64), np.float16)
+            emulate.run_arrays(lowered, [a, right, row, c])
+            np.testing.assert_allclose(c, wanted, rtol=2e-3)
+
+
+def boxes_of(f: Any, *arrays: Any) -> Any:
+    """The kernels of a function for a card of one processor."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlc.compile_device.machine_for", lambda target: FEW)
+        return mlc.jit(f, target="cuda-emulated").lower(*arrays).compiled.device_module
 
 
 @pytest.mark.parametrize("sizes", [(96, 128, 64), (128, 128, 96), (128, 100, 64)])

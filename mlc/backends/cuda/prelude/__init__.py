@@ -1,8 +1,8 @@
 """What stands in front of the text of every CUDA kernel: one text for a card, one for emulation.
 
-``device.cuh`` and ``tensor_cores.cuh`` wrap each intrinsic and all inline PTX in a function of
-ours; ``emulated.h`` and ``emulated_tensor_cores.h`` declare the same names for the processor, and
-``emulator.cpp`` runs them.
+``device.cuh``, ``tensor_cores.cuh`` and ``boxes.cuh`` wrap each intrinsic and all inline PTX in a
+function of ours; ``emulated.h``, ``emulated_tensor_cores.h`` and ``emulated_boxes.h`` declare the
+same names for the processor, and ``emulator.cpp`` runs them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+_PARTS = ("device.cuh", "tensor_cores.cuh", "boxes.cuh")
 FOLDER = Path(__file__).parent
 
 
@@ -21,7 +22,10 @@ def text(name: str) -> str:
 
 def device_source(source: str, name: str) -> str:
     """One text for NVRTC; lines of errors are those of ``source``, in a file called ``name``."""
-    parts = (f'#line 1 "{file}"\n{text(file)}' for file in ("device.cuh", "tensor_cores.cuh"))
+    parts = (
+        f'#line 1 "{file}"\n{text(file)}'
+        for file in ("device.cuh", "tensor_cores.cuh", "boxes.cuh")
+    )
     return "\n".join([*parts, f'#line 1 "{name}.cu"', source])
 
 

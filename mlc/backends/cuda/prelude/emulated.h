@@ -157,6 +157,7 @@ struct MlcPointer {
   operator T *() const {
     return (T *)address;
   }
+  operator const MlcBoxes &() const { return *(const MlcBoxes *)address; }
 };
 
 #define MLC_LAUNCH(name, call)                                                                 \
@@ -273,3 +274,4 @@ MLC_DEVICE void mlc_cp_async_wait() {
 }
 
 #include "emulated_tensor_cores.h"
+#include "emulated_boxes.h"

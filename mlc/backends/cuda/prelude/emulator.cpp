@@ -10,7 +10,7 @@
 #include <ucontext.h>
 #endif
 
-enum { MAX_THREADS = 1024, WARP = 32, MAX_REGIONS = 512 };
+enum { MAX_THREADS = 1024, WARP = 32, MAX_REGIONS = 512, SHARED = 3 };
 // Not a power of two: the tops of the stacks would share their cache sets.
 static const uint64_t STACK_BYTES = 256 * 1024 + 4096 + 192;
 
@@ -203,12 +203,15 @@ static void race(const Region &region, uint64_t offset, const Access &before, bo
 
 // ---- accesses -----------------------------------------------------------------------------------
 
+static uint32_t known_of(uint32_t other);  // by mbarriers
+
 static bool is_ordered(const Access &before, bool atomic) {
   const MlcThread *me = mlc_current;
   if (before.time < block_began)  // another block of this launch
     return (before.atomic && atomic) || (me->fenced && before.time < last_fence);
   if (before.thread == me->number || before.time < last_barrier) return true;
   if (before.atomic && atomic) return true;
+  if (before.time < known_of(before.thread)) return true;
   return before.thread / WARP == me->warp && before.time < warp_synced[me->warp];
 }
 
@@ -247,6 +250,9 @@ static void look(const Region &region, uint64_t address, unsigned bytes, bool wr
   }
 }
 
+static int n_boxes;
+static void refuse_pending(uint64_t address, uint64_t bytes, bool writes);
+
 static void touch(uint64_t address, uint64_t bytes, bool writes, bool atomic) {
   if (!checking) return;
   const Region *region = &regions[last_region];
@@ -276,6 +282,7 @@ static void touch(uint64_t address, uint64_t bytes, bool writes, bool atomic) {
     last_region = i;
     region = &regions[i];
   }
+  if (n_boxes && region->is_shared) refuse_pending(address, bytes, writes);
   if (region->granules) look(*region, address, (unsigned)bytes, writes, atomic);
 }
 
@@ -403,6 +410,8 @@ void mlc_copies_wait(unsigned pending) {
   me->copies = kept;
 }
 
+#include "emulator_boxes.h"
+
 // ---- the scheduler ------------------------------------------------------------------------------
 
 static uint32_t random_state;
@@ -436,7 +445,7 @@ static void disagree(const MlcThread *a, const MlcThread *b, const char *among) 
   note(2, text);
 }
 
-// Runs a warp until all of its lanes have ended or wait at a barrier.
+// Runs a warp until all of its lanes have ended or wait at a barrier; or some at an mbarrier.
 static void run_warp(unsigned warp) {
   unsigned first = warp * WARP, lanes = n_threads - first;
   if (lanes > WARP) lanes = WARP;
@@ -451,11 +460,15 @@ static void run_warp(unsigned warp) {
       if (failed) return;
     }
     MlcThread *waiting = nullptr, *other = nullptr;
+    bool ready = false, stalled = false;
     for (unsigned i = 0; i < lanes; i++) {
       MlcThread *t = &threads[first + i];
       if (t->state == MLC_AT_WARP && !waiting) waiting = t;
+      ready = ready || t->state == MLC_READY;
+      stalled = stalled || t->state == MLC_AT_MBARRIER;
     }
-    if (!waiting) return;
+    if (ready) continue;  // another lane has completed what it waited for
+    if (!waiting || stalled) return;
     for (unsigned i = 0; i < lanes; i++) {
       MlcThread *t = &threads[first + i];
       if (t->state != MLC_AT_WARP || t->what != waiting->what) other = t;
@@ -469,6 +482,7 @@ static void run_warp(unsigned warp) {
 
 static void run_block() {
   block_began = last_barrier = ++now;
+  begin_boxes();
   memset(warp_synced, 0, sizeof warp_synced);
   memset(mlc_shared_pool, 0xFF, launch->shared_bytes);
   for (unsigned i = 0; i < n_threads; i++) {
@@ -487,9 +501,16 @@ static void run_block() {
     arrange(order, n_warps);
     for (unsigned i = 0; i < n_warps && !failed; i++) run_warp(order[i]);
     if (failed) return;
-    MlcThread *waiting = nullptr, *other = nullptr;
-    for (unsigned i = 0; i < n_threads && !waiting; i++)
-      if (threads[i].state == MLC_AT_BARRIER) waiting = &threads[i];
+    MlcThread *waiting = nullptr, *other = nullptr, *stalled = nullptr;
+    bool ready = false;
+    for (unsigned i = 0; i < n_threads; i++) {
+      MlcThread *t = &threads[i];
+      if (t->state == MLC_AT_BARRIER && !waiting) waiting = t;
+      if (t->state == MLC_AT_MBARRIER && !stalled) stalled = t;
+      ready = ready || t->state == MLC_READY;
+    }
+    if (ready) continue;
+    if (stalled) return deadlock(stalled);
     if (!waiting) break;
     for (unsigned i = 0; i < n_threads; i++)
       if (threads[i].state != MLC_AT_BARRIER || threads[i].site != waiting->site)
@@ -506,6 +527,7 @@ static void run_block() {
       snprintf(text + n, sizeof text - n, " ends without waiting for its asynchronous copies");
       return note(2, text);
     }
+  if (n_boxes) note(2, "a block ends without waiting for its boxes");
 }
 
 static void add_region(const void *low, uint64_t bytes, const char *name, bool watched,

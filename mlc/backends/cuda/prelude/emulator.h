@@ -10,7 +10,7 @@ struct MlcIndex {
   unsigned x, y, z;
 };
 
-enum MlcState { MLC_READY, MLC_AT_WARP, MLC_AT_BARRIER, MLC_EXITED };
+enum MlcState { MLC_READY, MLC_AT_WARP, MLC_AT_BARRIER, MLC_AT_MBARRIER, MLC_EXITED };
 enum { MLC_SLOT_BYTES = 512, MLC_CP_ASYNC_MAX = 256 };
 
 struct MlcCopy {  // one cp.async that nobody has waited for yet
@@ -31,8 +31,16 @@ struct MlcThread {
   uint32_t copies_begun, group;
   int copies;
   bool fenced;
+  void *barrier;         // the mbarrier that it waits for
   MlcCopy copy[MLC_CP_ASYNC_MAX];
   alignas(16) unsigned char slot[2][MLC_SLOT_BYTES];  // what it hands to the lanes of its warp
+};
+
+// An array of which boxes are taken: as many bytes as a CUtensorMap. The first dimension is that of
+// neighbours, strides (in bytes) are those of the others.
+struct alignas(64) MlcBoxes {
+  uint64_t address, shape[5], strides[4];
+  uint32_t box[5], rank, itemsize;
 };
 
 // One launch, filled in by the caller.
@@ -71,3 +79,8 @@ MLC_API void mlc_copy_later(void *to, const void *from, unsigned bytes, unsigned
 MLC_API void mlc_copies_commit();
 MLC_API void mlc_copies_wait(unsigned pending);
 MLC_API void mlc_fail(int finding, const char *format, ...);
+MLC_API void mlc_mbarrier_begin(const uint64_t *barrier, unsigned count, unsigned number, const char *what);
+MLC_API void mlc_mbarrier_arrive(const uint64_t *barrier, unsigned bytes);
+MLC_API void mlc_mbarrier_wait(const uint64_t *barrier, unsigned parity, int line);
+MLC_API void mlc_box_later(const void *to, const MlcBoxes *from, const uint64_t *slot, const int *at,
+                           unsigned rank);

@@ -64,7 +64,16 @@ MLC_DEVICE uint64_t mlc_matrix_in_shared(const void *start, unsigned along, unsi
   return (uint64_t)((mlc_shared_address(start) & 0x3FFFF) >> 4) | (uint64_t)(along >> 4) << 16 |
          (uint64_t)(across >> 4) << 32;
 }
+// The same of rows of 128 bytes in which the 16 bytes of number n are at n ^ row % 8, as boxes bring
+// them. 8 rows follow another; a turned operand has boxes of 64 elements side by side, `across` bytes
+// apart.
+MLC_DEVICE uint64_t mlc_boxes_in_shared(const void *start, unsigned across) {
+  return mlc_matrix_in_shared(start, across, 1024) | 1ull << 62;
+}
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
+MLC_DEVICE void mlc_wgmma_begin_boxes() {  // of what no thread wrote
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
 MLC_DEVICE void mlc_wgmma_begin() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
@@ -77,27 +86,22 @@ MLC_DEVICE void mlc_wgmma_end() {  // and waits until all since the beginning is
   "+f"(d[n]), "+f"(d[n + 1]), "+f"(d[n + 2]), "+f"(d[n + 3]), "+f"(d[n + 4]), "+f"(d[n + 5]),   \
   "+f"(d[n + 6]), "+f"(d[n + 7]), "+f"(d[n + 8]), "+f"(d[n + 9]), "+f"(d[n + 10]),              \
   "+f"(d[n + 11]), "+f"(d[n + 12]), "+f"(d[n + 13]), "+f"(d[n + 14]), "+f"(d[n + 15])
+// The product of what two descriptions say; turned operands lie along the other direction.
 #define MLC_WGMMA_64(name, type)                                                                \
-  MLC_DEVICE void mlc_wgmma_m64n64k16_##name(                                                   \
-      float (&d)[32], const void *a, unsigned a_along, unsigned a_across, const void *b,        \
-      unsigned b_along, unsigned b_across) {                                                    \
-    uint64_t left = mlc_matrix_in_shared(a, a_along, a_across);                                 \
-    uint64_t right = mlc_matrix_in_shared(b, b_along, b_across);                                \
+  template <int a_turned, int b_turned>                                                         \
+  MLC_DEVICE void mlc_wgmma_of_m64n64k16_##name(float (&d)[32], uint64_t left, uint64_t right) {\
     asm volatile(                                                                               \
         "{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                              \
         "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " "                         \
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "     \
-        "%32, %33, p, 1, 1, 0, 0;\n}\n"                                                         \
+        "%32, %33, p, 1, 1, %34, %35;\n}\n"                                                     \
         : MLC_SUMS(d, 0), MLC_SUMS(d, 16)                                                       \
-        : "l"(left), "l"(right) : "memory");                                                    \
+        : "l"(left), "l"(right), "n"(a_turned), "n"(b_turned) : "memory");                      \
   }
 #define MLC_WGMMA_128(name, type)                                                               \
-  MLC_DEVICE void mlc_wgmma_m64n128k16_##name(                                                  \
-      float (&d)[64], const void *a, unsigned a_along, unsigned a_across, const void *b,        \
-      unsigned b_along, unsigned b_across) {                                                    \
-    uint64_t left = mlc_matrix_in_shared(a, a_along, a_across);                                 \
-    uint64_t right = mlc_matrix_in_shared(b, b_along, b_across);                                \
+  template <int a_turned, int b_turned>                                                         \
+  MLC_DEVICE void mlc_wgmma_of_m64n128k16_##name(float (&d)[64], uint64_t left, uint64_t right) {\
     asm volatile(                                                                               \
         "{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                              \
         "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " "                        \
@@ -105,20 +109,21 @@ MLC_DEVICE void mlc_wgmma_end() {  // and waits until all since the beginning is
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "      \
         "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "      \
         "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "     \
-        "%64, %65, p, 1, 1, 0, 0;\n}\n"                                                         \
+        "%64, %65, p, 1, 1, %66, %67;\n}\n"                                                     \
         : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48)                     \
-        : "l"(left), "l"(right) : "memory");                                                    \
+        : "l"(left), "l"(right), "n"(a_turned), "n"(b_turned) : "memory");                      \
   }
 #else
 MLC_DEVICE void mlc_wgmma_begin() {}
 MLC_DEVICE void mlc_wgmma_end() {}
+MLC_DEVICE void mlc_wgmma_begin_boxes() {}
 #define MLC_WGMMA_NONE(name, count)                                                             \
-  MLC_DEVICE void name(float (&)[count], const void *, unsigned, unsigned, const void *,        \
-                       unsigned, unsigned) {                                                    \
+  template <int, int>                                                                           \
+  MLC_DEVICE void name(float (&)[count], uint64_t, uint64_t) {                                  \
     asm volatile("trap;");                                                                      \
   }
-#define MLC_WGMMA_64(name, type) MLC_WGMMA_NONE(mlc_wgmma_m64n64k16_##name, 32)
-#define MLC_WGMMA_128(name, type) MLC_WGMMA_NONE(mlc_wgmma_m64n128k16_##name, 64)
+#define MLC_WGMMA_64(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n64k16_##name, 32)
+#define MLC_WGMMA_128(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n128k16_##name, 64)
 #endif
 MLC_WGMMA_64(f16, "f16")
 MLC_WGMMA_64(bf16, "bf16")
@@ -126,6 +131,25 @@ MLC_WGMMA_128(f16, "f16")
 MLC_WGMMA_128(bf16, "bf16")
 #undef MLC_WGMMA_64
 #undef MLC_WGMMA_128
+
+#define MLC_WGMMA(shape, count)                                                                 \
+  MLC_DEVICE void mlc_wgmma_##shape(float (&d)[count], const void *a, unsigned a_along,         \
+                                    unsigned a_across, const void *b, unsigned b_along,         \
+                                    unsigned b_across) {                                        \
+    mlc_wgmma_of_##shape<0, 0>(d, mlc_matrix_in_shared(a, a_along, a_across),                   \
+                               mlc_matrix_in_shared(b, b_along, b_across));                     \
+  }                                                                                             \
+  template <bool a_turned, bool b_turned>                                                       \
+  MLC_DEVICE void mlc_wgmma_boxes_##shape(float (&d)[count], const void *a, unsigned a_across,  \
+                                          const void *b, unsigned b_across) {                   \
+    mlc_wgmma_of_##shape<a_turned, b_turned>(d, mlc_boxes_in_shared(a, a_across),               \
+                                             mlc_boxes_in_shared(b, b_across));                 \
+  }
+MLC_WGMMA(m64n64k16_f16, 32)
+MLC_WGMMA(m64n64k16_bf16, 32)
+MLC_WGMMA(m64n128k16_f16, 64)
+MLC_WGMMA(m64n128k16_bf16, 64)
+#undef MLC_WGMMA
 
 // wmma: tiles of 16 x 16 x 16 in registers of which only these functions know what they hold. `step`
 // is the number of elements between the rows of a tile (between its columns, for `col`).

@@ -1,0 +1,76 @@
+// Boxes of arrays and the slots that they fill, on the processor: what boxes.cuh declares.
+#pragma once
+
+#define __grid_constant__
+
+template <unsigned count>
+MLC_DEVICE void mlc_slots_begin(const uint64_t *slots, unsigned warps) {
+  if (mlc_current->number != 0) return;
+  for (unsigned n = 0; n < count; n++) mlc_mbarrier_begin(slots + n, 1, n, "is filled");
+  for (unsigned n = 0; n < count; n++) mlc_mbarrier_begin(slots + count + n, warps, n, "is free");
+}
+template <unsigned count>
+MLC_DEVICE const uint64_t *mlc_slot_fill(const uint64_t *slots, unsigned i, unsigned bytes,
+                                         int line = __builtin_LINE()) {
+  const uint64_t *slot = slots + i % count;
+  if (i >= count) mlc_mbarrier_wait(slot + count, (i / count - 1) % 2, line);
+  mlc_mbarrier_arrive(slot, bytes);
+  return slot;
+}
+template <unsigned count>
+MLC_DEVICE void mlc_slot_wait(const uint64_t *slots, unsigned i, int line = __builtin_LINE()) {
+  mlc_mbarrier_wait(slots + i % count, i / count % 2, line);
+  mlc_sync_lanes(line);
+}
+template <unsigned count>
+MLC_DEVICE void mlc_slot_leave(const uint64_t *slots, unsigned i, int line = __builtin_LINE()) {
+  mlc_sync_lanes(line);
+  if (mlc_lane() == 0) mlc_mbarrier_arrive(slots + count + i % count, 0);
+}
+template <class... At>
+MLC_DEVICE void mlc_load_box(const void *to, const MlcBoxes &from, const uint64_t *slot, At... at) {
+  const int place[] = {at...};
+  mlc_box_later(to, &from, slot, place, sizeof...(at));
+}
+
+// d += a b from boxes: the address of an element tells where in its row of 128 bytes it is.
+MLC_UNWATCHED static double mlc_half_of(const char *at) { return MlcHalves::element(*(const uint16_t *)at, 0); }
+MLC_UNWATCHED static double mlc_bfloat_of(const char *at) { return MlcBfloats::element(*(const uint16_t *)at, 0); }
+template <double (*value)(const char *)>
+MLC_UNWATCHED static double mlc_in_box(const void *start, unsigned across, bool turned, unsigned row,
+                                       unsigned k) {
+  uint64_t at = (uint64_t)start;
+  at += turned ? row / 64 * across + k / 8 * 1024 + k % 8 * 128 + row % 64 * 2
+               : row / 8 * 1024 + row % 8 * 128 + k * 2;
+  at ^= (at >> 7 & 7) << 4;
+  mlc_touch((const void *)at, 2, 0, 0);
+  return value((const char *)at);
+}
+template <double (*value)(const char *), unsigned count>
+MLC_UNWATCHED static void mlc_wgmma_boxes(float *d, const void *a, unsigned a_across, bool a_turned,
+                                          const void *b, unsigned b_across, bool b_turned, int line) {
+  mlc_sync_lanes(line);
+  if ((uint64_t)a % 1024 >= (a_turned ? 1 : 128) || (uint64_t)b % 1024 >= (b_turned ? 1 : 128))
+    mlc_fail(2, "multiplies boxes that begin at no multiple of 1024 bytes (line %d)", line);
+  const unsigned thread = mlc_current->number % 128, lane = thread % 32;
+  for (unsigned e = 0; e < count; e++) {
+    unsigned row = thread / 32 * 16 + lane / 4 + e / 2 % 2 * 8, column = lane % 4 * 2 + e % 2 + e / 4 * 8;
+    double sum = 0;
+    for (unsigned k = 0; k < 16; k++)
+      sum += mlc_in_box<value>(a, a_across, a_turned, row, k) *
+             mlc_in_box<value>(b, b_across, b_turned, column, k);
+    d[e] = (float)(d[e] + sum);
+  }
+}
+MLC_DEVICE void mlc_wgmma_begin_boxes() {}
+#define MLC_WGMMA_BOXES(name, value, count)                                                     \
+  template <bool a_turned, bool b_turned>                                                       \
+  MLC_DEVICE void name(float (&d)[count], const void *a, unsigned a_across, const void *b,      \
+                       unsigned b_across, int line = __builtin_LINE()) {                        \
+    mlc_wgmma_boxes<value, count>(d, a, a_across, a_turned, b, b_across, b_turned, line);       \
+  }
+MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n64k16_f16, mlc_half_of, 32)
+MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n64k16_bf16, mlc_bfloat_of, 32)
+MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n128k16_f16, mlc_half_of, 64)
+MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n128k16_bf16, mlc_bfloat_of, 64)
+#undef MLC_WGMMA_BOXES
