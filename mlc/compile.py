@@ -14,7 +14,7 @@ import numpy as np
 from .compile_device import DEVICE_TARGETS
 from .errors import ArgumentError, BoundsError, SourceLocation, refused
 from .ir.program import Program
-from .kernel_code import KernelCode, naive_program, schedule_kernel, tuning_host
+from .kernel_code import KernelCode, captured, naive_program, schedule_kernel, tuning_host
 from .native_text import constant_arrays, constant_places, native_text
 from .records import dataclass
 from .schedules.tuned import has_records
@@ -225,8 +225,8 @@ def _stored_traces(compiled: Compiled, key: str) -> Tuned:
     if entry is not None:
         workloads = entry.meta["workloads"]
     else:
-        programs = [naive_program(kernel)[0] for kernel in compiled.module.kernels]
-        workloads = [workload_key(program, host.isa) for program in programs]
+        programs = map(naive_program, compiled.module.kernels)
+        workloads = [workload_key(p, host.isa, captured(given)) for p, given in programs]
         disk.put(entry_key, b"", {"workloads": workloads})
     return tuned_traces(workloads, host)
 

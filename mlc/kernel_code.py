@@ -147,11 +147,16 @@ def naive_program(kernel: Any) -> tuple[Program, tuple[Tensor, ...]]:
     return program, (*kernel.inputs, *kernel.outputs)
 
 
+def captured(arguments: Sequence[Tensor]) -> tuple[int, ...]:
+    """Which of the params of a program are arrays that the function captured."""
+    return tuple(n for n, tensor in enumerate(arguments) if isinstance(tensor.op, Constant))
+
+
 def _tuned_code(kernel: Any, tuned: Tuned) -> KernelCode | None:
     from .schedules.tuned import tuned_schedule, workload_key
 
     program, arguments = naive_program(kernel)
-    trace = tuned.get(workload_key(program, tuning_host().isa))
+    trace = tuned.get(workload_key(program, tuning_host().isa, captured(arguments)))
     schedule = None if trace is None else tuned_schedule(program, trace, kernel.name)
     if schedule is None:
         return None

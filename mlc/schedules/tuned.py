@@ -45,12 +45,13 @@ class Host:
         self.family = family
 
 
-def workload_key(program: Program, isa: str) -> str:
-    """What tuning knows a program by, 40 hexadecimal digits: its normal form, without names, and
-    the instruction set."""
+def workload_key(program: Program, isa: str, constants: Iterable[int] = ()) -> str:
+    """What tuning knows a program by, 40 hexadecimal digits: its normal form, without names, the
+    instruction set, and which params are arrays that the function captured."""
     from ..ir.structural import structural_key
 
-    return _digest(f"{structural_key(program)}\n{isa}")[:40]
+    captured = "".join(f"\nconstant {n}" for n in constants)
+    return _digest(f"{structural_key(program)}\n{isa}{captured}")[:40]
 
 
 def trace_digest(trace: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from ..dtypes import boolean
 from ..errors import ArgumentError
 from ..ir.program import Allocate, Buffer, Program
+from ..kernel_code import captured
 from ..schedules.schedule import Schedule
 from ..schedules.tuned import workload_key
 from ..te.tensor import Tensor
@@ -28,7 +29,8 @@ class Workload:
 
     ``key`` names the program up to names on the kind of processor it runs on. ``count`` says how
     often it occurs in what is tuned, ``source`` prints the steps of the default schedule.
-    ``inputs`` are the arrays it was called with, where they are known.
+    ``inputs`` are the arrays it was called with, where they are known. The params number
+    ``constants`` are the same arrays in every call: what depends on them alone is done once.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Workload:
     count: int = 1
     source: str = ""
     inputs: tuple[Array, ...] | None = None
+    constants: tuple[int, ...] = ()
 
     def arguments(self) -> list[Array]:
         """Arrays for the params that are read: those of a real call, or drawn by chance, always the
@@ -82,11 +85,12 @@ def random_array(buffer: Buffer, rng: np.random.Generator) -> Array:
     return view
 
 
-def program_key(program: Program) -> str:
-    """What tells ``program`` from others, up to names, on the kind of processor this is."""
+def program_key(program: Program, constants: Sequence[int] = ()) -> str:
+    """What tells ``program`` from others, up to names, on the kind of processor this is;
+    ``constants`` are the params that are the same arrays in every call."""
     from ..backends.llvm.target import host_target
 
-    return workload_key(program, host_target().key())
+    return workload_key(program, host_target().key(), constants)
 
 
 def workload_of(program: Program, default: Program | None = None, source: str = "") -> Workload:
@@ -152,6 +156,9 @@ def _of_graph(compiled: Compiled, arrays: Sequence[Array] | None) -> list[Worklo
     for kernel, code in zip(compiled.module.kernels, compiled.kernels, strict=True):
         default = without_scratch(code)
         made = workload_of(code.program, default, str(code.schedule))
+        if constants := () if code.is_call else captured(kernel.inputs):
+            key = program_key(code.program, constants)
+            made = replace(made, key=key, constants=constants)
         inputs = None if values is None else values.through(kernel, code, default)
         if made.key in found:
             old = found[made.key]

@@ -35,10 +35,10 @@ class Bench:
         self.limits = limits
         program = workload.program
         repeat = submit(pack({"do": "build", "kind": "llvm", "workspace": 0}, REPEAT_IR.encode()))
-        default = submit(script_request(workload.default))
+        default = submit(script_request(workload.default, workload.constants))
         naive = None
         if workload.default is not program and is_affordable(program):
-            naive = submit(script_request(program))
+            naive = submit(script_request(program, workload.constants))
         self.inputs = self._inputs()
         self.sets = tuple(self.inputs)
         self.arena, numbers = self._arena()
@@ -49,7 +49,7 @@ class Bench:
                 name: arrays[(n + 1) * count : (n + 2) * count] for n, name in enumerate(self.sets)
             }
             self.runner = Runner(self.arena, numbers, _image(repeat.result(), "timing"), limits)
-            self.default = _made(default.result(), workload.default)
+            self.default = _made(default.result(), workload)
             self.runner.load(DEFAULT, self.default)
             has_naive = naive is not None and self._has_naive(naive.result())
             self.references, self.doubt = find_references(
@@ -170,7 +170,7 @@ def _image(built: Built, what: str) -> bytes:
     return built.image
 
 
-def _made(built: Built, program: Any) -> Built:
+def _made(built: Built, workload: Workload) -> Built:
     """The build of the default schedule, or why there is none. Its script may call what only this
     process knows: then it is lowered here."""
     if built.status == "ok":
@@ -178,5 +178,5 @@ def _made(built: Built, program: Any) -> Built:
     from ...backends.llvm.target import host_target
     from ...runtime.image import compile_image
 
-    text, workspace = native_text(program)
+    text, workspace = native_text(workload.default, workload.constants)
     return Built("ok", image=compile_image(text, host_target()), meta={"workspace": workspace})

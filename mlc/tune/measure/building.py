@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ScheduleError
 from ...ir.intrinsic import is_intrinsic
 from ...ir.notation import identifier
-from ...ir.program import Evaluate, Program, walk
+from ...ir.program import Buffer, Evaluate, Program, walk
 from ..outcome import Status
 from .frames import Header, pack, unpack
 
@@ -66,19 +67,21 @@ def request_for(candidate: Candidate, workload: Workload, naive: str) -> bytes:
     """What a builder has to know: the scheduled program's script where it was made here already,
     else the naive program's and the trace, which is replayed where it is built."""
     if candidate.kind != "trace":
-        return script_request(candidate.program(workload))
+        return script_request(candidate.program(workload), workload.constants)
     program = candidate.drawn
     if program is None or calls_intrinsics(program):
-        header = {"do": "build", "name": workload.program.name, "kind": "trace"}
+        header: Header = {"do": "build", "name": workload.program.name, "kind": "trace"}
+        header["constants"] = workload.constants
         return pack(header, naive.encode(), candidate.trace.encode())
-    return script_request(program)
+    return script_request(program, workload.constants)
 
 
-def script_request(program: Program) -> bytes:
-    """The request to build a program as it stands."""
+def script_request(program: Program, constants: Sequence[int] = ()) -> bytes:
+    """The request to build a program as it stands. What depends on the params number
+    ``constants`` alone becomes a function of its own, ``mlc_ahead``."""
     if calls_intrinsics(program):
-        return lowered_request(program)
-    header = {"do": "build", "name": program.name, "kind": "script"}
+        return lowered_request(program, constants)
+    header = {"do": "build", "name": program.name, "kind": "script", "constants": constants}
     return pack(header, program.script().encode())
 
 
@@ -87,10 +90,10 @@ def calls_intrinsics(program: Program) -> bool:
     return any(isinstance(s, Evaluate) and is_intrinsic(s.name) for s in walk(program.body))
 
 
-def lowered_request(program: Program) -> bytes:
+def lowered_request(program: Program, constants: Sequence[int] = ()) -> bytes:
     """The same after lowering: for programs whose script another process cannot read, since it
     calls intrinsics that only this one knows."""
-    text, workspace = native_text(program)
+    text, workspace = native_text(program, constants)
     return pack({"do": "build", "kind": "llvm", "workspace": workspace}, text.encode())
 
 
@@ -123,15 +126,17 @@ def _built(header: Header, blobs: list[bytes]) -> Built:
     from ...backends.llvm.target import host_target
     from ...runtime.image import compile_image
 
+    constants = header.get("constants", ())
     match header["kind"]:
         case "trace":
             from ...schedules.schedule import Schedule
 
             naive, trace = traced_back(blobs[0].decode(), header["name"]), blobs[1].decode()
             scheduled = Schedule.from_json(naive, trace).program
-            text, workspace = native_text(scheduled)
+            text, workspace = native_text(scheduled, constants)
         case "script":
-            text, workspace = native_text(traced_back(blobs[0].decode(), header["name"]))
+            program = traced_back(blobs[0].decode(), header["name"])
+            text, workspace = native_text(program, constants)
         case "llvm":
             text, workspace = blobs[0].decode(), header["workspace"]
         case other:
@@ -140,25 +145,33 @@ def _built(header: Header, blobs: list[bytes]) -> Built:
     return Built("ok", image=image, meta={"workspace": workspace, "target": host_target().key()})
 
 
-def native_text(program: Program) -> tuple[str, int]:
-    """The LLVM IR of ``program`` as ``mlc_main`` over its params, and the bytes of its
-    workspace."""
+def native_text(program: Program, constants: Sequence[int] = ()) -> tuple[str, int]:
+    """The LLVM IR of ``program`` as ``mlc_main`` over its params, and the bytes of its workspace.
+
+    If there is something that depends on the params number ``constants`` alone, ``mlc_ahead``, over
+    the same params and workspace, is called before, and leaves it in the workspace."""
     from ...backends.llvm.module import BufferRef, KernelCall, module_text
     from ...backends.llvm.target import host_target
     from ...lower.pipeline import lower
     from ...lower.place_buffers import span_bytes
     from ...lower.prove_loops import prove_loops
+    from ...lower.separate_constants import separate_constants
 
-    flat = lower(prove_loops(program))
-    number = {buffer: n for n, buffer in enumerate(program.params)}
-    workspace, arguments = 0, []
-    for buffer in flat.params:
-        if buffer in number:
-            arguments.append(BufferRef("param", number[buffer]))
-            continue
-        arguments.append(BufferRef("workspace", workspace))
-        workspace += -(-span_bytes(buffer) // _ALIGNMENT) * _ALIGNMENT
-    made = module_text([flat], [KernelCall(0, tuple(arguments))], host_target())
+    parts = separate_constants(program, [program.params[n] for n in constants])
+    main = program if parts is None else parts.main
+    places = {buffer: BufferRef("param", n) for n, buffer in enumerate(program.params)}
+    workspace = 0
+
+    def placed(buffer: Buffer) -> BufferRef:
+        nonlocal workspace
+        if buffer not in places:
+            places[buffer] = BufferRef("workspace", workspace)
+            workspace += -(-span_bytes(buffer) // _ALIGNMENT) * _ALIGNMENT
+        return places[buffer]
+
+    flat = [lower(prove_loops(part)) for part in (main, *((parts.ahead,) if parts else ()))]
+    calls = [KernelCall(n, tuple(map(placed, part.params))) for n, part in enumerate(flat)]
+    made = module_text(flat, calls[:1], host_target(), ahead=calls[1:])
     return made.text, workspace
 
 

@@ -229,7 +229,8 @@ class Measurer:
         if built.status in ("refused", "build failed") and "no intrinsic" in built.detail:
             # The intrinsic is one of this process's; what is left to do there is LLVM's part.
             try:
-                request = lowered_request(candidate.program(self.workload))
+                program = candidate.program(self.workload)
+                request = lowered_request(program, self.workload.constants)
             except MlcError as error:
                 return Built("build failed", f"{type(error).__name__}: {error.message}")
             built = self._builders.submit(request).result(left)

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,7 @@ def _measurer(header: dict[str, Any], blobs: Sequence[bytes]) -> Any:
     if blobs[0] == blobs[1]:
         default = naive
     workload = Workload(header["name"], naive, default, header["key"], inputs=arrays)
+    workload = replace(workload, constants=tuple(header["constants"]))
     made = _measurer_here[key] = Measurer(workload, Limits(**header["limits"]))
     return made
 
@@ -209,6 +211,7 @@ def _request(workload: Workload, candidates: Sequence[Candidate], limits: Limits
         "name": workload.program.name,
         "default_name": workload.default.name,
         "key": workload.key,
+        "constants": workload.constants,
         "limits": limits.to_data(),
         "candidates": [(c.kind, c.trace, c.origin) for c in candidates],
         "inputs": None if arrays is None else [(a.dtype.name, a.shape) for a in arrays],

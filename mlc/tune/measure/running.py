@@ -44,6 +44,7 @@ class _Loaded:
     address: int
     workspace: int
     image: Any
+    ahead: int  # the address of what is called once before, or 0
 
 
 class Session:
@@ -58,6 +59,7 @@ class Session:
         self.sets: list[Any] = []
         self.block = np.empty(64, np.uint8)
         self.flush: Any = None
+        self.prepared: tuple[int, int] | None = None  # whose constants are in the workspace
 
     def answer(self, header: Header, blobs: list[bytes]) -> tuple[Header, list[bytes]]:
         """The reply to a request."""
@@ -110,13 +112,17 @@ class Session:
             except MemoryError:
                 detail = f"it wants {size / 2**20:.4g} MiB of scratch memory"
                 return {"status": "out of memory", "detail": detail}, []
-        self.images[header["key"]] = _Loaded(loaded.address("mlc_main"), size, loaded)
+        ahead = loaded.exports.get("mlc_ahead", 0)
+        self.images[header["key"]] = _Loaded(loaded.address("mlc_main"), size, loaded, ahead)
+        self.prepared = None
         return {"status": "ok"}, []
 
     def run(self, header: Header) -> tuple[Header, list[bytes]]:
         """Call an image once, on a workspace whose bytes are no numbers."""
         loaded = self.images[header["key"]]
         self.block[: loaded.workspace + 64] = 0xFF
+        self.prepared = None
+        self._prepare(header["key"], header["set"])
         start = time.perf_counter()
         code = _MAIN(loaded.address)(self.sets[header["set"]], self._workspace())
         seconds = time.perf_counter() - start
@@ -196,6 +202,7 @@ class Session:
             first = (number + header["first"]) % 2
             for side in (first, 1 - first):
                 if cold:
+                    self._prepare(keys[side], len(self.sets) - 1)
                     self._flush()
                 elif loops[side] > 1:
                     self._sample(keys[side], 1)  # it finds the other's data in the caches
@@ -204,9 +211,17 @@ class Session:
 
     def _sample(self, key: int, loops: int) -> float:
         address, workspace = self.images[key].address, self._workspace()
+        self._prepare(key, len(self.sets) - 1)
         start = time.perf_counter()
         self.repeat(address, self.sets[-1], workspace, loops)
         return (time.perf_counter() - start) / loops
+
+    def _prepare(self, key: int, number: int) -> None:
+        """What depends on constants alone is in the workspace, which all images share."""
+        if self.prepared != (key, number):
+            self.prepared = (key, number)
+            if ahead := self.images[key].ahead:
+                _MAIN(ahead)(self.sets[number], self._workspace())
 
     def _loops(self, key: int, seconds: float) -> int:
         self._sample(key, 1)

@@ -69,7 +69,8 @@ def _tiled(s: Schedule, name: str, context: Context) -> tuple[str, ...]:
     whole = first[:1] if is_by_parts else first
     _epilogues(s, name, whole, second, bool(folds_0), context)
     s.decompose_reduction(name, (folds_0 or folds)[0])
-    if is_columns_first:
+    is_ahead = _pack_ahead(s, nest, name, column, row, vectors * lanes, context)
+    if is_columns_first and not is_ahead:
         _pack(s, nest, name, order[: 1 + is_by_parts], column, row, context)
     share(s, [*outer, *whole], context, work)
     return made.rest
@@ -168,6 +169,37 @@ def _epilogues(
         if not attempt(s, "reverse_compute_at", here, places[chosen]):
             return
         finish(s, here, context, depth_of(s, here, places[chosen]))
+
+
+def _pack_ahead(
+    s: Schedule,
+    nest: Nest,
+    name: str,
+    column: Var,
+    row: Var | None,
+    width: int,
+    context: Context,
+) -> bool:
+    """An operand that never changes is copied into panels of ``width`` as a whole, which is done
+    before the first call: ``B[k, j]`` -> ``P[j // width, k, j % width]``."""
+    wanted = [a for a in nest.reads if depends(a, column) and (row is None or not depends(a, row))]
+    if len(wanted) != 1 or not context.is_constant(s, wanted[0]):
+        return False
+    along = [
+        d for d, i in enumerate(wanted[0].indices) if any(v is column for v in variables_of(i))
+    ]
+    shape = wanted[0].buffer.shape
+    if len(along) != 1 or shape[along[0]] % width or not sampled(s, [0, 1], [0.2, 0.8]):
+        return False
+    with s.part("packing"):
+        copy = s.cache_read(name, wanted[0].buffer, "global", [name])
+        names = [f"i{d}" for d in range(len(shape))]
+        own = names[along[0]]
+        others = [n for n in names if n != own]
+        order = ", ".join([f"{own} // {width}", *others, f"{own} % {width}"])
+        s.transform_layout(copy, 0, f"lambda {', '.join(names)}: ({order})")
+        finish(s, copy, context, 0)
+    return True
 
 
 def _pack(

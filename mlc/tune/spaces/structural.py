@@ -18,7 +18,7 @@ from .structure import Context, Nest, is_plain, nests_of
 
 def structural_space(workload: Workload, facts: Facts | None = None) -> Space:
     """The templates that fit the structure of the workload's program, made for a machine."""
-    context = Context(facts or this_machine())
+    context = Context(facts or this_machine(), workload.constants)
     return Space(workload, _templates(workload, context))
 
 

@@ -111,6 +111,11 @@ class Context:
     """What templates know beside the schedule: the machine, and how much work is worth threads."""
 
     facts: Facts
+    constants: tuple[int, ...] = ()  # params that are the same arrays in every call
+
+    def is_constant(self, s: Schedule, access: Access) -> bool:
+        """Whether what is read never changes: what depends on it alone is done once."""
+        return any(access.buffer is s.program.params[n] for n in self.constants)
 
     def lanes(self, nest: Nest) -> int:
         """Elements in a vector register."""
