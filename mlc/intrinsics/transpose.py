@@ -33,7 +33,7 @@ def transpose_tile(lanes: int, dtype: DType) -> Intrinsic:
         raise ArgumentError(f"lanes of a transposed tile must be a power of two, got {lanes}")
     name = f"transpose_{dtype.name}_{lanes}"
     return register(
-        Intrinsic(name, _meaning(name, lanes, dtype), {"llvm": _text(name, lanes, dtype)})
+        Intrinsic(name, _meaning(name, lanes, dtype), {"llvm": tile_text(name, lanes, dtype)})
     )
 
 
@@ -153,8 +153,8 @@ def _turned_lines(lanes: int, dtype: DType) -> list[str]:
     return out
 
 
-def _text(name: str, lanes: int, dtype: DType) -> str:
-    """The LLVM function. ``%xs`` and ``%xt`` are the strides of operand x in elements."""
+def tile_text(name: str, lanes: int, dtype: DType) -> str:
+    """The LLVM function ``name``. ``%xs`` and ``%xt`` are the strides of operand x in elements."""
     element = f"i{8 * dtype.itemsize}"
     align = dtype.itemsize
     out = [

@@ -158,7 +158,10 @@ class Intrinsic:
 
 _registry: dict[str, Intrinsic] = {}
 # Families of ready-made intrinsics, whose names tell their sizes: any of them is there once named.
-_FAMILIES = {"fma_f32_": "intrinsics.register_tiles"}
+_FAMILIES = {
+    "fma_f32_": "intrinsics.register_tiles",
+    "transpose_block_": "intrinsics.transpose_blocks",
+}
 
 
 def register(intrinsic: Intrinsic, override: bool = False) -> Intrinsic:

@@ -7,6 +7,7 @@ import mlc
 from mlc.dtypes import as_dtype
 from mlc.errors import ArgumentError
 from mlc.intrinsics.transpose import transpose_tile
+from mlc.intrinsics.transpose_blocks import named, transpose_block
 from mlc.ir.expr import const
 from mlc.ir.program import Buffer, Evaluate, Program, Region
 
@@ -37,13 +38,44 @@ def test_a_tile(lanes, name, steps):
     assert np.count_nonzero(room) == np.count_nonzero(b)
 
 
+@pytest.mark.parametrize(
+    ("lanes", "name", "rows", "columns"),
+    [(16, "float32", 64, 16), (16, "float32", 19, 33), (8, "float64", 24, 17), (4, "int32", 4, 9)],
+)
+@pytest.mark.parametrize("places", [(0, 0), (3, 0), (4, 7), (1, 15)])
+@pytest.mark.parametrize("widths", [(96, 96), (101, 96), (96, 83)])
+def test_a_block_wherever_it_begins(lanes, name, rows, columns, places, widths):
+    dtype = as_dtype(name)
+    intrinsic = transpose_block(lanes, dtype, rows, columns)
+    assert named(intrinsic.name) is intrinsic
+    given = np.arange(columns * widths[0] + 64).astype(dtype.numpy)
+    room = np.full(rows * widths[1] + 64, -1, dtype.numpy)
+    first = [(-m.ctypes.data) % 64 // dtype.itemsize + p for m, p in zip((given, room), places)]
+    a = given[first[0] :][: columns * widths[0]].reshape(columns, -1)[:, :rows]
+    b = room[first[1] :][: rows * widths[1]].reshape(rows, -1)[:, :columns]
+    buffers = (
+        Buffer("A", a.shape, dtype, (widths[0], 1)),
+        Buffer("B", b.shape, dtype, (widths[1], 1)),
+    )
+    whole = [Region(x, (const(0), const(0)), x.shape) for x in buffers]
+    mlc.build(Program("turned", buffers, Evaluate(intrinsic.name, tuple(whole))))(a, b)
+    np.testing.assert_array_equal(b, a.T)
+    assert np.count_nonzero(room != -1) == b.size
+
+
+def test_blocks_of_no_such_size():
+    with pytest.raises(ArgumentError, match="fit into it, got 16 for 8 by 64"):
+        transpose_block(16, as_dtype("float32"), 8, 64)
+    assert named("transpose_block_float32_16_64") is None
+
+
 def test_lanes_are_a_power_of_two():
     with pytest.raises(ArgumentError, match="power of two, got 12"):
         transpose_tile(12, as_dtype("float32"))
 
 
 @pytest.mark.parametrize(
-    "shape", [(128, 128), (64, 256), (100, 83), (61, 300), (16, 1024), (1000, 17)]
+    "shape", [(128, 128), (64, 256), (100, 83), (61, 300), (16, 1024), (1000, 17), (1040, 592)]
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16"])
 def test_transposed_copies(shape, dtype):
@@ -63,6 +95,8 @@ def test_axes_of_three():
 def test_the_schedule_says_so():
     lowered = mlc.jit(lambda x: x.T).lower(np.ones((128, 128), np.float32))
     assert "s.tensorize(" in lowered.schedule
+    assert "transpose_block_float32" in lowered.program
+    lowered = mlc.jit(lambda x: x.T).lower(np.ones((130, 130), np.float32))
     assert "transpose_float32" in lowered.program
 
 
@@ -91,4 +125,4 @@ def test_turned_operands_of_three_axes():
     found = mlc.jit(lambda x, b: np.maximum(x.transpose(0, 2, 3, 1) + b, 0))(x, bias)
     np.testing.assert_array_equal(found, np.maximum(x.transpose(0, 2, 3, 1) + bias, 0))
     lowered = mlc.jit(lambda x, b: x.transpose(0, 2, 3, 1) + b).lower(x, bias)
-    assert "transpose_float32" in lowered.program
+    assert "transpose_" in lowered.program

@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import prod
 
 from ...intrinsics.transpose import line_of, transpose_tile
+from ...intrinsics.transpose_blocks import transpose_block
 from ...ir.affine import linear_in
 from ...ir.expr import Axis, Expr, Load, Reduce, Var, load
 from ...ir.rewrite import substitute_loads
@@ -20,6 +21,9 @@ ROWS = 16  # rows of a tile: the elements of a cache line of float32
 SMALL_BYTES = 16 << 10  # copies up to this size stay in the nearest cache
 LARGE_BYTES = 64 << 10  # operands from this size on are worth a turned copy
 MOST_LANES = 16  # a larger tile needs more registers than there are
+LEAST_SIDE = 64  # elements of a block that is done before going on
+MOST_ROWS, MOST_COLUMNS = 512, 1024  # memory is written along rows: long runs of lines and pages
+LINE_BYTES = 64
 FAR = 8  # elements; loads that are nearer than this along the lanes share cache lines anyway
 
 
@@ -84,6 +88,9 @@ def tile_transposed(
     outermost loop. Tiles of a mere copy are turned in registers."""
     lanes = _register_lanes(nest, across, machine)
     if lanes:
+        block = _block(nest, across, len(loops), machine)
+        if block is not None:
+            return _in_blocks(s, nest, loops, across, block)
         return _in_registers(s, nest, loops, across, lanes)
     rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
     last = loops[-1]
@@ -117,6 +124,45 @@ def _register_lanes(nest: Nest, across: Axis, machine: Machine) -> int:
         lanes //= 2  # smaller tiles, less of it left at the edges
     large = points(nest) * body.dtype.itemsize >= SMALL_BYTES
     return lanes if large and min(across.extent, last.extent) >= lanes >= 4 else 0
+
+
+def _block(nest: Nest, across: Axis, loops: int, machine: Machine) -> tuple[int, int, int] | None:
+    """The tile's side and the extents of whole blocks, enough of them for the threads; None where
+    tiles four by four do as well."""
+    dtype, last = nest.tensors[0].dtype, nest.compute.axes[-1]
+    lanes = min(machine.vector_bytes // dtype.itemsize, MOST_LANES)
+    body = nest.compute.body[0]
+    assert isinstance(body, Load)
+    if body.source.shape[-1] * dtype.itemsize % LINE_BYTES:
+        return None  # rows begin at different places of a line, so tiles cannot
+    few = max(across.extent // (2 * machine.threads), LEAST_SIDE) if loops == 2 else MOST_ROWS
+    rows = _side(across.extent, min(few, MOST_ROWS))
+    columns = _side(last.extent, MOST_COLUMNS)
+    if line_of(dtype) or lanes < 4 or not rows or not columns or min(rows, columns) < lanes:
+        return None
+    return lanes, rows, columns
+
+
+def _side(extent: int, most: int) -> int:
+    """The largest part of ``extent`` up to ``most`` that divides it; 0 where that is a small
+    one."""
+    least = min(LEAST_SIDE // 2, extent)
+    return next((n for n in range(min(most, extent), least - 1, -1) if extent % n == 0), 0)
+
+
+def _in_blocks(
+    s: Schedule, nest: Nest, loops: list[Var], across: Axis, block: tuple[int, int, int]
+) -> Var:
+    """``for i: for j`` -> ``for i_0: for j_0: transpose_block``."""
+    lanes, height, width = block
+    intrinsic = transpose_block(lanes, nest.tensors[0].dtype, height, width)
+    rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
+    others = [v for v in loops[:-1] if v is not rows]
+    rows_far, row = s.split(rows, [None, height])
+    columns_far, column = s.split(loops[-1], [None, width])
+    s.reorder(*others, rows_far, columns_far, row, column)
+    s.tensorize(s.blockize(row), intrinsic.name)
+    return others[0] if others and extent_of(s, others[0]) > 1 else rows_far
 
 
 def _in_registers(s: Schedule, nest: Nest, loops: list[Var], across: Axis, lanes: int) -> Var:
