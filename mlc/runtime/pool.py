@@ -13,10 +13,14 @@ with a compare-and-swap that only an open job lets succeed, so nobody ever waits
 the system has not scheduled. Pieces come from one atomic counter: uneven cores stay balanced.
 Workers spin for about 20 us, then sleep on the sequence.
 
+On Linux the owner keeps sleepers off its own core when it wakes them; see `pool_cores`.
+
 It is IR, not C, so that wheels stay pure Python and exported libraries can carry it.
 """
 
 from __future__ import annotations
+
+from .pool_cores import ANYWHERE, APART
 
 # Pieces per thread: enough that a slow core's share is taken over by the others.
 _PIECES = 4
@@ -30,7 +34,7 @@ def pool_ir(triple: str) -> str:
     linux = "linux" in system
     pause, clock = _PAUSE.get(arch, _NO_PAUSE)
     return (
-        (_POOL + pause + clock + (_FUTEX if linux else _CONDITION))
+        (_POOL + pause + clock + (_FUTEX + APART if linux else _CONDITION + ANYWHERE))
         .replace("$PIECES", str(_PIECES))
         .replace("$SETMASK", "2" if linux else "3")
         .replace("$DETACHED", "1" if linux else "2")
@@ -69,6 +73,7 @@ _POOL = """
 @job_piece = internal global i64 0
 @job_longer = internal global i64 0
 @job_limit = internal global i32 0
+@workers = internal global [64 x i64] zeroinitializer  ; the first of the threads
 
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_attr_init(ptr)
@@ -149,6 +154,7 @@ wake:
   %others64 = sub i64 %pieces, 1
   %others = trunc i64 %others64 to i32
   %count = call i32 @llvm.umin.i32(i32 %others, i32 %helpers)
+  call void @keep_apart()
   call void @wake_workers(i32 %count)
   br label %work
 work:
@@ -170,6 +176,7 @@ wait:
   call void @pause()
   br label %check
 yield:
+  call void @let_anywhere()
   %__ = call i32 @sched_yield()
   br label %check
 release:
@@ -282,7 +289,7 @@ entry:
   %begin = load i32, ptr @started
   br label %loop
 loop:
-  %have = phi i32 [ %begin, %entry ], [ %more, %created ]
+  %have = phi i32 [ %begin, %entry ], [ %more, %created ], [ %more, %note ]
   %enough = icmp sge i32 %have, %want
   br i1 %enough, label %done, label %create
 create:
@@ -291,9 +298,16 @@ create:
   br i1 %refused, label %done, label %created
 created:
   %more = add i32 %have, 1
+  %known = icmp ult i32 %have, 64
+  br i1 %known, label %note, label %loop
+note:
+  %slot = getelementptr [64 x i64], ptr @workers, i64 0, i32 %have
+  %thread = load i64, ptr %tid
+  store i64 %thread, ptr %slot
   br label %loop
 done:
   store i32 %have, ptr @started
+  call void @forget_apart()
   %e = call i32 @pthread_attr_destroy(ptr %attributes)
   %f = call i32 @pthread_sigmask(i32 $SETMASK, ptr %old, ptr null)
   ret void

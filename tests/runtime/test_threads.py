@@ -322,3 +322,46 @@ def test_platform_without_posix_threads_runs_serially():
     image = load_image(compile_image(pool_ir("x86_64-pc-windows-msvc"), host_target()), resolve)
     run, nested, _ = kernels(resolver({"mlc_parallel_for": image.address("mlc_parallel_for")}))
     assert check(run) and check(nested) and check(run, n=0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others have no such call")
+def test_workers_that_slept_keep_off_the_core_of_the_caller():
+    run, *_ = kernels()
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("there is one core")
+    x, seen, calls = np.zeros(1000, np.int32), set(), 0
+    with threads.set_num_threads(2):
+        while calls < 200:  # a worker that is waited for long gets all cores back
+            time.sleep(0.002)
+            run(x.ctypes.data, 1000, 1)
+            calls += 1
+            seen.update(frozenset(os.sched_getaffinity(task)) for task in workers())
+            if any(len(cores) == len(allowed) - 1 for cores in seen):
+                break
+    assert (x == calls).all()
+    assert any(len(cores) == len(allowed) - 1 for cores in seen)
+    assert all(cores <= allowed for cores in seen)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others have no such call")
+def test_workers_share_the_only_core_there_is():
+    run, *_ = kernels()
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        with threads.set_num_threads(3):
+            for _ in range(20):
+                time.sleep(0.0005)
+                check(run)
+        assert all(os.sched_getaffinity(task) for task in workers())
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def workers():
+    """The ids of the pool's threads."""
+    for task in map(int, os.listdir("/proc/self/task")):
+        with open(f"/proc/self/task/{task}/comm") as file:
+            if file.read().strip() == "mlc-pool":
+                yield task
