@@ -18,6 +18,7 @@ import threading
 import time
 import warnings
 from ast import literal_eval  # loaded already; json is not, and takes 1 ms
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,23 +122,35 @@ def put(key: str, image: bytes, meta: dict[str, Any]) -> None:
 def evict(folder: Path, limit: int) -> None:
     """Remove the least recently used entries until all take at most ``limit`` bytes."""
     entries = []
-    for path in folder.glob("??/*"):
+    now = time.time()
+    for name, path in _files(folder):  # no `Path` for each: there may be tens of thousands
         try:
-            status = path.stat()
+            status = os.stat(path)
         except OSError:
             continue
-        if path.name.startswith(".new-"):
+        if name.startswith(".new-"):
             # Left behind by a writer that was killed.
-            if time.time() - status.st_mtime > _STALE_SECONDS:
-                _remove(path)
+            if now - status.st_mtime > _STALE_SECONDS:
+                _remove(Path(path))
             continue
         entries.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in entries)
-    for _, size, path in sorted(entries, key=lambda entry: entry[0]):
+    if total <= limit:
+        return
+    for _, size, path in sorted(entries):
+        _remove(Path(path))
+        total -= size
         if total <= limit:
             break
-        _remove(path)
-        total -= size
+
+
+def _files(folder: Path) -> Iterator[tuple[str, str]]:
+    """The names and paths of all that lies in the folders of two letters."""
+    with contextlib.suppress(OSError), os.scandir(folder) as folders:
+        for inner in folders:
+            if len(inner.name) == 2:
+                with contextlib.suppress(OSError), os.scandir(inner.path) as files:
+                    yield from ((file.name, file.path) for file in files)
 
 
 def _encode(image: bytes, meta: dict[str, Any]) -> bytes:

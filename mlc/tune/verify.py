@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -89,6 +90,8 @@ class Verifier:
         if any(taken.unsafe for taken in schedule.trace):
             return Finding(record, "bad", (), "it has a step that is not proven")
         checks.append(f"{len(schedule.trace)} steps are legal")
+        if fault := _other_source(record.source, schedule.source()):
+            return Finding(record, "bad", tuple(checks), fault)
         if statements_run(workload.program.body) <= SIMULATED:
             if fault := simulated_fault(workload, schedule.program):
                 return Finding(record, "bad", tuple(checks), fault)
@@ -199,6 +202,19 @@ def _close(ours: Any, right: Any) -> bool:
     if right.dtype.itemsize < 4:
         tolerance = 0.05 * max(scale, 1.0)
     return bool(np.allclose(ours.astype("f8"), right.astype("f8"), 1e-4, tolerance, equal_nan=True))
+
+
+def _other_source(text: str, source: str) -> str:
+    """Where the text to read does not say what the steps do, as a sentence, or nothing."""
+    if not text or text.rstrip() == source.rstrip():
+        return ""
+    pairs = zip_longest(text.rstrip().splitlines(), source.rstrip().splitlines(), fillvalue="")
+    line, (said, done) = next((n, p) for n, p in enumerate(pairs, 1) if p[0] != p[1])
+    return (
+        f'"source" is not what "trace" does, which alone is used: line {line} says '
+        f"{said.strip()!r}, the steps are {done.strip()!r}; tune it anew, or paste your edit "
+        "above the function"
+    )
 
 
 def _first_line(error: Exception) -> str:

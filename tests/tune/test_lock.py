@@ -276,3 +276,14 @@ def test_arguments_as_text():
 def test_a_lock_that_cannot_be_written_is_a_sentence(place):
     with pytest.raises(ArgumentError, match="cannot be written"):
         write_lock(place / "none" / "mlc.lock", [])
+
+
+def test_a_text_that_is_not_what_the_steps_do_is_bad(place):
+    made = record(place)
+    edited = replace(made, source=made.source.replace("[None, 5]", "[None, 6]"))
+    finding = Verifier(place, limits=Limits(rounds=2, most_rounds=2)).check(edited)
+    assert finding.status == "bad"
+    assert finding.detail.startswith(
+        '"source" is not what "trace" does, which alone is used: line '
+    )
+    assert "[None, 6])', the steps are " in finding.detail and "[None, 5])'" in finding.detail
