@@ -14,20 +14,27 @@ _HARMLESS = frozenset({
     "BINARY_SLICE", "STORE_SUBSCR", "STORE_SLICE", "COMPARE_OP", "UNARY_NEGATIVE", "UNARY_INVERT",
     "BUILD_TUPLE", "BUILD_SLICE", "UNPACK_SEQUENCE", "RETURN_VALUE", "RETURN_CONST",
 })  # fmt: skip
+# Classes that take traced values only with help: np.float32(x).
+SCALARS = frozenset({
+    "float16", "float32", "float64", "half", "single", "double", "int8", "int16", "int32", "int64",
+    "intp", "int", "uint8", "uint16", "uint32", "uint64", "uintp", "complex64", "complex128",
+    "bool",
+})  # fmt: skip
 
 
 def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
     """Whether ``code`` has no branch, loop, negation, error or function in it, and calls nothing
     but what is found in the modules ``names``. False where that is not certain."""
-    in_module = False
+    in_module = is_called = False
     for step in dis.get_instructions(code):
         match step.opname:
             case "LOAD_GLOBAL":
-                in_module = step.argval in names
+                in_module, is_called = step.argval in names, "NULL" in step.argrepr
                 if not in_module and "NULL" in step.argrepr:
                     return False
             case "LOAD_ATTR" | "LOAD_METHOD":
-                if not in_module:
+                is_called |= step.opname == "LOAD_METHOD" or "NULL" in step.argrepr
+                if not in_module or is_called and step.argval.rstrip("_") in SCALARS:
                     return False
             case name:
                 if name not in _HARMLESS:

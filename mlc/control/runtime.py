@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 import operator
+import types
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from functools import partial
@@ -135,6 +136,20 @@ def _number(kind: type) -> Callable[..., Any]:
     return convert
 
 
+_CALL = "__call__"
+
+
+def _scalar_of(kind: type[np.generic]) -> Callable[..., Any]:
+    """``np.float32(x)`` of a traced value, which is an array of that dtype if ``x`` has axes."""
+
+    def convert(*args: Any) -> Any:
+        if len(args) != 1 or not is_traced(args[0]) or not issubclass(kind, np.number | np.bool):
+            return kind(*args)
+        return args[0].astype(kind)
+
+    return convert
+
+
 def call(function: Any) -> Any:
     """What to call in the place of ``function``."""
     try:
@@ -147,6 +162,11 @@ def call(function: Any) -> Any:
         return vectorized(function)
     if type(function) is np.ufunc:
         return taking_lists(function)
+    if isinstance(function, type):
+        return _scalar_of(function) if issubclass(function, np.generic) else function
+    own = next((vars(c)[_CALL] for c in type(function).__mro__ if _CALL in vars(c)), None)
+    if isinstance(own, types.FunctionType):  # an object that can be called
+        return converted(types.MethodType(own, function))
     owner = getattr(function, "__self__", None)
     if isinstance(owner, (np.random.Generator, np.random.RandomState)):
         name = function.__name__

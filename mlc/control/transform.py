@@ -21,6 +21,7 @@ from typing import Any
 from .exits import DONE, FLAGS, VALUE, lower_exits
 from .failing import rewrite_raises
 from .names import assigned, changed, exposed, loads, touched, weight
+from .plain_code import SCALARS
 
 HELPER = "__mlc__"
 _SCOPES = (
@@ -96,6 +97,8 @@ def _matters(node: ast.AST) -> bool:
 
 
 def _is_numpy(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute) and function.attr.rstrip("_") in SCALARS:
+        return False
     while isinstance(function, ast.Attribute):
         function = function.value
     return isinstance(function, ast.Name) and function.id in _NUMPY

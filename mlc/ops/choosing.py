@@ -194,3 +194,32 @@ def compress(
 
     filled = select_where(reshape(logic.less(places, 0), spread), fill_value, chosen)
     return astype(filled, dtype=dtype_of(a))
+
+
+@chosen_by_data(np.trim_zeros)
+def trim_zeros(
+    filt: Any, trim: str = "fb", axis: Any = None, *, size: Any = None, fill_value: Any = 0
+) -> Any:
+    """np.trim_zeros of one axis; in the room that is left come ``fill_value``."""
+    if len(shape_of(filt)) != 1:
+        raise UnsupportedError(
+            f"np.trim_zeros of a traced array of {len(shape_of(filt))} dimensions cannot be "
+            f"traced; call it outside the jitted function, or trim each axis by np.nonzero"
+        )
+    from .elementwise import select_where
+    from .reduce import any as any_of
+    from .reduce import argmax
+
+    n = shape_of(filt)[0]
+    if not n:
+        return filt
+    held = logic.not_equal(filt, 0)
+    front = argmax(held) if "f" in trim.lower() else 0
+    back = argmax(getitem(held, slice(None, None, -1))) if "b" in trim.lower() else 0
+    left = select_where(any_of(held), arithmetic.subtract(n, arithmetic.add(front, back)), 0)
+    room, found = room_found("trim_zeros", size, lambda: left)
+    places = np.arange(int((found if room is None else room) or 0))
+    chosen = take(filt, arithmetic.minimum(arithmetic.add(front, places), n - 1))
+    if room is None:
+        return chosen
+    return astype(select_where(logic.less(places, left), chosen, fill_value), dtype=dtype_of(filt))

@@ -7,14 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import boolean
 from ..errors import ArgumentError, ShapeError, UnsupportedError
+from .arithmetic import add
 from .broadcast import as_axis, as_sizes, broadcast_shape, shape_of, size_of
 from .calculus import as_array
+from .choosing import compress, is_known
 from .elementwise import astype, select_where
 from .index import take
 from .join import concatenate, stack
+from .logic import less, logical_not
 from .op import implements
 from .promotion import common_dtype, dtype_of
+from .sets import isin
 from .shape import broadcast_to, moveaxis, ravel, reshape
 
 MOST_SLICES = 4096  # that apply_along_axis writes out
@@ -90,11 +95,31 @@ def _static(name: str, value: Any, what: str) -> Any:
 
 @implements(np.delete)
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
-    """np.delete, of places known while tracing."""
+    """np.delete; where places are traced, the data decide what is left."""
+    if not is_known(obj):
+        return _without(arr, obj, axis)
     obj = _static("delete", obj, "obj")
     arr, axis = (ravel(arr), 0) if axis is None else (arr, as_axis("delete", axis, arr.ndim))
     kept = np.delete(np.arange(shape_of(arr)[axis]), obj)
     return take(arr, kept, axis)
+
+
+def _without(arr: Any, obj: Any, axis: Any) -> Any:
+    arr, axis = (ravel(arr), 0) if axis is None else (arr, as_axis("delete", axis, arr.ndim))
+    n = shape_of(arr)[axis]
+    if dtype_of(obj) is boolean:
+        if shape_of(obj) != (n,):
+            raise ShapeError(
+                f"np.delete: a mask of shape {shape_of(obj)} does not fit an axis of size {n}"
+            )
+        return compress(logical_not(obj), arr, axis)
+    if not shape_of(obj):  # one place: what is left is one less, wherever it is
+        place = select_where(less(obj, 0), add(obj, n), obj)
+        kept = np.arange(n - 1)
+        return take(arr, select_where(less(kept, place), kept, kept + 1), axis)
+    wanted = ravel(obj)
+    wanted = select_where(less(wanted, 0), add(wanted, n), wanted)
+    return compress(isin(np.arange(n), wanted, invert=True), arr, axis)
 
 
 @implements(np.insert)

@@ -197,8 +197,15 @@ if hasattr(np, "in1d"):  # gone in NumPy 2.4
 
 def _common(ar1: Any, ar2: Any) -> tuple[Any, Any]:
     """Both arrays 1-d and of one dtype."""
-    dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (ar1, ar2)))
+    dtype = common_dtype(*(_said(t) for t in (ar1, ar2)))
     return astype(ravel(ar1), dtype=dtype), astype(ravel(ar2), dtype=dtype)
+
+
+def _said(value: Any) -> Any:
+    """What speaks for ``value`` about the dtype: numbers, which have little to say, themselves."""
+    kind = dtype_of(value).numpy.type
+    is_weak = getattr(value, "_is_weak", False) or type(value) in (bool, int, float)
+    return kind(0).item() if is_weak else kind(0)
 
 
 @chosen_by_data(np.union1d)

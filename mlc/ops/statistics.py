@@ -51,6 +51,9 @@ def mean(
     """np.mean: of integers in float64; of float16 summed in float32. NaN of no elements."""
     _refuse_out("mean", out)
     work, result = mean_dtypes(dtype_of(a), dtype)
+    if not result.is_float:  # a sum of whole numbers, and of what it is divided to the whole part
+        total = sum_of(a, axis=axis, dtype=result, keepdims=keepdims, where=where)
+        return astype(arithmetic.divide(total, _count(a, axis, where, keepdims)), dtype=result)
     return astype(_mean(a, axis, work, keepdims, where), dtype=result)
 
 

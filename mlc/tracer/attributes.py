@@ -14,6 +14,7 @@ inputs beside its arguments, and what it has set is computed and put back at eac
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from . import tree
 from .captures import Captures, is_ours
 
 INPUT = "attributes_"  # the keyword that the arrays are passed by
+_DEPTH = 4  # of objects in objects, sought through for traced values
 _MOST = 16  # objects, or shapes of what they hold, that are remembered
 _MISSING = object()
 _NUMBERS = (bool, int, float, complex, np.generic)
@@ -73,18 +75,13 @@ class Held:
                 holder.clear()
                 holder.update(before)
 
-    def require_inputs(self) -> None:
-        """AttributesWanted, with everything put back, if traced values were set or a number of an
-        object was changed."""
-        changes = self.changes()
-        counted = {
+    def changed_numbers(self) -> frozenset[tuple[int, Any]]:
+        """Where an object counts: (id of the holder, key) of numbers that became others."""
+        return frozenset(
             (id(self.holders[n]), key)
-            for n, key, value in changes
+            for n, key, value in self.changes()
             if key is not None and _is_count(self.before[n].get(key)) and _is_count(value)
-        }  # fmt: skip
-        if counted or any(_is_traced(value) for _, _, value in changes):
-            self.restore()
-            raise AttributesWanted(frozenset(counted))
+        )
 
 
 def _is_outside(error: Exception) -> bool:
@@ -108,29 +105,44 @@ def noting_attributes(function: Callable[..., Any], captures: Captures) -> Calla
     held = Held(captures.holders)
 
     def noting(*args: Any, **kwargs: Any) -> Any:
+        drawn = np.random.get_state(), random.getstate()
+
+        def put_back() -> None:  # so that tracing again draws the same numbers
+            held.restore()
+            np.random.set_state(drawn[0])
+            random.setstate(drawn[1])
+
         try:
             returned = function(*args, **kwargs)
         except Exception as error:
             if _is_outside(error) and _has_arrays(captures):
-                held.restore()
+                put_back()
                 raise AttributesWanted(every=True) from None
             if any(_is_traced(value) for _, _, value in held.changes()):
                 held.restore()
             raise
         except BaseException:  # it will be traced again
-            held.restore()
+            put_back()
             raise
-        held.require_inputs()
+        counted = held.changed_numbers()
+        if counted or any(_is_traced(value) for _, _, value in held.changes()):
+            put_back()
+            raise AttributesWanted(counted)
         return returned
 
     return noting
 
 
-def _is_traced(value: Any) -> bool:
+def _is_traced(value: Any, depth: int = 0) -> bool:
+    """Whether a traced value stands in ``value``, which may be an object that was made anew."""
     kind = type(value)
-    if kind in (list, tuple, dict):
-        return any(map(_is_traced, value.values() if kind is dict else value))
-    return hasattr(kind, "__mlc_lift__")
+    if hasattr(kind, "__mlc_lift__") or depth > _DEPTH:
+        return hasattr(kind, "__mlc_lift__")
+    if kind not in (list, tuple, dict):
+        if not is_object(value):
+            return False
+        value, kind = vars(value), dict
+    return any(_is_traced(v, depth + 1) for v in (value.values() if kind is dict else value))
 
 
 def _has_arrays(captures: Captures) -> bool:

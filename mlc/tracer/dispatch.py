@@ -45,8 +45,6 @@ _HINTS = {
             "intersect1d",
             "setdiff1d",
             "setxor1d",
-            "trim_zeros",
-            "delete",
         ],
         _DATA_SIZED,
     ),
@@ -56,7 +54,6 @@ _HINTS = {
     ),
     **dict.fromkeys(["shares_memory", "may_share_memory"], "a traced value has no memory"),
     "min_scalar_type": "values are not known while tracing; use x.dtype",
-    "sort_complex": "write np.sort(x.astype(complex))",
     "histogramdd": "write it with np.searchsorted and np.bincount",
     **dict.fromkeys(
         ["eig", "eigvals"],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..errors import ShapeError, UnsupportedError
 from ..ops.op import leaves_of
 from .dispatch import call_function, call_ufunc, name_of
 
@@ -31,6 +33,7 @@ def define_methods(tracer: type) -> None:
     """Give the class of traced arrays its operators and methods."""
     for name in _METHODS.split():
         setattr(tracer, name, _method(name, getattr(np, name)))
+    tracer.view = _view  # type: ignore[attr-defined]
     for name in ("sort", "partition"):
         setattr(tracer, name, _reordering(name, getattr(np, name)))
     for name, ufunc in _BINARY.items():
@@ -47,6 +50,29 @@ def _method(name: str, function: Any) -> Callable[..., Any]:
 
     method.__name__, method.__doc__ = name, f"As {name_of(function)}."
     return method
+
+
+def _view(self: Any, dtype: Any = None, type: Any = None) -> Any:
+    """As ndarray.view: the same elements, or their bytes as another dtype."""
+    if dtype in (None, np.ndarray) and type in (None, np.ndarray):
+        return self[...]
+    if type is not None or isinstance(dtype, builtins.type) and issubclass(dtype, np.ndarray):
+        raise UnsupportedError("x.view of another class of arrays cannot be traced")
+    if self._cell.array is not None:
+        self._cell.touch()
+        return self._cell.array.view(dtype)
+    if np.dtype(dtype).kind == "c":
+        raise UnsupportedError(
+            f"x.view({np.dtype(dtype)}) cannot be traced; write x[..., ::2] + 1j * x[..., 1::2]"
+        )
+    from ..ops.recast import viewed
+    from .storage import layout
+
+    try:
+        layout(self).view(dtype)
+    except ValueError as error:
+        raise ShapeError(f"x.view({np.dtype(dtype)}): {error}") from None
+    return viewed(self, dtype)
 
 
 def _reordering(name: str, function: Any) -> Callable[..., None]:

@@ -51,7 +51,6 @@ _ELSEWHERE = {
     "tobytes": "return the array and call .tobytes() on the result",
     "tofile": "return the array and save the result",
     "dump": "return the array and save the result",
-    "view": "use .astype(dtype) for the values; bit casts are not traced",
     "data": "a traced value has no memory",
     "ctypes": "a traced value has no memory",
     "strides": "a traced value has no memory; its strides are not decided yet",

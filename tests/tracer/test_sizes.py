@@ -117,3 +117,32 @@ def test_negative_numbers_cannot_be_counted() -> None:
     assert np.array_equal(f(np.array([1, 3])), [0, 1, 0, 1])
     with pytest.raises(mlc.BoundsError, match="x must not be negative, got -3"):
         f(np.array([1, -3]))
+
+
+@pytest.mark.parametrize("trim", ["fb", "f", "b"])
+def test_zeros_are_trimmed(trim: str) -> None:
+    compiled = mlc.jit(lambda x: np.trim_zeros(x, trim))
+    for x in ([0, 0, 1, 0, 2.0, 0], [0, 0, 0.0], [3.0], [1, 0, 0, 0, 0.0]):
+        np.testing.assert_array_equal(compiled(np.array(x)), np.trim_zeros(np.array(x), trim))
+
+
+def test_places_to_delete_may_be_traced() -> None:
+    x = np.array([[3.0, -1, 2], [0, 4, -5]])
+    several = mlc.jit(lambda x, i: np.delete(x, i, axis=1))
+    for places in ([0], [-1, 1], [1, 1, -2]):
+        i = np.array(places)
+        np.testing.assert_array_equal(several(x, i), np.delete(x, i, axis=1))
+    chosen = mlc.jit(
+        lambda x: (np.delete(x, np.where(x.ravel() < 0)[0]), np.delete(x, x[1] > 0, 1))
+    )
+    for got, want in zip(chosen(x), (np.array([3.0, 2, 0, 4]), np.delete(x, 1, 1))):
+        np.testing.assert_array_equal(got, want)
+    one = mlc.jit(lambda x, i: np.delete(x, i))
+    for i in (0, 3, -1):
+        np.testing.assert_array_equal(one(x, np.int64(i)), np.delete(x, i))
+
+
+def test_sets_of_a_number_and_an_array_have_the_dtype_of_the_array() -> None:
+    x = np.arange(4, dtype=np.int8)
+    found = mlc.jit(lambda n, x: np.union1d(n, x))(2, x)
+    assert found.dtype == np.union1d(2, x).dtype == np.int8

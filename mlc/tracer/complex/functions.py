@@ -209,6 +209,18 @@ def angle(z: Any, deg: bool = False) -> Any:
     return np.degrees(found) if deg else found
 
 
+@implements(np.sort_complex)
+@stands_for(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """np.sort_complex: by the real part, equal ones by the imaginary part; NaN last."""
+    if not is_complex(a):
+        small = np.asarray(a).dtype if not hasattr(a, "dtype") else a.dtype
+        return converted(np.sort(a), np.dtype("F" if small.char in "bhBH" else "D"))
+    x, y = parts_of(a)
+    order = np.lexsort((y, x, 2 * np.isnan(x) + np.isnan(y)))
+    return np.take_along_axis(a, order, -1)
+
+
 @stands_for(np.iscomplexobj)
 def iscomplexobj(x: Any) -> bool:
     """np.iscomplexobj."""

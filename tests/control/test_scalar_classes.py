@@ -1,0 +1,61 @@
+"""``np.float32(x)`` of traced values, and objects that can be called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+X = np.arange(4, dtype=np.float32)
+
+
+def of_a_sum(x: Any) -> Any:
+    return np.float64(x.sum()) / 3
+
+
+def of_an_array(x: Any) -> Any:
+    return np.int32(x) + np.uint8(3), np.complex64(x) * 2, np.bool_(x)
+
+
+def promotes(x: Any) -> Any:
+    return np.float32(x.sum() / 3) * x, np.int8(x[1]) + x.astype(np.int16)
+
+
+@pytest.mark.parametrize("function", [of_a_sum, of_an_array, promotes])
+def test_scalar_classes_convert(function: Any) -> None:
+    found, wanted = mlc.jit(function)(X), function(X)
+    found, wanted = (v if isinstance(v, tuple) else (v,) for v in (found, wanted))
+    for got, want in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-6)
+        assert np.asarray(got).dtype == np.asarray(want).dtype
+
+
+def test_numbers_become_scalars() -> None:
+    def scaled(x: Any, n: Any) -> Any:
+        return np.float64(n) * x
+
+    assert mlc.jit(scaled)(X, 3).dtype == np.float64  # a Python number would leave float32
+
+
+class Halving:
+    def __init__(self) -> None:
+        self.rate = 0.5
+
+    def __call__(self, x: Any) -> Any:
+        if x.sum() > 0:
+            return x * self.rate
+        return x
+
+
+def test_branches_in_objects_that_are_called_are_native() -> None:
+    halve = Halving()
+
+    def function(x: Any) -> Any:
+        return halve(x) + 1
+
+    compiled = mlc.jit(function)
+    np.testing.assert_array_equal(compiled(X), X / 2 + 1)
+    np.testing.assert_array_equal(compiled(-X), -X + 1)
