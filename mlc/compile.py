@@ -115,7 +115,7 @@ class Compiled:
         from .graph.pipeline import build_module
 
         if self.target in DEVICE_TARGETS:
-            return graph_device_module(self.module, self.kernels, compile_graph)
+            return graph_device_module(self.module, self.kernels, compile_graph, self.debug)
         module = build_module(self.inputs, self.outputs, self.name, row_blocks=False)
         return graph_device_module(module, tuple(map(gpu_kernel, module.kernels)), compile_graph)
 

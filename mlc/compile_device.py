@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ArgumentError
-from .ir.program import Buffer, Evaluate, Program, walk
+from .errors import ArgumentError, SourceLocation
+from .ir.program import Buffer, Evaluate, Program, blocks_of, reads_of, walk, writes_of
 from .ir.work import statements_run
 from .kernel_code import STATEMENT_NS, KernelCode, naive_program
 
 if TYPE_CHECKING:
-    from .backends.cuda.device import DeviceModule
+    from .backends.cuda.device import Check, DeviceModule
     from .graph.kernel import Kernel, Module
+    from .lower.cuda.kernel import DeviceProgram
     from .schedules.defaults.gpu import GpuMachine
 
 Array = np.ndarray[Any, Any]
@@ -112,10 +113,14 @@ def _on_host(
 
 
 def graph_device_module(
-    module: Module, kernels: Sequence[KernelCode], compile_graph: Callable[..., Any]
+    module: Module,
+    kernels: Sequence[KernelCode],
+    compile_graph: Callable[..., Any],
+    debug: bool = False,
 ) -> DeviceModule:
     """The CUDA C of a graph. The caller's arrays are inputs, constants and outputs, in order.
-    ``compile_graph`` compiles what calls functions of libraries for the processor."""
+    ``compile_graph`` compiles what calls functions of libraries for the processor. With ``debug``,
+    indices that data decide are looked at."""
     from .backends.cuda.device import Argument, HostArray, HostCall
     from .backends.cuda.module import HostPart, Part, checks_of, device_module
     from .lower.cuda.pipeline import lower_cuda
@@ -148,18 +153,52 @@ def graph_device_module(
             continue
         lowered = lower_cuda(code.scheduled)
         lowered = replace(lowered, temporaries=(*lowered.temporaries, *scratch))
-        parts.append(Part(lowered, places, checks_of(code.scheduled)))
+        checks = checks_of(code.scheduled)
+        if debug:
+            lowered, more = _with_checks(lowered, code.program)
+            checks.update(more)
+        parts.append(Part(lowered, places, checks))
     return device_module(module.name, parts, module.workspace_bytes)
 
 
-def program_device_module(program: Program) -> DeviceModule:
+def _with_checks(
+    lowered: DeviceProgram, program: Program
+) -> tuple[DeviceProgram, dict[str, Check]]:
+    """``lowered``, which looks at indices that data decide, and what it means where one is outside;
+    blocks of ``program`` know their lines."""
+    from .backends.cuda.device import Check
+    from .ir.rewrite import loads_of
+    from .lower.cuda.check_accesses import check_accesses
+
+    lines: dict[str, SourceLocation | None] = {}
+    for block in blocks_of(program.body):
+        for source, indices in (*((n.source, n.indices) for n in reads_of(block)),
+                                *writes_of(block.body)):  # fmt: skip
+            if any(map(loads_of, indices)):
+                lines.setdefault(source.name, block.location)
+    lowered, found = check_accesses(lowered, program.attrs.get("refusals", ()))
+    checks = {}
+    for looked in found:
+        sentence = (
+            f"index {{index}} is out of bounds for axis {looked.axis} of {looked.buffer} with "
+            f"size {looked.extent}"
+        )
+        checks[looked.guard] = Check("BoundsError", sentence, lines.get(looked.buffer))
+    return lowered, checks
+
+
+def program_device_module(program: Program, debug: bool = False) -> DeviceModule:
     """The CUDA C of one program, once its threads are proven to be apart. The caller's arrays are
     its params."""
-    from .backends.cuda.module import program_module
+    from .backends.cuda.module import checks_of, program_module
     from .lower.cuda.pipeline import lower_cuda
     from .lower.cuda.prove_threads import prove_threads
 
-    made = program_module(program, lower_cuda(program))
+    lowered, checks = lower_cuda(program), checks_of(program)
+    if debug:
+        lowered, more = _with_checks(lowered, program)
+        checks.update(more)
+    made = program_module(program, lowered, checks)
     prove_threads(program)
     return made
 

@@ -126,7 +126,8 @@ class CompiledProgram:
     def device_module(self) -> DeviceModule:
         """The kernels as CUDA C, with their launches."""
         on_device = self.target in DEVICE_TARGETS
-        return program_device_module(self.program if on_device else gpu_program(self.program)[0])
+        program = self.program if on_device else gpu_program(self.program)[0]
+        return program_device_module(program, self.debug and on_device)
 
     @property
     def asm(self) -> str:

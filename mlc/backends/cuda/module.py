@@ -174,10 +174,14 @@ def _described(kernel: DeviceKernel) -> str:
     return f"{', '.join(kernel.blocks)}: {text}" if kernel.blocks else text
 
 
-def program_module(program: Program, lowered: DeviceProgram) -> DeviceModule:
-    """A module of one program, whose caller passes an array for each of its params."""
+def program_module(
+    program: Program, lowered: DeviceProgram, checks: Mapping[str, Check] | None = None
+) -> DeviceModule:
+    """A module of one program, whose caller passes an array for each of its params; ``checks`` are
+    those of the program unless they are given."""
     arguments = {buffer: Argument("array", n) for n, buffer in enumerate(program.params)}
-    return device_module(program.name, [Part(lowered, arguments, checks_of(program))])
+    checks = checks_of(program) if checks is None else checks
+    return device_module(program.name, [Part(lowered, arguments, checks)])
 
 
 def checks_of(program: Program) -> dict[str, Check]:
