@@ -94,7 +94,7 @@ class Boxes:
 
 
 def wgmma_boxes(dtype: DType, columns: int = 64, a_order: str = "mk", b_order: str = "nk") -> Boxes:
-    """The product of boxes of 64 steps, for 64 rows and 64 or 128 columns."""
+    """The product of boxes of 64 steps, for 64 rows and 64, 128 or 256 columns."""
     sums = wgmma(dtype, columns)
     if a_order not in _A or b_order not in _B:
         raise ArgumentError(

@@ -47,7 +47,7 @@ class GroupTile:
         return self.groups * ROWS, self.columns
 
 
-TILES = (GroupTile(2, 128), GroupTile(2, 64), GroupTile(1, 64))
+TILES = (GroupTile(2, 256), GroupTile(2, 128), GroupTile(2, 64), GroupTile(1, 64))
 
 
 def choose_group_tile(

@@ -91,7 +91,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(mlc.ArgumentError) as caught:
         wgmma(dtypes.float16, 96)
     assert caught.value.message == (
-        "wgmma has 64 or 128 columns and a depth that is a multiple of 16 here, got 96 and 16"
+        "wgmma has 64, 128 or 256 columns and a depth that is a multiple of 16 here, got 96 and 16"
     )
     with pytest.raises(mlc.ArgumentError, match="wgmma multiplies float16 and bfloat16 here, got "):
         wgmma(dtypes.float32)

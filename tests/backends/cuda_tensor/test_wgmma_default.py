@@ -45,7 +45,8 @@ def program_of(a: Any, b: Any, turned: tuple[bool, bool]) -> Any:
     ("sizes", "turned", "dtype"),
     [((128, 128, 64), (False, True), "float16"), ((64, 64, 320), (False, False), "bfloat16"),
      ((128, 64, 128), (True, True), "float16"), ((128, 128, 320), (True, False), "float16"),
-     ((128, 128, 128), (False, False), "float16"), ((64, 64, 192), (False, True), "bfloat16")],
+     ((128, 128, 128), (False, False), "float16"), ((64, 64, 192), (False, True), "bfloat16"),
+     ((128, 256, 128), (False, False), "bfloat16"), ((128, 256, 64), (True, True), "float16")],
 )  # fmt: skip
 def test_products(sizes, turned, dtype) -> None:
     m, n, k = sizes

@@ -73,4 +73,6 @@ MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n64k16_f16, mlc_half_of, 32)
 MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n64k16_bf16, mlc_bfloat_of, 32)
 MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n128k16_f16, mlc_half_of, 64)
 MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n128k16_bf16, mlc_bfloat_of, 64)
+MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n256k16_f16, mlc_half_of, 128)
+MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n256k16_bf16, mlc_bfloat_of, 128)
 #undef MLC_WGMMA_BOXES

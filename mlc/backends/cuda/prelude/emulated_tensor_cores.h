@@ -91,7 +91,7 @@ MLC_UNWATCHED static void mlc_require_at(bool holds, const char *what, int line)
   if (!holds) mlc_fail(2, "calls an intrinsic in vain (line %d): %s", line, what);
 }
 
-// d += a b for 64 x 16 and 16 x 64 (or 128) by four warps: each thread reads what its part of d needs.
+// d += a b for 64 x 16 and 16 x 64 (128, 256) by four warps: each thread reads what its part of d needs.
 MLC_DEVICE void mlc_wgmma_begin() {}
 MLC_DEVICE void mlc_wgmma_end() {}
 template <class Kind, unsigned count>
@@ -122,6 +122,8 @@ MLC_WGMMA(mlc_wgmma_m64n64k16_f16, MlcHalves, 32)
 MLC_WGMMA(mlc_wgmma_m64n64k16_bf16, MlcBfloats, 32)
 MLC_WGMMA(mlc_wgmma_m64n128k16_f16, MlcHalves, 64)
 MLC_WGMMA(mlc_wgmma_m64n128k16_bf16, MlcBfloats, 64)
+MLC_WGMMA(mlc_wgmma_m64n256k16_f16, MlcHalves, 128)
+MLC_WGMMA(mlc_wgmma_m64n256k16_bf16, MlcBfloats, 128)
 #undef MLC_WGMMA
 
 // wmma, by a layout of our own, since that of a card is nobody's business: lane l has elements

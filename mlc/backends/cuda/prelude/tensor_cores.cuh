@@ -56,7 +56,7 @@ MLC_DEVICE void mlc_require(bool holds, const char *) {
   if (!holds) asm volatile("trap;");
 }
 
-// Hopper: d += a b for 64 x 16 and 16 x 64 (or 128), by four warps, from shared memory; such products
+// Hopper: d += a b for 64 x 16 and 16 x 64 (128, 256), by four warps, from shared memory; such products
 // stand between mlc_wgmma_begin and mlc_wgmma_end. An operand lies in pieces
 // of 8 rows of 16 bytes; they are `along` bytes apart along the reduction, `across` in the other
 // direction. Tensor cores read memory by another way than threads write it: hence the first fence.
@@ -113,6 +113,25 @@ MLC_DEVICE void mlc_wgmma_end() {  // and waits until all since the beginning is
         : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48)                     \
         : "l"(left), "l"(right), "n"(a_turned), "n"(b_turned) : "memory");                      \
   }
+#define MLC_WGMMA_256(name, type)                                                               \
+  template <int a_turned, int b_turned>                                                         \
+  MLC_DEVICE void mlc_wgmma_of_m64n256k16_##name(float (&d)[128], uint64_t left, uint64_t right) {\
+    asm volatile(                                                                               \
+        "{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                              \
+        "wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type " "                        \
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "      \
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "      \
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "      \
+        "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "      \
+        "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "      \
+        "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "\
+        "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "\
+        "%128, %129, p, 1, 1, %130, %131;\n}\n"                                                 \
+        : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48),                    \
+          MLC_SUMS(d, 64), MLC_SUMS(d, 80), MLC_SUMS(d, 96), MLC_SUMS(d, 112)                   \
+        : "l"(left), "l"(right), "n"(a_turned), "n"(b_turned) : "memory");                      \
+  }
 #else
 MLC_DEVICE void mlc_wgmma_begin() {}
 MLC_DEVICE void mlc_wgmma_end() {}
@@ -124,13 +143,17 @@ MLC_DEVICE void mlc_wgmma_begin_boxes() {}
   }
 #define MLC_WGMMA_64(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n64k16_##name, 32)
 #define MLC_WGMMA_128(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n128k16_##name, 64)
+#define MLC_WGMMA_256(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n256k16_##name, 128)
 #endif
 MLC_WGMMA_64(f16, "f16")
 MLC_WGMMA_64(bf16, "bf16")
 MLC_WGMMA_128(f16, "f16")
 MLC_WGMMA_128(bf16, "bf16")
+MLC_WGMMA_256(f16, "f16")
+MLC_WGMMA_256(bf16, "bf16")
 #undef MLC_WGMMA_64
 #undef MLC_WGMMA_128
+#undef MLC_WGMMA_256
 
 #define MLC_WGMMA(shape, count)                                                                 \
   MLC_DEVICE void mlc_wgmma_##shape(float (&d)[count], const void *a, unsigned a_along,         \
@@ -149,6 +172,8 @@ MLC_WGMMA(m64n64k16_f16, 32)
 MLC_WGMMA(m64n64k16_bf16, 32)
 MLC_WGMMA(m64n128k16_f16, 64)
 MLC_WGMMA(m64n128k16_bf16, 64)
+MLC_WGMMA(m64n256k16_f16, 128)
+MLC_WGMMA(m64n256k16_bf16, 128)
 #undef MLC_WGMMA
 
 // wmma: tiles of 16 x 16 x 16 in registers of which only these functions know what they hold. `step`
