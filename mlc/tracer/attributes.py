@@ -289,7 +289,7 @@ class AttributeCalls:
             inside = Held(found.holders)
             changes: dict[int, Any] = {}
             try:
-                returned = run(*args, **kwargs)
+                returned = _apart(run(*args, **kwargs))
                 for n, key, value in inside.changes():
                     if value is _MISSING:
                         raise UnsupportedError(
@@ -298,7 +298,7 @@ class AttributeCalls:
                         )
                     if (n, key) not in table:
                         table.append((n, key))
-                    changes[table.index((n, key))] = value
+                    changes[table.index((n, key))] = _apart(value)
             finally:
                 held.restore()
             return returned, changes
@@ -307,6 +307,14 @@ class AttributeCalls:
         call.__mlc_lifted__ = frozenset(lifted)  # type: ignore[attr-defined]
         static = self.jitted._parameters.static
         return self.jit(call, target=self.jitted._target, static_argnames=static), table
+
+
+def _apart(value: Any) -> Any:
+    """``value`` with lists and dicts of its own: those of objects are put back as they were."""
+    kind = type(value)
+    if kind is dict:
+        return {key: _apart(item) for key, item in value.items()}
+    return kind(map(_apart, value)) if kind in (list, tuple) else value
 
 
 def is_object(value: Any) -> bool:

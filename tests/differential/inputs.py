@@ -45,7 +45,7 @@ def contents(rng: random.Random, dtype: np.dtype[Any], shape: tuple[int, ...]) -
     array = np.asarray(source.normal(size=shape) * rng.choice((0.1, 1.0, 4.0))).astype(dtype)
     if rng.random() < 0.25:
         array = np.asarray(np.round(array * 2) / 2)  # ties, zeros, equal elements
-    if rng.random() < 0.15 and array.size:
+    if rng.random() < 0.15 and array.size and dtype != BFLOAT16:  # whose NaN NumPy does not sort
         array.flat[rng.randrange(array.size)] = rng.choice(_SPECIAL)
     return array
 

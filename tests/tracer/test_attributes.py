@@ -70,6 +70,11 @@ class Model:
         self.state = self.state * 0.5 + x
         return self.state
 
+    def hands_out_a_list(self, x: Any) -> Any:
+        seen = self.layers[0].seen
+        seen.append(x.sum())
+        return np.stack(seen), seen[-1]
+
     def in_a_branch(self, x: Any) -> Any:
         if x.sum() > 0:
             self.w = self.w + 1
@@ -107,7 +112,9 @@ def test_attributes_are_what_they_are_without_jit(name: str) -> None:
     method = getattr(Model, name)
     compiled, ours, theirs = mlc.jit(method), Model(), Model()
     for k in range(3):
-        np.testing.assert_allclose(compiled(ours, X + k), method(theirs, X + k), rtol=1e-4)
+        found, wanted = compiled(ours, X + k), method(theirs, X + k)
+        for g, w in zip(*(v if isinstance(v, tuple) else (v,) for v in (found, wanted))):
+            np.testing.assert_allclose(g, w, rtol=1e-4)
         got, want = held("model", ours), held("model", theirs)
         assert list(got) == list(want)
         for label, value in want.items():
@@ -215,3 +222,21 @@ def test_an_error_leaves_the_object_as_it_was() -> None:
         mlc.jit(Failing.move)(one, np.ones(3))
     assert type(one.a) is np.ndarray
     np.testing.assert_array_equal(one.a, np.ones(3))
+
+
+def test_a_dict_that_is_returned_and_held_keeps_what_was_put_in() -> None:
+    class Entry:
+        def __init__(self) -> None:
+            self.value, self.taken = np.ones(3), 0
+
+        def take(self, x: Any) -> Any:
+            self.taken += 1
+            found = self.__dict__
+            found["key"] = x * 2
+            return found
+
+    ours, theirs = Entry(), Entry()
+    got, want = mlc.jit(Entry.take)(ours, np.ones(3)), theirs.take(np.ones(3))
+    assert sorted(got) == sorted(want) == sorted(vars(ours))
+    np.testing.assert_array_equal(got["key"], want["key"])
+    assert ours.taken == got["taken"] == 1
