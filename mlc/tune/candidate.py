@@ -52,6 +52,7 @@ class Candidate:
         self.__dict__.update(state)
 
 
+STORED = "stored"  # the origin of what earlier tuning found; it is no trial of this one
 DEFAULT = Candidate("default", origin="default")
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..kernel_code import tuning_host
+from .candidate import STORED
 from .database import Database, Layers, user_database
 from .functions import arguments_text, function_text
 from .lock import read_lock, write_lock
 from .record import Record, reference_digest, versions
 
 if TYPE_CHECKING:
-    from .result import KernelResult, TuningResult
+    from .result import KernelResult, Trial, TuningResult
+
+_BEHIND = 1.001  # times the best: what lost is taken to be that slow
 
 
 def keep_result(
@@ -32,12 +36,38 @@ def keep_result(
         # That nothing faster was found so far does not mean that the default is best.
         records = [record for record in records if record.kind != "default"]
     if database is not False:
-        (user_database() if database is None else database).add_all(records)
+        place = user_database() if database is None else database
+        outdone = outdone_records(place, records, result.kernels)
+        place.add_all([*records, *outdone])
     if lock is not None:
         known = read_lock(lock) if lock.exists() else []
         before = {(record.key, record.family): record for record in known}
         write_lock(lock, [r for r in records if is_better(r, before.get((r.key, r.family)))])
     return records
+
+
+def outdone_records(
+    database: Database | Layers, records: Iterable[Record], kernels: Iterable[KernelResult]
+) -> list[Record]:
+    """Earlier results that lost against ``records`` when they were tried once more, but had been
+    measured to be faster on their day: as just behind. What is named best is what is used."""
+    tried_again = {k.workload.key for k in kernels if any(map(_is_stored, k.trials))}
+    found = []
+    for best in records:
+        if best.key not in tried_again:
+            continue
+        for old in database.records(best.key, best.target):
+            if old.trace != best.trace and old.ratio <= best.ratio:
+                factor = _BEHIND * best.ratio * old.default_seconds / old.seconds
+                low, high = old.interval
+                times = (low * factor, high * factor)
+                seconds = old.seconds * factor
+                found.append(replace(old, seconds=seconds, interval=times, created=best.created))
+    return found
+
+
+def _is_stored(trial: Trial) -> bool:
+    return trial.candidate.origin == STORED
 
 
 def is_better(record: Record, before: Record | None) -> bool:

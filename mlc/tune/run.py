@@ -10,7 +10,7 @@ from ..errors import ScheduleError
 from ..kernel_code import tuning_host
 from ..schedules.tuned import remember, tuned_traces
 from .allotment import Lot, next_lot
-from .candidate import DEFAULT, Candidate
+from .candidate import DEFAULT, STORED, Candidate
 from .measure.measurer import Measurer
 from .measure.runner import FailureError
 from .model.boosted import Boosted
@@ -24,7 +24,6 @@ from .space import Space
 _BATCH_SECONDS = 2.0  # of measuring between two looks at which kernel to go on with
 _FINALISTS = 3  # candidates that are compared with the default schedule once more
 _FINAL_SHARE = 0.15  # of the budget is kept for that
-_STORED = "stored"  # the origin of what earlier tuning found; it is no trial of this one
 _ENDING = 0.3  # seconds that are kept for ending processes and storing results
 _FINAL_SECONDS = 5.0  # the most that one comparison takes
 
@@ -156,7 +155,7 @@ class Run:
             if candidate.kind == "default":
                 kernel.default_seconds = outcome.seconds
             else:
-                self.tried += candidate.origin != _STORED
+                self.tried += candidate.origin != STORED
                 search.observe(candidate, _score(outcome))
             self.on_trial(kernel, trial)
             began = time.perf_counter()
@@ -205,7 +204,7 @@ class Run:
 def _stored(kernel: KernelResult) -> list[Candidate]:
     """What earlier tuning found: it is tried first, so that nothing known is lost."""
     traces = tuned_traces([kernel.workload.key], tuning_host())
-    found = [Candidate("trace", trace, _STORED) for trace in traces.values()]
+    found = [Candidate("trace", trace, STORED) for trace in traces.values()]
     try:
         for candidate in found:
             candidate.program(kernel.workload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from mlc.ir.structural import structural_key
 from mlc.kernel_code import tuning_host
 from mlc.schedules import tuned
 from mlc.tune.allotment import Lot, next_lot
+from mlc.tune.database import Database
+from mlc.tune.keeping import outdone_records, records_of
 from mlc.tune.outcome import Outcome
 from mlc.tune.result import decided, fair_ratio, schedule_function
 
@@ -330,3 +333,23 @@ def test_what_was_found_before_is_tried_first_and_not_hidden() -> None:
     tuned.remember(kernel.workload.key, "")
     known = tuned.known_traces([kernel.workload.key], tuning_host())
     assert known[kernel.workload.key]
+
+
+def test_a_result_of_a_luckier_day_does_not_outlive_its_defeat() -> None:
+    first = mlc.tune(mm, trials=4, seed=1)
+    (kernel,) = first
+    (record,) = records_of([kernel])
+    tuned.forget()  # as in another process
+    lucky = replace(record, seconds=record.seconds / 100, created=record.created - 1)
+    database = Database(mlc.config.tuning_database)
+    database.clear()
+    database.add(lucky)
+    named = replace(record, trace=record.trace.replace(" ", "  "), created=record.created + 1)
+    key = kernel.workload.key
+    assert tuned.known_traces([key], tuning_host())[key] == lucky.trace
+    assert outdone_records(database, [named], [kernel]) == []  # it was not tried again
+    trials = [replace(t, candidate=replace(t.candidate, origin="stored")) for t in kernel.trials]
+    database.add_all([named, *outdone_records(database, [named], [replace(kernel, trials=trials)])])
+    assert tuned.known_traces([key], tuning_host())[key] == named.trace
+    (_, behind) = sorted(database.records(), key=lambda r: r.ratio)
+    assert behind.trace == lucky.trace and behind.ratio == pytest.approx(1.001 * named.ratio)
