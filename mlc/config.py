@@ -251,6 +251,13 @@ class Config:
         env=("MLC_CACHE_LIMIT",),
         doc="Size in bytes above which the least recently used cache entries are removed.",
     )
+    bfloat16_subnormals = Setting(
+        _flag,
+        lambda: False,
+        env=("MLC_BFLOAT16_SUBNORMALS",),
+        doc="Compile products of bfloat16 without the instruction that takes subnormals for 0.",
+        scoped=False,
+    )
     tuned = Setting(
         _tuned,
         lambda: True,

@@ -89,3 +89,19 @@ def test_the_form_means_the_same_to_the_interpreter(shape: tuple[int, int, int])
         out = np.full((m, n), np.nan, np.float32)
         backend("interpret").compile(program)(*arrays, *scratch, out)
         np.testing.assert_array_equal(out, exact(*arrays))
+
+
+@pytest.mark.skipif(not host_target().has_bf16, reason="there is no such instruction")
+def test_subnormal_numbers_count_where_that_is_asked_for() -> None:
+    a = np.full((32, 64), 2.0**-130, ml_dtypes.bfloat16)
+    b = np.full((64, 32), 2.0**120, ml_dtypes.bfloat16)
+    host = host_target()
+    usual, key = mlc.jit(lambda a, b: a @ b), host.key()
+    assert (usual(a, b) == 0).all()
+    try:
+        mlc.config.bfloat16_subnormals = True
+        assert host.key() != key
+        assert (mlc.jit(lambda a, b: a @ b)(a, b) == 2.0**-4).all()
+    finally:
+        del mlc.config.bfloat16_subnormals
+    assert (usual(a, b) == 0).all()

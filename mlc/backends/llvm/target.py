@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+from ...config import config
 from ...records import dataclass
 
 # The flags of /proc/cpuinfo that matter to generated code, with LLVM's name for each. Flags that
@@ -110,8 +111,9 @@ class Target:
 
     @property
     def has_dot2(self) -> bool:
-        """Whether one instruction adds up products of bfloat16 in float32, two at a time."""
-        return self.arch == "x86_64" and self.has_bf16
+        """Whether one instruction adds up products of bfloat16 in float32, two at a time, and may
+        be used: it takes subnormal numbers for zero."""
+        return self.arch == "x86_64" and self.has_bf16 and not config.bfloat16_subnormals
 
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes in one vector register."""
@@ -125,8 +127,10 @@ class Target:
         return " ".join(parts)
 
     def key(self) -> str:
-        """Text for cache keys: the instruction set alone, no tuning and no cache sizes."""
+        """Text for cache keys: what instructions may be used, no tuning and no cache sizes."""
         real = sorted(f for f in self.features.split(",") if f.startswith("+"))
+        if self.has_bf16 and not self.has_dot2:
+            real.append("without dot2")
         return f"{self.triple} {self.cpu} {self.vector_bits} {','.join(real)}"
 
 
