@@ -20,10 +20,11 @@ import warnings
 from ast import literal_eval  # loaded already; json is not, and takes 1 ms
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlc.config import config
 from mlc.errors import CacheWarning
+from mlc.records import dataclass
 
 # hashlib loads OpenSSL, which takes longer than all else that a warm start does.
 try:
@@ -48,7 +49,8 @@ _checked: dict[str, bool] = {}
 _written = 0
 
 
-class CacheEntry(NamedTuple):
+@dataclass(frozen=True)
+class CacheEntry:
     """What `put` stored: the image's bytes and the facts about it, as a Python literal."""
 
     image: bytes

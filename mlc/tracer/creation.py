@@ -11,8 +11,9 @@ import functools
 import sys
 import threading
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,27 +104,32 @@ def _maker(name: str) -> Any:
     return create
 
 
-def _stand_ins() -> dict[int, Any]:
-    """What takes the place of an object, by its id."""
+def _stand_ins() -> dict[int, Callable[[], Any]]:
+    """What takes the place of an object, by its id: made when it is called for, since most never
+    are."""
     return _stand_ins_with(tuple(name for name in _PARTS if name[len("numpy.") :] in vars(np)))
 
 
 @functools.cache
-def _stand_ins_with(parts: tuple[str, ...]) -> dict[int, Any]:
-    found: dict[int, Any] = {id(np): _module("numpy"), id(np.ndarray): _AnyArray}
-    for name in parts:
-        module = sys.modules[name]
-        found[id(module)] = _module(name)
-        found.update((id(v), taking_lists(v)) for v in vars(module).values() if type(v) in KINDS)
-    found.update((id(v), taking_lists(v)) for v in vars(np).values() if type(v) in KINDS)
-    found.update((id(getattr(np, name)), _maker(name)) for name in _MAKERS)
-    found.update((id(getattr(np, name)), value) for name, value in INSTEAD.items())
+def _stand_ins_with(parts: tuple[str, ...]) -> dict[int, Callable[[], Any]]:
+    modules = {name: sys.modules[name] for name in ("numpy", *parts)}
+    found: dict[int, Callable[[], Any]] = {
+        id(v): partial(taking_lists, v)
+        for module in modules.values()
+        for v in vars(module).values()
+        if type(v) in KINDS
+    }
+    found.update((id(module), partial(_module, name)) for name, module in modules.items())
+    found[id(np.ndarray)] = lambda: _AnyArray
+    found.update((id(getattr(np, name)), partial(_maker, name)) for name in _MAKERS)
+    found.update((id(getattr(np, name)), partial(INSTEAD.get, name)) for name in INSTEAD)
     return found
 
 
 def stand_in(value: Any) -> Any:
     """What a traced function gets that imports ``value`` itself: NumPy, or a part of it."""
-    return value if CURRENT.get() is None else _stand_ins().get(id(value), value)
+    made = None if CURRENT.get() is None else _stand_ins().get(id(value))
+    return value if made is None else made()
 
 
 @contextmanager
@@ -141,7 +147,7 @@ def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
                     entry[2] += 1
                 elif id(value) in stand_ins:
                     _active[id(space), key] = [space, value, 1]
-                    _put(space, key, stand_ins[id(value)])
+                    _put(space, key, stand_ins[id(value)]())
                 else:
                     continue
                 swapped.append((id(space), None if cell else key))
@@ -154,7 +160,7 @@ def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
                 entry[2] -= 1
                 if not entry[2]:
                     del _active[place]
-                    if dict(_contents(entry[0])).get(place[1]) is stand_ins[id(entry[1])]:
+                    if dict(_contents(entry[0])).get(place[1]) is stand_ins[id(entry[1])]():
                         _put(entry[0], place[1], entry[1])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import partial
 from math import prod
+from typing import TYPE_CHECKING
 
 from ...ir.expr import Var
 from ...ir.program import Program, blocks_of
@@ -15,18 +16,6 @@ from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
 from .ahead import read_ahead
-from .byte_products import byte_products
-from .contraction import (
-    Tile,
-    block_columns,
-    choose_tile,
-    find_roles,
-    pack_operands,
-    schedule_tile,
-    tiling_for,
-)
-from .dots import plan_dots, schedule_dots, schedule_sums
-from .half_products import half_products
 from .machine import STACK_BYTES, TASK_NS, Machine
 from .reduction import (
     COLUMNS,
@@ -37,17 +26,13 @@ from .reduction import (
     schedule_reduction,
     vector_axis,
 )
-from .row_blocks import RowBlocks, inner_depth, plan_row_blocks, schedule_row_block
-from .streaming import (
-    columns_of,
-    gather_apart,
-    plan_stream,
-    schedule_stream,
-    stream_tiling,
-)
 from .transpose import tile_transposed, transposed_axis, turn_operands
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
-from .windows import plan_windows
+
+# What only products need is imported where there are any.
+if TYPE_CHECKING:
+    from .contraction import Tile
+    from .row_blocks import RowBlocks
 
 ROW_NS = 15.0  # what starting one more nest for one more row costs
 
@@ -91,9 +76,7 @@ def default_schedule(
         plain = create_program(name, nests, inputs, outputs, scratch=inner)
         return Scheduled(plain, inner, Schedule(plain), 0.0)
     shared = shared if len(nests) > 1 else 0
-    blocked = plan_row_blocks(nests, shared, machine, lambda n: _factored(n, shared, machine))
-    if blocked is None:
-        blocked = plan_windows(nests, shared, kept, machine)
+    blocked = _plan_blocks(nests, shared, kept, machine)
     tile: Tile | None = None
     main: Nest | None = None
     if blocked is not None:
@@ -121,6 +104,8 @@ def default_schedule(
         elif nest in plan.ways:
             plan.ways[nest](s, block, depth)
         elif nest is main and tile is not None:
+            from .contraction import schedule_tile
+
             schedule_tile(s, block, nest, depth, tile)
         elif depth:
             _schedule_inside(s, block, nest, depth, machine)
@@ -128,6 +113,8 @@ def default_schedule(
             _schedule_alone(s, block, nest, machine)
     added = 0
     if tile is not None and main is not None and _columns_first(plan.tiling):
+        from .contraction import block_columns
+
         added = block_columns(s, names[len(plan.before)], main, tile, machine)
     if depth:
         _share_out(s, names[len(plan.before)], plan, added, machine)
@@ -150,10 +137,31 @@ def _tile_bytes(tensor: Tensor, tiles: tuple[int, ...]) -> int:
     return size
 
 
-def _plan(
+def _plan_blocks(
+    nests: Sequence[Nest], shared: int, kept: set[int], machine: Machine
+) -> RowBlocks | None:
+    """How to run the nests by blocks of rows, or one as windows of flat rows, if that gains."""
+    if not any(map(reduce_axes, nests)):
+        return None
+    from .row_blocks import plan_row_blocks
+    from .windows import plan_windows
+
+    found = plan_row_blocks(nests, shared, machine, lambda n: _factored(n, shared, machine))
+    return plan_windows(nests, shared, kept, machine) if found is None else found
+
+
+def _plan_products(
     nests: list[Nest], shared: int, machine: Machine
-) -> tuple[_Plan, Tile | None, Nest | None]:
-    """Factor, pack and tile: what can be decided before there are loops."""
+) -> tuple[_Plan, Tile | None, Nest | None] | None:
+    """What `_plan` answers if a nest is a contraction."""
+    if not any(map(reduce_axes, nests)):
+        return None
+    from .byte_products import byte_products
+    from .contraction import choose_tile, find_roles, pack_operands, tiling_for
+    from .dots import plan_dots, schedule_dots, schedule_sums
+    from .half_products import half_products
+    from .streaming import columns_of, gather_apart, plan_stream, schedule_stream, stream_tiling
+
     for position, nest in enumerate(nests):
         roles = find_roles(nest)
         ndim = len(nest.compute.axes)
@@ -184,6 +192,16 @@ def _plan(
             break
         tiling = tiling_for(main, roles, tile, machine)
         return _Plan(packing, [main, *nests[1:]], tiling), tile, main
+    return None
+
+
+def _plan(
+    nests: list[Nest], shared: int, machine: Machine
+) -> tuple[_Plan, Tile | None, Nest | None]:
+    """Factor, pack and tile: what can be decided before there are loops."""
+    products = _plan_products(nests, shared, machine)
+    if products is not None:
+        return products
     columns = _columns(nests, shared, machine)
     before: list[Nest] = []
     out: list[Nest] = []
@@ -289,6 +307,8 @@ def _schedule_in_rows(
     s: Schedule, name: str, nest: Nest, number: int, plan: RowBlocks, machine: Machine
 ) -> None:
     """Nest ``number`` of a kernel that runs by blocks of rows."""
+    from .row_blocks import inner_depth, schedule_row_block
+
     tile = plan.tiles.get(nest)
     if tile is not None:
         schedule_row_block(s, name, nest, len(plan.tiling.sizes), tile)
