@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import ml_dtypes
@@ -72,6 +73,30 @@ def test_its_text(nvrtc: None) -> None:
     assert made.block == (128, 2, 1) and made.shared_bytes == 4 * 32768 + 64
     assert module.source.count("  load_box_128x64_float16(") == 8  # three ahead, and on the way
     assert module.source.count("mlc_barrier()") == 3 and "cp_async" not in module.source
+
+
+@pytest.mark.parametrize(
+    ("without", "wanted"),
+    [("wait", "where a box is to come that nobody has waited for"),
+     ("leave", "until slot 0 is free (phase 0), and no thread is left that brings it about"),
+     ("late", "which thread (3, 0, 0) of its block read: no barrier lies between them")],
+)  # fmt: skip
+def test_a_slot_that_is_not_kept_is_found(without: str, wanted: str) -> None:
+    program = product(64, 64, 320, (False, True), "float16")
+    module = program_device_module(default_gpu_schedule(program, FEW).program)
+    lines = module.source.split("\n")
+    wait, use, leave = (
+        next(n for n, line in enumerate(lines) if line.startswith(f"    {name}"))
+        for name in ("mlc_slot_wait", "wgmma_boxes", "mlc_slot_leave")
+    )
+    if without == "late":
+        lines[use], lines[leave] = lines[leave], lines[use]
+    else:
+        lines[wait if without == "wait" else leave] = ""
+    arrays = [np.zeros(buffer.shape, np.float16) for buffer in program.params]
+    with pytest.raises(mlc.SimulationError) as caught:
+        emulate.run_arrays(replace(module, source="\n".join(lines)), arrays)
+    assert wanted in caught.value.message
 
 
 def test_views_are_fetched_by_threads(nvrtc: None) -> None:
