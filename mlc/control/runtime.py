@@ -18,8 +18,9 @@ from ..ops.op import CURRENT
 from ..te.extent import Extent
 from ..tracer.concrete import known
 from ..tracer.creation import stand_in as stand_in
+from ..tracer.deciding import deciding_arguments
 from ..tracer.lists import taking_lists
-from ..tracer.not_handed_over import DRAWING, drawing
+from ..tracer.not_handed_over import DRAWING, drawing, drawn
 from ..tracer.number import copied_number, python_number
 from ..tracer.tracer import Tracer
 from .carry import UNDEFINED, NotNative, State, current
@@ -136,6 +137,14 @@ def _number(kind: type) -> Callable[..., Any]:
     return convert
 
 
+def _text(*args: Any, **options: Any) -> str:
+    """``str(n)``: of what numbers among the arguments decide, a text that must be known."""
+    if len(args) == 1 and isinstance(args[0], Tracer) and not options:
+        if deciding_arguments(args[0]._tensor, args[0]._trace):
+            return str(args[0]._number("str", "return the number, and make the text outside"))
+    return str(*args, **options)
+
+
 _CALL = "__call__"
 
 
@@ -170,7 +179,7 @@ def call(function: Any) -> Any:
     owner = getattr(function, "__self__", None)
     if isinstance(owner, (np.random.Generator, np.random.RandomState)):
         name = function.__name__
-        return drawing(f"rng.{name}", function) if name in DRAWING else function
+        return drawing(f"rng.{name}", drawn(function)) if name in DRAWING else drawn(function)
     return converted(function)
 
 
@@ -194,6 +203,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.int: _number(int),
     builtins.float: _number(float),
     builtins.bool: _number(bool),
+    builtins.str: lambda *args, **options: _text(*args, **options),
     **COMPLEX_INSTEAD,
     **{
         getattr(math, name): _math(getattr(math, name), getattr(np, other))

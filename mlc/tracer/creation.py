@@ -21,7 +21,7 @@ import numpy as np
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
 from .lists import KINDS, taking_lists
-from .not_handed_over import DRAWING, INSTEAD, drawing
+from .not_handed_over import DRAWING, INSTEAD, drawing, drawn
 
 _UNIFORM: dict[str, Any] = {
     "zeros": 0, "empty": 0, "ones": 1, "zeros_like": 0, "empty_like": 0, "ones_like": 1,
@@ -44,8 +44,11 @@ class _StandIn(types.ModuleType):
             value = _instead(name, getattr(np, name))
         else:
             value = _part(getattr(sys.modules[self.__name__], name))
-            if self.__name__ == "numpy.random" and name in DRAWING:
-                value = drawing(f"np.random.{name}", value)
+            is_random = self.__name__ == "numpy.random"
+            if is_random and callable(value) and not isinstance(value, type):
+                value = drawn(value)
+                if name in DRAWING:
+                    value = drawing(f"np.random.{name}", value)
         setattr(self, name, value)
         return value
 

@@ -64,7 +64,6 @@ class Tracer:
 
     __slots__ = ("__weakref__", "_cell", "_seen", "_trace", "_view")
     __array_priority__ = 1000.0
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(
         self, tensor: Tensor, trace: FunctionTrace, view: Window | None = None,
@@ -260,6 +259,12 @@ class Tracer:
             f"the truth of {self!r} is not known while tracing; use np.where(condition, a, b) "
             f"instead of "
             f"if, & | ~ instead of and, or, not; {_STATIC}"
+        )
+
+    def __hash__(self) -> int:
+        raise UnsupportedError(
+            f"{self!r} has no value while tracing, so it cannot be looked up in a dict or a set "
+            f"(or be an argument of a cached function); use np.where, np.take or np.isin"
         )
 
     def _number(self, kind: str, instead: str) -> Any:

@@ -59,3 +59,26 @@ def test_branches_in_objects_that_are_called_are_native() -> None:
     compiled = mlc.jit(function)
     np.testing.assert_array_equal(compiled(X), X / 2 + 1)
     np.testing.assert_array_equal(compiled(-X), -X + 1)
+
+
+def test_text_of_a_number_is_that_of_its_value() -> None:
+    same_digits = mlc.jit(have_same_digits)
+    assert same_digits(123, 321)
+    assert not same_digits(123, 32)
+    assert mlc.jit(named)(X, 1)[2] == 4.0
+
+
+def have_same_digits(a: Any, b: Any) -> Any:
+    return sorted(str(a)) == sorted(str(b))
+
+
+def named(x: Any, n: Any) -> Any:
+    return {"0": x, "1": x * 2}[str(n)]
+
+
+def test_traced_values_are_no_keys() -> None:
+    def look_up(x: Any) -> Any:
+        return {1.0: 2.0}.get(x.sum(), 3.0) * x
+
+    with pytest.raises(mlc.UnsupportedError, match="it cannot be looked up in a dict or a set"):
+        mlc.jit(look_up)(X)
