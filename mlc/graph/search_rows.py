@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..dtypes import DType, int64
-from ..intrinsics.extremes import LEAST, TYPES, extreme_place
 from ..ir.expr import Axis, Expr, Load, Reduce, apply, cast, const
 from ..ir.program import Buffer, Program, Region
 from ..ir.rewrite import loads_of
@@ -40,6 +39,8 @@ def _search(node: Node) -> tuple[str, Tensor, int] | None:
     family, _, fn = op.op.partition(".")
     if family != "arg_extreme" or fn not in ("argmax", "argmin") or root is None:
         return None
+    from ..intrinsics.extremes import LEAST, TYPES
+
     loads = [load for load in loads_of(op.body[0]) if len(load.indices) >= len(root.axes)]
     rows = [load for load in loads if _is_by_rows(load, op, root)]
     if len(rows) != 1:
@@ -146,5 +147,7 @@ def _intrinsic(fn: str, dtype: DType, shape: Shape, counter: DType) -> str:
                 w.set(at, i + 1)
         w.store(place, (0,), at[()])
         return w.program()
+
+    from ..intrinsics.extremes import extreme_place
 
     return extreme_place(fn, dtype, shape, counter, meaning).name

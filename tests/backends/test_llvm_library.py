@@ -134,7 +134,9 @@ f = mlc.jit(lambda a, b: np.maximum(a * b + a, 0.0))
 assert f(np.ones(9, np.float32), np.ones(9, np.float32))[8] == 2
 late = ("llvmlite.binding", "numpy.ma", "optree", "sysconfig", "fractions", "mlc.ops.sets",
         "mlc.schedules.legality.exhaustive", "mlc.tracer.complex.fft", "_hashlib", "html",
-        "numpy.random", "numpy.fft", "mlc.graph.join_attention")
+        "numpy.random", "numpy.fft", "mlc.graph.join_attention",
+        "mlc.schedules.defaults.contraction", "mlc.intrinsics.extremes",
+        "mlc.backends.llvm.intrinsics")
 print(*(name for name in late if name in sys.modules))
 """
     settings = dict(os.environ, MLC_CACHE="0", MLC_TUNED="0")

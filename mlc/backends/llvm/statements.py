@@ -25,16 +25,11 @@ from ...ir.program import (
 )
 from .addressing import Address, address_of, at_lane, read, stack_pointer, write
 from .builder import Chunk
-from .byte_products import accumulate_bytes
 from .debug import check_bounds
 from .emitter import Emitter
 from .expressions import both, contract, invert
-from .gufuncs import emit_gufunc_call
-from .half_products import accumulate_halves
-from .intrinsics import emit_intrinsic_call
 from .lanes import combine, reduce_lanes
 from .parallel import emit_parallel
-from .prefetch import emit_prefetches
 from .registers import (
     merge_slots,
     open_files,
@@ -76,8 +71,12 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
             for buffer in buffers:
                 e.registers.pop(buffer, None)
         case Evaluate(name=name) if is_intrinsic(name):
+            from .intrinsics import emit_intrinsic_call
+
             emit_intrinsic_call(e, stmt)
         case Evaluate(name=name, args=args) if is_gufunc(name):
+            from .gufuncs import emit_gufunc_call
+
             emit_gufunc_call(e, name, args)
         case Evaluate(name=name, args=args):
             _evaluate(e, name, args)
@@ -124,6 +123,8 @@ def emit_loop(e: Emitter, loop: For, begin: str, end: str) -> None:
     phis = open_phis(e, written)
     e.bind(loop.var, Value(counter, int64))
     if loop.annotations:
+        from .prefetch import emit_prefetches
+
         emit_prefetches(e, loop)
     volatile = e.volatile
     e.volatile = sum(phi.file.lanes > 1 for phi in phis) >= _CROWDED
@@ -303,7 +304,11 @@ def _update(e: Emitter, stmt: Accumulate, reduced: list[Value] | None) -> None:
 
 def _fused(e: Emitter, value: Expr, old: Value) -> Value | None:
     if isinstance(value, Apply) and value.fn == "dot4":
+        from .byte_products import accumulate_bytes
+
         return accumulate_bytes(e, old, value.args)
+    from .half_products import accumulate_halves
+
     return accumulate_halves(e, old, value) or contract(e, "add", (value, value), old)
 
 
