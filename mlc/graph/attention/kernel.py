@@ -77,11 +77,12 @@ class AttentionKernel:
     def body(self) -> None:
         w, found, tile = self.w, self.found, self.tile
         peak = w.place("largest", (self.own,), self.acc, "local")
-        total = w.place("total", (self.own,), found.total, "local")
+        total = w.place("total", (self.own, WARP), found.total, "local")
         tile.start()
-        for each, value in ((peak, -inf), (total, 0)):
-            with w.loop(self.own, "r", "unrolled") as r:
-                w.store(each, (r,), const(value, each.dtype))
+        with w.loop(self.own, "r", "unrolled") as r:
+            w.store(peak, (r,), const(-inf, self.acc))
+            with w.bound(WARP, "threadIdx.x", "lane") as lane:
+                w.store(total, (r, lane), const(0, found.total))
         with w.loop(-(-found.key.extent // self.width), "keys") as step:
             start = step * self.width
             tile.scores(start)
@@ -120,19 +121,15 @@ class AttentionKernel:
         w.store(base, (0,), select(none, const(0, self.acc), new[0]))
         factor = w.place("factor", (1,), self.acc, "local")
         w.store(factor, (0,), apply("exp", peak[r] - base[0]))
-        added = w.place("added", (WARP,), found.total, "local")
         with w.bound(WARP, "threadIdx.x", "lane") as lane:
-            w.store(added, (lane,), const(0, found.total))
+            w.store(total, (r, lane), total[r, lane] * cast(factor[0], found.total))
             for n in range(self.parts):
                 largest = cast(base[0], found.largest.dtype)
                 put = {found.score: score[n, lane], found.largest: largest}
                 weight, counted = (put_in(e, put) for e in (found.weight, found.counted))
-                w.store(weights, (self.warp * self.own + r, n * WARP + lane),
-                        cast(weight, found.rounded))  # fmt: skip
-                w.store(added, (lane,), added[lane] + counted)
-        sum_of_tile = w.place("sum", (1,), found.total, "local")
-        w.fold("sum", sum_of_tile, added)
-        w.store(total, (r,), total[r] * cast(factor[0], found.total) + sum_of_tile[0])
+                place = (self.warp * self.own + r, n * WARP + lane)
+                w.store(weights, place, cast(weight, found.rounded))
+                w.store(total, (r, lane), total[r, lane] + counted)
         w.store(peak, (r,), new[0])
         self.tile.rescale(r, factor[0])
 
@@ -140,6 +137,11 @@ class AttentionKernel:
         w, found = self.w, self.found
         self.tile.end()
         with w.loop(self.own, "r", "unrolled") as r:
+            part = w.place("part", (WARP,), found.total, "local")
+            with w.bound(WARP, "threadIdx.x", "lane") as lane:
+                w.store(part, (lane,), total[r, lane])
+            whole = w.place("whole", (1,), found.total, "local")
+            w.fold("sum", whole, part)
             row = self.first + self.warp * self.own + r
             with w.bound(WARP, "threadIdx.x", "lane") as lane:
                 for n in range(-(-found.column.extent // WARP)):
@@ -147,7 +149,7 @@ class AttentionKernel:
                     put = {**self.batch, found.row: row, found.column: column}
                     inside = (row < found.row.extent) & (column < found.column.extent)
                     with w.when(inside):
-                        value = self.tile.sum(r, n, lane) / cast(total[r], self.acc)
+                        value = self.tile.sum(r, n, lane) / cast(whole[0], self.acc)
                         w.store(self.result, [over(p, put, {}) for p in found.places], value)
 
     def at(self, expr: Expr, places: Mapping[Axis, Expr]) -> Expr:
