@@ -102,6 +102,8 @@ def test_what_does_not_fill_a_tile_is_guarded_cut_off_or_padded() -> None:
     for candidate in drawn(structural_space(workload), "contraction", 26):
         how = [step for step in ("cut_loop", "pad_einsum") if step in candidate.trace]
         seen.setdefault(how[0] if how else "guard", candidate)
+        if len(seen) == 3:
+            break
     assert set(seen) == {"cut_loop", "pad_einsum", "guard"}
     for candidate in seen.values():
         assert_right(candidate, workload)
