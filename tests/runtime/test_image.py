@@ -170,7 +170,7 @@ def test_unknown_symbol_is_named():
         "declare void @nobody()\ndefine void @f() {\n call void @nobody()\n ret void\n}",
         host_target(),
     )
-    with pytest.raises(CompileError, match="needs the symbol 'nobody'"):
+    with pytest.raises(CompileError, match="calls 'nobody'"):
         load_image(data, resolve)
 
 
