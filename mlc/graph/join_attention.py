@@ -260,7 +260,8 @@ class _Match:
         batch = tuple(a for a in op.axes if a is not row and a is not column)
         batches, blocks = points(batch), points(batch) * -(-row.extent // 64)
         extents = (row.extent, key.extent, depth.extent, column.extent)
-        if min(extents) < LEAST or max(depth.extent, column.extent) > MOST_WIDE:
+        most = MOST_WIDE * 4 // max(found.product.dtype.itemsize, 4)
+        if min(extents) < LEAST or max(depth.extent, column.extent) > most:
             return None
         if not 0 < batches <= MOST_BATCHES or (blocks < FEW_BLOCKS and key.extent > MANY_KEYS):
             return None

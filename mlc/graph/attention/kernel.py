@@ -31,6 +31,7 @@ from .tensor_cores import TensorCores
 
 WARPS = 4
 VECTOR = 16  # bytes that a thread fetches at once
+ROOM = 88 << 10  # bytes of shared memory, with gaps less than any card has
 WIDE = 128  # elements of a row; wider ones leave less room for keys, and for sums
 
 
@@ -48,16 +49,30 @@ class AttentionKernel:
         self.buffers = {t: w.input(t.name, t.shape, t.dtype) for t in found.tensors}
         self.result = w.output("out", found.shape, found.out)
         self.acc: DType = found.product.dtype
-        wide = max(found.depth.extent, found.column.extent)
-        self.tile: TensorCores | Registers
-        own = 8 if found.kind is None and found.column.extent > WIDE else 16
-        self.own = own  # rows of a warp
-        self.warps = min(WARPS, -(-found.row.extent // own))
-        self.rows = own * self.warps
-        self.width = 32 if wide > WIDE or found.key.extent <= 32 else 64  # keys of a tile
+        self.tile: Registers | TensorCores
+        self.own, self.width = self.sizes()  # rows of a warp, keys of a tile
+        self.warps = min(WARPS, -(-found.row.extent // self.own))
+        self.rows = self.own * self.warps
         self.parts = self.width // WARP
         make = Registers if found.kind is None else TensorCores
         self.tile = make(self)
+
+    def sizes(self) -> tuple[int, int]:
+        """Rows of a warp and keys of a tile: the most of them that leave room in registers and in
+        the shared memory of a block."""
+        found = self.found
+        depth, columns = found.depth.extent, found.column.extent
+        wide = max(depth, columns)
+        if found.kind is not None:
+            return 16, 32 if wide > WIDE or found.key.extent <= WARP else 64
+        for own, width in ((16, 64), (16, 32), (8, 32)):
+            rows = own * WARPS
+            count = rows * depth + rows * width + width * wide
+            if count * self.acc.itemsize > ROOM or (own == 16 and columns > WIDE):
+                continue
+            if width == WARP or found.key.extent > WARP:
+                break
+        return own, width
 
     def program(self) -> Program:
         w, found = self.w, self.found
