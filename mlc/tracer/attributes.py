@@ -317,6 +317,11 @@ def _apart(value: Any) -> Any:
     return kind(map(_apart, value)) if kind in (list, tuple) else value
 
 
+_OF_ARRAYS = (
+    "__dlpack__", "__array_interface__", "__array_ufunc__", "__cuda_array_interface__",
+)  # fmt: skip
+
+
 def is_object(value: Any) -> bool:
     """Whether ``value`` is an instance of a class of the user's, which may hold arrays."""
     kind = type(value)
@@ -324,8 +329,6 @@ def is_object(value: Any) -> bool:
         return False
     if callable(getattr(kind, "__array__", None)) or hasattr(kind, "__mlc_lift__"):
         return False
-    if any(
-        hasattr(kind, name) for name in ("__dlpack__", "__array_interface__", "__array_ufunc__")
-    ):
+    if any(hasattr(kind, name) for name in _OF_ARRAYS):
         return False
     return kind.__module__ != "builtins" and not is_ours(value) and tree.is_leaf(value)
