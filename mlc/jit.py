@@ -230,9 +230,9 @@ class _Jitted:
             if self._target == "cpu" and not debug and traced.sizes is None:
                 call = native_call(traced, keys, names, statics, self._parameters.has_out)
             if traced.outputs:
-                name = symbol(self._parameters.function)
                 options: dict[str, Any] = {
-                    "name": name, "target": self._target, "debug": debug, "call": call,
+                    "name": symbol(self._parameters.function), "target": self._target,
+                    "debug": debug, "call": call,
                 }  # fmt: skip
                 tune = getattr(self._function, "__mlc_autotune__", None)
                 if tune is not None and schedule is None and self._target == "cpu" and not debug:
@@ -250,7 +250,7 @@ class _Jitted:
                 trace_seconds=middle - began,
                 compile_seconds=end - middle,
                 from_cache=compiled is not None and compiled.from_cache,
-                reason=self._reason(signature, change, len(args)) + note,
+                reason=self._with_values(self._reason(signature, change, len(args))) + note,
             )
             entry = Specialization(traced, compiled, captures, row, call)
             self._entered(signature, entry, change)
@@ -332,11 +332,12 @@ class _Jitted:
 
     def _reason(self, signature: Signature, change: str, positional: int) -> str:
         """Why no entry fitted, told by the entry that came nearest."""
-        keys, names, debug = signature
-        labels = self._names(names, positional)
-        text = change or why_new(self._entries, keys, labels, names, debug)
-        by_value = f"; compiled for each value of {', '.join(sorted(self._by_value))}"
-        return text + by_value if self._by_value else text
+        labels = self._names(signature[1], positional)
+        return change or why_new(self._entries, signature[0], labels, *signature[1:])
+
+    def _with_values(self, reason: str) -> str:
+        values = ", ".join(sorted(self._by_value))
+        return f"{reason}; compiled for each value of {values}" if values else reason
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Every level of the code for these arguments: ``.graph .program .schedule .llvm .asm``."""

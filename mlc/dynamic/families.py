@@ -15,7 +15,7 @@ from ..lowered import CacheRow
 from ..ops.op import MANY_SIZES
 from ..specialization import Specialization, refuse_captured_writes
 from ..tracer.function import Traced
-from ..tracer.signature import Key, why_new
+from ..tracer.signature import Key, call_text, why_new
 from .chunks import NotChunked, find_chunks
 from .dims import Dim, Dims, Place, resized
 from .running import Family, Member
@@ -94,13 +94,13 @@ class Families:
             if others and not change and all(k != shown for k, *_ in others):
                 reason = why_new(others, shown, labels, names, debug)
             row = CacheRow(
-                signature=jitted._signature_text(shown, names, len(args)),
+                signature=call_text(jitted._names(names, len(args)), shown),
                 target=target + (", debug" if debug else ""),
                 when=time.time(),
                 trace_seconds=traced_at - began,
                 compile_seconds=time.perf_counter() - traced_at,
                 from_cache=member.from_cache,
-                reason=reason + jitted._by_value_text() + note,
+                reason=jitted._with_values(reason) + note,
             )
             at.families.append((member.family, row))
         return Specialization(traced, member, captures, row, None), ""
