@@ -10,7 +10,6 @@ one.
 from __future__ import annotations
 
 import functools
-import sys
 import threading
 import time
 import warnings
@@ -21,6 +20,7 @@ from typing import Any
 from .compile import TARGETS, compile_graph
 from .compile_device import with_precision
 from .config import config, is_debug_anywhere, watch
+from .dynamic import families_for
 from .errors import (
     ArgumentError,
     HostStateError,
@@ -80,7 +80,7 @@ class _Jitted:
         self._target = target
         self._parameters = Parameters(function, names, numbers)
         self._entries = {}
-        self._families, self._dynamic = _families_of(dynamic, function), dynamic
+        self._families, self._dynamic = families_for(dynamic, function), dynamic
         self._lock = threading.RLock()
         self._head = 0
         self._slow_calls = 0
@@ -341,12 +341,18 @@ class _Jitted:
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Every level of the code for these arguments: ``.graph .program .schedule .llvm .asm``."""
+        if self._attributes is not None:
+            return self._attributes.lower(args, kwargs)
         args, kwargs = self._parameters.arrange(args, kwargs)
         keys, _ = self._parameters.keys(args, kwargs)
         signature = keys, tuple(kwargs), config.debug
         entry, _ = self._find(signature)
         if entry is None:
-            entry = self._compile(signature, args, kwargs)
+            try:
+                entry = self._compile(signature, args, kwargs)
+            except AttributesWanted as wanted:
+                self._attributes = AttributeCalls(self, jit, _native_form, wanted)
+                return self._attributes.lower(args, kwargs)
         return Lowered(self._parameters.function, entry.row, entry.compiled)
 
     def tune(self, *args: Any, **kwargs: Any) -> Any:
@@ -372,6 +378,7 @@ class _Jitted:
         """What was compiled: signature, when, how long it took, and why it was needed."""
         with self._lock:
             rows = [entry.row for entries in self._entries.values() for entry in entries]
+        rows += self._attributes.rows() if self._attributes is not None else ()
         once = {id(row): row for row in rows}.values()  # entries for many sizes share a row
         return CacheInfo(self._parameters.function, tuple(sorted(once, key=lambda row: row.when)))
 
@@ -380,7 +387,7 @@ class _Jitted:
         with self._lock:
             install(self, 0)
             self._head = 0
-            self._last = None
+            self._last = self._attributes = None
             if self._families is not None:
                 self._families.clear()
             # Another thread may be inside compiled code, so `_kept` goes on holding it.
@@ -465,16 +472,6 @@ def _unpickled(
     function: Callable[..., Any], target: str, static: list[str], dynamic: Any = None
 ) -> Any:
     return jit(function, target=target, static_argnames=static, dynamic=dynamic)
-
-
-def _families_of(dynamic: Any, function: Callable[..., Any]) -> Any:
-    """What compiles for many sizes, if ``dynamic`` or the annotation of a parameter asks for it."""
-    notes = getattr(function, "__annotations__", None)
-    if not dynamic and not (notes and "mlc.dynamic.dims" in sys.modules):
-        return None
-    from .dynamic.families import families_of
-
-    return families_of(dynamic, function)
 
 
 _eager_functions: dict[Any, Any] = {}

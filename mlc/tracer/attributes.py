@@ -83,6 +83,17 @@ class Held:
             if key is not None and _is_count(self.before[n].get(key)) and _is_count(value)
         )
 
+    def has_other_arrays(self) -> bool:
+        """Whether an array of floats stands where another one stood: it may be one at each call."""
+        return any(
+            key is not None and _is_floats(value) and _is_floats(self.before[n].get(key))
+            for n, key, value in self.changes()
+        )
+
+
+def _is_floats(value: Any) -> bool:
+    return type(value) is np.ndarray and value.dtype.kind in "fcV"
+
 
 def _is_outside(error: Exception) -> bool:
     """Whether a traced value met an array from elsewhere. NumPy says ValueError where the value
@@ -124,6 +135,9 @@ def noting_attributes(function: Callable[..., Any], captures: Captures) -> Calla
         except BaseException:  # it will be traced again
             put_back()
             raise
+        if _put_back_elements(captures) or held.has_other_arrays():
+            put_back()
+            raise AttributesWanted(every=True)
         counted = held.changed_numbers()
         if counted or any(_is_traced(value) for _, _, value in held.changes()):
             put_back()
@@ -131,6 +145,23 @@ def noting_attributes(function: Callable[..., Any], captures: Captures) -> Calla
         return returned
 
     return noting
+
+
+def _put_back_elements(captures: Captures) -> bool:
+    """Whether the function has written constants into arrays of objects; they are undone."""
+    held = {
+        id(value)
+        for _, holder in captures.holders
+        for value in (holder if isinstance(holder, list) else holder.values())
+    }
+    changed = [
+        watched
+        for watched in captures.arrays.values()
+        if watched.is_captured and id(watched.array) in held and not watched.is_same()
+    ]
+    for watched in changed:
+        watched.array[...] = watched.copy
+    return bool(changed)
 
 
 def _is_traced(value: Any, depth: int = 0) -> bool:
@@ -213,7 +244,19 @@ class AttributeCalls:
             found.insert(0, args[0])
         return found
 
-    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def lower(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Every level of the code for these arguments, and for what the objects hold now."""
+        _, values, call, _ = self._prepared(args, kwargs)
+        return call.lower(*args, **{INPUT: values}, **kwargs)
+
+    def rows(self) -> list[Any]:
+        """What was compiled, as rows of ``cache_info``."""
+        return [row for call, _ in self.compiled.values() for row in call.cache_info()]
+
+    def _prepared(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[_Found, dict[str, Any], Any, list[tuple[int, Any]]]:
+        """What is held, what of it is passed, what takes it, and the places that are set."""
         found = self._find(self._objects(args, kwargs))
         values: dict[str, Any] = {}
         places: list[tuple[int, Any, str]] = []
@@ -235,7 +278,10 @@ class AttributeCalls:
             while len(self.compiled) >= _MOST:
                 self.compiled.pop(next(iter(self.compiled)))
             self.compiled[shape] = self._make(found, places)
-        call, table = self.compiled[shape]
+        return found, values, *self.compiled[shape]
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        found, values, call, table = self._prepared(args, kwargs)
         returned, changes = call(*args, **{INPUT: values}, **kwargs)
         for number, value in changes.items():
             n, key = table[number]

@@ -240,3 +240,48 @@ def test_a_dict_that_is_returned_and_held_keeps_what_was_put_in() -> None:
     assert sorted(got) == sorted(want) == sorted(vars(ours))
     np.testing.assert_array_equal(got["key"], want["key"])
     assert ours.taken == got["taken"] == 1
+
+
+class Weighted:
+    def __init__(self) -> None:
+        self.weights = np.arange(3.0)
+
+
+class Layers:
+    def __init__(self) -> None:
+        self.first, self.others, self.named = (
+            Weighted(),
+            [Weighted(), Weighted()],
+            {"last": Weighted()},
+        )
+        self.alias = self.first.weights
+
+
+def halve_all(net: Layers) -> Any:
+    for layer in (net.first, *net.others, net.named["last"]):
+        layer.weights *= 0.5
+    return net.alias.sum()
+
+
+def double_all(net: Layers) -> Any:
+    for layer in net.others:
+        layer.weights = layer.weights * 2
+    return net.others[0].weights
+
+
+def set_one(net: Layers) -> Any:
+    net.first.weights[1] = 5.0
+    return net.alias.max()
+
+
+@pytest.mark.parametrize("function", [halve_all, double_all, set_one])
+def test_objects_in_objects_are_changed_without_an_array_among_the_arguments(function: Any) -> None:
+    plain, other, jitted = Layers(), Layers(), mlc.jit(function)
+    for _ in range(4):
+        np.testing.assert_allclose(jitted(other), function(plain))
+    for a, b in zip((plain.first, *plain.others), (other.first, *other.others), strict=True):
+        np.testing.assert_allclose(b.weights, a.weights)
+    assert 1 <= len(jitted.cache_info()) <= 2
+    assert "graph" in dir(jitted.lower(other))
+    jitted.clear_cache()
+    assert len(jitted.cache_info()) == 0
