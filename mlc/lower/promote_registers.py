@@ -32,6 +32,7 @@ from ..ir.rewrite import conjuncts, substitute, variables_of
 from ..records import dataclass
 
 MOST_REGISTERS = 64  # sites beyond this stay in memory
+_LANE = Var("lane")  # stands for the lanes of any site, so that conditions can be compared
 
 
 @dataclass(eq=False)
@@ -53,6 +54,14 @@ class _Site:
         return self.lane is not None and all(
             linear_in(index, self.lane) == 0 for index in self.update.indices
         )
+
+    @cached_property
+    def target_tests(self) -> tuple[Expr, ...]:
+        """The conditions on the target: those on lanes that are folded are not among them."""
+        parts = [part for test in self.tests for part in conjuncts(test)]
+        if self.lane is None or not self.folds_lanes:
+            return tuple(parts)
+        return tuple(part for part in parts if self.lane not in set(variables_of(part)))
 
     @cached_property
     def point(self) -> tuple[Expr, ...]:
@@ -179,10 +188,10 @@ def _lane_is_last(site: _Site) -> bool:
 
 def _key(site: _Site) -> tuple[object, ...]:
     """Equal for sites with the same target elements; the lane variable is left out."""
-    fixed = {} if site.lane is None else {site.lane: const(0)}
+    fixed = {} if site.lane is None else {site.lane: _LANE}
     points = site.point
     width = 1 if site.folds_lanes else site.lanes
-    tests = tuple(substitute(t, fixed) for t in site.tests)
+    tests = tuple(substitute(t, fixed) for t in site.target_tests)
     site.held = (*points, *tests)
     return (*map(id, site.update.buffers), tuple(map(id, points)), width, tuple(map(id, tests)))
 
@@ -298,9 +307,7 @@ def _site_loop(site: _Site, to_registers: bool) -> Stmt:
             copies.append(Store(register, point, load(buffer, indices)))
     body = seq(*copies)
     if not (to_registers and site.start is not None):
-        for test in reversed(site.tests):
-            if scalar and site.lane is not None and site.lane in set(variables_of(test)):
-                continue  # a condition on the lanes that are folded, not on the target
+        for test in reversed(site.target_tests):
             body = If(substitute(test, mapping), body)
     return body if scalar else For(fresh, site.lanes, body, LoopKind.VECTORIZED)
 
@@ -341,8 +348,8 @@ def _take_constants(firsts: dict[tuple[object, ...], _Site], before: list[Stmt])
 
 def _tests_of(site: _Site, held: list[Expr]) -> frozenset[int]:
     """The conditions under which the site's elements are written back."""
-    fixed = {} if site.lane is None else {site.lane: const(0)}
-    parts = [part for test in site.tests for part in conjuncts(substitute(test, fixed))]
+    fixed = {} if site.lane is None else {site.lane: _LANE}
+    parts = [substitute(test, fixed) for test in site.target_tests]
     held.extend(parts)
     return frozenset(map(id, parts))
 
@@ -363,7 +370,8 @@ def _constant_stores(stmt: Stmt, held: list[Expr]) -> list[_ConstantStore] | Non
             case For(kind=LoopKind.VECTORIZED) if lane is None:
                 lane, width = node.var, node.extent
             case If(condition=test, otherwise=None):
-                parts = conjuncts(substitute(test, fixed))
+                named = {} if lane is None else {lane: _LANE}
+                parts = [substitute(part, named) for part in conjuncts(test)]
                 held.extend(parts)
                 tests = tests.union(map(id, parts))
             case Seq():

@@ -10,6 +10,7 @@ from ..ir.bounds import interval
 from ..ir.expr import Apply, Axis, Const, Expr, Var, const
 from ..ir.program import (
     Accumulate,
+    Allocate,
     Block,
     Buffer,
     Evaluate,
@@ -107,6 +108,12 @@ def pad_refusal(program: Program, loop: For, total: int) -> Refusal | str | None
                         f"there are {extent}; use tail='guard', or give the buffer room for "
                         "whole tiles with transform_layout or pad_einsum first"
                     )
+    again = _written_again(program, loop) if loop.extent == 1 else None
+    if again is not None:
+        return (
+            f"the points of {loop.var.name} from {loop.extent} to {total - 1} write the same "
+            f"elements of {again.name} once more; use tail='guard'"
+        )
     if _is_unseen(program, loop, body, total):
         return None
     return Refusal(
@@ -115,6 +122,17 @@ def pad_refusal(program: Program, loop: For, total: int) -> Refusal | str | None
         fix="use tail='guard'",
         proven=False,
     )
+
+
+def _written_again(program: Program, loop: For) -> Buffer | None:
+    """A buffer from outside the loop whose elements do not depend on its iteration: of such a loop
+    there is but one iteration, and another one would visit its points twice."""
+    own = {b for node in walk(loop.body) if isinstance(node, Allocate) for b in node.buffers}
+    for row in accesses_of(program).of(loop):
+        if row.kind == "write" and row.buffer not in own:
+            if all(loop.var not in set(variables_of(index)) for index in row.indices):
+                return row.buffer
+    return None
 
 
 def _is_unseen(program: Program, loop: For, body: Stmt, total: int) -> bool:

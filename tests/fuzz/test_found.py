@@ -429,3 +429,18 @@ def test_a_loop_compared_with_an_axis_stands_first() -> None:
 
     assert "T.where(T.lt(s, vi))" in compared.script()
     mlc.testing.check_schedule(compared, Schedule(compared), ways=["script"])
+
+
+@T.program
+def one_more(A: T.Buffer((2,)), B: T.Buffer((2,))):
+    for i in T.serial(2):
+        with T.block("B"):
+            vi = T.axis.spatial(2, i)
+            B[vi] = A[vi] + 1.0
+
+
+def test_a_loop_of_one_iteration_that_names_no_element_is_not_padded() -> None:
+    s = Schedule(one_more)
+    outer, _ = s.transform_block_layout("B", lambda i: (i // 2, i % 2))
+    with pytest.raises(ScheduleError, match="write the same elements of B once more"):
+        s.split(outer, [None, 2], tail="pad")

@@ -52,3 +52,26 @@ def test_lanes_that_overlap_in_one_row_stay_in_memory():
     updates = [s for s in walk(lower(sums).body) if isinstance(s, Accumulate)]
     assert updates
     assert not any(b.scope is Scope.REGISTER for s in updates for b in s.buffers)
+
+
+def test_conditions_on_folded_lanes_are_none_on_the_element() -> None:
+    """Where the first point is left out there is no init, and what was there counts."""
+
+    @T.program
+    def sums(A: T.Buffer((3,)), X: T.Buffer((3,))):
+        for j, k in T.grid(3, 2):
+            for m in T.vectorized(3):
+                with T.block("X"):
+                    vj = T.axis.spatial(3, j)
+                    T.axis.reduce(6, k * 3 + m)
+                    T.where(j != m)
+                    with T.init():
+                        X[vj] = 0.0
+                    X[vj] += A[vj]
+
+    a, x = np.array([1, 2, 4], np.float32), np.full(3, 100, np.float32)
+    mlc.build(sums)(a, x)
+    np.testing.assert_array_equal(x, [104, 8, 16])
+    seen = np.full(3, 100, np.float32)
+    mlc.build(sums, target="interpret")(a, seen)
+    np.testing.assert_array_equal(x, seen)
