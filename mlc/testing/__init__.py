@@ -10,6 +10,9 @@
     def test_my_operator():
         mlc.testing.check_op(window_sum, reference, shapes=["n"], sizes={"n": (3, 9)})
 
+    def test_my_gradient():
+        mlc.testing.check_gradients(loss, x, w, gradient=loss_gradient)
+
     @given(mlc.testing.programs().flatmap(mlc.testing.schedules))
     def test_my_pass(schedule):
         mlc.testing.check_schedule(schedule.original, schedule)
@@ -32,6 +35,7 @@ from .arrays import (
     shapes,
 )
 from .checking import check_schedule
+from .gradients import check_gradients
 from .strategies import programs, schedules
 from .trying import check_schedules
 
@@ -39,6 +43,7 @@ __all__ = [
     "arrays",
     "broadcastable_shapes",
     "check_against_numpy",
+    "check_gradients",
     "check_op",
     "check_schedule",
     "check_schedules",

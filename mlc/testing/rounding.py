@@ -37,8 +37,9 @@ SUMS = frozenset({
     "tensordot", "einsum", "trace", "cumsum", "cumprod", "nansum", "nanprod", "nanmean", "nanvar",
     "nanstd", "trapezoid", "convolve", "correlate", "norm", "solve", "inv", "det", "lstsq", "svd",
     "reduce", "accumulate", "interp", "cov", "corrcoef", "cumulative_sum", "cumulative_prod", "fft",
-    "ifft", "rfft", "irfft", "kron", "polyval",
+    "ifft", "rfft", "irfft", "kron", "polyval", "nancumsum", "nancumprod",
 })  # fmt: skip
+POWERS = frozenset({"power", "float_power", "pow"})
 # Between two numbers of their first argument; of whole numbers, too.
 BETWEEN = frozenset({"quantile", "percentile", "nanquantile", "nanpercentile"})
 _HELPER = "__rounding__"
@@ -59,14 +60,15 @@ def limits(dtype: np.dtype[Any]) -> Any:
     return ml_dtypes.finfo(dtype)
 
 
-def shaken(function: Callable[..., Any], seed: int = 0) -> Callable[..., Any]:
+def shaken(function: Callable[..., Any], seed: int = 0, unit: float = 0.0) -> Callable[..., Any]:
     """``function`` with each float that it, or a function of the same source, computes off by a few
     units in its last place, differently for each ``seed``.
 
     Without source (builtins) the arguments are what is off. Whole numbers, and what is
-    only moved about or chosen, stay exact.
+    only moved about or chosen, stay exact. A ``unit`` says that the last place of every float is
+    worth at least that much of it.
     """
-    shaker = Shaker(seed)
+    shaker = Shaker(seed, unit)
     inside = shaker.inside(function)
     if inside is not None:
         return inside
@@ -82,7 +84,8 @@ def shaken(function: Callable[..., Any], seed: int = 0) -> Callable[..., Any]:
 class Shaker:
     """What stands in an instrumented function for each operation that rounds."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, unit: float = 0.0) -> None:
+        self.unit = unit
         self.source = np.random.default_rng(seed)
         self.known: dict[Any, Any] = {}
 
@@ -99,9 +102,28 @@ class Shaker:
         return value
 
     def factor(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
-        unit = float(limits(dtype).eps)
+        unit = max(float(limits(dtype).eps), self.unit)
         real = np.asarray(1 + self.source.uniform(-UNITS, UNITS, shape) * unit)
         return real.astype(limits(dtype).dtype)
+
+    def power(self, base: Any, exponent: Any, result: Any) -> Any:
+        """``result`` with the errors of a complex power: it is the exponential of a product with a
+        logarithm, whose own rounding is an error in proportion to the product."""
+        if not np.iscomplexobj(result):
+            return result
+        with np.errstate(all="ignore"):
+            size = np.abs(np.asarray(exponent) * np.log(np.asarray(base, complex)))
+        size = np.where(np.isfinite(size), size, 0.0)
+        dtype = np.asarray(result).dtype
+        noise = self.source.uniform(-UNITS, UNITS, size.shape) * float(limits(dtype).eps)
+        made = np.asarray(result * (1 + noise * size), dtype)
+        return made if isinstance(result, np.ndarray) else made[()]
+
+    def signed_zeros(self, value: Any) -> Any:
+        """``value`` with zeros of any sign: an order does not say which of them comes first."""
+        found = np.asarray(value)
+        signs = self.source.choice([-0.0, 0.0], found.shape).astype(found.dtype)
+        return np.where(found == 0, signs, found)
 
     def in_place(self, value: Any) -> Any:
         """The same for what must stay the same array."""
@@ -115,7 +137,8 @@ class Shaker:
         """``one + two`` and its like."""
         if name == "matmul":
             one, two = self.value(one), self.value(two)
-        return self.value(getattr(operator, name)(one, two))
+        found = getattr(operator, name)(one, two)
+        return self.value(self.power(one, two, found) if name == "pow" else found)
 
     def augment(self, name: str, value: Any, other: Any) -> Any:
         """What ``value += other`` binds."""
@@ -141,12 +164,15 @@ class Shaker:
             out = kwargs.get("out")
             args = tuple(a if a is out else self.value(a) for a in args)
         result = function(*args, **kwargs)
+        if name in POWERS and len(args) == 2 and not kwargs:
+            return self.value(self.power(*args, result))
         if name in EXACT:
             return result
         if name in BETWEEN and args and is_inexact(np.asarray(result).dtype):
             first = np.asarray(args[0])
             first = first if is_inexact(first.dtype) else first.astype(np.float64)
-            return self.value(function(self.value(first), *args[1:], **kwargs))
+            chosen = self.signed_zeros(self.value(first))
+            return self.value(function(chosen, *args[1:], **kwargs))
         if name == "at" and isinstance(owner, np.ufunc):
             self.in_place(args[0])
         if kwargs.get("out") is not None:
