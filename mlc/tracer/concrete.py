@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, UnsupportedError
+from ..errors import DTypeError
 from ..ops.op import CURRENT, leaves_of
 from .storage import Cell, blank
 
 Array = np.ndarray[Any, Any]
+_UNTRACED_VIEW = (
+    "this array and another one share their elements by a function whose views are not traced, so "
+    "neither can be written to; take the view by indexing, reshape or transpose, or make a .copy()"
+)
 _CHANGING = frozenset({"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis"})
 
 
@@ -63,11 +67,15 @@ def plain(value: Any) -> Any:
 
 
 def wrapped(result: Any, arguments: Any = (), fill: Any = None) -> Any:
-    """What NumPy returned, arrays as traced faces of their own; all else as it is."""
+    """What NumPy returned, arrays as traced faces of their own; all else as it is.
+
+    A view of one of ``arguments``, by a way that is not followed, is a copy: neither can be written
+    to from then on."""
     from .tracer import Tracer
 
-    if type(result) in (list, tuple):
-        return type(result)(wrapped(item, arguments) for item in result)
+    if _is_several(result):
+        parts = [wrapped(item, arguments) for item in result]
+        return result._make(parts) if hasattr(result, "_make") else type(result)(parts)
     trace: Any = CURRENT.get()
     if type(result) is not np.ndarray or trace is None:
         return result
@@ -76,22 +84,57 @@ def wrapped(result: Any, arguments: Any = (), fill: Any = None) -> Any:
         stands = blank(result.real if is_complex else result)
     except DTypeError:
         return result
-    for leaf in leaves_of(arguments):
-        if isinstance(leaf, np.ndarray) and np.may_share_memory(leaf, result):
-            if result.flags.writeable and result.size:
-                raise UnsupportedError(
-                    "this function gives a view of an array by a way that is not traced; take "
-                    "the view by indexing, reshape or transpose, or copy it with .copy()"
-                )
-            result = result.copy()
+    owners = [leaf for leaf in leaves_of(arguments) if _may_share(known(leaf), result)]
+    if owners:
+        owners = owners if result.flags.writeable and result.size else []
+        result = result.copy()
+    made: Any
     if is_complex:
         from .complex.value import from_known
 
-        return from_known(result, fill)
-    made = Tracer(stands, trace)
-    made._cell = Cell(stands, None, result, fill)
-    made._seen = -1, made._seen[1]
+        made = from_known(result, fill)
+    else:
+        made = Tracer(stands, trace)
+        made._cell = Cell(stands, None, result, fill)
+        made._seen = -1, made._seen[1]
+    if owners:
+        _freeze([made, *owners], _UNTRACED_VIEW)
     return made
+
+
+def _is_several(value: Any) -> bool:
+    return type(value) in (list, tuple) or isinstance(value, tuple) and hasattr(value, "_make")
+
+
+def _freeze(values: Any, why: str) -> None:
+    """From now on ``values`` cannot be written to."""
+    for value in values:
+        if hasattr(type(value), "__mlc_known__"):
+            for part in getattr(value, "_parts", (value,)):
+                part._cell.frozen = why
+
+
+def made_of_constants(result: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """What NumPy made of constants while a function is traced: new arrays with a traced face, to
+    which traced values may be written. Views of what was there before stay as they are."""
+    if CURRENT.get() is None:
+        return result
+    if _is_several(result):
+        parts = [made_of_constants(part, args, kwargs) for part in result]
+        return result._make(parts) if hasattr(result, "_make") else type(result)(parts)
+    if type(result) is not np.ndarray:
+        return result
+    given = leaves_of([*args, *kwargs.values()])
+    if any(leaf is result or _may_share(leaf, result) for leaf in given):
+        return result
+    made = wrapped(result)
+    if not result.flags.writeable:
+        _freeze([made], "assignment destination is read-only; write to a .copy() of it")
+    return made
+
+
+def _may_share(value: Any, array: Array) -> bool:
+    return isinstance(value, np.ndarray) and np.may_share_memory(value, array)
 
 
 def is_complex_call(args: Any, kwargs: dict[str, Any]) -> bool:
@@ -124,4 +167,4 @@ def call_plainly(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
                 part._cell.touch()
     if places is not None:
         return places if isinstance(places, tuple) and len(places) > 1 else out[0]
-    return wrapped(result, [*leaves_of(given), *leaves_of(list(options.values()))])
+    return wrapped(result, [*args, *kwargs.values()])

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
-from .lists import KINDS, taking_lists
+from .lists import KINDS, making, taking_lists
 from .not_handed_over import DRAWING, INSTEAD, drawing, drawn
 
 _UNIFORM: dict[str, Any] = {
@@ -32,6 +32,7 @@ _MAKERS = (
 )  # fmt: skip
 # Some of them NumPy loads when they are wanted: 10 ms that most programs need not wait for.
 _PARTS = ("numpy.linalg", "numpy.fft", "numpy.random")
+_PLAIN = (types.FunctionType, types.BuiltinFunctionType)  # functions that hand no call over
 _lock = threading.Lock()
 _active: dict[tuple[int, Any], list[Any]] = {}  # (mapping, key) -> [mapping, original, count]
 
@@ -68,6 +69,8 @@ def _instead(name: str, value: Any) -> Any:
 def _part(value: Any) -> Any:
     if isinstance(value, KINDS):
         return taking_lists(value)
+    if isinstance(value, _PLAIN):
+        return making(value)
     name = getattr(value, "__name__", "") if isinstance(value, types.ModuleType) else ""
     return _module(name) if name in _PARTS else value
 
@@ -117,10 +120,10 @@ def _stand_ins() -> dict[int, Callable[[], Any]]:
 def _stand_ins_with(parts: tuple[str, ...]) -> dict[int, Callable[[], Any]]:
     modules = {name: sys.modules[name] for name in ("numpy", *parts)}
     found: dict[int, Callable[[], Any]] = {
-        id(v): partial(taking_lists, v)
+        id(v): partial(_part, v)
         for module in modules.values()
-        for v in vars(module).values()
-        if type(v) in KINDS
+        for name, v in vars(module).items()
+        if isinstance(v, KINDS) or isinstance(v, _PLAIN) and not name.startswith("_")
     }
     found.update((id(module), partial(_module, name)) for name, module in modules.items())
     found[id(np.ndarray)] = lambda: _AnyArray

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError, OutsideArrayError, UnsupportedError
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
-from .concrete import call_plainly, is_complex_call, is_plain_call
+from .concrete import call_plainly, is_complex_call, is_plain_call, known, plain
 from .masked import Masked
 from .storage import keep_order, layout
 from .writing import write_result
@@ -26,6 +26,11 @@ FUNCTION_OF_METHOD: dict[tuple[np.ufunc, str], Any] = {
     (np.logical_and, "reduce"): np.all, (np.logical_or, "reduce"): np.any,
     (np.add, "accumulate"): np.cumsum, (np.multiply, "accumulate"): np.cumprod,
 }  # fmt: skip
+_SIZES = frozenset({
+    "axis", "axes", "shape", "newshape", "reps", "shift", "pad_width", "source", "destination",
+    "n", "s",
+})  # fmt: skip
+_TAKEN_AS_THEY_ARE = frozenset({"repeats", "obj", "indices_or_sections"})
 _DATA_SIZED = (
     "the size of its result depends on the data, and shapes must be known while tracing; "
     "call it outside the jitted function, or keep the shape with np.where"
@@ -144,6 +149,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     implementation = _found(NUMPY_FUNCTIONS, function)
     if not (implementation and function in views()) and is_plain_call(args, kwargs):
         return call_plainly(function, args, kwargs)
+    if any(known(leaf) is not leaf for leaf in leaves_of([*args, *kwargs.values()])):
+        args, kwargs = _with_plain_sizes(function, args, kwargs)
     change = changes().get(function)
     if change is not None:
         return change(*args, **kwargs)
@@ -156,7 +163,7 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         kwargs = {key: value for key, value in kwargs.items() if key != "out"}
         return _call_into(function, args, kwargs, out)
     kwargs.pop("out", None)
-    if function is np.clip or function in views():
+    if function in (np.clip, np.nan_to_num, np.pad) or function in views():
         args = (*map(strong, args[:1]), *args[1:])
     if _fits(implementation, args, kwargs):
         found = implementation(*args, **kwargs)
@@ -167,8 +174,37 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         or function in (np.ravel, np.ascontiguousarray)
         and not (isinstance(found, tuple) or layout(args[0] if args else found).flags.c_contiguous)
     ):
-        return own(found, args)
+        found = own(found, args)
+        if function in _ZERO_DIMENSIONAL and hasattr(found, "_cell"):
+            found._cell.is_array = True
     return found
+
+
+def _with_plain_sizes(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments, those that say what is done as numbers and tuples where they are known."""
+    try:
+        names = [*_cached_signature(function).parameters][: len(args)]
+    except ValueError:  # some of NumPy's are written in C
+        return args, kwargs
+    names += [""] * (len(args) - len(names))
+    return (
+        tuple(_plain_size(name, value) for name, value in zip(names, args)),
+        {name: _plain_size(name, value) for name, value in kwargs.items()},
+    )
+
+
+def _plain_size(name: str, value: Any) -> Any:
+    if name in _TAKEN_AS_THEY_ARE:
+        return plain(value)
+    if name not in _SIZES or known(value) is value:
+        return value
+    return _tuples(known(value).tolist())
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def call_ufunc(
@@ -253,6 +289,8 @@ def _call_into(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out
     options = dict(kwargs)
     _take_dtype(function.__name__, options, places[0])
     result = call_function(function, args, options)
+    if function is np.var:  # its last step is a division, into whatever is there
+        return write_result(name, places[0], result, "unsafe")
     return write_result(name, places[0], result, "same_kind")
 
 
@@ -290,8 +328,14 @@ def views() -> frozenset[Any]:
     return frozenset(found | {np.lib.stride_tricks.sliding_window_view})
 
 
+_ZERO_DIMENSIONAL = frozenset({np.piecewise, np.select})  # never a scalar
+
+
 def strong(value: Any) -> Any:
-    """``value``, as an array of no axes where it is a traced Python number: np.asarray's answer."""
+    """``value``, as an array of no axes where it is a Python number, traced or not: np.asarray's
+    answer."""
+    if type(value) in (bool, int, float, complex):
+        return np.asarray(value)[()]
     return value._detached() if getattr(value, "_is_weak", False) else value
 
 
@@ -316,7 +360,7 @@ def _call_method(
     if implementation is not None:
         return implementation(*inputs, **kwargs)
     if method == "outer" and len(inputs) == 2 and ufunc in UFUNCS:
-        left, right = inputs
+        left, right = map(strong, inputs)
         shape = (*np.shape(left), *(1,) * np.ndim(right))
         return call_ufunc(ufunc, "__call__", (np.reshape(left, shape), right), kwargs)
     function = FUNCTION_OF_METHOD.get((ufunc, method))

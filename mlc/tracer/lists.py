@@ -1,4 +1,5 @@
-"""NumPy's functions of lists: where these hold traced numbers, NumPy asks nobody else.
+"""NumPy's functions of lists: where these hold traced numbers, NumPy asks nobody else; and of
+constants, the arrays of which are a traced function's own.
 
 ``np.dot([a, b], [c, d])`` of traced numbers would have NumPy make arrays of the lists, which cannot
 hold such numbers. While a function is traced, lists become traced arrays before NumPy sees them.
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.op import CURRENT, leaves_of
+from .concrete import all_known, made_of_constants, plain
 
 KINDS = (type(np.sum),)  # of the functions that hand calls over to the class of an argument
 _OF_ARRAYS = frozenset({
@@ -23,7 +25,7 @@ _OF_ARRAYS = frozenset({
 
 @functools.cache
 def taking_lists(function: Any) -> Callable[..., Any]:
-    """``function`` of NumPy, for lists that hold traced values too."""
+    """``function`` of NumPy, for lists that hold traced values too; see `making`."""
     of_arrays = function.__name__ in _OF_ARRAYS
 
     @functools.wraps(function)
@@ -33,10 +35,25 @@ def taking_lists(function: Any) -> Callable[..., Any]:
             or CURRENT.get() is None
             or not any(map(holds_traced, (*args, *kwargs.values())))
         ):
-            return function(*args, **kwargs)
+            return made_of_constants(function(*args, **kwargs), args, kwargs)
         convert = _each if of_arrays else whole
         named = {k: v if k == "out" else convert(v) for k, v in kwargs.items()}
         return function(*map(convert, args), **named)
+
+    return call
+
+
+@functools.cache
+def making(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` of NumPy that hands no call over, as most that make arrays of numbers."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if CURRENT.get() is None:
+            return function(*args, **kwargs)
+        if all_known([*args, *kwargs.values()]):
+            args, kwargs = plain(args), plain(kwargs)
+        return made_of_constants(function(*args, **kwargs), args, kwargs)
 
     return call
 

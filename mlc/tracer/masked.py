@@ -8,6 +8,7 @@ which `mlc.tracer.sizes` finds outside of native loops.
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..errors import BoundsError, DTypeError, UnsupportedError
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT, leaves_of
-from .concrete import known
+from .concrete import all_known, known
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -149,23 +150,30 @@ class Masked(NDArrayOperatorsMixin):
         given = [_solid_list(value) for value in args]
         return function(*given, **{k: _solid_list(v) for k, v in kwargs.items()})
 
-    def _reduced(
-        self, function: Any, name: str, axis: Any = None, dtype: Any = None, out: Any = None,
-        **options: Any,
-    ) -> Any:  # fmt: skip
-        whole, depth = self._values, self._mask.ndim
-        if out is not None or axis not in (None, self._at) or axis is None and name in ("any",):
-            if out is not None or axis is not None:
-                if dtype is not None:
-                    options["dtype"] = dtype
-                return function(self.solid(), axis=axis, out=out, **options)
-        places = None if axis is None else tuple(range(self._at, self._at + depth))
-        if dtype is not None:
-            options["dtype"] = dtype
-        if name in ("max", "min", "amax", "amin") and "initial" not in options:
-            options["initial"] = _least(whole.dtype, name.endswith("min"))
-        mask = np.broadcast_to(_wide(self._mask, whole.ndim - self._at), whole.shape)
-        return function(whole, axis=places, where=mask, **options)
+    def _reduced(self, function: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        """A reduction of the elements, ``args`` and ``kwargs`` as NumPy's ``function`` names them.
+
+        Over all axes, or over the one that the mask stands for, it is one of the whole array
+        where the mask, and a mask of the caller's, hold."""
+        options = {**dict(zip([*signature(function).parameters][1:], args)), **kwargs}
+        whole, depth, ndim = self._values, self._mask.ndim, self.ndim
+        axis, keepdims = options.pop("axis", None), options.pop("keepdims", False)
+        keepdims = keepdims is not getattr(np, "_NoValue", None) and bool(keepdims)
+        is_own = isinstance(axis, (int, np.integer)) and axis in (self._at, self._at - ndim)
+        if not (axis is None or is_own) or keepdims and options.get("out") is not None:
+            return function(self.solid(), axis=axis, keepdims=keepdims, **_solid_options(options))
+        mask = _wide(self._mask, whole.ndim - self._at)
+        where = options.pop("where", True)
+        if name in ("max", "min", "amax", "amin") and where is True:
+            options.setdefault("initial", _least(whole.dtype, name.endswith("min")))
+        if where is not True:
+            where = apply_whole(np.logical_and, (self._with(mask), where), {})._values
+        mask = np.broadcast_to(mask if where is True else where, whole.shape)
+        places = tuple(range(self._at, self._at + depth)) if is_own else None
+        found = function(whole, axis=places, where=mask, **options)
+        if not keepdims:
+            return found
+        return np.expand_dims(found, self._at if is_own else tuple(range(ndim)))
 
     def __eq__(self, other: object) -> Any:
         return np.equal(self, other)  # type: ignore[call-overload]
@@ -177,7 +185,7 @@ def solid(value: Any) -> Any:
 
 
 def _solid_list(value: Any) -> Any:
-    return type(value)(map(solid, value)) if type(value) in (list, tuple) else solid(value)
+    return type(value)(map(_solid_list, value)) if type(value) in (list, tuple) else solid(value)
 
 
 def _solid_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -196,7 +204,9 @@ def _any_solid(args: Any, kwargs: dict[str, Any]) -> bool:
         return True
     rest = first._values.ndim - first._at - first._mask.ndim
     beside = [v for v in (*args, *kwargs.values()) if not isinstance(v, Masked)]
-    others = [v.shape for v in beside if hasattr(v, "shape")]
+    lists = (v for v in beside if type(v) is list and all_known(v))
+    arrays = (v for v in beside if hasattr(v, "shape") and not isinstance(v, type))
+    others = [v.shape for v in arrays] + [np.shape(v) for v in lists]
     return any(len(s) > rest and s[len(s) - rest - 1] != 1 for s in others)
 
 

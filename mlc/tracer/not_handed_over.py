@@ -65,7 +65,7 @@ def fromiter(iter: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
         return np.fromiter(iter, dtype, count, **options)
     items = list(iter if count < 0 else islice(iter, count))
     if not _is_traced(items):
-        return np.fromiter(items, dtype, count, **options)
+        return wrapped(np.fromiter(items, dtype, count, **options))
     if count > len(items):
         raise ValueError(f"iterator too short: Expected {count} but iterator had only {len(items)}")
     return np.stack(items).astype(dtype)
@@ -124,10 +124,8 @@ class Joined:
 
     def __getitem__(self, key: Any) -> Any:
         parts = list(key) if isinstance(key, tuple) else [key]
-        if not _is_traced(parts):
-            return self._plain[key]
         if all_known(parts):
-            return np.array(self._plain[plain(key)])
+            return wrapped(self._plain[plain(key)])
         if any(isinstance(part, str) for part in parts):
             raise UnsupportedError(
                 f"np.{self._name} with {parts[0]!r} cannot be traced; use np.concatenate or "
@@ -154,6 +152,16 @@ class Joined:
         return np.stack(part) if isinstance(part, (list, tuple)) and _is_traced(part) else part
 
 
+class Grid:
+    """``np.mgrid`` or ``np.ogrid``: arrays of what the slices in the brackets run over."""
+
+    def __init__(self, name: str) -> None:
+        self._plain = getattr(np, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return wrapped(self._plain[plain(key)])
+
+
 def _sample(part: Any) -> Any:
     """What decides about the dtype of the whole: a number has no say beside arrays."""
     if getattr(part, "_is_weak", False):
@@ -164,4 +172,5 @@ def _sample(part: Any) -> Any:
 INSTEAD: dict[str, Any] = {
     "fromiter": fromiter, "isscalar": isscalar, "ndenumerate": ndenumerate, "nditer": nditer,
     "take": take, "r_": Joined("r_"), "c_": Joined("c_"),
+    "mgrid": Grid("mgrid"), "ogrid": Grid("ogrid"),
 }  # fmt: skip

@@ -146,3 +146,60 @@ def test_sets_of_a_number_and_an_array_have_the_dtype_of_the_array() -> None:
     x = np.arange(4, dtype=np.int8)
     found = mlc.jit(lambda n, x: np.union1d(n, x))(2, x)
     assert found.dtype == np.union1d(2, x).dtype == np.int8
+
+
+REDUCTIONS = ("sum", "prod", "mean", "var", "std", "any", "all", "max", "min")
+OPTIONS: dict[str, Any] = {
+    "where": lambda t: {"where": t > 1.5},
+    "where, axis": lambda t: {"axis": 0, "where": t > 1.5},
+    "where of another mask": lambda t: {"where": t[::-1] > 1.5},
+    "where in a list": lambda t: {"where": [True, False, True, True]},
+    "keepdims": lambda t: {"keepdims": True},
+    "all": lambda t: {"axis": -1, "keepdims": True, "where": t > 1.5},
+    "out": lambda t: {"out": np.zeros(()), "where": t > 1.5},
+}
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_reductions_of_a_selection_take_all_options(name: str) -> None:
+    def program(x: Any) -> Any:
+        t = x[x > 0]
+        found = []
+        for option in OPTIONS.values():
+            options = option(t)
+            if name in ("max", "min") and "where" in options:
+                options["initial"] = 2.5
+            found += [getattr(t, name)(**options), getattr(np, name)(t, **options)]
+        return found
+
+    check_against_numpy(program, X)
+
+
+def test_options_by_their_places() -> None:
+    def program(x: Any) -> Any:
+        t = x[x > 0]
+        return t.max(0, None, True, 9.0), np.sum(t, 0, np.float32, None, True), t.any(None, None)
+
+    check_against_numpy(program, X)
+
+
+@pytest.mark.parametrize("shape", [(5, 0), (3, 2), (6,)])
+def test_the_axes_of_a_mask_are_kept_as_one(shape: tuple[int, ...]) -> None:
+    def program(x: Any) -> Any:
+        t = x[x > 0]
+        return np.sum(t, keepdims=True), (t * 1j).sum(axis=0, keepdims=True)
+
+    check_against_numpy(program, np.resize(X, shape))
+
+
+def test_a_selection_in_nested_lists() -> None:
+    def program(x: Any) -> Any:
+        t = x[x > 0]
+        return np.block([[t, t], [t, -t]]), np.array([[t, t], [t, t]]), np.max([[t], [-t]], axis=0)
+
+    check_against_numpy(program, X)
+
+
+def test_where_needs_a_first_value_for_the_greatest() -> None:
+    with pytest.raises(mlc.ShapeError, match=r"np\.max has no identity, so where= needs initial="):
+        mlc.jit(lambda x: x[x > 0].max(where=x[x > 0] > 1))(X)
