@@ -444,3 +444,23 @@ def test_a_loop_of_one_iteration_that_names_no_element_is_not_padded() -> None:
     outer, _ = s.transform_block_layout("B", lambda i: (i // 2, i % 2))
     with pytest.raises(ScheduleError, match="write the same elements of B once more"):
         s.split(outer, [None, 2], tail="pad")
+
+
+@T.program
+def begun_anew(B: T.Buffer((3,)), X: T.Buffer((3,))):
+    for i, j, k, _l in T.grid(3, 3, 3, 3):
+        with T.block("X"):
+            v0, _, v2 = T.remap("RRS", [i, j, k])
+            with T.init():
+                X[v2] = 0.0
+            X[v2] += B[v0] + 1.0
+
+
+def test_a_fused_loop_may_hide_one_that_begins_anew() -> None:
+    s = Schedule(begun_anew)
+    i, _, k, last = s.loops("X")
+    s.fuse(k, last)
+    with pytest.raises(ScheduleError, match="starts anew within i, j, k_l"):
+        s.rfactor(i)
+    with pytest.raises(ScheduleError, match="starts anew within loop i"):
+        s.decompose_reduction("X", i)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ...ir.affine import as_sum
 from ...ir.expr import Expr, Var, apply, const
 from ...ir.integer_system import solve
 from ...ir.program import Block, For
-from ...ir.rewrite import variables_of
+from ...ir.rewrite import substitute, variables_of
 from ..digits import digits_of
 from .space import Point, Space
 
@@ -32,7 +32,7 @@ def starts_once(block: Block, loops: dict[Var, int]) -> bool:
     return solve(space.system) is None
 
 
-def starts_once_in(block: Block, nest: Iterable[For]) -> bool:
+def starts_once_in(block: Block, nest: Sequence[For]) -> bool:
     """The same for those loops of ``nest`` that do not lead to other elements: where they begin
     again, the reduction of one element does."""
     fed: dict[bool, set[Var]] = {True: set(), False: set()}
@@ -43,7 +43,43 @@ def starts_once_in(block: Block, nest: Iterable[For]) -> bool:
         for f in nest
         if f.extent > 1 and (f.var in fed[True] or f.var not in fed[False])
     }
-    return starts_once(block, loops)
+    return starts_once(block, loops) and _names_elements_once(block, nest)
+
+
+def _names_elements_once(block: Block, nest: Sequence[For]) -> bool:
+    """Whether no two iterations of ``nest`` lead to the same element with all reduce axes at 0."""
+    extents = {f.var: f.extent for f in nest if f.extent > 1}
+    spatial = [it.binding for it in block.iters if not it.axis.is_reduce]
+    starts = [it.binding for it in block.iters if it.axis.is_reduce]
+    rest = {v for e in spatial for v in variables_of(e)} & extents.keys()
+    for binding in spatial:
+        digits = digits_of(binding, extents)
+        if digits is not None and digits.is_injective:
+            parts = [digit for _, digit in digits.terms]
+            rest.difference_update(
+                d.var for d in parts if d.low == 1 and d.extent == extents[d.var]
+            )
+    if not rest:
+        return True
+    twins: dict[Var, Expr] = {v: Var(f"{v.name}_other") for v in extents}
+    space = Space()
+    values = {
+        var: {space.system.variable(0, n - 1): 1}
+        for v, n in extents.items()
+        for var in (v, twins[v])
+        if isinstance(var, Var)
+    }
+    point = Point(space, values)
+    ahead: Expr = const(0)
+    for v, n in extents.items():
+        ahead = ahead * n + (twins[v] - v)
+    point.require(apply("gt", ahead, const(0)))
+    for binding in starts:
+        point.require(apply("eq", binding, const(0)))
+        point.require(apply("eq", substitute(binding, twins), const(0)))
+    for binding in spatial:
+        point.require(apply("eq", binding, substitute(binding, twins)))
+    return solve(space.system) is None
 
 
 def count_from_zero(bindings: Sequence[Expr], guards: Sequence[Expr], loops: Sequence[For]) -> bool:
