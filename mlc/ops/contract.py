@@ -235,6 +235,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2, *, name: str = "tensordot") -> Any:
 def kron(a: Any, b: Any) -> Any:
     """np.kron: blocks of ``b`` scaled by the elements of ``a``."""
     ndim = max(len(shape_of(a)), len(shape_of(b)))
+    if not ndim:
+        return _scaled(a, b)
     sa = (1,) * (ndim - len(shape_of(a))) + shape_of(a)
     sb = (1,) * (ndim - len(shape_of(b))) + shape_of(b)
     wide = reshape(a, tuple(s for extent in sa for s in (extent, 1)))

@@ -38,11 +38,15 @@ def conjugate(x: Any) -> Any:
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     """np.result_type, with traced values among the arguments."""
-    known = (
-        dtype_of(a).numpy if hasattr(a, "shape") and not isinstance(a, (type, np.dtype)) else a
-        for a in arrays_and_dtypes
-    )
-    return np.result_type(*known)
+    return np.result_type(*map(_speaker, arrays_and_dtypes))
+
+
+def _speaker(value: Any) -> Any:
+    """What says the same about dtypes as ``value`` does: a number for a traced Python number."""
+    if not hasattr(value, "shape") or isinstance(value, (type, np.dtype)):
+        return value
+    kind = dtype_of(value).numpy
+    return kind.type(0).item() if getattr(value, "_is_weak", False) else kind
 
 
 @implements(np.can_cast)

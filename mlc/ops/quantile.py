@@ -31,38 +31,67 @@ _DISCRETE = (
 )  # fmt: skip
 
 
-def _place(method: str, n: Expr, q: Expr) -> tuple[Expr, Expr]:
-    """Where the quantile ``q`` of ``n`` sorted numbers lies: a place, and how far beyond it."""
+def _times(a: Expr, b: Expr) -> Expr:
+    """The product, rounded before anything is added to it: a place that is off by one unit in the
+    last place may be another place."""
+    return apply("fma", a, b, const(-0.0))
+
+
+def _place(method: str, n: Expr, q: Expr, whole: bool) -> tuple[Expr, Expr, Expr | None]:
+    """Where the quantile ``q`` of ``n`` sorted numbers lies: between which two places, the same
+    at the ends, and at what share of the way; None for none, where it is the first of them.
+    ``whole`` says that ``q`` are integers. The shares are NumPy's own, which beyond the ends are
+    no shares; they decide where infinity and -0.0 stay."""
     zero, one, half = const(0.0), const(1.0), const(0.5)
+    last = n - one
     floor = lambda x: apply("floor", x)
-    nothing = lambda x: (x, zero)
-    if method in _CONTINUOUS:
-        alpha, beta = _CONTINUOUS[method]
-        at = n * q + (alpha + q * (1 - alpha - beta)) - one
-        if method == "linear":
-            at = (n - one) * q
-        return floor(at), at - floor(at)
+    inside = lambda x: te.min(te.max(x, zero), last)
+    at = _times(last, q)
     match method:
-        case "inverted_cdf" | "averaged_inverted_cdf":
-            at = n * q
-            whole = apply("eq", at, floor(at))
-            if method == "inverted_cdf":
-                return nothing(select(whole, at - one, floor(at)))
-            return select(whole, at - one, floor(at)), select(whole, half, zero)
+        case "inverted_cdf":
+            at = _times(n, q) - one
+            chosen = select(apply("eq", at, floor(at)), floor(at), floor(at) + one)
         case "closest_observation":
-            at = n * q - one - half
+            at = _times(n, q) - one - half
             before = floor(at)
             is_even = apply("eq", before % const(2.0), one)  # counted from 1, the place is even
-            return nothing(select(apply("eq", at, before) & is_even, before, before + one))
+            chosen = select(apply("eq", at, before) & is_even, before, before + one)
         case "lower":
-            return nothing(floor((n - one) * q))
+            chosen = floor(at)
         case "higher":
-            return nothing(apply("ceil", (n - one) * q))
+            chosen = apply("ceil", at)
         case "nearest":
-            return nothing(apply("rint", (n - one) * q))
-        case _:  # midpoint
-            at = (n - one) * q
-            return floor(at), select(apply("eq", at, floor(at)), zero, half)
+            chosen = apply("rint", at)
+        case "linear" if whole:
+            chosen = at
+        case _:
+            return _between(method, n, q)
+    return inside(chosen), inside(chosen), None
+
+
+def _between(method: str, n: Expr, q: Expr) -> tuple[Expr, Expr, Expr]:
+    """`_place` for the methods that take a share of two numbers."""
+    zero, one, half = const(0.0), const(1.0), const(0.5)
+    last = n - one
+    floor = lambda x: apply("floor", x)
+    at = _times(last, q)
+    if method == "averaged_inverted_cdf":
+        at = _times(n, q) - one
+    elif method in _CONTINUOUS and method != "linear":
+        alpha, beta = _CONTINUOUS[method]
+        at = _times(n, q) + (alpha + _times(q, const(1 - alpha - beta))) - one
+    is_whole = apply("eq", at, floor(at))
+    if method == "midpoint":
+        at = half * (floor(at) + apply("ceil", at))
+    beyond, before = at >= last, at < zero
+    low = select(beyond, last, select(before, zero, floor(at)))
+    high = select(beyond, last, select(before, zero, floor(at) + one))
+    if method == "midpoint":
+        return low, high, select(is_whole, zero, half)
+    share = at - select(beyond, -one, select(before, zero, floor(at)))  # NumPy's last place is -1
+    if method == "averaged_inverted_cdf":
+        share = select(apply("eq", share, zero), half, one)
+    return low, high, share
 
 
 def _beside(row: tuple[Expr, ...], i: Expr) -> tuple[Expr, ...]:
@@ -70,9 +99,10 @@ def _beside(row: tuple[Expr, ...], i: Expr) -> tuple[Expr, ...]:
 
 
 @op
-def read_quantiles(x: Any, q: Any, counts: Any, *, method: str, dtype: Any) -> Any:
+def read_quantiles(x: Any, q: Any, counts: Any, *, method: str, whole: bool, dtype: Any) -> Any:
     """The quantiles ``q`` of ``x``, sorted along its last axis; of the first ``counts`` numbers of
-    a row, or, if that is None, of all of them, and NaN where the last one is."""
+    a row, or, if that is None, of all of them, and NaN where the last one is. ``whole`` says that
+    ``q`` are integers."""
     x, q, target = as_tensor(x), as_tensor(q), as_dtype(dtype)
     n = x.shape[-1]
     work = accumulator(target)
@@ -81,20 +111,16 @@ def read_quantiles(x: Any, q: Any, counts: Any, *, method: str, dtype: Any) -> A
         asked, row = index[: q.ndim], index[q.ndim :]
         read = lambda i: cast(x[_beside(row, i)], work)
         count = const(float(n)) if counts is None else cast(counts[row], float64)
-        place, share = _place(method, count, cast(q[asked], float64))
+        low, high, share = _place(method, count, cast(q[asked], float64), whole)
         last = te.max(cast(count, int64) - 1, 0)
-        low = te.min(te.max(cast(place, int64), 0), last)
-        high = te.min(te.max(cast(place, int64) + 1, 0), last)
-        a, b = read(low), read(high)
+        inside = lambda i: te.min(te.max(cast(i, int64), 0), last)  # NaN and no numbers, too
+        value = read(inside(low))
         if target is boolean:  # of the methods that take one of the two
-            return a
-        part = cast(share, work)
-        step = b - a
-        near = select(part < 0.5, a + step * part, b - step * (const(1, work) - part))
-        zero = const(0, work)
-        between = select(apply("eq", part, zero), a + zero, near)  # no -0.0, as in NumPy
-        same = apply("bitand", apply("eq", a, b), apply("ne", a, zero))
-        value = select(apply("bitor", same, apply("eq", last, const(0, last.dtype))), a, between)
+            return value
+        if share is not None:
+            a, b, part = value, read(inside(high)), cast(share, work)
+            step = b - a  # of infinity and infinity NaN, as in NumPy
+            value = select(part < 0.5, a + step * part, b - step * (const(1, work) - part))
         if counts is not None:
             return cast(select(count > 0, value, const(np.nan, work)), target)
         end = read(const(n - 1))
@@ -147,7 +173,8 @@ def _quantile(
         return _nothing(name, (*np.shape(q), *rest), dtype)
     is_float = dtype_of(a).is_float
     counts = _counts(rows) if ignore_nan and is_float else None
-    found = read_quantiles(rows, given, counts, method=method, dtype=dtype)
+    whole = scale == 1 and dtype_of(q).kind in "iub"
+    found = read_quantiles(rows, given, counts, method=method, whole=whole, dtype=dtype)
     return reshape(found, (*np.shape(q), *wide)) if keepdims else found
 
 

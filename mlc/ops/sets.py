@@ -195,9 +195,10 @@ if hasattr(np, "in1d"):  # gone in NumPy 2.4
         return isin(ravel(ar1), ar2, invert=invert)
 
 
-def _common(ar1: Any, ar2: Any) -> tuple[Any, Any]:
-    """Both arrays 1-d and of one dtype."""
-    dtype = common_dtype(*(_said(t) for t in (ar1, ar2)))
+def _common(ar1: Any, ar2: Any, said: Any = None) -> tuple[Any, Any]:
+    """Both arrays 1-d and of one dtype; ``said`` gives what speaks for a number, else an array."""
+    said = said or (lambda value: dtype_of(value).numpy.type(0))
+    dtype = common_dtype(*(said(t) for t in (ar1, ar2)))
     return astype(ravel(ar1), dtype=dtype), astype(ravel(ar2), dtype=dtype)
 
 
@@ -211,7 +212,7 @@ def _said(value: Any) -> Any:
 @chosen_by_data(np.union1d)
 def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> Any:
     """np.union1d."""
-    both = concatenate(list(_common(ar1, ar2)))
+    both = concatenate(list(_common(ar1, ar2, _said)))
     return _distinct("union1d", both, None, size, True, fill_value)[0]
 
 

@@ -218,6 +218,7 @@ class Flat:
         return found if not hasattr(found, "_detached") else found._detached()
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        check_writable(self._owner)  # NumPy writes into a copy of a scalar, which is lost
         flattened(self._owner)[key] = value
 
     def __iter__(self) -> Any:

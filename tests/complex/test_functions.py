@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+
+import mlc
 
 from .comparison import check, numbers
 
@@ -106,3 +109,50 @@ def test_trees_and_out() -> None:
     assert (found["twice"] == 2 * z).all() and (found["same"] == z).all() and found["one"] == z[0]
     place = np.empty(3, complex)
     assert mlc.jit(lambda z: z * 1j)(z, out=place) is place and (place == z * 1j).all()
+
+
+def test_an_array_that_is_not_complex_stays_so_when_complex_numbers_are_inserted() -> None:
+    def inserted(a: Any, v: Any) -> Any:
+        return np.insert(a, 1, v)
+
+    values = np.array([0j, 4.5 - 6j])
+    for array in (np.arange(3), np.eye(2), np.array([True, False]), -1):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            want, got = inserted(array, values), mlc.jit(inserted)(array, values)
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
+    with pytest.raises(mlc.MlcError, match=r"insert value\.real, or convert"):
+        mlc.jit(inserted)(np.arange(3), 2 + 1j)
+    with pytest.raises(mlc.MlcError, match=r"np\.sum: a complex initial= needs a complex array"):
+        mlc.jit(lambda a: np.sum(a, initial=2 + 1j))(np.arange(3))
+
+
+def test_zero_to_complex_powers() -> None:
+    base, power = np.zeros(5, complex), np.array([12 - 16j, 5j, -1 + 1j, 0, 2])
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(mlc.jit(np.power)(base, power), np.power(base, power))
+
+
+@pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_transforms_of_short_floats(name: str, dtype: str) -> None:
+    import ml_dtypes
+
+    x = np.array([0.5, 1.5, 2.5, -4], ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    function = getattr(np.fft, name)
+    want, got = function(x), mlc.jit(lambda x: function(x))(x)
+    assert got.dtype == want.dtype
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-5)
+
+
+def test_ravel_is_a_view_of_a_complex_argument() -> None:
+    def first(a: Any) -> Any:
+        a.ravel()[0] = 2
+        return a * 1
+
+    whole = np.arange(6).reshape(2, 3) * (1 + 1j)
+    for made in (lambda: whole.copy(), lambda: whole.astype(np.complex64), lambda: whole.copy().T):
+        here, there = made(), made()
+        np.testing.assert_array_equal(mlc.jit(first)(here), first(there))
+        np.testing.assert_array_equal(here, there)

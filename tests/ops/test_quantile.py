@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,24 @@ def test_medians_are_never_negative_zero() -> None:
     f = lambda x: (np.median(x, axis=1), np.nanmedian(x, axis=1), np.median(x[1, :2]))
     for got, want in zip(mlc.jit(f)(x), f(x), strict=True):
         np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
+
+
+@pytest.mark.parametrize("method", [*_CONTINUOUS, *_DISCRETE])
+def test_infinities_and_zeros_as_numpy_has_them(method: str) -> None:
+    i = np.inf
+    x = np.array([
+        [-i, -i, 1, 2, i, i], [i] * 6, [-i, -1, 0, 1, 2, i], [-0.0] * 6,
+        [-3, -2, -1, -0.0, -0.0, -0.0], [1, 2, 3, 3, 3, i], [1, 2, 3, 4, 5, np.nan],
+    ])  # fmt: skip
+    q = [0, 0.1, 0.25, 0.3, 0.5, 0.75, 0.9, 1]
+    with np.errstate(invalid="ignore"):
+        for given in (x, x[:, :1]):
+            for asked in (q, [0, 1], 1, 0.3):  # integers are places, not shares
+
+                def between(x: Any, asked: Any = asked) -> Any:
+                    return np.quantile(x, asked, axis=1, method=method)
+
+                want, got = np.asarray(between(given)), np.asarray(mlc.jit(between)(given))
+                np.testing.assert_array_equal(got, want)
+                numbers = ~np.isnan(want)
+                np.testing.assert_array_equal(np.signbit(got)[numbers], np.signbit(want)[numbers])

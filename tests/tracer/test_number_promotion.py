@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -42,3 +44,63 @@ def test_as_numpy(name: str, dtype: str) -> None:
         expected, found = call(number, x), mlc.jit(call)(number, x)
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape), number
         np.testing.assert_allclose(found, expected, rtol=1e-3 if dtype == "float16" else 1e-6)
+
+
+def _vectors(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    return lambda a, b: function([np.broadcast_to(v, 4) for v in (a, b)])
+
+
+_TWO = [
+    "add", "subtract", "multiply", "divide", "power", "maximum", "arctan2", "float_power",
+    "remainder", "logaddexp", "bitwise_and", "left_shift", "greater", "logical_or",
+    "dot", "inner", "outer", "kron", "convolve", "correlate", "append", "union1d", "intersect1d",
+    "setdiff1d", "setxor1d", "isin", "linspace", "polyval", "polyadd", "polymul", "full_like",
+    "isclose", "result_type", "tensordot", "add.outer", "multiply.outer", "maximum.outer",
+]  # fmt: skip
+PAIRS: dict[str, Callable[[Any, Any], Any]] = {
+    **{name: operator.attrgetter(name)(np) for name in _TWO},
+    "tensordot": lambda a, b: np.tensordot(a, b, 0),
+    "result_type": lambda a, b: np.zeros(2, np.result_type(a, b)),
+    "where": lambda a, b: np.where([True, False, True, True], a, b),
+    "select": lambda a, b: np.select([np.ones(4, bool), np.zeros(4, bool)], [a, b]),
+    "choose": lambda a, b: np.choose([0, 1, 0, 1], [a, b]),
+    "insert": lambda a, b: np.insert(a, 0, b),
+    "clip": lambda a, b: np.clip(a, b, b),
+    "nan_to_num": lambda a, b: np.nan_to_num(a, nan=b),
+    "einsum": lambda a, b: np.einsum("...,...->...", a, b),
+    "hstack": lambda a, b: np.hstack([a, b]),
+    "stack": _vectors(np.stack),
+    "concatenate": _vectors(np.concatenate),
+    "block": lambda a, b: np.block([a, b]),
+    "r_": lambda a, b: np.r_[a, b],
+    "diff": lambda a, b: np.diff(a, append=b),
+    "pad": lambda a, b: np.pad(a, 1, constant_values=b),
+}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "complex64"])
+@pytest.mark.parametrize("name", PAIRS)
+def test_dtypes_beside_numbers_as_numpy(name: str, dtype: str) -> None:
+    """Only traced: what is compared is the dtype of what the function made."""
+    call, x = PAIRS[name], (np.arange(4) + 1).astype(dtype)
+    pairs = [(n, v) for n in (3, 2.0, 1 - 2j, True) for v in (x, x[0], n)]
+    for one, two in [*pairs, *((v, n) for n, v in pairs)]:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                wanted = np.asarray(call(one, two)).dtype
+        except (TypeError, ValueError, OverflowError):
+            continue
+        found: list[Any] = []
+
+        def kept(a: Any, b: Any, found: list[Any] = found) -> Any:
+            found.append(call(a, b))
+            return a
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                _ = mlc.jit(kept).lower(one, two).graph
+        except mlc.MlcError:  # a clear refusal
+            continue
+        assert np.dtype(getattr(found[0], "dtype", type(found[0]))) == wanted, (one, two)

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import DTypeError, OutsideArrayError, UnsupportedError
 from ...ops.op import leaves_of
 from ..concrete import call_plainly, is_plain_call, known
-from ..dispatch import FUNCTION_OF_METHOD, call_function, call_ufunc, name_of, own, views
+from ..dispatch import FUNCTION_OF_METHOD, call_function, call_ufunc, name_of, own, strong, views
 from ..masked import Masked
 from ..tracer import Tracer
 from .value import (
@@ -80,8 +80,9 @@ def whole_parts(value: Any) -> tuple[Any, Any]:
         pairs = [whole_parts(item) for item in value]
         return tuple([pair[n] for pair in pairs] for n in (0, 1))  # type: ignore[return-value]
     real, imag = parts_of(value)
-    if isinstance(imag, float) and np.shape(real):
-        imag = np.zeros(np.shape(real), _real_dtype(real.dtype))
+    is_number = type(real) in (int, float) or getattr(real, "_is_weak", False)
+    if isinstance(imag, float) and not is_number:
+        imag = np.zeros(np.shape(real), _real_dtype(getattr(real, "dtype", bool)))[()]
     return real, imag
 
 
@@ -159,7 +160,7 @@ def call_complex_ufunc(
     if any(place is not None for place in places):
         return _into(name, ufunc, method, inputs, kwargs, places)
     if method == "outer" and len(inputs) == 2:
-        left, right = inputs
+        left, right = map(strong, inputs)
         shape = (*np.shape(left), *(1,) * np.ndim(right))
         return call_ufunc(ufunc, "__call__", (np.reshape(left, shape), right), kwargs)
     if method in ("reduce", "accumulate"):

@@ -134,7 +134,7 @@ def _power(x: Pair, y: Pair) -> Pair:
     (a, b), (c, d) = _filled(x, y), _filled(y, x)
     real, imag = _exp(_times((c, d), _log((a, b))))
     zero, none = (a == 0) & (b == 0), (c == 0) & (d == 0)
-    ok = zero & (c > 0) & (d == 0)
+    ok = zero & (c > 0)  # as npy_cpow has it, whatever the imaginary part
     real = np.where(zero, np.where(ok, 0.0, np.nan), real)
     imag = np.where(zero, np.where(ok, 0.0, np.nan), imag)
     for k, (p, q) in ((1, (a, b)), (2, _times((a, b), (a, b)))):  # without rounding of log and exp

@@ -1,6 +1,7 @@
 """np.fft: Fourier transforms by the loops that NumPy has for them (pocketfft).
 
-As in NumPy float32 is transformed in float32 and everything else in float64.
+As in NumPy float32 and the floats of 16 bits are transformed in float32, and everything else in
+float64.
 """
 
 from __future__ import annotations
@@ -51,10 +52,12 @@ def _line(name: str, a: Any, axis: Any) -> tuple[Any, Any, int]:
             f"np.fft.{name}: axis {axis} is out of range for an array of {len(shape)} dimensions"
         )
     dtype = np.result_type(real.dtype, 1.0) if real.dtype.itemsize > 2 else real.dtype
-    dtype = np.dtype("float64") if real.dtype.kind not in "f" else dtype
-    if dtype.name == "bfloat16" or dtype not in COMPLEX and dtype != np.float16:
+    is_half = dtype == np.float16 or dtype.name == "bfloat16"
+    if not is_half:
+        dtype = np.dtype("float64") if real.dtype.kind not in "f" else dtype
+    if dtype not in COMPLEX and not is_half:
         raise UnsupportedError(f"np.fft.{name} of {dtype} is not supported; use .astype('float32')")
-    work = np.dtype("float32") if dtype == np.float16 else dtype
+    work = np.dtype("float32") if is_half else dtype
     moved = []
     for part in (real, imag):
         if not isinstance(part, float):
@@ -140,14 +143,20 @@ def rfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None) -> Any:
 @_stands_for(np.fft.irfft)
 def irfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None) -> Any:
     """np.fft.irfft."""
+    if getattr(getattr(a, "dtype", None), "name", "") == "bfloat16":
+        a = a.astype(np.float64)  # which NumPy finds for it, here alone
     real, imag, axis = _line("irfft", a, axis)
     length = _length("irfft", 2 * (real.shape[-1] - 1) if n is None else n, 0)
     factor = _factor(_norm("irfft", norm), length, True, real.dtype)
     if 0 in real.shape:
-        return np.moveaxis(np.zeros((*real.shape[:-1], length), real.dtype), -1, axis)
-    pair = made(real, imag).joined()
-    types = "Ff->f" if real.dtype == np.float32 else "Dd->d"
-    return np.moveaxis(_run("irfft", types, pair, factor, length), -1, axis)
+        found = np.zeros((*real.shape[:-1], length), real.dtype)
+    else:
+        pair = made(real, imag).joined()
+        types = "Ff->f" if real.dtype == np.float32 else "Dd->d"
+        found = _run("irfft", types, pair, factor, length)
+    if getattr(a, "dtype", None) == np.float16:
+        found = found.astype(np.float16)
+    return np.moveaxis(found, -1, axis)
 
 
 @_stands_for(np.fft.hfft)

@@ -23,7 +23,7 @@ from .calls import (
     truth,
     whole_parts,
 )
-from .structure import bilinear, cast, part_dtype, same_dtypes
+from .structure import bilinear, cast, check_start, part_dtype, same_dtypes
 from .value import REAL, combined, from_known
 
 __all__ = ["call_complex_function"]
@@ -89,6 +89,7 @@ def _moved(a: Any, axis: Any) -> Any:
 def prod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
          initial: Any = 1, where: Any = True) -> Any:  # fmt: skip
     """np.prod: in halves, so that the products at once are many."""
+    check_start("prod", a, dtype)
     a = as_complex(a) if dtype is None else converted(a, np.dtype(dtype))
     if where is not True:
         a = np.where(where, a, a.dtype.type(1))
@@ -400,7 +401,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
         raise ArgumentError("np.linspace between complex ends has a complex dtype")
     found = combined(*same_dtypes(*(
         call_function(np.linspace, (a, b, num, endpoint), {"axis": axis})
-        for a, b in zip(parts_of(start), parts_of(stop), strict=True)
+        for a, b in zip(whole_parts(start), whole_parts(stop), strict=True)
     )))  # fmt: skip
     found = found if dtype is None else converted(found, np.dtype(dtype))
     return (found, (stop - start) / (num - 1 if endpoint else num)) if retstep else found

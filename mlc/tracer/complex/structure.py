@@ -11,10 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UnsupportedError
+from ...errors import DTypeError, UnsupportedError
 from ..changing import CHANGES
 from ..dispatch import call_function
-from .calls import FUNCTIONS, has_complex, is_complex, key_of, made, parts_of, put, whole_parts
+from ..storage import layout
+from ..tracer import Tracer
+from .calls import (
+    FUNCTIONS,
+    as_complex,
+    converted,
+    has_complex,
+    is_complex,
+    key_of,
+    made,
+    parts_of,
+    put,
+    whole_parts,
+)
 from .value import COMPLEX, REAL, Complex, combined
 
 # Functions that do the same to both parts, and which of their parameters hold elements:
@@ -64,6 +77,9 @@ def _named(name: str) -> Any:
 def _partwise(function: Any, data: list[tuple[int, str]]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         dtype = kwargs.pop("dtype", None)
+        if function is np.sum:
+            wanted = args[2] if len(args) > 2 else dtype
+            check_start("sum", args[0] if args else kwargs["a"], wanted)
         if dtype is not None:
             kwargs["dtype"] = np.dtype(dtype)
         found = []
@@ -88,6 +104,56 @@ def _partwise(function: Any, data: list[tuple[int, str]]) -> Callable[..., Any]:
         return combined(*same_dtypes(*found))
 
     return call
+
+
+def check_start(name: str, a: Any, dtype: Any) -> None:
+    """DTypeError for a complex ``initial`` of what is not complex, which NumPy cannot keep."""
+    if dtype is None and not is_complex(a):
+        raise DTypeError(
+            f"np.{name}: a complex initial= needs a complex array or dtype=complex; add it "
+            f"afterwards, or pass its .real"
+        )
+
+
+def _ravel(by_parts: Callable[..., Any]) -> Callable[..., Any]:
+    """np.ravel: a view where the complex elements follow each other, whose parts may not."""
+
+    def ravel(a: Any, order: str = "C") -> Any:
+        real = parts_of(a)[0]
+        if order == "C" and isinstance(real, Tracer) and _follow_each_other(layout(real)):
+            return call_function(np.reshape, (a, (real.size,)), {})
+        return by_parts(a, order)
+
+    return ravel
+
+
+def _follow_each_other(part: np.ndarray[Any, Any]) -> bool:
+    """Whether the elements that ``part`` is one part of do: with the other parts apart, or
+    between."""
+    step = part.itemsize
+    steps = []
+    for n in reversed(part.shape):
+        steps.append(step)
+        step *= n
+    pairs = [p for p in zip(part.shape, part.strides, reversed(steps), strict=True) if p[0] != 1]
+    return any(all(found == k * step for _, found, step in pairs) for k in (1, 2))
+
+
+def _insert(by_parts: Callable[..., Any]) -> Callable[..., Any]:
+    """np.insert: the array decides the dtype."""
+
+    def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
+        if is_complex(arr):
+            return by_parts(arr, obj, values, axis)
+        if key_of(values) is complex and key_of(arr) != np.bool_:
+            raise DTypeError(
+                "np.insert: a complex number cannot stand in an array that is not complex; insert "
+                "value.real, or convert the array with .astype(complex)"
+            )
+        values = converted(as_complex(values), np.dtype(key_of(arr)))
+        return call_function(np.insert, (arr, obj, values, axis), {})
+
+    return insert
 
 
 def _as_dtype(value: Any) -> Any:
@@ -140,8 +206,8 @@ def bilinear(of: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
 
 
 def part_dtype(*values: Any) -> np.dtype[Any]:
-    kinds = [key_of(v) for v in values]
-    return REAL[np.result_type(*(k(0) if isinstance(k, type) else k for k in kinds), np.complex64)]
+    """The dtype of the parts of a product; numbers are arrays in it."""
+    return REAL[np.result_type(*(np.dtype(key_of(v)) for v in values), np.complex64)]
 
 
 def cast(part: Any, dtype: Any) -> Any:
@@ -157,6 +223,8 @@ def _register() -> None:
             function = _named(name)
             if function is not None:
                 FUNCTIONS[function] = _partwise(function, data)
+    FUNCTIONS[np.ravel] = _ravel(FUNCTIONS[np.ravel])
+    FUNCTIONS[np.insert] = _insert(FUNCTIONS[np.insert])
     for name in _PRODUCTS.split():
         function = _named(name)
         if function is not None:

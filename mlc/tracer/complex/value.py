@@ -20,7 +20,7 @@ from ...errors import ArgumentError, UnsupportedError
 from ...ir.expr import const
 from ...ops.op import CURRENT
 from .. import tree
-from ..changing import Flat
+from ..changing import Flat, flattened
 from ..concrete import known, wrapped
 from ..dispatch import call_function, call_ufunc
 from ..masked import Masked
@@ -311,8 +311,12 @@ class ComplexFlat(Flat):
     def __setitem__(self, key: Any, value: Any) -> None:
         from .calls import parts_of
 
-        for flat, part in zip(self._flats, parts_of(value), strict=True):
-            flat[key] = part
+        check_writable(self._owner)
+        if not self._owner.shape:
+            self._owner[...] = value
+            return
+        for part, given in zip(self._owner._parts, parts_of(value), strict=True):
+            flattened(part)[key] = given
 
     def __iter__(self) -> Any:
         return map(combined, *map(iter, self._flats))

@@ -1,0 +1,48 @@
+"""Values of no axes: which are arrays, that are written to, and which are scalars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+
+def seen(x: Any) -> Any:
+    t = np.piecewise(x, [x > 0], [1, -1])
+    real = np.real(t)
+    t.T[...] += real
+    return real, t
+
+
+def selected(x: Any) -> Any:
+    t = np.select([x > 0], [x], 2)
+    same = t.reshape(1)
+    same[0] += 1
+    return t
+
+
+def test_piecewise_and_select_of_a_number_make_arrays_that_views_share() -> None:
+    for number in (3, -3):
+        assert mlc.jit(seen)(number) == seen(number)
+        assert mlc.jit(selected)(number) == selected(number)
+
+
+def test_the_elements_of_a_scalar_are_not_written_to() -> None:
+    def into_sum(x: Any) -> Any:
+        total = np.sum(x)
+        total.flat[::2] = 200
+        return total
+
+    def into_argument(x: Any) -> Any:
+        x.flat[...] = 200
+        return x * 1
+
+    for dtype in (float, complex):
+        with pytest.raises(mlc.MlcError, match="is a scalar"):
+            mlc.jit(into_sum)(np.ones(3, dtype))
+    x = np.array(3.0)
+    assert mlc.jit(into_argument)(x) == 200
+    assert x == 200
