@@ -254,8 +254,12 @@ def apply_whole(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
             return value._values
         return spread_over(value, first._mask.ndim, first._values.ndim - first._at)
 
+    def chosen(values: Any) -> Masked:
+        before = values.ndim - first._values.ndim  # new axes, of what had more
+        return Masked(values, first._mask, first._at + before)
+
     found = function(*map(whole, args), **{k: whole(v) for k, v in kwargs.items()})
-    return tuple(map(first._with, found)) if isinstance(found, tuple) else first._with(found)
+    return tuple(map(chosen, found)) if isinstance(found, tuple) else chosen(found)
 
 
 def _same_mask(a: Masked, b: Masked) -> bool:

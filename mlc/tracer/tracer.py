@@ -161,9 +161,7 @@ class Tracer:
                        for o in others)  # fmt: skip
         view = Window(self, op, others, static)
         if self._is_scalar() and self._cell.place is None:  # what NumPy makes of one is its own
-            made = trace.wrap(view.read(trace))
-            made._cell.is_array = True
-            return made
+            return trace.wrap(view.read(trace))
         if self._cell.array is not None and not any(others):
             return self._known_view(view)
         if view.is_part() and self._cell.has_parts:  # it may be there to be written only

@@ -55,7 +55,8 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
 
 def check_writable(target: Tracer) -> None:
     """ReadOnlyError for views that NumPy does not let be written to, ArgumentError for scalars."""
-    if target._is_scalar() and target._cell.place is None:
+    cell = target._cell
+    if not target.shape and not cell.is_array and cell.place is None:  # views of scalars, too
         raise ArgumentError(
             f"{target!r} is a scalar, as NumPy's sums and elements are: it never changes; make "
             f"another one, or write into the array it came from"

@@ -46,3 +46,22 @@ def test_the_elements_of_a_scalar_are_not_written_to() -> None:
     x = np.array(3.0)
     assert mlc.jit(into_argument)(x) == 200
     assert x == 200
+
+
+def test_views_of_scalars_are_not_written_to() -> None:
+    def through(x: Any) -> Any:
+        total = x.sum()
+        total.T[...] += total
+        return total
+
+    with pytest.raises(mlc.ArgumentError, match="is a scalar, as NumPy's sums and elements are"):
+        mlc.jit(through)(np.arange(4.0))
+
+    def apart(x: Any) -> Any:
+        total = x.sum()
+        row = total.reshape(1)
+        row += 1
+        return total, row
+
+    total, row = mlc.jit(apart)(np.arange(4.0))
+    assert (total, row[0]) == (6.0, 7.0)

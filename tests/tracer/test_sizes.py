@@ -203,3 +203,14 @@ def test_a_selection_in_nested_lists() -> None:
 def test_where_needs_a_first_value_for_the_greatest() -> None:
     with pytest.raises(mlc.ShapeError, match=r"np\.max has no identity, so where= needs initial="):
         mlc.jit(lambda x: x[x > 0].max(where=x[x > 0] > 1))(X)
+
+
+def test_a_selection_beside_what_has_more_axes() -> None:
+    def beside(x: Any) -> Any:
+        chosen = x[(x > -2.5) & (x < 3)] * 2
+        return chosen + x.T, x.T[:, :, None] * chosen, np.maximum(chosen, x.T).sum(axis=0)
+
+    x = np.array([[-3.0, 0.5, -4.0, 4.5, 2.0]])
+    for got, expected in zip(mlc.jit(beside)(x), beside(x), strict=True):
+        np.testing.assert_array_equal(got, expected)
+        assert got.shape == expected.shape
