@@ -20,6 +20,7 @@ from .op import implements, op
 from .programs import Writer
 from .promotion import common_dtype, dtype_of
 from .reduce import count_nonzero
+from .scan import cumsum
 from .search import places_in
 from .shape import ravel, reshape
 from .sort import order_along, sorted_along
@@ -241,5 +242,13 @@ def setxor1d(
 ) -> Any:
     """np.setxor1d."""
     left, right = _common(ar1, ar2)
-    keep = concatenate([isin(left, right, invert=True), isin(right, left, invert=True)])
-    return _distinct("setxor1d", concatenate([left, right]), keep, size, True, fill_value)[0]
+    kept = []
+    for side, other in ((left, right), (right, left)):
+        keep = isin(side, other, invert=True)
+        if dtype_of(side).is_float:  # each side has but one NaN, and that is no member of the other
+            missing = logic.isnan(side)
+            first = logic.equal(cumsum(missing), 1)
+            keep = logic.logical_and(keep, logic.logical_or(logic.logical_not(missing), first))
+        kept.append(keep)
+    values = concatenate([left, right])
+    return _distinct("setxor1d", values, concatenate(kept), size, False, fill_value)[0]

@@ -124,10 +124,15 @@ class Masked(NDArrayOperatorsMixin):
         if method != "__call__" or _any_solid(inputs, kwargs):
             return getattr(ufunc, method)(*map(solid, inputs), **_solid_options(kwargs))
         out = kwargs.pop("out", None)
+        where = kwargs.pop("where", True) if out is not None else True
         found = apply_whole(ufunc, inputs, kwargs)
         if out is None:
             return found
         place = out[0]
+        if where is not True and isinstance(found, Masked) and isinstance(place, Masked):
+            found = apply_whole(np.where, (where, found, place), {})
+        elif where is not True:
+            kwargs["where"] = solid(where)
         if not isinstance(place, Masked) or not isinstance(found, Masked):
             return ufunc(*map(solid, inputs), out=tuple(map(solid, out)), **kwargs)
         if not np.can_cast(found.dtype, place.dtype, "same_kind"):

@@ -214,3 +214,23 @@ def test_a_selection_beside_what_has_more_axes() -> None:
     for got, expected in zip(mlc.jit(beside)(x), beside(x), strict=True):
         np.testing.assert_array_equal(got, expected)
         assert got.shape == expected.shape
+
+
+def test_a_ufunc_into_a_selection_leaves_what_where_leaves_out() -> None:
+    def negated(x: Any) -> Any:
+        chosen = x[(x > -2) & (x < 3)] * 2
+        np.negative(chosen, out=chosen, where=chosen > 0)
+        return chosen
+
+    x = np.array([-3.0, -1.5, 0.0, 1.0, 2.5, 7.0])
+    np.testing.assert_array_equal(mlc.jit(negated)(x), negated(x))
+
+
+def test_each_side_of_a_difference_has_one_nan() -> None:
+    def apart(x: Any, y: Any) -> Any:
+        return np.setxor1d(x, y)
+
+    nan = np.nan
+    for x, y in (([nan, 1, nan], [nan, 2]), ([nan, nan], [1.0]), ([3.0, 1, 3], [1.0, 2])):
+        a, b = np.array(x), np.array(y)
+        np.testing.assert_array_equal(mlc.jit(apart)(a, b), apart(a, b))
