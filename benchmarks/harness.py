@@ -71,9 +71,8 @@ class Result:
         others = [name for name in self.series if name not in ("mlc", "mlc out=", LIMIT)]
         ratios = []
         for other in others:
-            ours = (
-                "mlc out=" if PEERS[other].reuses_results and "mlc out=" in self.series else "mlc"
-            )
+            reuses = other == "numpy out=" or PEERS[other].reuses_results
+            ours = "mlc out=" if reuses and "mlc out=" in self.series else "mlc"
             ratio = self.ratio(ours, other)
             if ratio is not None:
                 ratios.append((ratio, other))
