@@ -297,7 +297,7 @@ def _arctanh(x: Pair) -> Pair:
     ratio, _ = _divided((1.0, 0.0), (np.where(large, a, 1.0), np.where(large, b, 0.0)))
     imag = np.where(b == 0, np.copysign(imag, b), imag)
     imag = np.where(large & ~np.isnan(b), np.copysign(math.pi / 2, b), imag)
-    imag = np.where(np.isnan(b), b, imag)
+    imag = np.where(np.isnan(b), b, np.where(np.isnan(a) & np.isfinite(b), a, imag))
     real = np.where(large, np.abs(ratio), real)
     none = np.isinf(a) | np.isinf(b) | _is_zero_beside_nan(x)
     return np.copysign(np.where(none, 0.0, real), a), imag
