@@ -101,6 +101,10 @@ class TracerBoolError(MlcError, TypeError):
     """A Python ``if``, ``while``, ``and``, ``or`` or ``not`` on a traced value."""
 
 
+class ExpressionBoolError(TracerBoolError):
+    """The same on a tensor expression: no source would make native code of such a condition."""
+
+
 class HostStateError(BaseException):
     """The body of a loop does something else each time it is traced: the function is to be traced
     again, with Python's own loops. Nobody sees it: it is no Exception, so that the handlers of the

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from .config import config
-from .errors import MlcError, TracerBoolError
+from .errors import ExpressionBoolError, MlcError, TracerBoolError
 
 _PACKAGE = str(Path(__file__).parent)
 
 
 def explained(problem: Exception, function: Callable[..., Any]) -> Exception:
     """An error about a condition, which could have become native in a function with source."""
-    if not isinstance(problem, TracerBoolError):
+    if not isinstance(problem, TracerBoolError) or isinstance(problem, ExpressionBoolError):
         return problem
     from .control.convert import has_source
 

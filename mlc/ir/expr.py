@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Union
 import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, float64, int64
-from ..errors import ArgumentError, DTypeError, TracerBoolError
+from ..errors import ArgumentError, DTypeError, ExpressionBoolError
 from .scalar import SCALAR_FNS
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Expr:
         return cast(self, dtype)
 
     def __bool__(self) -> NoReturn:
-        raise TracerBoolError(
+        raise ExpressionBoolError(
             "a tensor expression has no truth value while it is being built; "
             "use te.select(condition, a, b) instead of if (in a program T.select, or "
             "`with T.when(condition):`), and & | ~ instead of and, or, not"

@@ -43,9 +43,9 @@ def written_permute(x: Any, value: Any, others: Others, static: Static) -> Any:
 
 def written_slice(x: Any, value: Any, others: Others, static: Static) -> Any:
     """``x`` after a write to a slice of it."""
-    from .update import slice_update
+    from .update import written_part
 
-    return slice_update(x, list(others[0]) if others else [], value, items=static["items"])
+    return written_part(x, list(others[0]) if others else [], value, static["items"])
 
 
 def key_of(items: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -122,7 +122,10 @@ def within(index: Expr, extent: int) -> Expr:
     if isinstance(extent, Extent):
         extent = extent.length[()]
     if index.dtype.kind == "i":
-        place = select(place < 0, place + extent, place)
+        counted = place < 0
+        if config.debug:  # what is outside keeps its number for the error
+            counted = counted & (place >= -extent)
+        place = select(counted, place + extent, place)
     if config.debug:
         return place
     return te.min(te.max(place, 0), extent - 1)

@@ -147,7 +147,11 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
         ):
             here = (i, *inner)
             w.store(out, here, old[here])
-    outside = w.guard("BoundsError", "an index is outside its array")
+    outside = {
+        axis: w.guard("BoundsError", f"index {{index}} is out of bounds for axis {axis}")
+        for axis, item in enumerate(item for item in items if item is not None)
+        if _is_array(item) and item[0] != "sure"
+    }
     with nested(w, part, "p") as index:
         chosen = index[at : at + len(spread)]
         rest = iter([*index[:at], *index[at + len(spread) :]])
@@ -161,8 +165,9 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
                 place = cast(_at(places[item[1]], chosen, spread), int64)
                 extent = x.shape[len(target)]
                 if item[0] != "sure":
+                    inside = (place >= -extent) & (place < extent)
+                    w.store(outside[len(target)], (select(inside, const(0), place),), 0)
                     place = select(place < 0, place + extent, place)
-                    w.insist(outside, (place >= 0) & (place < extent))
                 target.append(place)
             else:
                 i, (start, step, _) = next(rest), item

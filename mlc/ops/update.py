@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
+from ..config import config
 from ..dtypes import DType
 from ..errors import ShapeError
 from ..ir.expr import Expr, apply, const, select
@@ -32,9 +33,21 @@ def setitem(x: Any, key: Any, value: Any) -> Any:
         return moving_update(x, arrays, fitted(value, _sizes(items), dtype_of(x)), items=items)
     if not any(shape_of(a) for a in arrays):
         part = tuple(1 if i is None else i[2] for i in items if i is None or _is_slice(i))
-        return slice_update(x, arrays, fitted(value, part, dtype_of(x)), items=items)
+        return written_part(x, arrays, fitted(value, part, dtype_of(x)), items)
     _, _, part = result_layout(items, [shape_of(a) for a in arrays])
     return put(x, arrays, fitted(value, part, dtype_of(x)), items)
+
+
+def written_part(x: Any, indices: list[Any], value: Any, items: Items) -> Any:
+    """`slice_update`, whose comparisons find no element for an index outside: debug mode looks at
+    such indices. In a native loop they are places to store to, which are looked at there."""
+    from .moving import is_inside_loop
+
+    if not (indices and config.debug) or is_inside_loop():
+        return slice_update(x, indices, value, items=items)
+    from .placing import put_at
+
+    return put_at(x, indices, value, items=items, ufunc=None)
 
 
 @op

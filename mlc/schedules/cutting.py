@@ -51,7 +51,6 @@ def _starts(block: Block, loop: For, start: int) -> bool | None:
             if interval(binding, extents)[0] > 0:
                 return False
     return None
-    return None
 
 
 def cut(program: Program, loop: For, points: Sequence[int]) -> tuple[list[For], set[str]]:

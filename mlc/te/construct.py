@@ -199,8 +199,8 @@ def _index_names(body: Callable[..., Any], ndim: int) -> list[str]:
     required = [p for p in parameters if p.default is p.empty]
     if len(required) != ndim:
         raise ArgumentError(
-            f"te.compute over {ndim} dimensions wants a function of {ndim} indices, "
-            f"got one of {len(required)}: ({', '.join(p.name for p in required)})"
+            f"te.compute wants a function with an index for each axis of its shape, which has "
+            f"{ndim}; got one of {len(required)}: ({', '.join(p.name for p in required)})"
         )
     return [p.name for p in required]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -438,9 +438,12 @@ def _no_failure(trace: FunctionTrace) -> Tracer:
 def _refuse_leak(leaf: Any, trace: FunctionTrace) -> None:
     """Raise if what a function returns is, or holds, something that only tracing knows of."""
     kind = type(leaf)
-    if tree.is_plain(leaf) or kind.__module__ == "builtins" and not isinstance(leaf, Iterator):
+    runs_later = isinstance(leaf, (Iterator, AsyncIterator, Coroutine))
+    if tree.is_plain(leaf) or kind.__module__ == "builtins" and not runs_later:
         return
-    if isinstance(leaf, Iterator):
+    if runs_later:
+        if isinstance(leaf, Coroutine):
+            leaf.close()  # else Python warns that nobody awaited it
         raise UnsupportedError(
             f"{trace.name} returns a {kind.__name__}, which would run after tracing has ended; "
             f"return a list or an array"

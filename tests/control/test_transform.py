@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc import te
 from mlc.control.convert import converted
 
 X = np.arange(1.0, 7.0)
@@ -135,6 +136,25 @@ def test_without_source() -> None:
         mlc.jit(space["hidden"])(X)
     assert "the source of hidden is not at hand" in str(caught.value)
     assert "use mlc.cond and mlc.while_loop" in str(caught.value)
+
+
+def test_conditions_of_expressions_are_no_matter_of_source() -> None:
+    @mlc.op
+    def positive(a: Any) -> Any:
+        return te.compute(a.shape, lambda i: a[i] if a[i] > 0 else 0)
+
+    with pytest.raises(mlc.TracerBoolError, match=r"use te\.select") as caught:
+        positive(np.ones(2))
+    assert "not at hand" not in str(caught.value)
+
+
+async def waited(x: Any) -> Any:
+    return x
+
+
+def test_what_runs_after_tracing_is_refused() -> None:
+    with pytest.raises(mlc.UnsupportedError, match="a coroutine, which would run after tracing"):
+        mlc.jit(waited)(X)
 
 
 def test_an_argument_may_not_change_places_with_its_copy() -> None:

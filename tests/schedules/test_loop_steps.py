@@ -77,6 +77,14 @@ def test_split_is_refused(factors: list, tail: str, sentence: str) -> None:
         s.split(s.loops("C")[0], factors, tail=tail)
 
 
+def test_one_factor_is_no_list_of_them() -> None:
+    s = Schedule(matmul(m=7))
+    with pytest.raises(
+        ScheduleError, match=r"expected a list of factors, such as \[None, 4\], got 4"
+    ):
+        s.split(s.loops("C")[0], 4)  # type: ignore[arg-type]
+
+
 def test_a_shifted_tile_must_not_combine_twice() -> None:
     s = Schedule(matmul(m=7))
     i, j, k = s.loops("C")

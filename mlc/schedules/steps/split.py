@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from ...errors import ScheduleError
 from ...ir.expr import Expr, Var, apply, const
 from ...ir.program import For, LoopKind, Program, Stmt, seq, walk
 from ...records import dataclass
@@ -157,4 +158,6 @@ def split(
     blocks that combine into what is there from before: a point done twice would count twice. "pad"
     is refused where a point beyond n leaves its buffer, or somebody might see what it writes.
     """
+    if not isinstance(factors, Iterable):
+        raise ScheduleError(f"expected a list of factors, such as [None, {factors}], got {factors}")
     return s.take(Split(loop, tuple(factors), tail))
