@@ -161,7 +161,8 @@ class _Family:
         source = Buffer("source", source.shape, source.dtype, scope=source.scope)
         fragment = self.fragment(role)
         element = _KINDS[self.name][3]
-        parameters = f"const {element} *source, int far, int near, {element} *{role}"
+        given = "Rows source" if uses_ldmatrix else f"const {element} *source"
+        parameters = f"{given}, int far, int near, {element} *{role}"
         if uses_ldmatrix:
             body = self.ldmatrix(role, along_reduction)
         else:
@@ -173,11 +174,14 @@ class _Family:
   for (int e = 0; e < {fragment.held}; ++e)
     {role}[e] = source[({far}) * far + ({near}) * near];"""
         rows = {"source": ROW_BYTES} if uses_ldmatrix else {}
+        text = _function(name, parameters, body)
+        if uses_ldmatrix:
+            text = f"template <class Rows>\n{text}"
         _declare(
             name,
             (source, target),
             stored(target, source),
-            _function(name, parameters, body),
+            text,
             {role.upper(): fragment.held},
             rows,
         )
@@ -227,11 +231,12 @@ class _Family:
         target = Buffer("target", target.shape, target.dtype)
         total = _c_type(self.total)
         fragment = self.fragment("c")
-        row, column = fragment.element_text()
         text = f"""const int lane = threadIdx.x;
   #pragma unroll
-  for (int e = 0; e < {fragment.held}; ++e)
-    target[({row}) * far + ({column}) * near] = c[e];"""
+  for (int e = 0; e < {fragment.held}; e += 2)
+    mlc_store_pair(
+        &target[(lane / 4 + e / 2 % 2 * 8) * far + (lane % 4 * 2 + e / 4 * 8) * near],
+        near, c[e], c[e + 1]);"""
         parameters = f"const {total} *c, {total} *target, int far, int near"
         _declare(
             name, (c, target), stored(target, c), _function(name, parameters, text),
@@ -283,4 +288,5 @@ def _declare(
     rows: dict[str, int] | None = None,
 ) -> None:
     meaning = Program(name, operands, body)
-    register(Intrinsic(name, meaning, {"cuda": text}, WARP, held, rows or {}))
+    rows = rows or {}
+    register(Intrinsic(name, meaning, {"cuda": text}, WARP, held, rows, frozenset(rows)))

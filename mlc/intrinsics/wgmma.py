@@ -68,8 +68,9 @@ def wgmma(dtype: DType, columns: int = 64, depth: int = DEPTH) -> Wgmma:
 }}"""
     store = f"""MLC_DEVICE void {names.store}(const float *c, float *target, int far, int near) {{
   #pragma unroll
-  for (int e = 0; e < {count}; ++e)
-    target[({_LANE}) * far + (threadIdx.x % 4 * 2 + e % 2 + e / 4 * 8) * near] = c[e];
+  for (int e = 0; e < {count}; e += 2)
+    mlc_store_pair(
+        &target[({_LANE}) * far + (threadIdx.x % 4 * 2 + e / 4 * 8) * near], near, c[e], c[e + 1]);
 }}"""
     text = f"""MLC_DEVICE void {names.product}(
     const {element} *a, int am, int ak, int ai, int aj,

@@ -62,7 +62,9 @@ class Intrinsic:
     count as threadIdx.x. Of an operand in ``held`` each of them holds so many elements of its own,
     a fragment; the function gets those, without strides, and only calls may touch such a buffer.
     ``rows`` are operands whose last dimension is contiguous, and the number of bytes of which the
-    address of each of their rows is a multiple.
+    address of each of their rows is a multiple. In ``mixes`` are those of rows of 16 bytes that the
+    function reads as a whole, each by ``operand + place``, an object that becomes the address: the
+    tile may then lie in an order that no two of its rows share banks in.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Intrinsic:
     threads: int = 1
     held: Mapping[str, int] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
+    mixes: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or not self.name.isascii():
@@ -127,6 +130,7 @@ class Intrinsic:
         parts = [f"intrinsic {self.name}", self.meaning_key]
         if self.threads != 1:
             parts.append(f"{self.threads} threads, {dict(self.held)}, {dict(self.rows)}")
+            parts.append(f"mixes {sorted(self.mixes)}")
         for target, content in sorted(self.implementations.items()):
             text = structural_key(content) if isinstance(content, Program) else content
             parts.append(f"{target}: {text}")

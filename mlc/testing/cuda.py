@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlc.backends.cuda.device import DeviceModule
+from mlc.runtime.cuda.banks import Counter, SharedAccess, counting
+
+__all__ = ["Counter", "SharedAccess", "assert_compiles", "counting"]
 
 ARCHITECTURES = ("sm_80", "sm_90a")
 

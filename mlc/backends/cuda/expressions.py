@@ -23,6 +23,7 @@ from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, cast, const,
 from ...ir.program import Buffer
 from ...ir.rewrite import rewrite
 from ...ir.simplify import simplify
+from ...lower.cuda.mix_rows import mixing_period
 from .functions import (
     AND,
     CHOICE,
@@ -59,6 +60,7 @@ class Expressions:
         self.lying: dict[Buffer, Buffer] = {}  # and back: index and place are the same there
         self.flattened: dict[Expr, Expr] = {}
         self.scalars: set[Buffer] = set()  # private buffers of one element, without brackets
+        self.mixed: Mapping[Buffer, int] = {}  # in shared memory, with the bytes of a row
 
     def value(self, expr: Expr) -> Text:
         """C for ``expr``, of its C type (float for 16-bit floats, or int for small int64)."""
@@ -83,7 +85,24 @@ class Expressions:
         name = self.names[held].text
         if held in self.scalars:
             return name
+        if held in self.mixed:
+            whole, rest = self.mixed_place(held, self.place(buffer, indices))
+            mix = f"mlc_mix<{self.mixed[held]}, {held.dtype.itemsize}>({self.index(rest).text})"
+            start = self.index(whole)
+            return f"{name}[{mix}]" if start.text == "0" else f"{name}[{start.at(PLUS)} + {mix}]"
         return f"{name}[{self.offset(buffer, indices).text}]"
+
+    def mixed_place(self, buffer: Buffer, place: Expr) -> tuple[Expr, Expr]:
+        """The place of an element of rows that are mixed as a sum: what the order within rows does
+        not depend on, and the rest."""
+        period = mixing_period(self.mixed[buffer]) // buffer.dtype.itemsize
+        if place in self.names:
+            return const(0), place
+        total = as_sum(place)
+        whole = tuple((atom, c) for atom, c in total.terms if c % period == 0)
+        rest = tuple((atom, c) for atom, c in total.terms if c % period)
+        steps, left = divmod(total.constant, period)
+        return Sum(whole, steps * period).expr(), Sum(rest, left).expr()
 
     def offset(self, buffer: Buffer, indices: tuple[Expr, ...]) -> Text:
         """C for the place of an element, in elements."""

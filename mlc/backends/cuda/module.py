@@ -127,6 +127,7 @@ def kernel_text(
     for thread in reversed(kernel.threads):
         name = printer.bind(thread.var, thread.extent)
         printer.line(f"const int {name} = {thread.tag};")
+    printer.mixed = kernel.mixed
     for buffer, offset in kernel.shared:
         name = printer.identifiers.fresh(buffer.name)
         printer.names[buffer] = Text(name)

@@ -287,12 +287,24 @@ class Statements(Expressions):
         parts = []
         for operand, region in zip(intrinsic.operands, stmt.args, strict=True):
             assert isinstance(region, Region)
-            parts.append(self.address(region.buffer, region.starts))
+            parts.append(self.rows(region) or self.address(region.buffer, region.starts))
             if operand.name in intrinsic.held:
                 continue  # the thread's part of it lies in one piece
             strides = region.buffer.element_strides
             parts += [str(strides[d]) for d in kept_dimensions(region.extents)]
         self.line(f"{stmt.name}({', '.join(parts)});")
+
+    def rows(self, region: Region) -> str:
+        """``mlc_mixed<64>(&A[1024 * i], 16 * k)``: where a tile begins whose rows are mixed; empty
+        where they are not."""
+        buffer = region.buffer
+        if buffer not in self.mixed:
+            return ""
+        name = self.names[buffer].text
+        whole, rest = self.mixed_place(buffer, self.place(buffer, region.starts))
+        start = self.index(whole).text
+        head = name if start == "0" else f"&{name}[{start}]"
+        return f"mlc_mixed<{self.mixed[buffer]}>({head}, {self.index(rest).text})"
 
     def slot(self, name: str, *args: Expr | Buffer | Region) -> None:
         """``mlc_slot_wait<4>(slots, k);``"""
@@ -344,6 +356,8 @@ class Statements(Expressions):
         name = self.names[buffer].text
         if buffer in self.scalars:
             return f"&{name}"
+        if buffer in self.mixed:
+            return f"&{self.element(buffer, indices)}"
         place = self.offset(buffer, indices)
         return name if place.text == "0" else f"&{name}[{place.text}]"
 

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ...ir.expr import Var
 from ...ir.program import Buffer, Scope, Stmt
@@ -54,7 +55,8 @@ class DeviceKernel:
     What it allocates is private to a thread. ``shared`` are the buffers that the threads of a block
     have in common, with their places in the pool of the block, in bytes. A call named
     ``BARRIER`` stands where no thread of a block is missing. ``slots``, one of ``shared``, are
-    the mbarriers of what boxes of ``maps`` fill in turns.
+    the mbarriers of what boxes of ``maps`` fill in turns. ``mixed`` are those of ``shared`` whose
+    rows, of so many bytes, are mixed.
     """
 
     name: str
@@ -66,6 +68,7 @@ class DeviceKernel:
     blocks: tuple[str, ...] = ()  # the names of the blocks that it was made of
     maps: tuple[BoxMap, ...] = ()
     slots: Buffer | None = None
+    mixed: Mapping[Buffer, int] = field(default_factory=dict)
 
     def extent(self, tag: str) -> int:
         """The threads in one direction."""

@@ -18,6 +18,7 @@ from .fold_threads import mark_teams
 from .kernel import DeviceKernel, DeviceProgram, Thread
 from .load_boxes import box_maps, boxed_buffers, load_boxes, without_box_loads
 from .merge_guards import merge_guards
+from .mix_rows import mixed_rows
 from .overlap_stages import mark_stages, overlap_stages
 from .place_barriers import place_barriers
 from .place_private import place_private
@@ -71,8 +72,10 @@ def _kernel(
     touched = buffers_touched(without_box_loads(body)) - buffers_made(body)
     known = (*program.params, *temporaries, *private)
     params = tuple(b for b in _inputs_first(known, program) if b in touched)
-    maps = box_maps(body, known, name)
-    kernel = DeviceKernel(name, params, body, threads, shared, shared_bytes, maps=maps, slots=slots)
+    kernel = DeviceKernel(
+        name, params, body, threads, shared, shared_bytes,
+        maps=box_maps(body, known, name), slots=slots, mixed=mixed_rows(body),
+    )  # fmt: skip
     return kernel, private
 
 

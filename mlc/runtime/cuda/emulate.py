@@ -22,6 +22,7 @@ from mlc.backends.cuda.device import DeviceModule, HostCall, Launch, TensorMap
 from mlc.config import config
 from mlc.errors import ArgumentError, BoundsError, CompileError, SimulationError, UnsupportedError
 from mlc.runtime import cache
+from mlc.runtime.cuda import banks
 from mlc.runtime.cuda.host_calls import call_here
 from mlc.runtime.cuda.tensor_maps import aligned_map, emulated_map
 
@@ -53,6 +54,9 @@ class _Launch(ctypes.Structure):
         ("names", ctypes.c_void_p),
         ("message", ctypes.c_void_p),
         ("finding", ctypes.c_int32),
+        ("site_room", ctypes.c_int32),
+        ("sites_found", ctypes.c_int32),
+        ("sites", ctypes.c_void_p),
     )
 
 
@@ -121,18 +125,26 @@ class Emulated:
                 maps.append(aligned_map(emulated_map(described, int(arguments[n] or 0))))
                 arguments[n] = maps[-1].ctypes.data
         message = ctypes.create_string_buffer(_MESSAGE_BYTES)
+        counter, library, image = banks.counter(), self._library, b""
+        if counter is not None:
+            library, image = _counting_library(self.module)
+        room = 0 if counter is None else banks.MOST_SITES
+        sites = (banks.Site * max(room, 1))()
         record = _Launch(
             launch.kernel.encode(), launch.grid, launch.block, launch.shared_bytes,
             ORDERS.index(config.emulated_order), config.emulated_checks, len(launch.arguments),
             _MESSAGE_BYTES, ctypes.addressof(bases), ctypes.addressof(extents),
             ctypes.addressof(names), ctypes.addressof(message), 0,
+            room, 0, ctypes.addressof(sites) if room else None,
         )  # fmt: skip
-        finding = self._library[f"mlc_launch_{launch.kernel}"](ctypes.byref(record), arguments)
+        finding = library[f"mlc_launch_{launch.kernel}"](ctypes.byref(record), arguments)
         if finding == -1:
             raise MemoryError(f"no memory to emulate the kernel {launch.kernel}")
         if finding:
             text = f"the kernel {launch.kernel} is wrong: {message.value.decode()}"
             raise BoundsError(text) if finding == 1 else SimulationError(text)
+        if counter is not None:
+            counter.add(launch.kernel, self.module.source, sites[: record.sites_found], image)
 
 
 def load(module: DeviceModule) -> Emulated:
@@ -209,7 +221,20 @@ def _library(module: DeviceModule, checks: bool) -> ctypes.CDLL:
     source = source_of(module)
     flags = (*_FLAGS, *_CHECKS) if checks else _FLAGS
     key = cache.content_key("emulated", source, _prelude(), _version(path), *flags)
-    return _loaded(key) or _built(key, path, source, flags, module)
+    return _loaded(key) or _open(key, _built(key, path, source, flags, module))
+
+
+_counting: dict[str, tuple[ctypes.CDLL, bytes]] = {}
+
+
+def _counting_library(module: DeviceModule) -> tuple[ctypes.CDLL, bytes]:
+    """The kernels as they are counted, and the library's bytes, for its lines."""
+    path, source, flags = compiler(), source_of(module), (*_FLAGS, *_CHECKS, *banks.FLAGS)
+    key = cache.content_key("emulated", source, _prelude(), _version(path), *flags)
+    if key not in _counting:
+        image = _built(key, path, source, flags, module)
+        _counting[key] = _open(key, image), image
+    return _counting[key]
 
 
 _libraries: dict[str, ctypes.CDLL] = {}
@@ -231,9 +256,7 @@ def _open(key: str, image: bytes) -> ctypes.CDLL:
     return library
 
 
-def _built(
-    key: str, path: str, source: str, flags: Sequence[str], module: DeviceModule
-) -> ctypes.CDLL:
+def _built(key: str, path: str, source: str, flags: Sequence[str], module: DeviceModule) -> bytes:
     with tempfile.TemporaryDirectory(prefix="mlc-") as folder:
         work = Path(folder)
         (work / "kernels.cpp").write_text(source)
@@ -250,7 +273,7 @@ def _built(
         )  # fmt: skip
         image = library.read_bytes()
     cache.put(key, image, {"emulated": module.name})
-    return _open(key, image)
+    return image
 
 
 def _emulator(path: str) -> bytes:
@@ -287,7 +310,7 @@ def _run(command: list[str], name: str, source: str) -> None:
 @functools.cache
 def _prelude() -> str:
     names = ("emulator.h", "emulator.cpp", "emulated.h", "emulated_tensor_cores.h",
-             "emulated_boxes.h", "emulator_boxes.h")  # fmt: skip
+             "emulated_boxes.h", "emulator_boxes.h", "emulator_banks.h", "mixed.h")  # fmt: skip
     return "\n".join(map(prelude.text, names))
 
 

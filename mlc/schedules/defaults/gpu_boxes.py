@@ -5,25 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...dtypes import DType
 from ...intrinsics.boxes import WIDE, load_box, wgmma_boxes, why_no_boxes
-from ...intrinsics.wgmma import ROWS, THREADS
 from ...ir.expr import Axis, Load, Var
-from ...ir.program import For, writes_of
+from ...ir.program import For
 from ..schedule import Schedule
-from .gpu_contraction import (
-    BANKS,
-    GpuTile,
-    as_matrices,
-    hold,
-    loops_inside,
-    operands_of,
-    points,
-)
-from .gpu_nests import bind_grid, chain_of, only_block
-from .gpu_rows import roles_of
-from .gpu_tensor_cores import GAP, kind_for_tensor_cores, spread
-from .gpu_wgmma import ARCHITECTURE, STEPS, choose_group_tile
+from .gpu_contraction import hold, loops_inside, points
+from .gpu_wgmma import STEPS, wanted_product
 from .vectors import extent_of
 
 if TYPE_CHECKING:
@@ -45,60 +32,29 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
 
     Operands are read right from where they are: rows begin at multiples of 16 bytes.
     """
-    if machine.architecture != ARCHITECTURE:
+    product = wanted_product(nests, machine, is_box=True)
+    if product is None or len(product.roles.k) > 1 or points(product.roles.k) < 2 * STEPS:
         return False
-    block, chain = only_block(nests[0]), chain_of(nests[0])
-    if block is None or roles_of(block, chain) is None:
+    if not (_is_array(product.roles.lhs) and _is_array(product.roles.rhs)):
         return False
-    kind = kind_for_tensor_cores(block)
-    roles = None if kind is None else operands_of(block)
-    if roles is None or not isinstance(kind, DType) or not kind.is_float:
-        return False
-    tile = choose_group_tile(roles, machine, is_box=True)
-    if tile is None or len(roles.k) > 1 or points(roles.k) < 2 * STEPS:
-        return False
-    if not (_is_array(roles.lhs) and _is_array(roles.rhs)):
-        return False
-    name = block.name
-    height, width = tile.block
-    padded = GpuTile(ROWS, height // ROWS, width // ROWS, STEPS)
-    fetches, followers = as_matrices(s, name, roles, padded, nests[1:], in_order=True)
+    fetches, followers = product.copies(s, nests)
     for fetch, along in fetches:
         if along:
             _as_panels(s, fetch)
         hold(s, fetch, "shared")
     turned = [along for _, along in fetches]
     orders = ("km" if turned[0] else "mk", "kn" if turned[1] else "nk")
-    family = wgmma_boxes(kind, tile.columns, *orders)
-    ((sums, _),) = writes_of(s.block(name).body)
-    stored = s.cache_write(name, sums, family.sums.scope_c)
-    *batch, rows, columns, depth = s.loops(name)
-    m0, m1, m2 = s.split(rows, [None, tile.groups, ROWS])
-    n0, n1 = s.split(columns, [None, tile.columns])
-    k0, k1 = s.split(depth, [None, STEPS])
-    s.reorder(*batch, m0, n0, m1, k0, m2, n1, k1)
-    for each in (stored, *followers):
-        s.reverse_compute_at(each, n0)
-    s.reverse_compute_at(stored, m1)
-    hold(s, stored, "shared")
-    ((result, indices),) = writes_of(s.block(stored).body)
-    s.storage_align(stored, result, len(indices) - 2, BANKS, GAP // result.dtype.itemsize)
-    bind_grid(s, batch, m0, n0)
-    if tile.groups > 1:
-        s.bind(m1, "threadIdx.y")
+    family = wgmma_boxes(product.kind, product.tile.columns, *orders)
+    loops = product.cut(s, family.sums, followers)
     for fetch, _ in fetches:
-        s.compute_at(fetch, k0)
-        row = loops_inside(s, fetch, k0)[-2]
-        s.tensorize(row, load_box(kind, extent_of(s, row)))
-    for follower in followers:
-        spread(s, follower, n0, {"y": tile.groups, "x": THREADS}, machine)
-    init = s.decompose_reduction(name, k0)
-    s.tensorize(loops_inside(s, init, m1)[-2], family.sums.fill)
-    if turned[1] and tile.columns > WIDE:
-        s.split(n1, [None, WIDE])
-    s.tensorize(m2, family.product)
-    s.tensorize(loops_inside(s, stored, m1)[-2], family.sums.store)
-    s.pipeline(k0, [0, 0, min(AHEAD, extent_of(s, k0) - 1)])
+        s.compute_at(fetch, loops.k0)
+        row = loops_inside(s, fetch, loops.k0)[-2]
+        s.tensorize(row, load_box(product.kind, extent_of(s, row)))
+    product.begin_and_end(s, loops, family.sums, followers, machine)
+    if turned[1] and product.tile.columns > WIDE:
+        s.split(loops.n1, [None, WIDE])
+    s.tensorize(loops.m2, family.product)
+    s.pipeline(loops.k0, [0, 0, min(AHEAD, extent_of(s, loops.k0) - 1)])
     return True
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHUNK = 4096  # elements that a block of threads should have to fold at least
 LINES = 8  # threads that share a column
 TALL = 64  # elements; columns shorter than this are one thread's
+RESIDENT = 8  # blocks of a processor: with fewer, too little memory is asked for at once
 
 
 def split_long_folds(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> None:
@@ -50,12 +51,14 @@ def _split_fold(s: Schedule, nest: For, machine: GpuMachine) -> None:
     in_rows = folds_along_memory(block)
     teams = results if in_rows else -(-results // machine.warp)
     each = folded if in_rows else folded * min(results, machine.warp)
-    chunks = min(2 * machine.processors // teams, each // CHUNK)
+    chunks = min(RESIDENT * machine.processors // teams, each // CHUNK)
     if chunks < 2:
         return
     body = block.body
     assert isinstance(body, Accumulate)
     outer = find_loop(s.program, reduce[0]).extent
+    whole = outer if outer >= chunks or len(reduce) == 1 else folded
+    chunks = next((n for n in range(chunks, chunks // 2, -1) if whole % n == 0), chunks)
     loop = reduce[0] if outer >= chunks or len(reduce) == 1 else s.fuse(*reduce)
     chunk, _ = s.split(loop, [chunks, None])
     made = s.rfactor(chunk, body.buffers[0].ndim if in_rows else 0)

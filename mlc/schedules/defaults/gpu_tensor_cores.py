@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ...dtypes import DType, bfloat16, float16, float32, int8, int32
 from ...intrinsics.mma import Mma, mma
 from ...ir.expr import Apply, Cast, Load, Var
+from ...ir.intrinsic import intrinsic_named
 from ...ir.program import Accumulate, Block, For, reads_of, writes_of
 from ..schedule import Schedule
 from .gpu_contraction import (
@@ -34,6 +35,7 @@ SIDE = 16  # of the tiles of one intrinsic
 LEAST = 8  # rows, columns and steps; with fewer most of a tile would be empty
 AHEAD = 2  # iterations between the copy of a tile and its use
 GAP = 16  # bytes between rows of shared memory
+SUMS_GAP = 32  # bytes between rows of sums, which threads write two at a time
 _KINDS = {float16: float32, bfloat16: float32, int8: int32}  # what is added up in which type
 
 
@@ -151,7 +153,7 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
         s.reverse_compute_at(each, n0)
     s.reverse_compute_at(stored, n1)
     hold(s, stored, "shared")
-    _part_rows(s, stored)
+    part_rows(s, stored, SUMS_GAP)
     bind_grid(s, batch, m0, n0)
     for var, thread in ((m1, "threadIdx.z"), (n1, "threadIdx.y")):
         if extent_of(s, var) > 1:  # else its iteration would have shared memory of its own
@@ -159,9 +161,10 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
     for copy in loads:
         s.compute_at(copy, k1)
     threads = {"z": tile.across, "y": tile.along, "x": machine.warp}
-    for fetch, _ in fetches:
+    for (fetch, _), call in zip(fetches, (family.load_a, family.load_b), strict=True):
         hold(s, fetch, "shared")
-        _part_rows(s, fetch)
+        if not intrinsic_named(call).mixes:
+            part_rows(s, fetch, GAP)
         s.compute_at(fetch, k0)
         spread(s, fetch, k0, threads, machine)
     for follower in followers:
@@ -174,10 +177,10 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
     return True
 
 
-def _part_rows(s: Schedule, name: str) -> None:
-    """Rows of what the block writes begin in other banks, at multiples of 16 bytes."""
+def part_rows(s: Schedule, name: str, gap: int) -> None:
+    """Rows of what the block writes begin in other banks, at multiples of ``gap`` bytes."""
     ((buffer, indices),) = writes_of(s.block(name).body)
-    s.storage_align(name, buffer, len(indices) - 2, BANKS, GAP // buffer.dtype.itemsize)
+    s.storage_align(name, buffer, len(indices) - 2, BANKS, gap // buffer.dtype.itemsize)
 
 
 def _as_calls(

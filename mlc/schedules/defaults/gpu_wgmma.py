@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...dtypes import DType
-from ...intrinsics.wgmma import PIECE, ROWS, THREADS, wgmma
+from ...intrinsics.wgmma import PIECE, ROWS, THREADS, Wgmma, wgmma
 from ...ir.expr import Var
 from ...ir.program import For, writes_of
 from ..schedule import Schedule
 from .gpu_contraction import (
-    BANKS,
     GpuTile,
     Operands,
     as_matrices,
@@ -24,7 +23,13 @@ from .gpu_contraction import (
 )
 from .gpu_nests import bind_grid, chain_of, only_block
 from .gpu_rows import roles_of
-from .gpu_tensor_cores import AHEAD, GAP, kind_for_tensor_cores, spread
+from .gpu_tensor_cores import (
+    AHEAD,
+    SUMS_GAP,
+    kind_for_tensor_cores,
+    part_rows,
+    spread,
+)
 from .vectors import extent_of
 
 if TYPE_CHECKING:
@@ -68,6 +73,92 @@ def choose_group_tile(
     return None
 
 
+def wanted_product(
+    nests: Sequence[For], machine: GpuMachine, is_box: bool = False
+) -> GroupProduct | None:
+    """The product that ``nests`` begin with, if it is one for groups of four warps."""
+    if machine.architecture != ARCHITECTURE:
+        return None
+    block, chain = only_block(nests[0]), chain_of(nests[0])
+    if block is None or roles_of(block, chain) is None:
+        return None
+    kind = kind_for_tensor_cores(block)
+    roles = None if kind is None else operands_of(block)
+    if roles is None or not isinstance(kind, DType) or not kind.is_float:
+        return None
+    tile = choose_group_tile(roles, machine, is_box)
+    return None if tile is None else GroupProduct(block.name, kind, roles, tile)
+
+
+@dataclass(frozen=True)
+class GroupProduct:
+    """A product that groups of four warps do; and its loops, once it is cut into tiles."""
+
+    name: str
+    kind: DType
+    roles: Operands
+    tile: GroupTile
+
+    def copies(self, s: Schedule, nests: Sequence[For]) -> tuple[list[tuple[str, int]], list[str]]:
+        """As :func:`as_matrices`."""
+        height, width = self.tile.block
+        padded = GpuTile(ROWS, height // ROWS, width // ROWS, STEPS)
+        return as_matrices(s, self.name, self.roles, padded, nests[1:], in_order=True)
+
+    def cut(self, s: Schedule, sums: Wgmma, followers: Sequence[str]) -> GroupLoops:
+        """The loops over tiles on the grid, and over groups on the threads."""
+        ((made, _),) = writes_of(s.block(self.name).body)
+        stored = s.cache_write(self.name, made, sums.scope_c)
+        *batch, rows, columns, depth = s.loops(self.name)
+        m0, m1, m2 = s.split(rows, [None, self.tile.groups, ROWS])
+        n0, n1 = s.split(columns, [None, self.tile.columns])
+        k0, k1 = s.split(depth, [None, STEPS])
+        s.reorder(*batch, m0, n0, m1, k0, m2, n1, k1)
+        for each in (stored, *followers):
+            s.reverse_compute_at(each, n0)
+        s.reverse_compute_at(stored, m1)
+        hold(s, stored, "shared")
+        part_rows(s, stored, SUMS_GAP)
+        bind_grid(s, batch, m0, n0)
+        if self.tile.groups > 1:
+            s.bind(m1, "threadIdx.y")
+        return GroupLoops(stored, n0, m1, m2, n1, k0, k1)
+
+    @property
+    def threads(self) -> dict[str, int]:
+        """The extents of a block by direction."""
+        return {"y": self.tile.groups, "x": THREADS}
+
+    def begin_and_end(
+        self,
+        s: Schedule,
+        loops: GroupLoops,
+        sums: Wgmma,
+        followers: Sequence[str],
+        machine: GpuMachine,
+    ) -> None:
+        """What is done with the sums around the loop over steps."""
+        for follower in followers:
+            spread(s, follower, loops.n0, self.threads, machine)
+        init = s.decompose_reduction(self.name, loops.k0)
+        s.tensorize(loops_inside(s, init, loops.m1)[-2], sums.fill)
+        s.tensorize(loops_inside(s, loops.stored, loops.m1)[-2], sums.store)
+
+
+@dataclass(frozen=True)
+class GroupLoops:
+    """The loops of a product in tiles: 0 counts tiles, the last one what is within. ``stored`` is
+    the block that hands the sums on."""
+
+    stored: str
+    n0: Var
+    m1: Var
+    m2: Var
+    n1: Var
+    k0: Var
+    k1: Var
+
+
 def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bool:
     """A large contraction of 16-bit floats, and what follows it point by point, as one kernel::
 
@@ -79,55 +170,24 @@ def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
                                           for group: store the tiles of Y to shared memory
                                           for i: for lane: C[...] = f(Y[...])  # all together
     """
-    if machine.architecture != ARCHITECTURE:
+    product = wanted_product(nests, machine)
+    if product is None:
         return False
-    block, chain = only_block(nests[0]), chain_of(nests[0])
-    if block is None or roles_of(block, chain) is None:
-        return False
-    kind = kind_for_tensor_cores(block)
-    roles = None if kind is None else operands_of(block)
-    if roles is None or not isinstance(kind, DType) or not kind.is_float:
-        return False
-    tile = choose_group_tile(roles, machine)
-    if tile is None:
-        return False
-    name, family = block.name, wgmma(kind, tile.columns, STEPS)
-    height, width = tile.block
-    padded = GpuTile(ROWS, height // ROWS, width // ROWS, STEPS)
-    fetches, followers = as_matrices(s, name, roles, padded, nests[1:], in_order=True)
+    family = wgmma(product.kind, product.tile.columns, STEPS)
+    fetches, followers = product.copies(s, nests)
     for fetch, along in fetches:
         _as_pieces(s, fetch, along)
         hold(s, fetch, "shared")
-    ((sums, _),) = writes_of(s.block(name).body)
-    stored = s.cache_write(name, sums, family.scope_c)
-    *batch, rows, columns, depth = s.loops(name)
-    m0, m1, m2 = s.split(rows, [None, tile.groups, ROWS])
-    n0, n1 = s.split(columns, [None, tile.columns])
-    k0, k1 = s.split(depth, [None, STEPS])
-    s.reorder(*batch, m0, n0, m1, k0, m2, n1, k1)
-    for each in (stored, *followers):
-        s.reverse_compute_at(each, n0)
-    s.reverse_compute_at(stored, m1)
-    hold(s, stored, "shared")
-    ((result, indices),) = writes_of(s.block(stored).body)
-    s.storage_align(stored, result, len(indices) - 2, BANKS, GAP // result.dtype.itemsize)
-    bind_grid(s, batch, m0, n0)
-    if tile.groups > 1:
-        s.bind(m1, "threadIdx.y")
-    threads = {"y": tile.groups, "x": THREADS}
+    loops = product.cut(s, family, followers)
     for fetch, along in fetches:
-        s.compute_at(fetch, k0)
-        _fetch(s, fetch, along, k0, threads, machine)
-    for follower in followers:
-        spread(s, follower, n0, threads, machine)
-    init = s.decompose_reduction(name, k0)
-    s.tensorize(loops_inside(s, init, m1)[-2], family.fill)
-    pieces = [s.split(var, [None, PIECE]) for var in (m2, n1, k1)]
+        s.compute_at(fetch, loops.k0)
+        _fetch(s, fetch, along, loops.k0, product.threads, machine)
+    product.begin_and_end(s, loops, family, followers, machine)
+    pieces = [s.split(var, [None, PIECE]) for var in (loops.m2, loops.n1, loops.k1)]
     s.reorder(*(var for pair in pieces for var in pair))
     s.tensorize(pieces[0][0], family.product)
-    s.tensorize(loops_inside(s, stored, m1)[-2], family.store)
-    if extent_of(s, k0) > AHEAD:
-        s.pipeline(k0, [0, 0, AHEAD])
+    if extent_of(s, loops.k0) > AHEAD:
+        s.pipeline(loops.k0, [0, 0, AHEAD])
     return True
 
 

@@ -2,7 +2,7 @@
 
 ``device.cuh``, ``tensor_cores.cuh`` and ``boxes.cuh`` wrap each intrinsic and all inline PTX in a
 function of ours; ``emulated.h``, ``emulated_tensor_cores.h`` and ``emulated_boxes.h`` declare the
-same names for the processor, and ``emulator.cpp`` runs them.
+same names for the processor, and ``emulator.cpp`` runs them. ``mixed.h`` is a part of both.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-_PARTS = ("device.cuh", "tensor_cores.cuh", "boxes.cuh")
+_PARTS = ("device.cuh", "mixed.h", "tensor_cores.cuh", "boxes.cuh")
 FOLDER = Path(__file__).parent
 
 
@@ -22,10 +22,7 @@ def text(name: str) -> str:
 
 def device_source(source: str, name: str) -> str:
     """One text for NVRTC; lines of errors are those of ``source``, in a file called ``name``."""
-    parts = (
-        f'#line 1 "{file}"\n{text(file)}'
-        for file in ("device.cuh", "tensor_cores.cuh", "boxes.cuh")
-    )
+    parts = (f'#line 1 "{file}"\n{text(file)}' for file in _PARTS)
     return "\n".join([*parts, f'#line 1 "{name}.cu"', source])
 
 

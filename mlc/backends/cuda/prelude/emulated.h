@@ -255,23 +255,24 @@ MLC_UNWATCHED static T mlc_atomic_cas(
 
 // ---- asynchronous copies ------------------------------------------------------------------------
 
-MLC_DEVICE void mlc_cp_async_4(void *to, const void *from) { mlc_copy_later(to, from, 4, 4); }
-MLC_DEVICE void mlc_cp_async_8(void *to, const void *from) { mlc_copy_later(to, from, 8, 8); }
-MLC_DEVICE void mlc_cp_async_16(void *to, const void *from) { mlc_copy_later(to, from, 16, 16); }
-MLC_DEVICE void mlc_cp_async_4_zero(void *to, const void *from, unsigned valid) {
-  mlc_copy_later(to, from, 4, valid);
-}
-MLC_DEVICE void mlc_cp_async_8_zero(void *to, const void *from, unsigned valid) {
-  mlc_copy_later(to, from, 8, valid);
-}
-MLC_DEVICE void mlc_cp_async_16_zero(void *to, const void *from, unsigned valid) {
-  mlc_copy_later(to, from, 16, valid);
-}
+#define MLC_CP_ASYNC(bytes)                                                                      \
+  MLC_DEVICE void mlc_cp_async_##bytes(void *to, const void *from, int line = __builtin_LINE()) { \
+    mlc_copy_later(to, from, bytes, bytes, line);                                                \
+  }                                                                                              \
+  MLC_DEVICE void mlc_cp_async_##bytes##_zero(void *to, const void *from, unsigned valid,        \
+                                              int line = __builtin_LINE()) {                     \
+    mlc_copy_later(to, from, bytes, valid, line);                                                \
+  }
+MLC_CP_ASYNC(4)
+MLC_CP_ASYNC(8)
+MLC_CP_ASYNC(16)
+#undef MLC_CP_ASYNC
 MLC_DEVICE void mlc_cp_async_commit() { mlc_copies_commit(); }
 template <int pending>
 MLC_DEVICE void mlc_cp_async_wait() {
   mlc_copies_wait(pending);
 }
 
+#include "mixed.h"
 #include "emulated_tensor_cores.h"
 #include "emulated_boxes.h"

@@ -64,6 +64,7 @@ MLC_UNWATCHED static void mlc_load_matrices(uint32_t *r, unsigned count, const v
   unsigned lane = mlc_lane();
   if (lane < 8 * count && (uint64_t)row % 16)
     mlc_fail(2, "loads a row of a matrix whose address is no multiple of 16 (line %d)", line);
+  if (lane < 8 * count) mlc_count_shared(row, 16, 0, line);
   mlc_exchange(&row, sizeof row, what, line);
   for (unsigned m = 0; m < count; m++) {
     r[m] = 0;

@@ -290,16 +290,21 @@ void mlc_touch(const void *address, uint64_t bytes, int is_write, int is_atomic)
   touch((uint64_t)address, bytes, is_write, is_atomic);
 }
 
+#include "emulator_banks.h"
+
+static inline void watched(void *p, unsigned bytes, bool writes, void *from) {
+  if (launch->sites) count_access((uint64_t)p, bytes, writes, (uint64_t)from);
+  touch((uint64_t)p, bytes, writes, false);
+}
+
 // The compiler calls these before each access, as it does for thread sanitizers; none is linked.
-#define ON_ACCESS(n)                                                                      \
-  MLC_API void __tsan_read##n(void *p) { touch((uint64_t)p, n, false, false); }           \
-  MLC_API void __tsan_write##n(void *p) { touch((uint64_t)p, n, true, false); }           \
-  MLC_API void __tsan_volatile_read##n(void *p) { touch((uint64_t)p, n, false, false); }  \
-  MLC_API void __tsan_volatile_write##n(void *p) { touch((uint64_t)p, n, true, false); }  \
-  MLC_API void __tsan_unaligned_read##n(void *p) { touch((uint64_t)p, n, false, false); } \
-  MLC_API void __tsan_unaligned_write##n(void *p) { touch((uint64_t)p, n, true, false); } \
-  MLC_API void __tsan_read_write##n(void *p) { touch((uint64_t)p, n, true, false); }      \
-  MLC_API void __tsan_unaligned_read_write##n(void *p) { touch((uint64_t)p, n, true, false); }
+#define WATCH(name, n, writes) \
+  MLC_API void __tsan_##name##n(void *p) { watched(p, n, writes, __builtin_return_address(0)); }
+#define ON_ACCESS(n)                                                               \
+  WATCH(read, n, false) WATCH(write, n, true)                                      \
+  WATCH(volatile_read, n, false) WATCH(volatile_write, n, true)                    \
+  WATCH(unaligned_read, n, false) WATCH(unaligned_write, n, true)                  \
+  WATCH(read_write, n, true) WATCH(unaligned_read_write, n, true)
 ON_ACCESS(1)
 ON_ACCESS(2)
 ON_ACCESS(4)
@@ -381,8 +386,9 @@ const void *mlc_handed(unsigned lane) {
   return threads[number].slot[mlc_current->exchanges & 1];
 }
 
-void mlc_copy_later(void *to, const void *from, unsigned bytes, unsigned valid) {
+void mlc_copy_later(void *to, const void *from, unsigned bytes, unsigned valid, int line) {
   MlcThread *me = mlc_current;
+  mlc_count_shared(to, bytes, 1, line);
   if ((uint64_t)to % bytes || (valid && (uint64_t)from % bytes))
     mlc_fail(2, "copies %u bytes asynchronously at an address that is not a multiple of it", bytes);
   if (me->copies == MLC_CP_ASYNC_MAX)
@@ -579,13 +585,16 @@ int mlc_run(MlcLaunch *wanted, MlcKernel kernel, void **arguments) {
     else add_region(launch->addresses[i], launch->sizes[i], launch->names[i], true, false);
   }
   uint64_t blocks = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
+  n_counted = 0;
   for (uint64_t i = 0; i < blocks && !failed; i++) {
     uint64_t n = launch->order == 1 ? blocks - 1 - i : i;
     mlc_block_index = {(unsigned)(n % launch->grid[0]),
                        (unsigned)(n / launch->grid[0] % launch->grid[1]),
                        (unsigned)(n / launch->grid[0] / launch->grid[1])};
     run_block();
+    if (launch->sites) count_block();
   }
+  if (launch->sites) end_counting();
   for (int i = 0; i < n_regions; i++) free(regions[i].granules);
   free(pool);
   return launch->finding;

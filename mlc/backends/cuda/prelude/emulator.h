@@ -43,6 +43,15 @@ struct alignas(64) MlcBoxes {
   uint32_t box[5], rank, itemsize;
 };
 
+// A place in the text that accesses shared memory: how often warps came there, how many turns of the
+// banks that took, and how many there are at least. `key` is its address in the module, or its line
+// with the highest bit set.
+struct MlcSite {
+  uint64_t key, accesses, turns, least;
+  uint16_t bytes, is_write;
+};
+static const uint64_t MLC_LINE_MOST = 1 << 24;
+
 // One launch, filled in by the caller.
 struct MlcLaunch {
   const char *kernel;
@@ -57,6 +66,8 @@ struct MlcLaunch {
   const char *const *names;
   char *message;         // what went wrong
   int32_t finding;       // 1 out of bounds, 2 anything else
+  int32_t site_room, sites_found;
+  MlcSite *sites;        // null: nothing is counted
 };
 
 MLC_API MlcThread *mlc_current;
@@ -75,7 +86,8 @@ MLC_API void mlc_exchange(const void *mine, unsigned bytes, const char *what, in
 MLC_API const void *mlc_handed(unsigned lane);
 MLC_API void mlc_sync_lanes(int line);
 MLC_API void mlc_touch(const void *address, uint64_t bytes, int is_write, int is_atomic);
-MLC_API void mlc_copy_later(void *to, const void *from, unsigned bytes, unsigned valid);
+MLC_API void mlc_count_shared(const void *address, unsigned bytes, int is_write, int line);
+MLC_API void mlc_copy_later(void *to, const void *from, unsigned bytes, unsigned valid, int line);
 MLC_API void mlc_copies_commit();
 MLC_API void mlc_copies_wait(unsigned pending);
 MLC_API void mlc_fail(int finding, const char *format, ...);
