@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import sys
 import types
 
 # Arithmetic and calls over variables; anything else, jumps above all, may be of interest.
@@ -26,8 +27,14 @@ def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
     """Whether ``code`` has no branch, loop, negation, error or function in it, and calls nothing
     but what is found in the modules ``names``. False where that is not certain."""
     in_module = is_called = False
+    attribute = ""
     for step in dis.get_instructions(code):
+        before, attribute = attribute, ""
         match step.opname:
+            # Since 3.13 this comes behind what is called, and does not stand for what follows.
+            case "PUSH_NULL" if in_module and before and sys.version_info >= (3, 13):
+                if before.rstrip("_") in SCALARS:
+                    return False
             case "LOAD_GLOBAL":
                 in_module, is_called = step.argval in names, "NULL" in step.argrepr
                 if not in_module and "NULL" in step.argrepr:
@@ -36,6 +43,7 @@ def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
                 is_called |= step.opname == "LOAD_METHOD" or "NULL" in step.argrepr
                 if not in_module or is_called and step.argval.rstrip("_") in SCALARS:
                     return False
+                attribute = step.argval
             case name:
                 if name not in _HARMLESS:
                     return False

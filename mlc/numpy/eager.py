@@ -377,15 +377,14 @@ def _parameters(source: Any, is_ufunc: bool) -> tuple[tuple[str, ...], frozenset
     if is_ufunc:
         names = tuple(f"x{i + 1}" for i in range(source.nin))
         return names, frozenset(names)
-    try:
-        found = tuple(
-            p.name
-            for p in inspect.signature(source).parameters.values()
-            if p.kind is not p.KEYWORD_ONLY
-        )
-    except (TypeError, ValueError):
-        found = ("a",)
     implementation = _FUNCTIONS.get(source)
+    try:
+        signature = inspect.signature(source)
+    except (TypeError, ValueError):  # NumPy before 2.4 does not tell those of functions in C
+        if implementation is None:
+            return ("a",), frozenset("a")
+        signature = inspect.signature(implementation)
+    found = tuple(p.name for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY)
     data = {name for name in found if name in _DATA}
     if isinstance(implementation, Op):
         data |= set(implementation.signature.parameters) - set(implementation.static)

@@ -73,10 +73,24 @@ DIAGONAL = View(
 )
 
 
+def written_diagonals(x: Any, value: Any, others: Others, static: Static) -> Any:
+    """``x`` after a write to its elements at indices that are equal where ``places`` are."""
+    from .matrix import off_diagonals
+
+    return off_diagonals(x, value, places=static["places"])
+
+
+def _on_diagonals(x: np.ndarray[Any, Any], places: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    shape = [x.shape[places.index(n)] for n in range(max(places) + 1)]
+    steps = [sum(s for s, p in zip(x.strides, places) if p == n) for n in range(len(shape))]
+    return np.lib.stride_tricks.as_strided(x, shape, steps)
+
+
+DIAGONALS = View(written_diagonals, lambda x, others, static: _on_diagonals(x, static["places"]))
+
+
 def _reshaped(x: np.ndarray[Any, Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    found = x.view()
-    try:
-        found.shape = shape
-    except AttributeError as error:
-        raise ValueError(str(error)) from None
+    found = x.reshape(shape)
+    if x.size and not np.may_share_memory(found, x):
+        raise ValueError("no view of these strides has this shape")
     return found

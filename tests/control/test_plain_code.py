@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 import types
 from typing import Any
@@ -27,6 +28,10 @@ def slices(a: Any) -> Any:
     b[1:, ::2] = -a[1:, ::2]
     x, y = b[0], b[1]
     return (x < y) | ~(x == y), x, y
+
+
+def conversion(a: Any) -> Any:
+    return np.float32(a)
 
 
 def loop(a: Any) -> Any:
@@ -90,6 +95,8 @@ def unpacked(a: Any) -> Any:
 ALL = [f for f in list(globals().values()) if isinstance(f, types.FunctionType)]
 ALL = [f for f in ALL if f.__module__ == __name__]
 PLAIN = (chain, slices)
+# Bytecode of other versions may be left to the source: nothing is certain then.
+IS_TOLD = sys.version_info[:2] in ((3, 11), (3, 13))
 
 
 def matters(function: types.FunctionType) -> bool:
@@ -102,7 +109,7 @@ def matters(function: types.FunctionType) -> bool:
 @pytest.mark.parametrize("function", ALL, ids=lambda f: f.__name__)
 def test_plain_code_holds_nothing_that_matters(function: types.FunctionType) -> None:
     plain = is_plain(function.__code__, ("np", "numpy"))
-    assert plain == (function in PLAIN)
+    assert plain == (function in PLAIN) or not (plain or IS_TOLD)
     assert not (plain and matters(function))
 
 
@@ -111,5 +118,5 @@ def test_functions_of_the_benchmarks() -> None:
 
     found = [f for f in vars(functions).values() if isinstance(f, types.FunctionType)]
     plain = [f for f in found if is_plain(f.__code__, ("np", "numpy"))]
-    assert plain
+    assert plain or not IS_TOLD
     assert not [f.__name__ for f in plain if matters(f)]
