@@ -17,7 +17,7 @@ from .program import (
     While,
     blocks_of,
     seq,
-    walk,
+    statements_of,
 )
 from .rewrite import conjuncts, variables_of
 
@@ -35,7 +35,7 @@ def fill_empty_reductions(program: Program) -> Program:
 
 def has_empty_loops(program: Program) -> bool:
     """Whether a loop of ``program`` has no iterations."""
-    return any(isinstance(s, For) and s.extent == 0 for s in walk(program.body))
+    return any(isinstance(s, For) and s.extent == 0 for s in statements_of(program))
 
 
 def _fill(stmt: Stmt) -> Stmt:

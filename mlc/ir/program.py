@@ -30,6 +30,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import field, replace
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from ..dtypes import DType
@@ -364,6 +365,13 @@ def walk(stmt: Stmt) -> Iterator[Stmt]:
         node = stack.pop()
         yield node
         stack.extend(reversed(children_of(node)))
+
+
+@lru_cache(maxsize=16)
+def statements_of(program: Program) -> tuple[Stmt, ...]:
+    """Every statement of ``program``, as :func:`walk` yields them; remembered for the last programs
+    that were asked about."""
+    return tuple(walk(program.body))
 
 
 def blocks_of(stmt: Stmt) -> list[Block]:

@@ -74,12 +74,21 @@ def substitute_loads(root: Expr, replace: Callable[[Load], Expr | None]) -> Expr
 
 def loads_of(root: Expr) -> list[Load]:
     """All distinct loads in ``root``, in order of first evaluation."""
+    if not root.children:
+        return [root] if isinstance(root, Load) else []
     return [node for node in postorder(root) if isinstance(node, Load)]
 
 
 def variables_of(root: Expr) -> list[Var]:
     """All distinct variables in ``root``, in order of first appearance."""
-    return [node for node in postorder(root) if isinstance(node, Var)]
+    found: dict[Expr, None] = {}
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found[node] = None
+            stack.extend(node.children[::-1])
+    return [node for node in found if isinstance(node, Var)]
 
 
 def conjuncts(test: Expr | None) -> list[Expr]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
-from ..ir.program import For, LoopKind, Program, Stmt, While, children_of, walk
+from ..ir.program import For, LoopKind, Program, Stmt, While, children_of, statements_of
 from .legality import carried_dependence, shared_violation
 from .legality.teams import is_team_fold
 from .placement import race_in
@@ -15,6 +16,7 @@ from .refusal import Refusal
 Mark = tuple[For, str]  # a loop that does not run serially, and the thread that it is bound to
 
 
+@lru_cache(maxsize=16)
 def misplaced_loop(program: Program) -> str | None:
     """The first loop that stands inside one which cannot hold it, as a sentence; None if there is
     none.
@@ -115,7 +117,7 @@ def broken_pipeline(before: Program, after: Program) -> Refusal | str | None:
 
 
 def _pipelined(program: Program) -> Iterator[For]:
-    for stmt in walk(program.body):
+    for stmt in statements_of(program):
         if isinstance(stmt, For) and "software_pipeline_stage" in dict(stmt.annotations):
             yield stmt
 
@@ -147,7 +149,7 @@ def new_race(before: Program, after: Program) -> Refusal | str | None:
 
 
 def _concurrent(program: Program) -> Iterator[For]:
-    for stmt in walk(program.body):
+    for stmt in statements_of(program):
         if isinstance(stmt, For) and stmt.kind not in (LoopKind.SERIAL, LoopKind.UNROLLED):
             yield stmt
 

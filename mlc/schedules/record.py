@@ -26,7 +26,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ScheduleError
 from ..ir.expr import Var
-from ..ir.program import Allocate, Block, For, Program, blocks_of, reads_of, walk, writes_of
+from ..ir.program import (
+    Allocate,
+    Block,
+    For,
+    Program,
+    blocks_of,
+    reads_of,
+    statements_of,
+    walk,
+    writes_of,
+)
 from .step import Decision, Step, loops_around
 from .trace import births, occurrence_of
 
@@ -195,7 +205,7 @@ def describe(program: Program, made: tuple[Any, ...]) -> tuple[Any, ...]:
     wanted = {thing for thing in made if isinstance(thing, Var)}
     extents: dict[Any, int] = {}
     if wanted:
-        for node in walk(program.body):
+        for node in statements_of(program):
             if isinstance(node, For) and node.var in wanted:
                 extents[node.var] = node.extent
     return tuple(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from ..errors import ScheduleError
@@ -27,6 +28,7 @@ from ..ir.program import (
     children_of,
     map_exprs,
     seq,
+    statements_of,
     walk,
 )
 from ..ir.rewrite import substitute
@@ -119,7 +121,7 @@ def block_name(block: Block | str) -> str:
 
 def find_block(program: Program, name: str) -> Block:
     """The block called ``name``; :class:`ScheduleError` if the program has none."""
-    for node in walk(program.body):
+    for node in statements_of(program):
         if isinstance(node, Block) and node.name == name:
             return node
     known = ", ".join(b.name for b in blocks_of(program.body))
@@ -129,7 +131,14 @@ def find_block(program: Program, name: str) -> Block:
 def path_to(program: Program, name: str) -> list[Stmt]:
     """The statements around the block called ``name``, outermost first, the block not among
     them."""
+    path = _path_to(program, name)
+    if path is None:
+        find_block(program, name)
+    return list(path or ())
 
+
+@lru_cache(maxsize=64)
+def _path_to(program: Program, name: str) -> tuple[Stmt, ...] | None:
     def search(stmt: Stmt) -> list[Stmt] | None:
         if isinstance(stmt, Block) and stmt.name == name:
             return []
@@ -140,9 +149,7 @@ def path_to(program: Program, name: str) -> list[Stmt]:
         return None
 
     path = search(program.body)
-    if path is None:
-        find_block(program, name)
-    return path or []
+    return None if path is None else tuple(path)
 
 
 def loops_around(program: Program, name: str) -> list[For]:
@@ -165,7 +172,7 @@ def find_loop(program: Program, var: Var) -> For:
         raise ScheduleError(
             f"expected a loop, got {var!r}; take it from s.loops(block), or s.loop(name)"
         )
-    for node in walk(program.body):
+    for node in statements_of(program):
         if isinstance(node, For) and node.var is var:
             return node
     loops = ", ".join(n.var.name for n in walk(program.body) if isinstance(n, For))

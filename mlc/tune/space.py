@@ -13,6 +13,7 @@ from ..errors import ScheduleError
 from ..schedules.schedule import Schedule
 from .candidate import Candidate, made_candidate
 from .memory import Drawn, Memory
+from .steps import TakenBefore
 from .tape import Choice, Mode, Other, Tape
 from .workload import Workload
 
@@ -51,6 +52,11 @@ class Space:
     draws: int = 0
     seconds: float = 0.0  # that all draws took
     memory: Memory = field(default_factory=Memory)
+    taken: dict[bool, TakenBefore] = field(
+        default_factory=lambda: {
+            is_pure: TakenBefore(refusals=is_pure) for is_pure in (True, False)
+        }
+    )
 
     def make(
         self,
@@ -88,6 +94,7 @@ class Space:
 
     def _made(self, template: Template, tape: Tape, origin: str) -> Candidate | None:
         schedule = tape.schedule(self.workload.program, tries=not template.is_pure)
+        self.taken[template.is_pure].attach(schedule)
         try:
             template.function(schedule)
         except ScheduleError as error:
@@ -95,11 +102,6 @@ class Space:
             return None
         decisions = (template.name, *tape.decisions)
         return made_candidate(schedule, f"{template.name}: {origin}", decisions)
-
-    @property
-    def draw_seconds(self) -> float:
-        """What a draw takes."""
-        return self.seconds / self.draws if self.draws else 0.0
 
     def _template(self, name: str) -> Template:
         return next(t for t in self.templates if t.name == name)

@@ -26,6 +26,7 @@ from ...ir.program import (
     Seq,
     Stmt,
     expressions_of,
+    statements_of,
     walk,
 )
 from ...ir.rewrite import variables_of
@@ -106,7 +107,7 @@ def thread_violation(program: Program, loop: Var) -> Problem | None:
 def shared_violation(program: Program) -> Problem | None:
     """The first thread loop whose threads would get in each other's way in shared memory."""
     if not any(
-        is_shared(b) for s in walk(program.body) if isinstance(s, Allocate) for b in s.buffers
+        is_shared(b) for s in statements_of(program) if isinstance(s, Allocate) for b in s.buffers
     ):
         return None
     for stmt in walk(program.body):

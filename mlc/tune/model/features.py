@@ -15,15 +15,6 @@ Features = np.ndarray[tuple[int], np.dtype[np.float64]]
 _LEAST = 1e-9  # seconds; what takes less is as good as nothing
 
 
-def analytic_seconds(program: Program, facts: Facts) -> float | None:
-    """The time of a run by the model of `looking.traffic`, shared among threads; None for programs
-    that the model does not know."""
-    try:
-        return cost(program, facts).seconds / speed_of_threads(program, facts.threads)
-    except (MlcError, NotImplementedError, AssertionError):
-        return None
-
-
 def features(program: Program, facts: Facts) -> Features | None:
     """Logarithms of the predicted time, of what each resource needs, of statements that are written
     out, of the share of lanes in use, of tasks for the threads; None where nothing is known."""

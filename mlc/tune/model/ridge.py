@@ -3,6 +3,7 @@ boosted trees, where there is a package for them and they turn out to order cand
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,13 +41,26 @@ class CostModel:
         self._shown: Any = np.empty(0)
         self._is_right = False
         self._seen: list[tuple[Candidate, float]] = []  # what is not looked at yet
+        self._looks = 0
+        self._look_seconds = 0.0
         self._rows: list[Features] = []
         self._times: list[float] = []
         self._fit: tuple[Any, Any, Any] | None = None
 
     def features(self, candidate: Candidate) -> Features | None:
         """What the model sees of a candidate."""
-        return features(candidate.program(self.workload), self.facts)
+        began = time.perf_counter()
+        found = features(candidate.program(self.workload), self.facts)
+        self._looks += 1
+        self._look_seconds += time.perf_counter() - began
+        return found
+
+    @property
+    def look_seconds(self) -> float:
+        """What it takes to look at one candidate; found out with one, where none was seen yet."""
+        if not self._looks and self._seen:
+            self.features(self._seen[-1][0])
+        return self._look_seconds / max(self._looks, 1)
 
     def predict(self, rows: Sequence[Features]) -> list[float]:
         """Guesses for rows of features: logarithms to base 2 of times, up to a constant."""

@@ -10,7 +10,8 @@ from .search import Search
 _PARENTS = 12  # the fastest that have children
 _NEWCOMERS = 0.2  # the share of a generation that is drawn by chance
 _CHOICE = 4  # children bred for each that is tried, once the model knows something
-_WORTH = 12.0  # draws that a trial has to take the time of for breeding so many to pay
+_WORTH = 12.0  # candidates bred and looked at in the time of a trial, for that to pay
+_UNSEEN = 4  # of so many candidates, one is tried without the model's advice
 
 
 class Evolutionary(Search):
@@ -23,6 +24,10 @@ class Evolutionary(Search):
         elif not self._is_model_worth_it():
             yield from self.fresh.take(count, self._child)
         else:
+            # While those are built, the others are bred: nobody waits for the model.
+            unseen = -(-count // _UNSEEN)
+            yield from self.fresh.take(unseen, self._child)
+            count -= unseen
             ranked = self.model.ranked(list(self.fresh.take(_CHOICE * count, self._child)))
             for late in ranked[count:]:  # they may be bred again
                 self.fresh.forget(late)
@@ -30,7 +35,10 @@ class Evolutionary(Search):
 
     def _is_model_worth_it(self) -> bool:
         """Whether trials take so long that it pays to breed many and to try those chosen."""
-        if self.model is None or self.trial_seconds < _WORTH * self.space.draw_seconds:
+        if self.model is None:
+            return False
+        bred = self.space.seconds / max(len(self.fresh.known), 1)
+        if self.trial_seconds < _WORTH * (bred + self.model.look_seconds):
             return False
         return bool(self.model.is_trusted)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -75,6 +76,7 @@ class Nest:
         return any(self.step(a, lanes) in _NEAR for a in self.reads)
 
 
+@lru_cache(maxsize=1024)  # templates ask for the same programs again
 def nest_of(program: Program, name: str) -> Nest:
     """The nest of the block called ``name``."""
     block = find_block(program, name)
