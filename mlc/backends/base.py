@@ -1,7 +1,6 @@
 """What a backend is, and where to find one.
 
-A backend turns tensor programs into callables. It says which scalar functions it can emit; the rest
-is decomposed before it gets there.
+A backend turns tensor programs into callables.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
-from ..dtypes import DType
 from ..errors import ArgumentError
 from ..ir.program import Program
 
@@ -23,9 +21,6 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """What users call it: ``target="interpret"``."""
-
-    def can_emit(self, fn: str, dtype: DType) -> bool:
-        """Whether the scalar function ``fn`` on arguments of ``dtype`` may stand in a program."""
 
     def source(self, program: Program) -> str:
         """What it would run, as text."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..dtypes import DType
 from ..ir.interpret import compile_program
 from ..ir.program import Program
-from ..ir.scalar import SCALAR_FNS
 from .base import Kernel
 
 
@@ -18,9 +16,6 @@ class InterpretBackend:
     name: str = "interpret"
     check_uninitialised: bool = False
     reverse_parallel: bool = False
-
-    def can_emit(self, fn: str, dtype: DType) -> bool:
-        return fn in SCALAR_FNS
 
     def source(self, program: Program) -> str:
         return program.script()

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DType, bfloat16
+from ..dtypes import bfloat16
 from ..errors import ArgumentError, UnsupportedError
 from ..ir.arithmetic import silent
 from ..ir.combiner import Combiner
@@ -70,9 +70,6 @@ class NumpyBackend:
     """Prints a program as low-level NumPy and runs the text."""
 
     name: str = "numpy"
-
-    def can_emit(self, fn: str, dtype: DType) -> bool:
-        return fn in SCALAR_FNS
 
     def source(self, program: Program) -> str:
         return lnumpy_text(program)

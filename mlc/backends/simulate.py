@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..dtypes import DType
 from ..ir.program import Program
-from ..ir.scalar import SCALAR_FNS
 from .base import Kernel
 
 
@@ -17,9 +15,6 @@ class SimulateBackend:
 
     name: str = "simulate"
     orders: int = 3
-
-    def can_emit(self, fn: str, dtype: DType) -> bool:
-        return fn in SCALAR_FNS
 
     def source(self, program: Program) -> str:
         return program.script()

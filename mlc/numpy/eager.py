@@ -34,8 +34,8 @@ from ..errors import (
     UnsupportedError,
 )
 from ..jit import jit
-from ..ops.op import CURRENT, Op, frozen_key, leaves_of
 from ..ops.op import NUMPY_FUNCTIONS as _FUNCTIONS
+from ..ops.op import Op, frozen_key, leaves_of
 from ..tracer import dispatch
 from ..tracer.trace import as_array
 
@@ -405,8 +405,3 @@ def has_traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return any(
         hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of((args, list(kwargs.values())))
     )
-
-
-def is_tracing() -> bool:
-    """Whether a function is being traced in this thread."""
-    return CURRENT.get() is not None

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ..ir.affine import Sum, as_sum
 from ..ir.bounds import interval
-from ..ir.expr import Apply, Axis, Const, Expr, Load, Var, apply, const
+from ..ir.expr import Apply, Const, Expr, Load, Var, apply, const
 from ..ir.intrinsic import call_effects, is_intrinsic
 from ..ir.program import (
     Accumulate,
@@ -280,8 +280,3 @@ def _placed(region: Region, axes: Mapping[Var, Expr]) -> Region:
         return region
     starts = tuple(substitute(start, axes) for start in region.starts)
     return type(region)(region.buffer, starts, region.extents)
-
-
-def axis_extents(block: Block) -> dict[Var, int]:
-    """The extent of each axis of ``block``."""
-    return {it.axis: it.axis.extent for it in block.iters if isinstance(it.axis, Axis)}

@@ -154,11 +154,6 @@ def known_traces(keys: Iterable[str], host: Host) -> Tuned:
     return found
 
 
-def tuned_trace(key: str, host: Host) -> str | None:
-    """The best known trace of one workload, or None."""
-    return tuned_traces([key], host).get(key)
-
-
 def tuned_schedule(program: Program, trace: str, name: str) -> Schedule | None:
     """The steps of ``trace`` taken on ``program``, each checked again and each coming out as it did
     when it was stored; None, with a warning, if one does not."""

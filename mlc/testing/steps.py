@@ -19,7 +19,6 @@ from ..ir.program import (
     walk,
 )
 from ..schedules.buffers import allocations_of
-from ..schedules.lookup import step_names
 from ..schedules.regions import buffers_read, buffers_written
 from ..schedules.schedule import Schedule
 from ..schedules.step import Decision
@@ -449,8 +448,3 @@ NO_LOOPS = {
     "transform_block_layout", "transform_layout",
 }  # fmt: skip
 NEED_LOOPS = set(DRAWN) - NO_LOOPS
-
-
-def undrawn() -> list[str]:
-    """The steps that are never drawn: there should be none."""
-    return [name for name in step_names() if name not in DRAWN]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -169,11 +169,6 @@ def tracing(trace: FunctionTrace) -> Iterator[FunctionTrace]:
     finally:
         CURRENT.reset(token)
         trace.finished = True
-
-
-def current_trace() -> FunctionTrace | None:
-    """The function being traced in this thread, if any."""
-    return cast("FunctionTrace | None", CURRENT.get())
 
 
 def as_array(value: Any) -> np.ndarray[Any, Any] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -96,11 +95,6 @@ class Target:
     def arch(self) -> str:
         """The first part of the triple: ``x86_64``, ``aarch64``, ..."""
         return self.triple.partition("-")[0]
-
-    @property
-    def is_elf(self) -> bool:
-        """Whether object files for it are ELF, which our own loader reads."""
-        return not re.search(r"darwin|macos|windows|wasm", self.triple)
 
     @property
     def has_dot4(self) -> bool:
