@@ -40,7 +40,7 @@ from ...lower.cuda.overlap_stages import COMMIT, WAIT
 from ...lower.place_buffers import span_bytes
 from .expressions import Expressions
 from .functions import C_FUNCTIONS, Text, c_type, is_half
-from .vectors import vector_copy
+from .vectors import vector_copy, vector_fold
 
 _WORDS = """
 alignas alignof and asm auto bool break case catch char class const continue decltype default delete
@@ -167,6 +167,8 @@ class Statements(Expressions):
         if stmt.extent <= 0:
             return
         if stmt.kind is LoopKind.VECTORIZED and vector_copy(self, stmt):
+            return
+        if stmt.kind is LoopKind.UNROLLED and vector_fold(self, stmt):
             return
         written_out = stmt.kind in (LoopKind.UNROLLED, LoopKind.VECTORIZED)
         if written_out:

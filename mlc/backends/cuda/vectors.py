@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ...dtypes import DType
 from ...ir.affine import Sum, as_sum
-from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const
-from ...ir.program import Buffer, For, Scope, Store
+from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const, load
+from ...ir.program import Accumulate, Buffer, For, Scope, Store
 from ...ir.rewrite import loads_of, rewrite, substitute, variables_of
 from ...lower.cuda.overlap_stages import ASYNC
 from .expressions import flat_index
@@ -26,75 +28,143 @@ _MOST_BYTES = 16
 
 def vector_copy(printer: Statements, loop: For) -> bool:
     """``for l in vectorized(4): S[4 * i + l] = f(A[4 * j + l])`` as a load and a store of four
-    elements, or eight of 16 bits; False where the loop is not of that form: nothing is printed."""
+    elements, or eight of 16 bits; and so where only one of both is such a run. False where none is:
+    nothing is printed."""
     match loop.body:
         case Store(buffer=target, indices=indices, value=value):
             pass
         case _:
             return False
-    kind = _vector_of(target.dtype, loop.extent)
     var = loop.var
-    if kind is None or not _is_run(printer, target, indices, var, loop.extent):
+    kind = _vector_of(target.dtype, loop.extent)
+    if kind is not None and not _is_run(printer, target, indices, var, loop.extent):
+        kind = None
+    runs = _runs(printer, value, var, loop.extent)
+    if kind is None and not any(node.source.scope is Scope.GLOBAL for node in runs):
         return False
-    runs: dict[Load, str] = {}
-    certain = _certain_loads(value)
-    for load in loads_of(value):
-        if not _names(load, var):
-            continue
-        if load not in certain:
-            return False  # where it is not chosen, it may lie outside of the buffer
-        if any(_names(inner, var) for index in load.indices for inner in loads_of(index)):
-            return False
-        other = _vector_of(load.source.dtype, loop.extent)
-        if other is None or not _is_run(printer, load.source, load.indices, var, loop.extent):
-            return False
-        runs[load] = other
-    if not runs and _names(value, var):
+    if kind is not None and not runs and not loads_of(value) and _names(value, var):
         return False
     first: dict[Var, Expr] = {var: const(0)}
-    known = dict(printer.names), set(printer.identifiers.taken)
     start = tuple(substitute(i, first) for i in indices)
-    place = f"*reinterpret_cast<{kind} *>({printer.address(target, start)})"
-    is_copy = isinstance(value, Load) and value in runs and runs[value] == kind
-    if is_copy and isinstance(value, Load):
+    if kind is not None and isinstance(value, Load) and runs.get(value) == kind:
         size = loop.extent * target.dtype.itemsize
         is_fetch = target.scope is Scope.SHARED and value.source.scope is Scope.GLOBAL
+        to = printer.address(target, start)
         if is_fetch and dict(loop.annotations).get(ASYNC):
-            source = printer.address(
-                value.source, tuple(substitute(i, first) for i in value.indices)
-            )
-            printer.line(f"mlc_cp_async_{size}({printer.address(target, start)}, {source});")
+            places = tuple(substitute(i, first) for i in value.indices)
+            source = printer.address(value.source, places)
+            printer.line(f"mlc_cp_async_{size}({to}, {source});")
             return True
-        printer.line(f"{place} = {_read(printer, value, first, kind)};")
+        printer.line(f"*reinterpret_cast<{kind} *>({to}) = {_read(printer, value, first, kind)};")
         return True
-    printer.line("{")
+    with _held(printer, runs, first, loop.extent) as held:
+        parts = []
+        for lane in range(loop.extent):
+            at = _take_lane(printer, held, var, lane)
+            part = printer.stored(substitute(value, at))
+            if kind is None:
+                cell = printer.element(target, tuple(substitute(i, at) for i in indices))
+                printer.line(f"{cell} = {part};")
+            parts.append(part)
+        if kind is not None:
+            _write(printer, target, start, kind, parts)
+    return True
+
+
+def vector_fold(printer: Statements, loop: For) -> bool:
+    """``for l in unrolled(4): t += f(A[4 * j + l])`` as a load of four elements, and what is done
+    with each of them; False where the loop is not of that form: nothing is printed."""
+    match loop.body:
+        case Accumulate(buffers=(target,), indices=indices, values=(value,), combiner=combiner):
+            pass
+        case _:
+            return False
+    var = loop.var
+    if any(_names(index, var) for index in indices):
+        return False
+    condition: Expr | None = None
+    match value:  # of elements that are left out nothing is read
+        case Select(condition=test, then=then, otherwise=Const(value=neutral)) if (
+            not _names(test, var) and neutral == combiner.identity[0].value
+        ):
+            condition, value = test, then
+    runs = _runs(printer, value, var, loop.extent)
+    if target in {node.source for node in loads_of(value)}:
+        return False
+    if not any(node.source.scope in (Scope.GLOBAL, Scope.SHARED) for node in runs):
+        return False
+    head = "" if condition is None else f"if ({printer.value(condition).text}) "
+    with _held(printer, runs, {var: const(0)}, loop.extent, head) as held:
+        for lane in range(loop.extent):
+            part = substitute(value, _take_lane(printer, held, var, lane))
+            (new,) = combiner.combine((load(target, indices),), (part,))
+            printer.line(f"{printer.element(target, indices)} = {printer.stored(new)};")
+    return True
+
+
+def _runs(printer: Statements, value: Expr, var: Var, lanes: int) -> dict[Load, str]:
+    """The loads in ``value`` of neighbours that may be read at once, each with the type of all."""
+    found: dict[Load, str] = {}
+    for node in _certain_loads(value):
+        if not _names(node, var):
+            continue
+        if any(_names(inner, var) for index in node.indices for inner in loads_of(index)):
+            continue
+        kind = _vector_of(node.source.dtype, lanes)
+        if kind is not None and _is_run(printer, node.source, node.indices, var, lanes):
+            found[node] = kind
+    return found
+
+
+@contextmanager
+def _held(
+    printer: Statements,
+    runs: Mapping[Load, str],
+    first: dict[Var, Expr],
+    lanes: int,
+    head: str = "",
+) -> Iterator[dict[Load, str]]:
+    """A block of text in which what ``runs`` read has names."""
+    known = dict(printer.names), set(printer.identifiers.taken)
+    printer.line(f"{head}{{")
     printer.depth += 1
     held: dict[Load, str] = {}
-    for load, other in runs.items():
-        name = printer.identifiers.fresh(f"{load.source.name}_{loop.extent}")
-        printer.line(f"const {other} {name} = {_read(printer, load, first, other)};")
-        held[load] = name
-    parts = []
-    for lane in range(loop.extent):
-        for load, name in held.items():
-            printer.names[load] = Text(_lane(load.source.dtype, name, lane))
-        printer.names[var] = Text(str(lane), narrow=True)
-        parts.append(printer.stored(value))
-    if target.dtype.itemsize < 4:
-        name = printer.identifiers.fresh(f"{target.name}_{loop.extent}")
-        size = loop.extent * target.dtype.itemsize
-        element = c_type(target.dtype)
-        printer.line(f"alignas({size}) const {element} {name}[{loop.extent}] = {{")
-        for part in parts:
-            printer.line(f"  {part},")
-        printer.line("};")
-        printer.line(f"{place} = *reinterpret_cast<const {kind} *>({name});")
-    else:
-        printer.line(f"{place} = make_{kind}({', '.join(parts)});")
+    for node, kind in runs.items():
+        name = printer.identifiers.fresh(f"{node.source.name}_{lanes}")
+        printer.line(f"const {kind} {name} = {_read(printer, node, first, kind)};")
+        held[node] = name
+    yield held
     printer.depth -= 1
     printer.line("}")
     printer.names, printer.identifiers.taken = known
-    return True
+
+
+def _take_lane(
+    printer: Statements, held: Mapping[Load, str], var: Var, lane: int
+) -> dict[Var, Expr]:
+    """Says where the elements of one lane are; returns what stands for ``var`` there."""
+    at: dict[Var, Expr] = {var: const(lane)}
+    for node, name in held.items():
+        printer.names[substitute(node, at)] = Text(_lane(node.source.dtype, name, lane))
+    return at
+
+
+def _write(
+    printer: Statements, target: Buffer, start: tuple[Expr, ...], kind: str, parts: Sequence[str]
+) -> None:
+    """All lanes in one store."""
+    place = f"*reinterpret_cast<{kind} *>({printer.address(target, start)})"
+    if target.dtype.itemsize >= 4:
+        printer.line(f"{place} = make_{kind}({', '.join(parts)});")
+        return
+    lanes = len(parts)
+    name = printer.identifiers.fresh(f"{target.name}_{lanes}")
+    size = lanes * target.dtype.itemsize
+    printer.line(f"alignas({size}) const {c_type(target.dtype)} {name}[{lanes}] = {{")
+    for part in parts:
+        printer.line(f"  {part},")
+    printer.line("};")
+    printer.line(f"{place} = *reinterpret_cast<const {kind} *>({name});")
 
 
 def _lane(dtype: DType, name: str, lane: int) -> str:

@@ -104,12 +104,20 @@ def threads_for(points: int, machine: GpuMachine, most: int = BLOCK) -> int:
     return max(min(most, whole, machine.most_threads), 1) if points > machine.warp else points
 
 
-def lanes_along(s: Schedule, block: Block, loop: Var, machine: GpuMachine, most: int = 4) -> int:
+def lanes_along(
+    s: Schedule,
+    block: Block,
+    loop: Var,
+    machine: GpuMachine,
+    most: int = 4,
+    folds: bool = False,
+) -> int:
     """How many neighbours along ``loop``, the innermost, a thread takes in one aligned access, at
-    ``most``; 1 if that cannot be."""
+    ``most``; 1 if that cannot be. With ``folds`` they are folded, and reads alone matter."""
     accesses = [(n.source, n.indices) for n in reads_of(block)]
     written = list(writes_of(block.body))
-    widest = max(buffer.dtype.itemsize for buffer, _ in (*accesses, *written))
+    touched = accesses if folds else [*accesses, *written]
+    widest = max((buffer.dtype.itemsize for buffer, _ in touched), default=machine.vector_bytes)
     lanes: int = min(machine.vector_bytes // widest, most)
     axis = next((it.axis for it in block.iters if it.binding is loop), None)
     if axis is None:  # a fused loop, or a part of one: the last axis is the one that moves
@@ -123,7 +131,7 @@ def lanes_along(s: Schedule, block: Block, loop: Var, machine: GpuMachine, most:
     for buffer, indices in accesses:
         if not _is_aligned(buffer, indices, axis, lanes, (0, 1)):
             return 1
-    for buffer, indices in written:
+    for buffer, indices in () if folds else written:
         if not _is_aligned(buffer, indices, axis, lanes, (1,)):
             return 1
     return lanes

@@ -22,7 +22,7 @@ from ...ir.program import (
 from ..buffers import allocations_of, buffer_key
 from ..schedule import Schedule
 from ..step import find_loop
-from .gpu_nests import bind_flat, chain_of, only_block, step_along
+from .gpu_nests import bind_flat, chain_of, lanes_along, only_block, step_along
 from .vectors import extent_of, next_power_of_two
 
 if TYPE_CHECKING:
@@ -153,7 +153,8 @@ def schedule_rows(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> boo
         keep_near(s, rows, blocks, "local", 1, machine)
         bind_flat(s, [rows], machine)
         return True
-    threads = _threads_for(longest, extent_of(s, rows), machine)
+    lanes = _lanes(s, blocks, longest, machine)
+    threads = _threads_for(longest // lanes, extent_of(s, rows), machine, lanes)
     side = max(min(machine.warp * 4 // threads, extent_of(s, rows)), 1)
     side = next(n for n in range(side, 0, -1) if innermost % n == 0)
     own = set(_own_buffers(s, blocks))
@@ -161,9 +162,9 @@ def schedule_rows(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> boo
         written = {buffer for buffer, _ in writes_of(s.block(name).body)}
         loops = list(s.loops(name)[1:])
         if s.block(name).is_reduction:
-            rows = _fold(s, name, threads)
-        elif loops or not written <= own:
-            _spread(s, name, loops, threads)
+            rows = _fold(s, name, threads, lanes)
+        elif prod(extent_of(s, v) for v in loops) > 1 or not written <= own:
+            _spread(s, name, loops, threads, lanes)
             continue
         for buffer in written & own:  # one element for each row, which all its threads have
             s.set_scope(buffer_key(s.program, buffer), "local")
@@ -193,14 +194,30 @@ def _innermost_rows(nests: Sequence[For]) -> int:
     return 0
 
 
-def _threads_for(longest: int, rows: int, machine: GpuMachine) -> int:
-    """How many threads share a row: a warp for short ones, more where rows are few."""
+def _threads_for(longest: int, rows: int, machine: GpuMachine, lanes: int = 1) -> int:
+    """How many threads share a row of so many ``lanes``: a warp for short ones, more where rows are
+    few."""
     most = 256 if rows >= machine.processors else 512
-    wish = max(next_power_of_two(longest) // 4, machine.warp)
-    return min(wish, most, machine.most_threads)
+    wish = max(next_power_of_two(longest) * lanes // 4, machine.warp)
+    return min(wish, most, machine.most_threads, max(next_power_of_two(longest), machine.warp))
 
 
-def _fold(s: Schedule, name: str, threads: int) -> Var:
+def _lanes(s: Schedule, names: Sequence[str], longest: int, machine: GpuMachine) -> int:
+    """How many neighbours a thread takes at once: as all of the blocks over whole rows can."""
+    lanes = machine.vector_bytes
+    for name in names:
+        loops = s.loops(name)[1:]
+        length = prod(extent_of(s, v) for v in loops)
+        if length == 1:
+            continue
+        if length != longest or longest < 4 * machine.warp:
+            return 1
+        block = s.block(name)
+        lanes = min(lanes, lanes_along(s, block, loops[-1], machine, folds=block.is_reduction))
+    return lanes
+
+
+def _fold(s: Schedule, name: str, threads: int, lanes: int) -> Var:
     """``for k: t += x[k]`` -> each thread folds its own part, and all of them fold the parts.
     Returns the loop over rows."""
     rows, *reduce = s.loops(name)
@@ -208,14 +225,19 @@ def _fold(s: Schedule, name: str, threads: int) -> Var:
     assert isinstance(body, Accumulate)
     ndim = body.buffers[0].ndim
     loop = s.fuse(*reduce) if len(reduce) > 1 else reduce[0]
-    if extent_of(s, loop) > threads:
+    lane = None
+    if lanes > 1:
+        loop, lane = s.split(loop, [None, lanes])
+    if extent_of(s, loop) > threads or lane is not None:
         _, loop = s.split(loop, [None, threads])
         made = s.rfactor(loop, ndim)
         first, second = s.loops(made)[0], s.loops(name)[0]
         rows = first if first is second else s.merge(first, second)
-        inner = s.loops(made)[1:]
-        s.reorder(inner[-1], *inner[:-1])
-        s.bind(inner[-1], "threadIdx.x")
+        steps, thread, *rest = s.loops(made)[1:]
+        s.reorder(thread, steps, *rest)
+        s.bind(thread, "threadIdx.x")
+        for var in rest:
+            s.unroll(var)
         for buffer, _ in writes_of(s.block(made).body):
             s.set_scope(buffer_key(s.program, buffer), "local")
         loop = s.loops(name)[-1]
@@ -224,15 +246,20 @@ def _fold(s: Schedule, name: str, threads: int) -> Var:
     return rows
 
 
-def _spread(s: Schedule, name: str, loops: list[Var], threads: int) -> None:
+def _spread(s: Schedule, name: str, loops: list[Var], threads: int, lanes: int) -> None:
     """Independent points on the threads of a block."""
     if not loops:
         _alone(s, name)
         return
+    lane = None
+    if lanes > 1:
+        loops[-1], lane = s.split(loops[-1], [None, lanes])
     flat = s.fuse(*loops) if len(loops) > 1 else loops[0]
     if extent_of(s, flat) > threads:
         _, flat = s.split(flat, [None, threads])
     s.bind(flat, "threadIdx.x")
+    if lane is not None:
+        s.vectorize(lane)
 
 
 def _alone(s: Schedule, name: str) -> None:
