@@ -92,6 +92,26 @@ def test_few_rows_times_a_large_matrix(rows: int, depth: int, columns: int, turn
     check(got, a, b, np.maximum(a @ b + bias, 0))
 
 
+@pytest.mark.parametrize("rows", [11, 17, 64])
+@pytest.mark.parametrize("across", [False, True])
+def test_some_rows_take_no_turned_copy_of_a_large_matrix(rows: int, across: bool) -> None:
+    a = numbers(np.float32, (rows, 1030), "transposed" if across else "plain", 16)
+    b = numbers(np.float32, (1030, 2 * LARGE + 3), "transposed", 17)
+    product = mlc.jit(lambda a, b: a @ b)
+    check(product(a, b), a, b, a @ b)
+    text = str(product.lower(a, b).program)
+    assert "matmul_lanes" in text and "b_packed" not in text and "b_turned" not in text
+    assert ("a_turned" in text) is across
+
+
+def test_few_rows_by_few_columns_of_long_sums() -> None:
+    a = numbers(np.float32, (7, 3001), "plain", 18)
+    b = numbers(np.float32, (3001, 5), "transposed", 19)
+    product = mlc.jit(lambda a, b: a @ b)
+    check(product(a, b), a, b, a @ b)
+    assert "matmul_lanes" in str(product.lower(a, b).program)
+
+
 def test_a_vector_is_loaded_once_for_several_rows() -> None:
     a, x = numbers(np.float32, (64, 640), "plain", 9), numbers(np.float32, (640,), "plain", 10)
     text = str(mlc.jit(lambda a, x: a @ x).lower(a, x).program)

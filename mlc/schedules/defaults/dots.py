@@ -9,7 +9,9 @@
                                                                lanes[i, u, :] += a[...] * x[...]
                                                    y[4 * io + i] = the sum of lanes[i]
 
-What several rows have in common is loaded once for all of them.
+What several rows have in common is loaded once for all of them. Where there are more rows than
+registers for them, tiles of rows go by while the columns at hand are in the cache: that takes less
+time than a copy of a large matrix, turned, would for no more than some dozens of rows.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 from math import prod
 
 from ...ir.expr import Axis, Expr, Load, Var, load
+from ...ir.program import Buffer, reads_of
 from ...ir.rewrite import substitute, variables_of
 from ...records import dataclass
 from ...te.factor import factor_reduction, pack_operand
@@ -26,10 +29,16 @@ from .access import loads_in, reduce_axes, step
 from .contraction import Roles, is_packed_ahead
 from .machine import Machine
 from .reduction import fuse_reduced, is_foldable, vector_axis
-from .vectors import lanes_for, private_loops, split_roles
+from .vectors import extent_of, lanes_for, private_loops, split_roles
 
 ROWS = 4  # of a product with a vector
 FEW_ROWS = 12  # of a product with a matrix, which is read once for all of them
+AT_ONCE = 8  # rows in one tile; more go by in several
+SOME_ROWS = 128  # in tiles; with more rows a turned copy of the matrix pays
+TILE_ROWS = 6, 5
+LONG = 32  # vectors of a sum beside which it takes little time to add up the lanes
+AHEAD = 32  # steps ahead at which a large matrix is asked for
+LARGE_BYTES = 1 << 20
 CHAINS = 8  # sums that must be under way at a time for additions not to wait for each other
 MOST_COLUMNS = 4
 NARROW = 12  # columns of a matrix that would not fill the lanes, or just a vector or two
@@ -53,15 +62,18 @@ def plan_dots(nest: Nest, roles: Roles | None, machine: Machine) -> Dots | None:
     nest = fuse_reduced(nest)
     folds = reduce_axes(nest)
     before: list[Nest] = []
-    if roles is not None and len(folds) == 1 and roles.n.extent <= NARROW:
-        *before, nest = _turned(nest, roles, folds[0])
+    if roles is not None and len(folds) == 1 and _are_few_columns(nest, roles, machine):
+        *before, nest = _turned(nest, roles.n, folds[0])
+    elif roles is not None and len(folds) == 1 and _are_some(nest, roles, machine):
+        assert roles.m is not None
+        *before, nest = _turned(nest, roles.m, folds[0])
     loads = loads_in(nest)
     if len(folds) != 1 or len(loads) != 2 or any(step(node, folds[0]) != 1 for node in loads):
         return None
     fold = folds[0]
     if roles is None:
         sizes = _rows(nest)
-    elif roles.n.extent <= NARROW:
+    elif _are_few_columns(nest, roles, machine):
         sizes = _few_columns(roles, machine)
     else:
         sizes = _few_rows(nest, roles, machine)
@@ -76,17 +88,22 @@ def plan_dots(nest: Nest, roles: Roles | None, machine: Machine) -> Dots | None:
         unroll = 1
     steps = -(-fold.extent // (unroll * lanes))
     nests = list(factor_reduction(nest, fold, (steps, unroll, lanes), (1, 2), "lanes"))
-    tiling = Tiling(tuple(sizes.get(a, 1) for a in nest.compute.axes))
+    axes = nest.compute.axes
+    order = list(range(len(axes)))
+    if roles is not None and roles.m in sizes:  # all rows while the columns are at hand
+        order.sort(key=lambda d: axes[d] is roles.m)
+    tiling = Tiling(tuple(sizes.get(a, 1) for a in axes), tuple(order))
     return Dots(before, nests, tiling)
 
 
-def _turned(nest: Nest, roles: Roles, fold: Axis) -> list[Nest]:
-    """A copy of what the columns read, each of them in one piece, and the nest that reads it."""
+def _turned(nest: Nest, along: Axis, fold: Axis) -> list[Nest]:
+    """A copy of what is read ``along`` an axis, each piece of it in a row, and the nest that reads
+    it."""
     for node in loads_in(nest):
         used = {v for index in node.indices for v in variables_of(index)}
         axes = [a for a in (*nest.compute.axes, fold) if a in used]
         small = prod(a.extent for a in axes) <= 2 * node.source.size
-        if roles.n in used and fold in used and step(node, fold) != 1 and small:
+        if along in used and fold in used and step(node, fold) != 1 and small:
 
             def element(*p: Expr, node: Load = node, axes: list[Axis] = axes) -> Expr:
                 mapping: dict[Var, Expr] = dict(zip(axes, p, strict=True))
@@ -98,12 +115,22 @@ def _turned(nest: Nest, roles: Roles, fold: Axis) -> list[Nest]:
 
 
 def _few_columns(roles: Roles, machine: Machine) -> dict[Axis, int] | None:
-    """Many rows times few columns: each row is read once for all of them."""
-    if roles.m is None or roles.m.extent < 4 * ROWS:
-        return None
+    """Rows times few columns: each row is read once for all of them."""
+    assert roles.m is not None
     columns = roles.n.extent
     fitting = [r for r in (4, 2, 1) if (r + 1) * columns < machine.registers]
     return {roles.m: fitting[0], roles.n: columns} if fitting else None
+
+
+def _are_few_columns(nest: Nest, roles: Roles, machine: Machine) -> bool:
+    """Whether there are too few columns to fill the lanes, and enough rows for a turned copy of
+    what they read, or long sums and no need of one."""
+    if roles.m is None or roles.n.extent > NARROW:
+        return False
+    (fold,) = reduce_axes(nest)
+    lies_so = all(step(node, fold) == 1 for node in loads_in(nest))
+    is_long = fold.extent >= LONG * lanes_for(nest, fold.extent, machine)
+    return roles.m.extent >= 4 * ROWS or (lies_so and is_long)
 
 
 def _rows(nest: Nest) -> dict[Axis, int] | None:
@@ -119,22 +146,43 @@ def _rows(nest: Nest) -> dict[Axis, int] | None:
 
 
 def _few_rows(nest: Nest, roles: Roles, machine: Machine) -> dict[Axis, int] | None:
-    """Few rows times a large matrix that lies the other way round."""
+    """Few rows, or some, times a matrix that lies the other way round."""
+    if not _are_some(nest, roles, machine):
+        return None
     assert roles.m is not None
     rows = roles.m.extent
-    matrix = next(node for node in loads_in(nest) if step(node, roles.n) != 0)
-    if not 2 <= rows <= FEW_ROWS or roles.n.extent < 4 * MOST_COLUMNS:
-        return None
-    if any(a.extent > 1 for a in nest.compute.axes if a is not roles.m and a is not roles.n):
-        return None
-    if matrix.source.size * matrix.dtype.itemsize < machine.l2 or is_packed_ahead(matrix, rows):
-        return None
+    if rows > AT_ONCE:
+        rows = _tile_rows(rows)
     columns = min((machine.registers - 2) // (rows + 1), MOST_COLUMNS)
     return {roles.m: rows, roles.n: columns} if columns > 1 else None
 
 
+def _are_some(nest: Nest, roles: Roles, machine: Machine) -> bool:
+    """Whether there are so few rows that no turned copy of the matrix pays."""
+    if roles.m is None or roles.n.extent < 4 * MOST_COLUMNS:
+        return False
+    if any(a.extent > 1 for a in nest.compute.axes if a is not roles.m and a is not roles.n):
+        return False
+    rows, (fold,) = roles.m.extent, reduce_axes(nest)
+    (matrix, *others) = [node for node in loads_in(nest) if step(node, roles.n) != 0]
+    if others or step(matrix, fold) != 1 or is_packed_ahead(matrix, rows):
+        return False
+    large = matrix.source.size * matrix.dtype.itemsize >= machine.l2
+    if rows <= FEW_ROWS:
+        return rows > 1 and large
+    lanes = lanes_for(nest, fold.extent, machine)
+    size = matrix.dtype.itemsize * fold.extent * rows
+    return rows <= SOME_ROWS and fold.extent >= LONG * lanes and size <= machine.l2
+
+
+def _tile_rows(rows: int) -> int:
+    """Rows of a tile, as many as go well with ``MOST_COLUMNS``, such that little is left over."""
+    return max(TILE_ROWS, key=lambda n: ((rows % n or n) >= n / 2, n))
+
+
 def schedule_dots(s: Schedule, name: str, shared: int, nest: Nest) -> None:
-    """The sums in lanes: step by step, all rows and columns of the tile."""
+    """The sums in lanes: step by step, all rows and columns of the tile. A large matrix of which
+    each part is read by one tile alone is asked for early."""
     block = s.block(name)
     spatial, (fold,) = split_roles(s, block, private_loops(s, block, shared), nest)
     lanes = spatial[-1]
@@ -142,6 +190,20 @@ def schedule_dots(s: Schedule, name: str, shared: int, nest: Nest) -> None:
     for var in spatial[:-1]:
         s.unroll(var)
     s.vectorize(lanes)
+    matrix = max((node.source for node in reads_of(s.block(name))), key=lambda b: b.size)
+    large = matrix.size * matrix.dtype.itemsize >= LARGE_BYTES
+    if large and extent_of(s, fold) > 2 * AHEAD and not _is_read_again(s, name, shared, matrix):
+        s.prefetch(name, matrix, fold, AHEAD)
+
+
+def _is_read_again(s: Schedule, name: str, shared: int, matrix: Buffer) -> bool:
+    """Whether several tiles read the same of ``matrix``."""
+    block = s.block(name)
+    around = {v for v in s.loops(block)[:shared] if extent_of(s, v) > 1}
+    reads = [node for node in reads_of(block) if node.source is matrix]
+    used = {v for node in reads for index in node.indices for v in variables_of(index)}
+    needed = {v for it in block.iters if it.axis in used for v in variables_of(it.binding)}
+    return not around <= needed
 
 
 def schedule_sums(s: Schedule, name: str, shared: int, nest: Nest) -> None:
