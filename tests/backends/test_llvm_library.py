@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.backends.llvm import emit, library
+from mlc.backends.llvm import apart, emit, library
 from mlc.backends.llvm.target import host_target, x86_target
 from mlc.errors import CompileError
 
@@ -90,30 +90,68 @@ def test_the_module_to_try_out_is_one_that_llvm_takes(flags: str) -> None:
         assert emit.emit_object(text, target)[:4] == b"\x7fELF"
 
 
-def test_the_library_is_loaded_by_another_thread() -> None:
-    code = """
-import os, threading
+def run_apart(code: str) -> str:
+    """What a process of its own prints that prepares LLVM's library for this machine."""
+    first = """
+import os
 from mlc.backends.llvm import library
 from mlc.backends.llvm.target import host_target
 target = host_target()
-emitted = []
-emit = library._emit
-library._emit = lambda *rest: emitted.append(threading.current_thread().name) or emit(*rest)
 library.prepare(target)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", first + code], capture_output=True, text=True, check=True
+    )
+    return found.stdout
+
+
+prepared = pytest.mark.skipif(not apart.is_possible(), reason="no other thread loads the library")
+
+
+@prepared
+def test_the_library_is_loaded_by_another_thread() -> None:
+    code = """
+helper = library._helper
 library.prepare(target)
+assert library._helper is helper
 child = os.fork()  # while the library is being loaded
 text = library._first_module(target)
 works = library.emit(text, target, 2) == library.emit(text, target, 2)
 if child == 0:
-    os._exit(0 if works and threading.active_count() == 1 else 1)
+    os._exit(0 if works and len(os.listdir("/proc/self/task")) == 1 else 1)
 assert works and os.waitpid(child, 0)[1] == 0
-print(*emitted)
+assert len(os.listdir("/proc/self/task")) == 1
+print("done")
 """
-    settings = dict(os.environ, MLC_CACHE="0")
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=settings
-    )
-    assert found.stdout.split() == ["mlc-llvm", "MainThread", "MainThread"]
+    assert run_apart(code) == "done\n"
+
+
+@prepared
+def test_all_of_the_trial_is_done() -> None:
+    code = """
+loading, trying = library._preparations(target, 2)
+library.Calls((loading, trying)).wait(1)
+print([bool(call.result.value) for call in trying if call.must])
+"""
+    assert run_apart(code) == "[True, True, True, True, True]\n"
+
+
+@prepared
+def test_a_process_may_end_while_the_library_is_loaded() -> None:
+    assert run_apart("print('end')") == "end\n"
+
+
+@prepared
+def test_a_library_that_cannot_be_loaded_is_no_concern_of_the_thread() -> None:
+    code = """
+path, library._path = library._path, lambda: "/nowhere/libllvmlite.so"
+calls = library._preparations(target, 2)
+library.Calls(calls).wait(1)
+print([call.result.value for call in calls[1] if call.must])
+library._path = path
+assert library.emit(library._first_module(target), target, 2)[:4] == b"\\x7fELF"
+"""
+    assert run_apart(code) == "[0, 0, 0, 0, 0]\n"
 
 
 def test_nothing_is_prepared_where_the_library_is_not_known(

@@ -12,19 +12,23 @@ out what there is to compile.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+from mlc.backends.llvm import apart
+from mlc.backends.llvm.apart import Calls, CCall, Cell, address_of, cell
 from mlc.backends.llvm.target import Target
 
 SERIES = "0.50."
+_SIG_SETMASK = 2  # of Linux; the module `signal` takes a third of a millisecond to load
 _P, _S, _I = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
 _MESSAGE = ctypes.c_void_p  # where a text is put, which is to be given back
 
@@ -46,6 +50,13 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "DisposeMemoryBuffer": (None, (_P,)),
     "DisposeString": (None, (_P,)),
 }
+
+# What is called once for all, and what tries the library out, in order.
+_ALWAYS = ("InitializeNativeTarget", "InitializeNativeAsmPrinter")
+_TRIED = (
+    "ContextCreate", "ParseAssembly", "GetTargetFromTriple", "CreateTargetMachine",
+    "TargetMachineEmitToMemory", "DisposeMemoryBuffer", "DisposeModule", "ContextDispose",
+)  # fmt: skip
 
 # Those that may take long let other Python threads run meanwhile.
 _SLOW = ("ParseAssembly", "VerifyModule", "TargetMachineEmitToMemory")
@@ -127,38 +138,62 @@ def _machine(llvm: SimpleNamespace, target: Target, opt_level: int) -> Iterator[
     free.append(machine)
 
 
-_loading = threading.RLock()  # held while the library is loaded and tried
+_loading = threading.RLock()  # held while the library is loaded
 _loaded: SimpleNamespace | None = None
-_helper: threading.Thread | None = None
+_helper: Calls | None = None
 
 
 def prepare(target: Target, opt_level: int = 2) -> None:
     """Have another thread load the library and compile a first module for ``target``, with what
     most kernels use. Does nothing the second time, and where there is but `llvmlite.binding`."""
     global _helper
-    if _helper is None and _loaded is None and is_direct():
+    is_new = _helper is None and _loaded is None and "llvmlite.binding.ffi" not in sys.modules
+    if is_new and is_direct() and apart.is_possible():
         # A shared library too: the dynamic linker would have the caller wait when it imports it.
         import heapq  # noqa: F401
 
-        _helper = threading.Thread(target=_try_out, args=(target, opt_level), name="mlc-llvm")
-        _helper.start()
+        _helper = Calls(_preparations(target, opt_level))
+        atexit.register(_helper.wait, 1)  # the process must not end in the midst of it
 
 
-def _try_out(target: Target, opt_level: int) -> None:
+def _preparations(target: Target, opt_level: int) -> tuple[list[CCall], list[CCall]]:
+    """The calls that load the library, and those that try it out."""
     path = _path()
     assert path is not None
-    with _loading:
-        if _loaded is None and (load := getattr(ctypes.CDLL(None), "dlopen", None)):
-            # `ctypes.CDLL` does not let other Python threads run meanwhile.
-            load.restype, load.argtypes = _P, [_S, _I]
-            load(os.fsencode(path), os.RTLD_NOW)
-        llvm, held = _library(), ctypes.PyDLL(path)
-        # A thread that lets others run may have to wait for 5 ms until it is its turn again.
-        tried = SimpleNamespace(**vars(llvm))
-        for name in ("ParseAssembly", "VerifyModule"):
-            setattr(tried, name, _function(held, name))
-        with suppress(RefusedError):  # the caller's module will be refused too, and told so
-            _emit(tried, _first_module(target), target, opt_level)
+    none, library, message = cell(), cell(), cell()
+    find = cell(address_of("dlsym"))
+    named = dict.fromkeys((*_ALWAYS, *_TRIED), none)
+    named = {name: cell() for name in named}
+    every_signal = cell(b"\xff" * 128)
+    loading = [
+        CCall(cell(address_of("pthread_sigmask")), (cell(_SIG_SETMASK), every_signal, none),
+              cell(), must=False),
+        CCall(cell(address_of("dlopen")), (cell(os.fsencode(path)), cell(os.RTLD_NOW)), library),
+        *(
+            CCall(find, (library, cell(f"LLVMPY_{name}".encode())), function)
+            for name, function in named.items()
+        ),
+        *(CCall(named[name], (), cell(), must=False) for name in _ALWAYS),
+    ]  # fmt: skip
+    context, module, kind, machine, result = (cell() for _ in range(5))
+    triple, cpu, features = (
+        cell(text.encode()) for text in (target.triple, target.cpu, target.features)
+    )
+    effort, words = cell(opt_level), cell(message)
+    model = (cell(b"pic"), cell(b"small"), none, none, cell(b""))
+    text = cell(_first_module(target).encode())
+    given: dict[str, tuple[tuple[Cell, ...], Cell]] = {
+        "ContextCreate": ((), context),
+        "ParseAssembly": ((context, text, words), module),
+        "GetTargetFromTriple": ((triple, words), kind),
+        "CreateTargetMachine": ((kind, triple, cpu, features, effort, *model), machine),
+        "TargetMachineEmitToMemory": ((machine, module, cell(1), words), result),
+        "DisposeMemoryBuffer": ((result,), cell()),
+        "DisposeModule": ((module,), cell()),
+        "ContextDispose": ((context,), cell()),
+    }
+    trying = [CCall(named[n], *given[n], must=_FUNCTIONS[n][0] is not None) for n in _TRIED]
+    return loading, trying
 
 
 def _first_module(target: Target) -> str:
@@ -218,6 +253,8 @@ def _library() -> SimpleNamespace:
     global _loaded
     with _loading:
         if _loaded is None:
+            if _helper is not None:
+                _helper.wait(0)
             _loaded = _load()
         return _loaded
 
@@ -232,8 +269,8 @@ def _load() -> SimpleNamespace:
     # These change LLVM's list of targets, which another thread may be in by way of llvmlite.
     binding = sys.modules.get("llvmlite.binding.ffi")
     with nullcontext() if binding is None else binding.lib._lock:
-        llvm.InitializeNativeTarget()
-        llvm.InitializeNativeAsmPrinter()
+        for name in _ALWAYS:
+            getattr(llvm, name)()
     return llvm
 
 
@@ -244,10 +281,10 @@ def _function(library: ctypes.CDLL, name: str) -> Any:
 
 
 def _before_fork() -> None:
-    # A child has no such thread, but would have the dynamic linker's lock as the thread left it.
-    if _helper is not None and _helper is not threading.current_thread():
-        _helper.join()
     _loading.acquire()
+    # A child has no such thread, but would have the dynamic linker's lock as the thread left it.
+    if _helper is not None:
+        _helper.wait(1)
 
 
 if hasattr(os, "register_at_fork"):
