@@ -27,10 +27,12 @@ from ..records import dataclass
 from ..te.extent import is_open
 from ..te.tensor import Placeholder, Tensor
 from ..tracer import tree
+from ..tracer.memory_order import set_order
 from ..tracer.storage import KNOWN, WATCH, Cell
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .complex_state import entering, fitted, fitted_late, widens
+from .orders import Orders, begin_order, end_order
 from .repeat import REPEATED, same_graph
 from .shared_arrays import Shared, freeze, shared_arrays
 from .spec import Spec, merged
@@ -81,6 +83,7 @@ class Plan:
     late: dict[int, tuple[Any, tuple[Spec, ...]]] = field(default_factory=dict)
     specs: dict[tuple[int, int], Spec] = field(default_factory=dict)
     cells: dict[Cell, None] = field(default_factory=dict)
+    orders: Orders = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -239,6 +242,7 @@ def _attempt(
             holder._cell.is_array = bool(spec.shape) or (
                 isinstance(leaf, Tracer) and leaf._cell.is_array
             )
+            begin_order(plan.orders, (n, k), holder, leaf, state.is_branch)
             fresh.append(holder)
             params.append(param)
             init.append(tensor)
@@ -263,6 +267,8 @@ def _attempt(
         if not state.is_branch:  # after the first iteration it has a value
             count = len(late[n][1])
             held = [Tracer(t, trace) for t in params[len(params) - count :]]
+            for k, value in enumerate(held):
+                set_order(value, plan.orders.get((n, k)))
             start[n] = tree.unflatten(late[n][0], held)
     cells = list(plan.cells)
     for n, cell in enumerate(cells):
@@ -310,15 +316,17 @@ def _attempt(
             _, structure = tree.flatten(entry[n])
             count = len(holders[n])
             made = [Tracer(t, trace) for t in results[at : at + count]]
-            for held, old in zip(made, holders[n]):
+            for k, (held, old) in enumerate(zip(made, holders[n])):
                 held._cell.is_array = old._cell.is_array
+                set_order(held, plan.orders.get((n, k)))
             values[n] = tree.unflatten(structure, made)
             at += count
         for n in late:
             structure, specs = late[n]
-            values[n] = tree.unflatten(
-                structure, [Tracer(t, trace) for t in results[at : at + len(specs)]]
-            )
+            made = [Tracer(t, trace) for t in results[at : at + len(specs)]]
+            for k, held in enumerate(made):
+                set_order(held, plan.orders.get((n, k)))
+            values[n] = tree.unflatten(structure, made)
             at += len(specs)
         for cell, tensor in zip(cells, results[at:]):
             cell.write(tensor)
@@ -395,7 +403,8 @@ def _revise(
             else:
                 known = plan.specs.get((n, k), late[n][1][k])
             spec = merged(known, spec_of(trace, leaf), labels[k], state.what, state.must_fit)
-            if spec != known:
+            is_first = n in late and not state.is_branch
+            if end_order(plan.orders, (n, k), leaf, state.is_branch, is_first) or spec != known:
                 plan.specs[n, k] = spec
                 fits = False
             tensor = tensor_of(trace, leaf, spec)

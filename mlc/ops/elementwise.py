@@ -106,8 +106,9 @@ def astype(x: Any, *, dtype: Any) -> Any:
 
 @implements(*([np.astype] if hasattr(np, "astype") else []))  # since NumPy 2.1
 def astype_function(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
-    """np.astype; a traced value never changes, so ``copy`` makes no difference."""
-    return astype(x, dtype=dtype)
+    """np.astype."""
+    convert = getattr(x, "astype", None)
+    return astype(x, dtype=dtype) if convert is None else convert(dtype, copy=copy)
 
 
 @op(promotes=True)

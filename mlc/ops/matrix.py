@@ -10,7 +10,7 @@ from .. import te
 from ..dtypes import as_dtype
 from ..errors import ShapeError
 from ..ir.expr import Expr, apply, const, select
-from .aliasing import DIAGONAL
+from .aliasing import DIAGONAL, DIAGONALS
 from .broadcast import as_axis, as_tensor, shape_of
 from .op import implements, op
 from .reduce import sum as sum_of
@@ -31,6 +31,31 @@ def diagonal_of(x: Any, *, offset: int, axis1: int, axis2: int) -> Any:
         return [at[d] for d in range(x.ndim)]
 
     return moved(x, (*(x.shape[d] for d in rest), size), source, "diagonal")
+
+
+@op(view=DIAGONALS)
+def on_diagonals(x: Any, *, places: tuple[int, ...]) -> Any:
+    """``x[i]`` with the axis ``places[d]`` of the result at axis ``d`` of ``x``: a diagonal where
+    two of them are the same."""
+    x = as_tensor(x)
+    shape = tuple(x.shape[places.index(n)] for n in range(max(places) + 1))
+    return moved(x, shape, lambda index: [index[p] for p in places], "diagonals")
+
+
+@op
+def off_diagonals(x: Any, value: Any, *, places: tuple[int, ...]) -> Any:
+    """``x`` with ``value`` where `on_diagonals` reads."""
+    x, value = as_tensor(x), as_tensor(value)
+    first = [places.index(n) for n in range(max(places) + 1)]
+
+    def element(*index: Any) -> Expr:
+        found = value[tuple(index[d] for d in first)]
+        for d, p in enumerate(places):
+            if first[p] != d:
+                found = select(apply("eq", index[d], index[first[p]]), found, x[index])
+        return found
+
+    return te.compute(x.shape, element, name="off_diagonals")
 
 
 @implements(np.diagonal)

@@ -160,7 +160,8 @@ def call_plainly(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
     out = places if isinstance(places, tuple) else (places,)
     given, options = plain(args), plain(kwargs)
     result = function(*given, **options)
-    changed = [args[0]] if getattr(function, "__name__", "") in _CHANGING | {"at"} else []
+    name = getattr(function, "__name__", "")
+    changed = [args[0]] if name in _CHANGING | {"at", "nan_to_num"} else []
     for place in (*out, *changed):
         if hasattr(type(place), "__mlc_known__"):
             for part in getattr(place, "_parts", (place,)):

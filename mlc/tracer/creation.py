@@ -21,11 +21,13 @@ import numpy as np
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
 from .lists import KINDS, making, taking_lists
+from .memory_order import copied_in, is_as_asked
 from .not_handed_over import DRAWING, INSTEAD, drawing, drawn
 
 _UNIFORM: dict[str, Any] = {
     "zeros": 0, "empty": 0, "ones": 1, "zeros_like": 0, "empty_like": 0, "ones_like": 1,
 }  # fmt: skip
+_ORDERS = {"ascontiguousarray": "C", "asfortranarray": "F"}
 _CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy")
 _MAKERS = (
     *_UNIFORM, *_CONVERT, "full", "full_like", "arange", "linspace", "eye", "identity", "tri",
@@ -217,15 +219,22 @@ def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: 
     """``np.array`` and its like of a traced value, or of a list that holds some."""
     from .operators import from_sequence
 
+    order = _ORDERS.get(name) or options.get("order")
     if name == "copy":  # its second parameter is the order
-        dtype = None
-    if hasattr(type(value), "__mlc_known__"):
-        changes = dtype is not None and value.dtype != np.dtype(dtype)
-        copies = name in ("array", "copy") and options.get("copy", True)
-        if (copies or value._is_weak) and not changes:
-            value = value._detached()
-        if name in ("ascontiguousarray", "asfortranarray") and not value.shape:
-            value = value.reshape(1)
-    else:
+        order, dtype = dtype or order, None
+    elif rest:
+        order = rest[0]
+    if not hasattr(type(value), "__mlc_known__"):
         value = from_sequence(value)
-    return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)
+        return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)
+    if dtype is not None and value.dtype != np.dtype(dtype):
+        value = value.astype(dtype, order=order or "K")
+    elif name in ("array", "copy") and options.get("copy", True) or value._is_weak:
+        value = copied_in(order or "K", value._detached(), value)
+    elif hasattr(value, "_cell") and not is_as_asked(value, order):
+        if options.get("copy") is False:
+            raise ValueError("Unable to avoid copy while creating an array as requested.")
+        value = copied_in(str(order), value._detached(), value)
+    if name in ("ascontiguousarray", "asfortranarray") and not value.shape:
+        value = value.reshape(1)
+    return value

@@ -12,7 +12,8 @@ from ..errors import ArgumentError, OutsideArrayError, UnsupportedError
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
 from .concrete import call_plainly, is_complex_call, is_plain_call, known, plain
 from .masked import Masked
-from .storage import keep_order, layout
+from .memory_order import is_in_order, keep_order, settle_order
+from .returned_views import RETURNED, mark_shared, returned_view
 from .writing import write_result
 
 _ABSENT: Any = getattr(np, "_NoValue", object())
@@ -163,6 +164,10 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         kwargs = {key: value for key, value in kwargs.items() if key != "out"}
         return _call_into(function, args, kwargs, out)
     kwargs.pop("out", None)
+    if function in RETURNED:
+        other = returned_view(function, args, kwargs)
+        if other is not None:
+            return other[0]
     if function in (np.clip, np.nan_to_num, np.pad) or function in views():
         args = (*map(strong, args[:1]), *args[1:])
     if _fits(implementation, args, kwargs):
@@ -172,9 +177,13 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if (
         function not in views()
         or function in (np.ravel, np.ascontiguousarray)
-        and not (isinstance(found, tuple) or layout(args[0] if args else found).flags.c_contiguous)
+        and not isinstance(found, tuple)
+        and is_in_order(args[0] if args else found, "C") is False
     ):
         found = own(found, args)
+        if function not in views():
+            settle_order(function, found, (*args, *kwargs.values()))
+            mark_shared(function, found, args)
         if function in _ZERO_DIMENSIONAL and hasattr(found, "_cell"):
             found._cell.is_array = True
     return found
@@ -255,6 +264,8 @@ def call_ufunc(
     if ufunc.signature is None:  # else axes of the inputs are not those of the result
         for part in found if isinstance(found, tuple) else (found,):
             keep_order(part, inputs)
+    else:
+        settle_order(ufunc, found, inputs)
     return found
 
 
@@ -322,9 +333,10 @@ def views() -> frozenset[Any]:
         "reshape ravel transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis "
         "expand_dims squeeze atleast_1d atleast_2d atleast_3d broadcast_to broadcast_arrays "
         "diagonal diag flip fliplr flipud rot90 split array_split hsplit vsplit dsplit unstack "
-        "asarray asanyarray ascontiguousarray asfortranarray real imag"
+        "asarray asanyarray ascontiguousarray asfortranarray real imag astype ix_"
     )
     found = {getattr(np, name) for name in names.split() if hasattr(np, name)}
+    found |= {np.linalg.diagonal, np.linalg.matrix_transpose}
     return frozenset(found | {np.lib.stride_tricks.sliding_window_view})
 
 
@@ -358,7 +370,9 @@ def _call_method(
     load_operators()
     implementation = UFUNC_METHODS.get((ufunc, method))
     if implementation is not None:
-        return implementation(*inputs, **kwargs)
+        found = implementation(*inputs, **kwargs)
+        settle_order(ufunc, found, inputs)
+        return found
     if method == "outer" and len(inputs) == 2 and ufunc in UFUNCS:
         left, right = map(strong, inputs)
         shape = (*np.shape(left), *(1,) * np.ndim(right))

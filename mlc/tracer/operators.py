@@ -66,10 +66,13 @@ def _view(self: Any, dtype: Any = None, type: Any = None) -> Any:
             f"x.view({np.dtype(dtype)}) cannot be traced; write x[..., ::2] + 1j * x[..., 1::2]"
         )
     from ..ops.recast import viewed
-    from .storage import layout
+    from .memory_order import DOUBT, layout
 
+    found = layout(self)
+    if found is None:
+        raise UnsupportedError(DOUBT.format("x.view(...)"))
     try:
-        layout(self).view(dtype)
+        found.view(dtype)
     except ValueError as error:
         raise ShapeError(f"x.view({np.dtype(dtype)}): {error}") from None
     return viewed(self, dtype)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from contextvars import ContextVar
-from itertools import count, pairwise
+from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -19,6 +18,7 @@ from ..ops.index import Items
 from ..ops.op import Op
 from ..records import dataclass
 from ..te.tensor import Placeholder, Tensor
+from .memory_order import DOUBT, is_same_memory, layout
 
 if TYPE_CHECKING:
     from .trace import FunctionTrace
@@ -53,8 +53,8 @@ class Cell:
     """
 
     __slots__ = (
-        "__weakref__", "_base", "_parts", "_trace", "array", "fill", "frozen", "is_array", "place",
-        "serial", "strides", "version",
+        "__weakref__", "_base", "_parts", "_trace", "array", "fill", "frozen", "is_array",
+        "is_ordered", "place", "serial", "strides", "version",
     )  # fmt: skip
 
     def __init__(
@@ -71,7 +71,9 @@ class Cell:
             KNOWN.add(self)
         self.place = place
         self.is_array = bool(tensor.shape) or array is not None
-        # Those of a new array are C's; an argument's are known, in elements.
+        # Those of a new array are C's; an argument's are known, in elements. Where NumPy's answer
+        # is not known, it is not `is_ordered`.
+        self.is_ordered = True
         self.strides = tensor.op.strides if isinstance(tensor.op, Placeholder) else None
         if array is not None and not array.flags.c_contiguous:
             self.strides = tuple(step // array.itemsize for step in array.strides)
@@ -182,15 +184,18 @@ def _constant(trace: FunctionTrace, array: Any, fill: Any) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A view: what operator ``op`` makes of ``owner`` at any time."""
+    """A view: what operator ``op`` makes of ``owner`` at any time. One that is not ``sure`` may be
+    a copy in NumPy: it can be read for as long as nobody writes to either."""
 
     owner: Tracer
     op: Op
     others: tuple[Any, ...]
     static: dict[str, Any]
+    sure: bool = True
 
     def read(self, trace: FunctionTrace) -> Tensor:
         """The elements at present."""
+        self._check_sure()
         if self.is_part():
             found = self.owner._cell.read_part(self.static["items"])
             if found is not None:
@@ -203,6 +208,7 @@ class Window:
 
     def write(self, value: Tensor) -> None:
         """Put ``value``, of the shape and dtype of the view, into the owner."""
+        self._check_sure()
         owner = self.owner
         if self.is_part():
             owner._cell.write_part(self.static["items"], value, owner._trace)
@@ -213,12 +219,26 @@ class Window:
         """Whether this is a slice of a whole array, at numbers known while tracing."""
         return self.op.name == "slice_view" and self.owner._view is None and not self.others
 
-    def fits(self) -> bool:
-        """Whether NumPy gives a view here: a reshaped array that is not contiguous is a copy."""
+    def _check_sure(self) -> None:
+        if not self.sure:
+            raise UnsupportedError(DOUBT.format(f"what {self.op.name.removesuffix('_to')} gives"))
+
+    def doubted(self) -> Window:
+        """The same, if it is a view at all."""
+        return replace(self, sure=False)
+
+    def fits(self) -> bool | None:
+        """Whether NumPy gives a view here: a reshaped array that is not contiguous is a copy. None
+        if that is not known."""
         owner = self.owner
-        if self.op.name != "reshape_to" or owner._view is None and owner._cell.strides is None:
+        cell = owner._cell
+        if self.op.name != "reshape_to":
+            return True
+        if owner._view is None and cell.strides is None and cell.is_ordered:
             return True
         found = layout(owner)
+        if found is None:
+            return None
         return is_same_memory(found.shape, found.strides, tuple(map(int, self.static["shape"])))
 
     def same_as(self, other: Window | None) -> bool:
@@ -230,54 +250,3 @@ class Window:
             and self.others == other.others
             and self.static == other.static
         )
-
-
-def layout(value: Tracer) -> Array:
-    """An array with the shape and the strides that ``value`` has in NumPy, never to be read."""
-    view = value._view
-    if view is not None:
-        return view.op.view.array(layout(view.owner), view.others, view.static)
-    shape, dtype, steps = value.shape, value.dtype, value._cell.strides
-    if steps is None:
-        steps = tuple(math.prod(max(int(n), 1) for n in shape[d + 1 :]) for d in range(len(shape)))
-    strides = [step * dtype.itemsize for step in steps]
-    sizes = tuple(map(int, shape))
-    return np.lib.stride_tricks.as_strided(np.empty(1, dtype), sizes, strides)
-
-
-def is_same_memory(shape: Sequence[int], strides: Sequence[int], wanted: Sequence[int]) -> bool:
-    """Whether an array of these strides can be reshaped to ``wanted``, of as many elements,
-    without a copy: asking NumPy would have it copy what is never to be read."""
-    if 0 in shape:
-        return True
-    old = [pair for pair in zip(shape, strides, strict=True) if pair[0] != 1]
-    new = [n for n in wanted if n != 1]
-    while old:  # axes that become axes of the same product, which must follow each other in memory
-        group = [old.pop(0)]
-        size, made = group[0][0], new.pop(0)
-        while size != made:
-            if made < size:
-                made *= new.pop(0)
-            else:
-                group.append(old.pop(0))
-                size *= group[-1][0]
-        if any(step != n * inner for (_, step), (n, inner) in pairwise(group)):
-            return False
-    return True
-
-
-def keep_order(result: Any, inputs: Sequence[Any]) -> None:
-    """Give the result of a ufunc the order of axes that NumPy does: that of the inputs."""
-    traced = [v for v in inputs if hasattr(type(v), "__mlc_known__") and v.ndim > 1]
-    if not any(v._view is not None or v._cell.strides is not None for v in traced):
-        return
-    if not hasattr(type(result), "__mlc_known__") or result._view is not None:
-        return
-    blanks = [layout(v) if any(v is t for t in traced) else np.zeros(np.shape(v)) for v in inputs]
-    size = result.dtype.itemsize
-    flags: Any = [*[["readonly"]] * len(blanks), ["writeonly", "allocate"]]
-    dtypes = [*[None] * len(blanks), result.dtype]
-    iterator = np.nditer([*blanks, None], ["zerosize_ok"], flags, dtypes, "K", "unsafe")
-    made = iterator.operands[-1]
-    if made.shape == result.shape and not made.flags.c_contiguous:
-        result._cell.strides = tuple(step // size for step in made.strides)

@@ -33,6 +33,7 @@ from .concrete import all_known, known, plain, wrapped
 from .deciding import deciding_arguments
 from .dispatch import call_function, call_ufunc, is_supported
 from .masked import mask_in, select
+from .memory_order import copied_in, is_as_asked, settle_index
 from .operators import define_methods
 from .storage import Cell, Window, blank
 from .trace import FunctionTrace
@@ -51,11 +52,8 @@ _ELSEWHERE = {
     "tobytes": "return the array and call .tobytes() on the result",
     "tofile": "return the array and save the result",
     "dump": "return the array and save the result",
-    "data": "a traced value has no memory",
-    "ctypes": "a traced value has no memory",
+    **dict.fromkeys(("data", "ctypes", "flags", "base"), "a traced value has no memory"),
     "strides": "a traced value has no memory; its strides are not decided yet",
-    "flags": "a traced value has no memory",
-    "base": "a traced value has no memory",
 }
 
 
@@ -124,7 +122,9 @@ class Tracer:
         tensor: Any = self._tensor
         if tensor in self._trace.weak:
             tensor = te.compute((), lambda: tensor[()], name="scalar", op="copy")
-        return Tracer(tensor, self._trace)
+        made = Tracer(tensor, self._trace)
+        made._cell.strides = None
+        return made
 
     @property
     def _is_weak(self) -> bool:
@@ -174,8 +174,9 @@ class Tracer:
             if not made.shape:
                 return made
             self._cell.forget_elements(trace)
-        if not is_weak and view.fits():
-            made._view, made._cell = view, self._cell
+        fits = not is_weak and view.fits()
+        if fits or fits is None:
+            made._view, made._cell = view if fits else view.doubted(), self._cell
             made._seen = self._cell.version, made._seen[1]
         return made
 
@@ -329,6 +330,7 @@ class Tracer:
         found = getitem(self, plain(key))
         if not found.shape and not _has_dots(key):
             return found._detached()
+        settle_index(found, self, key)
         return found
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -355,7 +357,7 @@ class Tracer:
 
     def astype(self, dtype: Any, order: Any = "K", casting: Any = "unsafe",
                subok: bool = True, copy: bool = True) -> Any:  # fmt: skip
-        """Converted to ``dtype``; ``order`` and ``copy`` make no difference to a traced value."""
+        """Converted to ``dtype``; without ``copy`` the array itself where it is as asked for."""
         if self._cell.array is not None:
             return wrapped(known(self).astype(dtype, order, casting))
         if np.dtype(dtype).kind == "c":
@@ -368,7 +370,9 @@ class Tracer:
             )
         from ..ops.elementwise import astype
 
-        return astype(self, dtype=dtype)
+        if not copy and self.dtype == dtype and not self._is_weak and is_as_asked(self, order):
+            return self
+        return copied_in(order, astype(self, dtype=dtype), self)
 
     def reshape(self, *shape: Any, order: Any = "C") -> Any:
         """As np.reshape; sizes may be given one by one."""
@@ -387,7 +391,7 @@ class Tracer:
         made = self._detached()
         if isinstance(made, Tracer):
             made._cell.is_array = not self._is_scalar()
-        return made
+        return copied_in(order, made, self)
 
     def fill(self, value: Any) -> None:
         """Set all elements to ``value``."""
@@ -416,11 +420,10 @@ class Tracer:
         """As np.compress."""
         return _np(np.compress, condition, self, axis)
 
-    def __copy__(self) -> Any:
-        return self._detached()
+    def __copy__(self, memo: Any = None) -> Any:
+        return copied_in("K", self._detached(), self)
 
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self._detached()
+    __deepcopy__ = __copy__
 
     def __round__(self, digits: int = 0) -> Any:
         return _np(np.round, self, digits)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.tracer.storage import is_same_memory
+from mlc.tracer.memory_order import is_same_memory
 
 
 def _factors(size: int, rng: random.Random) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import DTypeError, UnsupportedError
 from ..changing import CHANGES
 from ..dispatch import call_function
-from ..storage import layout
+from ..memory_order import layout
 from ..tracer import Tracer
 from .calls import (
     FUNCTIONS,
@@ -119,12 +119,45 @@ def _ravel(by_parts: Callable[..., Any]) -> Callable[..., Any]:
     """np.ravel: a view where the complex elements follow each other, whose parts may not."""
 
     def ravel(a: Any, order: str = "C") -> Any:
+        if _order(a, order) == "F":
+            return np.ravel(np.transpose(a))
         real = parts_of(a)[0]
-        if order == "C" and isinstance(real, Tracer) and _follow_each_other(layout(real)):
+        found = layout(real) if isinstance(real, Tracer) else None
+        if found is not None and _follow_each_other(found):
             return call_function(np.reshape, (a, (real.size,)), {})
-        return by_parts(a, order)
+        return by_parts(a)
 
     return ravel
+
+
+def _reshape(by_parts: Callable[..., Any]) -> Callable[..., Any]:
+    """np.reshape."""
+
+    def reshape(a: Any, shape: Any, order: str = "C", **options: Any) -> Any:
+        if _order(a, order) == "C":
+            return by_parts(a, shape, **options)
+        sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
+        return np.transpose(np.reshape(np.transpose(a), tuple(reversed(sizes)), **options))
+
+    return reshape
+
+
+def _order(a: Any, order: str) -> str:
+    """``order`` as "C" or "F"."""
+    real = parts_of(a)[0]
+    if order in ("C", "F") or not isinstance(real, Tracer):
+        return order
+    found = layout(real)
+    if found is not None and _follow_each_other(found):
+        return "C"
+    if found is not None and _follow_each_other(found.T):
+        return "F"
+    if found is None or order == "K":
+        raise UnsupportedError(
+            f"order={order!r} asks for the order of complex elements in memory, which is not "
+            f"known while tracing; name 'C' or 'F'"
+        )
+    return "C"
 
 
 def _follow_each_other(part: np.ndarray[Any, Any]) -> bool:
@@ -224,6 +257,7 @@ def _register() -> None:
             if function is not None:
                 FUNCTIONS[function] = _partwise(function, data)
     FUNCTIONS[np.ravel] = _ravel(FUNCTIONS[np.ravel])
+    FUNCTIONS[np.reshape] = _reshape(FUNCTIONS[np.reshape])
     FUNCTIONS[np.insert] = _insert(FUNCTIONS[np.insert])
     for name in _PRODUCTS.split():
         function = _named(name)

@@ -1,0 +1,222 @@
+"""Where the elements of a traced array would lie in NumPy's memory.
+
+Compiled code keeps them where it likes, but NumPy's answer decides what a later write changes:
+``x.reshape(-1)`` is a view of an array in C order, and a copy of most others. The strides of
+arguments are known, and so are those of what ufuncs, copies and indexing make of them; of all else
+that is made of arrays in another order than C's they are not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..ops.op import leaves_of
+
+if TYPE_CHECKING:
+    from .tracer import Tracer
+
+Array = np.ndarray[Any, Any]
+Order = tuple[int, ...] | None | str  # strides in elements; None for C's; UNKNOWN
+UNKNOWN = "unknown"
+DOUBT = (
+    "whether {} is a view or a copy depends on the order of the array's elements in memory, which "
+    "is not known while tracing, so neither can be written to; make a .copy() before, which has C's"
+)
+_LIKE_UFUNCS = frozenset({
+    np.where, np.clip, np.round, np.copy, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
+    np.nan_to_num, np.isclose, np.astype, np.fix, np.isposinf, np.isneginf,
+})  # fmt: skip
+_TRANSPOSED = frozenset({np.argwhere, np.apply_along_axis, np.apply_over_axes})
+
+
+def layout(value: Tracer) -> Array | None:
+    """An array with the shape and the strides that ``value`` has in NumPy, never to be read; None
+    where they are not known."""
+    view = value._view
+    if view is not None:
+        owner = layout(view.owner)
+        if owner is None:
+            return None
+        return view.op.view.array(owner, view.others, view.static)
+    shape, dtype, steps = tuple(map(int, value.shape)), value.dtype, value._cell.strides
+    if not value._cell.is_ordered:
+        return None
+    if steps is None:
+        strides = _dense(shape, dtype.itemsize)
+    else:
+        strides = tuple(step * dtype.itemsize for step in steps)
+    return np.lib.stride_tricks.as_strided(np.empty(1, dtype), shape, strides)
+
+
+def _dense(shape: Sequence[int], size: int) -> tuple[int, ...]:
+    return tuple(
+        size * math.prod(max(int(n), 1) for n in shape[d + 1 :]) for d in range(len(shape))
+    )
+
+
+def is_same_memory(shape: Sequence[int], strides: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether an array of these strides can be reshaped to ``wanted``, of as many elements,
+    without a copy: asking NumPy would have it copy what is never to be read."""
+    if 0 in shape:
+        return True
+    old = [pair for pair in zip(shape, strides, strict=True) if pair[0] != 1]
+    new = [n for n in wanted if n != 1]
+    while old:  # axes that become axes of the same product, which must follow each other in memory
+        group = [old.pop(0)]
+        size, made = group[0][0], new.pop(0)
+        while size != made:
+            if made < size:
+                made *= new.pop(0)
+            else:
+                group.append(old.pop(0))
+                size *= group[-1][0]
+        if any(step != n * inner for (_, step), (n, inner) in pairwise(group)):
+            return False
+    return True
+
+
+def order_of(value: Any) -> Order:
+    """The order of the elements of an array, traced or not."""
+    if _is_traced(value):
+        if _is_plain(value):
+            return None
+        value = layout(value)
+        if value is None:
+            return UNKNOWN
+    if not isinstance(value, np.ndarray) or value.ndim < 2 or value.flags.c_contiguous:
+        return None
+    return tuple(step // value.itemsize for step in value.strides)
+
+
+def set_order(value: Any, order: Order) -> None:
+    """Let ``value``, a traced array of its own, have that order."""
+    if not _is_traced(value) or value._view is not None or value.ndim < 2:
+        return
+    value._cell.is_ordered = order != UNKNOWN
+    value._cell.strides = order if isinstance(order, tuple) else None
+
+
+def keep_order(result: Any, inputs: Sequence[Any]) -> None:
+    """Give the result of a ufunc the order of axes that NumPy does: that of the inputs."""
+    traced = [v for v in inputs if _is_traced(v) and v.ndim > 1]
+    if all(map(_is_plain, traced)) or not _is_traced(result) or result._view is not None:
+        return
+    blanks = [layout(v) if any(v is t for t in traced) else np.zeros(np.shape(v)) for v in inputs]
+    if any(blank is None for blank in blanks):
+        set_order(result, UNKNOWN)
+        return
+    flags: Any = [*[["readonly"]] * len(blanks), ["writeonly", "allocate"]]
+    dtypes = [*[None] * len(blanks), result.dtype]
+    given: Any = [*blanks, None]
+    iterator = np.nditer(given, ["zerosize_ok"], flags, dtypes, "K", "unsafe")
+    made = iterator.operands[-1]
+    if made.shape == result.shape:
+        set_order(result, order_of(made))
+
+
+def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
+    """Say what is known of the order of what a NumPy function has made of ``inputs``, and owns."""
+    given = [v for v in leaves_of(list(inputs)) if _is_traced(v) and v.ndim > 1]
+    if all(map(_is_plain, given)) and all(order_of(v) is None for v in _arrays(inputs)):
+        order: Order = UNKNOWN if function in _TRANSPOSED else None
+    elif function in _LIKE_UFUNCS:
+        arrays = [v for v in inputs if _is_traced(v) or isinstance(v, np.ndarray)]
+        for part in leaves_of([result]):
+            keep_order(part, arrays[:1] if function is np.full_like else arrays)
+        return
+    else:
+        order = None if all(order_of(v) is None for v in given) else UNKNOWN
+    for part in leaves_of([result]):
+        if _is_traced(part) and not any(part is v for v in given):
+            set_order(part, order)
+
+
+def settle_index(result: Any, array: Any, key: Any) -> None:
+    """The same for ``array[key]`` with arrays in the key: NumPy moves the axes that they make to
+    where they belong after it has filled the result."""
+    if not _is_traced(result) or result.ndim < 2 or result._view is not None:
+        return
+    parts = key if isinstance(key, tuple) else (key,)
+    plain = [isinstance(p, slice) or p is None or p is Ellipsis for p in parts]
+    leads = sorted(plain) == plain  # the arrays come first
+    is_c = leads and all(order_of(v) is None for v in (array, *parts))
+    set_order(result, None if is_c else UNKNOWN)
+
+
+def copied_in(order: str, copy: Any, value: Any) -> Any:
+    """``copy``, an array of its own with the elements of ``value``, in NumPy's order ``order``."""
+    if not _is_traced(copy) or copy.ndim < 2:
+        return copy
+    if order == "K":
+        set_order(copy, None)
+        keep_order(copy, [value])
+    else:
+        set_order(copy, _fortran(copy.shape) if resolved(order, value) == "F" else None)
+    return copy
+
+
+def resolved(order: str, value: Any) -> str:
+    """ "C" or "F" for what NumPy calls ``order``: "A" is "F" for arrays that lie in that."""
+    if order not in ("A", "K"):
+        return order
+    found = layout(value) if _is_traced(value) else value
+    if found is None:
+        raise UnsupportedError(
+            f"order={order!r} asks for the order of the elements in memory, which is not known "
+            f"while tracing; name 'C' or 'F'"
+        )
+    flags = found.flags
+    if order == "A" or flags.c_contiguous or flags.f_contiguous:
+        return "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+    raise UnsupportedError(
+        "order='K' of an array that is contiguous in neither C's nor Fortran's order cannot be "
+        "traced; name 'C' or 'F'"
+    )
+
+
+def is_in_order(value: Any, order: str) -> bool | None:
+    """Whether the elements of ``value`` follow each other in memory in order "C" or "F"."""
+    if _is_plain(value) and order == "C":
+        return True
+    found = layout(value)
+    if found is None:
+        return None
+    return bool(found.flags.f_contiguous if order == "F" else found.flags.c_contiguous)
+
+
+def is_as_asked(value: Any, order: str | None) -> bool:
+    """Whether ``value`` is what NumPy gives that asks for ``order``, without a copy."""
+    if order in ("K", None) or value.ndim < 2:
+        return True
+    if order == "A":
+        return bool(is_in_order(value, "C") or is_in_order(value, "F"))
+    found = is_in_order(value, str(order))
+    if found is None:
+        raise UnsupportedError(
+            f"whether order={order!r} gives the array itself or a copy depends on the order of its "
+            f"elements in memory, which is not known while tracing; make a .copy() before"
+        )
+    return found
+
+
+def _fortran(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(reversed(_dense(tuple(reversed(shape)), 1)))
+
+
+def _is_traced(value: Any) -> bool:
+    return hasattr(type(value), "_cell")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether nothing says that a traced array is in another order than C's."""
+    return value._view is None and value._cell.strides is None and bool(value._cell.is_ordered)
+
+
+def _arrays(inputs: Sequence[Any]) -> list[Array]:
+    return [v for v in leaves_of(list(inputs)) if isinstance(v, np.ndarray)]

@@ -1,0 +1,127 @@
+"""NumPy functions of whose arguments it depends whether they return a view or an array of its own.
+
+``np.reshape`` and ``np.ravel`` with ``order=`` and ``copy=``; ``np.einsum("ii->i", x)``, through
+which the diagonal is written; functions that return their argument as it is where there is nothing
+to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ops.op import leaves_of
+from .memory_order import resolved
+
+Arguments = tuple[Any, ...]
+Options = dict[str, Any]
+_FROZEN = (
+    "np.{} may give views of its arguments, in ways that are not followed, so neither can be "
+    "written to; make a .copy()"
+)
+
+
+def returned_view(function: Any, args: Arguments, kwargs: Options) -> Any:
+    """A tuple of the result, where it is a view or the argument itself; None where the function
+    gives arrays of its own, or the call is no valid one."""
+    return RETURNED[function](function, args, kwargs)
+
+
+def _reshaped(function: Any, args: Arguments, kwargs: Options) -> Any:
+    count = 1 if function is np.ravel else 2  # arguments before the order
+    options = dict(kwargs)
+    if len(args) == count + 1:
+        options["order"] = args[count]
+    order, copy = options.pop("order", "C"), options.pop("copy", None)
+    if order == "C" and copy is None or len(args) < count or options:
+        return None
+    a, *shape = args[:count]
+    if resolved(order, a) != "F":
+        found = function(a, *shape)
+    elif function is np.ravel:
+        found = np.ravel(np.transpose(a))
+    else:
+        sizes = shape[0] if isinstance(shape[0], (tuple, list)) else (shape[0],)
+        found = np.transpose(np.reshape(np.transpose(a), tuple(reversed(sizes))))
+    if copy is False and found is not a and getattr(found, "_view", a) is None:
+        raise ValueError("Unable to avoid creating a copy while reshaping.")
+    return (found._detached() if copy and hasattr(found, "_detached") else found,)
+
+
+def _einsum(function: Any, args: Arguments, kwargs: Options) -> Any:
+    """One operand, no sum: its axes in another order, or diagonals of it."""
+    from ..ops.broadcast import shape_of
+    from ..ops.einsum import parse_subscripts
+
+    if len(args) != 2 or not isinstance(args[0], str) or kwargs.keys() - {"optimize"}:
+        return None
+    (labels,), out = parse_subscripts(args[0], [shape_of(args[1])])
+    if set(labels) != set(out):
+        return None
+    if len(labels) == len(out):
+        return (np.transpose(args[1], [labels.index(label) for label in out]),)
+    if not hasattr(type(args[1]), "_cell"):
+        return None
+    from ..ops.matrix import on_diagonals
+
+    return (on_diagonals(args[1], places=tuple(out.index(label) for label in labels)),)
+
+
+def _same_if(name: str, place: int, value: int) -> Callable[..., Any]:
+    """The array itself where the argument ``name``, at ``place``, is ``value``."""
+
+    def same(function: Any, args: Arguments, kwargs: Options) -> Any:
+        given = args[place] if len(args) > place else kwargs.get(name)
+        is_alone = len(args) <= place + 1 and not kwargs.keys() - {name, "axis"}
+        return (args[0],) if type(given) is int and given == value and is_alone else None
+
+    return same
+
+
+def _real(function: Any, args: Arguments, kwargs: Options) -> Any:
+    return (args[0],) if args and hasattr(type(args[0]), "_cell") else None
+
+
+def _nan_to_num(function: Any, args: Arguments, kwargs: Options) -> Any:
+    """With ``copy=False`` the array is changed, and returned."""
+    copy = args[1] if len(args) > 1 else kwargs.get("copy", True)
+    if copy or not hasattr(type(args[0]), "_cell") or args[0]._is_scalar():
+        return None
+    found = function(args[0], True, *args[2:], **{k: v for k, v in kwargs.items() if k != "copy"})
+    args[0][...] = found
+    return (args[0],)
+
+
+def _meshgrid(function: Any, args: Arguments, kwargs: Options) -> Any:
+    if kwargs.get("copy", True):
+        return None
+    found = function(*args, **{k: v for k, v in kwargs.items() if k != "copy"})
+    return (_frozen(function, found, args),)
+
+
+def _frozen(function: Any, found: Any, args: Arguments) -> Any:
+    """``found``, which may share elements with ``args``: nobody may write to either."""
+    for leaf in (*leaves_of(found), *leaves_of(args)):
+        if hasattr(type(leaf), "_cell"):
+            leaf._cell.frozen = _FROZEN.format(function.__name__)
+    return found
+
+
+def mark_shared(function: Any, found: Any, args: Arguments) -> None:
+    """Let nobody write to what may or may not be a view: the data decide."""
+    if function is np.trim_zeros:
+        _frozen(function, found, args)
+
+
+RETURNED: dict[Any, Callable[..., Any]] = {
+    np.reshape: _reshaped,
+    np.ravel: _reshaped,
+    np.einsum: _einsum,
+    np.diff: _same_if("n", 1, 0),
+    np.linalg.matrix_power: _same_if("n", 1, 1),
+    np.real_if_close: _real,
+    np.nan_to_num: _nan_to_num,
+    np.meshgrid: _meshgrid,
+}

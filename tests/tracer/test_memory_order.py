@@ -1,0 +1,232 @@
+"""What a traced function knows of the order of elements in memory: where NumPy gives a view."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing import check_against_numpy
+from mlc.tracer.memory_order import layout
+from mlc.tracer.tracer import Tracer
+
+Array = np.ndarray[Any, Any]
+C = np.arange(6.0).reshape(2, 3)
+F = np.asfortranarray(C)
+
+# Each writes through what may be a view of x, or of y that is made of it.
+WRITES: dict[str, Callable[[Array], Any]] = {}
+
+
+def write(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    WRITES[function.__name__] = function
+    return function
+
+
+@write
+def branch(x: Array) -> Any:
+    if x.sum() > 0:
+        y = x.T * 2
+    else:
+        y = x.T * 3
+    y.ravel()[0] = 7
+    return y
+
+
+@write
+def expression(x: Array) -> Any:
+    y = x * 2 if x[0, 0] > 5 else x - 1
+    y.reshape(-1)[1] = 7
+    return y
+
+
+@write
+def loop(x: Array) -> Any:
+    y = x.T * 1
+    for _ in range(200):
+        y = y * 1.01
+    y.reshape(-1)[0] = 7
+    return y
+
+
+@write
+def orders(x: Array) -> Any:
+    x.ravel(order="F")[1] = 7
+    np.ravel(x, "A")[2] = 8
+    x.reshape(-1, order="A")[3] = 9
+    np.ravel(x, order="K")[4] = 10
+    return x.reshape(3, 2, order="F")
+
+
+@write
+def fortran(x: Array) -> Any:
+    y = np.asfortranarray(x)
+    y[0, 0] = 7
+    z = np.array(x, order="F")
+    z.ravel()[1] = 8
+    return x + 0, y, z
+
+
+@write
+def same_dtype(x: Array) -> Any:
+    y = x.astype(np.float64, copy=False)
+    y[0] = 5
+    z = np.astype(x, np.float64, copy=False)
+    z[1] = 6
+    return x + 0
+
+
+@write
+def copies(x: Array) -> Any:
+    found = [x.copy(), x.copy(order="K"), np.copy(x), np.array(x), x.astype(np.float32)]
+    for each in found:
+        each.ravel()[0] = 7
+    return found
+
+
+@write
+def elsewhere(x: Array) -> Any:
+    y = np.where(x.T > 1, x.T, 0)
+    y.reshape(-1)[0] = 7
+    z = np.reshape(x, (3, 2), copy=True)
+    z[0] = 5
+    return y, z, x + 0
+
+
+@write
+def diagonals(x: Array) -> Any:
+    y = np.stack([x[:, :2], x[:, 1:] * 2])
+    np.einsum("ii->i", y[0])[:] = 7
+    np.einsum("iij->ji", y)[0] += 1
+    np.einsum("ij->ji", x)[0] = 3
+    return y, np.einsum("iij->ij", y), x + 0
+
+
+@write
+def itself(x: Array) -> Any:
+    x[0, 0] = np.nan
+    y = np.nan_to_num(x, copy=False, nan=4)
+    y[0, 1] = 5
+    np.diff(x, 0)[1, 0] = 6
+    np.real_if_close(x)[1, 1] = 7
+    np.linalg.matrix_transpose(x)[2, 1] = 8
+    z = np.linalg.diagonal(x)
+    x[0, 0] = 9
+    np.ix_(x[0])[0][1] = 10
+    return z, x + 0
+
+
+@write
+def complex_orders(x: Array) -> Any:
+    y = x * 1j
+    y.ravel(order="F")[1] = 7
+    y.ravel(order="A")[2] = 8
+    return y
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("x", [C, F, C[:, ::-1], np.asfortranarray(C[::-1])], ids=lambda x: "")
+def test_writes_reach_what_they_reach_in_numpy(name: str, x: Array) -> None:
+    function = WRITES[name]
+    try:
+        check_against_numpy(mlc.jit(function), function, x)
+    except mlc.UnsupportedError as error:
+        assert "in memory" in str(error) and name == "orders" and not x.flags.contiguous
+
+
+def test_a_write_to_what_may_be_a_view_is_refused() -> None:
+    @mlc.jit
+    def merged(x: Array, y: Array) -> Any:
+        z = x.T * 2 if x[0, 0] > 0 else np.zeros((3, 2))
+        z.ravel()[0] = 7
+        return z
+
+    text = (
+        "whether what reshape gives is a view or a copy depends on the order of the array's "
+        "elements in memory, which is not known while tracing, so neither can be written to; make "
+        "a .copy() before, which has C's"
+    )
+    with pytest.raises(mlc.UnsupportedError, match=re.escape(text)):
+        merged(C, C)
+
+    @mlc.jit
+    def read(x: Array, y: Array) -> Any:
+        z = x.T * 2 if x[0, 0] > 0 else np.zeros((3, 2))
+        return z.ravel() + 1
+
+    assert (read(C, C) == 1).all()  # to read it is no question
+
+    @mlc.jit
+    def late(x: Array) -> Any:
+        z = np.sort(x.T, axis=0)
+        flat = z.ravel()
+        z[0] = 5
+        return flat
+
+    with pytest.raises(mlc.UnsupportedError, match="which is not known while tracing"):
+        late(C)
+    with pytest.raises(mlc.UnsupportedError, match="order='K' of an array that is contiguous in"):
+        mlc.jit(lambda x: np.ravel(x, order="K"))(np.zeros((4, 6))[::2, ::2])
+
+
+EXPRESSIONS = """
+x+1; x.T*2; x+x.T.copy().T; -x; np.maximum(x,2); x.copy(); np.copy(x); x.astype('f4')
+np.where(x>1,x,0); np.sort(x,axis=0); np.cumsum(x,axis=0); x[:,[0,1]]; x[[0,1]]; x[:,[0,1],None]
+x[None,[1,0]]; np.concatenate([x,x]); np.stack([x,x],1); x@x.T; np.argwhere(x>1)
+np.zeros_like(x)+1; np.clip(x,1,2); x.clip(1,2); np.round(x); np.full_like(x,3); np.pad(x,1)
+np.roll(x,1,0); np.tile(x,2); np.repeat(x,2,axis=1); np.flip(x,1)+0; np.take(x,[0,1],axis=1)
+np.outer(x,x); np.kron(x,x); np.apply_along_axis(np.sum,0,np.stack([x,x]))
+np.stack([x,x]).sum(axis=0); np.tril(x); np.diff(x,axis=0); np.broadcast_to(x,(2,*x.shape))+1
+np.einsum('ij->ji',x)+0; np.add.outer(x,x); np.isclose(x,1); x.reshape(-1,1)*x.ravel()
+np.ascontiguousarray(x.T)+1; np.array(x,order='F')*2; np.nan_to_num(x)
+np.linalg.solve(x@x.T+np.eye(2),x); np.cov(x); np.meshgrid(x,x)[0]; np.gradient(x)[0]
+np.unwrap(x); np.moveaxis(np.stack([x,x]),0,2)+1; np.argsort(x,0); np.cumsum(x.T,1)
+np.matmul(np.stack([x,x]),x.T); np.add.accumulate(x); np.subtract(x,x,dtype='f4')
+np.vander(x[0],3); np.tri(3); np.triu(x,1); np.fliplr(x)
+""".replace("\n", ";").split(";")
+
+
+@pytest.mark.parametrize("x", [C, F, C.T], ids=["C", "F", "view"])
+def test_what_is_known_of_the_order_is_true(x: Array) -> None:
+    texts = [text.strip() for text in EXPRESSIONS if text.strip()]
+    wrong, known = [], 0
+
+    def function(x: Array) -> Any:
+        nonlocal known
+        for text in texts:
+            try:
+                made, want = eval(text, {"np": np, "x": x}), eval(text, {"np": np, "x": given})
+            except (mlc.MlcError, ValueError):
+                continue
+            found = layout(made) if isinstance(made, Tracer) else None
+            if found is not None:
+                known += 1
+                sizes = [n > 1 for n in want.shape]
+                pairs = zip(sizes, found.strides, want.strides)
+                if any(a != b for size, a, b in pairs if size):
+                    wrong.append((text, found.strides, want.strides))
+        return x
+
+    given = x.copy(order="K")
+    mlc.jit(function).lower(given)
+    assert not wrong
+    assert known > (45 if x is C else 20)
+
+
+def test_what_the_data_make_a_view_is_not_written_to() -> None:
+    text = (
+        "np.trim_zeros may give views of its arguments, in ways that are not followed, so neither"
+    )
+    with pytest.raises(mlc.UnsupportedError, match=text):
+
+        @mlc.jit
+        def trimmed(x: Array) -> Any:
+            y = np.trim_zeros(x)
+            y[0] = 5
+            return x + 0
+
+        trimmed(np.array([0.0, 1.0, 2.0, 0.0]))
