@@ -23,7 +23,6 @@ _OPTIONAL = (
     ("matplotlib", "tuning curves as PNG", "pip install matplotlib"),
     ("lightgbm", "boosted trees as a cost model while tuning", "pip install lightgbm"),
     ("rich", "tables that change in place while tuning", "pip install rich"),
-    ("onnx", "models in ONNX files", "pip install onnx"),
     ("torch", "tensors of PyTorch as arguments", "pip install torch"),
 )
 

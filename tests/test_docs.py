@@ -16,6 +16,7 @@ COURSE = [
     ROOT / "docs" / "script.md",
     ROOT / "docs" / "tuning.md",
     ROOT / "docs" / "numpy.md",
+    ROOT / "docs" / "control-flow.md",
     ROOT / "docs" / "maths.md",
     ROOT / "docs" / "dynamic-sizes.md",
     ROOT / "docs" / "testing.md",
@@ -24,6 +25,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+PATH = re.compile(r"`([\w/]+(?:/|\.py))`")
 TARGET = re.compile(r"^make (\w+)", re.MULTILINE)
 
 
@@ -72,5 +74,28 @@ def test_make_targets_exist(path: Path) -> None:
 
 def test_the_map_names_every_part() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    folders = {path.parent.name for path in (ROOT / "mlc").glob("*/__init__.py")}
-    assert not {name for name in folders if f"`{name}/`" not in text}
+    package = ROOT / "mlc"
+    parts = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    parts |= {path.stem for path in package.glob("*.py") if not path.stem.startswith("__")}
+    missing = {p for p in parts if f"`{p}`" not in text and f"`mlc.{p}`" not in text}
+    assert not missing
+
+
+def test_the_paths_on_the_map_exist() -> None:
+    named = PATH.findall((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    places = (ROOT, ROOT / "mlc")
+    gone = [name for name in named if not any((place / name).exists() for place in places)]
+    assert len(named) > 20 and not gone
+
+
+def test_the_index_lists_every_page() -> None:
+    docs = ROOT / "docs"
+    listed = set(LINK.findall((docs / "README.md").read_text(encoding="utf-8")))
+    pages = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")}
+    assert not {page for page in pages - listed - {"README.md"} if not page.startswith("adr/")}
+
+
+def test_every_picture_is_shown() -> None:
+    shown = "".join(page.read_text(encoding="utf-8") for page in DOCUMENTS)
+    pictures = list((ROOT / "docs" / "pictures").iterdir())
+    assert pictures and not [p.name for p in pictures if f"pictures/{p.name}" not in shown]
