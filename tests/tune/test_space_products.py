@@ -162,3 +162,22 @@ def test_a_pure_template_runs_once_for_each_list_of_decisions() -> None:
     children = [space.mutate(parent, draw) for _ in range(40)]
     assert {c.decisions for c in children if c is not None} == {("t", 0), ("t", 1, 1)}
     assert len(runs) == 3
+
+
+def test_rows_of_a_stencil_that_share_what_they_load_are_computed_together() -> None:
+    def jacobi(x: np.ndarray) -> np.ndarray:
+        out = x[1:-1, 1:-1] + x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:]
+        return out * np.float32(0.2)
+
+    workload = workload_for(jacobi, floats(38, 70))
+    found = list(drawn(structural_space(workload), "one by one", 12))
+    unrolled = {c.schedule(workload).source().count("s.unroll(i_1)") for c in found}
+    assert unrolled == {0, 1}
+    for candidate in found:
+        assert_right(candidate, workload)
+
+
+def test_rows_that_share_nothing_are_left_alone() -> None:
+    workload = workload_for(lambda x, y: x * y + x, floats(36, 70), floats(70))
+    for candidate in drawn(structural_space(workload), "one by one", 8):
+        assert "s.unroll(i" not in candidate.schedule(workload).source()

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import ScheduleError
 from ...ir.expr import Var
+from ...looking.nests import depends
 from ...schedules.schedule import Schedule
 from .structure import Context, Nest, among, depth_of, extent_of, nest_of, sampled
 
@@ -61,7 +62,7 @@ def finish(s: Schedule, name: str, context: Context, outside: int) -> Var | None
     along = [v for v in reduce if any(nest.step(a, v) == 1 for a in nest.reads)]
     is_folded = bool(along) and nest.extents[along[-1]] >= 2 * lanes
     if loop is not None and not (is_folded and not nest.is_stencil):
-        return _spatial_lanes(s, own, spatial, reduce, loop, lanes)
+        return _spatial_lanes(s, nest, own, spatial, reduce, loop, lanes)
     if is_folded:
         return _folded_lanes(s, nest, along[-1], context, outside)
     if len(spatial) == 1 and not reduce and own[-1] is spatial[-1]:
@@ -70,14 +71,25 @@ def finish(s: Schedule, name: str, context: Context, outside: int) -> Var | None
 
 
 def _spatial_lanes(
-    s: Schedule, own: list[Var], spatial: list[Var], reduce: list[Var], loop: Var, lanes: int
+    s: Schedule,
+    nest: Nest,
+    own: list[Var],
+    spatial: list[Var],
+    reduce: list[Var],
+    loop: Var,
+    lanes: int,
 ) -> Var | None:
     others = [v for v in spatial if v is not loop]
     units = [v for v in own if not among(v, [*spatial, *reduce])]
     if not reduce:
         if own[-1] is not loop:
             s.reorder(*units, *others, loop)
-        outer = in_lanes(s, loop, lanes, [1, 2, 4, 8], 4)
+        together = _rows_together(s, nest, others[-1]) if others else 1
+        if together > 1:
+            others[-1], row = s.split(others[-1], [None, together])
+            s.reorder(others[-1], loop, row)
+            s.unroll(row)
+        outer = in_lanes(s, loop, lanes, [1, 2, 4, 8], 2 if together > 1 else 4)
         return others[0] if others else outer
     extent = extent_of(s, loop)
     width = min(lanes, 1 << (extent - 1).bit_length())
@@ -88,6 +100,16 @@ def _spatial_lanes(
     s.unroll(vector)
     s.vectorize(lane)
     return others[0] if others else outer
+
+
+def _rows_together(s: Schedule, nest: Nest, row: Var) -> int:
+    """How many neighbours along ``row`` are computed at once: where results next to each other come
+    from some of the same elements, as in a stencil, those are loaded once."""
+    read = [a.buffer for a in nest.reads if depends(a, row)]
+    if len(read) == len({id(b) for b in read}):
+        return 1
+    options = [n for n in (1, 2, 4) if nest.extents[row] % n == 0]
+    return int(sampled(s, options, prefer(options, 1)))
 
 
 def _folded_lanes(s: Schedule, nest: Nest, loop: Var, context: Context, outside: int) -> Var | None:
