@@ -51,6 +51,8 @@ def compare(
         return Outcome("different", f"{type(error).__name__}: {error}", error)
     try:
         others = [_flat(run(perturbed(seed), args, kwargs)) for seed in range(SHAKES)]
+    except SyntaxError:  # it was not the function that did this
+        raise
     except Exception:
         return Outcome("unstable")
     wants, firsts, seconds = _flat(want), _flat(first), _flat(second)

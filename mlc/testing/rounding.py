@@ -193,6 +193,8 @@ class Shaker:
             return None
         if function is not wrapped and "mlc" not in type(function).__module__.split("."):
             return None  # some other decorator, which does what it does
+        if _HELPER in wrapped.__code__.co_freevars:
+            return wrapped  # it was defined in an instrumented function
         if wrapped not in self.known:
             self.known[wrapped] = _instrumented(wrapped, self)
         found: Callable[..., Any] | None = self.known[wrapped]

@@ -1,0 +1,116 @@
+"""That what counts as rounding hides no bug: results with known ones are called different."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlc.testing.comparing import compare, copied, run
+from mlc.testing.rounding import is_inexact, shaken
+
+from .program import NumPyProgram, _defined, draw_program
+
+PROGRAMS = 80
+Run = Callable[..., Any]
+
+
+def _changed(change: Callable[[Any], Any]) -> Callable[[NumPyProgram], Run]:
+    """A compiler that makes ``change`` of each result."""
+
+    def compiled(program: NumPyProgram) -> Run:
+        function = program.function()
+        return lambda *args: tuple(change(np.array(value)) for value in function(*args))
+
+    return compiled
+
+
+def _rolled(value: Any) -> Any:
+    return np.roll(value, 1)
+
+
+def _without_nan(value: Any) -> Any:
+    return (
+        np.where(np.isnan(value), value.dtype.type(0), value) if is_inexact(value.dtype) else value
+    )
+
+
+def _one_off(value: Any) -> Any:
+    """The last element wrong by a hundredth, or by one."""
+    if value.size and value.dtype != bool and np.isfinite(value.reshape(-1)[-1]):
+        flat, one = value.reshape(-1), value.dtype.type(1)
+        flat[-1] = flat[-1] + (abs(flat[-1]) * 0.01 + 0.01 if is_inexact(value.dtype) else one)
+    return value
+
+
+def _narrowed(value: Any) -> Any:
+    found = {"float64": "float32", "int64": "int32", "float32": "float16", "complex128": "F"}
+    return value.astype(found.get(value.dtype.name, value.dtype.name))
+
+
+def _without_last(value: Any) -> Any:
+    """A loop that ends one too early leaves zeros."""
+    if value.size:
+        value.reshape(-1)[-1] = 0
+    return value
+
+
+def _without_writes(program: NumPyProgram) -> Run:
+    function = program.function()
+    return lambda *args: function(*[copied(a) for a in args])
+
+
+def _with_axes(program: NumPyProgram) -> Run:
+    """Each axis is another one."""
+    source = re.sub(
+        r"axis=(-?\d)", lambda m: f"axis={'0' if m[1] != '0' else '-1'}", program.source
+    )
+    return _defined(source)
+
+
+BUGS: dict[str, Callable[[NumPyProgram], Run]] = {
+    "order": _changed(_rolled),
+    "NaN": _changed(_without_nan),
+    "one element": _changed(_one_off),
+    "dtype": _changed(_narrowed),
+    "last": _changed(_without_last),
+    "lost writes": _without_writes,
+    "axis": _with_axes,
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_known_bugs_are_called_different(bug: str) -> None:
+    kinds: Counter[str] = Counter()
+    for seed in range(PROGRAMS):
+        program = draw_program(seed)
+        function, wrong = program.function(), BUGS[bug](program)
+        try:
+            if _is_same(function, wrong, program.arguments):
+                continue
+        except Exception:  # an axis that is none is an error, which nobody misses
+            continue
+        outcome = compare(wrong, function, lambda s: shaken(function, s), program.arguments)
+        kinds[outcome.kind] += 1
+    assert kinds["different"] >= (5 if bug == "NaN" else 10), kinds
+    assert kinds["different"] >= 0.95 * kinds.total(), kinds
+
+
+def _is_same(one: Run, two: Run, arguments: Any) -> bool:
+    """Whether both return and leave the same, but for the last bits."""
+    pairs = zip(*(sum(run(f, arguments), []) for f in (one, two)), strict=True)
+    return all(
+        a.dtype == b.dtype and a.shape == b.shape and _is_close(a, b)
+        for a, b in ((np.asarray(x), np.asarray(y)) for (_, x), (_, y) in pairs)
+    )
+
+
+def _is_close(a: Any, b: Any) -> bool:
+    if not is_inexact(a.dtype):
+        return np.array_equal(a, b)
+    wide = np.complex128 if a.dtype.kind == "c" else np.float64
+    return np.allclose(a.astype(wide), b.astype(wide), 1e-3, 1e-3, equal_nan=True)
