@@ -40,7 +40,7 @@ from ...lower.cuda.overlap_stages import COMMIT, WAIT
 from ...lower.place_buffers import span_bytes
 from .expressions import Expressions
 from .functions import C_FUNCTIONS, Text, c_type, is_half
-from .vectors import vector_copy, vector_fold
+from .vectors import vector_copy, vector_fold, vector_or_rest
 
 _WORDS = """
 alignas alignof and asm auto bool break case catch char class const continue decltype default delete
@@ -166,7 +166,9 @@ class Statements(Expressions):
     def loop(self, stmt: For) -> None:
         if stmt.extent <= 0:
             return
-        if stmt.kind is LoopKind.VECTORIZED and vector_copy(self, stmt):
+        if stmt.kind is LoopKind.VECTORIZED and (
+            vector_copy(self, stmt) or vector_or_rest(self, stmt)
+        ):
             return
         if stmt.kind is LoopKind.UNROLLED and vector_fold(self, stmt):
             return

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ...dtypes import DType
 from ...ir.affine import Sum, as_sum
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const, load
-from ...ir.program import Accumulate, Buffer, For, Scope, Store
-from ...ir.rewrite import loads_of, rewrite, substitute, variables_of
+from ...ir.program import Accumulate, Buffer, For, If, LoopKind, Scope, Store
+from ...ir.rewrite import conjuncts, loads_of, rewrite, substitute, variables_of
 from ...lower.cuda.overlap_stages import ASYNC
 from .expressions import flat_index
 from .functions import Text, c_type, is_half
@@ -69,6 +69,42 @@ def vector_copy(printer: Statements, loop: For) -> bool:
         if kind is not None:
             _write(printer, target, start, kind, parts)
     return True
+
+
+def vector_or_rest(printer: Statements, loop: For) -> bool:
+    """``for l in vectorized(4): if 4 * i + l < n: ...`` as a vector where all lanes are within, and
+    lane by lane where the last are not; False where the loop is not of that form: nothing is
+    printed."""
+    match loop.body:
+        case If(condition=condition, then=Store() as then, otherwise=None):
+            pass
+        case _:
+            return False
+    tests = conjuncts(condition)
+    if not all(_is_upper_bound(test, loop.var) for test in tests if _names(test, loop.var)):
+        return False
+    whole = substitute(condition, {loop.var: const(loop.extent - 1)})
+    begin, depth = len(printer.lines), printer.depth
+    with printer.block(f"if ({printer.value(printer.flat(whole)).text})", "} else {"):
+        is_vector = vector_copy(printer, For(loop.var, loop.extent, then, loop.kind))
+    if not is_vector:
+        del printer.lines[begin:]
+        return False
+    printer.depth = depth + 1
+    printer.loop(For(loop.var, loop.extent, loop.body, LoopKind.UNROLLED))
+    printer.depth = depth
+    printer.line("}")
+    return True
+
+
+def _is_upper_bound(test: Expr, var: Var) -> bool:
+    """Whether ``test`` holds for all lanes up to the last for which it holds."""
+    match test:
+        case Apply(fn="lt" | "le", args=(a, Const())):
+            total = as_sum(a)
+            others = (atom for atom, _ in total.terms if atom is not var)
+            return total.coefficient(var) > 0 and not any(_names(atom, var) for atom in others)
+    return False
 
 
 def vector_fold(printer: Statements, loop: For) -> bool:

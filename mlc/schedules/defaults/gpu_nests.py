@@ -18,6 +18,7 @@ from ...ir.program import (
     LoopKind,
     Scope,
     Stmt,
+    Store,
     blocks_of,
     expressions_of,
     reads_of,
@@ -66,6 +67,8 @@ def schedule_points(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> b
     loops = fuse_contiguous(s, block, loops)
     enough = prod(extent_of(s, var) for var in loops) >= 4 * machine.warp
     lanes = lanes_along(s, s.block(block.name), loops[-1], machine) if enough else 1
+    if lanes == 1 and enough and len(loops) == 1:
+        lanes = lanes_in_order(block, machine)
     lane = None
     if lanes > 1:
         loops[-1], lane = s.split(loops[-1], [None, lanes])
@@ -134,6 +137,31 @@ def lanes_along(
     for buffer, indices in () if folds else written:
         if not _is_aligned(buffer, indices, axis, lanes, (1,)):
             return 1
+    return lanes
+
+
+def lanes_in_order(block: Block, machine: GpuMachine) -> int:
+    """How many elements a thread takes at once where every array is walked from its first element
+    to its last, however many those are: the last thread takes the rest one by one."""
+    axes = [it.axis for it in block.iters if it.axis.extent > 1]
+    shape = tuple(axis.extent for axis in axes)
+    touched = [(n.source, n.indices) for n in reads_of(block)]
+    touched += writes_of(block.body)
+    if block.predicate is not None or not isinstance(block.body, Store):
+        return 1
+    if any(_guards_loads(e) for e in expressions_of(block.body)):
+        return 1
+    for buffer, indices in touched:
+        if buffer.strides is not None or not buffer.aligned:
+            return 1
+        wide = [d for d, extent in enumerate(buffer.shape) if extent > 1]
+        if not wide:
+            continue
+        same = [indices[d] for d in wide] == axes
+        if not same or tuple(buffer.shape[d] for d in wide) != shape:
+            return 1
+    widest = max(buffer.dtype.itemsize for buffer, _ in touched)
+    lanes: int = min(machine.vector_bytes // widest, 4)
     return lanes
 
 
