@@ -107,4 +107,5 @@ def as_dtype(value: Any) -> DType:
 
 
 def _known() -> str:
-    return "supported are " + ", ".join(dtype.name for dtype in ALL)
+    names = ", ".join(dtype.name for dtype in ALL)
+    return f"supported are {names}, and in traced functions complex64 and complex128"

@@ -8,6 +8,7 @@ stand-in for NumPy. It does nothing unless a function is being traced in the sam
 from __future__ import annotations
 
 import functools
+import operator
 import sys
 import threading
 import types
@@ -27,6 +28,7 @@ from .not_handed_over import DRAWING, INSTEAD, drawing, drawn
 _UNIFORM: dict[str, Any] = {
     "zeros": 0, "empty": 0, "ones": 1, "zeros_like": 0, "empty_like": 0, "ones_like": 1,
 }  # fmt: skip
+_SIZED = ("zeros", "ones", "empty", "arange")
 _ORDERS = {"ascontiguousarray": "C", "asfortranarray": "F"}
 _CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy")
 _MAKERS = (
@@ -196,6 +198,8 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if name == "full" and not all_known([*args, *kwargs.values()]):
         return _filled(*args, **kwargs)
     if not all_known([*args, *kwargs.values()]):
+        if name in _SIZED:
+            _refuse_sizes(args if name == "arange" else args[:1] or [kwargs.get("shape")])
         return original(*args, **kwargs)
     given = plain(args)
     result = original(*given, **plain(kwargs))
@@ -207,8 +211,16 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return wrapped(result, (), fill)
 
 
+def _refuse_sizes(sizes: Any) -> None:
+    """Raise if data decide one of ``sizes``; NumPy would say no more than that it is no number."""
+    for size in sizes:
+        if hasattr(type(size), "__mlc_lift__") and not all_known([size]):
+            operator.index(size)
+
+
 def _filled(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
     """``np.full`` of a traced value."""
+    _refuse_sizes([shape])
     if not hasattr(type(fill_value), "__mlc_lift__"):
         return np.full(shape, fill_value, dtype, **options)
     whole = np.broadcast_to(fill_value, shape)

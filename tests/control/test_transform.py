@@ -148,6 +148,17 @@ def test_conditions_of_expressions_are_no_matter_of_source() -> None:
     assert "not at hand" not in str(caught.value)
 
 
+@pytest.mark.parametrize("make", [np.zeros, np.empty, np.ones, np.arange, lambda n: np.full(n, 2)])
+def test_sizes_that_data_decide_are_refused(make: Any) -> None:
+    def sized(x: Any) -> Any:
+        n = int(x.sum())
+        return make(n)
+
+    with pytest.raises(mlc.ArgumentError, match="cannot become a Python integer for a shape"):
+        mlc.jit(sized)(X)
+    assert mlc.jit(make)(3).shape == (3,)
+
+
 async def waited(x: Any) -> Any:
     return x
 
