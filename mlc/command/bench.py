@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..jit import jit
 from ..runtime.timing import time
-from ..tune.functions import load_function, parse_arguments
+from ..tune.functions import check_call, load_function, parse_arguments
 from .line import say
 
 
@@ -56,13 +56,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _call(function: Callable[..., Any], arguments: list[Any]) -> list[Any]:
-    try:
-        inspect.signature(function).bind(*arguments)
-    except TypeError as error:
-        raise ArgumentError(
-            f"{function.__name__} cannot be called with {len(arguments)} arguments: {error}; "
-            "give them with --args"
-        ) from None
+    check_call(function, arguments)
     result = function(*arguments)
     return list(result) if isinstance(result, tuple | list) else [result]
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ArgumentError
-from ..tune.functions import load_function, parse_arguments
+from ..tune.functions import check_call, load_function, parse_arguments
 from .line import say
 
 _NO_LOCK = Path()  # --lock was not given
@@ -75,6 +75,7 @@ def _tune(chosen: argparse.Namespace) -> int:
     from ..tune.report import report
 
     function, arguments = load_function(chosen.function), parse_arguments(chosen.args)
+    check_call(function, arguments)
     budget = 60.0 if chosen.budget is None and chosen.trials is None else chosen.budget
     with progress(budget=budget, trials=chosen.trials, quiet=chosen.quiet) as shown:
         result = tune(  # type: ignore[operator]

@@ -94,6 +94,19 @@ def parse_arguments(text: str, seed: int = 0) -> list[Any]:
     return arguments
 
 
+def check_call(function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """:class:`ArgumentError` if the function is not called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError as error:
+        raise ArgumentError(
+            f"{function.__name__} cannot be called with {len(arguments)} arguments: {error}; "
+            "give them with --args"
+        ) from None
+    except ValueError:
+        return  # it has no signature to look at
+
+
 def _number(word: str) -> bool | int | float:
     if word in ("True", "False"):
         return word == "True"

@@ -8,9 +8,12 @@ from typing import Any
 
 from ..errors import ScheduleError
 from ..kernel_code import tuning_host
+from ..runtime.threads import available_cpus
 from ..schedules.tuned import remember, tuned_traces
 from .allotment import Lot, next_lot
 from .candidate import DEFAULT, STORED, Candidate
+from .measure.builders import Builders
+from .measure.limits import Limits
 from .measure.measurer import Measurer
 from .measure.runner import FailureError
 from .model.boosted import Boosted
@@ -54,6 +57,7 @@ class Run:
             for s in spaces
         ]
         self._measurers: dict[int, Measurer] = {}
+        self._builders: Builders | None = None  # all kernels are built by the same processes
         seconds = options.seconds
         self.deadline = float("inf") if seconds is None else self.began + seconds - _ENDING
         kept = 0.0 if seconds is None else max(seconds * _FINAL_SHARE, min(1.0, seconds / 2))
@@ -72,6 +76,8 @@ class Run:
         finally:
             for measurer in self._measurers.values():
                 measurer.close()
+            if self._builders is not None:
+                self._builders.close()
             for search in self.searches:
                 if search.model is not None:
                     search.model.close()
@@ -90,7 +96,12 @@ class Run:
         if number not in self._measurers:
             workload, options = self.kernels[number].workload, self.options
             began = time.perf_counter()
-            self._measurers[number] = Measurer(workload, options.limits, options.executor)
+            limits = options.limits or Limits()
+            if self._builders is None:
+                self._builders = Builders(limits.workers or available_cpus(), limits)
+            self._measurers[number] = Measurer(
+                workload, limits, options.executor, builders=self._builders
+            )
             self.measuring += time.perf_counter() - began
         return self._measurers[number]
 

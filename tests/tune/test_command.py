@@ -87,6 +87,10 @@ def record(number: int, **changes: object) -> Record:
         (["tune", "a.py:f"], "there is no file "),
         (["tune", "model.py:number"], "number in model.py is int, not a function"),
         (["tune", "model.py:product", "--args", "[3]"], "'[' is no argument; write an array as"),
+        (
+            ["tune", "model.py:product", "--args", "float32[8,8]"],
+            "product cannot be called with 1 arguments: missing a required argument: 'b'; give",
+        ),
         (["tune", "--budget", "soon"], "argument --budget: invalid float value: 'soon'; `mlc tune"),
         (
             ["tune", "model.py:plain", "--args", "4", "--search", "luck"],

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +126,46 @@ def test_loky_builds_and_measures() -> None:
     for found in (here, there):
         assert list(found) == candidates
         assert all(o.is_ok and o.target for o in found.values()), found
+
+
+_OVER_MPI = """
+from mpi4py.futures import MPIPoolExecutor
+
+from mlc.tune.measure import Measurer, run_on
+from tests.tune.test_measure import LIMITS, workload
+from tests.tune.test_measure_remote import candidates_of
+
+if __name__ == "__main__":
+    made = workload()
+    candidates = candidates_of(made.program, 4)
+    with MPIPoolExecutor(max_workers=1) as executor:
+        with Measurer(made, LIMITS, executor) as measurer:
+            here = dict(measurer.measure(candidates))
+            assert measurer._pool.repeated == 0
+        there = dict(run_on(executor, made, candidates, LIMITS))
+    for found in (here, there):
+        assert list(found) == candidates
+        assert all(o.is_ok and o.target for o in found.values()), found
+    print("all are there")
+"""
+
+
+@pytest.mark.slow
+def test_processes_of_mpi_build_and_measure(tmp_path: Path) -> None:
+    pytest.importorskip("mpi4py")
+    beside = str(Path(sys.executable).parent)
+    launcher = shutil.which("mpiexec", path=f"{beside}{os.pathsep}{os.environ['PATH']}")
+    if launcher is None:
+        pytest.skip("there is no mpiexec")
+    script = tmp_path / "over_mpi.py"
+    script.write_text(_OVER_MPI)
+    command = [launcher, "-n", "2", sys.executable, "-m", "mpi4py.futures", str(script)]
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0 and "all are there" in done.stdout, done.stderr[-2000:]
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from mlc import te
 from mlc.ir.structural import structural_key
 from mlc.kernel_code import tuning_host
 from mlc.schedules import tuned
+from mlc.tune import run
 from mlc.tune.allotment import Lot, next_lot
 from mlc.tune.database import Database
 from mlc.tune.keeping import outdone_records, records_of
@@ -151,6 +152,21 @@ def test_a_function_is_tuned_kernel_by_kernel_and_uses_what_was_found() -> None:
     for kernel, text in zip(result, steps, strict=True):
         if kernel.best.kind == "trace":
             assert text == str(kernel.best_schedule)
+
+
+def test_the_kernels_of_a_function_are_built_by_the_same_processes(monkeypatch) -> None:
+    made = []
+
+    class Counted(run.Builders):
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args)  # type: ignore[arg-type]
+            made.append(self)
+
+    monkeypatch.setattr(run, "Builders", Counted)
+    x, w = floats(24, 24), floats(24, 24, seed=1)
+    result = mlc.tune(lambda x, w: np.tanh(x @ w) @ w, x, w, trials=6, database=False)
+    assert len(result) >= 2 and all(k.trials[0].outcome.is_ok for k in result)
+    assert len(made) == 1 and made[0].pids() == []  # and they have ended
 
 
 def test_what_was_found_goes_above_the_function() -> None:
