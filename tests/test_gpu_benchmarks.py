@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import mlc
-from benchmarks.gpu import cases, measuring, peers
-from benchmarks.gpu.__main__ import main
+from benchmarks.gpu import cases, isolated, measuring, peers
+from benchmarks.gpu.__main__ import _confirm, main
 from benchmarks.gpu.cases import CASES, selected
-from benchmarks.gpu.checking import check
+from benchmarks.gpu.checking import check, confirmed
 
 from .backends.cuda.conftest import needs_compiler
 
@@ -129,3 +129,55 @@ def test_the_table() -> None:
         assert case.flops(case.small) >= 0 and case.depth(case.shapes) >= 1
     (product,) = selected(["product f32 4096"])
     assert product.flops(product.shapes) == 2 * 4096**3
+
+
+@needs_compiler
+def test_cases_run_in_processes_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / "gpu.json"
+    chosen = ["add f16", "transpose"]
+    assert main(["--emulated", "--isolated", "--json", str(where), *chosen]) == 0
+    data = json.loads(where.read_text())
+    assert [row["outcome"] for row in data["cases"]] == ["ran", "ran"]
+    assert all(row["errors"]["mlc"] <= 1 for row in data["cases"])
+    assert "2 of 2 cases ran, 0 failed" in capsys.readouterr().out
+
+
+def test_what_crashes_or_hangs_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "benchmarks" / "gpu"
+    folder.mkdir(parents=True)
+    (folder / "__main__.py").write_text(
+        "import os, sys, time\n"
+        "name = sys.argv[-1]\n"
+        "if name == 'add': os.abort()\n"
+        "if name == 'gelu': time.sleep(60)\n"
+        "print('mlc.errors.DeviceMemoryError: no room', file=sys.stderr)\n"
+        "sys.exit(1)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    where = tmp_path / "gpu.json"
+    cases_run = [next(case for case in CASES if case.name == n) for n in ("add", "gelu", "stencil")]
+    assert isolated.run_isolated(cases_run, [], where, budget=60, limit=2) == 3
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].split(maxsplit=1)[1] == "crashed: SIGABRT"
+    assert told[1].split(maxsplit=1)[1] == "too slow: stopped after 2 s"
+    assert "out of memory: mlc.errors.DeviceMemoryError: no room" in told[2]
+    assert [row["outcome"] for row in json.loads(where.read_text())["cases"]] == [
+        "crashed", "too slow", "out of memory",
+    ]  # fmt: skip
+    assert isolated.run_isolated(cases_run, [], where, budget=0, limit=2) == 0
+    assert json.loads(where.read_text())["left_out"] == ["add", "gelu", "stencil"]
+
+
+@needs_compiler
+def test_two_targets_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (case,) = selected(["add f16"])
+    assert confirmed(case, "cuda-emulated") == "the same bits"
+    where = tmp_path / "gpu.json"
+    assert _confirm([case], where, "cuda-emulated") == 0
+    assert json.loads(where.read_text())["cases"][0]["agreement"] == "the same bits"
+    assert _confirm([case], where, "no such target") == 1
+    assert "1 of 1 agree" in (told := capsys.readouterr().out) and "0 of 1 agree" in told

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cases import Case, selected
-from .checking import emulated
+from .checking import confirmed, emulated
 
 if TYPE_CHECKING:
     from .measuring import Ceilings, Result
@@ -21,7 +21,9 @@ Times mlc and the peers that are installed on the same arrays of a card, round b
 checked against float64. '% copy' compares bytes (inputs and result, each once) with a large copy,
 '% product' flops with a large product of 16-bit floats, both measured in the same rounds. A column
 'x peer' is how many times faster mlc is. Without a card, --emulated checks the results of all cases
-at small sizes on the processor, and times nothing.
+at small sizes on the processor, and times nothing. --confirm runs the small sizes on the card and
+on the processor, and says how far the two are apart. --isolated gives each case a process of its
+own, at most --limit seconds and --budget for all, and keeps what was measured if one crashes.
 """
 
 
@@ -29,6 +31,12 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=DESCRIPTION)
     parser.add_argument("words", nargs="*", help="parts of case or group names")
     parser.add_argument("--emulated", action="store_true", help="check small sizes without a card")
+    parser.add_argument("--confirm", action="store_true", help="small sizes, card and emulator")
+    parser.add_argument("--isolated", action="store_true", help="a process for each case")
+    parser.add_argument("--budget", type=float, default=540.0, help="seconds for all of them")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds for one of them")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--exactly", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=1.0, help="per case")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where to write")
     parser.add_argument("--list", action="store_true", help="the cases, without running them")
@@ -39,11 +47,15 @@ def main(given: list[str] | None = None) -> int:
     """Run what was asked for; 1 if mlc failed or was wrong, 2 where there is no card."""
     options = _arguments(given)
     cases = selected(options.words)
+    if options.exactly:
+        cases = [case for case in cases if case.name in options.words]
     if options.list:
         print("\n".join(f"{case.group:<14} {case.name}" for case in cases))
         return 0
+    if options.isolated and not options.here:
+        return _isolated(cases, options)
     if options.emulated:
-        return _check(cases)
+        return _check(cases, options.json if options.here else None)
     from mlc.errors import UnsupportedError
     from mlc.runtime.cuda.card import card
 
@@ -57,20 +69,65 @@ def main(given: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    if options.confirm:
+        return _confirm(cases, options.json if options.here else None)
     return _measure(cases, options)
 
 
-def _check(cases: list[Case]) -> int:
-    """The cases at small sizes, their kernels run by the processor; nothing is timed."""
+def _isolated(cases: list[Case], options: argparse.Namespace) -> int:
+    from .isolated import run_isolated
+
+    flags = ["--emulated"] * options.emulated + ["--confirm"] * options.confirm
+    flags += ["--seconds", str(options.seconds)]
+    failed = run_isolated(
+        _first_things_first(cases), flags, options.json, options.budget, options.limit
+    )
+    return 1 if failed else 0
+
+
+def _first_things_first(cases: list[Case]) -> list[Case]:
+    """What has a goal comes first, in case that time is up before the end."""
+    goals = ("softmax", "layer norm", "product bf16", "product f16 4096", "attention bf16", "add")
+    goals += ("sum of", "transpose", "chain of 8")
+    return sorted(cases, key=lambda case: not case.name.startswith(goals))
+
+
+def _confirm(cases: list[Case], results: Path | None = None, target: str = "cuda") -> int:
+    """The same kernels, at small sizes, on the card and on the processor."""
     wrong = 0
+    rows: list[dict[str, Any]] = []
     for case in cases:
         try:
-            said = f"right, error {emulated(case):.2f} of what rounding explains"
+            said = confirmed(case, target)
+            rows.append({"name": case.name, "group": case.group, "agreement": said})
         except Exception as problem:
             wrong += 1
             said = f"{type(problem).__name__}: {problem}".splitlines()[0]
+            rows.append({"name": case.name, "group": case.group, "failures": {"mlc": said}})
+        print(f"{case.name:<26} {said}", flush=True)
+    print(f"{len(cases) - wrong} of {len(cases)} agree")
+    if results is not None:
+        results.write_text(json.dumps({"cases": rows}))
+    return 1 if wrong else 0
+
+
+def _check(cases: list[Case], results: Path | None = None) -> int:
+    """The cases at small sizes, their kernels run by the processor; nothing is timed."""
+    wrong = 0
+    rows: list[dict[str, Any]] = []
+    for case in cases:
+        try:
+            error = emulated(case)
+            said = f"right, error {error:.2f} of what rounding explains"
+            rows.append({"name": case.name, "group": case.group, "errors": {"mlc": error}})
+        except Exception as problem:
+            wrong += 1
+            said = f"{type(problem).__name__}: {problem}".splitlines()[0]
+            rows.append({"name": case.name, "group": case.group, "failures": {"mlc": said}})
         print(f"{case.name:<26} {said}", flush=True)
     print(f"{len(cases) - wrong} of {len(cases)} are right; nothing was timed")
+    if results is not None:
+        results.write_text(json.dumps({"cases": rows}))
     return 1 if wrong else 0
 
 

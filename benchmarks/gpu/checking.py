@@ -43,3 +43,25 @@ def emulated(case: Case) -> float:
     got = np.asarray(mlc.jit(function, target="cuda-emulated")(*args))
     exact = np.asarray(case.function(*(array.astype(np.float64) for array in args)))
     return check(case, case.small, got, exact)
+
+
+def confirmed(case: Case, target: str = "cuda") -> str:
+    """How the kernels of the case at its small size differ between ``target`` and the emulator;
+    ArithmeticError where either is wrong, or where integers differ at all."""
+    import mlc
+
+    args = case.inputs(case.small)
+    function = case.function if case.ours is None else case.ours()
+    exact = np.asarray(case.function(*(array.astype(np.float64) for array in args)))
+    there, here = (
+        np.asarray(mlc.jit(function, target=name)(*args)) for name in (target, "cuda-emulated")
+    )
+    errors = [check(case, case.small, got, exact) for got in (there, here)]
+    if (there == here).all():
+        return "the same bits"
+    apart = float(np.max(np.abs(there.astype(np.float64) - here.astype(np.float64))))
+    share = np.count_nonzero(there != here) / there.size
+    return (
+        f"{100 * share:.0f} % of the elements differ, by {apart:.3g} at most; "
+        f"errors {errors[0]:.2f} and {errors[1]:.2f} of what rounding explains"
+    )
