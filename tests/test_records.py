@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import inspect
 import pickle
 from dataclasses import FrozenInstanceError, InitVar, field
@@ -159,6 +160,83 @@ def test_kinds_of_fields_that_are_left_to_the_standard_library() -> None:
         a: int
 
     assert Ordered(1) < Ordered(2)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_replace_makes_what_the_standard_library_makes(options: dict[str, bool]) -> None:
+    def same(record: Any, **changes: Any) -> Any:
+        made, expected = records.replace(record, **changes), dataclasses.replace(record, **changes)
+        assert type(made) is type(expected) and made is not record
+        if not options["slots"]:
+            assert made.__dict__ == expected.__dict__
+        assert repr(made) == repr(expected)
+        return made
+
+    @records.dataclass(**options)
+    class Plain:
+        a: int
+        b: str = "b"
+        count: ClassVar[int] = 3
+
+    @records.dataclass(**options)
+    class Derived(Plain):
+        c: Any = None
+
+    @records.dataclass(**options)
+    class Made:
+        a: int
+        b: list[int] = field(default_factory=list)
+
+    class Own(Derived):
+        def __init__(self) -> None:
+            super().__init__(5, "own")
+
+    for record in (Plain(1), Derived(1, "x", 2.5), Made(3)):
+        same(record)
+        assert same(same(record, a=2), b="z").a == 2
+    for record in (Plain(1), Derived(1)):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'd'"):
+            records.replace(record, d=1)
+    with pytest.raises(TypeError):  # its initialiser takes no fields
+        records.replace(Own(), a=1)
+
+
+def test_replace_runs_what_a_class_does_besides() -> None:
+    @records.dataclass(frozen=True)
+    class Checked:
+        a: int
+        b: int
+
+        def __post_init__(self) -> None:
+            if self.a > self.b:
+                raise ValueError("out of order")
+
+    with pytest.raises(ValueError, match="out of order"):
+        records.replace(Checked(1, 2), a=3)
+
+    @records.dataclass
+    class Noting:
+        a: int
+        b: int
+
+        def __setattr__(self, name: str, value: int) -> None:
+            self.__dict__[name] = abs(value)
+
+    assert records.replace(Noting(-1, 2), b=-3) == Noting(1, 3)
+
+    @records.dataclass(frozen=True)
+    class Remembering:
+        a: int
+        b: int
+
+        @functools.cached_property
+        def total(self) -> int:
+            return self.a + self.b
+
+    first = Remembering(1, 2)
+    assert first.total == 3 and records.replace(first, a=5).total == 7
+    with pytest.raises(TypeError):
+        records.replace(3, a=1)
 
 
 def test_refused() -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..ir.expr import Expr, Load, Reduce, Var, load, reduce
 from ..ir.rewrite import loads_of, substitute_loads
 from ..ir.simplify import simplify
-from ..records import dataclass
+from ..records import dataclass, replace
 from ..te.inline import expand, remap_loads, resolve_loads
 from ..te.tensor import Call, Tensor
 from .graph import Node, unique_name

@@ -28,14 +28,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import field, replace
+from dataclasses import field
 from enum import Enum
 from functools import lru_cache
 from typing import Any, NoReturn
 
 from ..dtypes import DType
 from ..errors import ArgumentError, SourceLocation
-from ..records import dataclass
+from ..records import dataclass, replace
 from .combiner import Combiner
 from .expr import Axis, Expr, Load, Var, load
 

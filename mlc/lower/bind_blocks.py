@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 
 from ..ir.affine import as_sum
@@ -32,6 +31,7 @@ from ..ir.program import (
     writes_of,
 )
 from ..ir.rewrite import conjuncts, loads_of, substitute, variables_of
+from ..records import replace
 from ..schedules.legality.starts import starts_once
 
 

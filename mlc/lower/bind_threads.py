@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..errors import UnsupportedError
 from ..ir.program import (
     Allocate,
@@ -20,6 +18,7 @@ from ..ir.program import (
     seq,
     walk,
 )
+from ..records import replace
 from ..schedules.legality import parallel_violation
 
 

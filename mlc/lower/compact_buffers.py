@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from ..ir.affine import linear_in
 from ..ir.expr import Const, Expr, Load, Var, load
@@ -31,6 +30,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, rewrite
 from ..ir.simplify import simplify
+from ..records import replace
 from ..schedules.regions import region_in, union
 
 BANKS = 32  # of shared memory, each an element wide

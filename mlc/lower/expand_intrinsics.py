@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..ir.intrinsic import expand_call, intrinsic_named, is_intrinsic, regions_of_call
 from ..ir.program import (
     Allocate,
@@ -20,6 +18,7 @@ from ..ir.program import (
     seq,
     walk,
 )
+from ..records import replace
 
 
 def expand_intrinsics(program: Program) -> Program:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import groupby
 
 from ..ir.expr import Expr, Var
@@ -25,6 +24,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import loads_of, variables_of
+from ..records import replace
 from .replace_buffers import Place, is_replaceable, replace_buffers
 from .simplify_program import is_empty, substitute_all
 

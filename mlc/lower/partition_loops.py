@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ..dtypes import int64
 from ..ir.affine import as_sum
@@ -24,6 +23,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import postorder
+from ..records import replace
 from .simplify_program import simplify_stmt, substitute_all
 
 _MOST_PARTS = 3  # nested partitions multiply code

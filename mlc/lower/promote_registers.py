@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -29,7 +28,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import conjuncts, substitute, variables_of
-from ..records import dataclass
+from ..records import dataclass, replace
 
 MOST_REGISTERS = 64  # sites beyond this stay in memory
 _LANE = Var("lane")  # stands for the lanes of any site, so that conditions can be compared

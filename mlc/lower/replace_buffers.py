@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ..ir.expr import Expr, Load, load
 from ..ir.program import (
@@ -23,7 +22,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import rewrite
-from ..records import dataclass
+from ..records import dataclass, replace
 
 
 @dataclass(frozen=True, eq=False)

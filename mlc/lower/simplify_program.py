@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 
 from ..ir.expr import Const, Expr, Var, const
 from ..ir.program import (
@@ -22,7 +22,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import substitute
 from ..ir.simplify import simplify
-from ..records import dataclass
+from ..records import dataclass, replace
 
 NOTHING = Seq(())
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..ir.expr import const
 from ..ir.program import Allocate, For, If, LoopKind, Program, Seq, Stmt, While, seq
+from ..records import replace
 from .simplify_program import simplify_stmt, substitute_all
 
 

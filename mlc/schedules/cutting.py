@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from ..ir.bounds import interval
 from ..ir.expr import Var
 from ..ir.program import Block, For, Program, Stmt, blocks_of, walk
 from ..ir.rewrite import variables_of
+from ..records import replace
 from .copying import block_names, fresh_copy
 from .step import rebuild, substitute_stmt
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache, cached_property, partial, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from ..ir.expr import Var
 from ..ir.program import Block, Program
 from ..ir.unsafe import unsafe_steps
 from ..ir.viewers import viewer
-from ..records import dataclass
+from ..records import dataclass, replace
 from . import lookup
 from .idle_loops import lost_init
 from .loop_kinds import broken_mark, misplaced_loop, new_clash

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, fields
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -32,7 +32,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import substitute
-from ..records import dataclass
+from ..records import dataclass, replace
 from .refusal import Refusal
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..errors import ArgumentError
 from ..ir.expr import Reduce, reduce
 from ..ir.program import Program, Scope
+from ..records import replace
 from . import program
 from .key import topological
 from .program import Nest

@@ -8,7 +8,7 @@ are immutable and survive most steps, so what is found in them is kept by identi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -35,7 +35,7 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import loads_of, substitute
-from ...records import dataclass
+from ...records import dataclass, replace
 
 _MOST_VISITS = 4096  # beyond so many, conditions of selects are left unsaid
 _UNSAID = Var("unsaid", boolean)  # a guard of which nothing is known

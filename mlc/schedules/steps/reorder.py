@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Stmt
-from ...records import dataclass
+from ...records import dataclass, replace
 from ..legality import reorder_violation
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
