@@ -108,6 +108,9 @@ def reduce_all(x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
     return _fold("all", x, axes, keepdims, boolean, boolean)
 
 
+SIDE_BY_SIDE = 16  # columns that fill vectors
+
+
 @cache
 def ignoring_nan(fn: str, dtype: DType) -> Combiner:
     """fmin or fmax as a combiner: NaN is what changes nothing."""
@@ -136,9 +139,12 @@ def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> 
 
     Floats are searched by one comparison: for ``not x <= b`` with ``b`` the float below the
     extreme, which holds for the extreme alone; if that is NaN, with ``b`` infinite, which holds for
-    NaN alone.
+    NaN alone. Columns side by side are searched in one fold of values with their places.
     """
     x = as_tensor(x)
+    beside = bool(axes) and axes[-1] != x.ndim - 1 and int(x.shape[-1]) >= SIDE_BY_SIDE
+    if beside and x.dtype is not boolean:
+        return _arg_column(x, name, axes, keepdims)
     shape, folded, at = over(x, axes, keepdims)
     reducer = te.max if name == "argmax" else te.min
     ks = tuple(folded.values())
@@ -173,6 +179,44 @@ def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> 
         return te.min(here, axis=tuple(folded.values()))
 
     return astype(te.compute(shape, first, name=name), dtype="int64")
+
+
+@cache
+def first_beyond(name: str, dtype: DType, counter: DType) -> Combiner:
+    """The first extreme that ``name`` seeks, or the first NaN, with its place."""
+    argmax = name == "argmax"
+
+    def later(best: Any, new: Any) -> Any:
+        if dtype.is_float:
+            within = apply("le" if argmax else "ge", new[0], best[0])
+            wins = ~within & apply("eq", best[0], best[0])
+        else:
+            wins = apply("gt" if argmax else "lt", new[0], best[0])
+        return select(wins, new[0], best[0]), select(wins, new[1], best[1])
+
+    if dtype.is_float:
+        least = -np.inf if argmax else np.inf
+    else:
+        least = dtype.lowest if argmax else dtype.highest
+    # the place of what changes nothing is 0: that of the first element, if all are such
+    return make_combiner(name, later, (least, 0), (dtype, counter), commutative=False)
+
+
+def _arg_column(x: Any, name: str, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """`arg_extreme` in one fold of values with their places."""
+    shape, folded, at = over(x, axes, keepdims)
+    count = size_of(tuple(x.shape[a] for a in axes))
+    counter = int32 if int(count) <= int32.highest else int64
+    work = x.dtype if not x.dtype.is_float or x.dtype is float64 else float32
+    place: Expr = const(0)
+    for k in folded.values():
+        place = k if len(folded) == 1 else place * k.extent + k
+    combiner, ks = first_beyond(name, work, counter), tuple(folded.values())
+
+    def body(*index: Expr) -> Any:
+        return reduce_with(combiner, (cast_expr(at(index), work), cast_expr(place, counter)), ks)
+
+    return astype(te.compute(shape, body, name=name)[1], dtype="int64")
 
 
 def _checked(

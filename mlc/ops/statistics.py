@@ -87,7 +87,7 @@ def _chunk_rows(shape: Shape, axes: list[int]) -> int:
     return next((r for r in range(most, least - 1, -1) if shape[first] % r == 0), 0)
 
 
-GROUP, LEAST = 64, 16  # elements of a column whose squares are summed in one pass
+GROUP, LEAST = 128, 16  # elements of a column whose squares are summed in one pass
 
 
 def _divisor(n: int, most: int) -> int:

@@ -133,9 +133,11 @@ refuse:
   ret i32 -2147483648
 have:
   %raw = phi ptr [ %kept, %take ], [ %new, %allocate ]
-  %up = getelementptr i8, ptr %raw, i64 63
+  %large = icmp uge i64 %class, 16
+  %low = select i1 %large, i64 4095, i64 63 ; see signature.workspace_alignment
+  %up = getelementptr i8, ptr %raw, i64 %low
   %address = ptrtoint ptr %up to i64
-  %rest = and i64 %address, 63
+  %rest = and i64 %address, %low
   %back = sub i64 0, %rest
   %workspace = getelementptr i8, ptr %up, i64 %back
   %code = call i32 %kernel(ptr %buffers, ptr %workspace)

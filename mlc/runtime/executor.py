@@ -13,7 +13,7 @@ from mlc.runtime.entry import ArraySpec, EntrySpec
 from mlc.runtime.entry_ir import NO_MEMORY
 from mlc.runtime.image import LoadedImage, load_image
 from mlc.runtime.native_call import is_native
-from mlc.runtime.signature import Signature
+from mlc.runtime.signature import Signature, workspace_alignment
 from mlc.runtime.symbols import resolver
 
 _MAIN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
@@ -125,8 +125,9 @@ class Executable:
         """Memory for a call, and the address in it to pass."""
         if not self.spec.workspace_bytes:
             return None, None
-        block = np.empty(self.spec.workspace_bytes + 64, np.uint8)
-        return block, (address_of(block) + 63) & ~63
+        low = workspace_alignment(self.spec.workspace_bytes) - 1
+        block = np.empty(self.spec.workspace_bytes + low, np.uint8)
+        return block, (address_of(block) + low) & ~low
 
 
 def _raiser(spec: EntrySpec, on_error: Callable[[int], object] | None) -> Callable[[int], object]:

@@ -148,11 +148,18 @@ class Signature:
         )
 
 
+def workspace_alignment(nbytes: int) -> int:
+    """Bytes: a line of the cache, or a page for blocks of at least ``1 << 16``. Large arrays begin
+    a little behind a page; what is made of them, begun on one, keeps clear of what is read next:
+    processors take a load for one of a store in flight if their addresses agree within a page."""
+    return 4096 if nbytes + 64 > 1 << 15 else 64
+
+
 def workspace_class(nbytes: int) -> int:
-    """The power of two of the blocks that hold ``nbytes`` at an alignment of 64; 0 for none."""
+    """The power of two of the blocks that hold ``nbytes``, aligned; 0 for none."""
     if not nbytes:
         return 0
-    size_class = math.ceil(math.log2(nbytes + 64))
+    size_class = math.ceil(math.log2(nbytes + workspace_alignment(nbytes)))
     if size_class >= WORKSPACE_CELLS:
         raise ValueError(f"a workspace of {nbytes} bytes is out of reach")
     return size_class

@@ -24,12 +24,12 @@ def factor_reduction(
     ``axis`` is split into ``extents`` (outermost first, their product at least its size); those at
     positions ``kept`` become the last spatial axes of the first nest, or the first ones if they are
     to be ``is_outermost``, and are folded by the second.
-    The combiner must be associative and commutative: the order of folding changes, the same way
-    every time.
+    The combiner must be commutative unless the outermost part alone is kept: the order of folding
+    changes, the same way every time.
     """
     op = nest.compute
     root = op.body[0]
-    assert isinstance(root, Reduce) and root.combiner.commutative
+    assert isinstance(root, Reduce) and (root.combiner.commutative or tuple(kept) == (0,))
     combiner = root.combiner
     total = 1
     for extent in extents:

@@ -62,4 +62,10 @@ def _replaced(
     else:
         folded = root.combiner.combine(root.combiner.identity, values)
         body = tuple(folded[part.index] for part in parts)
+    if not axes and len(body) > 1:  # several results, and no fold that they share
+        op = node.compute
+        return tuple(
+            Tensor(t.name, t.shape, t.dtype, replace(op, body=(body[t.index],)))
+            for t in node.tensors
+        )
     return with_operation(node, replace(node.compute, body=body)).tensors

@@ -21,6 +21,7 @@ from .reduction import (
     COLUMNS,
     factor_chunks,
     factor_lanes,
+    factor_rows,
     fuse_reduced,
     is_foldable,
     schedule_reduction,
@@ -160,7 +161,14 @@ def _plan_products(
     from .contraction import choose_tile, find_roles, pack_operands, tiling_for
     from .dots import plan_dots, schedule_dots, schedule_sums
     from .half_products import half_products
-    from .streaming import columns_of, gather_apart, plan_stream, schedule_stream, stream_tiling
+    from .streaming import (
+        columns_of,
+        gather_apart,
+        pack_rows,
+        plan_stream,
+        schedule_stream,
+        stream_tiling,
+    )
 
     for position, nest in enumerate(nests):
         roles = find_roles(nest)
@@ -175,9 +183,11 @@ def _plan_products(
             return _Plan(dots.before, [first, last, *nests[1:]], dots.tiling, ways), None, None
         stream = None if position else plan_stream(nest, roles or columns_of(nest), machine)
         if stream is not None:
-            nest, *rest = gather_apart(nest, stream) if len(nests) == 1 else nests
+            *packing, nest = pack_rows(nest, stream)
+            nest, *rest = gather_apart(nest, stream) if len(nests) == 1 else [nest, *nests[1:]]
             way = partial(schedule_stream, nest=nest, stream=stream)
-            return _Plan([], [nest, *rest], stream_tiling(nest, stream), {nest: way}), None, None
+            tiling = stream_tiling(nest, stream)
+            return _Plan(packing, [nest, *rest], tiling, {nest: way}), None, None
         if roles is None:
             continue
         tile = choose_tile(nest, roles, machine)
@@ -206,6 +216,7 @@ def _plan(
     before: list[Nest] = []
     out: list[Nest] = []
     single = len(nests) == 1
+    made = {t for nest in nests for t in nest.tensors}
     for nest in nests:
         if not reduce_axes(nest):
             *turned, nest = turn_operands(nest) if single else [nest]
@@ -214,6 +225,8 @@ def _plan(
             continue
         nest = fuse_reduced(nest)
         chunks = factor_chunks(nest, machine) if shared == 0 or single else None
+        if chunks is None and not made.intersection(n.source for n in loads_in(nest)):
+            chunks = factor_rows(nest, machine)
         if chunks is not None:
             first, nest = chunks
             before.extend(_factored(first, 0, machine))

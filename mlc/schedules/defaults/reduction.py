@@ -25,6 +25,9 @@ from .vectors import (
 
 COLUMNS = 2048  # elements of a row that one tile of a column reduction spans
 ROWS = 8  # that a column reduction reads side by side
+ROW_BLOCKS = 16  # that a fold of rows is cut into; fixed, so that bits are too
+HELD_BYTES = 32 << 10  # of results, and what else a row is combined with, that stay near
+HELD_ALONE = 128 << 10  # the same, where that is one number for each column
 FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 MANY_ROWS = 32  # that can be shared out among threads as they are
 SHORT = 8  # steps of a fold that are written out
@@ -147,6 +150,28 @@ def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
     return factor_reduction(nest, axis, chunks, (0,), "chunk", is_outermost=aside)
 
 
+def factor_rows(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
+    """A fold of the rows of a large array into one row -> one for each of a fixed number of blocks
+    of rows, in which memory is read in order; None where the results of a whole row would not stay
+    in the nearest cache."""
+    wide, fold = [a for a in nest.compute.axes if a.extent > 1], reduce_axes(nest)
+    if len(wide) != 1 or len(fold) != 1 or not _is_streamed(nest, wide[0].extent, machine):
+        return None
+    rows, columns = fold[0].extent, wide[0].extent
+    if not _is_held(nest, columns) or rows < ROW_BLOCKS**2:
+        return None
+    if vector_axis(nest, tuple(nest.compute.axes)) is not wide[0]:
+        return None
+    parts = ROW_BLOCKS, -(-rows // ROW_BLOCKS)
+    return factor_reduction(nest, fold[0], parts, (0,), "rows", is_outermost=True)
+
+
+def _is_streamed(nest: Nest, columns: int, machine: Machine) -> bool:
+    """Whether memory gives the pace of a fold of rows."""
+    long = columns > 8 * lanes_for(nest, columns, machine)
+    return long and len(reduce_axes(nest)) == 1 and points(nest) * widest(nest) > machine.l2
+
+
 def _rows_in_vectors(nest: Nest, machine: Machine) -> int:
     """How many short rows, one behind the other, fill whole vectors, some of them; 1 where one row
     does, or where rows lie apart."""
@@ -202,22 +227,13 @@ def _schedule_columns(
     machine: Machine,
 ) -> Var:
     """Lanes along the last spatial axis. Few steps or short rows: the fold stays in registers; many
-    steps over long rows: blocks of eight rows at a time, so that memory is read in long runs, of
-    which there are enough for ``threads``."""
+    steps over long rows: as memory gives them (see `_schedule_streams`)."""
     spatial = fuse_contiguous(s, block, spatial)
     last = spatial[-1]
     extent = extent_of(s, last)
     lanes = lanes_for(nest, extent, machine)
-    streams = points(nest) * widest(nest) > machine.l2 and len(reduce) == 1 and extent > 8 * lanes
-    if streams and is_foldable(nest):
-        outer, middle = s.split(reduce[0], [None, ROWS])
-        vectors = -(-extent // lanes)
-        runs = max(round(vectors * lanes / COLUMNS), min(threads, vectors))
-        run, vector, lane = s.split(last, [None, -(-vectors // runs), lanes])
-        s.reorder(*spatial[:-1], run, outer, vector, middle, lane)
-        s.unroll(middle)
-        s.vectorize(lane)
-        return next((v for v in spatial[:-1] if extent_of(s, v) > 1), run)
+    if len(reduce) == 1 and _is_streamed(nest, extent, machine):
+        return _schedule_streams(s, nest, spatial, reduce[0], lanes, threads)
     vectors = -(-extent // lanes)
     across = vectors if vectors <= 8 else min(8, extent // lanes)
     strip, vector, lane = s.split(last, [None, across, lanes])
@@ -228,6 +244,43 @@ def _schedule_columns(
         s.unroll(var)
     s.vectorize(lane)
     return next((v for v in outer_loops if extent_of(s, v) > 1), strip)
+
+
+def _schedule_streams(
+    s: Schedule, nest: Nest, spatial: list[Var], fold: Var, lanes: int, threads: int
+) -> Var:
+    """Rows of a large array: one after the other, as they lie in memory, where the results of a row
+    stay in the nearest cache and no thread needs a share of it; else, by runs of columns, eight
+    rows at a time, so that results are loaded and stored for every eighth.
+
+    One row is better: what comes next can be asked for. Processors look ahead by a number of
+    instructions, which is not far enough where steps are long, as those of a maximum are.
+    """
+    last = spatial[-1]
+    extent = extent_of(s, last)
+    vectors = -(-extent // lanes)
+    shared_out = any(extent_of(s, v) >= threads for v in spatial[:-1])
+    tasks = 1 if shared_out else min(threads, vectors)
+    if tasks == 1 and _is_held(nest, extent):
+        across = min(4, vectors)
+        run, vector, middle, lane = s.split(last, [1, None, across, lanes])
+        s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
+    else:
+        runs = max(round(vectors * lanes / COLUMNS), tasks)
+        outer, middle = s.split(fold, [None, ROWS])
+        run, vector, lane = s.split(last, [None, -(-vectors // runs), lanes])
+        s.reorder(*spatial[:-1], run, outer, vector, middle, lane)
+    s.unroll(middle)
+    s.vectorize(lane)
+    return next((v for v in spatial[:-1] if extent_of(s, v) > 1), run)
+
+
+def _is_held(nest: Nest, columns: int) -> bool:
+    """Whether what all rows of a fold are combined with, results among it, stays near."""
+    folds = set(reduce_axes(nest))
+    near = [n for n in loads_in(nest) if not any(folds & {*variables_of(i)} for i in n.indices)]
+    sizes = [t.dtype.itemsize for t in nest.tensors] + [n.dtype.itemsize for n in near]
+    return columns * sum(sizes) <= (HELD_ALONE if len(sizes) == 1 else HELD_BYTES)
 
 
 def _innermost(s: Schedule, loops: list[Var], budget: int) -> tuple[list[Var], list[Var]]:
