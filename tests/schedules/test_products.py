@@ -78,7 +78,10 @@ LARGE = host_target().l2_bytes // 8 // 512  # as many columns by 512 do not fit 
         (8, 515, LARGE + 130),
         (12, 520, LARGE + 77),
         (5, LARGE + 9, 530),
+        (7, 512, LARGE + 3),
         (16, 512, LARGE + 64),
+        (47, 512, LARGE + 1),
+        (49, 514, LARGE + 9),
         (37, 531, LARGE + 5),
     ],
 )
@@ -102,6 +105,15 @@ def test_some_rows_take_no_turned_copy_of_a_large_matrix(rows: int, across: bool
     text = str(product.lower(a, b).program)
     assert "matmul_lanes" in text and "b_packed" not in text and "b_turned" not in text
     assert ("a_turned" in text) is across
+
+
+@pytest.mark.parametrize(("rows", "depth"), [(8, 1024), (8, 1030), (20, 1024), (60, 1024)])
+def test_rows_that_push_each_other_out_are_copied(rows: int, depth: int) -> None:
+    a = numbers(np.float32, (rows, depth), "plain", 20)
+    b = numbers(np.float32, (depth, 2 * LARGE), "plain", 21)
+    text = str(mlc.jit(lambda a, b: a @ b).lower(a, b).program)
+    assert ("a_packed" in text) is (depth == 1024 and rows < 48)
+    assert ("b_stack" in text) is (rows > 48)
 
 
 def test_few_rows_by_few_columns_of_long_sums() -> None:

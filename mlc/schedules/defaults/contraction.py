@@ -72,7 +72,7 @@ def pack_operands(
         if not _uses(node, roles.n) and _is_far(node, nest, roles, panel):
             assert roles.m is not None
             axes = _axes_of(node, nest)
-            packing, current = _pack(current, node, axes, roles.m, height)
+            packing, current = pack_axis(current, node, axes, roles.m, height)
             out.append(packing)
             continue
         if not _uses(node, roles.n) or (roles.m is not None and _uses(node, roles.m)):
@@ -89,7 +89,7 @@ def pack_operands(
             too_large = size > AHEAD_BYTES and roles.n.extent > panel
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue
-        packing, current = _pack(current, node, axes, roles.n, panel)
+        packing, current = pack_axis(current, node, axes, roles.n, panel)
         out.append(packing)
     return [*out, current]
 
@@ -125,7 +125,9 @@ def _axes_of(node: Load, nest: Nest) -> list[Axis]:
     return [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
 
 
-def _pack(nest: Nest, node: Load, axes: list[Axis], n: Axis, panel: int) -> tuple[Nest, Nest]:
+def pack_axis(nest: Nest, node: Load, axes: list[Axis], n: Axis, panel: int) -> tuple[Nest, Nest]:
+    """What copies the operand ``node``, which depends on ``axes``, such that ``panel`` neighbours
+    along ``n`` lie together, and the nest that reads the copy."""
     others = [a for a in axes if a is not n]
     batch = [a for a in others if not a.is_reduce]
     inner = [a for a in others if a.is_reduce]

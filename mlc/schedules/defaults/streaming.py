@@ -9,10 +9,12 @@ order.
                                                         8 rows x 2 vectors of c += ...
 
 The rows of the result are in registers, go back to the cache after a few steps of the reduction,
-and so the columns can be walked in long runs, with what comes next asked for early. Where there are
-too many rows for that, blocks of the matrix are copied to the nearest cache for tiles of rows.
+and so the columns can be walked in long runs, with what comes next asked for early. More rows than
+registers hold go by in tiles, while what they read is in the nearest cache; where there are too
+many for that, blocks of the matrix are copied there first.
 Rows of the result are gathered apart: in a result as wide as the matrix, and often a power of two,
-they would all want the places in the cache that rows of the matrix want.
+they would all want the places in the cache that rows of the matrix want. Rows of the other operand
+that lie so are copied, those of a tile together.
 """
 
 from __future__ import annotations
@@ -26,24 +28,29 @@ from ...te.program import Nest, Tiling
 from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
-from .contraction import Roles, is_packed_ahead
+from .contraction import Roles, is_packed_ahead, pack_axis
 from .machine import STACK_BYTES, Machine
 from .reduction import is_foldable
-from .vectors import extent_of, lanes_for, private_loops, split_roles
+from .vectors import lanes_for, private_loops, split_roles
 
 MOST_ROWS = 256
 TOGETHER = 14  # rows that are in registers at once
+SOME_ROWS = 48  # in tiles that read the matrix where it lies
+TILE_ROWS = 8, 7, 6
 STEPS = 8  # of the reduction at a time: as many rows of the matrix are read side by side
 RUN_BYTES = 16384  # of a row that one task reads before it goes on to the next rows
 AHEAD_BYTES = 1024
 APART_BYTES = 512, 128  # rows of the result begin that far behind multiples of the first
+SUMS_BYTES = 192 << 10  # of the result that is gathered
+FAR_BYTES = 2048  # rows that lie multiples of this apart push each other out of the nearest cache
+LEAST_ROWS = 4  # with fewer they do not
 BLOCK = 128  # rows of the matrix that are copied at a time for several tiles of rows
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
     """All rows by ``run`` columns at a time: in registers are ``rows`` by ``vectors`` of ``lanes``,
-    for ``steps`` of the reduction."""
+    for ``steps`` of the reduction. Whether blocks of the matrix are ``copied``."""
 
     roles: Roles
     run: int
@@ -51,6 +58,7 @@ class Stream:
     steps: int
     vectors: int
     lanes: int
+    copied: bool
 
 
 def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | None:
@@ -68,7 +76,10 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     n, k, size = roles.n.extent, folds[0].extent, matrix.dtype.itemsize
     lanes = lanes_for(nest, n, machine)
     together, steps, run_bytes = rows, STEPS, RUN_BYTES
-    if rows > TOGETHER:
+    if TOGETHER < rows <= SOME_ROWS:
+        together = max(TILE_ROWS, key=lambda n: ((rows % n or n) >= n / 2, n))
+        run_bytes = min(RUN_BYTES // 2, SUMS_BYTES // rows)
+    elif rows > TOGETHER:
         whole = [r for r in (6, 5, 4) if rows % r == 0]  # no tile with fewer rows: less code
         together = whole[0] if whole else 6
         steps, run_bytes = BLOCK, RUN_BYTES // 4
@@ -80,7 +91,8 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
         return None
     runs = -(-n * size // run_bytes)
     runs = -(-runs // machine.threads) * machine.threads  # no thread waits for another's last run
-    return Stream(roles, -(-n // (runs * width)) * width, together, steps, vectors, lanes)
+    run = -(-n // (runs * width)) * width
+    return Stream(roles, run, together, steps, vectors, lanes, rows > SOME_ROWS)
 
 
 def _matrix(nest: Nest, roles: Roles) -> Load | None:
@@ -99,16 +111,34 @@ def columns_of(nest: Nest) -> Roles | None:
 
 
 def gather_apart(nest: Nest, stream: Stream) -> list[Nest]:
-    """The nest, into memory of its own if several rows are in registers at once, and what copies
-    that to the result."""
+    """The nest, into memory of its own unless blocks of the matrix are copied, and what copies that
+    to the result."""
     m, (tensor,) = stream.roles.m, nest.tensors
-    held = stream.rows * (stream.run + APART_BYTES[0]) * tensor.dtype.itemsize
-    if m is None or stream.rows < m.extent or m.extent == 1 or held > STACK_BYTES:
+    if m is None or stream.copied or m.extent == 1:
+        return [nest]
+    if m.extent * (stream.run * tensor.dtype.itemsize + sum(APART_BYTES)) > STACK_BYTES:
         return [nest]
     sums = Tensor(f"{tensor.name}_sums", tensor.shape, tensor.dtype, nest.compute)
     axes = tuple(Axis(a.name, a.extent) for a in nest.compute.axes)
     copy = replace(nest.compute, axes=axes, body=(load(sums, axes),))
     return [Nest((sums,), nest.compute), Nest(nest.tensors, copy)]
+
+
+def pack_rows(nest: Nest, stream: Stream) -> list[Nest]:
+    """The nest, after what copies the rows' operand where its rows push each other out."""
+    m = stream.roles.m
+    if m is None or stream.copied or m.extent < LEAST_ROWS:
+        return [nest]
+    (fold,) = reduce_axes(nest)
+    for node in loads_in(nest):
+        apart = step(node, m)
+        if (
+            step(node, stream.roles.n) == 0
+            and apart
+            and apart * node.dtype.itemsize % FAR_BYTES == 0
+        ):
+            return list(pack_axis(nest, node, [m, fold], m, stream.rows))
+    return [nest]
 
 
 def stream_tiling(nest: Nest, stream: Stream) -> Tiling:
@@ -139,10 +169,10 @@ def schedule_stream(s: Schedule, name: str, shared: int, nest: Nest, stream: Str
     s.unroll(vector)
     s.vectorize(lane)
     matrix = max((node.source for node in reads_of(s.block(name))), key=lambda source: source.size)
-    if tiles is not None and extent_of(s, tiles) > 1:
+    if stream.copied:
         _copy(s, name, matrix, strip, stream)
     s.decompose_reduction(name, outer)
-    if tiles is None or extent_of(s, tiles) == 1:
+    if not stream.copied:
         width = stream.vectors * stream.lanes * matrix.dtype.itemsize
         s.prefetch(name, matrix.name, strip, max(AHEAD_BYTES // width, 1))
 
