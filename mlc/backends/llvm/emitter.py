@@ -7,7 +7,7 @@ missed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...dtypes import int64
@@ -77,6 +77,7 @@ class Emitter(Builder):
         self.lanes = 0
         self.mask: Value | None = None
         self.mask_level = 0
+        self.wider: dict[str, str] = {}  # the mask that a mask was narrowed from, if any, by text
         self.rare = False
         self.volatile = False
         self.in_parallel = False
@@ -162,18 +163,26 @@ class Emitter(Builder):
         key: Any = expr
         if known.fixed:
             key = (expr, *[self.fixed[var] for var in known.fixed])
-        for_all_lanes = key
+        keys = [key]
         if known.guarded or known.costly or self.rare:
             high = max(low, self.regions[-1].barrier)
             if known.guarded and self.mask is not None:
-                key = (key, self.mask.text)
+                keys = [*((key, mask) for mask in self._masks()), key]
                 high = max(high, self.mask_level)
         for i in range(low, high + 1):
             memo = self.regions[i].memo
-            found = memo.get(key) or memo.get(for_all_lanes)
-            if found is not None:
-                return found
+            for known_as in keys:
+                if (found := memo.get(known_as)) is not None:
+                    return found
+        key = keys[0]
         return self.at(high, key, lambda: self.emit(self, expr), known.reads)
+
+    def _masks(self) -> Iterator[str]:
+        """The mask, and those it was narrowed from: what they have at hand will do here, too."""
+        mask = self.mask.text if self.mask is not None else None
+        while mask is not None:
+            yield mask
+            mask = self.wider.get(mask)
 
     def at(
         self, level: int, key: Any, make: Callable[[], Value], reads: frozenset[Buffer] = NONE
@@ -218,17 +227,28 @@ class Emitter(Builder):
         return constant(number, int64)
 
     def _from_the_leaves(self, root: Expr) -> None:
-        """Evaluate what ``root`` needs in any case, innermost first."""
+        """Evaluate what ``root`` needs in any case, innermost first: the nodes at which another
+        ``DEEP`` levels begin. A node may be much deeper than the child that it needs in any case,
+        as a sine is whose rare side is long, so that single depths would be missed."""
         stack: list[tuple[Expr, bool]] = [(root, False)]
         seen: set[Expr] = set()
         while stack:
             node, expanded = stack.pop()
-            if expanded:
-                if node is not root and self.facts.of(node).depth % DEEP == 0:
-                    self.value(node)
-            elif node not in seen and self.facts.of(node).depth > DEEP - 1:
-                seen.add(node)
-                stack.append((node, True))
-                lazy = isinstance(node, Select)
-                children = node.children[:1] if lazy else node.children
-                stack.extend((child, False) for child in reversed(children))
+            depth = self.facts.of(node).depth
+            if not expanded:
+                if node not in seen and depth >= DEEP:
+                    seen.add(node)
+                    stack.append((node, True))
+                    stack.extend((child, False) for child in reversed(self.needed(node)))
+            elif node is not root and any(
+                self.facts.of(child).depth // DEEP < depth // DEEP for child in self.needed(node)
+            ):
+                self.value(node)
+
+    def needed(self, node: Expr) -> tuple[Expr, ...]:
+        """The children that are evaluated whatever the data are."""
+        if not isinstance(node, Select):
+            return node.children
+        sides = ((side, self.facts.of(side)) for side in node.children[1:])
+        plain = (side for side, facts in sides if not (facts.guarded or facts.costly))
+        return (node.children[0], *plain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeGuard
 
 from ...dtypes import DType, boolean, float32, float64
@@ -139,6 +139,8 @@ def _select(e: Emitter, expr: Select) -> Value:
     known = [e.facts.of(side) for side in sides]
     if not any(side.guarded or side.costly for side in known):
         return e.select(test, e.value(expr.then), e.value(expr.otherwise))
+    for shared in _needed_by_both(e, *sides):
+        e.value(shared)
     if not test.lanes:
         return _branch(e, test, expr)
     values = []
@@ -150,6 +152,41 @@ def _select(e: Emitter, expr: Select) -> Value:
         values.append(_if_any(e, e.mask, side) if facts.costly and e.mask else e.value(side))
         e.mask, e.mask_level = outer
     return e.select(test, *values)
+
+
+def _needed_by_both(e: Emitter, then: Expr, otherwise: Expr) -> list[Expr]:
+    """What both sides of a select evaluate whatever the data are, the largest parts alone. It is
+    evaluated before, once: else a chain of n selects, each of which reads the one before in both
+    sides, would be written 2**n times."""
+    one = set(_in_any_case(e, then))
+    found: dict[Expr, None] = {}
+    inside: set[Expr] = set()
+    for node in _in_any_case(e, otherwise):
+        if node in one:
+            if node not in inside:
+                found[node] = None
+            inside.update(e.needed(node))
+    return list(found)
+
+
+def _in_any_case(e: Emitter, root: Expr) -> Iterator[Expr]:
+    """``root`` and what it needs whatever the data are, users first, where it is costly or must be
+    masked: all else is at hand in both sides of a select, if it is in one."""
+    order: list[Expr] = []
+    stack: list[tuple[Expr, bool]] = [(root, False)]
+    seen: set[Expr] = set()
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            order.append(node)
+            continue
+        facts = e.facts.of(node)
+        if node in seen or not (facts.guarded or facts.costly):
+            continue
+        seen.add(node)
+        stack.append((node, True))
+        stack.extend((child, False) for child in e.needed(node))
+    return reversed(order)
 
 
 def _if_any(e: Emitter, mask: Value, expr: Expr) -> Value:
@@ -179,7 +216,10 @@ def both(e: Emitter, mask: Value | None, test: Value) -> Value:
     if mask is None:
         return test
     key = ("and", mask.text, test.text)
-    return e.at(len(e.regions) - 1, key, lambda: e.binary("and", mask, test))
+    narrow = e.at(len(e.regions) - 1, key, lambda: e.binary("and", mask, test))
+    if narrow.text != mask.text:
+        e.wider[narrow.text] = mask.text
+    return narrow
 
 
 def invert(e: Emitter, test: Value) -> Value:
