@@ -135,9 +135,8 @@ def schedule(function: Callable[..., Any]) -> ScheduleFunction:
     return ScheduleFunction(function)
 
 
-def _carrying(function: types.FunctionType, value: ScheduleFunction) -> types.FunctionType:
-    """A function that does what ``function`` does and names the schedule for its program."""
-    inner = getattr(function, "__mlc_schedule__", None)
+def copied(function: types.FunctionType) -> types.FunctionType:
+    """Another function that does the same, for marks that the first is not to have."""
     out = types.FunctionType(
         function.__code__,
         function.__globals__,
@@ -151,6 +150,13 @@ def _carrying(function: types.FunctionType, value: ScheduleFunction) -> types.Fu
     out.__module__ = function.__module__
     out.__qualname__ = function.__qualname__
     out.__dict__.update(function.__dict__)
+    return out
+
+
+def _carrying(function: types.FunctionType, value: ScheduleFunction) -> types.FunctionType:
+    """A function that does what ``function`` does and names the schedule for its program."""
+    inner = getattr(function, "__mlc_schedule__", None)
+    out = copied(function)
     carried = value if inner is None else inner >> value
     out.__dict__["schedule"] = out.__dict__["__mlc_schedule__"] = carried
     return out

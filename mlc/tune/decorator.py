@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..errors import ArgumentError
 from ..ir.program import Program
 from ..kernel_code import tuning_host
 from ..schedules import tuned
+from ..schedules.decorator import copied
 from ..schedules.schedule import Schedule
 from .options import Options
 from .result import KernelResult, Schedules, TuningResult
@@ -135,28 +136,9 @@ def _autotuned(what: Any, options: Options) -> Any:
             f"mlc.autotune takes a function below mlc.jit, a program or a schedule, got "
             f"{type(what).__name__}"
         )
-    made = _copied(what)
+    made = copied(what)
     made.__dict__["__mlc_autotune__"] = Tuned(options)
     return made
-
-
-def _copied(function: Callable[..., Any]) -> types.FunctionType:
-    """The function, not the same object: the mark is on this one alone."""
-    assert isinstance(function, types.FunctionType)
-    out = types.FunctionType(
-        function.__code__,
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    out.__kwdefaults__ = function.__kwdefaults__
-    out.__annotations__ = function.__annotations__
-    out.__doc__ = function.__doc__
-    out.__module__ = function.__module__
-    out.__qualname__ = function.__qualname__
-    out.__dict__.update(function.__dict__)
-    return out
 
 
 def _given(options: Options) -> dict[str, Any]:
