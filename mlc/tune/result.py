@@ -256,7 +256,10 @@ def _default_function(workload: Workload) -> ScheduleFunction:
             )
 
     made = ScheduleFunction(default_schedule)
-    made.source = "# the default schedule: nothing faster was found\n" + workload.source
+    made.source = f"# the default schedule: nothing faster was found\n{workload.source}"
+    if not is_plain:
+        note = "# these are its last steps, over blocks that it made: compile the function as it is"
+        made.source = made.source.replace("\n", f"\n{note}\n", 1)
     return made
 
 

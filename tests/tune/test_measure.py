@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +23,7 @@ from mlc.tune.measure import Limits, Measurer
 from mlc.tune.measure.arena import Arena
 from mlc.tune.measure.building import traced_back
 from mlc.tune.measure.data import data_sets, poison
-from mlc.tune.measure.statistics import ratio_of
+from mlc.tune.measure.statistics import Ratio, ratio_of
 from mlc.tune.outcome import Outcome, verdict_of
 from mlc.tune.workload import Workload, workload_of
 from tests.tune.faults import faulty
@@ -225,6 +227,30 @@ def test_ratios_of_unsteady_machines_are_not_known() -> None:
     assert verdict_of((slow_at_times.ratio.low, slow_at_times.ratio.high)) == "within noise"
     slow_today = ratio_of([1.5] * 12, [5.0] * 12, usual=1.0)
     assert verdict_of((slow_today.ratio.low, slow_today.ratio.high)) == "within noise"
+
+
+def in_regimes(ratio: float, rounds: int, seed: int) -> Ratio:
+    """Samples on a machine that is at times slower, for both alike."""
+    draw, state, ours, rival = random.Random(seed), 1.0, [], []
+    for _ in range(rounds):
+        state = draw.choice([1.0, 1.3, 2.0]) if draw.random() < 0.05 else state
+        ours.append(state * draw.gauss(1, 0.02))
+        rival.append(ratio * state * draw.gauss(1, 0.02))
+    return ratio_of(ours, rival, usual=ratio * min(ours))
+
+
+def test_many_rounds_tell_what_few_do_not_on_a_machine_of_several_speeds() -> None:
+    def verdicts(ratio: float, rounds: int) -> Counter[str]:
+        found = [in_regimes(ratio, rounds, seed) for seed in range(60)]
+        return Counter(verdict_of((r.ratio.low, r.ratio.high)) for r in found)
+
+    assert verdicts(1.2, 300)["faster"] >= 45
+    assert verdicts(1.0, 300) == verdicts(1.0, 80) == {"within noise": 60}
+    rival_of_two_speeds = ratio_of([1.5] * 240, [1.0, 5.0, 5.0] * 80)
+    low, high = rival_of_two_speeds.ratio.low, rival_of_two_speeds.ratio.high
+    assert verdict_of((low, high)) == "within noise"
+    once_slow = ratio_of([1.0] * 80, [1.5] * 60 + [0.9] * 20)  # a part of the time is against it
+    assert verdict_of((once_slow.ratio.low, once_slow.ratio.high)) == "within noise"
 
 
 def test_outcomes_travel_as_data() -> None:

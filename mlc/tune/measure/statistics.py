@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from ...runtime.timing import Interval, median_interval
 
+_MANY = 64  # rounds, from which on the time is looked at in parts
+_PARTS = 4
 UNSTEADY = 0.1  # how far a quarter of the samples may lie from another, as a part of it
 
 
@@ -40,6 +42,9 @@ def ratio_of(
     met which is chance: the bounds are then those of the rival's fast against our slow quarter, and
     the other way round. ``usual`` is what the rival takes in other measurements: where it took
     longer than that in this one, a ratio that needs it does not count as known.
+
+    Where there are many rounds, chance is known better: like is then compared with like, the fast
+    quarters, the slow ones, and the medians of every part of the time by itself.
     """
     pairs = [(max(a, 1e-12), max(b, 1e-12)) for a, b in zip(ours, rival)]
     mine, theirs = sorted(a for a, _ in pairs), sorted(b for _, b in pairs)
@@ -53,6 +58,11 @@ def ratio_of(
     if usual is not None and rival_interval.median > usual * (1 + unsteady):
         drift = max(drift, rival_interval.median / usual - 1)
         low = min(low, usual / _quarter(mine, 3))
+    else:
+        usual = None
+    if len(pairs) >= _MANY and (drift > unsteady or usual is not None):
+        alike = _alike([b / a for a, b in pairs], mine, theirs, usual)
+        low, high = max(low, min(ratio.low, *alike)), min(high, max(ratio.high, *alike))
     return Ratio(
         Interval(ratio.median, low, high),
         median_interval(mine),
@@ -60,6 +70,17 @@ def ratio_of(
         len(pairs),
         drift,
     )
+
+
+def _alike(
+    ratios: Sequence[float], mine: Sequence[float], theirs: Sequence[float], usual: float | None
+) -> list[float]:
+    """Bounds of the ratio from each part of the time and from equal quarters of the samples."""
+    size = len(ratios) // _PARTS
+    parts = [median_interval(ratios[n * size : (n + 1) * size]) for n in range(_PARTS)]
+    found = [bound for part in parts for bound in (part.low, part.high)]
+    found += [_quarter(theirs, n) / _quarter(mine, n) for n in (1, 3)]
+    return found if usual is None else [*found, usual / _quarter(mine, 1)]
 
 
 def fast_quarter(samples: Sequence[float]) -> float:
