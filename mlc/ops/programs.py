@@ -162,7 +162,7 @@ class Writer:
         attrs: dict[str, Any] = {"unsafe": True}
         if self.refusals:
             attrs["refusals"] = self.refusals
-        return Program(self.name, params, _joined(self.lists[0]), len(self.outputs), attrs)
+        return Program(self.name, params, joined(self.lists[0]), len(self.outputs), attrs)
 
     def call(self, *tensors: te.Tensor) -> Any:
         """What the program makes of ``tensors``: a tensor, or a tuple of them."""
@@ -176,15 +176,15 @@ class _Part:
         self.items: list[Any] = []
 
     def statement(self) -> Stmt:
-        return _joined(self.items)
+        return joined(self.items)
 
 
-def _joined(items: Sequence[Stmt | Buffer]) -> Stmt:
+def joined(items: Sequence[Stmt | Buffer]) -> Stmt:
     """Statements in order; a buffer among them lives until the end."""
     for n, item in enumerate(items):
         if isinstance(item, Buffer):
             before: list[Any] = list(items[:n])
-            return seq(*before, Allocate((item,), _joined(items[n + 1 :])))
+            return seq(*before, Allocate((item,), joined(items[n + 1 :])))
     rest: list[Any] = list(items)
     return seq(*rest) if rest else Seq(())
 

@@ -9,10 +9,12 @@ from ...dtypes import DType
 from ...ir.combiner import reducer
 from ...ir.expr import Expr, Var, cast, const
 from ...ir.program import Accumulate, Buffer, For, LoopKind, Region, Scope
-from ...ops.programs import Writer
+from ...ops.programs import Writer, joined
 
 WARP = 32
+ROOM = 88 << 10  # bytes of shared memory, with gaps less than any card has
 GAP = 16  # bytes between rows of shared memory, so that they begin in different banks
+SUMS_GAP = 32  # the same of sums, which threads write two at a time
 
 
 class Grid(Writer):
@@ -27,12 +29,35 @@ class Grid(Writer):
         hint = (("thread", thread),)
         self.lists[-1].append(For(var, extent, body.statement(), LoopKind.BOUND, hint))
 
-    def place(self, name: str, shape: Sequence[int], dtype: DType, scope: str) -> Buffer:
+    @contextmanager
+    def overlapped(self, extent: int, name: str, copies: int) -> Iterator[Expr]:
+        """A loop whose first ``copies`` statements fill memory of its own, one iteration ahead of
+        the others."""
+        var = Var(name)
+        with self._nested() as body:
+            yield var
+        first, rest = [], list(body.items)
+        while copies:
+            first.append(rest.pop(0))
+            copies -= not isinstance(first[-1], Buffer)
+        memory = [item for item in first if isinstance(item, Buffer)]
+        filling = [item for item in first if not isinstance(item, Buffer)]
+        stages = (*(0 for _ in filling), 1)
+        hints = (
+            ("software_pipeline_order", tuple(range(len(stages)))),
+            ("software_pipeline_stage", stages),
+        )
+        made = joined([*memory, *filling, joined(rest)])
+        self.lists[-1].append(For(var, extent, made, LoopKind.SERIAL, hints))
+
+    def place(
+        self, name: str, shape: Sequence[int], dtype: DType, scope: str, gap: int = GAP
+    ) -> Buffer:
         """Memory of a block of threads, of a warp or of a thread; rows are apart in shared memory,
         and aligned."""
         strides = None
         if scope == "shared" and len(shape) == 2:
-            strides = (shape[1] + GAP // dtype.itemsize, 1)
+            strides = (shape[1] + gap // dtype.itemsize, 1)
         return self._allocate(Buffer(name, tuple(shape), dtype, strides, Scope(scope)))
 
     def fold(self, fn: str, into: Buffer, part: Buffer) -> None:

@@ -24,14 +24,13 @@ from ...ir.expr import Axis, Expr, apply, cast, const, select
 from ...ir.program import Buffer, Program
 from ...ops.programs import unflattened
 from ...te.classify import points
-from .grid import WARP, Grid, whens
+from .grid import ROOM, WARP, Grid, whens
 from .parts import Attention, is_row, over, put_in, with_load
 from .registers import Registers
 from .tensor_cores import TensorCores
 
 WARPS = 4
 VECTOR = 16  # bytes that a thread fetches at once
-ROOM = 88 << 10  # bytes of shared memory, with gaps less than any card has
 WIDE = 128  # elements of a row; wider ones leave less room for keys, and for sums
 
 
@@ -98,8 +97,12 @@ class AttentionKernel:
             w.store(peak, (r,), const(-inf, self.acc))
             with w.bound(WARP, "threadIdx.x", "lane") as lane:
                 w.store(total, (r, lane), const(0, found.total))
-        with w.loop(-(-found.key.extent // self.width), "keys") as step:
+        steps = -(-found.key.extent // self.width)
+        loop = w.overlapped(steps, "keys", tile.copies) if tile.copies else w.loop(steps, "keys")
+        with loop as step:
             start = step * self.width
+            if tile.copies:
+                tile.ahead(start)
             tile.scores(start)
             weights = w.place("weights", (self.rows, self.width), tile.dtype, "shared")
             with w.loop(self.own, "r", "unrolled") as r:

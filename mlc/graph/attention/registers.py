@@ -26,6 +26,11 @@ class Registers:
         self.depth = -(-found.depth.extent // self.lanes) * self.lanes
         self.columns = -(-found.column.extent // WARP) * WARP
 
+    copies = 0  # nothing is fetched ahead
+
+    def ahead(self, start: Expr) -> None:
+        """Nothing."""
+
     def begin(self) -> None:
         shape = (self.kernel.rows, self.depth)
         self.query = self.kernel.w.place("query", shape, self.dtype, "shared")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...intrinsics.mma import Mma, mma
 from ...ir.expr import Expr
 from ...ir.program import Buffer, Region
-from .grid import WARP, box
+from .grid import ROOM, SUMS_GAP, WARP, box
 from .parts import narrow
 
 if TYPE_CHECKING:
@@ -68,14 +68,33 @@ class TensorCores:
             w.run_on(self.first.store, box(c, 0, n * 16, 16, 16),
                      box(target, k.warp * 16, n * 16, 16, 16))  # fmt: skip
 
+    @property
+    def copies(self) -> int:
+        """How many tiles are fetched while those before them are multiplied: both, if two of each
+        fit."""
+        k, size = self.kernel, self.dtype.itemsize
+        steps = -(-k.found.key.extent // k.width)
+        held = 2 * k.width * (self.depth + self.columns) * size  # of keys and values
+        used = k.rows * k.width * (k.acc.itemsize + size)  # by products and weights
+        return 2 if steps > 2 and held + used <= ROOM else 0
+
+    def ahead(self, start: Expr) -> None:
+        """Both tiles of a step."""
+        k, found = self.kernel, self.kernel.found
+        self.keys = k.w.place("keys", (k.width, self.depth), self.dtype, "shared")
+        self.values = k.w.place("values", (k.width, self.columns), self.dtype, "shared")
+        k.fetch(self.keys, narrow(found.keys), found.key, found.depth, start)
+        k.fetch(self.values, narrow(found.values), found.key, found.column, start)
+
     def scores(self, start: Expr) -> None:
         k, w, found = self.kernel, self.kernel.w, self.kernel.found
-        self.made = w.place("products", (k.rows, k.width), k.acc, "shared")
-        tile = w.place("keys", (k.width, self.depth), self.dtype, "shared")
-        k.fetch(tile, narrow(found.keys), found.key, found.depth, start)
+        self.made = w.place("products", (k.rows, k.width), k.acc, "shared", SUMS_GAP)
+        if not self.copies:
+            self.keys = w.place("keys", (k.width, self.depth), self.dtype, "shared")
+            k.fetch(self.keys, narrow(found.keys), found.key, found.depth, start)
         made = w.place("product_tiles", (16, k.width), k.acc, self.first.scope_c)
         self._fill(made)
-        self._multiply(self.first, self.query, tile, "nk", made)
+        self._multiply(self.first, self.query, self.keys, "nk", made)
         self._store(made, self.made)
 
     def product(self, r: Expr, n: int, lane: Expr) -> Expr:
@@ -88,8 +107,9 @@ class TensorCores:
     def combine(self, start: Expr, weights: Buffer) -> None:
         k, w, found = self.kernel, self.kernel.w, self.kernel.found
         size = self.second.depth
-        tile = w.place("values", (k.width, self.columns), self.dtype, "shared")
-        k.fetch(tile, narrow(found.values), found.key, found.column, start)
+        if not self.copies:
+            self.values = w.place("values", (k.width, self.columns), self.dtype, "shared")
+            k.fetch(self.values, narrow(found.values), found.key, found.column, start)
         with w.loop(self.columns // 16, "n", "unrolled") as n:
             part = Region(self.factors, (k.warp * 16,), (16,))
             w.run_on(self.first.scale, part, box(self.out, 0, n * 16, 16, 16))
@@ -97,11 +117,11 @@ class TensorCores:
         with w.loop(k.width // size, "d", "unrolled") as d:
             w.run_on(self.second.load_a, box(weights, k.warp * 16, d * size, 16, size),
                      box(own, 0, d * size, 16, size))  # fmt: skip
-        self._multiply(self.second, own, tile, "kn", self.out)
+        self._multiply(self.second, own, self.values, "kn", self.out)
 
     def end(self) -> None:
         k = self.kernel
-        self.stored = k.w.place("result", (k.rows, self.columns), k.acc, "shared")
+        self.stored = k.w.place("result", (k.rows, self.columns), k.acc, "shared", SUMS_GAP)
         self._store(self.out, self.stored)
 
     def sum(self, r: Expr, n: int, lane: Expr) -> Expr:

@@ -64,6 +64,12 @@ def library(q: Array, k: Array, v: Array) -> Array:
     return mlc.nn.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
+def causal_rows(q: Array, k: Array, v: Array) -> Array:
+    s = q @ np.swapaxes(k, -1, -2) * q.dtype.type(0.125)
+    rows, keys = np.arange(s.shape[-2])[:, None], np.arange(s.shape[-1])[None, :]
+    return softmax(np.where(keys > rows + 150, q.dtype.type(-np.inf), s)) @ v
+
+
 def check(
     fn: Callable[..., Array],
     *arrays: Array,
@@ -132,6 +138,17 @@ def test_types_and_widths(dtype: Any, depth: int, columns: int, bound: float) ->
 )
 def test_ways_to_write_it(fn: Callable[..., Array], shapes: Any) -> None:
     check(fn, *(draw(*shape) for shape in shapes), bound=EXACT, on_cards=False)
+
+
+@pytest.mark.parametrize("order", ["forward", "reverse", "random"])
+def test_keys_and_values_come_while_those_before_are_multiplied(order: str) -> None:
+    q, k, v = draw(1, 40, 64, dtype=np.float16), *draw(2, 1, 230, 64, dtype=np.float16)
+    with mlc.config.override(emulated_order=order):
+        lowered = check(causal_rows, q, k, v, bound=HALF, on_cards=order == "forward")
+    loop = str(lowered.cuda).partition("mlc_cp_async_wait<0>();")[2]
+    assert loop.count("mlc_cp_async_16(&keys[") == loop.count("mlc_cp_async_16(&values[") == 1
+    short = mlc.jit(causal_rows, target="cuda-emulated").lower(q, k[:, :100], v[:, :100])
+    assert "mlc_cp_async" not in str(short.cuda)  # two tiles are not worth it
 
 
 def test_tf32_when_asked() -> None:
