@@ -105,12 +105,13 @@ def pack_operand(
 ) -> tuple[Nest, Nest]:
     """Copy what ``operand`` reads into a tensor of another layout and read it there.
 
-    ``source(*indices)`` is the element of the packed tensor; ``where[operand]`` are the packed
-    indices at which the nest finds what it used to load.
+    ``source(*indices)`` is the element of the packed tensor, which has its type; ``where[operand]``
+    are the packed indices at which the nest finds what it used to load.
     """
     axes = tuple(Axis(f"p{n}", e) for n, e in enumerate(shape))
-    compute = Compute(axes, (source(*axes),), "pack", location=nest.compute.location)
-    packed = Tensor(name, shape, operand.dtype, compute)
+    element = source(*axes)
+    compute = Compute(axes, (element,), "pack", location=nest.compute.location)
+    packed = Tensor(name, shape, element.dtype, compute)
 
     def on_load(node: Load) -> Expr | None:
         return load(packed, where[node]) if node in where else None

@@ -116,6 +116,21 @@ def test_rows_that_push_each_other_out_are_copied(rows: int, depth: int) -> None
     assert ("b_stack" in text) is (rows > 48)
 
 
+@pytest.mark.parametrize("layout", ["plain", "transposed"])
+def test_narrow_operands_are_converted_once(layout: str) -> None:
+    a = numbers(np.float16, (37, 130), layout, 22)
+    b = numbers(np.float16, (130, 90), layout, 23)
+    product = mlc.jit(lambda a, b: np.maximum(a @ b, 0))
+    wide = np.maximum(a.astype(np.float32) @ b.astype(np.float32), 0)
+    np.testing.assert_allclose(product(a, b).astype(np.float32), wide, 2e-3, 2e-2)
+    text = str(product.lower(a, b).program)
+    inner = [
+        line for line in text.splitlines() if line.lstrip().startswith("matmul[") and "+=" in line
+    ]
+    assert inner and not any("T.float32" in line for line in inner)
+    assert "a_float32" not in str(product.lower(a[:5], b).program)
+
+
 def test_few_rows_by_few_columns_of_long_sums() -> None:
     a = numbers(np.float32, (7, 3001), "plain", 18)
     b = numbers(np.float32, (3001, 5), "transposed", 19)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
-from ...ir.expr import Axis, Expr, Load, Reduce, Var, const, load, select
-from ...ir.rewrite import substitute, variables_of
+from ...dtypes import DType
+from ...ir.expr import Axis, Cast, Expr, Load, Reduce, Var, cast, const, load, select
+from ...ir.rewrite import postorder, substitute, variables_of
 from ...records import dataclass
 from ...te.factor import pack_operand
 from ...te.program import Nest, Tiling
@@ -21,6 +22,7 @@ FEW_PACK_ROWS = 64  # the same, where rows of the operand push each other out of
 SMALL_L1 = 32 << 10
 AHEAD_ROWS = 4  # the same, where it is made once before the first call
 AHEAD_BYTES = 32 << 10
+CONVERT_ROWS = 16  # with as many, and a panel of columns, operands are converted once
 FAR_BYTES = 2048  # rows that are read so far apart at every step are packed
 
 
@@ -69,6 +71,15 @@ def pack_operands(
     current = nest
     rows = roles.m.extent if roles.m is not None else 1
     for node in loads_in(nest):
+        wide = _wider_type(node, nest, roles, panel)
+        if wide is not None:
+            axes = _axes_of(node, nest)
+            if _uses(node, roles.n):
+                packing, current = pack_axis(current, node, axes, roles.n, panel, wide)
+            else:
+                packing, current = _convert(current, node, axes, wide)
+            out.append(packing)
+            continue
         if not _uses(node, roles.n) and _is_far(node, nest, roles, panel):
             assert roles.m is not None
             axes = _axes_of(node, nest)
@@ -100,6 +111,36 @@ def is_packed_ahead(node: Load, rows: int) -> bool:
     return isinstance(node.source.op, Constant) and rows >= AHEAD_ROWS
 
 
+def _wider_type(node: Load, nest: Nest, roles: Roles, panel: int) -> DType | None:
+    """The type of numbers that every use of an operand turns its elements into, if there are so
+    many uses that it pays to do that once; else None."""
+    if roles.m is None or roles.m.extent < CONVERT_ROWS or roles.n.extent < panel:
+        return None
+    if _uses(node, roles.n) is _uses(node, roles.m):
+        return None
+    root = nest.compute.body[0]
+    users = [n for v in root.children for n in postorder(v) if any(c is node for c in n.children)]
+    types = {n.dtype for n in users if isinstance(n, Cast)}
+    if len(types) != 1 or not all(isinstance(n, Cast) for n in users):
+        return None
+    (wide,) = types
+    size = prod(axis.extent for axis in _axes_of(node, nest))
+    narrow = wide.is_float and node.dtype.itemsize < wide.itemsize
+    return wide if narrow and size <= 2 * node.source.size else None
+
+
+def _convert(nest: Nest, node: Load, axes: list[Axis], dtype: DType) -> tuple[Nest, Nest]:
+    """What copies the operand ``node`` as ``dtype``, indexed by ``axes``, and the nest that reads
+    the copy."""
+
+    def element(*p: Expr) -> Expr:
+        mapping: dict[Var, Expr] = dict(zip(axes, p, strict=True))
+        return cast(load(node.source, tuple(substitute(i, mapping) for i in node.indices)), dtype)
+
+    shape, name = tuple(a.extent for a in axes), f"{node.source.name}_{dtype.name}"
+    return pack_operand(nest, node, shape, element, {node: tuple(axes)}, name)
+
+
 def _is_far(node: Load, nest: Nest, roles: Roles, panel: int) -> bool:
     """Whether the rows' operand is neighbours along the rows but far apart along the reduction, and
     read often enough to be worth a copy."""
@@ -125,9 +166,11 @@ def _axes_of(node: Load, nest: Nest) -> list[Axis]:
     return [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
 
 
-def pack_axis(nest: Nest, node: Load, axes: list[Axis], n: Axis, panel: int) -> tuple[Nest, Nest]:
+def pack_axis(
+    nest: Nest, node: Load, axes: list[Axis], n: Axis, panel: int, dtype: DType | None = None
+) -> tuple[Nest, Nest]:
     """What copies the operand ``node``, which depends on ``axes``, such that ``panel`` neighbours
-    along ``n`` lie together, and the nest that reads the copy."""
+    along ``n`` lie together, as ``dtype`` if one is given, and the nest that reads the copy."""
     others = [a for a in axes if a is not n]
     batch = [a for a in others if not a.is_reduce]
     inner = [a for a in others if a.is_reduce]
@@ -144,10 +187,11 @@ def pack_axis(nest: Nest, node: Load, axes: list[Axis], n: Axis, panel: int) -> 
         mapping: dict[Var, Expr] = dict(zip(batch, p, strict=False))
         mapping.update(zip(inner, p[len(batch) + 1 :], strict=False))
         mapping[n] = column
-        value = load(node.source, tuple(substitute(i, mapping) for i in node.indices))
+        value: Expr = load(node.source, tuple(substitute(i, mapping) for i in node.indices))
+        value = value if dtype is None else cast(value, dtype)
         if n.extent % width == 0:
             return value
-        return select(column < n.extent, value, const(0, node.dtype))
+        return select(column < n.extent, value, const(0, value.dtype))
 
     where = (*batch, n // width, *inner, n % width)
     return pack_operand(nest, node, shape, element, {node: where}, f"{node.source.name}_packed")
