@@ -289,6 +289,7 @@ def _built(
 
 def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
     from .runtime.image import compile_image
+    from .runtime.threads import prepare_pool
 
     module = compiled.module
     clock.stage("graph")
@@ -298,6 +299,8 @@ def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[byte
         kernel.flat  # noqa: B018
     clock.stage("lower")
     native = native_text(module, kernels, compiled.debug)
+    if "@mlc_parallel_for" in native.text:
+        prepare_pool()
     clock.stage("codegen")
     meta: dict[str, Any] = {
         "workspace": native.workspace,

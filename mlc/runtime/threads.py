@@ -10,9 +10,14 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlc.config import Config, config
 from mlc.runtime.image import LoadedImage, compile_image, load_image
+
+if TYPE_CHECKING:
+    from mlc.backends.llvm.target import Target
+    from mlc.runtime.cache import CacheEntry
 
 _lock = threading.Lock()
 _pool: LoadedImage | None = None
@@ -116,16 +121,38 @@ def parallel_for_address() -> int:
     return _pool.address("mlc_parallel_for")
 
 
-def _load_pool() -> LoadedImage:
+def prepare_pool() -> None:
+    """Have another core begin to compile the pool's code, where that will be needed."""
+    from mlc.backends.llvm.library import emit_ahead
+
+    global _prepared
+    if _pool is None and not _prepared and available_cpus() > 1:
+        _prepared = True
+        target, text, _, entry = _pool_entry()
+        if entry is None:
+            emit_ahead(text, target)
+
+
+_prepared = False
+
+
+def _pool_entry() -> tuple[Target, str, str, CacheEntry | None]:
+    """The pool's code as text, and what the disk cache has for it."""
     from mlc.backends.llvm.target import host_target
     from mlc.runtime import cache
     from mlc.runtime.pool import pool_ir
-    from mlc.runtime.symbols import resolve
 
     target = host_target()
     text = pool_ir(target.triple)
     key = cache.content_key("pool", text, target.key())
-    entry = cache.get(key)
+    return target, text, key, cache.get(key)
+
+
+def _load_pool() -> LoadedImage:
+    from mlc.runtime import cache
+    from mlc.runtime.symbols import resolve
+
+    target, text, key, entry = _pool_entry()
     image = entry.image if entry else compile_image(text, target)
     if entry is None:
         cache.put(key, image, {"name": "thread pool"})

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import llvmlite
@@ -16,6 +17,7 @@ import mlc
 from mlc.backends.llvm import apart, emit, library
 from mlc.backends.llvm.target import host_target, x86_target
 from mlc.errors import CompileError
+from mlc.runtime.threads import available_cpus
 
 pytestmark = pytest.mark.skipif(
     not library.is_direct(), reason="another series of llvmlite, or objects that are not ELF"
@@ -90,7 +92,7 @@ def test_the_module_to_try_out_is_one_that_llvm_takes(flags: str) -> None:
         assert emit.emit_object(text, target)[:4] == b"\x7fELF"
 
 
-def run_apart(code: str) -> str:
+def run_apart(code: str, **settings: str) -> str:
     """What a process of its own prints that prepares LLVM's library for this machine."""
     first = """
 import os
@@ -100,7 +102,11 @@ target = host_target()
 library.prepare(target)
 """
     found = subprocess.run(
-        [sys.executable, "-c", first + code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", first + code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **settings},
     )
     return found.stdout
 
@@ -134,6 +140,33 @@ library.Calls((loading, trying)).wait(1)
 print([bool(call.result.value) for call in trying if call.must])
 """
     assert run_apart(code) == "[True, True, True, True, True]\n"
+
+
+@prepared
+def test_another_thread_makes_an_object_file() -> None:
+    target, text = host_target(), texts()[0]
+    expected = emit.emit_object(text, target)
+    library.emit_ahead(text, target)
+    ((calls, result),) = library._begun.values()
+    calls.wait(0)
+    assert result.value
+    assert emit.emit_object(text, target) == expected and not library._begun
+    assert emit.emit_object(text, target) == expected
+    library.emit_ahead("this is no module", target)
+    with pytest.raises(CompileError, match="LLVM IR parsing error"):
+        emit.emit_object("this is no module", target)
+
+
+@prepared
+def test_the_code_of_the_pool_is_made_beside_the_kernel(tmp_path: Path) -> None:
+    code = """
+import numpy as np, mlc
+from mlc.runtime import threads
+a = np.ones((512, 512), np.float32)
+assert (mlc.jit(np.matmul)(a, a) == 512).all()
+print(threads._prepared, len(library._begun))
+"""
+    assert run_apart(code, MLC_CACHE_DIR=str(tmp_path)) == f"{available_cpus() > 1} 0\n"
 
 
 @prepared

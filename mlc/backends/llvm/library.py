@@ -51,11 +51,11 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "DisposeString": (None, (_P,)),
 }
 
-# What is called once for all, and what tries the library out, in order.
+# What is called once for all, and what makes an object file, in order.
 _ALWAYS = ("InitializeNativeTarget", "InitializeNativeAsmPrinter")
-_TRIED = (
-    "ContextCreate", "ParseAssembly", "GetTargetFromTriple", "CreateTargetMachine",
-    "TargetMachineEmitToMemory", "DisposeMemoryBuffer", "DisposeModule", "ContextDispose",
+_EMITTING = (
+    "ContextCreate", "ParseAssembly", "SetTarget", "GetTargetFromTriple", "CreateTargetMachine",
+    "TargetMachineEmitToMemory", "DisposeModule", "ContextDispose",
 )  # fmt: skip
 
 # Those that may take long let other Python threads run meanwhile.
@@ -85,7 +85,9 @@ def _path() -> str | None:
 def emit(ir_text: str, target: Target, opt_level: int) -> bytes:
     """The object file of a module, for a target of this machine's kind; RefusedError with LLVM's
     words. Threads may do so at the same time."""
-    return _emit(_library(), ir_text, target, opt_level)
+    llvm = _library()
+    ahead = _emitted_ahead(llvm, (ir_text, target, opt_level)) if _begun else None
+    return _emit(llvm, ir_text, target, opt_level) if ahead is None else ahead
 
 
 def _emit(llvm: SimpleNamespace, ir_text: str, target: Target, opt_level: int) -> bytes:
@@ -156,44 +158,83 @@ def prepare(target: Target, opt_level: int = 2) -> None:
         atexit.register(_helper.wait, 1)  # the process must not end in the midst of it
 
 
+def emit_ahead(ir_text: str, target: Target, opt_level: int = 2) -> None:
+    """Let another thread begin with what :func:`emit` of the same module will be asked for soon."""
+    if is_direct() and apart.is_possible():
+        _library()
+        found, emitting, result = _emission(ir_text, target, opt_level)
+        calls = Calls(([*found, *emitting],))
+        _begun[ir_text, target, opt_level] = calls, result
+        atexit.register(calls.wait, 0)
+
+
+_begun: dict[tuple[str, Target, int], tuple[Calls, Cell]] = {}
+
+
+def _emitted_ahead(llvm: SimpleNamespace, key: tuple[str, Target, int]) -> bytes | None:
+    """The object file that another thread has made, or is about to make."""
+    calls, result = _begun.pop(key, (None, None))
+    if calls is None or result is None:
+        return None
+    calls.wait(0)
+    if not result.value:
+        return None
+    made = ctypes.string_at(llvm.GetBufferStart(result.value), llvm.GetBufferSize(result.value))
+    llvm.DisposeMemoryBuffer(result.value)
+    return made
+
+
 def _preparations(target: Target, opt_level: int) -> tuple[list[CCall], list[CCall]]:
     """The calls that load the library, and those that try it out."""
+    finding, emitting, result = _emission(_first_module(target), target, opt_level)
+    dispose, none = cell(), cell()
+    library = finding[1].result
+    finding.append(_found(library, "DisposeMemoryBuffer", dispose))
+    for name in _ALWAYS:
+        function = cell()
+        finding += [_found(library, name, function), CCall(function, (), none, must=False)]
+    return finding, [*emitting, CCall(dispose, (result,), none, must=False)]
+
+
+def _found(library: Cell, name: str, function: Cell) -> CCall:
+    return CCall(_address("dlsym"), (library, cell(f"LLVMPY_{name}".encode())), function)
+
+
+def _address(name: str) -> Cell:
+    return cell(address_of(name))
+
+
+def _emission(
+    ir_text: str, target: Target, opt_level: int
+) -> tuple[list[CCall], list[CCall], Cell]:
+    """The calls that find the library's functions, those that make an object file of a module, and
+    where its buffer will be."""
     path = _path()
     assert path is not None
-    none, library, message = cell(), cell(), cell()
-    find = cell(address_of("dlsym"))
-    named = dict.fromkeys((*_ALWAYS, *_TRIED), none)
-    named = {name: cell() for name in named}
-    every_signal = cell(b"\xff" * 128)
-    loading = [
-        CCall(cell(address_of("pthread_sigmask")), (cell(_SIG_SETMASK), every_signal, none),
-              cell(), must=False),
-        CCall(cell(address_of("dlopen")), (cell(os.fsencode(path)), cell(os.RTLD_NOW)), library),
-        *(
-            CCall(find, (library, cell(f"LLVMPY_{name}".encode())), function)
-            for name, function in named.items()
-        ),
-        *(CCall(named[name], (), cell(), must=False) for name in _ALWAYS),
-    ]  # fmt: skip
+    none, library, every_signal = cell(), cell(), cell(b"\xff" * 128)
+    named = {name: cell() for name in _EMITTING}
+    finding = [
+        CCall(_address("pthread_sigmask"), (cell(_SIG_SETMASK), every_signal), none, must=False),
+        CCall(_address("dlopen"), (cell(os.fsencode(path)), cell(os.RTLD_NOW)), library),
+        *(_found(library, name, function) for name, function in named.items()),
+    ]
     context, module, kind, machine, result = (cell() for _ in range(5))
-    triple, cpu, features = (
-        cell(text.encode()) for text in (target.triple, target.cpu, target.features)
-    )
-    effort, words = cell(opt_level), cell(message)
-    model = (cell(b"pic"), cell(b"small"), none, none, cell(b""))
-    text = cell(_first_module(target).encode())
+    texts = (target.triple, target.cpu, target.features, ir_text)
+    triple, cpu, features, text = (cell(text.encode()) for text in texts)
+    effort, words, file = cell(opt_level), cell(cell()), cell(1)
+    model = (cell(b"pic"), cell(b"small"), cell(), cell(), cell(b""))
     given: dict[str, tuple[tuple[Cell, ...], Cell]] = {
         "ContextCreate": ((), context),
         "ParseAssembly": ((context, text, words), module),
+        "SetTarget": ((module, triple), cell()),
         "GetTargetFromTriple": ((triple, words), kind),
         "CreateTargetMachine": ((kind, triple, cpu, features, effort, *model), machine),
-        "TargetMachineEmitToMemory": ((machine, module, cell(1), words), result),
-        "DisposeMemoryBuffer": ((result,), cell()),
+        "TargetMachineEmitToMemory": ((machine, module, file, words), result),
         "DisposeModule": ((module,), cell()),
         "ContextDispose": ((context,), cell()),
     }
-    trying = [CCall(named[n], *given[n], must=_FUNCTIONS[n][0] is not None) for n in _TRIED]
-    return loading, trying
+    emitting = [CCall(named[n], *given[n], must=_FUNCTIONS[n][0] is not None) for n in _EMITTING]
+    return finding, emitting, result
 
 
 def _first_module(target: Target) -> str:
@@ -285,6 +326,8 @@ def _before_fork() -> None:
     # A child has no such thread, but would have the dynamic linker's lock as the thread left it.
     if _helper is not None:
         _helper.wait(1)
+    for calls, _ in list(_begun.values()):
+        calls.wait(0)
 
 
 if hasattr(os, "register_at_fork"):
