@@ -120,6 +120,10 @@ def default_schedule(
     if depth:
         _share_out(s, names[len(plan.before)], plan, added, machine)
     if tile is None and blocked is None and not plan.ways:
+        if depth and len(plan.nests) > 1 and any(map(reduce_axes, plan.nests)):
+            from .joined_folds import join_folds
+
+            join_folds(s, names[len(plan.before) :], plan.nests, depth, machine)
         read_ahead(s, machine)
     total = sum(_nanoseconds(nest, machine) for nest in (*plan.before, *plan.nests))
     return Scheduled(s.program, scratch, s, total)
