@@ -276,16 +276,17 @@ class _Jitted:
         if schedule is None:
             function = noting_attributes(_native_form(function), captures)
         try:
-            traced = trace_function(
-                function, self._parameters, args, kwargs, keys, captures, schedule is not None,
-                sizes,
-            )  # fmt: skip
+            try:
+                traced = trace_function(
+                    function, self._parameters, args, kwargs, keys, captures, schedule is not None,
+                    sizes,
+                )  # fmt: skip
+            except HostStateError as reason:
+                captures = Captures(self._function, *statics)
+                traced = self._trace_plainly(reason, args, kwargs, keys, captures)
         except SizeWanted as wanted:
             found = size_of_data(wanted, self._parameters.keys(args, kwargs)[1], self._target)
             return self._trace(signature, args, kwargs, statics, (*(sizes or ()), found))
-        except HostStateError as reason:
-            captures = Captures(self._function, *statics)
-            traced = self._trace_plainly(reason, args, kwargs, keys, captures)
         except TracedRaiseError:
             with noting_errors(self._target):
                 return self._trace(signature, args, kwargs, statics, sizes)

@@ -18,6 +18,7 @@ from ..errors import BoundsError, DTypeError, UnsupportedError
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT, leaves_of
 from .concrete import all_known, known
+from .noting import note_error
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -169,8 +170,13 @@ class Masked(NDArrayOperatorsMixin):
             return function(self.solid(), axis=axis, keepdims=keepdims, **_solid_options(options))
         mask = _wide(self._mask, whole.ndim - self._at)
         where = options.pop("where", True)
-        if name in ("max", "min", "amax", "amin") and where is True:
-            options.setdefault("initial", _least(whole.dtype, name.endswith("min")))
+        if name in ("max", "min", "amax", "amin") and where is True and "initial" not in options:
+            is_min = name.endswith("min")
+            options["initial"] = _least(whole.dtype, is_min)
+            others = (*whole.shape[: self._at], *whole.shape[self._at + depth :])
+            if 0 in others and not is_own:
+                raise _nothing_to_reduce(is_min)
+            note_error(np.logical_not(np.any(self._mask)), _nothing_to_reduce(is_min))
         if where is not True:
             where = apply_whole(np.logical_and, (self._with(mask), where), {})._values
         mask = np.broadcast_to(mask if where is True else where, whole.shape)
@@ -228,6 +234,15 @@ def places_of(mask: Any, ask: bool = True) -> Any:
     if found is None:
         found = rooms.places[mask._tensor] = np.flatnonzero(mask)
     return found
+
+
+def _nothing_to_reduce(is_min: bool) -> ValueError:
+    """NumPy's error for the extreme of nothing."""
+    name = "minimum" if is_min else "maximum"
+    return ValueError(
+        f"zero-size array to reduction operation {name} which has no identity; give initial=, "
+        f"which is the result where no element is selected"
+    )
 
 
 def _least(dtype: np.dtype[Any], greatest: bool) -> Any:

@@ -1,0 +1,25 @@
+"""Errors that depend on the data, where NumPy raises and native code cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import TracedRaiseError
+from ..ops.op import CURRENT
+
+
+def note_error(condition: Any, error: Exception) -> None:
+    """Let compiled code note that ``condition``, a traced boolean, held: the call raises ``error``
+    if it was the first one. What is computed in the meantime is of no account.
+
+    Raises :class:`mlc.errors.TracedRaiseError` where the trace keeps no such note yet: the function
+    is then traced again.
+    """
+    trace: Any = CURRENT.get()
+    if trace.failure is None:
+        raise TracedRaiseError
+    number, _ = trace.errors.setdefault((type(error), str(error)), (len(trace.errors) + 1, error))
+    noted: Any = trace.failure
+    noted[...] = np.where((noted == 0) & condition, np.int32(number), noted)
