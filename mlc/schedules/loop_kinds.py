@@ -9,8 +9,6 @@ from functools import lru_cache
 
 from ..ir.program import For, LoopKind, Program, Stmt, While, children_of, statements_of
 from .legality import carried_dependence, shared_violation
-from .legality.teams import is_team_fold
-from .placement import race_in
 from .refusal import Refusal
 
 Mark = tuple[For, str]  # a loop that does not run serially, and the thread that it is bound to
@@ -88,7 +86,12 @@ def broken_mark(before: Program, after: Program) -> Refusal | str | None:
 
 def broken_team(before: Program, after: Program) -> Refusal | str | None:
     """Why threads that fold one element together in ``before`` would race for it in ``after``."""
-    teams = {loop.var for loop in _concurrent(before) if is_team_fold(loop)}
+    loops = list(_concurrent(before))
+    if not loops:
+        return None
+    from .legality.teams import is_team_fold
+
+    teams = {loop.var for loop in loops if is_team_fold(loop)}
     for loop in _concurrent(after) if teams else ():
         if loop.var in teams and not is_team_fold(loop):
             problem = _race(after, loop)
@@ -158,6 +161,8 @@ def _race(program: Program, loop: For) -> Refusal | str | None:
     from .steps.vectorize import is_fold
 
     if loop.kind is not LoopKind.VECTORIZED:
+        from .placement import race_in
+
         return race_in(program, [loop])
     if loop.extent < 2 or is_fold(program, loop):
         return None

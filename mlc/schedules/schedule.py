@@ -17,7 +17,6 @@ from ..ir.unsafe import unsafe_steps
 from ..ir.viewers import viewer
 from ..records import dataclass, replace
 from . import lookup
-from .idle_loops import lost_init
 from .loop_kinds import broken_mark, misplaced_loop, new_clash
 from .refusal import Refusal
 from .step import Step, block_name, find_block, loops_around
@@ -97,6 +96,8 @@ class Schedule:
                 question = broken_mark if step.is_concurrent else new_clash
                 problem = question(before, program)
                 if problem is None and has_empty_loops(before):
+                    from .idle_loops import lost_init
+
                     problem = lost_init(before, program)
         if problem is None:
             unsafe = False
