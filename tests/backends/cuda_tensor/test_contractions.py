@@ -135,7 +135,7 @@ def test_tiles_are_as_large_as_the_machine_allows() -> None:
         return str(mlc.build(s, target="cuda").lower().cuda)
 
     assert "32 x 32 blocks of 32 x 2 x 2 threads" in grid(108)
-    assert "32 x 64 blocks of 32 x 4 threads" in grid(1500)  # tiles half as wide
+    assert "32 x 64 blocks of 32 x 2 threads" in grid(1500)  # tiles half as wide
 
 
 def test_large_ones_compile_for_cards(nvrtc: None) -> None:
