@@ -20,12 +20,20 @@ from .model.boosted import Boosted
 from .model.ridge import CostModel
 from .options import Options
 from .outcome import Comparison, Outcome
-from .result import KernelResult, Trial, TuningResult, decided, fair_ratio, is_replayed
+from .result import (
+    KernelResult,
+    Trial,
+    TuningResult,
+    decided,
+    fair_ratio,
+    is_replayed,
+    likely_ratio,
+)
 from .search import search_named
 from .space import Space
 
 _BATCH_SECONDS = 2.0  # of measuring between two looks at which kernel to go on with
-_FINALISTS = 3  # candidates that are compared with the default schedule once more
+_FINALISTS = 4  # candidates that are compared with the default schedule once more
 _FINAL_SHARE = 0.15  # of the budget is kept for that
 _ENDING = 0.3  # seconds that are kept for ending processes and storing results
 _FINAL_SECONDS = 5.0  # the most that one comparison takes
@@ -187,7 +195,7 @@ class Run:
         kernel = self.kernels[number]
         ranked = sorted(
             (t for t in kernel.trials if t.outcome.is_ok and t.candidate.kind == "trace"),
-            key=lambda t: -fair_ratio(t.outcome),
+            key=lambda t: -likely_ratio(t.outcome),
         )
         finalists = [t for t in ranked[:_FINALISTS] if fair_ratio(t.outcome) > 1.0]
         until = time.perf_counter() + seconds
@@ -241,5 +249,5 @@ def _settle(kernel: KernelResult) -> None:
 
 def _score(outcome: Outcome) -> float | None:
     """What a search goes by: the time in units of the default's, measured in turns with it."""
-    ratio = fair_ratio(outcome)
+    ratio = likely_ratio(outcome)
     return 1.0 / ratio if ratio else None

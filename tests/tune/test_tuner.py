@@ -19,7 +19,7 @@ from mlc.tune.allotment import Lot, next_lot
 from mlc.tune.database import Database
 from mlc.tune.keeping import outdone_records, records_of
 from mlc.tune.outcome import Outcome
-from mlc.tune.result import decided, fair_ratio, schedule_function
+from mlc.tune.result import decided, fair_ratio, likely_ratio, schedule_function
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -291,6 +291,13 @@ def test_one_lucky_round_is_no_speedup() -> None:
     assert fair_ratio(Outcome("ok", 1.0, ratio=5.0, ratio_interval=(0.2, 5.0), rounds=1)) == 0.2
     assert fair_ratio(Outcome("ok", 1.0, ratio=1.2, ratio_interval=(1.1, 1.3), rounds=6)) == 1.2
     assert fair_ratio(Outcome("crashed")) == 0.0
+
+
+def test_a_sure_gain_is_ranked_before_a_luckier_one() -> None:
+    lucky = Outcome("ok", 1.0, ratio=1.9, ratio_interval=(0.6, 2.6), rounds=12)
+    sure = Outcome("ok", 1.0, ratio=1.6, ratio_interval=(1.55, 1.65), rounds=12)
+    assert likely_ratio(lucky) < likely_ratio(sure) < fair_ratio(sure) < fair_ratio(lucky)
+    assert likely_ratio(Outcome("crashed")) == likely_ratio(Outcome("ok", 1.0)) == 0.0
 
 
 def test_decided_traces_take_the_same_steps() -> None:
