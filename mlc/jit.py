@@ -270,7 +270,8 @@ class _Jitted:
         """The trace for a signature, and what it read besides its arguments; ``sizes`` that data
         decide are found on the way."""
         keys = signature[0]
-        captures = Captures(self._function, *statics)
+        called = self._parameters.names_of(args, kwargs)
+        captures = Captures(self._function, *statics, names=called)
         schedule = getattr(self._function, "__mlc_schedule__", None)
         function = self._function
         if schedule is None:
@@ -282,7 +283,7 @@ class _Jitted:
                     sizes,
                 )  # fmt: skip
             except HostStateError as reason:
-                captures = Captures(self._function, *statics)
+                captures = Captures(self._function, *statics, names=called)
                 traced = self._trace_plainly(reason, args, kwargs, keys, captures)
         except SizeWanted as wanted:
             found = size_of_data(wanted, self._parameters.keys(args, kwargs)[1], self._target)

@@ -257,7 +257,8 @@ class AttributeCalls:
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[_Found, dict[str, Any], Any, list[tuple[int, Any]]]:
         """What is held, what of it is passed, what takes it, and the places that are set."""
-        found = self._find(self._objects(args, kwargs))
+        called = self.jitted._parameters.names_of(args, kwargs)
+        found = self._find(self._objects(args, kwargs), called)
         values: dict[str, Any] = {}
         places: list[tuple[int, Any, str]] = []
         known: dict[int, str] = {}
@@ -299,13 +300,13 @@ class AttributeCalls:
             return False
         return not isinstance(key, str) or key in found.names or name[-1:] == "]"
 
-    def _find(self, objects: list[Any]) -> _Found:
+    def _find(self, objects: list[Any], called: dict[int, str]) -> _Found:
         """What the function reads of these objects; sought again if the way to it has changed."""
         key = tuple(map(id, objects))
         known = self.found.get(key)
         if known is not None and known[1].holds():
             return known[1]
-        captures = Captures(self.function, *objects, watch=False)
+        captures = Captures(self.function, *objects, watch=False, names=called)
         links = [
             (read, source, value)
             for _, read, source, value in captures.checks

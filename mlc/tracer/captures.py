@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -32,23 +32,27 @@ _ROUNDS, _DEPTH = 4, 6
 
 
 class Captures:
-    """The values read by ``roots`` (functions, and objects whose attributes they read)."""
+    """The values read by ``roots`` (functions, and objects whose attributes they read); ``names``
+    are those of parameters, by the id of what was passed."""
 
-    def __init__(self, *roots: Any, watch: bool = True) -> None:
+    def __init__(
+        self, *roots: Any, watch: bool = True, names: Mapping[int, str] | None = None
+    ) -> None:
         self.checks: list[tuple[str, Read, Any, Any]] = []  # name, how to read it, from what, value
         self.arrays: dict[int, _Watched] = {}
         self._late: list[int] = []
-        names: set[str] = set()
+        labels = {} if names is None else names
+        read: set[str] = set()
         lifted: frozenset[tuple[int, Any]] = getattr(
             roots[0] if roots else None, "__mlc_lifted__", frozenset()
         )
         for _ in range(_ROUNDS):
-            walk = _Walk(names, lifted)
+            walk = _Walk(read, lifted)
             for root in roots:
-                walk.value("", root, 0)
-            if walk.names == names:
+                walk.value(labels.get(id(root), ""), root, 0)
+            if walk.names == read:
                 break
-            names = walk.names
+            read = walk.names
         self.checks = walk.checks
         self.spaces = list(walk.spaces.values())  # of variables, that the functions read
         # The attributes of objects, and the lists and dicts in them: who may hold arrays.

@@ -84,6 +84,11 @@ class Parameters:
         known = len(self.positional)
         return self.positional[place] if place < known else f"{self.rest}[{place - known}]"
 
+    def names_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, str]:
+        """What is passed, by its id, as the function calls it."""
+        named = {id(value): self.name(place) for place, value in enumerate(args)}
+        return named | {id(value): name for name, value in kwargs.items()}
+
     def arrange(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
