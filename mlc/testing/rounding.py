@@ -126,12 +126,16 @@ class Shaker:
         signs = self.source.choice([-0.0, 0.0], found.shape).astype(found.dtype)
         return np.where(found == 0, signs, found)
 
-    def in_place(self, value: Any) -> Any:
-        """The same for what must stay the same array."""
+    def in_place(self, value: Any, computed: np.dtype[Any] | None = None) -> Any:
+        """The same for what must stay the same array, and was ``computed`` in that dtype."""
         if not isinstance(value, np.ndarray):
             return self.value(value)
         if is_inexact(value.dtype) and value.flags.writeable:
+            unit = self.unit
+            if computed is not None and is_inexact(computed):
+                self.unit = max(unit, float(limits(computed).eps))
             value[...] = self.value(value)
+            self.unit = unit
         return value
 
     def binary(self, name: str, one: Any, two: Any) -> Any:
@@ -177,7 +181,7 @@ class Shaker:
         if name == "at" and isinstance(owner, np.ufunc):
             self.in_place(args[0])
         if kwargs.get("out") is not None:
-            return self.in_place(result)
+            return self.in_place(result, _computed_in(function, args, kwargs))
         arrays = [a for a in (owner, *args) if isinstance(a, np.ndarray)]
         if isinstance(result, np.ndarray) and any(np.may_share_memory(result, a) for a in arrays):
             return result
@@ -199,6 +203,18 @@ class Shaker:
             self.known[wrapped] = _instrumented(wrapped, self)
         found: Callable[..., Any] | None = self.known[wrapped]
         return found
+
+
+def _computed_in(function: Any, args: Any, kwargs: Any) -> np.dtype[Any] | None:
+    """The dtype of a ufunc's results before they are put into ``out``."""
+    if not isinstance(function, np.ufunc) or kwargs.get("dtype") is not None:
+        return None
+    given = [type(a) if type(a) in (int, float, complex) else np.asarray(a).dtype
+             for a in args[: function.nin]]  # fmt: skip
+    try:
+        return function.resolve_dtypes((*given, *[None] * function.nout))[-1]
+    except (TypeError, ValueError):
+        return None
 
 
 def _instrumented(function: types.FunctionType, shaker: Shaker) -> types.FunctionType | None:

@@ -243,10 +243,13 @@ def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: 
         value = value.astype(dtype, order=order or "K")
     elif name in ("array", "copy") and options.get("copy", True) or value._is_weak:
         value = copied_in(order or "K", value._detached(), value)
-    elif hasattr(value, "_cell") and not is_as_asked(value, order):
+    elif not is_as_asked(value, order):
         if options.get("copy") is False:
             raise ValueError("Unable to avoid copy while creating an array as requested.")
         value = copied_in(str(order), value._detached(), value)
+    if hasattr(value, "_cell") and value._is_scalar() and value._cell.place is None:
+        value = value._detached()
+        value._cell.is_array = True
     if name in ("ascontiguousarray", "asfortranarray") and not value.shape:
         value = value.reshape(1)
     return value

@@ -13,7 +13,7 @@ from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
 from .concrete import call_plainly, is_complex_call, is_plain_call, known, plain
 from .masked import Masked
 from .memory_order import is_in_order, keep_order, settle_order
-from .returned_views import RETURNED, mark_shared, returned_view
+from .returned_views import RETURNED, UNCHANGED, mark_shared, returned_view
 from .writing import write_result
 
 _ABSENT: Any = getattr(np, "_NoValue", object())
@@ -146,6 +146,9 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         load_operators()
         from .complex.functions import call_complex_function
 
+        found = returned_view(function, args, kwargs) if function in UNCHANGED else None
+        if found is not None:
+            return found[0]
         return call_complex_function(function, args, kwargs)
     implementation = _found(NUMPY_FUNCTIONS, function)
     if not (implementation and function in views()) and is_plain_call(args, kwargs):
@@ -186,6 +189,10 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             mark_shared(function, found, args)
         if function in _ZERO_DIMENSIONAL and hasattr(found, "_cell"):
             found._cell.is_array = True
+    if function in COUNTS and not found.shape and [*args, None][1] is kwargs.get("axis"):
+        from .number import python_number
+
+        return python_number(found, int)
     return found
 
 
@@ -341,6 +348,7 @@ def views() -> frozenset[Any]:
 
 
 _ZERO_DIMENSIONAL = frozenset({np.piecewise, np.select})  # never a scalar
+COUNTS = frozenset({np.count_nonzero} if type(np.count_nonzero(0)) is int else ())  # to NumPy 2.3
 
 
 def strong(value: Any) -> Any:

@@ -151,6 +151,11 @@ def settle_index(result: Any, array: Any, key: Any) -> None:
 
 def copied_in(order: str, copy: Any, value: Any) -> Any:
     """``copy``, an array of its own with the elements of ``value``, in NumPy's order ``order``."""
+    if _is_complex(copy):
+        order = order if order == "K" else resolved(order, value)
+        for part, other in zip(copy._parts, getattr(value, "_parts", (value, value)), strict=True):
+            copied_in(order, part, other)
+        return copy
     if not _is_traced(copy) or copy.ndim < 2:
         return copy
     if order == "K":
@@ -165,15 +170,14 @@ def resolved(order: str, value: Any) -> str:
     """ "C" or "F" for what NumPy calls ``order``: "A" is "F" for arrays that lie in that."""
     if order not in ("A", "K"):
         return order
-    found = layout(value) if _is_traced(value) else value
-    if found is None:
+    is_c, is_fortran = is_in_order(value, "C"), is_in_order(value, "F")
+    if is_c is None:
         raise UnsupportedError(
             f"order={order!r} asks for the order of the elements in memory, which is not known "
             f"while tracing; name 'C' or 'F'"
         )
-    flags = found.flags
-    if order == "A" or flags.c_contiguous or flags.f_contiguous:
-        return "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+    if order == "A" or is_c or is_fortran:
+        return "F" if is_fortran and not is_c else "C"
     raise UnsupportedError(
         "order='K' of an array that is contiguous in neither C's nor Fortran's order cannot be "
         "traced; name 'C' or 'F'"
@@ -181,18 +185,31 @@ def resolved(order: str, value: Any) -> str:
 
 
 def is_in_order(value: Any, order: str) -> bool | None:
-    """Whether the elements of ``value`` follow each other in memory in order "C" or "F"."""
-    if _is_plain(value) and order == "C":
+    """Whether the elements of ``value`` follow each other in memory in order "C" or "F"; None if
+    that is not known."""
+    if _is_complex(value):
+        part = value._parts[0]
+        found = layout(part) if _is_traced(part) else np.zeros(value.shape)
+        return None if found is None else is_dense_part(found if order == "C" else found.T)
+    if _is_traced(value) and _is_plain(value) and order == "C":
         return True
-    found = layout(value)
+    found = layout(value) if _is_traced(value) else np.asarray(value)
     if found is None:
         return None
     return bool(found.flags.f_contiguous if order == "F" else found.flags.c_contiguous)
 
 
+def is_dense_part(part: Array) -> bool:
+    """Whether the complex elements that ``part`` is one part of follow each other: with the other
+    parts apart, or between."""
+    steps = _dense(part.shape, part.itemsize)
+    pairs = [p for p in zip(part.shape, part.strides, steps, strict=True) if p[0] != 1]
+    return any(all(found == k * step for _, found, step in pairs) for k in (1, 2))
+
+
 def is_as_asked(value: Any, order: str | None) -> bool:
     """Whether ``value`` is what NumPy gives that asks for ``order``, without a copy."""
-    if order in ("K", None) or value.ndim < 2:
+    if order in ("K", None):
         return True
     if order == "A":
         return bool(is_in_order(value, "C") or is_in_order(value, "F"))
@@ -211,6 +228,10 @@ def _fortran(shape: Sequence[int]) -> tuple[int, ...]:
 
 def _is_traced(value: Any) -> bool:
     return hasattr(type(value), "_cell")
+
+
+def _is_complex(value: Any) -> bool:
+    return hasattr(type(value), "_parts") and hasattr(type(value), "_pair")
 
 
 def _is_plain(value: Any) -> bool:

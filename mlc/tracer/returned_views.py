@@ -62,11 +62,16 @@ def _einsum(function: Any, args: Arguments, kwargs: Options) -> Any:
         return None
     if len(labels) == len(out):
         return (np.transpose(args[1], [labels.index(label) for label in out]),)
-    if not hasattr(type(args[1]), "_cell"):
-        return None
     from ..ops.matrix import on_diagonals
 
-    return (on_diagonals(args[1], places=tuple(out.index(label) for label in labels)),)
+    places = tuple(out.index(label) for label in labels)
+    if hasattr(type(args[1]), "_cell"):
+        return (on_diagonals(args[1], places=places),)
+    if not hasattr(type(args[1]), "_pair"):
+        return None
+    from .complex.value import combined
+
+    return (combined(*(on_diagonals(part, places=places) for part in args[1]._parts)),)
 
 
 def _same_if(name: str, place: int, value: int) -> Callable[..., Any]:
@@ -125,3 +130,5 @@ RETURNED: dict[Any, Callable[..., Any]] = {
     np.nan_to_num: _nan_to_num,
     np.meshgrid: _meshgrid,
 }
+# Of complex elements too.
+UNCHANGED = frozenset({np.einsum, np.diff, np.linalg.matrix_power})

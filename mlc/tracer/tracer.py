@@ -390,7 +390,8 @@ class Tracer:
         """An array of its own with the same elements."""
         made = self._detached()
         if isinstance(made, Tracer):
-            made._cell.is_array = not self._is_scalar()
+            is_argument = self._cell.place is not None  # NumPy's scalars are seldom copied
+            made._cell.is_array = is_argument or not self._is_scalar()
         return copied_in(order, made, self)
 
     def fill(self, value: Any) -> None:

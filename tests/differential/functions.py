@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .patterns import INTO, ORDERS, SMALL, VIEWS, WAYS_OUT
+
 FUNCTIONS = (
     "np.nanstd({x}, axis={a})", "np.nanvar({x})", "np.nanprod({x}, axis={a})",
     "np.nanargmax({x}, axis={a})", "np.nancumsum({x})", "np.nanmedian({x}, axis={a})",
@@ -118,9 +120,14 @@ def is_helper(name: str) -> bool:
 def families(with_complex: bool) -> Sequence[tuple[Sequence[str], bool, float]]:
     """(templates, whether they are expressions, how often they are taken)."""
     found = [
-        (FUNCTIONS, True, 0.22),
-        (EFFECTS, False, 0.08),
-        (LOOPS, False, 0.12),
+        (FUNCTIONS, True, 0.20),
+        (EFFECTS, False, 0.07),
+        (LOOPS, False, 0.10),
         (SIZED, True, 0.03),
+        (VIEWS, False, 0.05),
+        (ORDERS, False, 0.03),
+        (INTO, False, 0.07),
+        (SMALL, False, 0.06),
+        (WAYS_OUT, False, 0.06),
     ]
     return (*found, (COMPLEX, True, 0.1)) if with_complex else found

@@ -173,6 +173,32 @@ def test_a_write_to_what_may_be_a_view_is_refused() -> None:
         mlc.jit(lambda x: np.ravel(x, order="K"))(np.zeros((4, 6))[::2, ::2])
 
 
+@pytest.mark.parametrize("z", [C * 1j + 1, F + 2j, (C + 1j)[::-1]], ids=["C", "F", "reversed"])
+def test_complex_elements_lie_in_an_order_too(z: Array) -> None:
+    def function(z: Array) -> Any:
+        np.diff(z, n=0)[0] = 3
+        np.einsum("ii->i", z[:, :2])[:] = 4
+        z.ravel("F")[1] = 5
+        y, x = z.copy(order="F"), np.array(z, order="F").ravel(order="A")
+        y.ravel()[0], x[0] = 9, 1
+        np.asfortranarray(z)[1] = 6
+        w = z.astype(z.dtype, copy=False)
+        w[0, 0] = 8
+        return y, x, w + 0, z.reshape(3, 2, order="F"), z.flatten("F")
+
+    check_against_numpy(mlc.jit(function), function, z)
+
+
+def test_arrays_of_no_axes_are_arrays() -> None:
+    def function(n: Any, x: Array) -> Any:
+        made = [np.copy(n), np.array(x.sum()), np.asarray(x.max()), n.copy(order="F")]
+        for each in made:
+            each.reshape(-1)[0] = 7
+        return made
+
+    check_against_numpy(mlc.jit(function), function, np.array(2.5), C)
+
+
 EXPRESSIONS = """
 x+1; x.T*2; x+x.T.copy().T; -x; np.maximum(x,2); x.copy(); np.copy(x); x.astype('f4')
 np.where(x>1,x,0); np.sort(x,axis=0); np.cumsum(x,axis=0); x[:,[0,1]]; x[[0,1]]; x[:,[0,1],None]

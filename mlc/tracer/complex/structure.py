@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import DTypeError, UnsupportedError
 from ..changing import CHANGES
 from ..dispatch import call_function
-from ..memory_order import layout
+from ..memory_order import is_dense_part, layout, resolved
 from ..tracer import Tracer
 from .calls import (
     FUNCTIONS,
@@ -119,11 +119,11 @@ def _ravel(by_parts: Callable[..., Any]) -> Callable[..., Any]:
     """np.ravel: a view where the complex elements follow each other, whose parts may not."""
 
     def ravel(a: Any, order: str = "C") -> Any:
-        if _order(a, order) == "F":
+        if resolved(order, a) == "F":
             return np.ravel(np.transpose(a))
         real = parts_of(a)[0]
         found = layout(real) if isinstance(real, Tracer) else None
-        if found is not None and _follow_each_other(found):
+        if found is not None and is_dense_part(found):
             return call_function(np.reshape, (a, (real.size,)), {})
         return by_parts(a)
 
@@ -134,42 +134,12 @@ def _reshape(by_parts: Callable[..., Any]) -> Callable[..., Any]:
     """np.reshape."""
 
     def reshape(a: Any, shape: Any, order: str = "C", **options: Any) -> Any:
-        if _order(a, order) == "C":
+        if resolved(order, a) == "C":
             return by_parts(a, shape, **options)
         sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
         return np.transpose(np.reshape(np.transpose(a), tuple(reversed(sizes)), **options))
 
     return reshape
-
-
-def _order(a: Any, order: str) -> str:
-    """``order`` as "C" or "F"."""
-    real = parts_of(a)[0]
-    if order in ("C", "F") or not isinstance(real, Tracer):
-        return order
-    found = layout(real)
-    if found is not None and _follow_each_other(found):
-        return "C"
-    if found is not None and _follow_each_other(found.T):
-        return "F"
-    if found is None or order == "K":
-        raise UnsupportedError(
-            f"order={order!r} asks for the order of complex elements in memory, which is not "
-            f"known while tracing; name 'C' or 'F'"
-        )
-    return "C"
-
-
-def _follow_each_other(part: np.ndarray[Any, Any]) -> bool:
-    """Whether the elements that ``part`` is one part of do: with the other parts apart, or
-    between."""
-    step = part.itemsize
-    steps = []
-    for n in reversed(part.shape):
-        steps.append(step)
-        step *= n
-    pairs = [p for p in zip(part.shape, part.strides, reversed(steps), strict=True) if p[0] != 1]
-    return any(all(found == k * step for _, found, step in pairs) for k in (1, 2))
 
 
 def _insert(by_parts: Callable[..., Any]) -> Callable[..., Any]:

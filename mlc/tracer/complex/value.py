@@ -24,6 +24,7 @@ from ..changing import Flat, flattened
 from ..concrete import known, wrapped
 from ..dispatch import call_function, call_ufunc
 from ..masked import Masked
+from ..memory_order import copied_in, is_as_asked
 from ..operators import define_methods
 from ..storage import ReadOnlyError
 from ..trace import as_array
@@ -243,11 +244,14 @@ class Complex:
             raise ArgumentError(
                 f"cannot cast from {self.dtype} to {np.dtype(dtype)} with casting={casting!r}"
             )
-        return converted(self, np.dtype(dtype))
+        if not copy and self.dtype == dtype and not self._is_weak and is_as_asked(self, order):
+            return self
+        return copied_in(order, converted(self, np.dtype(dtype)), self)
 
     def reshape(self, *shape: Any, order: Any = "C") -> Any:
         """As np.reshape; sizes may be given one by one."""
-        return combined(*(part.reshape(*shape, order=order) for part in self._parts))
+        sizes = shape[0] if len(shape) == 1 else shape
+        return call_function(np.reshape, (self, sizes), {"order": order})
 
     def transpose(self, *axes: Any) -> Any:
         """As np.transpose; axes may be given one by one."""
@@ -255,11 +259,11 @@ class Complex:
 
     def flatten(self, order: Any = "C") -> Any:
         """A copy of shape (size,)."""
-        return combined(*(part.flatten(order) for part in self._parts))
+        return call_function(np.ravel, (self, order), {})._detached()
 
     def copy(self, order: Any = "C") -> Any:
         """An array of its own with the same elements."""
-        return combined(*(part.copy() for part in self._parts))
+        return copied_in(order, combined(*(part.copy() for part in self._parts)), self)
 
     def conj(self) -> Any:
         """The complex conjugate."""
