@@ -348,7 +348,9 @@ def views() -> frozenset[Any]:
 
 
 _ZERO_DIMENSIONAL = frozenset({np.piecewise, np.select})  # never a scalar
-COUNTS = frozenset({np.count_nonzero} if type(np.count_nonzero(0)) is int else ())  # to NumPy 2.3
+COUNTS: frozenset[Any] = frozenset(
+    {np.count_nonzero} if type(np.count_nonzero(0)) is int else ()
+)  # to NumPy 2.3
 
 
 def strong(value: Any) -> Any:
