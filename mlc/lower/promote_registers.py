@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from ..ir.affine import Sum, as_sum, linear_in
 from ..ir.expr import Const, Expr, Var, const, load
@@ -99,26 +99,56 @@ def _promote(stmt: Stmt) -> Stmt:
 
 def _promote_sequence(stmts: tuple[Stmt, ...]) -> Stmt:
     out: list[Stmt] = []
-    for stmt in stmts:
-        sites = _sites(stmt) if isinstance(stmt, For) and stmt.kind is LoopKind.SERIAL else None
-        if sites is None:
-            if isinstance(stmt, For) and stmt.kind is LoopKind.SERIAL:
+    for stmt in _runs(stmts):
+        if isinstance(stmt, For) and stmt.kind is LoopKind.SERIAL:
+            sites = _sites(stmt)
+            if sites is None:
                 out.append(replace(stmt, body=_merge(stmt.body)))
             else:
-                out.append(_promote(stmt))
-            continue
-        assert isinstance(stmt, For)
-        out.append(_promoted(stmt, sites, out))
+                out.append(_promoted(stmt, sites, out))
+        elif isinstance(stmt, Seq):
+            out.append(_merged(stmt, out) or stmt)
+        else:
+            out.append(_promote(stmt))
     return seq(*out)
 
 
+def _runs(stmts: tuple[Stmt, ...]) -> list[Stmt]:
+    """The statements, accumulations that follow each other as one."""
+    out: list[Stmt] = []
+    for is_run, found in groupby(stmts, _accumulates):
+        run = tuple(found)
+        out.extend([Seq(run)] if is_run and len(run) > 1 else run)
+    return out
+
+
+def _accumulates(stmt: Stmt) -> bool:
+    """Whether a statement is nothing but accumulations, in lanes or alone."""
+    match stmt:
+        case Seq():
+            return all(map(_accumulates, stmt.stmts))
+        case For(kind=LoopKind.VECTORIZED):
+            return _accumulates(stmt.body)
+        case If(otherwise=None):
+            return _accumulates(stmt.then)
+        case _:
+            return isinstance(stmt, Accumulate)
+
+
 def _merge(body: Stmt) -> Stmt:
-    """``C[i] += a; C[i] += b`` -> ``acc = C[i]; acc += a; acc += b; C[i] = acc``."""
+    """``body`` promoted as a whole if it accumulates again and again into the same."""
+    merged = _merged(body, []) if isinstance(body, Seq) else None
+    return _promote(body) if merged is None else merged
+
+
+def _merged(body: Seq, before: list[Stmt]) -> Stmt | None:
+    """``C[i] += a; C[i] += b`` -> ``acc = C[i]; acc += a; acc += b; C[i] = acc``; None where
+    nothing is accumulated into twice."""
     once = For(Var("once"), 1, body)
-    sites = _sites(once) if isinstance(body, Seq) else None
+    sites = _sites(once)
     if sites is None or len({site.key for site in sites}) == len(sites):
-        return _promote(body)
-    held = _promoted(once, sites, [])
+        return None
+    held = _promoted(once, sites, before)
     assert isinstance(held, Allocate) and isinstance(held.body, Seq)
     unwrapped = (s.body if isinstance(s, For) and s.var is once.var else s for s in held.body.stmts)
     return Allocate(held.buffers, seq(*unwrapped))

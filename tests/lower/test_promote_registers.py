@@ -5,7 +5,7 @@ import pytest
 
 import mlc
 from mlc import script as T
-from mlc.ir.program import Accumulate, Scope, walk
+from mlc.ir.program import Accumulate, Scope, Store, walk
 from mlc.lower.pipeline import lower
 
 
@@ -39,6 +39,52 @@ def test_rows_shorter_than_the_lanes(width):
     c = np.empty((64, width), np.float32)
     mlc.build(program)(a, b, c)
     np.testing.assert_allclose(c, a.astype(float) @ b, rtol=1e-5)
+
+
+@pytest.mark.parametrize("width", [10, 16])
+def test_a_fold_without_loops_stays_in_registers(width):
+    @T.program
+    def windows(A: T.Buffer((8, 24)), B: T.Buffer((5,)), C: T.Buffer((8, width))):
+        for i in T.serial(8):
+            for k in T.unrolled(5):
+                for j in T.vectorized(16):
+                    with T.block("C"):
+                        vi = T.axis.spatial(8, i)
+                        vj = T.axis.spatial(width, j)
+                        vk = T.axis.reduce(5, k)
+                        T.where(j < width)
+                        with T.init():
+                            C[vi, vj] = 0.0
+                        C[vi, vj] += A[vi, vj + vk] * B[vk]
+
+    body = lower(windows).body
+    updates = [s for s in walk(body) if isinstance(s, Accumulate)]
+    assert len(updates) == 5
+    assert all(b.scope is Scope.REGISTER for s in updates for b in s.buffers)
+    into_c = [s for s in walk(body) if isinstance(s, Store) and s.buffer.name == "C"]
+    assert len(into_c) == 1  # the zeros are where the registers begin
+    a = np.random.default_rng(2).random((8, 24)).astype(np.float32)
+    b = np.random.default_rng(3).random(5).astype(np.float32)
+    c = np.empty((8, width), np.float32)
+    mlc.build(windows)(a, b, c)
+    want = sum(a[:, k : k + width].astype(float) * b[k] for k in range(5))
+    np.testing.assert_allclose(c, want, rtol=1e-6)
+
+
+def test_accumulations_that_read_each_other_stay_in_memory():
+    @T.program
+    def turns(A: T.Buffer((8,)), C: T.Buffer((2,))):
+        for i in T.serial(8):
+            C[0] += A[i]
+            C[1] += C[0]
+            C[0] += A[i]
+
+    updates = [s for s in walk(lower(turns).body) if isinstance(s, Accumulate)]
+    assert updates
+    assert not any(b.scope is Scope.REGISTER for s in updates for b in s.buffers)
+    c = np.zeros(2, np.float32)
+    mlc.build(turns)(np.ones(8, np.float32), c)
+    assert c.tolist() == [16, sum(2 * i + 1 for i in range(8))]
 
 
 def test_lanes_that_overlap_in_one_row_stay_in_memory():
