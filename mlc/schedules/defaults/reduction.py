@@ -261,7 +261,8 @@ def _schedule_streams(
     vectors = -(-extent // lanes)
     shared_out = any(extent_of(s, v) >= threads for v in spatial[:-1])
     tasks = 1 if shared_out else min(threads, vectors)
-    if tasks == 1 and _is_held(nest, extent):
+    whole = extent >= nest.compute.axes[-1].extent
+    if whole and tasks == 1 and _is_held(nest, extent):
         across = min(4, vectors)
         run, vector, middle, lane = s.split(last, [1, None, across, lanes])
         s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
