@@ -90,7 +90,7 @@ def number_text(value: Any, dtype: DType, namespace: str = "") -> str:
     if dtype is not float64:
         short = str(np.float32(value) if dtype is bfloat16 else dtype.numpy.type(value))
         if float(dtype.numpy.type(float(short))) == value:
-            return short
+            return repr(float(short))  # NumPy's versions differ in where exponents begin
     return repr(value)
 
 

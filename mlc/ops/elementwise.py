@@ -133,11 +133,19 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
             "known while tracing; use np.where(condition, x, y), or np.argmax for the first place"
         )
     dtype = common_dtype(x, y)
-    return select_where(condition, wrapped_number(x, dtype), wrapped_number(y, dtype))
+    return select_where(condition, chosen_number(x, dtype), chosen_number(y, dtype))
+
+
+def chosen_number(value: Any, dtype: DType) -> Any:
+    """A Python integer as np.where makes it ``dtype``: wrapped around, and since NumPy 2.5 refused
+    where it does not fit. The installed NumPy is asked."""
+    if type(value) is not int or not dtype.is_integer or not -(2**63) <= value < 2**64:
+        return value
+    return np.where(True, value, dtype.numpy.type(0)).item()
 
 
 def wrapped_number(value: Any, dtype: DType) -> Any:
-    """A Python integer as ``dtype`` holds it: np.where makes it an array of 64 bits, then casts."""
+    """A Python integer as ``dtype`` holds it once it was an array of 64 bits, as in np.pad."""
     if type(value) is not int or not dtype.is_integer or not -(2**63) <= value < 2**64:
         return value
     return (value - dtype.lowest) % (dtype.highest - dtype.lowest + 1) + dtype.lowest

@@ -247,7 +247,7 @@ def _started(name: str, initial: Any, dtype: DType) -> Any:
     if hasattr(type(initial), "__mlc_known__"):
         return astype(initial, dtype=dtype)
     try:
-        return np.full((), initial, dtype.numpy)[()]
+        return np.asarray(initial, dtype.numpy)[()]
     except OverflowError as error:
         raise ArgumentError(f"np.{name}: initial={initial!r} is no {dtype.name}: {error}") from None
 

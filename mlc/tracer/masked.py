@@ -82,7 +82,10 @@ class Masked(NDArrayOperatorsMixin):
         if name in ("_values", "_mask", "_at", "_made") or name.startswith("__"):
             raise AttributeError(name)
         if name == "size" and self.ndim == 1 and self._made is None:
-            return np.count_nonzero(self._mask)  # type: ignore[call-overload]
+            from .number import python_number
+
+            count: Any = np.sum(self._mask, dtype=np.int64)  # type: ignore[call-overload]
+            return python_number(count, int)
         return getattr(self.solid(), name)
 
     def __len__(self) -> int:

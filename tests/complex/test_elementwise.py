@@ -56,6 +56,8 @@ def test_at_special_values(dtype: str) -> None:
             kept &= np.abs(z.real) < 80
         with np.errstate(all="ignore"):
             want = ufunc(z)
+        if name == "arccosh":  # C17, G.6.2.1; libraries of before have NaN + NaN i
+            want[(z.real == 0) & np.isnan(z.imag)] = complex(np.nan, np.pi / 2)
         assert got.dtype == want.dtype
         if got.dtype == bool:
             np.testing.assert_array_equal(got, want, err_msg=name)

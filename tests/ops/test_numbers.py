@@ -25,8 +25,26 @@ def same(f: Callable[..., Any], *args: Any) -> None:
 @pytest.mark.parametrize("number", [-1, 300, 2**40, -(2**63), 2**64 - 1, 1.5, True])
 @pytest.mark.parametrize("array", [BYTES, np.uint16(7), BYTES.astype(np.int8), WHICH])
 def test_where_wraps_numbers(number: Any, array: Any) -> None:
-    same(lambda c, a: np.where(c, number, a), WHICH, array)
-    same(lambda c, a: np.where(c, a, number), WHICH, array)
+    for f in (lambda c, a: np.where(c, number, a), lambda c, a: np.where(c, a, number)):
+        try:
+            f(WHICH, array)
+        except OverflowError:  # what does not fit, since NumPy 2.5
+            assert np.lib.NumpyVersion(np.__version__) >= "2.5.0"
+            with pytest.raises(OverflowError):
+                mlc.jit(f)(WHICH, array)
+        else:
+            same(f, WHICH, array)
+
+
+def test_how_many_there_are_promotes_as_it_does_in_numpy() -> None:
+    """A Python number since ever for a selection, and to NumPy 2.3 for np.count_nonzero."""
+    x, z = np.float32([0, 1, 2]), np.complex64([0, 1, 2j])
+    same(lambda x: x[x > 0].sum() / x[x > 0].size, x)
+    same(lambda x: x / np.count_nonzero(x), x)
+    same(lambda z: z / np.count_nonzero(z, axis=None), z)
+    same(lambda x: x / np.count_nonzero(x, axis=0), x)
+    counted = lambda x: (x[x > 0].size, np.count_nonzero(x), np.count_nonzero(x, axis=0))
+    assert [*map(type, mlc.jit(counted)(x))] == [*map(type, counted(x))]
 
 
 def test_numbers_that_do_not_fit_are_refused_elsewhere() -> None:

@@ -11,7 +11,16 @@ import numpy as np
 from ...errors import DTypeError, OutsideArrayError, UnsupportedError
 from ...ops.op import leaves_of
 from ..concrete import call_plainly, is_plain_call, known
-from ..dispatch import FUNCTION_OF_METHOD, call_function, call_ufunc, name_of, own, strong, views
+from ..dispatch import (
+    COUNTS,
+    FUNCTION_OF_METHOD,
+    call_function,
+    call_ufunc,
+    name_of,
+    own,
+    strong,
+    views,
+)
 from ..masked import Masked
 from ..tracer import Tracer
 from .value import (
@@ -316,7 +325,7 @@ def call_complex_function(function: Any, args: tuple[Any, ...], kwargs: dict[str
     found = implementation(*args, **kwargs)
     if place is not None:
         return put(name_of(function), place, found)
-    return found if function in views() else own(found, args)
+    return found if function in views() or function in COUNTS else own(found, args)
 
 
 def _unsupported(name: str) -> UnsupportedError:

@@ -238,7 +238,8 @@ def cond(x: Any, p: Any = None) -> Any:
         s = svd(x, compute_uv=False)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     norm = lambda a: np.linalg.norm(a, p, axis=(-2, -1))
-    return norm(x) * norm(np.linalg.inv(x))
+    found = norm(x) * norm(np.linalg.inv(x))
+    return found.astype(np.linalg.cond(np.eye(1, dtype=x.dtype), p).dtype)  # complex in old NumPys
 
 
 @stands_for(np.linalg.eig)
