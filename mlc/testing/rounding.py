@@ -14,7 +14,7 @@ import functools
 import inspect
 import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,21 @@ class Shaker:
         made = np.asarray(result * (1 + noise * size), dtype)
         return made if isinstance(result, np.ndarray) else made[()]
 
+    def any_order(self, operands: Sequence[Any], result: Any) -> Any:
+        """``result``, a sum of products, with what another order of its operations may make of
+        elements that are no numbers: sums may overflow on the way, and in ``a*inf + b*inf`` a
+        product may come last."""
+        if not isinstance(result, (np.ndarray, np.generic)) or not is_inexact(result.dtype):
+            return result
+        found = [np.asarray(a) for a in operands if isinstance(a, (np.ndarray, np.generic))]
+        found = [a for a in found if is_inexact(a.dtype)]
+        wrong = ~np.isfinite(result)
+        if not wrong.any() or len(found) < 2 and not all(np.isfinite(a).all() for a in found):
+            return result
+        others = self.source.choice([np.nan, np.inf, -np.inf], wrong.shape).astype(result.dtype)
+        made = np.where(wrong, others, result)
+        return made if isinstance(result, np.ndarray) else made[()]
+
     def signed_zeros(self, value: Any) -> Any:
         """``value`` with zeros of any sign: an order does not say which of them comes first."""
         found = np.asarray(value)
@@ -143,6 +158,8 @@ class Shaker:
         if name == "matmul":
             one, two = self.value(one), self.value(two)
         found = getattr(operator, name)(one, two)
+        if name == "matmul":
+            found = self.any_order((one, two), found)
         return self.value(self.power(one, two, found) if name == "pow" else found)
 
     def augment(self, name: str, value: Any, other: Any) -> Any:
@@ -163,12 +180,15 @@ class Shaker:
             return inside(*args, **kwargs)
         name = getattr(function, "__name__", "")
         owner = getattr(function, "__self__", None)
-        if name in SUMS:
-            if isinstance(owner, np.ndarray):
+        sums = name in SUMS or any(getattr(a, "__name__", "") in SUMS for a in args)
+        if sums:
+            if name in SUMS and isinstance(owner, np.ndarray):
                 function = getattr(self.value(owner), name)
             out = kwargs.get("out")
             args = tuple(a if a is out else self.value(a) for a in args)
         result = function(*args, **kwargs)
+        if sums and kwargs.get("out") is None:
+            result = self.any_order((owner, *args), result)
         if name in POWERS and len(args) == 2 and not kwargs:
             return self.value(self.power(*args, result))
         if name in EXACT:

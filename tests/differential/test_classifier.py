@@ -114,3 +114,43 @@ def _is_close(a: Any, b: Any) -> bool:
         return np.array_equal(a, b)
     wide = np.complex128 if a.dtype.kind == "c" else np.float64
     return np.allclose(a.astype(wide), b.astype(wide), 1e-3, 1e-3, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("np.einsum('i,ij->j', x, y)", ([1.0, np.inf], [[1.0, -1.0], [np.inf, 2.0]])),
+        ("x @ y", ([np.inf, 1.0], [[1.0], [-1.0]])),
+        ("np.sum(x) + y[0, 0]", ([1e308, 1e308, -1e308], [[1.0]])),
+        ("np.apply_along_axis(np.sum, 0, x) * y[0, 0]", ([1e16, 1.0, -1e16], [[1.0]])),
+    ],
+)
+def test_orders_of_sums_are_no_difference(text: str, values: Any) -> None:
+    function = _defined(f"def program(x, y):\n    return {text}\n")
+    x, y = map(np.array, values)
+    with np.errstate(over="ignore"):
+        want = np.asarray(function(x, y))
+
+    def other(one: Any) -> Any:
+        return compare(lambda *_: one.copy(), function, lambda s: shaken(function, s), (x, y)).kind
+
+    assert other(want) == "same"
+    if np.isfinite(want).all():
+        assert other(want + 1) == "same"  # what has cancelled
+        assert other(want + 1e3) == "different"
+    else:
+        assert other(np.where(np.isfinite(want), want, np.nan)) == "same"
+        assert other(want.astype(np.float32)) == "different"
+        if np.isfinite(want).any():
+            assert other(np.where(np.isfinite(want), want + 1, want)) == "different"
+
+
+def test_dropped_numbers_are_missed_in_sums() -> None:
+    function = _defined("def program(x):\n    return x.sum(axis=0)\n")
+    x = np.array([[1.0, np.nan, np.inf], [2.0, 3.0, 4.0]])
+    for wrong in ([3.0, 3.0, np.inf], [3.0, np.nan, 4.0], [3.0, np.nan, np.nan], [2.0] * 3):
+        made = np.array(wrong)
+        outcome = compare(
+            lambda *_, made=made: made.copy(), function, lambda s: shaken(function, s), (x,)
+        )
+        assert outcome.kind == "different", wrong
