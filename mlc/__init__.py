@@ -59,6 +59,7 @@ _LATER = {
     "set_num_threads": ("runtime.threads", "set_num_threads"),
     "get_num_threads": ("runtime.threads", "get_num_threads"),
     "time": ("runtime.timing", "time"),
+    "release_memory": ("runtime.result_memory", "release_memory"),
     "simulate": ("simulator", "simulate"),
     "tune": ("tune", ""),
     "autotune": ("tune.decorator", "autotune"),

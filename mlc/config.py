@@ -160,6 +160,15 @@ def _byte_count(value: Any) -> int:
     return count
 
 
+def _result_memory() -> int:
+    """A 32nd of the machine's memory, at most 256 MB."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
+    return max(0, min(memory // 32, 1 << 28))
+
+
 def _tuned(value: object) -> bool | str:
     if isinstance(value, str) and value.lower() == "lock":
         return "lock"
@@ -251,6 +260,13 @@ class Config:
         env=("MLC_CACHE_LIMIT",),
         doc="Size in bytes above which the least recently used cache entries are removed.",
     )
+    result_memory = Setting(
+        _byte_count,
+        _result_memory,
+        env=("MLC_RESULT_MEMORY",),
+        doc="Bytes of freed results of 32 MB and more that are kept for later ones; 0: none.",
+        scoped=False,
+    )
     bfloat16_subnormals = Setting(
         _flag,
         lambda: False,
@@ -323,7 +339,11 @@ class Config:
             if not _setting(name).scoped:
                 raise ArgumentError(
                     f"mlc.config.{name} is one for the whole process and has no override; "
-                    f"write `with mlc.set_{name}(...):` instead."
+                    + (
+                        "write `with mlc.set_num_threads(...):` instead."
+                        if name == "num_threads"
+                        else f"set mlc.config.{name} itself instead."
+                    )
                 )
         checked = {
             name: _setting(name).check(value, f"mlc.config.{name}")

@@ -74,7 +74,8 @@ def doctor() -> Report:
     """Look at all that `mlc` needs or can use on this machine. Compiles and runs one function;
     changes nothing, but for what the disk cache keeps of that."""
     checks: tuple[Callable[[], Iterator[Line]], ...] = (
-        _versions, _processor, _threads, _compiler, _caches, _tuning, _gpu, _packages,
+        _versions, _processor, _threads, _result_memory, _compiler, _caches, _tuning, _gpu,
+        _packages,
     )  # fmt: skip
     lines: list[Line] = []
     for check in checks:
@@ -132,6 +133,14 @@ def _processor() -> Iterator[Line]:
     yield Line("instructions", "ok", f"{text}; without {', '.join(lacks)}" if lacks else text)
     sizes = (target.l1_bytes, target.l2_bytes, target.l3_bytes)
     yield Line("cache sizes", "ok", ", ".join(f"L{n} {_size(s)}" for n, s in enumerate(sizes, 1)))
+
+
+def _result_memory() -> Iterator[Line]:
+    from .runtime.result_memory import result_memory
+
+    found = result_memory()
+    kept = f"{_size(found.kept)} kept, at most {_size(found.limit)}"
+    yield Line("results", "ok", f"memory of large ones: {kept if found.limit else 'none is kept'}")
 
 
 def _threads() -> Iterator[Line]:

@@ -46,6 +46,7 @@ _ENTRY = """
 @_Py_TrueStruct = external global i8
 @_Py_NoneStruct = external global i8
 @mlc_workspace_cells = external global [48 x ptr]
+@mlc_large_results = external global ptr
 declare ptr @mlc_slow_entry(ptr, ptr, i64, ptr)
 declare ptr @PyArray_New(ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)
 declare ptr @PyArray_Return(ptr)
@@ -362,8 +363,23 @@ one_made:
   %m_number = load i32, ptr %m_number_at
   %m_dims_at = getelementptr %param, ptr %mp, i32 0, i32 5
   %m_dims = load ptr, ptr %m_dims_at
-  %array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %m_rank, ptr %m_dims, i32 %m_number,
+  %m_bytes_at = getelementptr %param, ptr %mp, i32 0, i32 8
+  %m_bytes = load i64, ptr %m_bytes_at
+  %m_large = icmp uge i64 %m_bytes, 33554432 ; symbols.LARGE
+  br i1 %m_large, label %maker, label %make_plain
+maker:
+  %maker_function = load ptr, ptr @mlc_large_results ; see `mlc.runtime.result_memory`
+  %no_maker = icmp eq ptr %maker_function, null
+  br i1 %no_maker, label %make_plain, label %make_large
+make_large:
+  %large_array = call ptr %maker_function(i32 %m_rank, ptr %m_dims, i32 %m_number)
+  br label %had
+make_plain:
+  %plain_array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %m_rank, ptr %m_dims, i32 %m_number,
     ptr null, ptr null, i32 0, i32 0, ptr null)
+  br label %had
+had:
+  %array = phi ptr [ %large_array, %make_large ], [ %plain_array, %make_plain ]
   %no_array = icmp eq ptr %array, null
   br i1 %no_array, label %not_made, label %made
 not_made:

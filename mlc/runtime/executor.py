@@ -14,7 +14,7 @@ from mlc.runtime.entry_ir import NO_MEMORY
 from mlc.runtime.image import LoadedImage, load_image
 from mlc.runtime.native_call import is_native
 from mlc.runtime.signature import Signature, workspace_alignment
-from mlc.runtime.symbols import resolver
+from mlc.runtime.symbols import LARGE, resolver
 
 _MAIN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -57,6 +57,10 @@ class Executable:
         address = self.image.address("mlc_main")
         self._main = _MAIN(address)
         self._fail = _raiser(spec, on_error)
+        if is_native() and any(output.nbytes >= LARGE for output in spec.outputs):
+            from mlc.runtime.result_memory import switch_on
+
+            switch_on()
         self.signature = Signature(
             spec, address, [address_of(c) for c in constants], statics, self._fail, unflatten
         )

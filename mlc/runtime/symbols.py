@@ -19,10 +19,15 @@ _NUMPY_SLOTS = {
     "PyArray_NewFromDescr": 94,
     "PyArray_Zeros": 183,
     "PyArray_Empty": 184,
+    "PyDataMem_SetHandler": 304,
+    "PyDataMem_GetHandler": 305,
+    "PyDataMem_DefaultHandler": 306,
 }
 WORKSPACE_CELLS = 48
 # One cached block for each power of two, shared by all kernels of the process.
 _workspace_cells = (ctypes.c_void_p * WORKSPACE_CELLS)()
+LARGE = 1 << 25  # bytes from which the C library takes fresh pages for every array
+large_results = ctypes.c_void_p()  # what makes arrays of that size, once there are such results
 
 
 def resolver(extra: Mapping[str, int] | None = None) -> Callable[[str], int]:
@@ -52,7 +57,10 @@ def define(name: str, address: int) -> None:
     _addresses[name] = address
 
 
-_addresses: dict[str, int] = {"mlc_workspace_cells": ctypes.addressof(_workspace_cells)}
+_addresses: dict[str, int] = {
+    "mlc_workspace_cells": ctypes.addressof(_workspace_cells),
+    "mlc_large_results": ctypes.addressof(large_results),
+}
 
 
 def _find(name: str) -> int:
