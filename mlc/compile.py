@@ -134,6 +134,7 @@ class CallSpec:
 
     params: tuple[Any, ...] | None = None
     keywords: tuple[str, ...] = ()
+    names: tuple[str | None, ...] = ()
     returns: Any = "array"
     out: Any = "optional"
     positional_out: bool = False
@@ -326,6 +327,7 @@ def _entry_spec(compiled: Compiled, call: CallSpec, meta: dict[str, Any]) -> Ent
         params=params,
         outputs=tuple(array_spec(t) for t in compiled.outputs),
         keywords=call.keywords,
+        names=call.names,
         n_constants=len(meta["constants"]),
         workspace_bytes=meta["workspace"],
         release_gil=meta["nanoseconds"] > 10_000,

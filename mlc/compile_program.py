@@ -308,6 +308,7 @@ def _entry_spec(compiled: CompiledProgram, call: CallSpec, meta: dict[str, Any])
         params=inputs if call.params is None else call.params,
         outputs=outputs,
         keywords=call.keywords,
+        names=call.names,
         returns=call.returns,
         out=call.out,
         positional_out=call.positional_out,

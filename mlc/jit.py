@@ -228,12 +228,11 @@ class _Jitted:
             middle = time.perf_counter()
             call = compiled = None
             if self._target == "cpu" and not debug and traced.sizes is None:
-                call = native_call(traced, keys, names, statics, self._parameters.has_out)
+                given = (*args, *kwargs.values())
+                call = native_call(traced, keys, names, given, self._parameters)
             if traced.outputs:
-                options: dict[str, Any] = {
-                    "name": symbol(self._parameters.function), "target": self._target,
-                    "debug": debug, "call": call,
-                }  # fmt: skip
+                options: dict[str, Any] = {"name": symbol(self._parameters.function), "call": call,
+                                           "target": self._target, "debug": debug}  # fmt: skip
                 tune = getattr(self._function, "__mlc_autotune__", None)
                 if tune is not None and schedule is None and self._target == "cpu" and not debug:
                     tune(traced.inputs, traced.outputs, self._parameters.keys(args, kwargs)[1],

@@ -7,21 +7,21 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from .compile import CallSpec, array_spec
 from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError
 from .lowered import CacheRow
-from .runtime.entry import ScalarSpec, StaticSpec
+from .runtime.entry import ArraySpec, Param, ScalarSpec, StaticSpec, TreeSpec, leaves
 from .runtime.native_call import callable_type, install, is_installed, prepare
 from .te.key import topological
 from .te.tensor import Call, Tensor
-from .tracer import foreign
+from .tracer import foreign, tree
 from .tracer.captures import Captures
-from .tracer.function import Traced
+from .tracer.function import Parameters, Traced
 from .tracer.signature import Key, is_complex_key
 from .tracer.sizes import SizeWanted
 from .tracer.storage import ReadOnlyError
@@ -34,6 +34,13 @@ Array = np.ndarray[Any, Any]
 Sources = Callable[[], list[tuple[str, Any]]] | None
 _WORTH_IT = 1 << 15  # bytes from which writing in place beats the quicker call
 MISS = object()  # what a native call returns that did not fit
+_MOST_LEAVES = 1024  # of arguments that the native entry takes apart, on its stack
+_TREES: dict[Any, Literal["tuple", "list", "dict", "none"]] = {
+    tuple: "tuple",
+    list: "list",
+    dict: "dict",
+    type(None): "none",
+}
 SLOW_CALLS = 8  # calls through Python after which the native entry is built, if it is not there yet
 
 
@@ -85,11 +92,9 @@ class Specialization:
         if call is not None and self.native is not None:
             params = call.params or ()
             self.is_final = call.params is not None
-            passed = [p for p in params if not isinstance(p, StaticSpec)]
+            passed = [p for p in leaves(params) if not isinstance(p, StaticSpec)]
             self.pairs = tuple(n for n, p in enumerate(passed) if p.dtype.startswith("complex"))
-            self.by_arrays = not (
-                call.keywords or any(isinstance(p, (ScalarSpec, StaticSpec)) for p in params)
-            )
+            self.by_arrays = not call.keywords and all(isinstance(p, ArraySpec) for p in params)
 
     def run(self, arrays: list[Array], out: Any, sources: Sources = None) -> Any:
         """The results for arrays of this signature. ``sources`` tells what the caller passed for
@@ -303,15 +308,19 @@ def native_call(
     traced: Traced,
     keys: tuple[Key, ...],
     names: tuple[str, ...],
-    statics: Sequence[Any],
-    has_out: bool,
+    given: Sequence[Any],
+    parameters: Parameters,
 ) -> CallSpec | None:
-    """How native code is to be called: with the user's arguments if they are plain, else with the
-    arrays in them. ``has_out`` says that ``out`` is a parameter of the function's own.
+    """How native code is to be called: with the user's arguments if they are plain, or lists,
+    tuples and dicts of such; else with the arrays in them. ``given`` are the arguments.
     """
     if not traced.outputs:
         return None
     params = _params(keys, traced)
+    by_place = [
+        name if name in parameters.by_name else None
+        for name in parameters.positional[: len(keys) - len(names)]
+    ]
     is_plain = not any(r.kind in ("input", "copy") for r in traced.results)
     if params is None or not is_plain or traced.writes or traced.rebound:
         return CallSpec(returns="list", out="never")
@@ -319,39 +328,69 @@ def native_call(
         return CallSpec(
             params=params,
             keywords=names,
+            names=tuple(by_place),
             returns="array" if traced.structure is None else traced.structure.__name__,
-            out="never" if has_out else "optional",
-            statics=tuple(statics),
+            out="never" if parameters.has_out else "optional",
+            statics=_statics(keys, given),
         )
     return CallSpec(
         params=params,
         keywords=names,
+        names=tuple(by_place),
         returns="call",
         out="never",
-        statics=tuple(statics),
+        statics=_statics(keys, given),
         unflatten=functools.partial(_unflattened, traced),
     )
 
 
-def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
-    """What the native entry checks for each argument; None if one is a tree."""
-    tensors = iter(traced.inputs)
-    params: list[Any] = []
-    for key in keys:
+def _statics(keys: tuple[Key, ...], given: Sequence[Any]) -> tuple[Any, ...]:
+    """The static ones of the arguments and of what they hold, as `_params` meets them."""
+    found: list[Any] = []
+    for key, value in zip(keys, given):
         if key[0] == "static":
-            params.append(StaticSpec())
-        elif isinstance(key[0], np.dtype):
-            params.append(_array_param(next(tensors), key))
-        elif key[0] is complex:
-            return None
-        elif isinstance(key[0], type):
+            found.append(value)
+        elif not isinstance(key[0], (np.dtype, type)):
+            held = zip(tree.flatten(value)[0], key[1:])
+            found += [leaf for leaf, kind in held if kind[0] == "static"]
+    return tuple(found)
+
+
+def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
+    """What the native entry checks for each argument; None if it cannot: for complex numbers, trees
+    of other classes, and large ones."""
+    tensors = iter(traced.inputs)
+    if sum(map(len, keys)) > _MOST_LEAVES:
+        return None
+    params = [_param(key, tensors) for key in keys]
+    return None if None in params else tuple(params)
+
+
+def _param(key: Key, tensors: Iterator[Tensor]) -> Param | None:
+    match key[0]:
+        case "static":
+            return StaticSpec()
+        case np.dtype():
+            return _array_param(next(tensors), key)
+        case type():
             next(tensors)
-            params.append(
-                ScalarSpec("float", "float64") if key[0] is float else ScalarSpec("int", "int64")
-            )
-        else:
-            return None
-    return tuple(params)
+            if key[0] is complex:
+                return None
+            is_float = key[0] is float
+            return ScalarSpec("float", "float64") if is_float else ScalarSpec("int", "int64")
+    return _tree_param(key[0], iter(key[1:]), tensors)
+
+
+def _tree_param(structure: Any, keys: Iterator[Key], tensors: Iterator[Tensor]) -> Param | None:
+    """The tree of ``structure`` whose leaves have the next of ``keys``."""
+    if structure.is_leaf():
+        return _param(next(keys), tensors)
+    children = tuple(_tree_param(child, keys, tensors) for child in structure.children())
+    names = tuple(structure.entries()) if structure.type is dict else ()
+    if None in children or not all(type(name) is str for name in names):
+        return None
+    kind = _TREES.get(structure.type)
+    return None if kind is None else TreeSpec(kind, children, names)  # type: ignore[arg-type]
 
 
 def _array_param(tensor: Tensor, key: Key) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -77,18 +78,44 @@ class ScalarSpec:
 
 @dataclass(frozen=True, slots=True)
 class StaticSpec:
-    """A value baked into the code: this very object must be passed. No buffer."""
+    """A value baked into the code: this very object must be passed, or an int or text equal to it.
+    No buffer."""
 
 
-Param: TypeAlias = ArraySpec | ScalarSpec | StaticSpec
+@dataclass(frozen=True, slots=True)
+class TreeSpec:
+    """A tuple, list or dict of exactly these children, or None. A dict has just these keys."""
+
+    kind: Literal["tuple", "list", "dict", "none"]
+    children: tuple[Param, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+Param: TypeAlias = ArraySpec | ScalarSpec | StaticSpec | TreeSpec
+Leaf: TypeAlias = ArraySpec | ScalarSpec | StaticSpec
+
+
+def leaves(params: Iterable[Param]) -> list[Leaf]:
+    """The params without trees: those that their leaves are, in order."""
+    found: list[Leaf] = []
+    pending = list(params)[::-1]
+    while pending:
+        param = pending.pop()
+        if isinstance(param, TreeSpec):
+            pending += param.children[::-1]
+        else:
+            found.append(param)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class EntrySpec:
     """The signature of one compiled kernel.
 
-    The last ``len(keywords)`` of ``params`` are passed by keyword, in this order. The kernel's
-    buffers are the params but static ones, then ``n_constants`` constants, then the outputs.
+    The last ``len(keywords)`` of ``params`` are passed by keyword. The others come by place; those
+    that ``names`` has a name for may be passed by keyword too. The kernel's buffers are the leaves
+    of the params but static ones, then ``n_constants`` constants, then the outputs. A 0-d array may
+    be NumPy's scalar of its type; for a bool one, a Python bool.
 
     ``out`` says whether the caller may or must give the outputs: as ``out=`` (a tuple if there are
     several) or, with ``positional_out``, as further positional arguments. An ``out`` that shares
@@ -102,6 +129,7 @@ class EntrySpec:
     params: tuple[Param, ...]
     outputs: tuple[ArraySpec, ...]
     keywords: tuple[str, ...] = ()
+    names: tuple[str | None, ...] = ()
     n_constants: int = 0
     workspace_bytes: int = 0
     release_gil: bool = False
@@ -119,11 +147,16 @@ class EntrySpec:
             raise ValueError("to return an array takes one output; use 'tuple'")
 
     @property
+    def leaves(self) -> list[Leaf]:
+        """The params, trees taken apart."""
+        return leaves(self.params)
+
+    @property
     def buffers(self) -> tuple[ArraySpec | ScalarSpec, ...]:
-        """The params that have a buffer, in the kernel's order."""
-        return tuple(p for p in self.params if not isinstance(p, StaticSpec))
+        """The leaves that have a buffer, in the kernel's order."""
+        return tuple(p for p in self.leaves if not isinstance(p, StaticSpec))
 
     @property
     def n_statics(self) -> int:
-        """How many params are static."""
-        return len(self.params) - len(self.buffers)
+        """How many leaves are static."""
+        return sum(isinstance(p, StaticSpec) for p in self.leaves)

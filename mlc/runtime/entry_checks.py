@@ -92,6 +92,59 @@ miss:
   ret ptr null
 }
 
+; The value of an argument for a 0-d param that is no array: NumPy's scalar of the type, behind its
+; header, or a Python bool. Null if it is neither.
+define internal ptr @scalar_value(ptr %arg, ptr %p) {
+entry:
+  %wanted_at = getelementptr %param, ptr %p, i32 0, i32 9
+  %wanted = load ptr, ptr %wanted_at
+  %none = icmp eq ptr %wanted, null
+  br i1 %none, label %miss, label %known
+known:
+  %type_at = getelementptr %array, ptr %arg, i32 0, i32 1
+  %type = load ptr, ptr %type_at
+  %same = icmp eq ptr %type, %wanted
+  br i1 %same, label %value, label %truth
+value:
+  %value_at = getelementptr i8, ptr %arg, i64 16
+  ret ptr %value_at
+truth:
+  %number_at = getelementptr %param, ptr %p, i32 0, i32 3
+  %number = load i32, ptr %number_at
+  %wants_bool = icmp eq i32 %number, 0
+  %is_bool = icmp eq ptr %type, @PyBool_Type
+  %both = and i1 %wants_bool, %is_bool
+  br i1 %both, label %which, label %miss
+which:
+  %is_true = icmp eq ptr %arg, @_Py_TrueStruct
+  %index = zext i1 %is_true to i64
+  %truth_at = getelementptr [2 x i8], ptr @truths, i64 0, i64 %index
+  ret ptr %truth_at
+miss:
+  ret ptr null
+}
+
+; Whether two objects are equal ints or texts: what else is equal may still differ (0.0 and -0.0).
+define internal i1 @is_equal(ptr %a, ptr %b) {
+entry:
+  %a_type_at = getelementptr %array, ptr %a, i32 0, i32 1
+  %a_type = load ptr, ptr %a_type_at
+  %b_type_at = getelementptr %array, ptr %b, i32 0, i32 1
+  %b_type = load ptr, ptr %b_type_at
+  %same = icmp eq ptr %a_type, %b_type
+  %int = icmp eq ptr %a_type, @PyLong_Type
+  %text = icmp eq ptr %a_type, @PyUnicode_Type
+  %plain = or i1 %int, %text
+  %may = and i1 %same, %plain
+  br i1 %may, label %compare, label %differ
+compare:
+  %answer = call i32 @PyObject_RichCompareBool(ptr %a, ptr %b, i32 2)
+  %equal = icmp eq i32 %answer, 1
+  ret i1 %equal
+differ:
+  ret i1 false
+}
+
 ; Whether two arrays share no memory, or are the same memory in the same layout and may be.
 define internal i1 @apart(ptr %a, ptr %a_data, ptr %b, ptr %b_data, i64 %options) {
 entry:

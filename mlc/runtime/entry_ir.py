@@ -13,6 +13,7 @@ and Python's objects that belong to their binary interfaces.
 
 from __future__ import annotations
 
+from mlc.runtime.entry_arguments import ARGUMENTS_IR
 from mlc.runtime.entry_checks import CHECKS_IR
 from mlc.runtime.entry_results import RESULTS_IR
 
@@ -24,12 +25,14 @@ RETURN_ARRAY, RETURN_TUPLE, RETURN_LIST, RETURN_NONE, RETURN_CALL = 0, 1, 2, 3, 
 NO_MEMORY = -(1 << 31)  # the error code when there is no workspace to be had
 
 _ENTRY = """
-%signature = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64, i64, i64, ptr, ptr }
+%signature = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64, i64, i64, ptr, ptr,
+  i64, i64, ptr }
 ; 0 next, 1 kernel, 2 params, 3 keywords, 4 outputs, 5 constants (counts), 6 params, 7 outputs,
-; 8 constants, 9 names, 10 workspace class, 11 options, 12 result, 13 error, 14 unflatten
+; 8 constants, 9 names, 10 workspace class, 11 options, 12 result, 13 error, 14 unflatten,
+; 15 arguments, 16 nodes (counts), 17 nodes; names: of each argument (or null), then "out"
 %param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64 }
 ; 0 kind, 1 rank, 2 flags, 3 type number, 4 byte order, 5 shape, 6 pairs of stride and mask or null,
-; 7 first byte, 8 last byte, 9 static object, 10 layout
+; 7 first byte, 8 last byte, 9 static object or the type of NumPy's scalars, 10 layout
 %callable = type { i64, ptr, ptr, ptr, ptr, ptr, ptr }
 ; 2 entry, 3 slow callable, 4 dictionary, 5 weak references, 6 signatures
 %array = type { i64, ptr, ptr, i32, ptr, ptr, ptr, ptr, i32 }
@@ -45,6 +48,10 @@ _ENTRY = """
 @PyBool_Type = external global i8
 @_Py_TrueStruct = external global i8
 @_Py_NoneStruct = external global i8
+@PyList_Type = external global i8
+@PyDict_Type = external global i8
+@PyUnicode_Type = external global i8
+@truths = internal constant [2 x i8] c"\\00\\01"
 @mlc_workspace_cells = external global [48 x ptr]
 @mlc_large_results = external global ptr
 declare ptr @mlc_slow_entry(ptr, ptr, i64, ptr)
@@ -57,6 +64,10 @@ declare ptr @PyTuple_New(i64)
 declare i32 @PyTuple_SetItem(ptr, i64, ptr)
 declare ptr @PyList_New(i64)
 declare i32 @PyList_SetItem(ptr, i64, ptr)
+declare i64 @PyDict_Size(ptr)
+declare ptr @PyDict_GetItemWithError(ptr, ptr)
+declare void @PyErr_Clear()
+declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare void @Py_IncRef(ptr)
@@ -73,105 +84,43 @@ entry:
 next:
   %signature = phi ptr [ %first, %entry ], [ %following, %missed ]
   %over = icmp eq ptr %signature, null
-  br i1 %over, label %slow, label %try
+  br i1 %over, label %slow, label %form
+form:
+  %n_nodes_at = getelementptr %signature, ptr %signature, i32 0, i32 16
+  %n_nodes = load i64, ptr %n_nodes_at
+  %flat = icmp eq i64 %n_nodes, 0
+  br i1 %flat, label %try, label %arrange
 try:
   %result = call ptr @attempt(ptr %signature, ptr %args, i64 %n, ptr %kwnames)
   %miss = icmp eq ptr %result, inttoptr (i64 1 to ptr)
-  br i1 %miss, label %missed, label %done
+  br i1 %miss, label %again, label %done
+again:
+  %unnamed = icmp eq ptr %kwnames, null
+  br i1 %unnamed, label %missed, label %arrange
+arrange:
+  %found = call ptr @arranged(ptr %signature, ptr %args, i64 %n, ptr %kwnames, i64 %n_nodes)
+  %unfit = icmp eq ptr %found, inttoptr (i64 1 to ptr)
+  br i1 %unfit, label %missed, label %done
 missed:
   %following = load ptr, ptr %signature
   br label %next
 done:
-  ret ptr %result
+  %value = phi ptr [ %result, %try ], [ %found, %arrange ]
+  ret ptr %value
 slow:
   %answer = tail call ptr @mlc_slow_entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)
   ret ptr %answer
 }
 
-; The result of the call, null with an exception set, or 1 if the signature does not fit.
-define internal ptr @attempt(ptr %s, ptr %args, i64 %n, ptr %kwnames) {
+; The same as `attempt`, for one argument for each param; `outs` are the given outputs, or null.
+define internal ptr @checked(ptr %s, ptr %args, ptr %outs) noinline {
 entry:
   %n_params_at = getelementptr %signature, ptr %s, i32 0, i32 2
   %n_params = load i64, ptr %n_params_at
-  %n_keywords_at = getelementptr %signature, ptr %s, i32 0, i32 3
-  %n_keywords = load i64, ptr %n_keywords_at
   %n_outputs_at = getelementptr %signature, ptr %s, i32 0, i32 4
   %n_outputs = load i64, ptr %n_outputs_at
   %options_at = getelementptr %signature, ptr %s, i32 0, i32 11
   %options = load i64, ptr %options_at
-  %required_bit = and i64 %options, 4
-  %required = icmp ne i64 %required_bit, 0
-  %after_args = getelementptr ptr, ptr %args, i64 %n_params
-  %unnamed = icmp eq ptr %kwnames, null
-  br i1 %unnamed, label %plain, label %named
-
-plain:
-  %no_keywords = icmp eq i64 %n_keywords, 0
-  br i1 %no_keywords, label %count, label %miss
-count:
-  %just = icmp eq i64 %n, %n_params
-  br i1 %just, label %without_out, label %more
-more:
-  %positional_bit = and i64 %options, 8
-  %positional = icmp ne i64 %positional_bit, 0
-  %total = add i64 %n_params, %n_outputs
-  %all = icmp eq i64 %n, %total
-  %outs_follow = and i1 %positional, %all
-  br i1 %outs_follow, label %check, label %miss
-named:
-  %n_positional = sub i64 %n_params, %n_keywords
-  %same_count = icmp eq i64 %n, %n_positional
-  br i1 %same_count, label %names, label %miss
-names:
-  %n_names_at = getelementptr %tuple, ptr %kwnames, i32 0, i32 2
-  %n_names = load i64, ptr %n_names_at
-  %extra = sub i64 %n_names, %n_keywords
-  %one_at_most = icmp ule i64 %extra, 1
-  %wanted_names_at = getelementptr %signature, ptr %s, i32 0, i32 9
-  %wanted_names = load ptr, ptr %wanted_names_at
-  br i1 %one_at_most, label %name, label %miss
-name:
-  %name_i = phi i64 [ 0, %names ], [ %name_j, %same_name ]
-  %names_end = icmp eq i64 %name_i, %n_names
-  br i1 %names_end, label %named_out, label %compare_name
-compare_name:
-  %name_at = getelementptr %tuple, ptr %kwnames, i32 0, i32 3, i64 %name_i
-  %name_given = load ptr, ptr %name_at
-  %wanted_at = getelementptr ptr, ptr %wanted_names, i64 %name_i
-  %name_wanted = load ptr, ptr %wanted_at
-  %name_equal = icmp eq ptr %name_given, %name_wanted
-  %name_j = add i64 %name_i, 1
-  br i1 %name_equal, label %same_name, label %miss
-same_name:
-  br label %name
-named_out:
-  %has_out = icmp eq i64 %extra, 1
-  br i1 %has_out, label %take_out, label %without_out
-take_out:
-  %allowed_bit = and i64 %options, 2
-  %allowed = icmp ne i64 %allowed_bit, 0
-  br i1 %allowed, label %how_many, label %miss
-how_many:
-  %single = icmp eq i64 %n_outputs, 1
-  br i1 %single, label %check, label %group
-group:
-  %tuple = load ptr, ptr %after_args
-  %tuple_type_at = getelementptr %tuple, ptr %tuple, i32 0, i32 1
-  %tuple_type = load ptr, ptr %tuple_type_at
-  %is_tuple = icmp eq ptr %tuple_type, @PyTuple_Type
-  br i1 %is_tuple, label %tuple_size, label %miss
-tuple_size:
-  %size_at = getelementptr %tuple, ptr %tuple, i32 0, i32 2
-  %size = load i64, ptr %size_at
-  %items = getelementptr %tuple, ptr %tuple, i32 0, i32 3
-  %size_fits = icmp eq i64 %size, %n_outputs
-  br i1 %size_fits, label %check, label %miss
-without_out:
-  br i1 %required, label %miss, label %check
-
-check:
-  %outs = phi ptr [ null, %without_out ], [ %after_args, %more ],
-    [ %after_args, %how_many ], [ %items, %tuple_size ]
   %made_new = icmp eq ptr %outs, null
   %n_constants_at = getelementptr %signature, ptr %s, i32 0, i32 5
   %n_constants = load i64, ptr %n_constants_at
@@ -189,8 +138,8 @@ check:
   br label %param
 
 param:
-  %i = phi i64 [ 0, %check ], [ %i_next, %stored ], [ %i_static, %static_fits ]
-  %b = phi i64 [ 0, %check ], [ %b_next, %stored ], [ %b, %static_fits ]
+  %i = phi i64 [ 0, %entry ], [ %i_next, %stored ], [ %i_static, %static_fits ]
+  %b = phi i64 [ 0, %entry ], [ %b_next, %stored ], [ %b, %static_fits ]
   %params_end = icmp eq i64 %i, %n_params
   br i1 %params_end, label %constants, label %one_param
 one_param:
@@ -206,13 +155,20 @@ one_param:
 array_param:
   %data = call ptr @check_array(ptr %arg, ptr %p)
   %array_misfit = icmp eq ptr %data, null
-  br i1 %array_misfit, label %miss, label %stored
+  br i1 %array_misfit, label %scalar_param, label %stored
+scalar_param:
+  %scalar_data = call ptr @scalar_value(ptr %arg, ptr %p)
+  %scalar_misfit = icmp eq ptr %scalar_data, null
+  br i1 %scalar_misfit, label %miss, label %stored
 static_param:
   %object_at = getelementptr %param, ptr %p, i32 0, i32 9
   %object = load ptr, ptr %object_at
   %static_same = icmp eq ptr %arg, %object
   %i_static = add i64 %i, 1
-  br i1 %static_same, label %static_fits, label %miss
+  br i1 %static_same, label %static_fits, label %static_other
+static_other:
+  %static_equal = call i1 @is_equal(ptr %arg, ptr %object)
+  br i1 %static_equal, label %static_fits, label %miss
 static_fits:
   br label %param
 bool_param:
@@ -265,7 +221,8 @@ int_f32:
   store float %int_float, ptr %slot
   br label %stored
 stored:
-  %buffer = phi ptr [ %data, %array_param ], [ %slot, %bool_param ], [ %slot, %store_double ],
+  %buffer = phi ptr [ %data, %array_param ], [ %scalar_data, %scalar_param ],
+    [ %slot, %bool_param ], [ %slot, %store_double ],
     [ %slot, %store_float ], [ %slot, %store_i64 ], [ %slot, %int_i32 ], [ %slot, %int_f64 ],
     [ %slot, %int_f32 ]
   %buffer_at = getelementptr ptr, ptr %buffers, i64 %b
@@ -443,4 +400,4 @@ miss:
 }
 """
 
-ENTRY_IR = _ENTRY + CHECKS_IR + RESULTS_IR
+ENTRY_IR = _ENTRY + ARGUMENTS_IR + CHECKS_IR + RESULTS_IR

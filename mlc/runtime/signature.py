@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlc.runtime import entry_ir
-from mlc.runtime.entry import EntrySpec, Param, ScalarSpec, StaticSpec
+import numpy as np
+
+from mlc.runtime import entry_arguments, entry_ir
+from mlc.runtime.entry import EntrySpec, Leaf, Param, ScalarSpec, StaticSpec, TreeSpec, leaves
 from mlc.runtime.symbols import WORKSPACE_CELLS
 
 _SCALARS = {
@@ -28,6 +31,13 @@ _RETURNS = {
     "none": entry_ir.RETURN_NONE,
     "call": entry_ir.RETURN_CALL,
 }
+_TREES = {
+    "tuple": entry_arguments.TUPLE,
+    "list": entry_arguments.LIST,
+    "dict": entry_arguments.DICT,
+    "none": entry_arguments.NONE,
+}
+_VALUE = 16  # bytes from the beginning of a NumPy scalar to its value
 # NumPy's array flags.
 _CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
 _EVERYTHING = -1
@@ -58,6 +68,17 @@ class _Signature(ctypes.Structure):
         *((what, ctypes.c_int64) for what in ("workspace", "options", "returns")),
         ("error", ctypes.c_void_p),
         ("unflatten", ctypes.c_void_p),
+        ("n_arguments", ctypes.c_int64),
+        ("n_nodes", ctypes.c_int64),
+        ("nodes", ctypes.c_void_p),
+    )
+
+
+class _Node(ctypes.Structure):
+    _fields_ = (
+        ("kind", ctypes.c_int64),
+        ("number", ctypes.c_int64),
+        ("keys", ctypes.c_void_p),
     )
 
 
@@ -75,11 +96,15 @@ class Signature:
         on_error: Callable[[int], object],
         unflatten: Callable[..., object] | None,
     ) -> None:
-        names = [sys.intern(name) for name in (*spec.keywords, "out")]
+        # One for each argument, then "out"; None for what comes by place alone.
+        n_places = len(spec.params) - len(spec.keywords)
+        by_place = (*spec.names, *[None] * n_places)[:n_places]
+        names = [name and sys.intern(name) for name in (*by_place, *spec.keywords, "out")]
         self._kept: list[Any] = [names, tuple(statics), on_error, unflatten]
         self._layouts: dict[object, int] = {}
         objects = iter(statics)
-        params = [self._param(p, objects, 0) for p in spec.params]
+        params = [self._param(p, objects, 0) for p in spec.leaves]
+        nodes = self._nodes(spec.params)
         outputs = [self._param(o, objects, _WRITEABLE) for o in spec.outputs]
         self._table = _Signature(
             kernel=kernel,
@@ -90,12 +115,15 @@ class Signature:
             params=self._array((_Param * len(params))(*params)),
             outputs=self._array((_Param * len(outputs))(*outputs)),
             constants=self._array((ctypes.c_void_p * len(constants))(*constants)),
-            names=self._array((ctypes.c_void_p * len(names))(*map(id, names))),
+            names=self._array(_addresses(names)),
             workspace=workspace_class(spec.workspace_bytes),
             options=_options(spec),
             returns=_RETURNS[spec.returns],
             error=id(on_error),
             unflatten=id(unflatten),
+            n_arguments=len(spec.params),
+            n_nodes=len(nodes),
+            nodes=self._array((_Node * len(nodes))(*nodes)),
         )
 
     @property
@@ -111,7 +139,30 @@ class Signature:
         self._kept.append(array)
         return ctypes.addressof(array)
 
-    def _param(self, param: Param, statics: Any, flags: int) -> _Param:
+    def _nodes(self, params: Sequence[Param]) -> list[_Node]:
+        """The arguments, the children of the first tree, of the second, ...; none if no argument
+        is a tree. A leaf's number is that of its param."""
+        if not any(isinstance(param, TreeSpec) for param in params):
+            return []
+        nodes = []
+        queue: list[tuple[Param, int]] = _numbered(params, 0)
+        for param, first in queue:  # which grows
+            if not isinstance(param, TreeSpec):
+                nodes.append(_Node(kind=entry_arguments.LEAF, number=first))
+                continue
+            queue += _numbered(param.children, first)
+            keys = [sys.intern(key) for key in param.keys]
+            self._kept.append(keys)
+            nodes.append(
+                _Node(
+                    kind=_TREES[param.kind],
+                    number=len(param.children),
+                    keys=self._array(_addresses(keys)),
+                )
+            )
+        return nodes
+
+    def _param(self, param: Leaf, statics: Any, flags: int) -> _Param:
         match param:
             case StaticSpec():
                 return _Param(kind=entry_ir.STATIC, object=id(next(statics)))
@@ -144,8 +195,34 @@ class Signature:
             strides=strides,
             low=low,
             high=high,
+            object=_scalar_type(param.numpy) if not param.shape and not flags & _WRITEABLE else 0,
             layout=layout,
         )
+
+
+def _addresses(objects: Sequence[object]) -> Any:
+    return (ctypes.c_void_p * len(objects))(*(None if o is None else id(o) for o in objects))
+
+
+def _numbered(params: Sequence[Param], first: int) -> list[tuple[Param, int]]:
+    """Each of ``params`` with the number of its first leaf, when the first one's is ``first``."""
+    found = []
+    for param in params:
+        found.append((param, first))
+        first += len(leaves([param])) if isinstance(param, TreeSpec) else 1
+    return found
+
+
+@functools.cache
+def _scalar_type(dtype: np.dtype[Any]) -> int:
+    """The address of the type of NumPy's scalars of ``dtype``, if they hold their value where the
+    native entry takes it from; else 0."""
+    if dtype.kind not in "biufc" or not dtype.isnative:
+        return 0
+    sample = dtype.type(1)
+    value = ctypes.string_at(id(sample) + _VALUE, dtype.itemsize)
+    fits = type(sample).__basicsize__ >= _VALUE + dtype.itemsize
+    return id(dtype.type) if fits and value == sample.tobytes() else 0
 
 
 def workspace_alignment(nbytes: int) -> int:
