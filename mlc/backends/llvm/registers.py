@@ -22,13 +22,15 @@ MOST_ON_STACK = 16
 
 
 class RegisterFile:
-    """The current values of one buffer's elements. ``lanes`` is 0, or how many share a slot."""
+    """The current values of one buffer's elements. ``lanes`` is 0, or how many share a slot; where
+    ``is_unseen``, lanes that a mask leaves out may be written too."""
 
-    __slots__ = ("buffer", "lanes", "slots")
+    __slots__ = ("buffer", "is_unseen", "lanes", "slots")
 
     def __init__(self, buffer: Buffer, lanes: int) -> None:
         self.buffer = buffer
         self.lanes = lanes
+        self.is_unseen = False
         self.slots: dict[Slot, Value] = {}
 
     @property
@@ -121,7 +123,7 @@ def write_register(
         else:
             value = e.extract(value, value.lanes - 1)
     value = e.splat(value, file.lanes)
-    if mask is not None:
+    if mask is not None and not (file.is_unseen and file.lanes and mask.lanes):
         if mask.lanes and not file.lanes:
             mask = e.any_lane(mask)
         value = e.select(mask, value, file.current(slot))

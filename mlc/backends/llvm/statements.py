@@ -39,6 +39,7 @@ from .registers import (
     write_register,
 )
 from .types import Value
+from .unseen_lanes import unseen_lanes
 
 # A loop that carries this many vectors leaves no register for loads that LLVM moves upwards.
 _CROWDED = 16
@@ -61,11 +62,13 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
         case Accumulate():
             _accumulate(e, stmt)
         case Allocate(buffers=buffers, body=body):
+            unseen = unseen_lanes(stmt) if e.lane is None else frozenset()
             for buffer in buffers:
                 file = register_file(e.facts, buffer)
                 if file is None:
                     e.pointers[buffer] = stack_pointer(e, buffer)
                 else:
+                    file.is_unseen = buffer in unseen
                     e.registers[buffer] = file
             emit_stmt(e, body)
             for buffer in buffers:

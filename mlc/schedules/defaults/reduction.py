@@ -30,6 +30,7 @@ HELD_BYTES = 32 << 10  # of results, and what else a row is combined with, that 
 HELD_ALONE = 128 << 10  # the same, where that is one number for each column
 FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 MANY_ROWS = 32  # that can be shared out among threads as they are
+CHAINS = 8  # of sums that keep multiply-adds busy
 SHORT = 8  # steps of a fold that are written out
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
 
@@ -238,12 +239,65 @@ def _schedule_columns(
     across = vectors if vectors <= 8 else min(8, extent // lanes)
     strip, vector, lane = s.split(last, [None, across, lanes])
     inner, outer_loops = _innermost(s, spatial[:-1], 8 // across if extent_of(s, strip) == 1 else 1)
+    reduce, slid = _rows_together(s, block, nest, outer_loops, inner, reduce, across)
     s.reorder(*outer_loops, strip, *reduce, *inner, vector, lane)
-    short = [v for v in reduce if across == 1 and extent_of(s, v) <= SHORT]
+    short = [v for v in reduce if across == 1 and extent_of(s, v) <= SHORT and not slid] + slid
     for var in (*short, *inner, vector):  # partial sums that are added up stay in registers
         s.unroll(var)
     s.vectorize(lane)
     return next((v for v in outer_loops if extent_of(s, v) > 1), strip)
+
+
+def _rows_together(
+    s: Schedule,
+    block: Block,
+    nest: Nest,
+    outer: list[Var],
+    inner: list[Var],
+    reduce: list[Var],
+    across: int,
+) -> tuple[list[Var], list[Var]]:
+    """``for i: for p, q`` -> ``for i_0: for q, p, i_1``, where rows of ``across`` vectors share
+    what they are multiplied with: sums that do not wait for each other. Moves loops from ``outer``
+    to ``inner``; returns ``reduce`` in its new order, and those loops of it to be written out since
+    the rows read the same along them."""
+    if inner or not outer or not reduce or across >= CHAINS:
+        return reduce, []
+    bound = {id(it.binding): it.axis for it in s.block(block.name).iters}
+    row = bound.get(id(outer[-1]))
+    loads = loads_in(nest)
+    if row is None or row.extent < 2 or all(_depends(n, row) for n in loads):
+        return reduce, []
+    rows = _together(row.extent, across)
+    outer[-1], near = s.split(outer[-1], [None, rows])
+    inner.append(near)
+    slid = [v for v in reduce if any(_slides(n, row, bound.get(id(v))) for n in loads)]
+    slid = [v for v in slid if extent_of(s, v) <= 2 * SHORT][:1]
+    others = [v for v in reduce if not any(v is other for other in slid)]
+    return [*others, *slid], slid
+
+
+def _together(rows: int, across: int) -> int:
+    """How many rows of ``across`` vectors to sum up at once, so that all of them take the fewest
+    multiply-adds, two at a time, and waits for them."""
+
+    def cycles(many: int) -> float:
+        return max(many * across, CHAINS) / 2 + 0.5 if many else 0.0
+
+    def total(many: int) -> float:
+        return rows // many * cycles(many) + cycles(rows % many)
+
+    return min(range(1, min(2 * CHAINS // across, rows) + 1), key=total)
+
+
+def _depends(node: Load, axis: Axis) -> bool:
+    return any(v is axis for index in node.indices for v in variables_of(index))
+
+
+def _slides(node: Load, row: Axis, fold: Axis | None) -> bool:
+    """Whether what one row reads at a step of ``fold`` another row reads at another step."""
+    along = step(node, row)
+    return fold is not None and along is not None and along == step(node, fold) != 0
 
 
 def _schedule_streams(
