@@ -6,6 +6,7 @@ import ast
 import inspect
 import linecache
 import os
+import re
 import sys
 import textwrap
 import tokenize
@@ -49,10 +50,16 @@ def converted(function: Any) -> Any:
 
 def has_source(function: Any) -> bool:
     """Whether the source of ``function`` is at hand."""
+    plain = inspect.unwrap(function)
     try:
-        return bool(inspect.getsource(inspect.unwrap(function)))
+        text = inspect.getsource(plain)
     except (OSError, TypeError):
         return False
+    name = getattr(plain, "__name__", "")
+    if name == "<lambda>":
+        return True
+    # Of code from exec, Python 3.13 shows lines of ``python -c``.
+    return re.search(rf"\b(def|class)\s+{re.escape(name)}\b", text) is not None
 
 
 def _convert(function: types.FunctionType) -> types.FunctionType:

@@ -7,6 +7,7 @@ import re
 import sys
 import textwrap
 import types
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -96,6 +97,8 @@ class _Sources:
                         self.import_from(plain, name)
                 case type():
                     self.import_from(plain, name)
+                case _ if value is getattr(typing, name, None):  # no type before Python 3.11
+                    self.imports[f"from typing import {name}"] = None
                 case int() | float() | complex() | str() | np.ndarray() | np.generic():
                     self.found.setdefault(name, f"{name} = {literal(plain)}")
 

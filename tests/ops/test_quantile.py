@@ -13,6 +13,8 @@ from mlc.ops.quantile import _CONTINUOUS, _DISCRETE
 
 RNG = np.random.default_rng(5)
 SHARES = [0, 0.1, 0.25, 0.5, 0.77, 1]
+with np.errstate(invalid="ignore"):  # NumPy 2.2 has NaN between equal infinities
+    SPOILED = np.isnan(np.quantile([np.inf, np.inf], 0.3))
 
 
 @pytest.mark.parametrize("method", [*_CONTINUOUS, *_DISCRETE])
@@ -108,6 +110,8 @@ def test_infinities_and_zeros_as_numpy_has_them(method: str) -> None:
                     return np.quantile(x, asked, axis=1, method=method)
 
                 want, got = np.asarray(between(given)), np.asarray(mlc.jit(between)(given))
+                if method == "linear" and SPOILED:
+                    got = np.where(np.isnan(want) & np.isinf(got), np.nan, got)
                 np.testing.assert_array_equal(got, want)
                 numbers = ~np.isnan(want)
                 np.testing.assert_array_equal(np.signbit(got)[numbers], np.signbit(want)[numbers])
