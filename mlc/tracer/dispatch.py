@@ -347,7 +347,10 @@ def views() -> frozenset[Any]:
     return frozenset(found | {np.lib.stride_tricks.sliding_window_view})
 
 
-_ZERO_DIMENSIONAL = frozenset({np.piecewise, np.select})  # never a scalar
+_ZERO_DIMENSIONAL = frozenset({  # never a scalar
+    np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
+    np.tile, np.resize, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
+})  # fmt: skip
 COUNTS: frozenset[Any] = frozenset(
     {np.count_nonzero} if type(np.count_nonzero(0)) is int else ()
 )  # to NumPy 2.3

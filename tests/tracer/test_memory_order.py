@@ -192,9 +192,13 @@ def test_complex_elements_lie_in_an_order_too(z: Array) -> None:
 def test_arrays_of_no_axes_are_arrays() -> None:
     def function(n: Any, x: Array) -> Any:
         made = [np.copy(n), np.array(x.sum()), np.asarray(x.max()), n.copy(order="F")]
+        made += [np.where(n > 1, n, 2), np.isin(n, [2, 3]), np.zeros_like(n), np.roll(n, 1)]
         for each in made:
             each.reshape(-1)[0] = 7
-        return made
+        same = np.where(n > 1, n, 2)
+        other = same
+        other += 1
+        return made, same
 
     check_against_numpy(mlc.jit(function), function, np.array(2.5), C)
 
