@@ -340,7 +340,7 @@ def native_call(
         returns="call",
         out="never",
         statics=_statics(keys, given),
-        unflatten=functools.partial(_unflattened, traced),
+        unflatten=functools.partial(_whole if traced.is_direct else _unflattened, traced),
     )
 
 
@@ -399,6 +399,10 @@ def _array_param(tensor: Tensor, key: Key) -> Any:
         return spec
     strides = None if spec.strides is None else spec.strides[:-1]  # without the axis of the parts
     return dataclasses.replace(spec, shape=key[1], dtype=key[0].name, strides=strides)
+
+
+def _whole(traced: Traced, *outputs: Any) -> Any:
+    return traced.structure.unflatten(outputs)
 
 
 def _unflattened(traced: Traced, *outputs: Any) -> Any:

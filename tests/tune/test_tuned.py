@@ -258,3 +258,39 @@ def test_nothing_is_imported_where_nothing_is_stored(place):
         subprocess.run(
             [sys.executable, "-c", textwrap.dedent(code)], check=True, env=environment, cwd=place
         )
+
+
+def test_sqlite_is_imported_for_records_that_may_apply_alone(place):
+    record = tuned_record()
+    database = Database()
+    assert database.add(replace(record, key="0" * 40))
+    path = tuned.database_path()
+    assert os.path.exists(f"{path}-wal")  # where the records are as yet
+    assert tuned.may_hold(path, ["1" * 40, "0" * 40])
+    database.close()  # which folds the log into the file
+    assert not os.path.exists(f"{path}-wal")
+    assert tuned.may_hold(path, ["1" * 40, "0" * 40])
+    assert not tuned.may_hold(path, ["1" * 40]) and not tuned.may_hold(path, [])
+    again = Database()
+    again.add(replace(record, key="2" * 40))
+    assert os.path.exists(f"{path}-wal")
+    assert tuned.may_hold(path, ["2" * 40]) and not tuned.may_hold(path, ["1" * 40])
+    again.close()
+    code = """
+        import sys
+        import numpy as np
+        import mlc
+        product = mlc.jit(lambda a, b: a @ b)
+        product(np.ones((24, 16), "f4"), np.ones((16, 40), "f4"))
+        print([m for m in ("sqlite3", "json") if m in sys.modules])
+    """
+    environment = dict(
+        os.environ, MLC_CACHE_DIR=str(place / "cache"), MLC_TUNING_DATABASE=str(path)
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=environment, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert out.strip() == "[]"
+    path.write_bytes(b"not a database at all")
+    assert tuned.may_hold(path, ["1" * 40])
