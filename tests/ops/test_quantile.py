@@ -114,4 +114,6 @@ def test_infinities_and_zeros_as_numpy_has_them(method: str) -> None:
                     got = np.where(np.isnan(want) & np.isinf(got), np.nan, got)
                 np.testing.assert_array_equal(got, want)
                 numbers = ~np.isnan(want)
+                if method == "linear" and SPOILED:  # and loses the sign of zeros
+                    numbers &= want != 0
                 np.testing.assert_array_equal(np.signbit(got)[numbers], np.signbit(want)[numbers])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import Block, For, LoopKind, Program
+from ...records import dataclass
 from ..legality import accesses_of
 from ..refusal import Refusal
 from ..step import Step, block_name, find_loop, loops_around, replace_block, replace_loop

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Stmt, walk
+from ...records import dataclass, replace
 from ..legality import accesses_of
 from ..legality.teams import ATOMIC
 from ..legality.threads import thread_of, thread_violation

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.affine import Sum, as_sum
@@ -22,6 +21,7 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import conjuncts, substitute, variables_of
+from ...records import dataclass, replace
 from ..legality.starts import starts_once_in
 from ..refusal import Refusal
 from ..step import Step, find_loop, fresh_block_name, path_to, replace_loop

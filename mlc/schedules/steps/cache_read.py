@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.program import Allocate, Block, Buffer, Program, blocks_of, reads_of
+from ...records import dataclass
 from ..boxes import Box, copy_name, copy_nest
 from ..buffers import (
     Redirect,

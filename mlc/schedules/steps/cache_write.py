@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ScheduleError
 from ...ir.expr import Expr, Var
 from ...ir.program import Allocate, Block, Buffer, For, Program, Seq, blocks_of, walk
 from ...ir.rewrite import variables_of
+from ...records import dataclass
 from ..boxes import Box, copy_name, copy_nest
 from ..buffers import (
     Redirect,

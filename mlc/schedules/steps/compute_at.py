@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.affine import as_sum
@@ -22,6 +21,7 @@ from ...ir.program import (
 )
 from ...ir.rewrite import variables_of
 from ...ir.simplify import simplify
+from ...records import dataclass, replace
 from ..legality.accesses import Access, accesses_of
 from ..legality.threads import is_thread
 from ..moving import Move, Range, clipped, cover_of, nest_of, plan_move, put

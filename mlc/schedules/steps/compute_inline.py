@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Expr, Load
 from ...ir.program import Allocate, Block, Program, map_exprs
 from ...ir.rewrite import substitute, substitute_loads
+from ...records import dataclass
 from ..inlining import (
     Formula,
     dropped,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import Program
+from ...records import dataclass
 from ..refusal import Refusal
 from ..step import Step
 from .loop_partition import partition_refusal, partitioned

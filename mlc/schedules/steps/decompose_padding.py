@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...dtypes import int64
@@ -23,6 +22,7 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import conjuncts, loads_of, substitute, variables_of
+from ...records import dataclass, replace
 from ..boxes import all_of
 from ..copying import fresh_copy
 from ..levels import level_of

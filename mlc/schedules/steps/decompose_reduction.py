@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.affine import as_sum
@@ -22,6 +21,7 @@ from ...ir.program import (
 )
 from ...ir.rewrite import conjuncts, substitute, variables_of
 from ...ir.simplify import simplify
+from ...records import dataclass, replace
 from ..legality.accesses import accesses_of
 from ..legality.starts import starts_once_in
 from ..legality.verification import verify

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.program import Accumulate, Allocate, Block, Evaluate, Program, walk, writes_of
+from ...records import dataclass
 from ..refusal import Refusal
 from ..step import Step, block_name, find_block
 from .annotate import with_annotation

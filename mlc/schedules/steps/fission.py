@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ScheduleError
 from ...ir.expr import Expr, Var
 from ...ir.program import Allocate, Block, For, LoopKind, Program, Seq, Stmt, blocks_of, seq
+from ...records import dataclass
 from ..legality import fission_violation
 from ..refusal import Refusal
 from ..step import Step, block_name, find_loop, replace_loop, substitute_stmt

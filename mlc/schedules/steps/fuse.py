@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Expr, Var
 from ...ir.program import For, LoopKind, Program, Stmt, walk
+from ...records import dataclass
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop, substitute_stmt
 from .fission import Fission

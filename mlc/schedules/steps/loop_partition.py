@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import LoopKind, Program, seq
+from ...records import dataclass
 from ..cutting import cut, cut_refusal
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop

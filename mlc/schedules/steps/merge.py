@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Seq, Stmt, seq
+from ...records import dataclass
 from ..legality import merge_violation
 from ..refusal import Refusal
 from ..step import Step, find_loop, rebuild, substitute_stmt

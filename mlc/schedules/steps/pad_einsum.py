@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Axis, Const, Expr, Load, Var, const, load, select
@@ -21,6 +20,7 @@ from ...ir.program import (
 )
 from ...ir.rewrite import loads_of, rewrite, substitute, substitute_loads, variables_of
 from ...ir.simplify import simplify
+from ...records import dataclass, replace
 from ..boxes import Box, all_of, box_nest, copy_nest, unique_name
 from ..buffers import Indices, Redirect, fresh_buffer_name
 from ..coverage import own_loops

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import Allocate, Block, For, LoopKind, Program, Seq, Stmt, walk
+from ...records import dataclass
 from ..legality import Access, accesses_of, order_violation
 from ..legality.conflict import commute, conflict
 from ..refusal import Refusal

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import Allocate, Block, Buffer, Program, reads_of, walk
+from ...records import dataclass
 from ..refusal import Refusal
 from ..step import Step, block_name, find_block, find_loop, loops_around
 from .annotate import with_annotation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.bounds import interval
@@ -21,6 +20,7 @@ from ...ir.program import (
     writes_of,
 )
 from ...ir.rewrite import loads_of, postorder, rewrite, substitute, variables_of
+from ...records import dataclass, replace
 from ..boxes import Box, box_nest, copy_name
 from ..buffers import (
     Indices,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.affine import as_sum
@@ -10,6 +9,7 @@ from ...ir.expr import Axis, Var
 from ...ir.program import Block, Program, Seq, Stmt, blocks_of, walk
 from ...ir.rewrite import variables_of
 from ...ir.simplify import simplify
+from ...records import dataclass, replace
 from ..legality.accesses import Access, accesses_of
 from ..legality.blocks import late_init
 from ..legality.conflict import Conflict, conflict

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Axis, Expr, Load, Var, const
@@ -16,6 +15,7 @@ from ...ir.program import (
     writes_of,
 )
 from ...ir.rewrite import loads_of, substitute, substitute_loads
+from ...records import dataclass, replace
 from ..inlining import (
     Formula,
     dropped,

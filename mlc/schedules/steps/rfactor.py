@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Axis, Const, Expr, Var, const, load, select
@@ -24,6 +23,7 @@ from ...ir.program import (
 )
 from ...ir.rewrite import conjuncts, substitute, variables_of
 from ...ir.simplify import simplify
+from ...records import dataclass, replace
 from ..legality.starts import starts_once_in
 from ..legality.verification import verify
 from ..placement import feeding, is_movable

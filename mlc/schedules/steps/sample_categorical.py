@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ScheduleError
 from ...ir.program import Program
+from ...records import dataclass
 from ..refusal import Refusal
 from ..step import Decision, Step
 

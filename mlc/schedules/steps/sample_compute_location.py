@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.program import Block, For, Program, walk
+from ...records import dataclass
 from ..placement import INLINE
 from ..refusal import Refusal
 from ..step import Decision, Step, block_name, find_block

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ScheduleError
 from ...ir.expr import Var
 from ...ir.program import Program
+from ...records import dataclass, replace
 from ..refusal import Refusal
 from ..step import Decision, Step, find_loop
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.program import Block, Buffer, Program
+from ...records import dataclass
 from ..buffers import (
     allocated_violation,
     chosen_buffer,

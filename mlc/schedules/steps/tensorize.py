@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
@@ -19,6 +18,7 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import variables_of
+from ...records import dataclass, replace
 from ..refusal import Refusal
 from ..step import Step, block_name, find_block, find_loop, loops_around, replace_block
 from ..tensor_match import match_intrinsic

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Axis, Expr, Var
 from ...ir.program import Block, For, Iter, Program, Region, Stmt, map_exprs
 from ...ir.rewrite import substitute, variables_of
 from ...ir.simplify import simplify
+from ...records import dataclass, replace
 from ..coverage import order_dependence, own_loops
 from ..index_map import IndexMap, index_map
 from ..refusal import Refusal

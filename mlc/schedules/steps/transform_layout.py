@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Const, Expr, Var, as_expr
 from ...ir.program import Accumulate, Block, Buffer, For, LoopKind, Program, Stmt, Store, walk
 from ...ir.simplify import simplify
+from ...records import dataclass
 from ..boxes import Box, all_of, box_nest
 from ..buffers import Indices, Redirect, allocated_violation, chosen_buffer, find_buffer, is_passed
 from ..index_map import IndexMap, index_map

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import Block, Program
+from ...records import dataclass
 from ..refusal import Refusal
 from ..step import Step, block_name
 from .annotate import target_annotations, with_annotations
