@@ -146,3 +146,26 @@ def test_windows_apart_are_picked_from_whole_vectors(columns, stride):
     pooled = mlc.jit(lambda x: nn.max_pool2d(x, 3, stride))(x)
     parts = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))[:, :, ::stride, ::stride]
     np.testing.assert_array_equal(pooled, parts.max(axis=(-1, -2)))
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "groups", "stride"),
+    [
+        ((1, 64, 90), (64, 16, 9), 4, 1),
+        ((3, 21, 50), (42, 7, 3), 3, 1),  # tiles of seven rows, or of one
+        ((1, 12, 70), (24, 1, 5), 12, 1),
+        ((1, 16, 71), (32, 4, 5), 4, 2),  # neighbours lie apart: sums, as before
+    ],
+)
+def test_groups_of_one_dimension_are_products_in_register_tiles(x, w, groups, stride):
+    x, w = arrays(x, w)
+    layer = mlc.jit(lambda x, w: nn.conv1d(x, w, groups=groups, stride=stride))
+    made, each = layer(x, w), w.shape[0] // groups
+    views = np.lib.stride_tricks.sliding_window_view(x, w.shape[2], axis=2)[:, :, ::stride]
+    views = views.reshape(len(x), groups, w.shape[1], *views.shape[2:])
+    parts = w.reshape(groups, each, *w.shape[1:])
+    wanted = np.einsum("ngclk,gock->ngol", views, parts).reshape(made.shape)
+    np.testing.assert_allclose(made, wanted, rtol=1e-4, atol=1e-4)
+    assert ("conv1d_lanes" in str(layer.lower(x, w).program)) <= (stride > 1)
+    tiled = "s.unroll(ji)" in str(layer.lower(x, w).schedule)
+    assert tiled == (stride == 1)

@@ -5,7 +5,21 @@ from __future__ import annotations
 from math import prod
 
 from ...dtypes import DType
-from ...ir.expr import Axis, Cast, Expr, Load, Reduce, Var, cast, const, load, select
+from ...ir.affine import as_sum
+from ...ir.expr import (
+    Apply,
+    Axis,
+    Cast,
+    Const,
+    Expr,
+    Load,
+    Reduce,
+    Var,
+    cast,
+    const,
+    load,
+    select,
+)
 from ...ir.rewrite import postorder, substitute, variables_of
 from ...records import dataclass
 from ...te.factor import pack_operand
@@ -23,15 +37,18 @@ SMALL_L1 = 32 << 10
 AHEAD_ROWS = 4  # the same, where it is made once before the first call
 AHEAD_BYTES = 32 << 10
 CONVERT_ROWS = 16  # with as many, and a panel of columns, operands are converted once
+LATENCY = 4.0  # cycles until the next multiply-add can use what one has made
 FAR_BYTES = 2048  # rows that are read so far apart at every step are packed
 
 
 @dataclass(frozen=True, eq=False)
 class Roles:
-    """``n`` runs in the lanes, ``m`` in register rows; both are spatial axes of the nest."""
+    """``n`` runs in the lanes, ``m`` in register rows; both are spatial axes of the nest. Where
+    there are ``groups`` of that many rows, what the lanes load is another operand for each."""
 
     n: Axis
     m: Axis | None
+    groups: int = 0
 
 
 def find_roles(nest: Nest) -> Roles | None:
@@ -55,6 +72,39 @@ def find_roles(nest: Nest) -> Roles | None:
         if not any(_uses(x, m) for x in lanes) and any(_uses(x, m) for x in loads):
             return Roles(n, m)
     return None
+
+
+def find_grouped_roles(nest: Nest) -> Roles | None:
+    """The roles of the axes if the nest is many contractions side by side: groups of neighbours
+    along an axis use what the lanes load, which are neighbours themselves, again."""
+    root = nest.compute.body[0]
+    spatial = [a for a in nest.compute.axes if a.extent > 1]
+    if not isinstance(root, Reduce) or root.combiner.fn != "add" or len(spatial) < 2:
+        return None
+    n, loads = spatial[-1], loads_in(nest)
+    lanes = [x for x in loads if _uses(x, n)]
+    if not lanes or len(lanes) == len(loads) or any(step(x, n) != 1 for x in lanes):
+        return None
+    for m in reversed(spatial[:-1]):
+        each = min(repeats(x, m) for x in lanes)
+        if 1 < each < m.extent and m.extent % each == 0 and any(_uses(x, m) for x in loads):
+            return Roles(n, m, each)
+    return None
+
+
+def repeats(node: Load, axis: Axis) -> int:
+    """How many points of ``axis``, from each multiple of that number, read the same."""
+    each = axis.extent
+    for index in node.indices:
+        for atom, _ in as_sum(index).terms:
+            if not any(v is axis for v in variables_of(atom)):
+                continue
+            match atom:
+                case Apply(fn="floordiv", args=(a, Const(value=size))) if a is axis:
+                    each = min(each, int(size))
+                case _:
+                    return 1
+    return each
 
 
 def _uses(node: Load, axis: Axis) -> bool:
@@ -214,6 +264,8 @@ def choose_tile(nest: Nest, roles: Roles, machine: Machine) -> Tile:
     """As many accumulators as registers hold beside the operands: rows * vectors + vectors + 1."""
     lanes = lanes_for(nest, roles.n.extent, machine)
     budget = machine.registers - 4
+    if roles.groups:
+        return _tile_of_groups(-(-roles.n.extent // lanes), roles.groups, lanes, budget)
     have_rows = roles.m.extent if roles.m is not None else 1
     widest = 4 if machine.registers >= 32 else 2
     vectors = min(widest, -(-roles.n.extent // lanes))
@@ -225,6 +277,23 @@ def choose_tile(nest: Nest, roles: Roles, machine: Machine) -> Tile:
     return Tile(rows, vectors, lanes)
 
 
+def _tile_of_groups(vectors: int, group: int, lanes: int, budget: int) -> Tile:
+    """The tile, a part of a group of rows, that loads and waits least for what it multiplies."""
+
+    def cycles(tile: Tile) -> tuple[float, float]:
+        rows, across = tile.rows, tile.vectors
+        loads = rows / 2 + across  # neighbours seldom begin where cache lines do
+        return max(rows * across / 2, loads, LATENCY) / (rows * across), loads / (rows * across)
+
+    tiles = [
+        Tile(rows, across, lanes)
+        for across in range(1, min(vectors, 8) + 1)
+        for rows in range(1, group + 1)
+        if group % rows == 0 and (rows == 1 or rows * across + across <= budget)
+    ]
+    return min(tiles, key=cycles)
+
+
 def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling:
     """Tiles over the axes of the nest: the other axes outside; then rows outside columns, or the
     other way round if what the columns load is too large to stay in cache while the rows go by."""
@@ -232,7 +301,7 @@ def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling
     sizes = tuple(tile.columns if a is roles.n else tile.rows if a is roles.m else 1 for a in axes)
     others = [d for d, a in enumerate(axes) if a is not roles.n and a is not roles.m]
     inner = [d for role in (roles.m, roles.n) for d, a in enumerate(axes) if a is role]
-    if _column_bytes(nest, roles.n.extent) > machine.l2 // 4:
+    if not roles.groups and _column_bytes(nest, roles.n.extent) > machine.l2 // 4:
         inner.reverse()
     return Tiling(sizes, (*others, *inner))
 

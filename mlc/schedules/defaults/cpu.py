@@ -162,7 +162,13 @@ def _plan_products(
     if not any(map(reduce_axes, nests)):
         return None
     from .byte_products import byte_products
-    from .contraction import choose_tile, find_roles, pack_operands, tiling_for
+    from .contraction import (
+        choose_tile,
+        find_grouped_roles,
+        find_roles,
+        pack_operands,
+        tiling_for,
+    )
     from .dots import plan_dots, schedule_dots, schedule_sums
     from .half_products import half_products
     from .streaming import (
@@ -192,6 +198,7 @@ def _plan_products(
             way = partial(schedule_stream, nest=nest, stream=stream)
             tiling = stream_tiling(nest, stream)
             return _Plan(packing, [nest, *rest], tiling, {nest: way}), None, None
+        roles = roles or find_grouped_roles(nest)
         if roles is None:
             continue
         tile = choose_tile(nest, roles, machine)

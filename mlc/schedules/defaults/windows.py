@@ -22,18 +22,17 @@ from dataclasses import replace
 from math import prod
 
 from ...ir.affine import as_sum
-from ...ir.expr import Apply, Axis, Const, Expr, Load, Reduce, const, load, reduce, select
+from ...ir.expr import Axis, Expr, Load, Reduce, const, load, reduce, select
 from ...ir.rewrite import substitute_loads, variables_of
 from ...records import dataclass
 from ...te.program import Nest, Tiling
 from ...te.tensor import Compute, Tensor
 from .access import loads_in, reduce_axes, strides_of
-from .contraction import Tile
+from .contraction import LATENCY, Tile, repeats
 from .machine import Machine
 from .row_blocks import RowBlocks
 from .vectors import lanes_for
 
-LATENCY = 4.0  # cycles until the next multiply-add can use what one has made
 COPIED = 4.0  # cycles that it takes to copy a vector of results to its place
 SORTED = 12.0  # cycles that it takes to sort a vector of the operand
 FAR_WEIGHTS = 1.3  # how much slower it is to fetch weights for every row of windows
@@ -115,7 +114,7 @@ def _windows(nest: Nest) -> _Windows | None:
     if len(by_weights) != 1:
         return None
     (outputs,) = by_weights
-    each = _repeats(x, outputs)
+    each = repeats(x, outputs)
     if each < 2:
         return None
     (down, p), (along, q) = steps  # type: ignore[misc]
@@ -137,21 +136,6 @@ def _step(index: Expr, axis: Axis, other: Axis) -> tuple[int, Expr] | None:
     if not rest.is_affine or any(not v.is_reduce for v in variables_of(rest.expr())):  # type: ignore[attr-defined]
         return None
     return factor, rest.expr()
-
-
-def _repeats(x: Load, outputs: Axis) -> int:
-    """How many points of ``outputs``, from each multiple of that number, read the same of ``x``."""
-    each = outputs.extent
-    for index in x.indices:
-        for atom, _ in as_sum(index).terms:
-            if not any(v is outputs for v in variables_of(atom)):
-                continue
-            match atom:
-                case Apply(fn="floordiv", args=(a, Const(value=size))) if a is outputs:
-                    each = min(each, int(size))
-                case _:
-                    return 1
-    return each
 
 
 def _row_length(found: _Windows) -> tuple[int, bool]:
