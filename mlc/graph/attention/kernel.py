@@ -24,6 +24,7 @@ from ...ir.expr import Axis, Expr, apply, cast, const, select
 from ...ir.program import Buffer, Program
 from ...ops.programs import unflattened
 from ...te.classify import points
+from .fragments import SUMS, Fragments, is_held
 from .grid import ROOM, WARP, Grid, whens
 from .parts import Attention, is_row, over, put_in, with_load
 from .registers import Registers
@@ -48,13 +49,15 @@ class AttentionKernel:
         self.buffers = {t: w.input(t.name, t.shape, t.dtype) for t in found.tensors}
         self.result = w.output("out", found.shape, found.out)
         self.acc: DType = found.product.dtype
-        self.tile: Registers | TensorCores
+        self.tile: Registers | TensorCores | Fragments
         self.own, self.width = self.sizes()  # rows of a warp, keys of a tile
         self.warps = min(WARPS, -(-found.row.extent // self.own))
         self.rows = self.own * self.warps
         self.parts = self.width // WARP
-        make = Registers if found.kind is None else TensorCores
-        self.tile = make(self)
+        if is_held(found):
+            self.tile = Fragments(self)
+        else:
+            self.tile = Registers(self) if found.kind is None else TensorCores(self)
 
     def sizes(self) -> tuple[int, int]:
         """Rows of a warp and keys of a tile: the most of them that leave room in registers and in
@@ -62,6 +65,10 @@ class AttentionKernel:
         found = self.found
         depth, columns = found.depth.extent, found.column.extent
         wide = max(depth, columns)
+        if is_held(found):
+            many = found.row.extent > 16 * WARPS and wide <= WIDE and not found.masks
+            own = 32 if many else 16
+            return own, WARP if own * wide > SUMS or found.key.extent <= WARP else 64
         if found.kind is not None:
             return 16, 32 if wide > WIDE or found.key.extent <= WARP else 64
         for own, width in ((16, 64), (16, 32), (8, 32)):
@@ -82,14 +89,18 @@ class AttentionKernel:
             self.batch = dict(zip(found.batch, places, strict=True))
             with w.bound(tiles, "blockIdx.x", "tile") as tile:
                 self.first = tile * self.rows
-                self.tile.begin()
+                if not isinstance(self.tile, Fragments):
+                    self.tile.begin()
                 with w.bound(self.warps, "threadIdx.y", "warp") as warp:
                     self.warp = warp
-                    self.body()
+                    if isinstance(self.tile, Fragments):
+                        self.tile.body()
+                    else:
+                        self.body(self.tile)
         return w.program()
 
-    def body(self) -> None:
-        w, found, tile = self.w, self.found, self.tile
+    def body(self, tile: Registers | TensorCores) -> None:
+        w, found = self.w, self.found
         peak = w.place("largest", (self.own,), self.acc, "local")
         total = w.place("total", (self.own, WARP), found.total, "local")
         tile.start()
@@ -106,11 +117,19 @@ class AttentionKernel:
             tile.scores(start)
             weights = w.place("weights", (self.rows, self.width), tile.dtype, "shared")
             with w.loop(self.own, "r", "unrolled") as r:
-                self.softmax(r, start, weights, peak, total)
+                self.softmax(tile, r, start, weights, peak, total)
             tile.combine(start, weights)
-        self.finish(total)
+        self.finish(tile, total)
 
-    def softmax(self, r: Expr, start: Expr, weights: Buffer, peak: Buffer, total: Buffer) -> None:
+    def softmax(
+        self,
+        tile: Registers | TensorCores,
+        r: Expr,
+        start: Expr,
+        weights: Buffer,
+        peak: Buffer,
+        total: Buffer,
+    ) -> None:
         """The weights of a row of a tile, and what that makes of the row so far."""
         w, found = self.w, self.found
         row = self.first + self.warp * self.own + r
@@ -122,7 +141,7 @@ class AttentionKernel:
                 inside = (key < found.key.extent) & (row < found.row.extent)
                 with w.when(inside):
                     made = self.at(found.score, {found.row: row, found.key: key})
-                    made = with_load(made, found.product, self.tile.product(r, n, lane))
+                    made = with_load(made, found.product, tile.product(r, n, lane))
                     w.store(score, (n, lane), made)
                 with w.otherwise():
                     w.store(score, (n, lane), const(-inf, score.dtype))
@@ -149,11 +168,11 @@ class AttentionKernel:
                 w.store(weights, place, cast(weight, found.rounded))
                 w.store(total, (r, lane), total[r, lane] + counted)
         w.store(peak, (r,), new[0])
-        self.tile.rescale(r, factor[0])
+        tile.rescale(r, factor[0])
 
-    def finish(self, total: Buffer) -> None:
+    def finish(self, tile: Registers | TensorCores, total: Buffer) -> None:
         w, found = self.w, self.found
-        self.tile.end()
+        tile.end()
         with w.loop(self.own, "r", "unrolled") as r:
             part = w.place("part", (WARP,), found.total, "local")
             with w.bound(WARP, "threadIdx.x", "lane") as lane:
@@ -167,7 +186,7 @@ class AttentionKernel:
                     put = {**self.batch, found.row: row, found.column: column}
                     inside = (row < found.row.extent) & (column < found.column.extent)
                     with w.when(inside):
-                        value = self.tile.sum(r, n, lane) / cast(whole[0], self.acc)
+                        value = tile.sum(r, n, lane) / cast(whole[0], self.acc)
                         w.store(self.result, [over(p, put, {}) for p in found.places], value)
 
     def at(self, expr: Expr, places: Mapping[Axis, Expr]) -> Expr:

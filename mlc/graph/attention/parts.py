@@ -54,6 +54,11 @@ class Attention:
         read = (n.source for part in parts for n in loads_of(part) if n.source not in inside)
         return tuple(dict.fromkeys(read))
 
+    @property
+    def masks(self) -> bool:
+        """Whether a score is made of more than a product."""
+        return any(n.source is not self.product.source for n in loads_of(self.score))
+
 
 def bare(expr: Expr) -> Expr:
     """``expr`` without the casts around it."""

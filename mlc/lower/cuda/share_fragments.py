@@ -26,19 +26,25 @@ from ...ir.program import (
 )
 from ...ir.rewrite import loads_of, variables_of
 from ...schedules.step import rebuild
+from .own_lanes import is_by_lane, own_lanes
 
 Tile = tuple[tuple[int, ...], int]  # the extents of a region, and how much of it a thread holds
 
 
 def share_fragments(program: Program) -> Program:
     """``T.call("mma", F[i * 16:i * 16 + 16, 0:16], ...)`` -> ``T.call("mma", f[i, 0, 0:8], ...)``
-    where each thread of a warp holds 8 elements of ``F``; ``f`` is memory of its own.
+    where each thread of a warp holds 8 elements of ``F``; ``f`` is memory of its own. Tiles of a
+    row for each lane are for :func:`own_lanes`.
 
     Blocks are gone already. Raises :class:`UnsupportedError` where anything but a call touches such
     a buffer, where calls cut it into tiles of several kinds, and where a tile begins elsewhere than
     at a multiple of its extents.
     """
     tiles = dict(_tiles(program))
+    by_lane = [b for b, tile in tiles.items() if is_by_lane(b, *tile)]
+    program = own_lanes(program, by_lane)
+    for buffer in by_lane:
+        del tiles[buffer]
     if not tiles:
         return program
     _refuse_touches(program, tiles)

@@ -151,6 +151,64 @@ def test_keys_and_values_come_while_those_before_are_multiplied(order: str) -> N
     assert "mlc_cp_async" not in str(short.cuda)  # two tiles are not worth it
 
 
+def capped(q: Array, k: Array, v: Array) -> Array:
+    """Scores that a tanh keeps small, of keys that are not far behind."""
+    s = np.tanh(q @ np.swapaxes(k, -1, -2) / q.dtype.type(30)) * q.dtype.type(5)
+    rows, keys = np.arange(s.shape[-2])[:, None], np.arange(s.shape[-1])[None, :]
+    return softmax(np.where(keys + 200 < rows, q.dtype.type(-np.inf), s)) @ v
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fn", "rows", "keys", "depth", "columns"),
+    [
+        (np.float16, plain, 65, 193, 64, 64),  # two tiles of rows for a warp
+        (ml_dtypes.bfloat16, capped, 150, 129, 48, 33),
+        (np.float16, causal, 70, 100, 128, 128),
+        (ml_dtypes.bfloat16, plain, 80, 65, 128, 120),  # queries stay in shared memory
+        (np.float16, plain, 17, 40, 200, 256),
+    ],
+)
+def test_scores_stay_in_registers(
+    dtype: Any, fn: Callable[..., Array], rows: int, keys: int, depth: int, columns: int
+) -> None:
+    q, k = draw(1, rows, depth, dtype=dtype), draw(1, keys, depth, dtype=dtype)
+    q = (q / np.float32(np.sqrt(depth) / 4)).astype(dtype)
+    bound = HALF if dtype is np.float16 else BRAIN
+    lowered = check(fn, q, k, draw(1, keys, columns, dtype=dtype), bound=bound, on_cards=False)
+    shared = re.findall(r"MLC_SHARED\(\w+, (\w+)", str(lowered.cuda))
+    assert sorted(shared) == ["keys", "query", "values"]
+    assert "mlc_shfl_down" not in str(lowered.cuda)
+
+
+def test_a_mask_that_is_added_takes_what_numpy_takes_from_a_score() -> None:
+    def added(q: Array, k: Array, v: Array, mask: Array) -> Array:
+        return softmax(q @ np.swapaxes(k, -1, -2) + mask) @ v
+
+    q, k, v = draw(1, 80, 16, dtype=np.float16), *draw(2, 1, 72, 16, dtype=np.float16)
+    mask = np.where(RNG.random((80, 72)) < 0.5, 0, np.finfo(np.float16).min).astype(np.float16)
+    mask[7] = np.finfo(np.float16).min  # a row of equal scores
+    jitted = mlc.jit(added, target="cuda-emulated")
+    with np.errstate(over="ignore"):
+        got, expected = jitted(q, k, v, mask), added(q, k, v, mask)
+    np.testing.assert_allclose(got.astype(float), expected.astype(float), atol=1e-2)
+    np.testing.assert_allclose(got[0, 7].astype(float), v[0].astype(float).mean(axis=0), atol=1e-3)
+
+
+def test_rows_of_halves_that_see_nothing_are_nan() -> None:
+    q, k, v = draw(1, 70, 16, dtype=np.float16), *draw(2, 1, 200, 16, dtype=np.float16)
+
+    def late(q: Array, k: Array, v: Array) -> Array:
+        s = q @ np.swapaxes(k, -1, -2)
+        rows, keys = np.arange(70)[:, None], np.arange(200)[None, :]
+        return softmax(np.where(keys >= rows * 4, s, q.dtype.type(-np.inf))) @ v
+
+    with np.errstate(invalid="ignore"):
+        expected = late(*(x.astype(np.float64) for x in (q, k, v)))
+    assert np.isnan(expected[0, 50:]).all() and not np.isnan(expected[0, :50]).any()
+    got = mlc.jit(late, target="cuda-emulated")(q, k, v)
+    np.testing.assert_allclose(got.astype(np.float64), expected, atol=HALF)
+
+
 def test_tf32_when_asked() -> None:
     q, k, v = draw(1, 20, 24), draw(1, 40, 24), draw(1, 40, 24)
     lowered = check(plain, q, k, v, bound=1e-2, precision="tf32")
