@@ -67,6 +67,9 @@ class _Compacter:
     def statement(self, stmt: Stmt, extents: Mapping[Var, int]) -> Stmt:
         """``stmt`` with its allocations made small; ``extents`` are those of the loops around."""
         match stmt:
+            case Allocate(buffers=buffers, body=Allocate(buffers=more, body=body)):
+                # one after the other or together, as scripts have them: it is the same program
+                return self.statement(Allocate((*buffers, *more), body), extents)
             case Allocate(buffers=buffers, body=body):
                 inner = self.statement(body, extents)
                 kept = list(buffers)

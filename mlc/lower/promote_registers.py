@@ -76,8 +76,8 @@ def promote_registers(program: Program) -> Program:
 
     Done for a serial loop whose body is nothing but accumulations (in vector loops or alone) into
     elements that do not change while it runs. A constant stored to the same elements right before
-    the loop, under no other conditions, becomes the first value of the register instead. The loop
-    must not read what it accumulates.
+    the loop, under no other conditions, becomes the first value of the register instead; where it
+    is stored under fewer, the store stays as well. The loop must not read what it accumulates.
     """
     return program.with_body(_promote(program.body))
 
@@ -233,7 +233,8 @@ def _disjoint(sites: list[_Site]) -> bool:
     """
     by_buffer: dict[Buffer, list[_Site]] = {}
     for site in sites:
-        by_buffer.setdefault(site.update.buffers[0], []).append(site)
+        for buffer in site.update.buffers:
+            by_buffer.setdefault(buffer, []).append(site)
     return all(
         _apart(found, _indices_of) or _apart(found, _address_of) for found in by_buffer.values()
     )
@@ -364,7 +365,8 @@ def _take_constants(firsts: dict[tuple[object, ...], _Site], before: list[Stmt])
         for hit, (_, value, _) in pairs:
             assert hit is not None
             found.setdefault(hit[0], {}).setdefault(hit[1], value)
-        consumed.append(position)
+        if all(hit and tests == _tests_of(hit[0], held) for hit, (_, _, tests) in pairs):
+            consumed.append(position)  # else it stores where nothing is written back, too
         position -= 1
     complete = {s for s, parts in found.items() if len(parts) == len(s.registers)}
     if len(complete) != len(found) or not complete:

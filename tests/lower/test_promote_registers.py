@@ -121,3 +121,48 @@ def test_conditions_on_folded_lanes_are_none_on_the_element() -> None:
     seen = np.full(3, 100, np.float32)
     mlc.build(sums, target="interpret")(a, seen)
     np.testing.assert_array_equal(x, seen)
+
+
+def test_what_is_stored_under_fewer_conditions_stays_where_nothing_is_added() -> None:
+    @T.program
+    def loops(A: T.Buffer((8, 5)), n: T.Buffer((8,), "int32"), C: T.Buffer((8,))):
+        for i in T.serial(8):
+            C[i] = 7.0
+            for k in T.serial(5):
+                with T.when(n[i] < 3):
+                    C[i] += A[i, k]
+
+    @T.program
+    def lines(A: T.Buffer((8, 5)), n: T.Buffer((8,), "int32"), C: T.Buffer((8,))):
+        for i in T.serial(8):
+            C[i] = 7.0
+            with T.when(n[i] < 3):
+                C[i] += A[i, 0]
+            with T.when(n[i] < 3):
+                C[i] += A[i, 1]
+
+    a = np.arange(40, dtype=np.float32).reshape(8, 5)
+    n = np.array([1, 5, 2, 9, 0, 4, 3, 1], np.int32)
+    for program, width in ((loops, 5), (lines, 2)):
+        updates = [s for s in walk(lower(program).body) if isinstance(s, Accumulate)]
+        assert all(b.scope is Scope.REGISTER for s in updates for b in s.buffers)
+        c = np.full(8, -1, np.float32)
+        mlc.build(program)(a, n, c)
+        np.testing.assert_array_equal(c, np.where(n < 3, 7 + a[:, :width].sum(1), 7))
+
+
+def test_lanes_under_a_condition_keep_what_was_stored_in_the_others() -> None:
+    @T.program
+    def lanes(n: T.Buffer((4,), "int32"), A: T.Buffer((4, 16)), C: T.Buffer((4, 16))):
+        for i in T.serial(4):
+            for j in T.vectorized(16):
+                C[i, j] = 7.0
+            for _ in T.serial(2):
+                for j in T.vectorized(16):
+                    with T.when(j < n[i]):
+                        C[i, j] += A[i, j]
+
+    n, a = np.array([0, 3, 15, 16], np.int32), np.ones((4, 16), np.float32)
+    c = np.full((4, 16), -1, np.float32)
+    mlc.build(lanes)(n, a, c)
+    np.testing.assert_array_equal(c, np.where(np.arange(16) < n[:, None], 9, 7))

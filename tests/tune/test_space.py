@@ -157,6 +157,16 @@ def test_builders_make_the_program_that_was_drawn(name: str) -> None:
         assert is_replayed(candidate, workload)
 
 
+@pytest.mark.parametrize("decisions", [(0, 0, 1), (0, 1, 4), (1, 1, 2), (2, 1, 0)])
+def test_a_drawn_program_and_its_script_are_lowered_alike(decisions: tuple[int, ...]) -> None:
+    function, arrays = CASES["rows times rows"]
+    workload = workloads_of(mlc.jit(function).lower(*arrays).compiled, arrays)[0]
+    candidate = structural_space(workload).make("folds", decisions, random.Random(0), "test")
+    assert candidate is not None and candidate.decisions == ("folds", *decisions)
+    drawn = candidate.program(workload)  # what it allocates in two steps, the script has in one
+    assert native_text(traced_back(drawn.script(), drawn.name)) == native_text(drawn)
+
+
 def test_a_schedule_that_gives_another_program_is_not_named(space: Space) -> None:
     one, other = (
         space.make("tiled", ((64, 1), 0), random.Random(0), ""),
