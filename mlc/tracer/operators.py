@@ -99,7 +99,10 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         if others and isinstance(others[0], (list, tuple)):
             others = (from_sequence(others[0]),)
         operands = (*others, self) if reflected else (self, *others)
-        result = call_ufunc(ufunc, "__call__", operands, {})
+        if ufunc is np.power and not reflected and _is_squared(self, others[0]):
+            result = call_ufunc(np.square, "__call__", (self,), {})
+        else:
+            result = call_ufunc(ufunc, "__call__", operands, {})
         is_traced = hasattr(type(result), "__mlc_known__")
         if is_traced and result.dtype.kind in "ifc" and all(map(_is_weak, operands)):
             for part in getattr(result, "_parts", (result,)):
@@ -107,6 +110,12 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         return result
 
     return method
+
+
+def _is_squared(base: Any, exponent: Any) -> bool:
+    """Whether NumPy's ``**`` calls np.square. It does so for every array to the power of Python's
+    2, but only the dtype of booleans shows it."""
+    return type(exponent) is int and exponent == 2 and base.dtype == bool and not base._is_scalar()
 
 
 def _is_weak(value: Any) -> bool:

@@ -63,7 +63,8 @@ INTO = (
     "np.add.at({x}, {x}[..., 0] > 0, 1)", "np.add.at({x}, (slice(None), 0), {n})",
     "{t} = np.bincount([0, 1, 1, 2], weights={x}.ravel()[:4])",
     "{t} = np.zeros(5)\nnp.add.at({t}, abs({x}.ravel()).astype(int) % 5, 1)",
-    "np.multiply.at({x}, -1, 2)", "np.put_along_axis({x}, np.argsort({x}, axis={a}), {n}, axis={a})",
+    "np.multiply.at({x}, -1, 2)",
+    "np.put_along_axis({x}, np.argsort({x}, axis={a}), {n}, axis={a})",
     "{x}[np.arange(len({x})), 0] = {o}", "{x}[[1, 0]] = {x}[[0, 1]]", "{x}[:, [0, -1]] *= {n}",
     "{x}[{x} > {n}] = {x}[{x} > {n}] * 2", "{x}[np.isnan({x})] = 0", "{x}[{y} > 0, 0] = {o}",
     "{x}[~({x} > 0) | ({x} > 3)] -= 1", "{x}[np.ix_([0, 1], [1, 0])] = {n}",
@@ -87,11 +88,13 @@ SMALL = (
     "{t} = np.sum({x} > {n}) + {x}", "{t} = np.prod({x}.astype(np.int16), axis={a})",
     "{t} = divmod({x}, {n} + 1)[1]", "{t} = 2 ** ({x} > 0)", "{t} = {x} / np.uint8(3)",
     "{t} = np.float32(0.1) + {x} * 0.1", "{t} = (3 > {x}) ^ True", "{t} = {x}.dtype.type(3) * {y}",
-    "{t} = np.can_cast({x}.dtype, np.float32) * {x}", "{t} = np.result_type({x}, 1.5).itemsize + {y}",
+    "{t} = np.can_cast({x}.dtype, np.float32) * {x}",
+    "{t} = np.result_type({x}, 1.5).itemsize + {y}",
     "{t} = np.abs({x}.astype(np.int8).min() - {x})", "{t} = np.arange(3, dtype={x}.dtype) + {o}",
 )  # fmt: skip
 WAYS_OUT = (
-    "{t} = -1\nfor i in range(len({x})):\n    if {x}[i].sum() > {n}:\n        {t} = i\n        break\n"
+    "{t} = -1\nfor i in range(len({x})):\n    if {x}[i].sum() > {n}:\n        {t} = i\n"
+    "        break\n"
     "else:\n    {t} = -2",
     "{t} = 0\nfor i in range(len({x})):\n    if {x}[i].max() < 0:\n        continue\n"
     "    if {t} > 3:\n        break\n    {t} += 1",
@@ -99,30 +102,42 @@ WAYS_OUT = (
     "    if n > 8 or abs({t}).max() < 1:\n        break",
     "{t} = 0\nfor i in range(3):\n    for j in range(4):\n        if i * j + {x}.sum() > {n}:\n"
     "            break\n        {t} = {t} + j\n    else:\n        {t} = {t} - 1",
-    "def h(p):\n    for i in range(len(p)):\n        if p[i].sum() > {n}:\n            return p[i] * 2\n"
+    "def h(p):\n    for i in range(len(p)):\n        if p[i].sum() > {n}:\n"
+    "            return p[i] * 2\n"
     "    return p[0] * 2\n{t} = h({x})",
-    "def h(p, q):\n    if p.sum() > q:\n        return 1.5\n    if p.min() < 0:\n        return 2.5\n"
+    "def h(p, q):\n    if p.sum() > q:\n        return 1.5\n    if p.min() < 0:\n"
+    "        return 2.5\n"
     "    return 3.5\n{t} = np.float64(h({x}, {n}))",
-    "def h(p):\n    if p.ndim > 1:\n        return sum(h(q) for q in p)\n    return p.sum()\n{t} = h({x}) + {y}",
-    "def h(p):\n    while p.max() > {n}:\n        p = p - 2\n        if p.min() < -5:\n            return p\n"
+    "def h(p):\n    if p.ndim > 1:\n        return sum(h(q) for q in p)\n    return p.sum()\n"
+    "{t} = h({x}) + {y}",
+    "def h(p):\n    while p.max() > {n}:\n        p = p - 2\n        if p.min() < -5:\n"
+    "            return p\n"
     "    return p\n{t} = h({x} % 7)",
-    "def h(p, out):\n    out[0] += p.sum()\n    if out[0].sum() > {n}:\n        return\n    out[1:] = 0\n"
+    "def h(p, out):\n    out[0] += p.sum()\n    if out[0].sum() > {n}:\n        return\n"
+    "    out[1:] = 0\n"
     "{t} = {x} * 1.0\nh({y}, {t})",
     "def h(p):\n    def q(v):\n        v[0] = {o}\n    q(p)\n    return p\n{t} = h({x}) + 1",
     "n = 10\nwhile n > {n} and {x}.sum() < n:\n    n -= 3\n{t} = {x} * n",
-    "i, j = 0, len({x}) - 1\nwhile i < j:\n    {x}[i], {x}[j] = {x}[j] * 1, {x}[i] * 1\n    i += 1\n    j -= 1",
-    "{t} = np.zeros(len({x}))\nfor i in range(1, len({x})):\n    j = i\n    while j > 0 and {x}[j].sum() < {n}:\n"
+    "i, j = 0, len({x}) - 1\nwhile i < j:\n    {x}[i], {x}[j] = {x}[j] * 1, {x}[i] * 1\n"
+    "    i += 1\n    j -= 1",
+    "{t} = np.zeros(len({x}))\nfor i in range(1, len({x})):\n    j = i\n"
+    "    while j > 0 and {x}[j].sum() < {n}:\n"
     "        j -= 2\n    {t}[i] = j",
-    "{t} = {x}[0] * 1.0\nfor i in range(1, len({x})):\n    {t} = np.where({x}[i] > {t}, {x}[i], {t} * 0.5)",
-    "s = 0\nfor i, p in enumerate({x}):\n    if i == {n}:\n        break\n    s = s + p.sum() * i\n{t} = s + {y}",
+    "{t} = {x}[0] * 1.0\nfor i in range(1, len({x})):\n"
+    "    {t} = np.where({x}[i] > {t}, {x}[i], {t} * 0.5)",
+    "s = 0\nfor i, p in enumerate({x}):\n    if i == {n}:\n        break\n"
+    "    s = s + p.sum() * i\n{t} = s + {y}",
     "try:\n    {t} = {x}[{n}] + 1\nexcept IndexError:\n    {t} = {x} * 2",
     "p = [{x}, {y}]\np.reverse()\np[0] = p[0] + 1\n{t} = p[0] * 2",
     "p = {{}}\nfor i in range({n}):\n    p[i] = {x} * i\n{t} = sum(p.values(), {o})",
     "{t} = [q for q in (1, 2, 3) if q > {n}]\n{t} = np.array({t} + [0.5]) * {x}.sum()",
     "{t} = max({x}.max(), {n}) + min({x}.min(), 0)", "{t} = {x}.sum() > {n} or {x}.min() < 0",
-    "{t} = not ({x}.max() > {n})", "{t} = {n} < {x}.max() <= 8", "{t} = {x}[0] * 2 if {x}.max() > {n} else {x}[-1] * 3",
-    "assert {x}.sum() == {x}.sum() or True\n{t} = {x} + 1", "{t} = ({x}.sum() > 0) & ({x}.max() < {n})",
+    "{t} = not ({x}.max() > {n})", "{t} = {n} < {x}.max() <= 8",
+    "{t} = {x}[0] * 2 if {x}.max() > {n} else {x}[-1] * 3",
+    "assert {x}.sum() == {x}.sum() or True\n{t} = {x} + 1",
+    "{t} = ({x}.sum() > 0) & ({x}.max() < {n})",
     "for i in range(20):\n    {x}[i % len({x})] += i\n{t} = {x}[::2]",
     "{t} = np.zeros((4, 5))\nfor i in range(4):\n    {t}[i, :i] = {o}\n    {t}[i, i:] = i",
-    "n = 0\nfor i in range(30):\n    if (i * 7) % 5 == {n}:\n        continue\n    n = n + i\n{t} = {x} + n",
+    "n = 0\nfor i in range(30):\n    if (i * 7) % 5 == {n}:\n        continue\n    n = n + i\n"
+    "{t} = {x} + n",
 )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import mlc
+import mlc.testing
 
 CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "asarray": lambda n, x: np.asarray(n) + x,
@@ -104,3 +105,11 @@ def test_dtypes_beside_numbers_as_numpy(name: str, dtype: str) -> None:
         except mlc.MlcError:  # a clear refusal
             continue
         assert np.dtype(getattr(found[0], "dtype", type(found[0]))) == wanted, (one, two)
+
+
+def test_squares_of_booleans_are_small() -> None:
+    x = np.array([True, False])
+    mlc.testing.check_against_numpy(lambda x: (x**2, -(x**2), x[:0] ** 2, x**3, 2**x), x)
+    mlc.testing.check_against_numpy(lambda x: (x.any() ** 2, np.power(x, 2), x**2.0, x**True), x)
+    with pytest.raises(mlc.MlcError):
+        mlc.jit(lambda x: x.__ipow__(2))(x)
