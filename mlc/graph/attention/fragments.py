@@ -28,7 +28,7 @@ from ...intrinsics.mma import Mma, mma
 from ...intrinsics.mma_rows import HALVES, HELD, mma_rows
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, apply, cast, const, select
 from ...ir.program import Buffer, Region, Scope
-from .grid import ROOM, WARP, box, whens
+from .grid import GAP, ROOM, WARP, box, whens
 from .parts import Attention, narrow, over, with_load
 
 if TYPE_CHECKING:
@@ -112,9 +112,12 @@ class Fragments:
         self.finish()
 
     def fits(self) -> bool:
-        """Whether shared memory has room for two tiles of keys and of values."""
-        rows = self.depth + self.columns + 16
-        return 2 * self.kernel.width * rows * self.dtype.itemsize <= ROOM
+        """Whether shared memory has room for two tiles of keys and of values, beside queries that
+        stay there."""
+        gap = GAP // self.dtype.itemsize
+        kept = self.kernel.rows * (self.depth + gap) if self.query.scope is Scope.SHARED else 0
+        moving = 2 * self.kernel.width * (self.depth + self.columns + 2 * gap)
+        return (kept + moving) * self.dtype.itemsize <= ROOM
 
     def fetched(self, name: str, expr: Expr, columns: int, start: Expr) -> Buffer:
         k, found = self.kernel, self.kernel.found

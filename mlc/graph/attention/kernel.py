@@ -10,8 +10,9 @@ once, tile by tile, and keeps the largest score and the sum of weights of each r
         largest = new
     out / total
 
-Warps have rows of their own, and lanes the keys. The products of 16-bit floats run on tensor
-cores, out of tiles in shared memory; others in registers.
+Warps have rows of their own, and lanes the keys. Products run on tensor cores, out of tiles in
+shared memory, or in registers. Of 16-bit floats the scores are fragments: see
+:mod:`mlc.graph.attention.fragments`.
 """
 
 from __future__ import annotations

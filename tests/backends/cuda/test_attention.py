@@ -180,6 +180,15 @@ def test_scores_stay_in_registers(
     assert "mlc_shfl_down" not in str(lowered.cuda)
 
 
+@pytest.mark.parametrize(("depth", "ahead"), [(128, True), (256, False)])
+def test_blocks_leave_room_in_shared_memory(depth: int, ahead: bool) -> None:
+    arrays = draw(3, 1, 512, depth, dtype=np.float16)
+    lowered = mlc.jit(plain, target="cuda-emulated").lower(*arrays)
+    (launch,) = lowered.compiled.device_module.launches
+    assert launch.shared_bytes <= 96 << 10
+    assert ("mlc_cp_async" in str(lowered.cuda)) == ahead
+
+
 def test_a_mask_that_is_added_takes_what_numpy_takes_from_a_score() -> None:
     def added(q: Array, k: Array, v: Array, mask: Array) -> Array:
         return softmax(q @ np.swapaxes(k, -1, -2) + mask) @ v
