@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -129,9 +130,21 @@ def read_quantiles(x: Any, q: Any, counts: Any, *, method: str, whole: bool, dty
     return te.compute((*q.shape, *x.shape[:-1]), body, name="quantile")
 
 
-def _rows(a: Any, axis: Any, name: str) -> tuple[Any, Shape, Shape]:
-    """``a`` with the axes that are folded flattened to the last one, sorted along it; the shape of
-    the result, and that with keepdims."""
+def _read_places(n: int, shares: Any) -> tuple[int, ...]:
+    """The places of ``n`` sorted numbers that quantiles of any method may read, and the last one,
+    where NaN would be."""
+    if not n:
+        return ()
+    middles = [math.floor(n * share) for share in np.ravel(shares).tolist()]
+    near = {min(max(place + d, 0), n - 1) for place in middles for d in range(-2, 3)}
+    return tuple(sorted({*near, n - 1}))
+
+
+def _rows(a: Any, axis: Any, name: str, shares: Any = None) -> tuple[Any, Shape, Shape]:
+    """``a`` with the axes that are folded flattened to the last one, sorted along it, or as far as
+    the quantiles ``shares`` need it; the shape of the result, and that with keepdims."""
+    from .selection import pays, placed_along
+
     shape = shape_of(a)
     axes = as_axes(f"np.{name}", axis, len(shape))
     kept = [d for d in range(len(shape)) if d not in axes]
@@ -142,6 +155,9 @@ def _rows(a: Any, axis: Any, name: str) -> tuple[Any, Shape, Shape]:
     if len(axes) != 1:
         a = reshape(a, (*rest, folded))
     wide = tuple(1 if d in axes else s for d, s in enumerate(shape))
+    places = () if shares is None else _read_places(folded, shares)
+    if pays(folded, places):
+        return placed_along(a, axis=len(rest), places=places), rest, wide
     return sorted_along(a, axis=len(rest), stable=False), rest, wide
 
 
@@ -168,11 +184,11 @@ def _quantile(
         from . import arithmetic
 
         given = arithmetic.divide(q, scale) if traced else np.true_divide(q, scale)
-    rows, rest, wide = _rows(a, axis, name)
+    ignores = ignore_nan and dtype_of(a).is_float
+    rows, rest, wide = _rows(a, axis, name, None if traced or ignores else given)
     if not shape_of(rows)[-1]:
         return _nothing(name, (*np.shape(q), *rest), dtype)
-    is_float = dtype_of(a).is_float
-    counts = _counts(rows) if ignore_nan and is_float else None
+    counts = _counts(rows) if ignores else None
     whole = scale == 1 and dtype_of(q).kind in "iub"
     found = read_quantiles(rows, given, counts, method=method, whole=whole, dtype=dtype)
     return reshape(found, (*np.shape(q), *wide)) if keepdims else found
@@ -264,10 +280,12 @@ def _median(name: str, a: Any, axis: Any, out: Any, keepdims: Any, ignore_nan: b
         raise UnsupportedError(f"np.{name} with out= cannot be traced; assign the result instead")
     given = dtype_of(a)
     dtype = given if given.is_float else float64
-    rows, rest, wide = _rows(astype(a, dtype="uint8") if given.kind == "b" else a, axis, name)
+    ignores = ignore_nan and given.is_float
+    numbers = astype(a, dtype="uint8") if given.kind == "b" else a
+    rows, rest, wide = _rows(numbers, axis, name, None if ignores else 0.5)
     if not shape_of(rows)[-1]:
         return _nothing(name, wide if keepdims else rest, dtype)
-    counts = _counts(rows) if ignore_nan and given.is_float else None
+    counts = _counts(rows) if ignores else None
     found = read_median(rows, counts, dtype=dtype)
     return reshape(found, wide) if keepdims else found
 

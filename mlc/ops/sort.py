@@ -25,6 +25,7 @@ from .create import zeros
 from .index import getitem, take_along_axis
 from .op import implements, op
 from .programs import Writer, threads, unflattened
+from .promotion import dtype_of
 from .shape import ravel
 
 TINY = 8  # elements of a row that is sorted by rank even where NumPy has vector code
@@ -336,21 +337,29 @@ def argsort(
     return order_along(a, axis=axis)
 
 
-def _places(name: str, a: Any, kth: Any, axis: Any) -> None:
-    """``kth`` are places within the axis, or an error says which is not."""
+def _places(name: str, a: Any, kth: Any, axis: Any) -> tuple[int, ...]:
+    """``kth`` are places within the axis, or an error says which is not; they are counted from 0
+    in the result."""
     n = shape_of(a)[axis]
+    found = []
     for place in np.ravel(np.asarray(kth)).tolist():
         if not -n <= operator.index(place) < n:
             raise BoundsError(f"np.{name}: kth {place} is out of bounds for an axis of size {n}")
+        found.append(operator.index(place) % n)
+    return tuple(found)
 
 
 @implements(np.partition)
 def partition(
     a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
 ) -> Any:
-    """np.partition: the whole axis is sorted, which is one of the orders that it may have."""
+    """np.partition; short rows, and those with many places, are sorted."""
+    from .selection import pays, placed_along
+
     a, axis = _arguments("partition", a, axis, None, order)
-    _places("partition", a, kth, axis)
+    places = _places("partition", a, kth, axis)
+    if pays(shape_of(a)[axis], places):
+        return placed_along(a, axis=axis, places=places)
     return sorted_along(a, axis=axis, stable=False)
 
 
@@ -358,9 +367,14 @@ def partition(
 def argpartition(
     a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
 ) -> Any:
-    """np.argpartition: the order that sorts the whole axis."""
+    """np.argpartition; the order that sorts the axis where rows are short, places many or elements
+    of 8 bytes."""
+    from .selection import order_placed_along, pays
+
     a, axis = _arguments("argpartition", a, axis, None, order)
-    _places("argpartition", a, kth, axis)
+    places = _places("argpartition", a, kth, axis)
+    if dtype_of(a).itemsize <= 4 and pays(shape_of(a)[axis], places):
+        return order_placed_along(a, axis=axis, places=places)
     return order_along(a, axis=axis)
 
 
