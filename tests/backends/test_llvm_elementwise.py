@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import mmap
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mlc.backends.llvm.emit import emit_assembly
-from mlc.backends.llvm.target import arm_target, x86_target
+from mlc.backends.llvm.module import BufferRef, KernelCall, module_text
+from mlc.backends.llvm.target import arm_target, host_target, x86_target
 from mlc.dtypes import DType, boolean, float16, float32, float64, int8, int16, int32, int64, uint8
 from mlc.ir.expr import Expr, Var, apply, cast, const, load, select
 from mlc.ir.interpret import interpret
@@ -255,7 +257,26 @@ def test_a_rare_side_with_library_calls_is_jumped_over(run_llvm: Any) -> None:
     assert run_llvm(program, x, out) == 0
     np.testing.assert_allclose(out, np.where(abs(x) > 100, np.sin(x), x * 2), rtol=1e-6)
     text = one_kernel(program).text
-    assert text.index("vector.reduce.or", text.index("define")) < text.index("call float @sinf")
+    kernel = text[text.index("rare(") :]
+    assert kernel.index("vector.reduce.or") < kernel.index("call <16 x float> @mlc_sinf_of_16")
+    assert "@sinf(" not in kernel and text.count("call float @sinf(") == 16
+
+
+def test_kernels_of_one_text_are_compiled_once() -> None:
+    a, c = buffers(64, "ac")
+
+    def doubled(name: str, factor: float) -> Program:
+        return Program(name, (a, c), vector_loop(64, 16, lambda i: Store(c, (i,), a[i] * factor)))
+
+    def refs(*places: int) -> tuple[BufferRef, ...]:
+        return tuple(BufferRef("param", at) for at in places)
+
+    kernels = doubled("one", 2.0), doubled("another", 2.0), doubled("third", 3.0)
+    calls = [KernelCall(i, refs(i, i + 1)) for i in range(3)]
+    text = module_text(kernels, calls, host_target()).text
+    assert text.count("define internal") == 2
+    main = text[text.index("@mlc_main") :]
+    assert re.findall(r"call void @(\w+)\(", main) == ["k0_one", "k0_one", "k2_third"]
 
 
 def test_deep_expressions(run_llvm: Any) -> None:

@@ -159,6 +159,18 @@ class Emitter(Builder):
             self._climbing = True
             self._from_the_leaves(expr)
             self._climbing = False
+        found, level, key = self._at_hand(expr, known)
+        if found is not None:
+            return found
+        return self.at(level, key, lambda: self.emit(self, expr), known.reads)
+
+    def has(self, expr: Expr) -> bool:
+        """Whether the value of ``expr``, no constant or variable, is at hand here."""
+        return self._at_hand(expr, self.facts.of(expr))[0] is not None
+
+    def _at_hand(self, expr: Expr, known: Facts) -> tuple[Value | None, int, Any]:
+        """The value of ``expr`` if a scope around here has it, the scope in which it is written
+        if none has, and what it is remembered under there."""
         low = high = self.level(known)
         key: Any = expr
         if known.fixed:
@@ -173,9 +185,8 @@ class Emitter(Builder):
             memo = self.regions[i].memo
             for known_as in keys:
                 if (found := memo.get(known_as)) is not None:
-                    return found
-        key = keys[0]
-        return self.at(high, key, lambda: self.emit(self, expr), known.reads)
+                    return found, i, key
+        return None, high, keys[0]
 
     def _masks(self) -> Iterator[str]:
         """The mask, and those it was narrowed from: what they have at hand will do here, too."""

@@ -171,7 +171,7 @@ def _needed_by_both(e: Emitter, then: Expr, otherwise: Expr) -> list[Expr]:
 
 def _in_any_case(e: Emitter, root: Expr) -> Iterator[Expr]:
     """``root`` and what it needs whatever the data are, users first, where it is costly or must be
-    masked: all else is at hand in both sides of a select, if it is in one."""
+    masked, and not at hand: all else is at hand in both sides of a select, if it is in one."""
     order: list[Expr] = []
     stack: list[tuple[Expr, bool]] = [(root, False)]
     seen: set[Expr] = set()
@@ -181,7 +181,7 @@ def _in_any_case(e: Emitter, root: Expr) -> Iterator[Expr]:
             order.append(node)
             continue
         facts = e.facts.of(node)
-        if node in seen or not (facts.guarded or facts.costly):
+        if node in seen or not (facts.guarded or facts.costly) or e.has(node):
             continue
         seen.add(node)
         stack.append((node, True))

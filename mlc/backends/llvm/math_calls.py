@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from ...dtypes import float32
@@ -28,9 +29,30 @@ def call_math(e: Builder, fn: str, args: Sequence[Value]) -> Value:
     kind = "float" if dtype is float32 else "double"
     e.declare(f"declare {kind} @{name}({', '.join([kind] * len(args))}) nounwind")
 
-    def one(parts: Sequence[Value]) -> Value:
-        return e.op(f"call {kind} @{name}({', '.join(map(repr, parts))})", dtype)
-
     if not lanes:
-        return one(args)
-    return e.gathered([one([e.extract(arg, i) for arg in args]) for i in range(lanes)])
+        return e.op(f"call {kind} @{name}({', '.join(map(repr, args))})", dtype)
+    vector, each = f"<{lanes} x {kind}>", f"@mlc_{name}_of_{lanes}"
+    e.declare(_lane_by_lane(each, name, kind, lanes, len(args)))
+    return e.op(f"call {vector} {each}({', '.join(map(repr, args))})", dtype, lanes)
+
+
+@functools.cache
+def _lane_by_lane(each: str, name: str, kind: str, lanes: int, count: int) -> str:
+    """A function of vectors that calls one of the C library for each lane.
+
+    A function, since most of these calls stand where hardly any element goes, as a sine of large
+    angles does: written there, they would be half of what a kernel with many sines has to have
+    compiled.
+    """
+    vector = f"<{lanes} x {kind}>"
+    params = ", ".join(f"{vector} %a{i}" for i in range(count))
+    lines = [f"define internal {vector} {each}({params}) noinline #0 {{"]
+    given = "poison"
+    for lane in range(lanes):
+        for i in range(count):
+            lines.append(f"  %x{lane}_{i} = extractelement {vector} %a{i}, i64 {lane}")
+        parts = ", ".join(f"{kind} %x{lane}_{i}" for i in range(count))
+        lines.append(f"  %y{lane} = call {kind} @{name}({parts})")
+        lines.append(f"  %v{lane} = insertelement {vector} {given}, {kind} %y{lane}, i64 {lane}")
+        given = f"%v{lane}"
+    return "\n".join([*lines, f"  ret {vector} {given}", "}"])

@@ -58,13 +58,17 @@ def module_text(
     functions: list[str] = []
     sites: list[Site] = []
     symbols: list[str] = []
+    known: dict[tuple[str, ...], str] = {}  # what is written the same is compiled once
     for i, program in enumerate(kernels):
         symbol = f"k{i}_{re.sub(chr(92) + 'W', '_', program.name)}"
         kernel = kernel_text(program, target, debug, symbol, len(sites) + 1)
+        bodies = tuple(body.replace(symbol, "") for body in kernel.functions)
+        symbols.append(known.setdefault(bodies, symbol))
+        if symbols[-1] != symbol:
+            continue
         declarations.update(dict.fromkeys(kernel.declarations))
         functions.extend(kernel.functions)
         sites.extend(kernel.sites)
-        symbols.append(kernel.symbol)
     checked = [is_checked(program, debug) for program in kernels]
     if any(checked):
         declarations[f"{RECORD} = global [2 x i64] zeroinitializer, align 16"] = None
