@@ -164,3 +164,22 @@ def test_vector_times_a_large_matrix(column: bool) -> None:
     x = numbers(np.float64, (LARGE * 8 + 3, 1) if column else (LARGE * 8 + 3,), "plain", 14)
     got = mlc.jit(lambda a, x: a.T @ x)(a, x)
     check(got, a.T, x, a.T @ x)
+
+
+@pytest.mark.parametrize(("rows", "wide", "evened"), [(77, 80, True), (64, 64, False)])
+def test_five_vectors_of_a_block_of_rows_are_one_tile(rows, wide, evened):
+    """Four and one would leave sums that wait for each other."""
+    if host_target().vector_bits < 512:
+        pytest.skip("short vectors")
+
+    def attention(q, k, v):
+        s = q @ np.swapaxes(k, -1, -2)
+        e = np.exp(s - s.max(-1, keepdims=True))
+        return e / e.sum(-1, keepdims=True) @ v
+
+    rng = np.random.default_rng(4)
+    q, k, v = (rng.standard_normal((16, rows, wide)).astype(np.float32) * 0.3 for _ in range(3))
+    f = mlc.jit(attention)
+    made = f(q, k, v)
+    np.testing.assert_allclose(made, attention(*map(np.float64, (q, k, v))), rtol=1e-4, atol=1e-5)
+    assert ("[None, 5, 16]" in str(f.lower(q, k, v).schedule)) == evened

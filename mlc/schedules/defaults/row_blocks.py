@@ -15,11 +15,12 @@ from ...records import dataclass
 from ...te.program import Nest, Tiling
 from ..schedule import Schedule
 from .access import loads_in
-from .contraction import Tile, choose_tile, find_roles, pack_operands
+from .contraction import LATENCY, Tile, choose_tile, find_roles, pack_operands
 from .machine import Machine
 from .vectors import private_loops, split_roles
 
 MOST_ROWS = 48
+EVENED = 0.93  # of the cycles, which must be left for another width of tiles to pay
 FEW_SUMS = 12  # vectors; with fewer, multiply-adds wait for each other
 
 
@@ -82,10 +83,37 @@ def _tile(nest: Nest, shared: int, machine: Machine) -> Tile | None:
     if roles.n is not axes[-1] or roles.m is not axes[shared - 1]:
         return None
     tile = choose_tile(nest, roles, machine)
+    vectors = -(-roles.n.extent // tile.lanes)
+    if vectors % tile.vectors:
+        wider = _wider(tile, roles.m.extent, machine)
+        before = _cycles(tile, roles.m.extent, vectors)
+        if wider is not None and _cycles(wider, roles.m.extent, vectors) < EVENED * before:
+            return wider
     whole = [n for n in range(tile.rows, 0, -1) if roles.m.extent % n == 0]
     if whole[0] * tile.vectors >= FEW_SUMS:  # rows without a rest take half the code
         tile = replace(tile, rows=whole[0])
     return tile
+
+
+def _wider(tile: Tile, rows: int, machine: Machine) -> Tile | None:
+    """The tile with one more vector and as many rows as registers hold, if several."""
+    across = tile.vectors + 1
+    most = min((machine.registers - 1 - across) // across, rows)
+    return Tile(most, across, tile.lanes) if most > 2 else None
+
+
+def _cycles(tile: Tile, rows: int, vectors: int) -> float:
+    """Cycles that a step of the reduction takes for all tiles, those at the edges among them:
+    multiply-adds, two at a time, or the wait for what the step before has made."""
+
+    def each(high: int, across: int) -> float:
+        return max(high * across / 2, LATENCY) + 0.25 if high and across else 0.0
+
+    return sum(
+        many * (vectors // tile.vectors * each(high, tile.vectors))
+        + many * each(high, vectors % tile.vectors)
+        for high, many in ((tile.rows, rows // tile.rows), (rows % tile.rows, 1))
+    )
 
 
 def _rows(nests: Sequence[Nest], shared: int, step: int, machine: Machine) -> int:
