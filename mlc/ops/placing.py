@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import boolean, int64
-from ..errors import DTypeError, UnsupportedError
+from ..errors import UnsupportedError
 from ..ir.expr import Expr, cast, const, select
 from .broadcast import Shape, as_tensor, broadcast_shape, element, shape_of, size_of
 from .elementwise import astype
@@ -61,13 +61,6 @@ def accumulate_at(ufunc: np.ufunc, x: Any, indices: Sequence[Any], value: Any, i
     if ufunc not in COMBINE:
         known = ", ".join(f"np.{f.__name__}" for f in COMBINE)
         raise UnsupportedError(f"np.{ufunc.__name__}.at cannot be traced; it works for {known}")
-    _, (out,) = ufunc_dtypes(ufunc, (as_tensor(x), value))
-    dtype = as_tensor(x).dtype
-    if not np.can_cast(out.numpy, dtype.numpy, "same_kind"):
-        raise DTypeError(
-            f"Cannot cast ufunc {ufunc.__name__!r} output from {out.numpy!r} to {dtype.numpy!r} "
-            f"with casting rule 'same_kind'; convert the values with .astype({dtype.name!r})"
-        )
     return put_at(x, list(indices), value, items=items, ufunc=ufunc)
 
 
@@ -175,7 +168,7 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
         fresh = _at(values, index, part)
         if ufunc is not None:
             fresh = COMBINE[ufunc](cast(out[tuple(target)], fresh.dtype), fresh)
-        w.store(out, target, fresh)
+        w.store(out, target, cast(fresh, x.dtype))
     return w.call(x, *tensors, value)
 
 

@@ -156,10 +156,12 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
 
 def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
-    """``ufunc.at(target, key, value)``: equal places add up."""
+    """``ufunc.at(target, key, value)``: equal places add up. Numbers promote as arrays do here,
+    and what comes out is cast to the dtype of ``target``, whatever is lost."""
     from ..ops.index import parse_key
     from ..ops.placing import accumulate_at
     from .concrete import plain
+    from .dispatch import strong
     from .masked import mask_in
 
     if not hasattr(type(target), "__mlc_known__"):
@@ -177,13 +179,12 @@ def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
             f"np.{ufunc.__name__}.at with a traced mask: no place is met twice, so write "
             f"x[mask] = np.{ufunc.__name__}(x[mask], value)"
         )
+    value = strong(np.asarray(value) if isinstance(value, (list, tuple)) else value)
     items, arrays = parse_key(target.shape, key)
     if not any(np.shape(array) for array in arrays):
         part = target[key if isinstance(key, tuple) else (key,)]
         target[key] = ufunc(part, value)
         return
-    if isinstance(value, (list, tuple)):
-        value = np.asarray(value)
     old = target._tensor
     target._write(accumulate_at(ufunc, old, lifted(arrays), lifted(value), items))
 

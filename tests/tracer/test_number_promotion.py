@@ -113,3 +113,23 @@ def test_squares_of_booleans_are_small() -> None:
     mlc.testing.check_against_numpy(lambda x: (x.any() ** 2, np.power(x, 2), x**2.0, x**True), x)
     with pytest.raises(mlc.MlcError):
         mlc.jit(lambda x: x.__ipow__(2))(x)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool", "float32"])
+def test_at_takes_numbers_as_arrays_and_casts_back(dtype: str) -> None:
+    """Also what the dtype does not hold: 1 + 1.5 + 1.5 is 3 among whole numbers."""
+    x = np.array([1, 2, 3, 1]).astype(dtype)
+
+    def program(x: Any) -> Any:
+        made = []
+        for value in (-1, 300, 1.5, True, 2**40, np.int64(-2), np.array([1, 2, 7])):
+            y = x.copy()
+            if np.ndim(value) == 0:
+                np.add.at(y, 0, value)
+            np.add.at(y, [0, 1, 0], value)
+            np.maximum.at(y, [2, 2, 1], value)
+            np.minimum.at(y.reshape(2, 2), ([0, 1, 1], 1), value)
+            made.append(y)
+        return made
+
+    mlc.testing.check_against_numpy(program, x)
