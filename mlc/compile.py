@@ -14,7 +14,14 @@ import numpy as np
 from .compile_device import DEVICE_TARGETS
 from .errors import ArgumentError, BoundsError, SourceLocation, refused
 from .ir.program import Program
-from .kernel_code import KernelCode, captured, naive_program, schedule_kernel, tuning_host
+from .kernel_code import (
+    KernelCode,
+    captured,
+    naive_program,
+    schedule_kernel,
+    schedule_kernels,
+    tuning_host,
+)
 from .native_text import constant_arrays, constant_places, native_text
 from .records import dataclass
 from .schedules.tuned import has_records
@@ -85,6 +92,10 @@ class Compiled:
 
             return tuple(gpu_kernel(kernel, self.target) for kernel in self.module.kernels)
         return tuple(schedule_kernel(kernel, self.tuned) for kernel in self.module.kernels)
+
+    def shared_kernels(self) -> Sequence[KernelCode]:
+        """The kernels for machine code: those that differ in names alone were scheduled once."""
+        return schedule_kernels(self.module.kernels, self.tuned)
 
     @property
     def programs(self) -> tuple[Program, ...]:
@@ -294,7 +305,7 @@ def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[byte
 
     module = compiled.module
     clock.stage("graph")
-    kernels = compiled.kernels
+    kernels = compiled.kernels if compiled.debug else compiled.shared_kernels()
     clock.stage("schedule")
     for kernel in kernels:
         kernel.flat  # noqa: B018

@@ -39,6 +39,7 @@ class KernelCode:
     nanoseconds: float
     is_call: bool = False
     is_tuned: bool = False
+    like: KernelCode | None = None  # one that differs in names alone, and is lowered instead
 
     @property
     def constants(self) -> tuple[Buffer, ...]:
@@ -58,6 +59,8 @@ class KernelCode:
     @cached_property
     def flat(self) -> Program:
         """The program of every call after lowering."""
+        if self.like is not None:
+            return self.like.flat
         return self._lowered(self.scheduled if self.separated is None else self.separated.main)
 
     @cached_property
@@ -150,6 +153,37 @@ def naive_program(kernel: Any) -> tuple[Program, tuple[Tensor, ...]]:
 def captured(arguments: Sequence[Tensor]) -> tuple[int, ...]:
     """Which of the params of a program are arrays that the function captured."""
     return tuple(n for n, tensor in enumerate(arguments) if isinstance(tensor.op, Constant))
+
+
+def schedule_kernels(kernels: Sequence[Any], tuned: Tuned | None = None) -> list[KernelCode]:
+    """The schedules of graph kernels, as :func:`schedule_kernel` makes them, for machine code
+    without names: those of kernels that are the same up to names are made, and lowered, once."""
+    from .graph.kernel_key import kernel_key
+
+    known: dict[str, tuple[Any, KernelCode]] = {}
+    codes = []
+    for kernel in kernels:
+        key = kernel_key(kernel) if len(kernels) > 1 else None
+        if key is None or key not in known:
+            code = schedule_kernel(kernel, tuned)
+            if key is not None:
+                known[key] = kernel, code
+        else:
+            code = _renamed(*known[key], kernel)
+        codes.append(code)
+    return codes
+
+
+def _renamed(kernel: Any, code: KernelCode, other: Any) -> KernelCode:
+    """``code`` of ``kernel`` for ``other``, which differs in names alone."""
+    old = (*kernel.inputs, *kernel.outputs, *kernel.locals)
+    new = (*other.inputs, *other.outputs, *other.locals)
+    if kernel.stages[0].call is not None:
+        old = (*kernel.stages[0].call.inputs, *kernel.stages[0].tensors)
+        new = (*other.stages[0].call.inputs, *other.stages[0].tensors)
+    place = dict(zip(old, new, strict=True))
+    arguments = tuple(place.get(tensor, tensor) for tensor in code.arguments)
+    return replace(code, arguments=arguments, like=code)
 
 
 def _tuned_code(kernel: Any, tuned: Tuned) -> KernelCode | None:

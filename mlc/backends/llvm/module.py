@@ -59,11 +59,17 @@ def module_text(
     sites: list[Site] = []
     symbols: list[str] = []
     known: dict[tuple[str, ...], str] = {}  # what is written the same is compiled once
+    same: dict[int, str] = {}
     for i, program in enumerate(kernels):
+        if id(program) in same:
+            symbols.append(same[id(program)])
+            continue
         symbol = f"k{i}_{re.sub(chr(92) + 'W', '_', program.name)}"
         kernel = kernel_text(program, target, debug, symbol, len(sites) + 1)
         bodies = tuple(body.replace(symbol, "") for body in kernel.functions)
         symbols.append(known.setdefault(bodies, symbol))
+        if not kernel.sites:
+            same[id(program)] = symbols[-1]
         if symbols[-1] != symbol:
             continue
         declarations.update(dict.fromkeys(kernel.declarations))
