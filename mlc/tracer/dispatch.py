@@ -349,7 +349,7 @@ def views() -> frozenset[Any]:
 
 _ZERO_DIMENSIONAL = frozenset({  # never a scalar
     np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
-    np.tile, np.resize, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
+    np.tile, np.resize, np.tensordot, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
 })  # fmt: skip
 COUNTS: frozenset[Any] = frozenset(
     {np.count_nonzero} if type(np.count_nonzero(0)) is int else ()

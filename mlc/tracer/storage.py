@@ -78,6 +78,11 @@ class Cell:
         if array is not None and not array.flags.c_contiguous:
             self.strides = tuple(step // array.itemsize for step in array.strides)
 
+    def is_argument(self) -> bool:
+        """Whether this is an argument, or a part of a complex one of no axes: not
+        surely a scalar, and as scalars are seldom copied, a copy is one of an array."""
+        return self.place is not None or bool(self.frozen)
+
     @property
     def tensor(self) -> Tensor | None:
         """The elements at present; None for known ones that nobody has asked for as a tensor."""
@@ -147,6 +152,12 @@ class Cell:
         found = self.tensor
         assert found is not None
         return found
+
+
+def frozen_like(source: Any, made: Any) -> Any:
+    """``made``, which must not be written to where ``source`` must not."""
+    made._cell.frozen = source._cell.frozen
+    return made
 
 
 def _joined(trace: FunctionTrace, base: Tensor, parts: list[tuple[Items, Tensor]]) -> Tensor:

@@ -35,7 +35,7 @@ from .dispatch import call_function, call_ufunc, is_supported
 from .masked import mask_in, select
 from .memory_order import copied_in, is_as_asked, settle_index
 from .operators import define_methods
-from .storage import Cell, Window, blank
+from .storage import Cell, Window, blank, frozen_like
 from .trace import FunctionTrace
 from .writing import assign
 
@@ -161,7 +161,7 @@ class Tracer:
                        for o in others)  # fmt: skip
         view = Window(self, op, others, static)
         if self._is_scalar() and self._cell.place is None:  # what NumPy makes of one is its own
-            return trace.wrap(view.read(trace))
+            return frozen_like(self, trace.wrap(view.read(trace)))
         if self._cell.array is not None and not any(others):
             return self._known_view(view)
         if view.is_part() and self._cell.has_parts:  # it may be there to be written only
@@ -390,8 +390,7 @@ class Tracer:
         """An array of its own with the same elements."""
         made = self._detached()
         if isinstance(made, Tracer):
-            is_argument = self._cell.place is not None  # NumPy's scalars are seldom copied
-            made._cell.is_array = is_argument or not self._is_scalar()
+            made._cell.is_array = self._cell.is_argument() or not self._is_scalar()
         return copied_in(order, made, self)
 
     def fill(self, value: Any) -> None:

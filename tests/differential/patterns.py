@@ -58,7 +58,9 @@ INTO = (
     "{t} = np.min({x}, axis={a}, initial={n}, where=~np.isnan({x}))",
     "{t} = np.add({x}, {y}, where=True, dtype=np.float64)",
     "{t} = np.minimum.accumulate({x}, axis={a})", "{t} = np.subtract.outer({x}, {y})[..., 0]",
-    "np.copyto({x}, {y}, where={x} > {n})", "{t} = {x}.take([0, 1, 1], axis={a}, mode='wrap')",
+    "np.copyto({x}, {y}, where={x} > {n})",
+    # NumPy itself does not return from mode="wrap" among no elements.
+    "{t} = ({x} if {x}.size else np.ones((2, 2, 2))).take([0, 1, 1], axis={a}, mode='wrap')",
     "np.add.at({x}, [0, 1, 0], {o})", "np.maximum.at({x}, ([0, 1], [1, 0]), {n})",
     "np.add.at({x}, {x}[..., 0] > 0, 1)", "np.add.at({x}, (slice(None), 0), {n})",
     "{t} = np.bincount([0, 1, 1, 2], weights={x}.ravel()[:4])",
@@ -112,7 +114,7 @@ WAYS_OUT = (
     "{t} = h({x}) + {y}",
     "def h(p):\n    while p.max() > {n}:\n        p = p - 2\n        if p.min() < -5:\n"
     "            return p\n"
-    "    return p\n{t} = h({x} % 7)",
+    "    return p\n{t} = h({x} % 7.0)",
     "def h(p, out):\n    out[0] += p.sum()\n    if out[0].sum() > {n}:\n        return\n"
     "    out[1:] = 0\n"
     "{t} = {x} * 1.0\nh({y}, {t})",

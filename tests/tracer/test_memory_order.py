@@ -260,3 +260,27 @@ def test_what_the_data_make_a_view_is_not_written_to() -> None:
             return x + 0
 
         trimmed(np.array([0.0, 1.0, 2.0, 0.0]))
+
+
+def _written(t: Any, way: Callable[[Any], Any]) -> Any:
+    view = way(t)
+    view[...] = 1.5
+    return t
+
+
+@pytest.mark.parametrize(
+    "way", [np.ravel, np.atleast_2d, lambda t: t.reshape(1, order="F"), lambda t: t[None]]
+)
+def test_complex_numbers_of_no_axes(way: Callable[[Any], Any]) -> None:
+    """What ufuncs make is a scalar, a copy an array; an argument may be either."""
+    x = np.array(8 + 8j)
+    for make in (lambda x: (x + 1j) / (x + 2), lambda x: -x, lambda x: x.copy(), np.sqrt):
+        check_against_numpy(lambda x, make=make: _written(make(x), way), x)
+    with pytest.raises(mlc.UnsupportedError, match="may be a scalar, whose views are copies"):
+        mlc.jit(lambda x: _written(x, way))(x)
+
+
+def test_products_of_no_axes_are_arrays() -> None:
+    x = np.arange(3.0)
+    check_against_numpy(lambda x: _written(np.tensordot(x, x, axes=1), np.atleast_1d), x)
+    check_against_numpy(lambda x: _written(np.dot(x, x), np.atleast_1d), x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -191,7 +191,20 @@ def call_complex_ufunc(
     kwargs = {k: v for k, v in kwargs.items() if k not in ("casting", "order", "subok")}
     if kwargs:
         raise UnsupportedError(f"{name} with {next(iter(kwargs))}= cannot be traced")
-    return _elementwise(ufunc, name, inputs, dtype)
+    result = _elementwise(ufunc, name, inputs, dtype)
+    parts = getattr(result, "_parts", (result,))
+    if not any(isinstance(part, Masked) or np.shape(part) for part in parts):
+        _as_scalar(parts, inputs)
+    return result
+
+
+def _as_scalar(parts: Sequence[Any], inputs: Sequence[Any]) -> None:
+    """Let ``parts`` be a scalar, as the result of a ufunc is, whatever they were made with."""
+    given = [part._cell for value in inputs for part in getattr(value, "_parts", (value,))
+             if hasattr(part, "_cell")]  # fmt: skip
+    for cell in [getattr(part, "_cell", None) for part in parts]:
+        if cell is not None and cell.array is None and all(cell is not one for one in given):
+            cell.is_array = False
 
 
 def _elementwise(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], dtype: Any) -> Any:

@@ -362,6 +362,12 @@ def from_pair(pair: np.ndarray[Any, Any]) -> Any:
     return pair.view(COMPLEX[pair.dtype])[..., 0][()]
 
 
+_NO_AXES = (
+    "a complex argument of shape () may be a scalar, whose views are copies; write into a copy of "
+    "it, or pass an array with an axis"
+)
+
+
 def from_argument(pair: Tracer, weak: bool) -> Complex:
     """The complex value of an argument that came in as ``pair``."""
     if pair.ndim > 1:
@@ -370,6 +376,8 @@ def from_argument(pair: Tracer, weak: bool) -> Complex:
     if weak:
         pair._trace.weak.update((real._tensor, imag._tensor))
         return Complex(real, imag)
+    for part in (real, imag):  # an array's views would share its memory, a scalar's do not
+        part._cell.frozen = _NO_AXES
     return Complex(real, imag, pair)
 
 
