@@ -40,6 +40,7 @@ from .specialization import (
     native_call,
     refuse_captured_writes,
     size_of_data,
+    statics_of,
     symbol,
 )
 from .tracebacks import explained, trimmed
@@ -201,9 +202,7 @@ class _Jitted:
                 return entry
             keys, names, debug = signature
             began = time.perf_counter()
-            statics = [
-                value for value, key in zip((*args, *kwargs.values()), keys) if key[0] == "static"
-            ]
+            statics = statics_of(keys, (*args, *kwargs.values()))
             schedule = getattr(self._function, "__mlc_schedule__", None)
             try:
                 note = ""

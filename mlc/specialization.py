@@ -331,7 +331,7 @@ def native_call(
             names=tuple(by_place),
             returns="array" if traced.structure is None else traced.structure.__name__,
             out="never" if parameters.has_out else "optional",
-            statics=_statics(keys, given),
+            statics=statics_of(keys, given),
         )
     return CallSpec(
         params=params,
@@ -339,12 +339,12 @@ def native_call(
         names=tuple(by_place),
         returns="call",
         out="never",
-        statics=_statics(keys, given),
+        statics=statics_of(keys, given),
         unflatten=functools.partial(_whole if traced.is_direct else _unflattened, traced),
     )
 
 
-def _statics(keys: tuple[Key, ...], given: Sequence[Any]) -> tuple[Any, ...]:
+def statics_of(keys: tuple[Key, ...], given: Sequence[Any]) -> tuple[Any, ...]:
     """The static ones of the arguments and of what they hold, as `_params` meets them."""
     found: list[Any] = []
     for key, value in zip(keys, given):

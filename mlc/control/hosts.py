@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..errors import MlcError
+from ..tracer.slots import Slots, slots_of
 from .carry import UNDEFINED
 
 _PLAIN = (types.FunctionType, types.MethodType, types.ModuleType, type)
@@ -26,7 +27,7 @@ class Host:
 
     def __init__(self, name: str, box: Any) -> None:
         self.box = box
-        self.items: Any = box if isinstance(box, (list, dict)) else vars(box)
+        self.items: Any = box if isinstance(box, (list, dict)) else _attributes(box)
         form = "{}[{!r}]" if isinstance(box, (list, dict)) else "{}.{}"
         self.keys: list[Any] = list(range(len(box)) if isinstance(box, list) else self.items)
         self.names = [f"the items of {name}", *(form.format(name, key) for key in self.keys)]
@@ -50,6 +51,12 @@ class Host:
         for key in [key for key in self.items if key not in kept]:
             del self.items[key]
         self.items.update(kept)
+
+
+def _attributes(value: Any) -> Any:
+    """The attributes of an object: all together, or those of its slots where it has no dict."""
+    own = getattr(value, "__dict__", None)
+    return own if isinstance(own, dict) else Slots(value)
 
 
 def hosts_in(names: Sequence[str], reads: Iterable[Callable[[], Any]]) -> list[Host]:
@@ -79,7 +86,9 @@ def _collect(name: str, value: Any, found: dict[int, Host], depth: int) -> None:
 def _is_object(value: Any) -> bool:
     """Whether ``value`` is an object of a class that was written in Python, by the user."""
     kind = type(value)
-    if isinstance(value, _PLAIN) or not isinstance(getattr(value, "__dict__", None), dict):
+    if isinstance(value, _PLAIN):
+        return False
+    if not isinstance(getattr(value, "__dict__", None), dict) and not slots_of(kind):
         return False
     top = kind.__module__.partition(".")[0]
     return top not in _OURS and (top == "__main__" or top not in sys.stdlib_module_names)

@@ -144,12 +144,24 @@ def logspace(
 
 
 @implements(np.geomspace)
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
-    """np.geomspace for positive ends: numbers in equal ratios."""
-    from . import arithmetic, transcendental
+def geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
+    """np.geomspace: numbers in equal ratios, in double precision, between ends that are exact."""
+    start, stop = (astype(v, dtype=float64) for v in (start, stop))
+    sign = np.sign(start)
+    first, last = start / sign, stop / sign
+    found = np.power(10.0, np.linspace(np.log10(first), np.log10(last), num, endpoint))
+    place = np.reshape(np.arange(num), (num, *[1] * (np.ndim(found) - 1)))
+    found = np.where(place == 0, first, found)
+    if endpoint and num > 1:
+        found = np.where(place == num - 1, last, found)
+    found = found * sign
+    if axis != 0:
+        from .shape import moveaxis
 
-    ends = (transcendental.log10(v) for v in (start, stop))
-    return arithmetic.power(10.0, linspace(*ends, num=num, endpoint=endpoint))
+        found = moveaxis(found, 0, axis)
+    return found if dtype is None else astype(found, dtype=dtype)
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:

@@ -24,6 +24,7 @@ import numpy as np
 from ..errors import MlcError, OutsideArrayError, UnsupportedError
 from . import tree
 from .captures import Captures, is_ours
+from .slots import Slots, holder_id, slots_of
 
 INPUT = "attributes_"  # the keyword that the arrays are passed by
 _DEPTH = 4  # of objects in objects, sought through for traced values
@@ -41,6 +42,13 @@ class AttributesWanted(BaseException):
         self, places: frozenset[tuple[int, Any]] = frozenset(), every: bool = False
     ) -> None:
         self.places, self.every = places, every
+
+
+class _NumbersWanted(BaseException):
+    """Raised while compiling with attributes as inputs: these numbers are to be inputs, too."""
+
+    def __init__(self, places: frozenset[tuple[int, Any]]) -> None:
+        self.places = places
 
 
 class Held:
@@ -76,11 +84,14 @@ class Held:
                 holder.update(before)
 
     def changed_numbers(self) -> frozenset[tuple[int, Any]]:
-        """Where an object counts: (id of the holder, key) of numbers that became others."""
+        """Where an object counts: (id of the holder, key) of numbers that became others, which a
+        native loop traces."""
         return frozenset(
-            (id(self.holders[n]), key)
+            (holder_id(self.holders[n]), key)
             for n, key, value in self.changes()
-            if key is not None and _is_count(self.before[n].get(key)) and _is_count(value)
+            if key is not None
+            and _is_count(self.before[n].get(key))
+            and (_is_count(value) or _is_traced_number(value))
         )
 
     def has_other_arrays(self) -> bool:
@@ -108,6 +119,10 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, _NUMBERS) and not isinstance(value, (bool, np.bool))
 
 
+def _is_traced_number(value: Any) -> bool:
+    return hasattr(type(value), "__mlc_lift__") and getattr(value, "shape", None) == ()
+
+
 def noting_attributes(function: Callable[..., Any], captures: Captures) -> Callable[..., Any]:
     """``function``, which raises AttributesWanted after it has set attributes to traced values, or
     has met an array of an object where it would have to be an input."""
@@ -120,6 +135,7 @@ def noting_attributes(function: Callable[..., Any], captures: Captures) -> Calla
 
         def put_back() -> None:  # so that tracing again draws the same numbers
             held.restore()
+            _put_back_elements(captures)
             np.random.set_state(drawn[0])
             random.setstate(drawn[1])
 
@@ -129,16 +145,17 @@ def noting_attributes(function: Callable[..., Any], captures: Captures) -> Calla
             if _is_outside(error) and _has_arrays(captures):
                 put_back()
                 raise AttributesWanted(every=True) from None
+            _put_back_elements(captures)
             if any(_is_traced(value) for _, _, value in held.changes()):
                 held.restore()
             raise
         except BaseException:  # it will be traced again
             put_back()
             raise
+        counted = held.changed_numbers()
         if _put_back_elements(captures) or held.has_other_arrays():
             put_back()
-            raise AttributesWanted(every=True)
-        counted = held.changed_numbers()
+            raise AttributesWanted(counted, every=True)
         if counted or any(_is_traced(value) for _, _, value in held.changes()):
             put_back()
             raise AttributesWanted(counted)
@@ -172,7 +189,7 @@ def _is_traced(value: Any, depth: int = 0) -> bool:
     if kind not in (list, tuple, dict):
         if not is_object(value):
             return False
-        value, kind = vars(value), dict
+        value, kind = {**getattr(value, "__dict__", {}), **Slots(value)}, dict
     return any(_is_traced(v, depth + 1) for v in (value.values() if kind is dict else value))
 
 
@@ -200,6 +217,13 @@ class _Found:
             return False
 
 
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """(number of the holder, key) of what a function sets; no part of what it reads."""
+
+    places: list[tuple[int, Any]]
+
+
 class AttributeCalls:
     """The calls of a function that sets attributes: what these held is passed like an argument, and
     what it set is put there after each call. ``jit`` compiles it anew, as ``jitted`` would."""
@@ -221,10 +245,20 @@ class AttributeCalls:
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The results, with the attributes set."""
+        return self._settled(self._run, args, kwargs)
+
+    def lower(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Every level of the code for these arguments, and for what the objects hold now."""
+        return self._settled(self._lower, args, kwargs)
+
+    def _settled(
+        self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """``run(args, kwargs)``, once it is known which numbers are inputs."""
         while True:
             try:
-                return self._run(args, kwargs)
-            except AttributesWanted as wanted:
+                return run(args, kwargs)
+            except (AttributesWanted, _NumbersWanted) as wanted:
                 if not self.counts or wanted.places <= self.places:
                     raise UnsupportedError(
                         f"{self.jitted._parameters.function} changes what objects hold in a way "
@@ -239,13 +273,14 @@ class AttributeCalls:
 
     def _objects(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The objects among the arguments."""
-        found = [v for v in (*args, *kwargs.values()) if is_object(v)]
+        given = (*args, *kwargs.values())
+        leaves = (tree.flatten(v)[0] if type(v) in (list, tuple, dict) else (v,) for v in given)
+        found = [leaf for part in leaves for leaf in part if is_object(leaf)]
         if args and self.jitted._parameters.has_self and not is_object(args[0]):
             found.insert(0, args[0])
         return found
 
-    def lower(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Every level of the code for these arguments, and for what the objects hold now."""
+    def _lower(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         _, values, call, _ = self._prepared(args, kwargs)
         return call.lower(*args, **{INPUT: values}, **kwargs)
 
@@ -274,7 +309,7 @@ class AttributeCalls:
                     values[label] = value
                     known[id(value)] = label
                 places.append((n, key, label))
-        shape = (tuple(id(holder) for _, holder in found.holders), tuple(places))
+        shape = (tuple(holder_id(holder) for _, holder in found.holders), tuple(places))
         if shape not in self.compiled:
             while len(self.compiled) >= _MOST:
                 self.compiled.pop(next(iter(self.compiled)))
@@ -294,7 +329,7 @@ class AttributeCalls:
         return returned
 
     def _is_input(self, found: _Found, name: str, holder: Any, key: Any, value: Any) -> bool:
-        if (id(holder), key) in self.places:
+        if (holder_id(holder), key) in self.places:
             return isinstance(value, (np.ndarray, *_NUMBERS))
         if type(value) is not np.ndarray or not self.every and value.dtype.kind not in "fcV":
             return False
@@ -322,9 +357,8 @@ class AttributeCalls:
         self, found: _Found, places: list[tuple[int, Any, str]]
     ) -> tuple[Any, list[tuple[int, Any]]]:
         """The function with these places as inputs, and the places that it sets."""
-        table: list[tuple[int, Any]] = []
+        table = _Table([])
         function = self.function
-        holders = [holder for _, holder in found.holders]
         name, native = self.jitted._parameters.function, self.native
 
         @functools.wraps(function)
@@ -332,28 +366,31 @@ class AttributeCalls:
             values, run = kwargs.pop(INPUT), native(function)
             held = Held(found.holders)
             for n, key, label in places:
-                holders[n][key] = values[label]
+                found.holders[n][1][key] = values[label]
             inside = Held(found.holders)
             changes: dict[int, Any] = {}
             try:
                 returned = _apart(run(*args, **kwargs))
+                counted = inside.changed_numbers() - self.places
+                if counted and self.counts:
+                    raise _NumbersWanted(counted)
                 for n, key, value in inside.changes():
                     if value is _MISSING:
                         raise UnsupportedError(
                             f"{name} deletes {key!r} of an object, which compiled code cannot do; "
                             f"set it to None"
                         )
-                    if (n, key) not in table:
-                        table.append((n, key))
-                    changes[table.index((n, key))] = _apart(value)
+                    if (n, key) not in table.places:
+                        table.places.append((n, key))
+                    changes[table.places.index((n, key))] = _apart(value)
             finally:
                 held.restore()
             return returned, changes
 
-        lifted = {(id(holders[n]), key) for n, key, _ in places} | self.places
+        lifted = {(holder_id(found.holders[n][1]), key) for n, key, _ in places} | self.places
         call.__mlc_lifted__ = frozenset(lifted)  # type: ignore[attr-defined]
         static = self.jitted._parameters.static
-        return self.jit(call, target=self.jitted._target, static_argnames=static), table
+        return self.jit(call, target=self.jitted._target, static_argnames=static), table.places
 
 
 def _apart(value: Any) -> Any:
@@ -372,7 +409,9 @@ _OF_ARRAYS = (
 def is_object(value: Any) -> bool:
     """Whether ``value`` is an instance of a class of the user's, which may hold arrays."""
     kind = type(value)
-    if not hasattr(value, "__dict__") or isinstance(value, (type, np.ndarray, np.generic)):
+    if isinstance(value, (type, np.ndarray, *_NUMBERS)):
+        return False
+    if not hasattr(value, "__dict__") and not slots_of(kind):
         return False
     if callable(getattr(kind, "__array__", None)) or hasattr(kind, "__mlc_lift__"):
         return False

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from .slots import Slots, holder_id, slots_of
 from .trace import as_array, frozen_copy, is_frozen, shown
 
 Array = np.ndarray[Any, Any]
@@ -28,6 +29,7 @@ _NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _FIXED = (types.ModuleType, type, types.BuiltinFunctionType, np.ufunc, np.dtype)
 _OURS = ("numpy", "mlc", "optree", "ml_dtypes", "scipy")
 _MISSING = object()
+_PARTS = ("__func__", "fget", "fset", "func")  # of methods that are wrapped, and properties
 _ROUNDS, _DEPTH = 4, 6
 
 
@@ -116,7 +118,7 @@ class _Walk:
         """A value that could be rebound: check it, and follow it."""
         if self.lifted:
             holder = getattr(read, "__self__", None)
-            if type(holder) in (dict, list) and (id(holder), source) in self.lifted:
+            if type(holder) in (dict, list, Slots) and (holder_id(holder), source) in self.lifted:
                 return
         if not isinstance(value, _FIXED) and not is_ours(value):
             self.checks.append((name, read, source, value))
@@ -179,17 +181,20 @@ class _Walk:
             self.read(f"{name or 'self'}.{key}", own.get, key, own[key], depth + 1)
         if not is_object:
             return
-        for key in sorted(self.names & _slots(type(value))):
-            if hasattr(value, key):
-                read = attrgetter(key)
-                self.read(f"{name or 'self'}.{key}", read, value, read(value), depth + 1)
+        if slots_of(type(value)):
+            slots = Slots(value)
+            self.holders.append((name or "self", slots))
+            for key in sorted(self.names & slots.keys()):
+                self.read(f"{name or 'self'}.{key}", slots.get, key, slots[key], depth + 1)
         self.inside -= 1
         self.value(name, getattr(value, "__wrapped__", None), depth + 1)
         for key in sorted(self.names | {"__call__"}):
-            method = getattr(type(value), key, None)
-            for function in (method, getattr(method, "fget", None)):
-                if isinstance(function, types.FunctionType):
-                    self.value(key, function, depth + 1)
+            for base in type(value).__mro__:  # those that super() finds, too
+                method = base.__dict__.get(key)
+                parts = (getattr(method, part, None) for part in _PARTS)
+                for function in (method, *parts):
+                    if isinstance(function, types.FunctionType):
+                        self.value(key, function, depth + 1)
 
     def function(self, function: types.FunctionType, depth: int) -> None:
         for code in _codes(function.__code__):
@@ -232,14 +237,6 @@ def _globals_of(code: types.CodeType, space: dict[str, Any]) -> list[str]:
     steps = dis.get_instructions(code)
     read = {s.argval for s in steps if "GLOBAL" in s.opname or s.opname == "LOAD_NAME"}
     return [name for name in found if name in read]
-
-
-def _slots(kind: type) -> set[str]:
-    found: set[str] = set()
-    for base in kind.__mro__:
-        names = base.__dict__.get("__slots__", ())
-        found.update((names,) if isinstance(names, str) else names)
-    return found
 
 
 def is_ours(value: Any) -> bool:

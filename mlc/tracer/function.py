@@ -86,8 +86,13 @@ class Parameters:
 
     def names_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, str]:
         """What is passed, by its id, as the function calls it."""
-        named = {id(value): self.name(place) for place, value in enumerate(args)}
-        return named | {id(value): name for name, value in kwargs.items()}
+        named: dict[int, str] = {}
+        for name, value in _named(self, args, kwargs):
+            named[id(value)] = name
+            if type(value) in _TREES:
+                leaves, structure = tree.flatten(value)
+                named |= zip(map(id, leaves), tree.leaf_names(name, structure))
+        return named
 
     def arrange(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -169,6 +174,9 @@ class Parameters:
                 array, key = array_key(leaf)
             elif is_setting(leaf) or labels and labels[i] in self.static:
                 keys.append(static_key(leaf, name, self.function))
+                continue
+            elif is_object(leaf):
+                keys.append(("static", type(leaf), Identity(leaf)))
                 continue
             else:
                 try:

@@ -40,7 +40,7 @@ def layout(value: Tracer) -> Array | None:
     where they are not known."""
     view = value._view
     if view is not None:
-        owner = layout(view.owner)
+        owner = layout(view.source())
         if owner is None:
             return None
         return view.op.view.array(owner, view.others, view.static)

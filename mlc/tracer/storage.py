@@ -196,13 +196,23 @@ def _constant(trace: FunctionTrace, array: Any, fill: Any) -> Tensor:
 @dataclass(frozen=True, eq=False)
 class Window:
     """A view: what operator ``op`` makes of ``owner`` at any time. One that is not ``sure`` may be
-    a copy in NumPy: it can be read for as long as nobody writes to either."""
+    a copy in NumPy: it can be read for as long as nobody writes to either. ``shape`` is what the
+    owner's was: that may be set to another one."""
 
     owner: Tracer
     op: Op
     others: tuple[Any, ...]
     static: dict[str, Any]
     sure: bool = True
+    shape: tuple[int, ...] | None = None
+
+    def source(self) -> Tracer:
+        """The owner, of the shape that it had."""
+        owner, shape = self.owner, self.shape
+        if shape is None or owner._seen[1].shape == shape:
+            return owner
+        seen: Any = np.reshape(owner, shape)  # type: ignore[call-overload]
+        return seen  # type: ignore[no-any-return]
 
     def read(self, trace: FunctionTrace) -> Tensor:
         """The elements at present."""
@@ -213,14 +223,14 @@ class Window:
                 source, items = found
                 part: Tensor = self.op.tensors(trace, (source,), {"items": items})
                 return part
-        made = self.op.tensors(trace, (self.owner._tensor, *self.others), self.static)
+        made = self.op.tensors(trace, (self.source()._tensor, *self.others), self.static)
         assert isinstance(made, Tensor)
         return made
 
     def write(self, value: Tensor) -> None:
         """Put ``value``, of the shape and dtype of the view, into the owner."""
         self._check_sure()
-        owner = self.owner
+        owner = self.source()
         if self.is_part():
             owner._cell.write_part(self.static["items"], value, owner._trace)
             return
@@ -241,7 +251,7 @@ class Window:
     def fits(self) -> bool | None:
         """Whether NumPy gives a view here: a reshaped array that is not contiguous is a copy. None
         if that is not known."""
-        owner = self.owner
+        owner = self.source()
         cell = owner._cell
         if self.op.name != "reshape_to":
             return True
@@ -257,6 +267,7 @@ class Window:
         return (
             other is not None
             and self.owner is other.owner
+            and self.shape == other.shape
             and self.op is other.op
             and self.others == other.others
             and self.static == other.static

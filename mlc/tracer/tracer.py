@@ -10,7 +10,7 @@ import operator
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -34,10 +34,11 @@ from .deciding import deciding_arguments
 from .dispatch import call_function, call_ufunc, is_supported
 from .masked import mask_in, select
 from .memory_order import copied_in, is_as_asked, settle_index
+from .new_shape import set_shape
 from .operators import define_methods
 from .storage import Cell, Window, blank, frozen_like
 from .trace import FunctionTrace
-from .writing import assign
+from .writing import assign, key_of_arrays
 
 _STATIC = (
     "if it comes from an argument that decides shapes or control flow, name that in static_argnames"
@@ -150,7 +151,7 @@ class Tracer:
         view = self._view
         if array is None or view is None:
             return array
-        return view.op.view.array(known(view.owner), view.others, view.static)
+        return view.op.view.array(known(view.source()), view.others, view.static)
 
     def __mlc_view__(self, op: Any, others: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """The result of an operator that gives a view of its first argument."""
@@ -159,7 +160,7 @@ class Tracer:
         is_weak = not self.shape and self._cell.array is None and self._tensor in trace.weak
         others = tuple([trace.lift(i) for i in o] if isinstance(o, list) else trace.lift(o)
                        for o in others)  # fmt: skip
-        view = Window(self, op, others, static)
+        view = Window(self, op, others, static, shape=self._seen[1].shape)
         if self._is_scalar() and self._cell.place is None:  # what NumPy makes of one is its own
             return frozen_like(self, trace.wrap(view.read(trace)))
         if self._cell.array is not None and not any(others):
@@ -186,8 +187,8 @@ class Tracer:
         return self._seen[1].shape
 
     @shape.setter
-    def shape(self, shape: Any) -> NoReturn:
-        raise no_new_shape(shape)
+    def shape(self, shape: Any) -> None:
+        set_shape(self, shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -323,6 +324,7 @@ class Tracer:
             part = known(self)[plain(key)]
             if not (isinstance(part, np.ndarray) and part.base is not None):
                 return wrapped(part)
+        key = key_of_arrays(key)
         if mask_in(key):
             return select(self, key)
         if self._cell.array is not None and _has_dots(key):
@@ -433,14 +435,6 @@ class Tracer:
 
     def __rdivmod__(self, other: Any) -> Any:
         return other // self, other % self
-
-
-def no_new_shape(shape: Any) -> UnsupportedError:
-    """Why the shape of a traced array is not assigned to."""
-    return UnsupportedError(
-        f"x.shape = {shape!r} changes an array in place and cannot be traced; write x = "
-        f"x.reshape({shape!r}), a view of the same elements"
-    )
 
 
 def _np(function: Any, *args: Any, **kwargs: Any) -> Any:

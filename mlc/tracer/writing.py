@@ -40,6 +40,7 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
         return
     if array is not target:
         target._cell.forget_elements(target._trace)
+    key = key_of_arrays(key)
     if mask_in(key):
         store(target, key, value)
         return
@@ -51,6 +52,17 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     if place._is_same(value):  # the end of x[key] += y
         return
     place._write(spread(fitted(lifted(value), place.shape, place._seen[1].dtype), place._seen[1]))
+
+
+def key_of_arrays(key: Any) -> Any:
+    """``key`` with lists and tuples of traced numbers in it as the index arrays that they are."""
+    from .lists import whole
+
+    if type(key) is list:
+        return whole(key)
+    if type(key) is tuple and any(type(part) in (list, tuple) for part in key):
+        return tuple(map(whole, key))
+    return key
 
 
 def check_writable(target: Tracer) -> None:

@@ -166,4 +166,10 @@ CASES = [
         shaped("i", "i", dtypes=IEEE[1:]),
         ulp(8),
     ),
+    Case(
+        "geomspace of traced ends",
+        lambda x, y: np.geomspace(-abs(x) - 1, -abs(y) - 2, 5, axis=1),
+        shaped("i", "i", dtypes=IEEE[1:]),
+        ulp(8),
+    ),
 ]

@@ -25,10 +25,11 @@ from ..concrete import known, wrapped
 from ..dispatch import call_function, call_ufunc
 from ..masked import Masked
 from ..memory_order import copied_in, is_as_asked
+from ..new_shape import set_shape
 from ..operators import define_methods
 from ..storage import ReadOnlyError
 from ..trace import as_array
-from ..tracer import Tracer, no_new_shape
+from ..tracer import Tracer
 
 Part = Any  # a Tracer, or a Masked: the elements that a traced mask selects
 DTypes = dict["np.dtype[Any]", "np.dtype[Any]"]
@@ -93,7 +94,8 @@ class Complex:
     @property
     def shape(self) -> tuple[int, ...]: return self._parts[0].shape  # type: ignore[no-any-return]
     @shape.setter
-    def shape(self, shape: Any) -> NoReturn: raise no_new_shape(shape)
+    def shape(self, shape: Any) -> None:
+        for part in self._parts: set_shape(part, shape)  # noqa: E701
     @property
     def dtype(self) -> np.dtype[Any]: return COMPLEX[self._parts[0].dtype]
     @property
