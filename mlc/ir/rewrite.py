@@ -11,16 +11,21 @@ Rule = Callable[[Expr], "Expr | None"]
 
 def postorder(root: Expr) -> Iterator[Expr]:
     """Every distinct sub-expression of ``root``, children before parents."""
-    seen: set[int] = set()
-    stack: list[tuple[Expr, bool]] = [(root, False)]
+    done: dict[Expr, None] = {}
+    stack = [root]
     while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            yield node
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(node.children))
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        pending = [child for child in node.children if child not in done]
+        if pending:
+            pending.reverse()
+            stack += pending
+            continue
+        stack.pop()
+        done[node] = None
+    return iter(done)
 
 
 def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Expr:

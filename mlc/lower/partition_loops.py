@@ -10,30 +10,35 @@ from ..ir.affine import as_sum
 from ..ir.bounds import interval
 from ..ir.expr import Apply, Expr, Select, Var, const
 from ..ir.program import (
+    Accumulate,
     Allocate,
+    Evaluate,
     For,
     If,
     LoopKind,
     Program,
     Seq,
     Stmt,
+    Store,
     While,
     expressions_of,
     seq,
     walk,
 )
-from ..ir.rewrite import postorder
+from ..ir.rewrite import postorder, variables_of
 from ..records import replace
 from .simplify_program import simplify_stmt, substitute_all
 
 _MOST_PARTS = 3  # nested partitions multiply code
+_LONG = 250  # nodes of a body beside which masks are cheap, and a second copy is not
 
 
 def partition_loops(program: Program) -> Program:
     """``for i in range(9): if 16 * i + j < 130: s`` ->
     ``for i in range(8): s`` followed by the body for ``i = 8`` with its condition.
 
-    A parallel loop stays one loop; its body asks once which part it is in.
+    A parallel loop stays one loop; its body asks once which part it is in. A long body in vectors
+    whose last lanes alone are conditional stays one: each copy would take as long to compile.
     """
     return program.with_body(_partition(simplify_stmt(program.body, {}), {}, 0))
 
@@ -42,7 +47,8 @@ def _partition(stmt: Stmt, ranges: dict[Var, int], depth: int) -> Stmt:
     match stmt:
         case For(kind=LoopKind.SERIAL | LoopKind.PARALLEL):
             low, high = _interior(stmt, ranges)
-            if (low, high) == (0, stmt.extent) or low >= high or depth >= _MOST_PARTS:
+            whole = (low, high) == (0, stmt.extent) or low >= high or depth >= _MOST_PARTS
+            if whole or _is_long_with_tail(stmt, low):
                 inner = {**ranges, stmt.var: stmt.extent}
                 return replace(stmt, body=_partition(stmt.body, inner, depth))
             return _split(stmt, low, high, ranges, depth)
@@ -60,6 +66,33 @@ def _partition(stmt: Stmt, ranges: dict[Var, int], depth: int) -> Stmt:
             return If(stmt.condition, _partition(stmt.then, ranges, depth), other)
         case _:
             return stmt
+
+
+def _is_long_with_tail(loop: For, low: int) -> bool:
+    """Whether ``loop`` has a long body, and conditions only around stores in vectorized loops that
+    fail for the last of all lanes: then they are masks."""
+    if low > 0:
+        return False
+    lanes: set[Var] = set()
+    nodes: set[Expr] = set()
+    for stmt in walk(loop.body):
+        match stmt:
+            case For(kind=LoopKind.VECTORIZED, var=var):
+                lanes.add(var)
+            case If(condition=test, then=Store(), otherwise=None):
+                if lanes.isdisjoint(variables_of(test)):
+                    return False
+            case If() | Accumulate() | Evaluate() | While():
+                return False
+            case _:
+                pass
+        for root in expressions_of(stmt):
+            nodes.update(postorder(root))
+    if len(nodes) < _LONG:
+        return False
+    tests = (n.condition for n in nodes if isinstance(n, Select))
+    slacks = (slack for test in tests for slack in _slacks(test))
+    return not any(as_sum(slack).coefficient(loop.var) for slack in slacks)
 
 
 def _split(loop: For, low: int, high: int, ranges: dict[Var, int], depth: int) -> Stmt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 from ..dtypes import as_dtype, boolean
@@ -12,7 +13,7 @@ from ..errors import ArgumentError, BoundsError, ShapeError, user_location
 from ..ir.bounds import index_violation
 from ..ir.combiner import Combiner, make_combiner, reducer
 from ..ir.expr import Axis, Expr, Reduce, apply, as_expr, cast, promote, reduce
-from ..ir.rewrite import postorder
+from ..ir.rewrite import postorder, variables_of
 from .extent import Extent
 from .tensor import Compute, Constant, Placeholder, Tensor
 
@@ -190,6 +191,8 @@ def compute(
 
 def _index_names(body: Callable[..., Any], ndim: int) -> list[str]:
     default = [f"i{d}" for d in range(ndim)] if ndim > 4 else list("ijlm"[:ndim])
+    if _takes_any_number(body):
+        return default
     try:
         parameters = list(inspect.signature(body).parameters.values())
     except (TypeError, ValueError):
@@ -203,6 +206,16 @@ def _index_names(body: Callable[..., Any], ndim: int) -> list[str]:
             f"{ndim}; got one of {len(required)}: ({', '.join(p.name for p in required)})"
         )
     return [p.name for p in required]
+
+
+def _takes_any_number(body: Callable[..., Any]) -> bool:
+    """Whether ``body`` is a plain function of ``*args`` alone, which a signature, the way that is
+    sure for all others, takes long to tell."""
+    if type(body) is not FunctionType or hasattr(body, "__wrapped__"):
+        return False
+    code = body.__code__
+    kinds = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    return kinds == inspect.CO_VARARGS and not code.co_argcount and not code.co_kwonlyargcount
 
 
 def _check_body(name: str, axes: tuple[Axis, ...], exprs: tuple[Expr, ...]) -> None:
@@ -231,7 +244,7 @@ def _check_body(name: str, axes: tuple[Axis, ...], exprs: tuple[Expr, ...]) -> N
     for expr in exprs:
         if isinstance(expr, Reduce):
             bound.update(id(axis) for axis in expr.axes)
-        for node in postorder(expr):
+        for node in variables_of(expr):
             if isinstance(node, Axis) and id(node) not in bound:
                 raise ArgumentError(
                     f"index {node.name!r} in {name!r} belongs to no axis of this te.compute; "
