@@ -154,7 +154,10 @@ def _scalar_of(kind: type[np.generic]) -> Callable[..., Any]:
     def convert(*args: Any) -> Any:
         if len(args) != 1 or not is_traced(args[0]) or not issubclass(kind, np.number | np.bool):
             return kind(*args)
-        return args[0].astype(kind)
+        value = args[0]
+        if getattr(value, "_is_weak", False) and value.dtype == kind:
+            return copied_number(value)  # which promotes as an array does
+        return value.astype(kind)
 
     return convert
 

@@ -38,7 +38,7 @@ SUMS = frozenset({
     "nanstd", "trapezoid", "convolve", "correlate", "norm", "solve", "inv", "det", "lstsq", "svd",
     "reduce", "accumulate", "interp", "cov", "corrcoef", "cumulative_sum", "cumulative_prod", "fft",
     "ifft", "rfft", "irfft", "kron", "polyval", "nancumsum", "nancumprod",
-    "matrix_power", "multi_dot",
+    "matrix_power", "multi_dot", "matvec", "vecmat", "vecdot",
 })  # fmt: skip
 POWERS = frozenset({"power", "float_power", "pow"})
 # Between two numbers of their first argument; of whole numbers, too.

@@ -405,7 +405,8 @@ def _results(
         weak = tensor in trace.weak
         cell = leaf._cell
         is_argument = cell.place is not None and (not cell.version or bool(tensor.shape))
-        if is_argument and (leaf._view is None or tensor in number):
+        is_whole = leaf._view is None or tensor in number and not cell.version
+        if is_argument and is_whole:
             results.append(Result("input", cell.place, weak))
             continue
         match tensor.op:

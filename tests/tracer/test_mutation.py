@@ -181,3 +181,22 @@ def test_what_is_refused(case: Any) -> None:
         mlc.jit(lambda x: function(x))(before)
     assert text in str(caught.value)
     np.testing.assert_array_equal(before, X)
+
+
+def test_views_that_take_all_of_an_array_are_returned_as_they_lie() -> None:
+    """What is written is an argument as it was; the view is not the argument that it is of."""
+
+    def itself(x: Any) -> Any:
+        turned = x[::-1]
+        np.copyto(turned, x)
+        return turned
+
+    def other(x: Any, y: Any) -> Any:
+        turned = x[::-1]
+        np.copyto(turned, y)
+        y[:] = 0
+        return turned, y
+
+    x = np.arange(5.0)
+    mlc.testing.check_against_numpy(itself, x)
+    mlc.testing.check_against_numpy(other, x, x + 10)

@@ -133,3 +133,13 @@ def test_at_takes_numbers_as_arrays_and_casts_back(dtype: str) -> None:
         return made
 
     mlc.testing.check_against_numpy(program, x)
+
+
+def test_scalars_made_of_numbers_promote_as_arrays() -> None:
+    def program(x: Any, k: Any) -> Any:
+        return np.float64(k) + x, (np.float64(k * 1) + 1) * x, np.float32(k) * x, np.int64(k) * x
+
+    x = np.ones(3, np.float32)
+    mlc.testing.check_against_numpy(program, x, 1.5)
+    mlc.testing.check_against_numpy(program, x, 2)
+    mlc.testing.check_against_numpy(lambda x, k: np.int64(k) + x, x.astype(np.int8), 2)
