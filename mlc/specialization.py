@@ -230,6 +230,12 @@ def written_arrays(
     for number in traced.rebound:
         name, value = sources[number]
         if not isinstance(value, (np.generic, bool, int, float)):
+            if getattr(value, "dtype", None) == np.dtype(bool):
+                raise ArgumentError(
+                    f"argument {name} is a bool array of shape (), for which NumPy's operators "
+                    f"are not those of scalars (+= changes it, and ** 2 is int8); pass a scalar "
+                    f"({name}[()])"
+                )
             raise ArgumentError(
                 f"argument {name} is an array of shape (), which the function changes in place "
                 f"with an operator such as +=; pass a scalar ({name}[()]), or write "

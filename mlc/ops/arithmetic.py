@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..dtypes import boolean
+from .. import te
+from ..dtypes import boolean, float32, float64
 from ..errors import ArgumentError
 from ..ir.expr import Const, Expr, apply, const, select
-from .elementwise import elementwise
-from .op import implements
+from ..te.tensor import Constant
+from .broadcast import shape_of
+from .elementwise import Formula, elementwise, pointwise
+from .op import implements, op
+from .promotion import ufunc_dtypes
 
 
 def _call(fn: str) -> Any:
@@ -74,11 +79,68 @@ def _power(base: Expr, exponent: Expr) -> Expr:
             case 0.5:  # as NumPy: NaN at -inf, and -0.0 at -0.0
                 return apply("sqrt", base)
             case -0.5:  # 0 at -inf and inf at -0.0
-                root = apply("sqrt", base + const(0, base.dtype))
-                inverse = const(1, base.dtype) / root
-                infinite = apply("eq", base, const(float("-inf"), base.dtype))
-                return select(infinite, const(0, base.dtype), inverse)
+                inverse = const(1, base.dtype) / _positive_root(base)
+                return select(_is_least(base), const(0, base.dtype), inverse)
     return apply("pow", base, exponent)
+
+
+def _c_power(base: Expr, exponent: Expr) -> Expr:
+    """As C's pow: a root is inf at -inf, and 0.0 at -0.0."""
+    if isinstance(exponent, Const) and exponent.value == 0.5:
+        return select(_is_least(base), const(float("inf"), base.dtype), _positive_root(base))
+    return _power(base, exponent)
+
+
+def _power_of_all(base: Expr, exponent: Expr) -> Expr:
+    """``_power`` with one exponent for all elements, which is not known: where it is 0.5, NumPy
+    takes roots."""
+    found = _power(base, exponent)
+    if isinstance(exponent, Const) or not base.dtype.is_float:
+        return found
+    negative = apply("copysign", const(1, base.dtype), base) < const(0, base.dtype)
+    zero = apply("bitand", base == const(0, base.dtype), negative)
+    root = select(zero, base, const(float("nan"), base.dtype))
+    special = apply("bitand", exponent == const(0.5, base.dtype),
+                    apply("bitor", zero, _is_least(base)))  # fmt: skip
+    return select(special, root, found)
+
+
+def _is_least(base: Expr) -> Expr:
+    return apply("eq", base, const(float("-inf"), base.dtype))
+
+
+def _positive_root(base: Expr) -> Expr:
+    return apply("sqrt", base + const(0, base.dtype))
+
+
+def _raised(x1: Any, x2: Any, dtype: Any, rooted: bool) -> Any:
+    inputs, outputs = ufunc_dtypes(np.power, (x1, x2), dtype)
+    repeated = shape_of(x2) == () or math.prod(shape_of(x1)) > 1
+    is_root = rooted and repeated and outputs[0] in (float32, float64)
+    formula: Formula = _power if is_root else _c_power
+    if isinstance(x2, te.Tensor) and x2.size == 1:
+        if isinstance(x2.op, Constant):
+            formula = _with_exponent(formula, x2.op.array.item())
+        elif is_root and shape_of(x1):
+            formula = _power_of_all
+    return pointwise("power", formula, (x1, x2), inputs, outputs, wide=True)
+
+
+def _with_exponent(formula: Formula, value: Any) -> Formula:
+    return lambda base, exponent: formula(base, const(value, exponent.dtype))
+
+
+@op(numpy=(np.power,))
+def power(x1: Any, x2: Any, *, dtype: Any = None) -> Any:
+    """np.power, element by element. One exponent for all elements, whatever holds it, is a case
+    of its own for 32 and 64 bits: 0.5 is a root there, and C's pow elsewhere."""
+    return _raised(x1, x2, dtype, True)
+
+
+@op(promotes=True)
+def scalar_power(x1: Any, x2: Any) -> Any:
+    """``x1 ** x2`` of NumPy's scalars, which is C's pow."""
+    return _raised(x1, x2, None, False)
 
 
 def _divmod(a: Expr, b: Expr) -> tuple[Expr, Expr]:
@@ -106,8 +168,8 @@ remainder = elementwise(np.remainder, _call("mod"))
 fmod = elementwise(np.fmod, _call("fmod"))
 divmod = elementwise(np.divmod, _divmod)
 modf = elementwise(np.modf, _modf)
-power = elementwise(np.power, _power, wide=True)
-float_power = elementwise(np.float_power, _power)
+power.ufunc = np.power
+float_power = elementwise(np.float_power, _c_power)
 negative = elementwise(np.negative, _call("neg"))
 positive = elementwise(np.positive, lambda v: v)
 absolute = elementwise(np.absolute, _absolute)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ShapeError, UnsupportedError
 from ..ops.op import leaves_of
+from ..te.tensor import Placeholder
 from .dispatch import call_function, call_ufunc, name_of
 
 _METHODS = (
@@ -99,8 +100,11 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         if others and isinstance(others[0], (list, tuple)):
             others = (from_sequence(others[0]),)
         operands = (*others, self) if reflected else (self, *others)
-        if ufunc is np.power and not reflected and _is_squared(self, others[0]):
-            result = call_ufunc(np.square, "__call__", (self,), {})
+        short = _short_power(*operands) if ufunc is np.power else None
+        if isinstance(short, np.ufunc):
+            result = call_ufunc(short, "__call__", (self,), {})
+        elif short is not None:
+            result = short(*operands)
         else:
             result = call_ufunc(ufunc, "__call__", operands, {})
         is_traced = hasattr(type(result), "__mlc_known__")
@@ -112,10 +116,39 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
     return method
 
 
-def _is_squared(base: Any, exponent: Any) -> bool:
-    """Whether NumPy's ``**`` calls np.square. It does so for every array to the power of Python's
-    2, but only the dtype of booleans shows it."""
-    return type(exponent) is int and exponent == 2 and base.dtype == bool and not base._is_scalar()
+def _short_power(base: Any, exponent: Any) -> Any:
+    """What NumPy's ``**`` calls instead of np.power where that shows in values or dtypes: for
+    arrays to the power of Python's numbers other ufuncs, for scalars C's pow. None for nothing. A
+    real argument of no axes is taken for an array."""
+    kind = type(exponent)
+    if kind not in (int, float) and not isinstance(exponent, np.floating):
+        return None
+    if not hasattr(type(base), "__mlc_known__") or not hasattr(base, "_is_scalar"):
+        return None
+    if base.dtype.kind == "f" and _is_surely_scalar(base):
+        if exponent != 0.5:
+            return None
+        from ..ops.arithmetic import scalar_power
+
+        return scalar_power
+    if base.dtype.kind in "bc" and base._is_scalar():
+        if base.dtype == bool and kind is int and exponent == 2:
+            note_rebound(base)  # int64, but of an array int8
+        return None
+    if kind is int and exponent == 2 and base.dtype.kind in "bc":
+        return np.square
+    if kind is int and exponent == -1 and base.dtype.kind == "c":
+        return np.reciprocal
+    if kind is float and exponent == 0.5 and base.dtype.char in "eFD":
+        return np.sqrt
+    return None
+
+
+def _is_surely_scalar(value: Any) -> bool:
+    """Whether ``value`` is a scalar in NumPy, and no argument that may be an array of no axes."""
+    if not value._is_scalar() or value._is_weak:
+        return bool(value._is_scalar())
+    return value._cell.place is None and not isinstance(value._tensor.op, Placeholder)
 
 
 def _is_weak(value: Any) -> bool:
@@ -129,14 +162,21 @@ def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
 
     def method(self: Any, other: Any) -> Any:
         if self._is_scalar():
-            if self._cell.place is not None and self._tensor not in self._trace.weak:
-                self._trace.rebound.add(self._cell.place)
+            note_rebound(self)
             return NotImplemented
         if isinstance(other, (list, tuple)):
             other = from_sequence(other)
         return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
 
     return method
+
+
+def note_rebound(scalar: Any) -> None:
+    """Let ``scalar``, where it is an argument or a part of one, be no array."""
+    cell = scalar._cell
+    place = cell.part_of if cell.place is None else cell.place
+    if place is not None and scalar._tensor not in scalar._trace.weak:
+        scalar._trace.rebound.add(place)
 
 
 def from_sequence(items: Any) -> Any:

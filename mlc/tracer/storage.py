@@ -49,12 +49,13 @@ class Cell:
     ``place`` is the number of the argument that the array is, None if it was made on the way.
     ``array`` holds the elements while they are known; ``fill`` is what all of them are, if that is
     known too. ``is_array`` tells an array of shape () from a scalar, which never changes.
-    ``frozen`` says why it must not be written to, if so: a sentence.
+    ``frozen`` says why it must not be written to, if so: a sentence. ``part_of`` is the number of
+    the complex argument of no axes that this is a part of, None for all else.
     """
 
     __slots__ = (
         "__weakref__", "_base", "_parts", "_trace", "array", "fill", "frozen", "is_array",
-        "is_ordered", "place", "serial", "strides", "version",
+        "is_ordered", "part_of", "place", "serial", "strides", "version",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,7 @@ class Cell:
         self.array, self.fill = array, fill
         self.version = 0
         self.frozen = ""
+        self.part_of: int | None = None
         self.serial = next(_SERIALS)
         if array is not None:
             KNOWN.add(self)
@@ -156,7 +158,7 @@ class Cell:
 
 def frozen_like(source: Any, made: Any) -> Any:
     """``made``, which must not be written to where ``source`` must not."""
-    made._cell.frozen = source._cell.frozen
+    made._cell.frozen, made._cell.part_of = source._cell.frozen, source._cell.part_of
     return made
 
 

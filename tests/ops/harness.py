@@ -34,6 +34,10 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return op.NUMPY_FUNCTIONS[function](*args, **kwargs)
 
+    def __pow__(self, exponent: Any) -> Any:
+        is_root = type(exponent) is float and exponent == 0.5  # which NumPy's ** looks for
+        return np.sqrt(self) if is_root else np.power(self, exponent)  # type: ignore[call-overload]
+
     def __getitem__(self, key: Any) -> Any:
         return index.getitem(self, key)
 

@@ -311,6 +311,12 @@ def put(name: str, place: Any, found: Any, casting: Any = "same_kind", where: An
 
 
 def _at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
+    if not isinstance(target, Complex) and isinstance(lifted(value), (Complex, complex)):
+        raise DTypeError(
+            f"np.{ufunc.__name__}.at would store complex values in a {np.dtype(target.dtype).name} "
+            f"array, which would lose their imaginary parts; pass value.real, or make the array "
+            f"with dtype=complex"
+        )
     if ufunc not in (np.add, np.subtract) or not isinstance(target, Complex):
         raise UnsupportedError(
             f"np.{ufunc.__name__}.at of complex numbers cannot be traced, except np.add.at and "

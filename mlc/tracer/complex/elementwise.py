@@ -130,7 +130,11 @@ def _sqrt(x: Pair) -> Pair:
 def _power(x: Pair, y: Pair) -> Pair:
     n = _whole(y)
     if n is not None:
-        return _power_of(x, n)
+        real, imag = _power_of(x, n)
+        if n == 0:
+            return real, imag
+        none, at_zero = (x[0] == 0) & (x[1] == 0), 0.0 if n > 0 else np.nan
+        return np.where(none, at_zero, real), np.where(none, at_zero, imag)
     (a, b), (c, d) = _filled(x, y), _filled(y, x)
     real, imag = _exp(_times((c, d), _log((a, b))))
     zero, none = (a == 0) & (b == 0), (c == 0) & (d == 0)
@@ -168,11 +172,11 @@ def _power_of(x: Pair, n: int) -> Pair:
     if n == 0:
         return _filled((1.0, 0.0), x)
     result, square, rest = None, x, abs(n)
-    if rest == 3:
-        result, rest = _times(x, _times(x, x)), 0
+    if n in (1, 2, 3):
+        result, rest = (x, _times(x, x), _times(x, _times(x, x)))[n - 1], 0
     while rest:
         if rest & 1:
-            result = square if result is None else _times(result, square)
+            result = _times((1.0, 0.0) if result is None else result, square)
         rest >>= 1
         square = _times(square, square) if rest else square
     assert result is not None

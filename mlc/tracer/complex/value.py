@@ -26,7 +26,7 @@ from ..dispatch import call_function, call_ufunc
 from ..masked import Masked
 from ..memory_order import copied_in, is_as_asked
 from ..new_shape import set_shape
-from ..operators import define_methods
+from ..operators import define_methods, note_rebound
 from ..storage import ReadOnlyError
 from ..trace import as_array
 from ..tracer import Tracer
@@ -379,7 +379,7 @@ def from_argument(pair: Tracer, weak: bool) -> Complex:
         pair._trace.weak.update((real._tensor, imag._tensor))
         return Complex(real, imag)
     for part in (real, imag):  # an array's views would share its memory, a scalar's do not
-        part._cell.frozen = _NO_AXES
+        part._cell.frozen, part._cell.part_of = _NO_AXES, pair._cell.place
     return Complex(real, imag, pair)
 
 
@@ -448,9 +448,9 @@ def _in_place(ufunc: np.ufunc) -> Any:
 
     def method(self: Complex, other: Any) -> Any:
         if self._is_scalar():
-            pair = self._pair
-            if pair is not None and pair._cell.place is not None:
-                pair._trace.rebound.add(pair._cell.place)
+            if self._pair is None and any(p._cell.frozen for p in self._parts):
+                raise UnsupportedError(_NO_AXES)
+            note_rebound(self._parts[0])
             return NotImplemented
         return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
 
