@@ -83,3 +83,10 @@ def test_square_of_a_bool_of_no_axes() -> None:
         "argument b is a bool array of shape (), for which NumPy's operators are not those of "
         "scalars (+= changes it, and ** 2 is int8); pass a scalar (b[()])"
     )
+
+
+def test_complex_powers_broadcast_to_equal_exponents() -> None:
+    f = mlc.jit(lambda z: (z ** np.array([2.0]), z ** np.full(3, 2)))
+    for got, shape in zip(f(np.array(1 + 2j)), ((1,), (3,)), strict=True):
+        assert got.shape == shape
+        np.testing.assert_allclose(got, (1 + 2j) ** 2, rtol=1e-14)

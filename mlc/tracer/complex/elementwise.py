@@ -129,7 +129,8 @@ def _sqrt(x: Pair) -> Pair:
 
 def _power(x: Pair, y: Pair) -> Pair:
     n = _whole(y)
-    if n is not None:
+    like, exponents = np.shape(x[0]), np.shape(y[0])
+    if n is not None and np.broadcast_shapes(like, exponents) == like:
         real, imag = _power_of(x, n)
         if n == 0:
             return real, imag
