@@ -15,7 +15,7 @@ from ..ir.expr import Apply, Axis, Expr, Var, const
 from ..ir.program import Allocate, Block, Buffer, For, If, Iter, LoopKind, Program, Seq, Stmt, seq
 from ..ir.rewrite import conjuncts, variables_of
 from ..ir.simplify import simplify
-from .digits import Digit, digits_of, independent
+from .digits import Digit, Digits, digits_of, independent
 from .placement import is_movable, path_to_loop, touched_buffers, without_block
 from .regions import span_of
 from .step import find_block, find_loop, path_to, rebuild
@@ -177,7 +177,11 @@ class Cover:
 
 
 def cover_of(move: Move, domain: Mapping[Axis, Range]) -> Cover:
-    """Whether the iterations of ``move.around`` cover the base domain, and how often."""
+    """Whether the iterations of ``move.around`` cover the base domain, and how often.
+
+    They must for all values that the loops around both places may have: those shift the interval
+    that the iterations reach, and do not widen it.
+    """
     loops = {f.var: f.extent for f in move.around}
     used: list[Digit] = []
     complete = injective = True
@@ -190,7 +194,14 @@ def cover_of(move: Move, domain: Mapping[Axis, Range]) -> Cover:
             return Cover(False, (), False)
         used += [d for _, d in digits.terms if d.var in loops]
         injective = injective and digits.is_injective
-        if digits.constant > 0 or not digits.is_contiguous or digits.greatest < base_extent - 1:
+        terms = tuple(t for t in digits.terms if t[1].var in loops or t[1].var is offset)
+        reached = Digits(terms, digits.constant)
+        shift = digits.greatest - reached.greatest
+        if (
+            reached.constant + shift > 0
+            or reached.greatest < base_extent - 1
+            or not reached.is_contiguous
+        ):
             complete = False
     if not independent(used):
         return Cover(False, (), False)

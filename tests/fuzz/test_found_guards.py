@@ -205,3 +205,23 @@ def test_a_block_that_never_runs_is_made_none() -> None:
         s.blockize(s.loops("X_2")[1])
     s.blockize(s.loops("X_1")[1])
     mlc.testing.check_schedule(cut, s)
+
+
+def test_iterations_around_both_blocks_do_not_help_to_cover() -> None:
+    """``X`` writes its row 3 - i in each i; row 0 reads nothing that an iteration of j makes."""
+
+    @T.program
+    def rows(Y: T.Buffer((4,)), X: T.Buffer((4,))):
+        for i in T.serial(4):
+            T1 = T.alloc((4,), "float32")
+            for j in T.serial(4):
+                with T.block("T1"):
+                    vj = T.remap("S", [j])
+                    T1[vj] = Y[vj]
+            with T.block("X"):
+                vi = T.axis.spatial(4, 3 - i)
+                X[vi] = T.select(vi > 0, T1[vi - 1], 1.0)
+
+    s = Schedule(rows)
+    with pytest.raises(ScheduleError, match="iterations of j may not cover the domain of block"):
+        s.reverse_compute_at("X", s.loops("T1")[1])
