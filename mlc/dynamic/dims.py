@@ -240,16 +240,40 @@ def _arrays(name: str, key: Key) -> Iterator[tuple[str, int | None, tuple[int, .
 def resized(
     keys: Sequence[Key], places: Sequence[Place], sizes: Mapping[str, Any]
 ) -> tuple[Key, ...]:
-    """``keys`` with what ``sizes`` says of the named extents, and C-contiguous arrays there."""
+    """``keys`` with what ``sizes`` says of the named extents. Arrays that change lie in memory as
+    they did, but if the size is not a number: those are C-contiguous."""
     out: list[Any] = list(keys)
     for place in places:
         key = out[place.argument]
         leaf = key if place.leaf is None else key[1 + place.leaf]
         shape = list(leaf[1])
         shape[place.axis] = sizes.get(place.dim.name, place.size)
-        fresh = (leaf[0], tuple(shape))
+        fresh = leaf if tuple(shape) == leaf[1] else (leaf[0], tuple(shape))
+        if fresh is not leaf and len(leaf) == 4 and all(isinstance(n, int) for n in shape):
+            fresh = (*fresh, _stretched(leaf[1], leaf[2], shape), leaf[3])
         if place.leaf is not None:
             at = 1 + place.leaf
             fresh = (*key[:at], fresh, *key[at + 1 :])
         out[place.argument] = fresh
     return tuple(out)
+
+
+def _stretched(
+    old: Sequence[int], strides: Sequence[int] | None, new: Sequence[int]
+) -> tuple[int, ...] | None:
+    """The strides of an array like that of the shape ``old``, of the shape ``new``: axes that
+    follow each other in memory still do, and others keep their distance."""
+    if strides is None:
+        return None
+    made = list(strides)
+    inner: int | None = None
+    for d in sorted(range(len(old)), key=lambda d: (abs(strides[d]), -d)):
+        if not strides[d]:
+            continue  # the same elements again
+        if inner is not None:
+            gap = abs(strides[d]) - abs(strides[inner]) * old[inner]
+            if gap >= 0:
+                step = abs(made[inner]) * max(new[inner], 1) + gap
+                made[d] = step if strides[d] > 0 else -step
+        inner = d
+    return tuple(made)

@@ -46,6 +46,8 @@ def _comparison(ufunc: np.ufunc, formula: Any) -> Op:
     """As elementwise(), and Python integers that the other dtype cannot hold compare exactly."""
 
     def function(x1: Any, x2: Any, *, dtype: Any = None) -> Any:
+        if dtype is not None and as_dtype(dtype) is not boolean:
+            ufunc_dtypes(ufunc, (x1, x2), dtype)  # which NumPy has no loop for
         side = _out_of_range(x1, x2) - _out_of_range(x2, x1)
         if side:
             answer = const(bool(ufunc(0, side)))

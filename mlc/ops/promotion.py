@@ -52,12 +52,29 @@ def ufunc_dtypes(
     return _ufunc_dtypes(ufunc, tuple(_key(arg) for arg in args), wanted)
 
 
+def loop_inputs(
+    ufunc: np.ufunc, args: tuple[Operand, ...], dtype: Any
+) -> tuple[np.dtype[Any] | None, ...]:
+    """What ``ufunc(*args, dtype=dtype, casting="unsafe")`` converts its arguments to; None for
+    Python numbers of a kind that fits, and for all if it has no such loop."""
+    keys = tuple(_key(arg) for arg in args)
+    signature = (None,) * ufunc.nin + (as_dtype(dtype).numpy,) * ufunc.nout
+    given = tuple(map(_numpy, keys)) + (None,) * ufunc.nout
+    try:
+        found = ufunc.resolve_dtypes(given, signature=signature, casting="unsafe")
+    except TypeError:
+        return (None,) * ufunc.nin
+    fitting = {float: "f", int: "iuf"}
+    return tuple(None if as_dtype(d).kind in fitting.get(k, "") else d for k, d in zip(keys, found))
+
+
 @lru_cache(maxsize=4096)
 def _ufunc_dtypes(
     ufunc: np.ufunc, keys: tuple[_Key, ...], wanted: DType | None
 ) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
     like_half = bfloat16 in keys and all(k in (bfloat16, int, float) for k in keys)
-    if like_half:
+    if like_half := like_half and wanted in (None, bfloat16):
+        wanted = float16 if wanted else None
         keys = tuple(float16 if k is bfloat16 else k for k in keys)
     given = tuple(_numpy(k) for k in keys) + (None,) * ufunc.nout
     try:

@@ -262,6 +262,8 @@ def call_ufunc(
     casting = options.pop("casting", "same_kind")
     if casting not in ("same_kind", "unsafe", "safe") or casting == "safe" and "dtype" in options:
         options["casting"] = casting  # without dtype=, what is chosen is safe anyway
+    elif casting == "unsafe" and "dtype" in options:
+        inputs = _converted(ufunc, inputs, options["dtype"])
     if not _fits(implementation, inputs, options):
         key = next(iter(options), "these arguments")
         raise UnsupportedError(
@@ -274,6 +276,19 @@ def call_ufunc(
     else:
         settle_order(ufunc, found, inputs)
     return found
+
+
+def _converted(ufunc: np.ufunc, inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+    """``inputs`` in the dtypes that ``ufunc`` takes where any may be cast to what ``dtype`` asks
+    for. Python's numbers of a kind that fits are left to the operator, and all without a loop."""
+    from ..ops.promotion import loop_inputs
+
+    wanted = loop_inputs(ufunc, inputs, dtype)
+    arrays = [v if hasattr(v, "dtype") else np.asarray(v)[()] for v in inputs]
+    return tuple(
+        value if to is None or to == array.dtype else array.astype(to)
+        for value, array, to in zip(inputs, arrays, wanted, strict=True)
+    )
 
 
 def _ufunc_into(

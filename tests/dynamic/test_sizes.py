@@ -281,3 +281,30 @@ def test_parts_that_are_transposed(part: Any) -> None:
     x = rows(1821, 16)
     for jitted in (mlc.jit, mlc.jit(dynamic=True)):
         same(jitted(lambda x: x[part].T.copy())(x), x[part].T)
+
+
+def _written(made: Any) -> Any:
+    made[0] = 1
+    return made
+
+
+@pytest.mark.parametrize("made", [
+    np.ascontiguousarray, np.asfortranarray, np.ravel, lambda x: x.reshape(-1),
+    lambda x: x.T.ravel(), lambda x: x.reshape(-1, order="A"), lambda x: np.asarray(x, order="F"),
+    lambda x: x + 1, lambda x: x.astype(x.dtype, order="C", copy=False),
+    lambda x: x.copy("K").reshape(-1),
+])  # fmt: skip
+def test_order_in_memory_decides_what_is_written(made: Callable[[Any], Any]) -> None:
+    """NumPy writes to a copy or to the argument: each call as its array lies, whatever the order
+    of those before."""
+    jitted = mlc.jit(dynamic=True)(lambda x: _written(made(x)))
+    for n in (4, 9, 33, 9, 40):
+        for lay in (
+            lambda x: x, np.asfortranarray, lambda x: x.repeat(2, 1)[:, ::2],
+            lambda x: np.asfortranarray(x.repeat(2, 0))[:n], lambda x: np.asfortranarray(x)[::-1],
+        ):  # fmt: skip
+            mine, theirs = lay(rows(n, 5)), lay(rows(n, 5))
+            same(jitted(mine), _written(made(theirs)))
+            same(mine, theirs)
+    assert len({row.signature for row in jitted.cache_info()}) == 1
+    assert len(jitted.cache_info()) <= 3

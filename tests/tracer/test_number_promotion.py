@@ -12,6 +12,7 @@ import pytest
 
 import mlc
 import mlc.testing
+from mlc.dtypes import bfloat16
 
 CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "asarray": lambda n, x: np.asarray(n) + x,
@@ -143,3 +144,28 @@ def test_scalars_made_of_numbers_promote_as_arrays() -> None:
     mlc.testing.check_against_numpy(program, x, 1.5)
     mlc.testing.check_against_numpy(program, x, 2)
     mlc.testing.check_against_numpy(lambda x, k: np.int64(k) + x, x.astype(np.int8), 2)
+
+
+def test_casting_unsafe() -> None:
+    """Arguments are cast to what `dtype` asks for, whatever they are."""
+    half, wide = np.array([0.96875, -1.625], bfloat16.numpy), np.array([3.7, -0.4])
+    for x, y in [(half, 0.5), (half, 2), (half, half), (wide, half), (wide, wide)]:
+        for dtype in (np.float16, np.float32, np.float64, np.int32):
+
+            def added(x: Any, y: Any, dtype: Any = dtype) -> Any:
+                return np.add(x, y, dtype=dtype, casting="unsafe")
+
+            mlc.testing.check_against_numpy(added, x, y)
+    mlc.testing.check_against_numpy(
+        lambda x: np.sqrt(x, dtype=np.float16, casting="unsafe"), abs(half)
+    )
+    mlc.testing.check_against_numpy(
+        lambda x: np.add(x, 3.9, dtype=np.int32, casting="unsafe"), wide
+    )
+    with pytest.raises(mlc.DTypeError, match=r"np.add has no loop for \(bfloat16, Python float\)"):
+        mlc.jit(lambda x: np.add(x, 0.5, dtype=np.float16))(half)
+    mlc.testing.check_against_numpy(
+        lambda x: np.add(x, True, dtype=np.float16, casting="unsafe"), wide
+    )
+    with pytest.raises(mlc.DTypeError, match=r"np.less has no loop for .* with dtype=uint8"):
+        mlc.jit(lambda x: np.less(x, 1, dtype=np.uint8))(wide)
