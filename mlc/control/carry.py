@@ -32,6 +32,7 @@ from ..tracer.storage import KNOWN, WATCH, Cell
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .complex_state import entering, fitted, fitted_late, widens
+from .exits import VALUE
 from .orders import Orders, begin_order, end_order
 from .repeat import REPEATED, same_graph
 from .shared_arrays import Shared, freeze, shared_arrays
@@ -345,7 +346,7 @@ def _revise(
     ends: list[Tensor] = []
     tails: list[Tensor] = []
     for n, (before, end) in enumerate(zip(start, after)):
-        name = state.names[n]
+        name = state.names[n].replace(VALUE, "the result")
         end = fitted_late(late[n][0], end) if n in late else fitted(before, end)
         if widens(n, before, end, entry, plan, lambda leaf: spec_of(trace, leaf)):
             fits = False

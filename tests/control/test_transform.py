@@ -205,3 +205,14 @@ def test_numbers_of_python_stay_so() -> None:
     expected = counted(x)
     assert [type(v) for v in got][:2] == [type(v) for v in expected][:2]
     assert got == expected
+
+
+def test_results_that_are_no_arrays_are_named_as_such() -> None:
+    def chosen(x: Any) -> Any:
+        if x[0] > 0:
+            return None
+        return x
+
+    wanted = r"the if statement gives the result None, which is no array or number\n"
+    with pytest.raises(mlc.MlcError, match=wanted):
+        mlc.jit(chosen)(np.ones(3))
