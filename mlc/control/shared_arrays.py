@@ -17,6 +17,7 @@ from ..records import dataclass
 from ..tracer import tree
 from ..tracer.storage import Cell
 from ..tracer.tracer import Tracer
+from .exits import VALUE
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ def shared_arrays(
 
 def freeze(shared: Sequence[Shared], names: Sequence[str], values: Sequence[Any]) -> None:
     """Let nobody write to arrays that may have two names; ``values`` are those of the variables."""
+    names = [name.replace(VALUE, "the result") for name in names]
     for each in shared:
         cells = [_cell(values, each.name, each.leaf)]
         other = "an array from before it"

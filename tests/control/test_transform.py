@@ -216,3 +216,18 @@ def test_results_that_are_no_arrays_are_named_as_such() -> None:
     wanted = r"the if statement gives the result None, which is no array or number\n"
     with pytest.raises(mlc.MlcError, match=wanted):
         mlc.jit(chosen)(np.ones(3))
+
+
+def test_results_that_may_be_arguments_are_named_as_such() -> None:
+    def picked(x: Any) -> Any:
+        if x.sum() > 0:
+            return x
+        return x + 1
+
+    def written(x: Any) -> Any:
+        y = picked(x)
+        y[0] = 9
+        return y
+
+    with pytest.raises(mlc.MlcError, match="after a branch the result and an array from before it"):
+        mlc.jit(written)(np.ones(3))
