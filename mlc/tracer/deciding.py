@@ -38,7 +38,9 @@ def static_after(
 ) -> set[str]:
     """Which arguments, called ``names``, with ``keys`` and ``values``, or which numbers in them, to
     make static so that tracing may get over ``error``: those whose values were wanted, or else all
-    Python ints and bools that are left."""
+    Python ints and bools that are left. None of a call that gives an argument twice."""
+    if len(set(names)) < len(names):
+        return set()
     numbers = dict(_numbers(names, keys, values))
     wanted = {name for name in numbers if identifier(name) in getattr(error, "wanted", ())}
     return wanted or {name for name, kind in numbers.items() if kind is not float}

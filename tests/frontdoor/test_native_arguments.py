@@ -101,3 +101,14 @@ def test_large_trees_go_through_python():
     native_call.native_entry(build=True)
     for _ in range(2):
         assert f(arrays) == 1099 and f(xs=arrays[:10]) == 9
+
+
+def test_a_number_that_is_given_twice_is_told_as_by_python() -> None:
+    def scaled(x: np.ndarray, scale: float = 1.0) -> np.ndarray:
+        return x * scale
+
+    f = mlc.jit(scaled)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"got multiple values for argument 'x'"):
+            f(np.ones(3), x=2)
+        assert list(f(np.ones(3), scale=2)) == [2, 2, 2]
