@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,38 +95,44 @@ def _first_things_first(cases: list[Case]) -> list[Case]:
 
 def _confirm(cases: list[Case], results: Path | None = None, target: str = "cuda") -> int:
     """The same kernels, at small sizes, on the card and on the processor."""
-    wrong = 0
-    rows: list[dict[str, Any]] = []
-    for case in cases:
-        try:
-            said = confirmed(case, target)
-            rows.append({"name": case.name, "group": case.group, "agreement": said})
-        except Exception as problem:
-            wrong += 1
-            said = f"{type(problem).__name__}: {problem}".splitlines()[0]
-            rows.append({"name": case.name, "group": case.group, "failures": {"mlc": said}})
-        print(f"{case.name:<26} {said}", flush=True)
-    print(f"{len(cases) - wrong} of {len(cases)} agree")
-    if results is not None:
-        results.write_text(json.dumps({"cases": rows}))
-    return 1 if wrong else 0
+
+    def agreement(case: Case) -> tuple[str, dict[str, Any]]:
+        said = confirmed(case, target)
+        return said, {"agreement": said}
+
+    return _each(cases, agreement, "agree", results)
 
 
 def _check(cases: list[Case], results: Path | None = None) -> int:
     """The cases at small sizes, their kernels run by the processor; nothing is timed."""
+
+    def rightness(case: Case) -> tuple[str, dict[str, Any]]:
+        error = emulated(case)
+        said = f"right, error {error:.2f} of what rounding explains"
+        return said, {"errors": {"mlc": error}}
+
+    return _each(cases, rightness, "are right; nothing was timed", results)
+
+
+def _each(
+    cases: list[Case],
+    look: Callable[[Case], tuple[str, dict[str, Any]]],
+    verdict: str,
+    results: Path | None,
+) -> int:
+    """Say and keep what ``look`` finds in each case, an error among them; the exit status."""
     wrong = 0
     rows: list[dict[str, Any]] = []
     for case in cases:
         try:
-            error = emulated(case)
-            said = f"right, error {error:.2f} of what rounding explains"
-            rows.append({"name": case.name, "group": case.group, "errors": {"mlc": error}})
+            said, found = look(case)
         except Exception as problem:
             wrong += 1
             said = f"{type(problem).__name__}: {problem}".splitlines()[0]
-            rows.append({"name": case.name, "group": case.group, "failures": {"mlc": said}})
+            found = {"failures": {"mlc": said}}
+        rows.append({"name": case.name, "group": case.group, **found})
         print(f"{case.name:<26} {said}", flush=True)
-    print(f"{len(cases) - wrong} of {len(cases)} are right; nothing was timed")
+    print(f"{len(cases) - wrong} of {len(cases)} {verdict}")
     if results is not None:
         results.write_text(json.dumps({"cases": rows}))
     return 1 if wrong else 0
