@@ -5,14 +5,25 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import importlib
 import inspect
 import pickle
+import pkgutil
+import types
+import typing
 from dataclasses import FrozenInstanceError, InitVar, field
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
+import mlc
 from mlc import records
+from mlc.ir.expr import Expr
+from mlc.script.values import Value
+from mlc.tracer.complex.value import Complex
+from mlc.tracer.masked import Masked
+from mlc.tracer.tracer import Tracer
 
 OPTIONS: list[dict[str, bool]] = [
     {"frozen": frozen, "eq": eq, "slots": slots}
@@ -258,3 +269,41 @@ def test_refused() -> None:
         @records.dataclass
         class Shared:
             a: list[int] = []  # noqa: RUF012
+
+
+def _subclasses(kind: type) -> set[type]:
+    own = set(type.__subclasses__(kind))
+    return own.union(*map(_subclasses, own))
+
+
+def _alternatives(declared: Any) -> list[Any]:
+    if typing.get_origin(declared) in (typing.Union, types.UnionType):
+        return [a for part in typing.get_args(declared) for a in _alternatives(part)]
+    return [typing.get_origin(declared) or declared]
+
+
+def test_standard_dataclasses_hold_what_has_a_truth() -> None:
+    """From Python 3.13 on, ``==`` of the standard library's dataclasses asks each pair of fields
+    for the truth of its own ``==``, also where both are one object: what is no bool there (of
+    expressions, tracers, arrays) breaks it. `mlc.records` compares tuples, on every version."""
+    for module in pkgutil.walk_packages(mlc.__path__, "mlc."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    kinds = {k for k in _subclasses(object) if str(k.__module__).startswith("mlc.")}
+    names = {kind.__name__: kind for kind in kinds}
+    no_bool = (Expr, Tracer, Complex, Masked, Value, np.ndarray)
+    wrong, looked_at = [], 0
+    for kind in sorted(kinds, key=repr):
+        equal = kind.__dict__.get("__eq__")
+        if not dataclasses.is_dataclass(kind) or equal is None:
+            continue
+        if equal.__code__.co_filename in (records.__file__, inspect.getsourcefile(kind)):
+            continue
+        declared = typing.get_type_hints(kind, localns=names)
+        for field_ in dataclasses.fields(kind):
+            for part in _alternatives(declared[field_.name]) if field_.compare else ():
+                looked_at += 1
+                if part is Any or (isinstance(part, type) and issubclass(part, no_bool)):
+                    wrong.append(f"{kind.__module__}.{kind.__qualname__}.{field_.name}")
+    assert looked_at > 50
+    assert not wrong, f"take dataclass from mlc.records (or eq=False) for {wrong}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from ..ir.affine import linear_in
 from ..ir.bounds import interval
@@ -25,6 +24,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, rewrite
 from ..ir.simplify import simplify
+from ..records import dataclass
 
 _LEAST_LANES = 2
 _MOST_SUMS = 8  # vectors of a reduction that stay in registers
@@ -148,9 +148,10 @@ def reduce_nest(
     """``targets[i] = combine over k of values(i, k)``."""
     across = [Var(f"i{d}") for d in range(len(spatial))]
     along = [Var(f"k{d}") for d in range(len(reduced))]
-    if not reduced:
-        raise AssertionError("a reduction has axes")
     point = list[Expr](across)
+    if not reduced:  # the sum of a number
+        made = zip(targets, values(point, []), strict=True)
+        return _nested(across, spatial, seq(*(Store(t, place(point), e) for t, e in made)))
 
     def update(i: list[Expr], k: list[Expr]) -> Stmt:
         return Accumulate(combiner, tuple(targets), place(i), values(i, k))

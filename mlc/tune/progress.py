@@ -16,11 +16,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from ..looking.cost import parts_of, total_cost
 from ..looking.machine import Facts, this_machine, time_text
+from ..records import dataclass
 
 if TYPE_CHECKING:
     from .result import KernelResult, Trial

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from math import isqrt, prod
 from typing import Any, Literal
 
 from ..errors import NotProvenError, ScheduleError
 from ..ir.program import Block, Program
+from ..records import dataclass
 from ..schedules.refusal import Refusal
 from ..schedules.schedule import Schedule, step_method
 from ..schedules.step import Step, block_name, find_loop

@@ -7,12 +7,12 @@ and, by DLPack, memory of a card. Nothing is copied.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlc.errors import ArgumentError
+from mlc.records import dataclass
 from mlc.runtime.cuda.card import card
 
 _ALIGNED = 15  # addresses of arrays have these bits clear: threads read up to 16 bytes at once

@@ -4,13 +4,13 @@ of 64 rows right from shared memory."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...dtypes import DType
 from ...intrinsics.wgmma import PIECE, ROWS, THREADS, Wgmma, wgmma
 from ...ir.expr import Var
 from ...ir.program import For, writes_of
+from ...records import dataclass
 from ..schedule import Schedule
 from .gpu_contraction import (
     GpuTile,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import signal
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...errors import CompileError
+from ...records import dataclass
 from .arena import Arena, Place
 from .frames import Header
 
