@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType, FrameType
 
+from ..tracer.asking import position
+
 _SLOTS = ("STORE_FAST", "STORE_DEREF")
 _GLOBALS = ("STORE_NAME", "STORE_GLOBAL")
 _PAIRS = ("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST")
@@ -22,7 +24,7 @@ def assigned_names(frame: FrameType | None, count: int) -> list[str]:
     if frame is None:
         return []
     code = frame.f_code
-    steps = _instructions(code.co_code, frame.f_lasti)
+    steps = _instructions(code.co_code, position(frame))
     wanted = 1
     if count > 1:
         if next(steps, None) != ("UNPACK_SEQUENCE", count):

@@ -1,9 +1,18 @@
-"""Who asks a traced value for its elements: looked up in the bytecode of the caller, for advice."""
+"""Who asks a traced value for something: looked up in the bytecode of the caller."""
 
 from __future__ import annotations
 
 import dis
 from types import FrameType
+
+
+def position(frame: FrameType) -> int:
+    """The offset of the instruction that ``frame`` is at. Python 3.10 tells that of the first
+    EXTENDED_ARG before it."""
+    code, at = frame.f_code.co_code, frame.f_lasti
+    while 0 <= at < len(code) and code[at] == dis.EXTENDED_ARG:
+        at += 2
+    return at
 
 
 def is_subscript(frame: FrameType) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import is_user_frame, user_frame
 from ..te.tensor import Compute, Tensor
+from .asking import position
 from .trace import FunctionTrace
 
 _STORES = frozenset({
@@ -32,7 +33,7 @@ class NamingTrace(FunctionTrace):
         frame = user_frame()
         wanted = None if frame is None else self._assigned(frame)
         if frame is not None and wanted is not None and isinstance(tensor.op, Compute):
-            place = (frame, frame.f_lasti)
+            place = (frame, position(frame))
             before = self._places.get(place)
             if before is not None and before[0] is not tensor:
                 earlier, operator, label = before
@@ -51,10 +52,10 @@ class NamingTrace(FunctionTrace):
     def _assigned(self, frame: FrameType) -> str | None:
         """The name that the instruction after the current one assigns to; where that returns, what
         the user's caller assigns the result to."""
-        wanted = self._after(frame).get(frame.f_lasti)
+        wanted = self._after(frame).get(position(frame))
         while wanted == _RETURNED and frame.f_back is not None and is_user_frame(frame.f_back):
             frame = frame.f_back
-            wanted = self._after(frame).get(frame.f_lasti)
+            wanted = self._after(frame).get(position(frame))
         return None if wanted == _RETURNED else wanted
 
     def _after(self, frame: FrameType) -> dict[int, str]:
@@ -64,7 +65,8 @@ class NamingTrace(FunctionTrace):
         found = self._codes.get(code)
         if found is None:
             found = self._codes[code] = {}
-            for at, after in pairwise(dis.get_instructions(code)):
+            steps = (s for s in dis.get_instructions(code) if s.opcode != dis.EXTENDED_ARG)
+            for at, after in pairwise(steps):
                 if after.opname in _STORES:
                     value = after.argval
                     target = value[0] if isinstance(value, tuple) else str(value)

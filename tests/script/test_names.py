@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,3 +52,31 @@ def test_a_function_of_the_process_is_called() -> None:
     a, b = np.arange(4, dtype=np.float32), np.empty(4, np.float32)
     mlc.build(copied)(a, b)
     np.testing.assert_array_equal(a, b)
+
+
+def test_loops_and_values_of_long_functions_have_their_names() -> None:
+    """Jumps over more than 255 instructions, and more names than that, take arguments in pieces."""
+    many = range(300)
+    text = "\n".join([
+        "def long(A: T.Buffer((4, 300)), B: T.Buffer((4, 300))):",
+        "    for row in T.serial(4):",
+        "        with T.block('all'):",
+        "            v = T.axis.spatial(4, row)",
+        *(f"            B[v, {n}] = A[v, {n}]" for n in many),
+        "def sums(x):",
+        *(f"    len('').bit_{n} if len('') else 0; n{n} = {n}" for n in many),
+        "    halved = x.T / 2.0",
+        "    turned = halved.T",
+        "    return turned * turned",
+    ])  # fmt: skip
+    space: dict[str, Any] = {"T": T}
+    exec(compile(text, "long_functions.py", "exec"), space)
+    assert "for row in T.serial(4):" in T.program(space["long"]).script()
+    blocks: list[str] = []
+
+    @mlc.schedule
+    def look(s):
+        blocks.extend(block.name for block in s.blocks())
+
+    mlc.jit(look(space["sums"]))(np.ones((2, 3)))
+    assert blocks == ["transpose", "halved", "turned", "multiply"]
