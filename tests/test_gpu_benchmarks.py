@@ -149,6 +149,8 @@ def test_what_crashes_or_hangs_is_told(
 ) -> None:
     folder = tmp_path / "benchmarks" / "gpu"
     folder.mkdir(parents=True)
+    for package in (folder, folder.parent):  # before another that is installed
+        (package / "__init__.py").touch()
     (folder / "__main__.py").write_text(
         "import os, sys, time\n"
         "name = sys.argv[-1]\n"

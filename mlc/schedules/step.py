@@ -31,7 +31,7 @@ from ..ir.program import (
     statements_of,
     walk,
 )
-from ..ir.rewrite import substitute
+from ..ir.rewrite import loads_of, substitute
 from ..records import dataclass, replace
 from .refusal import Refusal
 
@@ -246,21 +246,28 @@ def substitute_stmt(stmt: Stmt, mapping: Mapping[Var, Expr]) -> Stmt:
         if isinstance(node, If):
             other = None if node.otherwise is None else rebuild(node.otherwise, on)
             return If(substitute(node.condition, mapping), rebuild(node.then, on), other)
+        if isinstance(node, While):
+            return While(substitute(node.condition, mapping), rebuild(node.body, on))
         return None
 
     return rebuild(stmt, on)
 
 
 def add_predicate(stmt: Stmt, test: Expr) -> Stmt:
-    """Every block in ``stmt`` guarded by ``test`` as well; what is inside a block is not asked."""
+    """Every block in ``stmt`` guarded by ``test`` as well; what is inside a block is not asked.
+    Nor are conditions that read memory, of which there is nothing to read where ``test`` fails:
+    that stands around them."""
 
-    def on(node: Stmt) -> Stmt | None:
+    def guarded(node: Stmt) -> Stmt | None:
         if isinstance(node, Block):
             return replace(
                 node, predicate=test if node.predicate is None else node.predicate & test
             )
-        if not children_of(node):
-            return If(test, node)
         return None
+
+    def on(node: Stmt) -> Stmt | None:
+        if isinstance(node, (If, While)) and loads_of(node.condition):
+            return If(test, rebuild(node, guarded))
+        return guarded(node) if children_of(node) else If(test, node)
 
     return rebuild(stmt, on)

@@ -157,8 +157,9 @@ def lanes_in_order(block: Block, machine: GpuMachine) -> int:
         wide = [d for d, extent in enumerate(buffer.shape) if extent > 1]
         if not wide:
             continue
-        same = [indices[d] for d in wide] == axes
-        if not same or tuple(buffer.shape[d] for d in wide) != shape:
+        if tuple(buffer.shape[d] for d in wide) != shape:
+            return 1
+        if any(indices[d] is not axis for d, axis in zip(wide, axes, strict=True)):
             return 1
     widest = max(buffer.dtype.itemsize for buffer, _ in touched)
     lanes: int = min(machine.vector_bytes // widest, 4)
