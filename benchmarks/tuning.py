@@ -15,7 +15,6 @@ import json
 import resource
 import subprocess
 import time
-from collections.abc import Callable
 from math import exp, log
 from pathlib import Path
 from typing import Any
@@ -23,126 +22,14 @@ from typing import Any
 import numpy as np
 
 import mlc
-from mlc import te
 from mlc.ir.program import Program
 from mlc.looking.machine import this_machine
 from mlc.looking.nests import nest_of
 from mlc.looking.traffic import work_of
+from mlc.tune.result import likely_ratio
 
 from .ceilings import Ceiling, Traffic
-
-Case = tuple[Callable[..., Any], tuple[np.ndarray[Any, Any], ...]]
-_RNG = np.random.default_rng(0)
-
-
-def _array(*shape: int) -> np.ndarray[Any, Any]:
-    return _RNG.uniform(-1, 1, shape).astype(np.float32)
-
-
-def _conv2d(x: Any, w: Any) -> Any:
-    n = x.shape[1] - 2
-    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
-    assert windows.shape[1] == n
-    return np.einsum("chwij,ocij->ohw", windows, w)
-
-
-def _depthwise(x: Any, w: Any) -> Any:
-    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
-    return np.einsum("chwij,cij->chw", windows, w)
-
-
-def _softmax(x: Any) -> Any:
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def _attention(q: Any, k: Any, v: Any) -> Any:
-    return _softmax(q @ k.T * np.float32(0.125)) @ v
-
-
-def _distances(x: Any, y: Any) -> Any:
-    return ((x[:, None] - y[None]) ** 2).sum(-1)
-
-
-def _stencil(x: Any) -> Any:
-    out = x[1:-1, 1:-1] + x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:]
-    return out * np.float32(0.2)
-
-
-def _soft_threshold(x: Any, w: Any) -> Any:
-    """A user's own: rows weighed by a gate of another reduction."""
-    gate = np.tanh((x * w).mean(-1, keepdims=True))
-    return np.sign(x) * np.maximum(np.abs(x) - gate, 0)
-
-
-def _operator() -> Any:
-    """A user's te operator: the largest difference of rows, as a fold of its own."""
-    a = te.placeholder((256, 512), "float32", name="a")
-    b = te.placeholder((64, 512), "float32", name="b")
-    k = te.reduce_axis((0, 512), name="k")
-    made = te.compute(
-        (256, 64), lambda i, j: te.max(te.abs(a[i, k] - b[j, k]), axis=k), name="chebyshev"
-    )
-    return [a, b, made]
-
-
-def _group_norm(x: Any) -> Any:
-    mean = x.mean((-1, -2), keepdims=True)
-    return (x - mean) / np.sqrt(((x - mean) ** 2).mean((-1, -2), keepdims=True) + np.float32(1e-5))
-
-
-def _pool(x: Any) -> Any:
-    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
-    return windows[:, ::2, ::2].max((-1, -2))
-
-
-def _blur(x: Any, w: Any) -> Any:
-    """A separable filter of 7 taps along rows, then along columns."""
-    rows = np.lib.stride_tricks.sliding_window_view(x, 7, axis=1) @ w
-    return np.lib.stride_tricks.sliding_window_view(rows, 7, axis=0) @ w
-
-
-def _jacobi(x: Any, b: Any) -> Any:
-    around = x[:-2, 1:-1, 1:-1] + x[2:, 1:-1, 1:-1] + x[1:-1, :-2, 1:-1]
-    around = around + x[1:-1, 2:, 1:-1] + x[1:-1, 1:-1, :-2] + x[1:-1, 1:-1, 2:]
-    return (around - b) * np.float32(1 / 6)
-
-
-def _polynomial(x: Any) -> Any:
-    a, b, c = x[..., 0], x[..., 1], x[..., 2]
-    return np.stack([b * b - 4 * a * c, a + b + c, a * b * c], -1)
-
-
-def _log_sum_exp(x: Any) -> Any:
-    top = x.max(0)
-    return np.log(np.exp(x - top).sum(0)) + top
-
-
-CASES: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
-    "matvec 300x500": lambda: (lambda a, x: a @ x, (_array(300, 500), _array(500))),
-    "skinny 8x512x512": lambda: (lambda a, b: a @ b.T, (_array(8, 512), _array(512, 512))),
-    "conv2d 16x32x32 3x3": lambda: (_conv2d, (_array(16, 34, 34), _array(16, 16, 3, 3))),
-    "depthwise 32x56x56": lambda: (_depthwise, (_array(32, 58, 58), _array(32, 3, 3))),
-    "softmax 256x512": lambda: (_softmax, (_array(256, 512),)),
-    "attention 128x64": lambda: (_attention, (_array(128, 64), _array(128, 64), _array(128, 64))),
-    "te chebyshev": lambda: (_operator(), ()),
-    "distances 256x256x32": lambda: (_distances, (_array(256, 32), _array(256, 32))),
-    "stencil 512x512": lambda: (_stencil, (_array(512, 512),)),
-    "batched 64x24x24": lambda: (lambda a, b: a @ b, (_array(64, 24, 24), _array(64, 24, 24))),
-    "gate 256x512": lambda: (_soft_threshold, (_array(256, 512), _array(512))),
-    "group norm 32x28x28": lambda: (_group_norm, (_array(32, 28, 28),)),
-    "pool 32x57x57": lambda: (_pool, (_array(32, 57, 57),)),
-    "blur 256x256": lambda: (_blur, (_array(262, 262), _array(7))),
-    "jacobi 48x48x48": lambda: (_jacobi, (_array(50, 50, 50), _array(48, 48, 48))),
-    "polynomial 40000": lambda: (_polynomial, (_array(40000, 3),)),
-    "columns 300x700": lambda: (_log_sum_exp, (_array(300, 700),)),
-    "gram 60x1000": lambda: (lambda a: a @ a.T, (_array(60, 1000),)),
-    "mixing 16x8x40x40": lambda: (
-        lambda x, w: np.einsum("ncij,dc->ndij", x, w),
-        (_array(4, 8, 40, 40), _array(16, 8)),
-    ),
-}
-
+from .tuning_cases import CASES
 
 NEAR = (0.6, 0.8)  # of the roofline: a default above it has little to gain
 BESIDE = 2.0  # seconds for each workload that are not the search's: compiling, and the roofline
@@ -194,6 +81,32 @@ def measure(name: str, budget: float, seed: int) -> dict[str, Any]:
     }
 
 
+def product(seed: int, seconds: float = 60.0, size: int = 1024) -> None:
+    """How near schedules from the generic space come to the default one of a large product."""
+    print(f"{size}^3 float32 product, {seconds:.3g} s", flush=True)
+    arrays = [np.random.default_rng(n).uniform(-1, 1, (size, size)) for n in range(2)]
+    a, b = (array.astype(np.float32) for array in arrays)
+    result = mlc.tune(mlc.jit(lambda a, b: a @ b), a, b, budget=seconds, seed=seed, database=False)
+    (kernel,) = result
+    rate = 2 * size**3 / (kernel.default_seconds or float("inf")) * 1e-9
+    share = roofline(kernel.workload.program) / (kernel.default_seconds or float("inf"))
+    print(f"default {rate:.0f} GFLOP/s, {share:.0%} of the roofline")
+    best: dict[str, Any] = {}
+    for trial in kernel.trials[1:]:
+        name = trial.candidate.origin.partition(":")[0]
+        if trial.outcome.is_ok and (
+            name not in best or likely_ratio(trial.outcome) > likely_ratio(best[name].outcome)
+        ):
+            best[name] = trial
+    for name, trial in sorted(best.items()):
+        low, high = trial.outcome.ratio_interval
+        print(
+            f"{name:14s} {trial.outcome.ratio:.3f} of its speed ({low:.3f} to {high:.3f}), "
+            f"after {trial.at:.0f} s"
+        )
+    print(f"result: {result.speedup}; {result.trials} candidates")
+
+
 def _rate(result: Any) -> float:
     """Candidates a second while there were some: without start, final comparisons and end."""
     ends = sorted(trial.at for kernel in result.kernels for trial in kernel.trials)
@@ -217,12 +130,20 @@ def main() -> None:
     time_given.add_argument("--budget", type=float, default=30.0, help="seconds for each workload")
     time_given.add_argument("--minutes", type=float, help="minutes for all of them together")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--product",
+        action="store_true",
+        help="the 1024 x 1024 float32 product instead, from the generic space, for 60 s",
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     names = [n for n in CASES if not options.words or any(w in n for w in options.words)]
     if not names:
         parser.error(f"no workload is named so; there are {', '.join(CASES)}")
     budget = options.budget
+    if options.product:
+        product(options.seed)
+        return
     if options.minutes is not None:
         budget = options.minutes * 60 / len(names) - BESIDE
         if budget < 1:
@@ -234,7 +155,7 @@ def main() -> None:
         f"{len(names)} workloads, {budget:.3g} s each: about {whole / 60:.1f} minutes", flush=True
     )
     mlc.tune(
-        mlc.jit(np.tanh), _array(64), trials=1, database=False
+        mlc.jit(np.tanh), np.zeros(64, np.float32), trials=1, database=False
     )  # imports are nobody's overhead
     print(
         f"{'':22s} {'default':>9s} {'winner':>9s}  ratio (interval)     roofline before  after "

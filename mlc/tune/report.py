@@ -149,7 +149,7 @@ def _cost(program: Program) -> Cost | None:
     """The predicted cost; None for programs that the model does not know."""
     try:
         return total_cost(parts_of(program, this_machine()))
-    except (MlcError, NotImplementedError):
+    except MlcError:
         return None
 
 

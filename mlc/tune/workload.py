@@ -186,7 +186,7 @@ class _Values:
         module = compiled.module
         self.values: dict[Tensor, Array] = dict(zip(module.inputs, arrays, strict=True))
         for tensor in module.constants:
-            self.values[tensor] = np.ascontiguousarray(tensor.op.array)  # type: ignore[union-attr]
+            self.values[tensor] = np.asarray(tensor.op.array, order="C")  # type: ignore[union-attr]
 
     def through(self, kernel: Any, code: KernelCode, default: Program) -> tuple[Array, ...]:
         """What the kernel reads; what it makes is there for later ones."""

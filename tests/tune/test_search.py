@@ -15,6 +15,8 @@ from mlc.tune.model.features import features, speed_of_threads
 from mlc.tune.model.ridge import CostModel
 from mlc.tune.search import NAMES, search_named
 from mlc.tune.space import Space, Template
+from mlc.tune.spaces.structural import structural_space
+from mlc.tune.targets import workloads_for
 from mlc.tune.workload import workload_of
 
 from .test_space import product
@@ -150,3 +152,23 @@ def test_features_see_threads_and_what_is_written_out() -> None:
     assert plain is not None and after is not None and plain.shape == after.shape
     assert speed_of_threads(s.program, 2) == 1.5  # three tasks for two threads
     assert np.isfinite(after).all() and after[-4] > plain[-4]
+
+
+def test_every_schedule_that_is_drawn_has_features() -> None:
+    def halved(x):
+        while x.sum() > 4:
+            x = x * np.float32(0.5)
+        return np.sort(x @ x.T, -1)
+
+    x = np.random.default_rng(0).uniform(0, 1, (24, 16)).astype(np.float32)
+    draw, seen = random.Random(0), 0
+    for workload in workloads_for(mlc.jit(halved), (x,), {}):
+        assert features(workload.program, Facts()) is not None
+        assert features(workload.default, Facts()) is not None
+        space = structural_space(workload, Facts())
+        for candidate in (*space.seeds(draw), *(space.sample(draw) for _ in range(4))):
+            if candidate is not None:
+                found = features(candidate.program(workload), Facts())
+                assert found is not None and np.isfinite(found).all()
+                seen += 1
+    assert seen >= 3

@@ -142,6 +142,12 @@ class Arena:
             last = place.pages[1]
         protect(base + last, self.size - last, 0)
 
+    def touch(self) -> None:
+        """In the child: every page is there from now on. Vectors whose lanes are all masked read
+        nothing, and so never bring a page in, but take as long as if they looked for it."""
+        for place in self.places:
+            self._bytes(*place.pages)[::PAGE].max()
+
     def addresses(self) -> list[int]:
         """Where the first element of each array lies in this process."""
         base = ctypes.addressof(ctypes.c_char.from_buffer(self._map))

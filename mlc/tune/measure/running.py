@@ -88,6 +88,7 @@ class Session:
         places = [Place.from_data(data) for data in header["places"]]
         self.arena = Arena(header["descriptor"], places, header["size"])
         self.arena.protect()
+        self.arena.touch()
         addresses = self.arena.addresses()
         for numbers in header["sets"]:
             self.sets.append((ctypes.c_void_p * max(len(numbers), 1))(
