@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import float64, int32, int64
+from ..dtypes import float16, float64, int16, int32, int64
 from ..ir.expr import Expr, apply, cast, const, select
 from .contract import matmul
 from .elementwise import elementwise
@@ -15,6 +15,9 @@ from .shape import expand_dims
 
 _BIAS, _BITS = 1023, 52  # of a float64
 _LEAST = -1022  # exponent of the least normal number
+_LAYOUTS = {  # integers of the same width, and stored digits
+    "float16": (int16, 10), "bfloat16": (int16, 7), "float32": (int32, 23), "float64": (int64, 52),
+}  # fmt: skip
 _STEP = _BITS + 1  # kept in hand, so that only the last product rounds
 
 
@@ -57,12 +60,31 @@ def _frexp(v: Expr) -> tuple[Expr, Expr]:
 
 
 def _spacing(v: Expr) -> Expr:
-    infinite = const(float("inf"), v.dtype)
-    away = select(apply("lt", v, const(0, v.dtype)), -infinite, infinite)
-    if v.dtype.name == "float16":  # NumPy looks upwards from these
-        away = infinite
-    found = apply("nextafter", v, away) - v
-    return select(apply("isfinite", v), found, const(float("nan"), v.dtype))
+    """What the last bit of ``v`` is worth, with its sign, found on the bits alone: a difference of
+    neighbours is off where ``v`` is a product that is not rounded before it is subtracted."""
+    (kind, digits), dtype = _LAYOUTS[v.dtype.name], v.dtype
+
+    def whole(value: float) -> Expr:
+        return const(int(value), kind)
+
+    bits = apply("bitcast", v, dtype=kind)
+    size = bits & whole(kind.highest)
+    sign = select(apply("eq", size, whole(0)), whole(0), bits & whole(kind.lowest))
+    endless = int(kind.highest) >> digits << digits  # the bits of infinity
+    is_last = size == whole(endless - 1)
+    if dtype is float16:  # NumPy looks upwards from negative ones
+        is_last = bits == whole(endless - 1)
+        size = select(
+            apply("lt", bits, whole(0)), apply("maximum", size, whole(1)) - whole(1), size
+        )
+        sign = whole(0)
+    exponent = apply("maximum", apply("shr", size, whole(digits)), whole(1))
+    small = apply("shl", whole(1), apply("minimum", exponent - whole(1), whole(digits)))
+    large = apply("shl", exponent - whole(digits), whole(digits))
+    step = select(apply("gt", exponent, whole(digits)), large, small)
+    step = select(is_last, whole(endless), step) | sign
+    found = apply("bitcast", step, dtype=dtype)
+    return select(apply("isfinite", v), found, const(float("nan"), dtype))
 
 
 def _bitwise_count(v: Expr) -> Expr:

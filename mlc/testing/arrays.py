@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
 from ..ir.expr import Axis, Expr, select
-from .rounding import is_inexact, limits
+from .closeness import is_inexact, limits
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy

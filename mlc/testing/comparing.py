@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MlcError
-from .rounding import is_inexact, limits
+from .closeness import is_inexact, limits
 
 SHAKES = 6
 FACTOR = 16  # of the spread that errors of a few units in the last place cause
@@ -51,7 +51,7 @@ def compare(
         return Outcome("different", f"{type(error).__name__}: {error}", error)
     try:
         others = [_flat(run(perturbed(seed), args, kwargs)) for seed in range(SHAKES)]
-    except SyntaxError:  # it was not the function that did this
+    except (SyntaxError, AttributeError):  # it was not the function that did this
         raise
     except Exception:
         return Outcome("unstable")

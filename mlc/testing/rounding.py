@@ -9,8 +9,6 @@ shows which results are steady, and how much the others move.
 
 from __future__ import annotations
 
-import ast
-import functools
 import inspect
 import operator
 import types
@@ -19,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .source import definition
+from .closeness import COMPARISONS, DIFFERENCES, cancelled, is_inexact, limits, met
+from .instrumenting import HELPER, instrumented
 
 UNITS = 4.0  # errors of that many units in the last place
 EXACT = frozenset({
@@ -43,22 +42,6 @@ SUMS = frozenset({
 POWERS = frozenset({"power", "float_power", "pow"})
 # Between two numbers of their first argument; of whole numbers, too.
 BETWEEN = frozenset({"quantile", "percentile", "nanquantile", "nanpercentile"})
-_HELPER = "__rounding__"
-_NO_WAY = {"super", "locals", "eval", "exec", "vars", "globals"}
-
-
-def is_inexact(dtype: np.dtype[Any]) -> bool:
-    """Whether its numbers are rounded: floats and complex numbers."""
-    return dtype.kind in "fc" or dtype.name == "bfloat16"
-
-
-def limits(dtype: np.dtype[Any]) -> Any:
-    """``np.finfo``, of bfloat16 too."""
-    if dtype.name != "bfloat16":
-        return np.finfo(dtype)
-    import ml_dtypes
-
-    return ml_dtypes.finfo(dtype)
 
 
 def shaken(function: Callable[..., Any], seed: int = 0, unit: float = 0.0) -> Callable[..., Any]:
@@ -87,6 +70,7 @@ class Shaker:
 
     def __init__(self, seed: int, unit: float = 0.0) -> None:
         self.unit = unit
+        self.meets = seed % 2 == 1  # what only errors tell apart
         self.source = np.random.default_rng(seed)
         self.known: dict[Any, Any] = {}
 
@@ -153,6 +137,10 @@ class Shaker:
             self.unit = unit
         return value
 
+    def compared(self, name: str, one: Any, two: Any) -> Any:
+        """``one < two`` and its like."""
+        return getattr(operator, name)(met(one, two, self.unit) if self.meets else one, two)
+
     def binary(self, name: str, one: Any, two: Any) -> Any:
         """``one + two`` and its like."""
         if name == "matmul":
@@ -160,11 +148,20 @@ class Shaker:
         found = getattr(operator, name)(one, two)
         if name == "matmul":
             found = self.any_order((one, two), found)
+        if self.meets and name in DIFFERENCES:
+            found = cancelled(name, one, two, found, self.unit)
         return self.value(self.power(one, two, found) if name == "pow" else found)
 
     def augment(self, name: str, value: Any, other: Any) -> Any:
         """What ``value += other`` binds."""
+        before = value.copy() if isinstance(value, np.ndarray) else value
         found = getattr(operator, name)(value, other)
+        if self.meets and name in DIFFERENCES:
+            rest = cancelled(name, before, other, found, self.unit)
+            if found is not value:
+                found = rest
+            elif rest is not found:
+                found[...] = rest
         return self.in_place(found) if found is value else self.value(found)
 
     def augment_item(self, name: str, owner: Any, index: Any, other: Any) -> None:
@@ -186,7 +183,12 @@ class Shaker:
                 function = getattr(self.value(owner), name)
             out = kwargs.get("out")
             args = tuple(a if a is out else self.value(a) for a in args)
+        meets = self.meets and isinstance(function, np.ufunc) and len(args) == 2
+        if meets and function in COMPARISONS:
+            args = (met(args[0], args[1], self.unit), args[1])
         result = function(*args, **kwargs)
+        if meets and name in DIFFERENCES and not kwargs:
+            result = cancelled(name, args[0], args[1], result, self.unit)
         if sums and kwargs.get("out") is None:
             result = self.any_order((owner, *args), result)
         if name in POWERS and len(args) == 2 and not kwargs:
@@ -217,7 +219,7 @@ class Shaker:
             return None
         if function is not wrapped and "mlc" not in type(function).__module__.split("."):
             return None  # some other decorator, which does what it does
-        if _HELPER in wrapped.__code__.co_freevars:
+        if HELPER in wrapped.__code__.co_freevars:
             return wrapped  # it was defined in an instrumented function
         if wrapped not in self.known:
             self.known[wrapped] = _instrumented(wrapped, self)
@@ -238,106 +240,14 @@ def _computed_in(function: Any, args: Any, kwargs: Any) -> np.dtype[Any] | None:
 
 
 def _instrumented(function: types.FunctionType, shaker: Shaker) -> types.FunctionType | None:
-    fresh = _code(function.__code__)
+    fresh = instrumented(function.__code__)
     if fresh is None:
         return None
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
-    cells[_HELPER] = types.CellType(shaker)
+    cells[HELPER] = types.CellType(shaker)
     closure = tuple(cells[name] for name in fresh.co_freevars)
     made = types.FunctionType(
         fresh, function.__globals__, function.__name__, function.__defaults__, closure
     )
     made.__kwdefaults__ = function.__kwdefaults__
     return made
-
-
-@functools.lru_cache(512)
-def _code(code: types.CodeType) -> types.CodeType | None:
-    """``code`` with operations that go through the shaker; None where that cannot be."""
-    parts = code.co_filename.replace("\\", "/").split("/")
-    names = set(code.co_names)
-    if "@py_builtins" in names:  # an assert that pytest has rewritten
-        names.discard("locals")
-    if "site-packages" in parts or _NO_WAY & names:
-        return None
-    if code.co_filename.startswith(_standard_library()):
-        return None
-    found = definition(code)
-    if found is None:
-        return None
-    node = found if isinstance(found, ast.FunctionDef) else _named(found)
-    node.decorator_list, node.returns = [], None
-    node = _Rewrite().visit(node)
-    assert isinstance(node, ast.FunctionDef)
-    nothing: ast.expr = ast.Constant(None)
-    node.args.defaults = [nothing] * len(node.args.defaults)
-    node.args.kw_defaults = [None if d is None else nothing for d in node.args.kw_defaults]
-    for part in ast.walk(node.args):
-        if isinstance(part, ast.arg):
-            part.annotation = None
-    factory = ast.parse(f"def factory({', '.join((*code.co_freevars, _HELPER))}): pass").body[0]
-    assert isinstance(factory, ast.FunctionDef)
-    factory.body = [node]
-    module = ast.Module([factory], [])
-    whole = compile(ast.fix_missing_locations(module), code.co_filename, "exec", dont_inherit=True)
-    outer = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
-    inner = (c for c in outer.co_consts if isinstance(c, types.CodeType))
-    return next(c for c in inner if c.co_name == node.name)
-
-
-def _named(node: ast.Lambda) -> ast.FunctionDef:
-    made = ast.parse("def function(): pass").body[0]
-    assert isinstance(made, ast.FunctionDef)
-    made.args, made.body = node.args, [ast.Return(node.body)]
-    return made
-
-
-@functools.cache
-def _standard_library() -> str:
-    return inspect.__file__.removesuffix("inspect.py")
-
-
-def _to(name: str, *parts: ast.expr) -> ast.Call:
-    helper = ast.Attribute(ast.Name(_HELPER, ast.Load()), name, ast.Load())
-    return ast.Call(helper, list(parts), [])
-
-
-_NAMES: dict[type[ast.operator], str] = {
-    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.MatMult: "matmul",
-    ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.Pow: "pow", ast.BitOr: "or_", ast.BitAnd: "and_",
-    ast.BitXor: "xor", ast.LShift: "lshift", ast.RShift: "rshift",
-}  # fmt: skip
-
-
-class _Rewrite(ast.NodeTransformer):
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        self.generic_visit(node)
-        return _to("binary", ast.Constant(_NAMES[type(node.op)]), node.left, node.right)
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        called = _to("call", node.func, *node.args)
-        called.keywords = node.keywords
-        return called
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
-        self.generic_visit(node)
-        name = ast.Constant("i" + _NAMES[type(node.op)].rstrip("_"))
-        match node.target:
-            case ast.Subscript(value=owner, slice=index):
-                return ast.Expr(_to("augment_item", name, owner, _as_value(index), node.value))
-            case ast.Name(id=variable):
-                value = _to("augment", name, ast.Name(variable, ast.Load()), node.value)
-                return ast.Assign([ast.Name(variable, ast.Store())], value)
-        return node
-
-
-def _as_value(index: ast.expr) -> ast.expr:
-    """An index as an expression outside of brackets: ``1:, 2`` becomes ``(slice(1, None), 2)``."""
-    match index:
-        case ast.Slice(lower, upper, step):
-            ends = [end or ast.Constant(None) for end in (lower, upper, step)]
-            return _to("slice", *ends)
-        case ast.Tuple(elts=parts):
-            return ast.Tuple([_as_value(part) for part in parts], ast.Load())
-    return index

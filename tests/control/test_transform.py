@@ -49,6 +49,16 @@ def test_globals_and_closures_are_those_of_the_function() -> None:
     assert converted(inner).__closure__ is not None
 
 
+def test_numbers_are_reduced_in_branches() -> None:
+    def total(x: Any) -> Any:
+        first, found = x[0, ...], 0
+        if x[1] > 1:
+            found = first.sum() + np.argmax(first) + first.max(keepdims=True)
+        return found * 1
+
+    np.testing.assert_equal(mlc.jit(total)(X), total(X))
+
+
 class Model:
     def __init__(self) -> None:
         self.__rate = 0.5

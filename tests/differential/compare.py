@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 import mlc
+from mlc.testing.closeness import limits
 from mlc.testing.comparing import Outcome, compare
 from mlc.testing.pasting import pasted as test_of
-from mlc.testing.rounding import limits, shaken
+from mlc.testing.rounding import shaken
 
 from .inputs import BFLOAT16
 from .program import NumPyProgram, is_defined

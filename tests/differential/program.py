@@ -112,6 +112,18 @@ def _is_one_type(
     return one.dtype == two.dtype and one.shape == two.shape
 
 
+def _of_one_type(choose: Callable[..., Any]) -> Callable[..., Any]:
+    """Python's ``max`` or ``min`` of what promotes alike, whichever of them it takes."""
+
+    def chosen(*values: Any, **options: Any) -> Any:
+        kinds = {value.dtype.kind for value in values if hasattr(value, "dtype")}
+        if len(kinds | {np.result_type(*values).kind}) > 1:
+            raise TypeError("what comes out depends on the data")
+        return choose(*values, **options)
+
+    return chosen
+
+
 def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any] | None:
     """The variables after ``statements``; None where NumPy refuses one, its meaning is not defined
     (a cast of what does not fit, an integer's 1/0), or too much comes out."""
@@ -123,7 +135,7 @@ def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any
     ):
         warnings.simplefilter("always")
         try:
-            exec(code, {"np": np}, space)
+            exec(code, {"np": np, "max": _of_one_type(max), "min": _of_one_type(min)}, space)
         except Exception:
             return None
     for warning in told:

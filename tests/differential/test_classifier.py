@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlc.testing.closeness import is_inexact
 from mlc.testing.comparing import compare, copied, run
-from mlc.testing.rounding import is_inexact, shaken
+from mlc.testing.rounding import shaken
 
 from .program import NumPyProgram, _defined, draw_program
 
@@ -154,3 +155,12 @@ def test_dropped_numbers_are_missed_in_sums() -> None:
             lambda *_, made=made: made.copy(), function, lambda s: shaken(function, s), (x,)
         )
         assert outcome.kind == "different", wrong
+
+
+@pytest.mark.parametrize(("x", "kind"), [(0.1, "same"), (0.100001, "different")])
+def test_what_rounding_tells_apart_may_be_equal(x: float, kind: str) -> None:
+    text = "d = x + 0.2 - 0.3\n    return np.heaviside(d, 200.0), x + 0.2 == 0.3"
+    function = _defined(f"def program(x):\n    {text}\n")
+    met = lambda *_: (np.array([200.0]), np.array([True]))
+    outcome = compare(met, function, lambda s: shaken(function, s), (np.array([x]),))
+    assert outcome.kind == kind

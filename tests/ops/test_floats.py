@@ -27,6 +27,12 @@ def test_exponents_of_special_numbers(dtype: str) -> None:
     check_against_numpy(lambda x: np.spacing(x), x)
 
 
+def test_the_spacing_of_a_product_is_a_power_of_two() -> None:
+    x = np.array([-0.001065728603862226, -0.1630154699087143], np.float32)
+    spaced = mlc.jit(lambda x: np.spacing(x * x))
+    np.testing.assert_array_equal(spaced(x), np.spacing(x * x))
+
+
 def test_vectors_and_matrices() -> None:
     a = np.arange(24.0).reshape(2, 3, 4)
     if hasattr(np, "matvec"):

@@ -35,6 +35,8 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "outer": lambda n, x: np.outer(n, x),
     "add": lambda n, x: np.add(n, x),
     "add.outer": lambda n, x: np.add.outer(n, x),
+    "add of complex numbers": lambda n, x: np.add(n, 1j) * x[0],
+    "square of a complex number": lambda n, x: np.square(n + 1j) * 0.5 + x[0],
 }
 
 

@@ -192,6 +192,8 @@ def call_complex_ufunc(
     if kwargs:
         raise UnsupportedError(f"{name} with {next(iter(kwargs))}= cannot be traced")
     result = _elementwise(ufunc, name, inputs, dtype)
+    if isinstance(result, Complex):  # a ufunc makes NumPy's numbers, of Python's too
+        result = Complex(*map(strong, result._parts))
     parts = getattr(result, "_parts", (result,))
     if not any(isinstance(part, Masked) or np.shape(part) for part in parts):
         _as_scalar(parts, inputs)

@@ -269,6 +269,8 @@ class Complex:
 
     def conj(self) -> Any:
         """The complex conjugate."""
+        if self._is_weak:  # a number of Python's stays one
+            return Complex(+self._parts[0], -self._parts[1])
         return np.conjugate(self)  # type: ignore[call-overload]
 
     conjugate = conj

@@ -1,0 +1,77 @@
+"""Numbers that only rounding tells apart.
+
+Errors at random never make two numbers equal, and never leave exactly 0 of a difference, while
+another order of the same operations may; what is done with the numbers can depend on just that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+DIFFERENCES = frozenset({"add", "sub", "iadd", "isub", "subtract"})
+COMPARISONS = frozenset({
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+})  # fmt: skip
+_UNITS = 8.0  # in the last place of the larger number: both may be off by 4
+
+
+def is_inexact(dtype: np.dtype[Any]) -> bool:
+    """Whether its numbers are rounded: floats and complex numbers."""
+    return dtype.kind in "fc" or dtype.name == "bfloat16"
+
+
+def limits(dtype: np.dtype[Any]) -> Any:
+    """``np.finfo``, of bfloat16 too."""
+    if dtype.name != "bfloat16":
+        return np.finfo(dtype)
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype)
+
+
+def met(one: Any, two: Any, unit: float = 0.0) -> Any:
+    """``one``, equal to ``two`` where no more than a few units in the last place are between them.
+    A ``unit`` says what the last place is worth at least."""
+    if not (_is_rounded(one) or _is_rounded(two)):
+        return one
+    wide = complex if np.iscomplexobj(one) or np.iscomplexobj(two) else float
+    with np.errstate(all="ignore"):
+        a, b = np.asarray(one).astype(wide), np.asarray(two).astype(wide)
+        bound = _UNITS * max(unit, _eps(one), _eps(two)) * np.maximum(np.abs(a), np.abs(b))
+        near = np.asarray((np.abs(a - b) <= bound) & (a != b) & np.isfinite(bound))
+    if not near.any():
+        return one
+    return np.where(near, two, one).astype(np.result_type(one, two))
+
+
+def cancelled(name: str, one: Any, two: Any, found: Any, unit: float = 0.0) -> Any:
+    """``found``, the sum or difference ``name`` of ``one`` and ``two``, with zeros where nothing
+    but errors is left."""
+    if not _is_rounded(found):
+        return found
+    other = np.asarray(two).astype(np.asarray(found).dtype)
+    other = -other if "add" in name else other
+    with np.errstate(all="ignore"):
+        none = np.equal(met(one, other, unit), other) & np.isfinite(found)
+    if not none.any():
+        return found
+    if not hasattr(found, "dtype"):
+        return type(found)(0)
+    made = np.where(none, 0, found).astype(found.dtype)
+    return made if isinstance(found, np.ndarray) else made[()]
+
+
+def _is_rounded(value: Any) -> bool:
+    """Whether ``value`` is a number that is rounded, or an array of such."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return is_inexact(value.dtype)
+    return type(value) in (float, complex)
+
+
+def _eps(value: Any) -> float:
+    """The relative error of ``value``'s type; none of what is exact."""
+    if not _is_rounded(value):
+        return 0.0
+    return float(limits(value.dtype).eps if hasattr(value, "dtype") else np.finfo(float).eps)
