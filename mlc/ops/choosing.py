@@ -17,7 +17,10 @@ import numpy as np
 from .. import te
 from ..dtypes import boolean, int64
 from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..intrinsics.holding import BLOCK
+from ..intrinsics.holding import places_where as places_where_intrinsic
 from ..ir.expr import Expr, cast, const
+from ..ir.program import Buffer, Program, Region
 from . import arithmetic, logic
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .create import zeros
@@ -91,30 +94,57 @@ def no_room(name: str, size: int) -> str:
 
 @op
 def places_where(x: Any, *, size: int, fill: int, name: str) -> Any:
-    """The places in the 1-d ``x`` that are not 0, in order, then ``fill``."""
+    """The places in the 1-d ``x`` that are not 0, in order, then ``fill``. More than there is room
+    for end the call, or are left out if ``name``, which says of what, is empty."""
     x = as_tensor(x)
+    n = x.shape[0]
     w = Writer("nonzero")
     source, out = w.input("x", x.shape, x.dtype), w.output("out", (size,), int64)
-    full = w.guard("BoundsError", no_room(name, size), size)
+    full = w.guard("BoundsError", no_room(name, size)) if name and size < n else None
     count = w.variable("count", const(0))
-    with w.loop(x.size, "i") as i, w.when(cast(source[i], boolean)):
-        w.store(full, (count[()],), 0)
-        w.store(out, (count[()],), i)
+    if x.dtype is boolean and n >= BLOCK and size > 1:
+        state = w.memory("state", (1,), int64)
+        named = places_where_intrinsic(n, size, lambda name: _meaning(name, n, size)).name
+        w.run_on(named, *(Region(b, (const(0),), b.shape) for b in (source, out, state)))
+        w.set(count, state[0])
+    else:
+        _write_places(w, source, out, count)
+    if full is not None:
+        w.insist(full, count[()] <= size)
+    with w.repeat(count[()] < size):
+        w.store(out, (count[()],), const(fill))
         w.set(count, count[()] + 1)
-    with w.loop(size, "i") as i, w.when(i >= count[()]):
-        w.store(out, (i,), const(fill))
     return w.call(x)
+
+
+def _write_places(w: Writer, source: Buffer, out: Buffer, count: Buffer) -> None:
+    """The places of ``source`` that are not 0 to ``out``, as many as fit, and how many they are."""
+    with w.loop(int(source.shape[0]), "i") as i, w.when(cast(source[i], boolean)):
+        with w.when(count[()] < int(out.shape[0])):
+            w.store(out, (count[()],), i)
+        w.set(count, count[()] + 1)
+
+
+def _meaning(name: str, n: int, size: int) -> Program:
+    """What the intrinsic does, as a program."""
+    w = Writer(name)
+    source = w.input("mask", (n,), boolean)
+    out, state = w.output("out", (size,), int64), w.output("state", (1,), int64)
+    count = w.variable("count", const(0))
+    _write_places(w, source, out, count)
+    w.store(state, (0,), count[()])
+    return w.program()
 
 
 def _places(name: str, a: Any, size: Any, fill: int) -> Any:
     from .reduce import count_nonzero
 
-    flat = ravel(a)
+    flat = astype(ravel(a), dtype=boolean)
     room, found = room_found(name, size, lambda: count_nonzero(flat))
     if room is not None:
         return places_where(flat, size=room, fill=int(fill), name=name)
-    every = places_where(flat, size=shape_of(flat)[0], fill=int(fill), name=name)
-    return getitem(every, slice(0, found))
+    # Where another number is found than in the trace, the call goes to other code in the end.
+    return places_where(flat, size=found, fill=int(fill), name="")
 
 
 @chosen_by_data(np.flatnonzero)

@@ -1,0 +1,49 @@
+"""Places that data choose: blocks of truth values, their ends, and room that is less."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.errors import BoundsError
+
+LENGTHS = 1, 63, 64, 65, 200, 1031
+SHARES = 0.0, 0.02, 0.5, 0.98, 1.0
+
+
+def masks(n: int) -> list[np.ndarray]:
+    random = np.random.default_rng(n)
+    return [random.random(n) < share for share in SHARES]
+
+
+@pytest.mark.parametrize("n", LENGTHS)
+def test_places_are_those_of_numpy_for_masks_as_they_lie(n: int) -> None:
+    places = mlc.jit(np.flatnonzero)
+    for mask in masks(n):
+        for laid in (mask, mask[::-1], np.repeat(mask, 2)[::2]):
+            np.testing.assert_array_equal(places(laid), np.flatnonzero(laid))
+
+
+@pytest.mark.parametrize("n", LENGTHS)
+def test_room_that_is_left_is_filled_and_what_does_not_fit_is_refused(n: int) -> None:
+    size = n // 2 + 2
+    some = mlc.jit(lambda mask: mlc.numpy.flatnonzero(mask, size=size, fill_value=-7))
+    for mask in masks(n):
+        wanted = np.flatnonzero(mask)
+        if len(wanted) <= size:
+            found = some(mask)
+            np.testing.assert_array_equal(found[: len(wanted)], wanted)
+            assert (found[len(wanted) :] == -7).all()
+        else:
+            with pytest.raises(BoundsError, match=f"more is found than size={size} has room for"):
+                some(mask)
+
+
+def test_the_number_may_change_from_call_to_call() -> None:
+    chosen = mlc.jit(lambda x: x[x > 0.5])
+    random = np.random.default_rng(0)
+    for n in (3, 3, 200, 0, 517):
+        x = np.zeros(700, np.float32)
+        x[random.permutation(700)[:n]] = 1 + random.random(n, np.float32)
+        np.testing.assert_array_equal(chosen(x), x[x > 0.5])
