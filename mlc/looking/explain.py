@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..ir.program import Buffer, LoopKind, Program
+from ..ir.program import Buffer, LoopKind, Program, While, walk
 from ..ir.show import Names
 from ..ir.unsafe import unsafe_steps
 from .advice import advice
@@ -81,6 +81,8 @@ def _part_lines(program: Program, part: Part, names: Names, facts: Facts) -> Ite
         yield f"  again    block {block} runs {factor:g} points for each it ran before"
     for step in unsafe_steps(program):
         yield f"  unsafe   {step}: taken without proof"
+    if any(isinstance(stmt, While) for stmt in walk(program.body)):
+        yield "  while    loops that run until something holds are counted as if they ran once"
     for sentence in advice(program, part, facts):
         yield f"  next     {sentence}"
 

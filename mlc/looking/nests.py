@@ -1,4 +1,7 @@
-"""A program as the loops that run, with what each touches: blocks dissolved, calls written out."""
+"""A program as the loops that run, with what each touches: blocks dissolved, calls written out.
+
+A loop that runs until something holds counts as if it ran once: nobody knows how often it will.
+"""
 
 from __future__ import annotations
 
@@ -178,11 +181,13 @@ def nest_of(program: Program) -> Nest:
     """The loops of ``program``, with calls of intrinsics written out."""
     body = expand_calls(program.body)
     plain = program if body is program.body else program.with_body(body)
-    rows = accesses_of(plain).rows
-    root = Nest(None, accesses=list(rows))
+    root = Nest(None)
     by_loop: dict[For, Nest] = {}
     _fill(root, body, _Place(), by_loop)
-    for row in rows:
+    for found in accesses_of(plain).rows:
+        loops = tuple(loop for loop in found.loops if loop in by_loop)
+        row = found if len(loops) == len(found.loops) else replace(found, loops=loops)
+        root.accesses.append(row)
         for loop in row.loops:
             by_loop[loop].accesses.append(row)
     return root

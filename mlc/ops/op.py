@@ -31,6 +31,7 @@ import numpy as np
 from .. import te
 from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, SourceLocation, user_location
+from ..te.call import call_of_tensors, set_values
 from ..te.tensor import Call, Compute, Tensor
 from .promotion import ufunc_dtypes
 
@@ -270,6 +271,15 @@ def implements(*functions: Any) -> Callable[[Any], Any]:
 def set_eager(run: Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]) -> None:
     """Say what calls an operator on plain arrays: ``run(op, arrays, static)``."""
     _eager[:] = [run]
+
+
+def _program_called(*inputs: Any, program: Any, name: str) -> Any:
+    """``te.call`` of what is no te tensor: the program as an operator."""
+    return call_of_tensors(program, inputs, name)
+
+
+_program = Op(_program_called, "te.call", False, {})
+set_values(lambda program, values, name: _program(*values, program=program, name=name))
 
 
 def leaves_of(value: Any) -> Iterator[Any]:

@@ -115,10 +115,11 @@ class Template:
             self._made[key] = program
         return program
 
-    def specialize(self, shapes: Sequence[Sequence[int]]) -> Program:
-        """The program for arrays of these ``shapes``, one for each parameter."""
+    def specialize(self, shapes: Sequence[Sequence[int]], some: bool = False) -> Program:
+        """The program for arrays of these ``shapes``, one for each parameter; with ``some`` for
+        each of the first ones, which must tell all sizes then."""
         kinds = self._source.params
-        if len(shapes) != len(kinds):
+        if len(shapes) > len(kinds) or len(shapes) < len(kinds) and not some:
             raise ArgumentError(f"{self.name} takes {len(kinds)} arrays, got {len(shapes)}")
         sizes: dict[str, int] = {}
         for kind, shape in zip(kinds.values(), shapes):

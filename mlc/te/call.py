@@ -2,37 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ..errors import ArgumentError, DTypeError, ShapeError, user_location
 from ..ir.program import Program
+from .construct import constant
 from .tensor import Call, Tensor
 
+_values: list[Callable[..., Any]] = []
 
-def call(program: Program, *inputs: Tensor, name: str = "") -> Any:
+
+def set_values(run: Callable[..., Any]) -> None:
+    """Say what calls a program with values that are no tensors: ``run(program, values, name)``."""
+    _values[:] = [run]
+
+
+def call(program: Any, *inputs: Any, name: str = "") -> Any:
     """What ``program`` writes when its first params are ``inputs``: a tensor, or a tuple of them.
 
-    The params are the inputs in order, then the outputs, each written whole. Raises ShapeError,
-    DTypeError or ArgumentError where ``inputs`` do not fit the params.
+    The params are the inputs in order, then the outputs; what the program does not write of these
+    is 0. A schedule stands for the program that it has come to, and a template for the program of
+    the sizes that the inputs have. Inputs are te tensors, as in the body of an operator, or traced
+    values in a jitted function, or arrays: then what comes back is of that kind too. Raises
+    ShapeError, DTypeError or ArgumentError where ``inputs`` do not fit the params.
     """
-    count = len(program.params) - program.outputs
+    if not inputs or not all(isinstance(value, Tensor) for value in inputs):
+        return _values[0](program, inputs, name)
+    return call_of_tensors(program, inputs, name)
+
+
+def call_of_tensors(program: Any, inputs: tuple[Any, ...], name: str = "") -> Any:
+    """The same where ``inputs`` are te tensors, or numbers for params of no axes."""
+    from .unwritten import with_zeros
+
+    chosen = with_zeros(program_for(program, inputs))
+    count = len(chosen.params) - chosen.outputs
     if len(inputs) != count:
-        raise ArgumentError(f"{program.name} reads {count} tensors, got {len(inputs)}")
-    for place, (tensor, buffer) in enumerate(zip(inputs, program.params)):
-        if tensor.shape != buffer.shape:
-            raise ShapeError(
-                f"input {place} of {program.name} must have shape {buffer.shape} as its param "
-                f"{buffer.name}, got {tensor.shape}"
-            )
-        if tensor.dtype is not buffer.dtype:
-            raise DTypeError(
-                f"input {place} of {program.name} must be {buffer.dtype} as its param "
-                f"{buffer.name}, got {tensor.dtype}; convert it with astype"
-            )
-    label = name or program.name
-    op = Call(program, inputs, label, location=user_location())
+        raise ArgumentError(f"{chosen.name} reads {count} tensors, got {len(inputs)}")
+    fitting = tuple(_fitting(chosen, n, value) for n, value in enumerate(inputs))
+    label = name or chosen.name
+    op = Call(chosen, fitting, label, location=user_location())
     made = tuple(
-        Tensor(label if program.outputs == 1 else f"{label}.{n}", b.shape, b.dtype, op, n)
+        Tensor(label if chosen.outputs == 1 else f"{label}.{n}", b.shape, b.dtype, op, n)
         for n, b in enumerate(op.outputs)
     )
     return made[0] if len(made) == 1 else made
+
+
+def _fitting(program: Program, place: int, value: Any) -> Tensor:
+    """``value`` as input number ``place`` of ``program``."""
+    buffer = program.params[place]
+    wanted = f"input {place} of {program.name} must"
+    if isinstance(value, (bool, int, float)) and not buffer.shape:
+        value = constant(np.asarray(value, buffer.dtype.numpy), buffer.name)
+    if not isinstance(value, Tensor):
+        raise ArgumentError(f"{wanted} be an array of shape {buffer.shape}, got {value!r}")
+    if value.shape != buffer.shape:
+        raise ShapeError(
+            f"{wanted} have shape {buffer.shape} as its param {buffer.name}, got {value.shape}"
+        )
+    if value.dtype is not buffer.dtype:
+        raise DTypeError(
+            f"{wanted} be {buffer.dtype} as its param {buffer.name}, got {value.dtype}; convert it "
+            f"with astype"
+        )
+    return value
+
+
+def program_for(what: Any, inputs: tuple[Any, ...]) -> Program:
+    """The program that ``what`` is, or stands for where ``inputs`` are its first params."""
+    if isinstance(what, Program):
+        return what
+    if hasattr(what, "specialize"):
+        made = what.specialize([getattr(value, "shape", ()) for value in inputs], some=True)
+        assert isinstance(made, Program)
+        return made
+    found = getattr(what, "program", None)
+    if not isinstance(found, Program):
+        raise ArgumentError(
+            f"te.call wants a program as @T.program makes, a template or a schedule, got "
+            f"{type(what).__name__}"
+        )
+    return found

@@ -8,6 +8,7 @@ from mlc import script as T
 from mlc import te
 from mlc.te.evaluate import evaluate
 from mlc.te.key import graph_key
+from mlc.te.unwritten import with_zeros
 
 
 def running_sums(n: int):
@@ -115,3 +116,83 @@ def test_a_schedule_refuses_it():
 
     with pytest.raises(mlc.UnsupportedError, match="running is a program of its own"):
         g(X)
+
+
+@T.program
+def weighted(A: T.Buffer(("n", "m")), s: T.Buffer(()), B: T.Buffer(("n",))):
+    for i, j in T.grid(*A.shape):
+        with T.block("B"):
+            vi, vj = T.remap("SR", [i, j])
+            with T.init():
+                B[vi] = 0.0
+            B[vi] += A[vi, vj] * s[()]
+
+
+def test_of_arrays_and_traced_values_and_by_template_and_schedule():
+    a = X.reshape(5, 2)
+    want = a.sum(1) * 2
+    np.testing.assert_array_equal(te.call(weighted, a, 2.0), want)
+    np.testing.assert_array_equal(mlc.jit(lambda x, s: te.call(weighted, x, s) + 1)(a, 2), want + 1)
+    s = mlc.Schedule(weighted.at(n=5, m=2))
+    s.unroll(s.loops("B")[1])
+    np.testing.assert_array_equal(te.call(s, a, 2.0), want)
+    with pytest.raises(mlc.ArgumentError, match=r"input 1 of weighted must be an array of shape"):
+        te.call(weighted, a, None)
+    with pytest.raises(mlc.ShapeError, match="do not tell size 'n' of weighted"):
+        te.call(weighted, 1.0)
+    with pytest.raises(mlc.ArgumentError, match=r"te.call wants a program as @T.program makes"):
+        te.call(len, a)
+
+
+@T.program
+def some(A: T.Buffer((6,)), B: T.Buffer((6,))):
+    for i in T.serial(3):
+        B[i] = A[i]
+
+
+@T.program
+def onto(A: T.Buffer((6,)), B: T.Buffer((6,))):
+    for i in T.serial(6):
+        B[i] += A[i]
+
+
+@T.program
+def where_large(A: T.Buffer((6,)), B: T.Buffer((6,))):
+    for i in T.serial(6):
+        with T.when(A[i] > 2):
+            B[i] = A[i]
+
+
+@T.program
+def never(A: T.Buffer((6,)), B: T.Buffer((6,))):
+    for _, i in T.grid(0, 6):
+        B[i] = A[i]
+
+
+@T.program
+def ahead(A: T.Buffer((6,)), B: T.Buffer((6,))):
+    for i in T.serial(6):
+        B[i] = A[i]
+        B[5] = B[5] + B[5 - i]
+
+
+@pytest.mark.parametrize("target", ["cpu", "interpret", "numpy"])
+@pytest.mark.parametrize("program", [some, onto, where_large, never, ahead], ids=lambda p: p.name)
+def test_what_is_not_written_is_zero(program, target):
+    x = np.arange(6, dtype=np.float32)
+    want = np.zeros(6, np.float32)
+    mlc.build(program)(x, want)
+    held = [np.full(6, 7, np.float32) for _ in range(20)]
+    del held  # their memory may be the result's
+    got = mlc.jit(lambda x: te.call(program, x), target=target)(x)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_what_is_written_whole_is_not_zeroed():
+    for program in (running_sums(4), weighted.at(n=3, m=2)):
+        assert with_zeros(program) is program
+    split = mlc.Schedule(running_sums(12))
+    split.split(split.loops("out")[0], [None, 4])
+    assert with_zeros(split.program) is split.program
+    for program in (some, onto, where_large, never, ahead):
+        assert with_zeros(program).script().count("] = 0.0") == 1

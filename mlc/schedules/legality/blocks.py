@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...ir.bounds import interval
-from ...ir.expr import Axis, Expr, Var, const
+from ...ir.expr import Apply, Axis, Expr, Var, const
 from ...ir.intrinsic import is_intrinsic
-from ...ir.program import Allocate, Block, Evaluate, Program, walk
+from ...ir.program import Allocate, Block, Evaluate, Program, Store, walk
 from ...ir.rewrite import loads_of, substitute, variables_of
 from ..refusal import Refusal
 from .accesses import Access, accesses_of, accesses_of_block
@@ -154,7 +154,14 @@ def _refusal(block: Block, axis: Axis, row: Access, found: Conflict) -> Refusal:
             proven=False,
         )
     rule = f"{axis.name} is no {kind} axis of block {block.name!r}"
-    if axis.is_reduce:
+    if row.kind == "write" and _goes_on(block, row.buffer):
+        name, carried = axis.name, row.buffer.name
+        fix = (
+            f"write these loops without a block where {carried} carries something from one {name} "
+            f"to the next, or give {carried} an axis for it: {carried}[{name} + 1, ...] from "
+            f"{carried}[{name}, ...]"
+        )
+    elif axis.is_reduce:
         fix = (
             f"combine into {row.buffer.name} instead of storing, or make {axis.name} a spatial axis"
         )
@@ -165,6 +172,22 @@ def _refusal(block: Block, axis: Axis, row: Access, found: Conflict) -> Refusal:
     if not found.is_certain and any(loads_of(e) for e in (*row.indices, *row.guards)):
         rule += f", unless the data that indices of {row.buffer.name} depend on keep them apart"
     return Refusal(rule, found.witness, fix, proven=found.is_certain)
+
+
+_FOLDS = {"add", "mul", "maximum", "minimum", "bitand", "bitor", "bitxor"}
+
+
+def _goes_on(block: Block, buffer: object) -> bool:
+    """Whether ``block`` stores to ``buffer`` what it computes from elements of it, and that is no
+    fold such as ``x[i] = x[i] + y``, which could be written as one."""
+    for stmt in walk(block.body):
+        if isinstance(stmt, Store) and stmt.buffer is buffer:
+            value = stmt.value
+            own = [load for load in loads_of(value) if load.source is buffer]
+            folds = isinstance(value, Apply) and value.fn in _FOLDS and len(own) == 1
+            if own and not (folds and any(part is own[0] for part in value.children)):
+                return True
+    return False
 
 
 def _own_buffers(block: Block) -> set[object]:
