@@ -146,9 +146,15 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
 
 
 def _renamed(made: types.CodeType, code: types.CodeType, old: str, top: str) -> types.CodeType:
-    """``made`` called as ``code`` is, and what is defined in it as in ``top``, not ``old``."""
+    """``made`` called as ``code`` is, and what is defined in it as in ``top``, not ``old``; parts
+    that loops and branches became bear the name of the function, which errors show."""
+    from .transform import PART
+
     inner = tuple(
-        _renamed(c, c, old, top) if isinstance(c, types.CodeType) else c for c in made.co_consts
+        _renamed(c, code if c.co_name.startswith(PART) else c, old, top)
+        if isinstance(c, types.CodeType)
+        else c
+        for c in made.co_consts
     )
     made = made.replace(co_name=code.co_name, co_consts=inner)
     if sys.version_info < (3, 11):

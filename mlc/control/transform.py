@@ -24,6 +24,7 @@ from .names import assigned, changed, exposed, loads, touched, weight
 from .plain_code import SCALARS
 
 HELPER = "__mlc__"
+PART = "_mlc_part"  # begins the names of the functions that loops and branches become
 _SCOPES = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp,
     ast.GeneratorExp, ast.ClassDef,
@@ -300,7 +301,7 @@ class _Worker(ast.NodeTransformer):
     ) -> tuple[str, list[ast.stmt]]:
         """``stmts`` as a function of its own that shares all variables."""
         self.count += 1
-        name = f"_mlc_part{self.count}"
+        name = f"{PART}{self.count}"
         bound = assigned(stmts)
         body = self.block(stmts, live) or [ast.Pass()]
         head: list[ast.stmt] = []
