@@ -160,13 +160,12 @@ def _byte_count(value: Any) -> int:
     return count
 
 
-def _result_memory() -> int:
-    """A 32nd of the machine's memory, at most 256 MB."""
+def _machine_memory() -> int:
+    """Bytes, 0 where the system does not tell."""
     try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return max(0, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):
         return 0
-    return max(0, min(memory // 32, 1 << 28))
 
 
 def _tuned(value: object) -> bool | str:
@@ -262,9 +261,16 @@ class Config:
     )
     result_memory = Setting(
         _byte_count,
-        _result_memory,
+        lambda: min(_machine_memory() // 32, 1 << 28),
         env=("MLC_RESULT_MEMORY",),
         doc="Bytes of freed results of 32 MB and more that are kept for later ones; 0: none.",
+        scoped=False,
+    )
+    workspace_memory = Setting(
+        _byte_count,
+        lambda: _machine_memory() // 8,
+        env=("MLC_WORKSPACE_MEMORY",),
+        doc="Bytes of workspaces that kernels keep from one call to the next; 0: none.",
         scoped=False,
     )
     bfloat16_subnormals = Setting(

@@ -53,6 +53,7 @@ _ENTRY = """
 @PyUnicode_Type = external global i8
 @truths = internal constant [2 x i8] c"\\00\\01"
 @mlc_workspace_cells = external global [48 x ptr]
+@mlc_workspace_limit = external global i64
 @mlc_large_results = external global ptr
 declare ptr @mlc_slow_entry(ptr, ptr, i64, ptr)
 declare ptr @PyArray_New(ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)

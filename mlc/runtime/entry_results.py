@@ -108,6 +108,7 @@ done:
 }
 
 ; Call the kernel with a workspace: the process's kept block of the right size class, or a new one.
+; Blocks of up to half the limit are kept, one of each class, and so less than the limit in all.
 define internal i32 @run(ptr %s, ptr %buffers) alwaysinline {
 entry:
   %kernel_at = getelementptr %signature, ptr %s, i32 0, i32 1
@@ -141,6 +142,11 @@ have:
   %back = sub i64 0, %rest
   %workspace = getelementptr i8, ptr %up, i64 %back
   %code = call i32 %kernel(ptr %buffers, ptr %workspace)
+  %limit = load i64, ptr @mlc_workspace_limit
+  %twice = shl i64 2, %class
+  %much = icmp sgt i64 %twice, %limit
+  br i1 %much, label %surplus, label %keep
+keep:
   %pair = cmpxchg ptr %cell, ptr null, ptr %raw acq_rel monotonic
   %returned = extractvalue { ptr, i1 } %pair, 1
   br i1 %returned, label %done, label %surplus

@@ -20,7 +20,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from mlc.config import config
+from mlc.config import Config, config
 from mlc.runtime import image
 
 # The instance: object header, then these pointers.
@@ -158,7 +158,20 @@ def _load_entry(build: bool) -> int:
     data = found.image if found else image.compile_image(ENTRY_IR, target, optimize=effort)
     if found is None:
         cache.put(key, data, {"name": "native entry"})
+    _follow_limit()
+    Config.workspace_memory.watchers.append(_follow_limit)
     return image.load_image(data, resolver({"mlc_slow_entry": slow_entry()})).address("mlc_entry")
+
+
+def _follow_limit() -> None:
+    from mlc.runtime.symbols import workspace_limit
+
+    lower = workspace_limit.value > config.workspace_memory
+    workspace_limit.value = config.workspace_memory
+    if lower:
+        from mlc.runtime.result_memory import release_memory
+
+        release_memory()
 
 
 def _pointer(instance: Any, offset: int) -> ctypes.c_void_p:

@@ -26,6 +26,7 @@ _NUMPY_SLOTS = {
 WORKSPACE_CELLS = 48
 # One cached block for each power of two, shared by all kernels of the process.
 _workspace_cells = (ctypes.c_void_p * WORKSPACE_CELLS)()
+workspace_limit = ctypes.c_int64()  # bytes of all blocks that are kept between calls
 LARGE = 1 << 25  # bytes from which the C library takes fresh pages for every array
 large_results = ctypes.c_void_p()  # what makes arrays of that size, once there are such results
 
@@ -59,6 +60,7 @@ def define(name: str, address: int) -> None:
 
 _addresses: dict[str, int] = {
     "mlc_workspace_cells": ctypes.addressof(_workspace_cells),
+    "mlc_workspace_limit": ctypes.addressof(workspace_limit),
     "mlc_large_results": ctypes.addressof(large_results),
 }
 

@@ -21,7 +21,7 @@ import pytest
 import mlc
 from mlc.config import config
 from mlc.errors import ArgumentError
-from mlc.runtime import native_call, result_memory
+from mlc.runtime import native_call, result_memory, symbols
 from mlc.runtime.symbols import LARGE
 
 pytestmark = pytest.mark.skipif(
@@ -329,3 +329,40 @@ def test_a_program_without_large_results_loads_nothing_of_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+def kept_workspaces() -> int:
+    """Bytes of the blocks that are kept."""
+    return sum(1 << size for size, block in enumerate(symbols._workspace_cells) if block)
+
+
+def test_workspaces_are_kept_up_to_a_limit() -> None:
+    @mlc.jit
+    def sorted_twice(x: Any) -> Any:
+        return np.sort(np.sort(x)[::-1] * 2.0)[:8]
+
+    x = np.random.default_rng(0).random(1 << 20)  # a workspace of more than 8 MB
+    small = x[: 1 << 15]
+
+    def kept(argument: Any) -> int:
+        mlc.release_memory()
+        for _ in range(3):
+            np.testing.assert_array_equal(sorted_twice(argument), 2 * np.sort(argument)[:8])
+        return kept_workspaces()
+
+    try:
+        config.workspace_memory = "1G"
+        whole = kept(x)
+        assert whole > 8 << 20
+        config.workspace_memory = 2 * whole - 1  # less than two of the size: it is not kept
+        assert kept_workspaces() == kept(x) == 0
+        few = kept(small)
+        assert 1 << 18 < few < whole
+        sorted_twice(small)
+        config.workspace_memory = 0
+        assert kept_workspaces() == kept(small) == 0
+        config.workspace_memory = 2 * whole
+        assert kept(x) == whole
+        assert 0 < kept(small) + whole < 2 * whole
+    finally:
+        del config.workspace_memory
