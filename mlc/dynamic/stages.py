@@ -129,7 +129,7 @@ def _pass(
     chunks: Chunks, space: Space, level: int, kept: tuple[Tensor, ...], folds: tuple[Compute, ...],
     options: dict[str, Any], most: int | None,
 ) -> Pass:  # fmt: skip
-    row_bytes = _row_bytes(chunks, kept, folds, level)
+    row_bytes = _row_bytes(chunks, kept, folds)
     rows = max(min(_CHUNK_BYTES // row_bytes, _MOST), _LEAST)
     if most is not None:
         rows = min(rows, max(int(space[0] * most + space[1]), 1))
@@ -137,7 +137,7 @@ def _pass(
     sizes = [rows]
     few = max(_SMALL_BYTES // row_bytes, 1)
     while sizes[-1] > 4 * few:
-        step = _CLOSE_RATIO if folds or _is_product(chunks, kept, folds) else _RATIO
+        step = _CLOSE_RATIO if folds or _is_product(chunks) else _RATIO
         sizes.append(max(sizes[-1] // step, 1))
 
     def made(count: int, partial: bool) -> Kernel:
@@ -151,7 +151,7 @@ def _pass(
     return Pass(space, kept, folds, whole, made(sizes[-1], True))
 
 
-def _is_product(chunks: Chunks, kept: tuple[Tensor, ...], folds: tuple[Compute, ...]) -> bool:
+def _is_product(chunks: Chunks) -> bool:
     """Whether a pass reads a matrix again for every few rows, so that those should be many."""
     for tensor in chunks.order:
         op = tensor.op
@@ -161,9 +161,7 @@ def _is_product(chunks: Chunks, kept: tuple[Tensor, ...], folds: tuple[Compute, 
     return False
 
 
-def _row_bytes(
-    chunks: Chunks, kept: tuple[Tensor, ...], folds: tuple[Compute, ...], level: int
-) -> int:
+def _row_bytes(chunks: Chunks, kept: tuple[Tensor, ...], folds: tuple[Compute, ...]) -> int:
     """Roughly what a row takes in all arrays that a pass reads and writes."""
     seen: set[Tensor] = set()
     pending = [*kept, *(t for op in folds for t in op.inputs)]

@@ -67,7 +67,7 @@ def _vectors(
             steps = _vector_steps(program, best, loops, lanes)
             if steps:
                 return f"no loop is vectorized: {', '.join(steps)}."
-    return _vector_sum(rows, smooth, lanes)
+    return _vector_sum(smooth, lanes)
 
 
 def _vector_steps(program: Program, loop: For, loops: tuple[For, ...], lanes: int) -> list[str]:
@@ -89,7 +89,7 @@ def _vector_steps(program: Program, loop: For, loops: tuple[For, ...], lanes: in
     return [*steps, f"s.vectorize({name})"]
 
 
-def _vector_sum(rows: list[Access], smooth: list[For], lanes: int) -> str | None:
+def _vector_sum(smooth: list[For], lanes: int) -> str | None:
     if not smooth:
         return None
     best = smooth[-1]

@@ -35,7 +35,6 @@ STRIP = 1 << 11  # columns combined at once
 LANES = 32
 REORDERED = ("add", "maximum", "minimum")  # float operations that vectors combine
 
-Combine = Callable[[Expr, Expr], Expr]
 Place = Callable[[Expr | int], list[Expr]]
 
 

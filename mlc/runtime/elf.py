@@ -90,7 +90,7 @@ def link(data: bytes) -> Linked:
     machine = struct.unpack_from("<H", data, 18)[0]
     sections = _read_sections(data)
     layout = _Layout(machine, sections)
-    symbols = _read_symbols(data, sections)
+    symbols = _read_symbols(sections)
     relocations = _read_relocations(sections)
 
     # The slots and stubs must be counted before anything has its place.
@@ -191,7 +191,7 @@ def _read_sections(data: bytes) -> list[_Section]:
     return sections
 
 
-def _read_symbols(data: bytes, sections: list[_Section]) -> list[_Symbol]:
+def _read_symbols(sections: list[_Section]) -> list[_Symbol]:
     table = next((s for s in sections if s.kind == _SYMTAB), None)
     if table is None:
         return []

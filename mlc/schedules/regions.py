@@ -42,12 +42,12 @@ def block_reads(block: Block) -> list[Region]:
     An element is a box of ones. What an accumulation updates counts as read where the block has no
     init of its own. Declared regions are believed.
     """
-    return list(_of_block(block, "read", {}, {}))
+    return list(_of_block(block, "read", {}))
 
 
 def block_writes(block: Block) -> list[Region]:
     """What one point of ``block`` writes, its init included; as :func:`block_reads`."""
-    return list(_of_block(block, "write", {}, {}))
+    return list(_of_block(block, "write", {}))
 
 
 def buffers_read(block: Block) -> tuple[Buffer, ...]:
@@ -205,7 +205,7 @@ def _of(
     if isinstance(stmt, Block):
         bound: dict[Var, Expr] = {it.axis: substitute(it.binding, axes) for it in stmt.iters}
         if wanted is None or stmt is wanted:
-            yield from _of_block(stmt, kind, bound, inner)
+            yield from _of_block(stmt, kind, bound)
             return
         yield from _of(stmt.body, kind, bound, inner, wanted)
         return
@@ -218,9 +218,7 @@ def _of(
         yield from _of(child, kind, axes, inner, wanted)
 
 
-def _of_block(
-    block: Block, kind: Kind, axes: Mapping[Var, Expr], inner: dict[Var, int]
-) -> Iterator[Region]:
+def _of_block(block: Block, kind: Kind, axes: Mapping[Var, Expr]) -> Iterator[Region]:
     """The accesses of one point, its own loops widened away; ``axes`` places its axes."""
     declared = block.reads if kind == "read" else block.writes
     if declared is not None:

@@ -55,7 +55,7 @@ def factor_reduction(
     axes = fresh_others + folded
     if not axes:
         axes = (Axis("one", 1, is_reduce=True),)
-    first = _partial(nest, combiner.dtypes, spatial, axes, values, name, root)
+    first = _partial(nest, spatial, axes, values, name, root)
     again = tuple(Axis(parts[n].name, parts[n].extent, is_reduce=True) for n in kept)
     place = again + op.axes if is_outermost else op.axes + again
     reads = tuple(load(t, place) for t in first.tensors)
@@ -65,7 +65,6 @@ def factor_reduction(
 
 def _partial(
     nest: Nest,
-    dtypes: Sequence[object],
     spatial: tuple[Axis, ...],
     axes: tuple[Axis, ...],
     values: tuple[Expr, ...],
@@ -97,16 +96,15 @@ def fuse_reduce_axes(nest: Nest, outer: Axis, inner: Axis) -> Nest:
 
 def pack_operand(
     nest: Nest,
-    operand: Load,
     shape: tuple[int, ...],
     source: Callable[..., Expr],
     where: Mapping[Load, tuple[Expr, ...]],
     name: str,
 ) -> tuple[Nest, Nest]:
-    """Copy what ``operand`` reads into a tensor of another layout and read it there.
+    """Copy what a nest reads into a tensor of another layout and read it there.
 
-    ``source(*indices)`` is the element of the packed tensor, which has its type; ``where[operand]``
-    are the packed indices at which the nest finds what it used to load.
+    ``source(*indices)`` is the element of the packed tensor, which has its type; ``where`` has for
+    each load that is replaced the packed indices at which the nest finds it.
     """
     axes = tuple(Axis(f"p{n}", e) for n, e in enumerate(shape))
     element = source(*axes)

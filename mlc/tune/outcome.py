@@ -9,9 +9,6 @@ from typing import Any, Literal
 Status = Literal[
     "ok", "refused", "build failed", "crashed", "timeout", "out of memory", "wrong result"
 ]
-STATUSES: tuple[Status, ...] = (
-    "ok", "refused", "build failed", "crashed", "timeout", "out of memory", "wrong result",
-)  # fmt: skip
 Verdict = Literal["faster", "slower", "within noise"]
 NOISE = 0.01  # two measurements of one thing differ by as much, whatever their intervals say
 

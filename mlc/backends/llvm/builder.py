@@ -124,13 +124,6 @@ class Builder:
         """One lane, given by its number or by the text of an i64."""
         return self.op(f"extractelement {value}, i64 {lane}", value.dtype)
 
-    def gathered(self, parts: Sequence[Value]) -> Value:
-        """A vector of separate values."""
-        vector, text = type_of(parts[0].dtype, len(parts)), "poison"
-        for lane, part in enumerate(parts):
-            text = self.raw(f"insertelement {vector} {text}, {part}, i64 {lane}")
-        return Value(text, parts[0].dtype, len(parts))
-
     def shuffle(self, value: Value, lanes: list[int]) -> Value:
         """``value`` with its lanes picked anew."""
         text = f"shufflevector {value}, {value.type} poison, {shuffle_mask(lanes)}"

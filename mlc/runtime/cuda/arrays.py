@@ -17,7 +17,6 @@ from mlc.runtime.cuda.card import card
 
 _ALIGNED = 15  # addresses of arrays have these bits clear: threads read up to 16 bytes at once
 _CUDA, _CUDA_MANAGED = 2, 13  # DLPack's device types
-_HAS_ARRAYS = ("__cuda_array_interface__", "__dlpack_device__")
 
 
 @dataclass(frozen=True)

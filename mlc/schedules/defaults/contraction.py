@@ -188,7 +188,7 @@ def _convert(nest: Nest, node: Load, axes: list[Axis], dtype: DType) -> tuple[Ne
         return cast(load(node.source, tuple(substitute(i, mapping) for i in node.indices)), dtype)
 
     shape, name = tuple(a.extent for a in axes), f"{node.source.name}_{dtype.name}"
-    return pack_operand(nest, node, shape, element, {node: tuple(axes)}, name)
+    return pack_operand(nest, shape, element, {node: tuple(axes)}, name)
 
 
 def _is_far(node: Load, nest: Nest, roles: Roles, panel: int) -> bool:
@@ -244,7 +244,7 @@ def pack_axis(
         return select(column < n.extent, value, const(0, value.dtype))
 
     where = (*batch, n // width, *inner, n % width)
-    return pack_operand(nest, node, shape, element, {node: where}, f"{node.source.name}_packed")
+    return pack_operand(nest, shape, element, {node: where}, f"{node.source.name}_packed")
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def _turned(nest: Nest, along: Axis, fold: Axis) -> list[Nest]:
                 return load(node.source, tuple(substitute(i, mapping) for i in node.indices))
 
             shape, name = tuple(a.extent for a in axes), f"{node.source.name}_turned"
-            return list(pack_operand(nest, node, shape, element, {node: tuple(axes)}, name))
+            return list(pack_operand(nest, shape, element, {node: tuple(axes)}, name))
     return [nest]
 
 

@@ -12,7 +12,7 @@ from ...te.factor import factor_reduction, fuse_reduce_axes
 from ...te.program import Nest
 from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes, step
-from .machine import TASK_NS, Machine
+from .machine import Machine
 from .vectors import (
     extent_of,
     fuse_contiguous,
@@ -31,6 +31,7 @@ HELD_ALONE = 128 << 10  # the same, where that is one number for each column
 FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 MANY_ROWS = 32  # that can be shared out among threads as they are
 CHAINS = 8  # of sums that keep multiply-adds busy
+ACROSS = 4
 SHORT = 8  # steps of a fold that are written out
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
 
@@ -80,8 +81,8 @@ def _quality(along: int | None) -> float:
             return 0.8 / along
         case -1:
             return 0.25
-        case 0:
-            return 0.0
+        case 0:  # one element for all lanes is cheaper than one from far away for each
+            return 0.1
         case _:
             return 0.05
 
@@ -317,7 +318,7 @@ def _schedule_streams(
     tasks = 1 if shared_out else min(threads, vectors)
     whole = extent >= nest.compute.axes[-1].extent
     if whole and tasks == 1 and _is_held(nest, extent):
-        across = min(4, vectors)
+        across = min(ACROSS, vectors)
         run, vector, middle, lane = s.split(last, [1, None, across, lanes])
         s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
     else:
@@ -351,8 +352,3 @@ def _innermost(s: Schedule, loops: list[Var], budget: int) -> tuple[list[Var], l
 def widest(nest: Nest) -> int:
     """Bytes of the widest element that the nest loads."""
     return max([n.dtype.itemsize for n in loads_in(nest)] or [1])
-
-
-def grain_for(nest_ns: float, iterations: int) -> int:
-    """Iterations that take about one task's time."""
-    return max(int(TASK_NS * iterations / max(nest_ns, 1.0)), 1)

@@ -71,7 +71,7 @@ def _walked_as_one(s: Schedule, block: Block, outer: Var, inner: Var) -> bool:
     a, b = axes.get(id(outer)), axes.get(id(inner))
     extent = extent_of(s, inner)
     if a is None or b is None:
-        return _fused_before(s, block, outer, inner, extent)
+        return _fused_before(block, outer, inner, extent)
     accesses = [(n.source, n.indices) for n in reads_of(block)] + list(writes_of(block.body))
     for buffer, indices in accesses:
         strides = contiguous_strides(buffer.shape) if buffer.strides is None else buffer.strides
@@ -87,7 +87,7 @@ def _walked_as_one(s: Schedule, block: Block, outer: Var, inner: Var) -> bool:
     return True
 
 
-def _fused_before(s: Schedule, block: Block, outer: Var, inner: Var, extent: int) -> bool:
+def _fused_before(block: Block, outer: Var, inner: Var, extent: int) -> bool:
     """The inner loop is a fused one: its last part decides, since the parts are walked as one."""
     from ...ir.expr import Apply, Const
     from ...ir.rewrite import variables_of

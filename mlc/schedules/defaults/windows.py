@@ -107,7 +107,7 @@ def _windows(nest: Nest) -> _Windows | None:
         return None
     (x,), (w,) = xs, ws
     *others, high, wide = x.indices
-    steps = (_step(high, row, column), _step(wide, column, row))
+    steps = (_step(high, row), _step(wide, column))
     if any(set(variables_of(i)) & {row, column} for i in others) or None in steps:
         return None
     by_weights = [a for a in axes[:-2] if a.extent > 1 and _uses(w, a)]
@@ -125,7 +125,7 @@ def _uses(node: Load, axis: Axis) -> bool:
     return any(v is axis for i in node.indices for v in variables_of(i))
 
 
-def _step(index: Expr, axis: Axis, other: Axis) -> tuple[int, Expr] | None:
+def _step(index: Expr, axis: Axis) -> tuple[int, Expr] | None:
     """(factor, rest) of ``factor * axis + rest``, the factor positive and the rest made of reduce
     axes."""
     total = as_sum(index)
