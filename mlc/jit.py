@@ -28,6 +28,7 @@ from .errors import (
     TracerBoolError,
     UnsupportedError,
 )
+from .forks import free_after_fork
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT, Op, frozen_key, set_eager
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -83,6 +84,7 @@ class _Jitted:
         self._entries = {}
         self._families, self._dynamic = families_for(dynamic, function), dynamic
         self._lock = threading.RLock()
+        free_after_fork(self)
         self._head = 0
         self._slow_calls = 0
         self._by_value: set[str] = set()  # Python ints that tracing wanted the values of

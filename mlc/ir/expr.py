@@ -18,6 +18,7 @@ themselves alone; their names are made unique only when they are printed.
 from __future__ import annotations
 
 import struct
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Union
@@ -26,12 +27,14 @@ import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, float64, int64
 from ..errors import ArgumentError, DTypeError, ExpressionBoolError
+from ..forks import free_after_fork
 from .scalar import SCALAR_FNS
 
 if TYPE_CHECKING:
     from .combiner import Combiner
 
 _lock = threading.Lock()
+free_after_fork(sys.modules[__name__])
 _interned: weakref.WeakValueDictionary[tuple[Any, ...], Any] = weakref.WeakValueDictionary()
 
 Node = TypeVar("Node", bound="Expr")

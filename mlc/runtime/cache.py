@@ -14,6 +14,7 @@ import itertools
 import os
 import stat
 import struct
+import sys
 import threading
 import time
 import warnings
@@ -24,6 +25,7 @@ from typing import Any
 
 from mlc.config import config
 from mlc.errors import CacheWarning
+from mlc.forks import free_after_fork
 from mlc.records import dataclass
 
 # hashlib loads OpenSSL, which takes longer than all else that a warm start does.
@@ -43,6 +45,7 @@ _STALE_SECONDS = 3600.0
 _TOUCH_SECONDS = 86400.0
 
 _lock = threading.Lock()
+free_after_fork(sys.modules[__name__])
 _serial = itertools.count()
 _warned: set[str] = set()
 _checked: dict[str, bool] = {}
@@ -237,13 +240,3 @@ def _warn_once(kind: str, message: str) -> None:
             return
         _warned.add(kind)
     warnings.warn(message, CacheWarning, stacklevel=4)
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-# Another thread may hold the lock at the moment of a fork; the child has no such thread.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlc.config import Config, config
+from mlc.forks import free_after_fork
 from mlc.runtime.image import LoadedImage, compile_image, load_image
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlc.runtime.cache import CacheEntry
 
 _lock = threading.Lock()
+free_after_fork(sys.modules[__name__])
 _pool: LoadedImage | None = None
 _MADV_WIPEONFORK = 18
 
@@ -189,12 +191,4 @@ def _publish_count() -> None:
         cell.value = get_num_threads()
 
 
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-# Another thread may hold the lock at the moment of a fork; the child has no such thread.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
 Config.num_threads.watchers.append(_publish_count)

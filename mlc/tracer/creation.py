@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import os
 import sys
 import threading
 import types
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..forks import free_after_fork
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
 from .lists import KINDS, making, taking_lists
@@ -38,6 +40,7 @@ _MAKERS = (
 _PARTS = ("numpy.linalg", "numpy.fft", "numpy.random")
 _PLAIN = (types.FunctionType, types.BuiltinFunctionType)  # functions that hand no call over
 _lock = threading.Lock()
+free_after_fork(sys.modules[__name__])
 _active: dict[tuple[int, Any], list[Any]] = {}  # (mapping, key) -> [mapping, original, count]
 
 
@@ -172,6 +175,18 @@ def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
                     del _active[place]
                     if dict(_contents(entry[0])).get(place[1]) is stand_ins[id(entry[1])]():
                         _put(entry[0], place[1], entry[1])
+
+
+def _end_others() -> None:
+    """A forked child has none of the other threads, whose blocks would never end."""
+    if CURRENT.get() is None:
+        for (_, key), (space, value, _) in _active.items():
+            _put(space, key, value)
+        _active.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_end_others)
 
 
 def _contents(space: Any) -> list[tuple[Any, Any]]:
