@@ -136,7 +136,9 @@ def _meaning(name: str, n: int, size: int) -> Program:
     return w.program()
 
 
-def _places(name: str, a: Any, size: Any, fill: int) -> Any:
+def places_held(name: str, a: Any, size: Any, fill: int) -> Any:
+    """The places of what is not 0 in ``a`` for the function ``name``, then ``fill`` where ``size``
+    leaves more room; without it there are as many as the data decide."""
     from .reduce import count_nonzero
 
     flat = astype(ravel(a), dtype=boolean)
@@ -150,13 +152,13 @@ def _places(name: str, a: Any, size: Any, fill: int) -> Any:
 @chosen_by_data(np.flatnonzero)
 def flatnonzero(a: Any, *, size: Any = None, fill_value: int = 0) -> Any:
     """np.flatnonzero."""
-    return _places("flatnonzero", a, size, fill_value)
+    return places_held("flatnonzero", a, size, fill_value)
 
 
 @chosen_by_data(np.nonzero)
 def nonzero(a: Any, *, size: Any = None, fill_value: int = 0) -> Any:
     """np.nonzero."""
-    return _unraveled(_places("nonzero", a, size, -1), shape_of(a), int(fill_value))
+    return _unraveled(places_held("nonzero", a, size, -1), shape_of(a), int(fill_value))
 
 
 def _unraveled(places: Any, shape: tuple[int, ...], fill: int) -> tuple[Any, ...]:
@@ -189,7 +191,7 @@ def argwhere(a: Any, *, size: Any = None, fill_value: int = 0) -> Any:
     if not shape_of(a):
         room, count = room_found("argwhere", size, lambda: logic.not_equal(a, 0))
         return zeros((count if room is None else room, 0), dtype="int64")
-    found = _unraveled(_places("argwhere", a, size, -1), shape_of(a), int(fill_value))
+    found = _unraveled(places_held("argwhere", a, size, -1), shape_of(a), int(fill_value))
     return stack(list(found), axis=1)
 
 
@@ -215,7 +217,7 @@ def compress(
         raise ShapeError(f"np.compress: {count} conditions for an axis of size {shape_of(a)[axis]}")
     if is_known(condition):
         return take(a, np.flatnonzero(condition), axis)
-    places = _places("compress", condition, size, -1)
+    places = places_held("compress", condition, size, -1)
     if size is None:
         return take(a, places, axis)
     chosen = take(a, arithmetic.maximum(places, 0), axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from .. import te
 from ..dtypes import boolean, int64
 from ..errors import UnsupportedError
-from ..ir.expr import Expr, apply, cast, const
+from ..ir.expr import Expr, apply, cast, const, select
 from . import logic
-from .broadcast import as_tensor, shape_of
-from .choosing import chosen_by_data, no_room, room_found
-from .elementwise import astype
+from .arithmetic import maximum
+from .broadcast import as_tensor, shape_of, size_of
+from .choosing import chosen_by_data, no_room, places_held, room_found
+from .elementwise import astype, select_where
 from .index import getitem, take
 from .join import concatenate
 from .op import implements, op
@@ -97,6 +99,57 @@ def _of_sorted(
     )
 
 
+@op
+def begins(values: Any, *, equal_nan: bool) -> Any:
+    """Whether each of the sorted ``values`` is another one than that before it."""
+    values = as_tensor(values)
+    is_float = values.dtype.is_float
+
+    def body(i: Expr) -> Expr:
+        value, before = values[i], values[te.max(i - 1, 0)]
+        same = apply("eq", value, before)
+        if is_float and equal_nan:
+            same = same | (apply("isnan", value) & apply("isnan", before))
+        return apply("eq", i, const(0)) | ~same
+
+    return te.compute(values.shape, body, name="begins")
+
+
+@op
+def run_lengths(places: Any, *, n: int) -> Any:
+    """How far each of ``places`` is from the next one, or from ``n``; 0 for those that are -1."""
+    places = as_tensor(places)
+    last = places.shape[0] - 1
+
+    def body(i: Expr) -> Expr:
+        following = places[te.min(i + 1, last)]
+        end = select((i >= last) | (following < 0), const(n), following)
+        return select(places[i] < 0, const(0), end - places[i])
+
+    return te.compute(places.shape, body, name="counts")
+
+
+def _distinct_sorted(
+    name: str, values: Any, keep: Callable[[Any], Any] | None, size: Any, equal_nan: bool, fill: Any
+) -> tuple[Any, Any]:
+    """The distinct elements of the 1-d ``values``, and how often each is there, where it does not
+    matter where they stood; ``keep`` marks those of a sorted array that count."""
+    known = sorted_along(values, axis=0, stable=False)
+    marks = begins(known, equal_nan=equal_nan)
+    if keep is not None:
+        marks = logic.logical_and(marks, keep(known))
+    places = places_held(name, marks, size, -1)
+    n = shape_of(values)[0]
+    if size is None:
+        return take(known, places), run_lengths(places, n=n)
+    if not shape_of(places)[0]:
+        return known[:0], places
+    found = take(known, maximum(places, 0))
+    rest = getitem(found, 0) if fill is None else fill
+    found = astype(select_where(logic.less(places, 0), rest, found), dtype=dtype_of(values))
+    return found, run_lengths(places, n=n)
+
+
 @chosen_by_data(np.unique)
 def unique(
     ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
@@ -106,6 +159,11 @@ def unique(
     """np.unique; in the room that is left come ``fill_value`` or the least value, and counts 0."""
     if axis is not None:
         raise UnsupportedError("np.unique with axis= cannot be traced; flatten, or call it outside")
+    if not return_index and not return_inverse and size_of(shape_of(ar)):
+        values, counts = _distinct_sorted(
+            "unique", ravel(ar), None, size, bool(equal_nan), fill_value
+        )
+        return (values, counts) if return_counts else values
     values, first, inverse, counts = _distinct(
         "unique", ravel(ar), None, size, bool(equal_nan), fill_value
     )
@@ -124,6 +182,9 @@ def _of_array_api(name: str, *, index: bool, inverse: bool, counts: bool) -> Non
 
     @chosen_by_data(function)
     def named(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any:
+        if not index and not inverse and size_of(shape_of(x)):
+            values, many = _distinct_sorted(name, ravel(x), None, size, False, fill_value)
+            return type(function(np.zeros(1)))(values, many) if counts else values
         values, first, places, many = _distinct(name, ravel(x), None, size, False, fill_value)
         found = [values]
         found += [first] if index else []
@@ -210,11 +271,21 @@ def _said(value: Any) -> Any:
     return kind(0).item() if is_weak else kind(0)
 
 
+def _all_distinct(
+    name: str, values: Any, keep: Callable[[Any], Any] | None, size: Any, fill: Any
+) -> Any:
+    """The distinct elements that ``keep`` marks."""
+    if size_of(shape_of(values)):
+        return _distinct_sorted(name, values, keep, size, True, fill)[0]
+    kept = None if keep is None else keep(values)
+    return _distinct(name, values, kept, size, True, fill)[0]
+
+
 @chosen_by_data(np.union1d)
 def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> Any:
     """np.union1d."""
     both = concatenate(list(_common(ar1, ar2, _said)))
-    return _distinct("union1d", both, None, size, True, fill_value)[0]
+    return _all_distinct("union1d", both, None, size, fill_value)
 
 
 @chosen_by_data(np.intersect1d)
@@ -223,7 +294,7 @@ def intersect1d(
 ) -> Any:
     """np.intersect1d."""
     left, right = _common(ar1, ar2)
-    return _distinct("intersect1d", left, isin(left, right), size, True, fill_value)[0]
+    return _all_distinct("intersect1d", left, lambda x: isin(x, right), size, fill_value)
 
 
 @chosen_by_data(np.setdiff1d)
@@ -231,9 +302,8 @@ def setdiff1d(
     ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None
 ) -> Any:
     """np.setdiff1d."""
-    left = ravel(ar1)
-    keep = isin(left, ar2, invert=True)
-    return _distinct("setdiff1d", left, keep, size, True, fill_value)[0]
+    keep = lambda x: isin(x, ar2, invert=True)
+    return _all_distinct("setdiff1d", ravel(ar1), keep, size, fill_value)
 
 
 @chosen_by_data(np.setxor1d)

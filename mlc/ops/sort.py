@@ -3,7 +3,8 @@
 Short rows are sorted by rank: how many elements come before each, counted in lanes. Longer ones by
 their digits, the lowest first (radix sort): each pass is stable, needs no comparison, and is left
 out where all elements share the digit. Where NumPy sorts by vector instructions, and order among
-equal elements does not show, processors call NumPy's function for such rows.
+equal elements does not show, processors call NumPy's function for such rows; for the order too
+(`mlc.ops.packed_order`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DType, as_dtype, boolean, int32, int64
+from ..dtypes import DType, as_dtype, boolean, int32, int64, uint64
 from ..errors import ArgumentError, BoundsError, ShapeError
 from ..intrinsics.sorting import has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
@@ -31,6 +32,8 @@ from .shape import ravel
 TINY = 8  # elements of a row that is sorted by rank even where NumPy has vector code
 SHORT = 64  # elements of a row that is sorted by rank
 WIDE_DIGITS = 1 << 13  # elements from which a larger table is worth its cost
+
+PLACE_BITS = 32  # of a key of 8 bytes that hold the place of an element
 
 LANES = 16
 PIECES = 8  # of a long row, which threads sort together
@@ -90,8 +93,13 @@ def sorted_along(x: Any, *, axis: int, descending: bool = False, stable: bool = 
 def order_along(x: Any, *, axis: int, descending: bool = False) -> Any:
     """The places that the elements of the sorted array come from; equal ones in order."""
     x = as_tensor(x)
-    if x.shape[axis] < 2 or not x.size:
+    n = x.shape[axis]
+    if n < 2 or not x.size:
         return zeros(x.shape, dtype="int64")
+    if TINY < n <= 1 << PLACE_BITS and has_vector_sort(uint64):
+        from .packed_order import order_by_numpy
+
+        return order_by_numpy(x, axis, descending)
     return _sorted(x, axis, descending, True, True)
 
 
@@ -111,7 +119,7 @@ def _sorted(x: Any, axis: int, descending: bool, places: bool, follows: bool) ->
         flipped = (lambda k: ~k) if descending else (lambda k: k)
         moves = n <= SHORT or follows
         key = lambda i: flipped(sort_key(read(i), zeros_apart=not moves))
-        row = _Row(w, n, key_dtype(x.dtype), key)
+        row = Row(w, n, key_dtype(x.dtype), key)
         write = lambda place, i: w.store(out, at(place), i if places else read(i))
         write_key = lambda i, k: w.store(out, at(i), from_key(flipped(k), x.dtype))
         if n <= SHORT:
@@ -158,13 +166,13 @@ def _row_program(name: str, n: int, dtype: DType, in_pieces: bool) -> Program:
     """A program that sorts its only param in place, by digits."""
     w = Writer(name)
     a = w.output("A", (n,), dtype)
-    row = _Row(w, n, key_dtype(dtype), lambda i: sort_key(a[i], zeros_apart=True))
+    row = Row(w, n, key_dtype(dtype), lambda i: sort_key(a[i], zeros_apart=True))
     write = lambda i, key: w.store(a, (i,), from_key(key, dtype))
     (row.in_pieces if in_pieces else row.by_digits)(None, write)
     return w.program()
 
 
-class _Row:
+class Row:
     """One row of ``n`` keys while the program that sorts it is written."""
 
     def __init__(self, w: Writer, n: int, dtype: DType, key: Callable[[Expr], Expr]) -> None:

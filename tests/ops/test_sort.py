@@ -121,3 +121,18 @@ def test_reference_backends_sort_by_the_meaning():
     x = drawn((2, 12), "float32")
     for target in ("interpret", "numpy"):
         np.testing.assert_array_equal(mlc.jit(np.sort, target=target)(x), np.sort(x))
+
+
+@pytest.mark.parametrize("n", [9, 17, 300, 3001])
+def test_the_order_of_keys_of_8_bytes_that_differ_in_their_last_bits(n):
+    order = mlc.jit(lambda x: np.argsort(x, kind="stable"))
+    far_apart = RNG.integers(0, n, n).astype("uint64") * np.uint64(1 << 40)
+    close = RNG.standard_normal(n)
+    close[1::2] = np.nextafter(close[::2][: n // 2], RNG.choice([-9.0, 9.0], n // 2))
+    for x in (
+        far_apart + RNG.integers(0, 8, n).astype("uint64"),  # few are alike
+        np.where(np.arange(n) < 2, 2**63, RNG.integers(0, 50, n)).astype("uint64"),  # most are
+        np.where(np.arange(n) < 1, -1e300, 1 + RNG.integers(0, 30, n) * 2.0**-52),
+        close,
+    ):
+        np.testing.assert_array_equal(order(x), np.argsort(x, kind="stable"))
