@@ -96,6 +96,8 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """np.diff: ``n`` times the differences of neighbours along ``axis``."""
     axis = as_axis("diff", axis, len(shape_of(a)))
+    if not n:
+        return a
     edge = tuple(1 if d == axis else s for d, s in enumerate(shape_of(a)))
     ends = [
         end if end is None or shape_of(end) else broadcast_to(end, edge)

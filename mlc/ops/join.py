@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ir.expr import Expr, cast, const, select
 from .broadcast import Shape, as_axes, as_axis, as_tensor, element, shape_of
 from .elementwise import wrapped_number
@@ -48,8 +48,9 @@ def join(parts: Any, *, axis: int, dtype: Any) -> Any:
 
 @implements(np.concatenate, np.concat)
 def concatenate(
-    arrays: Sequence[Any], /, axis: Any = 0, out: None = None, *, dtype: Any = None
-) -> Any:
+    arrays: Sequence[Any], /, axis: Any = 0, out: None = None, *, dtype: Any = None,
+    casting: Any = "same_kind",
+) -> Any:  # fmt: skip
     """np.concatenate: arrays of one shape but for ``axis``; None joins them flattened."""
     parts = list(arrays)
     if not parts:
@@ -73,11 +74,21 @@ def concatenate(
                     f"concatenate: shapes {first} and {given} (array {number}) differ in axis "
                     f"{d}: {a} and {b}; only axis {axis} may differ"
                 )
-    return join(parts, axis=axis, dtype=common_dtype(*parts) if dtype is None else as_dtype(dtype))
+    made = common_dtype(*parts) if dtype is None else as_dtype(dtype)
+    for part in parts:
+        if not np.can_cast(dtype_of(part).numpy, made.numpy, casting):
+            raise DTypeError(
+                f"concatenate: {dtype_of(part).name} cannot be cast to {made.name} with "
+                f"casting={casting!r}; pass casting='unsafe', or convert with .astype(...)"
+            )
+    return join(parts, axis=axis, dtype=made)
 
 
 @implements(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0, out: None = None, *, dtype: Any = None) -> Any:
+def stack(
+    arrays: Sequence[Any], axis: int = 0, out: None = None, *, dtype: Any = None,
+    casting: Any = "same_kind",
+) -> Any:  # fmt: skip
     """np.stack: arrays of one shape along a new axis."""
     parts = list(arrays)
     if not parts:
@@ -90,7 +101,8 @@ def stack(arrays: Sequence[Any], axis: int = 0, out: None = None, *, dtype: Any 
                 "must be equal"
             )
     axis = as_axis("stack", axis, len(first) + 1)
-    return concatenate([expand_dims(p, axis) for p in parts], axis=axis, dtype=dtype)
+    parts = [expand_dims(p, axis) for p in parts]
+    return concatenate(parts, axis=axis, dtype=dtype, casting=casting)
 
 
 def _several(function: Any, arrays: Sequence[Any]) -> list[Any]:
@@ -98,16 +110,17 @@ def _several(function: Any, arrays: Sequence[Any]) -> list[Any]:
 
 
 @implements(np.vstack)
-def vstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     """np.vstack."""
-    return concatenate(_several(atleast_2d, tup), axis=0, dtype=dtype)
+    return concatenate(_several(atleast_2d, tup), axis=0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
-def hstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     """np.hstack."""
     parts = _several(atleast_1d, tup)
-    return concatenate(parts, axis=0 if len(shape_of(parts[0])) == 1 else 1, dtype=dtype)
+    axis = 0 if len(shape_of(parts[0])) == 1 else 1
+    return concatenate(parts, axis=axis, dtype=dtype, casting=casting)
 
 
 @implements(np.dstack)

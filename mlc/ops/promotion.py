@@ -57,15 +57,25 @@ def loop_inputs(
 ) -> tuple[np.dtype[Any] | None, ...]:
     """What ``ufunc(*args, dtype=dtype, casting="unsafe")`` converts its arguments to; None for
     Python numbers of a kind that fits, and for all if it has no such loop."""
-    keys = tuple(_key(arg) for arg in args)
     signature = (None,) * ufunc.nin + (as_dtype(dtype).numpy,) * ufunc.nout
-    given = tuple(map(_numpy, keys)) + (None,) * ufunc.nout
     try:
-        found = ufunc.resolve_dtypes(given, signature=signature, casting="unsafe")
+        found = signed_inputs(ufunc, args, signature, "unsafe")
     except TypeError:
         return (None,) * ufunc.nin
-    fitting = {float: "f", int: "iuf"}
+    keys, fitting = map(_key, args), {float: "f", int: "iuf"}
     return tuple(None if as_dtype(d).kind in fitting.get(k, "") else d for k, d in zip(keys, found))
+
+
+def signed_inputs(
+    ufunc: np.ufunc, args: tuple[Operand, ...], signature: Any, casting: Any
+) -> tuple[np.dtype[Any], ...]:
+    """What ``ufunc(*args, signature=signature, casting=casting)`` converts its arguments to.
+    TypeError if it has no such loop."""
+    if isinstance(signature, str) and "->" in signature:
+        left, right = signature.split("->")
+        signature = tuple(map(np.dtype, left.strip() + right.strip()))
+    given = tuple(_numpy(_key(arg)) for arg in args) + (None,) * ufunc.nout
+    return ufunc.resolve_dtypes(given, signature=signature, casting=casting)[: ufunc.nin]
 
 
 @lru_cache(maxsize=4096)

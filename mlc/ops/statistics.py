@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype
-from ..errors import ShapeError, UnsupportedError
+from ..errors import DTypeError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast
 from . import arithmetic, logic
 from .broadcast import Shape, as_axes, as_tensor, is_only_axis, shape_of, size_of
@@ -186,7 +186,13 @@ def _squares_by_chunk(a: Any, axes: list[int], work: Any, keepdims: Any) -> Any:
 
 def _variance(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: Any) -> Any:
     """The variance in the dtype that sums are kept in."""
-    work, _ = mean_dtypes(dtype_of(a), dtype)
+    work, result = mean_dtypes(dtype_of(a), dtype)
+    if not result.is_float:  # each step of whole numbers, as NumPy's results are put into such
+        apart = arithmetic.subtract(a, mean(a, axis, result, None, True, where=where))
+        squares = arithmetic.multiply(apart, apart)
+        total = sum_of(squares, axis=axis, dtype=result, keepdims=keepdims, where=where)
+        left = arithmetic.maximum(arithmetic.subtract(_count(a, axis, where, keepdims), ddof), 0)
+        return astype(arithmetic.divide(total, left), dtype=result)
     total = None if where is not True else _squares_by_group(a, axis, work, keepdims)
     if total is None:
         center = _mean(a, axis, work, True, where)
@@ -220,7 +226,10 @@ def std(
     _refuse_out("std", out)
     chosen = _degrees_of_freedom(ddof, correction)
     _, result = mean_dtypes(dtype_of(a), dtype)
-    root = arithmetic.sqrt(_variance(a, axis, dtype, chosen, keepdims, where))
+    square = _variance(a, axis, dtype, chosen, keepdims, where)
+    if not result.is_float and shape_of(square):
+        raise DTypeError(f"np.std: roots are no whole numbers to be kept as {result.name}")
+    root = arithmetic.sqrt(square)
     return astype(root, dtype=result)
 
 

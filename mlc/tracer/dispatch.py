@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, OutsideArrayError, UnsupportedError
+from ..errors import ArgumentError, DTypeError, OutsideArrayError, UnsupportedError
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
 from .concrete import call_plainly, is_complex_call, is_plain_call, known, plain
 from .masked import Masked
@@ -260,7 +260,10 @@ def call_ufunc(
         return select_where(where, found, found.dtype.type(0))
     options = {k: v for k, v in kwargs.items() if v is not _DEFAULT_UFUNC_OPTIONS.get(k, _ABSENT)}
     casting = options.pop("casting", "same_kind")
-    if casting not in ("same_kind", "unsafe", "safe") or casting == "safe" and "dtype" in options:
+    signature = options.pop("signature", options.pop("sig", None))
+    if signature is not None:
+        inputs = _signed(ufunc, inputs, signature, casting)
+    elif casting not in ("same_kind", "unsafe", "safe") or casting == "safe" and "dtype" in options:
         options["casting"] = casting  # without dtype=, what is chosen is safe anyway
     elif casting == "unsafe" and "dtype" in options:
         inputs = _converted(ufunc, inputs, options["dtype"])
@@ -283,7 +286,23 @@ def _converted(ufunc: np.ufunc, inputs: tuple[Any, ...], dtype: Any) -> tuple[An
     for. Python's numbers of a kind that fits are left to the operator, and all without a loop."""
     from ..ops.promotion import loop_inputs
 
-    wanted = loop_inputs(ufunc, inputs, dtype)
+    return _cast(inputs, loop_inputs(ufunc, inputs, dtype))
+
+
+def _signed(
+    ufunc: np.ufunc, inputs: tuple[Any, ...], signature: Any, casting: str
+) -> tuple[Any, ...]:
+    """``inputs`` in the dtypes of the loop that ``signature`` names."""
+    from ..ops.promotion import signed_inputs
+
+    try:
+        wanted = signed_inputs(ufunc, inputs, signature, casting)
+    except TypeError as error:
+        raise DTypeError(f"np.{ufunc.__name__} with signature={signature!r}: {error}") from None
+    return _cast(inputs, wanted)
+
+
+def _cast(inputs: tuple[Any, ...], wanted: tuple[Any, ...]) -> tuple[Any, ...]:
     arrays = [v if hasattr(v, "dtype") else np.asarray(v)[()] for v in inputs]
     return tuple(
         value if to is None or to == array.dtype else array.astype(to)

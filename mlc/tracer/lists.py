@@ -26,7 +26,8 @@ _OF_ARRAYS = frozenset({
 @functools.cache
 def taking_lists(function: Any) -> Callable[..., Any]:
     """``function`` of NumPy, for lists that hold traced values too; see `making`."""
-    of_arrays = function.__name__ in _OF_ARRAYS
+    convert = _each if function.__name__ in _OF_ARRAYS else whole
+    convert = _in_tuple if function.__name__ == "lexsort" else convert
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -36,7 +37,6 @@ def taking_lists(function: Any) -> Callable[..., Any]:
             or not any(map(holds_traced, (*args, *kwargs.values())))
         ):
             return made_of_constants(function(*args, **kwargs), args, kwargs)
-        convert = _each if of_arrays else whole
         named = {k: v if k == "out" else convert(v) for k, v in kwargs.items()}
         return function(*map(convert, args), **named)
 
@@ -75,3 +75,8 @@ def whole(value: Any) -> Any:
 def _each(value: Any) -> Any:
     """A list of arrays, some of which may be lists."""
     return type(value)(map(whole, value)) if holds_traced(value) else value
+
+
+def _in_tuple(value: Any) -> Any:
+    """The same as a tuple, where NumPy hands a call over for the items of tuples alone."""
+    return tuple(map(whole, value)) if holds_traced(value) else value

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .keywords import KEYWORDS
 from .patterns import INTO, ORDERS, SMALL, VIEWS, WAYS_OUT
+from .wider import EMPTIES, HELPERS, MIXED, NARROW, STACKS, SUBSCRIPTS
 
 FUNCTIONS = (
     "np.nanstd({x}, axis={a})", "np.nanvar({x})", "np.nanprod({x}, axis={a})",
@@ -120,14 +122,21 @@ def is_helper(name: str) -> bool:
 def families(with_complex: bool) -> Sequence[tuple[Sequence[str], bool, float]]:
     """(templates, whether they are expressions, how often they are taken)."""
     found = [
-        (FUNCTIONS, True, 0.20),
-        (EFFECTS, False, 0.07),
-        (LOOPS, False, 0.10),
-        (SIZED, True, 0.03),
-        (VIEWS, False, 0.05),
-        (ORDERS, False, 0.03),
-        (INTO, False, 0.07),
-        (SMALL, False, 0.06),
-        (WAYS_OUT, False, 0.06),
+        (FUNCTIONS, True, 0.13),
+        (EFFECTS, False, 0.05),
+        (LOOPS, False, 0.07),
+        (SIZED, True, 0.02),
+        (VIEWS, False, 0.04),
+        (ORDERS, False, 0.02),
+        (INTO, False, 0.05),
+        (SMALL, False, 0.04),
+        (WAYS_OUT, False, 0.05),
+        (STACKS, False, 0.02),
+        (SUBSCRIPTS, False, 0.01),
+        (KEYWORDS, False, 0.07),
+        (MIXED, False, 0.04),
+        (HELPERS, False, 0.04),
+        (EMPTIES, False, 0.02),
+        (NARROW, False, 0.03),
     ]
     return (*found, (COMPLEX, True, 0.1)) if with_complex else found

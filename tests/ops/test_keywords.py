@@ -1,0 +1,36 @@
+"""Keywords that say what a function computes in: signatures, casts, dtypes of whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlc.testing import check_against_numpy
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "signature": lambda x: (np.add(x, 2, signature="dd->d"), np.less(x, 2, signature="dd->?")),
+    "signature of dtypes": lambda x: np.sqrt(x, signature=(np.float64, None)),
+    "signature of a number": lambda x: np.sqrt(0.5, signature="f->f") * x,
+    "narrow signature": lambda x: np.add(x, x, sig="bb->b"),
+    "unsafe signature": lambda x: np.add(x, x, sig="bb->b", casting="unsafe"),
+    "joined": lambda x: np.concatenate([x, x], casting="no"),
+    "joined safely": lambda x: np.concatenate([x, x], dtype=np.float32, casting="safe"),
+    "joined as whole numbers": lambda x: np.vstack([x, x], dtype=np.int16),
+    "joined unsafely": lambda x: np.stack([x, x], dtype=np.int16, casting="unsafe"),
+    "variance": lambda x: (np.var(x, dtype=np.int32), np.var(x, dtype=np.int64, axis=0)),
+    "sample variance": lambda x: np.var(x, dtype=np.int16, axis=1, keepdims=True, ddof=1),
+    "deviation": lambda x: np.std(x, dtype=np.int32),
+    "deviations": lambda x: np.std(x, dtype=np.int32, axis=0),
+    "no differences": lambda x: np.diff(x, 0, prepend=0),
+    "keys in a list": lambda x: np.lexsort([x[0], x[1]]),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_as_numpy_or_an_error_of_both(name: str) -> None:
+    x = np.array([[1, 5, 2], [3, -4, 9]])
+    for dtype in (np.int32, np.uint8, np.bool_, np.float32):
+        check_against_numpy(CALLS[name], (x * 3).astype(dtype))
