@@ -116,6 +116,10 @@ class TracedRaiseError(BaseException):
     again, with a flag in the place of such errors. No Exception, as :class:`HostStateError`."""
 
 
+class EndlessRecursionError(MlcError, RecursionError):
+    """A function that calls itself, and that nothing ends which is known while tracing."""
+
+
 class TracerLeakError(MlcError, RuntimeError):
     """A traced value used outside the function call that made it."""
 

@@ -40,6 +40,7 @@ from .specialization import (
     is_named,
     native_call,
     refuse_captured_writes,
+    refuse_other,
     size_of_data,
     statics_of,
     symbol,
@@ -454,8 +455,7 @@ def jit(
     def compile_later(wrapped: Callable[..., Any]) -> Any:
         if isinstance(wrapped, (staticmethod, classmethod)):
             return type(wrapped)(compile_later(wrapped.__func__))
-        if not callable(wrapped):
-            raise ArgumentError(f"mlc.jit compiles a function, got {type(wrapped).__name__}")
+        refuse_other(wrapped)
         made = Jitted()
         made._set_up(wrapped, target, names, numbers, dynamic)
         return made

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -262,6 +263,23 @@ def written_arrays(
                 )
         found.append(place)
     return found
+
+
+def refuse_other(wrapped: Any) -> None:
+    """Raises ArgumentError where `mlc.jit` is given what it cannot compile."""
+    if isinstance(wrapped, type):
+        raise ArgumentError(
+            f"mlc.jit compiles a function, got the class {wrapped.__name__}; put it over methods "
+            f"of the class, or over a function that makes one"
+        )
+    code = getattr(wrapped, "__code__", None)
+    if code is not None and code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        raise ArgumentError(
+            f"mlc.jit compiles a function, got the coroutine {wrapped.__name__}; compile what it "
+            f"computes as a function of its own, and await outside of that"
+        )
+    if not callable(wrapped):
+        raise ArgumentError(f"mlc.jit compiles a function, got {type(wrapped).__name__}")
 
 
 def refuse_captured_writes(function: str, captures: Captures) -> None:

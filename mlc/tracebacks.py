@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import types
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .config import config
-from .errors import ExpressionBoolError, MlcError, TracerBoolError
+from .errors import (
+    EndlessRecursionError,
+    ExpressionBoolError,
+    MlcError,
+    OutsideArrayError,
+    SourceLocation,
+    TracerBoolError,
+    is_user_frame,
+    user_location,
+)
 
 _PACKAGE = str(Path(__file__).parent)
 
 
+_REPEATS = 20  # how often a function of the user's stands on the stack before it is to blame
+_PLAIN = (
+    TypeError, ValueError, AttributeError, IndexError, OverflowError, NotImplementedError,
+)  # fmt: skip
+
+
 def explained(problem: Exception, function: Callable[..., Any]) -> Exception:
-    """An error about a condition, which could have become native in a function with source."""
+    """``problem`` of tracing ``function`` as its author should see it: with the line it comes from,
+    and with what to do about recursion and conditions that cannot become native."""
+    if isinstance(problem, RecursionError):
+        return _endless(problem)
+    if isinstance(problem.__cause__, MlcError) and "setting an array element" in str(problem):
+        return OutsideArrayError(
+            "a traced value was stored in an array that was not made in the function; make the "
+            "array with np.zeros or np.empty, or pass it as an argument", problem.__cause__.location
+        ).with_traceback(problem.__traceback__)  # fmt: skip
+    if not isinstance(problem, MlcError):
+        return _located(problem)
     if not isinstance(problem, TracerBoolError) or isinstance(problem, ExpressionBoolError):
         return problem
     from .control.convert import has_source
@@ -30,16 +56,59 @@ def explained(problem: Exception, function: Callable[..., Any]) -> Exception:
     return made.with_traceback(problem.__traceback__)
 
 
-def trimmed(error: BaseException) -> types.TracebackType | None:
-    """The traceback of an error in the user's function without our frames: the user's line is last.
-
-    Debug mode keeps them all, and so does an error that may be a mistake of ours.
-    """
+def _frames(error: BaseException) -> list[types.TracebackType]:
     frames = []
     traceback = error.__traceback__
     while traceback is not None:
         frames.append(traceback)
         traceback = traceback.tb_next
+    return frames
+
+
+def _place(frame: types.TracebackType) -> SourceLocation:
+    code = frame.tb_frame.f_code
+    return SourceLocation(code.co_filename, frame.tb_lineno, code.co_name)
+
+
+def _endless(problem: RecursionError) -> Exception:
+    """The same for a function that calls itself while it is traced, if it does."""
+    theirs = [frame for frame in _frames(problem) if is_user_frame(frame.tb_frame)]
+    counts = Counter(frame.tb_frame.f_code for frame in theirs)
+    code, times = counts.most_common(1)[0] if counts else (None, 0)
+    if code is None or times < _REPEATS:
+        return problem
+    last = next(frame for frame in reversed(theirs) if frame.tb_frame.f_code is code)
+    return EndlessRecursionError(
+        f"{code.co_name} calls itself without end while it is traced: nothing that is known then "
+        f"ends it, and of a condition on traced values both sides are traced; write a loop, or "
+        f"name the argument that ends it in static_argnames", _place(last),
+    )  # fmt: skip
+
+
+def _is_plain(problem: Exception) -> bool:
+    return type(problem) in _PLAIN or type(problem).__name__ == "LinAlgError"
+
+
+def _located(problem: Exception) -> Exception:
+    """An error of Python's or NumPy's with the user's line, where it was raised beyond that."""
+    frames = _frames(problem)
+    if not _is_plain(problem) or not frames or is_user_frame(frames[-1].tb_frame):
+        return problem
+    theirs = [frame for frame in frames if is_user_frame(frame.tb_frame)]
+    where = _place(theirs[-1]) if theirs else user_location()
+    match problem.args:
+        case (str(message),) if where is not None and "\n  at " not in message:
+            problem.args = (f"{message}\n  at {where}",)
+    return problem
+
+
+def trimmed(error: BaseException) -> types.TracebackType | None:
+    """The traceback of an error in the user's function without our frames: the user's line is last.
+
+    Debug mode keeps them all, and so does an error that may be a mistake of ours.
+    """
+    frames = _frames(error)
+    traceback: types.TracebackType | None = None
     theirs = [f for f in frames if not f.tb_frame.f_code.co_filename.startswith(_PACKAGE)]
     is_clear = isinstance(error, MlcError) or frames[-1] in theirs
     if config.debug or not is_clear:

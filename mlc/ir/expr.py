@@ -28,6 +28,7 @@ import numpy as np
 from ..dtypes import DType, as_dtype, boolean, float64, int64
 from ..errors import ArgumentError, DTypeError, ExpressionBoolError
 from ..forks import free_after_fork
+from .array_functions import no_float, no_integer, scalar_function, scalar_ufunc
 from .scalar import SCALAR_FNS
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ class Expr:
 
     __slots__ = ("__weakref__", "dtype")
     __match_args__: tuple[str, ...] = ()
-    __array_ufunc__ = None  # NumPy scalars on the left give way to the reflected operators
+    __array_ufunc__ = scalar_ufunc
+    __array_function__ = scalar_function
+    __index__ = __int__ = no_integer
+    __float__ = no_float
     dtype: DType
 
     @property
@@ -66,7 +70,8 @@ class Expr:
         raise ExpressionBoolError(
             "a tensor expression has no truth value while it is being built; "
             "use te.select(condition, a, b) instead of if (in a program T.select, or "
-            "`with T.when(condition):`), and & | ~ instead of and, or, not"
+            "`with T.when(condition):`), te.max and te.min instead of max and min, and & | ~ "
+            "instead of and, or, not"
         )
 
     __hash__ = object.__hash__

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ..errors import ArgumentError, ShapeError, SourceLocation
+from ..ir.array_functions import explained_index
 from ..ir.html import script_html
 from ..ir.outputs import count_outputs, written_buffers
 from ..ir.program import Buffer, Program, Stmt
@@ -186,7 +187,10 @@ class Source:
         ]
         trace.buffers.update(buffers)
         with trace:
-            result = self.function(*(Handle(b, trace) for b in buffers))
+            try:
+                result = self.function(*(Handle(b, trace) for b in buffers))
+            except IndexError as error:
+                raise explained_index(error) from None
             if result is not None:
                 raise ArgumentError(
                     f"program {self.name} returns {result!r}; a program returns nothing: "

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import ArgumentError, MlcError
-from ..ir.expr import Var
+from ..ir.expr import Expr, Var
 from ..ir.program import For, If, LoopKind, While
 from .names import assigned_names
 from .trace import Level, Trace, current, new_buffer
-from .values import Handle
+from .values import Handle, Value
 
 Hints = Mapping[str, Any]
 
@@ -62,6 +62,11 @@ def _hints(annotations: Hints | None) -> tuple[tuple[str, Any], ...]:
 
 def as_extent(value: Any, what: str) -> int:
     """``value`` as the number of iterations or points of something."""
+    if isinstance(value, (Expr, Value)):
+        raise ArgumentError(
+            f"{what} wants an extent that is an integer, got {value!r}; let the loop run as far as "
+            f"it ever has to, and put `with T.when(k < {value!r}):` around what it does"
+        )
     try:
         extent = int(operator.index(value))
     except MlcError:

@@ -13,6 +13,13 @@ import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, int64
 from ..errors import ArgumentError, DTypeError, ShapeError, TracerBoolError
+from ..ir.array_functions import (
+    no_float,
+    no_integer,
+    refuse_array_functions,
+    scalar_function,
+    scalar_ufunc,
+)
 from ..ir.combiner import Combiner, reducer
 from ..ir.expr import Const, Expr, as_expr, cast, const, load
 from ..ir.program import Buffer, Region
@@ -26,7 +33,10 @@ class Value:
     """A number that the program computes where it is used: ``expr``."""
 
     __slots__ = ("_expr",)
-    __array_ufunc__ = None  # NumPy scalars on the left give way to the reflected operators
+    __array_ufunc__ = scalar_ufunc
+    __array_function__ = scalar_function
+    __index__ = __int__ = no_integer
+    __float__ = no_float
 
     def __init__(self, expr: Expr) -> None:
         self._expr = expr
@@ -196,6 +206,17 @@ class Handle:
                 f"time; write a loop, `for i in T.serial(n): {self.name}[i] = ...`"
             )
         self.trace.assign(self.buffer, indices_of(self.buffer, items), value)
+
+
+def _one_at_a_time(handle: Any, what: str) -> str:
+    index = ", ".join("ijlm"[: handle.ndim]) if handle.ndim <= 4 else "..."
+    return (
+        f"{what} is for arrays, and {handle.name} is a buffer of a program, which computes with "
+        f"one element at a time: write loops, and {handle.name}[{index}] in them"
+    )
+
+
+refuse_array_functions(Handle, _one_at_a_time)
 
 
 def same_nodes(left: tuple[Expr, ...], right: tuple[Expr, ...]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..dtypes import as_dtype, boolean
 from ..errors import ArgumentError, BoundsError, ShapeError, user_location
+from ..ir.array_functions import explained_index
 from ..ir.bounds import index_violation
 from ..ir.combiner import Combiner, make_combiner, reducer
 from ..ir.expr import Axis, Expr, Reduce, apply, as_expr, cast, promote, reduce
@@ -177,7 +178,10 @@ def compute(
     sizes = as_shape(shape)
     names = _index_names(body, len(sizes))
     axes = tuple(Axis(n, extent) for n, extent in zip(names, sizes, strict=True))
-    result = body(*axes)
+    try:
+        result = body(*axes)
+    except IndexError as error:
+        raise explained_index(error) from None
     several = isinstance(result, (tuple, list))
     exprs = tuple(as_expr(part) for part in (result if several else (result,)))
     _check_body(name, axes, exprs)

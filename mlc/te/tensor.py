@@ -19,6 +19,7 @@ import numpy as np
 
 from ..dtypes import DType
 from ..errors import ArgumentError, BoundsError, ShapeError, SourceLocation
+from ..ir.array_functions import refuse_array_functions
 from ..ir.expr import Axis, Expr, Reduce, as_expr, load
 from ..ir.program import Buffer, Program
 from ..ir.rewrite import loads_of
@@ -106,7 +107,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "dtype", "index", "name", "op", "serial", "shape")
-    __array_ufunc__ = None
 
     def __init__(
         self, name: str, shape: tuple[int, ...], dtype: DType, op: Operation, index: int = 0
@@ -168,3 +168,15 @@ class Tensor:
                 f"inside te.compute index it: {self.name}[i, ...]"
             )
         return load(self, ())
+
+
+def _by_element(tensor: Any, what: str) -> str:
+    index = ", ".join("ijlm"[: tensor.ndim]) if tensor.ndim <= 4 else "*index"
+    return (
+        f"{what} is for arrays, and {tensor.name} is a te tensor: say what one element is, "
+        f"te.compute({tensor.shape}, lambda {index}: ... {tensor.name}[{index}] ...), or call an "
+        f"operator of mlc.numpy"
+    )
+
+
+refuse_array_functions(Tensor, _by_element)
