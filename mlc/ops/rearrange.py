@@ -14,7 +14,7 @@ from .broadcast import as_axis, as_sizes, broadcast_shape, shape_of, size_of
 from .calculus import as_array
 from .choosing import compress, is_known
 from .elementwise import astype, select_where
-from .index import take
+from .index import slice_axis, take
 from .join import concatenate, stack
 from .logic import less, logical_not
 from .op import implements
@@ -23,6 +23,7 @@ from .sets import isin
 from .shape import broadcast_to, moveaxis, ravel, reshape
 
 MOST_SLICES = 4096  # that apply_along_axis writes out
+MOST_RUNS = 8  # of neighbours that delete and insert join
 
 
 @implements(np.apply_along_axis)
@@ -101,7 +102,21 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     obj = _static("delete", obj, "obj")
     arr, axis = (ravel(arr), 0) if axis is None else (arr, as_axis("delete", axis, arr.ndim))
     kept = np.delete(np.arange(shape_of(arr)[axis]), obj)
-    return take(arr, kept, axis)
+    return _in_runs(arr, None, kept, axis)
+
+
+def _in_runs(arr: Any, values: Any, places: Any, axis: int) -> Any:
+    """The elements of ``arr`` at ``places``, those beyond its end being of ``values``; a few runs
+    of neighbours are joined as they lie."""
+    n = shape_of(arr)[axis]
+    ends = np.flatnonzero((np.diff(places) != 1) | (places[1:] == n)) + 1
+    if len(ends) >= MOST_RUNS or not len(places):
+        both = arr if values is None else concatenate([arr, values], axis=axis)
+        return take(both, places, axis)
+    runs = [(int(run[0]), int(run[-1]) + 1) for run in np.split(places, ends)]
+    within = [(arr, a, b) if a < n else (values, a - n, b - n) for a, b in runs]
+    parts = [slice_axis(source, slice(a, b), axis) for source, a, b in within]
+    return concatenate(parts, axis=axis)
 
 
 def _without(arr: Any, obj: Any, axis: Any) -> Any:
@@ -140,10 +155,9 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     part = (*shape[:axis], count, *shape[axis + 1 :])
     if single and shape_of(values) and len(shape_of(values)) < len(shape):
         values = reshape(values, (*shape_of(values)[:axis], 1, *shape_of(values)[axis:]))
-    both = concatenate([arr, broadcast_to(values, part)], axis=axis)
     # NumPy itself says where what goes, for numbers that stand for the elements
     order = np.insert(np.arange(n), obj, np.arange(n, n + count))
-    return take(both, order, axis)
+    return _in_runs(arr, broadcast_to(values, part), order, axis)
 
 
 @implements(np.resize)

@@ -47,3 +47,14 @@ def test_the_number_may_change_from_call_to_call() -> None:
         x = np.zeros(700, np.float32)
         x[random.permutation(700)[:n]] = 1 + random.random(n, np.float32)
         np.testing.assert_array_equal(chosen(x), x[x > 0.5])
+
+
+@pytest.mark.parametrize("place", [0, 7, -1, [3, 1, 20], slice(2, 30, 3), []])
+def test_what_is_deleted_and_inserted_leaves_runs_of_the_rest(place: object) -> None:
+    x, rows = np.arange(37.0), np.arange(37.0 * 3).reshape(37, 3)
+    for axis, source in ((None, x), (0, rows)):
+        for function in (
+            lambda x, axis=axis: np.delete(x, place, axis),
+            lambda x, axis=axis: np.insert(x, place, -1.0, axis),
+        ):
+            np.testing.assert_array_equal(mlc.jit(function)(source), function(source))

@@ -17,6 +17,7 @@ from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
 from .ahead import read_ahead
 from .machine import STACK_BYTES, TASK_NS, Machine
+from .periods import cut_period
 from .reduction import (
     COLUMNS,
     factor_chunks,
@@ -311,6 +312,7 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
         loops = fuse_contiguous(s, block, loops)
         if not loops:
             return
+        loops[-1:] = cut_period(s, name, nest, loops[-1])
         parts = vectorize_last(s, nest, loops[-1], machine)
         outer = loops[0] if len(loops) > 1 else parts[0]
     if outer is not None:

@@ -1,0 +1,39 @@
+"""Loops that come back to the same elements, as of `np.tile` and `np.kron`."""
+
+from __future__ import annotations
+
+from ...ir.expr import Apply, Axis, Const, Var
+from ...ir.rewrite import postorder, variables_of
+from ...te.program import Nest
+from ..schedule import Schedule
+from .vectors import extent_of
+
+LEAST = 32  # elements of a period that vectors run within
+
+
+def cut_period(s: Schedule, name: str, nest: Nest, loop: Var) -> list[Var]:
+    """``for i: b[i] = a[i % n]`` -> ``for i_0: for i_1: b[i_0 * n + i_1] = a[i_1]``, where what the
+    block reads depends on its axis by ``// n`` and ``% n`` alone and ``n`` divides its extent."""
+    axis = next((it.axis for it in s.block(name).iters if it.binding is loop), None)
+    if axis is None:
+        return [loop]
+    period = _period(nest, axis)
+    extent = extent_of(s, loop)
+    if period is None or period < LEAST or period >= extent or extent % period:
+        return [loop]
+    outer, inner = s.split(loop, [None, period])
+    return [outer, inner]
+
+
+def _period(nest: Nest, axis: Axis) -> int | None:
+    """The only number that ``axis`` is divided by where its elements are chosen; None without."""
+    found: set[int] = set()
+    for part in nest.compute.body:
+        for node in postorder(part):
+            if isinstance(node, Apply) and node.fn in ("floordiv", "mod"):
+                by = node.args[1]
+                if node.args[0] is axis and isinstance(by, Const):
+                    found.add(int(by.value))
+                elif any(v is axis for v in variables_of(node)):
+                    return None
+    return found.pop() if len(found) == 1 else None
