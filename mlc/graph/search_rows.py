@@ -17,13 +17,22 @@ PART = 1 << 15
 
 def search_rows(graph: Graph) -> Graph:
     """``argmax(x, axis=-1)`` -> a call that searches row after row, where x is an array in memory;
-    its two folds (see :func:`mlc.ops.reduce.arg_extreme`) go over x twice."""
+    its two folds (see :func:`mlc.ops.reduce.arg_extreme`) go over x twice. Other axes: see
+    :mod:`mlc.graph.search_columns`."""
 
     def change(node: Node) -> tuple[Tensor, ...] | None:
+        family, fn, *_ = (*node.compute.op.split("."), "")
+        if family != "arg_extreme" or fn not in ("argmax", "argmin"):
+            return None
+        from .search_columns import search_columns
+
+        columns = search_columns(node, fn)
+        if columns is not None:
+            return columns
         found = _search(node)
         if found is None:
             return None
-        fn, x, count = found
+        x, count = found
         out = node.tensors[0]
         program = _program(fn, x, count, out.shape, out.dtype)
         op = Call(program, (x,), node.op.op, location=node.op.location)
@@ -32,12 +41,11 @@ def search_rows(graph: Graph) -> Graph:
     return rebuild(graph, change)
 
 
-def _search(node: Node) -> tuple[str, Tensor, int] | None:
-    """(argmax or argmin, the array, elements of a row) if ``node`` is a search through rows."""
+def _search(node: Node) -> tuple[Tensor, int] | None:
+    """(the array, elements of a row) if ``node`` is a search through rows."""
     op = node.compute
     root = op.reduction
-    family, _, fn = op.op.partition(".")
-    if family != "arg_extreme" or fn not in ("argmax", "argmin") or root is None:
+    if root is None:
         return None
     from ..intrinsics.extremes import LEAST, TYPES
 
@@ -48,7 +56,7 @@ def _search(node: Node) -> tuple[str, Tensor, int] | None:
     x, count = rows[0].source, size_of([a.extent for a in root.axes])
     if not isinstance(x, Tensor) or x.dtype.name not in TYPES or count < LEAST:
         return None
-    return (fn, x, count) if _is_contiguous(x) else None
+    return (x, count) if is_contiguous(x) else None
 
 
 def _is_by_rows(load: Load, op: Compute, root: Reduce) -> bool:
@@ -64,7 +72,8 @@ def _is_by_rows(load: Load, op: Compute, root: Reduce) -> bool:
     )
 
 
-def _is_contiguous(x: Tensor) -> bool:
+def is_contiguous(x: Tensor) -> bool:
+    """Whether ``x`` will lie in memory as a C-contiguous array, and not only in a fused loop."""
     match x.op:
         case Placeholder(strides=strides, aligned=aligned):
             return strides is None and aligned
