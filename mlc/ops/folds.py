@@ -10,9 +10,10 @@ from ..dtypes import as_dtype
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import cast
 from . import logic
+from .arithmetic import absolute
 from .broadcast import as_axes, as_tensor, shape_of, size_of
 from .calculus import as_array
-from .elementwise import select_where
+from .elementwise import astype, select_where
 from .index import getitem
 from .op import UFUNC_METHODS, implements, op
 from .programs import Writer, nested
@@ -54,6 +55,8 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
         if not size_of(rest):
             return np.zeros(wide, found)
         rows = reshape(transpose(array, (*kept, *axes)), (*rest, count))
+        if ufunc is np.hypot and count == 1:  # beside the 0 that it begins with
+            rows = absolute(astype(rows, dtype=as_dtype(found)))
         folded = runs(rows, np.zeros(1, np.int64), fn=fn, axis=len(rest), dtype=as_dtype(found))
         return reshape(getitem(folded, (..., 0)), wide)
 

@@ -73,6 +73,11 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     m, n = shape_of(a)
     if shape_of(b)[0] != m or not m or not n:
         raise ShapeError(f"np.linalg.lstsq: shapes {shape_of(a)} and {shape_of(b)} do not fit")
+    for given in (dtype_of(a), dtype_of(b)):
+        if given.is_float and given.bits == 16:
+            raise ArgumentError(
+                f"np.linalg.lstsq: {given} is not supported; use .astype('float32')"
+            )
     rcond = max(m, n) * max(_epsilon(a), _epsilon(b)) if rcond is None else rcond
     dtype = _result(a) if _result(a) == _result(b) else "float64"
     columns = b if len(shape_of(b)) == 2 else reshape(b, (m, 1))

@@ -37,7 +37,9 @@ SUMS = frozenset({
     "nanstd", "trapezoid", "convolve", "correlate", "norm", "solve", "inv", "det", "lstsq", "svd",
     "reduce", "accumulate", "interp", "cov", "corrcoef", "cumulative_sum", "cumulative_prod", "fft",
     "ifft", "rfft", "irfft", "kron", "polyval", "nancumsum", "nancumprod",
-    "matrix_power", "multi_dot", "matvec", "vecmat", "vecdot",
+    "matrix_power", "multi_dot", "matvec", "vecmat", "vecdot", "reduceat", "vector_norm",
+    "matrix_norm", "cond", "svdvals", "eigvalsh", "eigh", "qr", "pinv", "slogdet", "cholesky",
+    "polyfit", "bincount", "fft2", "ifft2", "fftn", "ifftn", "hfft", "ihfft", "apply_over_axes",
 })  # fmt: skip
 POWERS = frozenset({"power", "float_power", "pow"})
 # Between two numbers of their first argument; of whole numbers, too.

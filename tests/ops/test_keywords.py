@@ -25,6 +25,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "deviation": lambda x: np.std(x, dtype=np.int32),
     "deviations": lambda x: np.std(x, dtype=np.int32, axis=0),
     "no differences": lambda x: np.diff(x, 0, prepend=0),
+    "length of one number": lambda x: np.hypot.reduce(x[:1] - 3.0, axis=0),
     "keys in a list": lambda x: np.lexsort([x[0], x[1]]),
 }
 
