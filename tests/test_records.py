@@ -9,6 +9,7 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import threading
 import types
 import typing
 from dataclasses import FrozenInstanceError, InitVar, field
@@ -307,3 +308,25 @@ def test_standard_dataclasses_hold_what_has_a_truth() -> None:
                     wrong.append(f"{kind.__module__}.{kind.__qualname__}.{field_.name}")
     assert looked_at > 50
     assert not wrong, f"take dataclass from mlc.records (or eq=False) for {wrong}"
+
+
+def test_cached_properties_take_no_lock() -> None:
+    asked = []
+
+    class Owner:
+        @records.cached_property
+        def value(self) -> int:
+            """What it is."""
+            asked.append(self)
+            if threading.current_thread() is threading.main_thread():
+                thread = threading.Thread(target=lambda: Owner().value)
+                thread.start()
+                thread.join(5)
+                assert not thread.is_alive(), "the value of another instance waits for this one"
+            return len(asked)
+
+    owner = Owner()
+    assert (owner.value, owner.value, vars(owner)) == (2, 2, {"value": 2})
+    assert Owner.value.__doc__ == "What it is."
+    del owner.value
+    assert owner.value == 4

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
 
 from ..ir.expr import Load, load
 from ..ir.rewrite import substitute_loads
-from ..records import dataclass
+from ..records import cached_property, dataclass
 from ..te.key import topological
 from ..te.tensor import Call, Compute, Tensor
 from .cost import count_nodes

@@ -18,12 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
-from functools import cached_property
 from importlib import import_module
 from typing import Any
 
 from ..errors import ArgumentError
-from ..records import dataclass
+from ..records import cached_property, dataclass
 from .expr import Expr, Load, Var, const, load
 from .program import (
     Accumulate,

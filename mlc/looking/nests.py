@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import gcd, prod
 
 from ..ir.affine import linear_in
@@ -28,6 +27,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import variables_of
 from ..ir.simplify import simplify
+from ..records import cached_property
 from ..schedules.legality.accesses import Access, accesses_of
 from ..schedules.regions import union
 from .machine import LINE_BYTES

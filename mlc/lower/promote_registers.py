@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from itertools import groupby, pairwise
 
 from ..ir.affine import Sum, as_sum, linear_in
@@ -28,7 +27,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import conjuncts, substitute, variables_of
-from ..records import dataclass, replace
+from ..records import cached_property, dataclass, replace
 
 MOST_REGISTERS = 64  # sites beyond this stay in memory
 _LANE = Var("lane")  # stands for the lanes of any site, so that conditions can be compared

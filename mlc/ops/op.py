@@ -31,6 +31,7 @@ import numpy as np
 from .. import te
 from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, SourceLocation, user_location
+from ..records import cached_property
 from ..te.call import call_of_tensors, set_values
 from ..te.tensor import Call, Compute, Tensor
 from .promotion import ufunc_dtypes
@@ -114,12 +115,12 @@ class Op:
                 f"operator {name!r} takes **kwargs; name its static parameters one by one after *"
             )
 
-    @functools.cached_property
+    @cached_property
     def signature(self) -> inspect.Signature:
         """The body's signature; found when first asked for, since there are many operators."""
         return inspect.signature(self.body)
 
-    @functools.cached_property
+    @cached_property
     def static(self) -> dict[str, Any]:
         """The static parameters and their defaults."""
         parameters = self.signature.parameters.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, cached_property, partial, wraps
+from functools import cache, partial, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from ..ir.expr import Var
 from ..ir.program import Block, Program
 from ..ir.unsafe import unsafe_steps
 from ..ir.viewers import viewer
-from ..records import dataclass, replace
+from ..records import cached_property, dataclass, replace
 from . import lookup
 from .loop_kinds import broken_mark, misplaced_loop, new_clash
 from .refusal import Refusal

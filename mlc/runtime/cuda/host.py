@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mlc.backends.cuda.device import DeviceModule
 from mlc.errors import MlcError
+from mlc.records import cached_property
 from mlc.runtime.cuda.card import card
 from mlc.runtime.cuda.launch import Launched, load
 
