@@ -11,7 +11,7 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import cast
 from . import logic
 from .arithmetic import absolute
-from .broadcast import as_axes, as_tensor, shape_of, size_of
+from .broadcast import as_axes, as_tensor, is_only_axis, shape_of, size_of
 from .calculus import as_array
 from .elementwise import astype, select_where
 from .index import getitem
@@ -35,6 +35,8 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
         if out is not None:
             raise UnsupportedError(f"{name} with out= cannot be traced; assign the result instead")
         array = as_array(array)
+        if is_only_axis(shape_of(array), axis):
+            array, axis, keepdims = reshape(array, (1,)), 0, False
         shape, given = shape_of(array), dtype_of(array).numpy
         axes = as_axes(name, axis, len(shape))
         if len(axes) > 1 and fn in ("sub", "div", "floordiv", "mod", "fmod", "pow", "arctan2"):

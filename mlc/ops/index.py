@@ -27,7 +27,7 @@ from ..errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast, const, select
 from ..te.extent import Extent
 from .aliasing import SLICED
-from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, element, shape_of
+from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, element, is_only_axis, shape_of
 from .op import implements, op
 from .promotion import dtype_of
 from .shape import moved, ravel, reshape
@@ -300,7 +300,7 @@ def _checked(part: np.ndarray[Any, Any], axis: int, shape: Shape) -> np.ndarray[
 @implements(np.take)
 def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     """np.take; ``mode="wrap"`` and ``"clip"`` as in NumPy, "raise" as indexing does."""
-    if axis is None:
+    if axis is None or is_only_axis(shape_of(a), axis):
         a, axis = ravel(a), 0
     axis = as_axis("take", axis, len(shape_of(a)))
     extent = shape_of(a)[axis]

@@ -14,7 +14,7 @@ from .. import te
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ir.expr import Expr, cast, const, select
-from .broadcast import Shape, as_axes, as_axis, as_tensor, element, shape_of
+from .broadcast import Shape, as_axes, as_axis, as_tensor, element, is_only_axis, shape_of
 from .elementwise import wrapped_number
 from .index import getitem, slice_axis
 from .op import implements, op
@@ -279,7 +279,7 @@ def repeat_axis(x: Any, *, count: int, axis: int) -> Any:
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """np.repeat; ``repeats`` is static: an int, or one int for each element of the axis."""
-    if axis is None:
+    if axis is None or is_only_axis(shape_of(a), axis):
         a, axis = ravel(a), 0
     axis = as_axis("repeat", axis, len(shape_of(a)))
     if not isinstance(repeats, (int, np.integer, list, tuple, np.ndarray)):

@@ -174,12 +174,15 @@ def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
     if ufunc.nin == 1:
         _once_each(ufunc, target, key)
         return
-    if mask_in(key):
-        raise UnsupportedError(
-            f"np.{ufunc.__name__}.at with a traced mask: no place is met twice, so write "
-            f"x[mask] = np.{ufunc.__name__}(x[mask], value)"
-        )
     value = strong(np.asarray(value) if isinstance(value, (list, tuple)) else value)
+    if mask_in(key):
+        if sum(np.ndim(part) > 0 for part in (key if isinstance(key, tuple) else (key,))) > 1:
+            raise UnsupportedError(
+                f"np.{ufunc.__name__}.at with a traced mask beside other arrays cannot be traced: "
+                f"places may be met twice; use np.where or a loop"
+            )
+        target[key] = ufunc(target[key], value)  # no place is met twice
+        return
     items, arrays = parse_key(target.shape, key)
     if not any(np.shape(array) for array in arrays):
         part = target[key if isinstance(key, tuple) else (key,)]

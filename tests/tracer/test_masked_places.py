@@ -1,0 +1,47 @@
+"""ufunc.at where a traced mask says which places, and functions along the only axis of a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing import check_against_numpy
+
+X = np.array([[1, 5, 2], [3, -4, 9]])
+
+
+def several(a: Any, b: Any) -> Any:
+    np.add.at(a, b > 0, 2)
+    np.multiply.at(a[1:], a[1:] < 5, 3)
+    np.maximum.at(a, b[:, 0] < 3, b[0])
+    np.subtract.at(a, (slice(None), a[0] > 1), 9)
+    np.add.at(a, a > 3, b[a > 3])
+    return a
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float32"])
+def test_masked_places_are_changed_once(dtype: str) -> None:
+    check_against_numpy(several, X.astype(dtype), (X * 2).astype(dtype))
+
+
+def test_a_mask_beside_places_that_may_be_met_twice_is_refused() -> None:
+    def twice(a: Any) -> None:
+        np.add.at(a, (a[:, 0] > 0, np.array([0, 0])), 1)
+
+    with pytest.raises(mlc.UnsupportedError) as caught:
+        mlc.jit(twice)(X)
+    assert str(caught.value).startswith(
+        "np.add.at with a traced mask beside other arrays cannot be traced: places may be met "
+        "twice; use np.where or a loop"
+    )
+
+
+def test_the_only_axis_of_a_number() -> None:
+    def along(a: Any) -> Any:
+        folded = np.fmax.reduce(a, axis=0, keepdims=True), np.hypot.reduce(a, axis=-1)
+        return folded, np.take(a, [0, 0], axis=0), np.repeat(a, 3, axis=0), np.take(a, 0, axis=-1)
+
+    check_against_numpy(along, np.array(-3.0))
