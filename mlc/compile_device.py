@@ -17,6 +17,7 @@ from .kernel_code import STATEMENT_NS, KernelCode, naive_program
 if TYPE_CHECKING:
     from .backends.cuda.device import Check, DeviceModule
     from .graph.kernel import Kernel, Module
+    from .lower.cuda.bound_rows import Rows
     from .lower.cuda.kernel import DeviceProgram
     from .schedules.defaults.gpu import GpuMachine
 
@@ -59,26 +60,30 @@ def machine_for(target: str) -> GpuMachine:
     return GpuMachine(precision=getattr(target, "precision", ""), architecture=architecture)
 
 
-def gpu_kernel(kernel: Kernel, target: str = "cuda") -> KernelCode:
-    """A kernel of a graph under the default schedule for graphics processors."""
+def gpu_kernel(kernel: Kernel, target: str = "cuda", many_sizes: bool = False) -> KernelCode:
+    """A kernel of a graph under the default schedule for graphics processors. With ``many_sizes``
+    it stays one, and numbers that are told at the call say that no place is out of bounds."""
     naive, arguments = naive_program(kernel)
+    if many_sizes:
+        naive = replace(naive, attrs={**naive.attrs, "unsafe": True})
     if calls_library(naive):  # the processor runs it
         from .schedules.schedule import Schedule
 
         scheduled, schedule = naive, Schedule(naive)
     else:
-        scheduled, schedule = gpu_program(naive, target)
+        scheduled, schedule = gpu_program(naive, target, not many_sizes)
     cost = STATEMENT_NS * statements_run(naive.body)
     is_call = kernel.stages[0].call is not None
     return KernelCode(naive, scheduled, schedule, arguments, cost, is_call=is_call)
 
 
-def gpu_program(program: Program, target: str = "cuda") -> tuple[Program, Any]:
+def gpu_program(program: Program, target: str = "cuda", splits: bool = True) -> tuple[Program, Any]:
     """``program`` with its loops on a grid, as they are bound already or by the default schedule;
     and that schedule."""
     from .schedules.defaults.gpu import default_gpu_schedule
 
-    schedule = default_gpu_schedule(program, machine_for(target))
+    machine = replace(machine_for(target), splits=splits)
+    schedule = default_gpu_schedule(program, machine)
     return schedule.program, schedule
 
 
@@ -117,10 +122,12 @@ def graph_device_module(
     kernels: Sequence[KernelCode],
     compile_graph: Callable[..., Any],
     debug: bool = False,
+    rows: tuple[Rows, int] | None = None,
 ) -> DeviceModule:
     """The CUDA C of a graph. The caller's arrays are inputs, constants and outputs, in order.
     ``compile_graph`` compiles what calls functions of libraries for the processor. With ``debug``,
-    indices that data decide are looked at."""
+    indices that data decide are looked at. ``rows`` are extents that are told at the call, and the
+    number of the input that tells them."""
     from .backends.cuda.device import Argument, HostArray, HostCall
     from .backends.cuda.module import HostPart, Part, checks_of, device_module
     from .lower.cuda.pipeline import lower_cuda
@@ -151,7 +158,13 @@ def graph_device_module(
             step = HostCall(program.name, 0, given, results, _on_host(call.program, compile_graph))
             parts.append(HostPart(step))
             continue
-        lowered = lower_cuda(code.scheduled)
+        told: Rows | None = None
+        if rows is not None:
+            number = Argument("array", rows[1])
+            here = (buffer for buffer, place in places.items() if place == number)
+            told = replace(rows[0], sizes=next(here, rows[0].sizes))
+            places[told.sizes] = number
+        lowered = lower_cuda(code.scheduled, rows=told)
         lowered = replace(lowered, temporaries=(*lowered.temporaries, *scratch))
         checks = checks_of(code.scheduled)
         if debug:

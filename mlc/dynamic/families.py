@@ -6,10 +6,11 @@ import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..compile_device import DEVICE_TARGETS
 from ..errors import MlcError
 from ..lowered import CacheRow
 from ..ops.op import MANY_SIZES
@@ -20,7 +21,10 @@ from .chunks import NotChunked, find_chunks
 from .dims import Dim, Dims, Place, resized
 from .running import Family, Member
 from .stages import build_stages
-from .template import Mismatch, make_template
+from .template import Mismatch, Template, make_template
+
+if TYPE_CHECKING:
+    from .on_device import DeviceFamily, DeviceMember
 
 _FAMILIES = 4  # kept for one signature, when the function is another one for some sizes
 Trace = Callable[[tuple[Key, ...]], Traced]
@@ -30,7 +34,7 @@ Trace = Callable[[tuple[Key, ...]], Traced]
 class _Known:
     """What is known of one signature with one free size."""
 
-    families: list[tuple[Family, Any]] = field(default_factory=list)
+    families: list[tuple[Family | DeviceFamily, Any]] = field(default_factory=list)
     attempts: int = 0
     reason: str = ""
 
@@ -66,7 +70,7 @@ class Families:
         places = self.dims.places(labels, keys)
         if not places:
             return None, ""
-        if jitted._target != "cpu":
+        if jitted._target not in ("cpu", *DEVICE_TARGETS):
             return None, "; the reference backends have code for each size"
         began = time.perf_counter()
 
@@ -115,11 +119,12 @@ class Families:
             why = known.reason
             for family, row in known.families:
                 try:
-                    values = family.chunks.template.values(call.traced, size)
+                    values = family.template.values(call.traced, size)
+                    member = family.member(call.traced, size, *values)
                 except Mismatch as mismatch:
                     why = str(mismatch)
                     continue
-                return (Member(family, call.traced, size, *values), known, shown, row), ""
+                return (member, known, shown, row), ""
             if not call.traced.outputs:
                 return None, ""
             if call.traced.failure is not None:
@@ -147,7 +152,7 @@ class _Call:
     options: dict[str, Any]
 
 
-def _new_family(call: _Call, dim: Dim, size: int) -> Member:
+def _new_family(call: _Call, dim: Dim, size: int) -> Member | DeviceMember:
     """A family that runs ``call``; Mismatch or NotChunked where there can be none."""
     pairs = dim.samples(size, _extents(call.keys, call.places, dim.name))
     problem: Exception = Mismatch(f"{dim.name} may take too few sizes")
@@ -159,14 +164,27 @@ def _new_family(call: _Call, dim: Dim, size: int) -> Member:
         except Mismatch as mismatch:
             problem = mismatch if n == 0 else problem
             continue
+        if call.options["target"] in DEVICE_TARGETS:
+            return _on_device(call, template, size, *values)
         chunks = find_chunks(template)
         try:
             stages = tuple(build_stages(chunks, most=dim.max, **call.options))
         except MlcError as error:  # a schedule that is refused for rows apart
             raise NotChunked(error.message) from error
         family = Family(chunks, stages)
-        return Member(family, call.traced, size, *values)
+        return family.member(call.traced, size, *values)
     raise problem
+
+
+def _on_device(
+    call: _Call, template: Template, size: int, numbers: list[Any], arrays: list[Any]
+) -> DeviceMember:
+    from .on_device import DeviceFamily
+
+    if call.options["debug"]:
+        raise NotChunked("where indices are looked at there is code for each size")
+    family = DeviceFamily(template, call.options["name"], call.options["target"])
+    return family.member(call.traced, size, numbers, arrays)
 
 
 def _trace_for(call: _Call, dim: Dim, size: int) -> Traced:

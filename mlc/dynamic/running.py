@@ -18,6 +18,7 @@ from ..te.tensor import Compute, Constant, Tensor
 from ..tracer.function import Traced
 from .chunks import SIZE, Chunks, reduce_of
 from .stages import Kernel, Pass, Static
+from .template import Template
 
 Array = np.ndarray[Any, Any]
 
@@ -28,6 +29,14 @@ class Family:
 
     chunks: Chunks
     stages: tuple[Any, ...]
+
+    @property
+    def template(self) -> Template:
+        return self.chunks.template
+
+    def member(self, traced: Traced, size: int, numbers: list[Any], arrays: list[Array]) -> Member:
+        """The family at one size."""
+        return Member(self, traced, size, numbers, arrays)
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,13 +43,17 @@ class TensorMap:
 
 @dataclass(frozen=True)
 class Launch:
-    """One kernel over a grid of blocks of threads; extents are x, y, z."""
+    """One kernel over a grid of blocks of threads; extents are x, y, z. ``grid_for`` gives the
+    blocks that are needed where sizes are told at the call."""
 
     kernel: str
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
     shared_bytes: int
     arguments: tuple[Argument | TensorMap, ...]
+    grid_for: Callable[[Sequence[int]], tuple[int, int, int]] | None = field(
+        default=None, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True)

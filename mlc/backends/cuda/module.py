@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 
 from ...intrinsics.boxes import PREFIX, ROW_BYTES
 from ...ir.program import Buffer, Evaluate, Program, walk
+from ...lower.cuda.bound_rows import grid_for
 from ...lower.cuda.kernel import WARP, BoxMap, DeviceKernel, DeviceProgram
 from ...lower.cuda.touching import buffers_written
 from ...lower.place_buffers import span_bytes
@@ -78,8 +80,9 @@ def device_module(
             arguments: tuple[Argument | TensorMap, ...] = tuple(places[b] for b in kernel.params)
             arguments += tuple(_tensor_map(each, places[each.buffer]) for each in kernel.maps)
             arguments += (record,) * is_checked
+            needed = None if kernel.tests is None else partial(grid_for, kernel)
             launches.append(
-                Launch(title, kernel.grid, kernel.block, kernel.shared_bytes, arguments)
+                Launch(title, kernel.grid, kernel.block, kernel.shared_bytes, arguments, needed)
             )
     body = "\n\n".join([*intrinsics.values(), *texts])
     functions = functions_for(body)

@@ -100,7 +100,7 @@ def vector_or_rest(printer: Statements, loop: For) -> bool:
 def _is_upper_bound(test: Expr, var: Var) -> bool:
     """Whether ``test`` holds for all lanes up to the last for which it holds."""
     match test:
-        case Apply(fn="lt" | "le", args=(a, Const())):
+        case Apply(fn="lt" | "le", args=(a, Const() | Load(indices=()))):
             total = as_sum(a)
             others = (atom for atom, _ in total.terms if atom is not var)
             return total.coefficient(var) > 0 and not any(_names(atom, var) for atom in others)

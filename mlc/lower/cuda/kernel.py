@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...ir.expr import Var
+from ...ir.expr import Expr, Var
 from ...ir.program import Buffer, Scope, Stmt
 
 BARRIER = "barrier"  # the name that a call has when all threads of a block wait
@@ -56,7 +56,8 @@ class DeviceKernel:
     have in common, with their places in the pool of the block, in bytes. A call named
     ``BARRIER`` stands where no thread of a block is missing. ``slots``, one of ``shared``, are
     the mbarriers of what boxes of ``maps`` fill in turns. ``mixed`` are those of ``shared`` whose
-    rows, of so many bytes, are mixed.
+    rows, of so many bytes, are mixed. Where rows are told at the call, ``tests`` are (the number
+    of a row, which size it must be below) of all that is written; see `bound_rows`.
     """
 
     name: str
@@ -69,6 +70,7 @@ class DeviceKernel:
     maps: tuple[BoxMap, ...] = ()
     slots: Buffer | None = None
     mixed: Mapping[Buffer, int] = field(default_factory=dict)
+    tests: tuple[tuple[Expr, int], ...] | None = None
 
     def extent(self, tag: str) -> int:
         """The threads in one direction."""

@@ -13,6 +13,7 @@ from ..promote_registers import promote_registers
 from ..simplify_program import is_empty, simplify_stmt
 from .apply_atomics import apply_atomics
 from .bind_threads import bind_device_threads
+from .bound_rows import Rows, bound_rows
 from .expand_calls import expand_device_calls
 from .fold_threads import mark_teams
 from .kernel import DeviceKernel, DeviceProgram, Thread
@@ -28,11 +29,12 @@ from .split_kernels import kernel_names, split_kernels
 from .touching import buffers_made, buffers_touched, buffers_written
 
 
-def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
+def lower_cuda(program: Program, name: str = "", rows: Rows | None = None) -> DeviceProgram:
     """The kernels of ``program``, whose loops are bound to blocks and threads of a grid.
 
     Each statement at the top is a kernel; neighbours without bound loops share one of a single
-    thread. Raises :class:`UnsupportedError` for what no grid can run.
+    thread. ``rows`` says which extents are told at the call. Raises :class:`UnsupportedError` for
+    what no grid can run.
     """
     blocks = [(s.name, {b.name for b in buffers_written(s.body)}) for s in blocks_of(program.body)]
     program = apply_atomics(mark_teams(expand_device_calls(program)))
@@ -45,6 +47,9 @@ def lower_cuda(program: Program, name: str = "") -> DeviceProgram:
         if is_empty(nest):
             continue
         kernel, made = _kernel(title, nest, program, temporaries)
+        if rows is not None:
+            kernel = bound_rows(kernel, rows)
+            kernel = replace(kernel, body=simplify_stmt(merge_guards(kernel.body), kernel.ranges))
         written = {b.name for b in buffers_written(nest)}
         named = tuple(block for block, names in blocks if names & written)
         kernels.append(replace(kernel, blocks=named))

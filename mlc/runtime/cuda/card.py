@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
+from weakref import WeakValueDictionary
 
 from mlc.errors import DeviceError, DeviceMemoryError, UnsupportedError
 from mlc.runtime.cuda.toolkit import INSTALL
@@ -19,13 +20,22 @@ _OUT_OF_MEMORY = 2
 _ANY_WAY = 4  # cudaMemcpyDefault: the addresses tell what is where
 
 
+class Loaded:
+    """A module on a card; others of the same text share it as long as there is one of them."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+
 class Card:
-    """The current card of this thread, its current stream and its memory."""
+    """The current card of this thread, its current stream and its memory. ``loaded`` holds the
+    modules that there are, by the card and the text."""
 
     def __init__(self, cupy: Any) -> None:
         self.cupy = cupy
         self._driver = cupy.cuda.driver
         self._runtime = cupy.cuda.runtime
+        self.loaded: WeakValueDictionary[tuple[int, str], Loaded] = WeakValueDictionary()
 
     def device(self) -> int:
         return int(self._runtime.getDevice())

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlc.backends.cuda.device import DeviceModule, HostCall, TensorMap
 from mlc.errors import MlcError, UnsupportedError
-from mlc.runtime.cuda.card import Card, card
+from mlc.runtime.cuda.card import Card, Loaded, card
 from mlc.runtime.cuda.host_calls import call_between
 from mlc.runtime.cuda.nvrtc import compile_module
 from mlc.runtime.cuda.tensor_maps import MAP_BYTES, aligned_map, driver_map
@@ -34,6 +34,7 @@ class Launched:
         self._card = on
         self._launch = on.launch
         self._functions: dict[int, list[int]] = {}  # of each launch, by card
+        self._loaded: dict[int, Loaded] = {}
         self._lock = threading.Lock()
         self._frames = threading.local()
         self._captured: list[Any] = []
@@ -134,15 +135,19 @@ class Launched:
                     f"{self.module.name} was made for {needs} alone, and card {device} is {arch}; "
                     f"set mlc.config.cuda_architecture to None before it is compiled"
                 )
-            cubin = compile_module(self.module, arch)
+            key = device, self.module.source
+            loaded = self._card.loaded.get(key)
+            cubin = b"" if loaded is not None else compile_module(self.module, arch)
             shared: dict[str, int] = {}  # a kernel may be launched with more and with less
             for launch in self.module.launches:
                 shared[launch.kernel] = max(shared.get(launch.kernel, 0), launch.shared_bytes)
             try:
-                module = self._card.load(cubin)
+                if loaded is None:
+                    loaded = self._card.loaded[key] = Loaded(self._card.load(cubin))
+                self._loaded[device] = loaded
                 functions = {}
                 for name, size in shared.items():
-                    functions[name] = self._card.function(module, name, size)
+                    functions[name] = self._card.function(loaded.handle, name, size)
             except MlcError:
                 raise
             except Exception as error:

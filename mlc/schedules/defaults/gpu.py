@@ -20,7 +20,8 @@ class GpuMachine:
     ``shared_bytes`` is what a block gets without asking, ``shared_most`` what it can ask for;
     ``registers`` are those of 32 bits that a thread may use, ``vector_bytes`` the widest access;
     ``precision`` is "tf32" where float32 may be multiplied with 10 bits of its 23;
-    ``architecture`` is that which kernels are made for alone, "" for any.
+    ``architecture`` is that which kernels are made for alone, "" for any; ``splits`` says that long
+    reductions with few results may become two kernels.
     """
 
     warp: int = 32
@@ -32,6 +33,7 @@ class GpuMachine:
     vector_bytes: int = 16
     precision: str = ""
     architecture: str = ""
+    splits: bool = True
 
 
 def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) -> Schedule:
@@ -52,8 +54,9 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
     for buffer in _outer_buffers(program.body):
         if buffer.scope is not Scope.GLOBAL:
             s.set_scope(buffer_key(s.program, buffer), "global")
-    split_contractions(s, _nests(top_statements(s.program.body)), machine)
-    split_long_folds(s, _nests(top_statements(s.program.body)), machine)
+    if machine.splits:
+        split_contractions(s, _nests(top_statements(s.program.body)), machine)
+        split_long_folds(s, _nests(top_statements(s.program.body)), machine)
     position = 0
     while position < len(rest := top_statements(s.program.body)):
         nests = _nests(takewhile(_is_loop, rest[position:]))

@@ -87,17 +87,20 @@ def bind_flat(s: Schedule, loops: list[Var], machine: GpuMachine, most: int = BL
     s.bind(thread, "threadIdx.x")
 
 
-def bind_grid(s: Schedule, batch: Sequence[Var], rows: Var, columns: Var) -> None:
-    """The tiles on a grid of as many dimensions as a grid can have so many blocks in."""
+def bind_grid(s: Schedule, batch: Sequence[Var], rows: Var, columns: Var) -> Var:
+    """The tiles on a grid of as many dimensions as a grid can have so many blocks in; returns the
+    innermost loop over them."""
     outer = s.fuse(*batch) if len(batch) > 1 else batch[0] if batch else None
     far = [var for var in (outer, rows) if var is not None]
     if any(extent_of(s, var) > MOST_LINES for var in far):
-        s.bind(s.fuse(*far, columns), "blockIdx.x")
-        return
+        columns = s.fuse(*far, columns)
+        s.bind(columns, "blockIdx.x")
+        return columns
     if outer is not None:
         s.bind(outer, "blockIdx.z")
     s.bind(rows, "blockIdx.y")
     s.bind(columns, "blockIdx.x")
+    return columns
 
 
 def threads_for(points: int, machine: GpuMachine, most: int = BLOCK) -> int:

@@ -156,7 +156,7 @@ def schedule_tensor_cores(s: Schedule, nests: Sequence[For], machine: GpuMachine
     s.reverse_compute_at(stored, n1)
     hold(s, stored, "shared")
     part_rows(s, stored, SUMS_GAP)
-    bind_grid(s, batch, m0, n0)
+    n0 = bind_grid(s, batch, m0, n0)
     for var, thread in ((m1, "threadIdx.z"), (n1, "threadIdx.y")):
         if extent_of(s, var) > 1:  # else its iteration would have shared memory of its own
             s.bind(var, thread)

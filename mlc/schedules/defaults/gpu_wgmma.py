@@ -119,7 +119,7 @@ class GroupProduct:
         s.reverse_compute_at(stored, m1)
         hold(s, stored, "shared")
         part_rows(s, stored, SUMS_GAP)
-        bind_grid(s, batch, m0, n0)
+        n0 = bind_grid(s, batch, m0, n0)
         if self.tile.groups > 1:
             s.bind(m1, "threadIdx.y")
         return GroupLoops(stored, n0, m1, m2, n1, k0, k1)

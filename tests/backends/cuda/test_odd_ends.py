@@ -7,6 +7,8 @@ import pytest
 
 import mlc
 from mlc import script as T
+from mlc import te
+from mlc.schedules.defaults.gpu import default_gpu_schedule
 from mlc.schedules.schedule import Schedule
 
 from .conftest import needs_compiler
@@ -54,3 +56,20 @@ def test_elements_that_are_not_walked_in_order() -> None:
 
     for got, wanted in zip(mlc.jit(counts, target="cuda-emulated")(x), counts(x), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "tag"), [(1 << 22, "blockIdx.y"), (1 << 24, "blockIdx.x")])
+def test_products_of_more_tiles_than_a_grid_has_lines(rows: int, tag: str) -> None:
+    a = te.placeholder((rows, 64), "float16", "a")
+    b = te.placeholder((64, 128), "float16", "b")
+    k = te.reduce_axis(64, "k")
+    product = te.compute(
+        (rows, 128),
+        lambda i, j: te.sum(te.cast(a[i, k], "float32") * te.cast(b[k, j], "float32"), axis=k),
+        name="ab",
+    )
+    positive = te.compute((rows, 128), lambda i, j: te.max(product[i, j], 0), name="positive")
+    s = default_gpu_schedule(te.create_program([a, b, positive], "layer"))
+    text = s.program.script()
+    assert "mma_16x16x16_float16" in text
+    assert f'T.thread_binding({rows // 128}, "{tag}")' in text

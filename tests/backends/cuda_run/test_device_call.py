@@ -221,3 +221,16 @@ def test_what_a_function_refuses_is_raised(cupy: FakeCuPy) -> None:
         np.testing.assert_array_equal(f(x, cupy.asarray(np.array([0, 3]))).get(), [3.0, 42.0])
         with pytest.raises(mlc.BoundsError, match="index 30 is out of bounds for an axis of size"):
             f(x, cupy.asarray(np.array([0, 30])))
+
+
+def test_one_set_of_kernels_for_many_sizes(cupy: FakeCuPy) -> None:
+    run = mlc.jit(lambda x, w: np.maximum(x @ w, 0).sum(axis=1), target="cuda", dynamic={"x": "n"})
+    w = values(12, 9)
+    for size in (50, 700, 3):
+        x = values(size, 12)
+        got = run(cupy.asarray(x), cupy.asarray(w))
+        assert isinstance(got, ndarray)
+        np.testing.assert_allclose(got.get(), np.maximum(x @ w, 0).sum(axis=1), rtol=1e-4)
+    assert len(cupy.compiled) == len(cupy.loaded) == 1
+    small, large = (max(x.grid[0] * x.grid[1] for x in cupy.launches[n:]) for n in (-1, 0))
+    assert small < large
