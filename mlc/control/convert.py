@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..tracer.trace import FAILING, PLAIN
+from .lambdas import lambda_at
 from .plain_code import is_plain
 
 _PACKAGE = str(Path(__file__).parent.parent)
@@ -89,7 +90,7 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
     code = function.__code__
     if is_plain(code, ("np", "numpy")):
         return None
-    from .transform import HELPER, transform
+    from .transform import HELPER
 
     if code.co_filename.startswith(_FOREIGN) or "site-packages" in code.co_filename:
         return None
@@ -100,8 +101,11 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
     used = set(code.co_names)
     if "@py_builtins" in used:  # an assert that pytest has rewritten
         used.discard("locals")
-    if code.co_name == "<lambda>" or {"super", "locals", "eval", "exec"} & used:
+    if {"super", "locals", "eval", "exec"} & used:
         return None
+    if code.co_name == "<lambda>":
+        found = lambda_at(code, function.__globals__)
+        return None if found is None else _of_node(function, found, ast.Module([], []), 1)
     try:
         # `inspect.getsourcelines` looks at every module before it looks at the file.
         linecache.checkcache(code.co_filename)
@@ -113,6 +117,16 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
     node = module.body[0] if module.body else None
     if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
         return None
+    return _of_node(function, node, module, first)
+
+
+def _of_node(
+    function: types.FunctionType, node: ast.FunctionDef, module: ast.Module, first: int
+) -> types.CodeType | None:
+    """The code of ``node``, which is ``function`` and stands at the line ``first``, transformed."""
+    from .transform import HELPER, transform
+
+    code = function.__code__
     _mangle(node, function)
     node.decorator_list = []
     node.name = "__mlc_function__"  # within the factory its own name must not hide the global one

@@ -8,7 +8,8 @@ Python's.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..tracer import tree
 from ..tracer.complex.calls import truth
 from ..tracer.complex.value import Complex
 from ..tracer.concrete import known
+from ..tracer.deciding import deciding_arguments
 from ..tracer.tracer import Tracer
 from .carry import NotNative, State, carry, current
 from .failing import WHILES
@@ -181,11 +183,39 @@ def _held(held: list[Any], what: str) -> State:
 # What both these functions and transformed source use
 
 
+@contextmanager
+def values_wanted(*values: Any) -> Iterator[None]:
+    """What numbers among the arguments decide, and cannot become native, may be decided while
+    tracing."""
+    try:
+        yield
+    except NotNative:
+        want(*values)
+        raise
+
+
+def want(*values: Any) -> None:
+    """Ask for the numbers among the arguments that ``values`` are computed from, for when the
+    function is traced again after an error: see `mlc.tracer.deciding`."""
+    for value in values:
+        if isinstance(value, Tracer) and value._cell.array is None:
+            trace: Any = value._trace
+            trace.wanted |= deciding_arguments(value._tensor, trace)
+
+
 def native_for(
     start: Any, stop: Any, step: int, body: Callable[[Any], None], state: State,
     test: Callable[[], Any] | None = None,
 ) -> None:  # fmt: skip
     """A native loop whose body changes ``state``, as long as ``test`` holds before it."""
+    with values_wanted(start, stop):
+        _native_for(start, stop, step, body, state, test)
+
+
+def _native_for(
+    start: Any, stop: Any, step: int, body: Callable[[Any], None], state: State,
+    test: Callable[[], Any] | None,
+) -> None:  # fmt: skip
     trace = current()
     index = index_param("i")
     trace.weak.add(index)
@@ -233,6 +263,13 @@ def native_if(
     pred: Any, then: Callable[[], None], otherwise: Callable[[], None], state: State
 ) -> None:
     """A native ``if pred: then() else: otherwise()``."""
+    with values_wanted(pred):
+        _native_if(pred, then, otherwise, state)
+
+
+def _native_if(
+    pred: Any, then: Callable[[], None], otherwise: Callable[[], None], state: State
+) -> None:
     condition = _truth(pred)
     marks: list[int] = []
 

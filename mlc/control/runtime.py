@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import math
-import operator
-import types
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from functools import partial
@@ -13,24 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MlcError, UnsupportedError
+from ..errors import MlcError
 from ..ops.op import CURRENT
-from ..te.extent import Extent
 from ..tracer.concrete import known
 from ..tracer.creation import stand_in as stand_in
-from ..tracer.deciding import deciding_arguments
-from ..tracer.lists import taking_lists
-from ..tracer.not_handed_over import DRAWING, drawing, drawn
-from ..tracer.number import copied_number, python_number
 from ..tracer.tracer import Tracer
+from .calls import call as call
 from .carry import UNDEFINED, NotNative, State, current
-from .complex_state import INSTEAD as COMPLEX_INSTEAD
-from .convert import converted
-from .elementwise import vectorized
 from .failing import before_raise, needs_flag
 from .failing import failed as failed
+from .folding import is_in
 from .forms import is_traced, native_for, native_if, native_while
 from .hosts import hosts_in
+from .ranges import Range
+from .ranges import native_range as native_range
+from .ranges import range_ as range_
 
 Thunk = Callable[[], Any]
 Touched = tuple[Any, ...]  # nothing, or names and what reads them, and a number
@@ -40,184 +34,6 @@ _SPENT = "iterations unrolled"
 _PATIENCE = 24  # iterations after which a loop on known values tries to become native
 # How often the loops around, unrolled, repeat what is traced now.
 _repeats: ContextVar[int] = ContextVar("repeats", default=1)
-
-
-class Range:
-    """``range`` with a traced bound."""
-
-    def __init__(self, *bounds: Any) -> None:
-        start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
-        if is_traced(step):
-            raise UnsupportedError("the step of a range must be known while tracing")
-        self.start, self.stop, self.step = start, stop, operator.index(known(step))
-        if self.step == 0:
-            raise ValueError("range() arg 3 must not be zero")
-
-    def __reversed__(self) -> Range:
-        if abs(self.step) != 1:
-            raise UnsupportedError(
-                "reversed() of a range with traced bounds needs the step 1 or -1"
-            )
-        return Range(self.stop - self.step, self.start - self.step, -self.step)
-
-    def __iter__(self) -> Any:
-        raise UnsupportedError(
-            "a range with a traced bound can only stand in a for statement of a jitted function "
-            "whose source is at hand; use mlc.fori_loop"
-        )
-
-
-def native_range(*bounds: Any) -> Any:
-    """``range(*bounds)`` for a ``for`` statement that is to be one native loop, however short.
-
-    Takes traced bounds too. Outside of jitted functions it is Python's range. Raises
-    :class:`UnsupportedError` where the loop cannot become native.
-    """
-    if not any(is_traced(b) for b in bounds):
-        plain = builtins.range(*(operator.index(known(b)) for b in bounds))
-        if CURRENT.get() is None or not plain:
-            return plain
-    if not 1 <= len(bounds) <= 3:
-        raise TypeError(f"mlc.range expected 1 to 3 arguments, got {len(bounds)}")
-    return Range(*bounds)
-
-
-def range_(*bounds: Any) -> Any:
-    """``range``, traced bounds included."""
-    if any(is_traced(b) for b in bounds):
-        return Range(*bounds)
-    return builtins.range(*(operator.index(known(b)) for b in bounds))
-
-
-def _length(value: Any) -> Any:
-    """``len(value)``; of a slice in a loop, the traced number."""
-    sizes: tuple[Any, ...] = value.shape if isinstance(value, Tracer) else ()
-    if sizes and isinstance(sizes[0], Extent):
-        from ..tracer.tracer import mark_weak
-
-        return mark_weak(copied_number(Tracer(sizes[0].length, value._trace)))
-    return builtins.len(value)
-
-
-def _reversed(value: Any) -> Any:
-    return value.__reversed__() if isinstance(value, Range) else builtins.reversed(value)
-
-
-def _folded(name: str, ufunc: Any) -> Callable[..., Any]:
-    plain = getattr(builtins, name)
-
-    def fold(*args: Any, **options: Any) -> Any:
-        values = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
-        if options or len(values) < 2 or not any(is_traced(v) for v in values):
-            return plain(*args, **options)
-        result = values[0]
-        for value in values[1:]:
-            result = _scalar_choice(name, ufunc, result, value)
-        return result
-
-    return fold
-
-
-def _scalar_choice(name: str, ufunc: Any, a: Any, b: Any) -> Any:
-    if np.shape(a) or np.shape(b):
-        raise UnsupportedError(f"{name}() of arrays has no meaning; use np.{ufunc.__name__}")
-    from ..tracer.operators import _is_weak
-    from ..tracer.tracer import mark_weak
-
-    made = np.where(b > a if name == "max" else b < a, b, a)
-    return mark_weak(made) if _is_weak(a) and _is_weak(b) else made
-
-
-def _number(kind: type) -> Callable[..., Any]:
-    def convert(*args: Any) -> Any:
-        if len(args) != 1 or not is_traced(args[0]):
-            return kind(*args)
-        return python_number(args[0], kind)
-
-    return convert
-
-
-def _text(*args: Any, **options: Any) -> str:
-    """``str(n)``: of what numbers among the arguments decide, a text that must be known."""
-    if len(args) == 1 and isinstance(args[0], Tracer) and not options:
-        if deciding_arguments(args[0]._tensor, args[0]._trace):
-            return str(args[0]._number("str", "return the number, and make the text outside"))
-    return str(*args, **options)
-
-
-_CALL = "__call__"
-
-
-def _scalar_of(kind: type[np.generic]) -> Callable[..., Any]:
-    """``np.float32(x)`` of a traced value, which is an array of that dtype if ``x`` has axes."""
-
-    def convert(*args: Any) -> Any:
-        if len(args) != 1 or not is_traced(args[0]) or not issubclass(kind, np.number | np.bool):
-            return kind(*args)
-        value = args[0]
-        if getattr(value, "_is_weak", False) and value.dtype == kind:
-            return copied_number(value)  # which promotes as an array does
-        return value.astype(kind)
-
-    return convert
-
-
-def call(function: Any) -> Any:
-    """What to call in the place of ``function``."""
-    try:
-        found = _INSTEAD.get(function)
-    except TypeError:
-        found = None
-    if found is not None:
-        return found
-    if type(function) is np.vectorize:
-        return vectorized(function)
-    if type(function) is np.ufunc:
-        return taking_lists(function)
-    if isinstance(function, type):
-        return _scalar_of(function) if issubclass(function, np.generic) else function
-    own = next((vars(c)[_CALL] for c in type(function).__mro__ if _CALL in vars(c)), None)
-    if isinstance(own, types.FunctionType):  # an object that can be called
-        return converted(types.MethodType(own, function))
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, (np.random.Generator, np.random.RandomState)):
-        name = function.__name__
-        return drawing(f"rng.{name}", drawn(function)) if name in DRAWING else drawn(function)
-    return converted(function)
-
-
-def _math(function: Any, ufunc: Any) -> Callable[..., Any]:
-    def compute(*args: Any) -> Any:
-        if not any(is_traced(a) for a in args):
-            return function(*args)
-        found = ufunc(*args)
-        is_float = isinstance(found, Tracer) and found.dtype == np.float64 and not found.shape
-        return python_number(found, float) if is_float else found
-
-    return compute
-
-
-_INSTEAD: dict[Any, Any] = {
-    builtins.range: range_,
-    builtins.reversed: _reversed,
-    builtins.len: _length,
-    builtins.min: _folded("min", np.minimum),
-    builtins.max: _folded("max", np.maximum),
-    builtins.int: _number(int),
-    builtins.float: _number(float),
-    builtins.bool: _number(bool),
-    builtins.str: lambda *args, **options: _text(*args, **options),
-    **COMPLEX_INSTEAD,
-    **{
-        getattr(math, name): _math(getattr(math, name), getattr(np, other))
-        for name, other in {
-            "sqrt": "sqrt", "exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "tan": "tan",
-            "floor": "floor", "ceil": "ceil", "fabs": "fabs", "atan": "arctan", "tanh": "tanh",
-            "atan2": "arctan2", "log2": "log2", "log10": "log10", "hypot": "hypot",
-            "isnan": "isnan", "isinf": "isinf", "exp2": "exp2", "pow": "power",
-        }.items() if hasattr(math, name)
-    },
-}  # fmt: skip
 
 
 def returned(value: Thunk) -> Any:
@@ -313,6 +129,12 @@ def if_expression(test: Any, then: Thunk, otherwise: Thunk) -> Any:
 def not_(value: Any) -> Any:
     """``not value``."""
     return np.logical_not(_one(value)) if is_traced(value) else not value
+
+
+def in_(value: Any, where: Thunk, negated: bool = False) -> Any:
+    """``value in where()``, or ``not in``."""
+    found = is_in(value, where)
+    return not_(found) if negated else found
 
 
 def and_(value: Any, *others: Thunk) -> Any:

@@ -32,6 +32,7 @@ _SCOPES = (
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 _NUMPY = ("np", "numpy", HELPER)
 _LISTS = (ast.List, ast.Tuple, ast.ListComp)
+_MEMBERS = (ast.In, ast.NotIn)
 _REFUSED = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 
 
@@ -52,8 +53,9 @@ def transform(function: ast.FunctionDef, failing: bool = False) -> bool:
     function.body = [_Unannotated().visit(stmt) for stmt in function.body]
     body = function.body
     worker = _Worker(function)
+    everything = assigned(body)  # before the targets of loops go to functions of their own
     made = worker.block(body)
-    names = [n for n in assigned(body) if n not in worker.shared]
+    names = [n for n in everything if n not in worker.shared]
     parameters = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
     bound = [n for n in names if n not in parameters]
     head: list[ast.stmt] = []
@@ -93,7 +95,7 @@ def _matters(node: ast.AST) -> bool:
         case ast.Call(func=function, args=args):
             return not _is_numpy(function) or any(isinstance(a, _LISTS) for a in args)
         case ast.Compare(ops=ops):
-            return len(ops) > 1
+            return len(ops) > 1 or isinstance(ops[0], _MEMBERS)
     return False
 
 
@@ -369,13 +371,20 @@ class _Worker(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
-        if len(node.ops) == 1 or not all(map(_is_simple, node.comparators[:-1])):
+        if len(node.ops) == 1:
+            return _filled(_compared(node.left, node.ops[0], node.comparators[0]), node)
+        if not all(map(_is_simple, node.comparators[:-1])):
             return node
         sides = [node.left, *node.comparators]
-        parts: list[ast.expr] = [
-            ast.Compare(a, [op], [b]) for a, op, b in zip(sides, node.ops, sides[1:])
-        ]
+        parts = [_compared(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:])]
         return _filled(_helper("and_", [parts[0], *map(_thunk, parts[1:])]), node)
+
+
+def _compared(a: ast.expr, op: ast.cmpop, b: ast.expr) -> ast.expr:
+    """One comparison; a membership is asked of what may be traced."""
+    if not isinstance(op, _MEMBERS):
+        return ast.Compare(a, [op], [b])
+    return _helper("in_", [a, _thunk(b), _constant(isinstance(op, ast.NotIn))])
 
 
 def _is_simple(node: ast.expr) -> bool:

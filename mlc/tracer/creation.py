@@ -70,7 +70,7 @@ def _instead(name: str, value: Any) -> Any:
         return _maker(name)
     if name in INSTEAD:
         return INSTEAD[name]
-    return _AnyArray if value is np.ndarray else _part(value)
+    return AnyArray if value is np.ndarray else _part(value)
 
 
 def _part(value: Any) -> Any:
@@ -92,7 +92,9 @@ class _ArrayType(type):
         return getattr(np.ndarray, name)
 
 
-class _AnyArray(metaclass=_ArrayType):
+class AnyArray(metaclass=_ArrayType):
+    """What takes the place of ``np.ndarray``."""
+
     def __new__(cls, shape: Any, dtype: Any = float, *rest: Any, **options: Any) -> Any:
         if CURRENT.get() is None or rest or options:
             return np.ndarray(shape, dtype, *rest, **options)
@@ -133,7 +135,7 @@ def _stand_ins_with(parts: tuple[str, ...]) -> dict[int, Callable[[], Any]]:
         if isinstance(v, KINDS) or isinstance(v, _PLAIN) and not name.startswith("_")
     }
     found.update((id(module), partial(_module, name)) for name, module in modules.items())
-    found[id(np.ndarray)] = lambda: _AnyArray
+    found[id(np.ndarray)] = lambda: AnyArray
     found.update((id(getattr(np, name)), partial(_maker, name)) for name in _MAKERS)
     found.update((id(getattr(np, name)), partial(INSTEAD.get, name)) for name in INSTEAD)
     return found

@@ -30,6 +30,9 @@ _OTHERS = {
 }  # fmt: skip
 
 
+_WHOLE = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
+
+
 def define_methods(tracer: type) -> None:
     """Give the class of traced arrays its operators and methods."""
     for name in _METHODS.split():
@@ -43,6 +46,9 @@ def define_methods(tracer: type) -> None:
         setattr(tracer, f"__i{name}__", _in_place(ufunc))
     for name, ufunc in _OTHERS.items():
         setattr(tracer, f"__{name}__", _operator(ufunc))
+    tracer.__round__ = _round  # type: ignore[attr-defined]
+    for name, ufunc in _WHOLE.items():
+        setattr(tracer, f"__{name}__", _whole(name, ufunc))
 
 
 def _method(name: str, function: Any) -> Callable[..., Any]:
@@ -51,6 +57,41 @@ def _method(name: str, function: Any) -> Callable[..., Any]:
 
     method.__name__, method.__doc__ = name, f"As {name_of(function)}."
     return method
+
+
+def _round(self: Any, digits: Any = None) -> Any:
+    """``round(x)``, which is an int, and ``round(x, digits)``, which is a number as ``x`` is."""
+    if digits is None:
+        return _whole("round", np.rint)(self)
+    _refuse_array(self, "round")
+    result = call_function(np.round, (self, digits), {})
+    if _is_weak(self) and not _is_weak(result):
+        result._trace.weak.add(result._tensor)
+    return result
+
+
+def _whole(name: str, ufunc: np.ufunc) -> Callable[..., Any]:
+    """``math.floor(x)`` and its like: the int that Python makes of a number."""
+
+    def method(self: Any) -> Any:
+        from .number import python_number
+
+        if name == "trunc" and not _is_weak(self) and self.dtype != np.float64:
+            raise TypeError(f"type numpy.{self.dtype} doesn't define __trunc__ method")
+        if name in ("round", "trunc"):
+            _refuse_array(self, name)
+        is_float = self.dtype.kind not in "biu"
+        return python_number(call_ufunc(ufunc, "__call__", (self,), {}) if is_float else self, int)
+
+    return method
+
+
+def _refuse_array(value: Any, name: str) -> None:
+    if value.shape:
+        raise TypeError(
+            f"type numpy.ndarray doesn't define __{name}__ method; for the elements of an array "
+            f"of shape {value.shape} call np.{name}"
+        )
 
 
 def _view(self: Any, dtype: Any = None, type: Any = None) -> Any:

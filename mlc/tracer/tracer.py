@@ -427,9 +427,6 @@ class Tracer:
 
     __deepcopy__ = __copy__
 
-    def __round__(self, digits: int = 0) -> Any:
-        return _np(np.round, self, digits)
-
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
 

@@ -1,0 +1,176 @@
+"""What is called in the place of a function that traced code calls."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import types
+from collections.abc import Callable
+from functools import lru_cache, partial, reduce
+from typing import Any
+
+import numpy as np
+
+from ..te.extent import Extent
+from ..tracer.deciding import deciding_arguments
+from ..tracer.lists import taking_lists
+from ..tracer.not_handed_over import DRAWING, drawing, drawn
+from ..tracer.number import copied_number, python_number
+from ..tracer.tracer import Tracer, mark_weak
+from .complex_state import INSTEAD as COMPLEX
+from .convert import converted
+from .elementwise import vectorized
+from .folding import INSTEAD as FOLDING
+from .forms import is_traced
+from .kinds import INSTEAD as KINDS
+from .mathematics import INSTEAD as MATHEMATICS
+from .ranges import range_, reversed_
+
+
+def _length(value: Any) -> Any:
+    """``len(value)``; of a slice in a loop, the traced number."""
+    sizes: tuple[Any, ...] = value.shape if isinstance(value, Tracer) else ()
+    if sizes and isinstance(sizes[0], Extent):
+        return mark_weak(copied_number(Tracer(sizes[0].length, value._trace)))
+    return builtins.len(value)
+
+
+def _number(kind: type) -> Callable[..., Any]:
+    def convert(*args: Any) -> Any:
+        if len(args) != 1 or not is_traced(args[0]):
+            return kind(*args)
+        return python_number(args[0], kind)
+
+    return convert
+
+
+def _text(*args: Any, **options: Any) -> str:
+    """``str(n)``: of what numbers among the arguments decide, a text that must be known."""
+    if len(args) == 1 and isinstance(args[0], Tracer) and not options:
+        if deciding_arguments(args[0]._tensor, args[0]._trace):
+            return str(args[0]._number("str", "return the number, and make the text outside"))
+    return str(*args, **options)
+
+
+_CALL = "__call__"
+
+
+def _scalar_of(kind: type[np.generic]) -> Callable[..., Any]:
+    """``np.float32(x)`` of a traced value, which is an array of that dtype if ``x`` has axes."""
+
+    def convert(*args: Any) -> Any:
+        if len(args) != 1 or not is_traced(args[0]) or not issubclass(kind, np.number | np.bool):
+            return kind(*args)
+        value = args[0]
+        if getattr(value, "_is_weak", False) and value.dtype == kind:
+            return copied_number(value)  # which promotes as an array does
+        return value.astype(kind)
+
+    return convert
+
+
+def call(function: Any) -> Any:
+    """What to call in the place of ``function``."""
+    try:
+        found = _INSTEAD.get(function)
+    except TypeError:
+        found = None
+    if found is not None:
+        return found
+    if type(function) is np.vectorize:
+        return vectorized(function)
+    if type(function) is np.ufunc:
+        return taking_lists(function)
+    if type(function) in _WRAPPERS:
+        return _WRAPPERS[type(function)](function)
+    if isinstance(function, type):
+        if issubclass(function, np.generic):
+            return _scalar_of(function)
+        return _foreign(function) if _is_of_library(function) else function
+    own = next((vars(c)[_CALL] for c in type(function).__mro__ if _CALL in vars(c)), None)
+    if isinstance(own, types.FunctionType):  # an object that can be called
+        return converted(types.MethodType(own, function))
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, (np.random.Generator, np.random.RandomState)):
+        name = function.__name__
+        return drawing(f"rng.{name}", drawn(function)) if name in DRAWING else drawn(function)
+    return converted(function)
+
+
+def _partial(function: partial[Any]) -> Any:
+    return partial(call(function.func), *function.args, **function.keywords)
+
+
+def _cached(function: Any) -> Callable[..., Any]:
+    """A function under ``functools.lru_cache``: traced values are computed each time."""
+    inner = call(function.__wrapped__)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        is_any = any(is_traced(leaf) for leaf in (*args, *kwargs.values()))
+        return inner(*args, **kwargs) if is_any else function(*args, **kwargs)
+
+    return run
+
+
+def _method(function: Any) -> Any:
+    """A method of C: ``items.sort()`` of a list with traced values."""
+    owner = getattr(function, "__self__", None)
+    if type(owner) is not list or function.__name__ != "sort":
+        return function
+
+    def sort(*, key: Any = None, reverse: Any = False) -> None:
+        owner[:] = FOLDING[builtins.sorted](owner, key=key, reverse=reverse)
+
+    return sort
+
+
+_WRAPPERS: dict[type, Callable[[Any], Any]] = {
+    partial: _partial,
+    type(lru_cache(len)): _cached,
+    types.BuiltinMethodType: _method,
+}
+
+
+def _is_of_library(kind: type) -> bool:
+    top = kind.__module__.partition(".")[0]
+    return top in sys.stdlib_module_names and top not in ("builtins", "__main__", "functools")
+
+
+def _foreign(kind: type) -> Callable[..., Any]:
+    """A class of Python's library, ``Decimal``, that takes numbers by their value."""
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return kind(*args, **kwargs)
+        except TypeError:
+            for value in args:
+                if isinstance(value, Tracer) and is_traced(value) and not value.shape:
+                    value._number(f"argument of {kind.__name__}", "compute it with NumPy")
+            raise
+
+    return make
+
+
+def _mapped(function: Any, *sources: Any) -> Any:
+    return builtins.map(call(function), *sources)
+
+
+def _filtered(function: Any, source: Any) -> Any:
+    return builtins.filter(None if function is None else call(function), source)
+
+
+def _reduced(function: Any, *rest: Any) -> Any:
+    return reduce(call(function), *rest)
+
+
+_INSTEAD: dict[Any, Any] = {
+    builtins.map: _mapped, builtins.filter: _filtered, reduce: _reduced,
+    builtins.range: range_,
+    builtins.reversed: reversed_,
+    builtins.len: _length,
+    builtins.int: _number(int),
+    builtins.float: _number(float),
+    builtins.bool: _number(bool),
+    builtins.str: lambda *args, **options: _text(*args, **options),
+    **COMPLEX, **FOLDING, **KINDS, **MATHEMATICS,
+}  # fmt: skip

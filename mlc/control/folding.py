@@ -1,0 +1,245 @@
+"""Python's ``min``, ``max``, ``sum``, ``any``, ``all``, ``sorted`` and ``in`` over traced values.
+
+::
+
+    max(x)                      of a traced array: its largest element, without a loop
+    min(v * v for v in xs)      one comparison for each element
+    sorted(points, key=f)       the items in the order of their traced keys
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..tracer import tree
+from ..tracer.dispatch import call_function
+from ..tracer.operators import _is_weak
+from ..tracer.tracer import Tracer, mark_weak
+from .forms import is_traced
+
+_LISTED = 256  # elements in a list that is made of an array
+_UNROLLED = 32  # elements that are added one by one
+_NOTHING: Any = object()
+
+
+def _is_array(value: Any) -> bool:
+    """Whether ``value`` is a traced array with elements to go through."""
+    return isinstance(value, Tracer) and is_traced(value) and bool(value.shape)
+
+
+def _items(values: Any, key: Any) -> tuple[list[Any], list[Any], bool]:
+    """The items, their keys, and whether any key is traced."""
+    from .calls import call
+
+    items = list(values)
+    keys = items if key is None else [call(key)(item) for item in items]
+    traced = any(is_traced(leaf) for k in keys for leaf in _parts(k))
+    return items, keys, traced
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (tuple, list)) else (value,)
+
+
+def extreme(name: str, ufunc: Any) -> Callable[..., Any]:
+    """``min`` or ``max``: the first item that no other one is beyond."""
+    plain = getattr(builtins, name)
+
+    def fold(*args: Any, key: Any = None, default: Any = _NOTHING) -> Any:
+        values: Any = args[0] if len(args) == 1 else args
+        if key is None and _is_array(values) and len(values.shape) == 1 and len(values):
+            return _of_elements(values, name)
+        items, keys, traced = _items(values, key)
+        if not traced or len(items) < 2:
+            options = {} if default is _NOTHING or len(args) > 1 else {"default": default}
+            found = plain(range(len(items)), key=lambda n: keys[n]) if items else None
+            return plain(items, **options) if found is None else items[found]
+        item, best = items[0], keys[0]
+        for n in range(1, len(items)):
+            for side in (keys[n], best):
+                if np.shape(side):
+                    raise UnsupportedError(
+                        f"{name}() of arrays has no meaning; use np.{ufunc.__name__}"
+                    )
+            is_beyond = keys[n] > best if name == "max" else keys[n] < best
+            if key is not None:
+                item = chosen(is_beyond, items[n], item, name)
+            best = chosen(is_beyond, keys[n], best, name)
+        return best if key is None else item
+
+    return fold
+
+
+def _of_elements(values: Any, name: str) -> Any:
+    """The extreme of a traced array of one axis; NaN is passed over as Python's comparisons do."""
+    if values.dtype.kind != "f":
+        return values.min() if name == "min" else values.max()
+    fold = np.fmin if name == "min" else np.fmax
+    return np.where(np.isnan(values[0]), values[0], fold.reduce(values))[()]
+
+
+def chosen(test: Any, a: Any, b: Any, what: str) -> Any:
+    """``a if test else b`` for numbers, arrays, and tuples or lists of them."""
+    if a is b or not is_traced(test):
+        return a if test else b
+    first, structure = tree.flatten(a)
+    second, other = tree.flatten(b)
+    if structure != other or not all(map(_is_number, (*first, *second))):
+        raise UnsupportedError(
+            f"{what}() with traced keys can choose among numbers, and tuples of them, but not "
+            f"between {_named(a)} and {_named(b)}; let the items be their numbers in a list"
+        )
+    return tree.unflatten(structure, [_either(test, p, q) for p, q in zip(first, second)])
+
+
+def _is_number(value: Any) -> bool:
+    return is_traced(value) or isinstance(
+        value, (bool, int, float, complex, np.generic, np.ndarray)
+    )
+
+
+def _named(value: Any) -> str:
+    return f"{type(value).__name__}" if not isinstance(value, str) else repr(value)
+
+
+def _either(test: Any, a: Any, b: Any) -> Any:
+    if not is_traced(a) and not is_traced(b) and type(a) is type(b) and np.array_equal(a, b):
+        return a
+    if np.shape(a) != np.shape(b):
+        raise UnsupportedError(
+            f"what data choose must have one shape, got {np.shape(a)} and {np.shape(b)}"
+        )
+    made = np.where(test, a, b)
+    if _is_weak(a) and _is_weak(b) and isinstance(made, Tracer) and made.dtype != bool:
+        return mark_weak(made)
+    return made if np.shape(a) else made[()]
+
+
+def sum_(values: Iterable[Any], /, start: Any = 0) -> Any:
+    """``sum(values, start)``."""
+    if not _is_array(values) or len(values) <= _UNROLLED:  # type: ignore[arg-type]
+        return builtins.sum(values, start)
+    dtype = values.dtype if values.dtype != bool else np.int64  # type: ignore[attr-defined]
+    return start + np.sum(values, axis=0, dtype=dtype)  # type: ignore[call-overload]
+
+
+def quantified(ends: bool) -> Callable[[Iterable[Any]], Any]:
+    """``any`` (which a true item ends) or ``all`` (which a false one does)."""
+    plain, join = (builtins.any, np.logical_or) if ends else (builtins.all, np.logical_and)
+
+    def fold(values: Iterable[Any], /) -> Any:
+        if _is_array(values) and values.ndim == 1:  # type: ignore[attr-defined]
+            return np.any(values) if ends else np.all(values)  # type: ignore[call-overload]
+        found: Any = None
+        for item in values:
+            if not is_traced(item):
+                if bool(item) is ends:
+                    return ends
+                continue
+            holds = _truth(item)
+            found = holds if found is None else join(found, holds)
+        return plain(()) if found is None else found
+
+    return fold
+
+
+def _truth(value: Any) -> Any:
+    if value.size != 1:
+        raise ValueError(
+            "The truth value of an array with more than one element is ambiguous. Use a.any() or "
+            "a.all()"
+        )
+    one = value.reshape(()) if value.shape else value
+    return one if one.dtype == bool else one != 0
+
+
+def sorted_(values: Any, /, *, key: Any = None, reverse: Any = False) -> list[Any]:
+    """``sorted``: a list of as many items, in an order that data decide."""
+    if _is_array(values) and len(values) > _LISTED:
+        raise UnsupportedError(
+            f"sorted() of the {len(values)} elements of a traced array would be that many values "
+            f"of their own; use np.sort or np.argsort"
+        )
+    items, keys, traced = _items(values, key)
+    if not traced or len(items) < 2:
+        order = sorted(range(len(items)), key=lambda n: keys[n], reverse=reverse)
+        return [items[n] for n in order]
+    order_ = _order([_parts(k) for k in keys], bool(reverse))
+    rows = [tree.flatten(item) for item in items]
+    if any(row[1] != rows[0][1] for row in rows) or not all(
+        map(_is_number, (leaf for row in rows for leaf in row[0]))
+    ):
+        raise UnsupportedError(
+            f"sorted() with traced keys can order numbers, and tuples of them, but not items such "
+            f"as {_named(items[0])}; sort their numbers, sorted(range(n), key=...)"
+        )
+    columns = []
+    for parts in zip(*(row[0] for row in rows)):
+        column = call_function(np.take, (np.stack(parts), order_), {"axis": 0})
+        weak = all(map(_is_weak, parts)) and column.dtype != bool
+        columns.append([mark_weak(column[n].copy()) if weak else column[n] for n in
+                        range(len(items))])  # fmt: skip
+    return [tree.unflatten(rows[0][1], list(parts)) for parts in zip(*columns)]
+
+
+def _order(keys: list[Sequence[Any]], reverse: bool) -> Any:
+    """The numbers of the items, in order; equal ones stay as they are, reversed or not."""
+    width = min(map(len, keys))
+    if any(np.shape(part) for key in keys for part in key) or any(len(k) != width for k in keys):
+        raise UnsupportedError("sorted() needs keys that are numbers, or tuples of as many numbers")
+    columns: list[Any] = [np.stack([key[n] for key in keys]) for n in range(width)]
+    if reverse:
+        columns = [column[::-1] for column in columns]
+    if width == 1:
+        order = np.argsort(columns[0], kind="stable")
+    else:
+        order = np.lexsort(tuple(columns[::-1]))
+    return len(keys) - 1 - order[::-1] if reverse else order
+
+
+def is_in(value: Any, where: Callable[[], Any]) -> Any:
+    """``value in where()``."""
+    container = where()
+    if is_traced(container):
+        if not container.shape:
+            raise TypeError("argument of type 'numpy.float64' is not iterable")
+        return np.any(np.equal(container, value))
+    kind = type(container)
+    if kind in (list, tuple):
+        if not any(is_traced(leaf) for item in (value, *container) for leaf in _parts(item)):
+            return value in container
+        return quantified(True)(_same(value, item) for item in container)
+    if not is_traced(value):
+        return value in container
+    if kind in (set, frozenset, dict, type({}.keys())) and all(map(_is_number, container)):
+        return quantified(True)(value == item for item in container)
+    if kind is range and container:
+        low, high = min(container[0], container[-1]), max(container[0], container[-1])
+        return (value >= low) & (value <= high) & ((value - low) % abs(container.step) == 0)
+    return value in container
+
+
+def _same(a: Any, b: Any) -> Any:
+    """``a is b or a == b``, as ``in`` compares: tuples part by part."""
+    if a is b:
+        return True
+    if isinstance(a, (list, tuple)) and type(a) is type(b):
+        if len(a) != len(b):
+            return False
+        return quantified(False)(_same(p, q) for p, q in zip(a, b))
+    return a == b
+
+
+INSTEAD: dict[Any, Any] = {
+    builtins.min: extreme("min", np.minimum),
+    builtins.max: extreme("max", np.maximum),
+    builtins.sum: sum_,
+    builtins.any: quantified(True),
+    builtins.all: quantified(False),
+    builtins.sorted: sorted_,
+}  # what to call in the place of Python's functions

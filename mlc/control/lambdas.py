@@ -1,0 +1,82 @@
+"""The source of a lambda, which several may share a line with."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import types
+from typing import Any
+
+_parsed: dict[str, tuple[list[str], list[ast.Lambda]]] = {}  # by file: its lines, its lambdas
+_FILES = 16  # that are kept parsed
+
+
+def lambda_at(code: types.CodeType, spaces: dict[str, Any]) -> ast.FunctionDef | None:
+    """The lambda with this ``code`` as a function that returns its body; None if it cannot be told
+    which one it is. ``spaces`` are the globals of its module."""
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, spaces)
+    count = code.co_argcount + code.co_kwonlyargcount
+    found = [
+        node
+        for node in _lambdas(code.co_filename, lines)
+        if node.lineno == code.co_firstlineno
+        and tuple(a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs))
+        == code.co_varnames[:count]
+    ]
+    if len(found) > 1:  # those of the same code do the same
+        found = [node for node in found if _is_code_of(node, code)]
+    if not found:
+        return None
+    node = found[0]
+    made = ast.parse("def function(): pass").body[0]
+    assert isinstance(made, ast.FunctionDef)
+    made.args, made.body = _copied(node.args), [ast.Return(_copied(node.body))]
+    ast.copy_location(made, node)
+    ast.copy_location(made.body[0], node.body)
+    return made
+
+
+def _copied(node: Any) -> Any:
+    """``node`` and all below it anew: what is made of a lambda is rewritten in place."""
+    fields = {
+        name: [_copied(v) if isinstance(v, ast.AST) else v for v in value]
+        if isinstance(value, list)
+        else _copied(value) if isinstance(value, ast.AST) else value
+        for name, value in ast.iter_fields(node)
+    }  # fmt: skip
+    return ast.copy_location(type(node)(**fields), node)
+
+
+def _lambdas(name: str, lines: list[str]) -> list[ast.Lambda]:
+    known = _parsed.get(name)
+    if known is not None and known[0] == lines:
+        return known[1]
+    try:
+        tree = ast.parse("".join(lines))
+    except SyntaxError:  # what a notebook adds to Python
+        return []
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    while len(_parsed) >= _FILES:
+        _parsed.pop(next(iter(_parsed)))
+    _parsed[name] = lines, found
+    return found
+
+
+def _is_code_of(node: ast.Lambda, code: types.CodeType) -> bool:
+    """Whether ``node`` compiles to ``code``, in a function with the same free variables."""
+    outer = ast.parse(f"def factory({', '.join(code.co_freevars)}): return 0").body[0]
+    assert isinstance(outer, ast.FunctionDef) and isinstance(outer.body[0], ast.Return)
+    outer.body[0].value = node
+    whole = compile(ast.fix_missing_locations(ast.Module([outer], [])), "", "exec")
+    for const in whole.co_consts[0].co_consts:
+        if isinstance(const, types.CodeType):
+            same = const.co_code, const.co_names, const.co_freevars
+            return same == (code.co_code, code.co_names, code.co_freevars) and _plain(
+                const.co_consts
+            ) == _plain(code.co_consts)
+    return False
+
+
+def _plain(consts: tuple[Any, ...]) -> list[str]:
+    return [repr(c) for c in consts if not isinstance(c, types.CodeType)]

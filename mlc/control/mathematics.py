@@ -1,0 +1,119 @@
+"""Python's ``math`` over traced numbers: doubles, whatever the dtype of what it is given.
+
+Where Python raises an error for a value, ``math.sqrt(-1.0)``, compiled code computes what NumPy
+does, NaN or infinity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..tracer.number import copied_number, python_number
+from ..tracer.tracer import Tracer, mark_weak
+from .forms import is_traced
+
+_SAME = "sqrt exp log sin cos tan sinh cosh tanh fabs expm1 log1p log2 log10 cbrt exp2 degrees \
+radians"
+_OTHER = {
+    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh",
+    "atanh": "arctanh", "atan2": "arctan2", "pow": "power", "copysign": "copysign", "fmod": "fmod",
+    "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite", "nextafter": "nextafter",
+    "remainder": "_remainder",
+}  # fmt: skip
+
+
+def real(value: Any) -> Any:
+    """``float(value)``, traced or not."""
+    if not is_traced(value):
+        return value if isinstance(value, (int, float)) else float(value)
+    if not isinstance(value, Tracer):
+        raise TypeError("must be real number, not complex")
+    if value.shape:
+        raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
+    return python_number(value, float)
+
+
+def _weak(value: Any) -> Any:
+    if not isinstance(value, Tracer) or value.dtype == bool:
+        return value
+    return mark_weak(copied_number(value))
+
+
+def _of(function: Callable[..., Any], compute: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` of math, by ``compute`` where a number is traced."""
+
+    def call(*args: Any, **options: Any) -> Any:
+        if not any(map(is_traced, (*args, *options.values()))):
+            return function(*args, **options)
+        return _weak(compute(*map(real, args), **options))
+
+    return call
+
+
+def _log(x: Any, base: Any = None) -> Any:
+    return np.log(x) if base is None else np.log(x) / np.log(base)
+
+
+def _hypot(*parts: Any) -> Any:
+    found = parts[0] if len(parts) > 1 else np.abs(parts[0])
+    for part in parts[1:]:
+        found = np.hypot(found, part)
+    return found
+
+
+def _remainder(x: Any, y: Any) -> Any:
+    return x - np.rint(x / y) * y
+
+
+def _isclose(a: Any, b: Any, rel_tol: Any = 1e-9, abs_tol: Any = 0.0) -> Any:
+    bound = np.maximum(rel_tol * np.maximum(np.abs(a), np.abs(b)), abs_tol)
+    is_near = (np.abs(a - b) <= bound) & np.isfinite(a) & np.isfinite(b)
+    return is_near | np.equal(a, b)
+
+
+def _erf(name: str) -> Callable[..., Any]:
+    def compute(x: Any) -> Any:
+        from ..ops import nn
+
+        return getattr(nn, name)(x)
+
+    return compute
+
+
+def _over_points(function: Any, compute: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, which takes sequences of numbers."""
+
+    def call(*args: Any, **options: Any) -> Any:
+        given = [list(a) if np.ndim(a) or isinstance(a, (list, tuple)) else a for a in args]
+        if not any(is_traced(v) for part in given if isinstance(part, list) for v in part):
+            return function(*given, **options)
+        return _weak(compute(*[[real(v) for v in p] for p in given], **options))
+
+    return call
+
+
+def _dist(p: Any, q: Any) -> Any:
+    if len(p) != len(q):
+        raise ValueError("both points must have the same number of dimensions")
+    return _hypot(*(a - b for a, b in zip(p, q)))
+
+
+_COMPUTED: dict[str, Callable[..., Any]] = {
+    **{name: getattr(np, name) for name in _SAME.split()},
+    **{name: getattr(np, other) for name, other in _OTHER.items() if other[0] != "_"},
+    "log": _log, "hypot": _hypot, "remainder": _remainder, "isclose": _isclose,
+    "erf": _erf("erf"), "erfc": _erf("erfc"),
+}  # fmt: skip
+INSTEAD: dict[Any, Any] = {
+    **{
+        getattr(math, name): _of(getattr(math, name), compute)
+        for name, compute in _COMPUTED.items()
+        if hasattr(math, name)
+    },
+    math.fsum: _over_points(math.fsum, lambda values: sum(values)),
+    math.dist: _over_points(math.dist, _dist),
+}  # what to call in the place of Python's functions

@@ -1,0 +1,222 @@
+"""Python's own functions over traced values: what they return, and of which type."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+X = np.array([1.0, 3.0, 2.0, 3.0, -0.5])
+
+
+def same(function: Callable[..., Any], *args: Any) -> None:
+    """The results are NumPy's in value, dtype, and whether they are Python's numbers."""
+    wanted, got = function(*args), mlc.jit(function)(*args)
+    one, other = (mlc.tracer.tree.flatten(v)[0] for v in (wanted, got))
+    assert type(wanted) is type(got) or isinstance(wanted, bool)
+    for a, b in zip(one, other, strict=True):
+        assert np.asarray(a).dtype == np.asarray(b).dtype, (a, b)
+        assert isinstance(a, (np.generic, np.ndarray)) == isinstance(
+            b, (np.generic, np.ndarray)
+        ) or (isinstance(a, bool))
+        np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+@pytest.mark.parametrize("x", [2.5, -2.5, 3.5, np.float64(0.5), np.float32(1.5), 7, np.int32(7)])
+def test_rounding_to_python_ints(x: Any) -> None:
+    def rounded(x: Any) -> Any:
+        return round(x), math.floor(x), math.ceil(x), np.arange(9)[round(abs(x))]
+
+    same(rounded, x)
+    same(lambda x: round(x), x)
+
+
+def test_round_to_digits_stays_what_it_was() -> None:
+    same(lambda x: round(x, 1), 2.54)
+    same(lambda x: round(x, 1), np.float32(2.54))
+
+
+def test_trunc_is_of_doubles_as_in_numpy() -> None:
+    same(lambda x: math.trunc(x), -2.7)
+    with pytest.raises(TypeError, match=r"numpy\.float32 doesn't define __trunc__"):
+        mlc.jit(lambda x: math.trunc(x))(np.float32(1))
+    with pytest.raises(TypeError, match=r"numpy\.ndarray doesn't define __round__"):
+        mlc.jit(lambda x: round(x))(X)
+
+
+def of_math(x: Any) -> Any:
+    a, b = x[0] / 4, x[1]
+    return [
+        math.asin(a), math.acos(a), math.atan(b), math.sinh(a), math.cosh(a), math.asinh(b),
+        math.acosh(b), math.atanh(a), math.log(b, 2), math.log(b), math.log1p(a), math.expm1(a),
+        math.degrees(b), math.radians(b), math.copysign(2, -b), math.fmod(b, 2),
+        math.hypot(a, b, 2), math.remainder(b, 2), math.erf(a), math.erfc(a),
+        math.pow(b, 3), math.sin(x[2]),
+        math.dist(x[:2], x[2:4]), math.fsum(x),
+    ]  # fmt: skip
+
+
+def test_math_computes_in_doubles() -> None:
+    same(of_math, X)
+    same(of_math, X.astype(np.float32))
+    same(lambda x: math.isfinite(x[0]) and not math.isclose(x[0], x[1]), X)
+    with pytest.raises(TypeError, match="only 0-dimensional arrays"):
+        mlc.jit(lambda x: math.sin(x))(X)
+
+
+def extremes(x: Any) -> Any:
+    return (
+        min(x), max(x), max(v * v for v in x), min(x, key=lambda v: abs(v - 2)), max(x, default=0),
+        max(range(len(x)), key=lambda i: x[i]), min([(v, -v) for v in x], key=lambda p: p[1]),
+        min(x[0], x[-1]),
+    )  # fmt: skip
+
+
+def test_extremes() -> None:
+    for x in (X, X.astype(np.int8), X[:1]):
+        same(extremes, x)
+    nan = np.array([1.0, np.nan, 0.5])
+    for x in (nan, nan[::-1].copy(), np.roll(nan, 1)):
+        same(lambda x: (min(x), max(x)), x)
+    with pytest.raises(mlc.UnsupportedError, match="not between 'b' and 'a'"):
+        mlc.jit(lambda x: max("ab", key=lambda c: x[ord(c) % 2]))(X)
+
+
+def test_sums() -> None:
+    for x in (X, X > 1, np.ones((40, 2), np.float32), np.arange(300, dtype=np.uint16)):
+        same(lambda x: sum(x), x)
+    same(lambda x: sum((v for v in x), 0.5), X)
+
+
+def test_any_and_all() -> None:
+    def asked(x: Any) -> Any:
+        return np.array([any(x > 1), all(x > 1), any(v > 5 for v in x), all(v for v in x),
+                         any([]), all([True, x[0] > 0]), any([False, x[0] > 7, True])])  # fmt: skip
+
+    same(asked, X)
+    with pytest.raises(ValueError, match="ambiguous"):
+        mlc.jit(lambda x: any(x))(X.reshape(5, 1).repeat(2, 1))
+
+
+def in_order(x: Any) -> Any:
+    pairs = sorted(zip(x, range(len(x))), key=lambda p: p[0])
+    numbers = [*x]
+    numbers.sort(reverse=True)
+    return (
+        sorted(x), sorted(x, reverse=True), pairs, numbers,
+        sorted(range(len(x)), key=lambda i: (x[i] > 1, -x[i])),
+        sorted(range(len(x)), key=lambda i: x[i], reverse=True),
+    )  # fmt: skip
+
+
+def test_sorted() -> None:
+    same(in_order, X)
+    with pytest.raises(mlc.UnsupportedError, match=r"use np\.sort or np.argsort"):
+        mlc.jit(lambda x: sorted(x))(np.zeros(400))
+
+
+def members(x: Any) -> Any:
+    return np.array([
+        3.0 in x, 4.0 in x, x[0] in (1, 2), x[0] not in [2, 3], x[1] in {1, 3},
+        x[1] in range(1, 9, 2), (x[0], 3) in [(1.0, 3), (2.0, 3)], x[2] in range(3, 9), 5 in [*x],
+    ])  # fmt: skip
+
+
+def test_membership() -> None:
+    same(members, X)
+
+
+def test_kinds() -> None:
+    def asked(x: Any, n: Any, v: Any) -> Any:
+        one = x[0]
+        return np.array([
+            isinstance(one, float), isinstance(one, np.ndarray), isinstance(one, np.floating),
+            isinstance(x, np.ndarray), isinstance(n, int), isinstance(n, (float, np.ndarray)),
+            isinstance(x.sum(), (int, float)), type(x) is np.ndarray, type(one) is np.float64,
+            isinstance(v, float), type(v) is float,
+        ])  # fmt: skip
+
+    same(asked, X, 3, 2.5)
+
+
+@functools.lru_cache
+def cached(v: Any) -> Any:
+    return v * 2
+
+
+def step(v: Any, by: Any) -> Any:
+    return v + by if v > 1 else v - by
+
+
+def halves_up(v: Any) -> int:
+    return int(Decimal(v).quantize(Decimal("1"), rounding=ROUND_HALF_UP))
+
+
+def test_functions_handed_to_functions() -> None:
+    def run(x: Any) -> Any:
+        shifted = functools.partial(step, by=10)
+        return [cached(x[0]), [*map(shifted, x)], functools.reduce(step, x)]
+
+    same(run, X)
+
+
+def test_values_for_classes_of_the_library() -> None:
+    f = mlc.jit(lambda x, v: x * halves_up(v))
+    for v in (2.5, 3.4):
+        np.testing.assert_array_equal(f(X, v), X * halves_up(v))
+
+
+def test_lambdas_that_share_a_line() -> None:
+    x = 2.0
+    for f in (
+        lambda v: v if v > x else -v,
+        lambda v: v if v > 0 else v * x,
+        lambda v: v if v else x,
+    ):
+        same(f, 1.5)
+        same(f, -3.0)
+
+
+def test_numbers_that_decide_what_cannot_be_native() -> None:
+    def product(z: Any, y: Any) -> Any:
+        factors = []
+        if z:
+            factors.append(np.array([[math.cos(z), 0.0], [0.0, 1.0]]))
+        if y > 1:
+            factors.append(np.array([[1.0, 0.0], [math.sin(y), 1.0]]))
+        return functools.reduce(np.dot, factors) if factors else np.eye(2)
+
+    f = mlc.jit(product)
+    for z, y in ((0.5, 2.0), (0.0, 2.0), (0.5, 0.0), (0.0, 0.0)):
+        np.testing.assert_allclose(f(z, y), product(z, y), rtol=1e-15)
+
+    def grid(xs: Any) -> Any:
+        n = round(max(xs)) - round(min(xs))
+        found = [[0] * n for _ in range(n)]
+        for x in xs:
+            for i in range(n):
+                if abs(x - i) < 1:
+                    found[i][0] += 1
+                    break
+        return found
+
+    same(grid, [0.3, 2.9, 1.2])
+
+
+def test_loops_in_try_statements() -> None:
+    def run(v: Any) -> Any:
+        try:
+            for _ in "ab":
+                v = v + 1
+        except NameError:
+            return v
+        return v * 2
+
+    same(run, 2.0)
