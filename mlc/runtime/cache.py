@@ -40,7 +40,9 @@ except ImportError:
 FORMAT_VERSION = 2
 _HEADER = struct.Struct("<8sII32s")  # magic, version, bytes of facts, SHA-256 of the rest
 _MAGIC = b"MLCCACHE"
-_EVERY = 64  # entries written between two looks at the folder's size
+_EVERY = 64  # entries that a process writes between two looks at the folder's size
+_LOOK_SECONDS = 3600.0  # and so long after the last look of any process, its first entry is one
+_LOOKED = "looked"  # the file whose time tells of that
 _STALE_SECONDS = 3600.0
 _TOUCH_SECONDS = 86400.0
 
@@ -106,28 +108,53 @@ def put(key: str, image: bytes, meta: dict[str, Any]) -> None:
     folder = _folder(create=True)
     if folder is None:
         return
-    path = _path(folder, key)
-    temporary = path.parent / f".new-{os.getpid()}-{next(_serial)}-{time.time_ns()}"
+    data = _encode(image, meta)
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        with open(temporary, "xb", opener=_open_plain) as file:
-            file.write(_encode(image, meta))
-        os.replace(temporary, path)
+        try:
+            _write(_path(folder, key), data)
+        except FileNotFoundError:  # somebody has removed the folder since it was made
+            _checked.pop(str(config.cache_dir), None)
+            if _folder(create=True) is None:
+                return
+            _write(_path(folder, key), data)
     except OSError as error:
-        _remove(temporary)
         _warn_once("write", f"compiled kernels are not kept on disk: {error}")
         return
     with _lock:
         _written += 1
-        look = _written % _EVERY == 1
-    if look:
+        written = _written
+    if written % _EVERY == 0 or written == 1 and _is_due(folder):
         evict(folder, config.cache_limit)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """The whole file in its place, or OSError and no file."""
+    temporary = path.parent / f".new-{os.getpid()}-{next(_serial)}-{time.time_ns()}"
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(temporary, "xb", opener=_open_plain) as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError:
+        _remove(temporary)
+        raise
+
+
+def _is_due(folder: Path) -> bool:
+    """Whether nobody has looked for long: with tens of thousands of files that takes a while."""
+    try:
+        return abs(time.time() - os.stat(folder / _LOOKED).st_mtime) > _LOOK_SECONDS
+    except OSError:
+        return True
 
 
 def evict(folder: Path, limit: int) -> None:
     """Remove the least recently used entries until all take at most ``limit`` bytes."""
     entries = []
     now = time.time()
+    with contextlib.suppress(OSError):
+        with open(folder / _LOOKED, "wb", opener=_open_plain):
+            pass
     for name, path in _files(folder):  # no `Path` for each: there may be tens of thousands
         try:
             status = os.stat(path)

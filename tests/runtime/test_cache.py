@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import shutil
 import time
 import warnings
 
@@ -144,6 +145,43 @@ def test_eviction_removes_the_oldest(cache_dir):
     cache.evict(cache_dir / f"images-{FORMAT_VERSION}", 3500)
     assert [cache.get(key) is not None for key in keys] == [False] * 7 + [True] * 3
     assert not (left_over / ".new-abc").exists()
+
+
+def test_the_first_entry_of_a_process_looks_once_an_hour(cache_dir, monkeypatch):
+    looks = []
+    evict = cache.evict
+    monkeypatch.setattr(cache, "evict", lambda *asked: (looks.append(1), evict(*asked)))
+
+    def process(entries=1):
+        monkeypatch.setattr(cache, "_written", 0)
+        before = len(looks)
+        for number in range(entries):
+            cache.put(cache.content_key(str(number)), b"image", {})
+        return len(looks) - before
+
+    assert [process(), process(), process(64), process(130)] == [1, 0, 1, 2]
+    looked = cache_dir / f"images-{FORMAT_VERSION}" / "looked"
+    os.utime(looked, (time.time() - 4000,) * 2)
+    assert [process(), process()] == [1, 0]
+    looked.unlink()
+    assert [process(), process()] == [1, 0]
+
+
+def test_a_folder_that_is_removed_is_made_again(cache_dir):
+    cache.put(KEY, b"image", {})
+    shutil.rmtree(cache_dir)
+    assert cache.get(KEY) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cache.put(KEY, b"again", {})
+    assert cache.get(KEY).image == b"again"
+    assert cache_dir.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(cache_dir)
+    cache_dir.mkdir(mode=0o777)
+    cache_dir.chmod(0o777)
+    with pytest.warns(CacheWarning, match="other users may write to it"):
+        cache.put(KEY, b"image", {})
+    assert not list(cache_dir.glob("*/*/*"))
 
 
 def test_use_keeps_an_entry_young(cache_dir):
