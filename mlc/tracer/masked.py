@@ -35,6 +35,7 @@ class Masked(NDArrayOperatorsMixin):
 
     __array_priority__ = 2000.0
     __hash__ = None  # type: ignore[assignment]
+    _is_weak = False  # they are elements of an array
 
     def __init__(self, values: Tracer, mask: Tracer, at: int) -> None:
         self._values, self._mask, self._at = values, mask, at

@@ -180,7 +180,7 @@ def test_refused() -> None:
         "with x.real and x.imag, or call it outside the jitted function"
     )
     assert message(lambda z: float(z[0]), z).startswith("traced complex128[] is complex and no")
-    assert message(lambda z: np.median(z), z).startswith("np.median of complex numbers cannot be")
+    assert message(lambda z: np.i0(z), z).startswith("np.i0 of complex numbers cannot be")
     assert "real or complex as the data decide" in message(np.linalg.eig, np.ones((2, 2)))
 
     def store(x: Any, z: Any) -> None:

@@ -37,6 +37,7 @@ from .value import (
 Formula = Callable[..., Any]
 FUNCTIONS: dict[Any, Formula] = {}  # what stands for a function of NumPy, under its parameters
 UFUNCS: dict[np.ufunc, Formula] = {}  # (real, imaginary) in, the same out; see `elementwise`
+_SUMS = frozenset({np.sum, np.prod, np.mean, np.cumsum, np.cumprod})
 TESTS: dict[np.ufunc, Formula] = {}  # the same with a real array out
 PLAIN: set[np.ufunc] = set()  # formulas of nothing but operators: Python floats stay what they are
 
@@ -341,6 +342,10 @@ def call_complex_function(function: Any, args: tuple[Any, ...], kwargs: dict[str
     implementation = FUNCTIONS.get(function)
     if implementation is None:
         raise _unsupported(name_of(function))
+    dtype = kwargs.get("dtype")
+    if function in _SUMS and dtype is not None and np.dtype(dtype).kind != "c" and args:
+        if is_complex(args[0]):  # imaginary parts are dropped before anything is added
+            return call_function(function, (converted(args[0], np.dtype(dtype)), *args[1:]), kwargs)
     out = kwargs.pop("out", None)
     place = out[0] if isinstance(out, tuple) else out
     found = implementation(*args, **kwargs)

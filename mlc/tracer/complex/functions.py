@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import ArgumentError, UnsupportedError
 from ...ops.op import implements
 from ..dispatch import call_function
-from . import elementwise  # noqa: F401  (what the functions are made of)
+from . import elementwise, nan_functions, ordering, sets  # noqa: F401  (they register)
 from .calls import (
     as_complex,
     call_complex_function,
@@ -23,6 +23,7 @@ from .calls import (
     truth,
     whole_parts,
 )
+from .ordering import folded, kept_axes, moved
 from .structure import bilinear, cast, check_start, part_dtype, same_dtypes
 from .value import REAL, combined, from_known
 
@@ -76,15 +77,6 @@ def std(a: Any, axis: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
     return np.sqrt(var(a, axis, dtype, **kwargs))
 
 
-def _moved(a: Any, axis: Any) -> Any:
-    """``a`` with the axes to reduce as one, the first."""
-    if axis is None:
-        return np.ravel(a)
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    front = np.moveaxis(a, axes, tuple(range(len(axes))))
-    return np.reshape(front, (-1, *front.shape[len(axes) :]))
-
-
 @stands_for(np.prod)
 def prod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
          initial: Any = 1, where: Any = True) -> Any:  # fmt: skip
@@ -93,18 +85,13 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
     a = as_complex(a) if dtype is None else converted(a, np.dtype(dtype))
     if where is not True:
         a = np.where(where, a, a.dtype.type(1))
-    ndim, found = a.ndim, _moved(a, axis)
-    if not found.shape[0]:
-        found = from_known(np.ones((1, *found.shape[1:]), a.dtype))
-    while (n := found.shape[0]) > 1:
-        half = found[: n // 2] * found[n // 2 : 2 * (n // 2)]
-        found = np.concatenate([half, found[n - 1 :]]) if n % 2 else half
-    found = found[0] if initial is None or type(initial) is int and initial == 1 else (
-        found[0] * initial)  # fmt: skip
-    if not keepdims:
-        return found
-    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return np.expand_dims(found, tuple(d % ndim for d in axes))
+    lines = moved(a, axis)
+    if not lines.shape[0]:
+        lines = from_known(np.ones((1, *lines.shape[1:]), a.dtype))
+    found = folded(np.multiply, lines)
+    if initial is not None and not (type(initial) is int and initial == 1):
+        found = found * initial
+    return kept_axes(found, a.ndim, axis) if keepdims else found
 
 
 @stands_for(np.cumprod)
@@ -139,56 +126,6 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     return call_function(np.count_nonzero, (truth(a), axis), {"keepdims": keepdims})
 
 
-def _extreme(ufunc: Any, a: Any, axis: Any, keepdims: bool, kwargs: dict[str, Any]) -> Any:
-    kwargs = {k: v for k, v in kwargs.items() if v is not None}
-    if kwargs:
-        raise UnsupportedError(
-            f"np.{ufunc.__name__}.reduce of complex numbers with {next(iter(kwargs))}= cannot be "
-            f"traced"
-        )
-    ndim, found = a.ndim, _moved(a, axis)
-    if not found.shape[0]:
-        raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no "
-                         f"identity")  # fmt: skip
-    while (n := found.shape[0]) > 1:
-        half = ufunc(found[: n // 2], found[n // 2 : 2 * (n // 2)])
-        found = np.concatenate([half, found[n - 1 :]]) if n % 2 else half
-    if not keepdims:
-        return found[0]
-    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return np.expand_dims(found[0], tuple(d % ndim for d in axes))
-
-
-@stands_for(np.max, np.amax)
-def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kwargs: Any) -> Any:
-    """np.max: by the real part, then the imaginary one."""
-    return _extreme(np.maximum, a, axis, keepdims, kwargs)
-
-
-@stands_for(np.min, np.amin)
-def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kwargs: Any) -> Any:
-    """np.min: by the real part, then the imaginary one."""
-    return _extreme(np.minimum, a, axis, keepdims, kwargs)
-
-
-@stands_for(np.argsort)
-def argsort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
-    """np.argsort: by the real part, then the imaginary one; NaN last."""
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    real, imag = parts_of(a)
-    group = np.isnan(real).astype(np.int8) * np.int8(2) + np.isnan(imag).astype(np.int8)
-    return np.lexsort((imag, real, group), axis=axis)
-
-
-@stands_for(np.sort)
-def sort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
-    """np.sort: by the real part, then the imaginary one; NaN last."""
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    return np.take_along_axis(a, argsort(a, axis), axis=axis)
-
-
 @stands_for(np.real)
 def real(val: Any) -> Any:
     """np.real."""
@@ -208,18 +145,6 @@ def angle(z: Any, deg: bool = False) -> Any:
     x, y = parts_of(z) if is_complex(z) else (z, 0)
     found = np.arctan2(y, x)
     return np.degrees(found) if deg else found
-
-
-@implements(np.sort_complex)
-@stands_for(np.sort_complex)
-def sort_complex(a: Any) -> Any:
-    """np.sort_complex: by the real part, equal ones by the imaginary part; NaN last."""
-    if not is_complex(a):
-        small = np.asarray(a).dtype if not hasattr(a, "dtype") else a.dtype
-        return converted(np.sort(a), np.dtype("F" if small.char in "bhBH" else "D"))
-    x, y = parts_of(a)
-    order = np.lexsort((y, x, 2 * np.isnan(x) + np.isnan(y)))
-    return np.take_along_axis(a, order, -1)
 
 
 @stands_for(np.iscomplexobj)
@@ -320,6 +245,13 @@ def _like(value: int) -> Callable[..., Any]:
 
 stands_for(np.zeros_like, np.empty_like)(_like(0))
 stands_for(np.ones_like)(_like(1))
+
+
+@stands_for(np.sinc)
+def sinc(x: Any) -> Any:
+    """np.sinc."""
+    y = np.pi * np.where(x == 0, 1.0e-20, x)
+    return np.sin(y) / y
 
 
 @stands_for(np.vdot)

@@ -12,14 +12,15 @@ import numpy as np
 from ...errors import ShapeError, UnsupportedError
 from ...ops.linalg import library
 from ...ops.matrix_functions import tensorinv, tensorsolve
+from ...ops.op import CURRENT, NUMPY_FUNCTIONS
 from .calls import converted, parts_of, stands_for
 from .value import REAL, Complex, combined
 
 _COMPLEX = np.dtype("complex128")
 
 
-def _matrix(name: str, a: Any, square: bool = True) -> tuple[Any, Any]:
-    """(``a`` in complex128, the dtype of results)."""
+def _matrix(name: str, a: Any, square: bool = True, real: bool = False) -> tuple[Any, Any]:
+    """(``a`` in complex128, or if ``real`` in float64; the dtype of results)."""
     shape = np.shape(parts_of(a)[0])
     if len(shape) < 2:
         raise np.linalg.LinAlgError(
@@ -34,6 +35,8 @@ def _matrix(name: str, a: Any, square: bool = True) -> tuple[Any, Any]:
         raise UnsupportedError(
             f"np.linalg.{name} of an empty complex array, {shape}, cannot be traced"
         )
+    if real:
+        return a.astype(np.float64), np.result_type(a.dtype, np.complex64)
     return converted(a, _COMPLEX), np.result_type(a.dtype, np.complex64)
 
 
@@ -242,23 +245,71 @@ def cond(x: Any, p: Any = None) -> Any:
     return found.astype(np.linalg.cond(np.eye(1, dtype=x.dtype), p).dtype)  # complex in old NumPys
 
 
+def _eigen(name: str, a: Any, kinds: str, cores: list[Any]) -> list[Any]:
+    """Eigenvalues, and vectors; those of real matrices are real where all values are, which the
+    data decide."""
+    is_complex = isinstance(a, Complex)
+    a, dtype = _matrix(name, a, real=not is_complex)
+    found = _call([a], name, types=f"{'D' if is_complex else 'd'}->{kinds}", cores=cores,
+                  refusal=_EIGEN)  # fmt: skip
+    found = _as(dtype, *found)
+    if is_complex:
+        return found
+    trace: Any = CURRENT.get()
+    count = trace.room(lambda: np.any(found[0].imag != 0).astype(int))
+    if count is None:
+        raise UnsupportedError(
+            f"np.linalg.{name} of a real matrix in a native loop or branch cannot be traced: its "
+            f"results are real or complex as the data decide; for a symmetric matrix use "
+            f"np.linalg.eigh, else pass x.astype(complex)"
+        )
+    return found if count else [part.real.copy() for part in found]
+
+
 @stands_for(np.linalg.eig)
 def eig(a: Any) -> Any:
-    """np.linalg.eig, of complex matrices alone: of real ones the data decide the dtype."""
-    a, dtype = _matrix("eig", a)
+    """np.linalg.eig."""
     kind: Any = type(np.linalg.eig(np.eye(1)))
-    shape = a.shape
-    found = _call([a], "eig", types="D->DD", cores=[shape[-1:], shape[-2:]], refusal=_EIGEN)
-    return kind(*_as(dtype, *found))
+    shape = np.shape(parts_of(a)[0])
+    return kind(*_eigen("eig", a, "DD", [shape[-1:], shape[-2:]]))
 
 
 @stands_for(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
-    """np.linalg.eigvals, of complex matrices alone."""
-    a, dtype = _matrix("eigvals", a)
-    found = _call([a], "eigvals", types="D->D", cores=[a.shape[-1:]], refusal=_EIGEN)
-    return _as(dtype, *found)[0]
+    """np.linalg.eigvals."""
+    return _eigen("eigvals", a, "D", [np.shape(parts_of(a)[0])[-1:]])[0]
 
 
+@stands_for(np.roots)
+def roots(p: Any) -> Any:
+    """np.roots: eigenvalues of the companion matrix. Zeros at the ends of ``p`` are counted."""
+    p = np.atleast_1d(p)
+    if p.ndim != 1:
+        raise ValueError("Input must be a rank-1 array.")
+    trace: Any = CURRENT.get()
+    count = len(p)
+    ends = [
+        trace.room(lambda q=q: np.where(np.any(q != 0), np.argmax(q != 0), count))
+        for q in (p, p[::-1])
+    ]
+    if None in ends:
+        raise UnsupportedError(
+            "np.roots in a native loop or branch cannot be traced: zeros at the ends of its "
+            "argument decide how many there are; call it outside of the loop"
+        )
+    if ends[0] == count:
+        return np.zeros(0)
+    p = p[ends[0] : count - ends[1]]
+    if p.dtype.kind not in "fc":
+        p = p.astype(float)
+    size = len(p) - 1
+    if not size:
+        return np.zeros(ends[1])
+    companion = np.concatenate([-p[None, 1:] / p[0], np.eye(size - 1, size, dtype=p.dtype)])
+    found = np.linalg.eigvals(companion)
+    return np.concatenate([found, np.zeros(ends[1], found.dtype)])
+
+
+NUMPY_FUNCTIONS.update({np.linalg.eig: eig, np.linalg.eigvals: eigvals, np.roots: roots})
 stands_for(np.linalg.tensorinv)(tensorinv)
 stands_for(np.linalg.tensorsolve)(tensorsolve)

@@ -1,0 +1,131 @@
+"""Distinct complex numbers and sets of them, found by sorting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import UnsupportedError
+from ..dispatch import call_function
+from ..operators import from_sequence
+from .calls import as_complex, lifted, stands_for
+from .ordering import argsort
+
+
+def _array(value: Any) -> Any:
+    """Any value, lists included, as a complex array."""
+    return as_complex(lifted(from_sequence(value) if type(value) in (list, tuple) else value))
+
+
+def _distinct(
+    values: Any, keep: Any, equal_nan: bool, size: Any, fill_value: Any
+) -> tuple[Any, Any, Any, Any]:
+    """Of the 1-d ``values`` that ``keep`` (or None) marks: (the distinct ones in order, where each
+    stood first, which one each place has, how often each is there).
+
+    With ``size`` there is room for so many, and what is left has ``fill_value`` or the least one.
+    """
+    order = argsort(values)
+    if keep is not None:  # those that count come first, still in order
+        order = order[np.argsort(~keep[order], kind="stable")]
+    found = values[order]
+    differ = found[1:] != found[:-1]
+    if equal_nan:
+        differ = differ & ~(np.isnan(found[1:]) & np.isnan(found[:-1]))
+    begins = np.concatenate([np.ones(min(1, found.shape[0]), bool), differ])
+    if keep is not None:
+        begins = begins & keep[order]
+    places = call_function(np.flatnonzero, (begins,), {"size": size})
+    rank = np.cumsum(begins) - 1
+    inverse = rank[np.argsort(order)]
+    distinct = found[places]
+    counts = np.bincount(rank, minlength=distinct.shape[0])[: distinct.shape[0]]
+    if fill_value is not None:
+        distinct = np.where(np.arange(distinct.shape[0]) < np.sum(begins), distinct, fill_value)
+    return distinct, order[places], inverse, counts
+
+
+@stands_for(np.unique)
+def unique(
+    ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+    axis: Any = None, *, equal_nan: bool = True, sorted: bool = True,
+    size: Any = None, fill_value: Any = None,
+) -> Any:  # fmt: skip
+    """np.unique."""
+    if axis is not None:
+        raise UnsupportedError("np.unique with axis= cannot be traced; flatten, or call it outside")
+    values, first, inverse, counts = _distinct(np.ravel(ar), None, equal_nan, size, fill_value)
+    found = [values]
+    found += [first] if return_index else []
+    found += [np.reshape(inverse, ar.shape)] if return_inverse else []
+    found += [counts] if return_counts else []
+    return tuple(found) if len(found) > 1 else values
+
+
+def _of_array_api(name: str, kept: tuple[int, ...]) -> None:
+    function = getattr(np, name)
+
+    @stands_for(function)
+    def named(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any:
+        found = list(_distinct(np.ravel(x), None, False, size, fill_value))
+        found[2] = np.reshape(found[2], x.shape)
+        results = [found[n] for n in kept]
+        # The type of NumPy's result; to ask for it takes time, since NumPy imports masked arrays.
+        return type(function(np.zeros(1)))(*results) if len(results) > 1 else results[0]
+
+
+_of_array_api("unique_values", (0,))
+_of_array_api("unique_counts", (0, 3))
+_of_array_api("unique_inverse", (0, 2))
+_of_array_api("unique_all", (0, 1, 2, 3))
+
+
+@stands_for(np.isin, *([np.in1d] if hasattr(np, "in1d") else []))
+def isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *,
+    kind: Any = None,
+) -> Any:  # fmt: skip
+    """np.isin, by comparing each with each; equality, so that NaN is in nothing."""
+    x, tests = _array(element), _array(test_elements)
+    found = np.any(x[..., None] == np.ravel(tests), axis=-1)
+    return ~found if invert else found
+
+
+def _both(ar1: Any, ar2: Any) -> tuple[Any, Any]:
+    left, right = (np.ravel(_array(v)) for v in (ar1, ar2))
+    dtype = np.result_type(left.dtype, right.dtype)
+    return left.astype(dtype), right.astype(dtype)
+
+
+@stands_for(np.union1d)
+def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> Any:
+    """np.union1d."""
+    return _distinct(np.concatenate(_both(ar1, ar2)), None, True, size, fill_value)[0]
+
+
+@stands_for(np.intersect1d)
+def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None,
+                fill_value: Any = None) -> Any:  # fmt: skip
+    """np.intersect1d."""
+    left, right = _both(ar1, ar2)
+    return _distinct(left, isin(left, right), True, size, fill_value)[0]
+
+
+@stands_for(np.setdiff1d)
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None,
+              fill_value: Any = None) -> Any:  # fmt: skip
+    """np.setdiff1d."""
+    left = np.ravel(_array(ar1))
+    return _distinct(left, isin(left, ar2, invert=True), True, size, fill_value)[0]
+
+
+@stands_for(np.setxor1d)
+def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None,
+             fill_value: Any = None) -> Any:  # fmt: skip
+    """np.setxor1d: each side has but one NaN, and that is no member of the other."""
+    sides, kept = _both(ar1, ar2), []
+    for side, other in (sides, sides[::-1]):
+        missing = np.isnan(side)
+        kept.append(isin(side, other, invert=True) & (~missing | (np.cumsum(missing) == 1)))
+    return _distinct(np.concatenate(sides), np.concatenate(kept), False, size, fill_value)[0]
