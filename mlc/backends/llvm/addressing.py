@@ -14,6 +14,7 @@ from ...ir.program import Buffer, Scope
 from ...records import dataclass
 from .debug import check_bounds
 from .emitter import Emitter
+from .known_lanes import fits_shuffle, known_numbers, read_known
 from .registers import read_register
 from .types import Value, constant, mangled, memory_type, shuffle_mask, type_of, vector_constant
 
@@ -24,12 +25,14 @@ _NEAR = 4
 @dataclass(frozen=True)
 class Address:
     """Where the lanes of an access lie: at ``pointer``, plus ``step`` elements for each lane, plus
-    the element offsets ``spread`` (an int64 vector or None)."""
+    the element offsets ``spread`` (an int64 vector or None), which are ``known`` where they can
+    be."""
 
     buffer: Buffer
     pointer: str
     step: int
     spread: Value | None
+    known: tuple[int, ...] | None = None
 
     @property
     def is_uniform(self) -> bool:
@@ -42,6 +45,7 @@ def address_of(e: Emitter, buffer: Buffer, indices: tuple[Expr, ...]) -> Address
     terms, offset = e.facts.linear(buffer, indices)
     step = 0
     spread: Value | None = None
+    known: tuple[int, ...] | None = (0,) * e.lanes if e.lane is not None else None
     by_level: dict[int, list[tuple[Value, int]]] = {}
     for atom, c in terms:
         if isinstance(atom, Var):
@@ -58,6 +62,8 @@ def address_of(e: Emitter, buffer: Buffer, indices: tuple[Expr, ...]) -> Address
         if value.lanes:
             scaled = value if c == 1 else e.binary("mul", value, constant(c, int64, value.lanes))
             spread = scaled if spread is None else e.binary("add", spread, scaled)
+            here = None if known is None else known_numbers(e, atom)
+            known = _sum(known, here, c) if known is not None and here is not None else None
         elif value.const is not None:
             offset += c * int(value.const)
         else:
@@ -71,7 +77,11 @@ def address_of(e: Emitter, buffer: Buffer, indices: tuple[Expr, ...]) -> Address
     if offset:
         key = ("gep", pointer, element, offset)
         pointer = e.at(top, key, lambda: _gep(e, element, pointer, str(offset))).text
-    return Address(buffer, pointer, step, spread)
+    return Address(buffer, pointer, step, spread, None if spread is None else known)
+
+
+def _sum(known: tuple[int, ...], more: tuple[int, ...], c: int) -> tuple[int, ...]:
+    return tuple(a + c * b for a, b in zip(known, more, strict=True))
 
 
 def _moved(
@@ -143,6 +153,11 @@ def read(e: Emitter, where: Address, mask: Value | None) -> Value:
         return _from_memory(e, _reversed(e, raw) if backwards else raw, buffer)
     if where.spread is None and 1 < where.step <= _NEAR and e.lanes > 2:
         return _from_memory(e, _picked(e, where, kind, mask), buffer)
+    if where.known is not None and mask is None and not e.volatile:
+        places = _sum(where.known, tuple(range(e.lanes)), where.step)
+        if fits_shuffle(places):
+            raw = read_known(e, where.pointer, places, stored, align)
+            return _from_memory(e, raw, buffer)
     pointers = _pointers(e, where)
     mask = _all_lanes(e) if mask is None else e.splat(mask, e.lanes)
     name = f"@llvm.masked.gather.{mangled(stored, e.lanes)}.v{e.lanes}p0"

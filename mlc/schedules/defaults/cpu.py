@@ -17,7 +17,7 @@ from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
 from .ahead import read_ahead
 from .machine import STACK_BYTES, TASK_NS, Machine
-from .periods import cut_period
+from .periods import cut_period, short_periods
 from .reduction import (
     COLUMNS,
     factor_chunks,
@@ -313,8 +313,10 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
         if not loops:
             return
         loops[-1:] = cut_period(s, name, nest, loops[-1])
-        parts = vectorize_last(s, nest, loops[-1], machine)
-        outer = loops[0] if len(loops) > 1 else parts[0]
+        last = short_periods(s, name, nest, loops[-1], machine)
+        if last is None:
+            last = vectorize_last(s, nest, loops[-1], machine)[0]
+        outer = loops[0] if len(loops) > 1 else last
     if outer is not None:
         _parallel(s, outer, _nanoseconds(nest, machine))
 

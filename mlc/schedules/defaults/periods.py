@@ -6,7 +6,8 @@ from ...ir.expr import Apply, Axis, Const, Var
 from ...ir.rewrite import postorder, variables_of
 from ...te.program import Nest
 from ..schedule import Schedule
-from .vectors import extent_of
+from .machine import Machine
+from .vectors import extent_of, lanes_for
 
 LEAST = 32  # elements of a period that vectors run within
 
@@ -17,12 +18,26 @@ def cut_period(s: Schedule, name: str, nest: Nest, loop: Var) -> list[Var]:
     axis = next((it.axis for it in s.block(name).iters if it.binding is loop), None)
     if axis is None:
         return [loop]
-    period = _period(nest, axis)
-    extent = extent_of(s, loop)
+    period, extent = _period(nest, axis), extent_of(s, loop)
     if period is None or period < LEAST or period >= extent or extent % period:
         return [loop]
     outer, inner = s.split(loop, [None, period])
     return [outer, inner]
+
+
+def short_periods(s: Schedule, name: str, nest: Nest, loop: Var, machine: Machine) -> Var | None:
+    """``for i: b[i] = a[i // 3]`` -> ``for i_0: for i_1 in range(3): for i_2 in range(16)``, so
+    that each lane reads at a constant distance from the first; returns the outer loop."""
+    axis = next((it.axis for it in s.block(name).iters if it.binding is loop), None)
+    period = None if axis is None else _period(nest, axis)
+    lanes = lanes_for(nest, extent_of(s, loop), machine)
+    if period is None or not 1 < period < LEAST or extent_of(s, loop) < 4 * period * lanes:
+        return None
+    outer: Var
+    outer, vector, lane = s.split(loop, [None, period, lanes])
+    s.unroll(vector)
+    s.vectorize(lane)
+    return outer
 
 
 def _period(nest: Nest, axis: Axis) -> int | None:
