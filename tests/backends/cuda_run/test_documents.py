@@ -1,4 +1,4 @@
-"""docs/cuda.md keeps its word."""
+"""The documents about cards keep their word."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "cuda.md"
+DOCUMENTS = Path(__file__).parents[3] / "docs"
 CODE = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.parametrize("name", ["cuda.md", "cuda-kernels.md"])
 def test_the_code_prints_what_stands_under_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not any(map(shutil.which, ("g++", "clang++", "c++"))):
         pytest.skip("no C++ compiler")
     names: dict[str, object] = {}
-    blocks = CODE.findall(DOCUMENT.read_text(encoding="utf-8"))
+    blocks = CODE.findall((DOCUMENTS / name).read_text(encoding="utf-8"))
     assert len(blocks) >= 3
     for number, (code, shown) in enumerate(blocks):
         source = tmp_path / f"block{number}.py"
