@@ -25,7 +25,7 @@ def lower_exits(function: ast.FunctionDef) -> bool:
     function returns by flags."""
     body = function.body
     early = any(_has(s, ast.Return) for s in body if not isinstance(s, ast.Return))
-    if not early and not any(_has(s, (ast.Break, ast.Continue)) for s in body):
+    if not early and not any(_has(s, (ast.Break, ast.Continue)) or _has_else(s) for s in body):
         return False
     lowering = _Lowering(early)
     function.body = lowering.block(body)
@@ -47,6 +47,12 @@ def _has(node: ast.AST, kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> bool
         if not isinstance(here, _FUNCTIONS):
             stack.extend(ast.iter_child_nodes(here))
     return False
+
+
+def _has_else(node: ast.AST) -> bool:
+    """Whether a loop with an ``else`` stands in ``node``: that follows a loop without ``break``."""
+    loops = (n for n in ast.walk(node) if isinstance(n, _LOOPS))
+    return any(loop.orelse for loop in loops)
 
 
 def _leaves(node: ast.AST) -> set[str]:

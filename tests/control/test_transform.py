@@ -49,6 +49,26 @@ def test_globals_and_closures_are_those_of_the_function() -> None:
     assert converted(inner).__closure__ is not None
 
 
+def test_the_else_of_loops_that_no_break_leaves() -> None:
+    def counted(x: Any) -> Any:
+        total, n = 0.0, 0
+        for i in range(3):
+            n += 1
+        else:
+            total = total + 0.5
+        for i in range(len(x)):
+            while total > 3:
+                total -= 2
+            else:
+                total += n
+            total += x[i]
+        else:
+            total *= 2
+        return total
+
+    np.testing.assert_allclose(mlc.jit(counted)(X), counted(X))
+
+
 def test_numbers_are_reduced_in_branches() -> None:
     def total(x: Any) -> Any:
         first, found = x[0, ...], 0
