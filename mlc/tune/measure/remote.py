@@ -167,9 +167,11 @@ class Resilient:
             try:
                 built = Built.from_bytes(future.result())
             except BaseException:
-                # Whatever an executor says when it loses a worker: only the work matters.
+                # Whatever an executor says when it loses a worker: only the work matters. A pool
+                # of processes says so while it holds the lock that `submit` takes.
                 self.repeated += 1
-                self._attempt(request, made, left - 1, number)
+                again = (request, made, left - 1, number)
+                threading.Thread(target=self._attempt, args=again, daemon=True).start()
                 return
             _settle(made, built)
 
