@@ -28,6 +28,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import conjuncts, substitute, variables_of
 from ..records import cached_property, dataclass, replace
+from .simplify_program import substitute_all
 
 MOST_REGISTERS = 64  # sites beyond this stay in memory
 _LANE = Var("lane")  # stands for the lanes of any site, so that conditions can be compared
@@ -87,6 +88,8 @@ def _promote(stmt: Stmt) -> Stmt:
             return _promote_sequence(stmt.stmts)
         case For(kind=LoopKind.SERIAL):
             return _promote_sequence((stmt,))
+        case For(kind=LoopKind.VECTORIZED):
+            return _promote_lanes(stmt)
         case For() | Allocate() | While():
             return replace(stmt, body=_promote(stmt.body))
         case If():
@@ -94,6 +97,31 @@ def _promote(stmt: Stmt) -> Stmt:
             return If(stmt.condition, _promote(stmt.then), other)
         case _:
             return stmt
+
+
+def _promote_lanes(loop: For) -> Stmt:
+    """``for lane: C[lane] += a; C[lane] += b`` -> ``for lane: C[lane] += a``, then the same with b:
+    so they run anyway, each for all lanes at once. What is outside of lanes has registers for all
+    of them; one inside of lanes would be shared."""
+    if not isinstance(loop.body, Seq) or not all(map(_is_flat, loop.body.stmts)):
+        return loop
+    parts: list[Stmt] = []
+    for part in loop.body.stmts:
+        fresh = Var(loop.var.name)
+        parts.append(replace(loop, var=fresh, body=substitute_all(part, {loop.var: fresh})))
+    promoted = _promote_sequence(tuple(parts))
+    is_better = any(isinstance(stmt, Allocate) for stmt in walk(promoted))
+    return promoted if is_better else loop
+
+
+def _is_flat(stmt: Stmt) -> bool:
+    match stmt:
+        case Store() | Accumulate():
+            return True
+        case If(then=then, otherwise=None):
+            return _is_flat(then)
+        case _:
+            return False
 
 
 def _promote_sequence(stmts: tuple[Stmt, ...]) -> Stmt:

@@ -166,3 +166,47 @@ def test_lanes_under_a_condition_keep_what_was_stored_in_the_others() -> None:
     c = np.full((4, 16), -1, np.float32)
     mlc.build(lanes)(n, a, c)
     np.testing.assert_array_equal(c, np.where(np.arange(16) < n[:, None], 9, 7))
+
+
+@pytest.mark.parametrize("columns", [4, 10, 40])
+def test_sums_inside_of_lanes_are_one_for_each_lane(columns: int) -> None:
+    @T.program
+    def product(A: T.Buffer((8, 3)), B: T.Buffer((3, columns)), C: T.Buffer((8, columns))):
+        for i, j, k in T.grid(8, columns, 3):
+            with T.block("C"):
+                vi, vj, vk = T.remap("SSR", [i, j, k])
+                with T.init():
+                    C[vi, vj] = 0.0
+                C[vi, vj] += A[vi, vk] * B[vk, vj]
+
+    s = mlc.Schedule(product)
+    _, j, k = s.loops("C")
+    s.unroll(k)
+    s.vectorize(j)
+    rng = np.random.default_rng(0)
+    a, b = rng.random((8, 3), np.float32), rng.random((3, columns), np.float32)
+    got = np.empty((8, columns), np.float32)
+    mlc.build(s)(a, b, got)
+    np.testing.assert_allclose(got, a @ b, rtol=1e-6)
+
+
+def test_where_lanes_fold_into_one_element_among_others() -> None:
+    @T.program
+    def sums(A: T.Buffer((8, 16)), B: T.Buffer((8, 16)), C: T.Buffer((8,)), D: T.Buffer((16,))):
+        for j in T.serial(16):
+            D[j] = 0.0
+        for i in T.serial(8):
+            C[i] = 1.0
+            for j in T.vectorized(16):
+                C[i] += A[i, j]
+                D[j] += A[i, j]
+                C[i] += B[i, j]
+                with T.when(A[i, j] > 0.5):
+                    D[j] += B[i, j]
+
+    rng = np.random.default_rng(1)
+    a, b = rng.random((8, 16), np.float32), rng.random((8, 16), np.float32)
+    c, d = np.empty(8, np.float32), np.empty(16, np.float32)
+    mlc.build(sums)(a, b, c, d)
+    np.testing.assert_allclose(c, 1 + a.sum(1) + b.sum(1), rtol=1e-6)
+    np.testing.assert_allclose(d, a.sum(0) + (b * (a > 0.5)).sum(0), rtol=1e-6)
