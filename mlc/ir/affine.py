@@ -62,23 +62,33 @@ class Sum:
 
 def as_sum(expr: Expr) -> Sum:
     """The sum form of an int64 expression."""
-    match expr:
-        case Const(value=value):
-            return Sum((), int(value))
-        case Apply(fn="add", args=(a, b)):
-            return as_sum(a).plus(as_sum(b))
-        case Apply(fn="sub", args=(a, b)):
-            return as_sum(a).plus(as_sum(b), -1)
-        case Apply(fn="neg", args=(a,)):
-            return as_sum(a).scaled(-1)
-        case Apply(fn="mul", args=(a, Const(value=factor))):
-            return as_sum(a).scaled(int(factor))
-        case Apply(fn="mul", args=(Const(value=factor), b)):
-            return as_sum(b).scaled(int(factor))
-        case Apply(fn="shl", args=(a, Const(value=count))) if 0 <= count < 63:
-            return as_sum(a).scaled(1 << int(count))
-        case _:
-            return Sum(((expr, 1),), 0)
+    terms: dict[Expr, int] = {}
+    constant = 0
+    left: list[tuple[Expr, int]] = [(expr, 1)]
+    while left:
+        node, factor = left.pop()
+        match node:
+            case Const(value=value):
+                constant += factor * int(value)
+            case Apply(fn="add", args=(a, b)):
+                left += ((b, factor), (a, factor))
+            case Apply(fn="sub", args=(a, b)):
+                left += ((b, -factor), (a, factor))
+            case Apply(fn="neg", args=(a,)):
+                left.append((a, -factor))
+            case Apply(fn="mul", args=(a, Const(value=value))):
+                left.append((a, factor * int(value)))
+            case Apply(fn="mul", args=(Const(value=value), b)):
+                left.append((b, factor * int(value)))
+            case Apply(fn="shl", args=(a, Const(value=count))) if 0 <= count < 63:
+                left.append((a, factor << int(count)))
+            case _:
+                total = terms.get(node, 0) + factor
+                if total:
+                    terms[node] = total
+                else:
+                    terms.pop(node, None)
+    return Sum(tuple(terms.items()), constant)
 
 
 def linear_in(expr: Expr, var: Var) -> int | None:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _lock = threading.Lock()
 free_after_fork(sys.modules[__name__])
 _interned: weakref.WeakValueDictionary[tuple[Any, ...], Any] = weakref.WeakValueDictionary()
+_references: dict[tuple[Any, ...], Any] = _interned.data  # type: ignore[attr-defined]
+
+_2_63 = 1 << 63
 
 Node = TypeVar("Node", bound="Expr")
 ExprLike = Union["Expr", int, float, bool]
@@ -245,7 +248,8 @@ def _make(cls: type[Node], dtype: DType, key: tuple[Any, ...], *fields: Any) -> 
     ``key`` is the same just for equal nodes; what it names by ``id`` the node keeps alive.
     """
     with _lock:
-        node: Node | None = _interned.get(key)
+        reference = _references.get(key)
+        node: Node | None = None if reference is None else reference()
         if node is None:
             node = cls.__new__(cls)
             node.dtype = dtype
@@ -260,6 +264,8 @@ def const(value: Any, dtype: Any = None) -> Const:
 
     An integer that does not fit its dtype raises OverflowError, as in NumPy 2.
     """
+    if type(value) is int and (dtype is None or dtype is int64) and -_2_63 <= value < _2_63:
+        return _make(Const, int64, (Const, int64, value), value)
     if isinstance(value, np.generic):
         dtype = dtype or value.dtype
         value = value.item() if value.dtype.kind in "biuf" else float(value)

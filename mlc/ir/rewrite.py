@@ -35,6 +35,9 @@ def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Exp
     between calls with the same rule.
     """
     done: dict[Expr, Expr] = {} if memo is None else memo
+    known = done.get(root)
+    if known is not None:
+        return known
     stack = [root]
     while stack:
         node = stack[-1]
@@ -69,7 +72,30 @@ def substitute(
     """
     if not mapping or not root.children:
         return mapping.get(root, root) if isinstance(root, Var) else root
-    return rewrite(root, lambda node: mapping.get(node) if isinstance(node, Var) else None, memo)
+    done: dict[Expr, Expr] = {} if memo is None else memo
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        fresh, pending, is_same = [], [], True
+        for child in node.children:
+            new = done.get(child)
+            if new is None:
+                if child.children:
+                    pending.append(child)
+                    continue
+                new = mapping.get(child, child)  # type: ignore[call-overload]
+            fresh.append(new)
+            is_same = is_same and new is child
+        if pending:
+            pending.reverse()
+            stack += pending
+            continue
+        stack.pop()
+        done[node] = node if is_same else node.with_children(tuple(fresh))
+    return done[root]
 
 
 def substitute_loads(root: Expr, replace: Callable[[Load], Expr | None]) -> Expr:

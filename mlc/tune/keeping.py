@@ -89,7 +89,7 @@ def records_of(
 def record_of(kernel: KernelResult, function: str = "", arguments: str = "") -> Record | None:
     """The record of one kernel; None if its default schedule was not measured, or if the best was
     measured on a machine of another kind: its times say nothing about this one."""
-    from .result import decided
+    from .pasting import decided
 
     default = kernel.default_seconds
     if not default:

@@ -129,7 +129,7 @@ def _why(kernel: KernelResult) -> str:
 
 def step_rows(kernel: KernelResult) -> list[StepRow]:
     """What the model says before any step, and after each step of the best schedule."""
-    from .result import decided
+    from .pasting import decided
 
     workload = kernel.workload
     rows = [StepRow("the plain program", _cost(workload.program))]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ScheduleError
 from ..ir.program import Program
-from ..schedules.decorator import ScheduleFunction, schedule
-from ..schedules.schedule import Schedule
+from ..schedules.decorator import ScheduleFunction
 from .candidate import DEFAULT, Candidate
 from .outcome import Comparison, Outcome
+from .pasting import default_function, is_replayed, schedule_function
 from .workload import Workload
 
 if TYPE_CHECKING:
@@ -83,8 +80,17 @@ class KernelResult:
 
     @property
     def best_schedule(self) -> ScheduleFunction:
-        """The best schedule as a value and decorator; prints as the Python that takes its steps."""
-        return schedule_function(self.best, self.workload)
+        """The best schedule as a value and decorator; prints as the Python that takes its steps.
+
+        Some default schedules make blocks that no steps over plain loops make. Where nothing faster
+        was found than one of those, it is the nearest one that has such steps, and says so."""
+        if self.best.kind != "default":
+            return schedule_function(self.best, self.workload)
+        ran = [t for t in self.trials if t.candidate.kind == "trace" and fair_ratio(t.outcome) > 0]
+        ran.sort(key=lambda t: -likely_ratio(t.outcome))
+        near = next((t for t in ran if is_replayed(t.candidate, self.workload)), None)
+        pair = None if near is None else (near.candidate, near.outcome)
+        return default_function(self.workload, pair)
 
     @property
     def counts(self) -> Counter[str]:
@@ -237,80 +243,3 @@ class Schedules(tuple[ScheduleFunction, ...]):
         return "\n\n".join(map(str, self))
 
     __repr__ = __str__
-
-
-def schedule_function(candidate: Candidate, workload: Workload) -> ScheduleFunction:
-    """The steps of a candidate as a function over a schedule, with what was sampled written out.
-
-    It is what its source says: pasted somewhere else, it does the same. The default schedule of a
-    kernel is none over its plain loops: called, it raises :class:`ScheduleError`.
-    """
-    if candidate.kind == "default":
-        return _default_function(workload)
-    source = Schedule.from_json(workload.program, decided(candidate.trace)).source()
-    names: dict[str, Any] = {"mlc": SimpleNamespace(schedule=schedule)}
-    exec(compile(source, f"<the best schedule of {workload.name}>", "exec"), names)
-    made: ScheduleFunction = names[source.partition("def ")[2].partition("(")[0]]
-    made.source = source
-    return made
-
-
-def _default_function(workload: Workload) -> ScheduleFunction:
-    is_plain = workload.default is workload.program
-
-    def default_schedule(s: Schedule) -> None:
-        if not is_plain:
-            raise ScheduleError(
-                f"nothing faster than the default schedule of {workload.name} was found: compile "
-                "the function as it is"
-            )
-
-    made = ScheduleFunction(default_schedule)
-    made.source = f"# the default schedule: nothing faster was found\n{workload.source}"
-    if not is_plain:
-        note = "# these are its last steps, over blocks that it made: compile the function as it is"
-        made.source = made.source.replace("\n", f"\n{note}\n", 1)
-    return made
-
-
-def is_replayed(candidate: Candidate, workload: Workload) -> bool:
-    """Whether what would be stored of a candidate makes the very program that was measured."""
-    from ..ir.structural import structural_key
-
-    if candidate.kind == "default":
-        return True
-    try:
-        again = Schedule.from_json(workload.program, decided(candidate.trace)).program
-    except ScheduleError:
-        return False
-    return structural_key(again) == structural_key(candidate.program(workload))
-
-
-def decided(trace: str) -> str:
-    """The trace without its sampling steps: what they chose stands where it was used."""
-    content = json.loads(trace)
-    steps = content["steps"]
-    number: dict[int, int] = {}
-    for old, step in enumerate(steps):
-        if not step["step"].startswith("sample_"):
-            number[old] = len(number)
-    after = [sum(1 for new in number if new < old) for old in range(len(steps) + 1)]
-
-    def operand(value: Any) -> Any:
-        match value:
-            case {"made": [int(old), int(position)]}:
-                if old in number:
-                    return {"made": [number[old], position]}
-                return steps[old]["made"][position]
-            case {"at": int(old), **rest}:
-                return {**rest, "at": after[old]} if after[old] else rest
-            case list():
-                return [operand(v) for v in value]
-            case _:
-                return value
-
-    content["steps"] = [
-        {**steps[old], "with": {k: operand(v) for k, v in steps[old]["with"].items()}}
-        for old in number
-    ]
-    return json.dumps(content)

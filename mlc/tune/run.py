@@ -20,13 +20,12 @@ from .model.boosted import Boosted
 from .model.ridge import CostModel
 from .options import Options
 from .outcome import Comparison, Outcome
+from .pasting import decided, is_replayed
 from .result import (
     KernelResult,
     Trial,
     TuningResult,
-    decided,
     fair_ratio,
-    is_replayed,
     likely_ratio,
 )
 from .search import search_named

@@ -17,7 +17,7 @@ from mlc.schedules.schedule import Schedule
 from mlc.tune.candidate import DEFAULT, Candidate
 from mlc.tune.measure.building import native_text, request_for, traced_back
 from mlc.tune.measure.frames import unpack
-from mlc.tune.result import is_replayed
+from mlc.tune.pasting import is_replayed
 from mlc.tune.space import Space, Template
 from mlc.tune.spaces.structural import structural_space
 from mlc.tune.tape import Tape, tiles

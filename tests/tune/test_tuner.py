@@ -14,12 +14,16 @@ from mlc import te
 from mlc.ir.structural import structural_key
 from mlc.kernel_code import tuning_host
 from mlc.schedules import tuned
+from mlc.schedules.schedule import Schedule
 from mlc.tune import run
 from mlc.tune.allotment import Lot, next_lot
+from mlc.tune.candidate import made_candidate
 from mlc.tune.database import Database
 from mlc.tune.keeping import outdone_records, records_of
 from mlc.tune.outcome import Outcome
-from mlc.tune.result import decided, fair_ratio, likely_ratio, schedule_function
+from mlc.tune.pasting import decided, default_function, schedule_function
+from mlc.tune.result import fair_ratio, likely_ratio
+from mlc.tune.workload import workload_of
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -376,3 +380,32 @@ def test_a_result_of_a_luckier_day_does_not_outlive_its_defeat() -> None:
     assert tuned.known_traces([key], tuning_host())[key] == named.trace
     (_, behind) = sorted(database.records(), key=lambda r: r.ratio)
     assert behind.trace == lucky.trace and behind.ratio == pytest.approx(1.001 * named.ratio)
+
+
+def test_a_default_schedule_that_stays_prints_as_python_that_runs() -> None:
+    @mlc.schedule
+    def by_hand(s):
+        i, j, k = s.loops("C")
+        s.reorder(i, k, j)
+
+    scheduled = Schedule(mm)
+    by_hand(scheduled)
+    stays = default_function(workload_of(mm, scheduled.program, scheduled.source()))
+    assert str(stays).startswith("# the default schedule: nothing faster was found\n@mlc.schedule")
+    assert structural_key(stays(mm)) == structural_key(scheduled.program)
+
+    last = "@mlc.schedule\ndef of(s):\n    s.loops('D')\n"
+    other = default_function(workload_of(mm, scheduled.program, last))
+    assert "these are its last steps, over blocks that it made" in str(other)
+    with pytest.raises(mlc.ScheduleError, match="compile the function as it is"):
+        other(mm)
+
+    near = Schedule(mm)
+    near.unroll(near.loops("C")[2])
+    outcome = Outcome("ok", 1.0, (1.0, 1.0), ratio=0.97, ratio_interval=(0.95, 0.99), rounds=6)
+    workload = workload_of(mm, scheduled.program, "")
+    made = default_function(workload, (made_candidate(near, "", ()), outcome))
+    assert "the nearest that has such steps: 0.97 of its speed (0.95 to 0.99)\n" in str(made)
+    names = {"mlc": mlc}
+    exec(str(made), names)
+    assert structural_key(names["mm_schedule"](mm)) == structural_key(near.program)

@@ -58,13 +58,8 @@ def _tiled(s: Schedule, name: str, context: Context) -> tuple[str, ...]:
     for var in inner[:-1]:
         s.unroll(var)
     s.vectorize(lane)
-    if (
-        folds
-        and extent_of(s, folds[-1]) <= 8
-        and rows * vectors <= 16
-        and sampled(s, [0, 1], [0.7, 0.3])
-    ):
-        s.unroll(folds[-1])
+    if folds and rows * vectors <= 16:
+        folds[-1] = _written_out(s, nest, row, folds[-1])
     work = nest.points * 2.0 / (lanes * 2 * 3)
     whole = first[:1] if is_by_parts else first
     _epilogues(s, name, whole, second, bool(folds_0), context)
@@ -152,6 +147,29 @@ def _split_folds(
         return [], reduce
     outer, inner = s.split(longest, [None, chosen])
     return [outer], [inner if v is longest else v for v in reduce]
+
+
+def _written_out(s: Schedule, nest: Nest, row: Var | None, fold: Var) -> Var:
+    """All of a short fold is written out, or a part of a long one: what one row loads at a step,
+    another may have loaded before. Returns the outermost loop of it."""
+    extent = extent_of(s, fold)
+    options = [1, *(u for u in (2, 3, 4, 8, 11) if u < extent and extent % u == 0)]
+    if extent <= 8:
+        options.append(extent)
+    slides = row is not None and any(_slides(nest, a, row) for a in nest.reads)
+    chosen = sampled(s, options, [1.0, *([1.0 if slides else 0.25] * (len(options) - 1))])
+    if chosen == extent:
+        s.unroll(fold)
+    elif chosen > 1:
+        fold, part = s.split(fold, [None, chosen])
+        s.unroll(part)
+    return fold
+
+
+def _slides(nest: Nest, access: Access, row: Var) -> bool:
+    """Whether what one row reads at some step of a fold, another row reads at another step."""
+    along = nest.step(access, row)
+    return bool(along) and any(nest.step(access, fold) == along for fold in nest.reduce)
 
 
 def _epilogues(
