@@ -31,7 +31,6 @@ HELD_ALONE = 128 << 10  # the same, where that is one number for each column
 FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 MANY_ROWS = 32  # that can be shared out among threads as they are
 CHAINS = 8  # of sums that keep multiply-adds busy
-ACROSS = 4
 SHORT = 8  # steps of a fold that are written out
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
 
@@ -318,7 +317,7 @@ def _schedule_streams(
     tasks = 1 if shared_out else min(threads, vectors)
     whole = extent >= nest.compute.axes[-1].extent
     if whole and tasks == 1 and _is_held(nest, extent):
-        across = min(ACROSS, vectors)
+        across = min(4, vectors)
         run, vector, middle, lane = s.split(last, [1, None, across, lanes])
         s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
     else:
