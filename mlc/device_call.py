@@ -155,6 +155,8 @@ class _Plan:
         self.outputs = [(tuple(t.shape), t.dtype.numpy) for t in compiled.outputs]
         self.host_constants = constants_of(compiled)
         self.constants: dict[int, list[Any]] = {}
+        self.common: int = getattr(compiled, "common", 0)  # the last constants, of all sizes
+        self.shared: dict[tuple[int, int], Any] = getattr(compiled, "uploaded", {})
         self.scalars: dict[tuple[Any, ...], Any] = {}
 
     def launch(self, pointers: Sequence[int], library: Library, device: int) -> None:
@@ -180,10 +182,20 @@ class _Plan:
         """The constants on the current card, ``device``; copied there once."""
         found = self.constants.get(device)
         if found is None:
-            found = [card().cupy.asarray(array) for array in self.host_constants]
+            found = [self._uploaded(n, device) for n in range(len(self.host_constants))]
             card().cupy.cuda.get_current_stream().synchronize()  # later calls use other streams
             self.constants[device] = found
         return found
+
+    def _uploaded(self, number: int, device: int) -> Any:
+        """A constant on the current card: that of other sizes where they have the same."""
+        shared = number - (len(self.host_constants) - self.common)
+        held = self.shared.get((device, shared)) if shared >= 0 else None
+        if held is None:
+            held = card().cupy.asarray(self.host_constants[number])
+            if shared >= 0:
+                self.shared[device, shared] = held
+        return held
 
     def scalar(self, value: Array, device: int) -> Any:
         """A number on the current card, ``device``; the same one is copied there once."""

@@ -94,6 +94,7 @@ class DeviceFamily:
         if self.module.checks or self.module.host_calls:
             raise NotChunked("what refuses its data, or calls libraries, is compiled for each size")
         self.first_temporary = total
+        self.uploaded: dict[tuple[int, int], Any] = {}  # constants on cards, for all sizes
         self.constants = [
             np.ascontiguousarray(t.op.array) for t in module.constants if isinstance(t.op, Constant)
         ]
@@ -127,6 +128,7 @@ class DeviceMember:
         arrays = [np.ascontiguousarray(array) for array in arrays]
         sizes = np.array(self.values, np.int64)
         self.constants: list[Array] = [*arrays, *told, sizes, *family.constants]
+        self.common, self.uploaded = len(family.constants), family.uploaded
 
     @cached_property
     def device_module(self) -> DeviceModule:
