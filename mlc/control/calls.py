@@ -63,7 +63,7 @@ def _scalar_of(kind: type[np.generic]) -> Callable[..., Any]:
             return kind(*args)
         value = args[0]
         if getattr(value, "_is_weak", False) and value.dtype == kind:
-            return copied_number(value)  # which promotes as an array does
+            return value._detached()  # which promotes as an array does
         return value.astype(kind)
 
     return convert

@@ -83,7 +83,7 @@ class Shaker:
                 made = np.asarray(value * self.factor(value.dtype, value.shape), value.dtype)
                 return made if isinstance(value, np.ndarray) else made[()]
             case float() if np.isfinite(value) and not value.is_integer():
-                return value * (1 + self.source.uniform(-UNITS, UNITS) * np.finfo(float).eps)
+                return value * float(1 + self.source.uniform(-UNITS, UNITS) * np.finfo(float).eps)
             case tuple() if type(value) is tuple:
                 return tuple(map(self.value, value))
         return value

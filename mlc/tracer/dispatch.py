@@ -61,16 +61,8 @@ _HINTS = {
     **dict.fromkeys(["shares_memory", "may_share_memory"], "a traced value has no memory"),
     "min_scalar_type": "values are not known while tracing; use x.dtype",
     "histogramdd": "write it with np.searchsorted and np.bincount",
-    **dict.fromkeys(
-        ["eig", "eigvals"],
-        "of a real matrix its results are real or complex as the data decide; for a symmetric "
-        "matrix use np.linalg.eigh, else pass x.astype(complex)",
-    ),
-    **dict.fromkeys(
-        ["roots", "polydiv"],
-        "zeros in front decide the size of its result, and shapes must be known while tracing; "
-        "call it outside the jitted function",
-    ),
+    "polydiv": "zeros in front decide the size of its result, and shapes must be known while "
+    "tracing; call it outside the jitted function",
     "vectorize": "write the function over whole arrays",
     "apply_along_axis": "write the function over whole arrays with axis=",
     "interp": "build it from np.take, np.where and arithmetic, or declare it with @mlc.op",
@@ -171,7 +163,7 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         other = returned_view(function, args, kwargs)
         if other is not None:
             return other[0]
-    if function in (np.clip, np.nan_to_num, np.pad) or function in views():
+    if function in (np.clip, np.nan_to_num, np.pad) or function in views() - _ATTRIBUTES:
         args = (*map(strong, args[:1]), *args[1:])
     if _fits(implementation, args, kwargs):
         found = implementation(*args, **kwargs)
@@ -381,6 +373,7 @@ def views() -> frozenset[Any]:
     return frozenset(found | {np.lib.stride_tricks.sliding_window_view})
 
 
+_ATTRIBUTES = frozenset({np.real, np.imag})  # of numbers, too, which stay Python's
 _ZERO_DIMENSIONAL = frozenset({  # never a scalar
     np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
     np.tile, np.resize, np.tensordot, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
@@ -417,7 +410,7 @@ def _call_method(
     load_operators()
     implementation = UFUNC_METHODS.get((ufunc, method))
     if implementation is not None:
-        found = implementation(*inputs, **kwargs)
+        found = own(implementation(*inputs, **kwargs), inputs)
         settle_order(ufunc, found, inputs)
         return found
     if method == "outer" and len(inputs) == 2 and ufunc in UFUNCS:

@@ -53,7 +53,7 @@ def test_the_else_of_loops_that_no_break_leaves() -> None:
     def counted(x: Any) -> Any:
         total, n = 0.0, 0
         for i in range(3):
-            n += 1
+            n += i
         else:
             total = total + 0.5
         for i in range(len(x)):

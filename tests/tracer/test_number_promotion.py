@@ -35,6 +35,10 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "outer": lambda n, x: np.outer(n, x),
     "add": lambda n, x: np.add(n, x),
     "add.outer": lambda n, x: np.add.outer(n, x),
+    "add.reduce": lambda n, x: np.add.reduce(n) * x,
+    "maximum.reduce": lambda n, x: np.maximum.reduce(n, axis=-1) * x,
+    "real": lambda n, x: np.real(n) * x,
+    "complex128": lambda n, x: np.complex128(n + 1j) * x,
     "add of complex numbers": lambda n, x: np.add(n, 1j) * x[0],
     "square of a complex number": lambda n, x: np.square(n + 1j) * 0.5 + x[0],
 }
