@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from .functions import DTYPES, families
+from .nested import nested_loops
 
 Values = Mapping[str, Any]
+NESTED = 0.008  # of all statements, since each takes as long to compile as a program
 
 UNARY = (
     "abs", "negative", "square", "sqrt", "exp", "log", "log1p", "expm1", "sin", "cos", "tanh",
@@ -85,6 +87,10 @@ class Writer:
 
     def statement(self, target: str) -> str:
         """One statement; it may assign ``target`` or change what is there."""
+        if self.rng.random() < NESTED:
+            return nested_loops(
+                self.rng, target, self.name(), self.rng.choice(("0.5", "2.0", "-1"))
+            )
         kind = self.rng.random()
         for templates, is_expression, share in families(self.with_complex):
             if kind < share:
