@@ -87,7 +87,7 @@ def _chunk_rows(shape: Shape, axes: list[int]) -> int:
     return next((r for r in range(most, least - 1, -1) if shape[first] % r == 0), 0)
 
 
-GROUP, LEAST = 128, 16  # elements of a column whose squares are summed in one pass
+GROUP, LEAST = 256, 16  # elements of a column whose squares are summed in one pass
 
 
 def _divisor(n: int, most: int) -> int:
@@ -97,8 +97,9 @@ def _divisor(n: int, most: int) -> int:
 
 @op
 def shifted_sums(x: Any, shift: Any, *, axis: int, dtype: Any) -> Any:
-    """The sums of ``x - shift`` and of ``(x - shift) ** 2`` along ``axis``, which ``shift`` lacks:
-    in one pass. Little is lost if ``shift`` is as near to the mean as elements are."""
+    """The sums of ``shift - x`` and of ``(shift - x) ** 2`` along ``axis``, which ``shift`` lacks:
+    in one pass. Little is lost if ``shift`` is as near to the mean as elements are. (``x - shift``
+    would take an instruction more: what is subtracted is read from memory on the way.)"""
     x, shift, dtype = as_tensor(x), as_tensor(shift), as_dtype(dtype)
     both = te.comm_reducer(
         lambda p, q: (p[0] + q[0], p[1] + q[1]), (0.0, 0.0), (dtype, dtype), "moments"
@@ -107,19 +108,28 @@ def shifted_sums(x: Any, shift: Any, *, axis: int, dtype: Any) -> Any:
 
     def body(*index: Expr) -> Any:
         place = (*index[:axis], k, *index[axis:])
-        apart = cast(x[place], dtype) - shift[index]
+        apart = shift[index] - cast(x[place], dtype)
         return both((apart, apart * apart), axis=k)
 
     return te.compute((*x.shape[:axis], *x.shape[axis + 1 :]), body, name="moments")
 
 
+NEAR = 8  # elements of a group whose mean shifts the others
+
+
 def _near_mean(x: Any, axis: int, dtype: Any) -> Any:
-    """The mean of four elements along ``axis``: together they cannot be far out in a group."""
+    """The mean k of eight elements along ``axis``: together they cannot be far out in a group.
+
+    With m the mean of all n, ``8 * (k - m) ** 2`` is at most the sum of squares about m, so that
+    about k is at most ``1 + n / 8`` times as large: that much of its rounding, about sqrt(n) units
+    in the last place at most, remains when the other is computed of it.
+    """
     n = shape_of(x)[axis]
-    places = (0, n // 4, n // 2, 3 * n // 4)
+    places = (part * n // NEAR for part in range(NEAR))
     rows = [astype(getitem(x, (*[slice(None)] * axis, i)), dtype=dtype) for i in places]
-    pairs = [arithmetic.add(rows[0], rows[1]), arithmetic.add(rows[2], rows[3])]
-    return arithmetic.multiply(arithmetic.add(*pairs), 0.25)
+    while len(rows) > 1:
+        rows = [arithmetic.add(p, q) for p, q in zip(rows[::2], rows[1::2], strict=True)]
+    return arithmetic.multiply(rows[0], 1.0 / NEAR)
 
 
 def _squares_by_group(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
@@ -146,9 +156,10 @@ def _squares_by_group(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
     sums, squares = shifted_sums(parts, shift, axis=along, dtype=work)
     within = arithmetic.subtract(squares, arithmetic.multiply(arithmetic.square(sums), 1.0 / count))
     within = arithmetic.maximum(within, 0.0)
-    means = arithmetic.add(shift, arithmetic.multiply(sums, 1.0 / count))
+    means = arithmetic.subtract(shift, arithmetic.multiply(sums, 1.0 / count))
     merged = (first, *axes[1:])
-    spread = arithmetic.subtract(means, _mean(means, merged, work, True, True))
+    leads = merged == tuple(range(len(merged)))  # then the mean goes with each row as it is
+    spread = arithmetic.subtract(means, _mean(means, merged, work, not leads, True))
     between = sum_of(arithmetic.square(spread), axis=merged)
     total = arithmetic.add(sum_of(within, axis=merged), arithmetic.multiply(between, count))
     return _with_axes(total, shape, axes, keepdims)

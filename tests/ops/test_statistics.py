@@ -37,6 +37,26 @@ def test_columns_with_one_large_element_and_columns_of_one_value():
     np.testing.assert_allclose(found, exact, rtol=2e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["ramp", "step", "walk", "far", "each group starts far out"])
+def test_columns_that_change_are_as_near_as_numpys(kind):
+    rows = np.arange(4096, dtype=np.float32)[:, None]
+    x = np.random.default_rng(2).normal(size=(4096, 96)).astype(np.float32)
+    match kind:
+        case "ramp":
+            x += rows / 4
+        case "step":
+            x[1700:] += 1e3
+        case "walk":
+            x = np.cumsum(x, 0)
+        case "far":
+            x += 1e4
+        case _:
+            x[::256] = 1e4
+    exact = x.astype(np.float64).var(0)
+    error = np.abs(mlc.jit(lambda x: x.var(0))(x) / exact - 1).max()
+    assert error <= max(np.abs(x.var(0) / exact - 1).max(), 1e-6)
+
+
 def test_columns_with_nan_and_infinity():
     x = np.ones((1024, 512), np.float32)
     x[7, 3], x[500, 4] = np.nan, np.inf

@@ -202,6 +202,19 @@ def test_each_reader_of_a_row_asks_for_a_share_of_the_next() -> None:
     assert second[1:] == ("x", 16, 1, 2)
 
 
+def test_rows_that_are_read_side_by_side_are_asked_for_early_each() -> None:
+    """Eight rows at a time, 512 bytes a step, where results of whole rows would not stay near."""
+    x = np.ones((2048, 1024), np.float32)
+    text = mlc.jit(lambda x: x.var(axis=0)).lower(x).schedule
+    assert "s.prefetch('moments', 'x', ji_1_2, distance=16)" in str(text)
+    near = te.placeholder((2048, 1024), name="x")
+    k = te.reduce_axis(510)
+    stencil = te.compute((1024,), lambda j: te.sum(near[4 * k, j] + near[4 * k + 7, j], k))
+    program = default_schedule("s", [Nest((stencil,), stencil.op)], 0, [near], [stencil], Machine())
+    loops = [s for s in walk(program.program.body) if isinstance(s, For)]
+    assert not any("prefetch" in dict(s.annotations) for s in loops)  # rows, but no neighbours
+
+
 def test_parts_of_a_tall_sum_lie_below_each_other() -> None:
     """Lanes run along columns, which are neighbours in memory, and not along the parts."""
     rows = 1 << 15

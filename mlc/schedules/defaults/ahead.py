@@ -1,12 +1,14 @@
 """What large arrays hold is asked for before it is needed.
 
-A loop that walks through memory asks some way ahead; processors do so themselves, but later and
-less far. Where a row is read several times, such as by a mean and then by a variance, its
-readers ask for the next row, a share of it each: while they are busy with what is in the cache,
-memory is not idle.
+A loop that walks through memory asks some way ahead, along each of the rows that it reads side by
+side; processors do so themselves, but later and less far. Where a row is read several times, such
+as by a mean and then by a variance, its readers ask for the next row, a share of it each: while
+they are busy with what is in the cache, memory is not idle.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from ...ir.affine import as_sum
 from ...ir.expr import Expr, Load, Var, const
@@ -20,19 +22,22 @@ from .machine import Machine
 
 AHEAD_BYTES = 8192
 LINE_BYTES = 64
+MOVING = (LoopKind.SERIAL, LoopKind.PARALLEL)
 MOST_BYTES = 32 * LINE_BYTES  # what one iteration may ask for
 
 
 @dataclass(frozen=True, eq=False)
 class _Reader:
     """A block that walks through ``buffer``: each iteration of ``loop`` reads the next ``bytes``
-    of it; ``rows`` are the loops around with the bytes that one step of each goes on."""
+    of it, the same share of each of some rows; ``rows`` are the loops around with the bytes that
+    one step of each goes on."""
 
     block: str
     buffer: Buffer
     loop: Var
     bytes: int
     rows: tuple[tuple[Var, int], ...]
+    side: int = 1  # rows side by side
 
 
 def read_ahead(s: Schedule, machine: Machine) -> None:
@@ -50,7 +55,10 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
             loops = loops_around(s.program, block.name)
             readers += [r for b in large if (r := _reader(block, loops, b)) is not None]
     for buffer in dict.fromkeys(r.buffer for r in readers):
-        _ask_early(s, [r for r in readers if r.buffer is buffer], machine)
+        own = [r for r in readers if r.buffer is buffer]
+        together = all(r.side == 1 for r in own)
+        for group in [own] if together else [[r] for r in own]:
+            _ask_early(s, group, machine)
 
 
 def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
@@ -72,33 +80,38 @@ def _row_bytes(reader: _Reader) -> int:
 
 def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
     """How ``block`` walks through ``buffer`` from the first to the last of its elements at hand;
-    None where it reads several places at once, or leaves some out."""
+    None where it reads several places at once that are no rows, or leaves some out."""
     loads = [n for n in reads_of(block) if n.source is buffer]
-    if len(loads) != 1:
+    found = [_steps(n, block, loops) for n in loads]
+    if not found or found[0] is None or any(f is None or f[0] != found[0][0] for f in found):
         return None
-    steps = _steps(loads[0], block, loops)
-    if steps is None:
+    steps, _ = found[0]
+    apart = {b[1] - a[1] for a, b in pairwise(f for f in found if f is not None)}
+    moving = [(f.var, f.extent) for f in loops if f.kind in MOVING and f.extent > 1]
+    if not moving or len(apart) > 1:
         return None
-    moving = [f for f in loops if f.kind in (LoopKind.SERIAL, LoopKind.PARALLEL) and f.extent > 1]
-    if not moving:
-        return None
-    walk = moving[-1]
+    walk, _ = moving[-1]
     size = buffer.dtype.itemsize
-    inner = loops[next(i for i, f in enumerate(loops) if f is walk) + 1 :]
+    side = [(len(loads), *apart)] if apart else []  # rows side by side, and how far apart they are
+    inner = loops[next(i for i, f in enumerate(loops) if f.var is walk) + 1 :]
     run = 1
     for loop in reversed(inner):
         if steps[loop.var] == run:
             run *= loop.extent
         elif loop.extent > 1 and steps[loop.var]:
-            return None
-    if steps[walk.var] != run or not LINE_BYTES <= run * size <= MOST_BYTES:
+            side.append((loop.extent, steps[loop.var]))
+    rows = side[0][0] if side else 1
+    if len(side) > 1 or any(n * step not in (steps[v] for v, _ in moving[:-1]) for n, step in side):
         return None
-    rows = tuple((f.var, steps[f.var] * size) for f in moving[:-1])
-    return _Reader(block.name, buffer, walk.var, run * size, rows)
+    if steps[walk] != run or run * size < LINE_BYTES or rows * run * size > MOST_BYTES:
+        return None
+    around = tuple((v, steps[v] * size) for v, _ in moving[:-1])
+    return _Reader(block.name, buffer, walk, rows * run * size, around, rows)
 
 
-def _steps(node: Load, block: Block, loops: list[For]) -> dict[Var, int] | None:
-    """How many elements one step of each loop goes on; None where that varies."""
+def _steps(node: Load, block: Block, loops: list[For]) -> tuple[dict[Var, int], int] | None:
+    """How many elements one step of each loop goes on, and where it begins, in elements; None where
+    that varies."""
     bound: dict[Var, Expr] = {it.axis: it.binding for it in block.iters}
     total: Expr = const(0)
     for index, stride in zip(node.indices, node.source.element_strides, strict=True):
@@ -108,4 +121,4 @@ def _steps(node: Load, block: Block, loops: list[For]) -> dict[Var, int] | None:
     for atom, _ in address.terms:
         if atom not in steps and any(v in steps for v in variables_of(atom)):
             return None
-    return steps
+    return steps, address.constant
