@@ -6,13 +6,15 @@ from __future__ import annotations
 import random
 
 _NUMBERS = (
-    "s = s + p[{at}]", "s = s * 0.5 - {i}", "s = max(s, p[{at}])", "s -= n", "s = p[{at}] - p[{at}]",
+    "s = s + p[{at}]", "s = s * 0.5 - {i}", "s = max(s, p[{at}])", "s -= n",
+    "s = p[{at}] - p[{at}]",
     "s += p[:{i} % 3].sum()", "n += 1", "n = n - {i}", "n = n * 2 % 7", "n += int(s > 0)", "n = -n",
     "s, v = v, s", "v = v + s * 0.25", "v = p[{at}] if n > 1 else s", "s = abs(s) % 5.0",
     "v = np.sqrt(abs(v))", "n = max(n, {i})", "n //= 2", "s = min(s, v) + q",
 )  # fmt: skip
 _WRITES = (
-    "p[{at}] = s", "p[{at}] += n", "p[{at}] *= 0.5", "p[{i} % 3:] -= 1", "p[{at}], p[{at}] = p[{at}], s",
+    "p[{at}] = s", "p[{at}] += n", "p[{at}] *= 0.5", "p[{i} % 3:] -= 1",
+    "p[{at}], p[{at}] = p[{at}], s",
     "p[p > 4] = v", "p[::2] += 0.5", "np.add.at(p, [0, {at}], 1)",
 )  # fmt: skip
 _TESTS = (
