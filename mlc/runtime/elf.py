@@ -74,6 +74,9 @@ class _Layout:
     fixups: list[tuple[int, int]] = field(default_factory=list)
 
 
+_Relocation = tuple[int, int, int, int, int]  # section, offset, kind, symbol, addend
+
+
 def is_linkable(data: bytes) -> bool:
     """Whether ``data`` is a relocatable ELF file of a machine known here."""
     return (
@@ -93,56 +96,8 @@ def link(data: bytes) -> Linked:
     symbols = _read_symbols(sections)
     relocations = _read_relocations(sections)
 
-    # The slots and stubs must be counted before anything has its place.
-    needed: dict[str, None] = {}
-    called: dict[str, None] = {}
-    own: dict[int, None] = {}
-    for _, _, kind, index, _ in relocations:
-        symbol = symbols[index]
-        if symbol.section == _UNDEFINED:
-            needed[symbol.name] = None
-            if kind in _CALLS[machine]:
-                called[symbol.name] = None
-        elif kind in _THROUGH_SLOT[machine]:
-            own[index] = None
-    position = 0
-    readable = [s for s in sections if s.place == 0 and not s.flags & _WRITE]
-    writable = [s for s in sections if s.place == 0 and s.flags & _WRITE]
-    for section in readable:
-        position = section.place = _aligned(position, section.align)
-        position += section.size
-    position = _aligned(position, 16)
-    for name in called:
-        layout.stubs[name] = position
-        position += 16
-    ro_end = position
-    position = rw_offset = _aligned(position, _PAGE[machine])
-    for section in (s for s in writable if s.kind != _NOBITS):
-        position = section.place = _aligned(position, section.align)
-        position += section.size
-    position = _aligned(position, 8)
-    for name in needed:
-        layout.slots[name] = position
-        position += 8
-    for index in own:
-        layout.own_slots[index] = position
-        position += 8
-    rw_end = position
-    for section in (s for s in writable if s.kind == _NOBITS):
-        position = section.place = _aligned(position, section.align)
-        position += section.size
-    for symbol in symbols:
-        if symbol.section == _COMMON:  # its value is the alignment
-            position = _aligned(position, symbol.value)
-            symbol.section, symbol.value = _ABSOLUTE, position
-            position += symbol.size
-
-    layout.memory = bytearray(position)
-    for section in readable + writable:
-        if section.kind != _NOBITS:
-            layout.memory[section.place : section.place + section.size] = section.data
-    for name, place in layout.stubs.items():
-        layout.memory[place : place + 16] = _STUB[machine](place, layout.slots[name])
+    ro_end, rw_offset, rw_end = _place_all(layout, symbols, relocations)
+    _fill(layout)
     for index, slot in layout.own_slots.items():
         layout.fixups.append((slot, _place_of(symbols[index], sections)))
     apply = {X86_64: _relocate_x86, AARCH64: _relocate_arm}[machine]
@@ -158,11 +113,83 @@ def link(data: bytes) -> Linked:
         ro=bytes(layout.memory[:ro_end]),
         rw_offset=rw_offset,
         rw=bytes(layout.memory[rw_offset:rw_end]),
-        size=position,
+        size=len(layout.memory),
         exports=exports,
         imports=layout.slots,
         fixups=tuple(layout.fixups),
     )
+
+
+def _place_all(
+    layout: _Layout, symbols: list[_Symbol], relocations: list[_Relocation]
+) -> tuple[int, int, int]:
+    """Give sections, stubs, slots and common symbols their places, and the layout its memory: what
+    is read and run, stubs among it, and from the next page on what is written, slots before what
+    begins as zeros. Returns the end of the first, the begin of the second and of its zeros."""
+    machine = layout.machine
+    called, needed, own = _used_symbols(machine, symbols, relocations)
+    kept = [s for s in layout.sections if s.place == 0]
+    writable = [s for s in kept if s.flags & _WRITE]
+    position = _placed([s for s in kept if not s.flags & _WRITE], 0)
+    position = _aligned(position, 16)
+    for name in called:
+        layout.stubs[name] = position
+        position += 16
+    ro_end = position
+    rw_offset = _aligned(position, _PAGE[machine])
+    position = _placed([s for s in writable if s.kind != _NOBITS], rw_offset)
+    position = _aligned(position, 8)
+    for name in needed:
+        layout.slots[name] = position
+        position += 8
+    for index in own:
+        layout.own_slots[index] = position
+        position += 8
+    rw_end = position
+    position = _placed([s for s in writable if s.kind == _NOBITS], position)
+    for symbol in symbols:
+        if symbol.section == _COMMON:  # its value is the alignment
+            position = _aligned(position, symbol.value)
+            symbol.section, symbol.value = _ABSOLUTE, position
+            position += symbol.size
+    layout.memory = bytearray(position)
+    return ro_end, rw_offset, rw_end
+
+
+def _used_symbols(
+    machine: int, symbols: list[_Symbol], relocations: list[_Relocation]
+) -> tuple[list[str], list[str], list[int]]:
+    """The names that are called, those that need slots, and the symbols of this file that do."""
+    needed: dict[str, None] = {}
+    called: dict[str, None] = {}
+    own: dict[int, None] = {}
+    for _, _, kind, index, _ in relocations:
+        symbol = symbols[index]
+        if symbol.section == _UNDEFINED:
+            needed[symbol.name] = None
+            if kind in _CALLS[machine]:
+                called[symbol.name] = None
+        elif kind in _THROUGH_SLOT[machine]:
+            own[index] = None
+    return list(called), list(needed), list(own)
+
+
+def _placed(sections: list[_Section], position: int) -> int:
+    """Put sections one behind the other; returns the end of the last."""
+    for section in sections:
+        position = section.place = _aligned(position, section.align)
+        position += section.size
+    return position
+
+
+def _fill(layout: _Layout) -> None:
+    """Copy the sections and write the stubs."""
+    for section in layout.sections:
+        if section.place >= 0 and section.kind != _NOBITS:
+            layout.memory[section.place : section.place + section.size] = section.data
+    for name, place in layout.stubs.items():
+        stub = _STUB[layout.machine](place, layout.slots[name])
+        layout.memory[place : place + 16] = stub
 
 
 def _aligned(position: int, align: int) -> int:
@@ -204,7 +231,7 @@ def _read_symbols(sections: list[_Section]) -> list[_Symbol]:
     return symbols
 
 
-def _read_relocations(sections: list[_Section]) -> list[tuple[int, int, int, int, int]]:
+def _read_relocations(sections: list[_Section]) -> list[_Relocation]:
     """(section, offset, kind, symbol, addend) of every relocation in a section that is loaded."""
     found = []
     for section in sections:
