@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..te.extent import Extent
+from ..tracer.complex.calls import truth
 from ..tracer.deciding import deciding_arguments
 from ..tracer.lists import taking_lists
 from ..tracer.not_handed_over import DRAWING, drawing, drawn
@@ -39,6 +40,8 @@ def _number(kind: type) -> Callable[..., Any]:
     def convert(*args: Any) -> Any:
         if len(args) != 1 or not is_traced(args[0]):
             return kind(*args)
+        if not isinstance(args[0], Tracer):  # complex
+            return truth(args[0]) if kind is bool else kind(args[0])
         return python_number(args[0], kind)
 
     return convert

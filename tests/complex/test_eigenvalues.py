@@ -53,9 +53,7 @@ def test_eigenvalues_in_native_loops_are_refused() -> None:
                 total += abs(np.linalg.eigvals(x[i])[0])
         return total
 
-    with pytest.raises(
-        mlc.UnsupportedError, match="np.linalg.eigvals of a real matrix in a native"
-    ):
+    with pytest.raises(mlc.UnsupportedError, match=r"eigvals of a real matrix in a native"):
         mlc.jit(run)(np.stack([TALL] * 3))
 
 

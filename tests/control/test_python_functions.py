@@ -220,3 +220,9 @@ def test_loops_in_try_statements() -> None:
         return v * 2
 
     same(run, 2.0)
+
+
+def test_numbers_of_complex_values() -> None:
+    with pytest.raises(TypeError, match="is complex and"):
+        mlc.jit(lambda z: float(z[0]))(X * 1j)
+    same(lambda z: bool(z[0]) and not bool(z[1] - z[1]), X * 1j)

@@ -153,9 +153,7 @@ def test_tensors_as_matrices(unit: complex) -> None:
 
 
 REFUSED = {
-    "np.roots cannot be traced: zeros in front decide the size": lambda x: np.roots(x),
     "np.polydiv cannot be traced: zeros in front decide": lambda x: np.polydiv(x, x[:2]),
-    "np.linalg.eigvals cannot be traced: of a real matrix": lambda x: np.linalg.eigvals(x[:, None]),
     "np.real_if_close of complex numbers is real or complex": lambda x: np.real_if_close(x * 1j),
 }
 

@@ -93,7 +93,7 @@ def test_what_is_written_into_arguments_counts() -> None:
 
 def test_refusals_and_lost_meaning_are_told() -> None:
     with pytest.raises(mlc.UnsupportedError):
-        mlc.testing.check_against_numpy(lambda x: np.linalg.eig(x), np.ones((3, 3)))
+        mlc.testing.check_against_numpy(lambda x: np.polydiv(x, x[:2]), np.ones(3))
     with pytest.raises(mlc.ArgumentError, match="pass reference="):
         mlc.testing.check_against_numpy(window_sum, np.ones(4))
     x = np.full(10, 0.1, np.float32)
