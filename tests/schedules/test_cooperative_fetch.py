@@ -107,11 +107,11 @@ def test_a_window_is_fetched_by_all_threads() -> None:
 def test_each_step_on_the_way_is_right() -> None:
     s = Schedule(window)
     copied = fetched(s)
-    assert simulated(s).barriers == 8 * 2
+    assert simulated(s, orders=1).barriers == 8 * 2
     _, thread = s.split(copied, [None, 128])
-    simulated(s)
+    simulated(s, orders=1)
     s.bind(thread, "threadIdx.x")
-    simulated(s)
+    simulated(s, orders=2)
     s = blocked()
     simulated(s, orders=1)
 
