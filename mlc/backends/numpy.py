@@ -12,7 +12,7 @@
                     Y[i, j] += A[i, k] * B[k, j]
 
 The text is complete: it can be saved, read, changed and run. Results are the interpreter's, bit for
-bit, but nothing checks an index.
+bit, but nothing checks an index, except where the program says what one outside means.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from ..ir.simplify import simplify
 from .base import Kernel
 from .numpy_notation import Notation
 
-RESERVED = ("np", "range", "min", "max", "bfloat16", "scalar_function", "as_dtype")
+RESERVED = ("np", "range", "min", "max", "bfloat16", "scalar_function", "as_dtype", "refused")
 
 
 def lnumpy_text(program: Program) -> str:
@@ -178,6 +178,7 @@ class _Writer:
                 self.block(stmt)
             case Store(buffer=buffer, indices=indices, value=value):
                 *at, text = self.values(*indices, value)
+                self.refusal(buffer, at)
                 self.line(f"{self.element(buffer, at)} = {text}")
             case Accumulate():
                 self.accumulate(stmt)
@@ -192,6 +193,18 @@ class _Writer:
                     f"low-level NumPy cannot call {name!r}; print the program as it was before "
                     f"this call took the place of plain statements"
                 )
+
+    def refusal(self, buffer: Buffer, indices: Sequence[str]) -> None:
+        """What a store outside of ``buffer`` raises where the program says what that means."""
+        found = self.program.attrs.get("refusals", {}).get(buffer.name)
+        if found is None:
+            return
+        self.notation.helpers["refused"] = "from mlc.errors import refused"
+        error, sentence = found
+        for index, extent in zip(indices, buffer.shape, strict=True):
+            self.line(f"if not 0 <= ({index}) < {extent}:")
+            with self.indented():
+                self.line(f"raise refused({error!r}, {sentence!r}, {index}, None)")
 
     def loop(self, stmt: For) -> None:
         self.notation.bind(stmt.var, stmt.extent)

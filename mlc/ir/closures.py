@@ -7,13 +7,13 @@ the slot given to it here. Index arithmetic runs on Python ints, everything else
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import DType, boolean
-from ..errors import BoundsError, CompileError, SourceLocation
+from ..errors import BoundsError, CompileError, SourceLocation, refused
 from .arithmetic import convert, scalar_function
 from .bounds import interval
 from .expr import Apply, Cast, Const, Expr, Load, Select, Var
@@ -49,6 +49,7 @@ class Closures:
         self.magnitudes: dict[Expr, int | None] = {}
         self.named: dict[Expr, int] = {}  # shared sub-expressions of the current statement: slot
         self.location: SourceLocation | None = None  # of the current block
+        self.refusals: Mapping[str, tuple[str, str]] = {}  # see `Program`
 
     def slot(self, thing: Any) -> int:
         """The place of ``thing`` in the frame."""
@@ -211,21 +212,29 @@ class Closures:
             items = "".join(f"{self.index_text(index)}, " for index in indices)
             return eval(f"lambda f: ({items})")  # type: ignore[no-any-return]
         shape, location = buffer.shape, self.location
+        refusal = self.refusals.get(buffer.name)
         values = [self.value(index) for index in indices]
 
         def checked(frame: Frame) -> Any:
             at = tuple([value(frame) for value in values])
             for i, size in zip(at, shape, strict=True):
                 if not 0 <= i < size:
-                    _refuse(buffer, at, location)
+                    _refuse(buffer, at, location, refusal)
             return at
 
         return checked
 
 
-def _refuse(buffer: Buffer, at: tuple[Any, ...], location: SourceLocation | None) -> None:
+def _refuse(
+    buffer: Buffer,
+    at: tuple[Any, ...],
+    location: SourceLocation | None,
+    refusal: tuple[str, str] | None,
+) -> None:
     for dimension, (i, size) in enumerate(zip(at, buffer.shape, strict=True)):
         if not 0 <= i < size:
+            if refusal is not None:
+                raise refused(*refusal, int(i), location)
             raise BoundsError(
                 f"index {int(i)} is out of bounds for dimension {dimension} of {buffer.name} with "
                 f"size {size} (element {_tuple_text(at)})",

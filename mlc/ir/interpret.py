@@ -76,6 +76,7 @@ class _Compiler:
         self.check = check
         self.reverse = reverse
         self.exprs = Closures(check, program.script)
+        self.exprs.refusals = program.attrs.get("refusals", {})
 
     def compile(self) -> Callable[..., None]:
         program = fill_empty_reductions(self.program)

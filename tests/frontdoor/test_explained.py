@@ -159,3 +159,15 @@ def test_numpy_and_python_inside_of_programs() -> None:
     ):
         with pytest.raises(mlc.ArgumentError, match=message):
             program(body)
+
+
+@pytest.mark.parametrize("target", ["cpu", "interpret", "numpy"])
+def test_data_that_is_refused_is_refused_alike_everywhere(target: str) -> None:
+    inverse = mlc.jit(lambda a: np.linalg.inv(a), target=target)
+    counts = mlc.jit(lambda x: np.bincount(x, minlength=4), target=target)
+    with pytest.raises(np.linalg.LinAlgError, match=r"^Singular matrix"):
+        inverse(np.zeros((2, 2)))
+    with pytest.raises(mlc.BoundsError, match=r"^np.bincount: -1 is not in range\(4\)"):
+        counts(np.array([-1, 2]))
+    assert np.array_equal(inverse(np.eye(2)), np.eye(2))
+    assert np.array_equal(counts(np.array([1, 1, 3])), [0, 2, 0, 1])
