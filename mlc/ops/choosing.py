@@ -17,7 +17,9 @@ import numpy as np
 from .. import te
 from ..dtypes import boolean, int64
 from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..intrinsics.dividing import has_compress
 from ..intrinsics.holding import BLOCK
+from ..intrinsics.holding import elements_where as elements_where_intrinsic
 from ..intrinsics.holding import places_where as places_where_intrinsic
 from ..ir.expr import Expr, cast, const
 from ..ir.program import Buffer, Program, Region
@@ -115,6 +117,42 @@ def places_where(x: Any, *, size: int, fill: int, name: str) -> Any:
         w.store(out, (count[()],), const(fill))
         w.set(count, count[()] + 1)
     return w.call(x)
+
+
+@op
+def elements_where(values: Any, mask: Any, *, size: int) -> Any:
+    """The first ``size`` elements of the 1-d ``values`` where ``mask`` holds: there are as many."""
+    values, mask = as_tensor(values), as_tensor(mask)
+    n, dtype = values.shape[0], values.dtype
+
+    def write(w: Writer, at: Buffer, source: Buffer, out: Buffer) -> Buffer:
+        count = w.variable("count", const(0))
+        with w.loop(n, "i") as i, w.when(at[i]):
+            with w.when(count[()] < size):
+                w.store(out, (count[()],), source[i])
+            w.set(count, count[()] + 1)
+        return count
+
+    def params(w: Writer) -> tuple[Buffer, Buffer, Buffer]:
+        at, source = w.input("mask", (n,), boolean), w.input("x", (n,), dtype)
+        return at, source, w.output("out", (size,), dtype)
+
+    def meaning(name: str) -> Program:
+        inner = Writer(name)
+        parts = params(inner)
+        state = inner.output("state", (1,), int64)
+        inner.store(state, (0,), write(inner, *parts)[()])
+        return inner.program()
+
+    w = Writer("chosen")
+    parts = params(w)
+    if n >= BLOCK and size > 1 and has_compress(dtype):
+        state = w.memory("state", (1,), int64)
+        named = elements_where_intrinsic(dtype, n, size, meaning).name
+        w.run_on(named, *(Region(b, (const(0),), b.shape) for b in (*parts, state)))
+    else:
+        write(w, *parts)
+    return w.call(mask, values)
 
 
 def _write_places(w: Writer, source: Buffer, out: Buffer, count: Buffer) -> None:

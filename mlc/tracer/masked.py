@@ -48,6 +48,9 @@ class Masked(NDArrayOperatorsMixin):
             if places is None:
                 self._refuse()
             shape, depth = self._values.shape, self._mask.ndim
+            if shape == self._mask.shape:
+                self._made = _chosen(self._values, self._mask, places)
+                return self._made
             flat = (*shape[: self._at], self._mask.size, *shape[self._at + depth :])
             self._made = np.take(np.reshape(self._values, flat), places, axis=self._at)
         return self._made
@@ -192,6 +195,18 @@ class Masked(NDArrayOperatorsMixin):
 
     def __eq__(self, other: object) -> Any:
         return np.equal(self, other)  # type: ignore[call-overload]
+
+
+def _chosen(values: Any, mask: Any, places: Any) -> Any:
+    """The elements at the ``places`` where the mask of their shape holds."""
+    from ..dtypes import as_dtype
+    from ..intrinsics.dividing import has_compress
+    from ..ops.choosing import elements_where
+
+    flat = np.reshape(values, -1)
+    if values.dtype.kind == "c" or not has_compress(as_dtype(values.dtype)):
+        return np.take(flat, places, axis=0)
+    return elements_where(flat, np.reshape(mask, -1), size=places.shape[0])
 
 
 def solid(value: Any) -> Any:

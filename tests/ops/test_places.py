@@ -58,3 +58,13 @@ def test_what_is_deleted_and_inserted_leaves_runs_of_the_rest(place: object) -> 
             lambda x, axis=axis: np.insert(x, place, -1.0, axis),
         ):
             np.testing.assert_array_equal(mlc.jit(function)(source), function(source))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "uint8"])
+def test_chosen_elements_are_those_of_numpy_as_they_lie(dtype: str) -> None:
+    chosen = mlc.jit(lambda x, mask: x[mask])
+    random = np.random.default_rng(1)
+    for n, share in ((65, 1.0), (200, 0.5), (1031, 0.03)):
+        x, mask = random.integers(0, 99, 2 * n).astype(dtype), random.random(2 * n) < share
+        for a, m in ((x, mask), (x[::-1], mask), (x[::2], mask[::2])):
+            np.testing.assert_array_equal(chosen(a, m), a[m])
