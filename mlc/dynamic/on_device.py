@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 _MOST_ELEMENTS = 1 << 30  # of an array, so that places are 32 bits wide
-_LEAST_ROWS, _MOST_ROWS = 1 << 12, 1 << 28  # that stand for the size
+# What stands for a size is 1024 times one of these primes: no tile is left over, and extents that
+# are joined are no multiples of it.
+_PRIMES = (
+    262139, 131071, 65521, 32749, 16381, 8191, 4093, 2039, 1021, 509, 251, 127, 61, 31, 13, 7,
+)  # fmt: skip
+_UNIT = 1024
 _PART = 512  # elements that a step of a fold over rows takes for one of the next step
 _MOST_STEPS = 4  # of a fold
 _ALIGNMENT = 256  # bytes, of what lies in the workspace
@@ -41,10 +46,12 @@ _ALIGNMENT = 256  # bytes, of what lies in the workspace
 
 @dataclass(frozen=True)
 class _Size:
-    """``(slope * n + offset) / part``, rounded up."""
+    """``(slope * n + offset) / part``, rounded up; ``stand_in`` is the extent that stands for it,
+    if that is not what it is for the rows that stand for the size."""
 
     line: Line
     part: int = 1
+    stand_in: int = 0
 
     def at(self, rows: int) -> int:
         slope, offset = self.line
@@ -76,7 +83,8 @@ class DeviceFamily:
         inputs = graph.inputs
         precision = getattr(target, "precision", "")
         module = build_module(inputs, graph.outputs, name, False, precision)
-        numbers = {size.at(self.most): n for n, size in enumerate(self.sizes)}
+        self.extents = [size.stand_in or size.at(self.most) for size in self.sizes]
+        numbers = {extent: n for n, extent in enumerate(self.extents)}
         rows = Rows(Buffer("sizes", (len(self.sizes),), int64), numbers)
         slots, total = dict(module.slots), 0
         self.pieces: dict[int, tuple[Tensor, int | None]] = {}  # by place: what, and which size
@@ -105,6 +113,15 @@ class DeviceFamily:
         """The family at one size."""
         if size > self.most:
             raise Mismatch(f"there are kernels for up to {self.most} rows")
+        for mine, tensor in zip(self.template.traced.inputs, traced.inputs, strict=True):
+            moving = any(self.template.extents[mine, d][0] for d in range(mine.ndim))
+            op = tensor.op
+            if (
+                moving
+                and isinstance(op, Placeholder)
+                and (op.strides is not None or not op.aligned)
+            ):
+                raise Mismatch(f"{tensor.name} does not lie row after row")
         return DeviceMember(self, traced, size, numbers, arrays)
 
 
@@ -162,7 +179,7 @@ class DeviceMember:
         )  # fmt: skip
 
     def _extent(self, extent: int, number: int | None) -> int:
-        if number is None or extent != self.family.sizes[number].at(self.family.most):
+        if number is None or extent != self.family.extents[number]:
             return extent
         return self.values[number]
 
@@ -203,8 +220,8 @@ class DeviceMember:
 
 
 def _rows_for(template: Template) -> int:
-    """A number of rows that stands for the size: a power of 2, so that no tile is left over, and
-    greater than all that does not depend on the size. Raises :class:`NotChunked`."""
+    """A number of rows that stands for the size: great enough to be like nothing that does
+    not depend on it. Raises :class:`NotChunked`."""
     shapes: dict[Tensor, list[Line]] = {}
     fixed, lines = [1], set[Line]()
     for key, line in template.extents.items():
@@ -213,8 +230,9 @@ def _rows_for(template: Template) -> int:
         lines.add(line) if line[0] else fixed.append(int(line[1]))
     if any(offset.denominator != 1 or slope <= 0 for slope, offset in lines):
         raise NotChunked("there are sizes that are no whole number of rows")
-    rows = _MOST_ROWS
-    while rows >= _LEAST_ROWS:
+    sizes = _fixed_sizes(template)
+    for prime in _PRIMES:
+        rows = _UNIT * prime
         extents = [int(slope * rows + offset) for slope, offset in lines]
         whole = all((slope * rows).denominator == 1 for slope, _ in lines)
         most = max(
@@ -222,10 +240,23 @@ def _rows_for(template: Template) -> int:
         )
         if whole and most <= _MOST_ELEMENTS:
             if len(set(extents)) == len(lines) and min(extents) > max(fixed):
-                return rows
-            break
-        rows //= 2
+                if all(size % extent for size in sizes for extent in extents):
+                    return rows
     raise NotChunked("rows are too long, or too few, beside the other sizes")
+
+
+def _in_rows(tensor: Tensor) -> bool:
+    op = tensor.op
+    return not isinstance(op, Placeholder) or (op.strides is None and op.aligned)
+
+
+def _fixed_sizes(template: Template) -> set[int]:
+    """The elements of arrays that do not depend on the size: no extent that stands for one may
+    divide them, so that none is like axes of theirs, joined or not."""
+    traced = template.traced
+    tensors = (*traced.inputs, *topological(traced.outputs))
+    moving = {k[0] for k, line in template.extents.items() if isinstance(k, tuple) and line[0]}
+    return {max(t.size, 1) for t in tensors if t not in moving}
 
 
 class _Graph:
@@ -237,13 +268,21 @@ class _Graph:
         extents = template.extents
         lines = [line for line in dict.fromkeys(extents.values()) if line[0]]
         self.sizes = [_Size(line) for line in lines]
+        fixed = max((int(b) for a, b in extents.values() if not a), default=1)
+        taken = {self.extent(line) for line in lines}
+        sizes = _fixed_sizes(template)
+        self.free = [  # extents that may stand for numbers of parts
+            n for n in (_UNIT * prime for prime in reversed(_PRIMES))
+            if n > fixed and n not in taken and all(size % n for size in sizes)
+        ]  # fmt: skip
         traced = template.traced
         self.made: dict[Tensor, Tensor] = {}
         self.computes: dict[Compute, tuple[Tensor, ...]] = {}
         order = topological(traced.outputs)
         for tensor in (*traced.inputs, *template.arrays):
             op = tensor.op if isinstance(tensor.op, Placeholder) else Placeholder()
-            if op.strides is not None and tensor in traced.inputs:
+            moving = any(extents[tensor, d][0] for d in range(tensor.ndim))
+            if moving and not _in_rows(tensor):
                 raise NotChunked(f"{tensor.name} does not lie row after row")
             self.made[tensor] = Tensor(tensor.name, self.shape(tensor), tensor.dtype, op)
         self.numbers = {
@@ -328,7 +367,9 @@ class _Graph:
             is_last = made is not None and extent <= _PART
             spatial = tuple(Axis(a.name, axes[a].extent) for a in op.axes)
             inner = Axis(own.name, extent if is_last else _PART, True)
-            part = Axis("part", 1 if is_last else -(-extent // _PART))
+            fewer = -(-extent // _PART)
+            stand_in = 0 if is_last else self.stand_in(fewer)
+            part = Axis("part", stand_in)
             row: Expr = inner if is_last else part * _PART + inner
             folded: tuple[Axis, ...] = (inner,)
             if made is None:
@@ -348,8 +389,16 @@ class _Graph:
                 return _results(Compute(spatial, bodies, op.op, (), op.location))
             bodies = tuple(reduce(combiner, values, folded, n) for n in every)
             made = _results(Compute((part, *spatial), bodies, op.op, (), op.location))
-            size, extent = _Size(line, size.part * _PART), part.extent
+            size, extent = _Size(line, size.part * _PART, stand_in), fewer
             self.size(size)
+
+    def stand_in(self, least: int) -> int:
+        """An extent that stands for a number of parts, ``least`` or more, and for nothing else."""
+        found = next((n for n in self.free if n >= least), None)
+        if found is None:
+            raise NotChunked("there are too many folds over rows")
+        self.free.remove(found)
+        return found
 
     def translated(
         self, op: Compute, axes: dict[Any, Expr] | dict[Axis, Axis]

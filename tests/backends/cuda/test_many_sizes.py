@@ -56,6 +56,10 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[[int], tuple[Array, ...]]]] 
     "neighbours": (lambda x: x[1:] - x[:-1], lambda n: (values(n),)),
     "backwards": (lambda x: x[::-1] * np.arange(len(x)), lambda n: (values(n),)),
     "padded": (lambda x: np.pad(x, ((1, 1), (0, 0))), lambda n: (values(n, 5),)),
+    "beside other sizes": (
+        lambda x, w: (x.sum() + w.sum(axis=0), x[0] * w),
+        lambda n: (values(n), values(1024, 2)),
+    ),
     "two products": (
         lambda x, w, v: np.tanh(x @ w) @ v,
         lambda n: (values(n, 32), values(32, 48), values(48, 10)),
@@ -85,6 +89,16 @@ def test_kernels_for_many_sizes(name: str) -> None:
     if name == "dense float16":
         assert "mma_16x16x16_float16" in module.source
         assert_compiles(module)
+
+
+def test_views_are_no_rows() -> None:
+    run = mlc.jit(lambda x: x * 2, target="cuda-emulated", dynamic={"x": "n"})
+    for size in (8, 20, 9):
+        x = values(size, 4)
+        np.testing.assert_array_equal(run(x), x * 2)
+        np.testing.assert_array_equal(run(x[::2]), x[::2] * 2)
+        np.testing.assert_array_equal(run(x[:, 1:]), x[:, 1:] * 2)
+    assert sum("[n, 4]" in row.signature for row in run.cache_info()) == 1
 
 
 def test_the_grid_and_the_workspace_are_those_of_the_size() -> None:
