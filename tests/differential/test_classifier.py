@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -16,8 +17,11 @@ from mlc.testing.rounding import shaken
 
 from .program import NumPyProgram, _defined, draw_program
 
-PROGRAMS = 80
+PROGRAMS = 160
 Run = Callable[..., Any]
+
+
+_drawn = functools.cache(draw_program)
 
 
 def _changed(change: Callable[[Any], Any]) -> Callable[[NumPyProgram], Run]:
@@ -88,7 +92,7 @@ BUGS: dict[str, Callable[[NumPyProgram], Run]] = {
 def test_known_bugs_are_called_different(bug: str) -> None:
     kinds: Counter[str] = Counter()
     for seed in range(PROGRAMS):
-        program = draw_program(seed)
+        program = _drawn(seed)
         function, wrong = program.function(), BUGS[bug](program)
         try:
             if _is_same(function, wrong, program.arguments):
