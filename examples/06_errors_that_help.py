@@ -23,7 +23,7 @@ def a_loop_that_changes_a_shape(a):
 
 @mlc.jit
 def a_numpy_function_that_cannot_be_traced(a):
-    return np.linalg.eig(a @ a.T)
+    return np.array2string(a @ a.T)
 
 
 @mlc.jit

@@ -35,7 +35,7 @@ def plain(a):
     return np.tanh(a) * 2
 
 def wrong(a):
-    return np.ones(3) if type(a) is np.ndarray else a[:3]
+    return a[:3] if hasattr(a, "_tensor") else np.ones(3)
 
 number = 3
 """
