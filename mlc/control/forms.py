@@ -262,9 +262,19 @@ def native_while(test: Callable[[], Any], body: Callable[[], None], state: State
 def native_if(
     pred: Any, then: Callable[[], None], otherwise: Callable[[], None], state: State
 ) -> None:
-    """A native ``if pred: then() else: otherwise()``."""
-    with values_wanted(pred):
+    """A native ``if pred: then() else: otherwise()``.
+
+    Where the branches leave what no code can choose between, a number or None, the data choose
+    while the function is traced, outside of native loops: see `mlc.tracer.sizes`.
+    """
+    try:
         _native_if(pred, then, otherwise, state)
+    except NotNative:
+        chosen = current().room(lambda: Tracer(_truth(pred), current()))
+        if chosen is None:
+            want(pred)
+            raise
+        (then if chosen else otherwise)()
 
 
 def _native_if(

@@ -117,15 +117,24 @@ def test_a_list_is_sorted_in_place() -> None:
     assert mlc.jit(bubble_sort)([3, 1, 2, 5, -4]) == [-4, 1, 2, 3, 5]
 
 
-def test_a_list_that_grows_in_a_branch_is_refused() -> None:
+def test_a_list_that_grows_in_a_branch() -> None:
+    """Data choose the branch, and there is code for each; not so in a native loop."""
+
     def grows(x: Any) -> Any:
         items = [x[0]]
         if x[0] > x[1]:
             items.append(x[1])
         return sum(items)
 
+    f = mlc.jit(grows)
+    for x in (UP, UP[::-1].copy()):
+        assert f(x) == grows(x)
+
+    def in_a_loop(x: Any) -> Any:
+        return mlc.fori_loop(0, len(x) - 1, lambda i, s: s + grows(x[i : i + 2]), 0.0)
+
     with pytest.raises(mlc.UnsupportedError) as caught:
-        mlc.jit(grows)(UP)
+        mlc.jit(in_a_loop)(UP)
     assert str(caught.value).startswith(
         "the if statement changes the items of items from '1 of them' to '2 of them'; only arrays "
         "and numbers can change in it"

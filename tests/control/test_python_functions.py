@@ -226,3 +226,34 @@ def test_numbers_of_complex_values() -> None:
     with pytest.raises(TypeError, match="is complex and"):
         mlc.jit(lambda z: float(z[0]))(X * 1j)
     same(lambda z: bool(z[0]) and not bool(z[1] - z[1]), X * 1j)
+
+
+def test_results_of_a_kind_that_data_decide() -> None:
+    def newton(square: Any, start: Any) -> Any:
+        x = start
+        for _ in range(60):
+            after = x - (x * x - square) / (2 * x)
+            if np.abs(after - x).max() < 1e-12:
+                return after
+            x = after
+        return None
+
+    f = mlc.jit(newton)
+    start = np.array([1.0, 3.0])
+    for square in (np.array([2.0, 9.0]), np.array([-2.0, 9.0]), np.array([2.0, 4.0])):
+        wanted, got = newton(square, start), f(square, start)
+        assert (wanted is None) == (got is None)
+        if wanted is not None:
+            np.testing.assert_allclose(got, wanted, rtol=1e-12)
+    assert len(f.cache_info()) == 2  # one for each kind
+
+    def parts(x: Any) -> Any:
+        found = []
+        if x[0] > 0:
+            found.append(x * 2)
+        if x[1] > 0:
+            found.append(x[:1])
+        return found
+
+    for x in ([1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]):
+        same(parts, np.array(x))
