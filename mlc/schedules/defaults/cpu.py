@@ -15,23 +15,12 @@ from ...te.program import Nest, Tiling, create_program
 from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
-from .ahead import read_ahead
 from .machine import STACK_BYTES, TASK_NS, Machine
 from .periods import cut_period, short_periods
-from .reduction import (
-    COLUMNS,
-    factor_chunks,
-    factor_lanes,
-    factor_rows,
-    fuse_reduced,
-    is_foldable,
-    schedule_reduction,
-    vector_axis,
-)
 from .transpose import tile_transposed, transposed_axis, turn_operands
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
 
-# What only products need is imported where there are any.
+# What only products or folds need is imported where there are any.
 if TYPE_CHECKING:
     from .contraction import Tile
     from .row_blocks import RowBlocks
@@ -125,7 +114,10 @@ def default_schedule(
             from .joined_folds import join_folds
 
             join_folds(s, names[len(plan.before) :], plan.nests, depth, machine)
-        read_ahead(s, machine)
+        if any(b.size * b.dtype.itemsize > machine.l2 for b in s.program.params):
+            from .ahead import read_ahead
+
+            read_ahead(s, machine)
     total = sum(_nanoseconds(nest, machine) for nest in (*plan.before, *plan.nests))
     return Scheduled(s.program, scratch, s, total)
 
@@ -235,6 +227,8 @@ def _plan(
             before.extend(turned)
             out.append(nest)
             continue
+        from .reduction import factor_chunks, factor_rows, fuse_reduced
+
         nest = fuse_reduced(nest)
         chunks = factor_chunks(nest, machine) if shared == 0 or single else None
         if chunks is None and not made.intersection(n.source for n in loads_in(nest)):
@@ -257,6 +251,8 @@ def _columns(nests: list[Nest], shared: int, machine: Machine) -> int:
     """The tile of the last shared axis if the lanes of all nests run along it, else 0."""
     if not shared or len(nests) == 1:
         return 0
+    from .reduction import COLUMNS, vector_axis
+
     for nest in nests:
         axes = nest.compute.axes
         if len(axes) != shared:
@@ -282,6 +278,8 @@ def _rows(first: Nest, nest: Nest) -> int:
 
 def _factored(nest: Nest, shared: int, machine: Machine) -> list[Nest]:
     """The nest, its fold spread over lanes if they run along a reduce axis."""
+    from .reduction import factor_lanes, is_foldable, vector_axis
+
     axis = vector_axis(nest, nest.compute.axes[shared:])
     if axis is None or not axis.is_reduce or not is_foldable(nest):
         return [nest]
@@ -300,6 +298,8 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
     """A nest with loops of its own: lanes, then threads on the outermost spatial loop."""
     block = s.block(name)
     if reduce_axes(nest):
+        from .reduction import schedule_reduction
+
         outer = schedule_reduction(s, name, nest, 0, machine)
     else:
         loops = private_loops(s, block, 0)
@@ -326,6 +326,8 @@ def _schedule_inside(s: Schedule, name: str, nest: Nest, shared: int, machine: M
     block = s.block(name)
     loops = private_loops(s, block, shared)
     if reduce_axes(nest):
+        from .reduction import schedule_reduction
+
         schedule_reduction(s, name, nest, shared, machine)
     elif loops:
         vectorize_last(s, nest, loops[-1], machine)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from ...intrinsics.transpose import line_of, transpose_tile
-from ...intrinsics.transpose_blocks import transpose_block
 from ...ir.affine import linear_in
 from ...ir.expr import Axis, Expr, Load, Reduce, Var, load
 from ...ir.rewrite import substitute_loads
@@ -108,6 +106,8 @@ def _register_lanes(nest: Nest, across: Axis, machine: Machine) -> int:
     (body, *others) = nest.compute.body
     if others or not isinstance(body, Load):
         return 0
+    from ...intrinsics.transpose import line_of
+
     last = nest.compute.axes[-1]
     # The instruction reads neighbours in order: nothing reversed, nothing left out.
     if any(linear_in(i, axis) not in (0, 1) for i in body.indices for axis in (across, last)):
@@ -129,6 +129,8 @@ def _register_lanes(nest: Nest, across: Axis, machine: Machine) -> int:
 def _block(nest: Nest, across: Axis, loops: int, machine: Machine) -> tuple[int, int, int] | None:
     """The tile's side and the extents of whole blocks, enough of them for the threads; None where
     tiles four by four do as well."""
+    from ...intrinsics.transpose import line_of
+
     dtype, last = nest.tensors[0].dtype, nest.compute.axes[-1]
     lanes = min(machine.vector_bytes // dtype.itemsize, MOST_LANES)
     body = nest.compute.body[0]
@@ -154,6 +156,8 @@ def _in_blocks(
     s: Schedule, nest: Nest, loops: list[Var], across: Axis, block: tuple[int, int, int]
 ) -> Var:
     """``for i: for j`` -> ``for i_0: for j_0: transpose_block``."""
+    from ...intrinsics.transpose_blocks import transpose_block
+
     lanes, height, width = block
     intrinsic = transpose_block(lanes, nest.tensors[0].dtype, height, width)
     rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
@@ -168,6 +172,8 @@ def _in_blocks(
 def _in_registers(s: Schedule, nest: Nest, loops: list[Var], across: Axis, lanes: int) -> Var:
     """``for i: for j`` -> ``for i_0: for j_0: transpose_tile``, four by four tiles at a time; what
     is left at the edges is copied element by element."""
+    from ...intrinsics.transpose import transpose_tile
+
     intrinsic = transpose_tile(lanes, nest.tensors[0].dtype)
     rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
     last = loops[-1]
