@@ -10,6 +10,8 @@ from ..dtypes import int64
 from ..records import dataclass
 from .expr import Apply, Const, Expr, Var, apply, const
 
+_LOWEST = -(2**63)  # of int64
+
 
 @dataclass(frozen=True, eq=False)
 class Sum:
@@ -42,22 +44,29 @@ class Sum:
         return Sum(tuple((a, c * factor) for a, c in self.terms), self.constant * factor)
 
     def expr(self) -> Expr:
-        """Back to an expression, positive terms first."""
-        ordered = sorted(self.terms, key=lambda term: term[1] < 0)
+        """Back to an expression, positive terms first. Factors wrap as int64 does."""
+        wrapped = [(atom, _wrapped(c)) for atom, c in self.terms]
+        ordered = sorted([t for t in wrapped if t[1]], key=lambda term: term[1] < 0)
+        constant = _wrapped(self.constant)
         out: Expr | None = None
         for atom, c in ordered:
-            size = abs(c)
+            size = abs(c) if c != _LOWEST else c
             term = atom if size == 1 else apply("mul", atom, const(size, int64))
             if out is None:
-                out = term if c > 0 else apply("mul", atom, const(c, int64))
+                out = term if c == size else apply("mul", atom, const(c, int64))
             else:
-                out = apply("add" if c > 0 else "sub", out, term)
+                out = apply("add" if c == size else "sub", out, term)
         if out is None:
-            return const(self.constant, int64)
-        if self.constant:
-            fn = "add" if self.constant > 0 else "sub"
-            out = apply(fn, out, const(abs(self.constant), int64))
+            return const(constant, int64)
+        if constant:
+            size = abs(constant) if constant != _LOWEST else constant
+            out = apply("add" if constant == size else "sub", out, const(size, int64))
         return out
+
+
+def _wrapped(value: int) -> int:
+    """``value`` as int64 holds it."""
+    return (value - _LOWEST) % 2**64 + _LOWEST
 
 
 def as_sum(expr: Expr) -> Sum:

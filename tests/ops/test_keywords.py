@@ -35,3 +35,14 @@ def test_as_numpy_or_an_error_of_both(name: str) -> None:
     x = np.array([[1, 5, 2], [3, -4, 9]])
     for dtype in (np.int32, np.uint8, np.bool_, np.float32):
         check_against_numpy(CALLS[name], (x * 3).astype(dtype))
+
+
+def test_products_with_large_numbers_wrap() -> None:
+    x = np.array([2**62, 3, -5, -(2**63), 2**63 - 1])
+    for times in (
+        lambda x: x * 2**62 * 3,
+        lambda x: x * 2**62 * 2 + x,
+        lambda x: x * 2**62 + 2**62 + 2**62,
+        lambda x: x * 3 * 2**62 - x,
+    ):
+        check_against_numpy(times, x)
