@@ -17,7 +17,7 @@ from .errors import ArgumentError, DTypeError, ShapeError
 from .ir.program import Program
 from .lowered import CacheRow, Lowered
 from .runtime.native_call import callable_type, install, is_installed, prepare
-from .specialization import SLOW_CALLS, check_out, is_free
+from .specialization import SLOW_CALLS, check_out, is_free, refuse_arguments
 from .te.key import topological
 from .te.tensor import Compute, Placeholder, Tensor
 from .tracer.trace import as_array
@@ -47,7 +47,8 @@ class _Built:
     def __repr__(self) -> str:
         return f"<mlc.build {self.__name__}({_listed(self._tensors)})>"
 
-    def _call(self, *args: Any) -> None:
+    def _call(self, *args: Any, **kwargs: Any) -> None:
+        refuse_arguments(self.__name__, _listed(self._tensors), args, kwargs)
         if len(args) != len(self._tensors):
             raise ArgumentError(
                 f"{self.__name__} wants {len(self._tensors)} arrays ({_listed(self._tensors)}), "

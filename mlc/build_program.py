@@ -17,7 +17,7 @@ from .ir.program import Buffer, Program
 from .ir.unsafe import unsafe_mark
 from .lowered import CacheRow, Lowered
 from .runtime.native_call import callable_type, install, is_installed, prepare
-from .specialization import SLOW_CALLS, check_out, is_free
+from .specialization import SLOW_CALLS, check_out, is_free, refuse_arguments
 from .tracer.trace import as_array
 
 Array = np.ndarray[Any, Any]
@@ -52,7 +52,8 @@ class _BuiltProgram:
         found = self._compiled.executable
         return found is not None and bool(found.spec.outputs) and not self._compiled.debug
 
-    def _call(self, *args: Any) -> None:
+    def _call(self, *args: Any, **kwargs: Any) -> None:
+        refuse_arguments(self.__name__, _listed(self._buffers), args, kwargs)
         if len(args) != len(self._buffers):
             raise ArgumentError(
                 f"{self.__name__} wants {len(self._buffers)} arrays ({_listed(self._buffers)}), "

@@ -282,6 +282,24 @@ def refuse_other(wrapped: Any) -> None:
         raise ArgumentError(f"mlc.jit compiles a function, got {type(wrapped).__name__}")
 
 
+def refuse_arguments(
+    function: str, listed: str, args: Sequence[Any], kwargs: dict[str, Any]
+) -> None:
+    """Raises ArgumentError where what `mlc.build` made is called by keyword, or while tracing."""
+    if kwargs:
+        raise ArgumentError(
+            f"{function} takes its arrays by place, {function}({listed}), and got "
+            f"{', '.join(kwargs)}= by keyword"
+        )
+    for place, value in enumerate(args):
+        if hasattr(type(value), "__mlc_lift__"):
+            raise ArgumentError(
+                f"argument {place} of {function} is {value!r}: what mlc.build makes runs at once, "
+                f"and cannot be traced; in a jitted function call the program, te.call(program, "
+                f"...), or an operator under @mlc.op"
+            )
+
+
 def refuse_captured_writes(function: str, captures: Captures) -> None:
     """Raise if tracing ``function`` has changed an array that it reads from elsewhere: later calls
     would not. The array gets its elements back."""

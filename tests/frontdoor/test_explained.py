@@ -171,3 +171,20 @@ def test_data_that_is_refused_is_refused_alike_everywhere(target: str) -> None:
         counts(np.array([-1, 2]))
     assert np.array_equal(inverse(np.eye(2)), np.eye(2))
     assert np.array_equal(counts(np.array([1, 1, 3])), [0, 2, 0, 1])
+
+
+def test_what_was_built_is_called_by_place_and_with_arrays() -> None:
+    double = te.compute((3,), lambda i: A[i] * 2, name="B")
+    built = mlc.build([A, double])
+    a = np.ones(3, np.float32)
+    with pytest.raises(mlc.ArgumentError, match=r"B takes its arrays by place, B\(A, B\), and got"):
+        built(A=a, B=a)
+
+    @mlc.jit
+    def traced(x: Any) -> Any:
+        out = np.empty(3, np.float32)
+        built(x, out)
+        return out
+
+    with pytest.raises(mlc.ArgumentError, match=r"argument 0 of B is traced .*te.call\(program"):
+        traced(a)
