@@ -89,7 +89,7 @@ def records_of(
 def record_of(kernel: KernelResult, function: str = "", arguments: str = "") -> Record | None:
     """The record of one kernel; None if its default schedule was not measured, or if the best was
     measured on a machine of another kind: its times say nothing about this one."""
-    from .pasting import decided
+    from .pasting import decided, kernel_schedule
 
     default = kernel.default_seconds
     if not default:
@@ -116,7 +116,7 @@ def record_of(kernel: KernelResult, function: str = "", arguments: str = "") -> 
         created=time.time(),
         machine="" if trial is None else trial.outcome.machine,
         versions=versions(),
-        source="" if is_default else str(kernel.best_schedule).rstrip(),
+        source="" if is_default else str(kernel_schedule(best, kernel.workload)).rstrip(),
         function=function,
         arguments=arguments,
     )

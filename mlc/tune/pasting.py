@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import combinations, islice
 from types import SimpleNamespace
 from typing import Any
 
 from ..errors import MlcError, ScheduleError
+from ..ir.program import Allocate, Program, blocks_of, walk
 from ..schedules.decorator import ScheduleFunction, schedule
 from ..schedules.schedule import Schedule
 from .candidate import Candidate
 from .outcome import Outcome
 from .workload import Workload
+
+_OPENINGS = 100  # ways to inline that are looked at
 
 
 def schedule_function(candidate: Candidate, workload: Workload) -> ScheduleFunction:
@@ -19,7 +24,59 @@ def schedule_function(candidate: Candidate, workload: Workload) -> ScheduleFunct
 
     It is what its source says: pasted somewhere else, it does the same.
     """
-    return _from_source(Schedule.from_json(workload.program, decided(candidate.trace)).source())
+    plain = kernel_schedule(candidate, workload)
+    return _above_function(workload, decided(candidate.trace), plain) or plain
+
+
+def kernel_schedule(candidate: Candidate, workload: Workload) -> ScheduleFunction:
+    """The same over the workload's own program."""
+    trace = decided(candidate.trace)
+    return _from_source(Schedule.from_json(workload.program, trace).source())
+
+
+def _above_function(
+    workload: Workload, trace: str, plain: ScheduleFunction
+) -> ScheduleFunction | None:
+    """The same over the program of the whole function, whose blocks are called as its author calls
+    them; None where that is not known to make the same program."""
+    from ..ir.structural import structural_key
+
+    if workload.whole is None:
+        return None
+    try:
+        whole = workload.whole()
+        wanted = structural_key(workload.program)
+        for lines in _openings(whole, workload.program):
+            opened = Schedule(whole)
+            for line in lines:
+                getattr(opened, line[0])(*line[1:])
+            if structural_key(opened.program) == wanted:
+                source = Schedule.from_json(opened.program, trace).source()
+                head, _, steps = source.partition("(s):\n")
+                first = "".join(f"    s.{n}({', '.join(map(repr, a))})\n" for n, *a in lines)
+                made = _from_source(f"{head}(s):\n{first}{steps}")
+                same = structural_key(made(whole)) == structural_key(plain(workload.program))
+                return made if same else None
+    except (MlcError, ValueError):
+        return None  # what is no program for a schedule
+    return None
+
+
+def _openings(whole: Program, program: Program) -> Iterator[list[tuple[Any, ...]]]:
+    """Steps that may make ``program`` out of ``whole``, up to names: formulas inlined as fusion
+    does it, and what is left of memory where fusion puts it."""
+    blocks, left = list(blocks_of(whole.body)), list(blocks_of(program.body))
+    made = {b.name for b in whole.params}
+    inner = [b.name for b in blocks if not b.is_reduction and b.name not in made]
+    scopes = {
+        b.scope.value for s in walk(program.body) if isinstance(s, Allocate) for b in s.buffers
+    }
+    for chosen in islice(combinations(inner, len(blocks) - len(left)), _OPENINGS):
+        kept = [b.name for b in blocks if b.name not in (*chosen, *made)]
+        steps = [("compute_inline", name) for name in chosen]
+        yield steps
+        if len(scopes) == 1:
+            yield [*steps, *(("set_scope", name, *scopes) for name in kept)]
 
 
 def default_function(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -59,7 +61,26 @@ def _of_function(what: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> l
             raise ArgumentError(f"{what.__name__} computes nothing: there is nothing to tune")
         arranged, named = what._parameters.arrange(tuple(args), dict(kwargs))
         _, arrays = what._parameters.keys(arranged, named)
-        return of_compiled(compiled, arrays)
+        found = of_compiled(compiled, arrays)
+    if len(found) == 1 and found[0].count == 1 and isinstance(what.__wrapped__, FunctionType):
+        whole = partial(_whole_program, what.__wrapped__, args, kwargs)
+        return [replace(found[0], whole=whole)]
+    return found
+
+
+def _whole_program(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Program:
+    """The program that a schedule above ``function`` is given."""
+    from ..jit import jit
+    from ..schedules.decorator import schedule
+
+    seen = []
+
+    def see(s: Any) -> None:
+        seen.append(s.program)
+
+    jit(schedule(see)(function)).lower(*args, **kwargs)
+    program: Program = seen[0]
+    return program
 
 
 def of_compiled(compiled: Any, arrays: Sequence[Array] | None) -> list[Workload]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ class Workload:
     often it occurs in what is tuned, ``source`` prints the steps of the default schedule.
     ``inputs`` are the arrays it was called with, where they are known. The params number
     ``constants`` are the same arrays in every call: what depends on them alone is done once.
+    ``whole`` makes the program of the function that consists of this one kernel, as a schedule
+    above that function sees it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Workload:
     source: str = ""
     inputs: tuple[Array, ...] | None = None
     constants: tuple[int, ...] = ()
+    whole: Callable[[], Program] | None = None
 
     def arguments(self) -> list[Array]:
         """Arrays for the params that are read: those of a real call, or drawn by chance, always the
