@@ -48,7 +48,7 @@ def item_of(value: Tracer, *where: Any) -> Any:
         one = value[where]
     else:
         raise ValueError("incorrect number of indices for array")
-    return python_number(one, _KINDS[np.dtype(one.dtype).kind])
+    return python_number(one, _KINDS.get(np.dtype(one.dtype).kind, float))  # of bfloat16, too
 
 
 def list_of(value: Tracer) -> Any:

@@ -361,7 +361,9 @@ class Tracer:
                subok: bool = True, copy: bool = True) -> Any:  # fmt: skip
         """Converted to ``dtype``; without ``copy`` the array itself where it is as asked for."""
         if self._cell.array is not None:
-            return wrapped(known(self).astype(dtype, order, casting))
+            array = known(self)
+            found = array.astype(dtype, order, casting, copy=copy)
+            return self if found is array else wrapped(found)
         if np.dtype(dtype).kind == "c":
             from .complex.calls import converted
 

@@ -1,4 +1,4 @@
-"""ufunc.at where a traced mask says which places, and functions along the only axis of a number."""
+"""Places that a traced mask names, the only axis of a number, and what known arrays share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc.dtypes import bfloat16
 from mlc.testing import check_against_numpy
 
 X = np.array([[1, 5, 2], [3, -4, 9]])
@@ -45,3 +46,20 @@ def test_the_only_axis_of_a_number() -> None:
         return folded, np.take(a, [0, 0], axis=0), np.repeat(a, 3, axis=0), np.take(a, 0, axis=-1)
 
     check_against_numpy(along, np.array(-3.0))
+
+
+def test_known_arrays_that_are_not_copied_are_shared() -> None:
+    def shared(x: Any) -> Any:
+        ones = np.ones(3)
+        same, other = ones.astype(float, copy=False), ones.astype(float)
+        same[0], other[1] = x[0], 7
+        rows = np.arange(3)
+        rows.astype(rows.dtype, copy=False)[1] = 9
+        return ones, rows
+
+    check_against_numpy(shared, np.array([2.5]))
+
+
+def test_one_element_of_bfloat16_is_a_number() -> None:
+    x = np.array([1.5, -2.0], bfloat16.numpy)
+    np.testing.assert_equal(mlc.jit(lambda x: x.item(1) + 0.25)(x), -1.75)
