@@ -194,7 +194,7 @@ async def waited(x: Any) -> Any:
 
 
 def test_what_runs_after_tracing_is_refused() -> None:
-    with pytest.raises(mlc.UnsupportedError, match="a coroutine, which would run after tracing"):
+    with pytest.raises(mlc.ArgumentError, match="compiles a function, got the coroutine waited"):
         mlc.jit(waited)(X)
 
 
