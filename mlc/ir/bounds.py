@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from .affine import as_sum
+from ..dtypes import int64
+from .affine import Sum, as_sum
 from .expr import Apply, Axis, Cast, Const, Expr, Load, Select, Var
 from .rewrite import variables_of
 
@@ -27,12 +28,9 @@ def interval(expr: Expr, ranges: Ranges) -> Interval:
             total = as_sum(expr)
             if len(total.terms) == 1 and total.terms[0][0] is expr:
                 return _product(expr, ranges)
-            low = high = float(total.constant)
-            for atom, c in total.terms:
-                a, b = interval(atom, ranges)
-                low += c * (a if c > 0 else b)
-                high += c * (b if c > 0 else a)
-            return (low, high)
+            if expr.dtype is int64:
+                return _UNKNOWN if may_wrap(total, ranges) else _sum(total, ranges)
+            return _held(_sum(total, ranges), expr)
         case Apply(fn="floordiv", args=(a, Const(value=d))) if d > 0:
             low, high = interval(a, ranges)
             return (_floor(low, d), _floor(high, d))
@@ -66,8 +64,52 @@ def _product(expr: Expr, ranges: Ranges) -> Interval:
         (la, ha), (lb, hb) = (interval(arg, ranges) for arg in expr.args)
         if all(map(math.isfinite, (la, ha, lb, hb))):
             corners = (la * lb, la * hb, ha * lb, ha * hb)
-            return (min(corners), max(corners))
+            return _held((min(corners), max(corners)), expr)
     return _UNKNOWN
+
+
+def _held(found: Interval, expr: Expr) -> Interval:
+    """What the dtype of ``expr`` makes of a result: any value, once it wraps."""
+    least, most = expr.dtype.lowest, expr.dtype.highest
+    return found if least <= found[0] and found[1] <= most else _UNKNOWN
+
+
+def _sum(total: Sum, ranges: Ranges) -> Interval:
+    low = high = float(total.constant)
+    for atom, c in total.terms:
+        a, b = interval(atom, ranges)
+        low += c * (a if c > 0 else b)
+        high += c * (b if c > 0 else a)
+    return (low, high)
+
+
+def may_wrap(total: Sum, ranges: Ranges) -> bool:
+    """Whether a sum of what the data hold may leave int64, so that its value is another one.
+
+    Sizes and loop variables are those of arrays in memory: sums of them do not.
+    """
+    if len(total.terms) == 1 and total.terms[0][1] == 1 and not total.constant:
+        return False
+    low = high = total.constant
+    for atom, c in total.terms:
+        least, most = interval(atom, ranges)
+        if not (math.isfinite(least) and math.isfinite(most)):
+            if not _reads_data(atom):
+                continue
+            least, most = max(least, int64.lowest), min(most, int64.highest)
+        low += c * int(least if c > 0 else most)
+        high += c * int(most if c > 0 else least)
+    return low < int64.lowest or high > int64.highest
+
+
+def _reads_data(expr: Expr) -> bool:
+    left = [expr]
+    while left:
+        node = left.pop()
+        if isinstance(node, Load):
+            return True
+        left.extend(node.children)
+    return False
 
 
 def decide(condition: Expr, ranges: Ranges) -> bool | None:
@@ -85,9 +127,9 @@ def decide(condition: Expr, ranges: Ranges) -> bool | None:
             inner = decide(a, ranges)
             return None if inner is None else not inner
         case Apply(fn="lt" | "le" | "gt" | "ge" | "eq" | "ne" as fn, args=(a, b)):
-            if a.dtype.name != "int64":
+            if a.dtype is not int64 or any(may_wrap(as_sum(side), ranges) for side in (a, b)):
                 return None
-            low, high = interval(a - b, ranges)
+            low, high = _sum(as_sum(a - b), ranges)
             match fn:
                 case "lt":
                     return True if high < 0 else False if low >= 0 else None

@@ -2,7 +2,8 @@
 
 Each rule is one function from a node to a better node or None; :func:`simplify` applies them
 bottom-up. Index arithmetic is brought into sum form, and quotients and remainders are resolved by
-the ranges of the variables.
+the ranges of the variables. Sums in int64 wrap: what the data hold is divided and compared as it
+stands, unless its bounds say that it cannot leave int64.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..dtypes import boolean, int64
 from .affine import Sum, as_sum
-from .bounds import Ranges, decide, interval
+from .bounds import Ranges, decide, interval, may_wrap
 from .expr import Apply, Cast, Const, Expr, Load, Select, apply, const
 from .rewrite import rewrite
 from .scalar import SCALAR_FNS
@@ -170,11 +171,18 @@ def _split(x: Expr, d: int) -> tuple[Sum, Sum]:
 def _quotient(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
     if d == 1:
         return x
+    if may_wrap(as_sum(x), ranges):
+        return None
     whole, rest = _split(x, d)
     low, high = interval(rest.expr(), ranges)
     if math.isfinite(low) and math.isfinite(high) and low // d == high // d:
         return whole.plus(Sum((), int(low // d))).expr()
-    if isinstance(x, Apply) and x.fn == "floordiv" and isinstance(x.args[1], Const):
+    if (
+        isinstance(x, Apply)
+        and x.fn == "floordiv"
+        and isinstance(x.args[1], Const)
+        and d * x.args[1].value <= int64.highest
+    ):
         nested = apply("floordiv", x.args[0], const(d * x.args[1].value))
         better = _quotient(x.args[0], d * x.args[1].value, ranges, nested)
         return nested if better is None else better
@@ -199,6 +207,8 @@ def _quotient(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
 def _remainder(x: Expr, d: int, ranges: Ranges, node: Expr) -> Expr | None:
     if d == 1:
         return const(0)
+    if may_wrap(as_sum(x), ranges):
+        return None
     whole, rest = _split(x, d)
     low, high = interval(rest.expr(), ranges)
     if math.isfinite(low) and math.isfinite(high) and low // d == high // d:
@@ -248,7 +258,7 @@ def _quotients(x: Expr, d: int) -> tuple[Expr, ...]:
     """``x // d`` as it may be written: ``y // n // d`` is ``y // (n * d)`` as well."""
     plain = apply("floordiv", x, const(d))
     match x:
-        case Apply(fn="floordiv", args=(y, Const(value=n))) if n > 0:
+        case Apply(fn="floordiv", args=(y, Const(value=n))) if 0 < n <= int64.highest // d:
             return plain, apply("floordiv", y, const(n * d))
     return (plain,)
 
