@@ -246,7 +246,7 @@ def test_results_that_are_no_arrays_are_named_as_such() -> None:
 
     wanted = r"the if statement gives the result None, which is no array or number\n"
     with pytest.raises(mlc.MlcError, match=wanted):
-        mlc.jit(chosen)(np.ones(300))
+        mlc.jit(chosen)(np.zeros(300))
 
 
 def test_results_that_may_be_arguments_are_named_as_such() -> None:
