@@ -73,6 +73,10 @@ class ArgumentError(MlcError, TypeError):
     """An argument of the wrong kind, or one that is missing or left over."""
 
 
+class DomainError(MlcError, ValueError):
+    """Numbers that an operation is not defined for."""
+
+
 class BoundsError(MlcError, IndexError):
     """An index outside its buffer: proven at compile time, or met in debug mode."""
 

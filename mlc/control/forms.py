@@ -241,11 +241,14 @@ def _native_for(
 def native_while(test: Callable[[], Any], body: Callable[[], None], state: State) -> None:
     """A native ``while test(): body()``."""
     tests: list[Any] = []
+    trace = current()
 
     def check() -> None:
         holds = test()
         if not is_traced(holds):
             raise NotNative("the condition of the loop does not change in it")
+        if trace.failure is not None:  # after an error the loop might not end
+            holds = np.logical_and(holds, np.equal(trace.failure[0], 0))
         tests.append(_truth(holds))
 
     token = WHILES.set((*WHILES.get(), state.place))

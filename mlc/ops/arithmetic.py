@@ -9,13 +9,17 @@ import numpy as np
 
 from .. import te
 from ..dtypes import boolean, float32, float64
-from ..errors import ArgumentError
+from ..errors import DomainError
 from ..ir.expr import Const, Expr, apply, const, select
 from ..te.tensor import Constant
 from .broadcast import shape_of
 from .elementwise import Formula, elementwise, pointwise
 from .op import implements, op
 from .promotion import ufunc_dtypes
+
+NEGATIVE_POWER = (
+    "Integers to negative integer powers are not allowed. Use float(x) ** n or x.astype(float) ** n"
+)
 
 
 def _call(fn: str) -> Any:
@@ -58,10 +62,7 @@ def _power(base: Expr, exponent: Expr) -> Expr:
     refused."""
     if isinstance(exponent, Const):
         if base.dtype.is_integer and exponent.value < 0:
-            raise ArgumentError(
-                "integers to negative integer powers are not allowed, as in NumPy; "
-                "use float(base) ** exponent or base.astype(float)"
-            )
+            raise DomainError(NEGATIVE_POWER)
         match exponent.value:
             case 0:
                 return const(1, base.dtype)

@@ -8,15 +8,14 @@ import numpy as np
 
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from ..ir.expr import cast
 from . import logic
 from .arithmetic import absolute
-from .broadcast import as_axes, as_tensor, is_only_axis, shape_of, size_of
+from .broadcast import as_axes, is_only_axis, shape_of, size_of
 from .calculus import as_array
 from .elementwise import astype, select_where
 from .index import getitem
-from .op import UFUNC_METHODS, implements, op
-from .programs import Writer, nested
+from .insisting import insisted
+from .op import UFUNC_METHODS, implements
 from .promotion import dtype_of
 from .reduce import all as all_of
 from .reduce import argmax, argmin
@@ -66,21 +65,6 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
 for _ufunc, _fn in FOLDED.items():
     if (_ufunc, "reduce") not in UFUNC_METHODS:
         _reduce(_ufunc, _fn)
-
-
-@op
-def insisted(x: Any, bad: Any, *, error: str, sentence: str) -> Any:
-    """``x``, unless an element of ``bad`` holds: then the call ends with ``error``."""
-    x, bad = as_tensor(x), as_tensor(bad)
-    w = Writer("insist")
-    source, flags = w.input("x", x.shape, x.dtype), w.input("bad", bad.shape, bad.dtype)
-    out = w.output("out", x.shape, x.dtype)
-    guard = w.guard(error, sentence)
-    with nested(w, bad.shape) as at:
-        w.insist(guard, ~cast(flags[tuple(at)], "bool"))
-    with nested(w, x.shape) as at:
-        w.store(out, at, source[tuple(at)])
-    return w.call(x, bad)
 
 
 def _without_nan(plain: Any, fill: float, a: Any, axis: Any, keepdims: Any) -> Any:

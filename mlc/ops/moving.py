@@ -69,6 +69,11 @@ def index_range(
         KNOWN.reset(token)
 
 
+def is_natural_number(tensor: Tensor) -> bool:
+    """Whether a 0-d integer cannot be negative, by what is known of the loops around it."""
+    return bool(interval(_symbolic(tensor[()]), _ranges())[0] >= 0)
+
+
 def is_moving(part: slice) -> bool:
     """Whether a bound of a slice is a traced value."""
     return any(_traced(b) for b in (part.start, part.stop, part.step))

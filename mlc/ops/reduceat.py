@@ -10,6 +10,7 @@ from .. import te
 from ..dtypes import as_dtype, boolean, int64
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
+from .arithmetic import NEGATIVE_POWER
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .calculus import as_array
 from .op import implements, op
@@ -33,6 +34,8 @@ def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
     out = w.output("out", shape, target)
     sentence = f"ufunc.reduceat: index {{index}} is out of bounds for an axis of size {n}"
     guard = w.guard("BoundsError", sentence, n)
+    is_power = fn == "pow" and work.kind == "i"
+    natural = w.guard("DomainError", NEGATIVE_POWER) if is_power else None
     name = _OF_BOOLS.get(fn, fn) if work is boolean else fn
     with w.loop(count, "k") as k:
         w.store(guard, (first[k],), 0)
@@ -46,6 +49,8 @@ def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
         high = select(k + 1 < count, after, const(n))
         total = w.variable("total", read(low))
         with w.loop(n - 1, "i") as i, w.when(i < high - low - 1):
+            if natural is not None:
+                w.insist(natural, read(low + i + 1) >= const(0, work))
             w.set(total, apply(name, total[()], read(low + i + 1)))
         w.store(out, (*rest[:axis], k, *rest[axis:]), total[()])
     return w.call(x, starts)

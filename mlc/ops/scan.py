@@ -17,11 +17,14 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..intrinsics.prefix import FUNCTIONS, LANE_BITS, running
 from ..ir.expr import Expr, apply, cast, const
 from ..ir.program import Buffer, Program, Region
+from .arithmetic import NEGATIVE_POWER
 from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
 from .create import full
 from .elementwise import astype, select_where
+from .index import getitem
+from .insisting import insisted
 from .join import concatenate
-from .logic import isnan
+from .logic import isnan, less
 from .op import MANY_SIZES, implements, op
 from .programs import Writer, threads, unflattened
 from .promotion import accumulator, dtype_of, sum_dtype
@@ -379,7 +382,17 @@ def _accumulate(ufunc: np.ufunc, fn: str) -> None:
                 found = ufunc.accumulate(np.ones(1, given), dtype=dtype).dtype
         except TypeError as error:
             raise ArgumentError(f"np.{name} of {given.name}: {error}") from None
-        return scan(array, fn=fn, axis=axis, dtype=as_dtype(found))
+        target = as_dtype(found)
+        if fn == "pow" and target.kind == "i" and shape_of(array)[axis] > 1:
+            array = _natural(astype(array, dtype=target), axis)
+        return scan(array, fn=fn, axis=axis, dtype=target)
+
+
+def _natural(array: Any, axis: int) -> Any:
+    """``array``, unless an element along ``axis`` after the first one is negative."""
+    later = getitem(array, (*(slice(None),) * axis, slice(1, None)))
+    bad = less(later, 0)
+    return insisted(array, bad, error="DomainError", sentence=NEGATIVE_POWER)
 
 
 for _ufunc, _fn in FOLDED.items():

@@ -234,6 +234,10 @@ def call_ufunc(
         from .lists import whole
 
         inputs = tuple(map(whole, inputs))
+    if ufunc is np.power and method == "__call__" and kwargs.get("where", True) is not True:
+        from .powers import chosen_powers
+
+        inputs = chosen_powers(inputs, kwargs["where"], kwargs.get("dtype"))
     out = kwargs.pop("out", None)
     if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
         return _ufunc_into(ufunc, method, name, inputs, kwargs, out)
@@ -264,6 +268,10 @@ def call_ufunc(
         raise UnsupportedError(
             f"{name} with {key}= cannot be traced; convert the arguments with .astype(...) instead"
         )
+    if ufunc is np.power:
+        from .powers import checked_powers
+
+        inputs = checked_powers(inputs, options.get("dtype"))
     found = implementation(*inputs, **options)
     if ufunc.signature is None:  # else axes of the inputs are not those of the result
         for part in found if isinstance(found, tuple) else (found,):

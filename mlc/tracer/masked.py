@@ -297,7 +297,10 @@ def apply_whole(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         before = values.ndim - first._values.ndim  # new axes, of what had more
         return Masked(values, first._mask, first._at + before)
 
-    found = function(*map(whole, args), **{k: whole(v) for k, v in kwargs.items()})
+    options = {k: whole(v) for k, v in kwargs.items()}
+    if function is np.power and options.get("where", True) is True:  # others may be negative
+        options["where"] = _wide(first._mask, first._values.ndim - first._at)
+    found = function(*map(whole, args), **options)
     return tuple(map(chosen, found)) if isinstance(found, tuple) else chosen(found)
 
 

@@ -151,7 +151,8 @@ def noting_errors(target: str) -> Iterator[None]:
     if target not in ("cpu", "interpret", "numpy"):
         raise UnsupportedError(
             "an error under a condition on traced values cannot be raised by code for a card; "
-            "check outside of the jitted function, or return a flag"
+            "check outside of the jitted function, or return a flag; powers of integers need exponents "
+            "that are known not to be negative there, such as np.maximum(n, 0)"
         )
     token = FAILING.set(True)
     try:
