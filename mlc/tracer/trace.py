@@ -151,8 +151,8 @@ def noting_errors(target: str) -> Iterator[None]:
     if target not in ("cpu", "interpret", "numpy"):
         raise UnsupportedError(
             "an error under a condition on traced values cannot be raised by code for a card; "
-            "check outside of the jitted function, or return a flag; powers of integers need exponents "
-            "that are known not to be negative there, such as np.maximum(n, 0)"
+            "check outside of the jitted function, or return a flag; integers are raised there to "
+            "powers that are known not to be negative, such as np.maximum(n, 0)"
         )
     token = FAILING.set(True)
     try:
