@@ -238,7 +238,7 @@ class _Jitted:
                 tune = getattr(self._function, "__mlc_autotune__", None)
                 if tune is not None and schedule is None and self._target == "cpu" and not debug:
                     tune(traced.inputs, traced.outputs, self._parameters.keys(args, kwargs)[1],
-                         options["name"])  # fmt: skip
+                         options["name"], self._function, args, kwargs)  # fmt: skip
                 if schedule is None:
                     compiled = compile_graph(traced.inputs, traced.outputs, **options)
                 else:

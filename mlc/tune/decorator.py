@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ from ..kernel_code import tuning_host
 from ..schedules import tuned
 from ..schedules.decorator import copied
 from ..schedules.schedule import Schedule
+from ..tracer import tree
+from .candidate import DEFAULT, STORED, Candidate
 from .options import Options
 from .result import KernelResult, Schedules, TuningResult
 from .tuner import keep, tune, tune_workloads
+from .workload import Workload
 
 
 class Tuned:
@@ -29,35 +33,55 @@ class Tuned:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.results: list[TuningResult] = []
+        self.kernels: dict[str, KernelResult] = {}
 
     def __call__(
-        self, inputs: Sequence[Any], outputs: Sequence[Any], arrays: Sequence[Any], name: str
-    ) -> None:
+        self, inputs: Sequence[Any], outputs: Sequence[Any], arrays: Sequence[Any], name: str,
+        function: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
+    ) -> None:  # fmt: skip
         """Tunes the kernels of a traced graph that are not known yet; what is found is used by all
-        that is compiled later in this process, and by later ones if there is a database."""
-        from .targets import of_compiled
+        that is compiled later in this process, and by later ones if there is a database. The graph
+        is that of ``function`` called with ``args`` and ``kwargs``."""
+        from .targets import of_compiled, under_own_names
 
         compiled = Compiled(name, "cpu", tuple(inputs), tuple(outputs), False, {})
         workloads = of_compiled(compiled, arrays)
+        workloads = under_own_names(workloads, function, *_alike((args, kwargs)))
         known = tuned.known_traces([w.key for w in workloads], tuning_host())
         missing = [w for w in workloads if w.key not in known]
+        for w in workloads:
+            if w.key in known and w.key not in self.kernels:
+                self.kernels[w.key] = _stored(replace(w, inputs=None), known[w.key])
         if missing:
             result = tune_workloads(missing, self.options, name)
             self.results.append(result)
+            self.kernels.update((kernel.workload.key, kernel) for kernel in result)
             keep(result, self.options, None, ())
 
     @property
     def best_schedule(self) -> Any:
-        """The best schedules that were found; they print as source."""
-        if not self.results:
-            raise ArgumentError(
-                "nothing was tuned yet: the first call with new shapes does it, unless the best "
-                "schedules of all kernels are known already"
-            )
-        kernels: list[KernelResult] = [k for result in self.results for k in result]
+        """The best schedules that were found, now or by earlier tuning; they print as source."""
+        if not self.kernels:
+            raise ArgumentError("nothing was tuned yet: the first call with new shapes does it")
+        kernels = list(self.kernels.values())
         if len(kernels) == 1:
             return kernels[0].best_schedule
         return Schedules([kernel.best_schedule for kernel in kernels])
+
+
+def _alike(values: Any) -> Any:
+    """``values`` with arrays of no content in the place of arrays, so that none is kept alive."""
+    leaves, structure = tree.flatten(values)
+    blank = [np.empty_like(leaf) if type(leaf) is np.ndarray else leaf for leaf in leaves]
+    return tree.unflatten(structure, blank)
+
+
+def _stored(workload: Workload, trace: str) -> KernelResult:
+    """What earlier tuning found: ``trace``, or the default schedule where it is empty or does not
+    fit any more."""
+    fits = trace and tuned.tuned_schedule(workload.program, trace, workload.name) is not None
+    best = Candidate("trace", trace, origin=STORED) if fits else DEFAULT
+    return KernelResult(workload, best=best)
 
 
 class AutotunedProgram:

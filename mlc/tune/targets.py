@@ -62,9 +62,16 @@ def _of_function(what: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> l
         arranged, named = what._parameters.arrange(tuple(args), dict(kwargs))
         _, arrays = what._parameters.keys(arranged, named)
         found = of_compiled(compiled, arrays)
-    if len(found) == 1 and found[0].count == 1 and isinstance(what.__wrapped__, FunctionType):
-        whole = partial(_whole_program, what.__wrapped__, args, kwargs)
-        return [replace(found[0], whole=whole)]
+    return under_own_names(found, what.__wrapped__, args, kwargs)
+
+
+def under_own_names(
+    found: list[Workload], function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> list[Workload]:
+    """``found``, the workloads of ``function`` called so, able to print schedules of the function
+    under the names of its author, where it is one kernel."""
+    if len(found) == 1 and found[0].count == 1 and isinstance(function, FunctionType):
+        return [replace(found[0], whole=partial(_whole_program, function, args, kwargs))]
     return found
 
 

@@ -258,6 +258,22 @@ def test_autotune_under_jit() -> None:
     assert len(layer.tune(a, b)) == 1  # known by now
 
 
+def test_autotune_prints_what_is_known_already_under_own_names() -> None:
+    def product(left, right):
+        return left @ right
+
+    first, second = (mlc.jit(mlc.autotune(product, trials=6)) for _ in range(2))
+    a, b = floats(96, 96), floats(96, 96, seed=1)
+    (kernel,) = first.tune(a, b)[0]
+    drawn = next(t.candidate for t in kernel.trials if t.candidate.kind == "trace")
+    tuned.remember(kernel.workload.key, decided(drawn.trace))
+    np.testing.assert_allclose(second(a, b), a @ b, rtol=1e-4, atol=1e-4)
+    assert not second.tune(a, b)  # nothing is tuned that is known
+    assert str(second.best_schedule).startswith("@mlc.schedule\ndef product_schedule(s):\n")
+    scheduled = mlc.jit(second.best_schedule(product))
+    np.testing.assert_allclose(scheduled(a, b), a @ b, rtol=1e-4, atol=1e-4)
+
+
 def test_autotune_over_a_program() -> None:
     fast = mlc.autotune(mm, trials=4)
     a, b, c = floats(N, N), floats(N, N, seed=1), np.empty((N, N), np.float32)
