@@ -81,6 +81,7 @@ class Shaker:
         match value:
             case np.ndarray() | np.generic() if is_inexact(value.dtype):
                 made = np.asarray(value * self.factor(value.dtype, value.shape), value.dtype)
+                made = self.signed_nans(made)
                 return made if isinstance(value, np.ndarray) else made[()]
             case float() if np.isfinite(value) and not value.is_integer():
                 return value * float(1 + self.source.uniform(-UNITS, UNITS) * np.finfo(float).eps)
@@ -120,6 +121,13 @@ class Shaker:
         others = self.source.choice([np.nan, np.inf, -np.inf], wrong.shape).astype(result.dtype)
         made = np.where(wrong, others, result)
         return made if isinstance(result, np.ndarray) else made[()]
+
+    def signed_nans(self, value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """``value`` with each NaN of any sign: IEEE 754 (6.3) leaves it open."""
+        if value.dtype.kind != "f" or not (missing := np.isnan(value)).any():
+            return value
+        signs = self.source.choice([-1.0, 1.0], value.shape).astype(value.dtype)
+        return np.where(missing, np.copysign(value, signs), value)
 
     def signed_zeros(self, value: Any) -> Any:
         """``value`` with zeros of any sign: an order does not say which of them comes first."""

@@ -106,6 +106,14 @@ def _meshgrid(function: Any, args: Arguments, kwargs: Options) -> Any:
     return (_frozen(function, found, args),)
 
 
+def _unstacked(function: Any, args: Arguments, kwargs: Options) -> Any:
+    """np.unstack of one axis: its elements, which are scalars and no views."""
+    array, *rest = args
+    if rest or np.ndim(array) != 1 or kwargs.get("axis", 0) not in (0, -1):
+        return None
+    return (tuple(array[n] for n in range(array.shape[0])),)
+
+
 def _frozen(function: Any, found: Any, args: Arguments) -> Any:
     """``found``, which may share elements with ``args``: nobody may write to either."""
     for leaf in (*leaves_of(found), *leaves_of(args)):
@@ -129,6 +137,7 @@ RETURNED: dict[Any, Callable[..., Any]] = {
     np.real_if_close: _real,
     np.nan_to_num: _nan_to_num,
     np.meshgrid: _meshgrid,
+    **({np.unstack: _unstacked} if hasattr(np, "unstack") else {}),
 }
 # Of complex elements too.
 UNCHANGED = frozenset({np.einsum, np.diff, np.linalg.matrix_power})

@@ -149,6 +149,21 @@ def sorted_sum(x: Any) -> Any:
     return np.sort(y).sum()
 
 
+def test_signs_of_computed_nans_say_nothing() -> None:
+    def computed(x: Any) -> Any:
+        return np.copysign(2, np.float_power(x, x))
+
+    def given(x: Any) -> Any:
+        return np.copysign(2, x)
+
+    with np.errstate(invalid="ignore"):
+        signs = {float(shaken(computed, seed)(np.float64(-0.5))) for seed in range(20)}
+    assert signs == {2.0, -2.0}
+    minus = np.copysign(np.nan, -1)
+    assert {float(shaken(given, seed)(minus)) for seed in range(20)} == {-2.0}
+    mlc.testing.check_against_numpy(given, np.array([minus, np.nan]))
+
+
 def test_complex_numbers_are_measured_as_a_whole() -> None:
     z = np.array([1 + 1e-9j])
     assert differs(z, z + 1e-16j, [z * (1 + 1e-16)]) == ""

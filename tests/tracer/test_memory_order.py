@@ -121,6 +121,15 @@ def itself(x: Array) -> Any:
 
 
 @write
+def elements(x: Array) -> Any:
+    first, second = x[0], np.array(x[1])
+    parts = np.unstack(first), np.unstack(second, axis=-1)
+    first[...] = first[::-1] + 1
+    second += 5
+    return parts, x + 0
+
+
+@write
 def complex_orders(x: Array) -> Any:
     y = x * 1j
     y.ravel(order="F")[1] = 7
