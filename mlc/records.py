@@ -146,9 +146,46 @@ def _set_default(kind: type, name: str, value: object) -> None:
 
 
 def _own_fields(kind: type) -> tuple[Fields, Any]:
-    """The fields that a class adds to those of its bases, as the standard library finds them on a
-    bare class of the same annotations; and what it keeps about the decorator's options."""
+    """The fields that a class adds to those of its bases, and what the standard library keeps about
+    the decorator's options; both as it makes them."""
     annotations = get_annotations(kind)
+    fields: Fields = {}
+    for name, text in annotations.items():
+        made = _own_field(name, text, kind.__dict__.get(name, MISSING))
+        if made is None:
+            return _fields_of_bare(kind, annotations)
+        fields[name] = made
+    of_pattern = _pattern_class().__dataclass_params__
+    options = type(of_pattern).__slots__
+    return fields, type(of_pattern)(**{name: getattr(of_pattern, name) for name in options})
+
+
+def _own_field(name: str, text: Any, value: Any) -> Field[Any] | None:
+    """The field of one annotation; None where the standard library has to look into it."""
+    if not isinstance(text, str) or "ClassVar" in text:
+        return None
+    made: Any = value
+    if not isinstance(value, Field):
+        # Descriptors give other values, and defaults that can be changed are refused.
+        if hasattr(type(value), "__get__") or type(value).__hash__ is None:
+            return None
+        made = dataclasses.field(default=value)
+    elif value.kw_only is not MISSING or type(value.default).__hash__ is None:
+        return None
+    made.name, made.type, made.kw_only = name, text, False
+    made._field_type = _pattern_class().__dataclass_fields__["first"]._field_type
+    return made  # type: ignore[no-any-return]
+
+
+@cache
+def _pattern_class() -> Any:
+    return dataclasses.dataclass(init=False, repr=False, eq=False)(
+        type("Pattern", (), {"__annotations__": {"first": "int"}, "__doc__": "Of one field."})
+    )
+
+
+def _fields_of_bare(kind: type, annotations: dict[str, Any]) -> tuple[Fields, Any]:
+    """The same from the standard library, for a bare class of the same annotations."""
     members = {name: kind.__dict__[name] for name in annotations if name in kind.__dict__}
     members |= {"__annotations__": annotations, "__module__": kind.__module__, "__doc__": "Bare."}
     bare: Any = dataclasses.dataclass(init=False, repr=False, eq=False)(

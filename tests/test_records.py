@@ -98,6 +98,69 @@ def test_the_same_as_the_standard_library(options: dict[str, bool]) -> None:
         assert set(vars(our)) - set(vars(their)) == set()
 
 
+def described(kind: Any) -> list[tuple[Any, ...]]:
+    """All that is known of the fields of a class."""
+    names = ("name", "type", "default", "init", "repr", "hash", "compare", "kw_only", "_field_type")
+    return [
+        (*(getattr(f, name) for name in names), f.default_factory, dict(f.metadata))
+        for f in dataclasses.fields(kind)
+    ]
+
+
+class Reading:
+    """A descriptor: a class shows another value than what was put into it."""
+
+    def __get__(self, one: Any, kind: Any) -> int:
+        return 3
+
+
+def odd_classes(decorator: Any) -> list[Any]:
+    """Classes whose fields are given in unusual ways."""
+
+    @decorator
+    class Many:
+        a: int = field(metadata={"unit": "m"})
+        b: int = field(default=2, hash=False, compare=True)
+        c: Any = None
+        d: Any = field(default_factory=dict, repr=False)
+
+    @decorator
+    class Described:
+        a: Any = Reading()
+
+    @decorator
+    class Later:
+        a: int = field(default=1, kw_only=True)
+
+    real = type("Real", (), {"__annotations__": {"a": int, "b": str}, "b": "x"})
+    counted = type("Counted", (), {"__annotations__": {"n": ClassVar[int], "a": "int"}, "n": 1})
+    return [Many, Described, Later, decorator(real), decorator(counted)]
+
+
+def test_fields_are_described_as_the_standard_library_does() -> None:
+    ours, theirs = odd_classes(records.dataclass), odd_classes(dataclasses.dataclass)
+    for our, their in zip(ours, theirs, strict=True):
+        assert described(our) == described(their)
+        mine, its = our.__dataclass_params__, their.__dataclass_params__
+        assert {n: getattr(mine, n) for n in type(mine).__slots__ if n != "match_args"} == {
+            n: getattr(its, n) for n in type(its).__slots__ if n != "match_args"
+        }
+        assert our.__dataclass_params__ is not ours[0].__dataclass_params__ or our is ours[0]
+
+
+@pytest.mark.parametrize("value", [[], {}, set()], ids=str)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_defaults_that_can_change_are_refused(value: Any, wrapped: bool) -> None:
+    said = []
+    for decorator in (records.dataclass, dataclasses.dataclass):
+        given = field(default=value) if wrapped else value
+        members = {"__annotations__": {"a": "list[int]"}, "a": given}
+        with pytest.raises(ValueError, match="mutable default") as caught:
+            decorator(type("Shared", (), members))
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
 @records.dataclass(frozen=True, slots=True)
 class Kept:
     """At the top of a module, for pickle."""
