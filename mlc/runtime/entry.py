@@ -10,6 +10,8 @@ import numpy as np
 
 from ..records import dataclass
 
+NO_MEMORY = -(1 << 31)  # the error code when there is no workspace to be had
+
 
 @dataclass(frozen=True, slots=True)
 class ArraySpec:

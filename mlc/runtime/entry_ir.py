@@ -22,7 +22,6 @@ ARRAY, STATIC, BOOL = 0, 1, 2
 FLOAT_F64, FLOAT_F32, INT_I64, INT_I32, INT_F64, INT_F32 = 3, 4, 5, 6, 7, 8
 RELEASE_GIL, OUT_ALLOWED, OUT_REQUIRED, OUT_POSITIONAL, INPLACE_OK = 1, 2, 4, 8, 16
 RETURN_ARRAY, RETURN_TUPLE, RETURN_LIST, RETURN_NONE, RETURN_CALL = 0, 1, 2, 3, 4
-NO_MEMORY = -(1 << 31)  # the error code when there is no workspace to be had
 
 _ENTRY = """
 %signature = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64, i64, i64, ptr, ptr,

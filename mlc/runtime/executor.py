@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlc.errors import ArgumentError, CompileError
-from mlc.runtime.entry import ArraySpec, EntrySpec
-from mlc.runtime.entry_ir import NO_MEMORY
+from mlc.runtime.entry import NO_MEMORY, ArraySpec, EntrySpec
 from mlc.runtime.image import LoadedImage, load_image
 from mlc.runtime.native_call import is_native
 from mlc.runtime.signature import Signature, workspace_alignment

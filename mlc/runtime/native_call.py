@@ -142,11 +142,11 @@ _absent_before: set[str] = set()
 def _load_entry(build: bool) -> int:
     from mlc.backends.llvm.target import host_target
     from mlc.runtime import cache
-    from mlc.runtime.entry_ir import ENTRY_IR
+    from mlc.runtime.compiler_version import compiler_version
     from mlc.runtime.symbols import resolver
 
     target = host_target()
-    key = cache.content_key("entry", ENTRY_IR, target.key())
+    key = cache.content_key("entry", compiler_version(), target.key())
     if key in _absent_before and not build:
         return 0
     found = cache.get(key)
@@ -155,8 +155,12 @@ def _load_entry(build: bool) -> int:
         return 0
     # Optimising takes twice as long again; it pays when later processes find the result.
     effort: Literal["light"] | None = "light" if config.cache else None
-    data = found.image if found else image.compile_image(ENTRY_IR, target, optimize=effort)
-    if found is None:
+    if found is not None:
+        data = found.image
+    else:
+        from mlc.runtime.entry_ir import ENTRY_IR
+
+        data = image.compile_image(ENTRY_IR, target, optimize=effort)
         cache.put(key, data, {"name": "native entry"})
     _follow_limit()
     Config.workspace_memory.watchers.append(_follow_limit)
