@@ -73,4 +73,6 @@ def kernel_name(stages: Sequence[Made]) -> str:
 
 def _label(node: Node) -> str:
     name = node.tensors[0].name.partition(".")[0]
+    if name.isascii() and name.isidentifier():  # nearly all are: no pattern is compiled for them
+        return name.strip("_") or "kernel"
     return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "kernel"

@@ -62,5 +62,7 @@ def _numbers(
 
 def identifier(name: str) -> str:
     """``layers[0]['w']`` as a name that can stand in a program: ``layers_0_w``."""
+    if name.isascii() and name.isidentifier() and name.strip("_") == name:
+        return name  # the usual one: the pattern below would be compiled for it
     joined = re.sub(r"\W+", "_", name).strip("_")
     return joined if joined.isidentifier() else f"a_{joined}"

@@ -154,8 +154,12 @@ def flatten(chunk: Chunk, into: list[str]) -> None:
             flatten(item, into)
 
 
-_TARGET = re.compile(r"label (%\S+?)(?=,|$)")
-_SOURCE = re.compile(r"%\S+(?= \])")
+_SOURCE = r"%\S+(?= \])"  # of a phi; compiled where one is renamed
+
+
+def _targets(branch: str) -> list[str]:
+    """``br i1 %c, label %a, label %b`` -> ``%a``, ``%b``."""
+    return [part.partition(",")[0] for part in branch.split("label ")[1:]]
 
 
 def join_blocks(lines: Sequence[str]) -> list[str]:
@@ -170,7 +174,7 @@ def join_blocks(lines: Sequence[str]) -> list[str]:
     condition. What such loops start with would be made before the condition, for all of its
     branches at once: more than there are registers for.
     """
-    jumps = Counter(t for line in lines if line.startswith("  br ") for t in _TARGET.findall(line))
+    jumps = Counter(t for line in lines if line.startswith("  br ") for t in _targets(line))
     at, names = "%entry", dict[str, str]()
     out: list[str] = []
     for line in lines:
@@ -185,4 +189,4 @@ def join_blocks(lines: Sequence[str]) -> list[str]:
     if not names:
         return out
     rename = lambda found: names.get(found[0], found[0])
-    return [_SOURCE.sub(rename, x) if " = phi " in x else x for x in out]
+    return [re.sub(_SOURCE, rename, x) if " = phi " in x else x for x in out]

@@ -40,7 +40,7 @@ def kernel_text(
 
     Raises CompileError for a program that is not flat. With ``debug``, every index that is not
     proven to be inside its buffer is checked; else those that the program has refusals for."""
-    symbol = re.sub(r"\W", "_", program.name) if symbol is None else symbol
+    symbol = symbol_of(program.name) if symbol is None else symbol
     sites = None
     if is_checked(program, debug):
         refusals, place = program.attrs.get("refusals", {}), program.attrs.get("location")
@@ -58,6 +58,12 @@ def kernel_text(
     functions.append(function_text(e, head))
     rows = tuple(sites.rows) if sites is not None else ()
     return KernelText(symbol, tuple(functions), tuple(declarations), rows)
+
+
+def symbol_of(name: str) -> str:
+    """``name`` with what cannot stand in a symbol replaced."""
+    is_plain = name.isascii() and name.isidentifier()  # as nearly all are
+    return name if is_plain else re.sub(r"\W", "_", name)
 
 
 def is_checked(program: Program, debug: bool) -> bool:

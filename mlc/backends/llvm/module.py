@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Literal
 
 from ...ir.program import Program
 from ...records import dataclass
 from .debug import RECORD, Site
-from .kernel import is_checked, kernel_text
+from .kernel import is_checked, kernel_text, symbol_of
 from .target import Target
 
 
@@ -64,7 +63,7 @@ def module_text(
         if id(program) in same:
             symbols.append(same[id(program)])
             continue
-        symbol = f"k{i}_{re.sub(chr(92) + 'W', '_', program.name)}"
+        symbol = f"k{i}_{symbol_of(program.name)}"
         kernel = kernel_text(program, target, debug, symbol, len(sites) + 1)
         bodies = tuple(body.replace(symbol, "") for body in kernel.functions)
         symbols.append(known.setdefault(bodies, symbol))
