@@ -158,12 +158,14 @@ def captured(arguments: Sequence[Tensor]) -> tuple[int, ...]:
 def schedule_kernels(kernels: Sequence[Any], tuned: Tuned | None = None) -> list[KernelCode]:
     """The schedules of graph kernels, as :func:`schedule_kernel` makes them, for machine code
     without names: those of kernels that are the same up to names are made, and lowered, once."""
+    if len(kernels) == 1:
+        return [schedule_kernel(kernels[0], tuned)]
     from .graph.kernel_key import kernel_key
 
     known: dict[str, tuple[Any, KernelCode]] = {}
     codes = []
     for kernel in kernels:
-        key = kernel_key(kernel) if len(kernels) > 1 else None
+        key = kernel_key(kernel)
         if key is None or key not in known:
             code = schedule_kernel(kernel, tuned)
             if key is not None:

@@ -16,7 +16,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..tracer.trace import FAILING, PLAIN
-from .lambdas import lambda_at
 from .plain_code import is_plain
 
 _PACKAGE = str(Path(__file__).parent.parent)
@@ -104,6 +103,8 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
     if {"super", "locals", "eval", "exec"} & used:
         return None
     if code.co_name == "<lambda>":
+        from .lambdas import lambda_at  # few functions are, and it takes time to load
+
         found = lambda_at(code, function.__globals__)
         return None if found is None else _of_node(function, found, ast.Module([], []), 1)
     try:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from ..ir.expr import Expr, Load, const
 from ..ir.rewrite import loads_of, substitute_loads
-from ..te.evaluate import evaluate
 from ..te.key import SMALL_CONSTANT
 from ..te.tensor import Constant, Tensor
 from .graph import Graph, Node, rebuild, with_operation
@@ -33,6 +32,8 @@ def fold_constants(graph: Graph) -> Graph:
             and result <= SMALL_CONSTANT
             and node.size <= MAX_POINTS
         ):
+            from ..te.evaluate import evaluate  # few graphs need it
+
             values = evaluate(node.tensors, {})
             return tuple(
                 Tensor(t.name, t.shape, t.dtype, Constant(value))

@@ -32,7 +32,6 @@ from ..ir.program import (
 )
 from ..ir.rewrite import conjuncts, loads_of, substitute, variables_of
 from ..records import replace
-from ..schedules.legality.starts import starts_once
 
 
 def bind_blocks(program: Program) -> Program:
@@ -138,6 +137,8 @@ def _starts_before(loop: For, block: Block) -> bool:
             return False
     if _repeats(block, {v: n for v, n in chain.items() if v not in reduced}):
         return False
+    from ..schedules.legality.starts import starts_once  # reductions alone ask for it
+
     return starts_once(block, {v: chain[v] for v in inside})
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ..ir.program import For, LoopKind, Program, Stmt, While, children_of, statements_of
-from .legality import carried_dependence, shared_violation
+from .legality import shares_memory
 from .refusal import Refusal
 
 Mark = tuple[For, str]  # a loop that does not run serially, and the thread that it is bound to
@@ -71,7 +71,9 @@ def new_clash(before: Program, after: Program) -> Refusal | str | None:
     """What a run of iterations one after the other, and of statements in order, does not show: the
     first thing that must not run at once or overlap in ``after``, though it may in ``before``."""
     problem = new_race(before, after) or broken_pipeline(before, after)
-    if problem is None:
+    if problem is None and shares_memory(after):
+        from .legality import shared_violation  # loaded for programs of threads alone
+
         problem = shared_violation(after)
         if problem is not None and shared_violation(before) is not None:
             return None
@@ -166,4 +168,6 @@ def _race(program: Program, loop: For) -> Refusal | str | None:
         return race_in(program, [loop])
     if loop.extent < 2 or is_fold(program, loop):
         return None
+    from .legality import carried_dependence
+
     return carried_dependence(program, loop.var)

@@ -16,9 +16,7 @@ from .emitter import Emitter
 from .floats import FLOAT_FNS
 from .halves import narrow, widen
 from .integers import BOOL_FNS, INTEGER_FNS, divide_unsigned
-from .lookups import look_up
 from .math_calls import MATH_CALLS, call_math
-from .scaling import scale
 from .types import Value, constant, is_half
 
 # Of the bits alone, so that the half types need no detour through float32.
@@ -93,8 +91,12 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
     if fn == "rarely":
         return args[0]
     if fn == "lookup16":
+        from .lookups import look_up  # few kernels have such
+
         return look_up(e, args[0], args[1:])
     if fn == "scale":
+        from .scaling import scale
+
         return scale(e, *e.unify(args))
     args = e.unify(args)
     operand = args[-1].dtype

@@ -39,7 +39,6 @@ from .registers import (
     write_register,
 )
 from .types import Value
-from .unseen_lanes import unseen_lanes
 
 # A loop that carries this many vectors leaves no register for loads that LLVM moves upwards.
 _CROWDED = 16
@@ -62,7 +61,11 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
         case Accumulate():
             _accumulate(e, stmt)
         case Allocate(buffers=buffers, body=body):
-            unseen = unseen_lanes(stmt) if e.lane is None else frozenset()
+            unseen: frozenset[Buffer] = frozenset()
+            if e.lane is None:
+                from .unseen_lanes import unseen_lanes  # most kernels allocate nothing
+
+                unseen = unseen_lanes(stmt)
             for buffer in buffers:
                 file = register_file(e.facts, buffer)
                 if file is None:

@@ -10,7 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
-from ...ir.program import For, LoopKind, Program, walk
+from ...ir.program import (
+    Allocate,
+    Buffer,
+    For,
+    LoopKind,
+    Program,
+    Scope,
+    statements_of,
+    walk,
+)
 from ..refusal import Refusal
 from ..step import find_loop
 
@@ -51,12 +60,14 @@ __all__ = [
     "bounds_violation",
     "carried_dependence",
     "fission_violation",
+    "is_shared",
     "merge_violation",
     "order_violation",
     "parallel_violation",
     "reorder_violation",
     "same_meaning",
     "shared_violation",
+    "shares_memory",
     "thread_violation",
     "verify",
 ]
@@ -69,6 +80,17 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"{__name__}.{place}"), name)
     globals()[name] = value
     return value
+
+
+def is_shared(buffer: Buffer) -> bool:
+    """Whether threads of a block may have one copy of it."""
+    return buffer.scope in (Scope.SHARED, Scope.WARP)
+
+
+def shares_memory(program: Program) -> bool:
+    """Whether ``program`` allocates memory that threads of a block share."""
+    allocations = (s for s in statements_of(program) if isinstance(s, Allocate))
+    return any(is_shared(buffer) for a in allocations for buffer in a.buffers)
 
 
 def parallel_violation(program: Program, loop: For | Var) -> Refusal | str | None:

@@ -26,13 +26,13 @@ from ...ir.program import (
     Seq,
     Stmt,
     expressions_of,
-    statements_of,
     walk,
 )
 from ...ir.rewrite import variables_of
 from ...records import dataclass
 from ..refusal import Refusal
 from ..step import find_loop
+from . import is_shared, shares_memory
 from .accesses import Access, accesses_of
 from .conflict import Steps, conflict
 from .dependence import carried_dependence
@@ -106,9 +106,7 @@ def thread_violation(program: Program, loop: Var) -> Problem | None:
 
 def shared_violation(program: Program) -> Problem | None:
     """The first thread loop whose threads would get in each other's way in shared memory."""
-    if not any(
-        is_shared(b) for s in statements_of(program) if isinstance(s, Allocate) for b in s.buffers
-    ):
+    if not shares_memory(program):
         return None
     for stmt in walk(program.body):
         if isinstance(stmt, For) and is_thread(stmt):
@@ -135,11 +133,6 @@ def fill_nests(program: Program) -> frozenset[Stmt]:
                 nests[nest] = False
             nests.update({nest: nests.get(nest, True) for nest in found})
     return frozenset(nest for nest, same in nests.items() if same)
-
-
-def is_shared(buffer: Buffer) -> bool:
-    """Whether threads of a block may have one copy of it."""
-    return buffer.scope in (Scope.SHARED, Scope.WARP)
 
 
 def fills_of(program: Program, loop: Var) -> Fills:

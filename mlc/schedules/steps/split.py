@@ -11,10 +11,8 @@ from ...errors import ScheduleError
 from ...ir.expr import Expr, Var, apply, const
 from ...ir.program import For, LoopKind, Program, Stmt, seq, walk
 from ...records import dataclass
-from ..cutting import cut, cut_refusal
 from ..refusal import Refusal
 from ..step import Step, add_predicate, find_loop, replace_loop, substitute_stmt
-from ..tails import pad_refusal, padded_axes, shift_refusal
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
@@ -74,12 +72,19 @@ class Split(Step):
                 )
             if loop.extent % inner == 0:
                 return None
+        # What only other tails than "guard" need is loaded for them.
         match self.tail:
             case "cut":
+                from ..cutting import cut_refusal
+
                 return cut_refusal(loop, (loop.extent // inner * inner,))
             case "shift":
+                from ..tails import shift_refusal
+
                 return shift_refusal(program, loop, extents[1:])
             case "pad":
+                from ..tails import pad_refusal
+
                 return pad_refusal(program, loop, prod(extents))
             case _:
                 return None
@@ -99,6 +104,8 @@ class Split(Step):
             whole = loop.extent // inner
             extents[0] = whole
             if loop.extent % inner and self.tail == "cut":
+                from ..cutting import cut
+
                 (loop, last), _ = cut(program, loop, (whole * inner,))
                 rest.append(last)
             elif loop.extent % inner:
@@ -116,6 +123,8 @@ class Split(Step):
                 index = index * extent + var
         body = substitute_stmt(loop.body, {loop.var: index})
         if self.tail == "pad" and prod(extents) != loop.extent:
+            from ..tails import padded_axes
+
             ranges = {n.var: n.extent for n in walk(program.body) if isinstance(n, For)}
             ranges.update(zip(fresh, extents, strict=True))
             body = padded_axes(body, ranges)

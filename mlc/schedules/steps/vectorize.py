@@ -9,7 +9,6 @@ from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Store, blocks_of, walk
 from ...records import dataclass
 from ..legality import accesses_of, carried_dependence
-from ..legality.starts import starts_once
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 
@@ -54,8 +53,11 @@ def is_fold(program: Program, loop: For) -> bool:
     """Whether all that ``loop`` changes is combined into, by a combiner that is commutative, and
     read nowhere else in it: then its lanes may be folded in a fixed tree."""
     for block in blocks_of(loop.body):  # an init between the lanes would throw some away
-        if block.init is not None and not starts_once(block, {loop.var: loop.extent}):
-            return False
+        if block.init is not None:
+            from ..legality.starts import starts_once  # reductions alone ask for it
+
+            if not starts_once(block, {loop.var: loop.extent}):
+                return False
     combiners: dict[object, object] = {}
     found = accesses_of(loop).rows
     rows = [row for row in found if not row.is_init]
