@@ -12,6 +12,7 @@ from . import logic
 from .arithmetic import absolute
 from .broadcast import as_axes, is_only_axis, shape_of, size_of
 from .calculus import as_array
+from .combining import FOLDED
 from .elementwise import astype, select_where
 from .index import getitem
 from .insisting import insisted
@@ -20,7 +21,6 @@ from .promotion import dtype_of
 from .reduce import all as all_of
 from .reduce import argmax, argmin
 from .reduceat import runs
-from .scan import FOLDED
 from .shape import reshape, transpose
 
 

@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..dtypes import as_dtype, boolean, int64
+from ..dtypes import as_dtype, int64
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.expr import Expr, cast, const, select
 from .arithmetic import NEGATIVE_POWER
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .calculus import as_array
+from .combining import FOLDED, combined
 from .op import implements, op
 from .programs import Writer, threads, unflattened
 from .promotion import accumulator, dtype_of
-from .scan import FOLDED
-
-_OF_BOOLS = {"add": "bitor", "mul": "bitand", "maximum": "bitor", "minimum": "bitand"}
 
 
 @op
@@ -36,7 +34,6 @@ def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
     guard = w.guard("BoundsError", sentence, n)
     is_power = fn == "pow" and work.kind == "i"
     natural = w.guard("DomainError", NEGATIVE_POWER) if is_power else None
-    name = _OF_BOOLS.get(fn, fn) if work is boolean else fn
     with w.loop(count, "k") as k:
         w.store(guard, (first[k],), 0)
     others = (*x.shape[:axis], *x.shape[axis + 1 :])
@@ -51,7 +48,7 @@ def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
         with w.loop(n - 1, "i") as i, w.when(i < high - low - 1):
             if natural is not None:
                 w.insist(natural, read(low + i + 1) >= const(0, work))
-            w.set(total, apply(name, total[()], read(low + i + 1)))
+            w.set(total, combined(fn, total[()], read(low + i + 1)))
         w.store(out, (*rest[:axis], k, *rest[axis:]), total[()])
     return w.call(x, starts)
 

@@ -15,10 +15,11 @@ import numpy as np
 from ..dtypes import DType, as_dtype, boolean
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..intrinsics.prefix import FUNCTIONS, LANE_BITS, running
-from ..ir.expr import Expr, apply, cast, const
+from ..ir.expr import Expr, cast, const
 from ..ir.program import Buffer, Program, Region
 from .arithmetic import NEGATIVE_POWER
 from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
+from .combining import FOLDED, combined
 from .create import full
 from .elementwise import astype, select_where
 from .index import getitem
@@ -85,10 +86,7 @@ class _Scan:
         return cast(self.x[tuple(indices)], self.work)
 
     def combine(self, left: Expr, right: Expr) -> Expr:
-        if self.work is boolean:
-            name = {"add": "bitor", "mul": "bitand", "maximum": "bitor", "minimum": "bitand"}
-            return apply(name.get(self.fn, self.fn), left, right)
-        return apply(self.fn, left, right)
+        return combined(self.fn, left, right)
 
     def columns(self) -> None:
         """Row after row of the inner axes; strips of them are independent."""
@@ -356,16 +354,6 @@ def cumulative_prod(
 if hasattr(np, "cumulative_sum"):  # NumPy 2.1
     implements(np.cumulative_sum)(cumulative_sum)
     implements(np.cumulative_prod)(cumulative_prod)
-
-
-FOLDED = {
-    np.add: "add", np.multiply: "mul", np.maximum: "maximum", np.minimum: "minimum",
-    np.fmax: "fmax", np.fmin: "fmin", np.subtract: "sub", np.divide: "div",
-    np.floor_divide: "floordiv", np.remainder: "mod", np.fmod: "fmod", np.power: "pow",
-    np.bitwise_and: "bitand", np.bitwise_or: "bitor", np.bitwise_xor: "bitxor",
-    np.logical_and: "bitand", np.logical_or: "bitor", np.logical_xor: "bitxor",
-    np.hypot: "hypot", np.arctan2: "arctan2",
-}  # fmt: skip
 
 
 def _accumulate(ufunc: np.ufunc, fn: str) -> None:

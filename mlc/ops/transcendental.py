@@ -34,6 +34,8 @@ def _log_of_sum(exp: str, log1p_scale: float, log_of_two: float) -> Any:
     return formula
 
 
+LOG_OF_SUM = _log_of_sum("exp", 1.0, math.log(2))
+LOG_OF_SUM_2 = _log_of_sum("exp2", 1 / math.log(2), 1.0)
 exp = elementwise(np.exp, _call("exp"))
 exp2 = elementwise(np.exp2, _call("exp2"))
 expm1 = elementwise(np.expm1, _call("expm1"))
@@ -41,8 +43,8 @@ log = elementwise(np.log, _call("log"))
 log2 = elementwise(np.log2, _call("log2"))
 log10 = elementwise(np.log10, _call("log10"))
 log1p = elementwise(np.log1p, _call("log1p"))
-logaddexp = elementwise(np.logaddexp, _log_of_sum("exp", 1.0, math.log(2)), wide=True)
-logaddexp2 = elementwise(np.logaddexp2, _log_of_sum("exp2", 1 / math.log(2), 1.0), wide=True)
+logaddexp = elementwise(np.logaddexp, LOG_OF_SUM, wide=True)
+logaddexp2 = elementwise(np.logaddexp2, LOG_OF_SUM_2, wide=True)
 sin = elementwise(np.sin, _call("sin"))
 cos = elementwise(np.cos, _call("cos"))
 tan = elementwise(np.tan, _call("tan"))

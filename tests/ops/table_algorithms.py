@@ -32,6 +32,18 @@ CASES = [
         Tolerance(2, lambda x: 100.0),
     ),
     Case(
+        "logaddexp.reduce",
+        lambda x: (
+            np.logaddexp.reduce(x, 1),
+            np.logaddexp2.reduce(x, axis=None),
+            np.logaddexp.accumulate(x, axis=-1),
+            np.logaddexp2.reduceat(x, [0], axis=1),
+            np.copysign.reduce(x, 1),
+        ),
+        matrices(FLOATS[1:3], "any", **FULL),
+        Tolerance(16, lambda x: 100.0),
+    ),
+    Case(
         "nanargmax",
         lambda x: (np.nanargmax(np.where(x > 9, np.nan, x), 1), np.nanargmin(x)),
         matrices(USUAL, "finite", **FULL),
