@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import bfloat16
-from ..errors import ArgumentError, UnsupportedError
+from ..errors import ArgumentError, BoundsError, UnsupportedError
 from ..ir.arithmetic import silent
 from ..ir.combiner import Combiner
 from ..ir.empty_loops import fill_empty_reductions
@@ -78,7 +78,7 @@ class NumpyBackend:
         text = lnumpy_text(program)
         space: dict[str, Any] = {}
         try:
-            exec(compile(text, f"<lnumpy {program.name}>", "exec"), space)
+            exec(compile(text, _file_name(program), "exec"), space)
         except (SyntaxError, RecursionError) as error:
             raise UnsupportedError(
                 f"Python cannot compile {program.name} as nested loops ({error}); "
@@ -94,12 +94,31 @@ class NumpyBackend:
             for position, (buffer, array) in enumerate(zip(params, arrays)):
                 check_array(buffer, array, position >= first_output)
             with silent():
-                function(*arrays)
+                try:
+                    function(*arrays)
+                except IndexError as error:
+                    raise _named(error, program, text) from None
 
         return run
 
 
 BACKEND = NumpyBackend()
+
+
+def _named(error: IndexError, program: Program, text: str) -> IndexError:
+    """NumPy's error for an index, with the line of ``text``, the program's, that it was met in."""
+    if isinstance(error, BoundsError):
+        return error
+    lines, trace = [], error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _file_name(program):
+            lines.append(text.splitlines()[trace.tb_lineno - 1].strip())
+        trace = trace.tb_next
+    return BoundsError(f"{error}, in {lines[-1]!r} of {program.name}") if lines else error
+
+
+def _file_name(program: Program) -> str:
+    return f"<lnumpy {program.name}>"
 
 
 def _function_name(program: Program) -> str:

@@ -231,12 +231,12 @@ def _refuse(
     location: SourceLocation | None,
     refusal: tuple[str, str] | None,
 ) -> None:
-    for dimension, (i, size) in enumerate(zip(at, buffer.shape, strict=True)):
+    for axis, (i, size) in enumerate(zip(at, buffer.shape, strict=True)):
         if not 0 <= i < size:
             if refusal is not None:
                 raise refused(*refusal, int(i), location)
             raise BoundsError(
-                f"index {int(i)} is out of bounds for dimension {dimension} of {buffer.name} with "
+                f"index {int(i)} is out of bounds for axis {axis} of {buffer.name} with "
                 f"size {size} (element {_tuple_text(at)})",
                 location,
             )

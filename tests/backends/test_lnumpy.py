@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mlc
 from mlc import te
 from mlc.backends.base import backend
 from mlc.dtypes import DType, boolean, float32
@@ -178,3 +179,12 @@ def test_names_do_not_clash() -> None:
     out = np.zeros(2, "float32")
     lnumpy.compile(Program("lambda", (helper, np_), body))(np.array([True, False]), out)
     assert out.tolist() == [2, 1]
+
+
+def test_an_index_outside_is_named_with_its_line() -> None:
+    a, places = te.placeholder((5,), "float64", name="A"), te.placeholder((2,), "int64", name="I")
+    b = te.compute((2,), lambda j: a[places[j]], name="B")
+    picked = mlc.build([a, places, b], target="numpy")
+    said = r"index 7 is out of bounds for axis 0 with size 5, in 'B\[j\] = A\[I\[j\]\]' of B\n  at"
+    with pytest.raises(mlc.BoundsError, match=said):
+        picked(np.zeros(5), np.array([0, 7]), np.zeros(2))

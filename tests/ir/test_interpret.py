@@ -102,7 +102,7 @@ def test_an_index_from_data_is_checked() -> None:
     with pytest.raises(BoundsError) as caught:
         interpret(program, *arrays)
     assert caught.value.message == (
-        "index 3 is out of bounds for dimension 0 of x with size 3 (element [3])"
+        "index 3 is out of bounds for axis 0 of x with size 3 (element [3])"
     )
     assert arrays[2][0] == 0  # x[0], stored before the fault
 
@@ -110,7 +110,7 @@ def test_an_index_from_data_is_checked() -> None:
 def test_negative_indices_do_not_wrap() -> None:
     x = Buffer("x", (3, 3), float32)
     program = Program("wrap", (x,), Store(x, (const(1), const(-1)), const(0, float32)))
-    with pytest.raises(BoundsError, match=r"index -1 .* dimension 1 of x with size 3"):
+    with pytest.raises(BoundsError, match=r"index -1 .* axis 1 of x with size 3"):
         interpret(program, np.zeros((3, 3), "float32"))
 
 
