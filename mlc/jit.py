@@ -49,6 +49,7 @@ from .tracebacks import explained, trimmed
 from .tracer import foreign
 from .tracer.attributes import AttributeCalls, AttributesWanted, noting_attributes
 from .tracer.captures import Captures
+from .tracer.copied_results import copies_computed
 from .tracer.deciding import static_after
 from .tracer.function import Parameters, Traced, trace_function
 from .tracer.signature import Key, call_text, why_new
@@ -230,8 +231,8 @@ class _Jitted:
             middle = time.perf_counter()
             call = compiled = None
             if self._target == "cpu" and not debug and traced.sizes is None:
-                given = (*args, *kwargs.values())
-                call = native_call(traced, keys, names, given, self._parameters)
+                traced = copies_computed(traced) if schedule is None else traced
+                call = native_call(traced, keys, names, (*args, *kwargs.values()), self._parameters)
             if traced.outputs:
                 options: dict[str, Any] = {"name": symbol(self._parameters.function), "call": call,
                                            "target": self._target, "debug": debug}  # fmt: skip
