@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import mlc
+import mlc.testing
 
 X = np.arange(24.0).reshape(4, 6) - 5
 I = np.array([0, -1, 0])
