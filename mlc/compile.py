@@ -174,7 +174,10 @@ def compile_graph(
         call = CallSpec(returns="array" if len(outputs) == 1 else "tuple")
     compiled = Compiled(name, target, tuple(inputs), tuple(outputs), debug, {})
     if target == "cpu":
-        _compile_native(compiled, call)
+        from .runtime.collector import collector_held_back
+
+        with collector_held_back():
+            _compile_native(compiled, call)
     elif target in DEVICE_TARGETS:
         compiled.runner = _device_runner(compiled)
     else:

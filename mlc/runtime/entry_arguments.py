@@ -4,10 +4,6 @@ the table says, `arranged` in one with keywords in other places, or of tuples, l
 
 from __future__ import annotations
 
-# Kinds of nodes. A signature with trees lists its arguments, then the children of the first tree,
-# those of the second, and so on; the nodes' objects are found in one walk.
-LEAF, TUPLE, LIST, DICT, NONE = 0, 1, 2, 3, 4
-
 ARGUMENTS_IR = """
 %node = type { i64, i64, ptr }
 ; 0 kind, 1 the number of its param, or of its children, 2 a dict's keys

@@ -7,8 +7,9 @@ call goes to the object's slow callable as it came.
 
 The code is the same for all kernels: it is compiled once, kept on disk, and costs a kernel's own
 compile time nothing. Walking a table takes a few nanoseconds more than code made for the signature
-would, which took LLVM 8 ms each. `%array`, `%descr`, `%tuple` and `%float` are the parts of NumPy's
-and Python's objects that belong to their binary interfaces.
+would, which took LLVM 8 ms each. Its numbers are those of `mlc.runtime.entry_numbers`. `%array`,
+`%descr`, `%tuple` and `%float` are the parts of NumPy's and Python's objects that belong to their
+binary interfaces.
 """
 
 from __future__ import annotations
@@ -16,12 +17,6 @@ from __future__ import annotations
 from mlc.runtime.entry_arguments import ARGUMENTS_IR
 from mlc.runtime.entry_checks import CHECKS_IR
 from mlc.runtime.entry_results import RESULTS_IR
-
-# Numbers shared with the tables: kinds of params, options, kinds of results.
-ARRAY, STATIC, BOOL = 0, 1, 2
-FLOAT_F64, FLOAT_F32, INT_I64, INT_I32, INT_F64, INT_F32 = 3, 4, 5, 6, 7, 8
-RELEASE_GIL, OUT_ALLOWED, OUT_REQUIRED, OUT_POSITIONAL, INPLACE_OK = 1, 2, 4, 8, 16
-RETURN_ARRAY, RETURN_TUPLE, RETURN_LIST, RETURN_NONE, RETURN_CALL = 0, 1, 2, 3, 4
 
 _ENTRY = """
 %signature = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64, i64, i64, ptr, ptr,

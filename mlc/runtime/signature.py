@@ -11,31 +11,31 @@ from typing import Any
 
 import numpy as np
 
-from mlc.runtime import entry_arguments, entry_ir
+from mlc.runtime import entry_numbers
 from mlc.runtime.entry import EntrySpec, Leaf, Param, ScalarSpec, StaticSpec, TreeSpec, leaves
 from mlc.runtime.symbols import WORKSPACE_CELLS
 
 _SCALARS = {
-    ("bool", "bool"): entry_ir.BOOL,
-    ("float", "float64"): entry_ir.FLOAT_F64,
-    ("float", "float32"): entry_ir.FLOAT_F32,
-    ("int", "int64"): entry_ir.INT_I64,
-    ("int", "int32"): entry_ir.INT_I32,
-    ("int", "float64"): entry_ir.INT_F64,
-    ("int", "float32"): entry_ir.INT_F32,
+    ("bool", "bool"): entry_numbers.BOOL,
+    ("float", "float64"): entry_numbers.FLOAT_F64,
+    ("float", "float32"): entry_numbers.FLOAT_F32,
+    ("int", "int64"): entry_numbers.INT_I64,
+    ("int", "int32"): entry_numbers.INT_I32,
+    ("int", "float64"): entry_numbers.INT_F64,
+    ("int", "float32"): entry_numbers.INT_F32,
 }
 _RETURNS = {
-    "array": entry_ir.RETURN_ARRAY,
-    "tuple": entry_ir.RETURN_TUPLE,
-    "list": entry_ir.RETURN_LIST,
-    "none": entry_ir.RETURN_NONE,
-    "call": entry_ir.RETURN_CALL,
+    "array": entry_numbers.RETURN_ARRAY,
+    "tuple": entry_numbers.RETURN_TUPLE,
+    "list": entry_numbers.RETURN_LIST,
+    "none": entry_numbers.RETURN_NONE,
+    "call": entry_numbers.RETURN_CALL,
 }
 _TREES = {
-    "tuple": entry_arguments.TUPLE,
-    "list": entry_arguments.LIST,
-    "dict": entry_arguments.DICT,
-    "none": entry_arguments.NONE,
+    "tuple": entry_numbers.TUPLE,
+    "list": entry_numbers.LIST,
+    "dict": entry_numbers.DICT,
+    "none": entry_numbers.NONE,
 }
 _VALUE = 16  # bytes from the beginning of a NumPy scalar to its value
 # NumPy's array flags.
@@ -148,7 +148,7 @@ class Signature:
         queue: list[tuple[Param, int]] = _numbered(params, 0)
         for param, first in queue:  # which grows
             if not isinstance(param, TreeSpec):
-                nodes.append(_Node(kind=entry_arguments.LEAF, number=first))
+                nodes.append(_Node(kind=entry_numbers.LEAF, number=first))
                 continue
             queue += _numbered(param.children, first)
             keys = [sys.intern(key) for key in param.keys]
@@ -165,7 +165,7 @@ class Signature:
     def _param(self, param: Leaf, statics: Any, flags: int) -> _Param:
         match param:
             case StaticSpec():
-                return _Param(kind=entry_ir.STATIC, object=id(next(statics)))
+                return _Param(kind=entry_numbers.STATIC, object=id(next(statics)))
             case ScalarSpec():
                 return _Param(kind=_SCALARS[param.kind, param.dtype])
         strides = None
@@ -186,7 +186,7 @@ class Signature:
             strides = self._array((ctypes.c_int64 * len(pairs))(*pairs))
         low, high = param.span()
         return _Param(
-            kind=entry_ir.ARRAY,
+            kind=entry_numbers.ARRAY,
             rank=len(param.shape),
             flags=flags | (_ALIGNED if param.aligned else 0),
             type_number=param.numpy.num,
@@ -245,9 +245,9 @@ def workspace_class(nbytes: int) -> int:
 def _options(spec: EntrySpec) -> int:
     may = spec.out != "never" and bool(spec.outputs)
     return (
-        (entry_ir.RELEASE_GIL if spec.release_gil else 0)
-        | (entry_ir.OUT_ALLOWED if may else 0)
-        | (entry_ir.OUT_REQUIRED if spec.out == "required" else 0)
-        | (entry_ir.OUT_POSITIONAL if may and spec.positional_out else 0)
-        | (entry_ir.INPLACE_OK if spec.inplace_ok else 0)
+        (entry_numbers.RELEASE_GIL if spec.release_gil else 0)
+        | (entry_numbers.OUT_ALLOWED if may else 0)
+        | (entry_numbers.OUT_REQUIRED if spec.out == "required" else 0)
+        | (entry_numbers.OUT_POSITIONAL if may and spec.positional_out else 0)
+        | (entry_numbers.INPLACE_OK if spec.inplace_ok else 0)
     )
