@@ -1,0 +1,46 @@
+"""What the first call of a small elementwise function loads: its user waits for every module."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CALL = """
+import sys
+import numpy as np, mlc
+def small(a, b): return np.maximum(a * b + a, 0.0)
+x = np.ones(1000, np.float32)
+assert mlc.jit(small)(x, x)[0] == 2.0
+print(*sorted(name for name in sys.modules if name.startswith("mlc.")))
+"""
+# Proofs over integer systems, tails of loops, reductions, and texts that are compiled once for all.
+NEVER = {
+    "mlc.ir.integer_system", "mlc.schedules.legality.pairs", "mlc.schedules.legality.space",
+    "mlc.schedules.legality.starts", "mlc.schedules.legality.threads", "mlc.schedules.tails",
+    "mlc.schedules.regions", "mlc.lower.compacting", "mlc.te.evaluate", "mlc.runtime.entry_ir",
+    "mlc.control.lambdas", "mlc.graph.kernel_key", "mlc.backends.llvm.lookups",
+}  # fmt: skip
+# A process that finds the kernel on disk needs no compiler at all.
+COMPILER = ("mlc.graph.pipeline", "mlc.schedules.schedule", "mlc.lower.", "mlc.backends.llvm.emit")
+
+
+def loaded(folder: Path) -> set[str]:
+    """The parts of mlc that a process has after its first call."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLC_")}
+    environment |= {"MLC_CACHE_DIR": str(folder), "MLC_TUNED": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", CALL], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_a_small_function_loads_what_it_needs(tmp_path: Path) -> None:
+    cold = loaded(tmp_path)
+    assert "mlc.lower.pipeline" in cold
+    assert not cold & NEVER
+    cached = loaded(tmp_path)
+    assert cached < cold
+    assert not [name for name in cached if name.startswith(COMPILER)]
