@@ -38,8 +38,14 @@ _ENDING = 0.3  # seconds that are kept for ending processes and storing results
 _FINAL_SECONDS = 5.0  # the most that one comparison takes
 
 
+def builders_for(options: Options) -> Builders:
+    """The processes in which candidates are built."""
+    limits = options.limits or Limits()
+    return Builders(limits.workers or available_cpus(), limits)
+
+
 class Run:
-    """A search and a measurer for each space; :meth:`result` does it all."""
+    """A search and a measurer for each space; :meth:`result` does it all, and ends ``builders``."""
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class Run:
         options: Options,
         on_trial: Callable[[KernelResult, Trial], Any],
         began: float | None = None,
+        builders: Builders | None = None,
     ) -> None:
         self.began = time.perf_counter() if began is None else began
         self.options = options
@@ -64,7 +71,7 @@ class Run:
             for s in spaces
         ]
         self._measurers: dict[int, Measurer] = {}
-        self._builders: Builders | None = None  # all kernels are built by the same processes
+        self._builders = builders  # all kernels are built by the same processes
         seconds = options.seconds
         self.deadline = float("inf") if seconds is None else self.began + seconds - _ENDING
         kept = 0.0 if seconds is None else max(seconds * _FINAL_SHARE, min(1.0, seconds / 2))
@@ -105,7 +112,7 @@ class Run:
             began = time.perf_counter()
             limits = options.limits or Limits()
             if self._builders is None:
-                self._builders = Builders(limits.workers or available_cpus(), limits)
+                self._builders = builders_for(options)
             self._measurers[number] = Measurer(
                 workload, limits, options.executor, builders=self._builders
             )

@@ -106,10 +106,11 @@ class Space:
     def _template(self, name: str) -> Template:
         return next(t for t in self.templates if t.name == name)
 
-    def seeds(self, rng: random.Random) -> list[Candidate]:
-        """What each template thinks likeliest: expert knowledge, to be tried first."""
+    def seeds(self, rng: random.Random) -> Iterator[Candidate]:
+        """What each template thinks likeliest: expert knowledge, to be tried first. Each is made
+        when it is asked for: those before it may be built meanwhile."""
         made = (self.make(t.name, (), rng, "expert", "likely") for t in self.templates)
-        return [candidate for candidate in made if candidate is not None]
+        return (candidate for candidate in made if candidate is not None)
 
     def sample(self, rng: random.Random) -> Candidate | None:
         """A candidate drawn by chance."""

@@ -10,9 +10,10 @@ from typing import Any
 from ..errors import ArgumentError
 from ..schedules.decorator import ScheduleFunction
 from ..schedules.schedule import Schedule
+from .measure.builders import Builders
 from .options import Options
 from .result import KernelResult, Trial, TuningResult
-from .run import Run
+from .run import Run, builders_for
 from .space import Space, Template
 from .targets import workloads_for
 from .workload import Workload
@@ -43,9 +44,15 @@ def tune(what: Any, *args: Any, **options: Any) -> TuningResult:
     began = time.perf_counter()
     known = {name: options.pop(name) for name in Options.names() if name in options}
     chosen = Options(**known)
-    workloads = workloads_for(what, args, options)
-    name = getattr(what, "__name__", "") or workloads[0].name
-    result = tune_workloads(workloads, chosen, name, began)
+    builders = builders_for(chosen)
+    try:
+        if chosen.executor is None:
+            builders.start()  # they start while workloads are made
+        workloads = workloads_for(what, args, options)
+        name = getattr(what, "__name__", "") or workloads[0].name
+        result = tune_workloads(workloads, chosen, name, began, builders)
+    finally:
+        builders.close()
     keep(result, chosen, what, args)
     return result
 
@@ -55,9 +62,11 @@ def tune_workloads(
     options: Options,
     name: str = "",
     began: float | None = None,
+    builders: Builders | None = None,
 ) -> TuningResult:
     """The result for workloads that are parts of one function; nothing is stored on disk. The
-    budget runs from ``began``, of `time.perf_counter`, or from now."""
+    budget runs from ``began``, of `time.perf_counter`, or from now; ``builders`` may be under
+    way."""
     from .progress import progress
 
     spaces = [space_of(workload, options.space) for workload in workloads]
@@ -68,7 +77,7 @@ def tune_workloads(
             if options.on_trial is not None:
                 options.on_trial(kernel, trial)
 
-        run = Run(spaces, options, on_trial, began)
+        run = Run(spaces, options, on_trial, began, builders)
         return run.result(name or workloads[0].name)
 
 

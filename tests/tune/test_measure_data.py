@@ -108,6 +108,16 @@ def shared() -> Any:
     builders.close()
 
 
+def test_processes_start_before_there_is_a_request() -> None:
+    builders = Builders(2, LIMITS)
+    builders.start()
+    pids = builders.pids()
+    builders.start()
+    assert len(pids) == 2 and builders.pids() == pids
+    builders.close()
+    assert not builders.pids()
+
+
 def test_the_real_arguments_are_used(shared: Builders) -> None:
     made = workload_of(traced_back(PROGRAMS["gather"], "p"))
     arrays = (np.array([1, 0] * 15), np.arange(8, dtype=np.float32).reshape(2, 4))

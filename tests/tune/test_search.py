@@ -56,6 +56,16 @@ def best_after(name: str, trials: int, seed: int) -> float:
     return best
 
 
+def test_candidates_are_drawn_when_they_are_asked_for() -> None:
+    made = workload_of(product(32, 32, 8))
+    space = Space(made, [Template(f"places {n}", places) for n in range(3)])
+    proposed = search_named("random", space, 0).propose(5)
+    assert space.draws == 0
+    next(proposed)
+    assert space.draws == 1  # the others while this one is built
+    assert len(list(proposed)) == 4
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_proposed_twice_and_spaces_end(name: str) -> None:
     search = search_named(name, made_space(), 0)

@@ -19,7 +19,7 @@ _ATTEMPTS = 3  # for a build whose process is killed from outside
 
 
 class Builders:
-    """``count`` processes, started when the first request comes."""
+    """``count`` processes, started by :meth:`start` or when the first request comes."""
 
     def __init__(self, count: int, limits: Limits) -> None:
         self.limits = limits
@@ -38,13 +38,21 @@ class Builders:
     def submit(self, request: bytes) -> Future[Built]:
         """The build of a request of `building`, under way. Its result is never an exception."""
         with self._lock:
-            if self._threads is None:
-                if self._is_closed:
-                    raise RuntimeError("the builders are closed")
-                self._threads = ThreadPoolExecutor(self.count, "mlc-build")
-                # All of them import what they need at the same time.
-                self._idle += [self._child() for _ in range(self.count)]
-            return self._threads.submit(self._timed, request, self._round)
+            return self._started().submit(self._timed, request, self._round)
+
+    def start(self) -> None:
+        """Let the processes import what they need, all at the same time, before there is a
+        request."""
+        with self._lock, contextlib.suppress(OSError):  # which the first request meets again
+            self._started()
+
+    def _started(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            if self._is_closed:
+                raise RuntimeError("the builders are closed")
+            self._idle += [self._child() for _ in range(self.count - len(self._idle))]
+            self._threads = ThreadPoolExecutor(self.count, "mlc-build")
+        return self._threads
 
     @property
     def idle_seconds(self) -> float:

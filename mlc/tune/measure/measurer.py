@@ -165,6 +165,8 @@ class Measurer:
         for candidate in drawn:
             batch.append(candidate)
             futures.append(None if candidate.kind == "default" else self._submit(candidate))
+            if _is_over(deadline):
+                break
         self.spent["idle"] += self._builders.idle_seconds - idle
         entries: list[Entry] = []
         for candidate, future in zip(batch, futures):

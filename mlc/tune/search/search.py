@@ -22,18 +22,17 @@ class Search(ABC):
         self.random = random.Random(seed)
         self.model = model
         self.fresh = Fresh(space.workload)
-        self.seeds: list[Candidate] | None = None
+        self.seeds = iter(space.seeds(self.random))
         self.trial_seconds = 0.0  # what a trial takes, as far as the tuner has said
         self.best: list[tuple[float, Candidate]] = []  # fastest first
 
     def propose(self, count: int) -> Iterator[Candidate]:
         """Up to ``count`` candidates to try next, each when it is asked for; none if the space is
         exhausted."""
-        if self.seeds is None:
-            self.seeds = [c for c in self.space.seeds(self.random) if self.fresh.is_new(c)]
-        while self.seeds and count:
-            count -= 1
-            yield self.seeds.pop(0)
+        while count and (seed := next(self.seeds, None)) is not None:
+            if self.fresh.is_new(seed):
+                count -= 1
+                yield seed
         if count:
             yield from self.draw(count)
 
