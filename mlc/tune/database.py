@@ -97,7 +97,7 @@ class Database:
         if not waiting:
             return True
         if self.readonly:
-            self._complain("it is opened for reading only")
+            self._complain("it is opened for reading only", is_read=False)
         if self.readonly or not self._ask(_writer(waiting.values())):
             return False
         for identity, record in waiting.items():
@@ -202,8 +202,9 @@ class Database:
             self._complain(str(error))
             return None
 
-    def _complain(self, reason: str) -> None:
-        what = "are not read" if self.readonly else "are kept in memory only; export() has them all"
+    def _complain(self, reason: str, is_read: bool | None = None) -> None:
+        is_read = self.readonly if is_read is None else is_read
+        what = "are not read" if is_read else "are kept in memory only; export() has them all"
         warn_once(
             f"{self.path} {reason}", f"tuning results {what}: {self.path} is not used: {reason}"
         )

@@ -210,7 +210,7 @@ def test_readonly_in_a_folder_that_cannot_be_written():
 def test_readonly_is_never_written(path):
     Database(path).add(record())
     database = Database(path, readonly=True)
-    with pytest.warns(TuningWarning, match="opened for reading only"):
+    with pytest.warns(TuningWarning, match="kept in memory only; .* opened for reading only"):
         assert not database.add(record(1))
     assert len(Database(path)) == 1
     assert len(database) == 2  # what was found is not lost
