@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import field
 
 from ..ir.expr import Axis, Expr, Load, Var
+from ..ir.rewrite import loads_of
 from ..records import dataclass
 from ..te.address import covers
 from ..te.classify import Kind, is_affine, kind_of
@@ -76,6 +77,8 @@ def new_root_for(node: Node, users: list[Root]) -> Root:
     if user.reduced or len(loads) != 1 or user.node.tensors[0].size != tensor.size:
         return root
     (found,) = loads
+    if any(loads_of(index) for index in found.indices):  # data say which one element is read
+        return root
     if tensor.shape == user.shape and all(
         a is b for a, b in zip(found.indices, user.spatial, strict=True)
     ):

@@ -304,7 +304,16 @@ def test_python_protocols() -> None:
         first, *rest = x
         assert len(x) == 3 and x.ndim == 2 and x.size == 12 and x.dtype == np.float32
         q, r = divmod(first, 2)
-        return first @ rest[0], abs(-first), q, r, round(first / 3, 2), x.T[1], x[..., -1], 2**first
+        return (
+            first @ rest[0],
+            abs(-first),
+            q,
+            r,
+            np.round(first / 3, 2),
+            x.T[1],
+            x[..., -1],
+            2**first,
+        )
 
     first, second, _ = X
     q, r = divmod(first, 2)

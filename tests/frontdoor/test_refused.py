@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import re
 import threading
 from collections.abc import Callable
@@ -38,7 +39,7 @@ NO_ARRAY = (
 )
 CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (
-        lambda x: x if x[0, 0] > 0 else -x,
+        lambda x: operator.truth(x[0, 0] > 0),
         mlc.TracerBoolError,
         f"the truth of traced bool[] (from greater at FILE) is not known while tracing; use "
         f"np.where(condition, a, b) instead of if, & | ~ instead of and, or, not; {STATIC}",
@@ -75,14 +76,14 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         "with np.zeros or np.empty, or pass it as an argument",
     ),
     (
-        lambda x: float(x[0, 0]),
+        lambda x: operator.methodcaller("__float__")(x[0, 0]),
         mlc.ArgumentError,
         "traced float32[] (from slice_view at FILE) has no value while tracing, so it cannot "
         "become a Python "
         f"float; use x.astype(float); {STATIC}",
     ),
     (
-        lambda x: range(x[0, 0].astype(int)),
+        lambda x: operator.index(x[0, 0].astype(int)),
         mlc.ArgumentError,
         "traced int64[] (from astype at FILE) has no value while tracing, so it cannot become a "
         "Python "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import mlc
 from mlc import te
 from mlc.graph.cost import count_nodes
 from mlc.graph.kernel import Module
@@ -215,3 +216,11 @@ def test_long_rows_run_stage_by_stage():
 def test_logical_results_keep_their_dtype():
     module = built(logic.less(X, 0.0))
     assert module.outputs[0].dtype.name == "bool"
+
+
+def test_one_element_that_data_name_is_read_as_it_stands():
+    def counted(a, b):
+        return np.count_nonzero(np.any(a[:, None] == b, axis=-1)[np.argsort(a)])
+
+    a, b = np.ones(1), np.arange(4.0)
+    assert mlc.jit(counted)(a, b) == counted(a, b) == 1

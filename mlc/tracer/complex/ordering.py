@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import UnsupportedError
 from ...ops.op import implements
-from ..dispatch import call_function
+from ..dispatch import call_function, strong
 from .calls import as_complex, call_complex_ufunc, converted, is_complex, parts_of, stands_for
 from .structure import check_start
 
@@ -88,6 +88,7 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any
 def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None,
          max: Any = None, **options: Any) -> Any:  # fmt: skip
     """np.clip."""
+    a = strong(a)
     low, high = (w if v is None else v for v, w in ((a_min, min), (a_max, max)))
     if low is not None:
         a = call_complex_ufunc(np.maximum, "__call__", (a, low), options)

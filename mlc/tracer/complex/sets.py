@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import UnsupportedError
-from ..dispatch import call_function
+from ..dispatch import call_function, strong
 from ..operators import from_sequence
-from .calls import as_complex, lifted, stands_for
+from .calls import as_complex, converted, is_complex, key_of, lifted, stands_for
 from .ordering import argsort
 
 
@@ -26,7 +26,7 @@ def _distinct(
 
     With ``size`` there is room for so many, and what is left has ``fill_value`` or the least one.
     """
-    order = argsort(values)
+    order = argsort(values) if is_complex(values) else np.argsort(values, kind="stable")
     if keep is not None:  # those that count come first, still in order
         order = order[np.argsort(~keep[order], kind="stable")]
     found = values[order]
@@ -92,31 +92,37 @@ def isin(
     return ~found if invert else found
 
 
-def _both(ar1: Any, ar2: Any) -> tuple[Any, Any]:
-    left, right = (np.ravel(_array(v)) for v in (ar1, ar2))
-    dtype = np.result_type(left.dtype, right.dtype)
-    return left.astype(dtype), right.astype(dtype)
+def _both(ar1: Any, ar2: Any, dtype: np.dtype[Any]) -> list[Any]:
+    return [converted(np.ravel(_array(value)), dtype) for value in (ar1, ar2)]
+
+
+def _as_arrays(*values: Any) -> np.dtype[Any]:
+    """The dtype of values of which numbers count as the arrays that NumPy makes of them."""
+    return np.result_type(*(np.dtype(key_of(value)) for value in values))
 
 
 @stands_for(np.union1d)
 def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> Any:
     """np.union1d."""
-    return _distinct(np.concatenate(_both(ar1, ar2)), None, True, size, fill_value)[0]
+    kinds = [key_of(value) for value in (ar1, ar2)]
+    dtype = np.result_type(*(k(0) if isinstance(k, type) else k for k in kinds))
+    both = np.concatenate(_both(ar1, ar2, dtype))
+    return _distinct(both, None, True, size, fill_value)[0]
 
 
 @stands_for(np.intersect1d)
 def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None,
                 fill_value: Any = None) -> Any:  # fmt: skip
     """np.intersect1d."""
-    left, right = _both(ar1, ar2)
+    left, right = _both(ar1, ar2, _as_arrays(ar1, ar2))
     return _distinct(left, isin(left, right), True, size, fill_value)[0]
 
 
 @stands_for(np.setdiff1d)
 def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None,
               fill_value: Any = None) -> Any:  # fmt: skip
-    """np.setdiff1d."""
-    left = np.ravel(_array(ar1))
+    """np.setdiff1d: of the dtype of its first argument, which may be real."""
+    left = np.ravel(_array(ar1) if is_complex(ar1) else strong(ar1))
     return _distinct(left, isin(left, ar2, invert=True), True, size, fill_value)[0]
 
 
@@ -124,7 +130,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = No
 def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None,
              fill_value: Any = None) -> Any:  # fmt: skip
     """np.setxor1d: each side has but one NaN, and that is no member of the other."""
-    sides, kept = _both(ar1, ar2), []
+    sides, kept = _both(ar1, ar2, _as_arrays(ar1, ar2)), []
     for side, other in (sides, sides[::-1]):
         missing = np.isnan(side)
         kept.append(isin(side, other, invert=True) & (~missing | (np.cumsum(missing) == 1)))
