@@ -272,6 +272,8 @@ def call_ufunc(
         from .powers import checked_powers
 
         inputs = checked_powers(inputs, options.get("dtype"))
+    if ufunc is np.ldexp and getattr(inputs[1], "_is_weak", False):  # else float16 were enough
+        inputs = (strong(inputs[0]), inputs[1])
     found = implementation(*inputs, **options)
     if ufunc.signature is None:  # else axes of the inputs are not those of the result
         for part in found if isinstance(found, tuple) else (found,):

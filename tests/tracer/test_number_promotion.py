@@ -63,7 +63,7 @@ _TWO = [
     "remainder", "logaddexp", "bitwise_and", "left_shift", "greater", "logical_or",
     "dot", "inner", "outer", "kron", "convolve", "correlate", "append", "union1d", "intersect1d",
     "setdiff1d", "setxor1d", "isin", "linspace", "polyval", "polyadd", "polymul", "full_like",
-    "isclose", "result_type", "tensordot", "add.outer", "multiply.outer", "maximum.outer",
+    "isclose", "result_type", "tensordot", "add.outer", "multiply.outer", "maximum.outer", "ldexp",
 ]  # fmt: skip
 PAIRS: dict[str, Callable[[Any, Any], Any]] = {
     **{name: operator.attrgetter(name)(np) for name in _TWO},
