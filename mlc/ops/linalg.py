@@ -137,11 +137,15 @@ def _library(arrays: Sequence[Any], *functions: str, cores: Any, refusal: str = 
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
     """np.linalg.inv."""
+    return inverse(a, "Singular matrix")
+
+
+def inverse(a: Any, refusal: str) -> Any:
+    """The inverse; matrices without one are refused with that sentence, or become NaN without."""
     a, dtype, shape = _float("inv", a)
     if not size_of(shape):
         return astype(a, dtype=dtype)
-    found = _library([a], "inv", cores=[shape[-2:]], refusal="Singular matrix")
-    return astype(found, dtype=dtype)
+    return astype(_library([a], "inv", cores=[shape[-2:]], refusal=refusal), dtype=dtype)
 
 
 @implements(np.linalg.solve)

@@ -14,9 +14,10 @@ from .contract import matmul
 from .create import zeros
 from .elementwise import astype, select_where
 from .index import getitem
-from .linalg import inv, svd
+from .linalg import inverse, svd
 from .op import implements
 from .promotion import dtype_of
+from .reduce import any as any_of
 from .reduce import max as max_of
 from .reduce import min as min_of
 from .reduce import sum as sum_of
@@ -118,12 +119,17 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
 
 @implements(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
-    """np.linalg.cond."""
+    """np.linalg.cond: infinite where it is not known, unless that is since ``x`` has a NaN."""
     if p in (None, 2, -2):
         s = svd(x, compute_uv=False)
         greatest, least = getitem(s, (..., 0)), getitem(s, (..., -1))
-        return arithmetic.divide(*((least, greatest) if p == -2 else (greatest, least)))
-    return arithmetic.multiply(norm(x, p, axis=(-2, -1)), norm(inv(x), p, axis=(-2, -1)))
+        found = arithmetic.divide(*((least, greatest) if p == -2 else (greatest, least)))
+    else:
+        inverted = inverse(x, refusal="")
+        found = arithmetic.multiply(norm(x, p, axis=(-2, -1)), norm(inverted, p, axis=(-2, -1)))
+    given = any_of(logic.isnan(x), axis=(-2, -1)) if dtype_of(x).is_float else False
+    unknown = logic.logical_and(logic.isnan(found), logic.logical_not(given))
+    return select_where(unknown, dtype_of(found).numpy.type(np.inf), found)
 
 
 @implements(np.linalg.multi_dot)

@@ -41,6 +41,7 @@ SUMS = frozenset({
     "matrix_norm", "cond", "svdvals", "eigvalsh", "eigh", "qr", "pinv", "slogdet", "cholesky",
     "polyfit", "bincount", "fft2", "ifft2", "fftn", "ifftn", "hfft", "ihfft", "apply_over_axes",
 })  # fmt: skip
+MAGNITUDES = frozenset({"abs", "absolute"})  # of complex numbers, which round
 POWERS = frozenset({"power", "float_power", "pow"})
 # Between two numbers of their first argument; of whole numbers, too.
 BETWEEN = frozenset({"quantile", "percentile", "nanquantile", "nanpercentile"})
@@ -114,7 +115,6 @@ class Shaker:
         if not isinstance(result, (np.ndarray, np.generic)) or not is_inexact(result.dtype):
             return result
         found = [np.asarray(a) for a in operands if isinstance(a, (np.ndarray, np.generic))]
-        found = [a for a in found if is_inexact(a.dtype)]
         wrong = ~np.isfinite(result)
         if not wrong.any() or len(found) < 2 and not all(np.isfinite(a).all() for a in found):
             return result
@@ -203,7 +203,7 @@ class Shaker:
             result = self.any_order((owner, *args), result)
         if name in POWERS and len(args) == 2 and not kwargs:
             return self.value(self.power(*args, result))
-        if name in EXACT:
+        if name in EXACT and not (name in MAGNITUDES and np.iscomplexobj(args[0])):
             return result
         if name in BETWEEN and args and is_inexact(np.asarray(result).dtype):
             first = np.asarray(args[0])

@@ -7,6 +7,7 @@ import pytest
 
 import mlc
 from mlc.errors import ArgumentError, ShapeError, UnsupportedError
+from mlc.testing import check_against_numpy
 
 RNG = np.random.default_rng(5)
 TARGETS = ("cpu", "interpret", "numpy")
@@ -95,3 +96,22 @@ def test_a_right_side_that_is_not_finite_is_solved() -> None:
     np.testing.assert_array_equal(f(a, b), np.linalg.solve(a, b))
     with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
         f(a * 0, a)
+
+
+@pytest.mark.parametrize("p", [None, 1, np.inf, "fro", -2])
+def test_conditions_of_what_has_no_inverse_are_infinite(p):
+    stack = np.ones((2, 3, 3))
+    stack[1] = np.diag([1, 2, 3.0])
+    far = np.eye(4, 5)
+    far[3, 4] = np.inf
+    for given in (stack, stack.astype(complex), stack.astype(int), stack.astype(np.float32)):
+        check_against_numpy(lambda a: np.linalg.cond(a, p), given)
+    if p in (None, -2):
+        check_against_numpy(lambda a: np.linalg.cond(a, p), far)
+
+
+def test_norms_of_complex_numbers_square_both_parts():
+    z = np.array([[complex(np.nan, -np.inf), 3 + 4j], [1e200 + 0j, 1j]])
+    check_against_numpy(lambda z: (np.linalg.norm(z, axis=1), np.linalg.norm(z[1])), z)
+    check_against_numpy(lambda z: np.linalg.norm(z[1:], "fro", axis=(0, 1), keepdims=True), z)
+    check_against_numpy(lambda z: np.linalg.norm(z, 1, axis=0), z[:, 1:])

@@ -378,6 +378,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         reduction: Any = {2: np.max, -2: np.min, "nuc": np.sum}[ord]
         found = reduction(values, axis=-1)
         return np.expand_dims(found, tuple(d % x.ndim for d in axes)) if keepdims else found
+    if ord is None or ord in (("fro", "f") if matrix else (2,)):
+        squares = np.square(x.real) + np.square(x.imag)
+        return np.sqrt(np.sum(squares, axis=axis, keepdims=keepdims))
     return call_function(np.linalg.norm, (np.abs(x), ord, axis, keepdims), {})
 
 

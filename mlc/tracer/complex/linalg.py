@@ -68,9 +68,13 @@ def _as(dtype: Any, *values: Any) -> list[Any]:
 @stands_for(np.linalg.inv)
 def inv(a: Any) -> Any:
     """np.linalg.inv."""
+    return inverse(a, "Singular matrix")
+
+
+def inverse(a: Any, refusal: str) -> Any:
+    """The inverse; matrices without one are refused with that sentence, or become NaN without."""
     a, dtype = _matrix("inv", a)
-    core = a.shape[-2:]
-    return _as(dtype, *_call([a], "inv", types="D->D", cores=[core], refusal="Singular matrix"))[0]
+    return _as(dtype, *_call([a], "inv", types="D->D", cores=[a.shape[-2:]], refusal=refusal))[0]
 
 
 @stands_for(np.linalg.solve)
@@ -236,13 +240,16 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
 
 @stands_for(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
-    """np.linalg.cond."""
+    """np.linalg.cond: infinite where it is not known, unless that is since ``x`` has a NaN."""
     if p is None or p in (2, -2):
         s = svd(x, compute_uv=False)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-    norm = lambda a: np.linalg.norm(a, p, axis=(-2, -1))
-    found = norm(x) * norm(np.linalg.inv(x))
-    return found.astype(np.linalg.cond(np.eye(1, dtype=x.dtype), p).dtype)  # complex in old NumPys
+        found = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    else:
+        norm = lambda a: np.linalg.norm(a, p, axis=(-2, -1))
+        found = norm(x) * norm(inverse(x, refusal=""))
+        found = found.astype(np.linalg.cond(np.eye(1, dtype=x.dtype), p).dtype)  # to NumPy 2.2 "D"
+    unknown = np.isnan(found) & ~np.any(np.isnan(x), axis=(-2, -1))
+    return np.where(unknown, found.dtype.type(np.inf), found)
 
 
 def _eigen(name: str, a: Any, kinds: str, cores: list[Any]) -> list[Any]:
