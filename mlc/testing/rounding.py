@@ -191,8 +191,7 @@ class Shaker:
         if sums:
             if name in SUMS and isinstance(owner, np.ndarray):
                 function = getattr(self.value(owner), name)
-            out = kwargs.get("out")
-            args = tuple(a if a is out else self.value(a) for a in args)
+            args = tuple(map(self.value, args))
         meets = self.meets and isinstance(function, np.ufunc) and len(args) == 2
         if meets and function in COMPARISONS:
             args = (met(args[0], args[1], self.unit), args[1])
