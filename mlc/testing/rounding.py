@@ -200,6 +200,9 @@ class Shaker:
             result = cancelled(name, args[0], args[1], result, self.unit)
         if sums and kwargs.get("out") is None:
             result = self.any_order((owner, *args), result)
+        if name == "histogram" and kwargs.get("weights") is not None:  # differences of sums
+            heights = self.any_order((args[0], kwargs["weights"]), result[0])
+            result = (heights, *result[1:])
         if name in POWERS and len(args) == 2 and not kwargs:
             return self.value(self.power(*args, result))
         if name in EXACT and not (name in MAGNITUDES and np.iscomplexobj(args[0])):

@@ -128,6 +128,12 @@ class Masked(NDArrayOperatorsMixin):
     def _with(self, values: Any) -> Masked:
         return Masked(values, self._mask, self._at)
 
+    def __pow__(self, other: Any) -> Any:
+        from .operators import short_power
+
+        short = short_power(self._values, other) if self._values.shape else None
+        return short(self) if isinstance(short, np.ufunc) else super().__pow__(other)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or _any_solid(inputs, kwargs):
             return getattr(ufunc, method)(*map(solid, inputs), **_solid_options(kwargs))
@@ -293,7 +299,9 @@ def apply_whole(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
             return value._values
         return spread_over(value, first._mask.ndim, first._values.ndim - first._at)
 
-    def chosen(values: Any) -> Masked:
+    def chosen(values: Any) -> Any:
+        if hasattr(values, "_parts"):  # a function of real elements that gives complex ones
+            return type(values)(*map(chosen, values._parts))
         before = values.ndim - first._values.ndim  # new axes, of what had more
         return Masked(values, first._mask, first._at + before)
 

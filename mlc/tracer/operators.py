@@ -141,7 +141,7 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         if others and isinstance(others[0], (list, tuple)):
             others = (from_sequence(others[0]),)
         operands = (*others, self) if reflected else (self, *others)
-        short = _short_power(*operands) if ufunc is np.power else None
+        short = short_power(*operands) if ufunc is np.power else None
         if isinstance(short, np.ufunc):
             result = call_ufunc(short, "__call__", (self,), {})
         elif short is not None:
@@ -157,7 +157,7 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
     return method
 
 
-def _short_power(base: Any, exponent: Any) -> Any:
+def short_power(base: Any, exponent: Any) -> Any:
     """What NumPy's ``**`` calls instead of np.power where that shows in values or dtypes: for
     arrays to the power of Python's numbers other ufuncs, for scalars C's pow. None for nothing. A
     real argument of no axes is taken for an array."""

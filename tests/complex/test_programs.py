@@ -160,6 +160,16 @@ def test_loops_by_hand() -> None:
     assert pick(1 + 1j) == 2 + 2j and pick(-1 + 1j) == 1 - 1j
 
 
+def test_selections_of_real_numbers_become_complex() -> None:
+    def turned(x: Any) -> Any:
+        z, m = np.zeros(x.shape, complex), x > 0
+        z[m] = x[m] * 1j + x[m]
+        z[m] += 2j
+        return z, (x[m] * 1j).sum(), np.abs(x[m] * 2j), (1j * x[m]).real, (x[m] * 1j) ** 2
+
+    check(turned, np.array([1.0, 0, 0.5, 3.0, -2.0]))
+
+
 def test_refused() -> None:
     z, x = numbers((3,), "complex128"), np.ones(3)
 

@@ -187,3 +187,10 @@ def test_sums_into_their_own_argument_round() -> None:
     x = np.array([-0.1953, -0.0364, 0.2317])
     found = {float(shaken(program, seed)(x.copy())[2]) for seed in range(8)}
     assert len(found) == 8 and max(map(abs, found)) < 1e-14
+
+
+def test_weighted_histograms_are_differences_of_sums() -> None:
+    def program(x: Any) -> Any:
+        return np.histogram(x, bins=[-2, 0, 1, 5], weights=abs(x) * np.inf)[0]
+
+    mlc.testing.check_against_numpy(program, np.array([-1.0, 0.5, 3.0, -2.0, 0.0]))

@@ -118,6 +118,7 @@ def test_squares_of_booleans_are_small() -> None:
     x = np.array([True, False])
     mlc.testing.check_against_numpy(lambda x: (x**2, -(x**2), x[:0] ** 2, x**3, 2**x), x)
     mlc.testing.check_against_numpy(lambda x: (x.any() ** 2, np.power(x, 2), x**2.0, x**True), x)
+    mlc.testing.check_against_numpy(lambda x: (x[x] ** 2, x[~x & x] ** 2, x[x] ** 3), x)
     with pytest.raises(mlc.MlcError):
         mlc.jit(lambda x: x.__ipow__(2))(x)
 
