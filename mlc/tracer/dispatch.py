@@ -387,6 +387,7 @@ _ATTRIBUTES = frozenset({np.real, np.imag})  # of numbers, too, which stay Pytho
 _ZERO_DIMENSIONAL = frozenset({  # never a scalar
     np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
     np.tile, np.resize, np.tensordot, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
+    np.apply_along_axis,
 })  # fmt: skip
 COUNTS: frozenset[Any] = frozenset(
     {np.count_nonzero} if type(np.count_nonzero(0)) is int else ()
