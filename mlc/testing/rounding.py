@@ -38,8 +38,9 @@ SUMS = frozenset({
     "reduce", "accumulate", "interp", "cov", "corrcoef", "cumulative_sum", "cumulative_prod", "fft",
     "ifft", "rfft", "irfft", "kron", "polyval", "nancumsum", "nancumprod",
     "matrix_power", "multi_dot", "matvec", "vecmat", "vecdot", "reduceat", "vector_norm",
-    "matrix_norm", "cond", "cross", "svdvals", "eigvalsh", "eigh", "qr", "pinv", "slogdet", "cholesky",
-    "polyfit", "bincount", "fft2", "ifft2", "fftn", "ifftn", "hfft", "ihfft", "apply_over_axes",
+    "matrix_norm", "cond", "cross", "svdvals", "eigvalsh", "eigh", "qr", "pinv", "slogdet",
+    "cholesky", "polyfit", "bincount", "fft2", "ifft2", "fftn", "ifftn", "hfft", "ihfft",
+    "apply_over_axes",
 })  # fmt: skip
 MAGNITUDES = frozenset({"abs", "absolute"})  # of complex numbers, which round
 POWERS = frozenset({"power", "float_power", "pow"})
