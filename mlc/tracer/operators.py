@@ -100,6 +100,11 @@ def _view(self: Any, dtype: Any = None, type: Any = None) -> Any:
         return self[...]
     if type is not None or isinstance(dtype, builtins.type) and issubclass(dtype, np.ndarray):
         raise UnsupportedError("x.view of another class of arrays cannot be traced")
+    if hasattr(self, "_parts"):
+        raise UnsupportedError(
+            f"x.view({np.dtype(dtype)}) of complex numbers cannot be traced; use x.real and "
+            f"x.imag, which share the elements of x"
+        )
     if self._cell.array is not None:
         self._cell.touch()
         return self._cell.array.view(dtype)

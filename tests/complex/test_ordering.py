@@ -69,6 +69,10 @@ def test_as_numpy(group: str, dtype: str, missing: bool) -> None:
         check(GROUPS[group], ties(dtype, missing=missing))
 
 
+def test_numbers_of_no_axes_are_ordered_as_one() -> None:
+    check(lambda a: (np.argsort(a, axis=0), np.argsort(a, kind="stable")), np.array(6 - 8j))
+
+
 def test_room_for_distinct_numbers_is_filled() -> None:
     def function(a: Any) -> Any:
         return mlc.numpy.unique(a, size=4, fill_value=9j), mlc.numpy.unique_counts(a, size=4)

@@ -189,6 +189,7 @@ def test_refused() -> None:
         "np.floor of complex numbers cannot be traced: there is no complex version here; write it "
         "with x.real and x.imag, or call it outside the jitted function"
     )
+    assert message(lambda z: z.view(np.uint8), z).startswith("x.view(uint8) of complex numbers")
     assert message(lambda z: float(z[0]), z).startswith("traced complex128[] is complex and no")
     assert message(lambda z: np.i0(z), z).startswith("np.i0 of complex numbers cannot be")
 

@@ -133,7 +133,7 @@ def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False)
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
             stable: Any = None) -> Any:  # fmt: skip
     """np.argsort; equal numbers stay in their order."""
-    if axis is None:
+    if axis is None or not np.ndim(a):
         a, axis = np.ravel(a), 0
     real, imag = parts_of(a)
     group = np.isnan(real).astype(np.int8) * np.int8(2) + np.isnan(imag).astype(np.int8)

@@ -280,12 +280,6 @@ class Complex:
         raise UnsupportedError("x.sort() changes an array in place and cannot be traced; use x = "
                                "np.sort(x)")  # fmt: skip
 
-    def view(self, *args: Any) -> NoReturn:
-        """Refused."""
-        raise UnsupportedError(
-            "x.view cannot be traced; use x.real and x.imag, which share the elements of x"
-        )
-
     def __copy__(self) -> Any:
         return self.copy()
 
