@@ -18,6 +18,7 @@ from math import prod
 from ..dtypes import DType
 from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, kept_dimensions, register
 from ..ir.program import Program
+from .lane_text import LaneText
 from .sorting import cpu_features
 
 TYPES = ("float32", "float64", "int32", "uint32", "int64", "uint64")
@@ -48,162 +49,190 @@ def _chains() -> int:
 
 def _text(name: str, fn: str, dtype: DType, shape: tuple[int, ...], counter: DType) -> str:
     """The LLVM function: vectors of 64 bytes, ``_chains()`` of them a step."""
-    n = prod(shape)
     steps_given = "".join(f"i64 %step{d}, " for d in kept_dimensions(shape))
-    is_float, bits = dtype.is_float, dtype.bits
-    lanes, chains = 512 // bits, _chains()
-    element = ("float" if bits == 32 else "double") if is_float else f"i{bits}"
-    vector, places, masks = f"<{lanes} x {element}>", f"<{lanes} x i{bits}>", f"<{lanes} x i1>"
-    sign = "" if is_float else "u" if dtype.kind == "u" else "s"
-    better = f"{'fcmp o' if is_float else f'icmp {sign}'}{'gt' if fn == 'argmax' else 'lt'}"
-    equal = "fcmp oeq" if is_float else "icmp eq"
-    width = lanes * chains
-    steps, rest = divmod(n, width)
-    out: list[str] = []
-    fresh = iter(range(1 << 30))
+    search = _Search(fn, dtype, prod(shape))
+    search.text.add(f"define void @{name}(ptr %a, {steps_given}ptr %p) {{", "entry:")
+    search.first_step()
+    if search.steps > 1:
+        search.other_steps()
+    search.rest()
+    search.stored(search.nearest(search.winner()), counter)
+    return search.text.text()
 
-    def let(text: str) -> str:
-        out.append(f"  %t{(number := next(fresh))} = {text}")
-        return f"%t{number}"
 
-    def splat(value: str, kind: str = f"i{bits}") -> str:
-        one = let(f"insertelement <{lanes} x {kind}> poison, {kind} {value}, i32 0")
-        zeros = f"<{lanes} x i32> zeroinitializer"
-        return let(f"shufflevector <{lanes} x {kind}> {one}, <{lanes} x {kind}> poison, {zeros}")
+class _Search:
+    """The lines of a search, and the names of what it has found so far.
 
-    def loaded(at: str) -> str:
-        place = let(f"getelementptr {element}, ptr %a, i64 {at}")
-        return let(f"load {vector}, ptr {place}, align {dtype.itemsize}")
+    ``best`` are vectors of the best elements, ``when`` the steps at which those came; ``at``, once
+    all is read, where they stand. ``nan`` says in which lanes there was one.
+    """
 
-    def iota(start: int) -> str:
-        return "<" + ", ".join(f"i{bits} {start + lane}" for lane in range(lanes)) + ">"
+    def __init__(self, fn: str, dtype: DType, n: int) -> None:
+        self.text = text = LaneText(dtype)
+        self.is_float, self.n = dtype.is_float, n
+        self.index = f"i{dtype.bits}"
+        self.places = text.of(self.index)
+        self.width = text.lanes * _chains()
+        self.steps, self.left = divmod(n, self.width)
+        sign = "" if self.is_float else "u" if dtype.kind == "u" else "s"
+        fold = "max" if fn == "argmax" else "min"
+        compared = "fcmp o" if self.is_float else f"icmp {sign}"
+        self.better = f"{compared}{'gt' if fn == 'argmax' else 'lt'}"
+        self.equal = "fcmp oeq" if self.is_float else "icmp eq"
+        self.fold = f"{'f' if self.is_float else sign}{fold}"
+        self.best: list[str] = []
+        self.when: list[str] = []
+        self.at: list[str] = []
+        self.nan = "zeroinitializer"
 
-    def nan_among(values: list[str], before: str) -> str:
-        for left, right in zip(values[::2], [*values[1::2], values[-1]], strict=False):
-            before = let(f"or {masks} {before}, {let(f'fcmp uno {vector} {left}, {right}')}")
-        return before
+    def first_step(self) -> None:
+        """The first vectors are the best so far."""
+        chains = _chains() if self.steps else 0
+        self.best = [self.loaded(str(u * self.text.lanes)) for u in range(chains)]
+        self.when = ["zeroinitializer"] * chains
+        self.nan = self.nan_among(self.best, self.nan)
 
-    def taken(u: int, value: str, step: str, best: list[str], when: list[str]) -> None:
-        wins = let(f"{better} {vector} {value}, {best[u]}")
-        best[u] = let(f"select {masks} {wins}, {vector} {value}, {vector} {best[u]}")
-        when[u] = let(f"select {masks} {wins}, {places} {step}, {places} {when[u]}")
-
-    out += [f"define void @{name}(ptr %a, {steps_given}ptr %p) {{", "entry:"]
-    used = chains if steps else 0
-    first = [loaded(str(u * lanes)) for u in range(used)]
-    nan = nan_among(first, "zeroinitializer") if is_float and used else "zeroinitializer"
-    best, when = list(first), ["zeroinitializer"] * used
-    if steps > 1:
-        one = "<" + ", ".join([f"i{bits} 1"] * lanes) + ">"
-        out += ["  br label %loop", "loop:"]
-        head = len(out)
-        out.append("  %i = phi i64 [ 1, %entry ], [ %i2, %loop ]")
-        out.append(f"  %s = phi {places} [ {one}, %entry ], [ %s2, %loop ]")
-        best, when = [f"%b{u}" for u in range(chains)], [f"%w{u}" for u in range(chains)]
-        start = let(f"mul i64 %i, {width}")
-        values = [loaded(let(f"add i64 {start}, {u * lanes}")) for u in range(chains)]
-        for u in range(chains if AHEAD_BYTES else 0):
-            ahead = let(f"add i64 {start}, {u * lanes + AHEAD_BYTES // dtype.itemsize}")
-            place = let(f"getelementptr {element}, ptr %a, i64 {ahead}")
-            out.append(f"  call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 3, i32 1)")
-        noted = nan_among(values, "%n") if is_float else ""
-        for u in range(chains):
-            taken(u, values[u], "%s", best, when)
+    def other_steps(self) -> None:
+        """A loop over the other whole steps."""
+        text, first, chains = self.text, self.best, range(_chains())
+        one = text.all_lanes(self.index, 1)
+        text.add("br label %loop", "loop:")
+        head = len(text.lines)
+        text.add("%i = phi i64 [ 1, %entry ], [ %i2, %loop ]")
+        text.add(f"%s = phi {self.places} [ {one}, %entry ], [ %s2, %loop ]")
+        self.best, self.when = [f"%b{u}" for u in chains], [f"%w{u}" for u in chains]
+        start = text.let(f"mul i64 %i, {self.width}")
+        offsets = [u * text.lanes for u in chains]
+        values = [self.loaded(text.let(f"add i64 {start}, {offset}")) for offset in offsets]
+        for offset in offsets:
+            ahead = offset + AHEAD_BYTES // text.dtype.itemsize
+            text.prefetch(text.place("%a", text.let(f"add i64 {start}, {ahead}")))
+        noted = self.nan_among(values, "%n")
+        for u, value in enumerate(values):
+            self.take(u, value, "%s")
         phis = [
-            line
-            for u in range(chains)
-            for line in (
-                f"  %b{u} = phi {vector} [ {first[u]}, %entry ], [ {best[u]}, %loop ]",
-                f"  %w{u} = phi {places} [ zeroinitializer, %entry ], [ {when[u]}, %loop ]",
+            phi
+            for u in chains
+            for phi in (
+                f"%b{u} = phi {text.vector} [ {first[u]}, %entry ], [ {self.best[u]}, %loop ]",
+                f"%w{u} = phi {self.places} [ zeroinitializer, %entry ], [ {self.when[u]}, %loop ]",
             )
         ]
-        if is_float:
-            phis.append(f"  %n = phi {masks} [ {nan}, %entry ], [ {noted}, %loop ]")
-            nan = noted
-        out[head:head] = phis
-        out += [
-            f"  %s2 = add {places} %s, {one}",
-            "  %i2 = add nuw nsw i64 %i, 1",
-            f"  %more = icmp ult i64 %i2, {steps}",
-            "  br i1 %more, label %loop, label %rest",
+        if self.is_float:
+            phis.append(f"%n = phi {text.masks} [ {self.nan}, %entry ], [ {noted}, %loop ]")
+            self.nan = noted
+        text.put(head, *phis)
+        text.add(
+            f"%s2 = add {self.places} %s, {one}",
+            "%i2 = add nuw nsw i64 %i, 1",
+            f"%more = icmp ult i64 %i2, {self.steps}",
+            "br i1 %more, label %loop, label %rest",
             "rest:",
-        ]
-    whole = "<" + ", ".join([f"i{bits} {steps}"] * lanes) + ">"
-    for u in range(rest // lanes):
-        value = loaded(str(steps * width + u * lanes))
-        if is_float:
-            nan = nan_among([value], nan)
-        if u < used:
-            taken(u, value, whole, best, when)
-        else:
-            best.append(value)
-            when.append("zeroinitializer")
-    scale = "<" + ", ".join([f"i{bits} {width}"] * lanes) + ">"
-    at = [
-        let(f"add {places} {let(f'mul {places} {w}, {scale}')}, {iota(u * lanes)}")
-        for u, w in enumerate(when)
-    ]
-    if rest % lanes:
-        value = loaded(str(n - lanes))
-        if is_float:
-            nan = nan_among([value], nan)
-        best.append(value)
-        at.append(iota(n - lanes))
-    top = _tree(best, lambda x, y: let(
-        f"select {masks} {let(f'{better} {vector} {x}, {y}')}, {vector} {x}, {vector} {y}"
-    ))  # fmt: skip
-    reduce = (
-        ("fmax" if fn == "argmax" else "fmin")
-        if is_float
-        else sign + ("max" if fn == "argmax" else "min")
-    )
-    kind = f"v{lanes}{'f' if is_float else 'i'}{bits}"
-    fast = "nnan " if is_float else ""
-    winner = splat(
-        let(f"call {fast}{element} @llvm.vector.reduce.{reduce}.{kind}({vector} {top})"), element
-    )
-    far = "<" + ", ".join([f"i{bits} {2 ** (bits - 1) - 1}"] * lanes) + ">"
-    found = [
-        let(
-            f"select {masks} {let(f'{equal} {vector} {b}, {winner}')}, {places} {w}, {places} {far}"
         )
-        for b, w in zip(best, at, strict=True)
-    ]
-    nearest = _tree(found, lambda x, y: let(
-        f"select {masks} {let(f'icmp slt {places} {x}, {y}')}, {places} {x}, {places} {y}"
-    ))  # fmt: skip
-    place = let(f"call i{bits} @llvm.vector.reduce.smin.v{lanes}i{bits}({places} {nearest})")
-    if counter.bits != bits:
-        place = let(
-            f"{'sext' if counter.bits > bits else 'trunc'} i{bits} {place} to i{counter.bits}"
-        )
-    if is_float:
-        some = let(f"call i1 @llvm.vector.reduce.or.v{lanes}i1({masks} {nan})")
-        out += [f"  br i1 {some}, label %search, label %done"]
-        out += [
-            "search:",
-            f"  %j = phi i64 [ 0, %{'rest' if steps > 1 else 'entry'} ], [ %j2, %search ]",
-            f"  %e = getelementptr {element}, ptr %a, i64 %j",
-            f"  %x = load {element}, ptr %e, align {dtype.itemsize}",
-            f"  %odd = fcmp uno {element} %x, %x",
-            "  %j2 = add nuw nsw i64 %j, 1",
-            "  br i1 %odd, label %hit, label %search",
-            "hit:",
-            f"  %h = trunc i64 %j to i{counter.bits}"
-            if counter.bits < 64
-            else "  %h = add i64 %j, 0",
-            f"  store i{counter.bits} %h, ptr %p, align {counter.itemsize}",
-            "  ret void",
-            "done:",
-        ]
-    out += [f"  store i{counter.bits} {place}, ptr %p, align {counter.itemsize}", "  ret void", "}"]
-    declared = [
-        f"declare {element} @llvm.vector.reduce.{reduce}.{kind}({vector})",
-        f"declare i{bits} @llvm.vector.reduce.smin.v{lanes}i{bits}({places})",
-        f"declare i1 @llvm.vector.reduce.or.v{lanes}i1({masks})",
-        "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)",
-    ]
-    return "\n".join([*dict.fromkeys(declared), *out])
+
+    def rest(self) -> None:
+        """The vectors behind the last step; the last of all overlaps the one before."""
+        text = self.text
+        last = text.all_lanes(self.index, self.steps)
+        for u in range(self.left // text.lanes):
+            value = self.loaded(str(self.steps * self.width + u * text.lanes))
+            self.nan = self.nan_among([value], self.nan)
+            if self.steps:
+                self.take(u, value, last)
+            else:
+                self.best.append(value)
+                self.when.append("zeroinitializer")
+        scale = text.all_lanes(self.index, self.width)
+        for u, when in enumerate(self.when):
+            step = text.let(f"mul {self.places} {when}, {scale}")
+            self.at.append(text.let(f"add {self.places} {step}, {self.iota(u * text.lanes)}"))
+        if self.left % text.lanes:
+            value = self.loaded(str(self.n - text.lanes))
+            self.nan = self.nan_among([value], self.nan)
+            self.best.append(value)
+            self.at.append(self.iota(self.n - text.lanes))
+
+    def winner(self) -> str:
+        """A vector of nothing but the best of all."""
+        text = self.text
+
+        def better(x: str, y: str) -> str:
+            return text.select(text.let(f"{self.better} {text.vector} {x}, {y}"), text.vector, x, y)
+
+        top = _tree(self.best, better)
+        called = f"{text.element} @llvm.vector.reduce.{self.fold}.{text.mangled}({text.vector}"
+        text.declare(f"{called})")
+        fast = "nnan " if self.is_float else ""
+        return text.splat(text.element, text.let(f"call {fast}{called} {top})"))
+
+    def nearest(self, winner: str) -> str:
+        """The first place where the best of all stands."""
+        text, places = self.text, self.places
+        far = text.all_lanes(self.index, 2 ** (text.dtype.bits - 1) - 1)
+        found = []
+        for best, at in zip(self.best, self.at, strict=True):
+            is_best = text.let(f"{self.equal} {text.vector} {best}, {winner}")
+            found.append(text.select(is_best, places, at, far))
+
+        def sooner(x: str, y: str) -> str:
+            return text.select(text.let(f"icmp slt {places} {x}, {y}"), places, x, y)
+
+        first = _tree(found, sooner)
+        called = f"{self.index} @llvm.vector.reduce.smin.v{text.lanes}{self.index}({places}"
+        text.declare(f"{called})")
+        return text.let(f"call {called} {first})")
+
+    def stored(self, place: str, counter: DType) -> None:
+        """``place`` as the result; of floats the place of the first NaN, if there is any."""
+        text, number = self.text, f"i{counter.bits}"
+        if counter.bits != text.dtype.bits:
+            change = "sext" if counter.bits > text.dtype.bits else "trunc"
+            place = text.let(f"{change} {self.index} {place} to {number}")
+        if self.is_float:
+            called = f"i1 @llvm.vector.reduce.or.v{text.lanes}i1({text.masks}"
+            text.declare(f"{called})")
+            some = text.let(f"call {called} {self.nan})")
+            text.add(
+                f"br i1 {some}, label %search, label %done",
+                "search:",
+                f"%j = phi i64 [ 0, %{'rest' if self.steps > 1 else 'entry'} ], [ %j2, %search ]",
+                f"%e = getelementptr {text.element}, ptr %a, i64 %j",
+                f"%x = load {text.element}, ptr %e, align {text.dtype.itemsize}",
+                f"%odd = fcmp uno {text.element} %x, %x",
+                "%j2 = add nuw nsw i64 %j, 1",
+                "br i1 %odd, label %hit, label %search",
+                "hit:",
+                f"%h = trunc i64 %j to {number}" if counter.bits < 64 else "%h = add i64 %j, 0",
+                f"store {number} %h, ptr %p, align {counter.itemsize}",
+                "ret void",
+                "done:",
+            )
+        text.add(f"store {number} {place}, ptr %p, align {counter.itemsize}", "ret void", "}")
+
+    def loaded(self, at: str) -> str:
+        """The vector that begins at element ``at``."""
+        return self.text.load(self.text.vector, self.text.place("%a", at))
+
+    def iota(self, start: int) -> str:
+        """The places of a vector's elements, the first of them at ``start``."""
+        return self.text.constant(self.index, range(start, start + self.text.lanes))
+
+    def take(self, u: int, value: str, step: str) -> None:
+        """What is better in ``value``, read at ``step``, becomes the best of chain ``u``."""
+        text = self.text
+        wins = text.let(f"{self.better} {text.vector} {value}, {self.best[u]}")
+        self.best[u] = text.select(wins, text.vector, value, self.best[u])
+        self.when[u] = text.select(wins, self.places, step, self.when[u])
+
+    def nan_among(self, values: list[str], before: str) -> str:
+        """The lanes in which ``before`` holds or one of ``values`` is NaN."""
+        if not self.is_float:
+            return before
+        text = self.text
+        for left, right in zip(values[::2], [*values[1::2], values[-1]] if values else []):
+            odd = text.let(f"fcmp uno {text.vector} {left}, {right}")
+            before = text.let(f"or {text.masks} {before}, {odd}")
+        return before
 
 
 def _tree(values: list[str], combine: Callable[[str, str], str]) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from ..dtypes import DType
 from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, register
 from ..ir.program import Program
+from .lane_text import LaneText
 
 FUNCTIONS = ("add", "mul", "maximum", "minimum")
 LANE_BITS = (32, 64)
@@ -38,100 +39,119 @@ def _identity(fn: str, dtype: DType) -> str:
     if not dtype.is_float:
         number = {"add": 0, "mul": 1, "maximum": dtype.lowest, "minimum": dtype.highest}[fn]
         return str(number)
-    high = {32: "0x7FF0000000000000", 64: "0x7FF0000000000000"}[dtype.bits]
-    low = "0xFFF0000000000000"
+    high, low = "0x7FF0000000000000", "0xFFF0000000000000"  # infinities, of float32 as well
     return {"add": "-0.0", "mul": "1.0", "maximum": low, "minimum": high}[fn]
 
 
 def _text(name: str, fn: str, source: DType, dtype: DType, n: int) -> str:
-    bits, is_float = dtype.bits, dtype.is_float
-    lanes = 512 // bits
-    element = {32: "float", 64: "double"}[bits] if is_float else f"i{bits}"
-    given = element if source is dtype else f"i{8 * source.itemsize}"
-    vector, read = f"<{lanes} x {element}>", f"<{lanes} x {given}>"
-    declared: dict[str, None] = {}
-    out: list[str] = []
-    count = 0
-
-    def let(text: str) -> str:
-        nonlocal count
-        count += 1
-        out.append(f"  %t{count} = {text}")
-        return f"%t{count}"
-
-    def combine(a: str, b: str, kind: str) -> str:
-        if fn in ("add", "mul"):
-            return let(f"{'f' if is_float else ''}{fn} {kind} {a}, {b}")
-        called = fn if is_float else ("u" if dtype.kind == "u" else "s") + fn[:3]
-        scalar = f"{'f' if is_float else 'i'}{bits}"
-        symbol = f"@llvm.{called}.{f'v{lanes}{scalar}' if kind == vector else scalar}"
-        declared[f"declare {kind} {symbol}({kind}, {kind})"] = None
-        return let(f"call {kind} {symbol}({kind} {a}, {kind} {b})")
-
-    def widened(value: str, kind: str, to: str) -> str:
-        if source is dtype or given == element:
-            return value
-        return let(f"{'sext' if source.kind == 'i' else 'zext'} {kind} {value} to {to}")
-
-    def picked(a: str, b: str, lanes_of: list[int]) -> str:
-        mask = ", ".join(f"i32 {lane}" for lane in lanes_of)
-        return let(f"shufflevector {vector} {a}, {vector} {b}, <{lanes} x i32> <{mask}>")
-
-    nothing = f"<{', '.join([f'{element} {_identity(fn, dtype)}'] * lanes)}>"
-    steps, rest = divmod(n, lanes)
-    out += [f"define void @{name}(ptr %a, i64 %as, ptr %c, ptr %b, i64 %bs) {{", "start:"]
-    neighbours = [let(f"icmp eq i64 {stride}, 1") for stride in ("%as", "%bs")]
-    out += [f"  br i1 {let(f'and i1 {neighbours[0]}, {neighbours[1]}')}, label %entry, label %far"]
-    out += ["entry:"]
-    start = let(f"load {element}, ptr %c, align {dtype.itemsize}")
-    one = let(f"insertelement {vector} poison, {element} {start}, i32 0")
-    first = picked(one, "poison", [0] * lanes)
-    last = first
+    """The LLVM function: by vectors where both rows lie so, else one by one."""
+    row = _Row(fn, source, dtype)
+    text = row.text
+    text.add(f"define void @{name}(ptr %a, i64 %as, ptr %c, ptr %b, i64 %bs) {{", "start:")
+    near = [text.let(f"icmp eq i64 {stride}, 1") for stride in ("%as", "%bs")]
+    both = text.let(f"and i1 {near[0]}, {near[1]}")
+    text.add(f"br i1 {both}, label %entry, label %far", "entry:")
+    start = text.load(text.element, "%c")
+    one = text.let(f"insertelement {text.vector} poison, {text.element} {start}, i32 0")
+    steps, rest = divmod(n, text.lanes)
+    last = row.picked(one, "poison", [0] * text.lanes)
     if steps:
-        out += ["  br label %loop", "loop:", "  %i = phi i64 [ 0, %entry ], [ %i2, %loop ]"]
-        head = len(out)
-        at = let(f"mul i64 %i, {lanes}")
-        place = let(f"getelementptr {given}, ptr %a, i64 {at}")
-        value = widened(let(f"load {read}, ptr {place}, align {source.itemsize}"), read, vector)
+        last = row.by_vectors(last, steps)
+    if rest:
+        total = text.let(f"extractelement {text.vector} {last}, i32 0")
+        for k in range(steps * text.lanes, n):
+            total = row.one_more(total, str(k), str(k))
+    text.add("ret void")
+    row.one_by_one(n)
+    return text.text()
+
+
+class _Row:
+    """The lines that combine by ``fn`` in ``dtype`` what is read as ``source``."""
+
+    def __init__(self, fn: str, source: DType, dtype: DType) -> None:
+        self.text = LaneText(dtype)
+        self.fn, self.source, self.dtype = fn, source, dtype
+        self.given = self.text.element if source is dtype else f"i{8 * source.itemsize}"
+
+    def by_vectors(self, first: str, steps: int) -> str:
+        """A loop over whole vectors; what all of it combined to, in every lane."""
+        text, lanes = self.text, self.text.lanes
+        nothing = text.all_lanes(text.element, _identity(self.fn, self.dtype))
+        text.add("br label %loop", "loop:", "%i = phi i64 [ 0, %entry ], [ %i2, %loop ]")
+        head = len(text.lines)
+        at = text.let(f"mul i64 %i, {lanes}")
+        value = self.read("%a", at, text.of(self.given), text.vector)
         step = 1
         while step < lanes:
             moved = [lane - step if lane >= step else lanes + lane for lane in range(lanes)]
-            value = combine(picked(value, nothing, moved), value, vector)
+            value = self.combined(self.picked(value, nothing, moved), value, text.vector)
             step *= 2
-        target = let(f"getelementptr {element}, ptr %b, i64 {at}")
-        whole = combine("%carry", value, vector)
-        out.append(f"  store {vector} {whole}, ptr {target}, align {dtype.itemsize}")
-        last = combine("%carry", picked(value, "poison", [lanes - 1] * lanes), vector)
-        out.insert(head, f"  %carry = phi {vector} [ {first}, %entry ], [ {last}, %loop ]")
-        out += [
-            "  %i2 = add nuw nsw i64 %i, 1",
-            f"  %more = icmp ult i64 %i2, {steps}",
-            "  br i1 %more, label %loop, label %rest",
+        target = text.place("%b", at)
+        text.store(text.vector, self.combined("%carry", value, text.vector), target)
+        greatest = self.picked(value, "poison", [lanes - 1] * lanes)
+        last = self.combined("%carry", greatest, text.vector)
+        text.put(head, f"%carry = phi {text.vector} [ {first}, %entry ], [ {last}, %loop ]")
+        text.add(
+            "%i2 = add nuw nsw i64 %i, 1",
+            f"%more = icmp ult i64 %i2, {steps}",
+            "br i1 %more, label %loop, label %rest",
             "rest:",
-        ]
-    if rest:
-        total = let(f"extractelement {vector} {last}, i32 0")
-    for k in range(rest):
-        place = let(f"getelementptr {given}, ptr %a, i64 {steps * lanes + k}")
-        value = widened(let(f"load {given}, ptr {place}, align {source.itemsize}"), given, element)
-        total = combine(total, value, element)
-        target = let(f"getelementptr {element}, ptr %b, i64 {steps * lanes + k}")
-        out.append(f"  store {element} {total}, ptr {target}, align {dtype.itemsize}")
-    out += ["  ret void", "far:", f"  %before = load {element}, ptr %c, align {dtype.itemsize}"]
-    out += ["  br label %next", "next:", "  %j = phi i64 [ 0, %far ], [ %j2, %next ]"]
-    head = len(out)
-    place = let(f"getelementptr {given}, ptr %a, i64 {let('mul i64 %j, %as')}")
-    value = widened(let(f"load {given}, ptr {place}, align {source.itemsize}"), given, element)
-    total = combine("%sofar", value, element)
-    out.insert(head, f"  %sofar = phi {element} [ %before, %far ], [ {total}, %next ]")
-    target = let(f"getelementptr {element}, ptr %b, i64 {let('mul i64 %j, %bs')}")
-    out += [
-        f"  store {element} {total}, ptr {target}, align {dtype.itemsize}",
-        "  %j2 = add nuw nsw i64 %j, 1",
-        f"  %again = icmp ult i64 %j2, {n}",
-        "  br i1 %again, label %next, label %done",
-        "done:",
-        "  ret void",
-        "}",
-    ]
-    return "\n".join([*declared, *out])
+        )
+        return last
+
+    def one_by_one(self, n: int) -> None:
+        """A loop over elements that lie ``%as`` and ``%bs`` apart."""
+        text = self.text
+        text.add("far:", f"%before = load {text.element}, ptr %c, align {self.dtype.itemsize}")
+        text.add("br label %next", "next:", "%j = phi i64 [ 0, %far ], [ %j2, %next ]")
+        head = len(text.lines)
+        total = self.one_more("%sofar", text.let("mul i64 %j, %as"), ("%j", "%bs"))
+        text.put(head, f"%sofar = phi {text.element} [ %before, %far ], [ {total}, %next ]")
+        text.add(
+            "%j2 = add nuw nsw i64 %j, 1",
+            f"%again = icmp ult i64 %j2, {n}",
+            "br i1 %again, label %next, label %done",
+            "done:",
+            "ret void",
+            "}",
+        )
+
+    def one_more(self, total: str, at: str, to: str | tuple[str, str]) -> str:
+        """``total`` with the element at ``at``, stored at ``to``, or at the product of two."""
+        text = self.text
+        value = self.read("%a", at, self.given, text.element)
+        total = self.combined(total, value, text.element)
+        place = to if isinstance(to, str) else text.let(f"mul i64 {to[0]}, {to[1]}")
+        text.store(text.element, total, text.place("%b", place))
+        return total
+
+    def read(self, base: str, at: str, kind: str, to: str) -> str:
+        """What stands at ``at``, of the type ``kind``, as one of the type ``to``."""
+        place = self.text.place(base, at, self.given)
+        value = self.text.let(f"load {kind}, ptr {place}, align {self.source.itemsize}")
+        if self.given == self.text.element:
+            return value
+        return self.text.let(
+            f"{'sext' if self.source.kind == 'i' else 'zext'} {kind} {value} to {to}"
+        )
+
+    def combined(self, a: str, b: str, kind: str) -> str:
+        """``fn`` of two elements, or of two vectors."""
+        text, dtype = self.text, self.dtype
+        if self.fn in ("add", "mul"):
+            return text.let(f"{'f' if dtype.is_float else ''}{self.fn} {kind} {a}, {b}")
+        sign = "u" if dtype.kind == "u" else "s"
+        called = self.fn if dtype.is_float else f"{sign}{self.fn[:3]}"
+        scalar = f"{'f' if dtype.is_float else 'i'}{dtype.bits}"
+        symbol = f"@llvm.{called}.{text.mangled if kind == text.vector else scalar}"
+        text.declare(f"{kind} {symbol}({kind}, {kind})")
+        return text.let(f"call {kind} {symbol}({kind} {a}, {kind} {b})")
+
+    def picked(self, a: str, b: str, lanes: list[int]) -> str:
+        """A vector of the elements with these numbers, those of ``b`` behind those of ``a``."""
+        text = self.text
+        mask = text.constant("i32", lanes)
+        return text.let(
+            f"shufflevector {text.vector} {a}, {text.vector} {b}, {text.of('i32')} {mask}"
+        )
