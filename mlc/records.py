@@ -3,8 +3,8 @@ a lock on every Python.
 
 The standard library compiles up to seven methods from text for each class, 0.4 ms in all, which
 was half of the time of ``import mlc`` and a fifth of that of a first call. Here only ``__init__``
-is compiled, when the first instance is made, and once for all classes with as many fields; the
-other methods are closures over the names of the fields. Classes mean the same, and
+is compiled, when there are more than a few instances, and once for all classes with as many fields;
+the other methods are closures over the names of the fields. Classes mean the same, and
 `dataclasses.fields`, ``replace`` and the others work on them.
 """
 
@@ -13,11 +13,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import MISSING, Field, FrozenInstanceError
-from functools import cache
+from functools import cache, partial
 from inspect import get_annotations
 from operator import attrgetter
 from reprlib import recursive_repr
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 Fields = dict[str, Field[Any]]
@@ -76,7 +76,7 @@ def _plain_fields(kind: Any) -> tuple[frozenset[str], tuple[str, ...], Any] | No
     an ``__init__`` that sets the fields and does no more; else None."""
     init = kind.__dict__.get("__init__")
     is_plain = (
-        getattr(init, "__globals__", None) is _GLOBALS
+        (init.is_plain if isinstance(init, _Init) else getattr(init, "__globals__", 0) is _GLOBALS)
         and not hasattr(kind, "__post_init__")
         and kind.__new__ is object.__new__
         and (kind.__dataclass_params__.frozen or kind.__setattr__ is object.__setattr__)
@@ -133,7 +133,7 @@ def _made(kind: Any, frozen: bool, eq: bool, slots: bool) -> type:
             if name in kind.__dict__:
                 raise TypeError(f"cannot overwrite attribute {name} in class {kind.__name__}")
             setattr(kind, name, method)
-    _set_default(kind, "__init__", _init_later(kind, real, frozen))
+    _set_default(kind, "__init__", _Init(kind, real, frozen))
     return kind  # type: ignore[no-any-return]
 
 
@@ -274,16 +274,63 @@ def _set_state(self: Any, state: list[Any]) -> None:
         object.__setattr__(self, field.name, value)
 
 
-def _init_later(kind: Any, fields: tuple[Field[Any], ...], frozen: bool) -> Callable[..., None]:
-    """An ``__init__`` that puts the compiled one into its place and calls it."""
+class _Init:
+    """The ``__init__`` of a class until it has more than a few instances, which most never have: to
+    compile one takes as long as this takes for a hundred. Who looks at it in the class gets the
+    compiled one."""
 
-    def __init__(*args: Any, **kwargs: Any) -> None:
-        made = _init(kind, fields, frozen)
-        if kind.__dict__.get("__init__") is __init__:
-            kind.__init__ = made
-        made(*args, **kwargs)
+    def __init__(self, kind: Any, fields: tuple[Field[Any], ...], frozen: bool) -> None:
+        self.kind, self.fields, self.frozen = kind, fields, frozen
+        self.made: Callable[..., None] | None = None
+        self.left = -1  # instances to come before it is compiled; not known before the first
 
-    return __init__
+    @property
+    def is_plain(self) -> bool:
+        """Whether it sets each field to what it is given, or to the default."""
+        return all(field.init and field.default_factory is MISSING for field in self.fields)
+
+    def __get__(self, one: Any, owner: Any = None) -> Callable[..., None]:
+        if one is None:
+            return self._compiled()
+        if self.left < 0:
+            key = len(self.fields), self.frozen, hasattr(self.kind, "__post_init__")
+            needs_all = not all(field.init for field in self.fields)
+            self.left = 0 if needs_all or self.is_plain and key in _patterns else _FEW
+        if not self.left:
+            return MethodType(self._compiled(), one)
+        self.left -= 1
+        return partial(self._fill, one)
+
+    def _compiled(self) -> Callable[..., None]:
+        if self.made is None:
+            self.made = _init(self.kind, self.fields, self.frozen)
+        if self.kind.__dict__.get("__init__") is self:
+            self.kind.__init__ = self.made
+        return self.made
+
+    def _fill(self, one: Any, /, *args: Any, **kwargs: Any) -> None:
+        names = [field.name for field in self.fields]
+        values = {**dict(zip(names, args)), **kwargs}
+        fits = len(values) == len(args) + len(kwargs) and kwargs.keys() <= set(names)
+        for field in self.fields:
+            if field.name not in values:
+                if field.default is not MISSING:
+                    values[field.name] = field.default
+                elif field.default_factory is not MISSING:
+                    values[field.name] = field.default_factory()
+                else:
+                    fits = False
+        if not fits:
+            return self._compiled()(one, *args, **kwargs)  # which says what is wrong
+        put = object.__setattr__ if self.frozen else setattr
+        for name in names:
+            put(one, name, values[name])
+        if hasattr(self.kind, "__post_init__"):
+            one.__post_init__()
+        return None
+
+
+_FEW = 32
 
 
 def _init(kind: Any, fields: tuple[Field[Any], ...], frozen: bool) -> Callable[..., None]:
@@ -312,12 +359,16 @@ def _init_like_others(kind: Any, names: list[str], frozen: bool) -> FunctionType
 _GLOBALS: dict[str, Any] = {"_set": object.__setattr__, "__name__": __name__}
 
 
-@cache
+_patterns: dict[tuple[int, bool, bool], CodeType] = {}
+
+
 def _pattern(count: int, frozen: bool, has_post_init: bool) -> CodeType:
-    names = [f"f{n}" for n in range(count)]
-    return _compiled(
-        names, [_assignment(name, name, frozen) for name in names], has_post_init
-    ).__code__
+    key = count, frozen, has_post_init
+    if key not in _patterns:
+        names = [f"f{n}" for n in range(count)]
+        lines = [_assignment(name, name, frozen) for name in names]
+        _patterns[key] = _compiled(names, lines, has_post_init).__code__
+    return _patterns[key]
 
 
 def _assignment(name: str, value: str, frozen: bool) -> str:

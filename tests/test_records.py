@@ -89,13 +89,37 @@ def what_it_does(kind: Any) -> list[Any]:
     return shown
 
 
+@pytest.mark.parametrize("few", [0, 2, 32])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_the_same_as_the_standard_library(options: dict[str, bool]) -> None:
+def test_the_same_as_the_standard_library(
+    options: dict[str, bool], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_FEW", few)  # instances made before `__init__` is compiled
+    monkeypatch.setattr(records, "_patterns", {})
     ours = classes(records.dataclass, options)
     theirs = classes(dataclasses.dataclass, options)
     for our, their in zip(ours, theirs, strict=True):
         assert what_it_does(our) == what_it_does(their)
         assert set(vars(our)) - set(vars(their)) == set()
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_many_instances_are_made_as_the_first_ones(options: dict[str, bool]) -> None:
+    _, kind = classes(records.dataclass, options)
+    made = [kind(n, *["b", [n], 0.5, (n,)][: n % 5]) for n in range(2 * records._FEW)]
+    assert isinstance(kind.__dict__["__init__"], types.FunctionType)
+    assert [m.a for m in made] == list(range(2 * records._FEW))
+    assert {repr(m).replace(str(m.a), "n") for m in made[10:20]} == {
+        repr(m).replace(str(m.a), "n") for m in made[-20:-10]
+    }
+    # Fields that are given twice, or not at all: as the compiled one says it.
+    for args, kwargs in [((), {}), ((1,), {"a": 2}), ((1,), {"z": 2}), (range(6), {})]:
+        _, fresh = classes(records.dataclass, options)
+        with pytest.raises(TypeError) as late:
+            kind(*args, **kwargs)
+        with pytest.raises(TypeError) as early:
+            fresh(*args, **kwargs)
+        assert str(late.value) == str(early.value)
 
 
 def described(kind: Any) -> list[tuple[Any, ...]]:
