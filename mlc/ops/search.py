@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import te
-from ..dtypes import as_dtype, float64, int64
+from ..dtypes import as_dtype, float64, int32, int64
 from ..errors import ArgumentError, ShapeError
 from ..ir.expr import Expr, apply, cast, const, select
 from . import arithmetic, logic
@@ -16,11 +17,13 @@ from .elementwise import astype, select_where
 from .index import getitem, take
 from .join import concatenate, flip
 from .op import implements, op
-from .programs import Writer, threads, unflattened
+from .programs import Writer, threads
 from .promotion import common_dtype, dtype_of
+from .shape import ravel, reshape
 from .sort import argsort
 
-LANES = 16
+WIDTH = 256  # bytes of keys that are searched for at once: loads of one wait for none of others
+FEW = 256  # bytes of a sorted array that is compared as a whole
 
 
 @op
@@ -28,49 +31,64 @@ def places_in(a: Any, v: Any, *, right: bool, dtype: Any) -> Any:
     """How many elements of the sorted ``a`` are less than each of ``v``, or (``right``) not more;
     compared in ``dtype``, NaN being the greatest."""
     a, v, work = as_tensor(a), as_tensor(v), as_dtype(dtype)
-    n = a.shape[0]
+    if v.ndim != 1:
+        return reshape(places_in(a, ravel(v), right=right, dtype=work), v.shape)
+    n, size = a.shape[0], v.shape[0]
     w = Writer("searchsorted")
     table, values = w.input("a", a.shape, a.dtype), w.input("v", v.shape, v.dtype)
     out = w.output("out", v.shape, int64)
-    steps = n.bit_length()
+    if not size:
+        return w.call(a, v)
+    width = max(work.itemsize, 4)
+    lanes = min(WIDTH // width, 1 << (size.bit_length() - 1))
+    # What is counted has the width of the keys, so that both fill as many vector registers.
+    place = int32 if width == 4 and n <= int32.highest else int64
+    is_few = n * width <= FEW
+    goes_before = (lambda x, key: x <= key) if right else (lambda x, key: x < key)
+    at = lambda i: cast(table[cast(i, int64)], work)
 
-    def search(at: Any, low: Any, lane: tuple[Expr, ...]) -> None:
-        """The place by halving: each step keeps the part that has it."""
-        value = cast(values[tuple(at)], work)
-        rest = n
-        w.store(low, lane, const(0))
-        while rest > 1:
-            half = rest // 2
-            before = _goes_before(cast(table[low[lane] + (half - 1)], work), value, right)
-            w.store(low, lane, low[lane] + cast(before, int64) * half)
-            rest -= half
+    def halved(advance: Callable[[Expr, Expr], None]) -> None:
+        """``advance(ahead, by)``: on by so many if what is so far ahead goes before."""
+        rest, half = w.variable("rest", const(n)), w.variable("half", const(0))
+        with w.repeat(rest[()] > 1):
+            w.set(half, rest[()] // 2)
+            advance(half[()] - 1, half[()])
+            w.set(rest, rest[()] - half[()])
         if n:
-            before = _goes_before(cast(table[low[lane]], work), value, right)
-            w.store(low, lane, low[lane] + cast(before, int64))
-        w.store(out, at, low[lane])
+            advance(const(0), const(1))
 
-    groups, rest = divmod(v.size, LANES)
-    if groups:
-        how = threads(groups, v.size * steps)
-        with w.loop(groups, "g", how) as g:
-            low = w.registers("low", (LANES,), int64)
-            with w.loop(LANES, "l", "lanes") as l:
-                search(unflattened(g * LANES + l, v.shape), low, (l,))
-    if rest:
-        with w.loop(rest, "r") as r:
-            low = w.registers("low", (), int64)
-            search(unflattened(r + groups * LANES, v.shape), low, ())
+    end = w.variable("end", const(n))  # the place of NaN
+    if work.is_float and not right:
+        w.set(end, 0)
+        halved(lambda ahead, by: w.set(
+            end, end[()] + select(apply("isnan", at(end[()] + ahead)), const(0), by)
+        ))  # fmt: skip
+    groups = -(-size // lanes)
+    how = threads(groups, size * (n // 4 if is_few else n.bit_length()))
+    with w.loop(groups, "g", how) as g:
+        start = te.min(g * lanes, size - lanes)  # the last groups may meet
+        keys, low = w.registers("keys", (lanes,), work), w.registers("low", (lanes,), place)
+        with w.loop(lanes, "l", "lanes") as l:
+            w.store(keys, (l,), values[start + l])
+            w.store(low, (l,), 0)
+
+        def advance(ahead: Expr, by: Expr) -> None:
+            with w.loop(lanes, "l", "lanes") as l:
+                is_before = goes_before(at(cast(low[l], int64) + ahead), keys[l])
+                w.store(low, (l,), low[l] + select(is_before, cast(by, place), const(0, place)))
+
+        if is_few:
+            for k in range(n):
+                with w.loop(lanes, "l", "lanes") as l:
+                    is_before = cast(goes_before(at(const(k)), keys[l]), place)
+                    w.store(low, (l,), low[l] + is_before)
+        else:
+            halved(advance)
+        with w.loop(lanes, "l", "lanes") as l:
+            found = cast(low[l], int64)
+            missing = apply("isnan", keys[l]) if work.is_float else const(False)
+            w.store(out, (start + l,), select(missing, end[()], found))
     return w.call(a, v)
-
-
-def _goes_before(x: Expr, value: Expr, right: bool) -> Expr:
-    """Whether the place for ``value`` comes after ``x``."""
-    if not x.dtype.is_float:
-        return x <= value if right else x < value
-    nan = apply("isnan", value)
-    if right:  # not value < x
-        return (x <= value) | nan
-    return (x < value) | (nan & ~apply("isnan", x))
 
 
 def _in_order(name: str, a: Any) -> None:
@@ -109,13 +127,15 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """np.digitize; that ``bins`` go one way is checked where they are known while tracing."""
     _in_order("digitize", bins)
     n = shape_of(bins)[0]
-    if not hasattr(type(bins), "__mlc_lift__"):
-        steps = np.diff(np.asarray(bins))
-        if not ((steps >= 0).all() or (steps <= 0).all()):
-            raise ArgumentError("np.digitize: bins must be monotonically increasing or decreasing")
     side = "left" if right else "right"
     rising = searchsorted(bins, x, side)
-    if n < 2:
+    is_rising = n < 2
+    if not hasattr(type(bins), "__mlc_lift__"):
+        steps = np.diff(np.asarray(bins))
+        is_rising = bool((steps >= 0).all())
+        if not is_rising and not (steps <= 0).all():
+            raise ArgumentError("np.digitize: bins must be monotonically increasing or decreasing")
+    if is_rising:
         return rising
     falling = arithmetic.subtract(n, searchsorted(flip(bins), x, side))
     return select_where(logic.less_equal(getitem(bins, 0), getitem(bins, -1)), rising, falling)

@@ -47,3 +47,21 @@ def test_refused():
         mlc.jit(lambda x: np.digitize(x, [1, 3, 2]))(x)
     with pytest.raises(ShapeError, match=r"fp of shape \(3,\) must have the shape of xp, \(4,\)"):
         mlc.jit(lambda x: np.interp(1.0, x[0], x[:, 0]))(x)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int8", "uint16", "bool"])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_places_in_arrays_of_every_length(dtype, side):
+    """Arrays that are compared as a whole and longer ones; NaN and infinity on both sides."""
+    rng = np.random.default_rng(0)
+    for n, count in ((0, 3), (1, 1), (2, 5), (33, 31), (64, 65), (300, 130)):
+        a, v = (
+            (rng.standard_normal(k) * 40).astype(dtype) if dtype != "uint16"
+            else rng.integers(0, 99, k).astype(dtype)
+            for k in (n, count)
+        )  # fmt: skip
+        if a.dtype.kind == "f" and n > 5:
+            a[:3], v[:3] = (np.nan, np.nan, np.inf), (np.nan, np.inf, -np.inf)
+        a = np.sort(a)
+        found = mlc.jit(lambda a, v: np.searchsorted(a, v, side))(a, v)
+        np.testing.assert_array_equal(found, np.searchsorted(a, v, side), strict=True)
