@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from pathlib import Path
 from types import FrameType
 
@@ -50,6 +51,19 @@ def is_user_frame(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
     ours = name.startswith((_PACKAGE, "<")) or "/numpy/" in name or "/optree/" in name
     return not ours and name != contextlib.__file__
+
+
+def warn(message: str, kind: type[Warning]) -> None:
+    """``warnings.warn`` at the line of :func:`user_frame`."""
+    frame = user_frame()
+    if frame is None:
+        warnings.warn(message, kind, stacklevel=2)
+        return
+    names = frame.f_globals
+    warnings.warn_explicit(
+        message, kind, frame.f_code.co_filename, frame.f_lineno, names.get("__name__"),
+        names.setdefault("__warningregistry__", {}),
+    )  # fmt: skip
 
 
 class MlcError(Exception):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import threading
 import time
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -27,11 +26,12 @@ from .errors import (
     TracedRaiseError,
     TracerBoolError,
     UnsupportedError,
+    warn,
 )
 from .forks import free_after_fork
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT, Op, frozen_key, set_eager
-from .runtime.native_call import callable_type, install, is_installed, prepare
+from .runtime.native_call import callable_type, first_signature, install, is_installed, prepare
 from .specialization import (
     MISS,
     SLOW_CALLS,
@@ -259,7 +259,7 @@ class _Jitted:
             if entry.is_final and not captures and entry.address:
                 self._kept.append(entry)
                 assert compiled is not None and compiled.executable is not None
-                compiled.executable.signature.follow(self._head)
+                compiled.executable.signature.follow(first_signature(self) or self._head)
                 self._head = entry.address
                 if not _debugging:
                     install(self, self._head)
@@ -324,11 +324,10 @@ class _Jitted:
         return entry
 
     def _warn_of_changes(self, change: str) -> None:
-        warnings.warn(
+        warn(
             f"{self._parameters.function} was compiled {_VARIANTS + 1} times for such arguments, "
             f"by what it reads besides their types ({change}); pass that, or size=, as an argument",
             RuntimeWarning,
-            stacklevel=4,
         )
 
     def _names(self, names: tuple[str, ...], positional: int) -> list[str]:
@@ -411,6 +410,7 @@ def _follow_debug_mode() -> None:
     global _debugging
     _debugging = is_debug_anywhere()
     for jitted in list(_all_jitted):
+        jitted._head = first_signature(jitted) or jitted._head
         install(jitted, 0 if _debugging else jitted._head)
 
 

@@ -41,6 +41,13 @@ def explained(problem: Exception, function: Callable[..., Any]) -> Exception:
         ).with_traceback(problem.__traceback__)  # fmt: skip
     if not isinstance(problem, MlcError):
         return _located(problem)
+    if type(problem).__module__ != MlcError.__module__:  # a name that nobody has heard of
+        known = next(
+            kind for kind in type(problem).__mro__ if kind.__module__ == MlcError.__module__
+        )
+        made = known(problem.message, problem.location)
+        made.__cause__ = problem.__cause__
+        return made.with_traceback(problem.__traceback__)
     if not isinstance(problem, TracerBoolError) or isinstance(problem, ExpressionBoolError):
         return problem
     from .control.convert import has_source

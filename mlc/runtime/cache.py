@@ -17,14 +17,13 @@ import struct
 import sys
 import threading
 import time
-import warnings
 from ast import literal_eval  # loaded already; json is not, and takes 1 ms
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mlc.config import config
-from mlc.errors import CacheWarning
+from mlc.errors import CacheWarning, warn
 from mlc.forks import free_after_fork
 from mlc.records import dataclass
 
@@ -266,4 +265,4 @@ def _warn_once(kind: str, message: str) -> None:
         if kind in _warned:
             return
         _warned.add(kind)
-    warnings.warn(message, CacheWarning, stacklevel=4)
+    warn(message, CacheWarning)

@@ -2,8 +2,8 @@
 
 ``ptr mlc_entry(ptr callable, ptr args, i64 nargsf, ptr kwnames)`` is a vectorcall function. The
 callable's object points to a chain of *signatures*: tables (see `mlc.runtime.signature`) that say
-what a call must look like and which kernel it runs. The first that fits is run; when none does, the
-call goes to the object's slow callable as it came.
+what a call must look like and which kernel it runs. The first that fits is run, and comes to the
+front from far behind; when none does, the call goes to the object's slow callable as it came.
 
 The code is the same for all kernels: it is compiled once, kept on disk, and costs a kernel's own
 compile time nothing. Walking a table takes a few nanoseconds more than code made for the signature
@@ -78,6 +78,7 @@ entry:
   br label %next
 next:
   %signature = phi ptr [ %first, %entry ], [ %following, %missed ]
+  %depth = phi i64 [ 0, %entry ], [ %deeper, %missed ]
   %over = icmp eq ptr %signature, null
   br i1 %over, label %slow, label %form
 form:
@@ -98,13 +99,45 @@ arrange:
   br i1 %unfit, label %missed, label %done
 missed:
   %following = load ptr, ptr %signature
+  %deeper = add i64 %depth, 1
   br label %next
 done:
   %value = phi ptr [ %result, %try ], [ %found, %arrange ]
+  %deep = icmp ugt i64 %depth, 7
+  br i1 %deep, label %often, label %leave
+often:
+  call void @to_front(ptr %chain, ptr %signature)
+  br label %leave
+leave:
   ret ptr %value
 slow:
   %answer = tail call ptr @mlc_slow_entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)
   ret ptr %answer
+}
+
+; Put a signature first in its chain. While it ran the chain may have become another.
+define internal void @to_front(ptr %chain, ptr %signature) noinline {
+entry:
+  br label %next
+next:  ; the link that leads to a signature: the chain's own, or the first part of the one before
+  %link = phi ptr [ %chain, %entry ], [ %here, %onward ]
+  %here = load ptr, ptr %link
+  %over = icmp eq ptr %here, null
+  br i1 %over, label %leave, label %compare
+compare:
+  %is_it = icmp eq ptr %here, %signature
+  br i1 %is_it, label %move, label %onward
+onward:
+  br label %next
+move:
+  %following = load ptr, ptr %signature
+  store ptr %following, ptr %link
+  %new_first = load ptr, ptr %chain
+  store ptr %new_first, ptr %signature
+  store ptr %signature, ptr %chain
+  br label %leave
+leave:
+  ret void
 }
 
 ; The same as `attempt`, for one argument for each param; `outs` are the given outputs, or null.

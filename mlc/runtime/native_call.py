@@ -122,6 +122,12 @@ def install(instance: Any, signature: int, *, build: bool = False) -> bool:
     return bool(entry)
 
 
+def first_signature(instance: Any) -> int:
+    """The address of the signature that calls of ``instance`` try first, which may be another than
+    the one that was installed; 0 if there is none."""
+    return (_pointer(instance, _CHAIN).value or 0) if is_native() else 0
+
+
 def is_installed(instance: Any) -> bool:
     """Whether calls of ``instance`` go to the native entry."""
     return is_native() and _pointer(instance, _ENTRY).value == native_entry(build=False) != 0

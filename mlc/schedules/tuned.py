@@ -11,13 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import config
-from ..errors import MlcError, TuningWarning
+from ..errors import MlcError, TuningWarning, warn
 
 if TYPE_CHECKING:
     import sqlite3
@@ -310,4 +309,4 @@ def distrust(path: Path, group: bool = False) -> str:
 def _warn_once(kind: str, message: str) -> None:
     if kind not in _warned:
         _warned.add(kind)
-        warnings.warn(message, TuningWarning, stacklevel=3)
+        warn(message, TuningWarning)

@@ -8,13 +8,12 @@ import random
 import sqlite3
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import TuningWarning
+from ..errors import TuningWarning, warn
 from ..schedules.tuned import LAYOUT, open_readonly
 
 T = TypeVar("T")
@@ -153,7 +152,7 @@ def warn_once(kind: str, message: str) -> None:
     """Warn, if there was no warning of this kind in this process."""
     if kind not in _warned:
         _warned.add(kind)
-        warnings.warn(message, TuningWarning, stacklevel=2)
+        warn(message, TuningWarning)
 
 
 def _inode(path: Path) -> int:

@@ -262,3 +262,16 @@ def test_results_that_may_be_arguments_are_named_as_such() -> None:
 
     with pytest.raises(mlc.MlcError, match="after a branch the result and an array from before it"):
         mlc.jit(written)(np.ones(3))
+
+
+def test_errors_of_loops_are_of_a_class_that_users_know():
+    def collected(x):
+        found = []
+        while x.sum() < 100:
+            found.append(x)
+            x = x + 1
+        return found
+
+    with pytest.raises(mlc.UnsupportedError, match="the loop changes the items of found") as caught:
+        mlc.jit(collected)(np.ones(5))
+    assert caught.type is mlc.UnsupportedError

@@ -1,6 +1,8 @@
 import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 import time
 import warnings
 
@@ -216,3 +218,20 @@ def test_concurrent_writers_and_readers(cache_dir):
     for process in processes:
         process.join()
     assert len(list(cache_dir.glob(f"images-{FORMAT_VERSION}/??/*"))) == 5
+
+
+def test_the_warning_names_the_line_of_the_user(tmp_path):
+    program = tmp_path / "mine.py"
+    program.write_text(
+        "import mlc, numpy as np\n"
+        "twice = mlc.jit(lambda x: x * 2)\n"
+        "twice(np.ones(3))\n"
+    )  # fmt: skip
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    environment = {**os.environ, "MLC_CACHE_DIR": str(folder)}
+    run = subprocess.run(
+        [sys.executable, program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stderr.startswith(f"{program}:3: CacheWarning: the cache folder {folder} is not")
