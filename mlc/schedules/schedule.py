@@ -9,7 +9,7 @@ from functools import cache, partial, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotProvenError, ScheduleError
+from ..errors import MlcError, NotProvenError, ScheduleError
 from ..ir.empty_loops import has_empty_loops
 from ..ir.expr import Var
 from ..ir.program import Block, Program
@@ -316,14 +316,28 @@ def step_method(name: str) -> Callable[..., Any]:
     @wraps(function)
     def method(schedule: Schedule, *args: Any, unsafe: bool = False, **kwargs: Any) -> Any:
         if not unsafe:
-            return function(schedule, *args, **kwargs)
+            return _called(function, (schedule, *args), kwargs)
         outer, schedule._unsafe = schedule._unsafe, True
         try:
-            return function(schedule, *args, **kwargs)
+            return _called(function, (schedule, *args), kwargs)
         finally:
             schedule._unsafe = outer
 
     return method
+
+
+def _called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``function(*args, **kwargs)`` of a step; where Python refuses what does not fit the step's
+    annotations, :class:`ScheduleError` says which argument that is."""
+    try:
+        return function(*args, **kwargs)
+    except (TypeError, AttributeError, ValueError) as error:
+        from .arguments import misfit
+
+        sentence = "" if isinstance(error, MlcError) else misfit(function, args, kwargs)
+        if not sentence:
+            raise
+    raise ScheduleError(sentence)
 
 
 def step_module(name: str) -> Any:

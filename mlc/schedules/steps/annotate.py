@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
@@ -37,6 +38,8 @@ class Annotate(Step):
 
     def check(self, program: Program) -> Refusal | str | None:
         target_annotations(program, self.target)
+        if not isinstance(self.key, str):
+            return f"the key of a hint is a string, got {self.key!r}"
         if self.key in OWNERS:
             return f"{self.key!r} is what s.{OWNERS[self.key]} sets, which checks it; use that"
         if not is_plain(self.value):
@@ -54,7 +57,9 @@ def is_plain(value: Any) -> bool:
     """Whether ``value`` can stand in a program's text and come back from it."""
     if isinstance(value, tuple):
         return all(map(is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str))
+    if isinstance(value, float):
+        return isfinite(value)
+    return value is None or isinstance(value, (bool, int, str))
 
 
 def target_annotations(program: Program, target: Var | str) -> Annotations:

@@ -37,7 +37,7 @@ from ..placement import (
 )
 from ..refusal import Refusal
 from ..regions import block_writes, region_in, span_of
-from ..step import Step, block_name, rebuild
+from ..step import Step, block_name, find_block, rebuild
 from .compute_inline import ComputeInline
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class ComputeAt(Step):
 
     def check(self, program: Program) -> Refusal | str | None:
         if isinstance(self.loop, int):
+            find_block(program, self.block)
             step = self._decided(program, self.loop)
             return step.check(program) if isinstance(step, Step) else step
         move = plan_move(program, self.block, self.loop)

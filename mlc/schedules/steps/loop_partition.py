@@ -37,7 +37,8 @@ def partition_refusal(program: Program, var: Var, points: tuple[int, ...]) -> st
     if loop.kind is not LoopKind.SERIAL:
         return f"loop {var.name} is {loop.kind.value} already; cut it before that"
     ends = (0, *points, loop.extent)
-    if not points or any(a >= b for a, b in pairwise(ends)):
+    are_whole = all(hasattr(point, "__index__") for point in points)
+    if not points or not are_whole or any(a >= b for a, b in pairwise(ends)):
         return (
             f"loop {var.name} is cut at rising points between 1 and {loop.extent - 1}, "
             f"got {list(points)}"

@@ -33,6 +33,7 @@ class ReverseComputeAt(Step):
 
     def check(self, program: Program) -> Refusal | str | None:
         if isinstance(self.loop, int):
+            find_block(program, self.block)
             step = self._decided(program, self.loop)
             return step.check(program) if isinstance(step, Step) else step
         move = plan_move(program, self.block, self.loop)
