@@ -17,6 +17,7 @@ from ..tracer.deciding import deciding_arguments
 from ..tracer.lists import taking_lists
 from ..tracer.not_handed_over import DRAWING, drawing, drawn
 from ..tracer.number import copied_number, python_number
+from ..tracer.strides import as_strided
 from ..tracer.tracer import Tracer, mark_weak
 from .complex_state import INSTEAD as COMPLEX
 from .convert import converted
@@ -175,5 +176,6 @@ _INSTEAD: dict[Any, Any] = {
     builtins.float: _number(float),
     builtins.bool: _number(bool),
     builtins.str: lambda *args, **options: _text(*args, **options),
+    np.lib.stride_tricks.as_strided: as_strided,
     **COMPLEX, **FOLDING, **KINDS, **MATHEMATICS,
 }  # fmt: skip

@@ -8,8 +8,8 @@ DECLARATIONS = (
     "convolve_nd", "correlate", "counting", "create", "derived", "divisors", "einsum",
     "elementwise", "floats", "folds", "index", "join", "linalg", "logic", "matrix",
     "matrix_functions", "nn", "polynomials", "quantile", "rearrange", "reduce", "reduceat",
-    "scan", "search", "sets", "shape", "sort", "standard", "statistics", "transcendental",
-    "update",
+    "scan", "search", "sets", "shape", "sort", "standard", "statistics", "strided",
+    "transcendental", "update",
 )  # fmt: skip
 
 

@@ -54,7 +54,6 @@ _ELSEWHERE = {
     "tofile": "return the array and save the result",
     "dump": "return the array and save the result",
     **dict.fromkeys(("data", "ctypes", "flags", "base"), "a traced value has no memory"),
-    "strides": "a traced value has no memory; its strides are not decided yet",
 }
 
 
@@ -212,6 +211,8 @@ class Tracer:
     def real(self) -> Any: return self
     @property
     def imag(self) -> Any: return _np(np.zeros_like, self)
+    @property
+    def strides(self) -> Any: return import_module("mlc.tracer.strides").strides_of(self)
     @property
     def device(self) -> str: return "cpu"
     # fmt: on

@@ -28,6 +28,7 @@ from ..memory_order import copied_in, is_as_asked
 from ..new_shape import set_shape
 from ..operators import define_methods, note_rebound
 from ..storage import ReadOnlyError
+from ..strides import strides_of
 from ..trace import as_array
 from ..tracer import Tracer
 
@@ -110,6 +111,8 @@ class Complex:
     def T(self) -> Any: return np.transpose(self)  # type: ignore[call-overload]
     @property
     def mT(self) -> Any: return call_function(np.matrix_transpose, (self,), {})
+    @property
+    def strides(self) -> tuple[int, ...]: return strides_of(self)
     @property
     def device(self) -> str: return "cpu"
     # fmt: on
