@@ -53,7 +53,6 @@ def separate_constants(program: Program, constants: Collection[Buffer]) -> Separ
         return None
     split = len(program.params) - program.outputs
     given = set(program.params[:split])
-    outputs = set(program.params[split:])
     parts, allocated = _parts(program.body)
     writers = [{buffer for buffer, _ in writes_of(part)} for part in parts]
     known: set[Buffer] = set(constants)
@@ -67,7 +66,7 @@ def separate_constants(program: Program, constants: Collection[Buffer]) -> Separ
             made
             and read
             and read <= known
-            and not made & (elsewhere | outputs | set(constants))
+            and not made & (elsewhere | set(constants))
             and made <= given | allocated
             and all(b.scope is Scope.GLOBAL and b.strides is None for b in made)
             and not any(isinstance(s, Evaluate) for s in walk(part))

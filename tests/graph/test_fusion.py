@@ -162,6 +162,19 @@ def test_a_kernel_never_waits_for_itself():
     assert len(module.kernels) >= 2
 
 
+def test_a_kernel_never_waits_for_itself_by_way_of_two_others():
+    # a -> b -> c -> e, and a -> d -> e, where d shares a kernel with a: e joins c instead
+    a = transcendental.exp(X)
+    y = te.placeholder((64, 96), "float32", "y")
+    b = reduce.sum(a, axis=0)
+    c = arithmetic.multiply(y, transcendental.log(b))
+    d = transcendental.tanh(a)
+    e = arithmetic.add(c, d)
+    module = build_module([X, y], [a, c, d, e])
+    check_module(module)
+    assert [len(kernel.stages) for kernel in module.kernels] == [2, 2, 2]
+
+
 def test_a_mask_that_reads_nothing_is_made_where_it_is_used():
     mask = te.compute((64, 96), lambda i, j: j <= i, name="mask")
     module = built(nn.softmax(select_where(mask, X, -np.inf)))

@@ -5,7 +5,8 @@ import pytest
 
 import mlc
 from mlc import script as T
-from mlc.ir.program import Accumulate, Scope, Store, walk
+from mlc.ir.interpret import interpret
+from mlc.ir.program import Accumulate, Program, Scope, Store, walk
 from mlc.lower.pipeline import lower
 
 
@@ -210,3 +211,39 @@ def test_where_lanes_fold_into_one_element_among_others() -> None:
     mlc.build(sums)(a, b, c, d)
     np.testing.assert_allclose(c, 1 + a.sum(1) + b.sum(1), rtol=1e-6)
     np.testing.assert_allclose(d, a.sum(0) + (b * (a > 0.5)).sum(0), rtol=1e-6)
+
+
+def judged(program: Program, *arrays: np.ndarray) -> list[Accumulate]:
+    """The updates of the lowered program, whose results were compared with the interpreter's."""
+    want, got = ([a.copy() for a in arrays] for _ in range(2))
+    interpret(program, *want)
+    mlc.build(program)(*got)
+    for a, b in zip(want, got, strict=True):
+        np.testing.assert_array_equal(a, b)
+    return [s for s in walk(lower(program).body) if isinstance(s, Accumulate)]
+
+
+def in_registers(updates: list[Accumulate]) -> list[bool]:
+    return [b.scope is Scope.REGISTER for s in updates for b in s.buffers]
+
+
+def test_elements_that_change_with_the_loop_stay_in_memory() -> None:
+    @T.program
+    def counts(A: T.Buffer((64,)), C: T.Buffer((16,))):
+        for k in T.serial(64):
+            C[k // 4] += A[k]
+
+    updates = judged(counts, np.arange(64, dtype="f4"), np.ones(16, "f4"))
+    assert in_registers(updates) == [False]
+
+
+def test_conditions_that_change_with_the_loop_leave_all_in_memory() -> None:
+    @T.program
+    def some(A: T.Buffer((64,)), M: T.Buffer((64,), "bool"), C: T.Buffer((1,))):
+        for k in T.serial(64):
+            with T.when(M[k]):
+                C[0] += A[k]
+
+    marks = np.arange(64) % 3 == 0
+    updates = judged(some, np.arange(64, dtype="f4"), marks, np.ones(1, "f4"))
+    assert in_registers(updates) == [False]
