@@ -241,12 +241,14 @@ def _index(buffer: Buffer, item: Any) -> Expr:
     if isinstance(item, (bool, float)):
         raise DTypeError(f"{item!r} is no index of {buffer.name}: indices are integers")
     expr = as_expr(item)
-    if expr.dtype is not int64:
+    if expr.dtype is int64:
+        return expr
+    if not expr.dtype.is_integer or expr.dtype.name == "uint64":  # the others fit
         raise DTypeError(
             f"the index {expr!r} of {buffer.name} is {expr.dtype}, and indices are int64: "
             f"write T.int64({expr!r})"
         )
-    return expr
+    return cast(expr, int64)
 
 
 def region_of(buffer: Buffer, items: tuple[Any, ...]) -> Region:

@@ -2,7 +2,9 @@
 
 import contextlib
 import inspect
+import re
 
+import numpy as np
 import pytest
 
 import mlc
@@ -108,3 +110,28 @@ def test_arguments_that_fit_are_no_misfits():
     assert not misfit(step_method("split"), (s, i, [None, 4]), {"tail": "cut"})
     assert not misfit(step_method("reorder"), (s, k, i), {})
     assert not misfit(step_method("compute_inline"), (s, s.block("Y")), {})
+
+
+@T.program
+def histogram(I: T.Buffer((N,), "int32"), H: T.Buffer((8,), "int32")):
+    for i in T.serial(N):
+        with T.block("H"):
+            vi = T.axis.reduce(N, i)
+            H[I[vi]] += 1
+
+
+def test_an_index_of_any_integer_type_is_taken():
+    places, counts = np.arange(N, dtype=np.int32) % 8, np.zeros(8, np.int32)
+    mlc.build(histogram)(places, counts)
+    assert counts.tolist() == [2] * 8
+    assert "H[T.int64(I[vi])] += 1" in histogram.script()
+
+
+def test_no_step_is_advised_that_would_be_refused():
+    s = mlc.Schedule(histogram)
+    (i,) = s.loops("H")
+    advice = "take a loop that feeds spatial axes only; s.rfactor(i) would do if block 'H' had its"
+    with pytest.raises(mlc.NotProvenError, match=re.escape(advice)):
+        s.parallel(i)
+    with pytest.raises(mlc.ScheduleError, match="is not a reduction with an init"):
+        s.rfactor(i)

@@ -83,8 +83,14 @@ def a_number_too_large(C: T.Buffer((4,), "uint8")) -> None:
         C[i] = 300  # here
 
 
-@refused("the index A[i] of C is int32, and indices are int64: write T.int64(A[i])")
-def a_narrow_index(A: T.Buffer((4,), "int32"), C: T.Buffer((4,))) -> None:
+@refused("the index A[i] of C is uint64, and indices are int64: write T.int64(A[i])")
+def an_index_that_may_not_fit(A: T.Buffer((4,), "uint64"), C: T.Buffer((4,))) -> None:
+    for i in T.serial(4):
+        C[A[i]] = 1  # here
+
+
+@refused("the index A[i] of C is float32, and indices are int64: write T.int64(A[i])")
+def an_index_with_a_fraction(A: T.Buffer((4,)), C: T.Buffer((4,))) -> None:
     for i in T.serial(4):
         C[A[i]] = 1  # here
 

@@ -60,7 +60,8 @@ def carried_dependence(
                 yield b, a, steps
 
     rule = f"iterations of loop {loop.name} are not independent"
-    return _answer(questions(), rule, lambda a, b: _independence(a, b, loop))
+    started = {row.block for row in found.rows if row.is_init}
+    return _answer(questions(), rule, lambda a, b: _independence(a, b, loop, started))
 
 
 def reorder_violation(
@@ -296,8 +297,13 @@ def _place(access: Access) -> str:
     return f"block {access.block!r}" if access.block else "a statement outside of blocks"
 
 
-def _independence(a: Access, b: Access, loop: Var) -> str:
+def _independence(a: Access, b: Access, loop: Var, started: set[str]) -> str:
     if a.kind == b.kind == "combine":
+        if a.block and a.block not in started:
+            return (
+                f"take a loop that feeds spatial axes only; s.rfactor({loop.name}) would do if "
+                f"block {a.block!r} had its init, so take it before s.decompose_reduction"
+            )
         return f"use s.rfactor({loop.name}), or take a loop that feeds spatial axes only"
     if a.block == b.block and a.is_init != b.is_init:
         return f"use s.decompose_reduction({a.block!r}, ...) first"
