@@ -202,13 +202,13 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
     """Machine code from the disk cache, or from the compiler."""
     from .backends.llvm.target import host_target
     from .runtime import cache as disk
-    from .runtime.compiler_version import compiler_version
+    from .runtime.sources import installation
     from .runtime.threads import available_cpus
 
     clock = Clock(compiled.timings)
     target = host_target()
     key = disk.content_key(
-        compiler_version(),
+        installation(),
         graph_key(compiled.inputs, compiled.outputs),
         target.key(),
         f"{target.l1_bytes} {target.l2_bytes} {available_cpus()}",
@@ -232,6 +232,7 @@ def _stored_traces(compiled: Compiled, key: str) -> Tuned:
     """The stored schedules that apply to the kernels of a graph. Which kernels those are, which
     takes long to find out, is kept in the disk cache."""
     from .runtime import cache as disk
+    from .runtime.sources import loaded_sources
     from .schedules.tuned import tuned_traces, workload_key
 
     host = tuning_host()
@@ -242,7 +243,7 @@ def _stored_traces(compiled: Compiled, key: str) -> Tuned:
     else:
         programs = map(naive_program, compiled.module.kernels)
         workloads = [workload_key(p, host.isa, captured(given)) for p, given in programs]
-        disk.put(entry_key, b"", {"workloads": workloads})
+        disk.put(entry_key, b"", {"workloads": workloads}, loaded_sources())
     return tuned_traces(workloads, host)
 
 
@@ -258,6 +259,7 @@ def native_executable(
     whether it came from the cache. The other callables get the facts that belong to the image."""
     from .runtime import cache as disk
     from .runtime.executor import Executable
+    from .runtime.sources import loaded_sources
 
     clock.stage("key")
     entry = disk.get(key)
@@ -267,7 +269,7 @@ def native_executable(
         clock.stage("load")
     else:
         image, meta = _built(build, clock)
-        disk.put(key, image, meta)
+        disk.put(key, image, meta, loaded_sources())
         clock.stage("store")
     sites = meta["sites"]
 

@@ -248,14 +248,14 @@ def _check_outputs(program: Program) -> None:
 def _compile_native(compiled: CompiledProgram, call: CallSpec) -> None:
     from .backends.llvm.target import host_target
     from .runtime import cache as disk
-    from .runtime.compiler_version import compiler_version
+    from .runtime.sources import installation
     from .runtime.threads import available_cpus
 
     clock = Clock(compiled.timings)
     target = host_target()
     program = compiled.program
     key = disk.content_key(
-        compiler_version(),
+        installation(),
         "program",
         structural_key(program),
         " ".join(_names(program, compiled.debug)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from typing import Any, Generic, TypeVar, overload
 from mlc.errors import ArgumentError
 
 T = TypeVar("T")
+LOADED_NS = time.time_ns()  # when this process began to load mlc
 
 _overrides: ContextVar[Mapping[str, Any]] = ContextVar("mlc_config_overrides")
 _NONE: Mapping[str, Any] = {}

@@ -1,10 +1,10 @@
 """The disk cache of compiled images, by content key.
 
-An entry is one file: a header with the checksum of everything after it, facts about the image as
-the text of a Python literal, the image. It is read without unpickling anything, and whatever is
-wrong with it makes it a miss. Files are written beside their place and renamed into it, so readers
-and other writers see whole entries only. Since the files are code that will run, a folder that
-others may write to is refused.
+An entry is one file: a header with the checksum of everything after it, the sources that it was
+made by, facts about the image as the text of a Python literal, the image. It is read without
+unpickling anything, and whatever is wrong with it makes it a miss. Files are written beside their
+place and renamed into it, so readers and other writers see whole entries only. Since the files are
+code that will run, a folder that others may write to is refused.
 """
 
 from __future__ import annotations
@@ -26,18 +26,12 @@ from mlc.config import config
 from mlc.errors import CacheWarning, warn
 from mlc.forks import free_after_fork
 from mlc.records import dataclass
+from mlc.runtime.sources import are_current
+from mlc.te.key import blake2b
 
-# hashlib loads OpenSSL, which takes longer than all else that a warm start does.
-try:
-    from _sha2 import sha256  # type: ignore[import-not-found]
-except ImportError:
-    try:
-        from _sha256 import sha256  # type: ignore[import-not-found]
-    except ImportError:
-        from hashlib import sha256
-
-FORMAT_VERSION = 2
-_HEADER = struct.Struct("<8sII32s")  # magic, version, bytes of facts, SHA-256 of the rest
+FORMAT_VERSION = 3
+# magic, version, bytes of sources, bytes of facts, BLAKE2b of the rest
+_HEADER = struct.Struct("<8sIII32s")
 _MAGIC = b"MLCCACHE"
 _EVERY = 64  # entries that a process writes between two looks at the folder's size
 _LOOK_SECONDS = 3600.0  # and so long after the last look of any process, its first entry is one
@@ -55,10 +49,12 @@ _written = 0
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """What `put` stored: the image's bytes and the facts about it, as a Python literal."""
+    """What `put` stored: the image's bytes, the facts about it, as a Python literal, and sources
+    that it was made by."""
 
     image: bytes
     meta_text: bytes
+    sources: str = ""
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -69,7 +65,7 @@ class CacheEntry:
 
 def content_key(*parts: str) -> str:
     """The key, 64 hexadecimal digits, for texts that together determine an image."""
-    digest = sha256()
+    digest = blake2b(digest_size=32)
     for part in parts:
         data = part.encode()
         digest.update(struct.pack("<Q", len(data)))
@@ -78,7 +74,8 @@ def content_key(*parts: str) -> str:
 
 
 def get(key: str) -> CacheEntry | None:
-    """The entry of a key, or None. Never raises; a damaged file is removed."""
+    """The entry of a key, or None, also if it was made by sources that have changed since. Never
+    raises; a damaged file is removed."""
     folder = _folder(create=False)
     if folder is None:
         return None
@@ -94,6 +91,8 @@ def get(key: str) -> CacheEntry | None:
     entry = _decode(data)
     if entry is None:
         _remove(path)
+    elif not are_current(entry.sources):
+        return None
     elif time.time() - status.st_mtime > _TOUCH_SECONDS:
         # The time of the last use, to the day: what eviction goes by.
         with contextlib.suppress(OSError):
@@ -101,13 +100,15 @@ def get(key: str) -> CacheEntry | None:
     return entry
 
 
-def put(key: str, image: bytes, meta: dict[str, Any]) -> None:
-    """Store an image. Never raises: a full or read-only disk is warned about, once."""
+def put(key: str, image: bytes, meta: dict[str, Any], sources: str | None = "") -> None:
+    """Store an image that was made by ``sources`` (see `mlc.runtime.sources`; nothing is stored
+    where these are not certain, which is None). Never raises: a full or read-only disk is warned
+    about, once."""
     global _written
-    folder = _folder(create=True)
-    if folder is None:
+    folder = None if sources is None else _folder(create=True)
+    if folder is None or sources is None:
         return
-    data = _encode(image, meta)
+    data = _encode(image, meta, sources)
     try:
         try:
             _write(_path(folder, key), data)
@@ -184,23 +185,28 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
                     yield from ((file.name, file.path) for file in files)
 
 
-def _encode(image: bytes, meta: dict[str, Any]) -> bytes:
-    text = repr(meta).encode()
-    body = text + image
-    header = _HEADER.pack(_MAGIC, FORMAT_VERSION, len(text), sha256(body).digest())
+def _encode(image: bytes, meta: dict[str, Any], sources: str) -> bytes:
+    text, made_by = repr(meta).encode(), sources.encode()
+    body = made_by + text + image
+    header = _HEADER.pack(_MAGIC, FORMAT_VERSION, len(made_by), len(text), _checksum(body))
     return header + body
 
 
 def _decode(data: bytes) -> CacheEntry | None:
     if len(data) < _HEADER.size:
         return None
-    magic, version, text_size, checksum = _HEADER.unpack_from(data)
+    magic, version, sources_size, text_size, checksum = _HEADER.unpack_from(data)
     body = data[_HEADER.size :]
-    if magic != _MAGIC or version != FORMAT_VERSION or text_size > len(body):
+    at = sources_size + text_size
+    if magic != _MAGIC or version != FORMAT_VERSION or at > len(body):
         return None
-    if sha256(body).digest() != checksum:
+    if _checksum(body) != checksum:
         return None
-    return CacheEntry(body[text_size:], body[:text_size])
+    return CacheEntry(body[at:], body[sources_size:at], body[:sources_size].decode())
+
+
+def _checksum(body: bytes) -> bytes:
+    return blake2b(body, digest_size=32).digest()
 
 
 def _path(folder: Path, key: str) -> Path:

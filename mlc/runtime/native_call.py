@@ -148,11 +148,11 @@ _absent_before: set[str] = set()
 def _load_entry(build: bool) -> int:
     from mlc.backends.llvm.target import host_target
     from mlc.runtime import cache
-    from mlc.runtime.compiler_version import compiler_version
+    from mlc.runtime.sources import installation, loaded_sources
     from mlc.runtime.symbols import resolver
 
     target = host_target()
-    key = cache.content_key("entry", compiler_version(), target.key())
+    key = cache.content_key("entry", installation(), target.key())
     if key in _absent_before and not build:
         return 0
     found = cache.get(key)
@@ -167,7 +167,7 @@ def _load_entry(build: bool) -> int:
         from mlc.runtime.entry_ir import ENTRY_IR
 
         data = image.compile_image(ENTRY_IR, target, optimize=effort)
-        cache.put(key, data, {"name": "native entry"})
+        cache.put(key, data, {"name": "native entry"}, loaded_sources())
     _follow_limit()
     Config.workspace_memory.watchers.append(_follow_limit)
     return image.load_image(data, resolver({"mlc_slow_entry": slow_entry()})).address("mlc_entry")

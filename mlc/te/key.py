@@ -11,9 +11,9 @@ from .tensor import Call, Compute, Constant, Placeholder, Tensor
 
 # hashlib loads OpenSSL, which takes a tenth of the time of `import mlc`.
 try:
-    from _blake2 import blake2b  # type: ignore[import-not-found]
+    from _blake2 import blake2b as blake2b  # type: ignore[import-not-found]
 except ImportError:
-    from hashlib import blake2b
+    from hashlib import blake2b as blake2b
 
 # Constants of up to so many bytes may be folded into code, so that their elements are in the key.
 SMALL_CONSTANT = 64 << 10
