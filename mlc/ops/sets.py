@@ -10,7 +10,7 @@ import numpy as np
 from .. import te
 from ..dtypes import boolean, int64
 from ..errors import UnsupportedError
-from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.expr import Expr, apply, const, select
 from . import logic
 from .arithmetic import maximum
 from .broadcast import as_tensor, shape_of, size_of
@@ -18,12 +18,12 @@ from .choosing import chosen_by_data, no_room, places_held, room_found
 from .elementwise import astype, select_where
 from .index import getitem, take
 from .join import concatenate
-from .op import implements, op
+from .membership import isin
+from .op import op
 from .programs import Writer
 from .promotion import common_dtype, dtype_of
 from .reduce import count_nonzero
 from .scan import cumsum
-from .search import places_in
 from .shape import ravel, reshape
 from .sort import order_along, sorted_along
 
@@ -200,61 +200,6 @@ _of_array_api("unique_values", index=False, inverse=False, counts=False)
 _of_array_api("unique_counts", index=False, inverse=False, counts=True)
 _of_array_api("unique_inverse", index=False, inverse=True, counts=False)
 _of_array_api("unique_all", index=True, inverse=True, counts=True)
-
-FEW = 16  # elements to look for that are compared one by one
-
-
-@op
-def any_equal(x: Any, tests: Any) -> Any:
-    """Whether each element of ``x`` equals one of the 1-d ``tests``."""
-    x, tests = as_tensor(x), as_tensor(tests)
-    work = common_dtype(x, tests)
-
-    def body(*index: Expr) -> Expr:
-        found: Expr = const(False)
-        for n in range(tests.shape[0]):
-            found = found | apply("eq", cast(x[index], work), cast(tests[(const(n),)], work))
-        return found
-
-    return te.compute(x.shape, body, name="isin")
-
-
-@op
-def stands_at(x: Any, values: Any, places: Any) -> Any:
-    """Whether each element of ``x`` equals the one of the 1-d ``values`` at its place."""
-    x, values, places = as_tensor(x), as_tensor(values), as_tensor(places)
-    work, last = common_dtype(x, values), values.shape[0] - 1
-
-    def body(*index: Expr) -> Expr:
-        found = values[(te.min(places[index], last),)]
-        return apply("eq", cast(x[index], work), cast(found, work))
-
-    return te.compute(x.shape, body, name="isin")
-
-
-@implements(np.isin)
-def isin(
-    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *,
-    kind: Any = None,
-) -> Any:  # fmt: skip
-    """np.isin; every ``kind`` gives the same."""
-    x = element if hasattr(element, "shape") else np.asarray(element)
-    tests = ravel(test_elements)
-    if shape_of(tests)[0] <= FEW:
-        found = any_equal(x, tests)
-    else:
-        known = sorted_along(tests, axis=0, stable=False)
-        dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (x, known)))
-        found = stands_at(x, known, places_in(known, x, right=False, dtype=dtype))
-    return logic.logical_not(found) if invert else found
-
-
-if hasattr(np, "in1d"):  # gone in NumPy 2.4
-
-    @implements(np.in1d)
-    def in1d(ar1: Any, ar2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
-        """np.in1d."""
-        return isin(ravel(ar1), ar2, invert=invert)
 
 
 def _common(ar1: Any, ar2: Any, said: Any = None) -> tuple[Any, Any]:

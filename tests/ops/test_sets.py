@@ -60,6 +60,27 @@ def test_isin(x, tests):
     same(lambda x: np.isin(tests, x, invert=True), np.isin(tests, x, invert=True), x)
 
 
+@pytest.mark.parametrize("kinds", [
+    ("int32", "int32"), ("int64", "int32"), ("uint64", "uint64"), ("int8", "int8"),
+    ("uint8", "int32"), ("uint64", "int64"), ("bool", "int32"), ("bool", "bool"),
+])  # fmt: skip
+@pytest.mark.parametrize("close", [True, False])
+def test_isin_of_integers_close_together_and_far_apart(kinds, close):
+    drawn = []
+    for kind, count in zip(kinds, (600, 90), strict=True):
+        ends = (0, 2) if kind == "bool" else (np.iinfo(kind).min, np.iinfo(kind).max)
+        ends = (0, 100) if close and kind != "bool" else ends
+        drawn.append(RNG.integers(*ends, count, dtype=kind))
+    x, tests = drawn
+    x[:200] = tests[RNG.integers(0, 90, 200)].astype(x.dtype)
+    if not close:
+        for array in drawn:
+            info = None if array.dtype == bool else np.iinfo(array.dtype)
+            array[-2:] = (False, True) if info is None else (info.min, info.max)
+    x = x.reshape(6, 100).T
+    np.testing.assert_array_equal(mlc.jit(np.isin)(x, tests), np.isin(x, tests))
+
+
 def test_sets():
     same(lambda a, b: mnp.union1d(a, b, size=5), np.union1d(A, B), A, B)
     same(lambda a, b: mnp.intersect1d(a, b, size=2), np.intersect1d(A, B), A, B)
