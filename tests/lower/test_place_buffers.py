@@ -10,7 +10,7 @@ import pytest
 import mlc
 from benchmarks import hand_schedule
 from mlc.dtypes import DType, float32, float64, int8, int32, int64
-from mlc.ir.combiner import reducer
+from mlc.ir.combiner import make_combiner, reducer
 from mlc.ir.expr import Axis, Expr, Var, cast, const, load
 from mlc.ir.forms import check_flat
 from mlc.ir.interpret import interpret, poisoned
@@ -32,6 +32,7 @@ from mlc.ir.program import (
     walk,
 )
 from mlc.lower.pipeline import lower
+from mlc.lower.place_buffers import place_buffers
 
 SERIAL, PARALLEL = LoopKind.SERIAL, LoopKind.PARALLEL
 VECTORIZED, UNROLLED, BOUND = LoopKind.VECTORIZED, LoopKind.UNROLLED, LoopKind.BOUND
@@ -135,6 +136,37 @@ def test_memory_that_parallel_iterations_cannot_share_out() -> None:
         "T takes 1048576 bytes in each of the 4096 iterations of the parallel loop i of 'p'; "
         "allocate it outside of that loop, or compute less of it at a time"
     )
+
+
+def test_memory_that_a_call_gets_whole_is_not_shared_out() -> None:
+    """A part of something larger would not begin where the call takes it to."""
+    C, T = vector("C", 4), allocated("global", 16 << 10)
+
+    def point(i: Expr) -> Stmt:
+        return Allocate((T,), seq(Evaluate("fill", (T,)), Store(C, (i,), T[const(0)])))
+
+    flat = place_buffers(Program("p", (C,), loop(4, point, PARALLEL)))
+    assert flat.params == (C,)
+    (own,) = [b for s in walk(flat.body) if isinstance(s, Allocate) for b in s.buffers]
+    (call,) = [s for s in walk(flat.body) if isinstance(s, Evaluate)]
+    assert own.scope is Scope.STACK and call.args == (own,)
+
+
+def test_parts_that_are_folded_together_are_shared_out_together() -> None:
+    """The two parts of an update have one index: one with a place of its own would leave it."""
+    C, best = vector("C", 4), vector("best", 16 << 10)
+    T = allocated("global", 16 << 10)
+    pair = make_combiner("pair", lambda a, b: (a[0] + b[0], a[1] + b[1]), (0, 0), (float32,) * 2)
+
+    def point(i: Expr) -> Stmt:
+        update = Accumulate(pair, (T, best), (i,), (ONE, ONE))
+        return Allocate((T,), seq(Store(T, (i,), ZERO), update, Store(C, (i,), T[i])))
+
+    flat = place_buffers(Program("p", (best, C), loop(4, point, PARALLEL)))
+    assert flat.params == (best, C)
+    (own,) = [b for s in walk(flat.body) if isinstance(s, Allocate) for b in s.buffers]
+    (update,) = [s for s in walk(flat.body) if isinstance(s, Accumulate)]
+    assert own.scope is Scope.STACK and update.buffers == (own, best)
 
 
 def test_padded_rows_keep_their_strides() -> None:
