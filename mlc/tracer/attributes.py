@@ -14,7 +14,6 @@ inputs beside its arguments, and what it has set is computed and put back at eac
 from __future__ import annotations
 
 import functools
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,6 +130,8 @@ def noting_attributes(function: Callable[..., Any], captures: Captures) -> Calla
     held = Held(captures.holders)
 
     def noting(*args: Any, **kwargs: Any) -> Any:
+        import random  # which few programs have loaded, and takes a millisecond
+
         drawn = np.random.get_state(), random.getstate()
 
         def put_back() -> None:  # so that tracing again draws the same numbers

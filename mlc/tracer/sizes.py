@@ -14,11 +14,11 @@ goes to code for that number, which is compiled if there is none yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..records import dataclass
 from ..te.tensor import Compute, Tensor
 
 _MOST = 16  # sizes in one trace; each is found by tracing once more
