@@ -77,11 +77,8 @@ def cgroup_quota(root: Path) -> float | None:
     """
     if not sys.platform.startswith("linux"):
         return None
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    quotas = []
+    lines = (_content(f"{root}/proc/self/cgroup") or "").splitlines()
+    folders: dict[str, None] = {}
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -89,28 +86,38 @@ def cgroup_quota(root: Path) -> float | None:
             continue
         mounts = [controllers, "cpu"] if controllers else ["", "unified"]
         for mount in mounts:
-            base = str(root / "sys/fs/cgroup" / mount)
+            base = os.path.join(root, "sys/fs/cgroup", mount)
             # Inside a container the path may be the host's, and only the mount itself exists.
             parts = [part for part in path.split("/") if part]
             for count in range(len(parts), -1, -1):
-                quotas.append(_quota_of("/".join([base, *parts[:count]])))
-    limits = [quota for quota in quotas if quota is not None]
+                folders["/".join([base, *parts[:count]])] = None
+    limits = [quota for quota in map(_quota_of, folders) if quota is not None]
     return min(limits, default=None)
 
 
 def _quota_of(folder: str) -> float | None:
+    numbers = (_content(f"{folder}/cpu.max") or "").split()[:2]
+    if not numbers and (quota := _content(f"{folder}/cpu.cfs_quota_us")):
+        numbers = [quota, _content(f"{folder}/cpu.cfs_period_us") or "0"]
     try:
-        if os.path.exists(f"{folder}/cpu.max"):
-            text, period = Path(folder, "cpu.max").read_text().split()[:2]
-        elif os.path.exists(f"{folder}/cpu.cfs_quota_us"):
-            text = Path(folder, "cpu.cfs_quota_us").read_text().strip()
-            period = Path(folder, "cpu.cfs_period_us").read_text()
-        else:
-            return None
-        quota = -1 if text == "max" else int(text)
-        return quota / int(period) if quota > 0 and int(period) > 0 else None
-    except (OSError, ValueError):
+        quota, period = map(int, numbers)
+    except ValueError:  # "max"
         return None
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _content(path: str) -> str | None:
+    """The text of a small file that the system makes up; None if there is none."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return os.read(file, 1 << 16).decode()
+    except OSError:
+        return None
+    finally:
+        os.close(file)
 
 
 def parallel_for_address() -> int:

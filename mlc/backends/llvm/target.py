@@ -238,8 +238,11 @@ def _first_processor(path: Path) -> str:
 
 
 def _first_line(path: str) -> str:
-    with open(path, "rb", buffering=0) as file:
-        return file.read(64).decode("ascii", "replace").strip()
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, 64).decode("ascii", "replace").strip()
+    finally:
+        os.close(file)
 
 
 def _cache_sizes() -> tuple[int, int, int]:
@@ -248,10 +251,10 @@ def _cache_sizes() -> tuple[int, int, int]:
     for index in range(5):
         folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}/"
         try:
-            kind, at, text = map(_first_line, (folder + "type", folder + "level", folder + "size"))
-            if kind == "Instruction":
+            level = int(_first_line(folder + "level"))
+            if level == 1 and _first_line(folder + "type") == "Instruction":
                 continue
-            level = int(at)
+            text = _first_line(folder + "size")
             unit = {"K": 1 << 10, "M": 1 << 20}.get(text[-1], 1)
             sizes[level] = int(text.rstrip("KM")) * unit
         except (OSError, ValueError):
