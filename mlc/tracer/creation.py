@@ -13,9 +13,8 @@ import os
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -119,32 +118,50 @@ def _maker(name: str) -> Any:
     return create
 
 
-def _stand_ins() -> dict[int, Callable[[], Any]]:
-    """What takes the place of an object, by its id: made when it is called for, since most never
-    are."""
-    return _stand_ins_with(tuple(name for name in _PARTS if name[len("numpy.") :] in vars(np)))
+def _parts_of_numpy() -> dict[int, Any]:
+    """All that NumPy and those of its parts that are loaded hold, by id."""
+    return _parts_with(tuple(name for name in _PARTS if name[len("numpy.") :] in vars(np)))
 
 
 @functools.cache
-def _stand_ins_with(parts: tuple[str, ...]) -> dict[int, Callable[[], Any]]:
-    modules = {name: sys.modules[name] for name in ("numpy", *parts)}
-    found: dict[int, Callable[[], Any]] = {
-        id(v): partial(_part, v)
-        for module in modules.values()
-        for name, v in vars(module).items()
-        if isinstance(v, KINDS) or isinstance(v, _PLAIN) and not name.startswith("_")
-    }
-    found.update((id(module), partial(_module, name)) for name, module in modules.items())
-    found[id(np.ndarray)] = lambda: AnyArray
-    found.update((id(getattr(np, name)), partial(_maker, name)) for name in _MAKERS)
-    found.update((id(getattr(np, name)), partial(INSTEAD.get, name)) for name in INSTEAD)
-    return found
+def _parts_with(parts: tuple[str, ...]) -> dict[int, Any]:
+    modules = [sys.modules[name] for name in ("numpy", *parts)]
+    found = {id(value): value for module in modules for value in vars(module).values()}
+    return found | {id(module): module for module in modules}
+
+
+_found: dict[int, Any] = {}  # stand-ins that were asked for, by the id of what they take the place
+
+
+def _stand_in(value: Any) -> Any:
+    """What takes the place of ``value``, a part of NumPy; None where it does itself."""
+    if id(value) not in _found:
+        _found[id(value)] = _new_stand_in(value)
+    return _found[id(value)]
+
+
+def _new_stand_in(value: Any) -> Any:
+    if isinstance(value, types.ModuleType):
+        return _module(value.__name__) if value.__name__ in ("numpy", *_PARTS) else None
+    if value is np.ndarray:
+        return AnyArray
+    for name in (*INSTEAD, *_MAKERS):
+        if getattr(np, name) is value:
+            return _instead(name, value)
+    is_public = isinstance(value, _PLAIN) and any(
+        v is value and not name.startswith("_")
+        for module in ("numpy", *_PARTS)
+        for name, v in vars(sys.modules.get(module, np)).items()
+    )
+    return _part(value) if is_public or isinstance(value, KINDS) else None
 
 
 def stand_in(value: Any) -> Any:
     """What a traced function gets that imports ``value`` itself: NumPy, or a part of it."""
-    made = None if CURRENT.get() is None else _stand_ins().get(id(value))
-    return value if made is None else made()
+    if CURRENT.get() is None or id(value) not in _parts_of_numpy():
+        return value
+    made = _stand_in(value)
+    return value if made is None else made
 
 
 @contextmanager
@@ -152,7 +169,7 @@ def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
     """While the block runs, NumPy in ``spaces`` (globals of modules, closure cells) is the
     stand-in."""
     swapped = []
-    stand_ins = _stand_ins()
+    parts = _parts_of_numpy()
     with _lock:
         for space in spaces:
             cell = isinstance(space, types.CellType)
@@ -160,9 +177,9 @@ def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
                 entry = _active.get((id(space), key))
                 if entry is not None:
                     entry[2] += 1
-                elif id(value) in stand_ins:
+                elif id(value) in parts and (made := _stand_in(value)) is not None:
                     _active[id(space), key] = [space, value, 1]
-                    _put(space, key, stand_ins[id(value)]())
+                    _put(space, key, made)
                 else:
                     continue
                 swapped.append((id(space), None if cell else key))
@@ -175,7 +192,7 @@ def standing_in(spaces: Iterable[Any]) -> Iterator[None]:
                 entry[2] -= 1
                 if not entry[2]:
                     del _active[place]
-                    if dict(_contents(entry[0])).get(place[1]) is stand_ins[id(entry[1])]():
+                    if dict(_contents(entry[0])).get(place[1]) is _stand_in(entry[1]):
                         _put(entry[0], place[1], entry[1])
 
 
