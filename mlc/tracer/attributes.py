@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import MlcError, OutsideArrayError, UnsupportedError
+from ..records import dataclass
 from . import tree
 from .captures import Captures, is_ours
 from .slots import Slots, holder_id, slots_of
