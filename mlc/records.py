@@ -294,8 +294,7 @@ class _Init:
             return self._compiled()
         if self.left < 0:
             key = len(self.fields), self.frozen, hasattr(self.kind, "__post_init__")
-            needs_all = not all(field.init for field in self.fields)
-            self.left = 0 if needs_all or self.is_plain and key in _patterns else _FEW
+            self.left = 0 if self.is_plain and key in _patterns else _FEW
         if not self.left:
             return MethodType(self._compiled(), one)
         self.left -= 1
@@ -309,22 +308,24 @@ class _Init:
         return self.made
 
     def _fill(self, one: Any, /, *args: Any, **kwargs: Any) -> None:
-        names = [field.name for field in self.fields]
+        names = [field.name for field in self.fields if field.init]
         values = {**dict(zip(names, args)), **kwargs}
         fits = len(values) == len(args) + len(kwargs) and kwargs.keys() <= set(names)
         for field in self.fields:
-            if field.name not in values:
-                if field.default is not MISSING:
-                    values[field.name] = field.default
-                elif field.default_factory is not MISSING:
-                    values[field.name] = field.default_factory()
-                else:
-                    fits = False
+            if field.name in values:
+                continue
+            if field.default_factory is not MISSING:
+                values[field.name] = field.default_factory()
+            elif field.default is MISSING:
+                fits = fits and not field.init
+            elif field.init or "__slots__" in self.kind.__dict__:
+                values[field.name] = field.default
         if not fits:
             return self._compiled()(one, *args, **kwargs)  # which says what is wrong
         put = object.__setattr__ if self.frozen else setattr
-        for name in names:
-            put(one, name, values[name])
+        for field in self.fields:
+            if field.name in values:
+                put(one, field.name, values[field.name])
         if hasattr(self.kind, "__post_init__"):
             one.__post_init__()
         return None

@@ -50,33 +50,34 @@ def loaded_sources() -> str | None:
             return None
         ours = path.startswith(_PACKAGE + os.sep)
         names.append(path[len(_PACKAGE) + 1 :] if ours else f"{_ELSEWHERE}{path}")
-    text = "\n".join(names)
-    looked_at = _look(text)
-    if looked_at is None or looked_at[1] > LOADED_NS - _SLACK_NS:
-        return None
-    return f"{looked_at[0]}\n{text}"
-
-
-@cache  # what a process has loaded stays: to it, files are for good as they were at first
-def are_current(sources: str) -> bool:
-    """Whether the files that `loaded_sources` named are as they were; "" names none."""
-    state, _, names = sources.partition("\n")
-    if not names:
-        return not state
-    looked_at = _look(names)
-    return looked_at is not None and looked_at[0] == state
-
-
-def _look(names: str) -> tuple[str, int] | None:
-    """A digest of the times and sizes of files, and when the last was changed; None if one is
-    gone."""
-    states, last = [], 0
     try:
-        for name in names.split("\n"):
-            status = os.stat(name[1:] if name[0] == _ELSEWHERE else f"{_PACKAGE}/{name}")
-            states.append(f"{status.st_mtime_ns:x}+{status.st_size:x}")
-            # The time in the file can be set, and lie ahead: by archives, and by other machines.
-            last = max(last, status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns)
+        found = list(map(_look, names))
     except OSError:
         return None
-    return blake2b("\n".join(states).encode(), digest_size=20).hexdigest(), last
+    if max(when for _, when in found) > LOADED_NS - _SLACK_NS:
+        return None
+    return "\n".join([_digest([state for state, _ in found]), *names])
+
+
+def are_current(sources: str) -> bool:
+    """Whether the files that `loaded_sources` named are as they were; "" names none."""
+    state, *names = sources.split("\n")
+    try:
+        return state == (_digest([_first_look(name)[0] for name in names]) if names else "")
+    except OSError:
+        return False
+
+
+def _digest(states: list[str]) -> str:
+    return blake2b("\n".join(states).encode(), digest_size=20).hexdigest()
+
+
+def _look(name: str) -> tuple[str, int]:
+    """The time and the size of a file, and when that was changed."""
+    status = os.stat(name[1:] if name[0] == _ELSEWHERE else f"{_PACKAGE}/{name}")
+    # The time in a file can be set, and lie ahead: by archives, and by other machines.
+    changed = status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
+    return f"{status.st_mtime_ns:x}+{status.st_size:x}", changed
+
+
+_first_look = cache(_look)  # a process goes on with what it has loaded, whatever is edited

@@ -36,12 +36,12 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     loaded["mlc.two"].__file__ = str(folder / "two.py")
     monkeypatch.setattr(sources.sys, "modules", loaded)
     yield folder
-    sources.are_current.cache_clear()
+    sources._first_look.cache_clear()
 
 
 def is_current(made_by: str) -> bool:
     """As another process finds it."""
-    sources.are_current.cache_clear()
+    sources._first_look.cache_clear()
     return sources.are_current(made_by)
 
 
@@ -100,7 +100,7 @@ def test_entries_of_changed_sources_are_misses_and_are_replaced(
     cache.put(key, b"old", {}, sources.loaded_sources())
     assert cache.get(key).image == b"old"
     (package / "one.py").write_text("# another\n")
-    sources.are_current.cache_clear()
+    sources._first_look.cache_clear()
     assert cache.get(key) is None
     cache.put(key, b"new", {}, sources.loaded_sources())
     assert cache.get(key).image == b"new"
