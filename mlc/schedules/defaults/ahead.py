@@ -101,12 +101,13 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
         elif loop.extent > 1 and steps[loop.var]:
             side.append((loop.extent, steps[loop.var]))
     rows = side[0][0] if side else 1
-    if len(side) > 1 or any(n * step not in (steps[v] for v, _ in moving[:-1]) for n, step in side):
+    around = [steps[v] for v, _ in moving[:-1]]
+    if len(side) > 1 or not all(any(s and s % (n * d) == 0 for s in around) for n, d in side):
         return None
     if steps[walk] != run or run * size < LINE_BYTES or rows * run * size > MOST_BYTES:
         return None
-    around = tuple((v, steps[v] * size) for v, _ in moving[:-1])
-    return _Reader(block.name, buffer, walk, rows * run * size, around, rows)
+    rows_around = tuple((v, steps[v] * size) for v, _ in moving[:-1])
+    return _Reader(block.name, buffer, walk, rows * run * size, rows_around, rows)
 
 
 def _steps(node: Load, block: Block, loops: list[For]) -> tuple[dict[Var, int], int] | None:

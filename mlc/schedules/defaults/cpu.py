@@ -266,7 +266,8 @@ def _columns(nests: list[Nest], shared: int, machine: Machine) -> int:
         itemsize = max(t.dtype.itemsize for nest in nests for t in nest.tensors)
         most = max(machine.l2 // (2 * itemsize * max(folds)), 1)
     lanes = min(lanes_for(nest, axis.extent, machine) for nest in nests)
-    share = -(-axis.extent // machine.threads)
+    alone = prod(a.extent for a in nests[0].compute.axes[:-1]) >= machine.threads
+    share = axis.extent if alone else -(-axis.extent // machine.threads)
     columns = min(most, COLUMNS, -(-share // lanes) * lanes)
     return max(columns // lanes, 1) * lanes if axis.extent > 1 else 0
 
