@@ -174,10 +174,7 @@ def compile_graph(
         call = CallSpec(returns="array" if len(outputs) == 1 else "tuple")
     compiled = Compiled(name, target, tuple(inputs), tuple(outputs), debug, {})
     if target == "cpu":
-        from .runtime.collector import collector_held_back
-
-        with collector_held_back():
-            _compile_native(compiled, call)
+        _compile_native(compiled, call)
     elif target in DEVICE_TARGETS:
         compiled.runner = _device_runner(compiled)
     else:
@@ -232,6 +229,7 @@ def _stored_traces(compiled: Compiled, key: str) -> Tuned:
     """The stored schedules that apply to the kernels of a graph. Which kernels those are, which
     takes long to find out, is kept in the disk cache."""
     from .runtime import cache as disk
+    from .runtime.collector import collector_held_back
     from .runtime.sources import loaded_sources
     from .schedules.tuned import tuned_traces, workload_key
 
@@ -241,8 +239,9 @@ def _stored_traces(compiled: Compiled, key: str) -> Tuned:
     if entry is not None:
         workloads = entry.meta["workloads"]
     else:
-        programs = map(naive_program, compiled.module.kernels)
-        workloads = [workload_key(p, host.isa, captured(given)) for p, given in programs]
+        with collector_held_back():
+            programs = map(naive_program, compiled.module.kernels)
+            workloads = [workload_key(p, host.isa, captured(given)) for p, given in programs]
         disk.put(entry_key, b"", {"workloads": workloads}, loaded_sources())
     return tuned_traces(workloads, host)
 

@@ -466,9 +466,9 @@ def jit(
 
 def _native_form(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with loops and branches that may become native."""
-    from .control.convert import converted
+    from .control.plain_code import native_form
 
-    return converted(function)  # type: ignore[no-any-return]
+    return native_form(function)  # type: ignore[no-any-return]
 
 
 def _unpickled(

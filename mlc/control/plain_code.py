@@ -5,6 +5,8 @@ from __future__ import annotations
 import dis
 import sys
 import types
+from functools import lru_cache
+from typing import Any
 
 # Arithmetic and calls over variables; anything else, jumps above all, may be of interest.
 _HARMLESS = frozenset({
@@ -23,6 +25,17 @@ SCALARS = frozenset({
 })  # fmt: skip
 
 
+def native_form(function: Any) -> Any:
+    """``function`` with loops and branches that may become native: see `convert.converted`, which
+    takes a while to load, and which most functions of array arithmetic need not be asked about."""
+    if type(function) is types.FunctionType and is_plain(function.__code__, ("np", "numpy")):
+        return function
+    from .convert import converted
+
+    return converted(function)
+
+
+@lru_cache(maxsize=1024)
 def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
     """Whether ``code`` has no branch, loop, negation, error or function in it, and calls nothing
     but what is found in the modules ``names``. False where that is not certain."""

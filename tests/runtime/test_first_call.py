@@ -23,7 +23,10 @@ NEVER = {
     "mlc.control.lambdas", "mlc.graph.kernel_key", "mlc.backends.llvm.lookups",
 }  # fmt: skip
 # A process that finds the kernel on disk needs no compiler at all.
-COMPILER = ("mlc.graph.pipeline", "mlc.schedules.schedule", "mlc.lower.", "mlc.backends.llvm.emit")
+COMPILER = (
+    "mlc.graph.pipeline", "mlc.schedules.schedule", "mlc.lower.", "mlc.backends.llvm.emit",
+    "mlc.control.convert", "mlc.runtime.collector",
+)  # fmt: skip
 
 
 def loaded(folder: Path) -> set[str]:
