@@ -9,9 +9,13 @@ import numpy as np
 from .. import te
 from ..dtypes import boolean, uint8
 from ..errors import ArgumentError, DTypeError, ShapeError
+from ..intrinsics.packing import BLOCK, pack_row
 from ..ir.expr import Expr, apply, cast, const, select
-from .broadcast import as_axis, as_tensor, shape_of
+from ..ir.program import Buffer, Program, Region
+from .broadcast import as_axis, as_tensor, shape_of, size_of
+from .elementwise import astype
 from .op import implements, op
+from .programs import Writer, threads, unflattened
 from .promotion import dtype_of
 from .shape import ravel
 
@@ -38,6 +42,46 @@ def pack_bits(x: Any, *, axis: int, big: bool) -> Any:
         return byte
 
     return te.compute(shape, body, name="packbits")
+
+
+@op
+def pack_rows(x: Any, *, big: bool) -> Any:
+    """`pack_bits` of truth values along the last axis, which has two blocks or more."""
+    x = as_tensor(x)
+    *outer, n = x.shape
+    whole, size = n // BLOCK * BLOCK, -(-n // 8)
+    rows = size_of(outer)
+    w = Writer("packbits")
+    source, out = w.input("x", x.shape, boolean), w.output("out", (*outer, size), uint8)
+
+    def byte(bits: Buffer, row: list[Expr], place: Expr, least: int) -> Expr:
+        """Byte number ``place`` of a row, with ``least`` bits at least."""
+        found: Expr = const(0, uint8)
+        for k in range(8):
+            at = place * 8 + k
+            here = (*row, te.min(at, n - 1) if k >= least else at)
+            bit = cast(bits[here], uint8) << const(7 - k if big else k, uint8)
+            found = found | (bit if k < least else select(at < n, bit, const(0, uint8)))
+        return found
+
+    def meaning(name: str) -> Program:
+        inner = Writer(name)
+        bits = inner.input("A", (whole,), boolean)
+        packed = inner.output("B", (whole // 8,), uint8)
+        with inner.loop(whole // 8, "i") as i:
+            inner.store(packed, (i,), byte(bits, [], i, 8))
+        return inner.program()
+
+    named = pack_row(whole, big, meaning).name
+    with w.loop(rows, "r", threads(rows, x.size // 8)) as r:
+        row = unflattened(r, outer)
+        start, ones = (*row, const(0)), (1,) * len(outer)
+        parts = Region(source, start, (*ones, whole)), Region(out, start, (*ones, whole // 8))
+        w.run_on(named, *parts)
+        with w.loop(size - whole // 8, "i") as i:
+            place = i + whole // 8
+            w.store(out, (*row, place), byte(source, row, place, 0))
+    return w.call(x)
 
 
 @op
@@ -83,7 +127,10 @@ def packbits(a: Any, /, axis: Any = None, bitorder: str = "big") -> Any:
             f"it with something, as in x > 0"
         )
     a, axis = _arranged("packbits", a, axis)
-    return pack_bits(a, axis=axis, big=_is_big("packbits", bitorder))
+    big = _is_big("packbits", bitorder)
+    if axis == len(shape_of(a)) - 1 and shape_of(a)[axis] >= 2 * BLOCK and size_of(shape_of(a)):
+        return pack_rows(astype(a, dtype=boolean), big=big)
+    return pack_bits(a, axis=axis, big=big)
 
 
 @implements(np.unpackbits)

@@ -85,6 +85,60 @@ def _placed(x: Any, axis: int, places: tuple[int, ...], order: bool) -> Any:
     return w.call(x)
 
 
+@op
+def order_around(x: Any, found: Any, *, axis: int) -> Any:
+    """The places in ``x`` of what is less than the first of ``found`` along ``axis``, then those of
+    its equals, of what lies between it and the second, and so on; each kind in order. ``found`` are
+    elements of ``x``, sorted."""
+    x, found = as_tensor(x), as_tensor(found)
+    w = Writer("argpartition")
+    source, pivots = w.input("x", x.shape, x.dtype), w.input("found", found.shape, x.dtype)
+    out = w.output("out", x.shape, int64)
+    outer, n, inner = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    rows, count, kind = size_of((*outer, *inner)), found.shape[axis], key_dtype(x.dtype)
+    with w.loop(rows, "r", threads(rows, x.size * 4)) as r:
+        rest = unflattened(r, (*outer, *inner))
+        at = lambda i: (*rest[:axis], i, *rest[axis:])
+        keys = w.memory("keys", (n,), kind)
+        starts = w.memory("starts", (2 * count + 1,), int64)  # of each kind
+        borders = [w.variable("border", sort_key(pivots[at(const(j))])) for j in range(count)]
+        place_of = lambda key: sum(
+            (
+                cast(test, int64)
+                for border in borders
+                for test in (key >= border[()], key > border[()])
+            ),
+            const(0),
+        )
+        w.store(starts, (0,), 0)
+        before = w.registers("before", (2 * count, LANES), int64)
+        for number in range(2 * count):
+            with w.loop(LANES, "l", "lanes") as l:
+                w.store(before, (number, l), 0)
+        with w.loop(n, "i", "lanes") as i:
+            w.store(keys, (i,), sort_key(source[at(i)]))
+        with w.loop(n // LANES, "g") as g:
+            for number in range(2 * count):
+                with w.loop(LANES, "l", "lanes") as l:
+                    is_before = place_of(keys[g * LANES + l]) <= number
+                    w.store(before, (number, l), before[number, l] + cast(is_before, int64))
+        for number in range(2 * count):
+            total = w.variable("total", const(0))
+            with w.loop(LANES, "l", "unrolled") as l:
+                w.set(total, total[()] + before[number, l])
+            with w.loop(n % LANES, "i") as i:
+                is_before = place_of(keys[n // LANES * LANES + i]) <= number
+                w.set(total, total[()] + cast(is_before, int64))
+            w.store(starts, (number + 1,), total[()])
+        with w.loop(n, "i") as i:
+            key = w.variable("key", keys[i])
+            chosen = w.variable("chosen", place_of(key[()]))
+            to = w.variable("to", starts[chosen[()]])
+            w.store(out, at(to[()]), i)
+            w.store(starts, (chosen[()],), to[()] + 1)
+    return w.call(x, found)
+
+
 @contextmanager
 def _loop(w: Writer, extent: Expr) -> Iterator[Expr]:
     """``for i in range(extent)`` for an extent that is known when the program runs."""

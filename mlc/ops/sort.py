@@ -23,7 +23,7 @@ from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Buffer, Program, Region
 from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
 from .create import zeros
-from .index import getitem, take_along_axis
+from .index import getitem, take, take_along_axis
 from .op import implements, op
 from .programs import Writer, threads, unflattened
 from .promotion import dtype_of
@@ -375,15 +375,17 @@ def partition(
 def argpartition(
     a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
 ) -> Any:
-    """np.argpartition; the order that sorts the axis where rows are short, places many or elements
-    of 8 bytes."""
-    from .selection import order_placed_along, pays
+    """np.argpartition; the order that sorts the axis where rows are short or places many."""
+    from .selection import FEW, order_around, order_placed_along, pays, placed_along
 
     a, axis = _arguments("argpartition", a, axis, None, order)
     places = _places("argpartition", a, kth, axis)
-    if dtype_of(a).itemsize <= 4 and pays(shape_of(a)[axis], places):
+    if not pays(shape_of(a)[axis], places) or len(places) > FEW:
+        return order_along(a, axis=axis)
+    if dtype_of(a).itemsize <= 4:
         return order_placed_along(a, axis=axis, places=places)
-    return order_along(a, axis=axis)
+    known = sorted(set(places))
+    return order_around(a, take(placed_along(a, axis=axis, places=places), known, axis), axis=axis)
 
 
 @implements(np.lexsort)

@@ -171,3 +171,14 @@ def test_eigenvalues_outside_of_functions() -> None:
     assert found.dtype == complex
     np.testing.assert_allclose(np.sort_complex(found), [-1j, 1j])
     assert mlc.numpy.linalg.eig(np.eye(2)).eigenvectors.shape == (2, 2)
+
+
+@pytest.mark.parametrize("order", ["big", "little"])
+@pytest.mark.parametrize("shape", [(128,), (131,), (3, 200), (2, 1001)])
+def test_packed_bits_of_long_rows(order, shape):
+    """Whole blocks of bits, rows that end within a byte, rows that are not contiguous."""
+    bits = np.random.default_rng(0).integers(0, 2, shape).astype(bool)
+    far = np.repeat(bits, 2, axis=-1)[..., ::2]
+    for given in (bits, far):
+        found = mlc.jit(lambda x: np.packbits(x, axis=-1, bitorder=order))(given)
+        np.testing.assert_array_equal(found, np.packbits(bits, axis=-1, bitorder=order))
