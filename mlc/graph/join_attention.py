@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..config import config
 from ..dtypes import DType, bfloat16, float16, float32
 from ..ir.expr import Apply, Axis, Cast, Expr, Load, Var, cast, const
 from ..ir.program import contiguous_strides
@@ -48,7 +49,8 @@ def join_attention(graph: Graph, precision: str = "") -> Graph:
 
 def _with_call(graph: Graph, node: Node, found: Attention) -> Graph:
     (old,) = node.tensors
-    op = Call(attention_program(found), found.tensors, op="attention", location=node.op.location)
+    made = attention_program(found, config.cuda_architecture or "")
+    op = Call(made, found.tensors, op="attention", location=node.op.location)
     mapping = {old: Tensor(old.name, old.shape, old.dtype, op)}
     for each in graph.nodes:
         current = redirect(each, mapping)

@@ -34,7 +34,7 @@ MOST_ROWS = 256
 ROW_BYTES = 16  # rows of an array begin at multiples of it, for boxes to be taken
 MOST_DIMENSIONS = 5
 PREFIX = "load_box_"
-_PRODUCT = "wgmma_boxes_"
+_PRODUCT, _HELD = "wgmma_boxes_", "wgmma_held_"
 _A, _B = ("mk", "km"), ("nk", "kn")
 
 
@@ -43,9 +43,11 @@ def is_box_load(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def reads_boxes(name: str) -> bool:
-    """Whether an intrinsic multiplies boxes."""
-    return name.startswith(_PRODUCT)
+def boxes_read(name: str) -> slice:
+    """Which operands of an intrinsic are boxes; none of most."""
+    if name.startswith(_PRODUCT):
+        return slice(0, 2)
+    return slice(1, 2) if name.startswith(_HELD) else slice(0, 0)
 
 
 def why_no_boxes(buffer: Buffer, extents: Sequence[int]) -> str | None:
@@ -121,7 +123,7 @@ def wgmma_boxes(dtype: DType, columns: int = 64, a_order: str = "mk", b_order: s
   for (int k = 0; k < {WIDE // DEPTH}; ++k)
     mlc_wgmma_boxes_m64n{columns}k{DEPTH}_{short}<{kinds}>(
         sums, a + k * {step[a_turned]}, 0, b + k * {step[b_turned]}, {"2 * bo" if across else 0});
-  mlc_wgmma_end();
+  mlc_wgmma_commit();
 }}"""
     meaning = Program(name, (a, b, c), _product(a, b, c, a_turned, b_turned))
     register(Intrinsic(name, meaning, {"cuda": text}, THREADS, {"C": count}))

@@ -19,6 +19,10 @@ threadIdx.x of 32 iterations may touch them as ``T[lane, e]``, each lane its own
 A operands of 16-bit floats lie as sums do, so that weights are multiplied where they were made.
 Powers of 2 are those of ``ex2.approx`` on a card: off by 2 units of the last digit of a float32,
 and 0 where they are less than 2**-126.
+
+``mma_rows(float16, warps=4, columns=64)`` is the same of a tile of 64 x 64 that four warps hold
+together, 16 rows each, as `mlc.intrinsics.wgmma_held` leaves it: lanes are 128 threads then, and
+each holds 32 elements.
 """
 
 from __future__ import annotations
@@ -49,134 +53,167 @@ class MmaRows:
     scale: str
 
 
-def mma_rows(dtype: DType) -> MmaRows:
-    """Those of weights of ``dtype``, float16 or bfloat16, in the scopes of
-    ``mma(dtype, 16, "mk", ...)``."""
+def mma_rows(dtype: DType, warps: int = 1, columns: int = 16) -> MmaRows:
+    """Those of weights of ``dtype``, float16 or bfloat16, in the scopes of ``mma(dtype, 16, "mk",
+    ...)`` or, of ``warps`` with 16 rows each, of ``wgmma_held(dtype, ...)``."""
     if dtype.name not in _TYPES:
         raise ArgumentError(f"weights lie as sums do if they are 16-bit floats, got {dtype.name}")
-    names = MmaRows(
-        "mma_part_float32", "mma_peak_float32", "mma_greatest_float32", "mma_whole_float32",
-        f"mma_weigh_{dtype.name}", "mma_scale_rows_float32",
-    )  # fmt: skip
-    _declare_part(names.part)
-    _declare_peak(names.peak)
-    _declare_fold(names.greatest, "max", "mlc_max_nan(made, other)")
-    _declare_fold(names.whole, "sum", "made + other")
-    _declare_weigh(names.weigh, dtype)
-    _declare_scale(names.scale)
-    return names
+    if columns < ROWS or columns % ROWS:
+        raise ArgumentError(f"a tile of sums has a multiple of {ROWS} columns, got {columns}")
+    return _Tiles(dtype, warps, columns).register()
 
 
-def _parts(name: str) -> Buffer:
-    return Buffer(name, (WARP, HELD), float32, scope=Scope.LOCAL)
+@dataclass(frozen=True)
+class _Tiles:
+    """A tile of ``16 * warps`` rows."""
 
+    dtype: DType
+    warps: int
+    columns: int
 
-def _halves(name: str) -> Buffer:
-    return Buffer(name, (WARP, HALVES), float32, scope=Scope.LOCAL)
+    @property
+    def lanes(self) -> int:
+        return WARP * self.warps
 
+    @property
+    def held(self) -> int:
+        """The elements of each lane."""
+        return self.columns // HALVES
 
-def _sums() -> Buffer:
-    return Buffer("C", (ROWS, ROWS), float32, scope=Scope("mma.mn"))
+    @property
+    def shape(self) -> tuple[int, int]:
+        return ROWS * self.warps, self.columns
 
+    @property
+    def family(self) -> str:
+        return "mma" if self.warps == 1 else "wgmma"
 
-def _half(e: Expr) -> Expr:
-    return e // 2 % 2
+    def register(self) -> MmaRows:
+        of_rows = "" if self.warps == 1 else f"_{self.warps}"
+        of_tiles = of_rows if self.columns == ROWS else f"{of_rows}_{self.columns}"
+        names = MmaRows(
+            f"mma_part_float32{of_tiles}", f"mma_peak_float32{of_tiles}",
+            f"mma_greatest_float32{of_rows}", f"mma_whole_float32{of_rows}",
+            f"mma_weigh_{self.dtype.name}{of_tiles}", f"mma_scale_rows_float32{of_tiles}",
+        )  # fmt: skip
+        self.declare_part(names.part)
+        self.declare_peak(names.peak)
+        self.declare_fold(names.greatest, "max", "mlc_max_nan(made, other)")
+        self.declare_fold(names.whole, "sum", "made + other")
+        self.declare_weigh(names.weigh)
+        self.declare_scale(names.scale)
+        return names
 
+    def parts(self, name: str) -> Buffer:
+        return Buffer(name, (self.lanes, self.held), float32, scope=Scope.LOCAL)
 
-def _at(lane: Expr, e: Expr) -> tuple[Expr, Expr]:
-    """Row and column of element ``e`` of ``lane``."""
-    return lane // 4 + _half(e) * 8, lane % 4 * 2 + e % 2 + e // 4 * 8
+    def halves(self, name: str) -> Buffer:
+        return Buffer(name, (self.lanes, HALVES), float32, scope=Scope.LOCAL)
 
+    def sums(self) -> Buffer:
+        return Buffer("C", self.shape, float32, scope=Scope(f"{self.family}.mn"))
 
-def _holder(i: Expr, j: Expr) -> tuple[Expr, Expr]:
-    """Lane and element of row ``i`` and column ``j``."""
-    return i % 8 * 4 + j % 8 // 2, j % 2 + i // 8 * 2 + j // 8 * 4
+    def declare_part(self, name: str) -> None:
+        c, t = self.sums(), self.parts("T")
+        axes = Axis("vl", self.lanes), Axis("ve", self.held)
+        meaning = _tile(t, t.shape, load(c, place_of(*axes)), axes)
+        text = f"#pragma unroll\n  for (int e = 0; e < {self.held}; ++e) t[e] = c[e];"
+        held = {"C": self.held, "T": self.held}
+        self.declare(name, (c, t), meaning, "const float *c, float *t", text, held)
 
+    def declare_peak(self, name: str) -> None:
+        t, p = self.parts("T"), self.halves("P")
+        lane, e = Var("lane"), Var("e")
+        update = Accumulate(reducer("max", float32), (p,), (lane, _half(e)), (load(t, (lane, e)),))
+        meaning = For(lane, self.lanes, For(e, self.held, update))
+        text = f"""#pragma unroll
+  for (int e = 0; e < {self.held}; ++e) p[e / 2 % 2] = mlc_max_nan(p[e / 2 % 2], t[e]);"""
+        held = {"T": self.held, "P": HALVES}
+        self.declare(name, (t, p), meaning, "const float *t, float *p", text, held)
 
-def _tile(target: Buffer, extents: tuple[int, int], value: Expr, axes: tuple[Axis, Axis]) -> Stmt:
-    """``target[i, j] = value`` for all of ``axes``."""
-    i, j = Var("i"), Var("j")
-    block = Block("tile", (Iter(axes[0], i), Iter(axes[1], j)), Store(target, axes, value))
-    return For(i, extents[0], For(j, extents[1], block))
-
-
-def _declare_part(name: str) -> None:
-    c, t = _sums(), _parts("T")
-    axes = Axis("vl", WARP), Axis("ve", HELD)
-    meaning = _tile(t, (WARP, HELD), load(c, _at(*axes)), axes)
-    text = "#pragma unroll\n  for (int e = 0; e < 8; ++e) t[e] = c[e];"
-    _declare(name, (c, t), meaning, "const float *c, float *t", text, {"C": HELD, "T": HELD})
-
-
-def _declare_peak(name: str) -> None:
-    t, p = _parts("T"), _halves("P")
-    lane, e = Var("lane"), Var("e")
-    update = Accumulate(reducer("max", float32), (p,), (lane, _half(e)), (load(t, (lane, e)),))
-    meaning = For(lane, WARP, For(e, HELD, update))
-    text = """#pragma unroll
-  for (int e = 0; e < 8; ++e) p[e / 2 % 2] = mlc_max_nan(p[e / 2 % 2], t[e]);"""
-    _declare(name, (t, p), meaning, "const float *t, float *p", text, {"T": HELD, "P": HALVES})
-
-
-def _declare_fold(name: str, combiner: str, combined: str) -> None:
-    p, b = _halves("P"), _halves("B")
-    lane, half, q = Var("lane"), Var("half"), Var("q")
-    combine = reducer(combiner, float32)
-    part = load(p, (lane // 4 * 4 + q, half))
-    start = Store(b, (lane, half), combine.identity[0])
-    fold = For(q, 4, Accumulate(combine, (b,), (lane, half), (part,)))
-    meaning = For(lane, WARP, For(half, HALVES, seq(start, fold)))
-    text = f"""#pragma unroll
+    def declare_fold(self, name: str, combiner: str, combined: str) -> None:
+        p, b = self.halves("P"), self.halves("B")
+        lane, half, q = Var("lane"), Var("half"), Var("q")
+        combine = reducer(combiner, float32)
+        part = load(p, (lane // 4 * 4 + q, half))
+        start = Store(b, (lane, half), combine.identity[0])
+        fold = For(q, 4, Accumulate(combine, (b,), (lane, half), (part,)))
+        meaning = For(lane, self.lanes, For(half, HALVES, seq(start, fold)))
+        text = f"""#pragma unroll
   for (int h = 0; h < 2; ++h) {{
     float made = p[h], other = mlc_shfl_xor(made, 1);
     made = {combined};
     other = mlc_shfl_xor(made, 2);
     b[h] = {combined};
   }}"""
-    _declare(name, (p, b), meaning, "const float *p, float *b", text, {"P": HALVES, "B": HALVES})
+        held = {"P": HALVES, "B": HALVES}
+        self.declare(name, (p, b), meaning, "const float *p, float *b", text, held)
 
-
-def _declare_weigh(name: str, dtype: DType) -> None:
-    t, s = _parts("T"), _halves("S")
-    a = Buffer("A", (ROWS, ROWS), dtype, scope=Scope("mma.mk"))
-    axes = Axis("vi", ROWS), Axis("vj", ROWS)
-    weight = apply("exp2", load(t, _holder(*axes)))
-    made = _tile(a, (ROWS, ROWS), cast(weight, dtype), axes)
-    lane, e = Var("lane"), Var("e")
-    counted = apply("exp2", load(t, (lane, e)))
-    add = Accumulate(reducer("sum", float32), (s,), (lane, _half(e)), (counted,))
-    meaning = seq(made, For(lane, WARP, For(e, HELD, add)))
-    text = f"""uint32_t (&registers)[4] = *reinterpret_cast<uint32_t (*)[4]>(a);
+    def declare_weigh(self, name: str) -> None:
+        t, s = self.parts("T"), self.halves("S")
+        a = Buffer("A", self.shape, self.dtype, scope=Scope(f"{self.family}.mk"))
+        axes = Axis("vi", self.shape[0]), Axis("vj", self.shape[1])
+        weight = apply("exp2", load(t, _holder(*axes)))
+        made = _tile(a, a.shape, cast(weight, self.dtype), axes)
+        lane, e = Var("lane"), Var("e")
+        counted = apply("exp2", load(t, (lane, e)))
+        add = Accumulate(reducer("sum", float32), (s,), (lane, _half(e)), (counted,))
+        meaning = seq(made, For(lane, self.lanes, For(e, self.held, add)))
+        count = self.held // 2
+        text = f"""uint32_t (&registers)[{count}] = *reinterpret_cast<uint32_t (*)[{count}]>(a);
   #pragma unroll
-  for (int r = 0; r < 4; ++r) {{
+  for (int r = 0; r < {count}; ++r) {{
     const float low = mlc_exp2_near(t[2 * r]), high = mlc_exp2_near(t[2 * r + 1]);
     s[r % 2] += low;
     s[r % 2] += high;
-    registers[r] = mlc_pair_{dtype.name}(low, high);
+    registers[r] = mlc_pair_{self.dtype.name}(low, high);
   }}"""
-    parameters = f"const float *t, float *s, {_TYPES[dtype.name]} *a"
-    held = {"T": HELD, "S": HALVES, "A": HELD}
-    _declare(name, (t, s, a), meaning, parameters, text, held, outputs=2)
+        parameters = f"const float *t, float *s, {_TYPES[self.dtype.name]} *a"
+        held = {"T": self.held, "S": HALVES, "A": self.held}
+        self.declare(name, (t, s, a), meaning, parameters, text, held, outputs=2)
+
+    def declare_scale(self, name: str) -> None:
+        f, c = self.halves("F"), self.sums()
+        axes = Axis("vi", self.shape[0]), Axis("vj", self.shape[1])
+        lane, e = _holder(*axes)
+        meaning = _tile(c, c.shape, load(c, axes) * load(f, (lane, _half(e))), axes)
+        text = f"#pragma unroll\n  for (int e = 0; e < {self.held}; ++e) c[e] *= f[e / 2 % 2];"
+        held = {"F": HALVES, "C": self.held}
+        self.declare(name, (f, c), meaning, "const float *f, float *c", text, held)
+
+    def declare(
+        self,
+        name: str,
+        operands: tuple[Buffer, ...],
+        body: Stmt,
+        parameters: str,
+        text: str,
+        held: dict[str, int],
+        outputs: int = 1,
+    ) -> None:
+        function = f"MLC_DEVICE void {name}({parameters}) {{\n  {text}\n}}"
+        meaning = Program(name, operands, body, outputs)
+        register(Intrinsic(name, meaning, {"cuda": function}, self.lanes, held))
 
 
-def _declare_scale(name: str) -> None:
-    f, c = _halves("F"), _sums()
-    axes = Axis("vi", ROWS), Axis("vj", ROWS)
-    lane, e = _holder(*axes)
-    meaning = _tile(c, (ROWS, ROWS), load(c, axes) * load(f, (lane, _half(e))), axes)
-    text = "#pragma unroll\n  for (int e = 0; e < 8; ++e) c[e] *= f[e / 2 % 2];"
-    _declare(name, (f, c), meaning, "const float *f, float *c", text, {"F": HALVES, "C": HELD})
+def place_of(lane: Expr, e: Expr) -> tuple[Expr, Expr]:
+    """Row and column of element ``e`` of ``lane``."""
+    row = lane // WARP * ROWS + lane % WARP // 4 + _half(e) * 8
+    return row, lane % 4 * 2 + e % 2 + e // 4 * 8
 
 
-def _declare(
-    name: str,
-    operands: tuple[Buffer, ...],
-    body: Stmt,
-    parameters: str,
-    text: str,
-    held: dict[str, int],
-    outputs: int = 1,
-) -> None:
-    function = f"MLC_DEVICE void {name}({parameters}) {{\n  {text}\n}}"
-    meaning = Program(name, operands, body, outputs)
-    register(Intrinsic(name, meaning, {"cuda": function}, WARP, held))
+def _half(e: Expr) -> Expr:
+    return e // 2 % 2
+
+
+def _holder(i: Expr, j: Expr) -> tuple[Expr, Expr]:
+    """Lane and element of row ``i`` and column ``j``."""
+    lane = i // ROWS * WARP + i % 8 * 4 + j % 8 // 2
+    return lane, j % 2 + i % ROWS // 8 * 2 + j // 8 * 4
+
+
+def _tile(target: Buffer, extents: tuple[int, ...], value: Expr, axes: tuple[Axis, Axis]) -> Stmt:
+    """``target[i, j] = value`` for all of ``axes``."""
+    i, j = Var("i"), Var("j")
+    block = Block("tile", (Iter(axes[0], i), Iter(axes[1], j)), Store(target, axes, value))
+    return For(i, extents[0], For(j, extents[1], block))

@@ -8,8 +8,8 @@
 Four warps do a call together: threadIdx.x counts 128 threads. Both operands are read from shared
 memory, where they lie in pieces of 8 x 8, each 128 bytes in a row: ``A[m // 8, k // 8, m % 8,
 k % 8]`` and ``B[n // 8, k // 8, n % 8, k % 8]``, as ``transform_layout`` makes them. Each warp
-holds 16 rows of C, in the way of `mlc.intrinsics.fragments`. The call waits for its result: one
-of more depth is several instructions, for which it waits once. Kernels
+holds 16 rows of C, in the way of `mlc.intrinsics.fragments`. A product goes on while threads do
+other things, and `mlc.lower.cuda.await_products` finds who has to wait for it. Kernels
 with such calls run on cards of architecture sm_90a alone; on others they end with an error.
 """
 
@@ -40,6 +40,11 @@ class Wgmma:
     product: str
     store: str
     scope_c: str = "wgmma.mn"
+
+
+def goes_on(name: str) -> bool:
+    """Whether an intrinsic is a product that goes on after its call, by whatever family."""
+    return name.startswith((f"wgmma_{ROWS}x", "wgmma_boxes_", "wgmma_held_"))
 
 
 def wgmma(dtype: DType, columns: int = 64, depth: int = DEPTH) -> Wgmma:
@@ -82,7 +87,7 @@ def wgmma(dtype: DType, columns: int = 64, depth: int = DEPTH) -> Wgmma:
   for (int k = 0; k < {depth // PIECE}; k += {DEPTH // PIECE})
     mlc_wgmma_m64n{columns}k16_{short}(
         sums, a + k * ak, 2 * ak, 2 * am, b + k * bk, 2 * bk, 2 * bn);
-  mlc_wgmma_end();
+  mlc_wgmma_commit();
 }}"""
     rows = {"A": 16, "B": 16}
     for name, operands, body, source, aligned in (

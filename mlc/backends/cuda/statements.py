@@ -30,6 +30,7 @@ from ...ir.sharing import shared_nodes
 from ...lower.cuda.apply_atomics import ATOMICS
 from ...lower.cuda.kernel import (
     BARRIER,
+    PRODUCTS_WAIT,
     SLOT_FILL,
     SLOT_LEAVE,
     SLOT_WAIT,
@@ -150,6 +151,11 @@ class Statements(Expressions):
                 self.line("mlc_cp_async_commit();")
             case Evaluate(name=name, args=(Const(value=pending),)) if name == WAIT:
                 self.line(f"mlc_cp_async_wait<{pending}>();")
+            case Evaluate(name=name, args=(Const(value=left), *held)) if name == PRODUCTS_WAIT:
+                self.line(f"mlc_wgmma_wait<{left}>();")
+                for region in held:
+                    assert isinstance(region, Region)
+                    self.line(f"mlc_wgmma_done({self.names[region.buffer].text});")
             case Evaluate(name=name, args=args) if name in _SLOTS:
                 self.slot(name, *args)
             case Evaluate(name="shuffle" | "shuffle_down", args=args):

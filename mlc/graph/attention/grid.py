@@ -30,9 +30,9 @@ class Grid(Writer):
         self.lists[-1].append(For(var, extent, body.statement(), LoopKind.BOUND, hint))
 
     @contextmanager
-    def overlapped(self, extent: int, name: str, copies: int) -> Iterator[Expr]:
-        """A loop whose first ``copies`` statements fill memory of its own, one iteration ahead of
-        the others."""
+    def overlapped(self, extent: int, name: str, copies: int, ahead: int = 1) -> Iterator[Expr]:
+        """A loop whose first ``copies`` statements fill memory of its own, ``ahead`` iterations
+        ahead of the others."""
         var = Var(name)
         with self._nested() as body:
             yield var
@@ -42,7 +42,7 @@ class Grid(Writer):
             copies -= not isinstance(first[-1], Buffer)
         memory = [item for item in first if isinstance(item, Buffer)]
         filling = [item for item in first if not isinstance(item, Buffer)]
-        stages = (*(0 for _ in filling), 1)
+        stages = (*(0 for _ in filling), ahead)
         hints = (
             ("software_pipeline_order", tuple(range(len(stages)))),
             ("software_pipeline_stage", stages),

@@ -21,12 +21,15 @@ from collections.abc import Mapping
 from math import inf
 
 from ...dtypes import DType
+from ...intrinsics.wgmma import ROWS, THREADS
 from ...ir.expr import Axis, Expr, apply, cast, const, select
 from ...ir.program import Buffer, Program
 from ...ops.programs import unflattened
 from ...te.classify import points
-from .fragments import SUMS, Fragments, is_held
+from .fragments import SUMS, Fragments
 from .grid import ROOM, WARP, Grid, whens
+from .groups import TILE, Groups, is_grouped
+from .held import Held, is_held
 from .parts import Attention, is_row, over, put_in, with_load
 from .registers import Registers
 from .tensor_cores import TensorCores
@@ -36,26 +39,31 @@ VECTOR = 16  # bytes that a thread fetches at once
 WIDE = 128  # elements of a row; wider ones leave less room for keys, and for sums
 
 
-def attention_program(found: Attention) -> Program:
-    """The kernel, whose params are ``found.tensors`` and the result."""
-    return AttentionKernel(found).program()
+def attention_program(found: Attention, architecture: str = "") -> Program:
+    """The kernel, whose params are ``found.tensors`` and the result; for ``architecture`` alone, or
+    for any card."""
+    return AttentionKernel(found, architecture).program()
 
 
 class AttentionKernel:
     """A kernel that is being written, and what all of its parts know."""
 
-    def __init__(self, found: Attention) -> None:
+    def __init__(self, found: Attention, architecture: str = "") -> None:
         self.found = found
+        self.is_grouped = is_grouped(found, architecture)
+        self.lanes = THREADS if self.is_grouped else WARP  # threads of a warp, or of a group
         self.w = w = Grid("attention")
         self.buffers = {t: w.input(t.name, t.shape, t.dtype) for t in found.tensors}
         self.result = w.output("out", found.shape, found.out)
         self.acc: DType = found.product.dtype
-        self.tile: Registers | TensorCores | Fragments
+        self.tile: Registers | TensorCores | Held
         self.own, self.width = self.sizes()  # rows of a warp, keys of a tile
-        self.warps = min(WARPS, -(-found.row.extent // self.own))
+        self.warps = min(self.most_warps(), -(-found.row.extent // self.own))
         self.rows = self.own * self.warps
         self.parts = self.width // WARP
-        if is_held(found):
+        if self.is_grouped:
+            self.tile = Groups(self)
+        elif is_held(found):
             self.tile = Fragments(self)
         else:
             self.tile = Registers(self) if found.kind is None else TensorCores(self)
@@ -65,6 +73,8 @@ class AttentionKernel:
         the shared memory of a block."""
         found = self.found
         depth, columns = found.depth.extent, found.column.extent
+        if self.is_grouped:
+            return ROWS, TILE
         wide = max(depth, columns)
         if is_held(found):
             many = found.row.extent > 16 * WARPS and wide <= WIDE and not found.masks
@@ -81,6 +91,15 @@ class AttentionKernel:
                 break
         return own, width
 
+    def most_warps(self) -> int:
+        """Warps of a block, or groups: three of them share the registers of a processor where rows
+        are short, and two otherwise."""
+        found = self.found
+        if not self.is_grouped:
+            return WARPS
+        short = max(found.depth.extent, found.column.extent) <= ROWS
+        return 3 if short and found.row.extent > 4 * ROWS else 2
+
     def program(self) -> Program:
         w, found = self.w, self.found
         tiles = -(-found.row.extent // self.rows)
@@ -90,11 +109,11 @@ class AttentionKernel:
             self.batch = dict(zip(found.batch, places, strict=True))
             with w.bound(tiles, "blockIdx.x", "tile") as tile:
                 self.first = tile * self.rows
-                if not isinstance(self.tile, Fragments):
+                if not isinstance(self.tile, Held):
                     self.tile.begin()
                 with w.bound(self.warps, "threadIdx.y", "warp") as warp:
                     self.warp = warp
-                    if isinstance(self.tile, Fragments):
+                    if isinstance(self.tile, Held):
                         self.tile.body()
                     else:
                         self.body(self.tile)
@@ -203,12 +222,12 @@ class AttentionKernel:
         lanes = VECTOR // target.dtype.itemsize
         while lanes > 1 and (inner.extent % lanes or width % lanes or not is_row(expr, inner)):
             lanes //= 2
-        team = self.warps * WARP
+        team = self.warps * self.lanes
         count = rows * width // lanes
         with w.loop(-(-count // team), "turn") as turn:
             with w.bound(self.warps, "threadIdx.y", "y") as y:
-                with w.bound(WARP, "threadIdx.x", "x") as x:
-                    flat = (turn * self.warps + y) * WARP + x
+                with w.bound(self.lanes, "threadIdx.x", "x") as x:
+                    flat = (turn * self.warps + y) * self.lanes + x
                     per = width // lanes
                     i, j = flat // per, flat % per * lanes
                     tests = [flat < count] if count % team else []

@@ -19,6 +19,7 @@ BARRIER = "barrier"  # the name that a call has when all threads of a block wait
 BOUNDARY = "boundary"  # a place where a barrier may be put
 SLOTS_BEGIN, SLOT_FILL = "slots_begin", "slot_fill"  # of what boxes fill in turns
 SLOT_WAIT, SLOT_LEAVE = "slot_wait", "slot_leave"
+PRODUCTS_WAIT = "products_wait"  # until so many go on; and what of the others is in registers
 WARP = 32  # threads of a warp
 MOST_THREADS = 1024
 SHARED_BYTES = 227 << 10  # that a block can ask for

@@ -8,7 +8,7 @@ from math import prod
 from typing import NoReturn
 
 from ...errors import UnsupportedError
-from ...intrinsics.boxes import WIDE, is_box_load, reads_boxes, why_no_boxes
+from ...intrinsics.boxes import WIDE, boxes_read, is_box_load, why_no_boxes
 from ...ir.affine import Sum, as_sum
 from ...ir.expr import Expr, apply, const
 from ...ir.intrinsic import kept_dimensions
@@ -63,7 +63,7 @@ def load_boxes(body: Stmt, threads: tuple[Thread, ...], name: str) -> tuple[Stmt
     maker = _Maker(threads, name)
     made = maker.visit(body, False)
     for node in walk(made):
-        if isinstance(node, Evaluate) and (is_box_load(node.name) or reads_boxes(node.name)):
+        if isinstance(node, Evaluate):
             _check_place(node, name)
     return made, maker.count
 
@@ -238,11 +238,9 @@ def _refuse_touches(body: Stmt, targets: frozenset[Buffer], name: str) -> None:
     for node in walk(body):
         touched = {load.source for e in expressions_of(node) for load in loads_of(e)}
         match node:
-            case Evaluate(name=called, args=(Region() as a, Region() as b, *_)) if reads_boxes(
-                called
-            ):
-                for region in (a, b):
-                    if region.buffer not in targets:
+            case Evaluate(name=called, args=args) if args[boxes_read(called)]:
+                for region in args[boxes_read(called)]:
+                    if isinstance(region, Region) and region.buffer not in targets:
                         raise UnsupportedError(
                             f"{called} in {name} multiplies boxes, and {region.buffer.name} is "
                             f"filled by other means than loads of boxes; tensorize its copy"
@@ -261,7 +259,8 @@ def _refuse_touches(body: Stmt, targets: frozenset[Buffer], name: str) -> None:
 
 def _check_place(call: Evaluate, name: str) -> None:
     """Boxes lie as one row after the other, and begin where what mixes them begins anew."""
-    for region in call.args[1:2] if is_box_load(call.name) else call.args[:2]:
+    boxes = call.args[1:2] if is_box_load(call.name) else call.args[boxes_read(call.name)]
+    for region in boxes:
         assert isinstance(region, Region)
         buffer, size = region.buffer, region.buffer.dtype.itemsize
         strides = buffer.element_strides

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from ...errors import UnsupportedError
-from ...ir.expr import Expr, Load, Var, const, load
+from ...ir.expr import Expr, Load, const, load
 from ...ir.intrinsic import is_intrinsic
 from ...ir.program import (
     Accumulate,
@@ -31,9 +31,11 @@ from .kernel import WARP
 
 
 def is_by_lane(buffer: Buffer, extents: tuple[int, ...], held: int) -> bool:
-    """Whether the tiles of ``buffer`` have a row for each lane, which is what it holds."""
-    by_lane = extents[-2:] == (WARP, held) == buffer.shape[-2:]
-    return buffer.scope is Scope.LOCAL and by_lane and set(extents[:-2]) <= {1}
+    """Whether the tiles of ``buffer`` have a row for each lane, which is what it holds. Lanes are
+    those of a warp, or of several that hold a tile together."""
+    by_lane = len(extents) > 1 and extents[-1] == held and extents[-2] % WARP == 0
+    whole = extents[-2:] == buffer.shape[-2:]
+    return buffer.scope is Scope.LOCAL and by_lane and whole and set(extents[:-2]) <= {1}
 
 
 def own_lanes(program: Program, tiles: Collection[Buffer]) -> Program:
@@ -45,13 +47,12 @@ def own_lanes(program: Program, tiles: Collection[Buffer]) -> Program:
     """
     if not tiles:
         return program
-    lanes = {
-        loop.var
+    lanes: dict[Expr, int] = {
+        loop.var: loop.extent
         for loop in walk(program.body)
         if isinstance(loop, For)
         and loop.kind is LoopKind.BOUND
         and dict(loop.annotations).get("thread") == "threadIdx.x"
-        and loop.extent == WARP
     }
     owned = {
         b: Buffer(b.name, (*b.shape[:-2], 1, b.shape[-1]), b.dtype, None, b.scope) for b in tiles
@@ -61,7 +62,9 @@ def own_lanes(program: Program, tiles: Collection[Buffer]) -> Program:
 
 
 class _Owner:
-    def __init__(self, name: str, lanes: set[Var], owned: Mapping[Buffer, Buffer]) -> None:
+    def __init__(
+        self, name: str, lanes: Mapping[Expr, int], owned: Mapping[Buffer, Buffer]
+    ) -> None:
         self.name = name
         self.lanes = lanes
         self.owned = owned
@@ -103,7 +106,7 @@ class _Owner:
 
     def place(self, buffer: Buffer, indices: tuple[Expr, ...]) -> tuple[Expr, ...]:
         *before, lane, element = indices
-        if lane not in self.lanes:
+        if self.lanes.get(lane) != buffer.shape[-2]:
             raise self.refusal(buffer)
         return (*before, const(0), element)
 
@@ -116,7 +119,13 @@ class _Owner:
 
     def refusal(self, buffer: Buffer) -> UnsupportedError:
         return UnsupportedError(
-            f"{buffer.name} of {self.name} has a row for each of the {WARP} threads of a warp, "
+            f"{buffer.name} of {self.name} has a row for each of {_threads(buffer)}, "
             f"which it holds in registers: a statement reads or writes another row, or combines "
-            f"into it; index it by the variable of a loop of {WARP} iterations over threadIdx.x"
+            f"into it; index it by the variable of a loop of {buffer.shape[-2]} iterations over "
+            f"threadIdx.x"
         )
+
+
+def _threads(buffer: Buffer) -> str:
+    count = buffer.shape[-2]
+    return f"the {count} threads of a warp" if count == WARP else f"{count} threads"

@@ -12,6 +12,7 @@ from ..compact_buffers import compact_buffers
 from ..promote_registers import promote_registers
 from ..simplify_program import is_empty, simplify_stmt
 from .apply_atomics import apply_atomics
+from .await_products import await_products
 from .bind_threads import bind_device_threads
 from .bound_rows import Rows, bound_rows
 from .expand_calls import expand_device_calls
@@ -72,7 +73,7 @@ def _kernel(
     body = place_barriers(body, threads, shared, boxed)
     body = simplify_stmt(merge_guards(simplify_stmt(body, ranges)), ranges)
     body = promote_registers(program.with_body(body)).body
-    body = unroll_over_fragments(body)
+    body = unroll_over_fragments(await_products(body))
     check_rows(body, name)
     touched = buffers_touched(without_box_loads(body)) - buffers_made(body)
     known = (*program.params, *temporaries, *private)

@@ -79,7 +79,7 @@ def test_its_text(nvrtc: None) -> None:
     ("without", "wanted"),
     [("wait", "where a box is to come that nobody has waited for"),
      ("leave", "until slot 0 is free (phase 0), and no thread is left that brings it about"),
-     ("late", "which thread (3, 0, 0) of its block read: no barrier lies between them")],
+     ("late", "which thread (35, 0, 0) of its block read: no barrier lies between them")],
 )  # fmt: skip
 def test_a_slot_that_is_not_kept_is_found(without: str, wanted: str) -> None:
     program = product(64, 64, 320, (False, True), "float16")

@@ -46,28 +46,59 @@ MLC_UNWATCHED static double mlc_in_box(const void *start, unsigned across, bool 
   mlc_touch((const void *)at, 2, 0, 0);
   return value((const char *)at);
 }
-template <double (*value)(const char *), unsigned count>
-MLC_UNWATCHED static void mlc_wgmma_boxes(float *d, const void *a, unsigned a_across, bool a_turned,
-                                          const void *b, unsigned b_across, bool b_turned, int line) {
-  mlc_sync_lanes(line);
-  if ((uint64_t)a % 1024 >= (a_turned ? 1 : 128) || (uint64_t)b % 1024 >= (b_turned ? 1 : 128))
+MLC_UNWATCHED static void mlc_require_boxes(const void *start, bool turned, int line) {
+  if ((uint64_t)start % 1024 >= (turned ? 1 : 128))
     mlc_fail(2, "multiplies boxes that begin at no multiple of 1024 bytes (line %d)", line);
+}
+template <double (*value)(const char *), unsigned count, bool is_held, bool a_turned, bool b_turned>
+MLC_UNWATCHED static void mlc_boxes_run(const MlcProduct &p) {
   const unsigned thread = mlc_current->number % 128, lane = thread % 32;
   for (unsigned e = 0; e < count; e++) {
     unsigned row = thread / 32 * 16 + lane / 4 + e / 2 % 2 * 8, column = lane % 4 * 2 + e % 2 + e / 4 * 8;
     double sum = 0;
     for (unsigned k = 0; k < 16; k++)
-      sum += mlc_in_box<value>(a, a_across, a_turned, row, k) *
-             mlc_in_box<value>(b, b_across, b_turned, column, k);
-    d[e] = (float)(d[e] + sum);
+      sum += (is_held ? p.left[e / 2 % 2][k] : mlc_in_box<value>(p.a, p.a_across, a_turned, row, k)) *
+             mlc_in_box<value>(p.b, p.b_across, b_turned, column, k);
+    p.d[e] = (float)(p.anew ? sum : p.d[e] + sum);
   }
+}
+template <double (*value)(const char *), unsigned count, bool a_turned, bool b_turned>
+MLC_UNWATCHED static void mlc_wgmma_boxes(float *d, const void *a, unsigned a_across, const void *b,
+                                          unsigned b_across, int line) {
+  mlc_require_boxes(a, a_turned, line);
+  mlc_require_boxes(b, b_turned, line);
+  MlcProduct &made = mlc_product_later(line);
+  made.run = mlc_boxes_run<value, count, false, a_turned, b_turned>, made.d = d;
+  made.a = (const char *)a, made.a_across = a_across, made.b = (const char *)b, made.b_across = b_across;
+}
+template <double (*value)(const char *), unsigned count, bool turned>
+MLC_UNWATCHED static void mlc_wgmma_held(float *d, const uint32_t (&a)[4], const void *b,
+                                         unsigned b_across, bool anew, int line) {
+  mlc_require_boxes(b, turned, line);
+  MlcProduct &made = mlc_product_later(line);
+  made.run = mlc_boxes_run<value, count, true, false, turned>, made.d = d;
+  made.b = (const char *)b, made.b_across = b_across, made.anew = anew;
+  mlc_exchange(a, sizeof a, "a product of a held operand", line);
+  for (unsigned half = 0; half < 2; half++)
+    for (unsigned k = 0; k < 16; k++) {
+      const uint32_t *held = (const uint32_t *)mlc_handed(mlc_lane() / 4 * 4 + k % 8 / 2);
+      const uint16_t element = (uint16_t)(held[half + k / 8 * 2] >> k % 2 * 16);
+      made.left[half][k] = value((const char *)&element);
+    }
 }
 MLC_DEVICE void mlc_wgmma_begin_boxes() {}
 #define MLC_WGMMA_BOXES(name, value, count)                                                     \
   template <bool a_turned, bool b_turned>                                                       \
   MLC_DEVICE void name(float (&d)[count], const void *a, unsigned a_across, const void *b,      \
                        unsigned b_across, int line = __builtin_LINE()) {                        \
-    mlc_wgmma_boxes<value, count>(d, a, a_across, a_turned, b, b_across, b_turned, line);       \
+    mlc_wgmma_boxes<value, count, a_turned, b_turned>(d, a, a_across, b, b_across, line);       \
+  }
+#define MLC_WGMMA_HELD(name, value, count)                                                      \
+  template <bool turned, bool anew>                                                             \
+  MLC_DEVICE void name(float (&d)[count], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3,   \
+                       const void *b, unsigned b_across, int line = __builtin_LINE()) {         \
+    const uint32_t left[4] = {a0, a1, a2, a3};                                                  \
+    mlc_wgmma_held<value, count, turned>(d, left, b, b_across, anew, line);                     \
   }
 MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n64k16_f16, mlc_half_of, 32)
 MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n64k16_bf16, mlc_bfloat_of, 32)
@@ -75,4 +106,11 @@ MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n128k16_f16, mlc_half_of, 64)
 MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n128k16_bf16, mlc_bfloat_of, 64)
 MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n256k16_f16, mlc_half_of, 128)
 MLC_WGMMA_BOXES(mlc_wgmma_boxes_m64n256k16_bf16, mlc_bfloat_of, 128)
+MLC_WGMMA_HELD(mlc_wgmma_held_m64n64k16_f16, mlc_half_of, 32)
+MLC_WGMMA_HELD(mlc_wgmma_held_m64n64k16_bf16, mlc_bfloat_of, 32)
+MLC_WGMMA_HELD(mlc_wgmma_held_m64n128k16_f16, mlc_half_of, 64)
+MLC_WGMMA_HELD(mlc_wgmma_held_m64n128k16_bf16, mlc_bfloat_of, 64)
+MLC_WGMMA_HELD(mlc_wgmma_held_m64n256k16_f16, mlc_half_of, 128)
+MLC_WGMMA_HELD(mlc_wgmma_held_m64n256k16_bf16, mlc_bfloat_of, 128)
 #undef MLC_WGMMA_BOXES
+#undef MLC_WGMMA_HELD

@@ -102,25 +102,76 @@ MLC_UNWATCHED static void mlc_require_at(bool holds, const char *what, int line)
 }
 
 // d += a b for 64 x 16 and 16 x 64 (128, 256) by four warps: each thread reads what its part of d needs.
-MLC_DEVICE void mlc_wgmma_begin() {}
-MLC_DEVICE void mlc_wgmma_end() {}
-template <class Kind, unsigned count>
-MLC_UNWATCHED static void mlc_wgmma(float *d, const void *a, unsigned a_along, unsigned a_across,
-                                    const void *b, unsigned b_along, unsigned b_across, int line) {
+// That is done when somebody waits for it and no sooner, so that a wait that is missing is seen.
+struct MlcProduct {
+  void (*run)(const MlcProduct &);
+  float *d;
+  const char *a, *b;
+  unsigned a_along, a_across, b_along, b_across, group;
+  bool anew;           // d = a b
+  double left[2][16];  // two rows of an operand in registers
+};
+enum { MLC_PRODUCTS = 64, MLC_MOST_THREADS = 1024 };
+struct MlcProducts {
+  MlcIndex block;  // whose thread these are of
+  unsigned count, group;
+  MlcProduct each[MLC_PRODUCTS];
+};
+static MlcProducts mlc_products[MLC_MOST_THREADS];
+MLC_UNWATCHED static MlcProducts &mlc_products_of_thread() {
+  MlcProducts &mine = mlc_products[mlc_current->number];
+  const MlcIndex &now = mlc_block_index, &then = mine.block;
+  if (now.x != then.x || now.y != then.y || now.z != then.z) mine.block = now, mine.count = mine.group = 0;
+  return mine;
+}
+MLC_UNWATCHED static MlcProduct &mlc_product_later(int line) {
   mlc_sync_lanes(line);
+  MlcProducts &mine = mlc_products_of_thread();
+  if (mine.count == MLC_PRODUCTS) mlc_fail(2, "has more products under way than the emulator keeps (line %d)", line);
+  MlcProduct &made = mine.each[mine.count++];
+  made.group = mine.group, made.anew = false;
+  return made;
+}
+MLC_DEVICE void mlc_wgmma_begin() {}
+MLC_DEVICE void mlc_wgmma_commit() { mlc_products_of_thread().group++; }
+MLC_UNWATCHED static void mlc_products_wait(unsigned pending, int line) {
+  mlc_sync_lanes(line);
+  MlcProducts &mine = mlc_products_of_thread();
+  unsigned kept = 0;
+  for (unsigned n = 0; n < mine.count; n++) {
+    MlcProduct &each = mine.each[n];
+    if (each.group + pending < mine.group) each.run(each);
+    else mine.each[kept++] = each;
+  }
+  mine.count = kept;
+}
+template <unsigned pending>
+MLC_DEVICE void mlc_wgmma_wait(int line = __builtin_LINE()) { mlc_products_wait(pending, line); }
+template <class T>
+MLC_DEVICE void mlc_wgmma_done(T &held) { asm volatile("" : : "r"(&held) : "memory"); }
+template <class Kind, unsigned count>
+MLC_UNWATCHED static void mlc_wgmma_run(const MlcProduct &p) {
   const unsigned thread = mlc_current->number % 128, lane = thread % 32;
   for (unsigned e = 0; e < count; e++) {
     unsigned row = thread / 32 * 16 + lane / 4 + e / 2 % 2 * 8, column = lane % 4 * 2 + e % 2 + e / 4 * 8;
     double sum = 0;
     for (unsigned k = 0; k < 16; k++) {
-      const char *left = (const char *)a + row / 8 * a_across + k / 8 * a_along + row % 8 * 16 + k % 8 * 2;
-      const char *right = (const char *)b + column / 8 * b_across + k / 8 * b_along + column % 8 * 16 + k % 8 * 2;
+      const char *left = p.a + row / 8 * p.a_across + k / 8 * p.a_along + row % 8 * 16 + k % 8 * 2;
+      const char *right = p.b + column / 8 * p.b_across + k / 8 * p.b_along + column % 8 * 16 + k % 8 * 2;
       mlc_touch(left, 2, 0, 0);
       mlc_touch(right, 2, 0, 0);
       sum += Kind::element(*(const uint16_t *)left, 0) * Kind::element(*(const uint16_t *)right, 0);
     }
-    d[e] = (float)(d[e] + sum);
+    p.d[e] = (float)(p.d[e] + sum);
   }
+}
+template <class Kind, unsigned count>
+MLC_UNWATCHED static void mlc_wgmma(float *d, const void *a, unsigned a_along, unsigned a_across,
+                                    const void *b, unsigned b_along, unsigned b_across, int line) {
+  MlcProduct &made = mlc_product_later(line);
+  made.run = mlc_wgmma_run<Kind, count>, made.d = d;
+  made.a = (const char *)a, made.a_along = a_along, made.a_across = a_across;
+  made.b = (const char *)b, made.b_along = b_along, made.b_across = b_across;
 }
 #define MLC_WGMMA(name, kind, count)                                                             \
   MLC_DEVICE void name(float (&d)[count], const void *a, unsigned a_along, unsigned a_across,    \

@@ -80,7 +80,7 @@ MLC_DEVICE void mlc_require(bool holds, const char *) {
 }
 
 // Hopper: d += a b for 64 x 16 and 16 x 64 (128, 256), by four warps, from shared memory; such products
-// stand between mlc_wgmma_begin and mlc_wgmma_end. An operand lies in pieces
+// stand between mlc_wgmma_begin and mlc_wgmma_commit. An operand lies in pieces
 // of 8 rows of 16 bytes; they are `along` bytes apart along the reduction, `across` in the other
 // direction. Tensor cores read memory by another way than threads write it: hence the first fence.
 MLC_DEVICE uint64_t mlc_matrix_in_shared(const void *start, unsigned along, unsigned across) {
@@ -101,9 +101,24 @@ MLC_DEVICE void mlc_wgmma_begin() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }
-MLC_DEVICE void mlc_wgmma_end() {  // and waits until all since the beginning is done
+MLC_DEVICE void mlc_wgmma_commit() {  // makes a group of all since the beginning, which goes on
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
-  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+}
+template <int pending>
+MLC_DEVICE void mlc_wgmma_wait() {  // until no more than so many groups go on
+  asm volatile("wgmma.wait_group.sync.aligned %0;" :: "n"(pending) : "memory");
+}
+// What a product wrote or read in registers is not to be touched before the wait that stands here.
+template <class T, unsigned count>
+MLC_DEVICE void mlc_wgmma_done(T (&held)[count]) {
+  uint32_t (&words)[count * sizeof(T) / 4] = *reinterpret_cast<uint32_t (*)[count * sizeof(T) / 4]>(held);
+  #pragma unroll
+  for (unsigned n = 0; n < count * sizeof(T) / 4; n++) asm volatile("" : "+r"(words[n]));
+}
+template <unsigned count>
+MLC_DEVICE void mlc_wgmma_done(float (&held)[count]) {
+  #pragma unroll
+  for (unsigned n = 0; n < count; n++) asm volatile("" : "+f"(held[n]));
 }
 #define MLC_SUMS(d, n)                                                                          \
   "+f"(d[n]), "+f"(d[n + 1]), "+f"(d[n + 2]), "+f"(d[n + 3]), "+f"(d[n + 4]), "+f"(d[n + 5]),   \
@@ -155,9 +170,64 @@ MLC_DEVICE void mlc_wgmma_end() {  // and waits until all since the beginning is
           MLC_SUMS(d, 64), MLC_SUMS(d, 80), MLC_SUMS(d, 96), MLC_SUMS(d, 112)                   \
         : "l"(left), "l"(right), "n"(a_turned), "n"(b_turned) : "memory");                      \
   }
+// The same with the left operand in registers, and boxes as the right one; d = a b where `anew`.
+#define MLC_WGMMA_HELD_64(name, type)                                                           \
+  template <bool turned, bool anew>                                                             \
+  MLC_DEVICE void mlc_wgmma_held_m64n64k16_##name(float (&d)[32], uint32_t a0, uint32_t a1, uint32_t a2,\
+                                      uint32_t a3, const void *b, unsigned b_across) {          \
+    asm volatile(                                                                               \
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %38, 0;\n"                                            \
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " "                         \
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "     \
+        "{%32, %33, %34, %35}, %36, p, 1, 1, %37;\n}\n"                                         \
+        : MLC_SUMS(d, 0), MLC_SUMS(d, 16)                                                       \
+        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(mlc_boxes_in_shared(b, b_across)),            \
+          "n"((int)turned), "n"((int)!anew) : "memory");                                        \
+  }
+#define MLC_WGMMA_HELD_128(name, type)                                                          \
+  template <bool turned, bool anew>                                                             \
+  MLC_DEVICE void mlc_wgmma_held_m64n128k16_##name(float (&d)[64], uint32_t a0, uint32_t a1, uint32_t a2,\
+                                      uint32_t a3, const void *b, unsigned b_across) {          \
+    asm volatile(                                                                               \
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %70, 0;\n"                                            \
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " "                        \
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "      \
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "      \
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "     \
+        "{%64, %65, %66, %67}, %68, p, 1, 1, %69;\n}\n"                                         \
+        : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48)                     \
+        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(mlc_boxes_in_shared(b, b_across)),            \
+          "n"((int)turned), "n"((int)!anew) : "memory");                                        \
+  }
+#define MLC_WGMMA_HELD_256(name, type)                                                          \
+  template <bool turned, bool anew>                                                             \
+  MLC_DEVICE void mlc_wgmma_held_m64n256k16_##name(float (&d)[128], uint32_t a0, uint32_t a1, uint32_t a2,\
+                                      uint32_t a3, const void *b, unsigned b_across) {          \
+    asm volatile(                                                                               \
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %134, 0;\n"                                           \
+        "wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type " "                        \
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "      \
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "      \
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "      \
+        "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "      \
+        "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "      \
+        "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "\
+        "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "\
+        "{%128, %129, %130, %131}, %132, p, 1, 1, %133;\n}\n"                                   \
+        : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48), MLC_SUMS(d, 64), MLC_SUMS(d, 80), MLC_SUMS(d, 96), MLC_SUMS(d, 112)\
+        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(mlc_boxes_in_shared(b, b_across)),            \
+          "n"((int)turned), "n"((int)!anew) : "memory");                                        \
+  }
 #else
 MLC_DEVICE void mlc_wgmma_begin() {}
-MLC_DEVICE void mlc_wgmma_end() {}
+MLC_DEVICE void mlc_wgmma_commit() {}
+template <int>
+MLC_DEVICE void mlc_wgmma_wait() {}
+template <class T>
+MLC_DEVICE void mlc_wgmma_done(T &) {}
 MLC_DEVICE void mlc_wgmma_begin_boxes() {}
 #define MLC_WGMMA_NONE(name, count)                                                             \
   template <int, int>                                                                           \
@@ -167,6 +237,15 @@ MLC_DEVICE void mlc_wgmma_begin_boxes() {}
 #define MLC_WGMMA_64(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n64k16_##name, 32)
 #define MLC_WGMMA_128(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n128k16_##name, 64)
 #define MLC_WGMMA_256(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n256k16_##name, 128)
+#define MLC_WGMMA_HELD(name, count)                                                             \
+  template <bool, bool>                                                                         \
+  MLC_DEVICE void name(float (&)[count], uint32_t, uint32_t, uint32_t, uint32_t, const void *,  \
+                       unsigned) {                                                              \
+    asm volatile("trap;");                                                                      \
+  }
+#define MLC_WGMMA_HELD_64(name, type) MLC_WGMMA_HELD(mlc_wgmma_held_m64n64k16_##name, 32)
+#define MLC_WGMMA_HELD_128(name, type) MLC_WGMMA_HELD(mlc_wgmma_held_m64n128k16_##name, 64)
+#define MLC_WGMMA_HELD_256(name, type) MLC_WGMMA_HELD(mlc_wgmma_held_m64n256k16_##name, 128)
 #endif
 MLC_WGMMA_64(f16, "f16")
 MLC_WGMMA_64(bf16, "bf16")
@@ -174,6 +253,15 @@ MLC_WGMMA_128(f16, "f16")
 MLC_WGMMA_128(bf16, "bf16")
 MLC_WGMMA_256(f16, "f16")
 MLC_WGMMA_256(bf16, "bf16")
+MLC_WGMMA_HELD_64(f16, "f16")
+MLC_WGMMA_HELD_64(bf16, "bf16")
+MLC_WGMMA_HELD_128(f16, "f16")
+MLC_WGMMA_HELD_128(bf16, "bf16")
+MLC_WGMMA_HELD_256(f16, "f16")
+MLC_WGMMA_HELD_256(bf16, "bf16")
+#undef MLC_WGMMA_HELD_64
+#undef MLC_WGMMA_HELD_128
+#undef MLC_WGMMA_HELD_256
 #undef MLC_WGMMA_64
 #undef MLC_WGMMA_128
 #undef MLC_WGMMA_256

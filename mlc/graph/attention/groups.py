@@ -1,0 +1,158 @@
+"""Attention on Hopper's tensor cores: groups of four warps have 64 rows each, and products take
+keys and values right from the boxes that bring them.
+
+::
+
+    for 128 keys:                               boxes of them come some tiles ahead
+        scores = query @ keys.T
+        out = out * factor
+        weights = 2**scores of the first 64
+        out = out + weights @ values[:64]
+        weights = 2**scores of the others       while that is multiplied
+        out = out + weights @ values[64:]
+
+The query, scores and weights are in registers from beginning to end: the right operands alone are
+read from shared memory. What is done to scores is that of :mod:`mlc.graph.attention.held`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...dtypes import DType, float32
+from ...intrinsics.boxes import ROW_BYTES, WIDE, load_box
+from ...intrinsics.mma_rows import mma_rows
+from ...intrinsics.wgmma import ROWS, THREADS
+from ...intrinsics.wgmma_held import wgmma_held
+from ...ir.affine import linear_in
+from ...ir.expr import Axis, Expr, Load, cast, const
+from ...ir.program import Buffer, Region
+from ...ir.rewrite import variables_of
+from ...te.tensor import Placeholder
+from .held import Held, is_held
+from .parts import Attention, narrow, over
+
+if TYPE_CHECKING:
+    from .kernel import AttentionKernel
+
+ARCHITECTURE = "sm_90a"
+HALF = 64  # keys of a product
+TILE = 2 * HALF
+DEPTHS = COLUMNS = (64, 128)
+MOST_SLOTS = 4
+SLOT_ROOM = 200 << 10  # bytes of shared memory for boxes
+
+
+def is_grouped(found: Attention, architecture: str) -> bool:
+    """Whether groups of four warps do it: keys and values are arrays that boxes can be taken of,
+    and there are enough of them to come ahead."""
+    if architecture != ARCHITECTURE or not is_held(found):
+        return False
+    if found.depth.extent not in DEPTHS or found.column.extent not in COLUMNS:
+        return False
+    if found.row.extent <= ROWS or found.key.extent <= TILE:
+        return False
+    key, depth, column = found.key, found.depth, found.column
+    return _has_boxes(found.keys, key, depth) and _has_boxes(found.values, key, column)
+
+
+def _has_boxes(expr: Expr, key: Axis, inner: Axis) -> bool:
+    """Whether rows of ``expr``, along ``inner``, come as boxes; past the last key with zeros."""
+    node = narrow(expr)
+    if not isinstance(node, Load) or not 2 <= len(node.indices) <= 5:
+        return False
+    op, shape = node.source.op, node.source.shape
+    if isinstance(op, Placeholder) and (op.strides is not None or not op.aligned):
+        return False
+    *outer, last = node.indices
+    if linear_in(last, inner) != 1 or key in set(variables_of(last)):
+        return False
+    places = [d for d, index in enumerate(outer) if key in set(variables_of(index))]
+    if len(places) != 1 or any(inner in set(variables_of(index)) for index in outer):
+        return False
+    (d,) = places
+    ends = outer[d] is key and shape[d] == key.extent
+    whole = linear_in(outer[d], key) == 1 and key.extent % TILE == 0
+    aligned = all(n * node.dtype.itemsize % ROW_BYTES == 0 for n in shape[-1:])
+    return (ends or whole) and aligned
+
+
+class Groups(Held):
+    """The kernel between the loops over blocks and what a group stores."""
+
+    def __init__(self, kernel: AttentionKernel) -> None:
+        found = kernel.found
+        self.columns = found.column.extent
+        super().__init__(kernel, THREADS, ROWS, HALF, self.columns)
+        assert isinstance(found.kind, DType)
+        self.kind = found.kind
+        self.first = wgmma_held(found.kind, HALF, "nk")
+        self.second = wgmma_held(found.kind, self.columns, "kn")
+        self.rows = mma_rows(found.kind, THREADS // 32, HALF)
+        self.out_rows = mma_rows(found.kind, THREADS // 32, self.columns)
+        self.depth = found.depth.extent
+
+    def body(self) -> None:
+        w, found = self.kernel.w, self.kernel.found
+        self.start()
+        steps = -(-found.key.extent // TILE)
+        slots = SLOT_ROOM // (TILE * (self.depth + self.columns) * self.dtype.itemsize)
+        ahead = min(MOST_SLOTS, slots, steps) - 1
+        with w.overlapped(steps, "keys", 2, ahead) as step:
+            first = step * TILE
+            keys = self.boxes("keys", found.keys, found.depth, first)
+            values = self.boxes("values", found.values, found.column, first)
+            made = w.place("product_tiles", (ROWS, TILE), float32, self.first.scope_c)
+            for half in range(TILE // HALF):
+                self.multiply(keys, half, made)
+            scores = self.exponents(first, made)
+            for half in range(TILE // HALF):
+                weights = self.weights(scores, self.second.scope_a, half, 1)
+                extents = (self.columns // WIDE, HALF, WIDE)
+                w.run_on(
+                    self.second.product, self.tile(weights, 0, 0, HALF),
+                    _part(values, 0, half, extents), self.tile(self.out, 0, 0, self.columns),
+                )  # fmt: skip
+        self.finish()
+
+    def start(self) -> None:
+        """The rows of a group go to registers, and stay there."""
+        k, w, found = self.kernel, self.kernel.w, self.kernel.found
+        query = w.place("query", (k.rows, self.depth), self.dtype, "shared")
+        k.fetch(query, narrow(found.query), found.row, found.depth, k.first)
+        self.query = w.place("query_tiles", (ROWS, self.depth), self.dtype, self.first.scope_a)
+        with w.loop(self.depth // WIDE, "d", "unrolled") as d:
+            w.run_on(self.first.load_a, self.tile(query, k.warp, d, WIDE),
+                     self.tile(self.query, 0, d, WIDE))  # fmt: skip
+        self.begin_rows(self.first.scope_c, self.second.fill, self.columns)
+
+    def boxes(self, name: str, expr: Expr, inner: Axis, start: Expr) -> Buffer:
+        """A tile of keys or values, in boxes of 64 elements of each row."""
+        k, w = self.kernel, self.kernel.w
+        node = narrow(expr)
+        assert isinstance(node, Load)
+        count = inner.extent // WIDE
+        made = w.place(name, (count, TILE, WIDE), self.dtype, "shared")
+        with w.loop(count, "c") as c:
+            put = {**k.batch, k.found.key: start, inner: c * WIDE}
+            places = [over(index, put, {}) for index in node.indices]
+            extents = [
+                TILE if k.found.key in set(variables_of(i)) else 1 for i in node.indices[:-1]
+            ]
+            starts = tuple(cast(place, "int64") for place in places)
+            source = Region(k.buffers[node.source], starts, (*extents, WIDE))
+            w.run_on(load_box(self.kind, TILE), source, _part(made, c, 0, (1, TILE, WIDE)))
+        return made
+
+    def multiply(self, keys: Buffer, half: int, made: Buffer) -> None:
+        """Products with half of a tile of keys."""
+        for d in range(self.depth // WIDE):
+            part = _part(keys, d, half, (1, HALF, WIDE))
+            call = self.first.product if d else self.first.begin
+            query, sums = self.tile(self.query, 0, d, WIDE), self.tile(made, 0, half, HALF)
+            self.kernel.w.run_on(call, query, part, sums)
+
+
+def _part(tiles: Buffer, c: Expr | int, half: int, extents: tuple[int, ...]) -> Region:
+    """Of boxes side by side, those from ``c`` on, and of them the rows of a half."""
+    return Region(tiles, (cast(c, "int64"), const(half * HALF), const(0)), extents)
