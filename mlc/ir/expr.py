@@ -13,34 +13,33 @@
 Nodes are frozen and interned: the same structure is the same object, so identity is equality.
 ``==`` therefore builds an expression, as every other operator does. Variables are equal to
 themselves alone; their names are made unique only when they are printed.
+
+As nodes never change, what is found out about one is kept with it, in slots that are empty until
+then: `_sum` and `_normal` (`affine`, `simplify`), `_variables` (`rewrite`), `_simple` (`simplify`).
 """
 
 from __future__ import annotations
 
 import struct
-import sys
-import threading
 import weakref
+from _weakref import _remove_dead_weakref  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Union
 
 import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, float64, int64
 from ..errors import ArgumentError, DTypeError, ExpressionBoolError
-from ..forks import free_after_fork
 from .array_functions import no_float, no_integer, scalar_function, scalar_ufunc
 from .scalar import SCALAR_FNS
 
 if TYPE_CHECKING:
+    from .affine import Sum
     from .combiner import Combiner
 
-_lock = threading.Lock()
-free_after_fork(sys.modules[__name__])
-_interned: weakref.WeakValueDictionary[tuple[Any, ...], Any] = weakref.WeakValueDictionary()
-_references: dict[tuple[Any, ...], Any] = _interned.data  # type: ignore[attr-defined]
-
 _2_63 = 1 << 63
+_FEW = range(-64, 1025)  # integers that are constants again and again: once made, they stay
 
+Key = tuple[Any, ...]
 Node = TypeVar("Node", bound="Expr")
 ExprLike = Union["Expr", int, float, bool]
 
@@ -48,18 +47,16 @@ ExprLike = Union["Expr", int, float, bool]
 class Expr:
     """A scalar expression of type ``dtype``. Operators build new expressions."""
 
-    __slots__ = ("__weakref__", "dtype")
+    __slots__ = ("__weakref__", "_simple", "_variables", "dtype")
     __match_args__: tuple[str, ...] = ()
     __array_ufunc__ = scalar_ufunc
     __array_function__ = scalar_function
     __index__ = __int__ = no_integer
     __float__ = no_float
     dtype: DType
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        """The direct sub-expressions, in order."""
-        return ()
+    children: tuple[Expr, ...] = ()  # the direct sub-expressions, in order
+    _variables: tuple[Var, ...]
+    _simple: tuple[tuple[int | None, ...] | None, Expr | None] | None
 
     def with_children(self, children: tuple[Expr, ...]) -> Expr:
         """The same node over other sub-expressions."""
@@ -160,14 +157,12 @@ class Axis(Var):
 class Apply(Expr):
     """The scalar function named ``fn`` applied to ``args``."""
 
-    __slots__ = ("args", "fn")
+    __slots__ = ("_normal", "_sum", "args", "children", "fn")
     __match_args__ = ("fn", "args")
     fn: str
     args: tuple[Expr, ...]
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return self.args
+    _sum: Sum
+    _normal: Expr | None
 
     def with_children(self, children: tuple[Expr, ...]) -> Expr:
         return apply(self.fn, *children, dtype=self.dtype)
@@ -176,13 +171,9 @@ class Apply(Expr):
 class Cast(Expr):
     """``value`` converted to ``dtype``: to an integer floats truncate, to bool all test != 0."""
 
-    __slots__ = ("value",)
+    __slots__ = ("children", "value")
     __match_args__ = ("value",)
     value: Expr
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return (self.value,)
 
     def with_children(self, children: tuple[Expr, ...]) -> Expr:
         return cast(children[0], self.dtype)
@@ -194,15 +185,11 @@ class Select(Expr):
     The other side is not evaluated, so it may load out of bounds.
     """
 
-    __slots__ = ("condition", "otherwise", "then")
+    __slots__ = ("children", "condition", "otherwise", "then")
     __match_args__ = ("condition", "then", "otherwise")
     condition: Expr
     then: Expr
     otherwise: Expr
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return (self.condition, self.then, self.otherwise)
 
     def with_children(self, children: tuple[Expr, ...]) -> Expr:
         return select(*children)
@@ -211,14 +198,10 @@ class Select(Expr):
 class Load(Expr):
     """Element ``indices`` of ``source``: a program's Buffer or a te Tensor."""
 
-    __slots__ = ("indices", "source")
+    __slots__ = ("children", "indices", "source")
     __match_args__ = ("source", "indices")
     source: Any
     indices: tuple[Expr, ...]
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return self.indices
 
     def with_children(self, children: tuple[Expr, ...]) -> Expr:
         return load(self.source, children)
@@ -227,36 +210,56 @@ class Load(Expr):
 class Reduce(Expr):
     """Result number ``index`` of combining ``values`` over all of ``axes``."""
 
-    __slots__ = ("axes", "combiner", "index", "values")
+    __slots__ = ("axes", "children", "combiner", "index", "values")
     __match_args__ = ("combiner", "values", "axes", "index")
     combiner: Combiner
     values: tuple[Expr, ...]
     axes: tuple[Axis, ...]
     index: int
 
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return self.values
-
     def with_children(self, children: tuple[Expr, ...]) -> Expr:
         return reduce(self.combiner, children, self.axes, self.index)
 
 
-def _make(cls: type[Node], dtype: DType, key: tuple[Any, ...], *fields: Any) -> Node:
-    """The node of type ``cls`` with these fields: the one there is, or else a new one.
+class _Reference(weakref.ref[Any]):
+    """A node under its key."""
 
-    ``key`` is the same just for equal nodes; what it names by ``id`` the node keeps alive.
-    """
-    with _lock:
-        reference = _references.get(key)
-        node: Node | None = None if reference is None else reference()
-        if node is None:
-            node = cls.__new__(cls)
-            node.dtype = dtype
-            for name, value in zip(cls.__match_args__, fields, strict=True):
-                object.__setattr__(node, name, value)
-            _interned[key] = node
-        return node
+    __slots__ = ("key",)
+    key: Key
+
+
+# By a key that is the same just for equal nodes; what it names by ``id`` the node keeps alive.
+_references: dict[Key, _Reference] = {}
+
+
+def _forget(
+    reference: _Reference, forget: Any = _remove_dead_weakref, of: Any = _references
+) -> None:
+    forget(of, reference.key)  # named before, for what dies with the interpreter
+
+
+def _known(key: Key) -> Any:
+    """The node under ``key``, if there is one."""
+    reference = _references.get(key)
+    return None if reference is None else reference()
+
+
+def _kept(key: Key, node: Node) -> Node:
+    """``node``, or the one that another thread has put under the same key. One step of Python's
+    each, so that nothing has to be locked."""
+    reference = _Reference(node, _forget)
+    reference.key = key
+    while True:
+        first = _references.setdefault(key, reference)
+        if first is reference:
+            return node
+        found: Node | None = first()
+        if found is not None:
+            return found
+        _remove_dead_weakref(_references, key)
+
+
+_few: dict[int, Const] = {}
 
 
 def const(value: Any, dtype: Any = None) -> Const:
@@ -265,7 +268,12 @@ def const(value: Any, dtype: Any = None) -> Const:
     An integer that does not fit its dtype raises OverflowError, as in NumPy 2.
     """
     if type(value) is int and (dtype is None or dtype is int64) and -_2_63 <= value < _2_63:
-        return _make(Const, int64, (Const, int64, value), value)
+        few = _few.get(value)
+        if few is None:
+            few = _constant(value, int64, value)
+            if value in _FEW:
+                _few[value] = few
+        return few
     if isinstance(value, np.generic):
         dtype = dtype or value.dtype
         value = value.item() if value.dtype.kind in "biuf" else float(value)
@@ -284,7 +292,17 @@ def const(value: Any, dtype: Any = None) -> Const:
         bits = value = int(value)
         if not dtype.lowest <= value <= dtype.highest:
             raise OverflowError(f"Python integer {value} out of bounds for {dtype.name}")
-    return _make(Const, dtype, (Const, dtype, bits), value)
+    return _constant(value, dtype, bits)
+
+
+def _constant(value: Any, dtype: DType, bits: Any) -> Const:
+    key = (Const, dtype, bits)
+    found: Const | None = _known(key)
+    if found is not None:
+        return found
+    node = object.__new__(Const)
+    node.dtype, node.value = dtype, value
+    return _kept(key, node)
 
 
 def as_expr(value: Any, like: DType | None = None) -> Expr:
@@ -309,12 +327,22 @@ def as_expr(value: Any, like: DType | None = None) -> Expr:
 def apply(fn: str, *args: Expr, dtype: DType | None = None) -> Expr:
     """``fn(*args)`` for arguments that already have the right dtypes."""
     row = SCALAR_FNS[fn]
-    if row.result == "bool":
-        dtype = boolean
-    elif row.result == "same":
+    if row.result == "same":
         dtype = args[-1].dtype
+    elif row.result == "bool":
+        dtype = boolean
     assert dtype is not None and len(args) == row.arity, fn
-    return _make(Apply, dtype, (Apply, fn, dtype, *map(id, args)), fn, args)
+    key = (fn, dtype, *map(id, args))
+    reference = _references.get(key)
+    if reference is not None:
+        found: Apply | None = reference()
+        if found is not None:
+            return found
+    node = object.__new__(Apply)
+    node.dtype, node.fn = dtype, fn
+    node.args = node.children = args
+    node._simple = None
+    return _kept(key, node)
 
 
 def promote(*values: ExprLike) -> tuple[Expr, ...]:
@@ -337,6 +365,11 @@ def promote(*values: ExprLike) -> tuple[Expr, ...]:
 
 def binary(fn: str, left: ExprLike, right: ExprLike) -> Expr:
     """A two-argument function after promotion of its arguments."""
+    if isinstance(left, Expr):
+        if isinstance(right, Expr) and left.dtype is right.dtype:
+            return apply(fn, left, right)
+        if type(right) is int and left.dtype is int64:
+            return apply(fn, left, const(right))
     return apply(fn, *promote(left, right))
 
 
@@ -357,7 +390,13 @@ def cast(value: Any, dtype: Any) -> Expr:
     if isinstance(expr, Const):
         with np.errstate(all="ignore"):
             return const(np.asarray(expr.value, expr.dtype.numpy).astype(dtype.numpy)[()], dtype)
-    return _make(Cast, dtype, (Cast, dtype, id(expr)), expr)
+    key = (Cast, dtype, id(expr))
+    found: Cast | None = _known(key)
+    if found is not None:
+        return found
+    node = object.__new__(Cast)
+    node.dtype, node.value, node.children, node._simple = dtype, expr, (expr,), None
+    return _kept(key, node)
 
 
 def select(condition: ExprLike, then: ExprLike, otherwise: ExprLike) -> Expr:
@@ -367,13 +406,26 @@ def select(condition: ExprLike, then: ExprLike, otherwise: ExprLike) -> Expr:
         raise DTypeError(f"a condition must be bool, got {test.dtype}; compare it with something")
     a, b = promote(then, otherwise)
     key = (Select, id(test), id(a), id(b))
-    return _make(Select, a.dtype, key, test, a, b)
+    found: Select | None = _known(key)
+    if found is not None:
+        return found
+    node = object.__new__(Select)
+    node.dtype, node.condition, node.then, node.otherwise = a.dtype, test, a, b
+    node.children, node._simple = (test, a, b), None
+    return _kept(key, node)
 
 
 def load(source: Any, indices: tuple[Expr, ...]) -> Expr:
     """Element ``indices`` of ``source``, which has a ``dtype``."""
     key = (Load, id(source), *map(id, indices))
-    return _make(Load, source.dtype, key, source, indices)
+    found: Load | None = _known(key)
+    if found is not None:
+        return found
+    node = object.__new__(Load)
+    node.dtype, node.source = source.dtype, source
+    node.indices = node.children = indices
+    node._simple = None
+    return _kept(key, node)
 
 
 def reduce(
@@ -381,4 +433,13 @@ def reduce(
 ) -> Expr:
     """Result ``index`` of combining ``values`` over ``axes``."""
     key = (Reduce, id(combiner), *map(id, values), None, *map(id, axes), index)
-    return _make(Reduce, combiner.dtypes[index], key, combiner, values, axes, index)
+    found: Reduce | None = _known(key)
+    if found is not None:
+        return found
+    node = object.__new__(Reduce)
+    node.dtype, node.combiner, node.axes, node.index = (
+        combiner.dtypes[index], combiner, axes, index,
+    )  # fmt: skip
+    node.values = node.children = values
+    node._simple = None
+    return _kept(key, node)

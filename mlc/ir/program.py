@@ -402,14 +402,21 @@ def writes_of(stmt: Stmt) -> list[tuple[Buffer, tuple[Expr, ...]]]:
 
 
 def map_exprs(stmt: Stmt, change: Any) -> Stmt:
-    """``stmt`` with ``change(expr)`` in place of every expression that stands in it."""
+    """``stmt`` with ``change(expr)`` in place of every expression that stands in it. All of its
+    statements are new ones: two copies of a statement are never the same object."""
     match stmt:
-        case Allocate():
-            return replace(stmt, body=map_exprs(stmt.body, change))
-        case For():
-            return replace(stmt, body=map_exprs(stmt.body, change))
+        case Store(buffer=buffer, indices=indices, value=value):
+            return Store(buffer, tuple([change(i) for i in indices]), change(value))
+        case Accumulate(indices=indices, values=values):
+            places = tuple([change(i) for i in indices])
+            parts = tuple([change(v) for v in values])
+            return Accumulate(stmt.combiner, stmt.buffers, places, parts)
+        case For(var=var, extent=extent, kind=kind, annotations=annotations):
+            return For(var, extent, map_exprs(stmt.body, change), kind, annotations)
         case Seq():
-            return seq(*(map_exprs(s, change) for s in stmt.stmts))
+            return seq(*[map_exprs(s, change) for s in stmt.stmts])
+        case Allocate():
+            return Allocate(stmt.buffers, map_exprs(stmt.body, change))
         case While():
             return While(change(stmt.condition), map_exprs(stmt.body, change))
         case If():
@@ -424,14 +431,6 @@ def map_exprs(stmt: Stmt, change: Any) -> Stmt:
                 predicate=None if stmt.predicate is None else change(stmt.predicate),
                 reads=_map_regions(stmt.reads, change),
                 writes=_map_regions(stmt.writes, change),
-            )
-        case Store():
-            return Store(stmt.buffer, tuple(map(change, stmt.indices)), change(stmt.value))
-        case Accumulate():
-            return replace(
-                stmt,
-                indices=tuple(map(change, stmt.indices)),
-                values=tuple(map(change, stmt.values)),
             )
         case Evaluate():
             return Evaluate(stmt.name, tuple(_map_argument(arg, change) for arg in stmt.args))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from .expr import Apply, Expr, Load, Var
+from .expr import Apply, Expr, Load, Var, const
 
 Rule = Callable[[Expr], "Expr | None"]
 
@@ -28,11 +28,14 @@ def postorder(root: Expr) -> Iterator[Expr]:
     return iter(done)
 
 
-def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Expr:
+def rewrite(
+    root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None, finished: object = Expr
+) -> Expr:
     """``root`` rebuilt bottom-up; ``rule`` returns the new term for a node, or None to keep it.
 
-    The rule sees each node once, with its children already rewritten. ``memo`` may be shared
-    between calls with the same rule.
+    The rule sees each node once, with its children already rewritten; not those nodes whose
+    ``_simple`` is ``finished``, which stay as they are. ``memo`` may be shared between calls with
+    the same rule.
     """
     done: dict[Expr, Expr] = {} if memo is None else memo
     known = done.get(root)
@@ -47,6 +50,10 @@ def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Exp
         children = node.children
         rebuilt = node
         if children:
+            if node._simple is finished:
+                stack.pop()
+                done[node] = node
+                continue
             pending = [child for child in children if child not in done]
             if pending:
                 pending.reverse()
@@ -72,6 +79,8 @@ def substitute(
     """
     if not mapping or not root.children:
         return mapping.get(root, root) if isinstance(root, Var) else root
+    if mapping.keys().isdisjoint(variables_of(root)):
+        return root
     done: dict[Expr, Expr] = {} if memo is None else memo
     stack = [root]
     while stack:
@@ -98,6 +107,43 @@ def substitute(
     return done[root]
 
 
+def substitute_numbers(
+    root: Expr, numbers: Mapping[Var, int], memo: dict[Expr, Expr] | None = None
+) -> Expr:
+    """``root`` with whole numbers for variables; ``memo`` may be shared between calls with the same
+    ones. Sums of variables in normal form come out in normal form."""
+    from .affine import ALWAYS, as_sum
+
+    def fixed(node: Expr) -> Expr | None:
+        if isinstance(node, Var):
+            number = numbers.get(node)
+            return None if number is None else const(number)
+        if not node.children or numbers.keys().isdisjoint(variables_of(node)):
+            return node
+        return as_sum(node).at(numbers).expr() if node._simple is ALWAYS else None
+
+    done: dict[Expr, Expr] = {} if memo is None else memo
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        known = fixed(node)
+        if known is None:
+            pending = [child for child in node.children if child not in done]
+            if pending:
+                pending.reverse()
+                stack += pending
+                continue
+            known = node
+            if node.children:
+                known = node.with_children(tuple([done[child] for child in node.children]))
+        stack.pop()
+        done[node] = known
+    return done[root]
+
+
 def substitute_loads(root: Expr, replace: Callable[[Load], Expr | None]) -> Expr:
     """``root`` with loads replaced by what ``replace`` returns for them (None keeps them)."""
     return rewrite(root, lambda node: replace(node) if isinstance(node, Load) else None)
@@ -110,16 +156,38 @@ def loads_of(root: Expr) -> list[Load]:
     return [node for node in postorder(root) if isinstance(node, Load)]
 
 
-def variables_of(root: Expr) -> list[Var]:
+def variables_of(root: Expr) -> tuple[Var, ...]:
     """All distinct variables in ``root``, in order of first appearance."""
-    found: dict[Expr, None] = {}
+    if not root.children:
+        return (root,) if isinstance(root, Var) else ()
+    try:
+        return root._variables
+    except AttributeError:
+        pass
     stack = [root]
     while stack:
-        node = stack.pop()
-        if node not in found:
-            found[node] = None
-            stack.extend(node.children[::-1])
-    return [node for node in found if isinstance(node, Var)]
+        node = stack[-1]
+        found: tuple[Var, ...] = ()
+        pending = []
+        for child in node.children:
+            more: tuple[Var, ...] = ()
+            if child.children:
+                try:
+                    more = child._variables
+                except AttributeError:
+                    pending.append(child)
+            elif isinstance(child, Var):
+                more = (child,)
+            if not found:
+                found = more
+            elif more and more is not found:
+                found = tuple(dict.fromkeys(found + more))
+        if pending:
+            stack += pending
+            continue
+        stack.pop()
+        node._variables = found
+    return root._variables
 
 
 def conjuncts(test: Expr | None) -> list[Expr]:

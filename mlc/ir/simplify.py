@@ -13,10 +13,10 @@ import math
 import numpy as np
 
 from ..dtypes import boolean, int64
-from .affine import Sum, as_sum
+from .affine import ALWAYS, SUMS, Sum, as_sum
 from .bounds import Ranges, decide, interval, may_wrap
 from .expr import Apply, Cast, Const, Expr, Load, Select, apply, const
-from .rewrite import rewrite
+from .rewrite import rewrite, variables_of
 from .scalar import SCALAR_FNS
 
 
@@ -27,25 +27,39 @@ def simplify(
 
     ``memo`` may be shared between calls with the same ranges.
     """
+    if not root.children:
+        return root
+    kept = root._simple
+    if kept is ALWAYS:
+        return root
     known: Ranges = {} if ranges is None else ranges
+    # All that the result depends on. The last one is kept: passes ask one after the other.
+    given = tuple([known.get(var) for var in variables_of(root)])
+    if kept is not None and kept[0] == given:
+        return root if kept[1] is None else kept[1]
 
     def rule(node: Expr) -> Expr | None:
-        match node:
-            case Apply():
-                folded = fold_constants(node)
-                if folded is None and node.dtype is int64:
-                    folded = simplify_index(node, known)
-                if folded is None:
-                    folded = simplify_algebra(node)
-                return simplify_condition(node, known) if folded is None else folded
-            case Select():
-                return simplify_select(node, known)
-            case Cast():
-                return simplify_cast(node)
-            case _:
-                return None
+        if isinstance(node, Apply):
+            folded = fold_constants(node)
+            if folded is None and node.dtype is int64:
+                folded = simplify_index(node, known)
+            if folded is None:
+                folded = simplify_algebra(node)
+            if folded is None and node.dtype is boolean:
+                folded = simplify_condition(node, known)
+            return folded
+        if isinstance(node, Select):
+            return simplify_select(node, known)
+        return simplify_cast(node) if isinstance(node, Cast) else None
 
-    return rewrite(root, rule, memo)
+    made = rewrite(root, rule, memo, finished=ALWAYS)
+    if made is root:
+        root._simple = given, None
+    else:
+        root._simple = given, made
+        if made.children and made._simple is not ALWAYS:
+            made._simple = tuple([known.get(var) for var in variables_of(made)]), None
+    return made
 
 
 def fold_constants(node: Apply) -> Expr | None:
@@ -53,7 +67,10 @@ def fold_constants(node: Apply) -> Expr | None:
 
     Transcendental ones stay, so that a constant and a variable argument give the same bits.
     """
-    if SCALAR_FNS[node.fn].cost > 8 or not all(isinstance(arg, Const) for arg in node.args):
+    for arg in node.args:
+        if not isinstance(arg, Const):
+            return None
+    if SCALAR_FNS[node.fn].cost > 8:
         return None
     if node.fn == "bitcast":
         return None
@@ -106,9 +123,7 @@ def _is_power_of_two(value: float) -> bool:
 
 
 def simplify_condition(node: Apply, ranges: Ranges) -> Expr | None:
-    """Comparisons of indices that the ranges decide; ``True & x``."""
-    if node.dtype is not boolean:
-        return None
+    """Comparisons of indices that the ranges decide; ``True & x``. The node is a truth value."""
     match node:
         case Apply(fn="bitand", args=(Const(value=v), x) | (x, Const(value=v))):
             return x if v else const(False)
@@ -145,10 +160,14 @@ def simplify_index(node: Apply, ranges: Ranges) -> Expr | None:
     ``(4 * i + j) // 8 -> i // 2`` and ``(4 * i + j) % 8 -> i % 2 * 4 + j`` where ``j < 4``;
     ``x // 8 * 8 + x % 8 -> x``.
     """
-    match node:
-        case Apply(fn="add" | "sub" | "neg" | "mul" | "shl"):
+    if node.fn in SUMS:
+        try:
+            return node._normal
+        except AttributeError:
             out = merge_remainders(as_sum(node)).expr()
-            return None if out is node else out
+            node._normal = None if out is node else out
+            return node._normal
+    match node:
         case Apply(fn="floordiv", args=(x, Const(value=d))) if d > 0:
             return _quotient(x, d, ranges, node)
         case Apply(fn="mod", args=(x, Const(value=d))) if d > 0:
