@@ -41,10 +41,8 @@ def explained(problem: Exception, function: Callable[..., Any]) -> Exception:
         ).with_traceback(problem.__traceback__)  # fmt: skip
     if not isinstance(problem, MlcError):
         return _located(problem)
-    if type(problem).__module__ != MlcError.__module__:  # a name that nobody has heard of
-        known = next(
-            kind for kind in type(problem).__mro__ if kind.__module__ == MlcError.__module__
-        )
+    known = next(kind for kind in type(problem).__mro__ if kind.__module__ == MlcError.__module__)
+    if known is not type(problem) and known is not MlcError:  # not by a name nobody has heard of
         made = known(problem.message, problem.location)
         made.__cause__ = problem.__cause__
         return made.with_traceback(problem.__traceback__)
