@@ -7,8 +7,7 @@ something, it runs again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import field
 from typing import Any
@@ -28,7 +27,7 @@ from ..te.extent import is_open
 from ..te.tensor import Placeholder, Tensor
 from ..tracer import tree
 from ..tracer.memory_order import set_order
-from ..tracer.storage import KNOWN, WATCH, Cell
+from ..tracer.storage import WATCH, Cell
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .complex_state import entering, fitted, fitted_late, widens
@@ -37,6 +36,7 @@ from .orders import Orders, begin_order, end_order
 from .repeat import REPEATED, same_graph
 from .shared_arrays import Shared, freeze, shared_arrays
 from .spec import Spec, merged
+from .watching import next_cell, watching
 
 _MOST_ROUNDS = 24
 # What loops and branches inside of the outermost one were found to carry when they were traced
@@ -199,23 +199,6 @@ def tensor_of(trace: FunctionTrace, leaf: Any, spec: Spec) -> Tensor:
     return astype.tensors(trace, (value,), {"dtype": spec.dtype})  # type: ignore[no-any-return]
 
 
-@contextmanager
-def _watching() -> Iterator[dict[Cell, tuple[Any, Any, Any]]]:
-    """Collect the cells that are written to, with what they held; they hold it again afterwards."""
-    copies = {cell: cell.array.copy() for cell in list(KNOWN) if cell.array is not None}
-    watched: dict[Cell, tuple[Any, Any, Any]] = {}
-    token = WATCH.set(watched)
-    try:
-        yield watched
-    finally:
-        WATCH.reset(token)
-        for cell, (tensor, array, fill) in watched.items():
-            if array is not None and cell in copies:
-                array[...] = copies[cell]
-            cell.tensor, cell.array, cell.fill = tensor, array, fill
-            cell.version += 1
-
-
 def _attempt(
     trace: FunctionTrace, state: State, bodies: Sequence[Callable[[], None]], entry: list[Any],
     plan: Plan,
@@ -283,7 +266,7 @@ def _attempt(
     try:
         for body in bodies:
             state.put(list(start))
-            with _watching() as watched:
+            with watching() as watched:
                 for n, cell in enumerate(cells):
                     cell.write(params[len(params) - len(cells) + n])
                 body()
@@ -471,13 +454,6 @@ def _is_same(before: Any, after: Any) -> bool:
         return bool(before == after)
     except (MlcError, ValueError, TypeError):
         return False
-
-
-def next_cell() -> int:
-    """A number that all cells made from now on exceed."""
-    from ..tracer.storage import _SERIALS
-
-    return next(_SERIALS)
 
 
 def tree_text(value: Any) -> str:

@@ -23,6 +23,9 @@ _BLOCKS = ("body", "orelse", "finalbody")
 def lower_exits(function: ast.FunctionDef) -> bool:
     """Rewrite ``function`` in place where it has exits from loops or branches; says whether the
     function returns by flags."""
+    for loop in [n for n in ast.walk(function) if isinstance(n, ast.While) and not n.orelse]:
+        if any(isinstance(n, ast.NamedExpr) for n in ast.walk(loop.test)):
+            _ask_inside(loop)
     body = function.body
     early = any(_has(s, ast.Return) for s in body if not isinstance(s, ast.Return))
     if not early and not any(_has(s, (ast.Break, ast.Continue)) or _has_else(s) for s in body):
@@ -35,6 +38,17 @@ def lower_exits(function: ast.FunctionDef) -> bool:
         last = ast.parse(f"return __mlc__.returned(lambda: {VALUE})").body[0]
         function.body.append(_at(last, body[-1]))
     return early
+
+
+def _ask_inside(loop: ast.While) -> None:
+    """``while (y := f()) > 0: s``  ->  ``while True: if not (y := f()) > 0: break; s``: statements
+    bind names."""
+    test = ast.UnaryOp(ast.Not(), loop.test)
+    leave = ast.If(test, [ast.Break()], [])
+    for part in (test, test.op, leave, leave.body[0]):
+        ast.copy_location(part, loop.test)
+    loop.body = [leave, *loop.body]
+    loop.test = ast.copy_location(ast.Constant(True), loop.test)
 
 
 def _has(node: ast.AST, kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> bool:

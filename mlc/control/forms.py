@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import ArgumentError, user_location
 from ..ops.moving import index_range
 from ..ops.op import CURRENT
+from ..records import replace
 from ..te.tensor import Tensor, next_serial
 from ..tracer import tree
 from ..tracer.complex.calls import truth
@@ -238,8 +239,11 @@ def _native_for(
     carried.finish(results)
 
 
-def native_while(test: Callable[[], Any], body: Callable[[], None], state: State) -> None:
-    """A native ``while test(): body()``."""
+def native_while(
+    test: Callable[[], Any], body: Callable[[], None], state: State, first: Any = None
+) -> None:
+    """A native ``while test(): body()``. ``first`` is what ``test()`` gave just now, if it was
+    asked already."""
     tests: list[Any] = []
     trace = current()
 
@@ -256,10 +260,43 @@ def native_while(test: Callable[[], Any], body: Callable[[], None], state: State
         carried = carry(state, [body, check])
     finally:
         WHILES.reset(token)
+    if any(end is not param for end, param in zip(carried.ends[1], carried.params)):
+        _while_changing(test, body, state, first)
+        return
     params = tuple(carried.params)
     region = While(Body(params, (tests[-1],)), Body(params, tuple(carried.ends[0])))
     results = call_region(region, carried.init, carried.labels, "loop", user_location())
     carried.finish(results)
+
+
+def _while_changing(
+    test: Callable[[], Any], body: Callable[[], None], state: State, first: Any
+) -> None:
+    """A native while loop whose test changes what is carried, arrays or the note of an error::
+
+    while test():          ok = test()
+        body()       ->    while ok:
+                               body()
+                               ok = test()
+    """
+    trace = current()
+
+    def asked() -> Any:
+        return Tracer(_truth(test()), trace)
+
+    ok = [Tracer(_truth(first), trace) if first is not None else asked()]
+
+    def put(values: list[Any]) -> None:
+        ok[0] = values[0]
+        state.put(values[1:])
+
+    def both() -> None:
+        body()
+        ok[0] = asked()
+
+    names = "the condition", *state.names
+    more = replace(state, names=names, get=lambda: [ok[0], *state.get()], put=put)
+    native_while(lambda: ok[0], both, more)
 
 
 def native_if(

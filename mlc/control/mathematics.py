@@ -1,7 +1,7 @@
 """Python's ``math`` over traced numbers: doubles, whatever the dtype of what it is given.
 
 Where Python raises an error for a value, ``math.sqrt(-1.0)``, compiled code computes what NumPy
-does, NaN or infinity.
+does, NaN or infinity; in debug mode the call raises the error.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..config import config
+from ..errors import user_location
+from ..tracer.noting import note_error
 from ..tracer.number import copied_number, python_number
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced
@@ -24,6 +27,8 @@ _OTHER = {
     "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite", "nextafter": "nextafter",
     "remainder": "_remainder",
 }  # fmt: skip
+_OVERFLOWING = ("exp", "exp2", "expm1", "sinh", "cosh", "pow")  # Python returns inf of the others
+_WITH_POLES = ("log", "log2", "log10", "log1p", "atanh")
 
 
 def real(value: Any) -> Any:
@@ -49,9 +54,35 @@ def _of(function: Callable[..., Any], compute: Callable[..., Any]) -> Callable[.
     def call(*args: Any, **options: Any) -> Any:
         if not any(map(is_traced, (*args, *options.values()))):
             return function(*args, **options)
-        return _weak(compute(*map(real, args), **options))
+        given = list(map(real, args))
+        found = _weak(compute(*given, **options))
+        if config.debug and found.dtype.kind == "f":
+            _check(function.__name__, given, found)
+        return found
 
     return call
+
+
+def _check(name: str, given: list[Any], found: Any) -> None:
+    """The errors of math.``name``: for NaN of what is no NaN, and infinity of what is finite."""
+    numbers, finite = np.True_, np.True_
+    for value in given:
+        numbers = numbers & ~np.isnan(value)
+        finite = finite & np.isfinite(value)
+    no_number = numbers & np.isnan(found)
+    too_large = finite & np.isinf(found) & (name in _OVERFLOWING)
+    if name in _WITH_POLES:
+        no_number = no_number | (finite & np.isinf(found))
+    elif name == "pow":
+        is_pole = finite & np.isinf(found) & np.equal(given[0], 0)
+        no_number, too_large = no_number | is_pole, too_large & ~is_pole
+    at = user_location()
+    for wrong, error, what in (
+        (no_number, ValueError, "math domain error"),
+        (too_large, OverflowError, "math range error"),
+    ):
+        if isinstance(wrong, Tracer):
+            note_error(wrong, error(what if at is None else f"{what}\n  at {at}"))
 
 
 def _log(x: Any, base: Any = None) -> Any:

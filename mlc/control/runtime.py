@@ -25,6 +25,7 @@ from .hosts import hosts_in
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
+from .watching import changes_undone
 
 Thunk = Callable[[], Any]
 Touched = tuple[Any, ...]  # nothing, or names and what reads them, and a number
@@ -154,8 +155,12 @@ def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
                 return value
             value = other()
             continue
-        second = other()
-        if _kind(value) == "b" and _kind(second) == "b":
+        with changes_undone() as changed:
+            second = other()
+        if changed:  # an array, or the note of an error: only where the other side is asked
+            value = if_expression(value, *((_given(value), other) if ends else
+                                           (other, _given(value))))  # fmt: skip
+        elif _kind(value) == "b" and _kind(second) == "b":
             value = join(_one(value), _one(second))
         else:
             sides = (value, second) if ends else (second, value)
@@ -291,14 +296,16 @@ def while_(
     while True:
         holds = check()
         if is_traced(holds):
-            native_while(check, body, _state(names, reads, put, "the loop", body, touched))
+            native_while(check, body, _state(names, reads, put, "the loop", body, touched), holds)
             return
         if not holds:
             return
         count += 1
         if count == _PATIENCE and CURRENT.get() is not None and not _holds_lists(lists):
             try:
-                native_while(check, body, _state(names, reads, put, "the loop", body, touched))
+                native_while(
+                    check, body, _state(names, reads, put, "the loop", body, touched), holds
+                )
                 return
             except (NotNative, MlcError, TypeError, ValueError, IndexError):
                 pass
