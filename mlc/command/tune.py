@@ -70,12 +70,16 @@ def _tune(chosen: argparse.Namespace) -> int:
 
     from ..tune.database import user_database
     from ..tune.keeping import keep_result
-    from ..tune.lock import default_lock
+    from ..tune.lock import check_place, default_lock
     from ..tune.progress import progress
     from ..tune.report import report
 
     function, arguments = load_function(chosen.function), parse_arguments(chosen.args)
     check_call(function, arguments)
+    lock = None
+    if chosen.lock is not _NO_LOCK:
+        lock = chosen.lock or default_lock()
+        check_place(lock)
     budget = 60.0 if chosen.budget is None and chosen.trials is None else chosen.budget
     with progress(budget=budget, trials=chosen.trials, quiet=chosen.quiet) as shown:
         result = tune(  # type: ignore[operator]
@@ -88,9 +92,6 @@ def _tune(chosen: argparse.Namespace) -> int:
             on_trial=shown,
             database=False,
         )
-    lock = None
-    if chosen.lock is not _NO_LOCK:
-        lock = chosen.lock or default_lock()
     folder = Path.cwd() if lock is None else lock.resolve().parent
     keep_result(
         result, lock=lock, function=_relative(chosen.function, folder), arguments=chosen.args

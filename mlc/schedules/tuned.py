@@ -195,6 +195,8 @@ def locked_traces(path: Path, family: str) -> Tuned:
     try:
         if reason := distrust(path, group=True):
             raise ValueError(reason)
+        if not path.is_file():
+            raise ValueError("it is no ordinary file")
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.get("format") != LOCK_FORMAT:
             raise ValueError(f'it does not say "format": "{LOCK_FORMAT}"')

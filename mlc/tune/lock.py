@@ -40,8 +40,27 @@ def lock_text(records: Iterable[Record]) -> str:
     return f'{{\n"format": "{LOCK_FORMAT}",\n"schema": {SCHEMA},\n"entries": [{body}]\n}}\n'
 
 
+def check_place(path: Path) -> None:
+    """:class:`ArgumentError` unless a lock file is or can be made at ``path``."""
+    _check_kind(path)
+    if not path.absolute().parent.is_dir():
+        raise ArgumentError(
+            f"the lock file {path} cannot be written: there is no folder {path.absolute().parent}"
+        )
+
+
+def _check_kind(path: Path) -> None:
+    """What is there already must be a file: a device may have no end, and would be replaced."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "no ordinary file"
+        raise ArgumentError(
+            f"the lock file {path} is {what}; name a file, which is made if there is none"
+        )
+
+
 def read_lock(path: Path) -> list[Record]:
     """The records of a lock file; :class:`ArgumentError` says what is wrong with it."""
+    _check_kind(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -75,6 +94,7 @@ def parse_lock(text: str, where: str = "the text") -> list[Record]:
 def write_lock(path: Path, records: Iterable[Record], *, merge: bool = True) -> list[Record]:
     """Write records to a lock file, in place of or with ``merge`` beside those in it; what stands
     in it now. The file is replaced as a whole: nobody reads half of it."""
+    _check_kind(path)
     known = read_lock(path) if merge and path.exists() else []
     text = lock_text([*known, *records])
     temporary = path.with_name(f".{path.name}-{os.getpid()}")

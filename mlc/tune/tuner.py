@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ArgumentError
 from ..schedules.decorator import ScheduleFunction
 from ..schedules.schedule import Schedule
+from .lock import check_place
 from .measure.builders import Builders
 from .options import Options
 from .result import KernelResult, Trial, TuningResult
@@ -44,6 +45,8 @@ def tune(what: Any, *args: Any, **options: Any) -> TuningResult:
     began = time.perf_counter()
     known = {name: options.pop(name) for name in Options.names() if name in options}
     chosen = Options(**known)
+    if chosen.lock is not None:
+        check_place(Path(chosen.lock))  # now, not when there is a result to be lost
     builders = builders_for(chosen)
     try:
         if chosen.executor is None:

@@ -278,6 +278,21 @@ def test_a_lock_that_cannot_be_written_is_a_sentence(place):
         write_lock(place / "none" / "mlc.lock", [])
 
 
+def test_a_lock_that_is_no_file_is_refused_before_anything_is_tuned(place):
+    def tuned(lock):
+        mlc.tune(mlc.jit(np.tanh), np.ones(8), lock=lock, on_trial=lambda *_: pytest.fail("tuned"))
+
+    no_file = r"the lock file /dev/zero is no ordinary file; name a file, which is made if there is"
+    for use in (tuned, read_lock, lambda path: write_lock(path, [])):
+        with pytest.raises(ArgumentError, match=no_file):
+            use(Path("/dev/zero"))
+    with pytest.raises(ArgumentError, match=r"the lock file \S+ is a folder; name a file"):
+        tuned(str(place))
+    with pytest.raises(ArgumentError, match=r"cannot be written: there is no folder \S+/none"):
+        tuned(place / "none" / "mlc.lock")
+    assert Path("/dev/zero").is_char_device()
+
+
 def test_a_text_that_is_not_what_the_steps_do_is_bad(place):
     made = record(place)
     edited = replace(made, source=made.source.replace("[None, 5]", "[None, 6]"))
