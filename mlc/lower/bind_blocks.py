@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
-from ..ir.affine import as_sum
 from ..ir.bounds import interval
 from ..ir.empty_loops import fill_empty_reductions
 from ..ir.expr import Expr, Var, apply, const
@@ -112,7 +109,8 @@ def _reduce_vars(block: Block) -> set[Var]:
 def _starts_before(loop: For, block: Block) -> bool:
     """Whether the init of ``block`` can run before ``loop``, in copies of the spatial loops in it:
     the first iteration is that of all reduce axes at 0, spatial axes and loops that reduce are
-    apart, and what the init writes exists before the loop."""
+    apart, no element begins again, as those that tiles share do, and what the init writes exists
+    before the loop."""
     path = _path(loop, block)
     assert path is not None and block.init is not None
     if _meets(loop.body, block):
@@ -135,21 +133,11 @@ def _starts_before(loop: For, block: Block) -> bool:
                 return False
         elif interval(substitute(it.binding, zeros), chain) != (0, 0):
             return False
-    if _repeats(block, {v: n for v, n in chain.items() if v not in reduced}):
-        return False
-    from ..schedules.legality.starts import starts_once  # reductions alone ask for it
+    # reductions alone ask for these
+    from ..schedules.legality.starts import names_elements_once, starts_once
 
-    return starts_once(block, {v: chain[v] for v in inside})
-
-
-def _repeats(block: Block, loops: dict[Var, int]) -> bool:
-    """Whether ``loops`` may come to one spatial point of ``block`` more than once, as those of a
-    shifted tile do: its reduction begins anew then."""
-    spatial = [it for it in block.iters if not it.axis.is_reduce]
-    counted = {v for it in spatial for v, c in as_sum(it.binding).terms if c > 0}
-    if block.predicate is not None and all(n == 1 or v in counted for v, n in loops.items()):
-        return False  # whole tiles, of which the last one is guarded
-    return prod(loops.values()) > prod(it.axis.extent for it in spatial)
+    nest = [stmt for stmt in path if isinstance(stmt, For)]
+    return names_elements_once(block, nest) and starts_once(block, {v: chain[v] for v in inside})
 
 
 def _meets(stmt: Stmt, block: Block) -> bool:

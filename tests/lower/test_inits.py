@@ -115,6 +115,48 @@ def fused_with_another(A: T.Buffer((3,)), X: T.Buffer((2,))):
             X[vm] += A[vk]
 
 
+@T.program
+def tiles_that_overlap(A: T.Buffer((8, 5)), X: T.Buffer((8,))):
+    """Tiles share elements, the last one is guarded: what they share begins anew in each."""
+    for k, i0, i1 in T.grid(5, 4, 4):
+        with T.block("X"):
+            vi = T.axis.spatial(8, i0 * 2 + i1)
+            vk = T.axis.reduce(5, k)
+            T.where(i0 * 2 + i1 < 8)
+            with T.init():
+                X[vi] = 0.0
+            X[vi] += A[vi, vk]
+
+
+@T.program
+def tiles_of_a_few(A: T.Buffer((32, 5)), X: T.Buffer((32,))):
+    """Tiles that overlap, in fewer iterations than there are elements."""
+    for k, i0, i1 in T.grid(5, 3, 4):
+        with T.block("X"):
+            vi = T.axis.spatial(32, i0 * 2 + i1, part=True)
+            vk = T.axis.reduce(5, k)
+            with T.init():
+                X[vi] = 0.0
+            X[vi] += A[vi, vk]
+
+
+@T.program
+def memory_of_one_iteration(A: T.Buffer((4, 3)), X: T.Buffer((4,))):
+    """What the init writes is made anew in each iteration of the loop that reduces."""
+    for k in T.serial(4):
+        U = T.alloc((3,), "float32")
+        for i in T.serial(3):
+            with T.block("U"):
+                vk, vi = T.remap("RS", [k, i])
+                with T.init():
+                    U[vi] = 0.0
+                U[vi] += A[vk, vi]
+        with T.block("X"):
+            vk = T.axis.spatial(4, k)
+            with T.when(vk == 0):
+                X[vk] = U[0] + U[2]
+
+
 PROGRAMS = [
     updated_before,
     read_before,
@@ -123,6 +165,10 @@ PROGRAMS = [
     counted_in_one,
     over_nothing,
     done_twice,
+    fused_with_another,
+    tiles_that_overlap,
+    tiles_of_a_few,
+    memory_of_one_iteration,
 ]
 
 

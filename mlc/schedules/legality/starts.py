@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ...ir.affine import as_sum
+from ...ir.affine import Sum, as_sum
 from ...ir.expr import Expr, Var, apply, const
 from ...ir.integer_system import solve
 from ...ir.program import Block, For
@@ -43,17 +43,17 @@ def starts_once_in(block: Block, nest: Sequence[For]) -> bool:
         for f in nest
         if f.extent > 1 and (f.var in fed[True] or f.var not in fed[False])
     }
-    return starts_once(block, loops) and _names_elements_once(block, nest)
+    return starts_once(block, loops) and names_elements_once(block, nest)
 
 
-def _names_elements_once(block: Block, nest: Sequence[For]) -> bool:
+def names_elements_once(block: Block, nest: Sequence[For]) -> bool:
     """Whether no two iterations of ``nest`` lead to the same element with all reduce axes at 0."""
     extents = {f.var: f.extent for f in nest if f.extent > 1}
     spatial = [it.binding for it in block.iters if not it.axis.is_reduce]
     starts = [it.binding for it in block.iters if it.axis.is_reduce]
     rest = {v for e in spatial for v in variables_of(e)} & extents.keys()
     for binding in spatial:
-        digits = digits_of(binding, extents)
+        digits = digits_of(_moving(binding, extents), extents)
         if digits is not None and digits.is_injective:
             parts = [digit for _, digit in digits.terms]
             rest.difference_update(
@@ -80,6 +80,12 @@ def _names_elements_once(block: Block, nest: Sequence[For]) -> bool:
     for binding in spatial:
         point.require(apply("eq", binding, substitute(binding, twins)))
     return solve(space.system) is None
+
+
+def _moving(binding: Expr, loops: Mapping[Var, int]) -> Expr:
+    """``binding`` without what stands still in ``loops``: ``i0 * 16 + i1`` -> ``i1``."""
+    terms = as_sum(binding).terms
+    return Sum(tuple(t for t in terms if not loops.keys().isdisjoint(variables_of(t[0]))), 0).expr()
 
 
 def count_from_zero(bindings: Sequence[Expr], guards: Sequence[Expr], loops: Sequence[For]) -> bool:
