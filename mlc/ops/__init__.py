@@ -1,6 +1,7 @@
 """The operators, all by declaration. `load` imports the declarations, which registers them; where
-`load_basic` has brought what is wanted, the others wait."""
+`load_basic` one by one has brought what is wanted, the others wait."""
 
+from functools import cache
 from importlib import import_module
 
 DECLARATIONS = (
@@ -13,7 +14,7 @@ DECLARATIONS = (
 )  # fmt: skip
 
 
-BASIC = ("elementwise", "logic", "reduce", "shape")
+BASIC = ("elementwise", "arithmetic", "logic", "reduce", "shape")
 
 
 def load() -> None:
@@ -22,7 +23,7 @@ def load() -> None:
         import_module(f"{__name__}.{name}")
 
 
-def load_basic() -> None:
-    """Register the operators of simple functions, among them nearly all ufuncs."""
-    for name in BASIC:
-        import_module(f"{__name__}.{name}")
+@cache
+def load_basic(name: str) -> None:
+    """Register the operators of one of BASIC, which hold those of simple functions."""
+    import_module(f"{__name__}.{name}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DTypeError, OutsideArrayError, UnsupportedError
+from ..ops import BASIC, load, load_basic
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
 from .concrete import call_plainly, is_complex_call, is_plain_call, known, plain
 from .masked import Masked
@@ -70,30 +71,24 @@ _HINTS = {
 
 
 @cache
-def load_basic_operators() -> None:
-    """Import the declarations of simple operators, once and only when something is traced."""
-    from ..ops import load_basic
-
-    load_basic()
-
-
-@cache
 def load_operators() -> None:
-    """Import all declarations, once and only when more than the simple ones is wanted."""
-    from ..ops import load
-
+    """Import all declarations, once and only when more than simple functions are wanted."""
     load()
     from .complex import fft, functions, linalg  # noqa: F401  (some take real arrays too)
 
 
 def _found(table: dict[Any, Any], function: Any) -> Any:
-    """What stands for a function, whose declaration is imported if need be."""
-    load_basic_operators()
+    """What stands for a function; declarations are imported until one does, simple ones first."""
     found = table.get(function)
-    if found is None:
-        load_operators()
+    if found is not None:
+        return found
+    for name in BASIC:
+        load_basic(name)
         found = table.get(function)
-    return found
+        if found is not None:
+            return found
+    load_operators()
+    return table.get(function)
 
 
 def name_of(function: Any) -> str:

@@ -19,7 +19,6 @@ from .captures import Captures
 from .concrete import known
 from .creation import standing_in
 from .deciding import identifier
-from .dispatch import load_basic_operators
 from .masked import solid
 from .signature import (
     Identity,
@@ -328,7 +327,6 @@ def trace_function(
         return made
 
     named = list(_named(parameters, args, kwargs))
-    load_basic_operators()
     try:
         with tracing(trace), standing_in(captures.spaces):
             if FAILING.get():
