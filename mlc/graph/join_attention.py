@@ -20,12 +20,16 @@ from ..te.address import address_of, covers
 from ..te.classify import axes_of, contraction_of, is_view, points
 from ..te.inline import expand, remap_loads, resolve_loads
 from ..te.tensor import Call, Compute, Tensor
+from .attention.held import is_held
 from .attention.kernel import attention_program
 from .attention.parts import Attention, bare, narrow
+from .attention.split import split_count
 from .graph import Graph, Node, graph_of, redirect
 
 MOST_WIDE = 256  # elements of a row of queries or of values
 LEAST = 8  # rows, keys, and elements of a row
+ONE = 1  # row, or several
+FEW_KEYS = 128  # that fewer rows than that are worth it for
 MOST_BATCHES = 65535  # blocks in one direction of a grid
 FEW_BLOCKS, MANY_KEYS = 16, 4096  # few blocks with much to do each leave a card idle
 MOST_NODES = 400  # of a score
@@ -120,7 +124,7 @@ class _Match:
 
     def product(self, op: Compute, end: Compute, divided: Expr | None) -> Attention | None:
         """``op`` is the product with values, ``end`` what is stored of it."""
-        roles = contraction_of(op)
+        roles = contraction_of(op, ONE)
         root = op.reduction
         if roles is None or root is None or len(root.axes) != 1 or not root.dtype.is_float:
             return None
@@ -202,7 +206,7 @@ class _Match:
 
     def is_product(self, found: Load) -> bool:
         op = self.reduction(found)
-        return op is not None and contraction_of(op) is not None
+        return op is not None and contraction_of(op, ONE) is not None
 
     def reduction(self, found: Load) -> Compute | None:
         node = self.makers.get(found.source)
@@ -234,7 +238,7 @@ class _Match:
         """The parts put together, if no axis is where it must not be."""
         root, scores = op.reduction, self.reduction(found.product)
         assert root is not None and scores is not None
-        roles = contraction_of(scores)
+        roles = contraction_of(scores, ONE)
         if roles is None or len(roles.k) != 1:
             return None
         (key,), (depth,) = root.axes, roles.k
@@ -248,9 +252,12 @@ class _Match:
         value = resolve_loads(value, self.viewed)
         rows = [a for a in op.axes if a in axes_of(query) and a not in axes_of(keys)]
         columns = [a for a in op.axes if a in axes_of(value) and a not in axes_of(weights)]
-        if not rows or len(columns) != 1 or query.dtype is not value.dtype:
+        if len(columns) != 1 or query.dtype is not value.dtype:
             return None
-        row, (column,) = rows[-1], columns
+        # Where one query alone stands in a row, heads that share keys are the rows.
+        several = [a for a in rows if a.extent > 1]
+        row = (several or rows or [Axis("row", 1)])[-1]
+        (column,) = columns
         reads = {
             "query": (query, {key, column}), "keys": (keys, {row, column}),
             "value": (value, {row, depth}), "score": (found.score, {column, depth}),
@@ -263,11 +270,11 @@ class _Match:
         batches, blocks = points(batch), points(batch) * -(-row.extent // 64)
         extents = (row.extent, key.extent, depth.extent, column.extent)
         most = MOST_WIDE * 4 // max(found.product.dtype.itemsize, 4)
-        if min(extents) < LEAST or max(depth.extent, column.extent) > most:
+        if min(extents[1:]) < LEAST or max(depth.extent, column.extent) > most:
             return None
-        if not 0 < batches <= MOST_BATCHES or (blocks < FEW_BLOCKS and key.extent > MANY_KEYS):
+        if not 0 < batches <= MOST_BATCHES:
             return None
-        return Attention(
+        made = Attention(
             axes=op.axes, batch=batch, row=row, key=key, depth=depth, column=column,
             query=query, keys=keys, values=value, product=found.product, score=found.score,
             largest=found.largest, weight=found.weight, counted=found.counted,
@@ -275,6 +282,9 @@ class _Match:
             places=op.axes, shape=tuple(a.extent for a in op.axes),
             kind=self.kind(query, keys, value, weights),
         )  # fmt: skip
+        few = row.extent < LEAST and (not is_held(made) or key.extent < FEW_KEYS)
+        idle = blocks < FEW_BLOCKS and key.extent > MANY_KEYS and split_count(made) == 1
+        return None if few or idle else made
 
     def kind(self, *operands: Expr) -> DType | str | None:
         """What tensor cores call the operands; None where they do not multiply them."""

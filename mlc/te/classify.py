@@ -75,8 +75,9 @@ def is_affine(node: Load) -> bool:
     return address_of(node).is_affine
 
 
-def contraction_of(op: Compute) -> Contraction | None:
-    """The roles of the axes if ``op`` is a contraction; ``m`` and ``n`` have two points or more."""
+def contraction_of(op: Compute, least: int = 2) -> Contraction | None:
+    """The roles of the axes if ``op`` is a contraction; ``m`` and ``n`` have ``least`` points or
+    more."""
     root = op.reduction
     if root is None or root.combiner.fn != "add":
         return None
@@ -91,7 +92,7 @@ def contraction_of(op: Compute) -> Contraction | None:
     m = tuple(a for a in op.axes if a in of_lhs and a not in of_rhs)
     n = tuple(a for a in op.axes if a in of_rhs and a not in of_lhs)
     batch = tuple(a for a in op.axes if (a in of_lhs) == (a in of_rhs))
-    if points(m) < 2 or points(n) < 2:
+    if points(m) < least or points(n) < least:
         return None
     return Contraction(lhs, rhs, batch, m, n, root.axes)
 

@@ -51,11 +51,11 @@ class Fragments(Held):
     def body(self) -> None:
         k, w, found = self.kernel, self.kernel.w, self.kernel.found
         self.start()
-        steps = -(-found.key.extent // k.width)
+        steps = k.steps
         ahead = 2 if steps > 2 and self.fits() else 0
         loop = w.overlapped(steps, "keys", ahead) if ahead else w.loop(steps, "keys")
         with loop as step:
-            first = step * k.width
+            first = (k.split * steps + step) * k.width
             keys = self.fetched("keys", found.keys, self.depth, first)
             if ahead:
                 values = self.fetched("values", found.values, self.columns, first)

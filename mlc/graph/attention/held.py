@@ -183,7 +183,8 @@ class Held(ABC):
         """Products become scores; where no key is, -inf."""
         k, w, found = self.kernel, self.kernel.w, self.kernel.found
         is_product = isinstance(self.score, Load) and self.score.source is found.product.source
-        if is_product and found.key.extent % k.width == 0:
+        ends = k.splits * k.steps * k.width > found.key.extent
+        if is_product and not ends:
             return
         with self.each(*scores.shape[:2], scores.shape[3]) as (lane, m, n, e):
             at = (m, n, lane, e)
@@ -192,7 +193,7 @@ class Held(ABC):
             key = start + n * self.across + j
             made = k.at(self.score, {found.row: row, found.key: key})
             made = with_load(made, found.product, scores[at])
-            inside = [key < found.key.extent] if found.key.extent % k.width else []
+            inside = [key < found.key.extent] if ends else []
             if found.masks and found.row.extent % k.rows:
                 inside.append(row < found.row.extent)
             for test in inside:
@@ -205,8 +206,17 @@ class Held(ABC):
         whole = w.place("whole", (self.blocks, self.lanes, HALVES), float32, "local")
         with w.loop(self.blocks, "m", "unrolled") as m:
             w.run_on(self.rows.whole, self.of_lanes(self.total, m), self.of_lanes(whole, m))
+        parts = k.made_in_parts
         with self.each(self.blocks, HALVES) as (lane, m, h):
-            w.store(whole, (m, lane, h), const(1, float32) / whole[m, lane, h])
+            at = (m, lane, h)
+            if parts is None:
+                w.store(whole, at, const(1, float32) / whole[at])
+            else:  # four lanes share a row, and know the same
+                row = k.first + k.warp * k.own + m * self.high + place_of(lane, h * 2)[0]
+                with w.when((lane % 4 < 1) & (row < found.row.extent)):
+                    w.store(parts.totals, (k.number, k.split, row), whole[at])
+                    peak = self.peak[at] * self.factor
+                    w.store(parts.peaks, (k.number, k.split, row), peak)
         held = self.over // HALVES
         shape = (self.blocks, self.out.shape[1] // self.over, self.lanes, held)
         result = w.place("result", shape, float32, "local")
@@ -228,6 +238,10 @@ class Held(ABC):
             inside = tests and [tests[0] & tests[1] if len(tests) > 1 else tests[0]]
             with whens(w, inside), w.loop(2, "v", "lanes" if pairs else "unrolled") as v:
                 with whens(w, [] if pairs else [column + v < columns]):
-                    put = {**k.batch, found.row: row, found.column: column + v}
-                    value = result[m, n, lane, p * 2 + v] * whole[m, lane, p % 2]
-                    w.store(k.result, [over(place, put, {}) for place in found.places], value)
+                    value = result[m, n, lane, p * 2 + v]
+                    if parts is None:
+                        put = {**k.batch, found.row: row, found.column: column + v}
+                        places = [over(place, put, {}) for place in found.places]
+                        w.store(k.result, places, value * whole[m, lane, p % 2])
+                    else:
+                        w.store(parts.sums, (k.number, k.split, row, column + v), value)

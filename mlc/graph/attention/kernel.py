@@ -32,6 +32,7 @@ from .groups import TILE, Groups, is_grouped
 from .held import Held, is_held
 from .parts import Attention, is_row, over, put_in, with_load
 from .registers import Registers
+from .split import Parts, places_for_parts, put_together, split_count
 from .tensor_cores import TensorCores
 
 WARPS = 4
@@ -52,6 +53,8 @@ class AttentionKernel:
         self.found = found
         self.is_grouped = is_grouped(found, architecture)
         self.lanes = THREADS if self.is_grouped else WARP  # threads of a warp, or of a group
+        self.splits = split_count(found)
+        self.made_in_parts: Parts | None = None
         self.w = w = Grid("attention")
         self.buffers = {t: w.input(t.name, t.shape, t.dtype) for t in found.tensors}
         self.result = w.output("out", found.shape, found.out)
@@ -61,6 +64,8 @@ class AttentionKernel:
         self.warps = min(self.most_warps(), -(-found.row.extent // self.own))
         self.rows = self.own * self.warps
         self.parts = self.width // WARP
+        self.steps = -(-found.key.extent // (self.width * self.splits))  # of a block
+        self.split: Expr = const(0)
         if self.is_grouped:
             self.tile = Groups(self)
         elif is_held(found):
@@ -104,11 +109,15 @@ class AttentionKernel:
         w, found = self.w, self.found
         tiles = -(-found.row.extent // self.rows)
         batches = points(found.batch)
+        if self.splits > 1:
+            self.made_in_parts = places_for_parts(self)
         with w.bound(batches, "blockIdx.y", "batch") as batch:
             places = unflattened(batch, [a.extent for a in found.batch])
-            self.batch = dict(zip(found.batch, places, strict=True))
-            with w.bound(tiles, "blockIdx.x", "tile") as tile:
-                self.first = tile * self.rows
+            self.number, self.batch = batch, dict(zip(found.batch, places, strict=True))
+            with w.bound(tiles * self.splits, "blockIdx.x", "tile") as tile:
+                self.first, self.split = tile * self.rows, const(0)
+                if self.splits > 1:  # all rows are in one tile
+                    self.first, self.split = const(0), tile
                 if not isinstance(self.tile, Held):
                     self.tile.begin()
                 with w.bound(self.warps, "threadIdx.y", "warp") as warp:
@@ -117,6 +126,8 @@ class AttentionKernel:
                         self.tile.body()
                     else:
                         self.body(self.tile)
+        if self.made_in_parts is not None:
+            put_together(self, self.made_in_parts)
         return w.program()
 
     def body(self, tile: Registers | TensorCores) -> None:
