@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ import numpy as np
 from .. import te
 from ..dtypes import as_dtype
 from ..errors import DTypeError, ShapeError, UnsupportedError
-from ..ir.expr import Expr, cast, const
+from ..ir.expr import Expr, cast
 from . import arithmetic, logic
 from .broadcast import Shape, as_axes, as_tensor, is_only_axis, shape_of, size_of
 from .elementwise import astype, select_where
@@ -89,7 +87,7 @@ def _chunk_rows(shape: Shape, axes: list[int]) -> int:
     return next((r for r in range(most, least - 1, -1) if shape[first] % r == 0), 0)
 
 
-GROUP, LEAST = 512, 16  # elements of a column whose squares are summed in one pass
+GROUP, LEAST = 256, 16  # elements of a column whose squares are summed in one pass
 
 
 def _divisor(n: int, most: int) -> int:
@@ -97,58 +95,38 @@ def _divisor(n: int, most: int) -> int:
     return next(d for d in range(min(n, most), 0, -1) if n % d == 0)
 
 
-SIDE = 8, 4, 2, 1  # elements that are put together by pairs
-
-
 @op
 def shifted_sums(x: Any, shift: Any, *, axis: int, dtype: Any) -> Any:
     """The sums of ``shift - x`` and of ``(shift - x) ** 2`` along ``axis``, which ``shift`` lacks:
-    in one pass, over eight elements at a time. What those have in squares about their own mean is
-    summed by pairs, without the shift; it takes fewer instructions, too."""
+    in one pass. Little is lost if ``shift`` is as near to the mean as elements are. (``x - shift``
+    would take an instruction more: what is subtracted is read from memory on the way.)"""
     x, shift, dtype = as_tensor(x), as_tensor(shift), as_dtype(dtype)
     both = te.comm_reducer(
         lambda p, q: (p[0] + q[0], p[1] + q[1]), (0.0, 0.0), (dtype, dtype), "moments"
     )
-    side = next(n for n in SIDE if x.shape[axis] % n == 0)
-    k = te.reduce_axis(x.shape[axis] // side, "k")
+    k = te.reduce_axis(x.shape[axis], "k")
 
     def body(*index: Expr) -> Any:
-        places = [(*index[:axis], k * side + i, *index[axis:]) for i in range(side)]
-        total, within = _by_pairs([cast(x[place], dtype) for place in places])
-        apart = shift[index] * float(side) - total
-        return both((apart, apart * apart * (1.0 / side) + within), axis=k)
+        place = (*index[:axis], k, *index[axis:])
+        apart = shift[index] - cast(x[place], dtype)
+        return both((apart, apart * apart), axis=k)
 
     return te.compute((*x.shape[:axis], *x.shape[axis + 1 :]), body, name="moments")
-
-
-def _by_pairs(parts: list[Expr]) -> tuple[Expr, Expr]:
-    """The sum of ``parts``, a power of two of them, and the sum of the squared differences from
-    their mean: two sums of n elements each, p and q, add ``(p - q) ** 2 / (2 * n)`` to it."""
-    squares: list[Expr] = []
-    weight = 0.5
-    while len(parts) > 1:
-        pairs = list(zip(parts[::2], parts[1::2], strict=True))
-        squares.append(_sum([(p - q) * (p - q) for p, q in pairs]) * weight)
-        parts, weight = [p + q for p, q in pairs], weight / 2
-    return parts[0], _sum(squares) if squares else const(0.0, parts[0].dtype)
-
-
-def _sum(terms: list[Expr]) -> Expr:
-    return reduce(operator.add, terms)
 
 
 NEAR = 8  # elements of a group whose mean shifts the others
 
 
 def _near_mean(x: Any, axis: int, dtype: Any) -> Any:
-    """The mean k of the first eight elements along ``axis``: together they cannot be far out in a
-    group, and they are still at hand when the group is summed up.
+    """The mean k of eight elements along ``axis``: together they cannot be far out in a group.
 
     With m the mean of all n, ``8 * (k - m) ** 2`` is at most the sum of squares about m, so that
     about k is at most ``1 + n / 8`` times as large: that much of its rounding, about sqrt(n) units
     in the last place at most, remains when the other is computed of it.
     """
-    rows = [astype(getitem(x, (*[slice(None)] * axis, i)), dtype=dtype) for i in range(NEAR)]
+    n = shape_of(x)[axis]
+    places = (part * n // NEAR for part in range(NEAR))
+    rows = [astype(getitem(x, (*[slice(None)] * axis, i)), dtype=dtype) for i in places]
     while len(rows) > 1:
         rows = [arithmetic.add(p, q) for p, q in zip(rows[::2], rows[1::2], strict=True)]
     return arithmetic.multiply(rows[0], 1.0 / NEAR)

@@ -203,10 +203,10 @@ def test_each_reader_of_a_row_asks_for_a_share_of_the_next() -> None:
 
 
 def test_rows_that_are_read_side_by_side_are_asked_for_early_each() -> None:
-    """Eight rows at a time, 512 bytes a step, where results of whole rows would not stay near."""
-    x = np.ones((2048, 1024), np.float32)
+    """Eight rows at a time, 1024 bytes a step, where results of whole rows would not stay near."""
+    x = np.ones((1024, 4096), np.float32)
     text = mlc.jit(lambda x: x.var(axis=0)).lower(x).schedule
-    assert "s.prefetch('moments', 'x', ji_1_2, distance=16)" in str(text)
+    assert "s.prefetch('moments', 'x', ji_1_2, distance=8)" in str(text)
     near = te.placeholder((2048, 1024), name="x")
     k = te.reduce_axis(510)
     stencil = te.compute((1024,), lambda j: te.sum(near[4 * k, j] + near[4 * k + 7, j], k))

@@ -101,13 +101,12 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
         elif loop.extent > 1 and steps[loop.var]:
             side.append((loop.extent, steps[loop.var]))
     rows = side[0][0] if side else 1
-    around = [steps[v] for v, _ in moving[:-1]]
-    if len(side) > 1 or not all(any(s and s % (n * d) == 0 for s in around) for n, d in side):
+    if len(side) > 1 or any(n * step not in (steps[v] for v, _ in moving[:-1]) for n, step in side):
         return None
     if steps[walk] != run or run * size < LINE_BYTES or rows * run * size > MOST_BYTES:
         return None
-    rows_around = tuple((v, steps[v] * size) for v, _ in moving[:-1])
-    return _Reader(block.name, buffer, walk, rows * run * size, rows_around, rows)
+    around = tuple((v, steps[v] * size) for v, _ in moving[:-1])
+    return _Reader(block.name, buffer, walk, rows * run * size, around, rows)
 
 
 def _steps(node: Load, block: Block, loops: list[For]) -> tuple[dict[Var, int], int] | None:

@@ -17,7 +17,6 @@ from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
 from .machine import STACK_BYTES, TASK_NS, Machine
 from .periods import cut_period, short_periods
-from .transpose import tile_transposed, transposed_axis, turn_operands
 from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
 
 # What only products or folds need is imported where there are any.
@@ -223,8 +222,11 @@ def _plan(
     made = {t for nest in nests for t in nest.tensors}
     for nest in nests:
         if not reduce_axes(nest):
-            *turned, nest = turn_operands(nest) if single else [nest]
-            before.extend(turned)
+            if single and len(nest.compute.axes) > 1:
+                from .transpose import turn_operands
+
+                *turned, nest = turn_operands(nest)
+                before.extend(turned)
             out.append(nest)
             continue
         from .reduction import factor_chunks, factor_rows, fuse_reduced
@@ -304,12 +306,14 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
         outer = schedule_reduction(s, name, nest, 0, machine)
     else:
         loops = private_loops(s, block, 0)
-        across = transposed_axis(nest)
-        if across is not None:
-            _parallel(
-                s, tile_transposed(s, nest, loops, across, machine), _nanoseconds(nest, machine)
-            )
-            return
+        if len(nest.compute.axes) > 1:
+            from .transpose import tile_transposed, transposed_axis
+
+            across = transposed_axis(nest)
+            if across is not None:
+                outer = tile_transposed(s, nest, loops, across, machine)
+                _parallel(s, outer, _nanoseconds(nest, machine))
+                return
         loops = fuse_contiguous(s, block, loops)
         if not loops:
             return

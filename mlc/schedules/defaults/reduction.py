@@ -25,6 +25,7 @@ from .vectors import (
 
 COLUMNS = 4096  # elements of a row that one tile of a column reduction spans
 ROWS = 8  # that a column reduction reads side by side
+TOGETHER = 2  # vectors of each of them at a time
 ROW_BLOCKS = 16  # that a fold of rows is cut into; fixed, so that bits are too
 HELD_BYTES = 32 << 10  # of results, and what else a row is combined with, that stay near
 HELD_ALONE = 128 << 10  # the same, where that is one number for each column
@@ -305,8 +306,7 @@ def _schedule_streams(
 ) -> Var:
     """Rows of a large array: one after the other, as they lie in memory, where the results of a row
     stay in the nearest cache and no thread needs a share of it; else, by runs of columns, eight
-    rows at a time, so that results are loaded and stored for every eighth. A fold whose steps read
-    several rows already goes row by row in any case.
+    rows at a time, so that results are loaded and stored for every eighth.
 
     One row is better: what comes next can be asked for. Processors look ahead by a number of
     instructions, which is not far enough where steps are long, as those of a maximum are.
@@ -316,27 +316,27 @@ def _schedule_streams(
     vectors = -(-extent // lanes)
     shared_out = any(extent_of(s, v) >= threads for v in spatial[:-1])
     tasks = 1 if shared_out else min(threads, vectors)
-    whole = extent >= nest.compute.axes[-1].extent
-    held = whole and tasks == 1 and _is_held(nest, extent)
-    runs = 1 if held else max(round(vectors * lanes / COLUMNS), tasks)
-    if held or _reads_rows(nest):
-        across = min(4 if held else 2, vectors)
-        length = -(-vectors // (runs * across))
-        run, vector, middle, lane = s.split(last, [None, length, across, lanes])
+    if tasks == 1 and _follow(nest, extent) and _is_held(nest, extent):
+        across = min(4, vectors)
+        run, vector, middle, lane = s.split(last, [1, None, across, lanes])
         s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
     else:
+        runs = max(round(vectors * lanes / COLUMNS), tasks)
+        across = min(TOGETHER, vectors)
+        length = -(-vectors // (runs * across))
         outer, middle = s.split(fold, [None, ROWS])
-        run, vector, lane = s.split(last, [None, -(-vectors // runs), lanes])
-        s.reorder(*spatial[:-1], run, outer, vector, middle, lane)
+        run, vector, pair, lane = s.split(last, [None, length, across, lanes])
+        s.reorder(*spatial[:-1], run, outer, vector, pair, middle, lane)
+        s.unroll(pair)
     s.unroll(middle)
     s.vectorize(lane)
     return next((v for v in spatial[:-1] if extent_of(s, v) > 1), run)
 
 
-def _reads_rows(nest: Nest) -> bool:
-    """Whether a step of the fold reads several rows of an array."""
-    sources = [n.source for n in loads_in(nest)]
-    return len(set(sources)) < len(sources)
+def _follow(nest: Nest, columns: int) -> bool:
+    """Whether rows of ``columns`` lie one behind the other as the fold goes on."""
+    (fold,) = reduce_axes(nest)
+    return columns in {step(n, fold) for n in loads_in(nest)}
 
 
 def _is_held(nest: Nest, columns: int) -> bool:
