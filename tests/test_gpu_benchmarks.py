@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import mlc
-from benchmarks.gpu import cases, isolated, measuring, peers
+from benchmarks.gpu import cases, isolated, measuring, peers, session
 from benchmarks.gpu.__main__ import _confirm, main
 from benchmarks.gpu.cases import CASES, selected
 from benchmarks.gpu.checking import check, confirmed
 
 from .backends.cuda.conftest import needs_compiler
 
-FAST = ["chain of 8", "softmax f16", "sum of columns", "transpose", "product bf16 4096", "scan"]
+FAST = ["chain of 8", "softmax f16", "sum of columns", "transpose", "product f16 8192", "scan"]
 
 
 @needs_compiler
@@ -183,3 +183,19 @@ def test_two_targets_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads(where.read_text())["cases"][0]["agreement"] == "the same bits"
     assert _confirm([case], where, "no such target") == 1
     assert "1 of 1 agree" in (told := capsys.readouterr().out) and "0 of 1 agree" in told
+
+
+@needs_compiler
+def test_a_session_goes_on_where_it_was(tmp_path: Path) -> None:
+    where = tmp_path / "gpu.json"
+    told: list[str] = []
+    chosen = [*selected(["decoding bf16 keys 4096"]), *selected(["transpose"])]
+    for _ in range(2):
+        assert session.run_session(chosen, ["--emulated"], where, 600, 60, told.append) == 0
+    (confirmed_row,) = json.loads((tmp_path / "gpu_confirmed.json").read_text())["cases"]
+    assert confirmed_row["outcome"] == "ran"
+    names = [row["name"] for row in json.loads(where.read_text())["cases"]]
+    assert names == [case.name for case in chosen]
+    assert sum(line.endswith("ran before") for line in told) == 3
+    hopper = [case for case in CASES if case.architecture]
+    assert session.first_things_first(CASES)[: len(hopper) - 1][0].architecture == "sm_90a"

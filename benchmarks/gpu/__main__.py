@@ -15,6 +15,7 @@ from .checking import confirmed, emulated
 if TYPE_CHECKING:
     from .measuring import Ceilings, Result
 
+ISOLATED, SESSION = 540.0, 1700.0  # seconds for all cases
 RESULTS = Path(__file__).parents[1] / "results" / "gpu.json"
 
 DESCRIPTION = """
@@ -25,6 +26,8 @@ checked against float64. '% copy' compares bytes (inputs and result, each once) 
 at small sizes on the processor, and times nothing. --confirm runs the small sizes on the card and
 on the processor, and says how far the two are apart. --isolated gives each case a process of its
 own, at most --limit seconds and --budget for all, and keeps what was measured if one crashes.
+--session is for a card that is lent for half an hour: what tensor cores and boxes do is confirmed
+at small sizes, then all is measured, what has a goal first. Started again, it goes on.
 """
 
 
@@ -34,7 +37,8 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--emulated", action="store_true", help="check small sizes without a card")
     parser.add_argument("--confirm", action="store_true", help="small sizes, card and emulator")
     parser.add_argument("--isolated", action="store_true", help="a process for each case")
-    parser.add_argument("--budget", type=float, default=540.0, help="seconds for all of them")
+    parser.add_argument("--session", action="store_true", help="half an hour on a lent card")
+    parser.add_argument("--budget", type=float, default=None, help="seconds for all of them")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for one of them")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--exactly", action="store_true", help=argparse.SUPPRESS)
@@ -53,7 +57,7 @@ def main(given: list[str] | None = None) -> int:
     if options.list:
         print("\n".join(f"{case.group:<14} {case.name}" for case in cases))
         return 0
-    if options.isolated and not options.here:
+    if (options.isolated or options.session) and not options.here:
         return _isolated(cases, options)
     if options.emulated:
         return _check(cases, options.json if options.here else None)
@@ -77,20 +81,14 @@ def main(given: list[str] | None = None) -> int:
 
 def _isolated(cases: list[Case], options: argparse.Namespace) -> int:
     from .isolated import run_isolated
+    from .session import first_things_first, run_session
 
     flags = ["--emulated"] * options.emulated + ["--confirm"] * options.confirm
     flags += ["--seconds", str(options.seconds)]
-    failed = run_isolated(
-        _first_things_first(cases), flags, options.json, options.budget, options.limit
-    )
+    run, budget = (run_session, SESSION) if options.session else (run_isolated, ISOLATED)
+    cases = first_things_first(cases)
+    failed = run(cases, flags, options.json, options.budget or budget, options.limit)
     return 1 if failed else 0
-
-
-def _first_things_first(cases: list[Case]) -> list[Case]:
-    """What has a goal comes first, in case that time is up before the end."""
-    goals = ("softmax", "layer norm", "product bf16", "product f16 4096", "attention bf16", "add")
-    goals += ("sum of", "transpose", "chain of 8")
-    return sorted(cases, key=lambda case: not case.name.startswith(goals))
 
 
 def _confirm(cases: list[Case], results: Path | None = None, target: str = "cuda") -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -33,6 +34,13 @@ class Case:
     depth: Callable[[Shapes], int] = lambda shapes: 1
     dtype: str = "float32"
     ours: Callable[[], Callable[..., Any]] | None = None
+    architecture: str = ""  # that its kernels are made for alone
+
+    def setting(self) -> AbstractContextManager[object]:
+        """In which mlc compiles it."""
+        import mlc
+
+        return mlc.config.override(cuda_architecture=self.architecture or None)
 
     def inputs(self, shapes: Shapes) -> tuple[np.ndarray[Any, Any], ...]:
         """The arrays, seeded; weights are smaller the longer the sums are."""
@@ -132,13 +140,44 @@ _HEADS = [
     for dtype, label in (("bfloat16", "bf16"), ("float32", "f32"))
 ]  # fmt: skip
 
+_DECODING = [
+    Case(f"decoding bf16 keys {keys}", "attention", f.attention,
+         ((64, 1, 128), (64, keys, 128), (64, keys, 128)), ((2, 1, 64), (2, 600, 64), (2, 600, 64)),
+         lambda shapes: 4 * prod(shapes[1]), lambda shapes: shapes[1][1], "bfloat16")
+    for keys in (4096, 32768)
+]  # fmt: skip
+
 _CONVOLUTIONS = [
     Case("convolution 3x3", "convolutions", f.conv2d, ((64, 226, 226), (64, 64, 3, 3)),
          ((4, 10, 11), (6, 4, 3, 3)), _convolution, lambda shapes: prod(shapes[1][1:]),
          ours=lambda: f.mlc_conv2d(1)),
 ]  # fmt: skip
 
-CASES = [*_MEMORY, *_products(), *_HEADS, *_CONVOLUTIONS]
+# Of these the small sizes are large enough for groups of four warps, and boxes.
+_SMALL_FOR_GROUPS: dict[str, Shapes] = {
+    "products": ((704, 128), (128, 704), (704,)), "attention": ((2, 200, 64),) * 3,
+}  # fmt: skip
+
+
+_GROUPED = ("product bf16", "product f16 4096", "dense relu", "attention bf16")
+
+
+def _for_hopper(cases: list[Case]) -> list[Case]:
+    """Those of large products of 16-bit floats, made for Hopper alone."""
+    return [
+        replace(
+            case,
+            name=f"{case.name} sm_90a",
+            small=_SMALL_FOR_GROUPS[case.group][: len(case.small)],
+            architecture="sm_90a",
+        )
+        for case in cases
+        if case.name.startswith(_GROUPED)
+    ]
+
+
+_PLAIN = [*_MEMORY, *_products(), *_HEADS, *_DECODING, *_CONVOLUTIONS]
+CASES = [*_PLAIN, *_for_hopper(_PLAIN)]
 
 
 def selected(words: list[str]) -> list[Case]:

@@ -40,7 +40,8 @@ def emulated(case: Case) -> float:
 
     args = case.inputs(case.small)
     function = case.function if case.ours is None else case.ours()
-    got = np.asarray(mlc.jit(function, target="cuda-emulated")(*args))
+    with case.setting():
+        got = np.asarray(mlc.jit(function, target="cuda-emulated")(*args))
     exact = np.asarray(case.function(*(array.astype(np.float64) for array in args)))
     return check(case, case.small, got, exact)
 
@@ -53,9 +54,10 @@ def confirmed(case: Case, target: str = "cuda") -> str:
     args = case.inputs(case.small)
     function = case.function if case.ours is None else case.ours()
     exact = np.asarray(case.function(*(array.astype(np.float64) for array in args)))
-    there, here = (
-        np.asarray(mlc.jit(function, target=name)(*args)) for name in (target, "cuda-emulated")
-    )
+    with case.setting():
+        there, here = (
+            np.asarray(mlc.jit(function, target=name)(*args)) for name in (target, "cuda-emulated")
+        )
     errors = [check(case, case.small, got, exact) for got in (there, here)]
     if (there == here).all():
         return "the same bits"

@@ -41,14 +41,24 @@ def run_isolated(
     budget: float,
     limit: float,
     tell: Callable[[str], None] = print,
+    resume: bool = False,
 ) -> int:
     """Runs ``python -m benchmarks.gpu --here`` for each case, at most ``limit`` seconds each and
-    ``budget`` in all. Rows go to ``results`` as they come; returns how many cases failed."""
+    ``budget`` in all. Rows go to ``results`` as they come; returns how many cases failed. To
+    ``resume`` is to leave out what ran before, whose rows are there."""
     began = time.monotonic()
     data: dict[str, Any] = {"machine": {}, "call_seconds": {}, "cases": [], "left_out": []}
     failed = 0
     results.parent.mkdir(parents=True, exist_ok=True)
+    if resume and results.exists():
+        before = json.loads(results.read_text())
+        data = {**data, **{key: before.get(key, {}) for key in ("machine", "call_seconds")}}
+        data["cases"] = [row for row in before["cases"] if row.get("outcome") == "ran"]
+    done = {row["name"] for row in data["cases"]}
     for case in cases:
+        if case.name in done:
+            tell(f"{case.name:<26} ran before")
+            continue
         left = budget - (time.monotonic() - began)
         if left <= 0:
             data["left_out"].append(case.name)

@@ -73,11 +73,14 @@ def _mlc(case: Case, args: Arrays) -> Prepared:
         if not _has_torch():
             raise RuntimeError("arrays of bfloat16 on a card are torch's, which is not installed")
         tensors = [_on_torch(array) for array in args]
-        return Prepared(lambda: function(*tensors), _wait, _read_torch)
-    import cupy
+        read, placed = _read_torch, tensors
+    else:
+        import cupy
 
-    arrays = [cupy.asarray(array) for array in args]
-    return Prepared(lambda: function(*arrays), _wait, cupy.asnumpy)
+        read, placed = cupy.asnumpy, [cupy.asarray(array) for array in args]
+    with case.setting():
+        function(*placed)
+    return Prepared(lambda: function(*placed), _wait, read)
 
 
 def _cupy(case: Case, args: Arrays) -> Prepared:
