@@ -10,12 +10,10 @@ from .fold_constants import fold_constants
 from .graph import Graph, graph_of
 from .group_stages import group_stages
 from .inline_computes import inline_computes, split_results
-from .join_rows import join_rows
 from .kernel import Kernel, Module
 from .make_kernels import make_kernels
 from .memory import plan_memory
 from .rules import apply_rules
-from .search_rows import search_rows
 from .separate_outputs import separate_outputs
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
@@ -47,15 +45,20 @@ def build_module(
     graph = graph_of(inputs, outputs)  # dead code stays behind here
     for rewrite_graph in PASSES:
         graph = rewrite_graph(graph)
-    if row_blocks:
-        graph = search_rows(graph)
-    else:
-        from .join_attention import join_attention  # which processors do not need
+    # Passes that few graphs have something for are loaded for those.
+    if not row_blocks:
+        from .join_attention import join_attention
 
         graph = join_attention(graph, precision)
+    elif any(node.op.op.startswith("arg_extreme") for node in graph.nodes):
+        from .search_rows import search_rows
+
+        graph = search_rows(graph)
     made = inline_computes(graph)
     groups = group_stages(made)
-    if row_blocks:
+    if row_blocks and any(m.is_reduction for group in groups for m in group.members):
+        from .join_rows import join_rows
+
         groups = join_rows(groups)
     kernels, ends = make_kernels(groups, graph.outputs)
     constants = _constants_read(kernels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ..ir.program import Program
+from ..ir.program import Accumulate, Program, walk
 from ..records import dataclass
 from .bind_blocks import bind_blocks
 from .bind_threads import bind_threads
@@ -16,11 +16,20 @@ from .fit_vectors import fit_vectors
 from .limit_unrolling import limit_unrolling
 from .partition_loops import partition_loops
 from .place_buffers import place_buffers
-from .promote_registers import promote_registers
 from .simplify_program import simplify_program
 from .unroll_loops import unroll_loops
 
 Pass = Callable[[Program], Program]
+
+
+def promote_registers(program: Program) -> Program:
+    """See `mlc.lower.promote_registers`, which is loaded for programs that accumulate."""
+    if not any(isinstance(stmt, Accumulate) for stmt in walk(program.body)):
+        return program
+    from .promote_registers import promote_registers
+
+    return promote_registers(program)
+
 
 PASSES: tuple[Pass, ...] = (
     expand_intrinsics,

@@ -40,12 +40,13 @@ def installation() -> str:
 def loaded_sources() -> str | None:
     """The files that may have to do with what this process has compiled, and their state; None if
     that is not certain."""
+    modules = sys.modules.copy()
     names = []
-    for name, module in sorted(sys.modules.items()):
+    for name in sorted(n for n in modules if n.startswith(_ROOT) or n == "llvmlite"):
         root, *parts = name.split(".")
         if name != "llvmlite" and (root != _ROOT or not _BEFORE_KEYS.isdisjoint(parts)):
             continue
-        path = getattr(module, "__file__", None)
+        path = getattr(modules[name], "__file__", None)
         if not path:
             return None
         ours = path.startswith(_PACKAGE + os.sep)
