@@ -13,7 +13,7 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
 from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
-from .elementwise import astype, select_where
+from .elementwise import astype, rounded_product, select_where
 from .index import getitem
 from .op import CURRENT, implements, op
 from .programs import Writer, threads
@@ -134,7 +134,9 @@ def even_edges(first: Any, last: Any, *, bins: int, dtype: Any, work: Any) -> An
         same, half = apply("eq", low, high), const(0.5, work)
         start, stop = select(same, low - half, low), select(same, high + half, high)
         step = (stop - start) / const(bins, work)
-        value = select(apply("eq", i, const(bins)), stop, cast(i, work) * step + start)
+        value = select(
+            apply("eq", i, const(bins)), stop, rounded_product(cast(i, work), step) + start
+        )
         return cast(value, as_dtype(dtype))
 
     return te.compute((bins + 1,), body, name="edges")

@@ -16,7 +16,7 @@ from ..dtypes import DType, as_dtype, float64
 from ..errors import ArgumentError, ShapeError
 from ..ir.expr import Expr, apply, cast, select
 from .broadcast import as_sizes, as_tensor, broadcast_shape, element, shape_of, size_of
-from .elementwise import astype
+from .elementwise import astype, rounded_product
 from .matrix import band
 from .op import implements, op
 from .promotion import dtype_of
@@ -87,7 +87,7 @@ def evenly(start: Any, stop: Any, *, num: int, endpoint: bool, dtype: Any) -> An
         low, high = (element(v, rest, shape, work) for v in (start, stop))
         value = low
         if parts > 0:
-            value = cast(i, work) * ((high - low) / float(parts)) + low
+            value = rounded_product(cast(i, work), (high - low) / float(parts)) + low
             if endpoint:
                 value = select(i >= parts, high, value)
         if target.is_integer:

@@ -13,13 +13,19 @@ import numpy as np
 from .. import te
 from ..dtypes import DType, as_dtype, bfloat16, boolean, float16, float32
 from ..errors import UnsupportedError
-from ..ir.expr import Expr, const, select
+from ..ir.expr import Expr, apply, const, select
 from ..ir.expr import cast as cast_expr
 from .broadcast import as_tensor, broadcast_shape, element, shape_of
 from .op import CURRENT, Op, implements, op
 from .promotion import common_dtype, dtype_of, ufunc_dtypes
 
 Formula = Callable[..., Any]
+
+
+def rounded_product(a: Expr, b: Expr) -> Expr:
+    """``a * b`` rounded before anything is added to it, as by NumPy: a place or an edge that is off
+    by its last digit is another one."""
+    return apply("fma", a, b, const(-0.0, a.dtype))
 
 
 def elementwise(ufunc: np.ufunc, formula: Formula, wide: bool = False, name: str = "") -> Op:
@@ -219,8 +225,6 @@ def round_decimals(x: Any, *, decimals: int = 0) -> Any:
 
 def rint_of(value: Expr) -> Expr:
     """``value`` rounded to the nearest integer, ties to even."""
-    from ..ir.expr import apply
-
     return apply("rint", value)
 
 

@@ -14,7 +14,7 @@ from ..errors import ArgumentError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
 from . import logic
 from .broadcast import Shape, as_axes, as_tensor, shape_of, size_of
-from .elementwise import astype
+from .elementwise import astype, rounded_product
 from .op import implements, op
 from .promotion import accumulator, dtype_of
 from .reduce import sum as sum_of
@@ -32,12 +32,6 @@ _DISCRETE = (
 )  # fmt: skip
 
 
-def _times(a: Expr, b: Expr) -> Expr:
-    """The product, rounded before anything is added to it: a place that is off by one unit in the
-    last place may be another place."""
-    return apply("fma", a, b, const(-0.0))
-
-
 def _place(method: str, n: Expr, q: Expr, whole: bool) -> tuple[Expr, Expr, Expr | None]:
     """Where the quantile ``q`` of ``n`` sorted numbers lies: between which two places, the same
     at the ends, and at what share of the way; None for none, where it is the first of them.
@@ -47,13 +41,13 @@ def _place(method: str, n: Expr, q: Expr, whole: bool) -> tuple[Expr, Expr, Expr
     last = n - one
     floor = lambda x: apply("floor", x)
     inside = lambda x: te.min(te.max(x, zero), last)
-    at = _times(last, q)
+    at = rounded_product(last, q)
     match method:
         case "inverted_cdf":
-            at = _times(n, q) - one
+            at = rounded_product(n, q) - one
             chosen = select(apply("eq", at, floor(at)), floor(at), floor(at) + one)
         case "closest_observation":
-            at = _times(n, q) - one - half
+            at = rounded_product(n, q) - one - half
             before = floor(at)
             is_even = apply("eq", before % const(2.0), one)  # counted from 1, the place is even
             chosen = select(apply("eq", at, before) & is_even, before, before + one)
@@ -75,12 +69,12 @@ def _between(method: str, n: Expr, q: Expr) -> tuple[Expr, Expr, Expr]:
     zero, one, half = const(0.0), const(1.0), const(0.5)
     last = n - one
     floor = lambda x: apply("floor", x)
-    at = _times(last, q)
+    at = rounded_product(last, q)
     if method == "averaged_inverted_cdf":
-        at = _times(n, q) - one
+        at = rounded_product(n, q) - one
     elif method in _CONTINUOUS and method != "linear":
         alpha, beta = _CONTINUOUS[method]
-        at = _times(n, q) + (alpha + _times(q, const(1 - alpha - beta))) - one
+        at = rounded_product(n, q) + (alpha + rounded_product(q, const(1 - alpha - beta))) - one
     is_whole = apply("eq", at, floor(at))
     if method == "midpoint":
         at = half * (floor(at) + apply("ceil", at))
