@@ -13,25 +13,18 @@ import numpy as np
 
 from .compile_device import DEVICE_TARGETS
 from .errors import ArgumentError, BoundsError, SourceLocation, refused
-from .ir.program import Program
-from .kernel_code import (
-    KernelCode,
-    captured,
-    naive_program,
-    schedule_kernel,
-    schedule_kernels,
-    tuning_host,
-)
-from .native_text import constant_arrays, constant_places, native_text
 from .records import dataclass
 from .schedules.tuned import has_records
 from .te.key import graph_key
 from .te.tensor import Constant, Placeholder, Tensor
 
+# A process that finds its kernels on disk neither schedules nor prints any.
 if TYPE_CHECKING:
     from .backends.cuda.device import DeviceModule
     from .backends.llvm.target import Target
     from .graph.kernel import Module
+    from .ir.program import Program
+    from .kernel_code import KernelCode
     from .runtime.entry import ArraySpec, EntrySpec
     from .runtime.executor import Executable
     from .schedules.tuned import Tuned
@@ -91,10 +84,14 @@ class Compiled:
             from .compile_device import gpu_kernel
 
             return tuple(gpu_kernel(kernel, self.target) for kernel in self.module.kernels)
+        from .kernel_code import schedule_kernel
+
         return tuple(schedule_kernel(kernel, self.tuned) for kernel in self.module.kernels)
 
     def shared_kernels(self) -> Sequence[KernelCode]:
         """The kernels for machine code: those that differ in names alone were scheduled once."""
+        from .kernel_code import schedule_kernels
+
         return schedule_kernels(self.module.kernels, self.tuned)
 
     @property
@@ -112,6 +109,8 @@ class Compiled:
     @property
     def llvm(self) -> str:
         """The LLVM IR of the whole function."""
+        from .native_text import native_text
+
         return native_text(self.module, self.kernels, self.debug).text
 
     @property
@@ -220,14 +219,23 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         clock,
         lambda clock: _build_image(compiled, target, clock),
         lambda meta: _entry_spec(compiled, call, meta),
-        lambda meta: constant_arrays(compiled.outputs, meta["constants"]),
+        lambda meta: _constants(compiled, meta["constants"]),
         call,
     )
+
+
+def _constants(compiled: Compiled, places: list[Any]) -> list[Array]:
+    if not places:
+        return []
+    from .native_text import constant_arrays
+
+    return constant_arrays(compiled.outputs, places)
 
 
 def _stored_traces(compiled: Compiled, key: str) -> Tuned:
     """The stored schedules that apply to the kernels of a graph. Which kernels those are, which
     takes long to find out, is kept in the disk cache."""
+    from .kernel_code import captured, naive_program, tuning_host
     from .runtime import cache as disk
     from .runtime.collector import collector_held_back
     from .runtime.sources import loaded_sources
@@ -304,6 +312,7 @@ def _built(
 
 
 def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
+    from .native_text import constant_places, native_text
     from .runtime.image import compile_image
     from .runtime.threads import prepare_pool
 

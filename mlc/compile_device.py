@@ -11,12 +11,11 @@ import numpy as np
 
 from .errors import ArgumentError, SourceLocation
 from .ir.program import Buffer, Evaluate, Program, blocks_of, reads_of, walk, writes_of
-from .ir.work import statements_run
-from .kernel_code import STATEMENT_NS, KernelCode, naive_program
 
 if TYPE_CHECKING:
     from .backends.cuda.device import Check, DeviceModule
     from .graph.kernel import Kernel, Module
+    from .kernel_code import KernelCode
     from .lower.cuda.bound_rows import Rows
     from .lower.cuda.kernel import DeviceProgram
     from .schedules.defaults.gpu import GpuMachine
@@ -63,6 +62,9 @@ def machine_for(target: str) -> GpuMachine:
 def gpu_kernel(kernel: Kernel, target: str = "cuda", many_sizes: bool = False) -> KernelCode:
     """A kernel of a graph under the default schedule for graphics processors. With ``many_sizes``
     it stays one, and numbers that are told at the call say that no place is out of bounds."""
+    from .ir.work import statements_run
+    from .kernel_code import STATEMENT_NS, KernelCode, naive_program
+
     naive, arguments = naive_program(kernel)
     if many_sizes:
         naive = replace(naive, attrs={**naive.attrs, "unsafe": True})
