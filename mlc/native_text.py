@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,9 @@ def constant_places(
         if tensor in number:
             places.append(number[tensor])
         else:
+            # A shared library, which the dynamic linker does not load while it loads LLVM.
+            from binascii import b2a_base64
+
             raw = np.ascontiguousarray(tensor.op.array).tobytes()
             data = b2a_base64(raw, newline=False).decode()
             places.append({"dtype": tensor.dtype.name, "shape": tensor.shape, "data": data})
@@ -57,6 +59,8 @@ def constant_arrays(
         elif "data" not in place:
             array = _aligned(place["shape"], as_dtype(place["dtype"]).numpy)
         else:
+            from binascii import a2b_base64
+
             raw = np.frombuffer(a2b_base64(place["data"]), as_dtype(place["dtype"]).numpy)
             array = raw.reshape(place["shape"]).copy()
         arrays.append(np.require(array, requirements=("C", "A")))

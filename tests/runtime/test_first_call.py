@@ -22,7 +22,7 @@ NEVER = {
     "mlc.schedules.regions", "mlc.lower.compacting", "mlc.te.evaluate", "mlc.runtime.entry_ir",
     "mlc.control.lambdas", "mlc.graph.kernel_key", "mlc.backends.llvm.lookups",
     "mlc.graph.search_rows", "mlc.graph.join_rows", "mlc.schedules.defaults.transpose",
-    "mlc.lower.promote_registers", "mlc.ops.reduce", "mlc.control.convert", "random",
+    "mlc.lower.promote_registers", "mlc.ops.reduce", "mlc.control.convert", "random", "binascii",
 }  # fmt: skip
 # A process that finds the kernel on disk needs no compiler at all.
 COMPILER = (
