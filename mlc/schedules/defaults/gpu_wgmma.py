@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .gpu import GpuMachine
 
 ARCHITECTURE = "sm_90a"
+BAND = 8  # tiles, so that 132 blocks are 8 by 16 tiles or so
 STEPS = 64  # of the reduction between two barriers
 
 
@@ -113,16 +114,26 @@ class GroupProduct:
         m0, m1, m2 = s.split(rows, [None, self.tile.groups, ROWS])
         n0, n1 = s.split(columns, [None, self.tile.columns])
         k0, k1 = s.split(depth, [None, STEPS])
-        s.reorder(*batch, m0, n0, m1, k0, m2, n1, k1)
+        tiles = [n0]
+        if self.has_bands(extent_of(s, m0), extent_of(s, n0)):
+            m0, band = s.split(m0, [None, BAND])
+            tiles.append(band)
+        s.reorder(*batch, m0, *tiles, m1, k0, m2, n1, k1)
         for each in (stored, *followers):
-            s.reverse_compute_at(each, n0)
+            s.reverse_compute_at(each, tiles[-1])
         s.reverse_compute_at(stored, m1)
         hold(s, stored, "shared")
         part_rows(s, stored, SUMS_GAP)
-        n0 = bind_grid(s, batch, m0, n0)
+        n0 = bind_grid(s, batch, m0, s.fuse(*tiles) if tiles[1:] else n0)
         if self.tile.groups > 1:
             s.bind(m1, "threadIdx.y")
         return GroupLoops(stored, n0, m1, m2, n1, k0, k1)
+
+    @staticmethod
+    def has_bands(rows: int, columns: int) -> bool:
+        """Whether some tiles of rows come one after the other before the next of columns, as where
+        there are many: blocks that run at once then share what they read, in the card's cache."""
+        return rows % BAND == 0 and columns > BAND
 
     @property
     def threads(self) -> dict[str, int]:

@@ -149,3 +149,19 @@ def test_where_it_is_chosen() -> None:
     assert "wgmma" in module.source and module.architecture == "sm_90a"
     with pytest.raises(mlc.ArgumentError, match="an architecture is a name such as 'sm_90a'"):
         mlc.config.cuda_architecture = "hopper"
+
+
+def test_tiles_that_run_at_once_share_what_they_read() -> None:
+    """Eight tiles of rows come before the next one of columns, where there are many of both."""
+    program = product(512, 9 * 64, 128, (False, True), "float16")
+    hopper = GpuMachine(processors=72, architecture="sm_90a")
+    module = program_device_module(default_gpu_schedule(program, hopper).program)
+    (launch,) = module.launches
+    assert launch.grid == (72, 1, 1) and " % 8 * 64" in module.source
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-4, 4, buffer.shape).astype(np.float16) for buffer in program.params[:2])
+    c = np.zeros((512, 576), np.float16)
+    with mlc.config.override(emulated_checks=False):
+        emulate.run_arrays(module, [a, b, c])
+    exact = np.maximum(a.astype(np.float64) @ b.T.astype(np.float64), 0)
+    np.testing.assert_array_equal(c, exact.astype(np.float16))
