@@ -110,6 +110,10 @@ class UnsupportedError(MlcError, TypeError):
     """A NumPy function or a Python construct that cannot be traced."""
 
 
+class ReadOnlyError(MlcError, ValueError):
+    """A write to an array that cannot be written to, as NumPy's ValueError."""
+
+
 class OutsideArrayError(UnsupportedError):
     """A traced value meets the memory of an array that is neither made in the function nor passed
     to it."""

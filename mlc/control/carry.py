@@ -282,6 +282,8 @@ def _attempt(
                         ends.append([*found, *(c.current(trace) for c in cells)])
                         if state.is_branch:
                             shared += shared_arrays(entry, after, holders, late, mark)
+            if changed and not state.is_branch:  # the test of a loop sees what its body changes
+                return None
     finally:
         state.put(entry)
     for n in kept:
@@ -364,7 +366,7 @@ def _revise(
             ]  # fmt: skip
             continue
         leaves, structure = tree.flatten(end)
-        first = tree.flatten(start[n])[1] if n in holders else late[n][0]
+        first = tree.flatten(entry[n])[1] if n in holders else late[n][0]  # that of before
         if state.is_branch and n in holders and _is_other(trace, structure, first, leaves,
                                                                entry[n]):  # fmt: skip
             plan.carried.discard(n)

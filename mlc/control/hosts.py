@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..errors import MlcError
+from ..tracer.places import Places
 from ..tracer.slots import Slots, slots_of
 from .carry import UNDEFINED
 
@@ -88,6 +89,8 @@ def _is_object(value: Any) -> bool:
     kind = type(value)
     if isinstance(value, _PLAIN):
         return False
+    if kind is Places:
+        return True
     if not isinstance(getattr(value, "__dict__", None), dict) and not slots_of(kind):
         return False
     top = kind.__module__.partition(".")[0]

@@ -104,7 +104,8 @@ def exposed(stmts: Sequence[ast.stmt], defined: set[str] | None = None) -> set[s
 
 
 def changed(stmts: Iterable[ast.AST]) -> list[str]:
-    """The names of which a method such as append is called, or whose items are set."""
+    """The names of which a method such as append is called, or whose items are set; those of lists
+    that ``+=`` makes longer."""
     found: dict[str, None] = {}
     for stmt in stmts:
         for node in ast.walk(stmt):
@@ -112,6 +113,8 @@ def changed(stmts: Iterable[ast.AST]) -> list[str]:
                 case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _CHANGING:
                     pass
                 case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
+                    pass
+                case ast.AugAssign(target=value, op=ast.Add() | ast.Mult()):
                     pass
                 case _:
                     continue
@@ -133,6 +136,8 @@ def touched(stmts: Iterable[ast.AST]) -> list[str]:
                 case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
                     values = [value]
                 case ast.Attribute(value=value, ctx=ast.Store() | ast.Del()):
+                    values = [value]
+                case ast.AugAssign(target=ast.Name() as value, op=ast.Add() | ast.Mult()):
                     values = [value]
                 case ast.Call(func=function, args=args, keywords=keywords):
                     if isinstance(function, ast.Attribute):

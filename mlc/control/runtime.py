@@ -14,6 +14,7 @@ from ..errors import MlcError
 from ..ops.op import CURRENT
 from ..tracer.concrete import known
 from ..tracer.creation import stand_in as stand_in
+from ..tracer.places import Places
 from ..tracer.tracer import Tracer
 from .calls import call as call
 from .carry import UNDEFINED, NotNative, State, current
@@ -301,6 +302,12 @@ def while_(
         if not holds:
             return
         count += 1
+        if (
+            count == 1
+            and touched
+            and any(h.box.__class__ is Places for h in hosts_in(*touched[:2]))
+        ):
+            count = _PATIENCE  # each element in turn: all iterations are the same
         if count == _PATIENCE and CURRENT.get() is not None and not _holds_lists(lists):
             try:
                 native_while(

@@ -232,8 +232,10 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if name == "full" and not all_known([*args, *kwargs.values()]):
         return _filled(*args, **kwargs)
     if not all_known([*args, *kwargs.values()]):
+        if name == "arange":
+            return _arange(*args, **kwargs)
         if name in _SIZED:
-            _refuse_sizes(args if name == "arange" else args[:1] or [kwargs.get("shape")])
+            _refuse_sizes(args[:1] or [kwargs.get("shape")])
         return original(*args, **kwargs)
     given = plain(args)
     result = original(*given, **plain(kwargs))
@@ -243,6 +245,30 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if name == "full" and len(args) > 1 and isinstance(args[1], (int, float)):
         fill = args[1]
     return wrapped(result, (), fill)
+
+
+def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **_: Any) -> Any:
+    """``np.arange`` of which data decide the ends: how many numbers there are must be known."""
+    if stop is None:
+        start, stop = 0, start
+    kinds = [_sample(value) for value in (start, stop, 1 if step is None else step)]
+    own = np.dtype(np.arange(*kinds).dtype if dtype is None else dtype)
+    step = 1 if step is None else step
+    count: Any = np.maximum(np.ceil(np.true_divide(stop - start, step)), 0).astype("int64")
+    size = operator.index(count)
+    first, following = (
+        value.astype(own) if hasattr(value, "astype") else own.type(value)
+        for value in (start, start + step)
+    )
+    return first + np.arange(size, dtype=own) * (following - first)
+
+
+def _sample(value: Any) -> Any:
+    """A number of the kind of ``value``."""
+    if not hasattr(type(value), "__mlc_lift__") or all_known([value]):
+        return plain(value)
+    number = value.dtype.type(1)
+    return number.item() if value._is_weak else number
 
 
 def _refuse_sizes(sizes: Any) -> None:
@@ -265,7 +291,9 @@ def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: 
     """``np.array`` and its like of a traced value, or of a list that holds some."""
     from .operators import from_sequence
 
-    order = _ORDERS.get(name) or options.get("order")
+    order, copy = _ORDERS.get(name) or options.get("order"), options.get("copy", True)
+    if isinstance(copy, np._CopyMode):
+        copy = None if copy is np._CopyMode.IF_NEEDED else bool(copy)
     if name == "copy":  # its second parameter is the order
         order, dtype = dtype or order, None
     elif rest:
@@ -275,10 +303,10 @@ def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: 
         return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)
     if dtype is not None and value.dtype != np.dtype(dtype):
         value = value.astype(dtype, order=order or "K")
-    elif name in ("array", "copy") and options.get("copy", True) or value._is_weak:
+    elif name in ("array", "copy") and copy or value._is_weak:
         value = copied_in(order or "K", value._detached(), value)
     elif not is_as_asked(value, order):
-        if options.get("copy") is False:
+        if copy is False:
             raise ValueError("Unable to avoid copy while creating an array as requested.")
         value = copied_in(str(order), value._detached(), value)
     if hasattr(value, "_cell") and value._is_scalar() and value._cell.place is None:

@@ -9,15 +9,22 @@ in tuples, lists and dicts, each on its own.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError, TracerBoolError, UnsupportedError
+from ..ops.op import CURRENT
 from ..te.key import topological
 from ..te.tensor import Placeholder, Tensor
 from . import tree
 from .signature import Key
+
+_STATIC = (
+    "if it comes from an argument that decides shapes or control flow, name that in static_argnames"
+)
 
 
 def deciding_arguments(tensor: Tensor, trace: Any) -> set[str]:
@@ -31,6 +38,56 @@ def deciding_arguments(tensor: Tensor, trace: Any) -> set[str]:
             return set()
         names.add(source.name)
     return names
+
+
+def chosen_by_data(value: Any) -> int | None:
+    """What the data choose for ``value``, an integer or a bool that must be known: there is code
+    for each choice that was met, see `mlc.tracer.sizes`. None in native loops, for many elements,
+    where a number among the arguments decides, and where too much was asked for already."""
+    trace: Any = value._trace
+    is_current = trace is CURRENT.get()
+    if value.size != 1 or value.dtype.kind not in "biu" or not is_current:
+        return None
+    if deciding_arguments(value._tensor, trace):
+        return None
+    found: int | None = trace.room(lambda: value.reshape(()))
+    return found
+
+
+def truth(value: Any) -> bool:
+    """``bool(value)``, asked for by code that is not transformed: a comprehension, a library."""
+    asking = str(sys._getframe(2).f_globals.get("__name__"))
+    is_ours = asking.startswith("mlc.") and asking != "mlc.control.runtime"
+    chosen = None if is_ours else chosen_by_data(value)
+    if chosen is not None:
+        return bool(chosen)
+    raise TracerBoolError(
+        f"the truth of {value!r} is not known while tracing; use np.where(condition, a, b) instead "
+        f"of if, & | ~ instead of and, or, not; {_STATIC}"
+    )
+
+
+def hash_of(value: Any) -> int:
+    """``hash(value)``, for a dict or a set."""
+    chosen = chosen_by_data(value)
+    if chosen is not None:
+        return hash(chosen)
+    raise UnsupportedError(
+        f"{value!r} has no value while tracing, so it cannot be looked up in a dict or a set (or "
+        f"be an argument of a cached function); use np.where, np.take or np.isin"
+    )
+
+
+def number(value: Any, kind: str, instead: str) -> Any:
+    """``value`` as a Python number of that ``kind``, an integer: one that the data choose."""
+    value._trace.wanted |= deciding_arguments(value._tensor, value._trace)
+    chosen = chosen_by_data(value) if kind.startswith("int") else None
+    if chosen is not None:
+        return chosen
+    raise ArgumentError(
+        f"{value!r} has no value while tracing, so it cannot become a Python {kind}; {instead}; "
+        f"{_STATIC}"
+    )
 
 
 def static_after(

@@ -49,13 +49,12 @@ def _pairs(array: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
 
 
 def nditer(op: Any, *rest: Any, **options: Any) -> Any:
-    """np.nditer, which needs memory."""
+    """np.nditer, of a traced array, too."""
     if not _is_traced(op):
         return np.nditer(op, *rest, **options)
-    raise UnsupportedError(
-        "np.nditer needs memory, which a traced value has not; write the loop over indices, for i "
-        "in range(x.size), or over whole arrays"
-    )
+    from .places import places
+
+    return places(op, *rest, **options)
 
 
 @functools.wraps(np.fromiter)

@@ -12,7 +12,8 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype
-from ..errors import MlcError, UnsupportedError
+from ..errors import ReadOnlyError as ReadOnlyError
+from ..errors import UnsupportedError
 from ..ops.assemble import are_apart, inside, is_covered
 from ..ops.index import Items
 from ..ops.op import Op
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 _MANY, _LARGE = 8, 32  # parts, and elements of each, from which one pass over all of them pays
 _PARTS = 256  # that an array keeps before they are joined
-
-
-class ReadOnlyError(MlcError, ValueError):
-    """A write to an array that cannot be written to, as NumPy's ValueError."""
 
 
 def blank(array: Array) -> Tensor:

@@ -20,7 +20,6 @@ from ..errors import (
     OutsideArrayError,
     ShapeError,
     SourceLocation,
-    TracerBoolError,
     TracerLeakError,
     UnsupportedError,
 )  # fmt: skip
@@ -30,7 +29,7 @@ from ..te.tensor import Compute, Placeholder, Tensor
 from .asking import is_subscript
 from .changing import Flat
 from .concrete import all_known, known, plain, wrapped
-from .deciding import deciding_arguments
+from .deciding import deciding_arguments, hash_of, number, truth
 from .dispatch import call_function, call_ufunc, is_supported
 from .masked import mask_in, select
 from .memory_order import copied_in, is_as_asked, settle_index
@@ -40,9 +39,6 @@ from .storage import Cell, Window, blank, frozen_like
 from .trace import FunctionTrace
 from .writing import assign, key_of_arrays
 
-_STATIC = (
-    "if it comes from an argument that decides shapes or control flow, name that in static_argnames"
-)
 _SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})
 _ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
 _IN_PLACE = {
@@ -254,28 +250,13 @@ class Tracer:
         )
 
     def __bool__(self) -> bool:
-        if self._cell.array is not None:
-            return bool(known(self))
-        raise TracerBoolError(
-            f"the truth of {self!r} is not known while tracing; use np.where(condition, a, b) "
-            f"instead of "
-            f"if, & | ~ instead of and, or, not; {_STATIC}"
-        )
+        return bool(known(self)) if self._cell.array is not None else truth(self)
 
     def __hash__(self) -> int:
-        raise UnsupportedError(
-            f"{self!r} has no value while tracing, so it cannot be looked up in a dict or a set "
-            f"(or be an argument of a cached function); use np.where, np.take or np.isin"
-        )
+        return hash_of(self)
 
     def _number(self, kind: str, instead: str) -> Any:
-        if self._cell.array is not None:
-            return known(self)
-        self._trace.wanted |= deciding_arguments(self._tensor, self._trace)
-        raise ArgumentError(
-            f"{self!r} has no value while tracing, so it cannot become a Python {kind}; {instead}; "
-            f"{_STATIC}"
-        )
+        return known(self) if self._cell.array is not None else number(self, kind, instead)
 
     # fmt: off
     def __int__(self) -> int: return int(self._number("int", "use x.astype(int)"))

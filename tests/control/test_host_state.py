@@ -146,3 +146,32 @@ def test_where_only_a_native_loop_would_do_it_is_refused():
 
     with pytest.raises(mlc.MlcError, match="something else each time it is traced"):
         mlc.jit(f)(np.arange(5.0), np.int64(500))
+
+
+def _made_longer(x):
+    found = []
+    for i in range(len(x)):
+        found += [x[i] * 2]
+    return np.array(found)
+
+
+def _chosen(x):
+    found = []
+    for value in x[:5]:
+        if value > 3:
+            found += [value]
+    return np.array(found)
+
+
+def _until(x):
+    found, i = [], 0
+    while i < len(x):
+        found += [x[i] * 2]
+        i += 1
+    return np.array(found)
+
+
+@pytest.mark.parametrize("function", [_made_longer, _chosen, _until])
+def test_lists_that_an_operator_makes_longer(function):
+    x = np.arange(60.0)
+    np.testing.assert_array_equal(mlc.jit(function)(x), function(x))

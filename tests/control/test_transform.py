@@ -161,7 +161,10 @@ def test_views_from_before_a_loop_follow_it() -> None:
 
 def test_without_source() -> None:
     space: dict[str, Any] = {}
-    exec("def hidden(x):\n    if x[0] > 0:\n        return x\n    return -x", space)
+    exec(
+        "def hidden(x):\n    for i in range(20):\n        if x[0] > 0: x = x - i\n    return x",
+        space,
+    )
     with pytest.raises(mlc.TracerBoolError) as caught:
         mlc.jit(space["hidden"])(X)
     assert "the source of hidden is not at hand" in str(caught.value)
@@ -179,13 +182,17 @@ def test_conditions_of_expressions_are_no_matter_of_source() -> None:
 
 
 @pytest.mark.parametrize("make", [np.zeros, np.empty, np.ones, np.arange, lambda n: np.full(n, 2)])
-def test_sizes_that_data_decide_are_refused(make: Any) -> None:
+def test_sizes_that_data_decide_are_refused_in_native_loops(make: Any) -> None:
     def sized(x: Any) -> Any:
         n = int(x.sum())
         return make(n)
 
+    def looped(x: Any) -> Any:
+        return mlc.fori_loop(0, 3, lambda i, total: total + sized(x).sum(), 0.0)
+
     with pytest.raises(mlc.ArgumentError, match="cannot become a Python integer for a shape"):
-        mlc.jit(sized)(X)
+        mlc.jit(looped)(X)
+    assert mlc.jit(sized)(np.array([1, 2])).shape == (3,)
     assert mlc.jit(make)(3).shape == (3,)
 
 

@@ -39,7 +39,7 @@ NO_ARRAY = (
 )
 CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (
-        lambda x: operator.truth(x[0, 0] > 0),
+        lambda x: mlc.fori_loop(0, 3, lambda i, n: n + operator.truth(x[0, 0] > 0), 0),
         mlc.TracerBoolError,
         f"the truth of traced bool[] (from greater at FILE) is not known while tracing; use "
         f"np.where(condition, a, b) instead of if, & | ~ instead of and, or, not; {STATIC}",
@@ -83,7 +83,7 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         f"float; use x.astype(float); {STATIC}",
     ),
     (
-        lambda x: operator.index(x[0, 0].astype(int)),
+        lambda x: mlc.fori_loop(0, 3, lambda i, n: n + operator.index(x[0, 0].astype(int)), 0),
         mlc.ArgumentError,
         "traced int64[] (from astype at FILE) has no value while tracing, so it cannot become a "
         "Python "

@@ -1,0 +1,101 @@
+"""Numbers that must be known while tracing and that data decide: code for each that was met."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+NAMES = ("red", "green", "blue")
+
+
+def entropy(labels: Any) -> Any:
+    shares = np.bincount(labels) / len(labels)
+    return -np.sum([p * np.log2(p) for p in shares if p > 0])
+
+
+def sized(labels: Any) -> Any:
+    return np.zeros(int(labels.sum())) + labels[0]
+
+
+def named(labels: Any) -> Any:
+    return NAMES[labels[0]], {0: "a", 1: "b", 2: "c"}[int(labels[1])]
+
+
+def counted(labels: Any) -> Any:
+    return Counter(labels).most_common(1)[0][0]
+
+
+def above(labels: Any) -> Any:
+    return any(v > 1 for v in labels), sum(1 for v in labels if v == 0)
+
+
+def spread(labels: Any) -> Any:
+    x = labels / 2
+    return (
+        np.arange(x.min(), x.max() + 0.3, x.max() / 5),
+        np.arange(labels.max()),
+        np.arange(labels[0], 9, 2),
+    )
+
+
+def chosen_in_loop(labels: Any) -> Any:
+    values = [1.0, 20.0, 300.0]
+    total = 0.0
+    for label in labels:
+        total += values[label]
+    return total
+
+
+ALL = [entropy, sized, named, counted, above, spread, chosen_in_loop]
+
+
+@pytest.mark.parametrize("function", ALL)
+def test_each_choice_has_its_code(function: Callable[..., Any]) -> None:
+    compiled = mlc.jit(function)
+    for labels in ([2, 1, 0, 2], [1, 1, 2, 0], [2, 1, 0, 2]):
+        wanted, found = function(np.array(labels)), compiled(np.array(labels))
+        if isinstance(wanted, tuple) and isinstance(wanted[0], str):
+            assert found == wanted
+            continue
+        for a, b in zip(
+            *(v if isinstance(v, tuple) else (v,) for v in (found, wanted)), strict=True
+        ):
+            np.testing.assert_allclose(a, b, rtol=1e-14)
+            assert np.asarray(a).dtype == np.asarray(b).dtype
+    assert len(compiled.cache_info().rows) <= 2
+
+
+def test_the_reason_of_a_compilation_is_told() -> None:
+    compiled = mlc.jit(sized)
+    compiled(np.array([1, 2])), compiled(np.array([1, 3]))
+    assert "the data choose 4" in str(compiled.cache_info())
+
+
+def test_what_is_written_before_is_written_once() -> None:
+    def function(x: Any, n: Any) -> Any:
+        x += 1
+        return np.ones(n[0]) * x[0]
+
+    compiled, x = mlc.jit(function), np.zeros(2)
+    for k in (3, 2, 3):
+        assert compiled(x, np.array([k])).shape == (k,)
+    np.testing.assert_array_equal(x, 3.0)
+
+
+def test_too_many_are_refused() -> None:
+    def function(x: Any) -> Any:
+        return [v for v in x if v > 0]
+
+    with pytest.raises(mlc.TracerBoolError, match="is not known while tracing"):
+        mlc.jit(function)(np.ones(40))
+
+
+def test_copies_as_the_array_interface_of_others_asks_for_them() -> None:
+    def function(x: Any) -> Any:
+        return np.array(x, copy=np._CopyMode.IF_NEEDED) + np.array(x, copy=np._CopyMode.ALWAYS)
+
+    np.testing.assert_array_equal(mlc.jit(function)(np.arange(3.0)), [0, 2, 4])
