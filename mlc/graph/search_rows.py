@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
 from ..dtypes import DType, int64
 from ..ir.expr import Axis, Expr, Load, Reduce, apply, cast, const
-from ..ir.program import Buffer, Program, Region
+from ..ir.program import Buffer, Program, Region, contiguous_strides
 from ..ir.rewrite import loads_of
 from ..ops.broadcast import Shape, size_of
 from ..ops.programs import Writer, threads, unflattened
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from .graph import Graph, Node, rebuild
+
+_T = TypeVar("_T")
 
 LONG = 1 << 17  # elements of a row that is searched in parts
 PART = 1 << 15
@@ -32,17 +38,16 @@ def search_rows(graph: Graph) -> Graph:
         found = _search(node)
         if found is None:
             return None
-        x, count = found
         out = node.tensors[0]
-        program = _program(fn, x, count, out.shape, out.dtype)
-        op = Call(program, (x,), node.op.op, location=node.op.location)
+        program = _program(fn, *found, out.shape, out.dtype)
+        op = Call(program, found[:1], node.op.op, location=node.op.location)
         return (Tensor(out.name, out.shape, out.dtype, op),)
 
     return rebuild(graph, change)
 
 
-def _search(node: Node) -> tuple[Tensor, int] | None:
-    """(the array, elements of a row) if ``node`` is a search through rows."""
+def _search(node: Node) -> tuple[Tensor, tuple[int, ...]] | None:
+    """(the array, the axes of which are searched) if ``node`` is a search through rows."""
     op = node.compute
     root = op.reduction
     if root is None:
@@ -50,26 +55,45 @@ def _search(node: Node) -> tuple[Tensor, int] | None:
     from ..intrinsics.extremes import LEAST, TYPES
 
     loads = [load for load in loads_of(op.body[0]) if len(load.indices) >= len(root.axes)]
-    rows = [load for load in loads if _is_by_rows(load, op, root)]
+    rows = [(load, inner) for load in loads if (inner := _row_axes(load, op, root)) is not None]
     if len(rows) != 1:
         return None
-    x, count = rows[0].source, size_of([a.extent for a in root.axes])
+    ((load, inner),) = rows
+    x, count = load.source, size_of([a.extent for a in root.axes])
     if not isinstance(x, Tensor) or x.dtype.name not in TYPES or count < LEAST:
         return None
-    return (x, count) if is_contiguous(x) else None
+    return (x, inner) if _is_dense(x, inner) else None
 
 
-def _is_by_rows(load: Load, op: Compute, root: Reduce) -> bool:
-    """Whether ``load`` reads all of its array in order: rows by the axes of ``op``, and within
-    them by the reduce axes."""
-    lead = len(load.indices) - len(root.axes)
-    if any(index is not axis for index, axis in zip(load.indices[lead:], root.axes, strict=True)):
-        return False
+def _row_axes(load: Load, op: Compute, root: Reduce) -> tuple[int, ...] | None:
+    """The axes of the array that ``load`` reads whole, by the reduce axes in order; the others are
+    read by the axes of ``op``, in order."""
+    is_inner = [any(index is axis for axis in root.axes) for index in load.indices]
+    inner = tuple(d for d, found in enumerate(is_inner) if found)
+    if len(inner) != len(root.axes):
+        return None
+    if any(load.indices[d] is not axis for d, axis in zip(inner, root.axes, strict=True)):
+        return None
     spatial = iter(op.axes)  # those of extent 1 that keepdims leaves are skipped
-    return all(
+    in_order = all(
         isinstance(index, Axis) and any(index is axis for axis in spatial)
-        for index in load.indices[:lead]
+        for index, found in zip(load.indices, is_inner, strict=True)
+        if not found
     )
+    return inner if in_order else None
+
+
+def _is_dense(x: Tensor, inner: tuple[int, ...]) -> bool:
+    """Whether elements along ``inner`` follow each other in memory, and not only in a fused
+    loop."""
+    if is_contiguous(x):
+        return inner == tuple(range(x.ndim - len(inner), x.ndim))
+    op = x.op
+    if not isinstance(op, Placeholder) or op.strides is None or not op.aligned:
+        return False
+    dense = contiguous_strides(tuple(x.shape[d] for d in inner))
+    pairs = zip(inner, dense, strict=True)
+    return all(x.shape[d] == 1 or op.strides[d] == step for d, step in pairs)
 
 
 def is_contiguous(x: Tensor) -> bool:
@@ -85,39 +109,54 @@ def is_contiguous(x: Tensor) -> bool:
             return False
 
 
-def _program(fn: str, x: Tensor, count: int, shape: Shape, counter: DType) -> Program:
+def _program(
+    fn: str, x: Tensor, searched: tuple[int, ...], shape: Shape, counter: DType
+) -> Program:
     w = Writer(fn)
     source, out = w.input("x", x.shape, x.dtype), w.output("out", shape, counter)
-    inner: Shape = ()
-    lead = x.shape
-    while size_of(inner) < count:
-        lead, inner = lead[:-1], (lead[-1], *inner)
-    rows, zeros = size_of(lead), [const(0)] * len(inner)
+    lead = [n for d, n in enumerate(x.shape) if d not in searched]
+    inner = tuple(x.shape[d] for d in searched)
+    rows, count = size_of(lead), size_of(inner)
+
+    def joined(row: Sequence[_T], place: Sequence[_T]) -> tuple[_T, ...]:
+        """One for each axis of x: in order, of ``row`` and of ``place`` in it."""
+        rest, near = iter(row), iter(place)
+        return tuple(next(near if d in searched else rest) for d in range(x.ndim))
+
     each = max(PART // size_of(inner[1:]), 1)
     parts = inner[0] // each if rows < 8 and count >= LONG else 1
     if parts > 1:
         with w.loop(rows, "r") as r:
-            found = _in_parts(w, fn, source, unflattened(r, lead), inner, parts, counter)
+            row = unflattened(r, lead)
+            found = _in_parts(w, fn, source, partial(joined, row), inner, parts, counter)
             w.store(out, unflattened(r, shape), found)
         return w.program()
     named = _intrinsic(fn, x.dtype, inner, counter)
     with w.loop(rows, "r", threads(rows, x.size)) as r:
-        read = Region(source, (*unflattened(r, lead), *zeros), (*(1 for _ in lead), *inner))
+        start = joined(unflattened(r, lead), [const(0)] * len(inner))
+        read = Region(source, start, joined([1] * len(lead), inner))
         w.run_on(named, read, Region(out, tuple(unflattened(r, shape)), (1,) * len(shape)))
     return w.program()
 
 
 def _in_parts(
-    w: Writer, fn: str, x: Buffer, row: list[Expr], inner: Shape, parts: int, counter: DType
+    w: Writer,
+    fn: str,
+    x: Buffer,
+    joined: Callable[[Sequence[Any]], tuple[Any, ...]],
+    inner: Shape,
+    parts: int,
+    counter: DType,
 ) -> Expr:
     """The place in one long row, of which threads search ``parts``."""
     rest, each = size_of(inner[1:]), inner[0] // parts
     places = w.memory("places", (parts,), counter)
-    ones, zeros = [1] * len(row), [const(0)] * (len(inner) - 1)
+    zeros = [const(0)] * (len(inner) - 1)
 
     def search(part: Expr, size: int) -> None:
         shape = (size, *inner[1:])
-        read = Region(x, (*row, part * each, *zeros), (*ones, *shape))
+        extents = tuple(1 if isinstance(n, Expr) else n for n in joined(shape))
+        read = Region(x, joined([part * each, *zeros]), extents)
         named = _intrinsic(fn, x.dtype, shape, counter)
         w.run_on(named, read, Region(places, (part,), (1,)))
 
@@ -127,7 +166,7 @@ def _in_parts(
         search(t, each)
     if even < parts:
         search(const(even), last)
-    value = lambda place: x[tuple(row + unflattened(place, inner))]
+    value = lambda place: x[joined(unflattened(place, inner))]
     at = w.variable("at", cast(places[0], int64))
     here = w.variable("here", const(0))
     with w.loop(parts - 1, "t") as t:

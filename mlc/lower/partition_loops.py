@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 
 from ..dtypes import int64
-from ..ir.affine import as_sum
+from ..ir.affine import Sum, as_sum
 from ..ir.bounds import interval
-from ..ir.expr import Apply, Expr, Select, Var, const
+from ..ir.expr import Apply, Const, Expr, Select, Var, const
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -30,6 +30,7 @@ from ..records import replace
 from .simplify_program import simplify_stmt, substitute_all
 
 _MOST_PARTS = 3  # nested partitions multiply code
+_LONG_PART = 5  # a part that is no less than one in so many is worth a cut of its own
 _LONG = 250  # nodes of a body beside which masks are cheap, and a second copy is not
 
 
@@ -96,55 +97,79 @@ def _is_long_with_tail(loop: For, low: int) -> bool:
 
 
 def _split(loop: For, low: int, high: int, ranges: dict[Var, int], depth: int) -> Stmt:
-    """The loop in up to three parts: [0, low), [low, high) and [high, extent)."""
-    parts: list[tuple[int, int, Stmt]] = []
-    for start, stop in ((0, low), (low, high), (high, loop.extent)):
-        if start < stop:
-            var = Var(loop.var.name)
-            index: Expr = var + start if start else var
-            if stop - start == 1:
-                index = const(start)
-            body = substitute_all(loop.body, {loop.var: index})
-            inner = {**ranges, var: stop - start}
-            body = _partition(simplify_stmt(body, inner), inner, depth + 1)
-            if loop.kind is LoopKind.PARALLEL:
-                body = substitute_all(body, {var: loop.var - start if start else loop.var})
-                parts.append((start, stop, body))
-            else:
-                whole = For(var, stop - start, body, loop.kind, loop.annotations)
-                parts.append((start, stop, body if stop - start == 1 else whole))
+    """The loop in parts: [0, low), [low, high) and [high, extent), of which the first and the last
+    are cut once more where they are long."""
+    parts: list[tuple[int, Stmt]] = []
+    for start, stop, piece in _pieces(loop, low, high, ranges):
+        if stop - start == 1:
+            at: dict[Var, Expr] = {piece.var: const(0)}
+            body = simplify_stmt(substitute_all(piece.body, at), ranges)
+            parts.append((stop, _partition(body, ranges, depth + 1)))
+            continue
+        body = _partition(piece.body, {**ranges, piece.var: stop - start}, depth + 1)
+        if loop.kind is LoopKind.PARALLEL:
+            index = loop.var - start if start else loop.var
+            parts.append((stop, substitute_all(body, {piece.var: index})))
+        else:
+            parts.append((stop, replace(piece, body=body)))
     if loop.kind is not LoopKind.PARALLEL:
-        return seq(*(body for _, _, body in parts))
-    out = parts[-1][2]
-    for _, stop, body in reversed(parts[:-1]):
+        return seq(*(body for _, body in parts))
+    out = parts[-1][1]
+    for stop, body in reversed(parts[:-1]):
         out = If(loop.var < stop, body, out)
     return replace(loop, body=out)
 
 
+def _pieces(
+    loop: For, low: int, high: int, ranges: dict[Var, int], is_first: bool = True
+) -> Iterator[tuple[int, int, For]]:
+    """(where it begins, where it ends, its loop from 0 on) for each part."""
+    for start, stop in ((0, low), (low, high), (high, loop.extent)):
+        if start >= stop:
+            continue
+        var = Var(loop.var.name)
+        body = substitute_all(loop.body, {loop.var: var + start if start else var})
+        body = simplify_stmt(body, {**ranges, var: stop - start})
+        piece = For(var, stop - start, body, loop.kind, loop.annotations)
+        if is_first and (start, stop) != (low, high) and (stop - start) * _LONG_PART > loop.extent:
+            first, last = _interior(piece, ranges)
+            if first < last and (first, last) != (0, piece.extent):
+                for a, b, inner in _pieces(piece, first, last, ranges, False):
+                    yield start + a, start + b, inner
+                continue
+        yield start, stop, piece
+
+
 def _interior(loop: For, ranges: dict[Var, int]) -> tuple[int, int]:
-    """The longest run of iterations in which every condition on ``loop.var`` is known to hold."""
+    """A run of iterations in which every condition on ``loop.var`` of which anything is known for
+    long is known to hold, or known not to hold."""
     inside = {**ranges, loop.var: loop.extent}
     inside.update({n.var: n.extent for n in walk(loop.body) if isinstance(n, For)})
     low, high = 0, loop.extent
     for condition in _conditions(loop.body):
         for slack in _slacks(condition):
-            total = as_sum(slack)
+            total = _undivided(as_sum(slack))
             step = total.coefficient(loop.var)
             if step == 0:
                 continue
             rest = total.plus(as_sum(loop.var), -step)
-            least = interval(rest.expr(), inside)[0]
-            if not math.isfinite(least):
-                continue
-            if step < 0:
-                bound = int(least // -step) + 1
-                if bound > 0:
-                    high = min(high, bound)
-            else:
-                bound = int(-(least // step))
-                if bound < loop.extent:
-                    low = max(low, bound)
+            runs = _runs(step, *interval(rest.expr(), inside), loop.extent)
+            first, last = max(runs, key=lambda run: run[1] - run[0])
+            if first < last:
+                low, high = max(low, first), min(high, last)
     return low, high
+
+
+def _runs(step: int, least: float, most: float, extent: int) -> list[tuple[int, int]]:
+    """The iterations i of ``extent`` in which ``step * i`` and what lies between ``least`` and
+    ``most`` are 0 or more in sum, and those in which they are less."""
+    if step < 0:
+        sure = int(least // -step) + 1 if math.isfinite(least) else 0
+        none = int(most // -step) + 1 if math.isfinite(most) else extent
+        return [(0, min(sure, extent)), (max(none, 0), extent)]
+    sure = int(-(least // step)) if math.isfinite(least) else extent
+    none = int(-(most // step)) if math.isfinite(most) else 0
+    return [(max(sure, 0), extent), (0, min(none, extent))]
 
 
 def _conditions(stmt: Stmt) -> Iterator[Expr]:
@@ -171,3 +196,16 @@ def _slacks(condition: Expr) -> Iterator[Expr]:
             yield a - b - 1
         case Apply(fn="ge", args=(a, b)) if a.dtype is int64:
             yield a - b
+
+
+def _undivided(slack: Sum) -> Sum:
+    """What is >= 0 where ``slack`` is, without its quotient: for ``r - x // n`` that is
+    ``n * r + n - 1 - x``, and for ``r + x // n`` it is ``n * r + x``."""
+    for atom, c in slack.terms:
+        match atom:
+            case Apply(fn="floordiv", args=(x, Const(value=n))) if n > 0 and abs(c) == 1:
+                rest = Sum((), 0).plus(slack.plus(as_sum(atom), -c), n).plus(as_sum(x), c)
+                return rest.plus(Sum((), n - 1)) if c < 0 else rest
+            case _:
+                pass
+    return slack

@@ -56,3 +56,12 @@ def test_other_targets(target):
     x = drawn((3, 70), "float32", "nan")
     found = mlc.jit(lambda x: np.argmax(x, axis=1), target=target)(x)
     np.testing.assert_array_equal(found, np.argmax(x, axis=1))
+
+
+def test_searches_along_any_axis_that_lies_in_memory_in_order():
+    x = np.random.default_rng(0).integers(0, 99, (3, 80, 90)).astype("float32")
+    x[1, 5, 7] = np.nan
+    for given in (x.transpose(2, 1, 0), x.transpose(1, 0, 2), x[:, ::-1], x[:, :, :70]):
+        for axis in range(3):
+            found = mlc.jit(lambda a, axis=axis: a.argmax(axis))(given)
+            np.testing.assert_array_equal(found, given.argmax(axis))

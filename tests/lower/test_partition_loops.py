@@ -45,3 +45,25 @@ def test_a_long_body_is_there_once(monkeypatch):
 
 def test_borders_are_cut_off_whatever_the_length(monkeypatch):
     assert count(padded, 10, monkeypatch) == count(padded, 10**9, monkeypatch)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("shape", [(257,), (1000,), (5000,), (130, 131)])
+def test_parts_that_end_within_a_vector(dtype, shape):
+    """Conditions that hold for the first part of a loop, or for the last, or on quotients."""
+    x = np.random.default_rng(0).integers(0, 99, shape).astype(dtype)
+    for f in (
+        lambda x: np.concatenate([x, x]),
+        lambda x: np.concatenate([x[:3], x, x[1:], x[::2]]),
+        lambda x: np.roll(x, 7),
+        lambda x: np.roll(x, -3, 0),
+        lambda x: np.pad(x, 3),
+    ):
+        np.testing.assert_array_equal(mlc.jit(f)(x), f(x))
+
+
+def test_most_of_a_rolled_array_is_loaded_in_order():
+    x = np.zeros(100_000, np.uint8)
+    text = mlc.jit(lambda x: np.roll(x, 7)).lower(x).llvm
+    gathers = [n for n, line in enumerate(text.splitlines()) if "call" in line and "gather" in line]
+    assert len(gathers) == 1  # for the vector in which the array begins anew

@@ -6,10 +6,12 @@ the values of outer loop variables, eight bytes each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from ...ir.program import For
-from .builder import flatten, join_blocks
+from ...ir.expr import Apply, Const
+from ...ir.program import For, If
+from ...records import replace
+from .builder import Chunk, flatten, join_blocks
 from .emitter import Emitter
 from .types import Value
 
@@ -41,7 +43,7 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
     body.line("%empty = icmp uge i64 %begin, %end")
     body.line("br i1 %empty, label %done, label %some")
     body.label("some")
-    emit_loop(body, loop, "%begin", "%end")
+    _emit_parts(body, loop, emit_loop)
     body.line("br label %done")
     body.label("done")
     body.line("ret void")
@@ -69,6 +71,50 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
         e.label(name)
     for buffer in e.facts.written(loop):
         e.stored(buffer)
+
+
+def _emit_parts(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
+    """``for i: if i < n: s else: t`` as two loops: what only s or t needs is computed there."""
+    parts = list(_parts(loop))
+    if len(parts) == 1:
+        emit_loop(e, loop, "%begin", "%end")
+        return
+    start = 0
+    for stop, part in parts:
+        first = _bound(e, "umax", "%begin", start) if start else "%begin"
+        last = _bound(e, "umin", "%end", stop) if stop < loop.extent else "%end"
+        name = e.name("p")
+        has_any = e.raw(f"icmp ult i64 {first}, {last}")
+        before: Chunk = []
+        e.out.append(before)
+        e.line(f"br i1 {has_any}, label %{name}, label %{name}x")
+        e.label(name)
+        e.enter(e.facts.written(part.body), conditional=True, before=before)
+        emit_loop(e, part, first, last)
+        e.leave()
+        e.line(f"br label %{name}x")
+        e.label(f"{name}x")
+        for buffer in e.facts.written(part.body):
+            e.stored(buffer)
+        start = stop
+
+
+def _parts(loop: For) -> Iterator[tuple[int, For]]:
+    """(where it ends, its loop) for each part of the iterations that a test tells apart."""
+    body = loop.body
+    while isinstance(body, If) and body.otherwise is not None:
+        match body.condition:
+            case Apply(fn="lt", args=(var, Const(value=stop))) if var is loop.var:
+                yield stop, replace(loop, body=body.then)
+                body = body.otherwise
+            case _:
+                break
+    yield loop.extent, replace(loop, body=body)
+
+
+def _bound(e: Emitter, name: str, value: str, number: int) -> str:
+    e.declare(f"declare i64 @llvm.{name}.i64(i64, i64)")
+    return e.raw(f"call i64 @llvm.{name}.i64(i64 {value}, i64 {number})")
 
 
 def function_text(e: Emitter, head: str) -> str:
