@@ -68,6 +68,16 @@ def test_link_in_place_of_an_entry_is_not_followed(cache_dir, tmp_path):
     assert cache.get(KEY) is None
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners of files")
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_entry_that_others_may_write_is_not_loaded(cache_dir, mode):
+    cache.put(KEY, b"image", {})
+    path_of(cache_dir).chmod(mode)
+    assert cache.get(KEY) is None
+    path_of(cache_dir).chmod(0o600)
+    assert cache.get(KEY) is not None
+
+
 def test_switched_off(cache_dir):
     with config.override(cache=False):
         cache.put(KEY, b"image", {})
@@ -142,11 +152,13 @@ def test_eviction_removes_the_oldest(cache_dir):
         os.utime(path_of(cache_dir, key), (now - age, now - age))
     left_over = path_of(cache_dir).parent
     left_over.mkdir(exist_ok=True)
-    (left_over / ".new-abc").write_bytes(bytes(9999))
+    for name in (".new-abc", ".new-now"):
+        (left_over / name).write_bytes(bytes(9999))
     os.utime(left_over / ".new-abc", (now - 7200, now - 7200))
     cache.evict(cache_dir / f"images-{FORMAT_VERSION}", 3500)
     assert [cache.get(key) is not None for key in keys] == [False] * 7 + [True] * 3
     assert not (left_over / ".new-abc").exists()
+    assert (left_over / ".new-now").exists()  # somebody may be writing it
 
 
 def test_the_first_entry_of_a_process_looks_once_an_hour(cache_dir, monkeypatch):

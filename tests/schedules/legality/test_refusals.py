@@ -317,6 +317,15 @@ def test_declared_regions_are_boxes() -> None:
         "iterations of loop i are not independent: i=0 and i=1 both write C[3]; "
         "let each iteration write elements of C of its own",
     )
+    # What is read reaches into what the next iteration stores, at the same index.
+    start = v * 4
+    beside = Block(
+        "beside", (Iter(v, I),), seq(Evaluate("look", (C,)), Store(A, (start,), one)),
+        reads=(Region(A, (start,), (6,)),), writes=(Region(A, (start,), (1,)),),
+    )  # fmt: skip
+    refusal = carried_dependence(program(For(I, 2, beside)), I)
+    assert refusal is not None and refusal.witness is not None
+    assert refusal.witness.buffer == "A"
     # A call that declares nothing may touch all of what it is given.
     plain = program(For(I, 4, Evaluate("fill", (C,))))
     assert carried_dependence(plain, I) is not None
@@ -393,6 +402,19 @@ def test_parts_that_are_folded_with_other_partners_do_not_commute() -> None:
 )
 def test_what_leaves_its_range(body: Stmt, text: str) -> None:
     says(program(body), bounds_violation(program(body)), text)
+
+
+def test_what_a_call_touches_ends_within_its_buffer() -> None:
+    def tiles(size: int) -> Program:
+        v = Axis("v", 4)
+        writes = (Region(C, (v * 4,), (size,)),)
+        block = Block("call", (Iter(v, I),), Evaluate("fill", (C,)), reads=(), writes=writes)
+        return program(For(I, 4, block))
+
+    assert bounds_violation(tiles(4)) is None
+    refusal = bounds_violation(tiles(5))
+    assert refusal is not None and refusal.proven
+    assert "writes C[12] at i=3" in str(refusal)
 
 
 def test_guards_selects_and_predicates_keep_indices_within() -> None:
