@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,6 @@ import pytest
 
 import mlc
 from mlc.forks import free_after_fork
-from mlc.ir import expr
 from mlc.runtime import cache, threads
 from mlc.tracer import creation
 
@@ -42,7 +43,7 @@ class Held:
 
 @pytest.mark.parametrize(
     "owner",
-    [Held(threading.Lock()), Held(threading.RLock()), cache, expr, creation, threads],
+    [Held(threading.Lock()), Held(threading.RLock()), cache, creation, threads],
     ids=lambda owner: getattr(owner, "__name__", str(type(getattr(owner, "_lock", None)))),
 )
 def test_locks_of_others_are_free(owner: Any) -> None:
@@ -55,7 +56,7 @@ def test_locks_of_others_are_free(owner: Any) -> None:
 
     thread = threading.Thread(target=hold)
     thread.start()
-    entered.wait()
+    assert entered.wait(5)
     before = owner._lock
     try:
         in_child(lambda: owner._lock.acquire(timeout=5))
@@ -101,3 +102,30 @@ def test_functions_that_others_compile_can_be_called() -> None:
         thread.join()
     assert np is sys.modules["numpy"]
     assert slow(x).tolist() == [0.0, 0.5, 1.0]
+
+
+IMPORTS = """
+import os, signal, sys, threading, time
+import numpy as np
+import mlc
+
+x = np.ones((8, 8))
+compiled = mlc.jit(lambda x: np.exp(x) @ x.T + np.sort(x).sum())
+thread = threading.Thread(target=compiled, args=(x,))
+thread.start()
+time.sleep(float(sys.argv[1]))
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    mlc.jit(lambda x: np.tanh(x) + np.sort(x))(x)
+    os._exit(0)
+thread.join()
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.parametrize("after", [0.002, 0.01])
+def test_a_fork_waits_for_imports_of_other_threads(tmp_path: Path, after: float) -> None:
+    environment = {**os.environ, "MLC_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "ignore", "-c", IMPORTS, str(after)]
+    assert subprocess.run(command, env=environment).returncode == 0

@@ -26,6 +26,7 @@ from typing import Any
 from mlc.backends.llvm import apart
 from mlc.backends.llvm.apart import Calls, CCall, Cell, address_of, cell
 from mlc.backends.llvm.target import Target
+from mlc.forks import around_fork
 
 SERIES = "0.50."
 _SIG_SETMASK = 2  # of Linux; the module `signal` takes a third of a millisecond to load
@@ -330,7 +331,4 @@ def _before_fork() -> None:
         calls.wait(0)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_loading.release, after_in_child=_loading.release
-    )
+around_fork(_before_fork, _loading.release)
