@@ -7,6 +7,7 @@ is asked.
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def linspace(
     dtype: Any = None, axis: int = 0,
 ) -> Any:  # fmt: skip
     """np.linspace."""
-    _static("linspace", num)
+    num = operator.index(num)
     if num < 0:
         raise ArgumentError(f"linspace: number of samples must be >= 0, got {num}")
     if dtype is None:

@@ -50,7 +50,11 @@ def chosen_in_loop(labels: Any) -> Any:
     return total
 
 
-ALL = [entropy, sized, named, counted, above, spread, chosen_in_loop]
+def between(labels: Any) -> Any:
+    return np.linspace(labels.min(), labels.max(), labels[0] + labels[1])
+
+
+ALL = [between, entropy, sized, named, counted, above, spread, chosen_in_loop]
 
 
 @pytest.mark.parametrize("function", ALL)
@@ -99,3 +103,12 @@ def test_copies_as_the_array_interface_of_others_asks_for_them() -> None:
         return np.array(x, copy=np._CopyMode.IF_NEEDED) + np.array(x, copy=np._CopyMode.ALWAYS)
 
     np.testing.assert_array_equal(mlc.jit(function)(np.arange(3.0)), [0, 2, 4])
+
+
+def test_numbers_of_steps_from_numbers() -> None:
+    def grid(first: float, last: float, step: float) -> Any:
+        count = int((last - first) / step)
+        return np.linspace(first, last, count + 1), np.zeros(count)
+
+    for wanted, found in zip(grid(0.0, 1.0, 0.25), mlc.jit(grid)(0.0, 1.0, 0.25), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-15)
