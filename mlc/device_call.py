@@ -354,13 +354,6 @@ class _Call:
 
     def _check_writes(self) -> None:
         traced = self.entry.traced
-        for number in traced.rebound:
-            name = self.names[number]
-            if isinstance(self.inputs[number], DeviceArray):
-                raise ArgumentError(
-                    f"argument {name} is an array of shape (), which the function changes in place "
-                    f"with an operator such as +=; pass a number, or write {name}[...] += value"
-                )
         for _, number in traced.writes:
             place, name = self.inputs[number], self.names[number]
             if not isinstance(place, DeviceArray):

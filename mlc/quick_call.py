@@ -85,7 +85,7 @@ class QuickCalls:
         numbers = [result.value for result in traced.results if result.kind == "output"]
         plain = len(numbers) == len(traced.results) and traced.structure in (None, tuple, list)
         refuses = bool(plan.launched.module.checks)
-        if not plain or refuses or traced.writes or traced.rebound or len(libraries) != 1:
+        if not plain or refuses or traced.writes or len(libraries) != 1:
             return
         library = libraries.pop()
         if library is None:

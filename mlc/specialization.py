@@ -23,7 +23,7 @@ from .te.tensor import Call, Tensor
 from .tracer import foreign, tree
 from .tracer.captures import Captures
 from .tracer.function import Parameters, Traced
-from .tracer.signature import Key, is_complex_key
+from .tracer.signature import Key, is_complex_key, is_scalar_key
 from .tracer.sizes import SizeWanted
 from .tracer.storage import ReadOnlyError
 from .tracer.trace import as_array, shown
@@ -41,6 +41,11 @@ _TREES: dict[Any, Literal["tuple", "list", "dict", "none"]] = {
     list: "list",
     dict: "dict",
     type(None): "none",
+}
+_NUMBERS = {
+    float: ScalarSpec("float", "float64"),
+    int: ScalarSpec("int", "int64"),
+    bool: ScalarSpec("bool", "bool"),
 }
 SLOW_CALLS = 8  # calls through Python after which the native entry is built, if it is not there yet
 
@@ -70,7 +75,7 @@ class Specialization:
 
     __slots__ = (
         "by_arrays", "captures", "compiled", "is_final", "misses", "native", "pairs", "replaced",
-        "row", "traced",
+        "row", "scalars", "traced",
     )  # fmt: skip
 
     def __init__(
@@ -90,17 +95,21 @@ class Specialization:
         self.native: Any = None if call is None or compiled is None else direct(compiled)
         self.is_final = self.by_arrays = False
         self.pairs: tuple[int, ...] = ()  # the arrays that native code takes as complex ones
+        self.scalars: tuple[int, ...] = ()  # and those that it takes as NumPy scalars
         if call is not None and self.native is not None:
             params = call.params or ()
             self.is_final = call.params is not None
             passed = [p for p in leaves(params) if not isinstance(p, StaticSpec)]
             self.pairs = tuple(n for n, p in enumerate(passed) if p.dtype.startswith("complex"))
+            self.scalars = tuple(
+                n for n, p in enumerate(passed) if isinstance(p, ArraySpec) and p.only == "scalar"
+            )
             self.by_arrays = not call.keywords and all(isinstance(p, ArraySpec) for p in params)
 
     def run(self, arrays: list[Array], out: Any, sources: Sources = None) -> Any:
         """The results for arrays of this signature. ``sources`` tells what the caller passed for
         each of them, with its name: needed where the function writes to arguments."""
-        if self.traced.writes or self.traced.rebound:
+        if self.traced.writes:
             assert sources is not None
             return self._run_writing(arrays, out, sources())
         if self.pairs:
@@ -109,7 +118,10 @@ class Specialization:
             arrays = [np.asarray(from_pair(a)) if n in self.pairs else a
                       for n, a in enumerate(arrays)]  # fmt: skip
         if self.by_arrays and (out is None or self.is_final):
-            result = self.native(*arrays) if out is None else self.native(*arrays, out=out)
+            given = arrays
+            if self.scalars:
+                given = [a[()] if n in self.scalars else a for n, a in enumerate(arrays)]
+            result = self.native(*given) if out is None else self.native(*given, out=out)
             if result is not MISS:
                 return result if self.is_final else self.traced.assemble(result, arrays)
             self.missed()
@@ -228,20 +240,6 @@ def written_arrays(
     what is no memory of the caller's, and for one that shares memory with another argument or
     with an array that the function reads from elsewhere.
     """
-    for number in traced.rebound:
-        name, value = sources[number]
-        if not isinstance(value, (np.generic, bool, int, float)):
-            if getattr(value, "dtype", None) == np.dtype(bool):
-                raise ArgumentError(
-                    f"argument {name} is a bool array of shape (), for which NumPy's operators "
-                    f"are not those of scalars (+= changes it, and ** 2 is int8); pass a scalar "
-                    f"({name}[()])"
-                )
-            raise ArgumentError(
-                f"argument {name} is an array of shape (), which the function changes in place "
-                f"with an operator such as +=; pass a scalar ({name}[()]), or write "
-                f"{name}[...] += value"
-            )
     found = []
     for _, number in traced.writes:
         name, value = sources[number]
@@ -364,7 +362,7 @@ def native_call(
         for name in parameters.positional[: len(keys) - len(names)]
     ]
     is_plain = not any(r.kind in ("input", "copy") for r in traced.results)
-    if params is None or not is_plain or traced.writes or traced.rebound:
+    if params is None or not is_plain or traced.writes:
         return CallSpec(returns="list", out="never")
     if traced.is_direct and (traced.structure is None or isinstance(traced.structure, type)):
         return CallSpec(
@@ -418,8 +416,7 @@ def _param(key: Key, tensors: Iterator[Tensor]) -> Param | None:
             next(tensors)
             if key[0] is complex:
                 return None
-            is_float = key[0] is float
-            return ScalarSpec("float", "float64") if is_float else ScalarSpec("int", "int64")
+            return _NUMBERS[key[0]]
     return _tree_param(key[0], iter(key[1:]), tensors)
 
 
@@ -437,6 +434,8 @@ def _tree_param(structure: Any, keys: Iterator[Key], tensors: Iterator[Tensor]) 
 
 def _array_param(tensor: Tensor, key: Key) -> Any:
     spec = array_spec(tensor)
+    if not key[1]:
+        spec = dataclasses.replace(spec, only="scalar" if is_scalar_key(key) else "array")
     if not is_complex_key(key):
         return spec
     strides = None if spec.strides is None else spec.strides[:-1]  # without the axis of the parts

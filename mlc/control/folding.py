@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..tracer import tree
 from ..tracer.dispatch import call_function
+from ..tracer.number import python_number
 from ..tracer.operators import _is_weak
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced
@@ -115,7 +116,7 @@ def _either(test: Any, a: Any, b: Any) -> Any:
             f"what data choose must have one shape, got {np.shape(a)} and {np.shape(b)}"
         )
     made = np.where(test, a, b)
-    if _is_weak(a) and _is_weak(b) and isinstance(made, Tracer) and made.dtype != bool:
+    if _is_weak(a) and _is_weak(b) and isinstance(made, Tracer):
         return mark_weak(made)
     return made if np.shape(a) else made[()]
 
@@ -134,7 +135,8 @@ def quantified(ends: bool) -> Callable[[Iterable[Any]], Any]:
 
     def fold(values: Iterable[Any], /) -> Any:
         if _is_array(values) and values.ndim == 1:  # type: ignore[attr-defined]
-            return np.any(values) if ends else np.all(values)  # type: ignore[call-overload]
+            whole = np.any(values) if ends else np.all(values)  # type: ignore[call-overload]
+            return _python_bool(whole)
         found: Any = None
         for item in values:
             if not is_traced(item):
@@ -143,9 +145,13 @@ def quantified(ends: bool) -> Callable[[Iterable[Any]], Any]:
                 continue
             holds = _truth(item)
             found = holds if found is None else join(found, holds)
-        return plain(()) if found is None else found
+        return plain(()) if found is None else _python_bool(found)
 
     return fold
+
+
+def _python_bool(value: Any) -> Any:
+    return python_number(value, bool) if is_traced(value) else bool(value)
 
 
 def _truth(value: Any) -> Any:
@@ -181,7 +187,7 @@ def sorted_(values: Any, /, *, key: Any = None, reverse: Any = False) -> list[An
     columns = []
     for parts in zip(*(row[0] for row in rows)):
         column = call_function(np.take, (np.stack(parts), order_), {"axis": 0})
-        weak = all(map(_is_weak, parts)) and column.dtype != bool
+        weak = all(map(_is_weak, parts))
         columns.append([mark_weak(column[n].copy()) if weak else column[n] for n in
                         range(len(items))])  # fmt: skip
     return [tree.unflatten(rows[0][1], list(parts)) for parts in zip(*columns)]
@@ -208,7 +214,7 @@ def is_in(value: Any, where: Callable[[], Any]) -> Any:
     if is_traced(container):
         if not container.shape:
             raise TypeError("argument of type 'numpy.float64' is not iterable")
-        return np.any(np.equal(container, value))
+        return _python_bool(np.any(np.equal(container, value)))
     kind = type(container)
     if kind in (list, tuple):
         if not any(is_traced(leaf) for item in (value, *container) for leaf in _parts(item)):
@@ -220,7 +226,8 @@ def is_in(value: Any, where: Callable[[], Any]) -> Any:
         return quantified(True)(value == item for item in container)
     if kind is range and container:
         low, high = min(container[0], container[-1]), max(container[0], container[-1])
-        return (value >= low) & (value <= high) & ((value - low) % abs(container.step) == 0)
+        inside = (value >= low) & (value <= high) & ((value - low) % abs(container.step) == 0)
+        return _python_bool(inside)
     return value in container
 
 

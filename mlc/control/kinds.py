@@ -15,9 +15,8 @@ _PYTHON: dict[str, type] = {"b": bool, "i": int, "u": int, "f": float, "c": comp
 
 
 def class_of(value: Any) -> type:
-    """The class that the traced ``value`` has in NumPy. What is passed as an array of no axes
-    counts as NumPy's scalar."""
-    if getattr(value, "_is_weak", False) or value.dtype == bool and is_unsure(value):
+    """The class that the traced ``value`` has in NumPy."""
+    if getattr(value, "_is_weak", False):
         return _PYTHON[value.dtype.kind]
     is_scalar = not value.shape and value._is_scalar()
     return value.dtype.type if is_scalar else np.ndarray  # type: ignore[no-any-return]
@@ -32,19 +31,9 @@ def isinstance_(value: Any, kinds: Any) -> bool:
         kind = parts.pop()
         if builtins.isinstance(kind, (tuple, types.UnionType)):
             parts += kind if builtins.isinstance(kind, tuple) else kind.__args__
-        elif (
-            issubclass(found, np.ndarray if kind is AnyArray else kind)
-            or kind is AnyArray
-            and is_unsure(value)
-        ):
+        elif issubclass(found, np.ndarray if kind is AnyArray else kind):
             return True
     return False
-
-
-def is_unsure(value: Any) -> bool:
-    """Whether ``value`` is an argument of no axes, which may have been an array."""
-    cell = getattr(value, "_cell", None)
-    return cell is not None and cell.is_argument() and not value.shape and not value._is_weak
 
 
 def type_(*args: Any, **options: Any) -> Any:

@@ -43,7 +43,7 @@ def real(value: Any) -> Any:
 
 
 def _weak(value: Any) -> Any:
-    if not isinstance(value, Tracer) or value.dtype == bool:
+    if not isinstance(value, Tracer):
         return value
     return mark_weak(copied_number(value))
 

@@ -17,6 +17,7 @@ _HARMLESS = frozenset({
     "BINARY_SLICE", "STORE_SUBSCR", "STORE_SLICE", "COMPARE_OP", "UNARY_NEGATIVE", "UNARY_INVERT",
     "BUILD_TUPLE", "BUILD_SLICE", "UNPACK_SEQUENCE", "RETURN_VALUE", "RETURN_CONST",
 })  # fmt: skip
+_INDEXING = frozenset({"BINARY_SUBSCR", "BINARY_SLICE"})
 # Classes that take traced values only with help: np.float32(x).
 SCALARS = frozenset({
     "float16", "float32", "float64", "half", "single", "double", "int8", "int16", "int32", "int64",
@@ -37,9 +38,10 @@ def native_form(function: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
-    """Whether ``code`` has no branch, loop, negation, error or function in it, and calls nothing
-    but what is found in the modules ``names``. False where that is not certain."""
-    in_module = is_called = False
+    """Whether ``code`` has no branch, loop, negation, error or function in it, calls nothing
+    but what is found in the modules ``names``, and indexes nothing where it reads variables of
+    others. False where that is not certain."""
+    in_module = is_called = reads_others = indexes = False
     attribute = ""
     for step in dis.get_instructions(code):
         before, attribute = attribute, ""
@@ -52,6 +54,7 @@ def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
                 in_module, is_called = step.argval in names, "NULL" in step.argrepr
                 if not in_module and "NULL" in step.argrepr:
                     return False
+                reads_others |= not in_module
             case "LOAD_ATTR" | "LOAD_METHOD":
                 is_called |= step.opname == "LOAD_METHOD" or "NULL" in step.argrepr
                 if not in_module or is_called and step.argval.rstrip("_") in SCALARS:
@@ -60,5 +63,7 @@ def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
             case name:
                 if name not in _HARMLESS:
                     return False
+                reads_others |= name == "LOAD_DEREF"
+                indexes |= name in _INDEXING or step.argrepr == "[]"
                 in_module = False
-    return True
+    return not (reads_others and indexes)

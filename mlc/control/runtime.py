@@ -12,8 +12,11 @@ import numpy as np
 
 from ..errors import MlcError
 from ..ops.op import CURRENT
-from ..tracer.concrete import known
+from ..tracer.complex.value import as_part, from_constant
+from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
+from ..tracer.number import python_number
+from ..tracer.operators import _is_weak
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
 from .calls import call as call
@@ -33,7 +36,12 @@ Touched = tuple[Any, ...]  # nothing, or names and what reads them, and a number
 _UNROLLED = 160  # operations, by a rough count, that a loop may unroll to
 _MOST_UNROLLED = 4096  # iterations of a loop that cannot be native
 _SPENT = "iterations unrolled"
+_OUTSIDE = (
+    "a part of a NumPy array that was not made in the function would be written to, which its "
+    "owner would not see; pass the array as an argument, or write to a .copy()"
+)
 _PATIENCE = 24  # iterations after which a loop on known values tries to become native
+slice_ = builtins.slice
 # How often the loops around, unrolled, repeat what is traced now.
 _repeats: ContextVar[int] = ContextVar("repeats", default=1)
 
@@ -128,9 +136,20 @@ def if_expression(test: Any, then: Thunk, otherwise: Thunk) -> Any:
     return held[0]
 
 
+def item(value: Any, key: Any) -> Any:
+    """``value[key]``; of NumPy's own arrays and scalars by traced keys, too, which NumPy would not
+    hand over."""
+    if not isinstance(value, (np.ndarray, np.generic)) or all_known([key]):
+        return value[key]
+    table: Any = as_part(value) if value.dtype.kind != "c" else from_constant(value)
+    for part in getattr(table, "_parts", (table,)):
+        part._cell.frozen = _OUTSIDE
+    return table[key]
+
+
 def not_(value: Any) -> Any:
     """``not value``."""
-    return np.logical_not(_one(value)) if is_traced(value) else not value
+    return python_number(np.logical_not(_one(value)), bool) if is_traced(value) else not value
 
 
 def in_(value: Any, where: Thunk, negated: bool = False) -> Any:
@@ -162,7 +181,8 @@ def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
             value = if_expression(value, *((_given(value), other) if ends else
                                            (other, _given(value))))  # fmt: skip
         elif _kind(value) == "b" and _kind(second) == "b":
-            value = join(_one(value), _one(second))
+            both = join(_one(value), _one(second))
+            value = python_number(both, bool) if _is_weak(value) and _is_weak(second) else both
         else:
             sides = (value, second) if ends else (second, value)
             value = if_expression(value, *map(_given, sides))

@@ -92,6 +92,8 @@ def _matters(node: ast.AST) -> bool:
             return bool(_of_numpy(node))
         case ast.UnaryOp(op=ast.Not()):
             return True
+        case ast.Subscript(ctx=ast.Load()):
+            return _is_computed(node.slice)
         case ast.Call(func=function, args=args):
             return not _is_numpy(function) or any(isinstance(a, _LISTS) for a in args)
         case ast.Compare(ops=ops):
@@ -352,6 +354,13 @@ class _Worker(ast.NodeTransformer):
         node.func = _filled(_helper("call", [node.func]), node.func)
         return node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        is_computed = _is_computed(node.slice)
+        self.generic_visit(node)
+        if not is_computed or not isinstance(node.ctx, ast.Load):
+            return node
+        return _filled(_helper("item", [node.value, _without_slices(node.slice)]), node)
+
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
         parts = [node.test, _thunk(node.body), _thunk(node.orelse)]
@@ -378,6 +387,22 @@ class _Worker(ast.NodeTransformer):
         sides = [node.left, *node.comparators]
         parts = [_compared(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:])]
         return _filled(_helper("and_", [parts[0], *map(_thunk, parts[1:])]), node)
+
+
+def _is_computed(key: ast.expr) -> bool:
+    """Whether a key is more than numbers, and slices of numbers."""
+    kinds = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
+    return any(isinstance(part, kinds) for part in ast.walk(key))
+
+
+def _without_slices(key: ast.expr) -> ast.expr:
+    """A key as it stands outside of brackets: ``a:b, 0`` is ``slice(a, b, None), 0``."""
+    match key:
+        case ast.Slice(lower=lower, upper=upper, step=step):
+            return _helper("slice_", [part or _constant(None) for part in (lower, upper, step)])
+        case ast.Tuple(elts=parts):
+            return ast.Tuple([_without_slices(part) for part in parts], ast.Load())
+    return key
 
 
 def _compared(a: ast.expr, op: ast.cmpop, b: ast.expr) -> ast.expr:

@@ -240,7 +240,7 @@ class _Walk:
 
 
 def _alike(one: Traced, two: Traced) -> bool:
-    if one.writes != two.writes or one.rebound != two.rebound:
+    if one.writes != two.writes:
         return False
     kinds = [(r.kind, r.weak) for r in one.results] == [(r.kind, r.weak) for r in two.results]
     places = [

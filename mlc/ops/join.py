@@ -198,6 +198,8 @@ def flip(m: Any, axis: Any = None) -> Any:
     """np.flip."""
     ndim = len(shape_of(m))
     axes = as_axes("flip", axis, ndim)
+    if not ndim:
+        return m[()]  # which is a scalar
     return getitem(m, tuple(slice(None, None, -1 if d in axes else 1) for d in range(ndim)))
 
 

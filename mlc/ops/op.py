@@ -337,8 +337,8 @@ def settle_weak(
     return tuple(settle(value) for value in lifted)
 
 
-def _sample(weak: Tensor) -> int | float:
-    return 0.0 if weak.dtype.is_float else 0
+def _sample(weak: Tensor) -> bool | int | float:
+    return {"f": 0.0, "b": False}.get(weak.dtype.kind, 0)
 
 
 def _cast_scalar(trace: Trace, value: Tensor, dtype: DType) -> Tensor:

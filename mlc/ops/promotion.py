@@ -35,7 +35,7 @@ def _key(value: Operand) -> _Key:
     if isinstance(value, (int, float)) and not isinstance(value, (bool, np.generic)):
         return type(value) if type(value) in (int, float) else float
     if getattr(value, "_is_weak", False):  # a Python number, traced
-        return float if value.dtype.kind == "f" else int
+        return {"f": float, "b": boolean}.get(value.dtype.kind, int)
     return dtype_of(value)
 
 

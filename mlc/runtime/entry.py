@@ -18,13 +18,15 @@ class ArraySpec:
     """An ndarray of one shape, dtype and layout.
 
     ``strides`` are in bytes, None means C-contiguous. ``aligned`` demands NumPy's own alignment
-    flag; kernels that use unaligned loads can do without.
+    flag; kernels that use unaligned loads can do without. ``only`` says of one of shape () that it
+    must be an "array" or a "scalar" of NumPy's.
     """
 
     shape: tuple[int, ...]
     dtype: str
     strides: tuple[int, ...] | None = None
     aligned: bool = True
+    only: Literal["", "array", "scalar"] = ""
 
     @property
     def numpy(self) -> np.dtype[Any]:
@@ -117,7 +119,8 @@ class EntrySpec:
     The last ``len(keywords)`` of ``params`` are passed by keyword. The others come by place; those
     that ``names`` has a name for may be passed by keyword too. The kernel's buffers are the leaves
     of the params but static ones, then ``n_constants`` constants, then the outputs. A 0-d array may
-    be NumPy's scalar of its type; for a bool one, a Python bool.
+    be NumPy's scalar of its type, unless its spec says what it must be; for a bool one, a Python
+    bool.
 
     ``out`` says whether the caller may or must give the outputs: as ``out=`` (a tuple if there are
     several) or, with ``positional_out``, as further positional arguments. An ``out`` that shares

@@ -41,6 +41,7 @@ _VALUE = 16  # bytes from the beginning of a NumPy scalar to its value
 # NumPy's array flags.
 _CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
 _EVERYTHING = -1
+_NO_RANK = -1  # which no array has
 
 
 class _Param(ctypes.Structure):
@@ -185,9 +186,10 @@ class Signature:
             ]
             strides = self._array((ctypes.c_int64 * len(pairs))(*pairs))
         low, high = param.span()
+        takes_scalars = not param.shape and param.only != "array" and not flags & _WRITEABLE
         return _Param(
             kind=entry_numbers.ARRAY,
-            rank=len(param.shape),
+            rank=_NO_RANK if param.only == "scalar" else len(param.shape),
             flags=flags | (_ALIGNED if param.aligned else 0),
             type_number=param.numpy.num,
             byte_order=ord(param.numpy.byteorder),
@@ -195,7 +197,7 @@ class Signature:
             strides=strides,
             low=low,
             high=high,
-            object=_scalar_type(param.numpy) if not param.shape and not flags & _WRITEABLE else 0,
+            object=_scalar_type(param.numpy) if takes_scalars else 0,
             layout=layout,
         )
 

@@ -161,8 +161,8 @@ def at(ufunc: np.ufunc, target: Any, key: Any, value: Any = None) -> None:
     from ..ops.index import parse_key
     from ..ops.placing import accumulate_at
     from .concrete import plain
-    from .dispatch import strong
     from .masked import mask_in
+    from .shapeless import strong
 
     if not hasattr(type(target), "__mlc_known__"):
         raise OutsideArrayError(

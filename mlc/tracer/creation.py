@@ -283,8 +283,8 @@ def _filled(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> A
     _refuse_sizes([shape])
     if not hasattr(type(fill_value), "__mlc_lift__"):
         return np.full(shape, fill_value, dtype, **options)
-    whole = np.broadcast_to(fill_value, shape)
-    return whole.copy() if dtype is None else whole.astype(dtype)
+    whole = _converted("array", np.broadcast_to(fill_value, shape))
+    return whole if dtype is None else whole.astype(dtype)
 
 
 def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: Any) -> Any:
@@ -309,9 +309,10 @@ def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: 
         if copy is False:
             raise ValueError("Unable to avoid copy while creating an array as requested.")
         value = copied_in(str(order), value._detached(), value)
-    if hasattr(value, "_cell") and value._is_scalar() and value._cell.place is None:
+    if hasattr(type(value), "_is_scalar") and value._is_scalar():
         value = value._detached()
-        value._cell.is_array = True
+        for part in getattr(value, "_parts", (value,)):
+            part._cell.is_array = True
     if name in ("ascontiguousarray", "asfortranarray") and not value.shape:
         value = value.reshape(1)
     return value

@@ -34,7 +34,7 @@ def deciding_arguments(tensor: Tensor, trace: Any) -> set[str]:
     for source in topological([tensor]):
         if not isinstance(source.op, Placeholder):
             continue
-        if source.shape or source not in trace.weak and source.dtype.kind != "b":
+        if source.shape or source not in trace.weak:
             return set()
         names.add(source.name)
     return names

@@ -15,6 +15,7 @@ from .concrete import call_plainly, is_complex_call, is_plain_call, known, plain
 from .masked import Masked
 from .memory_order import is_in_order, keep_order, settle_order
 from .returned_views import RETURNED, UNCHANGED, mark_shared, returned_view
+from .shapeless import as_array, settle_scalars, strong
 from .writing import write_result
 
 _ABSENT: Any = getattr(np, "_NoValue", object())
@@ -158,8 +159,10 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         other = returned_view(function, args, kwargs)
         if other is not None:
             return other[0]
-    if function in (np.clip, np.nan_to_num, np.pad) or function in views() - _ATTRIBUTES:
+    if function in (np.clip, np.nan_to_num, np.pad):
         args = (*map(strong, args[:1]), *args[1:])
+    elif function in views() - _ATTRIBUTES:
+        args = (*map(as_array, args[:1]), *args[1:])
     if _fits(implementation, args, kwargs):
         found = implementation(*args, **kwargs)
     else:
@@ -174,8 +177,7 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         if function not in views():
             settle_order(function, found, (*args, *kwargs.values()))
             mark_shared(function, found, args)
-        if function in _ZERO_DIMENSIONAL and hasattr(found, "_cell"):
-            found._cell.is_array = True
+        settle_scalars(function, found)
     if function in COUNTS and not found.shape and [*args, None][1] is kwargs.get("axis"):
         from .number import python_number
 
@@ -379,22 +381,9 @@ def views() -> frozenset[Any]:
 
 
 _ATTRIBUTES = frozenset({np.real, np.imag})  # of numbers, too, which stay Python's
-_ZERO_DIMENSIONAL = frozenset({  # never a scalar
-    np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
-    np.tile, np.resize, np.tensordot, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
-    np.apply_along_axis,
-})  # fmt: skip
 COUNTS: frozenset[Any] = frozenset(
     {np.count_nonzero} if type(np.count_nonzero(0)) is int else ()
 )  # to NumPy 2.3
-
-
-def strong(value: Any) -> Any:
-    """``value``, as an array of no axes where it is a Python number, traced or not: np.asarray's
-    answer."""
-    if type(value) in (bool, int, float, complex):
-        return np.asarray(value)[()]
-    return value._detached() if getattr(value, "_is_weak", False) else value
 
 
 def own(found: Any, args: Any = ()) -> Any:

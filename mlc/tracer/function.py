@@ -25,6 +25,7 @@ from .signature import (
     Key,
     array_key,
     is_complex_key,
+    is_scalar_key,
     is_setting,
     leaf_key,
     placeholder,
@@ -229,8 +230,6 @@ class Traced:
 
     ``structure`` is None for a single leaf, tuple or list for a flat one, else a tree. ``writes``
     holds (output, input): what the array passed as an input is to hold after the call.
-    ``rebound`` names the inputs of shape () that must be scalars, not arrays: ``x += y`` would
-    change those.
     """
 
     inputs: tuple[Tensor, ...]
@@ -238,7 +237,6 @@ class Traced:
     results: tuple[Result, ...]
     structure: Any
     writes: tuple[tuple[int, int], ...] = ()
-    rebound: tuple[int, ...] = ()
     failure: Failure | None = None
     sizes: Sizes | None = None
 
@@ -305,6 +303,7 @@ def trace_function(
         trace.rooms = Rooms(sizes)
         inputs = trace.rooms.inputs
     leaves: list[Tracer] = []
+    numbers: set[int] = set()
     trees: list[tuple[str, Any, list[Any]]] = []
 
     def leaf(name: str, key: Key) -> Any:
@@ -313,7 +312,12 @@ def trace_function(
         if weak:
             trace.weak.add(tensor)
         leaves.append(Tracer(tensor, trace, place=len(inputs) - 1))
-        return _complex(leaves[-1], key) if is_complex_key(key) else leaves[-1]
+        if len(key) == 1 or not key[1]:
+            numbers.add(len(inputs) - 1)
+        if is_complex_key(key):
+            return _complex(leaves[-1], key)
+        leaves[-1]._cell.is_array = not is_scalar_key(key)
+        return leaves[-1]
 
     def traced(name: str, key: Key, value: Any) -> Any:
         if key[0] == "static":
@@ -334,7 +338,7 @@ def trace_function(
             values = [traced(name, key, value) for (name, value), key in zip(named, keys)]
             returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
             _check_trees(trees, parameters.function)
-            done = _results(returned, trace, inputs, leaves)
+            done = _results(returned, trace, inputs, leaves, numbers)
     except Exception as error:
         error.wanted = trace.wanted  # type: ignore[attr-defined]  # see `deciding.static_after`
         raise
@@ -345,7 +349,7 @@ def trace_function(
 def _complex(pair: Tracer, key: Key) -> Any:
     from .complex.value import from_argument
 
-    return from_argument(pair, len(key) == 1)
+    return from_argument(pair, len(key) == 1, is_scalar_key(key))
 
 
 def _check_trees(trees: list[tuple[str, Any, list[Any]]], function: str) -> None:
@@ -378,8 +382,10 @@ def _named(
 
 
 def _results(
-    returned: Any, trace: FunctionTrace, inputs: list[Tensor], arguments: list[Tracer]
-) -> Traced:
+    returned: Any, trace: FunctionTrace, inputs: list[Tensor], arguments: list[Tracer],
+    numbers: set[int],
+) -> Traced:  # fmt: skip
+    """What is computed and returned; ``numbers`` are the inputs of no axes."""
     structure: Any = None
     if isinstance(returned, Tracer) or tree.is_plain(returned):
         leaves = [returned]
@@ -402,7 +408,7 @@ def _results(
         tensor = leaf.__mlc_lift__(trace)
         weak = tensor in trace.weak
         cell = leaf._cell
-        is_argument = cell.place is not None and (not cell.version or bool(tensor.shape))
+        is_argument = cell.place is not None and not (cell.version and cell.place in numbers)
         is_whole = leaf._view is None or tensor in number and not cell.version
         if is_argument and is_whole:
             results.append(Result("input", cell.place, weak))
@@ -437,7 +443,7 @@ def _results(
         counted = Sizes(places, trace.rooms.sizes)
     return Traced(
         tuple(inputs), tuple(outputs), tuple(results), structure, tuple(writes),
-        tuple(sorted(trace.rebound)), failure, counted,
+        failure, counted,
     )  # fmt: skip
 
 

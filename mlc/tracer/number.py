@@ -21,11 +21,7 @@ def python_number(value: Tracer, kind: type) -> Tracer:
     if value.size != 1:
         raise TypeError("only length-1 arrays can be converted to Python scalars")
     value = value.reshape(()) if value.shape else value
-    made = value.astype(_DTYPES[kind])
-    if made is value or made._cell is value._cell:
-        made = value + kind(0) if kind is not bool else value
-    fresh = Tracer(made._tensor, made._trace)
-    return fresh if kind is bool else mark_weak(copied_number(fresh))
+    return mark_weak(copied_number(value.astype(_DTYPES[kind])))
 
 
 def copied_number(value: Tracer) -> Tracer:

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..errors import ShapeError, UnsupportedError
 from ..ops.op import leaves_of
-from ..te.tensor import Placeholder
 from .dispatch import call_function, call_ufunc, name_of
 
 _METHODS = (
@@ -30,6 +29,9 @@ _OTHERS = {
 }  # fmt: skip
 
 
+_ORDERING = frozenset({np.less, np.less_equal, np.greater, np.greater_equal})
+_LOGICAL = frozenset({np.bitwise_and, np.bitwise_or, np.bitwise_xor})
+_COUNTING = _LOGICAL | {*_BINARY.values(), np.negative, np.positive, np.absolute, np.invert}
 _WHOLE = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
 
 
@@ -97,7 +99,7 @@ def _refuse_array(value: Any, name: str) -> None:
 def _view(self: Any, dtype: Any = None, type: Any = None) -> Any:
     """As ndarray.view: the same elements, or their bytes as another dtype."""
     if dtype in (None, np.ndarray) and type in (None, np.ndarray):
-        return self[...]
+        return self[()] if self._is_scalar() else self[...]
     if type is not None or isinstance(dtype, builtins.type) and issubclass(dtype, np.ndarray):
         raise UnsupportedError("x.view of another class of arrays cannot be traced")
     if hasattr(self, "_parts"):
@@ -146,6 +148,11 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         if others and isinstance(others[0], (list, tuple)):
             others = (from_sequence(others[0]),)
         operands = (*others, self) if reflected else (self, *others)
+        is_python = all(map(_is_weak, operands))
+        if is_python and ufunc in _COUNTING:
+            operands = _counted(ufunc, operands)
+        elif is_python and ufunc in _ORDERING and any(map(_is_complex, operands)):
+            return NotImplemented  # so Python says that complex numbers have no order
         short = short_power(*operands) if ufunc is np.power else None
         if isinstance(short, np.ufunc):
             result = call_ufunc(short, "__call__", (self,), {})
@@ -154,7 +161,7 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         else:
             result = call_ufunc(ufunc, "__call__", operands, {})
         is_traced = hasattr(type(result), "__mlc_known__")
-        if is_traced and result.dtype.kind in "ifc" and all(map(_is_weak, operands)):
+        if is_python and is_traced and result.dtype.kind in "bifc":
             for part in getattr(result, "_parts", (result,)):
                 part._trace.weak.add(part._tensor)
         return result
@@ -162,24 +169,38 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
     return method
 
 
+def _is_complex(value: Any) -> bool:
+    return isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c"
+
+
+def _counted(ufunc: np.ufunc, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Python numbers, each bool among them as the int that Python's operators take it for."""
+    from .number import python_number
+
+    is_bool = [type(v) is bool or getattr(v, "dtype", None) == np.dtype(bool) for v in operands]
+    if not any(is_bool) or all(is_bool) and ufunc in _LOGICAL:
+        return operands
+    return tuple(
+        v if not found else int(v) if type(v) is bool else python_number(v, int)
+        for v, found in zip(operands, is_bool, strict=True)
+    )
+
+
 def short_power(base: Any, exponent: Any) -> Any:
     """What NumPy's ``**`` calls instead of np.power where that shows in values or dtypes: for
-    arrays to the power of Python's numbers other ufuncs, for scalars C's pow. None for nothing. A
-    real argument of no axes is taken for an array."""
+    arrays to the power of Python's numbers other ufuncs, for scalars C's pow. None for nothing."""
     kind = type(exponent)
     if kind not in (int, float) and not isinstance(exponent, np.floating):
         return None
     if not hasattr(type(base), "__mlc_known__") or not hasattr(base, "_is_scalar"):
         return None
-    if base.dtype.kind == "f" and _is_surely_scalar(base):
+    if base.dtype.kind == "f" and base._is_scalar():
         if exponent != 0.5:
             return None
         from ..ops.arithmetic import scalar_power
 
         return scalar_power
     if base.dtype.kind in "bc" and base._is_scalar():
-        if base.dtype == bool and kind is int and exponent == 2:
-            note_rebound(base)  # int64, but of an array int8
         return None
     if kind is int and exponent == 2 and base.dtype.kind in "bc":
         return np.square
@@ -188,13 +209,6 @@ def short_power(base: Any, exponent: Any) -> Any:
     if kind is float and exponent == 0.5 and base.dtype.char in "eFD":
         return np.sqrt
     return None
-
-
-def _is_surely_scalar(value: Any) -> bool:
-    """Whether ``value`` is a scalar in NumPy, and no argument that may be an array of no axes."""
-    if not value._is_scalar() or value._is_weak:
-        return bool(value._is_scalar())
-    return value._cell.place is None and not isinstance(value._tensor.op, Placeholder)
 
 
 def _is_weak(value: Any) -> bool:
@@ -208,21 +222,12 @@ def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
 
     def method(self: Any, other: Any) -> Any:
         if self._is_scalar():
-            note_rebound(self)
             return NotImplemented
         if isinstance(other, (list, tuple)):
             other = from_sequence(other)
         return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
 
     return method
-
-
-def note_rebound(scalar: Any) -> None:
-    """Let ``scalar``, where it is an argument or a part of one, be no array."""
-    cell = scalar._cell
-    place = cell.part_of if cell.place is None else cell.place
-    if place is not None and scalar._tensor not in scalar._trace.weak:
-        scalar._trace.rebound.add(place)
 
 
 def from_sequence(items: Any) -> Any:

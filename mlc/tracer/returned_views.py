@@ -58,7 +58,7 @@ def _einsum(function: Any, args: Arguments, kwargs: Options) -> Any:
     if len(args) != 2 or not isinstance(args[0], str) or kwargs.keys() - {"optimize"}:
         return None
     (labels,), out = parse_subscripts(args[0], [shape_of(args[1])])
-    if set(labels) != set(out):
+    if set(labels) != set(out) or not labels:
         return None
     if len(labels) == len(out):
         return (np.transpose(args[1], [labels.index(label) for label in out]),)
@@ -89,14 +89,21 @@ def _real(function: Any, args: Arguments, kwargs: Options) -> Any:
     return (args[0],) if args and hasattr(type(args[0]), "_cell") else None
 
 
+def _part(function: Any, args: Arguments, kwargs: Options) -> Any:
+    """np.real and np.imag are the attribute of the same name."""
+    return (getattr(args[0], function.__name__),) if hasattr(type(args[0]), "_cell") else None
+
+
 def _nan_to_num(function: Any, args: Arguments, kwargs: Options) -> Any:
     """With ``copy=False`` the array is changed, and returned."""
     copy = args[1] if len(args) > 1 else kwargs.get("copy", True)
-    if copy or not hasattr(type(args[0]), "_cell") or args[0]._is_scalar():
+    if copy or not hasattr(type(args[0]), "_cell"):
         return None
+    if args[0]._is_scalar():
+        raise ValueError("Unable to avoid copy while creating an array as requested.")
     found = function(args[0], True, *args[2:], **{k: v for k, v in kwargs.items() if k != "copy"})
     args[0][...] = found
-    return (args[0],)
+    return (args[0] if args[0].shape else args[0][()],)
 
 
 def _meshgrid(function: Any, args: Arguments, kwargs: Options) -> Any:
@@ -134,6 +141,8 @@ RETURNED: dict[Any, Callable[..., Any]] = {
     np.einsum: _einsum,
     np.diff: _same_if("n", 1, 0),
     np.linalg.matrix_power: _same_if("n", 1, 1),
+    np.real: _part,
+    np.imag: _part,
     np.real_if_close: _real,
     np.nan_to_num: _nan_to_num,
     np.meshgrid: _meshgrid,

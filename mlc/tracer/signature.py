@@ -2,9 +2,11 @@
 
 The key of an argument is a tuple::
 
-    (dtype, shape)                      a C-contiguous, aligned array (or NumPy scalar)
+    (dtype, shape)                      a C-contiguous, aligned array
+    (dtype, (), "scalar")               a NumPy scalar
     (dtype, shape, strides, aligned)    any other array; strides in elements
-    (float,) | (int,) | (complex,)      a Python number: traced, and weak in promotion
+    (float,) | (int,) | (bool,) | (complex,)
+                                        a Python number: traced, and weak in promotion
     ("static", type, value)             a static argument
     (structure, key, key, ...)          a tree of arguments
 """
@@ -29,6 +31,8 @@ from . import tree
 from .trace import as_array, shown
 
 Key = tuple[Any, ...]
+_SCALAR = "scalar"
+_PYTHON = {float: "float64", int: "int64", bool: "bool"}
 _WHOLE = 0x101  # NumPy's flags for C-contiguous and aligned
 _SETTINGS = (
     str, type, np.dtype, np.ufunc, np.vectorize, slice, range, Enum, types.FunctionType,
@@ -84,7 +88,7 @@ def leaf_key(value: Any, name: str, function: str) -> tuple[np.ndarray[Any, Any]
     if kind is float:
         return np.array(value), (float,)
     if kind is bool:
-        return np.array(value), (np.dtype(bool), ())
+        return np.array(value), (bool,)
     if kind is int:
         try:
             return np.array(value, np.int64), (int,)
@@ -109,7 +113,8 @@ def leaf_key(value: Any, name: str, function: str) -> tuple[np.ndarray[Any, Any]
             f"or "
             f"register its class with optree if it holds arrays"
         )
-    return array_key(array)
+    found, key = array_key(array)
+    return found, (*key, _SCALAR) if isinstance(value, np.generic) else key
 
 
 def is_setting(value: Any) -> bool:
@@ -164,7 +169,7 @@ def placeholder(name: str, key: Key, function: str) -> tuple[Tensor, bool]:
     if len(key) == 1:
         if key[0] is complex:
             return te.placeholder((2,), "float64", name), False
-        return te.placeholder((), "float64" if key[0] is float else "int64", name), True
+        return te.placeholder((), _PYTHON[key[0]], name), True
     dtype, shape = key[:2]
     strides, aligned = key[2:] if len(key) == 4 else (None, True)
     if dtype.char in "FD" and dtype.isnative:
@@ -183,6 +188,11 @@ def is_complex_key(key: Key) -> bool:
     return key[0] is complex or isinstance(key[0], np.dtype) and key[0].kind == "c"
 
 
+def is_scalar_key(key: Key) -> bool:
+    """Whether this is the key of a number: Python's, or a NumPy scalar."""
+    return len(key) == 1 or key[2:] == (_SCALAR,)
+
+
 def key_text(key: Key) -> str:
     """A key for people: ``float32[3, 4]``."""
     match key:
@@ -193,6 +203,8 @@ def key_text(key: Key) -> str:
             return kind.__name__
         case (np.dtype() as dtype, shape):
             return f"{dtype.name}{list(shape)}"
+        case (np.dtype() as dtype, _, _):
+            return f"{dtype.name} scalar"
         case (np.dtype() as dtype, shape, strides, aligned):
             extra = "" if strides is None else f" strides {list(strides)}"
             return f"{dtype.name}{list(shape)}{extra}{'' if aligned else ' unaligned'}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 _MANY, _LARGE = 8, 32  # parts, and elements of each, from which one pass over all of them pays
 _PARTS = 256  # that an array keeps before they are joined
+READ_ONLY = "assignment destination is read-only; write to a .copy() of it"
 
 
 def blank(array: Array) -> Tensor:
@@ -46,13 +47,12 @@ class Cell:
     ``place`` is the number of the argument that the array is, None if it was made on the way.
     ``array`` holds the elements while they are known; ``fill`` is what all of them are, if that is
     known too. ``is_array`` tells an array of shape () from a scalar, which never changes.
-    ``frozen`` says why it must not be written to, if so: a sentence. ``part_of`` is the number of
-    the complex argument of no axes that this is a part of, None for all else.
+    ``frozen`` says why it must not be written to, if so: a sentence.
     """
 
     __slots__ = (
         "__weakref__", "_base", "_parts", "_trace", "array", "fill", "frozen", "is_array",
-        "is_ordered", "part_of", "place", "serial", "strides", "version",
+        "is_ordered", "place", "serial", "strides", "version",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +64,6 @@ class Cell:
         self.array, self.fill = array, fill
         self.version = 0
         self.frozen = ""
-        self.part_of: int | None = None
         self.serial = next(_SERIALS)
         if array is not None:
             KNOWN.add(self)
@@ -76,11 +75,6 @@ class Cell:
         self.strides = tensor.op.strides if isinstance(tensor.op, Placeholder) else None
         if array is not None and not array.flags.c_contiguous:
             self.strides = tuple(step // array.itemsize for step in array.strides)
-
-    def is_argument(self) -> bool:
-        """Whether this is an argument, or a part of a complex one of no axes: not
-        surely a scalar, and as scalars are seldom copied, a copy is one of an array."""
-        return self.place is not None or bool(self.frozen)
 
     @property
     def tensor(self) -> Tensor | None:
@@ -151,12 +145,6 @@ class Cell:
         found = self.tensor
         assert found is not None
         return found
-
-
-def frozen_like(source: Any, made: Any) -> Any:
-    """``made``, which must not be written to where ``source`` must not."""
-    made._cell.frozen, made._cell.part_of = source._cell.frozen, source._cell.part_of
-    return made
 
 
 def _joined(trace: FunctionTrace, base: Tensor, parts: list[tuple[Items, Tensor]]) -> Tensor:

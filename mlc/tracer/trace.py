@@ -42,7 +42,6 @@ class FunctionTrace:
         "finished",
         "name",
         "numbered",
-        "rebound",
         "rooms",
         "wanted",
         "weak",
@@ -57,8 +56,6 @@ class FunctionTrace:
         self.finished = False
         self.failure: Any = None  # traced: which of the errors was met first, 0 for none
         self.errors: dict[Any, tuple[int, BaseException]] = {}
-        # Arguments of shape () that were met in x += y, which changes arrays but no scalars.
-        self.rebound: set[int] = set()
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
 

@@ -35,7 +35,8 @@ from .masked import mask_in, select
 from .memory_order import copied_in, is_as_asked, settle_index
 from .new_shape import set_shape
 from .operators import define_methods
-from .storage import Cell, Window, blank, frozen_like
+from .shapeless import imag_of, real_of
+from .storage import READ_ONLY, Cell, Window, blank
 from .trace import FunctionTrace
 from .writing import assign, key_of_arrays
 
@@ -156,8 +157,11 @@ class Tracer:
         others = tuple([trace.lift(i) for i in o] if isinstance(o, list) else trace.lift(o)
                        for o in others)  # fmt: skip
         view = Window(self, op, others, static, shape=self._seen[1].shape)
-        if self._is_scalar() and self._cell.place is None:  # what NumPy makes of one is its own
-            return frozen_like(self, trace.wrap(view.read(trace)))
+        if self._is_scalar():  # what NumPy makes of one is its own
+            made = trace.wrap(view.read(trace))
+            if op.view.write is None:
+                made._cell.is_array, made._cell.frozen = True, READ_ONLY
+            return made
         if self._cell.array is not None and not any(others):
             return self._known_view(view)
         if view.is_part() and self._cell.has_parts:  # it may be there to be written only
@@ -204,11 +208,11 @@ class Tracer:
     @property
     def mT(self) -> Any: return _np(np.matrix_transpose, self)
     @property
-    def real(self) -> Any: return self
-    @property
-    def imag(self) -> Any: return _np(np.zeros_like, self)
-    @property
     def strides(self) -> Any: return import_module("mlc.tracer.strides").strides_of(self)
+    @property
+    def real(self) -> Any: return real_of(self)
+    @property
+    def imag(self) -> Any: return imag_of(self)
     @property
     def device(self) -> str: return "cpu"
     # fmt: on
@@ -314,6 +318,9 @@ class Tracer:
         found = getitem(self, plain(key))
         if not found.shape and not _has_dots(key):
             return found._detached()
+        if not found.shape and self._is_scalar():
+            found = found._detached()
+            found._cell.is_array = True
         settle_index(found, self, key)
         return found
 
@@ -358,7 +365,10 @@ class Tracer:
 
         if not copy and self.dtype == dtype and not self._is_weak and is_as_asked(self, order):
             return self
-        return copied_in(order, astype(self, dtype=dtype), self)
+        made = astype(self, dtype=dtype)
+        made = made if made._cell is not self._cell else made._detached()
+        made._cell.is_array = not self._is_scalar()
+        return copied_in(order, made, self)
 
     def reshape(self, *shape: Any, order: Any = "C") -> Any:
         """As np.reshape; sizes may be given one by one."""
@@ -376,7 +386,7 @@ class Tracer:
         """An array of its own with the same elements."""
         made = self._detached()
         if isinstance(made, Tracer):
-            made._cell.is_array = self._cell.is_argument() or not self._is_scalar()
+            made._cell.is_array = not self._is_scalar()
         return copied_in(order, made, self)
 
     def fill(self, value: Any) -> None:

@@ -67,8 +67,7 @@ def key_of_arrays(key: Any) -> Any:
 
 def check_writable(target: Tracer) -> None:
     """ReadOnlyError for views that NumPy does not let be written to, ArgumentError for scalars."""
-    cell = target._cell
-    if not target.shape and not cell.is_array and cell.place is None:  # views of scalars, too
+    if not target.shape and not target._cell.is_array:  # views of scalars, too
         raise ArgumentError(
             f"{target!r} is a scalar, as NumPy's sums and elements are: it never changes; make "
             f"another one, or write into the array it came from"

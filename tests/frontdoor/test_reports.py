@@ -38,7 +38,7 @@ def test_each_signature_says_why_it_was_needed() -> None:
         "strides of x: float32[3, 4] -> float32[3, 4] strides [-4, 1]",
         "number or names of the arguments",
         "structure of tree: PyTreeSpec([*]) -> PyTreeSpec((*,))",
-        "dtype of tree[0]: float32[] -> float64[]",
+        "dtype of tree[0]: float32 scalar -> float64 scalar",
         "kind of x: float32[3, 4] -> float, static value of axis: 0 -> None",
     ]
 

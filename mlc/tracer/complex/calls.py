@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...errors import DTypeError, OutsideArrayError, UnsupportedError
+from ...errors import DTypeError, OutsideArrayError, UnsupportedError, warn
 from ...ops.op import leaves_of
 from ..concrete import call_plainly, is_plain_call, known
 from ..dispatch import (
@@ -18,10 +17,10 @@ from ..dispatch import (
     call_ufunc,
     name_of,
     own,
-    strong,
     views,
 )
 from ..masked import Masked
+from ..shapeless import settle_scalars, strong
 from ..tracer import Tracer
 from .value import (
     COMPLEX,
@@ -90,7 +89,7 @@ def whole_parts(value: Any) -> tuple[Any, Any]:
         pairs = [whole_parts(item) for item in value]
         return tuple([pair[n] for pair in pairs] for n in (0, 1))  # type: ignore[return-value]
     real, imag = parts_of(value)
-    is_number = type(real) in (int, float) or getattr(real, "_is_weak", False)
+    is_number = type(real) in (int, float) or key_of(real) in (int, float)
     if isinstance(imag, float) and not is_number:
         imag = np.zeros(np.shape(real), _real_dtype(getattr(real, "dtype", bool)))[()]
     return real, imag
@@ -138,10 +137,9 @@ def converted(value: Any, dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "b":
         return truth(value)
     if isinstance(value, Complex):
-        warnings.warn(
+        warn(
             "Casting complex values to real discards the imaginary part",
             np.exceptions.ComplexWarning,
-            stacklevel=3,
         )
     return real.astype(dtype)
 
@@ -246,7 +244,7 @@ def key_of(value: Any) -> Any:
     if isinstance(value, Complex):
         return complex if value._is_weak else value.dtype
     if isinstance(value, Tracer) and value._is_weak:
-        return float if value.dtype.kind == "f" else int
+        return {"f": float, "b": value.dtype}.get(value.dtype.kind, int)
     if type(value) in (list, tuple):
         return parts_of(value)[0].dtype
     return np.asarray(value).dtype if not hasattr(value, "dtype") else value.dtype
@@ -351,7 +349,11 @@ def call_complex_function(function: Any, args: tuple[Any, ...], kwargs: dict[str
     found = implementation(*args, **kwargs)
     if place is not None:
         return put(name_of(function), place, found)
-    return found if function in views() or function in COUNTS else own(found, args)
+    if function in views() or function in COUNTS:
+        return found
+    found = own(found, args)
+    settle_scalars(function, found)
+    return found
 
 
 def _unsupported(name: str) -> UnsupportedError:

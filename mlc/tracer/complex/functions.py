@@ -320,6 +320,8 @@ def polyval(p: Any, x: Any) -> Any:
 @stands_for(np.vander)
 def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     """np.vander."""
+    if np.ndim(x) != 1:
+        raise ValueError("x must be a one-dimensional array or sequence.")
     x = converted(x, np.result_type(x.dtype, np.int64))
     powers = [x**n for n in range(x.shape[0] if N is None else N)]
     return np.stack(powers if increasing else powers[::-1], axis=-1)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import UnsupportedError
+from ...ops.broadcast import as_axis
 from ...ops.op import implements
-from ..dispatch import call_function, strong
+from ..dispatch import call_function
+from ..shapeless import strong
 from .calls import as_complex, call_complex_ufunc, converted, is_complex, parts_of, stands_for
 from .structure import check_start
 
@@ -102,6 +104,9 @@ def _place(extremes: Any, worst: float, a: Any, axis: Any, keepdims: bool) -> An
     if axis is None:
         found = _place(extremes, worst, np.ravel(a), 0, False)
         return kept_axes(found, np.ndim(a), None) if keepdims else found
+    if not np.ndim(a):
+        return _place(extremes, worst, np.ravel(a), axis, False)
+    axis = as_axis("argmax", axis, np.ndim(a))
     real, imag = parts_of(a)
     missing = np.isnan(a)
     if not real.shape[axis]:
@@ -134,7 +139,7 @@ def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
             stable: Any = None) -> Any:  # fmt: skip
     """np.argsort; equal numbers stay in their order."""
     if axis is None or not np.ndim(a):
-        a, axis = np.ravel(a), 0
+        a, axis = np.ravel(a), 0 if axis is None else as_axis("argsort", axis, 1)
     real, imag = parts_of(a)
     group = np.isnan(real).astype(np.int8) * np.int8(2) + np.isnan(imag).astype(np.int8)
     return np.lexsort((imag, real, group), axis=axis)

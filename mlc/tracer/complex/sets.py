@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import UnsupportedError
-from ..dispatch import call_function, strong
+from ..dispatch import call_function
 from ..operators import from_sequence
+from ..shapeless import strong
 from .calls import as_complex, converted, is_complex, key_of, lifted, stands_for
 from .ordering import argsort
 

@@ -26,7 +26,7 @@ from ..dispatch import call_function, call_ufunc
 from ..masked import Masked
 from ..memory_order import copied_in, is_as_asked
 from ..new_shape import set_shape
-from ..operators import define_methods, note_rebound
+from ..operators import define_methods
 from ..storage import ReadOnlyError
 from ..strides import strides_of
 from ..trace import as_array
@@ -363,23 +363,14 @@ def from_pair(pair: np.ndarray[Any, Any]) -> Any:
     return pair.view(COMPLEX[pair.dtype])[..., 0][()]
 
 
-_NO_AXES = (
-    "a complex argument of shape () may be a scalar, whose views are copies; write into a copy of "
-    "it, or pass an array with an axis"
-)
-
-
-def from_argument(pair: Tracer, weak: bool) -> Complex:
+def from_argument(pair: Tracer, weak: bool, is_scalar: bool) -> Complex:
     """The complex value of an argument that came in as ``pair``."""
-    if pair.ndim > 1:
+    if not is_scalar:
         return Complex(pair[..., 0], pair[..., 1], pair)
     real, imag = pair[0], pair[1]
     if weak:
         pair._trace.weak.update((real._tensor, imag._tensor))
-        return Complex(real, imag)
-    for part in (real, imag):  # an array's views would share its memory, a scalar's do not
-        part._cell.frozen, part._cell.part_of = _NO_AXES, pair._cell.place
-    return Complex(real, imag, pair)
+    return Complex(real, imag)
 
 
 def from_known(array: np.ndarray[Any, Any], fill: Any = None) -> Complex:
@@ -447,9 +438,6 @@ def _in_place(ufunc: np.ufunc) -> Any:
 
     def method(self: Complex, other: Any) -> Any:
         if self._is_scalar():
-            if self._pair is None and any(p._cell.frozen for p in self._parts):
-                raise UnsupportedError(_NO_AXES)
-            note_rebound(self._parts[0])
             return NotImplemented
         return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
 
@@ -463,7 +451,7 @@ for _name, _ufunc in (("add", np.add), ("sub", np.subtract), ("mul", np.multiply
 
 def check_writable(target: Complex) -> None:
     """ReadOnlyError or ArgumentError for what cannot be written to."""
-    if target._is_scalar() and target._pair is None:
+    if target._is_scalar():
         raise ArgumentError(f"{target!r} is a scalar, which never changes; make another one")
     if any(isinstance(p, Tracer) and p._is_read_only() for p in target._parts):
         raise ReadOnlyError("assignment destination is read-only")
