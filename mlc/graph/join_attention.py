@@ -22,6 +22,7 @@ from ..te.inline import expand, remap_loads, resolve_loads
 from ..te.tensor import Call, Compute, Tensor
 from .attention.held import is_held
 from .attention.kernel import attention_program
+from .attention.masks import without_diagonal_masks
 from .attention.parts import Attention, bare, narrow
 from .attention.split import split_count
 from .graph import Graph, Node, graph_of, redirect
@@ -266,6 +267,9 @@ class _Match:
             return None
         if key not in axes_of(keys) or key not in axes_of(value) or _count(query) > MOST_NODES:
             return None
+        score, weight, counted = (
+            without_diagonal_masks(e) for e in (found.score, found.weight, found.counted)
+        )
         batch = tuple(a for a in op.axes if a is not row and a is not column)
         batches, blocks = points(batch), points(batch) * -(-row.extent // 64)
         extents = (row.extent, key.extent, depth.extent, column.extent)
@@ -276,9 +280,9 @@ class _Match:
             return None
         made = Attention(
             axes=op.axes, batch=batch, row=row, key=key, depth=depth, column=column,
-            query=query, keys=keys, values=value, product=found.product, score=found.score,
-            largest=found.largest, weight=found.weight, counted=found.counted,
-            rounded=weights.dtype, total=found.counted.dtype, out=self.node.tensors[0].dtype,
+            query=query, keys=keys, values=value, product=found.product, score=score,
+            largest=found.largest, weight=weight, counted=counted,
+            rounded=weights.dtype, total=counted.dtype, out=self.node.tensors[0].dtype,
             places=op.axes, shape=tuple(a.extent for a in op.axes),
             kind=self.kind(query, keys, value, weights),
         )  # fmt: skip

@@ -289,3 +289,36 @@ def test_arrays_with_strides() -> None:
     jitted = mlc.jit(plain, target="cuda-emulated")
     np.testing.assert_allclose(jitted(q, k, v), plain(q, k, v), rtol=1e-4, atol=EXACT)
     assert "attention" in str(jitted.lower(q, k, v).cuda)
+
+
+def masked(mask: Array, adds: bool = False) -> Callable[..., Array]:
+    def fn(q: Array, k: Array, v: Array) -> Array:
+        s = q @ np.swapaxes(k, -1, -2) * q.dtype.type(0.125)
+        made = s + mask.astype(q.dtype) if adds else np.where(mask, s, q.dtype.type(-np.inf))
+        return softmax(made) @ v
+
+    return fn
+
+
+HALF_OPEN = np.tri(70, 100, -3, dtype=bool) | (np.arange(100) < 1)
+
+
+@pytest.mark.parametrize(
+    ("mask", "adds", "is_read"),
+    [
+        (np.tri(70, 100, dtype=bool), False, False),
+        (~np.triu(np.ones((1, 70, 100), bool), 40), False, False),
+        (np.triu(np.full((70, 100), -np.inf), 1), True, False),
+        (np.tri(70, 100, 99), True, False),
+        (np.tri(70, 100, dtype=bool) & ~np.tri(70, 100, -20, dtype=bool), False, True),
+        (HALF_OPEN, False, True),
+        (np.triu(np.full((70, 100), -np.inf), 1) - np.eye(70, 100), True, True),
+    ],
+)  # fmt: skip
+def test_masks_that_a_diagonal_divides_are_comparisons(mask, adds, is_read) -> None:
+    for dtype in (np.float16, np.float32) if not is_read else (np.float16,):
+        q, k, v = draw(2, 70, 32, dtype=dtype), *draw(2, 2, 100, 32, dtype=dtype)
+        fn = masked(mask, adds)
+        lowered = check(fn, q, k, v, bound=HALF if dtype is np.float16 else EXACT, on_cards=False)
+        (launch,) = lowered.compiled.device_module.launches
+        assert len(launch.arguments) == 4 + is_read
