@@ -143,7 +143,7 @@ def _lanes(body: Stmt, var: Var, extent: int) -> Stmt:
     loop = For(fresh, extent, substitute_all(body, {var: fresh}), LoopKind.VECTORIZED)
     if _fits(loop):
         return loop
-    width = _widest(VECTOR_BYTES // _item_bytes(body), extent)
+    width = _widest(VECTOR_BYTES // _item_bytes(body, var), extent)
     parts: list[Stmt] = []
     count, rest = divmod(extent, width)
     if count == 1:
@@ -167,12 +167,12 @@ def _widest(most: int, extent: int) -> int:
 
 
 def _fits(loop: For) -> bool:
-    size = loop.extent * _item_bytes(loop.body)
+    size = loop.extent * _item_bytes(loop.body, loop.var)
     return size <= VECTOR_BYTES or size <= WIDEST_BYTES and loop.extent.bit_count() == 1
 
 
-def _item_bytes(stmt: Stmt) -> int:
-    """The size of the largest element that ``stmt`` touches."""
+def _item_bytes(stmt: Stmt, lane: Var) -> int:
+    """The size of the largest element that ``stmt`` touches, of those that differ by ``lane``."""
     sizes = [1]
     for node in walk(stmt):
         match node:
@@ -182,5 +182,7 @@ def _item_bytes(stmt: Stmt) -> int:
                 sizes.extend(b.dtype.itemsize for b in buffers)
             case _:
                 continue
-    sizes.extend(node.dtype.itemsize for node in reads_of(stmt))
+    # What is the same in all lanes takes no vector.
+    reads = (read for read in reads_of(stmt) if any(v is lane for v in variables_of(read)))
+    sizes.extend(read.dtype.itemsize for read in reads)
     return max(sizes)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc.backends.llvm.target import host_target
 from mlc.errors import BoundsError
 
 LENGTHS = 1, 63, 64, 65, 200, 1031
@@ -68,3 +69,12 @@ def test_chosen_elements_are_those_of_numpy_as_they_lie(dtype: str) -> None:
         x, mask = random.integers(0, 99, 2 * n).astype(dtype), random.random(2 * n) < share
         for a, m in ((x, mask), (x[::-1], mask), (x[::2], mask[::2])):
             np.testing.assert_array_equal(chosen(a, m), a[m])
+
+
+def test_rows_at_places_are_loaded_in_whole_vectors():
+    """The places are wider than the elements, but the same in all lanes."""
+    x = np.arange(70 * 203, dtype=np.uint8).reshape(70, 203)
+    places = np.random.default_rng(0).integers(-70, 70, 40)
+    f = mlc.jit(lambda x, places: x[places])
+    np.testing.assert_array_equal(f(x, places), x[places])
+    assert f"load <{host_target().vector_bits // 8} x i8>" in f.lower(x, places).llvm

@@ -7,7 +7,7 @@ import functools
 from ...ir.affine import linear_in
 from ...ir.expr import Apply, Axis, Cast, Expr, Load, Reduce, Select, const
 from ...ir.program import contiguous_strides
-from ...ir.rewrite import loads_of, postorder
+from ...ir.rewrite import loads_of, postorder, variables_of
 from ...ir.scalar import SCALAR_FNS
 from ...ir.simplify import simplify
 from ...te.program import Nest
@@ -81,11 +81,16 @@ def points(nest: Nest) -> int:
 
 
 def widest_dtype_bytes(nest: Nest) -> int:
-    """Item size that decides how many lanes a vector loop gets: the widest type computed with."""
+    """Item size that decides how many lanes a vector loop gets: the widest type computed with.
+    Places that are the same in all lanes are none of that."""
     sizes = [t.dtype.itemsize for t in nest.tensors]
+    lane = nest.compute.axes[-1] if nest.compute.axes and not reduce_axes(nest) else None
     for part in nest.compute.body:
         for node in postorder(part):
-            is_index = node.dtype.name == "int64" and not isinstance(node, (Load, Cast))
+            is_index = node.dtype.name == "int64" and (
+                not isinstance(node, (Load, Cast))
+                or (lane is not None and all(v is not lane for v in variables_of(node)))
+            )
             if not is_index and not isinstance(node, Axis):
                 sizes.append(node.dtype.itemsize)
     if all(size == 1 for size in sizes):
