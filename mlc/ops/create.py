@@ -199,6 +199,9 @@ def empty(shape: Any, dtype: Any = float) -> Any:
 def _like(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
     target: DType = dtype_of(a) if dtype is None else as_dtype(dtype)
     sizes = shape_of(a) if shape is None else as_sizes("full_like", shape)
+    if type(value) is float and target.kind in "iu":  # cast, whatever is lost
+        with np.errstate(all="ignore"):
+            value = np.full((), value, target.numpy)[()]
     return full(sizes, value, target)
 
 

@@ -55,6 +55,7 @@ def concatenate(
     parts = list(arrays)
     if not parts:
         raise ShapeError("concatenate: needs at least one array")
+    made = common_dtype(*parts) if dtype is None else as_dtype(dtype)
     if axis is None:
         parts, axis = [ravel(p) for p in parts], 0
     first = shape_of(parts[0])
@@ -74,8 +75,9 @@ def concatenate(
                     f"concatenate: shapes {first} and {given} (array {number}) differ in axis "
                     f"{d}: {a} and {b}; only axis {axis} may differ"
                 )
-    made = common_dtype(*parts) if dtype is None else as_dtype(dtype)
-    for part in parts:
+    for part, given in zip(parts, arrays, strict=True):
+        if type(given) in (bool, int, float) or getattr(given, "_is_weak", False):
+            continue
         if not np.can_cast(dtype_of(part).numpy, made.numpy, casting):
             raise DTypeError(
                 f"concatenate: {dtype_of(part).name} cannot be cast to {made.name} with "
@@ -139,6 +141,8 @@ def column_stack(tup: Sequence[Any]) -> Any:
 @implements(np.append)
 def append(arr: Any, values: Any, axis: Any = None) -> Any:
     """np.append."""
+    if axis is None:
+        return concatenate([ravel(arr), ravel(values)])
     return concatenate([arr, values], axis=axis)
 
 

@@ -79,7 +79,8 @@ def _same_if(name: str, place: int, value: int) -> Callable[..., Any]:
 
     def same(function: Any, args: Arguments, kwargs: Options) -> Any:
         given = args[place] if len(args) > place else kwargs.get(name)
-        is_alone = len(args) <= place + 1 and not kwargs.keys() - {name, "axis"}
+        others = {name, "axis", "prepend", "append"}  # which nothing is made of
+        is_alone = len(args) <= place + 1 and not kwargs.keys() - others
         return (args[0],) if type(given) is int and given == value and is_alone else None
 
     return same

@@ -96,6 +96,28 @@ def test_each_kind_is_compiled_once() -> None:
     assert len(f.cache_info()) == 3
 
 
+def test_places_in_a_complex_number() -> None:
+    for f in (np.argmax, np.argmin, np.argsort):
+        check_against_numpy(lambda z, f=f: f(z, axis=-1), 1 - 2j)
+        check_against_numpy(lambda z, f=f: f(z, axis=-1), np.array(1 - 2j))
+    check_against_numpy(lambda z: np.argmax(z, axis=0, keepdims=True), 1 - 2j)
+    check_against_numpy(lambda z: np.argpartition(z, 0, axis=-1), 1 - 2j)
+
+
+def test_numbers_that_are_joined() -> None:
+    x = np.array([7, 0], np.uint32)
+    check_against_numpy(lambda x, n: np.concatenate([x, n], axis=None), x, 3)
+    check_against_numpy(lambda x, n: np.append(x, n), x, 3)
+    check_against_numpy(lambda x: np.full_like(x, 1e3, dtype=np.uint8, shape=(2,)), x)
+
+    def kept(x: Any) -> Any:
+        same = np.diff(x, 0, axis=0, prepend=0)
+        x[0] = 5
+        return same
+
+    check_against_numpy(kept, x)
+
+
 def test_written_views_of_complex_numbers() -> None:
     def parts(z: Any) -> Any:
         real, imag = z.real, z.imag
