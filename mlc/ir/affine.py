@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..dtypes import int64
-from ..records import dataclass
+from ..records import Quick, dataclass
 from .expr import Apply, Const, Expr, Var, apply, const
 
 _LOWEST = -(2**63)  # of int64
@@ -18,9 +18,9 @@ ALWAYS = (None, None)  # what `simplify` leaves as it is, whatever the ranges: s
 SUMS = frozenset(("add", "sub", "neg", "mul", "shl"))
 
 
-@dataclass(eq=False, slots=True)  # not frozen, which is slow to make: there are thousands of them
-class Sum:
-    """``constant + sum(coefficient * atom)``; coefficients are never 0. It never changes."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Sum(Quick):
+    """``constant + sum(coefficient * atom)``; coefficients are never 0."""
 
     terms: tuple[tuple[Expr, int], ...]
     constant: int
@@ -151,8 +151,10 @@ def linear_in(expr: Expr, var: Var) -> int | None:
     """How much one step of ``var`` adds to ``expr``; None when that is not a constant."""
     from .rewrite import variables_of
 
-    total = as_sum(expr)
-    for atom, _ in total.terms:
-        if atom is not var and any(v is var for v in variables_of(atom)):
+    found = 0
+    for atom, c in as_sum(expr).terms:
+        if atom is var:
+            found = c
+        elif not isinstance(atom, Var) and any(v is var for v in variables_of(atom)):
             return None
-    return total.coefficient(var)
+    return found

@@ -15,7 +15,8 @@ Nodes are frozen and interned: the same structure is the same object, so identit
 themselves alone; their names are made unique only when they are printed.
 
 As nodes never change, what is found out about one is kept with it, in slots that are empty until
-then: `_sum` and `_normal` (`affine`, `simplify`), `_variables` (`rewrite`), `_simple` (`simplify`).
+then: `_sum` and `_normal` (`affine`, `simplify`), `_variables` and `_loads` (`rewrite`), `_simple`
+(`simplify`).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ ExprLike = Union["Expr", int, float, bool]
 class Expr:
     """A scalar expression of type ``dtype``. Operators build new expressions."""
 
-    __slots__ = ("__weakref__", "_simple", "_variables", "dtype")
+    __slots__ = ("__weakref__", "_loads", "_simple", "_variables", "dtype")
     __match_args__: tuple[str, ...] = ()
     __array_ufunc__ = scalar_ufunc
     __array_function__ = scalar_function
@@ -55,6 +56,7 @@ class Expr:
     __float__ = no_float
     dtype: DType
     children: tuple[Expr, ...] = ()  # the direct sub-expressions, in order
+    _loads: tuple[Load, ...]
     _variables: tuple[Var, ...]
     _simple: tuple[tuple[int | None, ...] | None, Expr | None] | None
 

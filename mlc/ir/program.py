@@ -35,7 +35,7 @@ from typing import Any, NoReturn
 
 from ..dtypes import DType
 from ..errors import ArgumentError, SourceLocation
-from ..records import dataclass, replace
+from ..records import Quick, dataclass, replace
 from .combiner import Combiner
 from .expr import Axis, Expr, Load, Var, load
 
@@ -134,7 +134,7 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Allocate:
+class Allocate(Quick):
     """``buffers`` exist, uninitialised, while ``body`` runs."""
 
     buffers: tuple[Buffer, ...]
@@ -142,14 +142,14 @@ class Allocate:
 
 
 @dataclass(frozen=True, eq=False)
-class Seq:
+class Seq(Quick):
     """``stmts`` in order. Build it with :func:`seq`, which flattens."""
 
     stmts: tuple[Stmt, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class For:
+class For(Quick):
     """``body`` for ``var`` in ``range(extent)``.
 
     ``annotations`` are hints that do not change the meaning.
@@ -163,7 +163,7 @@ class For:
 
 
 @dataclass(frozen=True, eq=False)
-class While:
+class While(Quick):
     """``body`` again and again while ``condition`` holds, which is tested before each iteration.
 
     The condition reads buffers that the body writes. Whether the loop ends is the program's care.
@@ -174,7 +174,7 @@ class While:
 
 
 @dataclass(frozen=True, eq=False)
-class If:
+class If(Quick):
     """``then`` where ``condition`` holds, else ``otherwise``."""
 
     condition: Expr
@@ -183,7 +183,7 @@ class If:
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
+class Region(Quick):
     """The elements ``starts[d] <= i[d] < starts[d] + extents[d]`` of ``buffer``."""
 
     buffer: Buffer
@@ -192,7 +192,7 @@ class Region:
 
 
 @dataclass(frozen=True, eq=False)
-class Iter:
+class Iter(Quick):
     """A block's axis and the loop expression it is bound to."""
 
     axis: Axis
@@ -200,7 +200,7 @@ class Iter:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class Block(Quick):
     """``body`` over the points that the loops around it name.
 
     ``init`` runs once for each point of the spatial axes, before its first ``body``; None when
@@ -226,7 +226,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class Store:
+class Store(Quick):
     """``buffer[indices] = value``."""
 
     buffer: Buffer
@@ -235,7 +235,7 @@ class Store:
 
 
 @dataclass(frozen=True, eq=False)
-class Accumulate:
+class Accumulate(Quick):
     """``buffers[i][indices] = combine(old values, values)[i]``, all parts at once."""
 
     combiner: Combiner
@@ -245,7 +245,7 @@ class Accumulate:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluate:
+class Evaluate(Quick):
     """A call of the function ``name`` for its effect.
 
     A buffer is passed by its address, a region by the address of its first element. A name that
@@ -361,10 +361,15 @@ def regions_of(block: Block) -> tuple[Region, ...]:
 def walk(stmt: Stmt) -> Iterator[Stmt]:
     """Every statement in ``stmt``, parents first, in program order."""
     stack = [stmt]
+    pop = stack.pop
     while stack:
-        node = stack.pop()
+        node = pop()
         yield node
-        stack.extend(reversed(children_of(node)))
+        kind = type(node)
+        if kind is For or kind is Allocate:
+            stack.append(node.body)  # type: ignore[union-attr]
+        elif kind is not Store and kind is not Accumulate:
+            stack.extend(reversed(children_of(node)))
 
 
 @lru_cache(maxsize=16)

@@ -149,11 +149,17 @@ def substitute_loads(root: Expr, replace: Callable[[Load], Expr | None]) -> Expr
     return rewrite(root, lambda node: replace(node) if isinstance(node, Load) else None)
 
 
-def loads_of(root: Expr) -> list[Load]:
+def loads_of(root: Expr) -> tuple[Load, ...]:
     """All distinct loads in ``root``, in order of first evaluation."""
     if not root.children:
-        return [root] if isinstance(root, Load) else []
-    return [node for node in postorder(root) if isinstance(node, Load)]
+        return (root,) if isinstance(root, Load) else ()
+    try:
+        inside = root._loads
+    except AttributeError:
+        nodes = postorder(root)
+        inside = tuple([n for n in nodes if isinstance(n, Load) and n is not root])
+        root._loads = inside
+    return (*inside, root) if isinstance(root, Load) else inside
 
 
 def variables_of(root: Expr) -> tuple[Var, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import groupby, pairwise
 
 from ..ir.affine import Sum, as_sum, linear_in
-from ..ir.expr import Const, Expr, Var, const, load
+from ..ir.expr import Const, Expr, Var, load
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -22,11 +22,11 @@ from ..ir.program import (
     While,
     children_of,
     contiguous_strides,
-    reads_of,
+    expressions_of,
     seq,
     walk,
 )
-from ..ir.rewrite import conjuncts, substitute, variables_of
+from ..ir.rewrite import conjuncts, loads_of, substitute, substitute_numbers, variables_of
 from ..records import cached_property, dataclass, replace
 from .simplify_program import substitute_all
 
@@ -67,8 +67,8 @@ class _Site:
         """The indices of the first lane."""
         if self.lane is None:
             return self.update.indices
-        fixed = {self.lane: const(0)}
-        return tuple([substitute(index, fixed) for index in self.update.indices])
+        fixed = {self.lane: 0}
+        return tuple([substitute_numbers(index, fixed) for index in self.update.indices])
 
 
 def promote_registers(program: Program) -> Program:
@@ -190,8 +190,10 @@ def _sites(loop: For) -> list[_Site] | None:
         n.var for n in walk(loop.body) if isinstance(n, For) and n.kind is not LoopKind.VECTORIZED
     }
     targets = {buffer for site in sites for buffer in site.update.buffers}
-    if any(node.source in targets for node in reads_of(loop)):
-        return None
+    for stmt in walk(loop):
+        for expr in expressions_of(stmt):
+            if any(node.source in targets for node in loads_of(expr)):
+                return None
     first: dict[tuple[object, ...], _Site] = {}
     for site in sites:
         if any(changing.intersection(variables_of(i)) for i in site.update.indices):
@@ -423,7 +425,7 @@ def _constant_stores(stmt: Stmt, held: list[Expr]) -> list[_ConstantStore] | Non
     stack: list[tuple[Stmt, frozenset[int]]] = [(stmt, frozenset())]
     while stack:
         node, tests = stack.pop()
-        fixed = {} if lane is None else {lane: const(0)}
+        fixed = {} if lane is None else {lane: 0}
         match node:
             case For(kind=LoopKind.VECTORIZED) if lane is None:
                 lane, width = node.var, node.extent
@@ -435,7 +437,7 @@ def _constant_stores(stmt: Stmt, held: list[Expr]) -> list[_ConstantStore] | Non
             case Seq():
                 pass
             case Store(value=Const() as value):
-                points = [substitute(i, fixed) for i in node.indices]
+                points = [substitute_numbers(i, fixed) for i in node.indices]
                 held.extend(points)
                 out.append(((id(node.buffer), tuple(map(id, points)), width), value, tests))
             case _:

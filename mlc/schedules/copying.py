@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..ir.expr import Axis, Expr, Load, Var, load
@@ -25,6 +24,7 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import rewrite
+from ..records import replace
 
 
 def block_names(program: Program) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from ..ir.affine import as_sum
 from ..ir.bounds import decide
@@ -27,6 +26,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import conjuncts, loads_of, substitute, variables_of
 from ..ir.simplify import simplify
+from ..records import replace
 from .boxes import Box
 from .buffers import Indices
 from .digits import Digit, Digits, digit_of, independent

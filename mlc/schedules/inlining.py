@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..ir.expr import Axis, Expr, Var, const
 from ..ir.program import (
@@ -18,6 +18,7 @@ from ..ir.program import (
     children_of,
 )
 from ..ir.rewrite import conjuncts, loads_of
+from ..records import replace
 from .legality.accesses import Access, accesses_of
 from .legality.conflict import Conflict
 from .moving import is_guard

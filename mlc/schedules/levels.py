@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..errors import ScheduleError
 from ..ir.expr import Var
@@ -19,6 +19,7 @@ from ..ir.program import (
     blocks_of,
     seq,
 )
+from ..records import replace
 from .step import rebuild
 
 

@@ -4,10 +4,10 @@ stand, and that their iterations stay independent."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 
 from ..ir.program import For, LoopKind, Program, Stmt, While, children_of, statements_of
+from ..records import replace
 from .legality import shares_memory
 from .refusal import Refusal
 

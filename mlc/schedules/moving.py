@@ -7,7 +7,7 @@ loops that stay around the block and whose extent is a number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..ir.affine import as_sum
 from ..ir.bounds import interval
@@ -15,6 +15,7 @@ from ..ir.expr import Apply, Axis, Expr, Var, const
 from ..ir.program import Allocate, Block, Buffer, For, If, Iter, LoopKind, Program, Seq, Stmt, seq
 from ..ir.rewrite import conjuncts, variables_of
 from ..ir.simplify import simplify
+from ..records import replace
 from .digits import Digit, Digits, digits_of, independent
 from .placement import is_movable, path_to_loop, touched_buffers, without_block
 from .regions import span_of

@@ -6,7 +6,6 @@ The steps that move blocks from one place of a program to another share this mod
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from ..ir.expr import Var
 from ..ir.program import (
@@ -31,6 +30,7 @@ from ..ir.program import (
     writes_of,
 )
 from ..ir.rewrite import loads_of, variables_of
+from ..records import replace
 from .legality import carried_dependence, thread_violation
 from .legality.accesses import Access, accesses_of
 from .legality.conflict import Conflict, Steps, commute, conflict

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from ..ir.bounds import interval
 from ..ir.expr import Apply, Axis, Const, Expr, Var, const
@@ -26,6 +25,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, postorder, substitute, variables_of
 from ..ir.simplify import simplify
+from ..records import replace
 from .legality import Access, accesses_of
 from .legality.conflict import conflict
 from .refusal import Point, Refusal, Witness

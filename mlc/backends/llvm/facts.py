@@ -30,6 +30,7 @@ from ...ir.program import (
     expressions_of,
     walk,
 )
+from ...ir.rewrite import variables_of
 from ...ir.simplify import merge_remainders
 from .math_calls import MATH_CALLS
 
@@ -71,6 +72,7 @@ class ProgramFacts:
         self._written: dict[int, frozenset[Buffer]] = {}
         self._proven: dict[tuple[object, ...], bool] = {}
         self._sums: dict[tuple[object, ...], tuple[tuple[tuple[Expr, int], ...], int]] = {}
+        self._uses: dict[int, tuple[Stmt, list[Buffer], list[Var]]] = {}
         self._crossing: set[Buffer] | None = None
         self._aliases: dict[Buffer, frozenset[Buffer]] = {}
         seen: set[Expr] = set()
@@ -188,9 +190,9 @@ class ProgramFacts:
             return out
         if isinstance(node, Reduce):
             raise CompileError("a reduction must have become loops before code is generated")
+        out.variables = variables_of(node)
         for child in node.children:
             part = self._facts[child]
-            out.variables = _union(out.variables, part.variables)
             out.fixed = _union(out.fixed, part.fixed)
             out.sources = _union(out.sources, part.sources)
             out.reads = out.reads | part.reads if out.reads else part.reads
@@ -220,6 +222,9 @@ class ProgramFacts:
 
     def uses(self, stmt: Stmt) -> tuple[list[Buffer], list[Var]]:
         """The buffers and variables that stand in ``stmt``, in order of appearance."""
+        used = self._uses.get(id(stmt))
+        if used is not None and used[0] is stmt:
+            return used[1:]
         buffers: dict[Buffer, None] = {}
         variables: dict[Var, None] = {}
         for part in walk(stmt):
@@ -234,7 +239,8 @@ class ProgramFacts:
                 known = self.of(expr)
                 buffers.update(dict.fromkeys(known.sources))
                 variables.update(dict.fromkeys(known.variables))
-        return list(buffers), list(variables)
+        self._uses[id(stmt)] = stmt, list(buffers), list(variables)
+        return self._uses[id(stmt)][1:]
 
     def crosses_threads(self, buffer: Buffer) -> bool:
         """Whether a parallel loop uses ``buffer`` from outside of it."""

@@ -10,7 +10,7 @@ other lanes may hold anything, so that they need not be kept as they are at ever
 
 from __future__ import annotations
 
-from ...ir.expr import Expr, Load, Var
+from ...ir.expr import Expr, Var
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -24,7 +24,7 @@ from ...ir.program import (
     expressions_of,
     walk,
 )
-from ...ir.rewrite import conjuncts, postorder, substitute, variables_of
+from ...ir.rewrite import conjuncts, loads_of, substitute, variables_of
 
 _LANE = Var("lane")  # stands for the lanes of every vector loop
 _Tests = frozenset[Expr]
@@ -47,8 +47,7 @@ def unseen_lanes(scope: Allocate) -> frozenset[Buffer]:
     stack: list[tuple[Stmt, Var | None, _Tests]] = [(scope.body, None, frozenset())]
     while stack:
         node, lane, tests = stack.pop()
-        loads = {x for e in expressions_of(node) for x in postorder(e) if isinstance(x, Load)}
-        for buffer in {x.source for x in loads}:
+        for buffer in {x.source for e in expressions_of(node) for x in loads_of(e)}:
             seen[buffer] = seen.get(buffer, tests) & tests
         match node:
             case Store(buffer=buffer):
@@ -84,9 +83,7 @@ def _named(test: Expr, lane: Var | None) -> _Tests:
 
 
 def _may_change(test: Expr, changing: set[Var]) -> bool:
-    return not changing.isdisjoint(_variables(test)) or any(
-        isinstance(node, Load) for node in postorder(test)
-    )
+    return not changing.isdisjoint(variables_of(test)) or bool(loads_of(test))
 
 
 def _variables(test: Expr) -> set[Var]:

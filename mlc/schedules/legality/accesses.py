@@ -35,7 +35,7 @@ from ...ir.program import (
     walk,
 )
 from ...ir.rewrite import loads_of, substitute
-from ...records import dataclass, replace
+from ...records import Quick, dataclass, replace
 
 _MOST_VISITS = 4096  # beyond so many, conditions of selects are left unsaid
 _UNSAID = Var("unsaid", boolean)  # a guard of which nothing is known
@@ -44,7 +44,7 @@ _REDUCER_OF = {"add": "sum", "mul": "prod", "maximum": "max", "minimum": "min"}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Access:
+class Access(Quick):
     """A touch of the elements ``indices[d] <= i[d] < indices[d] + extents[d]`` of ``buffer``.
 
     ``kind`` is "read", "write" or "combine"; the last reads and writes with ``combiner``, and such
@@ -93,7 +93,7 @@ class Accesses:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class BoundBlock:
+class BoundBlock(Quick):
     """A block, the loops and guards around it, and what its axes are bound to."""
 
     block: Block
@@ -103,7 +103,7 @@ class BoundBlock:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Raw:
+class _Raw(Quick):
     """An access as its statement spells it, before axes are replaced."""
 
     buffer: Buffer
@@ -116,7 +116,7 @@ class _Raw:
 
 
 @dataclass(frozen=True, eq=False)
-class _Context:
+class _Context(Quick):
     loops: tuple[For, ...] = ()
     guards: tuple[Expr, ...] = ()
     mapping: dict[Var, Expr] = field(default_factory=dict)

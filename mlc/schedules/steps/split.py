@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ScheduleError
 from ...ir.expr import Expr, Var, apply, const
 from ...ir.program import For, LoopKind, Program, Stmt, seq, walk
-from ...records import dataclass
+from ...records import dataclass, replace
 from ..refusal import Refusal
 from ..step import Step, add_predicate, find_loop, replace_loop, substitute_stmt
 

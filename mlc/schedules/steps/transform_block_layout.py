@@ -87,7 +87,7 @@ class TransformBlockLayout(Step):
         inside: dict[Var, Expr] = {
             it.axis: simplify(value) for it, value in zip(block.iters, back, strict=True)
         }
-        iters = tuple(map(Iter, axes, fresh))
+        iters = tuple([Iter(axis, var) for axis, var in zip(axes, fresh, strict=True)])
         out: Stmt = replace(_moved(block, inside), iters=iters)
         for var, extent in zip(reversed(fresh), reversed(extents), strict=True):
             out = For(var, extent, out)

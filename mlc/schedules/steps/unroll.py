@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.program import LoopKind, Program
-from ...records import dataclass
+from ...records import dataclass, replace
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 
