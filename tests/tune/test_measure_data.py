@@ -15,17 +15,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlc
 from mlc.errors import ArgumentError, CompileError
 from mlc.intrinsics.register_tiles import fma_f32
+from mlc.ir.expr import Var
 from mlc.ir.intrinsic import register
-from mlc.ir.program import Program
+from mlc.ir.program import For, Program
 from mlc.schedules.schedule import Schedule
 from mlc.tune.candidate import DEFAULT, Candidate
 from mlc.tune.measure import Limits, Measurer
 from mlc.tune.measure.builders import Builders
-from mlc.tune.measure.building import script_request, traced_back
+from mlc.tune.measure.building import native_text, script_request, traced_back
 from mlc.tune.measure.checking import make_reference
 from mlc.tune.measure.data import coarsest_epsilon, reduction_depth
+from mlc.tune.measure.shipping import program_bytes, program_of
+from mlc.tune.targets import workloads_for
 from mlc.tune.workload import Workload, workload_of
 from tests.tune.test_measure import LIMITS, SCRIPT, is_running, tiled, workload
 
@@ -279,3 +283,26 @@ def test_two_measurers_share_builders(shared: Builders) -> None:
         candidate = tiled(made.program, 4, 16)
         assert dict(two.measure([candidate]))[candidate].is_ok
     assert pids <= set(shared.pids()) or not pids
+
+
+def test_programs_travel_as_they_are():
+    def folded(x, y):
+        return np.where(x[:, 0] > 0, np.argmax(x @ y, axis=1), 3).astype(np.int32) + (
+            x.any() & True
+        )
+
+    x = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+    for part in workloads_for(mlc.jit(folded), (x, x.T.copy()), {}):
+        shipped = program_bytes(part.default)
+        assert shipped is not None
+        again = program_of(shipped)
+        assert again.script() == part.default.script()
+        assert native_text(again) == native_text(part.default)
+
+
+def test_a_program_nested_too_deeply_goes_another_way():
+    workload_program = workload().program
+    body = workload_program.body
+    for n in range(3000):
+        body = For(Var(f"i{n}"), 2, body)
+    assert program_bytes(workload_program.with_body(body)) is None

@@ -15,7 +15,7 @@ from mlc.ir.program import Program
 from mlc.ir.structural import structural_key
 from mlc.schedules.schedule import Schedule
 from mlc.tune.candidate import DEFAULT, Candidate
-from mlc.tune.measure.building import native_text, request_for, traced_back
+from mlc.tune.measure.building import Built, build, native_text, request_for, traced_back
 from mlc.tune.measure.frames import unpack
 from mlc.tune.pasting import is_replayed
 from mlc.tune.space import Space, Template
@@ -150,6 +150,8 @@ def test_builders_make_the_program_that_was_drawn(name: str) -> None:
     workload = workloads_of(mlc.jit(function).lower(*arrays).compiled, arrays)[0]
     for candidate in structural_space(workload).seeds(random.Random(0)):
         request = request_for(candidate, workload, workload.program.script())
+        shipped = request_for(candidate, workload, workload.program.script(), is_child=True)
+        assert Built.from_bytes(build(shipped)).image == Built.from_bytes(build(request)).image
         header, (script,) = unpack(request)
         assert header["kind"] == "script"
         again = traced_back(script.decode(), header["name"])

@@ -14,6 +14,7 @@ from ...ir.notation import identifier
 from ...ir.program import Buffer, Evaluate, Program, walk
 from ..outcome import Status
 from .frames import Header, pack, unpack
+from .shipping import program_bytes, program_of
 
 if TYPE_CHECKING:
     from ..candidate import Candidate
@@ -63,9 +64,12 @@ class Built:
         )
 
 
-def request_for(candidate: Candidate, workload: Workload, naive: str) -> bytes:
-    """What a builder has to know: the scheduled program's script where it was made here already,
-    else the naive program's and the trace, which is replayed where it is built."""
+def request_for(
+    candidate: Candidate, workload: Workload, naive: str, is_child: bool = False
+) -> bytes:
+    """What a builder has to know: the scheduled program where it was made here already, as its
+    script or, for a child of this process, as it is; else the naive program's script and the
+    trace, which is replayed where it is built."""
     if candidate.kind != "trace":
         return script_request(candidate.program(workload), workload.constants)
     program = candidate.drawn
@@ -73,6 +77,9 @@ def request_for(candidate: Candidate, workload: Workload, naive: str) -> bytes:
         header: Header = {"do": "build", "name": workload.program.name, "kind": "trace"}
         header["constants"] = workload.constants
         return pack(header, naive.encode(), candidate.trace.encode())
+    shipped = program_bytes(program) if is_child else None
+    if shipped is not None:
+        return pack({"do": "build", "kind": "program", "constants": workload.constants}, shipped)
     return script_request(program, workload.constants)
 
 
@@ -137,6 +144,8 @@ def _built(header: Header, blobs: list[bytes]) -> Built:
         case "script":
             program = traced_back(blobs[0].decode(), header["name"])
             text, workspace = native_text(program, constants)
+        case "program":
+            text, workspace = native_text(program_of(blobs[0]), constants)
         case "llvm":
             text, workspace = blobs[0].decode(), header["workspace"]
         case other:

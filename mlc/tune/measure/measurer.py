@@ -213,7 +213,8 @@ class Measurer:
                 del self._images[next(iter(self._images))]
 
     def _submit(self, candidate: Candidate) -> Future[Built]:
-        request = request_for(candidate, self.workload, self._naive)
+        is_child = self._pool is None
+        request = request_for(candidate, self.workload, self._naive, is_child)
         if self._pool is not None:
             return self._pool.submit(request)
         return self._builders.submit(request)
