@@ -97,8 +97,8 @@ def cgroup_quota(root: Path) -> float | None:
 
 def _quota_of(folder: str) -> float | None:
     numbers = (_content(f"{folder}/cpu.max") or "").split()[:2]
-    if not numbers and (quota := _content(f"{folder}/cpu.cfs_quota_us")):
-        numbers = [quota, _content(f"{folder}/cpu.cfs_period_us") or "0"]
+    if not numbers and (allowed := _content(f"{folder}/cpu.cfs_quota_us")):
+        numbers = [allowed, _content(f"{folder}/cpu.cfs_period_us") or "0"]
     try:
         quota, period = map(int, numbers)
     except ValueError:  # "max"
