@@ -35,7 +35,12 @@ def __getattr__(name: str) -> Any:
     if name in NAMES:
         function = globals()[name] = scalar_math(name)
         return function
-    raise AttributeError(f"module 'mlc.te' has no attribute {name!r}")
+    from difflib import get_close_matches
+
+    others = {"where": "select", "if_then_else": "select", "reduce": "comm_reducer"}
+    near = get_close_matches(name, __dir__(), 1) or [others.get(name, "")]
+    hint = f"; there is te.{near[0]}" if near[0] else ""
+    raise AttributeError(f"module 'mlc.te' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

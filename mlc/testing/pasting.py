@@ -104,8 +104,11 @@ class _Sources:
 
     def import_from(self, value: Any, name: str) -> None:
         package = value.__module__.partition(".")[0]
-        shown = getattr(sys.modules.get(package), name, None) is not None
-        self.imports[f"from {package if shown else value.__module__} import {name}"] = None
+        home = sys.modules.get(value.__module__)
+        own = value.__name__ if getattr(home, name, None) is None else name
+        shown = getattr(sys.modules.get(package), own, None) is not None
+        line = f"from {package if shown else value.__module__} import {own}"
+        self.imports[line if own == name else f"{line} as {name}"] = None
 
     def text(self) -> str:
         imports = "\n".join(sorted(self.imports, key=lambda line: "numpy" not in line))

@@ -33,3 +33,9 @@ def test_wrong_number_of_arguments() -> None:
 def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'expo'"):
         te.expo  # noqa: B018
+
+
+def test_names_of_others_lead_to_ours():
+    for name, ours in {"where": "select", "if_then_else": "select", "expo": "exp"}.items():
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'; there is te.{ours}$"):
+            getattr(te, name)

@@ -1,0 +1,30 @@
+"""Pasted tests import what the module calls by another name."""
+
+import numpy as np
+import pytest
+
+import mlc
+import mlc.testing
+from mlc import te
+
+axis_of = te.reduce_axis
+
+
+@mlc.op
+def row_sums(x):
+    k = axis_of(x.shape[1])
+    return te.compute((x.shape[0],), lambda i: te.sum(x[i, k], axis=k))
+
+
+def test_an_alias_is_imported_by_its_own_name():
+    with pytest.raises(AssertionError) as caught:
+        mlc.testing.check_op(
+            row_sums, lambda x: x.sum(1) + 1, shapes=["n k"], examples=1, dtypes=("int32",)
+        )
+    text = str(caught.value)
+    assert "from mlc.te.construct import reduce_axis as axis_of\n" in text
+    names = {"__name__": "pasted"}
+    exec(text[text.index("import numpy") :], names)
+    with pytest.raises(AssertionError):
+        names["test_differs"]()
+    assert np is names["np"]
