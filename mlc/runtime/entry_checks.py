@@ -93,7 +93,7 @@ miss:
 }
 
 ; The value of an argument for a 0-d param that is no array: NumPy's scalar of the type, behind its
-; header, or a Python bool. Null if it is neither.
+; header, or a Python bool, unless a scalar is the only thing that fits. Null if it is neither.
 define internal ptr @scalar_value(ptr %arg, ptr %p) {
 entry:
   %wanted_at = getelementptr %param, ptr %p, i32 0, i32 9
@@ -113,7 +113,11 @@ truth:
   %number = load i32, ptr %number_at
   %wants_bool = icmp eq i32 %number, 0
   %is_bool = icmp eq ptr %type, @PyBool_Type
-  %both = and i1 %wants_bool, %is_bool
+  %p_rank_at = getelementptr %param, ptr %p, i32 0, i32 1
+  %p_rank = load i32, ptr %p_rank_at
+  %any_rank = icmp ne i32 %p_rank, -1
+  %of_python = and i1 %is_bool, %any_rank
+  %both = and i1 %wants_bool, %of_python
   br i1 %both, label %which, label %miss
 which:
   %is_true = icmp eq ptr %arg, @_Py_TrueStruct

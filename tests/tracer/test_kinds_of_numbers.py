@@ -118,6 +118,12 @@ def test_numbers_that_are_joined() -> None:
     check_against_numpy(kept, x)
 
 
+def test_which_elements_are_real() -> None:
+    for f in (np.isreal, np.iscomplex):
+        check_against_numpy(f, np.ones((2, 3)))
+        check_against_numpy(f, np.array([1, 2j]))
+
+
 def test_written_views_of_complex_numbers() -> None:
     def parts(z: Any) -> Any:
         real, imag = z.real, z.imag

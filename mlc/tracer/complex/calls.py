@@ -89,7 +89,8 @@ def whole_parts(value: Any) -> tuple[Any, Any]:
         pairs = [whole_parts(item) for item in value]
         return tuple([pair[n] for pair in pairs] for n in (0, 1))  # type: ignore[return-value]
     real, imag = parts_of(value)
-    is_number = type(real) in (int, float) or key_of(real) in (int, float)
+    is_weak = getattr(real, "_is_weak", False) and real.dtype.kind != "b"
+    is_number = type(real) in (int, float) or is_weak
     if isinstance(imag, float) and not is_number:
         imag = np.zeros(np.shape(real), _real_dtype(getattr(real, "dtype", bool)))[()]
     return real, imag
