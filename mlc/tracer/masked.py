@@ -117,12 +117,16 @@ class Masked(NDArrayOperatorsMixin):
     def __setitem__(self, key: Any, value: Any) -> None:
         self._whole_or(key)[key] = value
 
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Masked:
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
         """The elements converted."""
+        if self._made is not None:  # and maybe written to
+            return self._made.astype(dtype, *args, **kwargs)
         return self._with(self._values.astype(dtype, *args, **kwargs))
 
-    def copy(self) -> Masked:
+    def copy(self) -> Any:
         """The same elements."""
+        if self._made is not None:
+            return self._made.copy()
         return self._with(self._values)
 
     def _with(self, values: Any) -> Masked:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ShapeError
 from ..ops.op import leaves_of
 from .memory_order import resolved
 
@@ -57,7 +58,10 @@ def _einsum(function: Any, args: Arguments, kwargs: Options) -> Any:
 
     if len(args) != 2 or not isinstance(args[0], str) or kwargs.keys() - {"optimize"}:
         return None
-    (labels,), out = parse_subscripts(args[0], [shape_of(args[1])])
+    shape = shape_of(args[1])
+    (labels,), out = parse_subscripts(args[0], [shape])
+    if len(set(zip(labels, shape))) > len(set(labels)):
+        raise ShapeError(f"einsum: one label stands for axes of several sizes in shape {shape}")
     if set(labels) != set(out) or not labels:
         return None
     if len(labels) == len(out):
