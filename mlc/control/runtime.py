@@ -5,12 +5,13 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
 from ..errors import MlcError
+from ..ops.attempts import FAILURES
 from ..ops.op import CURRENT
 from ..tracer.complex.value import as_part, from_constant
 from ..tracer.concrete import all_known, known
@@ -52,6 +53,23 @@ def returned(value: Thunk) -> Any:
         return value()
     except NameError:
         return None
+
+
+def attempt(function: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
+    """What ``function`` makes, whether NumPy would have refused it, and the error it would raise;
+    see `attempts`."""
+    if CURRENT.get() is None or not str(getattr(function, "__module__", "")).startswith("numpy"):
+        return call(function)(*args, **kwargs), False, None
+    token = FAILURES.set([])
+    try:
+        made = call(function)(*args, **kwargs)
+        failures = FAILURES.get()
+    finally:
+        FAILURES.reset(token)
+    if not failures:
+        return made, False, None
+    anything = reduce(np.logical_or, [failed for _, failed in failures])
+    return made, anything, np.linalg.LinAlgError(failures[0][0])
 
 
 def _state(

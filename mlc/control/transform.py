@@ -18,6 +18,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
+from .attempts import lower_attempts
 from .exits import DONE, FLAGS, VALUE, lower_exits
 from .failing import rewrite_raises
 from .names import assigned, changed, exposed, loads, touched, weight
@@ -47,6 +48,8 @@ def transform(function: ast.FunctionDef, failing: bool = False) -> bool:
     for node in own:
         if isinstance(node, ast.FunctionDef) and node is not function:
             transform(node, failing)
+    if any(isinstance(node, ast.Try) for node in own):
+        lower_attempts(function)
     if failing:
         rewrite_raises(function)
     lower_exits(function)
@@ -86,7 +89,7 @@ def _matters(node: ast.AST) -> bool:
     match node:
         case ast.For() | ast.While() | ast.If() | ast.IfExp() | ast.BoolOp() | ast.FunctionDef():
             return True
-        case ast.Raise() | ast.Assert():
+        case ast.Raise() | ast.Assert() | ast.Try():
             return True
         case ast.Import() | ast.ImportFrom():
             return bool(_of_numpy(node))

@@ -18,6 +18,7 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, const
 from ..ir.gufuncs import PARTS, gufunc, gufunc_name
 from ..ir.program import Buffer
+from .attempts import FAILURES, note_failure
 from .broadcast import Shape, as_tensor, broadcast_shape, shape_of, size_of
 from .create import eye, zeros
 from .elementwise import astype
@@ -128,10 +129,25 @@ def _float(name: str, a: Any, square: bool = True, least: int = 2) -> tuple[Any,
     return astype(a, dtype=float64), given if given.is_float else float64, shape
 
 
+def run_library(
+    arrays: Sequence[Any], functions: tuple[str, ...], *, cores: Any, refusal: str = "",
+    in_place: bool = False, types: str = "",
+) -> Any:  # fmt: skip
+    """`library`; where failures are looked at, what it would refuse is noted instead."""
+    cores, noted = tuple(cores), refusal and FAILURES.get() is not None
+    found = library(
+        *arrays, functions=functions, cores=cores, refusal="" if noted else refusal,
+        in_place=in_place, types=types,
+    )  # fmt: skip
+    if noted:
+        made = (found if isinstance(found, tuple) else (found,))[int(in_place)]
+        axes = len(cores[0]) + len(_parts(types.split("->")[1][-len(cores)] if types else "d"))
+        note_failure(arrays, made, axes, refusal)
+    return found
+
+
 def _library(arrays: Sequence[Any], *functions: str, cores: Any, refusal: str = "") -> Any:
-    return library(
-        *arrays, functions=functions, cores=tuple(cores), refusal=refusal, in_place=False
-    )
+    return run_library(arrays, functions, cores=cores, refusal=refusal)
 
 
 @implements(np.linalg.inv)

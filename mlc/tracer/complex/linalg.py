@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ShapeError, UnsupportedError
-from ...ops.linalg import library
+from ...ops.linalg import run_library
 from ...ops.matrix_functions import tensorinv, tensorsolve
 from ...ops.op import CURRENT, NUMPY_FUNCTIONS
 from .calls import converted, parts_of, stands_for
@@ -45,10 +45,9 @@ def _call(
     in_place: bool = False,
 ) -> list[Any]:  # fmt: skip
     pairs = [a.joined() if isinstance(a, Complex) else a for a in arrays]
-    found = library(
-        *pairs, functions=functions, cores=tuple(cores), refusal=refusal, in_place=in_place,
-        types=types,
-    )  # fmt: skip
+    found = run_library(
+        pairs, functions, cores=cores, refusal=refusal, in_place=in_place, types=types
+    )
     found = found if isinstance(found, tuple) else (found,)
     kinds = types.split("->")[1]
     kinds = types[0] + kinds if in_place else kinds

@@ -1,0 +1,171 @@
+"""``try`` around what LAPACK may refuse: the failure is a condition of the data.
+
+::
+
+    try:                                      failed = None
+        w = f(np.linalg.solve(a, b))          try:
+        rest                                      x, failed = __mlc__.attempt(np.linalg.solve, a, b)
+    except np.linalg.LinAlgError:      ->     except np.linalg.LinAlgError:
+        handle                                    handle
+                                              if failed is not None:
+                                                  if failed: handle
+                                                  else: try: w = f(x); rest
+                                                        except np.linalg.LinAlgError: handle
+
+Compiled code cannot go from the middle of an expression to a handler. A statement that calls such
+a function is cut behind the call; what NumPy refuses while tracing goes to the handler as ever.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Sequence
+
+FUNCTIONS = frozenset({
+    "solve", "inv", "cholesky", "eig", "eigh", "eigvals", "eigvalsh", "svd", "lstsq", "pinv",
+    "tensorinv", "tensorsolve", "matrix_power", "cond", "matrix_rank", "svdvals",
+})  # fmt: skip
+_CATCHING = frozenset({"LinAlgError", "ValueError", "Exception", "BaseException"})
+_SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)
+_LATER = (
+    ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.BoolOp,
+)  # fmt: skip
+
+
+def lower_attempts(function: ast.FunctionDef) -> None:
+    """The rewrite above, in place, for each ``try`` that has a handler for such an error."""
+    lowering = _Lowering()
+    function.body = lowering.block(function.body)
+
+
+class _Lowering(ast.NodeTransformer):
+    def __init__(self) -> None:
+        self.count = 0
+
+    def block(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        for stmt in stmts:
+            made = self.visit(stmt)
+            out += made if isinstance(made, list) else [made]
+        return out
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node  # lowered on its own
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return node
+
+    def visit_Try(self, node: ast.Try) -> ast.AST | list[ast.stmt]:
+        handler = next((h for h in node.handlers if _catches(h)), None)
+        at = next((n for n, s in enumerate(node.body) if _first_call(s) is not None), None)
+        if handler is None or at is None or node.finalbody or not _can_be_copied(handler):
+            self.generic_visit(node)
+            return node
+        self.count += 1
+        value, failed = f"_mlc_made{self.count}", f"_mlc_failed{self.count}"
+        error = f"_mlc_error{self.count}"
+        stmt = node.body[at]
+        call = _first_call(stmt)
+        assert call is not None
+        text = f"{failed} = None\n({value}, {failed}, {error}) = __mlc__.attempt()"
+        first, tried = _parsed(text, stmt)
+        assert isinstance(tried, ast.Assign) and isinstance(tried.value, ast.Call)
+        tried.value.args = [call.func, *call.args]
+        tried.value.keywords = call.keywords
+        again = copy.deepcopy(handler)
+        if again.name:
+            body = [_Renamed(again.name, error).visit(s) for s in again.body]
+        else:
+            body = again.body
+        rest = [_Replaced(call, value).visit(stmt), *node.body[at + 1 :]]
+        inner = ast.Try(rest, copy.deepcopy(node.handlers), node.orelse, [])
+        outer = ast.Try([*node.body[:at], tried], node.handlers, [], [])
+        (asked,) = _parsed(f"if {failed} is not None:\n    if {failed}: pass", stmt)
+        assert isinstance(asked, ast.If) and isinstance(asked.body[0], ast.If)
+        asked.body[0].body = self.block(body)
+        asked.body[0].orelse = self.block([inner])
+        for made in (inner, outer):
+            ast.copy_location(made, stmt)
+        outer.handlers = [self.visit(h) for h in outer.handlers]
+        return [first, outer, asked]
+
+
+class _Replaced(ast.NodeTransformer):
+    def __init__(self, call: ast.Call, name: str) -> None:
+        self.call, self.name = call, name
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if node is self.call:
+            return ast.copy_location(ast.Name(self.name, ast.Load()), node)
+        return self.generic_visit(node)
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, old: str, new: str) -> None:
+        self.old, self.new = old, new
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return (
+            ast.copy_location(ast.Name(self.new, node.ctx), node) if node.id == self.old else node
+        )
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler takes np.linalg.LinAlgError, as far as its text says."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    for kind in kinds:
+        if kind is None or getattr(kind, "attr", getattr(kind, "id", "")) in _CATCHING:
+            return True
+    return False
+
+
+def _can_be_copied(handler: ast.ExceptHandler) -> bool:
+    """A handler that raises what it has caught, or defines anything, stays where it is."""
+    kinds = (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp, ast.ListComp)
+    for part in ast.walk(handler):
+        if isinstance(part, kinds) or isinstance(part, ast.Raise) and part.exc is None:
+            return False
+    return True
+
+
+def _first_call(stmt: ast.stmt) -> ast.Call | None:
+    """The first call in a statement, in the order of evaluation, that LAPACK may refuse."""
+    if not isinstance(stmt, _SIMPLE):
+        return None
+    found: list[ast.Call] = []
+
+    def look(node: ast.AST) -> None:
+        if isinstance(node, _LATER):
+            return
+        for child in ast.iter_child_nodes(node):
+            look(child)
+        if isinstance(node, ast.Call) and _name(node.func) in FUNCTIONS:
+            found.append(node)
+
+    value = stmt.value
+    if value is not None:
+        look(value)
+    return found[0] if found else None
+
+
+def _name(function: ast.expr) -> str:
+    match function:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+    return ""
+
+
+def _parsed(text: str, where: ast.stmt) -> list[ast.stmt]:
+    """The statements of ``text``, all of them at the place of ``where``."""
+    module = ast.parse(text)
+    for part in ast.walk(module):
+        if "lineno" in part._attributes:
+            ast.copy_location(part, where)
+    return module.body
