@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from .dtypes import boolean
 from .ir.expr import Var, load
-from .ir.program import Allocate, Buffer, Evaluate, For, Program, Stmt, Store, seq, walk
+from .ir.program import Accumulate, Allocate, Buffer, Evaluate, For, Program, Stmt, Store, seq, walk
 from .ir.work import statements_run
 from .records import dataclass
 from .te.nests import nest_of
@@ -76,10 +77,22 @@ class KernelCode:
         if self.is_call or self.is_tuned:
             from .lower.prove_loops import prove_loops
 
-            return lower(prove_loops(program))
+            program = prove_loops(program)
+        if not self.is_call and folds_truth(program):
+            from .lower.stop_folds import stop_folds
+
+            program = stop_folds(program)
+        if self.is_call or self.is_tuned:
+            return lower(program)
         # Most default schedules allocate no more than a tile.
         small = all(b.size * b.dtype.itemsize <= STACK_BYTES for b in allocated(program))
         return lower(program, without=(compact_buffers,) if small else ())
+
+
+def folds_truth(program: Program) -> bool:
+    """Whether ``program`` folds truth values."""
+    found = (s for s in walk(program.body) if isinstance(s, Accumulate))
+    return any(s.combiner.dtypes == (boolean,) for s in found)
 
 
 def allocated(program: Program) -> Iterator[Buffer]:
