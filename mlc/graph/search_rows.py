@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from ..dtypes import DType, int64
+from ..dtypes import DType, boolean, int64
 from ..ir.expr import Axis, Expr, Load, Reduce, apply, cast, const
 from ..ir.program import Buffer, Program, Region, contiguous_strides
 from ..ir.rewrite import loads_of
@@ -23,8 +23,8 @@ PART = 1 << 15
 
 def search_rows(graph: Graph) -> Graph:
     """``argmax(x, axis=-1)`` -> a call that searches row after row, where x is an array in memory;
-    its two folds (see :func:`mlc.ops.reduce.arg_extreme`) go over x twice. Other axes: see
-    :mod:`mlc.graph.search_columns`."""
+    its two folds (see :func:`mlc.ops.reduce.arg_extreme`) go over x twice. Truth values are put
+    there, since their search ends early. Other axes: see :mod:`mlc.graph.search_columns`."""
 
     def change(node: Node) -> tuple[Tensor, ...] | None:
         family, fn, *_ = (*node.compute.op.split("."), "")
@@ -60,9 +60,15 @@ def _search(node: Node) -> tuple[Tensor, tuple[int, ...]] | None:
         return None
     ((load, inner),) = rows
     x, count = load.source, size_of([a.extent for a in root.axes])
-    if not isinstance(x, Tensor) or x.dtype.name not in TYPES or count < LEAST:
+    if not isinstance(x, Tensor) or count < LEAST:
         return None
-    return (x, inner) if _is_dense(x, inner) else None
+    if x.dtype is boolean and isinstance(x.op, Compute):  # to be made pays: the search ends early
+        return (x, inner) if _is_last(x, inner) else None
+    return (x, inner) if x.dtype.name in (*TYPES, "bool") and _is_dense(x, inner) else None
+
+
+def _is_last(x: Tensor, inner: tuple[int, ...]) -> bool:
+    return inner == tuple(range(x.ndim - len(inner), x.ndim))
 
 
 def _row_axes(load: Load, op: Compute, root: Reduce) -> tuple[int, ...] | None:
@@ -87,7 +93,7 @@ def _is_dense(x: Tensor, inner: tuple[int, ...]) -> bool:
     """Whether elements along ``inner`` follow each other in memory, and not only in a fused
     loop."""
     if is_contiguous(x):
-        return inner == tuple(range(x.ndim - len(inner), x.ndim))
+        return _is_last(x, inner)
     op = x.op
     if not isinstance(op, Placeholder) or op.strides is None or not op.aligned:
         return False
@@ -124,7 +130,8 @@ def _program(
         return tuple(next(near if d in searched else rest) for d in range(x.ndim))
 
     each = max(PART // size_of(inner[1:]), 1)
-    parts = inner[0] // each if rows < 8 and count >= LONG else 1
+    is_long = rows < 8 and count >= LONG and x.dtype is not boolean
+    parts = inner[0] // each if is_long else 1
     if parts > 1:
         with w.loop(rows, "r") as r:
             row = unflattened(r, lead)
@@ -178,6 +185,8 @@ def _in_parts(
 
 def _is_better(fn: str, value: Expr, best: Expr) -> Expr:
     """Whether ``value``, which comes later, takes the place of ``best``."""
+    if value.dtype is boolean:
+        return value & ~best if fn == "argmax" else ~value & best
     wins = value > best if fn == "argmax" else value < best
     if not value.dtype.is_float:
         return wins
@@ -196,6 +205,10 @@ def _intrinsic(fn: str, dtype: DType, shape: Shape, counter: DType) -> str:
         w.store(place, (0,), at[()])
         return w.program()
 
+    if dtype is boolean:
+        from ..intrinsics.first_truth import first_truth
+
+        return first_truth(fn, shape, counter, meaning).name
     from ..intrinsics.extremes import extreme_place
 
     return extreme_place(fn, dtype, shape, counter, meaning).name

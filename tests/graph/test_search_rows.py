@@ -34,6 +34,34 @@ def test_places_are_numpys(dtype, kind):
             np.testing.assert_array_equal(found, fn(x, axis=axis, keepdims=True))
 
 
+@pytest.mark.parametrize("n", [64, 65, 127, 256, 257, 500, 140_001])
+def test_truth_values_are_searched_up_to_the_first(n):
+    compiled = mlc.jit(lambda a: (np.argmax(a), np.argmin(a), np.argmax(a.reshape(1, -1), 1)))
+    for base in (False, True):
+        for places in ([], [0], [n - 1], [n // 2, n - 1], [1, 63], [n - 2, n - 1], [n // 3]):
+            a = np.full(n, base)
+            a[places] = not base
+            found = compiled(a)
+            assert found[:2] == (np.argmax(a), np.argmin(a))
+            assert found[2].tolist() == [np.argmax(a)]
+    assert "intrinsic_argmax_bool" in compiled.lower(a).llvm
+
+
+@pytest.mark.parametrize("target", ["cpu", "interpret", "numpy", "cuda-emulated"])
+def test_truth_values_that_are_computed(target):
+    x = np.random.default_rng(3).normal(size=(5, 4, 70))
+    x[2] = 9
+    x[3] = -9
+
+    def f(x):
+        both = (x > 1) & (x < 2)
+        return (x > 2).argmax(2), both.reshape(5, -1).argmin(1), (x > 3).argmax(), both
+
+    found = mlc.jit(f, target=target)(x)
+    for got, want in zip(found, f(x), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("kind", ["ties", "nan", "least"])
 @pytest.mark.parametrize(("shape", "axis"), LONG)
 def test_long_rows_are_searched_in_parts(shape, axis, kind):
