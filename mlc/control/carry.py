@@ -15,11 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import as_dtype, boolean, float64, int64
-from ..errors import (
-    HostStateError,
-    MlcError,
-    UnsupportedError,
-)
+from ..errors import HostStateError, MlcError, UnsupportedError
 from ..ops.moving import inside_loop
 from ..ops.op import CURRENT
 from ..records import dataclass
@@ -32,6 +28,9 @@ from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .complex_state import entering, fitted, fitted_late, widens
 from .exits import VALUE
+from .host_changes import UNDEFINED as UNDEFINED
+from .host_changes import HostState
+from .hosts import wider
 from .orders import Orders, begin_order, end_order
 from .repeat import REPEATED, same_graph
 from .shared_arrays import Shared, freeze, shared_arrays
@@ -51,16 +50,6 @@ class NotNative(UnsupportedError):
     """A loop or branch that cannot become a native one."""
 
 
-class _Undefined:
-    """A variable without a value."""
-
-    def __repr__(self) -> str:
-        return "undefined"
-
-
-UNDEFINED: Any = _Undefined()
-
-
 @dataclass(eq=False)
 class State:
     """What is carried: the variables ``names`` (``labels`` for their leaves), read and written by
@@ -74,6 +63,7 @@ class State:
     is_branch: bool = False  # whether each body runs at most once
     place: Any = None  # what tells the statement from others
     hosts: int = 0  # how many of ``names``, the last ones, are items of lists and the like
+    is_wider: bool = False  # whether it has what functions that are called change
 
 
 @dataclass(eq=False)
@@ -104,18 +94,57 @@ def current() -> FunctionTrace:
 
 
 def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
-    """Trace ``bodies``, each from the same state, and say what they carry.
+    """Trace ``bodies``, each from the same state, and say what they carry, which is more than
+    ``state`` where functions that they call change something.
 
     Raises :class:`mlc.errors.HostStateError` if they do not do the same each time.
     """
-    if REPEATED.get():
-        return _settled(state, bodies)
+    hosts = HostState(*bodies)
+    between, same = None, True
+    try:
+        if REPEATED.get():
+            made = _settled(state, bodies)
+            if hosts.changes() and not state.is_branch:
+                between = HostState(*bodies)
+                made = _settled(state, bodies)
+        else:
+            made, between, same = _settled_twice(state, bodies)
+    except BaseException:
+        hosts.undo()
+        raise
+    changes = hosts.changes()
+    # A loop may leave what each iteration would leave, such as a table that is made once.
+    if not changes or not (state.is_branch or between is None or between.changes()):
+        if not same:
+            hosts.undo()
+            raise HostStateError(
+                f"{state.what} over traced values does something else each time it is traced, such "
+                f"as drawing random numbers, counting in an object or changing a global; do that "
+                f"outside, or hold it in local variables and arrays"
+            )
+        if not changes or not hosts.gained():
+            return made
+    hosts.undo()
+    if not state.is_wider:
+        return carry(wider(state, changes), bodies)
+    raise NotNative(
+        f"{state.what} over traced values changes {changes[0][0]} in a function that it calls, "
+        f"which compiled code does not see; hold it in a local variable or an array of the "
+        f"function that has {state.what}, or return it"
+    )
+
+
+def _settled_twice(
+    state: State, bodies: Sequence[Callable[[], None]]
+) -> tuple[Carried, HostState | None, bool]:
+    """The second of two traces, what hosts held between them, and whether both are the same."""
     token = REPEATED.set(True)  # what is inside is compared along with this
     mark = next_cell()
     finding = _FOUND.set((mark, {}))
     try:
         known = dict(current().numbered)
         first = _settled(state, bodies)
+        between = None if state.is_branch else HostState(*bodies)
         _FOUND.set((mark, {}))  # each learns on its own: what is known shows in the graph
         current().numbered.clear()  # so that both find the same calls made already
         current().numbered.update(known)
@@ -123,14 +152,9 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     finally:
         REPEATED.reset(token)
         _FOUND.reset(finding)
-    for ends in zip(first.ends, again.ends):
-        if not same_graph((first.params, again.params), ends):
-            raise HostStateError(
-                f"{state.what} over traced values does something else each time it is traced, such "
-                f"as drawing random numbers, counting in an object or changing a global; do that "
-                f"outside, or hold it in local variables and arrays"
-            )
-    return again
+    params = first.params, again.params
+    same = all(same_graph(params, ends) for ends in zip(first.ends, again.ends))
+    return again, between, same
 
 
 def _settled(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:

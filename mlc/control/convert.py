@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..tracer.trace import FAILING, PLAIN
+from .host_changes import PARTS
 from .plain_code import is_plain
 
 _PACKAGE = str(Path(__file__).parent.parent)
@@ -165,12 +166,16 @@ def _renamed(made: types.CodeType, code: types.CodeType, old: str, top: str) -> 
     that loops and branches became bear the name of the function, which errors show."""
     from .transform import PART
 
-    inner = tuple(
-        _renamed(c, code if c.co_name.startswith(PART) else c, old, top)
-        if isinstance(c, types.CodeType)
-        else c
-        for c in made.co_consts
-    )
+    def inside(const: Any) -> Any:
+        if not isinstance(const, types.CodeType):
+            return const
+        if not const.co_name.startswith(PART):
+            return _renamed(const, const, old, top)
+        part = _renamed(const, code, old, top)
+        PARTS.add(part)
+        return part
+
+    inner = tuple(map(inside, made.co_consts))
     made = made.replace(co_name=code.co_name, co_consts=inner)
     if sys.version_info < (3, 11):
         return made

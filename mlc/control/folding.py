@@ -22,6 +22,7 @@ from ..tracer.number import python_number
 from ..tracer.operators import _is_weak
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced
+from .watching import items_while
 
 _LISTED = 256  # elements in a list that is made of an array
 _UNROLLED = 32  # elements that are added one by one
@@ -138,7 +139,11 @@ def quantified(ends: bool) -> Callable[[Iterable[Any]], Any]:
             whole = np.any(values) if ends else np.all(values)  # type: ignore[call-overload]
             return _python_bool(whole)
         found: Any = None
-        for item in values:
+
+        def goes() -> Any:
+            return found is None or (np.logical_not(found) if ends else found)
+
+        for item in items_while(values, goes):
             if not is_traced(item):
                 if bool(item) is ends:
                     return ends

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import sys
 import types
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MlcError
+from ..records import replace
 from ..tracer.places import Places
-from ..tracer.slots import Slots, slots_of
-from .carry import UNDEFINED
+from ..tracer.slots import slots_of
+from .host_changes import OURS, UNDEFINED, attributes_of, content_of, put_back
+
+if TYPE_CHECKING:
+    from .carry import State
 
 _PLAIN = (types.FunctionType, types.MethodType, types.ModuleType, type)
-_OURS = frozenset({"numpy", "mlc", "optree", "ml_dtypes", "scipy", "builtins"})
 _DEEP = 8  # levels of lists in lists
 
 
@@ -28,7 +32,7 @@ class Host:
 
     def __init__(self, name: str, box: Any) -> None:
         self.box = box
-        self.items: Any = box if isinstance(box, (list, dict)) else _attributes(box)
+        self.items: Any = box if isinstance(box, (list, dict)) else attributes_of(box)
         form = "{}[{!r}]" if isinstance(box, (list, dict)) else "{}.{}"
         self.keys: list[Any] = list(range(len(box)) if isinstance(box, list) else self.items)
         self.names = [f"the items of {name}", *(form.format(name, key) for key in self.keys)]
@@ -52,12 +56,6 @@ class Host:
         for key in [key for key in self.items if key not in kept]:
             del self.items[key]
         self.items.update(kept)
-
-
-def _attributes(value: Any) -> Any:
-    """The attributes of an object: all together, or those of its slots where it has no dict."""
-    own = getattr(value, "__dict__", None)
-    return own if isinstance(own, dict) else Slots(value)
 
 
 def hosts_in(names: Sequence[str], reads: Iterable[Callable[[], Any]]) -> list[Host]:
@@ -94,4 +92,61 @@ def _is_object(value: Any) -> bool:
     if not isinstance(getattr(value, "__dict__", None), dict) and not slots_of(kind):
         return False
     top = kind.__module__.partition(".")[0]
-    return top not in _OURS and (top == "__main__" or top not in sys.stdlib_module_names)
+    return top not in OURS and (top == "__main__" or top not in sys.stdlib_module_names)
+
+
+class Variable:
+    """A variable of another function, or a global."""
+
+    def __init__(self, name: str, box: Any) -> None:
+        self.box = box
+        self.names = [name]
+
+    def get(self) -> list[Any]:
+        return [content_of(self.box)]
+
+    def put(self, values: Sequence[Any]) -> None:
+        put_back(self.box, values[0])
+
+
+class Whole:
+    """A set or a deque, which can change in no native loop or branch."""
+
+    def __init__(self, name: str, box: Any) -> None:
+        self.box = box
+        self.names = [f"the items of {name}"]
+
+    def get(self) -> list[Any]:
+        return [f"{len(self.box)} of them"]
+
+    def put(self, values: Sequence[Any]) -> None:
+        pass
+
+
+def host_of(name: str, box: Any) -> Host | Variable | Whole:
+    """What :class:`HostState` found, as a part of a state."""
+    match box:
+        case types.CellType() | (dict(), str()):
+            return Variable(name, box)
+        case set() | deque():
+            return Whole(name, box)
+    return Host(name, box)
+
+
+def wider(state: State, changes: Sequence[tuple[str, Any]]) -> State:
+    """``state`` with the boxes that a function changed which is called."""
+    boxes = [host_of(what, box) for what, box in changes]
+    names = [name for box in boxes for name in box.names]
+
+    def get() -> list[Any]:
+        return [*state.get(), *(value for box in boxes for value in box.get())]
+
+    def put(values: list[Any]) -> None:
+        at = len(state.names)
+        state.put(values[:at])
+        for box in boxes:
+            box.put(values[at : at + len(box.names)])
+            at += len(box.names)
+
+    return replace(state, names=(*state.names, *names), get=get, put=put, is_wider=True,
+                   hosts=state.hosts + len(names))  # fmt: skip

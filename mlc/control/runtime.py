@@ -26,11 +26,12 @@ from .failing import before_raise, needs_flag
 from .failing import failed as failed
 from .folding import is_in
 from .forms import is_traced, native_for, native_if, native_while
+from .host_changes import HostState
 from .hosts import hosts_in
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
-from .watching import changes_undone
+from .watching import changes_undone, items_while
 
 Thunk = Callable[[], Any]
 Touched = tuple[Any, ...]  # nothing, or names and what reads them, and a number
@@ -193,9 +194,12 @@ def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
                 return value
             value = other()
             continue
+        hosts = HostState(other)
         with changes_undone() as changed:
             second = other()
-        if changed:  # an array, or the note of an error: only where the other side is asked
+        counted = hosts.changes()
+        hosts.undo()
+        if changed or counted:  # an array, or the note of an error: only where it is asked
             value = if_expression(value, *((_given(value), other) if ends else
                                            (other, _given(value))))  # fmt: skip
         elif _kind(value) == "b" and _kind(second) == "b":
@@ -261,7 +265,7 @@ def for_(
     count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
     token = _repeats.set(_repeats.get() * max(count, 1))
     try:
-        _run(iter(source), body, names, reads, put, test, touched)
+        _run(source, body, names, reads, put, test, touched)
     finally:
         _repeats.reset(token)
 
@@ -271,14 +275,22 @@ def _run(
     put: Any, test: Thunk | None, touched: Touched,
 ) -> None:  # fmt: skip
     """The iterations one after the other; after a break that is traced, under its condition."""
-    for item in items:
-        goes = True if test is None else test()
+    if test is None:
+        for item in items:
+            body(item)
+        return
+    goes: Any = True
+
+    def asked() -> Any:
+        nonlocal goes
+        goes = test()
+        return goes
+
+    for item in items_while(items, asked):
         if is_traced(goes):
             state = _state(names, reads, put, "the loop", None, touched)
             state.is_branch = True
             native_if(goes, partial(body, item), lambda: None, state)
-        elif not goes:
-            return
         else:
             body(item)
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..ops.op import CURRENT
+from ..tracer.concrete import known
 from ..tracer.storage import _SERIALS, KNOWN, WATCH, Cell
+from ..tracer.tracer import Tracer
+from .host_changes import HostState
 
 Held = tuple[Any, Any, Any]
+_END: Any = object()
 
 
 def next_cell() -> int:
@@ -44,6 +52,68 @@ def changes_undone() -> Iterator[list[Cell]]:
         old = {cell: held for cell, held in watched.items() if cell.serial < mark}
         changed += old
         _put_back(old, copies)
+
+
+def items_while(values: Iterable[Any], goes: Callable[[], Any]) -> Iterator[Any]:
+    """The items of ``values``, which Python asks for as long as ``goes()`` holds.
+
+    Where that is traced all of them are made: what making one writes to arrays from before, or
+    notes as an error, then counts only where it is asked for.
+    """
+    source = iter(values)
+    while True:
+        test = known(goes())
+        if not isinstance(test, Tracer):
+            if not test:
+                return
+            found = next(source, _END)
+        elif isinstance(values, (list, tuple, range, Tracer)):
+            found = next(source, _END)
+        else:
+            hosts = HostState(source)
+            with _written_where(test):
+                found = next(source, _END)
+            changes = hosts.changes()
+            if changes and not _chosen(test, changes[0][0]):
+                hosts.undo()
+                return
+        if found is _END:
+            return
+        yield found
+
+
+def _chosen(test: Tracer, what: str) -> bool:
+    """What the data choose for ``test``, without which ``what`` would change."""
+    trace: Any = CURRENT.get()
+    found: int | None = trace.room(lambda: test.reshape(()))
+    if found is None:
+        raise UnsupportedError(
+            f"making the next item changes {what} in a function that it calls, and whether Python "
+            f"asks for that item is not known while tracing; make a list of all items first, or "
+            f"hold the state in an array"
+        )
+    return bool(found)
+
+
+@contextmanager
+def _written_where(test: Tracer) -> Iterator[None]:
+    """Cells from before that are written to within keep what they hold unless ``test`` holds."""
+    trace: Any = CURRENT.get()
+    mark = next_cell()
+    copies = {cell: cell.array.copy() for cell in list(KNOWN) if cell.array is not None}
+    watched: dict[Cell, Held] = {}
+    made: dict[Cell, Any] = {}
+    token = WATCH.set(watched)
+    try:
+        yield
+        made = {cell: cell.current(trace) for cell in watched if cell.serial < mark}
+    finally:
+        WATCH.reset(token)
+        _put_back({cell: held for cell, held in watched.items() if cell.serial < mark}, copies)
+    for cell, tensor in made.items():
+        old = cell.current(trace)
+        chosen: Any = np.where(test, Tracer(tensor, trace), Tracer(old, trace))  # type: ignore[call-overload]
+        cell.write(trace.lift(chosen))
 
 
 def _put_back(watched: dict[Cell, Held], copies: dict[Cell, Any]) -> None:

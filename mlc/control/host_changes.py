@@ -1,0 +1,241 @@
+"""What code changes beside arrays and its own variables: counters, lists, attributes of others.
+
+::
+
+    def f(x):                    A branch is traced whether it is taken or not, and more than once.
+        calls = 0                What it counts in a variable of another function, in a list or an
+        def g(v):                object, is found by comparing what can be reached from it before
+            nonlocal calls       and after; then it is put back.
+            calls += 1
+            return v * v
+        return g(x[0]) if x[0] > 0 else 0.0, calls
+"""
+
+from __future__ import annotations
+
+import dis
+import types
+from collections import deque
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from typing import Any
+
+from ..tracer.slots import Slots
+from ..tracer.tracer import Tracer
+
+OURS = frozenset({"numpy", "mlc", "optree", "ml_dtypes", "scipy", "builtins"})
+_MOST = 3000  # values that are looked at
+_LONG = 500  # items of a container whose own items are looked at, too
+_EQUAL = (bool, int, float, complex, str, bytes)
+_STORES = frozenset({"STORE_DEREF", "DELETE_DEREF"})
+_GLOBAL_STORES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
+
+
+class _Undefined:
+    """A variable without a value."""
+
+    def __repr__(self) -> str:
+        return "undefined"
+
+
+UNDEFINED: Any = _Undefined()
+
+
+# The code of what loops and branches became: their variables are those of the function around.
+PARTS: set[types.CodeType] = set()
+
+
+@lru_cache(4096)
+def _names(code: types.CodeType) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """What code, with the functions in it, stores in variables around and in globals, and the
+    names that it may read as globals."""
+    around: set[str] = set()
+    stored: set[str] = set()
+    for step in dis.get_instructions(code):
+        if step.opname in _STORES:
+            around.add(step.argval)
+        elif step.opname in _GLOBAL_STORES:
+            stored.add(step.argval)
+    read = set(code.co_names)
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            inner = _names(const)
+            around |= inner[0]
+            stored |= inner[1]
+            read |= inner[2]
+    return frozenset(around & set(code.co_freevars)), frozenset(stored), frozenset(read)
+
+
+class HostState:
+    """What the functions and objects that ``roots`` reach hold now."""
+
+    def __init__(self, *roots: Any) -> None:
+        self._held: list[tuple[str, Any, Any]] = []  # what it is in words, the box, its contents
+        self._seen: set[int] = set()
+        self._stack: list[Any] = list(roots)
+        self._alive: list[Any] = []  # so that no number of an object is given away again
+        while self._stack and len(self._seen) < _MOST:
+            value = self._stack.pop()
+            if id(value) not in self._seen:
+                self._seen.add(id(value))
+                self._alive.append(value)
+                self._look(value)
+
+    def _look(self, value: Any) -> None:
+        match value:
+            case None | Tracer() | bool() | int() | float() | complex() | str() | bytes() | type():
+                return
+            case types.FunctionType():
+                self._look_at_function(value)
+            case types.MethodType():
+                self._stack += [value.__func__, value.__self__]
+            case partial():
+                self._stack += [value.func, *value.args, *value.keywords.values()]
+            case types.GeneratorType():
+                if value.gi_frame is not None:
+                    self._stack += value.gi_frame.f_locals.values()
+            case tuple() | frozenset():
+                self._follow(value)
+            case list() | deque():
+                self._held.append((f"a {type(value).__name__}", value, list(value)))
+                self._follow(value)
+            case set():
+                self._held.append(("a set", value, set(value)))
+            case dict():
+                self._held.append(("a dict", value, dict(value)))
+                self._follow(value.values())
+            case _ if not isinstance(value, types.ModuleType):
+                self._look_at_object(value)
+
+    def _look_at_function(self, function: types.FunctionType) -> None:
+        around, stored, read = _names(function.__code__)
+        is_ours = str(function.__module__).partition(".")[0] == "mlc"
+        is_part = function.__code__ in PARTS
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            content = _content(cell)
+            if is_ours and not callable(content):
+                continue
+            if name in around and not is_part and not is_ours:
+                self._held.append((f"the variable {name}", cell, content))
+            self._stack.append(content)
+        if is_ours:
+            return
+        self._stack += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        space = function.__globals__
+        for name in stored:
+            self._held.append((f"the global {name}", (space, name), space.get(name, UNDEFINED)))
+        self._stack += [space[name] for name in read if name in space]
+
+    def _look_at_object(self, value: Any) -> None:
+        kind = type(value)
+        if kind.__module__.partition(".")[0] in OURS:
+            return
+        items = attributes_of(value)
+        contents = {key: items.get(key, UNDEFINED) for key in items}
+        self._held.append((f"an object of {kind.__name__}", value, contents))
+        self._follow(contents.values())
+        for part in kind.__mro__:
+            if part.__module__.partition(".")[0] not in OURS:
+                self._stack += [f for f in vars(part).values() if type(f) is types.FunctionType]
+
+    def _follow(self, values: Any) -> None:
+        if len(values) <= _LONG:
+            self._stack += values
+
+    def changes(self) -> list[tuple[str, Any]]:
+        """What holds something else by now, in words, and the box."""
+        return [(what, box) for what, box, old in self._held if not _is_same(content_of(box), old)]
+
+    def gained(self) -> bool:
+        """Whether something that changed holds traced values now."""
+        return any(
+            isinstance(item, Tracer)
+            for _, box, old in self._held
+            if not _is_same(now := content_of(box), old)
+            for item in _items(now)
+        )
+
+    def undo(self) -> None:
+        """All of it holds what it held."""
+        for _, box, old in self._held:
+            if not _is_same(content_of(box), old):
+                put_back(box, old)
+
+
+def attributes_of(value: Any) -> Any:
+    """The attributes of an object: all together, or those of its slots where it has no dict."""
+    own = getattr(value, "__dict__", None)
+    return own if isinstance(own, dict) else Slots(value)
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return UNDEFINED
+
+
+def content_of(box: Any) -> Any:
+    """What ``box`` holds now; UNDEFINED for a variable without a value."""
+    match box:
+        case types.CellType():
+            return _content(box)
+        case (dict() as space, str() as name):
+            return space.get(name, UNDEFINED)
+        case list() | deque():
+            return list(box)
+        case dict() | set():
+            return box
+    items = attributes_of(box)
+    return {key: items.get(key, UNDEFINED) for key in items}
+
+
+def _items(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            return value.values()
+        case list() | set():
+            return value
+    return (value,)
+
+
+def _is_same(now: Any, old: Any) -> bool:
+    match now, old:
+        case (list(), list()):
+            return len(now) == len(old) and all(map(_is_one, now, old))
+        case (dict(), dict()):
+            return len(now) == len(old) and all(
+                key in now and _is_one(now[key], value) for key, value in old.items()
+            )
+        case (set(), set()):
+            return now == old
+    return _is_one(now, old)
+
+
+def _is_one(a: Any, b: Any) -> bool:
+    return a is b or (type(a) is type(b) and isinstance(a, _EQUAL) and a == b)
+
+
+def put_back(box: Any, old: Any) -> None:
+    """Let ``box`` hold what :func:`content_of` gave."""
+    match box:
+        case types.CellType():
+            if old is UNDEFINED:
+                del box.cell_contents
+            else:
+                box.cell_contents = old
+        case (dict() as space, str() as name):
+            if old is UNDEFINED:
+                space.pop(name, None)
+            else:
+                space[name] = old
+        case list():
+            box[:] = old
+        case deque() | dict() | set():
+            box.clear()
+            (box.extend if isinstance(box, deque) else box.update)(old)
+        case _:
+            items: dict[str, Any] | Slots = attributes_of(box)
+            for key in [key for key in items if key not in old]:
+                del items[key]
+            items.update({k: v for k, v in old.items() if v is not UNDEFINED})

@@ -1,0 +1,218 @@
+"""What Python would not have asked for changes nothing: items of generators after ``any`` and
+``all`` ended, counters and lists of functions that are called under a condition."""
+
+import numpy as np
+import pytest
+
+import mlc
+
+
+def lower(a):
+    a[0] -= 1
+    return a[0]
+
+
+def falls(a):
+    return lower(a) < 0
+
+
+def any_ends(a):
+    return any(lower(a) < 0 for _ in range(3)), a.sum()
+
+
+def all_ends(a):
+    return all(lower(a) > 0 for _ in range(3))
+
+
+def mapped(a):
+    return any(map(falls, (a, a, a)))
+
+
+def a_break(a):
+    v = 0.0
+    for v in (lower(a) for _ in range(4)):
+        if v < 0:
+            break
+    return a + v
+
+
+def a_return(a):
+    for v in (lower(a) for _ in range(4)):
+        if v < 0:
+            return a + v
+    return a
+
+
+def in_a_loop(a):
+    s = 0.0
+    for k in range(200):
+        if all(lower(a) > k for _ in range(2)):
+            s += a.sum()
+        else:
+            a[2] -= 1
+            a *= 0.5
+    return s
+
+
+def known_array(a):
+    z = np.zeros(3)
+
+    def put(i):
+        z[i] = i + 1
+        return a[i] < 0
+
+    return any(put(i) for i in range(3)), z
+
+
+def refusing(v):
+    if v > 5:
+        raise ValueError("big")
+    return v < 0
+
+
+def errors(a):
+    return any(refusing(v) for v in a)
+
+
+def counted_items(a):
+    n = 0
+
+    def is_low(i):
+        nonlocal n
+        n += 1
+        return a[i] < 0
+
+    return any(is_low(i) for i in range(3)), n
+
+
+def listed_items(a):
+    seen = []
+
+    def is_low(i):
+        seen.append(i)
+        return a[i] < 0
+
+    return any(is_low(i) for i in range(3)), len(seen)
+
+
+def a_nonlocal(a):
+    n = 0
+
+    def up():
+        nonlocal n
+        n += 1
+
+    if a[0] > 0:
+        up()
+    return n
+
+
+def in_native_loops(a):
+    n = 0
+
+    def up():
+        nonlocal n
+        n += 1
+
+    for i in range(500):
+        if a[i % 3] > 0:
+            up()
+    return n
+
+
+def a_list_gets_longer(a):
+    kept = []
+
+    def keep(v):
+        kept.append(v)
+
+    if a[0] > 0:
+        keep(a[1])
+    return len(kept)
+
+
+def a_cell_of_a_list(a):
+    n = [0]
+
+    def up(v):
+        n[0] += 1
+        return v * v
+
+    s = 1.0
+    while s < 50:
+        s += 1.0 + up(a[1])
+    return s, n[0]
+
+
+class Counter:
+    def __init__(self):
+        self.n = 0
+
+    def up(self):
+        self.n += 1
+        return self.n > 1
+
+
+def of_an_object(a):
+    c = Counter()
+    if a[0] > 0 and c.up():
+        a[0] = 3
+    return c.n
+
+
+def any_of_an_object(a):
+    c = Counter()
+    return any(v > 0 and c.up() for v in a), c.n
+
+
+def a_key(d):
+    d["x"] = 1
+    return 3
+
+
+def a_dict(a):
+    d = {}
+    x = a_key(d) if a[0] > 0 else 0
+    return x, len(d)
+
+
+FUNCTIONS = (
+    any_ends, all_ends, mapped, a_break, a_return, in_a_loop, known_array, errors, counted_items,
+    listed_items, a_nonlocal, in_native_loops, a_list_gets_longer, a_cell_of_a_list, of_an_object,
+    any_of_an_object, a_dict,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_only_what_python_asks_for_counts(function):
+    jitted = mlc.jit(function)
+    for start in ([0.0, 1, 2], [-1.0, 9, 2], [2.0, -1, 2]):
+        ours, theirs = np.array(start), np.array(start)
+        try:
+            expected = function(theirs)
+        except ValueError as error:
+            with pytest.raises(ValueError, match=str(error)):
+                jitted(ours)
+            continue
+        found = jitted(ours)
+        for a, b in zip(found if isinstance(found, tuple) else (found,),
+                        expected if isinstance(expected, tuple) else (expected,)):  # fmt: skip
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_a_list_cannot_get_longer_where_data_end_a_loop():
+    def f(a):
+        kept = []
+
+        def keep(v):
+            kept.append(v)
+            return v
+
+        s = 0.0
+        while s < 10:
+            s += keep(a[0])
+        return s
+
+    with pytest.raises(mlc.UnsupportedError, match="items of a list from '1 of them' to '2 of"):
+        mlc.jit(f)(np.ones(3))
