@@ -238,3 +238,24 @@ def test_short_rows_fill_whole_vectors(shape) -> None:
     np.testing.assert_array_equal(got[1], x.max(axis=0))
     x[-1, 0] = np.nan
     assert np.isnan(mlc.jit(lambda x: np.max(x, axis=0))(x)).tolist()[:2] == [True, False]
+
+
+PLACES = {
+    "triangle": (lambda a: np.triu(a, 1), False),
+    "columns": (lambda a: a + np.arange(a.shape[-1], dtype=a.dtype), False),
+    "diagonal": (lambda a: np.where(np.eye(*a.shape[-2:], 3, dtype=bool), a[..., :1], a), False),
+    "joined": (lambda a: np.concatenate([a, a[:1]]) * 2, True),
+    "plain": (lambda a: a + 1, True),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("shape", [(70, 999), (300, 5), (2, 50, 300), (1, 700), (40, 256)])
+def test_long_rows_whose_places_are_numbers_stay_rows(name, shape) -> None:
+    function, fused = PLACES[name]
+    compiled = mlc.jit(function)
+    for dtype in ("uint8", "float64"):
+        a = (np.random.default_rng(2).random(shape) * 200).astype(dtype)
+        np.testing.assert_array_equal(compiled(a), function(a))
+    if shape == (70, 999):
+        assert ("s.fuse(" in str(compiled.lower(a).schedule)) == fused

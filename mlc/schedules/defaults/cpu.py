@@ -17,7 +17,14 @@ from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
 from .machine import STACK_BYTES, TASK_NS, Machine
 from .periods import cut_period, short_periods
-from .vectors import extent_of, fuse_contiguous, lanes_for, private_loops, vectorize_last
+from .vectors import (
+    extent_of,
+    fuse_contiguous,
+    lanes_for,
+    private_loops,
+    stay_apart,
+    vectorize_last,
+)
 
 # What only products or folds need is imported where there are any.
 if TYPE_CHECKING:
@@ -314,7 +321,7 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
                 outer = tile_transposed(s, nest, loops, across, machine)
                 _parallel(s, outer, _nanoseconds(nest, machine))
                 return
-        loops = fuse_contiguous(s, block, loops)
+        loops = fuse_contiguous(s, block, loops, stay_apart(s, name, nest, machine))
         if not loops:
             return
         loops[-1:] = cut_period(s, name, nest, loops[-1])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...ir.affine import linear_in
-from ...ir.expr import Apply, Var
+from ...ir.expr import Apply, Axis, Const, Expr, Load, Var
 from ...ir.program import Block, contiguous_strides, reads_of, writes_of
-from ...ir.rewrite import postorder
+from ...ir.rewrite import postorder, variables_of
 from ...ir.scalar import SCALAR_FNS
 from ...te.program import Nest
 from ..schedule import Schedule
 from .access import point_cost, reduce_axes, widest_dtype_bytes
 from .machine import Machine
 
+LONG_ROW = 4  # vectors; shorter rows waste more at their ends than divisions cost
 FUNCTION = 12  # the cost from which on a scalar function is a long chain of operations
 
 
@@ -56,14 +59,60 @@ def extent_of(s: Schedule, var: Var) -> int:
     return find_loop(s.program, var).extent
 
 
-def fuse_contiguous(s: Schedule, block: Block, loops: list[Var]) -> list[Var]:
-    """Fuse neighbouring loops that every access walks as one, innermost first."""
+def fuse_contiguous(
+    s: Schedule, block: Block, loops: list[Var], apart: Callable[[Var, Var], bool] | None = None
+) -> list[Var]:
+    """Fuse neighbouring loops that every access walks as one, innermost first; those not of which
+    ``apart`` holds."""
     out = list(loops)
     while len(out) >= 2 and _walked_as_one(s, s.block(block.name), out[-2], out[-1]):
+        if apart is not None and apart(out[-2], out[-1]):
+            break
         inner = out.pop()
         outer = out.pop()
         out.append(s.fuse(outer, inner))
     return out
+
+
+def stay_apart(
+    s: Schedule, name: str, nest: Nest, machine: Machine
+) -> Callable[[Var, Var], bool] | None:
+    """Whether an (outer, inner) pair of loops stays as it is: rows are long, and what is computed
+    depends on the place in them, or on the row, as a number that only a division of the fused
+    loop's counter would give back. None where nothing is computed of places."""
+    numbers = {axis for part in nest.compute.body for axis in _numbers_in(part)}
+    if not numbers:
+        return None
+    least = LONG_ROW * max(machine.vector_bytes // widest_dtype_bytes(nest), 1)
+    bound = {it.binding: it.axis for it in s.block(name).iters}
+
+    def apart(outer: Var, inner: Var) -> bool:
+        used = bound.get(outer) in numbers or bound.get(inner) in numbers
+        return used and extent_of(s, inner) >= least
+
+    return apart
+
+
+def _numbers_in(root: Expr) -> set[Axis]:
+    """The axes that ``root`` computes with. Neither indices of loads count, nor comparisons of one
+    axis with a constant, where loops are cut."""
+    found: set[Axis] = set()
+    pending = [root]
+    while pending:
+        match pending.pop():
+            case Axis() as axis:
+                found.add(axis)
+            case Load():
+                pass
+            case Apply(fn="lt" | "le" | "gt" | "ge", args=(a, b)) as node:
+                if (
+                    not (isinstance(a, Const) or isinstance(b, Const))
+                    or len(variables_of(node)) > 1
+                ):
+                    pending += node.args
+            case node:
+                pending += node.children
+    return found
 
 
 def _walked_as_one(s: Schedule, block: Block, outer: Var, inner: Var) -> bool:
@@ -89,9 +138,6 @@ def _walked_as_one(s: Schedule, block: Block, outer: Var, inner: Var) -> bool:
 
 def _fused_before(block: Block, outer: Var, inner: Var, extent: int) -> bool:
     """The inner loop is a fused one: its last part decides, since the parts are walked as one."""
-    from ...ir.expr import Apply, Const
-    from ...ir.rewrite import variables_of
-
     outer_axis = next((it.axis for it in block.iters if it.binding is outer), None)
     parts = [
         it
