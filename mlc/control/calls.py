@@ -14,6 +14,7 @@ import numpy as np
 from ..te.extent import Extent
 from ..tracer.complex.calls import truth
 from ..tracer.deciding import deciding_arguments
+from ..tracer.items import enumerate_, zip_
 from ..tracer.lists import taking_lists
 from ..tracer.not_handed_over import DRAWING, drawing, drawn
 from ..tracer.number import copied_number, python_number
@@ -171,6 +172,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.map: _mapped, builtins.filter: _filtered, reduce: _reduced,
     builtins.range: range_,
     builtins.reversed: reversed_,
+    builtins.enumerate: enumerate_, builtins.zip: zip_,
     builtins.len: _length,
     builtins.int: _number(int),
     builtins.float: _number(float),

@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from functools import partial, reduce
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ import numpy as np
 from ..errors import MlcError
 from ..ops.attempts import FAILURES
 from ..ops.op import CURRENT
+from ..tracer.changing import Flat
 from ..tracer.complex.value import as_part, from_constant
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
+from ..tracer.items import Items
 from ..tracer.number import python_number
 from ..tracer.operators import _is_weak
 from ..tracer.places import Places
@@ -240,6 +243,8 @@ def for_(
     source = known(source)
     traced = CURRENT.get() is not None
     cost *= _repeats.get()
+    if isinstance(source, Flat):
+        source = iter(source)
     if isinstance(source, Range):
         native_for(source.start, source.stop, source.step, body,
                    _state(names, reads, put, "the loop", body, touched), test)  # fmt: skip
@@ -262,12 +267,41 @@ def for_(
             touched,
         ):
             return
+    elif isinstance(source, Items) and source.shape and source.size * cost > _UNROLLED:
+        step, sizes = _item_loops(source, body, names, reads, put, test, touched), source.shape
+        if (
+            traced
+            and not (source.is_begun or _holds_lists(lists))
+            and _try_native(builtins.range(sizes[0]), step, names, reads, put, test, body, touched)
+        ):
+            source.end()
+            return
     count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
     token = _repeats.set(_repeats.get() * max(count, 1))
     try:
         _run(source, body, names, reads, put, test, touched)
     finally:
         _repeats.reset(token)
+
+
+def _item_loops(
+    source: Items, body: Callable[[Any], None], names: Sequence[str], reads: Sequence[Thunk],
+    put: Any, test: Thunk | None, touched: Touched, *place: Any,
+) -> Callable[[Any], None]:  # fmt: skip
+    """One iteration along the axis ``len(place)`` of what ``source`` runs over: the body, or the
+    loop along the next axis."""
+    axis = len(place) + 1
+    if axis == len(source.shape):
+        return lambda i: body(source.at(*place, i))
+
+    def step(i: Any) -> None:
+        again = _item_loops(source, body, names, reads, put, test, touched, *place, i)
+        key = SimpleNamespace(__code__=(body.__code__, axis))  # what tells this loop from others
+        along = builtins.range(source.shape[axis])
+        if not _try_native(along, again, names, reads, put, test, key, touched):
+            _run(along, again, names, reads, put, test, touched)
+
+    return step
 
 
 def _run(

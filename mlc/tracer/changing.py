@@ -226,7 +226,9 @@ class Flat:
         flattened(self._owner)[key] = value
 
     def __iter__(self) -> Any:
-        return iter(flattened(self._owner).copy())
+        from .items import elements
+
+        return elements(self._owner)
 
     def copy(self) -> Any:
         """The elements as an array of its own."""

@@ -6,7 +6,6 @@ They mean what NumPy's do where nothing is traced.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..ops.op import CURRENT, leaves_of
+from . import items
 from .concrete import all_known, known, plain, wrapped
 from .dispatch import call_function
 
@@ -40,12 +40,7 @@ def isscalar(element: Any) -> bool:
 
 def ndenumerate(arr: Any) -> Any:
     """np.ndenumerate, of traced arrays, too."""
-    return _pairs(arr) if _is_traced(arr) else np.ndenumerate(arr)
-
-
-def _pairs(array: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
-    for place in np.ndindex(array.shape):
-        yield place, array[place]
+    return items.ndenumerate(arr) if _is_traced(arr) else np.ndenumerate(arr)
 
 
 def nditer(op: Any, *rest: Any, **options: Any) -> Any:
@@ -169,7 +164,7 @@ def _sample(part: Any) -> Any:
 
 
 INSTEAD: dict[str, Any] = {
-    "fromiter": fromiter, "isscalar": isscalar, "ndenumerate": ndenumerate, "nditer": nditer,
-    "take": take, "r_": Joined("r_"), "c_": Joined("c_"),
-    "mgrid": Grid("mgrid"), "ogrid": Grid("ogrid"),
+    "fromiter": fromiter, "isscalar": isscalar, "ndenumerate": ndenumerate,
+    "ndindex": items.ndindex, "nditer": nditer, "take": take, "r_": Joined("r_"),
+    "c_": Joined("c_"), "mgrid": Grid("mgrid"), "ogrid": Grid("ogrid"),
 }  # fmt: skip

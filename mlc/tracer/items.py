@@ -1,0 +1,127 @@
+"""What a loop runs over, by place: ``enumerate``, ``zip``, ``np.ndindex``, ``np.ndenumerate`` and
+``x.flat``.
+
+::
+
+    for i, row in enumerate(x): ...     the item at k is (k, x[k]): k may be a traced number, and
+                                        the loop a native one
+    for i, j in np.ndindex(3, 4): ...   the item at (i, j) is (i, j): two native loops
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..ops.op import CURRENT
+from ..te.extent import is_open
+from .changing import Flat, flattened
+from .concrete import known
+from .tracer import Tracer
+
+At = Callable[..., Any]
+
+
+class Items:
+    """An iterator over the items at all places of ``shape``, the last axis first; a loop that finds
+    it not begun may ask for the items ``at`` traced places instead."""
+
+    def __init__(self, shape: tuple[int, ...], at: At, plain: Callable[[], Any]) -> None:
+        self.shape, self.at = shape, at
+        self.is_begun = False
+        self._plain = plain
+        self._rest: Iterator[Any] = iter(())
+
+    def __iter__(self) -> Items:
+        return self
+
+    def __next__(self) -> Any:
+        if not self.is_begun:
+            self.is_begun, self._rest = True, iter(self._plain())
+        return next(self._rest)
+
+    def end(self) -> None:
+        """Let there be no more items: a loop has had them all."""
+        self.is_begun = True
+
+    @property
+    def size(self) -> int:
+        """How many items there are."""
+        return math.prod(self.shape)
+
+    def number(self, place: tuple[Any, ...]) -> Any:
+        """How many items come before the one at ``place``."""
+        return functools.reduce(lambda n, part: n * part[0] + part[1], zip(self.shape, place), 0)
+
+
+def items_of(source: Any) -> Items | None:
+    """The items of a traced array, its ``flat``, a range, or of what stands for an iterator."""
+    if isinstance(source, Flat):
+        source = elements(source._owner)
+    if isinstance(source, Items):
+        return None if source.is_begun else source
+    if isinstance(source, builtins.range):
+        return Items((len(source),), lambda i: source.start + i * source.step, lambda: source)
+    if isinstance(source, Tracer) and known(source) is source and source.shape:
+        if not is_open(source.shape):
+            return Items((source.shape[0],), lambda i: source[i], lambda: source)
+    return None
+
+
+def enumerate_(iterable: Any, start: Any = 0) -> Any:
+    """``enumerate(iterable, start)``."""
+    found = items_of(iterable) if CURRENT.get() is not None else None
+    if found is None or not isinstance(start, int):
+        return builtins.enumerate(iterable, operator.index(known(start)))
+    items = found
+    return Items(
+        items.shape,
+        lambda *at: (items.number(at) + start, items.at(*at)),
+        lambda: builtins.enumerate(iterable, start),
+    )
+
+
+def zip_(*iterables: Any, strict: bool = False) -> Any:
+    """``zip(*iterables, strict=strict)``."""
+    found = [items_of(part) for part in iterables] if CURRENT.get() is not None else []
+    parts = [part for part in found if part is not None and len(part.shape) == 1]
+    counts = {part.shape for part in parts}
+    # Where iterators end at different places, Python says where the longer ones are left.
+    uneven = len(counts) > 1 and (strict or any(isinstance(p, Items) for p in iterables))
+    if not parts or len(parts) < len(iterables) or uneven:
+        return builtins.zip(*iterables, strict=strict)
+    return Items(
+        min(counts),
+        lambda i: tuple(part.at(i) for part in parts),
+        lambda: builtins.zip(*iterables, strict=strict),
+    )
+
+
+def ndindex(*shape: Any) -> Any:
+    """np.ndindex, whose places may be traced in a loop."""
+    if CURRENT.get() is None:
+        return np.ndindex(*shape)
+    np.ndindex(*shape)  # refuses what is no shape
+    sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+    return Items(tuple(map(operator.index, sizes)), lambda *at: at, lambda: np.ndindex(*shape))
+
+
+def ndenumerate(array: Any) -> Items:
+    """np.ndenumerate of a traced array."""
+    return Items(tuple(array.shape), lambda *at: (at, array[at]), lambda: _pairs(array))
+
+
+def _pairs(array: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
+    for place in np.ndindex(array.shape):
+        yield place, array[place]
+
+
+def elements(array: Any) -> Items:
+    """The elements of a traced array in C order, each read when it is asked for."""
+    return Items(tuple(array.shape), lambda *at: array[at], lambda: flattened(array))
