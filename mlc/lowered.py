@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .looking.cost import Cost
     from .looking.explain import Explanation
     from .looking.machine import Facts
+    from .looking.svg import Picture
 
     AnyCompiled: TypeAlias = "Compiled | CompiledProgram"
 
@@ -126,6 +127,23 @@ class Lowered:
     def cost(self, facts: Facts | None = None) -> Cost:
         """The numbers of :meth:`explain` for the whole function."""
         return self.explain(facts).cost
+
+    def draw(self, kernel: int = 0, loop: str | None = None) -> Picture:
+        """The loops of one kernel as nested boxes; with ``loop``, the elements that an iteration of
+        it touches.
+
+        Raises :class:`ArgumentError` where nothing is computed, or not in so many kernels.
+        """
+        from .looking.draw import draw
+
+        if self.compiled is None:
+            raise ArgumentError(f"{self.name} computes nothing: there is nothing to draw")
+        programs = self.compiled.programs
+        if not 0 <= kernel < len(programs):
+            raise ArgumentError(
+                f"{self.name} has the kernels 0 to {len(programs) - 1}, got kernel={kernel}"
+            )
+        return draw(programs[kernel], loop)
 
     def _levels(self) -> tuple[str, ...]:
         return _DEVICE_LEVELS if self.row.target.startswith("cuda") else _LEVELS

@@ -40,7 +40,7 @@ def explained(problem: Exception, function: Callable[..., Any]) -> Exception:
             "array with np.zeros or np.empty, or pass it as an argument", problem.__cause__.location
         ).with_traceback(problem.__traceback__)  # fmt: skip
     if not isinstance(problem, MlcError):
-        return _located(problem)
+        return _located(problem, function)
     known = next(kind for kind in type(problem).__mro__ if kind.__module__ == MlcError.__module__)
     if known is not type(problem) and known is not MlcError:  # not by a name nobody has heard of
         made = known(problem.message, problem.location)
@@ -94,11 +94,27 @@ def _is_plain(problem: Exception) -> bool:
     return type(problem) in _PLAIN or type(problem).__name__ == "LinAlgError"
 
 
-def _located(problem: Exception) -> Exception:
+def _name_object(problem: Exception, function: Callable[..., Any]) -> None:
+    """Say of a method that was not given enough where its object belongs: in ``m.f.lower(x)`` the
+    name ``lower`` is that of the function, which knows of no ``m``."""
+    name = getattr(function, "__qualname__", "")
+    owner, _, short = name.rpartition(".")
+    if not owner or owner.endswith("<locals>") or not problem.args:
+        return
+    kind = owner.rpartition(".")[2]
+    if str(problem.args[0]).startswith(f"{name}() missing"):
+        problem.args = (
+            f"{problem.args[0]}; {short} is a method, whose object is the first argument of all "
+            f"but calls: {kind}.{short}.lower(the_object, ...)",
+        )
+
+
+def _located(problem: Exception, function: Callable[..., Any]) -> Exception:
     """An error of Python's or NumPy's with the user's line, where it was raised beyond that."""
     frames = _frames(problem)
     if not _is_plain(problem) or not frames or is_user_frame(frames[-1].tb_frame):
         return problem
+    _name_object(problem, function)
     theirs = [frame for frame in frames if is_user_frame(frame.tb_frame)]
     where = _place(theirs[-1]) if theirs else user_location()
     match problem.args:

@@ -37,6 +37,9 @@ class UsageError(Exception):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         sentence = message[:1].lower() + message[1:]
+        if sentence.startswith("unrecognized arguments: ") and "[" in sentence:
+            given = sentence.partition(": ")[2]
+            sentence = f"what the function is called with goes behind --args: --args '{given}'"
         raise UsageError(f"{sentence}; `{self.prog} --help` says what is possible")
 
 

@@ -100,7 +100,8 @@ def check_call(function: Callable[..., Any], arguments: Sequence[Any]) -> None:
         inspect.signature(function).bind(*arguments)
     except TypeError as error:
         raise ArgumentError(
-            f"{function.__name__} cannot be called with {len(arguments)} arguments: {error}; "
+            f"{function.__name__} cannot be called with {len(arguments)} "
+            f"argument{'s' * (len(arguments) != 1)}: {error}; "
             "give them with --args"
         ) from None
     except ValueError:

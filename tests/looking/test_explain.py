@@ -206,6 +206,34 @@ def test_nothing_to_explain() -> None:
 
     with pytest.raises(ArgumentError, match="same computes nothing: there is nothing to explain"):
         same.lower(np.ones(3)).explain()
+    with pytest.raises(ArgumentError, match="same computes nothing: there is nothing to draw"):
+        same.lower(np.ones(3)).draw()
+
+
+def test_a_lowered_function_draws_its_kernels() -> None:
+    @mlc.jit
+    def centred(x):
+        return x - x.mean()
+
+    lowered = centred.lower(np.ones((8, 4)))
+    assert lowered.draw().svg.startswith("<svg")
+    with pytest.raises(ArgumentError, match=r"centred has the kernels 0 to \d, got kernel=9"):
+        lowered.draw(9)
+
+
+class Scaled:
+    factor = 2.0
+
+    @mlc.jit
+    def scaled(self, x):
+        return x * self.factor
+
+
+def test_the_object_of_a_method_is_an_argument_of_lower() -> None:
+    given = Scaled()
+    assert "multiply" in Scaled.scaled.lower(given, np.ones(3)).graph
+    with pytest.raises(TypeError, match=r"Scaled\.scaled\.lower\(the_object, \.\.\.\)"):
+        given.scaled.lower(np.ones(3))
 
 
 def test_methods_of_a_schedule() -> None:

@@ -89,7 +89,7 @@ def record(number: int, **changes: object) -> Record:
         (["tune", "model.py:product", "--args", "[3]"], "'[' is no argument; write an array as"),
         (
             ["tune", "model.py:product", "--args", "float32[8,8]"],
-            "product cannot be called with 1 arguments: missing a required argument: 'b'; give",
+            "product cannot be called with 1 argument: missing a required argument: 'b'; give",
         ),
         (["tune", "--budget", "soon"], "argument --budget: invalid float value: 'soon'; `mlc tune"),
         (
@@ -103,6 +103,10 @@ def record(number: int, **changes: object) -> Record:
             "plain cannot be called with 0 arguments: missing a",
         ),
         (["bench", "model.py:plain", "--seconds", "0"], "--seconds is a number above 0, got 0"),
+        (
+            ["bench", "model.py:plain", "float32[8]", "3"],
+            "what the function is called with goes behind --args: --args 'float32[8] 3'; `mlc",
+        ),
         (["cache"], "the following arguments are required: ACTION; `mlc cache --help`"),
         (["cache", "evict"], "evict takes --limit SIZE for compiled code, or --older-than AGE"),
         (["cache", "evict", "--older-than", "long"], "--older-than is 'long', but an age is a"),
