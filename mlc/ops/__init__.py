@@ -8,7 +8,7 @@ DECLARATIONS = (
     "arithmetic", "bessel", "bits", "calculus", "choosing", "contract", "convolve",
     "convolve_nd", "correlate", "counting", "create", "derived", "divisors", "einsum",
     "elementwise", "floats", "folds", "index", "join", "linalg", "logic", "matrix",
-    "matrix_functions", "nn", "polynomials", "quantile", "rearrange", "reduce", "reduceat",
+    "matrix_functions", "nn", "pad", "polynomials", "quantile", "rearrange", "reduce", "reduceat",
     "scan", "search", "sets", "shape", "sort", "standard", "statistics", "strided",
     "transcendental", "update",
 )  # fmt: skip

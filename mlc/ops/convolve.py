@@ -11,8 +11,8 @@ from ..ir.expr import Expr, cast
 from . import arithmetic
 from .broadcast import as_tensor, shape_of
 from .elementwise import astype
-from .join import pad_constant
 from .op import op
+from .pad import pad_constant
 from .promotion import accumulator, common_dtype, dtype_of
 from .shape import reshape
 

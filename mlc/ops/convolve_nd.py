@@ -11,8 +11,9 @@ from ..ir.expr import Expr, apply, cast, const, select
 from . import arithmetic
 from .broadcast import as_tensor, shape_of
 from .elementwise import astype
-from .join import flip, pad_constant
+from .join import flip
 from .op import op
+from .pad import pad_constant
 from .promotion import accumulator, common_dtype
 from .shape import reshape, swapaxes
 

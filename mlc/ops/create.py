@@ -76,10 +76,12 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
 
 
 @op
-def evenly(start: Any, stop: Any, *, num: int, endpoint: bool, dtype: Any) -> Any:
-    """``num`` numbers from ``start`` to ``stop`` along a new first axis, both ends exact."""
+def evenly(start: Any, stop: Any, *, num: int, endpoint: bool, dtype: Any, work: Any = None) -> Any:
+    """``num`` numbers from ``start`` to ``stop`` along a new first axis, both ends exact; computed
+    in ``work``, where that is given."""
     target = as_dtype(dtype)
-    work = target if target.is_float and target.bits > 16 else float64
+    work = target if work is None else as_dtype(work)
+    work = work if work.is_float and work.bits > 16 else float64
     shape = broadcast_shape("linspace", shape_of(start), shape_of(stop))
     parts = (num - 1) if endpoint else num
 
@@ -107,9 +109,12 @@ def linspace(
     num = operator.index(num)
     if num < 0:
         raise ArgumentError(f"linspace: number of samples must be >= 0, got {num}")
-    if dtype is None:
-        dtype = as_dtype(np.result_type(*(_sample(v) for v in (start, stop)), float(num)))
-    found = evenly(start, stop, num=int(num), endpoint=bool(endpoint), dtype=as_dtype(dtype))
+    work = as_dtype(np.result_type(*(_sample(v) for v in (start, stop)), float(num)))
+    made = work if dtype is None else as_dtype(dtype)
+    found = evenly(
+        start, stop, num=int(num), endpoint=bool(endpoint), dtype=made,
+        work=None if made is work else work,
+    )  # fmt: skip
     if axis != 0:
         from .shape import moveaxis
 

@@ -13,9 +13,8 @@ import numpy as np
 from .. import te
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..ir.expr import Expr, cast, const, select
-from .broadcast import Shape, as_axes, as_axis, as_tensor, element, is_only_axis, shape_of
-from .elementwise import wrapped_number
+from ..ir.expr import Expr, cast, select
+from .broadcast import Shape, as_axes, as_axis, as_tensor, is_only_axis, shape_of
 from .index import getitem, slice_axis
 from .op import implements, op
 from .promotion import common_dtype, dtype_of
@@ -317,93 +316,3 @@ def tile(A: Any, reps: Any) -> Any:
     counts = (1,) * (ndim - len(counts)) + tuple(operator.index(c) for c in counts)
     target = tuple(s * c for s, c in zip(given, counts, strict=True))
     return tile_to(reshape(A, given), shape=target)
-
-
-@op
-def pad_constant(x: Any, value: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
-    """``x`` within a frame of ``value``: ``widths`` holds (before, after) for each axis."""
-    x = as_tensor(x)
-    shape = tuple(s + b + a for s, (b, a) in zip(x.shape, widths, strict=True))
-
-    def body(*index: Expr) -> Expr:
-        fill = element(value, (), (), x.dtype)
-        if not x.size:
-            return fill
-        out = x[tuple(i - b if b else i for i, (b, _) in zip(index, widths, strict=True))]
-        inside: Expr | None = None
-        for i, s, (before, after) in zip(index, x.shape, widths, strict=True):
-            tests = [i >= before] * bool(before) + [i < s + before] * bool(after)
-            for test in tests:
-                inside = test if inside is None else inside & test
-        return out if inside is None else select(inside, out, fill)
-
-    return te.compute(shape, body, name="pad")
-
-
-@op
-def pad_mirror(x: Any, *, widths: tuple[tuple[int, int], ...], mode: str) -> Any:
-    """``x`` continued at its borders: ``mode`` is edge, reflect, symmetric or wrap."""
-    x = as_tensor(x)
-    shape = tuple(s + b + a for s, (b, a) in zip(x.shape, widths, strict=True))
-
-    def source(index: Sequence[Expr]) -> list[Expr]:
-        return [
-            i if widths[d] == (0, 0) else _continued(i - widths[d][0], x.shape[d], mode)
-            for d, i in enumerate(index)
-        ]
-
-    return moved(x, shape, source, "pad")
-
-
-def _continued(place: Expr, extent: int, mode: str) -> Expr:
-    """``place``, any integer, brought into ``range(extent)``."""
-    if extent == 1:
-        return const(0)
-    if mode == "edge":
-        return te.min(te.max(place, 0), extent - 1)
-    if mode == "wrap":
-        return place % extent
-    period = 2 * extent - 2 if mode == "reflect" else 2 * extent
-    turned = place % period
-    return te.min(turned, (period if mode == "reflect" else period - 1) - turned)
-
-
-@implements(np.pad)
-def pad(array: Any, pad_width: Any, mode: str = "constant", **kwargs: Any) -> Any:
-    """np.pad in the modes constant, edge, reflect, symmetric and wrap."""
-    shape = shape_of(array)
-    if isinstance(pad_width, dict):
-        pairs = {as_axis("pad", d, len(shape)): w for d, w in pad_width.items()}
-        pad_width = [pairs.get(d, (0, 0)) for d in range(len(shape))]
-        pad_width = [(w, w) if isinstance(w, int) else w for w in pad_width]
-    try:
-        wide = np.broadcast_to(np.asarray(pad_width), (len(shape), 2)).tolist()
-        widths = tuple((operator.index(b), operator.index(a)) for b, a in wide)
-    except (TypeError, ValueError):
-        raise ShapeError(
-            f"pad: pad_width {pad_width!r} must be integers of shape (), (2,) or ({len(shape)}, 2)"
-        ) from None
-    if any(w < 0 for pair in widths for w in pair):
-        raise ShapeError(
-            f"pad: widths must be >= 0, got {pad_width}; slice the array to make it smaller"
-        )
-    if mode == "constant":
-        value = kwargs.get("constant_values", 0)
-        if shape_of(value):
-            raise ArgumentError("pad: constant_values must be one number; pad each side in turn")
-        if dtype_of(array).kind == "u":  # signed ones refuse what does not fit
-            value = wrapped_number(value, dtype_of(array))
-        return pad_constant(array, value, widths=widths)
-    if (
-        mode not in ("edge", "reflect", "symmetric", "wrap")
-        or kwargs.get("reflect_type", "even") != "even"
-    ):
-        raise ArgumentError(
-            f"pad: mode {mode!r} is not supported; use constant, edge, reflect, symmetric or wrap"
-        )
-    for d, (extent, pair) in enumerate(zip(shape, widths, strict=True)):
-        if extent == 0 and pair != (0, 0):
-            raise ShapeError(
-                f"pad: axis {d} of shape {shape} is empty, so mode {mode!r} has no values"
-            )
-    return pad_mirror(array, widths=widths, mode=mode)

@@ -59,8 +59,11 @@ def mean(
 
 def _degrees_of_freedom(ddof: float, correction: Any) -> float:
     """What np.var subtracts from the count: ``correction`` is the newer name of ``ddof``."""
-    absent = correction is None or correction is np._NoValue  # type: ignore[attr-defined]
-    return ddof if absent else float(correction)
+    return ddof if _is_absent(correction) else float(correction)
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or value is np._NoValue  # type: ignore[attr-defined]
 
 
 CACHED_BYTES = 1 << 20  # arrays up to this size are in the cache when they are read again
@@ -195,6 +198,19 @@ def _squares_by_chunk(a: Any, axes: list[int], work: Any, keepdims: Any) -> Any:
     return _with_axes(total, shape, axes, keepdims)
 
 
+def _about(
+    a: Any, center: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: Any
+) -> Any:
+    """The variance about ``center``, in NumPy's dtype: that of the differences, but float64 of
+    integers."""
+    if dtype is None and not dtype_of(a).is_float:
+        dtype = "float64"
+    squares = arithmetic.square(arithmetic.subtract(a, center))
+    total = sum_of(squares, axis=axis, dtype=dtype, keepdims=keepdims, where=where)
+    left = arithmetic.maximum(arithmetic.subtract(_count(a, axis, where, keepdims), ddof), 0)
+    return astype(arithmetic.divide(total, left), dtype=dtype_of(total))
+
+
 def _variance(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: Any) -> Any:
     """The variance in the dtype that sums are kept in."""
     work, result = mean_dtypes(dtype_of(a), dtype)
@@ -219,11 +235,13 @@ def _variance(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: Any, where: 
 @implements(np.var)
 def var(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0,
-    keepdims: Any = False, *, where: Any = True, correction: Any = None,
+    keepdims: Any = False, *, where: Any = True, mean: Any = None, correction: Any = None,
 ) -> Any:  # fmt: skip
     """np.var: the mean, then the mean square of the differences from it; large arrays by chunks."""
     _refuse_out("var", out)
     chosen = _degrees_of_freedom(ddof, correction)
+    if not _is_absent(mean):
+        return _about(a, mean, axis, dtype, chosen, keepdims, where)
     _, result = mean_dtypes(dtype_of(a), dtype)
     return astype(_variance(a, axis, dtype, chosen, keepdims, where), dtype=result)
 
@@ -231,11 +249,14 @@ def var(
 @implements(np.std)
 def std(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0,
-    keepdims: Any = False, *, where: Any = True, correction: Any = None,
+    keepdims: Any = False, *, where: Any = True, mean: Any = None, correction: Any = None,
 ) -> Any:  # fmt: skip
     """np.std: the square root of np.var."""
     _refuse_out("std", out)
     chosen = _degrees_of_freedom(ddof, correction)
+    if not _is_absent(mean):
+        about = _about(a, mean, axis, dtype, chosen, keepdims, where)
+        return astype(arithmetic.sqrt(about), dtype=dtype_of(about))
     _, result = mean_dtypes(dtype_of(a), dtype)
     square = _variance(a, axis, dtype, chosen, keepdims, where)
     if not result.is_float and shape_of(square):

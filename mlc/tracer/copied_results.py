@@ -36,7 +36,8 @@ def copies_computed(traced: Traced) -> Traced:
         tensor = None if result.weak else _computed(result, traced)
         if tensor is None:
             return traced
-        results.append(Result("output", outputs.setdefault(tensor, len(outputs))))
+        place = outputs.setdefault(tensor, len(outputs))
+        results.append(Result("output", place, False, result.is_array))
     return Traced(traced.inputs, tuple(outputs), tuple(results), traced.structure)
 
 

@@ -196,12 +196,14 @@ class Result:
     ``kind`` is ``"output"`` (``value`` is its number among the graph's outputs), ``"input"`` (an
     argument handed through: its number), ``"copy"`` (of an argument), ``"again"`` (an output that
     is another result already, copied), ``"constant"`` (an array) or ``"value"`` (anything else).
-    Weak results are Python numbers, as they would be without tracing.
+    Weak results are Python numbers, as they would be without tracing; of others without axes some
+    are arrays, as NumPy's would be, and the rest scalars.
     """
 
     kind: str
     value: Any
     weak: bool = False
+    is_array: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +244,10 @@ class Traced:
 
     @property
     def is_direct(self) -> bool:
-        """Whether the results are just the outputs, each once and in order."""
-        places = [r.value for r in self.results if r.kind == "output" and not r.weak]
+        """Whether the results are just the outputs, each once and in order; those without axes as
+        scalars."""
+        plain = (r for r in self.results if r.kind == "output" and not (r.weak or r.is_array))
+        places = [r.value for r in plain]
         return len(places) == len(self.results) and places == list(range(len(self.outputs)))
 
     def leaves(self, computed: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
@@ -270,7 +274,8 @@ class Traced:
                 case _:
                     found.append(result.value)
                     continue
-            leaf = leaf if leaf.ndim else leaf[()]
+            if not leaf.ndim:
+                leaf = np.asarray(leaf) if result.is_array else leaf[()]
             found.append(leaf.item() if result.weak else leaf)
         return found
 
@@ -407,23 +412,25 @@ def _results(
             continue
         tensor = leaf.__mlc_lift__(trace)
         weak = tensor in trace.weak
+        is_array = not (leaf.shape or weak or leaf._is_scalar())
         cell = leaf._cell
         is_argument = cell.place is not None and not (cell.version and cell.place in numbers)
         is_whole = leaf._view is None or tensor in number and not cell.version
         if is_argument and is_whole:
-            results.append(Result("input", cell.place, weak))
+            results.append(Result("input", cell.place, weak, is_array))
             continue
         match tensor.op:
             case Constant(array=array):
-                results.append(Result("constant", array, weak))
+                results.append(Result("constant", array, weak, is_array))
             case Placeholder() if weak:
                 results.append(Result("input", number[tensor], weak))
             case Placeholder():
-                results.append(Result("copy", number[tensor]))
+                results.append(Result("copy", number[tensor], False, is_array))
             case _:
                 owner = owners.setdefault(tensor, cell)
                 kind = "output" if owner is cell or not tensor.shape else "again"
-                results.append(Result(kind, outputs.setdefault(tensor, len(outputs)), weak))
+                place = outputs.setdefault(tensor, len(outputs))
+                results.append(Result(kind, place, weak, is_array))
     writes = []
     for place, argument in enumerate(arguments):
         if not argument._cell.version:

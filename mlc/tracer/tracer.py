@@ -38,7 +38,7 @@ from .operators import define_methods
 from .shapeless import imag_of, real_of
 from .storage import READ_ONLY, Cell, Window, blank
 from .trace import FunctionTrace
-from .writing import assign, key_of_arrays
+from .writing import assign, bools_as_axes, key_of_arrays
 
 _SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})
 _ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
@@ -310,6 +310,9 @@ class Tracer:
             part = known(self)[plain(key)]
             if not (isinstance(part, np.ndarray) and part.base is not None):
                 return wrapped(part)
+        bools = bools_as_axes(key)
+        if bools is not None:
+            return self[bools[0]][bools[1]]
         key = key_of_arrays(key)
         if mask_in(key):
             return select(self, key)

@@ -40,6 +40,10 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
         return
     if array is not target:
         target._cell.forget_elements(target._trace)
+    bools = bools_as_axes(key)
+    if bools is not None:
+        target[bools[0]][bools[1]] = value
+        return
     key = key_of_arrays(key)
     if mask_in(key):
         store(target, key, value)
@@ -63,6 +67,35 @@ def key_of_arrays(key: Any) -> Any:
     if type(key) is tuple and any(type(part) in (list, tuple) for part in key):
         return tuple(map(whole, key))
     return key
+
+
+def bools_as_axes(key: Any) -> tuple[Any, Any] | None:
+    """A key with single bools in it as two keys, one after the other: the first makes an axis of
+    size 1 for each of them, the second reads it at one place or, for False, at none."""
+    parts = key if isinstance(key, tuple) else (key,)
+    if not any(map(_is_bool, parts)):
+        return None
+    axes: list[Any] = []
+    places: list[Any] = []
+    for part in parts:
+        if _is_bool(part):
+            axes.append(None)
+            places.append(np.zeros(int(bool(known(part))), np.int64))
+            continue
+        places.append(part)
+        if part is None:
+            continue
+        mask = getattr(getattr(part, "dtype", None), "kind", "") == "b"
+        axes += [Ellipsis] if part is Ellipsis else [slice(None)] * (np.ndim(part) if mask else 1)
+    return tuple(axes), tuple(places)
+
+
+def _is_bool(part: Any) -> bool:
+    """Whether a part of a key is one bool, known while tracing."""
+    part = known(part)
+    if isinstance(part, np.ndarray):
+        return part.dtype == bool and not part.ndim
+    return isinstance(part, bool | np.bool_)
 
 
 def check_writable(target: Tracer) -> None:
