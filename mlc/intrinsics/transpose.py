@@ -22,19 +22,21 @@ from ..ir.intrinsic import Intrinsic, register
 from ..ir.program import Block, Buffer, For, Iter, Program, Stmt, Store
 
 LINE = 64  # bytes of a cache line
+NEITHER = (False, False)
 
 
-def transpose_tile(lanes: int, dtype: DType) -> Intrinsic:
+def transpose_tile(lanes: int, dtype: DType, flips: tuple[bool, bool] = NEITHER) -> Intrinsic:
     """The copy of a tile of ``lanes`` by ``lanes`` elements, ``transpose_<dtype>_<lanes>``.
 
-    ``lanes`` is a power of two: the elements of one vector register.
+    ``lanes`` is a power of two: the elements of one vector register. ``flips`` says whether the
+    rows of A are taken from the last to the first, and whether its columns are.
     """
     if lanes < 2 or lanes & (lanes - 1):
         raise ArgumentError(f"lanes of a transposed tile must be a power of two, got {lanes}")
     name = f"transpose_{dtype.name}_{lanes}"
-    return register(
-        Intrinsic(name, _meaning(name, lanes, dtype), {"llvm": tile_text(name, lanes, dtype)})
-    )
+    name += "".join(f"_{side}" for side, flip in zip(("rows", "columns"), flips) if flip)
+    text = tile_text(name, lanes, dtype, flips)
+    return register(Intrinsic(name, _meaning(name, lanes, dtype, flips), {"llvm": text}))
 
 
 def line_of(dtype: DType) -> int:
@@ -42,11 +44,12 @@ def line_of(dtype: DType) -> int:
     return LINE // dtype.itemsize if dtype.itemsize <= 2 else 0
 
 
-def _meaning(name: str, lanes: int, dtype: DType) -> Program:
+def _meaning(name: str, lanes: int, dtype: DType, flips: tuple[bool, bool]) -> Program:
     a, b = Buffer("A", (lanes, lanes), dtype), Buffer("B", (lanes, lanes), dtype)
     i, j = Var("i"), Var("j")
     vi, vj = Axis("vi", lanes), Axis("vj", lanes)
-    store = Store(b, (vi, vj), load(a, (vj, vi)))
+    at = [lanes - 1 - v if flip else v for v, flip in zip((vj, vi), flips, strict=True)]
+    store = Store(b, (vi, vj), load(a, tuple(at)))
     body: Stmt = Block("B", (Iter(vi, i), Iter(vj, j)), store)
     return Program(name, (a, b), For(i, lanes, For(j, lanes, body)))
 
@@ -153,16 +156,35 @@ def _turned_lines(lanes: int, dtype: DType) -> list[str]:
     return out
 
 
-def tile_text(name: str, lanes: int, dtype: DType) -> str:
-    """The LLVM function ``name``. ``%xs`` and ``%xt`` are the strides of operand x in elements."""
+def tile_text(name: str, lanes: int, dtype: DType, flips: tuple[bool, bool] = NEITHER) -> str:
+    """The LLVM function ``name``. ``%xs`` and ``%xt`` are the strides of operand x in elements.
+
+    Flips are strides turned round. Where columns of A are neighbours in falling order, the tile is
+    read as it lies and its rows are stored in falling order.
+    """
     element = f"i{8 * dtype.itemsize}"
-    align = dtype.itemsize
+    align, last = dtype.itemsize, lanes - 1
     out = [
-        f"define void @{name}(ptr %a, i64 %as, i64 %at, ptr %b, i64 %bs, i64 %bt) {{",
+        f"define void @{name}(ptr %a0, i64 %as0, i64 %at0, ptr %b0, i64 %bs0, i64 %bt) {{",
         "entry:",
-        "  %a1 = icmp eq i64 %at, 1",
+        f"  %ar = mul i64 %as0, {last if flips[0] else 0}",
+        f"  %ac = mul i64 %at0, {last if flips[1] else 0}",
+        "  %ao = add i64 %ar, %ac",
+        f"  %af = getelementptr {element}, ptr %a0, i64 %ao",
+        f"  %as = mul i64 %as0, {-1 if flips[0] else 1}",
+        f"  %at = mul i64 %at0, {-1 if flips[1] else 1}",
+        "  %rising = icmp eq i64 %at, 1",
+        "  %falling = icmp eq i64 %at, -1",
+        "  %near = or i1 %rising, %falling",
+        f"  %back = select i1 %falling, i64 {-last}, i64 0",
+        f"  %a = getelementptr {element}, ptr %af, i64 %back",
+        f"  %bend = mul i64 %bs0, {last}",
+        "  %bo = select i1 %falling, i64 %bend, i64 0",
+        f"  %b = getelementptr {element}, ptr %b0, i64 %bo",
+        "  %bneg = sub i64 0, %bs0",
+        "  %bs = select i1 %falling, i64 %bneg, i64 %bs0",
         "  %b1 = icmp eq i64 %bt, 1",
-        "  %close = and i1 %a1, %b1",
+        "  %close = and i1 %near, %b1",
         "  br i1 %close, label %tile, label %row",
         "tile:",
     ]
@@ -180,11 +202,11 @@ def tile_text(name: str, lanes: int, dtype: DType) -> str:
         "  %aj = mul i64 %j, %as",
         "  %ai = mul i64 %i, %at",
         "  %ax = add i64 %aj, %ai",
-        "  %bi = mul i64 %i, %bs",
+        "  %bi = mul i64 %i, %bs0",
         "  %bj = mul i64 %j, %bt",
         "  %bx = add i64 %bi, %bj",
-        f"  %pa = getelementptr {element}, ptr %a, i64 %ax",
-        f"  %pb = getelementptr {element}, ptr %b, i64 %bx",
+        f"  %pa = getelementptr {element}, ptr %af, i64 %ax",
+        f"  %pb = getelementptr {element}, ptr %b0, i64 %bx",
         f"  %e = load {element}, ptr %pa, align {align}",
         f"  store {element} %e, ptr %pb, align {align}",
         "  %j2 = add nuw nsw i64 %j, 1",

@@ -126,3 +126,32 @@ def test_turned_operands_of_three_axes():
     np.testing.assert_array_equal(found, np.maximum(x.transpose(0, 2, 3, 1) + bias, 0))
     lowered = mlc.jit(lambda x, b: x.transpose(0, 2, 3, 1) + b).lower(x, bias)
     assert "transpose_" in lowered.program
+
+
+@pytest.mark.parametrize("flips", [(False, True), (True, False), (True, True)])
+@pytest.mark.parametrize(("lanes", "name"), [(8, "float64"), (64, "uint8"), (16, "float32")])
+def test_a_tile_that_is_read_backwards(lanes, name, flips):
+    dtype = as_dtype(name)
+    intrinsic = transpose_tile(lanes, dtype, flips)
+    base = np.arange(lanes * lanes * 2).astype(dtype.numpy).reshape(lanes, -1)
+    for a in (base[:, :lanes], base[:, :lanes][:, ::-1], base[::-1, :lanes], base[:, ::2]):
+        b = np.zeros((lanes, lanes), dtype.numpy)
+        strides = tuple(s // dtype.itemsize for s in a.strides)
+        buffers = Buffer("A", a.shape, dtype, strides), Buffer("B", b.shape, dtype)
+        whole = [Region(x, (const(0), const(0)), x.shape) for x in buffers]
+        mlc.build(Program("turned", buffers, Evaluate(intrinsic.name, tuple(whole))))(a, b)
+        steps = [-1 if flip else 1 for flip in flips]
+        np.testing.assert_array_equal(b, a[:: steps[0], :: steps[1]].T)
+
+
+@pytest.mark.parametrize("shape", [(131, 257), (128, 192), (1000, 70)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_turned_arrays_are_turned_in_registers(shape, dtype):
+    x = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    quarter, threefold = (lambda a: np.rot90(a) * 1), (lambda a: np.rot90(a, 3))
+    plain = lambda a: a.T.copy()
+    for a in (x, x[::-1], x[:, ::-1], x[::-1, ::-1]):
+        for function in (quarter, threefold, plain):
+            np.testing.assert_array_equal(mlc.jit(function)(a), function(a))
+    text = str(mlc.jit(threefold).lower(x).schedule)
+    assert f"transpose_{dtype}_" in text and "_rows" in text

@@ -86,10 +86,11 @@ def tile_transposed(
     outermost loop. Tiles of a mere copy are turned in registers."""
     lanes = _register_lanes(nest, across, machine)
     if lanes:
-        block = _block(nest, across, len(loops), machine)
+        flips = _flips(nest, across)
+        block = None if any(flips) else _block(nest, across, len(loops), machine)
         if block is not None:
             return _in_blocks(s, nest, loops, across, block)
-        return _in_registers(s, nest, loops, across, lanes)
+        return _in_registers(s, nest, loops, across, lanes, flips)
     rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
     last = loops[-1]
     lanes = lanes_for(nest, extent_of(s, last), machine)
@@ -109,8 +110,8 @@ def _register_lanes(nest: Nest, across: Axis, machine: Machine) -> int:
     from ...intrinsics.transpose import line_of
 
     last = nest.compute.axes[-1]
-    # The instruction reads neighbours in order: nothing reversed, nothing left out.
-    if any(linear_in(i, axis) not in (0, 1) for i in body.indices for axis in (across, last)):
+    # The instruction reads neighbours, in order or in reverse: nothing left out.
+    if any(linear_in(i, axis) not in (0, 1, -1) for i in body.indices for axis in (across, last)):
         return 0
     # It names the dimension with the neighbours last, whatever lies how in memory.
     found = [d for axis in (last, across) for d, i in enumerate(body.indices) if linear_in(i, axis)]
@@ -124,6 +125,15 @@ def _register_lanes(nest: Nest, across: Axis, machine: Machine) -> int:
         lanes //= 2  # smaller tiles, less of it left at the edges
     large = points(nest) * body.dtype.itemsize >= SMALL_BYTES
     return lanes if large and min(across.extent, last.extent) >= lanes >= 4 else 0
+
+
+def _flips(nest: Nest, across: Axis) -> tuple[bool, bool]:
+    """Whether rows, which the last axis counts, and columns of what is copied are reversed."""
+    body = nest.compute.body[0]
+    assert isinstance(body, Load)
+    axes = nest.compute.axes[-1], across
+    rows, columns = (any(linear_in(i, axis) == -1 for i in body.indices) for axis in axes)
+    return rows, columns
 
 
 def _block(nest: Nest, across: Axis, loops: int, machine: Machine) -> tuple[int, int, int] | None:
@@ -169,12 +179,19 @@ def _in_blocks(
     return others[0] if others and extent_of(s, others[0]) > 1 else rows_far
 
 
-def _in_registers(s: Schedule, nest: Nest, loops: list[Var], across: Axis, lanes: int) -> Var:
+def _in_registers(
+    s: Schedule,
+    nest: Nest,
+    loops: list[Var],
+    across: Axis,
+    lanes: int,
+    flips: tuple[bool, bool],
+) -> Var:
     """``for i: for j`` -> ``for i_0: for j_0: transpose_tile``, four by four tiles at a time; what
     is left at the edges is copied element by element."""
     from ...intrinsics.transpose import transpose_tile
 
-    intrinsic = transpose_tile(lanes, nest.tensors[0].dtype)
+    intrinsic = transpose_tile(lanes, nest.tensors[0].dtype, flips)
     rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
     last = loops[-1]
     others = [v for v in loops[:-1] if v is not rows]
