@@ -75,12 +75,9 @@ class Lowered:
 
     @cached_property
     def schedule(self) -> Text:
-        """The steps that led from the plain loops to the programs."""
-        return self._text(
-            lambda compiled: "\n\n".join(
-                f"# {kernel.program.name}\n{kernel.schedule}" for kernel in compiled.kernels
-            )
-        )
+        """The steps that led to the programs from the plain loops, or from those that are shown
+        above them: packed, tiled or factored ones, which a default schedule may begin with."""
+        return self._text(lambda compiled: "\n\n".join(map(_schedule_text, compiled.kernels)))
 
     @cached_property
     def numpy(self) -> Text:
@@ -165,6 +162,16 @@ class Lowered:
                 f"<details{opened}><summary>{level}</summary>{text._repr_html_()}</details>"
             )
         return "".join(parts)
+
+
+def _schedule_text(kernel: Any) -> str:
+    schedule = kernel.schedule
+    text = f"# {kernel.program.name}\n"
+    if schedule.trace:
+        start = schedule.trace[0].before.script()
+        if start != kernel.program.script():
+            text += f"# the steps begin with these loops\n{start}\n\n"
+    return f"{text}{schedule}"
 
 
 def _scripts(programs: Any) -> str:
