@@ -99,6 +99,10 @@ def call(function: Any) -> Any:
     if isinstance(owner, (np.random.Generator, np.random.RandomState)):
         name = function.__name__
         return drawing(f"rng.{name}", drawn(function)) if name in DRAWING else drawn(function)
+    if str(getattr(function, "__module__", "")).startswith("scipy."):
+        from ..tracer.scientific import of_scipy
+
+        return of_scipy(function)
     return converted(function)
 
 

@@ -242,6 +242,11 @@ def call_ufunc(
         return _call_method(ufunc, method, name, inputs, kwargs)
     implementation = _found(UFUNCS, ufunc)
     if implementation is None:
+        from .scientific import special_ufunc
+
+        implementation = special_ufunc(ufunc)
+        if implementation is not None and not kwargs:
+            return implementation(*inputs)
         raise unsupported(name, ufunc.__name__)
     where = kwargs.pop("where", True)
     if where is not True:

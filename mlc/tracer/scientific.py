@@ -1,0 +1,258 @@
+"""SciPy's functions of traced arrays, found by name when one is met; SciPy is never imported here.
+
+Each is a formula in NumPy's functions, which traced values take. Dtypes are those that SciPy gives
+for numbers of these dtypes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import OutsideArrayError, UnsupportedError
+from ..ops.op import leaves_of
+from .shapeless import strong
+
+Function = Callable[..., Any]
+
+
+def _erf(x: Any) -> Any:
+    from ..ops.transcendental import erf
+
+    return erf(x)
+
+
+def _erfc(x: Any) -> Any:
+    from ..ops.transcendental import erfc
+
+    return erfc(x)
+
+
+def _expit(x: Any) -> Any:
+    from ..ops.nn import sigmoid
+
+    return sigmoid(x)
+
+
+def _logit(p: Any) -> Any:
+    near = np.where((p < 0.3) | (p > 0.65), 0.0, 2 * (p - 0.5))  # where the quotient is near 1
+    centre = np.log1p(near) - np.log1p(-near)
+    return np.where((p < 0.3) | (p > 0.65), np.log(p / (1 - p)), centre).astype(p.dtype)
+
+
+def _xlogy(x: Any, y: Any) -> Any:
+    return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log(y))
+
+
+def _xlog1py(x: Any, y: Any) -> Any:
+    return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log1p(y))
+
+
+def _entr(x: Any) -> Any:
+    return np.where(x == 0, 0.0, np.where(x < 0, -np.inf, -x * np.log(x)))
+
+
+def _log_expit(x: Any) -> Any:
+    return np.where(x < 0, x, 0.0) - np.log1p(np.exp(-np.abs(x)))
+
+
+def _ndtr(x: Any) -> Any:
+    return _erfc(x.astype(np.float64) * -(0.5**0.5)) * 0.5
+
+
+_UFUNCS: dict[str, Function] = {
+    "erf": _erf, "erfc": _erfc, "expit": _expit, "logit": _logit, "xlogy": _xlogy,
+    "xlog1py": _xlog1py, "log1p": np.log1p, "expm1": np.expm1, "exp2": np.exp2, "cbrt": np.cbrt,
+    "exp10": lambda x: np.power(10.0, x), "entr": _entr,
+    "log_expit": _log_expit, "i0": np.i0, "ndtr": _ndtr,
+}  # fmt: skip
+
+
+def special_ufunc(ufunc: np.ufunc) -> Function | None:
+    """What stands for a ufunc of scipy.special; None for others."""
+    special = sys.modules.get("scipy.special")
+    if special is None or getattr(special, ufunc.__name__, None) is not ufunc:
+        return None
+    formula = _UFUNCS.get(ufunc.__name__)
+    if formula is None:
+        raise _refusal(f"special.{ufunc.__name__}")
+
+    def call(*inputs: Any) -> Any:
+        given = [_array(value) for value in inputs]
+        result = ufunc(*(np.ones((), value.dtype) for value in given)).dtype
+        made = formula(*(value.astype(result) for value in given))
+        return made.astype(result)[()]
+
+    return call
+
+
+def _array(value: Any) -> Any:
+    return strong(value) if hasattr(type(value), "__mlc_lift__") else np.asarray(value)
+
+
+def _logsumexp(
+    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
+) -> Any:
+    if return_sign:
+        raise UnsupportedError(
+            "scipy.special.logsumexp with return_sign= cannot be traced; write np.sign and np.log "
+            "of the sum"
+        )
+    a = _array(a)
+    a = a if a.dtype.kind == "f" else a.astype(np.float64)
+    top = np.max(a, axis=axis, keepdims=True)
+    shift = np.where(np.isfinite(top), top, 0.0).astype(a.dtype)
+    out = shift if keepdims else np.squeeze(shift, axis=axis)
+    if b is not None:
+        total = np.sum(b * np.exp(a - shift), axis=axis, keepdims=keepdims)
+        return np.log(total) + out
+    first = a == top
+    count = np.sum(first, axis=axis, keepdims=keepdims).astype(a.dtype)
+    rest = np.sum(np.where(first, 0.0, np.exp(a - shift)), axis=axis, keepdims=keepdims)
+    plain = np.log1p(rest / count) + np.log(count) + out
+    limit = top if keepdims else np.squeeze(top, axis=axis)
+    return np.where(np.isfinite(limit), plain, limit).astype(a.dtype)[()]
+
+
+def _softmax(x: Any, axis: Any = None) -> Any:
+    x = _array(x)
+    raised = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return raised / np.sum(raised, axis=axis, keepdims=True)
+
+
+def _log_softmax(x: Any, axis: Any = None) -> Any:
+    x = _array(x)
+    top = np.max(x, axis=axis, keepdims=True)
+    apart = x - np.where(np.isfinite(top), top, 0.0).astype(x.dtype)
+    return apart - np.log(np.sum(np.exp(apart), axis=axis, keepdims=True))
+
+
+def _solve(a: Any, b: Any, **_: Any) -> Any:
+    return np.linalg.solve(a, b)
+
+
+def _cholesky(a: Any, lower: bool = False, **_: Any) -> Any:
+    # Only the triangle that is asked for is read, as in NumPy.
+    return np.linalg.cholesky(a) if lower else np.linalg.cholesky(a.T).T
+
+
+def _eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False) -> Any:
+    if b is not None:
+        raise UnsupportedError(
+            "scipy.linalg.eigh of two matrices cannot be traced; reduce it to one, by "
+            "np.linalg.cholesky of the second"
+        )
+    found = np.linalg.eigh(a, "L" if lower else "U")
+    return found[0] if eigvals_only else (found[0], found[1])
+
+
+def _svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, **_: Any) -> Any:
+    found = np.linalg.svd(a, full_matrices, compute_uv)
+    return tuple(found) if compute_uv else found
+
+
+def _qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full") -> Any:
+    if mode not in ("full", "economic", "r"):
+        raise UnsupportedError(f"scipy.linalg.qr with mode={mode!r} cannot be traced")
+    if mode == "r":
+        return (np.linalg.qr(a, "complete")[1],)
+    return tuple(np.linalg.qr(a, "complete" if mode == "full" else "reduced"))
+
+
+def _pinv(a: Any, **_: Any) -> Any:
+    kind = a.dtype if a.dtype.kind == "f" else np.dtype(np.float64)
+    return np.linalg.pinv(a, max(a.shape) * np.finfo(kind).eps)
+
+
+def _solve_triangular(
+    a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False, **_: Any
+) -> Any:
+    part = np.tril(a) if lower else np.triu(a)
+    if unit_diagonal:
+        part = np.where(np.eye(part.shape[0], dtype=bool), 1, part).astype(part.dtype)
+    if trans in (1, "T", 2, "C"):
+        part = part.T
+    return np.linalg.solve(part, b)
+
+
+def _toeplitz(c: Any, r: Any = None) -> Any:
+    c = np.ravel(c)
+    r = c if r is None else np.ravel(r)
+    values = np.concatenate([c[::-1], r[1:]])
+    place = np.arange(c.shape[0] - 1, -1, -1)[:, None] + np.arange(r.shape[0])
+    return values[place]
+
+
+def _convolve(in1: Any, in2: Any, mode: Any = "full", method: str = "auto") -> Any:
+    if np.ndim(in1) != 1 or np.ndim(in2) != 1:
+        raise UnsupportedError(
+            "scipy.signal.convolve of arrays of several axes cannot be traced; use mlc.nn.conv2d, "
+            "or sums over shifted slices"
+        )
+    if mode == "same":
+        start = (np.size(in2) - 1) // 2
+        return np.convolve(in1, in2)[start : start + np.size(in1)]
+    return np.convolve(in1, in2, mode)
+
+
+_FUNCTIONS: dict[str, Function] = {
+    "special.logsumexp": _logsumexp, "special.softmax": _softmax,
+    "special.log_softmax": _log_softmax,
+    "linalg.solve": _solve, "linalg.inv": lambda a, **_: np.linalg.inv(a),
+    "linalg.det": lambda a, **_: np.linalg.det(a), "linalg.cholesky": _cholesky,
+    "linalg.norm": lambda a, ord=None, axis=None, keepdims=False, **_: np.linalg.norm(
+        a, ord, axis, keepdims
+    ),
+    "linalg.eigh": _eigh, "linalg.svd": _svd, "linalg.qr": _qr, "linalg.toeplitz": _toeplitz,
+    "linalg.pinv": lambda a, *, check_finite=True: _pinv(a),
+    "linalg.eigvalsh": lambda a, **options: _eigh(a, eigvals_only=True, **options),
+    "linalg.svdvals": lambda a, **_: np.linalg.svd(a, compute_uv=False),
+    "linalg.solve_triangular": _solve_triangular,
+    "signal.convolve": _convolve,
+}  # fmt: skip
+
+
+def of_scipy(function: Any) -> Any:
+    """What to call in the place of a function of SciPy."""
+    parts = function.__module__.split(".")
+    name = f"{parts[1]}.{function.__name__}"
+    public = sys.modules.get(f"scipy.{parts[1]}")
+    is_public = getattr(public, function.__name__, None) is function
+    stand_in = _FUNCTIONS.get(name) if is_public else None
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        leaves = leaves_of([*args, *kwargs.values()])
+        if not any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves):
+            return function(*args, **kwargs)
+        if stand_in is not None:
+            try:
+                inspect.signature(stand_in).bind(*args, **kwargs)
+            except TypeError as error:
+                raise UnsupportedError(
+                    f"scipy.{name} cannot be traced with these arguments ({error}); call it "
+                    f"outside the jitted function"
+                ) from None
+            return stand_in(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except OutsideArrayError:
+            raise _refusal(name) from None
+
+    return call
+
+
+def _refusal(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"scipy.{name} cannot be traced; of SciPy these can: {_known(name.partition('.')[0])}. "
+        f"Write it in NumPy's functions, or call it outside the jitted function"
+    )
+
+
+def _known(module: str) -> str:
+    names = [f"scipy.special.{name}" for name in _UFUNCS if module == "special"]
+    names += [f"scipy.{name}" for name in _FUNCTIONS if name.startswith(f"{module}.")]
+    return ", ".join(sorted(names)) or "parts of scipy.special, scipy.linalg and scipy.signal"

@@ -1,0 +1,116 @@
+"""SciPy's functions in traced functions: those with a formula here, and what is said of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+sp = pytest.importorskip("scipy.special")
+sl = pytest.importorskip("scipy.linalg")
+ss = pytest.importorskip("scipy.signal")
+
+RNG = np.random.default_rng(2)
+LINE = np.array([*RNG.normal(size=60) * 3, 0, -0.0, np.inf, -np.inf, np.nan, 700, -700, 1e-300])
+UNIT = np.array([*RNG.uniform(size=60), 0, 1, 0.5, 0.3, 0.65, np.nan, 1e-300])
+MATRIX, SIDE, WIDE = RNG.normal(size=(4, 4)), RNG.normal(size=4), RNG.normal(size=(3, 5))
+POSITIVE = MATRIX @ MATRIX.T + 4 * np.eye(4)
+
+
+def close(found: Any, wanted: Any, ulp: int = 0) -> None:
+    assert type(found) is type(wanted)
+    assert found.dtype == wanted.dtype and found.shape == wanted.shape
+    tolerance = (ulp or 1e5) * np.finfo(wanted.dtype).eps
+    np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=0 if ulp else tolerance)
+
+
+@pytest.mark.parametrize("name", ["erf", "expit", "log1p", "expm1", "exp2", "exp10", "cbrt",
+                                  "log_expit", "logit", "entr"])  # fmt: skip
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_ufuncs(name: str) -> None:
+    function = getattr(sp, name)
+    compiled = mlc.jit(lambda x: function(x))
+    for dtype in (np.float64, np.float32, np.int8):
+        x = UNIT if name in ("logit", "entr") else LINE
+        x = np.nan_to_num(x).clip(-9, 9).astype(dtype) if dtype is np.int8 else x.astype(dtype)
+        close(compiled(x), function(x), 4)
+    close(compiled(0.25), function(0.25), 4)
+    close(compiled(np.array(0.25)), function(np.array(0.25)), 4)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_ufuncs_of_two() -> None:
+    x = np.array([*UNIT, 0, 0, 0])
+    y = np.array([*UNIT[::-1], 0, np.nan, np.inf])
+    for function in (sp.xlogy, sp.xlog1py):
+        close(mlc.jit(lambda x, y, f=function: f(x, y))(x, y), function(x, y), 8)
+
+
+def sums(x: Any) -> Any:
+    return (
+        sp.logsumexp(x), sp.logsumexp(x, axis=1, keepdims=True), sp.logsumexp(x, axis=0, b=2.0),
+        sp.softmax(x, axis=1), sp.log_softmax(x, axis=-1),
+    )  # fmt: skip
+
+
+def products(a: Any, b: Any) -> Any:
+    return (
+        sl.solve(a, b, assume_a="pos"), sl.inv(a), sl.det(a), sl.norm(a), sl.cholesky(a),
+        sl.cholesky(a, lower=True), sl.eigvalsh(a), sl.eigh(a)[0], sl.svd(a)[1], sl.svdvals(a),
+        np.abs(sl.qr(a[:, :2])[0]), np.abs(sl.qr(a[:2], mode="economic")[1]), sl.pinv(a),
+        sl.solve_triangular(a, b), sl.solve_triangular(a, b, 1, lower=True, unit_diagonal=True),
+        sl.toeplitz(b), sl.toeplitz(b, b[:3]), sl.cholesky(np.triu(a)),
+    )  # fmt: skip
+
+
+def convolved(x: Any, y: Any) -> Any:
+    return [ss.convolve(x, y, mode) for mode in ("full", "same", "valid")], ss.convolve(y, x)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_functions(dtype: str) -> None:
+    none = np.where(WIDE > 0, -np.inf, WIDE)
+    none[:, 0] = -np.inf
+    for x in (WIDE, WIDE * 1000):
+        for found, wanted in zip(mlc.jit(sums)(x.astype(dtype)), sums(x.astype(dtype))):
+            close(found, wanted)
+    least = lambda x: sp.logsumexp(x, axis=0)
+    np.testing.assert_allclose(mlc.jit(least)(none), least(none))
+    given = POSITIVE.astype(dtype), SIDE.astype(dtype)
+    for found, wanted in zip(mlc.jit(products)(*given), products(*given), strict=True):
+        if dtype == "float64":
+            close(found, wanted)
+        else:
+            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_convolutions() -> None:
+    found, wanted = mlc.jit(convolved)(WIDE[0], SIDE), convolved(WIDE[0], SIDE)
+    for a, b in zip([*found[0], found[1]], [*wanted[0], wanted[1]], strict=True):
+        close(a, b)
+
+
+def test_numbers_are_scipys() -> None:
+    close(mlc.jit(lambda x: x + sp.gamma(2.5) + sl.hilbert(3)[:, :1])(WIDE),
+          WIDE + sp.gamma(2.5) + sl.hilbert(3)[:, :1])  # fmt: skip
+
+
+def test_refused() -> None:
+    def check(function: Any, text: str, x: Any = MATRIX) -> None:
+        with pytest.raises(mlc.UnsupportedError, match=text):
+            mlc.jit(function)(x)
+
+    check(lambda x: sp.gammaln(x), r"scipy.special.gammaln cannot be traced; of SciPy these can:")
+    check(lambda x: sl.expm(x), r"scipy.linalg.expm cannot be traced; .*scipy.linalg.solve,")
+    check(lambda x: ss.lfilter([1.0], [1.0], x), r"Write it in NumPy's functions")
+    check(lambda x: sl.eigh(x, subset_by_index=[0, 1]), r"with these arguments \(got an unexpected")
+    check(lambda x: ss.convolve(x, x), r"use mlc.nn.conv2d, or sums over shifted slices")
+
+    def matrices(x: Any) -> Any:
+        return sl.eigh(x, x)
+
+    check(matrices, r"np.linalg.cholesky of the second")
