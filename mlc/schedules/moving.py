@@ -65,7 +65,12 @@ def plan_move(program: Program, name: str, loop: Var) -> Move | str:
     touched = touched_buffers(block)
     for stmt in own:
         if isinstance(stmt, Allocate) and touched.intersection(stmt.buffers):
-            return f"block {name!r} uses memory that does not exist under loop {loop.name}"
+            inner = ", ".join(b.name for b in stmt.buffers if b in touched)
+            return (
+                f"block {name!r} uses memory that does not exist under loop {loop.name}: {inner} "
+                f"is allocated around the loops of {name!r} alone; move {name!r} first, and then "
+                f"take the step that makes {inner}"
+            )
         if isinstance(stmt, For) and stmt.kind is not LoopKind.SERIAL:
             return (
                 f"loop {stmt.var.name} around block {name!r} is {stmt.kind.value}; move the block "
