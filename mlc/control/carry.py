@@ -7,9 +7,8 @@ something, it runs again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,8 @@ from .exits import VALUE
 from .host_changes import UNDEFINED as UNDEFINED
 from .host_changes import HostState
 from .hosts import wider
-from .orders import Orders, begin_order, end_order
+from .orders import begin_order, end_order
+from .plan import Carried, Plan
 from .repeat import REPEATED, same_graph
 from .shared_arrays import Shared, freeze, shared_arrays
 from .spec import Spec, merged
@@ -64,28 +64,6 @@ class State:
     place: Any = None  # what tells the statement from others
     hosts: int = 0  # how many of ``names``, the last ones, are items of lists and the like
     is_wider: bool = False  # whether it has what functions that are called change
-
-
-@dataclass(eq=False)
-class Plan:
-    """What has been found out about a loop or branch so far."""
-
-    carried: set[int] = field(default_factory=set)  # variables that get other values
-    late: dict[int, tuple[Any, tuple[Spec, ...]]] = field(default_factory=dict)
-    specs: dict[tuple[int, int], Spec] = field(default_factory=dict)
-    cells: dict[Cell, None] = field(default_factory=dict)
-    orders: Orders = field(default_factory=dict)
-
-
-@dataclass(eq=False)
-class Carried:
-    """A settled state: placeholders, first values and, for each body, the values at its end."""
-
-    params: list[Tensor]
-    init: list[Tensor]
-    labels: list[str]
-    ends: list[list[Tensor]]
-    finish: Callable[[Sequence[Tensor]], None]
 
 
 def current() -> FunctionTrace:
@@ -142,13 +120,15 @@ def _settled_twice(
     mark = next_cell()
     finding = _FOUND.set((mark, {}))
     try:
-        known = dict(current().numbered)
-        first = _settled(state, bodies)
+        last: list[Any] = []
+        first = _settled(state, bodies, last)
         between = None if state.is_branch else HostState(*bodies)
-        _FOUND.set((mark, {}))  # each learns on its own: what is known shows in the graph
+        # The second begins with what the last run of the first knew: all that shows in the graph.
+        plan, found, numbered = last
+        _FOUND.set((mark, found))
         current().numbered.clear()  # so that both find the same calls made already
-        current().numbered.update(known)
-        again = _settled(state, bodies)
+        current().numbered.update(numbered)
+        again = _settled(state, bodies, None, plan)
     finally:
         REPEATED.reset(token)
         _FOUND.reset(finding)
@@ -157,19 +137,20 @@ def _settled_twice(
     return again, between, same
 
 
-def _settled(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
+def _settled(
+    state: State, bodies: Sequence[Callable[[], None]], last: list[Any] | None = None,
+    plan: Plan | None = None,
+) -> Carried:  # fmt: skip
+    """What ``bodies`` carry, from what ``plan`` says on. ``last`` gets the plan, the places found
+    and the calls made as they were when the last run began."""
     trace = current()
     entry = entering(state.get())
-    plan = Plan()
-    own = entry[: len(entry) - state.hosts]
-    plan.carried = {n for n, v in enumerate(own) if v is not UNDEFINED and _is_carriable(v)}
     first, found = _FOUND.get() or (0, {})
-    if state.place in found:
-        carried, cells = found[state.place]
-        plan.carried &= carried
-        plan.cells = dict.fromkeys(cells)
+    plan = plan or _begun(state, entry, found)
     with inside_loop():
         for _ in range(_MOST_ROUNDS):
+            if last is not None:
+                last[:] = plan.copy(), dict(found), dict(trace.numbered)
             done = _attempt(trace, state, bodies, entry, plan)
             if done is not None:
                 if state.place is not None:
@@ -177,6 +158,18 @@ def _settled(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
                     found[state.place] = set(plan.carried), cells
                 return done
     raise NotNative(f"{state.what} changes the types of what it carries without end")
+
+
+def _begun(state: State, entry: list[Any], found: Mapping[Any, Any]) -> Plan:
+    """What a first run goes by: all that can be carried is, unless it was found not to be."""
+    plan = Plan()
+    own = entry[: len(entry) - state.hosts]
+    plan.carried = {n for n, v in enumerate(own) if v is not UNDEFINED and _is_carriable(v)}
+    if state.place in found:
+        carried, cells = found[state.place]
+        plan.carried &= carried
+        plan.cells = dict.fromkeys(cells)
+    return plan
 
 
 def _is_carriable(value: Any) -> bool:

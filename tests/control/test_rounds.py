@@ -1,0 +1,45 @@
+"""How often the body of a loop is traced until its types are settled."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.control import carry
+from mlc.errors import HostStateError
+
+
+def test_a_settled_loop_is_traced_once_more_to_compare(monkeypatch):
+    settled = []
+    attempt = carry._attempt
+
+    def counted(*args):
+        made = attempt(*args)
+        settled.append(made is not None)
+        return made
+
+    def f(x):
+        y = np.zeros(400)
+        s = 0
+        for i in range(400):
+            s = s + x[i]
+            y[i] = s
+        return s, y
+
+    monkeypatch.setattr(carry, "_attempt", counted)
+    x = np.arange(400) * 0.5
+    np.testing.assert_array_equal(mlc.jit(f)(x)[1], f(x)[1])
+    assert settled == [False, False, True, True]
+
+
+@pytest.mark.parametrize("period", [2, 3])
+def test_what_changes_each_time_is_found_whatever_its_period(period):
+    numbers = itertools.cycle(range(period))
+
+    @mlc.jit
+    def f(x):
+        return mlc.fori_loop(0, 10, lambda i, s: s + x[i] * next(numbers), 0.0)
+
+    with pytest.raises(HostStateError):
+        f(np.ones(10))
