@@ -25,7 +25,8 @@ from ..errors import TracedRaiseError, UnsupportedError
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..tracer.trace import FAILING
-from .carry import UNDEFINED, current
+from .carry import UNDEFINED, NotNative, current
+from .tries import caught, is_tried
 
 # The bodies of the native while loops around what is traced now.
 WHILES: ContextVar[tuple[types.CodeType | None, ...]] = ContextVar("while loops", default=())
@@ -93,6 +94,8 @@ def failed(make: Callable[[], Any], cause: Callable[[], Any] | None = None) -> A
         error.__cause__ = cause()
     if CURRENT.get() is None or not is_inside_loop():
         raise error
+    if is_tried():
+        raise NotNative(caught(error))
     for body in WHILES.get():
         if body is None or not _holds(body, code):
             raise UnsupportedError(
@@ -100,14 +103,18 @@ def failed(make: Callable[[], Any], cause: Callable[[], Any] | None = None) -> A
                 f"function that a while loop over traced values calls: the loop would not end; "
                 f"put the check into the loop, or return a flag"
             )
+    note((code.co_filename, code.co_firstlineno, type(error), str(error)), error)
+    return UNDEFINED
+
+
+def note(key: tuple[Any, ...], error: BaseException) -> None:
+    """Has native code note ``error``, which ``key`` tells from others, if it comes here first."""
     trace = current()
     failure: Any = trace.failure
     if failure is None:
         needs_flag()
-    key = (code.co_filename, code.co_firstlineno, type(error), str(error))
     number, _ = trace.errors.setdefault(key, (len(trace.errors) + 1, error))
     failure[...] = np.where(failure == 0, np.int32(number), failure)
-    return UNDEFINED
 
 
 def _holds(outer: types.CodeType, inner: types.CodeType) -> bool:

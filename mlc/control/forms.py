@@ -27,6 +27,7 @@ from ..tracer.deciding import deciding_arguments
 from ..tracer.tracer import Tracer
 from .carry import NotNative, State, carry, current
 from .failing import WHILES
+from .raised import agree, in_loop, noting
 from .region import Body, Bound, Cond, For, While, call_region, index_param
 
 
@@ -231,7 +232,11 @@ def _native_for(
     def check() -> None:
         tests.append([_truth(test())])  # type: ignore[misc]
 
-    carried = carry(state, [run] if test is None else [run, check])
+    first, last = bounds
+    is_entered = isinstance(first, int) and isinstance(last, int) and bool(range(first, last, step))
+    once = run if is_entered else noting(run, state, [])
+    with in_loop(state.names):
+        carried = carry(state, [once] if test is None else [once, check])
     params = (index, *carried.params)
     condition = None if test is None else Body(params, tuple(tests[-1]))
     region = For(bounds[0], bounds[1], step, Body(params, tuple(carried.ends[0])), condition)
@@ -256,8 +261,10 @@ def native_while(
         tests.append(_truth(holds))
 
     token = WHILES.set((*WHILES.get(), state.place))
+    is_entered = first is not None and not is_traced(first)
     try:
-        carried = carry(state, [body, check])
+        with in_loop(state.names):
+            carried = carry(state, [body if is_entered else noting(body, state, []), check])
     finally:
         WHILES.reset(token)
     if any(end is not param for end, param in zip(carried.ends[1], carried.params)):
@@ -327,7 +334,11 @@ def _native_if(
         marks.append(next_serial())
         then()
 
-    carried = carry(state, [first, otherwise])
+    met: tuple[list[Exception], list[Exception]] = [], []
+    sides = noting(first, state, met[0]), noting(otherwise, state, met[1])
+    carried = carry(state, sides)
+    if not agree(*met):
+        raise NotNative(f"both sides of {state.what} raise errors") from met[0][0]
     params = tuple(carried.params)
     region = Cond(
         condition,

@@ -31,6 +31,7 @@ from .folding import is_in
 from .forms import is_traced, native_for, native_if, native_while
 from .host_changes import HostState
 from .hosts import hosts_in
+from .raised import attempted, may_unroll
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
@@ -199,10 +200,10 @@ def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
             continue
         hosts = HostState(other)
         with changes_undone() as changed:
-            second = other()
+            second, fails = attempted(other)
         counted = hosts.changes()
         hosts.undo()
-        if changed or counted:  # an array, or the note of an error: only where it is asked
+        if fails or changed or counted:  # an array, or the note of an error: only where it is asked
             value = if_expression(value, *((_given(value), other) if ends else
                                            (other, _given(value))))  # fmt: skip
         elif _kind(value) == "b" and _kind(second) == "b":
@@ -350,7 +351,8 @@ def _try_native(
     """
     state = _state(names, reads, put, "the loop", place or body, touched)
     try:
-        native_for(source.start, source.stop, source.step, body, state, test)
+        with may_unroll():
+            native_for(source.start, source.stop, source.step, body, state, test)
     except NameError as error:
         if error.name not in names or test is not None or len(source) < 2:
             raise
@@ -394,9 +396,9 @@ def while_(
             count = _PATIENCE  # each element in turn: all iterations are the same
         if count == _PATIENCE and CURRENT.get() is not None and not _holds_lists(lists):
             try:
-                native_while(
-                    check, body, _state(names, reads, put, "the loop", body, touched), holds
-                )
+                state = _state(names, reads, put, "the loop", body, touched)
+                with may_unroll():
+                    native_while(check, body, state, holds)
                 return
             except (NotNative, MlcError, TypeError, ValueError, IndexError):
                 pass

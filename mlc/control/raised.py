@@ -1,0 +1,126 @@
+"""Errors that Python raises while a native loop or branch is traced, which the data may not enter.
+
+::
+
+    if x.sum() > 3:                   Both sides are traced, whatever the data are. That 7 % 0
+        return 7 % len(names)    ->   raises there says only that the call is to raise the same
+    return x                          if the data come there: native code notes it (`failing`).
+
+What we refuse ourselves stays refused while tracing: nobody knows what NumPy would have done.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from ..errors import MlcError, is_user_frame
+from ..tracer.tracer import Tracer
+from .carry import UNDEFINED, NotNative, State
+from .failing import note
+from .tries import caught, is_tried
+
+_NOT_THEIRS = (MlcError, Warning, StopIteration, StopAsyncIteration, RecursionError, MemoryError)
+_UNROLLED = (TypeError, ValueError, IndexError, NotImplementedError)
+_STAND_INS = ("mlc.tracer", "mlc.control", "mlc.te", "mlc.ops")
+# The variables that the native loops around bind, and whether unrolling may do instead of them.
+_AROUND: ContextVar[tuple[frozenset[str], bool]] = ContextVar("loops", default=(frozenset(), False))
+
+
+@contextmanager
+def in_loop(names: Sequence[str]) -> Iterator[None]:
+    """Inside, ``names`` may have no value yet only because iterations before would bind them."""
+    around, unrolls = _AROUND.get()
+    token = _AROUND.set((around.union(names), unrolls))
+    try:
+        yield
+    finally:
+        _AROUND.reset(token)
+
+
+@contextmanager
+def may_unroll() -> Iterator[None]:
+    """Inside, errors that a traced index may be to blame for end the attempt to make a loop native:
+    Python's own loop then shows whether they are raised."""
+    token = _AROUND.set((_AROUND.get()[0], True))
+    try:
+        yield
+    finally:
+        _AROUND.reset(token)
+
+
+def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Callable[..., None]:
+    """``body``, where an error of the user's own code is noted, appended to ``met``, and leaves the
+    variables of ``state`` as they were before."""
+
+    def run(*args: Any) -> None:
+        before = state.get()
+        try:
+            body(*args)
+        except Exception as error:
+            if not _is_theirs(error) or _AROUND.get()[1] and isinstance(error, _UNROLLED):
+                raise
+            if is_tried():
+                raise NotNative(caught(error)) from error
+            state.put(before)
+            met.append(error)
+            note((type(error), str(error)), error.with_traceback(None))
+
+    return run
+
+
+def attempted(value: Callable[[], Any]) -> tuple[Any, bool]:
+    """What ``value()`` is, and whether it raises an error of the user's own code instead."""
+    try:
+        return value(), False
+    except Exception as error:
+        if not _is_theirs(error):
+            raise
+        return UNDEFINED, True
+
+
+def agree(*met: list[Exception]) -> bool:
+    """Whether no two bodies of a statement both raise: then neither leaves anything."""
+    return sum(map(bool, met)) < 2
+
+
+def _is_theirs(error: Exception) -> bool:
+    """Whether Python would raise ``error``, too: it comes from code of the user's, or of NumPy's
+    that it calls, and no traced value is to blame."""
+    if isinstance(error, _NOT_THEIRS) or not _is_from_user(error):
+        return False
+    reason = error.__cause__ or error.__context__
+    if isinstance(reason, MlcError) or any(isinstance(arg, Tracer) for arg in error.args):
+        return False
+    match error:
+        case NameError():
+            return getattr(error, "name", None) not in _AROUND.get()[0]
+        case AttributeError():
+            return not type(getattr(error, "obj", None)).__module__.startswith("mlc.")
+        case TypeError():
+            return not set(re.findall(r"\w+", str(error))) & _names_of_ours()
+    return True
+
+
+def _is_from_user(error: Exception) -> bool:
+    files: list[str] = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        is_users = is_user_frame(traceback.tb_frame)
+        files = [] if is_users else [*files, traceback.tb_frame.f_code.co_filename]
+        traceback = traceback.tb_next
+    return all("/numpy/" in name and "/mlc/" not in name for name in files)
+
+
+def _names_of_ours() -> set[str]:
+    """What the classes are called that stand in for arrays, numbers and ranges."""
+    found: set[str] = set()
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_STAND_INS):
+            found |= {k for k, v in vars(module).items() if isinstance(v, type) and
+                      v.__module__ == name}  # fmt: skip
+    return found

@@ -1,0 +1,163 @@
+"""Errors that the user's own code raises while a loop or branch is traced that the data may not
+enter: the call raises them where Python would, and only there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+ABOVE, BELOW = np.ones(3), -np.ones(3)
+
+
+def second_side(x: Any) -> Any:
+    limit = 3
+    return (x > 0).all() and (limit < 5).any()  # type: ignore[attr-defined]
+
+
+def unknown_name(x: Any) -> Any:
+    return (x > 0).any() or missing  # type: ignore[name-defined]  # noqa: F821
+
+
+def loop_over_nothing(x: Any) -> Any:
+    steps = 0
+    while (x > 0).any():
+        x[3 % len(x)] -= 1
+        x[1:] = 0
+        steps += 1
+    return x, steps
+
+
+def one_branch(x: Any) -> Any:
+    names: list[str] = []
+    if x.sum() > 0:
+        part = 7 % len(names)
+    else:
+        part = x.sum()
+    return part
+
+
+def both_sides(x: Any) -> Any:
+    return 1 // 0 if x.sum() > 0 else [][2]
+
+
+def branch_in_a_loop(x: Any) -> Any:
+    table: dict[str, float] = {}
+    for i in range(300):
+        if x[i % 3] > 300:
+            x[0] += table["a"]
+        x[1] += 1
+    return x
+
+
+def in_a_try(x: Any) -> Any:
+    try:
+        if x.sum() > 0:
+            part = 1 // 0
+        else:
+            part = 2
+    except ZeroDivisionError:
+        part = 5
+    return part
+
+
+def positive(v: Any) -> Any:
+    if v < 0:
+        raise ValueError("negative")
+    return v
+
+
+def try_around_a_helper(x: Any) -> Any:
+    try:
+        return positive(x.sum())
+    except ValueError:
+        return -1.0
+
+
+def try_inside(x: Any) -> Any:
+    while x.sum() > 0:
+        try:
+            x = x - 1 // 0
+        except ZeroDivisionError:
+            x = x - 2
+    return x
+
+
+def in_an_assert(x: Any) -> Any:
+    assert x.sum() > 0 or 1 // 0, "neither"
+    return x
+
+
+FUNCTIONS = [
+    second_side, unknown_name, loop_over_nothing, one_branch, both_sides, branch_in_a_loop,
+    in_a_try, try_around_a_helper, try_inside, in_an_assert,
+]  # fmt: skip
+
+
+def outcome(function: Callable[..., Any], *given: Any) -> str:
+    try:
+        return repr(function(*(np.array(g) if isinstance(g, np.ndarray) else g for g in given)))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_call_raises_where_python_does(function: Callable[..., Any]) -> None:
+    jitted = mlc.jit(function)
+    for x in (ABOVE, BELOW, ABOVE, np.zeros(0)) if function is loop_over_nothing else (
+        ABOVE, BELOW, ABOVE, 300 * ABOVE,
+    ):  # fmt: skip
+        assert outcome(jitted, x) == outcome(function, x)
+
+
+def test_errors_of_loops_that_may_have_no_iteration() -> None:
+    def bad(x: Any, n: Any) -> Any:
+        for i in range(n):
+            x[i] /= (0).bar  # type: ignore[attr-defined]
+        return x
+
+    jitted = mlc.jit(bad)
+    for n in (np.int64(0), np.int64(2)):
+        assert outcome(jitted, ABOVE, n) == outcome(bad, ABOVE, n)
+
+
+def test_what_is_refused_while_tracing_stays_refused() -> None:
+    """Whether shapes fit is ours to say; and a traced value may be to blame for a TypeError."""
+
+    @mlc.jit
+    def shapes(x: Any) -> Any:
+        if x.sum() > 0:
+            x = x + x[:2]
+        return x
+
+    with pytest.raises(mlc.ShapeError):
+        shapes(BELOW)
+
+    @mlc.jit
+    def index(x: Any) -> Any:
+        n = 0
+        while x[n] < 0:
+            n += 1
+            [].insert(n, n)
+        return x
+
+    with pytest.raises(mlc.MlcError):
+        index(np.array([-1.0, 1.0]))
+
+
+def test_a_try_around_a_loop_is_refused() -> None:
+    @mlc.jit
+    def tried(x: Any) -> Any:
+        try:
+            while (x > 0).any():
+                x[3 % len([])] = 0
+        except ZeroDivisionError:
+            return -x
+        return x
+
+    with pytest.raises(mlc.UnsupportedError, match="with a try statement around it"):
+        tried(BELOW)
