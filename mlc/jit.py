@@ -53,7 +53,7 @@ from .tracer.copied_results import copies_computed
 from .tracer.deciding import static_after
 from .tracer.function import Parameters, Traced, trace_function
 from .tracer.signature import Key, call_text, why_new
-from .tracer.sizes import SizesChangedError, SizeWanted
+from .tracer.sizes import SizeWanted
 from .tracer.trace import PLAIN, noting_errors
 
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
@@ -147,24 +147,15 @@ class _Jitted:
         place = None if out is None else foreign.place_of(out)
         try:
             result = entry.run(arrays, place, sources)
-        except SizesChangedError as change:
-            result = self._run_resized(change, signature, args, kwargs, place)
+        except Exception as problem:
+            if entry.traced.sizes is None:
+                raise
+            from .resizing import run_resized
+
+            result = run_resized(self, problem, entry, signature, args, kwargs, place)
         if out is not None:
             return out
         return result if make is None else foreign.converted(result, make)
-
-    def _run_resized(
-        self, change: SizesChangedError, signature: Signature, args: Any, kwargs: Any, out: Any
-    ) -> Any:
-        """The call, by code for the sizes that the data have chosen this time."""
-        arrays = self._parameters.keys(args, kwargs)[1]
-        sources = functools.partial(self._parameters.sources, args, kwargs)
-        while True:
-            entry = self._compile(signature, args, kwargs, change.sizes)
-            try:
-                return entry.run(arrays, out, sources)
-            except SizesChangedError as again:
-                change = again
 
     def _trace_plainly(
         self, reason: HostStateError, args: tuple[Any, ...], kwargs: dict[str, Any], keys: Any,

@@ -40,7 +40,7 @@ LAYERS = (
     ("compile_program",),
     ("lowered",),
     ("specialization",),
-    ("dynamic", "tracebacks"),
+    ("dynamic", "resizing", "tracebacks"),
     ("quick_call",),
     ("device_call",),
     ("build_program",),

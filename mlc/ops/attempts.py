@@ -11,6 +11,7 @@ from . import logic
 from .broadcast import shape_of
 from .elementwise import astype
 from .index import getitem
+from .insisting import insisted
 from .reduce import all as all_of
 from .reduce import any as any_of
 
@@ -30,3 +31,13 @@ def note_failure(arrays: Sequence[Any], result: Any, core: int, sentence: str) -
         axes = tuple(range(ndim, len(shape_of(array))))
         wrong = logic.logical_and(wrong, all_of(logic.isfinite(array), axis=axes))
     failures.append((sentence, astype(any_of(wrong), dtype=boolean)))
+
+
+def refuse_where(x: Any, bad: Any, sentence: str) -> Any:
+    """``x``, for LAPACK; the call ends with ``sentence`` where an element of ``bad`` holds, or that
+    is noted."""
+    failures = FAILURES.get()
+    if failures is None:
+        return insisted(x, bad, error="LinAlgError", sentence=sentence)
+    failures.append((sentence, astype(any_of(bad), dtype=boolean)))
+    return x

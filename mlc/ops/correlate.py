@@ -65,6 +65,8 @@ def _vectors(name: str, a: Any, v: Any) -> tuple[Any, Any]:
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """np.correlate."""
+    if not shape_of(a) or not shape_of(v):
+        raise ShapeError("np.correlate: object of too small depth for desired array")
     a, v = _vectors("correlate", a, v)
     if shape_of(v)[0] > shape_of(a)[0]:
         return flip(_correlated("correlate", v, a, mode))

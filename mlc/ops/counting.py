@@ -15,6 +15,7 @@ from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
 from .elementwise import astype, rounded_product, select_where
 from .index import getitem
+from .insisting import insisted
 from .op import CURRENT, implements, op
 from .programs import Writer, threads
 from .promotion import common_dtype, dtype_of
@@ -189,6 +190,11 @@ def _edges(a: Any, bins: Any, bounds: Any) -> tuple[Any, bool]:
         if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
             raise ArgumentError(f"np.histogram: bins must be a positive integer, got {bins!r}")
         first, last = _outer_edges(a, bounds)
+        if bounds is None and dtype_of(a).is_float:
+            finite = logic.logical_and(logic.isfinite(first), logic.isfinite(last))
+            sentence = "autodetected range of the elements is not finite"
+            bad = logic.logical_not(finite)
+            first = insisted(first, bad, error="DomainError", sentence=sentence)
         dtype = common_dtype(first, last, a)
         dtype = dtype if dtype.is_float else float64
         work = common_dtype(*(dtype_of(t).numpy.type(0) for t in (first, last)), 1.0)

@@ -2,7 +2,8 @@
 
 As in NumPy the work is done in float64, whatever float comes in, and a float64 or the float that
 came in comes out. Where a matrix is singular, not positive definite, or an iteration does not
-converge, the call ends with np.linalg.LinAlgError; not so if the matrix holds NaN or infinity.
+converge, the call ends with np.linalg.LinAlgError; not so if the matrix holds NaN or infinity,
+unless NumPy refuses those.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, const
 from ..ir.gufuncs import PARTS, gufunc, gufunc_name
 from ..ir.program import Buffer
-from .attempts import FAILURES, note_failure
+from . import logic
+from .attempts import FAILURES, note_failure, refuse_where
 from .broadcast import Shape, as_tensor, broadcast_shape, shape_of, size_of
 from .create import eye, zeros
 from .elementwise import astype
@@ -261,6 +263,7 @@ def svd(
     if hermitian:
         raise UnsupportedError("np.linalg.svd with hermitian= cannot be traced; use eigh")
     a, dtype, shape = _float("svd", a, square=False)
+    a = refuse_where(a, logic.isnan(a), _SVD)
     m, n = shape[-2:]
     k, batch = min(m, n), shape[:-2]
     old = "m" if m < n else "n"  # NumPy 1 has a function for tall and one for wide matrices

@@ -9,6 +9,7 @@ import numpy as np
 from ..dtypes import float64
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from . import arithmetic, logic
+from .attempts import refuse_where
 from .broadcast import shape_of, size_of
 from .contract import matmul
 from .create import zeros
@@ -82,6 +83,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     rcond = max(m, n) * max(_epsilon(a), _epsilon(b)) if rcond is None else rcond
     dtype = _result(a) if _result(a) == _result(b) else "float64"
     columns = b if len(shape_of(b)) == 2 else reshape(b, (m, 1))
+    bad = logic.logical_not(logic.isfinite(a))
+    a = refuse_where(a, bad, "SVD did not converge in Linear Least Squares")
     u, s, vh = svd(astype(a, dtype=float64), full_matrices=False)
     keep = logic.greater(s, arithmetic.multiply(rcond, max_of(s)))
     inverse = select_where(keep, arithmetic.divide(1.0, s), 0.0)

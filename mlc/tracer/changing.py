@@ -150,6 +150,8 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
         step = 1 + sum(a.shape[0] ** n for n in range(1, a.ndim))
     flat = flattened(a)
     count = len(range(*slice(None, end, step).indices(a.size)))
+    if np.size(val) == 0:  # NumPy's flat assignment of nothing does nothing
+        return
     if np.ndim(val) and np.size(val) != 1:
         val = np.ravel(val)[np.arange(count) % np.size(val)]
     flat[:end:step] = val

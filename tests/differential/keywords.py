@@ -129,7 +129,7 @@ KEYWORDS = (
     "{t} = np.atleast_3d({x})",
     "{t} = np.unstack({x}, axis={a})[0]",
     "{t} = np.argpartition({x}, 0, axis={a})[..., :0]",
-    "{t} = np.partition({x}, 0, axis={a})[..., :1]",
+    "{t} = np.partition({x}, 0, axis={a}).take([0], axis={a})",
     "{t} = np.sort({x}, axis=None, kind='stable')[::-1]",
     "{t} = np.lexsort([{x}.ravel()])",
     "{t} = np.unique({x}, return_index=True)[1]",

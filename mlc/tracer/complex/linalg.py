@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ShapeError, UnsupportedError
+from ...ops.attempts import refuse_where
 from ...ops.linalg import run_library
 from ...ops.matrix_functions import tensorinv, tensorsolve
 from ...ops.op import CURRENT, NUMPY_FUNCTIONS
@@ -55,6 +56,12 @@ def _call(
         combined(f[..., 0], f[..., 1]) if kind == "D" else f
         for f, kind in zip(found, kinds, strict=True)
     ]
+
+
+def _refused(a: Any, bad: Any, sentence: str) -> Any:
+    if isinstance(a, Complex):
+        return combined(refuse_where(a.real, bad, sentence), a.imag)
+    return refuse_where(a, bad, sentence)
 
 
 def _as(dtype: Any, *values: Any) -> list[Any]:
@@ -158,6 +165,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True,
     if hermitian:
         raise UnsupportedError("np.linalg.svd with hermitian= cannot be traced; use eigh")
     a, dtype = _matrix("svd", a, square=False)
+    a = _refused(a, np.isnan(a), _SVD)
     m, n = a.shape[-2:]
     k = min(m, n)
     old = "m" if m < n else "n"  # NumPy 1 has a function for tall and one for wide matrices
@@ -256,6 +264,7 @@ def _eigen(name: str, a: Any, kinds: str, cores: list[Any]) -> list[Any]:
     data decide."""
     is_complex = isinstance(a, Complex)
     a, dtype = _matrix(name, a, real=not is_complex)
+    a = _refused(a, ~np.isfinite(a), "Array must not contain infs or NaNs")
     found = _call([a], name, types=f"{'D' if is_complex else 'd'}->{kinds}", cores=cores,
                   refusal=_EIGEN)  # fmt: skip
     found = _as(dtype, *found)

@@ -1,0 +1,44 @@
+"""Calls whose data choose sizes, where they chose others than the code at hand was compiled for."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from .specialization import Specialization, statics_of
+from .tracer.sizes import SizesChangedError
+
+
+def run_resized(
+    jitted: Any, problem: Exception, entry: Specialization, signature: Any, args: Any, kwargs: Any,
+    out: Any,
+) -> Any:  # fmt: skip
+    """The call of a jitted function, by code for the sizes that the data have chosen this time.
+
+    ``problem`` is what ``entry`` ended with: where that is an error, it is the call's only if the
+    sizes are those of ``entry``; code for others computes with elements that there are not.
+    """
+    parameters = jitted._parameters
+    arrays = parameters.keys(args, kwargs)[1]
+    sources = partial(parameters.sources, args, kwargs)
+    while True:
+        if isinstance(problem, SizesChangedError):
+            sizes = problem.sizes
+        else:
+            sizes = _chosen(jitted, signature, args, kwargs)
+            if entry.traced.sizes is None or sizes == entry.traced.sizes.expected:
+                raise problem
+        entry = jitted._compile(signature, args, kwargs, sizes)
+        try:
+            return entry.run(arrays, out, sources)
+        except Exception as again:
+            if entry.traced.sizes is None:
+                raise
+            problem = again
+
+
+def _chosen(jitted: Any, signature: Any, args: Any, kwargs: Any) -> tuple[int, ...]:
+    """The sizes that the data choose, found one after the other."""
+    statics = statics_of(signature[0], (*args, *kwargs.values()))
+    traced, _ = jitted._trace(signature, args, kwargs, statics, ())
+    return () if traced.sizes is None else traced.sizes.expected
