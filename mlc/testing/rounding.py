@@ -191,9 +191,11 @@ class Shaker:
         owner = getattr(function, "__self__", None)
         sums = name in SUMS or any(getattr(a, "__name__", "") in SUMS for a in args)
         if sums:
+            unit, self.unit = self.unit, max(self.unit, _unit(kwargs.get("dtype")))
             if name in SUMS and isinstance(owner, np.ndarray):
                 function = getattr(self.value(owner), name)
             args = tuple(map(self.value, args))
+            self.unit = unit
         meets = self.meets and isinstance(function, np.ufunc) and len(args) == 2
         if meets and function in COMPARISONS:
             args = (met(args[0], args[1], self.unit), args[1])
@@ -242,6 +244,12 @@ class Shaker:
             self.known[wrapped] = _instrumented(wrapped, self)
         found: Callable[..., Any] | None = self.known[wrapped]
         return found
+
+
+def _unit(dtype: Any) -> float:
+    """The last place of a sum that is kept in ``dtype``; 0 where none is given."""
+    kept = None if dtype is None else np.dtype(dtype)
+    return float(limits(kept).eps) if kept is not None and is_inexact(kept) else 0.0
 
 
 def _computed_in(function: Any, args: Any, kwargs: Any) -> np.dtype[Any] | None:

@@ -168,3 +168,21 @@ def test_what_rounding_tells_apart_may_be_equal(x: float, kind: str) -> None:
     met = lambda *_: (np.array([200.0]), np.array([True]))
     outcome = compare(met, function, lambda s: shaken(function, s), (np.array([x]),))
     assert outcome.kind == kind
+
+
+@pytest.mark.parametrize(("error", "kind"), [(2e-7, "same"), (2e-5, "different")])
+def test_sums_kept_in_a_narrower_dtype_round_as_that(error: float, kind: str) -> None:
+    function = _defined("def program(x):\n    return x.sum(dtype=np.float32) + x\n")
+    x = np.linspace(-1.0, 1.1, 17)
+    made = function(x) + error
+    near = lambda s: shaken(function, s)
+    assert compare(lambda *_: made.copy(), function, near, (x,)).kind == kind
+
+
+@pytest.mark.parametrize(("error", "kind"), [(1e-16, "same"), (1e-12, "different")])
+def test_edges_that_are_padded_with_means_round(error: float, kind: str) -> None:
+    function = _defined("def program(x):\n    return np.pad(x, 1, 'mean')\n")
+    x = np.random.default_rng(0).normal(size=(5, 17))
+    made = function(x) * (1 + error)
+    near = lambda s: shaken(function, s)
+    assert compare(lambda *_: made.copy(), function, near, (x,)).kind == kind
