@@ -97,9 +97,14 @@ def _numbers_in(root: Expr) -> set[Axis]:
     """The axes that ``root`` computes with. Neither indices of loads count, nor comparisons of one
     axis with a constant, where loops are cut."""
     found: set[Axis] = set()
+    seen: set[int] = set()
     pending = [root]
     while pending:
-        match pending.pop():
+        last = pending.pop()
+        if id(last) in seen:
+            continue
+        seen.add(id(last))
+        match last:
             case Axis() as axis:
                 found.add(axis)
             case Load():
