@@ -233,9 +233,10 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
 
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
-    """np.broadcast_arrays."""
+    """np.broadcast_arrays: read-only but for arrays that have the shape already."""
     shape = broadcast_shape("broadcast_arrays", *(shape_of(a) for a in args))
-    return tuple(spread(a, shape=shape) for a in args)
+    stays = lambda a: shape and shape_of(a) == shape and not isinstance(a, (list, tuple))
+    return tuple(a if stays(a) else spread(a, shape=shape) for a in args)
 
 
 def _at_least(ndim: int, place: Any) -> Any:

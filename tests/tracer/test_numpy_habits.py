@@ -210,3 +210,15 @@ def test_sorted_in_place() -> None:
     mlc.jit(ordered)(x, m)
     np.testing.assert_array_equal(x, [1, *X[:4]])
     np.testing.assert_array_equal(m, [[2, 1], [3, 5]])
+
+
+def test_broadcast_arrays_of_the_shape_already_can_be_written_to() -> None:
+    def first_row(x, y):
+        a, b = np.broadcast_arrays(x, y)
+        a[0] = 7
+        return a.sum(), b * 2
+
+    want, got = np.ones((2, 3)), np.ones((2, 3))
+    for one, two in zip(first_row(want, np.arange(3.0)), mlc.jit(first_row)(got, np.arange(3.0))):
+        np.testing.assert_array_equal(two, one)
+    np.testing.assert_array_equal(got, want)
