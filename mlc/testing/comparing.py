@@ -180,7 +180,9 @@ def _wrong_floats(w: Any, g: Any, others: Sequence[Any], joint: bool = False) ->
         kinds = [np.isnan(o) == np.isnan(want) for o in rest]
         kinds += [np.isinf(o) == np.isinf(want) for o in rest]
         kinds += [(o == want) | ~np.isinf(want) for o in rest]
-        stable = np.all(kinds, axis=0) if kinds else True
+        stable = np.all(kinds, axis=0) if kinds else np.ones(want.shape, bool)
+        if joint:
+            stable = np.broadcast_to(stable.all(-1, keepdims=True), stable.shape)
         finite = np.isfinite(want)
         off = [np.abs(np.where(finite, o - want, 0)) for o in rest]
         info = limits(w.dtype)

@@ -186,3 +186,13 @@ def test_edges_that_are_padded_with_means_round(error: float, kind: str) -> None
     made = function(x) * (1 + error)
     near = lambda s: shaken(function, s)
     assert compare(lambda *_: made.copy(), function, near, (x,)).kind == kind
+
+
+def test_a_complex_number_is_as_steady_as_both_of_its_parts() -> None:
+    """Where rounding decides, NaN stands for both parts, though it has an imaginary one: 0."""
+    function = _defined("def program(x):\n    return np.where(x.real * 3 < 0.3, np.nan, x)\n")
+    x = np.array([0.1 - 2j, 1.0 + 1j])
+    outcome = compare(function, function, lambda s: shaken(function, s), (x,))
+    assert outcome.kind in ("same", "unstable")
+    moved = lambda x: function(x) * (1 + 1e-12)
+    assert compare(moved, function, lambda s: shaken(function, s), (x,)).kind == "different"
