@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from mlc.graph.kernel import Module
 from mlc.ir.rewrite import loads_of
-from mlc.ops import arithmetic, contract, index, join, logic, nn, reduce, shape, transcendental
+from mlc.ops import (
+    arithmetic,
+    contract,
+    index,
+    join,
+    logic,
+    nn,
+    pad,
+    reduce,
+    shape,
+    transcendental,
+)
 from mlc.ops.elementwise import select_where
 from mlc.te import Tensor, placeholder
 from mlc.te.tensor import Compute
@@ -55,7 +66,7 @@ def _move(x: Tensor, choice: int) -> Tensor:
         lambda v: shape.reshape(v, (1, v.size)),
         join.flip,
         lambda v: join.concatenate([v, v]),
-        lambda v: join.pad(v, 1),
+        lambda v: pad.pad(v, 1),
         lambda v: join.roll(v, 1, axis=0),
         lambda v: index.take(v, np.array([0, v.shape[0] - 1, 0]), axis=0),
         lambda v: index.take(v, arithmetic.multiply(reduce.argmax(v, axis=0), 1), axis=0),
