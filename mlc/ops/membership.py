@@ -19,6 +19,7 @@ from ..ir.expr import Expr, apply, cast, const
 from ..ir.program import Buffer
 from . import logic
 from .broadcast import as_tensor, shape_of, size_of
+from .elementwise import astype
 from .op import implements, op
 from .programs import Writer, threads
 from .promotion import common_dtype, dtype_of
@@ -160,8 +161,14 @@ def isin(
     """np.isin; every ``kind`` gives the same."""
     x = element if hasattr(element, "shape") else np.asarray(element)
     tests = ravel(test_elements)
-    dtype = common_dtype(*(dtype_of(t).numpy.type(0) for t in (x, tests)))
-    if shape_of(tests)[0] <= FEW or not size_of(shape_of(x)):
+    dtypes = dtype_of(x), dtype_of(tests)
+    dtype = common_dtype(*(d.numpy.type(0) for d in dtypes))
+    if dtype.is_float and all(d.kind in "biu" for d in dtypes):
+        # uint64 beside signed integers: what is in both of their ranges is in that of int64.
+        signed = astype(x, dtype=int64)
+        among = isin(signed, astype(tests, dtype=int64))
+        found = logic.logical_and(among, logic.greater_equal(signed, 0))
+    elif shape_of(tests)[0] <= FEW or not size_of(shape_of(x)):
         found = any_equal(x, tests)
     elif dtype.kind in "biu":
         dtype = uint8 if dtype is boolean else dtype

@@ -81,6 +81,16 @@ def test_isin_of_integers_close_together_and_far_apart(kinds, close):
     np.testing.assert_array_equal(mlc.jit(np.isin)(x, tests), np.isin(x, tests))
 
 
+@pytest.mark.parametrize("many", [0, 40])
+def test_isin_of_integers_that_no_dtype_has_all_of(many):
+    """A float64 of both would have 2**53 + 1 among [2**53], and 2**64 - 5 among [-5]."""
+    x = np.array([2**53 + 1, 7, 2**63 + 5, 2**64 - 5, 2**63], np.uint64)
+    tests = np.array([2**53, 7, -5, -(2**63), *range(2**53 + 9, 2**53 + 9 + many)], np.int64)
+    same(lambda x, t: np.isin(x, t), np.array([False, True, False, False, False]), x, tests)
+    same(lambda x, t: np.isin(t, x), tests == 7, x, tests)
+    same(lambda x, t: np.isin(x, t.astype("int8")), x == 7, x, tests[:3])
+
+
 def test_sets():
     same(lambda a, b: mnp.union1d(a, b, size=5), np.union1d(A, B), A, B)
     same(lambda a, b: mnp.intersect1d(a, b, size=2), np.intersect1d(A, B), A, B)
