@@ -256,21 +256,55 @@ def _groups(rest: Sum, d: int, ranges: Ranges) -> tuple[Expr, int, Sum] | None:
     return None
 
 
-def merge_remainders(total: Sum) -> Sum:
+def merge_remainders(total: Sum, ranges: Ranges | None = None) -> Sum:
     """``c * d * (x // d) + c * (x % d) -> c * x``, and with ``x % (n * d) // d`` in place of
-    ``x // d``: ``-> c * (x % (n * d))``."""
+    ``x // d``: ``-> c * (x % (n * d))``. Given the ranges of variables, with ``z // d`` in place of
+    ``x // d`` as well, where ``z`` and ``x`` differ by multiples of ``d``: ``-> c * z``."""
     for atom, c in total.terms:
         if isinstance(atom, Apply) and atom.fn == "mod" and isinstance(atom.args[1], Const):
             x, d = atom.args[0], atom.args[1].value
             quotients = _quotients(x, d)
             for other, factor in total.terms:
-                if factor == c * d and any(other is q for q in quotients):
+                if factor != c * d:
+                    continue
+                merged = None
+                if any(other is q for q in quotients):
+                    merged = as_sum(x)
+                elif (whole := _remainder_over(other, x, d)) is not None:
+                    merged = Sum(((whole, 1),), 0)
+                elif ranges is not None and _is_congruent(other, x, d, ranges):
+                    merged = as_sum(other.children[0])
+                if merged is not None:
                     rest = tuple((a, k) for a, k in total.terms if a is not atom and a is not other)
-                    return merge_remainders(Sum(rest, total.constant).plus(as_sum(x).scaled(c)))
-                if factor == c * d and (whole := _remainder_over(other, x, d)) is not None:
-                    rest = tuple((a, k) for a, k in total.terms if a is not atom and a is not other)
-                    return merge_remainders(Sum(rest, total.constant).plus(Sum(((whole, c),), 0)))
+                    whole_sum = Sum(rest, total.constant).plus(merged.scaled(c))
+                    return merge_remainders(whole_sum, ranges)
     return total
+
+
+def _is_congruent(atom: Expr, x: Expr, d: int, ranges: Ranges) -> bool:
+    """Whether ``atom`` is ``z // d``, and ``z - x`` a multiple of ``d``: its terms are, where
+    ``y % m`` is ``y - y // m * m``."""
+    match atom:
+        case Apply(fn="floordiv", args=(z, Const(value=by))) if by == d:
+            pass
+        case _:
+            return False
+    if may_wrap(as_sum(x), ranges) or may_wrap(as_sum(z), ranges):
+        return False
+    apart = as_sum(z).plus(as_sum(x), -1)
+    while True:
+        for term, k in apart.terms:
+            if k % d == 0:
+                continue
+            match term:
+                case Apply(fn="mod", args=(y, Const(value=m))) if m > 0 and k * m % d == 0:
+                    if may_wrap(as_sum(y), ranges):
+                        return False
+                    apart = apart.plus(Sum(((term, 1),), 0), -k).plus(as_sum(y), k)
+                    break
+            return False
+        else:
+            return apart.constant % d == 0
 
 
 def _quotients(x: Expr, d: int) -> tuple[Expr, ...]:

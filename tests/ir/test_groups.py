@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlc.ir.affine import as_sum
 from mlc.ir.expr import Const, Var, apply, const
 from mlc.ir.rewrite import substitute
-from mlc.ir.simplify import simplify
+from mlc.ir.simplify import merge_remainders, simplify
 
 I, J, K = Var("i"), Var("j"), Var("k")
 
@@ -39,3 +40,36 @@ def test_values_stay(a, b, c, d, by, extents, data) -> None:
         values = [simplify(substitute(e, at), {}) for e in (before, after)]
         assert all(isinstance(v, Const) for v in values)
         assert values[0].value == values[1].value, f"{before} -> {after}"
+
+
+def test_parts_of_a_place_are_one_again() -> None:
+    ranges = {I: 98, J: 16}
+    place = I * 64 + J
+    parts = [simplify(p, ranges) for p in (place // 784, place % 784 // 28, place % 28)]
+    total = as_sum(parts[0] * 784 + parts[1] * 28 + parts[2])
+    assert str(merge_remainders(total, ranges).expr()) == "j + i * 64"
+    assert "%" in str(merge_remainders(total).expr())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.tuples(*[st.sampled_from([1, 2, 3, 4, 6, 7, 8, 12, 16])] * 4), numbers,
+    st.tuples(numbers, numbers, st.integers(-9, 9)),
+    st.tuples(numbers, numbers, st.integers(-9, 9)),
+    st.integers(0, 5000), st.integers(0, 5000),
+)  # fmt: skip
+def test_merged_remainders_are_equal(sizes, scale, first, second, i, j) -> None:
+    m, d, inner, factor = sizes
+    ranges = {I: 5001, J: 5001}
+    y = I * first[0] + J * first[1] + first[2]
+    z = apply("mod", y, const(m)) * inner + J * second[1] + second[2]
+    x = y * inner + J * second[1] + second[2] + I * (d * second[0])
+    total = as_sum(
+        apply("mod", x, const(d)) * factor + apply("floordiv", z, const(d)) * (factor * d)
+        + apply("floordiv", y, const(m)) * (m * inner * scale)
+    )  # fmt: skip
+    at = {I: const(i), J: const(j)}
+    values = [
+        simplify(substitute(t.expr(), at), {}) for t in (total, merge_remainders(total, ranges))
+    ]
+    assert values[0].value == values[1].value

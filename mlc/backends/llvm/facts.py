@@ -215,7 +215,7 @@ class ProgramFacts:
             total = Sum((), 0)
             for index, stride in zip(indices, buffer.element_strides, strict=True):
                 total = total.plus(as_sum(index), stride)
-            total = merge_remainders(total)
+            total = merge_remainders(total, self.ranges)
             found = (total.terms, total.constant)
             self._sums[key] = found
         return found

@@ -342,6 +342,7 @@ def _schedule_inside(s: Schedule, name: str, nest: Nest, shared: int, machine: M
 
         schedule_reduction(s, name, nest, shared, machine)
     elif loops:
+        loops = fuse_contiguous(s, block, loops, stay_apart(s, name, nest, machine))
         vectorize_last(s, nest, loops[-1], machine)
 
 
