@@ -221,7 +221,14 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
         lambda meta: _entry_spec(compiled, call, meta),
         lambda meta: _constants(compiled, meta["constants"]),
         call,
+        lambda *site: _lines_of(compiled, *site),
     )
+
+
+def _lines_of(compiled: Compiled, *site: Any) -> tuple[SourceLocation, ...]:
+    from .te.lookups import lines_of_graph
+
+    return lines_of_graph(compiled.outputs, *site)
 
 
 def _constants(compiled: Compiled, places: list[Any]) -> list[Array]:
@@ -261,9 +268,11 @@ def native_executable(
     spec_for: Callable[[dict[str, Any]], EntrySpec],
     constants_for: Callable[[dict[str, Any]], Sequence[Array]],
     call: CallSpec,
+    lines_of: Callable[..., Sequence[SourceLocation]],
 ) -> tuple[Executable, bool]:
     """What the disk cache has under ``key``, or else what ``build`` makes, ready to run; and
-    whether it came from the cache. The other callables get the facts that belong to the image."""
+    whether it came from the cache. The next two callables get the facts that belong to the image;
+    ``lines_of`` gets a check that failed, and says what lines of the user's it may belong to."""
     from .runtime import cache as disk
     from .runtime.executor import Executable
     from .runtime.sources import loaded_sources
@@ -281,7 +290,7 @@ def native_executable(
     sites = meta["sites"]
 
     def on_error(code: int) -> None:
-        raise _bounds_error(made, sites)
+        raise _bounds_error(made, sites, lines_of)
 
     made = Executable(
         image,
@@ -373,15 +382,21 @@ def array_spec(tensor: Tensor) -> ArraySpec:
     return ArraySpec(tensor.shape, tensor.dtype.name, strides, aligned)
 
 
-def _bounds_error(executable: Executable, sites: Sequence[Any]) -> Exception:
+def _bounds_error(
+    executable: Executable, sites: Sequence[Any], lines_of: Callable[..., Sequence[SourceLocation]]
+) -> Exception:
     """What the record that a failed check left behind says."""
     number, index = (ctypes.c_int64 * 2).from_address(executable.image.address("mlc_error_record"))
     buffer, axis, extent, place, refusal = sites[number - 1]
-    where = None if place is None else SourceLocation(*place)
+    # Code from the disk cache may have been compiled for a file that was changed since.
+    lines = lines_of(buffer, axis, extent, refusal)
+    where = lines[0] if len(lines) == 1 else None if place is None else SourceLocation(*place)
     if refusal is not None:
         error, sentence = refusal
         return refused(error, sentence, index, where)
     message = f"index {index} is out of bounds for axis {axis} of {buffer} with size {extent}"
+    if where is None and lines:
+        message += f"; one of these lines asks for it: {', '.join(map(str, lines))}"
     return BoundsError(message, where)
 
 

@@ -17,7 +17,7 @@ from .compile import (
 )
 from .compile_device import DEVICE_TARGETS, device_runner, gpu_program, program_device_module
 from .dtypes import DType
-from .errors import ArgumentError
+from .errors import ArgumentError, SourceLocation
 from .ir.empty_loops import has_empty_loops
 from .ir.program import (
     Buffer,
@@ -287,7 +287,16 @@ def _compile_native(compiled: CompiledProgram, call: CallSpec) -> None:
         lambda meta: _entry_spec(compiled, call, meta),
         lambda meta: compiled.constants,
         call,
+        lambda *site: _lines_of(compiled, *site),
     )
+
+
+def _lines_of(
+    compiled: CompiledProgram, buffer: str, axis: int, extent: int, refusal: Any
+) -> Sequence[SourceLocation]:
+    from .te.lookups import lines_of_program
+
+    return () if refusal else lines_of_program(compiled.naive, buffer, axis, extent)
 
 
 def _entry_spec(compiled: CompiledProgram, call: CallSpec, meta: dict[str, Any]) -> EntrySpec:

@@ -66,6 +66,8 @@ class Families:
     ) -> tuple[Specialization | None, str]:
         """How to run a call of a new size; or nothing, and what to tell of the reason."""
         keys, names, debug = signature
+        if debug:  # indices are left as they are, for checks that code for all sizes does not make
+            return None, "; where indices are looked at there is code for each size"
         labels = jitted._names(names, len(args))
         places = self.dims.places(labels, keys)
         if not places:
@@ -99,7 +101,7 @@ class Families:
                 reason = why_new(others, shown, labels, names, debug)
             row = CacheRow(
                 signature=call_text(jitted._names(names, len(args)), shown),
-                target=target + (", debug" if debug else ""),
+                target=target,
                 when=time.time(),
                 trace_seconds=traced_at - began,
                 compile_seconds=time.perf_counter() - traced_at,
@@ -181,8 +183,6 @@ def _on_device(
 ) -> DeviceMember:
     from .on_device import DeviceFamily
 
-    if call.options["debug"]:
-        raise NotChunked("where indices are looked at there is code for each size")
     family = DeviceFamily(template, call.options["name"], call.options["target"])
     return family.member(call.traced, size, numbers, arrays)
 

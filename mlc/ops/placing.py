@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
+from ..config import config
 from ..dtypes import boolean, int64
 from ..errors import UnsupportedError
 from ..ir.expr import Expr, cast, const, select
@@ -140,8 +141,12 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
         ):
             here = (i, *inner)
             w.store(out, here, old[here])
+    # A size in the sentence would make the program one for this size alone.
+    told = [f" of {x.name} with size {n}" if config.debug else "" for n in x.shape]
     outside = {
-        axis: w.guard("BoundsError", f"index {{index}} is out of bounds for axis {axis}")
+        axis: w.guard(
+            "BoundsError", f"index {{index}} is out of bounds for axis {axis}{told[axis]}"
+        )
         for axis, item in enumerate(item for item in items if item is not None)
         if _is_array(item) and item[0] != "sure"
     }

@@ -15,6 +15,7 @@ from .calculus import as_array
 from .choosing import compress, is_known
 from .elementwise import astype, select_where
 from .index import slice_axis, take
+from .insisting import inside
 from .join import concatenate, stack
 from .logic import less, logical_not
 from .op import implements
@@ -128,6 +129,8 @@ def _without(arr: Any, obj: Any, axis: Any) -> Any:
                 f"np.delete: a mask of shape {shape_of(obj)} does not fit an axis of size {n}"
             )
         return compress(logical_not(obj), arr, axis)
+    outside = f"index {{index}} is out of bounds for axis {axis} with size {n}"
+    obj = inside(obj, -n, n, "BoundsError", outside)
     if not shape_of(obj):  # one place: what is left is one less, wherever it is
         place = select_where(less(obj, 0), add(obj, n), obj)
         kept = np.arange(n - 1)
@@ -191,7 +194,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
 
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
-    """np.choose; a traced number outside counts from the end, or is the nearest."""
+    """np.choose."""
     parts = list(choices)
     if not parts:
         raise ArgumentError("np.choose: needs at least one choice")
@@ -203,6 +206,9 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
         a = np.mod(a, n)
     elif mode not in ("raise", "clip"):
         raise ArgumentError(f"np.choose: mode must be raise, wrap or clip, got {mode!r}")
+    elif mode == "raise" and dtype_of(a) is not boolean:
+        outside = "invalid entry in choice array: {index} is none of the choices"
+        a = inside(a, 0, n, "DomainError", f"np.choose: {outside}, of which there are {n}")
     shape = broadcast_shape("np.choose", shape_of(a), *map(shape_of, parts))
     dtype = common_dtype(*parts).numpy
     found = astype(broadcast_to(parts[-1], shape), dtype=dtype)
@@ -227,7 +233,7 @@ def ix_(*args: Any) -> tuple[Any, ...]:
 
 @implements(np.ravel_multi_index)
 def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
-    """np.ravel_multi_index; with mode "raise" traced indices are trusted to lie within."""
+    """np.ravel_multi_index."""
     sizes = as_sizes("ravel_multi_index", dims)
     parts = list(multi_index)
     if len(parts) != len(sizes):
@@ -241,15 +247,20 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
             index = np.mod(index, size)
         elif how == "clip":
             index = np.clip(index, 0, size - 1)
+        else:
+            outside = f"invalid entry in coordinates array: {{index}} is not in range({size})"
+            index = inside(index, 0, size, "DomainError", outside)
         place = place * size + index
     return place
 
 
 @implements(np.unravel_index)
 def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]:
-    """np.unravel_index; traced indices are trusted to lie within."""
+    """np.unravel_index."""
     sizes = as_sizes("unravel_index", shape)
-    rest, found = as_array(indices), []
+    whole = size_of(sizes)
+    outside = f"index {{index}} is out of bounds for array with size {whole}"
+    rest, found = inside(as_array(indices), 0, whole, "DomainError", outside), []
     for size in reversed(sizes) if order == "C" else sizes:
         found.append(rest % size)
         rest = rest // size

@@ -68,3 +68,78 @@ def test_written_places_are_looked_at_without_debug_mode() -> None:
 
     with pytest.raises(IndexError, match="index -7 is out of bounds for axis 1"):
         written(np.zeros((2, 6)), np.array([0, -6, -7, 9]))
+
+
+def looked_up_on_two_lines(x: Any, y: Any, i: Any) -> Any:
+    doubled = x * 2
+    first = doubled[i]
+    return first + y[i + 1]
+
+
+def written_on_a_line(x: Any, i: Any) -> Any:
+    z = x + 1
+    z[i] = 0.0
+    return z
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "line", "name"),
+    [
+        (looked_up_on_two_lines, (np.arange(3.0), np.arange(9.0), np.array([3])), 2, "x"),
+        (looked_up_on_two_lines, (np.arange(9.0), np.arange(3.0), np.array([2])), 3, "y"),
+        (written_on_a_line, (np.arange(3.0), np.array([3])), 2, "add"),
+    ],
+)
+def test_the_line_that_asks_is_named(
+    function: Callable[..., Any], arguments: Any, line: int, name: str
+) -> None:
+    with mlc.config.override(debug=True), pytest.raises(mlc.BoundsError) as caught:
+        mlc.jit(function)(*arguments)
+    assert caught.value.message == f"index 3 is out of bounds for axis 0 of {name} with size 3"
+    assert caught.value.location is not None
+    assert caught.value.location.line == function.__code__.co_firstlineno + line
+    assert caught.value.location.function == function.__name__
+
+
+def test_lines_that_look_alike_are_all_named() -> None:
+    @mlc.jit
+    def both(x: Any, i: Any, j: Any) -> Any:
+        first = x[i]
+        return first * x[j]
+
+    with mlc.config.override(debug=True), pytest.raises(mlc.BoundsError) as caught:
+        both(np.arange(3.0), 1, 3)
+    head, tail = caught.value.message.split("; one of these lines asks for it: ")
+    assert head == "index 3 is out of bounds for axis 0 of x with size 3"
+    assert tail.count(__file__) == 2
+
+
+def test_code_for_many_sizes_looks_too() -> None:
+    picked = mlc.jit(lambda x, i: x[i], dynamic=True)
+    with mlc.config.override(debug=True):
+        for n in (5, 6):
+            with pytest.raises(IndexError, match=f"index {n} is out of bounds"):
+                picked(np.arange(float(n)), np.array([1, n]))
+
+
+OUTSIDE = [
+    (lambda x, i: np.delete(x, i), [6, -7, np.array([1, 6])], [5, -6, np.array([0, -1])]),
+    (lambda x, i: np.choose(i, [x, -x]), [2, -1, np.array([0] * 5 + [2])], [0, np.int8(1)]),
+    (lambda x, i: np.unravel_index(i, (2, 3)), [6, -1, np.array([0, 9], np.uint8)], [5, [[1, 4]]]),
+    (lambda x, i: np.ravel_multi_index((i, i), (2, 3)), [2, -1, np.array([0, 3])], [1, [0, 1]]),
+]
+
+
+@pytest.mark.parametrize(("function", "outside", "inside"), OUTSIDE)
+def test_places_outside_are_errors_as_in_numpy(
+    function: Callable[..., Any], outside: Any, inside: Any
+) -> None:
+    x, compiled = np.arange(6.0), mlc.jit(function)
+    for places in inside:
+        places = np.asarray(places)[()]
+        np.testing.assert_array_equal(compiled(x, places), function(x, places))
+    for places in outside:
+        with pytest.raises((IndexError, ValueError)) as theirs_raised:
+            function(x, places)
+        with pytest.raises(theirs_raised.type):
+            compiled(x, places)
