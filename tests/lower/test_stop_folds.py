@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import mlc
+from mlc import script as T
+from mlc.ir.program import Program
+from mlc.lower.stop_folds import stop_folds
 
 N = 140_001  # parts of a fixed size, the last of them short
 SEVERAL = np.arange(N) % 7
@@ -82,3 +86,57 @@ def test_places_outside_of_an_array_are_found_behind_the_end() -> None:
     assert not looks(function, a, places)
     with mlc.config.override(debug=True), pytest.raises(IndexError):
         mlc.jit(function)(a, places)
+
+
+def folded(
+    last: str = "or", read: tuple[int, int] = (8, 4), twice: bool = False, most: int = 4096
+) -> Program:
+    """X[i, k, l] folded over k to P[i, l], and ``read`` elements of that to F[0] by ``last``."""
+
+    @T.program(outputs=1)
+    def fold(X: T.Buffer((8, 4096, 4), "bool"), F: T.Buffer((1,), "bool")):
+        P = T.alloc((8, 4), "bool")
+        for i, l, k in T.grid(8, 4, 4096):
+            with T.block("P"):
+                vi, vl, vk = T.remap("SSR", [i, l, k])
+                T.where(k < most) if most < 4096 else None
+                with T.init():
+                    P[vi, vl] = False
+                P[vi, vl] |= X[vi, vk, vl]
+        if twice:
+            with T.block("Q"):
+                P[3, 3] |= X[0, 0, 0]
+        for i, l in T.grid(*read):
+            with T.block("F"):
+                vi, vl = T.remap("RR", [i, l])
+                with T.init():
+                    F[0] = last == "and"
+                if last == "and":
+                    F[0] &= P[vi, vl]
+                elif last == "or":
+                    F[0] |= P[vi, vl]
+                else:
+                    F[0] |= P[vi, vl] & X[vi, 0, vl]
+
+    return fold
+
+
+def test_rows_that_end_in_one_number() -> None:
+    program = folded()
+    assert stop_folds(program) is not program
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(folded("and"), id="all of them must be met"),
+        pytest.param(folded("else"), id="folded with others"),
+        pytest.param(folded(read=(8, 3)), id="one of a row is read by nobody"),
+        pytest.param(folded(read=(6, 4)), id="two rows are read by nobody"),
+        pytest.param(folded(twice=True), id="updated elsewhere"),
+        pytest.param(folded(most=4000), id="under a condition"),
+        pytest.param(replace(folded(), attrs={"refusals": True}), id="refuses while it runs"),
+    ],
+)
+def test_what_the_result_is_not_settled_by(program: Program) -> None:
+    assert stop_folds(program) is program
