@@ -21,6 +21,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "x * 4 // 4": lambda x: x * 4 // 4,
     "x * 4 % 4": lambda x: x * 4 % 4,
     "x * 6 // 3": lambda x: x * 6 // 3,
+    "x * 6 % 3": lambda x: x * 6 % 3,
+    "(x * 5 + 2) % 5": lambda x: (x * 5 + 2) % 5,
     "(x * 8 + 3) // 8": lambda x: (x * 8 + 3) // 8,
     "-x // 2": lambda x: -x // 2,
     "x // 2**40 // 2**40": lambda x: x // 2**40 // 2**40,

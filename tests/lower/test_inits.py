@@ -157,6 +157,33 @@ def memory_of_one_iteration(A: T.Buffer((4, 3)), X: T.Buffer((4,))):
                 X[vk] = U[0] + U[2]
 
 
+@T.program
+def memory_that_nobody_reads(A: T.Buffer((4, 3)), X: T.Buffer((4,))):
+    """The init has nowhere to write before the loop."""
+    for k in T.serial(4):
+        U = T.alloc((3,), "float32")
+        for i in T.serial(3):
+            with T.block("U"):
+                vk, vi = T.remap("RS", [k, i])
+                with T.init():
+                    U[vi] = 0.0
+                U[vi] += A[vk, vi]
+        with T.block("X"):
+            vk = T.axis.spatial(4, k)
+            X[vk] = 1.0
+
+
+@T.program
+def begins_from_its_neighbour(A: T.Buffer((4, 3)), X: T.Buffer((4,))):
+    """Each element begins from one that has its first term already."""
+    for k, i in T.grid(4, 3):
+        with T.block("X"):
+            vk, vi = T.remap("RS", [k, i])
+            with T.init():
+                X[vi + 1] = X[vi]
+            X[vi + 1] += A[vk, vi]
+
+
 PROGRAMS = [
     updated_before,
     read_before,
@@ -169,6 +196,8 @@ PROGRAMS = [
     tiles_that_overlap,
     tiles_of_a_few,
     memory_of_one_iteration,
+    memory_that_nobody_reads,
+    begins_from_its_neighbour,
 ]
 
 
