@@ -63,12 +63,13 @@ KEPT = {
 
 
 @pytest.mark.parametrize("name", KEPT)
-@pytest.mark.parametrize("at", [None, 0, 70_000, 150_000 - 1])
-def test_what_all_parts_decide(name: str, at: int | None) -> None:
-    function, a = KEPT[name], np.zeros(150_000, np.float32)
-    if at is not None:
-        a[at] = 2
-    np.testing.assert_array_equal(mlc.jit(function)(a), function(a))
+def test_what_all_parts_decide(name: str) -> None:
+    function, compiled = KEPT[name], mlc.jit(KEPT[name])
+    for at in (None, 0, 70_000, 150_000 - 1):
+        a = np.zeros(150_000, np.float32)
+        if at is not None:
+            a[at] = 2
+        np.testing.assert_array_equal(compiled(a), function(a))
     assert not looks(function, a)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlc.ir.expr import Expr, Var
+from mlc.ir.expr import Expr, Var, apply, const
 from mlc.ir.program import For, Seq
 from mlc.schedules.legality.starts import count_from_zero
 from tests.schedules.legality.brute_force import evaluate
@@ -80,7 +80,7 @@ def test_any_digits(data: Any) -> None:
         for _ in range(draw(st.sampled_from([1, 1, 2])))
     ]
     low = draw(st.integers(0, 4))
-    guards = [bindings[0] >= 0, bindings[-1] >= 0] if draw(st.booleans()) else [I + J >= low]
+    guards = [apply("ge", b, const(0)) for b in bindings] if draw(st.booleans()) else [low <= I + J]
     if count_from_zero(bindings, guards, loops):
-        first = [bindings[0] >= 0, bindings[-1] >= 0]
+        first = [apply("ge", b, const(0)) for b in bindings]
         assert begins_at_zero(bindings, first, loops)
