@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import prod
 
 from ...intrinsics.boxes import PREFIX, ROW_BYTES
 from ...ir.program import Buffer, Evaluate, Program, walk
 from ...lower.cuda.bound_rows import grid_for
-from ...lower.cuda.kernel import WARP, BoxMap, DeviceKernel, DeviceProgram
+from ...lower.cuda.kernel import BoxMap, DeviceKernel, DeviceProgram
 from ...lower.cuda.touching import buffers_written
 from ...lower.place_buffers import span_bytes
 from .device import Argument, Check, DeviceModule, HostCall, Launch, TensorMap
@@ -136,7 +135,7 @@ def kernel_text(
         printer.names[buffer] = Text(name)
         printer.line(f"MLC_SHARED({c_type(buffer.dtype)}, {name}, {offset});")
         if buffer is kernel.slots:
-            printer.slots.name, printer.slots.warps = name, -(-prod(kernel.block) // WARP)
+            printer.slots.name = name
     begin = len(printer.lines)
     printer.statement(kernel.body)
     if after_checks and not (printer.is_checked and printer.waits):

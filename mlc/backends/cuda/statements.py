@@ -83,7 +83,6 @@ class Slots:
 
     name: str = ""
     filled: str = ""
-    warps: int = 1
     maps: dict[BoxMap, str] = field(default_factory=dict)
 
 
@@ -145,6 +144,8 @@ class Statements(Expressions):
                     self.line(f"{self.cell(buffer, at)} = {self.stored(made)};")
             case Accumulate():
                 self.accumulate(stmt)
+            case Evaluate(name=name, args=(Const(value=some),)) if name == BARRIER:
+                self.line(f"mlc_barrier_of<{some}>();")
             case Evaluate(name=name) if name == BARRIER:
                 self.line("mlc_barrier();")
             case Evaluate(name=name) if name == COMMIT:
@@ -321,8 +322,6 @@ class Statements(Expressions):
         count, *rest = args
         assert isinstance(count, Const)
         values = [self.value(self.flat(e)).text for e in rest if isinstance(e, Expr)]
-        if name == SLOTS_BEGIN:
-            values = [str(self.slots.warps)]
         call = f"mlc_{name}<{count.value}>({', '.join([self.slots.name, *values])});"
         if name == SLOT_FILL:
             self.slots.filled = self.identifiers.fresh("filled")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ...intrinsics.wgmma import goes_on
-from ...ir.expr import const
+from ...ir.expr import Const, Expr, const
 from ...ir.intrinsic import call_effects, is_intrinsic
 from ...ir.program import (
     Allocate,
@@ -22,8 +22,9 @@ from ...ir.program import (
     seq,
     walk,
 )
+from ...ir.rewrite import substitute
 from ...records import dataclass
-from .kernel import BARRIER, PRODUCTS_WAIT, SLOT_LEAVE
+from .kernel import BARRIER, PRODUCTS_WAIT, SLOT_LEAVE, SLOT_WAIT
 from .touching import buffers_touched, buffers_written
 
 
@@ -56,7 +57,15 @@ def await_products(body: Stmt) -> Stmt:
     A product waits for nothing: those that add to the same sums do so in order. Before any other
     statement that touches its sums, or writes what it reads, stands a wait for it and for those
     before it. Where threads meet, a slot is left, or a loop or a condition begins or ends, none is
-    under way.
+    under way; but where a loop does nothing else, and others fill its slots, a slot is left while
+    the next product goes on::
+
+        for k in range(8):                    for k in range(8):
+            wait for slot k                       wait for slot k
+            S += A(k) B(k)              ->        S += A(k) B(k)
+            leave slot k                          wait until 1 product goes on
+                                                  if k > 0: leave slot k - 1
+                                              wait until 0 products go on; leave slot 7
     """
     if not any(_is_product(s) for s in walk(body)):
         return body
@@ -102,6 +111,8 @@ class _Waiter:
                 return Allocate(buffers, inner)
             case Evaluate(name=name) if name in (BARRIER, SLOT_LEAVE):
                 return seq(*self.until(0), stmt)
+            case For() if (run := _run_over_slots(stmt)) is not None:
+                return seq(*self.until(0), *run)
             case For() | While() if _has_product(stmt):
                 waits = self.until(0)
                 inner = self.visit(stmt.body)
@@ -132,6 +143,35 @@ def _is_run(stmt: Stmt) -> bool:
             return _is_run(body)
         case _:
             return _is_product(stmt)
+
+
+def _run_over_slots(loop: For) -> list[Stmt] | None:
+    """``loop`` with a slot that is left an iteration late, if it does nothing but multiply what is
+    in slots."""
+    match loop.body:
+        case Seq(stmts=(Evaluate(name=first) as wait, *uses, Evaluate(name=last) as leave)):
+            if first != SLOT_WAIT or last != SLOT_LEAVE or not uses or not all(map(_is_run, uses)):
+                return None
+        case _:
+            return None
+    count, number = leave.args
+    assert isinstance(count, Const) and isinstance(number, Expr)
+    if count.value < 2 or loop.extent < 2:
+        return None
+    products = _products(seq(*uses))
+
+    def left(at: Expr) -> Stmt:
+        return Evaluate(SLOT_LEAVE, (count, substitute(number, {loop.var: at})))
+
+    body = seq(
+        wait,
+        *uses,
+        Evaluate(PRODUCTS_WAIT, (const(len(products)),)),
+        If(loop.var > 0, left(loop.var - 1)),
+    )
+    held = dict.fromkeys(b for each in products for b in each.held)
+    done = Evaluate(PRODUCTS_WAIT, (const(0), *map(_whole, held)))
+    return [replace(loop, body=body), done, left(const(loop.extent - 1))]
 
 
 def _products(stmt: Stmt) -> list[_Product]:

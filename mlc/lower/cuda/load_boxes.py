@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import NoReturn
@@ -10,7 +10,7 @@ from typing import NoReturn
 from ...errors import UnsupportedError
 from ...intrinsics.boxes import WIDE, boxes_read, is_box_load, why_no_boxes
 from ...ir.affine import Sum, as_sum
-from ...ir.expr import Expr, apply, const
+from ...ir.expr import Expr, Var, apply, const
 from ...ir.intrinsic import kept_dimensions
 from ...ir.program import (
     Allocate,
@@ -33,14 +33,35 @@ from ...ir.rewrite import loads_of
 from ...schedules.step import rebuild
 from ..replace_buffers import Place, is_replaceable, replace_buffers
 from ..simplify_program import substitute_all
-from .kernel import BARRIER, BOUNDARY, SLOT_FILL, SLOT_LEAVE, SLOT_WAIT, SLOTS_BEGIN, BoxMap, Thread
-from .overlap_stages import ORDER, STAGE, STAGES, slots_of, stages_of
+from .kernel import (
+    BARRIER,
+    BOUNDARY,
+    SLOT_FILL,
+    SLOT_LEAVE,
+    SLOT_WAIT,
+    SLOTS_BEGIN,
+    WARP,
+    BoxMap,
+    Thread,
+)
+from .overlap_stages import APART, ORDER, STAGE, STAGES, slots_of, stages_of
+from .part_loaders import Loaders, part_loaders
 from .touching import buffers_touched
 
 SLOT_ALIGNMENT = 1024  # bytes, after which rows of a box are mixed as before
 
 
-def load_boxes(body: Stmt, threads: tuple[Thread, ...], name: str) -> tuple[Stmt, int]:
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A body with ``slots`` of boxes, none without boxes; and who loads them, if that is done by
+    threads of their own."""
+
+    body: Stmt
+    slots: int = 0
+    loaders: Loaders | None = None
+
+
+def load_boxes(body: Stmt, threads: tuple[Thread, ...], name: str) -> Loaded:
     """::
 
         for k in range(8):                    make slots 0 and 1; barrier
@@ -52,20 +73,33 @@ def load_boxes(body: Stmt, threads: tuple[Thread, ...], name: str) -> tuple[Stmt
                                                   once slot k % 2 is filled: use S[k % 2]
                                                   leave slot k % 2
 
-    for a loop with the stages (0, 1); returns the number of slots as well, 0 without boxes. No
-    barrier of all threads is needed in the loop. Raises :class:`UnsupportedError` for boxes that
-    are loaded elsewhere, and for what else touches them.
+    for a loop with the stages (0, 1). No barrier of all threads is needed in the loop. Where loads
+    are apart, threads of their own do them, in a kernel of two halves::
+
+        make slots 0 and 1; barrier
+        if loader:                                  else:
+            for k in range(8):                          for k in range(8):
+                once slot k % 2 is free:                    once slot k % 2 is filled: use S[k % 2]
+                    fill it with box S(k)                   leave slot k % 2
+
+    Raises :class:`UnsupportedError` for boxes that are loaded elsewhere, and for what else touches
+    them.
     """
     targets = boxed_buffers(body)
     _refuse_touches(body, targets, name)
     if not targets:
-        return body, 0
+        return Loaded(body)
     maker = _Maker(threads, name)
-    made = maker.visit(body, False)
+    made = maker.visit(body, ())
+    loaders = None
+    if maker.fills is not None:
+        loaders = part_loaders(threads)
+        assert loaders is not None
+        made = loaders.beside(maker.fills, made, maker.slots, maker.count)
     for node in walk(made):
         if isinstance(node, Evaluate):
             _check_place(node, name)
-    return made, maker.count
+    return Loaded(made, maker.count, loaders)
 
 
 def boxed_buffers(stmt: Stmt) -> frozenset[Buffer]:
@@ -109,33 +143,42 @@ class _Maker:
     threads: tuple[Thread, ...]
     name: str
     count: int = 0
+    slots: tuple[Buffer, ...] = ()  # of loaders
+    fills: Stmt | None = None  # what loaders do
 
-    def visit(self, stmt: Stmt, is_inside: bool) -> Stmt:
+    def visit(self, stmt: Stmt, around: tuple[For | While | If, ...]) -> Stmt:
+        """What threads do that use boxes; ``around`` are loops and conditions."""
         match stmt:
             case For(annotations=notes) if STAGES in dict(notes) and _loads(stmt):
-                if is_inside or self.count:
+                is_apart = APART in dict(notes) and self.can_part(around)
+                if self.count or not is_apart and not all(isinstance(s, If) for s in around):
                     self.refuse(
                         f"loop {stmt.var.name} stands in another loop, or after such a loop, and "
                         f"its slots are made once; bind the loops around to blocks"
                     )
-                return self.filled(stmt)
-            case For() | While():
-                return replace(stmt, body=self.visit(stmt.body, True)) if _loads(stmt) else stmt
+                return self.parted(stmt, around) if is_apart else self.filled(stmt)
+            case For() | While() if _loads(stmt):
+                return replace(stmt, body=self.visit(stmt.body, (*around, stmt)))
             case Allocate(body=body):
-                return replace(stmt, body=self.visit(body, is_inside))
+                return replace(stmt, body=self.visit(body, around))
             case Seq(stmts=stmts):
-                return seq(*(self.visit(s, is_inside) for s in stmts))
+                return seq(*(self.visit(s, around) for s in stmts))
             case If(then=then, otherwise=other) if _loads(stmt):
-                other = None if other is None else self.visit(other, is_inside)
-                return replace(stmt, then=self.visit(then, is_inside), otherwise=other)
+                other = None if other is None else self.visit(other, around)
+                return replace(stmt, then=self.visit(then, (*around, stmt)), otherwise=other)
             case Evaluate(name=called) if is_box_load(called):
                 self.refuse("a load stands outside of one; say pipeline(loop, [0, 0, 2])")
         return stmt
 
+    def can_part(self, around: Sequence[For | While | If]) -> bool:
+        """Whether threads of their own can do loads within ``around``: they count along."""
+        plain = all(isinstance(s, For) and s.kind is LoopKind.SERIAL for s in around)
+        return plain and part_loaders(self.threads) is not None
+
     def refuse(self, why: str) -> NoReturn:
         raise UnsupportedError(f"{self.name} loads boxes, which is done in a pipelined loop: {why}")
 
-    def filled(self, loop: For) -> Stmt:
+    def pipelined(self, loop: For) -> _Pipelined:
         buffers: list[Buffer] = []
         stages: dict[int, list[Stmt]] = {}
         fits = stages_of(loop.body, buffers, stages, [None])
@@ -155,36 +198,49 @@ class _Maker:
             loads, {b: Place(s, (const(0),)) for b, s in slots.items()}
         ):
             self.refuse(f"what loop {loop.var.name} loads must be used in it alone")
-        count, size = const(ahead + 1), const(_bytes(loads))
-
-        def placed(stmt: Stmt, at: Expr) -> Stmt:
-            return replace_buffers(stmt, {b: Place(s, (at % count,)) for b, s in slots.items()})
-
-        def fill(at: Expr) -> Stmt:
-            moved = substitute_all(loads, {loop.var: at})
-            return seq(Evaluate(SLOT_FILL, (count, at, size)), placed(moved, at))
-
-        later = loop.var + ahead
-        body = seq(
-            If(later < loop.extent, self.first(fill(later))),
-            Evaluate(SLOT_WAIT, (count, loop.var)),
-            placed(uses, loop.var),
-            Evaluate(SLOT_LEAVE, (count, loop.var)),
-            Evaluate(BOUNDARY, ()),
-        )
-        notes = {k: v for k, v in dict(loop.annotations).items() if k not in (STAGES, ORDER)}
-        steady = replace(loop, body=body, annotations=tuple(sorted(notes.items())))
-        inner = seq(
-            Evaluate(SLOTS_BEGIN, (count,)),
-            Evaluate(BARRIER, ()),
-            self.first(seq(*(fill(const(n)) for n in range(ahead)))),
-            Evaluate(BOUNDARY, ()),
-            steady,
-            Evaluate(BOUNDARY, ()),
-        )
         self.count = ahead + 1
         rest = tuple(b for b in buffers if b not in slots)
-        return Allocate((*rest, *slots.values()), inner)
+        notes = {k: v for k, v in dict(loop.annotations).items() if k not in (STAGES, ORDER, APART)}
+        plain = replace(loop, annotations=tuple(sorted(notes.items())))
+        return _Pipelined(plain, ahead, loads, uses, slots, rest)
+
+    def filled(self, loop: For) -> Stmt:
+        """``loop`` where the first thread loads ahead."""
+        p = self.pipelined(loop)
+        later = loop.var + p.ahead
+        body = seq(
+            If(later < loop.extent, self.first(p.fill(later, later))),
+            p.used(loop.var),
+            Evaluate(BOUNDARY, ()),
+        )
+        threads = prod(t.extent for t in self.threads if not t.is_block)
+        inner = seq(
+            Evaluate(SLOTS_BEGIN, (const(self.count), const(-(-threads // WARP)))),
+            Evaluate(BARRIER, ()),
+            self.first(seq(*(p.fill(const(n), const(n)) for n in range(p.ahead)))),
+            Evaluate(BOUNDARY, ()),
+            replace(p.loop, body=body),
+            Evaluate(BOUNDARY, ()),
+        )
+        return Allocate((*p.rest, *p.slots.values()), inner)
+
+    def parted(self, loop: For, around: Sequence[For | While | If]) -> Stmt:
+        """``loop`` where others load; they go through the loops ``around`` as well. Iterations are
+        counted through all of them."""
+        p = self.pipelined(loop)
+        loops = [s for s in (*around, p.loop) if isinstance(s, For)]
+        number: Expr = const(0)
+        for each in loops:
+            number = number * each.extent + each.var
+        theirs = {each.var: Var(each.var.name) for each in loops}
+        fills = substitute_all(p.fill(loop.var, number), dict(theirs))
+        for each in reversed(loops):
+            fills = replace(each, var=theirs[each.var], body=fills)
+        self.fills = fills
+        self.slots = tuple(p.slots.values())
+        uses = replace(p.loop, body=seq(p.used(number), Evaluate(BOUNDARY, ())))
+        inner = seq(Evaluate(BOUNDARY, ()), uses, Evaluate(BOUNDARY, ()))
+        return Allocate(p.rest, inner) if p.rest else inner
 
     def loads(self, stmt: Stmt) -> Stmt:
         """The loads of ``stmt`` with the loops around them: who does them is decided anew."""
@@ -210,6 +266,40 @@ class _Maker:
             if not thread.is_block and thread.extent > 1:
                 stmt = If(apply("eq", thread.var, const(0)), stmt)
         return stmt
+
+
+@dataclass(frozen=True, eq=False)
+class _Pipelined:
+    """A loop whose ``loads`` are ``ahead`` of its ``uses``: ``slots`` of what is loaded, and the
+    ``rest`` of what it allocates."""
+
+    loop: For
+    ahead: int
+    loads: Stmt
+    uses: Stmt
+    slots: Mapping[Buffer, Buffer]
+    rest: tuple[Buffer, ...]
+
+    @property
+    def count(self) -> Expr:
+        return const(self.ahead + 1)
+
+    def placed(self, stmt: Stmt, number: Expr) -> Stmt:
+        places = {b: Place(s, (number % self.count,)) for b, s in self.slots.items()}
+        return replace_buffers(stmt, places)
+
+    def fill(self, at: Expr, number: Expr) -> Stmt:
+        """The loads of iteration ``at``, in the order of iterations that of ``number``."""
+        moved = substitute_all(self.loads, {self.loop.var: at})
+        said = Evaluate(SLOT_FILL, (self.count, number, const(_bytes(self.loads))))
+        return seq(said, self.placed(moved, number))
+
+    def used(self, number: Expr) -> Stmt:
+        return seq(
+            Evaluate(SLOT_WAIT, (self.count, number)),
+            self.placed(self.uses, number),
+            Evaluate(SLOT_LEAVE, (self.count, number)),
+        )
 
 
 def _bytes(loads: Stmt) -> int:

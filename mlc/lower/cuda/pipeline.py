@@ -65,12 +65,16 @@ def _kernel(
     ranges = {t.var: t.extent for t in threads}
     body = compact_buffers(program.with_body(body), _on_all(threads), ranges).body
     body, private = place_private(body, threads, name)
-    body, count = load_boxes(body, threads, name)
-    body = overlap_stages(body)
+    loaded = load_boxes(body, threads, name)
+    body = overlap_stages(loaded.body)
     boxed = boxed_buffers(body)
-    slots = Buffer("slots", (2 * count,), uint64, None, Scope.SHARED) if count else None
+    count, loaders = 2 * loaded.slots, loaded.loaders
+    slots = Buffer("slots", (count,), uint64, None, Scope.SHARED) if count else None
     body, shared, shared_bytes = place_shared(body, name, boxed, slots)
     body = place_barriers(body, threads, shared, boxed)
+    if loaders is not None:
+        body, threads = loaders.without_loaders(body), loaders.threads
+        ranges = {t.var: t.extent for t in threads}
     body = simplify_stmt(merge_guards(simplify_stmt(body, ranges)), ranges)
     body = promote_registers(program.with_body(body)).body
     body = unroll_over_fragments(await_products(body))

@@ -54,7 +54,7 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     if turned[1] and product.tile.columns > WIDE:
         s.split(loops.n1, [None, WIDE])
     s.tensorize(loops.m2, family.product)
-    s.pipeline(loops.k0, [0, 0, min(AHEAD, extent_of(s, loops.k0) - 1)])
+    s.pipeline(loops.k0, [0, 0, min(AHEAD, extent_of(s, loops.k0) - 1)], apart=True)
     return True
 
 

@@ -23,6 +23,7 @@ OWNERS = {
     "grain": "parallel",
     "software_pipeline_stage": "pipeline",
     "software_pipeline_order": "pipeline",
+    "software_pipeline_apart": "pipeline",
     "double_buffer_scope": "double_buffer",
     "prefetch": "prefetch",
 }

@@ -26,6 +26,7 @@ class Pipeline(Step):
     loop: Var
     stages: tuple[int, ...]
     order: tuple[int, ...]
+    apart: bool = False
 
     def check(self, program: Program) -> Refusal | str | None:
         loop = find_loop(program, self.loop)
@@ -86,7 +87,10 @@ class Pipeline(Step):
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         staged = with_annotation(program, self.loop, "software_pipeline_stage", self.stages)
-        return with_annotation(staged, self.loop, "software_pipeline_order", self.order), ()
+        made = with_annotation(staged, self.loop, "software_pipeline_order", self.order)
+        if self.apart:
+            made = with_annotation(made, self.loop, "software_pipeline_apart", True)
+        return made, ()
 
 
 def _statements(loop: For) -> tuple[Stmt, ...]:
@@ -117,7 +121,11 @@ def _is_double(loop: For, one: Access, two: Access) -> bool:
 
 
 def pipeline(
-    s: Schedule, loop: Var, stages: Sequence[int], order: Sequence[int] | None = None
+    s: Schedule,
+    loop: Var,
+    stages: Sequence[int],
+    order: Sequence[int] | None = None,
+    apart: bool = False,
 ) -> None:
     """The statements of several iterations of ``loop`` may overlap.
 
@@ -137,8 +145,10 @@ def pipeline(
 
     Statement n of the body runs ``stages[n]`` iterations late: here, while iteration k computes,
     iteration k + 1 copies. ``order`` is the order of those that run at one time. A hint: backends
-    that cannot do it run the iterations one after the other. Refused where a statement would
+    that cannot do it run the iterations one after the other. With ``apart``, threads that do
+    nothing else ask for the boxes that are loaded in stage 0, as soon as there is room for them;
+    where no boxes are loaded it means nothing. Refused where a statement would
     overtake one that it needs, or overwrite what another iteration has yet to read.
     """
     places = tuple(range(len(stages))) if order is None else tuple(order)
-    s.take(Pipeline(loop, tuple(stages), places))
+    s.take(Pipeline(loop, tuple(stages), places, apart))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -70,29 +71,49 @@ def test_its_text(nvrtc: None) -> None:
     assert_compiles(module)
     assert module.architecture == "sm_90a"
     (made,) = module.launches
-    assert made.block == (128, 2, 1) and made.shared_bytes == 4 * 32768 + 64
-    assert module.source.count("  load_box_128x64_float16(") == 8  # three ahead, and on the way
-    assert module.source.count("mlc_barrier()") == 3 and "cp_async" not in module.source
+    assert made.block == (128, 3, 1) and made.shared_bytes == 4 * 32768 + 64
+    assert module.source.count("  load_box_128x64_float16(") == 2  # by threads of their own
+    assert module.source.count("mlc_barrier()") == 1 and "cp_async" not in module.source
+    assert module.source.count("mlc_barrier_of<256>()") == 2
+    loop = re.sub(r"\w+\((?=&)", "f(", module.source[module.source.index("  } else {") :])
+    assert (
+        loop[loop.index("    for") : loop.index("    mlc_wgmma_done")]
+        == """\
+    for (int ax2_0 = 0; ax2_0 < 8; ++ax2_0) {
+      mlc_slot_wait<4>(slots, ax2_0);
+      f(&A_reindex[ax2_0 % 4 * 8192 + ax0_1 * 4096], 64, 1, &B_reindex[ax2_0 % 4 * 8192], 64, 1, Y_reindex_wgmma_mn);
+      mlc_wgmma_wait<1>();
+      if (ax2_0 > 0) {
+        mlc_slot_leave<4>(slots, ax2_0 - 1);
+      }
+    }
+    mlc_wgmma_wait<0>();
+"""
+    )  # noqa: E501
 
 
 @pytest.mark.parametrize(
     ("without", "wanted"),
-    [("wait", "where a box is to come that nobody has waited for"),
-     ("leave", "until slot 0 is free (phase 0), and no thread is left that brings it about"),
-     ("late", "which thread (35, 0, 0) of its block read: no barrier lies between them")],
+    [("wait", "thread (0, 1, 0) of block (0, 0, 0) writes byte 0 of shared memory, which thread "
+              "(3, 0, 0) of its block read: no barrier lies between them"),
+     ("leave", "until slot 0 is filled (phase 1), and no thread is left that brings it about"),
+     ("early", "thread (0, 1, 0) of block (0, 0, 0) writes byte 0 of shared memory, which thread "
+               "(3, 0, 0) of its block read: no barrier lies between them")],
 )  # fmt: skip
 def test_a_slot_that_is_not_kept_is_found(without: str, wanted: str) -> None:
     program = product(64, 64, 320, (False, True), "float16")
     module = program_device_module(default_gpu_schedule(program, FEW).program)
     lines = module.source.split("\n")
-    wait, use, leave = (
-        next(n for n, line in enumerate(lines) if line.startswith(f"    {name}"))
-        for name in ("mlc_slot_wait", "wgmma_boxes", "mlc_slot_leave")
+    wait, leave = (
+        next(n for n, line in enumerate(lines) if line.startswith(f"      {name}"))
+        for name in ("mlc_slot_wait", "if (ax2_0 > 0)")
     )
-    if without == "late":
-        lines[use], lines[leave] = lines[leave], lines[use]
+    if without == "early":
+        lines[leave], lines[leave + 1] = "if (true) {", "mlc_slot_leave<4>(slots, ax2_0);"
+    elif without == "leave":
+        lines[leave + 1] = ""
     else:
-        lines[wait if without == "wait" else leave] = ""
+        lines[wait] = ""
     arrays = [np.zeros(buffer.shape, np.float16) for buffer in program.params]
     with pytest.raises(mlc.SimulationError) as caught:
         emulate.run_arrays(replace(module, source="\n".join(lines)), arrays)

@@ -21,6 +21,10 @@ extern __shared__ __align__(1024) unsigned char mlc_shared_pool[];
 
 #define mlc_barrier() __syncthreads()
 #define mlc_syncwarp() __syncwarp()
+template <unsigned threads>
+MLC_DEVICE void mlc_barrier_of() {  // of the first threads of a block, whole warps
+  asm volatile("bar.sync 1, %0;" ::"n"(threads) : "memory");
+}
 #define mlc_threadfence() __threadfence()
 
 // ---- warps --------------------------------------------------------------------------------------

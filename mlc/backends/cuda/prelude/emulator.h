@@ -79,6 +79,7 @@ MLC_API int mlc_run(MlcLaunch *launch, MlcKernel kernel, void **arguments);
 
 // Called by kernels.
 MLC_API void mlc_barrier_at(int line);
+MLC_API void mlc_barrier_of_at(unsigned count, int line);
 MLC_API void mlc_fence();
 // Hands `bytes` bytes to all lanes of the warp, and returns once all have arrived.
 // What a lane handed over is then at mlc_handed(lane), until the next operation.

@@ -39,6 +39,8 @@ static uint32_t known_of(uint32_t other) {
   return n_mbarriers ? knowledge[mlc_current->number * MAX_THREADS + other] : 0;
 }
 
+static const uint64_t *const TEAM = (const uint64_t *)1;  // no address: the barrier of some threads
+
 static Mbarrier *mbarrier_at(const uint64_t *barrier) {
   for (int i = 0; i < n_mbarriers; i++)
     if (mbarriers[i].address == (uint64_t)barrier) return &mbarriers[i];
@@ -53,11 +55,17 @@ void mlc_mbarrier_begin(const uint64_t *barrier, unsigned count, unsigned number
     mlc_fail(2, "makes more mbarriers than the emulator keeps");
   for (int i = 0; i < n_mbarriers; i++)
     if (mbarriers[i].address == (uint64_t)barrier) mlc_fail(2, "makes an mbarrier for the second time");
-  touch((uint64_t)barrier, 8, true, false);
+  if (barrier != TEAM) touch((uint64_t)barrier, 8, true, false);
   Mbarrier &made = mbarriers[n_mbarriers++];
   memset(&made, 0, sizeof made);
   made.address = (uint64_t)barrier, made.count = made.pending = count;
   made.number = number, made.what = what;
+}
+
+// Who waits at an mbarrier looks again.
+static void wake(const Mbarrier *b) {
+  for (unsigned i = 0; i < n_threads; i++)
+    if (threads[i].state == MLC_AT_MBARRIER && threads[i].barrier == b) threads[i].state = MLC_READY;
 }
 
 static void complete(Mbarrier *b) {
@@ -65,8 +73,7 @@ static void complete(Mbarrier *b) {
   b->parity ^= 1;
   b->pending = b->count;
   memcpy(b->passed, b->known, sizeof b->passed);
-  for (unsigned i = 0; i < n_threads; i++)
-    if (threads[i].state == MLC_AT_MBARRIER && threads[i].barrier == b) threads[i].state = MLC_READY;
+  wake(b);
 }
 
 static void hand_over(Mbarrier *b, unsigned thread, uint32_t time) {
@@ -76,7 +83,7 @@ static void hand_over(Mbarrier *b, unsigned thread, uint32_t time) {
 void mlc_mbarrier_arrive(const uint64_t *barrier, unsigned bytes) {
   Mbarrier *b = mbarrier_at(barrier);
   const MlcThread *me = mlc_current;
-  touch((uint64_t)barrier, 8, false, false);
+  if (barrier != TEAM) touch((uint64_t)barrier, 8, false, false);
   if (!b->pending) mlc_fail(2, "arrives where slot %u %s, and nobody is missing there", b->number, b->what);
   const uint32_t *mine = knowledge + me->number * MAX_THREADS;
   uint32_t warp = me->warp * WARP;
@@ -104,6 +111,7 @@ void mlc_box_later(const void *to, const MlcBoxes *from, const uint64_t *slot, c
   Box &made = boxes[n_boxes++];
   made = {to, *from, {0, 0, 0, 0, 0}, b, mlc_current->number};
   memcpy(made.at, at, rank * sizeof *at);
+  wake(b);
 }
 
 static void refuse_pending(uint64_t address, uint64_t bytes, bool writes) {
@@ -147,7 +155,7 @@ static int64_t fetch_box(const Box &box) {
 void mlc_mbarrier_wait(const uint64_t *barrier, unsigned parity, int line) {
   MlcThread *me = mlc_current;
   Mbarrier *b = mbarrier_at(barrier);
-  touch((uint64_t)barrier, 8, false, false);
+  if (barrier != TEAM) touch((uint64_t)barrier, 8, false, false);
   while (b->parity == parity) {  // that phase is not complete
     int kept = 0;
     for (int i = 0; i < n_boxes; i++) {
@@ -174,12 +182,31 @@ void mlc_mbarrier_wait(const uint64_t *barrier, unsigned parity, int line) {
   ++now;
 }
 
+void mlc_barrier_of_at(unsigned count, int line) {
+  MlcThread *me = mlc_current;
+  if (me->number >= count || count % WARP || count > n_threads)
+    mlc_fail(2, "waits at a barrier of the first %u threads (line %d)", count, line);
+  bool made = false;
+  for (int i = 0; i < n_mbarriers; i++) made = made || mbarriers[i].address == (uint64_t)TEAM;
+  if (!made) mlc_mbarrier_begin(TEAM, count, 0, "");
+  Mbarrier *b = mbarrier_at(TEAM);
+  if (b->count != count) mlc_fail(2, "waits at a barrier of %u threads, where others wait for %u", count, b->count);
+  unsigned parity = b->parity;
+  mlc_sync_lanes(line);
+  mlc_mbarrier_arrive(TEAM, 0);
+  mlc_mbarrier_wait(TEAM, parity, line);
+}
+
 // Says that a thread waits in vain, when no thread of the block can go on.
 static void deadlock(const MlcThread *t) {
   const Mbarrier *b = (const Mbarrier *)t->barrier;
   char who[128], text[400];
   where(who, sizeof who, t);
-  snprintf(text, sizeof text,
+  if (b->address == (uint64_t)TEAM)
+    snprintf(text, sizeof text,
+             "%s waits at the barrier of line %d for %u threads more, and none is left that comes", who,
+             t->site, b->pending);
+  else snprintf(text, sizeof text,
            "%s waits at line %d until slot %u %s (phase %u), and no thread is left that brings it "
            "about: %u arrivals and %lld bytes are missing", who, t->site, b->number, b->what,
            b->parity, b->pending, (long long)b->bytes);
