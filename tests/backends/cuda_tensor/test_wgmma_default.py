@@ -91,7 +91,6 @@ def test_its_text(nvrtc: None) -> None:
     }
     mlc_wgmma_wait<0>();
 """
-    )
 
 
 @pytest.mark.parametrize(
