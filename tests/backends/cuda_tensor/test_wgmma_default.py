@@ -17,6 +17,17 @@ from mlc.runtime.cuda import emulate
 from mlc.schedules.defaults.gpu import GpuMachine, default_gpu_schedule
 from mlc.testing.cuda import assert_compiles
 
+TURNS = """\
+    for (int ax2_0 = 0; ax2_0 < 8; ++ax2_0) {
+      mlc_slot_wait<4>(slots, ax2_0);
+      multiply();
+      mlc_wgmma_wait<1>();
+      if (ax2_0 > 0) {
+        mlc_slot_leave<4>(slots, ax2_0 - 1);
+      }
+    }
+    mlc_wgmma_wait<0>();
+"""
 FEW = GpuMachine(processors=1, architecture="sm_90a")
 
 
@@ -75,22 +86,9 @@ def test_its_text(nvrtc: None) -> None:
     assert module.source.count("  load_box_128x64_float16(") == 2  # by threads of their own
     assert module.source.count("mlc_barrier()") == 1 and "cp_async" not in module.source
     assert module.source.count("mlc_barrier_of<256>()") == 2
-    loop = re.sub(
-        r"wgmma_boxes.*;", "multiply();", module.source[module.source.index("  } else {") :]
-    )
-    assert (
-        loop[loop.index("    for") : loop.index("    mlc_wgmma_done")]
-        == """\
-    for (int ax2_0 = 0; ax2_0 < 8; ++ax2_0) {
-      mlc_slot_wait<4>(slots, ax2_0);
-      multiply();
-      mlc_wgmma_wait<1>();
-      if (ax2_0 > 0) {
-        mlc_slot_leave<4>(slots, ax2_0 - 1);
-      }
-    }
-    mlc_wgmma_wait<0>();
-"""
+    loop = module.source[module.source.index("  } else {") :]
+    loop = loop[loop.index("    for") : loop.index("    mlc_wgmma_done")]
+    assert re.sub(r"wgmma_boxes.*;", "multiply();", loop) == TURNS
 
 
 @pytest.mark.parametrize(
