@@ -110,6 +110,10 @@ def test_unaligned_elements(run_llvm: Any) -> None:
     program = Program("u", (a, c), vector_loop(40, 16, lambda i: Store(c, (i,), a[i] * 2.0)))
     assert run_llvm(program, x, out) == 0
     np.testing.assert_array_equal(out, x * 2)
+    # Processors without unaligned vector instructions take the text at its word.
+    text = one_kernel(program).text
+    assert set(re.findall(r"masked.load.*align (\d+) ", text)) == {"1"}
+    assert set(re.findall(r"masked.store.*align (\d+) ", text)) == {"4"}
 
 
 @pytest.mark.parametrize("width", [1, 16])

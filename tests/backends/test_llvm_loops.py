@@ -155,6 +155,17 @@ def test_lanes_that_meet_at_one_element_all_count(run_llvm: Any) -> None:
     np.testing.assert_array_equal(out, np.bincount(keys, minlength=7))
 
 
+def test_of_lanes_that_store_to_one_element_the_last_one_stays(run_llvm: Any) -> None:
+    a, c = Buffer("a", (3, 8), float32), Buffer("c", (3,), float32)
+    i, lane = Var("i"), Var("l")
+    body = For(i, 3, For(lane, 8, Store(c, (i,), a[i, lane]), LoopKind.VECTORIZED))
+    x = np.arange(24, dtype=np.float32).reshape(3, 8)
+    out = np.zeros(3, np.float32)
+    program = Program("last", (a, c), body, attrs={"unsafe": True})
+    assert run_llvm(program, x, out) == 0
+    np.testing.assert_array_equal(out, x[:, -1])
+
+
 @pytest.mark.parametrize("scope", [Scope.REGISTER, Scope.STACK])
 def test_scalar_conditions_merge_what_they_assign(run_llvm: Any, scope: Scope) -> None:
     a, c = Buffer("a", (40,), float32), Buffer("c", (40,), float32)

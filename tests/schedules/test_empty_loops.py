@@ -104,6 +104,23 @@ def test_inits_of_reductions_over_nothing_race() -> None:
     mlc.testing.check_schedule(columns, s)
 
 
+def test_loops_inside_of_one_without_iterations_are_independent() -> None:
+    @T.program(outputs=1)
+    def inside(A: T.Buffer((4, 3)), B: T.Buffer((4, 3))):
+        for k, j, l in T.grid(0, 4, 3):
+            with T.block("B"):
+                _vk, vj, vl = T.axis.reduce(1, k), T.axis.spatial(4, j), T.axis.spatial(3, l)
+                with T.init():
+                    B[vj, vl] = 0.0
+                B[vj, vl] += A[vj, vl]
+
+    s = mlc.Schedule(inside)
+    _, j, l = s.loops("B")
+    s.reorder(l, j)  # the init leaves the loop k, and so these
+    s.parallel(l)
+    mlc.testing.check_schedule(inside, s)
+
+
 def test_a_block_that_never_runs_does_not_begin_to() -> None:
     @T.program
     def nothing(A: T.Buffer((4,)), X: T.Buffer((4,)), Y: T.Buffer((4,))):
