@@ -282,7 +282,7 @@ class _Jitted:
             found = size_of_data(wanted, self._parameters.keys(args, kwargs)[1], self._target)
             return self._trace(signature, args, kwargs, statics, (*(sizes or ()), found))
         except TracedRaiseError:
-            with noting_errors(self._target):
+            with noting_errors():
                 return self._trace(signature, args, kwargs, statics, sizes)
         return traced, captures
 

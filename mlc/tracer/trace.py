@@ -143,14 +143,8 @@ class FunctionTrace:
 
 
 @contextmanager
-def noting_errors(target: str) -> Iterator[None]:
+def noting_errors() -> Iterator[None]:
     """Inside, errors under conditions on traced values are noted by compiled code."""
-    if target not in ("cpu", "interpret", "numpy"):
-        raise UnsupportedError(
-            "an error under a condition on traced values cannot be raised by code for a card; "
-            "check outside of the jitted function, or return a flag; integers are raised there to "
-            "powers that are known not to be negative, such as np.maximum(n, 0)"
-        )
     token = FAILING.set(True)
     try:
         yield

@@ -223,6 +223,29 @@ def test_what_a_function_refuses_is_raised(cupy: FakeCuPy) -> None:
             f(x, cupy.asarray(np.array([0, 30])))
 
 
+def test_errors_of_the_functions_own_are_raised(cupy: FakeCuPy) -> None:
+    @mlc.jit(target="cuda")
+    def halved(x: Any, n: Any) -> Any:
+        if x.sum() < 0:
+            raise ValueError("a negative sum")
+        return x / 2**n
+
+    for _ in range(2):
+        np.testing.assert_array_equal(
+            halved(cupy.asarray(np.arange(4.0)), 1).get(), [0, 0.5, 1, 1.5]
+        )
+        with pytest.raises(ValueError, match=r"^a negative sum$"):
+            halved(cupy.asarray(-np.arange(4.0)), 1)
+    place = cupy.asarray(np.ones(4))
+    with pytest.raises(ValueError, match=r"^a negative sum$"):
+        halved(cupy.asarray(-np.arange(4.0)), 1, out=place)
+    power = mlc.jit(np.power, target="cuda")
+    three = cupy.asarray(np.array([3, 3]))
+    assert power(three, cupy.asarray(np.array([2, 0]))).get().tolist() == [9, 1]
+    with pytest.raises(ValueError, match="Integers to negative integer powers are not allowed"):
+        power(three, cupy.asarray(np.array([2, -1])))
+
+
 def test_one_set_of_kernels_for_many_sizes(cupy: FakeCuPy) -> None:
     table, uploads = values(9), []
     asarray = cupy.asarray
