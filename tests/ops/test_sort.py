@@ -129,9 +129,10 @@ def test_the_order_of_keys_of_8_bytes_that_differ_in_their_last_bits(n):
     far_apart = RNG.integers(0, n, n).astype("uint64") * np.uint64(1 << 40)
     close = RNG.standard_normal(n)
     close[1::2] = np.nextafter(close[::2][: n // 2], RNG.choice([-9.0, 9.0], n // 2))
+    few = RNG.integers(0, 50, n)
     for x in (
         far_apart + RNG.integers(0, 8, n).astype("uint64"),  # few are alike
-        np.where(np.arange(n) < 2, 2**63, RNG.integers(0, 50, n)).astype("uint64"),  # most are
+        np.where(np.arange(n) < 2, np.uint64(2**63), few.astype("uint64")),  # most are
         np.where(np.arange(n) < 1, -1e300, 1 + RNG.integers(0, 30, n) * 2.0**-52),
         close,
     ):
