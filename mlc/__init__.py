@@ -87,7 +87,10 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name not in _LATER:
-        raise AttributeError(f"module 'mlc' has no attribute {name!r}")
+        from .synonyms import hint
+
+        near = "" if name.startswith("__") else hint("mlc", name, __all__, "mlc.")
+        raise AttributeError(f"module 'mlc' has no attribute {name!r}{near}")
     from importlib import import_module
 
     module_name, attribute = _LATER[name]

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "mlc"
 # A part imports from itself and from the lines above its own, never from its own line or below.
 LAYERS = (
     ("records", "forks"),
-    ("errors",),
+    ("errors", "synonyms"),
     ("dtypes", "config"),
     ("ir",),
     ("te", "intrinsics"),

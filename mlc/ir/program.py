@@ -219,6 +219,11 @@ class Block(Quick):
     reads: tuple[Region, ...] | None = None
     writes: tuple[Region, ...] | None = None
 
+    def __repr__(self) -> str:
+        return (
+            f"<block {self.name}({', '.join(f'{it.axis.name}={it.binding}' for it in self.iters)})>"
+        )
+
     @property
     def is_reduction(self) -> bool:
         """Whether any axis is reduced."""

@@ -58,6 +58,14 @@ def define(name: str, address: int) -> None:
     _addresses[name] = address
 
 
+def provide(name: str, address: int) -> bool:
+    """The same for a symbol of a user's; False where another function goes by that name."""
+    known = _addresses.get(name) or _find(name)
+    if known in (0, address):
+        define(name, address)
+    return known in (0, address)
+
+
 _addresses: dict[str, int] = {
     "mlc_workspace_cells": ctypes.addressof(_workspace_cells),
     "mlc_workspace_limit": ctypes.addressof(workspace_limit),

@@ -180,7 +180,12 @@ def step_names() -> list[str]:
 
 def unknown_step(name: str) -> str:
     """A sentence about a step that does not exist."""
+    from ..synonyms import hint
+
     names = step_names()
+    elsewhere = hint("a schedule", name, (), "")
+    if elsewhere:
+        return f"a schedule has no step {name!r}{elsewhere}"
     near = nearest(name, names)
     meant = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}"
     return f"a schedule has no step {name!r}{meant}"

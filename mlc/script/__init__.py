@@ -76,7 +76,10 @@ def __getattr__(name: str) -> Any:
         from ..ir.scalar import SCALAR_FNS
 
         if name not in SCALAR_FNS:
-            raise AttributeError(f"module 'mlc.script' has no attribute {name!r}")
+            from ..synonyms import hint
+
+            near = hint("mlc.script", name, __dir__(), "T.")
+            raise AttributeError(f"module 'mlc.script' has no attribute {name!r}{near}")
         function = scalar_function(name)
     globals()[name] = function
     return function

@@ -27,9 +27,32 @@ def call(name: str, *args: Any) -> None:
     trace.call(name, tuple(map(_argument, args)))
 
 
-def call_extern(name: str, *args: Any) -> None:
-    """As :func:`call`."""
-    call(name, *args)
+def call_extern(function: Any, *args: Any) -> None:
+    """As :func:`call`, of a name or of a function of a library that ctypes has loaded:
+    ``T.call_extern(ctypes.CDLL(path).scale, A, 8)``. Raises ArgumentError for other functions."""
+    call(function if isinstance(function, str) else _library_function(function), *args)
+
+
+def _library_function(function: Any) -> str:
+    """The name under which compiled code finds a function of ctypes."""
+    import ctypes
+    from _ctypes import CFuncPtr
+
+    from ..runtime.symbols import provide
+
+    name = getattr(function, "__name__", "")  # callbacks of Python have none
+    if not isinstance(function, CFuncPtr) or not name:
+        raise ArgumentError(
+            f"T.call_extern wants the name of a function, or one that ctypes has loaded from a "
+            f"library, got {function!r}; Python's own are called between two compiled functions"
+        )
+    address = ctypes.cast(function, ctypes.c_void_p).value or 0
+    if not provide(name, address):
+        raise ArgumentError(
+            f"T.call_extern: compiled code knows another function called {name}; give this one "
+            f"another name in its library"
+        )
+    return name
 
 
 def barrier() -> None:

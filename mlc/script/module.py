@@ -13,7 +13,7 @@ from .function import Template
 
 
 class Module(Mapping[str, Program | Template]):
-    """Programs by name: ``module["mm"]``.
+    """Programs by name: ``module["mm"]``, or ``module.mm``.
 
     Made from a dictionary, or as a decorator from a class whose attributes are programs::
 
@@ -48,10 +48,20 @@ class Module(Mapping[str, Program | Template]):
 
     def __getitem__(self, name: str) -> Program | Template:
         if name not in self._programs:
-            raise ArgumentError(
-                f"module {self.name} has no program {name!r}; it has {', '.join(self) or 'none'}"
+            raise ArgumentError(f"module {self.name} has no program {name!r}; it has {_list(self)}")
+        return self._programs[name]
+
+    def __getattr__(self, name: str) -> Program | Template:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._programs:
+            raise AttributeError(
+                f"module {self.name} has no program {name!r}; it has {_list(self)}"
             )
         return self._programs[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._programs})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._programs)
@@ -75,3 +85,7 @@ class Module(Mapping[str, Program | Template]):
     def script(self) -> str:
         """The module as Python source that traces back to it."""
         return module_text(self.name, self._programs)
+
+
+def _list(module: Module) -> str:
+    return ", ".join(module) or "none"

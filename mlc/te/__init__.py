@@ -35,12 +35,10 @@ def __getattr__(name: str) -> Any:
     if name in NAMES:
         function = globals()[name] = scalar_math(name)
         return function
-    from difflib import get_close_matches
+    from ..synonyms import hint
 
-    others = {"where": "select", "if_then_else": "select", "reduce": "comm_reducer"}
-    near = get_close_matches(name, __dir__(), 1) or [others.get(name, "")]
-    hint = f"; there is te.{near[0]}" if near[0] else ""
-    raise AttributeError(f"module 'mlc.te' has no attribute {name!r}{hint}")
+    near = hint("mlc.te", name, __dir__(), "te.")
+    raise AttributeError(f"module 'mlc.te' has no attribute {name!r}{near}")
 
 
 def __dir__() -> list[str]:

@@ -38,7 +38,9 @@ def graph_text(outputs: Sequence[Tensor]) -> str:
                 lines.append((f"{heads[0]} = constant({value})", ""))
             case Compute() | Call():
                 args = [names[id(t.op), t.index] for t in op.inputs]
-                args += [f"{key}={_value_text(value)}" for key, value in op.params]
+                args += [
+                    f"{key}={text}" for key, value in op.params if (text := _value_text(value))
+                ]
                 where = op.location
                 note = "" if where is None else f"{where.filename.rpartition('/')[2]}:{where.line}"
                 lines.append((f"{', '.join(heads)} = {op.op}({', '.join(args)})", note))
@@ -53,8 +55,9 @@ def type_text(tensor: Tensor) -> str:
 
 
 def _value_text(value: object) -> str:
+    """What a static parameter is; nothing for one that was not given, and for a long one."""
     text = repr(value)
-    return text if len(text) <= 60 else f"<{type(value).__name__}>"
+    return "" if value is None or value == "" or len(text) > 60 else text
 
 
 def _tensors(outputs: Sequence[Tensor]) -> list[Tensor]:

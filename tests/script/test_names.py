@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 from typing import Any
 
@@ -52,6 +53,62 @@ def test_a_function_of_the_process_is_called() -> None:
     a, b = np.arange(4, dtype=np.float32), np.empty(4, np.float32)
     mlc.build(copied)(a, b)
     np.testing.assert_array_equal(a, b)
+
+
+def test_a_function_that_ctypes_has_loaded_is_called() -> None:
+    library = ctypes.CDLL(None)
+
+    def filled(function: Any) -> Any:
+        @T.program
+        def fill(A: T.Buffer((4,), "uint8"), B: T.Buffer((4,), "uint8")):
+            with T.block("B"):
+                T.reads(A[0:4])
+                T.writes(B[0:4])
+                T.call_extern(function, B, 7, T.int64(4))
+
+        return fill
+
+    program, b = filled(library.memset), np.zeros(4, np.uint8)
+    mlc.build(program)(b, b)
+    assert b.tolist() == [7, 7, 7, 7] and 'T.call("memset", B, 7, 4)' in program.script()
+    for other in (np.sin, ctypes.CFUNCTYPE(None)(lambda: None)):
+        with pytest.raises(mlc.ArgumentError, match=r"T\.call_extern wants the name of a function"):
+            filled(other)
+    library.puts.__name__ = "memset"  # as another library may have one of that name
+    with pytest.raises(mlc.ArgumentError, match="knows another function called memset"):
+        filled(library.puts)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "text"),
+    [
+        (mlc, "njit", "module 'mlc' has no attribute 'njit'; there is mlc.jit"),
+        (mlc, "shedule", "module 'mlc' has no attribute 'shedule'; there is mlc.schedule"),
+        (T, "prim_func", "module 'mlc.script' has no attribute 'prim_func'; there is T.program"),
+        (
+            T,
+            "vectorised",
+            "module 'mlc.script' has no attribute 'vectorised'; there is T.vectorized",
+        ),
+        (T, "zzz", "module 'mlc.script' has no attribute 'zzz'"),
+        (
+            mlc.Schedule(magnitude),
+            "get_loops",
+            "a schedule has no step 'get_loops'; there is s.loops",
+        ),
+        (T.Module({"f": magnitude}), "g", "module module has no program 'g'; it has f"),
+    ],
+)
+def test_names_of_others_lead_to_ours(module: Any, name: str, text: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(module, name)
+    assert str(caught.value) == text
+
+
+def test_programs_of_a_module_are_attributes() -> None:
+    module = T.Module({"f": magnitude})
+    assert module.f is module["f"] and "f" in dir(module)
+    assert copy.copy(module).f is magnitude
 
 
 def test_loops_and_values_of_long_functions_have_their_names() -> None:

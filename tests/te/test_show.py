@@ -18,7 +18,8 @@ def shown(*tensors: te.Tensor) -> str:
 
 def test_graph() -> None:
     *_, Y, C = mm_relu_tensors(4, 6, 5)
-    scaled = te.compute((4, 6), lambda i, j: C[i, j] * two[()], "S", "scale", (("by", 2),))
+    params = ("by", 2), ("dtype", None), ("name", ""), ("table", tuple(range(30)))
+    scaled = te.compute((4, 6), lambda i, j: C[i, j] * two[()], "S", "scale", params)
     assert two.inputs == ()
     lines = [line.partition("  #")[0].rstrip() for line in graph_text([scaled, Y]).splitlines()]
     assert lines == [
