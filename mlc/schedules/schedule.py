@@ -40,6 +40,11 @@ class Taken:
     unsafe: bool = False
     part_of: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        from .trace import step_texts
+
+        return step_texts([self])[0]
+
 
 class Schedule:
     """Takes steps on ``program``; each is checked first, and refused with :class:`ScheduleError`.
