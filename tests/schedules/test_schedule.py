@@ -90,6 +90,15 @@ def test_a_loop_that_is_gone() -> None:
         s.unroll("i")
 
 
+def test_the_trace_prints_as_lines() -> None:
+    s = Schedule(matmul())
+    i, _, k = s.loops("C")
+    s.split(i, [None, 4])
+    parts = s.rfactor(k)
+    assert list(map(repr, s.trace)) == ["i_0, i_1 = s.split(i, [None, 4])", "C_rf = s.rfactor(k)"]
+    assert repr(s.block(parts)) == "<block C_rf(k=k, i=i_0 * 4 + i_1, j=j)>"
+
+
 def test_a_misspelled_step() -> None:
     with pytest.raises(
         AttributeError, match="a schedule has no step 'splits'; did you mean 'split'"
