@@ -96,6 +96,13 @@ def as_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     return axes
 
 
+def strict_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """The same for reductions, which take neither lists nor bools as axes."""
+    if isinstance(axis, (bool, list)):
+        raise ArgumentError(f"{name}: axis must be an integer or a tuple of them, got {axis!r}")
+    return as_axes(name, axis, ndim)
+
+
 def is_only_axis(shape: Shape, axis: Any) -> bool:
     """Whether ``axis`` is 0 or -1 of shape (): NumPy's reductions take it, as of shape (1,)."""
     return not shape and not isinstance(axis, (tuple, list, bool)) and axis in (0, -1)

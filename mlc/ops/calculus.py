@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,9 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     if len(shape_of(x)) != 1:
         raise ShapeError(f"np.vander: needs a 1-d array, got shape {shape_of(x)}")
     x = as_array(x)
-    count = shape_of(x)[0] if N is None else int(N)
+    count = shape_of(x)[0] if N is None else operator.index(N)
+    if count < 0:
+        raise ShapeError(f"np.vander: N must not be negative, got {count}")
     dtype = common_dtype(dtype_of(x).numpy.type(0), np.int64(0))
     powers = [np.ones_like(x, dtype=dtype.numpy)]  # of NaN, too
     for n in range(count - 1):

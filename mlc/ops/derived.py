@@ -96,6 +96,8 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """np.diff: ``n`` times the differences of neighbours along ``axis``."""
     axis = as_axis("diff", axis, len(shape_of(a)))
+    if n < 0:
+        raise ShapeError(f"np.diff: n must not be negative, got {n}")
     if not n:
         return a
     edge = tuple(1 if d == axis else s for d, s in enumerate(shape_of(a)))
@@ -134,6 +136,8 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
             f"select: needs equally many conditions and choices, at least one; got {len(condlist)} "
             f"and {len(choicelist)}"
         )
+    if default is None:
+        raise DTypeError("np.select: default=None would make an array of objects; give a number")
     dtype = common_dtype(*choicelist, default)
     if dtype.is_integer:
         for choice in choicelist:

@@ -10,7 +10,7 @@ from ..dtypes import as_dtype
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from . import logic
 from .arithmetic import absolute
-from .broadcast import as_axes, is_only_axis, shape_of, size_of
+from .broadcast import is_only_axis, shape_of, size_of, strict_axes
 from .calculus import as_array
 from .combining import FOLDED
 from .elementwise import astype, select_where
@@ -37,7 +37,7 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
         if is_only_axis(shape_of(array), axis):
             array, axis, keepdims = reshape(array, (1,)), 0, False
         shape, given = shape_of(array), dtype_of(array).numpy
-        axes = as_axes(name, axis, len(shape))
+        axes = strict_axes(name, axis, len(shape))
         if len(axes) > 1 and fn in ("sub", "div", "floordiv", "mod", "fmod", "pow", "arctan2"):
             raise ArgumentError(f"{name} over several axes: the order is open; take one at a time")
         try:

@@ -28,7 +28,8 @@ from ..ir.expr import Expr, cast, const, select
 from ..te.extent import Extent
 from .aliasing import SLICED
 from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, element, is_only_axis, shape_of
-from .op import implements, op
+from .elementwise import astype
+from .op import implements, leaves_of, op
 from .promotion import dtype_of
 from .shape import moved, ravel, reshape
 
@@ -297,6 +298,19 @@ def _checked(part: np.ndarray[Any, Any], axis: int, shape: Shape) -> np.ndarray[
     return np.where(places < 0, places + extent, places)
 
 
+def _numbers(indices: Any) -> Any:
+    """Bools, in lists too, as the numbers 0 and 1, which np.take reads them as."""
+    if isinstance(indices, bool | list | tuple):
+        if any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of([indices])):
+            return indices
+        found = np.asarray(indices)
+        return found.astype(np.int64) if found.dtype == bool else indices
+    is_bool = hasattr(indices, "dtype") and dtype_of(indices).kind == "b"
+    if isinstance(indices, np.ndarray | np.generic):
+        return indices.astype(np.int64) if is_bool else indices
+    return astype(indices, dtype="int64") if is_bool else indices
+
+
 @implements(np.take)
 def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     """np.take; ``mode="wrap"`` and ``"clip"`` as in NumPy, "raise" as indexing does."""
@@ -304,7 +318,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
         a, axis = ravel(a), 0
     axis = as_axis("take", axis, len(shape_of(a)))
     extent = shape_of(a)[axis]
-    indices = _known(indices)
+    indices = _known(_numbers(indices))
     if mode in ("wrap", "clip"):
         from . import arithmetic
 

@@ -153,6 +153,10 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     try:
         sections = operator.index(indices_or_sections)
     except TypeError:
+        if isinstance(indices_or_sections, float):
+            raise ArgumentError(
+                f"array_split: the number of sections must be an integer, got {indices_or_sections}"
+            ) from None
         cuts = [operator.index(c) for c in indices_or_sections]
     else:
         if sections <= 0:
@@ -187,6 +191,8 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 @implements(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """np.vsplit."""
+    if len(shape_of(ary)) < 2:
+        raise ShapeError(f"np.vsplit: needs two axes or more, got shape {shape_of(ary)}")
     return split(ary, indices_or_sections, 0)
 
 
@@ -223,6 +229,8 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """np.rot90."""
     ndim = len(shape_of(m))
     i, j = (as_axis("rot90", d, ndim) for d in axes)
+    if i == j:
+        raise ShapeError(f"np.rot90: the axes {tuple(axes)} of shape {shape_of(m)} are the same")
     match k % 4:
         case 0:
             return m
@@ -267,7 +275,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         raise ShapeError(f"roll: shift {shift} and axis {axis} are not equally many")
     total: dict[int, int] = {}
     for d, step in zip(axes, steps, strict=True):
-        total[d] = total.get(d, 0) + operator.index(step)
+        total[d] = total.get(d, 0) + int(step)
     shifts = tuple((d, s % shape[d] if shape[d] else 0) for d, s in sorted(total.items()))
     return roll_axes(a, shifts=shifts)
 

@@ -6,6 +6,7 @@ The operators take canonical arguments; the functions under NumPy's names take N
 from __future__ import annotations
 
 import builtins
+import operator
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -20,7 +21,17 @@ from ..ir.expr import Axis, Expr, apply, const, select
 from ..ir.expr import cast as cast_expr
 from ..te.construct import reduce_with
 from . import arithmetic, logic
-from .broadcast import Shape, as_axes, as_axis, as_tensor, is_only_axis, shape_of, size_of
+from .broadcast import (
+    Shape,
+    as_axes,
+    as_axis,
+    as_tensor,
+    broadcast_shape,
+    is_only_axis,
+    shape_of,
+    size_of,
+    strict_axes,
+)
 from .elementwise import astype, select_where
 from .op import implements, op
 from .promotion import accumulator, dtype_of, sum_dtype
@@ -108,6 +119,7 @@ def reduce_all(x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
     return _fold("all", x, axes, keepdims, boolean, boolean)
 
 
+ABSENT: Any = np._NoValue  # type: ignore[attr-defined]
 SIDE_BY_SIDE = 16  # columns that fill vectors
 
 
@@ -226,7 +238,9 @@ def _checked(
     if out is not None:
         raise UnsupportedError(f"np.{name} with out= cannot be traced; assign the result instead")
     shape = shape_of(a)
-    axes = () if is_only_axis(shape, axis) else as_axes(f"np.{name}", axis, len(shape))
+    axes = () if is_only_axis(shape, axis) else strict_axes(f"np.{name}", axis, len(shape))
+    if where is not True and shape:
+        check_mask(f"np.{name}", shape, where)
     if not has_identity and initial is None:
         if where is not True:
             raise ShapeError(f"np.{name} has no identity, so where= needs initial= as well")
@@ -239,7 +253,14 @@ def _checked(
 
 
 def _absent(value: Any) -> bool:
-    return value is None or value is np._NoValue  # type: ignore[attr-defined]
+    return value is None or value is ABSENT
+
+
+def check_mask(name: str, shape: Shape, where: Any) -> None:
+    """ShapeError for a mask that would have the elements of a reduction repeated."""
+    given = shape_of(where)
+    if broadcast_shape(name, shape, given) != shape:
+        raise ShapeError(f"{name}: where= has shape {given}, which does not fit {shape}")
 
 
 def _started(name: str, initial: Any, dtype: DType) -> Any:
@@ -252,39 +273,45 @@ def _started(name: str, initial: Any, dtype: DType) -> Any:
         raise ArgumentError(f"np.{name}: initial={initial!r} is no {dtype.name}: {error}") from None
 
 
-def _keep(keepdims: Any) -> bool:
-    return False if _absent(keepdims) else bool(keepdims)
+def keep_axes(keepdims: Any) -> bool:
+    """Whether ``keepdims``, which has to be a number as in NumPy's reductions."""
+    if keepdims is ABSENT:
+        return False
+    try:
+        return operator.index(keepdims) != 0
+    except TypeError:
+        raise ArgumentError(f"keepdims must be True or False, got {keepdims!r}") from None
 
 
 @implements(np.sum)
 def sum(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None,
-    keepdims: Any = False, initial: Any = None, where: Any = True,
+    keepdims: Any = False, initial: Any = ABSENT, where: Any = True,
 ) -> Any:  # fmt: skip
     """np.sum: integers narrower than 64 bits, and bool, are summed in 64 bits."""
-    a, axes = _checked("sum", a, axis, initial, where, out, True)
+    a, axes = _checked("sum", a, axis, initial, where, out, initial is not None)
     chosen = sum_dtype(dtype_of(a)) if dtype is None else as_dtype(dtype)
     masked = a if where is True else select_where(where, a, 0)
     if _absent(initial):
-        return reduce_sum(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
+        return reduce_sum(masked, axes=axes, keepdims=keep_axes(keepdims), dtype=chosen)
     work = accumulator(chosen)
-    total = reduce_sum(masked, axes=axes, keepdims=_keep(keepdims), dtype=work)
+    total = reduce_sum(masked, axes=axes, keepdims=keep_axes(keepdims), dtype=work)
     return astype(arithmetic.add(total, _started("sum", initial, chosen)), dtype=chosen)
 
 
 @implements(np.prod)
 def prod(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None,
-    keepdims: Any = False, initial: Any = None, where: Any = True,
+    keepdims: Any = False, initial: Any = ABSENT, where: Any = True,
 ) -> Any:  # fmt: skip
     """np.prod."""
-    a, axes = _checked("prod", a, axis, initial, where, out, True)
+    a, axes = _checked("prod", a, axis, initial, where, out, initial is not None)
     chosen = sum_dtype(dtype_of(a)) if dtype is None else as_dtype(dtype)
     masked = a if where is True else select_where(where, a, 1)
     if _absent(initial):
-        return reduce_prod(masked, axes=axes, keepdims=_keep(keepdims), dtype=chosen)
+        return reduce_prod(masked, axes=axes, keepdims=keep_axes(keepdims), dtype=chosen)
     work = accumulator(chosen)
-    product = reduce_prod(masked, axes=axes, keepdims=_keep(keepdims), dtype=work)
+    product = reduce_prod(masked, axes=axes, keepdims=keep_axes(keepdims), dtype=work)
     return astype(arithmetic.multiply(product, _started("prod", initial, chosen)), dtype=chosen)
 
 
@@ -298,7 +325,7 @@ def _extreme(
     reducer, pair = (
         (reduce_max, arithmetic.maximum) if name == "max" else (reduce_min, arithmetic.minimum)
     )
-    found = reducer(a, axes=axes, keepdims=_keep(keepdims))
+    found = reducer(a, axes=axes, keepdims=keep_axes(keepdims))
     return found if initial is None else pair(found, initial)
 
 
@@ -327,7 +354,7 @@ def any(
     """np.any."""
     a, axes = _checked("any", a, axis, None, where, out, True)
     masked = a if where is True else logic.logical_and(a, where)
-    return reduce_any(masked, axes=axes, keepdims=_keep(keepdims))
+    return reduce_any(masked, axes=axes, keepdims=keep_axes(keepdims))
 
 
 @implements(np.all)
@@ -337,7 +364,7 @@ def all(
     """np.all."""
     a, axes = _checked("all", a, axis, None, where, out, True)
     masked = a if where is True else logic.logical_or(a, logic.logical_not(where))
-    return reduce_all(masked, axes=axes, keepdims=_keep(keepdims))
+    return reduce_all(masked, axes=axes, keepdims=keep_axes(keepdims))
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -373,7 +400,7 @@ def _arg(name: str, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
         raise ShapeError(
             f"np.{name} of an empty sequence: axis {axis} of shape {shape} has no elements"
         )
-    return arg_extreme(a, name=name, axes=axes, keepdims=_keep(keepdims))
+    return arg_extreme(a, name=name, axes=axes, keepdims=keep_axes(keepdims))
 
 
 @implements(np.argmax)
@@ -391,7 +418,7 @@ def argmin(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False)
 @implements(np.count_nonzero)
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """np.count_nonzero."""
-    return sum(astype(a, dtype="bool"), axis=axis, keepdims=keepdims)
+    return sum(astype(a, dtype="bool"), axis=axis, keepdims=bool(keepdims))
 
 
 @implements(np.ptp)

@@ -11,15 +11,15 @@ from ..dtypes import as_dtype
 from ..errors import DTypeError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast
 from . import arithmetic, logic
-from .broadcast import Shape, as_axes, as_tensor, is_only_axis, shape_of, size_of
+from .broadcast import Shape, as_axes, as_tensor, is_only_axis, shape_of, size_of, strict_axes
 from .elementwise import astype, select_where
 from .index import getitem
 from .op import MANY_SIZES, implements, op
 from .promotion import dtype_of, mean_dtypes, ufunc_dtypes
+from .reduce import ABSENT, check_mask, keep_axes, reduce_ignoring_nan
 from .reduce import max as max_of
 from .reduce import min as min_of
 from .reduce import prod as prod_of
-from .reduce import reduce_ignoring_nan
 from .reduce import sum as sum_of
 
 
@@ -310,70 +310,100 @@ def _without_nan(a: Any, fill: float) -> Any:
     return select_where(logic.isnan(a), fill, a) if dtype_of(a).is_float else a
 
 
+def _kept(a: Any, where: Any) -> Any:
+    """Where ``a`` is not NaN, and ``where`` holds; True for everywhere."""
+    if not dtype_of(a).is_float:
+        return where
+    keep = logic.logical_not(logic.isnan(a))
+    if where is True:
+        return keep
+    check_mask("where=", shape_of(a), where)
+    return logic.logical_and(keep, where)
+
+
 @implements(np.nansum)
 def nansum(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False
-) -> Any:
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+    initial: Any = ABSENT, where: Any = True,
+) -> Any:  # fmt: skip
     """np.nansum."""
-    return sum_of(_without_nan(a, 0.0), axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+    return sum_of(_without_nan(a, 0.0), axis, dtype, out, keepdims, initial, where)
 
 
 @implements(np.nanprod)
 def nanprod(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False
-) -> Any:
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+    initial: Any = ABSENT, where: Any = True,
+) -> Any:  # fmt: skip
     """np.nanprod."""
-    return prod_of(_without_nan(a, 1.0), axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+    return prod_of(_without_nan(a, 1.0), axis, dtype, out, keepdims, initial, where)
 
 
 @implements(np.nanmean)
 def nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False
-) -> Any:
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+    *, where: Any = True,
+) -> Any:  # fmt: skip
     """np.nanmean."""
-    keep = logic.logical_not(logic.isnan(a)) if dtype_of(a).is_float else True
-    return mean(a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, where=keep)
+    return mean(a, axis, dtype, out, keepdims, where=_kept(a, where))
 
 
 @implements(np.nanvar)
 def nanvar(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0,
-    keepdims: Any = False,
+    keepdims: Any = False, *, where: Any = True, mean: Any = None, correction: Any = None,
 ) -> Any:  # fmt: skip
     """np.nanvar; 0 / 0 is NaN where nothing is left."""
-    keep = logic.logical_not(logic.isnan(a)) if dtype_of(a).is_float else True
-    return var(a, axis=axis, dtype=dtype, out=out, ddof=ddof, keepdims=keepdims, where=keep)
+    about = {"mean": mean, "correction": correction}
+    return var(a, axis, dtype, out, ddof, keepdims, where=_kept(a, where), **about)
 
 
 @implements(np.nanstd)
 def nanstd(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0,
-    keepdims: Any = False,
+    keepdims: Any = False, *, where: Any = True, mean: Any = None, correction: Any = None,
 ) -> Any:  # fmt: skip
     """np.nanstd."""
-    keep = logic.logical_not(logic.isnan(a)) if dtype_of(a).is_float else True
-    return std(a, axis=axis, dtype=dtype, out=out, ddof=ddof, keepdims=keepdims, where=keep)
+    about = {"mean": mean, "correction": correction}
+    return std(a, axis, dtype, out, ddof, keepdims, where=_kept(a, where), **about)
 
 
 @implements(np.nanmax)
-def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+def nanmax(
+    a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = ABSENT,
+    where: Any = True,
+) -> Any:  # fmt: skip
     """np.nanmax."""
-    return _nan_extreme("fmax", max_of, a, axis, out, keepdims)
+    return _nan_extreme("fmax", max_of, a, axis, out, keepdims, initial, where)
 
 
 @implements(np.nanmin)
-def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+def nanmin(
+    a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = ABSENT,
+    where: Any = True,
+) -> Any:  # fmt: skip
     """np.nanmin."""
-    return _nan_extreme("fmin", min_of, a, axis, out, keepdims)
+    return _nan_extreme("fmin", min_of, a, axis, out, keepdims, initial, where)
 
 
-def _nan_extreme(fn: str, plain: Any, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
+def _nan_extreme(
+    fn: str, plain: Any, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
+) -> Any:
     shape = shape_of(a)
-    axes = () if is_only_axis(shape, axis) else as_axes(f"np.{fn}", axis, len(shape))
-    if not dtype_of(a).is_float or size_of([shape[d] for d in axes]) == 0:
-        return plain(a, axis=axis, out=out, keepdims=keepdims)
-    keep = bool(keepdims) and keepdims is not np._NoValue  # type: ignore[attr-defined]
-    return reduce_ignoring_nan(a, fn=fn, axes=axes, keepdims=keep)
+    axes = () if is_only_axis(shape, axis) else strict_axes(f"np.{fn}", axis, len(shape))
+    is_full = initial is ABSENT and where is True
+    if not dtype_of(a).is_float or is_full and size_of([shape[d] for d in axes]) == 0:
+        return plain(a, axis, out, keepdims, initial, where)
+    if is_full:
+        return reduce_ignoring_nan(a, fn=fn, axes=axes, keepdims=keep_axes(keepdims))
+    if initial is ABSENT or initial is None:
+        raise ShapeError(f"np.{fn} has no identity, so where= needs initial= as well")
+    first = dtype_of(a).numpy.type(initial)
+    if where is not True:
+        check_mask(f"np.{fn}", shape, where)
+        a = select_where(where, a, first)
+    found = reduce_ignoring_nan(a, fn=fn, axes=axes, keepdims=keep_axes(keepdims))
+    return (arithmetic.fmax if fn == "fmax" else arithmetic.fmin)(found, first)
 
 
 @implements(np.linalg.norm)

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, OutsideArrayError, UnsupportedError
 from ..ops.op import leaves_of
 from .concrete import all_known, known
+from .rooms import as_mask
 from .storage import Window
 from .writing import check_writable, lifted, write_result
 
@@ -54,10 +55,9 @@ def flattened(target: Any) -> Any:
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     """np.copyto."""
     if not hasattr(src, "dtype"):
-        src = np.asarray(src, None if isinstance(src, (list, tuple)) else dst.dtype)
-    if isinstance(where, (list, tuple)):
-        where = np.asarray(where)
-    write_result("np.copyto", dst, src, casting, where)
+        kinds = {bool: "biuf", int: "iuf", float: "f"}.get(type(src), "")
+        src = np.asarray(src, dst.dtype if dst.dtype.kind in kinds else None)
+    write_result("np.copyto", dst, src, casting, as_mask("np.copyto", where))
 
 
 @_changes(np.put)

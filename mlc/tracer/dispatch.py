@@ -15,6 +15,15 @@ from .concrete import call_plainly, is_complex_call, is_plain_call, known, plain
 from .masked import Masked
 from .memory_order import is_in_order, keep_order, settle_order
 from .returned_views import RETURNED, UNCHANGED, mark_shared, returned_view
+from .rooms import (
+    args_by_name,
+    as_mask,
+    check_room,
+    mean_into,
+    one_place,
+    take_dtype,
+    with_named_out,
+)
 from .shapeless import as_array, settle_scalars, strong
 from .writing import write_result
 
@@ -130,6 +139,7 @@ def unsupported(name: str, short: str) -> UnsupportedError:
 
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)``, by what stands for the NumPy function."""
+    args, kwargs = with_named_out(function, args, kwargs)
     if is_complex_call(args, kwargs):
         load_operators()
         from .complex.functions import call_complex_function
@@ -150,6 +160,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         raise unsupported(name_of(function), function.__name__)
     if kwargs:
         kwargs = {key: value for key, value in kwargs.items() if value is not _ABSENT}
+    if "where" in kwargs:
+        kwargs = {**kwargs, "where": as_mask(name_of(function), kwargs["where"])}
     out = kwargs.get("out")
     if out is not None:
         kwargs = {key: value for key, value in kwargs.items() if key != "out"}
@@ -227,6 +239,8 @@ def call_ufunc(
     if method == "__call__" and any(isinstance(value, Masked) for value in inputs):
         chosen = next(value for value in inputs if isinstance(value, Masked))
         return chosen.__array_ufunc__(ufunc, method, *inputs, **kwargs)
+    if "where" in kwargs:
+        kwargs["where"] = as_mask(name, kwargs["where"])
     if method != "at" and any(type(value) in (list, tuple) for value in inputs):
         from .lists import whole
 
@@ -326,10 +340,12 @@ def _ufunc_into(
         where, casting = options.pop("where", True), options.get("casting", "same_kind")
     else:
         casting = "same_kind"
-        _take_dtype(ufunc.__name__, options, places[0])
+        take_dtype(ufunc.__name__, options, places[0])
     _check_places(name, places)
     results = call_ufunc(ufunc, method, inputs, options)
     results = results if isinstance(results, tuple) else (results,)
+    if method not in ("__call__", "outer"):
+        check_room(ufunc, name, places[0], results[0])
     written = [
         result if place is None else write_result(name, place, result, casting, where)
         for place, result in zip(places, results, strict=True)
@@ -340,21 +356,17 @@ def _ufunc_into(
 def _call_into(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
     """A function whose result is put into the array ``out``."""
     name = name_of(function)
-    places = out if isinstance(out, tuple) else (out,)
-    _check_places(name, places)
-    options = dict(kwargs)
-    _take_dtype(function.__name__, options, places[0])
+    place = one_place(function, name, out)
+    _check_places(name, (place,))
+    args, options = args_by_name(function, args, kwargs)
+    if function is np.mean:
+        return mean_into(place, args, options)
+    take_dtype(function.__name__, options, place)
     result = call_function(function, args, options)
+    check_room(function, name, place, result)
     if function is np.var:  # its last step is a division, into whatever is there
-        return write_result(name, places[0], result, "unsafe")
-    return write_result(name, places[0], result, "same_kind")
-
-
-def _take_dtype(name: str, options: dict[str, Any], place: Any) -> None:
-    """Sums and products are computed in the dtype of ``out`` unless another is named."""
-    if name in ("sum", "prod", "mean", "cumsum", "cumprod", "add", "multiply"):
-        if options.get("dtype") is None:
-            options["dtype"] = place.dtype
+        return write_result(name, place, result, "unsafe")
+    return write_result(name, place, result, "same_kind")
 
 
 def _check_places(name: str, places: tuple[Any, ...]) -> None:

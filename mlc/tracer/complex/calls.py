@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from ..dispatch import (
     views,
 )
 from ..masked import Masked
+from ..rooms import as_mask, check_room, one_place
 from ..shapeless import settle_scalars, strong
 from ..tracer import Tracer
 from .value import (
@@ -183,7 +186,7 @@ def call_complex_ufunc(
         return _at(ufunc, *inputs)
     if method != "__call__":
         raise _unsupported(name)
-    where = kwargs.pop("where", True)
+    where = as_mask(name, kwargs.pop("where", True))
     if where is not True:
         found = call_ufunc(ufunc, method, inputs, kwargs)
         return np.where(where, found, found.dtype.type(0))
@@ -269,9 +272,11 @@ def _into(
     name: str, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any],
     places: tuple[Any, ...],
 ) -> Any:  # fmt: skip
-    where = kwargs.pop("where", True)
+    where = as_mask(name, kwargs.pop("where", True))
     casting = kwargs.pop("casting", "same_kind")
     found = call_ufunc(ufunc, method, inputs, kwargs)
+    if method not in ("__call__", "outer"):
+        check_room(ufunc, name, places[0], found)
     return put(name, places[0], found, casting, where)
 
 
@@ -345,16 +350,35 @@ def call_complex_function(function: Any, args: tuple[Any, ...], kwargs: dict[str
     if function in _SUMS and dtype is not None and np.dtype(dtype).kind != "c" and args:
         if is_complex(args[0]):  # imaginary parts are dropped before anything is added
             return call_function(function, (converted(args[0], np.dtype(dtype)), *args[1:]), kwargs)
-    out = kwargs.pop("out", None)
-    place = out[0] if isinstance(out, tuple) else out
-    found = implementation(*args, **kwargs)
+    name = name_of(function)
+    if "where" in kwargs:
+        kwargs["where"] = as_mask(name, kwargs["where"])
+    place = one_place(function, name, kwargs.pop("out", None))
+    found = implementation(*args, **_taken(implementation, name, args, kwargs))
     if place is not None:
-        return put(name_of(function), place, found)
+        check_room(function, name, place, found)
+        return put(name, place, found)
     if function in views() or function in COUNTS:
         return found
     found = own(found, args)
     settle_scalars(function, found)
     return found
+
+
+@lru_cache(maxsize=256)
+def _signature(implementation: Formula) -> inspect.Signature:
+    return inspect.signature(implementation)
+
+
+def _taken(
+    implementation: Formula, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """``kwargs``, if ``implementation`` takes them; else UnsupportedError."""
+    try:
+        _signature(implementation).bind(*args, **kwargs)
+    except TypeError as error:
+        raise UnsupportedError(f"{name} of complex numbers: {error}") from None
+    return kwargs
 
 
 def _unsupported(name: str) -> UnsupportedError:

@@ -1,0 +1,122 @@
+"""What NumPy asks of ``out=`` and ``where=``: arrays that fit what is put into them, and masks."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DTypeError, ShapeError
+from .shapeless import as_array
+from .writing import has_traced, write_result
+
+# Their results are broadcast to the array that they are put into, as those of a ufunc are.
+STRETCHED: frozenset[Any] = frozenset({
+    np.clip, np.fix, np.isposinf, np.isneginf, np.outer, np.quantile, np.percentile,
+    np.nanquantile, np.nanpercentile, np.nanmedian,
+})  # fmt: skip
+_REDUCTIONS: frozenset[Any] = frozenset({
+    np.sum, np.prod, np.mean, np.cumsum, np.cumprod, np.nansum, np.nanprod, np.nancumsum,
+    np.nancumprod,
+})  # fmt: skip
+_UFUNC_LIKE = frozenset({np.clip, np.fix})  # which take out=(a,), too
+_NUMBER_OF_PLACES = frozenset({np.argmax, np.argmin, np.nanargmax, np.nanargmin})
+
+
+@cache
+def _place_of_out(function: Any) -> int:
+    try:
+        return [*inspect.signature(function).parameters].index("out")
+    except (TypeError, ValueError):  # some of NumPy's are written in C
+        return 2 if function is np.dot else sys.maxsize
+
+
+def with_named_out(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call with ``out`` by keyword, where it is given by place."""
+    place = _place_of_out(function)
+    if len(args) <= place:
+        return args, kwargs
+    names = [*inspect.signature(function).parameters][place + 1 : len(args)]
+    rest = dict(zip(names, args[place + 1 :]))
+    return args[:place], {"out": args[place], **rest, **kwargs}
+
+
+def args_by_name(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call of a reduction with all but its array by keyword."""
+    if function not in _REDUCTIONS:
+        return args, dict(kwargs)
+    names = [*inspect.signature(function).parameters][1 : len(args)]
+    return args[:1], {**dict(zip(names, args[1:])), **kwargs}
+
+
+def one_place(function: Any, name: str, out: Any) -> Any:
+    """The array of ``out=``; ArgumentError for a tuple where NumPy takes none."""
+    if not isinstance(out, tuple):
+        return out
+    if function not in _UFUNC_LIKE or len(out) != 1:
+        raise ArgumentError(f"{name}: out must be an array, got a tuple of {len(out)}")
+    return out[0]
+
+
+def check_room(function: Any, name: str, place: Any, result: Any) -> None:
+    """ShapeError or DTypeError where NumPy does not put ``result`` of ``function`` into an array
+    like ``place``."""
+    shape = np.shape(result)
+    if function not in STRETCHED and place.shape != shape:
+        raise ShapeError(f"{name}: out has shape {place.shape}, and the result has {shape}")
+    dtype = getattr(result, "dtype", None)
+    if function in _NUMBER_OF_PLACES and not np.can_cast(place.dtype, np.intp, "safe"):
+        raise DTypeError(f"{name}: out must be an array of int64, got {place.dtype}")
+    if function is np.dot and dtype is not None and place.dtype != dtype:
+        raise ShapeError(f"{name}: out must be an array of {dtype}, got {place.dtype}")
+
+
+def mean_into(place: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """np.mean as NumPy puts it into an array: the sum, which is divided there."""
+    from .dispatch import call_function
+
+    given = inspect.signature(np.mean).bind(*args, **options).arguments
+    array, dtype = as_array(given.pop("a")), given.pop("dtype", None)
+    if dtype is None and array.dtype.kind in "biu":
+        dtype = np.float64
+    elif dtype is None:
+        dtype = np.float32 if array.dtype == np.float16 else place.dtype
+    total = call_function(np.sum, (array,), {**given, "dtype": dtype})
+    check_room(np.mean, "np.mean", place, total)
+    write_result("np.mean", place, total, "same_kind")
+    where = given.pop("where", True)
+    count = np.int64(array.size // max(total.size, 1))
+    if where is not True:
+        count = call_function(np.sum, (np.broadcast_to(where, array.shape),), given)
+    return write_result("np.mean", place, np.true_divide(place, count), "unsafe")
+
+
+def take_dtype(name: str, options: dict[str, Any], place: Any) -> None:
+    """Sums and products are computed in the dtype of ``out`` unless another is named."""
+    if name.removeprefix("nan") in ("sum", "prod", "cumsum", "cumprod", "add", "multiply"):
+        if options.get("dtype") is None:
+            options["dtype"] = place.dtype
+
+
+def as_mask(name: str, where: Any) -> Any:
+    """``where`` as the mask that NumPy makes of it: arrays have to be of bools already, and in
+    lists and numbers whatever is not 0 holds."""
+    if where is True:
+        return where
+    dtype = getattr(where, "dtype", None)
+    if dtype is not None:
+        if dtype != np.dtype(bool) and not getattr(where, "_is_weak", False):
+            raise DTypeError(
+                f"{name}: where= must be an array of bools, got {dtype}; write where=mask != 0"
+            )
+        return where
+    if isinstance(where, (list, tuple)):
+        return where if has_traced(where) else np.asarray(where, bool)
+    return bool(where)

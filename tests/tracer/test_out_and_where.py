@@ -1,0 +1,93 @@
+"""``out=`` and ``where=``, ``keepdims=`` and ``axis=``: what NumPy takes and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing import check_against_numpy
+
+ROWS = np.array([[1.0, np.nan, -0.0, 3.5], [np.nan, np.nan, 2.5, -1.0]])
+MASK = np.array([[True, True, False, True], [True, False, True, True]])
+WHOLE = np.array([[3, 1, 4, 1], [5, 9, 2, 6]], np.int32)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, m: np.nansum(x, axis=0, where=m, initial=2),
+        lambda x, m: np.nanprod(x, axis=1, where=m, initial=2),
+        lambda x, m: np.nanmax(x, axis=0, where=m, initial=-7),
+        lambda x, m: np.nanmin(x, axis=1, where=m, initial=np.nan),
+        lambda x, m: np.nanmin(x, initial=-9),
+        lambda x, m: np.nanmean(x, axis=1, where=m),
+        lambda x, m: np.nanvar(x, axis=1, where=m, correction=1),
+        lambda x, m: np.nanstd(x, axis=1, mean=np.nanmean(x, axis=1, keepdims=True)),
+        lambda x, m: np.sum(x, where=[1, 0, 1, 0]),
+        lambda x, m: np.prod(x, initial=None),
+        lambda x, m: np.sum(x, 0, float, np.zeros(4), False, 2),
+        lambda x, m: np.add(x, 1, where=[True, False, True, True], out=x),
+        lambda x, m: np.take(x, [True, False], axis=1),
+        lambda x, m: np.take(x, m),
+    ],
+)
+def test_taken(function: Callable[..., Any]) -> None:
+    check_against_numpy(function, ROWS, MASK)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, o: np.mean(x, 0, np.int32, o),
+        lambda x, o: np.mean(x, axis=0, out=o),
+        lambda x, o: np.mean(x, axis=0, out=o, where=x > 2),
+        lambda x, o: np.nancumprod(-x * [0, 1, 1, 1], axis=0, out=np.zeros((2, 4), np.float32)),
+    ],
+)
+def test_results_are_computed_as_out_asks(function: Callable[..., Any]) -> None:
+    check_against_numpy(function, WHOLE, np.zeros(4, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "text"),
+    [
+        (lambda x: np.sum(x, keepdims=None), TypeError, "keepdims must be True or False, got None"),
+        (lambda x: np.max(x, axis=[0]), TypeError, "np.max: axis must be an integer or a tuple"),
+        (lambda x: np.sum(x, axis=True), TypeError, "np.sum: axis must be an integer or a tuple"),
+        (lambda x: np.sum(x[:, :0], initial=None), ValueError, "np.sum of zero elements"),
+        (lambda x: np.any(x, where=x), TypeError, "np.any: where= must be an array of bools"),
+        (lambda x: np.add(x, 1, where=x, out=x), TypeError, "np.add: where= must be an array of"),
+        (lambda x: np.copyto(x, 1, where=x), TypeError, "np.copyto: where= must be an array of"),
+        (lambda x: np.sum(x[:1], where=x > 1), ValueError, "np.sum: where= has shape"),
+        (lambda x: np.max(x, axis=0, out=np.zeros((2, 4))), ValueError, "np.max: out has shape"),
+        (lambda x: np.cumsum(x, out=np.zeros((2, 8))), ValueError, "np.cumsum: out has shape"),
+        (lambda x: np.add.reduce(x, out=x), ValueError, "np.add.reduce: out has shape"),
+        (lambda x: np.sum(x, out=(x[0, 0:1],)), TypeError, "np.sum: out must be an array"),
+        (lambda x: np.argmax(x, axis=0, out=np.zeros(4)), TypeError, "np.argmax: out must be an"),
+        (lambda x: np.dot(x, x.T, out=np.zeros((2, 2))), ValueError, "np.dot: out must be an"),
+        (lambda x: np.copyto(x, 2.5), TypeError, "Cannot cast np.copyto output"),
+        (lambda x: np.rot90(x, axes=(1, 1)), ValueError, "np.rot90: the axes"),
+        (lambda x: np.vsplit(x[0], [1]), ValueError, "np.vsplit: needs two axes"),
+        (lambda x: np.diff(x, n=-1), ValueError, "np.diff: n must not be negative"),
+        (lambda x: np.vander(x[0], N=-1), ValueError, "np.vander: N must not be negative"),
+    ],
+)
+def test_refused(function: Callable[..., Any], kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind):
+        function(WHOLE.copy())
+    with pytest.raises(kind) as caught:
+        mlc.jit(function)(WHOLE.copy())
+    assert isinstance(caught.value, mlc.MlcError) and str(caught.value).startswith(text)
+
+
+def test_complex_numbers_too() -> None:
+    x = ROWS[:, [0, 2, 3]] * (1 + 2j)
+    check_against_numpy(lambda x: np.mean(x, axis=0, out=np.zeros(3, np.complex64)), x)
+    with pytest.raises(mlc.MlcError, match=r"np.sum: where= must be an array of bools"):
+        mlc.jit(lambda x: np.sum(x, where=x))(x)
+    with pytest.raises(mlc.MlcError, match=r"np.intersect1d of complex numbers: got an unexpected"):
+        mlc.jit(lambda x: np.intersect1d(x, x, return_indices=True))(x)
