@@ -245,6 +245,17 @@ def test_fission_and_merge() -> None:
     assert uneven is not None and "run over 15 and 14 iterations" in str(uneven)
 
 
+def test_what_few_conditions_settle_more_conditions_do_and_no_others() -> None:
+    """Accesses of the same elements differ in their conditions alone: the answer for one pair is
+    not that for a pair with fewer of them, on either side."""
+    read, again = (Store(buffer, (I,), load(A, (const(0),))) for buffer in (B, C))
+    write = Store(A, (const(0),), load(M, (I, I)))
+    first = program(For(I, 8, Seq((If(I < 1, read), again, If(I < 1, write)))))
+    assert "i=1 reads A[0], i=0 writes it" in str(fission_violation(first, I, 2))
+    last = program(For(I, 8, Seq((If(I > 6, write), If(I > 6, read), again))))
+    assert "i=7 writes A[0], i=6 reads it" in str(fission_violation(last, I, 1))
+
+
 def test_two_statements_change_places_only_if_they_do_not_meet() -> None:
     one_stmt, other = Store(B, (I,), load(A, (I,))), Store(C, (I,), load(B, (I + 1,)))
     third = Store(A, (I,), one)
