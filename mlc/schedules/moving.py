@@ -12,14 +12,27 @@ from dataclasses import dataclass
 from ..ir.affine import as_sum
 from ..ir.bounds import interval
 from ..ir.expr import Apply, Axis, Expr, Var, const
-from ..ir.program import Allocate, Block, Buffer, For, If, Iter, LoopKind, Program, Seq, Stmt, seq
+from ..ir.program import (
+    Allocate,
+    Block,
+    Buffer,
+    For,
+    If,
+    Iter,
+    LoopKind,
+    Program,
+    Seq,
+    Stmt,
+    blocks_of,
+    seq,
+)
 from ..ir.rewrite import conjuncts, variables_of
 from ..ir.simplify import simplify
 from ..records import replace
 from .digits import Digit, Digits, digits_of, independent
 from .placement import is_movable, path_to_loop, touched_buffers, without_block
 from .regions import span_of
-from .step import find_block, find_loop, path_to, rebuild
+from .step import find_block, find_loop, loops_around, path_to, rebuild
 
 Range = tuple[Expr, int]  # start, extent
 
@@ -51,7 +64,7 @@ def plan_move(program: Program, name: str, loop: Var) -> Move | str:
     block, target = find_block(program, name), find_loop(program, loop)
     path, way = path_to(program, name), path_to_loop(program, loop)
     if target in path:
-        return f"block {name!r} stands under loop {loop.name} already"
+        return f"block {name!r} stands under loop {loop.name} already{_of_that_name(program, loop)}"
     problem = is_movable(block)
     if problem is not None:
         return f"{problem}; it cannot move"
@@ -84,6 +97,18 @@ def plan_move(program: Program, name: str, loop: Var) -> Move | str:
     if isinstance(base, str):
         return base
     return Move(block, target, shared, tuple(around), path[meet - 1], base)
+
+
+def _of_that_name(program: Program, loop: Var) -> str:
+    """Where a step left two loops of one name, which block the other one is around."""
+    for block in blocks_of(program.body):
+        for other in loops_around(program, block.name):
+            if other.var is not loop and other.var.name == loop.name:
+                return (
+                    f"; the loop {loop.name} around block {block.name!r} is another one, take it "
+                    f"from s.loops({block.name!r})"
+                )
+    return ""
 
 
 def _together(path: Sequence[Stmt], way: Sequence[Stmt]) -> Iterable[Stmt]:
