@@ -120,7 +120,7 @@ def _reduced(name: str, value: Any, axis: Any) -> Expr:
 def comm_reducer(
     combine: Callable[..., Any],
     identity: Any,
-    dtype: Any,
+    dtype: Any = None,
     name: str = "reduce",
     commutative: bool = True,
 ) -> Callable[..., Any]:
@@ -136,6 +136,12 @@ def comm_reducer(
             identity=(2**63 - 1, -inf), dtype=("int64", "float32"), name="argmax")
         te.compute((n,), lambda i: argmax((k, x[i, k]), axis=k))
     """
+    if dtype is None or callable(identity):
+        raise ArgumentError(
+            f"te.comm_reducer wants numbers as identity, and their dtype, as in "
+            f"te.comm_reducer(combine, identity=0, dtype='float32'), or tuples of both for several "
+            f"values at once; got identity={identity!r}, dtype={dtype!r}"
+        )
     single = not isinstance(dtype, (tuple, list))
     dtypes = tuple(as_dtype(d) for d in ((dtype,) if single else dtype))
     identities = (identity,) if single else tuple(identity)

@@ -237,7 +237,8 @@ REFUSED: dict[str, tuple[Any, Take, str]] = {
     "sample_compute_location": (
         chain,
         lambda s: s.sample_compute_location("B", decision=0),
-        "sample_compute_location refused: block 'B' stands under loop i already",
+        "sample_compute_location refused: block 'B' stands under loop i already; the loop i around "
+        "block 'C' is another one, take it from s.loops('C')",
     ),
     "sample_perfect_tile": (
         layer,
