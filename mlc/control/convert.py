@@ -90,7 +90,7 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
     code = function.__code__
     if is_plain(code, ("np", "numpy")):
         return None
-    from .transform import HELPER
+    from .syntax import HELPER
 
     if code.co_filename.startswith(_FOREIGN) or "site-packages" in code.co_filename:
         return None
@@ -126,7 +126,8 @@ def _of_node(
     function: types.FunctionType, node: ast.FunctionDef, module: ast.Module, first: int
 ) -> types.CodeType | None:
     """The code of ``node``, which is ``function`` and stands at the line ``first``, transformed."""
-    from .transform import HELPER, transform
+    from .syntax import HELPER
+    from .transform import transform
 
     code = function.__code__
     _mangle(node, function)
@@ -164,15 +165,16 @@ def _of_node(
 def _renamed(made: types.CodeType, code: types.CodeType, old: str, top: str) -> types.CodeType:
     """``made`` called as ``code`` is, and what is defined in it as in ``top``, not ``old``; parts
     that loops and branches became bear the name of the function, which errors show."""
-    from .transform import PART
+    from .transform import ASKED, PART
 
     def inside(const: Any) -> Any:
         if not isinstance(const, types.CodeType):
             return const
-        if not const.co_name.startswith(PART):
+        if not const.co_name.startswith((PART, ASKED)):
             return _renamed(const, const, old, top)
         part = _renamed(const, code, old, top)
-        PARTS.add(part)
+        if const.co_name.startswith(PART):
+            PARTS.add(part)
         return part
 
     inner = tuple(map(inside, made.co_consts))

@@ -30,7 +30,10 @@ def lower_exits(function: ast.FunctionDef) -> bool:
     early = any(_has(s, ast.Return) for s in body if not isinstance(s, ast.Return))
     if not early and not any(_has(s, (ast.Break, ast.Continue)) or _has_else(s) for s in body):
         return False
-    lowering = _Lowering(early)
+    gives = any(_gives(s) for s in body)
+    if early and gives and not _always(body):  # then None is what it returns at its end
+        body.append(_at(ast.parse("return None").body[0], body[-1]))
+    lowering = _Lowering(early, gives)
     function.body = lowering.block(body)
     if early:
         first = function.body[0] if function.body else function
@@ -61,6 +64,18 @@ def _has(node: ast.AST, kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> bool
         if not isinstance(here, _FUNCTIONS):
             stack.extend(ast.iter_child_nodes(here))
     return False
+
+
+def _gives(node: ast.AST) -> bool:
+    """Whether a function returns something but None in ``node``."""
+    match node:
+        case ast.Return(value=None | ast.Constant(value=None)):
+            return False
+        case ast.Return(value=ast.Call(func=ast.Attribute(value=ast.Name(id="__mlc__")))):
+            return False  # an error, see `failing`
+        case ast.Return():
+            return True
+    return not isinstance(node, _FUNCTIONS) and any(map(_gives, ast.iter_child_nodes(node)))
 
 
 def _has_else(node: ast.AST) -> bool:
@@ -97,7 +112,22 @@ def _always(stmts: Sequence[ast.stmt]) -> bool:
             return True
         case ast.If(body=body, orelse=orelse):
             return _always(body) and _always(orelse)
+        case ast.With(body=body):
+            return _always(body)
+        case ast.While(test=ast.Constant(value=True), body=body):
+            return not any("break" in _leaves(s) for s in body)
+        case ast.For(body=body, orelse=orelse) | ast.While(body=body, orelse=orelse):
+            return _always(orelse) and not any("break" in _leaves(s) for s in body)
+        case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final):
+            tried = _always([*body, *orelse]) and all(_always(h.body) for h in handlers)
+            return tried or _always(final)
+        case ast.Match(cases=cases):
+            return all(_always(c.body) for c in cases) and any(map(_takes_all, cases))
     return False
+
+
+def _takes_all(case: ast.match_case) -> bool:
+    return case.guard is None and isinstance(case.pattern, ast.MatchAs) and not case.pattern.pattern
 
 
 def _at(node: ast.stmt, where: ast.AST) -> ast.stmt:
@@ -111,8 +141,8 @@ def _set(name: str, value: bool, where: ast.AST) -> ast.stmt:
 
 
 class _Lowering:
-    def __init__(self, early: bool) -> None:
-        self.early = early
+    def __init__(self, early: bool, gives: bool) -> None:
+        self.early, self.gives = early, gives
         self.count = 0
         self.loops: list[tuple[str, str]] = []  # names of the flags for break and continue
 
@@ -133,6 +163,8 @@ class _Lowering:
             match stmt:
                 case ast.Return(value=value) if self.early:
                     result = value if value is not None else ast.Constant(None)
+                    if not self.gives and not isinstance(result, ast.Call):
+                        return [*out, _set(DONE, True, stmt)]
                     store = ast.Assign([ast.Name(VALUE, ast.Store())], result)
                     _at_only(store, stmt)
                     return [*out, store, _set(DONE, True, stmt)]

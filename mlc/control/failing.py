@@ -26,6 +26,7 @@ from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..tracer.trace import FAILING
 from .carry import UNDEFINED, NotNative, current
+from .reads import PART
 from .tries import caught, is_tried
 
 # The bodies of the native while loops around what is traced now.
@@ -57,6 +58,8 @@ class _Rewrite(ast.NodeTransformer):
 def _failed(where: ast.stmt, error: ast.expr, cause: ast.expr | None) -> ast.stmt:
     nothing = ast.arguments([], [], None, [], [], None, [])
     thunks: list[ast.expr] = [ast.Lambda(nothing, e) for e in (error, cause) if e is not None]
+    for thunk in thunks:
+        setattr(thunk, PART, True)
     helper = ast.Attribute(ast.Name("__mlc__", ast.Load()), "failed", ast.Load())
     return _placed(ast.Return(ast.Call(helper, thunks, [])), where)
 
@@ -107,14 +110,17 @@ def failed(make: Callable[[], Any], cause: Callable[[], Any] | None = None) -> A
     return UNDEFINED
 
 
-def note(key: tuple[Any, ...], error: BaseException) -> None:
-    """Has native code note ``error``, which ``key`` tells from others, if it comes here first."""
+def note(key: tuple[Any, ...], error: BaseException, test: Any = True) -> None:
+    """Has native code note ``error``, which ``key`` tells from others, if it comes here first and
+    ``test`` holds."""
     trace = current()
     failure: Any = trace.failure
     if failure is None:
         needs_flag()
     number, _ = trace.errors.setdefault(key, (len(trace.errors) + 1, error))
-    failure[...] = np.where(failure == 0, np.int32(number), failure)
+    is_first = failure == 0
+    comes = is_first if test is True else np.logical_and(is_first, test)
+    failure[...] = np.where(comes, np.int32(number), failure)
 
 
 def _holds(outer: types.CodeType, inner: types.CodeType) -> bool:

@@ -27,8 +27,9 @@ from ..tracer.deciding import deciding_arguments
 from ..tracer.tracer import Tracer
 from .carry import NotNative, State, carry, current
 from .failing import WHILES
-from .raised import agree, in_loop, noting
+from .raised import agree, noting
 from .region import Body, Bound, Cond, For, While, call_region, index_param
+from .spec import ShapesDifferError
 
 
 def is_traced(value: Any) -> bool:
@@ -233,10 +234,10 @@ def _native_for(
         tests.append([_truth(test())])  # type: ignore[misc]
 
     first, last = bounds
-    is_entered = isinstance(first, int) and isinstance(last, int) and bool(range(first, last, step))
-    once = run if is_entered else noting(run, state, [])
-    with in_loop(state.names):
-        carried = carry(state, [once] if test is None else [once, check])
+    is_known = isinstance(first, int) and isinstance(last, int) and bool(range(first, last, step))
+    state.is_entered = is_known and (test is None or test() is True)
+    once = run if state.is_entered else noting(run, state, [])
+    carried = carry(state, [once] if test is None else [once, check])
     params = (index, *carried.params)
     condition = None if test is None else Body(params, tuple(tests[-1]))
     region = For(bounds[0], bounds[1], step, Body(params, tuple(carried.ends[0])), condition)
@@ -261,10 +262,10 @@ def native_while(
         tests.append(_truth(holds))
 
     token = WHILES.set((*WHILES.get(), state.place))
-    is_entered = first is not None and not is_traced(first)
+    state.is_entered = first is not None and not is_traced(first)
     try:
-        with in_loop(state.names):
-            carried = carry(state, [body if is_entered else noting(body, state, []), check])
+        once = body if state.is_entered else noting(body, state, [])
+        carried = carry(state, [once, check])
     finally:
         WHILES.reset(token)
     if any(end is not param for end, param in zip(carried.ends[1], carried.params)):
@@ -311,12 +312,13 @@ def native_if(
 ) -> None:
     """A native ``if pred: then() else: otherwise()``.
 
-    Where the branches leave what no code can choose between, a number or None, the data choose
-    while the function is traced, outside of native loops: see `mlc.tracer.sizes`.
+    Where the branches leave what no code can choose between, a number or None, arrays of two
+    shapes, the data choose while the function is traced, outside of native loops: see
+    `mlc.tracer.sizes`.
     """
     try:
         _native_if(pred, then, otherwise, state)
-    except NotNative:
+    except (NotNative, ShapesDifferError):
         chosen = current().room(lambda: Tracer(_truth(pred), current()))
         if chosen is None:
             want(pred)

@@ -59,11 +59,11 @@ def assigned(nodes: Iterable[ast.AST]) -> list[str]:
 
 
 def loads(nodes: Iterable[ast.AST]) -> Counter[str]:
-    """How often each name is read, in nested functions too."""
+    """How often each name is read or deleted, in nested functions too."""
     found: Counter[str] = Counter()
     for node in nodes:
         for part in ast.walk(node):
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, (ast.Load, ast.Del)):
                 found[part.id] += 1
             elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
                 found[part.target.id] += 1
@@ -97,10 +97,16 @@ def exposed(stmts: Sequence[ast.stmt], defined: set[str] | None = None) -> set[s
                 found |= exposed(body, known)
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Expr():
                 found |= set(loads([stmt])) - known
-                known |= set(assigned([stmt]))
+                known |= set(assigned([stmt])) - _perhaps(stmt)
             case _:
                 found |= set(loads([stmt])) - known
     return found
+
+
+def _perhaps(stmt: ast.stmt) -> set[str]:
+    """The names that ``:=`` binds in a statement, such as ``a and (b := c)``."""
+    found = (part.target for part in ast.walk(stmt) if isinstance(part, ast.NamedExpr))
+    return {target.id for target in found}
 
 
 def changed(stmts: Iterable[ast.AST]) -> list[str]:

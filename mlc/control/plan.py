@@ -6,11 +6,49 @@ from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Any
 
+from ..errors import UnsupportedError
+from ..ops.op import CURRENT
 from ..records import dataclass
 from ..te.tensor import Tensor
 from ..tracer.storage import Cell
+from ..tracer.trace import FunctionTrace
 from .orders import Orders
 from .spec import Spec
+
+
+class NotNative(UnsupportedError):
+    """A loop or branch that cannot become a native one."""
+
+
+@dataclass(eq=False)
+class Outcome:
+    """Whether a body has met an error, so that nobody reads what it leaves."""
+
+    is_error: bool = False
+
+
+@dataclass(eq=False)
+class State:
+    """What is carried: the variables ``names`` (``labels`` for their leaves), read and written by
+    ``get`` and ``put``."""
+
+    names: tuple[str, ...]
+    get: Callable[[], list[Any]]
+    put: Callable[[list[Any]], None]
+    what: str  # "the loop", for messages
+    must_fit: bool = False  # whether the types that come first are binding
+    is_branch: bool = False  # whether each body runs at most once
+    place: Any = None  # what tells the statement from others
+    hosts: int = 0  # how many of ``names``, the last ones, are items of lists and the like
+    is_wider: bool = False  # whether it has what functions that are called change
+    is_entered: bool = False  # whether the first body runs once at least
+    outcome: Outcome = field(default_factory=Outcome)  # of the body that is traced now
+
+    def variable(self, n: int) -> str:
+        """What number ``n`` is called in the source if it is a variable, else "". What stands for
+        results, flags and items is none: it has a value wherever it is read."""
+        name = self.names[n].removeprefix("the variable ").removeprefix("the global ")
+        return name if name.isidentifier() and not name.startswith("_mlc_") else ""
 
 
 @dataclass(eq=False)
@@ -19,14 +57,15 @@ class Plan:
 
     carried: set[int] = field(default_factory=set)  # variables that get other values
     late: dict[int, tuple[Any, tuple[Spec, ...]]] = field(default_factory=dict)
+    unsure: set[int] = field(default_factory=set)  # carried with a flag: whether they have a value
     specs: dict[tuple[int, int], Spec] = field(default_factory=dict)
     cells: dict[Cell, None] = field(default_factory=dict)
     orders: Orders = field(default_factory=dict)
 
     def copy(self) -> Plan:
         """A plan of its own that says the same."""
-        return Plan(set(self.carried), dict(self.late), dict(self.specs), dict(self.cells),
-                    dict(self.orders))  # fmt: skip
+        return Plan(set(self.carried), dict(self.late), set(self.unsure), dict(self.specs),
+                    dict(self.cells), dict(self.orders))  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -38,3 +77,9 @@ class Carried:
     labels: list[str]
     ends: list[list[Tensor]]
     finish: Callable[[Sequence[Tensor]], None]
+
+
+def current() -> FunctionTrace:
+    """The trace that goes on now."""
+    trace: Any = CURRENT.get()
+    return trace  # type: ignore[no-any-return]

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import MlcError, is_user_frame
 from ..tracer.tracer import Tracer
+from .around import AROUND
 from .carry import UNDEFINED, NotNative, State
 from .failing import note
 from .tries import caught, is_tried
@@ -27,46 +26,29 @@ from .tries import caught, is_tried
 _NOT_THEIRS = (MlcError, Warning, StopIteration, StopAsyncIteration, RecursionError, MemoryError)
 _UNROLLED = (TypeError, ValueError, IndexError, NotImplementedError)
 _STAND_INS = ("mlc.tracer", "mlc.control", "mlc.te", "mlc.ops")
-# The variables that the native loops around bind, and whether unrolling may do instead of them.
-_AROUND: ContextVar[tuple[frozenset[str], bool]] = ContextVar("loops", default=(frozenset(), False))
-
-
-@contextmanager
-def in_loop(names: Sequence[str]) -> Iterator[None]:
-    """Inside, ``names`` may have no value yet only because iterations before would bind them."""
-    around, unrolls = _AROUND.get()
-    token = _AROUND.set((around.union(names), unrolls))
-    try:
-        yield
-    finally:
-        _AROUND.reset(token)
-
-
-@contextmanager
-def may_unroll() -> Iterator[None]:
-    """Inside, errors that a traced index may be to blame for end the attempt to make a loop native:
-    Python's own loop then shows whether they are raised."""
-    token = _AROUND.set((_AROUND.get()[0], True))
-    try:
-        yield
-    finally:
-        _AROUND.reset(token)
 
 
 def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Callable[..., None]:
     """``body``, where an error of the user's own code is noted, appended to ``met``, and leaves the
-    variables of ``state`` as they were before."""
+    variables of ``state`` as they were before. That a variable has no value which iterations before
+    would bind is no error: once it is known what they bind, the body is traced again."""
 
     def run(*args: Any) -> None:
         before = state.get()
         try:
             body(*args)
         except Exception as error:
-            if not _is_theirs(error) or _AROUND.get()[1] and isinstance(error, _UNROLLED):
+            around = AROUND.get()
+            if isinstance(error, NameError) and error.name in around.asked and not around.unrolls:
+                state.put(before)
+                state.outcome.is_error = True
+                return
+            if not _is_theirs(error) or around.unrolls and isinstance(error, _UNROLLED):
                 raise
             if is_tried():
                 raise NotNative(caught(error)) from error
             state.put(before)
+            state.outcome.is_error = True
             met.append(error)
             note((type(error), str(error)), error.with_traceback(None))
 
@@ -98,7 +80,7 @@ def _is_theirs(error: Exception) -> bool:
         return False
     match error:
         case NameError():
-            return getattr(error, "name", None) not in _AROUND.get()[0]
+            return getattr(error, "name", None) not in AROUND.get().names
         case AttributeError():
             return not type(getattr(error, "obj", None)).__module__.startswith("mlc.")
         case TypeError():

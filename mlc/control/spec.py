@@ -23,10 +23,14 @@ class Spec:
         return f"{self.dtype.name}{list(self.shape)}"
 
 
+class ShapesDifferError(ShapeError):
+    """Both sides of a branch are sound, and no one array can hold what they leave."""
+
+
 def merged(a: Spec, b: Spec, label: str, what: str, must_fit: bool) -> Spec:
     """The type that holds both values."""
     if a.shape != b.shape:
-        raise ShapeError(
+        raise ShapesDifferError(
             f"{what} changes the shape of {label}: expected {a}, as before it, got {b}; shapes "
             f"must stay, so give it another name or its final shape before"
         )

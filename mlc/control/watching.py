@@ -11,17 +11,12 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..ops.op import CURRENT
 from ..tracer.concrete import known
-from ..tracer.storage import _SERIALS, KNOWN, WATCH, Cell
+from ..tracer.storage import KNOWN, WATCH, Cell, next_cell
 from ..tracer.tracer import Tracer
 from .host_changes import HostState
 
 Held = tuple[Any, Any, Any]
 _END: Any = object()
-
-
-def next_cell() -> int:
-    """A number that all cells made from now on exceed."""
-    return next(_SERIALS)
 
 
 @contextmanager

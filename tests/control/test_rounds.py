@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.control import carry
+from mlc.control import carry, rounds
 from mlc.errors import HostStateError
 
 
 def test_a_settled_loop_is_traced_once_more_to_compare(monkeypatch):
     settled = []
-    attempt = carry._attempt
+    attempt = rounds.attempt
 
     def counted(*args):
         made = attempt(*args)
@@ -27,7 +27,7 @@ def test_a_settled_loop_is_traced_once_more_to_compare(monkeypatch):
             y[i] = s
         return s, y
 
-    monkeypatch.setattr(carry, "_attempt", counted)
+    monkeypatch.setattr(carry, "attempt", counted)
     x = np.arange(400) * 0.5
     np.testing.assert_array_equal(mlc.jit(f)(x)[1], f(x)[1])
     assert settled == [False, False, True, True]

@@ -1,0 +1,207 @@
+"""What the variables of a loop or branch hold at the end of a body, as what is carried of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import boolean
+from ..errors import MlcError
+from ..te.tensor import Tensor
+from ..tracer import tree
+from ..tracer.storage import WATCH
+from ..tracer.trace import FunctionTrace
+from ..tracer.tracer import Tracer
+from .complex_state import fitted, fitted_late, widens
+from .exits import VALUE
+from .host_changes import UNDEFINED
+from .orders import end_order
+from .perhaps import bare, is_bound
+from .plan import NotNative, Plan, State
+from .spec import Spec, merged
+from .values import is_carriable, is_value, nothing, spec_of, tensor_of, tree_text
+
+
+class Fitting:
+    """The ``ends`` of leaf k of variable n, or of its flag (k is -1); ``fits`` is False once the
+    plan had to be changed."""
+
+    def __init__(
+        self, trace: FunctionTrace, state: State, entry: list[Any], plan: Plan, start: list[Any],
+        holders: dict[int, list[Tracer]], flags: dict[int, Tracer], late: dict[int, Any],
+        kept: set[int],
+    ) -> None:  # fmt: skip
+        self.trace, self.state, self.entry, self.plan = trace, state, entry, plan
+        self.start, self.holders, self.flags, self.late = start, holders, flags, late
+        self.kept = kept
+        self.ends: dict[tuple[int, int], Tensor] = {}
+        self.fits = True
+
+    def add(self, n: int, held: Any) -> None:
+        """Take into account what variable n holds at the end."""
+        before, end = bare(self.start[n]), bare(held)
+        flag = self.state.outcome.is_error or is_bound(held)  # after an error nothing is read
+        if n in self.late:
+            end = fitted_late(self.late[n][0], end)
+        else:
+            end = fitted(before, end)
+        if widens(n, before, end, self.entry, self.plan, lambda leaf: spec_of(self.trace, leaf)):
+            self.fits = False
+            return
+        is_ours = n in self.holders or n in self.late
+        if not is_ours and (held is self.start[n] or _is_same(before, end)):
+            return
+        if flag is not True and n not in self.plan.unsure and self.state.variable(n):
+            if self.is_unsure(n, end):
+                self.plan.unsure.add(n)
+                self.fits = False
+                if is_ours:
+                    return
+        if not is_ours:
+            self.plan_for(n, before, end)
+            return
+        if end is UNDEFINED:
+            self.end_without(n, before)
+        elif not self.end_with(n, end):
+            return
+        if n in self.flags:
+            self.ends[n, -1] = tensor_of(self.trace, flag, Spec((), boolean))
+            if flag is not self.flags[n]:
+                self.kept.discard(n)
+
+    def is_unsure(self, n: int, end: Any) -> bool:
+        """Whether a variable that may have no value can be carried with a flag that says so."""
+        if n in self.holders or n in self.late:
+            return True
+        return is_carriable(bare(self.start[n]) if end is UNDEFINED else end)
+
+    def plan_for(self, n: int, before: Any, end: Any) -> None:
+        """Variable n changes, and is not carried yet."""
+        what, name = self.state.what, self.name(n)
+        self.fits = False
+        if before is UNDEFINED:
+            if not is_carriable(end):
+                raise NotNative(
+                    f"{what} gives {name} {tree_text(end)}, which is no array or number"
+                )
+            self.be_late(n, end)
+            if not (self.state.is_branch or self.state.is_entered) and self.state.variable(n):
+                self.plan.unsure.add(n)
+        elif is_carriable(before):
+            self.plan.carried.add(n)
+        elif self.state.is_branch and is_carriable(end):
+            self.be_late(n, end)
+        else:
+            raise NotNative(
+                f"{what} changes {name} from {tree_text(before)} to {tree_text(end)}; only arrays "
+                f"and numbers can change in it"
+            )
+
+    def be_late(self, n: int, end: Any) -> None:
+        leaves, structure = tree.flatten(end)
+        self.plan.late[n] = structure, tuple(spec_of(self.trace, leaf) for leaf in leaves)
+
+    def end_without(self, n: int, before: Any) -> None:
+        """A body leaves variable n without a value: what is carried of it does not matter."""
+        if n in self.late:
+            for k, spec in enumerate(self.late[n][1]):
+                self.ends[n, k] = nothing(self.trace, self.plan.specs.get((n, k), spec))
+            return
+        self.kept.discard(n)
+        for k, leaf in enumerate(self.holders[n]):
+            self.ends[n, k] = tensor_of(self.trace, leaf, self.known(n, k))
+
+    def known(self, n: int, k: int) -> Spec:
+        """The type that leaf k of variable n is carried as."""
+        if n in self.holders:
+            return self.plan.specs.get((n, k)) or spec_of(
+                self.trace, tree.flatten(self.entry[n])[0][k]
+            )
+        return self.plan.specs.get((n, k), self.late[n][1][k])
+
+    def end_with(self, n: int, end: Any) -> bool:
+        """A body gives variable n the value ``end``. False if it is to be carried as another."""
+        leaves, structure = tree.flatten(end)
+        first = tree.flatten(self.entry[n])[1] if n in self.holders else self.late[n][0]
+        what, name, plan = self.state.what, self.name(n), self.plan
+        if self.state.is_branch and n in self.holders and self.is_other(n, structure, leaves):
+            plan.carried.discard(n)
+            self.be_late(n, end)
+            self.fits = False
+            return False
+        if structure != first or not all(map(is_value, leaves)):
+            raise NotNative(
+                f"{what} changes what {name} is made of: expected "
+                f"{tree_text(bare(self.start[n]))}, got {tree_text(end)}"
+            )
+        for leaf in leaves:
+            _check_view(leaf, name, what)
+        if n not in self.holders or not _keeps(self.holders[n], leaves, self.entry[n], plan):
+            self.kept.discard(n)
+        labels = tree.leaf_names(name, structure) if len(leaves) > 1 else [name]
+        for k, leaf in enumerate(leaves):
+            known = self.known(n, k)
+            spec = merged(known, spec_of(self.trace, leaf), labels[k], what, self.state.must_fit)
+            is_branch = self.state.is_branch
+            is_first = n in self.late and not is_branch
+            if end_order(plan.orders, (n, k), leaf, is_branch, is_first) or spec != known:
+                plan.specs[n, k] = spec
+                self.fits = False
+            self.ends[n, k] = tensor_of(self.trace, leaf, spec)
+        return True
+
+    def name(self, n: int) -> str:
+        return self.state.names[n].replace(VALUE, "the result")
+
+    def is_other(self, n: int, structure: Any, leaves: list[Any]) -> bool:
+        """Whether a branch gives variable n a value of another kind than it had."""
+        if not all(map(is_value, leaves)):
+            return False
+        olds, first = tree.flatten(self.entry[n])
+        if structure != first:
+            return True
+        return any(
+            spec_of(self.trace, a).shape != spec_of(self.trace, b).shape
+            for a, b in zip(leaves, olds)
+        )
+
+
+def _check_view(leaf: Any, name: str, what: str) -> None:
+    """NotNative for a view of an array that changes: what is carried would not follow it."""
+    watched = WATCH.get()
+    if isinstance(leaf, Tracer) and leaf._view is not None and leaf.shape:
+        if watched is not None and leaf._cell in watched:
+            raise NotNative(
+                f"{what} keeps {name}, a view of an array that it writes to; keep the place "
+                f"instead, or a copy ({name}.copy())"
+            )
+
+
+def _keeps(holders: list[Tracer], leaves: list[Any], entry: Any, plan: Plan) -> bool:
+    """Whether a variable still names the same arrays, which may have been written to: then those
+    are what is carried."""
+    olds = tree.flatten(entry)[0]
+    if not all(a is b for a, b in zip(holders, leaves, strict=True)):
+        for holder, old in zip(holders, olds):
+            if holder._cell.version and isinstance(old, Tracer) and old._cell.place is not None:
+                raise NotNative(
+                    "an argument is written to and then given another name in a loop; its caller "
+                    "could not be told: copy it first"
+                )
+        return False
+    if not all(isinstance(old, Tracer) and (old.shape or old._cell.is_array) for old in olds):
+        return False
+    for holder, old in zip(holders, olds):
+        if holder._cell.version:
+            plan.cells[old._cell] = None
+    return True
+
+
+def _is_same(before: Any, after: Any) -> bool:
+    if type(before) is not type(after) or isinstance(before, (Tracer, np.ndarray)):
+        return False
+    try:
+        return bool(before == after)
+    except (MlcError, ValueError, TypeError):
+        return False

@@ -1,0 +1,224 @@
+"""One run of the bodies of a loop or branch, on placeholders for what it is thought to carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..dtypes import boolean
+from ..records import dataclass
+from ..te.tensor import Placeholder, Tensor
+from ..tracer import tree
+from ..tracer.memory_order import set_order
+from ..tracer.storage import Cell
+from ..tracer.trace import FunctionTrace
+from ..tracer.tracer import Tracer
+from .fitting import Fitting
+from .orders import begin_order
+from .perhaps import Perhaps, bare, is_bound, with_flag
+from .plan import Carried, Plan, State
+from .shared_arrays import Shared, freeze, shared_arrays
+from .spec import Spec
+from .values import spec_of, tensor_of, zeros
+from .watching import next_cell, watching
+
+_FLAG = Spec((), boolean)  # the type of the note whether a variable has a value
+
+
+@dataclass(eq=False)
+class Entry:
+    """What all variables hold before: the ``values``, UNDEFINED for none, and whether they have
+    one, each True, False or a traced bool."""
+
+    values: list[Any]
+    flags: list[Any]
+
+    def whole(self) -> list[Any]:
+        """Both together."""
+        return [with_flag(v, flag) for v, flag in zip(self.values, self.flags)]
+
+
+def attempt(
+    trace: FunctionTrace, state: State, bodies: Sequence[Callable[[], None]], entry: Entry,
+    plan: Plan,
+) -> Carried | None:  # fmt: skip
+    """One run of all bodies; None if the plan had to be changed."""
+    return _Round(trace, state, entry, plan).run(bodies)
+
+
+class _Round:
+    """The placeholders of a run: ``params``, which begin as ``init``, for leaf k of variable n
+    (k is -1 for the flag), each a row of ``rows``, and then for the arrays in ``cells``."""
+
+    def __init__(self, trace: FunctionTrace, state: State, entry: Entry, plan: Plan) -> None:
+        self.trace, self.state, self.entry, self.plan = trace, state, entry, plan
+        self.mark = next_cell()
+        self.kept = set(plan.carried)
+        self.start: list[Any] = entry.whole()
+        self.holders: dict[int, list[Tracer]] = {}
+        self.flags: dict[int, Tracer] = {}
+        self.params: list[Tensor] = []
+        self.init: list[Tensor] = []
+        self.labels: list[str] = []
+        self.rows: list[tuple[int, int, Spec]] = []
+        for n in sorted(plan.carried):
+            if type(self.start[n]) is Perhaps:
+                plan.unsure.add(n)
+            self.begin_carried(n)
+        self.late = dict(sorted(plan.late.items()))
+        for n in self.late:
+            self.begin_late(n)
+        self.cells: list[Cell] = list(plan.cells)
+        for n, cell in enumerate(self.cells):
+            self.add_param(f"array{n}", cell.current(trace))
+
+    def add_param(self, label: str, first: Tensor) -> Tensor:
+        self.params.append(Tensor(label, first.shape, first.dtype, Placeholder()))
+        self.init.append(first)
+        self.labels.append(label)
+        return self.params[-1]
+
+    def add(self, n: int, k: int, spec: Spec, first: Tensor, name: str) -> Tracer:
+        """A placeholder for leaf k of variable n."""
+        param = self.add_param(_label(name), first)
+        if spec.weak:
+            self.trace.weak.add(param)
+        self.rows.append((n, k, spec))
+        return Tracer(param, self.trace)
+
+    def add_flag(self, n: int) -> Tracer:
+        """A placeholder for the note whether variable n has a value."""
+        name = self.state.names[n]
+        first = tensor_of(self.trace, self.entry.flags[n], _FLAG)
+        self.flags[n] = self.add(n, -1, _FLAG, first, f"{name}_is_bound")
+        return self.flags[n]
+
+    def begin_carried(self, n: int) -> None:
+        """Variable n, which has a value before, or perhaps one."""
+        plan, is_branch, value = self.plan, self.state.is_branch, self.entry.values[n]
+        leaves, structure = tree.flatten(value)
+        name = self.state.names[n]
+        names = tree.leaf_names(name, structure) if len(leaves) > 1 else [name]
+        fresh = []
+        for k, leaf in enumerate(leaves):
+            spec = plan.specs.get((n, k)) or spec_of(self.trace, leaf)
+            holder = self.add(n, k, spec, tensor_of(self.trace, leaf, spec), names[k])
+            holder._cell.is_array = bool(spec.shape) or (
+                isinstance(leaf, Tracer) and leaf._cell.is_array
+            )
+            begin_order(plan.orders, (n, k), holder, leaf, is_branch)
+            fresh.append(holder)
+        self.holders[n] = fresh
+        self.start[n] = tree.unflatten(structure, fresh)
+        if n in plan.unsure:
+            self.start[n] = Perhaps(self.start[n], self.add_flag(n))
+
+    def begin_late(self, n: int) -> None:
+        """Variable n, which gets its first value of its kind inside."""
+        structure, specs = self.late[n]
+        held = []
+        for k, known in enumerate(specs):
+            spec = self.plan.specs.get((n, k), known)
+            held.append(self.add(n, k, spec, zeros(self.trace, spec), self.state.names[n]))
+        flag = self.add_flag(n) if n in self.plan.unsure else True
+        if not self.state.is_branch:  # after the first iteration it has a value
+            for k, value in enumerate(held):
+                set_order(value, self.plan.orders.get((n, k)))
+            self.start[n] = with_flag(tree.unflatten(structure, held), flag)
+
+    def run(self, bodies: Sequence[Callable[[], None]]) -> Carried | None:
+        """What the bodies end with; None if the plan had to be changed."""
+        ends: list[list[Tensor]] = []
+        shared: list[Shared] = []
+        bound: list[set[int]] = []  # for each body the variables that surely have a value
+        changed = False
+        before = self.entry.whole()
+        try:
+            for body in bodies:
+                self.state.put(list(self.start))
+                with watching() as watched:
+                    first = len(self.params) - len(self.cells)
+                    for cell, param in zip(self.cells, self.params[first:]):
+                        cell.write(param)
+                    self.state.outcome.is_error = False
+                    body()
+                    after = self.state.get()
+                    outside = [
+                        c for c in watched if c.serial < self.mark and c not in self.plan.cells
+                    ]
+                    if outside:
+                        self.plan.cells.update(dict.fromkeys(outside))
+                        changed = True
+                    else:
+                        found = self.fitted(after)
+                        changed = changed or found is None
+                        if found is not None:
+                            ends.append([*found, *(c.current(self.trace) for c in self.cells)])
+                            is_error = self.state.outcome.is_error
+                            bound.append(
+                                {n for n, v in enumerate(after) if is_error or is_bound(v) is True}
+                            )
+                            if self.state.is_branch:
+                                shared += shared_arrays(
+                                    self.entry.values, list(map(bare, after)), self.holders,
+                                    self.late, self.mark,
+                                )  # fmt: skip
+                if changed and not self.state.is_branch:  # the test sees what the body changes
+                    return None
+        finally:
+            self.state.put(before)
+        for n in self.kept:
+            changed = True
+            self.plan.carried.discard(n)
+        if changed or len({len(e) for e in ends}) != 1:
+            return None
+        sure: set[int] = set()
+        if self.state.is_branch:
+            sure = set.intersection(*bound)
+        elif self.state.is_entered:
+            sure = bound[0]
+        return Carried(
+            self.params, self.init, self.labels, ends,
+            lambda results: self.finish(results, shared, sure),
+        )  # fmt: skip
+
+    def fitted(self, after: list[Any]) -> list[Tensor] | None:
+        """The tensors of all rows at the end of a body; None if the plan had to be changed."""
+        fitting = Fitting(self.trace, self.state, self.entry.values, self.plan, self.start,
+                          self.holders, self.flags, self.late, self.kept)  # fmt: skip
+        for n, end in enumerate(after):
+            fitting.add(n, end)
+        if not fitting.fits:
+            return None
+        return [fitting.ends[n, k] for n, k, _ in self.rows]
+
+    def finish(self, results: Sequence[Tensor], shared: list[Shared], sure: set[int]) -> None:
+        """Let all variables and arrays hold ``results``; those of ``sure`` need no flag."""
+        leaves: dict[int, list[Tracer]] = {}
+        flags: dict[int, Any] = {}
+        for (n, k, spec), tensor in zip(self.rows, results):
+            if spec.weak:
+                self.trace.weak.add(tensor)
+            made = Tracer(tensor, self.trace)
+            if k < 0:
+                flags[n] = made
+                continue
+            if n in self.holders:
+                made._cell.is_array = self.holders[n][k]._cell.is_array
+            set_order(made, self.plan.orders.get((n, k)))
+            leaves.setdefault(n, []).append(made)
+        values = list(self.entry.values)
+        whole = self.entry.whole()
+        for n, found in leaves.items():
+            structure = self.late[n][0] if n in self.late else tree.flatten(values[n])[1]
+            values[n] = tree.unflatten(structure, found)
+            flag = True if n in sure else flags.get(n, True)
+            whole[n] = with_flag(values[n], flag)
+        for cell, tensor in zip(self.cells, results[len(self.rows) :]):
+            cell.write(tensor)
+        freeze(shared, self.state.names, values)
+        self.state.put(whole)
+
+
+def _label(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name).strip("_") or "value"
