@@ -12,28 +12,14 @@ import pytest
 import mlc
 from mlc.testing.cuda import assert_compiles
 
-Array = np.ndarray[Any, Any]
+from ..attention_programs import Array, assert_near, draw, masked, plain
+
 BOUND = {np.float16: 3e-3, ml_dtypes.bfloat16: 3e-2}
 
 
-def draw(*shape: int, dtype: Any = np.float16) -> Array:
-    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
-
-
-def softmax(s: Array) -> Array:
-    e = np.exp(s - s.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def plain(q: Array, k: Array, v: Array) -> Array:
-    return softmax(q @ np.swapaxes(k, -1, -2) * q.dtype.type(0.125)) @ v
-
-
 def late(q: Array, k: Array, v: Array) -> Array:
-    """Each row sees the keys before it, of which the last row sees all; row 0 sees none."""
-    s = q @ np.swapaxes(k, -1, -2) * q.dtype.type(0.125)
-    rows, keys = np.arange(s.shape[-2])[:, None], np.arange(s.shape[-1])[None, :]
-    return softmax(np.where(keys >= rows * 400, q.dtype.type(-np.inf), s)) @ v
+    """The last row sees all keys, row 0 none."""
+    return masked(q, k, v, 0, 400)
 
 
 def check(fn: Callable[..., Array], q: Array, k: Array, v: Array, parts: int) -> Any:
@@ -42,10 +28,7 @@ def check(fn: Callable[..., Array], q: Array, k: Array, v: Array, parts: int) ->
     names = ["attention_0_kernel", "attention_1_kernel"] if parts > 1 else ["attention_kernel"]
     assert [launch.kernel for launch in module.launches] == names
     assert module.launches[0].grid[0] == parts
-    with np.errstate(invalid="ignore"):
-        exact = fn(*(x.astype(np.float64) for x in (q, k, v)))
-    bound = BOUND[q.dtype.type]
-    np.testing.assert_allclose(jitted(q, k, v).astype(np.float64), exact, rtol=0, atol=bound)
+    assert_near(jitted, fn, (q, k, v), BOUND[q.dtype.type])
     return module
 
 

@@ -18,7 +18,8 @@ from mlc.intrinsics.wgmma_held import wgmma_held
 from mlc.runtime.cuda import emulate
 from mlc.testing.cuda import assert_compiles
 
-Array = np.ndarray[Any, Any]
+from ..attention_programs import Array, assert_near, draw, masked, plain
+
 BOUND = {np.float16: 6e-3, ml_dtypes.bfloat16: 5e-2}
 
 
@@ -28,23 +29,8 @@ def _hopper() -> Iterator[None]:
         yield
 
 
-def draw(*shape: int, dtype: Any = np.float16) -> Array:
-    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
-
-
-def softmax(s: Array) -> Array:
-    e = np.exp(s - s.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def plain(q: Array, k: Array, v: Array) -> Array:
-    return softmax(q @ np.swapaxes(k, -1, -2) * q.dtype.type(0.125)) @ v
-
-
 def causal(q: Array, k: Array, v: Array) -> Array:
-    s = q @ np.swapaxes(k, -1, -2) * q.dtype.type(0.125)
-    rows, keys = np.arange(s.shape[-2])[:, None], np.arange(s.shape[-1])[None, :]
-    return softmax(np.where(keys > rows, q.dtype.type(-np.inf), s)) @ v
+    return masked(q, k, v, 1, 1)
 
 
 def heads_inside(q: Array, k: Array, v: Array) -> Array:
@@ -60,9 +46,7 @@ def check(fn: Callable[..., Array], *arrays: Array) -> Any:
     lowered = jitted.lower(*arrays)
     (launch,) = lowered.compiled.device_module.launches
     assert launch.block[0] == 128 and "wgmma_held_" in str(lowered.cuda)
-    bound = BOUND[arrays[0].dtype.type]
-    exact = fn(*(a.astype(np.float64) for a in arrays))
-    np.testing.assert_allclose(jitted(*arrays).astype(np.float64), exact, rtol=0, atol=bound)
+    assert_near(jitted, fn, arrays, BOUND[arrays[0].dtype.type])
     return lowered
 
 

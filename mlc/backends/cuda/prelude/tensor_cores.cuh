@@ -120,106 +120,49 @@ MLC_DEVICE void mlc_wgmma_done(float (&held)[count]) {
   #pragma unroll
   for (unsigned n = 0; n < count; n++) asm volatile("" : "+f"(held[n]));
 }
-#define MLC_SUMS(d, n)                                                                          \
+#define MLC_SUMS_16(d, n)                                                                       \
   "+f"(d[n]), "+f"(d[n + 1]), "+f"(d[n + 2]), "+f"(d[n + 3]), "+f"(d[n + 4]), "+f"(d[n + 5]),   \
   "+f"(d[n + 6]), "+f"(d[n + 7]), "+f"(d[n + 8]), "+f"(d[n + 9]), "+f"(d[n + 10]),              \
   "+f"(d[n + 11]), "+f"(d[n + 12]), "+f"(d[n + 13]), "+f"(d[n + 14]), "+f"(d[n + 15])
-// The product of what two descriptions say; turned operands lie along the other direction.
-#define MLC_WGMMA_64(name, type)                                                                \
+#define MLC_SUMS_32(d, n) MLC_SUMS_16(d, n), MLC_SUMS_16(d, n + 16)
+#define MLC_SUMS_64(d, n) MLC_SUMS_32(d, n), MLC_SUMS_32(d, n + 32)
+#define MLC_SUMS_128(d, n) MLC_SUMS_64(d, n), MLC_SUMS_64(d, n + 64)
+#define MLC_NAMES_32                                                                            \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                      \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define MLC_NAMES_64                                                                            \
+  MLC_NAMES_32 ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, "  \
+  "%47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define MLC_NAMES_128                                                                           \
+  MLC_NAMES_64 ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, "  \
+  "%79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, "  \
+  "%97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "     \
+  "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
+// The product of what two descriptions say; turned operands lie along the other direction. `a`, `b`,
+// `at` and `bt` are the places of the operands after the sums, of which there are `count`.
+#define MLC_WGMMA_OF(columns, count, a, b, at, bt, name, type)                                  \
   template <int a_turned, int b_turned>                                                         \
-  MLC_DEVICE void mlc_wgmma_of_m64n64k16_##name(float (&d)[32], uint64_t left, uint64_t right) {\
-    asm volatile(                                                                               \
-        "{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                              \
-        "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " "                         \
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "     \
-        "%32, %33, p, 1, 1, %34, %35;\n}\n"                                                     \
-        : MLC_SUMS(d, 0), MLC_SUMS(d, 16)                                                       \
-        : "l"(left), "l"(right), "n"(a_turned), "n"(b_turned) : "memory");                      \
-  }
-#define MLC_WGMMA_128(name, type)                                                               \
-  template <int a_turned, int b_turned>                                                         \
-  MLC_DEVICE void mlc_wgmma_of_m64n128k16_##name(float (&d)[64], uint64_t left, uint64_t right) {\
-    asm volatile(                                                                               \
-        "{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                              \
-        "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " "                        \
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "      \
-        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "      \
-        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "     \
-        "%64, %65, p, 1, 1, %66, %67;\n}\n"                                                     \
-        : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48)                     \
-        : "l"(left), "l"(right), "n"(a_turned), "n"(b_turned) : "memory");                      \
-  }
-#define MLC_WGMMA_256(name, type)                                                               \
-  template <int a_turned, int b_turned>                                                         \
-  MLC_DEVICE void mlc_wgmma_of_m64n256k16_##name(float (&d)[128], uint64_t left, uint64_t right) {\
-    asm volatile(                                                                               \
-        "{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                              \
-        "wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type " "                        \
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "      \
-        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "      \
-        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "      \
-        "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "      \
-        "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "      \
-        "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "\
-        "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "\
-        "%128, %129, p, 1, 1, %130, %131;\n}\n"                                                 \
-        : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48),                    \
-          MLC_SUMS(d, 64), MLC_SUMS(d, 80), MLC_SUMS(d, 96), MLC_SUMS(d, 112)                   \
-        : "l"(left), "l"(right), "n"(a_turned), "n"(b_turned) : "memory");                      \
+  MLC_DEVICE void mlc_wgmma_of_m64n##columns##k16_##name(float (&d)[count], uint64_t left,      \
+                                                         uint64_t right) {                      \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, 1, 0;\n"                                     \
+                 "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32." type "." type " {"     \
+                 MLC_NAMES_##count "}, %" #a ", %" #b ", p, 1, 1, %" #at ", %" #bt ";\n}\n"     \
+                 : MLC_SUMS_##count(d, 0)                                                       \
+                 : "l"(left), "l"(right), "n"(a_turned), "n"(b_turned) : "memory");             \
   }
 // The same with the left operand in registers, and boxes as the right one; d = a b where `anew`.
-#define MLC_WGMMA_HELD_64(name, type)                                                           \
+#define MLC_WGMMA_HELD(columns, count, x, y, z, w, b, bt, more, name, type)                     \
   template <bool turned, bool anew>                                                             \
-  MLC_DEVICE void mlc_wgmma_held_m64n64k16_##name(float (&d)[32], uint32_t a0, uint32_t a1, uint32_t a2,\
-                                      uint32_t a3, const void *b, unsigned b_across) {          \
-    asm volatile(                                                                               \
-        "{\n.reg .pred p;\nsetp.ne.b32 p, %38, 0;\n"                                            \
-        "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " "                         \
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "     \
-        "{%32, %33, %34, %35}, %36, p, 1, 1, %37;\n}\n"                                         \
-        : MLC_SUMS(d, 0), MLC_SUMS(d, 16)                                                       \
-        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(mlc_boxes_in_shared(b, b_across)),            \
-          "n"((int)turned), "n"((int)!anew) : "memory");                                        \
-  }
-#define MLC_WGMMA_HELD_128(name, type)                                                          \
-  template <bool turned, bool anew>                                                             \
-  MLC_DEVICE void mlc_wgmma_held_m64n128k16_##name(float (&d)[64], uint32_t a0, uint32_t a1, uint32_t a2,\
-                                      uint32_t a3, const void *b, unsigned b_across) {          \
-    asm volatile(                                                                               \
-        "{\n.reg .pred p;\nsetp.ne.b32 p, %70, 0;\n"                                            \
-        "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " "                        \
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "      \
-        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "      \
-        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "     \
-        "{%64, %65, %66, %67}, %68, p, 1, 1, %69;\n}\n"                                         \
-        : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48)                     \
-        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(mlc_boxes_in_shared(b, b_across)),            \
-          "n"((int)turned), "n"((int)!anew) : "memory");                                        \
-  }
-#define MLC_WGMMA_HELD_256(name, type)                                                          \
-  template <bool turned, bool anew>                                                             \
-  MLC_DEVICE void mlc_wgmma_held_m64n256k16_##name(float (&d)[128], uint32_t a0, uint32_t a1, uint32_t a2,\
-                                      uint32_t a3, const void *b, unsigned b_across) {          \
-    asm volatile(                                                                               \
-        "{\n.reg .pred p;\nsetp.ne.b32 p, %134, 0;\n"                                           \
-        "wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type " "                        \
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "               \
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "      \
-        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "      \
-        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "      \
-        "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "      \
-        "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "      \
-        "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "\
-        "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "\
-        "{%128, %129, %130, %131}, %132, p, 1, 1, %133;\n}\n"                                   \
-        : MLC_SUMS(d, 0), MLC_SUMS(d, 16), MLC_SUMS(d, 32), MLC_SUMS(d, 48), MLC_SUMS(d, 64), MLC_SUMS(d, 80), MLC_SUMS(d, 96), MLC_SUMS(d, 112)\
-        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(mlc_boxes_in_shared(b, b_across)),            \
-          "n"((int)turned), "n"((int)!anew) : "memory");                                        \
+  MLC_DEVICE void mlc_wgmma_held_m64n##columns##k16_##name(                                     \
+      float (&d)[count], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, const void *right, \
+      unsigned across) {                                                                        \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #more ", 0;\n"                            \
+                 "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32." type "." type " {"     \
+                 MLC_NAMES_##count "}, {%" #x ", %" #y ", %" #z ", %" #w "}, %" #b              \
+                 ", p, 1, 1, %" #bt ";\n}\n"                                                    \
+                 : MLC_SUMS_##count(d, 0)                                                       \
+                 : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(mlc_boxes_in_shared(right, across)), \
+                   "n"((int)turned), "n"((int)!anew) : "memory");                               \
   }
 #else
 MLC_DEVICE void mlc_wgmma_begin() {}
@@ -229,42 +172,30 @@ MLC_DEVICE void mlc_wgmma_wait() {}
 template <class T>
 MLC_DEVICE void mlc_wgmma_done(T &) {}
 MLC_DEVICE void mlc_wgmma_begin_boxes() {}
-#define MLC_WGMMA_NONE(name, count)                                                             \
+#define MLC_WGMMA_OF(columns, count, a, b, at, bt, name, type)                                  \
   template <int, int>                                                                           \
-  MLC_DEVICE void name(float (&)[count], uint64_t, uint64_t) {                                  \
+  MLC_DEVICE void mlc_wgmma_of_m64n##columns##k16_##name(float (&)[count], uint64_t, uint64_t) { \
     asm volatile("trap;");                                                                      \
   }
-#define MLC_WGMMA_64(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n64k16_##name, 32)
-#define MLC_WGMMA_128(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n128k16_##name, 64)
-#define MLC_WGMMA_256(name, type) MLC_WGMMA_NONE(mlc_wgmma_of_m64n256k16_##name, 128)
-#define MLC_WGMMA_HELD(name, count)                                                             \
+#define MLC_WGMMA_HELD(columns, count, x, y, z, w, b, bt, more, name, type)                     \
   template <bool, bool>                                                                         \
-  MLC_DEVICE void name(float (&)[count], uint32_t, uint32_t, uint32_t, uint32_t, const void *,  \
-                       unsigned) {                                                              \
+  MLC_DEVICE void mlc_wgmma_held_m64n##columns##k16_##name(                                     \
+      float (&)[count], uint32_t, uint32_t, uint32_t, uint32_t, const void *, unsigned) {       \
     asm volatile("trap;");                                                                      \
   }
-#define MLC_WGMMA_HELD_64(name, type) MLC_WGMMA_HELD(mlc_wgmma_held_m64n64k16_##name, 32)
-#define MLC_WGMMA_HELD_128(name, type) MLC_WGMMA_HELD(mlc_wgmma_held_m64n128k16_##name, 64)
-#define MLC_WGMMA_HELD_256(name, type) MLC_WGMMA_HELD(mlc_wgmma_held_m64n256k16_##name, 128)
 #endif
-MLC_WGMMA_64(f16, "f16")
-MLC_WGMMA_64(bf16, "bf16")
-MLC_WGMMA_128(f16, "f16")
-MLC_WGMMA_128(bf16, "bf16")
-MLC_WGMMA_256(f16, "f16")
-MLC_WGMMA_256(bf16, "bf16")
-MLC_WGMMA_HELD_64(f16, "f16")
-MLC_WGMMA_HELD_64(bf16, "bf16")
-MLC_WGMMA_HELD_128(f16, "f16")
-MLC_WGMMA_HELD_128(bf16, "bf16")
-MLC_WGMMA_HELD_256(f16, "f16")
-MLC_WGMMA_HELD_256(bf16, "bf16")
-#undef MLC_WGMMA_HELD_64
-#undef MLC_WGMMA_HELD_128
-#undef MLC_WGMMA_HELD_256
-#undef MLC_WGMMA_64
-#undef MLC_WGMMA_128
-#undef MLC_WGMMA_256
+#define MLC_WGMMA_KIND(name, type)                                  \
+  MLC_WGMMA_OF(64, 32, 32, 33, 34, 35, name, type)                  \
+  MLC_WGMMA_OF(128, 64, 64, 65, 66, 67, name, type)                 \
+  MLC_WGMMA_OF(256, 128, 128, 129, 130, 131, name, type)            \
+  MLC_WGMMA_HELD(64, 32, 32, 33, 34, 35, 36, 37, 38, name, type)    \
+  MLC_WGMMA_HELD(128, 64, 64, 65, 66, 67, 68, 69, 70, name, type)   \
+  MLC_WGMMA_HELD(256, 128, 128, 129, 130, 131, 132, 133, 134, name, type)
+MLC_WGMMA_KIND(f16, "f16")
+MLC_WGMMA_KIND(bf16, "bf16")
+#undef MLC_WGMMA_KIND
+#undef MLC_WGMMA_HELD
+#undef MLC_WGMMA_OF
 
 #define MLC_WGMMA(shape, count)                                                                 \
   MLC_DEVICE void mlc_wgmma_##shape(float (&d)[count], const void *a, unsigned a_along,         \
@@ -289,110 +220,47 @@ MLC_WGMMA(m64n256k16_bf16, 128)
 
 // wmma: tiles of 16 x 16 x 16 in registers of which only these functions know what they hold. `step`
 // is the number of elements between the rows of a tile (between its columns, for `col`).
-MLC_DEVICE void mlc_wmma_load_a_row_f16(uint32_t (&r)[8], const void *tile, unsigned step) {
-  asm volatile("wmma.load.a.sync.aligned.row.m16n16k16.f16 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]), "=r"(r[4]), "=r"(r[5]), "=r"(r[6]), "=r"(r[7])
-               : "l"(tile), "r"(step) : "memory");
-}
-MLC_DEVICE void mlc_wmma_load_a_col_f16(uint32_t (&r)[8], const void *tile, unsigned step) {
-  asm volatile("wmma.load.a.sync.aligned.col.m16n16k16.f16 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]), "=r"(r[4]), "=r"(r[5]), "=r"(r[6]), "=r"(r[7])
-               : "l"(tile), "r"(step) : "memory");
-}
-MLC_DEVICE void mlc_wmma_load_b_row_f16(uint32_t (&r)[8], const void *tile, unsigned step) {
-  asm volatile("wmma.load.b.sync.aligned.row.m16n16k16.f16 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]), "=r"(r[4]), "=r"(r[5]), "=r"(r[6]), "=r"(r[7])
-               : "l"(tile), "r"(step) : "memory");
-}
-MLC_DEVICE void mlc_wmma_load_b_col_f16(uint32_t (&r)[8], const void *tile, unsigned step) {
-  asm volatile("wmma.load.b.sync.aligned.col.m16n16k16.f16 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, [%8], %9;"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]), "=r"(r[4]), "=r"(r[5]), "=r"(r[6]), "=r"(r[7])
-               : "l"(tile), "r"(step) : "memory");
-}
-MLC_DEVICE void mlc_wmma_row_row_f16(float (&d)[8], const uint32_t (&a)[8], const uint32_t (&b)[8]) {
-  asm volatile("wmma.mma.sync.aligned.row.row.m16n16k16.f32.f32 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11, %12, %13, %14, %15}, "
-               "{%16, %17, %18, %19, %20, %21, %22, %23}, {%0, %1, %2, %3, %4, %5, %6, %7};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(b[4]), "r"(b[5]), "r"(b[6]), "r"(b[7]));
-}
-MLC_DEVICE void mlc_wmma_row_col_f16(float (&d)[8], const uint32_t (&a)[8], const uint32_t (&b)[8]) {
-  asm volatile("wmma.mma.sync.aligned.row.col.m16n16k16.f32.f32 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11, %12, %13, %14, %15}, "
-               "{%16, %17, %18, %19, %20, %21, %22, %23}, {%0, %1, %2, %3, %4, %5, %6, %7};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(b[4]), "r"(b[5]), "r"(b[6]), "r"(b[7]));
-}
-MLC_DEVICE void mlc_wmma_col_row_f16(float (&d)[8], const uint32_t (&a)[8], const uint32_t (&b)[8]) {
-  asm volatile("wmma.mma.sync.aligned.col.row.m16n16k16.f32.f32 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11, %12, %13, %14, %15}, "
-               "{%16, %17, %18, %19, %20, %21, %22, %23}, {%0, %1, %2, %3, %4, %5, %6, %7};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(b[4]), "r"(b[5]), "r"(b[6]), "r"(b[7]));
-}
-MLC_DEVICE void mlc_wmma_col_col_f16(float (&d)[8], const uint32_t (&a)[8], const uint32_t (&b)[8]) {
-  asm volatile("wmma.mma.sync.aligned.col.col.m16n16k16.f32.f32 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11, %12, %13, %14, %15}, "
-               "{%16, %17, %18, %19, %20, %21, %22, %23}, {%0, %1, %2, %3, %4, %5, %6, %7};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(a[4]), "r"(a[5]), "r"(a[6]), "r"(a[7]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]), "r"(b[4]), "r"(b[5]), "r"(b[6]), "r"(b[7]));
-}
-MLC_DEVICE void mlc_wmma_load_a_row_bf16(uint32_t (&r)[4], const void *tile, unsigned step) {
-  asm volatile("wmma.load.a.sync.aligned.row.m16n16k16.bf16 "
-               "{%0, %1, %2, %3}, [%4], %5;"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "l"(tile), "r"(step) : "memory");
-}
-MLC_DEVICE void mlc_wmma_load_a_col_bf16(uint32_t (&r)[4], const void *tile, unsigned step) {
-  asm volatile("wmma.load.a.sync.aligned.col.m16n16k16.bf16 "
-               "{%0, %1, %2, %3}, [%4], %5;"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "l"(tile), "r"(step) : "memory");
-}
-MLC_DEVICE void mlc_wmma_load_b_row_bf16(uint32_t (&r)[4], const void *tile, unsigned step) {
-  asm volatile("wmma.load.b.sync.aligned.row.m16n16k16.bf16 "
-               "{%0, %1, %2, %3}, [%4], %5;"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "l"(tile), "r"(step) : "memory");
-}
-MLC_DEVICE void mlc_wmma_load_b_col_bf16(uint32_t (&r)[4], const void *tile, unsigned step) {
-  asm volatile("wmma.load.b.sync.aligned.col.m16n16k16.bf16 "
-               "{%0, %1, %2, %3}, [%4], %5;"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "l"(tile), "r"(step) : "memory");
-}
-MLC_DEVICE void mlc_wmma_row_row_bf16(float (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]) {
-  asm volatile("wmma.mma.sync.aligned.row.row.m16n16k16.f32.bf16.bf16.f32 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11}, "
-               "{%12, %13, %14, %15}, {%0, %1, %2, %3, %4, %5, %6, %7};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]));
-}
-MLC_DEVICE void mlc_wmma_row_col_bf16(float (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]) {
-  asm volatile("wmma.mma.sync.aligned.row.col.m16n16k16.f32.bf16.bf16.f32 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11}, "
-               "{%12, %13, %14, %15}, {%0, %1, %2, %3, %4, %5, %6, %7};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]));
-}
-MLC_DEVICE void mlc_wmma_col_row_bf16(float (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]) {
-  asm volatile("wmma.mma.sync.aligned.col.row.m16n16k16.f32.bf16.bf16.f32 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11}, "
-               "{%12, %13, %14, %15}, {%0, %1, %2, %3, %4, %5, %6, %7};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]));
-}
-MLC_DEVICE void mlc_wmma_col_col_bf16(float (&d)[8], const uint32_t (&a)[4], const uint32_t (&b)[4]) {
-  asm volatile("wmma.mma.sync.aligned.col.col.m16n16k16.f32.bf16.bf16.f32 "
-               "{%0, %1, %2, %3, %4, %5, %6, %7}, {%8, %9, %10, %11}, "
-               "{%12, %13, %14, %15}, {%0, %1, %2, %3, %4, %5, %6, %7};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(b[2]), "r"(b[3]));
-}
+#define MLC_OUT_4(r) "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+#define MLC_OUT_8(r) MLC_OUT_4(r), "=r"(r[4]), "=r"(r[5]), "=r"(r[6]), "=r"(r[7])
+#define MLC_IN_4(r) "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])
+#define MLC_IN_8(r) MLC_IN_4(r), "r"(r[4]), "r"(r[5]), "r"(r[6]), "r"(r[7])
+// `held`, `left` and `right` name the registers of an operand, of which there are `count`.
+#define MLC_WMMA_LOAD(operand, order, name, count, held, at, by)                                \
+  MLC_DEVICE void mlc_wmma_load_##operand##_##order##_##name(                                   \
+      uint32_t (&r)[count], const void *tile, unsigned step) {                                  \
+    asm volatile("wmma.load." #operand ".sync.aligned." #order ".m16n16k16." #name " {" held    \
+                 "}, [%" #at "], %" #by ";"                                                     \
+                 : MLC_OUT_##count(r) : "l"(tile), "r"(step) : "memory");                       \
+  }
+#define MLC_WMMA_LOADS(name, count, held, at, by)                                               \
+  MLC_WMMA_LOAD(a, row, name, count, held, at, by)                                              \
+  MLC_WMMA_LOAD(a, col, name, count, held, at, by)                                              \
+  MLC_WMMA_LOAD(b, row, name, count, held, at, by)                                              \
+  MLC_WMMA_LOAD(b, col, name, count, held, at, by)
+MLC_WMMA_LOADS(f16, 8, "%0, %1, %2, %3, %4, %5, %6, %7", 8, 9)
+MLC_WMMA_LOADS(bf16, 4, "%0, %1, %2, %3", 4, 5)
+#define MLC_WMMA(one, two, name, types, count, left, right)                                     \
+  MLC_DEVICE void mlc_wmma_##one##_##two##_##name(float (&d)[8], const uint32_t (&a)[count],    \
+                                                  const uint32_t (&b)[count]) {                 \
+    asm volatile("wmma.mma.sync.aligned." #one "." #two ".m16n16k16." types                     \
+                 " {%0, %1, %2, %3, %4, %5, %6, %7}, {" left "}, {" right "}, "                 \
+                 "{%0, %1, %2, %3, %4, %5, %6, %7};"                                            \
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]),      \
+                   "+f"(d[6]), "+f"(d[7])                                                       \
+                 : MLC_IN_##count(a), MLC_IN_##count(b));                                       \
+  }
+#define MLC_WMMAS(name, types, count, left, right)                                              \
+  MLC_WMMA(row, row, name, types, count, left, right)                                           \
+  MLC_WMMA(row, col, name, types, count, left, right)                                           \
+  MLC_WMMA(col, row, name, types, count, left, right)                                           \
+  MLC_WMMA(col, col, name, types, count, left, right)
+MLC_WMMAS(f16, "f32.f32", 8, "%8, %9, %10, %11, %12, %13, %14, %15",
+          "%16, %17, %18, %19, %20, %21, %22, %23")
+MLC_WMMAS(bf16, "f32.bf16.bf16.f32", 4, "%8, %9, %10, %11", "%12, %13, %14, %15")
+#undef MLC_WMMAS
+#undef MLC_WMMA
+#undef MLC_WMMA_LOADS
+#undef MLC_WMMA_LOAD
 MLC_DEVICE void mlc_wmma_store(float *tile, const float (&d)[8], unsigned step) {
   asm volatile("wmma.store.d.sync.aligned.row.m16n16k16.f32 [%8], {%0, %1, %2, %3, %4, %5, %6, %7}, %9;"
                :: "f"(d[0]), "f"(d[1]), "f"(d[2]), "f"(d[3]), "f"(d[4]), "f"(d[5]), "f"(d[6]), "f"(d[7]), "l"(tile), "r"(step) : "memory");
