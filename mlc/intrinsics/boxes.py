@@ -27,14 +27,14 @@ from ..ir.combiner import reducer
 from ..ir.expr import Expr, Var, cast, load
 from ..ir.intrinsic import Intrinsic, register
 from ..ir.program import Accumulate, Buffer, For, Program, Scope, Stmt, Store
-from .wgmma import _KINDS, DEPTH, ROWS, THREADS, Wgmma, wgmma
+from .wgmma import DEPTH, KINDS, ROWS, THREADS, Wgmma, wgmma
 
 WIDE = 64  # elements of a row of a box: 128 bytes
 MOST_ROWS = 256
 ROW_BYTES = 16  # rows of an array begin at multiples of it, for boxes to be taken
 MOST_DIMENSIONS = 5
 PREFIX = "load_box_"
-_PRODUCT, _HELD = "wgmma_boxes_", "wgmma_held_"
+_PRODUCT, HELD = "wgmma_boxes_", "wgmma_held_"  # what names of products begin with
 _A, _B = ("mk", "km"), ("nk", "kn")
 
 
@@ -47,7 +47,7 @@ def boxes_read(name: str) -> slice:
     """Which operands of an intrinsic are boxes; none of most."""
     if name.startswith(_PRODUCT):
         return slice(0, 2)
-    return slice(1, 2) if name.startswith(_HELD) else slice(0, 0)
+    return slice(1, 2) if name.startswith(HELD) else slice(0, 0)
 
 
 def why_no_boxes(buffer: Buffer, extents: Sequence[int]) -> str | None:
@@ -68,7 +68,7 @@ def why_no_boxes(buffer: Buffer, extents: Sequence[int]) -> str | None:
 
 def load_box(dtype: DType, rows: int) -> str:
     """The name of ``target[rows, 64] = source[rows, 64]``."""
-    if dtype not in _KINDS or not 8 <= rows <= MOST_ROWS or rows % 8:
+    if dtype not in KINDS or not 8 <= rows <= MOST_ROWS or rows % 8:
         raise ArgumentError(
             f"a box has elements of float16 or bfloat16 and a multiple of 8 rows up to {MOST_ROWS} "
             f"here, got {dtype} and {rows}"
@@ -103,7 +103,7 @@ def wgmma_boxes(dtype: DType, columns: int = 64, a_order: str = "mk", b_order: s
             f"orders of boxes are one of {', '.join(_A)} and one of {', '.join(_B)}, got "
             f"{a_order!r} and {b_order!r}"
         )
-    short, element = _KINDS[dtype]
+    short, element = KINDS[dtype]
     a_turned, b_turned = a_order == "km", b_order == "kn"
     split = b_turned and columns > WIDE
     b_shape = (columns // WIDE, WIDE, WIDE) if split else (columns, WIDE)

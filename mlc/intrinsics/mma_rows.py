@@ -37,7 +37,7 @@ from ..ir.intrinsic import Intrinsic, register
 from ..ir.program import Accumulate, Block, Buffer, For, Iter, Program, Scope, Stmt, Store, seq
 from .fragments import ROWS, WARP
 
-HELD, HALVES = 8, 2  # elements of a tile, and rows, that each lane has to do with
+HALVES = 2  # rows of a tile that each lane has to do with
 _TYPES = {"float16": "mlc_half", "bfloat16": "mlc_bfloat16"}
 
 

@@ -28,7 +28,7 @@ from .mma import stored
 THREADS = 128
 ROWS, DEPTH, PIECE = 64, 16, 8  # of one instruction, and of what lies in one piece
 COLUMNS = (64, 128, 256)
-_KINDS = {float16: ("f16", "mlc_half"), bfloat16: ("bf16", "mlc_bfloat16")}
+KINDS = {float16: ("f16", "mlc_half"), bfloat16: ("bf16", "mlc_bfloat16")}
 _LANE = "threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + e / 2 % 2 * 8"
 
 
@@ -50,14 +50,14 @@ def goes_on(name: str) -> bool:
 def wgmma(dtype: DType, columns: int = 64, depth: int = DEPTH) -> Wgmma:
     """The product of tiles of ``dtype``, float16 or bfloat16, with 64, 128 or 256 columns;
     ``depth`` is a multiple of 16."""
-    if dtype not in _KINDS:
+    if dtype not in KINDS:
         raise ArgumentError(f"wgmma multiplies float16 and bfloat16 here, got {dtype}")
     if columns not in COLUMNS or depth < DEPTH or depth % DEPTH:
         raise ArgumentError(
             f"wgmma has 64, 128 or 256 columns and a depth that is a multiple of {DEPTH} here, got "
             f"{columns} and {depth}"
         )
-    short, element = _KINDS[dtype]
+    short, element = KINDS[dtype]
     tail = "" if columns == COLUMNS[0] else f"_{columns}"
     product = f"wgmma_{ROWS}x{columns}x{depth}_{dtype}"
     names = Wgmma(f"wgmma_fill_float32{tail}", product, f"wgmma_store_float32{tail}")

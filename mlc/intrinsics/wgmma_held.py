@@ -24,9 +24,9 @@ from ..ir.expr import Expr, Var, cast, load
 from ..ir.intrinsic import Intrinsic, register
 from ..ir.program import Accumulate, Buffer, For, Program, Scope, Stmt, seq
 from ..records import dataclass
-from .boxes import _HELD, WIDE
+from .boxes import HELD, WIDE
 from .mma import ROW_BYTES, stored
-from .wgmma import _KINDS, DEPTH, ROWS, THREADS, wgmma
+from .wgmma import DEPTH, KINDS, ROWS, THREADS, wgmma
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def wgmma_held(dtype: DType, columns: int = 64, b_order: str = "nk") -> Held:
     sums = wgmma(dtype, columns)
     if b_order not in ("nk", "kn"):
         raise ArgumentError(f"the order of boxes is 'nk' or 'kn', got {b_order!r}")
-    short, element = _KINDS[dtype]
+    short, element = KINDS[dtype]
     turned = b_order == "kn"
     split = turned and columns > WIDE
     a = Buffer("A", (ROWS, WIDE), dtype, scope=Scope(Held.scope_a))
@@ -55,7 +55,7 @@ def wgmma_held(dtype: DType, columns: int = 64, b_order: str = "nk") -> Held:
     c = Buffer("C", (ROWS, columns), float32, scope=Scope(Held.scope_c))
     source = Buffer("source", (ROWS, WIDE), dtype, scope=Scope.SHARED)
     count, registers = ROWS * columns // THREADS, ROWS * WIDE // THREADS // 2
-    name = f"{_HELD}{ROWS}x{columns}x{WIDE}_{b_order}_{dtype}"
+    name = f"{HELD}{ROWS}x{columns}x{WIDE}_{b_order}_{dtype}"
     started = f"{name}_begin"
     call = f"mlc_wgmma_held_m64n{columns}k{DEPTH}_{short}<{str(turned).lower()}"
     across, step = "2 * bo" if split else "0", DEPTH * WIDE if turned else DEPTH

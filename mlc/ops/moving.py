@@ -221,7 +221,8 @@ def _scalar(expr: Expr, name: str) -> Tensor:
     return made
 
 
-def _sizes(items: Items) -> tuple[int, ...]:
+def sizes_of(items: Items) -> tuple[int, ...]:
+    """The shape of what ``items`` choose, but for axes that arrays choose along."""
     return tuple(
         1 if item is None else item[-1]
         for item in items
@@ -272,7 +273,7 @@ def moving_view(x: Any, indices: Any, *, items: Items) -> Any:
                     places.append(place)
         return x[tuple(places)]
 
-    return te.compute(_sizes(items), body, name="slice")
+    return te.compute(sizes_of(items), body, name="slice")
 
 
 @op
@@ -282,7 +283,7 @@ def moving_update(x: Any, indices: Any, value: Any, *, items: Items) -> Any:
     from .update import guarded, offset
 
     x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
-    part = _sizes(items)
+    part = sizes_of(items)
 
     def body(*index: Expr) -> Expr:
         inside: list[Expr] = []

@@ -107,7 +107,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         lengths = _lengths(kwargs.get("stat_length"), len(shape))
         if mode in ("maximum", "minimum") and any(0 in pair for pair in lengths):
             raise ShapeError("pad: stat_length of 0 yields no value for padding")
-        found = lambda x, d: _statistics(x, d, widths[d], lengths[d], _STATISTICS[mode])
+        found = lambda x, d: _statistics(x, d, lengths[d], _STATISTICS[mode])
         return _along_axes(array, widths, found)
     if kwargs.get("reflect_type", "even") == "odd":
         for d, pair in enumerate(widths):
@@ -250,9 +250,7 @@ def _lengths(values: Any, ndim: int) -> Pairs:
     return pairs
 
 
-def _statistics(
-    x: Any, axis: int, widths: tuple[int, int], lengths: tuple[Any, Any], function: Any
-) -> tuple[Any, Any]:
+def _statistics(x: Any, axis: int, lengths: tuple[Any, Any], function: Any) -> tuple[Any, Any]:
     """What ``function`` makes of the elements nearest to each side, as many as ``lengths`` say."""
     dtype, extent = dtype_of(x), shape_of(x)[axis]
     found = []

@@ -28,9 +28,9 @@ def setitem(x: Any, key: Any, value: Any) -> Any:
 
     items, arrays = parse_key(shape_of(x), key)
     if has_moving(items):
-        from .moving import _sizes, moving_update
+        from .moving import moving_update, sizes_of
 
-        return moving_update(x, arrays, fitted(value, _sizes(items), dtype_of(x)), items=items)
+        return moving_update(x, arrays, fitted(value, sizes_of(items), dtype_of(x)), items=items)
     if not any(shape_of(a) for a in arrays):
         part = tuple(1 if i is None else i[2] for i in items if i is None or _is_slice(i))
         return written_part(x, arrays, fitted(value, part, dtype_of(x)), items)

@@ -41,6 +41,11 @@ KNOWN: WeakSet[Cell] = WeakSet()  # cells whose elements were known at first
 _SERIALS = count()
 
 
+def next_cell() -> int:
+    """A number that all cells made from now on exceed."""
+    return next(_SERIALS)
+
+
 class Cell:
     """The value of an array, of its views, and of nothing else.
 
@@ -64,7 +69,7 @@ class Cell:
         self.array, self.fill = array, fill
         self.version = 0
         self.frozen = ""
-        self.serial = next(_SERIALS)
+        self.serial = next_cell()
         if array is not None:
             KNOWN.add(self)
         self.place = place
