@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .expr import Expr, Var
+from .parts import parts_of
 from .program import (
     Allocate,
     Block,
@@ -17,7 +18,6 @@ from .program import (
     While,
     blocks_of,
     seq,
-    statements_of,
 )
 from .rewrite import conjuncts, variables_of
 
@@ -35,7 +35,7 @@ def fill_empty_reductions(program: Program) -> Program:
 
 def has_empty_loops(program: Program) -> bool:
     """Whether a loop of ``program`` has no iterations."""
-    return any(isinstance(s, For) and s.extent == 0 for s in statements_of(program))
+    return any(loop.extent == 0 for part in parts_of(program) for loop in part.loops.values())
 
 
 def _fill(stmt: Stmt) -> Stmt:

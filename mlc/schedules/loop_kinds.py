@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ..ir.program import For, LoopKind, Program, Stmt, While, children_of, statements_of
+from ..ir.parts import Part, parts_of
+from ..ir.program import For, LoopKind, Program, Stmt, While, children_of
 from ..records import replace
 from .legality import shares_memory
 from .refusal import Refusal
@@ -14,7 +15,6 @@ from .refusal import Refusal
 Mark = tuple[For, str]  # a loop that does not run serially, and the thread that it is bound to
 
 
-@lru_cache(maxsize=16)
 def misplaced_loop(program: Program) -> str | None:
     """The first loop that stands inside one which cannot hold it, as a sentence; None if there is
     none.
@@ -23,7 +23,13 @@ def misplaced_loop(program: Program) -> str | None:
     those of a grid, at one level; no block of a grid is taken twice on the way to a statement, and
     blocks of threads hold threads. Threads may be: they share out what they do together.
     """
-    todo: list[tuple[Stmt, tuple[Mark, ...]]] = [(program.body, ())]
+    found = (_misplaced_in(part.stmt) for part in parts_of(program))
+    return next((problem for problem in found if problem is not None), None)
+
+
+@lru_cache(maxsize=1024)
+def _misplaced_in(part: Stmt) -> str | None:
+    todo: list[tuple[Stmt, tuple[Mark, ...]]] = [(part, ())]
     while todo:
         stmt, around = todo.pop()
         if around and isinstance(stmt, (For, While)):
@@ -105,8 +111,9 @@ def broken_team(before: Program, after: Program) -> Refusal | str | None:
 def broken_pipeline(before: Program, after: Program) -> Refusal | str | None:
     """Why the statements of a pipelined loop of ``after`` must not overlap as its hints say, though
     those of ``before`` may."""
-    known = {loop.var: loop for loop in _pipelined(before)}
-    for loop in _pipelined(after):
+    same = _common(before, after)
+    known = {loop.var: loop for loop in _pipelined(before, same)}
+    for loop in _pipelined(after, same):
         old = known.get(loop.var)
         if old is loop:
             continue
@@ -121,10 +128,16 @@ def broken_pipeline(before: Program, after: Program) -> Refusal | str | None:
     return None
 
 
-def _pipelined(program: Program) -> Iterator[For]:
-    for stmt in statements_of(program):
-        if isinstance(stmt, For) and "software_pipeline_stage" in dict(stmt.annotations):
-            yield stmt
+def _common(before: Program, after: Program) -> frozenset[Part]:
+    """The parts that two programs have in common: their loops are the same objects in both."""
+    return frozenset(parts_of(before)).intersection(parts_of(after))
+
+
+def _pipelined(program: Program, but: frozenset[Part]) -> Iterator[For]:
+    for part in parts_of(program):
+        for loop in part.loops.values() if part not in but else ():
+            if any(key == "software_pipeline_stage" for key, _ in loop.annotations):
+                yield loop
 
 
 def _pipeline_violation(program: Program, loop: For) -> Refusal | str | None:
@@ -142,8 +155,9 @@ def new_race(before: Program, after: Program) -> Refusal | str | None:
 
     A loop that is the same object in both touches the same elements in each iteration.
     """
-    known = {loop.var: loop for loop in _concurrent(before)}
-    for loop in _concurrent(after):
+    same = _common(before, after)
+    known = {loop.var: loop for loop in _concurrent(before, same)}
+    for loop in _concurrent(after, same):
         old = known.get(loop.var)
         if old is loop:
             continue
@@ -153,10 +167,11 @@ def new_race(before: Program, after: Program) -> Refusal | str | None:
     return None
 
 
-def _concurrent(program: Program) -> Iterator[For]:
-    for stmt in statements_of(program):
-        if isinstance(stmt, For) and stmt.kind not in (LoopKind.SERIAL, LoopKind.UNROLLED):
-            yield stmt
+def _concurrent(program: Program, but: frozenset[Part] = frozenset()) -> Iterator[For]:
+    for part in parts_of(program):
+        for loop in part.loops.values() if part not in but else ():
+            if loop.kind is not LoopKind.SERIAL and loop.kind is not LoopKind.UNROLLED:
+                yield loop
 
 
 def _race(program: Program, loop: For) -> Refusal | str | None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MlcError, NotProvenError, ScheduleError
 from ..ir.empty_loops import has_empty_loops
 from ..ir.expr import Var
+from ..ir.parts import alone, buffers_around, exchanged, part_with_loop, parts_of
 from ..ir.program import Block, Program
 from ..ir.unsafe import unsafe_steps
 from ..ir.viewers import viewer
 from ..records import cached_property, dataclass, replace
 from . import lookup
+from .legality import is_shared, shares_memory
 from .loop_kinds import broken_mark, misplaced_loop, new_clash
 from .refusal import Refusal
 from .step import Step, block_name, find_block, loops_around
@@ -89,6 +91,14 @@ class Schedule:
         ``unsafe`` a step that fits the program is taken though it is refused, and
         ``program.attrs["unsafe"]`` names it.
         """
+        known = taken_alone(self.program, step)
+        if known is None:
+            return self.take_whole(step, unsafe)
+        self.note(step, *known)
+        return known[1]
+
+    def take_whole(self, step: Step, unsafe: bool = False) -> tuple[Any, ...]:
+        """The same for a step that :func:`taken_alone` knows no answer to."""
         before = self.program
         try:
             problem = step.check(before)
@@ -111,9 +121,15 @@ class Schedule:
         misplaced = misplaced_loop(program)
         if misplaced is not None and misplaced_loop(before) is None:
             raise ScheduleError(lookup.complaint(before, step, misplaced))
-        self.trace.append(Taken(step, made, before, program, unsafe, self._part_of))
-        self.program = program
+        self.note(step, program, made, unsafe)
         return made
+
+    def note(
+        self, step: Step, program: Program, made: tuple[Any, ...], unsafe: bool = False
+    ) -> None:
+        """Go on from what a step made."""
+        self.trace.append(Taken(step, made, self.program, program, unsafe, self._part_of))
+        self.program = program
 
     def _in_spite_of(
         self, step: Step, problem: Refusal | str, unsafe: bool
@@ -309,6 +325,43 @@ class Schedule:
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *lookup.step_names()})
+
+
+Made = tuple[Program, tuple[Any, ...]]  # what a step returns
+
+
+def taken_on(before: Program, step: Step) -> Made | None:
+    """What a step makes of a program; None where it is refused, or there is more to ask."""
+    if shares_memory(before) or has_empty_loops(before):
+        return None
+    try:
+        if step.check(before) is not None:
+            return None
+    except ScheduleError:
+        return None
+    program, made = step.apply(before)
+    question = broken_mark if step.is_concurrent else new_clash
+    if question(before, program) is not None or misplaced_loop(program) is not None:
+        return None
+    return program, made
+
+
+def taken_alone(
+    program: Program, step: Step, taken: Callable[[Program, Step], Made | None] = taken_on
+) -> Made | None:
+    """What a step makes that looks at one part of ``program`` only: it is ``taken`` on that part by
+    itself, however much else there is.
+
+    None where it may look elsewhere, or would be refused: why is a question for the program.
+    """
+    loop = step.within()
+    if loop is None or program.attrs.get("unsafe") or len(parts_of(program)) < 2:
+        return None
+    part = part_with_loop(program, loop)
+    if part is None or any(map(is_shared, buffers_around(program))):
+        return None
+    found = taken(alone(program, part), step)
+    return None if found is None else (exchanged(program, part, found[0].body), found[1])
 
 
 @cache

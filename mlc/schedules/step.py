@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from ..errors import ScheduleError
 from ..ir.expr import Expr, Var
+from ..ir.parts import alone, part_with_block, part_with_loop
 from ..ir.program import (
     Allocate,
     Block,
@@ -28,7 +29,6 @@ from ..ir.program import (
     children_of,
     map_exprs,
     seq,
-    statements_of,
     walk,
 )
 from ..ir.rewrite import loads_of, substitute
@@ -57,6 +57,11 @@ class Step(ABC):
     @abstractmethod
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         """The rewritten program, and what the step made: loops (Var) and blocks (their names)."""
+
+    def within(self) -> Var | None:
+        """A loop such that the step looks at and changes nothing but the part of the program that
+        holds it (`ir.parts`); None where it may look elsewhere."""
+        return None
 
     @property
     def name(self) -> str:
@@ -121,9 +126,9 @@ def block_name(block: Block | str) -> str:
 
 def find_block(program: Program, name: str) -> Block:
     """The block called ``name``; :class:`ScheduleError` if the program has none."""
-    for node in statements_of(program):
-        if isinstance(node, Block) and node.name == name:
-            return node
+    part = part_with_block(program, name)
+    if part is not None:
+        return part.blocks[name]
     known = ", ".join(b.name for b in blocks_of(program.body))
     raise ScheduleError(f"no block {name!r} in {program.name!r}; it has {known or 'no blocks'}")
 
@@ -154,6 +159,9 @@ def _path_to(program: Program, name: str) -> tuple[Stmt, ...] | None:
 
 def loops_around(program: Program, name: str) -> list[For]:
     """The loops around the block called ``name``, outermost first."""
+    part = part_with_block(program, name)
+    if part is not None:
+        program = alone(program, part)
     return [stmt for stmt in path_to(program, name) if isinstance(stmt, For)]
 
 
@@ -172,9 +180,9 @@ def find_loop(program: Program, var: Var) -> For:
         raise ScheduleError(
             f"expected a loop, got {var!r}; take it from s.loops(block), or s.loop(name)"
         )
-    for node in statements_of(program):
-        if isinstance(node, For) and node.var is var:
-            return node
+    part = part_with_loop(program, var)
+    if part is not None:
+        return part.loops[var]
     loops = ", ".join(n.var.name for n in walk(program.body) if isinstance(n, For))
     raise ScheduleError(f"no loop {var.name!r} in {program.name!r}; it has {loops or 'no loops'}")
 

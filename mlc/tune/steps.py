@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ScheduleError
 from ..ir.program import Program
-from ..schedules.schedule import Schedule, Taken
+from ..schedules.schedule import Made, Schedule, taken_alone, taken_on
 from ..schedules.step import Step
 
 _MOST = 6000  # steps that are remembered; each holds a program, which shares most of its parts
@@ -17,6 +17,7 @@ class TakenBefore:
 
     Steps are values and pure, and programs never change: the same step on the same program makes
     the same program, whose loops are the same objects, so that what follows is found again too.
+    So it is with a part of a program, whatever was done to the others.
     Where ``refusals`` is set, those are remembered as well, without the sentence's hints at how
     the schedule came there.
     """
@@ -25,6 +26,7 @@ class TakenBefore:
         self.refusals = refusals
         self._made: dict[tuple[int, Step], tuple[Program, Program, tuple[Any, ...]]] = {}
         self._refused: dict[tuple[int, Step], tuple[Program, ScheduleError]] = {}
+        self._on_parts: dict[tuple[int, Step], tuple[Program, Made | None]] = {}
 
     def attach(self, schedule: Schedule) -> None:
         """Lets ``schedule`` take its steps from here where they are known."""
@@ -42,14 +44,18 @@ class TakenBefore:
         known = self._made.get(key)
         if known is not None:
             _, program, made = known
-            schedule.trace.append(Taken(step, made, before, program, False, schedule._part_of))
-            schedule.program = program
+            schedule.note(step, program, made)
             return made
         if key in self._refused:
             error = self._refused[key][1]
             raise type(error)(error.message, refusal=error.refusal)
         try:
-            made = Schedule.take(schedule, step)
+            alone = taken_alone(before, step, self._on_part)
+            if alone is None:
+                made = schedule.take_whole(step)
+            else:
+                schedule.note(step, *alone)
+                made = alone[1]
         except ScheduleError as error:
             if self.refusals:
                 _limited(self._refused)
@@ -59,6 +65,14 @@ class TakenBefore:
         _limited(self._made)
         self._made[key] = (before, schedule.program, made)
         return made
+
+    def _on_part(self, part: Program, step: Step) -> Made | None:
+        key = (id(part), step)
+        known = self._on_parts.get(key)
+        if known is None:
+            _limited(self._on_parts)
+            known = self._on_parts[key] = (part, taken_on(part, step))
+        return known[1]
 
 
 def _limited(found: dict[Any, Any]) -> None:

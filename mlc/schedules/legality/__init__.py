@@ -10,16 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
-from ...ir.program import (
-    Allocate,
-    Buffer,
-    For,
-    LoopKind,
-    Program,
-    Scope,
-    statements_of,
-    walk,
-)
+from ...ir.parts import buffers_around, parts_of
+from ...ir.program import Buffer, For, LoopKind, Program, Scope, walk
 from ..refusal import Refusal
 from ..step import find_loop
 
@@ -89,8 +81,8 @@ def is_shared(buffer: Buffer) -> bool:
 
 def shares_memory(program: Program) -> bool:
     """Whether ``program`` allocates memory that threads of a block share."""
-    allocations = (s for s in statements_of(program) if isinstance(s, Allocate))
-    return any(is_shared(buffer) for a in allocations for buffer in a.buffers)
+    inside = (buffer for part in parts_of(program) for buffer in part.buffers)
+    return any(map(is_shared, inside)) or any(map(is_shared, buffers_around(program)))
 
 
 def parallel_violation(program: Program, loop: For | Var) -> Refusal | str | None:

@@ -17,6 +17,7 @@ from ...ir.combiner import Combiner, reducer
 from ...ir.empty_loops import init_over_nothing
 from ...ir.expr import Apply, Expr, Load, Select, Var, apply, const, load
 from ...ir.intrinsic import intrinsic_named, is_intrinsic, regions_of_call
+from ...ir.parts import Part, alone, parts_of
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -31,6 +32,7 @@ from ...ir.program import (
     Stmt,
     Store,
     While,
+    children_of,
     expressions_of,
     walk,
 )
@@ -142,9 +144,47 @@ def accesses_of(part: Program | Stmt) -> Accesses:
     found = _known.get(part)
     if found is None:
         found = Accesses()
-        _visit(part.body, _Context(), found)
+        own = {one.stmt: one for one in parts_of(part)}
+        if len(own) < 2:
+            _visit(part.body, _Context(), found)
+        else:
+            _join(part, part.body, own, found)
         _known[part] = found
     return found
+
+
+def _join(program: Program, stmt: Stmt, parts: dict[Stmt, Part], out: Accesses) -> None:
+    """The accesses of the parts in ``stmt``, found in each by itself: what is outside of all parts
+    puts no loops and no conditions around them."""
+    first = len(out.rows)
+    if stmt in parts:
+        found = accesses_of(alone(program, parts[stmt]))
+        out.rows += [_moved(row, first) for row in found.rows] if first else found.rows
+        for inner, (start, end) in found.spans.items():
+            out.spans[inner] = (first + start, first + end)
+        out.loops.update(found.loops)
+        out.bound += found.bound
+        return
+    for inside in children_of(stmt):
+        _join(program, inside, parts, out)
+    out.spans[stmt] = (first, len(out.rows))
+
+
+def _moved(row: Access, by: int) -> Access:
+    return Access(
+        row.buffer,
+        row.indices,
+        row.extents,
+        row.kind,
+        row.combiner,
+        row.guards,
+        row.loops,
+        row.private,
+        row.block,
+        row.is_init,
+        row.position + by,
+        row.group,
+    )
 
 
 def accesses_of_block(block: Block) -> Accesses:

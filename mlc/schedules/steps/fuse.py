@@ -23,6 +23,9 @@ class Fuse(Step):
 
     loops: tuple[Var, ...]
 
+    def within(self) -> Var | None:
+        return self.loops[0] if self.loops else None
+
     def check(self, program: Program) -> Refusal | str | None:
         if len(self.loops) < 2:
             return f"fuse takes two or more loops, got {len(self.loops)}"

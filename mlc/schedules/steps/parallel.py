@@ -24,6 +24,9 @@ class Parallel(Step):
     loop: Var
     grain: int = 1
 
+    def within(self) -> Var | None:
+        return self.loop
+
     def check(self, program: Program) -> Refusal | str | None:
         loop = find_loop(program, self.loop)
         if loop.kind is not LoopKind.SERIAL:

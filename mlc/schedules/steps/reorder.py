@@ -22,6 +22,9 @@ class Reorder(Step):
 
     loops: tuple[Var, ...]
 
+    def within(self) -> Var | None:
+        return self.loops[0] if self.loops else None
+
     def check(self, program: Program) -> Refusal | str | None:
         if len({id(v) for v in self.loops}) < max(len(self.loops), 2):
             return "reorder takes two or more loops, each once"

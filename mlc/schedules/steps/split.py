@@ -27,6 +27,10 @@ class Split(Step):
     factors: tuple[int | None, ...]
     tail: str = "guard"
 
+    def within(self) -> Var | None:
+        # What is cut off gets names that are new in all the program; padding may be read anywhere.
+        return None if self.tail in ("cut", "pad") else self.loop
+
     def check(self, program: Program) -> Refusal | str | None:
         loop = find_loop(program, self.loop)
         factors = self.factors

@@ -26,6 +26,9 @@ class Vectorize(Step):
 
     loop: Var
 
+    def within(self) -> Var | None:
+        return self.loop
+
     def check(self, program: Program) -> Refusal | str | None:
         loop = find_loop(program, self.loop)
         if loop.kind is not LoopKind.SERIAL:

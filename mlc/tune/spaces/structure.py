@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from ...ir.expr import Var
+from ...ir.parts import alone, part_with_block
 from ...ir.program import Block, For, Program, blocks_of
 from ...ir.rewrite import variables_of
 from ...looking.machine import Facts
@@ -76,9 +77,14 @@ class Nest:
         return any(self.step(a, lanes) in _NEAR for a in self.reads)
 
 
-@lru_cache(maxsize=1024)  # templates ask for the same programs again
 def nest_of(program: Program, name: str) -> Nest:
     """The nest of the block called ``name``."""
+    part = part_with_block(program, name)
+    return _nest_of(program if part is None else alone(program, part), name)
+
+
+@lru_cache(maxsize=1024)  # templates ask for the same parts of programs again
+def _nest_of(program: Program, name: str) -> Nest:
     block = find_block(program, name)
     loops = tuple(loops_around(program, name))
     live = [loop.var for loop in loops if loop.extent > 1]
