@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..ir.affine import as_sum
 from ..ir.bounds import interval
@@ -59,6 +60,7 @@ class Move:
         return {loop.var: loop.extent for loop in (*self.shared, *self.around)}
 
 
+@lru_cache(maxsize=16)  # a step asks when it is checked and when it is taken
 def plan_move(program: Program, name: str, loop: Var) -> Move | str:
     """The facts, or a sentence why this block cannot move at all."""
     block, target = find_block(program, name), find_loop(program, loop)

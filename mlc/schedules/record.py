@@ -22,18 +22,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ScheduleError
 from ..ir.expr import Var
+from ..ir.parts import part_with_loop
 from ..ir.program import (
     Allocate,
     Block,
-    For,
     Program,
     blocks_of,
     reads_of,
-    statements_of,
     walk,
     writes_of,
 )
@@ -147,6 +147,7 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
+@lru_cache(maxsize=16)
 def outline(program: Program) -> tuple[tuple[str, Chain], ...]:
     """The blocks of ``program`` in order, each with its loops and their extents."""
     return tuple((block.name, chain_of(program, block.name)) for block in blocks_of(program.body))
@@ -157,6 +158,7 @@ def chain_of(program: Program, name: str) -> Chain:
     return tuple((f.var.name, f.extent) for f in loops_around(program, name))
 
 
+@lru_cache(maxsize=16)
 def roles_of(program: Program) -> tuple[Role, ...]:
     """What each block of ``program`` does, in the order of :func:`outline`."""
     return tuple(map(_role, blocks_of(program.body)))
@@ -169,6 +171,7 @@ def _role(block: Block) -> Role:
     return Role(kinds, tuple(reads), tuple(writes))
 
 
+@lru_cache(maxsize=16)
 def buffer_names(program: Program) -> tuple[str, ...]:
     """The names of the buffers of ``program``: its params, then what it allocates, in order."""
     made = [b for s in walk(program.body) if isinstance(s, Allocate) for b in s.buffers]
@@ -184,10 +187,8 @@ def record_trace(trace: list[Taken]) -> Recording:
         for var, birth in born.items():
             if birth == number:
                 origins[var] = _place(taken.before, var, number)
-        operands = {
-            field.name: _encoded(getattr(taken.step, field.name), origins)
-            for field in fields(taken.step)
-        }
+        names = _field_names(type(taken.step))
+        operands = {name: _encoded(getattr(taken.step, name), origins) for name in names}
         made = describe(taken.after, taken.made)
         steps.append(Record(taken.step.name, operands, made, taken.unsafe, taken.part_of))
         for position, thing in enumerate(taken.made):
@@ -200,17 +201,22 @@ def record_trace(trace: list[Taken]) -> Recording:
     return Recording(original.name, blocks, tuple(steps), buffer_names(original), roles)
 
 
+@cache
+def _field_names(kind: type[Step]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
 def describe(program: Program, made: tuple[Any, ...]) -> tuple[Any, ...]:
     """What a step made, as values: extents of loops, names of blocks, numbers."""
-    wanted = {thing for thing in made if isinstance(thing, Var)}
-    extents: dict[Any, int] = {}
-    if wanted:
-        for node in statements_of(program):
-            if isinstance(node, For) and node.var in wanted:
-                extents[node.var] = node.extent
     return tuple(
-        extents.get(t) if isinstance(t, Var) else int(t) if isinstance(t, int) else t for t in made
+        _extent(program, t) if isinstance(t, Var) else int(t) if isinstance(t, int) else t
+        for t in made
     )
+
+
+def _extent(program: Program, var: Var) -> int | None:
+    part = part_with_loop(program, var)
+    return None if part is None else part.loops[var].extent
 
 
 def _place(program: Program, var: Var, number: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ir.expr import Var
 from ..ir.notation import identifier
+from ..ir.parts import Part, parts_of
 from ..ir.program import For, Program, blocks_of, walk
 from .step import Decision, Step, loops_around
 
@@ -56,13 +57,18 @@ def births(trace: list[Taken]) -> dict[Var, int]:
     made = {thing for taken in trace for thing in taken.made if isinstance(thing, Var)}
     wanted = {v for taken in trace for v in variables_in(taken.step)} - made
     born: dict[Var, int] = {}
+    seen: set[Part] = set()
     for number, taken in enumerate(trace):
         if not wanted:
             break
-        for node in walk(taken.before.body):
-            if isinstance(node, For) and node.var in wanted:
-                born[node.var] = number
-                wanted.discard(node.var)
+        for part in parts_of(taken.before):
+            if part in seen:
+                continue
+            seen.add(part)
+            for var in part.loops:
+                if var in wanted:
+                    born[var] = number
+                    wanted.discard(var)
     return born
 
 

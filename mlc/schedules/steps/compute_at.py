@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...ir.affine import as_sum
@@ -24,7 +25,7 @@ from ...ir.simplify import simplify
 from ...records import dataclass, replace
 from ..legality.accesses import Access, accesses_of
 from ..legality.threads import is_thread
-from ..moving import Move, Range, clipped, cover_of, nest_of, plan_move, put
+from ..moving import Cover, Move, Range, clipped, cover_of, nest_of, plan_move, put
 from ..placement import (
     INLINE,
     ROOT,
@@ -102,11 +103,12 @@ class ComputeAt(Step):
         return loop if isinstance(loop, str) else ComputeAt(self.block, loop)
 
 
+@lru_cache(maxsize=16)
 def _moved(program: Program, move: Move) -> Program:
     domain = _domain(move)
     nest, block = nest_of(move, domain, confine=False)
     own = written_buffers(block)
-    cover = cover_of(move, domain)
+    cover = _cover(move)
     once = cover.exact and not cover.repeating
     factor = 1.0 if once else recompute_factor(move, domain)
     if factor > 1:
@@ -122,6 +124,11 @@ def _moved(program: Program, move: Move) -> Program:
     if once or any(row.buffer in own for row in _outside(out, move.target.var)):
         return out
     return with_memory_inside(out, own - set(program.params), move.target.var)
+
+
+@lru_cache(maxsize=16)
+def _cover(move: Move) -> Cover:
+    return cover_of(move, _domain(move))
 
 
 def _outside(program: Program, loop: Var) -> list[Access]:
@@ -176,6 +183,7 @@ def _comes_first(move: Move) -> bool:
     return False
 
 
+@lru_cache(maxsize=16)
 def _domain(move: Move) -> dict[Axis, Range]:
     """The points whose results one iteration of the target reads; where that is open, all those of
     the iteration of the shared loops."""
@@ -259,7 +267,7 @@ def _uncovered(program: Program, move: Move) -> Refusal | None:
     """A result that leaves the program must be computed whole, and what a shared iteration reads
     must be its own."""
     block, domain = move.block, _domain(move)
-    cover = cover_of(move, domain)
+    cover = _cover(move)
     outputs = written_buffers(block).intersection(program.params)
     names = ", ".join(sorted(buffer.name for buffer in outputs))
     loop = move.target.var.name
