@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ScheduleError
+from ..runtime.collector import collector_held_back
 from ..schedules.schedule import Schedule
 from .candidate import Candidate, made_candidate
 from .memory import Drawn, Memory
 from .steps import TakenBefore
-from .tape import Choice, Mode, Other, Tape
+from .tape import Choice, Mode, Other, Tape, detach
 from .workload import Workload
 
 _GIVEN_UP = (
@@ -87,7 +88,8 @@ class Space:
                 if known is not None:
                     return known
                 tape = Tape(rng, [*tape.decisions, *given[len(tape.choices) :]], mode)
-            candidate = self._made(template, tape, origin)
+            with collector_held_back():  # programs stay: they are remembered
+                candidate = self._made(template, tape, origin)
             return self.memory.keep(name, tape, candidate)
         finally:
             self.seconds += time.perf_counter() - began
@@ -100,6 +102,8 @@ class Space:
         except ScheduleError as error:
             self.refusals[_rule(error)] += 1
             return None
+        finally:
+            detach(schedule)
         decisions = (template.name, *tape.decisions)
         return made_candidate(schedule, f"{template.name}: {origin}", decisions)
 

@@ -23,6 +23,7 @@ from ..schedules.step import Step, block_name, find_loop
 from ..schedules.steps.sample_compute_location import compute_locations
 
 Mode = Literal["draw", "likely", "first"]
+_SAMPLING = ("sample_categorical", "sample_perfect_tile", "sample_compute_location")
 _MOST_TILES = 4096  # beyond so many ways to factor an extent, options are not listed
 
 
@@ -67,12 +68,8 @@ class Tape:
         refuses what is not proven, and does not run small programs to find out."""
         made = Schedule(program)
         made.random = self.rng
-        answers: dict[str, Callable[..., Any]] = {
-            "sample_categorical": self._categorical,
-            "sample_perfect_tile": self._tile,
-            "sample_compute_location": self._location,
-        }
-        for name, answer in answers.items():
+        answers: tuple[Callable[..., Any], ...] = (self._categorical, self._tile, self._location)
+        for name, answer in zip(_SAMPLING, answers):
             vars(made)[name] = _bound(answer, made)
         if not tries:
             vars(made)["_tried"] = _not_proven
@@ -169,6 +166,13 @@ class Tape:
                 raise ScheduleError(f"there is no place for block {block_name(block)!r}")
             decision = self.answer("location", options, None)
         return method(s, block, reverse, decision)
+
+
+def detach(schedule: Schedule) -> None:
+    """The schedule without the methods of its own that it was given, which refer to it: so it goes
+    when nobody needs it any more, and not when somebody looks for cycles."""
+    for name in ("take", "_tried", *_SAMPLING):
+        vars(schedule).pop(name, None)
 
 
 def _not_proven(step: Step, problem: Refusal) -> Any:
