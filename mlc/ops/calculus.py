@@ -146,7 +146,7 @@ def polyval(p: Any, x: Any) -> Any:
     p, x = as_array(p), as_array(x)
     if getattr(x, "_is_weak", False):
         x = x._detached()
-    y = x * False
+    y = x * False if shape_of(p)[0] else np.zeros_like(x)
     for n in range(shape_of(p)[0]):
         y = y * x + p[n]
     return y

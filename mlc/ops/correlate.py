@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import boolean
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DomainError, ShapeError
 from ..ir.expr import Expr, cast, const, select
 from .broadcast import as_tensor, shape_of
 from .calculus import as_array
@@ -103,6 +103,8 @@ def cov(
     for given in (fweights, aweights):
         if given is not None:
             given = as_array(given) + 0.0
+            if not hasattr(type(given), "__mlc_lift__") and np.any(given < 0):
+                raise DomainError("np.cov: weights must not be negative")
             if shape_of(given) != shape_of(x)[1:]:
                 raise ShapeError(
                     f"np.cov: weights of shape {shape_of(given)} for {shape_of(x)[1]} observations"

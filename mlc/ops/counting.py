@@ -263,9 +263,10 @@ def histogram2d(
     pair = isinstance(bins, (list, tuple)) and len(bins) == 2
     each = bins if pair else (bins, bins)
     bounds = (None, None) if range is None else range
+    both = common_dtype(x, y)
+    both = both if both.is_float else float64
     (places, edges, count), (others, more, columns) = (
-        _placed(astype(a, dtype=float64), b, r)
-        for a, b, r in zip((x, y), each, bounds, strict=True)
+        _placed(astype(a, dtype=both), b, r) for a, b, r in zip((x, y), each, bounds, strict=True)
     )
     whole = arithmetic.add(arithmetic.multiply(places, columns), others)
     outside = logic.logical_or(logic.less(places, 0), logic.less(others, 0))

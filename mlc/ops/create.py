@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import DType, as_dtype, float64
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DomainError, ShapeError
 from ..ir.expr import Expr, apply, cast, select
 from .broadcast import as_sizes, as_tensor, broadcast_shape, element, shape_of, size_of
 from .elementwise import astype, rounded_product
@@ -107,6 +107,7 @@ def linspace(
 ) -> Any:  # fmt: skip
     """np.linspace."""
     num = operator.index(num)
+    start, stop = (np.asarray(v) if isinstance(v, list | tuple) else v for v in (start, stop))
     if num < 0:
         raise ArgumentError(f"linspace: number of samples must be >= 0, got {num}")
     work = as_dtype(np.result_type(*(_sample(v) for v in (start, stop)), float(num)))
@@ -154,6 +155,10 @@ def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
     """np.geomspace: numbers in equal ratios, in double precision, between ends that are exact."""
+    sentence = "np.geomspace: a geometric sequence has no 0 in it"
+    for end in (start, stop):
+        if not hasattr(type(end), "__mlc_lift__") and np.any(np.asarray(end) == 0):
+            raise DomainError(sentence)
     start, stop = (astype(v, dtype=float64) for v in (start, stop))
     sign = np.sign(start)
     first, last = start / sign, stop / sign

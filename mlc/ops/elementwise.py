@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import DType, as_dtype, bfloat16, boolean, float16, float32
-from ..errors import UnsupportedError
+from ..errors import DomainError, DTypeError, UnsupportedError
 from ..ir.expr import Expr, apply, const, select
 from ..ir.expr import cast as cast_expr
 from .broadcast import as_tensor, broadcast_shape, element, shape_of
@@ -197,6 +197,8 @@ def clip(
     max: Any = None,
 ) -> Any:
     """np.clip: values below ``a_min`` become ``a_min``, those above ``a_max`` become ``a_max``."""
+    if a_min is not None and min is not None or a_max is not None and max is not None:
+        raise DomainError("np.clip: give a_min and a_max, or min and max, and not both")
     low = a_min if min is None else min
     high = a_max if max is None else max
     if getattr(a, "_is_weak", False):  # NumPy makes an array of it first
@@ -231,6 +233,8 @@ def rint_of(value: Expr) -> Expr:
 @implements(np.round, np.around)
 def round(a: Any, decimals: int = 0, out: None = None) -> Any:
     """np.round."""
+    if decimals > 0 and dtype_of(a) is boolean and shape_of(a):
+        raise DTypeError("np.round: bools have no decimals; convert them with .astype(...)")
     return round_decimals(a, decimals=decimals)
 
 

@@ -361,6 +361,15 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     if axis is None:
         arr, axis = reshape(arr, (-1,)), 0
     axis = as_axis("take_along_axis", axis, len(shape_of(arr)))
+    places = _known(indices)
+    if isinstance(places, np.ndarray) and places.size:
+        extent = shape_of(arr)[axis]
+        outside = places[(places < -extent) | (places >= extent)]
+        if outside.size:
+            raise BoundsError(
+                f"index {outside[0]} is out of bounds for axis {axis} with size {extent}"
+            )
+    axis = as_axis("take_along_axis", axis, len(shape_of(arr)))
     if shape_of(arr)[axis] == 0 and 0 not in shape_of(indices):
         raise BoundsError(f"take_along_axis: axis {axis} of shape {shape_of(arr)} is empty")
     return gather_along(arr, indices, axis=axis)

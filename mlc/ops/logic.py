@@ -9,9 +9,9 @@ import numpy as np
 from .. import te
 from ..dtypes import as_dtype, boolean
 from ..ir.expr import Expr, apply, cast, const
-from .elementwise import elementwise, pointwise
+from .elementwise import astype, elementwise, pointwise
 from .op import Op, implements, op
-from .promotion import dtype_of, ufunc_dtypes
+from .promotion import common_dtype, dtype_of, ufunc_dtypes
 
 
 def _less(a: Expr, b: Expr) -> Expr:
@@ -136,9 +136,21 @@ def astype_float(value: Any) -> Any:
     return (dtype if dtype.is_float else as_dtype("float64")).numpy.type(0)
 
 
+def _is_close_within(a: Any, b: Any, rtol: Any, atol: Any, equal_nan: bool) -> Any:
+    """np.isclose with arrays of tolerances."""
+    a, b, rtol, atol = (np.asarray(v) if isinstance(v, list) else v for v in (a, b, rtol, atol))
+    b = astype(b, dtype=common_dtype(dtype_of(b).numpy.type(0), 1.0))
+    near = np.less_equal(np.abs(a - b), atol + rtol * np.abs(b)) & np.isfinite(b) | (a == b)
+    return near | np.isnan(a) & np.isnan(b) if equal_nan else near
+
+
 @implements(np.isclose)
 def isclose(
     a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Any:
     """np.isclose."""
+    if not (
+        isinstance(rtol, float | int | np.number) and isinstance(atol, float | int | np.number)
+    ):
+        return _is_close_within(a, b, rtol, atol, equal_nan)
     return is_close(a, b, rtol=float(rtol), atol=float(atol), equal_nan=bool(equal_nan))

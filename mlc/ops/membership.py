@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype, boolean, int64, uint8, uint64
+from ..errors import DomainError
 from ..ir.expr import Expr, apply, cast, const
 from ..ir.program import Buffer
 from . import logic
@@ -159,9 +160,16 @@ def isin(
     kind: Any = None,
 ) -> Any:  # fmt: skip
     """np.isin; every ``kind`` gives the same."""
+    if kind not in (None, "sort", "table"):
+        raise DomainError(f"np.isin: kind must be sort or table, got {kind!r}")
     x = element if hasattr(element, "shape") else np.asarray(element)
     tests = ravel(test_elements)
     dtypes = dtype_of(x), dtype_of(tests)
+    if kind == "table" and any(d.kind not in "biu" for d in dtypes):
+        raise DomainError(
+            f"np.isin: kind='table' takes integers and bools, got {dtypes[0]} and {dtypes[1]}; "
+            f"use kind='sort' or none"
+        )
     dtype = common_dtype(*(d.numpy.type(0) for d in dtypes))
     if dtype.is_float and all(d.kind in "biu" for d in dtypes):
         # uint64 beside signed integers: what is in both of their ranges is in that of int64.

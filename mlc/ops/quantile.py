@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import DType, as_dtype, boolean, float64, int64
-from ..errors import ArgumentError, UnsupportedError
+from ..errors import ArgumentError, BoundsError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
 from . import logic
 from .broadcast import Shape, as_axes, as_tensor, shape_of, size_of
@@ -20,6 +20,7 @@ from .promotion import accumulator, dtype_of
 from .reduce import sum as sum_of
 from .shape import reshape, transpose
 from .sort import sorted_along
+from .statistics import mean
 
 # alpha and beta of Hyndman and Fan's continuous definitions (The American Statistician 50, 1996)
 _CONTINUOUS = {
@@ -178,10 +179,12 @@ def _quantile(
         from . import arithmetic
 
         given = arithmetic.divide(q, scale) if traced else np.true_divide(q, scale)
+    if ignore_nan and not size_of(shape_of(a)):
+        return mean(a, axis=axis, keepdims=keepdims)  # for all of q together
     ignores = ignore_nan and dtype_of(a).is_float
-    rows, rest, wide = _rows(a, axis, name, None if traced or ignores else given)
+    rows, _, wide = _rows(a, axis, name, None if traced or ignores else given)
     if not shape_of(rows)[-1]:
-        return _nothing(name, (*np.shape(q), *rest), dtype)
+        raise BoundsError(f"np.{name} of no numbers: shape {shape_of(a)} has none over {axis=}")
     counts = _counts(rows) if ignores else None
     whole = scale == 1 and dtype_of(q).kind in "iub"
     found = read_quantiles(rows, given, counts, method=method, whole=whole, dtype=dtype)

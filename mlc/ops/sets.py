@@ -14,7 +14,7 @@ from ..ir.expr import Expr, apply, const, select
 from . import logic
 from .arithmetic import maximum
 from .broadcast import as_tensor, shape_of, size_of
-from .choosing import chosen_by_data, no_room, places_held, room_found
+from .choosing import chosen_by_data, compress, no_room, places_held, room_found
 from .elementwise import astype, select_where
 from .index import getitem, take
 from .join import concatenate
@@ -248,6 +248,8 @@ def setdiff1d(
 ) -> Any:
     """np.setdiff1d."""
     keep = lambda x: isin(x, ar2, invert=True)
+    if assume_unique and size is None:  # nothing is sorted
+        return compress(keep(ravel(ar1)), ravel(ar1), 0)
     return _all_distinct("setdiff1d", ravel(ar1), keep, size, fill_value)
 
 

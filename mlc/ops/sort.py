@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, int32, int64, uint64
-from ..errors import ArgumentError, BoundsError, ShapeError
+from ..errors import ArgumentError, BoundsError, DomainError, ShapeError
 from ..intrinsics.sorting import has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Buffer, Program, Region
@@ -341,6 +341,8 @@ def argsort(
     a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Any:
     """np.argsort; every ``kind`` is stable."""
+    if kind is not None and stable is not None:
+        raise DomainError("np.argsort: give kind= or stable=, and not both")
     a, axis = _arguments("argsort", a, axis, kind, order)
     return order_along(a, axis=axis)
 

@@ -40,7 +40,13 @@ SUMS = frozenset({
     "matrix_power", "multi_dot", "matvec", "vecmat", "vecdot", "reduceat", "vector_norm",
     "matrix_norm", "cond", "cross", "svdvals", "eigvalsh", "eigh", "qr", "pinv", "slogdet",
     "cholesky", "polyfit", "bincount", "fft2", "ifft2", "fftn", "ifftn", "hfft", "ihfft",
-    "apply_over_axes",
+    "apply_over_axes", "linspace", "logspace", "geomspace",
+})  # fmt: skip
+# What LAPACK computes is exact for a matrix that is off by a few units in the last place of its
+# largest element, not of each: no more is claimed of elimination and of reflections.
+NORMWISE = frozenset({
+    "solve", "inv", "det", "lstsq", "svd", "cond", "svdvals", "eigvalsh", "eigh", "qr", "pinv",
+    "slogdet", "cholesky", "polyfit",
 })  # fmt: skip
 COMPUTED_EDGES = frozenset({"mean", "linear_ramp"})  # modes of np.pad that round
 MAGNITUDES = frozenset({"abs", "absolute"})  # of complex numbers, which round
@@ -91,6 +97,20 @@ class Shaker:
             case tuple() if type(value) is tuple:
                 return tuple(map(self.value, value))
         return value
+
+    def normwise(self, value: Any) -> Any:
+        """``value`` with errors in proportion to the largest element of each of its matrices."""
+        value = self.value(value)
+        if not isinstance(value, np.ndarray) or not is_inexact(value.dtype) or not value.size:
+            return value
+        with np.errstate(all="ignore"):
+            sizes = np.where(np.isfinite(value), np.abs(value), 0)
+            largest = sizes.max(
+                axis=tuple(range(max(value.ndim - 2, 0), value.ndim)), keepdims=True
+            )
+        return np.asarray(
+            value + largest * (self.factor(value.dtype, value.shape) - 1), value.dtype
+        )
 
     def factor(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
         unit = max(float(limits(dtype).eps), self.unit)
@@ -194,7 +214,7 @@ class Shaker:
             unit, self.unit = self.unit, max(self.unit, _unit(kwargs.get("dtype")))
             if name in SUMS and isinstance(owner, np.ndarray):
                 function = getattr(self.value(owner), name)
-            args = tuple(map(self.value, args))
+            args = tuple(map(self.normwise if name in NORMWISE else self.value, args))
             self.unit = unit
         meets = self.meets and isinstance(function, np.ufunc) and len(args) == 2
         if meets and function in COMPARISONS:

@@ -31,6 +31,7 @@ _UNIFORM: dict[str, Any] = {
 }  # fmt: skip
 _SIZED = ("zeros", "ones", "empty", "arange")
 _ORDERS = {"ascontiguousarray": "C", "asfortranarray": "F"}
+_NO_COPY = "Unable to avoid copy while creating an array as requested."
 _CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy")
 _MAKERS = (
     *_UNIFORM, *_CONVERT, "full", "full_like", "arange", "linspace", "eye", "identity", "tri",
@@ -289,30 +290,45 @@ def _filled(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> A
 
 def _converted(name: str, value: Any, dtype: Any = None, *rest: Any, **options: Any) -> Any:
     """``np.array`` and its like of a traced value, or of a list that holds some."""
-    from .operators import from_sequence
-
-    order, copy = _ORDERS.get(name) or options.get("order"), options.get("copy", True)
+    order = _ORDERS.get(name) or options.get("order")
+    copy = options.get("copy", True if name in ("array", "copy") else None)
     if isinstance(copy, np._CopyMode):
         copy = None if copy is np._CopyMode.IF_NEEDED else bool(copy)
     if name == "copy":  # its second parameter is the order
         order, dtype = dtype or order, None
     elif rest:
         order = rest[0]
+    if order is not None and str(order).upper() not in ("C", "F", "A", "K"):
+        raise ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r})")
+    order = None if order is None else order.upper()
+    value = _whole(name, value, dtype, order, copy)
+    missing = options.get("ndmin", 0) - value.ndim
+    if missing > 0:
+        return value.reshape((*(1,) * missing, *value.shape))
+    if name in ("ascontiguousarray", "asfortranarray") and not value.shape:
+        return value.reshape(1)
+    return value
+
+
+def _whole(name: str, value: Any, dtype: Any, order: str | None, copy: bool | None) -> Any:
+    """``value`` as an array of ``dtype`` in this order, a copy if asked for or needed."""
+    from .operators import from_sequence
+
     if not hasattr(type(value), "__mlc_known__"):
         value = from_sequence(value)
         return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)
     if dtype is not None and value.dtype != np.dtype(dtype):
+        if copy is False:
+            raise ValueError(_NO_COPY)
         value = value.astype(dtype, order=order or "K")
-    elif name in ("array", "copy") and copy or value._is_weak:
+    elif copy or value._is_weak:
         value = copied_in(order or "K", value._detached(), value)
     elif not is_as_asked(value, order):
         if copy is False:
-            raise ValueError("Unable to avoid copy while creating an array as requested.")
+            raise ValueError(_NO_COPY)
         value = copied_in(str(order), value._detached(), value)
     if hasattr(type(value), "_is_scalar") and value._is_scalar():
         value = value._detached()
         for part in getattr(value, "_parts", (value,)):
             part._cell.is_array = True
-    if name in ("ascontiguousarray", "asfortranarray") and not value.shape:
-        value = value.reshape(1)
     return value

@@ -179,6 +179,17 @@ def test_sums_kept_in_a_narrower_dtype_round_as_that(error: float, kind: str) ->
     assert compare(lambda *_: made.copy(), function, near, (x,)).kind == kind
 
 
+@pytest.mark.parametrize(("error", "kind"), [(1e-17, "same"), (1e-13, "different")])
+def test_what_is_solved_is_off_in_proportion_to_the_largest(error: float, kind: str) -> None:
+    """What should be 0 need not be: LAPACK's errors are those of the whole matrix."""
+    function = _defined("def program(x, y):\n    return np.linalg.solve(x, y)\n")
+    x = np.array([[9.0, 1.0, 0.0], [1.0, 9.0, 0.0], [0.0, 0.0, 3.0]])
+    y = np.array([1.0, 2.0, 0.0])
+    made = function(x, y) + error * np.array([0, 0, 1])
+    near = lambda s: shaken(function, s)
+    assert compare(lambda *_: made.copy(), function, near, (x, y)).kind == kind
+
+
 @pytest.mark.parametrize(("error", "kind"), [(1e-16, "same"), (1e-12, "different")])
 def test_edges_that_are_padded_with_means_round(error: float, kind: str) -> None:
     function = _defined("def program(x):\n    return np.pad(x, 1, 'mean')\n")

@@ -1,0 +1,75 @@
+"""np.array and its like: copies, orders, axes in front; and corners of functions of sets."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing import check_against_numpy
+
+X = np.array([[1.5, -2.0, 0.5], [3.0, 0.0, -1.0]])
+
+
+def changed_copy(x: Any) -> Any:
+    y = np.asarray(x, copy=True)
+    z = np.asanyarray(x, copy=True)
+    y[0] = 7
+    z[1] += y[1]
+    return y, z
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        changed_copy,
+        lambda x: np.array(x, ndmin=3),
+        lambda x: np.array(x[0], ndmin=3, dtype=np.float32),
+        lambda x: np.array([x[0], x[1]], ndmin=4),
+        lambda x: np.array(x * 1j, ndmin=3),
+        lambda x: np.array(x, copy=False, ndmin=1),
+        lambda x: np.polyval(x[0, :0], x[1] / 0),
+        lambda x: np.histogram2d(x[0].astype(np.float32), x[1].astype(np.float16), 3),
+        lambda x: np.histogram2d(x[0].astype(np.float16), x[1].astype(np.float16), 2)[1:],
+        lambda x: np.histogram2d(x[0].astype(np.float16), x[1] > 0, 2)[1:],
+        lambda x: np.nanquantile(x[:0], [0.5, 0.1], axis=0),
+        lambda x: np.nanpercentile(x[:0].astype(np.float32), [50], axis=0, keepdims=True),
+        lambda x: np.setdiff1d(x, [0.5, 3.0], assume_unique=True),
+        lambda x: np.linspace([1, 2, 3], x, 4),
+        lambda x: np.logspace(x[0], [[1], [2]], 3, axis=-1),
+        lambda x: np.isclose(x, 1, rtol=[0.1, 1, 2]),
+        lambda x: np.allclose(x, x + 0.01, atol=abs(x).max()),
+        lambda x: np.take_along_axis(x, np.array([[-1], [2]]), axis=1),
+    ],
+)
+def test_taken(function: Callable[..., Any]) -> None:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_against_numpy(function, X)
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (lambda x: np.array(x, np.float32, copy=False), ValueError),
+        (lambda x: np.asarray(x, order="X"), ValueError),
+        (lambda x: np.isin(x, [1], kind="table"), ValueError),
+        (lambda x: np.isin(x, [1], kind="bad"), ValueError),
+        (lambda x: np.geomspace(x, 0), ValueError),
+        (lambda x: np.cov(x, fweights=[1, -1, 2]), ValueError),
+        (lambda x: np.take_along_axis(x, np.array([[9], [0]]), axis=1), IndexError),
+        (lambda x: np.clip(x, 0, 1, min=2), ValueError),
+        (lambda x: np.round(x > 0, 1), TypeError),
+        (lambda x: np.argsort(x, kind="stable", stable=True), ValueError),
+        (lambda x: np.quantile(x[:0], 0.5, axis=0), IndexError),
+    ],
+)
+def test_refused(function: Callable[..., Any], kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        function(X.copy())
+    with pytest.raises(kind):
+        mlc.jit(function)(X.copy())
