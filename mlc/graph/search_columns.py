@@ -35,11 +35,12 @@ def search_columns(node: Node, fn: str) -> tuple[Tensor, ...] | None:
     fold = next((d for d, index in enumerate(value.indices) if index is axis), None)
     if fold is None or not _is_in_order(value, node.compute.axes, axis):
         return None
+    from ..intrinsics import narrow_extremes
     from ..intrinsics.column_extremes import narrowest
     from ..intrinsics.extremes import TYPES
 
     rows, columns = x.shape[fold], size_of(x.shape[fold + 1 :])
-    if x.dtype.name not in TYPES or rows < ROWS or not is_contiguous(x):
+    if x.dtype.name not in (*TYPES, *narrow_extremes.TYPES) or rows < ROWS or not is_contiguous(x):
         return None
     if columns < narrowest(x.dtype) or columns * x.dtype.itemsize > HELD_BYTES:
         return None

@@ -52,6 +52,7 @@ def _search(node: Node) -> tuple[Tensor, tuple[int, ...]] | None:
     root = op.reduction
     if root is None:
         return None
+    from ..intrinsics import narrow_extremes
     from ..intrinsics.extremes import LEAST, TYPES
 
     loads = [load for load in loads_of(op.body[0]) if len(load.indices) >= len(root.axes)]
@@ -64,7 +65,8 @@ def _search(node: Node) -> tuple[Tensor, tuple[int, ...]] | None:
         return None
     if x.dtype is boolean and isinstance(x.op, Compute):  # to be made pays: the search ends early
         return (x, inner) if _is_last(x, inner) else None
-    return (x, inner) if x.dtype.name in (*TYPES, "bool") and _is_dense(x, inner) else None
+    types = (*TYPES, *narrow_extremes.TYPES, "bool")
+    return (x, inner) if x.dtype.name in types and _is_dense(x, inner) else None
 
 
 def _is_last(x: Tensor, inner: tuple[int, ...]) -> bool:
@@ -209,6 +211,10 @@ def _intrinsic(fn: str, dtype: DType, shape: Shape, counter: DType) -> str:
         from ..intrinsics.first_truth import first_truth
 
         return first_truth(fn, shape, counter, meaning).name
+    if dtype.itemsize < 4:
+        from ..intrinsics.narrow_extremes import narrow_place
+
+        return narrow_place(fn, dtype, shape, counter, meaning).name
     from ..intrinsics.extremes import extreme_place
 
     return extreme_place(fn, dtype, shape, counter, meaning).name

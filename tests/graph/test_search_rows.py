@@ -34,6 +34,28 @@ def test_places_are_numpys(dtype, kind):
             np.testing.assert_array_equal(found, fn(x, axis=axis, keepdims=True))
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
+def test_narrow_integers_are_searched_in_one_pass(dtype):
+    rng, info = np.random.default_rng(1), np.iinfo(dtype)
+    for shape, axis in [
+        ((64,), 0),
+        ((5, 700), 1),
+        ((3, 1025), -1),
+        ((140_001,), 0),
+        ((900, 200), 0),
+    ]:
+        few = rng.integers(0, 3, shape).astype(dtype)
+        near = rng.integers(info.min + 1, info.max, shape).astype(dtype)
+        for fn, last in ((np.argmax, info.max), (np.argmin, info.min)):
+            compiled = mlc.jit(lambda x, fn=fn, axis=axis: fn(x, axis=axis))
+            ends = near.copy()
+            ends[..., -1] = last
+            same = np.full(shape, info.min + info.max - last, dtype)
+            for x in (few, near, ends, same, np.full(shape, last, dtype)):
+                np.testing.assert_array_equal(compiled(x), fn(x, axis=axis))
+            assert "intrinsic_arg" in compiled.lower(few).llvm
+
+
 @pytest.mark.parametrize("n", [64, 65, 127, 256, 257, 500, 140_001])
 def test_truth_values_are_searched_up_to_the_first(n):
     compiled = mlc.jit(lambda a: (np.argmax(a), np.argmin(a), np.argmax(a.reshape(1, -1), 1)))

@@ -236,9 +236,15 @@ def _plan(
                 before.extend(turned)
             out.append(nest)
             continue
+        from .narrow_sums import narrow_sum
         from .reduction import factor_chunks, factor_rows, fuse_reduced
 
         nest = fuse_reduced(nest)
+        if not made.intersection(n.source for n in loads_in(nest)):
+            narrow = narrow_sum(nest, machine)
+            if narrow is not None:
+                first, nest = narrow
+                before.extend(_factored(first, 0, machine))
         chunks = factor_chunks(nest, machine) if shared == 0 or single else None
         if chunks is None and not made.intersection(n.source for n in loads_in(nest)):
             chunks = factor_rows(nest, machine)

@@ -235,7 +235,7 @@ def _schedule_columns(
     extent = extent_of(s, last)
     lanes = lanes_for(nest, extent, machine)
     if len(reduce) == 1 and _is_streamed(nest, extent, machine):
-        return _schedule_streams(s, nest, spatial, reduce[0], lanes, threads)
+        return _schedule_streams(s, nest, spatial, reduce[0], lanes, threads, machine)
     vectors = -(-extent // lanes)
     across = vectors if vectors <= 8 else min(8, extent // lanes)
     strip, vector, lane = s.split(last, [None, across, lanes])
@@ -302,11 +302,18 @@ def _slides(node: Load, row: Axis, fold: Axis | None) -> bool:
 
 
 def _schedule_streams(
-    s: Schedule, nest: Nest, spatial: list[Var], fold: Var, lanes: int, threads: int
+    s: Schedule,
+    nest: Nest,
+    spatial: list[Var],
+    fold: Var,
+    lanes: int,
+    threads: int,
+    machine: Machine,
 ) -> Var:
     """Rows of a large array: one after the other, as they lie in memory, where the results of a row
-    stay in the nearest cache and no thread needs a share of it; else, by runs of columns, eight
-    rows at a time, so that results are loaded and stored for every eighth.
+    stay in the nearest cache beside what passes through it, and no thread needs a share of it;
+    else, by runs of columns, eight rows at a time, so that results are loaded and stored for every
+    eighth.
 
     One row is better: what comes next can be asked for. Processors look ahead by a number of
     instructions, which is not far enough where steps are long, as those of a maximum are.
@@ -316,7 +323,11 @@ def _schedule_streams(
     vectors = -(-extent // lanes)
     shared_out = any(extent_of(s, v) >= threads for v in spatial[:-1])
     tasks = 1 if shared_out else min(threads, vectors)
-    if tasks == 1 and _follow(nest, extent) and _is_held(nest, extent):
+    held = extent * sum(t.dtype.itemsize for t in nest.tensors)
+    if (
+        tasks == 1 and held <= machine.l1 // 3
+        and _follow(nest, extent) and _is_held(nest, extent)
+    ):  # fmt: skip
         across = min(4, vectors)
         run, vector, middle, lane = s.split(last, [1, None, across, lanes])
         s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
