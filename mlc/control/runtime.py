@@ -23,6 +23,7 @@ from ..tracer.number import python_number
 from ..tracer.operators import _is_weak
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
+from .around import may_unroll, must_be_native
 from .calls import call as call
 from .carry import UNDEFINED, NotNative, State, current
 from .failing import before_raise, needs_flag
@@ -31,10 +32,11 @@ from .folding import is_in
 from .forms import is_traced, native_for, native_if, native_while
 from .host_changes import HostState
 from .hosts import hosts_in
-from .raised import attempted, may_unroll
+from .raised import attempted
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
+from .unbound import bound as bound
 from .watching import changes_undone, items_while
 
 Thunk = Callable[[], Any]
@@ -343,24 +345,26 @@ def _rest(items: Iterable[Any], body: Callable[[Any], None]) -> bool:
 def _try_native(
     source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
     reads: Sequence[Thunk], put: Any, test: Thunk | None, place: Any = None,
-    touched: Touched = (),
+    touched: Touched = (), lacks: bool = False,
 ) -> bool:  # fmt: skip
     """Whether a loop over a known range has become native; else it may be unrolled.
 
-    A loop that reads what only its iterations before have bound gets its first one apart.
+    A loop that reads what only its iterations before have bound gets its first one apart; where
+    that does not bind it either, the loop ``lacks`` it at first.
     """
     state = _state(names, reads, put, "the loop", place or body, touched)
     try:
-        with may_unroll():
+        with must_be_native() if lacks else may_unroll():
             native_for(source.start, source.stop, source.step, body, state, test)
     except NameError as error:
         if error.name not in state.names or test is not None or len(source) < 2:
             raise
         body(source[0])
-        if state.get()[state.names.index(error.name)] is UNDEFINED:
-            raise
+        lacks = state.get()[state.names.index(error.name)] is UNDEFINED
         rest = source[1:]
-        return _try_native(rest, body, names, reads, put, test, place, touched) or _rest(rest, body)
+        if _try_native(rest, body, names, reads, put, test, place, touched, lacks):
+            return True
+        return _rest(rest, body)
     except (MlcError, TypeError, ValueError, IndexError, NotImplementedError):
         numbered = current().numbered
         done = numbered[_SPENT] = numbered.get(_SPENT, 0) + len(source)

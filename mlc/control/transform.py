@@ -23,9 +23,28 @@ from .exits import DONE, FLAGS, VALUE, lower_exits
 from .failing import rewrite_raises
 from .names import assigned, changed, exposed, loads, touched, weight
 from .plain_code import SCALARS
+from .reads import PART as INNER
+from .reads import RAW, doubtful, guard_reads
+from .syntax import (
+    HELPER,
+    called,
+    constant,
+    ends_in_error,
+    fill,
+    filled,
+    flags_test,
+    is_computed,
+    is_docstring,
+    is_simple,
+    placed,
+    raw,
+    thunk,
+    variable,
+    without_slices,
+)
 
-HELPER = "__mlc__"
 PART = "_mlc_part"  # begins the names of the functions that loops and branches become
+ASKED = "_mlc_asked"  # those of what is asked later, and binds names: `a and (b := c)`
 _SCOPES = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp,
     ast.GeneratorExp, ast.ClassDef,
@@ -42,12 +61,20 @@ def transform(function: ast.FunctionDef, failing: bool = False) -> bool:
 
     With ``failing`` its errors can be noted by native code, see `failing`.
     """
+    names = doubtful(function)
+    is_made = _transform(function, failing)
+    if is_made:
+        guard_reads(function, names)
+    return is_made
+
+
+def _transform(function: ast.FunctionDef, failing: bool) -> bool:
     own = list(_own(function))
     if any(isinstance(node, _REFUSED) for node in own) or not any(map(_matters, own)):
         return False
     for node in own:
         if isinstance(node, ast.FunctionDef) and node is not function:
-            transform(node, failing)
+            _transform(node, failing)
     if any(isinstance(node, ast.Try) for node in own):
         lower_attempts(function)
     if failing:
@@ -65,8 +92,8 @@ def transform(function: ast.FunctionDef, failing: bool = False) -> bool:
     if bound and worker.count:
         # Never run: it says that these are variables of this function.
         text = f"if False:\n    {' = '.join(bound)} = None"
-        head = [_placed(ast.parse(text).body[0], body[0])]
-    if made and _is_docstring(made[0]):
+        head = [placed(ast.parse(text).body[0], body[0])]
+    if made and is_docstring(made[0]):
         function.body = [made[0], *head, *made[1:]]
     else:
         function.body = [*head, *made]
@@ -96,7 +123,7 @@ def _matters(node: ast.AST) -> bool:
         case ast.UnaryOp(op=ast.Not()):
             return True
         case ast.Subscript(ctx=ast.Load()):
-            return _is_computed(node.slice)
+            return is_computed(node.slice)
         case ast.Call(func=function, args=args):
             return not _is_numpy(function) or any(isinstance(a, _LISTS) for a in args)
         case ast.Compare(ops=ops):
@@ -121,17 +148,6 @@ def _of_numpy(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [a.asname or "numpy" for a in found]
 
 
-def _is_docstring(stmt: ast.stmt) -> bool:
-    return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant)
-
-
-def _placed(node: ast.stmt, where: ast.AST) -> ast.stmt:
-    for part in ast.walk(node):
-        if "lineno" in part._attributes:
-            ast.copy_location(part, where)
-    return node
-
-
 class _Unannotated(ast.NodeTransformer):
     """Assignments without annotations: an annotated name can belong to one scope alone."""
 
@@ -153,6 +169,8 @@ class _Worker(ast.NodeTransformer):
     def __init__(self, function: ast.FunctionDef) -> None:
         self.count = 0
         self.tried = 0  # how many try statements are around
+        self.lambdas = 0  # how many lambdas and comprehensions are
+        self.hoisted: list[ast.stmt] = []  # what has to stand before the current statement
         self.shared: set[str] = set()  # names of other scopes
         self.globals: set[str] = set()
         for node in _own(function):
@@ -175,7 +193,10 @@ class _Worker(ast.NodeTransformer):
                 surely: set[str] = set()
                 read = exposed(stmts[n + 1 :], surely)
                 self.after = read | (self.live - surely)
+            around, self.hoisted = self.hoisted, []
             made = self.visit(stmt)
+            out += self.hoisted
+            self.hoisted = around
             out += made if isinstance(made, list) else [made]
         self.live, self.after = outer
         return out
@@ -224,9 +245,9 @@ class _Worker(ast.NodeTransformer):
         """An import of NumPy, which traced code sees through a stand-in."""
         out: list[ast.stmt] = [node]
         for name in _of_numpy(node):
-            value = _helper("stand_in", [_name(name)])
+            value = called("stand_in", [variable(name)])
             made = ast.Assign([ast.Name(name, ast.Store())], value)
-            _fill(made, node)
+            fill(made, node)
             out.append(made)
         return out
 
@@ -238,7 +259,7 @@ class _Worker(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         self.generic_visit(node)
-        message = _constant(None) if node.msg is None else _thunk(node.msg)
+        message = constant(None) if node.msg is None else thunk(node.msg)
         return self.call("assert_", [node.test, message], node)
 
     def visit_If(self, node: ast.If) -> list[ast.stmt]:
@@ -247,14 +268,14 @@ class _Worker(ast.NodeTransformer):
         names = self.needed(both, after)
         first = exposed(node.body) | exposed(node.orelse)
         spent = [n for n in self.needed(both, first) if n not in names]
-        raises = _raises(node.body), _raises(node.orelse)
-        hosts = [*self.hosts(both), _constant(len(spent))]
+        raises = ends_in_error(node.body), ends_in_error(node.orelse)
+        hosts = [*self.hosts(both), constant(len(spent))]
         test = self.visit(node.test)
         then = self.function(node.body, node, after)
         other = self.function(node.orelse, node, after)
         state = self.state([*names, *spent], node)
-        call = self.call("if_", [test, _name(then[0]), _name(other[0]), *state,
-                                 _constant(raises), *hosts], node)  # fmt: skip
+        call = self.call("if_", [test, variable(then[0]), variable(other[0]), *state,
+                                 constant(raises), *hosts], node)  # fmt: skip
         return [*then[1], *other[1], *self.getters, call]
 
     def visit_For(self, node: ast.For) -> list[ast.stmt]:
@@ -264,14 +285,14 @@ class _Worker(ast.NodeTransformer):
         names = self.needed([node.target, *node.body], live)
         lists, cost = self.lists(node.body), weight(node.body)
         spent = self.spent(node.body, names)
-        hosts = [*self.hosts(node.body), _constant(len(spent))]
+        hosts = [*self.hosts(node.body), constant(len(spent))]
         source = self.visit(node.iter)
         item = ast.Assign([node.target], ast.Name("_mlc_item", ast.Load()))
         ast.copy_location(item, node)
         body = self.function([item, *node.body], node, live, "_mlc_item")
         state = self.state([*names, *spent], node)
-        call = self.call("for_", [source, _name(body[0]), *state,
-                                  _flags_test(flags), lists, _constant(cost), *hosts],
+        call = self.call("for_", [source, variable(body[0]), *state,
+                                  flags_test(flags), lists, constant(cost), *hosts],
                          node)  # fmt: skip
         return [*body[1], *self.getters, call]
 
@@ -282,12 +303,12 @@ class _Worker(ast.NodeTransformer):
         names = self.needed(node.body, live)
         lists, cost = self.lists(node.body), weight(node.body)
         spent = self.spent(node.body, names)
-        hosts = [*self.hosts([ast.Expr(node.test), *node.body]), _constant(len(spent))]
-        test = _thunk(self.visit(node.test))
+        hosts = [*self.hosts([ast.Expr(node.test), *node.body]), constant(len(spent))]
+        test = self.later(self.visit(node.test))
         body = self.function(node.body, node, live)
         state = self.state([*names, *spent], node)
-        call = self.call("while_", [test, _name(body[0]), *state,
-                                    _flags_test(flags), lists, _constant(cost), *hosts],
+        call = self.call("while_", [test, variable(body[0]), *state,
+                                    flags_test(flags), lists, constant(cost), *hosts],
                          node)  # fmt: skip
         return [*body[1], *self.getters, call]
 
@@ -304,14 +325,13 @@ class _Worker(ast.NodeTransformer):
     def lists(self, stmts: Sequence[ast.stmt]) -> ast.expr:
         """A function that gives the values that ``stmts`` might change as Python objects."""
         names = [n for n in changed(stmts) if n not in assigned(stmts)]
-        reads = [_thunk(_name(n)) for n in names]
-        return ast.Tuple(list(reads), ast.Load())
+        return ast.Tuple([raw(n) for n in names], ast.Load())
 
     def hosts(self, stmts: Sequence[ast.stmt]) -> list[ast.expr]:
         """The names of what ``stmts`` might change inside of, and functions that read them."""
         names = touched(stmts)
-        reads: list[ast.expr] = [_thunk(_name(n)) for n in names]
-        return [_constant(tuple(names)), ast.Tuple(reads, ast.Load())]
+        reads = [raw(n) for n in names]
+        return [constant(tuple(names)), ast.Tuple(reads, ast.Load())]
 
     def function(
         self, stmts: Sequence[ast.stmt], where: ast.AST, live: set[str], parameter: str = ""
@@ -331,14 +351,15 @@ class _Worker(ast.NodeTransformer):
         made = ast.parse(f"def {name}({parameter}): pass").body[0]
         assert isinstance(made, ast.FunctionDef)
         made.body = [*head, *body]
-        _fill(made, where)
+        setattr(made, INNER, True)
+        fill(made, where)
         return name, [made]
 
     def state(self, names: Sequence[str], where: ast.AST) -> list[ast.expr]:
         """How the values of ``names`` are read and written: names, thunks, and a function."""
         self.getters: list[ast.stmt] = []
-        thunks = ast.Tuple([_thunk(_name(n)) for n in names], ast.Load())
-        labels = _constant(tuple(names))
+        thunks = ast.Tuple([raw(n) for n in names], ast.Load())
+        labels = constant(tuple(names))
         if not names:
             return [labels, thunks, ast.Constant(None)]
         self.count += 1
@@ -347,127 +368,112 @@ class _Worker(ast.NodeTransformer):
         lines.append(f"    ({', '.join(names)},) = _mlc_values")
         for name in names:
             lines.append(f"    if {name} is {HELPER}.UNDEFINED: del {name}")
-        self.getters = [_placed(ast.parse("\n".join(lines)).body[0], where)]
-        return [labels, thunks, _name(put)]
+        self.getters = [placed(ast.parse("\n".join(lines)).body[0], where)]
+        setattr(self.getters[0], RAW, True)
+        return [labels, thunks, variable(put)]
+
+    def later(self, value: ast.expr) -> ast.expr:
+        """A function that asks for ``value``, which may bind names with ``:=``."""
+        found = [part.target.id for part in ast.walk(value) if isinstance(part, ast.NamedExpr)]
+        if not found:
+            return thunk(value)
+        self.count += 1
+        name = f"{ASKED}{self.count}"
+        made = ast.parse(f"def {name}(): return").body[0]
+        assert isinstance(made, ast.FunctionDef)
+        names = dict.fromkeys(found)
+        if outer := [n for n in names if n not in self.globals]:
+            made.body.insert(0, ast.Nonlocal(outer))
+        if inner := [n for n in names if n in self.globals]:
+            made.body.insert(0, ast.Global(inner))
+        made.body[-1] = ast.Return(value)
+        setattr(made, INNER, True)
+        fill(made, value)
+        self.hoisted.append(made)
+        return variable(name)
 
     def call(self, name: str, args: Sequence[ast.expr], where: ast.AST) -> ast.stmt:
-        stmt = ast.Expr(_helper(name, args))
-        _fill(stmt, where)
+        stmt = ast.Expr(called(name, args))
+        fill(stmt, where)
         return stmt
 
     # Expressions
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return self.generic_visit(node)
+        return self.inside(node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        return self.inside(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        return self.inside(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self.inside(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        return self.inside(node)
+
+    def inside(self, node: ast.AST) -> ast.AST:
+        self.lambdas += 1
+        self.generic_visit(node)
+        self.lambdas -= 1
+        return node
+
+    def is_bound_inside(self, node: ast.AST) -> bool:
+        """Whether a part of ``node`` binds a name in a lambda or a comprehension, which nothing
+        that is hoisted can do: it stays Python's."""
+        return bool(self.lambdas) and any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "super":
             return node
-        node.func = _filled(_helper("call", [node.func]), node.func)
+        node.func = filled(called("call", [node.func]), node.func)
         return node
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        is_computed = _is_computed(node.slice)
+        has_values = is_computed(node.slice)
         self.generic_visit(node)
-        if not is_computed or not isinstance(node.ctx, ast.Load):
+        if not has_values or not isinstance(node.ctx, ast.Load):
             return node
-        return _filled(_helper("item", [node.value, _without_slices(node.slice)]), node)
+        return filled(called("item", [node.value, without_slices(node.slice)]), node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
-        parts = [node.test, _thunk(node.body), _thunk(node.orelse)]
-        return _filled(_helper("if_expression", parts), node)
+        if self.is_bound_inside(node):
+            return node
+        parts = [node.test, self.later(node.body), self.later(node.orelse)]
+        return filled(called("if_expression", parts), node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         self.generic_visit(node)
+        if self.is_bound_inside(node):
+            return node
         name = "and_" if isinstance(node.op, ast.And) else "or_"
         first, *rest = node.values
-        return _filled(_helper(name, [first, *map(_thunk, rest)]), node)
+        return filled(called(name, [first, *map(self.later, rest)]), node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)
         if not isinstance(node.op, ast.Not):
             return node
-        return _filled(_helper("not_", [node.operand]), node)
+        return filled(called("not_", [node.operand]), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
+        if self.is_bound_inside(node):
+            return node
         if len(node.ops) == 1:
-            return _filled(_compared(node.left, node.ops[0], node.comparators[0]), node)
-        if not all(map(_is_simple, node.comparators[:-1])):
+            return filled(self.compared(node.left, node.ops[0], node.comparators[0]), node)
+        if not all(map(is_simple, node.comparators[:-1])):
             return node
         sides = [node.left, *node.comparators]
-        parts = [_compared(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:])]
-        return _filled(_helper("and_", [parts[0], *map(_thunk, parts[1:])]), node)
+        parts = [self.compared(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:])]
+        return filled(called("and_", [parts[0], *map(self.later, parts[1:])]), node)
 
-
-def _is_computed(key: ast.expr) -> bool:
-    """Whether a key is more than numbers, and slices of numbers."""
-    kinds = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
-    return any(isinstance(part, kinds) for part in ast.walk(key))
-
-
-def _without_slices(key: ast.expr) -> ast.expr:
-    """A key as it stands outside of brackets: ``a:b, 0`` is ``slice(a, b, None), 0``."""
-    match key:
-        case ast.Slice(lower=lower, upper=upper, step=step):
-            return _helper("slice_", [part or _constant(None) for part in (lower, upper, step)])
-        case ast.Tuple(elts=parts):
-            return ast.Tuple([_without_slices(part) for part in parts], ast.Load())
-    return key
-
-
-def _compared(a: ast.expr, op: ast.cmpop, b: ast.expr) -> ast.expr:
-    """One comparison; a membership is asked of what may be traced."""
-    if not isinstance(op, _MEMBERS):
-        return ast.Compare(a, [op], [b])
-    return _helper("in_", [a, _thunk(b), _constant(isinstance(op, ast.NotIn))])
-
-
-def _is_simple(node: ast.expr) -> bool:
-    return not any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in ast.walk(node))
-
-
-def _constant(value: Any) -> ast.expr:
-    return ast.Constant(value)
-
-
-def _raises(stmts: Sequence[ast.stmt]) -> bool:
-    return bool(stmts) and isinstance(stmts[-1], (ast.Raise, ast.Assert))
-
-
-def _name(name: str) -> ast.expr:
-    return ast.Name(name, ast.Load())
-
-
-def _helper(name: str, args: Sequence[ast.expr]) -> ast.expr:
-    return ast.Call(ast.Attribute(_name(HELPER), name, ast.Load()), list(args), [])
-
-
-def _thunk(body: ast.expr) -> ast.expr:
-    nothing = ast.arguments([], [], None, [], [], None, [])
-    return ast.Lambda(nothing, body)
-
-
-def _flags_test(flags: Sequence[str]) -> ast.expr:
-    """A function that says whether a loop goes on; None if its flags are none."""
-    if not flags:
-        return ast.Constant(None)
-    first, *rest = map(_name, flags)
-    anywhere = first if not rest else _helper("or_", [first, *map(_thunk, rest)])
-    return _thunk(_helper("not_", [anywhere]))
-
-
-def _filled(node: ast.expr, where: ast.AST) -> ast.expr:
-    _fill(node, where)
-    return node
-
-
-def _fill(node: ast.AST, where: ast.AST) -> None:
-    """Give the place of ``where`` to all that has none."""
-    if "lineno" in node._attributes and not hasattr(node, "lineno"):
-        ast.copy_location(node, where)
-    for part in ast.walk(node):
-        if "lineno" in part._attributes and not hasattr(part, "lineno"):
-            ast.copy_location(part, where)
+    def compared(self, a: ast.expr, op: ast.cmpop, b: ast.expr) -> ast.expr:
+        """One comparison; a membership is asked of what may be traced."""
+        if not isinstance(op, _MEMBERS):
+            return ast.Compare(a, [op], [b])
+        return called("in_", [a, self.later(b), constant(isinstance(op, ast.NotIn))])
