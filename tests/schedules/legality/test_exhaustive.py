@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlc.te as te
-from mlc.dtypes import float32, int64
+from mlc.dtypes import boolean, float32, int64
 from mlc.ir.combiner import make_combiner, reducer
-from mlc.ir.expr import Axis, Var, const, load, select
+from mlc.ir.expr import Axis, Expr, Var, const, load, select
 from mlc.ir.interpret import interpret
 from mlc.ir.program import (
     Accumulate,
@@ -142,6 +142,57 @@ def test_folds_over_pairs() -> None:
     found = same_meaning(run(I), run(I // 2))
     assert isinstance(found, Difference)
     assert found.output == "X"
+
+
+def test_parts_of_two_folds_are_not_one_fold() -> None:
+    """X[0] and Y[1] come from folds of different pairs: what goes on from them depends on both."""
+    both = make_combiner(
+        "both",
+        lambda a, b: (a[0] + b[0], a[1] + b[1]),
+        (0.0, 0.0),
+        (float32,) * 2,
+        commutative=True,
+    )
+    nothing = const(0.0, float32)
+
+    def folded(second: int) -> Program:
+        start = [Store(b, (const(n),), nothing) for b in (X, Y) for n in (0, 1)]
+        pairs = [
+            Accumulate(both, (X, Y), (const(n),), (load(A, (const(m),)),) * 2)
+            for n, m in ((0, 0), (1, second))
+        ]
+        swap = seq(
+            Store(Y, (zero,), load(Y, (const(1),))),
+            *(Store(b, (const(1),), nothing) for b in (X, Y)),
+        )
+        last = Accumulate(both, (X, Y), (zero,), (load(A, (const(3),)),) * 2)
+        return program(seq(*start, *pairs, swap, last), A, X, Y, outputs=2)
+
+    assert same_meaning(folded(1), folded(1)) == Same()
+    assert isinstance(same_meaning(folded(1), folded(2)), Difference)
+
+
+def test_folds_drop_what_changes_nothing_and_that_alone() -> None:
+    numbers, out = Buffer("N", (4,), int64), Buffer("O", (4,), int64)
+    is_set, flags = Buffer("B", (4,), boolean), Buffer("F", (4,), boolean)
+    value, flag = load(numbers, (I,)), load(is_set, (I,))
+
+    def stored(buffer: Buffer, given: Expr) -> Program:
+        return Program("f", (numbers, is_set, buffer), For(I, 4, Store(buffer, (I,), given)), 1)
+
+    for one, other, is_same in (
+        (value & const(1), value, False),
+        (value & const(-1), value, False),  # open
+        (value | const(0), value, True),
+        (value ^ const(0), value, True),
+        (value * const(1), value, True),
+        (value + const(0), value, True),
+        (value * const(0), value, False),
+    ):
+        assert isinstance(same_meaning(stored(out, one), stored(out, other)), Same) == is_same
+    for one, is_same in ((flag & const(True), True), (flag | const(False), True),
+                         (flag & const(False), False), (flag | const(True), False)):  # fmt: skip
+        assert isinstance(same_meaning(stored(flags, one), stored(flags, flag)), Same) == is_same
 
 
 def test_memory_that_was_never_written_must_not_reach_an_output() -> None:
