@@ -144,34 +144,6 @@ def test_folds_over_pairs() -> None:
     assert found.output == "X"
 
 
-def test_parts_of_two_folds_are_not_one_fold() -> None:
-    """X[0] and Y[1] come from folds of different pairs: what goes on from them depends on both."""
-    both = make_combiner(
-        "both",
-        lambda a, b: (a[0] + b[0], a[1] + b[1]),
-        (0.0, 0.0),
-        (float32,) * 2,
-        commutative=True,
-    )
-    nothing = const(0.0, float32)
-
-    def folded(second: int) -> Program:
-        start = [Store(b, (const(n),), nothing) for b in (X, Y) for n in (0, 1)]
-        pairs = [
-            Accumulate(both, (X, Y), (const(n),), (load(A, (const(m),)),) * 2)
-            for n, m in ((0, 0), (1, second))
-        ]
-        swap = seq(
-            Store(Y, (zero,), load(Y, (const(1),))),
-            *(Store(b, (const(1),), nothing) for b in (X, Y)),
-        )
-        last = Accumulate(both, (X, Y), (zero,), (load(A, (const(3),)),) * 2)
-        return program(seq(*start, *pairs, swap, last), A, X, Y, outputs=2)
-
-    assert same_meaning(folded(1), folded(1)) == Same()
-    assert isinstance(same_meaning(folded(1), folded(2)), Difference)
-
-
 def test_folds_drop_what_changes_nothing_and_that_alone() -> None:
     numbers, out = Buffer("N", (4,), int64), Buffer("O", (4,), int64)
     is_set, flags = Buffer("B", (4,), boolean), Buffer("F", (4,), boolean)
