@@ -18,8 +18,8 @@ from .index import getitem
 from .insisting import insisted
 from .op import UFUNC_METHODS, implements
 from .promotion import dtype_of
+from .reduce import ABSENT, argmax, argmin
 from .reduce import all as all_of
-from .reduce import argmax, argmin
 from .reduceat import runs
 from .shape import reshape, transpose
 
@@ -30,10 +30,13 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
     @implements(ufunc.reduce)
     def reduce(
         array: Any, axis: Any = 0, dtype: Any = None, out: None = None, keepdims: bool = False,
+        initial: Any = ABSENT, where: Any = True,
     ) -> Any:  # fmt: skip
         if out is not None:
             raise UnsupportedError(f"{name} with out= cannot be traced; assign the result instead")
-        array = as_array(array)
+        array, start = as_array(array), () if initial is ABSENT or initial is None else (initial,)
+        if where is not True:
+            raise UnsupportedError(f"{name} with where= cannot be traced; use np.where before")
         if is_only_axis(shape_of(array), axis):
             array, axis, keepdims = reshape(array, (1,)), 0, False
         shape, given = shape_of(array), dtype_of(array).numpy
@@ -49,14 +52,17 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
         rest = tuple(shape[d] for d in kept)
         wide = tuple(1 if d in axes else s for d, s in enumerate(shape)) if keepdims else rest
         count = size_of([shape[d] for d in axes])
-        if not count:
-            if ufunc.identity is None:
+        if not count and not start:
+            if ufunc.identity is None or initial is None:
                 raise ShapeError(f"{name} of zero elements: shape {shape} has none over {axes}")
             return np.full(wide, ufunc.identity, found)
         if not size_of(rest):
             return np.zeros(wide, found)
         rows = reshape(transpose(array, (*kept, *axes)), (*rest, count))
-        if ufunc is np.hypot and count == 1:  # beside the 0 that it begins with
+        if start:
+            first = np.full((*rest, 1), start[0], found)
+            rows = np.concatenate([first, astype(rows, dtype=as_dtype(found))], axis=-1)
+        elif ufunc is np.hypot and count == 1:  # beside the 0 that it begins with
             rows = absolute(astype(rows, dtype=as_dtype(found)))
         folded = runs(rows, np.zeros(1, np.int64), fn=fn, axis=len(rest), dtype=as_dtype(found))
         return reshape(getitem(folded, (..., 0)), wide)

@@ -372,6 +372,13 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
     otherwise."""
 
     def method(array: Any, axis: Any = 0, **options: Any) -> Any:
+        dtype = options.pop("dtype", None) if function in (max, min, any, all) else None
+        if dtype is not None:
+            array = astype(array, dtype=dtype)
+        if function in (any, all) and "initial" in options:
+            start = options.pop("initial")
+            found = function(array, axis=axis, **options)
+            return (logic.logical_or if function is any else logic.logical_and)(found, start)
         return function(array, axis=axis, **options)
 
     return method

@@ -16,12 +16,13 @@ from .masked import Masked
 from .memory_order import is_in_order, keep_order, settle_order
 from .returned_views import RETURNED, UNCHANGED, mark_shared, returned_view
 from .rooms import (
+    REDUCED_BY,
     args_by_name,
     as_mask,
     check_room,
+    computed_for,
     mean_into,
     one_place,
-    take_dtype,
     with_named_out,
 )
 from .shapeless import as_array, settle_scalars, strong
@@ -339,9 +340,10 @@ def _ufunc_into(
     if method == "__call__":
         where, casting = options.pop("where", True), options.get("casting", "same_kind")
     else:
-        casting = "same_kind"
-        take_dtype(ufunc.__name__, options, places[0])
+        casting = "same_kind" if method == "outer" else "unsafe"
     _check_places(name, places)
+    if method in ("reduce", "accumulate", "reduceat"):
+        inputs, options = computed_for(ufunc, inputs, options, places[0])
     results = call_ufunc(ufunc, method, inputs, options)
     results = results if isinstance(results, tuple) else (results,)
     if method not in ("__call__", "outer"):
@@ -361,12 +363,12 @@ def _call_into(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out
     args, options = args_by_name(function, args, kwargs)
     if function is np.mean:
         return mean_into(place, args, options)
-    take_dtype(function.__name__, options, place)
+    args, options = computed_for(REDUCED_BY.get(function), args, options, place)
     result = call_function(function, args, options)
     check_room(function, name, place, result)
-    if function is np.var:  # its last step is a division, into whatever is there
-        return write_result(name, place, result, "unsafe")
-    return write_result(name, place, result, "same_kind")
+    # Sums are cast as they come, and the last step of np.var is a division into what is there.
+    free = function in REDUCED_BY or function is np.var
+    return write_result(name, place, result, "unsafe" if free else "same_kind")
 
 
 def _check_places(name: str, places: tuple[Any, ...]) -> None:
@@ -422,6 +424,8 @@ def _call_method(
     load_operators()
     implementation = UFUNC_METHODS.get((ufunc, method))
     if implementation is not None:
+        if not _fits(implementation, inputs, kwargs):
+            raise UnsupportedError(f"{name} with {'=, '.join(kwargs)}= cannot be traced")
         found = own(implementation(*inputs, **kwargs), inputs)
         settle_order(ufunc, found, inputs)
         return found

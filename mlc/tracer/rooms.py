@@ -18,10 +18,12 @@ STRETCHED: frozenset[Any] = frozenset({
     np.clip, np.fix, np.isposinf, np.isneginf, np.outer, np.quantile, np.percentile,
     np.nanquantile, np.nanpercentile, np.nanmedian,
 })  # fmt: skip
-_REDUCTIONS: frozenset[Any] = frozenset({
-    np.sum, np.prod, np.mean, np.cumsum, np.cumprod, np.nansum, np.nanprod, np.nancumsum,
-    np.nancumprod,
-})  # fmt: skip
+REDUCED_BY: dict[Any, np.ufunc] = {
+    np.sum: np.add, np.nansum: np.add, np.cumsum: np.add, np.nancumsum: np.add,
+    np.prod: np.multiply, np.nanprod: np.multiply, np.cumprod: np.multiply,
+    np.nancumprod: np.multiply, np.max: np.maximum, np.min: np.minimum, np.nanmax: np.fmax,
+    np.nanmin: np.fmin,
+}  # fmt: skip
 _UFUNC_LIKE = frozenset({np.clip, np.fix})  # which take out=(a,), too
 _NUMBER_OF_PLACES = frozenset({np.argmax, np.argmin, np.nanargmax, np.nanargmin})
 
@@ -50,7 +52,7 @@ def args_by_name(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The call of a reduction with all but its array by keyword."""
-    if function not in _REDUCTIONS:
+    if function not in REDUCED_BY and function is not np.mean:
         return args, dict(kwargs)
     names = [*inspect.signature(function).parameters][1 : len(args)]
     return args[:1], {**dict(zip(names, args[1:])), **kwargs}
@@ -87,7 +89,8 @@ def mean_into(place: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any
     if dtype is None and array.dtype.kind in "biu":
         dtype = np.float64
     elif dtype is None:
-        dtype = np.float32 if array.dtype == np.float16 else place.dtype
+        is_half = array.dtype == np.float16
+        dtype = np.float32 if is_half else _loop(np.add, place.dtype, array.dtype)
     total = call_function(np.sum, (array,), {**given, "dtype": dtype})
     check_room(np.mean, "np.mean", place, total)
     write_result("np.mean", place, total, "same_kind")
@@ -98,11 +101,27 @@ def mean_into(place: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any
     return write_result("np.mean", place, np.true_divide(place, count), "unsafe")
 
 
-def take_dtype(name: str, options: dict[str, Any], place: Any) -> None:
-    """Sums and products are computed in the dtype of ``out`` unless another is named."""
-    if name.removeprefix("nan") in ("sum", "prod", "cumsum", "cumprod", "add", "multiply"):
-        if options.get("dtype") is None:
-            options["dtype"] = place.dtype
+def computed_for(
+    ufunc: np.ufunc | None, args: tuple[Any, ...], options: dict[str, Any], place: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call of a reduction by ``ufunc`` in the dtype that its elements and ``place`` have in
+    common: NumPy begins with the array that the result is put into."""
+    if ufunc is None or options.get("dtype") is not None:
+        return args, options
+    array = as_array(args[0])
+    loop = _loop(ufunc, place.dtype, array.dtype)
+    if ufunc in (np.add, np.multiply):
+        return args, {**options, "dtype": loop}
+    return (array if array.dtype == loop else array.astype(loop), *args[1:]), options
+
+
+def _loop(ufunc: np.ufunc, place: np.dtype[Any], given: np.dtype[Any]) -> np.dtype[Any]:
+    try:
+        asked = (place, given, None)
+        found: np.dtype[Any] = ufunc.resolve_dtypes(asked, casting="unsafe", reduction=True)[0]
+    except TypeError as error:
+        raise DTypeError(f"np.{ufunc.__name__} into an array of {place}: {error}") from None
+    return found
 
 
 def as_mask(name: str, where: Any) -> Any:

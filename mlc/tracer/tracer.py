@@ -373,9 +373,10 @@ class Tracer:
         made._cell.is_array = not self._is_scalar()
         return copied_in(order, made, self)
 
-    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+    def reshape(self, *shape: Any, order: Any = "C", copy: Any = None) -> Any:
         """As np.reshape; sizes may be given one by one."""
-        return _np(np.reshape, self, shape[0] if len(shape) == 1 else shape, order=order)
+        sizes = shape[0] if len(shape) == 1 else shape
+        return _np(np.reshape, self, sizes, order=order, copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
         """As np.transpose; axes may be given one by one."""

@@ -53,6 +53,32 @@ def test_results_are_computed_as_out_asks(function: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, o: np.sum(x, axis=0, out=o),
+        lambda x, o: np.cumsum(x[0], out=o),
+        lambda x, o: np.multiply.accumulate(x[1], out=o),
+        lambda x, o: np.min(x, axis=0, out=o),
+        lambda x, o: np.maximum.reduce(x, out=o),
+        lambda x, o: np.minimum.accumulate(x[0].astype(np.uint64) + 2**63, out=o),
+        lambda x, o: np.nansum(x, axis=0, out=o),
+        lambda x, o: np.maximum.reduce(x, dtype=np.float32),
+        lambda x, o: np.subtract.reduce(x, axis=1, initial=2.5),
+        lambda x, o: np.hypot.reduce(x, initial=3),
+        lambda x, o: np.logaddexp.reduce(x[:0], initial=1),
+        lambda x, o: np.logical_and.reduce(x, initial=0),
+        lambda x, o: np.bitwise_or.reduce(o, initial=4),
+        lambda x, o: x.reshape(-1, copy=True),
+    ],
+)
+def test_sums_are_kept_in_what_they_and_their_place_have_in_common(
+    function: Callable[..., Any],
+) -> None:
+    x = np.array([[0.5, 0.7, -0.9, 2.6], [2.0, -3.5, 1.0, 0.0]])
+    check_against_numpy(function, x, np.zeros(4, np.int64))
+
+
+@pytest.mark.parametrize(
     ("function", "kind", "text"),
     [
         (lambda x: np.sum(x, keepdims=None), TypeError, "keepdims must be True or False, got None"),
