@@ -30,8 +30,9 @@ _NUMBER_OF_PLACES = frozenset({np.argmax, np.argmin, np.nanargmax, np.nanargmin}
 
 @cache
 def _place_of_out(function: Any) -> int:
-    try:
-        return [*inspect.signature(function).parameters].index("out")
+    try:  # what comes after *operands, as in np.einsum, is given by keyword alone
+        taken = inspect.signature(function).parameters.values()
+        return [p.name for p in taken if p.kind is not p.KEYWORD_ONLY].index("out")
     except (TypeError, ValueError):  # some of NumPy's are written in C
         return 2 if function is np.dot else sys.maxsize
 
