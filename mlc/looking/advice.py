@@ -21,10 +21,11 @@ _TASK_SECONDS = 50e-6  # below this, handing work to threads costs more than it 
 
 
 def advice(program: Program, part: Part, facts: Facts) -> list[str]:
-    """At most three sentences for a part of ``program``, the most useful first."""
+    """At most three sentences for a part of ``program``, the most useful first; none for loops that
+    are no block's."""
     rows = heaviest_rows(part.nest)
-    if not rows or part.cost.seconds <= 0:
-        return []
+    if not rows or part.cost.seconds <= 0 or not rows[0].block:
+        return []  # steps are taken on blocks
     loops = rows[0].loops
     found = [
         _vectors(program, rows, loops, facts),

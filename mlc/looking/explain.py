@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from ..ir.program import Buffer, LoopKind, Program, While, walk
 from ..ir.show import Names
@@ -127,17 +128,26 @@ def _rows(nest: Nest, depth: int, runs: int, names: Names, facts: Facts) -> Iter
         if loop.extent != 1:
             yield label, count_text(runs), facts.level_of(nest.one_iteration), touched
             inner += 1
-    for part in nest.parts:
-        if isinstance(part, Nest):
-            yield from _rows(part, inner, runs, names, facts)
+    for leaves, parts in groupby(nest.parts, _place_of):
+        if leaves is None:
+            for part in parts:
+                assert isinstance(part, Nest)
+                yield from _rows(part, inner, runs, names, facts)
         else:
-            yield _leaf_row(nest, part, inner, names, facts)
+            found = [part for part in parts if isinstance(part, Leaf)]
+            yield _leaf_row(nest, found, inner, names, facts)
 
 
-def _leaf_row(nest: Nest, leaf: Leaf, depth: int, names: Names, facts: Facts) -> _Row:
-    flops = work_of(leaf, facts).flops
-    word = f"{leaf.block or type(leaf.stmt).__name__.lower()}{' init' * leaf.is_init}"
-    label = f"{'  ' * depth}{word}: {flops} flop"
+def _place_of(part: Nest | Leaf) -> tuple[str, bool, int] | None:
+    """What statements that are told of in one row have in common; None for a loop."""
+    return None if isinstance(part, Nest) else (part.block, part.is_init, part.times)
+
+
+def _leaf_row(nest: Nest, leaves: list[Leaf], depth: int, names: Names, facts: Facts) -> _Row:
+    leaf = leaves[0]
+    flops = sum(work_of(each, facts).flops for each in leaves)
+    what = type(leaf.stmt).__name__.lower() if len(leaves) == 1 else f"{len(leaves)} statements"
+    label = f"{'  ' * depth}{leaf.block or what}{' init' * leaf.is_init}: {flops} flop"
     lane = lane_loop(leaf.loops)
     how = ""
     if lane is not None:
@@ -146,7 +156,7 @@ def _leaf_row(nest: Nest, leaf: Leaf, depth: int, names: Names, facts: Facts) ->
             for r in nest.accesses
             if r.block == leaf.block and r.is_init == leaf.is_init and r.loops == leaf.loops
         ]
-        found = patterns(rows, lane.var)
+        found = {b: p for b, p in patterns(rows, lane.var).items() if b.shape}
         texts = [f"{_name(b, names)} {p}" for b, p in found.items()]
         how = f"along {lane.var.name}: {', '.join(texts)}" if texts else ""
         if lane.kind is LoopKind.VECTORIZED and texts:
@@ -157,8 +167,9 @@ def _leaf_row(nest: Nest, leaf: Leaf, depth: int, names: Names, facts: Facts) ->
 
 
 def _footprint_text(found: dict[Buffer, Footprint], names: Names) -> str:
-    parts = [f"{_name(b, names)} {bytes_text(f.bytes)}" for b, f in found.items()]
-    total = sum(f.bytes for f in found.values())
+    arrays = {b: f for b, f in found.items() if b.shape}  # numbers are in registers
+    parts = [f"{_name(b, names)} {bytes_text(f.bytes)}" for b, f in arrays.items()]
+    total = sum(f.bytes for f in arrays.values())
     return " + ".join(parts) + (f" = {bytes_text(total)}" if len(parts) > 1 else "")
 
 

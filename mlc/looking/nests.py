@@ -31,6 +31,7 @@ from ..ir.simplify import simplify
 from ..records import cached_property
 from ..schedules.legality.accesses import Access, accesses_of
 from ..schedules.regions import union
+from .compacted import made_small
 from .machine import LINE_BYTES
 
 STATIC = (LoopKind.VECTORIZED, LoopKind.UNROLLED)
@@ -100,16 +101,23 @@ class Leaf:
 
 @dataclass(frozen=True, eq=False)
 class Footprint:
-    """The box of a buffer that something touches. ``lines`` is its size in whole cache lines."""
+    """The box of a buffer that something touches. ``lines`` is its size in whole cache lines.
+
+    Where loops that were fused walk through a part of the box alone, ``steps`` are the distances of
+    neighbours along each loop, in elements, and the number of these.
+    """
 
     region: Region
     read: bool
     written: bool
+    steps: tuple[tuple[int, int], ...] | None = None
 
     @cached_property
     def bytes(self) -> int:
         """The size of the elements alone."""
         region, total = self.region, self.region.buffer.dtype.itemsize
+        if self.steps is not None:
+            return total * prod(extent for _, extent in self.steps)
         for extent, size in zip(region.extents, region.buffer.shape, strict=True):
             total *= min(extent, size)
         return total
@@ -120,13 +128,9 @@ class Footprint:
         of the next, and bytes from the first element to the last."""
         buffer = self.region.buffer
         item = buffer.dtype.itemsize
-        dims = [
-            (abs(stride), min(extent, size))
-            for stride, extent, size in zip(
-                buffer.element_strides, self.region.extents, buffer.shape, strict=True
-            )
-            if min(extent, size) > 1
-        ]
+        cut = map(min, self.region.extents, buffer.shape)
+        box = zip(map(abs, buffer.element_strides), cut, strict=True)
+        dims = [(stride, extent) for stride, extent in self.steps or box if extent > 1]
         run, rows, gap, span = 1, 1, 0, 1
         for stride, extent in sorted(dims):
             if stride <= run and rows == 1:
@@ -164,18 +168,35 @@ def _whole_lines(size: int) -> int:
 
 def footprints(accesses: Iterable[Access], inner: Mapping[Var, int]) -> dict[Buffer, Footprint]:
     """The box of each buffer that ``accesses`` touch for all values of the ``inner`` loops."""
-    regions: dict[Buffer, list[Region]] = {}
-    kinds: dict[Buffer, set[str]] = {}
+    rows: dict[Buffer, list[Access]] = {}
     for row in accesses:
-        regions.setdefault(row.buffer, []).append(Region(row.buffer, row.indices, row.extents))
-        kinds.setdefault(row.buffer, set()).add(row.kind)
+        rows.setdefault(row.buffer, []).append(row)
     out = {}
-    for buffer, boxes in regions.items():
-        box = union(boxes, inner)
+    for buffer, mine in rows.items():
+        box = union([Region(buffer, row.indices, row.extents) for row in mine], inner)
         assert box is not None
-        found = kinds[buffer]
-        out[buffer] = Footprint(box, bool(found - {"write"}), bool(found - {"read"}))
+        kinds = {row.kind for row in mine}
+        steps = _steps(mine, inner)
+        out[buffer] = Footprint(box, bool(kinds - {"write"}), bool(kinds - {"read"}), steps)
     return out
+
+
+def _steps(rows: list[Access], inner: Mapping[Var, int]) -> tuple[tuple[int, int], ...] | None:
+    """What :class:`Footprint` says of fused loops; None where whole boxes are walked through, or
+    the rows do not go the same way."""
+    ways = set()
+    for row in rows:
+        walked = {v for index in row.indices for v in variables_of(index)}.intersection(inner)
+        points = prod(inner[v] for v in walked)
+        own = union([Region(row.buffer, row.indices, row.extents)], inner)
+        assert own is not None
+        if prod(row.extents) != 1 or points >= prod(map(min, own.extents, row.buffer.shape)):
+            return None
+        apart = [(linear_in(_address(row), v), inner[v]) for v in walked]
+        if any(step is None for step, _ in apart):  # no two of them in one cache line
+            apart = [(LINE_BYTES // row.buffer.dtype.itemsize, points)]
+        ways.add(tuple(sorted((abs(step), count) for step, count in apart if step)))
+    return ways.pop() if len(ways) == 1 else None
 
 
 def nest_of(program: Program) -> Nest:
@@ -185,7 +206,11 @@ def nest_of(program: Program) -> Nest:
     root = Nest(None)
     by_loop: dict[For, Nest] = {}
     _fill(root, body, _Place(), by_loop)
-    for found in accesses_of(plain).rows:
+    accesses = accesses_of(plain).rows
+    small = made_small(accesses, plain.params)
+    for found in accesses:
+        if found.buffer in small:
+            found = replace(found, buffer=small[found.buffer])
         loops = tuple(loop for loop in found.loops if loop in by_loop)
         row = found if len(loops) == len(found.loops) else replace(found, loops=loops)
         root.accesses.append(row)

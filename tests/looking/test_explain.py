@@ -263,3 +263,55 @@ def test_steps_without_proof_are_named() -> None:
     assert "unsafe" not in str(s.explain())
     s.parallel(s.loop("i"), unsafe=True)
     assert "\n  unsafe   s.parallel(i): taken without proof\n" in str(s.explain())
+
+
+def test_fused_loops_touch_as_many_elements_as_they_have_iterations() -> None:
+    s = Schedule(cube)
+    fused = s.fuse(*s.loops("B"))
+    outer, inner = s.split(fused, [None, 16])
+    text = str(s.explain(facts=FACTS))
+    assert f"{outer.name} 30 " in text and "A 64 B + B 64 B = 128 B" in text
+    assert f"along {inner.name}: A contiguous, B contiguous" in text
+
+
+def test_memory_that_is_made_small_has_the_strides_of_what_runs() -> None:
+    s = Schedule(sums_of_rows)
+    _, k = s.loops("B")
+    _, lanes = s.split(k, [None, 16])
+    parts = s.rfactor(lanes)
+    assert "B_rf stride 24" in str(s.explain(facts=FACTS))
+    s.compute_at(parts, s.loops("B")[0])
+    text = str(s.explain(facts=FACTS))
+    assert "B_rf stride" not in text and "B_rf contiguous" in text
+
+
+def test_statements_of_no_block_are_one_row_and_get_no_steps() -> None:
+    @mlc.jit
+    def folded(x):  # type: ignore[no-untyped-def]
+        total = 0.0
+        for k in range(1, x.shape[0]):
+            total = total * 0.5 + x[k] * x[k - 1]
+        return total
+
+    text = str(folded.lower(np.ones(40)).explain())
+    last = text[text.rindex("  loop ") :]
+    assert "statements: 3 flop " in last and "x contiguous" in last
+    assert "next" not in last and "same element" not in last
+
+
+@T.program
+def cube(A: T.Buffer((8, 10, 6)), B: T.Buffer((8, 10, 6))):
+    for i, j, k in T.grid(8, 10, 6):
+        with T.block("B"):
+            vi, vj, vk = T.remap("SSS", [i, j, k])
+            B[vi, vj, vk] = A[vi, vj, vk] * 2
+
+
+@T.program
+def sums_of_rows(A: T.Buffer((24, 64)), B: T.Buffer((24,))):
+    for i, k in T.grid(24, 64):
+        with T.block("B"):
+            vi, vk = T.remap("SR", [i, k])
+            with T.init():
+                B[vi] = 0.0
+            B[vi] += A[vi, vk]
