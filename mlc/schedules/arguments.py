@@ -29,6 +29,13 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "Callable[..., Any]": (callable, "a function"),
     "Any": (lambda v: True, ""),
 }
+# What annotations do not tell of arguments, by their names.
+MEANINGS = {
+    "scope": "a memory: 'local' (of one thread: registers, or a small array), 'global', 'shared' "
+    "(of the threads of a block), or one of an accelerator by a name such as 'global.A_reg'",
+    "thread": "a name such as 'blockIdx.x' or 'threadIdx.x'",
+    "value": "a number or a name",
+}
 _SEVERAL = "Sequence["
 
 
@@ -41,7 +48,7 @@ def misfit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        return f"{shown}: {error}"
+        return _missing(signature, args, kwargs, shown) or f"{shown}: {error}"
     for parameter in own:
         if parameter.name not in bound.arguments:
             continue
@@ -51,6 +58,21 @@ def misfit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
             if each is not parameter.default and not fits(each, wanted):
                 return f"{shown} takes {_words(wanted)} as {parameter.name}, got {each!r}"
     return ""
+
+
+def _missing(signature: inspect.Signature, args: Any, kwargs: Any, shown: str) -> str:
+    """Which arguments a call lacks, and what each of them is; "" where it is something else."""
+    try:
+        given = signature.bind_partial(*args, **kwargs).arguments
+    except TypeError:
+        return ""
+    lacking = [
+        p
+        for p in signature.parameters.values()
+        if p.name not in given and p.default is p.empty and p.kind is not p.VAR_POSITIONAL
+    ]
+    texts = [f"{p.name}, {MEANINGS.get(p.name) or _words(p.annotation)}" for p in lacking]
+    return f"{shown} needs {'; and '.join(texts)}"
 
 
 def fits(value: Any, wanted: str) -> bool:

@@ -85,8 +85,19 @@ def test_what_is_wrong_is_said_in_words():
         "loop_partition refused: loop i is cut at rising points between 1 and 15, got [4, 'x']"
     )
     assert refusal(lambda s, i, j, k: s.transform_layout("Y", lambda i, j: (j, i))) == (
-        "s.transform_layout(block, buffer, index_map, pad_value): missing a required argument: "
-        "'index_map'"
+        "s.transform_layout(block, buffer, index_map, pad_value) needs index_map, a function or a "
+        "name"
+    )
+    assert refusal(lambda s, i, j, k: s.cache_read("Y", 0)).startswith(
+        "s.cache_read(block, buffer, scope, consumers) needs scope, a memory: 'local' (of one "
+        "thread: registers, or a small array), 'global', 'shared'"
+    )
+    assert refusal(lambda s, i, j, k: s.split()) == (
+        "s.split(loop, factors, tail) needs loop, a loop from s.loops(...); and factors, a list "
+        "(an integer or None each)"
+    )
+    assert refusal(lambda s, i, j, k: s.split(i, [2], factor=3)) == (
+        "s.split(loop, factors, tail): got an unexpected keyword argument 'factor'"
     )
     assert refusal(lambda s, i, j, k: s.annotate(i, k, 1)).startswith(
         "annotate refused: the key of a hint is a string, got k"
