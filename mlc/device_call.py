@@ -25,8 +25,8 @@ from .runtime.cuda.launch import Launched, load
 from .specialization import MISS
 from .te.tensor import Constant
 from .tracer import tree
-from .tracer.function import Result
 from .tracer.signature import is_complex_key
+from .tracer.traced import Result
 
 Array = np.ndarray[Any, Any]
 _ALIGNMENT = 16  # bytes: the widest access of a thread

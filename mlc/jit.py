@@ -51,10 +51,12 @@ from .tracer.attributes import AttributeCalls, AttributesWanted, noting_attribut
 from .tracer.captures import Captures
 from .tracer.copied_results import copies_computed
 from .tracer.deciding import static_after
-from .tracer.function import Parameters, Traced, trace_function
+from .tracer.function import trace_function
+from .tracer.parameters import Parameters
 from .tracer.signature import Key, call_text, why_new
 from .tracer.sizes import SizeWanted
-from .tracer.trace import PLAIN, noting_errors
+from .tracer.trace import FAILING, PLAIN, noting_errors
+from .tracer.traced import Traced
 
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
 _EAGER_LIMIT = 1024  # operators called on plain arrays that are kept compiled
@@ -269,6 +271,10 @@ class _Jitted:
         function = self._function
         if schedule is None:
             function = noting_attributes(_native_form(function), captures)
+            if FAILING.get():
+                from .control.raised import ending
+
+                function = ending(function)
         try:
             try:
                 traced = trace_function(

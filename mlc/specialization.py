@@ -22,11 +22,12 @@ from .te.key import topological
 from .te.tensor import Call, Tensor
 from .tracer import foreign, tree
 from .tracer.captures import Captures
-from .tracer.function import Parameters, Traced
+from .tracer.parameters import Parameters
 from .tracer.signature import Key, is_complex_key, is_scalar_key
 from .tracer.sizes import SizeWanted
 from .tracer.storage import ReadOnlyError
 from .tracer.trace import as_array, shown
+from .tracer.traced import Traced
 
 if TYPE_CHECKING:
     from .lowered import AnyCompiled

@@ -15,8 +15,8 @@ from ..errors import MlcError
 from ..lowered import CacheRow
 from ..ops.op import MANY_SIZES
 from ..specialization import Specialization, refuse_captured_writes
-from ..tracer.function import Traced
 from ..tracer.signature import Key, call_text, why_new
+from ..tracer.traced import Traced
 from .chunks import NotChunked, find_chunks
 from .dims import Dim, Dims, Place, resized
 from .running import Family, Member

@@ -24,7 +24,7 @@ from ..ir.rewrite import rewrite
 from ..records import replace
 from ..te.key import topological
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
-from ..tracer.function import Traced
+from ..tracer.traced import Traced
 from .chunks import NotChunked, reduce_of
 from .template import Line, Mismatch, Template
 

@@ -15,7 +15,7 @@ from ..dtypes import int64
 from ..ir.expr import Reduce
 from ..runtime.executor import Executable, address_of
 from ..te.tensor import Compute, Constant, Tensor
-from ..tracer.function import Traced
+from ..tracer.traced import Traced
 from .chunks import SIZE, Chunks, reduce_of
 from .stages import Kernel, Pass, Static
 from .template import Template

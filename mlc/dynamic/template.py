@@ -13,7 +13,7 @@ from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Reduce, Select, Var
 from ..ir.program import Buffer, For
 from ..te.key import combiner_text
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
-from ..tracer.function import Traced
+from ..tracer.traced import Traced
 from .programs import Comparison, Different
 
 # Of axes, and of (tensor, dimension): (slope, offset) of an extent ``slope * size + offset``.

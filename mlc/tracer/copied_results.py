@@ -15,7 +15,7 @@ from ..dtypes import as_dtype
 from ..errors import DTypeError
 from ..ir.expr import const
 from ..te.tensor import Tensor
-from .function import Result, Traced
+from .traced import Result, Traced
 
 
 def copies_computed(traced: Traced) -> Traced:

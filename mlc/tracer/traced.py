@@ -1,0 +1,243 @@
+"""What came of tracing a function: the graph to compute, and what the caller gets of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..errors import UnsupportedError
+from ..records import dataclass
+from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
+from . import tree
+from .concrete import known
+from .masked import solid
+from .sizes import Sizes
+from .trace import FunctionTrace
+from .tracer import Tracer
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One leaf of what a function returns.
+
+    ``kind`` is ``"output"`` (``value`` is its number among the graph's outputs), ``"input"`` (an
+    argument handed through: its number), ``"copy"`` (of an argument), ``"again"`` (an output that
+    is another result already, copied), ``"constant"`` (an array) or ``"value"`` (anything else).
+    Weak results are Python numbers, as they would be without tracing; of others without axes some
+    are arrays, as NumPy's would be, and the rest scalars.
+    """
+
+    kind: str
+    value: Any
+    weak: bool = False
+    is_array: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """Errors that compiled code may meet: output number ``output`` says which, counted from 1."""
+
+    output: int
+    errors: tuple[BaseException, ...]
+
+    def check(self, computed: Sequence[Any]) -> None:
+        """Raises the error that was met, if any was."""
+        number = int(np.asarray(computed[self.output])[0])
+        if number:
+            try:
+                error = copy.copy(self.errors[number - 1])
+            except Exception:  # it wants other arguments than it holds
+                error = self.errors[number - 1]
+            error.__cause__ = self.errors[number - 1].__cause__
+            raise error.with_traceback(None)
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """A traced function: placeholders in the order of the arrays, outputs to compute, what is
+    returned.
+
+    ``structure`` is None for a single leaf, tuple or list for a flat one, else a tree. ``writes``
+    holds (output, input): what the array passed as an input is to hold after the call.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    results: tuple[Result, ...]
+    structure: Any
+    writes: tuple[tuple[int, int], ...] = ()
+    failure: Failure | None = None
+    sizes: Sizes | None = None
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the results are just the outputs, each once and in order; those without axes as
+        scalars."""
+        plain = (r for r in self.results if r.kind == "output" and not (r.weak or r.is_array))
+        places = [r.value for r in plain]
+        return len(places) == len(self.results) and places == list(range(len(self.outputs)))
+
+    def leaves(self, computed: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
+        """The leaves that the function returns, from the computed outputs and the arrays passed
+        in; raises what compiled code noted that it would raise.
+        """
+        if self.sizes is not None:
+            self.sizes.check(computed)
+        if self.failure is not None:
+            self.failure.check(computed)
+        found: list[Any] = []
+        for result in self.results:
+            match result.kind:
+                case "output":
+                    leaf = computed[result.value]
+                case "again":
+                    leaf = computed[result.value].copy()
+                case "input":
+                    leaf = arrays[result.value]
+                case "copy":
+                    leaf = arrays[result.value].copy()
+                case "constant":
+                    leaf = result.value.copy()
+                case _:
+                    found.append(result.value)
+                    continue
+            if not leaf.ndim:
+                leaf = np.asarray(leaf) if result.is_array else leaf[()]
+            found.append(leaf.item() if result.weak else leaf)
+        return found
+
+    def assemble(self, computed: Sequence[Any], arrays: Sequence[Any]) -> Any:
+        """What the function returns: the leaves in their structure."""
+        leaves = self.leaves(computed, arrays)
+        if self.structure is None:
+            return leaves[0]
+        if isinstance(self.structure, type):
+            return self.structure(leaves)
+        return tree.unflatten(self.structure, leaves)
+
+
+def traced_results(
+    returned: Any, trace: FunctionTrace, inputs: list[Tensor], arguments: list[Tracer],
+    numbers: set[int],
+) -> Traced:  # fmt: skip
+    """What is computed and returned; ``numbers`` are the inputs of no axes.
+
+    UnsupportedError for what only tracing knows of.
+    """
+    leaves, structure = _flattened(returned)
+    outputs = _Outputs(trace, inputs, numbers)
+    results = tuple([outputs.result(solid(known(leaf))) for leaf in leaves])
+    writes = tuple(outputs.writes(arguments))
+    failure = None
+    if trace.errors:
+        place = outputs.place(trace.failure._tensor)
+        failure = Failure(place, tuple(error for _, error in trace.errors.values()))
+    counted = None
+    if trace.rooms is not None and trace.rooms.counts:
+        places = tuple(outputs.place(count) for count in trace.rooms.counts)
+        counted = Sizes(places, trace.rooms.sizes)
+    return Traced(
+        tuple(inputs), tuple(outputs.places), results, structure, writes, failure, counted
+    )
+
+
+def _flattened(returned: Any) -> tuple[list[Any], Any]:
+    """The leaves of what a function returns, and its structure as `Traced` has it."""
+    if isinstance(returned, Tracer) or tree.is_plain(returned):
+        return [returned], None
+    if type(returned) in (tuple, list) and all(isinstance(r, Tracer) for r in returned):
+        return list(returned), type(returned)
+    with tree.joining():
+        leaves, structure = tree.flatten(returned)
+    return leaves, structure
+
+
+class _Outputs:
+    """The tensors that a graph computes for its caller, each numbered where it is first asked
+    for."""
+
+    def __init__(self, trace: FunctionTrace, inputs: list[Tensor], numbers: set[int]) -> None:
+        self.trace, self.inputs, self.numbers = trace, inputs, numbers
+        self.number = {tensor: i for i, tensor in enumerate(inputs)}
+        self.places: dict[Tensor, int] = {}
+        self._owners: dict[Tensor, Any] = {}
+
+    def place(self, tensor: Tensor) -> int:
+        """The number of ``tensor`` among the outputs."""
+        return self.places.setdefault(tensor, len(self.places))
+
+    def result(self, leaf: Any) -> Result:
+        """How the caller gets ``leaf``."""
+        if not isinstance(leaf, Tracer):
+            _refuse_leak(leaf, self.trace)
+            return Result("constant" if isinstance(leaf, np.ndarray) else "value", leaf)
+        tensor = leaf.__mlc_lift__(self.trace)
+        weak = tensor in self.trace.weak
+        is_array = not (leaf.shape or weak or leaf._is_scalar())
+        cell = leaf._cell
+        is_argument = cell.place is not None and not (cell.version and cell.place in self.numbers)
+        is_whole = leaf._view is None or tensor in self.number and not cell.version
+        if is_argument and is_whole:
+            return Result("input", cell.place, weak, is_array)
+        match tensor.op:
+            case Constant(array=array):
+                return Result("constant", array, weak, is_array)
+            case Placeholder() if weak:
+                return Result("input", self.number[tensor], weak)
+            case Placeholder():
+                return Result("copy", self.number[tensor], False, is_array)
+            case _:
+                owner = self._owners.setdefault(tensor, cell)
+                kind = "output" if owner is cell or not tensor.shape else "again"
+                return Result(kind, self.place(tensor), weak, is_array)
+
+    def writes(self, arguments: list[Tracer]) -> Iterator[tuple[int, int]]:
+        """(output, input) for each of ``arguments``, the first inputs, that holds something else
+        than it did."""
+        for place, argument in enumerate(arguments):
+            if not argument._cell.version:
+                continue
+            tensor = argument._tensor
+            if tensor is not self.inputs[place]:
+                if not isinstance(tensor.op, (Compute, Call)):
+                    tensor = _copied(tensor)
+                yield self.place(tensor), place
+
+
+def _refuse_leak(leaf: Any, trace: FunctionTrace) -> None:
+    """Raise if what a function returns is, or holds, something that only tracing knows of."""
+    kind = type(leaf)
+    runs_later = isinstance(leaf, (Iterator, AsyncIterator, Coroutine))
+    if tree.is_plain(leaf) or kind.__module__ == "builtins" and not runs_later:
+        return
+    if runs_later:
+        if isinstance(leaf, Coroutine):
+            leaf.close()  # else Python warns that nobody awaited it
+        raise UnsupportedError(
+            f"{trace.name} returns a {kind.__name__}, which would run after tracing has ended; "
+            f"return a list or an array"
+        )
+    if hasattr(kind, "__mlc_lift__"):
+        leaf.__mlc_lift__(trace)  # which raises where the size is not known
+        raise UnsupportedError(
+            f"{trace.name} returns a {kind.__name__} of a traced array, which is no array; return "
+            f"an array made of it, such as x.ravel() for x.flat"
+        )
+    held = getattr(leaf, "__dict__", {}).items()
+    name = next((n for n, value in held if hasattr(type(value), "__mlc_lift__")), None)
+    if name is not None:
+        raise UnsupportedError(
+            f"{trace.name} returns a {kind.__name__} whose {name} is a traced value, and nobody "
+            f"would put the result in its place; return the array, or register {kind.__name__} "
+            f"with optree"
+        )
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    made = te.compute(tensor.shape, lambda *index: tensor[index], name="copy", op="copy")
+    assert isinstance(made, Tensor)
+    return made
