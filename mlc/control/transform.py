@@ -472,6 +472,21 @@ class _Worker(ast.NodeTransformer):
         parts = [self.compared(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:])]
         return filled(called("and_", [parts[0], *map(self.later, parts[1:])]), node)
 
+    def chain(
+        self, left: ast.expr, ops: Sequence[ast.cmpop], sides: Sequence[ast.expr]
+    ) -> ast.expr:
+        """``left < f(x) < y``, each side computed once, and only if what is before it holds:
+        ``(lambda a, b: and_(a < b, lambda: b < y))(left, f(x))``."""
+        if len(ops) == 1:
+            return self.compared(left, ops[0], sides[0])
+        names = [f"_mlc_{side}{len(ops)}" for side in ("left", "right")]
+        first, middle = map(variable, names)
+        rest = self.chain(middle, ops[1:], sides[1:])
+        both = thunk(called("and_", [self.compared(first, ops[0], middle), thunk(rest)]))
+        assert isinstance(both, ast.Lambda)
+        both.args.args = [ast.arg(name) for name in names]
+        return ast.Call(both, [left, sides[0]], [])
+
     def compared(self, a: ast.expr, op: ast.cmpop, b: ast.expr) -> ast.expr:
         """One comparison; a membership is asked of what may be traced."""
         if not isinstance(op, _MEMBERS):
