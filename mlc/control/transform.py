@@ -461,13 +461,16 @@ class _Worker(ast.NodeTransformer):
         return filled(called("not_", [node.operand]), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        can_repeat = all(map(is_simple, node.comparators[:-1]))
         self.generic_visit(node)
         if self.is_bound_inside(node):
             return node
         if len(node.ops) == 1:
             return filled(self.compared(node.left, node.ops[0], node.comparators[0]), node)
-        if not all(map(is_simple, node.comparators[:-1])):
-            return node
+        if not can_repeat:
+            if any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+                return node
+            return filled(self.chain(node.left, node.ops, node.comparators), node)
         sides = [node.left, *node.comparators]
         parts = [self.compared(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:])]
         return filled(called("and_", [parts[0], *map(self.later, parts[1:])]), node)
