@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .call_spec import native_call, statics_of
 from .compile import TARGETS, compile_graph
 from .compile_device import with_precision
 from .config import config, is_debug_anywhere, watch
@@ -38,11 +39,9 @@ from .specialization import (
     Specialization,
     compile_traced,
     is_named,
-    native_call,
     refuse_captured_writes,
     refuse_other,
     size_of_data,
-    statics_of,
     symbol,
 )
 from .tracebacks import explained, trimmed

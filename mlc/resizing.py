@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from .specialization import Specialization, statics_of
+from .call_spec import statics_of
+from .specialization import Specialization
 from .tracer.sizes import SizesChangedError
 
 

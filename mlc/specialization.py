@@ -4,26 +4,22 @@ included.
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compile import CallSpec, array_spec
+from .compile import CallSpec
 from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError
 from .lowered import CacheRow
-from .runtime.entry import ArraySpec, Param, ScalarSpec, StaticSpec, TreeSpec, leaves
+from .runtime.entry import ArraySpec, StaticSpec, leaves
 from .runtime.native_call import callable_type, install, is_installed, prepare
 from .te.key import topological
-from .te.tensor import Call, Tensor
-from .tracer import foreign, tree
+from .te.tensor import Call
+from .tracer import foreign
 from .tracer.captures import Captures
-from .tracer.parameters import Parameters
-from .tracer.signature import Key, is_complex_key, is_scalar_key
 from .tracer.sizes import SizeWanted
 from .tracer.storage import ReadOnlyError
 from .tracer.trace import as_array, shown
@@ -36,18 +32,6 @@ Array = np.ndarray[Any, Any]
 Sources = Callable[[], list[tuple[str, Any]]] | None
 _WORTH_IT = 1 << 15  # bytes from which writing in place beats the quicker call
 MISS = object()  # what a native call returns that did not fit
-_MOST_LEAVES = 1024  # of arguments that the native entry takes apart, on its stack
-_TREES: dict[Any, Literal["tuple", "list", "dict", "none"]] = {
-    tuple: "tuple",
-    list: "list",
-    dict: "dict",
-    type(None): "none",
-}
-_NUMBERS = {
-    float: ScalarSpec("float", "float64"),
-    int: ScalarSpec("int", "int64"),
-    bool: ScalarSpec("bool", "bool"),
-}
 SLOW_CALLS = 8  # calls through Python after which the native entry is built, if it is not there yet
 
 
@@ -343,112 +327,6 @@ def check_out(place: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: st
         raise DTypeError(f"{name} has dtype {place.dtype}, but the result has dtype {dtype}")
     if not place.flags.writeable:
         raise ArgumentError(f"{name} is read-only; results cannot be written to it")
-
-
-def native_call(
-    traced: Traced,
-    keys: tuple[Key, ...],
-    names: tuple[str, ...],
-    given: Sequence[Any],
-    parameters: Parameters,
-) -> CallSpec | None:
-    """How native code is to be called: with the user's arguments if they are plain, or lists,
-    tuples and dicts of such; else with the arrays in them. ``given`` are the arguments.
-    """
-    if not traced.outputs:
-        return None
-    params = _params(keys, traced)
-    by_place = [
-        name if name in parameters.by_name else None
-        for name in parameters.positional[: len(keys) - len(names)]
-    ]
-    is_plain = not any(r.kind in ("input", "copy") for r in traced.results)
-    if params is None or not is_plain or traced.writes:
-        return CallSpec(returns="list", out="never")
-    if traced.is_direct and (traced.structure is None or isinstance(traced.structure, type)):
-        return CallSpec(
-            params=params,
-            keywords=names,
-            names=tuple(by_place),
-            returns="array" if traced.structure is None else traced.structure.__name__,
-            out="never" if parameters.has_out else "optional",
-            statics=statics_of(keys, given),
-        )
-    return CallSpec(
-        params=params,
-        keywords=names,
-        names=tuple(by_place),
-        returns="call",
-        out="never",
-        statics=statics_of(keys, given),
-        unflatten=functools.partial(_whole if traced.is_direct else _unflattened, traced),
-    )
-
-
-def statics_of(keys: tuple[Key, ...], given: Sequence[Any]) -> tuple[Any, ...]:
-    """The static ones of the arguments and of what they hold, as `_params` meets them."""
-    found: list[Any] = []
-    for key, value in zip(keys, given):
-        if key[0] == "static":
-            found.append(value)
-        elif not isinstance(key[0], (np.dtype, type)):
-            held = zip(tree.flatten(value)[0], key[1:])
-            found += [leaf for leaf, kind in held if kind[0] == "static"]
-    return tuple(found)
-
-
-def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
-    """What the native entry checks for each argument; None if it cannot: for complex numbers, trees
-    of other classes, and large ones."""
-    tensors = iter(traced.inputs)
-    if sum(map(len, keys)) > _MOST_LEAVES:
-        return None
-    params = [_param(key, tensors) for key in keys]
-    return None if None in params else tuple(params)
-
-
-def _param(key: Key, tensors: Iterator[Tensor]) -> Param | None:
-    match key[0]:
-        case "static":
-            return StaticSpec()
-        case np.dtype():
-            return _array_param(next(tensors), key)
-        case type():
-            next(tensors)
-            if key[0] is complex:
-                return None
-            return _NUMBERS[key[0]]
-    return _tree_param(key[0], iter(key[1:]), tensors)
-
-
-def _tree_param(structure: Any, keys: Iterator[Key], tensors: Iterator[Tensor]) -> Param | None:
-    """The tree of ``structure`` whose leaves have the next of ``keys``."""
-    if structure.is_leaf():
-        return _param(next(keys), tensors)
-    children = tuple(_tree_param(child, keys, tensors) for child in structure.children())
-    names = tuple(structure.entries()) if structure.type is dict else ()
-    if None in children or not all(type(name) is str for name in names):
-        return None
-    kind = _TREES.get(structure.type)
-    return None if kind is None else TreeSpec(kind, children, names)  # type: ignore[arg-type]
-
-
-def _array_param(tensor: Tensor, key: Key) -> Any:
-    spec = array_spec(tensor)
-    if not key[1]:
-        spec = dataclasses.replace(spec, only="scalar" if is_scalar_key(key) else "array")
-    if not is_complex_key(key):
-        return spec
-    strides = None if spec.strides is None else spec.strides[:-1]  # without the axis of the parts
-    return dataclasses.replace(spec, shape=key[1], dtype=key[0].name, strides=strides)
-
-
-def _whole(traced: Traced, *outputs: Any) -> Any:
-    return traced.structure.unflatten(outputs)
-
-
-def _unflattened(traced: Traced, *outputs: Any) -> Any:
-    return traced.assemble([np.asarray(output) for output in outputs], ())
 
 
 def is_named(jitted: Any) -> bool:

@@ -38,7 +38,7 @@ LAYERS = (
     ("native_text",),
     ("compile",),
     ("compile_program",),
-    ("lowered",),
+    ("lowered", "call_spec"),
     ("specialization",),
     ("dynamic", "resizing", "tracebacks"),
     ("quick_call",),

@@ -1,0 +1,137 @@
+"""What the native entry of a function checks for each argument, and how it is called."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from .compile import CallSpec, array_spec
+from .runtime.entry import Param, ScalarSpec, StaticSpec, TreeSpec
+from .te.tensor import Tensor
+from .tracer import tree
+from .tracer.parameters import Parameters
+from .tracer.signature import Key, is_complex_key, is_scalar_key
+from .tracer.traced import Traced
+
+_MOST_LEAVES = 1024  # of arguments that the native entry takes apart, on its stack
+_TREES: dict[Any, Literal["tuple", "list", "dict", "none"]] = {
+    tuple: "tuple",
+    list: "list",
+    dict: "dict",
+    type(None): "none",
+}
+_NUMBERS = {
+    float: ScalarSpec("float", "float64"),
+    int: ScalarSpec("int", "int64"),
+    bool: ScalarSpec("bool", "bool"),
+}
+
+
+def native_call(
+    traced: Traced,
+    keys: tuple[Key, ...],
+    names: tuple[str, ...],
+    given: Sequence[Any],
+    parameters: Parameters,
+) -> CallSpec | None:
+    """How native code is to be called: with the user's arguments if they are plain, or lists,
+    tuples and dicts of such; else with the arrays in them. ``given`` are the arguments.
+    """
+    if not traced.outputs:
+        return None
+    params = _params(keys, traced)
+    by_place = [
+        name if name in parameters.by_name else None
+        for name in parameters.positional[: len(keys) - len(names)]
+    ]
+    is_plain = not any(r.kind in ("input", "copy") for r in traced.results)
+    if params is None or not is_plain or traced.writes:
+        return CallSpec(returns="list", out="never")
+    if traced.is_direct and (traced.structure is None or isinstance(traced.structure, type)):
+        return CallSpec(
+            params=params,
+            keywords=names,
+            names=tuple(by_place),
+            returns="array" if traced.structure is None else traced.structure.__name__,
+            out="never" if parameters.has_out else "optional",
+            statics=statics_of(keys, given),
+        )
+    return CallSpec(
+        params=params,
+        keywords=names,
+        names=tuple(by_place),
+        returns="call",
+        out="never",
+        statics=statics_of(keys, given),
+        unflatten=functools.partial(_whole if traced.is_direct else _unflattened, traced),
+    )
+
+
+def statics_of(keys: tuple[Key, ...], given: Sequence[Any]) -> tuple[Any, ...]:
+    """The static ones of the arguments and of what they hold, as `_params` meets them."""
+    found: list[Any] = []
+    for key, value in zip(keys, given):
+        if key[0] == "static":
+            found.append(value)
+        elif not isinstance(key[0], (np.dtype, type)):
+            held = zip(tree.flatten(value)[0], key[1:])
+            found += [leaf for leaf, kind in held if kind[0] == "static"]
+    return tuple(found)
+
+
+def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
+    """What the native entry checks for each argument; None if it cannot: for complex numbers, trees
+    of other classes, and large ones."""
+    tensors = iter(traced.inputs)
+    if sum(map(len, keys)) > _MOST_LEAVES:
+        return None
+    params = [_param(key, tensors) for key in keys]
+    return None if None in params else tuple(params)
+
+
+def _param(key: Key, tensors: Iterator[Tensor]) -> Param | None:
+    match key[0]:
+        case "static":
+            return StaticSpec()
+        case np.dtype():
+            return _array_param(next(tensors), key)
+        case type():
+            next(tensors)
+            if key[0] is complex:
+                return None
+            return _NUMBERS[key[0]]
+    return _tree_param(key[0], iter(key[1:]), tensors)
+
+
+def _tree_param(structure: Any, keys: Iterator[Key], tensors: Iterator[Tensor]) -> Param | None:
+    """The tree of ``structure`` whose leaves have the next of ``keys``."""
+    if structure.is_leaf():
+        return _param(next(keys), tensors)
+    children = tuple(_tree_param(child, keys, tensors) for child in structure.children())
+    names = tuple(structure.entries()) if structure.type is dict else ()
+    if None in children or not all(type(name) is str for name in names):
+        return None
+    kind = _TREES.get(structure.type)
+    return None if kind is None else TreeSpec(kind, children, names)  # type: ignore[arg-type]
+
+
+def _array_param(tensor: Tensor, key: Key) -> Any:
+    spec = array_spec(tensor)
+    if not key[1]:
+        spec = dataclasses.replace(spec, only="scalar" if is_scalar_key(key) else "array")
+    if not is_complex_key(key):
+        return spec
+    strides = None if spec.strides is None else spec.strides[:-1]  # without the axis of the parts
+    return dataclasses.replace(spec, shape=key[1], dtype=key[0].name, strides=strides)
+
+
+def _whole(traced: Traced, *outputs: Any) -> Any:
+    return traced.structure.unflatten(outputs)
+
+
+def _unflattened(traced: Traced, *outputs: Any) -> Any:
+    return traced.assemble([np.asarray(output) for output in outputs], ())
