@@ -54,7 +54,7 @@ from .tracer.function import trace_function
 from .tracer.parameters import Parameters
 from .tracer.signature import Key, call_text, why_new
 from .tracer.sizes import SizeWanted
-from .tracer.trace import PLAIN, noting_errors
+from .tracer.trace import FAILING, PLAIN, noting_errors
 from .tracer.traced import Traced
 
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
@@ -270,6 +270,10 @@ class _Jitted:
         function = self._function
         if schedule is None:
             function = noting_attributes(_native_form(function), captures)
+            if FAILING.get():
+                from .control.raised import ending
+
+                function = ending(function)
         try:
             try:
                 traced = trace_function(

@@ -25,6 +25,7 @@ from .convert import converted
 from .elementwise import vectorized
 from .folding import INSTEAD as FOLDING
 from .forms import is_traced
+from .iterators import not_taking, refuse_taking
 from .kinds import INSTEAD as KINDS
 from .mathematics import INSTEAD as MATHEMATICS
 from .ranges import range_, reversed_
@@ -76,6 +77,12 @@ def _scalar_of(kind: type[np.generic]) -> Callable[..., Any]:
 
 def call(function: Any) -> Any:
     """What to call in the place of ``function``."""
+    made = _replaced(function)
+    is_python = isinstance(function, (types.FunctionType, types.MethodType, partial))
+    return made if is_python else not_taking(made)
+
+
+def _replaced(function: Any) -> Any:
     try:
         found = _INSTEAD.get(function)
     except TypeError:
@@ -172,7 +179,13 @@ def _reduced(function: Any, *rest: Any) -> Any:
     return reduce(call(function), *rest)
 
 
+def _next(iterator: Any, *default: Any) -> Any:
+    refuse_taking(iterator)
+    return next(iterator, *default)
+
+
 _INSTEAD: dict[Any, Any] = {
+    builtins.next: _next,
     builtins.map: _mapped, builtins.filter: _filtered, reduce: _reduced,
     builtins.range: range_,
     builtins.reversed: reversed_,

@@ -19,6 +19,7 @@ from .complex_state import entering
 from .host_changes import UNDEFINED as UNDEFINED
 from .host_changes import HostState
 from .hosts import wider
+from .iterators import holding
 from .perhaps import bare, is_bound
 from .plan import Carried, Plan
 from .plan import NotNative as NotNative
@@ -47,13 +48,19 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     hosts = HostState(*bodies)
     between, same = None, True
     try:
-        if REPEATED.get():
-            made = _settled(state, bodies)
-            if hosts.changes() and not state.is_branch:
-                between = HostState(*bodies)
+        with holding(hosts.iterators):
+            if REPEATED.get():
                 made = _settled(state, bodies)
-        else:
-            made, between, same = _settled_twice(state, bodies)
+                if hosts.changes() and not state.is_branch:
+                    between = HostState(*bodies)
+                    made = _settled(state, bodies)
+            else:
+                made, between, same = _settled_twice(state, bodies)
+        _refuse_taken(hosts.took(), state.what)
+    except Exception:
+        hosts.undo()
+        _refuse_taken(hosts.took(), state.what)
+        raise
     except BaseException:
         hosts.undo()
         raise
@@ -77,6 +84,15 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
         f"which compiled code does not see; hold it in a local variable or an array of the "
         f"function that has {state.what}, or return it"
     )
+
+
+def _refuse_taken(iterator: Any, what: str) -> None:
+    """HostStateError if tracing has taken items of an iterator: nobody can put them back."""
+    if iterator is not None:
+        raise HostStateError(
+            f"{what} over traced values takes items of a {type(iterator).__name__} from before it, "
+            f"which compiled code does not do; take the items before, or make a list of them"
+        )
 
 
 def _settled_twice(

@@ -14,19 +14,25 @@
 from __future__ import annotations
 
 import dis
+import os
+import sys
 import types
 from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from typing import Any
 
+from ..errors import UnsupportedError
 from ..tracer.slots import Slots
 from ..tracer.tracer import Tracer
+from .iterators import is_iterator, progress, within
 
 OURS = frozenset({"numpy", "mlc", "optree", "ml_dtypes", "scipy", "builtins"})
-_MOST = 3000  # values that are looked at
-_LONG = 500  # items of a container whose own items are looked at, too
+_MOST = 100_000  # lists, objects and functions that are looked at
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), type, Tracer, types.ModuleType)
 _EQUAL = (bool, int, float, complex, str, bytes)
+# Code of libraries keeps tables of its own, which mean nothing to whoever calls it.
+_LIBRARIES = os.path.dirname(os.__file__), sys.prefix + "/lib"
 _STORES = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 _GLOBAL_STORES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
 
@@ -71,43 +77,53 @@ class HostState:
 
     def __init__(self, *roots: Any) -> None:
         self._held: list[tuple[str, Any, Any]] = []  # what it is in words, the box, its contents
+        self._iterators: list[tuple[Any, Any]] = []  # and how far they have come
         self._seen: set[int] = set()
         self._stack: list[Any] = list(roots)
         self._alive: list[Any] = []  # so that no number of an object is given away again
-        while self._stack and len(self._seen) < _MOST:
+        while self._stack:
             value = self._stack.pop()
-            if id(value) not in self._seen:
+            if not isinstance(value, _PLAIN) and id(value) not in self._seen:
                 self._seen.add(id(value))
                 self._alive.append(value)
                 self._look(value)
+            if len(self._seen) > _MOST:
+                raise UnsupportedError(
+                    f"a loop or branch over traced values reaches more than {_MOST} lists, dicts, "
+                    f"objects and functions, too many to know which of them it changes; hold what "
+                    f"it needs in arrays, or compute the rest outside of the jitted function"
+                )
 
     def _look(self, value: Any) -> None:
         match value:
-            case None | Tracer() | bool() | int() | float() | complex() | str() | bytes() | type():
-                return
             case types.FunctionType():
                 self._look_at_function(value)
             case types.MethodType():
                 self._stack += [value.__func__, value.__self__]
             case partial():
                 self._stack += [value.func, *value.args, *value.keywords.values()]
-            case types.GeneratorType():
-                if value.gi_frame is not None:
+            case _ if is_iterator(value):
+                self._iterators.append((value, progress(value)))
+                self._stack += within(value)
+                if isinstance(value, types.GeneratorType) and value.gi_frame is not None:
                     self._stack += value.gi_frame.f_locals.values()
             case tuple() | frozenset():
-                self._follow(value)
+                self._stack += value
             case list() | deque():
                 self._held.append((f"a {type(value).__name__}", value, list(value)))
-                self._follow(value)
+                self._stack += value
             case set():
                 self._held.append(("a set", value, set(value)))
             case dict():
                 self._held.append(("a dict", value, dict(value)))
-                self._follow(value.values())
-            case _ if not isinstance(value, types.ModuleType):
+                self._stack += value.values()
+            case _:
                 self._look_at_object(value)
 
     def _look_at_function(self, function: types.FunctionType) -> None:
+        file = function.__code__.co_filename
+        if file.startswith(_LIBRARIES) or "site-packages" in file:
+            return
         around, stored, read = _names(function.__code__)
         is_ours = str(function.__module__).partition(".")[0] == "mlc"
         is_part = function.__code__ in PARTS
@@ -133,14 +149,22 @@ class HostState:
         items = attributes_of(value)
         contents = {key: items.get(key, UNDEFINED) for key in items}
         self._held.append((f"an object of {kind.__name__}", value, contents))
-        self._follow(contents.values())
+        self._stack += contents.values()
         for part in kind.__mro__:
             if part.__module__.partition(".")[0] not in OURS:
                 self._stack += [f for f in vars(part).values() if type(f) is types.FunctionType]
 
-    def _follow(self, values: Any) -> None:
-        if len(values) <= _LONG:
-            self._stack += values
+    @property
+    def iterators(self) -> list[Any]:
+        """The iterators among them."""
+        return [iterator for iterator, _ in self._iterators]
+
+    def took(self) -> Any:
+        """An iterator of which items were taken since then, if there is one."""
+        for iterator, old in self._iterators:
+            if progress(iterator) != old:
+                return iterator
+        return None
 
     def changes(self) -> list[tuple[str, Any]]:
         """What holds something else by now, in words, and the box."""

@@ -16,14 +16,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import MlcError, is_user_frame
+import numpy as np
+
+from ..errors import BoundsError, MlcError, is_user_frame
 from ..tracer.tracer import Tracer
 from .around import AROUND
-from .carry import UNDEFINED, NotNative, State
+from .carry import UNDEFINED, NotNative, State, current
 from .failing import note
 from .tries import caught, is_tried
 
 _NOT_THEIRS = (MlcError, Warning, StopIteration, StopAsyncIteration, RecursionError, MemoryError)
+# What NumPy raises of values that are known while tracing, and what stands for its errors.
+_NUMPYS = (
+    IndexError, ValueError, ZeroDivisionError, OverflowError, FloatingPointError,
+    np.linalg.LinAlgError,
+)  # fmt: skip
 _UNROLLED = (TypeError, ValueError, IndexError, NotImplementedError)
 _STAND_INS = ("mlc.tracer", "mlc.control", "mlc.te", "mlc.ops")
 
@@ -55,6 +62,21 @@ def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Cal
     return run
 
 
+def ending(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, where an error that it ends with is noted if the run may meet others first."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            if not (current().errors and _is_theirs(error)):
+                raise
+            note((type(error), str(error)), error.with_traceback(None))
+            return None
+
+    return run
+
+
 def attempted(value: Callable[[], Any]) -> tuple[Any, bool]:
     """What ``value()`` is, and whether it raises an error of the user's own code instead."""
     try:
@@ -73,7 +95,9 @@ def agree(*met: list[Exception]) -> bool:
 def _is_theirs(error: Exception) -> bool:
     """Whether Python would raise ``error``, too: it comes from code of the user's, or of NumPy's
     that it calls, and no traced value is to blame."""
-    if isinstance(error, _NOT_THEIRS) or not _is_from_user(error):
+    if isinstance(error, BoundsError):  # an index that is known, and outside
+        return True
+    if isinstance(error, _NOT_THEIRS) or not (isinstance(error, _NUMPYS) or _is_from_user(error)):
         return False
     reason = error.__cause__ or error.__context__
     if isinstance(reason, MlcError) or any(isinstance(arg, Tracer) for arg in error.args):

@@ -32,12 +32,13 @@ from .folding import is_in
 from .forms import is_traced, native_for, native_if, native_while
 from .host_changes import HostState
 from .hosts import hosts_in
+from .iterators import TakesItemsError, holding, refuse_taking
 from .raised import attempted
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
 from .unbound import bound as bound
-from .watching import changes_undone, items_while
+from .watching import changes_undone, is_held, items_while
 
 Thunk = Callable[[], Any]
 Touched = tuple[Any, ...]  # nothing, or names and what reads them, and a number
@@ -179,8 +180,13 @@ def not_(value: Any) -> Any:
 
 def in_(value: Any, where: Thunk, negated: bool = False) -> Any:
     """``value in where()``, or ``not in``."""
-    found = is_in(value, where)
+    found = is_in(value, lambda: _not_taken(where()))
     return not_(found) if negated else found
+
+
+def _not_taken(value: Any) -> Any:
+    refuse_taking(value)
+    return value
 
 
 def and_(value: Any, *others: Thunk) -> Any:
@@ -201,11 +207,17 @@ def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
             value = other()
             continue
         hosts = HostState(other)
-        with changes_undone() as changed:
-            second, fails = attempted(other)
+        takes = False
+        try:
+            with changes_undone() as changed, holding(hosts.iterators):
+                second, fails = attempted(other)
+        except TakesItemsError:
+            takes = True
         counted = hosts.changes()
         hosts.undo()
-        if fails or changed or counted:  # an array, or the note of an error: only where it is asked
+        if (
+            takes or fails or changed or counted
+        ):  # an array, or the note of an error: only where it is asked
             value = if_expression(value, *((_given(value), other) if ends else
                                            (other, _given(value))))  # fmt: skip
         elif _kind(value) == "b" and _kind(second) == "b":
@@ -244,6 +256,7 @@ def for_(
 ) -> None:  # fmt: skip
     """The statement ``for``; ``test`` says whether no break was met."""
     source = known(source)
+    refuse_taking(source)
     traced = CURRENT.get() is not None
     cost *= _repeats.get()
     if isinstance(source, Flat):
@@ -275,6 +288,7 @@ def for_(
         if (
             traced
             and not (source.is_begun or _holds_lists(lists))
+            and not (test is not None and is_held(source))
             and _try_native(builtins.range(sizes[0]), step, names, reads, put, test, body, touched)
         ):
             source.end()

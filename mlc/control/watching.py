@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, user_frame
 from ..ops.op import CURRENT
 from ..tracer.concrete import known
 from ..tracer.storage import KNOWN, WATCH, Cell, next_cell
 from ..tracer.tracer import Tracer
 from .host_changes import HostState
+from .iterators import is_iterator, within
 
 Held = tuple[Any, Any, Any]
 _END: Any = object()
@@ -64,6 +65,10 @@ def items_while(values: Iterable[Any], goes: Callable[[], Any]) -> Iterator[Any]
             found = next(source, _END)
         elif isinstance(values, (list, tuple, range, Tracer)):
             found = next(source, _END)
+        elif is_held(source):
+            if not _chosen(test, "an iterator"):
+                return
+            found = next(source, _END)
         else:
             hosts = HostState(source)
             with _written_where(test):
@@ -75,6 +80,21 @@ def items_while(values: Iterable[Any], goes: Callable[[], Any]) -> Iterator[Any]
         if found is _END:
             return
         yield found
+
+
+def is_held(source: Any) -> bool:
+    """Whether the code around a loop over the iterator ``source`` has other ways to its items."""
+    frame = user_frame()
+    if frame is None or not is_iterator(source):
+        return False
+    known = set(map(id, HostState(*frame.f_locals.values()).iterators))
+    parts = [source]
+    while parts:
+        part = parts.pop()
+        if id(part) in known:
+            return True
+        parts += within(part)
+    return False
 
 
 def _chosen(test: Tracer, what: str) -> bool:

@@ -92,9 +92,25 @@ def in_an_assert(x: Any) -> Any:
     return x
 
 
+def outside_of_a_known_array(x: Any) -> Any:
+    known = np.ones(3)
+    if x.sum() > 0:
+        return known[7]
+    return known[0]
+
+
+def the_first_of_two(x: Any) -> Any:
+    """The second error is certain, and the first one comes before it."""
+    if x.sum() > 0:
+        raise ValueError("first")
+    x = x + positive(x[0] + 200)
+    return x % int("second")
+
+
 FUNCTIONS = [
     second_side, unknown_name, loop_over_nothing, one_branch, both_sides, branch_in_a_loop,
-    in_a_try, try_around_a_helper, try_inside, in_an_assert,
+    in_a_try, try_around_a_helper, try_inside, in_an_assert, outside_of_a_known_array,
+    the_first_of_two,
 ]  # fmt: skip
 
 
@@ -123,6 +139,18 @@ def test_errors_of_loops_that_may_have_no_iteration() -> None:
     jitted = mlc.jit(bad)
     for n in (np.int64(0), np.int64(2)):
         assert outcome(jitted, ABOVE, n) == outcome(bad, ABOVE, n)
+
+
+def test_a_known_index_of_a_traced_array_in_a_branch() -> None:
+    @mlc.jit
+    def outside(x: Any) -> Any:
+        if x.sum() > 0:
+            x[7] = 1
+        return x
+
+    assert outside(BELOW.copy())[0] == -1
+    with pytest.raises(IndexError, match="index 7 is out of bounds"):
+        outside(ABOVE.copy())
 
 
 def test_what_is_refused_while_tracing_stays_refused() -> None:
