@@ -13,6 +13,8 @@ import warnings
 from pathlib import Path
 from types import FrameType
 
+import numpy as np
+
 from .records import dataclass
 
 _PACKAGE = str(Path(__file__).parent)
@@ -79,6 +81,14 @@ class ShapeError(MlcError, ValueError):
     """Shapes that do not fit together."""
 
 
+class AxisError(ShapeError, np.exceptions.AxisError):
+    """An axis that an array does not have."""
+
+    def __init__(self, message: str, axis: int, ndim: int) -> None:
+        super().__init__(message)
+        self.axis, self.ndim = axis, ndim
+
+
 class DTypeError(MlcError, TypeError):
     """A dtype that an operator or a backend does not have."""
 
@@ -99,8 +109,6 @@ def refused(error: str, sentence: str, index: int, where: SourceLocation | None)
     """What compiled code raises where it refuses its data: see `ir.program.Program`."""
     message = sentence.format(index=index)
     if error == "LinAlgError":
-        import numpy as np
-
         return np.linalg.LinAlgError(message if where is None else f"{message}\n  at {where}")
     made: MlcError = globals()[error](message, where)
     return made

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import DType
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, AxisError, ShapeError
 from ..ir.expr import Expr, as_expr, const
 from ..ir.expr import cast as cast_expr
 
@@ -81,7 +81,8 @@ def as_axis(name: str, axis: Any, ndim: int) -> int:
     except TypeError:
         raise ArgumentError(f"{name}: axis must be an integer, got {axis!r}") from None
     if not -ndim <= number < ndim:
-        raise ShapeError(f"{name}: axis {number} is out of range for an array of {ndim} dimensions")
+        message = f"{name}: axis {number} is out of range for an array of {ndim} dimensions"
+        raise AxisError(message, number, ndim)
     return number % ndim
 
 

@@ -147,6 +147,7 @@ def result_layout(items: Items, shapes: Sequence[Shape]) -> tuple[Shape, int, Sh
 def parse_key(shape: Shape, key: Any) -> tuple[Items, list[Any]]:
     """A NumPy key for an array of ``shape`` as items, and the index arrays they refer to."""
     parts = [_known(part) for part in (key if isinstance(key, tuple) else (key,))]
+    _check_masks(shape, parts)
     parts = [axis for part in parts for axis in _without_masks(part)]
     used = sum(part is not None and part is not Ellipsis for part in parts)
     dots = [n for n, part in enumerate(parts) if part is Ellipsis]
@@ -231,9 +232,33 @@ def _known(part: Any) -> Any:
     return part
 
 
+def _check_masks(shape: Shape, parts: Sequence[Any]) -> None:
+    """BoundsError for a mask known while tracing that has not the sizes of the axes it stands
+    for."""
+    taken = [part.ndim if _is_mask(part) else int(part is not None and part is not Ellipsis)
+             for part in parts]  # fmt: skip
+    axis = 0
+    for part, count in zip(parts, taken, strict=True):
+        if part is Ellipsis:
+            axis = len(shape) - sum(taken[parts.index(Ellipsis) :])
+        if _is_mask(part):
+            for d, (size, given) in enumerate(zip(shape[axis:], part.shape)):
+                if size != given:
+                    raise BoundsError(
+                        f"boolean index did not match indexed array along axis {axis + d}; size of "
+                        f"axis is {size} but size of corresponding boolean axis is {given}"
+                    )
+        axis += count
+
+
+def _is_mask(part: Any) -> bool:
+    """Whether a part of a key is a mask that is known while tracing."""
+    return isinstance(part, np.ndarray) and part.dtype.kind == "b"
+
+
 def _without_masks(part: Any) -> Sequence[Any]:
     """A mask known while tracing as the index arrays that it stands for."""
-    if not (isinstance(part, np.ndarray) and part.dtype.kind == "b"):
+    if not _is_mask(part):
         return (part,)
     if part.ndim == 0:
         raise UnsupportedError("a single bool as an index is not supported; use np.where or None")

@@ -222,7 +222,8 @@ def ix_(*args: Any) -> tuple[Any, ...]:
     """np.ix_."""
     made = []
     for place, part in enumerate(args):
-        part = as_array(part)
+        is_list = isinstance(part, list | tuple)
+        part = np.zeros(0, np.int64) if is_list and not len(part) else as_array(part)
         if len(shape_of(part)) != 1:
             raise ShapeError(f"np.ix_: needs vectors, got shape {shape_of(part)}")
         if dtype_of(part).kind == "b":
@@ -242,7 +243,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     pairs = list(zip(parts, sizes, modes, strict=True))
     place: Any = 0
     for index, size, how in pairs if order == "C" else reversed(pairs):
-        index = as_array(index)
+        index = _whole("ravel_multi_index", index)
         if how == "wrap":
             index = np.mod(index, size)
         elif how == "clip":
@@ -254,13 +255,21 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     return place
 
 
+def _whole(name: str, indices: Any) -> Any:
+    """``indices`` as an array, if they are integers."""
+    found = as_array(indices)
+    if dtype_of(found).kind not in "iub" and size_of(np.shape(indices)):
+        raise ArgumentError(f"np.{name}: indices must be integers, got {dtype_of(found)}")
+    return found
+
+
 @implements(np.unravel_index)
 def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]:
     """np.unravel_index."""
     sizes = as_sizes("unravel_index", shape)
     whole = size_of(sizes)
     outside = f"index {{index}} is out of bounds for array with size {whole}"
-    rest, found = inside(as_array(indices), 0, whole, "DomainError", outside), []
+    rest, found = inside(_whole("unravel_index", indices), 0, whole, "DomainError", outside), []
     for size in reversed(sizes) if order == "C" else sizes:
         found.append(rest % size)
         rest = rest // size

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, int32, int64, uint64
-from ..errors import ArgumentError, BoundsError, DomainError, ShapeError
+from ..errors import ArgumentError, AxisError, BoundsError, DomainError, ShapeError
 from ..intrinsics.sorting import has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Buffer, Program, Region
@@ -325,7 +325,8 @@ def _arguments(name: str, a: Any, axis: Any, kind: Any, order: Any) -> tuple[Any
     if axis is None or name == "argsort" and is_only_axis(shape_of(a), axis):
         return ravel(a), 0
     if not shape_of(a):
-        raise ShapeError(f"np.{name}: axis {axis} is out of range for an array of 0 dimensions")
+        message = f"np.{name}: axis {axis} is out of range for an array of 0 dimensions"
+        raise AxisError(message, axis, 0)
     return a, as_axis(f"np.{name}", axis, len(shape_of(a)))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, OutsideArrayError, UnsupportedError
+from ..errors import ArgumentError, DTypeError, OutsideArrayError, UnsupportedError
 from ..ops.op import leaves_of
 from .concrete import all_known, known
 from .rooms import as_mask
@@ -38,6 +38,18 @@ def _fitting(values: Any, dtype: Any) -> Any:
     """Python numbers, and lists of them, in ``dtype``: OverflowError for one that does not fit."""
     is_plain = all(isinstance(leaf, (bool, int, float)) for leaf in leaves_of(values))
     return np.asarray(values, dtype) if is_plain else values
+
+
+def _safely(name: str, values: Any, dtype: Any) -> Any:
+    """The same of arrays whose dtype is safely cast to ``dtype``; scalars are cast as they are."""
+    found = _fitting(values, dtype)
+    is_scalar = isinstance(found, np.generic) or getattr(found, "_is_scalar", bool)()
+    if hasattr(found, "dtype") and not is_scalar and not np.can_cast(found.dtype, dtype, "safe"):
+        raise DTypeError(
+            f"{name}: cannot cast array data from {found.dtype!r} to {dtype!r} according to the "
+            f"rule 'safe'; convert the values with .astype(...)"
+        )
+    return found
 
 
 def flattened(target: Any) -> Any:
@@ -82,7 +94,7 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
     """np.putmask: the value at a place is that of the same number in ``values``, repeated."""
     if np.shape(mask) != a.shape:
         raise ArgumentError(f"np.putmask: mask has shape {np.shape(mask)}, the array {a.shape}")
-    values = _fitting(values, a.dtype)
+    values = _safely("np.putmask", values, a.dtype)
     given = np.size(values)
     if isinstance(mask, (list, tuple)):
         mask = np.asarray(mask)
@@ -98,7 +110,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
         raise ArgumentError(f"np.place: mask has {np.size(mask)} elements, the array {arr.size}")
     from .not_handed_over import take
 
-    vals = _fitting(vals, arr.dtype)
+    vals = _safely("np.place", vals, arr.dtype)
     given, flat = np.size(vals), np.ravel(mask)
     if not given:
         raise ArgumentError("np.place: cannot insert from an empty array")
@@ -115,10 +127,14 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 @_changes(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     """np.put_along_axis."""
+    from ..ops.broadcast import as_axis
+
     if axis is None:
+        if np.ndim(indices) != 1:
+            raise ArgumentError("np.put_along_axis: with axis=None indices must have one dimension")
         flattened(arr)[indices] = values
         return
-    axis = axis % arr.ndim
+    axis = as_axis("np.put_along_axis", axis, arr.ndim)
     shape = np.shape(indices)
     if len(shape) != arr.ndim:
         raise ArgumentError(

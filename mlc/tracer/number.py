@@ -18,6 +18,9 @@ _LISTED = 256  # numbers in a list that is made of an array
 def python_number(value: Tracer, kind: type) -> Tracer:
     """``kind(value)`` for ``value`` of one element: a value of its own that promotes as a Python
     number does."""
+    if value.size != 1 and kind is bool:
+        count = "an array with more than one element" if value.size else "an empty array"
+        raise ValueError(f"the truth value of {count} is ambiguous; use .any() or .all()")
     if value.size != 1:
         raise TypeError("only length-1 arrays can be converted to Python scalars")
     value = value.reshape(()) if value.shape else value

@@ -115,7 +115,8 @@ def _meshgrid(function: Any, args: Arguments, kwargs: Options) -> Any:
     if kwargs.get("copy", True):
         return None
     found = function(*args, **{k: v for k, v in kwargs.items() if k != "copy"})
-    return (_frozen(function, found, args),)
+    found = _frozen(function, found, args)
+    return (list(found) if kwargs.get("sparse") else found,)
 
 
 def _unstacked(function: Any, args: Arguments, kwargs: Options) -> Any:

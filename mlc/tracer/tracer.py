@@ -38,7 +38,7 @@ from .operators import define_methods
 from .shapeless import imag_of, real_of
 from .storage import READ_ONLY, Cell, Window, blank
 from .trace import FunctionTrace
-from .writing import assign, bools_as_axes, key_of_arrays
+from .writing import assign, bools_as_axes, key_of_arrays, one_element
 
 _SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})
 _ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
@@ -394,8 +394,8 @@ class Tracer:
         return copied_in(order, made, self)
 
     def fill(self, value: Any) -> None:
-        """Set all elements to ``value``."""
-        self[...] = value
+        """Set all elements to ``value``, a number."""
+        self[...] = one_element(value)
 
     def conj(self) -> Any:
         """The value itself: complex numbers are not traced."""

@@ -118,6 +118,15 @@ def lifted(value: Any) -> Any:
     return trace.lift(value) if hasattr(type(value), "__mlc_lift__") else value
 
 
+def one_element(value: Any) -> Any:
+    """``value``, unless it is no number, as one element has to be."""
+    if isinstance(value, list | tuple):
+        raise ArgumentError(f"fill: the value must be a number, got a {type(value).__name__}")
+    if np.ndim(value):
+        raise ShapeError(f"fill: the value must be a number, got an array of {np.shape(value)}")
+    return value
+
+
 def as_operand(value: Any) -> Any:
     """Lists as the arrays that NumPy makes of them."""
     from .operators import from_sequence

@@ -44,6 +44,10 @@ def changed_copy(x: Any) -> Any:
         lambda x: np.isclose(x, 1, rtol=[0.1, 1, 2]),
         lambda x: np.allclose(x, x + 0.01, atol=abs(x).max()),
         lambda x: np.take_along_axis(x, np.array([[-1], [2]]), axis=1),
+        lambda x: x[..., None, [True, False, True]],
+        lambda x: np.ix_(x[0], []),
+        lambda x: np.ravel_multi_index((x[0] > 0, [1, 0, 2]), (2, 3)),
+        lambda x: np.meshgrid(x[0], x[1], sparse=True, copy=False),
     ],
 )
 def test_taken(function: Callable[..., Any]) -> None:
@@ -66,6 +70,19 @@ def test_taken(function: Callable[..., Any]) -> None:
         (lambda x: np.round(x > 0, 1), TypeError),
         (lambda x: np.argsort(x, kind="stable", stable=True), ValueError),
         (lambda x: np.quantile(x[:0], 0.5, axis=0), IndexError),
+        (lambda x: x[:, [True, False]], IndexError),
+        (lambda x: x[[True, False, True]], IndexError),
+        (lambda x: x.__setitem__([True, False, True], 1), IndexError),
+        (lambda x: np.add.at(x, (0, np.array([True, False])), 1), IndexError),
+        (lambda x: np.putmask(x, x > 0, x + 0j), TypeError),
+        (lambda x: np.place(x, x > 0, np.arange(3)[1:] * 1j), TypeError),
+        (lambda x: np.putmask(np.zeros((2, 3), np.int8), x > 0, x), TypeError),
+        (lambda x: x.fill(x[0]), ValueError),
+        (lambda x: np.put_along_axis(x, np.array([[0]]), 1, 2), np.exceptions.AxisError),
+        (lambda x: np.sum(x, axis=2), np.exceptions.AxisError),
+        (lambda x: np.sort(x, axis=-3), IndexError),
+        (lambda x: np.unravel_index(x, (2, 3)), TypeError),
+        (lambda x: bool(x), ValueError),
     ],
 )
 def test_refused(function: Callable[..., Any], kind: type[Exception]) -> None:

@@ -31,6 +31,7 @@ from ..storage import ReadOnlyError
 from ..strides import strides_of
 from ..trace import as_array
 from ..tracer import Tracer
+from ..writing import one_element
 
 Part = Any  # a Tracer, or a Masked: the elements that a traced mask selects
 DTypes = dict["np.dtype[Any]", "np.dtype[Any]"]
@@ -234,8 +235,8 @@ class Complex:
         self.flat[...] = value
 
     def fill(self, value: Any) -> None:
-        """Set all elements to ``value``."""
-        self[...] = value
+        """Set all elements to ``value``, a number."""
+        self[...] = one_element(value)
 
     # Methods
     # ----------------------------------------------------------------
