@@ -91,10 +91,15 @@ class _Sources:
                 case types.ModuleType():
                     pass
                 case types.FunctionType():
-                    if plain.__module__ == function.__module__ and plain.__name__ == name:
-                        self.define(name, plain, text_of(plain))
-                    else:
+                    if plain.__module__ != function.__module__:
                         self.import_from(plain, name)
+                    elif plain.__name__ == name:
+                        self.define(name, plain, text_of(plain))
+                    elif plain.__name__ == "<lambda>":
+                        self.define(name, plain, f"{name} = {text_of(plain)}")
+                    else:
+                        self.define(plain.__name__, plain, text_of(plain))
+                        self.found.setdefault(name, f"{name} = {plain.__name__}")
                 case type():
                     self.import_from(plain, name)
                 case _ if value is getattr(typing, name, None):  # no type before Python 3.11

@@ -28,3 +28,25 @@ def test_an_alias_is_imported_by_its_own_name():
     with pytest.raises(AssertionError):
         names["test_differs"]()
     assert np is names["np"]
+
+
+halved = lambda v: v * scale  # noqa: E731
+scale = 0.5
+
+
+def twice(x):
+    return halved(x) * 4
+
+
+doubled = twice
+
+
+def test_lambdas_and_other_names_of_the_module_are_written_out():
+    with pytest.raises(AssertionError) as caught:
+        mlc.testing.check_against_numpy(lambda x: doubled(x), np.ones(2), reference=lambda x: x)
+    text = str(caught.value)
+    assert "halved = (lambda v: v * scale)\n" in text and "doubled = twice\n" in text
+    names = {"__name__": "pasted"}
+    exec(text[text.index("import numpy") :], names)
+    with pytest.raises(AssertionError, match=r"float64\(2\.0\) instead of np\.float64\(1\.0\)"):
+        names["test_differs"]()
