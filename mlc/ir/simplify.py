@@ -259,11 +259,14 @@ def _groups(rest: Sum, d: int, ranges: Ranges) -> tuple[Expr, int, Sum] | None:
 def merge_remainders(total: Sum, ranges: Ranges | None = None) -> Sum:
     """``c * d * (x // d) + c * (x % d) -> c * x``, and with ``x % (n * d) // d`` in place of
     ``x // d``: ``-> c * (x % (n * d))``. Given the ranges of variables, with ``z // d`` in place of
-    ``x // d`` as well, where ``z`` and ``x`` differ by multiples of ``d``: ``-> c * z``."""
+    ``x // d`` as well, where ``z`` and ``x`` differ by multiples of ``d``: ``-> c * z``, or in
+    place of it what the ranges make of it."""
     for atom, c in total.terms:
         if isinstance(atom, Apply) and atom.fn == "mod" and isinstance(atom.args[1], Const):
             x, d = atom.args[0], atom.args[1].value
             quotients = _quotients(x, d)
+            if ranges is not None:
+                quotients += tuple(_smaller(q, ranges) for q in quotients)
             for other, factor in total.terms:
                 if factor != c * d:
                     continue
@@ -279,6 +282,16 @@ def merge_remainders(total: Sum, ranges: Ranges | None = None) -> Sum:
                     whole_sum = Sum(rest, total.constant).plus(merged.scaled(c))
                     return merge_remainders(whole_sum, ranges)
     return total
+
+
+def _smaller(quotient: Expr, ranges: Ranges) -> Expr:
+    """A quotient as it is written once ranges have decided what they can."""
+    if isinstance(quotient, Apply):
+        (x, d) = quotient.args
+        assert isinstance(d, Const)
+        better = _quotient(x, d.value, ranges, quotient)
+        return quotient if better is None else better
+    return quotient
 
 
 def _is_congruent(atom: Expr, x: Expr, d: int, ranges: Ranges) -> bool:

@@ -265,9 +265,9 @@ class Expressions:
             return Text(text, level, narrow and fn not in COMPARISONS)
         if fn in ("add", "sub", "mul"):
             plain = narrow or as_index or not signed and dtype.bits >= 32
-            if plain or dtype.bits < 32 and not (fn == "mul" and dtype is uint16):
+            if plain or dtype.bits < 32:
                 op, level = INFIX[fn]
-                text = f"{parts[0].at(level)} {op} {parts[1].at(level + 1)}"
+                text = f"{_factor(parts[0], fn, dtype)} {op} {parts[1].at(level + 1)}"
                 if not plain:
                     return Text(f"({name})({text})", UNARY)
                 return Text(text, level, narrow)
@@ -275,7 +275,7 @@ class Expressions:
         if fn == "fma":
             inner = call("mlc_mul", parts[:2], dtype, explicit=False)
             if not signed or dtype.bits < 32:
-                product = f"{parts[0].at(TIMES)} * {parts[1].at(TIMES + 1)}"
+                product = f"{_factor(parts[0], 'mul', dtype)} * {parts[1].at(TIMES + 1)}"
                 return Text(f"({name})({product} + {parts[2].at(PLUS + 1)})", UNARY)
             return call("mlc_add", [inner, parts[2]], dtype, explicit=False)
         if fn == "neg" and (narrow or as_index):
@@ -326,3 +326,10 @@ def _smaller_division(node: Expr) -> Expr | None:
                 return less // (d // shared)
             return less % (d // shared) * shared + rest
     return None
+
+
+def _factor(first: Text, fn: str, dtype: DType) -> str:
+    """The first operand: C multiplies 16 bits as int, whose overflow is undefined."""
+    if fn == "mul" and dtype is uint16:
+        return f"(unsigned){first.at(UNARY)}"
+    return first.at(INFIX[fn][1])

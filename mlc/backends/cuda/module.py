@@ -138,6 +138,7 @@ def kernel_text(
             printer.slots.name = name
     begin = len(printer.lines)
     printer.statement(kernel.body)
+    printer.unwrap(begin)
     if after_checks and not (printer.is_checked and printer.waits):
         printer.is_checked = True
         printer.lines.insert(begin, "  if (mlc_record[0] != 0) return;")

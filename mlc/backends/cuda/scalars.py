@@ -30,7 +30,6 @@ MLC_DEVICE int64_t mlc_sub(int64_t a, int64_t b) { return (int64_t)((uint64_t)a 
 
 MLC_DEVICE int mlc_mul(int a, int b) { return (int)((unsigned)a * (unsigned)b); }
 MLC_DEVICE int64_t mlc_mul(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
-MLC_DEVICE uint16_t mlc_mul(uint16_t a, uint16_t b) { return (uint16_t)((unsigned)a * b); }
 
 template <class T>
 MLC_DEVICE T mlc_abs(T a) {

@@ -26,6 +26,7 @@ from ...ir.program import (
     Store,
     While,
 )
+from ...ir.rewrite import loads_of
 from ...ir.sharing import shared_nodes
 from ...lower.cuda.apply_atomics import ATOMICS
 from ...lower.cuda.kernel import (
@@ -114,12 +115,29 @@ class Statements(Expressions):
     @contextmanager
     def block(self, head: str, tail: str = "}") -> Iterator[None]:
         self.line(f"{head} {{")
+        with self.inside():
+            yield
+        self.line(tail)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Lines further in, whose names are forgotten after them; braces of their own around all of
+        them are left out."""
         self.depth += 1
         known, taken = dict(self.names), set(self.identifiers.taken)
+        begin = len(self.lines)
         yield
+        self.unwrap(begin)
         self.names, self.identifiers.taken = known, taken
         self.depth -= 1
-        self.line(tail)
+
+    def unwrap(self, begin: int) -> None:
+        """Lets go of braces around all lines from ``begin`` on."""
+        margin = "  " * self.depth
+        match self.lines[begin:]:
+            case [first, *inner, last] if (first, last) == (f"{margin}{{", f"{margin}}}"):
+                if all(line.startswith(f"{margin}  ") for line in inner):
+                    self.lines[begin:] = [line[2:] for line in inner]
 
     def statement(self, stmt: Stmt) -> None:
         match stmt:
@@ -206,11 +224,8 @@ class Statements(Expressions):
                 return
             with self.block(head, "} else {"):
                 self.statement(stmt.then)
-            self.depth += 1
-            known, taken = dict(self.names), set(self.identifiers.taken)
-            self.statement(stmt.otherwise)
-            self.names, self.identifiers.taken = known, taken
-            self.depth -= 1
+            with self.inside():
+                self.statement(stmt.otherwise)
             self.line("}")
 
     def array(self, buffer: Buffer, body: Stmt) -> Stmt:
@@ -221,9 +236,12 @@ class Statements(Expressions):
         if count == 1:
             self.scalars.add(buffer)
             first, rest = (body.stmts[0], body.stmts[1:]) if isinstance(body, Seq) else (body, ())
-            if isinstance(first, Store) and first.buffer is buffer and not first.value.children:
-                self.line(f"{c_type(buffer.dtype)} {name} = {self.stored(first.value)};")
-                return Seq(rest)
+            if isinstance(first, Store) and first.buffer is buffer:
+                if all(node.source is not buffer for node in loads_of(first.value)):
+                    made = self.flat(first.value)
+                    with self.sharing((made,)):
+                        self.line(f"{c_type(buffer.dtype)} {name} = {self.stored(made)};")
+                    return Seq(rest)
             self.line(f"{c_type(buffer.dtype)} {name};")
         else:
             size = count * buffer.dtype.itemsize  # some elements may be read at once

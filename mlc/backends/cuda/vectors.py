@@ -211,15 +211,17 @@ def _lane(dtype: DType, name: str, lane: int) -> str:
     return f"float({element})" if is_half(dtype) else element
 
 
-def _certain_loads(value: Expr) -> set[Load]:
-    """The loads that are made whatever a select in ``value`` chooses."""
-    found: set[Load] = set()
+def _certain_loads(value: Expr) -> list[Load]:
+    """The loads that are made whatever a select in ``value`` chooses, in order."""
+    seen: set[Expr] = set()
     stack = [value]
     while stack:
         node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
         match node:
             case Load(indices=indices):
-                found.add(node)
                 stack.extend(indices)
             case Select(condition=condition):
                 stack.append(condition)
@@ -227,7 +229,7 @@ def _certain_loads(value: Expr) -> set[Load]:
                 stack.extend(args)
             case Cast(value=inner):
                 stack.append(inner)
-    return found
+    return [node for node in loads_of(value) if node in seen]
 
 
 def _without_lane(node: Expr, var: Var, lanes: int) -> Expr | None:

@@ -16,6 +16,7 @@ from .await_products import await_products
 from .bind_threads import bind_device_threads
 from .bound_rows import Rows, bound_rows
 from .expand_calls import expand_device_calls
+from .flatten_shared import flatten_shared
 from .fold_threads import mark_teams
 from .kernel import DeviceKernel, DeviceProgram, Thread
 from .load_boxes import box_maps, boxed_buffers, load_boxes, without_box_loads
@@ -63,6 +64,7 @@ def _kernel(
 ) -> tuple[DeviceKernel, tuple[Buffer, ...]]:
     body, threads = bind_device_threads(nest, name)
     ranges = {t.var: t.extent for t in threads}
+    body = flatten_shared(body, ranges)
     body = compact_buffers(program.with_body(body), _on_all(threads), ranges).body
     body, private = place_private(body, threads, name)
     loaded = load_boxes(body, threads, name)

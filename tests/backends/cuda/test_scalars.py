@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from mlc.ir.combiner import make_combiner, reducer
 from mlc.ir.expr import Expr, Var, apply, cast, const, load
 from mlc.ir.program import Accumulate, Buffer, For, LoopKind, Program, Stmt, Store, seq
 from mlc.ir.scalar import SCALAR_FNS
+from mlc.testing.cuda import assert_compiles
 
 from .conftest import needs_compiler
 
@@ -203,3 +205,17 @@ def test_accumulation() -> None:
     assert results[0][-1] == [3]
     for buffer, got, want in zip(outputs, *results, strict=True):
         np.testing.assert_array_equal(got, want, buffer.name)
+
+
+def test_integers_of_all_kinds_with_constants() -> None:
+    names = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+    arrays = [(np.arange(250, 257) * 251).astype(name) for name in names]
+
+    def f(*xs: Any) -> Any:
+        return [(x * 2 + 1, (x + 1) * (x - 2) * 5) for x in xs]
+
+    jitted = mlc.jit(f, target="cuda-emulated")
+    with contextlib.suppress(mlc.UnsupportedError):  # no NVRTC
+        assert_compiles(jitted.lower(*arrays).compiled.device_module)
+    for got, wanted in zip(jitted(*arrays), f(*arrays), strict=True):
+        np.testing.assert_array_equal(got, wanted)

@@ -1,0 +1,50 @@
+"""Folds of columns, whatever the extents beside them are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+from .conftest import needs_compiler
+
+pytestmark = needs_compiler
+Array = np.ndarray[Any, Any]
+
+FOLDS: tuple[tuple[Callable[[Array], Array], tuple[int, ...]], ...] = (
+    (lambda a: a.sum(axis=1), (8, 4096, 1000)),
+    (lambda a: a.var(axis=0), (1024, 1000)),
+    (lambda a: a.max(axis=(0, 2)), (32, 64, 28, 28)),
+    (lambda a: a.std(axis=1), (8, 4096, 100)),
+    (lambda a: a.argmin(axis=1), (77, 777, 77)),
+)
+
+
+@pytest.mark.parametrize(("fold", "shape"), FOLDS)
+def test_blocks_share_what_they_need(
+    fold: Callable[[Array], Array], shape: tuple[int, ...]
+) -> None:
+    lowered = mlc.jit(fold, target="cuda-emulated").lower(np.broadcast_to(np.float32(0), shape))
+    launches = lowered.compiled.device_module.launches
+    assert max(launch.shared_bytes for launch in launches) <= 2048
+
+
+@pytest.mark.parametrize("order", ["forward", "reverse", "random"])
+@pytest.mark.parametrize(
+    ("fold", "shape"),
+    [
+        (lambda a: a.sum(axis=2), (3, 2, 100, 11)),
+        (lambda a: a.var(axis=1), (5, 130, 33)),
+        (lambda a: a.max(axis=(1, 3)), (2, 9, 7, 8)),
+        (lambda a: a.argmax(axis=1), (3, 70, 37)),
+    ],
+)
+def test_values(fold: Callable[[Array], Array], shape: tuple[int, ...], order: str) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    with mlc.config.override(emulated_order=order):
+        got = mlc.jit(fold, target="cuda-emulated")(x)
+    np.testing.assert_allclose(got, fold(x.astype(np.float64)), rtol=1e-5, atol=1e-5)
