@@ -21,7 +21,7 @@
 """
 
 # Modules and functions of the same name: the function is the public one, and must be bound last.
-from . import errors, te
+from . import eager, errors, te
 from .build import build
 from .config import config
 from .errors import (

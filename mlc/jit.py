@@ -31,7 +31,7 @@ from .errors import (
 )
 from .forks import free_after_fork
 from .lowered import CacheInfo, CacheRow, Lowered
-from .ops.op import CURRENT, Op, frozen_key, set_eager
+from .ops.op import CURRENT
 from .runtime.native_call import callable_type, first_signature, install, is_installed, prepare
 from .specialization import (
     MISS,
@@ -58,7 +58,6 @@ from .tracer.trace import FAILING, PLAIN, noting_errors
 from .tracer.traced import Traced
 
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
-_EAGER_LIMIT = 1024  # operators called on plain arrays that are kept compiled
 Signature = tuple[tuple[Key, ...], tuple[str, ...], bool]
 
 
@@ -471,26 +470,3 @@ def _unpickled(
     function: Callable[..., Any], target: str, static: list[str], dynamic: Any = None
 ) -> Any:
     return jit(function, target=target, static_argnames=static, dynamic=dynamic)
-
-
-_eager_functions: dict[Any, Any] = {}
-
-
-def _run_eagerly(op: Op, arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
-    """An operator on plain arrays: compiled for its static parameters, and run."""
-    key: Any = (op, frozen_key(static))
-    try:
-        function = _eager_functions.get(key)
-    except TypeError:  # a static parameter that cannot be hashed
-        key, function = None, None
-    if function is None:
-        function = jit(functools.partial(op, **static))
-        function._parameters.function = op.name
-        if key is not None:
-            while len(_eager_functions) >= _EAGER_LIMIT:
-                _eager_functions.pop(next(iter(_eager_functions)), None)
-            _eager_functions[key] = function
-    return function(*arrays)
-
-
-set_eager(_run_eagerly)

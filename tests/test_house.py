@@ -45,7 +45,7 @@ LAYERS = (
     ("device_call",),
     ("build_program",),
     ("jit",),
-    ("build",),
+    ("build", "eager"),
     ("numpy", "random", "nn", "script", "doctor"),
     ("tune", "testing"),
     ("command",),

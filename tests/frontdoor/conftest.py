@@ -45,4 +45,4 @@ def reference(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mlc.jit is not None
     for module in ("mlc.jit", "mlc.build"):
         monkeypatch.setattr(sys.modules[module], "compile_graph", evaluate_graph)
-    sys.modules["mlc.jit"]._eager_functions.clear()
+    mlc.eager._functions.clear()
