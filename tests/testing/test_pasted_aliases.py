@@ -30,7 +30,7 @@ def test_an_alias_is_imported_by_its_own_name():
     assert np is names["np"]
 
 
-halved = lambda v: v * scale  # noqa: E731
+halved = lambda v: v * scale
 scale = 0.5
 
 
