@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype
-from ..errors import DTypeError, ShapeError, UnsupportedError
+from ..errors import DomainError, DTypeError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast
 from . import arithmetic, logic
 from .broadcast import Shape, as_axes, as_tensor, is_only_axis, shape_of, size_of, strict_axes
@@ -57,8 +57,10 @@ def mean(
     return astype(_mean(a, axis, work, keepdims, where), dtype=result)
 
 
-def _degrees_of_freedom(ddof: float, correction: Any) -> float:
+def degrees_of_freedom(ddof: float, correction: Any) -> float:
     """What np.var subtracts from the count: ``correction`` is the newer name of ``ddof``."""
+    if not _is_absent(correction) and ddof:
+        raise DomainError("np.var: ddof= and correction= are two names of one number; give one")
     return ddof if _is_absent(correction) else float(correction)
 
 
@@ -239,7 +241,7 @@ def var(
 ) -> Any:  # fmt: skip
     """np.var: the mean, then the mean square of the differences from it; large arrays by chunks."""
     _refuse_out("var", out)
-    chosen = _degrees_of_freedom(ddof, correction)
+    chosen = degrees_of_freedom(ddof, correction)
     if not _is_absent(mean):
         return _about(a, mean, axis, dtype, chosen, keepdims, where)
     _, result = mean_dtypes(dtype_of(a), dtype)
@@ -253,7 +255,7 @@ def std(
 ) -> Any:  # fmt: skip
     """np.std: the square root of np.var."""
     _refuse_out("std", out)
-    chosen = _degrees_of_freedom(ddof, correction)
+    chosen = degrees_of_freedom(ddof, correction)
     if not _is_absent(mean):
         about = _about(a, mean, axis, dtype, chosen, keepdims, where)
         return astype(arithmetic.sqrt(about), dtype=dtype_of(about))
@@ -310,8 +312,10 @@ def _without_nan(a: Any, fill: float) -> Any:
     return select_where(logic.isnan(a), fill, a) if dtype_of(a).is_float else a
 
 
-def _kept(a: Any, where: Any) -> Any:
+def _kept(a: Any, where: Any, dtype: Any = None) -> Any:
     """Where ``a`` is not NaN, and ``where`` holds; True for everywhere."""
+    if dtype is not None and dtype_of(a).is_float and not as_dtype(dtype).is_float:
+        raise DTypeError(f"of {dtype_of(a)} a dtype of floats is needed, got {as_dtype(dtype)}")
     if not dtype_of(a).is_float:
         return where
     keep = logic.logical_not(logic.isnan(a))
@@ -345,7 +349,7 @@ def nanmean(
     *, where: Any = True,
 ) -> Any:  # fmt: skip
     """np.nanmean."""
-    return mean(a, axis, dtype, out, keepdims, where=_kept(a, where))
+    return mean(a, axis, dtype, out, keepdims, where=_kept(a, where, dtype))
 
 
 @implements(np.nanvar)
@@ -355,7 +359,7 @@ def nanvar(
 ) -> Any:  # fmt: skip
     """np.nanvar; 0 / 0 is NaN where nothing is left."""
     about = {"mean": mean, "correction": correction}
-    return var(a, axis, dtype, out, ddof, keepdims, where=_kept(a, where), **about)
+    return var(a, axis, dtype, out, ddof, keepdims, where=_kept(a, where, dtype), **about)
 
 
 @implements(np.nanstd)
@@ -365,7 +369,7 @@ def nanstd(
 ) -> Any:  # fmt: skip
     """np.nanstd."""
     about = {"mean": mean, "correction": correction}
-    return std(a, axis, dtype, out, ddof, keepdims, where=_kept(a, where), **about)
+    return std(a, axis, dtype, out, ddof, keepdims, where=_kept(a, where, dtype), **about)
 
 
 @implements(np.nanmax)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DTypeError, OutsideArrayError, UnsupportedError
+from ..errors import ArgumentError, DTypeError, UnsupportedError
 from ..ops import BASIC, load, load_basic
 from ..ops.op import NUMPY_FUNCTIONS, UFUNC_METHODS, UFUNCS, Op, leaves_of
 from .concrete import call_plainly, is_complex_call, is_plain_call, known, plain
@@ -19,6 +19,7 @@ from .rooms import (
     REDUCED_BY,
     args_by_name,
     as_mask,
+    check_places,
     check_room,
     computed_for,
     mean_into,
@@ -273,6 +274,8 @@ def call_ufunc(
         return select_where(where, found, found.dtype.type(0))
     options = {k: v for k, v in kwargs.items() if v is not _DEFAULT_UFUNC_OPTIONS.get(k, _ABSENT)}
     casting = options.pop("casting", "same_kind")
+    options.pop("subok", None)
+    order = options.pop("order", "K") if options.get("order") == "C" else "K"
     signature = options.pop("signature", options.pop("sig", None))
     if signature is not None:
         inputs = _signed(ufunc, inputs, signature, casting)
@@ -292,6 +295,8 @@ def call_ufunc(
     if ufunc is np.ldexp and getattr(inputs[1], "_is_weak", False):  # else float16 were enough
         inputs = (strong(inputs[0]), inputs[1])
     found = implementation(*inputs, **options)
+    if order == "C":
+        return found
     if ufunc.signature is None:  # else axes of the inputs are not those of the result
         for part in found if isinstance(found, tuple) else (found,):
             keep_order(part, inputs)
@@ -341,7 +346,7 @@ def _ufunc_into(
         where, casting = options.pop("where", True), options.get("casting", "same_kind")
     else:
         casting = "same_kind" if method == "outer" else "unsafe"
-    _check_places(name, places)
+    check_places(name, places)
     if method in ("reduce", "accumulate", "reduceat"):
         inputs, options = computed_for(ufunc, inputs, options, places[0])
     results = call_ufunc(ufunc, method, inputs, options)
@@ -359,22 +364,17 @@ def _call_into(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out
     """A function whose result is put into the array ``out``."""
     name = name_of(function)
     place = one_place(function, name, out)
-    _check_places(name, (place,))
+    check_places(name, (place,))
     args, options = args_by_name(function, args, kwargs)
     if function is np.mean:
         return mean_into(place, args, options)
     args, options = computed_for(REDUCED_BY.get(function), args, options, place)
+    where = options.pop("where", True) if function is np.clip else True
     result = call_function(function, args, options)
     check_room(function, name, place, result)
     # Sums are cast as they come, and the last step of np.var is a division into what is there.
     free = function in REDUCED_BY or function is np.var
-    return write_result(name, place, result, "unsafe" if free else "same_kind")
-
-
-def _check_places(name: str, places: tuple[Any, ...]) -> None:
-    for place in places:
-        if place is not None and not hasattr(type(place), "__mlc_lift__"):
-            raise _no_out(name)
+    return write_result(name, place, result, "unsafe" if free else "same_kind", where)
 
 
 @cache
@@ -444,15 +444,6 @@ def _call_method(
 
         return at(ufunc, *inputs, **kwargs)
     raise UnsupportedError(f"{name} cannot be traced; write it with sums, np.where or slices")
-
-
-def _no_out(name: str) -> OutsideArrayError:
-    return OutsideArrayError(
-        f"{name} with out= (or an operator like += on a NumPy array) would write traced values "
-        f"into "
-        f"a NumPy array that was not made in the function; pass it as an argument, or write "
-        f"x = x + y"
-    )
 
 
 def _signature_of(implementation: Any) -> inspect.Signature:

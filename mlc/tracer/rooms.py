@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError
 from .shapeless import as_array
 from .writing import has_traced, write_result
 
@@ -140,3 +140,18 @@ def as_mask(name: str, where: Any) -> Any:
     if isinstance(where, (list, tuple)):
         return where if has_traced(where) else np.asarray(where, bool)
     return bool(where)
+
+
+def check_places(name: str, places: tuple[Any, ...]) -> None:
+    for place in places:
+        if place is not None and not hasattr(type(place), "__mlc_lift__"):
+            raise _no_out(name)
+
+
+def _no_out(name: str) -> OutsideArrayError:
+    return OutsideArrayError(
+        f"{name} with out= (or an operator like += on a NumPy array) would write traced values "
+        f"into "
+        f"a NumPy array that was not made in the function; pass it as an argument, or write "
+        f"x = x + y"
+    )

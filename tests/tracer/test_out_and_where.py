@@ -28,6 +28,8 @@ WHOLE = np.array([[3, 1, 4, 1], [5, 9, 2, 6]], np.int32)
         lambda x, m: np.nanvar(x, axis=1, where=m, correction=1),
         lambda x, m: np.nanstd(x, axis=1, mean=np.nanmean(x, axis=1, keepdims=True)),
         lambda x, m: np.sum(x, where=[1, 0, 1, 0]),
+        lambda x, m: np.clip(x, 0, 2, where=m, out=x),
+        lambda x, m: np.exp(x, order="C", subok=False),
         lambda x, m: np.prod(x, initial=None),
         lambda x, m: np.sum(x, 0, float, np.zeros(4), False, 2),
         lambda x, m: np.add(x, 1, where=[True, False, True, True], out=x),
@@ -95,6 +97,8 @@ def test_sums_are_kept_in_what_they_and_their_place_have_in_common(
         (lambda x: np.sum(x, out=(x[0, 0:1],)), TypeError, "np.sum: out must be an array"),
         (lambda x: np.argmax(x, axis=0, out=np.zeros(4)), TypeError, "np.argmax: out must be an"),
         (lambda x: np.dot(x, x.T, out=np.zeros((2, 2))), ValueError, "np.dot: out must be an"),
+        (lambda x: np.var(x, ddof=1, correction=2), ValueError, "np.var: ddof= and correction="),
+        (lambda x: np.nanmean(x / 2, dtype=int), TypeError, "of float64 a dtype of floats"),
         (lambda x: np.copyto(x, 2.5), TypeError, "Cannot cast np.copyto output"),
         (lambda x: np.rot90(x, axes=(1, 1)), ValueError, "np.rot90: the axes"),
         (lambda x: np.vsplit(x[0], [1]), ValueError, "np.vsplit: needs two axes"),
@@ -112,6 +116,13 @@ def test_refused(function: Callable[..., Any], kind: type[Exception], text: str)
 
 def test_complex_numbers_too() -> None:
     x = ROWS[:, [0, 2, 3]] * (1 + 2j)
+    o, m = np.ones_like(x), MASK[:, :3]
+    check_against_numpy(lambda x, o, m: np.clip(x, 0, 2, where=m, out=o), x, o, m)
+    check_against_numpy(lambda x, o, m: np.std(x[:, 2].real, dtype=np.complex64), x, o, m)
+    check_against_numpy(lambda x, o, m: np.nanvar(x, dtype=complex), x, o, m)
+    check_against_numpy(lambda x: np.linalg.solve(x[:, 1:] + np.eye(2), [1, 2]), x[:, [0, 0, 2]])
+    with pytest.raises(mlc.MlcError, match=r"np.var of complex numbers with dtype=float64"):
+        mlc.jit(lambda x: np.var(x, dtype=float))(x)
     check_against_numpy(lambda x: np.mean(x, axis=0, out=np.zeros(3, np.complex64)), x)
     with pytest.raises(mlc.MlcError, match=r"np.sum: where= must be an array of bools"):
         mlc.jit(lambda x: np.sum(x, where=x))(x)

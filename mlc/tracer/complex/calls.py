@@ -354,15 +354,28 @@ def call_complex_function(function: Any, args: tuple[Any, ...], kwargs: dict[str
     if "where" in kwargs:
         kwargs["where"] = as_mask(name, kwargs["where"])
     place = one_place(function, name, kwargs.pop("out", None))
+    where = kwargs.pop("where", True) if function is np.clip else True
     found = implementation(*args, **_taken(implementation, name, args, kwargs))
     if place is not None:
         check_room(function, name, place, found)
-        return put(name, place, found)
+        return put(name, place, found, where=where)
     if function in views() or function in COUNTS:
         return found
     found = own(found, args)
     settle_scalars(function, found)
     return found
+
+
+def check_kept(name: str, a: Any, dtype: Any) -> np.dtype[Any] | None:
+    """The complex ``dtype`` that a variance, which is real, is to be kept in; None for none."""
+    if dtype is None:
+        return None
+    if np.dtype(dtype).kind != "c":
+        raise UnsupportedError(
+            f"np.{name} of complex numbers with dtype={np.dtype(dtype)} cannot be traced: NumPy "
+            f"drops imaginary parts of the mean alone; take x.real first"
+        )
+    return np.dtype(dtype)
 
 
 @lru_cache(maxsize=256)

@@ -9,11 +9,13 @@ import numpy as np
 
 from ...errors import ArgumentError, UnsupportedError
 from ...ops.op import implements
+from ...ops.statistics import degrees_of_freedom
 from ..dispatch import call_function
 from . import elementwise, nan_functions, ordering, sets  # noqa: F401  (they register)
 from .calls import (
     as_complex,
     call_complex_function,
+    check_kept,
     converted,
     is_complex,
     key_of,
@@ -59,8 +61,9 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
 def var(a: Any, axis: Any = None, dtype: Any = None, *, ddof: Any = 0, keepdims: Any = False,
         where: Any = True, mean: Any = None, correction: Any = None) -> Any:  # fmt: skip
     """np.var: of both parts together."""
+    kept = check_kept("var", a, dtype)
     a = a if dtype is None else converted(a, np.dtype(dtype))
-    options = {"axis": axis, "ddof": ddof if correction is None else correction,
+    options = {"axis": axis, "ddof": degrees_of_freedom(ddof, correction),
                "keepdims": keepdims}  # fmt: skip
     options |= {} if where is True else {"where": where}
     means = (None, None) if mean is None else parts_of(mean)
@@ -68,7 +71,8 @@ def var(a: Any, axis: Any = None, dtype: Any = None, *, ddof: Any = 0, keepdims:
         call_function(np.var, (p,), options if m is None else {**options, "mean": m})
         for p, m in zip(parts_of(a), means, strict=True)
     ]
-    return parts[0] + parts[1]
+    found = parts[0] + parts[1]
+    return found if kept is None else converted(found, kept)
 
 
 @stands_for(np.std)

@@ -14,7 +14,7 @@ from ...ops.attempts import refuse_where
 from ...ops.linalg import run_library
 from ...ops.matrix_functions import tensorinv, tensorsolve
 from ...ops.op import CURRENT, NUMPY_FUNCTIONS
-from .calls import converted, parts_of, stands_for
+from .calls import converted, lifted, parts_of, stands_for
 from .value import REAL, Complex, combined
 
 _COMPLEX = np.dtype("complex128")
@@ -86,6 +86,7 @@ def inverse(a: Any, refusal: str) -> Any:
 @stands_for(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     """np.linalg.solve; a 1-d ``b`` is one vector, any other a stack of matrices."""
+    a, b = (lifted(np.asarray(v)) if isinstance(v, list) else v for v in (a, b))
     dtype = np.result_type(a.dtype, b.dtype, np.complex64)
     a, _ = _matrix("solve", a)
     b = converted(b, _COMPLEX)

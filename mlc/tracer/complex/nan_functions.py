@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ...ops.statistics import degrees_of_freedom
 from ..dispatch import call_function
-from .calls import as_complex, converted, key_of, stands_for
+from .calls import as_complex, check_kept, converted, key_of, stands_for
 from .ordering import extreme
 
 
@@ -50,14 +51,16 @@ def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: A
            keepdims: Any = False, *, where: Any = True, mean: Any = None,
            correction: Any = None) -> Any:  # fmt: skip
     """np.nanvar; NaN where no degree of freedom is left."""
+    kept = check_kept("nanvar", a, dtype)
     a = a if dtype is None else converted(a, np.dtype(dtype))
     keep, count = _counted(a, axis, keepdims, where)
     middle = nanmean(a, axis, keepdims=True, where=where) if mean is None else mean
     apart = np.where(keep, a - middle, a.dtype.type(0))
     squares = np.sum(apart.real**2 + apart.imag**2, axis=axis, keepdims=keepdims)
-    freedom = count - (ddof if correction is None else correction)
+    freedom = count - degrees_of_freedom(ddof, correction)
     found = squares / np.where(freedom > 0, freedom, 1).astype(squares.dtype)
-    return np.where(freedom > 0, found, found.dtype.type(np.nan))
+    found = np.where(freedom > 0, found, found.dtype.type(np.nan))
+    return found if kept is None else converted(found, kept)
 
 
 @stands_for(np.nanstd)
