@@ -6,6 +6,8 @@ PY := .venv/Scripts/python.exe
 endif
 INSTALLED := .venv/.installed
 ARGS ?=
+# Processes that share the tests out; more than a few get in the way of the kernels' own threads.
+JOBS ?= $(shell $(PY) -c 'import os; print(min(os.cpu_count() or 1, 8))')
 
 .PHONY: help demo test lint format types check bench peers programs clean
 
@@ -14,7 +16,7 @@ help:
 	@echo "make test    set up, then lint, type check and test"
 	@echo "make lint    ruff, check only      make format  ruff, rewriting"
 	@echo "make types   mypy"
-	@echo "make check   the tests alone       (ARGS='-k softmax' goes to pytest)"
+	@echo "make check   the tests alone       (ARGS='-k softmax' goes to pytest; JOBS=0: one process)"
 	@echo "make bench   the benchmarks        (ARGS='softmax --quick' goes to the harness)"
 	@echo "make peers   Numba, JAX, torch, ... in ../peers, to compare with"
 	@echo "make programs  classic NumPy programs under mlc and those"
@@ -40,7 +42,7 @@ types: $(INSTALLED)
 
 check: $(INSTALLED)
 	@echo "== tests"
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 bench: $(INSTALLED)
 	@$(PY) -m benchmarks $(ARGS)
