@@ -22,10 +22,13 @@ from .broadcast import Shape, as_tensor, broadcast_shape, element, shape_of, siz
 from .elementwise import astype
 from .index import Items, result_layout
 from .op import op
-from .programs import Writer, nested, threads
+from .programs import Writer, beside, nested, threads
 from .promotion import ufunc_dtypes
 
 TABLE_LIMIT = 1 << 22  # bytes of a table of writers that is built in while tracing
+BLOCK = 64  # places that are looked at together before something is written to them
+TOGETHER = 4  # of them are written out
+FEW_PLACES = 4 * BLOCK  # fewer are looked at one by one
 COMBINE: dict[np.ufunc, Callable[[Expr, Expr], Expr]] = {
     np.add: lambda a, b: a + b,
     np.subtract: lambda a, b: a - b,
@@ -132,15 +135,7 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
     places = [w.input(f"i{n}", t.shape, t.dtype) for n, t in enumerate(tensors)]
     values = w.input("value", value.shape, value.dtype)
     out = w.output("out", x.shape, x.dtype)
-    if not x.ndim:
-        w.store(out, (), old[()])
-    else:
-        with (
-            w.loop(x.shape[0], "i", threads(x.shape[0], x.size)) as i,
-            nested(w, x.shape[1:], "c") as inner,
-        ):
-            here = (i, *inner)
-            w.store(out, here, old[here])
+    _copy(w, old, out)
     # A size in the sentence would make the program one for this size alone.
     told = [f" of {x.name} with size {n}" if config.debug else "" for n in x.shape]
     outside = {
@@ -150,31 +145,97 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
         for axis, item in enumerate(item for item in items if item is not None)
         if _is_array(item) and item[0] != "sure"
     }
-    with nested(w, part, "p") as index:
-        chosen = index[at : at + len(spread)]
-        rest = iter([*index[:at], *index[at + len(spread) :]])
-        target: list[Expr] = []
-        for item in items:
-            if item is None:
-                next(rest)
-            elif isinstance(item, int):
-                target.append(const(item))
-            elif _is_array(item):
-                place = cast(_at(places[item[1]], chosen, spread), int64)
-                extent = x.shape[len(target)]
-                if item[0] != "sure":
-                    inside = (place >= -extent) & (place < extent)
-                    w.store(outside[len(target)], (select(inside, const(0), place),), 0)
-                    place = select(place < 0, place + extent, place)
-                target.append(place)
-            else:
-                i, (start, step, _) = next(rest), item
-                target.append(i * step + start)
-        fresh = _at(values, index, part)
-        if ufunc is not None:
-            fresh = COMBINE[ufunc](cast(out[tuple(target)], fresh.dtype), fresh)
-        w.store(out, target, cast(fresh, x.dtype))
+    axes = [item for item in items if item is not None]
+    searched = [axis for axis, item in enumerate(axes) if _is_array(item)]
+
+    def found(axis: int, chosen: Sequence[Expr]) -> Expr:
+        """The place along ``axis`` that the index arrays name at ``chosen``, checked."""
+        how, number, *_ = axes[axis]
+        place = cast(_at(places[number], chosen, spread), int64)
+        if how == "sure":
+            return place
+        extent = x.shape[axis]
+        inside = (place >= -extent) & (place < extent)
+        w.store(outside[axis], (select(inside, const(0), place),), 0)
+        return select(place < 0, place + extent, place)
+
+    def write(before: Sequence[Expr], chosen: Sequence[Expr], at_axis: dict[int, Expr]) -> None:
+        """All that goes to the places ``at_axis``."""
+        with beside(w, part[at + len(spread) :], "r") as after:
+            rest, target = iter([*before, *after]), list[Expr]()
+            for item in items:
+                if item is None:
+                    next(rest)
+                elif isinstance(item, int):
+                    target.append(const(item))
+                elif _is_array(item):
+                    target.append(at_axis[len(target)])
+                else:
+                    i, (start, step, _) = next(rest), item
+                    target.append(i * step + start)
+            fresh = _at(values, [*before, *chosen, *after], part)
+            if ufunc is not None:
+                fresh = COMBINE[ufunc](cast(out[tuple(target)], fresh.dtype), fresh)
+            w.store(out, target, cast(fresh, x.dtype))
+
+    near: dict[int, Any] = {}
+
+    with nested(w, part[:at], "b") as before, nested(w, spread[:-1], "p") as outer:
+
+        def together(start: Expr) -> None:
+            with w.loop(BLOCK, "l", "lanes") as l:
+                for axis in searched:
+                    w.store(near[axis], (l,), found(axis, [*outer, start + l]))
+            with w.loop(BLOCK // TOGETHER, "k") as k, w.loop(TOGETHER, "u", "unrolled") as u:
+                n = k * TOGETHER + u
+                write(before, [*outer, start + n], {a: near[a][n] for a in searched})
+
+        def one(*last: Expr) -> None:
+            chosen = [*outer, *last]
+            write(before, chosen, {axis: found(axis, chosen) for axis in searched})
+
+        if spread and searched and spread[-1] >= FEW_PLACES:
+            near.update({axis: w.memory(f"near{axis}", (BLOCK,), int64) for axis in searched})
+            _in_blocks(w, spread[-1], together, one)
+        elif spread:
+            with w.loop(spread[-1], "p") as last:
+                one(last)
+        else:
+            one()
     return w.call(x, *tensors, value)
+
+
+def _copy(w: Writer, source: Any, target: Any) -> None:
+    """All of ``source`` to ``target``."""
+    if len(source.shape) != 1:
+        if not source.shape:
+            w.store(target, (), source[()])
+            return
+        rows, *rest = source.shape
+        with w.loop(rows, "i", threads(rows, source.size)) as i, beside(w, rest, "c") as inner:
+            here = (i, *inner)
+            w.store(target, here, source[here])
+        return
+
+    def block(start: Expr) -> None:
+        with w.loop(BLOCK, "l", "lanes") as l:
+            w.store(target, (start + l,), source[start + l])
+
+    _in_blocks(w, source.shape[0], block, lambda i: w.store(target, (i,), source[i]))
+
+
+def _in_blocks(
+    w: Writer, count: int, block: Callable[[Expr], None], one: Callable[[Expr], None]
+) -> None:
+    """``block(i)`` for BLOCK places from ``i`` on, ``one`` for each of those that are left. The
+    program is the same for many counts."""
+    i = w.variable("i", const(0))
+    with w.repeat(i[()] + BLOCK <= count):
+        block(i[()])
+        w.set(i, i[()] + BLOCK)
+    with w.repeat(i[()] < count):
+        one(i[()])
+        w.set(i, i[()] + 1)
 
 
 def _typed(ufunc: np.ufunc, x: te.Tensor, value: Any) -> Any:

@@ -208,6 +208,16 @@ def nested(w: Writer, shape: Sequence[int], name: str = "i") -> Iterator[list[Ex
         yield [i, *rest]
 
 
+@contextmanager
+def beside(w: Writer, shape: Sequence[int], name: str = "i") -> Iterator[list[Expr]]:
+    """Loops over all places of ``shape``, which do not meet: lanes along the last axis."""
+    if not shape:
+        yield []
+        return
+    with nested(w, shape[:-1], name) as outer, w.loop(shape[-1], name, "lanes") as lane:
+        yield [*outer, lane]
+
+
 def threads(pieces: int, work: float) -> str:
     """``at_once`` of a loop over ``pieces`` independent parts that together take ``work`` steps."""
     return "threads" if pieces > 1 and work >= PARALLEL_WORK else ""

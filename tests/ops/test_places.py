@@ -78,3 +78,65 @@ def test_rows_at_places_are_loaded_in_whole_vectors():
     f = mlc.jit(lambda x, places: x[places])
     np.testing.assert_array_equal(f(x, places), x[places])
     assert f"load <{host_target().vector_bits // 8} x i8>" in f.lower(x, places).llvm
+
+
+def put_by(ufunc, shape, key):
+    """``ufunc.at`` on zeros, or an assignment without one."""
+
+    def function(values, *indices):
+        x = np.zeros(shape, values.dtype)
+        at = key(*indices)
+        if ufunc is None:
+            x[at] = values
+        else:
+            ufunc.at(x, at, values)
+        return x
+
+    return function
+
+
+WRITES = {  # shape, key, shape of values, of indices
+    "many": ((40,), lambda i: i, (700,), [(700,)]),
+    "few": ((40,), lambda i: i, (5,), [(5,)]),
+    "rows": ((40, 70), lambda i: i, (300, 70), [(300,)]),
+    "rows of rows": ((40, 3, 5), lambda i: i, (300, 3, 5), [(300,)]),
+    "columns": ((6, 40), lambda i: (slice(None), i), (6, 300), [(300,)]),
+    "parts": ((6, 40, 9), lambda i: (slice(1, None, 2), i, slice(None, None, -2)), (5,), [(300,)]),
+    "two": ((40, 40), lambda i, j: (i, j), (513,), [(513,), (513,)]),
+    "two apart": ((40, 7, 40), lambda i, j: (i, slice(2, 5), j), (300, 3), [(300,), (300,)]),
+    "grid": ((40,), lambda i: i, (3, 260), [(3, 260)]),
+    "broadcast": ((40, 40), lambda i, j: (i, j), (3, 260), [(3, 1), (260,)]),
+    "number": ((5, 40), lambda i: (3, i), (256,), [(256,)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_writes_to_places_come_one_after_the_other(name):
+    shape, key, size, indices = WRITES[name]
+    rng = np.random.default_rng(5)
+    values = rng.standard_normal(size).astype(np.float32)
+    if "apart" in name or name == "parts":
+        values = np.broadcast_to(
+            values, np.zeros(shape)[key(*map(np.zeros, indices, [int] * 2))].shape
+        )
+    places = [rng.integers(-5, 5, each) for each in indices]
+    for ufunc in (None, np.add, np.maximum):
+        function = put_by(ufunc, shape, key)
+        compiled = mlc.jit(function)
+        np.testing.assert_array_equal(compiled(values, *places), function(values, *places))
+        for bad in (40, -41):
+            outside = [p.copy() for p in places]
+            outside[-1].flat[-2] = bad
+            with pytest.raises(BoundsError, match=f"index {bad} is out of bounds for axis"):
+                compiled(values, *outside)
+
+
+def test_one_code_writes_to_places_of_many_sizes():
+    function = put_by(np.add, (100,), lambda i: i)
+    n = mlc.dim("n")
+    compiled = mlc.jit(function, dynamic={"values": {0: n}, "indices": {0: n}})
+    rng = np.random.default_rng(0)
+    for size in (300, 1000, 4097, 256):
+        values, places = rng.standard_normal(size), rng.integers(0, 100, size)
+        np.testing.assert_allclose(compiled(values, places), function(values, places))
+    assert len(compiled.cache_info()) == 1

@@ -323,11 +323,8 @@ def _schedule_streams(
     vectors = -(-extent // lanes)
     shared_out = any(extent_of(s, v) >= threads for v in spatial[:-1])
     tasks = 1 if shared_out else min(threads, vectors)
-    held = extent * sum(t.dtype.itemsize for t in nest.tensors)
-    if (
-        tasks == 1 and held <= machine.l1 // 3
-        and _follow(nest, extent) and _is_held(nest, extent)
-    ):  # fmt: skip
+    far = len(nest.tensors) == 1 and extent * nest.tensors[0].dtype.itemsize > machine.l1 // 3
+    if tasks == 1 and not far and _follow(nest, extent) and _is_held(nest, extent):
         across = min(4, vectors)
         run, vector, middle, lane = s.split(last, [1, None, across, lanes])
         s.reorder(*spatial[:-1], run, fold, vector, middle, lane)
