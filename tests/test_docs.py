@@ -20,6 +20,8 @@ COURSE = [
     ROOT / "docs" / "maths.md",
     ROOT / "docs" / "dynamic-sizes.md",
     ROOT / "docs" / "testing.md",
+    ROOT / "docs" / "jit.md",
+    ROOT / "docs" / "expressions.md",
 ]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -56,6 +58,15 @@ def test_the_code_prints_what_stands_under_it(
         exec(compile(code, str(source), "exec"), names)
         printed = capsys.readouterr().out
         assert printed.rstrip() == shown.rstrip(), f"code block {number}"
+
+
+def test_the_code_of_every_document_is_run() -> None:
+    tests = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("test_*.py"))
+    coded = {path for path in DOCUMENTS if FENCE.search(path.read_text(encoding="utf-8"))}
+    assert len(coded) > 12
+    coded -= {*COURSE, ROOT / "README.md"}
+    quoted = r'"{}"|{}\.md"'  # as a file, or at the end of a path
+    assert not [p.name for p in coded if not re.search(quoted.format(p.name, p.stem), tests)]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
