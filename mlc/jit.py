@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .call_spec import native_call, statics_of
-from .compile import TARGETS, compile_graph
+from .compile import TARGETS, CallSpec, compile_graph
 from .compile_device import with_precision
 from .config import config, is_debug_anywhere, watch
 from .dynamic import families_for
@@ -220,41 +220,53 @@ class _Jitted:
             captures.settle()
             refuse_captured_writes(self._parameters.function, captures)
             middle = time.perf_counter()
-            call = compiled = None
-            if self._target == "cpu" and not debug and traced.sizes is None:
-                traced = copies_computed(traced) if schedule is None else traced
-                call = native_call(traced, keys, names, (*args, *kwargs.values()), self._parameters)
-            if traced.outputs:
-                options: dict[str, Any] = {"name": symbol(self._parameters.function), "call": call,
-                                           "target": self._target, "debug": debug}  # fmt: skip
-                tune = getattr(self._function, "__mlc_autotune__", None)
-                if tune is not None and schedule is None and self._target == "cpu" and not debug:
-                    tune(traced.inputs, traced.outputs, self._parameters.keys(args, kwargs)[1],
-                         options["name"], self._function, args, kwargs)  # fmt: skip
-                if schedule is None:
-                    compiled = compile_graph(traced.inputs, traced.outputs, **options)
-                else:
-                    compiled = compile_traced(schedule, traced, options)
-            end = time.perf_counter()
+            traced, call, compiled = self._code(traced, signature, args, kwargs)
             row = CacheRow(
                 signature=call_text(self._names(names, len(args)), keys),
                 target=self._target + (", debug" if debug else ""),
                 when=time.time(),
                 trace_seconds=middle - began,
-                compile_seconds=end - middle,
+                compile_seconds=time.perf_counter() - middle,
                 from_cache=compiled is not None and compiled.from_cache,
                 reason=self._with_values(self._reason(signature, change, len(args))) + note,
             )
             entry = Specialization(traced, compiled, captures, row, call)
             self._entered(signature, entry, change)
             if entry.is_final and not captures and entry.address:
-                self._kept.append(entry)
-                assert compiled is not None and compiled.executable is not None
-                compiled.executable.signature.follow(first_signature(self) or self._head)
-                self._head = entry.address
-                if not _debugging:
-                    install(self, self._head)
+                self._put_first(entry)
             return entry
+
+    def _code(
+        self, traced: Traced, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Traced, CallSpec | None, Any]:
+        """The trace as it is compiled, how native code calls that, and the compiled graph: None
+        where nothing is computed."""
+        keys, names, debug = signature
+        schedule = getattr(self._function, "__mlc_schedule__", None)
+        is_native, call = self._target == "cpu" and not debug, None
+        if is_native and traced.sizes is None:
+            traced = copies_computed(traced) if schedule is None else traced
+            call = native_call(traced, keys, names, (*args, *kwargs.values()), self._parameters)
+        if not traced.outputs:
+            return traced, call, None
+        options: dict[str, Any] = {"name": symbol(self._parameters.function), "call": call,
+                                   "target": self._target, "debug": debug}  # fmt: skip
+        if schedule is not None:
+            return traced, call, compile_traced(schedule, traced, options)
+        tune = getattr(self._function, "__mlc_autotune__", None)
+        if tune is not None and is_native:
+            tune(traced.inputs, traced.outputs, self._parameters.keys(args, kwargs)[1],
+                 options["name"], self._function, args, kwargs)  # fmt: skip
+        return traced, call, compile_graph(traced.inputs, traced.outputs, **options)
+
+    def _put_first(self, entry: Specialization) -> None:
+        """Let native calls find ``entry`` before all others."""
+        self._kept.append(entry)
+        assert entry.compiled is not None and entry.compiled.executable is not None
+        entry.compiled.executable.signature.follow(first_signature(self) or self._head)
+        self._head = entry.address
+        if not _debugging:
+            install(self, self._head)
 
     def _trace(
         self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any],
