@@ -12,8 +12,10 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import config
 from ..errors import MlcError, TuningWarning, warn
@@ -61,9 +63,16 @@ def trace_digest(trace: str) -> str:
 
 
 def _digest(text: str) -> str:
-    from hashlib import sha256
+    return str(_sha256()(text.encode()).hexdigest())
 
-    return sha256(text.encode()).hexdigest()
+
+@cache
+def _sha256() -> Any:
+    """The function of `hashlib`, without OpenSSL, which that loads; first calls wait for it."""
+    for module in ("_sha2", "_sha256", "hashlib"):
+        with contextlib.suppress(ImportError):
+            return import_module(module).sha256
+    raise ImportError("this Python has no sha256")
 
 
 def has_records() -> bool:

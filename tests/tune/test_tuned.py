@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -282,7 +283,7 @@ def test_sqlite_is_imported_for_records_that_may_apply_alone(place):
         import mlc
         product = mlc.jit(lambda a, b: a @ b)
         product(np.ones((24, 16), "f4"), np.ones((16, 40), "f4"))
-        print([m for m in ("sqlite3", "json") if m in sys.modules])
+        print([m for m in ("sqlite3", "json", "hashlib") if m in sys.modules])
     """
     environment = dict(
         os.environ, MLC_CACHE_DIR=str(place / "cache"), MLC_TUNING_DATABASE=str(path)
@@ -294,3 +295,8 @@ def test_sqlite_is_imported_for_records_that_may_apply_alone(place):
     assert out.strip() == "[]"
     path.write_bytes(b"not a database at all")
     assert tuned.may_hold(path, ["1" * 40])
+
+
+def test_digests_are_those_of_hashlib() -> None:
+    """They are in databases and lock files, which other Pythons read."""
+    assert tuned.trace_digest("schedule") == hashlib.sha256(b"schedule").hexdigest()
