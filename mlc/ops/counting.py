@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype, boolean, float64, int32, int64
-from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
 from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
@@ -95,6 +95,8 @@ def _greatest(x: Any) -> int:
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """np.bincount: of a traced ``x`` the result has ``minlength`` elements, and a value that does
     not fit is refused when it is met."""
+    if minlength < 0:
+        raise DomainError(f"np.bincount: minlength must not be negative, got {minlength}")
     if len(shape_of(x)) != 1:
         raise ShapeError(f"np.bincount: needs a 1-d array, got shape {shape_of(x)}")
     if dtype_of(x).kind not in "biu":
@@ -190,7 +192,7 @@ def _edges(a: Any, bins: Any, bounds: Any) -> tuple[Any, bool]:
         if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
             raise ArgumentError(f"np.histogram: bins must be a positive integer, got {bins!r}")
         first, last = _outer_edges(a, bounds)
-        if bounds is None and dtype_of(a).is_float:
+        if bounds is None and dtype_of(a).is_float and size_of(shape_of(a)):
             finite = logic.logical_and(logic.isfinite(first), logic.isfinite(last))
             sentence = "autodetected range of the elements is not finite"
             bad = logic.logical_not(finite)
@@ -250,6 +252,15 @@ def histogram(
     return found, edges
 
 
+def _doubles(a: Any, bounds: Any) -> Any:
+    """``bounds`` in float64, in which np.histogram2d computes edges between given ends."""
+    if bounds is None and size_of(shape_of(a)):
+        return None
+    low, high = (0.0, 1.0) if bounds is None else bounds
+    known = not any(hasattr(type(edge), "__mlc_lift__") for edge in (low, high))
+    return (np.float64(low), np.float64(high)) if known else (low, high)
+
+
 @implements(np.histogram2d)
 def histogram2d(
     x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
@@ -266,7 +277,8 @@ def histogram2d(
     both = common_dtype(x, y)
     both = both if both.is_float else float64
     (places, edges, count), (others, more, columns) = (
-        _placed(astype(a, dtype=both), b, r) for a, b, r in zip((x, y), each, bounds, strict=True)
+        _placed(astype(a, dtype=both), b, _doubles(a, r))
+        for a, b, r in zip((x, y), each, bounds, strict=True)
     )
     whole = arithmetic.add(arithmetic.multiply(places, columns), others)
     outside = logic.logical_or(logic.less(places, 0), logic.less(others, 0))

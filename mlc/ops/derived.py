@@ -138,6 +138,9 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
         )
     if default is None:
         raise DTypeError("np.select: default=None would make an array of objects; give a number")
+    for condition in condlist:
+        if dtype_of(condition).kind != "b":
+            raise ArgumentError(f"np.select: conditions must be bools, got {dtype_of(condition)}")
     dtype = common_dtype(*choicelist, default)
     if dtype.is_integer:
         for choice in choicelist:

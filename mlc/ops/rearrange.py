@@ -167,6 +167,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 def resize(a: Any, new_shape: Any) -> Any:
     """np.resize: repeated as often as it takes."""
     shape = as_sizes("resize", new_shape)
+    if any(size < 0 for size in shape):
+        raise ShapeError(f"np.resize: sizes must not be negative, got {shape}")
     flat, wanted = ravel(as_array(a)), size_of(shape)
     have = shape_of(flat)[0]
     if not have:

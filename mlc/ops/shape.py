@@ -241,6 +241,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 
 def _at_least(ndim: int, place: Any) -> Any:
     def function(*arys: Any) -> Any:
+        arys = tuple(np.asarray(a) if isinstance(a, list | tuple) else a for a in arys)
         out = tuple(
             a if len(shape_of(a)) >= ndim else reshape_to(a, shape=place(shape_of(a))) for a in arys
         )

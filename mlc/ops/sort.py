@@ -315,7 +315,11 @@ class Row:
             w.set(total, total[()] + count[()])
 
 
-def _arguments(name: str, a: Any, axis: Any, kind: Any, order: Any) -> tuple[Any, int]:
+def _arguments(
+    name: str, a: Any, axis: Any, kind: Any, order: Any, stable: Any = None
+) -> tuple[Any, int]:
+    if kind is not None and stable is not None:
+        raise DomainError(f"np.{name}: give kind= or stable=, and not both")
     if order is not None:
         raise ArgumentError(f"np.{name}: order= is for arrays with fields, got {order!r}")
     if kind not in (None, "quicksort", "mergesort", "heapsort", "stable"):
@@ -333,7 +337,7 @@ def _arguments(name: str, a: Any, axis: Any, kind: Any, order: Any) -> tuple[Any
 @implements(np.sort)
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """np.sort."""
-    a, axis = _arguments("sort", a, axis, kind, order)
+    a, axis = _arguments("sort", a, axis, kind, order, stable)
     return sorted_along(a, axis=axis, stable=kind in ("mergesort", "stable") or stable is True)
 
 
@@ -342,9 +346,7 @@ def argsort(
     a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Any:
     """np.argsort; every ``kind`` is stable."""
-    if kind is not None and stable is not None:
-        raise DomainError("np.argsort: give kind= or stable=, and not both")
-    a, axis = _arguments("argsort", a, axis, kind, order)
+    a, axis = _arguments("argsort", a, axis, kind, order, stable)
     return order_along(a, axis=axis)
 
 
@@ -360,6 +362,11 @@ def _places(name: str, a: Any, kth: Any, axis: Any) -> tuple[int, ...]:
     return tuple(found)
 
 
+def _check_kind(name: str, kind: Any) -> None:
+    if kind != "introselect":
+        raise DomainError(f"np.{name}: kind must be introselect, got {kind!r}")
+
+
 @implements(np.partition)
 def partition(
     a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
@@ -367,6 +374,7 @@ def partition(
     """np.partition; short rows, and those with many places, are sorted."""
     from .selection import pays, placed_along
 
+    _check_kind("partition", kind)
     a, axis = _arguments("partition", a, axis, None, order)
     places = _places("partition", a, kth, axis)
     if pays(shape_of(a)[axis], places):
@@ -381,6 +389,7 @@ def argpartition(
     """np.argpartition; the order that sorts the axis where rows are short or places many."""
     from .selection import FEW, order_around, order_placed_along, pays, placed_along
 
+    _check_kind("argpartition", kind)
     a, axis = _arguments("argpartition", a, axis, None, order)
     places = _places("argpartition", a, kth, axis)
     if not pays(shape_of(a)[axis], places) or len(places) > FEW:

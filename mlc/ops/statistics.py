@@ -277,7 +277,7 @@ def average(
         if not returned:
             return found
         count = _count(a, axis, True, False)
-        return found, arithmetic.add(arithmetic.multiply(found, 0), count)
+        return found, np.full_like(found, count)  # also where that is NaN
     shape, given = shape_of(a), shape_of(weights)
     (dtype, _), _ = ufunc_dtypes(np.divide, (_sample(a), _sample(weights)))
     if given != shape:

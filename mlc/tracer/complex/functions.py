@@ -57,6 +57,19 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
     return combined(*(call_function(np.mean, (p,), options) for p in parts_of(a)))
 
 
+@stands_for(np.average)
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *,
+            keepdims: Any = False) -> Any:  # fmt: skip
+    """np.average, with real weights."""
+    if is_complex(weights):
+        raise UnsupportedError("np.average with complex weights cannot be traced; take their .real")
+    options = {"axis": axis, "keepdims": keepdims, "returned": True}
+    options |= {} if weights is None else {"weights": weights}
+    (real, scale), (imag, _) = (call_function(np.average, (p,), options) for p in parts_of(a))
+    found = combined(real, imag)
+    return (found, converted(scale, found.dtype)) if returned else found
+
+
 @stands_for(np.var)
 def var(a: Any, axis: Any = None, dtype: Any = None, *, ddof: Any = 0, keepdims: Any = False,
         where: Any = True, mean: Any = None, correction: Any = None) -> Any:  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UnsupportedError
+from ...errors import DomainError, UnsupportedError
 from ..dispatch import call_function
 from ..operators import from_sequence
 from ..shapeless import strong
@@ -88,6 +88,8 @@ def isin(
     kind: Any = None,
 ) -> Any:  # fmt: skip
     """np.isin, by comparing each with each; equality, so that NaN is in nothing."""
+    if kind not in (None, "sort"):
+        raise DomainError(f"np.isin of complex numbers: kind must be sort or none, got {kind!r}")
     x, tests = _array(element), _array(test_elements)
     found = np.any(x[..., None] == np.ravel(tests), axis=-1)
     return ~found if invert else found

@@ -35,7 +35,7 @@ from .value import COMPLEX, REAL, Complex, combined
 _PARTWISE = {
     "0:a": (
         "reshape ravel transpose permute_dims swapaxes moveaxis rollaxis expand_dims squeeze "
-        "diagonal roll repeat take delete resize trace cumsum around round average copy compress "
+        "diagonal roll repeat take delete resize trace cumsum around round copy compress "
         "cumulative_sum"
     ),
     "0:m": "flip fliplr flipud rot90 tril triu",
