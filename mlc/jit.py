@@ -32,6 +32,7 @@ from .errors import (
 from .forks import free_after_fork
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT
+from .resizing import run_resized, size_of_data
 from .runtime.native_call import callable_type, first_signature, install, is_installed, prepare
 from .specialization import (
     MISS,
@@ -40,8 +41,8 @@ from .specialization import (
     compile_traced,
     is_named,
     refuse_captured_writes,
+    refuse_on_a_card,
     refuse_other,
-    size_of_data,
     symbol,
 )
 from .tracebacks import explained, trimmed
@@ -50,6 +51,7 @@ from .tracer.attributes import AttributeCalls, AttributesWanted, noting_attribut
 from .tracer.captures import Captures
 from .tracer.copied_results import copies_computed
 from .tracer.deciding import static_after
+from .tracer.drawing import with_known_draws
 from .tracer.function import trace_function
 from .tracer.parameters import Parameters
 from .tracer.signature import Key, call_text, why_new
@@ -150,8 +152,6 @@ class _Jitted:
         except Exception as problem:
             if entry.traced.sizes is None:
                 raise
-            from .resizing import run_resized
-
             result = run_resized(self, problem, entry, signature, args, kwargs, place)
         if out is not None:
             return out
@@ -217,7 +217,6 @@ class _Jitted:
                     return found
                 problem = explained(error, self._function)
                 raise problem.with_traceback(trimmed(problem)) from problem.__cause__
-            captures.settle()
             refuse_captured_writes(self._parameters.function, captures)
             middle = time.perf_counter()
             traced, call, compiled = self._code(traced, signature, args, kwargs)
@@ -243,7 +242,8 @@ class _Jitted:
         where nothing is computed."""
         keys, names, debug = signature
         schedule = getattr(self._function, "__mlc_schedule__", None)
-        is_native, call = self._target == "cpu" and not debug, None
+        refuse_on_a_card(self, traced)
+        is_native, call = self._target == "cpu" and not (debug or traced.draws), None
         if is_native and traced.sizes is None:
             traced = copies_computed(traced) if schedule is None else traced
             call = native_call(traced, keys, names, (*args, *kwargs.values()), self._parameters)
@@ -300,6 +300,9 @@ class _Jitted:
         except TracedRaiseError:
             with noting_errors():
                 return self._trace(signature, args, kwargs, statics, sizes)
+        except Exception as error:
+            given = signature, args, kwargs, statics, sizes
+            return with_known_draws(error, lambda: self._trace(*given))
         return traced, captures
 
     def _with_static_ints(
@@ -443,8 +446,8 @@ def jit(
     ``__array_interface__``, ``__dlpack__`` or the buffer protocol is read where it lies; results
     are of the kind of the first array passed, as far as its library takes arrays back.
 
-    What depends on no argument is computed once, while tracing: so are random numbers drawn inside.
-    Arrays and numbers that the function reads from elsewhere are constants until they change.
+    What depends on no argument is computed once; random numbers are drawn at each call. Arrays and
+    numbers that the function reads from elsewhere are constants until they change.
 
     ``dynamic={"x": {0: "n"}}`` names extents that may change without a new compilation;
     ``dynamic=True`` or ``"leading"`` the first of the first array, and of those like it. See

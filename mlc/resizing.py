@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from .call_spec import statics_of
 from .specialization import Specialization
-from .tracer.sizes import SizesChangedError
+from .tracer.sizes import SizesChangedError, SizeWanted
 
 
 def run_resized(
@@ -43,3 +46,12 @@ def _chosen(jitted: Any, signature: Any, args: Any, kwargs: Any) -> tuple[int, .
     statics = statics_of(signature[0], (*args, *kwargs.values()))
     traced, _ = jitted._trace(signature, args, kwargs, statics, ())
     return () if traced.sizes is None else traced.sizes.expected
+
+
+def size_of_data(wanted: SizeWanted, arrays: Sequence[np.ndarray[Any, Any]], target: str) -> int:
+    """How much the data in ``arrays``, the arguments, choose."""
+    from .compile import compile_graph
+
+    compiled = compile_graph(wanted.inputs, wanted.tensors, name="size", target=target)
+    given = [*arrays, *(() if wanted.draws is None else wanted.draws.tried())]
+    return int(np.asarray(compiled.run(given)[-1]).reshape(()))

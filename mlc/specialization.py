@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .compile import CallSpec
-from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError
+from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError, UnsupportedError
 from .lowered import CacheRow
 from .runtime.entry import ArraySpec, StaticSpec, leaves
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -20,8 +20,8 @@ from .te.key import topological
 from .te.tensor import Call
 from .tracer import foreign
 from .tracer.captures import Captures
-from .tracer.sizes import SizeWanted
 from .tracer.storage import ReadOnlyError
+from .tracer.streams import set_as
 from .tracer.trace import as_array, shown
 from .tracer.traced import Traced
 
@@ -94,6 +94,18 @@ class Specialization:
     def run(self, arrays: list[Array], out: Any, sources: Sources = None) -> Any:
         """The results for arrays of this signature. ``sources`` tells what the caller passed for
         each of them, with its name: needed where the function writes to arguments."""
+        draws = self.traced.draws
+        if draws is None:
+            return self._run(arrays, out, sources)
+        kept = draws.kept() if self.traced.sizes is not None else ()
+        try:
+            return self._run([*arrays, *draws.arrays()], out, sources)
+        except Exception:  # the call may begin again, with code for other sizes
+            for source, twin in kept:
+                set_as(source, twin)
+            raise
+
+    def _run(self, arrays: list[Array], out: Any, sources: Sources) -> Any:
         if self.traced.writes:
             assert sources is not None
             return self._run_writing(arrays, out, sources())
@@ -187,14 +199,6 @@ class Specialization:
         return out
 
 
-def size_of_data(wanted: SizeWanted, arrays: Sequence[Array], target: str) -> int:
-    """How much the data in ``arrays``, the arguments, choose."""
-    from .compile import compile_graph
-
-    compiled = compile_graph(wanted.inputs, wanted.tensors, name="size", target=target)
-    return int(np.asarray(compiled.run(list(arrays))[-1]).reshape(()))
-
-
 def replaced_outputs(traced: Traced, target: str) -> frozenset[int]:
     """The outputs that can be computed right in the caller's array: no element of the old array
     is read, the output is no result besides, and nothing on the way may end the call early."""
@@ -286,6 +290,7 @@ def refuse_arguments(
 def refuse_captured_writes(function: str, captures: Captures) -> None:
     """Raise if tracing ``function`` has changed an array that it reads from elsewhere: later calls
     would not. The array gets its elements back."""
+    captures.settle()
     for watched in captures.arrays.values():
         if watched.is_captured and not watched.is_same():
             watched.array[...] = watched.copy
@@ -293,6 +298,14 @@ def refuse_captured_writes(function: str, captures: Captures) -> None:
                 f"{function} writes to {watched.name}, an array from outside its arguments; such "
                 f"writes would be made once, while tracing: pass the array as an argument"
             )
+
+
+def refuse_on_a_card(jitted: Any, traced: Traced) -> None:
+    """Raise if a function for a card draws random numbers, which only the processor can."""
+    if traced.draws is not None and jitted._target == "cuda":
+        name = jitted._parameters.function
+        raise UnsupportedError(f"{name} draws random numbers, which code for a card cannot take "
+                               f"from NumPy; draw outside, or use mlc.random")  # fmt: skip
 
 
 def _memory_of(name: str, value: Any) -> Array:

@@ -14,9 +14,9 @@ import numpy as np
 from ..te.extent import Extent
 from ..tracer.complex.calls import truth
 from ..tracer.deciding import deciding_arguments
+from ..tracer.drawing import random_form
 from ..tracer.items import enumerate_, zip_
 from ..tracer.lists import taking_lists
-from ..tracer.not_handed_over import DRAWING, drawing, drawn
 from ..tracer.number import copied_number, python_number
 from ..tracer.strides import as_strided
 from ..tracer.tracer import Tracer, mark_weak
@@ -93,6 +93,8 @@ def _replaced(function: Any) -> Any:
         return vectorized(function)
     if type(function) is np.ufunc:
         return taking_lists(function)
+    if (drawing := random_form(function)) is not None:
+        return drawing
     if type(function) in _WRAPPERS:
         return _WRAPPERS[type(function)](function)
     if isinstance(function, type):
@@ -102,10 +104,6 @@ def _replaced(function: Any) -> Any:
     own = next((vars(c)[_CALL] for c in type(function).__mro__ if _CALL in vars(c)), None)
     if isinstance(own, types.FunctionType):  # an object that can be called
         return converted(types.MethodType(own, function))
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, (np.random.Generator, np.random.RandomState)):
-        name = function.__name__
-        return drawing(f"rng.{name}", drawn(function)) if name in DRAWING else drawn(function)
     if str(getattr(function, "__module__", "")).startswith("scipy."):
         from ..tracer.scientific import of_scipy
 

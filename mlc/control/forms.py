@@ -26,6 +26,7 @@ from ..tracer.concrete import known
 from ..tracer.deciding import deciding_arguments
 from ..tracer.tracer import Tracer
 from .carry import NotNative, State, carry, current
+from .draws import drawn_along, drawn_in_loop, drawn_nowhere
 from .failing import WHILES
 from .raised import agree, noting
 from .region import Body, Bound, Cond, For, While, call_region, index_param
@@ -224,9 +225,15 @@ def _native_for(
     trace.weak.add(index)
     bounds: list[Bound] = [_bound(start), _bound(stop)]
 
+    is_fixed = isinstance(bounds[0], int) and isinstance(bounds[1], int) and test is None
+    along = range(bounds[0], bounds[1], step) if is_fixed else None  # type: ignore[arg-type]
+    steps: list[Any] = []
+
     def run() -> None:
-        with index_range(index, bounds[0], bounds[1], step):
-            body(Tracer(index, trace))
+        at = Tracer(index, trace)
+        with index_range(index, bounds[0], bounds[1], step), drawn_along(at, along) as drawn:
+            body(at)
+        steps[:] = drawn
 
     tests: list[list[Any]] = []
 
@@ -242,6 +249,7 @@ def _native_for(
     condition = None if test is None else Body(params, tuple(tests[-1]))
     region = For(bounds[0], bounds[1], step, Body(params, tuple(carried.ends[0])), condition)
     results = call_region(region, carried.init, carried.labels, "loop", user_location())
+    drawn_in_loop(along, steps)
     carried.finish(results)
 
 
@@ -265,7 +273,8 @@ def native_while(
     state.is_entered = first is not None and not is_traced(first)
     try:
         once = body if state.is_entered else noting(body, state, [])
-        carried = carry(state, [once, check])
+        with drawn_nowhere("a loop whose end the data decide"):
+            carried = carry(state, [once, check])
     finally:
         WHILES.reset(token)
     if any(end is not param for end, param in zip(carried.ends[1], carried.params)):
@@ -338,7 +347,8 @@ def _native_if(
 
     met: tuple[list[Exception], list[Exception]] = [], []
     sides = noting(first, state, met[0]), noting(otherwise, state, met[1])
-    carried = carry(state, sides)
+    with drawn_nowhere("a branch that the data choose"):
+        carried = carry(state, sides)
     if not agree(*met):
         raise NotNative(f"both sides of {state.what} raise errors") from met[0][0]
     params = tuple(carried.params)

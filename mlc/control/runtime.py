@@ -26,6 +26,7 @@ from ..tracer.tracer import Tracer
 from .around import may_unroll, must_be_native
 from .calls import call as call
 from .carry import UNDEFINED, NotNative, State, current
+from .draws import draws_undone
 from .failing import before_raise, needs_flag
 from .failing import failed as failed
 from .folding import is_in
@@ -209,15 +210,18 @@ def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
         hosts = HostState(other)
         takes = False
         try:
-            with changes_undone() as changed, holding(hosts.iterators):
+            with (
+                changes_undone() as changed,
+                draws_undone() as drew,
+                holding(hosts.iterators),
+            ):
                 second, fails = attempted(other)
         except TakesItemsError:
             takes = True
         counted = hosts.changes()
         hosts.undo()
-        if (
-            takes or fails or changed or counted
-        ):  # an array, or the note of an error: only where it is asked
+        # An array, the note of an error, a number drawn: only where it is asked for.
+        if takes or fails or changed or counted or drew:
             value = if_expression(value, *((_given(value), other) if ends else
                                            (other, _given(value))))  # fmt: skip
         elif _kind(value) == "b" and _kind(second) == "b":

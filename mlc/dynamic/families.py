@@ -119,6 +119,8 @@ class Families:
             shown = resized(call.keys, call.places, {dim.name: _Name(dim.name)})
             known = self._known.setdefault((shown, context), _Known())
             why = known.reason
+            if call.traced.draws is not None:
+                return None, "; what draws random numbers is compiled for each size"
             for family, row in known.families:
                 try:
                     values = family.template.values(call.traced, size)

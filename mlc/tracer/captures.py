@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .slots import Slots, holder_id, slots_of
+from .streams import is_generator
 from .trace import as_array, frozen_copy, is_frozen, shown
 
 Array = np.ndarray[Any, Any]
@@ -60,6 +61,7 @@ class Captures:
         # The attributes of objects, and the lists and dicts in them: who may hold arrays.
         self.holders = walk.holders
         self.names = frozenset(walk.names)
+        self.generators = frozenset(map(id, walk.generators))  # of random numbers
         for name, array in walk.arrays if watch else ():
             self.arrays[id(array)] = _Watched(name, array, frozen_copy(array))
 
@@ -113,6 +115,7 @@ class _Walk:
         self.arrays: list[tuple[str, Array]] = []
         self.seen: dict[int, Any] = {}
         self.spaces: dict[int, Any] = {}
+        self.generators: list[Any] = []
 
     def read(self, name: str, read: Read, source: Any, value: Any, depth: int) -> None:
         """A value that could be rebound: check it, and follow it."""
@@ -120,7 +123,7 @@ class _Walk:
             holder = getattr(read, "__self__", None)
             if type(holder) in (dict, list, Slots) and (holder_id(holder), source) in self.lifted:
                 return
-        if not isinstance(value, _FIXED) and not is_ours(value):
+        if not isinstance(value, _FIXED) and (is_generator(value) or not is_ours(value)):
             self.checks.append((name, read, source, value))
         self.value(name, value, depth)
 
@@ -132,6 +135,8 @@ class _Walk:
             case np.ndarray():
                 if not is_frozen(value):
                     self.arrays.append((name, value))
+            case _ if is_generator(value):
+                self.generators.append(value)
             case types.FunctionType():
                 if not is_ours(value):
                     self.function(value, depth)

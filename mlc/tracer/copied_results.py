@@ -27,7 +27,7 @@ def copies_computed(traced: Traced) -> Traced:
     ``traced`` itself where a result is an argument handed through, a Python value, or a constant of
     several numbers, where the function writes to arguments, or the data decide sizes or errors.
     """
-    is_plain = not (traced.writes or traced.failure or traced.sizes)
+    is_plain = not (traced.writes or traced.failure or traced.sizes or traced.draws)
     if not is_plain or all(result.kind == "output" for result in traced.results):
         return traced
     outputs: dict[Tensor, int] = {}

@@ -22,9 +22,10 @@ import numpy as np
 from ..forks import free_after_fork
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
+from .drawing import random_form
 from .lists import KINDS, making, taking_lists
 from .memory_order import copied_in, is_as_asked
-from .not_handed_over import DRAWING, INSTEAD, drawing, drawn
+from .not_handed_over import INSTEAD
 
 _UNIFORM: dict[str, Any] = {
     "zeros": 0, "empty": 0, "ones": 1, "zeros_like": 0, "empty_like": 0, "ones_like": 1,
@@ -52,11 +53,8 @@ class _StandIn(types.ModuleType):
             value = _instead(name, getattr(np, name))
         else:
             value = _part(getattr(sys.modules[self.__name__], name))
-            is_random = self.__name__ == "numpy.random"
-            if is_random and callable(value) and not isinstance(value, type):
-                value = drawn(value)
-                if name in DRAWING:
-                    value = drawing(f"np.random.{name}", value)
+            if self.__name__ == "numpy.random" and not isinstance(value, type):
+                value = random_form(getattr(sys.modules[self.__name__], name)) or value
         setattr(self, name, value)
         return value
 

@@ -13,9 +13,10 @@ from . import tree
 from .captures import Captures
 from .creation import standing_in
 from .deciding import identifier
+from .drawing import Draws
 from .parameters import Parameters
 from .signature import Key, is_complex_key, is_scalar_key, placeholder
-from .sizes import Rooms
+from .sizes import Rooms, SizeWanted
 from .trace import FAILING, FunctionTrace, tracing
 from .traced import Traced, traced_results
 from .tracer import Tracer
@@ -39,6 +40,7 @@ def trace_function(
     if sizes is not None:
         trace.rooms = Rooms(sizes)
         inputs = trace.rooms.inputs
+    trace.draws = Draws(trace, inputs, captures.generators)
     leaves: list[Tracer] = []
     numbers: set[int] = set()
     trees: list[tuple[str, Any, list[Any]]] = []
@@ -76,7 +78,12 @@ def trace_function(
             returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
             _check_trees(trees, parameters.function)
             done = traced_results(returned, trace, inputs, leaves, numbers)
+            captures.checks += trace.draws.starts()
+    except SizeWanted as wanted:
+        wanted.draws = trace.draws.drawn()
+        raise
     except Exception as error:
+        error.drew = trace.draws.drew  # type: ignore[attr-defined]
         error.wanted = trace.wanted  # type: ignore[attr-defined]  # see `deciding.static_after`
         raise
     trace.forget()

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..ops.op import CURRENT, leaves_of
 from . import items
-from .concrete import all_known, known, plain, wrapped
+from .concrete import all_known, plain, wrapped
 from .dispatch import call_function
 
 
@@ -63,45 +63,6 @@ def fromiter(iter: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
     if count > len(items):
         raise ValueError(f"iterator too short: Expected {count} but iterator had only {len(items)}")
     return np.stack(items).astype(dtype)
-
-
-def drawing(name: str, plain: Any) -> Any:
-    """``np.random.<name>``, or the method of a generator, which would draw once for all calls."""
-
-    @functools.wraps(plain)
-    def draw(*args: Any, **options: Any) -> Any:
-        if not _is_traced(*args, *options.values()):
-            return plain(*args, **options)
-        if all_known([*args, *options.values()]):  # drawn once, as all that is drawn here
-            if name.endswith("shuffle") and args[0]._view is None:
-                args[0]._cell.touch()
-                return plain(known(args[0]), *args[1:], **options)
-            if not name.endswith("shuffle"):
-                return plain(*map(known, args), **{k: known(v) for k, v in options.items()})
-        raise UnsupportedError(
-            f"{name} of a traced value would draw once, while tracing, and never again; pass the "
-            f"order as an argument (order = rng.permutation(n) outside, x[order] inside), or use "
-            f"mlc.random"
-        )
-
-    return draw
-
-
-def drawn(function: Any) -> Any:
-    """A function that draws: the arrays that it makes may be changed like all others."""
-
-    @functools.wraps(function)
-    def draw(*args: Any, **options: Any) -> Any:
-        if CURRENT.get() is None:
-            return function(*args, **options)
-        if all_known([*args, *options.values()]):
-            args, options = tuple(map(known, args)), {k: known(v) for k, v in options.items()}
-        return wrapped(function(*args, **options))
-
-    return draw
-
-
-DRAWING = ("shuffle", "permutation", "permuted", "choice")
 
 
 class Joined:

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, MlcError
 from . import tree
 from .attributes import is_object
 from .signature import Identity, Key, array_key, is_setting, leaf_key, static_key
+from .streams import is_generator
 
 Arrays = list[np.ndarray[Any, Any]]
 _TREES = (list, tuple, dict)
@@ -99,7 +100,8 @@ class Parameters:
         method."""
         if name in self.static or is_setting(value):
             return True
-        return is_object(value) or place == 0 and self.has_self and tree.is_leaf(value)
+        is_held = is_object(value) or is_generator(value)
+        return is_held or place == 0 and self.has_self and tree.is_leaf(value)
 
     def keys(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Key, ...], Arrays]:
         """The key of each argument, and the arrays to pass for all of them."""
@@ -141,7 +143,8 @@ class Parameters:
         return found
 
     def _static(self, place: int, name: str, value: Any) -> Key:
-        if name not in self.static and (is_object(value) or place == 0 and self.has_self):
+        is_held = is_object(value) or is_generator(value)
+        if name not in self.static and (is_held or place == 0 and self.has_self):
             if not is_setting(value):
                 return "static", type(value), Identity(value)
         return static_key(value, name, self.function)
@@ -160,7 +163,7 @@ class Parameters:
             elif is_setting(leaf) or labels and labels[i] in self.static:
                 keys.append(static_key(leaf, name, self.function))
                 continue
-            elif is_object(leaf):
+            elif is_object(leaf) or is_generator(leaf):
                 keys.append(("static", type(leaf), Identity(leaf)))
                 continue
             else:

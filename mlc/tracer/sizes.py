@@ -30,6 +30,7 @@ class SizeWanted(BaseException):
 
     def __init__(self, inputs: tuple[Tensor, ...], tensors: tuple[Tensor, ...]) -> None:
         self.inputs, self.tensors = inputs, tensors
+        self.draws: Any = None  # what to draw for the last of the inputs
 
 
 class SizesChangedError(Exception):

@@ -37,6 +37,7 @@ class FunctionTrace:
     __slots__ = (
         "captures",
         "constants",
+        "draws",
         "errors",
         "failure",
         "finished",
@@ -57,6 +58,7 @@ class FunctionTrace:
         self.failure: Any = None  # traced: which of the errors was met first, 0 for none
         self.errors: dict[Any, tuple[int, BaseException]] = {}
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
+        self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
 
     def lift(self, value: Any) -> Any:

@@ -16,6 +16,7 @@ from . import tree
 from .concrete import known
 from .masked import solid
 from .sizes import Sizes
+from .streams import Drawn
 from .trace import FunctionTrace
 from .tracer import Tracer
 
@@ -72,6 +73,7 @@ class Traced:
     writes: tuple[tuple[int, int], ...] = ()
     failure: Failure | None = None
     sizes: Sizes | None = None
+    draws: Drawn | None = None
 
     @property
     def is_direct(self) -> bool:
@@ -141,7 +143,14 @@ def traced_results(
         places = tuple(outputs.place(count) for count in trace.rooms.counts)
         counted = Sizes(places, trace.rooms.sizes)
     return Traced(
-        tuple(inputs), tuple(outputs.places), results, structure, writes, failure, counted
+        tuple(inputs),
+        tuple(outputs.places),
+        results,
+        structure,
+        writes,
+        failure,
+        counted,
+        trace.draws.drawn(),
     )
 
 
