@@ -12,6 +12,8 @@ from ..buffers import buffer_key
 from ..schedule import Schedule
 from ..step import rebuild
 
+MOST_LANES = 16  # elements that a thread takes at once
+
 
 @dataclass(frozen=True)
 class GpuMachine:
@@ -75,6 +77,7 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
     from .gpu_nests import schedule_chain, schedule_points
     from .gpu_points import schedule_points_together
     from .gpu_rows import schedule_rows
+    from .gpu_strips import schedule_strips
     from .gpu_tensor_cores import schedule_tensor_cores
     from .gpu_transpose import schedule_transpose
     from .gpu_wgmma import schedule_wgmma
@@ -89,6 +92,7 @@ def _schedule(s: Schedule, nests: list[For], machine: GpuMachine) -> None:
         schedule_transpose,
         schedule_points_together,
         schedule_points,
+        schedule_strips,
         schedule_chain,
     )
     for way in ways:
@@ -127,15 +131,26 @@ def _is_loop(stmt: Stmt) -> bool:
 
 
 def _without_threads(program: Program) -> Program:
-    """``program`` with its loops over the threads of a processor serial, to be judged anew."""
+    """``program`` with its loops over the threads of a processor serial, to be judged anew; and
+    those over more lanes than a card's vectors have, if arrays are all that they touch."""
 
     def on(stmt: Stmt) -> Stmt | None:
-        if isinstance(stmt, For) and stmt.kind is LoopKind.PARALLEL:
+        if not isinstance(stmt, For):
+            return None
+        if stmt.kind is LoopKind.PARALLEL or _is_wide(stmt):
             return For(stmt.var, stmt.extent, rebuild(stmt.body, on))
         return None
 
     body = rebuild(program.body, on)
     return program if body is program.body else program.with_body(body)
+
+
+def _is_wide(loop: For) -> bool:
+    from .gpu_rows import touched_buffers
+
+    if loop.kind is not LoopKind.VECTORIZED or loop.extent <= MOST_LANES:
+        return False
+    return all(buffer.scope is Scope.GLOBAL for buffer in touched_buffers(loop))
 
 
 def top_statements(stmt: Stmt) -> list[Stmt]:

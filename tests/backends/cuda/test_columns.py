@@ -28,7 +28,7 @@ FOLDS: tuple[tuple[Callable[[Array], Array], tuple[int, ...]], ...] = (
 def test_blocks_share_what_they_need(
     fold: Callable[[Array], Array], shape: tuple[int, ...]
 ) -> None:
-    lowered = mlc.jit(fold, target="cuda-emulated").lower(np.broadcast_to(np.float32(0), shape))
+    lowered = mlc.jit(fold, target="cuda-emulated").lower(np.empty(shape, np.float32))
     launches = lowered.compiled.device_module.launches
     assert max(launch.shared_bytes for launch in launches) <= 2048
 
@@ -48,3 +48,17 @@ def test_values(fold: Callable[[Array], Array], shape: tuple[int, ...], order: s
     with mlc.config.override(emulated_order=order):
         got = mlc.jit(fold, target="cuda-emulated")(x)
     np.testing.assert_allclose(got, fold(x.astype(np.float64)), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "grid"),
+    [((40, 1000), 0, 32), ((3, 50, 100), 1, 4), ((30, 4, 3000), 0, 108)],
+)
+def test_scans_of_columns_have_a_thread_for_each(
+    shape: tuple[int, ...], axis: int, grid: int
+) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    scan = mlc.jit(lambda x: np.cumsum(x, axis=axis), target="cuda-emulated")
+    (launch, *_) = scan.lower(x).compiled.device_module.launches
+    assert launch.grid[0] >= min(grid, 4) and launch.block[0] >= 32
+    np.testing.assert_allclose(scan(x), np.cumsum(x, axis=axis), rtol=1e-4, atol=1e-4)
