@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import ArgumentError
 from ..ir.expr import Var
 from ..ir.program import Program
 from ..schedules.lookup import loop_named
@@ -39,4 +40,10 @@ def draw_access(program: Program | Schedule, loop: Var | str) -> Picture:
 
 
 def _program_of(thing: Program | Schedule) -> Program:
-    return thing if isinstance(thing, Program) else thing.program
+    found = thing if isinstance(thing, Program) else getattr(thing, "program", None)
+    if not isinstance(found, Program):
+        raise ArgumentError(
+            f"mlc.draw draws a T.program or a schedule, got {type(thing).__name__}; what mlc.jit "
+            f"made has f.lower(...).draw()"
+        )
+    return found

@@ -71,23 +71,23 @@ def _axes_of(axis: Any) -> tuple[Axis, ...]:
     for item in axes:
         if not (isinstance(item, Axis) and item.is_reduce):
             raise ArgumentError(
-                f"axis= wants a te.reduce_axis (or a tuple of them), got {item!r}; "
-                f"make one with k = te.reduce_axis(size)"
+                f"a reducer of te folds over axis=, a te.reduce_axis (or a tuple of them), got "
+                f"{item!r}; make one with k = te.reduce_axis(size), as in te.sum(x[i, k], axis=k)"
             )
     return axes
 
 
 # fmt: off
-def sum(value: Any, axis: Any) -> Expr:
+def sum(value: Any, axis: Any = None) -> Expr:
     """The sum of ``value`` over ``axis``."""
     return _reduced("sum", value, axis)
-def prod(value: Any, axis: Any) -> Expr:
+def prod(value: Any, axis: Any = None) -> Expr:
     """The product of ``value`` over ``axis``."""
     return _reduced("prod", value, axis)
-def any(value: Any, axis: Any) -> Expr:
+def any(value: Any, axis: Any = None) -> Expr:
     """Whether ``value`` (bool) holds anywhere on ``axis``."""
     return _reduced("any", value, axis)
-def all(value: Any, axis: Any) -> Expr:
+def all(value: Any, axis: Any = None) -> Expr:
     """Whether ``value`` (bool) holds everywhere on ``axis``."""
     return _reduced("all", value, axis)
 def max(value: Any, other: Any = None, *, axis: Any = None) -> Expr:

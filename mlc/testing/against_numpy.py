@@ -130,6 +130,8 @@ def check_op(
     count = len(shapes) if shapes is not None else _arity(op)
     drawn = operands(shapes, count, sizes or {}, dtypes, elements)
     keywords = dict(options or {})
+    for function in (op, reference):
+        _refuse_misfit(function, count, keywords)
 
     @settings(
         max_examples=examples, deadline=None, database=None, derandomize=True, print_blob=False,
@@ -141,6 +143,22 @@ def check_op(
             check_against_numpy(op, *args, reference=reference, target=target, **keywords)
 
     example()
+
+
+def _refuse_misfit(function: Callable[..., Any], count: int, options: dict[str, Any]) -> None:
+    """ArgumentError for a function that cannot be called like this, where both would raise."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # NumPy's own have none
+    try:
+        signature.bind(*[None] * count, **options)
+    except TypeError as error:
+        name = getattr(function, "__name__", "the function")
+        raise ArgumentError(
+            f"mlc.testing.check_op calls {name} with {count} arrays, one for each of shapes=, and "
+            f"options {options}: {error}"
+        ) from None
 
 
 def _arity(op: Callable[..., Any]) -> int:

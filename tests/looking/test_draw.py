@@ -190,3 +190,8 @@ def test_a_loop_that_is_not_there() -> None:
         mlc.draw(small, "x")
     with pytest.raises(ArgumentError, match="no loop 'i' in 'small'"):
         mlc.draw(small, Schedule(conv).loop("i"))
+
+
+def test_what_is_no_program_is_not_drawn() -> None:
+    with pytest.raises(ArgumentError, match=r"mlc\.draw draws a T\.program or a schedule, got int"):
+        mlc.draw(3)

@@ -39,3 +39,11 @@ def test_names_of_others_lead_to_ours():
     for name, ours in {"where": "select", "if_then_else": "select", "expo": "exp"}.items():
         with pytest.raises(AttributeError, match=f"no attribute '{name}'; there is te.{ours}$"):
             getattr(te, name)
+
+
+def test_reducers_say_what_they_lack():
+    A = te.placeholder((2, 3), "float32", name="A")
+    with pytest.raises(ArgumentError, match=r"over axis=, a te.reduce_axis .* got None; make one"):
+        te.compute((2,), lambda i: te.sum(A[i, 0]))
+    with pytest.raises(ArgumentError, match=r"wants numbers as identity, and their dtype"):
+        te.comm_reducer(lambda a, b: a + b, lambda dtype: 0)

@@ -194,3 +194,13 @@ def test_weighted_histograms_are_differences_of_sums() -> None:
         return np.histogram(x, bins=[-2, 0, 1, 5], weights=abs(x) * np.inf)[0]
 
     mlc.testing.check_against_numpy(program, np.array([-1.0, 0.5, 3.0, -2.0, 0.0]))
+
+
+def test_a_function_that_cannot_take_the_arrays_is_refused_before() -> None:
+    with pytest.raises(mlc.ArgumentError) as caught:
+        mlc.testing.check_op(lambda x, y: x + y, lambda x: x + 1, shapes=["n", "n"], examples=1)
+    assert caught.value.message == (
+        "mlc.testing.check_op calls <lambda> with 2 arrays, one for each of shapes=, and options "
+        "{}: too many positional arguments"
+    )
+    mlc.testing.check_op(np.add, np.add, shapes=["n", "n"], examples=1, targets=["cpu"])
