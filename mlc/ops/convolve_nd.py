@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import operator
+from itertools import product
+from math import prod
 from typing import Any
+
+import numpy as np
 
 from .. import te
 from ..errors import ArgumentError, ShapeError
 from ..ir.expr import Expr, apply, cast, const, select
+from ..records import dataclass
 from . import arithmetic
 from .broadcast import as_tensor, shape_of
 from .elementwise import astype
-from .join import flip
+from .index import getitem
+from .join import flip, stack
 from .op import op
 from .pad import pad_constant
 from .promotion import accumulator, common_dtype
-from .shape import reshape, swapaxes
+from .shape import broadcast_to, reshape, swapaxes, transpose
 
 Sizes = tuple[int, ...]
+MOST_PHASES = 16  # of a transposed convolution that are computed apart
 
 
 def _sizes(name: str, what: str, value: Any, count: int, least: int) -> Sizes:
@@ -184,14 +191,72 @@ def _transposed(
     )
     if min(made) < 1:
         raise ShapeError(f"{name}: a padding of {_times(around)} leaves nothing of the result")
-    wide = spread(x, steps=steps, before=before, after=after)
     inputs, outputs = sw[0] // groups, sw[1]
     turned = flip(weight, tuple(range(2, ndim + 2)))
     turned = swapaxes(reshape(turned, (groups, inputs, outputs, *sw[2:])), 1, 2)
     turned = reshape(turned, (groups * outputs, inputs, *sw[2:]))
     ones = (1,) * ndim
-    out = correlate_nd(wide, turned, stride=ones, dilation=gaps, groups=int(groups))
+    if 1 < prod(steps) <= MOST_PHASES and max(gaps) == 1:
+        out = _by_phases(x, turned, steps, around, made, int(groups))
+    else:
+        wide = spread(x, steps=steps, before=before, after=after)
+        out = correlate_nd(wide, turned, stride=ones, dilation=gaps, groups=int(groups))
     return _biased(out, bias, ndim)
+
+
+def _by_phases(x: Any, turned: Any, steps: Sizes, around: Sizes, made: Sizes, groups: int) -> Any:
+    """A transposed convolution by ``steps`` to a result of size ``made``, without dilation:
+    ``out[s * t + f]``, for each ``f`` below ``s``, takes every ``s``-th of the weights alone, and
+    so multiplies none of the zeros that would be between elements of ``x``."""
+    ndim, sizes, window = len(steps), shape_of(x)[2:], shape_of(turned)[2:]
+    counts = tuple(-(-n // s) for n, s in zip(made, steps, strict=True))
+    phases = [
+        [_Phase.of(f, s, p, k) for f in range(s)]
+        for s, p, k in zip(steps, around, window, strict=True)
+    ]
+    before = tuple(max(-phase.start for phase in axis) for axis in phases)
+    after = tuple(
+        max(phase.start + phase.taps for phase in axis) + t - 1 - n
+        for axis, t, n in zip(phases, counts, sizes, strict=True)
+    )
+    ones = (1,) * ndim
+    wide = spread(x, steps=ones, before=before, after=after)
+    dtype, lead = common_dtype(x, turned), (shape_of(x)[0], shape_of(turned)[0])
+    parts = []
+    for chosen in product(*phases):
+        if min(phase.taps for phase in chosen) == 0:
+            parts.append(broadcast_to(np.zeros((), dtype.numpy), (*lead, *counts)))
+            continue
+        seen = [
+            slice(phase.start + b, phase.start + b + t + phase.taps - 1)
+            for phase, b, t in zip(chosen, before, counts, strict=True)
+        ]
+        taps = getitem(turned, (..., *(phase.weights for phase in chosen)))
+        part = getitem(wide, (..., *seen))
+        parts.append(correlate_nd(part, taps, stride=ones, dilation=ones, groups=groups))
+    apart = reshape(stack(parts, -1), (*lead, *counts, *steps))
+    order = [axis for d in range(ndim) for axis in (2 + d, 2 + ndim + d)]
+    size = (t * s for t, s in zip(counts, steps, strict=True))
+    joined = reshape(transpose(apart, (0, 1, *order)), (*lead, *size))
+    return getitem(joined, (..., *(slice(0, n) for n in made)))
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """Of the places ``s * t + f`` of a result: their ``taps`` are the ``weights``, and those of the
+    first of them begin at element ``start``."""
+
+    start: int
+    taps: int
+    weights: slice
+
+    @staticmethod
+    def of(first: int, step: int, padding: int, window: int) -> _Phase:
+        """For places from ``first`` on; the weights are turned around already."""
+        whole, offset = divmod(first + padding, step)
+        taps = max(-(-(window - offset) // step), 0)
+        last = window - 1 - offset  # of the turned weights
+        return _Phase(whole - taps + 1, taps, slice(last - step * (taps - 1), last + 1, step))
 
 
 def conv_transpose1d(

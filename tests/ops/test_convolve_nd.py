@@ -84,6 +84,23 @@ def test_as_numpy(ndim, size, window, channels, groups, stride, padding, dilatio
         np.testing.assert_allclose(found, transposed(x, w, **how), rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "window", "how"),
+    [
+        ((7, 6), (4, 4), {"stride": 2, "padding": 1}),
+        ((7, 6), (2, 2), {"stride": 2}),
+        ((5, 4), (1, 5), {"stride": 3, "output_padding": 2}),
+        ((9,), (1,), {"stride": 5, "output_padding": 3}),
+        ((9,), (7,), {"stride": 3, "padding": 5, "groups": 2}),
+    ],
+)
+def test_steps_of_transposed_convolutions_multiply_no_zeros(sizes, window, how):
+    x, w = arrays((2, 4, *sizes), (4, 3, *window))
+    f = lambda x, w: TRANSPOSE[len(sizes)](x, w, **how)
+    for found in (mlc.jit(f)(x, w), f(x, w)):
+        np.testing.assert_allclose(found, transposed(x, w, **how), rtol=1e-11, atol=1e-11)
+
+
 def test_bias_pairs_and_dtypes():
     x, w, b = arrays((1, 2, 6, 7, 8), (4, 2, 1, 2, 3), (4,))
     found = nn.conv3d(x, w, b, padding=(0, 1, 1), stride=(1, 2, 1))
