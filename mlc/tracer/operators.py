@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ _OTHERS = {
 _ORDERING = frozenset({np.less, np.less_equal, np.greater, np.greater_equal})
 _LOGICAL = frozenset({np.bitwise_and, np.bitwise_or, np.bitwise_xor})
 _COUNTING = _LOGICAL | {*_BINARY.values(), np.negative, np.positive, np.absolute, np.invert}
+_ARITHMETIC = frozenset(_BINARY.values())
 _WHOLE = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
 
 
@@ -146,6 +148,10 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         if others and (others[0] is None or isinstance(others[0], (str, bytes))):
             return NotImplemented
         if others and isinstance(others[0], (list, tuple)):
+            if ufunc is np.multiply and self._is_scalar():
+                return _repeated(others[0], self)
+            if self._is_weak and ufunc in _ARITHMETIC:
+                return NotImplemented  # so Python says that it has no such operator
             others = (from_sequence(others[0]),)
         operands = (*others, self) if reflected else (self, *others)
         is_python = all(map(_is_weak, operands))
@@ -167,6 +173,17 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         return result
 
     return method
+
+
+def _repeated(items: Any, count: Any) -> Any:
+    """``items * count``: a longer list, where ``count`` is a number and no array."""
+    kind = np.dtype(count.dtype).kind
+    if kind not in "iu" and not (kind == "b" and count._is_weak):
+        name = {"f": "float", "c": "complex"}.get(kind, "") if count._is_weak else ""
+        raise TypeError(
+            f"can't multiply sequence by non-int of type {name or f'numpy.{count.dtype}'!r}"
+        )
+    return items * operator.index(count)
 
 
 def _is_complex(value: Any) -> bool:
