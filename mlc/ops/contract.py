@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..dtypes import boolean
-from ..errors import ShapeError
+from ..dtypes import as_dtype, boolean
+from ..errors import DTypeError, ShapeError
 from ..ir.expr import Axis, Expr, cast, const
 from . import arithmetic
 from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, shape_of, size_of
@@ -127,6 +127,9 @@ def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
             f"and axis {max(len(b) - 2, 0)} of the second has size {right}; they must be equal"
         )
     if dtype is not None:
+        for x in (x1, x2):
+            if not np.can_cast(dtype_of(x).numpy, as_dtype(dtype).numpy, "same_kind"):
+                raise DTypeError(f"matmul: {dtype_of(x)} cannot be cast to {as_dtype(dtype)}")
         x1, x2 = astype(x1, dtype=dtype), astype(x2, dtype=dtype)
     lead_a, lead_b = a[:-2], b[:-2]
     broadcast_shape("matmul", lead_a, lead_b)

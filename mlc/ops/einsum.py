@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from ..dtypes import as_dtype
+from ..errors import ArgumentError, DTypeError, ShapeError
 from .broadcast import Shape, shape_of
 from .contract import Labels, contract, fold_labels, label_sizes
 from .elementwise import astype
@@ -17,7 +18,13 @@ from .promotion import common_dtype, dtype_of
 
 @implements(np.einsum)
 def einsum(
-    subscripts: Any, /, *operands: Any, dtype: Any = None, optimize: Any = False, **_: Any
+    subscripts: Any,
+    /,
+    *operands: Any,
+    dtype: Any = None,
+    optimize: Any = False,
+    casting: Any = "safe",
+    **_: Any,
 ) -> Any:
     """np.einsum with subscripts such as ``"ij,jk->ik"``, ellipses and diagonals included.
 
@@ -35,6 +42,12 @@ def einsum(
     target = common_dtype(*operands) if dtype is None else dtype
     if dtype is None and () in shapes:  # numbers are not weak here
         target = np.result_type(*(dtype_of(operand).numpy for operand in operands))
+    for operand in operands if dtype is not None else ():
+        if not np.can_cast(dtype_of(operand).numpy, as_dtype(dtype).numpy, casting):
+            raise DTypeError(
+                f"einsum: {dtype_of(operand)} cannot be cast to {as_dtype(dtype)} according to the "
+                f"rule {casting!r}; give casting='unsafe'"
+            )
     terms = [(astype(x, dtype=target), labels) for x, labels in zip(operands, inputs, strict=True)]
     for pair in _order(terms, out):
         first, second = (terms[n] for n in pair)

@@ -5,6 +5,7 @@ The tables of rows are in `arithmetic.py`, `logic.py` and `transcendental.py`.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -233,6 +234,7 @@ def rint_of(value: Expr) -> Expr:
 @implements(np.round, np.around)
 def round(a: Any, decimals: int = 0, out: None = None) -> Any:
     """np.round."""
+    decimals = operator.index(decimals)
     if decimals > 0 and dtype_of(a) is boolean and shape_of(a):
         raise DTypeError("np.round: bools have no decimals; convert them with .astype(...)")
     return round_decimals(a, decimals=decimals)

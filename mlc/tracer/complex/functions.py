@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, UnsupportedError
+from ...errors import ArgumentError, DTypeError, UnsupportedError
 from ...ops.op import implements
 from ...ops.statistics import degrees_of_freedom
 from ..dispatch import call_function
@@ -310,6 +310,8 @@ def einsum(subscripts: Any, *operands: Any, dtype: Any = None, optimize: Any = F
         raise UnsupportedError(
             "np.einsum of complex numbers takes the subscripts as text, and optimize= and dtype="
         )
+    if dtype is not None and np.dtype(dtype) not in REAL:
+        raise DTypeError(f"np.einsum: complex operands cannot be cast to {np.dtype(dtype)}")
     kind = part_dtype(*operands) if dtype is None else REAL[np.dtype(dtype)]
     terms: list[tuple[int, list[Any]]] = [(0, [])]  # (power of i, chosen parts)
     for operand in operands:
