@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...ir.expr import Var
-from ...ir.program import For, Seq
+from ...ir.program import Allocate, Buffer, For, Seq
+from ..buffers import buffer_key
 from ..legality import carried_dependence
 from ..schedule import Schedule
 from ..step import find_loop
-from .gpu_nests import chain_of, schedule_chain
+from .gpu_nests import chain_of, schedule_chain, threads_for
 
 if TYPE_CHECKING:
     from .gpu import GpuMachine
@@ -26,6 +27,9 @@ def schedule_strips(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> b
     """
     outer = chain_of(nests[0])
     body = outer[-1].body if outer else None
+    held: tuple[Buffer, ...] = ()
+    if isinstance(body, Allocate):
+        held, body = body.buffers, body.body
     if not isinstance(body, Seq) or any(carried_dependence(s.program, one.var) for one in outer):
         return False
     chains = [chain_of(stmt) for stmt in body.stmts]
@@ -44,4 +48,13 @@ def schedule_strips(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> b
     merged = points[0]
     for point in points[1:]:
         merged = s.merge(merged, point)
-    return schedule_chain(s, [find_loop(s.program, outer[0].var)], machine)
+    if not held:
+        return schedule_chain(s, [find_loop(s.program, outer[0].var)], machine)
+    for buffer in held:  # of which each thread has an element
+        s.set_scope(buffer_key(s.program, buffer), "local")
+    strips = s.fuse(*(loop.var for loop in outer)) if len(outer) > 1 else outer[0].var
+    grid, thread = s.split(merged, [None, threads_for(extent, machine)])
+    s.bind(strips, "blockIdx.x")
+    s.bind(grid, "blockIdx.y")
+    s.bind(thread, "threadIdx.x")
+    return True
