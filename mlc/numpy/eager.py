@@ -36,7 +36,7 @@ from ..errors import (
 from ..jit import jit
 from ..ops.op import NUMPY_FUNCTIONS as _FUNCTIONS
 from ..ops.op import Op, frozen_key, leaves_of
-from ..tracer import dispatch
+from ..tracer import implementations
 from ..tracer.trace import as_array
 
 _LIMIT = 256  # layouts kept for one function
@@ -394,9 +394,11 @@ def _parameters(source: Any, is_ufunc: bool) -> tuple[tuple[str, ...], frozenset
 def is_numpy_only(function: Any, short: str) -> bool:
     """Whether NumPy itself answers all calls outside of jitted functions."""
     if isinstance(function, np.ufunc):
-        return not dispatch.is_supported(function)
+        return not implementations.is_supported(function)
     return (
-        short in _NUMPY_ONLY or function in dispatch.views() or not dispatch.is_supported(function)
+        short in _NUMPY_ONLY
+        or function in implementations.views()
+        or not implementations.is_supported(function)
     )
 
 

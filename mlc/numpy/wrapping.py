@@ -11,7 +11,7 @@ import numpy as np
 
 from ..jit import jit
 from ..ops.op import CURRENT
-from ..tracer import dispatch
+from ..tracer import dispatch, implementations, ufuncs
 from . import eager
 from .inspection import check_device
 
@@ -44,7 +44,7 @@ def named(call: Any, name: str, here: str, source: Any) -> Any:
     call.__name__ = call.__qualname__ = name
     call.__module__ = here
     call.__doc__ = (
-        f"{dispatch.name_of(source)}, traced or compiled and run at once.\n\n"
+        f"{implementations.name_of(source)}, traced or compiled and run at once.\n\n"
         f"{getattr(source, '__doc__', None) or ''}"
     )
     call.__wrapped__ = source
@@ -60,7 +60,7 @@ def _function(source: Any, name: str, here: str) -> Callable[..., Any]:
 
     is_numpys = eager.is_numpy_only(source, name)
     is_data_sized = name in eager.DATA_SIZED
-    run = eager.Eager(source, dispatch.name_of(source), traced, is_ufunc=False)
+    run = eager.Eager(source, implementations.name_of(source), traced, is_ufunc=False)
 
     def plain(*args: Any, **kwargs: Any) -> Any:
         if CURRENT.get() is not None and eager.has_traced(args, kwargs):
@@ -86,13 +86,13 @@ def _ufunc(source: np.ufunc, here: str) -> Callable[..., Any]:
     """A ufunc; calls with arrays and floats alone, the most frequent, take a short way."""
 
     def traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return dispatch.call_ufunc(source, "__call__", args, kwargs)
+        return ufuncs.call_ufunc(source, "__call__", args, kwargs)
 
     def direct(*args: Any) -> Any:
-        return dispatch.call_ufunc(source, "__call__", args, {})
+        return ufuncs.call_ufunc(source, "__call__", args, {})
 
     name = source.__name__
-    run = eager.Eager(source, dispatch.name_of(source), traced, is_ufunc=True)
+    run = eager.Eager(source, implementations.name_of(source), traced, is_ufunc=True)
     direct.__name__ = name
     direct.__module__ = __name__
     if eager.is_numpy_only(source, name):
@@ -137,7 +137,7 @@ def _method(source: np.ufunc, method: str) -> Callable[..., Any]:
     bound = getattr(source, method)
 
     def traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return dispatch.call_ufunc(source, method, args, kwargs)
+        return ufuncs.call_ufunc(source, method, args, kwargs)
 
     run = eager.Eager(bound, f"np.{source.__name__}.{method}", traced, is_ufunc=False)
     is_compiled = method in ("reduce", "accumulate", "outer")

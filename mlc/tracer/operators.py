@@ -11,7 +11,9 @@ import numpy as np
 
 from ..errors import ShapeError, UnsupportedError
 from ..ops.op import leaves_of
-from .dispatch import call_function, call_ufunc, name_of
+from .dispatch import call_function
+from .implementations import name_of
+from .ufuncs import call_ufunc
 
 _METHODS = (
     "all any argmax argmin argsort choose clip cumprod cumsum diagonal dot max mean min nonzero "

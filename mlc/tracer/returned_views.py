@@ -156,3 +156,16 @@ RETURNED: dict[Any, Callable[..., Any]] = {
 }
 # Of complex elements too.
 UNCHANGED = frozenset({np.einsum, np.diff, np.linalg.matrix_power})
+
+
+def own(found: Any, args: Any = ()) -> Any:
+    """``found`` with arrays of its own where it holds views or arguments; a NumPy scalar, which
+    promotes as arrays do, where it is a Python number."""
+    if isinstance(found, (tuple, list)):
+        parts = [own(item, args) for item in found]
+        return found._make(parts) if hasattr(found, "_make") else type(found)(parts)
+    detached = getattr(found, "_detached", None)
+    if detached is None:
+        return found
+    shares = found._view is not None or any(leaf is found for leaf in leaves_of(args))
+    return detached() if shares or found._is_weak else found

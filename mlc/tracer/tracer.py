@@ -30,7 +30,8 @@ from .asking import is_subscript
 from .changing import Flat
 from .concrete import all_known, known, plain, wrapped
 from .deciding import deciding_arguments, hash_of, number, truth
-from .dispatch import call_function, call_ufunc, is_supported
+from .dispatch import call_function
+from .implementations import is_supported
 from .masked import mask_in, select
 from .memory_order import copied_in, is_as_asked, settle_index
 from .new_shape import set_shape
@@ -38,6 +39,7 @@ from .operators import define_methods
 from .shapeless import imag_of, real_of
 from .storage import READ_ONLY, Cell, Window, blank
 from .trace import FunctionTrace
+from .ufuncs import call_ufunc
 from .writing import assign, bools_as_axes, key_of_arrays, one_element
 
 _SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})

@@ -78,7 +78,7 @@ DATES = "busday_count busday_offset datetime_as_string is_busday isnat"
 
 @pytest.mark.parametrize("module", [np, np.linalg, np.fft], ids=lambda m: m.__name__)
 def test_every_function_is_traced_or_refused_with_a_reason(module: Any) -> None:
-    from mlc.tracer.dispatch import _HINTS, changes, is_supported
+    from mlc.tracer.implementations import _HINTS, changes, is_supported
 
     missing = []
     for name in dir(module):

@@ -12,19 +12,14 @@ import numpy as np
 from ...errors import DTypeError, OutsideArrayError, UnsupportedError, warn
 from ...ops.op import leaves_of
 from ..concrete import call_plainly, is_plain_call, known
-from ..dispatch import (
-    COUNTS,
-    FUNCTION_OF_METHOD,
-    call_function,
-    call_ufunc,
-    name_of,
-    own,
-    views,
-)
+from ..dispatch import COUNTS, call_function
+from ..implementations import name_of, views
 from ..masked import Masked
+from ..returned_views import own
 from ..rooms import as_mask, check_room, one_place
 from ..shapeless import settle_scalars, strong
 from ..tracer import Tracer
+from ..ufuncs import FUNCTION_OF_METHOD, call_ufunc
 from .value import (
     COMPLEX,
     REAL,

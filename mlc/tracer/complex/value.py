@@ -22,7 +22,7 @@ from ...ops.op import CURRENT
 from .. import tree
 from ..changing import Flat, flattened
 from ..concrete import known, wrapped
-from ..dispatch import call_function, call_ufunc
+from ..dispatch import call_function
 from ..masked import Masked
 from ..memory_order import copied_in, is_as_asked
 from ..new_shape import set_shape
@@ -31,6 +31,7 @@ from ..storage import ReadOnlyError
 from ..strides import strides_of
 from ..trace import as_array
 from ..tracer import Tracer
+from ..ufuncs import call_ufunc
 from ..writing import one_element
 
 Part = Any  # a Tracer, or a Masked: the elements that a traced mask selects
