@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DTypeError, OutsideArrayError, UnsupportedError
+from ..errors import (
+    ArgumentError,
+    BoundsError,
+    DomainError,
+    DTypeError,
+    OutsideArrayError,
+    ShapeError,
+    UnsupportedError,
+)
 from ..ops.op import leaves_of
 from .concrete import all_known, known
 from .rooms import as_mask
@@ -77,12 +85,16 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """np.put: values are repeated as often as needed."""
     flat, size, v = flattened(a), a.size, _fitting(v, a.dtype)
     ind = np.ravel(ind)
+    if np.size(ind) and not size:
+        raise BoundsError("np.put: cannot replace elements of an empty array")
+    if ind.dtype == bool:
+        ind = ind.astype(np.int64)
     if mode == "clip":
         ind = np.clip(ind, 0, max(size - 1, 0))
     elif mode == "wrap":
         ind = np.remainder(ind, size)
     elif mode != "raise":
-        raise ArgumentError(f"np.put: mode must be raise, wrap or clip, got {mode!r}")
+        raise DomainError(f"np.put: mode must be raise, wrap or clip, got {mode!r}")
     count, given = np.shape(ind)[0], np.size(v)
     if not count or not given:
         return
@@ -92,12 +104,11 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 @_changes(np.putmask)
 def putmask(a: Any, mask: Any, values: Any) -> None:
     """np.putmask: the value at a place is that of the same number in ``values``, repeated."""
-    if np.shape(mask) != a.shape:
-        raise ArgumentError(f"np.putmask: mask has shape {np.shape(mask)}, the array {a.shape}")
+    if np.size(mask) != a.size:
+        raise ShapeError(f"np.putmask: mask has shape {np.shape(mask)}, the array {a.shape}")
     values = _safely("np.putmask", values, a.dtype)
     given = np.size(values)
-    if isinstance(mask, (list, tuple)):
-        mask = np.asarray(mask)
+    mask = np.reshape(np.asarray(mask) if isinstance(mask, list | tuple) else mask, a.shape)
     if given:
         flat = np.ravel(values)[np.arange(a.size) % given]
         write_result("np.putmask", a, np.reshape(flat, a.shape), "unsafe", mask)
@@ -107,13 +118,15 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """np.place: the places where the mask holds get ``vals`` one after the other, repeated."""
     if np.size(mask) != arr.size:
-        raise ArgumentError(f"np.place: mask has {np.size(mask)} elements, the array {arr.size}")
+        raise ShapeError(f"np.place: mask has {np.size(mask)} elements, the array {arr.size}")
     from .not_handed_over import take
 
     vals = _safely("np.place", vals, arr.dtype)
     given, flat = np.size(vals), np.ravel(mask)
     if not given:
-        raise ArgumentError("np.place: cannot insert from an empty array")
+        if all_known([mask]) and not np.any(known(mask)):
+            return
+        raise ShapeError("np.place: cannot insert from an empty array")
     if given == 1:
         chosen = np.broadcast_to(np.ravel(vals), (arr.size,))
     else:
@@ -154,7 +167,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """np.fill_diagonal."""
     if a.ndim < 2:
-        raise ArgumentError("np.fill_diagonal: the array must be at least 2-d")
+        raise ShapeError("np.fill_diagonal: the array must be at least 2-d")
     end = None
     if a.ndim == 2:
         step = a.shape[1] + 1
@@ -162,7 +175,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
             end = a.shape[1] * a.shape[1]
     else:
         if len(set(a.shape)) != 1:
-            raise ArgumentError("np.fill_diagonal: all dimensions of input must be of equal length")
+            raise ShapeError("np.fill_diagonal: all dimensions of input must be of equal length")
         step = 1 + sum(a.shape[0] ** n for n in range(1, a.ndim))
     flat = flattened(a)
     count = len(range(*slice(None, end, step).indices(a.size)))

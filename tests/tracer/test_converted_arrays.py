@@ -23,10 +23,17 @@ def changed_copy(x: Any) -> Any:
     return y, z
 
 
+def changed_places(x: Any) -> Any:
+    np.put(x, [True, False], [7, 8])
+    np.putmask(x, np.arange(6) > 3, [9, 10, 11])
+    np.place(x, np.zeros(6), [])
+
+
 @pytest.mark.parametrize(
     "function",
     [
         changed_copy,
+        changed_places,
         lambda x: np.array(x, ndmin=3),
         lambda x: np.array(x[0], ndmin=3, dtype=np.float32),
         lambda x: np.array([x[0], x[1]], ndmin=4),
@@ -88,6 +95,11 @@ def test_taken(function: Callable[..., Any]) -> None:
         (lambda x: np.sort(x, axis=-3), IndexError),
         (lambda x: np.unravel_index(x, (2, 3)), TypeError),
         (lambda x: bool(x), ValueError),
+        (lambda x: np.putmask(x, [True, False], 1), ValueError),
+        (lambda x: np.place(x, x > 0, []), ValueError),
+        (lambda x: np.put(x, [0], 1, mode="bad"), ValueError),
+        (lambda x: np.put(x[:0], [0], 1), IndexError),
+        (lambda x: np.fill_diagonal(x[0], 1), ValueError),
         (lambda x: np.bincount(x[0].astype(int) + 3, minlength=-1), ValueError),
         (lambda x: np.sort(x, kind="stable", stable=True), ValueError),
         (lambda x: np.argpartition(x, 0, kind="bad"), ValueError),
