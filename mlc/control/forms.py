@@ -327,12 +327,13 @@ def native_if(
     """
     try:
         _native_if(pred, then, otherwise, state)
+        return
     except (NotNative, ShapesDifferError):
         chosen = current().room(lambda: Tracer(_truth(pred), current()))
         if chosen is None:
             want(pred)
             raise
-        (then if chosen else otherwise)()
+    (then if chosen else otherwise)()  # whose errors do not come of that one
 
 
 def _native_if(

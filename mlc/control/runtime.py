@@ -38,6 +38,8 @@ from .raised import attempted
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
+from .tries import is_tried
+from .tries import refusals as refusals
 from .unbound import bound as bound
 from .watching import changes_undone, is_held, items_while
 
@@ -130,7 +132,7 @@ def if_(
     if not is_traced(test):
         (then if test else otherwise)()
         return
-    if any(raises):
+    if any(raises) and not is_tried():  # what a handler may catch is raised where the data choose
         needs_flag()
     state = _state(names, reads, put, "the if statement", then, touched)
     state.is_branch = True
@@ -142,7 +144,10 @@ def assert_(test: Any, message: Thunk | None) -> None:
     if not __debug__:
         return
     if is_traced(test):
-        needs_flag()
+        chosen = current().room(lambda: np.reshape(test, ())) if is_tried() else None
+        if chosen is None:
+            needs_flag()
+        test = chosen
     if not test:
         before_raise()
         raise AssertionError(*([] if message is None else [message()]))
@@ -374,22 +379,23 @@ def _try_native(
     try:
         with must_be_native() if lacks else may_unroll():
             native_for(source.start, source.stop, source.step, body, state, test)
+        return True
     except NameError as error:
-        if error.name not in state.names or test is not None or len(source) < 2:
+        missing = error.name
+        if missing not in state.names or test is not None or len(source) < 2:
             raise
-        body(source[0])
-        lacks = state.get()[state.names.index(error.name)] is UNDEFINED
-        rest = source[1:]
-        if _try_native(rest, body, names, reads, put, test, place, touched, lacks):
-            return True
-        return _rest(rest, body)
     except (MlcError, TypeError, ValueError, IndexError, NotImplementedError):
         numbered = current().numbered
         done = numbered[_SPENT] = numbered.get(_SPENT, 0) + len(source)
         if done > _MOST_UNROLLED:
             raise
         return False
-    return True
+    body(source[0])
+    lacks = state.get()[state.names.index(missing)] is UNDEFINED
+    rest = source[1:]
+    if _try_native(rest, body, names, reads, put, test, place, touched, lacks):
+        return True
+    return _rest(rest, body)
 
 
 def while_(

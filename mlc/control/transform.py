@@ -215,6 +215,11 @@ class _Worker(ast.NodeTransformer):
             handler.body = self.block(handler.body, live)
         node.orelse = self.block(node.orelse, live)
         node.finalbody = self.block(node.finalbody, live)
+        if node.handlers:
+            kinds = [thunk(h.type) for h in node.handlers if h.type is not None]
+            first = ast.ExceptHandler(called("refusals", kinds), None, [ast.Raise()])
+            fill(first, node.handlers[0])
+            node.handlers.insert(0, first)
         return node
 
     def visit_Match(self, node: ast.Match) -> ast.AST:

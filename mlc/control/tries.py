@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import dis
 import sys
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
-from ..errors import is_user_frame
+from ..errors import (
+    DTypeError,
+    HostStateError,
+    MlcError,
+    TracedRaiseError,
+    TracerBoolError,
+    TracerLeakError,
+    UnsupportedError,
+    is_user_frame,
+)
 from ..ops.op import CURRENT
 from ..tracer.function import trace_function
+from ..tracer.sizes import SizeWanted
 
 
 def caught(error: BaseException) -> str:
@@ -18,6 +30,27 @@ def caught(error: BaseException) -> str:
         f"statement around it that may catch it; check outside of the jitted function, or return a "
         f"flag"
     )
+
+
+# What says that a function cannot be compiled, or that it is to be traced again.
+_REFUSALS = (
+    UnsupportedError, DTypeError, TracerBoolError, TracerLeakError, HostStateError,
+    TracedRaiseError, SizeWanted,
+)  # fmt: skip
+
+
+def refusals(*kinds: Callable[[], Any]) -> tuple[type[BaseException], ...]:
+    """What goes past handlers of ``kinds``, since NumPy would not raise it: the handler of a
+    ``try`` is for errors of the function's own. One that names errors of mlc's gets all."""
+    for kind in kinds:
+        try:
+            found = kind()
+        except Exception:  # which Python raises itself, at the handler that names it
+            continue
+        for each in found if isinstance(found, tuple) else (found,):
+            if isinstance(each, type) and issubclass(each, MlcError):
+                return ()
+    return _REFUSALS
 
 
 def is_tried() -> bool:

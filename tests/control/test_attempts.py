@@ -113,3 +113,68 @@ def test_other_handlers_do_not_catch() -> None:
 
     with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
         mlc.jit(other)(FLAT, SIDE)
+
+
+def refused_in_a_try(x: Any) -> Any:
+    try:
+        return np.frompyfunc(lambda v: v + 1, 1, 1)(x)
+    except Exception:
+        return x
+
+
+def asserted(x: Any) -> Any:
+    try:
+        assert x[0] > 0
+        return x
+    except AssertionError:
+        return -x
+
+
+def raised_in_turn(x: Any) -> Any:
+    found = []
+    for i in range(3):
+        try:
+            if x[i] > 0:
+                raise ValueError("positive")
+            found.append(i)
+        except ValueError:
+            found.append(-i)
+    return found
+
+
+def any_error(x: Any) -> Any:
+    try:
+        found = np.unique(x * 0)
+    except:  # noqa: E722
+        found = x
+    return found
+
+
+def of_numpy(x: Any) -> Any:
+    try:
+        return x.reshape(3, 3)
+    except ValueError:
+        return x[::-1]
+
+
+@pytest.mark.parametrize("function", [asserted, raised_in_turn, any_error, of_numpy])
+def test_handlers_of_other_errors(function: Any) -> None:
+    compiled = mlc.jit(function)
+    for x in (np.array([1.0, -2, 3]), np.array([-1.0, 2, 0])):
+        assert repr(compiled(x)) == repr(function(x))
+
+
+def test_no_handler_takes_a_refusal_for_an_error() -> None:
+    def asked_for(x: Any) -> Any:
+        try:
+            return refused_in_a_try.__wrapped__(x)
+        except mlc.MlcError:
+            return x
+
+    def inner(x: Any) -> Any:
+        return np.frompyfunc(lambda v: v + 1, 1, 1)(x)
+
+    refused_in_a_try.__wrapped__ = inner  # type: ignore[attr-defined]
+    with pytest.raises(mlc.UnsupportedError):
+        mlc.jit(refused_in_a_try)(np.ones(2))
+    assert mlc.jit(asked_for)(np.ones(2)).tolist() == [1, 1]

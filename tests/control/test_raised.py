@@ -107,10 +107,19 @@ def the_first_of_two(x: Any) -> Any:
     return x % int("second")
 
 
+def both_sides_of_a_branch_in_one(x: Any) -> Any:
+    if x.sum() > -100:
+        if x[0] > 0:
+            return x[0] % one  # type: ignore[name-defined]  # noqa: F821
+        elif x[0] + two <= 1.5:  # type: ignore[name-defined]  # noqa: F821
+            return x[1]
+    return x
+
+
 FUNCTIONS = [
     second_side, unknown_name, loop_over_nothing, one_branch, both_sides, branch_in_a_loop,
     in_a_try, try_around_a_helper, try_inside, in_an_assert, outside_of_a_known_array,
-    the_first_of_two,
+    the_first_of_two, both_sides_of_a_branch_in_one,
 ]  # fmt: skip
 
 

@@ -162,6 +162,22 @@ def test_what_cannot_be_noted_is_refused() -> None:
         mlc.jit(calls)(4.0)
 
     def caught(x: Any) -> Any:
+        at = 0
+        while x[at] > 0:
+            try:
+                if x[at] > 1:
+                    raise ValueError("a")
+            except ValueError:
+                x[at] = 1
+            at += 1
+        return x
+
+    with pytest.raises(mlc.UnsupportedError, match="with a try statement around it"):
+        mlc.jit(caught)(np.array([1.0, 2.0, 0.0]))
+
+
+def test_what_a_try_catches_the_data_choose() -> None:
+    def caught(x: Any) -> Any:
         try:
             if x.sum() > 0:
                 raise ValueError("a")
@@ -169,5 +185,6 @@ def test_what_cannot_be_noted_is_refused() -> None:
             return x
         return -x
 
-    with pytest.raises(mlc.UnsupportedError, match="where a try statement is around it"):
-        mlc.jit(caught)(X)
+    jitted = mlc.jit(caught)
+    for x in (X, -X, X):
+        assert repr(jitted(x)) == repr(caught(x))
