@@ -112,6 +112,14 @@ def test_no_tail_where_the_inner_loops_divide(tail: str) -> None:
     check(s)
 
 
+def test_shifted_tiles_do_not_run_at_once() -> None:
+    s = Schedule(doubled(10, 5))
+    outer, _ = s.split(s.loops("B")[0], [None, 4], tail="shift")
+    text = r"both write B\[6, 0\]; the last tile of tail='shift' does some iterations again:"
+    with pytest.raises(ScheduleError, match=text):
+        s.parallel(outer)
+
+
 def test_a_shifted_tile_in_place() -> None:
     s = Schedule(samples.running_sum)
     s.split(s.loops("B")[0], [None, 4], tail="shift")

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...ir.expr import Const, Expr, Var, const
+from ...ir.expr import Apply, Const, Expr, Var, const
 from ...ir.program import Buffer, For, Program, Seq, Stmt, walk
-from ...ir.rewrite import loads_of, substitute
+from ...ir.rewrite import loads_of, postorder, substitute
 from ...ir.simplify import simplify
 from ..refusal import Point, Refusal
 from ..step import find_loop
@@ -307,7 +307,17 @@ def _independence(a: Access, b: Access, loop: Var, started: set[str]) -> str:
         return f"use s.rfactor({loop.name}), or take a loop that feeds spatial axes only"
     if a.block == b.block and a.is_init != b.is_init:
         return f"use s.decompose_reduction({a.block!r}, ...) first"
+    if a is b and any(map(_is_shifted, a.indices)):
+        return (
+            "the last tile of tail='shift' does some iterations again: split with tail='guard' or "
+            "tail='cut' where tiles run at once"
+        )
     return _order_fix(a, b)
+
+
+def _is_shifted(index: Expr) -> bool:
+    """Whether a place stops before the end, as those of a last tile that begins earlier do."""
+    return any(isinstance(node, Apply) and node.fn == "minimum" for node in postorder(index))
 
 
 def _order_fix(a: Access, b: Access) -> str:
