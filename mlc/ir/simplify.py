@@ -277,6 +277,8 @@ def merge_remainders(total: Sum, ranges: Ranges | None = None) -> Sum:
                     merged = Sum(((whole, 1),), 0)
                 elif ranges is not None and _is_congruent(other, x, d, ranges):
                     merged = as_sum(other.children[0])
+                elif ranges is not None and other is _simplified_quotient(x, d, ranges):
+                    merged = as_sum(x)
                 if merged is not None:
                     rest = tuple((a, k) for a, k in total.terms if a is not atom and a is not other)
                     whole_sum = Sum(rest, total.constant).plus(merged.scaled(c))
@@ -292,6 +294,21 @@ def _smaller(quotient: Expr, ranges: Ranges) -> Expr:
         better = _quotient(x, d.value, ranges, quotient)
         return quotient if better is None else better
     return quotient
+
+
+def _simplified_quotient(x: Expr, d: int, ranges: Ranges) -> Expr | None:
+    """``x // d`` as :func:`simplify_index` leaves it; where ``x`` is ``y // n + c``, that of
+    ``(y + n * c) // (n * d)``."""
+    match as_sum(x):
+        case Sum(terms=((Apply(fn="floordiv", args=(y, Const(value=n))), 1),), constant=c) if (
+            0 < n <= int64.highest // d
+        ):
+            x, d = as_sum(y).plus(Sum((), n * c)).expr(), n * d
+        case _:
+            pass
+    if may_wrap(as_sum(x), ranges):
+        return None
+    return _quotient(x, d, ranges, x)
 
 
 def _is_congruent(atom: Expr, x: Expr, d: int, ranges: Ranges) -> bool:

@@ -49,6 +49,11 @@ def test_parts_of_a_place_are_one_again() -> None:
     total = as_sum(parts[0] * 784 + parts[1] * 28 + parts[2])
     assert str(merge_remainders(total, ranges).expr()) == "j + i * 64"
     assert "%" in str(merge_remainders(total).expr())
+    place = I * 64 + K + 32
+    ranges = {I: 14400, K: 32}
+    parts = [simplify(p, ranges) for p in (place // 3 // 640, place // 3 % 640, place % 3)]
+    total = as_sum(parts[0] * 1920 + parts[1] * 3 + parts[2])
+    assert str(merge_remainders(total, ranges).expr()) == "i * 64 + k + 32"
 
 
 @settings(max_examples=300, deadline=None)
@@ -72,4 +77,22 @@ def test_merged_remainders_are_equal(sizes, scale, first, second, i, j) -> None:
     values = [
         simplify(substitute(t.expr(), at), {}) for t in (total, merge_remainders(total, ranges))
     ]
+    assert values[0].value == values[1].value
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.tuples(*[st.sampled_from([1, 2, 3, 5, 7, 16, 30])] * 3), st.sampled_from([1, 4, 64, 30]),
+    st.integers(0, 70), st.integers(0, 500), st.integers(0, 40), st.sampled_from([1, -1, 3]),
+)  # fmt: skip
+def test_places_in_many_axes_are_equal(shape, step, more, i, j, along) -> None:
+    ranges = {I: 501, J: 41}
+    place = I * step + J * along + more
+    _, columns, last = shape
+    parts = [place // last // columns, place // last % columns, place % last]
+    parts = [simplify(part, ranges) for part in parts]
+    total = as_sum(parts[0] * (columns * last) + parts[1] * last + parts[2] * 1)
+    at = {I: const(i), J: const(j)}
+    both = (place, merge_remainders(total, ranges).expr())
+    values = [simplify(substitute(t, at), {}) for t in both]
     assert values[0].value == values[1].value

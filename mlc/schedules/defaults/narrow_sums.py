@@ -28,7 +28,7 @@ from .reduction import ROW_BLOCKS, vector_axis
 
 LEAST = 32  # elements of a sum; fewer gain less than the second pass costs
 LEAST_POINTS = 1 << 13
-LEAST_STEPS = 16  # of a partial sum
+LEAST_STEPS = 8  # of a partial sum
 VECTORS = 2  # of partial sums beside each other, where lanes run along the fold
 EXACT = {float64: 1 << 53, float32: 1 << 24}  # up to here every whole number is one of the type
 
@@ -56,6 +56,8 @@ def narrow_sum(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
         if dtype.itemsize < _width(value) or dtype.itemsize >= wide.itemsize:
             continue
         lanes = VECTORS * machine.vector_bytes // dtype.itemsize if beside else 1
+        if beside and split.extent < LEAST_STEPS * lanes:
+            return None
         steps = _steps(low, high, dtype, many // split.extent, split.extent, lanes)
         if steps is not None:
             if not beside and split.extent >= ROW_BLOCKS**2:  # in order, each thread its share
