@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from .affine import ALWAYS, as_sum
 from .expr import Apply, Expr, Load, Var, const
 
 Rule = Callable[[Expr], "Expr | None"]
@@ -112,33 +113,38 @@ def substitute_numbers(
 ) -> Expr:
     """``root`` with whole numbers for variables; ``memo`` may be shared between calls with the same
     ones. Sums of variables in normal form come out in normal form."""
-    from .affine import ALWAYS, as_sum
-
-    def fixed(node: Expr) -> Expr | None:
-        if isinstance(node, Var):
-            number = numbers.get(node)
-            return None if number is None else const(number)
-        if not node.children or numbers.keys().isdisjoint(variables_of(node)):
-            return node
-        return as_sum(node).at(numbers).expr() if node._simple is ALWAYS else None
-
     done: dict[Expr, Expr] = {} if memo is None else memo
+    found = done.get(root)
+    if found is not None:
+        return found
+    variables = numbers.keys()
     stack = [root]
     while stack:
         node = stack[-1]
         if node in done:
             stack.pop()
             continue
-        known = fixed(node)
-        if known is None:
-            pending = [child for child in node.children if child not in done]
+        children = node.children
+        if not children:
+            number = numbers.get(node)  # type: ignore[call-overload]
+            known = node if number is None else const(number)
+        elif variables.isdisjoint(variables_of(node)):
+            known = node
+        elif node._simple is ALWAYS:
+            known = as_sum(node).at(numbers).expr()
+        else:
+            fresh, pending = [], []
+            for child in children:
+                new = done.get(child)
+                if new is None:
+                    pending.append(child)
+                else:
+                    fresh.append(new)
             if pending:
                 pending.reverse()
                 stack += pending
                 continue
-            known = node
-            if node.children:
-                known = node.with_children(tuple([done[child] for child in node.children]))
+            known = node.with_children(tuple(fresh))
         stack.pop()
         done[node] = known
     return done[root]
