@@ -44,6 +44,50 @@ REFUSED: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
         DTypeError,
         "dtype 'complex64' is not supported; supported are bool, int8",
     ),
+    (lambda x: x[[3]], (A,), BoundsError, "index 3 is out of bounds for axis 0 of shape (3, 4)"),
+    (
+        lambda x: x[:, [0, -5]],
+        (A,),
+        BoundsError,
+        "index -5 is out of bounds for axis 1 of shape (3, 4)",
+    ),
+    (
+        lambda x, w: np.average(x, axis=0, weights=w),
+        (A, N),
+        ShapeError,
+        "np.average: weights of shape (4,) do not fit an array of shape (3, 4) over axis 0; give "
+        "weights of the same shape, or 1-d ones along one axis",
+    ),
+    (
+        lambda x, e: np.histogram(x, e),
+        (A, B),
+        ShapeError,
+        "np.histogram: edges must be 1-d and at least two, got shape (3, 5)",
+    ),
+    (
+        lambda x, e: np.histogram(x, e),
+        (A, N[:1]),
+        ShapeError,
+        "np.histogram: edges must be 1-d and at least two, got shape (1,)",
+    ),
+    (
+        lambda x: np.roll(x, (1, 2, 3), axis=(0, 1)),
+        (A,),
+        ShapeError,
+        "roll: shift (1, 2, 3) and axis (0, 1) are not equally many",
+    ),
+    (
+        np.poly,
+        (A,),
+        ShapeError,
+        "np.poly: needs 1-d roots or a square matrix, got shape (3, 4)",
+    ),
+    (
+        lambda x: np.linalg.vector_norm(x, ord="fro"),
+        (A,),
+        ArgumentError,
+        "np.linalg.vector_norm: ord is a number, got 'fro'",
+    ),
     (lambda x: np.where(x), (A,), UnsupportedError, "use np.where(condition, x, y)"),
     (
         lambda x: np.max(x, axis=0),
