@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...intrinsics.boxes import WIDE, load_box, wgmma_boxes, why_no_boxes
-from ...ir.expr import Axis, Load, Var
+from ...ir.affine import as_sum
+from ...ir.expr import Axis, Expr, Load, Var
 from ...ir.program import For
 from ..schedule import Schedule
 from .gpu_contraction import hold, loops_inside, points
@@ -68,12 +69,19 @@ def _as_panels(s: Schedule, name: str) -> None:
     s.transform_layout(name, 0, text)
 
 
+def _is_part(index: Expr) -> bool:
+    """Whether ``index`` is ``part * 128 + k``, of parts that begin at multiples of a box."""
+    total = as_sum(index)
+    steps = sorted(step for _, step in total.terms)
+    return total.constant == 0 and len(steps) == 2 and steps[0] == 1 and steps[1] % WIDE == 0
+
+
 def _is_array(node: Load) -> bool:
-    """Whether ``node`` is an element of an array, an axis for each index. Views of the caller's may
-    begin anywhere."""
+    """Whether ``node`` is an element of an array, an axis for each index, or parts of one that are
+    counted by another. Views of the caller's may begin anywhere."""
     buffer = node.source
     if buffer.strides is not None:
         return False
-    plain = all(isinstance(index, (Axis, Var)) for index in node.indices)
+    plain = all(isinstance(index, (Axis, Var)) or _is_part(index) for index in node.indices)
     box = (*(1,) * (len(node.indices) - 1), WIDE)
     return plain and why_no_boxes(buffer, box) is None

@@ -12,6 +12,7 @@ from ..schedule import Schedule
 from .gpu_contraction import operands_of, points
 from .gpu_nests import chain_of, only_block
 from .gpu_rows import extents, roles_of
+from .gpu_wgmma import side_for_groups
 
 if TYPE_CHECKING:
     from .gpu import GpuMachine
@@ -46,7 +47,8 @@ def _split(s: Schedule, nest: For, machine: GpuMachine, later: Sequence[For]) ->
     loops, roles = roles_of(block, chain), operands_of(block)
     if loops is None or roles is None or not isinstance(block.body, Accumulate):
         return
-    tiles = points(roles.batch) * -(-points(roles.m) // SIDE) * -(-points(roles.n) // SIDE)
+    side = side_for_groups(block, roles, machine) or SIDE
+    tiles = points(roles.batch) * -(-points(roles.m) // side) * -(-points(roles.n) // side)
     most = min(machine.processors // tiles, points(roles.k) // STEPS)
     spatial, reduce = loops
     counts = [

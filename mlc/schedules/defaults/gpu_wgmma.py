@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...dtypes import DType
 from ...intrinsics.wgmma import PIECE, ROWS, THREADS, Wgmma, wgmma
 from ...ir.expr import Var
-from ...ir.program import For, writes_of
+from ...ir.program import Block, For, writes_of
 from ...records import dataclass
 from ..schedule import Schedule
 from .gpu_contraction import (
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 ARCHITECTURE = "sm_90a"
 BAND = 8  # tiles, so that 132 blocks are 8 by 16 tiles or so
 STEPS = 64  # of the reduction between two barriers
+SIDE = 128  # rows and columns of a tile, where the reduction is shared out among blocks
+FULL = 0.9  # of the processors that have a tile, at least
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,18 @@ class GroupTile:
 TILES = (GroupTile(2, 256), GroupTile(2, 128), GroupTile(2, 64), GroupTile(1, 64))
 
 
+def side_for_groups(block: Block, roles: Operands, machine: GpuMachine) -> int:
+    """The side of the tiles that groups make of a product with few results; 0 where none do."""
+    kind = kind_for_tensor_cores(block)
+    if machine.architecture != ARCHITECTURE or not isinstance(kind, DType) or not kind.is_float:
+        return 0
+    return 0 if points(roles.m) % SIDE or points(roles.n) % SIDE else SIDE
+
+
 def choose_group_tile(
     roles: Operands, machine: GpuMachine, is_box: bool = False
 ) -> GroupTile | None:
-    """The largest tile that divides what there is, of which there are enough for all processors;
+    """The largest tile that divides what there is, of which there are enough for most processors;
     None where none is: smaller tiles do better then. ``is_box`` asks that a tile stays within the
     last of several axes."""
     m, n, k, b = (points(axes) for axes in (roles.m, roles.n, roles.k, roles.batch))
@@ -69,7 +79,7 @@ def choose_group_tile(
             continue
         if is_box and (roles.m[-1].extent % rows or roles.n[-1].extent % columns):
             continue
-        if b * (m // rows) * (n // columns) >= machine.processors:
+        if b * (m // rows) * (n // columns) >= FULL * machine.processors:
             return tile
     return None
 

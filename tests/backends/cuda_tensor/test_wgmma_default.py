@@ -185,3 +185,25 @@ def test_tiles_that_run_at_once_share_what_they_read() -> None:
         emulate.run_arrays(module, [a, b, c])
     exact = np.maximum(a.astype(np.float64) @ b.T.astype(np.float64), 0)
     np.testing.assert_array_equal(c, exact.astype(np.float16))
+
+
+@pytest.mark.parametrize(
+    ("turned", "order"),
+    [((False, True), "forward"), ((True, False), "reverse"), ((False, False), "random")],
+)
+def test_few_results_of_many_steps_are_made_in_parts(turned, order, nvrtc: None) -> None:
+    program = product(128, 128, 1024, turned, "float16")
+    four = GpuMachine(processors=4, architecture="sm_90a")
+    module = program_device_module(default_gpu_schedule(program, four).program)
+    assert_compiles(module)
+    parts, whole = module.launches
+    assert (parts.grid, parts.block) == ((1, 1, 4), (128, 3, 1)) and whole.grid == (64, 1, 1)
+    assert "load_box_128x64" in module.source or "load_box_64x64" in module.source
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-2, 3, buffer.shape).astype(np.float16) for buffer in program.params[:2])
+    c = np.zeros((128, 128), np.float16)
+    with mlc.config.override(emulated_order=order):
+        emulate.run_arrays(module, [a, b, c])
+    left, right = (x.astype(np.float64) for x in (a, b))
+    exact = (left.T if turned[0] else left) @ (right.T if turned[1] else right)
+    np.testing.assert_array_equal(c, np.maximum(exact, 0).astype(np.float16))
