@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import boolean, int64
-from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
 from ..intrinsics.dividing import has_compress
 from ..intrinsics.holding import BLOCK
 from ..intrinsics.holding import elements_where as elements_where_intrinsic
@@ -276,6 +276,10 @@ def trim_zeros(
             f"np.trim_zeros of a traced array of {len(shape_of(filt))} dimensions cannot be "
             f"traced; call it outside the jitted function, or trim each axis by np.nonzero"
         )
+    if trim.lower() not in ("f", "b", "fb", "bf"):
+        raise DomainError(f"np.trim_zeros: trim must be made of f and b, got {trim!r}")
+    if axis is not None:
+        as_axis("np.trim_zeros", axis[0] if isinstance(axis, tuple) and axis else axis, 1)
     from .elementwise import select_where
     from .reduce import any as any_of
     from .reduce import argmax

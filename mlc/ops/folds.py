@@ -43,6 +43,7 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
         axes = strict_axes(name, axis, len(shape))
         if len(axes) > 1 and fn in ("sub", "div", "floordiv", "mod", "fmod", "pow", "arctan2"):
             raise ArgumentError(f"{name} over several axes: the order is open; take one at a time")
+        dtype = None if dtype is None else as_dtype(dtype).numpy
         try:
             with np.errstate(all="ignore"):
                 found = ufunc.reduce(np.ones(1, given), dtype=dtype).dtype

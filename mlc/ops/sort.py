@@ -315,17 +315,22 @@ class Row:
             w.set(total, total[()] + count[()])
 
 
+def check_kinds(name: str, kind: Any, stable: Any) -> None:
+    """DomainError for ``kind`` and ``stable`` of np.sort and its like that NumPy does not take."""
+    if kind is not None and stable is not None:
+        raise DomainError(f"np.{name}: give kind= or stable=, and not both")
+    if kind not in (None, "quicksort", "mergesort", "heapsort", "stable"):
+        raise DomainError(
+            f"np.{name}: kind must be quicksort, mergesort, heapsort or stable, got {kind!r}"
+        )
+
+
 def _arguments(
     name: str, a: Any, axis: Any, kind: Any, order: Any, stable: Any = None
 ) -> tuple[Any, int]:
-    if kind is not None and stable is not None:
-        raise DomainError(f"np.{name}: give kind= or stable=, and not both")
+    check_kinds(name, kind, stable)
     if order is not None:
         raise ArgumentError(f"np.{name}: order= is for arrays with fields, got {order!r}")
-    if kind not in (None, "quicksort", "mergesort", "heapsort", "stable"):
-        raise ArgumentError(
-            f"np.{name}: kind must be quicksort, mergesort, heapsort or stable, got {kind!r}"
-        )
     if axis is None or name == "argsort" and is_only_axis(shape_of(a), axis):
         return ravel(a), 0
     if not shape_of(a):

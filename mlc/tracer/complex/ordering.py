@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import UnsupportedError
 from ...ops.broadcast import as_axis
 from ...ops.op import implements
+from ...ops.sort import check_kinds
 from ..dispatch import call_function
 from ..shapeless import strong
 from .calls import as_complex, call_complex_ufunc, converted, is_complex, parts_of, stands_for
@@ -138,6 +139,7 @@ def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False)
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
             stable: Any = None) -> Any:  # fmt: skip
     """np.argsort; equal numbers stay in their order."""
+    check_kinds("argsort", kind, stable)
     if axis is None or not np.ndim(a):
         a, axis = np.ravel(a), 0 if axis is None else as_axis("argsort", axis, 1)
     real, imag = parts_of(a)
@@ -149,6 +151,7 @@ def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *,
          stable: Any = None) -> Any:  # fmt: skip
     """np.sort."""
+    check_kinds("sort", kind, stable)
     if axis is None:
         a, axis = np.ravel(a), 0
     return np.take_along_axis(a, argsort(a, axis), axis=axis)
