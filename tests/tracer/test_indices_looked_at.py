@@ -114,6 +114,18 @@ def test_lines_that_look_alike_are_all_named() -> None:
     assert tail.count(__file__) == 2
 
 
+def test_what_a_native_loop_changes_is_called_as_in_the_function() -> None:
+    @mlc.jit
+    def filled(x: Any, n: Any) -> Any:
+        for k in range(n):
+            x[k] = k
+        return x
+
+    with mlc.config.override(debug=True), pytest.raises(mlc.BoundsError) as caught:
+        filled(np.zeros(3), 5)
+    assert caught.value.message == "index 3 is out of bounds for axis 0 of x with size 3"
+
+
 def test_code_for_many_sizes_looks_too() -> None:
     picked = mlc.jit(lambda x, i: x[i], dynamic=True)
     with mlc.config.override(debug=True):

@@ -56,11 +56,13 @@ def check_bounds(e: Emitter, buffer: Buffer, indices: Indices) -> None:
     """
     if e.sites is None or e.sites.only and buffer.name not in e.sites.refusals:
         return
-    refusal = e.sites.refusals.get(buffer.name)
+    refusal, name = e.sites.refusals.get(buffer.name), buffer.name
+    if e.sites.location is not None:  # in a native loop, where what it changes is called so
+        name = name.removesuffix("_after")
     for axis, (index, extent) in enumerate(zip(indices, buffer.shape, strict=True)):
         if e.facts.proven(index, extent):
             continue
-        site = Site(e.sites.kernel, buffer.name, axis, extent, e.sites.location, refusal)
+        site = Site(e.sites.kernel, name, axis, extent, e.sites.location, refusal)
         value = e.value(index)  # first, since it may hold checks of its own
         e.sites.rows.append(site)
         _check(e, value, extent, e.sites.first + len(e.sites.rows) - 1)
