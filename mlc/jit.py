@@ -54,6 +54,7 @@ from .tracer.deciding import static_after
 from .tracer.drawing import with_known_draws
 from .tracer.function import trace_function
 from .tracer.parameters import Parameters
+from .tracer.refills import check_apart, refilled
 from .tracer.signature import Key, call_text, why_new
 from .tracer.sizes import SizeWanted
 from .tracer.trace import FAILING, PLAIN, noting_errors
@@ -147,6 +148,7 @@ class _Jitted:
         sources = functools.partial(self._parameters.sources, args, kwargs)
         make = foreign.result_maker((*args, *kwargs.values()))
         place = None if out is None else foreign.place_of(out)
+        check_apart(entry.traced.refills, self._parameters.function, args, kwargs)
         try:
             result = entry.run(arrays, place, sources)
         except Exception as problem:
@@ -155,7 +157,8 @@ class _Jitted:
             result = run_resized(self, problem, entry, signature, args, kwargs, place)
         if out is not None:
             return out
-        return result if make is None else foreign.converted(result, make)
+        result = result if make is None else foreign.converted(result, make)
+        return refilled(entry.traced.refills, result, args, kwargs)
 
     def _trace_plainly(
         self, reason: HostStateError, args: tuple[Any, ...], kwargs: dict[str, Any], keys: Any,
@@ -243,7 +246,8 @@ class _Jitted:
         keys, names, debug = signature
         schedule = getattr(self._function, "__mlc_schedule__", None)
         refuse_on_a_card(self, traced)
-        is_native, call = self._target == "cpu" and not (debug or traced.draws), None
+        is_direct = not (debug or traced.draws or traced.refills)
+        is_native, call = self._target == "cpu" and is_direct, None
         if is_native and traced.sizes is None:
             traced = copies_computed(traced) if schedule is None else traced
             call = native_call(traced, keys, names, (*args, *kwargs.values()), self._parameters)

@@ -301,7 +301,12 @@ def refuse_captured_writes(function: str, captures: Captures) -> None:
 
 
 def refuse_on_a_card(jitted: Any, traced: Traced) -> None:
-    """Raise if a function for a card draws random numbers, which only the processor can."""
+    """Raise if a function for a card draws random numbers, or changes lists and dicts."""
+    if traced.refills and jitted._target == "cuda":
+        raise UnsupportedError(
+            f"{jitted._parameters.function} changes what lists or dicts among its arguments hold, "
+            f"which functions for a card cannot; return what changed"
+        )
     if traced.draws is not None and jitted._target == "cuda":
         name = jitted._parameters.function
         raise UnsupportedError(f"{name} draws random numbers, which code for a card cannot take "

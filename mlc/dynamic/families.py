@@ -119,8 +119,9 @@ class Families:
             shown = resized(call.keys, call.places, {dim.name: _Name(dim.name)})
             known = self._known.setdefault((shown, context), _Known())
             why = known.reason
-            if call.traced.draws is not None:
-                return None, "; what draws random numbers is compiled for each size"
+            if call.traced.draws is not None or call.traced.refills:
+                why = "draws random numbers" if call.traced.draws else "changes lists"
+                return None, f"; what {why} is compiled for each size"
             for family, row in known.families:
                 try:
                     values = family.template.values(call.traced, size)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..records import replace
 from ..te.tensor import Tensor
 from . import tree
 from .captures import Captures
@@ -15,6 +16,7 @@ from .creation import standing_in
 from .deciding import identifier
 from .drawing import Draws
 from .parameters import Parameters
+from .refills import Refills
 from .signature import Key, is_complex_key, is_scalar_key, placeholder
 from .sizes import Rooms, SizeWanted
 from .trace import FAILING, FunctionTrace, tracing
@@ -44,6 +46,7 @@ def trace_function(
     leaves: list[Tracer] = []
     numbers: set[int] = set()
     trees: list[tuple[str, Any, list[Any]]] = []
+    refills = Refills()
 
     def leaf(name: str, key: Key) -> Any:
         tensor, weak = placeholder(identifier(name), key, parameters.function)
@@ -75,9 +78,14 @@ def trace_function(
             if FAILING.get():
                 trace.failure = _no_failure(trace)
             values = [traced(name, key, value) for (name, value), key in zip(named, keys)]
+            for place, made in zip((*range(len(args)), *kwargs), values):
+                refills.note(place, made)
             returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
-            _check_trees(trees, parameters.function)
+            returned = refills.returned(returned)
+            if not refills.changed:
+                _check_trees(trees, parameters.function)
             done = traced_results(returned, trace, inputs, leaves, numbers)
+            done = replace(done, refills=refills.changed)
             captures.checks += trace.draws.starts()
     except SizeWanted as wanted:
         wanted.draws = trace.draws.drawn()

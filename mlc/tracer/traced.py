@@ -74,6 +74,7 @@ class Traced:
     failure: Failure | None = None
     sizes: Sizes | None = None
     draws: Drawn | None = None
+    refills: tuple[tuple[Any, ...], ...] = ()  # see `mlc.tracer.refills`
 
     @property
     def is_direct(self) -> bool:
