@@ -27,6 +27,7 @@ from .reads import PART as INNER
 from .reads import RAW, doubtful, guard_reads
 from .syntax import (
     HELPER,
+    Unannotated,
     called,
     constant,
     ends_in_error,
@@ -80,7 +81,7 @@ def _transform(function: ast.FunctionDef, failing: bool) -> bool:
     if failing:
         rewrite_raises(function)
     lower_exits(function)
-    function.body = [_Unannotated().visit(stmt) for stmt in function.body]
+    function.body = [Unannotated().visit(stmt) for stmt in function.body]
     body = function.body
     worker = _Worker(function)
     everything = assigned(body)  # before the targets of loops go to functions of their own
@@ -146,21 +147,6 @@ def _of_numpy(node: ast.Import | ast.ImportFrom) -> list[str]:
         return [a.asname or a.name for a in node.names if is_numpy and a.name != "*"]
     found = [a for a in node.names if a.name.split(".")[0] == "numpy"]
     return [a.asname or "numpy" for a in found]
-
-
-class _Unannotated(ast.NodeTransformer):
-    """Assignments without annotations: an annotated name can belong to one scope alone."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return node  # what is in it is its own
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if node.value is None:
-            return ast.copy_location(ast.Pass(), node)
-        return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
 class _Worker(ast.NodeTransformer):
