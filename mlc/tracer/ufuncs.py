@@ -61,6 +61,11 @@ def call_ufunc(
         return _ufunc_into(ufunc, method, name, inputs, kwargs, out)
     if method != "__call__":
         return _call_method(ufunc, method, name, inputs, kwargs)
+    return _call(ufunc, name, inputs, kwargs)
+
+
+def _call(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``ufunc(*inputs, **kwargs)``, into arrays of its own."""
     implementation = found_in(UFUNCS, ufunc)
     if implementation is None:
         from .scientific import special_ufunc
@@ -73,21 +78,11 @@ def call_ufunc(
     if where is not True:
         from ..ops.elementwise import select_where
 
-        found = call_ufunc(ufunc, method, inputs, kwargs)  # elsewhere anything may stand
+        found = _call(ufunc, name, inputs, kwargs)  # elsewhere anything may stand
         if isinstance(found, tuple):
             return tuple(select_where(where, part, part.dtype.type(0)) for part in found)
         return select_where(where, found, found.dtype.type(0))
-    options = {k: v for k, v in kwargs.items() if v is not _DEFAULT_UFUNC_OPTIONS.get(k, _ABSENT)}
-    casting = options.pop("casting", "same_kind")
-    options.pop("subok", None)
-    order = options.pop("order", "K") if options.get("order") == "C" else "K"
-    signature = options.pop("signature", options.pop("sig", None))
-    if signature is not None:
-        inputs = _signed(ufunc, inputs, signature, casting)
-    elif casting not in ("same_kind", "unsafe", "safe") or casting == "safe" and "dtype" in options:
-        options["casting"] = casting  # without dtype=, what is chosen is safe anyway
-    elif casting == "unsafe" and "dtype" in options:
-        inputs = _converted(ufunc, inputs, options["dtype"])
+    inputs, options, order = _settled(ufunc, inputs, kwargs)
     if not fits(implementation, inputs, options):
         key = next(iter(options), "these arguments")
         raise UnsupportedError(
@@ -108,6 +103,25 @@ def call_ufunc(
     else:
         settle_order(ufunc, found, inputs)
     return found
+
+
+def _settled(
+    ufunc: np.ufunc, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], str]:
+    """``inputs`` in the dtypes that the options ask for, the options that are left for the
+    operator, and the order in memory that the result is to have."""
+    options = {k: v for k, v in kwargs.items() if v is not _DEFAULT_UFUNC_OPTIONS.get(k, _ABSENT)}
+    casting = options.pop("casting", "same_kind")
+    options.pop("subok", None)
+    order = options.pop("order", "K") if options.get("order") == "C" else "K"
+    signature = options.pop("signature", options.pop("sig", None))
+    if signature is not None:
+        inputs = _signed(ufunc, inputs, signature, casting)
+    elif casting not in ("same_kind", "unsafe", "safe") or casting == "safe" and "dtype" in options:
+        options["casting"] = casting  # without dtype=, what is chosen is safe anyway
+    elif casting == "unsafe" and "dtype" in options:
+        inputs = _converted(ufunc, inputs, options["dtype"])
+    return inputs, options, order
 
 
 def _converted(ufunc: np.ufunc, inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
