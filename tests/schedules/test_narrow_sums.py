@@ -59,3 +59,14 @@ def test_partial_sums_are_as_narrow_as_they_may_be():
     assert kinds(np.int16, (512, 4096), 0) == {"int32"}
     assert kinds(np.int32, (512, 4096), 0) == set()
     assert kinds(np.uint8, (100, 3), 0) == set()
+
+
+def test_channels_of_images_are_added_up_in_whole_vectors():
+    rng = np.random.default_rng(4)
+    image = rng.integers(0, 256, (90, 121, 3)).astype(np.uint8)
+    total = mlc.jit(lambda x: (x.sum((0, 1)), x.mean((0, 1)), x.mean()))
+    for x in (image, np.full_like(image, 255)):
+        for a, b in zip(total(x), (x.sum((0, 1)), x.mean((0, 1)), x.mean()), strict=True):
+            np.testing.assert_array_equal(a, b)
+    whole = mlc.jit(lambda x: x.sum((0, 1))).lower(np.ones((96, 128, 3), np.uint8))
+    assert "gather" not in whole.llvm

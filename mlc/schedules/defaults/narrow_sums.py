@@ -24,12 +24,12 @@ from ...te.factor import factor_reduction
 from ...te.program import Nest
 from .access import points, reduce_axes
 from .machine import Machine
-from .reduction import ROW_BLOCKS, vector_axis
+from .reduction import ROW_BLOCKS, rows_in_vectors, vector_axis
 
 LEAST = 32  # elements of a sum; fewer gain less than the second pass costs
 LEAST_POINTS = 1 << 13
-LEAST_STEPS = 8  # of a partial sum
-VECTORS = 2  # of partial sums beside each other, where lanes run along the fold
+STEPS = 8  # of a partial sum, at least
+VECTORS = 2, 1  # of partial sums beside each other, where lanes run along the fold
 EXACT = {float64: 1 << 53, float32: 1 << 24}  # up to here every whole number is one of the type
 
 
@@ -55,14 +55,19 @@ def narrow_sum(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
     for dtype in (uint8, int16, uint16, int32, uint32):
         if dtype.itemsize < _width(value) or dtype.itemsize >= wide.itemsize:
             continue
-        lanes = VECTORS * machine.vector_bytes // dtype.itemsize if beside else 1
-        if beside and split.extent < LEAST_STEPS * lanes:
+        whole = machine.vector_bytes // dtype.itemsize
+        if beside:
+            lanes = next((v * whole for v in VECTORS if split.extent >= STEPS * v * whole), 0)
+        else:
+            lanes = rows_in_vectors(nest, whole) if nest.compute.axes else 1
+            lanes = lanes if split.extent >= STEPS * lanes else 1
+        if not lanes:
             return None
         steps = _steps(low, high, dtype, many // split.extent, split.extent, lanes)
         if steps is not None:
-            if not beside and split.extent >= ROW_BLOCKS**2:  # in order, each thread its share
+            if lanes == 1 and split.extent >= ROW_BLOCKS**2:  # in order, each thread its share
                 steps = min(steps, -(-split.extent // ROW_BLOCKS))
-            return _factored(nest, root, split, steps, lanes, dtype)
+            return _factored(nest, root, split, steps, lanes, dtype, beside)
     return None
 
 
@@ -108,22 +113,23 @@ def _steps(low: int, high: int, dtype: DType, others: int, extent: int, lanes: i
     most //= others
     if most >= steps:
         return steps
-    if most < LEAST_STEPS:
+    if most < STEPS:
         return None
     return 1 << (most.bit_length() - 1)
 
 
 def _factored(
-    nest: Nest, root: Reduce, axis: Axis, steps: int, lanes: int, dtype: DType
+    nest: Nest, root: Reduce, axis: Axis, steps: int, lanes: int, dtype: DType, is_last: bool
 ) -> tuple[Nest, Nest]:
-    """Sums of ``steps`` in ``dtype``, ``lanes`` of them beside each other, and the sum of those."""
+    """Sums of ``steps`` in ``dtype``, ``lanes`` of them beside each other, as the last axis if that
+    ``is_last``, and the sum of those."""
     narrow = reduce(reducer("sum", dtype), (_narrowed(root.values[0], dtype),), root.axes, 0)
     op = replace(nest.compute, body=(narrow,))
     chunks = -(-axis.extent // (steps * lanes))
     parts = (chunks, steps, lanes) if lanes > 1 else (chunks, steps)
     kept = (0, 2) if lanes > 1 else (0,)
     first, last = factor_reduction(
-        Nest(nest.tensors, op), axis, parts, kept, "narrow", is_outermost=lanes == 1
+        Nest(nest.tensors, op), axis, parts, kept, "narrow", is_outermost=not is_last
     )
     again = last.compute.body[0]
     assert isinstance(again, Reduce)

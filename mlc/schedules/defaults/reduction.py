@@ -143,7 +143,7 @@ def factor_chunks(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
         return None
     if per_iteration == 1:
         inner = next_power_of_two(inner)
-    rows = _rows_in_vectors(nest, machine) if aside else 1
+    rows = rows_in_vectors(nest, lanes_for(nest, machine.vector_bytes, machine)) if aside else 1
     if rows > 1 and inner >= rows:
         parts = -(-axis.extent // inner), inner // rows, rows
         parts = -(-axis.extent // (parts[1] * rows)), *parts[1:]
@@ -174,12 +174,11 @@ def _is_streamed(nest: Nest, columns: int, machine: Machine) -> bool:
     return long and len(reduce_axes(nest)) == 1 and points(nest) * widest(nest) > machine.l2
 
 
-def _rows_in_vectors(nest: Nest, machine: Machine) -> int:
-    """How many short rows, one behind the other, fill whole vectors, some of them; 1 where one row
-    does, or where rows lie apart."""
+def rows_in_vectors(nest: Nest, lanes: int) -> int:
+    """How many short rows, one behind the other, fill whole vectors of ``lanes``, some of them; 1
+    where one row does, or where rows lie apart."""
     axis, wide = nest.compute.axes[-1], [a for a in nest.compute.axes if a.extent > 1]
     fold = reduce_axes(nest)
-    lanes = lanes_for(nest, machine.vector_bytes, machine)
     if len(wide) != 1 or len(fold) != 1 or axis.extent >= 4 * lanes or axis.extent % lanes == 0:
         return 1
     if any(step(n, fold[0]) not in (0, axis.extent) or step(n, axis) != 1 for n in loads_in(nest)):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...ir.affine import linear_in
-from ...ir.expr import Apply, Axis, Const, Expr, Load, Var
+from ...ir.expr import Apply, Axis, Const, Expr, Load, Var, const
 from ...ir.program import Block, contiguous_strides, reads_of, writes_of
 from ...ir.rewrite import postorder, variables_of
 from ...ir.scalar import SCALAR_FNS
+from ...ir.simplify import simplify
 from ...te.program import Nest
 from ..schedule import Schedule
 from .access import point_cost, reduce_axes, widest_dtype_bytes
@@ -129,14 +130,12 @@ def _walked_as_one(s: Schedule, block: Block, outer: Var, inner: Var) -> bool:
     accesses = [(n.source, n.indices) for n in reads_of(block)] + list(writes_of(block.body))
     for buffer, indices in accesses:
         strides = contiguous_strides(buffer.shape) if buffer.strides is None else buffer.strides
-        steps = [0, 0]
+        place: Expr = const(0)
         for stride, index in zip(strides, indices, strict=True):
-            for n, axis in enumerate((a, b)):
-                along = linear_in(index, axis)
-                if along is None:
-                    return False
-                steps[n] += stride * along
-        if steps[0] != steps[1] * extent:
+            place = place + index * stride
+        place = simplify(place)
+        along, near = linear_in(place, a), linear_in(place, b)
+        if along is None or near is None or along != near * extent:
             return False
     return True
 
