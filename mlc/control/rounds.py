@@ -16,7 +16,7 @@ from ..tracer.tracer import Tracer
 from .fitting import Fitting
 from .orders import begin_order
 from .perhaps import Perhaps, bare, is_bound, with_flag
-from .plan import Carried, Plan, State
+from .plan import Carried, NotNative, Plan, State
 from .shared_arrays import Shared, freeze, shared_arrays
 from .spec import Spec
 from .values import spec_of, tensor_of, zeros
@@ -172,6 +172,7 @@ class _Round:
             self.plan.carried.discard(n)
         if changed or len({len(e) for e in ends}) != 1:
             return None
+        self.check_arguments()
         sure: set[int] = set()
         if self.state.is_branch:
             sure = set.intersection(*bound)
@@ -181,6 +182,20 @@ class _Round:
             self.params, self.init, self.labels, ends,
             lambda results: self.finish(results, shared, sure),
         )  # fmt: skip
+
+    def check_arguments(self) -> None:
+        """NotNative if one body writes to an argument that another one gives a new value: the
+        caller would not see what was written."""
+        for n, held in self.holders.items():
+            olds = tree.flatten(self.entry.values[n])[0]
+            for holder, old in zip(held, olds):
+                is_argument = isinstance(old, Tracer) and old._cell.place is not None
+                if is_argument and holder._cell.version:
+                    raise NotNative(
+                        f"{self.state.what} writes to the argument {self.state.names[n]} on one "
+                        f"way and gives that name to another array on another; its caller could "
+                        f"not be told: copy it first"
+                    )
 
     def fitted(self, after: list[Any]) -> list[Tensor] | None:
         """The tensors of all rows at the end of a body; None if the plan had to be changed."""

@@ -91,3 +91,17 @@ def test_as_python_does(function: Any) -> None:
     compiled = mlc.jit(function)
     for values in INPUTS:
         assert outcome(compiled, values) == outcome(function, values)
+
+
+def test_an_argument_that_one_side_writes_to_and_the_other_renames() -> None:
+    def sides(x: Any) -> Any:
+        if x[0] < 0.0:
+            x[-1] += 1
+        elif x[0] <= 20.0:
+            x = x * 0.5
+            x[-1] += 7
+        return x
+
+    compiled = mlc.jit(sides)
+    for values in INPUTS:
+        assert outcome(compiled, values) == outcome(sides, values)
