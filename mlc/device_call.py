@@ -347,6 +347,9 @@ class _Call:
                 return computed[result.value], True
             case "again":
                 return library.copy(computed[result.value]), True
+            case "row":
+                place, number = result.value
+                return library.copy(computed[place][number]), True
             case "input" | "copy":
                 found = self.inputs[result.value]
                 if not isinstance(found, DeviceArray):

@@ -179,6 +179,19 @@ class HostState:
             for item in _items(now)
         )
 
+    def grown(self) -> list[tuple[list[Any], list[Any], list[Any]]]:
+        """The lists that have got more items at their ends: each with what it held, and what it
+        got. Nothing where lists, dicts or sets have changed in other ways."""
+        found = []
+        for _, box, old in self._held:
+            if _is_same(content_of(box), old):
+                continue
+            if isinstance(box, list) and len(box) > len(old) and all(map(_is_one, box, old)):
+                found.append((box, old, box[len(old) :]))
+            elif isinstance(box, (list, dict, set, deque)):
+                return []
+        return found
+
     def undo(self) -> None:
         """All of it holds what it held."""
         for _, box, old in self._held:

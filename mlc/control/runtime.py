@@ -31,6 +31,7 @@ from .failing import before_raise, needs_flag
 from .failing import failed as failed
 from .folding import is_in
 from .forms import is_traced, native_for, native_if, native_while
+from .growing import grow
 from .host_changes import HostState
 from .hosts import hosts_in
 from .iterators import TakesItemsError, holding, refuse_taking
@@ -274,32 +275,22 @@ def for_(
         native_for(source.start, source.stop, source.step, body,
                    _state(names, reads, put, "the loop", body, touched), test)  # fmt: skip
         return
+
+    def native(along: builtins.range, step: Callable[[Any], None], place: Any) -> bool:
+        return _native_or_grown(along, step, names, reads, put, test, place, lists, touched)
+
     if traced and isinstance(source, builtins.range) and len(source) * cost > _UNROLLED:
-        if not _holds_lists(lists) and _try_native(
-            source, body, names, reads, put, test, None, touched
-        ):
+        if native(source, body, None):
             return
     elif traced and isinstance(source, Tracer) and len(source) * cost > _UNROLLED:
         rows = source
-        if not _holds_lists(lists) and _try_native(
-            builtins.range(len(rows)),
-            lambda i: body(rows[i]),
-            names,
-            reads,
-            put,
-            test,
-            body,
-            touched,
-        ):
+        if native(builtins.range(len(rows)), lambda i: body(rows[i]), body):
             return
     elif isinstance(source, Items) and source.shape and source.size * cost > _UNROLLED:
         step, sizes = _item_loops(source, body, names, reads, put, test, touched), source.shape
-        if (
-            traced
-            and not (source.is_begun or _holds_lists(lists))
-            and not (test is not None and is_held(source))
-            and _try_native(builtins.range(sizes[0]), step, names, reads, put, test, body, touched)
-        ):
+        may_grow = len(sizes) == 1 or not _holds_lists(lists)
+        is_ours = not (source.is_begun or test is not None and is_held(source))
+        if traced and is_ours and may_grow and native(builtins.range(sizes[0]), step, body):
             source.end()
             return
     count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
@@ -365,6 +356,21 @@ def _rest(items: Iterable[Any], body: Callable[[Any], None]) -> bool:
     return True
 
 
+def _native_or_grown(
+    source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
+    reads: Sequence[Thunk], put: Any, test: Thunk | None, place: Any, lists: Sequence[Thunk],
+    touched: Touched,
+) -> bool:  # fmt: skip
+    """Whether all of the loop was done, natively as far as that goes."""
+    if not _holds_lists(lists):
+        return _try_native(source, body, names, reads, put, test, place, touched)
+    if test is not None or not source:
+        return False
+    state = partial(_state, names, reads, put, "the loop", place or body, touched)
+    grow(source, body, state, lambda count: None)
+    return True
+
+
 def _try_native(
     source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
     reads: Sequence[Thunk], put: Any, test: Thunk | None, place: Any = None,
@@ -384,11 +390,12 @@ def _try_native(
         missing = error.name
         if missing not in state.names or test is not None or len(source) < 2:
             raise
-    except (MlcError, TypeError, ValueError, IndexError, NotImplementedError):
-        numbered = current().numbered
-        done = numbered[_SPENT] = numbered.get(_SPENT, 0) + len(source)
-        if done > _MOST_UNROLLED:
-            raise
+    except (MlcError, TypeError, ValueError, IndexError, NotImplementedError) as error:
+        if test is None and source:
+            make_state = partial(_state, names, reads, put, "the loop", place or body, touched)
+            grow(source, body, make_state, partial(_spend, error))
+            return True
+        _spend(error, len(source))
         return False
     body(source[0])
     lacks = state.get()[state.names.index(missing)] is UNDEFINED
@@ -396,6 +403,14 @@ def _try_native(
     if _try_native(rest, body, names, reads, put, test, place, touched, lacks):
         return True
     return _rest(rest, body)
+
+
+def _spend(error: Exception, count: int) -> None:
+    """Raises ``error`` if too many iterations were unrolled that could not be native."""
+    numbered = current().numbered
+    done = numbered[_SPENT] = numbered.get(_SPENT, 0) + count
+    if done > _MOST_UNROLLED:
+        raise error
 
 
 def while_(

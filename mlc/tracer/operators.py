@@ -252,6 +252,11 @@ def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
 def from_sequence(items: Any) -> Any:
     """A list beside an operator, as the array that NumPy would make of it."""
     if any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(items)):
+        from .rows import joined
+
+        found = joined(items)
+        if found is not None:
+            return found
         parts = [from_sequence(i) if isinstance(i, (list, tuple)) else i for i in items]
         return call_function(np.stack, (parts,), {})
     return np.asarray(items)

@@ -15,6 +15,7 @@ from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .concrete import known
 from .masked import solid
+from .rows import Row
 from .sizes import Sizes
 from .streams import Drawn
 from .trace import FunctionTrace
@@ -27,7 +28,8 @@ class Result:
 
     ``kind`` is ``"output"`` (``value`` is its number among the graph's outputs), ``"input"`` (an
     argument handed through: its number), ``"copy"`` (of an argument), ``"again"`` (an output that
-    is another result already, copied), ``"constant"`` (an array) or ``"value"`` (anything else).
+    is another result already, copied), ``"row"`` (output, number: of an output),
+    ``"constant"`` (an array) or ``"value"`` (anything else).
     Weak results are Python numbers, as they would be without tracing; of others without axes some
     are arrays, as NumPy's would be, and the rest scalars.
     """
@@ -99,6 +101,9 @@ class Traced:
                     leaf = computed[result.value]
                 case "again":
                     leaf = computed[result.value].copy()
+                case "row":
+                    place, number = result.value
+                    leaf = np.array(computed[place][number])
                 case "input":
                     leaf = arrays[result.value]
                 case "copy":
@@ -185,6 +190,8 @@ class _Outputs:
         if not isinstance(leaf, Tracer):
             _refuse_leak(leaf, self.trace)
             return Result("constant" if isinstance(leaf, np.ndarray) else "value", leaf)
+        if isinstance(leaf._cell, Row) and leaf._view is None and leaf._cell.is_unread:
+            return self.row(leaf, leaf._cell)
         tensor = leaf.__mlc_lift__(self.trace)
         weak = tensor in self.trace.weak
         is_array = not (leaf.shape or weak or leaf._is_scalar())
@@ -204,6 +211,12 @@ class _Outputs:
                 owner = self._owners.setdefault(tensor, cell)
                 kind = "output" if owner is cell or not tensor.shape else "again"
                 return Result(kind, self.place(tensor), weak, is_array)
+
+    def row(self, leaf: Tracer, cell: Row) -> Result:
+        """``leaf``, which is a row of an array and was not looked at."""
+        leaf._check_trace(self.trace)
+        is_array = cell.is_array and not leaf.shape
+        return Result("row", (self.place(cell.source), cell.number), cell.weak, is_array)
 
     def writes(self, arguments: list[Tracer]) -> Iterator[tuple[int, int]]:
         """(output, input) for each of ``arguments``, the first inputs, that holds something else
