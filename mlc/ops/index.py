@@ -238,9 +238,9 @@ def _check_masks(shape: Shape, parts: Sequence[Any]) -> None:
     taken = [part.ndim if _is_mask(part) else int(part is not None and part is not Ellipsis)
              for part in parts]  # fmt: skip
     axis = 0
-    for part, count in zip(parts, taken, strict=True):
+    for place, (part, count) in enumerate(zip(parts, taken, strict=True)):
         if part is Ellipsis:
-            axis = len(shape) - sum(taken[parts.index(Ellipsis) :])
+            axis = len(shape) - sum(taken[place:])
         if _is_mask(part):
             for d, (size, given) in enumerate(zip(shape[axis:], part.shape)):
                 if size != given:
