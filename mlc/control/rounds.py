@@ -17,7 +17,7 @@ from .fitting import Fitting
 from .orders import begin_order
 from .perhaps import Perhaps, bare, is_bound, with_flag
 from .plan import Carried, NotNative, Plan, State
-from .shared_arrays import Shared, freeze, shared_arrays
+from .shared_arrays import WRITTEN, Shared, freeze, other_names, shared_arrays
 from .spec import Spec
 from .values import spec_of, tensor_of, zeros
 from .watching import next_cell, watching
@@ -172,7 +172,7 @@ class _Round:
             self.plan.carried.discard(n)
         if changed or len({len(e) for e in ends}) != 1:
             return None
-        self.check_arguments()
+        self.check_written()
         sure: set[int] = set()
         if self.state.is_branch:
             sure = set.intersection(*bound)
@@ -183,18 +183,27 @@ class _Round:
             lambda results: self.finish(results, shared, sure),
         )  # fmt: skip
 
-    def check_arguments(self) -> None:
-        """NotNative if one body writes to an argument that another one gives a new value: the
-        caller would not see what was written."""
+    def check_written(self) -> None:
+        """NotNative if a body writes to an array whose variable gets another value on another
+        way, and others know that array: they would not see what was written."""
         for n, held in self.holders.items():
             olds = tree.flatten(self.entry.values[n])[0]
             for holder, old in zip(held, olds):
-                is_argument = isinstance(old, Tracer) and old._cell.place is not None
-                if is_argument and holder._cell.version:
+                cell = holder._cell
+                if not isinstance(old, Tracer) or not (cell.version or cell in WRITTEN):
+                    continue
+                WRITTEN.add(old._cell)
+                what, name = self.state.what, self.state.names[n]
+                if old._cell.place is not None:
                     raise NotNative(
-                        f"{self.state.what} writes to the argument {self.state.names[n]} on one "
-                        f"way and gives that name to another array on another; its caller could "
-                        f"not be told: copy it first"
+                        f"{what} writes to the argument {name} on one way and gives that name to "
+                        f"another array on another; its caller could not be told: copy it first"
+                    )
+                if names := other_names(old._cell):
+                    raise NotNative(
+                        f"{what} writes to {name} on one way and gives that name to another array "
+                        f"on another; {' and '.join(names)}, the same array before, could not be "
+                        f"told: copy it first"
                     )
 
     def fitted(self, after: list[Any]) -> list[Tensor] | None:

@@ -10,14 +10,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from types import FrameType
 from typing import Any
+from weakref import WeakSet
 
+from ..errors import is_user_frame
 from ..records import dataclass
 from ..tracer import tree
 from ..tracer.storage import Cell
 from ..tracer.tracer import Tracer
 from .exits import VALUE
+from .host_changes import OURS, attributes_of
+
+# Arrays for which a placeholder was written to: what was written is in a variable of the name.
+WRITTEN: WeakSet[Cell] = WeakSet()
+_DEEP = 4  # levels of lists, dicts and objects in each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,3 +96,41 @@ def freeze(shared: Sequence[Shared], names: Sequence[str], values: Sequence[Any]
 def _cell(values: Sequence[Any], name: int, leaf: int) -> Cell | None:
     found = tree.flatten(values[name])[0][leaf]
     return found._cell if isinstance(found, Tracer) else None
+
+
+def other_names(cell: Cell) -> list[str]:
+    """What else is called by the array ``cell``, or a view of it, in the functions that run now:
+    all names but one, that of the variable which is asked about."""
+    found: dict[Any, str] = {}
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name != "trace_function":
+        if is_user_frame(frame):
+            code = frame.f_code
+            function = code.co_filename, getattr(code, "co_qualname", code.co_name)
+            for name, value in frame.f_locals.items():
+                for place, words in _places(value, cell, name, 0):
+                    found.setdefault(place or (function, name), words)
+        frame = frame.f_back
+    return [*found.values()][1:]
+
+
+def _places(value: Any, cell: Cell, name: str, depth: int) -> Iterator[tuple[Any, str]]:
+    """Where ``value`` holds the array: the box and the key in it, None for itself, and in words."""
+    if isinstance(value, Tracer):
+        if value._cell is cell:
+            yield None, name
+        return
+    if depth == _DEEP:
+        return
+    form = f"{name}[{{!r}}]"
+    if isinstance(value, (list, tuple)):
+        items: Any = enumerate(value)
+    elif isinstance(value, dict):
+        items = value.items()
+    elif hasattr(value, "__dict__") and type(value).__module__.partition(".")[0] not in OURS:
+        items, form = attributes_of(value).items(), f"{name}.{{}}"
+    else:
+        return
+    for key, item in list(items):
+        for place, words in _places(item, cell, form.format(key), depth + 1):
+            yield place or (id(value), key), words
