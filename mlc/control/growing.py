@@ -7,6 +7,7 @@
         ...                           them as values that are read when they are asked for.
         losses.append(loss)
 
+Where the loop may be left by a break, the data choose how long the list is: see `mlc.tracer.sizes`.
 An iteration may read what the one before it has appended, ``path[-1]``, and nothing else of such a
 list: a loop that does is unrolled, as one whose iterations do not all append alike.
 """
@@ -18,6 +19,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from ..dtypes import int64
 from ..errors import HostStateError, MlcError
 from ..records import dataclass
 from ..tracer import tree
@@ -91,25 +93,23 @@ class _Growth:
 
 def grow(
     source: range, body: Callable[[Any], None], make_state: Callable[[], State],
-    spend: Callable[[int], None],
+    unroll: Callable[[range], None], test: Callable[[], Any] | None = None,
 ) -> None:  # fmt: skip
-    """All iterations of a loop that may append to lists: native but for the first, or first two,
-    or unrolled, for which ``spend`` gets their number."""
-    done = 0
-    while done < min(len(source), _APART):
+    """All iterations of a loop that may append to lists, as long as ``test`` holds before each:
+    native but for the first, or first two, or done by ``unroll``."""
+    done, goes = 0, True
+    while done < min(len(source), _APART) and goes is True:
         hosts = HostState(body)
         body(source[done])
+        done += 1
+        goes = True if test is None else test()
         lists = [_Growth(*each) for each in hosts.grown()]
         if any(is_traced(leaf) for each in lists for leaf in tree.flatten(each.first)[0]):
-            if _Native(source[done:], body, make_state, lists).run():
+            may_go = goes is True or is_traced(goes)
+            if may_go and _Native(source[done - 1 :], body, make_state, lists, test).run():
                 return
-            done += 1
             break
-        done += 1
-    rest = source[done:]
-    spend(len(rest))
-    for item in rest:
-        body(item)
+    unroll(source[done:])
 
 
 class _Native:
@@ -117,9 +117,11 @@ class _Native:
 
     def __init__(
         self, source: range, body: Callable[[Any], None], make_state: Callable[[], State],
-        lists: Sequence[_Growth],
+        lists: Sequence[_Growth], test: Callable[[], Any] | None,
     ) -> None:  # fmt: skip
         self.source, self.body, self.make_state, self.lists = source, body, make_state, lists
+        self.test = test
+        self.last: Any = None  # the number of the last iteration, where the data decide it
         self.first: list[Any] = []  # the leaves of what the first iteration has appended
         self.kinds: list[Kind] = []
         self.arrays: list[Tracer] = []
@@ -128,6 +130,11 @@ class _Native:
     def run(self) -> bool:
         """Whether it was done; else the lists are as they were."""
         items = [list(each.box) for each in self.lists]
+        trace = current()
+        if self.test is not None:
+            if not trace.has_room:
+                return False
+            self.last = Tracer(nothing(trace, Spec((1,), int64)), trace)
         try:
             self.first = [leaf for each in self.lists for leaf in each.leaves(each.first)]
             if all(map(is_value, self.first)):
@@ -151,7 +158,7 @@ class _Native:
             self.arrays = [self.array(*pair) for pair in zip(kinds, self.first)]
             try:
                 with may_unroll():
-                    native_for(1, len(self.source), 1, self.step, self.state)
+                    native_for(1, len(self.source), 1, self.step, self.state, self.test)
                 return
             except _OtherKinds as other:
                 kinds = other.kinds
@@ -190,6 +197,8 @@ class _Native:
         self.kept = self.shared(leaves, first, marks)
         for array, leaf in zip(self.arrays, leaves):
             array[number] = leaf
+        if self.last is not None:
+            self.last[0] = number
 
     def held(self) -> list[tuple[int, int, Tracer]]:
         """The arrays that the variables of the loop hold: variable, leaf, and array."""
@@ -254,6 +263,8 @@ class _Native:
     def finish(self) -> None:
         """Let the lists hold what all iterations have appended."""
         trace, count = current(), len(self.source)
+        if self.last is not None:
+            count = 1 + trace.room(lambda: self.last[0])  # type: ignore[operator]
         values = self.state.get()
         columns: list[list[Any]] = []
         for c, (array, kind, first) in enumerate(zip(self.arrays, self.kinds, self.first)):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, reduce
 from types import SimpleNamespace
@@ -294,9 +295,16 @@ def for_(
             source.end()
             return
     count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
+    with _repeating(count):
+        _run(source, body, names, reads, put, test, touched)
+
+
+@contextmanager
+def _repeating(count: int) -> Iterator[None]:
+    """Inside, each loop counts as ``count`` of them."""
     token = _repeats.set(_repeats.get() * max(count, 1))
     try:
-        _run(source, body, names, reads, put, test, touched)
+        yield
     finally:
         _repeats.reset(token)
 
@@ -364,10 +372,15 @@ def _native_or_grown(
     """Whether all of the loop was done, natively as far as that goes."""
     if not _holds_lists(lists):
         return _try_native(source, body, names, reads, put, test, place, touched)
-    if test is not None or not source:
+    if not source:
         return False
     state = partial(_state, names, reads, put, "the loop", place or body, touched)
-    grow(source, body, state, lambda count: None)
+
+    def unroll(rest: builtins.range) -> None:
+        with _repeating(len(rest)):
+            _run(rest, body, names, reads, put, test, touched)
+
+    grow(source, body, state, unroll, test)
     return True
 
 
@@ -391,12 +404,19 @@ def _try_native(
         if missing not in state.names or test is not None or len(source) < 2:
             raise
     except (MlcError, TypeError, ValueError, IndexError, NotImplementedError) as error:
-        if test is None and source:
-            make_state = partial(_state, names, reads, put, "the loop", place or body, touched)
-            grow(source, body, make_state, partial(_spend, error))
-            return True
-        _spend(error, len(source))
-        return False
+        if test is not None or not source:
+            _spend(error, len(source))
+            return False
+        make_state = partial(_state, names, reads, put, "the loop", place or body, touched)
+        refusal = error
+
+        def unroll(rest: builtins.range) -> None:
+            _spend(refusal, len(rest))
+            with _repeating(len(rest)):
+                _rest(rest, body)
+
+        grow(source, body, make_state, unroll)
+        return True
     body(source[0])
     lacks = state.get()[state.names.index(missing)] is UNDEFINED
     rest = source[1:]

@@ -99,8 +99,8 @@ def _run(items: list[Any]) -> Any:
     if len(items) == source.shape[0]:
         return Tracer(source, items[0]._trace)
     made = te.compute(
-        (len(items), *source.shape[1:]), lambda i, *rest: source[(i + start,) + rest], name="rows",
-        op="rows",
+        (len(items), *source.shape[1:]),
+        lambda *index: source[(index[0] + start,) + index[1:]], name="rows", op="rows",
     )  # fmt: skip
     assert isinstance(made, Tensor)
     return Tracer(made, items[0]._trace)

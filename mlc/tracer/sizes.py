@@ -64,12 +64,17 @@ class Rooms:
         self.counts: list[Tensor] = []
         self.places: dict[Tensor, Any] = {}  # where masks hold
 
+    @property
+    def is_full(self) -> bool:
+        """Whether too many sizes depend on data already."""
+        return len(self.counts) == _MOST
+
     def ask(self, trace: Any, make: Callable[[], Any]) -> int | None:
         """How much there is, by what ``make`` computes; SizeWanted where that is not known. None
         where too many sizes depend on data."""
         from ..ops.elementwise import astype
 
-        if len(self.counts) == _MOST:
+        if self.is_full:
             return None
         count: Tensor = trace.lift(astype(make(), dtype="int64"))
         if not isinstance(count.op, Compute):

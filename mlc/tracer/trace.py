@@ -78,6 +78,13 @@ class FunctionTrace:
 
         return Tracer(tensor, self)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether :meth:`room` can tell."""
+        from ..ops.moving import is_inside_loop
+
+        return self.rooms is not None and not self.rooms.is_full and not is_inside_loop()
+
     def room(self, make: Callable[[], Any]) -> int | None:
         """How much the data choose, computed by ``make``; None where that cannot be known."""
         from ..ops.moving import is_inside_loop

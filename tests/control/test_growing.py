@@ -104,9 +104,42 @@ def _downwards(x):
     return out
 
 
+def _until_settled(x):
+    history, guess = [], x[0] + 1
+    for step in range(200):
+        better = 0.5 * (guess + x[1] / guess)
+        history.append((step, better))
+        if abs(better - guess) < 1e-12:
+            break
+        guess = better
+    else:
+        guess = -guess
+    return history, guess, np.array(history)
+
+
+def _never_left(x):
+    out = []
+    for i in range(100):
+        out.append(x[i % 10] + i)
+        if x[0] > 3:
+            break
+    return out
+
+
+def _left_at_once(x):
+    out = []
+    for i in range(100):
+        x = x + i
+        out.append(x)
+        if x[0] < 3:
+            break
+    x += 1
+    return out, x
+
+
 NATIVE = [
     _sums, _arrays, _reads_the_last, _written_before, _pairs, _in_objects, _two_at_a_time,
-    _rows_of_rows, _known_at_first, _small, _downwards,
+    _rows_of_rows, _known_at_first, _small, _downwards, _until_settled, _never_left, _left_at_once,
 ]  # fmt: skip
 
 
@@ -162,6 +195,13 @@ def _window(x):
         if len(out) > 3:
             out.pop(0)
     return out
+
+
+def test_the_data_choose_how_long_the_list_is():
+    fast = mlc.jit(_until_settled)
+    for last in (0.1, 2.0, 1e6, 2.0):
+        x = np.array([1.0, last])
+        _same(fast(x), _until_settled(x))
 
 
 UNROLLED = [
