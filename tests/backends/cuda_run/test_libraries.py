@@ -60,7 +60,9 @@ def test_on_a_card_arrays_are_copied_there_and_back(cupy: FakeCuPy) -> None:
 def test_what_a_library_refuses_is_raised(cupy: FakeCuPy) -> None:
     for target, put in (("cuda-emulated", np.asarray), ("cuda", cupy.asarray)):
         f = mlc.jit(lambda x: np.linalg.inv(x) + 1, target=target)
-        with pytest.raises(np.linalg.LinAlgError, match=r"^Singular matrix\n  at .*libraries.py:\d+ in"):
+        with pytest.raises(
+            np.linalg.LinAlgError, match=r"^Singular matrix\n  at .*libraries.py:\d+ in"
+        ):
             f(put(np.zeros((2, 2))))
         got = f(put(np.eye(2) * 2))
         np.testing.assert_array_equal(got.get() if target == "cuda" else got, np.eye(2) / 2 + 1)
