@@ -358,12 +358,6 @@ def _holds_lists(lists: Sequence[Thunk]) -> bool:
     return any(isinstance(_read(read), (list, dict, set)) for read in lists)
 
 
-def _rest(items: Iterable[Any], body: Callable[[Any], None]) -> bool:
-    for item in items:
-        body(item)
-    return True
-
-
 def _native_or_grown(
     source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
     reads: Sequence[Thunk], put: Any, test: Thunk | None, place: Any, lists: Sequence[Thunk],
@@ -395,34 +389,40 @@ def _try_native(
     that does not bind it either, the loop ``lacks`` it at first.
     """
     state = _state(names, reads, put, "the loop", place or body, touched)
+
+    def unroll(rest: builtins.range) -> None:
+        with _repeating(len(rest)):
+            _run(rest, body, names, reads, put, test, touched)
+
     try:
         with must_be_native() if lacks else may_unroll():
             native_for(source.start, source.stop, source.step, body, state, test)
         return True
     except NameError as error:
         missing = error.name
-        if missing not in state.names or test is not None or len(source) < 2:
+        if missing not in state.names or len(source) < 2:
             raise
     except (MlcError, TypeError, ValueError, IndexError, NotImplementedError) as error:
         if test is not None or not source:
             _spend(error, len(source))
             return False
+        spend = partial(_spend, error)
         make_state = partial(_state, names, reads, put, "the loop", place or body, touched)
-        refusal = error
 
-        def unroll(rest: builtins.range) -> None:
-            _spend(refusal, len(rest))
-            with _repeating(len(rest)):
-                _rest(rest, body)
+        def unroll_counted(rest: builtins.range) -> None:
+            spend(len(rest))
+            unroll(rest)
 
-        grow(source, body, make_state, unroll)
+        grow(source, body, make_state, unroll_counted)
         return True
     body(source[0])
     lacks = state.get()[state.names.index(missing)] is UNDEFINED
-    rest = source[1:]
-    if _try_native(rest, body, names, reads, put, test, place, touched, lacks):
+    rest, goes = source[1:], True if test is None else test()
+    if not is_traced(goes) and not goes:
         return True
-    return _rest(rest, body)
+    if not _try_native(rest, body, names, reads, put, test, place, touched, lacks):
+        unroll(rest)
+    return True
 
 
 def _spend(error: Exception, count: int) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -230,3 +231,28 @@ def test_no_flag_where_both_sides_bind() -> None:
         return last
 
     assert "is_bound" not in str(both.lower(np.ones(3)).program)
+
+
+def _left_by_return(x):
+    a = x[0]
+    for v in x:
+        if a <= 0.0:
+            x[0] = 2.0
+        elif v < 1:
+            c = a
+        else:
+            if a + c <= 1.5:
+                return x[0]
+            x[1] += 1
+    return a
+
+
+@pytest.mark.parametrize("x", [-np.arange(1.0, 60), np.arange(0.5, 60), np.arange(1.0, 60)])
+def test_loops_that_return_read_what_iterations_before_have_bound(x):
+    try:
+        expected = _left_by_return(x.copy())
+    except UnboundLocalError as error:
+        with pytest.raises(UnboundLocalError, match=re.escape(str(error))):
+            mlc.jit(_left_by_return)(x.copy())
+    else:
+        assert mlc.jit(_left_by_return)(x.copy()) == expected
