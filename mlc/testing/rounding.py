@@ -214,7 +214,8 @@ class Shaker:
             unit, self.unit = self.unit, max(self.unit, _unit(kwargs.get("dtype")))
             if name in SUMS and isinstance(owner, np.ndarray):
                 function = getattr(self.value(owner), name)
-            args = tuple(map(self.normwise if name in NORMWISE else self.value, args))
+            shake = self.normwise if name in NORMWISE else self.value
+            args = tuple([list(map(shake, a)) if type(a) is list else shake(a) for a in args])
             self.unit = unit
         meets = self.meets and isinstance(function, np.ufunc) and len(args) == 2
         if meets and function in COMPARISONS:

@@ -207,3 +207,14 @@ def test_a_complex_number_is_as_steady_as_both_of_its_parts() -> None:
     assert outcome.kind in ("same", "unstable")
     moved = lambda x: function(x) * (1 + 1e-12)
     assert compare(moved, function, lambda s: shaken(function, s), (x,)).kind == "different"
+
+
+@pytest.mark.parametrize(("error", "kind"), [(1e-16, "same"), (1e-12, "different")])
+def test_products_of_lists_of_matrices_round_in_each(error: float, kind: str) -> None:
+    """What cancels in the last product shows the rounding of those before."""
+    function = _defined("def program(x, y):\n    return np.linalg.multi_dot([x, y, x])\n")
+    x = np.array([[1.0, 1.0], [3.0, 1.0]])
+    y = np.array([[0.1, 0.2], [-0.1, -0.2]])
+    made = function(x, y) + error
+    near = lambda s: shaken(function, s)
+    assert compare(lambda *_: made.copy(), function, near, (x, y)).kind == kind
