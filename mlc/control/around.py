@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import field
@@ -14,10 +14,11 @@ from ..records import dataclass, replace
 @dataclass(frozen=True, eq=False)
 class Around:
     """``names`` are variables that may have no value yet only because iterations before would bind
-    them; ``asked`` collects those that were read without one. ``unrolls`` says that unrolling may
-    do instead of a native loop."""
+    them, kept in the cells with the numbers ``cells``; ``asked`` collects those that were read
+    without one. ``unrolls`` says that unrolling may do instead of a native loop."""
 
     names: frozenset[str] = frozenset()
+    cells: frozenset[int] = frozenset()
     unrolls: bool = False
     asked: set[str] = field(default_factory=set)
 
@@ -35,9 +36,18 @@ def _within(**changes: Any) -> Iterator[None]:
         AROUND.reset(token)
 
 
-def in_loop(names: Iterable[str]) -> Any:
-    """Inside, iterations before may bind ``names``."""
-    return _within(names=AROUND.get().names.union(names))
+def in_loop(names: Iterable[str], cells: Iterable[int]) -> Any:
+    """Inside, iterations before may bind ``names``, which are kept in ``cells``."""
+    around = AROUND.get()
+    return _within(names=around.names.union(names), cells=around.cells.union(cells))
+
+
+def cell_of(read: Callable[[], Any], name: str) -> int | None:
+    """The number of the cell that ``lambda: name`` reads; None for a variable without one."""
+    code = read.__code__
+    if name not in code.co_freevars or read.__closure__ is None:
+        return None
+    return id(read.__closure__[code.co_freevars.index(name)])
 
 
 def may_unroll() -> Any:

@@ -39,6 +39,7 @@ class State:
     must_fit: bool = False  # whether the types that come first are binding
     is_branch: bool = False  # whether each body runs at most once
     place: Any = None  # what tells the statement from others
+    cells: frozenset[int] = frozenset()  # the numbers of those that variables are kept in
     hosts: int = 0  # how many of ``names``, the last ones, are items of lists and the like
     is_wider: bool = False  # whether it has what functions that are called change
     is_entered: bool = False  # whether the first body runs once at least

@@ -24,7 +24,7 @@ from ..tracer.number import python_number
 from ..tracer.operators import _is_weak
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
-from .around import may_unroll, must_be_native
+from .around import cell_of, may_unroll, must_be_native
 from .calls import call as call
 from .carry import UNDEFINED, NotNative, State, current
 from .draws import draws_undone
@@ -112,8 +112,9 @@ def _state(
             host.put(values[at : at + len(host.names)])
             at += len(host.names)
 
+    cells = frozenset(filter(None, map(cell_of, reads, names)))
     return State((*names, *labels), get, put_all, what, place=getattr(body, "__code__", None),
-                 hosts=len(labels))  # fmt: skip
+                 cells=cells, hosts=len(labels))  # fmt: skip
 
 
 def _read(read: Thunk) -> Any:

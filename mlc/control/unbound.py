@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import user_location
 from ..ops.moving import is_inside_loop
-from .around import AROUND
+from .around import AROUND, cell_of
 from .carry import NotNative, current
 from .failing import note
 from .perhaps import Perhaps
@@ -27,10 +27,14 @@ def bound(read: Callable[[], Any], name: str, is_free: bool) -> Any:
         found = read()
     except NameError as error:
         around = AROUND.get()
-        if name in around.names:
+        made = _error(name, is_free)
+        cell = cell_of(read, name)
+        if cell is not None and cell not in around.cells:
+            made.name = ""  # a variable of another function, which has that name, too
+        elif name in around.names:
             around.asked.add(name)
         theirs = error.__traceback__.tb_next if error.__traceback__ is not None else None
-        raise _error(name, is_free).with_traceback(theirs) from None
+        raise made.with_traceback(theirs) from None
     return _certain(found, name, is_free) if type(found) is Perhaps else found
 
 

@@ -256,3 +256,23 @@ def test_loops_that_return_read_what_iterations_before_have_bound(x):
             mlc.jit(_left_by_return)(x.copy())
     else:
         assert mlc.jit(_left_by_return)(x.copy()) == expected
+
+
+def _helper_with_the_same_name(x):
+    def half(y):
+        if (x > 1.0).any():
+            c = 0.5
+        else:
+            c *= 2.0
+        return y * c
+
+    for _ in range(100):
+        c = half(2.0)
+    return c
+
+
+def test_variables_of_other_functions_are_others():
+    fast = mlc.jit(_helper_with_the_same_name)
+    assert fast(np.arange(4.0)) == 1
+    with pytest.raises(UnboundLocalError, match="'c'"):
+        fast(-np.arange(4.0))
