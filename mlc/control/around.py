@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import field
@@ -36,10 +36,11 @@ def _within(**changes: Any) -> Iterator[None]:
         AROUND.reset(token)
 
 
-def in_loop(names: Iterable[str], cells: Iterable[int]) -> Any:
-    """Inside, iterations before may bind ``names``, which are kept in ``cells``."""
+def in_loop(variables: Mapping[str, int | None]) -> Any:
+    """Inside, iterations before may bind ``variables``, each kept in the cell of that number."""
     around = AROUND.get()
-    return _within(names=around.names.union(names), cells=around.cells.union(cells))
+    cells = {cell for cell in variables.values() if cell is not None}
+    return _within(names=around.names.union(variables), cells=around.cells.union(cells))
 
 
 def cell_of(read: Callable[[], Any], name: str) -> int | None:

@@ -137,7 +137,7 @@ def _settled(
         for _ in range(_MOST_ROUNDS):
             if last is not None:
                 last[:] = plan.copy(), dict(found), dict(trace.numbered)
-            with in_loop(hoped, state.cells), asking() as asked:
+            with in_loop({name: state.cells.get(name) for name in hoped}), asking() as asked:
                 done = attempt(trace, state, bodies, entry, plan)
             asked &= hoped
             unsure = {numbers[name] for name in asked} & set(plan.late) - plan.unsure

@@ -39,7 +39,7 @@ class State:
     must_fit: bool = False  # whether the types that come first are binding
     is_branch: bool = False  # whether each body runs at most once
     place: Any = None  # what tells the statement from others
-    cells: frozenset[int] = frozenset()  # the numbers of those that variables are kept in
+    cells: dict[str, int] = field(default_factory=dict)  # the numbers of those of its variables
     hosts: int = 0  # how many of ``names``, the last ones, are items of lists and the like
     is_wider: bool = False  # whether it has what functions that are called change
     is_entered: bool = False  # whether the first body runs once at least

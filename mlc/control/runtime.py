@@ -112,7 +112,8 @@ def _state(
             host.put(values[at : at + len(host.names)])
             at += len(host.names)
 
-    cells = frozenset(filter(None, map(cell_of, reads, names)))
+    found = {name: cell_of(read, name) for name, read in zip(names, reads)}
+    cells = {name: cell for name, cell in found.items() if cell is not None}
     return State((*names, *labels), get, put_all, what, place=getattr(body, "__code__", None),
                  cells=cells, hosts=len(labels))  # fmt: skip
 
