@@ -132,16 +132,29 @@ class Shaker:
 
     def any_order(self, operands: Sequence[Any], result: Any) -> Any:
         """``result``, a sum of products, with what another order of its operations may make of
-        elements that are no numbers: sums may overflow on the way, and in ``a*inf + b*inf`` a
-        product may come last."""
+        elements that are no numbers: sums may overflow on the way, products may vanish, and in
+        ``a*inf + b*inf`` a product may come last."""
         if not isinstance(result, (np.ndarray, np.generic)) or not is_inexact(result.dtype):
             return result
         found = [np.asarray(a) for a in operands if isinstance(a, (np.ndarray, np.generic))]
         wrong = ~np.isfinite(result)
-        if not wrong.any() or len(found) < 2 and not all(np.isfinite(a).all() for a in found):
+        sure = len(found) < 2 and not all(np.isfinite(a).all() for a in found)
+        if not wrong.any() or sure and not any(map(_may_vanish, found)):
             return result
         others = self.source.choice([np.nan, np.inf, -np.inf], wrong.shape).astype(result.dtype)
         made = np.where(wrong, others, result)
+        return made if isinstance(result, np.ndarray) else made[()]
+
+    def of_whole_numbers(self, operands: Sequence[Any], result: Any) -> Any:
+        """``result``, a sum in floating point of whole numbers so large that they are rounded."""
+        if not isinstance(result, (np.ndarray, np.generic)) or not is_inexact(result.dtype):
+            return result
+        found = [np.asarray(a) for a in operands if isinstance(a, (np.ndarray, np.generic))]
+        if not found or any(a.dtype.kind not in "iu" for a in found):
+            return result
+        largest = max((abs(int(v)) for a in found if a.size for v in (a.min(), a.max())), default=0)
+        noise = self.source.uniform(-UNITS, UNITS, np.shape(result)) * np.finfo(float).eps
+        made = np.asarray(result + noise * largest, result.dtype)
         return made if isinstance(result, np.ndarray) else made[()]
 
     def signed_nans(self, value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -225,6 +238,11 @@ class Shaker:
             result = cancelled(name, args[0], args[1], result, self.unit)
         if sums and kwargs.get("out") is None:
             result = self.any_order((owner, *args), result)
+        if name in SUMS:
+            result = self.of_whole_numbers(args, result)
+        if name == "searchsorted" and not _is_sorted(owner if len(args) == 1 else args[0]):
+            places = self.source.integers(0, 1 << 30, np.shape(result))
+            return result + places.astype(result.dtype)  # no order, no place in it
         if name == "histogram" and kwargs.get("weights") is not None:  # differences of sums
             heights = self.any_order((args[0], kwargs["weights"]), result[0])
             result = (heights, *result[1:])
@@ -265,6 +283,20 @@ class Shaker:
             self.known[wrapped] = _instrumented(wrapped, self)
         found: Callable[..., Any] | None = self.known[wrapped]
         return found
+
+
+def _may_vanish(array: np.ndarray[Any, Any]) -> bool:
+    """Whether a product of some of the elements is too small for their dtype: 0 times infinity is
+    NaN, and infinity where that comes first."""
+    sizes = np.abs(array[np.isfinite(array)])
+    sizes = sizes[(sizes > 0) & (sizes < 1)].astype(np.float64)
+    return bool(sizes.size and np.log2(sizes).sum() < np.log2(float(limits(array.dtype).tiny)))
+
+
+def _is_sorted(array: Any) -> bool:
+    """Whether np.searchsorted may search in it: it is in order, with NaN at the end."""
+    array = np.asarray(array)
+    return array.ndim != 1 or bool(np.array_equal(np.sort(array), array, equal_nan=True))
 
 
 def _unit(dtype: Any) -> float:

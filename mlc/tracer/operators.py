@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ShapeError, UnsupportedError
 from ..ops.op import leaves_of
+from .deciding import deciding_arguments
 from .dispatch import call_function
 from .implementations import name_of
 from .ufuncs import call_ufunc
@@ -208,10 +209,12 @@ def _counted(ufunc: np.ufunc, operands: tuple[Any, ...]) -> tuple[Any, ...]:
 def short_power(base: Any, exponent: Any) -> Any:
     """What NumPy's ``**`` calls instead of np.power where that shows in values or dtypes: for
     arrays to the power of Python's numbers other ufuncs, for scalars C's pow. None for nothing."""
+    if not hasattr(type(base), "__mlc_known__") or not hasattr(base, "_is_scalar"):
+        return None
+    if base.dtype.kind == "b" and not base._is_scalar() and _is_argument(exponent):
+        exponent = operator.index(exponent)  # decides the dtype: that of a square is another
     kind = type(exponent)
     if kind not in (int, float) and not isinstance(exponent, np.floating):
-        return None
-    if not hasattr(type(base), "__mlc_known__") or not hasattr(base, "_is_scalar"):
         return None
     if base.dtype.kind == "f" and base._is_scalar():
         if exponent != 0.5:
@@ -228,6 +231,13 @@ def short_power(base: Any, exponent: Any) -> Any:
     if kind is float and exponent == 0.5 and base.dtype.char in "eFD":
         return np.sqrt
     return None
+
+
+def _is_argument(value: Any) -> bool:
+    """Whether ``value`` is a Python int that comes from the arguments alone."""
+    if not hasattr(type(value), "__mlc_known__") or value.dtype.kind != "i" or not _is_weak(value):
+        return False
+    return bool(deciding_arguments(value._tensor, value._trace))
 
 
 def _is_weak(value: Any) -> bool:

@@ -156,3 +156,11 @@ def test_ravel_is_a_view_of_a_complex_argument() -> None:
         here, there = made(), made()
         np.testing.assert_array_equal(mlc.jit(first)(here), first(there))
         np.testing.assert_array_equal(here, there)
+
+
+@pytest.mark.parametrize("part", [complex(np.inf, -np.inf), complex(np.inf, 1), complex(1, np.inf)])
+def test_means_divide_complex_numbers(part):
+    x = np.full(2, part)
+    with np.errstate(all="ignore"):
+        for function in (np.mean, np.average, lambda x: np.average(x, weights=np.ones(2) * 2)):
+            assert repr(mlc.jit(function)(x)) == repr(function(x))

@@ -218,3 +218,30 @@ def test_products_of_lists_of_matrices_round_in_each(error: float, kind: str) ->
     made = function(x, y) + error
     near = lambda s: shaken(function, s)
     assert compare(lambda *_: made.copy(), function, near, (x, y)).kind == kind
+
+
+def test_a_product_that_vanishes_may_meet_infinity_before_or_after() -> None:
+    function = _defined("def program(x):\n    return np.prod(x)\n")
+    near = lambda s: shaken(function, s)
+    made = lambda *_: np.float32(np.nan)
+    small = np.array([1e-30, 1e-30, -np.inf], np.float32)
+    assert compare(made, function, near, (small,)).kind != "different"
+    assert compare(made, function, near, (small[1:],)).kind == "different"
+
+
+def test_places_in_what_has_no_order_mean_nothing() -> None:
+    function = _defined("def program(x, y):\n    return np.searchsorted(x, y)\n")
+    near = lambda s: shaken(function, s)
+    moved = lambda x, y: function(x, y) + 1
+    disorder, order = np.array([3.0, np.nan, 3.0]), np.array([1.0, 3.0, np.nan])
+    assert compare(moved, function, near, (disorder, np.array([2.0]))).kind != "different"
+    assert compare(moved, function, near, (order, np.array([2.0]))).kind == "different"
+
+
+def test_sums_of_large_whole_numbers_round() -> None:
+    function = _defined("def program(x):\n    return np.mean(x)\n")
+    near = lambda s: shaken(function, s)
+    moved = lambda x: function(x) + 1.0
+    large, small = np.array([2**62, -(2**62), 4]), np.array([5, -5, 4])
+    assert compare(moved, function, near, (large,)).kind != "different"
+    assert compare(moved, function, near, (small,)).kind == "different"

@@ -54,7 +54,13 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
     """np.mean."""
     a = a if dtype is None else converted(a, np.dtype(dtype))
     options = {"axis": axis, "keepdims": keepdims} | ({} if where is True else {"where": where})
-    return combined(*(call_function(np.mean, (p,), options) for p in parts_of(a)))
+    return _divided(*(call_function(np.mean, (p,), options) for p in parts_of(a)))
+
+
+def _divided(real: Any, imag: Any) -> Any:
+    """The parts of a sum, divided by a count, as NumPy divides: by a complex number, so that what
+    is infinite in one part makes NaN of the other."""
+    return combined(real + imag * 0, imag - real * 0)
 
 
 @stands_for(np.average)
@@ -65,8 +71,11 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         raise UnsupportedError("np.average with complex weights cannot be traced; take their .real")
     options = {"axis": axis, "keepdims": keepdims, "returned": True}
     options |= {} if weights is None else {"weights": weights}
-    (real, scale), (imag, _) = (call_function(np.average, (p,), options) for p in parts_of(a))
-    found = combined(real, imag)
+    parts = parts_of(a)
+    if weights is not None:  # which are complex numbers for NumPy, too
+        parts = parts[0] - parts[1] * 0, parts[1] + parts[0] * 0
+    (real, scale), (imag, _) = (call_function(np.average, (p,), options) for p in parts)
+    found = _divided(real, imag)
     return (found, converted(scale, found.dtype)) if returned else found
 
 
