@@ -61,6 +61,10 @@ def _fold(
 ) -> Any:
     x = as_tensor(x)
     shape, folded, at = over(x, axes, keepdims)
+    if not axes and name == "sum" and dtype.kind == "f":  # 0 + x, which is no -0.0
+        zero = const(0.0, work)
+        added = te.compute(x.shape, lambda *i: cast_expr(x[i], work) + zero, name=name)
+        return astype(added, dtype=dtype)
     if not axes:
         return astype(x, dtype=dtype)
     reducer = {"sum": te.sum, "prod": te.prod, "any": te.any, "all": te.all}.get(name)
