@@ -164,3 +164,12 @@ def test_means_divide_complex_numbers(part):
     with np.errstate(all="ignore"):
         for function in (np.mean, np.average, lambda x: np.average(x, weights=np.ones(2) * 2)):
             assert repr(mlc.jit(function)(x)) == repr(function(x))
+
+
+@pytest.mark.parametrize("function", [np.cov, np.corrcoef])
+def test_variables_that_are_none_are_real(function):
+    x = np.zeros((0, 5), np.complex64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        got, expected = mlc.jit(function)(x), function(x)
+    assert got.shape == expected.shape and got.dtype == expected.dtype

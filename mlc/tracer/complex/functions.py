@@ -436,6 +436,8 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: An
     rows = [np.atleast_2d(v) for v in (m, y) if v is not None]
     rows = rows if rowvar else [r.T if np.ndim(v) > 1 else r for r, v in zip(rows, (m, y))]
     x = np.concatenate(rows) if len(rows) > 1 else rows[0]
+    if not x.shape[0]:
+        return np.zeros((0, 0))  # of no variables: real, as NumPy's is
     x = converted(x, np.result_type(x.dtype, np.float64))
     x = x - np.mean(x, axis=1, keepdims=True)
     count = x.shape[1] - (ddof if ddof is not None else 0 if bias else 1)
@@ -446,6 +448,8 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: An
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
     """np.corrcoef."""
     c = cov(x, y, rowvar)
+    if not c.size:
+        return c
     if not c.shape:
         return c / c
     spread = np.sqrt(np.diag(c).real)
