@@ -93,9 +93,12 @@ class Fitting:
         elif self.state.is_branch and is_carriable(end):
             self.be_late(n, end)
         else:
+            instead = ""
+            if self.state.names[n].startswith("the items of "):
+                instead = "; write into an array and count, or append once in each iteration"
             raise NotNative(
                 f"{what} changes {name} from {tree_text(before)} to {tree_text(end)}; only arrays "
-                f"and numbers can change in it"
+                f"and numbers can change in it{instead}"
             )
 
     def be_late(self, n: int, end: Any) -> None:
