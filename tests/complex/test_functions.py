@@ -173,3 +173,24 @@ def test_variables_that_are_none_are_real(function):
         warnings.simplefilter("ignore")
         got, expected = mlc.jit(function)(x), function(x)
     assert got.shape == expected.shape and got.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("part", [np.real, np.imag, lambda z: z.real, lambda z: z.imag])
+def test_parts_are_no_contiguous_memory(part):
+    """``z.real.ravel()`` is a copy for NumPy, ``z.real.reshape(-1)`` may be a view."""
+
+    def written(x):
+        t = part(np.fft.fft(x))
+        t.ravel()[0] = -2
+        return t
+
+    def read(x):
+        t = part(np.fft.fft(x))
+        t[1] = 7
+        return t.ravel(), t.reshape(-1, 1)
+
+    x = np.arange(5.0)
+    with pytest.raises(mlc.UnsupportedError, match="a view or a copy"):
+        mlc.jit(written)(x)
+    for got, expected in zip(mlc.jit(read)(x), read(x), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)

@@ -25,6 +25,7 @@ from .calls import (
     truth,
     whole_parts,
 )
+from .halves import half
 from .ordering import folded, kept_axes, moved
 from .structure import bilinear, cast, check_start, part_dtype, same_dtypes
 from .value import REAL, combined, from_known
@@ -155,13 +156,13 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @stands_for(np.real)
 def real(val: Any) -> Any:
     """np.real."""
-    return parts_of(val)[0]
+    return half(parts_of(val)[0])
 
 
 @stands_for(np.imag)
 def imag(val: Any) -> Any:
     """np.imag."""
-    return parts_of(val)[1]
+    return half(parts_of(val)[1])
 
 
 @implements(np.angle)

@@ -33,6 +33,7 @@ from ..trace import as_array
 from ..tracer import Tracer
 from ..ufuncs import call_ufunc
 from ..writing import one_element
+from .halves import half
 
 Part = Any  # a Tracer, or a Masked: the elements that a traced mask selects
 DTypes = dict["np.dtype[Any]", "np.dtype[Any]"]
@@ -122,7 +123,7 @@ class Complex:
     @property
     def real(self) -> Any:
         """The real part: a view."""
-        return self._parts[0]
+        return half(self._parts[0])
 
     @real.setter
     def real(self, value: Any) -> None:
@@ -131,7 +132,7 @@ class Complex:
     @property
     def imag(self) -> Any:
         """The imaginary part: a view."""
-        return self._parts[1]
+        return half(self._parts[1])
 
     @imag.setter
     def imag(self, value: Any) -> None:
