@@ -59,6 +59,10 @@ def _scale(n: Any, biased: Any, y: Any) -> Any:
     return np.ldexp(y, np.asarray(n).astype(np.int32))
 
 
+def _unless_below(low: Any, x: Any) -> Any:
+    return np.where(x < low, np.zeros_like(x), x)
+
+
 def _dot4(a: Any, b: Any) -> Any:
     """The products of the bytes of the lowest 32 bits, without sign and with it, summed: wraps."""
     left, right = (np.asarray(x).astype(np.int32) for x in (a, b))
@@ -155,6 +159,9 @@ _TABLE = (
     # scale(n, b, y): y * 2**n, rounded once, for a whole n between -2 * bias and 2 * bias, where b
     # has n + 2 * bias in its low bits.
     ScalarFn("scale", 3, _scale, cost=6),
+    # unless_below(low, x): x, but any number where it is below low: for what is looked at where
+    # it is not, and is slow where it is, as products that underflow are.
+    ScalarFn("unless_below", 2, _unless_below, cost=2),
     # The C library's function, never expanded: the rare side of a select, for lanes that need it.
     ScalarFn("libm_sin", 1, np.sin, cost=60),
     ScalarFn("libm_cos", 1, np.cos, cost=60),

@@ -15,7 +15,7 @@ _FLOATS_ONLY = {
     "fma", "div",
 }  # fmt: skip
 _INTEGERS_TOO = {"floordiv", "mod", "fmod", "pow", "dot4"}  # dear, but not for floats alone
-_HIDDEN = {"bitcast", "rarely", "lookup16", "scale"}
+_HIDDEN = {"bitcast", "rarely", "lookup16", "scale", "unless_below"}
 NAMES = tuple(name for name in SCALAR_FNS if name not in _HIDDEN and not name.startswith("libm_"))
 
 

@@ -98,6 +98,10 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
         from .scaling import scale
 
         return scale(e, *e.unify(args))
+    if fn == "unless_below":
+        from .scaling import unless_below
+
+        return unless_below(e, *e.unify(args))
     args = e.unify(args)
     operand = args[-1].dtype
     if is_half(operand) and fn not in _ON_BITS:

@@ -12,7 +12,7 @@ from .types import Value, constant, type_of
 
 def scale(e: Emitter, n: Value, biased: Value, y: Value) -> Value:
     """``y * 2**n``, rounded once; the low bits of ``biased`` are n + 2 * bias."""
-    if y.lanes > 1 and "+avx512f" in e.target.features.split(","):
+    if _is_instruction(e, y):
         return by_registers(e, [y, n], 64 // y.dtype.itemsize, lambda piece: _instruction(e, piece))
     integer, mantissa = (int32, 23) if y.dtype is float32 else (int64, 52)
     bits, lanes = e.bitcast(biased, integer), biased.lanes
@@ -26,6 +26,18 @@ def scale(e: Emitter, n: Value, biased: Value, y: Value) -> Value:
     rest = e.binary("sub", e.binary("shl", bits, number(mantissa)), half)
     first = e.binary("fmul", y, e.bitcast(half, y.dtype))
     return e.binary("fmul", first, e.bitcast(rest, y.dtype))
+
+
+def unless_below(e: Emitter, low: Value, x: Value) -> Value:
+    """``x``, or 0 where that is below ``low`` and an instruction could not leave out the lane."""
+    if _is_instruction(e, x):
+        return x
+    zero = constant(0.0, x.dtype, x.lanes)
+    return e.select(e.compare("olt", x, low), zero, x)
+
+
+def _is_instruction(e: Emitter, y: Value) -> bool:
+    return y.lanes > 1 and "+avx512f" in e.target.features.split(",")
 
 
 def _instruction(e: Emitter, piece: Sequence[Value]) -> Value:

@@ -11,7 +11,18 @@ import math
 from ...dtypes import float32
 from ...ir.expr import Expr, apply, select
 from .registry import expansion
-from .terms import at_least, at_most, by_type, fma, format_of, nearest, poly, real, scaled
+from .terms import (
+    at_least,
+    at_most,
+    by_type,
+    fma,
+    format_of,
+    nearest,
+    poly,
+    real,
+    scaled,
+    unless_below,
+)
 
 LOG2E = math.log2(math.e)
 # ln 2 = LN2_32[0] + LN2_32[1] to 49 bits, = LN2_64[0] + LN2_64[1] to 107.
@@ -51,23 +62,25 @@ def reduced(x: Expr, extra: int = 0, less: Expr | None = None) -> tuple[Expr, Ex
 
 @expansion()
 def exp(x: Expr) -> Expr:
-    """Beyond the clamp the result is inf. Where it is 0, another argument takes the place of x: a
-    product that underflows takes the processor a hundred times as long."""
-    lost = x < by_type(x, -104.0, -746.0)
-    x = at_most(select(lost, by_type(x, 0.0, 0.0), x), by_type(x, 89.0, 710.0))
+    """Beyond the clamp the result is inf. Where it is 0, another argument may take the place of x:
+    a product that underflows takes the processor a hundred times as long."""
+    low = by_type(x, -104.0, -746.0)
+    lost = x < low
+    x = at_most(unless_below(low, x), by_type(x, 89.0, 710.0))
     r, n, i = reduced(x, 2 * format_of(x).bias)
     result = scaled(poly(r, EXP_32 if x.dtype is float32 else EXP_64), n, i)
-    return select(lost, by_type(x, 0.0, 0.0), result)
+    return select(apply("invert", lost), result, 0.0)
 
 
 @expansion()
 def exp2(x: Expr) -> Expr:
     """n + r = x exactly. Where the result is 0, as in ``exp``."""
-    lost = x < by_type(x, -151.0, -1076.0)
-    x = at_most(select(lost, by_type(x, 0.0, 0.0), x), by_type(x, 129.0, 1025.0))
+    low = by_type(x, -151.0, -1076.0)
+    lost = x < low
+    x = at_most(unless_below(low, x), by_type(x, 129.0, 1025.0))
     n, i = nearest(x, 1.0, 2 * format_of(x).bias)
     result = scaled(poly(x - n, EXP2_32 if x.dtype is float32 else EXP2_64), n, i)
-    return select(lost, by_type(x, 0.0, 0.0), result)
+    return select(apply("invert", lost), result, 0.0)
 
 
 @expansion()

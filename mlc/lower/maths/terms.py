@@ -99,6 +99,11 @@ def is_normal(x: Expr, but: int = 0) -> Expr:
     return apply("bitcast", bits(x) - least, dtype=kind) < end - least
 
 
+def unless_below(low: float, x: Expr) -> Expr:
+    """``x``; where it is below ``low``, any number: for what is looked at elsewhere alone."""
+    return apply("unless_below", const(low, x.dtype), x)
+
+
 def real(i: Expr, like: Expr) -> Expr:
     """The float with these bits."""
     return apply("bitcast", i, dtype=like.dtype)
