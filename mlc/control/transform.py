@@ -258,7 +258,8 @@ class _Worker(ast.NodeTransformer):
         both = [*node.body, *node.orelse]
         names = self.needed(both, after)
         first = exposed(node.body) | exposed(node.orelse)
-        spent = [n for n in self.needed(both, first) if n not in names]
+        again = {*self.needed(both, first), *self.spent(both, names)}
+        spent = [n for n in assigned(both) if n in again and n not in names]
         raises = ends_in_error(node.body), ends_in_error(node.orelse)
         hosts = [*self.hosts(both), constant(len(spent))]
         test = self.visit(node.test)

@@ -36,6 +36,25 @@ def _last_above(x: np.ndarray) -> np.ndarray:
     return out
 
 
+def _damped(x: np.ndarray) -> np.ndarray:
+    for _ in range(50):
+        if x.max() < 1e-3:
+            break
+        if x[0] > 0.5:
+            rate = 0.5
+        else:
+            rate = x[1]
+        x = x * np.cos(rate)
+    return x
+
+
+def test_a_loop_that_is_left_takes_what_branches_bind_in_its_rest() -> None:
+    x = np.abs(np.random.default_rng(0).standard_normal(40))
+    fast = mlc.jit(_damped)
+    np.testing.assert_allclose(fast(x), _damped(x), rtol=1e-12)
+    assert len(str(fast.lower(x).graph).splitlines()) < 40
+
+
 @pytest.mark.parametrize("function", [_steepest, _last_above], ids=["for", "while"])
 def test_variables_of_one_iteration_alone_do_not_speak_against_native_loops(function: Any) -> None:
     x = np.abs(np.random.default_rng(0).standard_normal((40, 60)))
