@@ -52,6 +52,6 @@ def size_of_data(wanted: SizeWanted, arrays: Sequence[np.ndarray[Any, Any]], tar
     """How much the data in ``arrays``, the arguments, choose."""
     from .compile import compile_graph
 
-    compiled = compile_graph(wanted.inputs, wanted.tensors, name="size", target=target)
+    compiled = compile_graph(wanted.inputs, wanted.tensors[-1:], name="size", target=target)
     given = [*arrays, *(() if wanted.draws is None else wanted.draws.tried())]
     return int(np.asarray(compiled.run(given)[-1]).reshape(()))

@@ -49,7 +49,7 @@ def _mapped(function: Callable[..., Any], args: tuple[Any, ...], otypes: Any) ->
     if not np.size(arrays[0]):
         raise UnsupportedError(f"np.vectorize over arrays of shape {shape} cannot be traced")
     kinds = otypes or [
-        np.result_type(part).char for part in tree.flatten(function(*(a[0] for a in flat)))[0]
+        np.result_type(part) for part in tree.flatten(function(*(a[0] for a in flat)))[0]
     ]
     wide = tuple(a.astype(_wide(np.dtype(a.dtype))) for a in flat)
     found = map_over(lambda given: function(*given), wide)

@@ -132,13 +132,24 @@ def _item(first: Expr, last: Expr, step: Expr, extent: Any, arrays: list[Any]) -
     bound = int(max(min(most, int(extent)), 0))
     size: Any = bound
     if least != most:
+        known_length = _scalar(length, "length")
         if KNOWN.get() is None:
-            raise ArgumentError(
-                "a slice bound must be known while tracing, unless it is in a loop: shapes are "
-                "static; for a window that moves use x[start + np.arange(size)]"
-            )
-        size = Extent(bound, _scalar(length, "length"), key)
+            size = _chosen(known_length)
+        else:
+            size = Extent(bound, known_length, key)
     return "from", _reference(first, "start", arrays), _reference(step, "step", arrays), size
+
+
+def _chosen(length: Tensor) -> int:
+    """The length of a slice outside of loops: what the data choose."""
+    trace: Any = CURRENT.get()
+    try:
+        return operator.index(trace.wrap(length))
+    except ArgumentError as error:
+        raise ArgumentError(
+            "a slice bound must be known while tracing, unless it is in a loop: shapes are "
+            "static; for a window that moves use x[start + np.arange(size)]"
+        ) from error
 
 
 def _reference(expr: Expr, name: str, arrays: list[Any]) -> Any:

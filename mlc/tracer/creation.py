@@ -30,7 +30,8 @@ from .not_handed_over import INSTEAD
 _UNIFORM: dict[str, Any] = {
     "zeros": 0, "empty": 0, "ones": 1, "zeros_like": 0, "empty_like": 0, "ones_like": 1,
 }  # fmt: skip
-_SIZED = ("zeros", "ones", "empty", "arange")
+_SIZED = {"zeros": 1, "ones": 1, "empty": 1, "eye": 3, "identity": 1, "tri": 3}  # arguments
+_SIZES = ("shape", "N", "M", "k", "n")
 _ORDERS = {"ascontiguousarray": "C", "asfortranarray": "F"}
 _NO_COPY = "Unable to avoid copy while creating an array as requested."
 _CONVERT = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy")
@@ -234,8 +235,12 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name == "arange":
             return _arange(*args, **kwargs)
         if name in _SIZED:
-            _refuse_sizes(args[:1] or [kwargs.get("shape")])
-        return original(*args, **kwargs)
+            args = tuple(
+                _sizes(value) if n < _SIZED[name] else value for n, value in enumerate(args)
+            )
+        kwargs = {k: _sizes(v) if k in _SIZES else v for k, v in kwargs.items()}
+        if not all_known([*args, *kwargs.values()]):
+            return original(*args, **kwargs)
     given = plain(args)
     result = original(*given, **plain(kwargs))
     if name in _CONVERT and given and result is given[0]:
@@ -270,16 +275,19 @@ def _sample(value: Any) -> Any:
     return number.item() if value._is_weak else number
 
 
-def _refuse_sizes(sizes: Any) -> None:
-    """Raise if data decide one of ``sizes``; NumPy would say no more than that it is no number."""
-    for size in sizes:
-        if hasattr(type(size), "__mlc_lift__") and not all_known([size]):
-            operator.index(size)
+def _sizes(value: Any) -> Any:
+    """``value``, one size or several, with numbers in place of traced ones: those that the data
+    choose; ArgumentError where they can choose none."""
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_sizes, value))
+    if not hasattr(type(value), "__mlc_lift__") or all_known([value]):
+        return value
+    return tuple(map(operator.index, value)) if value.shape else operator.index(value)
 
 
 def _filled(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
     """``np.full`` of a traced value."""
-    _refuse_sizes([shape])
+    shape = _sizes(shape)
     if not hasattr(type(fill_value), "__mlc_lift__"):
         return np.full(shape, fill_value, dtype, **options)
     whole = _converted("array", np.broadcast_to(fill_value, shape))

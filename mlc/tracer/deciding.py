@@ -8,8 +8,10 @@ in tuples, lists and dicts, each on its own.
 
 from __future__ import annotations
 
+import operator
 import re
 import sys
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,8 +22,11 @@ from ..ops.op import CURRENT
 from ..te.key import topological
 from ..te.tensor import Placeholder, Tensor
 from . import tree
+from .concrete import known
 from .signature import Key
 
+_DICTS = (dict, defaultdict, OrderedDict)
+_PYTHON: dict[str, type] = {"b": bool}
 _STATIC = (
     "if it comes from an argument that decides shapes or control flow, name that in static_argnames"
 )
@@ -71,11 +76,43 @@ def hash_of(value: Any) -> int:
     """``hash(value)``, for a dict or a set."""
     chosen = chosen_by_data(value)
     if chosen is not None:
+        value._trace.keyed = with_known_keys
         return hash(chosen)
     raise UnsupportedError(
         f"{value!r} has no value while tracing, so it cannot be looked up in a dict or a set (or "
         f"be an argument of a cached function); use np.where, np.take or np.isin"
     )
+
+
+def with_known_keys(value: Any) -> Any:
+    """``value``, in whose dicts the numbers that data choose stand as keys in place of traced
+    ones."""
+    kind: Any = type(value)
+    if kind in (list, tuple):
+        items = [with_known_keys(item) for item in value]
+        return value if all(map(operator.is_, items, value)) else kind(items)
+    if kind not in _DICTS:
+        return value
+    found: dict[Any, Any] = {_known_key(k): with_known_keys(v) for k, v in value.items()}
+    if all(map(operator.is_, (*found, *found.values()), (*value, *value.values()))):
+        return value
+    if kind is defaultdict:
+        return defaultdict(value.default_factory, found)
+    return kind(found)
+
+
+def _known_key(key: Any) -> Any:
+    if type(key) is tuple:
+        keys = tuple(map(_known_key, key))
+        return key if all(map(operator.is_, keys, key)) else keys
+    if not hasattr(type(key), "__mlc_lift__"):
+        return key
+    if known(key) is not key:
+        return known(key)[()]
+    chosen = chosen_by_data(key)
+    if chosen is None:  # said why
+        return hash_of(key)
+    return _PYTHON.get(key.dtype.kind, int)(chosen) if key._is_weak else key.dtype.type(chosen)
 
 
 def number(value: Any, kind: str, instead: str) -> Any:

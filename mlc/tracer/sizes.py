@@ -18,6 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from ..ir.expr import Const, Expr, Load, const
+from ..ir.rewrite import postorder, substitute_loads
+from ..ir.simplify import simplify
 from ..records import dataclass
 from ..te.tensor import Compute, Tensor
 
@@ -62,6 +65,7 @@ class Rooms:
         self.sizes = sizes
         self.inputs: list[Tensor] = []
         self.counts: list[Tensor] = []
+        self.asked: dict[Tensor, int] = {}  # which of them each tensor is
         self.places: dict[Tensor, Any] = {}  # where masks hold
 
     @property
@@ -77,12 +81,45 @@ class Rooms:
         if self.is_full:
             return None
         count: Tensor = trace.lift(astype(make(), dtype="int64"))
+        known = self._worked_out(count)
+        if isinstance(known, Const):
+            return int(known.value)
+        self.asked[_source(count)] = len(self.counts)
         if not isinstance(count.op, Compute):
             count = _copied(count)
         self.counts.append(count)
         if len(self.counts) > len(self.sizes):
             raise SizeWanted(tuple(self.inputs), tuple(self.counts))
         return self.sizes[len(self.counts) - 1]
+
+    def _worked_out(self, tensor: Tensor) -> Expr:
+        """A 0-d ``tensor`` in terms of what is known of the sizes."""
+        tensor = _source(tensor)
+        if tensor in self.asked:
+            return const(self.sizes[self.asked[tensor]], tensor.dtype)
+        made = tensor.op
+        if not isinstance(made, Compute) or made.reduction is not None:
+            return tensor[()]
+        body = made.body[tensor.index]
+        if any(node.dtype.is_float for node in postorder(body)):  # folded less exactly, maybe
+            return tensor[()]
+        on_load = lambda node: (
+            self._worked_out(node.source)
+            if isinstance(node.source, Tensor) and not node.source.shape
+            else None
+        )
+        return simplify(substitute_loads(body, on_load))
+
+
+def _source(tensor: Tensor) -> Tensor:
+    """The 0-d tensor that ``tensor`` is a copy of."""
+    while isinstance(tensor.op, Compute) and tensor.op.reduction is None:
+        body = tensor.op.body[tensor.index]
+        source = body.source if isinstance(body, Load) else None
+        if not isinstance(source, Tensor) or source.shape or source.dtype != tensor.dtype:
+            break
+        tensor = source
+    return tensor
 
 
 def _copied(tensor: Tensor) -> Tensor:

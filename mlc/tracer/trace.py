@@ -41,6 +41,7 @@ class FunctionTrace:
         "errors",
         "failure",
         "finished",
+        "keyed",
         "name",
         "numbered",
         "rooms",
@@ -60,6 +61,8 @@ class FunctionTrace:
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
         self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
+        # Where traced numbers were looked up in dicts: gives trees keys that are known.
+        self.keyed: Callable[[Any], Any] | None = None
 
     def lift(self, value: Any) -> Any:
         """The te tensor for a traced value or an array; numbers, None and tensors as they are."""

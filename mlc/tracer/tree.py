@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.op import CURRENT
+
 NAMESPACE = "mlc"
 _tree_flatten: Any = None  # optree's, imported when the first tree is met
 _nodes: list[Any] = []  # classes to be registered then
@@ -29,6 +31,9 @@ def flatten(value: Any) -> tuple[list[Any], Any]:
     Classes of one's own take part once registered: ``optree.register_pytree_node`` or
     ``optree.dataclasses.dataclass``, in the namespace ``"mlc"`` or in the global one.
     """
+    keyed = getattr(CURRENT.get(), "keyed", None)
+    if keyed is not None:  # optree compares keys, and cannot bear that this fails
+        value = keyed(value)
     if _tree_flatten is None:
         _load()
     return _tree_flatten(value, namespace=NAMESPACE)

@@ -1,0 +1,114 @@
+"""Keys, shapes and bounds of slices that the data choose, outside of native loops."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing import check_against_numpy
+
+Y = np.array([2, 0, 2, 1, 2])
+X = np.array([0.5, 3.0, -1.0, 2.0, 0.25])
+
+
+def keyed(y: Any) -> Any:
+    counts: dict[Any, Any] = {}
+    for value in y:
+        counts[int(value)] = counts.get(int(value), 0) + 1
+    return counts
+
+
+def named_by_rows(y: Any) -> Any:
+    return [{int(y[0]): y[1:], int(y[1]): (y[0], {int(y[3]): y})}]
+
+
+def paired(y: Any) -> Any:
+    return {(int(y[0]), "a"): y[0], (int(y[1]), "b"): y[1]}
+
+
+def grouped(y: Any) -> Any:
+    found = defaultdict(list)
+    for n, value in enumerate(y[:3]):
+        found[int(value)].append(n + y[n])
+    return found
+
+
+def ordered(y: Any) -> Any:
+    return OrderedDict((int(value), value * 2) for value in y[:2])
+
+
+def items(value: Any) -> Any:
+    if isinstance(value, dict):
+        return type(value), [(items(k), items(v)) for k, v in sorted(value.items())]
+    if isinstance(value, (list, tuple)):
+        return [items(v) for v in value]
+    return type(value), np.asarray(value).tolist()
+
+
+@pytest.mark.parametrize("function", [keyed, named_by_rows, paired, grouped, ordered])
+def test_keys_of_a_dict_are_numbers(function: Any) -> None:
+    compiled = mlc.jit(function)
+    for y in (Y, Y[::-1].copy(), Y):
+        assert items(compiled(y)) == items(function(y))
+
+
+def test_keys_have_the_type_of_what_was_the_key() -> None:
+    compiled = mlc.jit(lambda y: {y[0]: 1.0, bool(y[1]): 2.0})
+    assert {type(key) for key in compiled(np.array([3, 0]))} == {np.int64, bool}
+
+
+def shaped(x: Any, y: Any) -> Any:
+    k = y.max() + 1
+    table = np.zeros((k, 2))
+    table[y] += 1.0
+    one_hot = np.zeros((y.size, k))
+    one_hot[np.arange(y.size), y] = 1
+    return table, one_hot, np.eye(k)[y], np.full((k,), x[0]), np.ones(k, dtype=np.int8)[y]
+
+
+def made(x: Any, y: Any) -> Any:
+    k = y.max()
+    return np.identity(k), np.tri(k, k + 1), np.zeros_like(x, shape=(2, k)), np.empty(k).shape
+
+
+def sliced(x: Any, y: Any) -> Any:
+    i = np.argmax(x)
+    return x[i:], x[:i], x[i : i + 2], x[-i:], x[i::2], x[::-1][i:], len(x[:i]), np.sort(x[:i])
+
+
+def joined(x: Any, y: Any) -> Any:
+    i, j = np.argmin(x), np.argmax(x)
+    return np.concatenate([x[:i], x[i + 1 :]]), x[min(i, j) : max(i, j)].sum(), x[j:i]
+
+
+def written(x: Any, y: Any) -> Any:
+    i = np.argmax(x)
+    x[:i] = 0.0
+    part = x[i:]
+    part += 1
+    return part[::-1]
+
+
+@pytest.mark.parametrize("function", [shaped, made, sliced, joined, written])
+def test_shapes_and_bounds_are_chosen(function: Any) -> None:
+    for seed in range(3):
+        x = np.random.default_rng(seed).permutation(X)
+        check_against_numpy(function, x, np.roll(Y, seed)[seed:])
+
+
+def test_numbers_among_the_arguments_stay_static() -> None:
+    compiled = mlc.jit(lambda x, n: x[:n])
+    for n in (2, 3, 2):
+        np.testing.assert_array_equal(compiled(X, n), X[:n])
+    assert "n" in str(compiled.cache_info())
+
+
+def test_a_function_of_numbers_has_the_dtype_of_what_it_returns() -> None:
+    compiled = mlc.jit(lambda x: np.vectorize(lambda v: v * 2)(x * 2))
+    found = compiled(np.array([1.5, 2], ml_dtypes.bfloat16))
+    assert found.dtype == ml_dtypes.bfloat16 and found.tolist() == [6.0, 8.0]
