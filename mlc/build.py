@@ -19,6 +19,7 @@ from .lowered import CacheRow, Lowered
 from .runtime.native_call import callable_type, install, is_installed, prepare
 from .specialization import SLOW_CALLS, check_out, is_free, refuse_arguments
 from .te.key import topological
+from .te.lookups import may_look_outside
 from .te.tensor import Compute, Placeholder, Tensor
 from .tracer.trace import as_array
 
@@ -31,6 +32,7 @@ class _Built:
     _inputs: tuple[Tensor, ...]
     _outputs: tuple[Tensor, ...]
     _compiled: Compiled
+    _is_watched: bool  # in debug mode, where native calls are not used
 
     def _set_up(self, tensors: tuple[Tensor, ...], compiled: Compiled, row: CacheRow) -> None:
         self._tensors = tensors
@@ -41,7 +43,8 @@ class _Built:
         self.__name__ = compiled.name
         self.__doc__ = f"Fills {_listed(self._outputs)} from {_listed(self._inputs)}."
         prepare(self, functools.partial(type(self)._call, self))
-        if compiled.executable is not None and not compiled.debug:
+        self._is_watched = config.debug
+        if compiled.executable is not None and not self._is_watched:
             install(self, compiled.executable.signature.address)
 
     def __repr__(self) -> str:
@@ -71,7 +74,7 @@ class _Built:
 
     def _hurry(self) -> None:
         executable = self._compiled.executable
-        if executable is None or self._compiled.debug or is_installed(self):
+        if executable is None or self._is_watched or is_installed(self):
             return
         self._slow_calls += 1
         address = executable.signature.address
@@ -94,6 +97,10 @@ def build(what: Any, *, target: str = "cpu", name: str = "", precision: str | No
     programs by name, such as a ``T.Module``, for an object with a function of each name. Programs
     are compiled as they stand. Their arrays are those of the parameters, in order; what is written
     keeps what it held elsewhere, and may be read. ``precision`` is that of :func:`mlc.jit`.
+
+    Where te tensors read elements at places that the data decide, a place outside of its array
+    raises :class:`mlc.BoundsError`, and the outputs hold anything; programs are checked so in debug
+    mode alone.
     """
     target = with_precision(target, precision)
     if not isinstance(what, (Tensor, list, tuple)):
@@ -143,7 +150,7 @@ def _from_tensors(tensors: Sequence[Tensor], target: str, name: str) -> Any:
         outputs,
         name=name or _identifier(outputs[-1].name),
         target=target,
-        debug=config.debug,
+        debug=config.debug or target == "cpu" and may_look_outside(outputs),
         call=call or CallSpec(returns="none", out="never"),
     )
     row = CacheRow(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import SourceLocation
+from ..ir.bounds import interval
 from ..ir.expr import Expr
 from ..ir.program import Accumulate, Block, Program, Stmt, Store, children_of, expressions_of
 from ..ir.rewrite import loads_of
@@ -39,6 +40,19 @@ def lines_of_graph(
         elif isinstance(op, Compute) and refusal is None and op.location is not None:
             found += [(reached, op.location) for reached in _reached(op.body)]
     return _nearest(found, wanted)
+
+
+def may_look_outside(outputs: Sequence[Tensor]) -> bool:
+    """Whether the expressions that lead to ``outputs`` look up elements at places that the data
+    decide, and no bounds of theirs are known that lie inside."""
+    bodies = (op.body for op in operations(outputs) if isinstance(op, Compute))
+    for load in (load for body in bodies for expr in body for load in loads_of(expr)):
+        for index, extent in zip(load.indices, load.source.shape, strict=True):
+            if loads_of(index):
+                low, high = interval(index, {})
+                if low < 0 or high >= int(extent):
+                    return True
+    return False
 
 
 def lines_of_program(

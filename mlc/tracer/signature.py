@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import types
 import weakref
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -231,7 +231,7 @@ def differences(names: Iterable[str], old: Key, new: Key) -> list[str]:
 
 
 def why_new(
-    known: Iterable[Any], keys: tuple[Key, ...], labels: list[str], names: Any, debug: bool
+    known: Collection[Any], keys: tuple[Key, ...], labels: list[str], names: Any, debug: bool
 ) -> str:
     """Why no signature in ``known``, (keys, names, debug), fitted: told by the nearest one."""
     nearest: list[str] | None = None
@@ -247,7 +247,23 @@ def why_new(
             nearest = found
     if is_first:
         return "first call"
-    return "number or names of the arguments" if nearest is None else ", ".join(nearest)
+    return _other_arguments(known, labels, names) if nearest is None else ", ".join(nearest)
+
+
+def _other_arguments(known: Iterable[Any], labels: list[str], names: tuple[str, ...]) -> str:
+    """Which arguments a call has, or has not, unlike the one of ``known`` that is nearest."""
+    by_place = len(labels) - len(names)
+    nearest: list[str] | None = None
+    for known_keys, known_names, _ in known:
+        known_by_place = len(known_keys) - len(known_names)
+        before = {*labels[: min(known_by_place, by_place)], *known_names}
+        found = [f"{label} is passed" for label in labels if label not in before]
+        found += [f"{name} is left out" for name in known_names if name not in labels]
+        if known_by_place > by_place:
+            found.append(f"fewer arguments by position: {known_by_place} -> {by_place}")
+        if nearest is None or len(found) <= len(nearest):
+            nearest = found
+    return ", ".join(nearest or ("number or names of the arguments",))
 
 
 def _difference(name: str, old: Key, new: Key) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 import mlc
 from mlc import te
+from mlc.te.lookups import may_look_outside
 
 A = te.placeholder((3, 4), "float32", name="A")
 B = te.placeholder((4, 5), "float32", name="B")
@@ -113,3 +114,31 @@ def test_refused(case: Any) -> None:
     with pytest.raises(kind) as caught:
         attempt()
     assert str(caught.value).partition("\n")[0] == text
+
+
+def test_what_data_look_up_outside_is_refused_without_debug_mode() -> None:
+    rows = te.placeholder((4,), "int64", name="rows")
+    picked = te.compute((4, 4), lambda i, j: A[rows[i], j] * 2, name="picked")
+    f = mlc.build([A, rows, picked])
+    out = np.empty((4, 4), np.float32)
+    f(a, np.array([2, 0, 1, 2]), out)
+    assert np.array_equal(out, a[[2, 0, 1, 2]] * 2)
+    for index in (3, -1, 10**14):
+        for _ in range(4):  # by Python's way in, and by the native one
+            with pytest.raises(
+                mlc.BoundsError, match=f"index {index} is out of bounds for axis 0 of A with size 3"
+            ):
+                f(a, np.array([2, 0, index, 2]), out)
+    f(a, np.array([1, 1, 1, 1]), out)
+    assert np.array_equal(out, a[[1, 1, 1, 1]] * 2)
+
+
+def test_places_that_are_known_to_be_inside_are_not_checked() -> None:
+    table = te.placeholder((256,), "float32", name="table")
+    codes = te.placeholder((5,), "uint8", name="codes")
+    inside = te.compute((5,), lambda i: table[te.cast(codes[i], "int64")], name="inside")
+    kept = te.compute((5,), lambda i: table[te.minimum(te.cast(codes[i], "int64"), 9)], name="kept")
+    assert not may_look_outside([inside, kept])
+    short = te.placeholder((255,), "float32", name="short")
+    outside = te.compute((5,), lambda i: short[te.cast(codes[i], "int64")], name="outside")
+    assert may_look_outside([outside])

@@ -31,15 +31,29 @@ def test_each_signature_says_why_it_was_needed() -> None:
     f(2.0, None)
     assert [row.reason for row in f.cache_info()] == [
         "first call",
-        "number or names of the arguments",
+        "axis is passed",
         "static value of axis: 0 -> 1",
         "dtype of x: float32[3, 4] -> float64[3, 4]",
         "shape of x: float32[3, 4] -> float32[3, 5] (axis 1)",
         "strides of x: float32[3, 4] -> float32[3, 4] strides [-4, 1]",
-        "number or names of the arguments",
+        "tree is passed",
         "structure of tree: PyTreeSpec([*]) -> PyTreeSpec((*,))",
         "dtype of tree[0]: float32 scalar -> float64 scalar",
         "kind of x: float32[3, 4] -> float, static value of axis: 0 -> None",
+    ]
+
+
+def test_arguments_that_are_left_out_are_named() -> None:
+    f = mlc.jit(total, static_argnames="axis")
+    f(X, 1, tree=(X[0, 0],))
+    f(X, axis=0)
+    f(X)
+    f(x=X, tree=(X[0, 0],))
+    assert [row.reason for row in f.cache_info()] == [
+        "first call",
+        "tree is left out",
+        "fewer arguments by position: 2 -> 1",
+        "tree is passed",
     ]
 
 
