@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 Status = Literal[
@@ -22,7 +22,8 @@ class Outcome:
     ``ratio`` is the default schedule's time over the candidate's, round by round: above 1, the
     candidate is faster. ``detail`` is a sentence: why it failed, or what to know of the timing.
     ``proof`` names the data that the results were compared on. ``machine`` tells where it ran,
-    and ``target`` what code that machine runs: times hold for that alone.
+    and ``target`` what code that machine runs: times hold for that alone. ``known_at`` is when it
+    was first known, of this process's `time.perf_counter`; None where another one measured.
     """
 
     status: Status
@@ -38,6 +39,7 @@ class Outcome:
     proof: tuple[str, ...] = ()
     machine: str = ""
     target: str = ""
+    known_at: float | None = field(default=None, compare=False)
 
     @property
     def is_ok(self) -> bool:
@@ -53,7 +55,7 @@ class Outcome:
 
     def to_data(self) -> dict[str, Any]:
         """The outcome as plain data."""
-        return asdict(self)
+        return {**asdict(self), "known_at": None}
 
     @staticmethod
     def from_data(data: dict[str, Any]) -> Outcome:
@@ -69,7 +71,8 @@ class Outcome:
 class Comparison:
     """Of ``a`` with ``b``: ``ratio`` is b's time over a's, ``verdict`` says what a is.
 
-    No winner is named unless the whole interval lies to one side of 1, with a margin.
+    No winner is named unless the whole interval lies to one side of 1, with a margin. Without
+    ``rounds``, nothing was found that would be worth a comparison.
     """
 
     ratio: float
@@ -78,6 +81,8 @@ class Comparison:
     rounds: int
 
     def __str__(self) -> str:
+        if not self.rounds:
+            return "the default schedule stays"
         low, high = self.interval
         bounds = f"({low:.3f} to {high:.3f}, {self.rounds} rounds)"
         if self.verdict == "within noise":

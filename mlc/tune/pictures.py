@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..looking.machine import time_text
 from ..looking.svg import FAINT, INK, Canvas, Picture
+from .choices import choices
 from .report import sure_ratio
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ WIDTH, LEFT, RIGHT = 760, 110, 30
 _PLOT = 220  # height of the part with the dots
 _LANE = 18  # height of the line of one reason
 _GRID = "#e5e7eb"
-_DOT, _BEST, _REJECTED = "#93b4e8", "#c2410c", "#9ca3af"
+DOT, BEST, REJECTED = "#93b4e8", "#c2410c", "#9ca3af"
 _SLOW, _FAST = (226, 232, 240), (30, 64, 175)
-_MOST_AXES = 16
 
 
 def curve_picture(result: TuningResult) -> Picture:
@@ -51,28 +50,29 @@ def _panel(canvas: Canvas, kernel: KernelResult, seconds: float, top: float) -> 
 
     default = kernel.default_seconds
     shown = f", default {time_text(default)}" if default else ""
+    if kernel.best.kind != "default":
+        shown += f"; compared in the end: {kernel.speedup.ratio:.2f} x"
     canvas.text(LEFT, top + 14, f"{kernel.name}{shown}", prose=True)
     for ratio in _ticks(low, high):
         canvas.path(f"M {LEFT} {y(ratio):.1f} H {WIDTH - RIGHT}", INK if ratio == 1 else _GRID, 1)
         label = "default" if ratio == 1 else f"{ratio:g} x"
         canvas.text(LEFT - 8, y(ratio) + 4, label, size=11, colour=FAINT, anchor="end", prose=True)
     for at, ratio in points:
-        canvas.box(x(at) - 2.5, y(ratio) - 2.5, 5, 5, _DOT, radius=2.5, kind="candidate")
+        canvas.box(x(at) - 2.5, y(ratio) - 2.5, 5, 5, DOT, radius=2.5, kind="candidate")
     best, line = 1.0, f"M {LEFT} {y(1.0):.1f}"
     for at, ratio in points:
         if ratio > best:
             best = ratio
             line += f" H {x(at):.1f} V {y(ratio):.1f}"
-    canvas.path(f"{line} H {WIDTH - RIGHT}", _BEST, 2)
+    canvas.path(f"{line} H {WIDTH - RIGHT}", BEST, 2)
     if best > 1:
         canvas.text(
-            WIDTH - RIGHT, y(best) - 6, f"{best:.2f} x", colour=_BEST, anchor="end", prose=True
+            WIDTH - RIGHT, y(best) - 6, f"{best:.2f} x", colour=BEST, anchor="end", prose=True
         )
     bottom = _lanes(canvas, kernel.trials, x, top + 30 + _PLOT + 14)
-    for part in range(5):
-        at = seconds * part / 4
+    for at in _times(seconds):
         canvas.text(
-            x(at), bottom + 16, f"{at:.3g} s", size=11, colour=FAINT, anchor="middle", prose=True
+            x(at), bottom + 16, f"{at:g} s", size=11, colour=FAINT, anchor="middle", prose=True
         )
     return bottom + 16
 
@@ -86,7 +86,7 @@ def _lanes(canvas: Canvas, trials: Sequence[Trial], x: Any, top: float) -> float
         canvas.text(LEFT - 8, y + 9, reason, size=11, colour=FAINT, anchor="end", prose=True)
         for trial in trials:
             if sure_ratio(trial) is None and _reason(trial) == reason:
-                canvas.box(x(trial.at) - 1, y, 2, 10, _REJECTED, kind="rejected")
+                canvas.box(x(trial.at) - 1, y, 2, 10, REJECTED, kind="rejected")
         canvas.text(WIDTH - RIGHT + 4, y + 9, str(count), size=11, colour=FAINT, prose=True)
     return top + len(counts) * _LANE
 
@@ -101,6 +101,13 @@ def _range(ratios: Sequence[float]) -> tuple[float, float]:
     return min(low / 1.1, 0.8), max(high * 1.15, 1.25)
 
 
+def _times(seconds: float) -> list[float]:
+    """Round times from 0 to at most ``seconds``: four to eight of them."""
+    scale = 10.0 ** math.floor(math.log10(seconds / 3))
+    step = next(m for m in (5, 2, 1) if m * scale <= seconds / 3) * scale
+    return [n * step for n in range(int(seconds / step + 1e-9) + 1)]
+
+
 def _ticks(low: float, high: float) -> list[float]:
     """Round ratios, among them 1; fewer where they would stand close together."""
     found = [m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5)]
@@ -108,42 +115,6 @@ def _ticks(low: float, high: float) -> list[float]:
     if len(inside) < 3:
         inside = sorted({*inside, *(t for t in (0.8, 0.9, 1.1, 1.2, 1.5) if low <= t <= high)})
     return inside
-
-
-@dataclass(frozen=True, eq=False)
-class Choices:
-    """What candidates of one template chose. ``axes`` are the numbers of the choices that differ,
-    ``values`` what was chosen there, in order."""
-
-    name: str
-    trials: list[Trial]
-    axes: list[int]
-    values: dict[int, list[Any]]
-
-    def place(self, trial: Trial, axis: int) -> float:
-        """Where the candidate's choice stands among those of the axis, from 0 to 1."""
-        return self.place_of(_key(trial, axis), axis)
-
-    def place_of(self, value: Any, axis: int) -> float:
-        """The same for one of ``values``."""
-        known = self.values[axis]
-        return known.index(value) / (len(known) - 1) if len(known) > 1 else 0.5
-
-
-def choices(kernel: KernelResult) -> Choices | None:
-    """The choices of the template that was tried most; None if no candidate chose anything."""
-    # One choice may lead to others: those that chose as often are alike.
-    kinds = Counter(_kind(t) for t in kernel.trials if t.candidate.decisions)
-    if not kinds:
-        return None
-    (name, length), _ = kinds.most_common(1)[0]
-    trials = [t for t in kernel.trials if _kind(t) == (name, length)]
-    every = range(1, length)
-    axes = [d for d in every if len({_key(t, d) for t in trials}) > 1] or list(every)
-    if not axes:
-        return None
-    axes = axes[:_MOST_AXES]
-    return Choices(name, trials, axes, {d: sorted({_key(t, d) for t in trials}) for d in axes})
 
 
 def space_picture(kernel: KernelResult) -> Picture | None:
@@ -161,54 +132,66 @@ def space_picture(kernel: KernelResult) -> Picture | None:
     step = (WIDTH - 160) / max(len(axes) - 1, 1)
     places = {d: 80 + step * n for n, d in enumerate(axes)}
 
-    def y(axis: int, value: Any) -> float:
-        return 70 + height * (1 - found.place_of(value, axis))
+    def y(place: float) -> float:
+        return 70 + height * (1 - place)
 
     for number, axis in enumerate(axes):
         canvas.path(f"M {places[axis]:.1f} 70 V {70 + height}", _GRID, 1)
         canvas.text(
-            places[axis], 60, f"choice {axis}" if number == 0 else str(axis), size=11,
+            places[axis], 56, f"choice {axis}" if number == 0 else str(axis), size=11,
             colour=FAINT, anchor="middle", prose=True,
         )  # fmt: skip
-    ratios = [r for t in trials if (r := sure_ratio(t)) is not None]
-    low, high = min(ratios, default=1.0), max(ratios, default=1.0)
-    for trial in sorted(trials, key=lambda t: sure_ratio(t) or 0.0):
+    low, high = speeds(trials)
+    best = fastest(trials)
+    for trial in reversed(trials):
         ratio = sure_ratio(trial)
-        # Lines that would hide each other are apart by what their candidate's number gives.
-        nudge = (trial.number * 7 % 11 - 5) * 0.9
-        points = [(places[d], y(d, _key(trial, d)) + nudge) for d in axes]
+        points = [(places[d], y(found.place(trial, d)) + nudge(trial)) for d in axes]
         data = "M " + " L ".join(f"{px:.1f} {py:.1f}" for px, py in points)
-        is_best = ratio is not None and ratio == high
-        canvas.path(data, _BEST if is_best else _colour(ratio, low, high), 2.5 if is_best else 1)
+        colour = BEST if trial is best else shade(ratio, low, high)
+        canvas.path(data, colour, 2.5 if trial is best else 1)
     for axis in axes:
-        for value in _labelled(found.values[axis]):
-            label = str(value[1])[:12]
-            canvas.text(places[axis] + 5, y(axis, value) + 4, label, size=10, prose=True)
+        for place, label in found.labels(axis):
+            at = places[axis] + 8, y(place) + 4
+            width = 6.5 * len(label) + 4
+            canvas.box(at[0] - 2, at[1] - 10, width, 13, "#ffffff", radius=3)
+            canvas.text(*at, label, size=10, prose=True)
     foot = 70 + height + 30
-    canvas.text(
-        40, foot, f"slowest {low:.2f} times the default's speed, fastest (red) {high:.2f}; "
-        "light: slower or not run", size=11, colour=FAINT, prose=True,
-    )  # fmt: skip
+    canvas.text(40, foot, speeds_text(low, high), size=11, colour=FAINT, prose=True)
+    for axis, words in found.meanings(kernel.workload).items():
+        foot += 17
+        canvas.text(40, foot, f"{axis}", size=11, colour=FAINT, prose=True)
+        canvas.text(64, foot, words if len(words) <= 90 else words[:87] + "...", size=11)
     return canvas.picture(WIDTH, foot + 20, f"The space explored for {kernel.name}")
 
 
-def _kind(trial: Trial) -> tuple[Any, int]:
-    return (*trial.candidate.decisions[:1], None)[0], len(trial.candidate.decisions)
+def speeds(trials: Sequence[Trial]) -> tuple[float, float]:
+    """The slowest and the fastest of those that were measured, as ratios."""
+    ratios = [r for t in trials if (r := sure_ratio(t)) is not None]
+    return min(ratios, default=1.0), max(ratios, default=1.0)
 
 
-def _key(trial: Trial, axis: int) -> tuple[int, Any]:
-    """A decision as something that sorts: numbers by value, others by their text."""
-    value = trial.candidate.decisions[axis]
-    return (0, value) if isinstance(value, int | float) else (1, str(value))
+def speeds_text(low: float, high: float) -> str:
+    """What the colours of a space mean."""
+    return (
+        f"slowest {low:.2f} times the default's speed, fastest (red) {high:.2f}; "
+        "light: slower or not run"
+    )
 
 
-def _labelled(values: Sequence[Any]) -> Sequence[Any]:
-    """All values, or as many as there is room for."""
-    every = max(1, -(-len(values) // 12))
-    return values[::every]
+def fastest(trials: Sequence[Trial]) -> Trial | None:
+    """The one that is drawn in red."""
+    measured = (t for t in trials if sure_ratio(t) is not None)
+    return max(measured, key=lambda t: sure_ratio(t) or 0.0, default=None)
 
 
-def _colour(ratio: float | None, low: float, high: float) -> str:
+def nudge(trial: Trial) -> float:
+    """How far a line is moved, in pixels: those that would hide each other are apart by what the
+    number of their candidate gives."""
+    return (trial.number * 7 % 11 - 5) * 0.9
+
+
+def shade(ratio: float | None, low: float, high: float) -> str:
+    """The colour of a line: the darker the faster."""
     share = 0.0
     if ratio is not None and high > low:
         share = (math.log(ratio) - math.log(low)) / (math.log(high) - math.log(low))

@@ -165,7 +165,9 @@ class TuningResult:
         ratio = whole([c.ratio for _, c in rows])
         verdicts = {c.verdict for _, c in rows}
         verdict = "faster" if "faster" in verdicts else "within noise"
-        return Comparison(ratio, (low, high), verdict, min(c.rounds for _, c in rows))  # type: ignore[arg-type]
+        # Kernels whose default stays were compared with nothing.
+        rounds = min((c.rounds for _, c in rows if c.rounds), default=0)
+        return Comparison(ratio, (low, high), verdict, rounds)  # type: ignore[arg-type]
 
     @property
     def counts(self) -> Counter[str]:

@@ -175,7 +175,8 @@ class Run:
         for candidate, outcome in measurer.measure(candidates, deadline):
             now = time.perf_counter()
             self.measuring += now - began
-            trial = Trial(len(kernel.trials), candidate, outcome, now - self.began)
+            at = (outcome.known_at or now) - self.began
+            trial = Trial(len(kernel.trials), candidate, outcome, at)
             kernel.trials.append(trial)
             if candidate.kind == "default":
                 kernel.default_seconds = outcome.seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import sys
 import types
 import xml.etree.ElementTree as ElementTree
@@ -12,14 +13,16 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc import script as T
 from mlc.errors import ArgumentError
 from mlc.schedules.schedule import Schedule
 from mlc.tune.candidate import DEFAULT, Candidate
+from mlc.tune.choices import choices
 from mlc.tune.database import Database
 from mlc.tune.keeping import keep_result, records_of
 from mlc.tune.lock import read_lock
 from mlc.tune.outcome import Comparison, Outcome
-from mlc.tune.pictures import choices, curve_picture, space_picture
+from mlc.tune.pictures import _times, curve_picture, space_picture
 from mlc.tune.progress import (
     NotebookView,
     PlainView,
@@ -32,6 +35,7 @@ from mlc.tune.progress import (
 )
 from mlc.tune.report import report, step_rows
 from mlc.tune.result import KernelResult, Trial, TuningResult
+from mlc.tune.space import Space, Template
 from mlc.tune.targets import workloads_for
 
 
@@ -278,3 +282,59 @@ def test_without_matplotlib_it_is_a_sentence(result, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     with pytest.raises(ArgumentError, match=r"a.png needs matplotlib \(pip install matplotlib\)"):
         report(result).save(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.7, 1.0, 3.0, 4.4, 9.99, 11.5, 60.0, 3600.0])
+def test_times_under_a_curve_are_round(seconds):
+    times = _times(seconds)
+    assert 4 <= len(times) <= 8 and times[0] == 0 and times[-1] <= seconds
+    assert all(float(f"{t:.2g}") == pytest.approx(t) for t in times)
+
+
+def test_choices_are_what_was_chosen_and_what_it_went_into():
+    """Numbers of options are shown as the options; a choice no step takes says what it is about."""
+    (workload,) = workloads_for(_plain_product(), (), {})
+
+    def template(s):
+        i, j, k = s.loops("c")
+        if s.sample_categorical([0, 1]):
+            s.reorder(k, i, j)
+        rows = s.sample_categorical([2, 16, 4])
+        _, i1 = s.split(i, [None, rows])
+        s.split(j, s.sample_perfect_tile(j, n=2))
+        s.unroll(i1)
+
+    space = Space(workload, [Template("mine", template)])
+    rng = random.Random(0)
+    drawn = [c for c in (space.sample(rng) for _ in range(12)) if c is not None]
+    outcome = Outcome("ok", 1e-3, ratio=1.0, ratio_interval=(1.0, 1.0), rounds=9)
+    kernel = KernelResult(workload, [Trial(n, c, outcome, 0.1) for n, c in enumerate(drawn)])
+    found = choices(kernel)
+    assert [v for _, v in found.values[2]] == [2, 4, 16]
+    assert [text for _, text in found.labels(2)] == ["2", "4", "16"]
+    meanings = found.meanings(workload)
+    assert meanings[1] == "about reorder(k, i, j)"
+    assert meanings[2] == "split(i, [None, ..])"
+    assert meanings[3].startswith("split(j, [..")
+    assert ">split(i, [None, ..])</text>" in space_picture(kernel).svg
+
+
+def _plain_product():
+    @T.program
+    def product(a: T.Buffer((32, 32)), b: T.Buffer((32, 32)), c: T.Buffer((32, 32))):
+        for i, j, k in T.grid(32, 32, 32):
+            with T.block("c"):
+                vi, vj, vk = T.remap("SSR", [i, j, k])
+                with T.init():
+                    c[vi, vj] = 0.0
+                c[vi, vj] += a[vi, vk] * b[vk, vj]
+
+    return product
+
+
+def test_a_whole_is_compared_in_the_rounds_of_what_was_compared(result):
+    alone = KernelResult(result.kernels[0].workload, default_seconds=1e-3)
+    both = TuningResult("both", [result.kernels[0], alone])
+    assert both.speedup.rounds == 30
+    assert str(alone.speedup) == "the default schedule stays"
+    assert str(TuningResult("none", [alone, alone]).speedup) == "the default schedule stays"

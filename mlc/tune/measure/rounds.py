@@ -31,6 +31,7 @@ class Entry:
     key: int
     rival_key: int = DEFAULT
     started: float = field(default_factory=time.perf_counter)
+    known_at: float | None = None
     ours: list[float] = field(default_factory=list)
     rival: list[float] = field(default_factory=list)
     loops: list[int | None] = field(default_factory=lambda: [None, None])
@@ -53,6 +54,10 @@ class Rounds:
 
     def first(self, entry: Entry) -> None:
         """Load, check on all data, time; what is hopeless is given up and gets a note."""
+        self._first(entry)
+        entry.known_at = time.perf_counter()
+
+    def _first(self, entry: Entry) -> None:
         if entry.built.status != "ok":
             entry.failure = FailureError(entry.built.status, entry.built.detail)
             return
@@ -168,12 +173,12 @@ class Rounds:
                 run_seconds=run,
                 machine=machine,
                 target=target,
+                known_at=entry.known_at,
             )
         digest = _digest(entry.built)
         if digest in self.known and not entry.ours:
-            return replace(
-                self.known[digest], build_seconds=build, run_seconds=0.0, detail=entry.note
-            )
+            again = replace(self.known[digest], build_seconds=build, run_seconds=0.0)
+            return replace(again, detail=entry.note, known_at=entry.known_at)
         found = self.ratio(entry)
         notes = [entry.note] if entry.note else []
         if found.drift > self.limits.drift and found.rounds >= self.limits.rounds:
@@ -193,6 +198,7 @@ class Rounds:
             entry.proof,
             machine,
             target,
+            entry.known_at,
         )
         self.known[digest] = made
         return made
