@@ -89,10 +89,16 @@ class Compiled:
         return tuple(schedule_kernel(kernel, self.tuned) for kernel in self.module.kernels)
 
     def shared_kernels(self) -> Sequence[KernelCode]:
-        """The kernels for machine code: those that differ in names alone were scheduled once."""
+        """The kernels for machine code: those that differ in names alone were scheduled once, and
+        large families of those that differ in numbers, too."""
         from .kernel_code import schedule_kernels
 
-        return schedule_kernels(self.module.kernels, self.tuned)
+        kernels = self.module.kernels
+        if len(kernels) < 8 or self.tuned:
+            return schedule_kernels(kernels, self.tuned)
+        from .kernel_families import families
+
+        return schedule_kernels(kernels, self.tuned, families(kernels))
 
     @property
     def programs(self) -> tuple[Program, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -41,10 +41,14 @@ class KernelCode:
     is_call: bool = False
     is_tuned: bool = False
     like: KernelCode | None = None  # one that differs in names alone, and is lowered instead
+    # What one of a family reads from the params before its output: see `mlc.kernel_families`.
+    numbers: tuple[tuple[int | float, ...], ...] | None = None
 
     @property
     def constants(self) -> tuple[Buffer, ...]:
         """The params that are arrays which the function captured."""
+        if self.numbers is not None:  # shared with kernels that read others there
+            return ()
         pairs = zip(self.scheduled.params, self.arguments, strict=False)
         return tuple(b for b, tensor in pairs if isinstance(tensor.op, Constant))
 
@@ -168,16 +172,23 @@ def captured(arguments: Sequence[Tensor]) -> tuple[int, ...]:
     return tuple(n for n, tensor in enumerate(arguments) if isinstance(tensor.op, Constant))
 
 
-def schedule_kernels(kernels: Sequence[Any], tuned: Tuned | None = None) -> list[KernelCode]:
+def schedule_kernels(
+    kernels: Sequence[Any], tuned: Tuned | None = None, made: Mapping[int, KernelCode] | None = None
+) -> list[KernelCode]:
     """The schedules of graph kernels, as :func:`schedule_kernel` makes them, for machine code
-    without names: those of kernels that are the same up to names are made, and lowered, once."""
+    without names: those of kernels that are the same up to names are made, and lowered, once. Some
+    are ``made`` already, by number."""
+    made = made or {}
     if len(kernels) == 1:
         return [schedule_kernel(kernels[0], tuned)]
     from .graph.kernel_key import kernel_key
 
     known: dict[str, tuple[Any, KernelCode]] = {}
     codes = []
-    for kernel in kernels:
+    for number, kernel in enumerate(kernels):
+        if number in made:
+            codes.append(made[number])
+            continue
         key = kernel_key(kernel)
         if key is None or key not in known:
             code = schedule_kernel(kernel, tuned)

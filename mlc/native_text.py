@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .dtypes import DType
 from .ir.program import Buffer, Program
 from .kernel_code import KernelCode
 from .records import dataclass
@@ -106,6 +107,7 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
     before: list[KernelCall] = []
     flat = [code.flat for code in kernels]
     behind = 0
+    table: list[int] = []  # words that kernels read which differ in numbers alone
     for n, (kernel, code) in enumerate(zip(module.kernels, kernels, strict=True)):
         places: dict[Tensor, BufferRef] = {}
         for tensor in (*kernel.inputs, *kernel.outputs):
@@ -115,6 +117,11 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
             places[tensor] = BufferRef("workspace" if inside else "param", at)
         pairs = zip(code.scheduled.params, code.arguments, strict=True)
         known = {b: places[tensor] for b, tensor in pairs if tensor in places} | numbers
+        if code.numbers:
+            first_number = len(kernel.inputs)
+            for buffer, values in zip(code.scheduled.params[first_number:], code.numbers):
+                known[buffer] = BufferRef("table", 8 * len(table))
+                table += words(values, buffer.dtype)
 
         def arguments(
             program: Program, offset: int, known: dict[Buffer, BufferRef]
@@ -136,7 +143,7 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
             before.append(KernelCall(len(flat), args))
             flat.append(code.flat_ahead)
             behind = max(behind, end)
-    made = module_text(flat, calls, host_target(), debug, before)
+    made = module_text(flat, calls, host_target(), debug, before, table)
     return NativeText(
         made.text,
         workspace,
@@ -145,6 +152,12 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
         tuple(kept),
         behind,
     )
+
+
+def words(values: Sequence[int | float], dtype: DType) -> list[int]:
+    """The elements of an array as words of 8 bytes, the last one filled up."""
+    raw = np.array(values, dtype.numpy).tobytes()
+    return np.frombuffer(raw + bytes(-len(raw) % 8), np.int64).tolist()
 
 
 def site_data(site: Any) -> list[Any]:

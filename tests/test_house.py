@@ -34,7 +34,7 @@ LAYERS = (
     ("looking",),
     ("kernel_code",),
     ("control",),
-    ("compile_device",),
+    ("compile_device", "kernel_families"),
     ("native_text",),
     ("compile",),
     ("compile_program",),

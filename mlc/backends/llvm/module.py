@@ -11,13 +11,15 @@ from .debug import RECORD, Site
 from .kernel import is_checked, kernel_text, symbol_of
 from .target import Target
 
+_TABLE = "@mlc_table"
+
 
 @dataclass(frozen=True)
 class BufferRef:
     """An argument of a kernel: buffer ``at`` of the caller's, or ``at`` bytes into the
-    workspace."""
+    workspace, or into the table of the module."""
 
-    kind: Literal["param", "workspace"]
+    kind: Literal["param", "workspace", "table"]
     at: int
 
 
@@ -47,9 +49,10 @@ def module_text(
     target: Target,
     debug: bool = False,
     ahead: Sequence[KernelCall] = (),
+    table: Sequence[int] = (),
 ) -> ModuleText:
     """One module of flat programs, with ``mlc_main`` making ``calls`` in order, and ``mlc_ahead``
-    those ``ahead``, if there are any.
+    those ``ahead``, if there are any. ``table`` holds words of 8 bytes that kernels may read.
 
     ``buffers`` holds the addresses that ``BufferRef("param", n)`` counts.
     """
@@ -77,6 +80,9 @@ def module_text(
     checked = [is_checked(program, debug) for program in kernels]
     if any(checked):
         declarations[f"{RECORD} = global [2 x i64] zeroinitializer, align 16"] = None
+    if table:
+        row = ", ".join([f"i64 {word}" for word in table])
+        declarations[f"{_TABLE} = internal constant [{len(table)} x i64] [{row}], align 64"] = None
     functions.append(_main("mlc_main", symbols, calls, checked))
     if ahead:
         functions.append(_main("mlc_ahead", symbols, ahead, checked))
@@ -104,6 +110,8 @@ def _main(
             if ref.kind == "param":
                 lines.append(f"  {name}s = getelementptr ptr, ptr %buffers, i64 {ref.at}")
                 lines.append(f"  {name} = load ptr, ptr {name}s, align 8")
+            elif ref.kind == "table":
+                lines.append(f"  {name} = getelementptr i8, ptr {_TABLE}, i64 {ref.at}")
             else:
                 lines.append(f"  {name} = getelementptr i8, ptr %workspace, i64 {ref.at}")
     if any(checked):
