@@ -1,4 +1,6 @@
-"""``try`` around what LAPACK may refuse: the failure is a condition of the data.
+"""``try`` around what LAPACK may refuse: the failure is a condition of the data. So are those of
+expressions that Python ends with an error (`failing_values`): they are computed in one piece, by
+``__mlc__.tried(lambda: a / b, lambda: ZeroDivisionError)``.
 
 ::
 
@@ -21,6 +23,10 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Sequence
+
+from ..records import dataclass
+from .failing_values import attempted, first_handler, names_of, value_of, without
+from .syntax import called, filled
 
 FUNCTIONS = frozenset({
     "solve", "inv", "cholesky", "eig", "eigh", "eigvals", "eigvalsh", "svd", "lstsq", "pinv",
@@ -63,29 +69,32 @@ class _Lowering(ast.NodeTransformer):
         return node
 
     def visit_Try(self, node: ast.Try) -> ast.AST | list[ast.stmt]:
-        handler = next((h for h in node.handlers if _catches(h)), None)
-        at = next((n for n, s in enumerate(node.body) if _first_call(s) is not None), None)
-        if handler is None or at is None or node.finalbody or not _can_be_copied(handler):
+        at, cut = next(
+            ((n, cut) for n, s in enumerate(node.body) if (cut := _cut(node, s)) is not None),
+            (0, None),
+        )
+        if cut is None or node.finalbody or not _can_be_copied(cut.handler):
             self.generic_visit(node)
             return node
+        handler, stmt = cut.handler, node.body[at]
         self.count += 1
         value, failed = f"_mlc_made{self.count}", f"_mlc_failed{self.count}"
         error = f"_mlc_error{self.count}"
-        stmt = node.body[at]
-        call = _first_call(stmt)
-        assert call is not None
-        text = f"{failed} = None\n({value}, {failed}, {error}) = __mlc__.attempt()"
+        text = f"{failed} = None\n({value}, {failed}, {error}) = None"
         first, tried = _parsed(text, stmt)
-        assert isinstance(tried, ast.Assign) and isinstance(tried.value, ast.Call)
-        tried.value.args = [call.func, *call.args]
-        tried.value.keywords = call.keywords
+        assert isinstance(tried, ast.Assign)
+        tried.value = filled(copy.deepcopy(cut.call), stmt)
         again = copy.deepcopy(handler)
         if again.name:
             body = [_Renamed(again.name, error).visit(s) for s in again.body]
         else:
             body = again.body
-        rest = [_Replaced(call, value).visit(stmt), *node.body[at + 1 :]]
-        inner = ast.Try(rest, copy.deepcopy(node.handlers), node.orelse, [])
+        if cut.part is None:
+            assert cut.value is not None
+            left = without(stmt, cut.value, value)
+        else:
+            left = _Replaced(cut.part, value).visit(stmt)
+        inner = ast.Try([left, *node.body[at + 1 :]], copy.deepcopy(node.handlers), node.orelse, [])
         outer = ast.Try([*node.body[:at], tried], node.handlers, [], [])
         (asked,) = _parsed(f"if {failed} is not None:\n    if {failed}: pass", stmt)
         assert isinstance(asked, ast.If) and isinstance(asked.body[0], ast.If)
@@ -95,6 +104,33 @@ class _Lowering(ast.NodeTransformer):
             ast.copy_location(made, stmt)
         outer.handlers = [self.visit(h) for h in outer.handlers]
         return [first, outer, asked]
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Where a statement is cut: behind ``part`` of it or, if that is None, behind its ``value``;
+    ``call`` makes that and says whether it has failed."""
+
+    handler: ast.ExceptHandler
+    call: ast.expr
+    part: ast.Call | None = None
+    value: ast.expr | None = None
+
+
+def _cut(node: ast.Try, stmt: ast.stmt) -> _Cut | None:
+    if not isinstance(stmt, _SIMPLE):
+        return None
+    call = _first_call(stmt)
+    handler = next((h for h in node.handlers if names_of(h) & _CATCHING), None)
+    if call is not None and handler is not None:
+        made = called("attempt", [call.func, *call.args])
+        made.keywords = call.keywords  # type: ignore[attr-defined]
+        return _Cut(handler, made, part=call)
+    value = value_of(stmt)
+    handler = None if value is None else first_handler(node, value)
+    if value is None or handler is None:
+        return None
+    return _Cut(handler, attempted(stmt, value, handler), value=value)
 
 
 class _Replaced(ast.NodeTransformer):
@@ -115,15 +151,6 @@ class _Renamed(ast.NodeTransformer):
         return (
             ast.copy_location(ast.Name(self.new, node.ctx), node) if node.id == self.old else node
         )
-
-
-def _catches(handler: ast.ExceptHandler) -> bool:
-    """Whether a handler takes np.linalg.LinAlgError, as far as its text says."""
-    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    for kind in kinds:
-        if kind is None or getattr(kind, "attr", getattr(kind, "id", "")) in _CATCHING:
-            return True
-    return False
 
 
 def _can_be_copied(handler: ast.ExceptHandler) -> bool:

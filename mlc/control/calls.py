@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UnsupportedError
+from ..ops.op import CURRENT
 from ..te.extent import Extent
 from ..tracer.complex.calls import truth
 from ..tracer.deciding import deciding_arguments
@@ -182,6 +184,21 @@ def _next(iterator: Any, *default: Any) -> Any:
     return next(iterator, *default)
 
 
+def _without_errors(function: Any) -> Callable[..., Any]:
+    """``np.errstate``, ``np.seterr``: that NumPy warns is all that compiled code can do without."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if "raise" in (*args, *kwargs.values()) and CURRENT.get() is not None:
+            raise UnsupportedError(
+                f"np.{function.__name__} with 'raise' asks for a FloatingPointError, which "
+                f"compiled code does not raise: it computes NaN or infinity; ask np.isfinite of "
+                f"what comes out, and raise the error where that does not hold"
+            )
+        return function(*args, **kwargs)
+
+    return run
+
+
 _INSTEAD: dict[Any, Any] = {
     builtins.next: _next,
     builtins.map: _mapped, builtins.filter: _filtered, reduce: _reduced,
@@ -193,6 +210,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.float: _number(float),
     builtins.bool: _number(bool),
     builtins.str: lambda *args, **options: _text(*args, **options),
+    np.errstate: _without_errors(np.errstate), np.seterr: _without_errors(np.seterr),
     np.lib.stride_tricks.as_strided: as_strided,
     **COMPLEX, **FOLDING, **KINDS, **MATHEMATICS,
 }  # fmt: skip

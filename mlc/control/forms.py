@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, user_location
+from ..ops.caught import CaughtError
 from ..ops.moving import index_range
 from ..ops.op import CURRENT
 from ..records import replace
@@ -328,7 +329,7 @@ def native_if(
     try:
         _native_if(pred, then, otherwise, state)
         return
-    except (NotNative, ShapesDifferError):
+    except (NotNative, ShapesDifferError, CaughtError):
         chosen = current().room(lambda: Tracer(_truth(pred), current()))
         if chosen is None:
             want(pred)

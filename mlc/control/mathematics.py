@@ -14,6 +14,7 @@ import numpy as np
 
 from ..config import config
 from ..errors import user_location
+from ..ops.caught import is_caught, raise_where
 from ..tracer.noting import note_error
 from ..tracer.number import copied_number, python_number
 from ..tracer.tracer import Tracer, mark_weak
@@ -56,7 +57,8 @@ def _of(function: Callable[..., Any], compute: Callable[..., Any]) -> Callable[.
             return function(*args, **options)
         given = list(map(real, args))
         found = _weak(compute(*given, **options))
-        if config.debug and found.dtype.kind == "f":
+        looks = config.debug or is_caught(ValueError) or is_caught(OverflowError)
+        if looks and found.dtype.kind == "f":
             _check(function.__name__, given, found)
         return found
 
@@ -81,7 +83,11 @@ def _check(name: str, given: list[Any], found: Any) -> None:
         (no_number, ValueError, "math domain error"),
         (too_large, OverflowError, "math range error"),
     ):
-        if isinstance(wrong, Tracer):
+        if not isinstance(wrong, Tracer):
+            continue
+        if is_caught(error):
+            raise_where(wrong, error(what))
+        elif config.debug:
             note_error(wrong, error(what if at is None else f"{what}\n  at {at}"))
 
 

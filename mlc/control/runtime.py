@@ -6,14 +6,13 @@ import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial, reduce
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ..errors import MlcError
-from ..ops.attempts import FAILURES
 from ..ops.op import CURRENT
 from ..tracer.changing import Flat
 from ..tracer.complex.value import as_part, from_constant
@@ -40,6 +39,13 @@ from .raised import attempted
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
+from .tried_calls import attempt as attempt
+from .tried_calls import ifloordiv as ifloordiv
+from .tried_calls import imod as imod
+from .tried_calls import ipow as ipow
+from .tried_calls import itruediv as itruediv
+from .tried_calls import tried as tried
+from .tries import catching as catching
 from .tries import is_tried
 from .tries import refusals as refusals
 from .unbound import bound as bound
@@ -66,23 +72,6 @@ def returned(value: Thunk) -> Any:
         return value()
     except NameError:
         return None
-
-
-def attempt(function: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
-    """What ``function`` makes, whether NumPy would have refused it, and the error it would raise;
-    see `attempts`."""
-    if CURRENT.get() is None or not str(getattr(function, "__module__", "")).startswith("numpy"):
-        return call(function)(*args, **kwargs), False, None
-    token = FAILURES.set([])
-    try:
-        made = call(function)(*args, **kwargs)
-        failures = FAILURES.get()
-    finally:
-        FAILURES.reset(token)
-    if not failures:
-        return made, False, None
-    anything = reduce(np.logical_or, [failed for _, failed in failures])
-    return made, anything, np.linalg.LinAlgError(failures[0][0])
 
 
 def _state(

@@ -15,6 +15,7 @@ runs: over what is known while tracing it is Python's own loop or branch.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,6 +55,7 @@ _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 _NUMPY = ("np", "numpy", HELPER)
 _LISTS = (ast.List, ast.Tuple, ast.ListComp)
 _MEMBERS = (ast.In, ast.NotIn)
+_STATES = ("errstate", "seterr")
 _REFUSED = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 
 
@@ -133,7 +135,7 @@ def _matters(node: ast.AST) -> bool:
 
 
 def _is_numpy(function: ast.expr) -> bool:
-    if isinstance(function, ast.Attribute) and function.attr.rstrip("_") in SCALARS:
+    if isinstance(function, ast.Attribute) and function.attr.rstrip("_") in {*SCALARS, *_STATES}:
         return False
     while isinstance(function, ast.Attribute):
         function = function.value
@@ -203,6 +205,12 @@ class _Worker(ast.NodeTransformer):
         node.finalbody = self.block(node.finalbody, live)
         if node.handlers:
             kinds = [thunk(h.type) for h in node.handlers if h.type is not None]
+            caught = [variable("BaseException") if h.type is None else h.type
+                      for h in node.handlers]  # fmt: skip
+            around = called("catching", [thunk(copy.deepcopy(kind)) for kind in caught])
+            body = ast.With([ast.withitem(around, None)], node.body)
+            fill(body, node)
+            node.body = [body]
             first = ast.ExceptHandler(called("refusals", kinds), None, [ast.Raise()])
             fill(first, node.handlers[0])
             node.handlers.insert(0, first)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..errors import (
     UnsupportedError,
     is_user_frame,
 )
+from ..ops.caught import KINDS
 from ..ops.op import CURRENT
 from ..tracer.function import trace_function
 from ..tracer.sizes import SizeWanted
@@ -42,19 +44,37 @@ _REFUSALS = (
 def refusals(*kinds: Callable[[], Any]) -> tuple[type[BaseException], ...]:
     """What goes past handlers of ``kinds``, since NumPy would not raise it: the handler of a
     ``try`` is for errors of the function's own. One that names errors of mlc's gets all."""
+    return () if any(issubclass(kind, MlcError) for kind in classes_of(kinds)) else _REFUSALS
+
+
+def classes_of(kinds: Sequence[Callable[[], Any]]) -> tuple[type[BaseException], ...]:
+    """What handlers of ``kinds`` catch, each of which gives a class or a tuple of them."""
+    classes: list[type[BaseException]] = []
     for kind in kinds:
         try:
             found = kind()
         except Exception:  # which Python raises itself, at the handler that names it
             continue
         for each in found if isinstance(found, tuple) else (found,):
-            if isinstance(each, type) and issubclass(each, MlcError):
-                return ()
-    return _REFUSALS
+            if isinstance(each, type) and issubclass(each, BaseException):
+                classes.append(each)
+    return tuple(classes)
+
+
+@contextmanager
+def catching(*kinds: Callable[[], Any]) -> Iterator[None]:
+    """Inside, errors of ``kinds`` are caught: stands around the body of a ``try``."""
+    token = KINDS.set((*KINDS.get(), *classes_of(kinds)))
+    try:
+        yield
+    finally:
+        KINDS.reset(token)
 
 
 def is_tried() -> bool:
     """Whether a ``try`` of the user's is around what is traced now, in any of the functions."""
+    if KINDS.get():
+        return True
     frame: FrameType | None = sys._getframe(1)
     inside: list[FrameType] = []
     count = 0  # of the frames up to the one that began the trace

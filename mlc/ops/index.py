@@ -192,6 +192,9 @@ def parse_key(shape: Shape, key: Any) -> tuple[Items, list[Any]]:
                     raise BoundsError(
                         f"axis {axis} of shape {shape} is empty; no index is within it"
                     )
+                from .caught import check_index
+
+                check_index(part, extent, axis)
                 items.append(("array", len(arrays)))
             arrays.append(part)
         axis += 1

@@ -20,7 +20,7 @@ from ..ir.expr import Expr, apply, const
 from ..ir.gufuncs import PARTS, gufunc, gufunc_name
 from ..ir.program import Buffer
 from . import logic
-from .attempts import FAILURES, note_failure, refuse_where
+from .attempts import note_failure, open_failures, refuse_where
 from .broadcast import Shape, as_tensor, broadcast_shape, shape_of, size_of
 from .create import eye, zeros
 from .elementwise import astype
@@ -136,7 +136,7 @@ def run_library(
     in_place: bool = False, types: str = "",
 ) -> Any:  # fmt: skip
     """`library`; where failures are looked at, what it would refuse is noted instead."""
-    cores, noted = tuple(cores), refusal and FAILURES.get() is not None
+    cores, noted = tuple(cores), refusal and open_failures(np.linalg.LinAlgError) is not None
     found = library(
         *arrays, functions=functions, cores=cores, refusal="" if noted else refusal,
         in_place=in_place, types=types,

@@ -38,7 +38,8 @@ KNOWN: ContextVar[tuple[dict[Tensor, Expr], dict[Var, int]] | None] = ContextVar
 @contextmanager
 def inside_loop() -> Iterator[None]:
     """Inside, lengths may depend on data."""
-    token = KNOWN.set(KNOWN.get() or ({}, {}))
+    values, ranges = KNOWN.get() or ({}, {})
+    token = KNOWN.set((values, ranges))  # another object, which tells this place from others
     try:
         yield
     finally:
@@ -72,6 +73,14 @@ def index_range(
 def is_natural_number(tensor: Tensor) -> bool:
     """Whether a 0-d integer cannot be negative, by what is known of the loops around it."""
     return bool(interval(_symbolic(tensor[()]), _ranges())[0] >= 0)
+
+
+def is_within(tensor: Tensor, extent: Any) -> bool:
+    """Whether a 0-d integer is surely a place of an axis, by what is known of the loops around."""
+    if tensor.shape or isinstance(extent, Extent):
+        return False
+    least, most = interval(_symbolic(tensor[()]), _ranges())
+    return bool(-extent <= least and most < extent)
 
 
 def is_moving(part: slice) -> bool:

@@ -61,6 +61,7 @@ class Captures:
         # The attributes of objects, and the lists and dicts in them: who may hold arrays.
         self.holders = walk.holders
         self.names = frozenset(walk.names)
+        self.seen = walk.seen  # by their ids
         self.generators = frozenset(map(id, walk.generators))  # of random numbers
         for name, array in walk.arrays if watch else ():
             self.arrays[id(array)] = _Watched(name, array, frozen_copy(array))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
+from ..ops.caught import check_whole
 from .tracer import Tracer, mark_weak
 
 _DTYPES = {int: "int64", float: "float64", bool: "bool"}
@@ -24,6 +25,8 @@ def python_number(value: Tracer, kind: type) -> Tracer:
     if value.size != 1:
         raise TypeError("only length-1 arrays can be converted to Python scalars")
     value = value.reshape(()) if value.shape else value
+    if kind is int and value.dtype.kind == "f":
+        check_whole(value)
     return mark_weak(copied_number(value.astype(_DTYPES[kind])))
 
 

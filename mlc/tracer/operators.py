@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, UnsupportedError
+from ..ops.caught import DIVIDING, check_division
 from ..ops.op import leaves_of
 from .deciding import deciding_arguments
 from .dispatch import call_function
@@ -162,6 +163,8 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
             operands = _counted(ufunc, operands)
         elif is_python and ufunc in _ORDERING and any(map(_is_complex, operands)):
             return NotImplemented  # so Python says that complex numbers have no order
+        if is_python and ufunc in DIVIDING:
+            check_division(ufunc, *operands)
         short = short_power(*operands) if ufunc is np.power else None
         if isinstance(short, np.ufunc):
             result = call_ufunc(short, "__call__", (self,), {})

@@ -15,6 +15,7 @@ from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .concrete import known
 from .masked import solid
+from .new_objects import opened
 from .rows import Row
 from .sizes import Sizes
 from .streams import Drawn
@@ -136,7 +137,7 @@ def traced_results(
 
     UnsupportedError for what only tracing knows of.
     """
-    leaves, structure = _flattened(returned)
+    leaves, structure = _flattened(returned, trace)
     outputs = _Outputs(trace, inputs, numbers)
     results = tuple([outputs.result(solid(known(leaf))) for leaf in leaves])
     writes = tuple(outputs.writes(arguments))
@@ -160,14 +161,14 @@ def traced_results(
     )
 
 
-def _flattened(returned: Any) -> tuple[list[Any], Any]:
+def _flattened(returned: Any, trace: FunctionTrace) -> tuple[list[Any], Any]:
     """The leaves of what a function returns, and its structure as `Traced` has it."""
     if isinstance(returned, Tracer) or tree.is_plain(returned):
         return [returned], None
     if type(returned) in (tuple, list) and all(isinstance(r, Tracer) for r in returned):
         return list(returned), type(returned)
     with tree.joining():
-        leaves, structure = tree.flatten(returned)
+        leaves, structure = tree.flatten(opened(returned, trace))
     return leaves, structure
 
 
@@ -254,9 +255,9 @@ def _refuse_leak(leaf: Any, trace: FunctionTrace) -> None:
     name = next((n for n, value in held if hasattr(type(value), "__mlc_lift__")), None)
     if name is not None:
         raise UnsupportedError(
-            f"{trace.name} returns a {kind.__name__} whose {name} is a traced value, and nobody "
-            f"would put the result in its place; return the array, or register {kind.__name__} "
-            f"with optree"
+            f"{trace.name} returns a {kind.__name__} whose {name} is a traced value, and objects "
+            f"of that class cannot be made again at each call; return the array, or register "
+            f"{kind.__name__} with optree"
         )
 
 

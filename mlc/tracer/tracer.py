@@ -423,7 +423,7 @@ class Tracer:
         return _np(np.compress, condition, self, axis)
 
     def __copy__(self, memo: Any = None) -> Any:
-        return copied_in("K", self._detached(), self)
+        return self if self._is_weak else copied_in("K", self._detached(), self)
 
     __deepcopy__ = __copy__
 
