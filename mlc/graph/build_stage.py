@@ -10,6 +10,7 @@ from ..te.inline import expand, remap_loads, resolve_loads
 from ..te.tensor import Call, Tensor
 from .graph import Node, unique_name
 from .kernel import Stage
+from .merge_parts import merge_parts
 from .root import Root
 
 
@@ -74,7 +75,7 @@ def build_stage(root: Root, stages: dict[Tensor, Tensor], taken: dict[str, int])
         return simplify(substitute_loads(out, from_stage))
 
     if op.reduction is None:
-        body: tuple[Expr, ...] = tuple(finish(part) for part in op.body)
+        body: tuple[Expr, ...] = tuple(merge_parts(finish(part)) for part in op.body)
     else:
         fold = op.reduction
         values = tuple(finish(value) for value in fold.values)

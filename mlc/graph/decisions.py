@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..ir.affine import Sum, as_sum
-from ..ir.expr import Axis, Cast, Load, Select
+from ..ir.expr import Apply, Axis, Cast, Const, Load, Select
 from ..ir.rewrite import loads_of, postorder
 from ..te.classify import Kind, axes_of, is_affine, is_affine_view, is_view
 from ..te.tensor import Call, Compute, Tensor
@@ -14,6 +14,7 @@ from .root import Root
 MAX_NODES = 400  # distinct nodes in the body of one stage
 MAX_TENSORS = 24  # distinct tensors that one stage reads
 AGAIN = 6  # additions that may be repeated to spare a store and a load
+CHOSEN = 12  # the same, of what stands in one of several places, as a part that is joined does
 TRIVIAL = 2  # a compute this cheap is always repeated: one operation on one element
 GENERATED = 8  # one that reads nothing may cost this much
 MANY_READS = 16
@@ -86,7 +87,8 @@ class Decisions:
             return True
         cost = self.cost[node]
         reads = sum(reads_of(found, user) for user in users for found in user.pending[tensor])
-        if reads <= 1 or cost * (reads - 1) <= AGAIN:
+        most = CHOSEN if all(_joins(user.node.compute) for user in users) else AGAIN
+        if reads <= 1 or cost * (reads - 1) <= most:
             return True
         if not op.inputs:
             return cost <= GENERATED
@@ -112,6 +114,15 @@ def _is_of_bytes(op: Compute) -> bool:
     match op.body:
         case (Cast(value=Load() as inner) as outer,):
             return is_affine(inner) and inner.dtype.bits == 8 and outer.dtype.is_integer
+        case _:
+            return False
+
+
+def _joins(op: Compute) -> bool:
+    """Whether the place of an element says which of several arrays it is taken from."""
+    match op.body:
+        case (Select(condition=Apply(fn="lt", args=(Axis(), Const()))),):
+            return True
         case _:
             return False
 

@@ -13,7 +13,7 @@ import numpy as np
 from .. import te
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..ir.expr import Expr, cast, select
+from ..ir.expr import Expr, cast, const, select
 from .broadcast import Shape, as_axes, as_axis, as_tensor, is_only_axis, shape_of
 from .index import getitem, slice_axis
 from .op import implements, op
@@ -32,8 +32,12 @@ def join(parts: Any, *, axis: int, dtype: Any) -> Any:
     def body(*index: Expr) -> Expr:
         def within(first: int, last: int) -> Expr:  # which part: a balanced tree of comparisons
             if first == last:
-                start = ends[first] - parts[first].shape[axis]
-                at = tuple(i - start if d == axis and start else i for d, i in enumerate(index))
+                size = parts[first].shape[axis]
+                start = ends[first] - size
+                place = index[axis] - start if start else index[axis]
+                if size == 1 and axis == len(index) - 1:  # other rows go on as they lie
+                    place = const(0)
+                at = (*index[:axis], place, *index[axis + 1 :])
                 return cast(parts[first][at], target)
             middle = (first + last) // 2
             return select(

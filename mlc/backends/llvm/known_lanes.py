@@ -7,10 +7,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 
-from ...dtypes import DType
+from ...dtypes import DType, boolean, int8
 from ...ir.expr import Apply, Const, Expr, Var
 from .emitter import Emitter
-from .types import Value, memory_type, shuffle_mask
+from .types import Value, mangled, memory_type, shuffle_mask
 
 _OPERATIONS: dict[str, Callable[[int, int], int]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv,
@@ -56,7 +56,23 @@ def read_known(e: Emitter, pointer: str, places: Sequence[int], dtype: DType, al
     element = memory_type(dtype)
     if first:
         pointer = e.raw(f"getelementptr {element}, ptr {pointer}, i64 {first}")
-    kind = f"<{many} x {element}>"
-    part = e.raw(f"load {kind}, ptr {pointer}, align {align}")
+    wide = _rounded(e, many, dtype)
+    kind = f"<{wide} x {element}>"
+    if wide == many:
+        part = e.raw(f"load {kind}, ptr {pointer}, align {align}")
+    else:
+        name = f"@llvm.masked.load.{mangled(int8 if dtype is boolean else dtype, wide)}.p0"
+        e.declare(f"declare {kind} {name}(ptr, <{wide} x i1>, {kind})")
+        wanted = ", ".join(f"i1 {str(i < many).lower()}" for i in range(wide))
+        operands = f"ptr align {align} {pointer}, <{wide} x i1> <{wanted}>, {kind} poison"
+        part = e.raw(f"call {kind} {name}({operands})")
     picks = shuffle_mask([place - first for place in places])
     return e.op(f"shufflevector {kind} {part}, {kind} poison, {picks}", dtype, e.lanes)
+
+
+def _rounded(e: Emitter, many: int, dtype: DType) -> int:
+    """How many lanes a load of ``many`` elements should have: LLVM puts a vector of another length
+    together from pieces, which takes longer than to leave out the last lanes of a longer one."""
+    wanted = "+avx512f" if dtype.itemsize >= 4 else "+avx512bw"
+    short = many <= 2 or wanted not in e.target.features.split(",")
+    return many if short else 1 << (many - 1).bit_length()

@@ -16,7 +16,7 @@ from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes
 from .machine import STACK_BYTES, TASK_NS, Machine
-from .periods import cut_period, short_periods
+from .periods import cut_period, short_periods, short_rows
 from .vectors import (
     extent_of,
     fuse_contiguous,
@@ -332,6 +332,10 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
             return
         loops[-1:] = cut_period(s, name, nest, loops[-1])
         last = short_periods(s, name, nest, loops[-1], machine)
+        if last is None and len(loops) > 1:
+            last = short_rows(s, nest, *loops[-2:], machine)
+            if last is not None:
+                loops[-2:] = [last]
         if last is None:
             last = vectorize_last(s, nest, loops[-1], machine)[0]
         outer = loops[0] if len(loops) > 1 else last

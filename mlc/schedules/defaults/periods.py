@@ -9,6 +9,7 @@ from ..schedule import Schedule
 from .machine import Machine
 from .vectors import extent_of, lanes_for
 
+SHORT_ROW = 8
 LEAST = 32  # elements of a period that vectors run within
 
 
@@ -35,6 +36,20 @@ def short_periods(s: Schedule, name: str, nest: Nest, loop: Var, machine: Machin
         return None
     outer: Var
     outer, vector, lane = s.split(loop, [None, period, lanes])
+    s.unroll(vector)
+    s.vectorize(lane)
+    return outer
+
+
+def short_rows(s: Schedule, nest: Nest, row: Var, place: Var, machine: Machine) -> Var | None:
+    """``for i: for j in range(3): b[i, j]`` -> ``for i_0: for i_1 in range(3): for i_2 in
+    range(16)`` over all elements of ``b`` in order, where a row does not fill a vector; returns the
+    outer loop."""
+    short, rows = extent_of(s, place), extent_of(s, row)
+    lanes = lanes_for(nest, rows, machine)
+    if not 1 < short <= min(SHORT_ROW, lanes // 2) or rows < 4 * lanes:
+        return None
+    outer, vector, lane = s.split(s.fuse(row, place), [None, short, lanes])
     s.unroll(vector)
     s.vectorize(lane)
     return outer
