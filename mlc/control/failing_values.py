@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 
-from .syntax import called, thunk
+from .syntax import called, fill, thunk
 
 _ALL = ("Exception", "BaseException")
 _DIVIDING = ("ZeroDivisionError", "ArithmeticError", *_ALL)
@@ -55,6 +56,15 @@ def names_of(handler: ast.ExceptHandler) -> set[str]:
         "BaseException" if kind is None else getattr(kind, "attr", getattr(kind, "id", ""))
         for kind in kinds
     }
+
+
+def caught_body(node: ast.Try) -> ast.stmt:
+    """The body of a ``try``, in which it is known what the handlers catch."""
+    kinds = [ast.Name("BaseException", ast.Load()) if h.type is None else copy.deepcopy(h.type)
+             for h in node.handlers]  # fmt: skip
+    made = ast.With([ast.withitem(called("catching", [*map(thunk, kinds)]), None)], node.body)
+    fill(made, node)
+    return made
 
 
 def _is_asked(key: ast.expr) -> bool:

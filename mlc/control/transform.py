@@ -15,13 +15,13 @@ runs: over what is known while tracing it is Python's own loop or branch.
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 from .attempts import lower_attempts
 from .exits import DONE, FLAGS, VALUE, lower_exits
 from .failing import rewrite_raises
+from .failing_values import caught_body
 from .names import assigned, changed, exposed, loads, touched, weight
 from .plain_code import SCALARS
 from .reads import PART as INNER
@@ -205,12 +205,7 @@ class _Worker(ast.NodeTransformer):
         node.finalbody = self.block(node.finalbody, live)
         if node.handlers:
             kinds = [thunk(h.type) for h in node.handlers if h.type is not None]
-            caught = [variable("BaseException") if h.type is None else h.type
-                      for h in node.handlers]  # fmt: skip
-            around = called("catching", [thunk(copy.deepcopy(kind)) for kind in caught])
-            body = ast.With([ast.withitem(around, None)], node.body)
-            fill(body, node)
-            node.body = [body]
+            node.body = [caught_body(node)]
             first = ast.ExceptHandler(called("refusals", kinds), None, [ast.Raise()])
             fill(first, node.handlers[0])
             node.handlers.insert(0, first)
