@@ -17,6 +17,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from ..dtypes import int64
@@ -158,7 +159,8 @@ class _Native:
             self.arrays = [self.array(*pair) for pair in zip(kinds, self.first)]
             try:
                 with may_unroll():
-                    native_for(1, len(self.source), 1, self.step, self.state, self.test)
+                    step = partial(self.step, self.body)  # shows what the body can change
+                    native_for(1, len(self.source), 1, step, self.state, self.test)
                 return
             except _OtherKinds as other:
                 kinds = other.kinds
@@ -173,7 +175,7 @@ class _Native:
             made[0] = first
         return made
 
-    def step(self, number: Any) -> None:
+    def step(self, body: Callable[[Any], None], number: Any) -> None:
         """An iteration: what it appends goes to row ``number``."""
         many = 1 + next(_LENGTHS) % _PRIME
         ends = self.last_items(number)
@@ -182,7 +184,7 @@ class _Native:
             each.box[:] = [*[_UNREAD] * many, *last]
         first = next_cell()
         start, pace = self.source.start, self.source.step
-        self.body(number if (start, pace) == (0, 1) else number * pace + start)
+        body(number if (start, pace) == (0, 1) else number * pace + start)
         leaves: list[Any] = []
         for each, last in zip(self.lists, ends):
             size = many + len(last)
