@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .ops import load
 from .ops.convolve import avg_pool2d, conv2d, max_pool2d
 from .ops.convolve_nd import (
     conv1d,
@@ -28,8 +27,6 @@ from .ops.nn import (
     softplus,
 )
 from .ops.transcendental import erf, erfc
-
-load()
 
 __all__ = [
     "avg_pool2d", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..ops import BASIC, load, load_basic
+from ..ops import BASIC, HOLDERS, load, load_only
 from ..ops.op import NUMPY_FUNCTIONS, UFUNCS, Op
 
 _DATA_SIZED = (
@@ -61,8 +61,9 @@ def found_in(table: dict[Any, Any], function: Any) -> Any:
     found = table.get(function)
     if found is not None:
         return found
-    for name in BASIC:
-        load_basic(name)
+    holder = HOLDERS.get(getattr(function, "__name__", ""))
+    for name in BASIC if holder is None else (holder, *BASIC):
+        load_only(name)
         found = table.get(function)
         if found is not None:
             return found
