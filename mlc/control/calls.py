@@ -23,6 +23,7 @@ from ..tracer.number import copied_number, python_number
 from ..tracer.strides import as_strided
 from ..tracer.tracer import Tracer, mark_weak
 from .complex_state import INSTEAD as COMPLEX
+from .constructing import constructor
 from .convert import converted
 from .elementwise import vectorized
 from .folding import INSTEAD as FOLDING
@@ -102,7 +103,7 @@ def _replaced(function: Any) -> Any:
     if isinstance(function, type):
         if issubclass(function, np.generic):
             return _scalar_of(function)
-        return _foreign(function) if _is_of_library(function) else function
+        return _foreign(function) if _is_of_library(function) else constructor(function)
     own = next((vars(c)[_CALL] for c in type(function).__mro__ if _CALL in vars(c)), None)
     if isinstance(own, types.FunctionType):  # an object that can be called
         return converted(types.MethodType(own, function))

@@ -22,6 +22,7 @@ from .plain_code import is_plain
 _PACKAGE = str(Path(__file__).parent.parent)
 _FOREIGN = tuple({_PACKAGE, os.path.dirname(os.__file__), sys.prefix + "/lib"})
 # by whether errors under traced conditions are noted
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _codes: dict[tuple[types.CodeType, bool], types.CodeType | None] = {}
 _Made = WeakKeyDictionary[types.FunctionType, types.FunctionType]
 _made: tuple[_Made, _Made] = WeakKeyDictionary(), WeakKeyDictionary()
@@ -101,7 +102,7 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
     used = set(code.co_names)
     if "@py_builtins" in used:  # an assert that pytest has rewritten
         used.discard("locals")
-    if {"super", "locals", "eval", "exec"} & used:
+    if {"locals", "eval", "exec"} & used:
         return None
     if code.co_name == "<lambda>":
         from .lambdas import lambda_at  # few functions are, and it takes time to load
@@ -118,6 +119,8 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
         return None
     node = module.body[0] if module.body else None
     if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
+        return None
+    if "super" in used and not _names_class(node):
         return None
     return _of_node(function, node, module, first)
 
@@ -182,6 +185,28 @@ def _renamed(made: types.CodeType, code: types.CodeType, old: str, top: str) -> 
     if sys.version_info < (3, 11):
         return made
     return made.replace(co_qualname=code.co_qualname.replace(old, top, 1))
+
+
+def _names_class(node: ast.FunctionDef) -> bool:
+    """Whether each ``super()`` in ``node`` is now ``super(__class__, self)``, which may stand in
+    the functions that loops and branches become."""
+    inner = [n for n in ast.walk(node) if isinstance(n, _SCOPES) and n is not node]
+    hidden = {id(part) for scope in inner for part in ast.walk(scope)}
+    first = [*node.args.posonlyargs, *node.args.args][:1]
+    for part in ast.walk(node):
+        if not isinstance(part, ast.Name) or part.id != "super":
+            continue
+        if id(part) in hidden or not first:
+            return False
+    for part in ast.walk(node):
+        match part:
+            case ast.Call(func=ast.Name(id="super"), args=[]):
+                part.args = [_name("__class__", part), _name(first[0].arg, part)]
+    return True
+
+
+def _name(name: str, where: ast.expr) -> ast.Name:
+    return ast.copy_location(ast.Name(name, ast.Load()), where)
 
 
 def _mangle(node: ast.FunctionDef, function: types.FunctionType) -> None:
