@@ -32,7 +32,7 @@ from .errors import (
 from .forks import free_after_fork
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT
-from .resizing import run_resized, size_of_data
+from .resizing import run_again, size_of_data
 from .runtime.native_call import callable_type, first_signature, install, is_installed, prepare
 from .specialization import (
     MISS,
@@ -53,6 +53,7 @@ from .tracer.copied_results import copies_computed
 from .tracer.deciding import static_after
 from .tracer.drawing import with_known_draws
 from .tracer.function import trace_function
+from .tracer.grown import ListsFullError, RoomWanted, with_room
 from .tracer.parameters import Parameters
 from .tracer.refills import check_apart, refilled
 from .tracer.signature import Key, call_text, why_new
@@ -92,6 +93,7 @@ class _Jitted:
         free_after_fork(self)
         self._head = 0
         self._slow_calls = 0
+        self._level = 0  # of room in lists
         self._by_value: set[str] = set()  # Python ints that tracing wanted the values of
         self._kept: list[Specialization] = []
         self._last: Specialization | None = None
@@ -152,9 +154,9 @@ class _Jitted:
         try:
             result = entry.run(arrays, place, sources)
         except Exception as problem:
-            if entry.traced.sizes is None:
+            if entry.traced.sizes is None and not isinstance(problem, ListsFullError):
                 raise
-            result = run_resized(self, problem, entry, signature, args, kwargs, place)
+            result = run_again(self, problem, entry, signature, args, kwargs, place)
         if out is not None:
             return out
         result = result if make is None else foreign.converted(result, make)
@@ -291,16 +293,20 @@ class _Jitted:
                 function = ending(function)
         try:
             try:
-                traced = trace_function(
-                    function, self._parameters, args, kwargs, keys, captures, schedule is not None,
-                    sizes,
-                )  # fmt: skip
+                with with_room(self._level):
+                    traced = trace_function(
+                        function, self._parameters, args, kwargs, keys, captures,
+                        schedule is not None, sizes,
+                    )  # fmt: skip
             except HostStateError as reason:
                 captures = Captures(self._function, *statics, names=called)
                 traced = self._trace_plainly(reason, args, kwargs, keys, captures)
         except SizeWanted as wanted:
             found = size_of_data(wanted, self._parameters.keys(args, kwargs)[1], self._target)
             return self._trace(signature, args, kwargs, statics, (*(sizes or ()), found))
+        except RoomWanted:
+            self._level += 1
+            return self._trace(signature, args, kwargs, statics, None if sizes is None else ())
         except TracedRaiseError:
             with noting_errors():
                 return self._trace(signature, args, kwargs, statics, sizes)

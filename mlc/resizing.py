@@ -10,7 +10,39 @@ import numpy as np
 
 from .call_spec import statics_of
 from .specialization import Specialization
+from .tracer.grown import ListsFullError
 from .tracer.sizes import SizesChangedError, SizeWanted
+
+
+def run_again(
+    jitted: Any, problem: Exception, entry: Specialization, signature: Any, args: Any, kwargs: Any,
+    out: Any,
+) -> Any:  # fmt: skip
+    """The call of a jitted function that ended with ``problem``, by code for other sizes, or with
+    more room in lists."""
+    while True:
+        try:
+            if not isinstance(problem, ListsFullError):
+                return run_resized(jitted, problem, entry, signature, args, kwargs, out)
+            entry = _roomier(jitted, problem.level, signature, args, kwargs)
+            arrays = jitted._parameters.keys(args, kwargs)[1]
+            return entry.run(arrays, out, partial(jitted._parameters.sources, args, kwargs))
+        except Exception as again:
+            if not isinstance(again, ListsFullError) and (
+                entry.traced.sizes is None or not isinstance(problem, ListsFullError)
+            ):
+                raise
+            problem = again
+
+
+def _roomier(jitted: Any, level: int, signature: Any, args: Any, kwargs: Any) -> Specialization:
+    """The code with more room in lists than ``level`` gives."""
+    with jitted._lock:
+        if jitted._level <= level:
+            jitted._level = level + 1
+            jitted._entries.pop(signature, None)
+        found: Specialization | None = jitted._find(signature)[0]
+        return found or jitted._compile(signature, args, kwargs)
 
 
 def run_resized(

@@ -97,7 +97,8 @@ class Specialization:
         draws = self.traced.draws
         if draws is None:
             return self._run(arrays, out, sources)
-        kept = draws.kept() if self.traced.sizes is not None else ()
+        again = self.traced.sizes is not None or self.traced.failure is not None
+        kept = draws.kept() if again else ()
         try:
             return self._run([*arrays, *draws.arrays()], out, sources)
         except Exception:  # the call may begin again, with code for other sizes

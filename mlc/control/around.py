@@ -23,6 +23,8 @@ class Around:
     asked: set[str] = field(default_factory=set)
 
 
+# How often the loops around, unrolled, repeat what is traced now.
+REPEATS: ContextVar[int] = ContextVar("repeats", default=1)
 _NOTHING = Around()
 AROUND: ContextVar[Around] = ContextVar("loops", default=_NOTHING)
 

@@ -17,6 +17,7 @@ from ..te.extent import Extent
 from ..tracer.complex.calls import truth
 from ..tracer.deciding import deciding_arguments
 from ..tracer.drawing import random_form
+from ..tracer.grown import is_arrays
 from ..tracer.items import enumerate_, zip_
 from ..tracer.lists import taking_lists
 from ..tracer.number import copied_number, python_number
@@ -30,12 +31,16 @@ from .folding import INSTEAD as FOLDING
 from .forms import is_traced
 from .iterators import not_taking, refuse_taking
 from .kinds import INSTEAD as KINDS
+from .list_loops import HEAPS, enumerated, listed, walk_of, zipped
+from .list_loops import reversed_ as reversed_list
 from .mathematics import INSTEAD as MATHEMATICS
 from .ranges import range_, reversed_
 
 
 def _length(value: Any) -> Any:
     """``len(value)``; of a slice in a loop, the traced number."""
+    if is_arrays(value):
+        return mark_weak(copied_number(value.length()))
     sizes: tuple[Any, ...] = value.shape if isinstance(value, Tracer) else ()
     if sizes and isinstance(sizes[0], Extent):
         return mark_weak(copied_number(Tracer(sizes[0].length, value._trace)))
@@ -132,7 +137,7 @@ def _cached(function: Any) -> Callable[..., Any]:
 def _method(function: Any) -> Any:
     """A method of C: ``items.sort()`` of a list with traced values."""
     owner = getattr(function, "__self__", None)
-    if type(owner) is not list or function.__name__ != "sort":
+    if not isinstance(owner, list) or is_arrays(owner) or function.__name__ != "sort":
         return function
 
     def sort(*, key: Any = None, reverse: Any = False) -> None:
@@ -185,6 +190,24 @@ def _next(iterator: Any, *default: Any) -> Any:
     return next(iterator, *default)
 
 
+def _enumerated(iterable: Any, start: Any = 0) -> Any:
+    return enumerated(iterable, start) or enumerate_(iterable, start)
+
+
+def _zipped(*iterables: Any, strict: bool = False) -> Any:
+    found = None if strict else zipped(iterables)
+    return found or zip_(*iterables, strict=strict)
+
+
+def _reversed(source: Any) -> Any:
+    return reversed_(source) if walk_of(source) is None else reversed_list(source)
+
+
+def _listed(*source: Any) -> Any:
+    is_list = len(source) == 1 and walk_of(source[0]) is not None
+    return listed(source[0]) if is_list else list(*source)
+
+
 def _without_errors(function: Any) -> Callable[..., Any]:
     """``np.errstate``, ``np.seterr``: that NumPy warns is all that compiled code can do without."""
 
@@ -204,8 +227,8 @@ _INSTEAD: dict[Any, Any] = {
     builtins.next: _next,
     builtins.map: _mapped, builtins.filter: _filtered, reduce: _reduced,
     builtins.range: range_,
-    builtins.reversed: reversed_,
-    builtins.enumerate: enumerate_, builtins.zip: zip_,
+    builtins.reversed: _reversed,
+    builtins.enumerate: _enumerated, builtins.zip: _zipped, builtins.list: _listed,
     builtins.len: _length,
     builtins.int: _number(int),
     builtins.float: _number(float),
@@ -213,5 +236,5 @@ _INSTEAD: dict[Any, Any] = {
     builtins.str: lambda *args, **options: _text(*args, **options),
     np.errstate: _without_errors(np.errstate), np.seterr: _without_errors(np.seterr),
     np.lib.stride_tricks.as_strided: as_strided,
-    **COMPLEX, **FOLDING, **KINDS, **MATHEMATICS,
+    **COMPLEX, **HEAPS, **FOLDING, **KINDS, **MATHEMATICS,
 }  # fmt: skip

@@ -14,12 +14,13 @@ from typing import Any
 from ..errors import HostStateError
 from ..ops.moving import inside_loop
 from ..tracer.storage import Cell
-from .around import AROUND, asking, in_loop
+from .around import AROUND, REPEATS, asking, in_loop
 from .complex_state import entering
 from .host_changes import UNDEFINED as UNDEFINED
-from .host_changes import HostState
+from .host_changes import HostState, key_of
 from .hosts import wider
 from .iterators import holding
+from .list_rows import region, with_lists
 from .perhaps import bare, is_bound
 from .plan import Carried, Plan
 from .plan import NotNative as NotNative
@@ -45,17 +46,25 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
 
     Raises :class:`mlc.errors.HostStateError` if they do not do the same each time.
     """
+    # What a branch leaves the data may choose while tracing, for which lists stay what they are.
+    may_choose = state.is_branch and REPEATS.get() == 1 and current().has_room
+    return with_lists(lambda: _carry(state, bodies), not may_choose)
+
+
+def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     hosts = HostState(*bodies)
     between, same = None, True
+    strayed: list[tuple[str, Any]] = []
+    noticed = [_noticed(body, hosts, state, strayed) for body in bodies]
     try:
-        with holding(hosts.iterators):
+        with holding(hosts.iterators), region():
             if REPEATED.get():
-                made = _settled(state, bodies)
+                made = _settled(state, noticed)
                 if hosts.changes() and not state.is_branch:
                     between = HostState(*bodies)
-                    made = _settled(state, bodies)
+                    made = _settled(state, noticed)
             else:
-                made, between, same = _settled_twice(state, bodies)
+                made, between, same = _settled_twice(state, noticed)
         _refuse_taken(hosts.took(), state.what)
     except Exception:
         hosts.undo()
@@ -64,7 +73,7 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     except BaseException:
         hosts.undo()
         raise
-    changes = hosts.changes()
+    changes = hosts.changes() or strayed  # another trace may have put back what one has changed
     # A loop may leave what each iteration would leave, such as a table that is made once.
     if not changes or not (state.is_branch or between is None or between.changes()):
         if not same:
@@ -84,6 +93,24 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
         f"which compiled code does not see; hold it in a local variable or an array of the "
         f"function that has {state.what}, or return it"
     )
+
+
+def _noticed(
+    body: Callable[[], None], hosts: HostState, state: State, strayed: list[tuple[str, Any]]
+) -> Callable[[], None]:
+    """``body``, where what it changes beside ``state`` is told to ``strayed``; the other side of a
+    branch does not find it."""
+    own = set(map(key_of, state.boxes))
+
+    def run() -> None:
+        body()
+        found = [each for each in hosts.changes() if key_of(each[1]) not in own]
+        known = {key_of(box) for _, box in strayed}
+        strayed.extend(each for each in found if key_of(each[1]) not in known)
+        if state.is_branch:
+            hosts.undo({key_of(box) for _, box in found})
+
+    return run
 
 
 def _refuse_taken(iterator: Any, what: str) -> None:

@@ -10,12 +10,14 @@ from ..dtypes import boolean
 from ..errors import MlcError
 from ..te.tensor import Tensor
 from ..tracer import tree
+from ..tracer.grown import Grown
 from ..tracer.storage import WATCH
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .complex_state import fitted, fitted_late, widens
 from .exits import VALUE
 from .host_changes import UNDEFINED
+from .list_rows import as_carried
 from .orders import end_order
 from .perhaps import bare, is_bound
 from .plan import NotNative, Plan, State
@@ -35,12 +37,15 @@ class Fitting:
         self.trace, self.state, self.entry, self.plan = trace, state, entry, plan
         self.start, self.holders, self.flags, self.late = start, holders, flags, late
         self.kept = kept
+        self.listed: list[Grown] = []  # lists that variables hold at the end
         self.ends: dict[tuple[int, int], Tensor] = {}
         self.fits = True
 
     def add(self, n: int, held: Any) -> None:
         """Take into account what variable n holds at the end."""
         before, end = bare(self.start[n]), bare(held)
+        if isinstance(end, Grown) and (end is not before or n in self.holders):
+            end = as_carried(before, end, self.entry[n], self.listed)
         flag = self.state.outcome.is_error or is_bound(held)  # after an error nothing is read
         if n in self.late:
             end = fitted_late(self.late[n][0], end)

@@ -18,10 +18,13 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..tracer import tree
 from ..tracer.dispatch import call_function
+from ..tracer.grown import Grown, is_arrays
 from ..tracer.number import python_number
 from ..tracer.operators import _is_weak
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced
+from .list_loops import extreme as of_list
+from .list_loops import total, walk_of
 from .watching import items_while
 
 _LISTED = 256  # elements in a list that is made of an array
@@ -54,6 +57,11 @@ def extreme(name: str, ufunc: Any) -> Callable[..., Any]:
 
     def fold(*args: Any, key: Any = None, default: Any = _NOTHING) -> Any:
         values: Any = args[0] if len(args) == 1 else args
+        if walk_of(values) is not None:
+            from .calls import call
+
+            given = [] if default is _NOTHING else [default]
+            return of_list(values, key and call(key), name == "max", given)
         if key is None and _is_array(values) and len(values.shape) == 1 and len(values):
             return _of_elements(values, name)
         items, keys, traced = _items(values, key)
@@ -124,6 +132,8 @@ def _either(test: Any, a: Any, b: Any) -> Any:
 
 def sum_(values: Iterable[Any], /, start: Any = 0) -> Any:
     """``sum(values, start)``."""
+    if walk_of(values) is not None:
+        return total(values, start)
     if not _is_array(values) or len(values) <= _UNROLLED:  # type: ignore[arg-type]
         return builtins.sum(values, start)
     dtype = values.dtype if values.dtype != bool else np.int64  # type: ignore[attr-defined]
@@ -221,7 +231,9 @@ def is_in(value: Any, where: Callable[[], Any]) -> Any:
             raise TypeError("argument of type 'numpy.float64' is not iterable")
         return _python_bool(np.any(np.equal(container, value)))
     kind = type(container)
-    if kind in (list, tuple):
+    if is_arrays(container):
+        return container.has(value)
+    if kind in (list, tuple) or isinstance(container, Grown):
         if not any(is_traced(leaf) for item in (value, *container) for leaf in _parts(item)):
             return value in container
         return quantified(True)(_same(value, item) for item in container)

@@ -24,6 +24,7 @@ from ..dtypes import int64
 from ..errors import HostStateError, MlcError
 from ..records import dataclass
 from ..tracer import tree
+from ..tracer.grown import Grown
 from ..tracer.rows import row
 from ..tracer.storage import Cell, next_cell
 from ..tracer.tracer import Tracer
@@ -136,6 +137,9 @@ class _Native:
             if not trace.has_room:
                 return False
             self.last = Tracer(nothing(trace, Spec((1,), int64)), trace)
+        held = [box for each in self.lists if isinstance(box := each.box, Grown)]
+        for box in held:
+            box.rigid = True
         try:
             self.first = [leaf for each in self.lists for leaf in each.leaves(each.first)]
             if all(map(is_value, self.first)):
@@ -147,6 +151,9 @@ class _Native:
                 return True
         except _FAILURES:
             pass
+        finally:
+            for box in held:
+                box.rigid = False
         for each, held in zip(self.lists, items):
             each.box[:] = held
         return False

@@ -18,11 +18,12 @@ import os
 import sys
 import types
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache, partial
 from typing import Any
 
 from ..errors import UnsupportedError
+from ..tracer.grown import Grown
 from ..tracer.slots import Slots
 from ..tracer.tracer import Tracer
 from .iterators import is_iterator, progress, within
@@ -109,8 +110,10 @@ class HostState:
                     self._stack += value.gi_frame.f_locals.values()
             case tuple() | frozenset():
                 self._stack += value
+            case Grown() if value.is_native:
+                pass
             case list() | deque():
-                self._held.append((f"a {type(value).__name__}", value, list(value)))
+                self._held.append((f"a {_name(value)}", value, content_of(value)))
                 self._stack += value
             case set():
                 self._held.append(("a set", value, set(value)))
@@ -192,11 +195,22 @@ class HostState:
                 return []
         return found
 
-    def undo(self) -> None:
-        """All of it holds what it held."""
+    def undo(self, keys: Collection[Any] | None = None) -> None:
+        """All of it holds what it held; or only what is one of ``keys``, see :func:`key_of`."""
         for _, box, old in self._held:
+            if keys is not None and key_of(box) not in keys:
+                continue
             if not _is_same(content_of(box), old):
                 put_back(box, old)
+
+
+def key_of(box: Any) -> Any:
+    """What tells a box from others: a list, an object, a variable, a global."""
+    return (id(box[0]), box[1]) if type(box) is tuple else id(box)
+
+
+def _name(value: Any) -> str:
+    return "list" if isinstance(value, list) else type(value).__name__
 
 
 def attributes_of(value: Any) -> Any:
@@ -219,6 +233,8 @@ def content_of(box: Any) -> Any:
             return _content(box)
         case (dict() as space, str() as name):
             return space.get(name, UNDEFINED)
+        case Grown():
+            return [] if box.is_native else box.items()
         case list() | deque():
             return list(box)
         case dict() | set():
@@ -266,6 +282,8 @@ def put_back(box: Any, old: Any) -> None:
                 space.pop(name, None)
             else:
                 space[name] = old
+        case Grown():
+            box.become(old)
         case list():
             box[:] = old
         case deque() | dict() | set():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MlcError
 from ..records import replace
+from ..tracer.grown import Grown, is_arrays
 from ..tracer.places import Places
 from ..tracer.slots import slots_of
 from .host_changes import OURS, UNDEFINED, attributes_of, content_of, put_back
@@ -40,6 +41,8 @@ class Host:
     def get(self) -> list[Any]:
         """What there is, in words, and the items."""
         items = self.items
+        if is_arrays(items):  # whose cells are carried
+            return ["arrays", *(UNDEFINED for _ in self.keys)]
         if isinstance(items, list):
             values = [items[k] if k < len(items) else UNDEFINED for k in self.keys]
             return [f"{len(items)} of them", *values]
@@ -49,6 +52,8 @@ class Host:
 
     def put(self, values: Sequence[Any]) -> None:
         """Let it hold these ``values``, as :meth:`get` gave them, and nothing else."""
+        if is_arrays(self.items):
+            return
         kept = {k: v for k, v in zip(self.keys, values[1:], strict=True) if v is not UNDEFINED}
         if isinstance(self.items, list):
             self.items[:] = kept.values()
@@ -76,10 +81,15 @@ def _collect(name: str, value: Any, found: dict[int, Host], depth: int) -> None:
     if isinstance(value, tuple):
         for n, item in enumerate(value):
             _collect(f"{name}[{n}]", item, found, depth + 1)
-    elif type(value) in (list, dict) or _is_object(value):
+    elif type(value) in (list, dict) or _is_list(value) or _is_object(value):
         host = found[id(value)] = Host(name, value)
         for label, item in zip(host.names[1:], host.get()[1:], strict=True):
             _collect(label, item, found, depth + 1)
+
+
+def _is_list(value: Any) -> bool:
+    """Whether ``value`` is a list that may become arrays, and is none yet."""
+    return isinstance(value, Grown) and not value.is_native
 
 
 def _is_object(value: Any) -> bool:
@@ -148,5 +158,6 @@ def wider(state: State, changes: Sequence[tuple[str, Any]]) -> State:
             box.put(values[at : at + len(box.names)])
             at += len(box.names)
 
-    return replace(state, names=(*state.names, *names), get=get, put=put, is_wider=True,
+    held = (*state.boxes, *(box.box for box in boxes))
+    return replace(state, names=(*state.names, *names), get=get, put=put, is_wider=True, boxes=held,
                    hosts=state.hosts + len(names))  # fmt: skip

@@ -26,8 +26,12 @@ _CHANGING = frozenset(
         "popitem",
         "appendleft",
         "popleft",
+        "extendleft",
     ]
 )
+
+
+HEAPS = frozenset({"heappush", "heappop", "heapify"})
 
 
 def assigned(nodes: Iterable[ast.AST]) -> list[str]:
@@ -117,6 +121,10 @@ def changed(stmts: Iterable[ast.AST]) -> list[str]:
         for node in ast.walk(stmt):
             match node:
                 case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _CHANGING:
+                    pass
+                case ast.Call(
+                    func=ast.Attribute(attr=attr) | ast.Name(id=attr), args=[value, *_]
+                ) if attr in HEAPS:
                     pass
                 case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
                     pass

@@ -20,6 +20,11 @@ class NotNative(UnsupportedError):
     """A loop or branch that cannot become a native one."""
 
 
+class NothingThereError(IndexError):
+    """Python's error where an item of a list is asked for to which nothing was appended so far as
+    tracing has come."""
+
+
 @dataclass(eq=False)
 class Outcome:
     """Whether a body has met an error, so that nobody reads what it leaves."""
@@ -40,6 +45,7 @@ class State:
     is_branch: bool = False  # whether each body runs at most once
     place: Any = None  # what tells the statement from others
     cells: dict[str, int] = field(default_factory=dict)  # the numbers of those of its variables
+    boxes: tuple[Any, ...] = ()  # the lists and the like that the last of ``names`` are in
     hosts: int = 0  # how many of ``names``, the last ones, are items of lists and the like
     is_wider: bool = False  # whether it has what functions that are called change
     is_entered: bool = False  # whether the first body runs once at least

@@ -23,6 +23,7 @@ from ..tracer.tracer import Tracer
 from .around import AROUND
 from .carry import UNDEFINED, NotNative, State, current
 from .failing import note
+from .plan import NothingThereError
 from .tries import caught, is_tried
 
 _NOT_THEIRS = (MlcError, Warning, StopIteration, StopAsyncIteration, RecursionError, MemoryError)
@@ -50,13 +51,17 @@ def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Cal
                 state.put(before)
                 state.outcome.is_error = True
                 return
-            if not _is_theirs(error) or around.unrolls and isinstance(error, _UNROLLED):
+            is_early = isinstance(error, NothingThereError)
+            may_unroll = around.unrolls and isinstance(error, _UNROLLED) and not is_early
+            if not _is_theirs(error) or may_unroll:
                 raise
             if is_tried():
                 raise NotNative(caught(error)) from error
             state.put(before)
             state.outcome.is_error = True
             met.append(error)
+            if is_early:
+                error = IndexError(*error.args)
             note((type(error), str(error)), error.with_traceback(None))
 
     return run

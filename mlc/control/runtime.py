@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -18,12 +17,13 @@ from ..tracer.changing import Flat
 from ..tracer.complex.value import as_part, from_constant
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
+from ..tracer.grown import is_arrays
 from ..tracer.items import Items
 from ..tracer.number import python_number
 from ..tracer.operators import _is_weak
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
-from .around import cell_of, may_unroll, must_be_native
+from .around import REPEATS, cell_of, may_unroll, must_be_native
 from .calls import call as call
 from .carry import UNDEFINED, NotNative, State, current
 from .draws import draws_undone
@@ -32,9 +32,13 @@ from .failing import failed as failed
 from .folding import is_in
 from .forms import is_traced, native_for, native_if, native_while
 from .growing import grow
+from .growth import may_grow
 from .host_changes import HostState
 from .hosts import hosts_in
 from .iterators import TakesItemsError, holding, refuse_taking
+from .list_loops import walk, walk_of
+from .lists import list_ as list_
+from .lists import truth as truth
 from .raised import attempted
 from .ranges import Range
 from .ranges import native_range as native_range
@@ -62,8 +66,6 @@ _OUTSIDE = (
 )
 _PATIENCE = 24  # iterations after which a loop on known values tries to become native
 slice_ = builtins.slice
-# How often the loops around, unrolled, repeat what is traced now.
-_repeats: ContextVar[int] = ContextVar("repeats", default=1)
 
 
 def returned(value: Thunk) -> Any:
@@ -104,7 +106,7 @@ def _state(
     found = {name: cell_of(read, name) for name, read in zip(names, reads)}
     cells = {name: cell for name, cell in found.items() if cell is not None}
     return State((*names, *labels), get, put_all, what, place=getattr(body, "__code__", None),
-                 cells=cells, hosts=len(labels))  # fmt: skip
+                 cells=cells, hosts=len(labels), boxes=tuple([h.box for h in hosts]))  # fmt: skip
 
 
 def _read(read: Thunk) -> Any:
@@ -122,6 +124,7 @@ def if_(
     put: Any, raises: tuple[bool, bool], *touched: Any,
 ) -> None:  # fmt: skip
     """The statement ``if``."""
+    test = truth(test)
     if not is_traced(test):
         (then if test else otherwise)()
         return
@@ -148,6 +151,7 @@ def assert_(test: Any, message: Thunk | None) -> None:
 
 def if_expression(test: Any, then: Thunk, otherwise: Thunk) -> Any:
     """``a if test else b``."""
+    test = truth(test)
     if not is_traced(test):
         return then() if test else otherwise()
     held: list[Any] = [UNDEFINED]
@@ -174,6 +178,7 @@ def item(value: Any, key: Any) -> Any:
 
 def not_(value: Any) -> Any:
     """``not value``."""
+    value = truth(value)
     return python_number(np.logical_not(_one(value)), bool) if is_traced(value) else not value
 
 
@@ -200,6 +205,8 @@ def or_(value: Any, *others: Thunk) -> Any:
 
 def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
     for other in others:
+        if is_arrays(value):
+            raise NotNative("a list that data decide about is one side of `and` or `or`; write len")
         if not is_traced(value):
             if bool(value) is ends:
                 return value
@@ -260,7 +267,11 @@ def for_(
     source = known(source)
     refuse_taking(source)
     traced = CURRENT.get() is not None
-    cost *= _repeats.get()
+    if traced and (along := walk_of(source)) is not None:
+        state = partial(_state, names, reads, put, "the loop", body, touched)
+        walk(along, body, state, test, and_)
+        return
+    cost *= REPEATS.get()
     if isinstance(source, Flat):
         source = iter(source)
     if isinstance(source, Range):
@@ -293,11 +304,11 @@ def for_(
 @contextmanager
 def _repeating(count: int) -> Iterator[None]:
     """Inside, each loop counts as ``count`` of them."""
-    token = _repeats.set(_repeats.get() * max(count, 1))
+    token = REPEATS.set(REPEATS.get() * max(count, 1))
     try:
         yield
     finally:
-        _repeats.reset(token)
+        REPEATS.reset(token)
 
 
 def _item_loops(
@@ -349,6 +360,16 @@ def _holds_lists(lists: Sequence[Thunk]) -> bool:
     return any(isinstance(_read(read), (list, dict, set)) for read in lists)
 
 
+def _natively(loop: Callable[[], None]) -> bool:
+    """Whether ``loop``, a native one, was done."""
+    try:
+        with may_unroll():
+            loop()
+    except (NameError, MlcError, TypeError, ValueError, IndexError, NotImplementedError):
+        return False
+    return True
+
+
 def _native_or_grown(
     source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
     reads: Sequence[Thunk], put: Any, test: Thunk | None, place: Any, lists: Sequence[Thunk],
@@ -360,6 +381,15 @@ def _native_or_grown(
     if not source:
         return False
     state = partial(_state, names, reads, put, "the loop", place or body, touched)
+    is_steady = len(touched) > 3 and touched[3]
+    if (
+        not is_steady
+        and may_grow(lists, body)
+        and _natively(
+            lambda: native_for(source.start, source.stop, source.step, body, state(), test)
+        )
+    ):
+        return True
 
     def unroll(rest: builtins.range) -> None:
         with _repeating(len(rest)):
@@ -431,9 +461,12 @@ def while_(
     """The statement ``while``; ``goes`` says whether no break was met."""
 
     def check() -> Any:
-        return test() if goes is None else and_(goes(), test)
+        return truth(test() if goes is None else and_(goes(), lambda: truth(test())))
 
     count = 0
+    make_state = partial(_state, names, reads, put, "the loop", body, touched)
+    if may_grow(lists, body, test) and _natively(lambda: native_while(check, body, make_state())):
+        return
     while True:
         holds = check()
         if is_traced(holds):

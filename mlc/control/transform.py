@@ -22,6 +22,7 @@ from .attempts import lower_attempts
 from .exits import DONE, FLAGS, VALUE, lower_exits
 from .failing import rewrite_raises
 from .failing_values import caught_body
+from .list_names import asked, growing, is_steady, with_lists
 from .names import assigned, changed, exposed, loads, touched, weight
 from .plain_code import SCALARS
 from .reads import PART as INNER
@@ -166,6 +167,7 @@ class _Worker(ast.NodeTransformer):
                 self.shared.update(node.names)
             if isinstance(node, ast.Global):
                 self.globals.update(node.names)
+        self.growing = growing([function])  # names of lists that may grow
         inner = [n for n in _own(function) if isinstance(n, _SCOPES)]
         # What is read after the current block, or at a time that is not known.
         self.live: set[str] = {VALUE, DONE, *self.shared, *loads(inner)}
@@ -245,6 +247,10 @@ class _Worker(ast.NodeTransformer):
             out.append(made)
         return out
 
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        self.generic_visit(node)
+        return with_lists(node, self.growing)
+
     def visit_Raise(self, node: ast.Raise) -> Any:
         if self.tried:
             return self.generic_visit(node)
@@ -265,7 +271,7 @@ class _Worker(ast.NodeTransformer):
         spent = [n for n in assigned(both) if n in again and n not in names]
         raises = ends_in_error(node.body), ends_in_error(node.orelse)
         hosts = [*self.hosts(both), constant(len(spent))]
-        test = self.visit(node.test)
+        test = self.visit(asked(node.test))
         then = self.function(node.body, node, after)
         other = self.function(node.orelse, node, after)
         state = self.state([*names, *spent], node)
@@ -280,7 +286,7 @@ class _Worker(ast.NodeTransformer):
         names = self.needed([node.target, *node.body], live)
         lists, cost = self.lists(node.body), weight(node.body)
         spent = self.spent(node.body, names)
-        hosts = [*self.hosts(node.body), constant(len(spent))]
+        hosts = [*self.hosts(node.body), constant(len(spent)), constant(is_steady(node.body))]
         source = self.visit(node.iter)
         item = ast.Assign([node.target], ast.Name("_mlc_item", ast.Load()))
         ast.copy_location(item, node)
@@ -299,7 +305,7 @@ class _Worker(ast.NodeTransformer):
         lists, cost = self.lists(node.body), weight(node.body)
         spent = self.spent(node.body, names)
         hosts = [*self.hosts([ast.Expr(node.test), *node.body]), constant(len(spent))]
-        test = self.later(self.visit(node.test))
+        test = self.later(self.visit(asked(node.test)))
         body = self.function(node.body, node, live)
         state = self.state([*names, *spent], node)
         call = self.call("while_", [test, variable(body[0]), *state,
@@ -435,6 +441,7 @@ class _Worker(ast.NodeTransformer):
         return filled(called("item", [node.value, without_slices(node.slice)]), node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        node.test = asked(node.test)
         self.generic_visit(node)
         if self.is_bound_inside(node):
             return node

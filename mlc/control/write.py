@@ -8,12 +8,11 @@ are, if it has one reader alone; else into memory of its own. ``x[i] = v`` write
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UnsupportedError
-from ..ir.expr import Apply, Expr, Load, Reduce, Var, load
+from ..ir.expr import Expr, Load, Var, load
 from ..ir.program import (
     Allocate,
     Buffer,
@@ -25,11 +24,12 @@ from ..ir.program import (
     Store,
     seq,
 )
-from ..ir.rewrite import loads_of, postorder, substitute, substitute_loads
+from ..ir.rewrite import loads_of, substitute, substitute_loads
 from ..te.extent import Extent, is_open
 from ..te.tensor import Call, Compute, Tensor
+from .evaluations import is_movement, points_of, shape_of
 from .nests import Span, reduce_nest, shortened, store_nest
-from .region import Body, RegionCall, inputs_of
+from .region import Body, RegionCall, inputs_of, is_unset
 from .update import Stored, Update, find_update, is_apart, same, whole_in
 from .write_regions import write_nested, write_region
 
@@ -55,7 +55,8 @@ def region_program(call: RegionCall) -> Program:
         out = Buffer(w.name(f"{tensor.name}_after"), tensor.shape, tensor.dtype)
         outputs.append(out)
         if tensor.shape:
-            w.copy(tensor, out)
+            if not is_unset(tensor):
+                w.copy(tensor, out)
             targets.append(out)
         else:
             targets.append(w.register(tensor))
@@ -151,7 +152,7 @@ class Writer:
         found = self.exprs.get(tensor)
         if found is not None:
             return found
-        buffer = self.where.get(tensor)
+        buffer = self.begun(tensor) if is_unset(tensor) else self.where.get(tensor)
         if buffer is not None:
             return load(buffer, tuple(shortened(i, self.ranges) for i in indices))
         assert tensor in self.pending and isinstance(tensor.op, Compute), tensor.name
@@ -170,8 +171,16 @@ class Writer:
 
         return substitute_loads(substitute(expr, mapping), on_load)
 
+    def begun(self, tensor: Tensor) -> Buffer:
+        """Memory for an array of which no element has a value yet."""
+        if tensor not in self.where:
+            self.where[tensor] = self.memory(tensor)
+        return self.where[tensor]
+
     def settle(self, tensor: Tensor) -> None:
         """Have ``tensor`` in memory, or in a register."""
+        if is_unset(tensor):
+            self.begun(tensor)
         if tensor in self.pending:
             target = self.memory(tensor)
             self.copy(tensor, target)
@@ -304,7 +313,7 @@ class Writer:
         if self.pending[tensor] > _DEEPEST:
             return False
         users = self.users.get(tensor, [])
-        if _is_movement(op.body[tensor.index]):
+        if is_movement(op.body[tensor.index]):
             return True
         if self.last[tensor] == _NEVER:
             return not users
@@ -312,7 +321,7 @@ class Writer:
             return True
         if len(users) != 1 or not isinstance(users[0], Compute):
             return False
-        return _points(users[0]) <= tensor.size
+        return points_of(users[0]) <= tensor.size
 
     def is_written_first(self, tensor: Tensor) -> bool:
         """Whether the first use of a tensor is to be written to a part of an array."""
@@ -337,9 +346,7 @@ class Writer:
         targets = []
         for n in range(len(op.body)):
             part = by_index.get(n)
-            like = (
-                part if part is not None else Tensor("unused", _shape(op), op.body[n].dtype, op, n)
-            )
+            like = part or Tensor("unused", shape_of(op), op.body[n].dtype, op, n)
             if like.shape:
                 targets.append(self.memory(like))
             else:
@@ -382,7 +389,9 @@ class Writer:
         """``x[part] = v`` on the memory of ``x``, or on a copy of it."""
         old = update.old
         target = self.where.get(old)
-        if target is None or target not in self.owned or self.last[old] > position:
+        if is_unset(old):
+            target = self.memory(tensor)
+        elif target is None or target not in self.owned or self.last[old] > position:
             if not update.is_partial:
                 return False
             fresh = self.memory(tensor)
@@ -429,6 +438,9 @@ class Writer:
 
     def call(self, op: Call, tensors: list[Tensor]) -> None:
         """A program that is an operation, with its params in their places."""
+        if is_unset(tensors[0]):
+            self.begun(tensors[0])
+            return
         from ..lower.replace_buffers import Place, replace_buffers
 
         program = op.program
@@ -469,26 +481,3 @@ def _renamed(variables: Sequence[Expr], stmt: Stmt) -> Any:
     from ..lower.simplify_program import substitute_all
 
     return lambda indices: substitute_all(stmt, dict(zip(variables, indices)))  # type: ignore[arg-type]
-
-
-def _is_movement(expr: Expr) -> bool:
-    """Whether an expression only says where an element comes from."""
-    for node in postorder(expr):
-        if isinstance(node, Reduce):
-            return False
-        if isinstance(node, Apply) and (
-            node.dtype.is_float or any(a.dtype.is_float for a in node.args)
-        ):
-            return False
-    return True
-
-
-def _points(op: Compute) -> int:
-    """How often the body of ``op`` is evaluated."""
-    root = op.reduction
-    count = math.prod(int(a.extent) for a in op.axes)
-    return count * math.prod(int(a.extent) for a in root.axes) if root is not None else count
-
-
-def _shape(op: Compute) -> tuple[int, ...]:
-    return tuple(a.extent for a in op.axes)

@@ -13,7 +13,7 @@ from ..ir.rewrite import loads_of
 from ..te.tensor import Tensor
 from . import region as regions
 from .nests import shortened
-from .region import Body, RegionCall, captured_by
+from .region import Body, RegionCall, captured_by, is_unset
 
 if TYPE_CHECKING:
     from .write import Writer
@@ -32,6 +32,9 @@ def write_nested(w: Writer, op: RegionCall, tensors: list[Tensor], position: int
     for n, init in enumerate(op.init):
         if not init.shape:
             targets.append(w.register(init))
+            continue
+        if is_unset(init):
+            targets.append(w.memory(init))
             continue
         w.settle(init)
         buffer = w.where[init]

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..ops.op import CURRENT, leaves_of
 from .concrete import all_known, made_of_constants, plain
+from .grown import Grown
 
 KINDS = (type(np.sum),)  # of the functions that hand calls over to the class of an argument
 _OF_ARRAYS = frozenset({
@@ -60,6 +61,8 @@ def making(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def holds_traced(value: Any) -> bool:
     """Whether ``value`` is a list or tuple with traced values in it."""
+    if isinstance(value, Grown):
+        return value.is_native or holds_traced(value.items())
     return type(value) in (list, tuple) and any(
         hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(value)
     )
@@ -69,11 +72,15 @@ def whole(value: Any) -> Any:
     """A list that holds traced values as an array."""
     from .operators import from_sequence
 
+    if isinstance(value, Grown):
+        return value.array() if value.is_native else whole(value.items())
     return from_sequence(value) if holds_traced(value) else value
 
 
 def _each(value: Any) -> Any:
     """A list of arrays, some of which may be lists."""
+    if isinstance(value, Grown):
+        return list(map(whole, value))
     return type(value)(map(whole, value)) if holds_traced(value) else value
 
 

@@ -14,6 +14,7 @@ from ..records import dataclass
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .concrete import known
+from .grown import Grown, ListResult, is_arrays
 from .masked import solid
 from .new_objects import opened
 from .rows import Row
@@ -30,7 +31,7 @@ class Result:
     ``kind`` is ``"output"`` (``value`` is its number among the graph's outputs), ``"input"`` (an
     argument handed through: its number), ``"copy"`` (of an argument), ``"again"`` (an output that
     is another result already, copied), ``"row"`` (output, number: of an output),
-    ``"constant"`` (an array) or ``"value"`` (anything else).
+    ``"constant"`` (an array), ``"list"`` (a `ListResult`) or ``"value"`` (anything else).
     Weak results are Python numbers, as they would be without tracing; of others without axes some
     are arrays, as NumPy's would be, and the rest scalars.
     """
@@ -111,6 +112,9 @@ class Traced:
                     leaf = arrays[result.value].copy()
                 case "constant":
                     leaf = result.value.copy()
+                case "list":
+                    found.append(result.value.items(computed))
+                    continue
                 case _:
                     found.append(result.value)
                     continue
@@ -168,7 +172,9 @@ def _flattened(returned: Any, trace: FunctionTrace) -> tuple[list[Any], Any]:
     if type(returned) in (tuple, list) and all(isinstance(r, Tracer) for r in returned):
         return list(returned), type(returned)
     with tree.joining():
-        leaves, structure = tree.flatten(opened(returned, trace))
+        leaves, structure = tree.flatten(opened(returned, trace), is_arrays)
+    if is_arrays(returned):
+        return leaves, None
     return leaves, structure
 
 
@@ -188,6 +194,8 @@ class _Outputs:
 
     def result(self, leaf: Any) -> Result:
         """How the caller gets ``leaf``."""
+        if is_arrays(leaf):
+            return Result("list", self.list_of(leaf))
         if not isinstance(leaf, Tracer):
             _refuse_leak(leaf, self.trace)
             return Result("constant" if isinstance(leaf, np.ndarray) else "value", leaf)
@@ -212,6 +220,25 @@ class _Outputs:
                 owner = self._owners.setdefault(tensor, cell)
                 kind = "output" if owner is cell or not tensor.shape else "again"
                 return Result(kind, self.place(tensor), weak, is_array)
+
+    def list_of(self, held: Grown) -> ListResult:
+        """A list that is held in arrays."""
+        kind = held.kind
+        leaves = () if kind is None else kind.leaves
+        columns = tuple(
+            (self.current(column), None if tag is None else self.current(tag), leaf)
+            for column, tag, leaf in zip(held.columns, held.tags, leaves)
+        )
+        structure = None if kind is None else kind.structure
+        ends = self.current(held.head), self.current(held.tail)
+        return ListResult(*ends, columns, structure, held.is_deque)
+
+    def current(self, value: Tracer) -> int:
+        """The number of the output that is what ``value`` holds now."""
+        tensor = value.__mlc_lift__(self.trace)
+        if not isinstance(tensor.op, (Compute, Call)):
+            tensor = _copied(tensor)
+        return self.place(tensor)
 
     def row(self, leaf: Tracer, cell: Row) -> Result:
         """``leaf``, which is a row of an array and was not looked at."""

@@ -4,7 +4,7 @@ besides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -25,8 +25,9 @@ def is_plain(value: Any) -> bool:
     return isinstance(value, _LEAVES)
 
 
-def flatten(value: Any) -> tuple[list[Any], Any]:
+def flatten(value: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Any]:
     """(leaves, structure). None has no leaves; dict entries come in the order of their keys.
+    What ``is_leaf`` says to be one is a leaf, too.
 
     Classes of one's own take part once registered: ``optree.register_pytree_node`` or
     ``optree.dataclasses.dataclass``, in the namespace ``"mlc"`` or in the global one.
@@ -36,7 +37,7 @@ def flatten(value: Any) -> tuple[list[Any], Any]:
         value = keyed(value)
     if _tree_flatten is None:
         _load()
-    return _tree_flatten(value, namespace=NAMESPACE)
+    return _tree_flatten(value, is_leaf, namespace=NAMESPACE)
 
 
 def _load() -> Any:
@@ -74,6 +75,17 @@ def is_leaf(value: Any) -> bool:
         return True
     optree = _load()
     return bool(optree.tree_is_leaf(value, namespace=NAMESPACE))
+
+
+def is_single(structure: Any) -> bool:
+    """Whether ``structure`` is that of a leaf alone."""
+    return structure.num_nodes == 1 and structure.num_leaves == 1  # type: ignore[no-any-return]
+
+
+def is_flat(structure: Any) -> bool:
+    """Whether ``structure`` is that of a tuple or list of leaves."""
+    is_one = structure.num_nodes == structure.num_leaves + 1
+    return is_one and structure.type in (tuple, list)
 
 
 def unflatten(structure: Any, leaves: Any) -> Any:

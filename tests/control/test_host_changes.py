@@ -1,10 +1,13 @@
 """What Python would not have asked for changes nothing: items of generators after ``any`` and
 ``all`` ended, counters and lists of functions that are called under a condition."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import mlc
+from mlc.testing import check_against_numpy
 
 
 def lower(a):
@@ -216,3 +219,34 @@ def test_a_list_cannot_get_longer_where_data_end_a_loop():
 
     with pytest.raises(mlc.UnsupportedError, match="items of a list from '1 of them' to '2 of"):
         mlc.jit(f)(np.ones(3))
+
+
+class Pair:
+    """An object that holds a list."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items, self.kind = items, 0
+
+
+def exchanged(x: Any) -> Any:
+    """What two traces of one branch, or its two sides, put back for each other."""
+    pair = Pair([x[0], x[1], x[2]])
+
+    def exchange() -> None:
+        pair.items[0], pair.items[2] = pair.items[2], pair.items[0]
+
+    def mark(kind: int) -> None:
+        pair.kind = kind
+
+    if x[0] < x[1]:
+        exchange()
+    if x[1] < x[2]:
+        mark(1)
+    else:
+        mark(0)
+    return pair.items[0] * 100 + pair.items[1] * 10 + pair.items[2] + pair.kind * 1000
+
+
+@pytest.mark.parametrize("x", [[1.0, 3.0, 2.0], [4.0, 3.0, 2.0], [1.0, 2.0, 5.0]])
+def test_changes_that_are_put_back_by_another_trace(x: Any) -> None:
+    check_against_numpy(exchanged, np.array(x))

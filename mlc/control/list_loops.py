@@ -1,0 +1,324 @@
+"""What Python does with lists that are held in arrays: loops over them, sums, heaps."""
+
+from __future__ import annotations
+
+import builtins
+import heapq
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..ops.op import CURRENT
+from ..tracer.grown import is_arrays
+from ..tracer.number import copied_number
+from ..tracer.tracer import Tracer, mark_weak
+from .forms import is_traced, native_while
+from .list_rows import (
+    REGION,
+    Wanted,
+    hold,
+    kind_of,
+    move_row,
+    number,
+    put,
+    read_row,
+    value_of,
+    write_row,
+)
+from .list_steps import each, nothing_held, raise_where, run
+from .lists import Growing
+from .plan import NotNative, State
+
+
+class Walk:
+    """What a loop goes through: the items at places from 0 on, as long as there are more."""
+
+    def __init__(self, length: Callable[[], Any], at: Callable[[Any], Any], of: Any) -> None:
+        self.length, self.at, self.of = length, at, of
+
+    def __iter__(self) -> Any:
+        return iter(self.of())
+
+
+def walk_of(source: Any) -> Walk | None:
+    """How to go through ``source``, where it is, or stands for, a list that is arrays."""
+    if isinstance(source, Walk):
+        return source
+    if not is_arrays(source):
+        return None
+
+    def at(place: Any) -> Any:
+        row = value_of(source.head) + place
+        return read_row(source, np.minimum(row, source.room - 1))
+
+    return Walk(source.length, at, lambda: source)
+
+
+def walk(
+    source: Walk, body: Callable[[Any], None], state: Callable[[], State],
+    test: Callable[[], Any] | None, join: Callable[..., Any],
+) -> None:  # fmt: skip
+    """``for item in source: body(item)``, as long as ``test`` holds; the list may change."""
+    place = number(0)
+
+    def more() -> Any:
+        return value_of(place) < source.length()
+
+    def step() -> None:
+        here = value_of(place)
+        put(place, here + 1)
+        body(source.at(here))
+
+    check = more if test is None else lambda: join(test(), more)
+    native_while(check, step, state())
+
+
+def enumerated(source: Any, start: Any) -> Walk | None:
+    """``enumerate(source, start)`` of a list that is arrays."""
+    found = walk_of(source)
+    if found is None:
+        return None
+    part = found
+
+    def at(place: Any) -> Any:
+        return mark_weak(copied_number(place + start)), part.at(place)
+
+    return Walk(part.length, at, lambda: builtins.enumerate(part.of(), start))
+
+
+def zipped(sources: tuple[Any, ...]) -> Walk | None:
+    """``zip(*sources)``, one of which is a list that is arrays."""
+    found = [walk_of(source) for source in sources]
+    if not any(found):
+        return None
+    lengths: list[Callable[[], Any]] = []
+    ats: list[Callable[[Any], Any]] = []
+    for part, source in zip(found, sources):
+        if part is not None:
+            lengths.append(part.length)
+            ats.append(part.at)
+        elif isinstance(source, builtins.range) or (isinstance(source, Tracer) and source.shape):
+            lengths.append(partial(len, source))
+            ats.append(_item_at(source))
+        else:
+            return None
+
+    def length() -> Any:
+        least = lengths[0]()
+        for other in lengths[1:]:
+            least = np.minimum(least, other())
+        return least
+
+    return Walk(
+        length, lambda place: tuple(at(place) for at in ats), lambda: builtins.zip(*sources)
+    )
+
+
+def _item_at(source: Any) -> Callable[[Any], Any]:
+    if isinstance(source, Tracer):
+        return lambda place: source[np.minimum(place, len(source) - 1)]
+    return lambda place: mark_weak(copied_number(place * source.step + source.start))
+
+
+def reversed_(source: Any) -> Any:
+    """``reversed(source)`` of a list that is arrays."""
+    found = walk_of(source)
+    assert found is not None
+    part = found
+    return Walk(
+        part.length, lambda place: part.at(part.length() - 1 - place),
+        lambda: builtins.reversed(part.of()),
+    )  # fmt: skip
+
+
+def listed(source: Any) -> Growing:
+    """``list(source)`` of a list that is arrays, or of what goes through one."""
+    if isinstance(source, Growing):
+        made = source._part(slice(None))
+        made.is_deque = False
+        return made
+    made = Growing()
+    gathered(source, made.append)
+    return made
+
+
+def gathered(source: Any, body: Callable[[Any], None]) -> None:
+    """``body`` of each item of ``source``, a loop that changes arrays and lists alone."""
+    found = walk_of(source)
+    if found is None:
+        each(source, body)
+    else:
+        walk(found, body, nothing_held, None, np.logical_and)
+
+
+def total(values: Any, start: Any) -> Any:
+    """``sum(values, start)``: one item after the other."""
+    held = [start]
+
+    def put_all(found: list[Any]) -> None:
+        held[:] = found
+
+    def add(item: Any) -> None:
+        held[0] = held[0] + item
+
+    state = State(("the sum",), lambda: list(held), put_all, "the sum")
+    found = walk_of(values)
+    assert found is not None
+    walk(found, add, lambda: state, None, np.logical_and)
+    return held[0]
+
+
+def extreme(values: Any, key: Any, is_max: bool, default: list[Any]) -> Any:
+    """``max`` or ``min``: the first item that no other one is beyond."""
+    found = walk_of(values)
+    assert found is not None
+    count = found.length()
+    name = "max" if is_max else "min"
+    if default:
+        raise NotNative(f"{name}() with a default of a list that data decide about")
+    raise_where(count <= 0, ValueError(f"{name}() arg is an empty sequence"))
+    best = found.at(np.int64(0) + value_of(number(0)))
+    held = [best, best if key is None else key(best)]
+
+    def put_all(values: list[Any]) -> None:
+        held[:] = values
+
+    def look(item: Any) -> None:
+        mark = item if key is None else key(item)
+        is_beyond = less(held[1], mark) if is_max else less(mark, held[1])
+        from .forms import native_if
+
+        def take() -> None:
+            held[:] = [item, mark]
+
+        native_if(is_beyond, take, lambda: None, _branch(held, put_all))
+
+    state = State(("the item", "its key"), lambda: list(held), put_all, "the loop")
+    walk(found, look, lambda: state, None, np.logical_and)
+    return held[0]
+
+
+def _branch(held: list[Any], put_all: Callable[[list[Any]], None]) -> State:
+    state = State(("the item", "its key"), lambda: list(held), put_all, "the comparison")
+    state.is_branch = True
+    return state
+
+
+def less(a: Any, b: Any) -> Any:
+    """``a < b`` for numbers and tuples of them."""
+    if not isinstance(a, (tuple, list)):
+        if np.shape(a) or np.shape(b):
+            raise NotNative("arrays in a list that data decide about are ordered; order numbers")
+        return np.less(a, b)
+    found: Any = np.False_
+    for p, q in reversed(list(zip(a, b))):
+        found = np.logical_or(less(p, q), np.logical_and(np.equal(p, q), found))
+    return found
+
+
+# Heaps, as Python's heapq keeps them
+
+
+def _of_heap(heap: Any, function: Any) -> Any:
+    """The list, as arrays; None where Python's own function does."""
+    if CURRENT.get() is None or not isinstance(heap, Growing) or heap.rigid:
+        return None
+    if not heap.is_native:
+        if heap.serial < REGION.get():
+            raise Wanted(heap, None)
+        items = heap.items()
+        if not any(is_traced(leaf) for item in items for leaf in _leaves(item)):
+            return None
+        hold(heap, None)
+    return heap
+
+
+def _leaves(item: Any) -> list[Any]:
+    from ..tracer import tree
+
+    return tree.flatten(item)[0]
+
+
+def heappush(heap: Any, item: Any) -> None:
+    """``heapq.heappush``."""
+    held = _of_heap(heap, heapq.heappush)
+    if held is None and isinstance(heap, Growing) and any(map(is_traced, _leaves(item))):
+        if heap.items() and not heap.rigid:
+            hold(heap, kind_of(item))
+            held = heap
+    if held is None:
+        heapq.heappush(heap, item)
+        return
+    held.append(item)
+    _down(held, value_of(number(0)), held.length() - 1)
+
+
+def heappop(heap: Any) -> Any:
+    """``heapq.heappop``."""
+    held = _of_heap(heap, heapq.heappop)
+    if held is None:
+        return heapq.heappop(heap)
+    held.pop()
+    head = value_of(held.head)
+    found = read_row(held, head)
+    move_row(held, np.minimum(value_of(held.tail), held.room - 1), head)
+    _up(held)
+    return found
+
+
+def heapify(heap: Any) -> None:
+    """``heapq.heapify``."""
+    if _of_heap(heap, heapq.heapify) is None:
+        heapq.heapify(heap)
+        return
+    half = heap.length() // 2
+    run(0, half, lambda n: _up(heap, half - 1 - n))
+
+
+def _down(heap: Growing, start: Any, place: Any) -> None:
+    """Let the item at ``place`` go down to where it belongs."""
+    head = value_of(heap.head)
+    item, at = read_row(heap, head + place), number(place)
+
+    def parent() -> Any:
+        return head + ((value_of(at) - 1) >> 1)
+
+    def goes() -> Any:
+        above = np.maximum(parent(), head)
+        return (value_of(at) > start) & less(item, read_row(heap, above))
+
+    def step() -> None:
+        above = parent()
+        move_row(heap, above, head + value_of(at))
+        put(at, above - head)
+
+    native_while(goes, step, nothing_held())
+    write_row(heap, head + value_of(at), item)
+
+
+def _up(heap: Growing, start: Any = 0) -> None:
+    """Let the item at ``start`` go up to a leaf, along the smaller children, and down again."""
+    head, count = value_of(heap.head), heap.length()
+    at = number(start)
+    item = read_row(heap, head + start)
+
+    def step() -> None:
+        here = value_of(at)
+        child = here * 2 + 1
+        right = np.minimum(child + 1, count - 1)
+        is_right = np.logical_not(less(read_row(heap, head + child), read_row(heap, head + right)))
+        child = np.where((child + 1 < count) & is_right, right, child)
+        move_row(heap, head + child, head + here)
+        put(at, child)
+
+    native_while(lambda: value_of(at) * 2 + 1 < count, step, nothing_held())
+    end = value_of(at)
+    write_row(heap, head + end, item)
+    _down(heap, value_of(number(start)), end)
+
+
+HEAPS: dict[Any, Any] = {
+    heapq.heappush: heappush, heapq.heappop: heappop, heapq.heapify: heapify,
+}  # fmt: skip

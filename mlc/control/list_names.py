@@ -1,0 +1,123 @@
+"""Which lists of a function may grow, as its source tells."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+
+from .names import HEAPS
+from .syntax import called, filled
+
+_MAKERS = frozenset({"list", "deque", "sorted"})
+_GROWING = frozenset({
+    "append", "extend", "insert", "pop", "remove", "clear", "appendleft", "popleft", "extendleft",
+})  # fmt: skip
+_LOOPS = (ast.For, ast.While)
+_LISTS = (ast.List, ast.ListComp)
+
+
+def is_listing(value: ast.expr) -> bool:
+    """Whether ``value`` makes a list or a deque."""
+    match value:
+        case ast.List() | ast.ListComp():
+            return True
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return isinstance(left, _LISTS) or isinstance(right, _LISTS)
+        case ast.Call(func=ast.Call(args=[made])):  # what stands for a function
+            return _name(made) in _MAKERS
+    return False
+
+
+def listed(target: ast.expr, value: ast.expr, names: set[str]) -> ast.expr:
+    """``value``, or what stands for it if it is a list that may grow where loops change what
+    ``target`` names."""
+    match target, value:
+        case ((ast.Tuple(elts=targets) | ast.List(elts=targets)), ast.Tuple(elts=values)):
+            if len(targets) == len(values):
+                value.elts = [listed(t, v, names) for t, v in zip(targets, values)]
+        case (ast.Name(id=name), _) if name not in names:
+            pass
+        case (ast.Name() | ast.Attribute(), _) if is_listing(value):
+            return filled(called("list_", [value]), value)
+    return value
+
+
+def with_lists(node: ast.Assign, names: set[str]) -> ast.Assign:
+    """``node`` with what stands for lists that may grow."""
+    for target in node.targets:
+        node.value = listed(target, node.value, names)
+    return node
+
+
+def _name(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def growing(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names of lists that methods change, or that are passed to functions, in ``nodes``, or
+    that conditions ask for; and those that stand for such ones."""
+    found: set[str] = set()
+    pairs: list[tuple[str, str]] = []
+    for node in nodes:
+        for part in ast.walk(node):
+            match part:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)) if (
+                    attr in _GROWING
+                ):
+                    found.add(name)
+                case ast.Call(args=args):
+                    found.update(a.id for a in args if isinstance(a, ast.Name))
+                case ast.AugAssign(target=ast.Name(id=name), op=ast.Add()):
+                    found.add(name)
+                case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                    found.add(name)
+                case ast.While(test=ast.Name(id=name)):
+                    found.add(name)
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=other)):
+                    pairs += [(name, other), (other, name)]
+    for _ in pairs:
+        found.update(a for a, b in pairs if b in found)
+    return found
+
+
+def is_steady(body: Sequence[ast.stmt]) -> bool:
+    """Whether each run of ``body`` does the same to lists: it appends, and nothing else."""
+    plain = [stmt for stmt in body if _is_append(stmt)]
+    rest = [stmt for stmt in body if not _is_append(stmt)]
+    return bool(plain) and not any(_changes(stmt) for stmt in rest)
+
+
+def _is_append(stmt: ast.stmt) -> bool:
+    match stmt:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="append"), args=args)):
+            return not any(_changes(a) for a in args)
+    return False
+
+
+def _changes(node: ast.AST) -> bool:
+    for part in ast.walk(node):
+        match part:
+            case ast.Call(func=ast.Attribute(attr=attr)) if attr in _GROWING or attr in HEAPS:
+                return True
+            case ast.Delete():
+                return True
+    return False
+
+
+def asked(test: ast.expr) -> ast.expr:
+    """A condition in which the sides of ``and`` and ``or`` say whether a list holds something."""
+    match test:
+        case ast.BoolOp(values=values):
+            test.values = [_truth(asked(value)) for value in values]
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            test.operand = asked(operand)
+    return test
+
+
+def _truth(value: ast.expr) -> ast.expr:
+    if isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
+        return filled(called("truth", [value]), value)
+    return value

@@ -1,0 +1,385 @@
+"""Lists in arrays: what their items are held as, how a row is read and written, and when a list
+becomes arrays.
+
+A list that a loop or branch over traced values changes, and that was made before it, becomes arrays
+before that loop or branch: `Wanted` says so to the one that is to be traced again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .. import te
+from ..dtypes import float64, int64, uint8
+from ..ir.expr import apply, cast, select
+from ..ops.op import CURRENT
+from ..te.tensor import Tensor
+from ..tracer import tree
+from ..tracer.grown import Grown, Kind, Leaf, room_now
+from ..tracer.storage import WATCH, Cell, next_cell
+from ..tracer.tracer import Tracer
+from .plan import NotNative, current
+from .region import unset
+from .spec import Spec
+from .values import is_value, spec_of, tensor_of
+
+Result = TypeVar("Result")
+# The number that cells and lists exceed which the native loop or branch around has made.
+REGION: ContextVar[int] = ContextVar("region", default=-1)
+_FROZEN: ContextVar[list[tuple[Cell, str]] | None] = ContextVar("frozen", default=None)
+_MOST_KINDS = 12
+LISTED = (
+    "an array that is in a list is written to, where the list is held in arrays by compiled code; "
+    "write to it before it is appended, or append a copy, x.copy()"
+)
+
+
+class Wanted(BaseException):
+    """Raised while tracing: ``owner`` is to hold items of ``kind``, as arrays, before the loop or
+    branch that is traced. Nothing that users write should catch it."""
+
+    def __init__(self, owner: Grown, kind: Kind | None) -> None:
+        super().__init__("a list becomes arrays")
+        self.owner, self.kind = owner, kind
+
+
+@contextmanager
+def region() -> Iterator[None]:
+    """Inside, the body of a native loop or branch is traced."""
+    token = REGION.set(next_cell())
+    try:
+        yield
+    finally:
+        REGION.reset(token)
+
+
+def with_lists(run: Callable[[], Result], may_hold: bool = True) -> Result:
+    """``run()``, which traces a loop or branch, with the lists that it changes as arrays; with
+    lists as they were, where that cannot be. Without ``may_hold`` none becomes arrays."""
+    if CURRENT.get() is None:
+        return run()
+    outside = REGION.get()
+    frozen: list[tuple[Cell, str]] = []
+    changed: dict[int, tuple[Grown, list[Any]]] = {}
+    token = _FROZEN.set(frozen)
+    try:
+        for _ in range(_MOST_KINDS):
+            try:
+                return run()
+            except Wanted as wanted:
+                owner = wanted.owner
+                if owner.serial < outside:
+                    raise
+                if not (may_hold or owner.is_native):
+                    return _without(owner, run)
+                if not owner.is_native:
+                    changed[id(owner)] = owner, owner.items()
+                hold(owner, wanted.kind)
+        raise NotNative("the types of what is in a list change without end")
+    except Exception:
+        if not changed:
+            raise
+        for cell, text in frozen:
+            cell.frozen = text
+        for owner, items in changed.values():
+            owner.become(items)
+            owner.rigid = True
+    finally:
+        _FROZEN.reset(token)
+        outer = _FROZEN.get()
+        if outer is not None:
+            outer += frozen
+    return run()
+
+
+def _without(owner: Grown, run: Callable[[], Result]) -> Result:
+    owner.rigid = True
+    try:
+        return with_lists(run, may_hold=False)
+    finally:
+        owner.rigid = False
+
+
+def freeze(cell: Cell) -> None:
+    """Let nobody write to the array in ``cell``: a list holds it."""
+    log = _FROZEN.get()
+    if log is not None:
+        log.append((cell, cell.frozen))
+    cell.frozen = cell.frozen or LISTED
+
+
+# What items are held as
+
+
+def kind_of(item: Any) -> Kind:
+    """The kind of ``item``; NotNative where it is no tree of numbers and arrays."""
+    leaves, structure = tree.flatten(item)
+    if not leaves or not all(map(is_value, leaves)):
+        raise NotNative(
+            f"a list that data decide about holds a {type(item).__name__}; its items can be "
+            f"numbers, arrays of one shape, and tuples of them"
+        )
+    return Kind(structure, tuple(map(_leaf, leaves)))
+
+
+def _leaf(leaf: Any) -> Leaf:
+    spec = spec_of(current(), leaf)
+    is_array = isinstance(leaf, (Tracer, np.ndarray)) and bool(spec.shape)
+    if isinstance(leaf, Tracer):
+        is_array = is_array or leaf._cell.is_array
+    return Leaf(spec.shape, spec.dtype, ((spec.dtype, spec.weak),), is_array)
+
+
+def joined(a: Kind | None, b: Kind | None) -> Kind | None:
+    """The kind of a list that holds items of both; NotNative where there is none."""
+    if a is None or b is None or a == b:
+        return b if a is None else a
+    if a.structure != b.structure:
+        raise NotNative(
+            f"a list that data decide about holds items that differ in what they are made of, "
+            f"{a.structure} and {b.structure}; let all be alike"
+        )
+    return Kind(a.structure, tuple(map(_joined, a.leaves, b.leaves)))
+
+
+def _joined(a: Leaf, b: Leaf) -> Leaf:
+    if a == b:
+        return a
+    if a.shape != b.shape or a.is_array != b.is_array:
+        raise NotNative(
+            f"a list that data decide about holds arrays of shapes {a.shape} and {b.shape}; let "
+            f"all have one shape"
+        )
+    forms = tuple(sorted({*a.forms, *b.forms}, key=lambda form: (form[0].name, form[1])))
+    dtypes = {dtype for dtype, _ in forms}
+    if len(dtypes) == 1:
+        return Leaf(a.shape, a.dtype, forms, a.is_array)
+    is_plain = dtypes <= {float64, int64} and not a.is_array
+    if not is_plain:
+        names = " and ".join(sorted(dtype.name for dtype in dtypes))
+        raise NotNative(f"a list that data decide about holds {names}; let all be of one dtype")
+    return Leaf(a.shape, float64, forms, False)
+
+
+# The arrays
+
+
+def number(value: Any) -> Tracer:
+    """A cell that holds the whole number ``value``."""
+    trace = current()
+    made = Tracer(tensor_of(trace, value, Spec((), int64)), trace)
+    made._cell.is_array = True
+    return made
+
+
+def value_of(cell: Tracer) -> Any:
+    """The number that :func:`number` holds now."""
+    trace = current()
+    return Tracer(cell._cell.current(trace), trace)
+
+
+def put(cell: Tracer, value: Any) -> None:
+    """Let it hold ``value``."""
+    cell._cell.write(tensor_of(current(), value, Spec((), int64)))
+
+
+def hold(owner: Grown, kind: Kind | None) -> None:
+    """Have ``owner`` as arrays, for items of ``kind``, too; NotNative where that cannot be."""
+    if owner.is_native:
+        _widen(owner, joined(owner.kind, kind))
+        return
+    items = owner.items()
+    for item in items:
+        kind = joined(kind, kind_of(item))
+    room = room_now()
+    start = room // 2 if owner.is_deque else 0
+    if start + len(items) > room:
+        raise NotNative(f"a list of {len(items)} items is more than there is room for")
+    owner.become(())
+    owner.is_native, owner.room, owner.kind = True, room, None
+    owner.columns, owner.tags = [], []
+    owner.head, owner.tail = number(start), number(start + len(items))
+    _widen(owner, kind)
+    if REGION.get() < 0 and items:
+        _fill(owner, start, items)
+        return
+    for n, item in enumerate(items):
+        write_row(owner, number(start + n), item)
+
+
+def _tag(owner: Grown, before: Leaf | None, leaf: Leaf, old: Tracer | None) -> Tracer | None:
+    """Which of the forms of ``leaf`` each row has, where there are several."""
+    trace = current()
+    if len(leaf.forms) == 1 or before is not None and before.forms == leaf.forms:
+        return old
+    spec = Spec((owner.room,), uint8)
+    if before is None:
+        return Tracer(unset(spec.shape, uint8), trace)
+    marks = np.array([leaf.forms.index(form) for form in before.forms], np.uint8)
+    if old is None:
+        return Tracer(tensor_of(trace, np.full(owner.room, marks[0]), spec), trace)
+    made = np.take(marks, np.minimum(Tracer(old._cell.current(trace), trace), len(marks) - 1))
+    return Tracer(tensor_of(trace, made, spec), trace)
+
+
+def _fill(owner: Grown, start: int, items: Sequence[Any]) -> None:
+    """Let the rows from ``start`` on be ``items``."""
+    kind, trace, count = owner.kind, current(), len(items)
+    assert kind is not None
+    rows = [tree.flatten(item)[0] for item in items]
+    kinds = [kind_of(item).leaves for item in items]
+    for n, (leaf, parts) in enumerate(zip(kind.leaves, zip(*rows))):
+        spec = Spec(leaf.shape, leaf.dtype)
+        given = [Tracer(tensor_of(trace, part, spec), trace) for part in parts]
+        _begin(owner.columns[n], start, np.stack(given), count)
+        for part in parts:
+            if leaf.is_array and isinstance(part, Tracer):
+                freeze(part._cell)
+        tag = owner.tags[n]
+        if tag is not None:
+            marks = np.array([leaf.forms.index(k[n].forms[0]) for k in kinds], np.uint8)
+            _begin(tag, start, marks, count)
+
+
+def _begin(column: Tracer, start: int, values: Any, count: int) -> None:
+    """``column[start : start + count] = values``, and nothing elsewhere."""
+    trace = current()
+    shape, dtype = column.shape, column._seen[1].dtype
+    given = tensor_of(trace, values, Spec((count, *shape[1:]), dtype))
+    made = te.compute(
+        shape,
+        lambda *at: select(
+            (at[0] >= start) & (at[0] < start + count), given[(at[0] - start,) + at[1:]],
+            cast(0, dtype),
+        ),
+        name="rows", op="list_rows",
+    )  # fmt: skip
+    column._cell.write(made)
+
+
+def _widen(owner: Grown, kind: Kind | None) -> None:
+    """Make the arrays ones for items of ``kind``."""
+    old, trace = owner.kind, current()
+    if kind is None or kind == old:
+        return
+    columns: list[Tracer] = []
+    tags: list[Tracer | None] = []
+    for n, leaf in enumerate(kind.leaves):
+        before = None if old is None else old.leaves[n]
+        spec = Spec((owner.room, *leaf.shape), leaf.dtype)
+        if before is None:
+            columns.append(Tracer(unset((owner.room, *leaf.shape), leaf.dtype), trace))
+        elif before.dtype is leaf.dtype:
+            columns.append(owner.columns[n])
+        else:
+            columns.append(Tracer(tensor_of(trace, owner.columns[n], spec), trace))
+        tags.append(_tag(owner, before, leaf, None if before is None else owner.tags[n]))
+    owner.columns, owner.tags, owner.kind = columns, tags, kind
+
+
+def as_carried(before: Any, end: Grown, entry: Any, listed: list[Grown]) -> Grown:
+    """``end``, a list that a variable holds at the end of a body which was ``entry`` before it, and
+    stood for by ``before``, as one of the same kind. ``listed`` gets all such lists."""
+    if not isinstance(entry, Grown) or entry.rigid or end.rigid:
+        return end
+    if any(end is other for other in listed) or end.serial < REGION.get() and end is not before:
+        raise NotNative(
+            "a list that data decide about gets a second name in a loop or branch, and what "
+            "changes it by one name would have to show under the other; make a copy, list(items)"
+        )
+    listed.append(end)
+    if not (end.is_native or entry.is_native):
+        if len(end.items()) != len(entry.items()):
+            raise Wanted(entry, None)
+        return end
+    if not end.is_native:
+        hold(end, entry.kind)
+    kind = joined(entry.kind, end.kind)
+    if not entry.is_native or kind != entry.kind:
+        raise Wanted(entry, kind)
+    _widen(end, kind)
+    return end
+
+
+def write_row(owner: Grown, at: Any, item: Any) -> None:
+    """Let row ``at`` be ``item``; Wanted where the list does not hold such items yet."""
+    found = kind_of(item)
+    kind = joined(owner.kind, found)
+    assert kind is not None
+    if kind != owner.kind:
+        if owner.serial > REGION.get():
+            _widen(owner, kind)
+        else:
+            raise Wanted(owner, found)
+    trace = current()
+    for n, leaf in enumerate(tree.flatten(item)[0]):
+        form = kind.leaves[n]
+        if isinstance(leaf, Tracer) and form.is_array:
+            watched = WATCH.get()
+            if watched is not None and leaf._cell in watched:
+                raise NotNative(LISTED)
+            freeze(leaf._cell)
+        _store(owner.columns[n], at, tensor_of(trace, leaf, Spec(form.shape, form.dtype)))
+        tag = owner.tags[n]
+        if tag is not None:
+            mark = form.forms.index(found.leaves[n].forms[0])
+            _store(tag, at, tensor_of(trace, np.uint8(mark), Spec((), uint8)))
+
+
+def _store(column: Tracer, at: Any, value: Tensor) -> None:
+    """``column[at] = value``, at a place that there is."""
+    old, place = column._cell.current(current()), at._tensor
+    made = te.compute(
+        old.shape,
+        lambda *at: select(apply("eq", at[0], place[()]), value[at[1:]], old[at]),
+        name="stored", op="list_store",
+    )  # fmt: skip
+    column._cell.write(made)
+
+
+def read_row(owner: Grown, at: Any) -> Any:
+    """The item in row ``at``, a place that there is."""
+    kind = owner.kind
+    assert kind is not None
+    leaves = [_load(column, at, leaf) for column, leaf in zip(owner.columns, kind.leaves)]
+    return tree.unflatten(kind.structure, leaves)
+
+
+def _load(column: Tracer, at: Any, leaf: Leaf) -> Tracer:
+    trace = current()
+    source, place = column._cell.current(trace), at._tensor
+    tensor = te.compute(
+        leaf.shape, lambda *rest: source[(place[()],) + rest], name="item", op="list_item"
+    )
+    if leaf.weak:
+        trace.weak.add(tensor)
+    made = Tracer(tensor, trace)
+    made._cell.is_array = leaf.is_array
+    if leaf.is_array:
+        freeze(made._cell)
+    return made
+
+
+def move_row(owner: Grown, source: Any, target: Any) -> None:
+    """Let row ``target`` be what row ``source`` is."""
+    for column in columns_of(owner):
+        copy_element(column, source, column, target)
+
+
+def copy_element(source: Any, at: Any, target: Any, to: Any) -> None:
+    """``target[to] = source[at]``, at places that there are."""
+    old, place = source._cell.current(current()), at._tensor
+    value = te.compute(
+        old.shape[1:], lambda *rest: old[(place[()],) + rest], name="item", op="list_item"
+    )
+    _store(target, to, value)
+
+
+def columns_of(owner: Grown) -> Sequence[Tracer]:
+    """All arrays of a list."""
+    return [*owner.columns, *(tag for tag in owner.tags if tag is not None)]

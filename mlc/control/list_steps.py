@@ -1,0 +1,92 @@
+"""Small steps that methods of lists in arrays are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import te
+from ..tracer.concrete import known
+from ..tracer.grown import LEVEL, Grown, ListsFullError, is_arrays
+from ..tracer.tracer import Tracer
+from .failing import note
+from .forms import is_traced, native_for
+from .list_rows import columns_of, copy_element, read_row, value_of
+from .plan import NotNative, State, current
+from .tries import caught, is_tried
+
+
+def nothing_held() -> State:
+    """The state of a loop that changes arrays alone."""
+    return State((), lambda: [], lambda values: None, "the loop")
+
+
+def raise_where(test: Any, error: Exception) -> None:
+    """Let the call raise ``error`` if ``test`` holds."""
+    if is_tried():
+        raise NotNative(caught(error))
+    note((type(error), str(error)), error, test)
+
+
+def note_full(test: Any) -> None:
+    """Let the call begin again with more room where ``test`` holds."""
+    note((ListsFullError,), ListsFullError(LEVEL.get()), test)
+
+
+def whole_number(value: Any) -> Any:
+    """``value`` as an index: a Python int, or a traced number."""
+    value = known(value)
+    if isinstance(value, Tracer):
+        if value.shape or value.dtype.kind not in "iu":
+            raise TypeError(
+                f"list indices must be integers or slices, not {value.dtype}{list(value.shape)}"
+            )
+        return value.astype(np.int64)
+    return value.__index__()
+
+
+def rows_of(column: Tracer, first: Any, size: int) -> Any:
+    """The ``size`` rows from ``first`` on, as an array."""
+    source, start = column._cell.current(current()), first._tensor
+    return te.compute(
+        (size, *source.shape[1:]),
+        lambda *at: source[(start[()] + at[0],) + at[1:]], name="rows", op="list_rows",
+    )  # fmt: skip
+
+
+def copy_row(source: Grown, at: Any, target: Grown, to: Any) -> None:
+    for mine, theirs in zip(columns_of(target), columns_of(source), strict=True):
+        copy_element(theirs, at, mine, to)
+
+
+def run(start: Any, stop: Any, body: Callable[[Any], None]) -> None:
+    """``for n in range(start, stop): body(n)``, which changes arrays alone, natively."""
+    native_for(start, stop, 1, body, nothing_held())
+
+
+def each(values: Any, body: Callable[[Any], None]) -> None:
+    """``body`` of each of ``values``."""
+    if is_arrays(values):
+        first = value_of(values.head)
+        run(0, values.length(), lambda n: body(read_row(values, first + n)))
+    elif isinstance(values, Tracer) and is_traced(values) and values.shape:
+        run(0, values.shape[0], lambda n: body(values[n]))
+    else:
+        for value in values:
+            body(value)
+
+
+def equal(a: Any, b: Any) -> Any:
+    """``a == b`` for numbers and tuples of them."""
+    if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
+        if type(a) is not type(b) or len(a) != len(b):
+            return np.False_
+        found: Any = np.True_
+        for p, q in zip(a, b):
+            found = np.logical_and(found, equal(p, q))
+        return found
+    if np.shape(a) or np.shape(b):
+        raise NotNative("arrays in a list that data decide about are compared; compare elements")
+    return np.equal(a, b)

@@ -1,0 +1,462 @@
+"""Lists, stacks and queues that traced code changes: Python's lists until data decide what is in
+them, then arrays with Python's own behaviour.
+
+::
+
+    while stack:                   while tail > head:
+        i = stack.pop()        ->      tail = tail - 1; i = rows[tail]
+        stack.append(i // 2)           rows[tail] = i // 2; tail = tail + 1
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ..errors import MlcError
+from ..ops.op import CURRENT
+from ..tracer import tree
+from ..tracer.concrete import known
+from ..tracer.grown import Grown, ListsFullError, RoomWanted, is_arrays
+from ..tracer.number import copied_number
+from ..tracer.tracer import Tracer, mark_weak
+from .forms import is_traced, native_while
+from .list_rows import (
+    REGION,
+    Wanted,
+    hold,
+    move_row,
+    number,
+    put,
+    read_row,
+    value_of,
+    write_row,
+)
+from .list_steps import (
+    copy_row,
+    each,
+    equal,
+    note_full,
+    nothing_held,
+    raise_where,
+    rows_of,
+    run,
+    whole_number,
+)
+from .plan import NothingThereError, NotNative, current
+
+_BY_PLACE = frozenset({"__getitem__", "__setitem__"})
+_FULL = -2  # the length of a list that did not fit
+
+
+def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
+    """A method that Python's own does as long as the list is none of arrays."""
+    plain = getattr(list, name, None) or getattr(deque, name)
+
+    def decorate(native: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(native)
+        def method(self: Growing, *args: Any, **kwargs: Any) -> Any:
+            if self.is_native:
+                return native(self, *args, **kwargs)
+            if not self.rigid and (self._is_asked(args) if name in _BY_PLACE else is_change):
+                if self.serial < REGION.get():
+                    raise Wanted(self, None)
+                if name in _BY_PLACE and self._can_hold():
+                    return native(self, *args, **kwargs)
+            if not hasattr(list, name):
+                held = deque(self.items())
+                found = plain(held, *args, **kwargs)
+                self.become(list(held))
+                return found
+            return plain(self, *args, **kwargs)
+
+        return method
+
+    return decorate
+
+
+class Growing(Grown):
+    """A list that becomes arrays where a native loop or branch changes it."""
+
+    def _is_asked(self, args: tuple[Any, ...]) -> bool:
+        """Whether data decide which item is meant."""
+        return CURRENT.get() is not None and is_traced(args[0])
+
+    def _can_hold(self) -> bool:
+        """Whether the list is arrays from now on."""
+        items = self.items()
+        try:
+            hold(self, None)
+        except (MlcError, ValueError, TypeError):
+            self.become(items)
+            return False
+        return True
+
+    def length(self) -> Any:
+        """How many items there are: a traced number."""
+        return value_of(self.tail) - value_of(self.head)
+
+    def _check(self, error: str) -> None:
+        """Raise Python's error where nothing was appended so far as tracing has come."""
+        if self.kind is None:
+            raise NothingThereError(error)
+
+    def _row(self, index: Any, error: str) -> Tracer:
+        """The row of item ``index``; the call raises an IndexError if there is none."""
+        self._check(error)
+        index, count = whole_number(index), self.length()
+        head, tail = value_of(self.head), value_of(self.tail)
+        if isinstance(index, int):
+            row = head + index if index >= 0 else tail + index
+            is_outside = count <= index if index >= 0 else count < -index
+        else:
+            row = np.where(index < 0, tail, head) + index
+            is_outside = (row < head) | (row >= tail)
+        raise_where(is_outside, IndexError(error))
+        return np.minimum(np.maximum(row, 0), self.room - 1)  # type: ignore[no-any-return]
+
+    @_method("__getitem__", False)
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return self._part(key)
+        return read_row(self, self._row(key, "list index out of range"))
+
+    @_method("__setitem__")
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(key, slice):
+            raise NotNative(
+                "a slice of a list that data decide about is assigned to; set its items in a loop"
+            )
+        write_row(self, self._row(key, "list assignment index out of range"), value)
+
+    @_method("__delitem__")
+    def __delitem__(self, key: Any) -> None:
+        if isinstance(key, slice):
+            if key != slice(None):
+                raise NotNative(
+                    "a slice of a list that data decide about is deleted; delete items with pop()"
+                )
+            self.clear()
+            return
+        self._taken(key, "list assignment index out of range", is_read=False)
+
+    @_method("append")
+    def append(self, value: Any) -> None:
+        tail = value_of(self.tail)
+        note_full(tail >= self.room)
+        place = np.minimum(tail, self.room - 1)
+        write_row(self, place, value)
+        put(self.tail, place + 1)
+
+    @_method("appendleft")
+    def appendleft(self, value: Any) -> None:
+        """As the method of a deque."""
+        head = value_of(self.head)
+        note_full(head <= 0)
+        place = np.maximum(head - 1, 0)
+        write_row(self, place, value)
+        put(self.head, place)
+
+    @_method("extend")
+    def extend(self, values: Iterable[Any]) -> None:
+        each(values, self.append)
+
+    def __iadd__(self, values: Iterable[Any]) -> Any:  # type: ignore[override,misc]
+        self.extend(values)
+        return self
+
+    @_method("extendleft")
+    def extendleft(self, values: Iterable[Any]) -> None:
+        """As the method of a deque."""
+        each(values, self.appendleft)
+
+    def _error(self) -> str:
+        return "pop from an empty deque" if self.is_deque else "pop from empty list"
+
+    @_method("pop")
+    def pop(self, index: Any = -1) -> Any:  # type: ignore[override]
+        is_last = not is_traced(index) and index == -1
+        if not is_last and (is_traced(index) or index != 0):
+            return self._taken(index, "pop index out of range", is_read=True)
+        self._check(self._error())
+        head, tail = value_of(self.head), value_of(self.tail)
+        raise_where(tail <= head, IndexError(self._error()))
+        if not is_last:
+            return self._first(head, tail)
+        place = np.maximum(tail - 1, head)
+        found = read_row(self, np.maximum(tail - 1, 0))
+        put(self.tail, place)
+        return found
+
+    @_method("popleft")
+    def popleft(self) -> Any:
+        """As the method of a deque."""
+        self._check(self._error())
+        head, tail = value_of(self.head), value_of(self.tail)
+        raise_where(tail <= head, IndexError(self._error()))
+        return self._first(head, tail)
+
+    def _first(self, head: Any, tail: Any) -> Any:
+        found = read_row(self, np.minimum(head, self.room - 1))
+        put(self.head, np.minimum(head + 1, tail))
+        return found
+
+    def _taken(self, index: Any, error: str, is_read: bool) -> Any:
+        """Take item ``index`` out."""
+        row = self._row(index, error)
+        found = read_row(self, row) if is_read else None
+        last: Any = value_of(self.tail) - 1
+        run(row, last, lambda at: move_row(self, at + 1, at))
+        put(self.tail, np.maximum(last, value_of(self.head)))
+        return found
+
+    @_method("insert")
+    def insert(self, index: Any, value: Any) -> None:  # type: ignore[override]
+        index, count = whole_number(index), self.length()
+        head, tail = value_of(self.head), value_of(self.tail)
+        place = head + np.clip(np.where(index < 0, index + count, index), 0, count)
+        note_full(tail >= self.room)
+        end = np.minimum(tail, self.room - 1)
+        run(0, end - place, lambda n: move_row(self, end - 1 - n, end - n))
+        write_row(self, np.minimum(place, self.room - 1), value)
+        put(self.tail, end + 1)
+
+    @_method("remove")
+    def remove(self, value: Any) -> None:
+        place = self._found(value)
+        raise_where(place < 0, ValueError("list.remove(x): x not in list"))
+        self._taken(np.maximum(place, 0), "list index out of range", is_read=False)
+
+    @_method("index", False)
+    def index(self, value: Any) -> Any:  # type: ignore[override]
+        place = self._found(value)
+        raise_where(place < 0, ValueError(f"{value!r} is not in list"))
+        return place
+
+    def _found(self, value: Any) -> Any:
+        """The number of the first item that equals ``value``; -1 if none does."""
+        at, head, tail = number(0), value_of(self.head), value_of(self.tail)
+        count = tail - head
+        if self.kind is None:
+            return _python(value_of(at) - 1)
+
+        def goes() -> Any:
+            here = value_of(at)
+            row = np.minimum(head + here, self.room - 1)
+            return (here < count) & np.logical_not(equal(read_row(self, row), value))
+
+        native_while(goes, lambda: put(at, value_of(at) + 1), nothing_held())
+        end = value_of(at)
+        return _python(np.where(end < count, end, -1))
+
+    @_method("count", False)
+    def count(self, value: Any) -> Any:  # type: ignore[override]
+        many = number(0)
+        each(self, lambda item: put(many, value_of(many) + np.where(equal(item, value), 1, 0)))
+        return _python(value_of(many))
+
+    def has(self, value: Any) -> Any:
+        """``value in self``, a traced bool."""
+        return _python(self._found(value) >= 0)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(self.has(value)) if self.is_native else list.__contains__(self, value)
+
+    @_method("clear")
+    def clear(self) -> None:
+        put(self.tail, value_of(self.head))
+
+    @_method("reverse")
+    def reverse(self) -> None:
+        if self.kind is None:
+            return
+        head, last = value_of(self.head), value_of(self.tail) - 1
+
+        def swap(n: Any) -> None:
+            low, high = head + n, last - n
+            first = read_row(self, low)
+            move_row(self, high, low)
+            write_row(self, high, first)
+
+        run(0, self.length() // 2, swap)
+
+    @_method("copy", False)
+    def copy(self) -> Any:
+        return self._part(slice(None))
+
+    def _part(self, key: slice) -> Growing:
+        """The items that a slice names, as a list of its own."""
+        step = 1 if key.step is None else known(key.step)
+        if not isinstance(step, int):
+            raise NotNative("a slice of a list has a step that data decide about")
+        if step == 0:
+            raise ValueError("slice step cannot be zero")
+        count = self.length()
+        low, high = (0, count) if step > 0 else (-1, count - 1)
+
+        def bound(value: Any, otherwise: Any) -> Any:
+            if value is None:
+                return otherwise
+            value = whole_number(value)
+            return np.clip(np.where(value < 0, value + count, value), low, high)
+
+        start = bound(key.start, low if step > 0 else high)
+        stop = bound(key.stop, high if step > 0 else low)
+        away = stop - start if step > 0 else start - stop
+        many = np.maximum((away + (abs(step) - 1)) // abs(step), 0)
+        made = Growing(is_deque=self.is_deque)
+        hold(made, self.kind)
+        if self.kind is not None:
+            first = value_of(self.head) + start
+            begin = value_of(made.head)
+            run(0, many, lambda n: copy_row(self, first + n * step, made, begin + n))
+            put(made.tail, begin + many)
+        return made
+
+    def __add__(self, other: Any) -> Any:
+        if not self.is_native and not is_arrays(other):
+            return list.__add__(self, other)
+        made = self.copy()
+        made = made if isinstance(made, Growing) else Growing(made)
+        made.extend(other)
+        return made
+
+    def __radd__(self, other: Any) -> Any:
+        made = Growing(other)
+        made += self
+        return made
+
+    def __len__(self) -> int:
+        if not self.is_native:
+            return list.__len__(self)
+        return self.settle()
+
+    def __bool__(self) -> bool:
+        return bool(self.length() > 0) if self.is_native else list.__len__(self) > 0
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.is_native:
+            self.settle()
+        return list.__iter__(self)
+
+    def __reversed__(self) -> Iterator[Any]:
+        if self.is_native:
+            self.settle()
+        return list.__reversed__(self)
+
+    def __eq__(self, other: object) -> Any:
+        if not self.is_native:
+            return list.__eq__(self, other)
+        if isinstance(other, list) and not is_arrays(other) and not len(other):
+            return _python(self.length() <= 0)
+        raise NotNative("a list that data decide about is compared with another; compare items")
+
+    def __ne__(self, other: object) -> Any:
+        if not self.is_native:
+            return list.__ne__(self, other)
+        return _python(np.logical_not(self == other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def settle(self) -> int:
+        """Become a list of Python's, as long as the data have made it; how long that is."""
+        from ..tracer.rows import row
+
+        size, trace = self.size(), current()
+        first, kind, held = value_of(self.head), self.kind, self.columns
+        if any(tag is not None for tag in self.tags):
+            raise NotNative(
+                "a list that holds Python's numbers beside NumPy's, or int beside float, is gone "
+                "through; go through it in a loop, or let all be alike"
+            )
+        columns = []
+        if kind is not None and size:
+            for column, leaf in zip(held, kind.leaves):
+                part = rows_of(column, first, size)
+                columns.append([row(trace, part, n, leaf.weak, leaf.is_array) for n in range(size)])
+        items = [tree.unflatten(kind.structure, parts) for parts in zip(*columns)] if kind else []
+        self.become(items)
+        return size
+
+    def size(self) -> int:
+        """How many items the data have chosen, for code that is compiled for that number."""
+        trace = current()
+        count = self.length()
+        full = trace.errors.get((ListsFullError,))
+        if trace.failure is not None:  # what else came of it is of no account
+            count = np.where(np.equal(trace.failure[0], 0), count, -1)
+            if full is not None:
+                count = np.where(np.equal(trace.failure[0], full[0]), _FULL, count)
+        found = trace.room(lambda: count)
+        if found == _FULL:
+            raise RoomWanted
+        if found is None:
+            raise NotNative(
+                "a list that data decide about is taken as a whole, as an array or item by item, "
+                "inside of a native loop; go through it in a loop of its own, for item in items"
+            )
+        return max(found, 0)
+
+    def array(self) -> Any:
+        """``np.array(self)``."""
+        size, kind = self.size(), self.kind
+        if kind is None or not size:
+            return np.zeros((0,))
+        first = value_of(self.head)
+        columns: list[Any] = []
+        for column in self.columns:
+            columns.append(Tracer(rows_of(column, first, size), current()))
+        if tree.is_single(kind.structure):
+            return columns[0]
+        if not tree.is_flat(kind.structure):
+            return None
+        return np.stack(columns, axis=1)
+
+
+def list_(value: Any) -> Any:
+    """What stands for ``value``, a list or deque that traced code has just made."""
+    if CURRENT.get() is None:
+        return value
+    if type(value) is list:
+        return Growing(value)
+    if type(value) is deque and value.maxlen is None:
+        return Growing(value, is_deque=True)
+    return value
+
+
+def truth(value: Any) -> Any:
+    """``bool(value)`` of a list that is arrays, a traced bool; else ``value``."""
+    return _python(value.length() > 0) if is_arrays(value) else value
+
+
+def _python(value: Any) -> Any:
+    """``value`` as a Python number."""
+    return mark_weak(copied_number(value))
+
+
+def _parts(value: Any) -> Any:
+    return value.parts()
+
+
+def _whole(marks: Any, children: Any) -> Any:
+    if not isinstance(marks, tuple):
+        if CURRENT.get() is None:
+            return deque(children) if marks else list(children)
+        return Growing(list(children), marks)
+    kind, room, is_deque = marks
+    held = Growing(is_deque=is_deque)
+    held.is_native, held.kind, held.room = True, kind, room
+    rest = list(children)
+    width = len(kind.leaves) if kind is not None else 0
+    held.columns, rest = rest[:width], rest[width:]
+    forms = [leaf.forms for leaf in kind.leaves] if kind is not None else []
+    held.tags = [rest.pop(0) if len(form) > 1 else None for form in forms]
+    held.head, held.tail = rest
+    return held
+
+
+tree.register(Growing, _parts, _whole)

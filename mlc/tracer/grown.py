@@ -1,0 +1,168 @@
+"""Lists whose length the data decide: their items are rows of arrays, between two traced numbers.
+
+::
+
+    stack = [(2, 3), (5, 7)]          columns  [2, 5, ...] and [3, 7, ...], each with some room,
+                                ->    of which the rows from `head` to `tail` count
+
+The arrays, and both numbers, are cells as those of any array are: native loops and branches carry
+them, in functions that they call, too, and the list stays one object for all who hold it. Where
+the room is too small, the call begins again with more of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import DType
+from ..records import dataclass
+from . import tree
+from .storage import next_cell
+from .tracer import Tracer
+
+_ROOMS = 1 << 12, 1 << 17, 1 << 21, 1 << 26  # rows, at each level
+LEVEL: ContextVar[int] = ContextVar("level of room in lists", default=0)
+
+
+class ListsFullError(Exception):
+    """Raised at a call: lists have got more items than there is room for at ``level``."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.level = level
+
+
+class RoomWanted(BaseException):
+    """Raised while tracing: at this level of room nobody knows how long a list is. Nothing that
+    users write should catch it."""
+
+
+def room_now() -> int:
+    """How many rows a list gets in the trace that goes on."""
+    return _ROOMS[LEVEL.get()]
+
+
+@contextmanager
+def with_room(level: int) -> Iterator[None]:
+    """Inside, lists get the room of ``level``; MemoryError where there is no such level."""
+    if level >= len(_ROOMS):
+        raise MemoryError(f"a list gets more than {_ROOMS[-1]} items in compiled code")
+    token = LEVEL.set(level)
+    try:
+        yield
+    finally:
+        LEVEL.reset(token)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """What one leaf of all items is held as. ``forms`` are the dtypes that they have, and whether
+    they are Python numbers: where there are several, an array beside says which."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+    forms: tuple[tuple[DType, bool], ...]
+    is_array: bool
+
+    @property
+    def weak(self) -> bool:
+        """Whether what is read promotes as a Python number does."""
+        return all(weak for _, weak in self.forms)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the items of a list have in common: a tree, and its leaves."""
+
+    structure: Any
+    leaves: tuple[Leaf, ...]
+
+
+class Grown(list[Any]):
+    """A list that can be held in arrays; ``is_native`` says that it is. One that is ``rigid`` never
+    will be."""
+
+    def __init__(self, items: Sequence[Any] = (), is_deque: bool = False) -> None:
+        super().__init__(items)
+        self.is_deque = is_deque
+        self.is_native = self.rigid = False
+        self.serial = next_cell()
+        self.kind: Kind | None = None
+        self.room = 0
+        self.columns: list[Tracer] = []
+        self.tags: list[Tracer | None] = []
+        self.head: Any = None
+        self.tail: Any = None
+
+    def items(self) -> list[Any]:
+        """What the list holds, while that is no arrays."""
+        return list.__getitem__(self, slice(None))
+
+    def become(self, items: Sequence[Any]) -> None:
+        """Hold ``items`` as lists do."""
+        self.is_native = False
+        list.__setitem__(self, slice(None), items)
+
+    def array(self) -> Any:
+        """What np.array makes of the list, while that is arrays."""
+        raise NotImplementedError
+
+    def parts(self) -> tuple[list[Any], Any]:
+        """The list as a tree: what it holds, and what tells it from other lists."""
+        if not self.is_native:
+            return self.items(), self.is_deque
+        tags = [tag for tag in self.tags if tag is not None]
+        return [*self.columns, *tags, self.head, self.tail], (self.kind, self.room, self.is_deque)
+
+
+def is_arrays(value: Any) -> bool:
+    """Whether ``value`` is a list that is held in arrays."""
+    return isinstance(value, Grown) and value.is_native
+
+
+@dataclass(frozen=True, eq=False)
+class ListResult:
+    """A list among the results: the numbers of outputs."""
+
+    head: int
+    tail: int
+    columns: tuple[tuple[int, int | None, Leaf], ...]
+    structure: Any
+    is_deque: bool
+
+    def items(self, computed: Sequence[Any]) -> Any:
+        """The list, as the function would have made it."""
+        low, high = (int(np.asarray(computed[n]).reshape(())) for n in (self.head, self.tail))
+        columns: list[list[Any]] = []
+        for place, tag, leaf in self.columns:
+            marks = None if tag is None else computed[tag][low:high]
+            columns.append(_values(np.asarray(computed[place])[low:high], marks, leaf))
+        found: list[Any] = []
+        if self.structure is not None and tree.is_single(self.structure):
+            found = columns[0]
+        elif (
+            self.structure is not None
+            and self.structure.type is tuple
+            and tree.is_flat(self.structure)
+        ):
+            found = list(zip(*columns))
+        else:
+            found = [tree.unflatten(self.structure, row) for row in zip(*columns)]
+        return deque(found) if self.is_deque else found
+
+
+def _values(column: Any, marks: Any, leaf: Leaf) -> list[Any]:
+    """The items of one column as Python has them."""
+    if leaf.shape or leaf.is_array:
+        return [np.array(row) for row in column]
+    if marks is None:
+        return column.tolist() if leaf.weak else list(column)  # type: ignore[no-any-return]
+    makers = [d.numpy.type if not weak else {"b": bool, "i": int}.get(d.kind, float)
+              for d, weak in leaf.forms]  # fmt: skip
+    return [makers[mark](value) for mark, value in zip(marks.tolist(), column)]
