@@ -61,11 +61,15 @@ def machine_for(target: str) -> GpuMachine:
 
 def gpu_kernel(kernel: Kernel, target: str = "cuda", many_sizes: bool = False) -> KernelCode:
     """A kernel of a graph under the default schedule for graphics processors. With ``many_sizes``
-    it stays one, and numbers that are told at the call say that no place is out of bounds."""
+    it stays one, and numbers that are told at the call say that no place is out of bounds. What an
+    operator has written for grids is taken as it is."""
     from .ir.work import statements_run
-    from .kernel_code import STATEMENT_NS, KernelCode, naive_program
+    from .kernel_code import STATEMENT_NS, KernelCode, naive_program, with_layouts
 
     naive, arguments = naive_program(kernel)
+    call = kernel.stages[0].call
+    if call is not None and call.on_grid is not None and not many_sizes:
+        naive = with_layouts(call.on_grid(), call.inputs)
     if many_sizes:
         naive = replace(naive, attrs={**naive.attrs, "unsafe": True})
     if calls_library(naive):  # the processor runs it
@@ -75,8 +79,7 @@ def gpu_kernel(kernel: Kernel, target: str = "cuda", many_sizes: bool = False) -
     else:
         scheduled, schedule = gpu_program(naive, target, not many_sizes)
     cost = STATEMENT_NS * statements_run(naive.body)
-    is_call = kernel.stages[0].call is not None
-    return KernelCode(naive, scheduled, schedule, arguments, cost, is_call=is_call)
+    return KernelCode(naive, scheduled, schedule, arguments, cost, is_call=call is not None)
 
 
 def gpu_program(program: Program, target: str = "cuda", splits: bool = True) -> tuple[Program, Any]:

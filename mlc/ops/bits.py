@@ -81,7 +81,14 @@ def pack_rows(x: Any, *, big: bool) -> Any:
         with w.loop(size - whole // 8, "i") as i:
             place = i + whole // 8
             w.store(out, (*row, place), byte(source, row, place, 0))
-    return w.call(x)
+    shape = x.shape
+
+    def on_grid() -> Program:
+        from .grid_places import bytes_on_grid
+
+        return bytes_on_grid(shape, size, byte)
+
+    return w.call(x, on_grid=on_grid)
 
 
 @op

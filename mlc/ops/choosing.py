@@ -116,7 +116,15 @@ def places_where(x: Any, *, size: int, fill: int, name: str) -> Any:
     with w.repeat(count[()] < size):
         w.store(out, (count[()],), const(fill))
         w.set(count, count[()] + 1)
-    return w.call(x)
+    sentence = "" if full is None else no_room(name, size)
+    given = x.dtype
+
+    def on_grid() -> Program:
+        from .grid_places import places_on_grid
+
+        return places_on_grid(n, given, size, fill, sentence)
+
+    return w.call(x, on_grid=on_grid if n and size else None)
 
 
 @op
@@ -152,7 +160,13 @@ def elements_where(values: Any, mask: Any, *, size: int) -> Any:
         w.run_on(named, *(Region(b, (const(0),), b.shape) for b in (*parts, state)))
     else:
         write(w, *parts)
-    return w.call(mask, values)
+
+    def on_grid() -> Program:
+        from .grid_places import elements_on_grid
+
+        return elements_on_grid(n, dtype, size)
+
+    return w.call(mask, values, on_grid=on_grid if n and size else None)
 
 
 def _write_places(w: Writer, source: Buffer, out: Buffer, count: Buffer) -> None:

@@ -11,6 +11,7 @@ from .. import te
 from ..dtypes import as_dtype, boolean, float64, int32, int64
 from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.program import Program
 from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
 from .elementwise import astype, rounded_product, select_where
@@ -39,6 +40,14 @@ def counts_at(places: Any, weights: Any, *, size: int, dtype: Any, refusal: str)
     places, target = as_tensor(places), as_dtype(dtype)
     n = places.shape[0]
     inputs = [places] if weights is None else [places, as_tensor(weights)]
+    given, of = places.dtype, None if weights is None else inputs[1].dtype
+
+    def on_grid() -> Program:
+        from .grid_places import counts_on_grid
+
+        return counts_on_grid(n, given, of, size, target, refusal)
+
+    for_cards = on_grid if n and size else None
     w = Writer("counts")
     at = w.input("places", (n,), places.dtype)
     weight = None if weights is None else w.input("weights", (n,), inputs[1].dtype)
@@ -61,7 +70,7 @@ def counts_at(places: Any, weights: Any, *, size: int, dtype: Any, refusal: str)
             w.store(out, (d,), const(0, target))
         with w.loop(n, "i") as i:
             count(out, (), i)
-        return w.call(*inputs)
+        return w.call(*inputs, on_grid=for_cards)
     each = n // PARTS
     parts = w.memory("parts", (PARTS, size), target)
     with w.loop(PARTS, "t", threads(PARTS, n)) as t:
@@ -75,7 +84,7 @@ def counts_at(places: Any, weights: Any, *, size: int, dtype: Any, refusal: str)
         w.store(out, (d,), const(0, target))
     with w.loop(PARTS, "t") as t, w.loop(size, "d", "lanes") as d:
         w.store(out, (d,), out[d] + parts[t, d])
-    return w.call(*inputs)
+    return w.call(*inputs, on_grid=for_cards)
 
 
 def _greatest(x: Any) -> int:

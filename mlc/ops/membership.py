@@ -17,7 +17,7 @@ from .. import te
 from ..dtypes import as_dtype, boolean, int64, uint8, uint64
 from ..errors import DomainError
 from ..ir.expr import Expr, apply, cast, const
-from ..ir.program import Buffer
+from ..ir.program import Buffer, Program
 from . import logic
 from .broadcast import as_tensor, shape_of, size_of
 from .elementwise import astype
@@ -91,7 +91,14 @@ def is_marked(x: Any, tests: Any, *, dtype: Any) -> Any:
     if work.itemsize > 2:
         with w.otherwise():
             _by_slots(w, n, size, test, value, out)
-    return w.call(x, tests)
+    given, others = x.dtype, tests.dtype
+
+    def on_grid() -> Program:
+        from .grid_places import membership_on_grid
+
+        return membership_on_grid(size, given, n, others, work)
+
+    return w.call(x, tests, on_grid=on_grid)
 
 
 def _range(w: Writer, known: Buffer, work: Any) -> tuple[Buffer, Buffer]:

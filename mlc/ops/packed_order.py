@@ -18,7 +18,7 @@ from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Buffer, Program, Region
 from .broadcast import size_of
 from .programs import Writer, threads, unflattened
-from .sort import PLACE_BITS, Row, key_dtype, sort_key
+from .sort import PLACE_BITS, Row, for_cards, key_dtype, sort_key
 
 LANES = 8
 ALIKE = 32  # neighbours that are alike as far as there is room for them, most of all
@@ -48,7 +48,7 @@ def order_by_numpy(x: Any, axis: int, descending: bool) -> Any:
             _write_places(w, row, bits, write)
         else:
             _wide(w, row, key, Row(w, n, key_dtype(x.dtype), key), write)
-    return w.call(x)
+    return w.call(x, on_grid=for_cards(w.name, x, axis, descending, True, True))
 
 
 def _u(value: int) -> Expr:

@@ -8,16 +8,17 @@ the call with BoundsError before anything is written for the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import te
 from ..config import config
-from ..dtypes import boolean, int64
+from ..dtypes import DType, boolean, int64
 from ..errors import UnsupportedError
 from ..ir.expr import Expr, cast, const, select
+from ..ir.program import Program
 from .broadcast import Shape, as_tensor, broadcast_shape, element, shape_of, size_of
 from .elementwise import astype
 from .index import Items, result_layout
@@ -130,79 +131,124 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
         raise UnsupportedError(f"values of shape {value.shape} do not fit places of shape {part}")
     if not x.size or not size_of(part):
         return x
-    w = Writer("put" if ufunc is None else f"{ufunc.__name__}_at")
-    old = w.input("x", x.shape, x.dtype)
-    places = [w.input(f"i{n}", t.shape, t.dtype) for n, t in enumerate(tensors)]
-    values = w.input("value", value.shape, value.dtype)
-    out = w.output("out", x.shape, x.dtype)
-    _copy(w, old, out)
-    # A size in the sentence would make the program one for this size alone.
-    told = [f" of {x.name} with size {n}" if config.debug else "" for n in x.shape]
-    outside = {
-        axis: w.guard(
-            "BoundsError", f"index {{index}} is out of bounds for axis {axis}{told[axis]}"
-        )
-        for axis, item in enumerate(item for item in items if item is not None)
-        if _is_array(item) and item[0] != "sure"
-    }
-    axes = [item for item in items if item is not None]
-    searched = [axis for axis, item in enumerate(axes) if _is_array(item)]
+    kinds = [(t.shape, t.dtype) for t in tensors]
+    given, dtype, shape, of = x.shape, x.dtype, value.shape, value.dtype
 
-    def found(axis: int, chosen: Sequence[Expr]) -> Expr:
-        """The place along ``axis`` that the index arrays name at ``chosen``, checked."""
-        how, number, *_ = axes[axis]
-        place = cast(_at(places[number], chosen, spread), int64)
-        if how == "sure":
-            return place
-        extent = x.shape[axis]
-        inside = (place >= -extent) & (place < extent)
-        w.store(outside[axis], (select(inside, const(0), place),), 0)
-        return select(place < 0, place + extent, place)
+    def begun() -> PutAt:
+        """The program with its params, before anything is done."""
+        return PutAt(x.name, given, dtype, kinds, shape, of, items, ufunc)
 
-    def write(before: Sequence[Expr], chosen: Sequence[Expr], at_axis: dict[int, Expr]) -> None:
-        """All that goes to the places ``at_axis``."""
-        with beside(w, part[at + len(spread) :], "r") as after:
-            rest, target = iter([*before, *after]), list[Expr]()
-            for item in items:
-                if item is None:
-                    next(rest)
-                elif isinstance(item, int):
-                    target.append(const(item))
-                elif _is_array(item):
-                    target.append(at_axis[len(target)])
-                else:
-                    i, (start, step, _) = next(rest), item
-                    target.append(i * step + start)
-            fresh = _at(values, [*before, *chosen, *after], part)
-            if ufunc is not None:
-                fresh = COMBINE[ufunc](cast(out[tuple(target)], fresh.dtype), fresh)
-            w.store(out, target, cast(fresh, x.dtype))
+    def on_grid() -> Program:
+        from .grid_put import put_on_grid
 
+        return put_on_grid(begun())
+
+    made = begun()
+    w = made.w
+    _copy(w, made.old, made.out)
     near: dict[int, Any] = {}
 
     with nested(w, part[:at], "b") as before, nested(w, spread[:-1], "p") as outer:
 
+        def write(chosen: Sequence[Expr], at_axis: Mapping[int, Expr]) -> None:
+            with beside(w, part[at + len(spread) :], "r") as after:
+                made.write(before, chosen, after, at_axis)
+
         def together(start: Expr) -> None:
             with w.loop(BLOCK, "l", "lanes") as l:
-                for axis in searched:
-                    w.store(near[axis], (l,), found(axis, [*outer, start + l]))
+                for axis in made.searched:
+                    w.store(near[axis], (l,), made.found(axis, [*outer, start + l]))
             with w.loop(BLOCK // TOGETHER, "k") as k, w.loop(TOGETHER, "u", "unrolled") as u:
                 n = k * TOGETHER + u
-                write(before, [*outer, start + n], {a: near[a][n] for a in searched})
+                write([*outer, start + n], {a: near[a][n] for a in made.searched})
 
         def one(*last: Expr) -> None:
             chosen = [*outer, *last]
-            write(before, chosen, {axis: found(axis, chosen) for axis in searched})
+            write(chosen, {axis: made.found(axis, chosen) for axis in made.searched})
 
-        if spread and searched and spread[-1] >= FEW_PLACES:
-            near.update({axis: w.memory(f"near{axis}", (BLOCK,), int64) for axis in searched})
+        if spread and made.searched and spread[-1] >= FEW_PLACES:
+            near.update({axis: w.memory(f"near{axis}", (BLOCK,), int64) for axis in made.searched})
             _in_blocks(w, spread[-1], together, one)
         elif spread:
             with w.loop(spread[-1], "p") as last:
                 one(last)
         else:
             one()
-    return w.call(x, *tensors, value)
+    return w.call(x, *tensors, value, on_grid=on_grid)
+
+
+class PutAt:
+    """`put_at` while its program is written: ``old`` goes to ``out``, and ``values`` to the places
+    in it that ``items`` and the index arrays name, or are combined with what is there."""
+
+    def __init__(
+        self, name: str, shape: Shape, dtype: DType, indices: Sequence[tuple[Shape, DType]],
+        given: Shape, of: DType, items: Items, ufunc: np.ufunc | None,
+    ) -> None:  # fmt: skip
+        self.items, self.ufunc = items, ufunc
+        self.spread, self.at, self.part = result_layout(items, [s for s, _ in indices])
+        w = self.w = Writer("put" if ufunc is None else f"{ufunc.__name__}_at")
+        self.old = w.input("x", shape, dtype)
+        self.places = [w.input(f"i{n}", *kind) for n, kind in enumerate(indices)]
+        self.values = w.input("value", given, of)
+        self.out = w.output("out", shape, dtype)
+        # A size in the sentence would make the program one for this size alone.
+        told = [f" of {name} with size {n}" if config.debug else "" for n in shape]
+        self.axes = [item for item in items if item is not None]
+        self.searched = [axis for axis, item in enumerate(self.axes) if _is_array(item)]
+        self.outside = {
+            axis: w.guard(
+                "BoundsError", f"index {{index}} is out of bounds for axis {axis}{told[axis]}"
+            )
+            for axis in self.searched
+            if self.axes[axis][0] != "sure"
+        }
+
+    def found(self, axis: int, chosen: Sequence[Expr]) -> Expr:
+        """The place along ``axis`` that the index arrays name at ``chosen``, checked."""
+        how, number, *_ = self.axes[axis]
+        place = cast(_at(self.places[number], chosen, self.spread), int64)
+        if how == "sure":
+            return place
+        extent = self.out.shape[axis]
+        inside = (place >= -extent) & (place < extent)
+        self.w.store(self.outside[axis], (select(inside, const(0), place),), 0)
+        return select(place < 0, place + extent, place)
+
+    def target(
+        self, before: Sequence[Expr], after: Sequence[Expr], at_axis: Mapping[int, Expr]
+    ) -> list[Expr]:
+        """The place in ``out`` that is ``at_axis`` along the axes with index arrays."""
+        rest, target = iter([*before, *after]), list[Expr]()
+        for item in self.items:
+            if item is None:
+                next(rest)
+            elif isinstance(item, int):
+                target.append(const(item))
+            elif _is_array(item):
+                target.append(at_axis[len(target)])
+            else:
+                i, (start, step, _) = next(rest), item
+                target.append(i * step + start)
+        return target
+
+    def value(self, before: Sequence[Expr], chosen: Sequence[Expr], after: Sequence[Expr]) -> Expr:
+        """What goes to a place."""
+        return _at(self.values, [*before, *chosen, *after], self.part)
+
+    def write(
+        self,
+        before: Sequence[Expr],
+        chosen: Sequence[Expr],
+        after: Sequence[Expr],
+        at_axis: Mapping[int, Expr],
+    ) -> None:
+        """One element to its place."""
+        target, fresh = self.target(before, after, at_axis), self.value(before, chosen, after)
+        if self.ufunc is not None:
+            old = cast(self.out[tuple(target)], fresh.dtype)
+            fresh = COMBINE[self.ufunc](old, fresh)
+        self.w.store(self.out, target, cast(fresh, self.out.dtype))
 
 
 def _copy(w: Writer, source: Any, target: Any) -> None:

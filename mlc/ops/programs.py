@@ -16,14 +16,16 @@ meet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from .. import te
 from ..dtypes import DType, uint8
+from ..ir.combiner import reducer
 from ..ir.expr import Expr, Var, as_expr, cast, const, select
 from ..ir.program import (
+    Accumulate,
     Allocate,
     Buffer,
     Evaluate,
@@ -41,6 +43,12 @@ from ..ir.program import (
 )
 
 PARALLEL_WORK = 1 << 15  # element steps below which threads do not pay
+_KINDS = {
+    "": LoopKind.SERIAL,
+    "threads": LoopKind.PARALLEL,
+    "lanes": LoopKind.VECTORIZED,
+    "unrolled": LoopKind.UNROLLED,
+}
 
 
 class Writer:
@@ -86,6 +94,12 @@ class Writer:
         places = tuple(cast(as_expr(i), "int64") for i in indices)
         self.lists[-1].append(Store(buffer, places, cast(as_expr(value), buffer.dtype)))
 
+    def accumulate(self, name: str, buffer: Buffer, index: Sequence[Expr], value: Expr) -> None:
+        """``buffer[index]`` combined with ``value`` by the reducer ``name``, such as "sum"."""
+        combiner = reducer(name, buffer.dtype)
+        places = tuple(cast(as_expr(i), "int64") for i in index)
+        self.lists[-1].append(Accumulate(combiner, (buffer,), places, (value,)))
+
     def set(self, variable: Buffer, value: Any) -> None:
         """``variable = value``."""
         self.store(variable, (), value)
@@ -101,17 +115,18 @@ class Writer:
 
     @contextmanager
     def loop(self, extent: int, name: str = "i", at_once: str = "") -> Iterator[Expr]:
-        """``for i in range(extent)``; ``at_once`` is "threads", "lanes" or "unrolled"."""
-        kind = {
-            "": LoopKind.SERIAL,
-            "threads": LoopKind.PARALLEL,
-            "lanes": LoopKind.VECTORIZED,
-            "unrolled": LoopKind.UNROLLED,
-        }[at_once]
+        """``for i in range(extent)``; ``at_once`` is "threads", "lanes" or "unrolled", or names
+        threads of a grid: "blockIdx.x", or "blockIdx.x atomic" where blocks combine into the same
+        elements."""
+        kind = _KINDS.get(at_once, LoopKind.BOUND)
         var = Var(name)
         with self._nested() as body:
             yield var
-        self.lists[-1].append(For(var, extent, body.statement(), kind))
+        hints: tuple[tuple[str, object], ...] = ()
+        if kind is LoopKind.BOUND:
+            thread, *more = at_once.split()
+            hints = (("thread", thread), *((hint, True) for hint in more))
+        self.lists[-1].append(For(var, extent, body.statement(), kind, hints))
 
     @contextmanager
     def repeat(self, condition: Expr) -> Iterator[None]:
@@ -164,9 +179,10 @@ class Writer:
             attrs["refusals"] = self.refusals
         return Program(self.name, params, joined(self.lists[0]), len(self.outputs), attrs)
 
-    def call(self, *tensors: te.Tensor) -> Any:
-        """What the program makes of ``tensors``: a tensor, or a tuple of them."""
-        return te.call(self.program(), *tensors)
+    def call(self, *tensors: te.Tensor, on_grid: Callable[[], Program] | None = None) -> Any:
+        """What the program makes of ``tensors``: a tensor, or a tuple of them. ``on_grid`` writes
+        the one that cards run instead, over params of the same kinds."""
+        return te.call(self.program(), *tensors, on_grid=on_grid)
 
 
 class _Part:

@@ -10,10 +10,12 @@ from .. import te
 from ..dtypes import as_dtype, int64
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast, const, select
+from ..ir.program import Program
 from .arithmetic import NEGATIVE_POWER
 from .broadcast import as_axis, as_tensor, shape_of, size_of
 from .calculus import as_array
 from .combining import FOLDED, combined
+from .on_grid import points
 from .op import implements, op
 from .programs import Writer, threads, unflattened
 from .promotion import accumulator, dtype_of
@@ -25,32 +27,47 @@ def runs(x: Any, starts: Any, *, fn: str, axis: int, dtype: Any) -> Any:
     element where the next start is not greater. A start outside of the axis is refused."""
     x, starts, target = as_tensor(x), as_tensor(starts), as_dtype(dtype)
     n, count, work = x.shape[axis], starts.shape[0], accumulator(target)
-    w = Writer(f"{fn}_reduceat")
-    source = w.input("x", x.shape, x.dtype)
-    first = w.input("starts", starts.shape, starts.dtype)
-    shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])
-    out = w.output("out", shape, target)
-    sentence = f"ufunc.reduceat: index {{index}} is out of bounds for an axis of size {n}"
-    guard = w.guard("BoundsError", sentence, n)
-    is_power = fn == "pow" and work.kind == "i"
-    natural = w.guard("DomainError", NEGATIVE_POWER) if is_power else None
-    with w.loop(count, "k") as k:
-        w.store(guard, (first[k],), 0)
-    others = (*x.shape[:axis], *x.shape[axis + 1 :])
-    rows = size_of((count, *others))
-    with w.loop(rows, "r", threads(rows, x.size)) as r:
-        k, *rest = unflattened(r, (count, *others))
-        read = lambda i: cast(source[_with(rest, axis, i)], work)
-        low = cast(first[k], int64)
-        after = cast(first[te.min(k + 1, count - 1)], int64)
-        high = select(k + 1 < count, after, const(n))
-        total = w.variable("total", read(low))
-        with w.loop(n - 1, "i") as i, w.when(i < high - low - 1):
-            if natural is not None:
-                w.insist(natural, read(low + i + 1) >= const(0, work))
-            w.set(total, combined(fn, total[()], read(low + i + 1)))
-        w.store(out, (*rest[:axis], k, *rest[axis:]), total[()])
-    return w.call(x, starts)
+
+    def written(grid: bool) -> Program:
+        w = Writer(f"{fn}_reduceat")
+        source = w.input("x", x.shape, x.dtype)
+        first = w.input("starts", starts.shape, starts.dtype)
+        shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])
+        out = w.output("out", shape, target)
+        sentence = f"ufunc.reduceat: index {{index}} is out of bounds for an axis of size {n}"
+        guard = w.guard("BoundsError", sentence, n)
+        is_power = fn == "pow" and work.kind == "i"
+        natural = w.guard("DomainError", NEGATIVE_POWER) if is_power else None
+        with points(w, count, "k") if grid else w.loop(count, "k") as k:
+            w.store(guard, (first[k],), 0)
+        others = (*x.shape[:axis], *x.shape[axis + 1 :])
+        rows = size_of((count, *others))
+        with points(w, rows, "r") if grid else w.loop(rows, "r", threads(rows, x.size)) as r:
+            k, *rest = unflattened(r, (count, *others))
+            read = lambda i: cast(source[_with(rest, axis, i)], work)
+            low = cast(first[k], int64)
+            after = cast(first[te.min(k + 1, count - 1)], int64)
+            high = select(k + 1 < count, after, const(n))
+            total = w.variable("total", read(low))
+
+            def more(i: Expr) -> None:
+                """``i`` elements after the first one comes another."""
+                if natural is not None:
+                    w.insist(natural, read(low + i + 1) >= const(0, work))
+                w.set(total, combined(fn, total[()], read(low + i + 1)))
+
+            if grid:
+                i = w.variable("i", const(0))
+                with w.repeat(i[()] < high - low - 1):
+                    more(i[()])
+                    w.set(i, i[()] + 1)
+            else:
+                with w.loop(n - 1, "i") as step, w.when(step < high - low - 1):
+                    more(step)
+            w.store(out, (*rest[:axis], k, *rest[axis:]), total[()])
+        return w.program()
+
+    return te.call(written(False), x, starts, on_grid=lambda: written(True))
 
 
 def _with(indices: list[Expr], axis: int, i: Expr) -> tuple[Expr, ...]:

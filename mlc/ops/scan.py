@@ -2,7 +2,8 @@
 
 Along the last axis a scan is a chain in which each step waits for the one before. Sums go on by
 vectors; else eight chains run side by side: eight rows, or eight pieces of one long row, whose
-totals are known by then. Along other axes whole rows are combined at once.
+totals are known by then (not of products of floats: a piece on its own may overflow). Along other
+axes whole rows are combined at once.
 """
 
 from __future__ import annotations
@@ -57,7 +58,14 @@ def scan(x: Any, *, fn: str, axis: int, dtype: Any) -> Any:
         made.columns()
     else:
         made.rows()
-    return w.call(x)
+    shape, given = x.shape, x.dtype
+
+    def on_grid() -> Program:
+        from .grid_scan import scan_on_grid
+
+        return scan_on_grid(shape, given, dtype, work, fn, axis)
+
+    return w.call(x, on_grid=on_grid)
 
 
 def _identity(fn: str, dtype: DType) -> Expr | None:
@@ -65,7 +73,7 @@ def _identity(fn: str, dtype: DType) -> Expr | None:
     match fn:
         case "add":
             return const(-0.0 if dtype.is_float else 0, dtype)
-        case "mul":
+        case "mul" if not dtype.is_float:  # floats could overflow in one order and not in the other
             return const(1, dtype)
         case "maximum" | "minimum" if dtype.is_float:
             return const(-np.inf if fn == "maximum" else np.inf, dtype)

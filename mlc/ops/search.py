@@ -11,6 +11,7 @@ from .. import te
 from ..dtypes import as_dtype, float64, int32, int64
 from ..errors import ArgumentError, ShapeError
 from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.program import Program
 from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of
 from .elementwise import astype, select_where
@@ -88,7 +89,14 @@ def places_in(a: Any, v: Any, *, right: bool, dtype: Any) -> Any:
             found = cast(low[l], int64)
             missing = apply("isnan", keys[l]) if work.is_float else const(False)
             w.store(out, (start + l,), select(missing, end[()], found))
-    return w.call(a, v)
+    given, values_dtype = a.dtype, v.dtype
+
+    def on_grid() -> Program:
+        from .grid_places import search_on_grid
+
+        return search_on_grid(n, given, size, values_dtype, work, right)
+
+    return w.call(a, v, on_grid=on_grid if n else None)
 
 
 def _in_order(name: str, a: Any) -> None:

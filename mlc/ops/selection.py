@@ -23,7 +23,7 @@ from ..ir.program import Buffer, Program, Region
 from .broadcast import as_tensor, size_of
 from .op import op
 from .programs import Writer, threads, unflattened
-from .sort import from_key, key_dtype, sort_key
+from .sort import for_cards, from_key, key_dtype, sort_key
 
 FEW = 6  # places of a row, those close together taken for one, that are selected
 NEAR = 8  # places that are close together
@@ -82,7 +82,7 @@ def _placed(x: Any, axis: int, places: tuple[int, ...], order: bool) -> Any:
                 w.store(out, at(i), cast(keys[i] & const(0xFFFFFFFF, kind), int64))
             else:
                 w.store(out, at(i), from_key(cast(keys[i], own), x.dtype))
-    return w.call(x)
+    return w.call(x, on_grid=for_cards(w.name, x, axis, False, order, order))
 
 
 @op
@@ -136,7 +136,14 @@ def order_around(x: Any, found: Any, *, axis: int) -> Any:
             to = w.variable("to", starts[chosen[()]])
             w.store(out, at(to[()]), i)
             w.store(starts, (chosen[()],), to[()] + 1)
-    return w.call(x, found)
+    shape, dtype = x.shape, x.dtype
+
+    def write() -> Program:
+        from .grid_sort import order_around_on_grid
+
+        return order_around_on_grid(shape, dtype, found.shape, axis)
+
+    return w.call(x, found, on_grid=write)
 
 
 @contextmanager

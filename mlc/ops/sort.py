@@ -35,6 +35,7 @@ WIDE_DIGITS = 1 << 13  # elements from which a larger table is worth its cost
 
 PLACE_BITS = 32  # of a key of 8 bytes that hold the place of an element
 
+MANY = 1 << 12  # rows, which threads of a card sort better than blocks if they are short
 LANES = 16
 PIECES = 8  # of a long row, which threads sort together
 LONG = 1 << 17
@@ -128,7 +129,22 @@ def _sorted(x: Any, axis: int, descending: bool, places: bool, follows: bool) ->
             row.in_pieces(*((write, None) if follows else (None, write_key)))
         else:
             row.by_digits(*((write, None) if follows else (None, write_key)))
-    return w.call(x)
+    return w.call(x, on_grid=for_cards(w.name, x, axis, descending, places, follows))
+
+
+def for_cards(
+    name: str, x: Any, axis: int, descending: bool, places: bool, follows: bool
+) -> Callable[[], Program] | None:
+    """What writes the program that cards run; see :func:`mlc.ops.grid_sort.sort_on_grid`."""
+
+    def write() -> Program:
+        from .grid_sort import sort_on_grid
+
+        return sort_on_grid(name, shape, dtype, axis, descending, places, follows)
+
+    shape, dtype = x.shape, x.dtype
+    n = shape[axis]
+    return write if n > SHORT or x.size // n < MANY else None
 
 
 def _sorted_by_numpy(x: Any, axis: int) -> Any:
@@ -159,7 +175,7 @@ def _sorted_by_numpy(x: Any, axis: int) -> Any:
         if strided:
             with w.loop(n, "i") as i:
                 w.store(out, at(i), row[i])
-    return w.call(x)
+    return w.call(x, on_grid=for_cards(w.name, x, axis, False, False, False))
 
 
 def _row_program(name: str, n: int, dtype: DType, in_pieces: bool) -> Program:

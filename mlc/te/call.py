@@ -20,21 +20,29 @@ def set_values(run: Callable[..., Any]) -> None:
     _values[:] = [run]
 
 
-def call(program: Any, *inputs: Any, name: str = "") -> Any:
+def call(
+    program: Any, *inputs: Any, name: str = "", on_grid: Callable[[], Program] | None = None
+) -> Any:
     """What ``program`` writes when its first params are ``inputs``: a tensor, or a tuple of them.
 
     The params are the inputs in order, then the outputs; what the program does not write of these
     is 0. A schedule stands for the program that it has come to, and a template for the program of
     the sizes that the inputs have. Inputs are te tensors, as in the body of an operator, or traced
     values in a jitted function, or arrays: then what comes back is of that kind too. Raises
-    ShapeError, DTypeError or ArgumentError where ``inputs`` do not fit the params.
+    ShapeError, DTypeError or ArgumentError where ``inputs`` do not fit the params. ``on_grid``
+    writes a program of the same meaning over the same params for cards, where they are tensors.
     """
     if not inputs or not all(isinstance(value, Tensor) for value in inputs):
         return _values[0](program, inputs, name)
-    return call_of_tensors(program, inputs, name)
+    return call_of_tensors(program, inputs, name, on_grid)
 
 
-def call_of_tensors(program: Any, inputs: tuple[Any, ...], name: str = "") -> Any:
+def call_of_tensors(
+    program: Any,
+    inputs: tuple[Any, ...],
+    name: str = "",
+    on_grid: Callable[[], Program] | None = None,
+) -> Any:
     """The same where ``inputs`` are te tensors, or numbers for params of no axes."""
     from .unwritten import with_zeros
 
@@ -44,7 +52,7 @@ def call_of_tensors(program: Any, inputs: tuple[Any, ...], name: str = "") -> An
         raise ArgumentError(f"{chosen.name} reads {count} tensors, got {len(inputs)}")
     fitting = tuple(_fitting(chosen, n, value) for n, value in enumerate(inputs))
     label = name or chosen.name
-    op = Call(chosen, fitting, label, location=user_location())
+    op = Call(chosen, fitting, label, location=user_location(), on_grid=on_grid)
     made = tuple(
         Tensor(label if chosen.outputs == 1 else f"{label}.{n}", b.shape, b.dtype, op, n)
         for n, b in enumerate(op.outputs)

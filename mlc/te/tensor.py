@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import field
 from itertools import count
 from typing import Any
@@ -74,7 +75,8 @@ class Call:
     """The outputs that ``program`` fills, given ``inputs`` for its first params.
 
     For what no expression per element says: scans, sorting, scatters, loops that run until
-    something holds. ``op`` and ``params`` are as those of a compute.
+    something holds. ``op`` and ``params`` are as those of a compute. ``on_grid`` writes a program
+    of the same meaning and params whose loops are bound to the blocks and threads of a grid.
     """
 
     program: Program
@@ -82,6 +84,7 @@ class Call:
     op: str = "call"
     params: tuple[tuple[str, Any], ...] = ()
     location: SourceLocation | None = None
+    on_grid: Callable[[], Program] | None = None
 
     @property
     def outputs(self) -> tuple[Buffer, ...]:

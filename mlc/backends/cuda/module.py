@@ -8,6 +8,7 @@ from functools import partial
 
 from ...intrinsics.boxes import PREFIX, ROW_BYTES
 from ...ir.program import Buffer, Evaluate, Program, walk
+from ...lower.cuda.apply_atomics import ATOMICS
 from ...lower.cuda.bound_rows import grid_for
 from ...lower.cuda.kernel import BoxMap, DeviceKernel, DeviceProgram
 from ...lower.cuda.touching import buffers_written
@@ -115,7 +116,8 @@ def kernel_text(
     noted one already: nothing is done then."""
     printer = Statements(Names((title,)), checks or {})
     written = buffers_written(kernel.body)
-    printer.waits = any(isinstance(s, Evaluate) for s in walk(kernel.body))
+    calls = (s.name for s in walk(kernel.body) if isinstance(s, Evaluate))
+    printer.waits = any(name not in ATOMICS for name in calls)
     params = []
     for buffer in kernel.params:
         name = printer.identifiers.fresh(buffer.name)

@@ -208,11 +208,17 @@ class Statements(Expressions):
         self.names, self.identifiers.taken = known
 
     def repeat(self, stmt: While) -> None:
+        head = len(self.lines)
         with self.block("while (true)"):
             condition = self.flat(stmt.condition)
             with self.sharing((condition,)):
-                self.line(f"if (!({self.value(condition).text})) break;")
+                test = self.value(condition).text
+                self.line(f"if (!({test})) break;")
+            is_short = len(self.lines) == head + 2
             self.statement(stmt.body)
+        if is_short:
+            del self.lines[head + 1]
+            self.lines[head] = self.lines[head].replace("true", test)
 
     def branch(self, stmt: If) -> None:
         condition = self.flat(stmt.condition)

@@ -54,5 +54,5 @@ def test_explanations_say_that_they_are_of_a_processor() -> None:
 def test_arrays_of_a_thread_lie_where_vectors_can_be_read() -> None:
     order = mlc.jit(np.sort, target="cuda")
     for count, step in ((7, 4), (13, 8), (19, 16)):
-        source = str(order.lower(np.zeros(count, np.int8)).cuda)
+        source = str(order.lower(np.zeros((5000, count), np.int8)).cuda)
         assert f"alignas({step}) uint8_t keys[{count}];" in source

@@ -1,0 +1,176 @@
+"""Sorting for cards: tiles by blocks of threads in shared memory, then pairs of sorted runs become
+one, pass after pass. An element of a run knows its place in both when it has found, by halving, how
+many of the other run go before it. Equal elements keep their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from .. import te
+from ..dtypes import DType, int32, int64, uint32, uint64
+from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.program import Buffer, Program
+from .broadcast import size_of
+from .on_grid import LEAST, THREADS, points, power_above, team
+from .programs import Writer, unflattened
+from .sort import from_key, key_dtype, sort_key
+
+TILE = 1 << 10  # elements that a block sorts
+
+Key = Callable[[Expr, Expr], Expr]
+Finish = Callable[[Expr, Expr, Expr, Expr | None], None]
+
+
+def merge_sorted(
+    w: Writer, rows: int, n: int, dtype: DType, key: Key, finish: Finish, places: bool
+) -> None:
+    """``finish(row, i, k, place)`` for each of the ``n`` places of each row: ``k`` is the key that
+    belongs to ``i``, element number ``place`` of the row, None unless ``places`` are wanted.
+    ``key(row, i)`` is an unsigned number of ``dtype``."""
+    tile = min(TILE, max(power_above(n), LEAST))
+    tiles = -(-n // tile)
+    passes = (tiles - 1).bit_length()
+    counter = int32 if n <= int32.highest else int64
+    keys = [w.memory(f"keys{side}", (rows, n), dtype) for side in range(min(passes, 2))]
+    order = [w.memory(f"order{side}", (rows, n), counter) for side in range(min(passes, 2))]
+    order = order if places else []
+
+    def hand_on(number: int, row: Expr, i: Expr, k: Expr, place: Expr | None) -> None:
+        """What pass ``number`` has found for place ``i``."""
+        if number == passes:
+            finish(row, i, k, None if place is None else cast(place, int64))
+            return
+        w.store(keys[number % 2], (row, i), k)
+        if place is not None:
+            w.store(order[number % 2], (row, i), place)
+
+    _tiles(w, rows, n, tile, dtype, key, places, lambda *found: hand_on(0, *found))
+    for number in range(passes):
+        mine, its = keys[number % 2], order[number % 2] if places else None
+        with points(w, rows * n) as point:
+            row, i = (point // n, point % n) if rows > 1 else (const(0), point)
+            k = w.variable("k", mine[row, i])
+            ahead = partial(_of_row, mine, row)
+            at = _place(w, i, tile << number, n, k, ahead)
+            hand_on(number + 1, row, at, k[()], None if its is None else its[row, i])
+
+
+def _of_row(keys: Buffer, row: Expr | int, i: Expr) -> Expr:
+    return keys[row, i]
+
+
+def _tiles(
+    w: Writer, rows: int, n: int, tile: int, dtype: DType, key: Key, places: bool,
+    hand_on: Callable[[Expr, Expr, Expr, Expr | None], None],
+) -> None:  # fmt: skip
+    """Each block sorts a tile of a row in shared memory."""
+    tiles, threads = -(-n // tile), min(THREADS, tile)
+    with w.loop(rows * tiles, "b", "blockIdx.x") as b:
+        row, start = b // tiles, b % tiles * tile
+        count = n - start
+        whole = n % tile == 0
+        keys = w.memory("keys", (2, tile), dtype)
+        order = w.memory("order", (2, tile), int32) if places else None
+        with team(w, tile, threads) as i, w.when(const(True) if whole else i < count):
+            w.store(keys, (0, i), key(row, start + i))
+            if order is not None:
+                w.store(order, (0, i), i)
+        passes = (tile - 1).bit_length()
+        for p in range(passes):
+            side = p % 2
+            with team(w, tile, threads) as i, w.when(const(True) if whole else i < count):
+                k = w.variable("k", keys[side, i])
+                limit = const(tile) if whole else count
+                at = _place(w, i, 1 << p, limit, k, partial(_of_row, keys, side))
+                w.store(keys, (1 - side, at), k[()])
+                if order is not None:
+                    w.store(order, (1 - side, at), order[side, i])
+        side = passes % 2
+        with team(w, tile, threads) as i, w.when(const(True) if whole else i < count):
+            place = None if order is None else start + cast(order[side, i], int64)
+            hand_on(row, start + i, keys[side, i], place)
+
+
+def _place(
+    w: Writer, i: Expr, run: int, n: Expr | int, k: Buffer, key: Callable[[Expr], Expr]
+) -> Expr:
+    """Where element ``i``, whose key is ``k``, belongs when its run and the one beside it, of
+    ``run`` elements each as far as there are ``n``, become one."""
+    kind = uint32 if run < 1 << 31 else uint64
+    is_left = w.variable("is_left", i % (run * 2) < run)
+    pair = i // (run * 2) * (run * 2)
+    other = pair + select(is_left[()], const(run), const(0))
+    start = w.variable("start", other)
+    low, high = w.variable("low", const(0, kind)), w.variable("high", const(0, kind))
+    with w.when(start[()] < n):
+        w.set(high, te.min(n - start[()], run))
+    with w.repeat(low[()] < high[()]):
+        middle = w.variable("middle", (low[()] + high[()]) >> const(1, kind))
+        found = w.variable("found", key(start[()] + cast(middle[()], int64)))
+        goes_before = (found[()] < k[()]) | (~is_left[()] & apply("eq", found[()], k[()]))
+        with w.when(goes_before):
+            w.set(low, middle[()] + const(1, kind))
+        with w.otherwise():
+            w.set(high, middle[()])
+    return pair + i % run + cast(low[()], int64)
+
+
+def sort_on_grid(
+    name: str, shape: Sequence[int], dtype: DType, axis: int, descending: bool,
+    places: bool, follows: bool,
+) -> Program:  # fmt: skip
+    """An array of ``dtype`` sorted along ``axis``, or the ``places`` that the elements come from.
+    ``follows`` says that elements of equal keys may differ."""
+    w = Writer(name)
+    x, out = w.input("x", shape, dtype), w.output("out", shape, int64 if places else dtype)
+    n, rest = shape[axis], (*shape[:axis], *shape[axis + 1 :])
+
+    def at(row: Expr, i: Expr) -> tuple[Expr, ...]:
+        others = unflattened(row, rest)
+        return (*others[:axis], i, *others[axis:])
+
+    def key(row: Expr, i: Expr) -> Expr:
+        found = sort_key(x[at(row, i)], zeros_apart=not follows)
+        return ~found if descending else found
+
+    def finish(row: Expr, i: Expr, k: Expr, place: Expr | None) -> None:
+        if place is None:
+            value = from_key(~k if descending else k, dtype)
+        else:
+            value = place if places else x[at(row, place)]
+        w.store(out, at(row, i), value)
+
+    rows = size_of(rest)
+    merge_sorted(w, rows, n, key_dtype(dtype), key, finish, follows or places)
+    return w.program()
+
+
+def order_around_on_grid(
+    shape: Sequence[int], dtype: DType, pivots: Sequence[int], axis: int
+) -> Program:
+    """The places of what is less than the first of the sorted pivots along ``axis``, then those of
+    its equals, and so on; each kind in order."""
+    w = Writer("argpartition")
+    x, found = w.input("x", shape, dtype), w.input("found", pivots, dtype)
+    out = w.output("out", shape, int64)
+    rest = (*shape[:axis], *shape[axis + 1 :])
+
+    def at(row: Expr, i: Expr | int) -> tuple[Expr | int, ...]:
+        others = unflattened(row, rest)
+        return (*others[:axis], i, *others[axis:])
+
+    def kind(row: Expr, i: Expr) -> Expr:
+        mine = sort_key(x[at(row, i)])
+        number: Expr = const(0, uint32)
+        for j in range(pivots[axis]):
+            border = sort_key(found[at(row, j)])
+            number = number + cast(mine >= border, uint32) + cast(mine > border, uint32)
+        return number
+
+    def finish(row: Expr, i: Expr, k: Expr, place: Expr | None) -> None:
+        w.store(out, at(row, i), place)
+
+    merge_sorted(w, size_of(rest), shape[axis], uint32, kind, finish, True)
+    return w.program()

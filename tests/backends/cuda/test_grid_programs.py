@@ -1,0 +1,165 @@
+"""Operators that have a program of their own for cards: long lines by many blocks, exact order
+where one shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.testing.cuda import assert_compiles
+
+from .conftest import needs_compiler
+
+pytestmark = needs_compiler
+Array = np.ndarray[Any, Any]
+RNG = np.random.default_rng(0)
+FLOATS = RNG.standard_normal(5000)
+SOME_ALIKE = np.round(FLOATS * 3).astype(np.float32)
+SOME_ALIKE[::50], SOME_ALIKE[7::90], SOME_ALIKE[9::90] = np.nan, -0.0, 0.0
+WHOLE = RNG.integers(-5, 40, 5000)
+PLACES = RNG.integers(0, 60, 5000)
+
+
+def at(ufunc: Any, dtype: str, places: Any = PLACES) -> Callable[..., Array]:
+    """``ufunc.at`` over 60 places, those of equal number in their order."""
+
+    def change(x: Array, values: Array) -> Array:
+        out = x.astype(dtype)
+        ufunc.at(out, places, values.astype(dtype))
+        return out
+
+    return change
+
+
+def assigned(x: Array, places: Array, values: Array) -> Array:
+    out = x.copy()
+    out[:, places] = values
+    return out
+
+
+def scans(whole: Array, some: Array) -> tuple[Array, ...]:
+    return (
+        np.cumsum(whole), np.cumsum(whole.reshape(2, 1250, 2), axis=1), np.cumprod(whole),
+        np.maximum.accumulate(some), np.fmin.accumulate(some), np.bitwise_xor.accumulate(whole),
+    )  # fmt: skip
+
+
+def sorts(some: Array, whole: Array) -> tuple[Array, ...]:
+    return (
+        np.sort(some, stable=True), np.argsort(some, stable=True), np.sort(whole[:1024]),
+        np.argsort(whole.reshape(1000, 5), axis=0, stable=True),
+    )  # fmt: skip
+
+
+def counts(places: Array, values: Array) -> tuple[Array, ...]:
+    return (
+        np.bincount(places, minlength=60), np.bincount(places, values, minlength=60),
+        *np.histogram(values, 20, (-1, 1)),
+    )  # fmt: skip
+
+
+def writes(zeros: Array, values: Array, whole: Array) -> tuple[Array, ...]:
+    return (
+        at(np.add, "float32")(zeros, values), at(np.add, "int32")(zeros, whole),
+        at(np.subtract, "int8")(zeros, whole), at(np.maximum, "float64")(zeros, values),
+    )  # fmt: skip
+
+
+def searches(known: Array, values: Array, whole: Array) -> tuple[Array, ...]:
+    return (
+        np.searchsorted(known, values), np.searchsorted(known, values, "right"),
+        np.interp(FLOATS[:300], known[:4000], known[1:4001]), np.isin(whole, PLACES[:100] * 3),
+    )  # fmt: skip
+
+
+def compacted(x: Array, whole: Array) -> tuple[Array, ...]:
+    return (*np.nonzero(x > 0), x[x > 1], np.unique(whole), np.packbits(x > 0))
+
+
+CASES: dict[str, tuple[Callable[..., Any], tuple[Array, ...]]] = {
+    "scans": (scans, (WHOLE, SOME_ALIKE)),
+    "sorts": (sorts, (SOME_ALIKE, WHOLE)),
+    "median": (np.median, (FLOATS,)),
+    "counts": (counts, (PLACES, FLOATS)),
+    "writes": (writes, (np.zeros(60), FLOATS, WHOLE)),
+    "put": (assigned, (np.zeros((3, 60)), PLACES[:700], FLOATS[:2100].reshape(3, 700))),
+    "searches": (searches, (np.sort(SOME_ALIKE), SOME_ALIKE[:400], WHOLE)),
+    "compacted": (compacted, (FLOATS, WHOLE)),
+    "runs": (lambda x: np.maximum.reduceat(x, [0, 7, 2500, 2400]), (FLOATS,)),
+}
+FEW = ("begin", "sum_1", "median")  # in the names of kernels that have one result of some elements
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_values_are_those_of_numpy(name: str) -> None:
+    """To the last bit: sums of floats at places, too, are made in NumPy's order."""
+    function, arguments = CASES[name]
+    compiled = mlc.jit(function, target="cuda-emulated")
+    expected = function(*arguments)
+    for order in ("forward", "reverse", "random"):
+        with mlc.config.override(emulated_order=order):
+            got = compiled(*arguments)
+        several = isinstance(expected, tuple)
+        for mine, theirs in zip(got, expected) if several else ((got, expected),):
+            assert mine.dtype == theirs.dtype
+            np.testing.assert_array_equal(mine, theirs)
+    for launch in compiled.lower(*arguments).compiled.device_module.launches:
+        threads = np.prod(launch.grid) * np.prod(launch.block)
+        assert threads > 1 or any(part in launch.kernel for part in FEW), launch.kernel
+
+
+@pytest.mark.parametrize("name", ["scans", "writes"])
+def test_compiles_for_cards(name: str) -> None:
+    function, arguments = CASES[name]
+    lowered = mlc.jit(function, target="cuda-emulated").lower(*arguments)
+    assert_compiles(lowered.compiled.device_module)
+
+
+def test_sums_of_floats_are_near_and_the_same_each_time() -> None:
+    x = FLOATS.astype(np.float32)
+    total = mlc.jit(np.cumsum, target="cuda-emulated")
+    found = total(x)
+    np.testing.assert_allclose(found, np.cumsum(x.astype(np.float64)), atol=1e-4)
+    with mlc.config.override(emulated_order="random"):
+        np.testing.assert_array_equal(total(x), found)
+
+
+def test_products_of_floats_are_not_cut() -> None:
+    """Pieces on their own would overflow here, and 0 times infinity is NaN."""
+    x = np.concatenate([np.full(1000, 1e-10), np.full(9000, 1e10)])
+    for target in ("cuda-emulated", "cpu"):
+        np.testing.assert_array_equal(mlc.jit(np.cumprod, target=target)(x), np.cumprod(x))
+
+
+def test_a_scan_of_a_million_has_a_block_for_each_tile() -> None:
+    lowered = mlc.jit(np.cumsum, target="cuda-emulated").lower(np.empty(1 << 20, np.float32))
+    shapes = [
+        (launch.grid[0], launch.block[0]) for launch in lowered.compiled.device_module.launches
+    ]
+    assert shapes == [(456, 256), (1, 64), (456, 256)]
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "sentence"),
+    [
+        (lambda x: np.bincount(x, minlength=4), (np.array([1, 9, 2]),),
+         "np.bincount: 9 is not in range(4), which minlength=4 says; give a minlength that is "
+         "greater than every value"),
+        (lambda x, i: at(np.add, "float32", i)(x, np.ones(3)), (np.zeros(5), np.array([1, 9, 2])),
+         "index 9 is out of bounds for axis 0"),
+        (lambda x, i: at(np.add, "int32", i)(x, np.ones(3)), (np.zeros(5), np.array([1, -6, 2])),
+         "index -6 is out of bounds for axis 0"),
+        (lambda x: mlc.numpy.nonzero(x, size=2), (np.ones(5),),
+         "np.nonzero: more is found than size=2 has room for; give a larger size"),
+    ],
+)  # fmt: skip
+def test_what_is_outside_is_refused(
+    function: Callable[..., Any], arguments: tuple[Array, ...], sentence: str
+) -> None:
+    with pytest.raises(mlc.BoundsError) as caught:
+        mlc.jit(function, target="cuda-emulated")(*arguments)
+    assert sentence in str(caught.value)
