@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..dtypes import int64
+from ..dtypes import DType, int64
 from ..errors import SourceLocation
-from ..ir.program import Buffer, Program
+from ..ir.program import Buffer, Program, Seq
 from ..records import dataclass
 from ..te.extent import Extent
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 
 Bound = Tensor | int
+UNSET = "unset"
 _NEVER = 1 << 62
 
 
@@ -132,7 +133,7 @@ def captured_by(region: Region) -> tuple[Tensor, ...]:
         members = body.members()
         inside = {*members, *body.params}
         for tensor in (*(i for t in members for i in inputs_of(t)), *body.outputs):
-            if tensor not in inside:
+            if tensor not in inside and not is_unset(tensor):
                 found[tensor] = None
     return tuple(found)
 
@@ -184,12 +185,24 @@ def call_region(
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """The state after ``region`` ran from the state ``init``."""
     captured = captured_by(region)
-    inputs = tuple(dict.fromkeys((*captured, *init)))
+    inputs = tuple(dict.fromkeys((*captured, *(t for t in init if not is_unset(t)))))
     op = RegionCall(None, inputs, name, (), location, region=region, init=tuple(init))
     return tuple(
         Tensor(f"{name}_{label}", t.shape, t.dtype, op, n)
         for n, (t, label) in enumerate(zip(init, names, strict=True))
     )
+
+
+def is_unset(tensor: Tensor) -> bool:
+    """Whether ``tensor`` is an array of which no element has a value yet."""
+    return isinstance(tensor.op, Call) and tensor.op.op == UNSET
+
+
+def unset(shape: tuple[int, ...], dtype: DType) -> Tensor:
+    """An array of which no element has a value yet; nobody spends time on making it."""
+    made = Buffer("rows", shape, dtype)
+    program = Program(UNSET, (made,), Seq(()), 1, {"unsafe": True})
+    return Tensor(UNSET, shape, dtype, Call(program, (), UNSET))
 
 
 def param(name: str, like: Tensor) -> Tensor:
