@@ -22,6 +22,7 @@ from .hosts import wider
 from .iterators import holding
 from .list_rows import region, with_lists
 from .perhaps import bare, is_bound
+from .plan import BeginsAsNone as BeginsAsNone
 from .plan import Carried, Plan
 from .plan import NotNative as NotNative
 from .plan import State as State

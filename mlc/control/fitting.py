@@ -20,7 +20,7 @@ from .host_changes import UNDEFINED
 from .list_rows import as_carried
 from .orders import end_order
 from .perhaps import bare, is_bound
-from .plan import NotNative, Plan, State
+from .plan import BeginsAsNone, NotNative, Plan, State
 from .spec import Spec, merged
 from .values import is_carriable, is_value, nothing, spec_of, tensor_of, tree_text
 
@@ -101,7 +101,8 @@ class Fitting:
             instead = ""
             if self.state.names[n].startswith("the items of "):
                 instead = "; write into an array and count, or append once in each iteration"
-            raise NotNative(
+            kind = BeginsAsNone if before is None and is_carriable(end) else NotNative
+            raise kind(
                 f"{what} changes {name} from {tree_text(before)} to {tree_text(end)}; only arrays "
                 f"and numbers can change in it{instead}"
             )
@@ -139,7 +140,8 @@ class Fitting:
             self.fits = False
             return False
         if structure != first or not all(map(is_value, leaves)):
-            raise NotNative(
+            kind = BeginsAsNone if bare(self.start[n]) is None else NotNative
+            raise kind(
                 f"{what} changes what {name} is made of: expected "
                 f"{tree_text(bare(self.start[n]))}, got {tree_text(end)}"
             )

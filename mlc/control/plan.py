@@ -25,6 +25,10 @@ class NothingThereError(IndexError):
     tracing has come."""
 
 
+class BeginsAsNone(NotNative):
+    """A loop in which a variable is None at first and an array or a number later."""
+
+
 @dataclass(eq=False)
 class Outcome:
     """Whether a body has met an error, so that nobody reads what it leaves."""

@@ -25,7 +25,7 @@ from ..tracer.places import Places
 from ..tracer.tracer import Tracer
 from .around import REPEATS, cell_of, may_unroll, must_be_native
 from .calls import call as call
-from .carry import UNDEFINED, NotNative, State, current
+from .carry import UNDEFINED, BeginsAsNone, NotNative, State, current
 from .draws import draws_undone
 from .failing import before_raise, needs_flag
 from .failing import failed as failed
@@ -59,6 +59,7 @@ Thunk = Callable[[], Any]
 Touched = tuple[Any, ...]  # nothing, or names and what reads them, and a number
 _UNROLLED = 160  # operations, by a rough count, that a loop may unroll to
 _MOST_UNROLLED = 4096  # iterations of a loop that cannot be native
+_MOST_APART = 3  # iterations that are traced apart since variables are None in them
 _SPENT = "iterations unrolled"
 _OUTSIDE = (
     "a part of a NumPy array that was not made in the function would be written to, which its "
@@ -402,12 +403,13 @@ def _native_or_grown(
 def _try_native(
     source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
     reads: Sequence[Thunk], put: Any, test: Thunk | None, place: Any = None,
-    touched: Touched = (), lacks: bool = False,
+    touched: Touched = (), lacks: bool = False, apart: int = 0,
 ) -> bool:  # fmt: skip
     """Whether a loop over a known range has become native; else it may be unrolled.
 
     A loop that reads what only its iterations before have bound gets its first one apart; where
-    that does not bind it either, the loop ``lacks`` it at first.
+    that does not bind it either, the loop ``lacks`` it at first. So does one in which a variable
+    is None at first, ``apart`` iterations up to now.
     """
     state = _state(names, reads, put, "the loop", place or body, touched)
 
@@ -415,15 +417,27 @@ def _try_native(
         with _repeating(len(rest)):
             _run(rest, body, names, reads, put, test, touched)
 
+    def first_apart(missing: str | None) -> bool:
+        body(source[0])
+        lacks = missing is not None and state.get()[state.names.index(missing)] is UNDEFINED
+        rest, goes = source[1:], True if test is None else test()
+        if not is_traced(goes) and not goes:
+            return True
+        if not _try_native(rest, body, names, reads, put, test, place, touched, lacks, apart + 1):
+            unroll(rest)
+        return True
+
     try:
         with must_be_native() if lacks else may_unroll():
             native_for(source.start, source.stop, source.step, body, state, test)
         return True
     except NameError as error:
-        missing = error.name
-        if missing not in state.names or len(source) < 2:
+        if error.name not in state.names or len(source) < 2:
             raise
+        missing = error.name
     except (MlcError, TypeError, ValueError, IndexError, NotImplementedError) as error:
+        if isinstance(error, BeginsAsNone) and apart < _MOST_APART and len(source) > 1:
+            return first_apart(None)
         if test is not None or not source:
             _spend(error, len(source))
             return False
@@ -436,14 +450,7 @@ def _try_native(
 
         grow(source, body, make_state, unroll_counted)
         return True
-    body(source[0])
-    lacks = state.get()[state.names.index(missing)] is UNDEFINED
-    rest, goes = source[1:], True if test is None else test()
-    if not is_traced(goes) and not goes:
-        return True
-    if not _try_native(rest, body, names, reads, put, test, place, touched, lacks):
-        unroll(rest)
-    return True
+    return first_apart(missing)
 
 
 def _spend(error: Exception, count: int) -> None:
