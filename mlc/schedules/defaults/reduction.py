@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from math import gcd
+from math import gcd, prod
 
 from ...ir.expr import Axis, Load, Reduce, Var
 from ...ir.program import Block
@@ -33,6 +33,7 @@ FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 MANY_ROWS = 32  # that can be shared out among threads as they are
 CHAINS = 8  # of sums that keep multiply-adds busy
 SHORT = 8  # steps of a fold that are written out
+WRITTEN = 32  # vector operations of such steps, where there are several vectors
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
 
 
@@ -241,8 +242,10 @@ def _schedule_columns(
     inner, outer_loops = _innermost(s, spatial[:-1], 8 // across if extent_of(s, strip) == 1 else 1)
     reduce, slid = _rows_together(s, block, nest, outer_loops, inner, reduce, across)
     s.reorder(*outer_loops, strip, *reduce, *inner, vector, lane)
-    short = [v for v in reduce if across == 1 and extent_of(s, v) <= SHORT and not slid] + slid
-    for var in (*short, *inner, vector):  # partial sums that are added up stay in registers
+    short = [v for v in reduce if extent_of(s, v) <= SHORT and not slid]
+    if across > 1 and across * prod(extent_of(s, v) for v in short) > WRITTEN:
+        short = []
+    for var in (*short, *slid, *inner, vector):  # partial sums that are added up stay in registers
         s.unroll(var)
     s.vectorize(lane)
     return next((v for v in outer_loops if extent_of(s, v) > 1), strip)
