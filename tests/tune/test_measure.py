@@ -20,7 +20,7 @@ from mlc.ir.program import Program
 from mlc.schedules.schedule import Schedule
 from mlc.tune.candidate import DEFAULT, Candidate
 from mlc.tune.measure import Limits, Measurer
-from mlc.tune.measure.arena import Arena
+from mlc.tune.measure.arena import PAGE, Arena
 from mlc.tune.measure.building import traced_back
 from mlc.tune.measure.data import data_sets, poison
 from mlc.tune.measure.statistics import Ratio, ratio_of
@@ -273,6 +273,19 @@ def test_the_arena_sees_what_is_written_beside_an_output() -> None:
         del before
     finally:
         arena.close()
+
+
+def test_arrays_for_timing_have_room_and_those_for_checks_do_not(measurer: Measurer) -> None:
+    """A masked vector that ends in a page which must not be touched takes a hundred times as long:
+    masks would seem slow. What is compared with the reference stands before such a page."""
+    bench = measurer.bench
+    places, *checked, timed = bench.arena.places, *bench.runner.sets
+    behind = [places[n].pages[1] - places[n].span[1] for n in timed]
+    assert len(behind) == 3 and all(PAGE <= size < PAGE + 64 for size in behind)
+    assert not set(timed).intersection(*checked)
+    assert all(places[n].pages[1] - places[n].span[1] < 64 for numbers in checked for n in numbers)
+    for at, given in zip(timed, measurer.workload.arguments()):
+        assert np.array_equal(bench.arena.arrays[at], given) and not places[at].writable
 
 
 def test_data_sets_keep_integers_and_change_floats() -> None:

@@ -254,7 +254,8 @@ def test_autotune_under_jit() -> None:
         _ = layer.best_schedule
     a, b = floats(50, 60), floats(60, 40)
     np.testing.assert_allclose(layer(a, b), np.maximum(a @ b, 0), rtol=1e-4, atol=1e-4)
-    assert str(layer.best_schedule).startswith("@mlc.schedule\ndef ")
+    # Won or not, what is printed can be pasted.
+    assert "@mlc.schedule\ndef layer_schedule(s):\n" in str(layer.best_schedule)
     assert len(layer.tune(a, b)) == 1  # known by now
 
 

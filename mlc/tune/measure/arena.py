@@ -7,6 +7,10 @@
 Each array ends close to the end of its pages. In the child, guard pages cannot be touched at all
 and inputs cannot be written: a candidate that leaves its buffers is stopped by the processor. What
 it writes into the few bytes between an output and the guard is seen by :meth:`Arena.damage`.
+
+Arrays for timing are roomy: the page behind them can be read. A masked vector that ends beyond an
+array reads nothing there, but where that page must not be touched the processor takes a hundred
+times as long to find out, and schedules with masks would seem slow.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +64,13 @@ class Place:
         )
 
 
-def lay_out(buffers: Sequence[tuple[Any, bool]]) -> tuple[list[Place], int]:
-    """Places for buffers (an `ir.program.Buffer`, whether it is written), and the file's size."""
+def lay_out(
+    buffers: Sequence[tuple[Any, bool]], roomy: Collection[int] = ()
+) -> tuple[list[Place], int]:
+    """Places for buffers (an `ir.program.Buffer`, whether it is written), and the file's size. The
+    ``roomy`` ones, by number, have a page of their own behind them."""
     at, places = PAGE, []
-    for buffer, writable in buffers:
+    for number, (buffer, writable) in enumerate(buffers):
         size = buffer.dtype.itemsize
         strides = tuple(s * size for s in buffer.element_strides)
         empty = 0 in buffer.shape
@@ -71,8 +78,9 @@ def lay_out(buffers: Sequence[tuple[Any, bool]]) -> tuple[list[Place], int]:
         low = sum(min(s, 0) for s in steps)
         high = 0 if empty else sum(max(s, 0) for s in steps) + size
         span = high - low
-        pages = (at, at + max(1, -(-(span + _ALIGNMENT) // PAGE)) * PAGE)
-        start = (pages[1] - span) // _ALIGNMENT * _ALIGNMENT
+        end = at + max(1, -(-(span + _ALIGNMENT) // PAGE)) * PAGE
+        pages = (at, end + PAGE if number in roomy else end)
+        start = (end - span) // _ALIGNMENT * _ALIGNMENT
         places.append(
             Place(
                 buffer.shape,
@@ -99,12 +107,13 @@ class Arena:
         self.arrays = [self._array(place) for place in self.places]
 
     @staticmethod
-    def create(buffers: Sequence[tuple[Any, bool]]) -> Arena:
-        """A new file, in memory where the system has a place for that. OSError if it is full.
+    def create(buffers: Sequence[tuple[Any, bool]], roomy: Collection[int] = ()) -> Arena:
+        """A new file, in memory where the system has a place for that, with the places of
+        :func:`lay_out`. OSError if it is full.
 
         It has no name: when the last process that has it open ends, however it ends, it is gone.
         """
-        places, size = lay_out(buffers)
+        places, size = lay_out(buffers, roomy)
         with tempfile.TemporaryFile(dir=_memory_folder(size)) as file:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)  # a full disk is no SIGBUS later

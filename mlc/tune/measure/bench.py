@@ -19,6 +19,7 @@ from .runner import DEFAULT, FailureError, Runner, Terms, Trial
 from .running import REPEAT_IR
 from .statistics import fast_quarter
 
+_OWN_BYTES = 16 << 20  # of inputs, up to which those for timing are copies
 _SAMPLES = 200  # of the default that are remembered
 _ALL_SETS_BYTES = (
     256 << 20
@@ -133,23 +134,30 @@ class Bench:
         return found
 
     def _arena(self) -> tuple[Arena, list[list[int]]]:
-        """Outputs come first, those for timing and those of each set; then the inputs of each."""
+        """Outputs come first, those for timing and those of each set; then the inputs of each set,
+        and those for timing, which large arrays share with the first set."""
         workload = self.workload
-        count = len(workload.outputs)
+        count, read = len(workload.outputs), workload.read_params
         buffers = [(b, True) for _ in range(len(self.inputs) + 1) for b in workload.outputs]
-        numbers = []
+        numbers, values = [], [*self.inputs.values()]
         for n in range(len(self.inputs)):
             first = len(buffers)
-            buffers += [(b, False) for b in workload.read_params]
+            buffers += [(b, False) for b in read]
             numbers.append([*range(first, len(buffers)), *range((n + 1) * count, (n + 2) * count)])
-        numbers.append([*numbers[0][: len(workload.read_params)], *range(count)])
+        timed, roomy = numbers[0][: len(read)], {*range(count)}
+        if sum(a.nbytes for a in values[0]) <= _OWN_BYTES:
+            timed = [*range(len(buffers), len(buffers) + len(read))]
+            buffers += [(b, False) for b in read]
+            values.append(values[0])
+            roomy.update(timed)
+        numbers.append([*timed, *range(count)])
         try:
-            arena = Arena.create(buffers)
+            arena = Arena.create(buffers, roomy)
         except OSError as error:
             raise CompileError(
                 f"{workload.name} cannot be measured: there is no room for its arrays ({error})"
             ) from None
-        for places, arrays in zip(numbers, self.inputs.values()):
+        for places, arrays in zip(numbers, values):
             for number, array in zip(places, arrays):
                 arena.arrays[number][...] = array
         return arena, numbers
