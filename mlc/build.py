@@ -19,7 +19,6 @@ from .lowered import CacheRow, Lowered
 from .runtime.native_call import callable_type, install, is_installed, prepare
 from .specialization import SLOW_CALLS, check_out, is_free, refuse_arguments
 from .te.key import topological
-from .te.lookups import may_look_outside
 from .te.tensor import Compute, Placeholder, Tensor
 from .tracer.trace import as_array
 
@@ -150,7 +149,7 @@ def _from_tensors(tensors: Sequence[Tensor], target: str, name: str) -> Any:
         outputs,
         name=name or _identifier(outputs[-1].name),
         target=target,
-        debug=config.debug or target == "cpu" and may_look_outside(outputs),
+        debug=config.debug,
         call=call or CallSpec(returns="none", out="never"),
     )
     row = CacheRow(

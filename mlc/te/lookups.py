@@ -42,11 +42,10 @@ def lines_of_graph(
     return _nearest(found, wanted)
 
 
-def may_look_outside(outputs: Sequence[Tensor]) -> bool:
-    """Whether the expressions that lead to ``outputs`` look up elements at places that the data
-    decide, and no bounds of theirs are known that lie inside."""
-    bodies = (op.body for op in operations(outputs) if isinstance(op, Compute))
-    for load in (load for body in bodies for expr in body for load in loads_of(expr)):
+def may_look_outside(op: Compute) -> bool:
+    """Whether ``op`` looks up elements at places that the data decide, and no bounds of theirs are
+    known that lie inside."""
+    for load in (load for expr in op.body for load in loads_of(expr)):
         for index, extent in zip(load.indices, load.source.shape, strict=True):
             if loads_of(index):
                 low, high = interval(index, {})

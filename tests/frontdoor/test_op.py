@@ -143,3 +143,18 @@ def test_refused() -> None:
         mlc.ArgumentError, match="window_sum: expected an array or a number, got str"
     ):
         mlc.jit(lambda x: window_sum("abc"))(X)
+
+
+def test_what_data_look_up_outside_is_refused() -> None:
+    @mlc.op
+    def picked(table: Any, rows: Any) -> Any:
+        return te.compute(rows.shape, lambda i: table[rows[i]])
+
+    f = mlc.jit(lambda table, rows: picked(np.exp(table), rows) + np.take(table, rows))
+    table = np.arange(5.0)
+    assert np.allclose(f(table, np.array([4, 0])), np.exp(table)[[4, 0]] + table[[4, 0]])
+    for index in (5, -1, 10**14):
+        for _ in range(3):
+            with pytest.raises(mlc.BoundsError, match=f"index {index} is out of bounds for axis 0"):
+                f(table, np.array([4, index]))
+    assert mlc.jit(np.take)(table, np.array([4, 4])).tolist() == [4, 4]
