@@ -195,7 +195,9 @@ def _may_look_outside(outputs: Sequence[Tensor]) -> bool:
 
     def is_foreign(name: str) -> bool:
         found = OPS.get(name)
-        return name == Compute.op or found is not None and not found.__module__.startswith(ours)
+        return (
+            name == Compute.op or found is not None and not str(found.__module__).startswith(ours)
+        )
 
     ours = f"{__package__}."
     ops = dict.fromkeys(t.op for t in topological(outputs) if isinstance(t.op, Compute))
