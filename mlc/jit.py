@@ -24,10 +24,10 @@ from .dynamic import families_for
 from .errors import (
     ArgumentError,
     HostStateError,
+    MlcError,
     TracedRaiseError,
     TracerBoolError,
     UnsupportedError,
-    warn,
 )
 from .forks import free_after_fork
 from .lowered import CacheInfo, CacheRow, Lowered
@@ -44,9 +44,11 @@ from .specialization import (
     refuse_on_a_card,
     refuse_other,
     symbol,
+    warn_of_changes,
 )
 from .tracebacks import explained, trimmed
 from .tracer import foreign
+from .tracer.alike import are_objects_new
 from .tracer.attributes import AttributeCalls, AttributesWanted, noting_attributes
 from .tracer.captures import Captures
 from .tracer.copied_results import copies_computed
@@ -98,6 +100,7 @@ class _Jitted:
         self._kept: list[Specialization] = []
         self._last: Specialization | None = None
         self._attributes: AttributeCalls | None = None  # once the function has set some
+        self._alike: Any = None  # for objects that differ in what they hold; False if none may
         _all_jitted.add(self)
         call: Callable[..., Any] = functools.partial(type(self)._call, self)
         if target == "cuda":
@@ -134,11 +137,18 @@ class _Jitted:
         signature = keys, tuple(kwargs), _debugging and config.debug
         entry, _ = self._find(signature)
         if entry is None:
+            given = kwargs if out is None else {**kwargs, "out": out}
+            if out is None and are_objects_new(self, signature):
+                self._alike = self._alike or AttributeCalls(self, jit, _native_form)
+                try:
+                    return self._alike(args, given)
+                except MlcError:  # with arrays as inputs it cannot be compiled, or not at all
+                    self._alike = False
             try:
                 entry = self._compile(signature, args, kwargs)
             except AttributesWanted as wanted:
                 self._attributes = AttributeCalls(self, jit, _native_form, wanted)
-                return self._attributes(args, kwargs if out is None else {**kwargs, "out": out})
+                return self._attributes(args, given)
             if self._by_value:
                 arrays = self._parameters.keys(args, kwargs)[1]
         elif self._head and not _debugging and not is_installed(self):
@@ -339,16 +349,9 @@ class _Jitted:
         """``entry``, which calls will find from now on."""
         known = self._entries.get(signature, ())
         if len(known) == _VARIANTS:
-            self._warn_of_changes(change)
+            warn_of_changes(self._parameters.function, _VARIANTS, change)
         self._entries[signature] = (entry, *known[: _VARIANTS - 1])
         return entry
-
-    def _warn_of_changes(self, change: str) -> None:
-        warn(
-            f"{self._parameters.function} was compiled {_VARIANTS + 1} times for such arguments, "
-            f"by what it reads besides their types ({change}); pass that, or size=, as an argument",
-            RuntimeWarning,
-        )
 
     def _names(self, names: tuple[str, ...], positional: int) -> list[str]:
         return [*(self._parameters.name(i) for i in range(positional)), *names]
@@ -401,7 +404,7 @@ class _Jitted:
         """What was compiled: signature, when, how long it took, and why it was needed."""
         with self._lock:
             rows = [entry.row for entries in self._entries.values() for entry in entries]
-        rows += self._attributes.rows() if self._attributes is not None else ()
+        rows += [row for calls in (self._attributes, self._alike) if calls for row in calls.rows()]
         once = {id(row): row for row in rows}.values()  # entries for many sizes share a row
         return CacheInfo(self._parameters.function, tuple(sorted(once, key=lambda row: row.when)))
 
@@ -410,7 +413,7 @@ class _Jitted:
         with self._lock:
             install(self, 0)
             self._head = 0
-            self._last = self._attributes = None
+            self._last = self._attributes = self._alike = None
             if self._families is not None:
                 self._families.clear()
             # Another thread may be inside compiled code, so `_kept` goes on holding it.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .compile import CallSpec
-from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError, UnsupportedError
+from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError, UnsupportedError, warn
 from .lowered import CacheRow
 from .runtime.entry import ArraySpec, StaticSpec, leaves
 from .runtime.native_call import callable_type, install, is_installed, prepare
@@ -299,6 +299,15 @@ def refuse_captured_writes(function: str, captures: Captures) -> None:
                 f"{function} writes to {watched.name}, an array from outside its arguments; such "
                 f"writes would be made once, while tracing: pass the array as an argument"
             )
+
+
+def warn_of_changes(function: str, variants: int, change: str) -> None:
+    """Warns of a function that is compiled again and again."""
+    warn(
+        f"{function} was compiled {variants + 1} times for such arguments, "
+        f"by what it reads besides their types ({change}); pass that, or size=, as an argument",
+        RuntimeWarning,
+    )
 
 
 def refuse_on_a_card(jitted: Any, traced: Traced) -> None:

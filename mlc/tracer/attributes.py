@@ -22,6 +22,7 @@ import numpy as np
 from ..errors import MlcError, OutsideArrayError, UnsupportedError
 from ..records import dataclass
 from . import tree
+from .alike import differences
 from .captures import Captures, is_ours
 from .slots import Slots, holder_id, slots_of
 
@@ -225,6 +226,32 @@ class _Table:
     places: list[tuple[int, Any]]
 
 
+class _Model:
+    """Objects among the arguments of a call, for which code was made, and what they hold."""
+
+    __slots__ = ("found", "is_shared", "objects")
+
+    def __init__(self, objects: list[Any], found: _Found) -> None:
+        self.objects, self.found = objects, found
+        self.is_shared = True  # whether the code may serve objects like these
+
+    def in_place_of(
+        self, objects: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """A call with these objects instead of ``objects``."""
+        ours = dict(zip(map(id, objects), self.objects))
+
+        def swapped(value: Any) -> Any:
+            if id(value) in ours:
+                return ours[id(value)]
+            if type(value) not in (list, tuple, dict):
+                return value
+            leaves, structure = tree.flatten(value)
+            return tree.unflatten(structure, [ours.get(id(leaf), leaf) for leaf in leaves])
+
+        return tuple(map(swapped, args)), {key: swapped(v) for key, v in kwargs.items()}
+
+
 class AttributeCalls:
     """The calls of a function that sets attributes: what these held is passed like an argument, and
     what it set is put there after each call. ``jit`` compiles it anew, as ``jitted`` would."""
@@ -234,8 +261,9 @@ class AttributeCalls:
         jitted: Any,
         jit: Callable[..., Any],
         native: Callable[..., Any],
-        wanted: AttributesWanted,
+        wanted: AttributesWanted | None = None,
     ) -> None:
+        wanted = wanted or AttributesWanted(every=True)
         self.function, self.jitted, self.jit = jitted._function, jitted, jit
         self.places = wanted.places  # of numbers that change
         self.every = wanted.every
@@ -243,10 +271,12 @@ class AttributeCalls:
         self.native = native  # what makes loops and branches native
         self.found: dict[tuple[int, ...], tuple[list[Any], _Found]] = {}
         self.compiled: dict[Any, tuple[Any, list[tuple[int, Any]]]] = {}
+        self.models: list[_Model] = []
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The results, with the attributes set."""
-        return self._settled(self._run, args, kwargs)
+        with self.jitted._lock:  # what objects hold is replaced while the function is traced
+            return self._settled(self._run, args, kwargs)
 
     def lower(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Every level of the code for these arguments, and for what the objects hold now."""
@@ -282,7 +312,7 @@ class AttributeCalls:
         return found
 
     def _lower(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        _, values, call, _ = self._prepared(args, kwargs)
+        (args, kwargs), _, values, call, _ = self._prepared(args, kwargs)
         return call.lower(*args, **{INPUT: values}, **kwargs)
 
     def rows(self) -> list[Any]:
@@ -291,18 +321,23 @@ class AttributeCalls:
 
     def _prepared(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[_Found, dict[str, Any], Any, list[tuple[int, Any]]]:
-        """What is held, what of it is passed, what takes it, and the places that are set."""
+    ) -> tuple[Any, _Found, dict[str, Any], Any, list[tuple[int, Any]]]:
+        """The call as its code knows it, what is held, what of it is passed, what takes it, and the
+        places that are set."""
         called = self.jitted._parameters.names_of(args, kwargs)
-        found = self._find(self._objects(args, kwargs), called)
+        objects = self._objects(args, kwargs)
+        found = self._find(objects, called)
+        model = self._model_of(objects, found)
         values: dict[str, Any] = {}
         places: list[tuple[int, Any, str]] = []
         known: dict[int, str] = {}
-        for n, (name, holder) in enumerate(found.holders):
+        for n, (name, holder) in enumerate(model.found.holders):
             is_list = isinstance(holder, list)
-            for key, value in enumerate(holder) if is_list else holder.items():
-                if not self._is_input(found, name, holder, key, value):
+            own = found.holders[n][1]
+            for key, old in enumerate(holder) if is_list else holder.items():
+                if not self._is_input(model.found, name, holder, key, old):
                     continue
+                value = own[key]
                 label = known.get(id(value))
                 if label is None or not isinstance(value, np.ndarray):
                     label = f"{name}.{key}" if name[-1:] != "]" else f"{name}[{key!r}]"
@@ -310,15 +345,47 @@ class AttributeCalls:
                     values[label] = value
                     known[id(value)] = label
                 places.append((n, key, label))
-        shape = (tuple(holder_id(holder) for _, holder in found.holders), tuple(places))
+        shape = (tuple(holder_id(holder) for _, holder in model.found.holders), tuple(places))
         if shape not in self.compiled:
             while len(self.compiled) >= _MOST:
                 self.compiled.pop(next(iter(self.compiled)))
-            self.compiled[shape] = self._make(found, places)
-        return found, values, *self.compiled[shape]
+            self.compiled[shape] = self._make(model, places)
+        if model.found is not found:
+            args, kwargs = model.in_place_of(objects, args, kwargs)
+        return (args, kwargs), found, values, *self.compiled[shape]
+
+    def _model_of(self, objects: list[Any], found: _Found) -> _Model:
+        """The objects whose code serves these: others that hold the same but for what are inputs,
+        or they themselves."""
+        for model in self.models:
+            if model.found is found:
+                return model
+        names = [name for name, _ in found.holders]
+        for model in self.models:
+            if not model.is_shared or names != [name for name, _ in model.found.holders]:
+                continue
+            inputs = {holder_id(holder): name for name, holder in model.found.holders}
+
+            def is_input(
+                holder: Any, key: Any, value: Any, model: _Model = model,
+                inputs: dict[int, str] = inputs,
+            ) -> bool:  # fmt: skip
+                name = inputs.get(holder_id(holder))
+                return name is not None and self._is_input(model.found, name, holder, key, value)
+
+            floats = differences(model.objects, objects, is_input)
+            if floats is None or floats and not self.counts:
+                continue
+            places = {(holder_id(holder), key) for holder, key in floats}
+            if all(place[0] in inputs for place in places):
+                self.places |= places
+                return model
+        made = _Model(objects, found)
+        self.models = [made, *self.models[: _MOST - 1]]
+        return made
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        found, values, call, table = self._prepared(args, kwargs)
+        (args, kwargs), found, values, call, table = self._prepared(args, kwargs)
         returned, changes = call(*args, **{INPUT: values}, **kwargs)
         for number, value in changes.items():
             n, key = table[number]
@@ -355,9 +422,10 @@ class AttributeCalls:
         return made
 
     def _make(
-        self, found: _Found, places: list[tuple[int, Any, str]]
+        self, model: _Model, places: list[tuple[int, Any, str]]
     ) -> tuple[Any, list[tuple[int, Any]]]:
         """The function with these places as inputs, and the places that it sets."""
+        found = model.found
         table = _Table([])
         function = self.function
         name, native = self.jitted._parameters.function, self.native
@@ -386,6 +454,8 @@ class AttributeCalls:
                     changes[table.places.index((n, key))] = _apart(value)
             finally:
                 held.restore()
+            if _holds_objects(returned) or _holds_objects(changes):
+                model.is_shared = False  # they may be, or hold, what is the model's own
             return returned, changes
 
         lifted = {(holder_id(found.holders[n][1]), key) for n, key, _ in places} | self.places
@@ -400,6 +470,14 @@ def _apart(value: Any) -> Any:
     if kind is dict:
         return {key: _apart(item) for key, item in value.items()}
     return kind(map(_apart, value)) if kind in (list, tuple) else value
+
+
+def _holds_objects(value: Any) -> bool:
+    """Whether an object, or a function, is part of ``value``."""
+    if type(value) in (list, tuple, dict):
+        return any(map(_holds_objects, value.values() if type(value) is dict else value))
+    is_known = isinstance(value, (np.ndarray, *_NUMBERS, str, bytes, type(None)))
+    return not is_known and not hasattr(type(value), "__mlc_lift__")
 
 
 _OF_ARRAYS = (

@@ -160,6 +160,11 @@ class Identity:
         mine = self._reference()
         return mine is not None and mine is other._reference()
 
+    @property
+    def value(self) -> Any:
+        """The object, while it is alive; then None."""
+        return self._reference()
+
     def __repr__(self) -> str:
         return f"{self.name} object"
 
