@@ -53,6 +53,14 @@ for step in (2, 3, 4):
     judge(lambda x: x[::step] + 1, x)
     judge(lambda x: x[::-step] * 2, x)
 """,
+    "rows of few": """
+for dtype in ("float32", "complex64", "int8", "float64"):
+    for n in (64, 127, 128):
+        for k in (2, 3, 4):
+            x = (rng.integers(0, 9, (n, k)) + (1j if dtype == "complex64" else 0)).astype(dtype)
+            judge(lambda x: np.stack([x[:, 0] * x[:, 1], x[:, 1] + x[:, 0] * x[:, -1]], -1), x)
+            judge(lambda x: x * x + x[:, ::-1], x)
+""",
     "conditions": """
 for n in (3, 65):
     x = rng.standard_normal(n).astype("float32")

@@ -7,9 +7,11 @@ not at all a scalar load, by -1 a reversed vector, otherwise a gather."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...dtypes import DType, boolean, int8, int32, int64
 from ...errors import CompileError
-from ...ir.expr import Expr, Load, Var
+from ...ir.expr import Const, Expr, Load, Var
 from ...ir.program import Buffer, Scope
 from ...records import dataclass
 from .debug import check_bounds
@@ -120,12 +122,21 @@ def emit_load(e: Emitter, expr: Load) -> Value:
     if not safe:
         check_bounds(e, buffer, indices)
     where = address_of(e, buffer, indices)
-    return read(e, where, None if safe else e.mask)
+    return read(e, where, None if safe else e.mask, _beside(buffer, indices))
 
 
-def read(e: Emitter, where: Address, mask: Value | None) -> Value:
+def _beside(buffer: Buffer, indices: Sequence[Expr]) -> tuple[int, int]:
+    """How many elements before that at ``indices``, and after it, are there too: those of its row,
+    where the place in that is a number."""
+    if not indices or buffer.element_strides[-1] != 1 or not isinstance(indices[-1], Const):
+        return 0, 0
+    place, extent = int(indices[-1].value), buffer.shape[-1]
+    return (place, extent - 1 - place) if 0 <= place < extent else (0, 0)
+
+
+def read(e: Emitter, where: Address, mask: Value | None, beside: tuple[int, int] = (0, 0)) -> Value:
     """The elements at an address, one or a vector of them; 0 in the lanes that ``mask`` leaves
-    out."""
+    out. There are so many more ``beside`` each, before it and after it."""
     buffer = where.buffer
     dtype, align = buffer.dtype, alignment(buffer)
     if where.is_uniform:
@@ -156,7 +167,7 @@ def read(e: Emitter, where: Address, mask: Value | None) -> Value:
     if where.known is not None and mask is None and not e.volatile:
         places = _sum(where.known, tuple(range(e.lanes)), where.step)
         if fits_shuffle(places):
-            raw = read_known(e, where.pointer, places, stored, align)
+            raw = read_known(e, where.pointer, places, stored, align, beside)
             return _from_memory(e, raw, buffer)
     pointers = _pointers(e, where)
     mask = _all_lanes(e) if mask is None else e.splat(mask, e.lanes)

@@ -48,11 +48,20 @@ def fits_shuffle(places: Sequence[int]) -> bool:
     return max(places) - min(places) < 2 * len(places)
 
 
-def read_known(e: Emitter, pointer: str, places: Sequence[int], dtype: DType, align: int) -> Value:
+def read_known(
+    e: Emitter,
+    pointer: str,
+    places: Sequence[int],
+    dtype: DType,
+    align: int,
+    beside: tuple[int, int] = (0, 0),
+) -> Value:
     """The element ``places[lane]`` behind ``pointer`` for each lane; all between the first and the
-    last of them are read."""
+    last of them are read, and those ``beside`` them if that makes a vector whole."""
     first = min(places)
     many = max(places) - first + 1
+    if many + sum(beside) == 1 << (many - 1).bit_length():
+        first, many = first - beside[0], many + sum(beside)
     element = memory_type(dtype)
     if first:
         pointer = e.raw(f"getelementptr {element}, ptr {pointer}, i64 {first}")

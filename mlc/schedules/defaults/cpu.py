@@ -333,7 +333,7 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
         loops[-1:] = cut_period(s, name, nest, loops[-1])
         last = short_periods(s, name, nest, loops[-1], machine)
         if last is None and len(loops) > 1:
-            last = short_rows(s, nest, *loops[-2:], machine)
+            last = short_rows(s, nest, loops[-2], loops[-1], machine)
             if last is not None:
                 loops[-2:] = [last]
         if last is None:

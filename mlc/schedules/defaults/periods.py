@@ -49,6 +49,7 @@ def short_rows(s: Schedule, nest: Nest, row: Var, place: Var, machine: Machine) 
     lanes = lanes_for(nest, rows, machine)
     if not 1 < short <= min(SHORT_ROW, lanes // 2) or rows < 4 * lanes:
         return None
+    outer: Var
     outer, vector, lane = s.split(s.fuse(row, place), [None, short, lanes])
     s.unroll(vector)
     s.vectorize(lane)
