@@ -62,6 +62,14 @@ def cumsum(x: Any) -> Any:
     return np.cumsum(x, axis=-1)
 
 
+def sort(x: Any) -> Any:
+    return np.sort(x, axis=-1)
+
+
+def argsort(x: Any) -> Any:
+    return np.argsort(x, axis=-1)
+
+
 def dense_relu(x: Any, w: Any, b: Any) -> Any:
     return np.maximum(x @ w + b, 0.0)
 

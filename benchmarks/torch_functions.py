@@ -63,6 +63,8 @@ def translated(function: Callable[..., Any]) -> Callable[..., Any]:
         "argmax": lambda x: torch.argmax(x, 1),
         "distances": lambda x, y: torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist"),
         "cumsum": lambda x: torch.cumsum(x, -1),
+        "sort": lambda x: torch.sort(x, -1).values,
+        "argsort": lambda x: torch.argsort(x, -1),
     }
     if function.__name__ in named:
         return named[function.__name__]

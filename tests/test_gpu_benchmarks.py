@@ -20,7 +20,14 @@ from benchmarks.gpu.checking import check, confirmed
 
 from .backends.cuda.conftest import needs_compiler
 
-FAST = ["chain of 8", "softmax f16", "sum of columns", "transpose", "product f16 8192", "scan"]
+FAST = [
+    "chain of 8",
+    "softmax f16",
+    "sum of columns",
+    "transpose",
+    "product f16 8192",
+    "scan of rows",
+]
 
 
 @needs_compiler

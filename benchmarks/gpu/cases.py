@@ -106,6 +106,10 @@ _MEMORY = [
     Case("transpose", "moves", f.transpose, (WIDE,), ((70, 45),), _each(0)),
     Case("stencil", "moves", f.stencil, (WIDE,), ((40, 70),), _each(5)),
     Case("scan of rows", "scans", f.cumsum, (WIDE,), ((8, 100),), _each(1), _last),
+    Case("scan of one line", "scans", f.cumsum, (LONG,), ((5000,),), _each(1), _last),
+    Case("sort of one line", "sorts", f.sort, ((1 << 24,),), ((3000,),), _each(0)),
+    Case("order of one line", "sorts", f.argsort, ((1 << 22,),), ((3000,),), _each(0)),
+    Case("sort of rows", "sorts", f.sort, (WIDE,), ((8, 100),), _each(0)),
 ]  # fmt: skip
 
 
