@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..te.extent import Extent
 from ..tracer.complex.calls import truth
@@ -20,6 +21,7 @@ from ..tracer.drawing import random_form
 from ..tracer.grown import is_arrays
 from ..tracer.items import enumerate_, zip_
 from ..tracer.lists import taking_lists
+from ..tracer.masked import Masked
 from ..tracer.number import copied_number, python_number
 from ..tracer.strides import as_strided
 from ..tracer.tracer import Tracer, mark_weak
@@ -41,6 +43,8 @@ def _length(value: Any) -> Any:
     """``len(value)``; of a slice in a loop, the traced number."""
     if is_arrays(value):
         return mark_weak(copied_number(value.length()))
+    if isinstance(value, Masked) and is_inside_loop():
+        value = value.solid()
     sizes: tuple[Any, ...] = value.shape if isinstance(value, Tracer) else ()
     if sizes and isinstance(sizes[0], Extent):
         return mark_weak(copied_number(Tracer(sizes[0].length, value._trace)))

@@ -57,7 +57,7 @@ def key_of(items: tuple[Any, ...]) -> tuple[Any, ...]:
         elif isinstance(item[0], str):
             key.append(0)
         else:
-            start, step, size = item
+            start, step, size = item[0], item[1], int(item[2])
             stop = start + step * size
             key.append(slice(start, stop if stop >= 0 else None, step) if size else slice(0, 0))
     return tuple(key)

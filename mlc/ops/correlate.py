@@ -10,10 +10,12 @@ from .. import te
 from ..dtypes import boolean
 from ..errors import ArgumentError, DomainError, ShapeError
 from ..ir.expr import Expr, cast, const, select
+from ..te.extent import Extent
 from .broadcast import as_tensor, shape_of
 from .calculus import as_array
 from .elementwise import astype
 from .join import concatenate, flip
+from .moving import length_of
 from .op import implements, op
 from .promotion import accumulator, common_dtype, dtype_of
 from .shape import reshape
@@ -113,7 +115,11 @@ def cov(
     mean = np.average(x, axis=1, weights=weights)
     centered = x - mean[:, None]
     if weights is None:
-        fact: Any = np.float64(max(shape_of(x)[1] - ddof, 0))
+        count: Any = shape_of(x)[1]
+        if isinstance(count, Extent):
+            fact: Any = np.maximum(length_of(count) - np.float64(ddof), 0)
+        else:
+            fact = np.float64(max(count - ddof, 0))
         weighted = centered
     else:
         total = np.sum(weights)

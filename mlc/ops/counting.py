@@ -12,11 +12,13 @@ from ..dtypes import as_dtype, boolean, float64, int32, int64
 from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Program
+from ..te.extent import is_open
 from . import arithmetic, logic
 from .broadcast import as_tensor, element, shape_of, size_of
 from .elementwise import astype, rounded_product, select_where
 from .index import getitem
 from .insisting import insisted
+from .moving import bound_of, closed_along, is_inside_loop
 from .op import CURRENT, implements, op
 from .programs import Writer, threads
 from .promotion import common_dtype, dtype_of
@@ -100,6 +102,30 @@ def _greatest(x: Any) -> int:
     return int(found)
 
 
+def _counted_in_loop(x: Any, weights: Any, minlength: int) -> Any:
+    """np.bincount in a native loop: room for all that may be, of which the greatest of ``x``
+    decides how much the result is."""
+    most = bound_of(x)
+    if most is None and minlength < 1:
+        return _greatest(x)
+    size = minlength if most is None else max(most + 1, minlength)
+    sentence = "np.bincount: x must not be negative, got {index}"
+    if most is None:
+        sentence = (
+            f"np.bincount: {{index}} is not in range({size}), which minlength={minlength} says; "
+            f"give a minlength that is greater than every value"
+        )
+    dtype = int64 if weights is None else float64
+    places = closed_along(astype(x, dtype="int64"), fill=size)
+    weights = None if weights is None else closed_along(weights, fill=0)
+    beyond = 1 if is_open(shape_of(x)) else 0
+    found = counts_at(places, weights, size=size + beyond, dtype=dtype, refusal=sentence)
+    if most is None or most < minlength:
+        return getitem(found, slice(0, size))
+    length = arithmetic.add(max_of(astype(x, dtype="int64"), initial=minlength - 1), 1)
+    return getitem(found, slice(None, length))
+
+
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """np.bincount: of a traced ``x`` the result has ``minlength`` elements, and a value that does
@@ -121,6 +147,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
         if known.size and known.min() < 0:
             raise ArgumentError(f"np.bincount: x must not be negative, got {known.min()}")
         size = max(int(known.max(initial=-1)) + 1, minlength)
+    elif is_inside_loop():
+        return _counted_in_loop(x, weights, int(minlength))
     elif minlength < 1:
         size = _greatest(x) + 1
         sentence = "np.bincount: x must not be negative, got {index}"
@@ -253,6 +281,8 @@ def histogram(
     places, edges, count = _placed(a, bins, range)
     dtype = int64 if weights is None else dtype_of(weights)
     weights = None if weights is None else ravel(weights)
+    places = closed_along(places, fill=-1)
+    weights = None if weights is None else closed_along(weights, fill=0)
     found = counts_at(places, weights, size=count, dtype=dtype, refusal="")
     if density:
         widths = arithmetic.subtract(getitem(edges, slice(1, None)), getitem(edges, slice(0, -1)))

@@ -14,8 +14,10 @@ from .. import te
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ir.expr import Expr, cast, const, select
+from ..te.extent import is_open
 from .broadcast import Shape, as_axes, as_axis, as_tensor, is_only_axis, shape_of
 from .index import getitem, slice_axis
+from .moving import total_of
 from .op import implements, op
 from .promotion import common_dtype, dtype_of
 from .shape import atleast_1d, atleast_2d, atleast_3d, expand_dims, moved, ravel, reshape, swapaxes
@@ -26,15 +28,20 @@ def join(parts: Any, *, axis: int, dtype: Any) -> Any:
     """``parts``, a list of arrays equal but along ``axis``, one after the other."""
     target = as_dtype(dtype)
     parts = [p for p in map(as_tensor, parts) if p.shape[axis]] or [as_tensor(parts[0])]
-    ends = np.cumsum([p.shape[axis] for p in parts]).tolist()
-    shape = tuple(ends[-1] if d == axis else s for d, s in enumerate(parts[0].shape))
+    sizes = [p.shape[axis] for p in parts]
+    if is_open(tuple(sizes)):
+        total, ends = total_of(sizes)
+    else:
+        ends = np.cumsum(sizes).tolist()
+        total = ends[-1]
+    shape = tuple(total if d == axis else s for d, s in enumerate(parts[0].shape))
 
     def body(*index: Expr) -> Expr:
         def within(first: int, last: int) -> Expr:  # which part: a balanced tree of comparisons
             if first == last:
                 size = parts[first].shape[axis]
-                start = ends[first] - size
-                place = index[axis] - start if start else index[axis]
+                start = ends[first - 1] if first else 0
+                place = index[axis] - start if first else index[axis]
                 if size == 1 and axis == len(index) - 1:  # other rows go on as they lie
                     place = const(0)
                 at = (*index[:axis], place, *index[axis + 1 :])

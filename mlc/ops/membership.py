@@ -18,14 +18,16 @@ from ..dtypes import as_dtype, boolean, int64, uint8, uint64
 from ..errors import DomainError
 from ..ir.expr import Expr, apply, cast, const
 from ..ir.program import Buffer, Program
+from ..te.extent import is_open
 from . import logic
 from .broadcast import as_tensor, shape_of, size_of
 from .elementwise import astype
 from .op import implements, op
 from .programs import Writer, threads
 from .promotion import common_dtype, dtype_of
+from .reduce import any as any_of
 from .search import places_in
-from .shape import ravel, reshape
+from .shape import expand_dims, ravel, reshape
 from .sort import sorted_along
 
 FEW = 16  # elements to look for that are compared one by one
@@ -177,6 +179,9 @@ def isin(
             f"np.isin: kind='table' takes integers and bools, got {dtypes[0]} and {dtypes[1]}; "
             f"use kind='sort' or none"
         )
+    if is_open(shape_of(tests)):
+        found = any_of(logic.equal(expand_dims(x, -1), tests), axis=-1)
+        return logic.logical_not(found) if invert else found
     dtype = common_dtype(*(d.numpy.type(0) for d in dtypes))
     if dtype.is_float and all(d.kind in "biu" for d in dtypes):
         # uint64 beside signed integers: what is in both of their ranges is in that of int64.

@@ -15,9 +15,22 @@ from typing import Any
 import numpy as np
 
 from .. import te
+from ..dtypes import DType
 from ..errors import ArgumentError, UnsupportedError
 from ..ir.bounds import interval
-from ..ir.expr import Const, Expr, Load, Var, apply, as_expr, cast, const, select
+from ..ir.expr import (
+    Cast,
+    Const,
+    Expr,
+    Load,
+    Select,
+    Var,
+    apply,
+    as_expr,
+    cast,
+    const,
+    select,
+)
 from ..ir.rewrite import substitute_loads
 from ..ir.simplify import simplify
 from ..te.extent import Extent
@@ -107,7 +120,8 @@ def moving_item(part: slice, extent: Any, arrays: list[Any]) -> Any:
             "the step of a slice is traced, and may be zero or negative as far as is known; use a "
             "step that is positive for certain, such as the index of a loop over range(2, n)"
         )
-    return _item(_within(start, extent), _within(stop, extent), step, extent, arrays)
+    first = _within(start, extent)
+    return _item(first, _within(stop, extent) - first, step, extent, arrays)
 
 
 def open_item(part: slice, extent: Extent, arrays: list[Any]) -> Any:
@@ -115,11 +129,14 @@ def open_item(part: slice, extent: Extent, arrays: list[Any]) -> Any:
     bounds = (part.start, part.stop, part.step)
     start, stop, step = (None if b is None else operator.index(b) for b in bounds)
     if step in (None, 1):
-        first = _within(_expr(start, 0), extent)
-        return _item(first, _within(_expr(stop, extent), extent), const(1), extent, arrays)
+        first, last = _expr(start, 0), _expr(stop, extent)
+        # The length is the same without some bounds, and so x[1:] and x[:-1] are of one length.
+        away = _within(last, extent, low=False) - _within(first, extent, high=False)
+        return _item(_within(first, extent), away, const(1), extent, arrays)
     if step is not None and step > 0:
         first = _within(_expr(start, 0), extent)
-        return _item(first, _within(_expr(stop, extent), extent), const(step), extent, arrays)
+        away = _within(_expr(stop, extent), extent) - first
+        return _item(first, away, const(step), extent, arrays)
     if step != -1 or start is not None or stop is not None:
         extent._refuse()
     last = extent.length[()] - 1
@@ -131,8 +148,7 @@ def from_end(extent: Extent, place: int) -> Tensor:
     return _scalar(extent.length[()] + place, "place")
 
 
-def _item(first: Expr, last: Expr, step: Expr, extent: Any, arrays: list[Any]) -> Any:
-    away = last - first
+def _item(first: Expr, away: Expr, step: Expr, extent: Any, arrays: list[Any]) -> Any:
     length = away if step is const(1) else apply("floordiv", away + (step - 1), step)
     key = simplify(_symbolic(length), _ranges())
     least, most = interval(key, _ranges())
@@ -159,6 +175,19 @@ def _chosen(length: Tensor) -> int:
             "a slice bound must be known while tracing, unless it is in a loop: shapes are "
             "static; for a window that moves use x[start + np.arange(size)]"
         ) from error
+
+
+def total_of(sizes: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """(the sum of sizes, some of which may be of open length; the sums of the first, the first two,
+    ... of them, as expressions)."""
+    ends: list[Any] = []
+    for size in sizes:
+        length = size.length[()] if isinstance(size, Extent) else const(size)
+        ends.append(ends[-1] + length if ends else length)
+    if not any(isinstance(size, Extent) for size in sizes):
+        return int(np.sum(sizes)), ends
+    key = simplify(_symbolic(ends[-1]), _ranges())
+    return Extent(int(np.sum([int(s) for s in sizes])), _scalar(ends[-1], "length"), key), ends
 
 
 def _reference(expr: Expr, name: str, arrays: list[Any]) -> Any:
@@ -212,9 +241,10 @@ def _symbolic(expr: Expr) -> Expr:
     return simplify(substitute_loads(expr, on_load), _ranges())
 
 
-def _within(place: Expr, extent: Any) -> Expr:
+def _within(place: Expr, extent: Any, low: bool = True, high: bool = True) -> Expr:
     """A bound of a slice as NumPy reads it: negative ones count from the end, others are moved into
-    the axis."""
+    the axis; those before it only if ``low``, those behind it only if ``high`` where its length is
+    open."""
     least, most = interval(_symbolic(place), _ranges())
     if isinstance(extent, Extent):
         length = extent.length[()]
@@ -222,10 +252,13 @@ def _within(place: Expr, extent: Any) -> Expr:
             return place
         if most < 0:
             place = place + length
-            if interval(_symbolic(place), _ranges())[0] < 0:
+            if low and interval(_symbolic(place), _ranges())[0] < 0:
                 place = te.max(place, 0)
         elif least < 0:
-            place = te.max(select(place < 0, place + length, place), 0)
+            place = select(place < 0, place + length, place)
+            place = te.max(place, 0) if low else place
+        if not high:
+            return place
         beyond = interval(_symbolic(length - place), _ranges())[0] < 0
         return te.min(place, length) if beyond else place
     if least < 0:
@@ -342,3 +375,81 @@ def _distance(i: Expr, item: Any, tensors: Sequence[Tensor], inside: list[Expr])
         return i - start
     inside.append(apply("eq", apply("mod", i - start, step), const(0)))
     return apply("floordiv", i - start, step)
+
+
+def bound_of(x: Any) -> int | None:
+    """What no element of ``x``, integers in a native loop, is greater than: the greatest of the
+    arrays from outside of the loop that they come from, which the data choose. None where that
+    cannot be told."""
+    from .promotion import dtype_of
+
+    trace: Any = CURRENT.get()
+    rooms: Any = getattr(trace, "rooms", None)
+    dtype = dtype_of(x)
+    if dtype.kind == "b" or dtype.bits <= 8:
+        return 1 if dtype.kind == "b" else int(np.iinfo(dtype.numpy).max)
+    sources = _sources(trace.lift(x))
+    if rooms is None or sources is None:
+        return None
+    bounds = [rooms.greatest(trace, source) for source in sources]
+    return None if None in bounds else max(bounds, default=-1)
+
+
+def _sources(tensor: Tensor) -> list[Tensor] | None:
+    """The tensors whose elements those of ``tensor`` are, as far outside as can be; None where it
+    has others."""
+    found: dict[Tensor, None] = {}
+    pending = [tensor]
+    while pending:
+        tensor = pending.pop()
+        made = tensor.op
+        if not isinstance(made, Compute) or made.reduction is not None:
+            found[tensor] = None
+            continue
+        values = [made.body[tensor.index]]
+        while values:
+            value = values.pop()
+            if isinstance(value, Load) and isinstance(value.source, Tensor):
+                pending.append(value.source)
+            elif isinstance(value, Cast) and value.dtype.kind in "iu" and value.dtype.bits >= 32:
+                values.append(value.value)
+            elif isinstance(value, Select):
+                values += [value.then, value.otherwise]
+            else:
+                found[tensor] = None
+                break
+    return list(found)
+
+
+def greatest(dtype: DType) -> Any:
+    """What comes last where elements of ``dtype`` are sorted."""
+    if dtype.is_float:
+        return np.nan
+    return True if dtype.kind == "b" else np.iinfo(dtype.numpy).max
+
+
+def length_of(extent: Extent) -> Any:
+    """The length as a value of the trace."""
+    trace: Any = CURRENT.get()
+    return trace.wrap(extent.length)
+
+
+def closed_along(x: Any, *, fill: Any) -> Any:
+    """All elements that ``x``, 1-d, may have: ``fill`` in place of those that it has not."""
+    from .broadcast import shape_of
+    from .create import filled
+    from .promotion import dtype_of
+
+    extent: Any = shape_of(x)[0]
+    if not isinstance(extent, Extent):
+        return x
+    whole = filled(fill, shape=(int(extent),), dtype=dtype_of(x))
+    return moving_update(whole, [], x, items=(("from", 0, 1, extent),))
+
+
+def opened_like(x: Any, like: Any) -> Any:
+    """As much of ``x``, 1-d, as ``like`` has, whose length may be open."""
+    from .broadcast import shape_of
+
+    extent: Any = shape_of(like)[0]
+    return moving_view(x, [], items=(("from", 0, 1, extent),)) if isinstance(extent, Extent) else x

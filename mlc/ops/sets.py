@@ -11,6 +11,7 @@ from .. import te
 from ..dtypes import boolean, int64
 from ..errors import UnsupportedError
 from ..ir.expr import Expr, apply, const, select
+from ..te.extent import Extent
 from . import logic
 from .arithmetic import maximum
 from .broadcast import as_tensor, shape_of, size_of
@@ -19,6 +20,7 @@ from .elementwise import astype, select_where
 from .index import getitem, take
 from .join import concatenate
 from .membership import isin
+from .moving import closed_along, greatest, is_inside_loop, length_of, opened_like
 from .op import op
 from .programs import Writer
 from .promotion import common_dtype, dtype_of
@@ -75,6 +77,8 @@ def distinct(
 
 def _distinct(name: str, values: Any, keep: Any, size: Any, equal_nan: bool, fill: Any) -> Any:
     """`distinct` of the 1-d ``values``; ``keep`` marks those that count, where they stand."""
+    given = values
+    values, keep = _closed(values, keep)
     order = order_along(values, axis=0)
     kept = None if keep is None else take(keep, order)
     n = shape_of(values)[0]
@@ -84,6 +88,11 @@ def _distinct(name: str, values: Any, keep: Any, size: Any, equal_nan: bool, fil
         whole.extend(_of_sorted(name, values, order, kept, n, equal_nan, fill))
         return count_nonzero(whole[3])
 
+    if size is None and is_inside_loop():
+        length = count()
+        part = slice(None, length)
+        inverse = opened_like(whole[2], given)
+        return getitem(whole[0], part), getitem(whole[1], part), inverse, getitem(whole[3], part)
     room, found = room_found(name, size, count)
     if room is not None:
         return _of_sorted(name, values, order, kept, room, equal_nan, fill)
@@ -97,6 +106,17 @@ def _of_sorted(
     return distinct(
         take(values, order), order, kept, size=size, equal_nan=equal_nan, fill=fill, name=name
     )
+
+
+def _closed(values: Any, keep: Any) -> tuple[Any, Any]:
+    """All elements that there may be in ``values`` of open length, those beyond it the greatest,
+    and which of them count: those of ``values`` that ``keep`` (None for all) marks."""
+    extent = shape_of(values)[0]
+    if not isinstance(extent, Extent):
+        return values, keep
+    found = closed_along(values, fill=greatest(dtype_of(values)))
+    inside = logic.less(np.arange(int(extent)), length_of(extent))
+    return found, inside if keep is None else logic.logical_and(inside, closed_along(keep, fill=0))
 
 
 @op
@@ -116,14 +136,17 @@ def begins(values: Any, *, equal_nan: bool) -> Any:
 
 
 @op
-def run_lengths(places: Any, *, n: int) -> Any:
-    """How far each of ``places`` is from the next one, or from ``n``; 0 for those that are -1."""
+def run_lengths(places: Any, length: Any, *, n: int) -> Any:
+    """How far each of ``places`` is from the next one, or from ``length``, or without one from
+    ``n``; 0 for those that are -1."""
     places = as_tensor(places)
-    last = places.shape[0] - 1
+    count = places.shape[0]
+    end_of_all = const(n) if length is None else as_tensor(length)[()]
 
     def body(i: Expr) -> Expr:
-        following = places[te.min(i + 1, last)]
-        end = select((i >= last) | (following < 0), const(n), following)
+        last = count.length[()] - 1 if isinstance(count, Extent) else const(count - 1)
+        following = places[te.max(te.min(i + 1, last), 0)]
+        end = select((i >= last) | (following < 0), end_of_all, following)
         return select(places[i] < 0, const(0), end - places[i])
 
     return te.compute(places.shape, body, name="counts")
@@ -134,20 +157,25 @@ def _distinct_sorted(
 ) -> tuple[Any, Any]:
     """The distinct elements of the 1-d ``values``, and how often each is there, where it does not
     matter where they stood; ``keep`` marks those of a sorted array that count."""
+    given: Any = shape_of(values)[0]
+    values, held = _closed(values, None)
     known = sorted_along(values, axis=0, stable=False)
     marks = begins(known, equal_nan=equal_nan)
     if keep is not None:
         marks = logic.logical_and(marks, keep(known))
+    if held is not None:
+        marks = logic.logical_and(marks, held)
     places = places_held(name, marks, size, -1)
     n = shape_of(values)[0]
     if size is None:
-        return take(known, places), run_lengths(places, n=n)
+        length = None if held is None else length_of(given)
+        return take(known, places), run_lengths(places, length, n=n)
     if not shape_of(places)[0]:
         return known[:0], places
     found = take(known, maximum(places, 0))
     rest = getitem(found, 0) if fill is None else fill
     found = astype(select_where(logic.less(places, 0), rest, found), dtype=dtype_of(values))
-    return found, run_lengths(places, n=n)
+    return found, run_lengths(places, None, n=n)
 
 
 @chosen_by_data(np.unique)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..errors import ShapeError
+from ..errors import ShapeError, UnsupportedError
 from ..ir.expr import Expr, const
 from ..ir.simplify import simplify
+from ..te.extent import is_open
 from .aliasing import PERMUTED, RESHAPED, SPREAD
 from .broadcast import (
     Shape,
@@ -88,7 +89,10 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: Any = None) ->
         raise ShapeError(
             f"reshape: only order='C' is supported, got {order!r}; transpose before and after"
         )
-    sizes, given = as_sizes("reshape", shape), shape_of(a)
+    given = shape_of(a)
+    if is_open(given):
+        return _reshaped_open(a, shape)
+    sizes = as_sizes("reshape", shape)
     total = size_of(given)
     if sizes.count(-1) > 1:
         raise ShapeError(f"reshape: only one size can be -1, got {sizes}")
@@ -110,9 +114,32 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: Any = None) ->
     return reshape_to(a, shape=sizes)
 
 
+def _reshaped_open(a: Any, shape: Any) -> Any:
+    """Of what has an axis whose length only the running loop knows: one that has the same axes and
+    others of size 1."""
+    from .index import getitem
+
+    wanted = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    kept = [n for n in shape_of(a) if not (type(n) is int and n == 1)]
+    taken = [n for n in wanted if not (type(n) is int and n == 1)]
+    fits = [n == k or type(n) is int and n == -1 and is_open((k,)) for n, k in zip(taken, kept)]
+    if len(taken) != len(kept) or not all(fits) or wanted.count(-1) > 1:
+        raise UnsupportedError(
+            f"reshape of {shape_of(a)} to {shape}: one of the lengths is known only when the loop "
+            f"runs, so axes of size 1 can be added or left out, and nothing else"
+        )
+    if wanted == (-1,) and len(shape_of(a)) == 1:
+        return a
+    ones = tuple(0 if type(n) is int and n == 1 else slice(None) for n in shape_of(a))
+    new = tuple(None if type(n) is int and n == 1 else slice(None) for n in wanted)
+    return getitem(getitem(a, ones), new)
+
+
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
     """np.ravel in C order."""
+    if is_open(shape_of(a)):
+        return reshape(a, (-1,))
     return reshape(a, (-1,) if size_of(shape_of(a)) else (0,), order=order)
 
 
@@ -194,6 +221,10 @@ def expand_dims(a: Any, axis: Any) -> Any:
     places = axis if isinstance(axis, (tuple, list)) else (axis,)
     ndim = len(shape) + len(places)
     new = as_axes("expand_dims", tuple(places), ndim)
+    if is_open(shape):
+        from .index import getitem
+
+        return getitem(a, tuple(None if d in new else slice(None) for d in range(ndim)))
     rest = iter(shape)
     return reshape_to(a, shape=tuple(1 if d in new else next(rest) for d in range(ndim)))
 

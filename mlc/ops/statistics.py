@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from .. import te
-from ..dtypes import as_dtype
+from ..dtypes import as_dtype, float64
 from ..errors import DomainError, DTypeError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast
+from ..te.extent import Extent, is_open
 from . import arithmetic, logic
 from .broadcast import Shape, as_axes, as_tensor, is_only_axis, shape_of, size_of, strict_axes
 from .elementwise import astype, select_where
 from .index import getitem
+from .moving import length_of
 from .op import MANY_SIZES, implements, op
 from .promotion import dtype_of, mean_dtypes, ufunc_dtypes
 from .reduce import ABSENT, check_mask, keep_axes, reduce_ignoring_nan
@@ -32,6 +35,10 @@ def _count(a: Any, axis: Any, where: Any, keepdims: Any) -> Any:
     """How many elements each result is the mean of: a float, or an array of counts under
     ``where``."""
     shape = shape_of(a)
+    if where is True and is_open(shape):
+        sizes = [shape[d] for d in as_axes("np.mean", axis, len(shape))]
+        lengths = [length_of(n) if isinstance(n, Extent) else n for n in sizes]
+        return astype(functools.reduce(arithmetic.multiply, lengths), dtype=float64)
     if where is True:
         return float(size_of([shape[d] for d in as_axes("np.mean", axis, len(shape))]))
     ones = select_where(where, np.ones(shape, np.int64), np.zeros(shape, np.int64))

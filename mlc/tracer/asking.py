@@ -15,6 +15,11 @@ def position(frame: FrameType) -> int:
     return at
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether ``frame`` runs code of this package."""
+    return str(frame.f_globals.get("__name__")).startswith("mlc.")
+
+
 def is_subscript(frame: FrameType) -> bool:
     """Whether ``frame`` stands at ``a[b]``, read or written."""
     code, at = frame.f_code.co_code, frame.f_lasti

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
+from ..ops.moving import is_inside_loop
 from ..ops.op import NUMPY_FUNCTIONS, leaves_of
 from .concrete import call_plainly, is_complex_call, is_plain_call, known, plain
 from .implementations import (
@@ -86,6 +87,12 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         args = (*map(strong, args[:1]), *args[1:])
     elif function in views() - _ATTRIBUTES:
         args = (*map(as_array, args[:1]), *args[1:])
+    if is_inside_loop():
+        from .open_lengths import form_of
+
+        form = form_of(function, args)
+        if form is not None:
+            return form(*args, **kwargs)
     if fits(implementation, args, kwargs):
         found = implementation(*args, **kwargs)
     else:

@@ -8,6 +8,8 @@ which `mlc.tracer.sizes` finds outside of native loops.
 
 from __future__ import annotations
 
+import math
+import sys
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..errors import BoundsError, DTypeError, UnsupportedError
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT, leaves_of
+from .asking import is_ours
 from .concrete import all_known, known
 from .noting import note_error
 
@@ -28,6 +31,9 @@ _ELEMENTWISE = frozenset({
     "where", "clip", "round", "around", "nan_to_num", "isclose", "real", "imag", "sinc", "i0",
     "isposinf", "isneginf", "fix", "angle", "copy", "astype",
 })  # fmt: skip
+
+
+_NO_ARRAYS = frozenset({"casting", "dtype", "order", "signature", "subok"})
 
 
 class Masked(NDArrayOperatorsMixin):
@@ -45,10 +51,11 @@ class Masked(NDArrayOperatorsMixin):
         """The elements as an array; UnsupportedError where their number cannot be known."""
         if self._made is None:
             places = places_of(self._mask)
-            if places is None:
+            if places is None and not is_inside_loop():
                 self._refuse()
+            places = np.flatnonzero(self._mask) if places is None else places
             shape, depth = self._values.shape, self._mask.ndim
-            if shape == self._mask.shape:
+            if shape == self._mask.shape and not is_inside_loop():
                 self._made = _chosen(self._values, self._mask, places)
                 return self._made
             flat = (*shape[: self._at], self._mask.size, *shape[self._at + depth :])
@@ -90,7 +97,11 @@ class Masked(NDArrayOperatorsMixin):
 
             count: Any = np.sum(self._mask, dtype=np.int64)  # type: ignore[call-overload]
             return python_number(count, int)
-        return getattr(self.solid(), name)
+        found = self.solid()
+        if name in ("shape", "size") and not is_ours(sys._getframe(1)):
+            sizes = found._open_sizes()
+            return sizes if name == "shape" else math.prod(sizes)
+        return getattr(found, name)
 
     def __len__(self) -> int:
         return len(self.solid())
@@ -106,7 +117,7 @@ class Masked(NDArrayOperatorsMixin):
 
     def _whole_or(self, key: Any) -> Any:
         """The elements; where they cannot be had, what to write instead of picking some."""
-        if self._made is not None or places_of(self._mask) is not None:
+        if self._made is not None or is_inside_loop() or places_of(self._mask) is not None:
             return self.solid()
         raise UnsupportedError(
             f"x[mask][key] picks from the elements that a traced mask of shape {self._mask.shape} "
@@ -309,7 +320,7 @@ def apply_whole(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         before = values.ndim - first._values.ndim  # new axes, of what had more
         return Masked(values, first._mask, first._at + before)
 
-    options = {k: whole(v) for k, v in kwargs.items()}
+    options = {k: v if k in _NO_ARRAYS else whole(v) for k, v in kwargs.items()}
     if function is np.power and options.get("where", True) is True:  # others may be negative
         options["where"] = _wide(first._mask, first._values.ndim - first._at)
     found = function(*map(whole, args), **options)

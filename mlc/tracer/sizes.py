@@ -22,7 +22,8 @@ from ..ir.expr import Const, Expr, Load, const
 from ..ir.rewrite import postorder, substitute_loads
 from ..ir.simplify import simplify
 from ..records import dataclass
-from ..te.tensor import Compute, Tensor
+from ..te.key import topological
+from ..te.tensor import Compute, Placeholder, Tensor
 
 _MOST = 16  # sizes in one trace; each is found by tracing once more
 
@@ -91,6 +92,17 @@ class Rooms:
         if len(self.counts) > len(self.sizes):
             raise SizeWanted(tuple(self.inputs), tuple(self.counts))
         return self.sizes[len(self.counts) - 1]
+
+    def greatest(self, trace: Any, source: Tensor) -> int | None:
+        """The greatest of ``source``, integers, or -1; None where it is not computed from the
+        arguments alone, outside of native loops."""
+        from ..ops.reduce import max as max_of
+
+        inputs = set(self.inputs)
+        for tensor in topological([source]):
+            if isinstance(tensor.op, Placeholder) and tensor not in inputs:
+                return None
+        return self.ask(trace, lambda: max_of(trace.wrap(source), initial=-1))
 
     def _worked_out(self, tensor: Tensor) -> Expr:
         """A 0-d ``tensor`` in terms of what is known of the sizes."""

@@ -25,8 +25,9 @@ from ..errors import (
 )  # fmt: skip
 from ..ops.assemble import part_shape
 from ..ops.op import CURRENT
+from ..te.extent import is_open
 from ..te.tensor import Compute, Placeholder, Tensor
-from .asking import is_subscript
+from .asking import is_ours, is_subscript
 from .changing import Flat
 from .concrete import all_known, known, plain, wrapped
 from .deciding import deciding_arguments, hash_of, number, truth
@@ -184,8 +185,10 @@ class Tracer:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sizes, as Python ints."""
-        return self._seen[1].shape
+        """Sizes, as Python ints; for users traced ones where only the running loop knows them."""
+        shape = self._seen[1].shape
+        is_asked = is_open(shape) and not is_ours(sys._getframe(1))
+        return self._open_sizes() if is_asked else shape
 
     @shape.setter
     def shape(self, shape: Any) -> None:
@@ -200,7 +203,10 @@ class Tracer:
     @property
     def ndim(self) -> int: return self._seen[1].ndim
     @property
-    def size(self) -> int: return math.prod(self.shape)
+    def size(self) -> int:
+        shape = self._seen[1].shape
+        is_asked = is_open(shape) and not is_ours(sys._getframe(1))
+        return math.prod(self._open_sizes() if is_asked else shape)
     @property
     def itemsize(self) -> int: return self._seen[1].dtype.itemsize
     @property
@@ -274,6 +280,9 @@ class Tracer:
                                   "to pick elements use np.take(x, i) or x[i]")
         return operator.index(array)
     # fmt: on
+
+    def _open_sizes(self) -> tuple[Any, ...]:
+        return import_module("mlc.tracer.open_lengths").sizes_of(self)  # type: ignore[no-any-return]
 
     def item(self, *args: Any) -> Any:
         """One element as a Python number; a traced one, unless the elements are known."""

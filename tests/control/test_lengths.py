@@ -24,13 +24,13 @@ COMPUTED = (
     "x[:i+1][::-1].sum()", "np.flip(x[:i+1])[0]", "x[:i+1][-1]", "x[:i][2:5].sum()",
     "x[:i][-4:-1].sum()", "x[:i][1::3].sum()", "np.dot(np.flip(x[:i]), x[:i])",
     "m[:i+1, :i+1][::-1, -1].sum()", "np.diff(x[:i+1]).sum()", "x[i:][7:].sum()",
+    "np.cumsum(x[:i+1])[i]", "np.sort(x[:i+1])[0]", "np.concatenate([x[:i+1], x]).sum()",
+    "x[:i+1].reshape(-1, 1).sum()", "np.std(x[:i+1])", "np.stack([x[:i], x[:i]]).sum()",
+    "x[:i].shape[0] * 2", "np.ones_like(x[:i]).sum()", "1.0 / x[:i+1].size",
 )  # fmt: skip
 REFUSED = (
-    "np.cumsum(x[:i+1])[i]", "np.sort(x[:i+1])[0]", "np.concatenate([x[:i+1], x]).sum()",
-    "x[:i+1][::-2].sum()", "x[:i+1].reshape(-1, 1).sum()", "x[:i+1][3::-1].sum()",
-    "np.std(x[:i+1])", "np.stack([x[:i], x[:i]]).sum()", "x[:i].shape[0] * 2", "x[:i].nbytes",
-    "np.zeros(x[:i].shape).sum()", "np.ones_like(x[:i]).sum()", "1.0 / x[:i+1].size",
-    "(x[:i+1] * x[:3]).sum()",
+    "x[:i+1][::-2].sum()", "x[:i+1].reshape(2, -1).sum()", "x[:i+1][3::-1].sum()", "x[:i].nbytes",
+    "np.zeros(x[:i].shape).sum()", "(x[:i+1] * x[:3]).sum()", "m[:i+1].ravel().sum()",
 )  # fmt: skip
 
 

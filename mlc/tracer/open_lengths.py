@@ -1,0 +1,162 @@
+"""Functions of arrays whose length only the running loop knows: of all elements that there may be,
+with what is beyond the length left out, or put where it does not matter.
+
+::
+
+    np.sort(x[:n])      ->      np.sort(whole)[:n]             whole: x[:n], then the greatest
+    np.mean(x[:n])      ->      np.mean(whole, where=held)     held: np.arange(len(whole)) < n
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..te.extent import Extent, is_open
+from .number import copied_number
+from .tracer import Tracer, mark_weak
+
+FORMS: dict[Any, Callable[..., Any]] = {}
+
+
+def form_of(function: Any, args: tuple[Any, ...]) -> Callable[..., Any] | None:
+    """What computes ``function`` of an array whose length is open; None where there is none, or it
+    is not needed."""
+    form = FORMS.get(function)
+    return form if form and args and _has_open_length(args[0]) else None
+
+
+def _has_open_length(value: Any) -> bool:
+    return isinstance(value, Tracer) and is_open(value._seen[1].shape)
+
+
+def number_of(extent: Extent, trace: Any) -> Any:
+    """The length as a traced Python int."""
+    return mark_weak(copied_number(Tracer(extent.length, trace)))
+
+
+def sizes_of(value: Tracer) -> tuple[Any, ...]:
+    """The shape with traced Python ints for lengths that are open."""
+    trace, shape = value._trace, value._seen[1].shape
+    return tuple(number_of(n, trace) if isinstance(n, Extent) else n for n in shape)
+
+
+def _items(shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(("from", 0, 1, n) if isinstance(n, Extent) else (0, 1, n) for n in shape)
+
+
+def closed(x: Tracer, fill: Any) -> Any:
+    """All elements that ``x`` may have: ``fill`` in place of those that it has not."""
+    from ..ops.create import filled
+    from ..ops.moving import moving_update
+
+    shape = x._seen[1].shape
+    whole = filled(fill, shape=tuple(map(int, shape)), dtype=x.dtype)
+    return moving_update(whole, [], x, items=_items(shape))
+
+
+def opened(whole: Any, shape: tuple[Any, ...]) -> Any:
+    """The part of ``whole`` that an array of ``shape`` has."""
+    from ..ops.moving import moving_view
+
+    return moving_view(whole, [], items=_items(shape))
+
+
+def held(x: Tracer) -> Any:
+    """Where in all elements that there may be those of ``x`` are."""
+    shape = x._seen[1].shape
+    found: Any = True
+    for d, extent in enumerate(shape):
+        if isinstance(extent, Extent):
+            places = np.arange(int(extent)).reshape((-1, *(1,) * (len(shape) - d - 1)))
+            found = np.logical_and(found, np.less(places, Tracer(extent.length, x._trace)))
+    return np.broadcast_to(found, tuple(map(int, shape)))
+
+
+def _greatest(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind == "b":
+        return True
+    return np.iinfo(dtype).max if dtype.kind in "iu" else np.nan
+
+
+def _as_form(*functions: Any) -> Callable[[Any], Any]:
+    def register(make: Callable[..., Any]) -> Any:
+        for function in functions:
+            FORMS[function] = make(function)
+        return make
+
+    return register
+
+
+@_as_form(np.mean, np.var, np.std)
+def _reduced(function: Any) -> Callable[..., Any]:
+    def reduce(x: Tracer, *args: Any, **options: Any) -> Any:
+        where = options.pop("where", True)
+        mask = held(x)
+        if where is not True:
+            wide: Any = np.broadcast_to(where, x._seen[1].shape)
+            mask = np.logical_and(mask, closed(wide, False))
+        return function(closed(x, 0), *args, where=mask, **options)
+
+    return reduce
+
+
+@_as_form(np.median, np.quantile, np.percentile)
+def _middle(function: Any) -> Callable[..., Any]:
+    ignoring = getattr(np, f"nan{function.__name__}")
+
+    def middle(x: Tracer, *args: Any, **options: Any) -> Any:
+        x = x if x.dtype.kind == "f" else x.astype(np.float64)
+        axis = options.get("axis", (args[1:] if function is not np.median else args)[:1] or None)
+        axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+        missing = np.any(np.isnan(x), axis=axis, keepdims=bool(options.get("keepdims")))
+        return np.where(
+            missing, x.dtype.type(np.nan), ignoring(closed(x, np.nan), *args, **options)
+        )
+
+    return middle
+
+
+@_as_form(np.sort, np.cumsum, np.cumprod)
+def _in_order(function: Any) -> Callable[..., Any]:
+    fills = {np.cumsum: 0, np.cumprod: 1}
+
+    def along(x: Tracer, axis: Any = -1 if function is np.sort else None, *args: Any,
+              **options: Any) -> Any:  # fmt: skip
+        shape = x._seen[1].shape
+        if axis is None and len(shape) > 1:
+            raise UnsupportedError(
+                f"np.{function.__name__} of all elements of an array whose length is known only "
+                f"when the loop runs; give an axis"
+            )
+        axis = 0 if axis is None else axis
+        whole = closed(x, fills.get(function, _greatest(x.dtype)))
+        return opened(function(whole, axis, *args, **options), shape)
+
+    return along
+
+
+@_as_form(np.argsort)
+def _ordered(function: Any) -> Callable[..., Any]:
+    def order(x: Tracer, axis: Any = -1, kind: Any = None, **options: Any) -> Any:
+        shape = x._seen[1].shape
+        axis = 0 if axis is None and len(shape) == 1 else axis
+        whole = closed(x, _greatest(x.dtype))
+        return opened(function(whole, axis, "stable", **options), shape)
+
+    return order
+
+
+@_as_form(np.zeros_like, np.ones_like, np.empty_like)
+def _like(function: Any) -> Callable[..., Any]:
+    fill = int(function is np.ones_like)
+
+    def like(x: Tracer, dtype: Any = None, **_: Any) -> Any:
+        from ..ops.create import filled
+
+        return filled(fill, shape=x._seen[1].shape, dtype=x.dtype if dtype is None else dtype)
+
+    return like

@@ -1,0 +1,115 @@
+"""What data choose in native loops: as long as the data say, without a word to the caller."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.control import runtime
+
+N = 14
+R = np.random.default_rng(3)
+M, X, Y = R.random((N + 3, N + 3)), R.random(N + 3), R.integers(0, 5, N + 3)
+PLACES = "idx = np.where(m[i] > 0.5)[0]"
+CHOSEN = "z = x[m[i] > 0.7]"
+ROWS = "z = m[m[i] > 0.4]"
+PROGRAMS = (
+    (PLACES, "len(idx) + x[idx].sum() + idx[0] + idx[-1]"),
+    (PLACES, "x[idx[len(idx) // 2]] + idx[np.argmin(x[idx])]"),
+    (PLACES, "idx.size + idx.shape[0] * 2.0 + m[idx, i].max() + m[idx].sum(axis=0)[3]"),
+    (PLACES, "np.concatenate([idx, np.array([3])]).sum() + np.append(idx, i)[-1]"),
+    ("p = np.flatnonzero(m[i] > 0.7)", "p[-1] * (p.size > 0) + m[p[:, None], p].sum()"),
+    ("p = np.flatnonzero(m[i] > 0.95)", "1.0 if p.size else 2.0 if len(p) else 3.0"),
+    ("r, c = np.nonzero(m > 0.9)", "len(r) + c.sum() + m[r, c].sum() + len(np.argwhere(m > i))"),
+    (CHOSEN, "len(z) + z.shape[0] + z.sum() / max(z.size, 1)"),
+    (CHOSEN, "np.sort(z).sum() + np.cumsum(z).sum() + np.argsort(z).sum()"),
+    (CHOSEN, "np.diff(z).sum() + (z[1:-1] - z[2:]).sum()"),
+    (CHOSEN, "np.histogram(z, bins=4, range=(0, 1))[0][3] + np.count_nonzero(z > 0.5)"),
+    ("z = x[m[i] > 0.2]", "np.median(z) + np.percentile(z, 30) + z.std() + np.quantile(z, 0.9)"),
+    (ROWS, "(z.T @ z)[0, 1] + np.dot(z[:, 0], z[:, 1]) + z.mean() + z.mean(axis=0)[2]"),
+    (ROWS, "np.sort(z, axis=0)[0, 1] + np.median(z, axis=0)[1] + z.var(axis=0, ddof=1)[2]"),
+    (ROWS, "z[np.argsort(z[:, 0])][0, 1] + np.linalg.norm(z - m[i], axis=1).max()"),
+    ("z = m[m[i] > 0.1]", "np.cov(z[:, :2].T)[0, 1]"),
+    ("c = np.bincount(y[np.argsort(m[i])[:5]])", "c.argmax() + len(c)"),
+    ("c = np.bincount(y[m[i] > 0.2])", "np.sum((c / c.sum()) ** 2)"),
+    ("k = m[i] > 0.2", "np.bincount(y[k], weights=x[k]).max() + np.bincount(y[k]).argmax()"),
+    ("c = np.bincount(y[:i + 1], minlength=9)", "c[7] + c[0] + len(np.bincount(y[:i + 1]))"),
+    ("v, c = np.unique(y[m[i] > 0.2], return_counts=True)", "v[np.argmax(c)] + c.max() + len(v)"),
+    ("v, n = np.unique(y[m[i] > 0.5], return_inverse=True)", "n.sum() + v.sum()"),
+    ("v, f = np.unique(y[:i + 1], return_index=True)", "f.sum() + v.sum() + np.unique(y[i:])[-1]"),
+    ("a, b = y[:4], y[np.argsort(m[i])[:5]]", "len(np.intersect1d(a, b)) + np.union1d(a, b).sum()"),
+    ("a = np.where(m[i] > 0.5)[0]", "np.setdiff1d(np.arange(9), a).sum() + np.isin(i, a)"),
+    ("s = x[:i + 1]", "np.sort(s)[0] + np.std(s) + np.median(s) + s.shape[0] * 2 + 1.0 / s.size"),
+    ("s = x[:i]", "np.concatenate([s, x[i + 1:]]).sum() + np.ones_like(s).sum()"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder: Path = tmp_path_factory.mktemp("open_lengths")
+    lines = ["import numpy as np"]
+    for n, (before, text) in enumerate(PROGRAMS):
+        lines += [f"def f{n}(m, x, y):", f"    out = np.zeros({N})", f"    for i in range({N}):",
+                  f"        {before}", f"        out[i] = {text}", "    return out"]  # fmt: skip
+    path = folder / "open_lengths.py"
+    path.write_text("\n".join(lines))
+    space: dict[str, Any] = {}
+    exec(compile(path.read_text(), str(path), "exec"), space)
+    assert inspect.getsource(space["f0"])
+    return [space[f"f{n}"] for n in range(len(PROGRAMS))]
+
+
+@pytest.fixture
+def native(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All loops have to be native."""
+    monkeypatch.setattr(runtime, "_UNROLLED", 0)
+    monkeypatch.setattr(runtime, "_MOST_UNROLLED", 0)
+
+
+@pytest.mark.parametrize("number", range(len(PROGRAMS)), ids=[text for _, text in PROGRAMS])
+def test_computed(number: int, programs: Any, native: None) -> None:
+    function = programs[number]
+    compiled = mlc.jit(function)
+    for y in (Y, Y[::-1] * 2):
+        np.testing.assert_allclose(compiled(M, X, y), function(M, X, y), rtol=1e-12)
+
+
+def test_a_middle_of_numbers_with_nan_is_nan(native: None) -> None:
+    def program(x: Any) -> Any:
+        found = np.zeros((8, 2))
+        for i in range(8):
+            chosen = x[: i + 1]
+            found[i, 0] = np.median(chosen)
+            found[i, 1] = np.sort(x[(x > i - 4.0) | (x != x)])[-1]
+        return found
+
+    x = np.array([3.0, -1, 2, 5, -2, np.nan, 4, 1])
+    np.testing.assert_array_equal(mlc.jit(program)(x), program(x))
+
+
+def test_counts_of_what_the_loop_itself_computes_have_no_bound(native: None) -> None:
+    def program(y: Any) -> Any:
+        total = 0
+        for i in range(5):
+            total += np.bincount(y * i).argmax()
+            y = y + total
+        return total
+
+    with pytest.raises(mlc.UnsupportedError, match="give minlength=, greater than every value"):
+        mlc.jit(program)(Y)
+
+
+def test_negative_numbers_are_not_counted(native: None) -> None:
+    def program(y: Any) -> Any:
+        total = 0
+        for i in range(1, 5):
+            total += np.bincount(y[:i]).argmax()
+        return total
+
+    with pytest.raises(mlc.BoundsError, match="x must not be negative, got -3"):
+        mlc.jit(program)(np.array([1, 2, -3, 4]))
