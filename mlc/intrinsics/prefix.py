@@ -137,14 +137,19 @@ class _Row:
         )
 
     def combined(self, a: str, b: str, kind: str) -> str:
-        """``fn`` of two elements, or of two vectors."""
+        """``fn`` of two elements, or of two vectors: of what came before, and of what is new."""
         text, dtype = self.text, self.dtype
         if self.fn in ("add", "mul"):
             return text.let(f"{'f' if dtype.is_float else ''}{self.fn} {kind} {a}, {b}")
+        if dtype.is_float:  # one instruction, and a look for NaN in what is not waited for
+            beyond = text.let(f"fcmp {'ogt' if self.fn == 'maximum' else 'olt'} {kind} {b}, {a}")
+            bools = kind.replace(text.element, "i1")
+            best = text.let(f"select {bools} {beyond}, {kind} {b}, {kind} {a}")
+            lost = text.let(f"fcmp uno {kind} {b}, {b}")
+            return text.let(f"select {bools} {lost}, {kind} {b}, {kind} {best}")
         sign = "u" if dtype.kind == "u" else "s"
-        called = self.fn if dtype.is_float else f"{sign}{self.fn[:3]}"
-        scalar = f"{'f' if dtype.is_float else 'i'}{dtype.bits}"
-        symbol = f"@llvm.{called}.{text.mangled if kind == text.vector else scalar}"
+        scalar = f"i{dtype.bits}"
+        symbol = f"@llvm.{sign}{self.fn[:3]}.{text.mangled if kind == text.vector else scalar}"
         text.declare(f"{kind} {symbol}({kind}, {kind})")
         return text.let(f"call {kind} {symbol}({kind} {a}, {kind} {b})")
 
