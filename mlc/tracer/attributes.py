@@ -494,6 +494,6 @@ def is_object(value: Any) -> bool:
         return False
     if callable(getattr(kind, "__array__", None)) or hasattr(kind, "__mlc_lift__"):
         return False
-    if any(hasattr(kind, name) for name in _OF_ARRAYS):
+    if any(getattr(kind, name, None) is not None for name in _OF_ARRAYS):
         return False
     return kind.__module__ != "builtins" and not is_ours(value) and tree.is_leaf(value)

@@ -41,6 +41,9 @@ _ARITHMETIC = frozenset(_BINARY.values())
 _WHOLE = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
 
 
+_OPERANDS = (np.ndarray, np.generic, int, float, complex, list, tuple)
+
+
 def define_methods(tracer: type) -> None:
     """Give the class of traced arrays its operators and methods."""
     for name in _METHODS.split():
@@ -151,6 +154,8 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
     def method(self: Any, *others: Any) -> Any:
         if others and (others[0] is None or isinstance(others[0], (str, bytes))):
             return NotImplemented
+        if others and not isinstance(others[0], _OPERANDS) and _declines(self, others[0]):
+            return NotImplemented
         if others and isinstance(others[0], (list, tuple)):
             if ufunc is np.multiply and self._is_scalar():
                 return _repeated(others[0], self)
@@ -179,6 +184,20 @@ def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[..., Any]:
         return result
 
     return method
+
+
+def _declines(value: Any, other: Any) -> bool:
+    """Whether NumPy leaves an operator to ``other``, an object of the user's: that of a number
+    always, that of an array where the class of ``other`` asks for it."""
+    kind = type(other)
+    if hasattr(kind, "__mlc_lift__"):
+        return False
+    if getattr(kind, "__array_ufunc__", value) is None:
+        return True
+    from .attributes import is_object
+
+    is_above = getattr(kind, "__array_priority__", 0) > 0
+    return is_object(other) and (value._is_scalar() or is_above)
 
 
 def _repeated(items: Any, count: Any) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import OutsideArrayError, UnsupportedError
 from ..ops.op import leaves_of
+from .scientific_arrays import FUNCTIONS, of_normal
 from .shapeless import strong
 
 Function = Callable[..., Any]
@@ -220,9 +221,10 @@ def of_scipy(function: Any) -> Any:
     """What to call in the place of a function of SciPy."""
     parts = function.__module__.split(".")
     name = f"{parts[1]}.{function.__name__}"
-    public = sys.modules.get(f"scipy.{parts[1]}")
-    is_public = getattr(public, function.__name__, None) is function
-    stand_in = _FUNCTIONS.get(name) if is_public else None
+    modules = [sys.modules.get(f"scipy.{part}") for part in (parts[1], f"{parts[1]}.distance")]
+    is_public = any(getattr(public, function.__name__, None) is function for public in modules)
+    found = {**_FUNCTIONS, **FUNCTIONS}.get(name) if is_public else of_normal(function)
+    stand_in: Any = found
 
     def call(*args: Any, **kwargs: Any) -> Any:
         leaves = leaves_of([*args, *kwargs.values()])
@@ -254,5 +256,13 @@ def _refusal(name: str) -> UnsupportedError:
 
 def _known(module: str) -> str:
     names = [f"scipy.special.{name}" for name in _UFUNCS if module == "special"]
-    names += [f"scipy.{name}" for name in _FUNCTIONS if name.startswith(f"{module}.")]
-    return ", ".join(sorted(names)) or "parts of scipy.special, scipy.linalg and scipy.signal"
+    known = [
+        *_FUNCTIONS,
+        *FUNCTIONS,
+        *(f"stats.norm.{kind}" for kind in ("pdf", "logpdf", "cdf", "sf")),
+    ]
+    names += [f"scipy.{name}" for name in known if name.startswith(f"{module}.")]
+    return ", ".join(sorted(names)).replace("scipy.spatial.", "scipy.spatial.distance.") or (
+        "parts of scipy.special, scipy.linalg, scipy.signal, scipy.ndimage, scipy.integrate, "
+        "scipy.stats and scipy.spatial.distance"
+    )

@@ -143,3 +143,24 @@ def test_copies_of_numbers_are_numbers() -> None:
     (number, array), again = mlc.jit(copied)(X, 3)
     assert (type(number), type(again), number, again) == (int, int, 3, 3)
     assert array.tolist() == X.tolist()
+
+
+class Alone(Vector):
+    __array_ufunc__ = None  # no operand of NumPy's
+
+    def __rmul__(self, factor: Any) -> Any:
+        return type(self)(self.x * factor, self.y * factor)
+
+
+class Scaled(Vector):
+    def __rmul__(self, factor: Any) -> Any:
+        return type(self)(self.x * factor, self.y * factor)
+
+
+def test_operators_of_objects_that_numpy_leaves_alone() -> None:
+    def scaled(v: Any, w: Any, x: Any, factor: Any) -> Any:
+        return x * v, v * 2.0, factor * w, x.sum() * w
+
+    args = Alone(X, 3.0), Scaled(X, 3.0), X, 2.5
+    for found, expected in zip(mlc.jit(scaled)(*args), scaled(*args)):
+        assert held(found.x) == held(expected.x) and type(found) is type(expected)
