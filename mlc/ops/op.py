@@ -37,6 +37,7 @@ from ..te.tensor import Call, Compute, Tensor
 from .promotion import ufunc_dtypes
 
 NUMBERS = (bool, int, float)
+_OVERRIDES = frozenset({"batch", "jvp", "view", "vjp"})
 
 
 class Trace(Protocol):
@@ -218,6 +219,12 @@ def op(
     for. ``promotes`` is True for ufuncs. Everything else (``vjp=``, ``batch=``, ...) overrides what
     would be derived from the body.
     """
+
+    for other in overrides.keys() - _OVERRIDES:
+        raise ArgumentError(
+            f"mlc.op got {other}=, which is no derivation of an operator; there are "
+            f"{', '.join(f'{known}=' for known in sorted(_OVERRIDES))}"
+        )
 
     def declare(function: Callable[..., Any]) -> Op:
         if not callable(function):

@@ -158,3 +158,12 @@ def test_what_data_look_up_outside_is_refused() -> None:
             with pytest.raises(mlc.BoundsError, match=f"index {index} is out of bounds for axis 0"):
                 f(table, np.array([4, index]))
     assert mlc.jit(np.take)(table, np.array([4, 4])).tolist() == [4, 4]
+
+
+def test_derivations_that_there_are_not_are_refused() -> None:
+    with pytest.raises(mlc.ArgumentError) as caught:
+        mlc.op(vjb=None)
+    assert caught.value.message == (
+        "mlc.op got vjb=, which is no derivation of an operator; there are "
+        "batch=, jvp=, view=, vjp="
+    )
