@@ -38,7 +38,9 @@ class Region:
         self.written = written
         self.barrier = barrier
         self.memo: dict[Any, Value] = {}
-        self.reads: dict[Any, frozenset[Buffer]] = {}
+        self.reads: dict[
+            frozenset[Buffer], dict[Any, None]
+        ] = {}  # keys of `memo`, by what they read
 
 
 class Emitter(Builder):
@@ -114,9 +116,9 @@ class Emitter(Builder):
         """Forget the values that a store to ``buffer`` may have changed."""
         changed = self.facts.aliases(buffer)
         for region in self.regions:
-            stale = [key for key, reads in region.reads.items() if reads & changed]
-            for key in stale:
-                del region.reads[key], region.memo[key]
+            for reads in [reads for reads in region.reads if reads & changed]:
+                for key in region.reads.pop(reads):
+                    region.memo.pop(key, None)
 
     def varies(self, expr: Expr) -> bool:
         """Whether ``expr`` depends on the lane."""
@@ -215,7 +217,7 @@ class Emitter(Builder):
         region.memo[key] = found
         self.home[found.text] = level
         if reads:
-            region.reads[key] = reads
+            region.reads.setdefault(reads, {})[key] = None
         return found
 
     def splat(self, value: Value, lanes: int) -> Value:

@@ -14,6 +14,7 @@ from ..graph import Graph, Node, rebuild
 from .powers import multiply_out_powers
 from .reductions import drop_unit_axes, drop_unused_axes
 from .scalars import simplify_bodies
+from .views import shorten_views
 
 Rule = Callable[[Node], "tuple[Tensor, ...] | None"]
 
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     multiply_out_powers,
     drop_unit_axes,
     drop_unused_axes,
+    shorten_views,
 )
 
 
