@@ -147,6 +147,8 @@ def noting_attributes(function: Callable[..., Any], captures: Captures) -> Calla
             if _is_outside(error) and _has_arrays(captures):
                 put_back()
                 raise AttributesWanted(every=True) from None
+            if isinstance(error, MlcError):  # it may be traced again, or never runs
+                put_back()
             _put_back_elements(captures)
             if any(_is_traced(value) for _, _, value in held.changes()):
                 held.restore()

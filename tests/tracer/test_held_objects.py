@@ -202,3 +202,29 @@ def test_what_a_method_of_a_base_class_reads_is_watched() -> None:
     np.testing.assert_array_equal(jitted(model, np.ones(2)), [3.0, 3.0])
     model.rate = 5.0
     np.testing.assert_array_equal(jitted(model, np.ones(2)), [6.0, 6.0])
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.count = 0
+        self.kept: list[list[Any]] = [[], [], []]
+
+    def keep(self, place: Any, value: Any) -> None:
+        self.count += 1
+        self.kept[place].append(value)
+
+
+def test_what_is_traced_twice_counts_once() -> None:
+    for value in (1.0, 2, np.float64(3)):
+        held, jitted = Counting(), mlc.jit(Counting.keep)
+        jitted(held, 1, value)
+        assert (held.count, held.kept) == (1, [[], [value], []])
+        jitted(held, 2, value)
+        assert (held.count, held.kept) == (2, [[], [value], [value]])
+
+
+def test_what_is_refused_changes_nothing() -> None:
+    held = Counting()
+    with pytest.raises(mlc.UnsupportedError):
+        mlc.jit(lambda h, x: (h.keep(0, 1.0), x.tobytes()))(held, np.ones(3))
+    assert (held.count, held.kept) == (0, [[], [], []])
