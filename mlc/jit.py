@@ -395,8 +395,8 @@ class _Jitted:
         found = getattr(self._function, "__mlc_autotune__", None)
         if found is None:
             raise ArgumentError(
-                f"{self._parameters.function} is not tuned: write @mlc.autotune(budget=60) below "
-                "@mlc.jit, or call mlc.tune"
+                f"{self._parameters.function}: write @mlc.autotune below @mlc.jit; without, what "
+                "mlc.tune returns has best_schedule, and .lower(...).schedule the steps in use"
             )
         return found
 

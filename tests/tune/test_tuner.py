@@ -259,6 +259,19 @@ def test_autotune_under_jit() -> None:
     assert len(layer.tune(a, b)) == 1  # known by now
 
 
+def test_functions_without_autotune_say_where_schedules_are() -> None:
+    @mlc.jit
+    def plain(a):
+        return a + 1
+
+    with pytest.raises(mlc.ArgumentError) as refused:
+        _ = plain.best_schedule
+    assert refused.value.message.startswith(
+        "plain: write @mlc.autotune below @mlc.jit; without, what mlc.tune returns has "
+        "best_schedule, and .lower(...).schedule the steps in use"
+    )
+
+
 def test_autotune_prints_what_is_known_already_under_own_names() -> None:
     def product(left, right):
         return left @ right
