@@ -482,9 +482,7 @@ def _holds_objects(value: Any) -> bool:
     return not is_known and not hasattr(type(value), "__mlc_lift__")
 
 
-_OF_ARRAYS = (
-    "__dlpack__", "__array_interface__", "__array_ufunc__", "__cuda_array_interface__",
-)  # fmt: skip
+_OF_ARRAYS = ("__dlpack__", "__array_interface__", "__array_ufunc__", "__cuda_array_interface__")
 
 
 def is_object(value: Any) -> bool:
