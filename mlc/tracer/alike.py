@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import tree
 from .signature import Identity
 from .slots import Slots, slots_of
 from .streams import is_generator
@@ -107,6 +108,37 @@ def _of_mapping(a: Any, b: Any) -> list[tuple[Any, Any, Any, Any]] | None:
     return [(a[key], b[key], a, key) for key in keys]
 
 
+class Model:
+    """Objects among the arguments of a call, for which code was made, and what they hold."""
+
+    __slots__ = ("found", "is_shared", "objects")
+
+    def __init__(self, objects: list[Any], found: Any) -> None:
+        self.objects, self.found = objects, found
+        self.is_shared = True  # whether the code may serve objects like these
+
+    def in_place_of(
+        self, objects: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """A call with these objects instead of ``objects``."""
+        ours = dict(zip(map(id, objects), self.objects))
+
+        def swapped(value: Any) -> Any:
+            if id(value) in ours:
+                return ours[id(value)]
+            if type(value) not in (list, tuple, dict):
+                return value
+            leaves, structure = tree.flatten(value)
+            return tree.unflatten(structure, [ours.get(id(leaf), leaf) for leaf in leaves])
+
+        return tuple(map(swapped, args)), {key: swapped(v) for key, v in kwargs.items()}
+
+
+def owner_of(value: Any) -> Any:
+    """The object whose method ``value`` is, or ``value`` itself."""
+    return value.__self__ if type(value) is types.MethodType else value
+
+
 def are_objects_new(jitted: Any, signature: tuple[Any, ...]) -> bool:
     """Whether a call of a function differs from one before in the identity of objects alone, and
     may be compiled in a way that serves objects like these."""
@@ -126,4 +158,6 @@ def _differ_in_objects(old: Any, new: Any) -> bool:
         return len(old) == len(new) and all(map(_differ_in_objects, old, new))
     if type(old) is type(new) is Identity:
         return not is_generator(new.value)
+    if type(old) is type(new) is types.MethodType:
+        return old.__func__ is new.__func__ and type(old.__self__) is type(new.__self__)
     return bool(old == new)

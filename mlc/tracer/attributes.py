@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import MlcError, OutsideArrayError, UnsupportedError
 from ..records import dataclass
 from . import tree
-from .alike import differences
+from .alike import Model, differences, owner_of
 from .captures import Captures, is_ours
 from .slots import Slots, holder_id, slots_of
 
@@ -228,32 +228,6 @@ class _Table:
     places: list[tuple[int, Any]]
 
 
-class _Model:
-    """Objects among the arguments of a call, for which code was made, and what they hold."""
-
-    __slots__ = ("found", "is_shared", "objects")
-
-    def __init__(self, objects: list[Any], found: _Found) -> None:
-        self.objects, self.found = objects, found
-        self.is_shared = True  # whether the code may serve objects like these
-
-    def in_place_of(
-        self, objects: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """A call with these objects instead of ``objects``."""
-        ours = dict(zip(map(id, objects), self.objects))
-
-        def swapped(value: Any) -> Any:
-            if id(value) in ours:
-                return ours[id(value)]
-            if type(value) not in (list, tuple, dict):
-                return value
-            leaves, structure = tree.flatten(value)
-            return tree.unflatten(structure, [ours.get(id(leaf), leaf) for leaf in leaves])
-
-        return tuple(map(swapped, args)), {key: swapped(v) for key, v in kwargs.items()}
-
-
 class AttributeCalls:
     """The calls of a function that sets attributes: what these held is passed like an argument, and
     what it set is put there after each call. ``jit`` compiles it anew, as ``jitted`` would."""
@@ -271,9 +245,9 @@ class AttributeCalls:
         self.every = wanted.every
         self.counts = True  # whether numbers are inputs; else compiled for each value
         self.native = native  # what makes loops and branches native
-        self.found: dict[tuple[int, ...], tuple[list[Any], _Found]] = {}
+        self.found: dict[tuple[tuple[int, int], ...], tuple[list[Any], _Found]] = {}
         self.compiled: dict[Any, tuple[Any, list[tuple[int, Any]]]] = {}
-        self.models: list[_Model] = []
+        self.models: list[Model] = []
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The results, with the attributes set."""
@@ -308,7 +282,7 @@ class AttributeCalls:
         """The objects among the arguments."""
         given = (*args, *kwargs.values())
         leaves = (tree.flatten(v)[0] if type(v) in (list, tuple, dict) else (v,) for v in given)
-        found = [leaf for part in leaves for leaf in part if is_object(leaf)]
+        found = [leaf for part in leaves for leaf in part if is_object(owner_of(leaf))]
         if args and self.jitted._parameters.has_self and not is_object(args[0]):
             found.insert(0, args[0])
         return found
@@ -356,7 +330,7 @@ class AttributeCalls:
             args, kwargs = model.in_place_of(objects, args, kwargs)
         return (args, kwargs), found, values, *self.compiled[shape]
 
-    def _model_of(self, objects: list[Any], found: _Found) -> _Model:
+    def _model_of(self, objects: list[Any], found: _Found) -> Model:
         """The objects whose code serves these: others that hold the same but for what are inputs,
         or they themselves."""
         for model in self.models:
@@ -369,7 +343,7 @@ class AttributeCalls:
             inputs = {holder_id(holder): name for name, holder in model.found.holders}
 
             def is_input(
-                holder: Any, key: Any, value: Any, model: _Model = model,
+                holder: Any, key: Any, value: Any, model: Model = model,
                 inputs: dict[int, str] = inputs,
             ) -> bool:  # fmt: skip
                 name = inputs.get(holder_id(holder))
@@ -382,7 +356,7 @@ class AttributeCalls:
             if all(place[0] in inputs for place in places):
                 self.places |= places
                 return model
-        made = _Model(objects, found)
+        made = Model(objects, found)
         self.models = [made, *self.models[: _MOST - 1]]
         return made
 
@@ -407,7 +381,7 @@ class AttributeCalls:
 
     def _find(self, objects: list[Any], called: dict[int, str]) -> _Found:
         """What the function reads of these objects; sought again if the way to it has changed."""
-        key = tuple(map(id, objects))
+        key = tuple((id(owner_of(o)), id(getattr(o, "__func__", None))) for o in objects)
         known = self.found.get(key)
         if known is not None and known[1].holds():
             return known[1]
@@ -424,7 +398,7 @@ class AttributeCalls:
         return made
 
     def _make(
-        self, model: _Model, places: list[tuple[int, Any, str]]
+        self, model: Model, places: list[tuple[int, Any, str]]
     ) -> tuple[Any, list[tuple[int, Any]]]:
         """The function with these places as inputs, and the places that it sets."""
         found = model.found

@@ -189,3 +189,48 @@ def test_what_may_be_an_input_and_what_not() -> None:
     assert look(Slotted((np.ones(2),), 1.0), Slotted((np.zeros(2),), 1.0)) is None
     generators = [np.random.default_rng(1) for _ in range(2)]
     assert look(*(Net(1, g=g) for g in generators)) is None
+
+
+def test_methods_of_fresh_objects() -> None:
+    def apply(first: Any, second: Any, x: Any) -> Any:
+        return second(first(x)[:, :4])
+
+    jitted = mlc.jit(apply)
+    for seed in range(8):
+        a, b = Net(seed), Net(seed + 100, act="relu" if seed % 3 == 2 else "tanh")
+        expected = apply(a.forward, b.forward, X)
+        for _ in range(2):
+            np.testing.assert_allclose(jitted(a.forward, b.forward, X), expected, rtol=1e-12)
+    for net in (Net(1), Net(2)):
+        one = jitted(net.forward, net.forward, X)
+        np.testing.assert_allclose(one, apply(net.forward, net.forward, X), rtol=1e-12)
+    assert compiled(jitted) <= 4
+
+
+def test_methods_of_one_object_are_told_apart() -> None:
+    jitted = mlc.jit(lambda f, x: f(x))
+    for seed in range(6):
+        net = Net(seed)
+        for layer in (*net.layers[:1], net):
+            for method in (layer.__call__, net.forward) if layer is not net else (net.forward,):
+                np.testing.assert_allclose(jitted(method, X), method(X), rtol=1e-12)
+
+
+class Two:
+    def __init__(self, k: float) -> None:
+        self.w = np.full(4, k)
+
+    def plus(self, x: Any) -> Any:
+        return x + self.w
+
+    def times(self, x: Any) -> Any:
+        return x * self.w
+
+
+def test_two_methods_of_one_class() -> None:
+    jitted = mlc.jit(lambda f, x: f(x))
+    for k in range(6):
+        two = Two(k + 2.0)
+        for _ in range(2):
+            np.testing.assert_array_equal(jitted(two.plus, X), X + two.w)
+            np.testing.assert_array_equal(jitted(two.times, X), X * two.w)
