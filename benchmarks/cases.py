@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """One function on inputs of given shapes (float32, standard normal, seeded).
+    """One function on inputs of given shapes (of ``dtype``, standard normal, seeded).
 
     ``flops`` counts additions and multiplications, transcendental functions as one; bytes are those
     of the inputs and of the result, each moved once. ``depth`` is the longest reduction, which sets
@@ -36,9 +36,10 @@ class Case:
         rng = np.random.default_rng(0)
         if self.dtype == "int8":
             return tuple(rng.integers(-128, 128, shape, np.int8) for shape in self.shapes)
-        arrays = [rng.standard_normal(shape, dtype=np.float32) for shape in self.shapes]
+        kind = np.float64 if self.dtype == "float64" else np.float32
+        arrays = [rng.standard_normal(shape, dtype=kind) for shape in self.shapes]
         if self.group in ("contractions", "models"):
-            arrays[1:] = [array * np.float32(self.depth**-0.5) for array in arrays[1:]]
+            arrays[1:] = [array * kind(self.depth**-0.5) for array in arrays[1:]]
         return tuple(arrays)
 
 
@@ -166,12 +167,47 @@ def _models() -> list[Case]:
     return cases
 
 
+def _layers() -> list[Case]:
+    images, square, long = (8, 64, 56, 56), (1024, 1024), (1_000_000,)
+    return [
+        Case("max pool 3x3/2", "layers", f.max_pool, (images,), ours=lambda: f.mlc_pool("max")),
+        Case("mean pool 3x3/2", "layers", f.mean_pool, (images,), ours=lambda: f.mlc_pool("avg")),
+        Case("depthwise 64x58x58 3x3", "layers", f.depthwise, ((64, 58, 58), (64, 3, 3)),
+             2 * 64 * 56 * 56 * 9, 9, ours=f.mlc_depthwise),
+        Case("batch norm 8x64x56x56", "layers", f.batch_norm, (images, (64,), (64,)), depth=25088),
+        Case("log softmax 1024", "layers", f.log_softmax, (square,), 5 << 20, 1024),
+        Case("row norms 1024", "layers", f.row_norms, (square,), 2 << 20, 1024),
+        Case("sort 1e6", "order", f.sort, (long,)),
+        Case("sort rows 1024", "order", f.sort, (square,)),
+        Case("running maximum 1e6", "order", f.running_maximum, (long,)),
+        Case("pairs 1e6", "moves", f.pairs, (long, long)),
+        Case("upper triangle 1024", "moves", f.upper_triangle, (square,)),
+        Case("outer 2048", "moves", f.outer, ((2048,), (2048,)), 1 << 22),
+        Case("choose and clip 1e6", "elementwise", f.choose, (long, long), 4_000_000),
+    ]  # fmt: skip
+
+
+def _more_contractions() -> list[Case]:
+    n = 1024
+    product = 2 * n**3
+    return [
+        Case(f"a.T @ b {n}", "contractions", f.matmul_tn, ((n, n),) * 2, product, n),
+        Case(f"a @ b.T {n}", "contractions", f.matmul_nt, ((n, n),) * 2, product, n),
+        Case(f"matmul float64 {n}", "contractions", f.matmul, ((n, n),) * 2, product, n, "float64"),
+        Case("matmul 1000 x 8x8", "contractions", f.matmul, ((1000, 8, 8),) * 2, 1_024_000, 8),
+        Case("matmul 10000 x 3x3", "contractions", f.matmul, ((10_000, 3, 3),) * 2, 540_000, 3),
+        Case("einsum of 4", "contractions", f.chain_of_four, ((128, 128),) * 4, 6 * 128**3, 2048),
+    ]
+
+
 CASES: tuple[Case, ...] = (
     *_elementwise(),
     *_rows(),
     *_reductions(),
     *_contractions(),
     *_models(),
+    *_layers(),
+    *_more_contractions(),
 )
 
 

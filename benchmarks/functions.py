@@ -109,6 +109,96 @@ def mlc_conv2d(stride: int) -> Any:
     return function
 
 
+def _taps(x: Any, size: int, stride: int) -> list[Any]:
+    """The elements of every window of the last two axes: an array for each place in it."""
+    height, width = ((n - size) // stride * stride + 1 for n in x.shape[-2:])
+    return [
+        x[..., i : i + height : stride, j : j + width : stride]
+        for i in range(size)
+        for j in range(size)
+    ]
+
+
+def max_pool(x: Any) -> Any:
+    first, *others = _taps(x, 3, 2)
+    for other in others:
+        first = np.maximum(first, other)
+    return first
+
+
+def mean_pool(x: Any) -> Any:
+    return sum(_taps(x, 3, 2)) / 9
+
+
+def depthwise(x: Any, w: Any) -> Any:
+    """Each channel with a kernel of its own."""
+    taps = _taps(x, 3, 1)
+    return sum(tap * w[:, n // 3, n % 3, None, None] for n, tap in enumerate(taps))
+
+
+def mlc_pool(kind: str) -> Any:
+    """`mlc.nn`'s pooling."""
+    import mlc.nn
+
+    pool = mlc.nn.max_pool2d if kind == "max" else mlc.nn.avg_pool2d
+    return lambda x: pool(x, 3, stride=2)
+
+
+def mlc_depthwise() -> Any:
+    """`mlc.nn`'s convolution of one image, in as many groups as channels."""
+    import mlc.nn
+
+    return lambda x, w: mlc.nn.conv2d(x[None], w[:, None], groups=x.shape[0])[0]
+
+
+def batch_norm(x: Any, gain: Any, bias: Any) -> Any:
+    """By the mean and the variance of each channel of the batch."""
+    centred = x - np.mean(x, axis=(0, 2, 3), keepdims=True)
+    variance = np.mean(centred * centred, axis=(0, 2, 3), keepdims=True)
+    return centred / np.sqrt(variance + 1e-5) * gain[:, None, None] + bias[:, None, None]
+
+
+def log_softmax(x: Any) -> Any:
+    less = x - np.max(x, axis=-1, keepdims=True)
+    return less - np.log(np.sum(np.exp(less), axis=-1, keepdims=True))
+
+
+def row_norms(x: Any) -> Any:
+    return np.linalg.norm(x, axis=1)
+
+
+def running_maximum(x: Any) -> Any:
+    return np.maximum.accumulate(x)
+
+
+def pairs(x: Any, y: Any) -> Any:
+    return np.stack([x, y], axis=-1)
+
+
+def upper_triangle(x: Any) -> Any:
+    return np.triu(x)
+
+
+def outer(x: Any, y: Any) -> Any:
+    return np.outer(x, y)
+
+
+def choose(x: Any, y: Any) -> Any:
+    return np.where(x > 0.0, np.clip(x * y, -1.0, 1.0), 0.5 * y)
+
+
+def matmul_tn(a: Any, b: Any) -> Any:
+    return a.T @ b
+
+
+def matmul_nt(a: Any, b: Any) -> Any:
+    return a @ b.T
+
+
+def chain_of_four(a: Any, b: Any, c: Any, d: Any) -> Any:
+    return np.einsum("ij,jk,kl,lm->im", a, b, c, d, optimize=True)
+
+
 def stencil(x: Any) -> Any:
     """Jacobi's five points."""
     return 0.2 * (x[1:-1, 1:-1] + x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:])

@@ -187,7 +187,8 @@ def run_case(
             samplers[name] = sampler(lambda f=function, v=values: f(*v))  # type: ignore[misc]
         except Exception as problem:  # a peer may fail in any way; the others go on
             failures[name] = f"{type(problem).__name__}: {problem}".splitlines()[0]
-    traffic = Traffic(sum(array.nbytes for array in args), written, case.flops)
+    flops = case.flops * (2 if case.dtype == "float64" else 1)  # half as many lanes
+    traffic = Traffic(sum(array.nbytes for array in args), written, flops)
     samplers[LIMIT] = Ceiling(traffic, threads).sample
     pause = BLAS_SPINS if threads > 1 and case.flops else 0.0
     series = interleave(samplers, seconds, rounds, pause)
