@@ -78,30 +78,32 @@ def _tiles(
             if order is not None:
                 w.store(order, (0, i), i)
         passes = (tile - 1).bit_length()
-        for p in range(passes):
+        with w.loop(passes, "p") as p:
             side = p % 2
             with team(w, tile, threads) as i, w.when(const(True) if whole else i < count):
                 k = w.variable("k", keys[side, i])
                 limit = const(tile) if whole else count
-                at = _place(w, i, 1 << p, limit, k, partial(_of_row, keys, side))
+                at = _place(w, i, const(1) << p, limit, k, partial(_of_row, keys, side))
                 w.store(keys, (1 - side, at), k[()])
                 if order is not None:
                     w.store(order, (1 - side, at), order[side, i])
-        side = passes % 2
+        last = passes % 2
         with team(w, tile, threads) as i, w.when(const(True) if whole else i < count):
-            place = None if order is None else start + cast(order[side, i], int64)
-            hand_on(row, start + i, keys[side, i], place)
+            place = None if order is None else start + cast(order[last, i], int64)
+            hand_on(row, start + i, keys[last, i], place)
 
 
 def _place(
-    w: Writer, i: Expr, run: int, n: Expr | int, k: Buffer, key: Callable[[Expr], Expr]
+    w: Writer, i: Expr, run: Expr | int, n: Expr | int, k: Buffer, key: Callable[[Expr], Expr]
 ) -> Expr:
     """Where element ``i``, whose key is ``k``, belongs when its run and the one beside it, of
-    ``run`` elements each as far as there are ``n``, become one."""
-    kind = uint32 if run < 1 << 31 else uint64
-    is_left = w.variable("is_left", i % (run * 2) < run)
-    pair = i // (run * 2) * (run * 2)
-    other = pair + select(is_left[()], const(run), const(0))
+    ``run`` elements each, a power of 2, as far as there are ``n``, become one."""
+    kind = uint64 if isinstance(run, int) and run >= 1 << 31 else uint32
+    run = w.variable("run", run)[()] if isinstance(run, Expr) else const(run)
+    own = w.variable("own", i & (run - 1))
+    is_left = w.variable("is_left", apply("eq", i & run, const(0)))
+    pair = w.variable("pair", i - own[()] - select(is_left[()], const(0), run))
+    other = pair[()] + select(is_left[()], run, const(0))
     start = w.variable("start", other)
     low, high = w.variable("low", const(0, kind)), w.variable("high", const(0, kind))
     with w.when(start[()] < n):
@@ -114,7 +116,7 @@ def _place(
             w.set(low, middle[()] + const(1, kind))
         with w.otherwise():
             w.set(high, middle[()])
-    return pair + i % run + cast(low[()], int64)
+    return pair[()] + own[()] + cast(low[()], int64)
 
 
 def sort_on_grid(

@@ -72,6 +72,8 @@ def device_module(
             total = max(total, offset)
         for kernel in part.program.kernels:
             title = names.fresh(f"{kernel.name}_kernel")
+            used = tuple(b for b in kernel.params if b.name not in part.checks)
+            kernel = replace(kernel, params=used)  # nothing is stored to what checks
             numbers = {buffer: checks.index(check) + 1 for buffer, check in part.checks.items()}
             text, called, is_checked = kernel_text(kernel, title, numbers, may_fail)
             may_fail = may_fail or is_checked
