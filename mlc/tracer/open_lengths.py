@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..ir.rewrite import loads_of
+from ..ops.op import NUMPY_FUNCTIONS
 from ..te.extent import Extent, is_open
+from .noting import note_error
 from .number import copied_number
 from .tracer import Tracer, mark_weak
 
@@ -42,6 +45,32 @@ def sizes_of(value: Tracer) -> tuple[Any, ...]:
     """The shape with traced Python ints for lengths that are open."""
     trace, shape = value._trace, value._seen[1].shape
     return tuple(number_of(n, trace) if isinstance(n, Extent) else n for n in shape)
+
+
+def check_places(value: Tracer, key: Any) -> None:
+    """Let the call raise NumPy's IndexError where ``key`` names a place of ``value`` by a number
+    that is known, and the data choose fewer elements."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    shape: tuple[Any, ...] = value._seen[1].shape
+    if any(
+        not (p is None or p is Ellipsis or isinstance(p, (int, np.integer, slice))) for p in parts
+    ):
+        return
+    dots = next((n for n, p in enumerate(parts) if p is Ellipsis), None)
+    if dots is not None:
+        used = sum(p is not None for p in parts) - 1
+        parts[dots : dots + 1] = [slice(None)] * (len(shape) - used)
+    for axis, (part, extent) in enumerate(zip((p for p in parts if p is not None), shape)):
+        if not isinstance(part, slice) and _is_chosen(extent):
+            place = int(part)
+            short = np.less(number_of(extent, value._trace), place + 1 if place >= 0 else -place)
+            text = f"index {place} is out of bounds for axis {axis} with size less than "
+            note_error(short, IndexError(f"{text}{place + 1 if place >= 0 else -place}"))
+
+
+def _is_chosen(extent: Any) -> bool:
+    """Whether data, and not the loops alone, decide a length."""
+    return isinstance(extent, Extent) and bool(loads_of(extent.key))
 
 
 def _items(shape: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -148,6 +177,24 @@ def _ordered(function: Any) -> Callable[..., Any]:
         return opened(function(whole, axis, "stable", **options), shape)
 
     return order
+
+
+@_as_form(np.max, np.min, np.argmax, np.argmin)
+def _extreme(function: Any) -> Callable[..., Any]:
+    name = {np.max: "maximum", np.min: "minimum"}.get(function)
+    text = f"zero-size array to reduction operation {name} which has no identity"
+    if name is None:
+        text = f"attempt to get {function.__name__} of an empty sequence"
+
+    def extreme(x: Tracer, *args: Any, **options: Any) -> Any:
+        if "initial" not in options:
+            sizes: tuple[Any, ...] = x._seen[1].shape
+            for extent in sizes:
+                if _is_chosen(extent):
+                    note_error(np.equal(number_of(extent, x._trace), 0), ValueError(text))
+        return NUMPY_FUNCTIONS[function](x, *args, **options)
+
+    return extreme
 
 
 @_as_form(np.zeros_like, np.ones_like, np.empty_like)

@@ -55,6 +55,7 @@ _ELSEWHERE = {
     "dump": "return the array and save the result",
     **dict.fromkeys(("data", "ctypes", "flags", "base"), "a traced value has no memory"),
 }
+_OPEN = "mlc.tracer.open_lengths"
 
 
 class Tracer:
@@ -188,7 +189,7 @@ class Tracer:
         """Sizes, as Python ints; for users traced ones where only the running loop knows them."""
         shape = self._seen[1].shape
         is_asked = is_open(shape) and not is_ours(sys._getframe(1))
-        return self._open_sizes() if is_asked else shape
+        return import_module(_OPEN).sizes_of(self) if is_asked else shape
 
     @shape.setter
     def shape(self, shape: Any) -> None:
@@ -206,7 +207,7 @@ class Tracer:
     def size(self) -> int:
         shape = self._seen[1].shape
         is_asked = is_open(shape) and not is_ours(sys._getframe(1))
-        return math.prod(self._open_sizes() if is_asked else shape)
+        return math.prod(import_module(_OPEN).sizes_of(self) if is_asked else shape)
     @property
     def itemsize(self) -> int: return self._seen[1].dtype.itemsize
     @property
@@ -281,9 +282,6 @@ class Tracer:
         return operator.index(array)
     # fmt: on
 
-    def _open_sizes(self) -> tuple[Any, ...]:
-        return import_module("mlc.tracer.open_lengths").sizes_of(self)  # type: ignore[no-any-return]
-
     def item(self, *args: Any) -> Any:
         """One element as a Python number; a traced one, unless the elements are known."""
         if self._cell.array is not None:
@@ -329,6 +327,8 @@ class Tracer:
             return select(self, key)
         if self._cell.array is not None and _has_dots(key):
             self._cell.forget_elements(self._trace)
+        if is_open(self._seen[1].shape):
+            import_module(_OPEN).check_places(self, key)
         found = getitem(self, plain(key))
         if not found.shape and not _has_dots(key):
             return found._detached()

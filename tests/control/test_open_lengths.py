@@ -113,3 +113,55 @@ def test_negative_numbers_are_not_counted(native: None) -> None:
 
     with pytest.raises(mlc.BoundsError, match="x must not be negative, got -3"):
         mlc.jit(program)(np.array([1, 2, -3, 4]))
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_what_is_empty_has_no_elements(number: int, native: None) -> None:
+    def first(x: Any) -> Any:
+        total = 0.0
+        for i in range(5):
+            total += np.where(x > i)[0][0]
+        return total
+
+    def last(x: Any) -> Any:
+        total = 0.0
+        for i in range(5):
+            total += x[x > i][-1]
+        return total
+
+    def second_row(x: Any) -> Any:
+        total = 0.0
+        for i in range(5):
+            total += np.argwhere(x > i)[1, 0]
+        return total
+
+    def greatest(x: Any) -> Any:
+        total = 0.0
+        for i in range(5):
+            total += x[np.where(x > i)[0]].max()
+        return total
+
+    def where_least(x: Any) -> Any:
+        total = 0.0
+        for i in range(5):
+            total += np.argmin(x[np.where(x > i)[0]])
+        return total
+
+    def guarded(x: Any) -> Any:
+        total = 0.0
+        for i in range(5):
+            found = np.where(x > i)[0]
+            if len(found) > 1:
+                total += found[1] + x[found].max() + np.argmax(x[found])
+        return total
+
+    function = (first, last, second_row, greatest, where_least, guarded)[number]
+    x = np.array([0.5, 1.5, 2.5])
+    if function is guarded:
+        assert mlc.jit(function)(x) == function(x)
+        return
+    with pytest.raises((IndexError, ValueError)) as wanted:
+        function(x)
+    with pytest.raises(wanted.type):
+        mlc.jit(function)(x)
+    assert mlc.jit(function)(x + 9) == function(x + 9)

@@ -183,6 +183,15 @@ def test_options_by_their_places() -> None:
     check_against_numpy(program, X)
 
 
+def test_settings_of_a_ufunc_are_no_arrays() -> None:
+    def program(x: Any) -> Any:
+        t = x[x > 0]
+        return np.add(t, True, dtype=np.float32, casting="unsafe"), np.add(t, t, dtype=float)
+
+    check_against_numpy(program, X)
+    check_against_numpy(program, np.array(1, np.uint32))
+
+
 @pytest.mark.parametrize("shape", [(5, 0), (3, 2), (6,)])
 def test_the_axes_of_a_mask_are_kept_as_one(shape: tuple[int, ...]) -> None:
     def program(x: Any) -> Any:
