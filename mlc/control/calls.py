@@ -35,6 +35,7 @@ from .iterators import not_taking, refuse_taking
 from .kinds import INSTEAD as KINDS
 from .list_loops import HEAPS, enumerated, listed, walk_of, zipped
 from .list_loops import reversed_ as reversed_list
+from .lists import Growing
 from .mathematics import INSTEAD as MATHEMATICS
 from .ranges import range_, reversed_
 
@@ -208,8 +209,10 @@ def _reversed(source: Any) -> Any:
 
 
 def _listed(*source: Any) -> Any:
-    is_list = len(source) == 1 and walk_of(source[0]) is not None
-    return listed(source[0]) if is_list else list(*source)
+    if len(source) == 1 and walk_of(source[0]) is not None:
+        return listed(source[0])
+    made: list[Any] = list(*source)
+    return Growing(made) if len(source) == 1 and isinstance(source[0], Growing) else made
 
 
 def _without_errors(function: Any) -> Callable[..., Any]:

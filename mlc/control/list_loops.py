@@ -96,6 +96,10 @@ def zipped(sources: tuple[Any, ...]) -> Walk | None:
     lengths: list[Callable[[], Any]] = []
     ats: list[Callable[[Any], Any]] = []
     for part, source in zip(found, sources):
+        if part is None and isinstance(source, (list, tuple)):
+            held = Growing(list(source))
+            hold(held, None)
+            part = walk_of(held)
         if part is not None:
             lengths.append(part.length)
             ats.append(part.at)

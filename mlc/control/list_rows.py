@@ -25,6 +25,7 @@ from ..tracer.storage import WATCH, Cell, next_cell
 from ..tracer.tracer import Tracer
 from .plan import NotNative, current
 from .region import unset
+from .shared_arrays import names_of
 from .spec import Spec
 from .values import is_value, spec_of, tensor_of
 
@@ -287,7 +288,12 @@ def as_carried(before: Any, end: Grown, entry: Any, listed: list[Grown]) -> Grow
     stood for by ``before``, as one of the same kind. ``listed`` gets all such lists."""
     if not isinstance(entry, Grown) or entry.rigid or end.rigid:
         return end
-    if any(end is other for other in listed) or end.serial < REGION.get() and end is not before:
+    is_other = end is not before
+    if (
+        any(end is other for other in listed)
+        or is_other
+        and (end.serial < REGION.get() or names_of(entry))
+    ):
         raise NotNative(
             "a list that data decide about gets a second name in a loop or branch, and what "
             "changes it by one name would have to show under the other; make a copy, list(items)"

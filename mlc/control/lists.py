@@ -22,6 +22,7 @@ from ..ops.op import CURRENT
 from ..tracer import tree
 from ..tracer.concrete import known
 from ..tracer.grown import Grown, ListsFullError, RoomWanted, is_arrays
+from ..tracer.lists import holds_traced
 from ..tracer.number import copied_number
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced, native_while
@@ -50,6 +51,7 @@ from .list_steps import (
 from .plan import NothingThereError, NotNative, current
 
 _BY_PLACE = frozenset({"__getitem__", "__setitem__"})
+_BY_DATA = _BY_PLACE | {"remove", "index", "count"}
 _FULL = -2  # the length of a list that did not fit
 
 
@@ -62,17 +64,20 @@ def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
         def method(self: Growing, *args: Any, **kwargs: Any) -> Any:
             if self.is_native:
                 return native(self, *args, **kwargs)
-            if not self.rigid and (self._is_asked(args) if name in _BY_PLACE else is_change):
+            is_asked = name in _BY_DATA and not self.rigid and self._is_asked(name, args)
+            if is_asked or is_change and not self.rigid and name not in _BY_DATA:
                 if self.serial < REGION.get():
                     raise Wanted(self, None)
-                if name in _BY_PLACE and self._can_hold():
+                if is_asked and self._can_hold():
                     return native(self, *args, **kwargs)
             if not hasattr(list, name):
                 held = deque(self.items())
                 found = plain(held, *args, **kwargs)
                 self.become(list(held))
                 return found
-            return plain(self, *args, **kwargs)
+            found = plain(self, *args, **kwargs)
+            is_part = name == "copy" or name == "__getitem__" and isinstance(args[0], slice)
+            return Growing(found) if is_part and type(found) is list else found
 
         return method
 
@@ -82,9 +87,14 @@ def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
 class Growing(Grown):
     """A list that becomes arrays where a native loop or branch changes it."""
 
-    def _is_asked(self, args: tuple[Any, ...]) -> bool:
+    def _is_asked(self, name: str, args: tuple[Any, ...]) -> bool:
         """Whether data decide which item is meant."""
-        return CURRENT.get() is not None and is_traced(args[0])
+        if CURRENT.get() is None:
+            return False
+        if name in _BY_PLACE:
+            return is_traced(args[0])
+        found = name == "remove" and self.serial < REGION.get()
+        return found or holds_traced([*args, *self.items()])
 
     def _can_hold(self) -> bool:
         """Whether the list is arrays from now on."""
@@ -319,7 +329,7 @@ class Growing(Grown):
 
     def __add__(self, other: Any) -> Any:
         if not self.is_native and not is_arrays(other):
-            return list.__add__(self, other)
+            return Growing(list.__add__(self, other))
         made = self.copy()
         made = made if isinstance(made, Growing) else Growing(made)
         made.extend(other)

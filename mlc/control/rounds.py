@@ -9,6 +9,7 @@ from ..dtypes import boolean
 from ..records import dataclass
 from ..te.tensor import Placeholder, Tensor
 from ..tracer import tree
+from ..tracer.grown import Grown
 from ..tracer.memory_order import set_order
 from ..tracer.storage import Cell
 from ..tracer.trace import FunctionTrace
@@ -187,7 +188,15 @@ class _Round:
         """NotNative if a body writes to an array whose variable gets another value on another
         way, and others know that array: they would not see what was written."""
         for n, held in self.holders.items():
-            olds = tree.flatten(self.entry.values[n])[0]
+            entry = self.entry.values[n]
+            olds = tree.flatten(entry)[0]
+            if isinstance(entry, Grown) and any(h._cell.version for h in held):
+                if names := other_names(entry):
+                    raise NotNative(
+                        f"{self.state.what} changes the list {self.state.names[n]} on one way and "
+                        f"gives that name to another list on another; {' and '.join(names)}, the "
+                        f"same list before, could not be told: copy it first"
+                    )
             for holder, old in zip(held, olds):
                 cell = holder._cell
                 if not isinstance(old, Tracer) or not (cell.version or cell in WRITTEN):

@@ -19,6 +19,7 @@ from weakref import WeakSet
 from ..errors import is_user_frame
 from ..records import dataclass
 from ..tracer import tree
+from ..tracer.grown import Grown, is_arrays
 from ..tracer.storage import Cell
 from ..tracer.tracer import Tracer
 from .exits import VALUE
@@ -98,9 +99,14 @@ def _cell(values: Sequence[Any], name: int, leaf: int) -> Cell | None:
     return found._cell if isinstance(found, Tracer) else None
 
 
-def other_names(cell: Cell) -> list[str]:
-    """What else is called by the array ``cell``, or a view of it, in the functions that run now:
-    all names but one, that of the variable which is asked about."""
+def other_names(cell: Cell | Grown) -> list[str]:
+    """What else is called by the array ``cell``, or a view of it, or by that list, in the functions
+    that run now: all names but one, that of the variable which is asked about."""
+    return names_of(cell)[1:]
+
+
+def names_of(cell: Cell | Grown) -> list[str]:
+    """What is called by the array ``cell``, or a view of it, or by that list."""
     found: dict[Any, str] = {}
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_name != "trace_function":
@@ -111,16 +117,18 @@ def other_names(cell: Cell) -> list[str]:
                 for place, words in _places(value, cell, name, 0):
                     found.setdefault(place or (function, name), words)
         frame = frame.f_back
-    return [*found.values()][1:]
+    return [*found.values()]
 
 
-def _places(value: Any, cell: Cell, name: str, depth: int) -> Iterator[tuple[Any, str]]:
+def _places(value: Any, cell: Cell | Grown, name: str, depth: int) -> Iterator[tuple[Any, str]]:
     """Where ``value`` holds the array: the box and the key in it, None for itself, and in words."""
     if isinstance(value, Tracer):
         if value._cell is cell:
             yield None, name
         return
-    if depth == _DEEP:
+    if value is cell:
+        yield None, name
+    if depth == _DEEP or is_arrays(value):
         return
     form = f"{name}[{{!r}}]"
     if isinstance(value, (list, tuple)):
