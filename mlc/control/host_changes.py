@@ -190,7 +190,7 @@ class HostState:
             if _is_same(content_of(box), old):
                 continue
             if isinstance(box, list) and len(box) > len(old) and all(map(_is_one, box, old)):
-                found.append((box, old, box[len(old) :]))
+                found.append((box, old, list(box)[len(old) :]))
             elif isinstance(box, (list, dict, set, deque)):
                 return []
         return found
