@@ -19,6 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..errors import BoundsError, DTypeError, UnsupportedError
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT, leaves_of
+from ..te.extent import is_open
 from .asking import is_ours
 from .concrete import all_known, known
 from .noting import note_error
@@ -419,10 +420,11 @@ def split_key(target: Tracer, key: Any) -> tuple[Any, Tracer, int]:
     return view, mask, start
 
 
-def select(target: Tracer, key: Any) -> Masked:
+def select(target: Tracer, key: Any) -> Any:
     """``target[key]`` for a key with a traced mask: a copy, as all of NumPy's of this kind."""
     view, mask, at = split_key(target, key)
-    return Masked(view._detached(), mask._detached(), at)
+    found = Masked(view._detached(), mask._detached(), at)
+    return found.solid() if is_open(mask.shape) else found
 
 
 def store(target: Tracer, key: Any, value: Any) -> None:

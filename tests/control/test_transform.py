@@ -162,7 +162,8 @@ def test_views_from_before_a_loop_follow_it() -> None:
 def test_without_source() -> None:
     space: dict[str, Any] = {}
     exec(
-        "def hidden(x):\n    for i in range(20):\n        if x[0] > 0: x = x - i\n    return x",
+        "def hidden(x):\n    for i in range(20):\n"
+        "        x = x - i if x[0] > 0 else x + i\n    return x",
         space,
     )
     with pytest.raises(mlc.TracerBoolError) as caught:
