@@ -19,7 +19,7 @@ from ..errors import UnsupportedError
 from ..tracer import tree
 from ..tracer.dispatch import call_function
 from ..tracer.grown import Grown, is_arrays
-from ..tracer.number import python_number
+from ..tracer.number import copied_number, python_number
 from ..tracer.operators import _is_weak
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced
@@ -126,7 +126,7 @@ def _either(test: Any, a: Any, b: Any) -> Any:
         )
     made = np.where(test, a, b)
     if _is_weak(a) and _is_weak(b) and isinstance(made, Tracer):
-        return mark_weak(made)
+        return mark_weak(made if np.shape(a) else made[()])
     return made if np.shape(a) else made[()]
 
 
@@ -203,7 +203,7 @@ def sorted_(values: Any, /, *, key: Any = None, reverse: Any = False) -> list[An
     for parts in zip(*(row[0] for row in rows)):
         column = call_function(np.take, (np.stack(parts), order_), {"axis": 0})
         weak = all(map(_is_weak, parts))
-        columns.append([mark_weak(column[n].copy()) if weak else column[n] for n in
+        columns.append([mark_weak(copied_number(column[n])) if weak else column[n] for n in
                         range(len(items))])  # fmt: skip
     return [tree.unflatten(rows[0][1], list(parts)) for parts in zip(*columns)]
 

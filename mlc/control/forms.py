@@ -10,7 +10,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +33,8 @@ from .failing import WHILES
 from .raised import agree, noting
 from .region import Body, Bound, Cond, For, While, call_region, index_param
 from .spec import ShapesDifferError
+
+T = TypeVar("T")
 
 
 def is_traced(value: Any) -> bool:
@@ -348,7 +351,7 @@ def _native_if(
         then()
 
     met: tuple[list[Exception], list[Exception]] = [], []
-    sides = noting(first, state, met[0]), noting(otherwise, state, met[1])
+    sides = noting(alone(first), state, met[0]), noting(alone(otherwise), state, met[1])
     with drawn_nowhere("a branch that the data choose"):
         carried = carry(state, sides)
     if not agree(*met):
@@ -361,6 +364,22 @@ def _native_if(
     )
     results = call_region(region, carried.init, carried.labels, "branch", user_location())
     carried.finish(results)
+
+
+def alone(body: Callable[[], T]) -> Callable[[], T]:
+    """``body``, of whose calls nobody else makes use: they are made only where it runs."""
+
+    @wraps(body)
+    def run() -> T:
+        made = current().numbered
+        count = len(made)
+        try:
+            return body()
+        finally:
+            while len(made) > count:
+                made.popitem()
+
+    return run
 
 
 def _truth(value: Any) -> Tensor:

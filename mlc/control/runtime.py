@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config import config
 from ..errors import MlcError
 from ..ops.op import CURRENT
 from ..tracer.changing import Flat
@@ -30,7 +31,7 @@ from .draws import draws_undone
 from .failing import before_raise, needs_flag
 from .failing import failed as failed
 from .folding import is_in
-from .forms import is_traced, native_for, native_if, native_while
+from .forms import alone, is_traced, native_for, native_if, native_while
 from .growing import grow
 from .growth import may_grow
 from .host_changes import HostState
@@ -221,13 +222,13 @@ def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
                 draws_undone() as drew,
                 holding(hosts.iterators),
             ):
-                second, fails = attempted(other)
+                second, fails = attempted(alone(other))
         except TakesItemsError:
             takes = True
         counted = hosts.changes()
         hosts.undo()
         # An array, the note of an error, a number drawn: only where it is asked for.
-        if takes or fails or changed or counted or drew:
+        if takes or fails or changed or counted or drew or config.debug:
             value = if_expression(value, *((_given(value), other) if ends else
                                            (other, _given(value))))  # fmt: skip
         elif _kind(value) == "b" and _kind(second) == "b":

@@ -9,7 +9,7 @@ are, if it has one reader alone; else into memory of its own. ``x[i] = v`` write
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UnsupportedError
 from ..ir.expr import Expr, Load, Var, load
@@ -23,6 +23,7 @@ from ..ir.program import (
     Stmt,
     Store,
     seq,
+    walk,
 )
 from ..ir.rewrite import loads_of, substitute, substitute_loads
 from ..te.extent import Extent, is_open
@@ -32,6 +33,9 @@ from .nests import Span, reduce_nest, shortened, store_nest
 from .region import Body, RegionCall, inputs_of, is_unset
 from .update import Stored, Update, find_update, is_apart, same, whole_in
 from .write_regions import write_nested, write_region
+
+if TYPE_CHECKING:
+    from ..lower.replace_buffers import Place
 
 _NEVER = 1 << 60
 _DEEPEST = 40  # expressions that are written where they are read nest no deeper
@@ -463,17 +467,28 @@ class Writer:
                 continue
             self.where[by_index[n]] = made
             self.owned.add(made)
+        self.guard(program, places)
         self.emit(replace_buffers(program.body, places))
         for tensor in by_index.values():
             if not tensor.shape:
                 made = self.where.pop(tensor)
                 self.exprs[tensor] = self.keep(load(made, ()), tensor.name)
-        for name, refusal in program.attrs.get("refusals", {}).items():
-            if self.refusals.setdefault(name, refusal) != refusal:
-                raise UnsupportedError(
-                    f"{op.op} and another operation with checks of its own cannot stand in one "
-                    f"loop; move one of them out of the loop", op.location,
-                )  # fmt: skip
+
+    def guard(self, program: Program, places: dict[Buffer, Place]) -> None:
+        """Give what ``program`` refuses calls by a name that stands for nothing else."""
+        from ..lower.replace_buffers import Place
+
+        refusals = program.attrs.get("refusals", {})
+        held = [b for s in walk(program.body) if isinstance(s, Allocate) for b in s.buffers]
+        for guard in held if refusals else ():
+            if guard.name not in refusals:
+                continue
+            name, refusal = guard.name, refusals[guard.name]
+            while self.refusals.setdefault(name, refusal) != refusal:
+                name = self.name(guard.name)
+            if name != guard.name:
+                made = Buffer(name, guard.shape, guard.dtype, guard.strides, guard.scope)
+                places[guard] = Place(made)
 
 
 def _renamed(variables: Sequence[Expr], stmt: Stmt) -> Any:

@@ -75,7 +75,10 @@ def replace_buffers(stmt: Stmt, places: Mapping[Buffer, Place]) -> Stmt:
 
     def statement(stmt: Stmt) -> Stmt:
         match stmt:
-            case Allocate() | For():
+            case Allocate(buffers=buffers, body=body):
+                fresh = tuple(places[b].buffer if b in places else b for b in buffers)
+                return Allocate(fresh, statement(body))
+            case For():
                 return replace(stmt, body=statement(stmt.body))
             case Seq():
                 return seq(*map(statement, stmt.stmts))
