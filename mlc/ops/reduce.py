@@ -6,6 +6,7 @@ The operators take canonical arguments; the functions under NumPy's names take N
 from __future__ import annotations
 
 import builtins
+import functools
 import operator
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +21,7 @@ from ..ir.combiner import Combiner, make_combiner
 from ..ir.expr import Axis, Expr, apply, const, select
 from ..ir.expr import cast as cast_expr
 from ..te.construct import reduce_with
+from ..te.extent import Extent
 from . import arithmetic, logic
 from .broadcast import (
     Shape,
@@ -56,6 +58,12 @@ def over(x: te.Tensor, axes: tuple[int, ...], keepdims: bool) -> tuple[Shape, di
     return shape, folded, at
 
 
+@cache
+def in_order(dtype: DType) -> Combiner:
+    """Products of floats: in another order, parts of them overflow where the whole does not."""
+    return make_combiner("prod", lambda a, b: a * b, (1,), (dtype,), commutative=False)
+
+
 def _fold(
     name: str, x: te.Tensor, axes: tuple[int, ...], keepdims: bool, dtype: DType, work: DType
 ) -> Any:
@@ -72,6 +80,8 @@ def _fold(
 
     def body(*index: Expr) -> Expr:
         value = cast_expr(at(index), work)
+        if name == "prod" and work.is_float:
+            return reduce_with(in_order(work), (value,), ks, single=True)  # type: ignore[no-any-return]
         if reducer is None:
             return (te.max if name == "max" else te.min)(value, axis=ks)
         return reducer(value, ks)
@@ -90,7 +100,8 @@ def reduce_sum(x: Any, *, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> 
 
 @op
 def reduce_prod(x: Any, *, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> Any:
-    """The product over ``axes`` in ``dtype``; 16-bit floats are multiplied in float32."""
+    """The product over ``axes`` in ``dtype``, floats in order; 16-bit ones are multiplied in
+    float32."""
     dtype = as_dtype(dtype)
     if dtype is boolean:
         return _fold("all", x, axes, keepdims, dtype, dtype)
@@ -314,9 +325,26 @@ def prod(
     masked = a if where is True else select_where(where, a, 1)
     if _absent(initial):
         return reduce_prod(masked, axes=axes, keepdims=keep_axes(keepdims), dtype=chosen)
-    work = accumulator(chosen)
+    work, start = accumulator(chosen), _started("prod", initial, chosen)
+    first = first_along(shape_of(a), axes) if chosen.is_float else None
+    if first is not None:
+        masked = astype(masked, dtype=work)
+        masked = select_where(first, arithmetic.multiply(masked, start), masked)
     product = reduce_prod(masked, axes=axes, keepdims=keep_axes(keepdims), dtype=work)
-    return astype(arithmetic.multiply(product, _started("prod", initial, chosen)), dtype=chosen)
+    if first is None:
+        product = arithmetic.multiply(product, start)
+    return astype(product, dtype=chosen)
+
+
+def first_along(shape: Shape, axes: tuple[int, ...]) -> Any:
+    """Which elements a fold over ``axes`` begins with; None where there may be none."""
+    if builtins.any(isinstance(shape[d], Extent) or not shape[d] for d in axes):
+        return None
+    marks = [
+        np.reshape(np.arange(shape[d]) == 0, [s if d == n else 1 for n, s in enumerate(shape)])
+        for d in axes
+    ]
+    return np.bool_(True) if not marks else functools.reduce(np.logical_and, marks)
 
 
 def _extreme(

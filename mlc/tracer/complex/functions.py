@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, DTypeError, UnsupportedError
+from ...ops.broadcast import as_axis, size_of, strict_axes
+from ...ops.complex_products import complex_cumprod, complex_prod
 from ...ops.op import implements
+from ...ops.reduce import first_along
 from ...ops.statistics import degrees_of_freedom
 from ..dispatch import call_function
 from . import elementwise, nan_functions, ordering, sets  # noqa: F401  (they register)
@@ -26,9 +29,8 @@ from .calls import (
     whole_parts,
 )
 from .halves import half
-from .ordering import folded, kept_axes, moved
 from .structure import bilinear, cast, check_start, part_dtype, same_dtypes
-from .value import REAL, combined, from_known
+from .value import REAL, combined
 
 __all__ = ["call_complex_function"]
 
@@ -107,32 +109,32 @@ def std(a: Any, axis: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
 @stands_for(np.prod)
 def prod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
          initial: Any = 1, where: Any = True) -> Any:  # fmt: skip
-    """np.prod: in halves, so that the products at once are many."""
+    """np.prod, in order."""
     check_start("prod", a, dtype)
     a = as_complex(a) if dtype is None else converted(a, np.dtype(dtype))
     if where is not True:
         a = np.where(where, a, a.dtype.type(1))
-    lines = moved(a, axis)
-    if not lines.shape[0]:
-        lines = from_known(np.ones((1, *lines.shape[1:]), a.dtype))
-    found = folded(np.multiply, lines)
+    axes = strict_axes("np.prod", axis, a.ndim)
+    if not axes:
+        return a if initial is None else a * initial
     if initial is not None and not (type(initial) is int and initial == 1):
-        found = found * initial
-    return kept_axes(found, a.ndim, axis) if keepdims else found
+        first = first_along(a.shape, axes)
+        if first is None:
+            return prod(a, axis, keepdims=keepdims) * initial
+        a = np.where(first, a * initial, a)
+    return combined(*complex_prod(*parts_of(a), axes=axes, keepdims=bool(keepdims)))
 
 
 @stands_for(np.cumprod)
 def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
-    """np.cumprod: each step doubles how many factors an element holds."""
+    """np.cumprod."""
     a = as_complex(a) if dtype is None else converted(a, np.dtype(dtype))
     if axis is None:
         a, axis = np.ravel(a), 0
-    found = np.moveaxis(a, axis, 0)
-    step = 1
-    while step < found.shape[0]:
-        found = np.concatenate([found[:step], found[:-step] * found[step:]])
-        step *= 2
-    return np.moveaxis(found, 0, axis)
+    place = as_axis("np.cumprod", axis, a.ndim)
+    if not size_of(a.shape):
+        return a
+    return combined(*complex_cumprod(*parts_of(a), axis=place))
 
 
 @stands_for(np.any)
