@@ -57,7 +57,10 @@ def _number(kind: type) -> Callable[..., Any]:
         if len(args) != 1 or not is_traced(args[0]):
             return kind(*args)
         if not isinstance(args[0], Tracer):  # complex
-            return truth(args[0]) if kind is bool else kind(args[0])
+            if kind is not bool:
+                return kind(args[0])
+            holds = truth(args[0])
+            return python_number(holds, bool) if is_traced(holds) else bool(holds)
         return python_number(args[0], kind)
 
     return convert

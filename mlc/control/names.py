@@ -34,8 +34,9 @@ _CHANGING = frozenset(
 HEAPS = frozenset({"heappush", "heappop", "heapify"})
 
 
-def assigned(nodes: Iterable[ast.AST]) -> list[str]:
-    """The names that ``nodes`` bind, in order; those of nested functions are their own."""
+def assigned(nodes: Iterable[ast.AST], with_nested: bool = True) -> list[str]:
+    """The names that ``nodes`` bind, in order; those of nested functions are their own, but
+    ``with_nested`` for the ``nonlocal`` ones: whoever runs ``nodes`` may call these functions."""
     found: dict[str, None] = {}
     stack = list(reversed(list(nodes)))
     while stack:
@@ -45,6 +46,8 @@ def assigned(nodes: Iterable[ast.AST]) -> list[str]:
                 found[name] = None
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 found[name] = None
+                if with_nested:
+                    found.update(dict.fromkeys(_rebound(node)))
                 continue
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 found.update({(a.asname or a.name.split(".")[0]): None for a in names})
@@ -60,6 +63,28 @@ def assigned(nodes: Iterable[ast.AST]) -> list[str]:
         if not isinstance(node, _FUNCTIONS):
             stack.extend(reversed(list(ast.iter_child_nodes(node))))
     return list(found)
+
+
+def _rebound(node: ast.FunctionDef | ast.ClassDef) -> list[str]:
+    """The variables around a function or class that functions in it, or it, declare as
+    ``nonlocal``."""
+    declared: dict[str, None] = {}
+    inner: dict[str, None] = {}
+    stack: list[ast.AST] = list(reversed(node.body))
+    while stack:
+        part = stack.pop()
+        if isinstance(part, ast.Nonlocal):
+            declared.update(dict.fromkeys(part.names))
+        elif isinstance(part, (ast.FunctionDef, ast.ClassDef)):
+            inner.update(dict.fromkeys(_rebound(part)))
+        else:
+            stack.extend(reversed(list(ast.iter_child_nodes(part))))
+    if isinstance(node, ast.ClassDef):  # no scope of the functions in it
+        return list({**declared, **inner})
+    taken = node.args
+    every = *taken.posonlyargs, *taken.args, *taken.kwonlyargs, taken.vararg, taken.kwarg
+    own = {a.arg for a in every if a is not None} | set(assigned(node.body, False))
+    return list({**declared, **{name: None for name in inner if name not in own}})
 
 
 def loads(nodes: Iterable[ast.AST]) -> Counter[str]:

@@ -5,6 +5,7 @@ The tables of rows are in `arithmetic.py`, `logic.py` and `transcendental.py`.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -220,10 +221,16 @@ def round_decimals(x: Any, *, decimals: int = 0) -> Any:
     def formula(v: Expr) -> Expr:
         if decimals == 0:
             return rint_of(v)
-        scale = const(10.0 ** abs(decimals), v.dtype)
+        scale = const(power_of_ten(abs(decimals)), v.dtype)
         return rint_of(v * scale) / scale if decimals > 0 else rint_of(v / scale) * scale
 
     return pointwise("round", formula, (x,), (work,), (dtype,))
+
+
+def power_of_ten(n: int) -> float:
+    """10 to the power of ``n`` as np.round has it, which multiplies: not the nearest one from 23
+    on."""
+    return math.prod([10.0] * n, start=1.0)
 
 
 def rint_of(value: Expr) -> Expr:

@@ -32,6 +32,7 @@ from .rooms import (
     computed_for,
     mean_into,
     one_place,
+    round_into,
     with_named_out,
 )
 from .shapeless import as_array, settle_scalars, strong
@@ -150,6 +151,8 @@ def _call_into(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out
     args, options = args_by_name(function, args, kwargs)
     if function is np.mean:
         return mean_into(place, args, options)
+    if function in (np.round, np.around):
+        return round_into(place, args, options)
     args, options = computed_for(REDUCED_BY.get(function), args, options, place)
     where = options.pop("where", True) if function is np.clip else True
     result = call_function(function, args, options)

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..ops.caught import check_whole
+from ..config import config
+from ..errors import user_location
+from ..ops.caught import check_whole, is_caught
+from .noting import note_error
 from .tracer import Tracer, mark_weak
 
 _DTYPES = {int: "int64", float: "float64", bool: "bool"}
@@ -25,9 +28,34 @@ def python_number(value: Tracer, kind: type) -> Tracer:
     if value.size != 1:
         raise TypeError("only length-1 arrays can be converted to Python scalars")
     value = value.reshape(()) if value.shape else value
-    if kind is int and value.dtype.kind == "f":
-        check_whole(value)
+    if kind is int:
+        _check_int(value)
     return mark_weak(copied_number(value.astype(_DTYPES[kind])))
+
+
+def _check_int(value: Tracer) -> None:
+    """The errors of ``int(value)``, and one for what is no int64, in which Python's ints are
+    computed: of floats in debug mode alone, since asking costs much beside the conversion."""
+    if value.dtype.kind == "f":
+        check_whole(value)
+    is_caught_here = is_caught(ValueError) or is_caught(OverflowError)
+    is_float = config.debug and value.dtype.kind == "f" and not is_caught_here
+    if not is_float and value.dtype != np.uint64:
+        return
+    where = user_location()
+    at = "" if where is None else f"\n  at {where}"
+    if is_float:
+        note_error(np.isnan(value), ValueError(f"cannot convert float NaN to integer{at}"))
+        infinite = OverflowError(f"cannot convert float infinity to integer{at}")
+        note_error(np.isinf(value), infinite)
+    is_large = np.greater_equal(value, np.uint64(2**63))
+    if is_float:
+        wide = value.astype(np.float64)
+        is_large = np.greater_equal(wide, 2.0**63) | np.less(wide, -(2.0**63))
+    note_error(is_large, OverflowError(
+        f"int() of {value.dtype} gives a number that is no int64, and compiled code computes "
+        f"Python's integers as int64; compute with the array's elements themselves{at}"
+    ))  # fmt: skip
 
 
 def copied_number(value: Tracer) -> Tracer:

@@ -276,6 +276,12 @@ def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
             return NotImplemented
         if isinstance(other, (list, tuple)):
             other = from_sequence(other)
+        if ufunc is np.matmul and len(np.shape(other)) < 2:
+            raise ShapeError(
+                f"inplace matrix multiplication requires the first operand to have at least one "
+                f"and the second at least two dimensions, got shapes {self.shape} and "
+                f"{np.shape(other)}; write a = a @ b"
+            )
         return call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
 
     return method

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import sys
 from functools import cache
 from typing import Any
@@ -100,6 +101,28 @@ def mean_into(place: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any
     if where is not True:
         count = call_function(np.sum, (np.broadcast_to(where, array.shape),), given)
     return write_result("np.mean", place, np.true_divide(place, count), "unsafe")
+
+
+def round_into(place: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """np.round as NumPy puts it into an array: scaled there, rounded there, scaled back there."""
+    from ..ops.elementwise import power_of_ten
+    from .dispatch import call_function
+    from .ufuncs import call_ufunc
+
+    given = inspect.signature(np.round).bind(*args, **options).arguments
+    array, decimals = as_array(given["a"]), operator.index(given.get("decimals", 0))
+    if array.dtype.kind != "f" and (decimals >= 0 or array.dtype.kind not in "iu"):
+        result = call_function(np.round, (array, decimals), {})
+        check_room(np.round, "np.round", place, result)
+        return write_result("np.round", place, result, "same_kind")
+    check_room(np.round, "np.round", place, array)
+    if not decimals:
+        return call_ufunc(np.rint, "__call__", (array,), {"out": (place,)})
+    steps = (np.multiply, np.true_divide) if decimals > 0 else (np.true_divide, np.multiply)
+    scale = power_of_ten(abs(decimals))
+    call_ufunc(steps[0], "__call__", (array, scale), {"out": (place,)})
+    call_ufunc(np.rint, "__call__", (place,), {"out": (place,)})
+    return call_ufunc(steps[1], "__call__", (place, scale), {"out": (place,)})
 
 
 def computed_for(

@@ -123,6 +123,65 @@ def in_native_loops(a):
     return n
 
 
+def helpers_of_what_is_left(a):
+    n, seen = a[0], []
+    assert a[1] > -9, "low"
+
+    def up():
+        nonlocal n
+        seen.append(n)
+        n += a[2]
+
+    up()
+    return n, seen
+
+
+def a_helper_of_an_iteration(a):
+    n, total = a[0], 0.0
+    for i in range(len(a)):
+
+        def up(y):
+            nonlocal n
+            n += y
+            return n
+
+        total += up(a[i])
+    return total, up(1.0)
+
+
+def a_helper_of_a_branch(a):
+    n = a[0]
+    if a[1] > 0:
+
+        def up():
+            z = 2.0
+
+            def more():
+                nonlocal n, z
+                n, z = n + a[2], z + n
+                return z
+
+            return more() + more()
+
+        z = up()
+    else:
+        z = a[2]
+    return n, z
+
+
+def a_helper_that_deletes(a):
+    n = 2.0
+    if not a[1] < a[2]:
+
+        def drop():
+            nonlocal n
+            del n
+
+        drop()
+        n = a[0]
+    return n
+
+
 def a_list_gets_longer(a):
     kept = []
 
@@ -181,7 +240,8 @@ def a_dict(a):
 
 FUNCTIONS = (
     any_ends, all_ends, mapped, a_break, a_return, in_a_loop, known_array, errors, counted_items,
-    listed_items, a_nonlocal, in_native_loops, a_list_gets_longer, a_cell_of_a_list, of_an_object,
+    listed_items, a_nonlocal, in_native_loops, helpers_of_what_is_left, a_helper_of_an_iteration,
+    a_helper_of_a_branch, a_helper_that_deletes, a_list_gets_longer, a_cell_of_a_list, of_an_object,
     any_of_an_object, a_dict,
 )  # fmt: skip
 

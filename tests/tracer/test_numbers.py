@@ -77,3 +77,52 @@ def test_other_objects_may_leave() -> None:
     holder = Holder(3)
     returned: Any = mlc.jit(lambda x: (x + 1, holder, range(3), len))(X)
     assert returned[1:] == (holder, range(3), len)
+
+
+def _int(x: Any) -> Any:
+    return int(x[0]) % 7, x[1].item()
+
+
+LARGE = "int\\(\\) of uint64 gives a number that is no int64, and compiled code computes"
+
+
+def test_what_is_no_int64_is_no_python_int() -> None:
+    check_against_numpy(_int, np.array([2**63 - 1, 3], dtype=np.uint64))
+    for large in ([2**63, 3], [3, 2**64 - 1]):
+        with pytest.raises(OverflowError, match=LARGE):
+            mlc.jit(_int)(np.array(large, dtype=np.uint64))
+
+    def chosen(x: Any) -> Any:
+        total = 0
+        for i in range(len(x)):
+            if x[i] < 2**63:
+                total += int(x[i])
+        return total
+
+    x = np.arange(40, dtype=np.uint64)
+    x[7] = 2**63  # whose branch is not run
+    assert mlc.jit(chosen)(x) == chosen(x)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(np.nan, "float NaN"), (-np.inf, "float infinity"), (1e19, "no int64"), (-1e19, "no int64")],
+)
+def test_floats_that_are_no_integers_end_a_call_in_debug_mode(value: float, text: str) -> None:
+    with mlc.config.override(debug=True):
+        jitted: Any = mlc.jit(_int)
+        with pytest.raises((ValueError, OverflowError), match=text):
+            jitted(np.array([value, 1.0]))
+        assert jitted(np.array([-9.9, 1.0])) == (-9 % 7, 1.0)
+
+
+def test_the_truth_of_many_complex_numbers_is_ambiguous() -> None:
+    for x in (np.array([0j]), np.array([[2j]]), np.array([np.nan * 1j])):
+        check_against_numpy(lambda x: (bool(x), bool(x + 1), not x), x)
+    for x in (np.zeros(2, complex), np.zeros(0, complex)):
+        with pytest.raises(ValueError, match=r"the truth value of an .*array.* is ambiguous"):
+            mlc.jit(bool_of)(x)
+
+
+def bool_of(x: Any) -> Any:
+    return bool(x)

@@ -128,3 +128,41 @@ def test_complex_numbers_too() -> None:
         mlc.jit(lambda x: np.sum(x, where=x))(x)
     with pytest.raises(mlc.MlcError, match=r"np.intersect1d of complex numbers: got an unexpected"):
         mlc.jit(lambda x: np.intersect1d(x, x, return_indices=True))(x)
+
+
+@pytest.mark.parametrize("decimals", [0, 2, 25, -2, -5])
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "int16", "uint8"])
+def test_what_is_rounded_into_an_array_is_scaled_there(kind: str, decimals: int) -> None:
+    values = np.array([1.2345, 2777.125, 0.1239, 150, 250, -0.0, -8.5, 99.5])
+    x = values.astype(np.int64).astype(kind) if "int" in kind else values.astype(kind)
+    with np.errstate(all="ignore"):
+        for place in ("float16", "float32", "float64", "int64"):
+
+            def rounded(x, place=place):
+                y = np.ones(x.shape, place)
+                return x.round(decimals, y), np.round(x, decimals)
+
+            try:
+                expected = rounded(x)
+            except TypeError:
+                with pytest.raises(TypeError, match="Cannot cast"):
+                    mlc.jit(rounded, target="interpret")(x)
+                continue
+            for a, b in zip(mlc.jit(rounded, target="interpret")(x), expected):
+                assert a.dtype == b.dtype
+                np.testing.assert_array_equal(a, b)
+
+
+def test_products_in_place_are_by_matrices() -> None:
+    def multiplied(a, b):
+        a @= b
+        return a
+
+    square = np.arange(9.0).reshape(3, 3)
+    check_against_numpy(multiplied, np.arange(3.0), square)
+    check_against_numpy(multiplied, square, square + 1)
+    for a in (np.arange(3.0), square, np.ones((2, 3, 3))):
+        with pytest.raises(ValueError, match="inplace matrix multiplication requires the first"):
+            multiplied(a.copy(), np.arange(3.0))
+        with pytest.raises(mlc.ShapeError, match="inplace matrix multiplication requires the f"):
+            mlc.jit(multiplied)(a, np.arange(3.0))
