@@ -19,7 +19,7 @@ from ..tracer.complex.value import as_part, from_constant
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
 from ..tracer.grown import is_arrays
-from ..tracer.items import Items
+from ..tracer.items import Items, table_of
 from ..tracer.number import python_number
 from ..tracer.operators import _is_weak
 from ..tracer.places import Places
@@ -266,7 +266,7 @@ def for_(
     *touched: Any,
 ) -> None:  # fmt: skip
     """The statement ``for``; ``test`` says whether no break was met."""
-    source = known(source)
+    source = table_of(source) or known(source)
     refuse_taking(source)
     traced = CURRENT.get() is not None
     if traced and (along := walk_of(source)) is not None:

@@ -96,6 +96,29 @@ def is_within(tensor: Tensor, extent: Any) -> bool:
     return bool(-extent <= least and most < extent)
 
 
+def range_bounds(start: Any, stop: Any) -> tuple[int, int, bool] | None:
+    """What integers from ``start`` to ``stop`` in a native loop lie between, and whether ``stop``
+    surely does, if what is known of the loops tells that; else None."""
+    if not is_inside_loop():
+        return None
+    bounds = []
+    for value in (start, stop):
+        if _traced(value):
+            trace: Any = CURRENT.get()
+            tensor = trace.lift(value)
+            if tensor.shape or tensor.dtype.kind not in "iu":
+                return None
+            bounds.append(interval(_symbolic(cast(tensor[()], "int64")), _ranges()))
+        elif isinstance(value, (int, np.integer)):
+            bounds.append((int(value), int(value)))
+        else:
+            return None
+    least, most = bounds[0][0], bounds[1][1]
+    if not -_UNBOUNDED < least <= most < _UNBOUNDED:
+        return None
+    return int(least), int(most), bool(bounds[1][0] >= least)
+
+
 def is_moving(part: slice) -> bool:
     """Whether a bound of a slice is a traced value."""
     return any(_traced(b) for b in (part.start, part.stop, part.step))
@@ -187,6 +210,8 @@ def total_of(sizes: Sequence[Any]) -> tuple[Any, list[Any]]:
     if not any(isinstance(size, Extent) for size in sizes):
         return int(np.sum(sizes)), ends
     key = simplify(_symbolic(ends[-1]), _ranges())
+    if isinstance(key, Const):
+        return int(key.value), ends
     return Extent(int(np.sum([int(s) for s in sizes])), _scalar(ends[-1], "length"), key), ends
 
 

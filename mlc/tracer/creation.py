@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..forks import free_after_fork
+from ..ops.moving import range_bounds
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
 from .drawing import random_form
@@ -233,7 +234,7 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return _filled(*args, **kwargs)
     if not all_known([*args, *kwargs.values()]):
         if name == "arange":
-            return _arange(*args, **kwargs)
+            return arange_of(*args, **kwargs)
         if name in _SIZED:
             args = tuple(
                 _sizes(value) if n < _SIZED[name] else value for n, value in enumerate(args)
@@ -251,10 +252,18 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return wrapped(result, (), fill)
 
 
-def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **_: Any) -> Any:
-    """``np.arange`` of which data decide the ends: how many numbers there are must be known."""
+def arange_of(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **_: Any) -> Any:
+    """``np.arange`` of which data decide the ends: how many numbers there are must be known, unless
+    they are whole numbers between the ends of a native loop."""
     if stop is None:
         start, stop = 0, start
+    if type(step) is int and step == 1 and (within := range_bounds(start, stop)) is not None:
+        least, most, is_sure = within
+        last = stop - least
+        found = wrapped(np.arange(least, most))[
+            start - least : last if is_sure else np.maximum(last, 0)
+        ]
+        return found if dtype is None else found.astype(dtype)
     kinds = [_sample(value) for value in (start, stop, 1 if step is None else step)]
     own = np.dtype(np.arange(*kinds).dtype if dtype is None else dtype)
     step = 1 if step is None else step

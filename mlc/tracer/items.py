@@ -22,10 +22,12 @@ import numpy as np
 from ..ops.op import CURRENT
 from ..te.extent import is_open
 from .changing import Flat, flattened
+from .complex.value import as_part
 from .concrete import known
 from .tracer import Tracer
 
 At = Callable[..., Any]
+MANY = 24  # integers that are taken for data
 
 
 class Items:
@@ -61,7 +63,7 @@ class Items:
 
 
 def items_of(source: Any) -> Items | None:
-    """The items of a traced array, its ``flat``, a range, or of what stands for an iterator."""
+    """The items of an array, its ``flat``, a range, or of what stands for an iterator."""
     if isinstance(source, Flat):
         source = elements(source._owner)
     if isinstance(source, Items):
@@ -71,7 +73,25 @@ def items_of(source: Any) -> Items | None:
     if isinstance(source, Tracer) and known(source) is source and source.shape:
         if not is_open(source.shape):
             return Items((source.shape[0],), lambda i: source[i], lambda: source)
-    return None
+    return table_of(source)
+
+
+def table_of(source: Any) -> Items | None:
+    """The elements of a 1-d array of numbers that are known while tracing, for loops that need not
+    know them; None for other values. Few integers stay known: they may be sizes."""
+    array = known(source)
+    if type(array) is not np.ndarray or array.ndim != 1 or CURRENT.get() is None:
+        return None
+    if array.dtype.kind != "f" and (array.dtype.kind not in "iu" or len(array) < MANY):
+        return None
+
+    def at(i: Any) -> Any:
+        if array is not source:
+            return source[i]
+        table = as_part(array)
+        return table[i]
+
+    return Items(array.shape, at, lambda: array)
 
 
 def enumerate_(iterable: Any, start: Any = 0) -> Any:

@@ -103,7 +103,12 @@ class Joined:
 
     def _part(self, part: Any) -> Any:
         if isinstance(part, slice):
-            return self._plain[part].ravel()
+            if all_known([part]):
+                return self._plain[part].ravel()
+            from .creation import arange_of
+
+            start = 0 if part.start is None else part.start
+            return arange_of(start, part.stop, 1 if part.step is None else part.step)
         return np.stack(part) if isinstance(part, (list, tuple)) and _is_traced(part) else part
 
 

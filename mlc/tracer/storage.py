@@ -232,6 +232,12 @@ class Window:
         """Whether this is a slice of a whole array, at numbers known while tracing."""
         return self.op.name == "slice_view" and self.owner._view is None and not self.others
 
+    def is_moved(self) -> bool:
+        """Whether data say which elements, or how many of them, the view has."""
+        items = self.static.get("items", ())
+        moves = any(type(item) is tuple and item[0] == "from" for item in items)
+        return moves or any(self.others)
+
     def _check_sure(self) -> None:
         if not self.sure:
             raise UnsupportedError(DOUBT.format(f"what {self.op.name.removesuffix('_to')} gives"))

@@ -166,7 +166,7 @@ class Tracer:
             if op.view.write is None:
                 made._cell.is_array, made._cell.frozen = True, READ_ONLY
             return made
-        if self._cell.array is not None and not any(others):
+        if self._cell.array is not None and not view.is_moved():
             return self._known_view(view)
         if view.is_part() and self._cell.has_parts:  # it may be there to be written only
             shape = part_shape(static["items"])
