@@ -145,10 +145,12 @@ def _cached(function: Any) -> Callable[..., Any]:
 def _method(function: Any) -> Any:
     """A method of C: ``items.sort()`` of a list with traced values."""
     owner = getattr(function, "__self__", None)
-    if not isinstance(owner, list) or is_arrays(owner) or function.__name__ != "sort":
+    if not isinstance(owner, list) or function.__name__ != "sort":
         return function
 
     def sort(*, key: Any = None, reverse: Any = False) -> None:
+        if is_arrays(owner):
+            owner.settle()  # type: ignore[attr-defined]
         owner[:] = FOLDING[builtins.sorted](owner, key=key, reverse=reverse)
 
     return sort

@@ -427,6 +427,22 @@ class Growing(Grown):
         return np.stack(columns, axis=1)
 
 
+def _settled(name: str) -> Callable[..., Any]:
+    """A method that takes the list as a whole."""
+    plain = getattr(list, name)
+
+    def method(self: Growing, *args: Any, **kwargs: Any) -> Any:
+        if self.is_native:
+            self.settle()
+        return plain(self, *args, **kwargs)
+
+    return method
+
+
+for _name in ("mul", "rmul", "imul", "lt", "le", "gt", "ge", "reduce_ex"):
+    setattr(Growing, f"__{_name}__", _settled(f"__{_name}__"))
+
+
 def list_(value: Any) -> Any:
     """What stands for ``value``, a list or deque that traced code has just made."""
     if CURRENT.get() is None:

@@ -29,7 +29,7 @@ from ..te.extent import Extent
 from .aliasing import SLICED
 from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, element, is_only_axis, shape_of
 from .elementwise import astype
-from .op import implements, leaves_of, op
+from .op import implements, is_held, leaves_of, op
 from .promotion import dtype_of
 from .shape import moved, ravel, reshape
 
@@ -206,6 +206,8 @@ def _known(part: Any) -> Any:
     if hasattr(type(part), "__mlc_known__"):
         array = part.__mlc_known__()
         part = part if array is None else array
+    if is_held(part):
+        part = part.array()
     if part is None or part is Ellipsis or isinstance(part, slice):
         return part
     if isinstance(part, (bool, np.bool_)):
@@ -328,6 +330,8 @@ def _checked(part: np.ndarray[Any, Any], axis: int, shape: Shape) -> np.ndarray[
 
 def _numbers(indices: Any) -> Any:
     """Bools, in lists too, as the numbers 0 and 1, which np.take reads them as."""
+    if is_held(indices):
+        return indices.array()
     if isinstance(indices, bool | list | tuple):
         if any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of([indices])):
             return indices

@@ -290,9 +290,14 @@ _program = Op(_program_called, "te.call", False, {})
 set_values(lambda program, values, name: _program(*values, program=program, name=name))
 
 
+def is_held(value: Any) -> bool:
+    """Whether ``value`` is a list that is held in arrays: see `mlc.tracer.grown`."""
+    return isinstance(value, list) and getattr(value, "is_native", False)
+
+
 def leaves_of(value: Any) -> Iterator[Any]:
-    """The values in nested lists and tuples."""
-    if isinstance(value, (list, tuple)):
+    """The values in nested lists and tuples; a list that is arrays is one."""
+    if isinstance(value, (list, tuple)) and not is_held(value):
         for item in value:
             yield from leaves_of(item)
     else:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError
-from ..ops.op import CURRENT, leaves_of
+from ..ops.op import CURRENT, is_held, leaves_of
 from .storage import Cell, blank
 
 Array = np.ndarray[Any, Any]
@@ -42,7 +42,7 @@ def all_known(values: Any) -> bool:
         elif isinstance(leaf, slice):
             if not all_known([leaf.start, leaf.stop, leaf.step]):
                 return False
-        elif hasattr(type(leaf), "__mlc_lift__") and known(leaf) is leaf:
+        elif is_held(leaf) or hasattr(type(leaf), "__mlc_lift__") and known(leaf) is leaf:
             return False
     return True
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.op import CURRENT, leaves_of
+from ..ops.op import CURRENT, is_held, leaves_of
 from .concrete import all_known, made_of_constants, plain
 from .grown import Grown
 
@@ -64,7 +64,7 @@ def holds_traced(value: Any) -> bool:
     if isinstance(value, Grown):
         return value.is_native or holds_traced(value.items())
     return type(value) in (list, tuple) and any(
-        hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(value)
+        hasattr(type(leaf), "__mlc_lift__") or is_held(leaf) for leaf in leaves_of(value)
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ShapeError, UnsupportedError
 from ..ops.caught import DIVIDING, check_division
-from ..ops.op import leaves_of
+from ..ops.op import is_held, leaves_of
 from .deciding import deciding_arguments
 from .dispatch import call_function
 from .implementations import name_of
@@ -289,12 +289,15 @@ def _in_place(ufunc: np.ufunc) -> Callable[..., Any]:
 
 def from_sequence(items: Any) -> Any:
     """A list beside an operator, as the array that NumPy would make of it."""
-    if any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(items)):
+    if any(hasattr(type(leaf), "__mlc_lift__") or is_held(leaf) for leaf in leaves_of(items)):
         from .rows import joined
 
         found = joined(items)
         if found is not None:
             return found
-        parts = [from_sequence(i) if isinstance(i, (list, tuple)) else i for i in items]
+        parts = [
+            i.array() if is_held(i) else from_sequence(i) if isinstance(i, (list, tuple)) else i
+            for i in items
+        ]
         return call_function(np.stack, (parts,), {})
     return np.asarray(items)

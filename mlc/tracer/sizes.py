@@ -93,6 +93,12 @@ class Rooms:
             raise SizeWanted(tuple(self.inputs), tuple(self.counts))
         return self.sizes[len(self.counts) - 1]
 
+    def insist(self) -> None:
+        """SizeWanted again, if code that no trace goes through, NumPy's own, has passed over it."""
+        first = self.counts[: len(self.sizes) + 1]
+        if len(first) > len(self.sizes):
+            raise SizeWanted(tuple(self.inputs), tuple(first))
+
     def greatest(self, trace: Any, source: Tensor) -> int | None:
         """The greatest of ``source``, integers, or -1; None where it is not computed from the
         arguments alone, outside of native loops."""

@@ -62,9 +62,9 @@ def key_of_arrays(key: Any) -> Any:
     """``key`` with lists and tuples of traced numbers in it as the index arrays that they are."""
     from .lists import whole
 
-    if type(key) is list:
+    if isinstance(key, list):
         return whole(key)
-    if type(key) is tuple and any(type(part) in (list, tuple) for part in key):
+    if type(key) is tuple and any(isinstance(part, (list, tuple)) for part in key):
         return tuple(map(whole, key))
     return key
 
