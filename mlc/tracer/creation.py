@@ -24,6 +24,7 @@ from ..ops.moving import range_bounds
 from ..ops.op import CURRENT
 from .concrete import all_known, plain, wrapped
 from .drawing import random_form
+from .grown import is_arrays
 from .lists import KINDS, making, taking_lists
 from .memory_order import copied_in, is_as_asked
 from .not_handed_over import INSTEAD
@@ -330,7 +331,7 @@ def _whole(name: str, value: Any, dtype: Any, order: str | None, copy: bool | No
     from .operators import from_sequence
 
     if not hasattr(type(value), "__mlc_known__"):
-        value = from_sequence(value)
+        value = value.array() if is_arrays(value) else from_sequence(value)
         return value if dtype is None or value.dtype == np.dtype(dtype) else value.astype(dtype)
     if dtype is not None and value.dtype != np.dtype(dtype):
         if copy is False:
