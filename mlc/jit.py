@@ -32,7 +32,7 @@ from .errors import (
 from .forks import free_after_fork
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT
-from .resizing import run_again, size_of_data
+from .resizing import lists_may_be_full, run_again, size_of_data
 from .runtime.native_call import callable_type, first_signature, install, is_installed, prepare
 from .specialization import (
     MISS,
@@ -260,7 +260,7 @@ class _Jitted:
         refuse_on_a_card(self, traced)
         is_direct = not (debug or traced.draws or traced.refills)
         is_native, call = self._target == "cpu" and is_direct, None
-        if is_native and traced.sizes is None:
+        if is_native and traced.sizes is None and not lists_may_be_full(traced):
             traced = copies_computed(traced) if schedule is None else traced
             call = native_call(traced, keys, names, (*args, *kwargs.values()), self._parameters)
         if not traced.outputs:

@@ -12,6 +12,13 @@ from .call_spec import statics_of
 from .specialization import Specialization
 from .tracer.grown import ListsFullError
 from .tracer.sizes import SizesChangedError, SizeWanted
+from .tracer.traced import Traced
+
+
+def lists_may_be_full(traced: Traced) -> bool:
+    """Whether a call may have to begin again with more room, which native code does not see to."""
+    failure = traced.failure
+    return failure is not None and any(isinstance(e, ListsFullError) for e in failure.errors)
 
 
 def run_again(

@@ -147,6 +147,7 @@ class Fitting:
             )
         for leaf in leaves:
             _check_view(leaf, name, what)
+        self.note_frozen(n, leaves)
         if n not in self.holders or not _keeps(self.holders[n], leaves, self.entry[n], plan):
             self.kept.discard(n)
         labels = tree.leaf_names(name, structure) if len(leaves) > 1 else [name]
@@ -160,6 +161,13 @@ class Fitting:
                 self.fits = False
             self.ends[n, k] = tensor_of(self.trace, leaf, spec)
         return True
+
+    def note_frozen(self, n: int, leaves: list[Any]) -> None:
+        """What a list holds stays what it is, whatever the variable is called by then."""
+        for k, leaf in enumerate(leaves):
+            if isinstance(leaf, Tracer) and leaf._cell.frozen and (n, k) not in self.plan.frozen:
+                self.plan.frozen[n, k] = leaf._cell.frozen
+                self.fits = self.fits and self.state.is_branch
 
     def name(self, n: int) -> str:
         return self.state.names[n].replace(VALUE, "the result")

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..ops.op import leaves_of
 from ..tracer import tree
 from ..tracer.dispatch import call_function
 from ..tracer.grown import Grown, is_arrays
 from ..tracer.number import copied_number, python_number
 from ..tracer.operators import _is_weak
 from ..tracer.tracer import Tracer, mark_weak
+from .comparing import compared, equal, holds_traced
 from .forms import is_traced
 from .list_loops import extreme as of_list
 from .list_loops import total, walk_of
@@ -72,11 +74,11 @@ def extreme(name: str, ufunc: Any) -> Callable[..., Any]:
         item, best = items[0], keys[0]
         for n in range(1, len(items)):
             for side in (keys[n], best):
-                if np.shape(side):
+                if not isinstance(side, (tuple, list)) and np.shape(side):
                     raise UnsupportedError(
                         f"{name}() of arrays has no meaning; use np.{ufunc.__name__}"
                     )
-            is_beyond = keys[n] > best if name == "max" else keys[n] < best
+            is_beyond = compared(keys[n], best, "Gt" if name == "max" else "Lt")
             if key is not None:
                 item = chosen(is_beyond, items[n], item, name)
             best = chosen(is_beyond, keys[n], best, name)
@@ -234,29 +236,20 @@ def is_in(value: Any, where: Callable[[], Any]) -> Any:
     if is_arrays(container):
         return container.has(value)
     if kind in (list, tuple) or isinstance(container, Grown):
-        if not any(is_traced(leaf) for item in (value, *container) for leaf in _parts(item)):
+        if not any(map(holds_traced, (value, *container))):
             return value in container
-        return quantified(True)(_same(value, item) for item in container)
-    if not is_traced(value):
+        return quantified(True)(equal(value, item) for item in container)
+    if not holds_traced(value):
         return value in container
-    if kind in (set, frozenset, dict, type({}.keys())) and all(map(_is_number, container)):
-        return quantified(True)(value == item for item in container)
+    if kind in (set, frozenset, dict, type({}.keys())) and all(
+        _is_number(leaf) for item in container for leaf in leaves_of(item)
+    ):
+        return quantified(True)(equal(value, item) for item in container)
     if kind is range and container:
         low, high = min(container[0], container[-1]), max(container[0], container[-1])
         inside = (value >= low) & (value <= high) & ((value - low) % abs(container.step) == 0)
         return _python_bool(inside)
     return value in container
-
-
-def _same(a: Any, b: Any) -> Any:
-    """``a is b or a == b``, as ``in`` compares: tuples part by part."""
-    if a is b:
-        return True
-    if isinstance(a, (list, tuple)) and type(a) is type(b):
-        if len(a) != len(b):
-            return False
-        return quantified(False)(_same(p, q) for p, q in zip(a, b))
-    return a == b
 
 
 INSTEAD: dict[Any, Any] = {

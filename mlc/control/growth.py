@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..ops.op import CURRENT
+from ..tracer import tree
 from ..tracer.grown import Grown
 from ..tracer.tracer import Tracer
 from .forms import is_traced
 from .host_changes import attributes_of
 
 _DEEP = 6  # levels of what holds what
+_WITHIN = 2  # levels of what holds lists
+_MOST = 1000  # items of a list or dict that are looked at
 
 
 def may_grow(lists: Sequence[Callable[[], Any]], *bodies: Callable[..., Any]) -> bool:
@@ -21,9 +26,12 @@ def may_grow(lists: Sequence[Callable[[], Any]], *bodies: Callable[..., Any]) ->
     if CURRENT.get() is None:
         return False
     seen: set[int] = set()
-    return any(_holds_lists(_read(read), 0) for read in lists) and any(
-        _reads_traced(body, seen, 0) for body in bodies
-    )
+    return reach_lists(lists) and any(_reads_traced(body, seen, 0) for body in bodies)
+
+
+def reach_lists(lists: Sequence[Callable[[], Any]]) -> bool:
+    """Whether one of ``lists`` is a list that may become arrays, or holds one."""
+    return any(True for read in lists for _ in _lists(_read(read), 0))
 
 
 def _read(read: Callable[[], Any]) -> Any:
@@ -33,13 +41,39 @@ def _read(read: Callable[[], Any]) -> Any:
         return None
 
 
-def _holds_lists(value: Any, depth: int) -> bool:
+def reach_arrays(lists: Sequence[Callable[[], Any]]) -> bool:
+    """Whether such a list has an array in it."""
+    leaves = (leaf for read in lists for held in _lists(_read(read), 0) for leaf in _leaves(held))
+    return any(isinstance(leaf, np.ndarray) or _is_array(leaf) for leaf in leaves)
+
+
+def _leaves(held: Grown) -> list[Any]:
+    return [] if held.is_native else tree.flatten(held.items())[0]
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, Tracer) and bool(leaf.shape or leaf._cell.is_array)
+
+
+def _lists(value: Any, depth: int) -> Iterator[Grown]:
+    """The lists that may become arrays which ``value`` is, or holds."""
     if isinstance(value, Grown):
-        return not value.rigid
-    if isinstance(value, (Tracer, types.ModuleType, type)) or depth > 1:
-        return False
-    held = attributes_of(value) if hasattr(value, "__dict__") else {}
-    return any(_holds_lists(held[key], depth + 1) for key in held)
+        if not value.rigid:
+            yield value
+        return
+    if isinstance(value, (Tracer, types.ModuleType, type)) or depth > _WITHIN:
+        return
+    parts: Any = ()
+    if isinstance(value, dict):
+        parts = value.values()
+    elif isinstance(value, (list, tuple)):
+        parts = value
+    elif hasattr(value, "__dict__"):
+        held = attributes_of(value)
+        parts = [held[key] for key in held]
+    if len(parts) <= _MOST:
+        for part in parts:
+            yield from _lists(part, depth + 1)
 
 
 def _reads_traced(value: Any, seen: set[int], depth: int) -> bool:

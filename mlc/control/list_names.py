@@ -37,9 +37,36 @@ def listed(target: ast.expr, value: ast.expr, names: set[str]) -> ast.expr:
                 value.elts = [listed(t, v, names) for t, v in zip(targets, values)]
         case (ast.Name(id=name), _) if name not in names:
             pass
-        case (ast.Name() | ast.Attribute(), _) if is_listing(value):
-            return filled(called("list_", [value]), value)
+        case (ast.Name() | ast.Attribute() | ast.Subscript(), _):
+            return as_grown(value)
     return value
+
+
+def as_grown(value: ast.expr) -> ast.expr:
+    """``value``, or what stands for it if it makes a list."""
+    return filled(called("list_", [value]), value) if is_listing(value) else value
+
+
+def holds_listing(node: ast.Assign | ast.AnnAssign | ast.Dict) -> bool:
+    """Whether ``node`` puts a list that it makes into an object or a dict."""
+    match node:
+        case ast.Dict(values=values):
+            return any(map(is_listing, values))
+        case ast.Assign(targets=targets, value=value):
+            pass
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            targets = [target]
+        case _:
+            return False
+    parts = [part for target in targets for part in _parts(target)]
+    values = value.elts if isinstance(value, ast.Tuple) else [value]
+    return any(isinstance(p, (ast.Attribute, ast.Subscript)) for p in parts) and any(
+        map(is_listing, values)
+    )
+
+
+def _parts(target: ast.expr) -> list[ast.expr]:
+    return target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
 
 
 def with_lists(node: ast.Assign, names: set[str]) -> ast.Assign:

@@ -39,9 +39,10 @@ def native_form(function: Any) -> Any:
 @lru_cache(maxsize=1024)
 def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
     """Whether ``code`` has no branch, loop, negation, error or function in it, calls nothing
-    but what is found in the modules ``names``, and indexes nothing where it reads variables of
-    others. False where that is not certain."""
+    but what is found in the modules ``names``, indexes nothing where it reads variables of others,
+    and compares nothing with a tuple that it makes. False where that is not certain."""
     in_module = is_called = reads_others = indexes = False
+    is_tuple = False
     attribute = ""
     for step in dis.get_instructions(code):
         before, attribute = attribute, ""
@@ -67,5 +68,8 @@ def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
                     return False
                 reads_others |= name == "LOAD_DEREF"
                 indexes |= name in _INDEXING or step.argrepr == "[]"
+                if name == "COMPARE_OP" and is_tuple:
+                    return False
                 in_module = False
+        is_tuple = step.opname == "BUILD_TUPLE"
     return not (reads_others and indexes)

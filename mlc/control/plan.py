@@ -72,11 +72,13 @@ class Plan:
     specs: dict[tuple[int, int], Spec] = field(default_factory=dict)
     cells: dict[Cell, None] = field(default_factory=dict)
     orders: Orders = field(default_factory=dict)
+    # Why nobody may write to an array that a variable holds afterwards, by variable and leaf.
+    frozen: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def copy(self) -> Plan:
         """A plan of its own that says the same."""
         return Plan(set(self.carried), dict(self.late), set(self.unsure), dict(self.specs),
-                    dict(self.cells), dict(self.orders))  # fmt: skip
+                    dict(self.cells), dict(self.orders), dict(self.frozen))  # fmt: skip
 
 
 @dataclass(eq=False)

@@ -107,6 +107,7 @@ class _Round:
             holder._cell.is_array = bool(spec.shape) or (
                 isinstance(leaf, Tracer) and leaf._cell.is_array
             )
+            holder._cell.frozen = _frozen(leaf) or plan.frozen.get((n, k), "")
             begin_order(plan.orders, (n, k), holder, leaf, is_branch)
             fresh.append(holder)
         self.holders[n] = fresh
@@ -125,6 +126,7 @@ class _Round:
         if not self.state.is_branch:  # after the first iteration it has a value
             for k, value in enumerate(held):
                 set_order(value, self.plan.orders.get((n, k)))
+                value._cell.frozen = self.plan.frozen.get((n, k), "")
             self.start[n] = with_flag(tree.unflatten(structure, held), flag)
 
     def run(self, bodies: Sequence[Callable[[], None]]) -> Carried | None:
@@ -229,6 +231,7 @@ class _Round:
         """Let all variables and arrays hold ``results``; those of ``sure`` need no flag."""
         leaves: dict[int, list[Tracer]] = {}
         flags: dict[int, Any] = {}
+        values = list(self.entry.values)
         for (n, k, spec), tensor in zip(self.rows, results):
             if spec.weak:
                 self.trace.weak.add(tensor)
@@ -239,8 +242,10 @@ class _Round:
             if n in self.holders:
                 made._cell.is_array = self.holders[n][k]._cell.is_array
             set_order(made, self.plan.orders.get((n, k)))
+            made._cell.frozen = self.plan.frozen.get((n, k), "")
+            if n in self.holders and not self.state.is_entered:  # it may be what it was
+                made._cell.frozen = made._cell.frozen or _frozen(tree.flatten(values[n])[0][k])
             leaves.setdefault(n, []).append(made)
-        values = list(self.entry.values)
         whole = self.entry.whole()
         for n, found in leaves.items():
             structure = self.late[n][0] if n in self.late else tree.flatten(values[n])[1]
@@ -251,6 +256,11 @@ class _Round:
             cell.write(tensor)
         freeze(shared, self.state.names, values)
         self.state.put(whole)
+
+
+def _frozen(leaf: Any) -> str:
+    """Why nobody may write to ``leaf``."""
+    return leaf._cell.frozen if isinstance(leaf, Tracer) else ""
 
 
 def _label(name: str) -> str:

@@ -11,36 +11,34 @@ from typing import Any
 
 import numpy as np
 
-from ..config import config
 from ..errors import MlcError
 from ..ops.op import CURRENT
 from ..tracer.changing import Flat
 from ..tracer.complex.value import as_part, from_constant
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
-from ..tracer.grown import is_arrays
-from ..tracer.items import Items, table_of
-from ..tracer.number import python_number
-from ..tracer.operators import _is_weak
+from ..tracer.items import Items
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
 from .around import REPEATS, cell_of, may_unroll, must_be_native
 from .calls import call as call
 from .carry import UNDEFINED, BeginsAsNone, NotNative, State, current
-from .draws import draws_undone
+from .comparing import compared as compared
 from .failing import before_raise, needs_flag
 from .failing import failed as failed
-from .folding import is_in
-from .forms import alone, is_traced, native_for, native_if, native_while
+from .forms import is_traced, native_for, native_if, native_while
 from .growing import grow
-from .growth import may_grow
-from .host_changes import HostState
+from .growth import may_grow, reach_arrays, reach_lists
 from .hosts import hosts_in
-from .iterators import TakesItemsError, holding, refuse_taking
+from .iterators import refuse_taking
 from .list_loops import walk, walk_of
 from .lists import list_ as list_
 from .lists import truth as truth
-from .raised import attempted
+from .logic import and_ as and_
+from .logic import if_expression as if_expression
+from .logic import in_ as in_
+from .logic import not_ as not_
+from .logic import or_ as or_
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
@@ -54,7 +52,7 @@ from .tries import catching as catching
 from .tries import is_tried
 from .tries import refusals as refusals
 from .unbound import bound as bound
-from .watching import changes_undone, is_held, items_while
+from .watching import is_held, items_while
 
 Thunk = Callable[[], Any]
 Touched = tuple[Any, ...]  # nothing, or names and what reads them, and a number
@@ -151,22 +149,6 @@ def assert_(test: Any, message: Thunk | None) -> None:
         raise AssertionError(*([] if message is None else [message()]))
 
 
-def if_expression(test: Any, then: Thunk, otherwise: Thunk) -> Any:
-    """``a if test else b``."""
-    test = truth(test)
-    if not is_traced(test):
-        return then() if test else otherwise()
-    held: list[Any] = [UNDEFINED]
-
-    def put(values: list[Any]) -> None:
-        held[0] = values[0]
-
-    state = State(("the value",), lambda: list(held), put, "the conditional expression")
-    state.is_branch = True
-    native_if(test, lambda: put([then()]), lambda: put([otherwise()]), state)
-    return held[0]
-
-
 def item(value: Any, key: Any) -> Any:
     """``value[key]``; of NumPy's own arrays and scalars by traced keys, too, which NumPy would not
     hand over."""
@@ -178,85 +160,6 @@ def item(value: Any, key: Any) -> Any:
     return table[key]
 
 
-def not_(value: Any) -> Any:
-    """``not value``."""
-    value = truth(value)
-    return python_number(np.logical_not(_one(value)), bool) if is_traced(value) else not value
-
-
-def in_(value: Any, where: Thunk, negated: bool = False) -> Any:
-    """``value in where()``, or ``not in``."""
-    found = is_in(value, lambda: _not_taken(where()))
-    return not_(found) if negated else found
-
-
-def _not_taken(value: Any) -> Any:
-    refuse_taking(value)
-    return value
-
-
-def and_(value: Any, *others: Thunk) -> Any:
-    """``value and others[0]() and ...``."""
-    return _logic(value, others, np.logical_and, False)
-
-
-def or_(value: Any, *others: Thunk) -> Any:
-    """``value or others[0]() or ...``."""
-    return _logic(value, others, np.logical_or, True)
-
-
-def _logic(value: Any, others: Sequence[Thunk], join: Any, ends: bool) -> Any:
-    for other in others:
-        if is_arrays(value):
-            raise NotNative("a list that data decide about is one side of `and` or `or`; write len")
-        if not is_traced(value):
-            if bool(value) is ends:
-                return value
-            value = other()
-            continue
-        hosts = HostState(other)
-        takes = False
-        try:
-            with (
-                changes_undone() as changed,
-                draws_undone() as drew,
-                holding(hosts.iterators),
-            ):
-                second, fails = attempted(alone(other))
-        except TakesItemsError:
-            takes = True
-        counted = hosts.changes()
-        hosts.undo()
-        # An array, the note of an error, a number drawn: only where it is asked for.
-        if takes or fails or changed or counted or drew or config.debug:
-            value = if_expression(value, *((_given(value), other) if ends else
-                                           (other, _given(value))))  # fmt: skip
-        elif _kind(value) == "b" and _kind(second) == "b":
-            both = join(_one(value), _one(second))
-            value = python_number(both, bool) if _is_weak(value) and _is_weak(second) else both
-        else:
-            sides = (value, second) if ends else (second, value)
-            value = if_expression(value, *map(_given, sides))
-    return value
-
-
-def _given(value: Any) -> Thunk:
-    return lambda: value
-
-
-def _kind(value: Any) -> str:
-    return "b" if isinstance(value, bool) else getattr(getattr(value, "dtype", None), "kind", "")
-
-
-def _one(value: Any) -> Any:
-    if np.size(value) != 1:
-        raise ValueError(
-            "The truth value of an array with more than one element is ambiguous. Use a.any() or "
-            "a.all()"
-        )
-    return np.reshape(value, ()) if np.shape(value) else value
-
-
 # Loops
 
 
@@ -266,7 +169,7 @@ def for_(
     *touched: Any,
 ) -> None:  # fmt: skip
     """The statement ``for``; ``test`` says whether no break was met."""
-    source = table_of(source) or known(source)
+    source = known(source)
     refuse_taking(source)
     traced = CURRENT.get() is not None
     if traced and (along := walk_of(source)) is not None:
@@ -378,22 +281,25 @@ def _native_or_grown(
     touched: Touched,
 ) -> bool:  # fmt: skip
     """Whether all of the loop was done, natively as far as that goes."""
-    if not _holds_lists(lists):
+    is_steady = len(touched) > 3 and touched[3]
+    if not (_holds_lists(lists) or is_steady and reach_lists(lists)):
         return _try_native(source, body, names, reads, put, test, place, touched)
     if not source:
         return False
     state = partial(_state, names, reads, put, "the loop", place or body, touched)
-    is_steady = len(touched) > 3 and touched[3]
-    if (
-        not is_steady
-        and may_grow(lists, body)
-        and _natively(
-            lambda: native_for(source.start, source.stop, source.step, body, state(), test)
+
+    def natively(rest: builtins.range) -> bool:
+        return may_grow(lists, body) and _natively(
+            lambda: native_for(rest.start, rest.stop, rest.step, body, state(), test)
         )
-    ):
+
+    if not is_steady and natively(source):
         return True
 
     def unroll(rest: builtins.range) -> None:
+        is_numbers = is_steady and not reach_arrays(lists)  # those of arrays may be written to
+        if (is_numbers if test is None else is_steady and test() is not False) and natively(rest):
+            return
         with _repeating(len(rest)):
             _run(rest, body, names, reads, put, test, touched)
 

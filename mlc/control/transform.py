@@ -22,9 +22,9 @@ from .attempts import lower_attempts
 from .exits import DONE, FLAGS, VALUE, lower_exits
 from .failing import rewrite_raises
 from .failing_values import caught_body
-from .list_names import asked, growing, is_steady, with_lists
+from .list_names import as_grown, asked, growing, is_steady, with_lists
+from .matters import MEMBERS, matters, of_numpy, own_nodes
 from .names import assigned, changed, exposed, loads, touched, weight
-from .plain_code import SCALARS
 from .reads import PART as INNER
 from .reads import RAW, doubtful, guard_reads
 from .syntax import (
@@ -55,7 +55,7 @@ _SCOPES = (
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 _NUMPY = ("np", "numpy", HELPER)
 _LISTS = (ast.List, ast.Tuple, ast.ListComp)
-_MEMBERS = (ast.In, ast.NotIn)
+_IDENTITY = (ast.Is, ast.IsNot)
 _STATES = ("errstate", "seterr")
 _REFUSED = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 
@@ -73,8 +73,8 @@ def transform(function: ast.FunctionDef, failing: bool = False) -> bool:
 
 
 def _transform(function: ast.FunctionDef, failing: bool) -> bool:
-    own = list(_own(function))
-    if any(isinstance(node, _REFUSED) for node in own) or not any(map(_matters, own)):
+    own = list(own_nodes(function))
+    if any(isinstance(node, _REFUSED) for node in own) or not any(map(matters, own)):
         return False
     for node in own:
         if isinstance(node, ast.FunctionDef) and node is not function:
@@ -104,54 +104,6 @@ def _transform(function: ast.FunctionDef, failing: bool) -> bool:
     return True
 
 
-def _own(function: ast.FunctionDef) -> list[ast.AST]:
-    """The nodes of ``function`` without those of functions in it."""
-    found: list[ast.AST] = []
-    stack: list[ast.AST] = list(function.body)
-    while stack:
-        node = stack.pop()
-        found.append(node)
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            stack.extend(ast.iter_child_nodes(node))
-    return found
-
-
-def _matters(node: ast.AST) -> bool:
-    match node:
-        case ast.For() | ast.While() | ast.If() | ast.IfExp() | ast.BoolOp() | ast.FunctionDef():
-            return True
-        case ast.Raise() | ast.Assert() | ast.Try():
-            return True
-        case ast.Import() | ast.ImportFrom():
-            return bool(_of_numpy(node))
-        case ast.UnaryOp(op=ast.Not()):
-            return True
-        case ast.Subscript(ctx=ast.Load()):
-            return is_computed(node.slice)
-        case ast.Call(func=function, args=args):
-            return not _is_numpy(function) or any(isinstance(a, _LISTS) for a in args)
-        case ast.Compare(ops=ops):
-            return len(ops) > 1 or isinstance(ops[0], _MEMBERS)
-    return False
-
-
-def _is_numpy(function: ast.expr) -> bool:
-    if isinstance(function, ast.Attribute) and function.attr.rstrip("_") in {*SCALARS, *_STATES}:
-        return False
-    while isinstance(function, ast.Attribute):
-        function = function.value
-    return isinstance(function, ast.Name) and function.id in _NUMPY
-
-
-def _of_numpy(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """The names that ``node`` binds to NumPy or to parts of it."""
-    if isinstance(node, ast.ImportFrom):
-        is_numpy = not node.level and (node.module or "").split(".")[0] == "numpy"
-        return [a.asname or a.name for a in node.names if is_numpy and a.name != "*"]
-    found = [a for a in node.names if a.name.split(".")[0] == "numpy"]
-    return [a.asname or "numpy" for a in found]
-
-
 class _Worker(ast.NodeTransformer):
     """Rewrites the statements and expressions of one function."""
 
@@ -162,13 +114,13 @@ class _Worker(ast.NodeTransformer):
         self.hoisted: list[ast.stmt] = []  # what has to stand before the current statement
         self.shared: set[str] = set()  # names of other scopes
         self.globals: set[str] = set()
-        for node in _own(function):
+        for node in own_nodes(function):
             if isinstance(node, (ast.Global, ast.Nonlocal)):
                 self.shared.update(node.names)
             if isinstance(node, ast.Global):
                 self.globals.update(node.names)
         self.growing = growing([function])  # names of lists that may grow
-        inner = [n for n in _own(function) if isinstance(n, _SCOPES)]
+        inner = [n for n in own_nodes(function) if isinstance(n, _SCOPES)]
         # What is read after the current block, or at a time that is not known.
         self.live: set[str] = {VALUE, DONE, *self.shared, *loads(inner)}
         self.after: set[str] = set(self.live)  # what is read after the current statement
@@ -240,7 +192,7 @@ class _Worker(ast.NodeTransformer):
     def imported(self, node: ast.Import | ast.ImportFrom) -> list[ast.stmt]:
         """An import of NumPy, which traced code sees through a stand-in."""
         out: list[ast.stmt] = [node]
-        for name in _of_numpy(node):
+        for name in of_numpy(node):
             value = called("stand_in", [variable(name)])
             made = ast.Assign([ast.Name(name, ast.Store())], value)
             fill(made, node)
@@ -250,6 +202,11 @@ class _Worker(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         self.generic_visit(node)
         return with_lists(node, self.growing)
+
+    def visit_Dict(self, node: ast.Dict) -> ast.AST:
+        self.generic_visit(node)
+        node.values = list(map(as_grown, node.values))
+        return node
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if self.tried:
@@ -430,6 +387,9 @@ class _Worker(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "super":
             return node
+        if isinstance(node.func, ast.Name) and node.func.id == "dict":
+            for keyword in node.keywords:
+                keyword.value = as_grown(keyword.value)
         node.func = filled(called("call", [node.func]), node.func)
         return node
 
@@ -494,6 +454,8 @@ class _Worker(ast.NodeTransformer):
 
     def compared(self, a: ast.expr, op: ast.cmpop, b: ast.expr) -> ast.expr:
         """One comparison; a membership is asked of what may be traced."""
-        if not isinstance(op, _MEMBERS):
+        if isinstance(op, _IDENTITY):
             return ast.Compare(a, [op], [b])
+        if not isinstance(op, MEMBERS):
+            return called("compared", [a, b, constant(type(op).__name__)])
         return called("in_", [a, self.later(b), constant(isinstance(op, ast.NotIn))])

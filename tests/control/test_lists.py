@@ -240,6 +240,10 @@ def test_a_list_that_gets_longer_than_its_room() -> None:
     f = mlc.jit(counted)
     for n in (100, 9000, 50):
         assert same(f(np.int64(n)), counted(np.int64(n)))
+    g = mlc.jit(counted)
+    for n in (*[100] * 20, 9000):  # once native code makes the call
+        found = g(np.int64(n))
+    assert same(found, counted(np.int64(n)))
 
 
 def test_the_room_for_a_list_that_is_taken_as_an_array() -> None:

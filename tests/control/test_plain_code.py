@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlc.control.matters import matters as node_matters
+from mlc.control.matters import own_nodes
 from mlc.control.plain_code import is_plain
-from mlc.control.transform import _matters, _own
 
 scale = 2.0
 
@@ -107,7 +108,7 @@ def matters(function: types.FunctionType) -> bool:
     """Whether the conversion would look at anything in the function."""
     node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     assert isinstance(node, ast.FunctionDef)
-    return any(map(_matters, _own(node)))
+    return any(map(node_matters, own_nodes(node)))
 
 
 @pytest.mark.parametrize("function", ALL, ids=lambda f: f.__name__)

@@ -1,0 +1,65 @@
+"""What in the source of a function may become native, or is to be seen through a stand-in."""
+
+from __future__ import annotations
+
+import ast
+
+from .list_names import holds_listing
+from .plain_code import SCALARS
+from .syntax import HELPER, is_computed
+
+MEMBERS = (ast.In, ast.NotIn)
+_NUMPY = ("np", "numpy", HELPER)
+_LISTS = (ast.List, ast.Tuple, ast.ListComp)
+_STATES = ("errstate", "seterr")
+
+
+def own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
+    """The nodes of ``function`` without those of functions in it."""
+    found: list[ast.AST] = []
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            stack.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def matters(node: ast.AST) -> bool:
+    match node:
+        case ast.For() | ast.While() | ast.If() | ast.IfExp() | ast.BoolOp() | ast.FunctionDef():
+            return True
+        case ast.Raise() | ast.Assert() | ast.Try():
+            return True
+        case ast.Import() | ast.ImportFrom():
+            return bool(of_numpy(node))
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.Assign() | ast.AnnAssign() | ast.Dict():
+            return holds_listing(node)
+        case ast.Subscript(ctx=ast.Load()):
+            return is_computed(node.slice)
+        case ast.Call(func=function, args=args):
+            return not _is_numpy(function) or any(isinstance(a, _LISTS) for a in args)
+        case ast.Compare(ops=ops, comparators=sides):
+            is_one = len(ops) == 1 and not isinstance(ops[0], MEMBERS)
+            return not is_one or isinstance(sides[0], _LISTS)
+    return False
+
+
+def _is_numpy(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute) and function.attr.rstrip("_") in {*SCALARS, *_STATES}:
+        return False
+    while isinstance(function, ast.Attribute):
+        function = function.value
+    return isinstance(function, ast.Name) and function.id in _NUMPY
+
+
+def of_numpy(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The names that ``node`` binds to NumPy or to parts of it."""
+    if isinstance(node, ast.ImportFrom):
+        is_numpy = not node.level and (node.module or "").split(".")[0] == "numpy"
+        return [a.asname or a.name for a in node.names if is_numpy and a.name != "*"]
+    found = [a for a in node.names if a.name.split(".")[0] == "numpy"]
+    return [a.asname or "numpy" for a in found]
