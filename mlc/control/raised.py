@@ -42,7 +42,7 @@ def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Cal
     would bind is no error: once it is known what they bind, the body is traced again."""
 
     def run(*args: Any) -> None:
-        before = state.get()
+        before, handled = state.get(), sys.exc_info()[1]
         try:
             body(*args)
         except Exception as error:
@@ -53,7 +53,7 @@ def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Cal
                 return
             is_early = isinstance(error, NothingThereError)
             may_unroll = around.unrolls and isinstance(error, _UNROLLED) and not is_early
-            if not _is_theirs(error) or may_unroll:
+            if not _is_theirs(error, handled) or may_unroll:
                 raise
             if is_tried():
                 raise NotNative(caught(error)) from error
@@ -71,10 +71,11 @@ def ending(function: Callable[..., Any]) -> Callable[..., Any]:
     """``function``, where an error that it ends with is noted if the run may meet others first."""
 
     def run(*args: Any, **kwargs: Any) -> Any:
+        handled = sys.exc_info()[1]
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            if not (current().errors and _is_theirs(error)):
+            if not (current().errors and _is_theirs(error, handled)):
                 raise
             note((type(error), str(error)), error.with_traceback(None))
             return None
@@ -84,10 +85,11 @@ def ending(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def attempted(value: Callable[[], Any]) -> tuple[Any, bool]:
     """What ``value()`` is, and whether it raises an error of the user's own code instead."""
+    handled = sys.exc_info()[1]
     try:
         return value(), False
     except Exception as error:
-        if not _is_theirs(error):
+        if not _is_theirs(error, handled):
             raise
         return UNDEFINED, True
 
@@ -97,15 +99,20 @@ def agree(*met: list[Exception]) -> bool:
     return sum(map(bool, met)) < 2
 
 
-def _is_theirs(error: Exception) -> bool:
+def _is_theirs(error: Exception, handled: BaseException | None) -> bool:
     """Whether Python would raise ``error``, too: it comes from code of the user's, or of NumPy's
-    that it calls, and no traced value is to blame."""
+    that it calls, and no traced value is to blame. ``handled`` is an error from before, such as
+    that of a loop that is unrolled since it cannot be native."""
     if isinstance(error, BoundsError):  # an index that is known, and outside
         return True
     if isinstance(error, _NOT_THEIRS) or not (isinstance(error, _NUMPYS) or _is_from_user(error)):
         return False
     reason = error.__cause__ or error.__context__
-    if isinstance(reason, MlcError) or any(isinstance(arg, Tracer) for arg in error.args):
+    if (
+        reason is not handled
+        and isinstance(reason, MlcError)
+        or any(isinstance(arg, Tracer) for arg in error.args)
+    ):
         return False
     match error:
         case NameError():

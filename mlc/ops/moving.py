@@ -41,6 +41,7 @@ from .op import CURRENT, op
 
 Items = tuple[Any, ...]
 _UNBOUNDED = 1 << 40  # more iterations than any loop makes
+_DEEP = 40  # integers made of integers that are looked through for what loop variables decide
 # What is known of 0-d tensors in the loops that are being traced: expressions over variables with
 # ranges. None outside of loops, where no length may depend on data.
 KNOWN: ContextVar[tuple[dict[Tensor, Expr], dict[Var, int]] | None] = ContextVar(
@@ -246,22 +247,27 @@ def _ranges() -> dict[Var, int]:
     return {} if known is None else known[1]
 
 
-def _symbolic(expr: Expr) -> Expr:
-    """``expr`` in terms of loop variables, as far as it is made from them."""
+def _symbolic(expr: Expr, made: dict[Tensor, Expr] | None = None, deep: int = _DEEP) -> Expr:
+    """``expr`` in terms of loop variables, as far as it is made from them: integers that are made
+    of others in at most ``deep`` steps. ``made`` holds those that were looked at."""
     known = KNOWN.get()
     values = {} if known is None else known[0]
+    found: dict[Tensor, Expr] = {} if made is None else made
 
     def on_load(node: Load) -> Expr | None:
         source = node.source
         if not isinstance(source, Tensor) or source.shape:
             return None
-        found = values.get(source)
-        if found is not None:
-            return found
-        made = source.op
-        if isinstance(made, Compute) and made.reduction is None:
-            return _symbolic(made.body[source.index])
-        return None
+        if source in values:
+            return values[source]
+        op = source.op
+        if source.dtype.is_float:
+            return None
+        if not deep or not isinstance(op, Compute) or op.reduction is not None:
+            return None
+        if source not in found:
+            found[source] = _symbolic(op.body[source.index], found, deep - 1)
+        return found[source]
 
     return simplify(substitute_loads(expr, on_load), _ranges())
 

@@ -116,10 +116,19 @@ def both_sides_of_a_branch_in_one(x: Any) -> Any:
     return x
 
 
+def a_loop_that_is_unrolled(x: Any) -> Any:
+    steps, n = [0.5, x[1], 1.0], 0  # a list that no native loop takes an item of
+    for j in range(30):
+        if x[1] >= (x[0] if x[0] <= 0.0 else steps[j % 4]):
+            n += 1
+    return n
+
+
 FUNCTIONS = [
     second_side, unknown_name, loop_over_nothing, one_branch, both_sides, branch_in_a_loop,
     in_a_try, try_around_a_helper, try_inside, in_an_assert, outside_of_a_known_array,
     the_first_of_two, both_sides_of_a_branch_in_one,
+    a_loop_that_is_unrolled,
 ]  # fmt: skip
 
 
