@@ -32,7 +32,7 @@ _PLAIN = (
 def explained(problem: Exception, function: Callable[..., Any]) -> Exception:
     """``problem`` of tracing ``function`` as its author should see it: with the line it comes from,
     and with what to do about recursion and conditions that cannot become native."""
-    if isinstance(problem, RecursionError):
+    if isinstance(problem, RecursionError) and not isinstance(problem, EndlessRecursionError):
         return _endless(problem)
     if isinstance(problem.__cause__, MlcError) and "setting an array element" in str(problem):
         return OutsideArrayError(

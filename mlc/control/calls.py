@@ -38,6 +38,7 @@ from .list_loops import reversed_ as reversed_list
 from .lists import Growing
 from .mathematics import INSTEAD as MATHEMATICS
 from .ranges import range_, reversed_
+from .recursion import note_call
 
 
 def _length(value: Any) -> Any:
@@ -95,6 +96,8 @@ def call(function: Any) -> Any:
     """What to call in the place of ``function``."""
     made = _replaced(function)
     is_python = isinstance(function, (types.FunctionType, types.MethodType, partial))
+    if is_python and (code := getattr(function, "__code__", None)) is not None:
+        note_call(code)
     return made if is_python else not_taking(made)
 
 

@@ -31,6 +31,7 @@ from .carry import NotNative, State, carry, current
 from .draws import drawn_along, drawn_in_loop, drawn_nowhere
 from .failing import WHILES
 from .raised import agree, noting
+from .recursion import counting_calls
 from .region import Body, Bound, Cond, For, While, call_region, index_param
 from .spec import ShapesDifferError
 
@@ -352,7 +353,7 @@ def _native_if(
 
     met: tuple[list[Exception], list[Exception]] = [], []
     sides = noting(alone(first), state, met[0]), noting(alone(otherwise), state, met[1])
-    with drawn_nowhere("a branch that the data choose"):
+    with drawn_nowhere("a branch that the data choose"), counting_calls():
         carried = carry(state, sides)
     if not agree(*met):
         raise NotNative(f"both sides of {state.what} raise errors") from met[0][0]

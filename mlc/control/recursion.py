@@ -1,0 +1,63 @@
+"""Functions that call themselves under conditions that the data decide.
+
+Both sides of such a condition are traced, and so a function that calls itself twice is traced
+``2**depth`` times, which nobody would wait for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import CodeType
+from typing import Any
+
+from ..errors import EndlessRecursionError
+
+MOST_CALLS = 8192  # that are traced under conditions of one another
+MOST_DEEP_CALLS = 512  # the same, where they stand DEEP in each other
+DEEP = 14  # 2**DEEP calls, if each makes two
+
+# The calls in the outermost branch around: of which code there are how many.
+_CALLS: ContextVar[dict[Any, list[int]] | None] = ContextVar("calls", default=None)
+
+
+@contextmanager
+def counting_calls() -> Iterator[None]:
+    """Inside, a branch is traced that the data choose."""
+    if _CALLS.get() is not None:
+        yield
+        return
+    token = _CALLS.set({})
+    try:
+        yield
+    finally:
+        _CALLS.reset(token)
+
+
+def note_call(code: CodeType) -> None:
+    """A function of ``code`` is called; EndlessRecursionError where it has called itself so often
+    under conditions on traced values that tracing would not end in time."""
+    calls = _CALLS.get()
+    if calls is None:
+        return
+    key = code.co_filename, code.co_firstlineno, code.co_name
+    depth, frame = 0, sys._getframe(1)
+    while frame is not None:
+        found = frame.f_code
+        if found.co_name == key[2] and found.co_firstlineno == key[1]:
+            depth += found.co_filename == key[0]
+        frame = frame.f_back  # type: ignore[assignment]
+    if not depth:
+        return
+    count = calls.setdefault(key, [0, 0])
+    count[0] += 1
+    count[1] = max(count[1], depth)
+    if count[0] <= (MOST_DEEP_CALLS if count[1] >= DEEP else MOST_CALLS):
+        return
+    raise EndlessRecursionError(
+        f"{code.co_name} calls itself under conditions that the data decide, of which both sides "
+        f"are traced: {count[0]} calls up to now, up to {count[1]} in each other, and no end is "
+        f"near; write it as a while loop over a list of what is left to do, which is native"
+    )

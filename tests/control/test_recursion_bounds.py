@@ -1,0 +1,62 @@
+"""Functions that call themselves under conditions that data decide: as deep as can be traced."""
+
+import math
+
+import numpy as np
+import pytest
+
+import mlc
+
+
+def simpson(a, b, eps):
+    f = lambda x: np.exp(-x * x) * np.cos(20 * x)
+
+    def rec(a, b, eps, whole, depth):
+        m = (a + b) / 2
+        left, right = (m - a) * f((a + m) / 2), (b - m) * f((m + b) / 2)
+        if depth <= 0 or abs(left + right - whole) < eps:
+            return left + right
+        return rec(a, m, eps / 2, left, depth - 1) + rec(m, b, eps / 2, right, depth - 1)
+
+    return rec(a, b, eps, (b - a) * f((a + b) / 2), 20)
+
+
+def short(a, b):
+    def rec(a, b, depth):
+        m = (a + b) / 2
+        if depth <= 0 or math.cos(20 * m) > 0.9:
+            return (b - a) * math.cos(20 * m)
+        return rec(a, m, depth - 1) + rec(m, b, depth - 1)
+
+    return rec(a, b, 3)
+
+
+def test_recursion_that_data_end_is_refused_early():
+    with pytest.raises(mlc.errors.EndlessRecursionError) as caught:
+        mlc.jit(simpson)(0.0, 1.0, 1e-8)
+    text = str(caught.value)
+    assert text.startswith(
+        "rec calls itself under conditions that the data decide, of which both sides are traced: "
+        "513 calls up to now, up to 20 in each other, and no end is near; write it as a while loop "
+        "over a list of what is left to do, which is native"
+    )
+    assert "test_recursion_bounds.py" in text
+
+
+def test_recursion_to_a_small_depth_is_traced():
+    assert mlc.jit(short)(0.0, 1.0) == pytest.approx(short(0.0, 1.0), rel=1e-12)
+
+
+def test_recursion_that_sizes_end_has_no_bound():
+    def halves(x):
+        if len(x) == 1:
+            return x
+        return np.concatenate([halves(x[0::2]) + 1, halves(x[1::2]) * 2])
+
+    def chosen(x):
+        if x[0] > 0:
+            return np.sum(halves(x))
+        return np.sum(halves(x[::-1]))
+
+    x = np.arange(1.0, 33.0)
+    assert mlc.jit(chosen)(x) == chosen(x)
