@@ -81,7 +81,13 @@ def _each(value: Any) -> Any:
     """A list of arrays, some of which may be lists."""
     if isinstance(value, Grown):
         return list(map(whole, value))
-    return type(value)(map(whole, value)) if holds_traced(value) else value
+    return type(value)(map(_array, value)) if holds_traced(value) else value
+
+
+def _array(item: Any) -> Any:
+    """A list among arrays: an array, too, whether it holds traced values or not."""
+    is_plain = type(item) in (list, tuple) and not holds_traced(item)
+    return np.array(item) if is_plain else whole(item)
 
 
 def _in_tuple(value: Any) -> Any:
