@@ -194,7 +194,7 @@ def _chosen(length: Tensor) -> int:
     trace: Any = CURRENT.get()
     try:
         return operator.index(trace.wrap(length))
-    except ArgumentError as error:
+    except (ArgumentError, TypeError) as error:
         raise ArgumentError(
             "a slice bound must be known while tracing, unless it is in a loop: shapes are "
             "static; for a window that moves use x[start + np.arange(size)]"
