@@ -95,7 +95,7 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True) -> Result:
         outer = _FROZEN.get()
         if outer is not None:
             outer += frozen
-    return run()
+    return with_lists(run, may_hold)  # where others may have to become arrays
 
 
 def _without(owner: Grown, run: Callable[[], Result]) -> Result:

@@ -69,6 +69,8 @@ def run(start: Any, stop: Any, body: Callable[[Any], None]) -> None:
 def each(values: Any, body: Callable[[Any], None]) -> None:
     """``body`` of each of ``values``."""
     if is_arrays(values):
+        if values.kind is None:  # nothing was appended so far as tracing has come
+            return
         first = value_of(values.head)
         run(0, values.length(), lambda n: body(read_row(values, first + n)))
     elif isinstance(values, Tracer) and is_traced(values) and values.shape:

@@ -385,3 +385,47 @@ def test_a_list_with_two_names() -> None:
         except mlc.MlcError:
             continue
         assert same(got, renamed(x))
+
+
+class Two:
+    def __init__(self, value: Any) -> None:
+        self.kept: list[Any] = []
+        self.made = [value, value]
+
+
+def test_a_list_that_cannot_be_arrays_beside_one_that_has_to() -> None:
+    def beside(x: Any) -> Any:
+        least, found, others, two = x[0], [1.0, x[1]], [x[2], 3.0], Two(x[3])
+        for i in range(4):
+            if least < 1 and x[i] not in two.made:
+                while two.kept == others:
+                    two.kept.extend(others[:1])
+                found = two.made[1:3]
+        return found, others, two.kept, two.made, len(found)
+
+    jitted = mlc.jit(beside)
+    for x in ([1.0, 2, 3, 0.5], [-1.0, -2, -3, -4], [0.0, 0.5, -1, 2], [2.0, 1, 0, 0]):
+        assert same(jitted(np.array(x)), beside(np.array(x)))
+
+
+def test_a_list_that_is_empty_where_it_is_looked_through() -> None:
+    def counted(x: Any) -> Any:
+        found: list[Any] = []
+        steps = 0
+        while steps < 4 and found.count(x[1]) + sum(found) < x[0]:
+            steps += 1
+            found.append(x[steps])
+        return found, steps
+
+    def outside(x: Any) -> Any:
+        found: list[Any] = []
+        steps = 0
+        while steps < 4 and found.count(x[1]) * found[0] > x[0]:
+            steps += 1
+            found.append(x[steps])
+        return found
+
+    for x in (X, -X, X[::-1].copy()):
+        assert same(mlc.jit(counted)(x), counted(x))
+        with pytest.raises(IndexError, match="list index out of range"):
+            mlc.jit(outside)(x)
