@@ -16,8 +16,6 @@ from .elementwise import astype
 from .index import getitem
 from .insisting import insisted
 from .moving import KNOWN
-from .reduce import all as all_of
-from .reduce import any as any_of
 
 Failures = list[tuple[Exception, Any]]  # what has failed so far: errors, each with a traced bool
 _Kinds = tuple[type[BaseException], ...]
@@ -48,6 +46,9 @@ def open_failures(kind: type[BaseException]) -> Failures | None:
 def note_failure(arrays: Sequence[Any], result: Any, core: int, sentence: str) -> None:
     """Note whether a result of ``core`` axes, a batch of them, begins with NaN though what it is
     made from is finite; `mlc.ops.linalg.library` refuses such with ``sentence``."""
+    from .reduce import all as all_of
+    from .reduce import any as any_of
+
     failures = open_failures(np.linalg.LinAlgError)
     assert failures is not None
     first = getitem(result, (..., *[0] * core))
@@ -65,5 +66,7 @@ def refuse_where(x: Any, bad: Any, sentence: str) -> Any:
     failures = open_failures(np.linalg.LinAlgError)
     if failures is None:
         return insisted(x, bad, error="LinAlgError", sentence=sentence)
+    from .reduce import any as any_of
+
     failures.append((np.linalg.LinAlgError(sentence), astype(any_of(bad), dtype=boolean)))
     return x
