@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -32,11 +32,17 @@ from .values import is_value, spec_of, tensor_of
 Result = TypeVar("Result")
 # The number that cells and lists exceed which the native loop or branch around has made.
 REGION: ContextVar[int] = ContextVar("region", default=-1)
-_FROZEN: ContextVar[list[tuple[Cell, str]] | None] = ContextVar("frozen", default=None)
+_FROZEN: ContextVar[list[tuple[Cell | Grown, str]] | None] = ContextVar("frozen", default=None)
 _MOST_KINDS = 12
 LISTED = (
     "an array that is in a list is written to, where the list is held in arrays by compiled code; "
     "write to it before it is appended, or append a copy, x.copy()"
+)
+
+
+INSIDE = (
+    "a list or dict that is an item of a list is changed, where that one is held in arrays by "
+    "compiled code; use an array of two axes, or put another item in its place"
 )
 
 
@@ -65,7 +71,7 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True) -> Result:
     if CURRENT.get() is None:
         return run()
     outside = REGION.get()
-    frozen: list[tuple[Cell, str]] = []
+    frozen: list[tuple[Cell | Grown, str]] = []
     changed: dict[int, tuple[Grown, list[Any]]] = {}
     token = _FROZEN.set(frozen)
     try:
@@ -106,12 +112,12 @@ def _without(owner: Grown, run: Callable[[], Result]) -> Result:
         owner.rigid = False
 
 
-def freeze(cell: Cell) -> None:
-    """Let nobody write to the array in ``cell``: a list holds it."""
+def freeze(cell: Cell | Grown, why: str = LISTED) -> None:
+    """Let nobody write to the array in ``cell``, or change that list: a list holds it."""
     log = _FROZEN.get()
     if log is not None:
         log.append((cell, cell.frozen))
-    cell.frozen = cell.frozen or LISTED
+    cell.frozen = cell.frozen or why
 
 
 # What items are held as
@@ -119,13 +125,37 @@ def freeze(cell: Cell) -> None:
 
 def kind_of(item: Any) -> Kind:
     """The kind of ``item``; NotNative where it is no tree of numbers and arrays."""
-    leaves, structure = tree.flatten(item)
+    leaves, structure = tree.flatten(plain_of(item))
     if not leaves or not all(map(is_value, leaves)):
         raise NotNative(
             f"a list that data decide about holds a {type(item).__name__}; its items can be "
             f"numbers, arrays of one shape, and tuples of them"
         )
     return Kind(structure, tuple(map(_leaf, leaves)))
+
+
+def plain_of(item: Any) -> Any:
+    """``item`` with Python's own lists in it, whichever stand for them."""
+    match item:
+        case tuple() if type(item) is tuple:
+            return tuple(map(plain_of, item))
+        case Grown() if not item.is_native and not item.is_deque:
+            return list(map(plain_of, item.items()))
+        case list() if type(item) is list:
+            return list(map(plain_of, item))
+    return item
+
+
+def _keep(item: Any) -> None:
+    """Let nobody change lists in ``item``, which is copied into arrays."""
+    match item:
+        case tuple():
+            for part in item:
+                _keep(part)
+        case Grown() if not item.is_native:
+            freeze(item, INSIDE)
+            for part in item.items():
+                _keep(part)
 
 
 def _leaf(leaf: Any) -> Leaf:
@@ -197,6 +227,9 @@ def hold(owner: Grown, kind: Kind | None) -> None:
     items = owner.items()
     for item in items:
         kind = joined(kind, kind_of(item))
+        if type(item) in (list, dict) and len(names_of(item)) > 1:
+            raise NotNative(INSIDE)
+        _keep(item)
     room = room_now()
     start = room // 2 if owner.is_deque else 0
     if start + len(items) > room:
@@ -232,7 +265,7 @@ def _fill(owner: Grown, start: int, items: Sequence[Any]) -> None:
     """Let the rows from ``start`` on be ``items``."""
     kind, trace, count = owner.kind, current(), len(items)
     assert kind is not None
-    rows = [tree.flatten(item)[0] for item in items]
+    rows = [tree.flatten(plain_of(item))[0] for item in items]
     kinds = [kind_of(item).leaves for item in items]
     for n, (leaf, parts) in enumerate(zip(kind.leaves, zip(*rows))):
         spec = Spec(leaf.shape, leaf.dtype)
@@ -323,7 +356,8 @@ def write_row(owner: Grown, at: Any, item: Any) -> None:
         else:
             raise Wanted(owner, found)
     trace = current()
-    for n, leaf in enumerate(tree.flatten(item)[0]):
+    _keep(item)
+    for n, leaf in enumerate(tree.flatten(plain_of(item))[0]):
         form = kind.leaves[n]
         if isinstance(leaf, Tracer) and form.is_array:
             watched = WATCH.get()
@@ -353,7 +387,31 @@ def read_row(owner: Grown, at: Any) -> Any:
     kind = owner.kind
     assert kind is not None
     leaves = [_load(column, at, leaf) for column, leaf in zip(owner.columns, kind.leaves)]
-    return tree.unflatten(kind.structure, leaves)
+    found = tree.unflatten(kind.structure, leaves)
+    return found if tree.is_single(kind.structure) else _guarded(found, owner)
+
+
+class _Guarded(dict[Any, Any]):
+    """A dict that nobody may change."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotNative(INSIDE)
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    update = setdefault = pop = popitem = clear = _refuse  # type: ignore[assignment]
+
+
+def _guarded(item: Any, owner: Grown) -> Any:
+    """``item``, a copy of what is in ``owner``, with lists and dicts that nobody may change."""
+    if type(item) is tuple:
+        return tuple(_guarded(part, owner) for part in item)
+    if type(item) is dict:
+        return _Guarded({key: _guarded(part, owner) for key, part in item.items()})
+    if type(item) is not list:
+        return item
+    made = type(owner)([_guarded(part, owner) for part in item])
+    made.frozen = INSIDE
+    return made
 
 
 def _load(column: Tracer, at: Any, leaf: Leaf) -> Tracer:

@@ -62,6 +62,8 @@ def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
     def decorate(native: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(native)
         def method(self: Growing, *args: Any, **kwargs: Any) -> Any:
+            if self.frozen and is_change:
+                raise NotNative(self.frozen)
             if self.is_native:
                 return native(self, *args, **kwargs)
             is_asked = name in _BY_DATA and not self.rigid and self._is_asked(name, args)

@@ -105,8 +105,8 @@ def other_names(cell: Cell | Grown) -> list[str]:
     return names_of(cell)[1:]
 
 
-def names_of(cell: Cell | Grown) -> list[str]:
-    """What is called by the array ``cell``, or a view of it, or by that list."""
+def names_of(cell: Any) -> list[str]:
+    """What is called by the array ``cell``, or a view of it, or by that list or dict."""
     found: dict[Any, str] = {}
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_name != "trace_function":
@@ -120,7 +120,7 @@ def names_of(cell: Cell | Grown) -> list[str]:
     return [*found.values()]
 
 
-def _places(value: Any, cell: Cell | Grown, name: str, depth: int) -> Iterator[tuple[Any, str]]:
+def _places(value: Any, cell: Any, name: str, depth: int) -> Iterator[tuple[Any, str]]:
     """Where ``value`` holds the array: the box and the key in it, None for itself, and in words."""
     if isinstance(value, Tracer):
         if value._cell is cell:

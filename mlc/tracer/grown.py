@@ -92,6 +92,7 @@ class Grown(list[Any]):
         super().__init__(items)
         self.is_deque = is_deque
         self.is_native = self.rigid = False
+        self.frozen = ""  # why nobody may change it
         self.serial = next_cell()
         self.kind: Kind | None = None
         self.room = 0

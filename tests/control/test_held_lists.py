@@ -191,3 +191,61 @@ def test_a_copy_in_a_list_stays_what_it_is() -> None:
         return found
 
     assert same(mlc.jit(f)(X), f(X))
+
+
+def swapped(x: Any) -> Any:
+    table = [[0, 0], [1, 1]]
+    for v in x:
+        table[0], table[1] = table[1], table[0]
+        table[int(abs(v)) % 2][0] += 1
+    return table
+
+
+def in_dicts(x: Any) -> Any:
+    beams: list[Any] = [{"score": 0.0, "length": 0}]
+    for i in range(len(x)):
+        if x[i] > 0:
+            beams.append({"score": x[i], "length": i})
+        beams[-1]["length"] += 100
+    return beams
+
+
+def changed_after(x: Any) -> Any:
+    found = []
+    for i in range(len(x)):
+        item = [i, 0]
+        if x[i] > 0:
+            found.append(item)
+        item[1] = 7
+    return found
+
+
+def by_another_name(x: Any) -> Any:
+    found = [[0, 0]]
+    first = found[0]
+    for i in range(len(x)):
+        first[0] += 1
+        if x[i] > 0:
+            found.append([i, 1])
+    return found
+
+
+def read_alone(x: Any) -> Any:
+    stack, total = [[0, 3]], 0.0
+    while stack:
+        i, j = stack.pop()
+        total += x[i]
+        if x[j] > 0 and j < 7:
+            stack.append([i, j + 1])
+    return total
+
+
+@pytest.mark.parametrize("function", [swapped, in_dicts])
+def test_lists_in_lists_are_changed_by_no_compiled_code(function: Any) -> None:
+    with pytest.raises(mlc.MlcError, match="a list or dict that is an item of a list is changed"):
+        mlc.jit(function)(X)
+
+
+@pytest.mark.parametrize("function", [changed_after, by_another_name, read_alone])
+def test_lists_in_lists(function: Any) -> None:
+    assert same(mlc.jit(function)(X), function(X))
