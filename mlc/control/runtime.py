@@ -17,7 +17,7 @@ from ..tracer.changing import Flat
 from ..tracer.complex.value import as_part, from_constant
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
-from ..tracer.items import Items
+from ..tracer.items import Items, table_of
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
 from .around import REPEATS, cell_of, may_unroll, must_be_native
@@ -169,7 +169,7 @@ def for_(
     *touched: Any,
 ) -> None:  # fmt: skip
     """The statement ``for``; ``test`` says whether no break was met."""
-    source = known(source)
+    source = table_of(source) or known(source)
     refuse_taking(source)
     traced = CURRENT.get() is not None
     if traced and (along := walk_of(source)) is not None:
