@@ -54,6 +54,8 @@ class Fitting:
         if widens(n, before, end, self.entry, self.plan, lambda leaf: spec_of(self.trace, leaf)):
             self.fits = False
             return
+        if n in self.plan.hoped and end is not UNDEFINED and not self.is_as_hoped(n, end):
+            return
         is_ours = n in self.holders or n in self.late
         if not is_ours and (held is self.start[n] or _is_same(before, end)):
             return
@@ -74,6 +76,17 @@ class Fitting:
             self.ends[n, -1] = tensor_of(self.trace, flag, Spec((), boolean))
             if flag is not self.flags[n]:
                 self.kept.discard(n)
+
+    def is_as_hoped(self, n: int, end: Any) -> bool:
+        """Whether variable n gets a first value of the kind that the plan began with."""
+        self.plan.hoped.discard(n)
+        if is_carriable(end):
+            leaves, structure = tree.flatten(end)
+            if self.late[n] == (structure, tuple(spec_of(self.trace, leaf) for leaf in leaves)):
+                return True
+        del self.plan.late[n]
+        self.fits = False
+        return False
 
     def is_unsure(self, n: int, end: Any) -> bool:
         """Whether a variable that may have no value can be carried with a flag that says so."""

@@ -74,11 +74,13 @@ class Plan:
     orders: Orders = field(default_factory=dict)
     # Why nobody may write to an array that a variable holds afterwards, by variable and leaf.
     frozen: dict[tuple[int, int], str] = field(default_factory=dict)
+    hoped: set[int] = field(default_factory=set)  # of ``late``: known of another time, not seen yet
 
     def copy(self) -> Plan:
         """A plan of its own that says the same."""
         return Plan(set(self.carried), dict(self.late), set(self.unsure), dict(self.specs),
-                    dict(self.cells), dict(self.orders), dict(self.frozen))  # fmt: skip
+                    dict(self.cells), dict(self.orders), dict(self.frozen),
+                    set(self.hoped))  # fmt: skip
 
 
 @dataclass(eq=False)

@@ -173,6 +173,10 @@ class _Round:
         for n in self.kept:
             changed = True
             self.plan.carried.discard(n)
+        for n in self.plan.hoped:
+            changed = True
+            del self.plan.late[n]
+        self.plan.hoped.clear()
         if changed or len({len(e) for e in ends}) != 1:
             return None
         self.check_written()
