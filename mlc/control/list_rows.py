@@ -65,9 +65,13 @@ def region() -> Iterator[None]:
         REGION.reset(token)
 
 
-def with_lists(run: Callable[[], Result], may_hold: bool = True) -> Result:
+_NO_ARRAYS = "the types of what is in a list change without end"
+
+
+def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool = False) -> Result:
     """``run()``, which traces a loop or branch, with the lists that it changes as arrays; with
-    lists as they were, where that cannot be. Without ``may_hold`` none becomes arrays."""
+    lists as they were, where that cannot be. Without ``may_hold`` none becomes arrays. Where
+    some cannot be, others may still have to: that is tried once, unless ``is_last``."""
     if CURRENT.get() is None:
         return run()
     outside = REGION.get()
@@ -87,7 +91,7 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True) -> Result:
                 if not owner.is_native:
                     changed[id(owner)] = owner, owner.items()
                 hold(owner, wanted.kind)
-        raise NotNative("the types of what is in a list change without end")
+        raise NotNative(_NO_ARRAYS)
     except Exception:
         if not changed:
             raise
@@ -101,7 +105,14 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True) -> Result:
         outer = _FROZEN.get()
         if outer is not None:
             outer += frozen
-    return with_lists(run, may_hold)  # where others may have to become arrays
+    if not is_last:
+        return with_lists(run, may_hold, is_last=True)
+    try:
+        return run()
+    except Wanted as wanted:
+        if wanted.owner.serial < outside:
+            raise
+        raise NotNative(_NO_ARRAYS) from None
 
 
 def _without(owner: Grown, run: Callable[[], Result]) -> Result:

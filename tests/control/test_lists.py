@@ -429,3 +429,24 @@ def test_a_list_that_is_empty_where_it_is_looked_through() -> None:
         assert same(mlc.jit(counted)(x), counted(x))
         with pytest.raises(IndexError, match="list index out of range"):
             mlc.jit(outside)(x)
+
+
+def test_lists_that_cannot_all_be_arrays_are_refused() -> None:
+    def endless(x: Any) -> Any:
+        least, found, others, two, steps = x[0], [1.0, x[1]], [], Two(x[3]), 0
+        while steps < 4 and sum([w * 2.0 for w in found]) not in found:
+            steps += 1
+            for least in x:  # noqa: B007
+                for _ in range(5):
+                    found.append(sum(found))
+                    others.append(len(two.made))
+                    found.append(2.0)
+                if sum(p * q for p, q in zip(two.kept, others)) not in others:
+                    two.made = list(two.made)
+            if others and len(others) > 1:
+                two.made.append(least)
+                two.kept.append(x[steps % 4])
+        return found, others, two.kept, two.made, len(found)
+
+    with pytest.raises(mlc.UnsupportedError):
+        mlc.jit(endless)(np.array([1.0, 2, 3, 0.5]))
