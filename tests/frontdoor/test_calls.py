@@ -168,12 +168,10 @@ def test_a_python_int_is_static_where_its_value_is_wanted() -> None:
     for size, steps in ((2, 3), (3, 3), (3, 5), (2, 3)):
         same(jitted(X, size, steps), windows(X, size, steps))
     rows = jitted.cache_info().rows
-    assert [row.signature for row in rows][:2] == [
-        "x: float32[3, 4], size=2, steps=3",
-        "x: float32[3, 4], size=3, steps=3",
+    assert [row.signature for row in rows] == [
+        f"x: float32[3, 4], size={size}, steps: int" for size in (2, 3)
     ]
-    assert rows[0].reason == "first call; compiled for each value of size, steps"
-    assert len(rows) == 3
+    assert rows[0].reason == "first call; compiled for each value of size"
 
     named = mlc.jit(lambda x, n, steps: np.ones(n) * steps)  # what is not wanted stays traced
     for n, steps in ((2, 3), (2, 4), (5, 4)):
