@@ -75,6 +75,8 @@ def _jax(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
     import jax
     import jax.numpy
 
+    # Without it arrays of float64 become float32.
+    jax.config.update("jax_enable_x64", any(array.dtype == np.float64 for array in args))
     compiled = jax.jit(with_numpy_as(jax.numpy, function))
     arrays = tuple(jax.numpy.asarray(array) for array in args)
     return (lambda *values: jax.block_until_ready(compiled(*values))), arrays
