@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..lower.replace_buffers import Place
 
 _NEVER = 1 << 60
-_DEEPEST = 40  # expressions that are written where they are read nest no deeper
+_DEEPEST = 40  # operations at most in an expression that is written where it is read
 
 
 def region_program(call: RegionCall) -> Program:
@@ -310,7 +310,7 @@ class Writer:
                 self.settle(tensor)
 
     def depth(self, tensor: Tensor) -> int:
-        return 1 + max((self.pending.get(t, 0) for t in tensor.inputs), default=0)
+        return 1 + sum(self.pending.get(t, 0) for t in tensor.inputs)
 
     def is_lazy(self, op: Compute, tensor: Tensor) -> bool:
         """Whether a tensor is best computed where it is read."""
