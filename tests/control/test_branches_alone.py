@@ -56,3 +56,17 @@ def test_a_product_in_a_branch_does_not_stand_before_it() -> None:
     assert "matmul" not in str(fast.lower(x, np.int64(1)).graph)
     for n in (0, 1):
         assert np.array_equal(fast(x, np.int64(n)), squared(x, n))
+
+
+def test_whole_numbers_computed_in_many_rounds_of_a_branch_are_compiled_in_time() -> None:
+    def rounds(x: np.ndarray, n: int) -> Any:
+        a, b = x[0], x[1]
+        if n > 3:
+            for _ in range(30):  # without end, if the work doubled in each round
+                a, b = b + a[::-1], a - b
+            return a
+        return b
+
+    fast, x = mlc.jit(rounds), np.arange(16).reshape(2, 8) ** 2
+    for n in (3, 4):
+        assert np.array_equal(fast(x, np.int64(n)), rounds(x, n))
