@@ -81,6 +81,7 @@ ALL: tuple[DType, ...] = (
     float16, bfloat16, float32, float64,
 )  # fmt: skip
 _BY_NAME = {dtype.name: dtype for dtype in ALL}
+_COMPLEX = ("complex64", "complex128")  # pairs of floats in traced functions
 
 
 def as_dtype(value: Any) -> DType:
@@ -97,15 +98,15 @@ def as_dtype(value: Any) -> DType:
     except TypeError:
         raise DTypeError(f"expected a dtype, got {value!r}; {_known()}") from None
     found = _BY_NAME.get(dtype.name)
+    if not dtype.isnative and (found or dtype.name in _COMPLEX):
+        raise DTypeError(
+            f"dtype {dtype.str!r} has foreign byte order; convert with .astype({dtype.name!r})"
+        )
     if found is None:
         raise DTypeError(f"dtype {dtype.name!r} is not supported; {_known()}")
-    if not dtype.isnative:
-        raise DTypeError(
-            f"dtype {dtype.str!r} has foreign byte order; convert with .astype({found.name!r})"
-        )
     return found
 
 
 def _known() -> str:
     names = ", ".join(dtype.name for dtype in ALL)
-    return f"supported are {names}, and in traced functions complex64 and complex128"
+    return f"supported are {names}, and in traced functions {' and '.join(_COMPLEX)}"

@@ -159,6 +159,11 @@ ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
         "argument x of f: dtype 'complex256' is not supported; supported are ",
     ),
     (
+        X.astype(">c16"),
+        mlc.DTypeError,
+        "argument x of f: dtype '>c16' has foreign byte order; convert with .astype('complex128')",
+    ),
+    (
         2**70,
         mlc.ArgumentError,
         "argument x of f is 1180591620717411303424, which does not fit int64; pass a NumPy scalar "

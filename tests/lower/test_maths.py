@@ -215,6 +215,15 @@ def test_powers_that_are_integers_are_exact() -> None:
 
 
 @pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_squares_of_subnormal_numbers_are_not_lost(dtype: DType) -> None:
+    unit = np.finfo(dtype.numpy).smallest_subnormal
+    a, b = (unit * g.ravel() for g in np.meshgrid(np.arange(9, dtype=dtype.numpy), [0, 1, 4, 1e6]))
+    b = b.astype(dtype.numpy)
+    want = np.rint(np.hypot((a / unit).astype(np.float64), (b / unit).astype(np.float64)))
+    np.testing.assert_array_equal(expanded("hypot", dtype, a, b) / unit, want)
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
 def test_large_angles_are_reduced_exactly_or_left_to_the_c_library(dtype: DType) -> None:
     # Both sides of the limit, and the multiples of pi / 2 that lie closest to a float.
     near = np.array([33.0, 355, 710, 103993, 208341, 2**18 - 1, 2**18 + 1, 5e8, 2**30 + 1, 1e22])

@@ -67,7 +67,7 @@ def hypot(x: Expr, y: Expr) -> Expr:
     """sqrt(x * x + y * y), scaled by a power of two where the squares would leave the range."""
     a, b = apply("abs", x), apply("abs", y)
     top = select(a > b, a, b)
-    edge, shift = (60, 70) if x.dtype is float32 else (500, 600)
+    edge, shift = (60, 100) if x.dtype is float32 else (500, 600)
 
     def number(value: float) -> Expr:
         return const(value, x.dtype)
