@@ -16,23 +16,22 @@ from typing import Any
 import numpy as np
 
 from .config import config
-from .errors import ArgumentError, DTypeError, MlcError, ShapeError, UnsupportedError
+from .device_plan import plan_of
+from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from .ops.op import CURRENT
 from .quick_call import QuickCalls
-from .runtime.cuda.arrays import CUPY, JAX, TORCH, DeviceArray, Library, read
+from .resizing import chosen_sizes, counted_by
+from .runtime.cuda.arrays import CUPY, JAX, DeviceArray, Library, read
 from .runtime.cuda.card import card
-from .runtime.cuda.launch import Launched, load
 from .specialization import MISS
-from .te.tensor import Constant
 from .tracer import tree
 from .tracer.signature import is_complex_key
+from .tracer.sizes import SizesChangedError
 from .tracer.traced import Result
 
 Array = np.ndarray[Any, Any]
 _ALIGNMENT = 16  # bytes: the widest access of a thread
 _NORESERVE = 0x4000  # Linux's MAP_NORESERVE: pages that nobody touches take no memory
-_KNOWN_SCALARS = 1024
-_ATTRIBUTE = "_device_entries"
 
 
 def device_caller(jitted: Any, plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,12 +75,19 @@ def device_call(jitted: Any, plain: Callable[..., Any], *args: Any, **kwargs: An
         if out is not None:
             del stood_kwargs["out"]
         call = _Call(jitted, first, stood_args, stood_kwargs, stands)
+        while True:
+            try:
+                result = call.run() if out is None else call.run_into(out)
+                break
+            except SizesChangedError as changed:
+                call.resize(changed.sizes)
         if out is not None:
-            return call.run_into(out)
-        result = call.run()
+            return result
         compiled = call.entry.compiled
         if not kwargs and compiled is not None:
-            jitted._quick.remember(jitted._entries, args, call.entry, _plan(compiled), first.device)
+            jitted._quick.remember(
+                jitted._entries, args, call.entry, plan_of(compiled), first.device
+            )
         return result
 
 
@@ -118,13 +124,13 @@ def built_call(compiled: Any, name: str, args: Sequence[Any]) -> bool:
             assert array is not None
         held.append(array)
     on = card()
-    plan = _plan(compiled)
+    plan = plan_of(compiled)
     current = first.device == on.device()
     with contextlib.nullcontext() if current else on.use(first.device):
         constants = [CUPY.pointer(a) for a in plan.held_constants(first.device)]
         pointers = [array.pointer for array in held]
         pointers[count:count] = constants
-        plan.launch(pointers, first.library, first.device)
+        plan.raise_failed(plan.launch(pointers, first.library, first.device), first.library)
     return True
 
 
@@ -147,68 +153,6 @@ def _contiguous(shape: Sequence[int], size: int) -> tuple[int, ...]:
     return tuple(steps)
 
 
-class _Plan:
-    """A compiled signature on cards: its kernels, and the constants they read, by card."""
-
-    def __init__(self, compiled: Any) -> None:
-        self.launched: Launched = load(compiled.device_module)
-        self.outputs = [(tuple(t.shape), t.dtype.numpy) for t in compiled.outputs]
-        self.host_constants = constants_of(compiled)
-        self.constants: dict[int, list[Any]] = {}
-        self.common: int = getattr(compiled, "common", 0)  # the last constants, of all sizes
-        self.shared: dict[tuple[int, int], Any] = getattr(compiled, "uploaded", {})
-        self.scalars: dict[tuple[Any, ...], Any] = {}
-
-    def launch(self, pointers: Sequence[int], library: Library, device: int) -> None:
-        """Launch the kernels on the current card, ``device``, and the current stream of
-        ``library``. What the function refuses its data for is raised, for which it waits."""
-        module, space = self.launched.module, None
-        try:
-            if module.checks or (module.workspace_bytes and library is TORCH):
-                space = library.workspace(module.workspace_bytes, device)
-        except Exception as error:
-            raise card().error(error, f"allocating a workspace for {module.name}") from error
-        workspace = 0 if space is None else library.pointer(space)
-        self.launched(pointers, workspace, library.stream(device))
-        if not module.checks:
-            return
-        try:
-            record = library.download(space, module.record, module.record + 16)
-        except Exception as error:
-            raise card().error(error, f"running {module.name}") from error
-        module.raise_failed(record)
-
-    def held_constants(self, device: int) -> list[Any]:
-        """The constants on the current card, ``device``; copied there once."""
-        found = self.constants.get(device)
-        if found is None:
-            found = [self._uploaded(n, device) for n in range(len(self.host_constants))]
-            card().cupy.cuda.get_current_stream().synchronize()  # later calls use other streams
-            self.constants[device] = found
-        return found
-
-    def _uploaded(self, number: int, device: int) -> Any:
-        """A constant on the current card: that of other sizes where they have the same."""
-        shared = number - (len(self.host_constants) - self.common)
-        held = self.shared.get((device, shared)) if shared >= 0 else None
-        if held is None:
-            held = card().cupy.asarray(self.host_constants[number])
-            if shared >= 0:
-                self.shared[device, shared] = held
-        return held
-
-    def scalar(self, value: Array, device: int) -> Any:
-        """A number on the current card, ``device``; the same one is copied there once."""
-        key = device, value.dtype, value.shape, value.tobytes()
-        found = self.scalars.get(key)
-        if found is None:
-            if len(self.scalars) >= _KNOWN_SCALARS:
-                self.scalars.clear()
-            found = self.scalars[key] = card().cupy.asarray(value)
-            card().cupy.cuda.get_current_stream().synchronize()
-        return found
-
-
 class _Call:
     """One call: the entry for it, and what its kernels are launched with."""
 
@@ -220,39 +164,72 @@ class _Call:
         kwargs: dict[str, Any],
         stands: dict[int, DeviceArray],
     ) -> None:
-        parameters = jitted._parameters
+        self.jitted, self.parameters = jitted, jitted._parameters
         if kwargs:
-            args, kwargs = parameters.arrange(args, kwargs)
-        self.name = parameters.function
+            args, kwargs = self.parameters.arrange(args, kwargs)
+        self.args, self.kwargs, self.stands = args, kwargs, stands
+        self.name: str = self.parameters.function
         self.library: Library = first.library
         self.device = first.device
-        keys, arrays = parameters.keys(args, kwargs)
-        self.entry = self._entry(jitted, keys, args, kwargs)
-        if jitted._by_value:
-            keys, arrays = parameters.keys(args, kwargs)
+        self.entry: Any = None
+        self.inputs: list[DeviceArray | Array] = []
+        self.names: list[str] = []
+        self.resize(())
+
+    def resize(self, sizes: tuple[int, ...]) -> None:
+        """Take the code for ``sizes``, the first of those that the data choose."""
+        jitted, args, kwargs = self.jitted, self.args, self.kwargs
+        signature = self._signature()
+        entry, _ = jitted._find(signature, sizes)
+        if entry is None:
+            with counted_by(self._counted):
+                entry = jitted._compile(signature, args, kwargs, sizes)
+        self.entry = entry
+        keys, arrays = self.parameters.keys(args, kwargs)
         if any(map(_has_complex, keys)):
             raise UnsupportedError(
                 f"{self.name} was called with complex numbers, which kernels on a card do not "
                 "take; pass real and imaginary parts"
             )
-        self.inputs: list[DeviceArray | Array] = []
-        self.names: list[str] = []
-        for (name, value), array in zip(parameters.sources(args, kwargs), arrays, strict=True):
-            place = stands.get(id(value))
-            if place is None and array.size > 1:
-                raise ArgumentError(
-                    f"argument {name} of {self.name} is on the host, and others are on card "
-                    f"{self.device}; copy it there with mlc.device_put({name}, {self.device})"
-                )
-            self.inputs.append(array if place is None else place)
+        self.inputs, self.names = [], []
+        for (name, value), array in zip(self.parameters.sources(args, kwargs), arrays, strict=True):
             self.names.append(name)
+            self.inputs.append(self._placed(name, value, array))
 
-    def _entry(
-        self, jitted: Any, keys: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        signature = keys, tuple(kwargs), bool(config.debug)
-        entry, _ = jitted._find(signature)
-        return jitted._compile(signature, args, kwargs) if entry is None else entry
+    def _signature(self) -> Any:
+        keys, _ = self.parameters.keys(self.args, self.kwargs)
+        return keys, tuple(self.kwargs), bool(config.debug)
+
+    def _check_chosen(self) -> None:
+        """SizesChangedError if the data choose others than the code at hand was compiled for: it
+        computes with elements that there are not, and what it refuses is not refused."""
+        sizes = self.entry.traced.sizes
+        if sizes is None:
+            return
+        with counted_by(self._counted):
+            found = chosen_sizes(self.jitted, self._signature(), self.args, self.kwargs)
+        if found != sizes.expected:
+            raise SizesChangedError(found)
+
+    def _placed(self, name: str, value: Any, array: Array) -> DeviceArray | Array:
+        """An argument where it lies: on the card, but for numbers."""
+        place = self.stands.get(id(value))
+        if place is None and array.size > 1:
+            raise ArgumentError(
+                f"argument {name} of {self.name} is on the host, and others are on card "
+                f"{self.device}; copy it there with mlc.device_put({name}, {self.device})"
+            )
+        return array if place is None else place
+
+    def _counted(self, compiled: Any, arrays: Sequence[Array]) -> Array:
+        """How much there is, by ``compiled`` over what the stand-ins ``arrays`` stand for."""
+        sources = self.parameters.sources(self.args, self.kwargs)
+        inputs = [self._placed(name, value, array) for (name, value), array in zip(sources, arrays)]
+        plan = plan_of(compiled)
+        why = "has sizes that its data decide, for which its call waits"
+        plan.refuse_capture(why, self.library.stream(self.device))
+        held, _ = plan.run(inputs, [None] * len(plan.outputs), self.library, self.device)
+        return plan.download(held[-1], self.library, 0, 1)
 
     def run(self) -> Any:
         traced = self.entry.traced
@@ -309,33 +286,26 @@ class _Call:
         compiled = self.entry.compiled
         if compiled is None:
             return []
-        plan = _plan(compiled)
-        library, device = self.library, self.device
+        plan, traced = plan_of(compiled), self.entry.traced
+        waits = [] if traced.failure is None else [traced.failure.output]
+        waits += () if traced.sizes is None else traced.sizes.outputs
+        if waits:
+            why = "has errors or sizes that its data decide, for which its call waits"
+            plan.refuse_capture(why, self.library.stream(self.device))
+        places = [None if place is None else place.array for place in direct]
+        held, space = plan.run(self.inputs, places, self.library, self.device)
         try:
-            held = [
-                library.empty(shape, dtype, device) if place is None else place.array
-                for (shape, dtype), place in zip(plan.outputs, direct)
-            ]
-            numbers = [
-                None if isinstance(a, DeviceArray) else plan.scalar(a, device) for a in self.inputs
-            ]
-            constants = plan.held_constants(device)
-        except MlcError:
+            plan.raise_failed(space, self.library)
+        except Exception:
+            self._check_chosen()
             raise
-        except Exception as error:
-            raise card().error(error, f"allocating what {self.name} needs") from error
-        pointers = [
-            a.pointer if isinstance(a, DeviceArray) else CUPY.pointer(number)
-            for a, number in zip(self.inputs, numbers)
-        ]
-        pointers += [CUPY.pointer(array) for array in constants]
-        pointers += [library.pointer(array) for array in held]
-        plan.launch(pointers, library, device)
-        failure = self.entry.traced.failure
-        if failure is not None:  # which waits for the card
-            made = list(held)
-            made[failure.output] = library.download(held[failure.output], 0, 1)
-            failure.check(made)
+        made = list(held)
+        for n in waits:
+            made[n] = plan.download(held[n], self.library, 0, 1)
+        if traced.sizes is not None:
+            traced.sizes.check(made)
+        if traced.failure is not None:
+            traced.failure.check(made)
         return held
 
     def _leaf(self, result: Result, computed: Sequence[Any]) -> tuple[Any, bool]:
@@ -389,24 +359,6 @@ class _Call:
             place = self.inputs[number]
             assert isinstance(place, DeviceArray)
             self.library.fill(_memory(place).array, computed[output])
-
-
-def constants_of(compiled: Any) -> list[Array]:
-    """The constants that kernels read, C-contiguous, in the order of their numbers."""
-    if hasattr(compiled, "constants"):
-        return [np.ascontiguousarray(array) for array in compiled.constants]
-    found = []
-    for tensor in compiled.module.constants:
-        assert isinstance(tensor.op, Constant)
-        found.append(np.require(tensor.op.array, requirements=("C", "A")))
-    return found
-
-
-def _plan(compiled: Any) -> _Plan:
-    found: _Plan | None = compiled.__dict__.get(_ATTRIBUTE)
-    if found is None:
-        found = compiled.__dict__[_ATTRIBUTE] = _Plan(compiled)
-    return found
 
 
 def _has_complex(key: Any) -> bool:

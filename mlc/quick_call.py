@@ -84,8 +84,8 @@ class QuickCalls:
         libraries = {library_of(type(value)) for value in args}
         numbers = [result.value for result in traced.results if result.kind == "output"]
         plain = len(numbers) == len(traced.results) and traced.structure in (None, tuple, list)
-        refuses = bool(plan.launched.module.checks) or traced.failure is not None
-        if not plain or refuses or traced.writes or len(libraries) != 1:
+        waits = plan.launched.module.checks or traced.failure or traced.sizes
+        if not plain or waits or traced.writes or len(libraries) != 1:
             return
         library = libraries.pop()
         if library is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -13,6 +15,11 @@ from .specialization import Specialization
 from .tracer.grown import ListsFullError
 from .tracer.sizes import SizesChangedError, SizeWanted
 from .tracer.traced import Traced
+
+Array = np.ndarray[Any, Any]
+_COUNTED_BY: ContextVar[Callable[[Any, Sequence[Array]], Array] | None] = ContextVar(
+    "_COUNTED_BY", default=None
+)
 
 
 def lists_may_be_full(traced: Traced) -> bool:
@@ -68,7 +75,7 @@ def run_resized(
         if isinstance(problem, SizesChangedError):
             sizes = problem.sizes
         else:
-            sizes = _chosen(jitted, signature, args, kwargs)
+            sizes = chosen_sizes(jitted, signature, args, kwargs)
             if entry.traced.sizes is None or sizes == entry.traced.sizes.expected:
                 raise problem
         entry = jitted._compile(signature, args, kwargs, sizes)
@@ -80,17 +87,33 @@ def run_resized(
             problem = again
 
 
-def _chosen(jitted: Any, signature: Any, args: Any, kwargs: Any) -> tuple[int, ...]:
+def chosen_sizes(jitted: Any, signature: Any, args: Any, kwargs: Any) -> tuple[int, ...]:
     """The sizes that the data choose, found one after the other."""
     statics = statics_of(signature[0], (*args, *kwargs.values()))
     traced, _ = jitted._trace(signature, args, kwargs, statics, ())
     return () if traced.sizes is None else traced.sizes.expected
 
 
-def size_of_data(wanted: SizeWanted, arrays: Sequence[np.ndarray[Any, Any]], target: str) -> int:
-    """How much the data in ``arrays``, the arguments, choose."""
+def size_of_data(wanted: SizeWanted, arrays: Sequence[Array], target: str) -> int:
+    """How much the data in ``arrays``, the arguments, choose. What a card computes of arrays of the
+    host is counted by the processor, so that no card is needed to look at the code."""
     from .compile import compile_graph
 
+    run = _COUNTED_BY.get()
+    if run is None and target == "cuda":
+        target = "cpu"
     compiled = compile_graph(wanted.inputs, wanted.tensors[-1:], name="size", target=target)
     given = [*arrays, *(() if wanted.draws is None else wanted.draws.tried())]
-    return int(np.asarray(compiled.run(given)[-1]).reshape(()))
+    found = compiled.run(given)[-1] if run is None else run(compiled, given)
+    return int(np.asarray(found).reshape(()))
+
+
+@contextmanager
+def counted_by(run: Callable[[Any, Sequence[Array]], Array]) -> Iterator[None]:
+    """In which ``run(compiled, arrays)`` computes how much there is: the arrays are on a card, and
+    those at hand have their shapes alone."""
+    token = _COUNTED_BY.set(run)
+    try:
+        yield
+    finally:
+        _COUNTED_BY.reset(token)

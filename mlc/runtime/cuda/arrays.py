@@ -76,8 +76,8 @@ class Library:
         return self.empty((size,), np.dtype(np.uint8), device)
 
     def download(self, array: Any, start: int, end: int) -> np.ndarray[Any, Any]:
-        """Elements of a vector, copied to the host."""
-        found: np.ndarray[Any, Any] = card().cupy.asnumpy(array[start:end])
+        """Some of the elements, in order, copied to the host."""
+        found: np.ndarray[Any, Any] = card().cupy.asnumpy(array.reshape(-1)[start:end])
         return found
 
     def mark(self, array: Any) -> tuple[Any, int] | None:
@@ -125,7 +125,7 @@ class Torch(Library):
         return int(sys.modules["torch"].cuda.current_stream(device).cuda_stream)
 
     def download(self, array: Any, start: int, end: int) -> np.ndarray[Any, Any]:
-        found: np.ndarray[Any, Any] = array[start:end].cpu().numpy()
+        found: np.ndarray[Any, Any] = array.reshape(-1)[start:end].cpu().numpy()
         return found
 
     def mark(self, array: Any) -> tuple[Any, int] | None:

@@ -48,7 +48,7 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> FakeCuPy:
     made = FakeCuPy()
     on = card.Card(made)
     for module in ("runtime.cuda.arrays", "runtime.cuda.launch", "runtime.cuda.host",
-                   "device_call", "quick_call"):  # fmt: skip
+                   "device_call", "device_plan", "quick_call"):  # fmt: skip
         monkeypatch.setattr(f"mlc.{module}.card", lambda: on)
     monkeypatch.setattr(card, "card", lambda: on)
     monkeypatch.setattr("mlc.runtime.cuda.launch.compile_module", made.compile)

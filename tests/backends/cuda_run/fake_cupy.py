@@ -57,6 +57,9 @@ class ndarray:
     def copy(self, order: str = "C") -> ndarray:
         return ndarray(_aligned(self.held), self.device.id)
 
+    def reshape(self, *shape: int) -> ndarray:
+        return ndarray(self.held.reshape(*shape), self.device.id)
+
     def get(self) -> np.ndarray[Any, Any]:
         return self.held.copy()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.errors import ArgumentError, DeviceError, DTypeError, ShapeError
+from mlc.errors import ArgumentError, DeviceError, DTypeError, ShapeError, UnsupportedError
 
 from .fake_cupy import FakeCuPy, Problem, ndarray
 
@@ -262,3 +262,74 @@ def test_one_set_of_kernels_for_many_sizes(cupy: FakeCuPy) -> None:
     assert uploads.count((9,)) == 1, "what all sizes have in common is on the card once"
     small, large = (max(x.grid[0] * x.grid[1] for x in cupy.launches[n:]) for n in (-1, 0))
     assert small < large
+
+
+def made_by(array: Any) -> Any:
+    return array.get() if isinstance(array, ndarray) else array
+
+
+def chosen(x: Any, y: Any) -> Any:
+    found = x[x > 0]
+    return found * 2, np.unique(y)
+
+
+def test_as_much_as_the_data_say(cupy: FakeCuPy) -> None:
+    """Sizes are counted on the card; other data have code for theirs, and the arrays are read
+    where they are."""
+    jitted = mlc.jit(chosen, target="cuda")
+    for shift, kinds in ((0.0, 4), (1.0, 4), (0.0, 7), (9.0, 2)):
+        x, y = values(40) + np.float32(shift), np.arange(30) % kinds
+        for put, kind in ((cupy.asarray, ndarray), (np.asarray, np.ndarray)):
+            got = jitted(put(x), put(y))
+            for one, expected in zip(got, chosen(x, y), strict=True):
+                assert made_by(one).dtype == expected.dtype and isinstance(one, kind)
+                np.testing.assert_array_equal(made_by(one), expected)
+    out = cupy.empty((3,), np.float32)
+    mlc.jit(lambda x: x[x > 0] + 1, target="cuda")(cupy.asarray(np.float32([1, -1, 2, 3])), out=out)
+    np.testing.assert_array_equal(out.get(), np.float32([2, 3, 4]))
+
+
+def test_sizes_and_refused_data_together(cupy: FakeCuPy) -> None:
+    """Code for other sizes may refuse what it should not see: the sizes are looked at first."""
+
+    @mlc.jit(target="cuda")
+    def runs(x: Any, at: Any) -> Any:
+        return np.add.reduceat(x[x > 0], at)
+
+    at = cupy.asarray(np.array([0, 2]))
+    for n in (3, 5):
+        x = np.arange(1, 1 + n, dtype=np.float32)
+        np.testing.assert_array_equal(runs(cupy.asarray(x), at).get(), np.add.reduceat(x, [0, 2]))
+    with pytest.raises(IndexError):
+        runs(cupy.asarray(np.float32([1, 2])), at)
+
+
+def test_what_waits_is_captured_by_no_graph(cupy: FakeCuPy) -> None:
+    some = cupy.asarray(values(20))
+    outside = ", which a CUDA graph cannot capture; call it outside of the capture"
+    table = values(20)
+    for function, why in (
+        (lambda x: x[x > 0], "has errors or sizes that its data decide, for which its call waits"),
+        (lambda x: np.add.reduceat(x, x.astype(int) * 0), "may refuse its data, for which its call "
+         "waits"),
+        (lambda x: x + table, "copies numbers or arrays of the host to the card when it first "
+         "meets them"),
+    ):  # fmt: skip
+        jitted = mlc.jit(function, target="cuda")
+        if "copies" not in why:
+            jitted(some)
+        cupy.capturing = True
+        with pytest.raises(UnsupportedError) as caught:
+            jitted(some)
+        assert why + outside in caught.value.message
+        cupy.capturing = False
+        jitted(some)
+        if "copies" in why:
+            cupy.capturing = True
+            jitted(some)
+            cupy.capturing = False
+
+
+def test_code_of_sizes_is_looked_at_without_a_card() -> None:
+    jitted = mlc.jit(lambda x: x[x > 0], target="cuda")
+    assert "__global__" in str(jitted.lower(np.float32([1, -1, 2])).cuda)
