@@ -222,7 +222,7 @@ class _Jitted:
                     )
                     if entry is not None:
                         return self._entered(signature, entry, change)
-                may_choose = self._families is None and self._target != "cuda" and schedule is None
+                may_choose = self._families is None and schedule is None
                 traced, captures = self._trace(
                     signature, args, kwargs, statics, sizes if may_choose else None
                 )
