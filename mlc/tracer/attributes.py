@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import MlcError, OutsideArrayError, UnsupportedError
+from ..ops.op import CURRENT
 from ..records import dataclass
 from . import tree
 from .alike import Model, differences, owner_of
 from .captures import Captures, is_ours
+from .leaving import shown_in
 from .slots import Slots, holder_id, slots_of
 
 INPUT = "attributes_"  # the keyword that the arrays are passed by
@@ -186,8 +188,11 @@ def _put_back_elements(captures: Captures) -> bool:
 
 
 def _is_traced(value: Any, depth: int = 0) -> bool:
-    """Whether a traced value stands in ``value``, which may be an object that was made anew."""
+    """Whether a traced value stands in ``value``, which may be an object that was made anew, or a
+    text that shows one."""
     kind = type(value)
+    if kind is str:
+        return shown_in(value, CURRENT.get()) is not None
     if hasattr(kind, "__mlc_lift__") or depth > _DEPTH:
         return hasattr(kind, "__mlc_lift__")
     if kind not in (list, tuple, dict):

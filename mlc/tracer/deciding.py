@@ -85,12 +85,15 @@ def hash_of(value: Any) -> int:
 
 
 def with_known_keys(value: Any) -> Any:
-    """``value``, in whose dicts the numbers that data choose stand as keys in place of traced
-    ones."""
+    """``value``, in whose dicts and sets the numbers that data choose stand as keys in place of
+    traced ones."""
     kind: Any = type(value)
     if kind in (list, tuple):
         items = [with_known_keys(item) for item in value]
         return value if all(map(operator.is_, items, value)) else kind(items)
+    if kind in (set, frozenset):
+        keys = list(map(_known_key, value))
+        return value if all(map(operator.is_, keys, value)) else kind(keys)
     if kind not in _DICTS:
         return value
     found: dict[Any, Any] = {_known_key(k): with_known_keys(v) for k, v in value.items()}

@@ -74,7 +74,8 @@ class Masked(NDArrayOperatorsMixin):
         return self._values.ndim - self._mask.ndim + 1
 
     def __repr__(self) -> str:
-        return f"traced {self.dtype.name} elements of a mask of shape {self._mask.shape}"
+        text = f"traced {self.dtype.name} elements of a mask of shape {self._mask.shape}"
+        return str(self._mask._trace.show(text, self._mask._tensor))
 
     def __mlc_lift__(self, trace: Any) -> Any:
         return self.solid().__mlc_lift__(trace)

@@ -45,6 +45,7 @@ class FunctionTrace:
         "name",
         "numbered",
         "rooms",
+        "shown",
         "wanted",
         "weak",
     )
@@ -61,6 +62,7 @@ class FunctionTrace:
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
         self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
+        self.shown: dict[str, Tensor] = {}  # texts that stand for traced values
         # Where traced numbers were looked up in dicts: gives trees keys that are known.
         self.keyed: Callable[[Any], Any] | None = None
 
@@ -80,6 +82,11 @@ class FunctionTrace:
         from .tracer import Tracer
 
         return Tracer(tensor, self)
+
+    def show(self, text: str, tensor: Tensor) -> str:
+        """``text``, which stands for the traced value ``tensor`` where that is printed."""
+        self.shown[text] = tensor
+        return text
 
     @property
     def has_room(self) -> bool:
@@ -152,6 +159,7 @@ class FunctionTrace:
         """Let go of what only tracing needs."""
         self.constants.clear()
         self.numbered.clear()
+        self.shown.clear()
 
 
 @contextmanager

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import te
-from ..errors import UnsupportedError
 from ..records import dataclass
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .concrete import known
 from .grown import Grown, ListResult, is_arrays
+from .leaving import refuse_leak, refuse_text
 from .masked import solid
 from .new_objects import opened
 from .rows import Row
@@ -116,7 +116,8 @@ class Traced:
                     found.append(result.value.items(computed))
                     continue
                 case _:
-                    found.append(result.value)
+                    held = result.value
+                    found.append(held.copy() if type(held) in (set, bytearray) else held)
                     continue
             if not leaf.ndim:
                 leaf = np.asarray(leaf) if result.is_array else leaf[()]
@@ -176,6 +177,9 @@ def _flattened(returned: Any, trace: FunctionTrace) -> tuple[list[Any], Any]:
         leaves, structure = tree.flatten(opened(returned, trace), is_arrays)
     if is_arrays(returned):
         return leaves, None
+    if trace.shown:
+        for text in {key for path in structure.paths() for key in path if isinstance(key, str)}:
+            refuse_text(text, trace)
     return leaves, structure
 
 
@@ -198,7 +202,7 @@ class _Outputs:
         if is_arrays(leaf):
             return Result("list", self.list_of(leaf))
         if not isinstance(leaf, Tracer):
-            _refuse_leak(leaf, self.trace)
+            refuse_leak(leaf, self.trace)
             return Result("constant" if isinstance(leaf, np.ndarray) else "value", leaf)
         if isinstance(leaf._cell, Row) and leaf._view is None and leaf._cell.is_unread:
             return self.row(leaf, leaf._cell)
@@ -258,35 +262,6 @@ class _Outputs:
                 if not isinstance(tensor.op, (Compute, Call)):
                     tensor = _copied(tensor)
                 yield self.place(tensor), place
-
-
-def _refuse_leak(leaf: Any, trace: FunctionTrace) -> None:
-    """Raise if what a function returns is, or holds, something that only tracing knows of."""
-    kind = type(leaf)
-    runs_later = isinstance(leaf, (Iterator, AsyncIterator, Coroutine))
-    if tree.is_plain(leaf) or kind.__module__ == "builtins" and not runs_later:
-        return
-    if runs_later:
-        if isinstance(leaf, Coroutine):
-            leaf.close()  # else Python warns that nobody awaited it
-        raise UnsupportedError(
-            f"{trace.name} returns a {kind.__name__}, which would run after tracing has ended; "
-            f"return a list or an array"
-        )
-    if hasattr(kind, "__mlc_lift__"):
-        leaf.__mlc_lift__(trace)  # which raises where the size is not known
-        raise UnsupportedError(
-            f"{trace.name} returns a {kind.__name__} of a traced array, which is no array; return "
-            f"an array made of it, such as x.ravel() for x.flat"
-        )
-    held = getattr(leaf, "__dict__", {}).items()
-    name = next((n for n, value in held if hasattr(type(value), "__mlc_lift__")), None)
-    if name is not None:
-        raise UnsupportedError(
-            f"{trace.name} returns a {kind.__name__} whose {name} is a traced value, and objects "
-            f"of that class cannot be made again at each call; return the array, or register "
-            f"{kind.__name__} with optree"
-        )
 
 
 def _copied(tensor: Tensor) -> Tensor:

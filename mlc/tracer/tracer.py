@@ -233,7 +233,8 @@ class Tracer:
     def __repr__(self) -> str:
         if self._cell.array is not None:
             return repr(known(self))
-        return f"traced {self._tensor.dtype.name}{list(self.shape)} {_origin(self._tensor)}"
+        text = f"traced {self._tensor.dtype.name}{list(self.shape)} {_origin(self._tensor)}"
+        return self._trace.show(text, self._tensor)
 
     def __format__(self, spec: str) -> str:
         return repr(self) if self._cell.array is None else format(known(self), spec)

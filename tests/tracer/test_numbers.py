@@ -65,12 +65,50 @@ class Strict(Holder):
         (lambda x: (row for row in x), "<lambda> returns a generator, which would run after"),
         (lambda x: map(np.sum, x), "<lambda> returns a map, which would run after tracing has"),
         (lambda x: [Strict(x)], "<lambda> returns a Strict whose value is a traced value, and obj"),
+        (lambda x: {"x": x}.values(), "<lambda> returns a dict_values that holds traced values, "),
+        (lambda x: f"{x.sum():.2f}", "<lambda> returns or keeps a text made of traced float32[] "),
+        (lambda x: (x, [str(x)]), "<lambda> returns or keeps a text made of traced float32["),
+        (lambda x: {f"{x[0]}": 1}, "<lambda> returns or keeps a text made of traced float32["),
+        (lambda x: {str(x).encode()}, "<lambda> returns or keeps a text made of traced float32["),
+        (lambda x: Holder(repr(x * 1j)), "<lambda> returns or keeps a text made of traced complex"),
+        (lambda x: np.array([str(x)]), "<lambda> returns or keeps a text made of traced float32"),
     ],
 )
 def test_what_only_tracing_knows_does_not_leave(function: Any, text: str) -> None:
     with pytest.raises(mlc.UnsupportedError) as caught:
         mlc.jit(function)(X)
     assert str(caught.value).startswith(text)
+
+
+def test_no_text_that_shows_a_traced_value_is_kept_in_an_object() -> None:
+    holder = Holder("")
+
+    def note(x: Any) -> Any:
+        holder.value = f"{x.sum()}"
+        return x
+
+    with pytest.raises(mlc.UnsupportedError, match="keeps a text made of traced float32"):
+        mlc.jit(note)(X)
+    assert holder.value == ""
+
+
+def test_texts_of_numbers_among_the_arguments_are_theirs() -> None:
+    def named(x: Any, n: Any) -> Any:
+        return x * n, f"{n} {x.shape} {x.dtype}"
+
+    for n in (2, 3, 0.5):
+        check_against_numpy(named, X, n)
+
+
+def test_sets_hold_what_the_data_choose_and_are_new_at_each_call() -> None:
+    def signs(x: Any) -> Any:
+        return {x[0] > 0, x[1] > 0}, frozenset([(int(x[0]), 7)]), {1, 2}
+
+    fast = mlc.jit(signs)
+    for x in ([1.0, 2.0], [1.0, -2.0], [-3.0, -2.0]):
+        found, expected = fast(np.array(x)), signs(np.array(x))
+        assert found == expected and {type(v) for v in found[0]} == {np.bool}
+        found[2].add(3)
 
 
 def test_other_objects_may_leave() -> None:

@@ -146,10 +146,14 @@ class Complex:
         found = known(self)
         if found is not self:
             return repr(found)
-        if isinstance(self._parts[0], Masked):
-            return f"traced {self.dtype.name} elements of a mask"
+        real = self._parts[0]
+        if isinstance(real, Masked):
+            return real._mask._trace.show(
+                f"traced {self.dtype.name} elements of a mask", real._mask._tensor
+            )
         origin = f"(argument {self._pair._tensor.name})" if self._pair is not None else ""
-        return f"traced {self.dtype.name}{list(self.shape)} {origin}".rstrip()
+        text = f"traced {self.dtype.name}{list(self.shape)} {origin}".rstrip()
+        return real._trace.show(text, real._tensor)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return call_ufunc(ufunc, method, inputs, kwargs)
