@@ -259,6 +259,13 @@ def device_put(value: Any, device: int | str = 0) -> Any:
     if held is not None and held.device == number:
         return value
     on = card()
+    count = on.count()
+    if number >= count:
+        there = "card 0" if count == 1 else f"cards 0 to {count - 1}"
+        raise ArgumentError(
+            f"card {number} was asked for, and this process sees {there}; CUDA_VISIBLE_DEVICES "
+            f"says which it sees"
+        )
     package = type(value).__module__.partition(".")[0]
     try:
         with on.use(number):
@@ -274,6 +281,6 @@ def _device_number(device: int | str) -> int:
         kind, _, text = device.partition(":")
         if kind == "cuda" and (text or "0").isdigit():
             return int(text or "0")
-    elif not isinstance(device, bool) and device >= 0:
+    elif isinstance(device, (int, np.integer)) and not isinstance(device, bool) and device >= 0:
         return int(device)
     raise ArgumentError(f"a card is a number, or text such as 'cuda:0', got {device!r}")

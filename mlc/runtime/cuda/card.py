@@ -17,6 +17,10 @@ from mlc.runtime.cuda.toolkit import INSTALL
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _OPT_IN = 48 << 10  # bytes of shared memory above which a kernel has to ask
 _OUT_OF_MEMORY = 2
+# CUDA's numbers of errors: what a kernel did wrong earlier, which ends the use of the card, and
+# what a block asks for that the card has not.
+_WRONG_KERNEL = frozenset({700, 714, 715, 716, 717, 718, 719})
+_TOO_MUCH = 701
 _ANY_WAY = 4  # cudaMemcpyDefault: the addresses tell what is where
 
 
@@ -39,6 +43,10 @@ class Card:
 
     def device(self) -> int:
         return int(self._runtime.getDevice())
+
+    def count(self) -> int:
+        """How many cards there are."""
+        return int(self._runtime.getDeviceCount())
 
     def use(self, device: int) -> Any:
         """A context in which ``device`` is the current one."""
@@ -96,7 +104,19 @@ class Card:
                 f"{doing} ran out of memory on the card: {said}; free what is held "
                 "(cupy.get_default_memory_pool().free_all_blocks()), or use smaller arrays"
             )
-        return DeviceError(f"{doing} failed: {said}")
+        if status in _WRONG_KERNEL:
+            return DeviceError(
+                f"{doing} failed: {said}; a kernel that was launched before, maybe this one, did "
+                "wrong, and this process cannot use the card any more: begin anew, and call the "
+                "function with target='cuda-emulated', which says which access was wrong"
+            )
+        advice = (
+            "a block of it asks for more registers or threads than this card has; bind fewer "
+            "threads in its schedule"
+            if status == _TOO_MUCH
+            else "python -m mlc doctor says what is installed here"
+        )
+        return DeviceError(f"{doing} failed: {said}; {advice}")
 
 
 @functools.cache
@@ -108,14 +128,21 @@ def card() -> Card:
             f"target 'cuda' launches kernels through CuPy, which is not installed; {INSTALL}, or "
             "use target='cuda-emulated' to run them on the processor"
         )
-    import cupy
-
+    try:
+        import cupy
+    except ImportError as error:
+        raise UnsupportedError(
+            f"target 'cuda' launches kernels through CuPy, which is installed and cannot be "
+            f"imported: {str(error).strip()}; install it anew, and only one of its packages: "
+            f"{INSTALL}"
+        ) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:
         raise UnsupportedError(
             f"target 'cuda' needs a card and its driver: {error}; install NVIDIA's driver (see "
-            "nvidia-smi), or use target='cuda-emulated' to run kernels on the processor"
+            "nvidia-smi; pip install 'mlc[cuda12]' if it is older than version 580), or use "
+            "target='cuda-emulated' to run kernels on the processor"
         ) from None
     if not count:
         raise UnsupportedError(

@@ -141,19 +141,20 @@ class Launched:
             shared: dict[str, int] = {}  # a kernel may be launched with more and with less
             for launch in self.module.launches:
                 shared[launch.kernel] = max(shared.get(launch.kernel, 0), launch.shared_bytes)
+            doing = f"loading the kernels of {self.module.name}"
             try:
                 if loaded is None:
                     loaded = self._card.loaded[key] = Loaded(self._card.load(cubin))
                 self._loaded[device] = loaded
                 functions = {}
                 for name, size in shared.items():
+                    each = f"each block of the kernel {name}"
+                    doing = f"asking for {size} bytes of shared memory for {each}"
                     functions[name] = self._card.function(loaded.handle, name, size)
             except MlcError:
                 raise
             except Exception as error:
-                raise self._card.error(
-                    error, f"loading the kernels of {self.module.name}"
-                ) from error
+                raise self._card.error(error, doing) from error
             found = [functions[launch.kernel] for launch in self.module.launches]
             self._functions[device] = found
             return found

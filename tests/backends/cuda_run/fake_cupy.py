@@ -135,6 +135,7 @@ class FakeCuPy:
 
     def _attribute(self, function: int, attribute: int, value: int) -> None:
         assert attribute == 8
+        self._raise("attribute")
         self.shared_asked[self._handles[function][2]] = value
 
     def _launch(self, function: int, *rest: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlc.backends.cuda.device import Argument, DeviceModule, Launch
-from mlc.errors import DeviceError, DeviceMemoryError, UnsupportedError
+from mlc.errors import ArgumentError, DeviceError, DeviceMemoryError, UnsupportedError
 from mlc.runtime.cuda import card, launch
 from mlc.runtime.cuda.arrays import device_put, read
 from mlc.runtime.cuda.host import OnCard
@@ -108,7 +108,27 @@ def test_a_workspace_of_the_callers(cupy: FakeCuPy) -> None:
             Problem("CUDA_ERROR_INVALID_VALUE: invalid argument"),
             DeviceError,
             "launching the kernel first (grid (1, 1, 1), 32 threads and 0 bytes of shared memory a "
-            "block) failed: CUDA_ERROR_INVALID_VALUE: invalid argument",
+            "block) failed: CUDA_ERROR_INVALID_VALUE: invalid argument; python -m mlc doctor says "
+            "what is installed here",
+        ),
+        (
+            "launch",
+            Problem("CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered", 700),
+            DeviceError,
+            "launching the kernel first (grid (1, 1, 1), 32 threads and 0 bytes of shared memory a "
+            "block) failed: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered; "
+            "a kernel that was launched before, maybe this one, did wrong, and this process cannot "
+            "use the card any more: begin anew, and call the function with target='cuda-emulated', "
+            "which says which access was wrong",
+        ),
+        (
+            "launch",
+            Problem("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES: too many resources requested", 701),
+            DeviceError,
+            "launching the kernel first (grid (1, 1, 1), 32 threads and 0 bytes of shared memory a "
+            "block) failed: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES: too many resources requested; a "
+            "block of it asks for more registers or threads than this card has; bind fewer threads "
+            "in its schedule",
         ),
         (
             "alloc",
@@ -140,6 +160,17 @@ def test_errors_name_the_kernel(
     del cupy.fail[what]
     run([a.data.ptr, b.data.ptr])
     assert b.get()[0] == 63
+
+
+def test_shared_memory_that_a_card_has_not(cupy: FakeCuPy) -> None:
+    cupy.fail["attribute"] = Problem("CUDA_ERROR_INVALID_VALUE: invalid argument")
+    both = (Argument("array", 0), Argument("array", 1))
+    large = Launch("first", (1, 1, 1), (32, 1, 1), 200 << 10, both)
+    with pytest.raises(DeviceError) as caught:
+        launch.load(DeviceModule("large", TWO.source, (large,), 0))([0, 0])
+    assert caught.value.message.startswith(
+        "asking for 204800 bytes of shared memory for each block of the kernel first failed: CUDA_E"
+    )
 
 
 def test_host_arrays_are_copied_there_and_back(cupy: FakeCuPy) -> None:
@@ -175,6 +206,11 @@ def test_device_put(cupy: FakeCuPy) -> None:
     assert device_put(a, 0).device.id == 0 and cupy.current == 0
     with pytest.raises(TypeError, match="a card is a number, or text such as 'cuda:0', got 'gpu'"):
         device_put(a, "gpu")
+    for wrong in (-1, 1.0, None, True):
+        with pytest.raises(ArgumentError, match="a card is a number, or text"):
+            device_put(a, wrong)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="card 2 was asked for, and this process sees cards 0 "):
+        device_put(a, "cuda:2")
 
 
 def test_no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,4 +240,13 @@ def test_no_driver_and_no_card(count: Any, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(card, "find_spec", lambda name: True)
     said = "the driver has none" if count == 0 else "cudaErrorInsufficientDriver: too old; install"
     with pytest.raises(UnsupportedError, match=said):
+        card.card.__wrapped__()
+
+
+def test_cupy_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setattr(card, "find_spec", lambda name: True)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(UnsupportedError, match="CuPy, which is installed and cannot be imported: "):
         card.card.__wrapped__()
