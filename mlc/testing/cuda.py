@@ -7,9 +7,20 @@ from collections.abc import Sequence
 from mlc.backends.cuda.device import DeviceModule
 from mlc.runtime.cuda.banks import Counter, SharedAccess, counting
 
-__all__ = ["Counter", "SharedAccess", "assert_compiles", "counting"]
+__all__ = ["Counter", "SharedAccess", "assert_compiles", "counting", "has_card"]
 
 ARCHITECTURES = ("sm_80", "sm_90a")
+
+
+def has_card() -> bool:
+    """Whether target "cuda" can run here: there are CuPy, a driver and a card."""
+    from mlc.errors import UnsupportedError
+    from mlc.runtime.cuda.card import card
+
+    try:
+        return card().count() > 0
+    except UnsupportedError:
+        return False
 
 
 def assert_compiles(module: DeviceModule, architectures: Sequence[str] = ARCHITECTURES) -> None:
