@@ -1,7 +1,7 @@
 """What a function reads besides its arguments, and whether that has changed since it was traced.
 
-Followed are closure cells, globals, defaults, the functions called through them, and the
-attributes, lists and dicts on the way to an array or a number, as far as the code names them.
+Followed are closure cells, globals, defaults, the functions called through them, the methods of
+the classes on the way, and attributes, lists and dicts, as far as the code names them.
 Arrays that can be written to are copied when the function is traced and compared before each call
 (at the speed of memory; ``array.setflags(write=False)`` saves the copy and the comparison, and an
 argument needs neither). A function that reads nothing but modules, classes and builtins has no
@@ -31,7 +31,8 @@ _FIXED = (types.ModuleType, type, types.BuiltinFunctionType, np.ufunc, np.dtype)
 _OURS = ("numpy", "mlc", "optree", "ml_dtypes", "scipy")
 _MISSING = object()
 _PARTS = ("__func__", "fget", "fset", "func")  # of methods that are wrapped, and properties
-_ROUNDS, _DEPTH = 4, 6
+_SHOWING = ("__repr__", "__str__", "__doc__")  # special methods and attributes that do not compute
+_ROUNDS, _DEPTH = 6, 16
 
 
 class Captures:
@@ -154,6 +155,8 @@ class _Walk:
             case types.ModuleType():
                 if not _is_fixed_module(value.__name__):
                     self.attributes(name, value, depth)
+            case type():
+                self.members(value, depth)
             case _ if not isinstance(value, _FIXED) and not is_ours(value):
                 self.attributes(name, value, depth)
 
@@ -194,13 +197,25 @@ class _Walk:
                 self.read(f"{name or 'self'}.{key}", slots.get, key, slots[key], depth + 1)
         self.inside -= 1
         self.value(name, getattr(value, "__wrapped__", None), depth + 1)
-        for key in sorted(self.names | {"__call__"}):
-            for base in type(value).__mro__:  # those that super() finds, too
-                method = base.__dict__.get(key)
-                parts = (getattr(method, part, None) for part in _PARTS)
-                for function in (method, *parts):
-                    if isinstance(function, types.FunctionType):
-                        self.value(key, function, depth + 1)
+        self.members(type(value), depth)
+
+    def members(self, kind: type, depth: int) -> None:
+        """The methods of a class that the code names, or that Python calls by itself, and the
+        attributes that it names; also those that ``super()`` finds."""
+        for base in kind.__mro__:
+            if is_ours(base):
+                continue
+            for key, held in list(vars(base).items()):
+                is_special = key[:2] == key[-2:] == "__" and key not in _SHOWING
+                if not is_special and key not in self.names:
+                    continue
+                functions = [held, *(getattr(held, part, None) for part in _PARTS)]
+                functions = [f for f in functions if isinstance(f, types.FunctionType)]
+                for function in functions:
+                    self.value(key, function, depth + 1)
+                if not functions and not is_special and not hasattr(type(held), "__get__"):
+                    read = partial(_of_class, kind)
+                    self.read(f"{kind.__name__}.{key}", read, key, read(key), depth + 1)
 
     def function(self, function: types.FunctionType, depth: int) -> None:
         for code in _codes(function.__code__):
@@ -223,6 +238,11 @@ class _Walk:
         inner = getattr(function, "__wrapped__", None)
         if inner is not None:
             self.value(function.__name__, inner, depth + 1)
+
+
+def _of_class(kind: type, key: str) -> Any:
+    """What objects of ``kind`` find under the name ``key``; a LookupError if that is nothing."""
+    return next(vars(base) for base in kind.__mro__ if key in vars(base))[key]
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import warnings
 from typing import Any
 
@@ -195,3 +196,80 @@ def test_versions_for_one_signature_are_few_and_a_warning_says_why() -> None:
         for step in range(9):
             assert np.array_equal(shift(X), X + step)
     assert len(shift.cache_info()) == 8
+
+
+class Scaling:
+    factor = 2.0
+
+    def __init__(self, power: int) -> None:
+        self.power = power
+
+    def __call__(self, x: Any) -> Any:
+        return x**self.power * self.factor * SCALE
+
+
+class Shifted(Scaling):
+    pass
+
+
+@mlc.jit
+def through_a_class(x: Any) -> Any:
+    return Shifted(2)(x)
+
+
+def test_what_methods_read_of_objects_that_are_made_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert np.array_equal(through_a_class(X), X**2 * 4)
+    monkeypatch.setitem(globals(), "SCALE", 3.0)
+    assert np.array_equal(through_a_class(X), X**2 * 6)
+    monkeypatch.setattr(Scaling, "factor", 1.0)
+    assert np.array_equal(through_a_class(X), X**2 * 3)
+    monkeypatch.setattr(Shifted, "factor", 5.0, raising=False)
+    assert np.array_equal(through_a_class(X), X**2 * 15)
+    assert reasons(through_a_class)[2:] == [
+        "Shifted.factor changed from 2.0 to 1.0",
+        "Shifted.factor changed from 1.0 to 5.0",
+    ]
+
+
+def test_classes_of_another_module_make_arrays(tmp_path: Any) -> None:
+    """NumPy gives traced arrays in the modules of all methods that are called."""
+    (tmp_path / "grid_of_another_module.py").write_text(
+        "import numpy as np\n"
+        "class Grid:\n"
+        "    def __init__(self, n):\n"
+        "        self.n = n\n"
+        "    def doubled(self, x):\n"
+        "        made = np.zeros(self.n)\n"
+        "        for i in range(self.n):\n"
+        "            made[i] = x[i] * 2\n"
+        "        return made\n"
+    )
+    path = tmp_path / "grid_of_another_module.py"
+    spec = importlib.util.spec_from_file_location("grid_of_another_module", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    grid = module.Grid
+
+    def by_name(x: Any) -> Any:
+        return grid(3).doubled(x)
+
+    def by_module(x: Any) -> Any:
+        return module.Grid(3).doubled(x)
+
+    for function in (by_name, by_module):
+        assert np.array_equal(mlc.jit(function)(X), X * 2)
+
+
+def test_a_long_way_to_a_global(monkeypatch: pytest.MonkeyPatch) -> None:
+    function: Any = scaled
+    for _ in range(10):
+        function = wrapped(function)
+    compiled = mlc.jit(function)
+    assert np.array_equal(compiled(X), X * 2 + 10)
+    monkeypatch.setitem(globals(), "SCALE", 3.0)
+    assert np.array_equal(compiled(X), X * 3 + 10)
+
+
+def wrapped(function: Any) -> Any:
+    return lambda x: function(x) + 1
