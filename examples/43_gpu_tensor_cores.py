@@ -9,7 +9,7 @@ Four memories follow on each other: global memory, tiles of a block in shared me
 warp in fragments (the scopes ``mma.mk``, ``mma.kn``, ``mma.mn``), and the registers that those are
 made of, which only the intrinsics see.
 
-``python examples/43_gpu_tensor_cores.py 4096`` is a real measurement; the default is 1024 on a card.
+``python examples/43_gpu_tensor_cores.py 4096`` is a real measurement; a card does 1024 by default.
 """
 
 import shutil

@@ -92,6 +92,12 @@ WRONG = {
         r"waits at the barrier of line 4, but thread .* waits at the barrier of line 9: all "
         r"threads of a block must reach the same barrier",
     ),
+    "divergent barriers of one line": (
+        "if (t < 40) mlc_barrier(); else mlc_barrier(); B[i] = A[i];",
+        SimulationError,
+        r"waits at the barrier of line 4, but thread .* waits at the barrier of line 4: these are "
+        r"two, and all threads of a block must reach the same barrier",
+    ),
     "ended before a barrier": (
         "if (t == 40) return; mlc_barrier(); B[i] = A[i];",
         SimulationError,
@@ -138,6 +144,8 @@ def test_a_wrong_kernel_is_an_error(name: str, run: Run, order: str) -> None:
 
 RIGHT = {
     "within a warp": "tile[t] = A[i]; mlc_syncwarp(); B[i] = tile[t ^ 1];",
+    "barriers of one line": "for (int n = 0; n < 3; n++) { tile[t] = A[i]; mlc_barrier();"
+    "B[i] = tile[63 - t]; mlc_barrier(); }",
     "halves of a word": "char* c = (char*)tile; c[t] = t; mlc_barrier(); B[i] = c[63 - t];",
     "many readers": "if (!t) tile[0] = A[0]; mlc_barrier(); B[i] = tile[0]; mlc_barrier();"
     "if (t == 9) tile[0] = 1.0f;",

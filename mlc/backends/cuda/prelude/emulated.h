@@ -23,14 +23,14 @@
 #define MLC_SHARED(type, name, offset) \
   type *const name = reinterpret_cast<type *>(mlc_shared_pool + (offset))
 
-#define mlc_barrier() mlc_barrier_at(__LINE__)
+#define mlc_barrier() mlc_barrier_at(__LINE__, __COUNTER__ + 1)
 #define mlc_syncwarp() mlc_sync_lanes(__LINE__)
 template <unsigned threads>
 MLC_DEVICE void mlc_barrier_of(int line = __builtin_LINE()) {
   mlc_barrier_of_at(threads, line);
 }
 #define mlc_threadfence() mlc_fence()
-#define __syncthreads() mlc_barrier_at(__LINE__)
+#define __syncthreads() mlc_barrier()
 
 // ---- vectors ------------------------------------------------------------------------------------
 

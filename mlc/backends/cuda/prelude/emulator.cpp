@@ -351,9 +351,9 @@ MLC_API void __ubsan_handle_divrem_overflow(Place *place, uint64_t, uint64_t) {
 
 // ---- what kernels call --------------------------------------------------------------------------
 
-void mlc_barrier_at(int line) {
+void mlc_barrier_at(int line, int place) {
   mlc_current->state = MLC_AT_BARRIER;
-  mlc_current->site = line;
+  mlc_current->site = line, mlc_current->place = place;
   back_to_scheduler();
 }
 
@@ -519,10 +519,15 @@ static void run_block() {
     if (stalled) return deadlock(stalled);
     if (!waiting) break;
     for (unsigned i = 0; i < n_threads; i++)
-      if (threads[i].state != MLC_AT_BARRIER || threads[i].site != waiting->site)
+      if (threads[i].state != MLC_AT_BARRIER || threads[i].site != waiting->site ||
+          threads[i].place != waiting->place)
         other = &threads[i];
-    if (other)
-      return disagree(waiting, other, "all threads of a block must reach the same barrier");
+    if (other) {
+      bool one_line = other->state == MLC_AT_BARRIER && other->site == waiting->site;
+      return disagree(waiting, other,
+                      one_line ? "these are two, and all threads of a block must reach the same barrier"
+                               : "all threads of a block must reach the same barrier");
+    }
     last_barrier = ++now;
     for (unsigned i = 0; i < n_threads; i++) threads[i].state = MLC_READY;
   }

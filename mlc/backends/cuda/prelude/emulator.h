@@ -26,6 +26,7 @@ struct MlcThread {
   MlcIndex index;
   uint32_t number, warp;
   int state, site;       // what it waits for, and at which line
+  int place;             // which barrier of that line
   const char *what;      // the name of the warp operation it waits for
   uint32_t exchanges;    // how many warp operations it took part in
   uint32_t copies_begun, group;
@@ -78,7 +79,8 @@ typedef void (*MlcKernel)(void **arguments);
 MLC_API int mlc_run(MlcLaunch *launch, MlcKernel kernel, void **arguments);
 
 // Called by kernels.
-MLC_API void mlc_barrier_at(int line);
+// `place` tells barriers of one line apart.
+MLC_API void mlc_barrier_at(int line, int place = 0);
 MLC_API void mlc_barrier_of_at(unsigned count, int line);
 MLC_API void mlc_fence();
 // Hands `bytes` bytes to all lanes of the warp, and returns once all have arrived.
