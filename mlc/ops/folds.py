@@ -56,7 +56,7 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
         if not count and not start:
             if ufunc.identity is None or initial is None:
                 raise ShapeError(f"{name} of zero elements: shape {shape} has none over {axes}")
-            return np.full(wide, ufunc.identity, found)
+            return np.full(wide, np.asarray(ufunc.identity).astype(found), found)  # -1: all bits
         if not size_of(rest):
             return np.zeros(wide, found)
         rows = reshape(transpose(array, (*kept, *axes)), (*rest, count))

@@ -373,14 +373,15 @@ def argsort(
 
 def _places(name: str, a: Any, kth: Any, axis: Any) -> tuple[int, ...]:
     """``kth`` are places within the axis, or an error says which is not; they are counted from 0
-    in the result."""
+    in the result. As in NumPy, any place is one of an array without elements."""
     n = shape_of(a)[axis]
-    found = []
-    for place in np.ravel(np.asarray(kth)).tolist():
-        if not -n <= operator.index(place) < n:
+    places = [operator.index(place) for place in np.ravel(np.asarray(kth)).tolist()]
+    if not size_of(shape_of(a)):
+        return ()
+    for place in places:
+        if not -n <= place < n:
             raise BoundsError(f"np.{name}: kth {place} is out of bounds for an axis of size {n}")
-        found.append(operator.index(place) % n)
-    return tuple(found)
+    return tuple(place % n for place in places)
 
 
 def _check_kind(name: str, kind: Any) -> None:

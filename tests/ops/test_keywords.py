@@ -26,6 +26,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "deviations": lambda x: np.std(x, dtype=np.int32, axis=0),
     "no differences": lambda x: np.diff(x, 0, prepend=0),
     "length of one number": lambda x: np.hypot.reduce(x[:1] - 3.0, axis=0),
+    "all bits of nothing": lambda x: np.bitwise_and.reduce(x[:0].astype(np.uint16), axis=1),
+    "common bits of no number": lambda x: np.bitwise_and.reduce(x[:0], axis=None),
     "keys in a list": lambda x: np.lexsort([x[0], x[1]]),
 }
 

@@ -9,6 +9,7 @@ import pytest
 
 import mlc
 from mlc.ops.selection import pays
+from mlc.testing import check_against_numpy
 
 N = 2500
 
@@ -41,6 +42,14 @@ def test_dtypes(dtype: str) -> None:
     x = (np.random.default_rng(1).standard_normal(N) * 50).astype(dtype)
     check(x, N // 2)
     check(x, [3, -1, N // 3, N // 3 + 1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_any_place_is_one_of_an_empty_array(dtype: str) -> None:
+    for shape, places, axis in [((0,), 0, -1), ((0, 2), [7, -9], 0), ((0, 2), 5, 1)]:
+        x = np.zeros(shape, dtype)
+        check_against_numpy(lambda x: np.partition(x, places, axis=axis), x)
+        check_against_numpy(lambda x: np.argpartition(x, places, axis=axis), x)
 
 
 def test_nan_infinity_and_zeros_of_both_signs() -> None:

@@ -174,7 +174,7 @@ def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = None, order: Any 
 def _check_places(a: Any, kth: Any, axis: Any) -> None:
     length = np.size(a) if axis is None or not np.ndim(a) else np.shape(a)[axis]
     for place in kth if isinstance(kth, (tuple, list)) else np.ravel(kth):
-        if not -length <= int(place) < length:
+        if np.size(a) and not -length <= int(place) < length:
             raise ValueError(
                 f"np.partition: kth={int(place)} is out of bounds for an axis of {length} elements"
             )
