@@ -14,6 +14,7 @@ import ast
 from collections.abc import Sequence
 
 DONE, VALUE = "_mlc_done", "_mlc_value"
+LATE_VALUE = "_mlc_value_late"  # the result, where a `finally` that may write to it comes after it
 FLAGS = "mlc_flags"  # attribute of a loop: the flags that end it
 _LOOPS = (ast.For, ast.While)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
@@ -33,14 +34,21 @@ def lower_exits(function: ast.FunctionDef) -> bool:
     gives = any(_gives(s) for s in body)
     if early and gives and not _always(body):  # then None is what it returns at its end
         body.append(_at(ast.parse("return None").body[0], body[-1]))
-    lowering = _Lowering(early, gives)
+    ends = any(isinstance(n, ast.Try) and n.finalbody for n in ast.walk(function))
+    value = LATE_VALUE if ends else VALUE
+    lowering = _Lowering(early, gives, value)
     function.body = lowering.block(body)
     if early:
         first = function.body[0] if function.body else function
         function.body = [_set(DONE, False, first), *function.body]
-        last = ast.parse(f"return __mlc__.returned(lambda: {VALUE})").body[0]
+        last = ast.parse(f"return __mlc__.returned(lambda: {value})").body[0]
         function.body.append(_at(last, body[-1]))
     return early
+
+
+def spoken(name: str) -> str:
+    """A variable ``name``, or what is called by it, as messages call it."""
+    return name.replace(LATE_VALUE, "the result").replace(VALUE, "the result")
 
 
 def _ask_inside(loop: ast.While) -> None:
@@ -141,8 +149,8 @@ def _set(name: str, value: bool, where: ast.AST) -> ast.stmt:
 
 
 class _Lowering:
-    def __init__(self, early: bool, gives: bool) -> None:
-        self.early, self.gives = early, gives
+    def __init__(self, early: bool, gives: bool, value: str) -> None:
+        self.early, self.gives, self.value = early, gives, value
         self.count = 0
         self.loops: list[tuple[str, str]] = []  # names of the flags for break and continue
 
@@ -165,7 +173,7 @@ class _Lowering:
                     result = value if value is not None else ast.Constant(None)
                     if not self.gives and not isinstance(result, ast.Call):
                         return [*out, _set(DONE, True, stmt)]
-                    store = ast.Assign([ast.Name(VALUE, ast.Store())], result)
+                    store = ast.Assign([ast.Name(self.value, ast.Store())], result)
                     _at_only(store, stmt)
                     return [*out, store, _set(DONE, True, stmt)]
                 case ast.Break():

@@ -15,7 +15,7 @@ from ..tracer.storage import WATCH
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .complex_state import fitted, fitted_late, widens
-from .exits import VALUE
+from .exits import spoken
 from .host_changes import UNDEFINED
 from .list_rows import as_carried
 from .orders import end_order
@@ -183,7 +183,7 @@ class Fitting:
                 self.fits = self.fits and self.state.is_branch
 
     def name(self, n: int) -> str:
-        return self.state.names[n].replace(VALUE, "the result")
+        return spoken(self.state.names[n])
 
     def is_other(self, n: int, structure: Any, leaves: list[Any]) -> bool:
         """Whether a branch gives variable n a value of another kind than it had."""

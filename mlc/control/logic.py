@@ -24,8 +24,8 @@ from .watching import changes_undone
 Thunk = Callable[[], Any]
 
 
-def if_expression(test: Any, then: Thunk, otherwise: Thunk) -> Any:
-    """``a if test else b``."""
+def if_expression(test: Any, then: Thunk, otherwise: Thunk, *, is_taken: bool = False) -> Any:
+    """``a if test else b``; if it ``is_taken`` at once, nobody keeps it."""
     test = truth(test)
     if not is_traced(test):
         return then() if test else otherwise()
@@ -35,7 +35,7 @@ def if_expression(test: Any, then: Thunk, otherwise: Thunk) -> Any:
         held[0] = values[0]
 
     state = State(("the value",), lambda: list(held), put, "the conditional expression")
-    state.is_branch = True
+    state.is_branch, state.is_taken = True, is_taken
     native_if(test, lambda: put([then()]), lambda: put([otherwise()]), state)
     return held[0]
 

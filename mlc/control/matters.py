@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 
 from .list_names import holds_listing
 from .plain_code import SCALARS
@@ -24,6 +25,33 @@ def own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             stack.extend(ast.iter_child_nodes(node))
     return found
+
+
+def taken_at_once(nodes: Iterable[ast.AST]) -> set[ast.AST]:
+    """The ``a if test else b`` among ``nodes`` whose value an operator or a write to items takes
+    before anything else can be written, and nobody keeps."""
+    found: set[ast.AST] = set()
+    for node in nodes:
+        match node:
+            case ast.BinOp(left=left, right=right):
+                found |= _choices(right) | (set() if _calls(right) else _choices(left))
+            case ast.UnaryOp(operand=value) | ast.AugAssign(value=value):
+                found |= _choices(value)
+            case ast.Compare(left=left, comparators=[other]):
+                found |= _choices(other) | (set() if _calls(other) else _choices(left))
+            case ast.Assign(targets=[ast.Subscript() as place], value=value) if not _calls(place):
+                found |= _choices(value)
+    return found
+
+
+def _choices(value: ast.expr) -> set[ast.AST]:
+    if not isinstance(value, ast.IfExp):
+        return set()
+    return {value} | _choices(value.body) | _choices(value.orelse)
+
+
+def _calls(node: ast.AST) -> bool:
+    return any(isinstance(part, (ast.Call, ast.NamedExpr)) for part in ast.walk(node))
 
 
 def matters(node: ast.AST) -> bool:

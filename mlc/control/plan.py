@@ -12,6 +12,7 @@ from ..records import dataclass
 from ..te.tensor import Tensor
 from ..tracer.storage import Cell
 from ..tracer.trace import FunctionTrace
+from .exits import VALUE
 from .orders import Orders
 from .spec import Spec
 
@@ -54,6 +55,11 @@ class State:
     is_wider: bool = False  # whether it has what functions that are called change
     is_entered: bool = False  # whether the first body runs once at least
     outcome: Outcome = field(default_factory=Outcome)  # of the body that is traced now
+    is_taken: bool = False  # whether what it gives is read at once, and never again
+
+    def is_lasting(self, n: int) -> bool:
+        """Whether number ``n`` may be read after something else was written."""
+        return not self.is_taken and self.names[n] != VALUE  # nothing is written after `return`
 
     def variable(self, n: int) -> str:
         """What number ``n`` is called in the source if it is a variable, else "". What stands for

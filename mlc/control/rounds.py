@@ -164,7 +164,7 @@ class _Round:
                             if self.state.is_branch:
                                 shared += shared_arrays(
                                     self.entry.values, list(map(bare, after)), self.holders,
-                                    self.late, self.mark,
+                                    self.late, self.mark, self.state.is_lasting,
                                 )  # fmt: skip
                 if changed and not self.state.is_branch:  # the test sees what the body changes
                     return None

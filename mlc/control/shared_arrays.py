@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
@@ -22,7 +22,7 @@ from ..tracer import tree
 from ..tracer.grown import Grown, is_arrays
 from ..tracer.storage import Cell
 from ..tracer.tracer import Tracer
-from .exits import VALUE
+from .exits import spoken
 from .host_changes import OURS, attributes_of
 
 # Arrays for which a placeholder was written to: what was written is in a variable of the name.
@@ -47,16 +47,18 @@ def shared_arrays(
     holders: dict[int, list[Tracer]],
     late: Collection[int],
     mark: int,
+    is_lasting: Callable[[int], bool],
 ) -> list[Shared]:
     """What variables share with arrays from before a branch, or with each other, at its end.
 
     ``entry`` and ``after`` are the values of all variables before the branch and at its end. Cells
     up to ``mark`` are from before; ``holders`` stand for variables that get other values in it,
-    ``late`` ones get their first there.
+    ``late`` ones get their first there. ``is_lasting`` says of a variable whether it may still be
+    read when something is written afterwards.
     """
     owners = {h._cell: (n, k) for n, held in holders.items() for k, h in enumerate(held)}
     found = []
-    for n in (*holders, *late):
+    for n in filter(is_lasting, (*holders, *late)):
         for k, leaf in enumerate(tree.flatten(after[n])[0]):
             if not isinstance(leaf, Tracer) or not (leaf.shape or leaf._cell.is_array):
                 continue
@@ -75,7 +77,7 @@ def shared_arrays(
 
 def freeze(shared: Sequence[Shared], names: Sequence[str], values: Sequence[Any]) -> None:
     """Let nobody write to arrays that may have two names; ``values`` are those of the variables."""
-    names = [name.replace(VALUE, "the result") for name in names]
+    names = list(map(spoken, names))
     for each in shared:
         cells = [_cell(values, each.name, each.leaf)]
         other = "an array from before it"

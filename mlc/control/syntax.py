@@ -54,7 +54,7 @@ def variable(name: str) -> ast.expr:
     return ast.Name(name, ast.Load())
 
 
-def called(name: str, args: Sequence[ast.expr]) -> ast.expr:
+def called(name: str, args: Sequence[ast.expr]) -> ast.Call:
     return ast.Call(ast.Attribute(variable(HELPER), name, ast.Load()), list(args), [])
 
 

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from .attempts import lower_attempts
-from .exits import DONE, FLAGS, VALUE, lower_exits
+from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
 from .failing import rewrite_raises
 from .failing_values import caught_body
 from .list_names import as_grown, asked, growing, is_steady, with_lists
-from .matters import MEMBERS, matters, of_numpy, own_nodes
+from .matters import MEMBERS, matters, of_numpy, own_nodes, taken_at_once
 from .names import assigned, changed, exposed, loads, touched, weight
 from .reads import PART as INNER
 from .reads import RAW, doubtful, guard_reads
@@ -120,9 +120,10 @@ class _Worker(ast.NodeTransformer):
             if isinstance(node, ast.Global):
                 self.globals.update(node.names)
         self.growing = growing([function])  # names of lists that may grow
+        self.at_once = taken_at_once(own_nodes(function))
         inner = [n for n in own_nodes(function) if isinstance(n, _SCOPES)]
         # What is read after the current block, or at a time that is not known.
-        self.live: set[str] = {VALUE, DONE, *self.shared, *loads(inner)}
+        self.live: set[str] = {VALUE, LATE_VALUE, DONE, *self.shared, *loads(inner)}
         self.after: set[str] = set(self.live)  # what is read after the current statement
 
     def block(self, stmts: Sequence[ast.stmt], live: set[str] | None = None) -> list[ast.stmt]:
@@ -406,7 +407,10 @@ class _Worker(ast.NodeTransformer):
         if self.is_bound_inside(node):
             return node
         parts = [node.test, self.later(node.body), self.later(node.orelse)]
-        return filled(called("if_expression", parts), node)
+        choice = called("if_expression", parts)
+        if node in self.at_once:
+            choice.keywords.append(ast.keyword("is_taken", ast.Constant(True)))
+        return filled(choice, node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         self.generic_visit(node)

@@ -77,3 +77,71 @@ def test_a_write_is_refused(function: Any) -> None:
     a, b = np.arange(6.0).reshape(2, 3), np.ones((2, 3))
     with pytest.raises(mlc.UnsupportedError, match="may be the same array, which only the run"):
         mlc.jit(function)(a, b)
+
+
+def returned_from_a_loop(a: Any, b: Any) -> Any:
+    u = a.copy()
+    rounds = 0
+    while True:
+        change = 0.0
+        for i in range(1, 3):
+            new = (u[0, i - 1] + u[0, i] + b[0, i]) / 4
+            change = max(change, abs(new - u[0, i]))
+            u[0, i] = new
+        rounds += 1
+        if change < 1e-6:
+            return u, rounds
+
+
+def returned_early(a: Any, b: Any) -> Any:
+    u = a * 1
+    if b[0, 0] > a[0, 1]:
+        return u
+    u[0] = 7
+    return u + b
+
+
+def taken_at_once(a: Any, b: Any) -> Any:
+    rows = a.copy()
+    mean = (b + (rows[0] if a[1, 2] < 0 else rows[1])) / 2
+    rows[1] = mean[0]
+    rows[0] = b[0] if mean[0, 1] > 1 else rows[1]
+    rows[0, 0] = 5
+    return rows, mean
+
+
+def returned_before_the_end(a: Any, b: Any) -> Any:
+    u = a * 1
+    for i in range(20):
+        try:
+            if u[0, 0] > 3:
+                return u
+        finally:
+            u[1, 1] = i
+        u[0] += b[0]
+    return u
+
+
+def taken_before_a_call(a: Any, b: Any) -> Any:
+    rows = a.copy()
+
+    def clear() -> Any:
+        rows[:] = 0
+        return b
+
+    return (rows if a[0, 1] > 0 else b) + clear()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("function", [returned_from_a_loop, returned_early, taken_at_once])
+def test_what_nobody_reads_any_more_is_written(function: Any, sign: int) -> None:
+    a, b = np.arange(6.0).reshape(2, 3) * sign, np.ones((2, 3))
+    for got, expected in zip(mlc.jit(function)(a, b), function(a, b), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("function", [returned_before_the_end, taken_before_a_call])
+def test_what_is_written_after_it_was_chosen_is_refused(function: Any) -> None:
+    a, b = np.arange(6.0).reshape(2, 3), np.ones((2, 3))
+    with pytest.raises(mlc.UnsupportedError, match="may be the same array, which only the run"):
+        mlc.jit(function)(a, b)
