@@ -64,6 +64,12 @@ def test_levels_come_from_flags(flags, cpu, bits, registers, tune):
     emit_object(ADD, target)
 
 
+def test_only_some_processors_shuffle_beside_multiply_adds():
+    amd = {"flags": V4, "vendor_id": "AuthenticAMD", "cpu family": "26", "model": "2"}
+    assert x86_target(amd).shuffles_apart and arm_target({"Features": "asimd"}).shuffles_apart
+    assert not intel(V4).shuffles_apart
+
+
 def test_key_holds_the_instruction_set_only():
     a, b = intel(V3, model=60), intel(V3, model=94)
     assert a.tune_cpu != b.tune_cpu

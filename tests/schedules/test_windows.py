@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import mlc
 from mlc import nn
-from mlc.backends.llvm.target import host_target
+from mlc.backends.llvm.target import Target, host_target
 
 # where vectors are short, rows fill them well enough
 long_vectors = pytest.mark.skipif(host_target().vector_bits < 512, reason="short vectors")
@@ -62,6 +62,28 @@ def test_rows_of_windows_are_one(x, w, how):
     text = str(lowered(x, w, **how).program)
     assert "conv2d_flat = T.alloc" in text
     assert ("_sorted" in text) == ("stride" in how)
+    made = mlc.jit(lambda x, w: nn.conv2d(x, w, **how))(x, w)
+    np.testing.assert_allclose(made, by_offsets(x, w, **how), rtol=1e-4, atol=1e-4)
+
+
+@long_vectors
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    ("x", "w", "how"),
+    [
+        ((1, 3, 49, 69), (24, 3, 7, 7), {"stride": 2}),
+        ((2, 4, 40, 94), (64, 4, 3, 5), {"stride": 3, "padding": 2}),
+        ((1, 4, 41, 67), (96, 4, 3, 3), {"stride": 2, "dilation": 2}),
+    ],
+)
+def test_columns_are_sorted_where_shuffles_take_time(x, w, how, apart, monkeypatch):
+    if not apart:
+        w = (w[0] - 1, *w[1:])  # another function to the cache
+    monkeypatch.setattr(Target, "shuffles_apart", property(lambda target: apart))
+    x, w = arrays(x, w)
+    text = str(lowered(x, w, **how).program)
+    copied, flat = "_sorted" in text, "_flat" in text
+    assert copied == flat if apart else copied and not flat
     made = mlc.jit(lambda x, w: nn.conv2d(x, w, **how))(x, w)
     np.testing.assert_allclose(made, by_offsets(x, w, **how), rtol=1e-4, atol=1e-4)
 

@@ -109,6 +109,12 @@ class Target:
         be used: it takes subnormal numbers for zero."""
         return self.arch == "x86_64" and self.has_bf16 and not config.bfloat16_subnormals
 
+    @property
+    def shuffles_apart(self) -> bool:
+        """Whether lanes are picked beside two multiply-adds, as AMD's processors do. Intel's with
+        512-bit vectors have one unit that does either."""
+        return self.arch != "x86_64" or self.tune_cpu.startswith("znver")
+
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes in one vector register."""
         return max(self.vector_bits // (8 * itemsize), 1)

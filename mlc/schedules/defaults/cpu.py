@@ -178,6 +178,7 @@ def _plan_products(
         schedule_stream,
         stream_tiling,
     )
+    from .windows import sort_columns
 
     for position, nest in enumerate(nests):
         roles = find_roles(nest)
@@ -207,7 +208,9 @@ def _plan_products(
             tiling = tiling_for(main, roles, tile, machine)
             return _Plan(bytewise.before, [main, last, *nests[1:]], tiling), tile, main
         halves = None if position else half_products(nest, roles, tile.columns, machine)
-        *packing, main = halves or pack_operands(nest, roles, tile.columns, tile.rows, machine)
+        *sorting, nest = (None if position else sort_columns(nest, machine)) or (nest,)
+        packed = halves or pack_operands(nest, roles, tile.columns, tile.rows, machine)
+        *packing, main = (*sorting, *packed)
         if position:  # earlier nests make operands; they run as loops of their own
             break
         tiling = tiling_for(main, roles, tile, machine)

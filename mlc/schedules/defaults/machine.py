@@ -15,6 +15,7 @@ class Machine:
     l1: int = 32 << 10
     l2: int = 1 << 20
     threads: int = 2
+    shuffles_apart: bool = True  # whether lanes are picked beside two multiply-adds in a cycle
     has_dot4: bool = False  # whether ``dot4`` is an instruction
     has_dot2: bool = False  # whether one adds products of bfloat16 in float32, two at a time
 

@@ -13,6 +13,8 @@ the cache while the windows go by. Windows that step by more than one element, o
 not follow each other in memory, read a copy that is sorted by what is left over::
 
     sorted[n, c, a, b, h, w] = x[n, c, h * step + a, w * step + b]
+
+Where shuffles take the place of multiply-adds, rows that stay apart gain by such a copy, too.
 """
 
 from __future__ import annotations
@@ -79,6 +81,7 @@ def plan_windows(
         return None
     vectors = -(-axes[-2].extent * axes[-1].extent // lanes) * outputs * others
     direct = _direct_cycles(first, found, depth, lanes, machine) * vectors
+    direct -= max(_gain_of_columns(first, found, machine), 0.0)
     cycles = _tile_cycles(tile, outputs, columns) * depth * others + COPIED * vectors
     if copies:
         cycles += SORTED * found.x.source.size / lanes
@@ -91,6 +94,32 @@ def plan_windows(
         after = [_reading(n, first.tensors[0], whole) for n in rest]
     tiling = Tiling(tuple(tile.rows if a is found.outputs else 1 for a in axes[:-2]))
     return RowBlocks(before, [sums, *after], {sums: tile}, tiling)
+
+
+def sort_columns(nest: Nest, machine: Machine) -> tuple[Nest, Nest] | None:
+    """A copy of what windows that step by several elements read, with the columns sorted by what
+    is left over, and the nest that reads neighbours of it; None if that does not pay."""
+    found = _windows(nest)
+    if found is None or _gain_of_columns(nest, found, machine) <= 0:
+        return None
+    along, q = found.step[1], found.offset[1]
+    by_columns = replace(found, step=(1, along))
+    packing, source = _sorted(nest, by_columns)
+    *lead, high, _ = found.x.indices
+    moved = load(source, (*lead, const(0), q % along, high, q // along + nest.compute.axes[-1]))
+    return packing, _with_windows(nest, nest.compute.axes, found.x, moved)
+
+
+def _gain_of_columns(nest: Nest, found: _Windows, machine: Machine) -> float:
+    """Cycles that `sort_columns` saves; negative where copying costs more than it gains."""
+    if found.step[1] == 1 or found.each < found.outputs.extent or machine.shuffles_apart:
+        return 0.0
+    axes = nest.compute.axes
+    lanes = lanes_for(nest, axes[-1].extent, machine)
+    depth = prod(a.extent for a in reduce_axes(nest))
+    vectors = prod(a.extent for a in axes[:-1]) * -(-axes[-1].extent // lanes)
+    gain: float = vectors * depth / 2 * (1 - 1 / STRIDED) - SORTED * found.x.source.size / lanes
+    return gain
 
 
 def _windows(nest: Nest) -> _Windows | None:
@@ -205,8 +234,6 @@ def _flattened(
     op = nest.compute
     (tensor,) = nest.tensors
     outer = op.axes[:-2]
-    root = op.body[0]
-    assert isinstance(root, Reduce)
     before: list[Nest] = []
     p, q = found.offset
     if copies:
@@ -220,13 +247,8 @@ def _flattened(
         source, lead = found.x.source, found.x.indices[:-2]
         at = p * length + q + flat
     moved = load(source, (*lead, at // length, at % length))
-
-    def on_load(node: Load) -> Expr | None:
-        return moved if node is found.x else None
-
-    value = substitute_loads(root.values[0], on_load)
     axes = (*outer, flat)
-    compute = replace(op, axes=axes, body=(reduce(root.combiner, (value,), root.axes, 0),))
+    compute = _with_windows(nest, axes, found.x, moved).compute
     shape = tuple(a.extent for a in axes)
     name = tensor.name.split(".")[0]
     made = Tensor(f"{name}_flat", shape, tensor.dtype, compute)
@@ -234,6 +256,15 @@ def _flattened(
     result = load(made, (*fresh[:-2], fresh[-2] * length + fresh[-1]))
     placed = replace(op, axes=fresh, body=(result,))
     return before, Nest((made,), compute), Nest(nest.tensors, placed)
+
+
+def _with_windows(nest: Nest, axes: tuple[Axis, ...], x: Load, moved: Expr) -> Nest:
+    """The sums over ``axes``, with ``moved`` in place of ``x``."""
+    root = nest.compute.body[0]
+    assert isinstance(root, Reduce)
+    value = substitute_loads(root.values[0], lambda node: moved if node is x else None)
+    body = (reduce(root.combiner, (value,), root.axes, 0),)
+    return Nest(nest.tensors, replace(nest.compute, axes=axes, body=body))
 
 
 def _sorted(nest: Nest, found: _Windows) -> tuple[Nest, Tensor]:
