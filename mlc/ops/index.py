@@ -25,7 +25,7 @@ from .. import te
 from ..config import config
 from ..errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast, const, select
-from ..te.extent import Extent
+from ..te.extent import Extent, is_open
 from .aliasing import SLICED
 from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, element, is_only_axis, shape_of
 from .elementwise import astype
@@ -67,7 +67,39 @@ def slice_view(x: Any, *, items: Items) -> Any:
         given = iter(index)
         return [p for p in (_place(item, given) for item in items) if p is not None]
 
-    return moved(x, shape, source, "slice")
+    return _read(x, items, shape, source, "slice")
+
+
+def _read(x: te.Tensor, items: Items, shape: Shape, source: Any, name: str) -> te.Tensor:
+    tests = place_tests(x, items)
+    if not tests:
+        return moved(x, shape, source, name)
+    return te.compute(  # type: ignore[no-any-return]
+        shape, lambda *index: read_where(x, source(index), tests), name=name
+    )
+
+
+def place_tests(x: te.Tensor, items: Items) -> list[Expr]:
+    """What must hold that the places which ``items`` name along axes of open length lie in memory:
+    there may be no element at all."""
+    from .moving import is_longer
+
+    if config.debug or not is_open(x.shape):  # debug mode reports what is read
+        return []
+    tests: list[Expr] = []
+    for item, extent in zip((item for item in items if item is not None), x.shape, strict=True):
+        least = item if isinstance(item, int) else 0 if item[0] == "array" else None
+        if least is not None and isinstance(extent, Extent) and not is_longer(extent, least):
+            tests.append(extent.length[()] > least)
+    return tests
+
+
+def read_where(x: te.Tensor, places: Sequence[Expr], tests: Sequence[Expr]) -> Expr:
+    """The element of ``x`` at ``places`` if all ``tests`` hold, else 0."""
+    value = x[tuple(places)]
+    for test in tests:
+        value = select(test, value, const(0, x.dtype))
+    return value
 
 
 def _place(item: Any, given: Any) -> Expr | None:
@@ -107,7 +139,7 @@ def take_at(x: Any, indices: Any, *, items: Items) -> Any:
                     places.append(place)
         return places
 
-    return moved(x, shape, source, "take")
+    return _read(x, items, shape, source, "take")
 
 
 @op(view=SLICED)
@@ -382,7 +414,8 @@ def gather_along(x: Any, indices: Any, *, axis: int) -> Any:
             for d, i in enumerate(index)
         ]
 
-    return moved(x, whole, source, "take_along_axis")
+    items = tuple(("array", 0) if d == axis else (0, 1, n) for d, n in enumerate(x.shape))
+    return _read(x, items, whole, source, "take_along_axis")
 
 
 @implements(np.take_along_axis)

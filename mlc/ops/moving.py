@@ -97,6 +97,11 @@ def is_within(tensor: Tensor, extent: Any) -> bool:
     return bool(-extent <= least and most < extent)
 
 
+def is_longer(extent: Extent, number: int) -> bool:
+    """Whether a length is surely greater than ``number``, by what is known of the loops around."""
+    return bool(interval(extent.key, _ranges())[0] > number)
+
+
 def range_bounds(start: Any, stop: Any) -> tuple[int, int, bool] | None:
     """What integers from ``start`` to ``stop`` in a native loop lie between, and whether ``stop``
     surely does, if what is known of the loops tells that; else None."""
@@ -338,9 +343,10 @@ def _laid_out(x: Any, others: tuple[Any, ...], static: dict[str, Any]) -> Any:
 @op(view=View(_written, _laid_out))
 def moving_view(x: Any, indices: Any, *, items: Items) -> Any:
     """The part of ``x`` that ``items`` name, where ``indices`` are 0-d integers."""
-    from .index import _place, within
+    from .index import _place, place_tests, read_where, within
 
     x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
+    tests = place_tests(x, items)
 
     def body(*index: Expr) -> Expr:
         given = iter(index)
@@ -355,7 +361,7 @@ def moving_view(x: Any, indices: Any, *, items: Items) -> Any:
                 place = _place(item, given)
                 if place is not None:
                     places.append(place)
-        return x[tuple(places)]
+        return read_where(x, places, tests)
 
     return te.compute(sizes_of(items), body, name="slice")
 

@@ -165,3 +165,35 @@ def test_what_is_empty_has_no_elements(number: int, native: None) -> None:
     with pytest.raises(wanted.type):
         mlc.jit(function)(x)
     assert mlc.jit(function)(x + 9) == function(x + 9)
+
+
+def _of_a_head(x: Any, counts: Any, k: Any) -> Any:
+    total = 0.0
+    for i in range(len(counts)):
+        total += x[: counts[i]][k[i]] + (x[: counts[i]] * 2)[k[i]]
+    return total
+
+
+def _of_a_tail(x: Any, counts: Any, k: Any) -> Any:
+    total = 0.0
+    for i in range(len(counts)):
+        tail = x[len(x) - counts[i] :]
+        total += tail[k[i]] + np.take_along_axis(tail, k[i : i + 1], 0)[0]
+        total += np.take_along_axis(tail * 2, k[i : i + 1], 0)[0] + x[::-1][: counts[i]][k[i]]
+    return total
+
+
+@pytest.mark.parametrize("function", [_of_a_head, _of_a_tail])
+def test_nothing_beside_the_array_is_read_where_a_slice_is_empty(function: Any) -> None:
+    memory = np.full(60, np.nan)
+    x = memory[20:30]
+    x[:] = range(10)
+    fast: Any = mlc.jit(function)
+    for count in (0, 1, 10):
+        counts = np.full(40, count)
+        for place in (0, -1, 7, -8):
+            k = np.full(40, place)
+            if -count <= place < count:
+                assert fast(x, counts, k) == function(x, counts, k)
+            else:
+                assert np.isfinite(fast(x, counts, k))
