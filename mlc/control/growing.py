@@ -137,7 +137,7 @@ class _Native:
             if not trace.has_room:
                 return False
             self.last = Tracer(nothing(trace, Spec((1,), int64)), trace)
-        held = [box for each in self.lists if isinstance(box := each.box, Grown)]
+        held = [box for e in self.lists if isinstance(box := e.box, Grown) and not box.rigid]
         for box in held:
             box.rigid = True
         try:

@@ -280,3 +280,31 @@ def test_rows_that_are_returned_are_arrays_of_their_own():
     made = f(np.zeros(3))
     made[4][0] = 100.0
     assert made[5][0] == 6 and made[4].base is None and made[4].flags.owndata
+
+
+def test_a_list_that_a_branch_holds_as_one_stays_one_in_the_loops_of_the_branch():
+    """All behind the first error is a branch, in which the list cannot be arrays: that loops in it
+    try to append rows first must not make it forget so."""
+
+    def solved(table: Any) -> Any:
+        table = np.copy(table)
+        n = table.shape[0]
+        found: list[Any] = []
+        for k in range(n):
+            if abs(table[k, k]) < 1e-8:
+                raise ValueError("singular")
+            if k:
+                for i in range(k, n):
+                    table[i] -= table[i, k - 1] / table[k - 1, k - 1] * table[k - 1]
+        for k in range(n - 1, -1, -1):
+            x = table[k, -1] / table[k, k]
+            found.insert(0, x)
+            for i in range(k - 1, -1, -1):
+                table[i, -1] -= table[i, k] * x
+        return np.asarray(found)
+
+    table = np.random.default_rng(0).standard_normal((7, 8)) + 7 * np.eye(7, 8)
+    compiled = mlc.jit(solved)
+    np.testing.assert_allclose(compiled(table), solved(table), rtol=1e-13)
+    with pytest.raises(ValueError, match="singular"):
+        compiled(table * 0)
