@@ -93,6 +93,10 @@ def default_schedule(
     s = Schedule(program)
     names = [b.name for b in blocks_of(s.program.body)]
     for block, nest in zip(names, plan.before, strict=False):
+        if not reduce_axes(nest):
+            from .packing import read_in_order
+
+            read_in_order(s, block, nest)
         _schedule_alone(s, block, nest, machine)
     depth = len(tiles)
     for n, (block, nest) in enumerate(zip(names[len(plan.before) :], plan.nests, strict=True)):
