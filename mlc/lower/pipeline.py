@@ -18,6 +18,7 @@ from .partition_loops import partition_loops
 from .place_buffers import place_buffers
 from .simplify_program import simplify_program
 from .unroll_loops import unroll_loops
+from .unroll_partly import unroll_partly
 
 Pass = Callable[[Program], Program]
 
@@ -42,6 +43,7 @@ PASSES: tuple[Pass, ...] = (
     partition_loops,
     unroll_loops,
     promote_registers,
+    unroll_partly,
     simplify_program,
     expand_math_program,
 )

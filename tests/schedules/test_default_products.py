@@ -8,7 +8,8 @@ import pytest
 import mlc
 import mlc.te as te
 from mlc.backends.llvm.target import host_target
-from mlc.ir.program import Allocate, Buffer, walk
+from mlc.ir.program import Allocate, Buffer, Program, blocks_of, walk
+from mlc.schedules import step as steps
 from mlc.schedules.defaults.cpu import default_schedule
 from mlc.schedules.defaults.machine import Machine
 from mlc.te.program import Nest
@@ -55,3 +56,50 @@ def test_tiles_with_an_epilogue_have_no_spills(rows: int) -> None:
     for loop in loops:
         inner = loop[loop.find("vfmadd") : loop.rfind("vfmadd")]
         assert "(%rsp)" not in inner, inner
+
+
+def product(m: int, k: int, n: int, machine: Machine) -> Program:
+    a, b = te.placeholder((m, k), name="a"), te.placeholder((k, n), name="b")
+    r = te.reduce_axis(k)
+    y = te.compute((m, n), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="y")
+    return default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], machine).program
+
+
+def loops_around(program: Program, block: str) -> list[int]:
+    """The extents of loops around a block, outermost first."""
+    return [loop.extent for loop in steps.loops_around(program, block)]
+
+
+def test_operands_are_packed_in_the_order_they_lie_in() -> None:
+    assert loops_around(product(1024, 512, 1024, Machine()), "b_packed")[:2] == [512, 16]
+
+
+@pytest.mark.parametrize(
+    ("l2", "depth", "panels"),
+    [
+        (1 << 20, 1024, 2),
+        (2 << 20, 1024, 2),
+        (2 << 20, 512, 4),
+        (2 << 20, 256, 4),
+        (1 << 19, 512, 2),
+    ],
+)
+def test_rows_go_by_as_many_columns_as_leave_room_in_the_cache(l2, depth, panels) -> None:
+    around = loops_around(product(1024, depth, 4096, Machine(l2=l2)), "y")
+    assert around[:3] == [64 // panels, 171, panels]
+
+
+@pytest.mark.parametrize(
+    ("l1", "l2", "rows", "size", "packed"),
+    [
+        (48 << 10, 1 << 20, 256, 256, False),
+        (48 << 10, 2 << 20, 256, 256, True),
+        (48 << 10, 2 << 20, 64, 512, True),
+        (48 << 10, 2 << 20, 63, 512, False),
+        (48 << 10, 2 << 20, 64, 1024, False),
+        (48 << 10, 1 << 20, 384, 1024, True),
+    ],
+)
+def test_which_caches_ask_for_packed_operands(l1, l2, rows, size, packed) -> None:
+    program = product(rows, size, size, Machine(l1=l1, l2=l2))
+    assert packed is any(b.name == "b_packed" for b in blocks_of(program.body))

@@ -40,6 +40,7 @@ from ...lower.cuda.kernel import (
 )
 from ...lower.cuda.overlap_stages import COMMIT, WAIT
 from ...lower.place_buffers import span_bytes
+from ...lower.unroll_partly import factor_of
 from .expressions import Expressions
 from .functions import C_FUNCTIONS, Text, c_type, is_half
 from .vectors import vector_copy, vector_fold, vector_or_rest
@@ -200,6 +201,8 @@ class Statements(Expressions):
         written_out = stmt.kind in (LoopKind.UNROLLED, LoopKind.VECTORIZED)
         if written_out:
             self.line("#pragma unroll" + (f" {_MOST_UNROLLED}" * (stmt.extent > _MOST_UNROLLED)))
+        elif (factor := factor_of(stmt)) > 1:
+            self.line(f"#pragma unroll {factor}")
         known = dict(self.names), set(self.identifiers.taken)
         name = self.bind(stmt.var, stmt.extent)
         kind = "int" if stmt.extent < 1 << 31 else "int64_t"

@@ -31,13 +31,17 @@ from .machine import Machine
 from .vectors import extent_of, lanes_for, private_loops, split_roles
 
 PACK_BYTES = 96 << 10  # operands up to this size are read in place
+BLOCK_BYTES = 512 << 10  # of columns that rows go by at once: others want room in the cache, too
 PACK_ROWS = 384  # a copy pays when this many rows are multiplied with it
-FEW_PACK_ROWS = 64  # the same, where rows of the operand push each other out of a small cache
+FEW_PACK_ROWS = 64  # the same, where rows of the operand push each other out of a small cache,
 SMALL_L1 = 32 << 10
+LARGE_L2 = 2 << 20  # or where the copy stays in one that answers late, unless reads are in order
 AHEAD_ROWS = 4  # the same, where it is made once before the first call
 AHEAD_BYTES = 32 << 10
 CONVERT_ROWS = 16  # with as many, and a panel of columns, operands are converted once
 LATENCY = 4.0  # cycles until the next multiply-add can use what one has made
+STEPS = 2  # of the reduction, in each turn: counting would take a tenth of the multiply-adds' time
+TURNS = 4  # with fewer, the loop is over before that matters
 FAR_BYTES = 2048  # rows that are read so far apart at every step are packed
 
 
@@ -144,7 +148,8 @@ def pack_operands(
         size = node.dtype.itemsize * prod(
             axis.extent for axis in axes if axis is roles.n or axis.is_reduce
         )  # of one matrix, where there are many
-        enough = FEW_PACK_ROWS if _push_out(node, nest, machine) else PACK_ROWS
+        early = _push_out(node, nest, machine) or size <= machine.l2 >= LARGE_L2
+        enough = FEW_PACK_ROWS if early else PACK_ROWS
         too_large = size > PACK_BYTES and rows >= enough and roles.n.extent > panel
         if is_packed_ahead(node, rows):
             too_large = size > AHEAD_BYTES and roles.n.extent > panel
@@ -320,7 +325,7 @@ def block_columns(s: Schedule, name: str, nest: Nest, tile: Tile, machine: Machi
     that added."""
     columns, rows = s.loops(name)[len(nest.compute.axes) - 2 : len(nest.compute.axes)]
     panels = extent_of(s, columns)
-    most = machine.l2 // 2 // max(_column_bytes(nest, tile.columns), 1)
+    most = min(machine.l2 // 2, BLOCK_BYTES) // max(_column_bytes(nest, tile.columns), 1)
     together = max((p for p in range(1, min(most, 4) + 1) if panels % p == 0), default=1)
     if together == 1 or together == panels:
         return 0
@@ -346,5 +351,7 @@ def schedule_tile(s: Schedule, name: str, nest: Nest, shared: int, tile: Tile) -
         s.reorder(*reduce, *rows, lanes)
     for row in rows:
         s.unroll(row)
+    if reduce and extent_of(s, reduce[-1]) >= TURNS * STEPS:
+        s.unroll(reduce[-1], STEPS)
     if tile.lanes > 1:
         s.vectorize(lanes)

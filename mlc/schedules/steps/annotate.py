@@ -26,6 +26,7 @@ OWNERS = {
     "software_pipeline_apart": "pipeline",
     "double_buffer_scope": "double_buffer",
     "prefetch": "prefetch",
+    "unrolled_by": "unroll",
 }
 
 
