@@ -17,6 +17,7 @@ from .floats import FLOAT_FNS
 from .halves import narrow, widen
 from .integers import BOOL_FNS, INTEGER_FNS, divide_unsigned
 from .math_calls import MATH_CALLS, call_math
+from .quotients import divide, is_by_one_number
 from .types import Value, constant, is_half
 
 # Of the bits alone, so that the half types need no detour through float32.
@@ -102,6 +103,8 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
         from .scaling import unless_below
 
         return unless_below(e, *e.unify(args))
+    if fn == "div" and is_by_one_number(e, *args):
+        return divide(e, *args)
     args = e.unify(args)
     operand = args[-1].dtype
     if is_half(operand) and fn not in _ON_BITS:
