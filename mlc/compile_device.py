@@ -24,6 +24,7 @@ Array = np.ndarray[Any, Any]
 DEVICE_TARGETS = ("cuda", "cuda-emulated")
 PRECISIONS = ("tf32",)
 _ALIGNMENT = 16  # bytes: the widest access of a thread
+_PROCESSORS = {"sm_90a": 132}  # of the cards of an architecture
 
 
 class DeviceTarget(str):
@@ -56,7 +57,8 @@ def machine_for(target: str) -> GpuMachine:
     from .schedules.defaults.gpu import GpuMachine
 
     architecture = config.cuda_architecture or ""
-    return GpuMachine(precision=getattr(target, "precision", ""), architecture=architecture)
+    machine = GpuMachine(precision=getattr(target, "precision", ""), architecture=architecture)
+    return replace(machine, processors=_PROCESSORS.get(architecture, machine.processors))
 
 
 def gpu_kernel(kernel: Kernel, target: str = "cuda", many_sizes: bool = False) -> KernelCode:

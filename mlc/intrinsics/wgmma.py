@@ -28,6 +28,8 @@ from .mma import stored
 THREADS = 128
 ROWS, DEPTH, PIECE = 64, 16, 8  # of one instruction, and of what lies in one piece
 COLUMNS = (64, 128, 256)
+NARROW = (32, 64)  # columns that can be stored on their own
+PANELS = "wgmma.mn"  # the scope of sums: a thread holds those of 8 columns after those of 8 before
 KINDS = {float16: ("f16", "mlc_half"), bfloat16: ("bf16", "mlc_bfloat16")}
 _LANE = "threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + e / 2 % 2 * 8"
 
@@ -39,7 +41,7 @@ class Wgmma:
     fill: str
     product: str
     store: str
-    scope_c: str = "wgmma.mn"
+    scope_c: str = PANELS
 
 
 def goes_on(name: str) -> bool:
@@ -71,12 +73,7 @@ def wgmma(dtype: DType, columns: int = 64, depth: int = DEPTH) -> Wgmma:
   #pragma unroll
   for (int e = 0; e < {count}; ++e) c[e] = 0;
 }}"""
-    store = f"""MLC_DEVICE void {names.store}(const float *c, float *target, int far, int near) {{
-  #pragma unroll
-  for (int e = 0; e < {count}; e += 2)
-    mlc_store_pair(
-        &target[({_LANE}) * far + (threadIdx.x % 4 * 2 + e / 4 * 8) * near], near, c[e], c[e + 1]);
-}}"""
+    store = _store_text(names.store, count)
     text = f"""MLC_DEVICE void {names.product}(
     const {element} *a, int am, int ak, int ai, int aj,
     const {element} *b, int bn, int bk, int bi, int bj, float *c) {{
@@ -98,6 +95,29 @@ def wgmma(dtype: DType, columns: int = 64, depth: int = DEPTH) -> Wgmma:
         meaning = Program(name, operands, body)
         register(Intrinsic(name, meaning, {"cuda": source}, THREADS, held, aligned))
     return names
+
+
+def wgmma_store(columns: int) -> str:
+    """The name of an intrinsic that stores 32 or 64 columns of sums, of which there may be more."""
+    if columns not in NARROW:
+        raise ArgumentError(f"32 or 64 columns are stored on their own here, got {columns}")
+    name = f"wgmma_store_float32_part_{columns}"
+    c = Buffer("C", (ROWS, columns), float32, scope=Scope(PANELS))
+    target = Buffer("target", c.shape, float32)
+    count = ROWS * columns // THREADS
+    meaning = Program(name, (c, target), stored(target, c))
+    text = _store_text(name, count)
+    register(Intrinsic(name, meaning, {"cuda": text}, THREADS, {"C": count}))
+    return name
+
+
+def _store_text(name: str, count: int) -> str:
+    return f"""MLC_DEVICE void {name}(const float *c, float *target, int far, int near) {{
+  #pragma unroll
+  for (int e = 0; e < {count}; e += 2)
+    mlc_store_pair(
+        &target[({_LANE}) * far + (threadIdx.x % 4 * 2 + e / 4 * 8) * near], near, c[e], c[e + 1]);
+}}"""
 
 
 def _product(a: Buffer, b: Buffer, c: Buffer) -> Stmt:

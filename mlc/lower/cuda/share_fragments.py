@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ...errors import UnsupportedError
+from ...intrinsics.wgmma import PANELS
 from ...ir.affine import Sum, as_sum
 from ...ir.expr import Expr, const
 from ...ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, kept_dimensions
@@ -36,11 +37,13 @@ def share_fragments(program: Program) -> Program:
     where each thread of a warp holds 8 elements of ``F``; ``f`` is memory of its own. Tiles of a
     row for each lane are for :func:`own_lanes`.
 
-    Blocks are gone already. Raises :class:`UnsupportedError` where anything but a call touches such
-    a buffer, where calls cut it into tiles of several kinds, and where a tile begins elsewhere than
-    at a multiple of its extents.
+    Blocks are gone already. Sums of four warps lie in panels of columns, one after the other, so
+    that a call may take some of the columns that another has made. Raises
+    :class:`UnsupportedError` where anything but a call touches such a buffer, where calls cut it
+    into tiles of several kinds otherwise, and where a tile begins elsewhere than at a multiple of
+    its extents.
     """
-    tiles = dict(_tiles(program))
+    tiles, in_panels = _tiles(program)
     by_lane = [b for b, tile in tiles.items() if is_by_lane(b, *tile)]
     program = own_lanes(program, by_lane)
     for buffer in by_lane:
@@ -51,7 +54,11 @@ def share_fragments(program: Program) -> Program:
     shares: dict[Buffer, Buffer] = {}
     for buffer, (extents, held) in tiles.items():
         counts = tuple(-(-n // e) for n, e in zip(buffer.shape, extents, strict=True))
-        shares[buffer] = Buffer(buffer.name, (*counts, held), buffer.dtype, None, Scope.LOCAL)
+        if buffer in in_panels:
+            shape = (*counts[:-1], counts[-1] * held)
+        else:
+            shape = (*counts, held)
+        shares[buffer] = Buffer(buffer.name, shape, buffer.dtype, None, Scope.LOCAL)
 
     def on(stmt: Stmt) -> Stmt | None:
         match stmt:
@@ -66,8 +73,14 @@ def share_fragments(program: Program) -> Program:
         if not isinstance(arg, Region) or arg.buffer not in tiles:
             return arg
         extents, held = tiles[arg.buffer]
+        if arg.buffer in in_panels:
+            held = held * arg.extents[-1] // extents[-1]
+            extents = arg.extents
         starts = tuple(_tile(program, arg, d, extent) for d, extent in enumerate(extents))
         ones = (1,) * len(starts)
+        if arg.buffer in in_panels:
+            whole = (*starts[:-1], starts[-1] * held)
+            return Region(shares[arg.buffer], whole, (*ones[:-1], held))
         return Region(shares[arg.buffer], (*starts, const(0)), (*ones, held))
 
     return program.with_body(rebuild(program.body, on))
@@ -140,9 +153,11 @@ def _calls(stmt: Stmt) -> Iterator[tuple[Evaluate, Intrinsic]]:
             yield node, intrinsic_named(node.name)
 
 
-def _tiles(program: Program) -> Iterator[tuple[Buffer, Tile]]:
-    """What is held in parts, each with its tiles, which all calls agree about."""
+def _tiles(program: Program) -> tuple[dict[Buffer, Tile], frozenset[Buffer]]:
+    """What is held in parts, each with its tiles, which all calls agree about; and that of which
+    calls take more columns and fewer, with its narrowest tile."""
     seen: dict[Buffer, tuple[Tile, str]] = {}
+    in_panels: set[Buffer] = set()
     for call, intrinsic in _calls(program.body):
         if "cuda" not in intrinsic.implementations:
             continue
@@ -159,12 +174,24 @@ def _tiles(program: Program) -> Iterator[tuple[Buffer, Tile]]:
                 )
             tile = region.extents, intrinsic.held[operand.name]
             known, first = seen.setdefault(buffer, (tile, intrinsic.name))
-            if known != tile:
+            if known != tile and _are_panels(buffer, known, tile):
+                in_panels.add(buffer)
+                seen[buffer] = (min(known, tile), first)
+            elif known != tile:
                 raise UnsupportedError(
                     f"{first} and {intrinsic.name} spread {buffer.name} of {program.name} over a "
                     f"warp in tiles of {known[0]} and {tile[0]}; use intrinsics of one family"
                 )
-    yield from ((buffer, tile) for buffer, (tile, _) in seen.items())
+    return {buffer: tile for buffer, (tile, _) in seen.items()}, frozenset(in_panels)
+
+
+def _are_panels(buffer: Buffer, one: Tile, other: Tile) -> bool:
+    """Whether one of two tiles is made of several of the other, whose parts a thread holds one
+    after the other."""
+    (*rows, few), held = min(one, other)
+    (*same, many), all_held = max(one, other)
+    in_order = buffer.scope.value == PANELS and rows == same and many % few == 0
+    return in_order and held * (many // few) == all_held
 
 
 def _refuse_touches(program: Program, tiles: dict[Buffer, Tile]) -> None:

@@ -11,13 +11,15 @@ from ...ir.expr import Axis, Expr, Load, Var
 from ...ir.program import For
 from ..schedule import Schedule
 from .gpu_contraction import hold, loops_inside, points
-from .gpu_wgmma import STEPS, wanted_product
+from .gpu_tensor_cores import SUMS_GAP
+from .gpu_wgmma import STEPS, GroupTile, wanted_product
 from .vectors import extent_of
 
 if TYPE_CHECKING:
     from .gpu import GpuMachine
 
 AHEAD = 3  # iterations between the load of a box and its use, at most
+PARTS = (64, 32)  # columns that are handed on at a time
 
 
 def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bool:
@@ -28,10 +30,13 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     for i: for j:                         for k0:
         C[i, j] = f(Y[i, j])       ->         load boxes of A and B, three iterations ahead
                                               for group: multiply boxes
-                                          for group: store the tiles of Y to shared memory
-                                          for i: for lane: C[...] = f(Y[...])  # all together
+                                          for group: for part of the columns:
+                                              store it to shared memory
+                                              for i: for lane: C[...] = f(Y[...])
 
-    Operands are read right from where they are: rows begin at multiples of 16 bytes.
+    Where there are more tiles than processors, a block goes through several of them, and boxes of
+    the next one come while results are stored. Operands are read right from where they are: rows
+    begin at multiples of 16 bytes.
     """
     product = wanted_product(nests, machine, is_box=True)
     if product is None or len(product.roles.k) > 1 or points(product.roles.k) < 2 * STEPS:
@@ -46,7 +51,11 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     turned = [along for _, along in fetches]
     orders = ("km" if turned[0] else "mk", "kn" if turned[1] else "nk")
     family = wgmma_boxes(product.kind, product.tile.columns, *orders)
-    loops = product.cut(s, family.sums, followers)
+    ahead = min(AHEAD, points(product.roles.k) // STEPS - 1)
+    slots = (ahead + 1) * (STEPS * sum(product.tile.block) * product.kind.itemsize + 16)
+    room = machine.shared_most - slots
+    part = next((n for n in PARTS if _handed(product.tile, n) <= room), PARTS[-1])
+    loops = product.cut(s, family.sums, followers, part, product.blocks(machine))
     for fetch, _ in fetches:
         s.compute_at(fetch, loops.k0)
         row = loops_inside(s, fetch, loops.k0)[-2]
@@ -55,8 +64,13 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     if turned[1] and product.tile.columns > WIDE:
         s.split(loops.n1, [None, WIDE])
     s.tensorize(loops.m2, family.product)
-    s.pipeline(loops.k0, [0, 0, min(AHEAD, extent_of(s, loops.k0) - 1)], apart=True)
+    s.pipeline(loops.k0, [0, 0, ahead], apart=True)
     return True
+
+
+def _handed(tile: GroupTile, part: int) -> int:
+    """Bytes of shared memory that ``part`` columns of sums take on their way."""
+    return tile.block[0] * (part * 4 + SUMS_GAP)
 
 
 def _as_panels(s: Schedule, name: str) -> None:

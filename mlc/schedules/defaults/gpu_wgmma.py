@@ -4,10 +4,11 @@ of 64 rows right from shared memory."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 from ...dtypes import DType
-from ...intrinsics.wgmma import PIECE, ROWS, THREADS, Wgmma, wgmma
+from ...intrinsics.wgmma import PIECE, ROWS, THREADS, Wgmma, wgmma, wgmma_store
 from ...ir.expr import Var
 from ...ir.program import Block, For, writes_of
 from ...records import dataclass
@@ -116,8 +117,12 @@ class GroupProduct:
         padded = GpuTile(ROWS, height // ROWS, width // ROWS, STEPS)
         return as_matrices(s, self.name, self.roles, padded, nests[1:], in_order=True)
 
-    def cut(self, s: Schedule, sums: Wgmma, followers: Sequence[str]) -> GroupLoops:
-        """The loops over tiles on the grid, and over groups on the threads."""
+    def cut(
+        self, s: Schedule, sums: Wgmma, followers: Sequence[str], part: int = 0, blocks: int = 0
+    ) -> GroupLoops:
+        """The loops over tiles on the grid, and over groups on the threads. With ``part``, each
+        group hands its sums on by itself, so many columns at a time. With ``blocks`` there are no
+        more of them than that, each of which goes through several tiles."""
         ((made, _),) = writes_of(s.block(self.name).body)
         stored = s.cache_write(self.name, made, sums.scope_c)
         *batch, rows, columns, depth = s.loops(self.name)
@@ -132,12 +137,38 @@ class GroupProduct:
         for each in (stored, *followers):
             s.reverse_compute_at(each, tiles[-1])
         s.reverse_compute_at(stored, m1)
+        if part:
+            row, column = loops_inside(s, stored, m1)
+            parts, column = s.split(column, [None, part])
+            s.reorder(parts, row, column)
+            for each in followers:
+                s.reverse_compute_at(each, parts)
         hold(s, stored, "shared")
         part_rows(s, stored, SUMS_GAP)
-        n0 = bind_grid(s, batch, m0, s.fuse(*tiles) if tiles[1:] else n0)
+        if blocks:
+            n0 = _walk_grid(s, [*batch, m0], tiles, blocks)
+        else:
+            n0 = bind_grid(s, batch, m0, s.fuse(*tiles) if tiles[1:] else n0)
         if self.tile.groups > 1:
             s.bind(m1, "threadIdx.y")
-        return GroupLoops(stored, n0, m1, m2, n1, k0, k1)
+        return GroupLoops(stored, n0, m1, m2, n1, k0, k1, parts if part else None)
+
+    def blocks(self, machine: GpuMachine) -> int:
+        """How many blocks go through all tiles in as many turns as processors need for them, all
+        with the same number of tiles; 0 where none do, or one turn is enough."""
+        rows, columns = self.tile.block
+        m, n, b = (points(axes) for axes in (self.roles.m, self.roles.n, self.roles.batch))
+        m, n = m // rows, n // columns
+        turns = -(-b * m * n // machine.processors)
+        if turns < 2 or b * m * n % turns:
+            return 0
+        blocks = b * m * n // turns
+        band = BAND if self.has_bands(m, n) else 1
+        if blocks >= n * band:
+            fits = blocks % (n * band) == 0 and m // band % (blocks // (n * band)) == 0
+        else:
+            fits = blocks % band == 0 and n % (blocks // band) == 0
+        return blocks if fits else 0
 
     @staticmethod
     def has_bands(rows: int, columns: int) -> bool:
@@ -160,10 +191,15 @@ class GroupProduct:
     ) -> None:
         """What is done with the sums around the loop over steps."""
         for follower in followers:
-            spread(s, follower, loops.n0, self.threads, machine)
+            if loops.parts is None:
+                spread(s, follower, loops.n0, self.threads, machine)
+            else:
+                spread(s, follower, loops.parts, {"x": THREADS}, machine)
         init = s.decompose_reduction(self.name, loops.k0)
         s.tensorize(loops_inside(s, init, loops.m1)[-2], sums.fill)
-        s.tensorize(loops_inside(s, loops.stored, loops.m1)[-2], sums.store)
+        row, column = loops_inside(s, loops.stored, loops.m1)[-2:]
+        few = loops.parts is not None and extent_of(s, column) < self.tile.columns
+        s.tensorize(row, wgmma_store(extent_of(s, column)) if few else sums.store)
 
 
 @dataclass(frozen=True)
@@ -178,6 +214,7 @@ class GroupLoops:
     n1: Var
     k0: Var
     k1: Var
+    parts: Var | None = None  # of the columns, handed on one after the other
 
 
 def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bool:
@@ -210,6 +247,26 @@ def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     if extent_of(s, loops.k0) > AHEAD:
         s.pipeline(loops.k0, [0, 0, AHEAD])
     return True
+
+
+def _walk_grid(s: Schedule, outer: Sequence[Var], tiles: Sequence[Var], blocks: int) -> Var:
+    """``blocks`` that go through the tiles of all loops, neighbours at once; returns the innermost
+    loop over blocks. They divide what ``tiles`` count, or are several times as many."""
+    columns, *bands = tiles
+    band = prod(extent_of(s, var) for var in bands)
+    turns, several = list(outer), []
+    within = extent_of(s, columns) * band
+    if blocks >= within:
+        turn, some = s.split(turns.pop(), [None, blocks // within])
+        several.append(some)
+    else:
+        turn, columns = s.split(columns, [None, blocks // band])
+    turns.append(turn)
+    last = s.fuse(columns, *bands) if bands else columns
+    s.reorder(*several, last, *turns)
+    for var, direction in zip([last, *several], "xy"):
+        s.bind(var, f"blockIdx.{direction}")
+    return last
 
 
 def _as_pieces(s: Schedule, name: str, along: int) -> None:

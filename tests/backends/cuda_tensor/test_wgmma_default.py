@@ -119,6 +119,46 @@ def test_a_slot_that_is_not_kept_is_found(without: str, wanted: str) -> None:
     assert wanted in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("sizes", "turned", "order"),
+    [((256, 256, 192), (False, True), "forward"), ((192, 64, 320), (False, False), "random"),
+     ((64, 320, 128), (True, False), "reverse")],
+)  # fmt: skip
+def test_blocks_go_through_several_tiles(sizes, turned, order, nvrtc: None) -> None:
+    """Boxes of the next tile come while results are stored: both have memory of their own."""
+    m, n, k = sizes
+    program = product(m, n, k, turned, "float16")
+    module = program_device_module(default_gpu_schedule(program, FEW).program)
+    (launch,) = module.launches
+    assert launch.grid == (1, 1, 1) and "load_box" in module.source
+    assert_compiles(module, ["sm_90a"])
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-4, 4, buffer.shape).astype(np.float16) for buffer in program.params[:2])
+    c = np.zeros((m, n), np.float16)
+    with mlc.config.override(emulated_order=order):
+        emulate.run_arrays(module, [a, b, c])
+    left, right = (x.astype(np.float64) for x in (a, b))
+    exact = (left.T if turned[0] else left) @ (right.T if turned[1] else right)
+    np.testing.assert_array_equal(c, np.maximum(exact, 0).astype(np.float16))
+
+
+@pytest.mark.parametrize(
+    ("side", "processors", "grid", "turns"),
+    [(4096, 132, (128, 1, 1), (4,)), (8192, 132, (128, 1, 1), (8, 2)), (4096, 108, (128, 4, 1), ()),
+     (2048, 132, (8, 16, 1), ()), (4096, 256, (128, 2, 1), (2,))],
+)  # fmt: skip
+def test_as_many_blocks_as_turns_share_evenly(side, processors, grid, turns) -> None:
+    hopper = GpuMachine(processors=processors, architecture="sm_90a")
+    program = product(side, side, side, (False, True), "bfloat16")
+    module = program_device_module(default_gpu_schedule(program, hopper).program)
+    (launch,) = module.launches
+    assert launch.grid == grid and launch.shared_bytes <= 227 << 10
+    loads = module.source[module.source.index("mlc_slots_begin<") :]
+    loads = loads[: loads.index("  load_box_")]
+    found = tuple(int(n) for n in re.findall(r"for \(int .* < (\d+);", loads))
+    assert found == (*turns, side // 64)
+
+
 def test_views_are_fetched_by_threads(nvrtc: None) -> None:
     a = te.placeholder((128, 512), "float16", "A", strides=(520, 1))  # may begin anywhere
     b = te.placeholder((512, 128), "float16", "B")
