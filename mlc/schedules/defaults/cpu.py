@@ -213,7 +213,7 @@ def _plan_products(
             return _Plan(bytewise.before, [main, last, *nests[1:]], tiling), tile, main
         halves = None if position else half_products(nest, roles, tile.columns, machine)
         *sorting, nest = (None if position else sort_columns(nest, machine)) or (nest,)
-        packed = halves or pack_operands(nest, roles, tile.columns, tile.rows, machine)
+        packed = halves or pack_operands(nest, roles, tile.columns, machine)
         *packing, main = (*sorting, *packed)
         if position:  # earlier nests make operands; they run as loops of their own
             break
