@@ -103,3 +103,13 @@ def test_rows_go_by_as_many_columns_as_leave_room_in_the_cache(l2, depth, panels
 def test_which_caches_ask_for_packed_operands(l1, l2, rows, size, packed) -> None:
     program = product(rows, size, size, Machine(l1=l1, l2=l2))
     assert packed is any(b.name == "b_packed" for b in blocks_of(program.body))
+
+
+@pytest.mark.parametrize("batch", [(), (3,)])
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_rows_that_lie_across_and_far_apart_are_turned(batch, dtype) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-9, 9, (*batch, 512, n)).astype(dtype) for n in (520, 256))
+    multiply = mlc.jit(lambda a, b: np.swapaxes(a, -1, -2) @ b)
+    np.testing.assert_array_equal(multiply(a, b), np.swapaxes(a, -1, -2) @ b)
+    assert "_turned" in str(multiply.lower(a, b).schedule)

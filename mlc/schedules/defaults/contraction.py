@@ -115,12 +115,9 @@ def _uses(node: Load, axis: Axis) -> bool:
     return any(v is axis for i in node.indices for v in variables_of(i))
 
 
-def pack_operands(
-    nest: Nest, roles: Roles, panel: int, height: int, machine: Machine
-) -> list[Nest]:
+def pack_operands(nest: Nest, roles: Roles, panel: int, machine: Machine) -> list[Nest]:
     """Copies of the operands whose lanes are not neighbours, or that are too large to be walked in
-    place, followed by the nest that reads the copies. ``panel`` and ``height`` are the columns and
-    rows of a tile."""
+    place, followed by the nest that reads the copies. ``panel`` are the columns of a tile."""
     out: list[Nest] = []
     current = nest
     rows = roles.m.extent if roles.m is not None else 1
@@ -131,13 +128,13 @@ def pack_operands(
             if _uses(node, roles.n):
                 packing, current = pack_axis(current, node, axes, roles.n, panel, wide)
             else:
-                packing, current = _convert(current, node, axes, wide)
+                name = f"{node.source.name}_{wide.name}"
+                packing, current = _copy(current, node, axes, wide, name)
             out.append(packing)
             continue
         if not _uses(node, roles.n) and _is_far(node, nest, roles, panel):
-            assert roles.m is not None
-            axes = _axes_of(node, nest)
-            packing, current = pack_axis(current, node, axes, roles.m, height)
+            axes, name = _axes_of(node, nest), f"{node.source.name}_turned"
+            packing, current = _copy(current, node, axes, node.dtype, name)
             out.append(packing)
             continue
         if not _uses(node, roles.n) or (roles.m is not None and _uses(node, roles.m)):
@@ -184,7 +181,7 @@ def _wider_type(node: Load, nest: Nest, roles: Roles, panel: int) -> DType | Non
     return wide if narrow and size <= 2 * node.source.size else None
 
 
-def _convert(nest: Nest, node: Load, axes: list[Axis], dtype: DType) -> tuple[Nest, Nest]:
+def _copy(nest: Nest, node: Load, axes: list[Axis], dtype: DType, name: str) -> tuple[Nest, Nest]:
     """What copies the operand ``node`` as ``dtype``, indexed by ``axes``, and the nest that reads
     the copy."""
 
@@ -192,7 +189,7 @@ def _convert(nest: Nest, node: Load, axes: list[Axis], dtype: DType) -> tuple[Ne
         mapping: dict[Var, Expr] = dict(zip(axes, p, strict=True))
         return cast(load(node.source, tuple(substitute(i, mapping) for i in node.indices)), dtype)
 
-    shape, name = tuple(a.extent for a in axes), f"{node.source.name}_{dtype.name}"
+    shape = tuple(a.extent for a in axes)
     return pack_operand(nest, shape, element, {node: tuple(axes)}, name)
 
 

@@ -59,7 +59,7 @@ def plan_row_blocks(
             continue
         roles = find_roles(nest)
         assert roles is not None
-        *packing, main = pack_operands(nest, roles, tile.columns, tile.rows, machine)
+        *packing, main = pack_operands(nest, roles, tile.columns, machine)
         if any(n.source in made for p in packing for n in loads_in(p)):
             packing, main = [], nest  # a block of what is made here is read as it lies
         before.extend(packing)
