@@ -71,7 +71,7 @@ class QuickCalls:
         if quick.launched.module.workspace_bytes and library is TORCH:
             space = library.workspace(quick.launched.module.workspace_bytes, device)
             workspace = library.pointer(space)
-        quick.launched(pointers, workspace, library.stream(device))
+        quick.launched(pointers, workspace, library.stream(device), device)
         if quick.structure is None:
             return made[quick.results[0]]
         return quick.structure(made[n] for n in quick.results)

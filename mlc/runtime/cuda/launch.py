@@ -23,27 +23,32 @@ from mlc.runtime.cuda.tensor_maps import MAP_BYTES, aligned_map, driver_map
 class Launched:
     """The kernels of a module, ready to be launched on the current card.
 
-    ``run(pointers, workspace, stream)``: ``pointers`` are addresses on the card of the arrays that
-    launches name by number; without a ``workspace`` one comes from CuPy's pool; without a
-    ``stream`` CuPy's current one is taken. While a graph is captured, what it needs is kept for
-    as long as this object.
+    ``run(pointers, workspace, stream, device)``: ``pointers`` are addresses on the card of the
+    arrays that launches name by number; without a ``workspace`` one comes from CuPy's pool; without
+    a ``stream`` CuPy's current one is taken, without a ``device`` CuPy is asked for it. While a
+    graph is captured, what it needs is kept for as long as this object.
     """
 
     def __init__(self, module: DeviceModule, on: Card) -> None:
         self.module = module
         self._card = on
         self._launch = on.launch
-        self._functions: dict[int, list[int]] = {}  # of each launch, by card
+        # What each launch passes to the driver before the stream, by card.
+        self._functions: dict[int, list[tuple[int, ...]]] = {}
         self._loaded: dict[int, Loaded] = {}
         self._lock = threading.Lock()
         self._frames = threading.local()
         self._captured: list[Any] = []
 
     def __call__(
-        self, pointers: Sequence[int], workspace: int = 0, stream: int | None = None
+        self,
+        pointers: Sequence[int],
+        workspace: int = 0,
+        stream: int | None = None,
+        device: int | None = None,
     ) -> None:
         card, module = self._card, self.module
-        functions = self._functions.get(card.device())
+        functions = self._functions.get(card.device() if device is None else device)
         if functions is None:
             functions = self._load()
         if stream is None:
@@ -58,32 +63,38 @@ class Launched:
         frame.fill(pointers, workspace)
         if frame.maps:
             frame.describe(card.error)
+        if not module.host_calls:
+            self._launch_all(functions, frame.parameters, stream, 0)
+            return
         done = 0
         for call in module.host_calls:
-            self._launch_some(functions, frame, stream, done, call.before)
+            some = slice(done, call.before)
+            self._launch_all(functions[some], frame.parameters[some], stream, done)
             done = call.before
             self._call(call, pointers, workspace, stream)
-        self._launch_some(functions, frame, stream, done, len(functions))
+        self._launch_all(functions[done:], frame.parameters[done:], stream, done)
 
-    def _launch_some(
-        self, functions: list[int], frame: _Frame, stream: int, start: int, end: int
+    def _launch_all(
+        self,
+        functions: Sequence[tuple[int, ...]],
+        parameters: Sequence[int],
+        stream: int,
+        number: int,
     ) -> None:
-        launches = self.module.launches
-        if end - start != len(launches):
-            launches, functions = launches[start:end], functions[start:end]
-        for launch, function, parameters in zip(launches, functions, frame.parameters[start:]):
-            try:
-                self._launch(
-                    function, *launch.grid, *launch.block, launch.shared_bytes, stream, parameters,
-                    0,
-                )  # fmt: skip
-            except Exception as error:
-                x, y, z = launch.block
-                doing = (
-                    f"launching the kernel {launch.kernel} (grid {launch.grid}, {x * y * z} "
-                    f"threads and {launch.shared_bytes} bytes of shared memory a block)"
-                )
-                raise self._card.error(error, doing) from error
+        """Launch what comes from launch ``number`` on."""
+        start = self._launch
+        try:
+            for function, places in zip(functions, parameters):
+                start(*function, stream, places, 0)
+                number += 1
+        except Exception as error:
+            launch = self.module.launches[number]
+            x, y, z = launch.block
+            doing = (
+                f"launching the kernel {launch.kernel} (grid {launch.grid}, {x * y * z} "
+                f"threads and {launch.shared_bytes} bytes of shared memory a block)"
+            )
+            raise self._card.error(error, doing) from error
 
     def _call(self, call: HostCall, pointers: Sequence[int], workspace: int, stream: int) -> None:
         """A step of the processor, unless a kernel has refused its data before: its arrays are
@@ -123,7 +134,7 @@ class Launched:
             raise self._card.error(error, doing) from error
         return held
 
-    def _load(self) -> list[int]:
+    def _load(self) -> list[tuple[int, ...]]:
         with self._lock:
             device = self._card.device()
             found = self._functions.get(device)
@@ -155,7 +166,10 @@ class Launched:
                 raise
             except Exception as error:
                 raise self._card.error(error, doing) from error
-            found = [functions[launch.kernel] for launch in self.module.launches]
+            found = [
+                (functions[launch.kernel], *launch.grid, *launch.block, launch.shared_bytes)
+                for launch in self.module.launches
+            ]
             self._functions[device] = found
             return found
 
