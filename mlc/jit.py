@@ -48,12 +48,12 @@ from .specialization import (
 )
 from .tracebacks import explained, trimmed
 from .tracer import foreign
+from .tracer.again import traced_again
 from .tracer.alike import are_objects_new
 from .tracer.attributes import AttributeCalls, AttributesWanted, noting_attributes
 from .tracer.captures import Captures
 from .tracer.copied_results import copies_computed
 from .tracer.deciding import static_after
-from .tracer.drawing import with_known_draws
 from .tracer.function import trace_function
 from .tracer.grown import ListsFullError, RoomWanted, with_room
 from .tracer.parameters import Parameters
@@ -321,8 +321,8 @@ class _Jitted:
             with noting_errors():
                 return self._trace(signature, args, kwargs, statics, sizes)
         except Exception as error:
-            given = signature, args, kwargs, statics, sizes
-            return with_known_draws(error, lambda: self._trace(*given))
+            given = signature, args, kwargs, statics
+            return traced_again(error, sizes, lambda sizes: self._trace(*given, sizes))
         return traced, captures
 
     def _with_static_ints(

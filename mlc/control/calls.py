@@ -33,9 +33,11 @@ from .folding import INSTEAD as FOLDING
 from .forms import is_traced
 from .iterators import not_taking, refuse_taking
 from .kinds import INSTEAD as KINDS
-from .list_loops import HEAPS, enumerated, listed, walk_of, zipped
+from .list_loops import HEAPS, Walk, enumerated, listed, walk_of, zipped
 from .list_loops import reversed_ as reversed_list
 from .lists import Growing
+from .making_tables import INSTEAD as TABLES
+from .making_tables import of_plain
 from .mathematics import INSTEAD as MATHEMATICS
 from .ranges import range_, reversed_
 from .recursion import note_call
@@ -43,7 +45,7 @@ from .recursion import note_call
 
 def _length(value: Any) -> Any:
     """``len(value)``; of a slice in a loop, the traced number."""
-    if is_arrays(value):
+    if is_arrays(value) or isinstance(value, Walk):
         return mark_weak(copied_number(value.length()))
     if isinstance(value, Masked) and is_inside_loop():
         value = value.solid()
@@ -148,12 +150,12 @@ def _cached(function: Any) -> Callable[..., Any]:
 def _method(function: Any) -> Any:
     """A method of C: ``items.sort()`` of a list with traced values."""
     owner = getattr(function, "__self__", None)
+    if isinstance(owner, (set, frozenset, dict)) and CURRENT.get() is not None:
+        return of_plain(function)
     if not isinstance(owner, list) or function.__name__ != "sort":
         return function
 
     def sort(*, key: Any = None, reverse: Any = False) -> None:
-        if is_arrays(owner):
-            owner.settle()  # type: ignore[attr-defined]
         owner[:] = FOLDING[builtins.sorted](owner, key=key, reverse=reverse)
 
     return sort
@@ -251,5 +253,5 @@ _INSTEAD: dict[Any, Any] = {
     builtins.str: lambda *args, **options: _text(*args, **options),
     np.errstate: _without_errors(np.errstate), np.seterr: _without_errors(np.seterr),
     np.lib.stride_tricks.as_strided: as_strided,
-    **COMPLEX, **HEAPS, **FOLDING, **KINDS, **MATHEMATICS,
+    **COMPLEX, **HEAPS, **FOLDING, **KINDS, **MATHEMATICS, **TABLES,
 }  # fmt: skip

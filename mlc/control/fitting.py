@@ -10,10 +10,11 @@ from ..dtypes import boolean
 from ..errors import MlcError
 from ..te.tensor import Tensor
 from ..tracer import tree
-from ..tracer.grown import Grown
+from ..tracer.grown import Grown, Tabled
 from ..tracer.storage import WATCH
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
+from .carried_tables import as_carried as carried_table
 from .complex_state import fitted, fitted_late, widens
 from .exits import spoken
 from .host_changes import UNDEFINED
@@ -37,7 +38,7 @@ class Fitting:
         self.trace, self.state, self.entry, self.plan = trace, state, entry, plan
         self.start, self.holders, self.flags, self.late = start, holders, flags, late
         self.kept = kept
-        self.listed: list[Grown] = []  # lists that variables hold at the end
+        self.listed: list[Any] = []  # lists that variables hold at the end
         self.ends: dict[tuple[int, int], Tensor] = {}
         self.fits = True
 
@@ -46,6 +47,8 @@ class Fitting:
         before, end = bare(self.start[n]), bare(held)
         if isinstance(end, Grown) and (end is not before or n in self.holders):
             end = as_carried(before, end, self.entry[n], self.listed)
+        elif isinstance(end, Tabled) and (end is not before or n in self.holders):
+            end = carried_table(end, self.entry[n], self.listed)
         flag = self.state.outcome.is_error or is_bound(held)  # after an error nothing is read
         if n in self.late:
             end = fitted_late(self.late[n][0], end)

@@ -19,11 +19,12 @@ from ..errors import UnsupportedError
 from ..ops.op import leaves_of
 from ..tracer import tree
 from ..tracer.dispatch import call_function
-from ..tracer.grown import Grown, is_arrays
+from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.number import copied_number, python_number
 from ..tracer.operators import _is_weak
 from ..tracer.tracer import Tracer, mark_weak
 from .comparing import compared, equal, holds_traced
+from .dicts import key_of
 from .forms import is_traced
 from .list_loops import extreme as of_list
 from .list_loops import total, walk_of
@@ -59,9 +60,11 @@ def extreme(name: str, ufunc: Any) -> Callable[..., Any]:
 
     def fold(*args: Any, key: Any = None, default: Any = _NOTHING) -> Any:
         values: Any = args[0] if len(args) == 1 else args
+        values = values if key is not None else unordered(values)
         if walk_of(values) is not None:
             from .calls import call
 
+            key = key_of(key, values)
             given = [] if default is _NOTHING else [default]
             return of_list(values, key and call(key), name == "max", given)
         if key is None and _is_array(values) and len(values.shape) == 1 and len(values):
@@ -134,6 +137,7 @@ def _either(test: Any, a: Any, b: Any) -> Any:
 
 def sum_(values: Iterable[Any], /, start: Any = 0) -> Any:
     """``sum(values, start)``."""
+    values = unordered(values, "biu")
     if walk_of(values) is not None:
         return total(values, start)
     if not _is_array(values) or len(values) <= _UNROLLED:  # type: ignore[arg-type]
@@ -183,6 +187,13 @@ def _truth(value: Any) -> Any:
 
 def sorted_(values: Any, /, *, key: Any = None, reverse: Any = False) -> list[Any]:
     """``sorted``: a list of as many items, in an order that data decide."""
+    values = values if key is not None else unordered(values)
+    if walk_of(values) is not None:
+        from .calls import call
+        from .list_sorting import sorted_list
+
+        key = key_of(key, values)
+        return sorted_list(values, key and call(key), bool(reverse))
     if _is_array(values) and len(values) > _LISTED:
         raise UnsupportedError(
             f"sorted() of the {len(values)} elements of a traced array would be that many values "
@@ -225,6 +236,21 @@ def _order(keys: list[Sequence[Any]], reverse: bool) -> Any:
     return len(keys) - 1 - order[::-1] if reverse else order
 
 
+def unordered(values: Any, kinds: str = "biuf") -> Any:
+    """``values``, or what is in a set of numbers of those ``kinds``, for what does not ask for an
+    order."""
+    if not (is_arrays(values) and isinstance(values, Tabled) and isinstance(values, set)):
+        return values
+    kind = values.key_list.kind
+    is_right = kind is None or all(leaf.dtype.kind in kinds for leaf in kind.leaves)
+    return values.key_list if is_right else values
+
+
+def is_asked(value: Any) -> bool:
+    """Whether data decide what is in ``value``."""
+    return is_arrays(value) or walk_of(value) is not None or _is_array(value)
+
+
 def is_in(value: Any, where: Callable[[], Any]) -> Any:
     """``value in where()``."""
     container = where()
@@ -233,7 +259,7 @@ def is_in(value: Any, where: Callable[[], Any]) -> Any:
             raise TypeError("argument of type 'numpy.float64' is not iterable")
         return _python_bool(np.any(np.equal(container, value)))
     kind = type(container)
-    if is_arrays(container):
+    if is_arrays(container) or isinstance(container, Tabled) and container.is_ready(value):
         return container.has(value)
     if kind in (list, tuple) or isinstance(container, Grown):
         if not any(map(holds_traced, (value, *container))):

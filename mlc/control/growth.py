@@ -10,7 +10,7 @@ import numpy as np
 
 from ..ops.op import CURRENT
 from ..tracer import tree
-from ..tracer.grown import Grown
+from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.tracer import Tracer
 from .forms import is_traced
 from .host_changes import attributes_of
@@ -34,6 +34,11 @@ def reach_lists(lists: Sequence[Callable[[], Any]]) -> bool:
     return any(True for read in lists for _ in _lists(_read(read), 0))
 
 
+def reach_tables(lists: Sequence[Callable[[], Any]]) -> bool:
+    """Whether one of ``lists`` is a dict or set that may become arrays."""
+    return any(isinstance(value := _read(read), Tabled) and not value.rigid for read in lists)
+
+
 def _read(read: Callable[[], Any]) -> Any:
     try:
         return read()
@@ -47,17 +52,18 @@ def reach_arrays(lists: Sequence[Callable[[], Any]]) -> bool:
     return any(isinstance(leaf, np.ndarray) or _is_array(leaf) for leaf in leaves)
 
 
-def _leaves(held: Grown) -> list[Any]:
-    return [] if held.is_native else tree.flatten(held.items())[0]
+def _leaves(held: Grown | Tabled) -> list[Any]:
+    is_list = isinstance(held, Grown) and not held.is_native
+    return tree.flatten(held.items())[0] if is_list else []  # type: ignore[union-attr]
 
 
 def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, Tracer) and bool(leaf.shape or leaf._cell.is_array)
 
 
-def _lists(value: Any, depth: int) -> Iterator[Grown]:
-    """The lists that may become arrays which ``value`` is, or holds."""
-    if isinstance(value, Grown):
+def _lists(value: Any, depth: int) -> Iterator[Grown | Tabled]:
+    """The lists, dicts and sets that may become arrays which ``value`` is, or holds."""
+    if isinstance(value, (Grown, Tabled)):
         if not value.rigid:
             yield value
         return
@@ -88,7 +94,7 @@ def _reads_traced(value: Any, seen: set[int], depth: int) -> bool:
             parts = [_content(cell) for cell in value.__closure__ or ()]
         case types.MethodType():
             parts = [value.__func__, value.__self__]
-        case Grown() if value.is_native:
+        case _ if is_arrays(value):
             return True
         case list() | tuple() | set():
             parts = list(value)

@@ -23,7 +23,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ..errors import UnsupportedError
-from ..tracer.grown import Grown
+from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.slots import Slots
 from ..tracer.tracer import Tracer
 from .iterators import is_iterator, progress, within
@@ -110,8 +110,12 @@ class HostState:
                     self._stack += value.gi_frame.f_locals.values()
             case tuple() | frozenset():
                 self._stack += value
-            case Grown() if value.is_native:
+            case _ if is_arrays(value):
                 pass
+            case Tabled():
+                held = value.items_now()
+                self._held.append((f"a {value.base.__name__}", value, held))
+                self._stack += held.values() if isinstance(held, dict) else []
             case list() | deque():
                 self._held.append((f"a {_name(value)}", value, content_of(value)))
                 self._stack += value
@@ -233,6 +237,8 @@ def content_of(box: Any) -> Any:
             return _content(box)
         case (dict() as space, str() as name):
             return space.get(name, UNDEFINED)
+        case Tabled():
+            return {} if box.is_native else box.items_now()
         case Grown():
             return [] if box.is_native else box.items()
         case list() | deque():
@@ -282,7 +288,7 @@ def put_back(box: Any, old: Any) -> None:
                 space.pop(name, None)
             else:
                 space[name] = old
-        case Grown():
+        case Grown() | Tabled():
             box.become(old)
         case list():
             box[:] = old

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MlcError
 from ..records import replace
-from ..tracer.grown import Grown, is_arrays
+from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.places import Places
 from ..tracer.slots import slots_of
 from .host_changes import OURS, UNDEFINED, attributes_of, content_of, put_back
@@ -58,6 +58,9 @@ class Host:
         if isinstance(self.items, list):
             self.items[:] = kept.values()
             return
+        if isinstance(self.items, Tabled):
+            self.items.become({k: kept[k] for k in (*self.items.items_now(), *kept) if k in kept})
+            return
         for key in [key for key in self.items if key not in kept]:
             del self.items[key]
         self.items.update(kept)
@@ -88,8 +91,8 @@ def _collect(name: str, value: Any, found: dict[int, Host], depth: int) -> None:
 
 
 def _is_list(value: Any) -> bool:
-    """Whether ``value`` is a list that may become arrays, and is none yet."""
-    return isinstance(value, Grown) and not value.is_native
+    """Whether ``value`` is a list or dict that may become arrays, and is none yet."""
+    return isinstance(value, (Grown, Tabled)) and not (value.is_native or isinstance(value, set))
 
 
 def _is_object(value: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.op import CURRENT
-from ..tracer.grown import is_arrays
+from ..tracer.grown import Tabled, is_arrays
 from ..tracer.number import copied_number
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced, native_while
@@ -31,6 +31,8 @@ from .list_steps import each, nothing_held, raise_where, run
 from .lists import Growing
 from .plan import NotNative, State
 
+_FEW = 8  # items of a list that are gone through one by one
+
 
 class Walk:
     """What a loop goes through: the items at places from 0 on, as long as there are more."""
@@ -48,6 +50,8 @@ def walk_of(source: Any) -> Walk | None:
         return source
     if not is_arrays(source):
         return None
+    if isinstance(source, Tabled):
+        return source.walk()  # type: ignore[attr-defined,no-any-return]
 
     def at(place: Any) -> Any:
         row = value_of(source.head) + place
@@ -150,6 +154,10 @@ def listed(source: Any) -> Growing:
 
 def gathered(source: Any, body: Callable[[Any], None]) -> None:
     """``body`` of each item of ``source``, a loop that changes arrays and lists alone."""
+    if type(source) is list and len(source) > _FEW and any(map(is_traced, source)):
+        held = Growing(list(source))
+        hold(held, None)
+        source = held
     found = walk_of(source)
     if found is None:
         each(source, body)

@@ -47,6 +47,30 @@ def as_grown(value: ast.expr) -> ast.expr:
     return filled(called("list_", [value]), value) if is_listing(value) else value
 
 
+def as_table(node: ast.Dict | ast.Set | ast.DictComp | ast.SetComp) -> ast.expr:
+    """What stands for a dict or set that may become a table, made of what goes through its items;
+    the node itself where its keys cannot be numbers."""
+    match node:
+        case ast.Dict(keys=keys):
+            if any(key is None or _is_text(key) for key in keys):
+                return node
+            return filled(called("dict_", [node]), node)
+        case ast.Set(elts=elements):
+            if any(map(_is_text, elements)):
+                return node
+            return filled(called("set_of", [ast.Tuple(elements, ast.Load())]), node)
+        case ast.DictComp(key=key, value=value, generators=parts):
+            pair: ast.expr = ast.Tuple([key, as_grown(value)], ast.Load())
+            return filled(called("dict_of", [ast.GeneratorExp(pair, parts)]), node)
+    return filled(called("set_of", [ast.GeneratorExp(node.elt, node.generators)]), node)
+
+
+def _is_text(key: ast.expr) -> bool:
+    return isinstance(key, ast.JoinedStr) or isinstance(key, ast.Constant) and isinstance(
+        key.value, (str, bytes, type(None))
+    )  # fmt: skip
+
+
 def holds_listing(node: ast.Assign | ast.AnnAssign | ast.Dict) -> bool:
     """Whether ``node`` puts a list that it makes into an object or a dict."""
     match node:

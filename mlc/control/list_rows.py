@@ -16,11 +16,12 @@ import numpy as np
 
 from .. import te
 from ..dtypes import float64, int64, uint8
+from ..errors import UnsupportedError
 from ..ir.expr import apply, cast, select
 from ..ops.op import CURRENT
 from ..te.tensor import Tensor
 from ..tracer import tree
-from ..tracer.grown import Grown, Kind, Leaf, room_now
+from ..tracer.grown import Grown, Kind, Leaf, Tabled, room_now
 from ..tracer.storage import WATCH, Cell, next_cell
 from ..tracer.tracer import Tracer
 from .plan import NotNative, current
@@ -50,7 +51,7 @@ class Wanted(BaseException):
     """Raised while tracing: ``owner`` is to hold items of ``kind``, as arrays, before the loop or
     branch that is traced. Nothing that users write should catch it."""
 
-    def __init__(self, owner: Grown, kind: Kind | None) -> None:
+    def __init__(self, owner: Any, kind: Kind | None) -> None:
         super().__init__("a list becomes arrays")
         self.owner, self.kind = owner, kind
 
@@ -76,7 +77,7 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool =
         return run()
     outside = REGION.get()
     frozen: list[tuple[Cell | Grown, str]] = []
-    changed: dict[int, tuple[Grown, list[Any]]] = {}
+    changed: dict[int, tuple[Any, Any]] = {}
     token = _FROZEN.set(frozen)
     try:
         for _ in range(_MOST_KINDS):
@@ -86,33 +87,48 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool =
                 owner = wanted.owner
                 if owner.serial < outside:
                     raise
-                if not (may_hold or owner.is_native):
+                if not (may_hold or owner.is_native or isinstance(owner, Tabled)):
                     return _without(owner, run)
                 if not owner.is_native:
-                    changed[id(owner)] = owner, owner.items()
-                hold(owner, wanted.kind)
+                    changed[id(owner)] = owner, _content(owner)
+                if isinstance(owner, Tabled):
+                    owner.hold_as()
+                else:
+                    hold(owner, wanted.kind)
         raise NotNative(_NO_ARRAYS)
-    except Exception:
+    except Exception as error:
         if not changed:
             raise
+        first = error
         for cell, text in frozen:
             cell.frozen = text
         for owner, items in changed.values():
             owner.become(items)
             owner.rigid = True
+            if isinstance(owner, Tabled) and isinstance(error, NotNative):
+                owner.reason = error.args[0]
     finally:
         _FROZEN.reset(token)
         outer = _FROZEN.get()
         if outer is not None:
             outer += frozen
     if not is_last:
-        return with_lists(run, may_hold, is_last=True)
+        try:
+            return with_lists(run, may_hold, is_last=True)
+        except UnsupportedError as second:
+            if not isinstance(first, NotNative):
+                raise
+            raise first from second  # which says more of what is in the way
     try:
         return run()
     except Wanted as wanted:
         if wanted.owner.serial < outside:
             raise
         raise NotNative(_NO_ARRAYS) from None
+
+
+def _content(owner: Any) -> Any:
+    return owner.items_now() if isinstance(owner, Tabled) else owner.items()
 
 
 def _without(owner: Grown, run: Callable[[], Result]) -> Result:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import te
 from ..tracer.concrete import known
-from ..tracer.grown import LEVEL, Grown, ListsFullError, is_arrays
+from ..tracer.grown import LEVEL, Grown, ListsFullError, Tabled, is_arrays
 from ..tracer.tracer import Tracer
 from .failing import note
 from .forms import is_traced, native_for
@@ -68,7 +68,9 @@ def run(start: Any, stop: Any, body: Callable[[Any], None]) -> None:
 
 def each(values: Any, body: Callable[[Any], None]) -> None:
     """``body`` of each of ``values``."""
-    if is_arrays(values):
+    if isinstance(values, Tabled) and values.is_native:
+        each(values.walk().of(), body)  # type: ignore[attr-defined]
+    elif is_arrays(values):
         if values.kind is None:  # nothing was appended so far as tracing has come
             return
         first = value_of(values.head)

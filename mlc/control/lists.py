@@ -296,6 +296,13 @@ class Growing(Grown):
 
         run(0, self.length() // 2, swap)
 
+    @_method("sort")
+    def sort(self, *, key: Any = None, reverse: Any = False) -> None:
+        from .calls import call
+        from .list_sorting import sort
+
+        sort(self, key and call(key), bool(reverse))
+
     @_method("copy", False)
     def copy(self) -> Any:
         return self._part(slice(None))

@@ -22,8 +22,12 @@ class NotNative(UnsupportedError):
 
 
 class NothingThereError(IndexError):
-    """Python's error where an item of a list is asked for to which nothing was appended so far as
-    tracing has come."""
+    """Python's error where an item of a list or dict is asked for to which nothing was added so
+    far as tracing has come; ``kind`` is its class."""
+
+    def __init__(self, *args: Any, kind: type[Exception] = IndexError) -> None:
+        super().__init__(*args)
+        self.kind = kind
 
 
 class BeginsAsNone(NotNative):

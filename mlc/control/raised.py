@@ -61,7 +61,7 @@ def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Cal
             state.outcome.is_error = True
             met.append(error)
             if is_early:
-                error = IndexError(*error.args)
+                error = error.kind(*error.args)  # type: ignore[attr-defined]
             note((type(error), str(error)), error.with_traceback(None))
 
     return run

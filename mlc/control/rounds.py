@@ -9,7 +9,7 @@ from ..dtypes import boolean
 from ..records import dataclass
 from ..te.tensor import Placeholder, Tensor
 from ..tracer import tree
-from ..tracer.grown import Grown
+from ..tracer.grown import Grown, Tabled
 from ..tracer.memory_order import set_order
 from ..tracer.storage import Cell
 from ..tracer.trace import FunctionTrace
@@ -196,7 +196,7 @@ class _Round:
         for n, held in self.holders.items():
             entry = self.entry.values[n]
             olds = tree.flatten(entry)[0]
-            if isinstance(entry, Grown) and any(h._cell.version for h in held):
+            if isinstance(entry, (Grown, Tabled)) and any(h._cell.version for h in held):
                 if names := other_names(entry):
                     raise NotNative(
                         f"{self.state.what} changes the list {self.state.names[n]} on one way and "

@@ -28,7 +28,7 @@ from .failing import before_raise, needs_flag
 from .failing import failed as failed
 from .forms import is_traced, native_for, native_if, native_while
 from .growing import grow
-from .growth import may_grow, reach_arrays, reach_lists
+from .growth import may_grow, reach_arrays, reach_lists, reach_tables
 from .hosts import hosts_in
 from .iterators import refuse_taking
 from .list_loops import walk, walk_of
@@ -39,6 +39,9 @@ from .logic import if_expression as if_expression
 from .logic import in_ as in_
 from .logic import not_ as not_
 from .logic import or_ as or_
+from .making_tables import dict_ as dict_
+from .making_tables import dict_of as dict_of
+from .making_tables import set_of as set_of
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
@@ -64,6 +67,7 @@ _OUTSIDE = (
     "a part of a NumPy array that was not made in the function would be written to, which its "
     "owner would not see; pass the array as an argument, or write to a .copy()"
 )
+_TABLE = 8  # times as many operations where a dict or set is changed: each looks for a key
 _PATIENCE = 24  # iterations after which a loop on known values tries to become native
 slice_ = builtins.slice
 
@@ -176,7 +180,7 @@ def for_(
         state = partial(_state, names, reads, put, "the loop", body, touched)
         walk(along, body, state, test, and_)
         return
-    cost *= REPEATS.get()
+    cost *= REPEATS.get() * (_TABLE if traced and reach_tables(lists) else 1)
     if isinstance(source, Flat):
         source = iter(source)
     if isinstance(source, Range):

@@ -19,7 +19,7 @@ from weakref import WeakSet
 from ..errors import is_user_frame
 from ..records import dataclass
 from ..tracer import tree
-from ..tracer.grown import Grown, is_arrays
+from ..tracer.grown import is_arrays
 from ..tracer.storage import Cell
 from ..tracer.tracer import Tracer
 from .exits import spoken
@@ -101,7 +101,7 @@ def _cell(values: Sequence[Any], name: int, leaf: int) -> Cell | None:
     return found._cell if isinstance(found, Tracer) else None
 
 
-def other_names(cell: Cell | Grown) -> list[str]:
+def other_names(cell: Any) -> list[str]:
     """What else is called by the array ``cell``, or a view of it, or by that list, in the functions
     that run now: all names but one, that of the variable which is asked about."""
     return names_of(cell)[1:]

@@ -22,7 +22,7 @@ from .attempts import lower_attempts
 from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
 from .failing import rewrite_raises
 from .failing_values import caught_body
-from .list_names import as_grown, asked, growing, is_steady, with_lists
+from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
 from .matters import MEMBERS, matters, of_numpy, own_nodes, taken_at_once
 from .names import assigned, changed, exposed, loads, touched, weight
 from .reads import PART as INNER
@@ -207,7 +207,11 @@ class _Worker(ast.NodeTransformer):
     def visit_Dict(self, node: ast.Dict) -> ast.AST:
         self.generic_visit(node)
         node.values = list(map(as_grown, node.values))
-        return node
+        return as_table(node)
+
+    def visit_Set(self, node: ast.Set) -> ast.AST:
+        self.generic_visit(node)
+        return as_table(node)
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         if self.tried:
@@ -365,10 +369,12 @@ class _Worker(ast.NodeTransformer):
         return self.inside(node)
 
     def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
-        return self.inside(node)
+        self.inside(node)
+        return as_table(node)
 
     def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
-        return self.inside(node)
+        self.inside(node)
+        return as_table(node)
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
         return self.inside(node)

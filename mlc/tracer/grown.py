@@ -13,7 +13,7 @@ the room is too small, the call begins again with more of it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -28,6 +28,8 @@ from .tracer import Tracer
 
 _ROOMS = 1 << 12, 1 << 17, 1 << 21, 1 << 26  # rows, at each level
 LEVEL: ContextVar[int] = ContextVar("level of room in lists", default=0)
+TABLES: ContextVar[bool] = ContextVar("whether dicts may become tables", default=True)
+TABLED: ContextVar[bool] = ContextVar("whether the last trace had some", default=False)
 
 
 class ListsFullError(Exception):
@@ -54,10 +56,25 @@ def with_room(level: int) -> Iterator[None]:
     if level >= len(_ROOMS):
         raise MemoryError(f"a list gets more than {_ROOMS[-1]} items in compiled code")
     token = LEVEL.set(level)
+    TABLED.set(False)
     try:
         yield
     finally:
         LEVEL.reset(token)
+
+
+def without_tables(error: Exception, again: Callable[[], Any]) -> Any:
+    """What tracing ``again`` gives where dicts and sets stay what they are. Raises ``error``, if
+    that was tried already, fails as well, or there were none."""
+    if not (TABLED.get() and TABLES.get()):
+        raise error
+    token = TABLES.set(False)
+    try:
+        return again()
+    except Exception:
+        raise error from error.__cause__
+    finally:
+        TABLES.reset(token)
 
 
 @dataclass(frozen=True)
@@ -122,9 +139,51 @@ class Grown(list[Any]):
         return [*self.columns, *tags, self.head, self.tail], (self.kind, self.room, self.is_deque)
 
 
+class Tabled:
+    """A dict or a set that can be held in arrays, as a list can; see `mlc.control.tables`. ``base``
+    is Python's class of which it is one, too."""
+
+    base: Any
+    is_native = False
+    rigid = False
+    reason = ""  # why it is rigid
+    key_list: Any
+    value_list: Any
+
+    def begin(self) -> Any:
+        """The table, new."""
+        self.serial = next_cell()
+        return self
+
+    def is_ready(self, key: Any = None, changes: bool = False) -> bool:
+        """Whether the table is arrays, which it may become now."""
+        return self.is_native
+
+    def hold_as(self) -> None:
+        """Be arrays."""
+        raise NotImplementedError
+
+    def items_now(self) -> Any:
+        """What the table holds, as a plain dict or set, while that is no arrays."""
+        raise NotImplementedError
+
+    def become(self, items: Any) -> None:
+        """Hold ``items`` as Python does."""
+        raise NotImplementedError
+
+    def options(self) -> Any:
+        """What else makes it."""
+        return None
+
+    @classmethod
+    def plain(cls, options: Any) -> Callable[[Any], Any]:
+        """What makes Python's own one, of keys or pairs."""
+        raise NotImplementedError
+
+
 def is_arrays(value: Any) -> bool:
-    """Whether ``value`` is a list that is held in arrays."""
-    return isinstance(value, Grown) and value.is_native
+    """Whether ``value`` is a list, a dict or a set that is held in arrays."""
+    return isinstance(value, (Grown, Tabled)) and value.is_native
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +215,20 @@ class ListResult:
         else:
             found = [tree.unflatten(self.structure, row) for row in zip(*columns)]
         return deque(found) if self.is_deque else found
+
+
+@dataclass(frozen=True, eq=False)
+class TableResult:
+    """A dict or a set among the results: the lists of its keys and values, and what makes it."""
+
+    keys: ListResult
+    values: ListResult | None
+    make: Callable[[Any], Any]
+
+    def items(self, computed: Sequence[Any]) -> Any:
+        """The dict or set, as the function would have made it."""
+        keys = self.keys.items(computed)
+        return self.make(keys if self.values is None else zip(keys, self.values.items(computed)))
 
 
 def _values(column: Any, marks: Any, leaf: Leaf) -> list[Any]:

@@ -13,7 +13,7 @@ from ..records import dataclass
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .concrete import known
-from .grown import Grown, ListResult, is_arrays
+from .grown import Grown, ListResult, Tabled, TableResult, is_arrays
 from .leaving import refuse_leak, refuse_text
 from .masked import solid
 from .new_objects import opened
@@ -200,7 +200,7 @@ class _Outputs:
     def result(self, leaf: Any) -> Result:
         """How the caller gets ``leaf``."""
         if is_arrays(leaf):
-            return Result("list", self.list_of(leaf))
+            return Result("list", self.held(leaf))
         if not isinstance(leaf, Tracer):
             refuse_leak(leaf, self.trace)
             return Result("constant" if isinstance(leaf, np.ndarray) else "value", leaf)
@@ -225,6 +225,13 @@ class _Outputs:
                 owner = self._owners.setdefault(tensor, cell)
                 kind = "output" if owner is cell or not tensor.shape else "again"
                 return Result(kind, self.place(tensor), weak, is_array)
+
+    def held(self, held: Any) -> ListResult | TableResult:
+        """A list, dict or set that is held in arrays."""
+        if not isinstance(held, Tabled):
+            return self.list_of(held)
+        values = None if held.value_list is None else self.list_of(held.value_list)
+        return TableResult(self.list_of(held.key_list), values, held.plain(held.options()))
 
     def list_of(self, held: Grown) -> ListResult:
         """A list that is held in arrays."""

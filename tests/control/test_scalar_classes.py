@@ -77,8 +77,10 @@ def named(x: Any, n: Any) -> Any:
 
 
 def test_traced_values_are_no_keys() -> None:
+    table = {1.0: 2.0}
+
     def look_up(x: Any) -> Any:
-        return {1.0: 2.0}.get(x.sum(), 3.0) * x
+        return table.get(x.sum(), 3.0) * x
 
     with pytest.raises(mlc.UnsupportedError, match="it cannot be looked up in a dict or a set"):
         mlc.jit(look_up)(X)

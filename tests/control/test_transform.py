@@ -274,9 +274,9 @@ def test_results_that_may_be_arguments_are_named_as_such() -> None:
 
 def test_errors_of_loops_are_of_a_class_that_users_know():
     def collected(x):
-        found = {}
+        found = {"": x}
         while x.sum() < 100:
-            found[len(found)] = x
+            found["k" * len(found)] = x
             x = x + 1
         return found
 

@@ -1,0 +1,21 @@
+"""What is tried where a function cannot be traced: other ways to trace it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .drawing import with_known_draws
+from .grown import without_tables
+
+Sizes = tuple[int, ...] | None
+
+
+def traced_again(error: Exception, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:
+    """What ``again(sizes)`` gives with other settings; raises ``error`` if none helps."""
+    try:
+        return with_known_draws(error, lambda: again(sizes))
+    except Exception as last:
+        if last is not error:
+            raise
+    return without_tables(error, lambda: again(None if sizes is None else ()))
