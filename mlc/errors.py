@@ -102,7 +102,8 @@ class DomainError(MlcError, ValueError):
 
 
 class BoundsError(MlcError, IndexError):
-    """An index outside its buffer: proven at compile time, or met in debug mode."""
+    """An index outside its buffer, proven at compile time or met in debug mode; one that no array
+    of that shape has."""
 
 
 def refused(error: str, sentence: str, index: int, where: SourceLocation | None) -> Exception:

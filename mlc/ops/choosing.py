@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import boolean, int64
-from ..errors import ArgumentError, DomainError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, BoundsError, DomainError, ShapeError, UnsupportedError
 from ..intrinsics.dividing import has_compress
 from ..intrinsics.holding import BLOCK
 from ..intrinsics.holding import elements_where as elements_where_intrinsic
@@ -269,11 +269,13 @@ def compress(
     if len(shape_of(condition)) != 1:
         raise ShapeError(f"np.compress: condition must be 1-d, got shape {shape_of(condition)}")
     a, axis = (ravel(a), 0) if axis is None else (a, as_axis("compress", axis, len(shape_of(a))))
-    count = shape_of(condition)[0]
-    if count > shape_of(a)[axis]:
-        raise ShapeError(f"np.compress: {count} conditions for an axis of size {shape_of(a)[axis]}")
     if is_known(condition):
         return take(a, np.flatnonzero(condition), axis)
+    count = shape_of(condition)[0]
+    if count > shape_of(a)[axis]:
+        raise BoundsError(
+            f"np.compress: {count} conditions for an axis of size {shape_of(a)[axis]}"
+        )
     places = places_held("compress", condition, size, -1)
     if size is None:
         return take(a, places, axis)

@@ -23,7 +23,7 @@ import numpy as np
 
 from .. import te
 from ..config import config
-from ..errors import ArgumentError, BoundsError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, BoundsError, DomainError, ShapeError, UnsupportedError
 from ..ir.expr import Expr, cast, const, select
 from ..te.extent import Extent, is_open
 from .aliasing import SLICED
@@ -184,9 +184,9 @@ def parse_key(shape: Shape, key: Any) -> tuple[Items, list[Any]]:
     used = sum(part is not None and part is not Ellipsis for part in parts)
     dots = [n for n, part in enumerate(parts) if part is Ellipsis]
     if len(dots) > 1:
-        raise ArgumentError("an index can have only one ellipsis (...)")
+        raise BoundsError("an index can have only one ellipsis (...)")
     if used > len(shape):
-        raise ShapeError(f"too many indices: {used} for an array of shape {shape}")
+        raise BoundsError(f"too many indices: {used} for an array of shape {shape}")
     fill: list[Any] = [slice(None)] * (len(shape) - used)
     at = dots[0] if dots else len(parts)
     parts = parts[:at] + fill + parts[at + 1 :]
@@ -262,7 +262,7 @@ def _known(part: Any) -> Any:
             f"reduction with where=mask"
         )
     if kind not in "biu":
-        raise ArgumentError(
+        raise BoundsError(
             f"an index must be an integer, a slice, ..., None or an array of integers, got "
             f"{part!r} of dtype {part.dtype}; use .astype(int)"
         )
@@ -336,7 +336,7 @@ def _slice(part: slice, extent: Any) -> tuple[int, int, Any]:
 
     step = static(part.step)
     if step == 0:
-        raise ArgumentError("a slice step cannot be zero")
+        raise DomainError("a slice step cannot be zero")
     start, stop, step = slice(static(part.start), static(part.stop), step).indices(extent)
     return start, step, len(range(start, stop, step))
 

@@ -17,7 +17,9 @@ from ..errors import (
     UnsupportedError,
 )
 from ..ops.op import leaves_of
+from ..te.extent import is_open
 from .concrete import all_known, known
+from .masked import mask_in
 from .rooms import as_mask
 from .storage import Window
 from .writing import check_writable, lifted, write_result
@@ -237,6 +239,14 @@ def _once_each(ufunc: np.ufunc, target: Any, key: Any) -> None:
     )
 
 
+def _in_turn(values: Any, part: Any) -> Any:
+    """What NumPy's ``x.flat`` writes into ``part``, of one axis: all elements of ``values``, from
+    the first one again where there are too few; the old ones where there are none."""
+    if part.ndim != 1 or values.shape == part.shape or is_open((*values.shape, *part.shape)):
+        return values
+    return np.ravel(values)[np.arange(part.size) % values.size] if values.size else part
+
+
 class Flat:
     """``x.flat``: the elements in C order, to be read, written and run over."""
 
@@ -254,7 +264,10 @@ class Flat:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         check_writable(self._owner)  # NumPy writes into a copy of a scalar, which is lost
-        flattened(self._owner)[key] = value
+        flat, value = flattened(self._owner), _fitting(value, self.dtype)
+        if getattr(value, "shape", ()) and not mask_in(key):
+            value = _in_turn(value, flat[key])
+        flat[key] = value
 
     def __iter__(self) -> Any:
         from .items import elements

@@ -387,8 +387,6 @@ def mask_in(key: Any) -> bool:
 def split_key(target: Tracer, key: Any) -> tuple[Any, Tracer, int]:
     """(the view of ``target`` that the rest of the key names, the mask, its first axis there)."""
     parts = list(key) if isinstance(key, tuple) else [key]
-    if len(parts) == 1 and not parts[0].shape:  # all elements, or none
-        return target[None], np.reshape(parts[0], (1,)), 0  # type: ignore[return-value]
     at = next(n for n, part in enumerate(parts) if is_traced_mask(part))
     mask = parts[at]
     others = parts[:at] + parts[at + 1 :]
@@ -406,7 +404,9 @@ def split_key(target: Tracer, key: Any) -> tuple[Any, Tracer, int]:
             "take one step after the other: x[i][mask]"
         )
     used = sum(p is not None and p is not Ellipsis for p in others) + mask.ndim
-    full = [slice(None)] * mask.ndim
+    full: list[Any] = [slice(None)] * mask.ndim
+    if not mask.ndim:  # all elements, or none
+        mask, full = np.reshape(mask, (1,)), [None]  # type: ignore[assignment]
     before = parts[:at]
     if any(p is Ellipsis for p in before):
         dots = next(n for n, p in enumerate(before) if p is Ellipsis)
@@ -414,7 +414,7 @@ def split_key(target: Tracer, key: Any) -> tuple[Any, Tracer, int]:
     basic = (*before, *full, *parts[at + 1 :])
     view = target[basic] if any(p != slice(None) for p in basic) else target
     start = sum(p is None or isinstance(p, slice) for p in before)
-    if not mask.ndim or view.shape[start : start + mask.ndim] != mask.shape:
+    if view.shape[start : start + mask.ndim] != mask.shape:
         raise BoundsError(
             f"a mask of shape {mask.shape} does not fit an array of shape {target.shape} there"
         )

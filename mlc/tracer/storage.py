@@ -247,18 +247,19 @@ class Window:
         return replace(self, sure=False)
 
     def fits(self) -> bool | None:
-        """Whether NumPy gives a view here: a reshaped array that is not contiguous is a copy. None
-        if that is not known."""
+        """Whether NumPy gives a view here: a reshaped array that is not contiguous is a copy,
+        unless axes of it are only split. None if that is not known."""
         owner = self.source()
         cell = owner._cell
         if self.op.name != "reshape_to":
             return True
         if owner._view is None and cell.strides is None and cell.is_ordered:
             return True
-        found = layout(owner)
-        if found is None:
-            return None
-        return is_same_memory(found.shape, found.strides, tuple(map(int, self.static["shape"])))
+        found, wanted = layout(owner), tuple(map(int, self.static["shape"]))
+        if found is None:  # steps that no two axes can be joined with
+            shape = tuple(map(int, owner.shape))
+            return is_same_memory(shape, (1,) * len(shape), wanted) or None
+        return is_same_memory(found.shape, found.strides, wanted)
 
     def same_as(self, other: Window | None) -> bool:
         """Whether both name the same elements in the same order, for certain."""

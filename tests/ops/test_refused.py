@@ -9,7 +9,14 @@ import pytest
 
 from mlc import te
 from mlc.config import config
-from mlc.errors import ArgumentError, BoundsError, DTypeError, ShapeError, UnsupportedError
+from mlc.errors import (
+    ArgumentError,
+    BoundsError,
+    DomainError,
+    DTypeError,
+    ShapeError,
+    UnsupportedError,
+)
 from mlc.ops import convolve, elementwise, nn, update
 
 from .harness import run
@@ -178,11 +185,13 @@ REFUSED: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
     (lambda x: np.pad(x, 1, np.copyto), (A,), UnsupportedError, "pad with mode='empty', and write"),
     (lambda x: x[3], (A,), BoundsError, "index 3 is out of bounds for axis 0 of shape (3, 4)"),
     (lambda x: x[[0, 4]], (A,), BoundsError, "index 4 is out of bounds for axis 0 of shape (3, 4)"),
-    (lambda x: x[0, 0, 0], (A,), ShapeError, "too many indices: 3 for an array of shape (3, 4)"),
+    (lambda x: x[0, 0, 0], (A,), BoundsError, "too many indices: 3 for an array of shape (3, 4)"),
+    (lambda x: x[..., ...], (A,), BoundsError, "an index can have only one ellipsis (...)"),
+    (lambda x: x[::0], (A,), DomainError, "a slice step cannot be zero"),
     (lambda x: x[x > 0], (A,), UnsupportedError, "use np.where(mask, x, fill)"),
     (lambda x, n: x[: n[0]], (A, N), ArgumentError, "use x[start + np.arange(size)]"),
-    (lambda x: x[x], (A,), ArgumentError, "use .astype(int)"),
-    (lambda x: x[1.5], (A,), ArgumentError, "an index must be an integer"),
+    (lambda x: x[x], (A,), BoundsError, "use .astype(int)"),
+    (lambda x: x[1.5], (A,), BoundsError, "an index must be an integer"),
     (lambda x, y: update.setitem(x, 0, y), (A, B), ShapeError, "does not fit the assigned part"),
     (
         lambda x, w: convolve.conv2d(x, w),

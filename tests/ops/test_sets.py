@@ -117,6 +117,14 @@ def test_extract_and_compress():
     same(lambda m, x: mnp.compress(m[:, 0], x, axis=0, size=4, fill_value=9), filled, mask, X)
 
 
+def test_compress_by_more_conditions_than_there_are_elements():
+    same(lambda x: np.compress([0, 1, 1, 0, 0, 0], x, axis=0), X[1:3], X)
+    with pytest.raises(mlc.BoundsError, match="index 5 is out of bounds for axis 0"):
+        mlc.jit(lambda x: np.compress([0, 1, 1, 0, 0, 1], x, axis=0))(X)
+    with pytest.raises(mlc.BoundsError, match="6 conditions for an axis of size 4"):
+        mlc.jit(lambda c, x: mnp.compress(c, x, axis=0, size=2))(np.arange(6), X)
+
+
 def test_known_arrays_need_no_size():
     known = np.array([1, 0, 2, 2])
     f = mlc.jit(lambda x: x[np.flatnonzero(known)] + len(np.unique(known)))

@@ -28,6 +28,19 @@ def test_masked_places_are_changed_once(dtype: str) -> None:
     check_against_numpy(several, X.astype(dtype), (X * 2).astype(dtype))
 
 
+def single_masks(a: Any) -> Any:
+    b = a * 2
+    b[0, a[0, 0] > 0] = 7
+    b[1, a[0, 0] > 1, 1:] = 8
+    b[a[0, 1] > 4] += 1
+    b[..., 0, a[1, 1] < 0] -= 5
+    return b, a[0, a[0, 0] > 0].sum(), a[1, a[0, 0] > 1].sum(), a[0, a[1, 1] < 0].max()
+
+
+def test_a_mask_of_no_axes_takes_all_of_the_rest_or_nothing() -> None:
+    check_against_numpy(single_masks, X)
+
+
 def test_a_mask_beside_places_that_may_be_met_twice_is_refused() -> None:
     def twice(a: Any) -> None:
         np.add.at(a, (a[:, 0] > 0, np.array([0, 0])), 1)

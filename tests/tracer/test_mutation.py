@@ -70,6 +70,15 @@ def by_functions(x: Any, i: Any, v: Any) -> Any:
     return list(x.flat)[3]
 
 
+def in_turn(x: Any, i: Any, v: Any) -> Any:
+    x.flat[::3] = v[:2]  # the first again where they end, and no more than there is place for
+    x.flat[i] = np.stack([v, v + 1])
+    x.flat[:4] = v[:0]
+    x.flat[[1, -1]] = [5, 6, 7]
+    x.T.flat[6:] = v[None, 1:3]
+    return x + 0
+
+
 def accumulating(x: Any, i: Any, v: Any) -> None:
     np.add.at(x, i, v)
     np.subtract.at(x, (i, [1, 1, 2]), 1)
@@ -114,7 +123,8 @@ def results_keep_the_order_of_axes(x: Any, i: Any, v: Any) -> Any:
 
 PROGRAMS = [
     results_keep_the_order_of_axes,
-    assign_everywhere, index_arrays, views_of_views, where_masks_hold, by_functions, accumulating,
+    assign_everywhere, index_arrays, views_of_views, where_masks_hold, by_functions, in_turn,
+    accumulating,
     into_out, made_inside,
 ]  # fmt: skip
 
