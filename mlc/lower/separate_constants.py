@@ -17,6 +17,7 @@ from ..ir.program import (
     Buffer,
     Evaluate,
     Program,
+    Region,
     Scope,
     Seq,
     Stmt,
@@ -80,7 +81,7 @@ def separate_constants(program: Program, constants: Collection[Buffer]) -> Separ
     if not later:
         return None
     written = {b for n in early for b in writers[n]}
-    needed = {node.source for part in later for node in reads_of(part)}
+    needed = set().union(*map(_named, later))
     kept = tuple(b for b in _in_order(program, parts) if b in written and b in needed)
     passing = tuple(b for b in _in_order(program, parts) if b in written and b not in needed)
     read_ahead = {node.source for node in reads_of(first)}
@@ -94,6 +95,14 @@ def separate_constants(program: Program, constants: Collection[Buffer]) -> Separ
     params = (*program.params[:split], *new, *program.params[split:])
     body = _without(program.body, set(map(id, (parts[n] for n in early))), set(kept) | written)
     return Separated(ahead, replace(program, params=params, body=body), kept)
+
+
+def _named(stmt: Stmt) -> set[Buffer]:
+    """What a statement reads, and what calls in it name: those may read it."""
+    calls = [s for s in walk(stmt) if isinstance(s, Evaluate)]
+    regions = {arg.buffer for call in calls for arg in call.args if isinstance(arg, Region)}
+    whole = {arg for call in calls for arg in call.args if isinstance(arg, Buffer)}
+    return {node.source for node in reads_of(stmt)} | regions | whole
 
 
 def _parts(body: Stmt) -> tuple[list[Stmt], set[Buffer]]:
