@@ -282,6 +282,13 @@ class Config:
         doc="Compile products of bfloat16 without the instruction that takes subnormals for 0.",
         scoped=False,
     )
+    matrix_tiles = Setting(
+        _flag,
+        lambda: True,
+        env=("MLC_MATRIX_TILES",),
+        doc="Multiply bytes and bfloat16 in the processor's matrix tiles (AMX) where it has any.",
+        scoped=False,
+    )
     tuned = Setting(
         _tuned,
         lambda: True,

@@ -126,6 +126,7 @@ def _processor() -> Iterator[Line]:
         "float16": target.has_f16c,
         "bfloat16": target.has_bf16,
         "int8 dot products": target.has_vnni,
+        "matrix tiles": target.has_byte_tiles,
     }
     has = [name for name, there in names.items() if there]
     lacks = [name for name, there in names.items() if not there]

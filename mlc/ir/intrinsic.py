@@ -57,6 +57,9 @@ class Intrinsic:
     A native function returns nothing and takes for each operand a pointer to its first element and
     then an int64 for each dimension that is not 1: the stride in elements.
 
+    Native code is called where the processor has what it ``needs``, features as LLVM names them,
+    and so many last dimensions of the operands in ``near`` are contiguous; else the meaning runs.
+
     The others are about "cuda". So many ``threads`` do a call together: 1, or a warp of 32 that
     count as threadIdx.x. Of an operand in ``held`` each of them holds so many elements of its own,
     a fragment; the function gets those, without strides, and only calls may touch such a buffer.
@@ -73,6 +76,8 @@ class Intrinsic:
     held: Mapping[str, int] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
     mixes: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    near: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or not self.name.isascii():
@@ -130,6 +135,8 @@ class Intrinsic:
         if self.threads != 1:
             parts.append(f"{self.threads} threads, {dict(self.held)}, {dict(self.rows)}")
             parts.append(f"mixes {sorted(self.mixes)}")
+        if self.needs or self.near:
+            parts.append(f"needs {sorted(self.needs)}, near {sorted(self.near.items())}")
         for target, content in sorted(self.implementations.items()):
             text = structural_key(content) if isinstance(content, Program) else content
             parts.append(f"{target}: {text}")
@@ -162,6 +169,7 @@ class Intrinsic:
 _registry: dict[str, Intrinsic] = {}
 # Families of ready-made intrinsics, whose names tell their sizes: any of them is there once named.
 _FAMILIES = {
+    "amx_": "intrinsics.tile_products",
     "fma_f32_": "intrinsics.register_tiles",
     "transpose_block_": "intrinsics.transpose_blocks",
 }
@@ -170,18 +178,23 @@ _FAMILIES = {
 def register(intrinsic: Intrinsic, override: bool = False) -> Intrinsic:
     """Makes ``intrinsic`` known by its name. The same definition may come again: the intrinsic that
     is known already is returned then. Another one needs ``override``."""
-    known = _registry.get(intrinsic.name)
-    if known is not None and not override:
-        if known.meaning_key == intrinsic.meaning_key:
+    before = known(intrinsic.name)
+    if before is not None and not override:
+        if before.meaning_key == intrinsic.meaning_key:
             for target, content in intrinsic.implementations.items():
-                known.implement(target, content)
-            return known
+                before.implement(target, content)
+            return before
         raise ArgumentError(
             f"an intrinsic {intrinsic.name!r} with another meaning exists; choose another name, or "
             f"say override=True"
         )
     _registry[intrinsic.name] = intrinsic
     return intrinsic
+
+
+def known(name: str) -> Intrinsic | None:
+    """The intrinsic of this name, if it has been made before."""
+    return _registry.get(name)
 
 
 def is_intrinsic(name: str) -> bool:
@@ -193,8 +206,8 @@ def intrinsic_named(name: str) -> Intrinsic:
     """The intrinsic called ``name``; :class:`ArgumentError` if there is none."""
     found = _registry.get(name) or _ready_made(name)
     if found is None:
-        known = ", ".join(sorted(_registry)) or "none"
-        raise ArgumentError(f"there is no intrinsic {name!r}; known are: {known}")
+        names = ", ".join(sorted(_registry)) or "none"
+        raise ArgumentError(f"there is no intrinsic {name!r}; known are: {names}")
     return found
 
 

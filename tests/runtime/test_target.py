@@ -1,9 +1,11 @@
 import dataclasses
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from mlc.backends.llvm import target as target_module
 from mlc.backends.llvm.emit import emit_assembly, emit_object, interface
 from mlc.backends.llvm.target import arm_target, host_target, parse_cpuinfo, x86_target
 from mlc.errors import CompileError
@@ -77,6 +79,23 @@ def test_key_holds_the_instruction_set_only():
     assert dataclasses.replace(a, l2_bytes=1).key() == a.key()
     assert a.key() != intel(V4).key()
     assert "prefer" not in intel(V4).key()
+
+
+def test_matrix_tiles_are_used_where_the_system_grants_them(monkeypatch):
+    tiles = "amx_tile amx_int8 amx_bf16"
+    target = intel(f"{V4} {tiles}")
+    assert target.has_byte_tiles and target.has_half_tiles
+    assert target.key() != intel(V4).key()
+    emit_object(ADD, target)
+    assert not intel(f"{V3} {tiles}").has_byte_tiles
+    assert not intel(f"{V4} amx_tile").has_byte_tiles
+    monkeypatch.setattr(target_module, "_first_processor", lambda path: f"flags : {V4} {tiles}")
+    monkeypatch.setattr(target_module.os, "uname", lambda: SimpleNamespace(machine="x86_64"))
+    for granted in (True, False):
+        monkeypatch.setattr(target_module, "_may_use_tiles", lambda granted=granted: granted)
+        found = host_target.__wrapped__()
+        assert found.has_byte_tiles is granted
+        assert ("amx" in found.features) is granted and "avx512f" in found.features
 
 
 def test_512_bit_vectors_stay_whole():

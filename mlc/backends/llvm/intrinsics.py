@@ -3,17 +3,20 @@
 An implementation as LLVM IR is checked on its own, so that what is wrong with it is said of it and
 not of the module; then its functions become internal ones with the target's attributes. One in C is
 compiled by a C compiler into a library (`runtime.c_library`), and the call goes to its symbol.
+Where the target, or how an operand lies in memory, is not what native code needs, the meaning is
+lowered to a function for these operands instead.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 
 from ...errors import ArgumentError, CompileError
 from ...ir.expr import const
 from ...ir.intrinsic import Intrinsic, intrinsic_named, kept_dimensions, regions_of_call
-from ...ir.program import Evaluate, Region
+from ...ir.program import Buffer, Evaluate, Program, Region
 from .addressing import address_of
 from .debug import check_bounds
 from .emitter import Emitter
@@ -38,18 +41,61 @@ def emit_intrinsic_call(e: Emitter, call: Evaluate) -> None:
         arguments.append(f"ptr {address_of(e, region.buffer, region.starts).pointer}")
         strides = region.buffer.element_strides
         arguments += [f"i64 {strides[d]}" for d in kept_dimensions(region.extents)]
-    if "llvm" in intrinsic.implementations:
+    if not _is_native(e, intrinsic, regions):
+        places = (a for a in arguments if a.startswith("ptr "))
+        e.line(f"call void {_meaning_function(e, intrinsic, regions)}({', '.join(places)})")
+    elif "llvm" in intrinsic.implementations:
         lines, symbol = module_lines(
             intrinsic.name, str(intrinsic.implementations["llvm"]), tuple(native_types(intrinsic))
         )
         for line in lines:
             e.declare(line)
+        e.line(f"call void {symbol}({', '.join(arguments)})")
     else:
         symbol = f"@{c_symbol(intrinsic)}"
         e.declare(f"declare void {symbol}({', '.join(native_types(intrinsic))})")
-    e.line(f"call void {symbol}({', '.join(arguments)})")
+        e.line(f"call void {symbol}({', '.join(arguments)})")
     for region in regions[len(regions) - intrinsic.meaning.outputs :]:
         e.stored(region.buffer)
+
+
+def _is_native(e: Emitter, intrinsic: Intrinsic, regions: Sequence[Region]) -> bool:
+    """Whether the processor, and the places of the operands, are such that native code may run."""
+    if not e.target.offers(intrinsic.needs):
+        return False
+    for operand, region in zip(intrinsic.operands, regions, strict=True):
+        expected = 1
+        last = intrinsic.near.get(operand.name, 0)
+        for d in reversed(kept_dimensions(region.extents)[-last:] if last else ()):
+            if region.buffer.element_strides[d] != expected:
+                return False
+            expected *= region.extents[d]
+    return True
+
+
+def _meaning_function(e: Emitter, intrinsic: Intrinsic, regions: Sequence[Region]) -> str:
+    """A function of the addresses of operands that lie as ``regions`` do; it does what a call
+    means."""
+    from ...lower.pipeline import lower
+    from ...lower.replace_buffers import Place, replace_buffers
+    from .kernel import kernel_text
+
+    places: dict[Buffer, Place] = {}
+    for operand, region in zip(intrinsic.operands, regions, strict=True):
+        strides = [0] * operand.ndim
+        mine, theirs = kept_dimensions(operand.shape), kept_dimensions(region.extents)
+        for d, n in zip(mine, theirs, strict=True):
+            strides[d] = region.buffer.element_strides[n]
+        lies = Buffer(operand.name, operand.shape, operand.dtype, tuple(strides))
+        places[operand] = Place(lies)
+    params = tuple(place.buffer for place in places.values())
+    body = replace_buffers(lower(intrinsic.meaning).body, places)
+    program = Program(intrinsic.name, params, body, intrinsic.meaning.outputs)
+    text = kernel_text(program, e.target, symbol=f"{e.symbol}_meaning{len(e.functions)}")
+    e.functions.extend(text.functions)
+    for line in text.declarations:
+        e.declare(line)
+    return f"@{text.symbol}"
 
 
 def _check_region(e: Emitter, region: Region) -> None:

@@ -11,8 +11,8 @@ from ...config import config
 from ...records import dataclass
 
 # The flags of /proc/cpuinfo that matter to generated code, with LLVM's name for each. Flags that
-# need operating system state (AMX) or that kernels never use (AES, SHA, ...) are left out, so that
-# a cached kernel is refused only by a machine that really cannot run it.
+# kernels never use (AES, SHA, ...) are left out, so that a cached kernel is refused only by a
+# machine that really cannot run it.
 _X86_FEATURES = {
     "pni": "sse3",
     "ssse3": "ssse3",
@@ -39,7 +39,12 @@ _X86_FEATURES = {
     "avx512_fp16": "avx512fp16",
     "avx512vbmi": "avx512vbmi",
     "avx512_vbmi2": "avx512vbmi2",
+    "amx_tile": "amx-tile",
+    "amx_int8": "amx-int8",
+    "amx_bf16": "amx-bf16",
 }
+# What a process must ask the system for: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA).
+_ARCH_PRCTL, _REQUEST, _TILE_DATA = 158, 0x1023, 18
 _ARM_FEATURES = {
     "asimd": "neon",
     "asimdhp": "fullfp16",
@@ -115,6 +120,22 @@ class Target:
         512-bit vectors have one unit that does either."""
         return self.arch != "x86_64" or self.tune_cpu.startswith("znver")
 
+    @property
+    def has_byte_tiles(self) -> bool:
+        """Whether products of bytes in matrix tiles may be used."""
+        return self.offers(frozenset({"amx-tile", "amx-int8"}))
+
+    @property
+    def has_half_tiles(self) -> bool:
+        """The same of products of bfloat16, which take subnormal numbers for zero."""
+        return self.offers(frozenset({"amx-tile", "amx-bf16"})) and not config.bfloat16_subnormals
+
+    def offers(self, needs: frozenset[str]) -> bool:
+        """Whether it has all features of these names, and they may be used."""
+        if needs and not config.matrix_tiles and any(n.startswith("amx-") for n in needs):
+            return False
+        return {f"+{name}" for name in needs}.issubset(self.features.split(","))
+
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes in one vector register."""
         return max(self.vector_bits // (8 * itemsize), 1)
@@ -131,6 +152,8 @@ class Target:
         real = sorted(f for f in self.features.split(",") if f.startswith("+"))
         if self.has_bf16 and not self.has_dot2:
             real.append("without dot2")
+        if "+amx-tile" in real and not config.matrix_tiles:
+            real.append("without tiles")
         return f"{self.triple} {self.cpu} {self.vector_bits} {','.join(real)}"
 
 
@@ -143,8 +166,23 @@ def host_target() -> Target:
         info = parse_cpuinfo(_first_processor(Path("/proc/cpuinfo")))
         if machine == "aarch64":
             return arm_target(info, l1, l2, l3)
+        if "amx_tile" in info.get("flags", "").split() and not _may_use_tiles():
+            info["flags"] = info["flags"].replace(" amx_", " unused_amx_")
         return x86_target(info, l1, l2, l3)
     return _llvm_host_target(l1, l2, l3)
+
+
+def _may_use_tiles() -> bool:
+    """Asks the system for the registers of matrix tiles, for this process with all its threads and
+    forks; False where it refuses, as old kernels and some sandboxes do."""
+    import ctypes
+
+    try:
+        system_call = ctypes.CDLL(None).syscall
+    except (OSError, AttributeError):
+        return False
+    numbers = map(ctypes.c_long, (_ARCH_PRCTL, _REQUEST, _TILE_DATA))
+    return bool(system_call(*numbers) == 0)
 
 
 def parse_cpuinfo(text: str) -> dict[str, str]:
@@ -170,7 +208,7 @@ def _x86_from_features(
     # Kernels with 512-bit vectors also use byte, doubleword and 256-bit forms: all or nothing.
     wide = {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= features
     if not wide:
-        features = {f for f in features if not f.startswith("avx512")}
+        features = {f for f in features if not f.startswith(("avx512", "amx"))}
     cpu = next((name for name, need in _X86_LEVELS if need <= features), "x86-64")
     text = ",".join(f"+{f}" for f in sorted(features))
     if wide:
@@ -276,7 +314,7 @@ def _llvm_host_target(l1: int, l2: int, l3: int) -> Target:
     features = {name for name, on in llvm.get_host_cpu_features().items() if on}
     tune = llvm.get_host_cpu_name()
     if triple.startswith("x86_64"):
-        known = set(_X86_FEATURES.values())
+        known = {name for name in _X86_FEATURES.values() if not name.startswith("amx")}
         return _x86_from_features(triple, features & known, tune, (l1, l2, l3))
     known = set(_ARM_FEATURES.values()) if triple.startswith(("aarch64", "arm64")) else set()
     kept = sorted(features & known)
