@@ -253,4 +253,6 @@ def _machine(target: Target) -> Any:
         shuffles_apart=target.shuffles_apart,
         has_dot4=target.has_dot4,
         has_dot2=target.has_dot2,
+        has_byte_tiles=target.has_byte_tiles,
+        has_half_tiles=target.has_half_tiles,
     )

@@ -50,6 +50,8 @@ def scheduled_product(
         shuffles_apart=target.shuffles_apart,
         has_dot4=target.has_dot4,
         has_dot2=target.has_dot2,
+        has_byte_tiles=target.has_byte_tiles,
+        has_half_tiles=target.has_half_tiles,
     )
     done = default_schedule("product", [nest], 0, tuple(dict.fromkeys(op.inputs)), tensors, machine)
     if done.scratch and work < _PACKED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..dtypes import bfloat16, float32
 from ..ir.affine import Sum, as_sum
 from ..ir.expr import Apply, Axis, Cast, Const, Load, Select
 from ..ir.rewrite import loads_of, postorder
@@ -83,7 +84,7 @@ class Decisions:
             return True
         if self.is_whole(node):
             return False
-        if _is_of_bytes(op) and all(user.kind is Kind.CONTRACTION for user in users):
+        if _is_of_narrow(op) and all(user.kind is Kind.CONTRACTION for user in users):
             return True
         cost = self.cost[node]
         reads = sum(reads_of(found, user) for user in users for found in user.pending[tensor])
@@ -108,12 +109,16 @@ def _is_widening(op: Compute) -> bool:
             return False
 
 
-def _is_of_bytes(op: Compute) -> bool:
-    """Whether ``op`` makes wider integers of bytes: there are instructions for products of bytes,
-    and those that load bytes widen them as they do."""
+def _is_of_narrow(op: Compute) -> bool:
+    """Whether ``op`` makes wider integers of bytes, or float32 of bfloat16: there are instructions
+    for products of those, and what loads them widens them as it does."""
     match op.body:
         case (Cast(value=Load() as inner) as outer,):
-            return is_affine(inner) and inner.dtype.bits == 8 and outer.dtype.is_integer
+            if not is_affine(inner):
+                return False
+            if inner.dtype is bfloat16:
+                return outer.dtype is float32
+            return inner.dtype.bits == 8 and outer.dtype.is_integer
         case _:
             return False
 

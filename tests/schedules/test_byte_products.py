@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -13,6 +14,14 @@ import mlc
 from mlc.backends.llvm.target import host_target
 
 BYTES = (np.int8, np.uint8)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_tiles() -> Iterator[None]:
+    """Processors that have matrix tiles would use those: see `test_tile_products`."""
+    mlc.config.matrix_tiles = False
+    yield
+    del mlc.config.matrix_tiles
 
 
 def numbers(dtype: Any, shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:

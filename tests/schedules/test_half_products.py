@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -18,6 +20,14 @@ from mlc.schedules.defaults.machine import Machine
 from mlc.te.program import Nest
 
 SHAPES = [(16, 32, 16), (17, 33, 70), (64, 101, 40), (130, 64, 129)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_tiles() -> Iterator[None]:
+    """Processors that have matrix tiles would use those: see `test_tile_products`."""
+    mlc.config.matrix_tiles = False
+    yield
+    del mlc.config.matrix_tiles
 
 
 def whole_numbers(*shape: int, seed: int) -> np.ndarray:

@@ -21,12 +21,8 @@ from dataclasses import replace
 from ...dtypes import int8, int32, uint8
 from ...ir.combiner import reducer
 from ...ir.expr import (
-    Apply,
     Axis,
-    Cast,
     Expr,
-    Load,
-    Reduce,
     Var,
     apply,
     cast,
@@ -34,13 +30,12 @@ from ...ir.expr import (
     load,
     reduce,
 )
-from ...ir.rewrite import variables_of
 from ...records import dataclass
 from ...te.program import Nest
 from ...te.tensor import Compute, Tensor
-from .access import loads_in, reduce_axes
+from .access import reduce_axes
 from .contraction import Roles
-from .groups import pack_groups
+from .groups import narrow_operands, pack_groups
 from .machine import Machine
 
 LEAST_ROWS = 8  # a copy of the columns' operand pays for this many rows
@@ -62,7 +57,7 @@ class ByteProducts:
 def byte_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> ByteProducts | None:
     """The nest by the instruction, its columns in panels of ``panel``; None where it does not
     apply."""
-    operands = _operands(nest, roles)
+    operands = narrow_operands(nest, roles, (int8, uint8), "iu")
     if operands is None or not machine.has_dot4 or roles.m is None:
         return None
     left, right = operands
@@ -77,13 +72,6 @@ def byte_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> Byt
     fold = max(folds, key=lambda a: a.extent)
     if fold.extent < LEAST_DEPTH:
         return None
-    for node in operands:
-        used = {v for index in node.indices for v in variables_of(index)}
-        size = 1
-        for axis in (*nest.compute.axes, *folds):
-            size *= axis.extent if axis in used else 1
-        if not used.issuperset(folds) or size > 2 * node.source.size:
-            return None  # as in a convolution: a copy would hold elements many times
     is_signed = left.dtype is int8, right.dtype is int8
     flip = is_signed[0] is is_signed[1]
     rows = pack_groups(nest, left, fold, None, 0, _byte(flip), 4)
@@ -113,33 +101,6 @@ def byte_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> Byt
     root = nest.compute.body[0]
     final = replace(nest.compute, body=(cast(total, root.dtype),))
     return ByteProducts(before, [sums, Nest(nest.tensors, final)], roles)
-
-
-def _operands(nest: Nest, roles: Roles) -> tuple[Load, Load] | None:
-    """What the rows and the columns read, if the nest sums integer products of two bytes."""
-    root = nest.compute.body[0]
-    if len(nest.compute.body) != 1 or not isinstance(root, Reduce) or root.combiner.fn != "add":
-        return None
-    (value,) = root.values
-    if not isinstance(value, Apply) or value.fn != "mul" or value.dtype.kind not in "iu":
-        return None
-    found: list[Load] = []
-    for arg in value.args:
-        node = arg.value if isinstance(arg, Cast) else arg
-        if not isinstance(node, Load) or node.dtype not in (int8, uint8):
-            return None
-        found.append(node)
-    if len(loads_in(nest)) != 2:
-        return None
-    found.sort(key=lambda node: _uses(node, roles.n))
-    left, right = found
-    if _uses(left, roles.n) or not _uses(right, roles.n) or roles.m is None:
-        return None
-    return (left, right) if _uses(left, roles.m) and not _uses(right, roles.m) else None
-
-
-def _uses(node: Load, axis: Axis) -> bool:
-    return any(v is axis for index in node.indices for v in variables_of(index))
 
 
 def _byte(flip: bool) -> Callable[[Expr], Expr]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from ...dtypes import int32
-from ...ir.expr import Axis, Expr, Load, Var, const, load, select
+from ...dtypes import DType, int32
+from ...ir.expr import Apply, Axis, Cast, Expr, Load, Reduce, Var, const, load, select
 from ...ir.rewrite import substitute, variables_of
 from ...records import dataclass
 from ...te.program import Nest
 from ...te.tensor import Compute, Tensor
-from .access import reduce_axes
+from .access import loads_in, reduce_axes
+from .contraction import Roles
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,46 @@ class Groups:
         return load(self.nest.tensors[0], self.place(mapping))
 
 
+def narrow_operands(
+    nest: Nest, roles: Roles, types: Collection[DType], kinds: str
+) -> tuple[Load, Load] | None:
+    """What the rows and the columns read, if the nest sums products of a ``kinds`` of two numbers
+    of ``types``, and no element is read for many of the points of a copy, as in a convolution."""
+    root = nest.compute.body[0]
+    if len(nest.compute.body) != 1 or not isinstance(root, Reduce) or root.combiner.fn != "add":
+        return None
+    (value,) = root.values
+    if not isinstance(value, Apply) or value.fn != "mul" or value.dtype.kind not in kinds:
+        return None
+    found: list[Load] = []
+    for arg in value.args:
+        node = arg.value if isinstance(arg, Cast) else arg
+        if not isinstance(node, Load) or node.dtype not in types:
+            return None
+        found.append(node)
+    if len(loads_in(nest)) != 2 or roles.m is None:
+        return None
+    found.sort(key=lambda node: _uses(node, roles.n))
+    left, right = found
+    if _uses(left, roles.n) or not _uses(right, roles.n):
+        return None
+    if not _uses(left, roles.m) or _uses(right, roles.m):
+        return None
+    folds = reduce_axes(nest)
+    for node in found:
+        used = {v for index in node.indices for v in variables_of(index)}
+        size = 1
+        for axis in (*nest.compute.axes, *folds):
+            size *= axis.extent if axis in used else 1
+        if not used.issuperset(folds) or size > 2 * node.source.size:
+            return None
+    return left, right
+
+
+def _uses(node: Load, axis: Axis) -> bool:
+    return any(v is axis for index in node.indices for v in variables_of(index))
+
+
 def pack_groups(
     nest: Nest,
     node: Load,
@@ -34,19 +75,23 @@ def pack_groups(
     panel: int,
     number: Callable[[Expr], Expr],
     count: int,
+    multiple: int = 1,
+    panels: int = 0,
 ) -> Groups:
     """The operand with ``count`` neighbours along ``fold`` as one int32, the first lowest; with
     ``column``, ``panel`` columns lie together. ``number`` makes the bits of one of them, an int32
-    with zeros above."""
+    with zeros above. There are a ``multiple`` of groups, and at least so many ``panels``, zeros
+    beyond the end."""
     used = {v for index in node.indices for v in variables_of(index)}
     axes = [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
     spatial = tuple(a for a in axes if not a.is_reduce)
     folds = [a for a in axes if a.is_reduce and a is not fold]
-    groups = -(-fold.extent // count)
+    groups = -(-fold.extent // (count * multiple)) * multiple
+    is_filled_up = groups > -(-fold.extent // count)
     outer = [a for a in spatial if a is not column]
     shape = [a.extent for a in outer]
     if column is not None:
-        shape.append(-(-column.extent // panel))
+        shape.append(max(-(-column.extent // panel), panels))
     shape += [a.extent for a in folds]
     shape.append(groups)
     if column is not None:
@@ -58,7 +103,7 @@ def pack_groups(
         inside: Expr | None = None
         if column is not None:
             mapping[column] = rest.pop(0) * panel + rest.pop()
-            if column.extent % panel:
+            if column.extent < panel * shape[len(outer)]:
                 inside = mapping[column] < column.extent
         mapping.update(zip(folds, rest, strict=False))
         total: Expr | None = None
@@ -68,7 +113,7 @@ def pack_groups(
             bits = number(raw)
             bits = bits << const(32 // count * place, int32) if place else bits
             test = inside
-            if fold.extent % count and place >= fold.extent % count:
+            if is_filled_up or place >= fold.extent % count > 0:
                 below = mapping[fold] < fold.extent
                 test = below if test is None else test & below
             if test is not None:

@@ -16,12 +16,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...dtypes import bfloat16, float32, int32, uint16
-from ...ir.expr import Apply, Axis, Cast, Expr, Load, Reduce, Var, apply, cast, const, reduce
-from ...ir.rewrite import variables_of
+from ...ir.expr import Axis, Expr, Reduce, Var, apply, cast, const, reduce
 from ...te.program import Nest
-from .access import loads_in, reduce_axes
+from .access import reduce_axes
 from .contraction import Roles
-from .groups import pack_groups
+from .groups import narrow_operands, pack_groups
 from .machine import Machine
 
 LEAST_ROWS = 16  # copies of both operands pay for this many rows and columns
@@ -32,20 +31,18 @@ LEAST_DEPTH = 32
 def half_products(nest: Nest, roles: Roles, panel: int, machine: Machine) -> list[Nest] | None:
     """What makes the operands, and last the product by the instruction, its columns in panels of
     ``panel``; None where it does not apply."""
-    operands = _operands(nest, roles)
-    if operands is None or not machine.has_dot2 or roles.m is None:
+    operands = narrow_operands(nest, roles, (bfloat16,), "f")
+    if (
+        operands is None
+        or nest.compute.body[0].dtype is not float32
+        or not machine.has_dot2
+        or roles.m is None
+    ):
         return None
     folds = reduce_axes(nest)
     fold = max(folds, key=lambda a: a.extent)
     if roles.m.extent < LEAST_ROWS or roles.n.extent < LEAST_COLUMNS or fold.extent < LEAST_DEPTH:
         return None
-    for node in operands:
-        used = {v for index in node.indices for v in variables_of(index)}
-        size = 1
-        for axis in (*nest.compute.axes, *folds):
-            size *= axis.extent if axis in used else 1
-        if not used.issuperset(folds) or size > 2 * node.source.size:
-            return None  # as in a convolution: a copy would hold elements many times
     rows = pack_groups(nest, operands[0], fold, None, 0, _bits, 2)
     columns = pack_groups(nest, operands[1], fold, roles.n, panel, _bits, 2)
     inner = tuple(
@@ -72,30 +69,3 @@ def second_half(pair: Expr) -> Expr:
 
 def _bits(raw: Expr) -> Expr:
     return cast(apply("bitcast", raw, dtype=uint16), int32)
-
-
-def _operands(nest: Nest, roles: Roles) -> tuple[Load, Load] | None:
-    """What the rows and the columns read, if the nest sums products of two bfloat16 in float32."""
-    root = nest.compute.body[0]
-    if len(nest.compute.body) != 1 or not isinstance(root, Reduce) or root.combiner.fn != "add":
-        return None
-    (value,) = root.values
-    if not isinstance(value, Apply) or value.fn != "mul" or value.dtype is not float32:
-        return None
-    found: list[Load] = []
-    for arg in value.args:
-        node = arg.value if isinstance(arg, Cast) else arg
-        if not isinstance(node, Load) or node.dtype is not bfloat16:
-            return None
-        found.append(node)
-    if len(loads_in(nest)) != 2 or roles.m is None:
-        return None
-    found.sort(key=lambda node: _uses(node, roles.n))
-    left, right = found
-    if _uses(left, roles.n) or not _uses(right, roles.n):
-        return None
-    return (left, right) if _uses(left, roles.m) and not _uses(right, roles.m) else None
-
-
-def _uses(node: Load, axis: Axis) -> bool:
-    return any(v is axis for index in node.indices for v in variables_of(index))

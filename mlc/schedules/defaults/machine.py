@@ -18,6 +18,8 @@ class Machine:
     shuffles_apart: bool = True  # whether lanes are picked beside two multiply-adds in a cycle
     has_dot4: bool = False  # whether ``dot4`` is an instruction
     has_dot2: bool = False  # whether one adds products of bfloat16 in float32, two at a time
+    has_byte_tiles: bool = False  # whether there are matrix tiles of bytes
+    has_half_tiles: bool = False  # and of bfloat16
 
     def lanes(self, dtype: DType) -> int:
         """Elements of ``dtype`` in one vector register."""
