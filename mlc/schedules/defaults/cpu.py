@@ -112,6 +112,7 @@ def default_schedule(
             _schedule_inside(s, block, nest, depth, machine)
         else:
             _schedule_alone(s, block, nest, machine)
+    names = [b.name for b in blocks_of(s.program.body)]  # a call has another name
     added = 0
     if tile is not None and main is not None and _columns_first(plan.tiling):
         from .contraction import block_columns
@@ -189,6 +190,14 @@ def _plan_products(
         ndim = len(nest.compute.axes)
         if len(nests) > 1 and shared < ndim:
             continue
+        if (machine.has_byte_tiles or machine.has_half_tiles) and not position and roles:
+            from .tile_products import schedule_tiles, tile_products
+
+            tiled = tile_products(nest, roles, machine, direct=len(nests) == 1)
+            if tiled is not None:
+                way = partial(schedule_tiles, intrinsic=tiled.intrinsic)
+                inside = [*tiled.nests, *nests[1:]]
+                return _Plan(tiled.before, inside, tiled.tiling, {inside[0]: way}), None, None
         dots = None if position else plan_dots(nest, roles, machine)
         if dots is not None:
             first, last = dots.nests
