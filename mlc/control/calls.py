@@ -116,6 +116,10 @@ def _replaced(function: Any) -> Any:
         return taking_lists(function)
     if (drawing := random_form(function)) is not None:
         return drawing
+    if getattr(function, "__module__", "") in ("statistics", "bisect", "_bisect"):
+        from .samples import INSTEAD  # imports much
+
+        return INSTEAD.get(function) or converted(function)
     if type(function) in _WRAPPERS:
         return _WRAPPERS[type(function)](function)
     if isinstance(function, type):
