@@ -217,7 +217,7 @@ class _Call:
         if place is None and array.size > 1:
             raise ArgumentError(
                 f"argument {name} of {self.name} is on the host, and others are on card "
-                f"{self.device}; copy it there with mlc.device_put({name}, {self.device})"
+                f"{self.device}; copy it there with {self.library.advice(name, self.device)}"
             )
         return array if place is None else place
 

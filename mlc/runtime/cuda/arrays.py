@@ -61,6 +61,10 @@ class Library:
 
     name = "cupy"
 
+    def advice(self, name: str, device: int) -> str:
+        """The call that copies an array of the host to a card as one of this library."""
+        return f"mlc.device_put({name}, {device})"
+
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], device: int) -> Any:
         """A new array on the current card, ``device``."""
         return card().cupy.empty(shape, dtype)
@@ -114,6 +118,9 @@ class Torch(Library):
 
     name = "torch"
 
+    def advice(self, name: str, device: int) -> str:
+        return f"torch.as_tensor({name}, device='cuda:{device}')"
+
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], device: int) -> Any:
         torch = sys.modules["torch"]
         return torch.empty(shape, dtype=_torch_dtype(dtype), device=f"cuda:{device}")
@@ -155,6 +162,9 @@ class Jax(Library):
     """CuPy's memory, handed to JAX."""
 
     name = "jax"
+
+    def advice(self, name: str, device: int) -> str:
+        return f"jax.device_put({name})"
 
     def give(self, array: Any) -> Any:
         return sys.modules["jax"].dlpack.from_dlpack(array)
