@@ -206,3 +206,15 @@ def test_a_session_goes_on_where_it_was(tmp_path: Path) -> None:
     assert sum(line.endswith("ran before") for line in told) == 3
     hopper = [case for case in CASES if case.architecture]
     assert session.first_things_first(CASES)[: len(hopper) - 1][0].architecture == "sm_90a"
+
+
+def test_small_sizes_for_hopper_are_made_as_large_ones_are() -> None:
+    """By boxes, and by blocks that go through several tiles: what is confirmed is what is timed."""
+    (case,) = (c for c in CASES if c.name == "product f16 4096 sm_90a")
+    with case.setting():
+        lowered = mlc.jit(case.function, target="cuda").lower(*case.inputs(case.small))
+        module = lowered.compiled.device_module
+    (launch,) = module.launches
+    tiles = case.small[0][0] // 64 * (case.small[1][1] // 64)
+    assert module.architecture == "sm_90a" and "load_box_" in module.source
+    assert 2 * launch.grid[0] * launch.grid[1] == tiles

@@ -159,7 +159,7 @@ _CONVOLUTIONS = [
 
 # Of these the small sizes are large enough for groups of four warps, and boxes.
 _SMALL_FOR_GROUPS: dict[str, Shapes] = {
-    "products": ((704, 128), (128, 704), (704,)), "attention": ((2, 200, 64),) * 3,
+    "products": ((768, 128), (128, 768), (768,)), "attention": ((2, 200, 64),) * 3,
 }  # fmt: skip
 
 
