@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import hypothesis
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc import kernel_code
 from mlc.backends.llvm.target import host_target
 
 FLOATS = st.sampled_from([np.float32, np.float64])
@@ -183,3 +185,24 @@ def test_five_vectors_of_a_block_of_rows_are_one_tile(rows, wide, evened):
     made = f(q, k, v)
     np.testing.assert_allclose(made, attention(*map(np.float64, (q, k, v))), rtol=1e-4, atol=1e-5)
     assert ("[None, 5, 16]" in str(f.lower(q, k, v).schedule)) == evened
+
+
+@pytest.mark.parametrize(("l1", "steps"), [(48 << 10, 128), (32 << 10, 64), (256 << 10, 0)])
+@pytest.mark.skipif(host_target().vector_bits < 512, reason="other tiles")
+def test_blocks_of_rows_go_by_what_the_nearest_cache_holds(l1, steps, monkeypatch) -> None:
+    real = kernel_code._machine
+    monkeypatch.setattr(kernel_code, "_machine", lambda target: replace(real(target), l1=l1))
+
+    def attention(q, k, v):
+        e = np.exp(q @ np.swapaxes(k, -1, -2) * (1 / l1))  # another function to the cache
+        return e / e.sum(-1, keepdims=True) @ v
+
+    rng = np.random.default_rng(4)
+    q, k, v = (rng.standard_normal((4, 256, 64)).astype(np.float32) * 0.3 for _ in range(3))
+    f = mlc.jit(attention)
+    np.testing.assert_allclose(
+        f(q, k, v), attention(*map(np.float64, (q, k, v))), rtol=1e-4, atol=1e-5
+    )
+    text = str(f.lower(q, k, v).schedule)
+    assert text.count("s.split(k_1, [None, ") == bool(steps)
+    assert not steps or f"s.split(k_1, [None, {steps}])" in text

@@ -380,7 +380,7 @@ def _schedule_in_rows(
 
     tile = plan.tiles.get(nest)
     if tile is not None:
-        schedule_row_block(s, name, nest, len(plan.tiling.sizes), tile)
+        schedule_row_block(s, name, nest, len(plan.tiling.sizes), tile, machine)
     else:
         _schedule_inside(s, name, nest, inner_depth(plan, number), machine)
 

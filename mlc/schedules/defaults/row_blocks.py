@@ -15,12 +15,13 @@ from ...records import dataclass
 from ...te.program import Nest, Tiling
 from ..schedule import Schedule
 from .access import loads_in
-from .contraction import LATENCY, Tile, choose_tile, find_roles, pack_operands
+from .contraction import LATENCY, STEPS, TURNS, Tile, choose_tile, find_roles, pack_operands
 from .machine import Machine
-from .vectors import private_loops, split_roles
+from .vectors import extent_of, private_loops, split_roles
 
 MOST_ROWS = 48
 EVENED = 0.93  # of the cycles, which must be left for another width of tiles to pay
+FEW_STEPS = 64  # with fewer, sums are taken up and put down too often
 FEW_SUMS = 12  # vectors; with fewer, multiply-adds wait for each other
 
 
@@ -125,17 +126,37 @@ def _rows(nests: Sequence[Nest], shared: int, step: int, machine: Machine) -> in
     return whole[0] if whole else max(most // step, 1) * step
 
 
-def schedule_row_block(s: Schedule, name: str, nest: Nest, shared: int, tile: Tile) -> None:
-    """A contraction inside a block of rows: columns, then register rows, then the reduction."""
+def schedule_row_block(
+    s: Schedule, name: str, nest: Nest, shared: int, tile: Tile, machine: Machine
+) -> None:
+    """A contraction inside a block of rows: columns, then register rows, then the reduction, as
+    much of it at once as leaves what the columns load in the nearest cache: the next rows, or the
+    next columns where there are no more rows, find it there."""
     block = s.block(name)
     spatial, reduce = split_roles(s, block, private_loops(s, block, shared), nest)
     row, column = spatial
     rows, row = s.split(row, [None, tile.rows])
     columns, vectors, lanes = s.split(column, [None, tile.vectors, tile.lanes])
-    s.reorder(columns, rows, *reduce, row, vectors, lanes)
+    outer = [columns, rows]
+    at_once = _steps_at_once([extent_of(s, var) for var in reduce], nest, tile, machine)
+    if at_once < extent_of(s, reduce[0]):
+        far, reduce[0] = s.split(reduce[0], [None, at_once])
+        outer.insert(1 if extent_of(s, rows) > 1 else 0, far)
+    s.reorder(*outer, *reduce, row, vectors, lanes)
     s.unroll(row)
     s.unroll(vectors)
+    if extent_of(s, reduce[-1]) >= TURNS * STEPS:
+        s.unroll(reduce[-1], STEPS)
     s.vectorize(lanes)
+
+
+def _steps_at_once(extents: list[int], nest: Nest, tile: Tile, machine: Machine) -> int:
+    """How many steps of the outermost loop of a reduction to do before going on; they divide it."""
+    first, *inner = extents
+    each = prod(inner) * tile.columns * nest.tensors[0].dtype.itemsize
+    most = machine.l1 * 2 // 3 // each
+    fits = [n for n in range(min(most, first), 0, -1) if first % n == 0]
+    return fits[0] if fits and fits[0] * prod(inner) >= FEW_STEPS else first
 
 
 def inner_depth(plan: RowBlocks, position: int) -> int:
