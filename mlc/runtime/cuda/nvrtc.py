@@ -14,14 +14,17 @@ from mlc.runtime import cache
 from mlc.runtime.cuda.toolkit import Toolkit, toolkit
 
 OPTIONS = ("-std=c++17", "-default-device")
-_ARCH = re.compile(r"sm_\d+[af]?")
+_ARCH = re.compile(r"sm_(\d+)[af]?")
+_LEAST = 80  # with asynchronous copies, and tensor cores as they are used here
 _ERROR_LINE = re.compile(r"\.cu\((\d+)\): error")
 
 
 def compile_module(module: DeviceModule, arch: str, options: Sequence[str] = ()) -> bytes:
     """The cubin of a module for ``arch``, such as "sm_80" or "sm_90a"; from the disk cache if it is
-    there. ``options`` come after our own. CompileError carries the compiler's log."""
-    if not _ARCH.fullmatch(arch):
+    there. ``options`` come after our own. CompileError carries the compiler's log,
+    UnsupportedError says that this NVRTC, or a card of that kind, cannot do it."""
+    wanted = _ARCH.fullmatch(arch)
+    if not wanted:
         raise ArgumentError(f"an architecture is a name such as 'sm_90a', got {arch!r}")
     tools = toolkit()
     library = _library(tools)
@@ -31,7 +34,22 @@ def compile_module(module: DeviceModule, arch: str, options: Sequence[str] = ())
     entry = cache.get(key)
     if entry is not None:
         return entry.image
-    cubin = library.compile(text, module, chosen, tools)
+    number, known = int(wanted[1]), library.architectures()
+    if number not in known:
+        raise UnsupportedError(
+            f"{module.name} was to be compiled for {arch}, and NVRTC {library.version} compiles for "
+            f"sm_{known[0]} to sm_{known[-1]}; a newer card needs a newer NVRTC (pip install -U "
+            f"nvidia-cuda-nvrtc), an older one that of CUDA 12 (pip install 'mlc[cuda12]')"
+        )
+    try:
+        cubin = library.compile(text, module, chosen, tools)
+    except CompileError as error:
+        if number >= _LEAST or f"sm_{_LEAST} or higher" not in str(error):
+            raise
+        raise UnsupportedError(
+            f"kernels of {module.name} copy asynchronously or multiply on tensor cores, as cards "
+            f"can from sm_{_LEAST} on, and were to be compiled for {arch}; use a newer card"
+        ) from error
     cache.put(key, cubin, {"cubin": module.name, "arch": arch})
     return cubin
 

@@ -108,6 +108,30 @@ def test_an_architecture_has_a_name_of_its_kind() -> None:
         nvrtc.compile_module(one_kernel("", 0), "hopper")
 
 
+ASYNCHRONOUS = """extern "C" __global__ void k(const float *a, float *b) {
+  MLC_SHARED(float, tile, 0);
+  mlc_cp_async_4(tile, a);
+  mlc_cp_async_commit();
+  mlc_cp_async_wait<0>();
+  b[0] = tile[0];
+}
+"""
+
+
+def test_cards_that_it_does_not_know() -> None:
+    module = one_kernel(ASYNCHRONOUS, 2)
+    least = nvrtc.architectures()[0]
+    for arch in (f"sm_{least - 5}", "sm_999a"):
+        with pytest.raises(UnsupportedError) as caught:
+            nvrtc.compile_module(module, arch)
+        assert caught.value.message.startswith(f"k was to be compiled for {arch}, and NVRTC ")
+        assert "a newer card needs a newer NVRTC" in caught.value.message
+    if least < 80:
+        with pytest.raises(UnsupportedError) as caught:
+            nvrtc.compile_module(module, f"sm_{least}")
+        assert "as cards can from sm_80 on, and were to be compiled for" in caught.value.message
+
+
 def test_no_nvrtc(tmp_path: Path) -> None:
     with config.override(cuda_path=tmp_path), pytest.raises(UnsupportedError) as caught:
         nvrtc.nvrtc_version()
