@@ -38,8 +38,8 @@ def compile_module(module: DeviceModule, arch: str, options: Sequence[str] = ())
     if number not in known:
         raise UnsupportedError(
             f"{module.name} was to be compiled for {arch}, and NVRTC {library.version} compiles "
-            f"for sm_{known[0]} to sm_{known[-1]}; a newer card needs a newer NVRTC (pip install -U "
-            f"nvidia-cuda-nvrtc), an older one that of CUDA 12 (pip install 'mlc[cuda12]')"
+            f"for sm_{known[0]} to sm_{known[-1]}; a newer card needs a newer NVRTC (pip install "
+            f"-U nvidia-cuda-nvrtc), an older one that of CUDA 12 (pip install 'mlc[cuda12]')"
         )
     try:
         cubin = library.compile(text, module, chosen, tools)
