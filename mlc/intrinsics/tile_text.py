@@ -16,7 +16,7 @@ TILE_ROWS = 16
 TILE_COLUMNS = 16  # numbers of 4 bytes
 STEP_BYTES = 64  # of a row of a tile
 BLOCK = 2 * TILE_ROWS  # rows and columns of the sums that registers hold
-MOST_STEPS = 32  # of a copy of rows of A: 64 KB
+MOST_STEPS = 16  # of a copy of rows of A: 32 KB, which the nearest cache holds beside a panel of B
 _BESIDE = TILE_ROWS * STEP_BYTES  # from a tile of the copy to the one below it
 _STEP = 2 * _BESIDE
 

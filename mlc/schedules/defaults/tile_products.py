@@ -36,6 +36,8 @@ from .access import reduce_axes, step
 from .byte_products import MOST_DEPTH
 from .contraction import Roles
 from .groups import narrow_operands, pack_groups
+from .half_products import LEAST_DEPTH
+from .half_products import LEAST_ROWS as LEAST_HALF_ROWS
 from .machine import Machine
 from .vectors import private_loops
 
@@ -45,7 +47,7 @@ LEAST_POINTS = 1 << 16  # of one matrix: registers are set up for each call
 SHARED_POINTS = 1 << 22  # of a call that threads should share
 MOST_ROWS = 256  # of one call
 MOST_COLUMNS = 1024
-MOST_BYTES = 128 << 10  # of sums that wait for what is made of them
+MOST_BYTES = 64 << 10  # of sums that wait for what is made of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,8 @@ def tile_products(nest: Nest, roles: Roles, machine: Machine, direct: bool) -> T
     if rows * columns * fold.extent < LEAST_POINTS:
         return None
     left, right = operands
+    if left.dtype is bfloat16 and (rows < LEAST_HALF_ROWS or fold.extent < LEAST_DEPTH):
+        return None
     root = nest.compute.body[0]
     if fold.extent > MOST_DEPTH and root.dtype.bits > 32:
         return None
