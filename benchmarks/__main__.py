@@ -109,7 +109,7 @@ def main() -> int:
     wrong = [f for f in failures if f[1] in ("mlc", "mlc out=") and "is a scalar" not in f[2]]
     for case_name, name, text in failures:
         if "is a scalar" not in text:
-            print(f"{case_name}: {name} did not run: {text}")
+            print(f"{case_name}: {name}: {text}")
     slower = [r.name for r in results if (r.ratio("mlc") or 1.0) < 1.0 - NOISE]
     if slower:
         print(f"\nslower than NumPy: {', '.join(slower)}")

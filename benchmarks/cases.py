@@ -20,7 +20,8 @@ class Case:
     ``flops`` counts additions and multiplications, transcendental functions as one; bytes are those
     of the inputs and of the result, each moved once. ``depth`` is the longest reduction, which sets
     how much rounding is granted; weights are drawn smaller by its square root. ``ours`` makes what
-    mlc's users would write where NumPy has no such function.
+    mlc's users would write where NumPy has no such function. ``exact`` is the function over
+    float64, if that is another one.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Case:
     depth: int = 1
     dtype: str = "float32"
     ours: Callable[[], Callable[..., Any]] | None = None
+    exact: Callable[..., Any] | None = None
 
     def inputs(self) -> tuple[np.ndarray, ...]:
         rng = np.random.default_rng(0)
@@ -40,6 +42,10 @@ class Case:
         arrays = [rng.standard_normal(shape, dtype=kind) for shape in self.shapes]
         if self.group in ("contractions", "models"):
             arrays[1:] = [array * kind(self.depth**-0.5) for array in arrays[1:]]
+        if self.dtype == "bfloat16":
+            import ml_dtypes
+
+            return tuple(array.astype(ml_dtypes.bfloat16) for array in arrays)
         return tuple(arrays)
 
 
@@ -132,10 +138,16 @@ def _contractions() -> list[Case]:
     shapes = ((batch, m, k), (batch, k, n))
     flops = 2 * batch * m * k * n
     cases.append(Case("matmul 48x128x64x128", "contractions", f.matmul, shapes, flops, k))
-    for n in (256, 1024):
+    for n in (256, 512, 1024, 2048):
         shapes = ((n, n),) * 2
         name = f"matmul int8 {n}"
-        cases.append(Case(name, "contractions", f.matmul_int8, shapes, 2 * n**3, n, "int8"))
+        cases.append(
+            Case(name, "contractions", f.matmul_int8, shapes, 2 * n**3, n, "int8", exact=f.matmul)
+        )
+    cases.append(
+        Case("matmul bfloat16 1024", "contractions", f.matmul, ((1024, 1024),) * 2, 2 * 1024**3,
+             1024, "bfloat16")
+    )  # fmt: skip
     image, kernel = (64, 58, 58), (64, 64, 3, 3)
     flops = 2 * 64 * 56 * 56 * 64 * 9
     cases.append(

@@ -1,4 +1,5 @@
-"""What this machine can do: bandwidth of the cache level that holds a case, and the FMA peak.
+"""What this machine can do: bandwidth of the cache level that holds a case, and the peak of
+products of its kind.
 
 The kernels are LLVM IR with explicit vectors and no optimiser behind them, so that what is written
 is what runs. A ceiling is sampled beside the runs it judges, since a shared host changes its mind.
@@ -14,8 +15,9 @@ from functools import cache, cached_property
 
 import numpy as np
 
+from .dot_kernels import TILE_DECLARATIONS, Dots, best_dots
+
 UNROLL = 8
-FMA_CHAINS = 12
 SAMPLE_SECONDS = 1e-3
 CEILING_SOURCES = ("read", "write", "copy", "stream")
 
@@ -69,38 +71,6 @@ end:
 }}"""
 
 
-def _fma_kernel(width: int) -> str:
-    """``n`` rounds of FMA_CHAINS independent multiply-adds; the sum is stored, so none is dead."""
-    vector = f"<{width} x float>"
-    chains = range(FMA_CHAINS)
-    phis = "\n".join(f"  %a{c} = phi {vector} [%x, %entry], [%b{c}, %loop]" for c in chains)
-    steps = "\n".join(
-        f"  %b{c} = call {vector} @llvm.fma.v{width}f32({vector} %a{c}, {vector} %x, {vector} %x)"
-        for c in chains
-    )
-    sums = "\n".join(
-        f"  %s{c} = fadd {vector} %{f's{c - 1}' if c > 1 else 'b0'}, %b{c}" for c in chains if c
-    )
-    return f"""
-declare {vector} @llvm.fma.v{width}f32({vector}, {vector}, {vector})
-define void @fma(ptr %source, ptr %target, i64 %n, i64 %passes) {{
-entry:
-  %x = load {vector}, ptr %source, align 64
-  br label %loop
-loop:
-  %i = phi i64 [0, %entry], [%next, %loop]
-{phis}
-{steps}
-  %next = add nuw i64 %i, 1
-  %more = icmp ult i64 %next, %n
-  br i1 %more, label %loop, label %end
-end:
-{sums}
-  store {vector} %s{FMA_CHAINS - 1}, ptr %target, align 64
-  ret void
-}}"""
-
-
 def _compile() -> tuple[object, dict[str, ctypes._FuncPointer]]:
     from llvmlite import binding
 
@@ -113,14 +83,21 @@ def _compile() -> tuple[object, dict[str, ctypes._FuncPointer]]:
     )
     width = vector_width()
     texts = [_memory_kernel(name, width) for name in CEILING_SOURCES]
-    text = "\n".join([*texts, _fma_kernel(width), "!0 = !{i32 1}"])
+    kernels = {dots.name: dots.text for dots in dot_kernels().values()}
+    text = "\n".join([*texts, TILE_DECLARATIONS, *kernels.values(), "!0 = !{i32 1}"])
     engine = binding.create_mcjit_compiler(binding.parse_assembly(text), machine)
     engine.finalize_object()
     signature = ctypes.CFUNCTYPE(
         None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
     )
-    names = (*CEILING_SOURCES, "fma")
+    names = (*CEILING_SOURCES, *kernels)
     return engine, {name: signature(engine.get_function_address(name)) for name in names}
+
+
+@cache
+def dot_kernels() -> dict[str, Dots]:
+    """See `best_dots`."""
+    return best_dots(vector_width())
 
 
 @cache
@@ -137,11 +114,15 @@ def aligned(nbytes: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What one run must move and compute at least, and how much memory it touches."""
+    """What one run must move and compute at least, and how much memory it touches.
+
+    ``kind`` says what is multiplied: "fma", "int8" or "bfloat16".
+    """
 
     read: int
     written: int
     flops: int
+    kind: str = "fma"
 
     @property
     def footprint(self) -> int:
@@ -183,12 +164,12 @@ class Ceiling:
         return len(times) / sum(1 / seconds for seconds in times)
 
     def rate(self, name: str) -> float:
-        """Bytes a second (flops a second for ``"fma"``), measured now."""
+        """Bytes a second (flops a second for kinds of products), measured now."""
         longer = 1 if self.threads == 1 else 50  # so that all threads run most of the time
-        if name == "fma":
+        dots = dot_kernels().get(name)
+        if dots is not None:
             rounds = 40_000 * longer
-            work = 2 * FMA_CHAINS * vector_width() * rounds * self.threads
-            return work / self._run("fma", rounds, 1)
+            return dots.work * rounds * self.threads / self._run(dots.name, rounds, 1)
         nbytes = self.half if name in ("copy", "stream") else self.whole
         moved = nbytes * self.threads * (2 if name in ("copy", "stream") else 1)
         wanted = SAMPLE_SECONDS * self.threads * 20e9 * self.threads
@@ -208,7 +189,7 @@ class Ceiling:
         if self.traffic.written > both:
             seconds += (self.traffic.written - both) / self.rate("write")
         if self.traffic.flops:
-            seconds = max(seconds, self.traffic.flops / self.rate("fma"))
+            seconds = max(seconds, self.traffic.flops / self.rate(self.traffic.kind))
         return seconds
 
 
@@ -216,7 +197,8 @@ def main(threads: int = 1) -> None:
     """Print the bandwidth by size, and the peak."""
     print(f"{threads} thread(s), vectors of {vector_width()} floats")
     peak = Ceiling(Traffic(4096, 0, 1), threads)
-    print(f"fma {max(peak.rate('fma') for _ in range(20)) / 1e9:8.1f} GFLOP/s")
+    for kind in dot_kernels():
+        print(f"{kind:<8} {max(peak.rate(kind) for _ in range(20)) / 1e9:8.1f} GFLOP/s")
     print(f"{'bytes':>10} " + " ".join(f"{name:>8}" for name in CEILING_SOURCES) + "   GB/s")
     for power in (14, 15, 17, 19, 20, 22, 24, 26, 28):
         ceiling = Ceiling(Traffic(1 << power, 0, 0), threads)

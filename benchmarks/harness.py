@@ -22,6 +22,8 @@ from .ceilings import Ceiling, Traffic
 from .peers import PEERS
 
 BATCH_SECONDS = 2e-3
+SLOW_SECONDS = 2.0  # NumPy is measured once where it takes longer
+MOST_PLAIN_FLOPS = 4e9  # of numbers that it multiplies one by one; it is left out beyond that
 LIMIT = "limit"
 
 
@@ -49,7 +51,8 @@ class Series:
 
 @dataclass
 class Result:
-    """What became of one case: a series for each contender that ran, a sentence for each other."""
+    """What became of one case: a series for each contender that ran, a sentence for each that did
+    not, or was measured but once."""
 
     name: str
     group: str
@@ -134,10 +137,9 @@ def interleave(
 
 
 def reference(case: Case, args: tuple[np.ndarray, ...]) -> np.ndarray:
-    """The case in float64 NumPy; integers are exact as they are."""
-    if case.dtype == "int8":
-        return np.asarray(case.function(*args))
-    return np.asarray(case.function(*(array.astype(np.float64) for array in args)))
+    """The case in float64 NumPy, in which sums of products of int8 are exact."""
+    function = case.exact or case.function
+    return np.asarray(function(*(array.astype(np.float64) for array in args)))
 
 
 def rounding_granted(case: Case, exact: np.ndarray, dtype: np.dtype[Any]) -> float:
@@ -146,15 +148,27 @@ def rounding_granted(case: Case, exact: np.ndarray, dtype: np.dtype[Any]) -> flo
     Errors of a sum of ``depth`` terms add up like a random walk; 16 stands for the few roundings
     of each elementwise step. Both are in units of the last place of the largest result.
     """
+    scale = float(np.max(np.abs(exact), initial=0.0))
+    if dtype.name == "bfloat16":  # summed in float32, and rounded once
+        return scale * (2.0**-8 + float(np.finfo(np.float32).eps) * (16 + case.depth**0.5))
     if not np.issubdtype(dtype, np.floating):
         return 0.0
-    scale = float(np.max(np.abs(exact), initial=0.0))
     return float(np.finfo(dtype).eps) * scale * (16 + case.depth**0.5)
+
+
+def as_numpy(value: Any) -> np.ndarray:
+    """A result of any peer; torch hands over no bfloat16 itself."""
+    if str(getattr(value, "dtype", "")) != "torch.bfloat16":
+        return np.asarray(value)
+    import ml_dtypes
+    import torch
+
+    return np.asarray(value.view(torch.int16)).view(ml_dtypes.bfloat16)
 
 
 def check(case: Case, got: Any, exact: np.ndarray) -> float:
     """The error in units of the rounding granted; raises ArithmeticError when it is above 1."""
-    value = np.asarray(got)
+    value = as_numpy(got)
     if value.shape != exact.shape:
         raise ArithmeticError(f"shape {value.shape} where NumPy has {exact.shape}")
     error = float(np.max(np.abs(value.astype(np.float64) - exact), initial=0.0))
@@ -174,21 +188,32 @@ def run_case(
     samplers: dict[str, Sampler] = {}
     errors: dict[str, float] = {}
     written = 0
+    is_narrow = case.dtype in ("int8", "bfloat16")
     for name in contenders:
+        if name == "numpy" and is_narrow and case.flops > MOST_PLAIN_FLOPS:
+            failures[name] = "left out: it multiplies such numbers one by one, for minutes"
+            continue
         try:
             is_ours = name.startswith("mlc") and case.ours is not None
             written_so = case.ours() if is_ours and case.ours else case.function
             function, values = PEERS[name].prepare(written_so, args)
+            start = time.perf_counter()
             got = function(*values)
+            once = time.perf_counter() - start
             errors[name] = check(case, got, exact)
-            written = written or np.asarray(got).nbytes
+            written = written or as_numpy(got).nbytes
+            if once > SLOW_SECONDS and name == "numpy":
+                samplers[name] = lambda once=once: once  # type: ignore[misc]
+                failures[name] = f"measured once, as it takes {once:.1f} s"
+                continue
             for _ in range(2):
                 function(*values)
             samplers[name] = sampler(lambda f=function, v=values: f(*v))  # type: ignore[misc]
         except Exception as problem:  # a peer may fail in any way; the others go on
             failures[name] = f"{type(problem).__name__}: {problem}".splitlines()[0]
     flops = case.flops * (2 if case.dtype == "float64" else 1)  # half as many lanes
-    traffic = Traffic(sum(array.nbytes for array in args), written, flops)
+    kind = case.dtype if is_narrow else "fma"
+    traffic = Traffic(sum(array.nbytes for array in args), written, flops, kind)
     samplers[LIMIT] = Ceiling(traffic, threads).sample
     pause = BLAS_SPINS if threads > 1 and case.flops else 0.0
     series = interleave(samplers, seconds, rounds, pause)

@@ -82,6 +82,15 @@ def _jax(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
     return (lambda *values: jax.block_until_ready(compiled(*values))), arrays
 
 
+def as_tensor(array: np.ndarray) -> Any:
+    """The array as a tensor of torch, over the same memory."""
+    import torch
+
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
 def _torch(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
     import torch
 
@@ -93,7 +102,7 @@ def _torch(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
     def call(*values: Any) -> Any:
         return made(*values)
 
-    return call, tuple(map(torch.from_numpy, args))
+    return call, tuple(map(as_tensor, args))
 
 
 def _torch_compiled(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
@@ -107,7 +116,7 @@ def _torch_compiled(function: Function, args: tuple[np.ndarray, ...]) -> Prepare
     def call(*values: Any) -> Any:
         return made(*values)
 
-    return call, tuple(map(torch.from_numpy, args))
+    return call, tuple(map(as_tensor, args))
 
 
 PEERS: dict[str, Peer] = {

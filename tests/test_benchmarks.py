@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import functions, report
 from benchmarks.cases import CASES, Case
+from benchmarks.ceilings import dot_kernels
 from benchmarks.harness import check, run_case
 
 SMALL = Case("small", "rows", functions.softmax, ((8, 16),), 4 * 8 * 16, 16)
@@ -26,6 +27,20 @@ def test_a_case_is_checked_timed_and_told(tmp_path: Path) -> None:
     )
     report.save(report.as_data([result], [], 1, 0.01), tmp_path / "found.json")
     assert '"small"' in (tmp_path / "found.json").read_text()
+
+
+@pytest.mark.parametrize("kind", ["int8", "bfloat16"])
+def test_products_of_narrow_numbers_have_a_limit_of_their_own(kind: str) -> None:
+    function = functions.matmul_int8 if kind == "int8" else functions.matmul
+    shapes = ((16, 16),) * 2
+    case = Case(
+        "small", "contractions", function, shapes, 2 * 16**3, 16, kind, exact=functions.matmul
+    )
+    result = run_case(case, ["mlc"], 1, 0.01, rounds=2)
+    assert set(result.series) == {"mlc", "limit"} and not result.failures
+    assert result.written == 16 * 16 * (4 if kind == "int8" else 2)
+    dots = dot_kernels()
+    assert dots[kind].work >= dots["fma"].work
 
 
 def test_a_wrong_result_is_no_result() -> None:
