@@ -11,6 +11,7 @@ import pytest
 import mlc
 from mlc import Schedule
 from mlc import script as T
+from mlc.backends.llvm.target import host_target
 from mlc.errors import ScheduleError
 
 
@@ -122,3 +123,13 @@ def test_memory_of_one_iteration_is_not_asked_for_in_another() -> None:
     with pytest.raises(ScheduleError, match="of loop i makes 'row' anew, so nothing"):
         s.prefetch("B", "row", i)
     assert len(asked(s)) == 4  # the row of A alone
+
+
+@pytest.mark.skipif(host_target().arch != "x86_64", reason="other names of instructions")
+@pytest.mark.parametrize("rows", [1024, 16384])
+def test_shares_of_far_memory_wait_in_a_large_second_cache(rows: int) -> None:
+    x, l2 = np.empty((rows, 2048), np.float32), host_target().l2_bytes
+    text = mlc.jit(lambda x: np.var(x, axis=1)).lower(x).asm
+    waits = l2 >= 2 << 20 and x.nbytes > 8 * l2
+    assert ("prefetcht1" in text) == waits
+    assert ("prefetcht0" in text) == (x.nbytes > l2 and not waits)

@@ -16,6 +16,9 @@ from .types import memory_type
 _LINE = 64  # bytes that one instruction asks for
 _MOST_LINES = 32  # of one read in one iteration
 _MOST_POINTS = 1 << 14
+_LARGE_L2 = 2 << 20
+_FAR = 8  # times as large as the second cache: no third one is expected to hold it
+NEAREST, SECOND = 3, 2  # caches, as LLVM's prefetch has them
 
 Read = tuple[Buffer, tuple[Expr, ...]]
 
@@ -43,13 +46,22 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
                 asked.setdefault((start, offset), buffer)
         part, parts = share or (0, 1)
         for (start, offset), buffer in list(asked.items())[part::parts]:
-            _ask(e, buffer, start, offset)
+            _ask(e, buffer, start, offset, _cache_for(e, buffer) if parts > 1 else NEAREST)
 
 
-def _ask(e: Emitter, buffer: Buffer, start: str, offset: int) -> None:
+def _cache_for(e: Emitter, buffer: Buffer) -> int:
+    """Where to bring what is not needed before all that several loops go over has gone by: of
+    memory that is far away only a few lines can be on their way to the nearest cache at a time, and
+    these are for what is needed now, if the next cache is large enough to wait in."""
+    l2 = e.target.l2_bytes
+    far = buffer.size * buffer.dtype.itemsize > _FAR * l2
+    return SECOND if far and l2 >= _LARGE_L2 else NEAREST
+
+
+def _ask(e: Emitter, buffer: Buffer, start: str, offset: int, cache: int) -> None:
     place = e.raw(f"getelementptr {memory_type(buffer.dtype)}, ptr {start}, i64 {offset}")
     e.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-    e.line(f"call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 3, i32 1)")
+    e.line(f"call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 {cache}, i32 1)")
 
 
 def _reads(body: Stmt, name: str) -> list[Read]:
