@@ -58,8 +58,8 @@ def test_tiles_with_an_epilogue_have_no_spills(rows: int) -> None:
         assert "(%rsp)" not in inner, inner
 
 
-def product(m: int, k: int, n: int, machine: Machine) -> Program:
-    a, b = te.placeholder((m, k), name="a"), te.placeholder((k, n), name="b")
+def product(m: int, k: int, n: int, machine: Machine, dtype: str = "float32") -> Program:
+    a, b = te.placeholder((m, k), dtype, name="a"), te.placeholder((k, n), dtype, name="b")
     r = te.reduce_axis(k)
     y = te.compute((m, n), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="y")
     return default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], machine).program
@@ -87,6 +87,13 @@ def test_operands_are_packed_in_the_order_they_lie_in() -> None:
 def test_rows_go_by_as_many_columns_as_leave_room_in_the_cache(l2, depth, panels) -> None:
     around = loops_around(product(1024, depth, 4096, Machine(l2=l2)), "y")
     assert around[:3] == [64 // panels, 171, panels]
+
+
+@pytest.mark.parametrize(("l1", "outer"), [(48, [32, 171]), (80, [16, 171, 2])])
+def test_rows_that_the_nearest_cache_does_not_hold_are_used_once(l1, outer) -> None:
+    machine = Machine(l1=l1 << 10, l2=2 << 20)
+    around = loops_around(product(1024, 1024, 1024, machine, "float64"), "y")
+    assert around[: len(outer) + 1] == [*outer, 1024]
 
 
 @pytest.mark.parametrize(

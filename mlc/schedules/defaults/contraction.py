@@ -309,7 +309,8 @@ def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling
 
 
 def _column_bytes(nest: Nest, columns: int) -> int:
-    """Bytes that ``columns`` of the lanes' operand take, over the whole reduction."""
+    """Bytes that ``columns`` of the lanes' operand take, or so many rows of the other one, over the
+    whole reduction."""
     size = columns * nest.tensors[0].dtype.itemsize
     for axis in reduce_axes(nest):
         size *= axis.extent
@@ -319,7 +320,9 @@ def _column_bytes(nest: Nest, columns: int) -> int:
 def block_columns(s: Schedule, name: str, nest: Nest, tile: Tile, machine: Machine) -> int:
     """Columns outside rows: take as many panels at once as stay in cache, so that rows are used
     more than once from the nearest cache: ``jo, io`` -> ``jo_0, io, jo_1``. Returns how many loops
-    that added."""
+    that added: none where that cache does not hold the rows of a tile beside what goes by."""
+    if _column_bytes(nest, tile.rows) > machine.l1 * 3 // 4:
+        return 0
     columns, rows = s.loops(name)[len(nest.compute.axes) - 2 : len(nest.compute.axes)]
     panels = extent_of(s, columns)
     most = min(machine.l2 // 2, BLOCK_BYTES) // max(_column_bytes(nest, tile.columns), 1)

@@ -98,6 +98,7 @@ def default_schedule(
 
             read_in_order(s, block, nest)
         _schedule_alone(s, block, nest, machine)
+    first = len(blocks_of(s.program.body)) - len(plan.nests)  # copies may have become calls
     depth = len(tiles)
     for n, (block, nest) in enumerate(zip(names[len(plan.before) :], plan.nests, strict=True)):
         if blocked is not None:
@@ -117,14 +118,14 @@ def default_schedule(
     if tile is not None and main is not None and _columns_first(plan.tiling):
         from .contraction import block_columns
 
-        added = block_columns(s, names[len(plan.before)], main, tile, machine)
+        added = block_columns(s, names[first], main, tile, machine)
     if depth:
-        _share_out(s, names[len(plan.before)], plan, added, machine)
+        _share_out(s, names[first], plan, added, machine)
     if tile is None and blocked is None and not plan.ways:
         if depth and len(plan.nests) > 1 and any(map(reduce_axes, plan.nests)):
             from .joined_folds import join_folds
 
-            join_folds(s, names[len(plan.before) :], plan.nests, depth, machine)
+            join_folds(s, names[first:], plan.nests, depth, machine)
         if any(b.size * b.dtype.itemsize > machine.l2 for b in s.program.params):
             from .ahead import read_ahead
 
