@@ -49,6 +49,7 @@ def define_methods(tracer: type) -> None:
     for name in _METHODS.split():
         setattr(tracer, name, _method(name, getattr(np, name)))
     tracer.view = _view  # type: ignore[attr-defined]
+    tracer.compress = _compress  # type: ignore[attr-defined]
     for name in ("sort", "partition"):
         setattr(tracer, name, _reordering(name, getattr(np, name)))
     for name, ufunc in _BINARY.items():
@@ -103,6 +104,11 @@ def _refuse_array(value: Any, name: str) -> None:
             f"type numpy.ndarray doesn't define __{name}__ method; for the elements of an array "
             f"of shape {value.shape} call np.{name}"
         )
+
+
+def _compress(self: Any, condition: Any, axis: Any = None) -> Any:
+    """As np.compress."""
+    return call_function(np.compress, (condition, self, axis), {})
 
 
 def _view(self: Any, dtype: Any = None, type: Any = None) -> Any:

@@ -428,10 +428,6 @@ class Tracer:
         """As np.put."""
         _np(np.put, self, indices, values, mode)
 
-    def compress(self, condition: Any, axis: Any = None) -> Any:
-        """As np.compress."""
-        return _np(np.compress, condition, self, axis)
-
     def __copy__(self, memo: Any = None) -> Any:
         return self if self._is_weak else copied_in("K", self._detached(), self)
 

@@ -47,6 +47,15 @@ GROUPS: dict[str, Callable[[Any], Any]] = {
         np.take_along_axis(a, np.argsort(a.real, axis=1), axis=1), np.insert(a[0], 1, 5j),
         np.append(a[0], 1j), np.fft.fftshift(a),
     ),
+    "what is not 0": lambda a: (
+        np.where(a.real > 0, a, 0).nonzero(), np.flatnonzero(a * (a.imag > 0)), np.argwhere(a),
+        np.where(a - a[0]), np.where(a - a[0], 1, 2), np.where(a - a[0], a, 1j),
+        np.extract(a - a[0], a), np.extract(a - a[0], a.real), a[a != a[0]], a[a.nonzero()],
+        np.compress([True, False, True], a, 0), np.compress(a[0] * 0, a, axis=1),
+        np.compress(a[:, 0], a.real, axis=0), a.compress([0, 1], axis=1),
+        np.logical_xor.reduce(a, axis=1), np.logical_or.accumulate(a - a[0], axis=0),
+        np.logical_and.reduce(a, axis=None),
+    ),
     "joins and choices": lambda a: (
         np.concatenate([a, a * 2], 1), np.stack([a, a.real]), np.hstack([a, a.imag]),
         np.where(abs(a) > 1, a, 0), np.where(a.real > 0, a, 1j), np.array([a[0, 0], 1j, 2]),

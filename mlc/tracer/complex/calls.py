@@ -35,6 +35,7 @@ Formula = Callable[..., Any]
 FUNCTIONS: dict[Any, Formula] = {}  # what stands for a function of NumPy, under its parameters
 UFUNCS: dict[np.ufunc, Formula] = {}  # (real, imaginary) in, the same out; see `elementwise`
 _SUMS = frozenset({np.sum, np.prod, np.mean, np.cumsum, np.cumprod})
+_LOGICAL = frozenset({np.logical_and, np.logical_or, np.logical_xor})
 TESTS: dict[np.ufunc, Formula] = {}  # the same with a real array out
 PLAIN: set[np.ufunc] = set()  # formulas of nothing but operators: Python floats stay what they are
 
@@ -177,6 +178,8 @@ def call_complex_ufunc(
             names = ("axis", "dtype", "out", "keepdims", "initial", "where")
             options = {"axis": 0, **dict(zip(names, rest)), **kwargs}
             return call_function(function, (array,), options)
+        if ufunc in _LOGICAL:
+            return call_ufunc(ufunc, method, (truth(inputs[0]), *inputs[1:]), kwargs)
     if method == "at":
         return _at(ufunc, *inputs)
     if method != "__call__":

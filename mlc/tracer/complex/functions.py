@@ -14,7 +14,7 @@ from ...ops.op import implements
 from ...ops.reduce import first_along
 from ...ops.statistics import degrees_of_freedom
 from ..dispatch import call_function
-from . import elementwise, nan_functions, ordering, sets  # noqa: F401  (they register)
+from . import elementwise, nan_functions, ordering, sets, truths  # noqa: F401  (they register)
 from .calls import (
     as_complex,
     call_complex_function,
@@ -25,7 +25,6 @@ from .calls import (
     made,
     parts_of,
     stands_for,
-    truth,
     whole_parts,
 )
 from .halves import half
@@ -135,24 +134,6 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     if not size_of(a.shape):
         return a
     return combined(*complex_cumprod(*parts_of(a), axis=place))
-
-
-@stands_for(np.any)
-def any(a: Any, axis: Any = None, out: Any = None, **kwargs: Any) -> Any:
-    """np.any."""
-    return call_function(np.any, (truth(a), axis), kwargs)
-
-
-@stands_for(np.all)
-def all(a: Any, axis: Any = None, out: Any = None, **kwargs: Any) -> Any:
-    """np.all."""
-    return call_function(np.all, (truth(a), axis), kwargs)
-
-
-@stands_for(np.count_nonzero)
-def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """np.count_nonzero."""
-    return call_function(np.count_nonzero, (truth(a), axis), {"keepdims": keepdims})
 
 
 @stands_for(np.real)

@@ -35,8 +35,7 @@ from .value import COMPLEX, REAL, Complex, combined
 _PARTWISE = {
     "0:a": (
         "reshape ravel transpose permute_dims swapaxes moveaxis rollaxis expand_dims squeeze "
-        "diagonal roll repeat take delete resize trace cumsum around round copy compress "
-        "cumulative_sum"
+        "diagonal roll repeat take delete resize trace cumsum around round copy cumulative_sum"
     ),
     "0:m": "flip fliplr flipud rot90 tril triu",
     "0:v": "diag diagflat",
@@ -50,6 +49,7 @@ _PARTWISE = {
     "0:tup": "vstack hstack dstack column_stack",
     "0:arr 1:values": "append",
     "0:arr 2:values": "insert",
+    "1:a": "compress",
     "1:x 2:y": "where",
     "1:choicelist 2:default": "select",
     "1:choices": "choose",
