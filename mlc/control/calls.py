@@ -81,7 +81,7 @@ _CALL = "__call__"
 
 
 def _scalar_of(kind: type[np.generic]) -> Callable[..., Any]:
-    """``np.float32(x)`` of a traced value, which is an array of that dtype if ``x`` has axes."""
+    """``np.float32(x)`` of a traced value: an array of it, or a scalar where ``x`` has no axes."""
 
     def convert(*args: Any) -> Any:
         if len(args) != 1 or not is_traced(args[0]) or not issubclass(kind, np.number | np.bool):
@@ -89,7 +89,7 @@ def _scalar_of(kind: type[np.generic]) -> Callable[..., Any]:
         value = args[0]
         if getattr(value, "_is_weak", False) and value.dtype == kind:
             return value._detached()  # which promotes as an array does
-        return value.astype(kind)
+        return value.astype(kind) if value.shape else value.astype(kind)[()]
 
     return convert
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import HostStateError
 from ..ops.moving import inside_loop
+from ..tracer import tree
 from ..tracer.storage import Cell
 from .around import AROUND, REPEATS, asking, in_loop
 from .complex_state import entering
@@ -160,6 +161,9 @@ def _settled(
     entry = Entry(entering([bare(v) for v in held]), [is_bound(v) for v in held])
     first, found = _FOUND.get() or (0, {})
     plan = plan or _begun(state, entry.values, found)
+    for n in plan.carried:  # the elements of known arrays are made outside, whoever asks first
+        for leaf in tree.flatten(entry.values[n])[0]:
+            trace.lift(leaf)
     numbers = {} if state.is_branch else {state.variable(n): n for n in range(len(state.names))}
     hoped = set(numbers) - {""}  # to be bound by an iteration before
     with inside_loop():

@@ -33,11 +33,11 @@ class Fitting:
     def __init__(
         self, trace: FunctionTrace, state: State, entry: list[Any], plan: Plan, start: list[Any],
         holders: dict[int, list[Tracer]], flags: dict[int, Tracer], late: dict[int, Any],
-        kept: set[int],
+        kept: set[int], arrays: dict[tuple[int, int], bool],
     ) -> None:  # fmt: skip
         self.trace, self.state, self.entry, self.plan = trace, state, entry, plan
         self.start, self.holders, self.flags, self.late = start, holders, flags, late
-        self.kept = kept
+        self.kept, self.arrays = kept, arrays
         self.listed: list[Any] = []  # lists that variables hold at the end
         self.ends: dict[tuple[int, int], Tensor] = {}
         self.fits = True
@@ -176,6 +176,8 @@ class Fitting:
                 plan.specs[n, k] = spec
                 self.fits = False
             self.ends[n, k] = tensor_of(self.trace, leaf, spec)
+            if not self.state.outcome.is_error:
+                self.arrays[n, k] = self.arrays.get((n, k), True) and _is_array(leaf)
         return True
 
     def note_frozen(self, n: int, leaves: list[Any]) -> None:
@@ -230,6 +232,11 @@ def _keeps(holders: list[Tracer], leaves: list[Any], entry: Any, plan: Plan) -> 
         if holder._cell.version:
             plan.cells[old._cell] = None
     return True
+
+
+def _is_array(leaf: Any) -> bool:
+    """Whether ``leaf`` is an array for NumPy, be it one of shape (), and no scalar."""
+    return isinstance(leaf, np.ndarray) or isinstance(leaf, Tracer) and not leaf._is_scalar()
 
 
 def _is_same(before: Any, after: Any) -> bool:

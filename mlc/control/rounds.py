@@ -62,6 +62,7 @@ class _Round:
         self.init: list[Tensor] = []
         self.labels: list[str] = []
         self.rows: list[tuple[int, int, Spec]] = []
+        self.arrays: dict[tuple[int, int], bool] = {}  # leaves that each body leaves as arrays
         for n in sorted(plan.carried):
             if type(self.start[n]) is Perhaps:
                 plan.unsure.add(n)
@@ -224,7 +225,8 @@ class _Round:
     def fitted(self, after: list[Any]) -> list[Tensor] | None:
         """The tensors of all rows at the end of a body; None if the plan had to be changed."""
         fitting = Fitting(self.trace, self.state, self.entry.values, self.plan, self.start,
-                          self.holders, self.flags, self.late, self.kept)  # fmt: skip
+                          self.holders, self.flags, self.late, self.kept,
+                          self.arrays)  # fmt: skip
         for n, end in enumerate(after):
             fitting.add(n, end)
         if not fitting.fits:
@@ -245,6 +247,8 @@ class _Round:
                 continue
             if n in self.holders:
                 made._cell.is_array = self.holders[n][k]._cell.is_array
+            if (self.state.is_branch or n in self.late) and self.arrays.get((n, k)):
+                made._cell.is_array = True
             set_order(made, self.plan.orders.get((n, k)))
             made._cell.frozen = self.plan.frozen.get((n, k), "")
             if n in self.holders and not self.state.is_entered:  # it may be what it was

@@ -91,7 +91,8 @@ def _same_if(name: str, place: int, value: int) -> Callable[..., Any]:
 
 
 def _real(function: Any, args: Arguments, kwargs: Options) -> Any:
-    return (args[0],) if args and hasattr(type(args[0]), "_cell") else None
+    is_array = args and hasattr(type(args[0]), "_cell") and not args[0]._is_scalar()
+    return (args[0],) if is_array else None
 
 
 def _part(function: Any, args: Arguments, kwargs: Options) -> Any:

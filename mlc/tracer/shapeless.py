@@ -11,7 +11,7 @@ from ..ops.op import leaves_of
 _ZERO_DIMENSIONAL = frozenset({  # never a scalar
     np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
     np.tile, np.resize, np.tensordot, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
-    np.apply_along_axis,
+    np.apply_along_axis, np.real_if_close,
 })  # fmt: skip
 
 

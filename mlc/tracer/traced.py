@@ -203,7 +203,8 @@ class _Outputs:
             return Result("list", self.held(leaf))
         if not isinstance(leaf, Tracer):
             refuse_leak(leaf, self.trace)
-            return Result("constant" if isinstance(leaf, np.ndarray) else "value", leaf)
+            is_array = isinstance(leaf, np.ndarray)
+            return Result("constant" if is_array else "value", leaf, False, is_array)
         if isinstance(leaf._cell, Row) and leaf._view is None and leaf._cell.is_unread:
             return self.row(leaf, leaf._cell)
         tensor = leaf.__mlc_lift__(self.trace)

@@ -70,3 +70,16 @@ def test_whole_numbers_computed_in_many_rounds_of_a_branch_are_compiled_in_time(
     fast, x = mlc.jit(rounds), np.arange(16).reshape(2, 8) ** 2
     for n in (3, 4):
         assert np.array_equal(fast(x, np.int64(n)), rounds(x, n))
+
+
+def test_an_array_that_is_made_before_a_loop_may_be_made_again_in_a_branch() -> None:
+    def since_negative(x: np.ndarray) -> Any:
+        total = np.zeros(2)
+        for i in range(len(x)):
+            if x[i, 0] < 0:
+                total = np.zeros(2)
+        return total, x.sum()
+
+    x = np.arange(80.0).reshape(40, 2) - 20
+    found, wanted = mlc.jit(since_negative)(x), since_negative(x)
+    assert np.array_equal(found[0], wanted[0]) and found[1] == wanted[1]

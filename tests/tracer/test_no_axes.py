@@ -23,8 +23,21 @@ np.sum(v); v.mean(); np.max(z); np.clip(z, 0, 1); np.round(z); np.abs(z); z + 1;
 np.einsum("i,i", v, v); np.einsum("ii", m); v @ v; np.trace(m); np.linalg.det(m); np.interp(z, v, v)
 np.searchsorted(v, z); np.median(v); np.fix(z); np.sinc(z); np.nan_to_num(z); np.conj(z)
 np.polyval(v, z); np.take(v, 0); np.choose(1, [a, a]); np.modf(z)[0]; np.angle(a); z.sum()
+np.ones(()); np.array(1.5); np.float64(z); np.real_if_close(a); np.array(a * 1j); z[...] * 1j
+np.asarray(a * 1j); np.reshape(z * 1j, ()); np.where(z > 0, 1j, 0); np.complex128(z); a * 1j
 np.linalg.norm(v); np.isclose(z, z); np.corrcoef(v); z > 1; abs(z); z.round(); np.float64(a) * 2
 """
+# Some of each kind, for what branches and loops leave.
+FEW = """
+z; z + 1; a; np.array(a); np.where(a > 0, 1, 0); np.sum(v); v[0, ...]; v[0]; z.copy(); np.ones(())
+np.squeeze(v[:1]); np.asarray(a * 1j); a * 1j; float(a); int(v[1]); np.float32(a); np.cov(v)
+"""
+LEFT = {
+    "branch": "    if v[0] > 0:\n        r = %s\n    else:\n        r = %s\n    return r",
+    "return": "    if v[0] > 0:\n        return %s\n    return %s",
+    "loop": "    for _ in range(i + 2):\n        r = %s\n    return r",
+    "both": "    r = %s\n    for k in range(i):\n        r = %s if v[k] > 0 else r\n    return r",
+}
 BOOLS = """
 m[True]; m[False]; m[np.True_]; m[np.array(True)]; m[True, ...]; m[..., True]; m[True, 0]
 m[0, True]; m[True, [0, 1]]; m[[0], False]; m[:, True]; m[:, True, 0]; m[None, True]
@@ -41,7 +54,9 @@ z[False] = 4; z[..., True] = a; m[True, [0, 1]] += 1; m[True, i] = 7; m[False, 1
 def functions(tmp_path: Any, texts: str, body: str) -> list[tuple[str, Any]]:
     """A function of a file of its own for each of ``texts``."""
     lines = [t.strip() for line in texts.strip().splitlines() for t in line.split(";")]
-    parts = [f"def f{n}(a, z, v, m, i):\n{body % text}\n" for n, text in enumerate(lines)]
+    parts = [
+        f"def f{n}(a, z, v, m, i):\n{body.replace('%s', text)}\n" for n, text in enumerate(lines)
+    ]
     path = tmp_path / "made.py"
     path.write_text("import numpy as np\n" + "".join(parts))
     space: dict[str, Any] = {}
@@ -55,7 +70,8 @@ def arguments() -> tuple[Any, ...]:
 
 def same(text: str, found: Any, wanted: Any) -> None:
     assert type(found) is type(wanted), text
-    assert found.dtype == wanted.dtype and found.shape == wanted.shape, text
+    assert np.shape(found) == np.shape(wanted), text
+    assert np.asarray(found).dtype == np.asarray(wanted).dtype, text
     np.testing.assert_allclose(found, wanted, rtol=1e-14, err_msg=text)
 
 
@@ -70,6 +86,13 @@ def test_as_numpy(tmp_path: Any, texts: str) -> None:
 
     for found, wanted in zip(mlc.jit(together)(*arguments()), together(*arguments()), strict=True):
         same("together", found, wanted)
+
+
+@pytest.mark.parametrize("kind", LEFT)
+def test_what_branches_and_loops_leave(tmp_path: Any, kind: str) -> None:
+    for text, function in functions(tmp_path, FEW, LEFT[kind]):
+        args = (*arguments()[:-1], np.int64(2))
+        same(text, mlc.jit(function)(*args), function(*args))
 
 
 def test_writes_at_bools(tmp_path: Any) -> None:

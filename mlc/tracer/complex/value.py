@@ -466,19 +466,20 @@ def check_writable(target: Complex) -> None:
 
 def _parts(value: Complex) -> tuple[Any, Any]:
     if tree.JOINING.get():
-        return (value.joined(),), ("joined", value._is_weak)
-    return value._parts, ("parts", False)
+        kind = "number" if value._is_weak else "scalar" if value._is_scalar() else "array"
+        return (value.joined(),), kind
+    return value._parts, "parts"
 
 
-def _whole(kind: tuple[str, bool], children: Any) -> Any:
-    if kind[0] == "parts":
+def _whole(kind: str, children: Any) -> Any:
+    if kind == "parts":
         real, imag = children
         return Complex(real, imag) if isinstance(real, Tracer) else tuple(children)
     (pair,) = children
     if not isinstance(pair, np.ndarray):
         return pair
     found = from_pair(pair)
-    return complex(found) if kind[1] else found
+    return complex(found) if kind == "number" else np.asarray(found) if kind == "array" else found
 
 
 tree.register(Complex, _parts, _whole)
