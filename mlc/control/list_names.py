@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+from .comprehensions import is_comprehended
 from .names import HEAPS
 from .syntax import called, filled
 
@@ -22,7 +23,9 @@ def is_listing(value: ast.expr) -> bool:
         case ast.List() | ast.ListComp():
             return True
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return isinstance(left, _LISTS) or isinstance(right, _LISTS)
+            return any(isinstance(v, _LISTS) or is_comprehended(v) for v in (left, right))
+        case _ if is_comprehended(value):
+            return True
         case ast.Call(func=ast.Call(args=[made])):  # what stands for a function
             return _name(made) in _MAKERS
     return False

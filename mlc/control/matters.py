@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from .comprehensions import is_loop
 from .list_names import holds_listing
 from .plain_code import SCALARS
 from .syntax import HELPER, is_computed
@@ -62,6 +63,8 @@ def matters(node: ast.AST) -> bool:
             return True
         case ast.Import() | ast.ImportFrom():
             return bool(of_numpy(node))
+        case ast.ListComp():
+            return is_loop(node)
         case ast.UnaryOp(op=ast.Not()):
             return True
         case ast.Assign() | ast.AnnAssign() | ast.Dict():

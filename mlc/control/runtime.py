@@ -210,6 +210,23 @@ def for_(
         _run(source, body, names, reads, put, test, touched)
 
 
+def comprehended(
+    source: Iterable[Any], make: Callable[[list[Any]], Callable[[Any], None]], cost: int,
+    names: Sequence[str], reads: Sequence[Thunk],
+) -> list[Any]:  # fmt: skip
+    """``[... for item in source]``, where ``make`` says what appends one more item to a list."""
+    made: list[Any] = []
+    body = make(made)
+    along = table_of(source) or known(source) if CURRENT.get() is not None else source
+    if isinstance(along, (builtins.range, Tracer, Items)):
+        touched = (("the list", *names), (lambda: made, *reads), 0, True)
+        for_(along, body, (), (), None, None, (lambda: made,), cost, *touched)
+    else:
+        for item in source:
+            body(item)
+    return made
+
+
 @contextmanager
 def _repeating(count: int) -> Iterator[None]:
     """Inside, each loop counts as ``count`` of them."""

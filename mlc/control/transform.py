@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .attempts import lower_attempts
+from .comprehensions import as_loop, cost_of, is_loop, names_of
 from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
 from .failing import rewrite_raises
 from .failing_values import caught_body
@@ -366,7 +367,11 @@ class _Worker(ast.NodeTransformer):
         return self.inside(node)
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
-        return self.inside(node)
+        if not is_loop(node):
+            return self.inside(node)
+        cost, names = cost_of(node), names_of(node)
+        self.inside(node)
+        return as_loop(node, cost, names)
 
     def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
         self.inside(node)
