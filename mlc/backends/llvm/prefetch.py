@@ -46,16 +46,21 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
                 asked.setdefault((start, offset), buffer)
         part, parts = share or (0, 1)
         for (start, offset), buffer in list(asked.items())[part::parts]:
-            _ask(e, buffer, start, offset, _cache_for(e, buffer) if parts > 1 else NEAREST)
+            _ask(e, buffer, start, offset, _cache_for(e, buffer, loop, parts > 1))
 
 
-def _cache_for(e: Emitter, buffer: Buffer) -> int:
-    """Where to bring what is not needed before all that several loops go over has gone by: of
-    memory that is far away only a few lines can be on their way to the nearest cache at a time, and
-    these are for what is needed now, if the next cache is large enough to wait in."""
-    l2 = e.target.l2_bytes
-    far = buffer.size * buffer.dtype.itemsize > _FAR * l2
-    return SECOND if far and l2 >= _LARGE_L2 else NEAREST
+def _cache_for(e: Emitter, buffer: Buffer, loop: For, shared: bool) -> int:
+    """Where to bring what is needed later: of memory that is far away only a few lines can be on
+    their way to the nearest cache at a time, and these are for what is needed now, if the next
+    cache is large enough to wait in. A loop that writes far away, too, needs them for its stores
+    anyway, unless several loops go over all of it (``shared``) before it is needed."""
+
+    def far(target: Buffer) -> bool:
+        return target.size * target.dtype.itemsize > _FAR * e.target.l2_bytes
+
+    writes = (s.buffer for s in walk(loop.body) if isinstance(s, Store))
+    waits = far(buffer) and (shared or not any(map(far, writes)))
+    return SECOND if waits and e.target.l2_bytes >= _LARGE_L2 else NEAREST
 
 
 def _ask(e: Emitter, buffer: Buffer, start: str, offset: int, cache: int) -> None:
