@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import ArgumentError, user_location
+from ..errors import ArgumentError, ShapeError, user_location
 from ..ops.caught import CaughtError
 from ..ops.moving import index_range
 from ..ops.op import CURRENT
@@ -394,7 +394,7 @@ def _truth(value: Any) -> Tensor:
     if not isinstance(lifted, Tensor):
         return filled.tensors(trace, (bool(lifted),), {"shape": (), "dtype": "bool"})  # type: ignore[no-any-return]
     if lifted.size != 1:
-        raise ArgumentError(
+        raise ShapeError(
             f"the truth value of an array of shape {lifted.shape} is ambiguous; use .any() or "
             f".all()"
         )

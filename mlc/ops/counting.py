@@ -145,7 +145,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     if not hasattr(type(x), "__mlc_lift__") and not isinstance(x, te.Tensor):
         known = np.asarray(x)
         if known.size and known.min() < 0:
-            raise ArgumentError(f"np.bincount: x must not be negative, got {known.min()}")
+            raise DomainError(f"np.bincount: x must not be negative, got {known.min()}")
         size = max(int(known.max(initial=-1)) + 1, minlength)
     elif is_inside_loop():
         return _counted_in_loop(x, weights, int(minlength))
@@ -227,7 +227,7 @@ def _edges(a: Any, bins: Any, bounds: Any) -> tuple[Any, bool]:
         )
     if not shape_of(bins):
         if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
-            raise ArgumentError(f"np.histogram: bins must be a positive integer, got {bins!r}")
+            raise DomainError(f"np.histogram: bins must be a positive integer, got {bins!r}")
         first, last = _outer_edges(a, bounds)
         if bounds is None and dtype_of(a).is_float and size_of(shape_of(a)):
             finite = logic.logical_and(logic.isfinite(first), logic.isfinite(last))

@@ -282,7 +282,7 @@ def along(x: Any, *, shape: tuple[int, ...], axis: int) -> Any:
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     """np.meshgrid."""
     if indexing not in ("xy", "ij"):
-        raise ArgumentError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
+        raise DomainError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
     flat = [reshape(x, (size_of(shape_of(x)),)) for x in xi]
     order = list(range(len(flat)))
     if indexing == "xy" and len(flat) > 1:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import as_dtype
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..errors import ArgumentError, DomainError, DTypeError, ShapeError
 from .broadcast import Shape, shape_of
 from .contract import Labels, contract, fold_labels, label_sizes
 from .elementwise import astype
@@ -123,7 +123,7 @@ def parse_subscripts(text: str, shapes: Sequence[Shape]) -> tuple[list[Labels], 
         out = (*hidden, *sorted(s for s in set(letters) if letters.count(s) == 1))
     known = {label for labels in inputs for label in labels}
     if len(set(out)) < len(out) or not set(out) <= known:
-        raise ArgumentError(
+        raise DomainError(
             f"einsum: the output of {text!r} must name labels of the operands, each at most once"
         )
     return inputs, out

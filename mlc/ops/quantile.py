@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import DType, as_dtype, boolean, float64, int64
-from ..errors import ArgumentError, BoundsError, UnsupportedError
+from ..errors import ArgumentError, BoundsError, DomainError, UnsupportedError
 from ..ir.expr import Expr, apply, cast, const, select
 from . import logic
 from .broadcast import Shape, as_axes, as_tensor, shape_of, size_of
@@ -173,7 +173,7 @@ def _quantile(
         q = np.asarray(q)
         if q.size and not (q.min() >= 0 and q.max() <= scale):
             limit = "[0, 100]" if scale == 100 else "[0, 1]"
-            raise ArgumentError(f"np.{name}: q must be in the range {limit}, got {q}")
+            raise DomainError(f"np.{name}: q must be in the range {limit}, got {q}")
     given, dtype = q, _result(name, a, q if weak is None else weak, axis, method)
     if scale != 1:
         from . import arithmetic

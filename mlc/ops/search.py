@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import te
 from ..dtypes import as_dtype, float64, int32, int64
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DomainError, ShapeError
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Program
 from . import arithmetic, logic
@@ -109,7 +109,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     """np.searchsorted."""
     _in_order("searchsorted", a)
     if side not in ("left", "right"):
-        raise ArgumentError(f"np.searchsorted: side must be left or right, got {side!r}")
+        raise DomainError(f"np.searchsorted: side must be left or right, got {side!r}")
     if sorter is not None:
         if shape_of(sorter) != shape_of(a):
             raise ShapeError(

@@ -129,3 +129,9 @@ def test_a_side_that_is_not_asked_refuses_nothing(n):
         lambda x, n, chosen: n > 0 and np.arange(6)[chosen].max() > 1,
     ):
         assert mlc.jit(function)(x, n, chosen) == function(x, n, chosen)
+
+
+def test_the_truth_of_many_elements_is_refused_as_by_numpy():
+    for choose in (lambda x: x if x else 0, lambda x: 1 if not x else 2):
+        with pytest.raises(ValueError, match="is ambiguous"):
+            mlc.jit(choose)(np.ones(3))

@@ -147,7 +147,9 @@ REFUSED: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
     ),
     (lambda x: np.einsum("ijk->i", x), (A,), ShapeError, "names 3 axes, the operand has 2"),
     (lambda x: np.einsum("ij,jk", x), (A,), ArgumentError, "names 2 operands, got 1"),
-    (lambda x: np.einsum("ij->ik", x), (A,), ArgumentError, "must name labels of the operands"),
+    (lambda x: np.einsum("ij->ik", x), (A,), DomainError, "must name labels of the operands"),
+    (lambda x: np.quantile(x, 2), (A,), DomainError, "q must be in the range"),
+    (lambda x: np.meshgrid(x, indexing="zz"), (A,), DomainError, "indexing must be 'xy' or 'ij'"),
     (
         lambda x: np.reshape(x, (5, -1)),
         (A,),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.errors import ArgumentError, ShapeError
+from mlc.errors import ArgumentError, DomainError, ShapeError
 
 RNG = np.random.default_rng(5)
 
@@ -39,7 +39,7 @@ def test_refused():
     x = np.zeros((3, 4))
     with pytest.raises(ShapeError, match=r"sorted array must be 1-d, got shape \(3, 4\)"):
         mlc.jit(lambda x: np.searchsorted(x, 1.0))(x)
-    with pytest.raises(ArgumentError, match="side must be left or right, got 'up'"):
+    with pytest.raises(DomainError, match="side must be left or right, got 'up'"):
         mlc.jit(lambda x: np.searchsorted(x[0], 1.0, side="up"))(x)
     with pytest.raises(ShapeError, match=r"sorter of shape \(3,\) must have the shape"):
         mlc.jit(lambda x: np.searchsorted(x[0], 1.0, sorter=np.arange(3)))(x)
