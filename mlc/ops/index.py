@@ -167,7 +167,10 @@ def within(index: Expr, extent: int) -> Expr:
 def result_layout(items: Items, shapes: Sequence[Shape]) -> tuple[Shape, int, Shape]:
     """(broadcast shape of index arrays of ``shapes``, the axis where it starts, shape of the
     result)."""
-    spread = broadcast_shape("indexing", *shapes)
+    try:
+        spread = broadcast_shape("indexing", *shapes)
+    except ShapeError as error:
+        raise BoundsError(str(error)) from None
     is_array = [isinstance(i, int) or isinstance(i, tuple) and isinstance(i[0], str) for i in items]
     places = [n for n, advanced in enumerate(is_array) if advanced]
     adjacent = places[-1] - places[0] + 1 == len(places)

@@ -24,6 +24,10 @@ from .rooms import as_mask
 from .storage import Window
 from .writing import check_writable, lifted, write_result
 
+_MET = (
+    "x.flat[...] = values that are a view of x: NumPy reads each of them after it has written the "
+    "ones before, which cannot be traced where data decide which they are; assign their .copy()"
+)
 CHANGES: dict[Any, Callable[..., None]] = {}
 
 
@@ -247,6 +251,39 @@ def _in_turn(values: Any, part: Any) -> Any:
     return np.ravel(values)[np.arange(part.size) % values.size] if values.size else part
 
 
+def _root_of(value: Any) -> Any:
+    """The array that a traced value is a view of, or None."""
+    if not hasattr(value, "_view"):
+        return None
+    return value._cell if value._view is None else _root_of(value._view.owner)
+
+
+def _met_in_turn(owner: Any, key: Any, values: Any) -> Any:
+    """What ``owner.flat[key] = values`` writes where both are views of one array: NumPy reads each
+    element after it has written those before."""
+    root = owner
+    while root._view is not None:
+        root = root._view.owner
+    if is_open((*root.shape, *owner.shape, *values.shape)):
+        raise UnsupportedError(_MET)
+
+    def places(value: Any) -> Any:
+        view = value._view
+        if view is None:
+            return numbers if value is root else numbers.reshape(value.shape)
+        if view.is_moved():
+            raise UnsupportedError(_MET)
+        return view.op.view.array(places(view.source()), view.others, view.static)
+
+    numbers = np.arange(root.size).reshape(root.shape)
+    written, read = places(owner), places(values)
+    try:
+        written.flat[key] = read
+        return flattened(root)[written.flat[key]]
+    except (TypeError, IndexError):
+        raise UnsupportedError(_MET) from None
+
+
 class Flat:
     """``x.flat``: the elements in C order, to be read, written and run over."""
 
@@ -264,7 +301,11 @@ class Flat:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         check_writable(self._owner)  # NumPy writes into a copy of a scalar, which is lost
+        if isinstance(value, Flat):
+            value = flattened(value._owner)
         flat, value = flattened(self._owner), _fitting(value, self.dtype)
+        if _root_of(value) is _root_of(self._owner) and np.ndim(value):
+            value = _met_in_turn(self._owner, key, value)
         if getattr(value, "shape", ()) and not mask_in(key):
             value = _in_turn(value, flat[key])
         flat[key] = value

@@ -188,6 +188,7 @@ REFUSED: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
     (lambda x: x[3], (A,), BoundsError, "index 3 is out of bounds for axis 0 of shape (3, 4)"),
     (lambda x: x[[0, 4]], (A,), BoundsError, "index 4 is out of bounds for axis 0 of shape (3, 4)"),
     (lambda x: x[0, 0, 0], (A,), BoundsError, "too many indices: 3 for an array of shape (3, 4)"),
+    (lambda x: x[[0, 1], [0, 1, 2]], (A,), BoundsError, "shapes (2,) and (3,) do not broadcast"),
     (lambda x: x[..., ...], (A,), BoundsError, "an index can have only one ellipsis (...)"),
     (lambda x: x[::0], (A,), DomainError, "a slice step cannot be zero"),
     (lambda x: x[x > 0], (A,), UnsupportedError, "use np.where(mask, x, fill)"),

@@ -76,7 +76,12 @@ def in_turn(x: Any, i: Any, v: Any) -> Any:
     x.flat[:4] = v[:0]
     x.flat[[1, -1]] = [5, 6, 7]
     x.T.flat[6:] = v[None, 1:3]
-    return x + 0
+    x.flat[1::2] = x  # each is read after those before it are written
+    x[1:].flat[::-1] = x[0]
+    x.T.flat[[1, 5, 2]] = x[:2].T
+    z = x + 1j * x
+    z.flat[1:] = z
+    return x + 0, z
 
 
 def accumulating(x: Any, i: Any, v: Any) -> None:

@@ -238,7 +238,7 @@ class Complex:
 
     @flat.setter
     def flat(self, value: Any) -> None:
-        self.flat[...] = value
+        self.flat[...] = value.copy() if isinstance(value, (Complex, Tracer)) else value
 
     def fill(self, value: Any) -> None:
         """Set all elements to ``value``, a number."""
@@ -327,8 +327,13 @@ class ComplexFlat(Flat):
         if not self._owner.shape:
             self._owner[...] = value
             return
-        for part, given in zip(self._owner._parts, parts_of(value), strict=True):
-            flattened(part)[key] = given
+        if isinstance(value, ComplexFlat):
+            value = combined(*map(flattened, value._owner._parts))
+        parts = parts_of(value)
+        if not isinstance(parts[1], Tracer) and isinstance(parts[0], Tracer):
+            parts = parts[0].copy(), parts[1]  # converted before it is read
+        for flat, given in zip(self._flats, parts, strict=True):
+            flat[key] = given
 
     def __iter__(self) -> Any:
         return map(combined, *map(iter, self._flats))
