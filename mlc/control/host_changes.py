@@ -191,7 +191,7 @@ class HostState:
         got. Nothing where lists, dicts or sets have changed in other ways."""
         found = []
         for _, box, old in self._held:
-            if _is_same(content_of(box), old):
+            if is_arrays(box) or _is_same(content_of(box), old):
                 continue
             if isinstance(box, list) and len(box) > len(old) and all(map(_is_one, box, old)):
                 found.append((box, old, list(box)[len(old) :]))
@@ -235,12 +235,14 @@ def content_of(box: Any) -> Any:
     match box:
         case types.CellType():
             return _content(box)
-        case (dict() as space, str() as name):
-            return space.get(name, UNDEFINED)
         case Tabled():
             return {} if box.is_native else box.items_now()
+        case Grown() if box.pool is not None:  # a row, which it was not before
+            return None
         case Grown():
             return [] if box.is_native else box.items()
+        case (dict() as space, str() as name):  # after what would be asked for its length
+            return space.get(name, UNDEFINED)
         case list() | deque():
             return list(box)
         case dict() | set():
@@ -283,13 +285,15 @@ def put_back(box: Any, old: Any) -> None:
                 del box.cell_contents
             else:
                 box.cell_contents = old
+        case Grown() if box.pool is not None:
+            box.be_plain(old)  # type: ignore[attr-defined]
+        case Grown() | Tabled():
+            box.become(old)
         case (dict() as space, str() as name):
             if old is UNDEFINED:
                 space.pop(name, None)
             else:
                 space[name] = old
-        case Grown() | Tabled():
-            box.become(old)
         case list():
             box[:] = old
         case deque() | dict() | set():

@@ -139,6 +139,8 @@ class Whole:
 def host_of(name: str, box: Any) -> Host | Variable | Whole:
     """What :class:`HostState` found, as a part of a state."""
     match box:
+        case Grown():
+            return Host(name, box)
         case types.CellType() | (dict(), str()):
             return Variable(name, box)
         case set() | deque():

@@ -24,6 +24,8 @@ def is_listing(value: ast.expr) -> bool:
             return True
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             return any(isinstance(v, _LISTS) or is_comprehended(v) for v in (left, right))
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return is_listing(left) or is_listing(right)
         case _ if is_comprehended(value):
             return True
         case ast.Call(func=ast.Call(args=[made])):  # what stands for a function
@@ -39,7 +41,8 @@ def listed(target: ast.expr, value: ast.expr, names: set[str]) -> ast.expr:
             if len(targets) == len(values):
                 value.elts = [listed(t, v, names) for t, v in zip(targets, values)]
         case (ast.Name(id=name), _) if name not in names:
-            pass
+            if f"{name}[]" in names and is_listing(value):
+                return filled(called("nested_", [value]), value)
         case (ast.Name() | ast.Attribute() | ast.Subscript(), _):
             return as_grown(value)
     return value
@@ -122,12 +125,21 @@ def growing(nodes: Iterable[ast.AST]) -> set[str]:
                     attr in _GROWING
                 ):
                     found.add(name)
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Subscript(value=ast.Name(id=name)), attr=attr),
+                    args=args,
+                ) if attr in _GROWING:
+                    found.update([f"{name}[]", *(a.id for a in args if isinstance(a, ast.Name))])
                 case ast.Call(args=args):
                     found.update(a.id for a in args if isinstance(a, ast.Name))
                 case ast.AugAssign(target=ast.Name(id=name), op=ast.Add()):
                     found.add(name)
                 case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
                     found.add(name)
+                case ast.Subscript(
+                    value=ast.Subscript(value=ast.Name(id=name)), ctx=ast.Store() | ast.Del()
+                ):
+                    found.add(f"{name}[]")
                 case ast.While(test=ast.Name(id=name)):
                     found.add(name)
                 case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=other)):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,9 +21,10 @@ from ..ir.expr import apply, cast, select
 from ..ops.op import CURRENT
 from ..te.tensor import Tensor
 from ..tracer import tree
-from ..tracer.grown import Grown, Kind, Leaf, Tabled, room_now
+from ..tracer.grown import ROWED, ROWS, Grown, Kind, Leaf, Tabled, room_now
 from ..tracer.storage import WATCH, Cell, next_cell
 from ..tracer.tracer import Tracer
+from .guarding import INSIDE, guarded
 from .plan import NotNative, current
 from .region import unset
 from .shared_arrays import names_of
@@ -38,12 +39,6 @@ _MOST_KINDS = 12
 LISTED = (
     "an array that is in a list is written to, where the list is held in arrays by compiled code; "
     "write to it before it is appended, or append a copy, x.copy()"
-)
-
-
-INSIDE = (
-    "a list or dict that is an item of a list is changed, where that one is held in arrays by "
-    "compiled code; use an array of two axes, or put another item in its place"
 )
 
 
@@ -78,6 +73,7 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool =
     outside = REGION.get()
     frozen: list[tuple[Cell | Grown, str]] = []
     changed: dict[int, tuple[Any, Any]] = {}
+    within: dict[int, list[tuple[Any, list[Any]]]] = {}  # lists in lists, and what they held
     token = _FROZEN.set(frozen)
     try:
         for _ in range(_MOST_KINDS):
@@ -91,6 +87,7 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool =
                     return _without(owner, run)
                 if not owner.is_native:
                     changed[id(owner)] = owner, _content(owner)
+                    within[id(owner)] = _inner(changed[id(owner)][1])
                 if isinstance(owner, Tabled):
                     owner.hold_as()
                 else:
@@ -105,6 +102,8 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool =
         for owner, items in changed.values():
             owner.become(items)
             owner.rigid = True
+            for inner, held in within.get(id(owner), ()):
+                inner.be_plain(held)
             if isinstance(owner, Tabled) and isinstance(error, NotNative):
                 owner.reason = error.args[0]
     finally:
@@ -131,6 +130,11 @@ def _content(owner: Any) -> Any:
     return owner.items_now() if isinstance(owner, Tabled) else owner.items()
 
 
+def _inner(items: Any) -> list[tuple[Any, list[Any]]]:
+    is_rows = ROWS.get() and isinstance(items, list)
+    return [(item, item.items()) for item in items if isinstance(item, Grown)] if is_rows else []
+
+
 def _without(owner: Grown, run: Callable[[], Result]) -> Result:
     owner.rigid = True
     try:
@@ -152,13 +156,15 @@ def freeze(cell: Cell | Grown, why: str = LISTED) -> None:
 
 def kind_of(item: Any) -> Kind:
     """The kind of ``item``; NotNative where it is no tree of numbers and arrays."""
+    if isinstance(item, list):
+        ROWED.set(True)
     leaves, structure = tree.flatten(plain_of(item))
     if not leaves or not all(map(is_value, leaves)):
         raise NotNative(
             f"a list that data decide about holds a {type(item).__name__}; its items can be "
             f"numbers, arrays of one shape, and tuples of them"
         )
-    return Kind(structure, tuple(map(_leaf, leaves)))
+    return Kind(structure, tuple(map(_leaf, leaves)), getattr(item, "pool", None))
 
 
 def plain_of(item: Any) -> Any:
@@ -202,7 +208,7 @@ def joined(a: Kind | None, b: Kind | None) -> Kind | None:
             f"a list that data decide about holds items that differ in what they are made of, "
             f"{a.structure} and {b.structure}; let all be alike"
         )
-    return Kind(a.structure, tuple(map(_joined, a.leaves, b.leaves)))
+    return Kind(a.structure, tuple(map(_joined, a.leaves, b.leaves)), a.pool)
 
 
 def _joined(a: Leaf, b: Leaf) -> Leaf:
@@ -235,14 +241,31 @@ def number(value: Any) -> Tracer:
     return made
 
 
-def value_of(cell: Tracer) -> Any:
+class End:
+    """The place where a row begins or ends, as a cell."""
+
+    def value(self) -> Any:
+        """The number that it holds now."""
+        raise NotImplementedError
+
+    def put(self, value: Any) -> None:
+        """Let it hold ``value``."""
+        raise NotImplementedError
+
+
+def value_of(cell: Any) -> Any:
     """The number that :func:`number` holds now."""
+    if isinstance(cell, End):
+        return cell.value()
     trace = current()
     return Tracer(cell._cell.current(trace), trace)
 
 
-def put(cell: Tracer, value: Any) -> None:
+def put(cell: Any, value: Any) -> None:
     """Let it hold ``value``."""
+    if isinstance(cell, End):
+        cell.put(value)
+        return
     cell._cell.write(tensor_of(current(), value, Spec((), int64)))
 
 
@@ -252,6 +275,11 @@ def hold(owner: Grown, kind: Kind | None) -> None:
         _widen(owner, joined(owner.kind, kind))
         return
     items = owner.items()
+    if ROWS.get() and any(isinstance(item, list) for item in items):
+        from .row_lists import hold_rows
+
+        hold_rows(owner)
+        return
     for item in items:
         kind = joined(kind, kind_of(item))
         if type(item) in (list, dict) and len(names_of(item)) > 1:
@@ -374,6 +402,11 @@ def as_carried(before: Any, end: Grown, entry: Any, listed: list[Grown]) -> Grow
 
 def write_row(owner: Grown, at: Any, item: Any) -> None:
     """Let row ``at`` be ``item``; Wanted where the list does not hold such items yet."""
+    if ROWS.get() and isinstance(item, list):
+        from .row_lists import as_row
+
+        item = as_row(owner, item)
+    owner = owner if owner.pool is None else owner.pool.store
     found = kind_of(item)
     kind = joined(owner.kind, found)
     assert kind is not None
@@ -415,30 +448,7 @@ def read_row(owner: Grown, at: Any) -> Any:
     assert kind is not None
     leaves = [_load(column, at, leaf) for column, leaf in zip(owner.columns, kind.leaves)]
     found = tree.unflatten(kind.structure, leaves)
-    return found if tree.is_single(kind.structure) else _guarded(found, owner)
-
-
-class _Guarded(dict[Any, Any]):
-    """A dict that nobody may change."""
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise NotNative(INSIDE)
-
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    update = setdefault = pop = popitem = clear = _refuse  # type: ignore[assignment]
-
-
-def _guarded(item: Any, owner: Grown) -> Any:
-    """``item``, a copy of what is in ``owner``, with lists and dicts that nobody may change."""
-    if type(item) is tuple:
-        return tuple(_guarded(part, owner) for part in item)
-    if type(item) is dict:
-        return _Guarded({key: _guarded(part, owner) for key, part in item.items()})
-    if type(item) is not list:
-        return item
-    made = type(owner)([_guarded(part, owner) for part in item])
-    made.frozen = INSIDE
-    return made
+    return found if tree.is_single(kind.structure) else guarded(found, owner)
 
 
 def _load(column: Tracer, at: Any, leaf: Leaf) -> Tracer:

@@ -68,10 +68,11 @@ def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
                 return native(self, *args, **kwargs)
             is_asked = name in _BY_DATA and not self.rigid and self._is_asked(name, args)
             if is_asked or is_change and not self.rigid and name not in _BY_DATA:
-                if self.serial < REGION.get():
-                    raise Wanted(self, None)
-                if is_asked and self._can_hold():
-                    return native(self, *args, **kwargs)
+                outer = self.__dict__.get("outer") or self
+                if outer.serial < REGION.get():
+                    raise Wanted(outer, None)
+                if is_asked and outer._can_hold():
+                    return getattr(self, name)(*args, **kwargs)  # it may be a row now
             if not hasattr(list, name):
                 held = deque(self.items())
                 found = plain(held, *args, **kwargs)
@@ -422,6 +423,10 @@ class Growing(Grown):
 
     def array(self) -> Any:
         """``np.array(self)``."""
+        if self.kind is not None and self.kind.pool is not None:
+            from .row_lists import array_of
+
+            return array_of(self)
         size, kind = self.size(), self.kind
         if kind is None or not size:
             return np.zeros((0,))
@@ -450,17 +455,6 @@ def _settled(name: str) -> Callable[..., Any]:
 
 for _name in ("mul", "rmul", "imul", "lt", "le", "gt", "ge", "reduce_ex"):
     setattr(Growing, f"__{_name}__", _settled(f"__{_name}__"))
-
-
-def list_(value: Any) -> Any:
-    """What stands for ``value``, a list or deque that traced code has just made."""
-    if CURRENT.get() is None:
-        return value
-    if type(value) is list:
-        return Growing(value)
-    if type(value) is deque and value.maxlen is None:
-        return Growing(value, is_deque=True)
-    return value
 
 
 def truth(value: Any) -> Any:

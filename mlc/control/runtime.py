@@ -32,13 +32,14 @@ from .growth import may_grow, reach_arrays, reach_lists, reach_tables
 from .hosts import hosts_in
 from .iterators import refuse_taking
 from .list_loops import walk, walk_of
-from .lists import list_ as list_
 from .lists import truth as truth
 from .logic import and_ as and_
 from .logic import if_expression as if_expression
 from .logic import in_ as in_
 from .logic import not_ as not_
 from .logic import or_ as or_
+from .making_lists import list_ as list_
+from .making_lists import nested_ as nested_
 from .making_tables import dict_ as dict_
 from .making_tables import dict_of as dict_of
 from .making_tables import set_of as set_of

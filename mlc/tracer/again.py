@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .drawing import with_known_draws
-from .grown import without_tables
+from .grown import with_rows, without_tables
 
 Sizes = tuple[int, ...] | None
 
@@ -18,4 +18,8 @@ def traced_again(error: Exception, sizes: Sizes, again: Callable[[Sizes], Any]) 
     except Exception as last:
         if last is not error:
             raise
-    return without_tables(error, lambda: again(None if sizes is None else ()))
+    fresh = None if sizes is None else ()
+    try:
+        return with_rows(error, lambda: again(fresh))
+    except Exception as last:
+        return without_tables(last, lambda: again(fresh))

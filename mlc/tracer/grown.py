@@ -29,6 +29,9 @@ from .tracer import Tracer
 _ROOMS = 1 << 12, 1 << 17, 1 << 21, 1 << 26  # rows, at each level
 LEVEL: ContextVar[int] = ContextVar("level of room in lists", default=0)
 TABLES: ContextVar[bool] = ContextVar("whether dicts may become tables", default=True)
+# Whether lists in lists are rows that change, and whether the last trace had some that might.
+ROWS: ContextVar[bool] = ContextVar("rows", default=False)
+ROWED: ContextVar[bool] = ContextVar("whether the last trace had lists in lists", default=False)
 TABLED: ContextVar[bool] = ContextVar("whether the last trace had some", default=False)
 
 
@@ -57,10 +60,25 @@ def with_room(level: int) -> Iterator[None]:
         raise MemoryError(f"a list gets more than {_ROOMS[-1]} items in compiled code")
     token = LEVEL.set(level)
     TABLED.set(False)
+    ROWED.set(False)
     try:
         yield
     finally:
         LEVEL.reset(token)
+
+
+def with_rows(error: Exception, again: Callable[[], Any]) -> Any:
+    """What tracing ``again`` gives where lists in lists are rows of one array. Raises ``error``, if
+    that was tried already, fails as well, or there were none."""
+    if not ROWED.get() or ROWS.get():
+        raise error
+    token = ROWS.set(True)
+    try:
+        return again()
+    except Exception:
+        raise error from error.__cause__
+    finally:
+        ROWS.reset(token)
 
 
 def without_tables(error: Exception, again: Callable[[], Any]) -> Any:
@@ -99,6 +117,7 @@ class Kind:
 
     structure: Any
     leaves: tuple[Leaf, ...]
+    pool: Any = None  # where they are rows of it
 
 
 class Grown(list[Any]):
@@ -113,6 +132,7 @@ class Grown(list[Any]):
         self.serial = next_cell()
         self.kind: Kind | None = None
         self.room = 0
+        self.pool: Any = None  # what it is a row of
         self.columns: list[Tracer] = []
         self.tags: list[Tracer | None] = []
         self.head: Any = None
@@ -199,6 +219,11 @@ class ListResult:
     def items(self, computed: Sequence[Any]) -> Any:
         """The list, as the function would have made it."""
         low, high = (int(np.asarray(computed[n]).reshape(())) for n in (self.head, self.tail))
+        found = self.between(computed, low, high)
+        return deque(found) if self.is_deque else found
+
+    def between(self, computed: Sequence[Any], low: int, high: int) -> list[Any]:
+        """The items in the rows from ``low`` to ``high``."""
         columns: list[list[Any]] = []
         for place, tag, leaf in self.columns:
             marks = None if tag is None else computed[tag][low:high]
@@ -214,7 +239,31 @@ class ListResult:
             found = list(zip(*columns))
         else:
             found = [tree.unflatten(self.structure, row) for row in zip(*columns)]
-        return deque(found) if self.is_deque else found
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class RowsResult:
+    """A list of lists among the results: the list of the numbers of rows, or the number of one,
+    the outputs that hold where rows begin and end, and the items of all of them."""
+
+    numbers: ListResult | int
+    first: int
+    end: int
+    store: ListResult
+
+    def items(self, computed: Sequence[Any]) -> Any:
+        """The list, as the function would have made it."""
+        first, end = (np.asarray(computed[n]) for n in (self.first, self.end))
+        if isinstance(self.numbers, int):
+            row = int(np.asarray(computed[self.numbers]).reshape(()))
+            return self.store.between(computed, int(first[row]), int(end[row]))
+        low, high = (
+            int(np.asarray(computed[n]).reshape(())) for n in (self.numbers.head, self.numbers.tail)
+        )
+        rows = np.asarray(computed[self.numbers.columns[0][0]])[low:high].tolist()
+        lists = {n: self.store.between(computed, int(first[n]), int(end[n])) for n in rows}
+        return [lists[n] for n in rows]
 
 
 @dataclass(frozen=True, eq=False)

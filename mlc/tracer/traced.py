@@ -13,7 +13,7 @@ from ..records import dataclass
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .concrete import known
-from .grown import Grown, ListResult, Tabled, TableResult, is_arrays
+from .grown import Grown, ListResult, RowsResult, Tabled, TableResult, is_arrays
 from .leaving import refuse_leak, refuse_text
 from .masked import solid
 from .new_objects import opened
@@ -227,12 +227,19 @@ class _Outputs:
                 kind = "output" if owner is cell or not tensor.shape else "again"
                 return Result(kind, self.place(tensor), weak, is_array)
 
-    def held(self, held: Any) -> ListResult | TableResult:
+    def held(self, held: Any) -> ListResult | RowsResult | TableResult:
         """A list, dict or set that is held in arrays."""
         if not isinstance(held, Tabled):
-            return self.list_of(held)
+            pool = held.pool or (held.kind and held.kind.pool)
+            return self.list_of(held) if pool is None else self.rows_of(held, pool)
         values = None if held.value_list is None else self.list_of(held.value_list)
         return TableResult(self.list_of(held.key_list), values, held.plain(held.options()))
+
+    def rows_of(self, held: Any, pool: Any) -> RowsResult:
+        """A list of rows, or one row."""
+        numbers = self.list_of(held) if held.pool is None else self.current(held.number)
+        ends = self.current(pool.first), self.current(pool.end)
+        return RowsResult(numbers, *ends, self.list_of(pool.store))
 
     def list_of(self, held: Grown) -> ListResult:
         """A list that is held in arrays."""

@@ -1,0 +1,36 @@
+"""Lists and dicts that are copies of what is in a list in arrays: nobody may change them."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from ..tracer.grown import Grown
+from .plan import NotNative
+
+INSIDE = (
+    "a list or dict that is an item of a list is changed, where that one is held in arrays by "
+    "compiled code; use an array of two axes, or put another item in its place"
+)
+
+
+class _Guarded(dict[Any, Any]):
+    """A dict that nobody may change."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotNative(INSIDE)
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    update = setdefault = pop = popitem = clear = _refuse  # type: ignore[assignment]
+
+
+def guarded(item: Any, owner: Grown) -> Any:
+    """``item``, a copy of what is in ``owner``, with lists and dicts that nobody may change."""
+    if type(item) is tuple:
+        return tuple(guarded(part, owner) for part in item)
+    if type(item) is dict:
+        return _Guarded({key: guarded(part, owner) for key, part in item.items()})
+    if type(item) is not list:
+        return item
+    made = type(owner)([guarded(part, owner) for part in item])
+    made.frozen = INSIDE
+    return made

@@ -1,0 +1,39 @@
+"""What stands for lists that traced code makes: such as may become arrays."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from ..ops.op import CURRENT
+from ..tracer.grown import ROWED, ROWS
+from .lists import Growing
+
+
+def list_(value: Any) -> Any:
+    """What stands for ``value``, a list or deque that traced code has just made."""
+    if CURRENT.get() is None:
+        return value
+    if type(value) is list:
+        return _nested(value) if any(isinstance(v, list) for v in value) else Growing(value)
+    if type(value) is deque and value.maxlen is None:
+        return Growing(value, is_deque=True)
+    return value
+
+
+def nested_(value: Any) -> Any:
+    """The same for one of whose items the items are set, or methods are called."""
+    return list_(value) if ROWS.get() else _noted(value)
+
+
+def _noted(value: Any) -> Any:
+    ROWED.set(True)
+    return value
+
+
+def _nested(value: list[Any]) -> Growing:
+    if not ROWS.get():
+        return Growing(_noted(value))
+    from .row_lists import adopted
+
+    return adopted(Growing(value))

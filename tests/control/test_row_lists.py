@@ -1,0 +1,136 @@
+"""Lists of lists that data decide about, beside Python's own."""
+
+import heapq
+from collections import defaultdict, deque
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+from .test_tables import same
+
+RNG = np.random.default_rng(1)
+EDGES = RNG.integers(0, 9, (15, 2))
+WORTH = RNG.integers(1, 20, 8)
+WEIGHTS = RNG.integers(1, 9, 8)
+
+
+def knapsack(weights: Any, worth: Any, most: int) -> Any:
+    n = len(weights)
+    best = [[0] * (most + 1) for _ in range(n + 1)]
+    for i in range(1, n + 1):
+        for c in range(most + 1):
+            best[i][c] = best[i - 1][c]
+            if weights[i - 1] <= c:
+                other = best[i - 1][c - weights[i - 1]] + worth[i - 1]
+                best[i][c] = max(best[i][c], other)
+    return best[n][most]
+
+
+def distances(edges: Any, n: int) -> Any:
+    near = [[] for _ in range(n)]
+    for u, v in edges:
+        near[u].append(v)
+        near[v].append(u)
+    steps = [-1] * n
+    steps[0] = 0
+    queue = deque([0])
+    while queue:
+        u = queue.popleft()
+        for v in near[u]:
+            if steps[v] < 0:
+                steps[v] = steps[u] + 1
+                queue.append(v)
+    return np.array(steps)
+
+
+def cheapest(edges: Any, costs: Any, n: int) -> Any:
+    near = [[] for _ in range(n)]
+    for k in range(len(edges)):
+        u, v = edges[k]
+        near[u].append((v, costs[k]))
+        near[v].append((u, costs[k]))
+    total = [np.inf] * n
+    total[0] = 0.0
+    heap = [(0.0, 0)]
+    while heap:
+        so_far, u = heapq.heappop(heap)
+        if so_far > total[u]:
+            continue
+        for v, cost in near[u]:
+            if so_far + cost < total[v]:
+                total[v] = so_far + cost
+                heapq.heappush(heap, (so_far + cost, v))
+    return np.array(total)
+
+
+def grouped(labels: Any, x: Any) -> Any:
+    groups = defaultdict(list)
+    for i in range(len(labels)):
+        groups[int(labels[i])].append(i)
+    sums = np.zeros(9)
+    for label in groups:
+        for i in groups[label]:
+            sums[label] += x[i]
+        sums[label] /= len(groups[label])
+    return sums
+
+
+def coins(values: Any, amount: int) -> Any:
+    fewest = [0] + [10**9] * amount
+    for value in values:
+        for a in range(value, amount + 1):
+            fewest[a] = min(fewest[a], fewest[a - value] + 1)
+    return fewest[amount]
+
+
+def swapped(x: Any) -> Any:
+    table = [[0, 0], [1, 1]]
+    for v in x:
+        table[0], table[1] = table[1], table[0]
+        table[int(abs(v)) % 2][0] += 1
+    return table
+
+
+@pytest.mark.parametrize(
+    "function, arguments",
+    [
+        (knapsack, (WEIGHTS, WORTH, 20)), (distances, (EDGES, 9)),
+        (cheapest, (EDGES, RNG.random(15), 9)), (grouped, (EDGES[:, 0], RNG.random(15))),
+        (coins, (np.array([1, 5, 10]), 63)), (swapped, (RNG.integers(-9, 9, 8),)),
+    ],
+)  # fmt: skip
+def test_rows_are_as_python_has_them(function: Any, arguments: Any) -> None:
+    assert same(mlc.jit(function)(*arguments), function(*arguments))
+
+
+def returned(edges: Any, n: int) -> Any:
+    near = [[] for _ in range(n)]
+    for u, v in edges:
+        near[u].append(v)
+    return near, near[2]
+
+
+def as_array(x: Any, n: int) -> Any:
+    table = [[0.5] * n for _ in range(n)]
+    for k in range(len(x)):
+        table[x[k, 0]][x[k, 1]] += 1.0
+    return np.array(table)
+
+
+@pytest.mark.parametrize("function", [returned, as_array])
+def test_rows_are_results(function: Any) -> None:
+    assert same(mlc.jit(function)(EDGES, 9), function(EDGES, 9))
+
+
+def test_one_list_at_two_places_is_refused() -> None:
+    def f(x: Any) -> Any:
+        table = [[0] * 3] * 3
+        for k in range(len(x)):
+            table[x[k, 0]][x[k, 1]] += 1
+        return table
+
+    with pytest.raises(mlc.MlcError):
+        mlc.jit(f)(EDGES % 3)
