@@ -116,7 +116,10 @@ class Fitting:
         else:
             instead = ""
             if self.state.names[n].startswith("the items of "):
-                instead = "; write into an array and count, or append once in each iteration"
+                instead = (
+                    "; make it in this function, of numbers, arrays of one shape and tuples of "
+                    "them, or write into an array and count"
+                )
             kind = BeginsAsNone if before is None and is_carriable(end) else NotNative
             raise kind(
                 f"{what} changes {name} from {tree_text(before)} to {tree_text(end)}; only arrays "
