@@ -296,7 +296,7 @@ class _Jitted:
         schedule = getattr(self._function, "__mlc_schedule__", None)
         function = self._function
         if schedule is None:
-            function = noting_attributes(_native_form(function), captures)
+            function = noting_attributes(_native_form(function, True), captures)
             if FAILING.get():
                 from .control.raised import ending
 
@@ -487,11 +487,11 @@ def jit(
     return compile_later if function is None else compile_later(function)
 
 
-def _native_form(function: Callable[..., Any]) -> Callable[..., Any]:
+def _native_form(function: Callable[..., Any], is_last: bool = False) -> Callable[..., Any]:
     """The function with loops and branches that may become native."""
     from .control.plain_code import native_form
 
-    return native_form(function)  # type: ignore[no-any-return]
+    return native_form(function, is_last)  # type: ignore[no-any-return]
 
 
 def _unpickled(

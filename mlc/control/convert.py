@@ -23,13 +23,18 @@ _PACKAGE = str(Path(__file__).parent.parent)
 _FOREIGN = tuple({_PACKAGE, os.path.dirname(os.__file__), sys.prefix + "/lib"})
 # by whether errors under traced conditions are noted
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-_codes: dict[tuple[types.CodeType, bool], types.CodeType | None] = {}
+_codes: dict[tuple[types.CodeType, bool, bool], types.CodeType | None] = {}
 _Made = WeakKeyDictionary[types.FunctionType, types.FunctionType]
-_made: tuple[_Made, _Made] = WeakKeyDictionary(), WeakKeyDictionary()
+_made: dict[tuple[bool, bool], _Made] = {
+    (failing, is_last): WeakKeyDictionary()
+    for failing in (False, True)
+    for is_last in (False, True)
+}
 
 
-def converted(function: Any) -> Any:
-    """``function``, or what stands for it while tracing.
+def converted(function: Any, is_last: bool = False) -> Any:
+    """``function``, or what stands for it while tracing; nobody writes to anything after one that
+    ``is_last``.
 
     Functions of libraries, of C, without source, and generators stay what they are.
     """
@@ -37,15 +42,15 @@ def converted(function: Any) -> Any:
         return function
     match function:
         case types.MethodType():
-            inner = converted(function.__func__)
+            inner = converted(function.__func__, is_last)
             if inner is function.__func__:
                 return function
             return types.MethodType(inner, function.__self__)
         case types.FunctionType():
-            made = _made[FAILING.get()]
+            made = _made[FAILING.get(), is_last]
             found = made.get(function)
             if found is None:
-                found = made[function] = _convert(function)
+                found = made[function] = _convert(function, is_last)
             return found
     return function
 
@@ -64,11 +69,11 @@ def has_source(function: Any) -> bool:
     return re.search(rf"\b(def|class)\s+{re.escape(name)}\b", text) is not None
 
 
-def _convert(function: types.FunctionType) -> types.FunctionType:
+def _convert(function: types.FunctionType, is_last: bool) -> types.FunctionType:
     code = function.__code__
-    key = code, FAILING.get()
+    key = code, FAILING.get(), is_last
     if key not in _codes:
-        _codes[key] = _compiled(function)
+        _codes[key] = _compiled(function, is_last)
     fresh = _codes[key]
     if fresh is None:
         return function
@@ -86,7 +91,7 @@ def _convert(function: types.FunctionType) -> types.FunctionType:
     return made
 
 
-def _compiled(function: types.FunctionType) -> types.CodeType | None:
+def _compiled(function: types.FunctionType, is_last: bool) -> types.CodeType | None:
     """The code of the function, transformed; None if there is nothing to do, or no way."""
     code = function.__code__
     if is_plain(code, ("np", "numpy")):
@@ -108,7 +113,8 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
         from .lambdas import lambda_at  # few functions are, and it takes time to load
 
         found = lambda_at(code, function.__globals__)
-        return None if found is None else _of_node(function, found, ast.Module([], []), 1)
+        module = ast.Module([], [])
+        return None if found is None else _of_node(function, found, module, 1, is_last)
     try:
         # `inspect.getsourcelines` looks at every module before it looks at the file.
         linecache.checkcache(code.co_filename)
@@ -122,11 +128,15 @@ def _compiled(function: types.FunctionType) -> types.CodeType | None:
         return None
     if "super" in used and not _names_class(node):
         return None
-    return _of_node(function, node, module, first)
+    return _of_node(function, node, module, first, is_last)
 
 
 def _of_node(
-    function: types.FunctionType, node: ast.FunctionDef, module: ast.Module, first: int
+    function: types.FunctionType,
+    node: ast.FunctionDef,
+    module: ast.Module,
+    first: int,
+    is_last: bool,
 ) -> types.CodeType | None:
     """The code of ``node``, which is ``function`` and stands at the line ``first``, transformed."""
     from .syntax import HELPER
@@ -136,7 +146,7 @@ def _of_node(
     _mangle(node, function)
     node.decorator_list = []
     node.name = "__mlc_function__"  # within the factory its own name must not hide the global one
-    if not transform(node, FAILING.get()):
+    if not transform(node, FAILING.get(), is_last):
         return None
     for argument in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
         ast.copy_location(argument, node)

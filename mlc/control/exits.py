@@ -14,14 +14,14 @@ import ast
 from collections.abc import Sequence
 
 DONE, VALUE = "_mlc_done", "_mlc_value"
-LATE_VALUE = "_mlc_value_late"  # the result, where a `finally` that may write to it comes after it
+LATE_VALUE = "_mlc_value_late"  # the result, where a `finally` or a caller may write to it
 FLAGS = "mlc_flags"  # attribute of a loop: the flags that end it
 _LOOPS = (ast.For, ast.While)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _BLOCKS = ("body", "orelse", "finalbody")
 
 
-def lower_exits(function: ast.FunctionDef) -> bool:
+def lower_exits(function: ast.FunctionDef, is_last: bool = False) -> bool:
     """Rewrite ``function`` in place where it has exits from loops or branches; says whether the
     function returns by flags."""
     for loop in [n for n in ast.walk(function) if isinstance(n, ast.While) and not n.orelse]:
@@ -35,7 +35,7 @@ def lower_exits(function: ast.FunctionDef) -> bool:
     if early and gives and not _always(body):  # then None is what it returns at its end
         body.append(_at(ast.parse("return None").body[0], body[-1]))
     ends = any(isinstance(n, ast.Try) and n.finalbody for n in ast.walk(function))
-    value = LATE_VALUE if ends else VALUE
+    value = VALUE if is_last and not ends else LATE_VALUE
     lowering = _Lowering(early, gives, value)
     function.body = lowering.block(body)
     if early:

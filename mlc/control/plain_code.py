@@ -26,14 +26,14 @@ SCALARS = frozenset({
 })  # fmt: skip
 
 
-def native_form(function: Any) -> Any:
+def native_form(function: Any, is_last: bool = False) -> Any:
     """``function`` with loops and branches that may become native: see `convert.converted`, which
     takes a while to load, and which most functions of array arithmetic need not be asked about."""
     if type(function) is types.FunctionType and is_plain(function.__code__, ("np", "numpy")):
         return function
     from .convert import converted
 
-    return converted(function)
+    return converted(function, is_last)
 
 
 @lru_cache(maxsize=1024)

@@ -61,30 +61,31 @@ _STATES = ("errstate", "seterr")
 _REFUSED = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 
 
-def transform(function: ast.FunctionDef, failing: bool = False) -> bool:
+def transform(function: ast.FunctionDef, failing: bool = False, is_last: bool = False) -> bool:
     """Rewrite ``function`` in place; False, and untouched, if there is nothing to do in it.
 
-    With ``failing`` its errors can be noted by native code, see `failing`.
+    With ``failing`` its errors can be noted by native code, see `failing`. Nobody writes to
+    anything after one that ``is_last``.
     """
     names = doubtful(function)
-    is_made = _transform(function, failing)
+    is_made = _transform(function, failing, is_last)
     if is_made:
         guard_reads(function, names)
     return is_made
 
 
-def _transform(function: ast.FunctionDef, failing: bool) -> bool:
+def _transform(function: ast.FunctionDef, failing: bool, is_last: bool) -> bool:
     own = list(own_nodes(function))
     if any(isinstance(node, _REFUSED) for node in own) or not any(map(matters, own)):
         return False
     for node in own:
         if isinstance(node, ast.FunctionDef) and node is not function:
-            _transform(node, failing)
+            _transform(node, failing, is_last=False)
     if any(isinstance(node, ast.Try) for node in own):
         lower_attempts(function)
     if failing:
         rewrite_raises(function)
-    lower_exits(function)
+    lower_exits(function, is_last)
     function.body = [Unannotated().visit(stmt) for stmt in function.body]
     body = function.body
     worker = _Worker(function)

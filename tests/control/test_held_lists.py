@@ -174,7 +174,11 @@ def written_in_the_other_branch(x: Any) -> Any:
     return found
 
 
-@pytest.mark.parametrize("function", [written_later, written_after, written_in_the_other_branch])
+def test_short_loops_are_python_s_where_lists_hold_what_is_written() -> None:
+    assert same(mlc.jit(written_later)(X), written_later(X))
+
+
+@pytest.mark.parametrize("function", [written_after, written_in_the_other_branch])
 def test_an_array_in_a_list_is_written_to_by_no_other_name(function: Any) -> None:
     with pytest.raises(mlc.MlcError, match=r"an array that is in a list is written to"):
         mlc.jit(function)(X)

@@ -145,3 +145,20 @@ def test_what_is_written_after_it_was_chosen_is_refused(function: Any) -> None:
     a, b = np.arange(6.0).reshape(2, 3), np.ones((2, 3))
     with pytest.raises(mlc.UnsupportedError, match="may be the same array, which only the run"):
         mlc.jit(function)(a, b)
+
+
+def test_what_a_helper_returns_early_may_be_what_it_was_given() -> None:
+    def smoothed(u: Any) -> Any:
+        if u[0, 0] > 3:
+            return u
+        return u + 1
+
+    def whole(a: Any, b: Any) -> Any:
+        u = a.copy()
+        v = smoothed(u)
+        u[0] = 7
+        return v + b
+
+    a, b = np.arange(6.0).reshape(2, 3), np.ones((2, 3))
+    with pytest.raises(mlc.UnsupportedError, match="may be the same array, which only the run"):
+        mlc.jit(whole)(a, b)
