@@ -14,10 +14,9 @@ import numpy as np
 from ..errors import MlcError
 from ..ops.op import CURRENT
 from ..tracer.changing import Flat
-from ..tracer.complex.value import as_part, from_constant
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
-from ..tracer.items import Items, table_of
+from ..tracer.items import Items, held, table_of
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
 from .around import REPEATS, cell_of, may_unroll, must_be_native
@@ -64,10 +63,6 @@ _UNROLLED = 160  # operations, by a rough count, that a loop may unroll to
 _MOST_UNROLLED = 4096  # iterations of a loop that cannot be native
 _MOST_APART = 3  # iterations that are traced apart since variables are None in them
 _SPENT = "iterations unrolled"
-_OUTSIDE = (
-    "a part of a NumPy array that was not made in the function would be written to, which its "
-    "owner would not see; pass the array as an argument, or write to a .copy()"
-)
 _TABLE = 8  # times as many operations where a dict or set is changed: each looks for a key
 _PATIENCE = 24  # iterations after which a loop on known values tries to become native
 slice_ = builtins.slice
@@ -159,10 +154,7 @@ def item(value: Any, key: Any) -> Any:
     hand over."""
     if not isinstance(value, (np.ndarray, np.generic)) or all_known([key]):
         return value[key]
-    table: Any = as_part(value) if value.dtype.kind != "c" else from_constant(value)
-    for part in getattr(table, "_parts", (table,)):
-        part._cell.frozen = _OUTSIDE
-    return table[key]
+    return held(value)[key]
 
 
 # Loops

@@ -22,12 +22,16 @@ import numpy as np
 from ..ops.op import CURRENT
 from ..te.extent import is_open
 from .changing import Flat, flattened
-from .complex.value import as_part
+from .complex.value import as_part, from_constant
 from .concrete import known
 from .tracer import Tracer
 
 At = Callable[..., Any]
 MANY = 24  # integers that are taken for data
+_OUTSIDE = (
+    "a part of a NumPy array that was not made in the function would be written to, which its "
+    "owner would not see; pass the array as an argument, or write to a .copy()"
+)
 
 
 class Items:
@@ -77,21 +81,30 @@ def items_of(source: Any) -> Items | None:
 
 
 def table_of(source: Any) -> Items | None:
-    """The elements of a 1-d array of numbers that are known while tracing, for loops that need not
-    know them; None for other values. Few integers stay known: they may be sizes."""
+    """The elements of a 1-d array of numbers that are known while tracing, or the rows of one of
+    more axes, for loops that need not know them; None for other values. Few integers stay known:
+    they may be sizes."""
     array = known(source)
-    if type(array) is not np.ndarray or array.ndim != 1 or CURRENT.get() is None:
+    if type(array) is not np.ndarray or not array.ndim or CURRENT.get() is None:
         return None
-    if array.dtype.kind != "f" and (array.dtype.kind not in "iu" or len(array) < MANY):
-        return None
+    if array.dtype.char not in "efdFD":
+        counts = "iu" if array.ndim == 1 else "iub"
+        if array.dtype.kind not in counts or len(array) < MANY:
+            return None
 
     def at(i: Any) -> Any:
-        if array is not source:
-            return source[i]
-        table = as_part(array)
-        return table[i]
+        return source[i] if array is not source else held(array)[i]
 
-    return Items(array.shape, at, lambda: array)
+    # Rows may be written to, which the face of an array that was made here has to see.
+    return Items(array.shape[:1], at, lambda: array if array.ndim == 1 else source)
+
+
+def held(array: np.ndarray[Any, Any] | np.generic) -> Any:
+    """What NumPy holds as a traced value, of which no part can be written to."""
+    table: Any = as_part(array) if array.dtype.kind != "c" else from_constant(array)
+    for part in getattr(table, "_parts", (table,)):
+        part._cell.frozen = _OUTSIDE
+    return table
 
 
 def enumerate_(iterable: Any, start: Any = 0) -> Any:
