@@ -4,6 +4,7 @@ included.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 from .compile import CallSpec
 from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError, UnsupportedError, warn
 from .lowered import CacheRow
+from .records import replace
 from .runtime.entry import ArraySpec, StaticSpec, leaves
 from .runtime.native_call import callable_type, install, is_installed, prepare
 from .te.key import topological
@@ -90,6 +92,21 @@ class Specialization:
                 n for n, p in enumerate(passed) if isinstance(p, ArraySpec) and p.only == "scalar"
             )
             self.by_arrays = not call.keywords and all(isinstance(p, ArraySpec) for p in params)
+
+    def following(self, keys: tuple[Any, ...]) -> Specialization:
+        """This one, for a call with these keys: their functions may be other objects than those
+        that were traced, of equal code that reads the same (`mlc.tracer.content`)."""
+        captures, moved = self.captures.following(keys)
+        if not moved:
+            return self
+        made = copy.copy(self)
+        made.captures = captures
+        results = tuple(
+            replace(r, value=moved.get(id(r.value), r.value)) if r.kind == "value" else r
+            for r in self.traced.results
+        )
+        made.traced = replace(self.traced, results=results)
+        return made
 
     def run(self, arrays: list[Array], out: Any, sources: Sources = None) -> Any:
         """The results for arrays of this signature. ``sources`` tells what the caller passed for

@@ -10,16 +10,18 @@ captures.
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
+from .content import Content, content_key, is_by_content, members_of
 from .slots import Slots, holder_id, slots_of
 from .streams import is_generator
 from .trace import as_array, frozen_copy, is_frozen, shown
@@ -66,6 +68,9 @@ class Captures:
         self.generators = frozenset(map(id, walk.generators))  # of random numbers
         for name, array in walk.arrays if watch else ():
             self.arrays[id(array)] = _Watched(name, array, frozen_copy(array))
+        keys = map(content_key, filter(is_by_content, roots[1:]))
+        self.statics = tuple(key for key in keys if isinstance(key, Content))
+        self.is_moved = False  # whether `following` has made these
 
     def __bool__(self) -> bool:
         return bool(self.checks or self.arrays)
@@ -79,6 +84,23 @@ class Captures:
             self.arrays[id(array)] = _Watched("an array", array, frozen_copy(plain), False)
             self._late.append(id(array))
         return self.arrays[id(array)].copy
+
+    def following(self, keys: Iterable[Any]) -> tuple[Captures, dict[int, Any]]:
+        """These captures with the static functions of a call with these ``keys`` in the place of
+        equal ones that were traced, and which objects those are, by the ids of the old ones."""
+        if not self.statics:
+            return self, {}
+        old, new = list(members_of(self.statics)), list(members_of(keys))
+        moved = {id(a): b for a, b in zip(old, new) if a is not b}
+        if not moved or len(old) != len(new):
+            return self, {}
+        made = copy.copy(self)
+        made.checks = [
+            (name, read, moved.get(id(source), source), moved.get(id(value), value))
+            for name, read, source, value in self.checks
+        ]
+        made.is_moved = True
+        return made, moved
 
     def settle(self) -> None:
         """After the trace: forget arrays that nobody else holds, and those that cannot change."""

@@ -14,7 +14,6 @@ The key of an argument is a tuple::
 from __future__ import annotations
 
 import types
-import weakref
 from collections.abc import Collection, Iterable
 from enum import Enum
 from functools import partial
@@ -25,9 +24,10 @@ import numpy as np
 from .. import te
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, DTypeError
-from ..ops.op import frozen_key
 from ..te.tensor import Tensor
 from . import tree
+from .content import Identity as Identity
+from .content import content_key
 from .trace import as_array, shown
 
 Key = tuple[Any, ...]
@@ -124,9 +124,9 @@ def is_setting(value: Any) -> bool:
 
 def static_key(value: Any, name: str, function: str) -> Key:
     """The key of a static argument: its type and value (lists, tuples, dicts and slices by
-    content).
+    content, functions by `mlc.tracer.content`).
     """
-    key = ("static", type(value), frozen_key(value))
+    key = ("static", type(value), content_key(value))
     try:
         hash(key)
     except TypeError:
@@ -136,37 +136,6 @@ def static_key(value: Any, name: str, function: str) -> Key:
             f"string or a tuple, or do not name it in static_argnames"
         ) from None
     return key
-
-
-class Identity:
-    """A key equal to that of the same object alone, without keeping the object alive."""
-
-    __slots__ = ("_hash", "_reference", "name")
-
-    def __init__(self, value: Any) -> None:
-        self._hash = id(value)
-        self.name = type(value).__name__
-        try:
-            self._reference: Any = weakref.ref(value)
-        except TypeError:
-            self._reference = lambda: value
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Identity):
-            return NotImplemented
-        mine = self._reference()
-        return mine is not None and mine is other._reference()
-
-    @property
-    def value(self) -> Any:
-        """The object, while it is alive; then None."""
-        return self._reference()
-
-    def __repr__(self) -> str:
-        return f"{self.name} object"
 
 
 def placeholder(name: str, key: Key, function: str) -> tuple[Tensor, bool]:
