@@ -154,7 +154,7 @@ class _Jitted:
         elif self._head and not _debugging and not is_installed(self):
             self._slow_calls += 1
             install(self, self._head, build=self._slow_calls >= SLOW_CALLS)
-        if entry.is_final and entry.captures:
+        if entry.is_final and entry.captures and not entry.captures.is_moved:
             entry.missed()
             self._last = entry
         sources = functools.partial(self._parameters.sources, args, kwargs)
@@ -191,7 +191,7 @@ class _Jitted:
         """The entry for a call whose data chose ``sizes``; if there is none, what changed since
         the last one."""
         first = ""
-        for entry in self._entries.get(signature, ()):
+        for entry in (known.following(signature[0]) for known in self._entries.get(signature, ())):
             change = entry.captures.change()
             if not change and sizes:
                 found = entry.traced.sizes
