@@ -48,7 +48,9 @@ _ENTRY = """
 @truths = internal constant [2 x i8] c"\\00\\01"
 @mlc_workspace_cells = external global [48 x ptr]
 @mlc_workspace_limit = external global i64
-@mlc_large_results = external global ptr
+@mlc_aligned_results = external global ptr
+@mlc_results_to_come = external global i64
+@mlc_when_many_results = external global ptr
 declare ptr @mlc_slow_entry(ptr, ptr, i64, ptr)
 declare ptr @PyArray_New(ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)
 declare ptr @PyArray_Return(ptr)
@@ -350,21 +352,36 @@ one_made:
   %m_dims = load ptr, ptr %m_dims_at
   %m_bytes_at = getelementptr %param, ptr %mp, i32 0, i32 8
   %m_bytes = load i64, ptr %m_bytes_at
-  %m_large = icmp uge i64 %m_bytes, 33554432 ; symbols.LARGE
-  br i1 %m_large, label %maker, label %make_plain
+  %m_long = icmp uge i64 %m_bytes, 4096 ; symbols.ALIGNED
+  br i1 %m_long, label %maker, label %make_plain
 maker:
-  %maker_function = load ptr, ptr @mlc_large_results ; see `mlc.runtime.result_memory`
+  %maker_function = load ptr, ptr @mlc_aligned_results ; see `mlc.runtime.result_memory`
   %no_maker = icmp eq ptr %maker_function, null
-  br i1 %no_maker, label %make_plain, label %make_large
-make_large:
-  %large_array = call ptr %maker_function(i32 %m_rank, ptr %m_dims, i32 %m_number)
+  br i1 %no_maker, label %count, label %make_aligned
+count:
+  %to_come = load i64, ptr @mlc_results_to_come
+  %fewer = sub i64 %to_come, 1
+  store i64 %fewer, ptr @mlc_results_to_come
+  %are_many = icmp eq i64 %fewer, 0 ; see `executor`
+  br i1 %are_many, label %many, label %make_plain
+many:
+  %when_many = load ptr, ptr @mlc_when_many_results
+  %switched = call ptr @PyObject_Vectorcall(ptr %when_many, ptr null, i64 0, ptr null)
+  %not_switched = icmp eq ptr %switched, null
+  br i1 %not_switched, label %not_made, label %switched_on
+switched_on:
+  call void @Py_DecRef(ptr %switched)
+  br label %make_plain
+make_aligned:
+  %aligned_array = call ptr %maker_function(i32 %m_rank, ptr %m_dims, i32 %m_number,
+    i64 %m_bytes)
   br label %had
 make_plain:
   %plain_array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %m_rank, ptr %m_dims, i32 %m_number,
     ptr null, ptr null, i32 0, i32 0, ptr null)
   br label %had
 had:
-  %array = phi ptr [ %large_array, %make_large ], [ %plain_array, %make_plain ]
+  %array = phi ptr [ %aligned_array, %make_aligned ], [ %plain_array, %make_plain ]
   %no_array = icmp eq ptr %array, null
   br i1 %no_array, label %not_made, label %made
 not_made:

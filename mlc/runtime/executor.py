@@ -13,7 +13,7 @@ from mlc.runtime.entry import NO_MEMORY, ArraySpec, EntrySpec
 from mlc.runtime.image import LoadedImage, load_image
 from mlc.runtime.native_call import is_native
 from mlc.runtime.signature import Signature, workspace_alignment
-from mlc.runtime.symbols import LARGE, resolver
+from mlc.runtime.symbols import ALIGNED, LARGE, resolver, when_many_results
 
 _MAIN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -56,10 +56,8 @@ class Executable:
         address = self.image.address("mlc_main")
         self._main = _MAIN(address)
         self._fail = _raiser(spec, on_error)
-        if is_native() and any(output.nbytes >= LARGE for output in spec.outputs):
-            from mlc.runtime.result_memory import switch_on
-
-            switch_on()
+        if is_native():
+            _prepare(max((output.nbytes for output in spec.outputs), default=0))
         self.signature = Signature(
             spec, address, [address_of(c) for c in constants], statics, self._fail, unflatten
         )
@@ -131,6 +129,22 @@ class Executable:
         low = workspace_alignment(self.spec.workspace_bytes) - 1
         block = np.empty(self.spec.workspace_bytes + low, np.uint8)
         return block, (address_of(block) + low) & ~low
+
+
+def _prepare(most_bytes: int) -> None:
+    """Let the memory of results come from `result_memory`: of large ones at once, of others when
+    there were many, as loading that takes a millisecond."""
+    if most_bytes >= LARGE:
+        _switch_on()
+    elif most_bytes >= ALIGNED and not when_many_results.value:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(_switch_on))  # calls may outlive this module
+        when_many_results.value = id(_switch_on)
+
+
+def _switch_on() -> None:
+    from mlc.runtime.result_memory import switch_on
+
+    switch_on()
 
 
 def _raiser(spec: EntrySpec, on_error: Callable[[int], object] | None) -> Callable[[int], object]:

@@ -1,4 +1,8 @@
-"""The memory of large results, kept from one call to the next.
+"""The memory of results: it begins at cache lines, and that of large ones is kept for later calls.
+
+Most of NumPy's arrays begin 16 bytes after a cache line, and each store of a whole line then writes
+to two of them. So a compiled function makes results of `symbols.ALIGNED` bytes and more in memory
+of its own.
 
 The C library gives memory of 32 MB and more back to the system at once, and a new array of that
 size begins with pages that the system must clear: for a sum of two arrays of ten million elements
@@ -6,7 +10,7 @@ that takes as long as the sum. So a compiled function makes such results in memo
 the array is freed, up to ``mlc.config.result_memory`` bytes in all. They are ordinary arrays: they
 own their memory, ``base`` is None, ``resize`` works, and ``tracemalloc`` sees them.
 
-A process without large results never loads this module.
+A process without such results never loads this module.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from typing import Any
 from mlc.config import Config, config
 from mlc.records import dataclass
 from mlc.runtime.native_call import is_native
-from mlc.runtime.symbols import large_results
+from mlc.runtime.symbols import aligned_results, resolve
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,10 @@ _loaded = _Loaded()
 
 
 def switch_on() -> None:
-    """Let large results of the native entry come from here. The second call does nothing."""
-    if _loaded.image is not None or not config.result_memory:
+    """Let results of the native entry come from here. The second call does nothing."""
+    if aligned_results.value or not config.result_memory or not _knows_handlers():
         return
-    _loaded.image = loaded = _load()
+    _loaded.image = loaded = _loaded.image or _load()
     new = ctypes.pythonapi["PyCapsule_New"]
     new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p] * 3
     capsule = new(
@@ -52,7 +56,7 @@ def switch_on() -> None:
     loaded.pointer("mlc_results_capsule").value = id(capsule)
     _follow_limit()
     Config.result_memory.watchers.append(_follow_limit)
-    large_results.value = loaded.address("mlc_new_result")
+    aligned_results.value = loaded.address("mlc_new_result")
 
 
 def result_memory() -> ResultMemory:
@@ -72,6 +76,17 @@ def release_memory() -> int:
     kept = int(_number("kept").value)
     _call("mlc_results_drop")
     return kept
+
+
+def _knows_handlers() -> bool:
+    """Whether NumPy's arrays hold what frees them where `HANDLER_AT` says."""
+    import numpy as np
+
+    from mlc.runtime.result_memory_ir import HANDLER_AT
+
+    get_handler = ctypes.PYFUNCTYPE(ctypes.py_object)(resolve("PyDataMem_GetHandler"))
+    array = np.empty(0)
+    return ctypes.c_void_p.from_address(id(array) + HANDLER_AT).value == id(get_handler())
 
 
 def _follow_limit() -> None:

@@ -1,12 +1,15 @@
-"""The memory of large results, as LLVM IR text: a NumPy memory handler that keeps what is freed.
+"""The memory of results, as LLVM IR text: a NumPy memory handler that keeps what is freed.
 
-The handler (NEP 49) is set while the native entry makes one array, so that the array is an
-ordinary one that owns its memory and knows who frees it. Blocks are kept in eight slots. Who takes
-one out of its slot owns it: there are no locks, so any thread may free arrays, and a fork may come
-at any time.
+The native entry gives the handler (NEP 49) to each array that it makes of such memory, so that the
+array is an ordinary one that owns its memory and knows who frees it. Large blocks are kept in eight
+slots. Who takes one out of its slot owns it: there are no locks, so any thread may free arrays, and
+a fork may come at any time.
 
-A block: what malloc gave, some bytes, its capacity and malloc's address, and from the next page on
-the data. Sizes and ages in the slots are hints; the capacity beside the data is what counts.
+A block: what malloc gave, some bytes, its capacity and malloc's address, and from the next cache
+line on the data; that of large ones begins a page. Sizes and ages in the slots are hints; the
+capacity beside the data is what counts. Blocks of more than a few pages begin `APART` bytes later
+than they could: malloc's large ones all begin a page, as arguments do, and loads whose address
+within a page is that of a store before them wait for it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,13 @@ from __future__ import annotations
 from mlc.runtime.symbols import LARGE
 
 SLOTS = 8
+LINE = 64  # bytes of a cache line, and of the largest store
+PAGE = 4096
+APART, PAGES = 512, 1 << 16
+# Of PyArrayObject_fields, part of NumPy's binary interface: the same in 1.26 and 2.x.
+FLAGS_AT, HANDLER_AT = 64, 88
+_OWNDATA, _CARRAY = 0x4, 0x501
+_TRACE_DOMAIN = 389047  # in which NumPy tells tracemalloc of its arrays
 
 _IR = """
 %slot = type { ptr, i64, i64 }
@@ -33,11 +43,10 @@ _IR = """
 @PyDataMem_DefaultHandler = external global ptr
 @PyArray_Type = external global i8
 @mlc_workspace_cells = external global [48 x ptr]
-declare ptr @PyDataMem_SetHandler(ptr)
 declare ptr @PyDataMem_GetHandler()
 declare ptr @PyArray_New(ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)
-declare void @PyErr_Fetch(ptr, ptr, ptr)
-declare void @PyErr_Restore(ptr, ptr, ptr)
+declare i32 @PyTraceMalloc_Track(i32, i64, i64)
+declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
 declare ptr @malloc(i64)
 declare void @free(ptr)
@@ -45,12 +54,10 @@ declare i32 @madvise(ptr, i64, i32)
 declare ptr @memcpy(ptr, ptr, i64)
 declare ptr @memset(ptr, i32, i64)
 
-; A new array whose memory is ours. The caller's own handler, if there is one, goes before ours.
-define ptr @mlc_new_result(i32 %rank, ptr %dims, i32 %number) {
+; A new array of so many bytes whose memory is ours. The caller's own handler, if there is one, goes
+; before ours. What NumPy does where a handler is set is done here: to set one takes longer.
+define ptr @mlc_new_result(i32 %rank, ptr %dims, i32 %number, i64 %bytes) {
 entry:
-  %kinds = alloca [3 x ptr]
-  %value_at = getelementptr [3 x ptr], ptr %kinds, i64 0, i64 1
-  %trace_at = getelementptr [3 x ptr], ptr %kinds, i64 0, i64 2
   %limit = load i64, ptr @mlc_results_limit
   %off = icmp eq i64 %limit, 0
   br i1 %off, label %plain, label %ask
@@ -64,38 +71,34 @@ compare:
   call void @Py_DecRef(ptr %current)
   %default = load ptr, ptr @PyDataMem_DefaultHandler
   %usual = icmp eq ptr %current, %default
-  br i1 %usual, label %set, label %plain
+  br i1 %usual, label %take, label %plain
 plain:
   %plain_array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %rank, ptr %dims, i32 %number,
     ptr null, ptr null, i32 0, i32 0, ptr null)
   ret ptr %plain_array
-set:
-  %capsule = load ptr, ptr @mlc_results_capsule
-  %old = call ptr @PyDataMem_SetHandler(ptr %capsule)
-  %unset = icmp eq ptr %old, null
-  br i1 %unset, label %fail, label %make
+take:
+  %data = call ptr @acquire(ptr null, i64 %bytes)
+  %no_memory = icmp eq ptr %data, null
+  br i1 %no_memory, label %plain, label %make ; NumPy says what there is no memory for
 make:
   %array = call ptr @PyArray_New(ptr @PyArray_Type, i32 %rank, ptr %dims, i32 %number,
-    ptr null, ptr null, i32 0, i32 0, ptr null)
-  ; Without memory an error is set, and must not be while Python works on.
-  call void @PyErr_Fetch(ptr %kinds, ptr %value_at, ptr %trace_at)
-  %ours = call ptr @PyDataMem_SetHandler(ptr %old)
-  call void @Py_DecRef(ptr %old)
-  %stuck = icmp eq ptr %ours, null
-  br i1 %stuck, label %restore, label %back
-back:
-  call void @Py_DecRef(ptr %ours)
-  br label %restore
-restore:
-  %kind = load ptr, ptr %kinds
-  %quiet = icmp eq ptr %kind, null
-  br i1 %quiet, label %done, label %raise
-raise:
-  %value = load ptr, ptr %value_at
-  %trace = load ptr, ptr %trace_at
-  call void @PyErr_Restore(ptr %kind, ptr %value, ptr %trace)
-  br label %done
-done:
+    ptr null, ptr %data, i32 0, i32 {CARRAY}, ptr null)
+  %no_array = icmp eq ptr %array, null
+  br i1 %no_array, label %return, label %own
+return:
+  call void @give(ptr null, ptr %data, i64 %bytes)
+  ret ptr null
+own:
+  %capsule = load ptr, ptr @mlc_results_capsule
+  call void @Py_IncRef(ptr %capsule)
+  %handler_at = getelementptr i8, ptr %array, i64 {HANDLER_AT}
+  store ptr %capsule, ptr %handler_at
+  %flags_at = getelementptr i8, ptr %array, i64 {FLAGS_AT}
+  %flags = load i32, ptr %flags_at
+  %owner = or i32 %flags, {OWNDATA}
+  store i32 %owner, ptr %flags_at
+  %address = ptrtoint ptr %data to i64
+  %_ = call i32 @PyTraceMalloc_Track(i32 {TRACE_DOMAIN}, i64 %address, i64 %bytes)
   ret ptr %array
 }
 
@@ -118,7 +121,14 @@ entry:
   %absurd = icmp ugt i64 %size, 4611686018427387904
   br i1 %absurd, label %none, label %try
 try:
-  %total = add i64 %size, 8192
+  %is_kept = icmp uge i64 %size, {LARGE}
+  %is_long = icmp uge i64 %size, {PAGES}
+  %later = select i1 %is_long, i64 {APART}, i64 0
+  %head = select i1 %is_kept, i64 0, i64 %later
+  %unit = select i1 %is_kept, i64 {PAGE}, i64 {LINE}
+  %before = add i64 %head, 15 ; malloc's addresses are multiples of 16, as is what stands before
+  %reach = add i64 %before, %unit
+  %total = add i64 %size, %reach
   %raw = call ptr @malloc(i64 %total)
   %no_memory = icmp eq ptr %raw, null
   br i1 %no_memory, label %none, label %have
@@ -126,9 +136,10 @@ none:
   ret ptr null
 have:
   %from = ptrtoint ptr %raw to i64
-  %beyond = add i64 %from, 4111
-  %page = and i64 %beyond, -4096
-  %data = inttoptr i64 %page to ptr
+  %beyond = add i64 %from, %reach
+  %mask = sub i64 0, %unit
+  %begin = and i64 %beyond, %mask
+  %data = inttoptr i64 %begin to ptr
   %capacity_at = getelementptr i8, ptr %data, i64 -16
   store i64 %size, ptr %capacity_at
   %raw_at = getelementptr i8, ptr %data, i64 -8
@@ -136,8 +147,13 @@ have:
   %is_large = icmp uge i64 %size, 4194304
   br i1 %is_large, label %advise, label %done
 advise:
-  %whole = and i64 %size, -4096
-  %_ = call i32 @madvise(ptr %data, i64 %whole, i32 14)
+  %up = add i64 %begin, 4095
+  %page = and i64 %up, -4096
+  %page_at = inttoptr i64 %page to ptr
+  %end = add i64 %begin, %size
+  %rest = sub i64 %end, %page
+  %whole = and i64 %rest, -4096
+  %_ = call i32 @madvise(ptr %page_at, i64 %whole, i32 14)
   br label %done
 done:
   ret ptr %data
@@ -398,6 +414,15 @@ _NAME = b"mlc_results"
 _TEXTS = {
     "{SLOTS}": str(SLOTS),
     "{LARGE}": str(LARGE),
+    "{LINE}": str(LINE),
+    "{PAGE}": str(PAGE),
+    "{PAGES}": str(PAGES),
+    "{APART}": str(APART),
+    "{FLAGS_AT}": str(FLAGS_AT),
+    "{HANDLER_AT}": str(HANDLER_AT),
+    "{OWNDATA}": str(_OWNDATA),
+    "{CARRAY}": str(_CARRAY),
+    "{TRACE_DOMAIN}": str(_TRACE_DOMAIN),
     "{NAME}": _NAME.decode() + "\\00" * (127 - len(_NAME)),
 }
 

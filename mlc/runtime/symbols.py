@@ -19,7 +19,6 @@ _NUMPY_SLOTS = {
     "PyArray_NewFromDescr": 94,
     "PyArray_Zeros": 183,
     "PyArray_Empty": 184,
-    "PyDataMem_SetHandler": 304,
     "PyDataMem_GetHandler": 305,
     "PyDataMem_DefaultHandler": 306,
 }
@@ -28,7 +27,11 @@ WORKSPACE_CELLS = 48
 _workspace_cells = (ctypes.c_void_p * WORKSPACE_CELLS)()
 workspace_limit = ctypes.c_int64()  # bytes of all blocks that are kept between calls
 LARGE = 1 << 25  # bytes from which the C library takes fresh pages for every array
-large_results = ctypes.c_void_p()  # what makes arrays of that size, once there are such results
+ALIGNED = 1 << 12  # bytes from which results begin at cache lines
+aligned_results = ctypes.c_void_p()  # what makes arrays of that size, once there were MANY
+MANY = 16
+results_to_come = ctypes.c_int64(MANY)  # after so many the entry calls the Python function ...
+when_many_results = ctypes.c_void_p()
 
 
 def resolver(extra: Mapping[str, int] | None = None) -> Callable[[str], int]:
@@ -69,7 +72,9 @@ def provide(name: str, address: int) -> bool:
 _addresses: dict[str, int] = {
     "mlc_workspace_cells": ctypes.addressof(_workspace_cells),
     "mlc_workspace_limit": ctypes.addressof(workspace_limit),
-    "mlc_large_results": ctypes.addressof(large_results),
+    "mlc_aligned_results": ctypes.addressof(aligned_results),
+    "mlc_results_to_come": ctypes.addressof(results_to_come),
+    "mlc_when_many_results": ctypes.addressof(when_many_results),
 }
 
 

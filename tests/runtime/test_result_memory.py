@@ -22,11 +22,12 @@ import mlc
 from mlc.config import config
 from mlc.errors import ArgumentError
 from mlc.runtime import native_call, result_memory, symbols
-from mlc.runtime.symbols import LARGE
+from mlc.runtime.symbols import ALIGNED, LARGE
 
 pytestmark = pytest.mark.skipif(
     not native_call.is_native(), reason="memory is kept where calls are native"
 )
+_SET_HANDLER = 304  # slot of PyDataMem_SetHandler in NumPy's C API
 N = LARGE // 4 + 1000  # float32 elements of a result that is large enough
 
 
@@ -78,6 +79,47 @@ def test_a_freed_result_gives_its_memory_to_the_next() -> None:
     assert second.ctypes.data == address
     assert result_memory.result_memory().kept == 0
     np.testing.assert_array_equal(second[[0, -1]], 2)
+
+
+@pytest.mark.parametrize("size", [ALIGNED, 70_001, 5_000_000])
+def test_results_begin_at_cache_lines(size: int) -> None:
+    held = [make(value, size // 4) for value in range(5)]
+    for value, array in enumerate(held):
+        assert array.ctypes.data % 64 == 0
+        assert array.flags.owndata and array.base is None
+        assert array.flags.c_contiguous and array.flags.writeable and array.flags.aligned
+        assert (array == value).all()
+    first, second = held[:2]
+    first.resize(size // 2, refcheck=False)
+    assert (first[: size // 4] == 0).all() and not first[size // 4 :].any()
+    second.resize(3, refcheck=False)
+    np.testing.assert_array_equal(second, 1)
+    del held
+    assert result_memory.result_memory().kept == 0
+
+
+def test_a_handler_that_is_set_makes_results() -> None:
+    image = result_memory._loaded.image
+    make(1, ALIGNED)
+    set_handler = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(
+        symbols.numpy_api()[_SET_HANDLER]
+    )
+    own = _Handler.from_buffer_copy(_Handler.from_address(image.address("mlc_results_handler")))
+    own.name = b"somebody else's"
+    new = ctypes.pythonapi["PyCapsule_New"]
+    new.restype, new.argtypes = (
+        ctypes.py_object,
+        [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
+    )
+    name = b"mem_handler"
+    old = set_handler(new(ctypes.addressof(own), name, None))
+    try:
+        array = filled(LIKE[:1], LIKE[:ALIGNED])
+        assert handler_of(array) == "somebody else's"
+        del array
+    finally:
+        set_handler(old)
+    assert handler_of(filled(LIKE[:1], LIKE[:ALIGNED])) == "mlc_results"
 
 
 def test_memory_that_a_view_reads_is_not_given_again() -> None:
@@ -165,14 +207,18 @@ def test_a_size_is_wanted() -> None:
     assert str(caught.value).splitlines()[0] == expected
 
 
-def test_tracemalloc_counts_results() -> None:
+@pytest.mark.parametrize("n", [N, 1 << 16])
+def test_tracemalloc_counts_results(n: int) -> None:
+    like = np.zeros(n, np.float32)
+    filled(like[:1], like)
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        array = make(1)
-        assert tracemalloc.get_traced_memory()[0] - before >= 4 * N
+        array = filled(like[:1], like)
+        assert handler_of(array) == "mlc_results"
+        assert 4 * n <= tracemalloc.get_traced_memory()[0] - before < 4 * n + 10_000
         del array
-        assert tracemalloc.get_traced_memory()[0] - before < 4 * N
+        assert tracemalloc.get_traced_memory()[0] - before < 10_000
     finally:
         tracemalloc.stop()
 
@@ -320,15 +366,19 @@ def test_results_may_outlive_everything() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
-def test_a_program_without_large_results_loads_nothing_of_it() -> None:
+def test_a_program_with_few_long_results_loads_nothing_of_it() -> None:
     code = (
         "import sys, mlc, numpy as np\n"
         "f = mlc.jit(lambda a: a + 1)\n"
-        "for _ in range(12): f(np.ones(100))\n"
-        "print('mlc.runtime.result_memory' in sys.modules)\n"
+        "name = 'mlc.runtime.result_memory'\n"
+        "def calls(n, times=12):\n"
+        "    a = np.ones(n)\n"
+        "    kept = [f(a) for _ in range(times)]\n"
+        "    return name in sys.modules, sum(a.ctypes.data % 64 > 0 for a in kept)\n"
+        f"print(calls(100)[0], calls(512)[0], calls(513, {symbols.MANY})[0], calls(513)[1])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "False False True 0\n"), done.stderr
 
 
 def kept_workspaces() -> int:
