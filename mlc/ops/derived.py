@@ -77,7 +77,7 @@ def isrealobj(x: Any) -> bool:
 def allclose(
     a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Any:
-    """np.allclose, as a traced bool."""
+    """np.allclose: whether all is close."""
     return reduce.all(logic.isclose(a, b, rtol, atol, equal_nan))
 
 

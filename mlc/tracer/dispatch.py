@@ -45,9 +45,15 @@ _SIZES = frozenset({
 })  # fmt: skip
 _TAKEN_AS_THEY_ARE = frozenset({"repeats", "obj", "indices_or_sections"})
 _ATTRIBUTES = frozenset({np.real, np.imag})  # of numbers, too, which stay Python's
-COUNTS: frozenset[Any] = frozenset(
-    {np.count_nonzero} if type(np.count_nonzero(0)) is int else ()
-)  # to NumPy 2.3
+_ASKED = (np.count_nonzero, (0,)), (np.allclose, (0, 0)), (np.array_equal, (0, 0)), (
+    np.array_equiv, (0, 0)
+)  # fmt: skip
+# What gives Python's numbers, as np.count_nonzero does up to NumPy 2.3.
+NUMBERS: dict[Any, type] = {
+    function: type(function(*given))
+    for function, given in _ASKED
+    if type(function(*given)) in (int, bool)
+}
 
 
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -109,11 +115,17 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
             settle_order(function, found, (*args, *kwargs.values()))
             mark_shared(function, found, args)
         settle_scalars(function, found)
-    if function in COUNTS and not found.shape and [*args, None][1] is kwargs.get("axis"):
-        from .number import python_number
+    return as_number(function, found, args, kwargs) if function in NUMBERS else found
 
-        return python_number(found, int)
-    return found
+
+def as_number(function: Any, found: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``found``, what one of `NUMBERS` gives, as Python's number where it is one."""
+    from .number import python_number
+
+    kind = NUMBERS[function]
+    if type(found) is kind or kind is int and [*args, None][1] is not kwargs.get("axis"):
+        return found
+    return python_number(found, kind) if not found.shape else found
 
 
 def _with_plain_sizes(

@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import DTypeError, OutsideArrayError, UnsupportedError, warn
 from ...ops.op import leaves_of
 from ..concrete import call_plainly, is_plain_call, known
-from ..dispatch import COUNTS, call_function
+from ..dispatch import NUMBERS, as_number, call_function
 from ..implementations import name_of, views
 from ..masked import Masked
 from ..returned_views import own
@@ -357,8 +357,10 @@ def call_complex_function(function: Any, args: tuple[Any, ...], kwargs: dict[str
     if place is not None:
         check_room(function, name, place, found)
         return put(name, place, found, where=where)
-    if function in views() or function in COUNTS:
+    if function in views():
         return found
+    if function in NUMBERS:
+        return as_number(function, found, args, kwargs)
     found = own(found, args)
     settle_scalars(function, found)
     return found
