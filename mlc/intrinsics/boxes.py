@@ -18,16 +18,19 @@ each of them (`mlc.lower.cuda.load_boxes`). Kernels with boxes run on cards of s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 
-from ..dtypes import DType, float32
+from ..dtypes import DType, as_dtype, float32
 from ..errors import ArgumentError
 from ..ir.combiner import reducer
 from ..ir.expr import Expr, Var, cast, load
-from ..ir.intrinsic import Intrinsic, register
+from ..ir.intrinsic import Intrinsic, known, register
 from ..ir.program import Accumulate, Buffer, For, Program, Scope, Stmt, Store
-from .wgmma import DEPTH, KINDS, ROWS, THREADS, Wgmma, wgmma
+from .wgmma import COLUMNS, DEPTH, KINDS, NARROW, ROWS, THREADS, Wgmma, wgmma, wgmma_store
 
 WIDE = 64  # elements of a row of a box: 128 bytes
 MOST_ROWS = 256
@@ -36,6 +39,8 @@ MOST_DIMENSIONS = 5
 PREFIX = "load_box_"
 _PRODUCT, HELD = "wgmma_boxes_", "wgmma_held_"  # what names of products begin with
 _A, _B = ("mk", "km"), ("nk", "kn")
+_LOAD = re.compile(rf"{PREFIX}(\d+)x{WIDE}_(\w+)")
+_TILE = re.compile(rf"wgmma_{ROWS}x(\d+)x(\d+)_\w+")
 
 
 def is_box_load(name: str) -> bool:
@@ -85,6 +90,32 @@ MLC_DEVICE void {name}(void *target, const MlcBoxes &source, const uint64_t *slo
 }}"""
     register(Intrinsic(name, meaning, {"cuda": text}))
     return name
+
+
+def named(name: str) -> Intrinsic | None:
+    """The load of a box of this name, or the product of groups of warps, of boxes or not, which is
+    made with those of all kinds and orders; None if it is none of them."""
+    found = _LOAD.fullmatch(name)
+    if found is not None and any(dtype.name == found[2] for dtype in KINDS):
+        rows = int(found[1])
+        fits = 8 <= rows <= MOST_ROWS and rows % 8 == 0
+        return known(load_box(as_dtype(found[2]), rows)) if fits else None
+    found = _TILE.fullmatch(name)
+    if found is not None:
+        columns, depth = int(found[1]), int(found[2])
+        if columns in COLUMNS and depth and depth % DEPTH == 0:
+            for dtype in KINDS:
+                wgmma(dtype, columns, depth)
+    _make_all()
+    return known(name)
+
+
+@cache
+def _make_all() -> None:
+    for dtype, columns, a, b in product(KINDS, COLUMNS, _A, _B):
+        wgmma_boxes(dtype, columns, a, b)
+    for columns in NARROW:
+        wgmma_store(columns)
 
 
 @dataclass(frozen=True)

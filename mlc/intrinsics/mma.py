@@ -24,12 +24,14 @@ it unless it is named.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 
 from ..dtypes import DType, bfloat16, float16, float32, int8, int32
 from ..errors import ArgumentError
 from ..ir.combiner import reducer
 from ..ir.expr import Axis, Expr, Var, cast, const, load
-from ..ir.intrinsic import Intrinsic, register
+from ..ir.intrinsic import Intrinsic, known, register
 from ..ir.program import Accumulate, Block, Buffer, For, Iter, Program, Scope, Stmt, Store
 from .fragments import PANEL, ROWS, WARP, Fragment
 
@@ -76,6 +78,18 @@ def mma(kind: DType | str, columns: int = 16, a_order: str = "mk", b_order: str 
             f"a_order is 'mk' or 'km' and b_order 'kn' or 'nk', got {a_order!r} and {b_order!r}"
         )
     return _Family(name, columns, a_order, b_order).register()
+
+
+def named(name: str) -> Intrinsic | None:
+    """The intrinsic of this name, made with those of all kinds; None if it is none of them."""
+    _make_all()
+    return known(name)
+
+
+@cache
+def _make_all() -> None:
+    for kind, columns, a, b in product(_KINDS, (8, 16), ("mk", "km"), ("kn", "nk")):
+        mma(kind, columns, a, b)
 
 
 @dataclass(frozen=True)

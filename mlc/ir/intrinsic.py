@@ -171,7 +171,10 @@ _registry: dict[str, Intrinsic] = {}
 _FAMILIES = {
     "amx_": "intrinsics.tile_products",
     "fma_f32_": "intrinsics.register_tiles",
+    "load_box_": "intrinsics.boxes",
+    "mma_": "intrinsics.mma",
     "transpose_block_": "intrinsics.transpose_blocks",
+    "wgmma_": "intrinsics.boxes",
 }
 
 
