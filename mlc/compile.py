@@ -81,9 +81,9 @@ class Compiled:
     def kernels(self) -> tuple[KernelCode, ...]:
         """The kernels in order of execution."""
         if self.target in DEVICE_TARGETS:
-            from .compile_device import gpu_kernel
+            from .compile_device import gpu_kernels
 
-            return tuple(gpu_kernel(kernel, self.target) for kernel in self.module.kernels)
+            return gpu_kernels(self.module.kernels, self.target)
         from .kernel_code import schedule_kernel
 
         return tuple(schedule_kernel(kernel, self.tuned) for kernel in self.module.kernels)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import ArgumentError, SourceLocation
 from .ir.program import Buffer, Evaluate, Program, blocks_of, reads_of, walk, writes_of
+from .schedules.tuned import has_records
 
 if TYPE_CHECKING:
     from .backends.cuda.device import Check, DeviceModule
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .lower.cuda.bound_rows import Rows
     from .lower.cuda.kernel import DeviceProgram
     from .schedules.defaults.gpu import GpuMachine
+    from .schedules.tuned import Host, Tuned
 
 Array = np.ndarray[Any, Any]
 DEVICE_TARGETS = ("cuda", "cuda-emulated")
@@ -61,10 +63,74 @@ def machine_for(target: str) -> GpuMachine:
     return replace(machine, processors=_PROCESSORS.get(architecture, machine.processors))
 
 
-def gpu_kernel(kernel: Kernel, target: str = "cuda", many_sizes: bool = False) -> KernelCode:
-    """A kernel of a graph under the default schedule for graphics processors. With ``many_sizes``
-    it stays one, and numbers that are told at the call say that no place is out of bounds. What an
-    operator has written for grids is taken as it is."""
+def device_host(target: str) -> Host:
+    """What stored results of tuning for ``target`` are compared with: the current card, or the
+    emulator on this processor. UnsupportedError where there is no card."""
+    from .schedules.tuned import Host
+
+    precision = getattr(target, "precision", "")
+    more = f" {precision}" if precision else ""
+    if target == "cuda-emulated":
+        from .kernel_code import tuning_host
+
+        family = f"{target}{more}"
+        return Host(isa=family, target=f"{family} on {tuning_host().target}", family=family)
+    from .runtime.cuda.card import card
+
+    on = card()
+    device = on.device()
+    family = f"{target} {on.arch(device)}{more}"
+    return Host(isa=family, target=f"{family} on {on.name(device)}", family=family)
+
+
+def gpu_kernels(kernels: Sequence[Kernel], target: str) -> tuple[KernelCode, ...]:
+    """The kernels of a graph under stored schedules, where there are any for the current card, or
+    else under the default ones."""
+    tuned = _stored_traces(kernels, target) if has_records() else {}
+    return tuple(gpu_kernel(kernel, target, tuned=tuned) for kernel in kernels)
+
+
+def _stored_traces(kernels: Sequence[Kernel], target: str) -> Tuned:
+    from .errors import UnsupportedError
+    from .kernel_code import naive_program
+    from .schedules.tuned import tuned_traces, workload_key
+
+    try:
+        host = device_host(target)
+    except UnsupportedError:
+        return {}  # texts are made without a card, too
+    return tuned_traces([workload_key(naive_program(k)[0], host.isa) for k in kernels], host)
+
+
+def _tuned_schedule(program: Program, target: str, tuned: Tuned) -> Any:
+    """The schedule that ``tuned`` has for a program, whose threads are proven to be apart; None if
+    there is none."""
+    from .errors import ScheduleError, TuningWarning, warn
+    from .lower.cuda.prove_threads import prove_threads
+    from .schedules.tuned import tuned_schedule, workload_key
+
+    trace = tuned.get(workload_key(program, device_host(target).isa))
+    schedule = None if trace is None else tuned_schedule(program, trace, program.name)
+    if schedule is not None:
+        try:
+            prove_threads(schedule.program)
+        except ScheduleError as error:
+            warn(
+                f"the stored schedule of {program.name} is not used: {error.message}; the default "
+                "schedule is used; tune it again",
+                TuningWarning,
+            )
+            return None
+    return schedule
+
+
+def gpu_kernel(
+    kernel: Kernel, target: str = "cuda", many_sizes: bool = False, tuned: Tuned | None = None
+) -> KernelCode:
+    """A kernel of a graph under its schedule in ``tuned``, stored traces by workload key, or under
+    the default schedule for graphics processors. With ``many_sizes`` it stays one, and numbers that
+    are told at the call say that no place is out of bounds. What an operator has written for grids
+    is taken as it is."""
     from .ir.work import statements_run
     from .kernel_code import STATEMENT_NS, KernelCode, naive_program, with_layouts
 
@@ -78,6 +144,8 @@ def gpu_kernel(kernel: Kernel, target: str = "cuda", many_sizes: bool = False) -
         from .schedules.schedule import Schedule
 
         scheduled, schedule = naive, Schedule(naive)
+    elif tuned and (found := _tuned_schedule(naive, target, tuned)) is not None:
+        scheduled, schedule = found.program, found
     else:
         scheduled, schedule = gpu_program(naive, target, not many_sizes)
     cost = STATEMENT_NS * statements_run(naive.body)

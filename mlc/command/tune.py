@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="evolutionary (the default), random, greedy or grid.",
     )
+    parser.add_argument(
+        "--target",
+        metavar="NAME",
+        help="cpu, cuda or cuda-emulated, in place of what the function says itself.",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="For other draws (0).")
     parser.add_argument(
         "--lock",
@@ -89,6 +94,7 @@ def _tune(chosen: argparse.Namespace) -> int:
             trials=chosen.trials,
             search=chosen.search,
             seed=chosen.seed,
+            target=chosen.target,
             on_trial=shown,
             database=False,
         )

@@ -108,7 +108,7 @@ def time(
     wait = _waiting(args, kwargs)
     flush = None
     if cache == "cold":
-        flush = _cache_flusher() if wait is _no_wait else _card_flusher(wait)
+        flush = _cache_flusher() if wait is _no_wait else card_flusher(wait)
     loops = [1 if flush else _inner_loops(call, args, kwargs, wait) for call in calls]
     samples: list[list[float]] = [[] for _ in calls]
     deadline = clock.perf_counter() + budget_s
@@ -249,7 +249,7 @@ def _cache_flusher() -> Callable[[], None]:
     return flush
 
 
-def _card_flusher(wait: Callable[[], None]) -> Callable[[], None]:
+def card_flusher(wait: Callable[[], None]) -> Callable[[], None]:
     """A function that fills the caches of the current card with something else."""
     from mlc.runtime.cuda.card import card
 

@@ -12,7 +12,6 @@ import numpy as np
 from ..compile import Compiled
 from ..errors import ArgumentError
 from ..ir.program import Program
-from ..kernel_code import tuning_host
 from ..schedules import tuned
 from ..schedules.decorator import copied
 from ..schedules.schedule import Schedule
@@ -37,17 +36,27 @@ class Tuned:
 
     def __call__(
         self, inputs: Sequence[Any], outputs: Sequence[Any], arrays: Sequence[Any], name: str,
-        function: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
+        function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], target: str = "cpu",
     ) -> None:  # fmt: skip
         """Tunes the kernels of a traced graph that are not known yet; what is found is used by all
         that is compiled later in this process, and by later ones if there is a database. The graph
-        is that of ``function`` called with ``args`` and ``kwargs``."""
-        from .targets import of_compiled, under_own_names
+        is that of ``function`` called with ``args`` and ``kwargs``, and compiled for ``target``:
+        for a card its arrays stand for some that are drawn by chance."""
+        from .targets import check_target, of_compiled, under_own_names
 
-        compiled = Compiled(name, "cpu", tuple(inputs), tuple(outputs), False, {})
-        workloads = of_compiled(compiled, arrays)
-        workloads = under_own_names(workloads, function, *_alike((args, kwargs)))
-        known = tuned.known_traces([w.key for w in workloads], tuning_host())
+        check_target(target)
+        if self.options.target not in (None, target):
+            raise ArgumentError(
+                f"{name} is compiled for target {target!r}, and mlc.autotune was told "
+                f"{self.options.target!r}; leave it out there"
+            )
+        compiled = Compiled(name, target, tuple(inputs), tuple(outputs), False, {})
+        workloads = of_compiled(compiled, None if target == "cuda" else arrays)
+        if not workloads:
+            return
+        blank, named = _alike((args, kwargs))
+        workloads = under_own_names(workloads, function, blank, named, target)
+        known = tuned.known_traces([w.key for w in workloads], workloads[0].host)
         missing = [w for w in workloads if w.key not in known]
         for w in workloads:
             if w.key in known and w.key not in self.kernels:
@@ -109,7 +118,7 @@ class AutotunedProgram:
 
         given = [np.asarray(a) for a in arrays]
         self.result = tune(self.program, *given, **_given(self.options))
-        self._built = build(self.result.program)
+        self._built = build(self.result.program, target=self.options.target or "cpu")
         return self.result
 
     @property

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..kernel_code import tuning_host
 from .candidate import STORED
 from .database import Database, Layers, user_database
 from .functions import arguments_text, function_text
@@ -94,7 +93,7 @@ def record_of(kernel: KernelResult, function: str = "", arguments: str = "") -> 
     default = kernel.default_seconds
     if not default:
         return None
-    host, best = tuning_host(), kernel.best
+    host, best = kernel.workload.host, kernel.best
     is_default = best.kind == "default"
     ratio, (low, high) = kernel.speedup.ratio, kernel.speedup.interval
     trial = next((t for t in kernel.trials if t.candidate == best), None)

@@ -27,6 +27,7 @@ class Options:
     trials: int | None = None
     search: str = "evolutionary"
     space: Any = None
+    target: str | None = None
     seed: int = 0
     model: bool = True
     quiet: bool = True

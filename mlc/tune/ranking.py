@@ -59,7 +59,7 @@ def rank_for_gpu(
     if target not in DEVICE_TARGETS:
         raise ArgumentError(
             "expected a function jitted with target='cuda' or 'cuda-emulated', got "
-            f"{getattr(what, '__name__', type(what).__name__)}; mlc.tune measures on the processor"
+            f"{getattr(what, '__name__', type(what).__name__)}"
         )
     compiled = what.lower(*args).compiled
     return [_ranked(w, draws, checked, seed) for w in workloads_of(compiled, None)]

@@ -224,6 +224,8 @@ class TuningResult:
     def __str__(self) -> str:
         counts = ", ".join(f"{n} {status}" for status, n in self.counts.most_common())
         ending = ", interrupted" if self.interrupted else ""
+        if any(kernel.workload.target == "cuda-emulated" for kernel in self.kernels):
+            ending += "; times are the emulator's on this processor, not a card's"
         return (
             f"{self.name}: {self.speedup}\n{self.table()}\n"
             f"{self.trials} candidates in {self.seconds:.1f} s{ending} ({counts or 'none'})"

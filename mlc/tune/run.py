@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..errors import ScheduleError
-from ..kernel_code import tuning_host
 from ..runtime.threads import available_cpus
 from ..schedules.tuned import remember, tuned_traces
 from .allotment import Lot, next_lot
@@ -30,6 +29,7 @@ from .result import (
 )
 from .search import search_named
 from .space import Space
+from .workload import Workload
 
 _BATCH_SECONDS = 2.0  # of measuring between two looks at which kernel to go on with
 _FINALISTS = 4  # candidates that are compared with the default schedule once more
@@ -66,7 +66,7 @@ class Run:
                 options.search,
                 s,
                 options.seed,
-                CostModel(s.workload, trees=Boosted.if_installed()) if options.model else None,
+                _model(s.workload) if options.model else None,
             )
             for s in spaces
         ]
@@ -227,9 +227,14 @@ class Run:
         _settle(kernel)
 
 
+def _model(workload: Workload) -> CostModel | None:
+    """What orders children of a search; there is none of a card's threads."""
+    return None if workload.is_on_device else CostModel(workload, trees=Boosted.if_installed())
+
+
 def _stored(kernel: KernelResult) -> list[Candidate]:
     """What earlier tuning found: it is tried first, so that nothing known is lost."""
-    traces = tuned_traces([kernel.workload.key], tuning_host())
+    traces = tuned_traces([kernel.workload.key], kernel.workload.host)
     found = [Candidate("trace", trace, STORED) for trace in traces.values()]
     try:
         for candidate in found:

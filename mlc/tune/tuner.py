@@ -35,6 +35,10 @@ def tune(what: Any, *args: Any, **options: Any) -> TuningResult:
 
     What is found holds for what is compiled later, in any process: it is kept in the user's
     database (``database`` names another, False none), and in the file ``lock`` if there is one.
+    ``target`` is what is tuned for: "cpu", "cuda", where the current card measures and results hold
+    for its kind, or "cuda-emulated", whose times are the emulator's and hold for nothing else. A
+    jitted function says it itself, all others are the processor's.
+
     ``quiet=False`` shows progress; ``on_trial(kernel, trial)`` is called after each candidate.
     ``limits`` are those of a measurement (:class:`mlc.tune.measure.limits.Limits`); builds run on
     ``executor`` if there is one.
@@ -51,7 +55,7 @@ def tune(what: Any, *args: Any, **options: Any) -> TuningResult:
     try:
         if chosen.executor is None:
             builders.start()  # they start while workloads are made
-        workloads = workloads_for(what, args, options)
+        workloads = workloads_for(what, args, options, chosen.target)
         name = getattr(what, "__name__", "") or workloads[0].name
         result = tune_workloads(workloads, chosen, name, began, builders)
     finally:
@@ -72,6 +76,11 @@ def tune_workloads(
     way."""
     from .progress import progress
 
+    if options.executor is not None and any(w.is_on_device for w in workloads):
+        raise ArgumentError(
+            "executor= builds for processors; kernels of a card are built in processes of this "
+            "machine: leave it out"
+        )
     spaces = [space_of(workload, options.space) for workload in workloads]
     with progress(budget=options.seconds, trials=options.trials, quiet=options.quiet) as shown:
 
@@ -107,6 +116,11 @@ def keep(result: TuningResult, options: Options, what: Any, args: Sequence[Any])
 def space_of(workload: Workload, template: Any = None) -> Space:
     """The space of a workload: from its structure, or from the user's template."""
     if template is None:
+        if workload.is_on_device:
+            from ..compile_device import machine_for
+            from .spaces.gpu import gpu_space
+
+            return gpu_space(workload, machine_for(workload.target))
         from .spaces.structural import structural_space
 
         return structural_space(workload)

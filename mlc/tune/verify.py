@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..compile_device import DEVICE_TARGETS, PRECISIONS, with_precision
 from ..config import config
 from ..errors import MlcError
 from ..ir.program import Program
 from ..ir.work import statements_run
-from ..kernel_code import tuning_host
 from ..schedules.schedule import Schedule
 from .candidate import DEFAULT, Candidate
 from .functions import load_function, parse_arguments
@@ -24,6 +24,7 @@ from .targets import workloads_for
 from .workload import Workload
 
 if TYPE_CHECKING:
+    from ..schedules.tuned import Host
     from .measure.limits import Limits
 
 SIMULATED = 5_000  # statements: the simulator takes more than a second for more
@@ -57,7 +58,7 @@ class Verifier:
     measure: bool = False
     seconds: float = 5.0
     limits: Limits | None = None
-    _known: dict[tuple[str, str], list[Workload] | str] = field(default_factory=dict)
+    _known: dict[tuple[str, str, str], list[Workload] | str] = field(default_factory=dict)
 
     def check_all(self, records: Iterable[Record]) -> Iterator[Finding]:
         """A finding for each record."""
@@ -117,7 +118,7 @@ class Verifier:
                 found = measurer.compare(candidate, DEFAULT, self.seconds)
         except (MlcError, FailureError) as error:
             return Finding(record, "bad", tuple(checks), _first_line(error))
-        fault = slowdown(record, found)
+        fault = slowdown(record, found, workload.host)
         if fault:
             return Finding(record, "bad", tuple(checks), fault, found)
         checks.append(str(found))
@@ -125,7 +126,7 @@ class Verifier:
 
     def _workload(self, record: Record) -> Workload | str:
         """The workload of a record, or why there is none."""
-        place = record.function, record.arguments
+        place = record.function, record.arguments, target_of(record)
         if place not in self._known:
             self._known[place] = self._load(*place)
         found = self._known[place]
@@ -141,17 +142,27 @@ class Verifier:
             f"{record.arguments or '()'}; tune it anew"
         )
 
-    def _load(self, function: str, arguments: str) -> list[Workload] | str:
+    def _load(self, function: str, arguments: str, target: str) -> list[Workload] | str:
         try:
             loaded = load_function(function, self.folder)
             with config.override(tuned=False):
-                return workloads_for(loaded, parse_arguments(arguments), {})
+                return workloads_for(loaded, parse_arguments(arguments), {}, target or None)
         except MlcError as error:
             return f"{function} cannot be looked at: {_first_line(error)}"
 
 
-def slowdown(record: Record, found: Comparison) -> str:
-    """In what way a record's schedule is slower than it was, as a sentence, or nothing.
+def target_of(record: Record) -> str:
+    """The card's target that a record belongs to, with its precision; "" for the processor."""
+    target, *more = record.family.split()
+    if target not in DEVICE_TARGETS:
+        return ""
+    precision = next((word for word in more if word in PRECISIONS), None)
+    return with_precision(target, precision)
+
+
+def slowdown(record: Record, found: Comparison, host: Host) -> str:
+    """In what way a record's schedule is slower than it was, as a sentence, or nothing. ``host`` is
+    what was measured now.
 
     On the machine of the record the interval of the ratio to the default must reach what was
     measured then, on any other it must not lie below the default.
@@ -159,7 +170,7 @@ def slowdown(record: Record, found: Comparison) -> str:
     low, high = found.interval
     if found.verdict == "slower":
         return f"slower than the default schedule: {found}"
-    if record.target != tuning_host().target:
+    if record.target != host.target:
         return ""
     then = record.default_seconds / record.interval[1]
     if high < then / (1 + NOISE):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..compile_device import DEVICE_TARGETS, calls_library, device_host, gpu_program
 from ..dtypes import boolean
 from ..errors import ArgumentError
-from ..ir.program import Allocate, Buffer, Program
-from ..kernel_code import captured
+from ..ir.program import Allocate, Buffer, For, LoopKind, Program, walk
+from ..kernel_code import captured, tuning_host
 from ..schedules.schedule import Schedule
 from ..schedules.tuned import workload_key
 from ..te.tensor import Tensor
@@ -19,6 +20,7 @@ from ..te.tensor import Tensor
 if TYPE_CHECKING:
     from ..compile import Compiled
     from ..kernel_code import KernelCode
+    from ..schedules.tuned import Host
 
 Array = np.ndarray[Any, Any]
 
@@ -32,7 +34,7 @@ class Workload:
     ``inputs`` are the arrays it was called with, where they are known. The params number
     ``constants`` are the same arrays in every call: what depends on them alone is done once.
     ``whole`` makes the program of the function that consists of this one kernel, as a schedule
-    above that function sees it.
+    above that function sees it. ``target`` is what it is compiled for.
     """
 
     name: str
@@ -44,6 +46,17 @@ class Workload:
     inputs: tuple[Array, ...] | None = None
     constants: tuple[int, ...] = ()
     whole: Callable[[], Program] | None = None
+    target: str = "cpu"
+
+    @property
+    def is_on_device(self) -> bool:
+        """Whether it runs as kernels of a card, be it an emulated one."""
+        return self.target in DEVICE_TARGETS
+
+    @property
+    def host(self) -> Host:
+        """What its times are of, as stored results name it: this machine, or the current card."""
+        return device_host(self.target) if self.is_on_device else tuning_host()
 
     def arguments(self) -> list[Array]:
         """Arrays for the params that are read: those of a real call, or drawn by chance, always the
@@ -96,28 +109,41 @@ def program_key(program: Program, constants: Sequence[int] = ()) -> str:
     return workload_key(program, host_target().key(), constants)
 
 
-def workload_of(program: Program, default: Program | None = None, source: str = "") -> Workload:
-    """The workload of one program; it runs as it is written unless ``default`` says otherwise."""
-    return Workload(program.name, program, default or program, program_key(program), 1, source)
+def workload_of(
+    program: Program, default: Program | None = None, source: str = "", target: str = "cpu"
+) -> Workload:
+    """The workload of one program; unless ``default`` says otherwise it runs as it is written or,
+    on a card, where loops are bound to threads, by the default schedule."""
+    if target not in DEVICE_TARGETS:
+        return Workload(program.name, program, default or program, program_key(program), 1, source)
+    if default is None:
+        default, schedule = gpu_program(program, target)
+        source = str(schedule)
+    key = workload_key(program, device_host(target).isa)
+    return Workload(program.name, program, default, key, 1, source, target=target)
 
 
-def workloads_of(what: Any, arrays: Sequence[Array] | None = None) -> list[Workload]:
+def workloads_of(
+    what: Any, arrays: Sequence[Array] | None = None, target: str | None = None
+) -> list[Workload]:
     """What there is to tune in ``what``, each kernel once.
 
     ``what`` is a compiled function (:class:`Compiled` or :class:`CompiledProgram`), something built
     by `mlc.build`, a tensor program, a schedule (whose program is what others have to beat), or a
     list of te tensors. ``arrays`` are those it is called with: outputs may be among them for
-    programs.
+    programs. ``target`` is what programs, schedules and tensors are compiled for, the processor
+    unless it is named; the others know it themselves. Kernels of a card that an operator has
+    written for a grid, or that call libraries, have nothing to tune.
     """
     if isinstance(what, Program):
-        return [_with_inputs(workload_of(what), arrays)]
+        return [_with_inputs(workload_of(what, target=target or "cpu"), arrays)]
     if isinstance(what, Schedule):
-        made = workload_of(what.original, what.program, what.source())
+        made = workload_of(what.original, what.program, what.source(), target or "cpu")
         return [_with_inputs(made, arrays)]
     if isinstance(what, (Tensor, list, tuple)):
         from ..build import build
 
-        return workloads_of(build(what), arrays)
+        return workloads_of(build(what, target=target or "cpu"), arrays)
     compiled = getattr(what, "_compiled", what)
     if not hasattr(compiled, "kernels"):
         raise ArgumentError(
@@ -127,7 +153,7 @@ def workloads_of(what: Any, arrays: Sequence[Array] | None = None) -> list[Workl
     if hasattr(compiled, "module"):
         return _of_graph(compiled, arrays)
     (code,) = compiled.kernels
-    made = workload_of(code.program, code.scheduled, str(code.schedule))
+    made = workload_of(code.program, code.scheduled, str(code.schedule), compiled.target)
     if compiled.constants and arrays is not None:
         arrays = [*arrays[: len(compiled.inputs)], *compiled.constants]
     return [_with_inputs(made, arrays)]
@@ -158,17 +184,27 @@ def _of_graph(compiled: Compiled, arrays: Sequence[Array] | None) -> list[Worklo
     values = None if arrays is None else _Values(compiled, arrays)
     for kernel, code in zip(compiled.module.kernels, compiled.kernels, strict=True):
         default = without_scratch(code)
-        made = workload_of(code.program, default, str(code.schedule))
-        if constants := () if code.is_call else captured(kernel.inputs):
+        on_device = compiled.target in DEVICE_TARGETS
+        inputs = None if values is None else values.through(kernel, code, default)
+        if on_device and _is_decided(code.program):
+            continue
+        made = workload_of(code.program, default, str(code.schedule), compiled.target)
+        if constants := () if code.is_call or on_device else captured(kernel.inputs):
             key = program_key(code.program, constants)
             made = replace(made, key=key, constants=constants)
-        inputs = None if values is None else values.through(kernel, code, default)
         if made.key in found:
             old = found[made.key]
             found[made.key] = replace(old, count=old.count + 1)
         else:
             found[made.key] = replace(made, inputs=inputs)
     return list(found.values())
+
+
+def _is_decided(program: Program) -> bool:
+    """Whether there is nothing for a card's schedule to decide: threads are bound already, or a
+    library is called."""
+    loops = (stmt for stmt in walk(program.body) if isinstance(stmt, For))
+    return calls_library(program) or any(loop.kind is LoopKind.BOUND for loop in loops)
 
 
 def without_scratch(code: KernelCode) -> Program:
@@ -187,12 +223,14 @@ class _Values:
 
     def __init__(self, compiled: Compiled, arrays: Sequence[Array]) -> None:
         module = compiled.module
+        self.target = compiled.target
+        self.last = module.kernels[-1] if module.kernels else None
         self.values: dict[Tensor, Array] = dict(zip(module.inputs, arrays, strict=True))
         for tensor in module.constants:
             self.values[tensor] = np.asarray(tensor.op.array, order="C")  # type: ignore[union-attr]
 
     def through(self, kernel: Any, code: KernelCode, default: Program) -> tuple[Array, ...]:
-        """What the kernel reads; what it makes is there for later ones."""
+        """What the kernel reads; what it makes is there for later ones, if there are any."""
         from ..compile_program import compile_program
 
         reads, writes = kernel.inputs, kernel.outputs
@@ -200,6 +238,9 @@ class _Values:
             count = len(code.program.params) - code.program.outputs
             reads, writes = code.arguments[:count], code.arguments[count:]
         arrays = tuple(self.values[t] for t in reads)
-        made = compile_program(default).run(arrays)
+        if kernel is self.last:
+            return arrays
+        target = "cpu" if calls_library(default) else self.target
+        made = compile_program(default, target=target).run(arrays)
         self.values.update(zip(writes, made, strict=True))
         return arrays

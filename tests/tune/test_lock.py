@@ -229,14 +229,15 @@ def test_wrong_results_are_found(place, monkeypatch):
 def test_slowdown(place):
     then = record(place, seconds=1e-3, interval=(0.99e-3, 1.01e-3), default_seconds=2e-3)
     same = Comparison(1.99, (1.97, 2.01), "faster", 9)
-    assert slowdown(then, same) == ""
+    assert slowdown(then, same, tuning_host()) == ""
     slower = Comparison(1.5, (1.4, 1.6), "faster", 9)
-    assert slowdown(then, slower) == (
+    assert slowdown(then, slower, tuning_host()) == (
         "regression: 1.500 times the default's speed (1.400 to 1.600), was 2.000 (at least 1.980)"
     )
-    assert slowdown(replace(then, target="elsewhere"), slower) == ""
+    assert slowdown(replace(then, target="elsewhere"), slower, tuning_host()) == ""
     worse = Comparison(0.8, (0.7, 0.9), "slower", 9)
-    assert slowdown(replace(then, target="elsewhere"), worse).startswith("slower than the default")
+    elsewhere = slowdown(replace(then, target="elsewhere"), worse, tuning_host())
+    assert elsewhere.startswith("slower than the default")
 
 
 def test_functions_as_text(place):

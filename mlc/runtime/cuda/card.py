@@ -57,6 +57,11 @@ class Card:
         capability = str(self.cupy.cuda.Device(device).compute_capability)
         return f"sm_{capability}{'a' if int(capability) >= 90 else ''}"
 
+    def name(self, device: int) -> str:
+        """What the driver calls a card."""
+        name = self._runtime.getDeviceProperties(device)["name"]
+        return name.decode() if isinstance(name, bytes) else str(name)
+
     def stream(self) -> int:
         """CuPy's current stream on the current card."""
         return int(self.cupy.cuda.get_current_stream().ptr)
@@ -78,6 +83,18 @@ class Card:
         """Until all is done that was given to ``device``."""
         with self.use(device):
             self._runtime.deviceSynchronize()
+
+    def seconds(self, call: Callable[[], Any], count: int) -> float:
+        """How long the current card takes from the begin of the first of ``count`` calls to the end
+        of the last one's work, by its own clock; waits for that."""
+        events = self.cupy.cuda
+        first, last = events.Event(), events.Event()
+        first.record()
+        for _ in range(count):
+            call()
+        last.record()
+        last.synchronize()
+        return float(events.get_elapsed_time(first, last)) / 1e3
 
     def load(self, cubin: bytes) -> int:
         self._runtime.free(0)  # makes the context of the card, if nobody has yet

@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import CompileError
 from ..workload import Workload
 from .arena import Arena
-from .building import Built, native_text, script_request
+from .building import Built, native_text, own_request, plain_request, script_request
 from .data import ARGUMENTS, SETS, data_sets, is_float, poison
 from .frames import pack
 from .limits import Limits
@@ -36,7 +36,7 @@ class Bench:
         self.limits = limits
         program = workload.program
         repeat = submit(pack({"do": "build", "kind": "llvm", "workspace": 0}, REPEAT_IR.encode()))
-        default = submit(script_request(workload.default, workload.constants))
+        default = submit(plain_request(workload.default, workload))
         naive = None
         if workload.default is not program and is_affordable(program):
             naive = submit(script_request(program, workload.constants))
@@ -49,8 +49,9 @@ class Bench:
             self.outputs = {
                 name: arrays[(n + 1) * count : (n + 2) * count] for n, name in enumerate(self.sets)
             }
-            self.runner = Runner(self.arena, numbers, _image(repeat.result(), "timing"), limits)
-            self.default = _made(default.result(), workload)
+            timing = _image(repeat.result(), "timing")
+            self.runner = Runner(self.arena, numbers, timing, limits, _device(workload))
+            self.default = _made(default.result(), workload, submit)
             self.runner.load(DEFAULT, self.default)
             has_naive = naive is not None and self._has_naive(naive.result())
             self.references, self.doubt = find_references(
@@ -178,10 +179,28 @@ def _image(built: Built, what: str) -> bytes:
     return built.image
 
 
-def _made(built: Built, workload: Workload) -> Built:
+def _device(workload: Workload) -> dict[str, Any] | None:
+    """The card that a workload's kernels run on, the current one, as a child is told; None where
+    the processor runs them."""
+    if not workload.is_on_device:
+        return None
+    number = 0
+    if workload.target == "cuda":
+        from ...runtime.cuda.card import card
+
+        number = card().device()
+    return {"target": str(workload.target), "number": number}
+
+
+def _made(built: Built, workload: Workload, submit: Callable[[bytes], Future[Built]]) -> Built:
     """The build of the default schedule, or why there is none. Its script may call what only this
     process knows: then it is lowered here."""
     if built.status == "ok":
+        return built
+    if workload.is_on_device:
+        built = submit(own_request(workload.default, workload)).result()
+        if built.status != "ok":
+            raise FailureError(built.status, built.detail)
         return built
     from ...backends.llvm.target import host_target
     from ...runtime.image import compile_image

@@ -70,8 +70,8 @@ def request_for(
     """What a builder has to know: the scheduled program where it was made here already, as its
     script or, for a child of this process, as it is; else the naive program's script and the
     trace, which is replayed where it is built."""
-    if candidate.kind != "trace":
-        return script_request(candidate.program(workload), workload.constants)
+    if candidate.kind != "trace" or workload.is_on_device:
+        return plain_request(candidate.program(workload), workload)
     program = candidate.drawn
     if program is None or calls_intrinsics(program):
         header: Header = {"do": "build", "name": workload.program.name, "kind": "trace"}
@@ -81,6 +81,24 @@ def request_for(
     if shipped is not None:
         return pack({"do": "build", "kind": "program", "constants": workload.constants}, shipped)
     return script_request(program, workload.constants)
+
+
+def plain_request(program: Program, workload: Workload) -> bytes:
+    """The request to build a program of a workload as it stands."""
+    if workload.is_on_device:
+        from .device import device_request
+
+        return device_request(program, workload)
+    return script_request(program, workload.constants)
+
+
+def own_request(program: Program, workload: Workload) -> bytes:
+    """The same with as much done here as needs what only this process knows: intrinsics."""
+    if workload.is_on_device:
+        from .device import device_text_request
+
+        return device_text_request(program, workload)
+    return lowered_request(program, workload.constants)
 
 
 def script_request(program: Program, constants: Sequence[int] = ()) -> bytes:
@@ -135,6 +153,10 @@ def _built(header: Header, blobs: list[bytes]) -> Built:
 
     constants = header.get("constants", ())
     match header["kind"]:
+        case "device program" | "device text":
+            from .device import built_for_device
+
+            return built_for_device(header, blobs)
         case "trace":
             from ...schedules.schedule import Schedule
 

@@ -53,6 +53,10 @@ def _service(header: Header) -> Any:
         from .building import answer
     elif header["do"] in ("fit", "guess"):
         from ..model.trees import answer
+    elif header.get("device") is not None:
+        from .on_card import DeviceSession
+
+        answer = DeviceSession().answer
     else:
         from .running import Session
 

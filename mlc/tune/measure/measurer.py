@@ -16,7 +16,7 @@ from ..outcome import Comparison, Outcome, verdict_of
 from ..workload import Workload
 from .bench import Bench
 from .builders import Builders
-from .building import Built, lowered_request, request_for
+from .building import Built, own_request, request_for
 from .limits import Limits
 from .rounds import Entry, Rounds
 from .runner import DEFAULT, FailureError
@@ -233,7 +233,7 @@ class Measurer:
             # The intrinsic is one of this process's; what is left to do there is LLVM's part.
             try:
                 program = candidate.program(self.workload)
-                request = lowered_request(program, self.workload.constants)
+                request = own_request(program, self.workload)
             except MlcError as error:
                 return Built("build failed", f"{type(error).__name__}: {error.message}")
             built = self._builders.submit(request).result(left)

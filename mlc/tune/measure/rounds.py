@@ -163,7 +163,12 @@ class Rounds:
         build, run = entry.built.seconds, entry.run_seconds
         if entry.key == DEFAULT:
             build = 0.0
-        machine, target = machine_name(), host_target().key()
+        workload = self.bench.workload
+        machine, target = machine_name(), workload.host.isa
+        if workload.target == "cuda":
+            machine = f"{platform.node()} {workload.host.target}"
+        elif workload.is_on_device:
+            machine += ", emulating a card"
         if entry.failure is not None:
             failure = entry.failure
             return Outcome(

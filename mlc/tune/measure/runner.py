@@ -63,12 +63,19 @@ class Trial:
 
 class Runner:
     """Runs images on the arrays of an arena. ``sets`` are the arena's places of the buffers, for
-    each data set; ``repeat`` is the image of the timing loop."""
+    each data set; ``repeat`` is the image of the timing loop. ``device`` names a card, as
+    :class:`mlc.tune.measure.on_card.DeviceSession` reads it."""
 
     def __init__(
-        self, arena: Arena, sets: Sequence[Sequence[int]], repeat: bytes, limits: Limits
+        self,
+        arena: Arena,
+        sets: Sequence[Sequence[int]],
+        repeat: bytes,
+        limits: Limits,
+        device: Header | None = None,
     ) -> None:
         self.arena = arena
+        self.device = device
         self.sets = [list(numbers) for numbers in sets]
         self.repeat = repeat
         self.limits = limits
@@ -118,13 +125,11 @@ class Runner:
             self._load(child, DEFAULT)
             blobs = () if key in self._loaded else (built.image,)
             reply = child.ask(header, *blobs, limit=limit)[0]
-            if reply["status"] == "ok":
-                self._loaded.add(key)
+            self._raise_failed(reply)
+            self._loaded.add(key)
             return reply
 
         reply = self._survived(attempt, terms.run_limit)
-        if reply["status"] != "ok":
-            raise FailureError(reply["status"], reply["detail"])
         samples = Samples(reply["samples"][0], reply["samples"][1], reply["loops"])
         return Trial(reply["seconds"][0], reply["ran"], samples)
 
@@ -171,7 +176,9 @@ class Runner:
                 self._load(child, needed)
             if not needs:
                 return {}
-            return child.ask(header, limit=limit)[0]
+            reply = child.ask(header, limit=limit)[0]
+            self._raise_failed(reply)
+            return reply
 
         return self._survived(attempt, limit)
 
@@ -209,9 +216,16 @@ class Runner:
         built = self._images[key]
         header = {"do": "load", "key": key, "workspace": built.meta["workspace"]}
         reply, _ = child.ask(header, built.image, limit=self.limits.run_seconds)
+        self._raise_failed(reply)
+        self._loaded.add(key)
+
+    def _raise_failed(self, reply: Header) -> None:
+        """:class:`FailureError` for what went wrong; a process that cannot go on is ended."""
+        if reply.get("gone"):
+            self.lost += 1
+            self.close()
         if reply["status"] != "ok":
             raise FailureError(reply["status"], reply["detail"])
-        self._loaded.add(key)
 
     def _ready(self) -> Child:
         if self._child is not None and self._child.requests > _RENEW_AFTER:
@@ -219,8 +233,11 @@ class Runner:
         if self._child is None or not self._child.is_alive:
             self.close()
             limits = self.limits
-            memory = limits.memory_bytes + self.arena.size
-            memory += _FLUSH_BYTES if limits.cache == "cold" else 0
+            memory: int | None = limits.memory_bytes + self.arena.size
+            if limits.cache == "cold":
+                memory = limits.memory_bytes + self.arena.size + _FLUSH_BYTES
+            if self.device is not None:
+                memory = None  # a driver maps far more than it uses
             child = _started(
                 memory_bytes=memory,
                 threads=limits.threads or get_num_threads(),
@@ -230,10 +247,10 @@ class Runner:
             header: dict[str, Any] = {
                 "do": "open", "descriptor": self.arena.descriptor, "size": self.arena.size,
                 "places": [place.to_data() for place in self.arena.places], "sets": self.sets,
+                "device": self.device,
             }  # fmt: skip
             reply, _ = child.ask(header, self.repeat, limit=60.0)
-            if reply["status"] != "ok":
-                raise FailureError(reply["status"], reply["detail"])
+            self._raise_failed(reply)
         return self._child
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import threading
+import time
 from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -67,6 +68,18 @@ class ndarray:
 ndarray.__module__ = "cupy"
 
 
+class Event:
+    """A moment on a stream, whose work is done when a call returns."""
+
+    when = 0.0
+
+    def record(self) -> None:
+        self.when = time.perf_counter()
+
+    def synchronize(self) -> None:
+        assert self.when
+
+
 def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     array = np.asarray(array)
     memory = np.empty(array.nbytes + 256, np.uint8)
@@ -101,12 +114,14 @@ class FakeCuPy:
             ),
             runtime=SimpleNamespace(
                 getDevice=lambda: self.current, getDeviceCount=lambda: 2, free=lambda n: None,
+                getDeviceProperties=lambda number: {"name": f"stand-in {number}".encode()},
                 streamIsCapturing=lambda stream: self.capturing,
                 memcpyAsync=self._copy, streamSynchronize=self.waited.append,
                 deviceSynchronize=lambda: self.waited.append(-1),
             ),
             Device=self._device, ExternalStream=self._on_stream, alloc=self._alloc,
-            get_current_stream=self._stream,
+            get_current_stream=self._stream, Event=Event,
+            get_elapsed_time=lambda first, last: (last.when - first.when) * 1e3,
         )  # fmt: skip
 
     def _raise(self, what: str) -> None:
