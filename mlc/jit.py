@@ -18,7 +18,7 @@ from typing import Any
 
 from .call_spec import native_call, statics_of
 from .compile import TARGETS, CallSpec, compile_graph
-from .compile_device import with_precision
+from .compile_device import DEVICE_TARGETS, with_precision
 from .config import config, is_debug_anywhere, watch
 from .dynamic import families_for
 from .errors import (
@@ -270,9 +270,9 @@ class _Jitted:
         if schedule is not None:
             return traced, call, compile_traced(schedule, traced, options)
         tune = getattr(self._function, "__mlc_autotune__", None)
-        if tune is not None and is_native:
+        if tune is not None and (is_native or is_direct and self._target in DEVICE_TARGETS):
             tune(traced.inputs, traced.outputs, self._parameters.keys(args, kwargs)[1],
-                 options["name"], self._function, args, kwargs)  # fmt: skip
+                 options["name"], self._function, args, kwargs, self._target)  # fmt: skip
         return traced, call, compile_graph(traced.inputs, traced.outputs, **options)
 
     def _put_first(self, entry: Specialization) -> None:
