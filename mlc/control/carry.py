@@ -7,7 +7,7 @@ something, it runs again (`rounds`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,7 +22,7 @@ from .host_changes import HostState, key_of
 from .hosts import wider
 from .iterators import holding
 from .list_rows import region, with_lists
-from .perhaps import bare, is_bound
+from .perhaps import bare, is_bound, is_or_none, without_none
 from .plan import BeginsAsNone as BeginsAsNone
 from .plan import Carried, Plan
 from .plan import NotNative as NotNative
@@ -158,9 +158,10 @@ def _settled(
     and the calls made as they were when the last run began."""
     trace = current()
     held = state.get()
-    entry = Entry(entering([bare(v) for v in held]), [is_bound(v) for v in held])
     first, found = _FOUND.get() or (0, {})
-    plan = plan or _begun(state, entry.values, found)
+    nones = {n for n, v in enumerate(held) if is_or_none(v)} if plan is None else plan.nones
+    entry = _entered(held, nones)
+    plan = plan or _begun(state, entry, found)
     for n in plan.carried:  # the elements of known arrays are made outside, whoever asks first
         for leaf in tree.flatten(entry.values[n])[0]:
             trace.lift(leaf)
@@ -171,7 +172,16 @@ def _settled(
             if last is not None:
                 last[:] = plan.copy(), dict(found), dict(trace.numbered)
             with in_loop({name: state.cells.get(name) for name in hoped}), asking() as asked:
-                done = attempt(trace, state, bodies, entry, plan)
+                try:
+                    done = attempt(trace, state, bodies, entry, plan)
+                except BeginsAsNone as error:
+                    more = {n for n, v in enumerate(held) if v is None} | {error.number}
+                    more = set(filter(state.variable, more))
+                    if more <= plan.nones:
+                        raise
+                    entry = _entered(held, plan.nones | more)
+                    plan = _begun(state, entry, found)
+                    continue
             asked &= hoped
             unsure = {numbers[name] for name in asked} & set(plan.late) - plan.unsure
             in_vain = {name for name in asked if numbers[name] not in plan.late}
@@ -188,9 +198,16 @@ def _settled(
     raise NotNative(f"{state.what} changes the types of what it carries without end")
 
 
-def _begun(state: State, entry: list[Any], found: Mapping[Any, Any]) -> Plan:
+def _entered(held: Sequence[Any], nones: Collection[int]) -> Entry:
+    """What variables hold before; those of ``nones`` are None where they have no value."""
+    given = without_none(held, nones)
+    return Entry(entering([bare(v) for v in given]), [is_bound(v) for v in given], nones)
+
+
+def _begun(state: State, start: Entry, found: Mapping[Any, Any]) -> Plan:
     """What a first run goes by: all that can be carried is, unless it was found not to be."""
-    plan = Plan()
+    plan = Plan(nones=set(start.nones))
+    entry = start.values
     own = entry[: len(entry) - state.hosts]
     plan.carried = {n for n, v in enumerate(own) if v is not UNDEFINED and is_carriable(v)}
     if state.place in found:

@@ -20,7 +20,7 @@ from .exits import spoken
 from .host_changes import UNDEFINED
 from .list_rows import as_carried
 from .orders import end_order
-from .perhaps import bare, is_bound
+from .perhaps import bare, is_bound, is_or_none
 from .plan import BeginsAsNone, NotNative, Plan, State
 from .spec import Spec, merged
 from .values import is_carriable, is_value, nothing, spec_of, tensor_of, tree_text
@@ -45,6 +45,8 @@ class Fitting:
     def add(self, n: int, held: Any) -> None:
         """Take into account what variable n holds at the end."""
         before, end = bare(self.start[n]), bare(held)
+        if is_or_none(held) and n not in self.plan.nones:
+            raise BeginsAsNone(f"{self.state.what} leaves {self.name(n)} perhaps None", n)
         if isinstance(end, Grown) and (end is not before or n in self.holders):
             end = as_carried(before, end, self.entry[n], self.listed)
         elif isinstance(end, Tabled) and (end is not before or n in self.holders):
@@ -120,15 +122,19 @@ class Fitting:
                     "; make it in this function, of numbers, arrays of one shape and tuples of "
                     "them, or write into an array and count"
                 )
-            kind = BeginsAsNone if before is None and is_carriable(end) else NotNative
-            raise kind(
+            text = (
                 f"{what} changes {name} from {tree_text(before)} to {tree_text(end)}; only arrays "
                 f"and numbers can change in it{instead}"
             )
+            if before is None and is_carriable(end):
+                raise BeginsAsNone(text, n)
+            raise NotNative(text)
 
     def be_late(self, n: int, end: Any) -> None:
         leaves, structure = tree.flatten(end)
         self.plan.late[n] = structure, tuple(spec_of(self.trace, leaf) for leaf in leaves)
+        if n in self.plan.nones and not self.state.is_branch:  # the first iteration finds None
+            self.plan.unsure.add(n)
 
     def end_without(self, n: int, before: Any) -> None:
         """A body leaves variable n without a value: what is carried of it does not matter."""
@@ -159,11 +165,14 @@ class Fitting:
             self.fits = False
             return False
         if structure != first or not all(map(is_value, leaves)):
-            kind = BeginsAsNone if bare(self.start[n]) is None else NotNative
-            raise kind(
-                f"{what} changes what {name} is made of: expected "
-                f"{tree_text(bare(self.start[n]))}, got {tree_text(end)}"
+            begun = bare(self.start[n])
+            text = (
+                f"{what} changes what {name} is made of: expected {tree_text(begun)}, got "
+                f"{tree_text(end)}"
             )
+            if begun is None or end is None:
+                raise BeginsAsNone(text, n)
+            raise NotNative(text)
         for leaf in leaves:
             _check_view(leaf, name, what)
         self.note_frozen(n, leaves)

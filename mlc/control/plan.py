@@ -31,7 +31,12 @@ class NothingThereError(IndexError):
 
 
 class BeginsAsNone(NotNative):
-    """A loop in which a variable is None at first and an array or a number later."""
+    """A loop or branch in which a variable is None at one time and an array or a number at another;
+    ``number`` is that of the variable."""
+
+    def __init__(self, text: str, number: int) -> None:
+        super().__init__(text)
+        self.number = number
 
 
 @dataclass(eq=False)
@@ -79,6 +84,7 @@ class Plan:
     carried: set[int] = field(default_factory=set)  # variables that get other values
     late: dict[int, tuple[Any, tuple[Spec, ...]]] = field(default_factory=dict)
     unsure: set[int] = field(default_factory=set)  # carried with a flag: whether they have a value
+    nones: set[int] = field(default_factory=set)  # which are None where they have none
     specs: dict[tuple[int, int], Spec] = field(default_factory=dict)
     cells: dict[Cell, None] = field(default_factory=dict)
     orders: Orders = field(default_factory=dict)
@@ -88,8 +94,8 @@ class Plan:
 
     def copy(self) -> Plan:
         """A plan of its own that says the same."""
-        return Plan(set(self.carried), dict(self.late), set(self.unsure), dict(self.specs),
-                    dict(self.cells), dict(self.orders), dict(self.frozen),
+        return Plan(set(self.carried), dict(self.late), set(self.unsure), set(self.nones),
+                    dict(self.specs), dict(self.cells), dict(self.orders), dict(self.frozen),
                     set(self.hoped))  # fmt: skip
 
 

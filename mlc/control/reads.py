@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from .names import assigned, exposed
@@ -23,7 +24,8 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def doubtful(function: ast.FunctionDef) -> set[str]:
-    """The variables of ``function``, and of functions in it, that may be read without a value."""
+    """The variables of ``function``, and of functions in it, that may be read without a value, or
+    are None at times."""
     found: set[str] = set()
     for node in ast.walk(function):
         match node:
@@ -33,7 +35,26 @@ def doubtful(function: ast.FunctionDef) -> set[str]:
                 found |= exposed(body) & (set(assigned(body)) - given | shared)
             case ast.Name(id=name, ctx=ast.Del()) | ast.ExceptHandler(name=str(name)):
                 found.add(name)
+    return found | made_none(ast.walk(function))
+
+
+def made_none(nodes: Iterable[ast.AST]) -> set[str]:
+    """The variables that an assignment among ``nodes`` makes None."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            found = found.union(*(_given_none(target, node.value) for target in node.targets))
     return found
+
+
+def _given_none(target: ast.expr, value: ast.expr) -> set[str]:
+    """The variables that are None after ``target = value``."""
+    match target, value:
+        case ast.Name(id=name), ast.Constant(value=None):
+            return {name}
+        case ast.Tuple(elts=names), ast.Tuple(elts=values) if len(names) == len(values):
+            return {name for n, v in zip(names, values) for name in _given_none(n, v)}
+    return set()
 
 
 def _shared(body: list[ast.stmt]) -> set[str]:

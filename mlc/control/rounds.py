@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..dtypes import boolean
@@ -16,7 +16,7 @@ from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .fitting import Fitting
 from .orders import begin_order
-from .perhaps import Perhaps, bare, is_bound, with_flag
+from .perhaps import Perhaps, bare, is_bound, with_flag, without_none
 from .plan import Carried, NotNative, Plan, State
 from .shared_arrays import WRITTEN, Shared, freeze, other_names, shared_arrays
 from .spec import Spec
@@ -33,10 +33,14 @@ class Entry:
 
     values: list[Any]
     flags: list[Any]
+    nones: Collection[int] = ()  # the variables that are None where they have no value
 
     def whole(self) -> list[Any]:
         """Both together."""
-        return [with_flag(v, flag) for v, flag in zip(self.values, self.flags)]
+        return [
+            with_flag(v, flag, n in self.nones)
+            for n, (v, flag) in enumerate(zip(self.values, self.flags))
+        ]
 
 
 def attempt(
@@ -114,7 +118,7 @@ class _Round:
         self.holders[n] = fresh
         self.start[n] = tree.unflatten(structure, fresh)
         if n in plan.unsure:
-            self.start[n] = Perhaps(self.start[n], self.add_flag(n))
+            self.start[n] = Perhaps(self.start[n], self.add_flag(n), n in self.entry.nones)
 
     def begin_late(self, n: int) -> None:
         """Variable n, which gets its first value of its kind inside."""
@@ -128,7 +132,7 @@ class _Round:
             for k, value in enumerate(held):
                 set_order(value, self.plan.orders.get((n, k)))
                 value._cell.frozen = self.plan.frozen.get((n, k), "")
-            self.start[n] = with_flag(tree.unflatten(structure, held), flag)
+            self.start[n] = with_flag(tree.unflatten(structure, held), flag, n in self.entry.nones)
 
     def run(self, bodies: Sequence[Callable[[], None]]) -> Carried | None:
         """What the bodies end with; None if the plan had to be changed."""
@@ -146,7 +150,7 @@ class _Round:
                         cell.write(param)
                     self.state.outcome.is_error = False
                     body()
-                    after = self.state.get()
+                    after = without_none(self.state.get(), self.entry.nones)
                     outside = [
                         c for c in watched if c.serial < self.mark and c not in self.plan.cells
                     ]
@@ -224,7 +228,8 @@ class _Round:
 
     def fitted(self, after: list[Any]) -> list[Tensor] | None:
         """The tensors of all rows at the end of a body; None if the plan had to be changed."""
-        fitting = Fitting(self.trace, self.state, self.entry.values, self.plan, self.start,
+        start = without_none(self.start, self.entry.nones)
+        fitting = Fitting(self.trace, self.state, self.entry.values, self.plan, start,
                           self.holders, self.flags, self.late, self.kept,
                           self.arrays)  # fmt: skip
         for n, end in enumerate(after):
@@ -259,7 +264,7 @@ class _Round:
             structure = self.late[n][0] if n in self.late else tree.flatten(values[n])[1]
             values[n] = tree.unflatten(structure, found)
             flag = True if n in sure else flags.get(n, True)
-            whole[n] = with_flag(values[n], flag)
+            whole[n] = with_flag(values[n], flag, n in self.entry.nones)
         for cell, tensor in zip(self.cells, results[len(self.rows) :]):
             cell.write(tensor)
         freeze(shared, self.state.names, values)

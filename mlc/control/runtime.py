@@ -55,6 +55,8 @@ from .tries import catching as catching
 from .tries import is_tried
 from .tries import refusals as refusals
 from .unbound import bound as bound
+from .unbound import equal_or_none as equal_or_none
+from .unbound import is_none as is_none
 from .watching import is_held, items_while
 
 Thunk = Callable[[], Any]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from .attempts import lower_attempts
 from .comprehensions import as_loop, cost_of, is_loop, names_of
@@ -27,7 +27,7 @@ from .list_names import as_grown, as_table, asked, growing, is_steady, with_list
 from .matters import MEMBERS, matters, of_numpy, own_nodes, taken_at_once
 from .names import assigned, changed, exposed, loads, touched, weight
 from .reads import PART as INNER
-from .reads import RAW, doubtful, guard_reads
+from .reads import RAW, doubtful, guard_reads, made_none
 from .syntax import (
     HELPER,
     Unannotated,
@@ -123,6 +123,7 @@ class _Worker(ast.NodeTransformer):
                 self.globals.update(node.names)
         self.growing = growing([function])  # names of lists that may grow
         self.at_once = taken_at_once(own_nodes(function))
+        self.nones = made_none(own_nodes(function))
         inner = [n for n in own_nodes(function) if isinstance(n, _SCOPES)]
         # What is read after the current block, or at a time that is not known.
         self.live: set[str] = {VALUE, LATE_VALUE, DONE, *self.shared, *loads(inner)}
@@ -471,7 +472,17 @@ class _Worker(ast.NodeTransformer):
     def compared(self, a: ast.expr, op: ast.cmpop, b: ast.expr) -> ast.expr:
         """One comparison; a membership is asked of what may be traced."""
         if isinstance(op, _IDENTITY):
-            return ast.Compare(a, [op], [b])
+            if not (isinstance(a, ast.Name) and isinstance(b, ast.Constant) and b.value is None):
+                return ast.Compare(a, [op], [b])
+            test = called("is_none", [raw(a.id)])
+            return test if isinstance(op, ast.Is) else called("not_", [test])
+        if isinstance(op, (ast.Eq, ast.NotEq)) and any(map(self.is_none_at_times, (a, b))):
+            reads = [raw(s.id) if self.is_none_at_times(s) else thunk(s) for s in (a, b)]
+            return called("equal_or_none", [*reads, constant(type(op).__name__)])
         if not isinstance(op, MEMBERS):
             return called("compared", [a, b, constant(type(op).__name__)])
         return called("in_", [a, self.later(b), constant(isinstance(op, ast.NotIn))])
+
+    def is_none_at_times(self, node: ast.expr) -> TypeGuard[ast.Name]:
+        """Whether ``node`` is a variable that an assignment makes None."""
+        return isinstance(node, ast.Name) and node.id in self.nones

@@ -13,8 +13,10 @@ from ..errors import user_location
 from ..ops.moving import is_inside_loop
 from .around import AROUND, cell_of
 from .carry import NotNative, current
+from .comparing import compared
 from .failing import note
-from .perhaps import Perhaps
+from .logic import and_, not_, or_
+from .perhaps import Perhaps, bare, is_bound, is_or_none
 from .tries import caught, is_tried
 
 _IS_NEW = sys.version_info >= (3, 11)
@@ -41,6 +43,8 @@ def bound(read: Callable[[], Any], name: str, is_free: bool) -> Any:
 def _certain(held: Perhaps, name: str, is_free: bool) -> Any:
     """The value, where the run raises an error if there is none."""
     trace, error = current(), _error(name, is_free)
+    if held.or_none:
+        return _something(held, name)
     if is_tried():
         chosen = None if is_inside_loop() else trace.room(lambda: held.is_bound)
         if chosen is None:
@@ -51,6 +55,49 @@ def _certain(held: Perhaps, name: str, is_free: bool) -> Any:
     where = user_location()
     note((type(error), str(error), where), error, np.logical_not(held.is_bound))
     return held.value
+
+
+def _something(held: Perhaps, name: str) -> Any:
+    """The value or None, as the data choose; inside native code the value, and the run raises an
+    error if it is None."""
+    chosen = None if is_inside_loop() else current().room(lambda: held.is_bound)
+    if chosen is not None:
+        return held.value if chosen else None
+    where = user_location()
+    error = TypeError(
+        f"{name} is None where a compiled loop or branch reads it, which hands on numbers and "
+        f"arrays alone; ask first whether it `is None`, or let it begin as a number"
+        + (f"\n  at {where}" if where else "")
+    )
+    if is_tried():
+        raise NotNative(str(error))
+    note((type(error), str(error), where), error, np.logical_not(held.is_bound))
+    return held.value
+
+
+def is_none(read: Callable[[], Any]) -> Any:
+    """``x is None`` of the variable that ``read()`` reads, a traced bool where data decide."""
+    held = read()
+    return not_(held.is_bound) if is_or_none(held) else held is None
+
+
+def equal_or_none(left: Callable[[], Any], right: Callable[[], Any], name: str) -> Any:
+    """``a == b`` or ``a != b``, the operator with that ``name``, of variables that may be None."""
+    a, b = left(), right()
+    if not (is_or_none(a) or is_or_none(b)):
+        return compared(a, b, name)
+    first, second = bare(a), bare(b)
+    for side in (first, second):
+        if np.ndim(side):
+            raise NotNative("an array that may be None is compared; ask first whether it `is None`")
+    has_first, has_second = (is_bound(s) if type(s) is Perhaps else s is not None for s in (a, b))
+    if None in (first, second):
+        same = not_(has_first) if second is None else not_(has_second)
+    else:
+        both = and_(has_first, lambda: has_second)
+        neither = and_(not_(has_first), lambda: not_(has_second))
+        same = or_(neither, lambda: and_(both, lambda: compared(first, second, "Eq")))
+    return same if name == "Eq" else not_(same)
 
 
 def _error(name: str, is_free: bool) -> NameError:
