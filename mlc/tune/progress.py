@@ -38,6 +38,7 @@ class KernelState:
     name: str
     flops: int
     itemsize: int
+    is_on_device: bool = False
     tried: int = 0
     best: float | None = None
     default: float | None = None
@@ -50,8 +51,8 @@ class KernelState:
         return self.flops / self.best / 1e9 if self.best else None
 
     def percent_of_peak(self, facts: Facts) -> float | None:
-        """The share of what all cores could compute at most, in percent."""
-        rate = self.gigaflops
+        """The share of what all cores could compute at most, in percent; None of a card's."""
+        rate = None if self.is_on_device else self.gigaflops
         return None if rate is None else 100 * rate / peak_gigaflops(facts, self.itemsize)
 
 
@@ -104,7 +105,8 @@ class Progress:
             facts = this_machine()
             flops = total_cost(parts_of(workload.program, facts)).flops
             size = max((b.dtype.itemsize for b in workload.outputs), default=4)
-            state = self.kernels[workload.key] = KernelState(kernel.name, flops, size)
+            state = KernelState(kernel.name, flops, size, workload.is_on_device)
+            self.kernels[workload.key] = state
         self.current = workload.key
         state.tried += 1
         if trial.candidate.kind == "default":
@@ -184,9 +186,10 @@ def status_line(state: Progress) -> str:
 
 def _speed(kernel: KernelState) -> str:
     rate, share = kernel.gigaflops, kernel.percent_of_peak(this_machine())
-    if not rate or share is None:
+    if not rate:
         return ""
-    return f" ({rate:.3g} GFLOP/s, {share:.0f} % of peak)"
+    of_peak = "" if share is None else f", {share:.0f} % of peak"
+    return f" ({rate:.3g} GFLOP/s{of_peak})"
 
 
 def _rejected(kernel: KernelState) -> str:

@@ -20,6 +20,7 @@ import mlc
 from mlc.compile_device import device_host, machine_for
 from mlc.config import config
 from mlc.errors import ArgumentError, UnsupportedError
+from mlc.looking.machine import this_machine
 from mlc.runtime.cuda import card as cards
 from mlc.schedules import tuned
 from mlc.tune.candidate import Candidate
@@ -28,6 +29,7 @@ from mlc.tune.keeping import keep_result
 from mlc.tune.measure.limits import Limits
 from mlc.tune.measure.measurer import Measurer
 from mlc.tune.outcome import Comparison
+from mlc.tune.progress import KernelState
 from mlc.tune.result import KernelResult, TuningResult
 from mlc.tune.spaces.gpu import gpu_space
 from mlc.tune.targets import workloads_for
@@ -191,6 +193,11 @@ def test_the_road_on_the_emulator() -> None:
     records = list(Database(config.tuning_database).records())
     assert [record.family for record in records] == ["cuda-emulated"]
     assert target_of(records[0]) == "cuda-emulated"
+
+
+def test_progress_knows_no_peak_of_a_card() -> None:
+    assert KernelState("k", 100, 4, True, best=1e-3).percent_of_peak(this_machine()) is None
+    assert KernelState("k", 100, 4, best=1e-3).percent_of_peak(this_machine())
 
 
 def test_autotune_and_another_target_than_the_function_says() -> None:
