@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import OutsideArrayError, UnsupportedError
 from ..ops.op import leaves_of
 from .scientific_arrays import FUNCTIONS, of_normal
+from .scientific_fft import FOURIER
 from .shapeless import strong
 
 Function = Callable[..., Any]
@@ -142,12 +143,18 @@ def _cholesky(a: Any, lower: bool = False, **_: Any) -> Any:
 
 
 def _eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False) -> Any:
-    if b is not None:
-        raise UnsupportedError(
-            "scipy.linalg.eigh of two matrices cannot be traced; reduce it to one, by "
-            "np.linalg.cholesky of the second"
-        )
-    found = np.linalg.eigh(a, "L" if lower else "U")
+    side = "L" if lower else "U"
+    if b is not None:  # inv(L) a inv(L).H, where b = L L.H
+        factor = np.linalg.cholesky(b, upper=not lower)
+        factor = factor if lower else np.conj(factor.T)
+        part = np.tril(a, -1) if lower else np.triu(a, 1)
+        whole = part + np.conj(part.T) + np.diag(np.diag(a))
+        half = np.linalg.solve(factor, whole)
+        found = np.linalg.eigh(np.linalg.solve(factor, np.conj(half.T)), side)
+        return found[0] if eigvals_only else (
+            found[0], np.linalg.solve(np.conj(factor.T), found[1])
+        )  # fmt: skip
+    found = np.linalg.eigh(a, side)
     return found[0] if eigvals_only else (found[0], found[1])
 
 
@@ -213,7 +220,7 @@ _FUNCTIONS: dict[str, Function] = {
     "linalg.eigvalsh": lambda a, **options: _eigh(a, eigvals_only=True, **options),
     "linalg.svdvals": lambda a, **_: np.linalg.svd(a, compute_uv=False),
     "linalg.solve_triangular": _solve_triangular,
-    "signal.convolve": _convolve,
+    "signal.convolve": _convolve, **FOURIER,
 }  # fmt: skip
 
 
@@ -263,6 +270,6 @@ def _known(module: str) -> str:
     ]
     names += [f"scipy.{name}" for name in known if name.startswith(f"{module}.")]
     return ", ".join(sorted(names)).replace("scipy.spatial.", "scipy.spatial.distance.") or (
-        "parts of scipy.special, scipy.linalg, scipy.signal, scipy.ndimage, scipy.integrate, "
-        "scipy.stats and scipy.spatial.distance"
+        "parts of scipy.special, scipy.linalg, scipy.fft, scipy.signal, scipy.ndimage, "
+        "scipy.integrate, scipy.stats and scipy.spatial.distance"
     )

@@ -109,8 +109,3 @@ def test_refused() -> None:
     check(lambda x: ss.lfilter([1.0], [1.0], x), r"Write it in NumPy's functions")
     check(lambda x: sl.eigh(x, subset_by_index=[0, 1]), r"with these arguments \(got an unexpected")
     check(lambda x: ss.convolve(x, x), r"use mlc.nn.conv2d, or sums over shifted slices")
-
-    def matrices(x: Any) -> Any:
-        return sl.eigh(x, x)
-
-    check(matrices, r"np.linalg.cholesky of the second")
