@@ -83,6 +83,8 @@ def _is_numpy(function: ast.expr) -> bool:
     if isinstance(function, ast.Attribute) and function.attr.rstrip("_") in {*SCALARS, *_STATES}:
         return False
     while isinstance(function, ast.Attribute):
+        if function.attr == "testing":
+            return False
         function = function.value
     return isinstance(function, ast.Name) and function.id in _NUMPY
 
