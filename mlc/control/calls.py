@@ -41,6 +41,8 @@ from .making_tables import of_plain
 from .mathematics import INSTEAD as MATHEMATICS
 from .ranges import range_, reversed_
 from .recursion import note_call
+from .testing_calls import MODULE as ASSERTIONS
+from .testing_calls import assertion
 
 
 def _length(value: Any) -> Any:
@@ -129,6 +131,8 @@ def _replaced(function: Any) -> Any:
     own = next((vars(c)[_CALL] for c in type(function).__mro__ if _CALL in vars(c)), None)
     if isinstance(own, types.FunctionType):  # an object that can be called
         return converted(types.MethodType(own, function))
+    if getattr(function, "__module__", "") == ASSERTIONS:
+        return assertion(function) or converted(function)
     if str(getattr(function, "__module__", "")).startswith("scipy."):
         from ..tracer.scientific import of_scipy
 
