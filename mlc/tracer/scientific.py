@@ -143,7 +143,7 @@ def _cholesky(a: Any, lower: bool = False, **_: Any) -> Any:
 
 
 def _eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False) -> Any:
-    side = "L" if lower else "U"
+    side: Any = "L" if lower else "U"
     if b is not None:  # inv(L) a inv(L).H, where b = L L.H
         factor = np.linalg.cholesky(b, upper=not lower)
         factor = factor if lower else np.conj(factor.T)

@@ -23,11 +23,12 @@ def close(found: Any, wanted: Any) -> None:
     np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize(
-    "name",
-    "fft ifft rfft irfft hfft ihfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn dct idct "
-    "fftshift".split(),
+NAMES = (
+    "fft ifft rfft irfft hfft ihfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn dct idct fftshift"
 )
+
+
+@pytest.mark.parametrize("name", NAMES.split())
 def test_transforms(name: str) -> None:
     function = getattr(sf, name)
     compiled = mlc.jit(lambda x: function(x))
