@@ -148,7 +148,9 @@ def test_the_schedule_means_the_same_to_the_interpreter(kind: str) -> None:
         (m, n), lambda i, j: te.sum(cast(a[i, r], total) * cast(b[r, j], total), axis=r), name="y"
     )
     done = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], TILES)
-    assert f"amx_{kind}" in str(done.program)
+    text = str(done.program)
+    assert f"amx_{kind}" in text
+    assert "for p1, p0, " in text  # rows of B as they lie, all panels of each
     given = [
         numbers(np.int8 if kind == "int8" else ml_dtypes.bfloat16, s, 11) for s in ((m, k), (k, n))
     ]

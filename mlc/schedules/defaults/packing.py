@@ -14,15 +14,20 @@ def read_in_order(s: Schedule, name: str, nest: Nest) -> None:
     ``for k, panel, lane``: what is read goes by once, from its begin to its end.
 
     Reads that jump are late, as nothing sees them coming; pieces of whole cache lines may be
-    written anywhere. Done for copies that read neighbours along their last axis.
+    written anywhere. Done for copies that read neighbours along their last axis: one, or some that
+    lie equally far apart everywhere.
     """
-    loads = loads_in(nest)
-    if reduce_axes(nest) or len(nest.tensors) != 1 or len(loads) != 1 or len(nest.compute.axes) < 3:
+    axes, loads = nest.compute.axes, loads_in(nest)
+    if reduce_axes(nest) or len(nest.tensors) != 1 or not loads or len(axes) < 3:
         return
-    *outer, last = nest.compute.axes
-    if step(loads[0], last) != 1 or last.extent * nest.tensors[0].dtype.itemsize < LINE_BYTES:
+    first, *others = loads
+    *outer, last = axes
+    if step(first, last) != 1 or last.extent * nest.tensors[0].dtype.itemsize < LINE_BYTES:
         return
-    steps = [step(loads[0], axis) for axis in outer]
+    for other in others:  # neighbours along the reduction that make one number
+        if other.source is not first.source or any(step(other, a) != step(first, a) for a in axes):
+            return
+    steps = [step(first, axis) for axis in outer]
     if any(n is None or n < 0 for n in steps):
         return
     order = sorted(range(len(outer)), key=lambda d: -(steps[d] or 0))
