@@ -114,7 +114,11 @@ class Compiled:
 
     @property
     def llvm(self) -> str:
-        """The LLVM IR of the whole function."""
+        """The LLVM IR of the whole function, of which a card has none."""
+        if self.target in DEVICE_TARGETS:
+            from .compile_device import refuse_llvm
+
+            refuse_llvm(self.name, self.target)
         from .native_text import native_text
 
         return native_text(self.module, self.kernels, self.debug).text
@@ -137,7 +141,11 @@ class Compiled:
 
     @property
     def asm(self) -> str:
-        """The assembly of the whole function."""
+        """The assembly of the whole function; of a card's kernels it is PTX."""
+        if self.target in DEVICE_TARGETS:
+            from .compile_device import device_assembly
+
+            return device_assembly(self.device_module)
         from .backends.llvm.emit import emit_assembly
         from .backends.llvm.target import host_target
 

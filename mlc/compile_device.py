@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -247,6 +247,33 @@ def graph_device_module(
             checks.update(more)
         parts.append(Part(lowered, places, checks))
     return device_module(module.name, parts, module.workspace_bytes)
+
+
+def device_assembly(module: DeviceModule) -> str:
+    """The PTX of a module by NVRTC, which needs no card: for the architecture that it is made for,
+    or that of `mlc.config.cuda_architecture`, or of the current card, or else of "sm_80"."""
+    from .config import config
+    from .errors import UnsupportedError
+    from .runtime.cuda.card import card
+    from .runtime.cuda.nvrtc import ptx_text
+
+    arch = module.architecture or config.cuda_architecture
+    if not arch:
+        try:
+            arch = card().arch(card().device())
+        except UnsupportedError:
+            arch = "sm_80"
+    return ptx_text(module, arch)
+
+
+def refuse_llvm(name: str, target: str) -> NoReturn:
+    """Raises UnsupportedError for the LLVM IR of a card's kernels."""
+    from .errors import UnsupportedError
+
+    raise UnsupportedError(
+        f"{name} is compiled for target {target!r}, whose kernels are CUDA C and never LLVM IR; "
+        ".cuda prints them, .asm what NVRTC makes of them, and target='cpu' has .llvm"
+    )
 
 
 def _with_checks(

@@ -15,7 +15,14 @@ from .compile import (
     Clock,
     native_executable,
 )
-from .compile_device import DEVICE_TARGETS, device_runner, gpu_program, program_device_module
+from .compile_device import (
+    DEVICE_TARGETS,
+    device_assembly,
+    device_runner,
+    gpu_program,
+    program_device_module,
+    refuse_llvm,
+)
 from .dtypes import DType
 from .errors import ArgumentError, SourceLocation
 from .ir.empty_loops import has_empty_loops
@@ -114,7 +121,9 @@ class CompiledProgram:
 
     @property
     def llvm(self) -> str:
-        """The LLVM IR of the whole function."""
+        """The LLVM IR of the whole function, of which a card has none."""
+        if self.target in DEVICE_TARGETS:
+            refuse_llvm(self.name, self.target)
         return self._native_text().text
 
     @property
@@ -131,7 +140,9 @@ class CompiledProgram:
 
     @property
     def asm(self) -> str:
-        """The assembly of the whole function."""
+        """The assembly of the whole function; of a card's kernels it is PTX."""
+        if self.target in DEVICE_TARGETS:
+            return device_assembly(self.device_module)
         from .backends.llvm.emit import emit_assembly
         from .backends.llvm.target import host_target
 

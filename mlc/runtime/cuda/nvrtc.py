@@ -23,6 +23,16 @@ def compile_module(module: DeviceModule, arch: str, options: Sequence[str] = ())
     """The cubin of a module for ``arch``, such as "sm_80" or "sm_90a"; from the disk cache if it is
     there. ``options`` come after our own. CompileError carries the compiler's log,
     UnsupportedError says that this NVRTC, or a card of that kind, cannot do it."""
+    return _compiled(module, arch, options, "CUBIN")
+
+
+def ptx_text(module: DeviceModule, arch: str) -> str:
+    """The PTX of a module for ``arch``, as :func:`compile_module` compiles it."""
+    return _compiled(module, arch, (), "PTX").rstrip(b"\0").decode()
+
+
+def _compiled(module: DeviceModule, arch: str, options: Sequence[str], form: str) -> bytes:
+    """The ``form`` of a module, "CUBIN" or "PTX"."""
     wanted = _ARCH.fullmatch(arch)
     if not wanted:
         raise ArgumentError(f"an architecture is a name such as 'sm_90a', got {arch!r}")
@@ -30,7 +40,7 @@ def compile_module(module: DeviceModule, arch: str, options: Sequence[str] = ())
     library = _library(tools)
     text = prelude.device_source(module.source, module.name)
     chosen = (f"--gpu-architecture={arch}", *OPTIONS, *options)
-    key = cache.content_key("cubin", text, library.version, *chosen)
+    key = cache.content_key(form.lower(), text, library.version, *chosen)
     entry = cache.get(key)
     if entry is not None:
         return entry.image
@@ -42,7 +52,7 @@ def compile_module(module: DeviceModule, arch: str, options: Sequence[str] = ())
             f"-U nvidia-cuda-nvrtc), an older one that of CUDA 12 (pip install 'mlc[cuda12]')"
         )
     try:
-        cubin = library.compile(text, module, chosen, tools)
+        made = library.compile(text, module, chosen, tools, form)
     except CompileError as error:
         if number >= _LEAST or f"sm_{_LEAST} or higher" not in str(error):
             raise
@@ -50,8 +60,8 @@ def compile_module(module: DeviceModule, arch: str, options: Sequence[str] = ())
             f"kernels of {module.name} copy asynchronously or multiply on tensor cores, as cards "
             f"can from sm_{_LEAST} on, and were to be compiled for {arch}; use a newer card"
         ) from error
-    cache.put(key, cubin, {"cubin": module.name, "arch": arch})
-    return cubin
+    cache.put(key, made, {form.lower(): module.name, "arch": arch})
+    return made
 
 
 def nvrtc_version() -> str:
@@ -88,7 +98,7 @@ class _Nvrtc:
         return tuple(found)
 
     def compile(
-        self, text: str, module: DeviceModule, options: Sequence[str], tools: Toolkit
+        self, text: str, module: DeviceModule, options: Sequence[str], tools: Toolkit, form: str
     ) -> bytes:
         program = ctypes.c_void_p()
         name = f"{module.name}.cu".encode()
@@ -101,7 +111,7 @@ class _Nvrtc:
             if self._library.nvrtcCompileProgram(program, len(every), given):
                 log = self._bytes("ProgramLog", program).rstrip(b"\0").decode(errors="replace")
                 raise CompileError(_explained(log, module, options), text)
-            return self._bytes("CUBIN", program)
+            return self._bytes(form, program)
         finally:
             self._library.nvrtcDestroyProgram(ctypes.byref(program))
 

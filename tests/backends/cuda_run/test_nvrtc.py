@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import mlc
 from mlc.config import config
 from mlc.errors import ArgumentError, CompileError, UnsupportedError
 from mlc.runtime.cuda import emulate, nvrtc, toolkit
@@ -146,3 +148,20 @@ def test_version_and_architectures() -> None:
     major = int(nvrtc.nvrtc_version().partition(".")[0])
     assert major >= 12
     assert {80, 90} <= set(nvrtc.architectures())
+
+
+def test_assembly_is_that_of_a_card() -> None:
+    x = np.zeros((4, 8), np.float32)
+    f = mlc.jit(lambda x: x.sum(axis=1), target="cuda")
+    ptx = f.lower(x).asm
+    assert ".visible .entry" in ptx and "ld.global" in ptx
+    assert ".target sm_" in ptx
+    with config.override(cuda_architecture="sm_90a"):
+        assert ".target sm_90a" in mlc.jit(lambda x: x + 1, target="cuda-emulated").lower(x).asm
+    with pytest.raises(mlc.UnsupportedError) as caught:
+        f.lower(x).llvm  # noqa: B018
+    assert caught.value.message == (
+        "lambda is compiled for target 'cuda', whose kernels are CUDA C and never LLVM IR; .cuda "
+        "prints them, .asm what NVRTC makes of them, and target='cpu' has .llvm"
+    )
+    assert "define i32" in mlc.jit(lambda x: x + 1).lower(x).llvm
