@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compile_device import DEVICE_TARGETS
+from ..compile_device import DEVICE_TARGETS, machine_for
 from ..compile_program import compile_program
 from ..errors import ArgumentError
 from ..schedules.schedule import Schedule
@@ -66,7 +66,8 @@ def rank_for_gpu(
 
 
 def _ranked(workload: Workload, draws: int, checked: int, seed: int) -> list[Ranked]:
-    space, rng, fresh = gpu_space(workload), random.Random(seed), Fresh(workload)
+    space, rng = gpu_space(workload, machine_for(workload.target)), random.Random(seed)
+    fresh = Fresh(workload)
     drawn = [*space.seeds(rng), *(space.sample(rng) for _ in range(draws))]
     kept = [candidate for candidate in drawn if candidate is not None and fresh.is_new(candidate)]
     found = [Ranked(workload, c, gpu_guess(c.program(workload))) for c in kept]

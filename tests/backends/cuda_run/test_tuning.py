@@ -224,6 +224,8 @@ def test_without_a_card_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -
         "mlc.tune for target 'cuda' measures on a card: target 'cuda' needs a card, and there is "
         "none; mlc.tune.rank_for_gpu orders schedules by a model, without a card"
     )
+    ((ranked, *_),) = mlc.tune.rank_for_gpu(f, floats(64), draws=2, checked=0)
+    assert "by a model" in str(ranked)
     (config.tuning_database.parent / "tuning.sqlite").touch()
     assert "__global__" in f.lower(floats(8)).cuda  # texts need none, whatever is stored
 
