@@ -54,7 +54,7 @@ def counts_at(places: Any, weights: Any, *, size: int, dtype: Any, refusal: str)
     at = w.input("places", (n,), places.dtype)
     weight = None if weights is None else w.input("weights", (n,), inputs[1].dtype)
     out = w.output("out", (size,), target)
-    guard = w.guard("BoundsError", refusal, size) if refusal else None
+    guard = w.guard("DomainError", refusal, size) if refusal else None
 
     def count(counts: Any, part: Sequence[Expr], i: Expr) -> None:
         place = cast(at[i], int64)

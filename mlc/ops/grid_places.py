@@ -65,7 +65,7 @@ def counts_on_grid(
     at = w.input("places", (n,), given)
     weight = None if weights is None else w.input("weights", (n,), weights)
     out = w.output("out", (size,), target)
-    guard = w.guard("BoundsError", refusal, size) if refusal else None
+    guard = w.guard("DomainError", refusal, size) if refusal else None
 
     def more(i: Expr) -> Expr:
         return const(1, target) if weight is None else cast(weight[i], target)

@@ -451,7 +451,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         from .matrix_functions import spectral_norm
 
         return spectral_norm(x, ord, axes, bool(keepdims))
-    raise UnsupportedError(
+    raise DomainError(
         f"np.linalg.norm with ord={ord!r} over {len(axes)} axes is unknown; there are ord=None, "
         f"inf, -inf, 0, 1, 2 and other powers of vectors, 'fro', 'nuc', 1, -1, 2, -2, inf and -inf "
         f"of matrices"

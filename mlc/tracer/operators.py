@@ -19,7 +19,7 @@ from .ufuncs import call_ufunc
 
 _METHODS = (
     "all any argmax argmin argsort choose clip cumprod cumsum diagonal dot max mean min nonzero "
-    "prod ptp ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
+    "prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
 )
 _BINARY = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,

@@ -27,6 +27,8 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     from ..ops.update import fitted, setitem
 
     check_writable(target)
+    if isinstance(value, str):  # the number that it says, or NumPy's ValueError
+        value = np.full((), value, np.dtype(target.dtype))[()]
     key, value = plain(key), plain(as_operand(value))
     if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
         raise DTypeError(

@@ -167,7 +167,7 @@ def test_data_that_is_refused_is_refused_alike_everywhere(target: str) -> None:
     counts = mlc.jit(lambda x: np.bincount(x, minlength=4), target=target)
     with pytest.raises(np.linalg.LinAlgError, match=r"^Singular matrix"):
         inverse(np.zeros((2, 2)))
-    with pytest.raises(mlc.BoundsError, match=r"^np.bincount: -1 is not in range\(4\)"):
+    with pytest.raises(ValueError, match=r"^np.bincount: -1 is not in range\(4\)"):
         counts(np.array([-1, 2]))
     assert np.array_equal(inverse(np.eye(2)), np.eye(2))
     assert np.array_equal(counts(np.array([1, 1, 3])), [0, 2, 0, 1])

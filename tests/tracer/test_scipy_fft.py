@@ -24,7 +24,8 @@ def close(found: Any, wanted: Any) -> None:
 
 
 NAMES = (
-    "fft ifft rfft irfft hfft ihfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn dct idct fftshift"
+    "fft ifft rfft irfft hfft ihfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn dct idct "
+    "fftshift"
 )
 
 

@@ -160,6 +160,6 @@ def test_a_scan_of_a_million_has_a_block_for_each_tile() -> None:
 def test_what_is_outside_is_refused(
     function: Callable[..., Any], arguments: tuple[Array, ...], sentence: str
 ) -> None:
-    with pytest.raises(mlc.BoundsError) as caught:
+    with pytest.raises((mlc.BoundsError, ValueError)) as caught:
         mlc.jit(function, target="cuda-emulated")(*arguments)
     assert sentence in str(caught.value)
