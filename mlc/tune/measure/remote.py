@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import MlcError
+from ...errors import ArgumentError, MlcError
 from ..candidate import Candidate
 from ..outcome import Outcome
 from ..workload import Workload
@@ -91,6 +91,11 @@ def run_on(
     Each outcome says in ``machine`` where it was measured; its ratio is to the default schedule on
     that same machine. Groups whose worker is lost are repeated, in the end on this machine.
     """
+    if workload.is_on_device:
+        raise ArgumentError(
+            f"{workload.name} is for target {workload.target!r}, and what is measured elsewhere is "
+            "processors; measure it here, by mlc.tune"
+        )
     limits = limits or Limits()
     groups = [candidates[n : n + group] for n in range(0, len(candidates), group)]
     requests = [_request(workload, part, limits) for part in groups]

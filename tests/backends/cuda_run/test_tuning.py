@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc import script as T
 from mlc.compile_device import device_host, machine_for
 from mlc.config import config
 from mlc.errors import ArgumentError, UnsupportedError
@@ -28,6 +29,7 @@ from mlc.tune.database import Database
 from mlc.tune.keeping import keep_result
 from mlc.tune.measure.limits import Limits
 from mlc.tune.measure.measurer import Measurer
+from mlc.tune.measure.remote import run_on
 from mlc.tune.outcome import Comparison
 from mlc.tune.progress import KernelState
 from mlc.tune.result import KernelResult, TuningResult
@@ -212,6 +214,22 @@ def test_autotune_and_another_target_than_the_function_says() -> None:
     assert workloads_for(lambda x: x * 2, (x,), {})[0].target == "cpu"
 
 
+def test_programs_are_tuned_for_a_card() -> None:
+    @T.program
+    def twice(A: T.Buffer((64,)), B: T.Buffer((64,))):  # type: ignore[no-untyped-def, valid-type]
+        for i in T.grid(64):
+            with T.block("B"):
+                v = T.remap("S", [i])
+                B[v] = A[v] * 2.0
+
+    f = mlc.autotune(trials=1, limits=LIMITS, database=False, target="cuda-emulated")(twice)
+    x = floats(64)
+    out = np.empty_like(x)
+    f(x, out)
+    np.testing.assert_array_equal(out, x * 2)
+    assert f.result.kernels[0].workload.target == "cuda-emulated"
+
+
 def test_without_a_card_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_card() -> Any:
         raise UnsupportedError("target 'cuda' needs a card, and there is none")
@@ -237,5 +255,8 @@ def test_what_is_refused() -> None:
         mlc.tune(f, x, target="interpret", trials=1)
     with ThreadPoolExecutor(1) as pool, pytest.raises(ArgumentError, match="leave it out"):
         mlc.tune(f, x, trials=1, executor=pool)
+    (workload,) = workloads_for(f, (x,), {})
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ArgumentError, match="measure it here"):
+        next(run_on(pool, workload, []))
     with pytest.raises(ArgumentError, match="has no kernel to tune"):
         mlc.tune(places, floats(9), target="cuda-emulated", trials=1)
