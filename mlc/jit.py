@@ -55,7 +55,7 @@ from .tracer.captures import Captures
 from .tracer.copied_results import copies_computed
 from .tracer.deciding import static_after
 from .tracer.function import trace_function
-from .tracer.grown import ListsFullError, RoomWanted, with_room
+from .tracer.grown import ListsFullError, RoomWanted, RowsWanted, with_room
 from .tracer.parameters import Parameters
 from .tracer.refills import check_apart, refilled
 from .tracer.signature import Key, call_text, why_new
@@ -320,7 +320,7 @@ class _Jitted:
         except TracedRaiseError:
             with noting_errors():
                 return self._trace(signature, args, kwargs, statics, sizes)
-        except Exception as error:
+        except (Exception, RowsWanted) as error:
             given = signature, args, kwargs, statics
             return traced_again(error, sizes, lambda sizes: self._trace(*given, sizes))
         return traced, captures

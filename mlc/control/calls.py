@@ -33,6 +33,7 @@ from .folding import INSTEAD as FOLDING
 from .forms import is_traced
 from .iterators import not_taking, refuse_taking
 from .kinds import INSTEAD as KINDS
+from .list_folds import INSTEAD as LIST_FOLDS
 from .list_loops import HEAPS, Walk, enumerated, listed, walk_of, zipped
 from .list_loops import reversed_ as reversed_list
 from .lists import Growing
@@ -261,5 +262,5 @@ _INSTEAD: dict[Any, Any] = {
     builtins.str: lambda *args, **options: _text(*args, **options),
     np.errstate: _without_errors(np.errstate), np.seterr: _without_errors(np.seterr),
     np.lib.stride_tricks.as_strided: as_strided,
-    **COMPLEX, **HEAPS, **FOLDING, **KINDS, **MATHEMATICS, **TABLES,
+    **COMPLEX, **HEAPS, **FOLDING, **KINDS, **LIST_FOLDS, **MATHEMATICS, **TABLES,
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import heapq
+import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -167,13 +168,18 @@ def gathered(source: Any, body: Callable[[Any], None]) -> None:
 
 def total(values: Any, start: Any) -> Any:
     """``sum(values, start)``: one item after the other."""
+    return fold(values, operator.add, start)
+
+
+def fold(values: Any, join: Callable[[Any, Any], Any], start: Any) -> Any:
+    """``functools.reduce(join, values, start)`` of what is, or goes through, a list in arrays."""
     held = [start]
 
     def put_all(found: list[Any]) -> None:
         held[:] = found
 
     def add(item: Any) -> None:
-        held[0] = held[0] + item
+        held[0] = join(held[0], item)
 
     state = State(("the sum",), lambda: list(held), put_all, "the sum")
     found = walk_of(values)

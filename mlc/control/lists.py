@@ -21,7 +21,7 @@ from ..errors import MlcError
 from ..ops.op import CURRENT
 from ..tracer import tree
 from ..tracer.concrete import known
-from ..tracer.grown import Grown, ListsFullError, RoomWanted, is_arrays
+from ..tracer.grown import Grown, ListsFullError, RoomWanted, is_arrays, rows_wanted
 from ..tracer.lists import holds_traced
 from ..tracer.number import copied_number
 from ..tracer.tracer import Tracer, mark_weak
@@ -73,6 +73,10 @@ def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
                     raise Wanted(outer, None)
                 if is_asked and outer._can_hold():
                     return getattr(self, name)(*args, **kwargs)  # it may be a row now
+                if is_asked:
+                    rows_wanted(outer.items())
+            elif self.rigid and name in _BY_PLACE and is_traced(args[0]) and current().has_room:
+                rows_wanted(self.items())
             if not hasattr(list, name):
                 held = deque(self.items())
                 found = plain(held, *args, **kwargs)
@@ -406,6 +410,8 @@ class Growing(Grown):
         """How many items the data have chosen, for code that is compiled for that number."""
         trace = current()
         count = self.length()
+        if (size := trace.size_at_hand(count)) is not None:  # nothing was appended or taken
+            return size
         full = trace.errors.get((ListsFullError,))
         if trace.failure is not None:  # what else came of it is of no account
             count = np.where(np.equal(trace.failure[0], 0), count, -1)

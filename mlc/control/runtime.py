@@ -16,6 +16,7 @@ from ..ops.op import CURRENT
 from ..tracer.changing import Flat
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
+from ..tracer.grown import rows_wanted
 from ..tracer.items import Items, held, table_of
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
@@ -155,6 +156,8 @@ def item(value: Any, key: Any) -> Any:
     """``value[key]``; of NumPy's own arrays and scalars by traced keys, too, which NumPy would not
     hand over."""
     if not isinstance(value, (np.ndarray, np.generic)) or all_known([key]):
+        if type(value) is list and is_traced(key) and current().has_room:
+            rows_wanted(value)
         return value[key]
     return held(value)[key]
 

@@ -6,19 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from .drawing import with_known_draws
-from .grown import with_rows, without_tables
+from .grown import RowsWanted, with_rows, with_rows_first, without_tables
 
 Sizes = tuple[int, ...] | None
 
 
-def traced_again(error: Exception, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:
+def traced_again(error: Exception | RowsWanted, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:
     """What ``again(sizes)`` gives with other settings; raises ``error`` if none helps."""
+    fresh = None if sizes is None else ()
+    if isinstance(error, RowsWanted):
+        return with_rows_first(lambda: again(fresh))
     try:
         return with_known_draws(error, lambda: again(sizes))
     except Exception as last:
         if last is not error:
             raise
-    fresh = None if sizes is None else ()
     try:
         return with_rows(error, lambda: again(fresh))
     except Exception as last:

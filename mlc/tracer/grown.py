@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType
+from ..errors import UnsupportedError
 from ..records import dataclass
 from . import tree
 from .storage import next_cell
@@ -32,6 +33,7 @@ TABLES: ContextVar[bool] = ContextVar("whether dicts may become tables", default
 # Whether lists in lists are rows that change, and whether the last trace had some that might.
 ROWS: ContextVar[bool] = ContextVar("rows", default=False)
 ROWED: ContextVar[bool] = ContextVar("whether the last trace had lists in lists", default=False)
+NO_ROWS: ContextVar[bool] = ContextVar("whether rows were tried in vain", default=False)
 TABLED: ContextVar[bool] = ContextVar("whether the last trace had some", default=False)
 
 
@@ -46,6 +48,18 @@ class ListsFullError(Exception):
 class RoomWanted(BaseException):
     """Raised while tracing: at this level of room nobody knows how long a list is. Nothing that
     users write should catch it."""
+
+
+class RowsWanted(BaseException):
+    """Raised while tracing: data choose one of the lists in a list. Nothing that users write should
+    catch it."""
+
+
+def rows_wanted(items: Sequence[Any]) -> None:
+    """RowsWanted, where ``items`` are lists that might be rows, which they are not yet."""
+    is_known = not ROWED.get() or ROWS.get() or NO_ROWS.get()
+    if not is_known and any(isinstance(item, list) for item in items):
+        raise RowsWanted
 
 
 def room_now() -> int:
@@ -70,7 +84,7 @@ def with_room(level: int) -> Iterator[None]:
 def with_rows(error: Exception, again: Callable[[], Any]) -> Any:
     """What tracing ``again`` gives where lists in lists are rows of one array. Raises ``error``, if
     that was tried already, fails as well, or there were none."""
-    if not ROWED.get() or ROWS.get():
+    if not ROWED.get() or ROWS.get() or NO_ROWS.get():
         raise error
     token = ROWS.set(True)
     try:
@@ -79,6 +93,25 @@ def with_rows(error: Exception, again: Callable[[], Any]) -> Any:
         raise error from error.__cause__
     finally:
         ROWS.reset(token)
+
+
+def with_rows_first(again: Callable[[], Any]) -> Any:
+    """What tracing ``again`` gives where lists in lists are rows of one array; where that fails,
+    what it gives where they are lists."""
+    token = ROWS.set(True)
+    try:
+        return again()
+    except Exception as error:
+        first = error
+    finally:
+        ROWS.reset(token)
+    token = NO_ROWS.set(True)
+    try:
+        return again()
+    except Exception as last:
+        raise (first if isinstance(first, UnsupportedError) else last) from None
+    finally:
+        NO_ROWS.reset(token)
 
 
 def without_tables(error: Exception, again: Callable[[], Any]) -> Any:
@@ -271,7 +304,7 @@ class TableResult:
     """A dict or a set among the results: the lists of its keys and values, and what makes it."""
 
     keys: ListResult
-    values: ListResult | None
+    values: ListResult | RowsResult | None
     make: Callable[[Any], Any]
 
     def items(self, computed: Sequence[Any]) -> Any:

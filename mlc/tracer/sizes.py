@@ -93,6 +93,11 @@ class Rooms:
             raise SizeWanted(tuple(self.inputs), tuple(self.counts))
         return self.sizes[len(self.counts) - 1]
 
+    def at_hand(self, tensor: Tensor) -> int | None:
+        """What the 0-d ``tensor`` is, where that is known without asking the data."""
+        known = self._worked_out(tensor)
+        return int(known.value) if isinstance(known, Const) else None
+
     def insist(self) -> None:
         """SizeWanted again, if code that no trace goes through, NumPy's own, has passed over it."""
         first = self.counts[: len(self.sizes) + 1]

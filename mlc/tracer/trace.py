@@ -104,6 +104,11 @@ class FunctionTrace:
         found: int | None = self.rooms.ask(self, make)
         return found
 
+    def size_at_hand(self, value: Any) -> int | None:
+        """What the traced number ``value`` is, where that is known without asking the data."""
+        found: int | None = None if self.rooms is None else self.rooms.at_hand(value._tensor)
+        return found
+
     def constant(self, value: Any) -> Tensor:
         """The constant for an array or a NumPy scalar: one for each array object."""
         if isinstance(value, np.generic):

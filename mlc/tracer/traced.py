@@ -230,10 +230,14 @@ class _Outputs:
     def held(self, held: Any) -> ListResult | RowsResult | TableResult:
         """A list, dict or set that is held in arrays."""
         if not isinstance(held, Tabled):
-            pool = held.pool or (held.kind and held.kind.pool)
-            return self.list_of(held) if pool is None else self.rows_of(held, pool)
-        values = None if held.value_list is None else self.list_of(held.value_list)
+            return self.listed(held)
+        values = None if held.value_list is None else self.listed(held.value_list)
         return TableResult(self.list_of(held.key_list), values, held.plain(held.options()))
+
+    def listed(self, held: Any) -> ListResult | RowsResult:
+        """A list, whose items may be rows."""
+        pool = held.pool or (held.kind and held.kind.pool)
+        return self.list_of(held) if pool is None else self.rows_of(held, pool)
 
     def rows_of(self, held: Any, pool: Any) -> RowsResult:
         """A list of rows, or one row."""

@@ -134,3 +134,67 @@ def test_one_list_at_two_places_is_refused() -> None:
 
     with pytest.raises(mlc.MlcError):
         mlc.jit(f)(EDGES % 3)
+
+
+def folds(x: Any, labels: Any, k: int) -> Any:
+    rows = [[] for _ in range(k)]
+    for i in range(len(labels)):
+        rows[labels[i]].append(x[i])
+    out = []
+    for j in range(k):
+        if len(rows[j]) > 0:
+            out.append((np.sum(rows[j]), np.mean(rows[j]), np.std(rows[j]), np.max(rows[j])))
+        else:
+            out.append((np.sum(x[:0]), np.float64(0.0), np.float64(0.0), np.min(x)))
+    return out
+
+
+@pytest.mark.parametrize("x", [RNG.random(15), RNG.integers(0, 9, 15)])
+def test_numpy_folds_a_row(x: Any) -> None:
+    labels = EDGES[:, 0] % 4
+    for got, want in zip(mlc.jit(folds)(x, labels, 4), folds(x, labels, 4), strict=True):
+        for one, other in zip(got, want, strict=True):
+            assert type(one) is type(other) and np.isclose(one, other, rtol=1e-14, atol=1e-15)
+
+
+def clusters_of(x: Any, k: int) -> Any:
+    centers = [x[i] for i in range(k)]
+    for _ in range(4):
+        clusters = [[] for _ in range(k)]
+        for p in x:
+            near = np.argmin([np.sum((p - c) ** 2) for c in centers])
+            clusters[near].append(p)
+        for j in range(k):
+            centers[j] = np.mean(clusters[j], axis=0)
+    return np.array(centers)
+
+
+def test_means_of_rows_of_arrays() -> None:
+    x = RNG.random((20, 2))
+    np.testing.assert_allclose(mlc.jit(clusters_of)(x, 3), clusters_of(x, 3), rtol=1e-13)
+
+
+def test_the_mean_of_an_empty_row_of_arrays_is_refused() -> None:
+    def first(x: Any, n: Any) -> Any:
+        rows: list[Any] = [[], []]
+        for i in range(4):
+            rows[n[i]].append(x[i])
+        return np.mean(rows[1], axis=0)
+
+    x = RNG.random((4, 2))
+    n = np.array([0, 1, 1, 0])
+    compiled = mlc.jit(first)
+    np.testing.assert_allclose(compiled(x, n), first(x, n), rtol=1e-14)
+    with pytest.raises(ValueError, match="no arrays whose shape the result could be of"):
+        compiled(x, np.zeros(4, int))
+
+
+def test_a_dict_of_rows_is_given_back() -> None:
+    def places(labels: Any) -> Any:
+        found = defaultdict(list)
+        for i in range(len(labels)):
+            found[labels[i]].append(i)
+        return dict(found)
+
+    labels = EDGES[:, 1]
+    assert same(mlc.jit(places)(labels), places(labels))
