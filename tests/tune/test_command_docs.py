@@ -54,6 +54,6 @@ def test_commands_print_what_stands_under_them(
 
 def test_settings_are_those_that_exist() -> None:
     rows = re.findall(r"^\| `(MLC_\w+)` \| `mlc\.config\.(\w+)`", TEXT, re.MULTILINE)
-    assert len(rows) == 7
+    assert len(rows) == 8
     for variable, name in rows:
         assert variable in settings()[name].env

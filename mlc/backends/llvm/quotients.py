@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 
 from ...dtypes import float32
 from .emitter import Emitter
-from .lookups import by_registers
 from .types import Value, constant, type_of
 
 LANES = 16  # of the vectors that are slow to divide
@@ -35,6 +34,8 @@ def is_by_one_number(e: Emitter, a: Value, s: Value) -> bool:
 
 def divide(e: Emitter, a: Value, s: Value) -> Value:
     """``a / s``, rounded once, in every lane of ``a``."""
+    from .lookups import by_registers  # few kernels divide so
+
     scaled = _once(e, s, "scaled", lambda: e.binary("fmul", s, constant(SCALE, float32)))
     inverse = _once(e, s, "inverse", lambda: _inverse(e, s, scaled))
     return by_registers(e, [a], LANES, lambda piece: _quotient(e, piece, s, scaled, inverse))
