@@ -161,7 +161,7 @@ def inner(a: Any, b: Any, /) -> Any:
 
 def _scaled(a: Any, b: Any) -> Any:
     """The product with a number, which is not weak here."""
-    dtype = np.result_type(dtype_of(a).numpy, dtype_of(b).numpy)
+    dtype = common_dtype(*(np.empty((), dtype_of(side).numpy) for side in (a, b)))
     return arithmetic.multiply(astype(a, dtype=dtype), astype(b, dtype=dtype))
 
 

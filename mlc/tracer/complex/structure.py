@@ -273,6 +273,7 @@ def _changing(function: Any, change: Callable[..., None]) -> Callable[..., None]
                 f"part, value.real, or make the array with dtype=complex"
             )
         real, imag = parts_of(value)
+        imag = imag if np.size(real) else real  # of no values there is nothing to write
         for part, v in zip(target._parts, (real, imag), strict=True):
             change(part, *given[:place], v, *given[place:], **kwargs)
 
