@@ -242,7 +242,7 @@ def test_a_whole_number_times_bfloat16_in_a_product_is_refused() -> None:
 
     x = np.ones(3, ml_dtypes.bfloat16)
     with pytest.raises(DTypeError, match="dtypes int64, bfloat16 have no common dtype"):
-        mlc.jit(lambda a: np.dot(np.int64(3), a))(x)
+        run(np.dot, (np.int64(3), x))
 
 
 def test_bfloat16_stays_beside_python_floats_and_in_products() -> None:
