@@ -330,6 +330,8 @@ class ComplexFlat(Flat):
         if isinstance(value, ComplexFlat):
             value = combined(*map(flattened, value._owner._parts))
         parts = parts_of(value)
+        if not np.size(parts[0]):
+            parts = parts[0], parts[0]  # of no values there is nothing to write
         if not isinstance(parts[1], Tracer) and isinstance(parts[0], Tracer):
             parts = parts[0].copy(), parts[1]  # converted before it is read
         for flat, given in zip(self._flats, parts, strict=True):
