@@ -8,16 +8,21 @@ derives from that too: ``except TypeError`` keeps working.
 from __future__ import annotations
 
 import contextlib
+import copy
+import copyreg
+import functools
 import sys
 import warnings
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 
 from .records import dataclass
 
 _PACKAGE = str(Path(__file__).parent)
+_BETWEEN = frozenset({contextlib.__file__, copy.__file__, functools.__file__})
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ def user_location() -> SourceLocation | None:
 
 
 def user_frame() -> FrameType | None:
-    """The innermost frame outside `mlc`, NumPy, optree and contextlib, or None if there is none."""
+    """The innermost frame outside `mlc`, NumPy, optree and what calls for others, or None if there
+    is none."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not is_user_frame(frame):
         frame = frame.f_back
@@ -52,7 +58,7 @@ def is_user_frame(frame: FrameType) -> bool:
     """Whether the code of ``frame`` is the user's own."""
     name = frame.f_code.co_filename
     ours = name.startswith((_PACKAGE, "<")) or "/numpy/" in name or "/optree/" in name
-    return not ours and name != contextlib.__file__
+    return not ours and name not in _BETWEEN
 
 
 def warn(message: str, kind: type[Warning]) -> None:
@@ -76,6 +82,10 @@ class MlcError(Exception):
         self.location = location or user_location()
         super().__init__(message if self.location is None else f"{message}\n  at {self.location}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy says the same place, and not its own besides."""
+        return copyreg.__newobj__, (type(self), *self.args), dict(vars(self))  # type: ignore[attr-defined]
+
 
 class ShapeError(MlcError, ValueError):
     """Shapes that do not fit together."""
@@ -87,6 +97,10 @@ class AxisError(ShapeError, np.exceptions.AxisError):
     def __init__(self, message: str, axis: int, ndim: int) -> None:
         super().__init__(message)
         self.axis, self.ndim = axis, ndim
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made, arguments, state = super().__reduce__()
+        return made, arguments, state | {"axis": self.axis, "ndim": self.ndim, "_msg": self.args[0]}
 
 
 class DTypeError(MlcError, TypeError):

@@ -1,0 +1,48 @@
+"""What an error of `mlc` says stays the same when it is copied or sent to another process."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc import errors
+
+EVERY = [
+    mlc.ShapeError("a shape"),
+    errors.AxisError("an axis", 3, 2),
+    errors.BoundsError("an index"),
+    errors.ScheduleError("a step", refusal="a counter-example"),
+    errors.SimulationError("a race", findings=("one", "two")),
+    errors.CompileError("a stage", "its text"),
+]
+
+
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))]
+)
+def test_a_copy_says_one_place(error, again):
+    made = again(error)
+    assert type(made) is type(error)
+    assert str(made) == str(error) and str(made).count("\n  at ") == 1
+    assert vars(made) == vars(error)
+
+
+def test_a_copy_of_an_axis_error_has_numpys_fields():
+    made = pickle.loads(pickle.dumps(errors.AxisError("an axis", 3, 2)))
+    assert isinstance(made, np.exceptions.AxisError) and (made.axis, made.ndim) == (3, 2)
+
+
+def test_notes_are_copied():
+    error = mlc.ShapeError("a shape")
+    error.__notes__ = ["where it was met"]
+    assert copy.copy(error).__notes__ == ["where it was met"]
+
+
+def test_a_place_is_the_users_own_behind_functools():
+    import functools
+
+    made = functools.singledispatch(lambda message: mlc.ShapeError(message))("a shape")
+    assert made.location.filename == __file__
