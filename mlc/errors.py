@@ -100,7 +100,10 @@ class AxisError(ShapeError, np.exceptions.AxisError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         made, arguments, state = super().__reduce__()
-        return made, arguments, state | {"axis": self.axis, "ndim": self.ndim, "_msg": self.args[0]}
+        return made, arguments, state | {"axis": self.axis, "ndim": self.ndim}
+
+    def __str__(self) -> str:
+        return self.message if self.location is None else f"{self.message}\n  at {self.location}"
 
 
 class DTypeError(MlcError, TypeError):

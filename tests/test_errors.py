@@ -35,6 +35,10 @@ def test_a_copy_of_an_axis_error_has_numpys_fields():
     assert isinstance(made, np.exceptions.AxisError) and (made.axis, made.ndim) == (3, 2)
 
 
+def test_an_axis_error_says_one_sentence():
+    assert str(errors.AxisError("an axis", 3, 2)).startswith(f"an axis\n  at {__file__}")
+
+
 def test_notes_are_copied():
     error = mlc.ShapeError("a shape")
     error.__notes__ = ["where it was met"]
