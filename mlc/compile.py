@@ -73,9 +73,11 @@ class Compiled:
         """The fused graph with its buffers."""
         from .graph.pipeline import build_module
 
-        on_device = self.target in DEVICE_TARGETS
-        precision = getattr(self.target, "precision", "")
-        return build_module(self.inputs, self.outputs, self.name, not on_device, precision)
+        if self.target not in DEVICE_TARGETS:
+            return build_module(self.inputs, self.outputs, self.name)
+        from .compile_device import module_for_cards
+
+        return module_for_cards(self.inputs, self.outputs, self.name, self.target)
 
     @cached_property
     def kernels(self) -> tuple[KernelCode, ...]:

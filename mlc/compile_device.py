@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from .kernel_code import KernelCode
     from .lower.cuda.bound_rows import Rows
     from .lower.cuda.kernel import DeviceProgram
+    from .runtime.cuda.card import Card
     from .schedules.defaults.gpu import GpuMachine
     from .schedules.tuned import Host, Tuned
+    from .te.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 DEVICE_TARGETS = ("cuda", "cuda-emulated")
@@ -53,14 +55,49 @@ def with_precision(target: str, precision: str | None) -> str:
     return made
 
 
+def architecture_for(target: str) -> str:
+    """What kernels may be made for alone: what `mlc.config.cuda_architecture` says or, for target
+    "cuda", what all cards of this machine are; "" for any card."""
+    from .config import config
+
+    if config.cuda_architecture:
+        return config.cuda_architecture
+    on = _card_for(target)
+    return "" if on is None else on.common_arch()
+
+
 def machine_for(target: str) -> GpuMachine:
     """What the default schedules ask about a target."""
-    from .config import config
     from .schedules.defaults.gpu import GpuMachine
 
-    architecture = config.cuda_architecture or ""
+    architecture, on = architecture_for(target), _card_for(target)
     machine = GpuMachine(precision=getattr(target, "precision", ""), architecture=architecture)
-    return replace(machine, processors=_PROCESSORS.get(architecture, machine.processors))
+    count = _PROCESSORS.get(architecture, machine.processors) if on is None else on.processors()
+    return replace(machine, processors=count)
+
+
+def _card_for(target: str) -> Card | None:
+    """What kernels of a target will run on; None where that is the emulator, or nothing is known:
+    texts are made without a card, too."""
+    from .errors import UnsupportedError
+    from .runtime.cuda import card
+
+    if target != "cuda":
+        return None
+    try:
+        return card.card()
+    except UnsupportedError:
+        return None
+
+
+def module_for_cards(
+    inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str, target: str
+) -> Module:
+    """The kernels that compute ``outputs`` from ``inputs`` for cards."""
+    from .graph.pipeline import build_module
+
+    precision = getattr(target, "precision", "")
+    return build_module(inputs, outputs, name, False, precision, architecture_for(target))
 
 
 def device_host(target: str) -> Host:

@@ -329,7 +329,8 @@ class Config:
         _architecture,
         lambda: None,
         env=("MLC_CUDA_ARCHITECTURE",),
-        doc="Make kernels for this architecture alone, as 'sm_90a' has wgmma; None: for any.",
+        doc="Make kernels with what this architecture has: 'sm_90a' wgmma, 'sm_80' what all have; "
+        "None: that of the cards here, where all are alike.",
     )
     emulated_order = Setting(
         _thread_order,

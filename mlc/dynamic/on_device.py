@@ -74,15 +74,13 @@ class DeviceFamily:
 
     def _build(self, graph: _Graph, name: str, target: str) -> None:
         from ..compile import compile_graph
-        from ..compile_device import gpu_kernel, graph_device_module
+        from ..compile_device import gpu_kernel, graph_device_module, module_for_cards
         from ..graph.kernel import Slot
         from ..graph.memory import nbytes
-        from ..graph.pipeline import build_module
         from ..lower.cuda.bound_rows import Rows
 
         inputs = graph.inputs
-        precision = getattr(target, "precision", "")
-        module = build_module(inputs, graph.outputs, name, False, precision)
+        module = module_for_cards(inputs, graph.outputs, name, target)
         self.extents = [size.stand_in or size.at(self.most) for size in self.sizes]
         numbers = {extent: n for n, extent in enumerate(self.extents)}
         rows = Rows(Buffer("sizes", (len(self.sizes),), int64), numbers)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..config import config
 from ..dtypes import DType, bfloat16, float16, float32
 from ..ir.expr import Apply, Axis, Cast, Expr, Load, Var, cast, const
 from ..ir.program import contiguous_strides
@@ -37,24 +36,25 @@ MOST_NODES = 400  # of a score
 HALVES = (float16, bfloat16)
 
 
-def join_attention(graph: Graph, precision: str = "") -> Graph:
+def join_attention(graph: Graph, precision: str = "", architecture: str = "") -> Graph:
     """``graph`` with each attention whose scores nobody else needs as a call of one kernel.
-    ``precision`` is "tf32" where float32 may be multiplied so."""
+    ``precision`` is "tf32" where float32 may be multiplied so; ``architecture`` is that whose cards
+    alone run it, "" for any."""
     position = len(graph.nodes) - 1
     while position >= 0:
         node = graph.nodes[position]
         found = _Match(graph, node, precision).attention()
         if found is not None:
-            joined = _with_call(graph, node, found)
+            joined = _with_call(graph, node, found, architecture)
             if found.product.source not in joined.makers():
                 graph, position = joined, len(joined.nodes)
         position -= 1
     return graph
 
 
-def _with_call(graph: Graph, node: Node, found: Attention) -> Graph:
+def _with_call(graph: Graph, node: Node, found: Attention, architecture: str) -> Graph:
     (old,) = node.tensors
-    made = attention_program(found, config.cuda_architecture or "")
+    made = attention_program(found, architecture)
     op = Call(made, found.tensors, op="attention", location=node.op.location)
     mapping = {old: Tensor(old.name, old.shape, old.dtype, op)}
     for each in graph.nodes:

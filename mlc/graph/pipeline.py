@@ -31,6 +31,7 @@ def build_module(
     name: str = "main",
     row_blocks: bool = True,
     precision: str = "",
+    architecture: str = "",
 ) -> Module:
     """The kernels that compute ``outputs`` from ``inputs`` (placeholders), with their buffers.
 
@@ -38,7 +39,8 @@ def build_module(
     :mod:`mlc.graph.join_rows`), and rows are searched one at a time.
 
     Without it, for cards, an attention is one kernel (see :mod:`mlc.graph.join_attention`), whose
-    products of float32 are made in ``precision``, which is "tf32" or "".
+    products of float32 are made in ``precision``, which is "tf32" or "", for cards of
+    ``architecture`` alone, or "" for any.
 
     The outputs of the module are new tensors; there are as many as ``outputs``, in the same order.
     """
@@ -49,7 +51,7 @@ def build_module(
     if not row_blocks:
         from .join_attention import join_attention
 
-        graph = join_attention(graph, precision)
+        graph = join_attention(graph, precision, architecture)
     elif any(node.op.op.startswith("arg_extreme") for node in graph.nodes):
         from .search_rows import search_rows
 

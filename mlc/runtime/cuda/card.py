@@ -15,6 +15,7 @@ from mlc.errors import DeviceError, DeviceMemoryError, UnsupportedError
 from mlc.runtime.cuda.toolkit import INSTALL
 
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+_PROCESSORS = 16  # cudaDevAttrMultiProcessorCount
 _OPT_IN = 48 << 10  # bytes of shared memory above which a kernel has to ask
 _OUT_OF_MEMORY = 2
 # CUDA's numbers of errors: what a kernel did wrong earlier, which ends the use of the card, and
@@ -56,6 +57,17 @@ class Card:
         """What to compile for: with what is only there, where there is such a thing."""
         capability = str(self.cupy.cuda.Device(device).compute_capability)
         return f"sm_{capability}{'a' if int(capability) >= 90 else ''}"
+
+    def common_arch(self) -> str:
+        """:meth:`arch` of all cards that there are; "" where they differ: what is made for one kind
+        alone does not run on the others."""
+        found = {self.arch(number) for number in range(self.count())}
+        return found.pop() if len(found) == 1 else ""
+
+    def processors(self) -> int:
+        """How many processors each card has, at least."""
+        ask = self._runtime.deviceGetAttribute
+        return min(int(ask(_PROCESSORS, number)) for number in range(self.count()))
 
     def name(self, device: int) -> str:
         """What the driver calls a card."""

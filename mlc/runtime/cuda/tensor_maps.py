@@ -75,7 +75,7 @@ def _encoder() -> Callable[..., int]:
             raise UnsupportedError(
                 f"{name} has no cuTensorMapEncodeTiled, which kernels for sm_90a need that load "
                 f"boxes of arrays; install a driver of CUDA 12 or later, or set "
-                f"mlc.config.cuda_architecture to None"
+                f"mlc.config.cuda_architecture to 'sm_80'"
             )
         word, many = ctypes.c_uint32, ctypes.c_void_p
         found.argtypes = (many, word, word, many, many, many, many, many, word, word, word, word)

@@ -102,6 +102,7 @@ class FakeCuPy:
         self.fail: dict[str, Exception] = {}
         self.waited: list[int] = []  # streams
         self.encoded: list[int] = []  # addresses of arrays that were described
+        self.capabilities, self.processors = ["90", "80"], [132, 108]
         self.current = 0
         self.streams = threading.local()
         self._modules: dict[bytes, DeviceModule] = {}
@@ -118,6 +119,7 @@ class FakeCuPy:
                 streamIsCapturing=lambda stream: self.capturing,
                 memcpyAsync=self._copy, streamSynchronize=self.waited.append,
                 deviceSynchronize=lambda: self.waited.append(-1),
+                deviceGetAttribute=lambda what, number: {16: self.processors[number]}[what],
             ),
             Device=self._device, ExternalStream=self._on_stream, alloc=self._alloc,
             get_current_stream=self._stream, Event=Event,
@@ -225,7 +227,7 @@ class FakeCuPy:
         cupy = self
 
         class Device:
-            compute_capability = ("90", "80")[number]
+            compute_capability = cupy.capabilities[number]
 
             def __enter__(self) -> None:
                 self.before, cupy.current = cupy.current, number
