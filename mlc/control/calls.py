@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import itertools
+import operator
 import sys
 import types
 from collections.abc import Callable
@@ -40,10 +42,12 @@ from .lists import Growing
 from .making_tables import INSTEAD as TABLES
 from .making_tables import of_plain
 from .mathematics import INSTEAD as MATHEMATICS
+from .mathematics import of_series
 from .ranges import range_, reversed_
 from .recursion import note_call
 from .testing_calls import MODULE as ASSERTIONS
 from .testing_calls import assertion
+from .whole_numbers import INSTEAD as WHOLE_NUMBERS
 
 
 def _length(value: Any) -> Any:
@@ -129,6 +133,8 @@ def _replaced(function: Any) -> Any:
         if issubclass(function, np.generic):
             return _scalar_of(function)
         return _foreign(function) if _is_of_library(function) else constructor(function)
+    if type(function).__module__.startswith("numpy.polynomial"):
+        return of_series(function)
     own = next((vars(c)[_CALL] for c in type(function).__mro__ if _CALL in vars(c)), None)
     if isinstance(own, types.FunctionType):  # an object that can be called
         return converted(types.MethodType(own, function))
@@ -209,6 +215,14 @@ def _reduced(function: Any, *rest: Any) -> Any:
     return reduce(call(function), *rest)
 
 
+def _accumulated(source: Any, function: Any = operator.add, **initial: Any) -> Any:
+    return itertools.accumulate(source, call(function or operator.add), **initial)
+
+
+def _starmapped(function: Any, source: Any) -> Any:
+    return itertools.starmap(call(function), source)
+
+
 def _next(iterator: Any, *default: Any) -> Any:
     refuse_taking(iterator)
     return next(iterator, *default)
@@ -252,6 +266,7 @@ def _without_errors(function: Any) -> Callable[..., Any]:
 _INSTEAD: dict[Any, Any] = {
     builtins.next: _next,
     builtins.map: _mapped, builtins.filter: _filtered, reduce: _reduced,
+    itertools.accumulate: _accumulated, itertools.starmap: _starmapped,
     builtins.range: range_,
     builtins.reversed: _reversed,
     builtins.enumerate: _enumerated, builtins.zip: _zipped, builtins.list: _listed,
@@ -263,4 +278,5 @@ _INSTEAD: dict[Any, Any] = {
     np.errstate: _without_errors(np.errstate), np.seterr: _without_errors(np.seterr),
     np.lib.stride_tricks.as_strided: as_strided,
     **COMPLEX, **HEAPS, **FOLDING, **KINDS, **LIST_FOLDS, **MATHEMATICS, **TABLES,
+    **WHOLE_NUMBERS,
 }  # fmt: skip

@@ -121,6 +121,28 @@ def _erf(name: str) -> Callable[..., Any]:
     return compute
 
 
+def _modf(x: Any) -> Any:
+    return tuple(map(_weak, np.modf(real(x))))
+
+
+def _frexp(x: Any) -> Any:
+    part, power = np.frexp(real(x))
+    return _weak(part), python_number(power, int)
+
+
+def _ulp(x: Any) -> Any:
+    return np.where(np.isinf(x), np.inf, np.spacing(np.abs(x)))
+
+
+def _ldexp(x: Any, power: Any) -> Any:
+    return _weak(np.ldexp(real(x), power))
+
+
+def _plainly(function: Any, compute: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` by a ``compute`` that gives Python's numbers, of any kind or two of them."""
+    return lambda *args: (compute if any(map(is_traced, args)) else function)(*args)
+
+
 def _over_points(function: Any, compute: Callable[..., Any]) -> Callable[..., Any]:
     """``function``, which takes sequences of numbers."""
 
@@ -139,11 +161,23 @@ def _dist(p: Any, q: Any) -> Any:
     return _hypot(*(a - b for a, b in zip(p, q)))
 
 
+def of_series(series: Any) -> Callable[[Any], Any]:
+    """The call of a numpy.polynomial series, whose coefficients are known."""
+
+    def evaluate(x: Any) -> Any:
+        if not is_traced(x):
+            return series(x)
+        offset, scale = np.polynomial.polyutils.mapparms(series.domain, series.window)
+        return series._val(offset + scale * x, series.coef)
+
+    return evaluate
+
+
 _COMPUTED: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in _SAME.split()},
     **{name: getattr(np, other) for name, other in _OTHER.items() if other[0] != "_"},
     "log": _log, "hypot": _hypot, "remainder": _remainder, "isclose": _isclose,
-    "erf": _erf("erf"), "erfc": _erf("erfc"),
+    "erf": _erf("erf"), "erfc": _erf("erfc"), "ulp": _ulp,
 }  # fmt: skip
 INSTEAD: dict[Any, Any] = {
     **{
@@ -151,6 +185,9 @@ INSTEAD: dict[Any, Any] = {
         for name, compute in _COMPUTED.items()
         if hasattr(math, name)
     },
+    math.modf: _plainly(math.modf, _modf),
+    math.frexp: _plainly(math.frexp, _frexp),
+    math.ldexp: _plainly(math.ldexp, _ldexp),
     math.fsum: _over_points(math.fsum, lambda values: sum(values)),
     math.dist: _over_points(math.dist, _dist),
 }  # what to call in the place of Python's functions

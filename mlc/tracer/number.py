@@ -93,3 +93,36 @@ def list_of(value: Tracer) -> Any:
     if not value.shape:
         return item_of(value)
     return [list_of(value[i]) for i in range(value.shape[0])]
+
+
+def number_method(value: Tracer, name: str) -> Any:
+    """Python's and NumPy's method ``name`` of a number; None where it has none."""
+    kind, is_python = value.dtype.kind, value._is_weak
+    if value.shape or not (is_python or value._is_scalar()):
+        return None
+    if name == "is_integer" and kind in "iuf":
+        return lambda: python_number(_is_integer(value), bool)
+    if name == "bit_count" and kind in "iu":
+        return lambda: _counted(value, is_python)
+    if name == "bit_length" and kind == "i" and is_python:
+        return lambda: _counted(_smeared(value), True)
+    return None
+
+
+def _is_integer(value: Tracer) -> Any:
+    if value.dtype.kind != "f":
+        return np.equal(value, value)
+    return np.isfinite(value) & np.equal(np.trunc(value), value)
+
+
+def _counted(value: Any, is_python: bool) -> Any:
+    found = np.bitwise_count(value)
+    return python_number(found, int) if is_python else found
+
+
+def _smeared(value: Tracer) -> Any:
+    """The magnitude with all bits set below its highest one."""
+    bits = np.abs(value).astype(np.uint64)
+    for step in (1, 2, 4, 8, 16, 32):
+        bits = bits | bits >> np.uint64(step)
+    return bits

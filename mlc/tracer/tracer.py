@@ -356,6 +356,10 @@ class Tracer:
             )
         if name in _ELSEWHERE:
             raise UnsupportedError(f"x.{name} cannot be traced; {_ELSEWHERE[name]}")
+        from .number import number_method
+
+        if (found := number_method(self, name)) is not None:
+            return found
         raise AttributeError(
             f"a traced value has no attribute {name!r}; it has those of a NumPy array that do not "
             f"depend on the data"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
@@ -257,3 +258,57 @@ def test_results_of_a_kind_that_data_decide() -> None:
 
     for x in ([1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]):
         same(parts, np.array(x))
+
+
+N = np.array([84, -36, 5, 3])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda n: (math.gcd(n[0] * 2, n[1]), math.lcm(int(n[1]) + 1, n[2]), math.gcd(n[3] * 1)),
+        lambda n: [math.isqrt(n[0] * n[0] + k) for k in (-1, 0, 1)],
+        lambda n: (math.isqrt(n[3] * 0), math.isqrt(n[3] * 0 + (2**63 - 1))),
+        lambda n: (math.comb(n[0] // 4, n[2]), math.comb(n[3] + 0, 7), math.perm(n[2] + 1, n[3])),
+        lambda n: (math.factorial(n[2] * 4), math.perm(n[3] + 1)),
+        lambda n: (pow(int(n[0]), int(n[2]), 10007), pow(3, int(n[0]) * 9, int(n[1]) + 1)),
+        lambda n: [int(v * 3).bit_length() for v in n] + [int(v - 1).bit_count() for v in n],
+        lambda n: (float(n[0] / 8).is_integer(), (n[0] / 4).is_integer(), n[2].is_integer()),
+    ],
+)
+def test_functions_of_whole_numbers(function: Callable[[Any], Any]) -> None:
+    same(function, N)
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "text"),
+    [
+        (lambda n: math.isqrt(n[1] * 2), ValueError, "nonnegative"),
+        (lambda n: math.factorial(n[1] * 2), ValueError, "not defined for negative"),
+        (lambda n: math.factorial(n[0] * 2), OverflowError, "above 20 is no int64"),
+        (lambda n: math.comb(n[0] * 2, n[1] * 2), ValueError, "k must be a non-negative"),
+        (lambda n: pow(3, int(n[2]) + 1, int(n[3]) - 3), ValueError, "3rd argument cannot be 0"),
+        (lambda n: pow(3, int(n[2]) + 1, int(n[0]) * 2**40), OverflowError, "no int64"),
+        (lambda n: math.gcd(n[0] / 2, 3), TypeError, "cannot be interpreted as an integer"),
+    ],
+)
+def test_what_they_refuse(function: Callable[[Any], Any], kind: type, text: str) -> None:
+    with pytest.raises(kind, match=text):
+        mlc.jit(function)(N)
+
+
+def test_parts_of_floats() -> None:
+    same(lambda x: [math.modf(v) for v in x] + [math.frexp(v) for v in x], X)
+    same(lambda x: (math.ldexp(x[0], 5), math.ulp(x[1]), math.ulp(-x[4])), X)
+
+
+def test_iterators_call_functions_of_python() -> None:
+    same(lambda x: list(itertools.accumulate(x, max)) + list(itertools.accumulate(x)), X)
+    same(lambda x: list(itertools.accumulate(x, lambda a, b: a - b, initial=2.0)), X)
+    same(lambda x: list(itertools.starmap(min, [(x[0], x[1]), (x[2], x[3])])), X)
+
+
+def test_series_with_known_coefficients() -> None:
+    power = np.polynomial.Polynomial([1.0, 2.0, 3.0], domain=[-2, 2], window=[0, 1])
+    other = np.polynomial.Chebyshev([0.5, -1.0, 0.25])
+    same(lambda x: (power(x), other(x), power.deriv()(x[0])), X)
