@@ -21,7 +21,7 @@ from ..tracer.complex.calls import truth
 from ..tracer.deciding import deciding_arguments
 from ..tracer.drawing import random_form
 from ..tracer.grown import is_arrays
-from ..tracer.items import enumerate_, zip_
+from ..tracer.items import enumerate_, product, repeat, zip_
 from ..tracer.lists import taking_lists
 from ..tracer.masked import Masked
 from ..tracer.number import copied_number, python_number
@@ -270,6 +270,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.range: range_,
     builtins.reversed: _reversed,
     builtins.enumerate: _enumerated, builtins.zip: _zipped, builtins.list: _listed,
+    itertools.product: product, itertools.repeat: repeat,
     builtins.len: _length,
     builtins.int: _number(int),
     builtins.float: _number(float),

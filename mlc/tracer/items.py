@@ -1,5 +1,5 @@
-"""What a loop runs over, by place: ``enumerate``, ``zip``, ``np.ndindex``, ``np.ndenumerate`` and
-``x.flat``.
+"""What a loop runs over, by place: ``enumerate``, ``zip``, ``itertools.product`` and ``repeat``,
+``np.ndindex``, ``np.ndenumerate`` and ``x.flat``.
 
 ::
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import itertools
 import math
 import operator
 from collections.abc import Callable, Iterator
@@ -134,6 +135,28 @@ def zip_(*iterables: Any, strict: bool = False) -> Any:
         lambda i: tuple(part.at(i) for part in parts),
         lambda: builtins.zip(*iterables, strict=strict),
     )
+
+
+def product(*iterables: Any, repeat: Any = 1) -> Any:
+    """``itertools.product(*iterables, repeat=repeat)``: of ranges, by place; what else there is may
+    be written to after its items were taken."""
+    if CURRENT.get() is None or not all(type(part) is builtins.range for part in iterables):
+        return itertools.product(*iterables, repeat=repeat)
+    ranges = iterables * operator.index(known(repeat))
+    return Items(
+        tuple(map(len, ranges)),
+        lambda *at: tuple(part.start + i * part.step for part, i in zip(ranges, at)),
+        lambda: itertools.product(*ranges),
+    )
+
+
+def repeat(item: Any, *times: Any, **options: Any) -> Any:
+    """``itertools.repeat(item, times)``."""
+    counts = (*times, *options.values())
+    if CURRENT.get() is None or len(counts) != 1 or not options.keys() <= {"times"}:
+        return itertools.repeat(item, *times, **options)
+    count = max(operator.index(known(counts[0])), 0)
+    return Items((count,), lambda i: item, lambda: itertools.repeat(item, count))
 
 
 def ndindex(*shape: Any) -> Any:

@@ -1,4 +1,7 @@
-"""Loops over ``enumerate``, ``zip``, ``np.ndindex``, ``np.ndenumerate`` and ``x.flat``."""
+"""Loops over ``enumerate``, ``zip``, ``itertools``, ``np.ndindex``, ``np.ndenumerate`` and
+``x.flat``."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -55,6 +58,28 @@ def places_apart(x):
             continue
         s = s * 0.9 + x[i, j]
     return s
+
+
+def products(x):
+    s = 0.0
+    for n, (i, j) in enumerate(itertools.product(range(len(x) - 1, -1, -1), range(x.shape[1]))):
+        s = s * 0.9 + x[i, j] * n
+    for i, j in itertools.product(range(2), repeat=2):
+        s = s + x[i, j] * i
+    return s
+
+
+def repeated(x):
+    s = 0.0
+    for factor in itertools.repeat(x[0, 0], len(x) ** 2):
+        s = s * 0.9 + factor * np.sin(s)
+    for _ in itertools.repeat(None, times=-1):
+        s = 0.0
+    rest = itertools.repeat(2.0, 300)
+    s = s + next(rest)
+    for factor in rest:
+        s = s * 0.5 + factor
+    return s, len(list(rest)), list(zip(range(2), itertools.repeat(7.0)))[1][0]
 
 
 def pairs(x):
@@ -134,8 +159,9 @@ def used_up(x):
 
 
 FUNCTIONS = (
-    numbered, numbered_elements, in_pairs, numbered_pairs, places, places_apart, pairs, transposed,
-    written_to, bound_before, put_together, by_hand, left_behind, no_axes, used_up,
+    numbered, numbered_elements, in_pairs, numbered_pairs, places, places_apart, products, repeated,
+    pairs, transposed, written_to, bound_before, put_together, by_hand, left_behind, no_axes,
+    used_up,
 )  # fmt: skip
 
 
@@ -155,7 +181,8 @@ def test_loops_mean_what_they_mean_in_python(function, shape, rng):
 
 
 @pytest.mark.parametrize(
-    "function", [numbered, in_pairs, numbered_pairs, places, places_apart, pairs, transposed]
+    "function",
+    [numbered, in_pairs, numbered_pairs, places, places_apart, products, pairs, transposed],
 )
 def test_long_loops_are_native(function, rng):
     short, long = rng.standard_normal((170, 5)), rng.standard_normal((4000, 5))
