@@ -132,6 +132,7 @@ def test_far_memory_waits_in_a_large_second_cache(rows: int, way: str) -> None:
     x, l2 = np.empty((rows, 2048), np.float32), host_target().l2_bytes
     f = {"max": lambda x: x.max(1), "var": lambda x: x.var(1), "abs": lambda x: abs(x)}
     text = mlc.jit(f[way]).lower(x).asm
-    waits = l2 >= 2 << 20 and x.nbytes > 8 * l2 and way != "abs"  # that writes as much as it reads
+    # what is written past the caches is in nobody's way
+    waits = l2 >= 2 << 20 and x.nbytes > 8 * l2 and (way != "abs" or "vmovnt" in text)
     assert ("prefetcht1" in text) == waits
     assert ("prefetcht0" in text) == (x.nbytes > l2 and not waits)

@@ -17,6 +17,7 @@ from ...records import dataclass
 from .debug import check_bounds
 from .emitter import Emitter
 from .known_lanes import fits_shuffle, known_numbers, read_known
+from .passing import LINE, store_past
 from .registers import read_register
 from .types import Value, constant, mangled, memory_type, shuffle_mask, type_of, vector_constant
 
@@ -250,7 +251,10 @@ def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
         if backwards:
             raw = _reversed(e, raw)
         if mask is None:
-            e.line(f"store {raw}, ptr {pointer}, align {align}")
+            if buffer in e.passing and e.lanes * buffer.dtype.itemsize % LINE == 0:
+                store_past(e, raw, pointer, align)
+            else:
+                e.line(f"store {raw}, ptr {pointer}, align {align}")
             return
         mask = _lanes_of(e, mask, backwards)
         if memory_type(raw.dtype) in ("i8", "i16", "i32") and "+avx512f" in e.target.features:

@@ -84,6 +84,8 @@ class Emitter(Builder):
         self.volatile = False
         self.in_parallel = False
         self.failure = "ret i32 1"
+        self.passing: frozenset[Buffer] = NONE  # buffers whose lines are stored past the caches
+        self.passed = False  # whether some were
         self.ends: dict[int, tuple[Any, str]] = {}  # of loops that data end: the loop, its end
         self.home: dict[str, int] = {}
         self._constants: dict[Expr, Value] = {}

@@ -11,6 +11,7 @@ from .emitter import Emitter
 from .expressions import emit_expr
 from .facts import ProgramFacts
 from .parallel import function_text
+from .passing import passing, wait_for_stores
 from .statements import emit_stmt
 from .target import Target
 
@@ -52,7 +53,9 @@ def kernel_text(
     for i, buffer in enumerate(program.params):
         e.pointers[buffer] = f"%a{i}"
         params.append(f"ptr {_attributes(program, buffer)} %a{i}")
+    e.passing = passing(program, target)
     emit_stmt(e, program.body)
+    wait_for_stores(e)
     e.line("ret void" if sites is None else "ret i32 0")
     head = f"define internal {'void' if sites is None else 'i32'} @{symbol}({', '.join(params)})"
     functions.append(function_text(e, head))

@@ -13,6 +13,7 @@ from ...ir.program import For, If
 from ...records import replace
 from .builder import Chunk, flatten, join_blocks
 from .emitter import Emitter
+from .passing import wait_for_stores
 from .types import Value
 
 EmitLoop = Callable[[Emitter, For, str, str], None]
@@ -24,7 +25,7 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
         e.facts, e.target, e.declarations, e.functions, f"{e.symbol}_par{len(e.functions)}",
         e.emit, e.sites,
     )  # fmt: skip
-    body.in_parallel = True
+    body.in_parallel, body.passing = True, e.passing
     body.failure = "ret void"
     body.fixed = dict(e.fixed)
     record: list[str] = []
@@ -44,6 +45,7 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
     body.line("br i1 %empty, label %done, label %some")
     body.label("some")
     _emit_parts(body, loop, emit_loop)
+    wait_for_stores(body)
     body.line("br label %done")
     body.label("done")
     body.line("ret void")

@@ -11,13 +11,13 @@ from ...ir.rewrite import loads_of, substitute, variables_of
 from ...ir.simplify import simplify
 from .addressing import address_of
 from .emitter import Emitter
+from .passing import FAR
 from .types import memory_type
 
 _LINE = 64  # bytes that one instruction asks for
 _MOST_LINES = 32  # of one read in one iteration
 _MOST_POINTS = 1 << 14
 _LARGE_L2 = 2 << 20
-_FAR = 8  # times as large as the second cache: no third one is expected to hold it
 NEAREST, SECOND = 3, 2  # caches, as LLVM's prefetch has them
 
 Read = tuple[Buffer, tuple[Expr, ...]]
@@ -46,20 +46,20 @@ def emit_prefetches(e: Emitter, loop: For) -> None:
                 asked.setdefault((start, offset), buffer)
         part, parts = share or (0, 1)
         for (start, offset), buffer in list(asked.items())[part::parts]:
-            _ask(e, buffer, start, offset, _cache_for(e, buffer, loop, parts > 1))
+            _ask(e, buffer, start, offset, _cache_for(e, buffer, loop))
 
 
-def _cache_for(e: Emitter, buffer: Buffer, loop: For, shared: bool) -> int:
+def _cache_for(e: Emitter, buffer: Buffer, loop: For) -> int:
     """Where to bring what is needed later: of memory that is far away only a few lines can be on
     their way to the nearest cache at a time, and these are for what is needed now, if the next
     cache is large enough to wait in. A loop that writes far away, too, needs them for its stores
-    anyway, unless several loops go over all of it (``shared``) before it is needed."""
+    anyway, unless these pass the caches by."""
 
     def far(target: Buffer) -> bool:
-        return target.size * target.dtype.itemsize > _FAR * e.target.l2_bytes
+        return target.size * target.dtype.itemsize > FAR * e.target.l2_bytes
 
-    writes = (s.buffer for s in walk(loop.body) if isinstance(s, Store))
-    waits = far(buffer) and (shared or not any(map(far, writes)))
+    writes = {s.buffer for s in walk(loop.body) if isinstance(s, Store)} - e.passing
+    waits = far(buffer) and not any(map(far, writes))
     return SECOND if waits and e.target.l2_bytes >= _LARGE_L2 else NEAREST
 
 

@@ -3,7 +3,8 @@
 A loop that walks through memory asks some way ahead, along each of the rows that it reads side by
 side; processors do so themselves, but later and less far. Where a row is read several times, such
 as by a mean and then by a variance, its readers ask for the next row, a share of it each: while
-they are busy with what is in the cache, memory is not idle.
+they are busy with what is in the cache, memory is not idle. Where the second cache is large, the
+first of them asks for all of it, in order, and it waits there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..step import loops_around
 from .machine import Machine
 
 AHEAD_BYTES = 8192
+LARGE_L2 = 2 << 20  # in which there is room to wait
 LINE_BYTES = 64
 MOVING = (LoopKind.SERIAL, LoopKind.PARALLEL)
 MOST_BYTES = 32 * LINE_BYTES  # what one iteration may ask for
@@ -62,7 +64,10 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
 
 
 def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
-    """One reader asks for what comes next; several, for a share of the next row each."""
+    """One reader asks for what comes next, or the first of several that have room for it; else
+    each of them for a share of the next row."""
+    if machine.l2 >= LARGE_L2:
+        readers = readers[:1]
     ahead, parts = AHEAD_BYTES, len(readers)
     if parts > 1:
         ahead = min(map(_row_bytes, readers))

@@ -1,0 +1,83 @@
+"""Stores that pass the caches by: of results that no cache holds until they are read.
+
+An ordinary store to memory far away brings the line first, and sends it back later; one that passes
+by writes it alone. It needs a whole line at once, which begins where lines do::
+
+    if address % 64 == 0: store past the caches     else: store
+
+The lines are under way when the function returns, so it waits for them: other threads look.
+"""
+
+from __future__ import annotations
+
+from ...ir.program import (
+    Accumulate,
+    Buffer,
+    Evaluate,
+    Program,
+    Region,
+    Scope,
+    expressions_of,
+    walk,
+)
+from ...ir.rewrite import loads_of
+from .emitter import Emitter
+from .target import Target
+from .types import Value
+
+LINE = 64
+FAR = 8  # times as large as the second cache: no third one is expected to hold it
+FAR_BYTES = 16 << 20  # as much as one core keeps in a third cache, of which others have their share
+HINT = "!nontemporal !{i32 1}"
+FENCE = "llvm.x86.sse.sfence"
+
+
+def is_passed(nbytes: int, target: Target) -> bool:
+    """Whether a result of so many bytes is written past the caches of ``target``."""
+    whole_lines = target.arch == "x86_64" and target.vector_bits == 8 * LINE
+    return whole_lines and nbytes > max(FAR * target.l2_bytes, FAR_BYTES)
+
+
+def passing(program: Program, target: Target) -> frozenset[Buffer]:
+    """The params that ``program`` writes to memory far away, and never reads."""
+    far = {
+        b
+        for b in program.params[len(program.params) - program.outputs :]
+        if b.scope is Scope.GLOBAL and is_passed(b.size * b.dtype.itemsize, target)
+    }
+    if not far:
+        return frozenset()
+    for stmt in walk(program.body):
+        match stmt:
+            case Accumulate(buffers=buffers):
+                far.difference_update(buffers)
+            case Evaluate(args=args):
+                given = (a.buffer if isinstance(a, Region) else a for a in args)
+                far.difference_update(b for b in given if isinstance(b, Buffer))
+        for expr in expressions_of(stmt):
+            far.difference_update(load.source for load in loads_of(expr))
+    return frozenset(far)
+
+
+def store_past(e: Emitter, raw: Value, pointer: str, align: int) -> None:
+    """Store whole lines past the caches, if they begin at one."""
+    name = e.name("s")
+    number = e.raw(f"ptrtoint ptr {pointer} to i64")
+    inside = e.raw(f"and i64 {number}, {LINE - 1}")
+    whole = e.raw(f"icmp eq i64 {inside}, 0")
+    e.line(f"br i1 {whole}, label %{name}w, label %{name}p")
+    e.label(f"{name}w")
+    e.line(f"store {raw}, ptr {pointer}, align {LINE}, {HINT}")
+    e.line(f"br label %{name}x")
+    e.label(f"{name}p")
+    e.line(f"store {raw}, ptr {pointer}, align {align}")
+    e.line(f"br label %{name}x")
+    e.label(f"{name}x")
+    e.passed = True
+
+
+def wait_for_stores(e: Emitter) -> None:
+    """At the end of a function: what it stored past the caches is there for all to see."""
+    if e.passed:
+        e.declare(f"declare void @{FENCE}()")
+        e.line(f"call void @{FENCE}()")
