@@ -17,22 +17,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .call_spec import native_call, statics_of
+from .call_trace import native_form, trace_of_call
 from .compile import TARGETS, CallSpec, compile_graph
 from .compile_device import DEVICE_TARGETS, with_precision
 from .config import config, is_debug_anywhere, watch
 from .dynamic import families_for
-from .errors import (
-    ArgumentError,
-    HostStateError,
-    MlcError,
-    TracedRaiseError,
-    TracerBoolError,
-    UnsupportedError,
-)
+from .errors import ArgumentError, MlcError
 from .forks import free_after_fork
 from .lowered import CacheInfo, CacheRow, Lowered
 from .ops.op import CURRENT
-from .resizing import lists_may_be_full, run_again, size_of_data
+from .resizing import lists_may_be_full, run_again
+from .runtime.collector import collector_held_back
 from .runtime.native_call import callable_type, first_signature, install, is_installed, prepare
 from .specialization import (
     MISS,
@@ -48,19 +43,15 @@ from .specialization import (
 )
 from .tracebacks import explained, trimmed
 from .tracer import foreign
-from .tracer.again import traced_again
 from .tracer.alike import are_objects_new
-from .tracer.attributes import AttributeCalls, AttributesWanted, noting_attributes
+from .tracer.attributes import AttributeCalls, AttributesWanted
 from .tracer.captures import Captures
 from .tracer.copied_results import copies_computed
 from .tracer.deciding import static_after
-from .tracer.function import trace_function
-from .tracer.grown import ListsFullError, RoomWanted, RowsWanted, with_room
+from .tracer.grown import ListsFullError
 from .tracer.parameters import Parameters
 from .tracer.refills import check_apart, refilled
 from .tracer.signature import Key, call_text, why_new
-from .tracer.sizes import SizeWanted
-from .tracer.trace import FAILING, PLAIN, noting_errors
 from .tracer.traced import Traced
 
 _VARIANTS = 8  # compiled versions kept for one signature, when what the function reads changes
@@ -120,7 +111,7 @@ class _Jitted:
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         if CURRENT.get() is not None:
-            return _native_form(self._function)(*args, **kwargs)
+            return native_form(self._function)(*args, **kwargs)
         last = self._last
         if last is not None and not _debugging and not last.captures.change():
             result = last.native(*args, **kwargs)
@@ -139,7 +130,7 @@ class _Jitted:
         if entry is None:
             given = kwargs if out is None else {**kwargs, "out": out}
             if out is None and are_objects_new(self, signature):
-                self._alike = self._alike or AttributeCalls(self, jit, _native_form)
+                self._alike = self._alike or AttributeCalls(self, jit, native_form)
                 try:
                     return self._alike(args, given)
                 except MlcError:  # with arrays as inputs it cannot be compiled, or not at all
@@ -147,7 +138,7 @@ class _Jitted:
             try:
                 entry = self._compile(signature, args, kwargs)
             except AttributesWanted as wanted:
-                self._attributes = AttributeCalls(self, jit, _native_form, wanted)
+                self._attributes = AttributeCalls(self, jit, native_form, wanted)
                 return self._attributes(args, given)
             if self._by_value:
                 arrays = self._parameters.keys(args, kwargs)[1]
@@ -172,19 +163,6 @@ class _Jitted:
         result = result if make is None else foreign.converted(result, make)
         return refilled(entry.traced.refills, result, args, kwargs)
 
-    def _trace_plainly(
-        self, reason: HostStateError, args: tuple[Any, ...], kwargs: dict[str, Any], keys: Any,
-        captures: Captures,
-    ) -> Traced:  # fmt: skip
-        """The trace with Python's own loops, since ``reason`` speaks against native ones."""
-        token = PLAIN.set(True)
-        try:
-            return trace_function(self._function, self._parameters, args, kwargs, keys, captures)
-        except (TracerBoolError, ArgumentError, UnsupportedError) as error:
-            raise UnsupportedError(f"{reason}", error.location) from error
-        finally:
-            PLAIN.reset(token)
-
     def _find(
         self, signature: Signature, sizes: tuple[int, ...] = ()
     ) -> tuple[Specialization | None, str]:
@@ -206,7 +184,7 @@ class _Jitted:
         self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any],
         sizes: tuple[int, ...] = (),
     ) -> Specialization:  # fmt: skip
-        with self._lock:
+        with self._lock, collector_held_back():
             entry, change = self._find(signature, sizes)  # another thread may have made it
             if entry is not None:
                 return entry
@@ -290,40 +268,7 @@ class _Jitted:
     ) -> tuple[Traced, Captures]:  # fmt: skip
         """The trace for a signature, and what it read besides its arguments; ``sizes`` that data
         decide are found on the way."""
-        keys = signature[0]
-        called = self._parameters.names_of(args, kwargs)
-        captures = Captures(self._function, *statics, names=called)
-        schedule = getattr(self._function, "__mlc_schedule__", None)
-        function = self._function
-        if schedule is None:
-            function = noting_attributes(_native_form(function, True), captures)
-            if FAILING.get():
-                from .control.raised import ending
-
-                function = ending(function)
-        try:
-            try:
-                with with_room(self._level):
-                    traced = trace_function(
-                        function, self._parameters, args, kwargs, keys, captures,
-                        schedule is not None, sizes,
-                    )  # fmt: skip
-            except HostStateError as reason:
-                captures = Captures(self._function, *statics, names=called)
-                traced = self._trace_plainly(reason, args, kwargs, keys, captures)
-        except SizeWanted as wanted:
-            found = size_of_data(wanted, self._parameters.keys(args, kwargs)[1], self._target)
-            return self._trace(signature, args, kwargs, statics, (*(sizes or ()), found))
-        except RoomWanted:
-            self._level += 1
-            return self._trace(signature, args, kwargs, statics, None if sizes is None else ())
-        except TracedRaiseError:
-            with noting_errors():
-                return self._trace(signature, args, kwargs, statics, sizes)
-        except (Exception, RowsWanted) as error:
-            given = signature, args, kwargs, statics
-            return traced_again(error, sizes, lambda sizes: self._trace(*given, sizes))
-        return traced, captures
+        return trace_of_call(self, signature, args, kwargs, statics, sizes)
 
     def _with_static_ints(
         self, error: Exception, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -377,7 +322,7 @@ class _Jitted:
             try:
                 entry = self._compile(signature, args, kwargs)
             except AttributesWanted as wanted:
-                self._attributes = AttributeCalls(self, jit, _native_form, wanted)
+                self._attributes = AttributeCalls(self, jit, native_form, wanted)
                 return self._attributes.lower(args, kwargs)
         return Lowered(self._parameters.function, entry.row, entry.compiled)
 
@@ -485,13 +430,6 @@ def jit(
         return made
 
     return compile_later if function is None else compile_later(function)
-
-
-def _native_form(function: Callable[..., Any], is_last: bool = False) -> Callable[..., Any]:
-    """The function with loops and branches that may become native."""
-    from .control.plain_code import native_form
-
-    return native_form(function, is_last)  # type: ignore[no-any-return]
 
 
 def _unpickled(

@@ -41,7 +41,7 @@ LAYERS = (
     ("lowered", "call_spec"),
     ("specialization",),
     ("dynamic", "resizing", "tracebacks"),
-    ("device_plan",),
+    ("call_trace", "device_plan"),
     ("quick_call",),
     ("device_call",),
     ("build_program",),

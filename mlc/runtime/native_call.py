@@ -142,10 +142,13 @@ def native_entry(*, build: bool) -> int:
 
 
 _entry = 0
-_absent_before: set[str] = set()
+_is_absent = False  # from the disk cache: that is asked once
 
 
 def _load_entry(build: bool) -> int:
+    global _is_absent
+    if _is_absent and not build:
+        return 0
     from mlc.backends.llvm.target import host_target
     from mlc.runtime import cache
     from mlc.runtime.sources import installation, loaded_sources
@@ -153,11 +156,9 @@ def _load_entry(build: bool) -> int:
 
     target = host_target()
     key = cache.content_key("entry", installation(), target.key())
-    if key in _absent_before and not build:
-        return 0
     found = cache.get(key)
-    if found is None and not build:
-        _absent_before.add(key)
+    _is_absent = found is None
+    if _is_absent and not build:
         return 0
     # Optimising takes twice as long again; it pays when later processes find the result.
     effort: Literal["light"] | None = "light" if config.cache else None

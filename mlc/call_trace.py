@@ -1,0 +1,89 @@
+"""The trace of a jitted function for the arguments of one signature, and what is tried where a
+first way to it leads nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .errors import (
+    ArgumentError,
+    HostStateError,
+    TracedRaiseError,
+    TracerBoolError,
+    UnsupportedError,
+)
+from .resizing import size_of_data
+from .tracer.again import traced_again
+from .tracer.attributes import noting_attributes
+from .tracer.captures import Captures
+from .tracer.function import trace_function
+from .tracer.grown import RoomWanted, RowsWanted, with_room
+from .tracer.sizes import SizeWanted
+from .tracer.trace import FAILING, PLAIN, noting_errors
+from .tracer.traced import Traced
+
+
+def trace_of_call(
+    jitted: Any, signature: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
+    statics: Sequence[Any], sizes: tuple[int, ...] | None = None,
+) -> tuple[Traced, Captures]:  # fmt: skip
+    """The trace for a signature, and what it read besides its arguments; ``sizes`` that data decide
+    are found on the way."""
+
+    def again(sizes: tuple[int, ...] | None) -> tuple[Traced, Captures]:
+        return trace_of_call(jitted, signature, args, kwargs, statics, sizes)
+
+    keys, parameters = signature[0], jitted._parameters
+    called = parameters.names_of(args, kwargs)
+    captures = Captures(jitted._function, *statics, names=called)
+    schedule = getattr(jitted._function, "__mlc_schedule__", None)
+    function = jitted._function
+    if schedule is None:
+        function = noting_attributes(native_form(function, True), captures)
+        if FAILING.get():
+            from .control.raised import ending
+
+            function = ending(function)
+    try:
+        try:
+            with with_room(jitted._level):
+                traced = trace_function(
+                    function, parameters, args, kwargs, keys, captures, schedule is not None, sizes
+                )
+        except HostStateError as reason:
+            captures = Captures(jitted._function, *statics, names=called)
+            traced = _plain_trace(jitted, reason, args, kwargs, keys, captures)
+    except SizeWanted as wanted:
+        found = size_of_data(wanted, parameters.keys(args, kwargs)[1], jitted._target)
+        return again((*(sizes or ()), found))
+    except RoomWanted:
+        jitted._level += 1
+        return again(None if sizes is None else ())
+    except TracedRaiseError:
+        with noting_errors():
+            return again(sizes)
+    except (Exception, RowsWanted) as error:
+        return traced_again(error, sizes, again)
+    return traced, captures
+
+
+def _plain_trace(
+    jitted: Any, reason: HostStateError, args: tuple[Any, ...], kwargs: dict[str, Any], keys: Any,
+    captures: Captures,
+) -> Traced:  # fmt: skip
+    """The trace with Python's own loops, since ``reason`` speaks against native ones."""
+    token = PLAIN.set(True)
+    try:
+        return trace_function(jitted._function, jitted._parameters, args, kwargs, keys, captures)
+    except (TracerBoolError, ArgumentError, UnsupportedError) as error:
+        raise UnsupportedError(f"{reason}", error.location) from error
+    finally:
+        PLAIN.reset(token)
+
+
+def native_form(function: Callable[..., Any], is_last: bool = False) -> Callable[..., Any]:
+    """The function with loops and branches that may become native."""
+    from .control.plain_code import native_form as form
+
+    return form(function, is_last)  # type: ignore[no-any-return]
