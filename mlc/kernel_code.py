@@ -250,6 +250,7 @@ def _machine(target: Target) -> Any:
         registers=target.vector_registers,
         l1=target.l1_bytes,
         l2=target.l2_bytes,
+        past_bytes=target.past_bytes,
         shuffles_apart=target.shuffles_apart,
         has_dot4=target.has_dot4,
         has_dot2=target.has_dot2,

@@ -22,6 +22,7 @@ from ..ir.intrinsic import Intrinsic, register
 from ..ir.program import Block, Buffer, For, Iter, Program, Stmt, Store
 
 LINE = 64  # bytes of a cache line
+PAST = "!nontemporal !{i32 1}"  # a hint that a store passes the caches by
 NEITHER = (False, False)
 
 
@@ -54,18 +55,19 @@ def _meaning(name: str, lanes: int, dtype: DType, flips: tuple[bool, bool]) -> P
     return Program(name, (a, b), For(i, lanes, For(j, lanes, body)))
 
 
-def _turned(lanes: int, dtype: DType) -> list[str]:
-    """The tile in registers."""
+def _loaded(lanes: int, dtype: DType, first: int) -> tuple[list[str], list[str]]:
+    """The tile of A that begins with row ``first``, turned in registers: lines, and the names of
+    its rows."""
     element, align = f"i{8 * dtype.itemsize}", dtype.itemsize
     vector = f"<{lanes} x {element}>"
     out: list[str] = []
-    for n in range(lanes):
+    rows = [f"%r0_{n}" for n in range(first, first + lanes)]
+    for n, row in enumerate(rows, first):
         out += [
             f"  %ao{n} = mul i64 %as, {n}",
             f"  %ap{n} = getelementptr {element}, ptr %a, i64 %ao{n}",
-            f"  %r0_{n} = load {vector}, ptr %ap{n}, align {align}",
+            f"  {row} = load {vector}, ptr %ap{n}, align {align}",
         ]
-    rows = [f"%r0_{n}" for n in range(lanes)]
     step, turn = lanes // 2, 1
     while step:
         fresh = list(rows)
@@ -75,19 +77,32 @@ def _turned(lanes: int, dtype: DType) -> list[str]:
             low = [x if not x & step else lanes + x - step for x in range(lanes)]
             high = [x + step if not x & step else lanes + x for x in range(lanes)]
             for place, picks in ((n, low), (n + step, high)):
-                fresh[place] = f"%r{turn}_{place}"
+                fresh[place] = f"%r{turn}_{first + place}"
                 mask = ", ".join(f"i32 {p}" for p in picks)
                 out.append(
                     f"  {fresh[place]} = shufflevector {vector} {rows[n]}, {vector} "
                     f"{rows[n + step]}, <{lanes} x i32> <{mask}>"
                 )
         rows, step, turn = fresh, step // 2, turn + 1
+    return out, rows
+
+
+def _turned(lanes: int, dtype: DType, beside: int) -> list[str]:
+    """``beside`` tiles below each other in A, and beside each other in B. Rows of several of them
+    go to B one by one, past the caches: memory takes pairs of lines, at once."""
+    element = f"i{8 * dtype.itemsize}"
+    tiles = [_loaded(lanes, dtype, n * lanes) for n in range(beside)]
+    out = [line for lines, _ in tiles for line in lines]
+    stored = f"align {LINE}, {PAST}" if beside > 1 else f"align {dtype.itemsize}"
     for n in range(lanes):
-        out += [
-            f"  %bo{n} = mul i64 %bs, {n}",
-            f"  %bp{n} = getelementptr {element}, ptr %b, i64 %bo{n}",
-            f"  store {vector} {rows[n]}, ptr %bp{n}, align {align}",
-        ]
+        out.append(f"  %bo{n} = mul i64 %bs, {n}")
+        for m, (_, rows) in enumerate(tiles):
+            place, base = f"%bp{n}_{m}", f"%bp{n}_{m - 1}" if m else "%b"
+            offset = lanes if m else f"%bo{n}"
+            out += [
+                f"  {place} = getelementptr {element}, ptr {base}, i64 {offset}",
+                f"  store <{lanes} x {element}> {rows[n]}, ptr {place}, {stored}",
+            ]
     return out
 
 
@@ -156,8 +171,16 @@ def _turned_lines(lanes: int, dtype: DType) -> list[str]:
     return out
 
 
-def tile_text(name: str, lanes: int, dtype: DType, flips: tuple[bool, bool] = NEITHER) -> str:
+def tile_text(
+    name: str,
+    lanes: int,
+    dtype: DType,
+    flips: tuple[bool, bool] = NEITHER,
+    beside: int = 1,
+) -> str:
     """The LLVM function ``name``. ``%xs`` and ``%xt`` are the strides of operand x in elements.
+    Several tiles ``beside`` each other in B, whose rows begin at cache lines and fill them, are
+    written past the caches.
 
     Flips are strides turned round. Where columns of A are neighbours in falling order, the tile is
     read as it lies and its rows are stored in falling order.
@@ -192,7 +215,7 @@ def tile_text(name: str, lanes: int, dtype: DType, flips: tuple[bool, bool] = NE
         out.insert(2, f"  %s = alloca [{lanes * lanes} x {element}], align 64")
         out += _turned_lines(lanes, dtype)
     else:
-        out += [*_turned(lanes, dtype), "  ret void"]
+        out += [*_turned(lanes, dtype, beside), "  ret void"]
     out += [
         "row:",
         "  %i = phi i64 [ 0, %entry ], [ %i2, %next ]",
@@ -210,7 +233,7 @@ def tile_text(name: str, lanes: int, dtype: DType, flips: tuple[bool, bool] = NE
         f"  %e = load {element}, ptr %pa, align {align}",
         f"  store {element} %e, ptr %pb, align {align}",
         "  %j2 = add nuw nsw i64 %j, 1",
-        f"  %jc = icmp ult i64 %j2, {lanes}",
+        f"  %jc = icmp ult i64 %j2, {lanes * beside}",
         "  br i1 %jc, label %cell, label %next",
         "next:",
         "  %i2 = add nuw nsw i64 %i, 1",

@@ -8,6 +8,10 @@ Rows of arrays seldom begin at a cache line, and a tile that straddles two of th
 long. So tiles begin where rows of A, and rows of B, come to a boundary; those at the edges overlap
 their neighbours, and write the same elements once more. So neither extent need be a multiple of
 anything.
+
+Of blocks of a B that no cache holds, ``transpose_block(..., past=True)``, whole lines of B are
+written past the caches. That may be in any order, and so tiles go along rows of A, which processors
+read ahead; else they go along rows of B.
 """
 
 from __future__ import annotations
@@ -17,31 +21,43 @@ from ..errors import ArgumentError
 from ..ir.expr import Axis, Var, load
 from ..ir.intrinsic import Intrinsic, register
 from ..ir.program import Block, Buffer, For, Iter, Program, Store
-from .transpose import tile_text
+from .transpose import LINE, tile_text
 
 PREFIX = "transpose_block_"
+PAIR = 2  # cache lines that memory takes as quickly as one
+FENCE = "declare void @llvm.x86.sse.sfence()"
 
 
-def transpose_block(lanes: int, dtype: DType, rows: int, columns: int) -> Intrinsic:
-    """The copy of a block, ``transpose_block_<dtype>_<lanes>_<rows>_<columns>``: of ``rows`` in B,
-    by tiles of ``lanes``, a power of two and no more than ``rows`` and ``columns``."""
+def transpose_block(
+    lanes: int, dtype: DType, rows: int, columns: int, past: bool = False
+) -> Intrinsic:
+    """The copy of a block, ``transpose_block_<dtype>_<lanes>_<rows>_<columns>[_past]``: of ``rows``
+    in B, by tiles of ``lanes``, a power of two and no more than ``rows`` and ``columns``. Those
+    written ``past`` the caches have rows of 64 bytes, and come in pairs."""
     if lanes < 2 or lanes & (lanes - 1) or lanes > min(rows, columns):
         raise ArgumentError(
             f"lanes of a transposed block must be a power of two and fit into it, got {lanes} for "
             f"{rows} by {columns}"
         )
-    name = f"{PREFIX}{dtype.name}_{lanes}_{rows}_{columns}"
-    meaning = _meaning(name, dtype, rows, columns)
-    return register(Intrinsic(name, meaning, {"llvm": _text(name, lanes, dtype, rows, columns)}))
+    if past and (lanes * dtype.itemsize != LINE or columns < PAIR * lanes):
+        raise ArgumentError(
+            f"tiles that are written past the caches have rows of {LINE} bytes and lie side by "
+            f"side in pairs, got {lanes} lanes of {dtype.name} for {columns} columns; leave past "
+            f"out, or take {LINE // dtype.itemsize} lanes and more columns"
+        )
+    name = f"{PREFIX}{dtype.name}_{lanes}_{rows}_{columns}{'_past' if past else ''}"
+    meaning, needs = _meaning(name, dtype, rows, columns), frozenset({"avx512f"} if past else ())
+    text = _text(name, lanes, dtype, rows, columns, past)
+    return register(Intrinsic(name, meaning, {"llvm": text}, needs=needs))
 
 
 def named(name: str) -> Intrinsic | None:
     """The block that is called so; None where none is."""
-    dtype, *sizes = name.removeprefix(PREFIX).split("_")
+    dtype, *sizes = name.removeprefix(PREFIX).removesuffix("_past").split("_")
     if len(sizes) != 3 or not all(size.isdigit() for size in sizes):
         return None
     lanes, rows, columns = map(int, sizes)
-    return transpose_block(lanes, as_dtype(dtype), rows, columns)
+    return transpose_block(lanes, as_dtype(dtype), rows, columns, name.endswith("_past"))
 
 
 def _meaning(name: str, dtype: DType, rows: int, columns: int) -> Program:
@@ -52,64 +68,98 @@ def _meaning(name: str, dtype: DType, rows: int, columns: int) -> Program:
     return Program(name, (a, b), For(i, rows, For(j, columns, block)))
 
 
-def _text(name: str, lanes: int, dtype: DType, rows: int, columns: int) -> str:
+def _text(name: str, lanes: int, dtype: DType, rows: int, columns: int, past: bool) -> str:
     """``%xm`` elements of operand x lie between a boundary and its first; tile t of a row begins
     at element ``t * lanes - xm``."""
-    element, shift = f"i{8 * dtype.itemsize}", lanes.bit_length() - 1
+    element, wide = f"i{8 * dtype.itemsize}", lanes * PAIR if past else lanes
+    sides = ("a", rows, lanes), ("b", columns, wide)  # what is done at once
     out = [
         "declare i64 @llvm.smax.i64(i64, i64)",
         "declare i64 @llvm.smin.i64(i64, i64)",
         tile_text(f"{name}_tile", lanes, dtype),
+        *([tile_text(f"{name}_lines", lanes, dtype, beside=PAIR), FENCE] if past else []),
         f"define void @{name}(ptr %a, i64 %as, i64 %at, ptr %b, i64 %bs, i64 %bt) {{",
         "entry:",
     ]
-    for x, extent in (("a", rows), ("b", columns)):
+    for x, extent, side in sides:
         out += [
             f"  %{x}n = ptrtoint ptr %{x} to i64",
             f"  %{x}e = lshr i64 %{x}n, {dtype.itemsize.bit_length() - 1}",
-            f"  %{x}o = and i64 %{x}e, {lanes - 1}",
-            f"  %{x}r = and i64 %{x}s, {lanes - 1}",
+            f"  %{x}o = and i64 %{x}e, {side - 1}",
+            f"  %{x}r = and i64 %{x}s, {side - 1}",
             f"  %{x}z = icmp eq i64 %{x}r, 0",  # whether all rows begin alike
             f"  %{x}m = select i1 %{x}z, i64 %{x}o, i64 0",
-            f"  %{x}u = add i64 %{x}m, {extent + lanes - 1}",
-            f"  %{x}tiles = lshr i64 %{x}u, {shift}",
+            f"  %{x}u = add i64 %{x}m, {extent + side - 1}",
+            f"  %{x}tiles = lshr i64 %{x}u, {side.bit_length() - 1}",
         ]
 
-    def start(index: str, tile: str, x: str, extent: int) -> list[str]:
+    def start(index: str, tile: str, x: str, extent: int, side: int) -> list[str]:
         return [
-            f"  %{index}0 = shl i64 {tile}, {shift}",
+            f"  %{index}0 = shl i64 {tile}, {side.bit_length() - 1}",
             f"  %{index}1 = sub i64 %{index}0, %{x}m",
             f"  %{index}2 = call i64 @llvm.smax.i64(i64 %{index}1, i64 0)",
-            f"  %{index} = call i64 @llvm.smin.i64(i64 %{index}2, i64 {extent - lanes})",
+            f"  %{index} = call i64 @llvm.smin.i64(i64 %{index}2, i64 {extent - side})",
         ]
 
+    row = start("i", "%r", *sides[0]), "r", "a"
+    column = start("j", "%c", *sides[1]), "c", "b"
+    (outer, first, far), (inner, second, near) = (column, row) if past else (row, column)
     return "\n".join([
         *out,
-        "  br label %row",
-        "row:",
-        "  %r = phi i64 [ 0, %entry ], [ %r2, %next ]",
-        *start("i", "%r", "a", rows),
+        "  br label %outer",
+        "outer:",
+        f"  %{first} = phi i64 [ 0, %entry ], [ %{first}2, %next ]",
+        *outer,
+        "  br label %inner",
+        "inner:",
+        f"  %{second} = phi i64 [ 0, %outer ], [ %{second}2, %turned ]",
+        *inner,
         "  %ai = mul i64 %i, %at",
         "  %bi = mul i64 %i, %bs",
-        "  br label %column",
-        "column:",
-        "  %c = phi i64 [ 0, %row ], [ %c2, %column ]",
-        *start("j", "%c", "b", columns),
         "  %aj = mul i64 %j, %as",
         "  %bj = mul i64 %j, %bt",
         "  %ax = add i64 %aj, %ai",
         "  %bx = add i64 %bj, %bi",
         f"  %pa = getelementptr {element}, ptr %a, i64 %ax",
         f"  %pb = getelementptr {element}, ptr %b, i64 %bx",
-        f"  call void @{name}_tile(ptr %pa, i64 %as, i64 %at, ptr %pb, i64 %bs, i64 %bt)",
-        "  %c2 = add i64 %c, 1",
-        "  %cc = icmp slt i64 %c2, %btiles",
-        "  br i1 %cc, label %column, label %next",
+        *(_past(name, lanes, element) if past else [_call(f"{name}_tile"), "  br label %turned"]),
+        "turned:",
+        f"  %{second}2 = add i64 %{second}, 1",
+        f"  %{second}c = icmp slt i64 %{second}2, %{near}tiles",
+        f"  br i1 %{second}c, label %inner, label %next",
         "next:",
-        "  %r2 = add i64 %r, 1",
-        "  %rc = icmp slt i64 %r2, %atiles",
-        "  br i1 %rc, label %row, label %done",
+        f"  %{first}2 = add i64 %{first}, 1",
+        f"  %{first}c = icmp slt i64 %{first}2, %{far}tiles",
+        f"  br i1 %{first}c, label %outer, label %done",
         "done:",
+        *(["  call void @llvm.x86.sse.sfence()"] if past else []),
         "  ret void",
         "}",
     ])  # fmt: skip
+
+
+def _call(tile: str, at: str = "p") -> str:
+    return f"  call void @{tile}(ptr %{at}a, i64 %as, i64 %at, ptr %{at}b, i64 %bs, i64 %bt)"
+
+
+def _past(name: str, lanes: int, element: str) -> list[str]:
+    """Two tiles whose rows in B are whole lines go past the caches, others do not."""
+    return [
+        "  %pn = ptrtoint ptr %pb to i64",
+        f"  %po = and i64 %pn, {LINE - 1}",
+        f"  %pr = and i64 %bs, {lanes - 1}",
+        "  %pe = or i64 %po, %pr",
+        "  %whole = icmp eq i64 %pe, 0",
+        "  br i1 %whole, label %past, label %plain",
+        "past:",
+        _call(f"{name}_lines"),
+        "  br label %turned",
+        "plain:",
+        _call(f"{name}_tile"),
+        f"  %qs = mul i64 %as, {lanes}",
+        f"  %qa = getelementptr {element}, ptr %pa, i64 %qs",
+        f"  %qt = mul i64 %bt, {lanes}",
+        f"  %qb = getelementptr {element}, ptr %pb, i64 %qt",
+        _call(f"{name}_tile", "q"),
+        "  br label %turned",
+    ]

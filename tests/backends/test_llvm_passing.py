@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.backends.llvm import passing
 from mlc.backends.llvm.target import host_target
 
-FAR = max(passing.FAR * host_target().l2_bytes, passing.FAR_BYTES)
-HAS_LINES = host_target().arch == "x86_64" and host_target().vector_bits == 512
+FAR = host_target().past_bytes or 16 << 20
 ROWS = FAR // 4096 + 3  # of 1024 float32
 
-needs_lines = pytest.mark.skipif(not HAS_LINES, reason="vectors are shorter than cache lines")
+needs_lines = pytest.mark.skipif(
+    not host_target().past_bytes, reason="vectors are shorter than cache lines"
+)
 
 
 def rows(n: int = ROWS, width: int = 1024) -> np.ndarray[Any, Any]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc.backends.llvm.target import host_target
 from mlc.dtypes import as_dtype
 from mlc.errors import ArgumentError
 from mlc.intrinsics.transpose import transpose_tile
@@ -44,9 +45,14 @@ def test_a_tile(lanes, name, steps):
 )
 @pytest.mark.parametrize("places", [(0, 0), (3, 0), (4, 7), (1, 15)])
 @pytest.mark.parametrize("widths", [(96, 96), (101, 96), (96, 83)])
-def test_a_block_wherever_it_begins(lanes, name, rows, columns, places, widths):
+@pytest.mark.parametrize("past", [False, True])
+def test_a_block_wherever_it_begins(lanes, name, rows, columns, places, widths, past):
     dtype = as_dtype(name)
-    intrinsic = transpose_block(lanes, dtype, rows, columns)
+    if past and (lanes * dtype.itemsize != 64 or columns < 2 * lanes):
+        with pytest.raises(ArgumentError, match="lie side by side in pairs, got"):
+            transpose_block(lanes, dtype, rows, columns, past)
+        return
+    intrinsic = transpose_block(lanes, dtype, rows, columns, past)
     assert named(intrinsic.name) is intrinsic
     given = np.arange(columns * widths[0] + 64).astype(dtype.numpy)
     room = np.full(rows * widths[1] + 64, -1, dtype.numpy)
@@ -67,6 +73,29 @@ def test_blocks_of_no_such_size():
     with pytest.raises(ArgumentError, match="fit into it, got 16 for 8 by 64"):
         transpose_block(16, as_dtype("float32"), 8, 64)
     assert named("transpose_block_float32_16_64") is None
+
+
+@pytest.mark.parametrize("shape", [(2112, 2080), (2112, 2072), (2071, 2112), (3, 1024, 1440)])
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_copies_that_no_cache_holds(shape, dtype):
+    x = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    turn = mlc.jit(lambda x: np.swapaxes(x, -1, -2).copy())
+    expected = np.swapaxes(x, -1, -2)
+    np.testing.assert_array_equal(turn(x), expected)
+    room = np.zeros(x.size + 5, dtype)
+    turn(x, out=room[3:-2].reshape(expected.shape))
+    np.testing.assert_array_equal(room[3:-2].reshape(expected.shape), expected)
+    assert not room[[0, 1, 2, -2, -1]].any()
+
+
+@pytest.mark.skipif(not host_target().past_bytes, reason="vectors are shorter than cache lines")
+def test_lines_that_no_cache_holds_pass_by():
+    turn = mlc.jit(lambda x: x.T.copy())
+    side = (host_target().past_bytes // 4 // 2048 + 64) // 64 * 64
+    lowered = turn.lower(np.zeros((2048, side), np.float32))
+    assert "_past" in lowered.program
+    assert lowered.asm.count("vmovnt") == 32
+    assert "_past" not in turn.lower(np.zeros((2048, side // 2), np.float32)).program
 
 
 def test_lanes_are_a_power_of_two():

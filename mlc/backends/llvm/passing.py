@@ -26,24 +26,18 @@ from .target import Target
 from .types import Value
 
 LINE = 64
-FAR = 8  # times as large as the second cache: no third one is expected to hold it
-FAR_BYTES = 16 << 20  # as much as one core keeps in a third cache, of which others have their share
 HINT = "!nontemporal !{i32 1}"
 FENCE = "llvm.x86.sse.sfence"
 
 
-def is_passed(nbytes: int, target: Target) -> bool:
-    """Whether a result of so many bytes is written past the caches of ``target``."""
-    whole_lines = target.arch == "x86_64" and target.vector_bits == 8 * LINE
-    return whole_lines and nbytes > max(FAR * target.l2_bytes, FAR_BYTES)
-
-
 def passing(program: Program, target: Target) -> frozenset[Buffer]:
     """The params that ``program`` writes to memory far away, and never reads."""
+    if not target.past_bytes:
+        return frozenset()
     far = {
         b
         for b in program.params[len(program.params) - program.outputs :]
-        if b.scope is Scope.GLOBAL and is_passed(b.size * b.dtype.itemsize, target)
+        if b.scope is Scope.GLOBAL and b.size * b.dtype.itemsize > target.past_bytes
     }
     if not far:
         return frozenset()

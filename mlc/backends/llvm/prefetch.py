@@ -11,7 +11,6 @@ from ...ir.rewrite import loads_of, substitute, variables_of
 from ...ir.simplify import simplify
 from .addressing import address_of
 from .emitter import Emitter
-from .passing import FAR
 from .types import memory_type
 
 _LINE = 64  # bytes that one instruction asks for
@@ -56,7 +55,7 @@ def _cache_for(e: Emitter, buffer: Buffer, loop: For) -> int:
     anyway, unless these pass the caches by."""
 
     def far(target: Buffer) -> bool:
-        return target.size * target.dtype.itemsize > FAR * e.target.l2_bytes
+        return target.size * target.dtype.itemsize > e.target.far_bytes
 
     writes = {s.buffer for s in walk(loop.body) if isinstance(s, Store)} - e.passing
     waits = far(buffer) and not any(map(far, writes))

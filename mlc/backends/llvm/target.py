@@ -136,6 +136,18 @@ class Target:
             return False
         return {f"+{name}" for name in needs}.issubset(self.features.split(","))
 
+    @property
+    def far_bytes(self) -> int:
+        """From this size on no third cache is expected to hold an array."""
+        return 8 * self.l2_bytes
+
+    @property
+    def past_bytes(self) -> int:
+        """Results larger than this are written past the caches: as much as one core may keep in a
+        third cache, of which others have their share. 0 where vectors are no whole cache lines."""
+        whole_lines = self.arch == "x86_64" and self.vector_bits == 512
+        return max(self.far_bytes, 16 << 20) if whole_lines else 0
+
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes in one vector register."""
         return max(self.vector_bits // (8 * itemsize), 1)

@@ -14,6 +14,7 @@ class Machine:
     registers: int = 32
     l1: int = 32 << 10
     l2: int = 1 << 20
+    past_bytes: int = 0  # larger results are written past the caches; 0: none is
     threads: int = 2
     shuffles_apart: bool = True  # whether lanes are picked beside two multiply-adds in a cycle
     has_dot4: bool = False  # whether ``dot4`` is an instruction

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
+from typing import NamedTuple
 
 from ...ir.affine import linear_in
 from ...ir.expr import Axis, Expr, Load, Reduce, Var, load
@@ -136,9 +137,18 @@ def _flips(nest: Nest, across: Axis) -> tuple[bool, bool]:
     return rows, columns
 
 
-def _block(nest: Nest, across: Axis, loops: int, machine: Machine) -> tuple[int, int, int] | None:
-    """The tile's side and the extents of whole blocks, enough of them for the threads; None where
-    tiles four by four do as well."""
+class _Block(NamedTuple):
+    """Tiles of ``lanes``, in blocks of ``rows`` by ``columns``. What is written ``past`` the caches
+    is read along rows, which are columns of the result: whole ones, as threads share out others."""
+
+    lanes: int
+    rows: int
+    columns: int
+    past: bool
+
+
+def _block(nest: Nest, across: Axis, loops: int, machine: Machine) -> _Block | None:
+    """Whole blocks, enough of them for the threads; None where tiles four by four do as well."""
     from ...intrinsics.transpose import line_of
 
     dtype, last = nest.tensors[0].dtype, nest.compute.axes[-1]
@@ -147,12 +157,18 @@ def _block(nest: Nest, across: Axis, loops: int, machine: Machine) -> tuple[int,
     assert isinstance(body, Load)
     if body.source.shape[-1] * dtype.itemsize % LINE_BYTES:
         return None  # rows begin at different places of a line, so tiles cannot
-    few = max(across.extent // (2 * machine.threads), LEAST_SIDE) if loops == 2 else MOST_ROWS
-    rows = _side(across.extent, min(few, MOST_ROWS))
-    columns = _side(last.extent, MOST_COLUMNS)
+    past = 0 < machine.past_bytes < points(nest) * dtype.itemsize
+    past = past and lanes * dtype.itemsize == LINE_BYTES
+    shared = last if past else across
+    few = max(shared.extent // (2 * machine.threads), LEAST_SIDE) if loops == 2 else shared.extent
+    if past:
+        rows, columns = across.extent, _side(last.extent, few)
+    else:
+        rows = _side(across.extent, min(few, MOST_ROWS))
+        columns = _side(last.extent, MOST_COLUMNS)
     if line_of(dtype) or lanes < 4 or not rows or not columns or min(rows, columns) < lanes:
         return None
-    return lanes, rows, columns
+    return _Block(lanes, rows, columns, past)
 
 
 def _side(extent: int, most: int) -> int:
@@ -162,21 +178,20 @@ def _side(extent: int, most: int) -> int:
     return next((n for n in range(min(most, extent), least - 1, -1) if extent % n == 0), 0)
 
 
-def _in_blocks(
-    s: Schedule, nest: Nest, loops: list[Var], across: Axis, block: tuple[int, int, int]
-) -> Var:
+def _in_blocks(s: Schedule, nest: Nest, loops: list[Var], across: Axis, block: _Block) -> Var:
     """``for i: for j`` -> ``for i_0: for j_0: transpose_block``."""
     from ...intrinsics.transpose_blocks import transpose_block
 
-    lanes, height, width = block
-    intrinsic = transpose_block(lanes, nest.tensors[0].dtype, height, width)
+    lanes, height, width, past = block
+    intrinsic = transpose_block(lanes, nest.tensors[0].dtype, height, width, past)
     rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
     others = [v for v in loops[:-1] if v is not rows]
     rows_far, row = s.split(rows, [None, height])
     columns_far, column = s.split(loops[-1], [None, width])
-    s.reorder(*others, rows_far, columns_far, row, column)
+    far = (columns_far, rows_far) if past else (rows_far, columns_far)
+    s.reorder(*others, *far, row, column)
     s.tensorize(s.blockize(row), intrinsic.name)
-    return others[0] if others and extent_of(s, others[0]) > 1 else rows_far
+    return others[0] if others and extent_of(s, others[0]) > 1 else far[0]
 
 
 def _in_registers(
