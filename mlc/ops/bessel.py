@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DType, float64
-from ..ir.expr import Expr, apply, const, select
+from ..dtypes import DType, float16, float64
+from ..ir.expr import Expr, apply, cast, const, select
 from .elementwise import astype, unary_float
 from .op import implements
 from .promotion import dtype_of
@@ -91,8 +91,20 @@ def _i0(v: Expr) -> Expr:
 bessel_i0 = unary_float("i0", _i0, "The modified Bessel function of order 0.", wide=True)
 
 
+def _half_i0(v: Expr) -> Expr:
+    """The same of float16, in which NumPy computes the factor exp(x) that overflows before it."""
+    grown = cast(cast(apply("exp", apply("abs", v)), float16), v.dtype)
+    overflows = apply("bitand", apply("isinf", grown), apply("isfinite", v))
+    return select(overflows, grown, _i0(v))
+
+
+bessel_half_i0 = unary_float("i0", _half_i0, "bessel_i0 of float16, as NumPy's.", wide=True)
+
+
 @implements(np.i0)
 def i0(x: Any) -> Any:
     """np.i0; of integers in float64."""
     dtype: DType = dtype_of(x)
+    if dtype is float16:
+        return bessel_half_i0(x)
     return bessel_i0(x if dtype.is_float else astype(x, dtype=float64))

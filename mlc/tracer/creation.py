@@ -247,10 +247,16 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     result = original(*given, **plain(kwargs))
     if name in _CONVERT and given and result is given[0]:
         return args[0]
+    if name in _ORDERS and given and _shares(given[0], result):  # of no axes: a view of one
+        return args[0].reshape(1)
     fill = _UNIFORM.get(name)
     if name == "full" and len(args) > 1 and isinstance(args[1], (int, float)):
         fill = args[1]
     return wrapped(result, (), fill)
+
+
+def _shares(given: Any, made: Any) -> bool:
+    return isinstance(given, np.ndarray) and np.may_share_memory(given, made)
 
 
 def arange_of(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **_: Any) -> Any:

@@ -38,7 +38,6 @@ _HINTS = {
         ["array_str", "array_repr", "array2string", "save", "savez", "savez_compressed", "savetxt"],
         "values are not known while tracing; return the array and use it outside",
     ),
-    **dict.fromkeys(["shares_memory", "may_share_memory"], "a traced value has no memory"),
     "min_scalar_type": "values are not known while tracing; use x.dtype",
     "histogramdd": "write it with np.searchsorted and np.bincount",
     "polydiv": "zeros in front decide the size of its result, and shapes must be known while "

@@ -38,6 +38,14 @@ _TRANSPOSED = frozenset({np.argwhere, np.apply_along_axis, np.apply_over_axes})
 def layout(value: Tracer) -> Array | None:
     """An array with the shape and the strides that ``value`` has in NumPy, never to be read; None
     where they are not known."""
+    found = _layout(value)
+    if found is None or value._step == 1:
+        return found
+    strides = tuple(step * value._step for step in found.strides)
+    return np.lib.stride_tricks.as_strided(found, found.shape, strides)
+
+
+def _layout(value: Tracer) -> Array | None:
     view = value._view
     if view is not None:
         owner = layout(view.source())
@@ -89,7 +97,7 @@ def order_of(value: Any) -> Order:
         value = layout(value)
         if value is None:
             return UNKNOWN
-    if not isinstance(value, np.ndarray) or value.ndim < 2 or value.flags.c_contiguous:
+    if not isinstance(value, np.ndarray) or value.ndim < 2 or is_dense_part(value):
         return None
     return tuple(step // value.itemsize for step in value.strides)
 
@@ -236,7 +244,12 @@ def _is_complex(value: Any) -> bool:
 
 def _is_plain(value: Any) -> bool:
     """Whether nothing says that a traced array is in another order than C's."""
-    return value._view is None and value._cell.strides is None and bool(value._cell.is_ordered)
+    return (
+        value._view is None
+        and value._cell.strides is None
+        and bool(value._cell.is_ordered)
+        and value._step == 1
+    )
 
 
 def _arrays(inputs: Sequence[Any]) -> list[Array]:

@@ -14,6 +14,7 @@ from ..ops.caught import DIVIDING, check_division
 from ..ops.op import is_held, leaves_of
 from .deciding import deciding_arguments
 from .dispatch import call_function
+from .flags import Flags
 from .implementations import name_of
 from .ufuncs import call_ufunc
 
@@ -50,6 +51,7 @@ def define_methods(tracer: type) -> None:
         setattr(tracer, name, _method(name, getattr(np, name)))
     tracer.view = _view  # type: ignore[attr-defined]
     tracer.compress = _compress  # type: ignore[attr-defined]
+    tracer.flags = property(Flags)  # type: ignore[attr-defined]
     for name in ("sort", "partition"):
         setattr(tracer, name, _reordering(name, getattr(np, name)))
     for name, ufunc in _BINARY.items():

@@ -52,12 +52,13 @@ class Cell:
     ``place`` is the number of the argument that the array is, None if it was made on the way.
     ``array`` holds the elements while they are known; ``fill`` is what all of them are, if that is
     known too. ``is_array`` tells an array of shape () from a scalar, which never changes.
-    ``frozen`` says why it must not be written to, if so: a sentence.
+    ``frozen`` says why it must not be written to, if so: a sentence. ``is_joined``: it lies
+    as complex numbers do in NumPy: between its elements, or those of its parts, are others.
     """
 
     __slots__ = (
         "__weakref__", "_base", "_parts", "_trace", "array", "fill", "frozen", "is_array",
-        "is_ordered", "place", "serial", "strides", "version",
+        "is_joined", "is_ordered", "place", "serial", "strides", "version",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +69,7 @@ class Cell:
         self._trace: Any = None
         self.array, self.fill = array, fill
         self.version = 0
+        self.is_joined = False
         self.frozen = ""
         self.serial = next_cell()
         if array is not None:
@@ -253,7 +255,7 @@ class Window:
         cell = owner._cell
         if self.op.name != "reshape_to":
             return True
-        if owner._view is None and cell.strides is None and cell.is_ordered:
+        if owner._view is None and cell.strides is None and cell.is_ordered and owner._step == 1:
             return True
         found, wanted = layout(owner), tuple(map(int, self.static["shape"]))
         if found is None:  # steps that no two axes can be joined with

@@ -53,7 +53,7 @@ _ELSEWHERE = {
     "tobytes": "return the array and call .tobytes() on the result",
     "tofile": "return the array and save the result",
     "dump": "return the array and save the result",
-    **dict.fromkeys(("data", "ctypes", "flags", "base"), "a traced value has no memory"),
+    **dict.fromkeys(("data", "ctypes", "base"), "a traced value has no memory"),
 }
 _OPEN = "mlc.tracer.open_lengths"
 
@@ -63,6 +63,7 @@ class Tracer:
 
     __slots__ = ("__weakref__", "_cell", "_seen", "_trace", "_view")
     __array_priority__ = 1000.0
+    _step = 1  # in NumPy's memory, times what the array itself says
 
     def __init__(
         self, tensor: Tensor, trace: FunctionTrace, view: Window | None = None,

@@ -245,3 +245,16 @@ def test_sums_of_large_whole_numbers_round() -> None:
     large, small = np.array([2**62, -(2**62), 4]), np.array([5, -5, 4])
     assert compare(moved, function, near, (large,)).kind != "different"
     assert compare(moved, function, near, (small,)).kind == "different"
+
+
+@pytest.mark.parametrize(("power", "error", "kind"), [
+    (1000, 1e-13, "same"), (1000, 1e-8, "different"), (3, 1e-13, "different"),
+])  # fmt: skip
+def test_powers_of_complex_numbers_are_off_in_direction(
+    power: int, error: float, kind: str
+) -> None:
+    """The angle of z**1000 is a thousand times that of z, and so is its error."""
+    function = _defined(f"def program(z):\n    return np.angle(z ** {power})\n")
+    moved = lambda z: function(z) + error
+    near = lambda s: shaken(function, s)
+    assert compare(moved, function, near, (np.array([0.9 + 0.1j, 0.6 - 0.8j]),)).kind == kind

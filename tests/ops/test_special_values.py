@@ -17,6 +17,7 @@ FLOATS = (
     np.ceil, np.copysign, np.fabs, np.floor, np.fmod, np.frexp, np.heaviside, np.isfinite, np.isinf,
     np.isnan, np.modf, np.nextafter, np.rint, np.signbit, np.spacing, np.trunc,
 )  # fmt: skip
+EXTREMES = (np.fmax, np.fmin, np.maximum, np.minimum)
 INTEGERS = (
     np.bitwise_and, np.bitwise_xor, np.fmod, np.gcd, np.invert, np.lcm, np.left_shift,
     np.right_shift,
@@ -46,13 +47,15 @@ def as_bits(array: np.ndarray) -> np.ndarray:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(
-    "dtype", ["float32", "float64", "int8", "int32", "int64", "uint8", "uint64"]
+    "dtype", ["float16", "float32", "float64", "int8", "int32", "int64", "uint8", "uint64"]
 )
 def test_every_pair(dtype: str) -> None:
     values = special(dtype)
     functions = [*ANY, *(FLOATS if dtype[0] == "f" else INTEGERS)]
     if dtype[0] == "u":
         functions.remove(np.negative)
+    if dtype == "float16":  # IEEE 754 leaves open which of two zeros is the greater
+        functions = [f for f in functions if f not in EXTREMES]
 
     def results(a, b):
         return tuple(f(a) if f.nin == 1 else f(a, b) for f in functions)
@@ -78,3 +81,15 @@ def test_powers_of_two(dtype: str) -> None:
     steps = np.array([-2200, -1100, -1074, -1022, -149, -24, -1, 0, 1, 30, 127, 1023, 1100, 2200])
     x, n = (np.ascontiguousarray(p) for p in np.broadcast_arrays(values[:, None], steps))
     np.testing.assert_array_equal(as_bits(mlc.jit(np.ldexp)(x, n)), as_bits(np.ldexp(x, n)))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_i0_of_half_overflows_where_numpy_does() -> None:
+    """Its factor exp(x) is a float16: i0(12) would fit, and NumPy says infinity."""
+    x = np.concatenate([np.arange(0, 2**16, 13, np.uint16).view(np.float16), special("float16")])
+    got, expected = mlc.jit(lambda x: np.i0(x))(x), np.i0(x)
+    assert np.isinf(np.i0(np.float16(12))) and got.dtype == expected.dtype
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(expected))
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
+    fits = np.isfinite(got)  # NumPy rounds each step to a float16
+    np.testing.assert_allclose(got[fits], np.i0(x[fits].astype(np.float64)), rtol=2**-10)

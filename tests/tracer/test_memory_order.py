@@ -310,3 +310,18 @@ def test_products_of_no_axes_are_arrays() -> None:
     x = np.arange(3.0)
     check_against_numpy(lambda x: _written(np.tensordot(x, x, axes=1), np.atleast_1d), x)
     check_against_numpy(lambda x: _written(np.dot(x, x), np.atleast_1d), x)
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, np.ascontiguousarray])
+@pytest.mark.parametrize("first", [lambda x: np.array(2.5), lambda x: np.array(1j), np.array])
+def test_an_array_of_no_axes_gets_one_as_a_view(make: Any, first: Any) -> None:
+    def written(x: Any) -> Any:
+        t = first(x[0])
+        v = make(t)
+        v[0] = x.sum()
+        t += x[0]
+        v *= 2
+        return t, v
+
+    x = np.arange(3.0)
+    check_against_numpy(written, x)

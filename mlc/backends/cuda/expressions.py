@@ -197,7 +197,8 @@ class Expressions:
             return self._bitcast(args[0], expr.dtype)
         if fn == "nextafter" and is_half(operand):
             parts = ", ".join(f"{c_type(operand)}({self.value(a).text})" for a in args)
-            return Text(f"float(mlc_nextafter<{c_type(operand)}>({parts}))")
+            is_first = str(operand is float16).lower()  # as NumPy's, and not ml_dtypes'
+            return Text(f"float(mlc_nextafter<{c_type(operand)}, {is_first}>({parts}))")
         if operand is boolean:
             return self._boolean(fn, args)
         operands = [self._operand(arg, as_index) for arg in args]

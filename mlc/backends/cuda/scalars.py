@@ -181,13 +181,13 @@ MLC_DEVICE uint64_t mlc_to_uint64(T a) {
   return (uint64_t)mlc_to_int64(a);
 }
 
-// The neighbour of a 16-bit float in the direction of another.
-template <class T>
+// The neighbour of a 16-bit float in the direction of another; of equal ones the first, if so said.
+template <class T, bool is_first>
 MLC_DEVICE T mlc_nextafter(T x, T y) {
   const float a = float(x), b = float(y);
   const uint16_t bits = mlc_bits<uint16_t>(x), toward = mlc_bits<uint16_t>(y);
   if (a != a || b != b) return T(a + b);
-  if (a == b) return y;
+  if (a == b) return is_first ? x : y;
   if (a == 0.0f) return mlc_bits<T>((uint16_t)((toward & 0x8000) | 1));
   const bool away = (b > a) != ((bits & 0x8000) != 0);
   return mlc_bits<T>((uint16_t)(away ? bits + 1 : bits - 1));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...dtypes import DType, float32, float64, int16, int32, int64
+from ...dtypes import DType, float16, float32, float64, int16, int32, int64
 from .builder import Builder
 from .halves import narrow, widen
 from .types import Value, constant, is_half, type_of
@@ -141,7 +141,9 @@ def _divmod(e: Builder, args: Args) -> tuple[Value, Value]:
 
 
 def next_after(e: Builder, args: Args) -> Value:
-    """The neighbour of a float of any width in the direction of another, found on the bits."""
+    """The neighbour of a float of any width in the direction of another, found on the bits. Of
+    equal numbers it is the second, as in C, but of float16 the first, as in NumPy: they differ in
+    the signs of zeros."""
     x, y = args
     bits = bits_of(e, x)
     zero, one, sign = (
@@ -152,7 +154,8 @@ def next_after(e: Builder, args: Args) -> Value:
     moved = e.binary("add", bits, e.select(away, one, constant(-1, bits.dtype, x.lanes)))
     least = e.binary("or", e.binary("and", bits_of(e, y), sign), one)
     moved = e.select(e.compare("oeq", a, constant(0.0, a.dtype)), least, moved)
-    moved = e.select(e.compare("oeq", a, b), bits_of(e, y), moved)
+    same = bits if x.dtype is float16 else bits_of(e, y)
+    moved = e.select(e.compare("oeq", a, b), same, moved)
     total = e.binary("fadd", a, b)
     nan = bits_of(e, narrow(e, total, x.dtype) if is_half(x.dtype) else total)
     return e.bitcast(e.select(e.compare("uno", a, b), nan, moved), x.dtype)

@@ -14,6 +14,7 @@ from ...ops.op import implements
 from ...ops.reduce import first_along
 from ...ops.statistics import degrees_of_freedom
 from ..dispatch import call_function
+from ..flags import may_share_memory, shares_memory
 from . import elementwise, nan_functions, ordering, sets, truths  # noqa: F401  (they register)
 from .calls import (
     as_complex,
@@ -155,6 +156,10 @@ def angle(z: Any, deg: bool = False) -> Any:
     x, y = parts_of(z) if is_complex(z) else (z, 0)
     found = np.arctan2(y, x)
     return np.degrees(found) if deg else found
+
+
+stands_for(np.shares_memory)(shares_memory)
+stands_for(np.may_share_memory)(may_share_memory)
 
 
 @stands_for(np.iscomplexobj)

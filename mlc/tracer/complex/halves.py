@@ -8,25 +8,24 @@ from ..tracer import Tracer
 
 
 class _Half(Tracer):
-    """One part of a complex array: every other number in NumPy's memory, of which ``ravel`` and
-    ``reshape`` may make copies. What they give can be read as long as nobody writes to it."""
+    """One part of a complex array that was computed: every other number in NumPy's memory, so that
+    it is not contiguous, and ``ravel`` and ``np.ascontiguousarray`` make copies of it."""
 
     __slots__ = ()
-
-    def __mlc_view__(self, op: Any, others: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        made = super().__mlc_view__(op, others, static)
-        view = getattr(made, "_view", None)
-        if op.name == "reshape_to" and view is not None and view.owner is self:
-            made._view = view.doubted()
-        return made
+    _step = 2
 
 
 def half(part: Any) -> Any:
     """``part`` as the attribute of a complex array gives it."""
-    if type(part) is not Tracer or part.size < 2 or part._cell.array is not None:
+    if type(part) is not Tracer or part.size < 2 or _is_joined(part):
         return part
     made = _Half.__new__(_Half)
     made._trace, made._view, made._cell, made._seen = (
         part._trace, part._view, part._cell, part._seen
     )  # fmt: skip
     return made
+
+
+def _is_joined(part: Tracer) -> bool:
+    """Whether the strides of ``part`` are already those of one number of two."""
+    return part._cell.is_joined

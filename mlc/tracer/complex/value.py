@@ -99,7 +99,8 @@ class Complex:
     def shape(self) -> tuple[int, ...]: return self._parts[0].shape  # type: ignore[no-any-return]
     @shape.setter
     def shape(self, shape: Any) -> None:
-        for part in self._parts: set_shape(part, shape)  # noqa: E701
+        for part in (self._pair,) if self._pair is not None else self._parts:
+            set_shape(part, shape)
     @property
     def dtype(self) -> np.dtype[Any]: return COMPLEX[self._parts[0].dtype]
     @property
@@ -379,6 +380,7 @@ def from_pair(pair: np.ndarray[Any, Any]) -> Any:
 
 def from_argument(pair: Tracer, weak: bool, is_scalar: bool) -> Complex:
     """The complex value of an argument that came in as ``pair``."""
+    pair._cell.is_joined = True
     if not is_scalar:
         return Complex(pair[..., 0], pair[..., 1], pair)
     real, imag = pair[0], pair[1]
@@ -390,7 +392,11 @@ def from_argument(pair: Tracer, weak: bool, is_scalar: bool) -> Complex:
 def from_known(array: np.ndarray[Any, Any], fill: Any = None) -> Complex:
     """A complex array that was made while tracing: the parts share its memory."""
     fills = (None, None) if fill is None else (complex(fill).real, complex(fill).imag)
-    return Complex(wrapped(array.real, (), fills[0]), wrapped(array.imag, (), fills[1]))
+    parts = [wrapped(part, (), fill) for part, fill in zip((array.real, array.imag), fills)]
+    for part in parts:
+        if isinstance(part, Tracer):
+            part._cell.is_joined = True
+    return Complex(*parts)
 
 
 def from_constant(value: Any) -> Complex:
@@ -403,6 +409,7 @@ def from_constant(value: Any) -> Complex:
         )
     trace: Any = CURRENT.get()
     pair = trace.wrap(trace.pair_constant(value))
+    pair._cell.is_joined = True
     return Complex(pair[..., 0], pair[..., 1])
 
 

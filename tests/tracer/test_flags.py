@@ -1,0 +1,91 @@
+"""Where the elements of traced arrays lie, and which arrays share them, as NumPy says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlc
+
+X = np.arange(12.0).reshape(4, 3)
+
+
+def asked(array):
+    flags = array.flags
+    return (
+        flags.c_contiguous, flags["F"], flags.contiguous, flags.forc, flags["FNC"],
+        np.isfortran(array), flags.aligned, flags["WRITEBACKIFCOPY"], hasattr(array, "flags"),
+    )  # fmt: skip
+
+
+def same(function, *arrays):
+    """Whether a jitted function says what the function does."""
+    assert mlc.jit(function)(*arrays) == function(*arrays)
+
+
+@pytest.mark.parametrize("x", [X, X.T, X[::-1], X[:, :1], X[1], X + 1j, (X + 1j).T, X.sum()])
+def test_order_of_elements(x):
+    def questions(x):
+        arrays = [x, x.T, x[..., None], x * 2, (x * 2).T, x.T * 1j, (x * 1j).real, x.copy().imag]
+        arrays += [x.copy("F"), np.zeros(5), np.zeros((2, 3)).T]
+        return [asked(array) for array in arrays]
+
+    same(questions, np.asarray(x))
+
+
+def test_writing_and_owning():
+    def questions(x):
+        y, z = x * 2, np.zeros(3)
+        flags = [a.flags.writeable for a in (y, y[1:], z, np.broadcast_to(y, (2, 4, 3)), y.sum())]
+        flags += [y.flags["CARRAY"], y.T.flags.farray, y.flags.behaved]
+        return [*flags, y[1:].flags.owndata, z.flags.owndata, z[:1].flags["O"]]
+
+    same(questions, X)
+
+
+@pytest.mark.parametrize("share", [np.shares_memory, np.may_share_memory])
+@pytest.mark.parametrize("x", [X, X.T, X + 1j])
+def test_sharing(share, x):
+    def questions(x):
+        y, z = x * 2, np.zeros(5)
+        z[0] = x.real.sum()
+        pairs = [
+            (x, x), (x, x[1:]), (x[:1], x[1:]), (x[::2], x[1::2]), (x[0], x[:, 0]), (x, x.copy()),
+            (y, y.T), (y, y.ravel()), (y, y.T.ravel()), (y[:, 0], y[:, 1]), (x, y), (y, np.ones(2)),
+            (z, z[1:]), (z, x), (x, x.real), (y, y.real.reshape(-1)),
+        ]  # fmt: skip
+        return [share(a, b) for a, b in pairs]
+
+    same(questions, x)
+
+
+def test_parts_of_a_complex_array_lie_between_each_other():
+    def questions(z):
+        both = np.shares_memory(z.real, z.imag), np.may_share_memory(z.real, z.imag)
+        w = z * 2
+        return *both, np.shares_memory(w.real, w.imag), w.strides, w.T.real.strides
+
+    same(questions, X + 1j)
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (lambda x, y: np.shares_memory(x, y), "the call decides it"),
+        (lambda x, y: x[0, 0].flags.owndata or x.flags.owndata, "x.flags.owndata is not known"),
+        (lambda x, y: x.flags.writeable, "ask for x.flags.writeable before the call"),
+        (lambda x, y: np.roll(x.T, 1).flags.c_contiguous, "make a copy in the order"),
+        (lambda x, y: setattr(x.flags, "writeable", False), "cannot be set"),
+        (lambda x, y: x.flags.__setitem__("W", False), "x.flags.writeable of a traced array"),
+    ],
+)
+def test_what_only_the_call_knows_is_refused(function, sentence):
+    with pytest.raises(mlc.UnsupportedError, match=sentence):
+        mlc.jit(function)(X, X)
+
+
+def test_no_such_flag():
+    with pytest.raises(AttributeError, match="no attribute 'color'"):
+        mlc.jit(lambda x: x.flags.color)(X)
+    with pytest.raises(KeyError, match="Unknown flag"):
+        mlc.jit(lambda x: x.flags["COLOR"])(X)
