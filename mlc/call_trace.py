@@ -13,13 +13,13 @@ from .errors import (
     TracerBoolError,
     UnsupportedError,
 )
-from .resizing import size_of_data
+from .resizing import rooms_of
 from .tracer.again import traced_again
 from .tracer.attributes import noting_attributes
 from .tracer.captures import Captures
 from .tracer.function import trace_function
 from .tracer.grown import RoomWanted, RowsWanted, with_room
-from .tracer.sizes import SizeWanted
+from .tracer.sizes import CountFailedError
 from .tracer.trace import FAILING, PLAIN, noting_errors
 from .tracer.traced import Traced
 
@@ -39,6 +39,7 @@ def trace_of_call(
     captures = Captures(jitted._function, *statics, names=called)
     schedule = getattr(jitted._function, "__mlc_schedule__", None)
     function = jitted._function
+    rooms = rooms_of(sizes, lambda: parameters.keys(args, kwargs)[1], jitted._target)
     if schedule is None:
         function = noting_attributes(native_form(function, True), captures)
         if FAILING.get():
@@ -49,22 +50,21 @@ def trace_of_call(
         try:
             with with_room(jitted._level):
                 traced = trace_function(
-                    function, parameters, args, kwargs, keys, captures, schedule is not None, sizes
+                    function, parameters, args, kwargs, keys, captures, schedule is not None, rooms
                 )
         except HostStateError as reason:
             captures = Captures(jitted._function, *statics, names=called)
             traced = _plain_trace(jitted, reason, args, kwargs, keys, captures)
-    except SizeWanted as wanted:
-        found = size_of_data(wanted, parameters.keys(args, kwargs)[1], jitted._target)
-        return again((*(sizes or ()), found))
+    except CountFailedError as failed:
+        raise failed.problem from None
     except RoomWanted:
         jitted._level += 1
         return again(None if sizes is None else ())
     except TracedRaiseError:
         with noting_errors():
-            return again(sizes)
+            return again(None if rooms is None else rooms.sizes)
     except (Exception, RowsWanted) as error:
-        return traced_again(error, sizes, again)
+        return traced_again(error, None if rooms is None else rooms.sizes, again)
     return traced, captures
 
 

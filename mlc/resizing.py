@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from .call_spec import statics_of
 from .specialization import Specialization
 from .tracer.grown import ListsFullError
-from .tracer.sizes import SizesChangedError, SizeWanted
+from .tracer.sizes import Count, CountFailedError, Rooms, SizesChangedError
 from .tracer.traced import Traced
 
 Array = np.ndarray[Any, Any]
@@ -94,15 +94,32 @@ def chosen_sizes(jitted: Any, signature: Any, args: Any, kwargs: Any) -> tuple[i
     return () if traced.sizes is None else traced.sizes.expected
 
 
-def size_of_data(wanted: SizeWanted, arrays: Sequence[Array], target: str) -> int:
-    """How much the data in ``arrays``, the arguments, choose. What a card computes of arrays of the
-    host is counted by the processor, so that no card is needed to look at the code."""
+def rooms_of(
+    sizes: tuple[int, ...] | None, arrays: Callable[[], Sequence[Array]], target: str
+) -> Rooms | None:
+    """What tells how much the data in ``arrays()``, the arguments, choose, while a function is
+    traced, where the first ones are known to be ``sizes``: CountFailedError where to compute it
+    ends with an error of the call. None where data may choose nothing: no ``sizes``."""
+    outside = copy_context()
+
+    def count(wanted: Count) -> int:
+        try:
+            return outside.copy().run(_counted, wanted, arrays(), target)
+        except Exception as problem:
+            raise CountFailedError(problem) from None
+
+    return None if sizes is None else Rooms(sizes, count)
+
+
+def _counted(wanted: Count, arrays: Sequence[Array], target: str) -> int:
+    """What a card computes of arrays of the host is counted by the processor, so that no card is
+    needed to look at the code."""
     from .compile import compile_graph
 
     run = _COUNTED_BY.get()
     if run is None and target == "cuda":
         target = "cpu"
-    compiled = compile_graph(wanted.inputs, wanted.tensors[-1:], name="size", target=target)
+    compiled = compile_graph(wanted.inputs, (wanted.tensor,), name="size", target=target)
     given = [*arrays, *(() if wanted.draws is None else wanted.draws.tried())]
     found = compiled.run(given)[-1] if run is None else run(compiled, given)
     return int(np.asarray(found).reshape(()))

@@ -22,7 +22,7 @@ from ..errors import (
 from ..ops.caught import KINDS
 from ..ops.op import CURRENT
 from ..tracer.function import trace_function
-from ..tracer.sizes import SizeWanted
+from ..tracer.sizes import CountFailedError
 
 
 def caught(error: BaseException) -> str:
@@ -37,7 +37,7 @@ def caught(error: BaseException) -> str:
 # What says that a function cannot be compiled, or that it is to be traced again.
 _REFUSALS = (
     UnsupportedError, DTypeError, TracerBoolError, TracerLeakError, HostStateError,
-    TracedRaiseError, SizeWanted,
+    TracedRaiseError, CountFailedError,
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from .drawing import Draws
 from .parameters import Parameters
 from .refills import Refills
 from .signature import Key, is_complex_key, is_scalar_key, placeholder
-from .sizes import Rooms, SizeWanted
+from .sizes import Rooms
 from .trace import FAILING, FunctionTrace, tracing
 from .traced import Traced, traced_results
 from .tracer import Tracer
@@ -32,16 +32,14 @@ def trace_function(
     keys: tuple[Key, ...],
     captures: Captures,
     naming: bool = False,
-    sizes: tuple[int, ...] | None = None,
+    rooms: Rooms | None = None,
 ) -> Traced:
     """Run ``function`` on traced values in place of all arguments that are not static. With
-    ``naming`` the tensors are called as the user's variables are. ``sizes`` are those that the data
-    decide, as far as they are known: SizeWanted at the next one."""
+    ``naming`` the tensors are called as the user's variables are. ``rooms``, new, tells the sizes
+    that the data decide; without it they decide none."""
     trace = _trace(parameters.function, captures, naming)
-    inputs: list[Tensor] = []
-    if sizes is not None:
-        trace.rooms = Rooms(sizes)
-        inputs = trace.rooms.inputs
+    trace.rooms = rooms
+    inputs: list[Tensor] = [] if rooms is None else rooms.inputs
     trace.draws = Draws(trace, inputs, captures.generators)
     leaves: list[Tracer] = []
     numbers: set[int] = set()
@@ -87,9 +85,6 @@ def trace_function(
             done = traced_results(returned, trace, inputs, leaves, numbers)
             done = replace(done, refills=refills.changed)
             captures.checks += trace.draws.starts()
-    except SizeWanted as wanted:
-        wanted.draws = trace.draws.drawn()
-        raise
     except Exception as error:
         error.drew = trace.draws.drew  # type: ignore[attr-defined]
         error.wanted = trace.wanted  # type: ignore[attr-defined]  # see `deciding.static_after`

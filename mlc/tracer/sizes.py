@@ -1,6 +1,6 @@
 """Sizes that data decide: ``np.unique(x)``, ``x[x > 0]``.
 
-How many elements such a result has is computed, once, while the function is traced, and the code is
+How many elements such a result has is computed, once, where the trace asks for it, and the code is
 compiled for that number. It computes the numbers again at each call; where one is another, the call
 goes to code for that number, which is compiled if there is none yet.
 
@@ -25,16 +25,26 @@ from ..records import dataclass
 from ..te.key import topological
 from ..te.tensor import Compute, Placeholder, Tensor
 
-_MOST = 16  # sizes in one trace; each is found by tracing once more
+_MOST = 16  # sizes in one trace; each is computed by code of its own
 
 
-class SizeWanted(BaseException):
-    """Raised while tracing: ``tensors``, the last of them, say how much there is. Nothing that
-    users write should catch it."""
+@dataclass(frozen=True, eq=False)
+class Count:
+    """The 0-d ``tensor`` that says how much there is, of ``inputs``; ``draws`` says what to draw
+    for the last of them."""
 
-    def __init__(self, inputs: tuple[Tensor, ...], tensors: tuple[Tensor, ...]) -> None:
-        self.inputs, self.tensors = inputs, tensors
-        self.draws: Any = None  # what to draw for the last of the inputs
+    inputs: tuple[Tensor, ...]
+    tensor: Tensor
+    draws: Any
+
+
+class CountFailedError(BaseException):
+    """Raised while tracing: computing how much there is has ended with ``problem``, an error of the
+    call. Nothing that users write should catch it."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 class SizesChangedError(Exception):
@@ -60,10 +70,11 @@ class Sizes:
 
 
 class Rooms:
-    """The sizes asked for in one trace; the first ones are known: ``sizes``."""
+    """The sizes asked for in one trace; the first ones are known: ``sizes``, and ``compute`` tells
+    the others."""
 
-    def __init__(self, sizes: tuple[int, ...]) -> None:
-        self.sizes = sizes
+    def __init__(self, sizes: tuple[int, ...], compute: Callable[[Count], int]) -> None:
+        self.sizes, self.compute = sizes, compute
         self.inputs: list[Tensor] = []
         self.counts: list[Tensor] = []
         self.asked: dict[Tensor, int] = {}  # which of them each tensor is
@@ -75,8 +86,8 @@ class Rooms:
         return len(self.counts) == _MOST
 
     def ask(self, trace: Any, make: Callable[[], Any]) -> int | None:
-        """How much there is, by what ``make`` computes; SizeWanted where that is not known. None
-        where too many sizes depend on data."""
+        """How much there is, by what ``make`` computes. None where too many sizes depend on
+        data."""
         from ..ops.elementwise import astype
 
         if self.is_full:
@@ -85,24 +96,20 @@ class Rooms:
         known = self._worked_out(count)
         if isinstance(known, Const):
             return int(known.value)
-        self.asked[_source(count)] = len(self.counts)
+        self.asked[_source(count)] = number = len(self.counts)
         if not isinstance(count.op, Compute):
             count = _copied(count)
         self.counts.append(count)
-        if len(self.counts) > len(self.sizes):
-            raise SizeWanted(tuple(self.inputs), tuple(self.counts))
-        return self.sizes[len(self.counts) - 1]
+        if number == len(self.sizes):
+            draws = None if trace.draws is None else trace.draws.drawn()
+            found = self.compute(Count(tuple(self.inputs), count, draws))
+            self.sizes = (*self.sizes, found)
+        return self.sizes[number]
 
     def at_hand(self, tensor: Tensor) -> int | None:
         """What the 0-d ``tensor`` is, where that is known without asking the data."""
         known = self._worked_out(tensor)
         return int(known.value) if isinstance(known, Const) else None
-
-    def insist(self) -> None:
-        """SizeWanted again, if code that no trace goes through, NumPy's own, has passed over it."""
-        first = self.counts[: len(self.sizes) + 1]
-        if len(first) > len(self.sizes):
-            raise SizeWanted(tuple(self.inputs), tuple(first))
 
     def greatest(self, trace: Any, source: Tensor) -> int | None:
         """The greatest of ``source``, integers, or -1; None where it is not computed from the

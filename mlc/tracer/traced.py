@@ -152,7 +152,6 @@ def traced_results(
         failure = Failure(place, tuple(error for _, error in trace.errors.values()))
     counted = None
     if trace.rooms is not None and trace.rooms.counts:
-        trace.rooms.insist()
         places = tuple(outputs.place(count) for count in trace.rooms.counts)
         counted = Sizes(places, trace.rooms.sizes)
     return Traced(

@@ -112,3 +112,17 @@ def test_numbers_of_steps_from_numbers() -> None:
 
     for wanted, found in zip(grid(0.0, 1.0, 0.25), mlc.jit(grid)(0.0, 1.0, 0.25), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-15)
+
+
+def test_sizes_are_computed_in_one_trace() -> None:
+    """However many sizes data choose: what the function does beside is done once."""
+    done = []
+
+    def chosen(x: Any) -> Any:
+        done.append(1)
+        kept = [x[k] for k in range(6) if x[k] > 0]
+        return len(kept), len(np.unique(x)), sum(kept)
+
+    x = np.array([1.0, -2.0, 3.0, 3.0, -5.0, 6.0])
+    assert mlc.jit(chosen)(x) == (4, 5, 13.0)
+    assert len(done) == 1
