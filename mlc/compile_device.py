@@ -166,18 +166,18 @@ def gpu_kernel(
 ) -> KernelCode:
     """A kernel of a graph under its schedule in ``tuned``, stored traces by workload key, or under
     the default schedule for graphics processors. With ``many_sizes`` it stays one, and numbers that
-    are told at the call say that no place is out of bounds. What an operator has written for grids
-    is taken as it is."""
+    are told at the call say that no place is out of bounds, and what an operator has written for
+    grids is not taken."""
     from .ir.work import statements_run
-    from .kernel_code import STATEMENT_NS, KernelCode, naive_program, with_layouts
+    from .kernel_code import STATEMENT_NS, KernelCode, grid_of, naive_program
 
     naive, arguments = naive_program(kernel)
     call = kernel.stages[0].call
-    if call is not None and call.on_grid is not None and not many_sizes:
-        naive = with_layouts(call.on_grid(), call.inputs)
     if many_sizes:
         naive = replace(naive, attrs={**naive.attrs, "unsafe": True})
-    if calls_library(naive):  # the processor runs it
+    elif call is not None:
+        naive = replace(naive, grid=grid_of(call))
+    if naive.grid is None and calls_library(naive):  # the processor runs it
         from .schedules.schedule import Schedule
 
         scheduled, schedule = naive, Schedule(naive)
@@ -190,8 +190,8 @@ def gpu_kernel(
 
 
 def gpu_program(program: Program, target: str = "cuda", splits: bool = True) -> tuple[Program, Any]:
-    """``program`` with its loops on a grid, as they are bound already or by the default schedule;
-    and that schedule."""
+    """``program`` with its loops on a grid, as they are bound already, as an operator has written
+    it, or by the default schedule; and that schedule."""
     from .schedules.defaults.gpu import default_gpu_schedule
 
     machine = replace(machine_for(target), splits=splits)
@@ -280,7 +280,8 @@ def graph_device_module(
         lowered = replace(lowered, temporaries=(*lowered.temporaries, *scratch))
         checks = checks_of(code.scheduled)
         if debug:
-            lowered, more = _with_checks(lowered, code.program)
+            of_grid = code.program.grid is not None
+            lowered, more = _with_checks(lowered, code.scheduled if of_grid else code.program)
             checks.update(more)
         parts.append(Part(lowered, places, checks))
     return device_module(module.name, parts, module.workspace_bytes)

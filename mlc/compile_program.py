@@ -222,7 +222,12 @@ def compile_scheduled(
     from .graph.plain_program import plain_program
     from .te.show import graph_text
 
-    naive, constants = plain_program(inputs, outputs, name)
+    if target in DEVICE_TARGETS:
+        from .device_grids import program_to_schedule
+
+        naive, constants = program_to_schedule(inputs, outputs, name, target)
+    else:
+        naive, constants = plain_program(inputs, outputs, name)
     is_empty = has_empty_loops(naive)
     taken = schedule.on(naive) if hasattr(schedule, "on") and not is_empty else None
     program = taken.program if taken is not None else naive if is_empty else schedule(naive)

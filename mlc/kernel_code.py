@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from .dtypes import boolean
 from .ir.expr import Var, load
+from .ir.grids import Grid
 from .ir.program import Accumulate, Allocate, Buffer, Evaluate, For, Program, Stmt, Store, seq, walk
 from .ir.work import statements_run
 from .records import dataclass
 from .te.nests import nest_of
 from .te.program import create_program
-from .te.tensor import Constant, Placeholder, Tensor
+from .te.tensor import Call, Constant, Placeholder, Tensor
 
 if TYPE_CHECKING:
     from .backends.llvm.target import Target
@@ -154,6 +155,14 @@ def with_layouts(program: Program, inputs: Sequence[Tensor]) -> Program:
             copy = For(var, extent, copy)
         body = Allocate((whole,), seq(copy, replace_buffers(body, {buffer: Place(whole)})))
     return replace(program, params=params, body=body)
+
+
+def grid_of(call: Call) -> Grid | None:
+    """What the operator of a call has written for grids, over arrays that lie as the caller's."""
+    grid, inputs = call.on_grid, call.inputs
+    if grid is None:
+        return None
+    return Grid(lambda **n: with_layouts(grid.written(n), inputs), grid.leaves_open)
 
 
 def naive_program(kernel: Any) -> tuple[Program, tuple[Tensor, ...]]:

@@ -35,7 +35,7 @@ LAYERS = (
     ("kernel_code",),
     ("control",),
     ("compile_device", "kernel_families"),
-    ("native_text",),
+    ("native_text", "device_grids"),
     ("compile",),
     ("compile_program",),
     ("lowered", "call_spec"),

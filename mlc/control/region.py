@@ -6,11 +6,12 @@ next. What it computes without them stands outside of it, in the graph around.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..dtypes import DType, int64
 from ..errors import SourceLocation
+from ..ir.grids import Grid
 from ..ir.program import Buffer, Program, Seq
 from ..records import dataclass
 from ..te.extent import Extent
@@ -148,7 +149,7 @@ class RegionCall(Call):
         op: str = "call",
         params: tuple[tuple[str, Any], ...] = (),
         location: SourceLocation | None = None,
-        on_grid: Callable[[], Program] | None = None,
+        on_grid: Grid | None = None,
         *,
         region: Region | None = None,
         init: tuple[Tensor, ...] = (),

@@ -20,7 +20,7 @@ from ..te.classify import axes_of, contraction_of, is_view, points
 from ..te.inline import expand, remap_loads, resolve_loads
 from ..te.tensor import Call, Compute, Tensor
 from .attention.held import is_held
-from .attention.kernel import attention_program
+from .attention.kernel import attention_grid, attention_program
 from .attention.masks import without_diagonal_masks
 from .attention.parts import Attention, bare, narrow
 from .attention.split import split_count
@@ -54,8 +54,9 @@ def join_attention(graph: Graph, precision: str = "", architecture: str = "") ->
 
 def _with_call(graph: Graph, node: Node, found: Attention, architecture: str) -> Graph:
     (old,) = node.tensors
-    made = attention_program(found, architecture)
-    op = Call(made, found.tensors, op="attention", location=node.op.location)
+    made, grid = attention_program(found, architecture), attention_grid(found, architecture)
+    location = node.op.location
+    op = Call(made, found.tensors, op="attention", location=location, on_grid=grid)
     mapping = {old: Tensor(old.name, old.shape, old.dtype, op)}
     for each in graph.nodes:
         current = redirect(each, mapping)

@@ -31,13 +31,16 @@ from collections.abc import Iterator
 from dataclasses import field
 from enum import Enum
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..dtypes import DType
 from ..errors import ArgumentError, SourceLocation
 from ..records import Quick, dataclass, replace
 from .combiner import Combiner
 from .expr import Axis, Expr, Load, Var, load
+
+if TYPE_CHECKING:
+    from .grids import Grid
 
 _SCOPE_NAME = re.compile(r"[a-z]\w*(\.\w+)*")
 
@@ -271,6 +274,8 @@ class Program:
     Of ``attrs``, ``refusals`` says what an index outside of a buffer means to the caller, for some
     buffers by name: (name of an error of `mlc.errors` or "LinAlgError", sentence), with
     ``{index}`` for that index. Machine code always checks these; other backends as they do all.
+
+    ``grid`` writes programs of the same meaning for grids of threads, where an operator has one.
     """
 
     name: str
@@ -278,6 +283,7 @@ class Program:
     body: Stmt
     outputs: int = 1
     attrs: dict[str, Any] = field(default_factory=dict)
+    grid: Grid | None = None
 
     def script(self) -> str:
         """The program as Python source."""

@@ -16,7 +16,7 @@ from ..ir.expr import Expr, apply, cast, const
 from ..ir.program import Buffer, Program
 from .broadcast import size_of
 from .grid_sort import merge_sorted
-from .on_grid import points, prefixes
+from .on_grid import Parts, points, prefixes
 from .programs import Writer, unflattened
 from .sort import key_dtype, sort_key
 
@@ -163,7 +163,8 @@ def _compacted(
     0; how many hold goes to ``found``."""
     kind = int32 if n <= int32.highest else int64
 
-    def finish(row: Expr, i: Expr, count: Expr) -> None:
+    def finish(row: Expr, i: Expr, found_here: Parts) -> None:
+        (count,) = found_here
         with w.when(holds(i) & (count <= size)):
             write(cast(count, int64) - 1, i)
         if found is not None:
@@ -171,7 +172,8 @@ def _compacted(
                 w.store(found, (0,), count)
 
     prefixes(
-        w, 1, n, kind, lambda row, i: cast(holds(i), kind), lambda a, b: a + b, finish
+        w, 1, n, (kind,), lambda row, i: (cast(holds(i), kind),),
+        lambda a, b: (a[0] + b[0],), finish,
     )  # fmt: skip
 
 

@@ -5,25 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..dtypes import DType
+from ..errors import ScheduleError
 from ..ir.expr import Expr, cast
-from ..ir.program import Program
+from ..ir.grids import MOST_SHARED, Knob, knob
+from ..ir.program import Buffer, Program
 from .broadcast import size_of
 from .combining import combined
-from .on_grid import points, prefixes
+from .grid_products import running_products
+from .on_grid import EACH, points, prefix_threads, prefixes, threads_for
 from .programs import Writer, unflattened
 
 SHORT = 64  # elements of a line that one thread goes along
+SHORT_OF_PRODUCTS = 512  # the same where more is to be done to cut a line
 MANY = 1 << 12  # lines side by side, of which a thread for each is enough
 ASSOCIATIVE = frozenset(
     {"add", "maximum", "minimum", "fmax", "fmin", "bitand", "bitor", "bitxor", "logaddexp",
      "logaddexp2"}
 )  # fmt: skip
+THREADS = (32, 64, 128, 256, 512, 1024)
+NEIGHBOURS = (5, 7, 9, 11, 13, 15, 17, 21)  # odd numbers, so that they lie in all banks
 
 
 def scan_on_grid(
-    shape: Sequence[int], given: DType, dtype: DType, work: DType, fn: str, axis: int
-) -> Program:
-    """``out[i] = fn(out[i - 1], x[i])`` along ``axis`` of an array of ``given``, in ``work``."""
+    shape: Sequence[int], given: DType, dtype: DType, work: DType, fn: str, axis: int,
+    threads: int = 0, each: int = EACH,
+) -> Program:  # fmt: skip
+    """``out[i] = fn(out[i - 1], x[i])`` along ``axis`` of an array of ``given``, in ``work``.
+
+    ``threads`` and ``each`` are those of :func:`scan_knobs`.
+    """
     w = Writer(f"scan_{fn}")
     x, out = w.input("x", shape, given), w.output("out", shape, dtype)
     n, rest = shape[axis], (*shape[:axis], *shape[axis + 1 :])
@@ -36,14 +46,21 @@ def scan_on_grid(
     def read(line: Expr, i: Expr | int) -> Expr:
         return cast(x[at(line, i)], work)
 
-    beside = size_of(shape[axis + 1 :]) > 1 and lines >= MANY
-    if may_be_cut(fn, work) and n > SHORT and not beside:
+    if _is_cut(shape, work, fn, axis):
+        threads = threads or prefix_threads(n)
+        if fn == "mul" and work.is_float:
+            _check_room(threads, each, work.itemsize + 8)
+            kept: Buffer | None = out if dtype is work else None
+            running_products(w, lines, n, work, read, at, out, kept, threads, each)
+            return w.program()
+        _check_room(threads, each, work.itemsize)
         prefixes(
-            w, lines, n, work, read, lambda a, b: combined(fn, a, b),
-            lambda line, i, value: w.store(out, at(line, i), value),
+            w, lines, n, (work,), lambda line, i: (read(line, i),),
+            lambda a, b: (combined(fn, a[0], b[0]),),
+            lambda line, i, value: w.store(out, at(line, i), value[0]), threads, each,
         )  # fmt: skip
         return w.program()
-    with points(w, lines, "line") as line:
+    with points(w, lines, "line", threads=threads) as line:
         total = w.variable("total", read(line, 0))
         w.store(out, at(line, 0), total[()])
         with w.loop(n - 1, "i") as i:
@@ -52,7 +69,30 @@ def scan_on_grid(
     return w.program()
 
 
-def may_be_cut(fn: str, dtype: DType) -> bool:
-    """Whether pieces of a line may be combined on their own: not products of floats, of which one
-    piece may overflow where the whole would not."""
-    return fn in ASSOCIATIVE or fn == "mul" and not dtype.is_float
+def scan_knobs(shape: Sequence[int], work: DType, fn: str, axis: int) -> tuple[Knob, ...]:
+    """``threads`` of a block and, where lines are cut into tiles, ``each``, the neighbours that a
+    thread combines."""
+    if not _is_cut(shape, work, fn, axis):
+        lines = size_of((*shape[:axis], *shape[axis + 1 :]))
+        return (knob("threads", THREADS, threads_for(lines)),)
+    return knob("threads", THREADS, prefix_threads(shape[axis])), knob("each", NEIGHBOURS, EACH)
+
+
+def _check_room(threads: int, each: int, size: int) -> None:
+    """ScheduleError where a block has no room for a tile of elements of ``size`` bytes."""
+    needed = threads * (each + 2) * size
+    if needed > MOST_SHARED:
+        raise ScheduleError(
+            f"{threads} threads of {each} elements each need {needed} bytes of shared memory, and "
+            f"blocks have {MOST_SHARED} on every card; choose fewer of one"
+        )
+
+
+def _is_cut(shape: Sequence[int], work: DType, fn: str, axis: int) -> bool:
+    """Whether lines are cut into tiles."""
+    n, lines = shape[axis], size_of((*shape[:axis], *shape[axis + 1 :]))
+    is_product = fn == "mul" and work.is_float
+    beside = size_of(shape[axis + 1 :]) > 1 and lines >= MANY
+    if beside or not (fn in ASSOCIATIVE or fn == "mul"):
+        return False
+    return n > (SHORT_OF_PRODUCTS if is_product else SHORT)

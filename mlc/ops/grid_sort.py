@@ -10,7 +10,9 @@ from functools import partial
 
 from .. import te
 from ..dtypes import DType, int32, int64, uint32, uint64
+from ..errors import ScheduleError
 from ..ir.expr import Expr, apply, cast, const, select
+from ..ir.grids import MOST_SHARED, Knob, knob
 from ..ir.program import Buffer, Program
 from .broadcast import size_of
 from .on_grid import LEAST, THREADS, points, power_above, team
@@ -18,18 +20,28 @@ from .programs import Writer, unflattened
 from .sort import from_key, key_dtype, sort_key
 
 TILE = 1 << 10  # elements that a block sorts
+TILES = (256, 512, 1024, 2048, 4096)
+BLOCKS = (64, 128, 256, 512, 1024)  # threads that sort a tile
 
 Key = Callable[[Expr, Expr], Expr]
 Finish = Callable[[Expr, Expr, Expr, Expr | None], None]
 
 
 def merge_sorted(
-    w: Writer, rows: int, n: int, dtype: DType, key: Key, finish: Finish, places: bool
-) -> None:
+    w: Writer, rows: int, n: int, dtype: DType, key: Key, finish: Finish, places: bool,
+    tile: int = 0, threads: int = 0,
+) -> None:  # fmt: skip
     """``finish(row, i, k, place)`` for each of the ``n`` places of each row: ``k`` is the key that
     belongs to ``i``, element number ``place`` of the row, None unless ``places`` are wanted.
-    ``key(row, i)`` is an unsigned number of ``dtype``."""
-    tile = min(TILE, max(power_above(n), LEAST))
+    ``key(row, i)`` is an unsigned number of ``dtype``. ``tile`` and ``threads`` are those of
+    :func:`sort_knobs`."""
+    tile = tile or _tile(n)
+    needed = 2 * tile * (dtype.itemsize + (int32.itemsize if places else 0))
+    if needed > MOST_SHARED:
+        raise ScheduleError(
+            f"tiles of {tile} elements need {needed} bytes of shared memory, and blocks have "
+            f"{MOST_SHARED} on every card; choose a smaller one"
+        )
     tiles = -(-n // tile)
     passes = (tiles - 1).bit_length()
     counter = int32 if n <= int32.highest else int64
@@ -46,7 +58,8 @@ def merge_sorted(
         if place is not None:
             w.store(order[number % 2], (row, i), place)
 
-    _tiles(w, rows, n, tile, dtype, key, places, lambda *found: hand_on(0, *found))
+    team_of = min(threads or THREADS, tile)
+    _tiles(w, rows, n, tile, team_of, dtype, key, places, lambda *found: hand_on(0, *found))
     for number in range(passes):
         mine, its = keys[number % 2], order[number % 2] if places else None
         with points(w, rows * n) as point:
@@ -57,16 +70,28 @@ def merge_sorted(
             hand_on(number + 1, row, at, k[()], None if its is None else its[row, i])
 
 
+def _tile(n: int) -> int:
+    return min(TILE, max(power_above(n), LEAST))
+
+
+def sort_knobs(n: int) -> tuple[Knob, ...]:
+    """For rows of ``n`` elements: ``tile``, what a block sorts in shared memory before pairs of
+    tiles become one, and ``threads`` of such a block, no more than that."""
+    most = max(power_above(n), LEAST)
+    tiles = tuple(tile for tile in TILES if tile <= most)
+    return knob("tile", tiles, _tile(n)), knob("threads", BLOCKS, min(THREADS, _tile(n)))
+
+
 def _of_row(keys: Buffer, row: Expr | int, i: Expr) -> Expr:
     return keys[row, i]
 
 
 def _tiles(
-    w: Writer, rows: int, n: int, tile: int, dtype: DType, key: Key, places: bool,
+    w: Writer, rows: int, n: int, tile: int, threads: int, dtype: DType, key: Key, places: bool,
     hand_on: Callable[[Expr, Expr, Expr, Expr | None], None],
 ) -> None:  # fmt: skip
     """Each block sorts a tile of a row in shared memory."""
-    tiles, threads = -(-n // tile), min(THREADS, tile)
+    tiles = -(-n // tile)
     with w.loop(rows * tiles, "b", "blockIdx.x") as b:
         row, start = b // tiles, b % tiles * tile
         count = n - start
@@ -121,10 +146,11 @@ def _place(
 
 def sort_on_grid(
     name: str, shape: Sequence[int], dtype: DType, axis: int, descending: bool,
-    places: bool, follows: bool,
+    places: bool, follows: bool, tile: int = 0, threads: int = 0,
 ) -> Program:  # fmt: skip
     """An array of ``dtype`` sorted along ``axis``, or the ``places`` that the elements come from.
-    ``follows`` says that elements of equal keys may differ."""
+    ``follows`` says that elements of equal keys may differ; ``tile`` and ``threads`` are those of
+    :func:`sort_knobs`."""
     w = Writer(name)
     x, out = w.input("x", shape, dtype), w.output("out", shape, int64 if places else dtype)
     n, rest = shape[axis], (*shape[:axis], *shape[axis + 1 :])
@@ -145,7 +171,8 @@ def sort_on_grid(
         w.store(out, at(row, i), value)
 
     rows = size_of(rest)
-    merge_sorted(w, rows, n, key_dtype(dtype), key, finish, follows or places)
+    kind = key_dtype(dtype)
+    merge_sorted(w, rows, n, kind, key, finish, follows or places, tile, threads)
     return w.program()
 
 

@@ -6,7 +6,7 @@ allocated between a loop over blocks and one over threads is the block's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from .. import te
@@ -20,16 +20,24 @@ LEAST = 32  # a warp
 SPREAD = 1 << 15  # points from which blocks are of all THREADS: fewer go to more blocks
 EACH = 9  # neighbours that a thread combines: an odd number, so that they lie in all banks
 
-Combine = Callable[[Expr, Expr], Expr]
-Read = Callable[[Expr, Expr], Expr]
-Write = Callable[[Expr, Expr, Expr], None]
+Parts = tuple[Expr, ...]  # of what is combined, one for each dtype
+Combine = Callable[[Parts, Parts], Parts]
+Read = Callable[[Expr, Expr], Parts]
+Write = Callable[[Expr, Expr, Parts], None]
+
+
+def threads_for(count: int) -> int:
+    """How many threads blocks of :func:`points` have."""
+    return THREADS if count >= SPREAD else LEAST * 2
 
 
 @contextmanager
-def points(w: Writer, count: int, name: str = "i", atomic: bool = False) -> Iterator[Expr]:
+def points(
+    w: Writer, count: int, name: str = "i", atomic: bool = False, threads: int = 0
+) -> Iterator[Expr]:
     """``for i in range(count)``, a thread for each: they must not meet, unless they combine
-    (``atomic``) into places that variables hold."""
-    wide = THREADS if count >= SPREAD else LEAST * 2
+    (``atomic``) into places that variables hold. Blocks are of ``threads``, or as many as suit."""
+    wide = threads or threads_for(count)
     blocks = "blockIdx.x atomic" if atomic else "blockIdx.x"
     with w.loop(-(-count // wide), "b", blocks) as b, w.loop(wide, name, "threadIdx.x") as t:
         i = b * wide + t
@@ -58,76 +66,119 @@ def power_above(n: int) -> int:
     return 1 << max(n - 1, 0).bit_length()
 
 
-def prefixes(
-    w: Writer, lines: int, n: int, dtype: DType, read: Read, combine: Combine, write: Write
-) -> None:
-    """``write(line, i, read(line, 0) combined ... with read(line, i))`` for each of the ``n``
-    places of each line; ``combine`` is associative.
+def prefix_threads(n: int) -> int:
+    """How many threads blocks of :func:`prefixes` have, unless they are told."""
+    return min(THREADS, max(LEAST, power_above(-(-n // EACH))))
 
-    Blocks have tiles of a line. Where one tile is not enough, the totals of tiles are combined
-    first, and lines of totals are scanned in the same way. The order is fixed, and so are the bits.
+
+def prefixes(
+    w: Writer, lines: int, n: int, dtypes: Sequence[DType], read: Read, combine: Combine,
+    write: Write, threads: int = 0, each: int = EACH, atomic: bool = False,
+) -> None:  # fmt: skip
+    """``write(line, i, read(line, 0) combined ... with read(line, i))`` for each of the ``n``
+    places of each line; ``combine`` is associative. What is combined has a part of each dtype.
+
+    Blocks of ``threads`` have tiles of a line, ``each`` elements a thread. Where one tile is not
+    enough, the totals of tiles are combined first, and lines of totals are scanned in the same way.
+    The order is fixed, and so are the bits. With ``atomic`` what is written may be combined into
+    places that variables hold.
     """
-    threads = min(THREADS, max(LEAST, power_above(-(-n // EACH))))
-    tile = threads * EACH
+    threads = threads or prefix_threads(n)
+    tile = threads * each
     tiles = -(-n // tile)
-    before: Buffer | None = None
+    before: list[Buffer] = []
+    own = _Tile(w, threads, each, dtypes, combine)
     if tiles > 1:
-        totals = w.memory("totals", (lines, tiles), dtype)
+        totals = [w.memory("totals", (lines, tiles), dtype) for dtype in dtypes]
         with w.loop(lines * tiles, "b", "blockIdx.x") as b:
             line, number = b // tiles, b % tiles
-            sums = _parts(w, threads, n, number * tile, dtype, lambda i: read(line, i), combine)[1]
-            half, side = threads // 2, 0
-            while half:
-                with w.loop(half, "t", "threadIdx.x") as t:
-                    both = combine(sums[side, t * 2], sums[side, t * 2 + 1])
-                    w.store(sums, (1 - side, t), both)
-                half, side = half // 2, 1 - side
-            w.store(totals, (line, number), sums[side, 0])
-        before = w.memory("before", (lines, tiles - 1), dtype)
-        held = before
+            own.begin(n, number * tile, lambda i: read(line, i))
+            own.store(totals, (line, number), own.whole())
+        before = [w.memory("before", (lines, tiles - 1), dtype) for dtype in dtypes]
         prefixes(
-            w, lines, tiles - 1, dtype, lambda r, i: totals[r, i], combine,
-            lambda r, i, value: w.store(held, (r, i), value),
+            w, lines, tiles - 1, dtypes, lambda r, i: tuple(part[r, i] for part in totals),
+            combine, lambda r, i, value: own.store(before, (r, i), value),
         )  # fmt: skip
-    with w.loop(lines * tiles, "b", "blockIdx.x") as b:
+    blocks = "blockIdx.x atomic" if atomic else "blockIdx.x"
+    with w.loop(lines * tiles, "b", blocks) as b:
         line, number = b // tiles, b % tiles
         start = number * tile
-        values, sums = _parts(w, threads, n, start, dtype, lambda i: read(line, i), combine)
-        distance, side = 1, 0
-        while distance < threads:
-            with w.loop(threads, "t", "threadIdx.x") as t:
-                with w.when(t >= distance):
-                    both = combine(sums[side, t - distance], sums[side, t])
-                    w.store(sums, (1 - side, t), both)
-                with w.otherwise():
-                    w.store(sums, (1 - side, t), sums[side, t])
-            distance, side = distance * 2, 1 - side
+        own.begin(n, start, lambda i: read(line, i))
+        side = own.scanned()
         with team(w, tile, threads) as i, w.when(start + i < n):
-            value = w.variable("value", values[i])
-            with w.when(i >= EACH):
-                w.set(value, combine(sums[side, i // EACH - 1], value[()]))
-            if before is not None:
+            value = [w.variable("value", part[i]) for part in own.values]
+            found = tuple(part[()] for part in value)
+            with w.when(i >= each):
+                own.set(value, combine(own.sum(side, i // each - 1), found))
+            if before:
                 with w.when(number > 0):
-                    w.set(value, combine(before[line, number - 1], value[()]))
-            write(line, start + i, value[()])
+                    own.set(value, combine(tuple(p[line, number - 1] for p in before), found))
+            write(line, start + i, found)
 
 
-def _parts(
-    w: Writer, threads: int, n: int, start: Expr, dtype: DType, read: Callable[[Expr], Expr],
-    combine: Combine,
-) -> tuple[Buffer, Buffer]:  # fmt: skip
-    """The tile of a block as prefixes of EACH neighbours, and the last of these for each thread;
-    behind the end of a line stands its last element again, which nobody asks for."""
-    tile = threads * EACH
-    values, sums = w.memory("values", (tile,), dtype), w.memory("sums", (2, threads), dtype)
-    with team(w, tile, threads) as i:
-        place = start + i
-        w.store(values, (i,), read(place if n % tile == 0 else te.min(place, n - 1)))
-    with w.loop(threads, "t", "threadIdx.x") as t:
-        total = w.variable("total", values[t * EACH])
-        with w.loop(EACH - 1, "e") as e:
-            place = t * EACH + e + const(1)
-            w.set(total, combine(total[()], values[place]))
-            w.store(values, (place,), total[()])
-        w.store(sums, (0, t), total[()])
-    return values, sums
+class _Tile:
+    """The tile of a block, in its memory: ``values`` are prefixes of ``each`` neighbours, ``sums``
+    the last of these for each thread, on two sides, of which passes read one and write the other.
+    """
+
+    def __init__(
+        self, w: Writer, threads: int, each: int, dtypes: Sequence[DType], combine: Combine
+    ) -> None:
+        self.w, self.threads, self.each, self.dtypes = w, threads, each, dtypes
+        self.combine = combine
+
+    def begin(self, n: int, start: Expr, read: Callable[[Expr], Parts]) -> None:
+        """The tile from ``start`` on; behind the end of a line stands its last element again, which
+        nobody asks for."""
+        w, threads, each = self.w, self.threads, self.each
+        tile = threads * each
+        self.values = [w.memory("values", (tile,), dtype) for dtype in self.dtypes]
+        self.sums = [w.memory("sums", (2, threads), dtype) for dtype in self.dtypes]
+        with team(w, tile, threads) as i:
+            place = start + i
+            self.store(self.values, (i,), read(place if n % tile == 0 else te.min(place, n - 1)))
+        with w.loop(threads, "t", "threadIdx.x") as t:
+            total = [w.variable("total", part[t * each]) for part in self.values]
+            found = tuple(part[()] for part in total)
+            with w.loop(each - 1, "e") as e:
+                place = t * each + e + const(1)
+                self.set(total, self.combine(found, tuple(part[place] for part in self.values)))
+                self.store(self.values, (place,), found)
+            self.store(self.sums, (0, t), found)
+
+    def sum(self, side: int, t: Expr | int) -> Parts:
+        return tuple(part[side, t] for part in self.sums)
+
+    def whole(self) -> Parts:
+        """All of the tile combined."""
+        w, half, side = self.w, self.threads // 2, 0
+        while half:
+            with w.loop(half, "t", "threadIdx.x") as t:
+                both = self.combine(self.sum(side, t * 2), self.sum(side, t * 2 + 1))
+                self.store(self.sums, (1 - side, t), both)
+            half, side = half // 2, 1 - side
+        return self.sum(side, 0)
+
+    def scanned(self) -> int:
+        """Prefixes of the sums, on the side that is returned."""
+        w, distance, side = self.w, 1, 0
+        while distance < self.threads:
+            with w.loop(self.threads, "t", "threadIdx.x") as t:
+                with w.when(t >= distance):
+                    both = self.combine(self.sum(side, t - distance), self.sum(side, t))
+                    self.store(self.sums, (1 - side, t), both)
+                with w.otherwise():
+                    self.store(self.sums, (1 - side, t), self.sum(side, t))
+            distance, side = distance * 2, 1 - side
+        return side
+
+    def store(self, buffers: Sequence[Buffer], place: Sequence[Expr | int], value: Parts) -> None:
+        for buffer, part in zip(buffers, value, strict=True):
+            self.w.store(buffer, place, part)
+
+    def set(self, variables: Sequence[Buffer], value: Parts) -> None:
+        """All parts at once: each may depend on what the others were."""
+        if len(value) > 1:
+            value = tuple(self.w.variable("new", part)[()] for part in value)
+        for variable, part in zip(variables, value, strict=True):
+            self.w.set(variable, part)

@@ -24,6 +24,7 @@ from .. import te
 from ..dtypes import DType, uint8
 from ..ir.combiner import reducer
 from ..ir.expr import Expr, Var, as_expr, cast, const, select
+from ..ir.grids import Grid
 from ..ir.program import (
     Accumulate,
     Allocate,
@@ -179,7 +180,7 @@ class Writer:
             attrs["refusals"] = self.refusals
         return Program(self.name, params, joined(self.lists[0]), len(self.outputs), attrs)
 
-    def call(self, *tensors: te.Tensor, on_grid: Callable[[], Program] | None = None) -> Any:
+    def call(self, *tensors: te.Tensor, on_grid: Grid | Callable[[], Program] | None = None) -> Any:
         """What the program makes of ``tensors``: a tensor, or a tuple of them. ``on_grid`` writes
         the one that cards run instead, over params of the same kinds."""
         return te.call(self.program(), *tensors, on_grid=on_grid)

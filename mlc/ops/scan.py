@@ -17,6 +17,7 @@ from ..dtypes import DType, as_dtype, boolean
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..intrinsics.prefix import FUNCTIONS, LANE_BITS, running
 from ..ir.expr import Expr, cast, const
+from ..ir.grids import Grid, Knob
 from ..ir.program import Buffer, Program, Region
 from .arithmetic import NEGATIVE_POWER
 from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
@@ -60,12 +61,17 @@ def scan(x: Any, *, fn: str, axis: int, dtype: Any) -> Any:
         made.rows()
     shape, given = x.shape, x.dtype
 
-    def on_grid() -> Program:
+    def on_grid(**numbers: int) -> Program:
         from .grid_scan import scan_on_grid
 
-        return scan_on_grid(shape, given, dtype, work, fn, axis)
+        return scan_on_grid(shape, given, dtype, work, fn, axis, **numbers)
 
-    return w.call(x, on_grid=on_grid)
+    def knobs() -> tuple[Knob, ...]:
+        from .grid_scan import scan_knobs
+
+        return scan_knobs(shape, work, fn, axis)
+
+    return w.call(x, on_grid=Grid(on_grid, knobs))
 
 
 def _identity(fn: str, dtype: DType) -> Expr | None:

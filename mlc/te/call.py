@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DTypeError, ShapeError, user_location
+from ..ir.grids import Grid
 from ..ir.program import Program
 from .construct import constant
 from .tensor import Call, Tensor
 
+OnGrid = Grid | Callable[[], Program]
 _values: list[Callable[..., Any]] = []
 
 
@@ -20,9 +22,7 @@ def set_values(run: Callable[..., Any]) -> None:
     _values[:] = [run]
 
 
-def call(
-    program: Any, *inputs: Any, name: str = "", on_grid: Callable[[], Program] | None = None
-) -> Any:
+def call(program: Any, *inputs: Any, name: str = "", on_grid: OnGrid | None = None) -> Any:
     """What ``program`` writes when its first params are ``inputs``: a tensor, or a tuple of them.
 
     The params are the inputs in order, then the outputs; what the program does not write of these
@@ -30,7 +30,8 @@ def call(
     the sizes that the inputs have. Inputs are te tensors, as in the body of an operator, or traced
     values in a jitted function, or arrays: then what comes back is of that kind too. Raises
     ShapeError, DTypeError or ArgumentError where ``inputs`` do not fit the params. ``on_grid``
-    writes a program of the same meaning over the same params for cards, where they are tensors.
+    writes a program of the same meaning over the same params for cards, where they are tensors; as
+    a :class:`mlc.ir.grids.Grid` it leaves numbers open.
     """
     if not inputs or not all(isinstance(value, Tensor) for value in inputs):
         return _values[0](program, inputs, name)
@@ -41,7 +42,7 @@ def call_of_tensors(
     program: Any,
     inputs: tuple[Any, ...],
     name: str = "",
-    on_grid: Callable[[], Program] | None = None,
+    on_grid: OnGrid | None = None,
 ) -> Any:
     """The same where ``inputs`` are te tensors, or numbers for params of no axes."""
     from .unwritten import with_zeros
@@ -52,7 +53,8 @@ def call_of_tensors(
         raise ArgumentError(f"{chosen.name} reads {count} tensors, got {len(inputs)}")
     fitting = tuple(_fitting(chosen, n, value) for n, value in enumerate(inputs))
     label = name or chosen.name
-    op = Call(chosen, fitting, label, location=user_location(), on_grid=on_grid)
+    grid = on_grid if on_grid is None or isinstance(on_grid, Grid) else Grid(on_grid)
+    op = Call(chosen, fitting, label, location=user_location(), on_grid=grid)
     made = tuple(
         Tensor(label if chosen.outputs == 1 else f"{label}.{n}", b.shape, b.dtype, op, n)
         for n, b in enumerate(op.outputs)

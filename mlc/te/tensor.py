@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import field
 from itertools import count
 from typing import Any
@@ -22,6 +21,7 @@ from ..dtypes import DType
 from ..errors import ArgumentError, BoundsError, ShapeError, SourceLocation
 from ..ir.array_functions import refuse_array_functions
 from ..ir.expr import Axis, Expr, Reduce, as_expr, load
+from ..ir.grids import Grid
 from ..ir.program import Buffer, Program
 from ..ir.rewrite import loads_of
 from ..records import dataclass
@@ -75,7 +75,7 @@ class Call:
     """The outputs that ``program`` fills, given ``inputs`` for its first params.
 
     For what no expression per element says: scans, sorting, scatters, loops that run until
-    something holds. ``op`` and ``params`` are as those of a compute. ``on_grid`` writes a program
+    something holds. ``op`` and ``params`` are as those of a compute. ``on_grid`` writes programs
     of the same meaning and params whose loops are bound to the blocks and threads of a grid.
     """
 
@@ -84,7 +84,7 @@ class Call:
     op: str = "call"
     params: tuple[tuple[str, Any], ...] = ()
     location: SourceLocation | None = None
-    on_grid: Callable[[], Program] | None = None
+    on_grid: Grid | None = None
 
     @property
     def outputs(self) -> tuple[Buffer, ...]:

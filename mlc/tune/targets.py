@@ -104,7 +104,7 @@ def _of_function(
     if not found:
         raise ArgumentError(
             f"{what.__name__} has no kernel to tune: what runs on a card calls libraries, or was "
-            "written for its grid"
+            "written for its grid with no number left open"
         )
     return under_own_names(found, what.__wrapped__, args, kwargs, target)
 

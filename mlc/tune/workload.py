@@ -136,8 +136,8 @@ def workloads_of(
     by `mlc.build`, a tensor program, a schedule (whose program is what others have to beat), or a
     list of te tensors. ``arrays`` are those it is called with: outputs may be among them for
     programs. ``target`` is what programs, schedules and tensors are compiled for, the processor
-    unless it is named; the others know it themselves. Kernels of a card that an operator has
-    written for a grid, or that call libraries, have nothing to tune.
+    unless it is named; the others know it themselves. Kernels of a card that call libraries, or
+    that an operator has written for a grid with no number left open, have nothing to tune.
     """
     if isinstance(what, Program):
         return [_with_inputs(workload_of(what, target=target or "cpu"), arrays)]
@@ -206,7 +206,9 @@ def _of_graph(compiled: Compiled, arrays: Sequence[Array] | None) -> list[Worklo
 
 def _is_decided(program: Program) -> bool:
     """Whether there is nothing for a card's schedule to decide: threads are bound already, or a
-    library is called."""
+    library is called, or an operator has written it for grids and leaves no number open."""
+    if program.grid is not None:
+        return not program.grid.knobs
     loops = (stmt for stmt in walk(program.body) if isinstance(stmt, For))
     return calls_library(program) or any(loop.kind is LoopKind.BOUND for loop in loops)
 

@@ -12,6 +12,7 @@ from mlc.schedules.schedule import step_module
 GROUPS = {
     "Loops": "split fuse reorder add_unit_loop fission merge loop_partition cut_loop",
     "How a loop runs": "parallel vectorize unroll bind pipeline",
+    "Whole programs": "on_grid",
     "Where a block is computed": (
         "compute_at reverse_compute_at compute_inline reverse_compute_inline"
     ),

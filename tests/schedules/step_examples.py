@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import mlc
 from mlc import script as T
 from mlc.schedules.schedule import Schedule
@@ -142,6 +144,14 @@ def loop_partition() -> Schedule:
 def merge() -> Schedule:
     s = Schedule(samples.two_local)
     s.vectorize(s.merge(s.loops("B")[0], s.loops("C")[0]))
+    return s
+
+
+def on_grid() -> Schedule:
+    x = np.zeros(600, np.float32)
+    (kernel,) = mlc.jit(np.cumsum, target="cuda-emulated").lower(x).compiled.kernels
+    s = Schedule(kernel.program)
+    s.on_grid(threads=64, each=5)
     return s
 
 

@@ -177,6 +177,12 @@ REFUSED: dict[str, tuple[Any, Take, str]] = {
         "needs a later one of the first: i=4 of block 'B' writes B[4], i=3 of block "
         "'C' reads it; keep the order, or write to a buffer of its own instead of B",
     ),
+    "on_grid": (
+        layer,
+        lambda s: s.on_grid(threads=64),
+        "on_grid refused: no operator has written 'layer' for grids of threads; bind its loops "
+        "with s.bind",
+    ),
     "pad_einsum": (
         chain,
         lambda s: s.pad_einsum("C", [4]),

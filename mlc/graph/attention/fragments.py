@@ -52,30 +52,35 @@ class Fragments(Held):
         k, w, found = self.kernel, self.kernel.w, self.kernel.found
         self.start()
         steps = k.steps
-        ahead = 2 if steps > 2 and self.fits() else 0
-        loop = w.overlapped(steps, "keys", ahead) if ahead else w.loop(steps, "keys")
+        loop = w.overlapped(steps, "keys", 2, k.ahead) if k.ahead else w.loop(steps, "keys")
         with loop as step:
             first = (k.split * steps + step) * k.width
             keys = self.fetched("keys", found.keys, self.depth, first)
-            if ahead:
+            if k.ahead:
                 values = self.fetched("values", found.values, self.columns, first)
             made = w.place("product_tiles", (k.own, k.width), float32, self.first.scope_c)
             self.fill(made, self.first.fill, STEP)
             self.multiply(self.first, self.query, keys, "nk", made)
             scores = self.exponents(first, made)
             weights = self.weights(scores, self.second.scope_a, 0, k.width // STEP)
-            if not ahead:
+            if not k.ahead:
                 values = self.fetched("values", found.values, self.columns, first)
             self.multiply(self.second, weights, values, "kn", self.out)
         self.finish()
 
-    def fits(self) -> bool:
-        """Whether shared memory has room for two tiles of keys and of values, beside queries that
-        stay there."""
+    @property
+    def holds_query(self) -> bool:
+        """Whether a warp has room for its queries in registers."""
+        return self.kernel.own * self.depth <= SUMS
+
+    def default_ahead(self) -> int:
+        """One tile of keys and values, where shared memory has room for two of each beside queries
+        that stay there."""
         gap = GAP // self.dtype.itemsize
-        kept = self.kernel.rows * (self.depth + gap) if self.query.scope is Scope.SHARED else 0
+        kept = 0 if self.holds_query else self.kernel.rows * (self.depth + gap)
         moving = 2 * self.kernel.width * (self.depth + self.columns + 2 * gap)
-        return (kept + moving) * self.dtype.itemsize <= ROOM
+        fits = (kept + moving) * self.dtype.itemsize <= ROOM
+        return 1 if self.kernel.steps > 2 and fits else 0
 
     def fetched(self, name: str, expr: Expr, columns: int, start: Expr) -> Buffer:
         k, found = self.kernel, self.kernel.found
@@ -89,7 +94,7 @@ class Fragments(Held):
         query = w.place("query", (k.rows, self.depth), self.dtype, "shared")
         k.fetch(query, narrow(found.query), found.row, found.depth, k.first)
         self.query = query
-        if k.own * self.depth <= SUMS:
+        if self.holds_query:
             self.hold_query()
         self.begin_rows(self.first.scope_c, self.first.fill, self.columns)
 

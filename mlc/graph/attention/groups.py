@@ -95,10 +95,7 @@ class Groups(Held):
     def body(self) -> None:
         w, found = self.kernel.w, self.kernel.found
         self.start()
-        steps = -(-found.key.extent // TILE)
-        slots = SLOT_ROOM // (TILE * (self.depth + self.columns) * self.dtype.itemsize)
-        ahead = min(MOST_SLOTS, slots, steps) - 1
-        with w.overlapped(steps, "keys", 2, ahead) as step:
+        with w.overlapped(self.kernel.steps, "keys", 2, self.kernel.ahead) as step:
             first = step * TILE
             keys = self.boxes("keys", found.keys, found.depth, first)
             values = self.boxes("values", found.values, found.column, first)
@@ -114,6 +111,11 @@ class Groups(Held):
                     _part(values, 0, half, extents), self.tile(self.out, 0, 0, self.columns),
                 )  # fmt: skip
         self.finish()
+
+    def default_ahead(self) -> int:
+        """As many tiles as there is room for."""
+        slots = SLOT_ROOM // (TILE * (self.depth + self.columns) * self.dtype.itemsize)
+        return min(MOST_SLOTS, slots) - 1
 
     def start(self) -> None:
         """The rows of a group go to registers, and stay there."""

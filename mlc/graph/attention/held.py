@@ -97,6 +97,10 @@ class Held(ABC):
     def body(self) -> None:
         """What the threads of a tile of rows do."""
 
+    @abstractmethod
+    def default_ahead(self) -> int:
+        """How many tiles of keys and values come before they are needed."""
+
     def begin_rows(self, scope: str, fill: str, columns: int) -> None:
         """Sums of ``columns``, and what is known of rows, before any key."""
         k, w = self.kernel, self.kernel.w

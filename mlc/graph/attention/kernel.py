@@ -22,6 +22,7 @@ from math import inf
 
 from ...dtypes import DType
 from ...intrinsics.wgmma import ROWS, THREADS
+from ...ir import grids
 from ...ir.expr import Axis, Expr, apply, cast, const, select
 from ...ir.program import Buffer, Program
 from ...ops.programs import unflattened
@@ -30,6 +31,7 @@ from .fragments import SUMS, Fragments
 from .grid import ROOM, WARP, Grid, whens
 from .groups import TILE, Groups, is_grouped
 from .held import Held, is_held
+from .numbers import check_room, knobs_of
 from .parts import Attention, is_row, over, put_in, with_load
 from .registers import Registers
 from .split import Parts, places_for_parts, put_together, split_count
@@ -40,38 +42,73 @@ VECTOR = 16  # bytes that a thread fetches at once
 WIDE = 128  # elements of a row; wider ones leave less room for keys, and for sums
 
 
-def attention_program(found: Attention, architecture: str = "") -> Program:
+def attention_program(
+    found: Attention, architecture: str = "", numbers: Mapping[str, int] = {}
+) -> Program:
     """The kernel, whose params are ``found.tensors`` and the result; for ``architecture`` alone, or
-    for any card."""
-    return AttentionKernel(found, architecture).program()
+    for any card. ``numbers`` are some of what :func:`attention_grid` leaves open."""
+    made = AttentionKernel(found, architecture, numbers).program()
+    if numbers and {**numbers, **_defaults(found, architecture)} != numbers:
+        check_room(made, architecture)
+    return made
+
+
+def _defaults(found: Attention, architecture: str) -> dict[str, int]:
+    knobs = knobs_of(AttentionKernel(found, architecture))
+    return {each.name: each.default for each in knobs}
+
+
+def attention_grid(found: Attention, architecture: str = "") -> grids.Grid:
+    """The kernel with the numbers that a schedule may choose."""
+
+    def write(**numbers: int) -> Program:
+        return attention_program(found, architecture, numbers)
+
+    return grids.Grid(write, lambda: knobs_of(AttentionKernel(found, architecture)))
 
 
 class AttentionKernel:
-    """A kernel that is being written, and what all of its parts know."""
+    """A kernel that is being written, and what all of its parts know.
 
-    def __init__(self, found: Attention, architecture: str = "") -> None:
+    ``kind`` says what products are made by: "groups", "fragments", "tensor cores" or "registers".
+    """
+
+    def __init__(
+        self, found: Attention, architecture: str = "", numbers: Mapping[str, int] = {}
+    ) -> None:
         self.found = found
         self.is_grouped = is_grouped(found, architecture)
+        self.kind = "tensor cores" if found.kind is not None else "registers"
+        if is_held(found):
+            self.kind = "groups" if self.is_grouped else "fragments"
         self.lanes = THREADS if self.is_grouped else WARP  # threads of a warp, or of a group
-        self.splits = split_count(found)
+        self.splits = numbers.get("parts", split_count(found))
         self.made_in_parts: Parts | None = None
         self.w = w = Grid("attention")
         self.buffers = {t: w.input(t.name, t.shape, t.dtype) for t in found.tensors}
         self.result = w.output("out", found.shape, found.out)
         self.acc: DType = found.product.dtype
         self.tile: Registers | TensorCores | Held
-        self.own, self.width = self.sizes()  # rows of a warp, keys of a tile
-        self.warps = min(self.most_warps(), -(-found.row.extent // self.own))
+        own, width = self.sizes()
+        self.own = numbers.get("rows", own)  # rows of a warp
+        self.width = numbers.get("keys", width)  # keys of a tile
+        self.warps = min(numbers.get("warps", self.most_warps()), -(-found.row.extent // self.own))
         self.rows = self.own * self.warps
         self.parts = self.width // WARP
         self.steps = -(-found.key.extent // (self.width * self.splits))  # of a block
         self.split: Expr = const(0)
-        if self.is_grouped:
-            self.tile = Groups(self)
-        elif is_held(found):
-            self.tile = Fragments(self)
-        else:
-            self.tile = Registers(self) if found.kind is None else TensorCores(self)
+        match self.kind:
+            case "groups":
+                self.tile = Groups(self)
+            case "fragments":
+                self.tile = Fragments(self)
+            case "tensor cores":
+                self.tile = TensorCores(self)
+            case _:
+                self.tile = Registers(self)
+        # How many tiles of keys and values come before they are needed.
+        wanted = numbers.get("ahead", self.tile.default_ahead())
+        self.ahead = max(min(wanted, self.steps - 1), 0)
 
     def sizes(self) -> tuple[int, int]:
         """Rows of a warp and keys of a tile: the most of them that leave room in registers and in
@@ -140,11 +177,12 @@ class AttentionKernel:
             with w.bound(WARP, "threadIdx.x", "lane") as lane:
                 w.store(total, (r, lane), const(0, found.total))
         steps = -(-found.key.extent // self.width)
-        loop = w.overlapped(steps, "keys", tile.copies) if tile.copies else w.loop(steps, "keys")
+        is_ahead = self.ahead > 0
+        loop = w.overlapped(steps, "keys", 2, self.ahead) if is_ahead else w.loop(steps, "keys")
         with loop as step:
             start = step * self.width
-            if tile.copies:
-                tile.ahead(start)
+            if is_ahead:
+                tile.come_ahead(start)
             tile.scores(start)
             weights = w.place("weights", (self.rows, self.width), tile.dtype, "shared")
             with w.loop(self.own, "r", "unrolled") as r:

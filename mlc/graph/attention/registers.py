@@ -26,9 +26,11 @@ class Registers:
         self.depth = -(-found.depth.extent // self.lanes) * self.lanes
         self.columns = -(-found.column.extent // WARP) * WARP
 
-    copies = 0  # nothing is fetched ahead
+    def default_ahead(self) -> int:
+        """Nothing is fetched ahead."""
+        return 0
 
-    def ahead(self, start: Expr) -> None:
+    def come_ahead(self, start: Expr) -> None:
         """Nothing."""
 
     def begin(self) -> None:

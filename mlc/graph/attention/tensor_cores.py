@@ -68,17 +68,14 @@ class TensorCores:
             w.run_on(self.first.store, box(c, 0, n * 16, 16, 16),
                      box(target, k.warp * 16, n * 16, 16, 16))  # fmt: skip
 
-    @property
-    def copies(self) -> int:
-        """How many tiles are fetched while those before them are multiplied: both, if two of each
-        fit."""
+    def default_ahead(self) -> int:
+        """Tiles are fetched while those before them are multiplied, if two of each fit."""
         k, size = self.kernel, self.dtype.itemsize
-        steps = -(-k.found.key.extent // k.width)
         held = 2 * k.width * (self.depth + self.columns) * size  # of keys and values
         used = k.rows * k.width * (k.acc.itemsize + size)  # by products and weights
-        return 2 if steps > 2 and held + used <= ROOM else 0
+        return 1 if k.steps > 2 and held + used <= ROOM else 0
 
-    def ahead(self, start: Expr) -> None:
+    def come_ahead(self, start: Expr) -> None:
         """Both tiles of a step."""
         k, found = self.kernel, self.kernel.found
         self.keys = k.w.place("keys", (k.width, self.depth), self.dtype, "shared")
@@ -89,7 +86,7 @@ class TensorCores:
     def scores(self, start: Expr) -> None:
         k, w, found = self.kernel, self.kernel.w, self.kernel.found
         self.made = w.place("products", (k.rows, k.width), k.acc, "shared", SUMS_GAP)
-        if not self.copies:
+        if not k.ahead:
             self.keys = w.place("keys", (k.width, self.depth), self.dtype, "shared")
             k.fetch(self.keys, narrow(found.keys), found.key, found.depth, start)
         made = w.place("product_tiles", (16, k.width), k.acc, self.first.scope_c)
@@ -107,7 +104,7 @@ class TensorCores:
     def combine(self, start: Expr, weights: Buffer) -> None:
         k, w, found = self.kernel, self.kernel.w, self.kernel.found
         size = self.second.depth
-        if not self.copies:
+        if not k.ahead:
             self.values = w.place("values", (k.width, self.columns), self.dtype, "shared")
             k.fetch(self.values, narrow(found.values), found.key, found.column, start)
         with w.loop(self.columns // 16, "n", "unrolled") as n:

@@ -11,6 +11,7 @@ from ...ir.program import Allocate, Buffer, For, LoopKind, Program, Scope, Seq, 
 from ..buffers import buffer_key
 from ..schedule import Schedule
 from ..step import rebuild
+from ..steps.on_grid import OnGrid
 
 MOST_LANES = 16  # elements that a thread takes at once
 
@@ -43,14 +44,24 @@ def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) ->
 
     Each statement at the top of the program becomes a kernel of its own. What is provably
     independent is bound; what is not runs serially within a thread. Programs that bind loops
-    already are left as they are, and so are those with loops that never run.
+    already are left as they are, and so are those with loops that never run. What an operator has
+    written for grids is taken instead.
     """
     from .gpu_folds import split_long_folds
     from .gpu_split import split_contractions
 
     machine = machine or GpuMachine()
     loops = [stmt for stmt in walk(program.body) if isinstance(stmt, For)]
-    if any(loop.kind is LoopKind.BOUND or loop.extent == 0 for loop in loops):
+    is_bound = any(loop.kind is LoopKind.BOUND for loop in loops)
+    if program.grid is not None:
+        s = Schedule(program)
+        numbers = {knob.name: knob.default for knob in program.grid.knobs}
+        if is_bound:  # it is what these numbers make
+            s.note(OnGrid(tuple(numbers.items())), program, ())
+        else:
+            s.on_grid(**numbers)
+        return s
+    if is_bound or any(loop.extent == 0 for loop in loops):
         return Schedule(program)
     s = Schedule(_without_threads(program))
     for buffer in _outer_buffers(program.body):

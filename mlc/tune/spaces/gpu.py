@@ -2,7 +2,8 @@
 
 How many threads a block has, how large the tile of a block is, how wide accesses are, and how many
 copies of tiles are under way while one is used. Which kernel becomes tensor cores' work follows
-from its types.
+from its types. Of what an operator has written for grids (scans, sorts, attention), the numbers
+that it leaves open.
 """
 
 from __future__ import annotations
@@ -27,8 +28,23 @@ _AHEAD = [0, 1, 2, 3]
 def gpu_space(workload: Workload, machine: GpuMachine | None = None) -> Space:
     """The space of a workload for a graphics processor. Its candidates are legal; none is timed."""
     wanted = machine or GpuMachine()
+    if workload.program.grid is not None:
+        return Space(workload, [Template("numbers", numbers, is_pure=True)])
     template = Template("grid", lambda s: grid(s, wanted), is_pure=True)
     return Space(workload, [template])
+
+
+def numbers(s: Schedule) -> None:
+    """The numbers that the operator leaves open, its own choice the likeliest; those around it are
+    likelier than those far away."""
+    program_grid = s.program.grid
+    assert program_grid is not None
+    chosen = {}
+    for knob in program_grid.knobs:
+        place = knob.options.index(knob.default)
+        weights = [1.0 / (1 + abs(n - place)) for n in range(len(knob.options))]
+        chosen[knob.name] = int(sampled(s, list(knob.options), weights))
+    s.on_grid(**chosen)
 
 
 def grid(s: Schedule, machine: GpuMachine) -> None:

@@ -128,11 +128,53 @@ def test_sums_of_floats_are_near_and_the_same_each_time() -> None:
         np.testing.assert_array_equal(total(x), found)
 
 
-def test_products_of_floats_are_not_cut() -> None:
-    """Pieces on their own would overflow here, and 0 times infinity is NaN."""
-    x = np.concatenate([np.full(1000, 1e-10), np.full(9000, 1e10)])
-    for target in ("cuda-emulated", "cpu"):
-        np.testing.assert_array_equal(mlc.jit(np.cumprod, target=target)(x), np.cumprod(x))
+def uniform(dtype: str, low: float, high: float, *places: tuple[int, float]) -> Array:
+    x = np.random.default_rng(5).uniform(low, high, 3000).astype(dtype)
+    for place, value in places:
+        x[place] = value
+    return x
+
+
+PRODUCTS = {
+    "near 1": lambda dtype: uniform(dtype, -1.1, -0.9),
+    "small": lambda dtype: uniform(dtype, 0.1, 0.9),
+    "large": lambda dtype: uniform(dtype, -9, -2),
+    # Pieces on their own would overflow, or come back from 0.
+    "small, then large": lambda dtype: np.repeat([1e-10, 1e10], [1000, 3000]).astype(dtype),
+    "large, then small": lambda dtype: np.repeat([-1e10, 1e-10], [1000, 3000]).astype(dtype),
+    # 0 times infinity is NaN, whichever comes first.
+    "infinity, then 0": lambda dtype: uniform(dtype, 0.9, 1.1, (900, -np.inf), (2000, 0)),
+    "0, then infinity": lambda dtype: uniform(dtype, 0.9, 1.1, (900, -0.0), (2000, np.inf)),
+    "NaN": lambda dtype: uniform(dtype, 0.9, 1.1, (1700, np.nan)),
+    # There and back: what is lost of very small numbers stays lost.
+    "very small": lambda dtype: uniform(
+        dtype, 0.9, 1.1, (700, float(np.finfo(dtype).tiny) / 64), (900, 2.0**40)
+    ),
+    "very small at first": lambda dtype: uniform(
+        dtype, 0.9, 1.1, (0, float(np.finfo(dtype).tiny) / 64), (1, 2.0**40)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_running_products_of_floats(name: str) -> None:
+    """Each prefix has as many roundings as it has factors at most; 0, infinities and NaN, and from
+    where on there are such, are NumPy's, and so are signs."""
+    product = mlc.jit(np.cumprod, target="cuda-emulated")
+    for dtype in ("float32", "float64"):
+        x = PRODUCTS[name](dtype)
+        with np.errstate(all="ignore"):
+            expected = np.cumprod(x)
+        np.testing.assert_array_equal(mlc.jit(np.cumprod)(x), expected)
+        with mlc.config.override(emulated_order="random"):
+            found = product(x)
+        # Half a unit in the last place for each factor, twice: NumPy's are rounded as often.
+        rounding = len(x) * np.finfo(x.dtype).eps
+        np.testing.assert_allclose(found, expected, rtol=rounding, atol=0)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+        launches = product.lower(x).compiled.device_module.launches
+        assert max(launch.grid[0] for launch in launches) > 1
+    np.testing.assert_array_equal(product(x), found)
 
 
 def test_a_scan_of_a_million_has_a_block_for_each_tile() -> None:

@@ -1,0 +1,138 @@
+"""Scans, sorts and attention leave numbers open, which schedules by hand and the tuner choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.compile_program import compile_program
+from mlc.tune.measure.limits import Limits
+
+from .conftest import needs_compiler
+
+pytestmark = needs_compiler
+Array = np.ndarray[Any, Any]
+RNG = np.random.default_rng(1)
+SOME = np.round(RNG.standard_normal(1500) * 9).astype(np.float32)
+
+
+def attention(k: Array, q: Array, v: Array, unread: Array) -> Array:
+    scores = q @ k.T / np.float16(4)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True) @ v
+
+
+def heads(rows: int, keys: int, dtype: str) -> tuple[Array, ...]:
+    k, v = RNG.standard_normal((2, keys, 32)).astype(dtype)
+    return k, RNG.standard_normal((rows, 32)).astype(dtype), v, SOME
+
+
+def grid_of(function: Callable[..., Any], *arguments: Array, **options: Any) -> Any:
+    lowered = mlc.jit(function, target="cuda-emulated", **options).lower(*arguments)
+    (kernel,) = lowered.compiled.kernels
+    return kernel.program
+
+
+def columns(x: Array) -> Array:
+    return np.cumsum(x, axis=0)
+
+
+CASES: dict[str, tuple[Callable[..., Any], tuple[Array, ...], dict[str, int], dict[str, Any]]] = {
+    "scan": (np.cumsum, (SOME,), {"threads": 64, "each": 5}, {}),
+    "products": (np.cumprod, (1 + SOME / 4096,), {"threads": 32, "each": 21}, {}),
+    "columns": (columns, (np.ones((5, 5000), np.int32),), {"threads": 512}, {}),
+    "order": (np.argsort, (SOME,), {"tile": 256, "threads": 64}, {}),
+    "fragments": (attention, heads(70, 150, "float16"), {"rows": 16, "warps": 2, "keys": 32,
+                  "ahead": 2}, {}),
+    "parts": (attention, heads(2, 600, "float16"), {"keys": 32, "ahead": 0, "parts": 4}, {}),
+    "registers": (attention, heads(40, 70, "float32"), {"rows": 8, "warps": 2, "keys": 32}, {}),
+    "tf32": (attention, heads(40, 150, "float32"), {"warps": 2, "keys": 32, "ahead": 1},
+             {"precision": "tf32"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_schedule_by_hand_chooses(name: str) -> None:
+    function, arguments, numbers, options = CASES[name]
+    by_hand = mlc.schedule(lambda s: s.on_grid(**numbers))
+    chosen = mlc.jit(by_hand(_plain(function)), target="cuda-emulated", **options)
+    plain = mlc.jit(function, target="cuda-emulated", **options)
+    with mlc.config.override(emulated_order="random"):
+        found = chosen(*arguments)
+    np.testing.assert_allclose(found, plain(*arguments), rtol=2e-3, atol=1e-3)
+    mine, theirs = (str(f.lower(*arguments).cuda) for f in (chosen, plain))
+    assert mine != theirs
+
+
+def _plain(function: Callable[..., Any]) -> Any:
+    if function is attention or function is columns:
+        return function
+    return lambda x: function(x)
+
+
+def test_what_is_left_open_and_what_the_default_is() -> None:
+    program = grid_of(attention, *heads(70, 150, "float16"))
+    assert {knob.name: knob.default for knob in program.grid.knobs} == {
+        "rows": 32, "warps": 3, "keys": 64, "ahead": 1,
+    }  # fmt: skip
+    lowered = mlc.jit(np.cumsum, target="cuda-emulated").lower(SOME)
+    assert "s.on_grid(threads=256, each=9)" in str(lowered.schedule)
+    assert grid_of(np.searchsorted, np.sort(SOME), SOME).grid.knobs == ()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        ({"threads": 100}, "threads is one of 32, 64, 128, 256, 512, 1024, got 100"),
+        ({"wide": 3}, "it leaves no number 'wide' open: those that it does are threads, each"),
+        ({"threads": 1024, "each": 21}, "1024 threads of 21 elements each need 188416 bytes of "
+         "shared memory, and blocks have 101376 on every card; choose fewer of one"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(numbers: dict[str, int], sentence: str) -> None:
+    program = grid_of(np.cumsum, SOME.astype(np.float64))
+    with pytest.raises(mlc.ScheduleError) as caught:
+        mlc.Schedule(program).on_grid(**numbers)
+    assert sentence in caught.value.message
+
+
+def test_other_programs_and_too_much_memory_are_refused() -> None:
+    with pytest.raises(mlc.ScheduleError, match="no operator has written 'add' for grids of"):
+        mlc.Schedule(grid_of(lambda x: x + 1, SOME)).on_grid()
+    wide = [RNG.standard_normal((300, 256)).astype(np.float16) for _ in range(3)]
+    with pytest.raises(mlc.ScheduleError, match="bytes of shared memory, and a block has 101376"):
+        mlc.Schedule(grid_of(attention, *wide, SOME)).on_grid(keys=128, ahead=3)
+
+
+def test_they_are_tuned_and_pasted() -> None:
+    limits = Limits(rounds=2, most_rounds=2, workers=1, build_seconds=60.0)
+    f = mlc.jit(lambda x: np.cumsum(x), target="cuda-emulated")
+    result = mlc.tune(f, SOME, trials=2, limits=limits, database=False, seed=1)
+    (kernel,) = result
+    assert kernel.counts["ok"] == len(kernel.trials) == 3
+    traces = [trial.candidate.trace for trial in kernel.trials[1:]]
+    assert all('"on_grid"' in trace for trace in traces) and len(set(traces)) == 2
+    assert "s.on_grid(threads=" in str(result.best_schedule)
+
+
+def test_every_number_of_a_space_can_be_pasted_above_the_function() -> None:
+    import random
+
+    from mlc.tune.pasting import schedule_function
+    from mlc.tune.spaces.gpu import gpu_space
+    from mlc.tune.targets import workloads_for
+
+    f = mlc.jit(attention, target="cuda-emulated")
+    arguments = heads(70, 150, "float16")
+    (workload,) = workloads_for(f, arguments, {})
+    space, rng = gpu_space(workload), random.Random(0)
+    drawn = next(c for c in (space.sample(rng) for _ in range(20)) if c is not None)
+    pasted = schedule_function(drawn, workload)
+    assert "s.on_grid(rows=" in str(pasted)
+    again = mlc.jit(pasted(attention), target="cuda-emulated")
+    made = compile_program(drawn.program(workload), target="cuda-emulated")
+    np.testing.assert_array_equal(again(*arguments), *made.run(workload.arguments()))
