@@ -5,18 +5,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from .compile import CallSpec, array_spec
-from .runtime.entry import Param, ScalarSpec, StaticSpec, TreeSpec
+from .records import replace
+from .runtime.entry import Param, ScalarSpec, StaticSpec, TreeSpec, leaves
 from .te.tensor import Tensor
 from .tracer import tree
 from .tracer.parameters import Parameters
 from .tracer.signature import Key, is_complex_key, is_scalar_key
 from .tracer.traced import Traced
 
+if TYPE_CHECKING:
+    from .runtime.executor import Executable
+    from .runtime.signature import Signature
+
+Form = tuple[tuple[Any, ...], dict[str, Any]]  # arguments by place and by keyword
 _MOST_LEAVES = 1024  # of arguments that the native entry takes apart, on its stack
 _TREES: dict[Any, Literal["tuple", "list", "dict", "none"]] = {
     tuple: "tuple",
@@ -44,10 +50,9 @@ def native_call(
     if not traced.outputs:
         return None
     params = _params(keys, traced)
-    by_place = [
-        name if name in parameters.by_name else None
-        for name in parameters.positional[: len(keys) - len(names)]
-    ]
+    placed = parameters.positional[: len(keys) - len(names)]
+    by_place = _by_place(placed, parameters)
+    held = parameters.defaults.held({*placed, *names})
     is_plain = not any(r.kind in ("input", "copy") for r in traced.results)
     if params is None or not is_plain or traced.writes:
         return CallSpec(returns="list", out="never")
@@ -55,20 +60,63 @@ def native_call(
         return CallSpec(
             params=params,
             keywords=names,
-            names=tuple(by_place),
+            names=by_place,
             returns="array" if traced.structure is None else traced.structure.__name__,
             out="never" if parameters.has_out else "optional",
             statics=statics_of(keys, given),
+            held=held,
         )
     return CallSpec(
         params=params,
         keywords=names,
-        names=tuple(by_place),
+        names=by_place,
         returns="call",
         out="never",
         statics=statics_of(keys, given),
+        held=held,
         unflatten=functools.partial(_whole if traced.is_direct else _unflattened, traced),
     )
+
+
+def _by_place(names: Sequence[str], parameters: Parameters) -> tuple[str | None, ...]:
+    """The names of arguments that come by place, for those that may come by keyword too."""
+    return tuple(name if name in parameters.by_name else None for name in names)
+
+
+def other_form(
+    executable: Executable, call: CallSpec, parameters: Parameters, short: Form, whole: Form
+) -> Signature:
+    """The table for calls that pass defaults, as ``whole`` does, of what was compiled for
+    ``short``, the same call without them."""
+    args, kwargs = short
+    names = [*parameters.positional[: len(args)], *kwargs]
+    objects = iter(call.statics)
+    known: dict[str, tuple[Param, list[object]]] = {}
+    for name, param in zip(names, executable.spec.params, strict=True):
+        count = sum(isinstance(leaf, StaticSpec) for leaf in leaves([param]))
+        known[name] = param, [next(objects) for _ in range(count)]
+    params: list[Param] = []
+    statics: list[object] = []
+    args, kwargs = whole
+    placed = parameters.positional[: len(args)]
+    for name, value in (*zip(placed, args), *kwargs.items()):
+        param, held = known[name] if name in known else _default_param(value)
+        params.append(param)
+        statics += held
+    spec = replace(
+        executable.spec, params=tuple(params), keywords=tuple(kwargs),
+        names=_by_place(placed, parameters),
+    )  # fmt: skip
+    return executable.called(spec, statics, parameters.defaults.held({*placed, *kwargs}))
+
+
+def _default_param(value: Any) -> tuple[Param, list[object]]:
+    """What the native entry checks for an argument that is a default, and the values in it."""
+    if type(value) is not tuple:
+        return StaticSpec(), [value]
+    found = [_default_param(item) for item in value]
+    children = tuple(param for param, _ in found)
+    return TreeSpec("tuple", children), [one for _, held in found for one in held]
 
 
 def statics_of(keys: tuple[Key, ...], given: Sequence[Any]) -> tuple[Any, ...]:

@@ -165,6 +165,7 @@ class CallSpec:
     out: Any = "optional"
     positional_out: bool = False
     statics: tuple[object, ...] = ()
+    held: tuple[tuple[Any, str, object], ...] = ()  # see `mlc.runtime.signature.Signature`
     unflatten: Callable[..., object] | None = None
 
 
@@ -335,6 +336,7 @@ def native_executable(
         spec_for(meta),
         constants_for(meta),
         statics=call.statics,
+        held=call.held,
         on_error=on_error,
         unflatten=call.unflatten,
     )

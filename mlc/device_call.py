@@ -45,6 +45,7 @@ def device_call(jitted: Any, plain: Callable[..., Any], *args: Any, **kwargs: An
     """A call of ``jitted``; ``plain`` takes those without an array on a card."""
     if CURRENT.get() is not None:
         return plain(*args, **kwargs)
+    jitted._follow_defaults()
     if not kwargs:
         result = jitted._quick.run(jitted._entries, args)
         if result is not MISS:
@@ -165,8 +166,7 @@ class _Call:
         stands: dict[int, DeviceArray],
     ) -> None:
         self.jitted, self.parameters = jitted, jitted._parameters
-        if kwargs:
-            args, kwargs = self.parameters.arrange(args, kwargs)
+        args, kwargs = self.parameters.arrange(args, kwargs)
         self.args, self.kwargs, self.stands = args, kwargs, stands
         self.name: str = self.parameters.function
         self.library: Library = first.library

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .call_spec import native_call, statics_of
+from .call_spec import Form, native_call, other_form, statics_of
 from .call_trace import native_form, trace_of_call
 from .compile import TARGETS, CallSpec, compile_graph
 from .compile_device import DEVICE_TARGETS, with_precision
@@ -35,6 +35,7 @@ from .specialization import (
     Specialization,
     compile_traced,
     is_named,
+    of_function,
     refuse_captured_writes,
     refuse_on_a_card,
     refuse_other,
@@ -65,6 +66,7 @@ class _Jitted:
     _target: str
     _parameters: Parameters
     _entries: dict[Signature, tuple[Specialization, ...]]
+    __defaults__, __kwdefaults__ = map(of_function, ("__defaults__", "__kwdefaults__"))
 
     def _set_up(
         self,
@@ -86,6 +88,7 @@ class _Jitted:
         free_after_fork(self)
         self._head = 0
         self._slow_calls = 0
+        self._has_changed = False  # whether the function has got other defaults
         self._level = 0  # of room in lists
         self._by_value: set[str] = set()  # Python ints that tracing wanted the values of
         self._kept: list[Specialization] = []
@@ -117,16 +120,22 @@ class _Jitted:
             result = last.native(*args, **kwargs)
             if result is not MISS:
                 return result
+        self._follow_defaults()
         if self._attributes is not None:
-            return self._attributes(args, kwargs)
+            return self._attributes(*self._parameters.arrange(args, kwargs))
         out = None
         if "out" in kwargs and not self._parameters.has_out:
             out = kwargs.pop("out")
-        if kwargs:
-            args, kwargs = self._parameters.arrange(args, kwargs)
-        keys, arrays = self._parameters.keys(args, kwargs)
-        signature = keys, tuple(kwargs), _debugging and config.debug
+        whole = self._parameters.placed(args, kwargs)
+        args, kwargs = short = self._parameters.shortened(*whole)
+        signature, arrays = self._signature(*short)
         entry, _ = self._find(signature)
+        if entry is None and not _is_same_form(short, whole):
+            # Code for any value at the place of a default is as good.
+            other = self._signature(*whole)
+            entry, _ = self._find(other[0])
+            if entry is not None:
+                short, (args, kwargs), (signature, arrays) = whole, whole, other
         if entry is None:
             given = kwargs if out is None else {**kwargs, "out": out}
             if out is None and are_objects_new(self, signature):
@@ -145,6 +154,8 @@ class _Jitted:
         elif self._head and not _debugging and not is_installed(self):
             self._slow_calls += 1
             install(self, self._head, build=self._slow_calls >= SLOW_CALLS)
+        if not _is_same_form(short, whole):
+            self._add_form(entry, short, whole)
         if entry.is_final and entry.captures and not entry.captures.is_moved:
             entry.missed()
             self._last = entry
@@ -162,6 +173,19 @@ class _Jitted:
             return out
         result = result if make is None else foreign.converted(result, make)
         return refilled(entry.traced.refills, result, args, kwargs)
+
+    def _signature(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Signature, list[Any]]:
+        """The signature of a call, and the arrays in it."""
+        keys, arrays = self._parameters.keys(args, kwargs)
+        return (keys, tuple(kwargs), _debugging and config.debug), arrays
+
+    def _follow_defaults(self) -> None:
+        """Forget what was compiled for other defaults than the function has now."""
+        if self._parameters.defaults.have_changed():
+            self.clear_cache()
+            self._has_changed = True
 
     def _find(
         self, signature: Signature, sizes: tuple[int, ...] = ()
@@ -225,7 +249,8 @@ class _Jitted:
             entry = Specialization(traced, compiled, captures, row, call)
             self._entered(signature, entry, change)
             if entry.is_final and not captures and entry.address:
-                self._put_first(entry)
+                self._kept.append(entry)
+                self._put_first(compiled.executable.signature)
             return entry
 
     def _code(
@@ -253,14 +278,30 @@ class _Jitted:
                  options["name"], self._function, args, kwargs, self._target)  # fmt: skip
         return traced, call, compile_graph(traced.inputs, traced.outputs, **options)
 
-    def _put_first(self, entry: Specialization) -> None:
-        """Let native calls find ``entry`` before all others."""
-        self._kept.append(entry)
-        assert entry.compiled is not None and entry.compiled.executable is not None
-        entry.compiled.executable.signature.follow(first_signature(self) or self._head)
-        self._head = entry.address
+    def _put_first(self, table: Any) -> None:
+        """Let native calls try the signature ``table`` before all others."""
+        table.follow(first_signature(self) or self._head)
+        self._head = table.address
         if not _debugging:
             install(self, self._head)
+
+    def _add_form(self, entry: Specialization, short: Form, whole: Form) -> None:
+        """Let native calls that pass the defaults that ``whole`` does find ``entry``, too, which
+        was compiled for ``short``, the same without them."""
+        form = len(whole[0]), tuple(whole[1])
+        executable = entry.compiled.executable if entry.compiled is not None else None
+        if executable is None or not entry.is_final or form in entry.forms or _debugging:
+            return
+        with self._lock:
+            if form in entry.forms or entry.call is None:
+                return
+            made = other_form(executable, entry.call, self._parameters, short, whole)
+            entry.forms[form] = made
+            if entry.captures:
+                made.follow(first_signature(entry.native) or entry.address)
+                install(entry.native, made.address)
+            elif entry in self._kept:
+                self._put_first(made)
 
     def _trace(
         self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any],
@@ -303,6 +344,8 @@ class _Jitted:
 
     def _reason(self, signature: Signature, change: str, positional: int) -> str:
         """Why no entry fitted, told by the entry that came nearest."""
+        if self._has_changed and not self._entries:
+            return f"the defaults of {self._parameters.function} changed"
         labels = self._names(signature[1], positional)
         return change or why_new(self._entries, signature[0], labels, *signature[1:])
 
@@ -312,9 +355,10 @@ class _Jitted:
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Every level of the code for these arguments: ``.graph .program .schedule .llvm .asm``."""
+        self._follow_defaults()
+        args, kwargs = self._parameters.arrange(args, kwargs)
         if self._attributes is not None:
             return self._attributes.lower(args, kwargs)
-        args, kwargs = self._parameters.arrange(args, kwargs)
         keys, _ = self._parameters.keys(args, kwargs)
         signature = keys, tuple(kwargs), config.debug
         entry, _ = self._find(signature)
@@ -363,6 +407,11 @@ class _Jitted:
                 self._families.clear()
             # Another thread may be inside compiled code, so `_kept` goes on holding it.
             self._entries = {}
+
+
+def _is_same_form(a: Form, b: Form) -> bool:
+    """Whether one call was made of the other by leaving nothing out."""
+    return a[0] is b[0] and a[1] is b[1]
 
 
 Jitted: Any = callable_type("mlc.jit.Jitted", vars(_Jitted))

@@ -17,7 +17,13 @@ from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError, Un
 from .lowered import CacheRow
 from .records import replace
 from .runtime.entry import ArraySpec, StaticSpec, leaves
-from .runtime.native_call import callable_type, install, is_installed, prepare
+from .runtime.native_call import (
+    callable_type,
+    first_signature,
+    install,
+    is_installed,
+    prepare,
+)
 from .te.key import topological
 from .te.tensor import Call
 from .tracer import foreign
@@ -29,6 +35,7 @@ from .tracer.traced import Traced
 
 if TYPE_CHECKING:
     from .lowered import AnyCompiled
+    from .runtime.signature import Signature
 
 Array = np.ndarray[Any, Any]
 Sources = Callable[[], list[tuple[str, Any]]] | None
@@ -61,8 +68,8 @@ class Specialization:
     """
 
     __slots__ = (
-        "by_arrays", "captures", "compiled", "is_final", "misses", "native", "pairs", "replaced",
-        "row", "scalars", "traced",
+        "by_arrays", "call", "captures", "compiled", "forms", "is_final", "misses", "native",
+        "pairs", "replaced", "row", "scalars", "traced",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +84,8 @@ class Specialization:
         self.compiled = compiled
         self.captures = captures
         self.row = row
+        self.call = call
+        self.forms: dict[Any, Signature] = {}  # for calls that pass defaults besides
         self.misses = 0
         self.replaced: frozenset[int] | None = None  # found out at the first call that writes
         self.native: Any = None if call is None or compiled is None else direct(compiled)
@@ -181,7 +190,8 @@ class Specialization:
         if self.native is None or is_installed(self.native):
             return
         self.misses += 1
-        install(self.native, self.address, build=self.misses >= SLOW_CALLS)
+        first = first_signature(self.native) or self.address
+        install(self.native, first, build=self.misses >= SLOW_CALLS)
 
     @property
     def address(self) -> int:
@@ -235,6 +245,14 @@ def replaced_outputs(traced: Traced, target: str) -> frozenset[int]:
         and number not in returned
         and place not in copied
         and traced.inputs[place] not in read
+    )
+
+
+def of_function(attribute: str) -> Any:
+    """An attribute of the function that was jitted, as one of what jits it, to read and to set."""
+    return property(
+        lambda jitted: getattr(jitted._function, attribute),
+        lambda jitted, value: setattr(jitted._function, attribute, value),
     )
 
 

@@ -51,6 +51,10 @@ def converted(function: Any, is_last: bool = False) -> Any:
             found = made.get(function)
             if found is None:
                 found = made[function] = _convert(function, is_last)
+            if found.__defaults__ is not function.__defaults__:  # somebody has set others
+                found.__defaults__ = function.__defaults__
+            if found.__kwdefaults__ is not function.__kwdefaults__:
+                found.__kwdefaults__ = function.__kwdefaults__
             return found
     return function
 

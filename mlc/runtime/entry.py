@@ -82,8 +82,8 @@ class ScalarSpec:
 
 @dataclass(frozen=True, slots=True)
 class StaticSpec:
-    """A value baked into the code: this very object must be passed, or an int or text equal to it.
-    No buffer."""
+    """A value baked into the code: this very object must be passed, or an int or text equal to it,
+    or a float of the same bits. No buffer."""
 
 
 @dataclass(frozen=True, slots=True)

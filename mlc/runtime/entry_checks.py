@@ -128,7 +128,48 @@ miss:
   ret ptr null
 }
 
-; Whether two objects are equal ints or texts: what else is equal may still differ (0.0 and -0.0).
+; Whether all of the guards hold: what is left out of a call is what it was.
+define internal i1 @unchanged(ptr %guards, i64 %n) noinline {
+entry:
+  br label %guard
+guard:
+  %i = phi i64 [ 0, %entry ], [ %i_next, %holds ]
+  %end = icmp eq i64 %i, %n
+  br i1 %end, label %yes, label %one
+one:
+  %place_at = getelementptr %guard, ptr %guards, i64 %i
+  %place = load ptr, ptr %place_at
+  %key_at = getelementptr %guard, ptr %place_at, i32 0, i32 1
+  %key = load ptr, ptr %key_at
+  %wanted_at = getelementptr %guard, ptr %place_at, i32 0, i32 2
+  %wanted = load ptr, ptr %wanted_at
+  %i_next = add i64 %i, 1
+  %in_place = icmp eq ptr %key, null
+  br i1 %in_place, label %pointer, label %item
+pointer:
+  %pointed = load ptr, ptr %place
+  br label %compare
+item:
+  %found = call ptr @PyDict_GetItemWithError(ptr %place, ptr %key)
+  %missing = icmp eq ptr %found, null
+  br i1 %missing, label %gone, label %compare
+gone:
+  call void @PyErr_Clear()
+  ret i1 false
+compare:
+  %now = phi ptr [ %pointed, %pointer ], [ %found, %item ]
+  %same = icmp eq ptr %now, %wanted
+  br i1 %same, label %holds, label %no
+holds:
+  br label %guard
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; Whether two objects are equal ints or texts, or floats of the same bits: what else is equal may
+; still differ.
 define internal i1 @is_equal(ptr %a, ptr %b) {
 entry:
   %a_type_at = getelementptr %array, ptr %a, i32 0, i32 1
@@ -140,7 +181,18 @@ entry:
   %text = icmp eq ptr %a_type, @PyUnicode_Type
   %plain = or i1 %int, %text
   %may = and i1 %same, %plain
-  br i1 %may, label %compare, label %differ
+  br i1 %may, label %compare, label %other
+other:
+  %float = icmp eq ptr %a_type, @PyFloat_Type
+  %floats = and i1 %same, %float
+  br i1 %floats, label %bits, label %differ
+bits:
+  %a_bits_at = getelementptr %float, ptr %a, i32 0, i32 2
+  %a_bits = load i64, ptr %a_bits_at
+  %b_bits_at = getelementptr %float, ptr %b, i32 0, i32 2
+  %b_bits = load i64, ptr %b_bits_at
+  %bits_same = icmp eq i64 %a_bits, %b_bits
+  ret i1 %bits_same
 compare:
   %answer = call i32 @PyObject_RichCompareBool(ptr %a, ptr %b, i32 2)
   %equal = icmp eq i32 %answer, 1

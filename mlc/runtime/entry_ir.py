@@ -20,10 +20,11 @@ from mlc.runtime.entry_results import RESULTS_IR
 
 _ENTRY = """
 %signature = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr, ptr, ptr, i64, i64, i64, ptr, ptr,
-  i64, i64, ptr }
+  i64, i64, ptr, i64, ptr }
 ; 0 next, 1 kernel, 2 params, 3 keywords, 4 outputs, 5 constants (counts), 6 params, 7 outputs,
 ; 8 constants, 9 names, 10 workspace class, 11 options, 12 result, 13 error, 14 unflatten,
-; 15 arguments, 16 nodes (counts), 17 nodes; names: of each argument (or null), then "out"
+; 15 arguments, 16 nodes (counts), 17 nodes, 18 guards (a count), 19 guards; names: of each
+; argument (or null), then "out"
 %param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64 }
 ; 0 kind, 1 rank, 2 flags, 3 type number, 4 byte order, 5 shape, 6 pairs of stride and mask or null,
 ; 7 first byte, 8 last byte, 9 static object or the type of NumPy's scalars, 10 layout
@@ -34,6 +35,8 @@ _ENTRY = """
 %descr = type { i64, ptr, ptr, i8, i8, i8, i8, i32 }
 %tuple = type { i64, ptr, i64, [0 x ptr] }
 %float = type { i64, ptr, double }
+%guard = type { ptr, ptr, ptr }
+; 0 where a pointer lies, or a dict, 1 null, or the key in it, 2 what is to be there
 
 @PyArray_Type = external global i8
 @PyTuple_Type = external global i8
@@ -165,11 +168,21 @@ entry:
   %scalars = getelementptr ptr, ptr %buffers, i64 %with_objects
   %params_at = getelementptr %signature, ptr %s, i32 0, i32 6
   %params = load ptr, ptr %params_at
+  %n_guards_at = getelementptr %signature, ptr %s, i32 0, i32 18
+  %n_guards = load i64, ptr %n_guards_at
+  %unguarded = icmp eq i64 %n_guards, 0
+  br i1 %unguarded, label %begin, label %guarded
+guarded:
+  %guards_at = getelementptr %signature, ptr %s, i32 0, i32 19
+  %guards = load ptr, ptr %guards_at
+  %holds = call i1 @unchanged(ptr %guards, i64 %n_guards)
+  br i1 %holds, label %begin, label %miss
+begin:
   br label %param
 
 param:
-  %i = phi i64 [ 0, %entry ], [ %i_next, %stored ], [ %i_static, %static_fits ]
-  %b = phi i64 [ 0, %entry ], [ %b_next, %stored ], [ %b, %static_fits ]
+  %i = phi i64 [ 0, %begin ], [ %i_next, %stored ], [ %i_static, %static_fits ]
+  %b = phi i64 [ 0, %begin ], [ %b_next, %stored ], [ %b, %static_fits ]
   %params_end = icmp eq i64 %i, %n_params
   br i1 %params_end, label %constants, label %one_param
 one_param:

@@ -23,12 +23,13 @@ class Executable:
 
     ``image`` defines ``int32_t mlc_main(void **buffers, void *workspace)``: the params' buffers,
     the constants, the outputs; 0 for success. ``constants`` are C-contiguous arrays, ``statics``
-    the objects that the static params must be. ``on_error(code)`` raises for any other code, and
+    the objects that the static params must be, and ``held`` what else must be the same at each call
+    (see `Signature`). ``on_error(code)`` raises for any other code, and
     ``unflatten(*outputs)`` makes the result if the spec says so. Keep the executable as long as its
     signature is installed: until then, nothing else keeps the constants.
     """
 
-    __slots__ = ("_fail", "_main", "constants", "image", "on_error", "signature", "spec")
+    __slots__ = ("_fail", "_main", "_unflatten", "constants", "image", "signature", "spec")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Executable:
         on_error: Callable[[int], object] | None = None,
         unflatten: Callable[..., object] | None = None,
         symbols: dict[str, int] | None = None,
+        held: Sequence[tuple[Any, str, object]] = (),
     ) -> None:
         if len(constants) != spec.n_constants or len(statics) != spec.n_statics:
             raise ValueError(
@@ -58,9 +60,22 @@ class Executable:
         self._fail = _raiser(spec, on_error)
         if is_native():
             _prepare(max((output.nbytes for output in spec.outputs), default=0))
-        self.signature = Signature(
-            spec, address, [address_of(c) for c in constants], statics, self._fail, unflatten
-        )
+        self._unflatten = unflatten
+        self.signature = self.called(spec, statics, held)
+
+    def called(
+        self,
+        spec: EntrySpec,
+        statics: Sequence[object],
+        held: Sequence[tuple[Any, str, object]] = (),
+    ) -> Signature:
+        """A table for calls of this kernel by other params, as ``spec`` says, with the same buffers
+        in the same order; ``held`` is what such a call depends on besides."""
+        address, constants = self.image.address("mlc_main"), map(address_of, self.constants)
+        return Signature(
+            spec, address, [*constants], statics, self._fail, self._unflatten,
+            held if is_native() else (),
+        )  # fmt: skip
 
     def run_ahead(self, workspace_bytes: int) -> None:
         """Let ``int32_t mlc_ahead(void **buffers, void *workspace)`` of the image fill those of the

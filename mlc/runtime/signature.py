@@ -72,6 +72,8 @@ class _Signature(ctypes.Structure):
         ("n_arguments", ctypes.c_int64),
         ("n_nodes", ctypes.c_int64),
         ("nodes", ctypes.c_void_p),
+        ("n_guards", ctypes.c_int64),
+        ("guards", ctypes.c_void_p),
     )
 
 
@@ -83,8 +85,14 @@ class _Node(ctypes.Structure):
     )
 
 
+class _Guard(ctypes.Structure):
+    _fields_ = (("place", ctypes.c_void_p), ("key", ctypes.c_void_p), ("value", ctypes.c_void_p))
+
+
 class Signature:
-    """A signature's table in memory, and everything it points to."""
+    """A signature's table in memory, and everything it points to. ``held`` names what must be the
+    same still, for a call to fit: (function, the name of an attribute, its value), or (dict, key,
+    the value there)."""
 
     __slots__ = ("_kept", "_layouts", "_table")
 
@@ -96,16 +104,19 @@ class Signature:
         statics: Sequence[object],
         on_error: Callable[[int], object],
         unflatten: Callable[..., object] | None,
+        held: Sequence[tuple[Any, str, object]] = (),
     ) -> None:
         # One for each argument, then "out"; None for what comes by place alone.
         n_places = len(spec.params) - len(spec.keywords)
         by_place = (*spec.names, *[None] * n_places)[:n_places]
         names = [name and sys.intern(name) for name in (*by_place, *spec.keywords, "out")]
-        self._kept: list[Any] = [names, tuple(statics), on_error, unflatten]
+        held = [(holder, sys.intern(key), value) for holder, key, value in held]
+        self._kept: list[Any] = [names, tuple(statics), on_error, unflatten, held]
         self._layouts: dict[object, int] = {}
         objects = iter(statics)
         params = [self._param(p, objects, 0) for p in spec.leaves]
         nodes = self._nodes(spec.params)
+        guards = [_guard(*one) for one in held]
         outputs = [self._param(o, objects, _WRITEABLE) for o in spec.outputs]
         self._table = _Signature(
             kernel=kernel,
@@ -125,6 +136,8 @@ class Signature:
             n_arguments=len(spec.params),
             n_nodes=len(nodes),
             nodes=self._array((_Node * len(nodes))(*nodes)),
+            n_guards=len(guards),
+            guards=self._array((_Guard * len(guards))(*guards)),
         )
 
     @property
@@ -200,6 +213,23 @@ class Signature:
             object=_scalar_type(param.numpy) if takes_scalars else 0,
             layout=layout,
         )
+
+
+def _guard(holder: Any, key: str, value: object) -> _Guard:
+    if isinstance(holder, dict):
+        return _Guard(id(holder), id(key), id(value))
+    return _Guard(id(holder) + _offset(key), None, id(value))
+
+
+@functools.cache
+def _offset(attribute: str) -> int:
+    """Bytes from the beginning of a function to its pointer to the value of ``attribute``."""
+
+    def sample(first: object = object(), *, second: object = object()) -> None:
+        pass
+
+    words = (ctypes.c_void_p * (type(sample).__basicsize__ // 8)).from_address(id(sample))
+    return 8 * list(words).index(id(getattr(sample, attribute)))
 
 
 def _addresses(objects: Sequence[object]) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ArgumentError, MlcError
 from . import tree
 from .attributes import is_object
+from .defaults import Defaults
 from .signature import Identity, Key, array_key, is_setting, leaf_key, static_key
 from .streams import is_generator
 
@@ -39,6 +40,7 @@ class Parameters:
         self.positional = [p.name for p in found if p.kind in _POSITIONAL]
         self.by_name = {p.name for p in found if p.kind is not p.POSITIONAL_ONLY}
         self.rest = next((p.name for p in found if p.kind is p.VAR_POSITIONAL), "args")
+        self.defaults = Defaults(function)
         takes_any = any(p.kind is p.VAR_KEYWORD for p in found)
         self.has_out = any(p.name == "out" for p in found)
         # Methods: the object is no array, and is told apart by identity.
@@ -83,17 +85,53 @@ class Parameters:
     def arrange(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The same call with keywords moved to their places as far as possible, the others
-        sorted.
+        """The normal form of a call: `placed`, then `shortened`."""
+        return self.shortened(*self.placed(args, kwargs))
+
+    def placed(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same call with keywords moved to their places as far as possible, the others in the
+        order of parameters, and those of no parameter sorted behind them.
         """
+        if not kwargs:
+            return args, kwargs
         extra = []
         for name in self.positional[len(args) :]:
             if name not in kwargs or name not in self.by_name:
                 break
             extra.append(kwargs[name])
         moved = self.positional[len(args) : len(args) + len(extra)]
-        rest = {name: kwargs[name] for name in sorted(kwargs) if name not in moved}
-        return (*args, *extra), rest
+        rest = [name for name in sorted(kwargs) if name not in moved]
+        places = {name: place for place, name in enumerate(self.positional)}
+        rest.sort(key=lambda name: places.get(name, len(places)))
+        return (*args, *extra), {name: kwargs[name] for name in rest}
+
+    def shortened(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same call, `placed`, without arguments that are the defaults anyway: what stands
+        behind one becomes a keyword, if it can be one. These very objects if there are none."""
+        is_default = self.defaults.is_default
+        names = self.positional[: len(args)]
+        if not self.defaults.values or not kwargs.keys().isdisjoint(names):
+            return args, kwargs
+        if len(args) <= len(names):
+            kept = [not is_default(name, value) for name, value in zip(names, args)]
+            # From the first that goes, those that stay must have names.
+            end = len(names)
+            for n in reversed(range(len(names))):
+                if kept[n] and names[n] not in self.by_name:
+                    break
+                end = n if not kept[n] else end
+            if end < len(names):
+                behind = zip(names[end:], args[end:], kept[end:])
+                kwargs = {**{name: value for name, value, stays in behind if stays}, **kwargs}
+                args = args[:end]
+        said = [n for n, v in kwargs.items() if n not in self.by_name or not is_default(n, v)]
+        if len(said) < len(kwargs):
+            kwargs = {name: kwargs[name] for name in said}
+        return args, kwargs
 
     def is_static(self, place: int, name: str, value: Any) -> bool:
         """Whether an argument decides what is compiled: named so, a setting, or the object of a
