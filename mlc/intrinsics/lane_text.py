@@ -79,6 +79,19 @@ class LaneText:
         """``value`` written to the address ``place``, where an element of ``dtype`` lies."""
         self.add(f"store {kind} {value}, ptr {place}, align {self.dtype.itemsize}")
 
+    def store_past(self, value: str, place: str, after: str) -> None:
+        """A vector, which is a whole cache line, written past the caches if ``place`` is where one
+        begins; the block called ``after`` follows."""
+        number = self.let(f"ptrtoint ptr {place} to i64")
+        inside = self.let(f"and i64 {number}, {_VECTOR_BITS // 8 - 1}")
+        begins = self.let(f"icmp eq i64 {inside}, 0")
+        self.add(f"br i1 {begins}, label %{after}.line, label %{after}.part", f"{after}.line:")
+        hint = f"align {_VECTOR_BITS // 8}, !nontemporal !{{i32 1}}"
+        self.add(f"store {self.vector} {value}, ptr {place}, {hint}", f"br label %{after}")
+        self.add(f"{after}.part:")
+        self.store(self.vector, value, place)
+        self.add(f"br label %{after}", f"{after}:")
+
     def select(self, test: str, kind: str, yes: str, no: str) -> str:
         """Lane by lane ``yes`` where ``test`` holds, else ``no``; ``kind`` is a vector type."""
         return self.let(f"select {self.masks} {test}, {kind} {yes}, {kind} {no}")

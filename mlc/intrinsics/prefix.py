@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..dtypes import DType
-from ..ir.intrinsic import Intrinsic, intrinsic_named, is_intrinsic, register
+from ..ir.intrinsic import PAST, Intrinsic, intrinsic_named, is_intrinsic, register
 from ..ir.program import Program
 from .lane_text import LaneText
 
@@ -32,7 +32,9 @@ def running(
     name = f"running_{fn}_{source.name}_{dtype.name}_{n}"
     if is_intrinsic(name):
         return intrinsic_named(name)
-    return register(Intrinsic(name, meaning(name), {"llvm": _text(name, fn, source, dtype, n)}))
+    texts = {"llvm": _text(name, fn, source, dtype, n)}
+    texts[PAST] = _text(f"{name}_past", fn, source, dtype, n, past=True)
+    return register(Intrinsic(name, meaning(name), dict(texts)))
 
 
 def _identity(fn: str, dtype: DType) -> str:
@@ -43,9 +45,9 @@ def _identity(fn: str, dtype: DType) -> str:
     return {"add": "-0.0", "mul": "1.0", "maximum": low, "minimum": high}[fn]
 
 
-def _text(name: str, fn: str, source: DType, dtype: DType, n: int) -> str:
+def _text(name: str, fn: str, source: DType, dtype: DType, n: int, past: bool = False) -> str:
     """The LLVM function: by vectors where both rows lie so, else one by one."""
-    row = _Row(fn, source, dtype)
+    row = _Row(fn, source, dtype, past)
     text = row.text
     text.add(f"define void @{name}(ptr %a, i64 %as, ptr %c, ptr %b, i64 %bs) {{", "start:")
     near = [text.let(f"icmp eq i64 {stride}, 1") for stride in ("%as", "%bs")]
@@ -69,16 +71,17 @@ def _text(name: str, fn: str, source: DType, dtype: DType, n: int) -> str:
 class _Row:
     """The lines that combine by ``fn`` in ``dtype`` what is read as ``source``."""
 
-    def __init__(self, fn: str, source: DType, dtype: DType) -> None:
-        self.text = LaneText(dtype)
+    def __init__(self, fn: str, source: DType, dtype: DType, past: bool) -> None:
+        self.text, self.past = LaneText(dtype), past
         self.fn, self.source, self.dtype = fn, source, dtype
         self.given = self.text.element if source is dtype else f"i{8 * source.itemsize}"
 
     def by_vectors(self, first: str, steps: int) -> str:
         """A loop over whole vectors; what all of it combined to, in every lane."""
         text, lanes = self.text, self.text.lanes
+        latch = "stored" if self.past else "loop"
         nothing = text.all_lanes(text.element, _identity(self.fn, self.dtype))
-        text.add("br label %loop", "loop:", "%i = phi i64 [ 0, %entry ], [ %i2, %loop ]")
+        text.add("br label %loop", "loop:", f"%i = phi i64 [ 0, %entry ], [ %i2, %{latch} ]")
         head = len(text.lines)
         at = text.let(f"mul i64 %i, {lanes}")
         value = self.read("%a", at, text.of(self.given), text.vector)
@@ -88,10 +91,14 @@ class _Row:
             value = self.combined(self.picked(value, nothing, moved), value, text.vector)
             step *= 2
         target = text.place("%b", at)
-        text.store(text.vector, self.combined("%carry", value, text.vector), target)
+        made = self.combined("%carry", value, text.vector)
         greatest = self.picked(value, "poison", [lanes - 1] * lanes)
         last = self.combined("%carry", greatest, text.vector)
-        text.put(head, f"%carry = phi {text.vector} [ {first}, %entry ], [ {last}, %loop ]")
+        text.put(head, f"%carry = phi {text.vector} [ {first}, %entry ], [ {last}, %{latch} ]")
+        if self.past:
+            text.store_past(made, target, latch)
+        else:
+            text.store(text.vector, made, target)
         text.add(
             "%i2 = add nuw nsw i64 %i, 1",
             f"%more = icmp ult i64 %i2, {steps}",

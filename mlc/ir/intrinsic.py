@@ -43,7 +43,8 @@ from .program import (
 )
 from .rewrite import rewrite
 
-TARGETS = ("llvm", "c", "cuda", "program")
+PAST = "llvm past"
+TARGETS = ("llvm", PAST, "c", "cuda", "program")
 
 
 @dataclass(eq=False)
@@ -52,8 +53,9 @@ class Intrinsic:
     ``meaning.outputs`` of them are written (and read too where the meaning reads them).
 
     ``implementations`` holds by target: "llvm", the text of LLVM functions, one of them called like
-    the intrinsic; "c", C source with such a function; "cuda", CUDA C source with such a function
-    for the device; "program", a Program with the same params.
+    the intrinsic; "llvm past", the same with a function ``<name>_past`` that stores what no cache
+    will hold past the caches and does not wait for it; "c", C source with such a function; "cuda",
+    CUDA C source with such a function for the device; "program", a Program with the same params.
     A native function returns nothing and takes for each operand a pointer to its first element and
     then an int64 for each dimension that is not 1: the stride in elements.
 

@@ -37,6 +37,7 @@ CHAINS = 8
 LONG = 1 << 13  # elements of a row that is cut into pieces
 PIECE = 1 << 14
 NEAR = 1 << 19  # bytes of a row that are still in the cache when they are read again
+FAR = 1 << 24  # bytes of a result
 STRIP = 1 << 11  # columns combined at once
 LANES = 32
 REORDERED = ("add", "maximum", "minimum")  # float operations that vectors combine
@@ -135,8 +136,10 @@ class _Scan:
 
     @property
     def keeps(self) -> bool:
-        """Whether partial results are kept in another type than the result's."""
-        return self.work is not self.out.dtype
+        """Whether partial results are kept apart: of another type than the result's, or of one that
+        no cache holds, which can be written past them if nobody reads it."""
+        is_far = self.out.size * self.out.dtype.itemsize > FAR
+        return is_far or self.work is not self.out.dtype
 
     def rows(self) -> None:
         """Along the last axis (those after it have size 1): rows side by side, or pieces."""

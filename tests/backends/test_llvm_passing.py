@@ -85,6 +85,21 @@ def test_what_is_read_again_by_the_same_kernel() -> None:
     assert (f(x) == np.cumsum(np.abs(x), axis=0, dtype=np.float64)).all()
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("ufunc", [np.add, np.maximum])
+def test_running_totals(axis: int, ufunc: np.ufunc) -> None:
+    x = rows(width=1037).astype(np.int32)
+    f = mlc.jit(lambda x: ufunc.accumulate(x, axis=axis, dtype=np.int32))
+    expected = ufunc.accumulate(x, axis=axis, dtype=np.int32)
+    place = np.zeros(x.size + 2, np.int32)
+    for out in (np.zeros_like(x), place[1:-1].reshape(x.shape)):
+        f(x, out=out)
+        assert (out == expected).all()
+    assert not place[[0, -1]].any()
+    text = f.lower(x).asm
+    assert ("vmovnt" in text and "sfence" in text) == (host_target().past_bytes > 0)
+
+
 def test_threads_see_what_others_stored() -> None:
     x = rows()
 

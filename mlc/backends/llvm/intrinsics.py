@@ -15,7 +15,13 @@ from collections.abc import Sequence
 
 from ...errors import ArgumentError, CompileError
 from ...ir.expr import const
-from ...ir.intrinsic import Intrinsic, intrinsic_named, kept_dimensions, regions_of_call
+from ...ir.intrinsic import (
+    PAST,
+    Intrinsic,
+    intrinsic_named,
+    kept_dimensions,
+    regions_of_call,
+)
 from ...ir.program import Buffer, Evaluate, Program, Region
 from .addressing import address_of
 from .debug import check_bounds
@@ -45,9 +51,12 @@ def emit_intrinsic_call(e: Emitter, call: Evaluate) -> None:
         places = (a for a in arguments if a.startswith("ptr "))
         e.line(f"call void {_meaning_function(e, intrinsic, regions)}({', '.join(places)})")
     elif "llvm" in intrinsic.implementations:
-        lines, symbol = module_lines(
-            intrinsic.name, str(intrinsic.implementations["llvm"]), tuple(native_types(intrinsic))
-        )
+        written = {r.buffer for r in regions[len(regions) - intrinsic.meaning.outputs :]}
+        past = PAST in intrinsic.implementations and written <= e.passing
+        e.passed = e.passed or past
+        name, way = (f"{intrinsic.name}_past", PAST) if past else (intrinsic.name, "llvm")
+        text = str(intrinsic.implementations[way])
+        lines, symbol = module_lines(name, text, tuple(native_types(intrinsic)))
         for line in lines:
             e.declare(line)
         e.line(f"call void {symbol}({', '.join(arguments)})")

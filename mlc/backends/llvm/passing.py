@@ -10,12 +10,12 @@ The lines are under way when the function returns, so it waits for them: other t
 
 from __future__ import annotations
 
+from ...ir.intrinsic import PAST, call_effects, intrinsic_named, is_intrinsic
 from ...ir.program import (
     Accumulate,
     Buffer,
     Evaluate,
     Program,
-    Region,
     Scope,
     expressions_of,
     walk,
@@ -45,9 +45,12 @@ def passing(program: Program, target: Target) -> frozenset[Buffer]:
         match stmt:
             case Accumulate(buffers=buffers):
                 far.difference_update(buffers)
+            case Evaluate(name=name) if is_intrinsic(name):
+                reads, writes = call_effects(stmt)
+                has_way = PAST in intrinsic_named(name).implementations
+                far.difference_update(r.buffer for r in (reads if has_way else (*reads, *writes)))
             case Evaluate(args=args):
-                given = (a.buffer if isinstance(a, Region) else a for a in args)
-                far.difference_update(b for b in given if isinstance(b, Buffer))
+                far.difference_update(b for b in args if isinstance(b, Buffer))
         for expr in expressions_of(stmt):
             far.difference_update(load.source for load in loads_of(expr))
     return frozenset(far)
