@@ -106,11 +106,12 @@ def _turned(lanes: int, dtype: DType, beside: int) -> list[str]:
     return out
 
 
-def _turned_lines(lanes: int, dtype: DType) -> list[str]:
-    """The tile by way of ``%s``: L rows of 64 bytes, each 16 of which come from one part."""
+def _turned_lines(lanes: int, dtype: DType, beside: int) -> list[str]:
+    """The tiles by way of ``%s``: L rows of 64 bytes of each, 16 of which come from one part."""
     element, align = f"i{8 * dtype.itemsize}", dtype.itemsize
     vector, part = f"<{lanes} x {element}>", 16 // dtype.itemsize
-    groups = lanes // part
+    groups, width = lanes // part, lanes * beside
+    stored = f"align {LINE}, {PAST}" if beside > 1 else f"align {align}"
     out = [
         "  br label %part",
         "part:",
@@ -149,21 +150,30 @@ def _turned_lines(lanes: int, dtype: DType) -> list[str]:
                 f"  %e{n}_{group} = shufflevector {vector} {row}, {vector} poison, "
                 f"<{part} x i32> <{mask}>",
                 f"  %d{n}_{group} = getelementptr {element}, ptr %column, "
-                f"i64 {(group * part + n) * lanes}",
+                f"i64 {(group * part + n) * width}",
                 f"  store <{part} x {element}> %e{n}_{group}, ptr %d{n}_{group}, align 16",
             ]
     out += [
         "  %p2 = add nuw nsw i64 %p, 1",
-        f"  %pc = icmp ult i64 %p2, {lanes // part}",
+        f"  %pc = icmp ult i64 %p2, {width // part}",
         "  br i1 %pc, label %part, label %line",
         "line:",
         "  %q = phi i64 [ 0, %part ], [ %q2, %line ]",
-        f"  %qs = mul i64 %q, {lanes}",
-        f"  %qp = getelementptr {element}, ptr %s, i64 %qs",
-        f"  %qv = load {vector}, ptr %qp, align 64",
+        f"  %qs = mul i64 %q, {width}",
+        f"  %qp0 = getelementptr {element}, ptr %s, i64 %qs",
         "  %qb = mul i64 %q, %bs",
-        f"  %qt = getelementptr {element}, ptr %b, i64 %qb",
-        f"  store {vector} %qv, ptr %qt, align {align}",
+        f"  %qt0 = getelementptr {element}, ptr %b, i64 %qb",
+    ]
+    for m in range(beside):
+        if m:
+            out += [
+                f"  %q{x}{m} = getelementptr {element}, ptr %q{x}{m - 1}, i64 {lanes}" for x in "pt"
+            ]
+        out += [
+            f"  %qv{m} = load {vector}, ptr %qp{m}, align {LINE}",
+            f"  store {vector} %qv{m}, ptr %qt{m}, {stored}",
+        ]
+    out += [
         "  %q2 = add nuw nsw i64 %q, 1",
         f"  %qc = icmp ult i64 %q2, {lanes}",
         "  br i1 %qc, label %line, label %done",
@@ -212,8 +222,8 @@ def tile_text(
         "tile:",
     ]
     if lanes == line_of(dtype):
-        out.insert(2, f"  %s = alloca [{lanes * lanes} x {element}], align 64")
-        out += _turned_lines(lanes, dtype)
+        out.insert(2, f"  %s = alloca [{lanes * lanes * beside} x {element}], align 64")
+        out += _turned_lines(lanes, dtype, beside)
     else:
         out += [*_turned(lanes, dtype, beside), "  ret void"]
     out += [

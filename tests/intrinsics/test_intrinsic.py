@@ -348,7 +348,9 @@ def test_names_mean_one_thing() -> None:
     assert intrinsic_named("it_named") is not again.intrinsic
     with pytest.raises(mlc.ArgumentError, match="there is no intrinsic 'it_missing'"):
         intrinsic_named("it_missing")
-    with pytest.raises(mlc.ArgumentError, match="one of llvm, llvm past, c, cuda, program; got 'p'"):
+    with pytest.raises(
+        mlc.ArgumentError, match="one of llvm, llvm past, c, cuda, program; got 'p'"
+    ):
         again.implementation("p")(lambda: "")
     with pytest.raises(mlc.ArgumentError, match="must return its source as a string, got int"):
         again.implementation("c")(lambda: 1)

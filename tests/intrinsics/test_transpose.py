@@ -41,7 +41,13 @@ def test_a_tile(lanes, name, steps):
 
 @pytest.mark.parametrize(
     ("lanes", "name", "rows", "columns"),
-    [(16, "float32", 64, 16), (16, "float32", 19, 33), (8, "float64", 24, 17), (4, "int32", 4, 9)],
+    [
+        (16, "float32", 64, 16),
+        (16, "float32", 19, 33),
+        (8, "float64", 24, 17),
+        (4, "int32", 4, 9),
+        (32, "float16", 40, 70),
+    ],
 )
 @pytest.mark.parametrize("places", [(0, 0), (3, 0), (4, 7), (1, 15)])
 @pytest.mark.parametrize("widths", [(96, 96), (101, 96), (96, 83)])
@@ -86,6 +92,17 @@ def test_copies_that_no_cache_holds(shape, dtype):
     turn(x, out=room[3:-2].reshape(expected.shape))
     np.testing.assert_array_equal(room[3:-2].reshape(expected.shape), expected)
     assert not room[[0, 1, 2, -2, -1]].any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((4096, 4160), "uint8"), ((3011, 3008), "int16"), ((4100, 4160), "uint8"),
+     ((4, 2048, 2112), "bool")],
+)  # fmt: skip
+def test_copies_of_small_elements_that_no_cache_holds(shape, dtype):
+    x = (np.arange(np.prod(shape)).reshape(shape) % 251).astype(dtype)
+    turn = mlc.jit(lambda x: np.swapaxes(x, -1, -2).copy())
+    np.testing.assert_array_equal(turn(x), np.swapaxes(x, -1, -2))
 
 
 @pytest.mark.skipif(not host_target().past_bytes, reason="vectors are shorter than cache lines")

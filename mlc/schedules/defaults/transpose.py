@@ -157,18 +157,17 @@ def _block(nest: Nest, across: Axis, loops: int, machine: Machine) -> _Block | N
     assert isinstance(body, Load)
     if body.source.shape[-1] * dtype.itemsize % LINE_BYTES:
         return None  # rows begin at different places of a line, so tiles cannot
-    past = 0 < machine.past_bytes < points(nest) * dtype.itemsize
-    past = past and lanes * dtype.itemsize == LINE_BYTES
-    shared = last if past else across
-    few = max(shared.extent // (2 * machine.threads), LEAST_SIDE) if loops == 2 else shared.extent
-    if past:
-        rows, columns = across.extent, _side(last.extent, few)
-    else:
-        rows = _side(across.extent, min(few, MOST_ROWS))
-        columns = _side(last.extent, MOST_COLUMNS)
+    shares = 2 * machine.threads if loops == 2 else 1
+    if 0 < machine.past_bytes < points(nest) * dtype.itemsize:
+        line = LINE_BYTES // dtype.itemsize
+        columns = _side(last.extent, max(last.extent // shares, LEAST_SIDE, 2 * line))
+        if min(across.extent, columns // 2) >= line:
+            return _Block(line, across.extent, columns, past=True)
+    rows = _side(across.extent, min(max(across.extent // shares, LEAST_SIDE), MOST_ROWS))
+    columns = _side(last.extent, MOST_COLUMNS)
     if line_of(dtype) or lanes < 4 or not rows or not columns or min(rows, columns) < lanes:
         return None
-    return _Block(lanes, rows, columns, past)
+    return _Block(lanes, rows, columns, past=False)
 
 
 def _side(extent: int, most: int) -> int:
