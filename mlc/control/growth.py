@@ -34,9 +34,10 @@ def reach_lists(lists: Sequence[Callable[[], Any]]) -> bool:
     return any(True for read in lists for _ in _lists(_read(read), 0))
 
 
-def reach_tables(lists: Sequence[Callable[[], Any]]) -> bool:
-    """Whether one of ``lists`` is a dict or set that may become arrays."""
-    return any(isinstance(value := _read(read), Tabled) and not value.rigid for read in lists)
+def reach_arrayed(lists: Sequence[Callable[[], Any]]) -> bool:
+    """Whether one of ``lists`` is a list that is arrays, or a dict or set that may become some."""
+    values = [_read(read) for read in lists]
+    return any(is_arrays(v) or isinstance(v, Tabled) and not v.rigid for v in values)
 
 
 def _read(read: Callable[[], Any]) -> Any:

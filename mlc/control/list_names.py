@@ -28,7 +28,7 @@ def is_listing(value: ast.expr) -> bool:
             return is_listing(left) or is_listing(right)
         case _ if is_comprehended(value):
             return True
-        case ast.Call(func=ast.Call(args=[made])):  # what stands for a function
+        case ast.Call(func=ast.Call(args=[made, *_])):  # what stands for a function
             return _name(made) in _MAKERS
     return False
 

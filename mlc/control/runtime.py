@@ -27,8 +27,10 @@ from .comparing import compared as compared
 from .failing import before_raise, needs_flag
 from .failing import failed as failed
 from .forms import is_traced, native_for, native_if, native_while
+from .gathering import comprehended_where as comprehended_where
+from .gathering import consumed as consumed
 from .growing import grow
-from .growth import may_grow, reach_arrays, reach_lists, reach_tables
+from .growth import may_grow, reach_arrayed, reach_arrays, reach_lists
 from .hosts import hosts_in
 from .iterators import refuse_taking
 from .list_loops import walk, walk_of
@@ -66,7 +68,7 @@ _UNROLLED = 160  # operations, by a rough count, that a loop may unroll to
 _MOST_UNROLLED = 4096  # iterations of a loop that cannot be native
 _MOST_APART = 3  # iterations that are traced apart since variables are None in them
 _SPENT = "iterations unrolled"
-_TABLE = 8  # times as many operations where a dict or set is changed: each looks for a key
+_ARRAYED = 8  # times as many operations where a list in arrays, a dict or a set is changed
 _PATIENCE = 24  # iterations after which a loop on known values tries to become native
 slice_ = builtins.slice
 
@@ -178,7 +180,7 @@ def for_(
         state = partial(_state, names, reads, put, "the loop", body, touched)
         walk(along, body, state, test, and_)
         return
-    cost *= REPEATS.get() * (_TABLE if traced and reach_tables(lists) else 1)
+    cost *= REPEATS.get() * (_ARRAYED if traced and reach_arrayed(lists) else 1)
     if isinstance(source, Flat):
         source = iter(source)
     if isinstance(source, Range):
@@ -204,7 +206,7 @@ def for_(
             source.end()
             return
     count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
-    with _repeating(count):
+    with repeating(count):
         _run(source, body, names, reads, put, test, touched)
 
 
@@ -226,7 +228,7 @@ def comprehended(
 
 
 @contextmanager
-def _repeating(count: int) -> Iterator[None]:
+def repeating(count: int) -> Iterator[None]:
     """Inside, each loop counts as ``count`` of them."""
     token = REPEATS.set(REPEATS.get() * max(count, 1))
     try:
@@ -319,7 +321,7 @@ def _native_or_grown(
         is_numbers = is_steady and not reach_arrays(lists)  # those of arrays may be written to
         if (is_numbers if test is None else is_steady and test() is not False) and natively(rest):
             return
-        with _repeating(len(rest)):
+        with repeating(len(rest)):
             _run(rest, body, names, reads, put, test, touched)
 
     grow(source, body, state, unroll, test)
@@ -340,7 +342,7 @@ def _try_native(
     state = _state(names, reads, put, "the loop", place or body, touched)
 
     def unroll(rest: builtins.range) -> None:
-        with _repeating(len(rest)):
+        with repeating(len(rest)):
             _run(rest, body, names, reads, put, test, touched)
 
     def first_apart(missing: str | None) -> bool:

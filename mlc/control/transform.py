@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from .attempts import lower_attempts
-from .comprehensions import as_loop, cost_of, is_loop, names_of
+from .comprehensions import as_consumed, as_loop, cost_of, is_consumed, is_loop, names_of
 from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
 from .failing import rewrite_raises
 from .failing_values import caught_body
@@ -398,6 +398,11 @@ class _Worker(ast.NodeTransformer):
         return bool(self.lambdas) and any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        if is_consumed(node):
+            items: Any = node.args[0]
+            cost, names = cost_of(items), names_of(items)
+            self.generic_visit(node)
+            return as_consumed(node, cost, names)
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "super":
             return node

@@ -59,13 +59,24 @@ def chosen_by_data(value: Any) -> int | None:
     return found
 
 
+_ASKING = ("mlc.control.runtime", "mlc.control.gathering")  # which ask as the user's code does
+
+
 def truth(value: Any) -> bool:
     """``bool(value)``, asked for by code that is not transformed: a comprehension, a library."""
     asking = str(sys._getframe(2).f_globals.get("__name__"))
-    is_ours = asking.startswith("mlc.") and asking != "mlc.control.runtime"
+    is_ours = asking.startswith("mlc.") and asking not in _ASKING
     chosen = None if is_ours else chosen_by_data(value)
     if chosen is not None:
         return bool(chosen)
+    rooms = value._trace.rooms
+    if not is_ours and rooms is not None and rooms.is_full:
+        raise TracerBoolError(
+            f"the truth of {value!r} is not known while tracing, and the data have chosen "
+            f"{len(rooms.counts)} times in this function already, for which there is code: more "
+            f"would be as many compilations as there are answers; let what is under the condition "
+            f"be numbers or arrays of one shape, appended to a list in a for loop, or use np.where"
+        )
     raise TracerBoolError(
         f"the truth of {value!r} is not known while tracing; use np.where(condition, a, b) instead "
         f"of if, & | ~ instead of and, or, not; {_STATIC}"

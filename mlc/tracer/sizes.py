@@ -83,7 +83,12 @@ class Rooms:
     @property
     def is_full(self) -> bool:
         """Whether too many sizes depend on data already."""
-        return len(self.counts) == _MOST
+        return not self.left
+
+    @property
+    def left(self) -> int:
+        """How many more may depend on them."""
+        return _MOST - len(self.counts)
 
     def ask(self, trace: Any, make: Callable[[], Any]) -> int | None:
         """How much there is, by what ``make`` computes. None where too many sizes depend on

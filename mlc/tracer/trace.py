@@ -95,6 +95,11 @@ class FunctionTrace:
 
         return self.rooms is not None and not self.rooms.is_full and not is_inside_loop()
 
+    @property
+    def rooms_left(self) -> int:
+        """How many times more :meth:`room` can tell."""
+        return self.rooms.left if self.has_room else 0
+
     def room(self, make: Callable[[], Any]) -> int | None:
         """How much the data choose, computed by ``make``; None where that cannot be known."""
         from ..ops.moving import is_inside_loop

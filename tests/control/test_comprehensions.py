@@ -100,3 +100,69 @@ def test_errors_are_those_of_python() -> None:
         mlc.jit(unknown)(X)
     with pytest.raises(ZeroDivisionError):
         mlc.jit(indivisible)(X)
+
+
+# Conditions, and generators that Python's functions go through
+
+
+def counts_of_items(x: Any) -> Any:
+    return sum(1 for v in x if v > 0.5), len([v for v in x if v > 0.2 if v < 0.7])
+
+
+def quantified_items(x: Any) -> Any:
+    large = any(v > 0.99 for v in x), any(v > 5 for v in x if v > 0.5)
+    return *large, all(v < 2 for v in x), all(v > 0.6 for v in x if v > 0.5)
+
+
+def extremes_of_items(x: Any) -> Any:
+    first = max((v for v in x if v > 0.3), key=lambda v: -v)
+    return min(v for v in x if v > 0.25), max(v * 2 for v in x if v < 0.5), first
+
+
+def sums_of_items(x: Any) -> Any:
+    rest = sum((x[i] for i in range(0, len(x), 2)), 3.0)
+    pairs = sum(a * b for a, b in zip(x, x[::-1]) if a > b)
+    return sum(v for v in x if v > 0.5), sum(v * v for v in x), rest, pairs
+
+
+def lists_of_items(x: Any) -> Any:
+    places = [i for i, v in enumerate(x) if v > 0.95]
+    chosen = np.array([v for v in x if v > 0.9])
+    large = list(v for v in x if v > 0.9)  # noqa: C400
+    return sorted(v for v in x if v > 0.9), large, places, chosen
+
+
+def known_items(x: Any) -> Any:
+    thirds = sum(i for i in range(1000) if i % 3 == 0)
+    return [i for i in range(30) if i % 7 == 0], thirds, any(i > 5 for i in range(50)), x[0]
+
+
+def items_in_native_loops(x: Any) -> Any:
+    total = 0.0
+    for i in range(200):
+        kept = [v for v in x[:30] if v > x[i]]
+        if any(v > 0.9 for v in kept):
+            total += sum(kept)
+    return total
+
+
+@pytest.mark.parametrize(
+    "function",
+    [counts_of_items, quantified_items, extremes_of_items, sums_of_items, lists_of_items,
+     known_items, items_in_native_loops],
+)  # fmt: skip
+def test_items_under_conditions(function: Any) -> None:
+    x = np.random.default_rng(0).random(300)
+    wanted, found = function(x), mlc.jit(function)(x)
+    pairs = zip(wanted, found, strict=True) if isinstance(wanted, tuple) else [(wanted, found)]
+    for theirs, ours in pairs:
+        assert type(theirs) is type(ours)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_no_items_under_conditions() -> None:
+    def smallest(x: Any) -> Any:
+        return min(v for v in x if v > 2)
+
+    with pytest.raises(ValueError, match="empty"):
+        mlc.jit(smallest)(np.linspace(0, 1, 300))
