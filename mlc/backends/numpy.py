@@ -27,10 +27,10 @@ import numpy as np
 from ..dtypes import bfloat16
 from ..errors import ArgumentError, BoundsError, UnsupportedError
 from ..ir.arithmetic import silent
+from ..ir.call_names import is_gufunc
 from ..ir.combiner import Combiner
 from ..ir.empty_loops import fill_empty_reductions
 from ..ir.expr import Expr
-from ..ir.gufuncs import is_gufunc
 from ..ir.interpret import check_array
 from ..ir.intrinsic import intrinsic_named, is_intrinsic, kept_dimensions, regions_of_call
 from ..ir.notation import ATOM, Text, identifier, render

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
+from .call_names import GUFUNC
 
-PREFIX = "mlc_gufunc_"
 _MODULES = {"linalg": "numpy.linalg._umath_linalg", "fft": "numpy.fft._pocketfft_umath"}
 PARTS = {"f": ("float32", 1), "d": ("float64", 1), "F": ("float32", 2), "D": ("float64", 2)}
 # Fields of PyUFuncObject, part of NumPy's binary interface since 1.0: bytes from its beginning.
@@ -26,12 +26,7 @@ _FUNCTIONS, _DATA = 32, 40
 
 def gufunc_name(module: str, function: str, types: str) -> str:
     """The name under which a loop, such as "dd->d", of a NumPy gufunc is called."""
-    return f"{PREFIX}{module}__{function}__{types.replace('->', '_')}"
-
-
-def is_gufunc(name: str) -> bool:
-    """Whether a library function is a loop of a NumPy gufunc."""
-    return name.startswith(PREFIX)
+    return f"{GUFUNC}{module}__{function}__{types.replace('->', '_')}"
 
 
 def gufunc(module: str, *names: str) -> tuple[str, Any]:
@@ -50,7 +45,7 @@ def gufunc(module: str, *names: str) -> tuple[str, Any]:
 @cache
 def _loop(name: str) -> tuple[Any, str, int, int]:
     """(ufunc, its types, address of the loop, address of what the loop is given: of a bool)."""
-    module, function, kinds = name.removeprefix(PREFIX).split("__")
+    module, function, kinds = name.removeprefix(GUFUNC).split("__")
     _, made = gufunc(module, function)
     types = kinds.replace("_", "->")
     if types not in made.types or np.dtype(np.intp).itemsize != 8:
@@ -67,13 +62,13 @@ def _loop(name: str) -> tuple[Any, str, int, int]:
 def loop_address(name: str) -> int:
     """Where the C loop is; 0 if it wants data of its own, which is passed to Fourier's alone."""
     _, _, address, data = _loop(name)
-    return 0 if data and not name.startswith(f"{PREFIX}fft__") else address
+    return 0 if data and not name.startswith(f"{GUFUNC}fft__") else address
 
 
 def direction_of(name: str) -> bool | None:
     """Of a Fourier transform: whether it goes forward, as its loop wants to be told by the address
     of a bool; None for all other loops."""
-    if not name.startswith((f"{PREFIX}fft__fft__", f"{PREFIX}fft__ifft__")):
+    if not name.startswith((f"{GUFUNC}fft__fft__", f"{GUFUNC}fft__ifft__")):
         return None
     _, _, _, data = _loop(name)
     return ctypes.c_bool.from_address(data).value if data else None
@@ -85,7 +80,7 @@ def run_gufunc(name: str, arrays: list[Any]) -> None:
     kinds = types.replace("->", "")
     arrays = [_complex(a) if k in "FD" else a for a, k in zip(arrays, kinds, strict=True)]
     inputs, outputs = arrays[: made.nin], arrays[made.nin :]
-    if name.startswith(f"{PREFIX}fft__"):  # how long the results are, they say themselves
+    if name.startswith(f"{GUFUNC}fft__"):  # how long the results are, they say themselves
         made(*inputs, signature=types, out=tuple(outputs))
         return
     with np.errstate(all="ignore"):

@@ -15,10 +15,11 @@ import numpy as np
 from ..dtypes import DType, boolean
 from ..errors import ArgumentError, BoundsError, DTypeError, ShapeError, UnsupportedError
 from .arithmetic import silent
+from .call_names import is_gufunc
 from .closures import Action, Closures, Frame, Value, assign, reader
 from .empty_loops import fill_empty_reductions
 from .expr import Axis
-from .gufuncs import is_gufunc, run_gufunc
+from .gufuncs import run_gufunc
 from .intrinsic import expand_call, is_intrinsic
 from .program import (
     Accumulate,

@@ -18,11 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
-from importlib import import_module
 from typing import Any
 
 from ..errors import ArgumentError
 from ..records import cached_property, dataclass
+from .call_names import all_intrinsics as all_intrinsics
+from .call_names import intrinsic_named as intrinsic_named
+from .call_names import is_intrinsic as is_intrinsic
+from .call_names import known as known
+from .call_names import register as register
 from .expr import Expr, Load, Var, const, load
 from .program import (
     Accumulate,
@@ -166,69 +170,6 @@ class Intrinsic:
                     f"{self.meaning.outputs}"
                 )
         self.implementations[target] = content
-
-
-_registry: dict[str, Intrinsic] = {}
-# Families of ready-made intrinsics, whose names tell their sizes: any of them is there once named.
-_FAMILIES = {
-    "amx_": "intrinsics.tile_products",
-    "fma_f32_": "intrinsics.register_tiles",
-    "load_box_": "intrinsics.boxes",
-    "mma_": "intrinsics.mma",
-    "transpose_block_": "intrinsics.transpose_blocks",
-    "wgmma_": "intrinsics.boxes",
-}
-
-
-def register(intrinsic: Intrinsic, override: bool = False) -> Intrinsic:
-    """Makes ``intrinsic`` known by its name. The same definition may come again: the intrinsic that
-    is known already is returned then. Another one needs ``override``."""
-    before = known(intrinsic.name)
-    if before is not None and not override:
-        if before.meaning_key == intrinsic.meaning_key:
-            for target, content in intrinsic.implementations.items():
-                before.implement(target, content)
-            return before
-        raise ArgumentError(
-            f"an intrinsic {intrinsic.name!r} with another meaning exists; choose another name, or "
-            f"say override=True"
-        )
-    _registry[intrinsic.name] = intrinsic
-    return intrinsic
-
-
-def known(name: str) -> Intrinsic | None:
-    """The intrinsic of this name, if it has been made before."""
-    return _registry.get(name)
-
-
-def is_intrinsic(name: str) -> bool:
-    """Whether an intrinsic has this name."""
-    return name in _registry or _ready_made(name) is not None
-
-
-def intrinsic_named(name: str) -> Intrinsic:
-    """The intrinsic called ``name``; :class:`ArgumentError` if there is none."""
-    found = _registry.get(name) or _ready_made(name)
-    if found is None:
-        names = ", ".join(sorted(_registry)) or "none"
-        raise ArgumentError(f"there is no intrinsic {name!r}; known are: {names}")
-    return found
-
-
-def _ready_made(name: str) -> Intrinsic | None:
-    """One of a family, made and known from now on; None if the name is of no family."""
-    for prefix, module in _FAMILIES.items():
-        if name.startswith(prefix):
-            package = __package__.rpartition(".")[0]
-            found: Intrinsic | None = import_module(f"{package}.{module}").named(name)
-            return found
-    return None
-
-
-def all_intrinsics() -> tuple[Intrinsic, ...]:
-    """Every intrinsic that is known, in order of registration."""
-    return tuple(_registry.values())
 
 
 def kept_dimensions(shape: tuple[int, ...]) -> tuple[int, ...]:

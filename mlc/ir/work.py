@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .gufuncs import is_gufunc
-from .intrinsic import intrinsic_named, is_intrinsic
+from .call_names import intrinsic_named, is_gufunc, is_intrinsic
 from .program import Accumulate, Block, Buffer, Evaluate, For, Stmt, Store, While, children_of
 
 _GUESSED_ITERATIONS = 100  # of a loop whose end the data decide

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir.intrinsic import expand_call, intrinsic_named, is_intrinsic, regions_of_call
+from ..ir.call_names import intrinsic_named, is_intrinsic
 from ..ir.program import (
     Allocate,
     Block,
@@ -55,6 +55,8 @@ def _expand(stmt: Stmt, in_lanes: bool) -> Stmt:
 
 
 def _call(call: Evaluate, in_lanes: bool) -> Stmt:
+    from ..ir.intrinsic import expand_call, regions_of_call
+
     intrinsic = intrinsic_named(call.name)
     regions = regions_of_call(call)
     has_addresses = not in_lanes and all(

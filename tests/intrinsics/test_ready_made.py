@@ -9,14 +9,14 @@ import pytest
 from mlc.dtypes import bfloat16, float16
 from mlc.intrinsics import boxes, mma
 from mlc.intrinsics.wgmma import wgmma, wgmma_store
-from mlc.ir import intrinsic
+from mlc.ir import call_names
 from mlc.ir.intrinsic import intrinsic_named, is_intrinsic
 
 
 @pytest.fixture
 def nothing_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A registry as a new process has it."""
-    monkeypatch.setattr(intrinsic, "_registry", {})
+    monkeypatch.setattr(call_names, "_registry", {})
     for module in (mma, boxes):
         module._make_all.cache_clear()
     yield
@@ -32,7 +32,7 @@ def test_those_of_cards_are_made_by_their_names(monkeypatch: pytest.MonkeyPatch)
              boxes.wgmma_boxes(float16, 256, "km", "kn").product]  # fmt: skip
     meanings = [intrinsic_named(name).meaning_key for name in names]
     for name, meaning in zip(names, meanings):
-        monkeypatch.setattr(intrinsic, "_registry", {})
+        monkeypatch.setattr(call_names, "_registry", {})
         for module in (mma, boxes):
             module._make_all.cache_clear()
         assert intrinsic_named(name).meaning_key == meaning, name

@@ -22,6 +22,8 @@ NEVER = {
     "mlc.schedules.regions", "mlc.lower.compacting", "mlc.te.evaluate", "mlc.runtime.entry_ir",
     "mlc.control.lambdas", "mlc.graph.kernel_key", "mlc.backends.llvm.lookups",
     "mlc.graph.search_rows", "mlc.graph.join_rows", "mlc.schedules.defaults.transpose",
+    "mlc.ir.intrinsic", "mlc.ir.gufuncs", "mlc.backends.llvm.casts", "mlc.backends.llvm.halves",
+    "mlc.backends.llvm.lanes", "mlc.backends.llvm.parallel", "mlc.backends.llvm.quotients",
     "mlc.lower.promote_registers", "mlc.ops.reduce", "mlc.control.convert", "random", "binascii",
 }  # fmt: skip
 # A process that finds the kernel on disk needs no compiler at all.

@@ -12,7 +12,7 @@ import pytest
 import mlc
 from mlc.compile_program import compile_program
 from mlc.errors import NotProvenError
-from mlc.ir import intrinsic
+from mlc.ir import call_names
 from mlc.schedules.refusal import Refusal
 from mlc.schedules.schedule import Schedule
 from mlc.schedules.steps.split import Split
@@ -76,13 +76,13 @@ def test_a_stored_micro_kernel_is_known_in_a_process_that_never_made_it() -> Non
     workload = workload_for(lambda a, b: a @ b, floats(48, 64), floats(64, 64))
     candidate = next(drawn(structural_space(workload), "micro-kernel", 4))
     stored = Candidate("trace", candidate.trace)
-    known = {n for n in intrinsic._registry if n.startswith("fma_f32_")}
+    known = {n for n in call_names._registry if n.startswith("fma_f32_")}
     for name in known:
-        del intrinsic._registry[name]
+        del call_names._registry[name]
     assert_right(stored, workload)
     built = Built.from_bytes(build(request_for(stored, workload, workload.program.script())))
     assert built.status == "ok", built.detail
-    assert not intrinsic.is_intrinsic("fma_f32_6x17x64_v16")  # no whole registers
+    assert not call_names.is_intrinsic("fma_f32_6x17x64_v16")  # no whole registers
 
 
 def test_only_products_of_float32_get_micro_kernels() -> None:

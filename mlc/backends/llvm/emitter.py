@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...dtypes import int64
 from ...ir.expr import Const, Expr, Select, Var
 from ...ir.program import Buffer
-from .builder import Builder, Chunk
+from .builder import Builder, Chunk, flatten, join_blocks
 from .facts import NONE, Facts, ProgramFacts
 from .types import Value, constant, vector_constant
 
@@ -267,3 +267,10 @@ class Emitter(Builder):
         sides = ((side, self.facts.of(side)) for side in node.children[1:])
         plain = (side for side, facts in sides if not (facts.guarded or facts.costly))
         return (node.children[0], *plain)
+
+
+def function_text(e: Emitter, head: str) -> str:
+    """The whole function, its stack memory first."""
+    lines = ["entry:", *e.allocas]
+    flatten(e.root, lines)
+    return "\n".join([f"{head} #0 {{", *join_blocks(lines), "}"])

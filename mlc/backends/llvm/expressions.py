@@ -11,13 +11,10 @@ from ...ir.bounds import interval
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select
 from .addressing import emit_load
 from .builder import Builder, Chunk
-from .casts import convert
 from .emitter import Emitter
 from .floats import FLOAT_FNS
-from .halves import narrow, widen
 from .integers import BOOL_FNS, INTEGER_FNS, divide_unsigned
 from .math_calls import MATH_CALLS, call_math
-from .quotients import divide, is_by_one_number
 from .types import Value, constant, is_half
 
 # Of the bits alone, so that the half types need no detour through float32.
@@ -38,6 +35,8 @@ def emit_expr(e: Emitter, expr: Expr) -> Value:
         case Load():
             return emit_load(e, expr)
         case Cast(value=value):
+            from .casts import convert
+
             return convert(e, e.value(value), expr.dtype)
         case Select():
             return _select(e, expr)
@@ -103,14 +102,19 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
         from .scaling import unless_below
 
         return unless_below(e, *e.unify(args))
-    if fn == "div" and is_by_one_number(e, *args):
-        return divide(e, *args)
+    if fn == "div":
+        from .quotients import divide, is_by_one_number
+
+        if is_by_one_number(e, *args):
+            return divide(e, *args)
     args = e.unify(args)
     operand = args[-1].dtype
     if is_half(operand) and fn not in _ON_BITS:
         result = call(e, fn, [_widened(e, arg) for arg in args], float32)
         if result.dtype is not float32:
             return result
+        from .halves import narrow
+
         return narrow(e, result, dtype, fn in _EXACT)
     if fn == "bitcast":
         return e.bitcast(args[0], dtype)
@@ -126,6 +130,8 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
 
 def _widened(e: Emitter, value: Value) -> Value:
     """A half as float32, made once."""
+    from .halves import widen
+
     if value.const is not None:
         return widen(e, value)
     level = min(e.home.get(value.text, 99), len(e.regions) - 1)

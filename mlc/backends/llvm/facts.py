@@ -11,8 +11,8 @@ from typing import Any
 from ...errors import CompileError
 from ...ir.affine import Sum, as_sum
 from ...ir.bounds import interval
+from ...ir.call_names import is_intrinsic
 from ...ir.expr import Apply, Expr, Load, Reduce, Var
-from ...ir.intrinsic import call_effects, is_intrinsic
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -119,6 +119,8 @@ class ProgramFacts:
                 case Accumulate(buffers=buffers):
                     found = frozenset(buffers)
                 case Evaluate(name=name) if is_intrinsic(name):
+                    from ...ir.intrinsic import call_effects
+
                     found = frozenset(region.buffer for region in call_effects(stmt)[1])
                 case Evaluate():
                     found = frozenset(_given(stmt))

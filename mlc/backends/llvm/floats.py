@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from ...dtypes import DType, float16, float32, float64, int16, int32, int64
 from .builder import Builder
-from .halves import narrow, widen
 from .types import Value, constant, is_half, type_of
 
 Args = Sequence[Value]
@@ -144,6 +143,8 @@ def next_after(e: Builder, args: Args) -> Value:
     """The neighbour of a float of any width in the direction of another, found on the bits. Of
     equal numbers it is the second, as in C, but of float16 the first, as in NumPy: they differ in
     the signs of zeros."""
+    from .halves import narrow, widen
+
     x, y = args
     bits = bits_of(e, x)
     zero, one, sign = (

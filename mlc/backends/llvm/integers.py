@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from ...dtypes import boolean, float32, float64, int32
 from .builder import Builder
-from .casts import resize
 from .types import Value, constant, type_of
 
 Args = Sequence[Value]
@@ -202,6 +201,8 @@ _BITS: dict[str, Row] = {
 
 def _dot4(e: Builder, args: Args) -> Value:
     """Where there is no instruction: byte by byte."""
+    from .casts import resize
+
     dtype = args[1].dtype
     a, b = (resize(e, arg, int32) for arg in args)
 

@@ -7,10 +7,9 @@ import re
 from ...ir.program import Buffer, Program
 from ...records import dataclass
 from .debug import Site, Sites
-from .emitter import Emitter
+from .emitter import Emitter, function_text
 from .expressions import emit_expr
 from .facts import ProgramFacts
-from .parallel import function_text
 from .passing import passing, wait_for_stores
 from .statements import emit_stmt
 from .target import Target

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from ...ir.expr import Apply, Const
 from ...ir.program import For, If
 from ...records import replace
-from .builder import Chunk, flatten, join_blocks
-from .emitter import Emitter
+from .builder import Chunk
+from .emitter import Emitter, function_text
 from .passing import wait_for_stores
 from .types import Value
 
@@ -117,13 +117,6 @@ def _parts(loop: For) -> Iterator[tuple[int, For]]:
 def _bound(e: Emitter, name: str, value: str, number: int) -> str:
     e.declare(f"declare i64 @llvm.{name}.i64(i64, i64)")
     return e.raw(f"call i64 @llvm.{name}.i64(i64 {value}, i64 {number})")
-
-
-def function_text(e: Emitter, head: str) -> str:
-    """The whole function, its stack memory first."""
-    lines = ["entry:", *e.allocas]
-    flatten(e.root, lines)
-    return "\n".join([f"{head} #0 {{", *join_blocks(lines), "}"])
 
 
 def _field(body: Emitter, position: int, kind: str) -> str:

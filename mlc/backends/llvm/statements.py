@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from ...dtypes import boolean, int64
 from ...errors import CompileError
+from ...ir.call_names import is_gufunc, is_intrinsic
 from ...ir.expr import Apply, Expr, apply, const
-from ...ir.gufuncs import is_gufunc
-from ...ir.intrinsic import is_intrinsic
 from ...ir.program import (
     Accumulate,
     Allocate,
@@ -28,8 +27,6 @@ from .builder import Chunk
 from .debug import check_bounds
 from .emitter import Emitter
 from .expressions import both, contract, invert
-from .lanes import combine, reduce_lanes
-from .parallel import emit_parallel
 from .registers import (
     merge_slots,
     open_files,
@@ -106,6 +103,8 @@ def _for(e: Emitter, loop: For) -> None:
     elif e.lane is not None:
         raise CompileError("a loop inside a vectorized loop must be unrolled")
     elif loop.kind is LoopKind.PARALLEL and not e.in_parallel:
+        from .parallel import emit_parallel
+
         emit_parallel(e, loop, emit_loop)
     elif id(loop) in e.ends:
         emit_loop(e, loop, "0", e.ends[id(loop)][1])
@@ -269,6 +268,8 @@ def _store(e: Emitter, stmt: Store) -> None:
 def _accumulate(e: Emitter, stmt: Accumulate) -> None:
     if e.lane is not None and not any(map(e.varies, stmt.indices)):
         values = [e.value(value) for value in stmt.values]
+        from .lanes import reduce_lanes
+
         _update(e, stmt, reduce_lanes(e, stmt.combiner, values, e.mask))
     elif e.lane is not None and _collides(e, stmt):
         _one_lane_after_another(e, stmt)
@@ -299,6 +300,8 @@ def _update(e: Emitter, stmt: Accumulate, reduced: list[Value] | None) -> None:
         new = None if fused is None else [fused]
     if new is None:
         values = [e.value(v) for v in stmt.values] if reduced is None else reduced
+        from .lanes import combine
+
         new = combine(e, stmt.combiner, old, values)
     for buffer, place, value in zip(stmt.buffers, places, new, strict=True):
         if place is None:
@@ -328,6 +331,8 @@ def _collides(e: Emitter, stmt: Accumulate) -> bool:
 
 def _one_lane_after_another(e: Emitter, stmt: Accumulate) -> None:
     """An update at addresses that depend on data: every lane sees what the ones before it did."""
+    from .lanes import combine
+
     check_bounds(e, stmt.buffers[0], stmt.indices)
     values = [e.value(value) for value in stmt.values]
     places = [address_of(e, buffer, stmt.indices) for buffer in stmt.buffers]

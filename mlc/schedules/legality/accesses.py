@@ -13,10 +13,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ...dtypes import boolean
+from ...ir.call_names import intrinsic_named, is_intrinsic
 from ...ir.combiner import Combiner, reducer
 from ...ir.empty_loops import init_over_nothing
 from ...ir.expr import Apply, Expr, Load, Select, Var, apply, const, load
-from ...ir.intrinsic import intrinsic_named, is_intrinsic, regions_of_call
 from ...ir.parts import Part, alone, parts_of
 from ...ir.program import (
     Accumulate,
@@ -351,6 +351,8 @@ def _self_update(stmt: Store) -> tuple[Combiner, Expr] | None:
 
 def _intrinsic_touches(call: Evaluate) -> list[_Raw]:
     """The regions of a call; an operand that the meaning only combines into is combined."""
+    from ...ir.intrinsic import regions_of_call
+
     intrinsic = intrinsic_named(call.name)
     kinds = _operands.get(intrinsic)
     if kinds is None:
