@@ -19,7 +19,12 @@ from .dot_kernels import TILE_DECLARATIONS, Dots, best_dots
 
 UNROLL = 8
 SAMPLE_SECONDS = 1e-3
-CEILING_SOURCES = ("read", "write", "copy", "stream")
+CEILING_SOURCES = ("read", "write", "fill", "copy", "stream", "ahead")
+# Stores of "fill", "stream" and "ahead" pass by the caches, else they are as "write" and "copy";
+# "ahead" asks for what it reads AHEAD bytes before, into the second cache.
+PASSING = ("fill", "stream", "ahead")
+WRITE, BOTH = ("write", "fill"), ("copy", "stream", "ahead")
+AHEAD = 8192
 
 
 @cache
@@ -36,14 +41,17 @@ def vector_width() -> int:
 def _memory_kernel(name: str, width: int) -> str:
     """One pass over ``n`` floats, ``passes`` times; ``n`` is a multiple of UNROLL * width."""
     vector = f"<{width} x float>"
-    loads, stores = name != "write", name != "read"
-    hint = ", !nontemporal !0" if name == "stream" else ""
+    loads, stores = name not in WRITE, name != "read"
+    hint = ", !nontemporal !0" if name in PASSING else ""
     body = []
     for u in range(UNROLL):
         body.append(f"  %at{u} = add nuw i64 %i, {u * width}")
         value = "zeroinitializer"
         if loads:
             body.append(f"  %p{u} = getelementptr float, ptr %source, i64 %at{u}")
+            if name == "ahead":
+                body.append(f"  %f{u} = getelementptr i8, ptr %p{u}, i64 {AHEAD}")
+                body.append(f"  call void @llvm.prefetch.p0(ptr %f{u}, i32 0, i32 2, i32 1)")
             body.append(f"  %v{u} = load volatile {vector}, ptr %p{u}, align 64")
             value = f"%v{u}"
         if stores:
@@ -84,6 +92,7 @@ def _compile() -> tuple[object, dict[str, ctypes._FuncPointer]]:
     width = vector_width()
     texts = [_memory_kernel(name, width) for name in CEILING_SOURCES]
     kernels = {dots.name: dots.text for dots in dot_kernels().values()}
+    texts.insert(0, "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
     text = "\n".join([*texts, TILE_DECLARATIONS, *kernels.values(), "!0 = !{i32 1}"])
     engine = binding.create_mcjit_compiler(binding.parse_assembly(text), machine)
     engine.finalize_object()
@@ -170,8 +179,8 @@ class Ceiling:
         if dots is not None:
             rounds = 40_000 * longer
             return dots.work * rounds * self.threads / self._run(dots.name, rounds, 1)
-        nbytes = self.half if name in ("copy", "stream") else self.whole
-        moved = nbytes * self.threads * (2 if name in ("copy", "stream") else 1)
+        nbytes = self.half if name in BOTH else self.whole
+        moved = nbytes * self.threads * (2 if name in BOTH else 1)
         wanted = SAMPLE_SECONDS * self.threads * 20e9 * self.threads
         passes = max(int(wanted * (1 if self.threads == 1 else 2) / moved), 1)
         return moved * passes / self._run(name, nbytes // 4, passes)
@@ -180,14 +189,15 @@ class Ceiling:
         """The time of the slower of the two: moving the bytes, or doing the arithmetic."""
         both = min(self.traffic.read, self.traffic.written)
         seconds = 0.0
+        # Stores that pass by the caches help only where the caches do not hold the case.
+        ways = 3 if self.traffic.footprint > 1 << 21 else 1
         if both:
-            # Stores that pass the caches by help only where the caches do not hold the case.
-            names = ("copy", "stream") if self.traffic.footprint > 1 << 21 else ("copy",)
-            seconds += 2 * both / max(self.rate(name) for name in names)
+            seconds += 2 * both / max(self.rate(name) for name in BOTH[:ways])
         if self.traffic.read > both:
             seconds += (self.traffic.read - both) / self.rate("read")
         if self.traffic.written > both:
-            seconds += (self.traffic.written - both) / self.rate("write")
+            rate = max(self.rate(name) for name in WRITE[:ways])
+            seconds += (self.traffic.written - both) / rate
         if self.traffic.flops:
             seconds = max(seconds, self.traffic.flops / self.rate(self.traffic.kind))
         return seconds
