@@ -17,7 +17,6 @@ from ...records import dataclass
 from .debug import check_bounds
 from .emitter import Emitter
 from .known_lanes import fits_shuffle, known_numbers, read_known
-from .passing import LINE, store_past
 from .registers import read_register
 from .types import Value, constant, mangled, memory_type, shuffle_mask, type_of, vector_constant
 
@@ -251,7 +250,9 @@ def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
         if backwards:
             raw = _reversed(e, raw)
         if mask is None:
-            if buffer in e.passing and e.lanes * buffer.dtype.itemsize % LINE == 0:
+            if buffer in e.passing:
+                from .passing import store_past  # few results are so large
+
                 store_past(e, raw, pointer, align)
             else:
                 e.line(f"store {raw}, ptr {pointer}, align {align}")

@@ -10,7 +10,6 @@ from .debug import Site, Sites
 from .emitter import Emitter, function_text
 from .expressions import emit_expr
 from .facts import ProgramFacts
-from .passing import passing, wait_for_stores
 from .statements import emit_stmt
 from .target import Target
 
@@ -52,9 +51,16 @@ def kernel_text(
     for i, buffer in enumerate(program.params):
         e.pointers[buffer] = f"%a{i}"
         params.append(f"ptr {_attributes(program, buffer)} %a{i}")
-    e.passing = passing(program, target)
+    results = program.params[len(program.params) - program.outputs :]
+    if 0 < target.past_bytes < max((b.size * b.dtype.itemsize for b in results), default=0):
+        from .passing import passing  # few results are so large
+
+        e.passing = passing(program, target)
     emit_stmt(e, program.body)
-    wait_for_stores(e)
+    if e.passed:
+        from .passing import wait_for_stores
+
+        wait_for_stores(e)
     e.line("ret void" if sites is None else "ret i32 0")
     head = f"define internal {'void' if sites is None else 'i32'} @{symbol}({', '.join(params)})"
     functions.append(function_text(e, head))

@@ -13,7 +13,6 @@ from ...ir.program import For, If
 from ...records import replace
 from .builder import Chunk
 from .emitter import Emitter, function_text
-from .passing import wait_for_stores
 from .types import Value
 
 EmitLoop = Callable[[Emitter, For, str, str], None]
@@ -45,7 +44,10 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
     body.line("br i1 %empty, label %done, label %some")
     body.label("some")
     _emit_parts(body, loop, emit_loop)
-    wait_for_stores(body)
+    if body.passed:
+        from .passing import wait_for_stores
+
+        wait_for_stores(body)
     body.line("br label %done")
     body.label("done")
     body.line("ret void")
