@@ -57,6 +57,7 @@ class Expressions:
         self.names: dict[object, Text] = {}
         self.ranges: dict[Var, int] = {}
         self.lines_of: dict[Buffer, Buffer] = {}
+        self.elements: dict[Expr, str] = {}  # C for those that were read with others
         self.lying: dict[Buffer, Buffer] = {}  # and back: index and place are the same there
         self.flattened: dict[Expr, Expr] = {}
         self.scalars: set[Buffer] = set()  # private buffers of one element, without brackets
@@ -72,8 +73,12 @@ class Expressions:
 
     def stored(self, expr: Expr) -> str:
         """C for ``expr``, to be stored in an element of its dtype."""
-        if isinstance(expr, Load) and expr not in self.names and is_half(expr.dtype):
-            return self.element(expr.source, expr.indices)
+        if isinstance(expr, Load) and is_half(expr.dtype):
+            element, known = self.elements.get(expr), self.names.get(expr)
+            if known is None:
+                return self.element(expr.source, expr.indices)
+            if known.text == f"float({element})":  # copied as it is
+                return str(element)
         made = self.value(expr)
         if is_half(expr.dtype):
             return f"{c_type(expr.dtype)}({made.text})"

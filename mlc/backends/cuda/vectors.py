@@ -181,7 +181,9 @@ def _take_lane(
     """Says where the elements of one lane are; returns what stands for ``var`` there."""
     at: dict[Var, Expr] = {var: const(lane)}
     for node, name in held.items():
-        printer.names[substitute(node, at)] = Text(_lane(node.source.dtype, name, lane))
+        dtype, one = node.source.dtype, substitute(node, at)
+        element = printer.elements[one] = _lane(dtype, name, lane)
+        printer.names[one] = Text(f"float({element})" if is_half(dtype) else element)
     return at
 
 
@@ -204,11 +206,10 @@ def _write(
 
 
 def _lane(dtype: DType, name: str, lane: int) -> str:
-    """C for the value of one element of what was read at once."""
+    """C for one element of what was read at once."""
     if dtype.itemsize >= 4:
         return f"{name}.{_FIELDS[lane]}"
-    element = f"reinterpret_cast<const {c_type(dtype)} *>(&{name})[{lane}]"
-    return f"float({element})" if is_half(dtype) else element
+    return f"reinterpret_cast<const {c_type(dtype)} *>(&{name})[{lane}]"
 
 
 def _certain_loads(value: Expr) -> list[Load]:

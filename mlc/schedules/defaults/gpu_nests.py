@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 PRIVATE = (Scope.LOCAL, Scope.STACK, Scope.REGISTER)
 MOST_LINES = 65535  # blocks along any dimension of a grid but the first
 BLOCK = 256  # threads of a block where nothing else decides
+MANY = 2048  # threads that a processor can have
+LANES = 4  # that a thread takes at once where fewer threads would be too few
 
 
 def chain_of(stmt: Stmt) -> list[For]:
@@ -66,9 +68,10 @@ def schedule_points(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> b
         return False
     loops = fuse_contiguous(s, block, loops)
     enough = prod(extent_of(s, var) for var in loops) >= 4 * machine.warp
-    lanes = lanes_along(s, s.block(block.name), loops[-1], machine) if enough else 1
+    most = most_lanes(prod(extent_of(s, var) for var in loops), machine)
+    lanes = lanes_along(s, s.block(block.name), loops[-1], machine, most) if enough else 1
     if lanes == 1 and enough and len(loops) == 1:
-        lanes = lanes_in_order(block, machine)
+        lanes = lanes_in_order(block, machine, most)
     lane = None
     if lanes > 1:
         loops[-1], lane = s.split(loops[-1], [None, lanes])
@@ -110,12 +113,19 @@ def threads_for(points: int, machine: GpuMachine, most: int = BLOCK) -> int:
     return max(min(most, whole, machine.most_threads), 1) if points > machine.warp else points
 
 
+def most_lanes(points: int, machine: GpuMachine) -> int:
+    """How many neighbours a thread takes at once, at most: as many as one access holds where that
+    leaves threads enough to fill all processors."""
+    enough = points >= MANY * machine.vector_bytes * machine.processors
+    return machine.vector_bytes if enough else LANES
+
+
 def lanes_along(
     s: Schedule,
     block: Block,
     loop: Var,
     machine: GpuMachine,
-    most: int = 4,
+    most: int = LANES,
     folds: bool = False,
 ) -> int:
     """How many neighbours along ``loop``, the innermost, a thread takes in one aligned access, at
@@ -128,22 +138,24 @@ def lanes_along(
     axis = next((it.axis for it in block.iters if it.binding is loop), None)
     if axis is None:  # a fused loop, or a part of one: the last axis is the one that moves
         axis = block.iters[-1].axis
-    if lanes < 2 or extent_of(s, loop) % lanes or axis.extent % lanes:
-        return 1
     if block.predicate is not None and any(v is loop for v in variables_of(block.predicate)):
         return 1
     if any(_guards_loads(e) for node in walk(block.body) for e in expressions_of(node)):
         return 1
-    for buffer, indices in accesses:
-        if not _is_aligned(buffer, indices, axis, lanes, (0, 1)):
-            return 1
-    for buffer, indices in () if folds else written:
-        if not _is_aligned(buffer, indices, axis, lanes, (1,)):
-            return 1
-    return lanes
+
+    def fits() -> bool:
+        if lanes < 2 or extent_of(s, loop) % lanes or axis.extent % lanes:
+            return False
+        if not all(_is_aligned(b, at, axis, lanes, (0, 1)) for b, at in accesses):
+            return False
+        return folds or all(_is_aligned(b, at, axis, lanes, (1,)) for b, at in written)
+
+    while lanes > LANES and not fits():
+        lanes //= 2
+    return lanes if fits() else 1
 
 
-def lanes_in_order(block: Block, machine: GpuMachine) -> int:
+def lanes_in_order(block: Block, machine: GpuMachine, most: int = LANES) -> int:
     """How many elements a thread takes at once where every array is walked from its first element
     to its last, however many those are: the last thread takes the rest one by one."""
     axes = [it.axis for it in block.iters if it.axis.extent > 1]
@@ -165,7 +177,7 @@ def lanes_in_order(block: Block, machine: GpuMachine) -> int:
         if any(indices[d] is not axis for d, axis in zip(wide, axes, strict=True)):
             return 1
     widest = max(buffer.dtype.itemsize for buffer, _ in touched)
-    lanes: int = min(machine.vector_bytes // widest, 4)
+    lanes: int = min(machine.vector_bytes // widest, most)
     return lanes
 
 

@@ -13,7 +13,7 @@ from ...ir.program import For, blocks_of
 from ..legality import carried_dependence
 from ..schedule import Schedule
 from ..step import find_loop
-from .gpu_nests import bind_flat, chain_of, lanes_along, only_block
+from .gpu_nests import bind_flat, chain_of, lanes_along, most_lanes, only_block
 from .gpu_rows import keep_near
 from .vectors import extent_of
 
@@ -43,11 +43,11 @@ def schedule_points_together(s: Schedule, nests: Sequence[For], machine: GpuMach
     group = list(takewhile(is_like, nests))
     if len(group) < 2:
         return False
-    lanes = machine.vector_bytes
+    lanes, most = machine.vector_bytes, most_lanes(prod(shape), machine)
     for nest in group:
         block = only_block(nest)
         assert block is not None
-        lanes = min(lanes, lanes_along(s, block, chain_of(nest)[-1].var, machine))
+        lanes = min(lanes, lanes_along(s, block, chain_of(nest)[-1].var, machine, most))
     if prod(shape) < lanes * machine.warp:
         lanes = 1
     joined, inner = _flat(s, group[0], lanes)

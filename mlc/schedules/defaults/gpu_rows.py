@@ -22,7 +22,7 @@ from ...ir.program import (
 from ..buffers import allocations_of, buffer_key
 from ..schedule import Schedule
 from ..step import find_loop
-from .gpu_nests import bind_flat, chain_of, lanes_along, only_block, step_along
+from .gpu_nests import LANES, bind_flat, chain_of, lanes_along, only_block, step_along
 from .vectors import extent_of, next_power_of_two
 
 if TYPE_CHECKING:
@@ -205,6 +205,7 @@ def _threads_for(longest: int, rows: int, machine: GpuMachine, lanes: int = 1) -
 def _lanes(s: Schedule, names: Sequence[str], longest: int, machine: GpuMachine) -> int:
     """How many neighbours a thread takes at once: as all of the blocks over whole rows can."""
     lanes = machine.vector_bytes
+    most = max(next_power_of_two(longest) // (4 * machine.warp), LANES)  # for four warps
     for name in names:
         loops = s.loops(name)[1:]
         length = prod(extent_of(s, v) for v in loops)
@@ -213,7 +214,8 @@ def _lanes(s: Schedule, names: Sequence[str], longest: int, machine: GpuMachine)
         if length != longest or longest < 4 * machine.warp:
             return 1
         block = s.block(name)
-        lanes = min(lanes, lanes_along(s, block, loops[-1], machine, folds=block.is_reduction))
+        own = lanes_along(s, block, loops[-1], machine, most, folds=block.is_reduction)
+        lanes = min(lanes, own)
     return lanes
 
 
