@@ -192,6 +192,8 @@ def floating(fn: str, parts: list[Text], dtype: DType) -> Text | None:
     inner = ", ".join(p.text for p in parts)
     if fn in ("floordiv", "mod"):
         return Text(f"mlc_float_{fn}({inner})")
+    if fn in ("minimum", "maximum") and dtype is not float64:
+        return Text(f"{_CALLS[fn]}_nan({inner})")
     if fn in _CALLS:
         return Text(f"{_CALLS[fn]}<{c_type(dtype)}>({inner})")
     if fn in _TESTS:

@@ -156,3 +156,20 @@ template <int pending>
 MLC_DEVICE void mlc_cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
 }
+
+// ---- the less and the greater of two floats, a NaN if one is ---------------------------------------
+
+#if __CUDA_ARCH__ >= 800
+#define MLC_EXTREME(name, less)                                                        \
+  MLC_DEVICE float mlc_##name##_nan(float a, float b) {                                \
+    float made;                                                                        \
+    asm(#name ".NaN.f32 %0, %1, %2;" : "=f"(made) : "f"(a), "f"(b));                   \
+    return made;                                                                       \
+  }
+#else
+#define MLC_EXTREME(name, less) \
+  MLC_DEVICE float mlc_##name##_nan(float a, float b) { return a != a || a less b ? a : b; }
+#endif
+MLC_EXTREME(min, <)
+MLC_EXTREME(max, >)
+#undef MLC_EXTREME

@@ -277,6 +277,9 @@ MLC_DEVICE void mlc_cp_async_wait() {
   mlc_copies_wait(pending);
 }
 
+MLC_DEVICE float mlc_min_nan(float a, float b) { return a != a || a < b ? a : b; }
+MLC_DEVICE float mlc_max_nan(float a, float b) { return a != a || a > b ? a : b; }
+
 #include "mixed.h"
 #include "emulated_tensor_cores.h"
 #include "emulated_boxes.h"

@@ -59,7 +59,6 @@ MLC_MMA(mlc_mma_m16n8k8_tf32, MlcTf32s, float)
 MLC_MMA(mlc_mma_m16n8k32_s8, MlcBytes, int)
 #undef MLC_MMA
 
-MLC_DEVICE float mlc_max_nan(float a, float b) { return a != a || a > b ? a : b; }
 MLC_DEVICE float mlc_exp2_near(float x) { return exp2f(x); }
 MLC_DEVICE uint32_t mlc_pair_float16(float low, float high) {
   return (uint32_t)mlc_half_bits(high) << 16 | mlc_half_bits(low);

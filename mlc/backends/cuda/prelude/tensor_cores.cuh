@@ -51,13 +51,8 @@ MLC_DEVICE void mlc_ldmatrix_x2_trans(uint32_t (&r)[2], const void *row) {
                : "=r"(r[0]), "=r"(r[1]) : "r"(mlc_shared_address(row)) : "memory");
 }
 
-// What is done to sums in registers. The greater of two, a NaN if one is; 2**x to 2 units of the last
-// digit, 0 below 2**-126; two 16-bit floats in a register, the first in the low half.
-MLC_DEVICE float mlc_max_nan(float a, float b) {
-  float made;
-  asm("max.NaN.f32 %0, %1, %2;" : "=f"(made) : "f"(a), "f"(b));
-  return made;
-}
+// What is done to sums in registers. 2**x to 2 units of the last digit, 0 below 2**-126; two 16-bit
+// floats in a register, the first in the low half.
 MLC_DEVICE float mlc_exp2_near(float x) {
   float made;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(made) : "f"(x));
