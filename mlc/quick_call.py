@@ -21,7 +21,8 @@ _LIMIT = 256  # kinds of calls that are remembered
 
 @dataclass(frozen=True, eq=False)
 class Quick:
-    """A compiled signature over arrays of ``library`` on card ``device``."""
+    """A compiled signature over arrays of ``library`` on card ``device``; ``own_bytes`` is the
+    workspace that the library allocates."""
 
     entry: Any
     entries: Any  # where the function keeps it: another one once its cache was cleared
@@ -32,6 +33,7 @@ class Quick:
     outputs: list[tuple[tuple[int, ...], Any]]
     results: list[int]  # numbers of outputs
     structure: Any
+    own_bytes: int = 0
 
 
 class QuickCalls:
@@ -65,11 +67,13 @@ class QuickCalls:
             made = [library.empty(shape, dtype, device) for shape, dtype in quick.outputs]
         except Exception:
             return MISS  # the long way says what is wrong
-        pointers += quick.constants
-        pointers += map(library.pointer, made)
+        if quick.constants:
+            pointers += quick.constants
+        for array in made:
+            pointers.append(library.pointer(array))
         workspace, space = 0, None
-        if quick.launched.module.workspace_bytes and library is TORCH:
-            space = library.workspace(quick.launched.module.workspace_bytes, device)
+        if quick.own_bytes:
+            space = library.workspace(quick.own_bytes, device)
             workspace = library.pointer(space)
         quick.launched(pointers, workspace, library.stream(device), device)
         if quick.structure is None:
@@ -95,8 +99,9 @@ class QuickCalls:
             return
         if len(self._known) >= _LIMIT:
             self._known.clear()
+        own_bytes = plan.launched.module.workspace_bytes if library is TORCH else 0
         constants = [CUPY.pointer(array) for array in plan.held_constants(device)]
         self._known[tuple(mark[0] for mark in marks if mark is not None)] = Quick(
             entry, entries, library, device, plan.launched, constants, plan.outputs, numbers,
-            traced.structure,
+            traced.structure, own_bytes,
         )  # fmt: skip

@@ -37,7 +37,8 @@ class Launched:
         self._functions: dict[int, list[tuple[int, ...]]] = {}
         self._loaded: dict[int, Loaded] = {}
         self._lock = threading.Lock()
-        self._frames = threading.local()
+        self._frames = _Frames()
+        self._workspace_bytes, self._host_calls = module.workspace_bytes, module.host_calls
         self._captured: list[Any] = []
 
     def __call__(
@@ -47,27 +48,26 @@ class Launched:
         stream: int | None = None,
         device: int | None = None,
     ) -> None:
-        card, module = self._card, self.module
-        functions = self._functions.get(card.device() if device is None else device)
+        functions = self._functions.get(self._card.device() if device is None else device)
         if functions is None:
             functions = self._load()
         if stream is None:
-            stream = card.stream()
+            stream = self._card.stream()
         held = None
-        if module.workspace_bytes and not workspace:
+        if self._workspace_bytes and not workspace:
             held = self._allocate(stream)
             workspace = int(held.ptr)
-        frame: _Frame | None = getattr(self._frames, "frame", None)
+        frame = self._frames.frame
         if frame is None:
-            frame = self._frames.frame = _Frame(module)
+            frame = self._frames.frame = _Frame(self.module)
         frame.fill(pointers, workspace)
         if frame.maps:
-            frame.describe(card.error)
-        if not module.host_calls:
+            frame.describe(self._card.error)
+        if not self._host_calls:
             self._launch_all(functions, frame.parameters, stream, 0)
             return
         done = 0
-        for call in module.host_calls:
+        for call in self._host_calls:
             some = slice(done, call.before)
             self._launch_all(functions[some], frame.parameters[some], stream, done)
             done = call.before
@@ -175,6 +175,12 @@ class Launched:
 
     def __repr__(self) -> str:
         return f"<CUDA module {self.module.name}>"
+
+
+class _Frames(threading.local):
+    """The frame of each thread, once it has one."""
+
+    frame: _Frame | None = None
 
 
 class _Frame:
