@@ -14,6 +14,7 @@ that it is needed.
 from __future__ import annotations
 
 import ast
+import sys
 import types
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -53,6 +54,32 @@ class _Rewrite(ast.NodeTransformer):
         error = ast.Call(ast.Name("AssertionError", ast.Load()), args, [])
         test = ast.UnaryOp(ast.Not(), node.test)
         return _placed(ast.If(test, [_failed(node, error, None)], []), node)
+
+
+class _Exits(ast.NodeTransformer):
+    """``sys.exit(x)`` as the ``raise SystemExit(x)`` that it is."""
+
+    def visit(self, node: ast.AST) -> Any:
+        return node if isinstance(node, _OTHERS[:-1]) else super().visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        match node.value:
+            case ast.Call(ast.Attribute(ast.Name("sys"), "exit") as exits, args, []):
+                error = ast.Call(ast.Name("SystemExit", ast.Load()), args, [])
+                helper = ast.Attribute(ast.Name("__mlc__", ast.Load()), "exits", ast.Load())
+                raised = _placed(ast.Raise(error, None), node)
+                return _placed(ast.If(ast.Call(helper, [exits], []), [raised], [node]), node)
+        return node
+
+
+def rewrite_exits(function: ast.FunctionDef) -> None:
+    """Have ``sys.exit`` seen as an error, in place."""
+    function.body = [_Exits().visit(stmt) for stmt in function.body]
+
+
+def exits(function: Any) -> bool:
+    """Whether ``function`` is Python's ``sys.exit``."""
+    return function is sys.exit
 
 
 def _failed(where: ast.stmt, error: ast.expr, cause: ast.expr | None) -> ast.stmt:

@@ -25,6 +25,7 @@ from .calls import call as call
 from .carry import UNDEFINED, BeginsAsNone, NotNative, State, current
 from .comparing import compared as compared
 from .failing import before_raise, needs_flag
+from .failing import exits as exits
 from .failing import failed as failed
 from .forms import is_traced, native_for, native_if, native_while
 from .gathering import comprehended_where as comprehended_where
@@ -45,6 +46,7 @@ from .making_lists import nested_ as nested_
 from .making_tables import dict_ as dict_
 from .making_tables import dict_of as dict_of
 from .making_tables import set_of as set_of
+from .picking import may_pick, picked
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
@@ -160,6 +162,12 @@ def item(value: Any, key: Any) -> Any:
     if not isinstance(value, (np.ndarray, np.generic)) or all_known([key]):
         if type(value) is list and is_traced(key) and current().has_room:
             rows_wanted(value)
+        if type(value) in (list, tuple) and may_pick(value, key):
+            try:
+                return picked(value, key)
+            except NotNative:
+                if not current().has_room:
+                    raise
         return value[key]
     return held(value)[key]
 

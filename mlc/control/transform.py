@@ -21,7 +21,7 @@ from typing import Any, TypeGuard
 from .attempts import lower_attempts
 from .comprehensions import as_consumed, as_loop, cost_of, is_consumed, is_loop, names_of
 from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
-from .failing import rewrite_raises
+from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
 from .matters import MEMBERS, matters, of_numpy, own_nodes, taken_at_once
@@ -75,6 +75,7 @@ def transform(function: ast.FunctionDef, failing: bool = False, is_last: bool = 
 
 
 def _transform(function: ast.FunctionDef, failing: bool, is_last: bool) -> bool:
+    rewrite_exits(function)
     own = list(own_nodes(function))
     if any(isinstance(node, _REFUSED) for node in own) or not any(map(matters, own)):
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -188,3 +189,19 @@ def test_what_a_try_catches_the_data_choose() -> None:
     jitted = mlc.jit(caught)
     for x in (X, -X, X):
         assert repr(jitted(x)) == repr(caught(x))
+
+
+def test_a_program_may_exit():
+    def total(x):
+        found = 0.0
+        for i in range(len(x)):
+            if x[i] < 0:
+                sys.exit("a negative number")
+            found += x[i]
+        return found
+
+    compiled = mlc.jit(total)
+    assert compiled(np.ones(300)) == 300.0
+    with pytest.raises(SystemExit) as caught:
+        compiled(-np.ones(300))
+    assert caught.value.code == "a negative number"

@@ -1,0 +1,75 @@
+"""Items of known lists and tuples at places that data decide.
+
+::
+
+    steps = [(0, 1), (1, 0)]               a = np.array([0, 1])[k]
+    a, b = steps[k]                ->      b = np.array([1, 0])[k]
+
+The items are numbers, arrays of one shape, and tuples and lists of them, all alike; what is picked
+is a copy. The call raises Python's IndexError where there is no such item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ops.op import CURRENT
+from ..tracer import tree
+from ..tracer.tracer import Tracer
+from .forms import is_traced
+from .guarding import guarded
+from .list_rows import _load, freeze, joined, kind_of, plain_of
+from .list_steps import raise_where
+from .lists import Growing
+from .plan import current
+from .spec import Spec
+from .tries import is_tried
+from .values import tensor_of
+
+
+def may_pick(items: Any, key: Any) -> bool:
+    """Whether :func:`picked` may take ``items[key]``: ``key`` is a traced whole number, and there
+    are items. What a handler may catch is left to the data, and so are arrays and lists where
+    they can choose, which leaves them what they are."""
+    if CURRENT.get() is None or not isinstance(key, Tracer) or not is_traced(key) or not items:
+        return False
+    if key.shape or key.dtype.kind not in "iu" or is_tried():
+        return False
+    return not current().has_room or all(_is_plain(item) for item in items)
+
+
+def _is_plain(item: Any) -> bool:
+    if type(item) is tuple:
+        return all(map(_is_plain, item))
+    return isinstance(item, (int, float, np.number)) or isinstance(item, Tracer) and not item.shape
+
+
+def picked(items: Sequence[Any], key: Tracer) -> Any:
+    """``items[key]``; NotNative where the items are not alike."""
+    trace, kind = current(), None
+    for item in items:
+        kind = joined(kind, kind_of(item))
+    assert kind is not None
+    count, index = len(items), key.astype(np.int64)
+    name = "tuple" if isinstance(items, tuple) else "list"
+    is_outside = (index < -count) | (index >= count)
+    raise_where(is_outside, IndexError(f"{name} index out of range"))
+    at = np.clip(np.where(index < 0, index + count, index), 0, count - 1)
+    rows = [tree.flatten(plain_of(item))[0] for item in items]
+    leaves = []
+    for leaf, parts in zip(kind.leaves, zip(*rows)):
+        spec = Spec(leaf.shape, leaf.dtype)
+        if any(map(is_traced, parts)):
+            column = np.stack([Tracer(tensor_of(trace, part, spec), trace) for part in parts])
+        else:
+            column = np.array(parts, leaf.dtype.numpy)
+        whole = tensor_of(trace, column, Spec((count, *leaf.shape), leaf.dtype))
+        for part in parts:
+            if leaf.is_array and isinstance(part, Tracer):
+                freeze(part._cell)
+        leaves.append(_load(Tracer(whole, trace), at, leaf))
+    found = tree.unflatten(kind.structure, leaves)
+    return found if tree.is_single(kind.structure) else guarded(found, Growing())
