@@ -30,7 +30,7 @@ from .syntax import called, filled
 
 FUNCTIONS = frozenset({
     "solve", "inv", "cholesky", "eig", "eigh", "eigvals", "eigvalsh", "svd", "lstsq", "pinv",
-    "tensorinv", "tensorsolve", "matrix_power", "cond", "matrix_rank", "svdvals",
+    "tensorinv", "tensorsolve", "matrix_power", "cond", "matrix_rank", "svdvals", "solve_banded",
 })  # fmt: skip
 _CATCHING = frozenset({"LinAlgError", "ValueError", "Exception", "BaseException"})
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)

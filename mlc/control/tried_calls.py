@@ -19,9 +19,10 @@ imod, ipow = operator.imod, operator.ipow
 
 
 def attempt(function: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
-    """What ``function`` makes, whether NumPy would have refused it, and the error it would raise;
-    see `attempts`."""
-    if CURRENT.get() is None or not str(getattr(function, "__module__", "")).startswith("numpy"):
+    """What ``function`` makes, whether NumPy or SciPy would have refused it, and the error that
+    would be raised; see `attempts`."""
+    module = str(getattr(function, "__module__", ""))
+    if CURRENT.get() is None or not module.startswith(("numpy", "scipy.linalg")):
         return call(function)(*args, **kwargs), False, None
     with noting_failures(np.linalg.LinAlgError) as failures:
         made = call(function)(*args, **kwargs)

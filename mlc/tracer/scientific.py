@@ -187,6 +187,29 @@ def _solve_triangular(
     return np.linalg.solve(part, b)
 
 
+def _solve_banded(
+    l_and_u: Any, ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False,
+    check_finite: bool = True,
+) -> Any:  # fmt: skip
+    from ..ops.banded import solve_banded
+
+    lower, upper = (int(number) for number in l_and_u)
+    ab, b = _array(ab), _array(b)
+    if ab.shape[-1] != b.shape[0]:
+        raise ValueError("shapes of ab and b are not compatible.")
+    if lower + upper + 1 != ab.shape[0]:
+        raise ValueError(
+            f"invalid values for the number of lower and upper diagonals: l+u+1 "
+            f"({lower + upper + 1}) does not equal ab.shape[0] ({ab.shape[0]})"
+        )
+    dtype = np.result_type(ab.dtype, b.dtype, np.float32)
+    dtype = dtype if dtype == np.float32 else np.dtype(np.float64)
+    columns = np.reshape(b, (b.shape[0], -1)).astype(dtype)
+    if not columns.size:
+        return np.zeros(b.shape, dtype)
+    return np.reshape(solve_banded(ab.astype(dtype), columns, lower, upper), b.shape)
+
+
 def _toeplitz(c: Any, r: Any = None) -> Any:
     c = np.ravel(c)
     r = c if r is None else np.ravel(r)
@@ -219,7 +242,7 @@ _FUNCTIONS: dict[str, Function] = {
     "linalg.pinv": lambda a, *, check_finite=True: _pinv(a),
     "linalg.eigvalsh": lambda a, **options: _eigh(a, eigvals_only=True, **options),
     "linalg.svdvals": lambda a, **_: np.linalg.svd(a, compute_uv=False),
-    "linalg.solve_triangular": _solve_triangular,
+    "linalg.solve_triangular": _solve_triangular, "linalg.solve_banded": _solve_banded,
     "signal.convolve": _convolve, **FOURIER,
 }  # fmt: skip
 

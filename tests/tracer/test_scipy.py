@@ -109,3 +109,50 @@ def test_refused() -> None:
     check(lambda x: ss.lfilter([1.0], [1.0], x), r"Write it in NumPy's functions")
     check(lambda x: sl.eigh(x, subset_by_index=[0, 1]), r"with these arguments \(got an unexpected")
     check(lambda x: ss.convolve(x, x), r"use mlc.nn.conv2d, or sums over shifted slices")
+
+
+BANDS = RNG.normal(size=(5, 9))
+
+
+def diffused(x: Any) -> Any:
+    band = np.full((3, len(x)), -0.3)
+    band[1] = 1.6
+    for _ in range(20):
+        x = sl.solve_banded((1, 1), band, x)
+    return x
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(1, 1), (3, 1), (0, 2), (2, 0), (0, 0)])
+def test_few_diagonals(lower: int, upper: int) -> None:
+    def solved(band: Any, right: Any) -> Any:
+        return sl.solve_banded((lower, upper), band, right)
+
+    band = BANDS[: lower + upper + 1]
+    for right in (BANDS[4], BANDS[2:].T, BANDS[3].astype(np.float32)):
+        close(mlc.jit(solved)(band, right), solved(band, right))
+    band, right = band.astype(np.float32), BANDS[4].astype(np.float32)
+    close(mlc.jit(solved)(band, right), solved(band, right))
+    close(mlc.jit(solved)(band[:, :1], np.arange(1)), solved(band[:, :1], np.arange(1)))
+
+
+def test_few_diagonals_in_a_loop() -> None:
+    close(mlc.jit(diffused)(UNIT[:40]), diffused(UNIT[:40]))
+
+
+def test_few_diagonals_that_are_singular() -> None:
+    def attempted(band: Any, right: Any) -> Any:
+        try:
+            return sl.solve_banded((1, 1), band, right)
+        except np.linalg.LinAlgError:
+            return right * 0
+
+    with pytest.raises(np.linalg.LinAlgError, match="singular matrix"):
+        mlc.jit(lambda band, right: sl.solve_banded((1, 1), band, right))(
+            np.zeros((3, 4)), np.ones(4)
+        )
+    assert not mlc.jit(attempted)(np.zeros((3, 4)), np.ones(4)).any()
+    assert mlc.jit(attempted)(np.ones((3, 4)), np.ones(4)).any()
+    with pytest.raises(ValueError, match="does not equal ab"):
+        mlc.jit(attempted)(np.ones((4, 4)), np.ones(4))
+    with pytest.raises(ValueError, match="not compatible"):
+        mlc.jit(attempted)(np.ones((3, 4)), np.ones(5))
