@@ -37,7 +37,7 @@ _MOST_ROUNDS = 24
 # What loops and branches inside of the outermost one were found to carry when they were traced
 # last, by their places in the source, and the number that cells from before exceed not. Without it
 # each level of a nest would be traced twice, and the innermost body 2 ** depth times.
-# A branch says besides of what kind the variables were that got their first value there.
+# They say besides of what kind the variables were that got their first value there.
 _FOUND: ContextVar[tuple[int, dict[Any, tuple[set[int], list[Cell], Any]]] | None] = ContextVar(
     "found", default=None
 )
@@ -192,8 +192,7 @@ def _settled(
             elif done is not None:
                 if state.place is not None:
                     cells = [cell for cell in plan.cells if cell.serial < first]
-                    late = dict(plan.late) if state.is_branch else {}
-                    found[state.place] = set(plan.carried), cells, late
+                    found[state.place] = set(plan.carried), cells, dict(plan.late)
                 return done
     raise NotNative(f"{state.what} changes the types of what it carries without end")
 
@@ -212,8 +211,8 @@ def _begun(state: State, start: Entry, found: Mapping[Any, Any]) -> Plan:
     plan.carried = {n for n, v in enumerate(own) if v is not UNDEFINED and is_carriable(v)}
     if state.place in found:
         carried, cells, late = found[state.place]
-        plan.carried &= carried
+        plan.carried &= carried | late.keys()  # what was late has a value in the loop around
         plan.cells = dict.fromkeys(cells)
-        plan.late = {n: kind for n, kind in late.items() if entry[n] is UNDEFINED}
+        plan.late = {n: late[n] for n, v in enumerate(own) if v is UNDEFINED and n in late}
         plan.hoped = set(plan.late)
     return plan

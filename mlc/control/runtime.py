@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import MlcError
 from ..ops.op import CURRENT
+from ..records import dataclass
 from ..tracer.changing import Flat
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
@@ -207,7 +208,8 @@ def for_(
         if native(builtins.range(len(rows)), lambda i: body(rows[i]), body):
             return
     elif isinstance(source, Items) and source.shape and source.size * cost > _UNROLLED:
-        step, sizes = _item_loops(source, body, names, reads, put, test, touched), source.shape
+        step = _Nest(names, reads, put, test, touched).loop(source, body)
+        sizes = source.shape
         may_grow = len(sizes) == 1 or not _holds_lists(lists)
         is_ours = not (source.is_begun or test is not None and is_held(source))
         if traced and is_ours and may_grow and native(builtins.range(sizes[0]), step, body):
@@ -245,24 +247,34 @@ def repeating(count: int) -> Iterator[None]:
         REPEATS.reset(token)
 
 
-def _item_loops(
-    source: Items, body: Callable[[Any], None], names: Sequence[str], reads: Sequence[Thunk],
-    put: Any, test: Thunk | None, touched: Touched, *place: Any,
-) -> Callable[[Any], None]:  # fmt: skip
-    """One iteration along the axis ``len(place)`` of what ``source`` runs over: the body, or the
-    loop along the next axis."""
-    axis = len(place) + 1
-    if axis == len(source.shape):
-        return lambda i: body(source.at(*place, i))
+@dataclass(eq=False)
+class _Nest:
+    """What the loops along all axes have in common. An object of ours: who looks for what functions
+    change in variables of others does not take ``put`` for such a function."""
 
-    def step(i: Any) -> None:
-        again = _item_loops(source, body, names, reads, put, test, touched, *place, i)
-        key = SimpleNamespace(__code__=(body.__code__, axis))  # what tells this loop from others
-        along = builtins.range(source.shape[axis])
-        if not _try_native(along, again, names, reads, put, test, key, touched):
-            _run(along, again, names, reads, put, test, touched)
+    names: Sequence[str]
+    reads: Sequence[Thunk]
+    put: Any
+    test: Thunk | None
+    touched: Touched
 
-    return step
+    def loop(
+        self, source: Items, body: Callable[[Any], None], *place: Any
+    ) -> Callable[[Any], None]:
+        """One iteration along the axis ``len(place)`` of what ``source`` runs over: the body, or
+        the loop along the next axis."""
+        axis = len(place) + 1
+        if axis == len(source.shape):
+            return lambda i: body(source.at(*place, i))
+
+        def step(i: Any) -> None:
+            again = self.loop(source, body, *place, i)
+            key = SimpleNamespace(__code__=(body.__code__, axis))  # tells this loop from others
+            along, common = builtins.range(source.shape[axis]), (self.names, self.reads, self.put)
+            if not _try_native(along, again, *common, self.test, key, self.touched):
+                _run(along, again, *common, self.test, self.touched)
+
+        return step
 
 
 def _run(

@@ -33,6 +33,30 @@ def test_a_settled_loop_is_traced_once_more_to_compare(monkeypatch):
     assert settled == [False, False, True, True]
 
 
+def places_around_places(x):
+    """Places that a generator reads are variables of a closure."""
+    y = np.zeros(x.shape)
+    for p in np.ndindex(x.shape):
+        for q in np.ndindex(x.shape):
+            y[p] += x[tuple((a + b) % n for a, b, n in zip(p, q, x.shape))]
+    return y
+
+
+@pytest.mark.parametrize("ndim", [2, 3, 4])
+def test_deep_nests_are_traced_no_more_often_than_flat_ones(ndim, monkeypatch):
+    attempt, attempts = rounds.attempt, 0
+
+    def counted(*args):
+        nonlocal attempts
+        attempts += 1
+        return attempt(*args)
+
+    monkeypatch.setattr(carry, "attempt", counted)
+    x = np.random.default_rng(ndim).random((7, 6, 5, 4)[:ndim])
+    np.testing.assert_allclose(mlc.jit(places_around_places)(x), places_around_places(x), 1e-12)
+    assert attempts < 30 * ndim  # not some power of two by each axis
+
+
 @pytest.mark.parametrize("period", [2, 3])
 def test_what_changes_each_time_is_found_whatever_its_period(period):
     draw = itertools.cycle(range(period)).__next__
