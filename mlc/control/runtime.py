@@ -193,8 +193,9 @@ def for_(
     if isinstance(source, Flat):
         source = iter(source)
     if isinstance(source, Range):
-        native_for(source.start, source.stop, source.step, body,
-                   _state(names, reads, put, "the loop", body, touched), test)  # fmt: skip
+        at, changed = source.at, _state(names, reads, put, "the loop", body, touched)
+        step = body if at is None else lambda i: body(at(i))
+        native_for(source.start, source.stop, source.step, step, changed, test)
         return
 
     def native(along: builtins.range, step: Callable[[Any], None], place: Any) -> bool:

@@ -84,9 +84,9 @@ def index_range(
         KNOWN.reset(token)
 
 
-def is_natural_number(tensor: Tensor) -> bool:
-    """Whether a 0-d integer cannot be negative, by what is known of the loops around it."""
-    return bool(interval(_symbolic(tensor[()]), _ranges())[0] >= 0)
+def number_range(tensor: Tensor) -> tuple[float, float]:
+    """The least and greatest that a 0-d integer can be, by what is known of the loops around."""
+    return interval(_symbolic(tensor[()]), _ranges())
 
 
 def is_within(tensor: Tensor, extent: Any) -> bool:

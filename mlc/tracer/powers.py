@@ -11,7 +11,7 @@ from ..ir.expr import Apply, Cast, Const, Expr, Load, Select, Var
 from ..ops.arithmetic import NEGATIVE_POWER
 from ..ops.broadcast import shape_of
 from ..ops.elementwise import astype, select_where
-from ..ops.moving import is_inside_loop, is_natural_number
+from ..ops.moving import is_inside_loop, number_range
 from ..ops.op import CURRENT
 from ..ops.promotion import ufunc_dtypes
 from ..te.tensor import Compute, Constant, Tensor
@@ -76,7 +76,7 @@ def _is_natural(tensor: Tensor, deep: int = _DEEP) -> bool:
     """Whether no element of ``tensor`` is negative, as far as its expressions say."""
     if tensor.dtype.kind in "bu":
         return True
-    if not tensor.shape and is_natural_number(tensor):
+    if not tensor.shape and number_range(tensor)[0] >= 0:
         return True
     match tensor.op:
         case Constant(array=array):
