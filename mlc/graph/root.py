@@ -8,7 +8,6 @@ from dataclasses import field
 from ..ir.expr import Axis, Expr, Load, Var
 from ..ir.rewrite import loads_of
 from ..records import dataclass
-from ..te.address import covers
 from ..te.classify import Kind, is_affine, kind_of
 from ..te.inline import remap_loads
 from ..te.tensor import Compute, Tensor
@@ -83,6 +82,8 @@ def new_root_for(node: Node, users: list[Root]) -> Root:
         a is b for a, b in zip(found.indices, user.spatial, strict=True)
     ):
         return root
+    from ..te.address import covers
+
     if not covers(found, user.spatial, in_order=root.kind is not Kind.CONTRACTION):
         return root
     spatial = _fresh(user.spatial)

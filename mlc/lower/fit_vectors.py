@@ -25,7 +25,6 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, variables_of
 from ..records import replace
-from .replace_buffers import Place, is_replaceable, replace_buffers
 from .simplify_program import is_empty, substitute_all
 
 VECTOR_BYTES = 64  # of a whole chunk; narrower registers take it in several parts
@@ -104,6 +103,8 @@ def _push(stmt: Stmt, lane: Var, extent: int, tests: tuple[Expr, ...]) -> Stmt |
             body = _push(stmt.body, lane, extent, tests)
             return None if body is None else replace(stmt, body=body)
         case Allocate(buffers=buffers):
+            from .replace_buffers import Place, is_replaceable, replace_buffers
+
             places = {b: Place(_spread(b, extent), (), (lane,)) for b in buffers}
             if not is_replaceable(stmt.body, places):
                 return None

@@ -9,7 +9,6 @@ from ..ir.affine import as_sum, linear_in
 from ..ir.expr import Apply, Axis, Cast, Expr, Load, Reduce
 from ..ir.rewrite import loads_of, variables_of
 from ..records import dataclass
-from .address import address_of
 from .tensor import Call, Compute, Tensor
 
 LONG_PIECE = 64  # elements that are worth being folded as a row is
@@ -72,6 +71,8 @@ def is_affine(node: Load) -> bool:
     """Whether strides can express how ``node`` walks through memory."""
     if all(as_sum(index).is_affine for index in node.indices):
         return True
+    from .address import address_of
+
     return address_of(node).is_affine
 
 

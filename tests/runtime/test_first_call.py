@@ -23,6 +23,7 @@ NEVER = {
     "mlc.control.lambdas", "mlc.graph.kernel_key", "mlc.backends.llvm.lookups",
     "mlc.graph.search_rows", "mlc.graph.join_rows", "mlc.schedules.defaults.transpose",
     "mlc.ir.intrinsic", "mlc.ir.gufuncs", "mlc.backends.llvm.casts", "mlc.backends.llvm.halves",
+    "mlc.backends.llvm.known_lanes", "mlc.te.address", "mlc.lower.replace_buffers",
     "mlc.backends.llvm.lanes", "mlc.backends.llvm.parallel", "mlc.backends.llvm.quotients",
     "mlc.lower.promote_registers", "mlc.ops.reduce", "mlc.control.convert", "random", "binascii",
 }  # fmt: skip

@@ -16,7 +16,6 @@ from ...ir.program import Buffer, Scope
 from ...records import dataclass
 from .debug import check_bounds
 from .emitter import Emitter
-from .known_lanes import fits_shuffle, known_numbers, read_known
 from .registers import read_register
 from .types import Value, constant, mangled, memory_type, shuffle_mask, type_of, vector_constant
 
@@ -64,8 +63,11 @@ def address_of(e: Emitter, buffer: Buffer, indices: tuple[Expr, ...]) -> Address
         if value.lanes:
             scaled = value if c == 1 else e.binary("mul", value, constant(c, int64, value.lanes))
             spread = scaled if spread is None else e.binary("add", spread, scaled)
-            here = None if known is None else known_numbers(e, atom)
-            known = _sum(known, here, c) if known is not None and here is not None else None
+            if known is not None:
+                from .known_lanes import known_numbers
+
+                here = known_numbers(e, atom)
+                known = None if here is None else _sum(known, here, c)
         elif value.const is not None:
             offset += c * int(value.const)
         else:
@@ -165,6 +167,8 @@ def read(e: Emitter, where: Address, mask: Value | None, beside: tuple[int, int]
     if where.spread is None and 1 < where.step <= _NEAR and e.lanes > 2:
         return _from_memory(e, _picked(e, where, kind, mask), buffer)
     if where.known is not None and mask is None and not e.volatile:
+        from .known_lanes import fits_shuffle, read_known
+
         places = _sum(where.known, tuple(range(e.lanes)), where.step)
         if fits_shuffle(places):
             raw = read_known(e, where.pointer, places, stored, align, beside)

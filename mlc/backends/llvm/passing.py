@@ -10,7 +10,7 @@ The lines are under way when the function returns, so it waits for them: other t
 
 from __future__ import annotations
 
-from ...ir.intrinsic import PAST, call_effects, intrinsic_named, is_intrinsic
+from ...ir.call_names import intrinsic_named, is_intrinsic
 from ...ir.program import (
     Accumulate,
     Buffer,
@@ -45,6 +45,8 @@ def passing(program: Program, target: Target) -> frozenset[Buffer]:
             case Accumulate(buffers=buffers):
                 far.difference_update(buffers)
             case Evaluate(name=name) if is_intrinsic(name):
+                from ...ir.intrinsic import PAST, call_effects
+
                 reads, writes = call_effects(stmt)
                 has_way = PAST in intrinsic_named(name).implementations
                 far.difference_update(r.buffer for r in (reads if has_way else (*reads, *writes)))
