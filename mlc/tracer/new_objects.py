@@ -48,10 +48,10 @@ tree.register(NewObject, lambda n: (n.values, (n.kind, n.names)), _made)
 
 
 def opened(returned: Any, trace: Any) -> Any:
-    """What a function returns, with a tree in the place of each object that it has made, and that
-    holds arrays.
+    """What a function returns, with a tree in the place of each object that it has made.
 
-    Raises UnsupportedError where an object holds what cannot be made again.
+    Raises UnsupportedError where an object that holds arrays holds what cannot be made again, too;
+    one without arrays is the same at each call then.
     """
     known = {} if trace.captures is None else trace.captures.seen
     return _Opening(trace.name, known).opened(returned, 0)
@@ -64,14 +64,24 @@ class _Opening:
 
     def opened(self, value: Any, depth: int) -> Any:
         leaves, structure = tree.flatten(value)
-        made = self.has_arrays if depth == 0 else self.is_made
+        made = self.is_filled if depth == 0 else self.is_made
         if not any(map(made, leaves)):
             return value
         return tree.unflatten(structure, [self.leaf(leaf, depth) for leaf in leaves])
 
     def leaf(self, leaf: Any, depth: int) -> Any:
-        if not (self.is_made(leaf) if depth else self.has_arrays(leaf)):
+        if depth:
+            return self.tree_of(leaf, depth) if self.is_made(leaf) else leaf
+        if not self.is_filled(leaf):
             return leaf
+        try:
+            return self.tree_of(leaf, depth)
+        except UnsupportedError:
+            if self.has_arrays(leaf):
+                raise
+            return leaf
+
+    def tree_of(self, leaf: Any, depth: int) -> NewObject:
         kind = type(leaf)
         refusal = (
             f"{self.function} returns a {kind.__name__} that it has made, and {{}}, which cannot "
@@ -94,6 +104,10 @@ class _Opening:
         if tree.is_plain(value) or hasattr(type(value), "__mlc_lift__") or not is_object(value):
             return False
         return id(value) not in self.known and _is_simple(type(value))
+
+    def is_filled(self, value: Any) -> bool:
+        """Whether ``value`` is such an object, and holds anything."""
+        return self.is_made(value) and bool(_held(value))
 
     def has_arrays(self, value: Any) -> bool:
         """Whether ``value`` is such an object, and holds arrays."""

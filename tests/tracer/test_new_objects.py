@@ -164,3 +164,27 @@ def test_operators_of_objects_that_numpy_leaves_alone() -> None:
     args = Alone(X, 3.0), Scaled(X, 3.0), X, 2.5
     for found, expected in zip(mlc.jit(scaled)(*args), scaled(*args)):
         assert held(found.x) == held(expected.x) and type(found) is type(expected)
+
+
+class Grid:
+    """Numbers in lists of lists."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.parent = size, None
+        self.rows = [[1.0 for _ in range(size)] for _ in range(size)]
+
+
+def test_objects_without_arrays_are_new_at_each_call() -> None:
+    def even(x: Any) -> Any:
+        made = Grid(len(x))
+        total = sum(map(sum, made.rows))
+        for i in range(made.size):
+            for j in range(made.size):
+                made.rows[i][j] /= total
+        return made
+
+    compiled, x = mlc.jit(even), np.ones(20)
+    first, second = compiled(x), compiled(x)
+    assert vars(first) == vars(second) == vars(even(x))
+    assert type(first.rows) is list and type(first.rows[0]) is list
+    assert first is not second and first.rows[0] is not second.rows[0]
