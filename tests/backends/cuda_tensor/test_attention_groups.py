@@ -126,3 +126,18 @@ def test_what_such_products_are() -> None:
         wgmma_held(float16, 64, "mn")
     with pytest.raises(ArgumentError, match="wgmma multiplies float16 and bfloat16 here"):
         wgmma_held(float32)
+
+
+def test_groups_and_tiles_ahead_are_left_open(nvrtc: None) -> None:
+    q, k, v = draw(1, 130, 64), draw(1, 520, 64), draw(1, 520, 64) + np.float16(1)
+    by_hand = mlc.schedule(lambda s: s.on_grid(warps=1, ahead=1))
+    chosen = mlc.jit(by_hand(plain), target="cuda-emulated")
+    module = chosen.lower(q, k, v).compiled.device_module
+    assert_compiles(module, ("sm_90a",))
+    (launch,) = module.launches
+    assert (launch.grid[0], launch.block) == (
+        3,
+        (128, 1, 1),
+    ) and "mlc_slot_fill<2>" in module.source
+    with mlc.config.override(emulated_order="random"):
+        assert_near(chosen, plain, (q, k, v), BOUND[np.float16])
