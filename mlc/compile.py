@@ -237,8 +237,8 @@ def _compile_native(compiled: Compiled, call: CallSpec) -> None:
     """Machine code from the disk cache, or from the compiler."""
     from .backends.llvm.target import host_target
     from .runtime import cache as disk
+    from .runtime.processors import available_cpus
     from .runtime.sources import installation
-    from .runtime.threads import available_cpus
 
     clock = Clock(compiled.timings)
     target = host_target()
@@ -352,7 +352,7 @@ def _built(
     from .backends.llvm.library import prepare
     from .backends.llvm.target import host_target
     from .runtime.collector import collector_held_back
-    from .runtime.threads import available_cpus
+    from .runtime.processors import available_cpus
 
     if available_cpus() > 1:
         prepare(host_target())

@@ -264,8 +264,8 @@ def _check_outputs(program: Program) -> None:
 def _compile_native(compiled: CompiledProgram, call: CallSpec) -> None:
     from .backends.llvm.target import host_target
     from .runtime import cache as disk
+    from .runtime.processors import available_cpus
     from .runtime.sources import installation
-    from .runtime.threads import available_cpus
 
     clock = Clock(compiled.timings)
     target = host_target()

@@ -237,7 +237,7 @@ def _tuned_code(kernel: Any, tuned: Tuned) -> KernelCode | None:
 def tuning_host() -> Host:
     """This machine, as stored results of tuning name it."""
     from .backends.llvm.target import host_target
-    from .runtime.threads import available_cpus
+    from .runtime.processors import available_cpus
     from .schedules.tuned import Host
 
     target, threads = host_target(), available_cpus()
@@ -250,7 +250,7 @@ def tuning_host() -> Host:
 
 
 def _machine(target: Target) -> Any:
-    from .runtime.threads import available_cpus
+    from .runtime.processors import available_cpus
     from .schedules.defaults.machine import Machine
 
     return Machine(

@@ -30,7 +30,7 @@ NEVER = {
 # A process that finds the kernel on disk needs no compiler at all.
 COMPILER = (
     "mlc.graph.pipeline", "mlc.schedules.schedule", "mlc.lower.", "mlc.backends.llvm.emit",
-    "mlc.control.convert", "mlc.kernel_code", "mlc.native_text",
+    "mlc.control.convert", "mlc.kernel_code", "mlc.native_text", "mlc.runtime.threads",
 )  # fmt: skip
 
 
