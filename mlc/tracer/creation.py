@@ -345,7 +345,7 @@ def _whole(name: str, value: Any, dtype: Any, order: str | None, copy: bool | No
         value = value.astype(dtype, order=order or "K")
     elif copy or value._is_weak:
         value = copied_in(order or "K", value._detached(), value)
-    elif not is_as_asked(value, order):
+    elif order != "A" and not is_as_asked(value, order):  # "A" is any: not so of x.astype
         if copy is False:
             raise ValueError(_NO_COPY)
         value = copied_in(str(order), value._detached(), value)

@@ -55,6 +55,8 @@ def _layout(value: Tracer) -> Array | None:
     shape, dtype, steps = tuple(map(int, value.shape)), value.dtype, value._cell.strides
     if not value._cell.is_ordered:
         return None
+    if 0 in shape:  # no element is anywhere: NumPy's versions have steps of their own for that
+        return np.empty(shape, dtype)
     if steps is None:
         strides = _dense(shape, dtype.itemsize)
     else:
@@ -210,6 +212,8 @@ def is_in_order(value: Any, order: str) -> bool | None:
 def is_dense_part(part: Array) -> bool:
     """Whether the complex elements that ``part`` is one part of follow each other: with the other
     parts apart, or between."""
+    if 0 in part.shape:
+        return True
     steps = _dense(part.shape, part.itemsize)
     pairs = [p for p in zip(part.shape, part.strides, steps, strict=True) if p[0] != 1]
     return any(all(found == k * step for _, found, step in pairs) for k in (1, 2))

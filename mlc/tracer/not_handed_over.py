@@ -65,6 +65,31 @@ def fromiter(iter: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
     return np.stack(items).astype(dtype)
 
 
+_ASKED = {
+    "CONTIGUOUS": "C", "C_CONTIGUOUS": "C", "FORTRAN": "F", "F_CONTIGUOUS": "F", "ALIGNED": "A",
+    "WRITEABLE": "W", "OWNDATA": "O", "ENSUREARRAY": "E",
+}  # fmt: skip
+
+
+@functools.wraps(np.require)
+def require(a: Any, dtype: Any = None, requirements: Any = None, **options: Any) -> Any:
+    """np.require, of a traced array, too."""
+    if not _is_traced(a):
+        return np.require(a, dtype, requirements, **options)
+    from .creation import make
+
+    if not requirements:
+        return make("asanyarray", (a, dtype), {})
+    texts = [text.upper() for text in requirements]
+    asked = {_ASKED[text] if text not in _ASKED.values() else text for text in texts} - {"E"}
+    if asked >= {"C", "F"}:
+        raise ValueError('Cannot specify both "C" and "F" order')
+    order = next((name for name in ("C", "F") if name in asked), "A")
+    made = make("array", (a,), {"dtype": dtype, "order": order, "copy": None})
+    is_such = all(made.flags[name] for name in sorted(asked - {"C", "F"}))
+    return made if is_such else made.copy(order)
+
+
 class Joined:
     """``np.r_`` or ``np.c_``: what stands in the brackets, joined."""
 
@@ -132,5 +157,5 @@ def _sample(part: Any) -> Any:
 INSTEAD: dict[str, Any] = {
     "fromiter": fromiter, "isscalar": isscalar, "ndenumerate": ndenumerate,
     "ndindex": items.ndindex, "nditer": nditer, "take": take, "r_": Joined("r_"),
-    "c_": Joined("c_"), "mgrid": Grid("mgrid"), "ogrid": Grid("ogrid"),
+    "require": require, "c_": Joined("c_"), "mgrid": Grid("mgrid"), "ogrid": Grid("ogrid"),
 }  # fmt: skip

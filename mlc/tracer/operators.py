@@ -52,6 +52,7 @@ def define_methods(tracer: type) -> None:
     tracer.view = _view  # type: ignore[attr-defined]
     tracer.compress = _compress  # type: ignore[attr-defined]
     tracer.flags = property(Flags)  # type: ignore[attr-defined]
+    tracer.put = _put  # type: ignore[attr-defined]
     for name in ("sort", "partition"):
         setattr(tracer, name, _reordering(name, getattr(np, name)))
     for name, ufunc in _BINARY.items():
@@ -71,6 +72,11 @@ def _method(name: str, function: Any) -> Callable[..., Any]:
 
     method.__name__, method.__doc__ = name, f"As {name_of(function)}."
     return method
+
+
+def _put(self: Any, indices: Any, values: Any, mode: Any = "raise") -> None:
+    """As np.put."""
+    call_function(np.put, (self, indices, values, mode), {})
 
 
 def _round(self: Any, digits: Any = None) -> Any:

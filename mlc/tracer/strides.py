@@ -29,6 +29,8 @@ def strides_of(value: Any) -> tuple[int, ...]:
         if times == 2 and getattr(part, "_view", None) is not None:
             raise _unknown(value)
     is_moving = any(isinstance(n, Extent) for n in value.shape) and value.ndim > 1
+    if isinstance(part, Tracer) and not part.size and part._cell.place is not None:
+        raise _unknown(value)  # functions are compiled for empty arrays of any strides
     memory = None if is_moving or not isinstance(part, Tracer) else layout(part)
     if memory is None:
         raise _unknown(value)

@@ -53,6 +53,7 @@ _ELSEWHERE = {
     "tobytes": "return the array and call .tobytes() on the result",
     "tofile": "return the array and save the result",
     "dump": "return the array and save the result",
+    "byteswap": "swap bytes outside",
     **dict.fromkeys(("data", "ctypes", "base"), "a traced value has no memory"),
 }
 _OPEN = "mlc.tracer.open_lengths"
@@ -428,10 +429,6 @@ class Tracer:
     @flat.setter
     def flat(self, value: Any) -> None:
         _np(np.put, self, np.arange(self.size), value)
-
-    def put(self, indices: Any, values: Any, mode: Any = "raise") -> None:
-        """As np.put."""
-        _np(np.put, self, indices, values, mode)
 
     def __copy__(self, memo: Any = None) -> Any:
         return self if self._is_weak else copied_in("K", self._detached(), self)

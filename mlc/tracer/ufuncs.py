@@ -16,7 +16,7 @@ from .memory_order import keep_order, settle_order
 from .returned_views import own
 from .rooms import as_mask, check_places, check_room, computed_for
 from .shapeless import strong
-from .writing import write_result
+from .writing import as_operand, write_result
 
 _ABSENT: Any = getattr(np, "_NoValue", object())
 _DEFAULT_UFUNC_OPTIONS = {
@@ -191,7 +191,7 @@ def _call_method(
         settle_order(ufunc, found, inputs)
         return found
     if method == "outer" and len(inputs) == 2 and ufunc in UFUNCS:
-        left, right = map(strong, inputs)
+        left, right = (strong(as_operand(value)) for value in inputs)
         shape = (*np.shape(left), *(1,) * np.ndim(right))
         return call_ufunc(ufunc, "__call__", (np.reshape(left, shape), right), kwargs)
     function = FUNCTION_OF_METHOD.get((ufunc, method))

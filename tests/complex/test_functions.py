@@ -201,3 +201,20 @@ def test_parts_are_no_contiguous_memory(part):
     x = np.arange(6.0)[1:]
     for got, expected in zip(mlc.jit(written)(x), written(x), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{"axis": 0}, {"axis": -1, "keepdims": True}, {}])
+def test_extremes_of_no_axes(options):
+    x = np.array(2 + 1j)
+    for function in (np.max, np.min, np.ptp):
+        assert mlc.jit(lambda x, f=function: f(x, **options))(x) == function(x, **options)
+
+
+def test_put():
+    def written(x):
+        x.put([0, -1, 0], [1, 2j, 3])
+        x.put([7], 5j, mode="wrap")
+        return x * 1
+
+    x = np.arange(5.0) + 1j
+    np.testing.assert_array_equal(mlc.jit(written)(x.copy()), written(x.copy()))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from .keywords import KEYWORDS
 from .patterns import INTO, ORDERS, SMALL, VIEWS, WAYS_OUT
+from .rarer import ANGLES, CASTS, CHOICES, GROWING, MEMORY, METHODS, UFUNCS
 from .wider import EMPTIES, HELPERS, MIXED, NARROW, STACKS, SUBSCRIPTS
 
 FUNCTIONS = (
@@ -138,5 +139,11 @@ def families(with_complex: bool) -> Sequence[tuple[Sequence[str], bool, float]]:
         (HELPERS, False, 0.04),
         (EMPTIES, False, 0.02),
         (NARROW, False, 0.03),
+        (METHODS, False, 0.02),
+        (UFUNCS, False, 0.03),
+        (CASTS, False, 0.03),
+        (MEMORY, False, 0.02),
+        (CHOICES, False, 0.03),
+        (GROWING, False, 0.03),
     ]
-    return (*found, (COMPLEX, True, 0.1)) if with_complex else found
+    return (*found, (COMPLEX, True, 0.06), (ANGLES, False, 0.06)) if with_complex else found

@@ -51,10 +51,19 @@ def contents(rng: random.Random, dtype: np.dtype[Any], shape: tuple[int, ...]) -
 
 
 def laid_out(rng: random.Random, array: Array) -> Array:
-    """The same values, now and then as a transposed, reversed or strided view."""
+    """The same values, now and then as a transposed, reversed, strided or unaligned view."""
     way = rng.random()
-    if array.ndim == 0 or way < 0.7:
+    if array.ndim == 0 or way < 0.66:
         return array
+    if way < 0.68:
+        return np.flip(np.flip(array).copy())
+    if way < 0.69:
+        return np.moveaxis(np.moveaxis(array, 0, -1).copy(), -1, 0)
+    if way < 0.7 and array.size:
+        memory = np.zeros(array.nbytes + 1, np.uint8)
+        unaligned = memory[1:].view(array.dtype).reshape(array.shape)
+        unaligned[...] = array
+        return unaligned
     if way < 0.8:
         return np.ascontiguousarray(array.T).T
     if way < 0.9:

@@ -127,7 +127,8 @@ def _of_one_type(choose: Callable[..., Any]) -> Callable[..., Any]:
 def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any] | None:
     """The variables after ``statements``; None where NumPy refuses one, its meaning is not defined
     (a cast of what does not fit, an integer's 1/0), or too much comes out."""
-    space = {f"a{i}": copied(value) for i, value in enumerate(arguments)}
+    known = {"np": np, "max": _of_one_type(max), "min": _of_one_type(min)}
+    space = known | {f"a{i}": copied(value) for i, value in enumerate(arguments)}
     code = compile("\n".join(statements), "<statements>", "exec")
     with (
         np.errstate(all="ignore", invalid="warn", divide="warn"),
@@ -135,7 +136,7 @@ def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any
     ):
         warnings.simplefilter("always")
         try:
-            exec(code, {"np": np, "max": _of_one_type(max), "min": _of_one_type(min)}, space)
+            exec(code, space)
         except Exception:
             return None
     for warning in told:
@@ -143,7 +144,8 @@ def _tried(statements: Sequence[str], arguments: Sequence[Any]) -> dict[str, Any
             return None
         if str(warning.message).endswith(("in cast", "in reciprocal")):
             return None
-    space = {name: value for name, value in space.items() if not is_helper(name)}
+    others = {*known, "__builtins__"}
+    space = {k: v for k, v in space.items() if k not in others and not is_helper(k)}
     for value in space.values():
         if not isinstance(value, (np.ndarray, np.generic, int, float, complex)):
             return None

@@ -258,3 +258,12 @@ def test_powers_of_complex_numbers_are_off_in_direction(
     moved = lambda z: function(z) + error
     near = lambda s: shaken(function, s)
     assert compare(moved, function, near, (np.array([0.9 + 0.1j, 0.6 - 0.8j]),)).kind == kind
+
+
+def test_errors_that_rounding_alone_brings_are_no_difference() -> None:
+    """The program fails where another rounding makes the other branch run."""
+    text = "d = x + 0.2 - 0.3\n    t = x if d > 0 else None\n    return t.sum()"
+    function = _defined(f"def program(x):\n    {text}\n")
+    x = np.array([0.1])
+    outcome = compare(function, function, lambda s: shaken(function, s), (x[0],))
+    assert outcome.kind == "unstable"

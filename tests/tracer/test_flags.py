@@ -89,3 +89,47 @@ def test_no_such_flag():
         mlc.jit(lambda x: x.flags.color)(X)
     with pytest.raises(KeyError, match="Unknown flag"):
         mlc.jit(lambda x: x.flags["COLOR"])(X)
+
+
+@pytest.mark.parametrize("x", [X, X.T, X + 1j])
+@pytest.mark.parametrize(
+    "wanted", [None, "C", ["F_CONTIGUOUS", "A"], ["fortran", "ensurearray"], ["W", "E"]]
+)
+def test_require(x, wanted):
+    def written(x):
+        y = x * 2
+        required = [np.require(a, None, wanted) for a in (y, y.T, y[1:], y[:, ::2])]
+        for n, array in enumerate(required):
+            array[0, 0] = n
+        return y, required, np.require(y.real, np.float32, wanted)
+
+    for got, expected in zip(mlc.jit(written)(x), written(x)):
+        np.testing.assert_equal(got, expected)
+
+
+def test_require_refuses_as_numpy_does():
+    with pytest.raises(ValueError, match="Cannot specify both"):
+        mlc.jit(lambda x: np.require(x, requirements="CF"))(X)
+    with pytest.raises(KeyError):
+        mlc.jit(lambda x: np.require(x, requirements="Q"))(X)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0, 3), (0,)])
+def test_empty_arrays(shape):
+    """Which steps there are to no element, NumPy's versions say differently."""
+
+    def questions(x):
+        arrays = [x * 2, (x * 2).T, x.T.copy(), np.zeros_like(x), (x * 1j).real, x * 1j]
+        return [(*asked(a), a.strides) for a in arrays]
+
+    same(questions, np.ones(shape))
+    with pytest.raises(mlc.UnsupportedError, match="strides of"):
+        mlc.jit(lambda x: x.strides)(np.ones(shape))
+
+
+def test_outer_takes_lists():
+    def made(x):
+        return np.power.outer(x, [0, 1, 2]), np.multiply.outer([1, x[0]], x)
+
+    for got, expected in zip(mlc.jit(made)(X[1]), made(X[1])):
+        np.testing.assert_array_equal(got, expected)

@@ -19,8 +19,8 @@ from .structure import check_start
 
 
 def moved(a: Any, axis: Any) -> Any:
-    """``a`` with the axes to reduce as one, the first."""
-    if axis is None:
+    """``a`` with the axes to reduce as one, the first; of no axes, -1 and 0 name the number."""
+    if axis is None or not np.ndim(a) and axis in (0, -1):
         return np.ravel(a)
     axes = axis if isinstance(axis, tuple) else (axis,)
     front = np.moveaxis(a, axes, tuple(range(len(axes))))
@@ -37,7 +37,7 @@ def folded(ufunc: Callable[..., Any], lines: Any) -> Any:
 
 def kept_axes(found: Any, ndim: int, axis: Any) -> Any:
     """``found`` with the axes that were reduced as axes of length 1."""
-    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = range(ndim) if axis is None or not ndim else axis if isinstance(axis, tuple) else (axis,)
     return np.expand_dims(found, tuple(d % ndim for d in axes))
 
 
