@@ -112,7 +112,9 @@ def test_lines_that_no_cache_holds_pass_by():
     lowered = turn.lower(np.zeros((2048, side), np.float32))
     assert "_past" in lowered.program
     assert lowered.asm.count("vmovnt") == 32
-    assert "_past" not in turn.lower(np.zeros((2048, side // 2), np.float32)).program
+    assert "_past" not in turn.lower(np.zeros((256, 256), np.float32)).program
+    third = turn.lower(np.zeros((1024, host_target().l2_bytes // 2048), np.float32)).program
+    assert ("_past" in third) == (host_target().l2_bytes >= 2 << 20)
 
 
 def test_lanes_are_a_power_of_two():

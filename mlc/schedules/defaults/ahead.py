@@ -19,10 +19,9 @@ from ...ir.simplify import simplify
 from ...records import dataclass
 from ..schedule import Schedule
 from ..step import loops_around
-from .machine import Machine
+from .machine import LARGE_L2, Machine
 
 AHEAD_BYTES = 8192
-LARGE_L2 = 2 << 20  # in which there is room to wait
 LINE_BYTES = 64
 MOVING = (LoopKind.SERIAL, LoopKind.PARALLEL)
 MOST_BYTES = 32 * LINE_BYTES  # what one iteration may ask for

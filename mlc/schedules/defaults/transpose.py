@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from ...ir.affine import linear_in
 from ...ir.expr import Axis, Expr, Load, Reduce, Var, load
+from ...ir.program import blocks_of
 from ...ir.rewrite import substitute_loads
 from ...te.program import Nest
 from ...te.tensor import Compute, Tensor
 from ..schedule import Schedule
 from .access import loads_in, points, step
-from .machine import Machine
+from .machine import LARGE_L2, Machine
 from .vectors import extent_of, lanes_for
 
 ROWS = 16  # rows of a tile: the elements of a cache line of float32
@@ -88,7 +89,8 @@ def tile_transposed(
     lanes = _register_lanes(nest, across, machine)
     if lanes:
         flips = _flips(nest, across)
-        block = None if any(flips) else _block(nest, across, len(loops), machine)
+        past = _passes(s, nest, machine)
+        block = None if any(flips) else _block(nest, across, len(loops), machine, past)
         if block is not None:
             return _in_blocks(s, nest, loops, across, block)
         return _in_registers(s, nest, loops, across, lanes, flips)
@@ -147,7 +149,19 @@ class _Block(NamedTuple):
     past: bool
 
 
-def _block(nest: Nest, across: Axis, loops: int, machine: Machine) -> _Block | None:
+def _passes(s: Schedule, nest: Nest, machine: Machine) -> bool:
+    """Whether the copy is written past the caches: where none holds it, or where it is the
+    kernel's result and only a third one would that is far behind a large second one. Lines that
+    are written far apart come from there as slowly as from memory. Rows must be whole lines."""
+    size = nest.tensors[0].dtype.itemsize
+    if not machine.past_bytes or nest.compute.axes[-1].extent * size % LINE_BYTES:
+        return False
+    lone = machine.l2 >= LARGE_L2 and len(list(blocks_of(s.program.body))) == 1
+    least = machine.l2 if lone else machine.past_bytes
+    return points(nest) * size > least
+
+
+def _block(nest: Nest, across: Axis, loops: int, machine: Machine, past: bool) -> _Block | None:
     """Whole blocks, enough of them for the threads; None where tiles four by four do as well."""
     from ...intrinsics.transpose import line_of
 
@@ -158,7 +172,7 @@ def _block(nest: Nest, across: Axis, loops: int, machine: Machine) -> _Block | N
     if body.source.shape[-1] * dtype.itemsize % LINE_BYTES:
         return None  # rows begin at different places of a line, so tiles cannot
     shares = 2 * machine.threads if loops == 2 else 1
-    if 0 < machine.past_bytes < points(nest) * dtype.itemsize:
+    if past:
         line = LINE_BYTES // dtype.itemsize
         columns = _side(last.extent, max(last.extent // shares, LEAST_SIDE, 2 * line))
         if min(across.extent, columns // 2) >= line:
