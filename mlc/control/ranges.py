@@ -48,7 +48,12 @@ class Range:
         return made
 
     def __iter__(self) -> Any:
+        """Where no numbers among the arguments say how often, the data choose, if they can."""
         want(self.start, self.stop)
+        trace: Any = CURRENT.get()
+        if trace is not None and not trace.wanted and trace.has_room and self.at is None:
+            first, last = (operator.index(bound) for bound in (self.start, self.stop))
+            return iter(builtins.range(first, last, self.step))
         raise UnsupportedError(
             "a range with a traced bound can only stand in a for statement of a jitted function "
             "whose source is at hand; use mlc.fori_loop"

@@ -69,3 +69,17 @@ def test_a_merge_sort_without_recursion_sorts() -> None:
     assert np.array_equal(mlc.jit(_merged)(x), np.sort(x))
     with mlc.config.override(debug=True):
         assert np.array_equal(mlc.jit(_merged)(x), np.sort(x))
+
+
+def test_ranges_in_comprehensions():
+    def grid(x):
+        count = int(np.ceil((x.max() - x.min()) / 0.5))
+        rows = [[0.0 for _ in range(count)] for _ in range(1, count)]
+        for i in range(count - 1):
+            for j in range(count):
+                rows[i][j] = x[0] * i + j
+        return rows, list(range(count)), {k: x[0] + k for k in range(count)}
+
+    compiled = mlc.jit(grid)
+    for x in (np.array([0.5, 2.0, 1.0]), np.array([0.1, 0.2]), np.array([3.0, 4.9])):
+        assert compiled(x) == grid(x)
