@@ -11,6 +11,7 @@ import sys
 import textwrap
 import tokenize
 import types
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -150,6 +151,7 @@ def _of_node(
     _mangle(node, function)
     node.decorator_list = []
     node.name = "__mlc_function__"  # within the factory its own name must not hide the global one
+    lambdas = {n.lineno + first - 1 for n in ast.walk(node) if isinstance(n, ast.Lambda)}
     if not transform(node, FAILING.get(), is_last):
         return None
     for argument in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
@@ -176,20 +178,24 @@ def _of_node(
         c for c in outer.co_consts if isinstance(c, types.CodeType) and c.co_name == node.name
     )
     old = getattr(made, "co_qualname", "")
-    return _renamed(made, code, old, getattr(code, "co_qualname", ""))
+    return _renamed(made, code, old, getattr(code, "co_qualname", ""), lambdas)
 
 
-def _renamed(made: types.CodeType, code: types.CodeType, old: str, top: str) -> types.CodeType:
+def _renamed(
+    made: types.CodeType, code: types.CodeType, old: str, top: str, lambdas: Collection[int]
+) -> types.CodeType:
     """``made`` called as ``code`` is, and what is defined in it as in ``top``, not ``old``; parts
-    that loops and branches became bear the name of the function, which errors show."""
+    that loops, branches and conditions became bear the name of the function, which errors show.
+    The user's own lambdas are in the lines ``lambdas``."""
     from .transform import ASKED, PART
 
     def inside(const: Any) -> Any:
         if not isinstance(const, types.CodeType):
             return const
-        if not const.co_name.startswith((PART, ASKED)):
-            return _renamed(const, const, old, top)
-        part = _renamed(const, code, old, top)
+        is_made = const.co_name == "<lambda>" and const.co_firstlineno not in lambdas
+        if not (is_made or const.co_name.startswith((PART, ASKED))):
+            return _renamed(const, const, old, top, lambdas)
+        part = _renamed(const, code, old, top, lambdas)
         if const.co_name.startswith(PART):
             PARTS.add(part)
         return part

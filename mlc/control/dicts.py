@@ -21,7 +21,7 @@ from .list_loops import Walk, gathered, walk_of, zipped
 from .list_rows import read_row, value_of
 from .list_steps import raise_where
 from .lists import Growing
-from .plan import NothingThereError, NotNative
+from .plan import NothingThereError, NotNative, current
 from .tables import NO_KEY, Table, is_chosen, plain_key
 
 _NONE: Any = object()
@@ -89,10 +89,14 @@ class _Dict(Table):
         if self.value_list.kind is None:
             return default
         if default is None:
-            raise NotNative(
-                f"{name}() of a dict that data decide about gives a value or None, which no code "
-                f"can choose between; ask `key in d` first, or give a default of the values' type"
-            )
+            chosen = current().room(lambda: row >= 0)
+            if chosen is None:
+                raise NotNative(
+                    f"{name}() of a dict that data decide about gives a value or None, which no "
+                    f"code can choose between; ask "
+                    f"`key in d` first, or give a default of the values' type"
+                )
+            return read_row(self.value_list, np.maximum(row, 0)) if chosen else None
         from .logic import if_expression
 
         value = read_row(self.value_list, np.maximum(row, 0))

@@ -66,6 +66,13 @@ def run(start: Any, stop: Any, body: Callable[[Any], None]) -> None:
     native_for(start, stop, 1, body, nothing_held())
 
 
+def sort_known(items: Grown, **options: Any) -> None:
+    """``items.sort(**options)`` of a list that is no arrays, by keys that may be traced."""
+    from .folding import sorted_
+
+    items.become(sorted_(items.items(), **options))
+
+
 def each(values: Any, body: Callable[[Any], None]) -> None:
     """``body`` of each of ``values``."""
     if isinstance(values, Tabled) and values.is_native:

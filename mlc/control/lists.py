@@ -46,6 +46,7 @@ from .list_steps import (
     raise_where,
     rows_of,
     run,
+    sort_known,
     whole_number,
 )
 from .plan import NothingThereError, NotNative, current
@@ -57,7 +58,8 @@ _FULL = -2  # the length of a list that did not fit
 
 def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
     """A method that Python's own does as long as the list is none of arrays."""
-    plain = getattr(list, name, None) or getattr(deque, name)
+    plain: Any = getattr(list, name, None) or getattr(deque, name)
+    plain = sort_known if name == "sort" else plain
 
     def decorate(native: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(native)

@@ -31,6 +31,7 @@ from .failing import failed as failed
 from .forms import is_traced, native_for, native_if, native_while
 from .gathering import comprehended_where as comprehended_where
 from .gathering import consumed as consumed
+from .gets import asks_data as asks_data
 from .growing import grow
 from .growth import may_grow, reach_arrayed, reach_arrays, reach_lists
 from .hosts import hosts_in

@@ -23,6 +23,7 @@ from .comprehensions import as_consumed, as_loop, cost_of, is_consumed, is_loop,
 from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
 from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
+from .gets import lower_gets
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
 from .matters import MEMBERS, matters, of_numpy, own_nodes, taken_at_once
 from .names import assigned, changed, exposed, loads, touched, weight
@@ -67,6 +68,7 @@ def transform(function: ast.FunctionDef, failing: bool = False, is_last: bool = 
     With ``failing`` its errors can be noted by native code, see `failing`. Nobody writes to
     anything after one that ``is_last``.
     """
+    lower_gets(function)
     names = doubtful(function)
     is_made = _transform(function, failing, is_last)
     if is_made:

@@ -213,6 +213,29 @@ def test_lists_are_those_of_python(program: Any) -> None:
     assert same(mlc.jit(program)(*args), program(*args))
 
 
+def test_a_known_list_in_an_order_that_data_decide() -> None:
+    """As long as its items are known by number, none of them need be arrays."""
+
+    def busiest(spans: Any) -> Any:
+        events, places = [], []
+        for first, last in spans:
+            events.append((first, 1))
+            events.append((last, -1))
+            places.append(len(places))
+        events.sort()
+        places.sort(key=lambda k: spans[k, 1], reverse=True)
+        depth = best = 0
+        where = None
+        for x, change in events:
+            depth += change
+            if depth > best:
+                best, where = depth, x
+        return best, where, places
+
+    spans = np.sort(np.random.default_rng(0).integers(0, 30, (6, 2)), axis=1)
+    assert mlc.jit(busiest)(spans) == busiest(spans)
+
+
 def test_one_code_serves_all_lengths() -> None:
     def positive(x: Any) -> Any:
         found = []

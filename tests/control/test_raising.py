@@ -205,3 +205,13 @@ def test_a_program_may_exit():
     with pytest.raises(SystemExit) as caught:
         compiled(-np.ones(300))
     assert caught.value.code == "a negative number"
+
+
+def test_errors_of_ours_name_the_function() -> None:
+    def checked(x: Any) -> Any:
+        if x.sum() > 3:
+            raise mlc.ShapeError("bad")
+        return x
+
+    with pytest.raises(mlc.ShapeError, match=r"bad\n  at .*test_raising.py:\d+ in checked$"):
+        mlc.jit(checked)(np.ones(5))

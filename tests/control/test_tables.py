@@ -61,6 +61,28 @@ def counted_by_counter(labels: Any) -> Any:
     return counts, counts.most_common(2), counts[77], counts.total()
 
 
+def asked_for(labels: Any) -> Any:
+    places, total, missing = {}, 0, 0
+
+    def place_of(label: Any) -> Any:
+        found = places.get(int(label))
+        return -1 if found is None else found
+
+    for i in range(len(labels) // 2):
+        before = places.get(labels[i])
+        if before is None:
+            places[int(labels[i])] = i
+        else:
+            total += before
+    for label in labels:
+        found = places.get(int(label) + 3)
+        if found is not None:
+            total += found
+        else:
+            missing += 1
+    return total, missing, place_of(labels[3]), place_of(labels[0] + 50), places.get(77)
+
+
 def seen_before(labels: Any) -> Any:
     seen, firsts = set(), []
     for label in labels:
@@ -199,6 +221,7 @@ def under_a_branch(x: Any) -> Any:
     [
         (counted, (LABELS,)), (counted, (LABELS[:3],)), (counted_by_membership, (LABELS,)),
         (counted_by_default, (LABELS,)), (counted_by_counter, (LABELS,)), (seen_before, (LABELS,)),
+        (asked_for, (LABELS,)),
         (of_sets, (LABELS,)), (breadth_first, (GRID,)), (components, (EDGES,)),
         (prefix_sums, (LABELS,)), (taken_out, (LABELS,)), (of_floats, (VALUES,)),
         (many, (LABELS,)), (in_each_iteration, (EDGES,)), (means, (LABELS, VALUES.repeat(5))),
@@ -239,10 +262,11 @@ def test_a_key_that_is_not_there_is_a_key_error(function: Any) -> None:
 
 
 def without_a_default(x: Any) -> Any:
-    held = {}
-    for i in range(len(x)):
-        held[int(x[i])] = i
-    return held.get(int(x[0]))
+    held, i = {}, 0
+    while x[i] < 3:
+        held[int(x[i])] = (held.get(int(x[i])), i)[1]
+        i += 1
+    return len(held)
 
 
 def of_texts(x: Any) -> Any:
