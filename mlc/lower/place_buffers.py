@@ -9,6 +9,9 @@ from ..ir.program import Allocate, Buffer, Program, Scope, walk
 SMALL_BYTES = 32 << 10  # always on the stack
 STACK_BYTES = 256 << 10  # on the stack where it was asked for, or nothing else is possible
 SHARED_BYTES = 256 << 20  # that the iterations of one parallel loop may take together
+# The hint of a parallel loop that names buffers of which each iteration has a part, by the first
+# index, for as long as it runs: iterations that one thread runs may have the same part.
+PARTS = "parts"
 
 
 def place_buffers(program: Program) -> Program:
@@ -23,7 +26,7 @@ def place_buffers(program: Program) -> Program:
         return program
     from .placing import Placer
 
-    placer = Placer(program.name)
+    placer = Placer(program)
     body = placer.statement(program.body, None)
     split = len(program.params) - program.outputs
     params = (*program.params[:split], *placer.scratch, *program.params[split:])

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from ..errors import UnsupportedError
-from ..ir.program import Allocate, Buffer, For, If, LoopKind, Scope, Seq, Stmt, While, seq
-from .place_buffers import SHARED_BYTES, SMALL_BYTES, STACK_BYTES, span_bytes, stays
+from ..ir.program import (
+    Allocate,
+    Buffer,
+    For,
+    If,
+    LoopKind,
+    Program,
+    Scope,
+    Seq,
+    Stmt,
+    While,
+    seq,
+    walk,
+)
+from ..schedules.boxes import unique_name
+from .place_buffers import PARTS, SHARED_BYTES, SMALL_BYTES, STACK_BYTES, span_bytes, stays
 from .replace_buffers import Place, is_replaceable, replace_buffers
 
 
 class Placer:
     """Finds the places; ``scratch`` is the memory that the caller brings."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, program: Program) -> None:
+        self.name = program.name
         self.scratch: list[Buffer] = []
+        inside = (b for s in walk(program.body) if isinstance(s, Allocate) for b in s.buffers)
+        self.named = Counter(b.name for b in (*program.params, *inside))
 
     def statement(self, stmt: Stmt, parallel: For | None) -> Stmt:
         """``stmt`` with its buffers in their places; ``parallel`` is the loop around it, if any."""
@@ -30,7 +47,11 @@ class Placer:
                 inner = self.statement(replace_buffers(body, places), parallel)
                 return Allocate(held, inner) if held else inner
             case For(kind=LoopKind.PARALLEL):
-                return replace(stmt, body=self.statement(stmt.body, stmt))
+                before = len(self.scratch)
+                body = self.statement(stmt.body, stmt)
+                named = tuple(b.name for b in self.scratch[before:])
+                hints = (*stmt.annotations, (PARTS, named)) if named else stmt.annotations
+                return replace(stmt, body=body, annotations=hints)
             case For() | While():
                 return replace(stmt, body=self.statement(stmt.body, parallel))
             case Seq():
@@ -70,9 +91,13 @@ class Placer:
         step = size // buffer.dtype.itemsize
         strides = (step, *buffer.element_strides)
         shape = (parallel.extent, *buffer.shape)
-        whole = Buffer(buffer.name, shape, buffer.dtype, strides, Scope.GLOBAL)
+        name = buffer.name
+        if self.named[name] > 1:  # the hint means this one alone
+            name = unique_name(f"{name}_parts", set(self.named))
+        whole = Buffer(name, shape, buffer.dtype, strides, Scope.GLOBAL)
         place = Place(whole, (parallel.var,))
         if size * parallel.extent <= SHARED_BYTES and is_replaceable(body, {buffer: place}):
+            self.named[name] += 1
             self.hoisted(whole)
             return place
         if size <= STACK_BYTES:

@@ -1,10 +1,13 @@
 """The thread pool that parallel kernels call, as LLVM IR text.
 
-``void mlc_parallel_for(void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx, int64_t n,
-int64_t grain)`` runs ``body`` over contiguous pieces of [0, n), of about ``grain`` or more, on the
-caller's thread and the pool's, and returns when all is done. It calls ``body`` once, on the
-caller's thread alone, if n <= grain, with one thread, and when the pool is in use already: inside
-another body, or by another caller. A child made by fork starts its own threads when it needs them.
+``void mlc_parallel_for(void (*body)(void *ctx, int64_t begin, int64_t end, int64_t slot), void
+*ctx, int64_t n, int64_t grain)`` runs ``body`` over contiguous pieces of [0, n), of about ``grain``
+or more, on the caller's thread and the pool's, and returns when all is done. It calls ``body``
+once, on the caller's thread alone, if n <= grain, with one thread, and when the pool is in use
+already: inside another body, or by another caller. A child made by fork starts its own threads when
+it needs them. ``slot`` is the same for all pieces of a job that one thread takes, another one on
+each thread, and less than n and than the number of threads: it says which part of some memory is
+the thread's.
 
 How it works. One word holds ``sequence << 32 | workers inside``; the sequence is odd while a job is
 open. The owner (who won ``busy``) fills in the job, opens it, wakes sleepers, takes pieces like
@@ -50,7 +53,7 @@ entry:
   %some = icmp sgt i64 %n, 0
   br i1 %some, label %run, label %done
 run:
-  call void %body(ptr %ctx, i64 0, i64 %n)
+  call void %body(ptr %ctx, i64 0, i64 %n, i64 0)
   br label %done
 done:
   ret void
@@ -67,6 +70,7 @@ _POOL = """
 @state = internal global i64 0, align 128
 @sleeping = internal global i32 0, align 128
 @next = internal global i64 0, align 128
+@slots = internal global i64 0  ; how many threads have taken a piece
 @job_body = internal global ptr null, align 128
 @job_ctx = internal global ptr null
 @job_n = internal global i64 0
@@ -115,7 +119,7 @@ claim:
   %owner = extractvalue { i32, i1 } %won, 1
   br i1 %owner, label %prepare, label %serial
 serial:
-  call void %body(ptr %ctx, i64 0, i64 %n)
+  call void %body(ptr %ctx, i64 0, i64 %n, i64 0)
   br label %done
 
 prepare:
@@ -138,6 +142,7 @@ publish:
   %piece = udiv i64 %n, %pieces
   %longer = urem i64 %n, %pieces
   store atomic i64 0, ptr @next monotonic, align 8
+  store atomic i64 0, ptr @slots monotonic, align 8
   store ptr %body, ptr @job_body
   store ptr %ctx, ptr @job_ctx
   store i64 %n, ptr @job_n
@@ -195,6 +200,7 @@ entry:
   %longer = load i64, ptr @job_longer
   br label %next
 next:
+  %slot = phi i64 [ -1, %entry ], [ %mine, %have ]
   ; The first pieces are longer by one, so that no rest makes a thread wait for another.
   %i = atomicrmw add ptr @next, i64 1 monotonic
   %equal = mul i64 %i, %piece
@@ -203,11 +209,18 @@ next:
   %over = icmp sge i64 %begin, %n
   br i1 %over, label %done, label %run
 run:
+  %is_new = icmp slt i64 %slot, 0
+  br i1 %is_new, label %first, label %have
+first:
+  %fresh = atomicrmw add ptr @slots, i64 1 monotonic
+  br label %have
+have:
+  %mine = phi i64 [ %slot, %run ], [ %fresh, %first ]
   %is_longer = icmp ult i64 %i, %longer
   %one = zext i1 %is_longer to i64
   %size = add i64 %piece, %one
   %end = add i64 %begin, %size
-  call void %body(ptr %ctx, i64 %begin, i64 %end)
+  call void %body(ptr %ctx, i64 %begin, i64 %end, i64 %mine)
   br label %next
 done:
   ret void

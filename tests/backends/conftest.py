@@ -18,15 +18,15 @@ from mlc.runtime.symbols import resolver
 
 Run = Callable[..., int]
 
-_BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 _POOL = ctypes.CFUNCTYPE(None, _BODY, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
 
 @_POOL
 def in_chunks(body: Any, ctx: Any, n: int, grain: int) -> None:
-    """A thread pool of one thread that takes the last chunk first."""
-    for start in reversed(range(0, n, grain)):
-        body(ctx, start, min(start + grain, n))
+    """A thread pool of one thread, as if there were two, that takes the last chunk first."""
+    for slot, start in enumerate(reversed(range(0, n, grain))):
+        body(ctx, start, min(start + grain, n), slot % 2)
 
 
 def one_kernel(program: Program, debug: bool = False, target: Target | None = None) -> ModuleText:

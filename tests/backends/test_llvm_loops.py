@@ -15,7 +15,7 @@ from mlc.dtypes import boolean, float32, int32, int64
 from mlc.errors import CompileError
 from mlc.ir.combiner import Combiner, make_combiner, reducer
 from mlc.ir.expr import Expr, Var, apply, cast, const, load, select
-from mlc.ir.interpret import interpret
+from mlc.ir.interpret import interpret, poisoned
 from mlc.ir.program import (
     Accumulate,
     Allocate,
@@ -31,6 +31,7 @@ from mlc.ir.program import (
     Store,
     seq,
 )
+from mlc.lower.place_buffers import place_buffers
 from tests.backends.conftest import one_kernel
 
 DISJOINT = {"noalias": True}
@@ -215,6 +216,25 @@ def test_parallel_loop(run_llvm: Any, n: int, grain: int) -> None:
     assert run_llvm(parallel_program(n, grain), x, out) == 0
     np.testing.assert_allclose(out, 2 * x.sum(2, dtype=np.float64), atol=1e-5)
     assert ("@mlc_parallel_for" in one_kernel(parallel_program(n, grain)).text) == (n > 1)
+
+
+def test_iterations_of_one_thread_have_the_same_part_of_large_memory(run_llvm: Any) -> None:
+    n, size = 5, 1 << 17
+    a, c = Buffer("a", (n, 16), float32), Buffer("c", (n, 16), float32)
+    tile, p = Buffer("tile", (size,), float32), Var("p")
+    fill = lanes(16, lambda l: Store(tile, (l * 8,), a[p, l] * 2.0))
+    drain = lanes(16, lambda l: Store(c, (p, l), tile[120 - l * 8] + 1.0))
+    loop = For(p, n, Allocate((tile,), seq(fill, drain)), LoopKind.PARALLEL)
+    flat = place_buffers(Program("large", (a, c), loop, attrs=DISJOINT))
+    x, out, parts = floats(n, 16), np.zeros((n, 16), np.float32), np.zeros((n, size), np.float32)
+    by_name = {"a": x, "c": out, "tile": parts}
+    assert run_llvm(flat, *(by_name[b.name] for b in flat.params)) == 0
+    np.testing.assert_array_equal(out, 2 * x[:, ::-1] + 1)
+    assert parts.any(1).tolist() == [True, True, False, False, False], "two threads"
+    other = poisoned((n, size), float32)
+    arrays = {"a": x, "c": np.zeros_like(out), "tile": other}
+    interpret(flat, *(arrays[b.name] for b in flat.params))
+    np.testing.assert_array_equal(arrays["c"], out)
 
 
 def matmul(n: int, rows: int = 6, vectors: int = 4, width: int = 16) -> Program:

@@ -32,7 +32,7 @@ from mlc.ir.program import (
     walk,
 )
 from mlc.lower.pipeline import lower
-from mlc.lower.place_buffers import place_buffers
+from mlc.lower.place_buffers import PARTS, place_buffers
 
 SERIAL, PARALLEL = LoopKind.SERIAL, LoopKind.PARALLEL
 VECTORIZED, UNROLLED, BOUND = LoopKind.VECTORIZED, LoopKind.UNROLLED, LoopKind.BOUND
@@ -136,6 +136,22 @@ def test_memory_that_parallel_iterations_cannot_share_out() -> None:
         "T takes 1048576 bytes in each of the 4096 iterations of the parallel loop i of 'p'; "
         "allocate it outside of that loop, or compute less of it at a time"
     )
+
+
+def test_what_iterations_have_parts_of_is_named_for_itself() -> None:
+    A, C = vector("A", 2, 3), vector("C", 2, 3)
+
+    def row(i: Expr) -> Stmt:
+        first, second = allocated("global", 9000), allocated("global", 9000)
+        steps = loop(3, lambda j: Store(first, (j,), A[i, j]))
+        again = loop(3, lambda j: Store(second, (j,), first[2 - j]))
+        out = loop(3, lambda j: Store(C, (i, j), second[j] + first[j]))
+        return Allocate((first, second), seq(steps, again, out))
+
+    flat = judge(Program("p", (A, C), loop(2, row, PARALLEL)))
+    (parallel,) = [s for s in walk(flat.body) if isinstance(s, For) and s.kind is PARALLEL]
+    names = [b.name for b in flat.params if b not in (A, C)]
+    assert len(set(names)) == 2 and dict(parallel.annotations)[PARTS] == tuple(names)
 
 
 def test_memory_that_a_call_gets_whole_is_not_shared_out() -> None:

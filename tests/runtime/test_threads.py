@@ -19,10 +19,11 @@ from mlc.runtime.pool import pool_ir
 from mlc.runtime.symbols import resolve, resolver
 
 # run(x, n, grain): x[i] += 1 in parallel; nested(x, n, grain): each piece runs in parallel again;
-# meet(count, n): every piece waits until all n of them have begun, on different threads.
+# meet(count, n): every piece waits until all count[1] of them have begun, on different threads;
+# count[2 + slot] says how many pieces had that slot.
 MODULE = """
 declare void @mlc_parallel_for(ptr, ptr, i64, i64)
-define internal void @add_one(ptr %x, i64 %begin, i64 %end) {
+define internal void @add_one(ptr %x, i64 %begin, i64 %end, i64 %slot) {
 entry:
   br label %loop
 loop:
@@ -41,7 +42,7 @@ define void @run(ptr %x, i64 %n, i64 %grain) {
   call void @mlc_parallel_for(ptr @add_one, ptr %x, i64 %n, i64 %grain)
   ret void
 }
-define internal void @again(ptr %x, i64 %begin, i64 %end) {
+define internal void @again(ptr %x, i64 %begin, i64 %end, i64 %slot) {
   %p = getelementptr i32, ptr %x, i64 %begin
   %n = sub i64 %end, %begin
   call void @mlc_parallel_for(ptr @add_one, ptr %p, i64 %n, i64 1)
@@ -51,11 +52,14 @@ define void @nested(ptr %x, i64 %n, i64 %grain) {
   call void @mlc_parallel_for(ptr @again, ptr %x, i64 %n, i64 %grain)
   ret void
 }
-define internal void @wait_for_all(ptr %count, i64 %begin, i64 %end) {
+define internal void @wait_for_all(ptr %count, i64 %begin, i64 %end, i64 %slot) {
 entry:
   %goal_at = getelementptr i32, ptr %count, i64 1
   %goal = load i32, ptr %goal_at
   %_ = atomicrmw add ptr %count, i32 1 seq_cst
+  %places = getelementptr i32, ptr %count, i64 2
+  %place = getelementptr i32, ptr %places, i64 %slot
+  %__ = atomicrmw add ptr %place, i32 1 seq_cst
   br label %loop
 loop:
   %v = load atomic i32, ptr %count acquire, align 4
@@ -119,16 +123,18 @@ def test_every_index_once(pool, count):
 def test_threads_really_meet(pool):
     with threads.set_num_threads(3):
         for _ in range(20):
-            count = np.array([0, 3], np.int32)
+            count = np.array([0, 3, 0, 0, 0], np.int32)
             pool[2](count.ctypes.data, 3, 1)
-            assert count[0] == 3
+            assert count.tolist() == [3, 3, 1, 1, 1], "three slots, each the one of a thread"
             time.sleep(0.0002)  # now and then, let them fall asleep
 
 
 def test_fewer_threads_later(pool):
     def used():
-        count = np.array([0, 0], np.int32)
+        count = np.zeros(66, np.int32)
         pool[2](count.ctypes.data, 64, 1)
+        assert count[2:].sum() == count[0]
+        assert not count[2 + threads.get_num_threads() :].any(), "no slots but those of threads"
         return count[0]  # pieces: four per thread
 
     with threads.set_num_threads(4):

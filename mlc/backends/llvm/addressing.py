@@ -44,6 +44,11 @@ class Address:
 def address_of(e: Emitter, buffer: Buffer, indices: tuple[Expr, ...]) -> Address:
     """The address of ``buffer[indices]`` at the current place."""
     terms, offset = e.facts.linear(buffer, indices)
+    if buffer in e.parts:
+        var, size, slot = e.parts[buffer]
+        along = next((c for atom, c in terms if atom is var), 0) - size
+        terms = ((slot, size), (var, along), *((a, c) for a, c in terms if a is not var))
+        terms = tuple((a, c) for a, c in terms if c)
     step = 0
     spread: Value | None = None
     known: tuple[int, ...] | None = (0,) * e.lanes if e.lane is not None else None

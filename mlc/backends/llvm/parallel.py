@@ -1,15 +1,18 @@
 """Parallel loops: the body becomes a function of its own that the thread pool calls.
 
 What the body uses from outside travels in a record on the caller's stack: addresses of buffers and
-the values of outer loop variables, eight bytes each.
+the values of outer loop variables, eight bytes each. Memory that each iteration has a part of is
+used as if only each thread had one: the fewer parts, the more of them stay in its cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ...ir.expr import Apply, Const
+from ...dtypes import int64
+from ...ir.expr import Apply, Const, Var
 from ...ir.program import For, If
+from ...lower.place_buffers import PARTS
 from ...records import replace
 from .builder import Chunk
 from .emitter import Emitter, function_text
@@ -29,6 +32,13 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
     body.fixed = dict(e.fixed)
     record: list[str] = []
     buffers, variables = e.facts.uses(loop)
+    shared_out = dict(loop.annotations).get(PARTS, ())
+    if shared_out:
+        slot = Var("slot")
+        body.bind(slot, Value("%slot", int64))
+        body.parts = {
+            b: (loop.var, b.element_strides[0], slot) for b in buffers if b.name in shared_out
+        }
     for buffer in buffers:
         if buffer not in e.pointers:  # its own
             continue
@@ -52,9 +62,8 @@ def emit_parallel(e: Emitter, loop: For, emit_loop: EmitLoop) -> None:
     body.label("done")
     body.line("ret void")
     e.functions.append("")  # takes the number before the body's own functions do
-    e.functions[-1] = function_text(
-        body, f"define internal void @{body.symbol}(ptr noalias %ctx, i64 %begin, i64 %end)"
-    )
+    head = f"define internal void @{body.symbol}(ptr noalias %ctx, i64 %begin, i64 %end, i64 %slot)"
+    e.functions[-1] = function_text(body, head)
     context = e.alloca(f"[{max(len(record), 1)} x i64]", 8)
     for i, item in enumerate(record):
         place = e.raw(f"getelementptr i64, ptr {context}, i64 {i}")

@@ -39,6 +39,8 @@ from .types import Value
 
 # A loop that carries this many vectors leaves no register for loads that LLVM moves upwards.
 _CROWDED = 16
+# It waits for nothing but instructions, which are fetched in lines.
+_ALIGNED = '!0 = distinct !{!0, !{!"llvm.loop.align", i32 64}}'
 
 
 def emit_stmt(e: Emitter, stmt: Stmt) -> None:
@@ -132,7 +134,7 @@ def emit_loop(e: Emitter, loop: For, begin: str, end: str) -> None:
 
         emit_prefetches(e, loop)
     volatile = e.volatile
-    e.volatile = sum(phi.file.lanes > 1 for phi in phis) >= _CROWDED
+    crowded = e.volatile = sum(phi.file.lanes > 1 for phi in phis) >= _CROWDED
     emit_stmt(e, loop.body)
     e.volatile = volatile
     e.leave()
@@ -142,7 +144,11 @@ def emit_loop(e: Emitter, loop: For, begin: str, end: str) -> None:
         phi.close(f"{name}p", f"{name}e")
     e.line(f"{counter}n = add nuw nsw i64 {counter}, 1")
     more = e.raw(f"icmp ult i64 {counter}n, {end}")
-    e.line(f"br i1 {more}, label %{name}, label %{name}x")
+    hint = ""
+    if crowded:
+        e.declare(_ALIGNED)
+        e.crowded, hint = True, ", !llvm.loop !0"
+    e.line(f"br i1 {more}, label %{name}, label %{name}x{hint}")
     e.label(f"{name}x")
 
 
