@@ -62,10 +62,12 @@ def create_program(
     tensor that is neither input nor output exists only for the tile at hand. Every load of such a
     tensor must then use the common axes unchanged as its first indices. Without it each nest is a
     loop nest of its own. The nests in ``before`` run first, each in loops of its own; what they
-    make is in ``scratch``. What is allocated lives in ``local_scope``.
+    make is in ``scratch``, or else allocated around everything. What exists for a tile lives in
+    ``local_scope``.
     """
     params = (*inputs, *scratch)
-    return _Builder(name, nests, params, outputs, tiling or Tiling(), local_scope).build(before)
+    builder = _Builder(name, nests, params, outputs, tiling or Tiling(), local_scope, before)
+    return builder.build(before)
 
 
 class _Builder:
@@ -77,6 +79,7 @@ class _Builder:
         outputs: Sequence[Tensor],
         tiling: Tiling,
         local_scope: Scope,
+        before: Sequence[Nest],
     ) -> None:
         tiles = tiling.sizes
         self.name = name
@@ -87,6 +90,11 @@ class _Builder:
         self.buffers: dict[Tensor, Buffer] = {}
         for tensor in (*inputs, *outputs):
             self.buffers.setdefault(tensor, _buffer(tensor, _unique(tensor.name, taken)))
+        self.held: list[Buffer] = []  # while the program runs
+        for tensor in (t for nest in before for t in nest.tensors):
+            if tensor not in self.buffers:
+                self.buffers[tensor] = _buffer(tensor, _unique(tensor.name, taken))
+                self.held.append(self.buffers[tensor])
         self.local: list[Buffer] = []
         self.inner: dict[Buffer, int] = {}  # those that exist for a point, by the start of a pair
         homes = _homes(nests, tiling.together)
@@ -131,6 +139,8 @@ class _Builder:
             body = For(*self.outer[d], body)
         tiles, self.tiles = self.tiles, ()
         body = seq(*map(self.nest, before), body)
+        if self.held:
+            body = Allocate(tuple(self.held), body)
         self.tiles = tiles
         params = tuple(self.buffers[t] for t in (*self.inputs, *self.outputs))
         return Program(self.name, params, body, len(self.outputs))

@@ -70,8 +70,32 @@ def loops_around(program: Program, block: str) -> list[int]:
     return [loop.extent for loop in steps.loops_around(program, block)]
 
 
-def test_operands_are_packed_in_the_order_they_lie_in() -> None:
-    assert loops_around(product(1024, 512, 1024, Machine()), "b_packed")[:2] == [512, 16]
+@pytest.mark.parametrize(("threads", "around"), [(2, [4, 512, 4]), (8, [512, 16])])
+def test_operands_are_packed_in_the_order_they_lie_in(threads: int, around: list[int]) -> None:
+    """And by the columns that one thread goes through, where there are enough of those."""
+    program = product(1024, 512, 1024, Machine(threads=threads))
+    assert loops_around(program, "b_packed")[: len(around)] == around
+
+
+@pytest.mark.parametrize("shape", [(384, 520, 1000), (5, 385, 300, 520)])
+def test_each_thread_packs_the_columns_that_it_goes_through(shape: tuple[int, ...]) -> None:
+    *batch, m, k, n = shape
+    rng = np.random.default_rng(0)
+    a = rng.integers(-9, 9, (*batch, m, k)).astype(np.float32)
+    b = rng.integers(-9, 9, (*batch, k, n)).astype(np.float32)
+    multiply = mlc.jit(lambda a, b: np.maximum(a @ b, 1))
+    for threads in (1, 2, 5):
+        with mlc.set_num_threads(threads):
+            np.testing.assert_array_equal(multiply(a, b), np.maximum(a @ b, 1))
+
+
+@pytest.mark.skipif(host_target().vector_bits < 512, reason="a tile fills AVX-512's registers")
+def test_the_loop_of_a_product_begins_a_line_and_reads_nothing_by_the_frame_pointer() -> None:
+    a, b = np.zeros((384, 512), np.float32), np.zeros((512, 1024), np.float32)
+    text = mlc.jit(lambda a, b: a @ b).lower(a, b).asm
+    (loop,) = [part for part in text.split(".LBB") if part.count("vfmadd") == 48]
+    assert "(%rbp" not in loop
+    assert text[: text.index(loop)].rstrip(".LB").rstrip().endswith(".p2align\t6")
 
 
 @pytest.mark.parametrize(

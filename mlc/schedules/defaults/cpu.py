@@ -56,6 +56,7 @@ class _Plan:
     nests: list[Nest]
     tiling: Tiling
     ways: dict[Nest, Way] = field(default_factory=dict)  # for nests that have one of their own
+    parts: list[Nest] = field(default_factory=list)  # of ``before``, made where they are used
 
 
 def default_schedule(
@@ -81,23 +82,25 @@ def default_schedule(
     else:
         plan, tile, main = _plan(list(nests), shared, machine)
     made = [t for nest in (*plan.before, *plan.nests) for t in nest.tensors if id(t) not in kept]
-    early = {id(t) for nest in plan.before for t in nest.tensors}
+    early = {id(t) for nest in plan.before if nest not in plan.parts for t in nest.tensors}
     for (
         nest
     ) in plan.nests:  # the parts of one reduction are indexed alike: all whole, or all by tile
         if kept.intersection(map(id, nest.tensors)):
             early.update(map(id, nest.tensors))
     tiles = plan.tiling.sizes
-    scratch = tuple(t for t in made if id(t) in early or _tile_bytes(t, tiles) > STACK_BYTES)
+    held = {id(t) for nest in plan.parts for t in nest.tensors}
+    scratch = tuple(
+        t
+        for t in made
+        if id(t) in early or (id(t) not in held and _tile_bytes(t, tiles) > STACK_BYTES)
+    )
     program = create_program(name, plan.nests, inputs, outputs, plan.tiling, plan.before, scratch)
     s = Schedule(program)
     names = [b.name for b in blocks_of(s.program.body)]
     for block, nest in zip(names, plan.before, strict=False):
-        if not reduce_axes(nest):
-            from .packing import read_in_order
-
-            read_in_order(s, block, nest)
-        _schedule_alone(s, block, nest, machine)
+        if nest not in plan.parts:
+            _schedule_before(s, block, nest, machine)
     first = len(blocks_of(s.program.body)) - len(plan.nests)  # copies may have become calls
     depth = len(tiles)
     for n, (block, nest) in enumerate(zip(names[len(plan.before) :], plan.nests, strict=True)):
@@ -113,6 +116,7 @@ def default_schedule(
             _schedule_inside(s, block, nest, depth, machine)
         else:
             _schedule_alone(s, block, nest, machine)
+    copies = dict(zip(names, plan.before, strict=False))
     names = [b.name for b in blocks_of(s.program.body)]  # a call has another name
     added = 0
     if tile is not None and main is not None and _columns_first(plan.tiling):
@@ -120,7 +124,11 @@ def default_schedule(
 
         added = block_columns(s, names[first], main, tile, machine)
     if depth:
-        _share_out(s, names[first], plan, added, machine)
+        columns = s.loops(names[first])[depth - 2] if plan.parts else None
+        chosen = _share_out(s, names[first], plan, added, machine)
+        for block, nest in copies.items():
+            if nest in plan.parts and columns is not None:
+                _schedule_part(s, block, nest, names[first], columns, chosen, machine)
     if tile is None and blocked is None and not plan.ways:
         if depth and len(plan.nests) > 1 and any(map(reduce_axes, plan.nests)):
             from .joined_folds import join_folds
@@ -132,6 +140,29 @@ def default_schedule(
             read_ahead(s, machine)
     total = sum(_nanoseconds(nest, machine) for nest in (*plan.before, *plan.nests))
     return Scheduled(s.program, scratch, s, total)
+
+
+def _schedule_before(s: Schedule, name: str, nest: Nest, machine: Machine) -> None:
+    """A nest whose result the others read."""
+    if not reduce_axes(nest):
+        from .packing import read_in_order
+
+        read_in_order(s, name, nest)
+    _schedule_alone(s, name, nest, machine)
+
+
+def _schedule_part(
+    s: Schedule, name: str, nest: Nest, main: str, columns: Var, chosen: Var, machine: Machine
+) -> None:
+    """A copy of what panels of columns read: in the loop ``columns`` around block ``main``, unless
+    threads share out one inside of it."""
+    outermost = next(loop for loop in s.loops(main) if loop is chosen or loop is columns)
+    if outermost is not chosen:
+        _schedule_before(s, name, nest, machine)
+        return
+    from .packing import copy_in_parts
+
+    _schedule_inside(s, name, nest, copy_in_parts(s, name, nest, columns), machine)
 
 
 def _columns_first(tiling: Tiling) -> bool:
@@ -228,7 +259,12 @@ def _plan_products(
         if position:  # earlier nests make operands; they run as loops of their own
             break
         tiling = tiling_for(main, roles, tile, machine)
-        return _Plan(packing, [main, *nests[1:]], tiling), tile, main
+        plan = _Plan(packing, [main, *nests[1:]], tiling)
+        if packing and _columns_first(tiling):
+            from .packing import made_in_parts
+
+            plan.parts = made_in_parts(packing, main, roles)
+        return plan, tile, main
     return None
 
 
@@ -386,10 +422,10 @@ def _schedule_in_rows(
         _schedule_inside(s, name, nest, inner_depth(plan, number), machine)
 
 
-def _share_out(s: Schedule, name: str, plan: _Plan, added: int, machine: Machine) -> None:
+def _share_out(s: Schedule, name: str, plan: _Plan, added: int, machine: Machine) -> Var:
     """Fuse shared loops over whole rows until there are enough iterations for the threads, and run
-    the outermost loop that has them in parallel. Loops over tiles stay apart: their edges must stay
-    visible."""
+    the outermost loop that has them in parallel; returns it. Loops over tiles stay apart: their
+    edges must stay visible."""
     sizes = plan.tiling.sizes
     rows = 1
     for axis, size in zip(plan.nests[0].compute.axes, sizes, strict=False):
@@ -411,6 +447,7 @@ def _share_out(s: Schedule, name: str, plan: _Plan, added: int, machine: Machine
             break
         outside *= extent_of(s, var)
     _parallel(s, chosen, total / outside)
+    return chosen
 
 
 def _few(s: Schedule, loop: Var, machine: Machine) -> bool:

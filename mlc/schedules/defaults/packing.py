@@ -1,15 +1,61 @@
-"""Copies that lie otherwise than what they are made of: which of their loops stands outside."""
+"""Copies that lie otherwise than what they are made of: where they are made, and in which order."""
 
 from __future__ import annotations
 
+from ...ir.expr import Axis, Load, Var
+from ...ir.rewrite import variables_of
 from ...te.program import Nest
+from ...te.tensor import Constant
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
+from .contraction import Roles
 
 LINE_BYTES = 64
 
 
-def read_in_order(s: Schedule, name: str, nest: Nest) -> None:
+def made_in_parts(before: list[Nest], main: Nest, roles: Roles) -> list[Nest]:
+    """Those of ``before`` that copy, in order, what the columns of the product ``main`` read, and
+    of which each panel of columns needs another part."""
+    read = {n.source: n for n in loads_in(main) if not _uses(n, roles.m) and _uses(n, roles.n)}
+    return [
+        nest
+        for nest in before
+        if len(nest.tensors) == 1 and nest.tensors[0] in read and _is_copy_in_order(nest)
+    ]
+
+
+def _uses(node: Load, axis: Axis | None) -> bool:
+    return any(v is axis for index in node.indices for v in variables_of(index))
+
+
+def _is_copy_in_order(nest: Nest) -> bool:
+    loads, last = loads_in(nest), nest.compute.axes[-1]
+    return (
+        not reduce_axes(nest)
+        and len(loads) == 1
+        and step(loads[0], last) == 1
+        and not isinstance(loads[0].source.op, Constant)
+    )
+
+
+def copy_in_parts(s: Schedule, name: str, nest: Nest, loop: Var) -> int:
+    """Each iteration of ``loop`` copies what it reads, right before; returns how many loops are
+    around what an iteration copies::
+
+        for panel, k, lane: packed[...] = b[...]        for some panels:
+        for panel, rows, k, lane: c += a * packed   ->      for k, panel, lane: packed[...] = b[...]
+                                                            for rows, panel, k, lane: c += ...
+
+    The copy is in the cache when it is read, and takes the memory of the one before it. Where
+    iterations run on threads, none of them waits for a copy that others make, or reads their cache.
+    """
+    s.compute_at(name, loop)
+    shared = next(n for n, around in enumerate(s.loops(name), 1) if around is loop)
+    read_in_order(s, name, nest, shared)
+    return shared
+
+
+def read_in_order(s: Schedule, name: str, nest: Nest, shared: int = 0) -> None:
     """``for panel, k, lane: packed[panel, k, lane] = b[k, 64 * panel + lane]`` ->
     ``for k, panel, lane``: what is read goes by once, from its begin to its end.
 
@@ -31,6 +77,8 @@ def read_in_order(s: Schedule, name: str, nest: Nest) -> None:
     if any(n is None or n < 0 for n in steps):
         return
     order = sorted(range(len(outer)), key=lambda d: -(steps[d] or 0))
-    if order != list(range(len(outer))):
-        loops = s.loops(name)
-        s.reorder(*(loops[d] for d in order))
+    own = set(s.loops(name)[shared:])
+    bound = {it.axis: set(variables_of(it.binding)) & own for it in s.block(name).iters}
+    loops = [loop for d in order for loop in bound[outer[d]]]
+    if order != list(range(len(outer))) and len(loops) > 1:
+        s.reorder(*loops)
