@@ -208,6 +208,11 @@ def test_extremes_of_no_axes(options):
     x = np.array(2 + 1j)
     for function in (np.max, np.min, np.ptp):
         assert mlc.jit(lambda x, f=function: f(x, **options))(x) == function(x, **options)
+    assert mlc.jit(lambda x: np.prod(x, **options))(x) == np.prod(x, **options)
+    np.testing.assert_array_equal(mlc.jit(lambda x: np.cumprod(x, 0))(x), np.cumprod(x, 0))
+    if options:
+        with pytest.raises(np.exceptions.AxisError):
+            mlc.jit(lambda x: np.median(x, **options))(x)
 
 
 def test_put():

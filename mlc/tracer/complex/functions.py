@@ -106,6 +106,11 @@ def std(a: Any, axis: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
     return np.sqrt(var(a, axis, dtype, **kwargs))
 
 
+def _of_number(axis: Any, a: Any) -> Any:
+    """``axis``; None where it names the only number of an array of no axes."""
+    return None if not a.ndim and axis in (0, -1) else axis
+
+
 @stands_for(np.prod)
 def prod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
          initial: Any = 1, where: Any = True) -> Any:  # fmt: skip
@@ -114,7 +119,7 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
     a = as_complex(a) if dtype is None else converted(a, np.dtype(dtype))
     if where is not True:
         a = np.where(where, a, a.dtype.type(1))
-    axes = strict_axes("np.prod", axis, a.ndim)
+    axes = strict_axes("np.prod", _of_number(axis, a), a.ndim)
     if not axes:
         return a if initial is None else a * initial
     if initial is not None and not (type(initial) is int and initial == 1):
@@ -129,7 +134,7 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
 def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """np.cumprod."""
     a = as_complex(a) if dtype is None else converted(a, np.dtype(dtype))
-    if axis is None:
+    if _of_number(axis, a) is None:
         a, axis = np.ravel(a), 0
     place = as_axis("np.cumprod", axis, a.ndim)
     if not size_of(a.shape):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UnsupportedError
-from ...ops.broadcast import as_axis
+from ...ops.broadcast import as_axis, strict_axes
 from ...ops.op import implements
 from ...ops.sort import check_kinds
 from ..dispatch import call_function
@@ -195,6 +195,7 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
            keepdims: bool = False) -> Any:  # fmt: skip
     """np.median: the one in the middle of the sorted elements, or the mean of two; NaN if there is
     one."""
+    strict_axes("np.median", axis, np.ndim(a))
     lines = sort(moved(a, axis), 0)
     n = lines.shape[0]
     if not n:
