@@ -200,7 +200,8 @@ def is_in_order(value: Any, order: str) -> bool | None:
     if _is_complex(value):
         part = value._parts[0]
         found = layout(part) if _is_traced(part) else np.zeros(value.shape)
-        return None if found is None else is_dense_part(found if order == "C" else found.T)
+        apart = steps_of(part)
+        return None if found is None else is_dense_part(found if order == "C" else found.T, apart)
     if _is_traced(value) and _is_plain(value) and order == "C":
         return True
     found = layout(value) if _is_traced(value) else np.asarray(value)
@@ -209,14 +210,20 @@ def is_in_order(value: Any, order: str) -> bool | None:
     return bool(found.flags.f_contiguous if order == "F" else found.flags.c_contiguous)
 
 
-def is_dense_part(part: Array) -> bool:
-    """Whether the complex elements that ``part`` is one part of follow each other: with the other
-    parts apart, or between."""
+def steps_of(part: Any) -> tuple[int, ...]:
+    """How far neighbours are apart in a part of complex elements that follow each other: 2 where
+    the other parts are between them."""
+    return (2 if _is_traced(part) and part._cell.is_joined else 1,)
+
+
+def is_dense_part(part: Array, apart: tuple[int, ...] = (1, 2)) -> bool:
+    """Whether the complex elements that ``part`` is one part of follow each other: its own are
+    ``apart``, each of which will do."""
     if 0 in part.shape:
         return True
     steps = _dense(part.shape, part.itemsize)
     pairs = [p for p in zip(part.shape, part.strides, steps, strict=True) if p[0] != 1]
-    return any(all(found == k * step for _, found, step in pairs) for k in (1, 2))
+    return any(all(found == k * step for _, found, step in pairs) for k in apart)
 
 
 def is_as_asked(value: Any, order: str | None) -> bool:

@@ -133,3 +133,15 @@ def test_outer_takes_lists():
 
     for got, expected in zip(mlc.jit(made)(X[1]), made(X[1])):
         np.testing.assert_array_equal(got, expected)
+
+
+def test_every_other_complex_element():
+    def written(z):
+        w = (z * 2)[0]
+        every = w[::2]
+        every.ravel()[0] = 9
+        return every.flags.c_contiguous, w.flags.c_contiguous, z[0, ::2].flags.c_contiguous, w
+
+    z = X + 1j
+    for got, expected in zip(mlc.jit(written)(z), written(z)):
+        np.testing.assert_array_equal(got, expected)

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import DTypeError, UnsupportedError
 from ..changing import CHANGES
 from ..dispatch import call_function
-from ..memory_order import is_dense_part, layout, resolved
+from ..memory_order import is_dense_part, layout, resolved, steps_of
 from ..tracer import Tracer
 from .calls import (
     FUNCTIONS,
@@ -123,7 +123,7 @@ def _ravel(by_parts: Callable[..., Any]) -> Callable[..., Any]:
             return np.ravel(np.transpose(a))
         real = parts_of(a)[0]
         found = layout(real) if isinstance(real, Tracer) else None
-        if found is not None and is_dense_part(found):
+        if found is not None and is_dense_part(found, steps_of(real)):
             return call_function(np.reshape, (a, (real.size,)), {})
         return by_parts(a)
 
