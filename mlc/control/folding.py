@@ -22,11 +22,13 @@ from ..tracer.dispatch import call_function
 from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.number import copied_number, python_number
 from ..tracer.operators import _is_weak
+from ..tracer.rows import joined
 from ..tracer.tracer import Tracer, mark_weak
 from .comparing import compared, equal, holds_traced
 from .dicts import key_of
 from .forms import is_traced
 from .list_loops import extreme as of_list
+from .list_loops import fold as of_items
 from .list_loops import total, walk_of
 from .watching import items_while
 
@@ -65,8 +67,9 @@ def extreme(name: str, ufunc: Any) -> Callable[..., Any]:
             from .calls import call
 
             key = key_of(key, values)
-            given = [] if default is _NOTHING else [default]
-            return of_list(values, key and call(key), name == "max", given)
+            is_needed = default is _NOTHING
+            found = of_list(values, key and call(key), name == "max", is_needed)
+            return found if is_needed else chosen(values.length() > 0, found, default, name)
         if key is None and _is_array(values) and len(values.shape) == 1 and len(values):
             return _of_elements(values, name)
         items, keys, traced = _items(values, key)
@@ -151,6 +154,12 @@ def quantified(ends: bool) -> Callable[[Iterable[Any]], Any]:
     plain, join = (builtins.any, np.logical_or) if ends else (builtins.all, np.logical_and)
 
     def fold(values: Iterable[Any], /) -> Any:
+        if walk_of(values) is not None:
+            first = np.bool(not ends)
+            return _python_bool(of_items(values, lambda a, b: join(a, _truth(b)), first))
+        if type(values) is list and len(values) > _UNROLLED:
+            rows = joined(values)
+            values = values if rows is None else rows
         if _is_array(values) and values.ndim == 1:  # type: ignore[attr-defined]
             whole = np.any(values) if ends else np.all(values)  # type: ignore[call-overload]
             return _python_bool(whole)

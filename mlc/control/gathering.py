@@ -50,16 +50,17 @@ class Gathered:
         self.state: Any = ((), (), None)
         if held is not None:
             self.state = (("what is gathered",), (lambda: held[0],), partial(_refill, held))
-        self.is_native = self.is_asked = False
+        self.is_native = self.is_asked = self.is_seen = False
 
     def append(self, value: Any) -> None:
         """One more item."""
+        self.is_seen = True
         self.is_asked = self.is_asked or holds_traced(value)
         self.take(value)
 
     def where(self, test: Any, then: Callable[[], None]) -> None:
         """``then()``, which appends, if ``test`` holds."""
-        test = truth(test)
+        test, self.is_seen = truth(test), True
         if not is_traced(test):
             if test:
                 then()
@@ -71,6 +72,14 @@ class Gathered:
             if_(test, then, lambda: None, *self.state, (False, False), *self.touched)
         elif bool(test):
             then()
+
+    def through(self, source: Any, make: Make, cost: int) -> None:
+        """What ``make`` says is done with each item of a source in a source."""
+        body, is_native = make(self), self.is_native
+        left = gather(source, body, self, cost, has_tests=True)
+        self.is_native = is_native
+        for item in left or ():
+            body(item)
 
     def loop(self, source: Any, body: Callable[[Any], None], cost: int) -> None:
         """``body`` of each item, natively if that can be."""
@@ -114,12 +123,13 @@ def gather(
     to.is_native = True
     with repeating(count):
         body(at(0))
-        if to.is_asked and not is_long:
+        is_asked = to.is_asked or not to.is_seen  # what an empty source has not shown
+        if is_asked and not is_long:
             for n in rest:
                 body(at(n))
     if isinstance(source, Items):
         source.end()
-    if not to.is_asked:
+    if not is_asked:
         to.is_native = False
         return (at(n) for n in rest)
     if is_long:

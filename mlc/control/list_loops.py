@@ -188,15 +188,15 @@ def fold(values: Any, join: Callable[[Any, Any], Any], start: Any) -> Any:
     return held[0]
 
 
-def extreme(values: Any, key: Any, is_max: bool, default: list[Any]) -> Any:
-    """``max`` or ``min``: the first item that no other one is beyond."""
+def extreme(values: Any, key: Any, is_max: bool, is_needed: bool) -> Any:
+    """``max`` or ``min``: the first item that no other one is beyond. An error of the call if
+    there is no item and one ``is_needed``."""
     found = walk_of(values)
     assert found is not None
     count = found.length()
     name = "max" if is_max else "min"
-    if default:
-        raise NotNative(f"{name}() with a default of a list that data decide about")
-    raise_where(count <= 0, ValueError(f"{name}() arg is an empty sequence"))
+    if is_needed:
+        raise_where(count <= 0, ValueError(f"{name}() arg is an empty sequence"))
     best = found.at(np.int64(0) + value_of(number(0)))
     held = [best, best if key is None else key(best)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from .comprehensions import is_loop
+from .comprehensions import is_choosing, is_loop
 from .list_names import holds_listing
 from .plain_code import SCALARS
 from .syntax import HELPER, is_computed
@@ -65,6 +65,8 @@ def matters(node: ast.AST) -> bool:
             return bool(of_numpy(node))
         case ast.ListComp():
             return is_loop(node)
+        case ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
+            return is_choosing(node)
         case ast.UnaryOp(op=ast.Not()):
             return True
         case ast.Assign() | ast.AnnAssign() | ast.Dict():

@@ -18,8 +18,8 @@ import ast
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
+from . import comprehensions
 from .attempts import lower_attempts
-from .comprehensions import as_consumed, as_loop, cost_of, is_consumed, is_loop, names_of
 from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
 from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
@@ -372,17 +372,24 @@ class _Worker(ast.NodeTransformer):
         return self.inside(node)
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
-        if not is_loop(node):
+        if not comprehensions.is_loop(node):
             return self.inside(node)
-        cost, names = cost_of(node), names_of(node)
+        cost, names = comprehensions.cost_of(node), comprehensions.names_of(node)
         self.inside(node)
-        return as_loop(node, cost, names)
+        return comprehensions.as_loop(node, cost, names)
 
     def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
-        self.inside(node)
-        return as_table(node)
+        return self.table(node)
 
     def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self.table(node)
+
+    def table(self, node: ast.SetComp | ast.DictComp) -> ast.AST:
+        """A comprehension of a dict or set, by way of a list where data might choose its items."""
+        found = comprehensions.items_of(node)
+        if found is not None:
+            made: Any = self.visit_ListComp(found[1])
+            return filled(called(found[0], [made]), node)
         self.inside(node)
         return as_table(node)
 
@@ -401,11 +408,11 @@ class _Worker(ast.NodeTransformer):
         return bool(self.lambdas) and any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        if is_consumed(node):
+        if comprehensions.is_consumed(node):
             items: Any = node.args[0]
-            cost, names = cost_of(items), names_of(items)
+            cost, names = comprehensions.cost_of(items), comprehensions.names_of(items)
             self.generic_visit(node)
-            return as_consumed(node, cost, names)
+            return comprehensions.as_consumed(node, cost, names)
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "super":
             return node

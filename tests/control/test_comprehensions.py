@@ -166,3 +166,72 @@ def test_no_items_under_conditions() -> None:
 
     with pytest.raises(ValueError, match="empty"):
         mlc.jit(smallest)(np.linspace(0, 1, 300))
+
+
+# Several sources, tables, defaults
+
+
+def peaks(x):
+    v = x[:, 1]
+    return [i for i in range(1, len(v) - 1) if v[i - 1] < v[i] > v[i + 1]]
+
+
+def rows_of_choice(x):
+    return np.array([row for row in x if row[0] < row[1]]), len([r for r in x if r[2] > 9])
+
+
+def in_pairs(x):
+    v = x[:30, 2]
+    return [(i, j) for i in range(len(v)) for j in range(i) if v[i] < v[j]], any(
+        a == b for i, a in enumerate(v) for b in v[:i]
+    )
+
+
+def extremes_of_choice(x):
+    v = x[:, 1]
+    lowest = min((a for a in v if a > 100), default=-1.0)
+    return max(i for i in range(len(v)) if v[i] < 0), lowest * 2, sorted(a for a in v if a > 1)
+
+
+def nested_choice(x):
+    return [len([b for b in x[:, 0] if abs(a - b) < 0.25]) for a in x[:, 0] if a > 0]
+
+
+def tables_of_choice(x):
+    near = {i: v for i, v in enumerate(x[:, 0]) if v > 1}
+    return sum(near.values()), {int(4 * v) for v in x[:, 1] if v > 0}
+
+
+CHOOSING = [
+    peaks, rows_of_choice, in_pairs, extremes_of_choice, nested_choice,
+    tables_of_choice,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", CHOOSING, ids=lambda f: f.__name__)
+def test_data_choose_the_items(function: Any) -> None:
+    """Once for data that choose other items, by the same code."""
+    compiled = mlc.jit(function)
+    for x in (X, -X[::-1].copy()):
+        expected = function(x)
+        got, expected = (v if isinstance(v, tuple) else (v,) for v in (compiled(x), expected))
+        assert len(got) == len(expected)
+        for one, other in zip(got, expected):
+            assert np.shape(one) == np.shape(other)
+            assert one == other if isinstance(other, (set, bool)) else np.allclose(one, other)
+
+
+def test_what_is_known_chooses_as_in_python() -> None:
+    def function(x: Any) -> Any:
+        arrays = {"a": x, "b": 2 * x, "c": None}
+        even = [x[i] for i in range(40) if i % 2 == 0]
+        return (
+            [v.sum() for v in arrays.values() if v is not None],
+            np.array(even),
+            sum(i * j for i in range(3) for j in range(i)),
+        )
+
+    got, expected = mlc.jit(function)(X), function(X)
+    assert type(got[0]) is list and got[2] == expected[2]
+    np.testing.assert_allclose(got[0], expected[0])
+    np.testing.assert_array_equal(got[1], expected[1])
