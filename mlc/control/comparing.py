@@ -38,6 +38,26 @@ def compared(a: Any, b: Any, name: str) -> Any:
     return _OPERATORS[name](a, b)
 
 
+def is_same(a: Any, b: Any) -> Any:
+    """``a is b``: Python has one True, one False, and one of each small int."""
+    if a is b or not (is_traced(a) or is_traced(b)):
+        return a is b
+    kinds = {_number_kind(side) for side in (a, b)}
+    if kinds == {"b"}:
+        return _OPERATORS["Eq"](a, b)
+    if kinds == {"i"}:
+        traced = a if is_traced(a) else b
+        return _OPERATORS["Eq"](a, b) & (traced >= -5) & (traced <= 256)
+    return False
+
+
+def _number_kind(value: Any) -> str:
+    """ "b" or "i" for Python's bools and ints, traced or not."""
+    if isinstance(value, Tracer):
+        return value.dtype.kind if value._is_weak and not value.shape else ""
+    return {bool: "b", int: "i"}.get(type(value), "")
+
+
 def _is_number_and_sequence(a: Any, b: Any) -> bool:
     """Whether ``a``, a number of Python's that is traced, and a sequence are compared."""
     return isinstance(b, _SEQUENCES) and isinstance(a, Tracer) and is_traced(a) and a._is_weak

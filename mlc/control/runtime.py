@@ -25,6 +25,7 @@ from .around import REPEATS, cell_of, may_unroll, must_be_native
 from .calls import call as call
 from .carry import UNDEFINED, BeginsAsNone, NotNative, State, current
 from .comparing import compared as compared
+from .comparing import is_same as is_same
 from .failing import before_raise, needs_flag
 from .failing import exits as exits
 from .failing import failed as failed

@@ -16,16 +16,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 from . import comprehensions
 from .attempts import lower_attempts
+from .compare_nodes import Comparisons
 from .exits import DONE, FLAGS, LATE_VALUE, VALUE, lower_exits
 from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
 from .gets import lower_gets
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
-from .matters import MEMBERS, matters, of_numpy, own_nodes, taken_at_once
+from .matters import matters, of_numpy, own_nodes, taken_at_once
 from .names import assigned, changed, exposed, loads, touched, weight
 from .reads import PART as INNER
 from .reads import RAW, doubtful, guard_reads, made_none
@@ -40,7 +41,6 @@ from .syntax import (
     flags_test,
     is_computed,
     is_docstring,
-    is_simple,
     placed,
     raw,
     thunk,
@@ -57,7 +57,6 @@ _SCOPES = (
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 _NUMPY = ("np", "numpy", HELPER)
 _LISTS = (ast.List, ast.Tuple, ast.ListComp)
-_IDENTITY = (ast.Is, ast.IsNot)
 _STATES = ("errstate", "seterr")
 _REFUSED = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 
@@ -109,7 +108,7 @@ def _transform(function: ast.FunctionDef, failing: bool, is_last: bool) -> bool:
     return True
 
 
-class _Worker(ast.NodeTransformer):
+class _Worker(Comparisons):
     """Rewrites the statements and expressions of one function."""
 
     def __init__(self, function: ast.FunctionDef) -> None:
@@ -453,51 +452,3 @@ class _Worker(ast.NodeTransformer):
         if not isinstance(node.op, ast.Not):
             return node
         return filled(called("not_", [node.operand]), node)
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        can_repeat = all(map(is_simple, node.comparators[:-1]))
-        self.generic_visit(node)
-        if self.is_bound_inside(node):
-            return node
-        if len(node.ops) == 1:
-            return filled(self.compared(node.left, node.ops[0], node.comparators[0]), node)
-        if not can_repeat:
-            if any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
-                return node
-            return filled(self.chain(node.left, node.ops, node.comparators), node)
-        sides = [node.left, *node.comparators]
-        parts = [self.compared(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:])]
-        return filled(called("and_", [parts[0], *map(self.later, parts[1:])]), node)
-
-    def chain(
-        self, left: ast.expr, ops: Sequence[ast.cmpop], sides: Sequence[ast.expr]
-    ) -> ast.expr:
-        """``left < f(x) < y``, each side computed once, and only if what is before it holds:
-        ``(lambda a, b: and_(a < b, lambda: b < y))(left, f(x))``."""
-        if len(ops) == 1:
-            return self.compared(left, ops[0], sides[0])
-        names = [f"_mlc_{side}{len(ops)}" for side in ("left", "right")]
-        first, middle = map(variable, names)
-        rest = self.chain(middle, ops[1:], sides[1:])
-        both = thunk(called("and_", [self.compared(first, ops[0], middle), thunk(rest)]))
-        assert isinstance(both, ast.Lambda)
-        both.args.args = [ast.arg(name) for name in names]
-        return ast.Call(both, [left, sides[0]], [])
-
-    def compared(self, a: ast.expr, op: ast.cmpop, b: ast.expr) -> ast.expr:
-        """One comparison; a membership is asked of what may be traced."""
-        if isinstance(op, _IDENTITY):
-            if not (isinstance(a, ast.Name) and isinstance(b, ast.Constant) and b.value is None):
-                return ast.Compare(a, [op], [b])
-            test = called("is_none", [raw(a.id)])
-            return test if isinstance(op, ast.Is) else called("not_", [test])
-        if isinstance(op, (ast.Eq, ast.NotEq)) and any(map(self.is_none_at_times, (a, b))):
-            reads = [raw(s.id) if self.is_none_at_times(s) else thunk(s) for s in (a, b)]
-            return called("equal_or_none", [*reads, constant(type(op).__name__)])
-        if not isinstance(op, MEMBERS):
-            return called("compared", [a, b, constant(type(op).__name__)])
-        return called("in_", [a, self.later(b), constant(isinstance(op, ast.NotIn))])
-
-    def is_none_at_times(self, node: ast.expr) -> TypeGuard[ast.Name]:
-        """Whether ``node`` is a variable that an assignment makes None."""
-        return isinstance(node, ast.Name) and node.id in self.nones

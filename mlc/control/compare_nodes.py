@@ -1,0 +1,84 @@
+"""Comparisons in source as calls: chains, memberships, and what may be None or traced.
+
+::
+
+    a < f(x) < b        ->  (lambda left, right: and_(left < right, lambda: right < b))(a, f(x))
+    v in found          ->  __mlc__.in_(v, lambda: found, False)
+    best is None        ->  __mlc__.is_none(lambda: best)
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import TypeGuard
+
+from .matters import MEMBERS
+from .syntax import called, constant, filled, is_simple, raw, thunk, variable
+
+_IDENTITY = (ast.Is, ast.IsNot)
+
+
+class Comparisons(ast.NodeTransformer):
+    """Rewrites comparisons; ``nones`` are the variables that are None at times."""
+
+    nones: set[str]
+
+    def is_bound_inside(self, node: ast.AST) -> bool:
+        """Whether a part of ``node`` binds a name where nothing hoisted can."""
+        raise NotImplementedError
+
+    def later(self, value: ast.expr) -> ast.expr:
+        """A function that asks for ``value``."""
+        raise NotImplementedError
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        can_repeat = all(map(is_simple, node.comparators[:-1]))
+        self.generic_visit(node)
+        if self.is_bound_inside(node):
+            return node
+        if len(node.ops) == 1:
+            return filled(self.compared(node.left, node.ops[0], node.comparators[0]), node)
+        if not can_repeat:
+            if any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+                return node
+            return filled(self.chain(node.left, node.ops, node.comparators), node)
+        sides = [node.left, *node.comparators]
+        parts = [self.compared(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:])]
+        return filled(called("and_", [parts[0], *map(self.later, parts[1:])]), node)
+
+    def chain(
+        self, left: ast.expr, ops: Sequence[ast.cmpop], sides: Sequence[ast.expr]
+    ) -> ast.expr:
+        """``left < f(x) < y``, each side computed once, and only if what is before it holds:
+        ``(lambda a, b: and_(a < b, lambda: b < y))(left, f(x))``."""
+        if len(ops) == 1:
+            return self.compared(left, ops[0], sides[0])
+        names = [f"_mlc_{side}{len(ops)}" for side in ("left", "right")]
+        first, middle = map(variable, names)
+        rest = self.chain(middle, ops[1:], sides[1:])
+        both = thunk(called("and_", [self.compared(first, ops[0], middle), thunk(rest)]))
+        assert isinstance(both, ast.Lambda)
+        both.args.args = [ast.arg(name) for name in names]
+        return ast.Call(both, [left, sides[0]], [])
+
+    def compared(self, a: ast.expr, op: ast.cmpop, b: ast.expr) -> ast.expr:
+        """One comparison; a membership is asked of what may be traced."""
+        if isinstance(op, _IDENTITY):
+            if not isinstance(b, ast.Constant) or b.value is not None:
+                test = called("is_same", [a, b])
+            elif isinstance(a, ast.Name):
+                test = called("is_none", [raw(a.id)])
+            else:
+                return ast.Compare(a, [op], [b])
+            return test if isinstance(op, ast.Is) else called("not_", [test])
+        if isinstance(op, (ast.Eq, ast.NotEq)) and any(map(self.is_none_at_times, (a, b))):
+            reads = [raw(s.id) if self.is_none_at_times(s) else thunk(s) for s in (a, b)]
+            return called("equal_or_none", [*reads, constant(type(op).__name__)])
+        if not isinstance(op, MEMBERS):
+            return called("compared", [a, b, constant(type(op).__name__)])
+        return called("in_", [a, self.later(b), constant(isinstance(op, ast.NotIn))])
+
+    def is_none_at_times(self, node: ast.expr) -> TypeGuard[ast.Name]:
+        """Whether ``node`` is a variable that an assignment makes None."""
+        return isinstance(node, ast.Name) and node.id in self.nones
