@@ -129,6 +129,10 @@ def test_rows_that_the_nearest_cache_does_not_hold_are_used_once(l1, outer) -> N
         (48 << 10, 2 << 20, 63, 512, False),
         (48 << 10, 2 << 20, 64, 1024, False),
         (48 << 10, 1 << 20, 384, 1024, True),
+        (48 << 10, 1 << 20, 128, 128, False),
+        (48 << 10, 2 << 20, 128, 128, True),
+        (48 << 10, 2 << 20, 127, 128, False),
+        (64 << 10, 2 << 20, 128, 128, False),
     ],
 )
 def test_which_caches_ask_for_packed_operands(l1, l2, rows, size, packed) -> None:

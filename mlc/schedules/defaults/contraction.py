@@ -30,12 +30,13 @@ from .access import loads_in, reduce_axes, step
 from .machine import Machine
 from .vectors import extent_of, lanes_for, private_loops, split_roles
 
-PACK_BYTES = 96 << 10  # operands up to this size are read in place
+PACK_BYTES = 96 << 10  # operands up to this size are read in place if the next cache is near
 BLOCK_BYTES = 512 << 10  # of columns that rows go by at once: others want room in the cache, too
 PACK_ROWS = 384  # a copy pays when this many rows are multiplied with it
 FEW_PACK_ROWS = 64  # the same, where rows of the operand push each other out of a small cache,
 SMALL_L1 = 32 << 10
 LARGE_L2 = 2 << 20  # or where the copy stays in one that answers late, unless reads are in order
+NEAR_PACK_ROWS = 128  # the same, where the copy is small, but not for the nearest cache
 AHEAD_ROWS = 4  # the same, where it is made once before the first call
 AHEAD_BYTES = 32 << 10
 CONVERT_ROWS = 16  # with as many, and a panel of columns, operands are converted once
@@ -142,19 +143,25 @@ def pack_operands(nest: Nest, roles: Roles, panel: int, machine: Machine) -> lis
         along = step(node, roles.n)
         axes = _axes_of(node, nest)
         elements = prod(axis.extent for axis in axes)
-        size = node.dtype.itemsize * prod(
-            axis.extent for axis in axes if axis is roles.n or axis.is_reduce
-        )  # of one matrix, where there are many
-        early = _push_out(node, nest, machine) or size <= machine.l2 >= LARGE_L2
-        enough = FEW_PACK_ROWS if early else PACK_ROWS
-        too_large = size > PACK_BYTES and rows >= enough and roles.n.extent > panel
-        if is_packed_ahead(node, rows):
-            too_large = size > AHEAD_BYTES and roles.n.extent > panel
+        too_large = roles.n.extent > panel and _is_too_large(node, nest, roles, rows, machine)
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue
         packing, current = pack_axis(current, node, axes, roles.n, panel)
         out.append(packing)
     return [*out, current]
+
+
+def _is_too_large(node: Load, nest: Nest, roles: Roles, rows: int, machine: Machine) -> bool:
+    """Whether a copy of the lanes' operand is worth its making for that many rows."""
+    axes = _axes_of(node, nest)
+    many = prod(axis.extent for axis in axes if axis is not roles.n and not axis.is_reduce)
+    size = node.dtype.itemsize * prod(axis.extent for axis in axes) // many  # of one matrix
+    if is_packed_ahead(node, rows):
+        return size > AHEAD_BYTES
+    if size <= PACK_BYTES:  # no panel stays in the nearest cache, and rows may begin within lines
+        return many == 1 and machine.l2 >= LARGE_L2 and size > machine.l1 and rows >= NEAR_PACK_ROWS
+    early = _push_out(node, nest, machine) or size <= machine.l2 >= LARGE_L2
+    return rows >= (FEW_PACK_ROWS if early else PACK_ROWS)
 
 
 def is_packed_ahead(node: Load, rows: int) -> bool:
