@@ -20,9 +20,8 @@ from ..tracer.grown import is_arrays
 from .list_loops import Walk, gathered, walk_of, zipped
 from .list_rows import read_row, value_of
 from .list_steps import raise_where
-from .lists import Growing
 from .plan import NothingThereError, NotNative, current
-from .tables import NO_KEY, Table, is_chosen, plain_key
+from .tables import NO_KEY, Column, Table, is_chosen, plain_key
 
 _NONE: Any = object()
 
@@ -43,7 +42,7 @@ def dict_items(source: Any) -> Any:
 class _Dict(Table):
     """What all dicts that may become arrays have in common."""
 
-    value_list: Growing
+    value_list: Column
 
     def items_now(self) -> Any:
         return {key: self.base.__getitem__(self, key) for key in self.base.__iter__(self)}

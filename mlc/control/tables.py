@@ -13,6 +13,7 @@ as many places, so that some are always free.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ from .list_rows import (
     write_row,
 )
 from .list_steps import equal, note_full, nothing_held, run
-from .lists import Growing
+from .lists import Growing, _whole
 from .plan import NotNative, current
 from .spec import Spec
 from .values import tensor_of
@@ -52,11 +53,25 @@ NO_KEY: Any = object()
 _NUMBERS = (bool, int, float, np.number, np.bool)
 
 
+class Column(Growing):
+    """The keys or the values of a table. They stay arrays where code goes through all of them that
+    is compiled for their number: what loops go through then is a copy."""
+
+    def settle(self) -> int:
+        return self.size()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.copy() if self.is_native else self.items())
+
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(self.copy() if self.is_native else self.items())
+
+
 class Table(Tabled):
     """What dicts and sets have in common."""
 
-    key_list: Growing
-    value_list: Growing | None
+    key_list: Column
+    value_list: Column | None
     index: Tracer
 
     # When a table becomes arrays
@@ -92,8 +107,8 @@ class Table(Tabled):
     def hold_as(self) -> None:
         """Be arrays; NotNative, and what it was, where that cannot be."""
         items = self.items_now()
-        keys = Growing(list(items))
-        values = Growing(list(items.values())) if isinstance(items, dict) else None
+        keys = Column(list(items))
+        values = Column(list(items.values())) if isinstance(items, dict) else None
         for key in items:
             if not is_numeric(key):
                 raise NotNative(
@@ -309,3 +324,23 @@ def _bits(trace: Any, leaf: Any) -> Any:
 def as_python(value: Any) -> Any:
     """``value`` as a Python number."""
     return mark_weak(copied_number(value))
+
+
+def _column(marks: Any, children: Any) -> Any:
+    made = _whole(marks, children)
+    if isinstance(made, Growing):
+        made.__class__ = Column
+    return made
+
+
+def _refused(self: Column, *_: Any) -> Any:
+    raise NotNative(
+        "the keys or values of a dict that data decide about are compared or copied as a whole; "
+        "make a list of them, list(d.values())"
+    )
+
+
+for _name in ("lt", "le", "gt", "ge", "reduce_ex"):
+    setattr(Column, f"__{_name}__", _refused)
+
+tree.register(Column, Column.parts, _column)

@@ -216,9 +216,21 @@ def under_a_branch(x: Any) -> Any:
     return seen, seen.get(5, 0)
 
 
+def gone_through_twice(labels: Any) -> Any:
+    counts = Counter(labels.tolist())
+    pairs = [(count, key) for key, count in counts.items()]
+    total = 0
+    for key in counts:
+        total += key * counts[key]
+    backwards = list(reversed(counts))
+    counts[100] += 1
+    return pairs, total, backwards, counts
+
+
 @pytest.mark.parametrize(
     "function, arguments",
     [
+        (gone_through_twice, (LABELS,)),
         (counted, (LABELS,)), (counted, (LABELS[:3],)), (counted_by_membership, (LABELS,)),
         (counted_by_default, (LABELS,)), (counted_by_counter, (LABELS,)), (seen_before, (LABELS,)),
         (asked_for, (LABELS,)),
