@@ -12,44 +12,59 @@ from .rewrite import variables_of
 
 Interval = tuple[float, float]
 Ranges = Mapping[Var, int]  # a variable runs over range(extent)
+Seen = dict[Expr, Interval]
 
 _UNKNOWN: Interval = (-math.inf, math.inf)
 
 
-def interval(expr: Expr, ranges: Ranges) -> Interval:
-    """Least and greatest value ``expr`` may take; exact for affine expressions."""
+def interval(expr: Expr, ranges: Ranges, seen: Seen | None = None) -> Interval:
+    """Least and greatest value ``expr`` may take; exact for affine expressions. ``seen`` holds what
+    was found of its parts with the same ranges: parts have more than one place in it."""
     match expr:
         case Const(value=value):
             return (value, value)
         case Var():
             extent = ranges.get(expr, expr.extent if isinstance(expr, Axis) else None)
             return _UNKNOWN if extent is None else (0, max(int(extent) - 1, 0))
+        case Apply() | Select() | Cast():
+            if seen is None:
+                return _composed(expr, ranges, {})
+            found = seen.get(expr)
+            if found is None:
+                found = seen[expr] = _composed(expr, ranges, seen)
+            return found
+        case _:
+            return _UNKNOWN
+
+
+def _composed(expr: Expr, ranges: Ranges, seen: Seen) -> Interval:
+    match expr:
         case Apply(fn="add" | "sub" | "neg" | "mul"):
             total = as_sum(expr)
             if len(total.terms) == 1 and total.terms[0][0] is expr:
-                return _product(expr, ranges)
+                return _product(expr, ranges, seen)
             if expr.dtype is int64:
-                return _UNKNOWN if may_wrap(total, ranges) else _sum(total, ranges)
-            return _held(_sum(total, ranges), expr)
+                return _UNKNOWN if may_wrap(total, ranges, seen) else _sum(total, ranges, seen)
+            return _held(_sum(total, ranges, seen), expr)
         case Apply(fn="floordiv", args=(a, Const(value=d))) if d > 0:
-            low, high = interval(a, ranges)
+            low, high = interval(a, ranges, seen)
             return (_floor(low, d), _floor(high, d))
         case Apply(fn="mod", args=(a, Const(value=d))) if d > 0:
-            low, high = interval(a, ranges)
+            low, high = interval(a, ranges, seen)
             if math.isfinite(low) and math.isfinite(high) and low // d == high // d:
                 return (low % d, high % d)
             return (0, d - 1)
         case Apply(fn="minimum", args=(a, b)):
-            (la, ha), (lb, hb) = interval(a, ranges), interval(b, ranges)
+            (la, ha), (lb, hb) = interval(a, ranges, seen), interval(b, ranges, seen)
             return (min(la, lb), min(ha, hb))
         case Apply(fn="maximum", args=(a, b)):
-            (la, ha), (lb, hb) = interval(a, ranges), interval(b, ranges)
+            (la, ha), (lb, hb) = interval(a, ranges, seen), interval(b, ranges, seen)
             return (max(la, lb), max(ha, hb))
         case Select(then=a, otherwise=b):
-            (la, ha), (lb, hb) = interval(a, ranges), interval(b, ranges)
+            (la, ha), (lb, hb) = interval(a, ranges, seen), interval(b, ranges, seen)
             return (min(la, lb), max(ha, hb))
         case Cast(value=value) if value.dtype.kind in "biu" and expr.dtype.bits > value.dtype.bits:
-            low, high = interval(value, ranges)
+            low, high = interval(value, ranges, seen)
             return (max(low, value.dtype.lowest), min(high, value.dtype.highest))
         case _:
             return _UNKNOWN
@@ -59,9 +74,9 @@ def _floor(value: float, divisor: int) -> float:
     return value // divisor if math.isfinite(value) else value
 
 
-def _product(expr: Expr, ranges: Ranges) -> Interval:
+def _product(expr: Expr, ranges: Ranges, seen: Seen) -> Interval:
     if isinstance(expr, Apply) and expr.fn == "mul":
-        (la, ha), (lb, hb) = (interval(arg, ranges) for arg in expr.args)
+        (la, ha), (lb, hb) = (interval(arg, ranges, seen) for arg in expr.args)
         if all(map(math.isfinite, (la, ha, lb, hb))):
             corners = (la * lb, la * hb, ha * lb, ha * hb)
             return _held((min(corners), max(corners)), expr)
@@ -74,16 +89,16 @@ def _held(found: Interval, expr: Expr) -> Interval:
     return found if least <= found[0] and found[1] <= most else _UNKNOWN
 
 
-def _sum(total: Sum, ranges: Ranges) -> Interval:
+def _sum(total: Sum, ranges: Ranges, seen: Seen | None = None) -> Interval:
     low = high = float(total.constant)
     for atom, c in total.terms:
-        a, b = interval(atom, ranges)
+        a, b = interval(atom, ranges, seen)
         low += c * (a if c > 0 else b)
         high += c * (b if c > 0 else a)
     return (low, high)
 
 
-def may_wrap(total: Sum, ranges: Ranges) -> bool:
+def may_wrap(total: Sum, ranges: Ranges, seen: Seen | None = None) -> bool:
     """Whether a sum of what the data hold may leave int64, so that its value is another one.
 
     Sizes and loop variables are those of arrays in memory: sums of them do not.
@@ -92,7 +107,7 @@ def may_wrap(total: Sum, ranges: Ranges) -> bool:
         return False
     low = high = total.constant
     for atom, c in total.terms:
-        least, most = interval(atom, ranges)
+        least, most = interval(atom, ranges, seen)
         if not (math.isfinite(least) and math.isfinite(most)):
             if not _reads_data(atom):
                 continue
@@ -103,12 +118,14 @@ def may_wrap(total: Sum, ranges: Ranges) -> bool:
 
 
 def _reads_data(expr: Expr) -> bool:
-    left = [expr]
+    left, seen = [expr], set()
     while left:
         node = left.pop()
         if isinstance(node, Load):
             return True
-        left.extend(node.children)
+        if node.children and node not in seen:
+            seen.add(node)
+            left.extend(node.children)
     return False
 
 
@@ -127,9 +144,10 @@ def decide(condition: Expr, ranges: Ranges) -> bool | None:
             inner = decide(a, ranges)
             return None if inner is None else not inner
         case Apply(fn="lt" | "le" | "gt" | "ge" | "eq" | "ne" as fn, args=(a, b)):
-            if a.dtype is not int64 or any(may_wrap(as_sum(side), ranges) for side in (a, b)):
+            seen: Seen = {}
+            if a.dtype is not int64 or any(may_wrap(as_sum(side), ranges, seen) for side in (a, b)):
                 return None
-            low, high = _sum(as_sum(a - b), ranges)
+            low, high = _sum(as_sum(a - b), ranges, seen)
             match fn:
                 case "lt":
                     return True if high < 0 else False if low >= 0 else None

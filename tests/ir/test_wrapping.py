@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mlc
+from mlc import te
 from mlc.dtypes import int32, int64
 from mlc.ir.bounds import decide, interval
 from mlc.ir.expr import Axis, apply, cast, const
@@ -56,7 +57,6 @@ def _compiled(name: str, known: dict[str, Any] = {}) -> Any:  # noqa: B006 (comp
 
 
 def test_small_numbers_do_not_wrap() -> None:
-    from mlc import te
 
     i = Axis("i", 4)
     table = te.placeholder((4,), "int32", name="table")
@@ -69,7 +69,6 @@ def test_small_numbers_do_not_wrap() -> None:
 
 
 def test_bounds_of_small_types_wrap() -> None:
-    from mlc import te
     from mlc.dtypes import uint8
 
     i = Axis("i", 4)
@@ -78,3 +77,14 @@ def test_bounds_of_small_types_wrap() -> None:
     assert interval(cast(bright, int64), {}) == (200, 250)
     assert interval(cast(bright + const(100, uint8), int64), {}) == (0, 255)
     assert interval(cast(cast(flag, int32) * const(3, int32), int64), {}) == (0, 3)
+
+
+def test_bounds_of_parts_in_many_places_are_found_once() -> None:
+    i = Axis("i", 4)
+    flag = te.placeholder((4,), "bool", name="flag")[i]
+    count: Any = cast(i, int64)
+    for _ in range(100):  # 2 ** 100 ways from the last to the first
+        count = te.select(flag, count, te.min(count, 90) + 1)
+    assert interval(count, {}) == (0, 91)
+    assert decide(count < 92, {}) is True
+    assert decide(count < 91, {}) is None
