@@ -15,9 +15,13 @@ from ..tracer.tracer import Tracer
 from .dicts import TableCounter, TableDefault, TableDict, dict_items
 from .forms import is_traced
 from .list_loops import Walk, gathered, walk_of
+from .list_rows import hold
+from .lists import Growing
 from .plan import NotNative
 from .sets import TableSet
-from .tables import is_numeric
+from .tables import is_chosen, is_numeric
+
+_FEW = 8  # items that are put in one by one
 
 
 def _may_be() -> bool:
@@ -66,9 +70,22 @@ def set_of(elements: Any) -> Any:
         return set(found)
     grown.TABLED.set(True)
     made = TableSet().begin()
-    for element in found:
-        made.add(element)
+    gathered(_held(found, found), made.add)
     return made
+
+
+def _held(items: list[Any], keys: list[Any]) -> Any:
+    """``items`` as arrays, so that a native loop goes through them, where they are many, and data
+    decide about their ``keys``."""
+    if len(items) <= _FEW or not any(map(is_chosen, keys)):
+        return items
+    made = Growing(items)
+    try:
+        hold(made, None)
+    except NotNative:
+        return items
+    is_alike = all(tag is None for tag in made.tags)  # no ints beside floats
+    return made if is_alike else items
 
 
 def _filled(made: Any, pairs: Any) -> Any:
@@ -79,8 +96,8 @@ def _filled(made: Any, pairs: Any) -> Any:
     found = [(key, value) for key, value in pairs]
     if not all(is_numeric(key) for key, _ in found):
         return made.plain(made.options())(found)
-    for key, value in found:
-        made[key] = value
+    pairs = _held(found, [key for key, _ in found])
+    gathered(pairs, lambda pair: made.__setitem__(*pair))
     return made
 
 

@@ -227,10 +227,16 @@ def gone_through_twice(labels: Any) -> Any:
     return pairs, total, backwards, counts
 
 
+def ranked(labels: Any) -> Any:
+    order = {label: n for n, label in enumerate(sorted(set(labels.tolist())))}
+    places = [(int(label), n) for n, label in enumerate(labels)]
+    return [order[label] for label in labels.tolist()], order, dict(places)
+
+
 @pytest.mark.parametrize(
     "function, arguments",
     [
-        (gone_through_twice, (LABELS,)),
+        (gone_through_twice, (LABELS,)), (ranked, (LABELS[:24],)),
         (counted, (LABELS,)), (counted, (LABELS[:3],)), (counted_by_membership, (LABELS,)),
         (counted_by_default, (LABELS,)), (counted_by_counter, (LABELS,)), (seen_before, (LABELS,)),
         (asked_for, (LABELS,)),
