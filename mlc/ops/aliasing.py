@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..records import dataclass
+from ..records import dataclass, replace
 
 Others = tuple[Any, ...]
 Static = dict[str, Any]
@@ -18,12 +18,14 @@ class View:
     """How the result of an operator shares elements with its first argument.
 
     ``write(x, value, others, static)`` is the tensor ``x`` after ``value`` was written to the
-    view; None where NumPy's view is read-only. ``array(x, others, static)`` is the same view of a
-    NumPy array, without a copy; ValueError where NumPy would have to copy.
+    view; None where NumPy's view is read-only, or where it ``warns`` of writing. ``array(x,
+    others, static)`` is the same view of a NumPy array, without a copy; ValueError where NumPy
+    would have to copy.
     """
 
     write: Callable[[Any, Any, Others, Static], Any] | None
     array: Callable[[np.ndarray[Any, Any], Others, Static], np.ndarray[Any, Any]]
+    warns: bool = False
 
 
 def written_reshape(x: Any, value: Any, others: Others, static: Static) -> Any:
@@ -67,6 +69,7 @@ RESHAPED = View(written_reshape, lambda x, others, static: _reshaped(x, static["
 PERMUTED = View(written_permute, lambda x, others, static: x.transpose(static["axes"]))
 SLICED = View(written_slice, lambda x, others, static: x[key_of(static["items"])])
 SPREAD = View(None, lambda x, others, static: np.broadcast_to(x, static["shape"]))
+SPREAD_TOGETHER = replace(SPREAD, warns=True)
 DIAGONAL = View(
     None,
     lambda x, others, static: np.diagonal(x, static["offset"], static["axis1"], static["axis2"]),

@@ -13,7 +13,7 @@ from ..errors import ShapeError, UnsupportedError
 from ..ir.expr import Expr, const
 from ..ir.simplify import simplify
 from ..te.extent import is_open
-from .aliasing import PERMUTED, RESHAPED, SPREAD
+from .aliasing import PERMUTED, RESHAPED, SPREAD, SPREAD_TOGETHER
 from .broadcast import (
     Shape,
     as_axes,
@@ -253,6 +253,12 @@ def spread(x: Any, *, shape: Shape) -> Any:
     return te.compute(shape, lambda *index: element(x, index, shape), name="broadcast_to")
 
 
+@op(view=SPREAD_TOGETHER)
+def spread_together(x: Any, *, shape: Shape) -> Any:
+    """One of several arrays that are broadcast to ``shape``."""
+    return spread.body(x, shape=shape)
+
+
 @implements(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     """np.broadcast_to."""
@@ -267,7 +273,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     """np.broadcast_arrays: read-only but for arrays that have the shape already."""
     shape = broadcast_shape("broadcast_arrays", *(shape_of(a) for a in args))
     stays = lambda a: shape and shape_of(a) == shape and not isinstance(a, (list, tuple))
-    return tuple(a if stays(a) else spread(a, shape=shape) for a in args)
+    return tuple(a if stays(a) else spread_together(a, shape=shape) for a in args)
 
 
 def _at_least(ndim: int, place: Any) -> Any:

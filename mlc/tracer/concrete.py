@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import DTypeError
 from ..ops.op import CURRENT, is_held, leaves_of
-from .storage import Cell, blank
+from .storage import READ_ONLY, Cell, blank
 
 Array = np.ndarray[Any, Any]
 _UNTRACED_VIEW = (
@@ -129,7 +129,7 @@ def made_of_constants(result: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return result
     made = wrapped(result)
     if not result.flags.writeable:
-        _freeze([made], "assignment destination is read-only; write to a .copy() of it")
+        _freeze([made], READ_ONLY)
     return made
 
 

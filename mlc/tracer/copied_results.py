@@ -14,6 +14,7 @@ from .. import te
 from ..dtypes import as_dtype
 from ..errors import DTypeError
 from ..ir.expr import const
+from ..records import replace
 from ..te.tensor import Tensor
 from .traced import Result, Traced
 
@@ -38,7 +39,7 @@ def copies_computed(traced: Traced) -> Traced:
         if tensor is None:
             return traced
         place = outputs.setdefault(tensor, len(outputs))
-        results.append(Result("output", place, False, result.is_array))
+        results.append(replace(result, kind="output", value=place))
     return Traced(traced.inputs, tuple(outputs), tuple(results), traced.structure)
 
 

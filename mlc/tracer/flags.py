@@ -11,7 +11,7 @@ from ..ops.op import implements
 from ..te.tensor import Placeholder
 from .concrete import known
 from .memory_order import is_in_order, layout
-from .storage import KNOWN, READ_ONLY, WATCH, Cell
+from .storage import KNOWN, WATCH, Cell, is_read_only
 
 _KEYS = {
     "C": "c_contiguous", "F": "f_contiguous", "O": "owndata", "W": "writeable", "A": "aligned",
@@ -123,7 +123,7 @@ def _contiguous(value: Any, order: str) -> bool:
 def _writeable(value: Any) -> bool:
     if value.ndim == 0 and value._is_scalar():
         return False
-    if any(p._is_read_only() or p._cell.frozen == READ_ONLY for p in _parts(value)):
+    if is_read_only(value):
         return False
     if _is_given(value):
         raise UnsupportedError(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.op import leaves_of
+from .storage import READ_ONLY
 
 _ZERO_DIMENSIONAL = frozenset({  # never a scalar
     np.piecewise, np.select, np.where, np.isin, np.i0, np.block, np.cov, np.cross, np.pad, np.roll,
@@ -57,5 +58,5 @@ def imag_of(value: Any) -> Any:
 
     made = call_function(np.zeros_like, (value,), {})
     made._cell.is_array = not value._is_scalar()
-    made._cell.frozen = "" if value._is_scalar() else "x.imag of real numbers is read-only"
+    made._cell.frozen = "" if value._is_scalar() else READ_ONLY
     return made

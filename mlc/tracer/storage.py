@@ -31,6 +31,26 @@ _PARTS = 256  # that an array keeps before they are joined
 READ_ONLY = "assignment destination is read-only; write to a .copy() of it"
 
 
+def is_read_only(value: Any) -> bool:
+    """Whether NumPy's array would be read-only, of what is traced; False of all else."""
+    if not hasattr(type(value), "__mlc_lift__"):
+        return False
+    parts = [part for part in getattr(value, "_parts", (value,)) if hasattr(part, "_cell")]
+    return any(
+        part._cell.frozen == READ_ONLY
+        or part._is_read_only()
+        and not (part._view is not None and part._view.op.view.warns)
+        for part in parts
+    )
+
+
+def frozen_as(made: Any, value: Any) -> Any:
+    """``made``, a new traced array, read-only where ``value`` is."""
+    if is_read_only(value):
+        made._cell.frozen = READ_ONLY
+    return made
+
+
 def blank(array: Array) -> Tensor:
     """A tensor that stands for the shape and dtype of ``array`` alone."""
     return Tensor("known", array.shape, as_dtype(array.dtype), Placeholder())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..records import dataclass
+from ..records import dataclass, replace
 from ..te.tensor import Call, Compute, Constant, Placeholder, Tensor
 from . import tree
 from .concrete import known
@@ -19,6 +19,7 @@ from .masked import solid
 from .new_objects import opened
 from .rows import Row
 from .sizes import Sizes
+from .storage import is_read_only
 from .streams import Drawn
 from .trace import FunctionTrace
 from .tracer import Tracer
@@ -33,13 +34,15 @@ class Result:
     is another result already, copied), ``"row"`` (output, number: of an output),
     ``"constant"`` (an array), ``"list"`` (a `ListResult`) or ``"value"`` (anything else).
     Weak results are Python numbers, as they would be without tracing; of others without axes some
-    are arrays, as NumPy's would be, and the rest scalars.
+    are arrays, as NumPy's would be, and the rest scalars. Nobody may write to arrays that are
+    ``is_read_only``, as to NumPy's.
     """
 
     kind: str
     value: Any
     weak: bool = False
     is_array: bool = False
+    is_read_only: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +87,8 @@ class Traced:
     def is_direct(self) -> bool:
         """Whether the results are just the outputs, each once and in order; those without axes as
         scalars."""
-        plain = (r for r in self.results if r.kind == "output" and not (r.weak or r.is_array))
-        places = [r.value for r in plain]
+        outputs = (r for r in self.results if r.kind == "output")
+        places = [r.value for r in outputs if not (r.weak or r.is_array or r.is_read_only)]
         return len(places) == len(self.results) and places == list(range(len(self.outputs)))
 
     def leaves(self, computed: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
@@ -121,6 +124,9 @@ class Traced:
                     continue
             if not leaf.ndim:
                 leaf = np.asarray(leaf) if result.is_array else leaf[()]
+            if result.is_read_only and isinstance(leaf, np.ndarray):
+                leaf = leaf.view() if result.kind == "input" else leaf
+                leaf.flags.writeable = False
             found.append(leaf.item() if result.weak else leaf)
         return found
 
@@ -144,7 +150,7 @@ def traced_results(
     """
     leaves, structure = _flattened(returned, trace)
     outputs = _Outputs(trace, inputs, numbers)
-    results = tuple([outputs.result(solid(known(leaf))) for leaf in leaves])
+    results = tuple([outputs.result(leaf) for leaf in leaves])
     writes = tuple(outputs.writes(arguments))
     failure = None
     if trace.errors:
@@ -196,8 +202,12 @@ class _Outputs:
         """The number of ``tensor`` among the outputs."""
         return self.places.setdefault(tensor, len(self.places))
 
-    def result(self, leaf: Any) -> Result:
-        """How the caller gets ``leaf``."""
+    def result(self, value: Any) -> Result:
+        """How the caller gets ``value``."""
+        found = self._found(solid(known(value)))
+        return replace(found, is_read_only=True) if is_read_only(value) else found
+
+    def _found(self, leaf: Any) -> Result:
         if is_arrays(leaf):
             return Result("list", self.held(leaf))
         if not isinstance(leaf, Tracer):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided
+from numpy.lib.stride_tricks import sliding_window_view as windows
 
 import mlc
 
@@ -145,3 +147,37 @@ def test_every_other_complex_element():
     z = X + 1j
     for got, expected in zip(mlc.jit(written)(z), written(z)):
         np.testing.assert_array_equal(got, expected)
+
+
+READ_ONLY = {
+    "windows": lambda x: windows(x[0], 2),
+    "windows of what is computed": lambda x: windows(x[0] * 2, 2).T,
+    "complex windows": lambda x: (windows(x[0] + 1j, 2), windows(x[0] + 1j, 2).real),
+    "a given array, spread": lambda x: np.broadcast_to(x, x.shape),
+    "spread": lambda x: [np.broadcast_to(x, (2, 4, 3))[1], x * 2, {1: np.broadcast_to(3.0, (2,))}],
+    "items": lambda x: (*np.broadcast_to(x[0], (2, 3)), x[0]),
+    "no axes": lambda x: np.broadcast_to(x[0, 0], ()),
+    "diagonals": lambda x: (np.diagonal(x), np.diag(x), np.einsum("ii->i", x[:3])),
+    "no imaginary part": lambda x: (x.imag, (x * 1j).imag),
+    "strided": lambda x: [as_strided(x, (2, 2), (8, 8), writeable=w) for w in (True, False)],
+    "copies": lambda x: (windows(x[0], 2)[[0]], windows(x[0], 2).ravel(), windows(x, 2, 0).copy()),
+    "broadcast arrays": lambda x: np.broadcast_arrays(x[0], x),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:future versions will not create a writeable array")
+@pytest.mark.parametrize("name", READ_ONLY)
+def test_results_are_read_only_where_numpys_are(name):
+    function = READ_ONLY[name]
+
+    def leaves(value):
+        values = value.values() if isinstance(value, dict) else value
+        is_leaf = isinstance(value, np.ndarray)
+        return [value] if is_leaf else [leaf for item in values for leaf in leaves(item)]
+
+    jitted, x = mlc.jit(function), X.copy()
+    for _ in range(2):
+        for got, want in zip(leaves(jitted(x)), leaves(function(x)), strict=True):
+            np.testing.assert_array_equal(got, want)
+            assert got.flags.writeable == want.flags.writeable
+    assert x.flags.writeable

@@ -27,7 +27,7 @@ from ..masked import Masked
 from ..memory_order import copied_in, is_as_asked
 from ..new_shape import set_shape
 from ..operators import define_methods
-from ..storage import ReadOnlyError
+from ..storage import ReadOnlyError, frozen_as
 from ..strides import strides_of
 from ..trace import as_array
 from ..tracer import Tracer
@@ -481,7 +481,7 @@ def check_writable(target: Complex) -> None:
 def _parts(value: Complex) -> tuple[Any, Any]:
     if tree.JOINING.get():
         kind = "number" if value._is_weak else "scalar" if value._is_scalar() else "array"
-        return (value.joined(),), kind
+        return (frozen_as(value.joined(), value),), kind
     return value._parts, "parts"
 
 
