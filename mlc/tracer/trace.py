@@ -15,6 +15,7 @@ from ..errors import ArgumentError, UnsupportedError
 from ..ops.op import CURRENT
 from ..te.tensor import Constant, Tensor
 from . import foreign
+from .array_classes import changed_methods
 
 if TYPE_CHECKING:
     from .captures import Captures
@@ -196,8 +197,8 @@ def tracing(trace: FunctionTrace) -> Iterator[FunctionTrace]:
 def as_array(value: Any) -> np.ndarray[Any, Any] | None:
     """``value`` as a NumPy array if it is one in some protocol, without a copy where possible.
 
-    Understood are NumPy's own arrays and scalars and what `foreign.read` reads. Masked arrays and
-    matrices mean other things and are refused.
+    Understood are NumPy's own arrays and scalars and what `foreign.read` reads. Masked arrays,
+    matrices, and classes of arrays that change what arrays do, are refused.
     """
     if isinstance(value, np.ndarray):
         if isinstance(value, (np.ma.MaskedArray, np.matrix)):
@@ -205,7 +206,16 @@ def as_array(value: Any) -> np.ndarray[Any, Any] | None:
                 f"{type(value).__name__} has rules of its own that cannot be traced; "
                 f"pass a plain array (np.asarray, or .filled(...) for a masked one)"
             )
-        return value if type(value) is np.ndarray else value.view(np.ndarray)
+        if type(value) is np.ndarray:
+            return value
+        kind: Any = type(value)
+        changed = changed_methods(kind)
+        if changed:
+            raise UnsupportedError(
+                f"{kind.__name__} has a {' and a '.join(changed)} of its own, which cannot "
+                f"be traced; pass a plain array (np.asarray)"
+            )
+        return value.view(np.ndarray)
     return np.asarray(value) if isinstance(value, (np.generic, range)) else foreign.read(value)
 
 

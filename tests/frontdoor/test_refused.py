@@ -295,3 +295,33 @@ def test_errors_of_the_user_keep_their_line() -> None:
         mlc.jit(broken)(X)
     assert caught.traceback[-1].name == "broken"
     assert not mlc.jit(broken).cache_info()
+
+
+class Symmetric(np.ndarray):
+    """An array that writes otherwise than NumPy's."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        i, j = index
+        super().__setitem__((i, j), value)
+        super().__setitem__((j, i), value)
+
+
+class Named(np.ndarray):
+    """An array that knows a name besides."""
+
+    name = ""
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.name = getattr(other, "name", "")
+
+
+def test_classes_of_arrays_that_change_what_arrays_do() -> None:
+    @mlc.jit
+    def written(x: Any) -> Any:
+        x[0, 1] = 5
+        return x.sum()
+
+    with pytest.raises(mlc.UnsupportedError, match="Symmetric has a __setitem__ of its own"):
+        written(np.zeros((2, 2)).view(Symmetric))
+    named = np.zeros((2, 2)).view(Named)
+    assert written(named) == named.sum() == 5
