@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..dtypes import DType, as_dtype, bfloat16, boolean, float16, float32
+from ..dtypes import DType, as_dtype, bfloat16, boolean, float16, float32, float64
 from ..errors import DomainError, DTypeError, UnsupportedError
 from ..ir.expr import Expr, apply, const, select
 from ..ir.expr import cast as cast_expr
@@ -225,6 +225,28 @@ def round_decimals(x: Any, *, decimals: int = 0) -> Any:
         return rint_of(v * scale) / scale if decimals > 0 else rint_of(v / scale) * scale
 
     return pointwise("round", formula, (x,), (work,), (dtype,))
+
+
+EXACT_POWERS = 22  # of ten, that float64 holds
+
+
+@op(promotes=True)
+def round_number(x: Any, *, digits: int) -> Any:
+    """``round(x, digits)`` of a Python float, ``digits`` from 0 to `EXACT_POWERS`: nearest to what
+    ``x`` is exactly, where np.round looks at a product that is rounded itself."""
+    return pointwise("round", lambda v: _nearest(v, digits), (x,), (float64,), (float64,))
+
+
+def _nearest(v: Expr, digits: int) -> Expr:
+    scale = const(10.0**digits, v.dtype)
+    scaled = rounded_product(v, scale)
+    beyond = apply("fma", v, scale, -scaled)  # of the product, exactly
+    whole = rint_of(scaled)
+    rest = scaled - whole
+    up = (rest == 0.5) & (beyond > 0.0)
+    down = (rest == -0.5) & (beyond < 0.0)
+    whole = select(up, whole + 1.0, select(down, whole - 1.0, whole))
+    return select(apply("abs", scaled) < 2.0**53, whole / scale, v)  # larger: nothing to round
 
 
 def power_of_ten(n: int) -> float:

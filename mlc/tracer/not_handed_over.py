@@ -35,7 +35,8 @@ def take(a: Any, indices: Any, *rest: Any, **options: Any) -> Any:
 @functools.wraps(np.isscalar)
 def isscalar(element: Any) -> bool:
     """np.isscalar."""
-    return element._is_scalar() if _is_traced(element) else np.isscalar(element)
+    traced = hasattr(type(element), "_is_scalar")
+    return element._is_scalar() if traced else np.isscalar(element)
 
 
 def ndenumerate(arr: Any) -> Any:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError, UnsupportedError
+from ..errors import DTypeError, ShapeError, UnsupportedError
 from ..ops.caught import DIVIDING, check_division
 from ..ops.op import is_held, leaves_of
+from .concrete import known
 from .deciding import deciding_arguments
 from .dispatch import call_function
 from .flags import Flags
@@ -81,10 +82,16 @@ def _put(self: Any, indices: Any, values: Any, mode: Any = "raise") -> None:
 
 def _round(self: Any, digits: Any = None) -> Any:
     """``round(x)``, which is an int, and ``round(x, digits)``, which is a number as ``x`` is."""
+    from ..ops.elementwise import EXACT_POWERS, round_number
+
     if digits is None:
         return _whole("round", np.rint)(self)
     _refuse_array(self, "round")
-    result = call_function(np.round, (self, digits), {})
+    digits = operator.index(digits)
+    if _is_weak(self) and self.dtype == np.float64 and 0 < digits <= EXACT_POWERS:
+        result = round_number(self, digits=digits)
+    else:
+        result = call_function(np.round, (self, digits), {})
     if _is_weak(self) and not _is_weak(result):
         result._trace.weak.add(result._tensor)
     return result
@@ -130,9 +137,8 @@ def _view(self: Any, dtype: Any = None, type: Any = None) -> Any:
             f"x.view({np.dtype(dtype)}) of complex numbers cannot be traced; use x.real and "
             f"x.imag, which share the elements of x"
         )
-    if self._cell.array is not None:
-        self._cell.touch()
-        return self._cell.array.view(dtype)
+    if known(self) is not self:
+        return _known_view(self, known(self).view(dtype))
     if np.dtype(dtype).kind == "c":
         raise UnsupportedError(
             f"x.view({np.dtype(dtype)}) cannot be traced; write x[..., ::2] + 1j * x[..., 1::2]"
@@ -148,6 +154,17 @@ def _view(self: Any, dtype: Any = None, type: Any = None) -> Any:
     except ValueError as error:
         raise ShapeError(f"x.view({np.dtype(dtype)}): {error}") from None
     return viewed(self, dtype)
+
+
+def _known_view(value: Any, found: np.ndarray[Any, Any]) -> Any:
+    """``value.view(found.dtype)`` of known elements, which is ``found``."""
+    from ..ops.recast import viewed
+
+    try:
+        return viewed(value, found.dtype)
+    except (DTypeError, UnsupportedError):  # of a dtype that is not traced
+        value._cell.touch()
+        return found
 
 
 def _reordering(name: str, function: Any) -> Callable[..., None]:

@@ -65,3 +65,18 @@ def test_scalars_bools_and_pieces() -> None:
 def test_what_has_no_such_view(function: Any, error: Any, text: str) -> None:
     with pytest.raises(error, match=text):
         mlc.jit(function)(X)
+
+
+def test_known_parts_as_another_dtype() -> None:
+    def written(x: Any) -> Any:
+        known = np.ones(10)
+        part = known[1:3].view(np.uint8)
+        part[:8] = 0
+        whole = np.zeros((3, 4))
+        bits = whole[0, 2:].view(np.uint64)
+        bits[0] = x.view(np.uint64)[0]
+        return part, known, whole, bits, known[2:4].view(np.complex128)
+
+    x = np.array([1.5, 2.5])
+    for got, want in zip(mlc.jit(written)(x), written(x)):
+        np.testing.assert_array_equal(got, want, strict=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mlc
 from mlc.testing import check_against_numpy
@@ -164,3 +167,32 @@ def test_the_truth_of_many_complex_numbers_is_ambiguous() -> None:
 
 def bool_of(x: Any) -> Any:
     return bool(x)
+
+
+def _as_bits(value: float) -> bytes:
+    return struct.pack("d", value)
+
+
+DECIMALS = st.tuples(st.integers(0, 10**12), st.integers(0, 12)).map(lambda p: p[0] / 10 ** p[1])
+SPECIAL = [2.675, 3.345, -1.005, 0.125, -0.375, 2.5, -0.0, -0.3, 5e-324, 1e15 + 0.3, 2.0**53 - 1]
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2, 3, 7, 22])
+def test_round_of_python_floats_is_exact(digits: int) -> None:
+    jitted: Any = mlc.jit(lambda x: round(x, digits))
+
+    @given(st.one_of(DECIMALS, DECIMALS.map(lambda x: -x), st.floats(allow_nan=False)))
+    def check(x: float) -> None:
+        assert _as_bits(jitted(x)) == _as_bits(round(x, digits))
+
+    check()
+    for x in [*SPECIAL, np.inf]:
+        assert _as_bits(jitted(x)) == _as_bits(round(x, digits))
+    assert np.isnan(jitted(np.nan))
+
+
+def test_round_of_numpy_floats_is_numpys() -> None:
+    x = np.array(SPECIAL)
+    got = mlc.jit(lambda x: [round(item, 2) for item in x])(x)
+    assert got == [round(item, 2) for item in x]
+    assert all(isinstance(item, np.float64) for item in got)
