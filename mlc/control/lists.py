@@ -20,7 +20,6 @@ import numpy as np
 from ..errors import MlcError
 from ..ops.op import CURRENT
 from ..tracer import tree
-from ..tracer.concrete import known
 from ..tracer.grown import Grown, ListsFullError, RoomWanted, is_arrays, rows_wanted
 from ..tracer.lists import holds_traced
 from ..tracer.number import copied_number
@@ -38,7 +37,6 @@ from .list_rows import (
     write_row,
 )
 from .list_steps import (
-    copy_row,
     each,
     equal,
     note_full,
@@ -147,19 +145,14 @@ class Growing(Grown):
     @_method("__setitem__")
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
-            raise NotNative(
-                "a slice of a list that data decide about is assigned to; set its items in a loop"
-            )
+            self._replace(key, value, "assigned to; set its items in a loop")
+            return
         write_row(self, self._row(key, "list assignment index out of range"), value)
 
     @_method("__delitem__")
     def __delitem__(self, key: Any) -> None:
         if isinstance(key, slice):
-            if key != slice(None):
-                raise NotNative(
-                    "a slice of a list that data decide about is deleted; delete items with pop()"
-                )
-            self.clear()
+            self._replace(key, (), "deleted; delete items with pop()")
             return
         self._taken(key, "list assignment index out of range", is_read=False)
 
@@ -316,32 +309,17 @@ class Growing(Grown):
 
     def _part(self, key: slice) -> Growing:
         """The items that a slice names, as a list of its own."""
-        step = 1 if key.step is None else known(key.step)
-        if not isinstance(step, int):
-            raise NotNative("a slice of a list has a step that data decide about")
-        if step == 0:
-            raise ValueError("slice step cannot be zero")
-        count = self.length()
-        low, high = (0, count) if step > 0 else (-1, count - 1)
+        from .list_slices import part_of
 
-        def bound(value: Any, otherwise: Any) -> Any:
-            if value is None:
-                return otherwise
-            value = whole_number(value)
-            return np.clip(np.where(value < 0, value + count, value), low, high)
-
-        start = bound(key.start, low if step > 0 else high)
-        stop = bound(key.stop, high if step > 0 else low)
-        away = stop - start if step > 0 else start - stop
-        many = np.maximum((away + (abs(step) - 1)) // abs(step), 0)
         made = Growing(is_deque=self.is_deque)
-        hold(made, self.kind)
-        if self.kind is not None:
-            first = value_of(self.head) + start
-            begin = value_of(made.head)
-            run(0, many, lambda n: copy_row(self, first + n * step, made, begin + n))
-            put(made.tail, begin + many)
+        part_of(self, key, made)
         return made
+
+    def _replace(self, key: slice, values: Iterable[Any], what: str) -> None:
+        """Let ``values`` be in the place of the items that a slice names."""
+        from .list_slices import replaced
+
+        replaced(self, key, values, Growing(), what)
 
     def __add__(self, other: Any) -> Any:
         if not self.is_native and not is_arrays(other):

@@ -1,0 +1,99 @@
+"""Slices of lists that data decide about, which are assigned to and deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlc
+
+X = np.array([1, 3, 5, 4, 2])
+
+
+def next_permutation(x: Any) -> Any:
+    a = list(x)
+    i = len(a) - 2
+    while i >= 0 and a[i] >= a[i + 1]:
+        i -= 1
+    if i >= 0:
+        j = len(a) - 1
+        while a[j] <= a[i]:
+            j -= 1
+        a[i], a[j] = a[j], a[i]
+    a[i + 1 :] = a[i + 1 :][::-1]
+    return a
+
+
+def chosen(x: Any) -> list[Any]:
+    """A list whose length the data decide: here 1, 3, 5, 4."""
+    made = [7]
+    made.pop()
+    for v in x:
+        if v != 2:
+            made.append(int(v))
+    return made
+
+
+def replaced(x: Any) -> Any:
+    found = []
+    for key in (slice(1, 3), slice(-2, None), slice(3, 1), slice(None, 0), slice(9, 20)):
+        a = chosen(x)
+        a[key] = [10, 20, 30]
+        a.append(len(a))
+        found.append(a)
+    return tuple(found)
+
+
+def by_itself(x: Any) -> Any:
+    a, b = chosen(x), chosen(x)
+    a[1:] = a
+    a[int(x[0]) : int(x[4])] = x
+    b[:2] = ()
+    b[len(b) :] = [v * 2 for v in b]
+    return a, b
+
+
+def deleted(x: Any) -> Any:
+    a, b, c = chosen(x), chosen(x), chosen(x)
+    del a[1 : int(x[1])]
+    del b[-1:]
+    del c[:]
+    return a, b, c
+
+
+def in_a_loop(x: Any) -> Any:
+    a = chosen(x)
+    n = 0
+    while len(a) < 20 and a[0] > 0:
+        a[n:n] = [int(x[n % 5]), n]
+        n += 2
+    return a
+
+
+@pytest.mark.parametrize("function", [next_permutation, replaced, by_itself, deleted, in_a_loop])
+def test_slices_are_as_python_has_them(function: Any) -> None:
+    jitted = mlc.jit(function)
+    assert jitted(X) == function(X)
+    assert jitted(X[::-1].copy()) == function(X[::-1].copy())
+
+
+def with_a_step(x: Any) -> Any:
+    a = chosen(x)
+    a[::2] = [8, 9]
+    return a
+
+
+def without_a_step(x: Any) -> Any:
+    a = chosen(x)
+    del a[::2]
+    return a
+
+
+@pytest.mark.parametrize(
+    "function, done", [(with_a_step, "assigned to"), (without_a_step, "deleted")]
+)
+def test_slices_with_steps_are_refused(function: Any, done: str) -> None:
+    with pytest.raises(mlc.UnsupportedError, match=f"a slice with a step .* is {done}; "):
+        mlc.jit(function)(X)
