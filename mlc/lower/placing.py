@@ -20,7 +20,6 @@ from ..ir.program import (
     seq,
     walk,
 )
-from ..schedules.boxes import unique_name
 from .place_buffers import PARTS, SHARED_BYTES, SMALL_BYTES, STACK_BYTES, span_bytes, stays
 from .replace_buffers import Place, is_replaceable, replace_buffers
 
@@ -93,6 +92,8 @@ class Placer:
         shape = (parallel.extent, *buffer.shape)
         name = buffer.name
         if self.named[name] > 1:  # the hint means this one alone
+            from ..schedules.boxes import unique_name
+
             name = unique_name(f"{name}_parts", set(self.named))
         whole = Buffer(name, shape, buffer.dtype, strides, Scope.GLOBAL)
         place = Place(whole, (parallel.var,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from ..ir.bounds import interval
 from ..ir.expr import Axis, Const, Expr, Var, const, load
@@ -19,6 +18,7 @@ from ..ir.program import (
     Store,
 )
 from ..ir.simplify import simplify
+from ..records import dataclass
 from .buffers import Indices
 from .step import fresh_block_name
 

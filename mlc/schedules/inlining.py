@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..ir.expr import Axis, Expr, Var, const
 from ..ir.program import (
     Accumulate,
@@ -18,7 +16,7 @@ from ..ir.program import (
     children_of,
 )
 from ..ir.rewrite import conjuncts, loads_of
-from ..records import replace
+from ..records import dataclass, replace
 from .legality.accesses import Access, accesses_of
 from .legality.conflict import Conflict
 from .moving import is_guard

@@ -7,7 +7,6 @@ loops that stay around the block and whose extent is a number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from ..ir.affine import as_sum
@@ -29,7 +28,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import conjuncts, variables_of
 from ..ir.simplify import simplify
-from ..records import replace
+from ..records import dataclass, replace
 from .digits import Digit, Digits, digits_of, independent
 from .placement import is_movable, path_to_loop, touched_buffers, without_block
 from .regions import span_of
@@ -147,9 +146,9 @@ def _base(block: Block, shared: Sequence[For], own: Sequence[For]) -> dict[Axis,
             continue
         if is_idle or not covers_loop(used, loop.var, loop.extent):
             return f"loop {loop.var.name} around block {block.name!r} feeds none of its axes"
-    guards = [f"{it.binding!r} < {it.axis.extent}" for it in block.iters]
     for test in conjuncts(block.predicate):
         if not any(is_guard(test, it) for it in block.iters):
+            guards = [f"{it.binding!r} < {it.axis.extent}" for it in block.iters]
             return (
                 f"block {block.name!r} has the condition {test!r}, which is not one that keeps an "
                 f"axis in its range ({', '.join(guards)}); it cannot move"

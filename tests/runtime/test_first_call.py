@@ -15,6 +15,13 @@ x = np.ones(1000, np.float32)
 assert mlc.jit(small)(x, x)[0] == 2.0
 print(*sorted(sys.modules))
 """
+PRODUCT = """
+import sys
+import numpy as np, mlc
+a, b = np.ones((384, 1024), np.float32), np.ones((1024, 1024), np.float32)
+assert mlc.jit(lambda a, b: a @ b)(a, b)[0, 0] == 1024.0
+print(*sorted(sys.modules))
+"""
 # Proofs over integer systems, tails of loops, reductions, and texts that are compiled once for all.
 NEVER = {
     "mlc.ir.integer_system", "mlc.schedules.legality.pairs", "mlc.schedules.legality.space",
@@ -34,12 +41,12 @@ COMPILER = (
 )  # fmt: skip
 
 
-def loaded(folder: Path) -> set[str]:
+def loaded(folder: Path, call: str = CALL) -> set[str]:
     """The parts of mlc that a process has after its first call."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLC_")}
     environment |= {"MLC_CACHE_DIR": str(folder), "MLC_TUNED": "0"}
     done = subprocess.run(
-        [sys.executable, "-c", CALL], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", call], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
@@ -52,3 +59,12 @@ def test_a_small_function_loads_what_it_needs(tmp_path: Path) -> None:
     cached = loaded(tmp_path)
     assert cached < cold
     assert not [name for name in cached if name.startswith(COMPILER)]
+
+
+def test_a_product_that_packs_its_columns_loads_neither_texts_nor_other_steps(
+    tmp_path: Path,
+) -> None:
+    cold = loaded(tmp_path, PRODUCT)
+    assert {"mlc.schedules.defaults.packing", "mlc.schedules.steps.compute_at"} <= cold
+    other = {"mlc.schedules.inlining", "mlc.schedules.boxes", "mlc.schedules.steps.compute_inline"}
+    assert not cold & {"mlc.ir.show", *other}

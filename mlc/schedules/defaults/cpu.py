@@ -125,10 +125,11 @@ def default_schedule(
         added = block_columns(s, names[first], main, tile, machine)
     if depth:
         columns = s.loops(names[first])[depth - 2] if plan.parts else None
-        chosen = _share_out(s, names[first], plan, added, machine)
+        chosen, total = _share_out(s, names[first], plan, added, machine)
         for block, nest in copies.items():
             if nest in plan.parts and columns is not None:
                 _schedule_part(s, block, nest, names[first], columns, chosen, machine)
+        _parallel(s, chosen, total)  # last: each step asks anew whether threads race
     if tile is None and blocked is None and not plan.ways:
         if depth and len(plan.nests) > 1 and any(map(reduce_axes, plan.nests)):
             from .joined_folds import join_folds
@@ -422,10 +423,12 @@ def _schedule_in_rows(
         _schedule_inside(s, name, nest, inner_depth(plan, number), machine)
 
 
-def _share_out(s: Schedule, name: str, plan: _Plan, added: int, machine: Machine) -> Var:
-    """Fuse shared loops over whole rows until there are enough iterations for the threads, and run
-    the outermost loop that has them in parallel; returns it. Loops over tiles stay apart: their
-    edges must stay visible."""
+def _share_out(
+    s: Schedule, name: str, plan: _Plan, added: int, machine: Machine
+) -> tuple[Var, float]:
+    """Fuse shared loops over whole rows until there are enough iterations for the threads; returns
+    the outermost loop that has them, which should run in parallel, and how many nanoseconds each
+    run of it may take. Loops over tiles stay apart: their edges must stay visible."""
     sizes = plan.tiling.sizes
     rows = 1
     for axis, size in zip(plan.nests[0].compute.axes, sizes, strict=False):
@@ -446,8 +449,7 @@ def _share_out(s: Schedule, name: str, plan: _Plan, added: int, machine: Machine
         if var is chosen:
             break
         outside *= extent_of(s, var)
-    _parallel(s, chosen, total / outside)
-    return chosen
+    return chosen, total / outside
 
 
 def _few(s: Schedule, loop: Var, machine: Machine) -> bool:

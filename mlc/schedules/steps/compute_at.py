@@ -39,7 +39,6 @@ from ..placement import (
 from ..refusal import Refusal
 from ..regions import block_writes, region_in, span_of
 from ..step import Step, block_name, find_block, rebuild
-from .compute_inline import ComputeInline
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
@@ -98,6 +97,8 @@ class ComputeAt(Step):
         if number == ROOT:
             return None
         if number == INLINE:
+            from .compute_inline import ComputeInline
+
             return ComputeInline(self.block)
         loop = loop_numbered(program, number)
         return loop if isinstance(loop, str) else ComputeAt(self.block, loop)
