@@ -20,7 +20,7 @@ from .broadcast import Shape, as_axis, as_tensor, broadcast_shape, shape_of, siz
 from .elementwise import astype
 from .op import implements, op
 from .promotion import accumulator, common_dtype, dtype_of
-from .shape import reshape
+from .shape import moveaxis, reshape
 
 Labels = tuple[Any, ...]
 
@@ -178,18 +178,25 @@ def vdot(a: Any, b: Any, /) -> Any:
 
 @implements(np.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    """np.vecdot: products summed over ``axis``, other axes broadcast."""
+    """np.vecdot: products summed over ``axis`` of each, the other axes broadcast."""
     from .reduce import sum as sum_of
 
-    sizes = [s[as_axis("vecdot", axis, len(s))] for s in (shape_of(x1), shape_of(x2))]
+    one, two = shape_of(x1), shape_of(x2)
+    check_vecdot(one, two, axis)
+    dtype = common_dtype(x1, x2)
+    if axis >= 0 and len(one) != len(two):  # counted from the left they are not the same axis
+        x1, x2, axis = moveaxis(x1, axis, -1), moveaxis(x2, axis, -1), -1
+    return sum_of(arithmetic.multiply(x1, x2), axis=axis, dtype=dtype)
+
+
+def check_vecdot(one: Shape, two: Shape, axis: int) -> None:
+    """ShapeError if ``axis`` of shape ``one`` and that of ``two`` are not equally long."""
+    sizes = [shape[as_axis("vecdot", axis, len(shape))] for shape in (one, two)]
     if sizes[0] != sizes[1]:
         raise ShapeError(
-            f"vecdot: shapes {shape_of(x1)} and {shape_of(x2)} have {sizes[0]} and {sizes[1]} "
-            f"elements along axis {axis}, which is not broadcast"
+            f"vecdot: shapes {one} and {two} have {sizes[0]} and {sizes[1]} elements along axis "
+            f"{axis}, which is not broadcast"
         )
-    product = arithmetic.multiply(x1, x2)
-
-    return sum_of(product, axis=axis, dtype=common_dtype(x1, x2))
 
 
 @implements(np.outer)

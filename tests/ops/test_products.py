@@ -77,3 +77,17 @@ def test_products_on_a_grid_are_in_order():
     ):
         found = mlc.jit(function, target="cuda-emulated")(x)
         near(found, function(x))
+
+
+@pytest.mark.parametrize("one", [np.float64, np.complex128])
+@pytest.mark.parametrize("two", [np.float64, np.complex128])
+def test_vecdot_sums_over_the_axis_of_each(one, two):
+    shapes = [((3,), (3, 3), 0), ((2,), (2, 3), 0), ((2, 3), (2,), 0), ((3, 3), (3, 3, 3), 1),
+              ((3, 4), (5, 3, 4), -2), ((2, 3), (2, 3), 0), ((4,), (3, 4), -1)]  # fmt: skip
+    for left, right, axis in shapes:
+        x, y = (np.arange(1, np.prod(s) + 1).reshape(s) for s in (left, right))
+        x, y = x.astype(one) * one(2 - 1j if one is np.complex128 else 1), y.astype(two)
+        same_bits(lambda x, y: np.vecdot(x, y, axis=axis), x, y)
+        same_bits(lambda x, y: np.linalg.vecdot(x, y, axis=axis), x, y)
+        with pytest.raises(mlc.ShapeError, match=r"vecdot: shapes .* axis -1, which is not"):
+            mlc.jit(lambda x, y: np.linalg.vecdot(x, y[..., :1]))(x, y)

@@ -13,7 +13,7 @@ from ...errors import DTypeError, OutsideArrayError, UnsupportedError, warn
 from ...ops.op import leaves_of
 from ..concrete import call_plainly, is_plain_call, known
 from ..dispatch import NUMBERS, as_number, call_function
-from ..implementations import name_of, views
+from ..implementations import fits, name_of, views
 from ..masked import Masked
 from ..returned_views import own
 from ..rooms import as_mask, check_room, one_place
@@ -191,6 +191,9 @@ def call_complex_ufunc(
     dtype = kwargs.pop("dtype", None)
     kwargs = {k: v for k, v in kwargs.items() if k not in ("casting", "order", "subok")}
     if kwargs:
+        stand_in = _stand_in(ufunc)
+        if stand_in is not None and fits(stand_in, inputs, kwargs):
+            return stand_in(*inputs, **kwargs)
         raise UnsupportedError(f"{name} with {next(iter(kwargs))}= cannot be traced")
     result = _elementwise(ufunc, name, inputs, dtype)
     if isinstance(result, Complex):  # a ufunc makes NumPy's numbers, of Python's too
@@ -213,8 +216,9 @@ def _as_scalar(parts: Sequence[Any], inputs: Sequence[Any]) -> None:
 def _elementwise(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], dtype: Any) -> Any:
     formula, test = UFUNCS.get(ufunc), TESTS.get(ufunc)
     if formula is None and test is None:
-        if ufunc.signature is not None and getattr(np, ufunc.__name__, None) in FUNCTIONS:
-            return FUNCTIONS[getattr(np, ufunc.__name__)](*inputs)
+        stand_in = _stand_in(ufunc)
+        if stand_in is not None:
+            return stand_in(*inputs)
         raise _unsupported(name)
     given = [key_of(value) for value in inputs]
     if all(isinstance(key, type) for key in given):  # Python numbers, some of them traced
@@ -237,6 +241,13 @@ def _elementwise(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], dtype: Any
         assert formula is not None
         real, imag = formula(*operands)
         return made(real, imag, work)
+
+
+def _stand_in(ufunc: np.ufunc) -> Formula | None:
+    """What stands for a ufunc over more than single elements, such as np.vecdot."""
+    if ufunc.signature is None:
+        return None
+    return FUNCTIONS.get(getattr(np, ufunc.__name__, None))
 
 
 def key_of(value: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import ArgumentError, DTypeError, UnsupportedError
 from ...ops.broadcast import as_axis, size_of, strict_axes
 from ...ops.complex_products import complex_cumprod, complex_prod
+from ...ops.contract import check_vecdot
 from ...ops.op import implements
 from ...ops.reduce import first_along
 from ...ops.statistics import degrees_of_freedom
@@ -282,7 +283,9 @@ def vdot(a: Any, b: Any) -> Any:
 
 def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """np.vecdot: the first factor conjugated."""
-    return np.sum(np.conjugate(x1) * x2, axis=axis)
+    check_vecdot(np.shape(x1), np.shape(x2), axis)
+    one, two = np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1)
+    return np.sum(np.conjugate(one) * two, axis=-1)
 
 
 stands_for(np.vecdot, np.linalg.vecdot)(_vecdot)
