@@ -62,3 +62,12 @@ def test_rounding_of_halves_goes_by_halves(decimals: int) -> None:
         want = np.round(x, decimals)
     got = mlc.jit(lambda x: np.round(x, decimals))(x)
     np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("function", [np.maximum, np.minimum, np.fmax, np.fmin])
+def test_of_two_zeros_float16_takes_the_first(function):
+    x, y = np.array([[0.0, -0.0, -0.0, np.nan], [-0.0, 0.0, 1, 0.0]], np.float16)
+    x, y = np.tile(x, 15), np.tile(y, 15)
+    compiled = mlc.jit(lambda x, y: np.signbit(function(x, y)) | np.isnan(x) | np.isnan(y))
+    want = np.signbit(function(x, y)) | np.isnan(x) | np.isnan(y)
+    np.testing.assert_array_equal(compiled(x, y), want)

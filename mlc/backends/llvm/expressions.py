@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeGuard
 
-from ...dtypes import DType, boolean, float32, float64
+from ...dtypes import DType, boolean, float16, float32, float64
 from ...errors import CompileError
 from ...ir.bounds import interval
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select
@@ -20,10 +20,8 @@ from .types import Value, constant, is_half
 # Of the bits alone, so that the half types need no detour through float32.
 _ON_BITS = frozenset({"bitcast", "nextafter"})
 # Of numbers that a half type holds these give such numbers, which need no rounding.
-_EXACT = frozenset(
-    ("minimum", "maximum", "fmin", "fmax", "neg", "abs", "copysign")
-    + ("floor", "ceil", "trunc", "rint")
-)
+_EXTREMES = frozenset({"minimum", "maximum", "fmin", "fmax"})
+_EXACT = _EXTREMES | {"neg", "abs", "copysign", "floor", "ceil", "trunc", "rint"}
 
 
 def emit_expr(e: Emitter, expr: Expr) -> Value:
@@ -110,6 +108,8 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
     args = e.unify(args)
     operand = args[-1].dtype
     if is_half(operand) and fn not in _ON_BITS:
+        if operand is float16 and fn in _EXTREMES:
+            args = args[::-1]  # of zeros NumPy gives the first in float16 only, else the second
         result = call(e, fn, [_widened(e, arg) for arg in args], float32)
         if result.dtype is not float32:
             return result
