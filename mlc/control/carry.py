@@ -14,7 +14,8 @@ from typing import Any
 from ..errors import HostStateError
 from ..ops.moving import inside_loop
 from ..tracer import tree
-from ..tracer.storage import Cell
+from ..tracer.masked import ElementsWanted
+from ..tracer.storage import REGION, Cell
 from .around import AROUND, REPEATS, asking, in_loop
 from .complex_state import entering
 from .host_changes import UNDEFINED as UNDEFINED
@@ -51,7 +52,14 @@ def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
     """
     # What a branch leaves the data may choose while tracing, for which lists stay what they are.
     may_choose = state.is_branch and REPEATS.get() == 1 and current().has_room
-    return with_lists(lambda: _carry(state, bodies), not may_choose)
+    outside = REGION.get()
+    while True:
+        try:
+            return with_lists(lambda: _carry(state, bodies), not may_choose)
+        except ElementsWanted as wanted:
+            if wanted.selection.is_from_before(outside):
+                raise
+            wanted.selection.settled()
 
 
 def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:

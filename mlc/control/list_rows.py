@@ -22,6 +22,7 @@ from ..ops.op import CURRENT
 from ..te.tensor import Tensor
 from ..tracer import tree
 from ..tracer.grown import ROWED, ROWS, Grown, Kind, Leaf, Tabled, room_now
+from ..tracer.storage import REGION as REGION
 from ..tracer.storage import WATCH, Cell, next_cell
 from ..tracer.tracer import Tracer
 from .guarding import INSIDE, guarded
@@ -32,8 +33,6 @@ from .spec import Spec
 from .values import is_value, spec_of, tensor_of
 
 Result = TypeVar("Result")
-# The number that cells and lists exceed which the native loop or branch around has made.
-REGION: ContextVar[int] = ContextVar("region", default=-1)
 _FROZEN: ContextVar[list[tuple[Cell | Grown, str]] | None] = ContextVar("frozen", default=None)
 _MOST_KINDS = 12
 LISTED = (

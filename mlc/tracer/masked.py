@@ -23,6 +23,7 @@ from ..te.extent import is_open
 from .asking import is_ours
 from .concrete import all_known, known
 from .noting import note_error
+from .storage import REGION, next_cell
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -34,7 +35,21 @@ _ELEMENTWISE = frozenset({
 })  # fmt: skip
 
 
+# They write to the array that they are methods of, or to the first that they are given.
+_WRITING = frozenset({
+    "sort", "partition", "fill", "put", "resize", "copyto", "place", "putmask", "fill_diagonal",
+    "put_along_axis",
+})  # fmt: skip
 _NO_ARRAYS = frozenset({"casting", "dtype", "order", "signature", "subok"})
+
+
+class ElementsWanted(BaseException):
+    """Raised while tracing: the elements of ``selection`` are to be an array before the loop or
+    branch that is traced. Nothing that users write should catch it."""
+
+    def __init__(self, selection: Masked) -> None:
+        super().__init__("a selection becomes an array")
+        self.selection = selection
 
 
 class Masked(NDArrayOperatorsMixin):
@@ -43,14 +58,18 @@ class Masked(NDArrayOperatorsMixin):
     __array_priority__ = 2000.0
     __hash__ = None  # type: ignore[assignment]
     _is_weak = False  # they are elements of an array
+    _OWN = frozenset({"_values", "_mask", "_at", "_made", "_made_at", "_serial"})
 
     def __init__(self, values: Tracer, mask: Tracer, at: int) -> None:
         self._values, self._mask, self._at = values, mask, at
         self._made: Any = None  # the elements, once somebody needed their number
+        self._serial = self._made_at = next_cell()
 
     def solid(self) -> Any:
         """The elements as an array; UnsupportedError where their number cannot be known."""
         if self._made is None:
+            if not is_inside_loop() or has_places():
+                self._settle()
             places = places_of(self._mask)
             if places is None and not is_inside_loop():
                 self._refuse()
@@ -58,10 +77,27 @@ class Masked(NDArrayOperatorsMixin):
             shape, depth = self._values.shape, self._mask.ndim
             if shape == self._mask.shape and not is_inside_loop():
                 self._made = _chosen(self._values, self._mask, places)
-                return self._made
-            flat = (*shape[: self._at], self._mask.size, *shape[self._at + depth :])
-            self._made = np.take(np.reshape(self._values, flat), places, axis=self._at)
+            else:
+                flat = (*shape[: self._at], self._mask.size, *shape[self._at + depth :])
+                self._made = np.take(np.reshape(self._values, flat), places, axis=self._at)
+            self._made_at = next_cell()
         return self._made
+
+    def settled(self) -> None:
+        """They become an array here, whatever they were inside of the loop or branch that comes."""
+        self._made = None
+        self.solid()
+
+    def is_from_before(self, region: int) -> bool:
+        """Whether they were selected before the loop or branch that began at ``region``."""
+        return self._serial < region
+
+    def _settle(self) -> None:
+        """ElementsWanted where a native loop or branch is traced which they are older than, unless
+        they were an array before it: only what is one there does it see written to."""
+        region = REGION.get()
+        if self._serial < region and (self._made is None or self._made_at > region):
+            raise ElementsWanted(self)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -92,13 +128,15 @@ class Masked(NDArrayOperatorsMixin):
         if name in _REDUCTIONS:
             function = getattr(np, name)
             return lambda *args, **kwargs: function(self, *args, **kwargs)
-        if name in ("_values", "_mask", "_at", "_made") or name.startswith("__"):
+        if name in self._OWN or name.startswith("__"):
             raise AttributeError(name)
         if name == "size" and self.ndim == 1 and self._made is None:
             from .number import python_number
 
             count: Any = np.sum(self._mask, dtype=np.int64)  # type: ignore[call-overload]
             return python_number(count, int)
+        if name in _WRITING:
+            self._settle()
         found = self.solid()
         if name in ("shape", "size") and not is_ours(sys._getframe(1)):
             from .open_lengths import sizes_of
@@ -130,6 +168,7 @@ class Masked(NDArrayOperatorsMixin):
         )
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        self._settle()
         self._whole_or(key)[key] = value
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
@@ -155,8 +194,13 @@ class Masked(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or _any_solid(inputs, kwargs):
-            return getattr(ufunc, method)(*map(solid, inputs), **_solid_options(kwargs))
+            found = getattr(ufunc, method)(*map(solid, inputs), **_solid_options(kwargs))
+            places = kwargs.get("out") or (None,)
+            return places[0] if len(places) == 1 and isinstance(places[0], Masked) else found
         out = kwargs.pop("out", None)
+        for place in out or ():
+            if isinstance(place, Masked):
+                place._settle()
         where = kwargs.pop("where", True) if out is not None else True
         found = apply_whole(ufunc, inputs, kwargs)
         if out is None:
@@ -180,6 +224,8 @@ class Masked(NDArrayOperatorsMixin):
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         name = getattr(function, "__name__", "")
+        if name in _WRITING and args and args[0] is self:
+            self._settle()
         if not _any_solid(args, kwargs):
             if name in _ELEMENTWISE:
                 return apply_whole(function, args, kwargs)
@@ -200,7 +246,7 @@ class Masked(NDArrayOperatorsMixin):
         is_own = isinstance(axis, (int, np.integer)) and axis in (self._at, self._at - ndim)
         if not (axis is None or is_own) or keepdims and options.get("out") is not None:
             return function(self.solid(), axis=axis, keepdims=keepdims, **_solid_options(options))
-        mask = _wide(self._mask, whole.ndim - self._at)
+        mask = wide(self._mask, whole.ndim - self._at)
         where = options.pop("where", True)
         if name in ("max", "min", "amax", "amin") and where is True and "initial" not in options:
             is_min = name.endswith("min")
@@ -253,9 +299,9 @@ def _any_solid(args: Any, kwargs: dict[str, Any]) -> bool:
     if any(value._made is not None for value in chosen):
         return True
     first = chosen[0]
-    if places_of(first._mask, ask=False) is None:
+    if any(places_of(value._mask, ask=False) is None for value in chosen):
         return False
-    if not all(_same_mask(value, first) for value in chosen):
+    if not all(same_mask(value, first) for value in chosen):
         return True
     rest = first._values.ndim - first._at - first._mask.ndim
     beside = [v for v in (*args, *kwargs.values()) if not isinstance(v, Masked)]
@@ -265,18 +311,22 @@ def _any_solid(args: Any, kwargs: dict[str, Any]) -> bool:
     return any(len(s) > rest and s[len(s) - rest - 1] != 1 for s in others)
 
 
+def has_places() -> bool:
+    """Whether how often traced masks hold may be known outside of loops."""
+    return getattr(CURRENT.get(), "rooms", None) is not None
+
+
 def places_of(mask: Any, ask: bool = True) -> Any:
-    """Where a traced mask holds, in C order; None where how often it does cannot be known. Without
-    ``ask`` anything at all where it can."""
+    """Where a traced mask holds, in C order; None where how often it does cannot be known, as in
+    native loops, unless it was asked before them. Without ``ask`` anything at all where it can."""
     trace: Any = CURRENT.get()
-    rooms = getattr(trace, "rooms", None)
-    if rooms is None or is_inside_loop():
+    if not has_places():
         return None
-    if not ask:
-        return ()
-    found = rooms.places.get(mask._tensor)
-    if found is None:
-        found = rooms.places[mask._tensor] = np.flatnonzero(mask)
+    found = trace.rooms.places.get(mask._tensor)
+    if found is None and not is_inside_loop():
+        found = () if not ask else np.flatnonzero(mask)
+        if ask:
+            trace.rooms.places[mask._tensor] = found
     return found
 
 
@@ -298,7 +348,7 @@ def _least(dtype: np.dtype[Any], greatest: bool) -> Any:
     return np.iinfo(dtype).max if greatest else np.iinfo(dtype).min
 
 
-def _wide(mask: Any, ndim: int) -> Any:
+def wide(mask: Any, ndim: int) -> Any:
     """``mask`` with new last axes, so that it has ``ndim`` axes."""
     return np.reshape(mask, (*mask.shape, *(1,) * (ndim - mask.ndim)))
 
@@ -310,7 +360,7 @@ def apply_whole(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
     def whole(value: Any) -> Any:
         if isinstance(value, Masked):
-            if not _same_mask(value, first):
+            if not same_mask(value, first):
                 raise UnsupportedError(
                     "elements that two different traced masks select cannot be combined: how many "
                     "there are is not known while tracing; use one mask, as an array of its own"
@@ -326,12 +376,12 @@ def apply_whole(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
     options = {k: v if k in _NO_ARRAYS else whole(v) for k, v in kwargs.items()}
     if function is np.power and options.get("where", True) is True:  # others may be negative
-        options["where"] = _wide(first._mask, first._values.ndim - first._at)
+        options["where"] = wide(first._mask, first._values.ndim - first._at)
     found = function(*map(whole, args), **options)
     return tuple(map(chosen, found)) if isinstance(found, tuple) else chosen(found)
 
 
-def _same_mask(a: Masked, b: Masked) -> bool:
+def same_mask(a: Masked, b: Masked) -> bool:
     return a._at == b._at and (a._mask is b._mask or a._mask._tensor is b._mask._tensor)
 
 
@@ -352,25 +402,6 @@ def spread_over(value: Any, depth: int, ndim: int) -> Any:
             f"sides through the same mask: x[mask] = values[mask]"
         )
     return np.reshape(value, (*shape[:place], *(1,) * depth, *shape[place + 1 :]))
-
-
-def _scattered(value: Any, mask: Any, ndim: int) -> Any:
-    """``value``, if it has an element for each place where the mask holds, with these there."""
-    shape = np.shape(value)
-    place = len(shape) - (ndim - mask.ndim) - 1
-    if place < 0 or shape[place] == 1 or places_of(mask, ask=False) is None:
-        return value
-    count = places_of(mask).shape[0]
-    if count != shape[place]:
-        raise ValueError(
-            f"NumPy boolean array indexing assignment cannot assign {shape[place]} input values to "
-            f"the {count} output values where the mask is true"
-        )
-    if not count:
-        return np.zeros((1,) * mask.ndim, bool)  # nothing is stored
-    number = np.maximum(np.cumsum(np.ravel(mask)) - 1, 0)
-    found = np.take(value, number, axis=place)
-    return np.reshape(found, (*shape[:place], *mask.shape, *shape[place + 1 :]))
 
 
 def is_traced_mask(part: Any) -> bool:
@@ -426,36 +457,3 @@ def select(target: Tracer, key: Any) -> Any:
     view, mask, at = split_key(target, key)
     found = Masked(view._detached(), mask._detached(), at)
     return found.solid() if is_open(mask.shape) else found
-
-
-def store(target: Tracer, key: Any, value: Any) -> None:
-    """``target[key] = value`` for a key with a traced mask."""
-    from ..ops.elementwise import astype, select_where
-    from .writing import lifted
-
-    view, mask, at = split_key(target, key)
-    trace: Any = CURRENT.get()
-    if isinstance(value, Masked):
-        if value._made is not None or not _same_mask(value, Masked(view, mask, at)):
-            if places_of(mask, ask=False) is not None:
-                value = value.solid()
-    if isinstance(value, Masked):
-        if not _same_mask(value, Masked(view, mask, at)):
-            raise UnsupportedError(
-                "elements selected by one traced mask are stored through another: how many there "
-                "are is not known while tracing; use the same mask, or np.where"
-            )
-        value = value._values
-    else:
-        found = _scattered(value, mask, view.ndim - at)
-        value = spread_over(value, mask.ndim, view.ndim - at) if found is value else found
-    old = view._tensor
-    new = trace.lift(astype(lifted(value), dtype=old.dtype))
-    try:
-        fits = np.broadcast_shapes(new.shape, old.shape) == old.shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise BoundsError(f"a value of shape {new.shape} does not fit what the mask selects")
-    wide = trace.lift(_wide(mask, view.ndim - at))
-    view._write(select_where(wide, new, old))

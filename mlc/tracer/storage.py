@@ -58,6 +58,8 @@ def blank(array: Array) -> Tensor:
 
 WATCH: ContextVar[dict[Cell, tuple[Any, Any, Any]] | None] = ContextVar("watch", default=None)
 KNOWN: WeakSet[Cell] = WeakSet()  # cells whose elements were known at first
+# The number that cells and lists exceed which the native loop or branch around has made.
+REGION: ContextVar[int] = ContextVar("region", default=-1)
 _SERIALS = count()
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ops.op import CURRENT, leaves_of
 from .concrete import all_known, known, plain
-from .masked import mask_in, store
+from .masked import mask_in
+from .masked_stores import store
 from .storage import ReadOnlyError
 
 if TYPE_CHECKING:

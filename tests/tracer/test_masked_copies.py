@@ -40,3 +40,76 @@ def test_a_diagonal_has_axes_of_one_size() -> None:
     for shape in ((2, 3), (0, 2), (1, 2)):
         with pytest.raises(mlc.ShapeError, match="one label stands for axes of several sizes"):
             mlc.jit(lambda x: np.einsum("ii->i", x))(np.ones(shape))
+
+
+def _doubled(chosen: Any, a: Any) -> None:
+    chosen *= 2
+
+
+def _added(chosen: Any, a: Any) -> None:
+    np.add(chosen, a[1], out=chosen)
+
+
+def _one_written(chosen: Any, a: Any) -> None:
+    chosen[1] = a[1]
+
+
+def _sorted(chosen: Any, a: Any) -> None:
+    chosen.sort()
+
+
+def _filled(chosen: Any, a: Any) -> None:
+    np.copyto(chosen, 3)
+
+
+WRITES = [(write, float) for write in (_doubled, _added, _one_written, _sorted, _filled)]
+WRITES += [(write, complex) for write in (_doubled, _one_written, _sorted)]
+
+
+@pytest.mark.parametrize(("write", "kind"), WRITES)
+def test_elements_that_only_a_branch_or_a_loop_writes_to(
+    write: Callable[[Any, Any], None], kind: type
+) -> None:
+    def branch(a: Any, v: Any) -> Any:
+        chosen = a[a.real > 0]
+        if v > 0:
+            write(chosen, a)
+        return chosen, a
+
+    def branches(a: Any, v: Any) -> Any:
+        chosen = a[a.real > 0]
+        if v > 0:
+            if a[0].real > 7:
+                write(chosen, a)
+        else:
+            chosen[0] = 5
+        return chosen
+
+    def loop(a: Any, v: Any) -> Any:
+        chosen, n = a[a.real > 0], 0
+        while n < v:
+            write(chosen, a)
+            n += 1
+        return chosen
+
+    a = np.array([8, 2, 7, 2, -6, 9, 2, -8]).astype(kind)
+    for program in (branch, branches, loop):
+        for v in (2.0, -1.0):
+            check_against_numpy(program, a, v)
+
+
+def test_elements_that_only_a_branch_reads_or_has() -> None:
+    def program(a: Any, v: Any) -> Any:
+        chosen, found, total = a[a > 0], np.zeros(3), 0
+        if v > 0:
+            found += chosen[0]
+            own = a[a > 2]
+            own *= 2
+            total += own.sum()
+        for i in range(v):
+            total += chosen[i] * i
+        return found, total, chosen
+
+    a = np.array([8, 2, 7, 2, -6, 9, 2, -8])
+    for v in (3, -1):
+        check_against_numpy(program, a, v)
