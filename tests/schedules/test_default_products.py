@@ -77,7 +77,24 @@ def test_operands_are_packed_in_the_order_they_lie_in(threads: int, around: list
     assert loops_around(program, "b_packed")[: len(around)] == around
 
 
-@pytest.mark.parametrize("shape", [(384, 520, 1000), (5, 385, 300, 520)])
+@pytest.mark.parametrize(
+    ("threads", "rows", "l2", "first"),
+    [
+        (1, 256, 2 << 20, 43),
+        (2, 256, 2 << 20, 4),
+        (4, 256, 2 << 20, 43),  # too few panels for each
+        (2, 512, 2 << 20, 86),  # rows that would not stay in the cache
+        (2, 256, 1 << 20, 43),
+    ],
+)
+def test_threads_do_not_wait_for_a_copy_where_each_can_make_its_own(
+    threads: int, rows: int, l2: int, first: int
+) -> None:
+    program = product(rows, 256, 256, Machine(l1=48 << 10, l2=l2, threads=threads))
+    assert loops_around(program, "y")[0] == first
+
+
+@pytest.mark.parametrize("shape", [(384, 520, 1000), (5, 385, 300, 520), (256, 256, 256)])
 def test_each_thread_packs_the_columns_that_it_goes_through(shape: tuple[int, ...]) -> None:
     *batch, m, k, n = shape
     rng = np.random.default_rng(0)

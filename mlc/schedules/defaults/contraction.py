@@ -305,14 +305,30 @@ def _tile_of_groups(vectors: int, group: int, lanes: int, budget: int) -> Tile:
 
 def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling:
     """Tiles over the axes of the nest: the other axes outside; then rows outside columns, or the
-    other way round if what the columns load is too large to stay in cache while the rows go by."""
+    other way round if what the columns load is too large to stay in cache while the rows go by, or
+    threads had to wait for a copy of it, while all rows stay in the cache of each."""
     axes = nest.compute.axes
     sizes = tuple(tile.columns if a is roles.n else tile.rows if a is roles.m else 1 for a in axes)
     others = [d for d, a in enumerate(axes) if a is not roles.n and a is not roles.m]
     inner = [d for role in (roles.m, roles.n) for d, a in enumerate(axes) if a is role]
-    if not roles.groups and _column_bytes(nest, roles.n.extent) > machine.l2 // 4:
+    size = _column_bytes(nest, roles.n.extent)
+    if not roles.groups and (size > machine.l2 // 4 or _waits(nest, roles, tile, machine)):
         inner.reverse()
     return Tiling(sizes, (*others, *inner))
+
+
+def _waits(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
+    """Whether a copy of the lanes' operand is large enough to be waited for, there are columns for
+    each thread to copy its own, and all rows stay near while columns go by."""
+    if machine.threads == 1 or machine.l2 < LARGE_L2 or roles.m is None:
+        return False
+    others = [a for a in nest.compute.axes if a is not roles.n and a is not roles.m]
+    if any(a.extent > 1 for a in others) or roles.m.extent < FEW_PACK_ROWS:
+        return False
+    panels = -(-roles.n.extent // tile.columns)
+    is_large = _column_bytes(nest, roles.n.extent) > 2 * PACK_BYTES
+    rows = _column_bytes(nest, roles.m.extent)
+    return is_large and panels >= 2 * machine.threads and rows <= machine.l2 // 8
 
 
 def _column_bytes(nest: Nest, columns: int) -> int:
