@@ -31,6 +31,7 @@ from .errors import (
     CompileError,
     DeviceError,
     DeviceMemoryError,
+    DeviceWarning,
     DTypeError,
     MlcError,
     NotProvenError,
@@ -78,7 +79,7 @@ _LATER = {
 
 __all__ = [
     "ArgumentError", "BoundsError", "CacheWarning", "CompileError", "DeviceError",
-    "DeviceMemoryError", "DTypeError", "MlcError",
+    "DeviceMemoryError", "DeviceWarning", "DTypeError", "MlcError",
     "NotProvenError", "ScheduleError", "ShapeError", "SimulationError",
     "TracerBoolError", "TracerLeakError",
     "UnsupportedError", "build", "config", "errors", "implements", "jit", "op", "te", *_LATER,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from .dtypes import DType, bfloat16, float16
 from .errors import ArgumentError, SourceLocation
 from .ir.program import Buffer, Evaluate, Program, blocks_of, reads_of, walk, writes_of
 from .schedules.tuned import has_records
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 DEVICE_TARGETS = ("cuda", "cuda-emulated")
 PRECISIONS = ("tf32",)
+HALVES = frozenset({float16, bfloat16})
 _ALIGNMENT = 16  # bytes: the widest access of a thread
 _PROCESSORS = {"sm_90a": 132}  # of the cards of an architecture
 
@@ -55,22 +57,29 @@ def with_precision(target: str, precision: str | None) -> str:
     return made
 
 
-def architecture_for(target: str) -> str:
-    """What kernels may be made for alone: what `mlc.config.cuda_architecture` says or, for target
-    "cuda", what all cards of this machine are; "" for any card."""
+def architecture_for(target: str, dtypes: Iterable[DType] = HALVES) -> str:
+    """What kernels that read ``dtypes`` may be made for alone: what
+    `mlc.config.cuda_architecture` says or, for target "cuda", what all cards of this machine are,
+    and do right; "" for any card."""
     from .config import config
 
     if config.cuda_architecture:
         return config.cuda_architecture
     on = _card_for(target)
-    return "" if on is None else on.common_arch()
+    if on is None:
+        return ""
+    if HALVES.isdisjoint(dtypes):  # kernels that are for one kind of card alone have 16-bit floats
+        return on.common_arch()
+    from .runtime.cuda.trial import trusted_architecture
+
+    return trusted_architecture(on)
 
 
-def machine_for(target: str) -> GpuMachine:
-    """What the default schedules ask about a target."""
+def machine_for(target: str, dtypes: Iterable[DType] = HALVES) -> GpuMachine:
+    """What the default schedules of programs that read ``dtypes`` ask about a target."""
     from .schedules.defaults.gpu import GpuMachine
 
-    architecture, on = architecture_for(target), _card_for(target)
+    architecture, on = architecture_for(target, dtypes), _card_for(target)
     machine = GpuMachine(precision=getattr(target, "precision", ""), architecture=architecture)
     count = _PROCESSORS.get(architecture, machine.processors) if on is None else on.processors()
     return replace(machine, processors=count)
@@ -94,10 +103,14 @@ def module_for_cards(
     inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str, target: str
 ) -> Module:
     """The kernels that compute ``outputs`` from ``inputs`` for cards."""
+    from .graph.graph import graph_of
     from .graph.pipeline import build_module
 
     precision = getattr(target, "precision", "")
-    return build_module(inputs, outputs, name, False, precision, architecture_for(target))
+    nodes = graph_of(inputs, outputs).nodes
+    read = {t.dtype for t in (*inputs, *(t for node in nodes for t in node.tensors))}
+    architecture = architecture_for(target, read)
+    return build_module(inputs, outputs, name, False, precision, architecture)
 
 
 def device_host(target: str) -> Host:
@@ -194,7 +207,8 @@ def gpu_program(program: Program, target: str = "cuda", splits: bool = True) -> 
     it, or by the default schedule; and that schedule."""
     from .schedules.defaults.gpu import default_gpu_schedule
 
-    machine = replace(machine_for(target), splits=splits)
+    read = {load.dtype for load in reads_of(program.body)}
+    machine = replace(machine_for(target, read), splits=splits)
     schedule = default_gpu_schedule(program, machine)
     return schedule.program, schedule
 

@@ -221,6 +221,10 @@ class DeviceMemoryError(DeviceError, MemoryError):
     """A card ran out of memory."""
 
 
+class DeviceWarning(UserWarning):
+    """A card does not do right what is made for its kind; what happens instead is said."""
+
+
 class CacheWarning(UserWarning):
     """The disk cache could not be used; compilation went on without it."""
 

@@ -47,7 +47,7 @@ LAYERS = (
     ("build_program",),
     ("jit",),
     ("build", "eager"),
-    ("numpy", "random", "nn", "script", "doctor"),
+    ("numpy", "random", "nn", "script", "doctor", "card_trial"),
     ("tune", "testing"),
     ("command",),
     ("__init__", "__main__"),

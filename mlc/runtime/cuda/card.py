@@ -41,6 +41,9 @@ class Card:
         self._driver = cupy.cuda.driver
         self._runtime = cupy.cuda.runtime
         self.loaded: WeakValueDictionary[tuple[int, str], Loaded] = WeakValueDictionary()
+        # What `mlc.runtime.cuda.trial` found, and whether kernels rely on the cards since.
+        self.trial: Any = None
+        self.is_trusted: bool | None = None
 
     def device(self) -> int:
         return int(self._runtime.getDevice())
@@ -68,6 +71,10 @@ class Card:
         """How many processors each card has, at least."""
         ask = self._runtime.deviceGetAttribute
         return min(int(ask(_PROCESSORS, number)) for number in range(self.count()))
+
+    def driver(self) -> int:
+        """The version of CUDA that the driver is for: 13020 is 13.2."""
+        return int(self._runtime.driverGetVersion())
 
     def name(self, device: int) -> str:
         """What the driver calls a card."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from mlc.config import config
 from mlc.errors import MlcError
 from mlc.runtime.cuda import emulate, nvrtc, toolkit
 from mlc.runtime.cuda.card import Card, card
@@ -45,6 +46,7 @@ def findings() -> Iterator[Finding]:
     yield "driver", "ok", f"for CUDA up to {driver // 1000}.{driver % 1000 // 10}", ""
     for number in range(cupy.cuda.runtime.getDeviceCount()):
         yield _card(on, number)
+    yield from _trial(on)
 
 
 def _package() -> str:
@@ -70,3 +72,26 @@ def _card(on: Card, number: int) -> Finding:
         advice = f"use an NVRTC that knows {arch}: {toolkit.INSTALL}"
         return "gpu", "broken", f"{text}, for which this NVRTC does not compile", advice
     return "gpu", "ok", text, ""
+
+
+def _trial(on: Card) -> Iterator[Finding]:
+    """Which kernels are made, where all cards are of a kind that has some of its own."""
+    from mlc.runtime.cuda.trial import ANY, ARCHITECTURE, trial
+
+    if on.common_arch() != ARCHITECTURE:
+        return
+    if config.cuda_architecture:
+        text = f"made for {config.cuda_architecture}, as mlc.config.cuda_architecture says"
+        yield "gpu kernels", "ok", text, ""
+        return
+    try:
+        found = trial(on)
+    except MlcError as error:
+        yield "gpu kernels", "missing", error.message.partition(";")[0], toolkit.INSTALL
+        return
+    if not found.said:
+        yield "gpu kernels", "ok", f"made for {ARCHITECTURE}, which a trial found right here", ""
+        return
+    text = f"made for any card, since a trial of {ARCHITECTURE} failed: {found.said}"
+    advice = f"use a newer driver, or set MLC_CUDA_ARCHITECTURE={ANY} to be asked no more"
+    yield "gpu kernels", "missing", text, advice

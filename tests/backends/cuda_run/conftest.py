@@ -13,6 +13,7 @@ import pytest
 from mlc.backends.cuda.device import Argument, DeviceModule, Launch
 from mlc.config import config
 from mlc.runtime.cuda import card
+from mlc.runtime.cuda.trial import Trial
 
 from .fake_cupy import FakeCuPy
 
@@ -56,6 +57,7 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> FakeCuPy:
     kinds = (many, word, word, many, many, many, many, many, word, word, word, word)
     encode = ctypes.CFUNCTYPE(ctypes.c_int, *kinds)(made.encode)
     monkeypatch.setattr("mlc.runtime.cuda.tensor_maps._encoder", lambda: encode)
+    monkeypatch.setattr("mlc.runtime.cuda.trial.trial", lambda on: Trial())
     return made
 
 

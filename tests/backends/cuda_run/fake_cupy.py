@@ -119,6 +119,7 @@ class FakeCuPy:
                 streamIsCapturing=lambda stream: self.capturing,
                 memcpyAsync=self._copy, streamSynchronize=self.waited.append,
                 deviceSynchronize=lambda: self.waited.append(-1),
+                driverGetVersion=lambda: 13020,
                 deviceGetAttribute=lambda what, number: {16: self.processors[number]}[what],
             ),
             Device=self._device, ExternalStream=self._on_stream, alloc=self._alloc,

@@ -186,7 +186,7 @@ def test_batches() -> None:
 def boxes_of(f: Any, *arrays: Any) -> Any:
     """The kernels of a function for a card of one processor."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mlc.compile_device.machine_for", lambda target: FEW)
+        patch.setattr("mlc.compile_device.machine_for", lambda *given: FEW)
         return mlc.jit(f, target="cuda-emulated").lower(*arrays).compiled.device_module
 
 
