@@ -30,6 +30,7 @@ from .list_loops import walk_of
 from .lists import Growing, truth
 from .logic import and_, not_, or_
 from .plan import current
+from .ranges import Range
 
 Make = Callable[["Gathered"], Callable[[Any], None]]
 _FEW = 8  # items whose conditions the data may choose, one by one
@@ -101,7 +102,7 @@ def gather(
         return iter(source)
     source = table_of(source) or known(source)
     refuse_taking(source)
-    if walk_of(source) is not None:
+    if walk_of(source) is not None or is_open(source):
         to.is_native = True
         to.loop(source, body, cost)
         return None
@@ -135,6 +136,11 @@ def gather(
     if is_long:
         to.loop(rest, lambda n: body(at(n)), cost)
     return None
+
+
+def is_open(source: Any) -> bool:
+    """Whether ``source`` is a range whose bounds are traced, where data cannot choose them."""
+    return isinstance(source, Range) and not current().has_room
 
 
 def comprehended_where(

@@ -32,6 +32,7 @@ from .failing import failed as failed
 from .forms import is_traced, native_for, native_if, native_while
 from .gathering import comprehended_where as comprehended_where
 from .gathering import consumed as consumed
+from .gathering import is_open
 from .gets import asks_data as asks_data
 from .growing import grow
 from .growth import may_grow, reach_arrayed, reach_arrays, reach_lists
@@ -224,10 +225,12 @@ def for_(
 
 
 def comprehended(
-    source: Iterable[Any], make: Callable[[list[Any]], Callable[[Any], None]], cost: int,
+    source: Iterable[Any], make: Callable[[Any], Callable[[Any], None]], cost: int,
     names: Sequence[str], reads: Sequence[Thunk],
 ) -> list[Any]:  # fmt: skip
     """``[... for item in source]``, where ``make`` says what appends one more item to a list."""
+    if CURRENT.get() is not None and is_open(source):
+        return comprehended_where(source, make, cost, names, reads)
     made: list[Any] = []
     body = make(made)
     along = table_of(source) or known(source) if CURRENT.get() is not None else source

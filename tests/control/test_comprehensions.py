@@ -235,3 +235,28 @@ def test_what_is_known_chooses_as_in_python() -> None:
     assert type(got[0]) is list and got[2] == expected[2]
     np.testing.assert_allclose(got[0], expected[0])
     np.testing.assert_array_equal(got[1], expected[1])
+
+
+def squares_of_each(counts):
+    total = 0
+    for n in counts:
+        squares = [v * v for v in range(int(n))]
+        total += sum(squares) if squares else 0
+    return total
+
+
+def kept_of_each(counts):
+    rows, k = [], 0
+    while k < len(counts):
+        n = int(counts[k])
+        rows.append(len([j for j in range(n) if j != k]))
+        k += 1
+    return rows
+
+
+@pytest.mark.parametrize("function", [squares_of_each, kept_of_each])
+def test_ranges_that_data_decide_about_are_gone_through_in_native_loops(function):
+    counts = np.random.default_rng(0).integers(0, 8, 30)
+    jitted = mlc.jit(function)
+    assert jitted(counts) == function(counts)
+    assert jitted(counts[::-1].copy() + 1) == function(counts[::-1] + 1)
