@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from typing import Any
 
@@ -35,5 +36,17 @@ def _nested(value: list[Any]) -> Growing:
     if not ROWS.get():
         return Growing(_noted(value))
     from .row_lists import adopted
+    from .shared_arrays import names_of
 
+    for item, count in zip(value, _counts(value)):
+        if type(item) is list and count > _ALONE and names_of(item):
+            return Growing(value)  # the list has another name, which knows of no row
     return adopted(Growing(value))
+
+
+def _counts(value: list[Any]) -> list[int]:
+    """How many references there are to each item."""
+    return [sys.getrefcount(item) for item in value]
+
+
+_ALONE = _counts([[]])[0]  # those to an item that nothing else holds

@@ -198,3 +198,23 @@ def test_a_dict_of_rows_is_given_back() -> None:
 
     labels = EDGES[:, 1]
     assert same(mlc.jit(places)(labels), places(labels))
+
+
+def test_lists_with_another_name_stay_what_they_are() -> None:
+    def at_a_place(i: Any) -> Any:
+        first: list[Any] = []
+        both = [first, [3]]
+        both[i].append(i)
+        return first, both
+
+    def in_a_loop(n: Any) -> Any:
+        first: list[Any] = []
+        both = [row for row in (first, [3], [4]) if row != [4]]
+        for k in range(n):
+            both[k % 2].append(k)
+        return first, both
+
+    for i in (0, 1, 4):
+        assert mlc.jit(in_a_loop)(i) == in_a_loop(i)
+    for i in (0, 1):
+        assert mlc.jit(at_a_place)(i) == at_a_place(i)
