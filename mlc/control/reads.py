@@ -42,8 +42,13 @@ def made_none(nodes: Iterable[ast.AST]) -> set[str]:
     """The variables that an assignment among ``nodes`` makes None."""
     found: set[str] = set()
     for node in nodes:
-        if isinstance(node, ast.Assign):
-            found = found.union(*(_given_none(target, node.value) for target in node.targets))
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                found = found.union(*(_given_none(target, value) for target in targets))
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                found |= _given_none(target, value)
+            case ast.NamedExpr(target=target, value=value):
+                found |= _given_none(target, value)
     return found
 
 

@@ -21,6 +21,13 @@ def best_of_each(x: Any) -> Any:
     return np.array(out)
 
 
+def annotated(x: Any) -> Any:
+    found: Any = None
+    if x[0] > 0:
+        found = x[1]
+    return found
+
+
 def first_above(x: Any) -> Any:
     first = None
     for c in range(len(x)):
@@ -122,8 +129,8 @@ def smoothed(x: Any) -> Any:
 @pytest.mark.parametrize(
     "function",
     [
-        best_of_each, first_above, none_above, pairs, gaps, labels, skipped, runs, by_a_helper,
-        smoothed,
+        annotated, best_of_each, first_above, none_above, pairs, gaps, labels, skipped, runs,
+        by_a_helper, smoothed,
     ],
 )  # fmt: skip
 def test_as_python(function: Any, size: int) -> None:
