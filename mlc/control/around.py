@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import Any
 
 from ..records import dataclass, replace
+from ..tracer.again import ALL_NATIVE
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +26,14 @@ class Around:
 
 # How often the loops around, unrolled, repeat what is traced now.
 REPEATS: ContextVar[int] = ContextVar("repeats", default=1)
+_MANY = 1000  # where all loops are to be native
 _NOTHING = Around()
 AROUND: ContextVar[Around] = ContextVar("loops", default=_NOTHING)
+
+
+def repeats() -> int:
+    """How often what is traced now would stand in the code, for those who weigh that."""
+    return REPEATS.get() * (_MANY if ALL_NATIVE.get() else 1)
 
 
 @contextmanager

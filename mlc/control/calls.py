@@ -50,7 +50,7 @@ from .testing_calls import assertion
 from .whole_numbers import INSTEAD as WHOLE_NUMBERS
 
 
-def _length(value: Any) -> Any:
+def length_of(value: Any) -> Any:
     """``len(value)``; of a slice in a loop, the traced number."""
     if is_arrays(value) or isinstance(value, Walk):
         return mark_weak(copied_number(value.length()))
@@ -271,7 +271,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.reversed: _reversed,
     builtins.enumerate: _enumerated, builtins.zip: _zipped, builtins.list: _listed,
     itertools.product: product, itertools.repeat: repeat,
-    builtins.len: _length,
+    builtins.len: length_of,
     builtins.int: _number(int),
     builtins.float: _number(float),
     builtins.bool: _number(bool),

@@ -21,7 +21,7 @@ from ..ops.op import CURRENT
 from ..tracer.concrete import known
 from ..tracer.items import Items, items_of, table_of
 from ..tracer.tracer import Tracer
-from .around import REPEATS
+from .around import repeats
 from .calls import call
 from .comparing import holds_traced
 from .forms import is_traced
@@ -109,7 +109,7 @@ def gather(
     items = items_of(source)
     is_long = False
     if items is not None and len(items.shape) == 1:
-        is_long, count = items.size * cost * REPEATS.get() > _UNROLLED, items.size
+        is_long, count = items.size * cost * repeats() > _UNROLLED, items.size
     elif isinstance(source, (list, tuple)):
         count = len(source)
     else:

@@ -12,17 +12,21 @@ from typing import Any
 import numpy as np
 
 from ..errors import MlcError
+from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..records import dataclass
+from ..te.extent import is_open
 from ..tracer.changing import Flat
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
 from ..tracer.grown import rows_wanted
 from ..tracer.items import Items, held, table_of
+from ..tracer.masked import Masked
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
-from .around import REPEATS, cell_of, may_unroll, must_be_native
+from .around import REPEATS, cell_of, may_unroll, must_be_native, repeats
 from .calls import call as call
+from .calls import length_of
 from .carry import UNDEFINED, BeginsAsNone, NotNative, State, current
 from .comparing import compared as compared
 from .comparing import is_same as is_same
@@ -192,13 +196,21 @@ def for_(
         state = partial(_state, names, reads, put, "the loop", body, touched)
         walk(along, body, state, test, and_)
         return
-    cost *= REPEATS.get() * (_ARRAYED if traced and reach_arrayed(lists) else 1)
+    cost *= repeats() * (_ARRAYED if traced and reach_arrayed(lists) else 1)
     if isinstance(source, Flat):
         source = iter(source)
     if isinstance(source, Range):
         at, changed = source.at, _state(names, reads, put, "the loop", body, touched)
         step = body if at is None else lambda i: body(at(i))
         native_for(source.start, source.stop, source.step, step, changed, test)
+        return
+
+    if isinstance(source, Masked) and is_inside_loop():
+        source = source.solid()
+    if traced and isinstance(source, Tracer) and source.shape and is_open(source.shape[:1]):
+        row, bound = source, length_of(source)
+        state_now = _state(names, reads, put, "the loop", body, touched)
+        native_for(0, bound, 1, lambda i: body(row[i]), state_now, test)
         return
 
     def native(along: builtins.range, step: Callable[[Any], None], place: Any) -> bool:

@@ -50,10 +50,7 @@ from .syntax import (
 
 PART = "_mlc_part"  # begins the names of the functions that loops and branches become
 ASKED = "_mlc_asked"  # those of what is asked later, and binds names: `a and (b := c)`
-_SCOPES = (
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp,
-    ast.GeneratorExp, ast.ClassDef,
-)  # fmt: skip
+_LATER = ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.GeneratorExp, ast.ClassDef
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 _NUMPY = ("np", "numpy", HELPER)
 _LISTS = (ast.List, ast.Tuple, ast.ListComp)
@@ -126,7 +123,11 @@ class _Worker(Comparisons):
         self.growing = growing([function])  # names of lists that may grow
         self.at_once = taken_at_once(own_nodes(function))
         self.nones = made_none(own_nodes(function))
-        inner = [n for n in own_nodes(function) if isinstance(n, _SCOPES)]
+        own = own_nodes(function)
+        at_once = {
+            n.args[0] for n in own if isinstance(n, ast.Call) and comprehensions.is_consumed(n)
+        }
+        inner = [n for n in own if isinstance(n, _LATER) and n not in at_once]
         # What is read after the current block, or at a time that is not known.
         self.live: set[str] = {VALUE, LATE_VALUE, DONE, *self.shared, *loads(inner)}
         self.after: set[str] = set(self.live)  # what is read after the current statement

@@ -25,7 +25,7 @@ from ..records import dataclass
 from ..te.key import topological
 from ..te.tensor import Compute, Placeholder, Tensor
 
-_MOST = 16  # sizes in one trace; each is computed by code of its own
+MOST = 16  # sizes in one trace; each is computed by code of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class Rooms:
     @property
     def left(self) -> int:
         """How many more may depend on them."""
-        return _MOST - len(self.counts)
+        return MOST - len(self.counts)
 
     def ask(self, trace: Any, make: Callable[[], Any]) -> int | None:
         """How much there is, by what ``make`` computes. None where too many sizes depend on

@@ -197,3 +197,38 @@ def test_nothing_beside_the_array_is_read_where_a_slice_is_empty(function: Any) 
                 assert fast(x, counts, k) == function(x, counts, k)
             else:
                 assert np.isfinite(fast(x, counts, k))
+
+
+def best_split(x):
+    """Of a decision tree: parts of data in short loops, more of them than data may choose sizes."""
+    y = (x[:, 0] > 0).astype(int)
+    best = (np.inf, 0, 0.0)
+    for f in range(x.shape[1]):
+        for t in np.unique(x[:, f]):
+            left, right = y[x[:, f] <= t], y[x[:, f] > t]
+            if len(left) == 0 or len(right) == 0:
+                continue
+            parts = (left, right)
+            gini = sum(len(s) * (1 - sum(np.mean(s == c) ** 2 for c in (0, 1))) for s in parts)
+            if gini < best[0]:
+                best = (gini, f, t)
+    return best
+
+
+def test_short_loops_are_native_where_data_choose_too_much() -> None:
+    compiled, rng = mlc.jit(best_split), np.random.default_rng(0)
+    for _ in range(2):
+        x = rng.standard_normal((8, 5))
+        np.testing.assert_allclose(compiled(x), best_split(x), rtol=1e-12)
+
+
+def test_loops_over_as_much_as_the_data_say() -> None:
+    def function(x):
+        total = 0.0
+        for i in range(100):
+            for v in x[x > x[i]]:
+                total = 0.9 * total + v
+        return total
+
+    x = np.random.default_rng(1).standard_normal(100)
+    np.testing.assert_allclose(mlc.jit(function)(x), function(x), rtol=1e-12)
