@@ -15,7 +15,7 @@ from ..errors import MlcError
 from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..records import dataclass
-from ..te.extent import is_open
+from ..te.extent import Extent
 from ..tracer.changing import Flat
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
@@ -207,7 +207,7 @@ def for_(
 
     if isinstance(source, Masked) and is_inside_loop():
         source = source.solid()
-    if traced and isinstance(source, Tracer) and source.shape and is_open(source.shape[:1]):
+    if traced and isinstance(source, Tracer) and [*map(type, source.shape[:1])] == [Extent]:
         row, bound = source, length_of(source)
         state_now = _state(names, reads, put, "the loop", body, touched)
         native_for(0, bound, 1, lambda i: body(row[i]), state_now, test)
