@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import linecache
 import random
@@ -100,16 +101,40 @@ def _draw_argument(rng: random.Random, with_complex: bool, bfloat16: float) -> A
 def _is_one_type(
     statement: str, target: str, statements: Sequence[str], arguments: Sequence[Any]
 ) -> bool:
-    """Whether both branches of a statement assign the same shape and dtype, as compiled code must:
-    where they differ, it refuses or takes the dtype that holds both."""
-    if not statement.startswith("if "):
-        return True
-    body = statement.partition("\n")[2]
-    found = [_tried([*statements, f"if {test}:\n{body}"], arguments) for test in (True, False)]
-    if any(values is None for values in found):
-        return False
-    one, two = (np.asarray(values.get(target)) for values in found if values is not None)
-    return one.dtype == two.dtype and one.shape == two.shape
+    """Whether both branches of a statement or of an expression give the same shape and dtype, as
+    compiled code must: where they differ, it refuses or takes the dtype that holds both."""
+    for number in range(len(_choices(ast.parse(statement)))):
+        found = [
+            _tried([*statements, _decided(statement, number, test)], arguments)
+            for test in (True, False)
+        ]
+        if any(values is None for values in found):
+            return False
+        one, two = (np.asarray(values.get(target)) for values in found if values is not None)
+        if one.dtype != two.dtype or one.shape != two.shape:
+            return False
+    return True
+
+
+def _choices(tree: ast.Module) -> list[Any]:
+    """The ``if`` that a statement is, and the conditional expressions of one that is no loop."""
+    found: list[Any] = []
+    parts: list[ast.AST] = list(tree.body)
+    while parts:
+        part = parts.pop()
+        if isinstance(part, (ast.For, ast.While, ast.Lambda, ast.FunctionDef)):
+            continue
+        if isinstance(part, (ast.If, ast.IfExp)):
+            found.append(part)
+        parts += ast.iter_child_nodes(part)
+    return found
+
+
+def _decided(statement: str, number: int, test: bool) -> str:
+    """``statement`` with ``test`` in the place of the condition of its choice ``number``."""
+    tree = ast.parse(statement)
+    _choices(tree)[number].test = ast.Constant(test)
+    return ast.unparse(tree)
 
 
 def _of_one_type(choose: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from mlc.testing.comparing import differs
 
-from . import compare
+from . import compare, program
 from .compare import check, check_sizes, shrunk
 from .program import NumPyProgram, draw_program
 
@@ -77,3 +77,16 @@ def test_sizes_may_change() -> None:
     x = np.arange(12.0).reshape(4, 3)
     program = NumPyProgram(("t0 = a0.sum(axis=0)", "t1 = a0[::-1] * len(a0)"), (x,), ("t0", "t1"))
     assert check_sizes(program).kind == "same"
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_one"),
+    [
+        ("t = a0 if a0[0] > 0 else a0 * 2", True),
+        ("t = a0 if a0[0] > 0 else a0 > 1", False),
+        ("if a0[0] > 0:\n    t = a0[1:]\nelse:\n    t = a0", False),
+        ("for i in range(2):\n    t = a0[i] if i > 0 else 1", True),
+    ],
+)
+def test_choices_give_one_type(statement: str, is_one: bool) -> None:
+    assert program._is_one_type(statement, "t", [], [np.ones(3)]) == is_one
