@@ -24,7 +24,7 @@ from __future__ import annotations
 import struct
 import weakref
 from _weakref import _remove_dead_weakref  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Union
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, TypeVar, Union
 
 import numpy as np
 
@@ -445,3 +445,8 @@ def reduce(
     node.values = node.children = values
     node._simple = None
     return _kept(key, node)
+
+
+def is_product(expr: Expr) -> TypeGuard[Apply]:
+    """Whether ``expr`` is a multiplication."""
+    return isinstance(expr, Apply) and expr.fn == "mul"

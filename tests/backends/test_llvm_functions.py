@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlc
 from mlc.backends.llvm.target import host_target
 from mlc.dtypes import (
     ALL,
@@ -196,3 +197,20 @@ def test_division_in_vectors_is_exact(run_llvm: Any, dtype: DType) -> None:
     with silent():
         np.testing.assert_array_equal(out[0], arrays[0] // arrays[1])
         np.testing.assert_array_equal(out[1], arrays[0] % arrays[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("target", ["cpu", "cuda-emulated"])
+def test_what_two_products_make_is_rounded_as_numpy_does(dtype: Any, target: Any) -> None:
+    """The side of a line on which a point lies: 0 for three in one line, whatever their digits."""
+
+    def sides(a: Any, b: Any, c: Any) -> Any:
+        (x, y), (p, q) = b - a, c - a
+        return x * q - y * p, x * p + y * q, y * p - x * q
+
+    k = np.arange(1, 65, dtype=dtype)
+    points = [np.stack([f * k, f * k]) for f in (dtype(0.1), dtype(0.3), dtype(0.7))]
+    found, wanted = mlc.jit(sides, target=target)(*points), sides(*points)
+    for got, expected in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    assert not found[0].any()

@@ -19,7 +19,20 @@ from ...dtypes import (
 from ...errors import CompileError
 from ...ir.affine import Sum, as_sum
 from ...ir.bounds import interval
-from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, cast, const, load
+from ...ir.expr import (
+    Apply,
+    Cast,
+    Const,
+    Expr,
+    Load,
+    Select,
+    Var,
+    apply,
+    cast,
+    const,
+    is_product,
+    load,
+)
 from ...ir.program import Buffer
 from ...ir.rewrite import rewrite
 from ...ir.simplify import simplify
@@ -206,6 +219,9 @@ class Expressions:
             return Text(f"float(mlc_nextafter<{c_type(operand)}, {is_first}>({parts}))")
         if operand is boolean:
             return self._boolean(fn, args)
+        if fn in ("add", "sub") and operand in (float32, float64) and all(map(is_product, args)):
+            # As the LLVM backend does: each rounded, which the compiler would not leave so.
+            args = tuple(apply("fma", *p.children, const(-0.0, operand)) for p in args)
         operands = [self._operand(arg, as_index) for arg in args]
         if operand.is_float:
             made = floating(fn, operands, float32 if is_half(operand) else operand)

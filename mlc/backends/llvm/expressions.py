@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeGuard
 
 from ...dtypes import DType, boolean, float16, float32, float64
 from ...errors import CompileError
 from ...ir.bounds import interval
-from ...ir.expr import Apply, Cast, Const, Expr, Load, Select
+from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, is_product
 from .addressing import emit_load
 from .builder import Builder, Chunk
 from .emitter import Emitter
@@ -56,32 +55,28 @@ def _apply(e: Emitter, expr: Apply) -> Value:
 def contract(e: Emitter, fn: str, args: Sequence[Expr], left: Value | None = None) -> Value | None:
     """``a * b + c`` and ``c - a * b`` rounded once, where the processor can; else None.
 
-    ``left`` is given where the left argument is a value already. The difference of a product and
-    itself is 0, which it would not be with one of the two rounded.
+    ``left`` is given where the left argument is a value already. What two products make is left:
+    ``a * d - b * c`` is 0 where both are the same number, which it would not be with one of the
+    two rounded, and sides of lines and orders of points are asked for so.
     """
     dtype = args[-1].dtype
     if not e.has_fma or not (dtype is float32 or dtype is float64):
         return None
     right, first = args[-1], args[0]
-    if left is None and _is_product(right) and _is_product(first):
-        if set(right.args) == set(first.args):
-            return None
-    if _is_product(right):
+    if left is None and is_product(right) and is_product(first):
+        return None
+    if is_product(right):
         a, b = (e.value(arg) for arg in right.args)
         if fn == "sub":
             a = e.op(f"fneg {a}", dtype, a.lanes)
         return e.intrinsic("fma", (a, b, e.value(args[0]) if left is None else left))
-    if left is None and _is_product(first):
+    if left is None and is_product(first):
         a, b = (e.value(arg) for arg in first.args)
         c = e.value(right)
         if fn == "sub":
             c = e.op(f"fneg {c}", dtype, c.lanes)
         return e.intrinsic("fma", (a, b, c))
     return None
-
-
-def _is_product(expr: Expr) -> TypeGuard[Apply]:
-    return isinstance(expr, Apply) and expr.fn == "mul"
 
 
 def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
