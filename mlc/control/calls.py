@@ -21,7 +21,7 @@ from ..tracer.complex.calls import truth
 from ..tracer.deciding import deciding_arguments
 from ..tracer.drawing import random_form
 from ..tracer.grown import is_arrays
-from ..tracer.items import enumerate_, product, repeat, zip_
+from ..tracer.items import enumerate_, held, product, repeat, zip_
 from ..tracer.lists import taking_lists
 from ..tracer.masked import Masked
 from ..tracer.number import copied_number, python_number
@@ -167,6 +167,8 @@ def _method(function: Any) -> Any:
     owner = getattr(function, "__self__", None)
     if isinstance(owner, (set, frozenset, dict)) and CURRENT.get() is not None:
         return of_plain(function)
+    if isinstance(owner, np.generic) and CURRENT.get() is not None:
+        return _of_scalar(owner, function)
     if not isinstance(owner, list) or function.__name__ != "sort":
         return function
 
@@ -174,6 +176,17 @@ def _method(function: Any) -> Any:
         owner[:] = FOLDING[builtins.sorted](owner, key=key, reverse=reverse)
 
     return sort
+
+
+def _of_scalar(owner: np.generic, function: Any) -> Callable[..., Any]:
+    """A method of a NumPy scalar, which may be given traced arrays: ``s.take(places, out=x)``."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(leaf, Tracer) for leaf in (*args, *kwargs.values())):
+            return getattr(held(owner), function.__name__)(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return run
 
 
 _WRAPPERS: dict[type, Callable[[Any], Any]] = {

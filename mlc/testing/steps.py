@@ -381,6 +381,10 @@ def _sample_compute_location(scene: Scene, c: Choices) -> Call:
     return Call("sample_compute_location", (scene.block().name,), options)
 
 
+def _on_grid(scene: Scene, c: Choices) -> Call:
+    return Call("on_grid", (), (("threads", c.pick((32, 64, 128))),))
+
+
 DRAWN: dict[str, Callable[[Scene, Choices], Call]] = {
     "split": _split,
     "fuse": _fuse,
@@ -407,6 +411,7 @@ DRAWN: dict[str, Callable[[Scene, Choices], Call]] = {
     "blockize": _innermost("blockize"),
     "decompose_padding": _decompose_padding,
     "double_buffer": _block_alone("double_buffer"),
+    "on_grid": _on_grid,
     "pad_einsum": _pad_einsum,
     "pipeline": _pipeline,
     "prefetch": _prefetch,
@@ -444,7 +449,7 @@ TRIES = 6  # of those in a row
 NO_LOOPS = {
     "add_unit_loop", "annotate", "unannotate", "cache_read", "cache_write", "compute_inline",
     "reverse_compute_inline", "double_buffer", "pad_einsum", "reindex", "sample_categorical",
-    "sample_compute_location", "set_scope", "storage_align", "tensorize",
+    "on_grid", "sample_compute_location", "set_scope", "storage_align", "tensorize",
     "transform_block_layout", "transform_layout",
 }  # fmt: skip
 NEED_LOOPS = set(DRAWN) - NO_LOOPS

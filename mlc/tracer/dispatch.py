@@ -30,6 +30,7 @@ from .rooms import (
     check_places,
     check_room,
     computed_for,
+    einsum_dtype,
     mean_into,
     one_place,
     round_into,
@@ -165,6 +166,8 @@ def _call_into(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out
         return mean_into(place, args, options)
     if function in (np.round, np.around):
         return round_into(place, args, options)
+    if function is np.einsum:
+        options = einsum_dtype(args, options, place)
     args, options = computed_for(REDUCED_BY.get(function), args, options, place)
     where = options.pop("where", True) if function is np.clip else True
     result = call_function(function, args, options)

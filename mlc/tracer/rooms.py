@@ -50,6 +50,23 @@ def with_named_out(
     return args[:place], {"out": args[place], **rest, **kwargs}
 
 
+def einsum_dtype(args: tuple[Any, ...], options: dict[str, Any], place: Any) -> dict[str, Any]:
+    """The options of np.einsum into ``place``, which computes in what holds the operands and
+    that."""
+    if options.get("dtype") is not None or not isinstance(args[0], str):
+        return options
+    held = np.dtype(place.dtype)
+    held = np.empty(0, held).real.dtype if held.kind == "c" else held
+    found = np.result_type(*(np.asarray(a).dtype if isinstance(a, (bool, int, float)) else a.dtype
+                             for a in args[1:]), held)  # fmt: skip
+    if not np.can_cast(found, place.dtype, options.get("casting", "safe")):
+        raise DTypeError(
+            f"np.einsum computes in {found} here, what holds its operands and out={held}, and puts "
+            f"that into no array of {held}; give out= the dtype {found}, or casting='unsafe'"
+        )
+    return {**options, "dtype": found}
+
+
 def args_by_name(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:

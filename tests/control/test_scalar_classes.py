@@ -84,3 +84,25 @@ def test_traced_values_are_no_keys() -> None:
 
     with pytest.raises(mlc.UnsupportedError, match="it cannot be looked up in a dict or a set"):
         mlc.jit(look_up)(X)
+
+
+def test_methods_of_scalars_write_to_traced_arrays() -> None:
+    def function(x: Any) -> Any:
+        place = np.empty(2)
+        np.mean(np.array(-2.5)).take([0, 0], out=place, mode="clip")
+        return place + x
+
+    np.testing.assert_array_equal(mlc.jit(function)(1.0), function(1.0))
+
+
+def test_places_in_what_has_no_axes_are_an_array() -> None:
+    def function(x: Any) -> Any:
+        places = np.unique(x, return_inverse=True)[1]
+
+        def more(p: Any) -> Any:
+            p += 1
+            return p
+
+        return more(places) * more(places)
+
+    assert mlc.jit(function)(3) == function(3)

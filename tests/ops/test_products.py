@@ -1,5 +1,7 @@
 """Products of floats and of complex numbers: in order, and so with NumPy's bits."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,27 @@ def test_vecdot_sums_over_the_axis_of_each(one, two):
         same_bits(lambda x, y: np.linalg.vecdot(x, y, axis=axis), x, y)
         with pytest.raises(mlc.ShapeError, match=r"vecdot: shapes .* axis -1, which is not"):
             mlc.jit(lambda x, y: np.linalg.vecdot(x, y[..., :1]))(x, y)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "out"),
+    [("int64", "float64"), ("int8", "int32"), ("int8", "float32"), ("float32", "complex128")],
+)
+def test_einsum_computes_in_what_holds_out_too(dtype: str, out: str) -> None:
+    def product(a: Any) -> Any:
+        place = np.empty((len(a), len(a)), out)
+        np.einsum("ij,kj->ik", a, a, out=place)
+        return place
+
+    a = np.array([[100, -3, 7], [90, 120, -128]]).astype(dtype)
+    a = a * 2**55 if dtype == "int64" else a
+    np.testing.assert_allclose(mlc.jit(product)(a), product(a), rtol=1e-6)
+
+
+def test_einsum_into_what_does_not_hold_it_is_refused() -> None:
+    def product(a: Any) -> Any:
+        place = np.empty((2, 2), np.uint8)
+        return np.einsum("ij,kj->ik", a, a, out=place)
+
+    with pytest.raises(TypeError, match=r"np\.einsum computes in int16 here"):
+        mlc.jit(product)(np.ones((2, 3), np.int8))

@@ -260,6 +260,7 @@ LOOPS = {
 
 # Steps whose texts are parts of scripts, "..." standing for any: the parameters, the program, what
 # is done before the step, the step.
+GRIDS = {"on_grid": (np.cumsum, "s.on_grid(threads=128)")}
 PARTS = {
     "add_unit_loop": (
         "A: T.Buffer(1), B: T.Buffer(1)",
@@ -430,6 +431,19 @@ def test_loops_are_those_shown(name: str) -> None:
     assert blocks == (re.findall(r'T.block\("(\w+)"\)', right) or blocks)
 
 
+@pytest.mark.parametrize("name", GRIDS)
+def test_grids_are_those_shown(name: str) -> None:
+    function, call = GRIDS[name]
+    left, right = columns(name)
+    (size,) = extents_in(left)
+    lowered = mlc.jit(function, target="cuda-emulated").lower(np.zeros(size, np.float32))
+    (kernel,) = lowered.compiled.kernels
+    after = taken(kernel.program, call)
+    shown = re.findall(r"T\.thread_binding\(\d+, '\w+\.x'\)", right)
+    assert shown and all(text in after.script().replace('"', "'") for text in shown)
+
+
 def test_the_docstring_of_every_step_is_read() -> None:
     """And there is no other step."""
-    assert sorted([*PLAIN, *MARKED, *SCRIPTS, *LOOPS, *PARTS]) == list(step_names())
+    read = [*PLAIN, *MARKED, *SCRIPTS, *LOOPS, *PARTS, *GRIDS]
+    assert sorted(read) == list(step_names())
