@@ -122,6 +122,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _named(value: Any) -> str:
+    if is_traced(value):
+        return f"a traced {value.dtype}"
     return f"{type(value).__name__}" if not isinstance(value, str) else repr(value)
 
 

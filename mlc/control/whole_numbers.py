@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import user_location
 from ..tracer.dispatch import call_function
 from ..tracer.number import python_number
 from ..tracer.tracer import Tracer
@@ -43,9 +44,10 @@ def _of(function: Callable[..., Any], compute: Callable[..., Any]) -> Callable[.
 
 
 def _refuse(test: Any, error: Exception) -> None:
-    """Raise ``error`` where ``test`` holds, now or when the data say so."""
+    """Raise ``error`` where ``test`` holds, now or when the data say so: then with the line."""
     if is_traced(test):
-        raise_where(test, error)
+        at = user_location()
+        raise_where(test, error if at is None else type(error)(f"{error}\n  at {at}"))
     elif test:
         raise error
 

@@ -293,8 +293,9 @@ def test_functions_of_whole_numbers(function: Callable[[Any], Any]) -> None:
     ],
 )
 def test_what_they_refuse(function: Callable[[Any], Any], kind: type, text: str) -> None:
-    with pytest.raises(kind, match=text):
+    with pytest.raises(kind, match=text) as caught:
         mlc.jit(function)(N)
+    assert str(caught.value).count(f"\n  at {__file__}:") == 1
 
 
 def test_parts_of_floats() -> None:
