@@ -28,25 +28,53 @@ def check_against_numpy(
     """Raises AssertionError, with a test to paste, unless ``function`` under :func:`mlc.jit` does
     what NumPy does with the same arguments.
 
-    ``reference`` is what NumPy is to run: without it ``function`` itself, not jitted. Compared are
-    the structure of what is returned, shapes, dtypes and values, what the arguments hold after the
-    call, and whether a second call gives the same bits; where NumPy raises an error, the other must
-    raise one. Floats may differ as far as rounding changes what NumPy says, which is measured by
-    running the reference with errors of a few units in the last place in all that it computes
-    (:mod:`mlc.testing.rounding`); integers and bools that rounding does not decide must be equal.
+    ``reference`` is what NumPy is to run: without it ``function`` itself, not jitted. It may come
+    by place, too, directly after ``function``, where the arguments after it are enough. Without
+    arguments, those that have no default are drawn as :func:`check_op` draws them: arrays whose
+    shapes broadcast.
+
+    Compared are the structure of what is returned, shapes, dtypes and values, what the arguments
+    hold after the call, and whether a second call gives the same bits; where NumPy raises an error,
+    the other must raise one. Floats may differ as far as rounding changes what NumPy says, which is
+    measured by running the reference with errors of a few units in the last place in all that it
+    computes (:mod:`mlc.testing.rounding`); integers and bools that rounding does not decide must be
+    equal.
 
     What `mlc` refuses is raised as it is. Where rounding decides shapes, nothing can be said:
     ValueError, or a rejected example inside of hypothesis.
     """
-    outcome = outcome_of(function, args, kwargs, reference, target)
-    if outcome.kind in ("same",):
+    plain = plain_function(function)
+    if reference is None and args and callable(args[0]):
+        drawn = len(args) == 1 and not kwargs
+        if drawn or _misfit(plain, args[1:], kwargs) is None:
+            reference, args = args[0], args[1:]
+    count = 0 if args or kwargs else _arity(plain)
+    if count:
+        check_op(function, reference, targets=(target,))
         return
+    for called in (function, reference):
+        if called is not None:
+            _refuse_misfit(plain_function(called), args, kwargs)
+    _check(function, args, reference, target, kwargs)
+
+
+def _check(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    reference: Callable[..., Any] | None,
+    target: str,
+    kwargs: Mapping[str, Any],
+) -> bool:
+    """Whether there was something to compare; AssertionError where it differs."""
+    outcome = outcome_of(function, args, kwargs, reference, target)
+    if outcome.kind == "same":
+        return not outcome.raised
     if outcome.kind == "refused":
         assert outcome.error is not None
         raise outcome.error
     if outcome.kind == "unstable":
         _reject(function)
-        return
+        return False
     more: list[tuple[str, Any]] = []
     if reference is not None:
         more.append(("reference", reference))
@@ -94,16 +122,15 @@ def _reject(function: Callable[..., Any]) -> None:
     else:
         if currently_in_test_context():
             reject()
-    name = getattr(function, "__name__", "the function")
     raise ValueError(
-        f"what NumPy makes of {name} with these arguments depends on rounding in shape or dtype "
-        f"(or fails with other rounding), so nothing can be compared; pass other arguments"
+        f"what NumPy makes of {_name(function)} with these arguments depends on rounding in shape "
+        f"or dtype (or fails with other rounding), so nothing can be compared; pass other arguments"
     )
 
 
 def check_op(
     op: Callable[..., Any],
-    reference: Callable[..., Any],
+    reference: Callable[..., Any] | None = None,
     *,
     shapes: Sequence[str] | None = None,
     sizes: Mapping[str, tuple[int, int]] | None = None,
@@ -114,24 +141,29 @@ def check_op(
     examples: int = 25,
 ) -> None:
     """Raises AssertionError, with a test to paste, unless ``op`` (an ``@mlc.op``, or any function)
-    does what ``reference`` does with NumPy, for arguments that hypothesis draws and shrinks.
+    does what ``reference`` (else ``op`` itself) does with NumPy, for arguments that hypothesis
+    draws and shrinks.
 
     ``shapes`` has for each argument the names of its axes, ``["n k", "k m"]``, where a number is a
     fixed size; without it the arguments have shapes that broadcast. ``sizes`` bounds names,
     ``{"n": (3, 9)}``, which are from 1 to 6 otherwise. All arguments of one call have one of
     ``dtypes``, in C order, transposed, reversed or strided. ``elements`` is a hypothesis strategy
     for numbers; ``options`` are passed as keywords. Each example runs on all ``targets``.
+    ArgumentError where NumPy raises an error for all that is drawn: nothing was compared.
     """
     from .arrays import operands, require_hypothesis
 
     require_hypothesis()
     from hypothesis import HealthCheck, given, settings
 
-    count = len(shapes) if shapes is not None else _arity(op)
+    plain = plain_function(op)
+    count = len(shapes) if shapes is not None else _arity(plain)
     drawn = operands(shapes, count, sizes or {}, dtypes, elements)
     keywords = dict(options or {})
-    for function in (op, reference):
-        _refuse_misfit(function, count, keywords)
+    for function in (plain, reference):
+        if function is not None:
+            _refuse_misfit(plain_function(function), [None] * count, keywords)
+    compared = 0
 
     @settings(
         max_examples=examples, deadline=None, database=None, derandomize=True, print_blob=False,
@@ -139,26 +171,49 @@ def check_op(
     )  # fmt: skip
     @given(drawn)
     def example(args: tuple[Any, ...]) -> None:
+        nonlocal compared
         for target in targets:
-            check_against_numpy(op, *args, reference=reference, target=target, **keywords)
+            compared += _check(op, args, reference, target, keywords)
 
     example()
+    if not compared:
+        raise ArgumentError(
+            f"nothing was compared: {_name(reference or plain)} raised an error in NumPy for all "
+            f"of the {count} arrays of one dtype that were drawn; pass arguments, or say "
+            f'shapes= of mlc.testing.check_op (such as ["n k", "k m"]), dtypes= or elements='
+        )
 
 
-def _refuse_misfit(function: Callable[..., Any], count: int, options: dict[str, Any]) -> None:
+def _name(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__name__", "the function"))
+
+
+def _refuse_misfit(
+    function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> None:
     """ArgumentError for a function that cannot be called like this, where both would raise."""
+    error = _misfit(function, args, options)
+    if error is not None:
+        named = f" and {', '.join(options)}=" if options else ""
+        raise ArgumentError(
+            f"{_name(function)} is to be called with {len(args)} arguments by place{named}, and "
+            f"takes others: {error}"
+        )
+
+
+def _misfit(
+    function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> TypeError | None:
+    """What Python would say of a call, if the function cannot take these arguments."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # NumPy's own have none
+        return None  # NumPy's own have none
     try:
-        signature.bind(*[None] * count, **options)
+        signature.bind(*args, **options)
     except TypeError as error:
-        name = getattr(function, "__name__", "the function")
-        raise ArgumentError(
-            f"mlc.testing.check_op calls {name} with {count} arrays, one for each of shapes=, and "
-            f"options {options}: {error}"
-        ) from None
+        return error
+    return None
 
 
 def _arity(op: Callable[..., Any]) -> int:

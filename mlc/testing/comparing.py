@@ -23,11 +23,13 @@ Ran = tuple[list[tuple[str, Any]], list[tuple[str, Any]]]
 @dataclass(frozen=True)
 class Outcome:
     """``kind`` is "same", "refused" (a clear error of mlc), "unstable" (NumPy's own result depends
-    on rounding in shape or dtype) or "different"; ``error`` is what mlc raised, if it did."""
+    on rounding in shape or dtype) or "different"; ``error`` is what mlc raised, if it did;
+    ``raised`` whether "same" is an error of both."""
 
     kind: str
     text: str = ""
     error: BaseException | None = None
+    raised: bool = False
 
 
 def compare(
@@ -91,7 +93,7 @@ def _raises_too(
     try:
         run(compiled, args, kwargs)
     except (MlcError, type(wanted)):
-        return Outcome("same")
+        return Outcome("same", raised=True)
     except Exception as error:
         return Outcome("different", f"{type(error).__name__}: {error} instead of {expected}", error)
     return Outcome("different", f"no error instead of {expected}")

@@ -17,17 +17,28 @@ _STEP = float(np.finfo(np.float64).eps) ** 0.2  # balances h^4 against rounding 
 
 
 def check_gradients(
-    function: Callable[..., Any], *args: Any, gradient: Callable[..., Any], seed: int = 0
+    function: Callable[..., Any],
+    *args: Any,
+    gradient: Callable[..., Any] | None = None,
+    seed: int = 0,
 ) -> None:
     """Raises AssertionError, with a test to paste, unless ``gradient(*args)`` is that of
     ``function(*args)``, which must be a scalar.
 
-    ``gradient`` returns an array for each argument of floats, in their order: a tuple, or one array
-    where there is but one. Either function may be jitted. ``function`` is run by NumPy in float64
-    with each element moved up and down (of an argument with more than 64 elements, along 12 random
-    directions), by two step lengths; how far these disagree, and the dtype of the gradient, say how
-    far it may be off. Where the function has a kink, the lengths disagree and little is said.
+    ``gradient``, which may also stand directly after ``function``, returns an array for each
+    argument of floats, in their order: a tuple, or one array where there is but one. Either
+    function may be jitted. ``function`` is run by NumPy in float64 with each element moved up and
+    down (of an argument with more than 64 elements, along 12 random directions), by two step
+    lengths; how far these disagree, and the dtype of the gradient, say how far it may be off. Where
+    the function has a kink, the lengths disagree and little is said.
     """
+    if gradient is None:
+        if not args or not callable(args[0]):
+            raise ArgumentError(
+                "check_gradients compares a gradient of your own with differences; pass it as "
+                "gradient=, a function of the same arguments"
+            )
+        gradient, args = args[0], args[1:]
     plain = plain_function(function)
     exact = [_as_float64(value) for value in args]
     places = [n for n, value in enumerate(exact) if value is not args[n] or _is_float(value)]

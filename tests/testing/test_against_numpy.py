@@ -200,7 +200,41 @@ def test_a_function_that_cannot_take_the_arrays_is_refused_before() -> None:
     with pytest.raises(mlc.ArgumentError) as caught:
         mlc.testing.check_op(lambda x, y: x + y, lambda x: x + 1, shapes=["n", "n"], examples=1)
     assert caught.value.message == (
-        "mlc.testing.check_op calls <lambda> with 2 arrays, one for each of shapes=, and options "
-        "{}: too many positional arguments"
+        "<lambda> is to be called with 2 arguments by place, and takes others: too many positional "
+        "arguments"
     )
     mlc.testing.check_op(np.add, np.add, shapes=["n", "n"], examples=1, targets=["cpu"])
+
+
+def test_the_reference_may_stand_after_the_function() -> None:
+    x = np.linspace(0, 1, 5)
+    mlc.testing.check_against_numpy(lambda x: x * 2, lambda x: x + x, x)
+    with pytest.raises(AssertionError, match="instead of"):
+        mlc.testing.check_against_numpy(lambda x: x * 2.001, lambda x: x + x, x)
+    mlc.testing.check_against_numpy(lambda f, x: f(x), np.exp, x, reference=lambda f, x: np.exp(x))
+    with pytest.raises(mlc.UnsupportedError):  # refused, so np.polydiv was the first argument
+        mlc.testing.check_against_numpy(lambda f, x: f(x, x[:2]), np.polydiv, x + 1)
+    mlc.testing.check_gradients(lambda x: (x * x).sum(), lambda x: 2 * x, x)
+    with pytest.raises(mlc.ArgumentError, match="pass it as gradient="):
+        mlc.testing.check_gradients(lambda x: (x * x).sum(), x)
+
+
+def test_arguments_are_drawn_where_none_are_given() -> None:
+    def leaky(x: Any, y: Any) -> Any:
+        return np.where(x > 0, x, 0.1 * x) + y
+
+    mlc.testing.check_against_numpy(leaky)
+    mlc.testing.check_against_numpy(mlc.jit(leaky), leaky)
+    with pytest.raises(AssertionError, match="def test_differs"):
+        mlc.testing.check_against_numpy(leaky, lambda x, y: x + y)
+    with pytest.raises(mlc.ArgumentError, match="nothing was compared: solved raised an error"):
+        mlc.testing.check_against_numpy(solved)
+
+
+def solved(x: Any, y: Any, z: Any) -> Any:
+    return np.linalg.solve(x[:, :, None, None, None] @ y, z)
+
+
+def test_calls_that_fit_neither_are_no_agreement() -> None:
+    with pytest.raises(mlc.ArgumentError, match="is to be called with 2 arguments by place"):
+        mlc.testing.check_against_numpy(lambda x: x, 1.0, 2.0)
