@@ -48,7 +48,7 @@ def check_against_numpy(
         drawn = len(args) == 1 and not kwargs
         if drawn or _misfit(plain, args[1:], kwargs) is None:
             reference, args = args[0], args[1:]
-    count = 0 if args or kwargs else _arity(plain)
+    count = 0 if args or kwargs else required_arguments(plain)
     if count:
         check_op(function, reference, targets=(target,))
         return
@@ -157,7 +157,7 @@ def check_op(
     from hypothesis import HealthCheck, given, settings
 
     plain = plain_function(op)
-    count = len(shapes) if shapes is not None else _arity(plain)
+    count = len(shapes) if shapes is not None else required_arguments(plain)
     drawn = operands(shapes, count, sizes or {}, dtypes, elements)
     keywords = dict(options or {})
     for function in (plain, reference):
@@ -216,7 +216,8 @@ def _misfit(
     return None
 
 
-def _arity(op: Callable[..., Any]) -> int:
+def required_arguments(op: Callable[..., Any]) -> int:
+    """How many arguments have no default and may be given by place."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if isinstance(op, np.ufunc):
         return op.nin

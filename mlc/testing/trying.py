@@ -12,9 +12,11 @@ from ..ir.notation import identifier
 from ..ir.program import Program
 from ..jit import jit
 from ..schedules.schedule import Schedule
-from .against_numpy import plain_function
+from .against_numpy import plain_function, required_arguments
 from .arrays import require_hypothesis
 from .checking import WAYS, check_schedule
+
+DRAWN_SHAPE = (4, 6)  # of arguments that nobody gives
 
 
 def check_schedules(
@@ -28,7 +30,8 @@ def check_schedules(
     means.
 
     ``subject`` is a program, or a function written in NumPy, which is traced for the arrays
-    ``args``; use small ones, as the reference interpreter runs it. hypothesis draws ``examples``
+    ``args``; use small ones, as the reference interpreter runs it. Without ``args``, each argument
+    that has no default is an array of 4 x 6 float32. hypothesis draws ``examples``
     schedules of up to ``max_steps`` tried steps, and each that the steps' own checks accept goes
     through :func:`check_schedule`.
     """
@@ -37,7 +40,12 @@ def check_schedules(
 
     from .strategies import schedules
 
-    program = subject if isinstance(subject, Program) else traced_program(subject, *args)
+    if isinstance(subject, Program):
+        program = subject
+    else:
+        count = 0 if args else required_arguments(plain_function(subject))
+        drawn = [np.ones(DRAWN_SHAPE, np.float32) for _ in range(count)]
+        program = traced_program(subject, *args, *drawn)
 
     @settings(
         max_examples=examples, deadline=None, database=None, derandomize=True, print_blob=False,

@@ -76,6 +76,7 @@ def layer(x: Any, w: Any) -> Any:
 def test_schedules_of_a_function_are_checked() -> None:
     x, w = np.ones((3, 2), np.float32), np.ones((2, 4), np.float32)
     mlc.testing.check_schedules(layer, x, w, examples=3, ways=("interpret",))
+    mlc.testing.check_schedules(lambda x, y: (x * y).sum(1), examples=2, ways=("interpret",))
     program = traced_program(layer, x, w)
     out = np.zeros(4, np.float32)
     interpret(program, x, w, out)
