@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import types
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,18 @@ def test_what_is_measured(
     told = capsys.readouterr().out
     assert "a call: mlc 4.00 us, cupy 5.00 us" in told
     assert "jax did not run: RuntimeError: no such thing" in told
+
+
+def test_who_is_made_for_processors_alone_is_no_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch: Any = types.ModuleType("torch")
+    torch.__spec__ = ModuleSpec("torch", None)
+    torch.cuda = types.SimpleNamespace(is_available=lambda: False)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    for sees in False, True:
+        torch.cuda.is_available = lambda sees=sees: sees
+        peers.torch_sees_cards.cache_clear()
+        assert peers.PEERS["torch"].is_installed() == sees
+    peers.torch_sees_cards.cache_clear()
 
 
 def test_the_table() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,14 +30,16 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Peer:
-    """``prepare(case, args)`` puts the arguments on the card; it may raise if it cannot."""
+    """``prepare(case, args)`` puts the arguments on the card; it may raise if it cannot. What is
+    installed may be made for processors alone: ``sees_cards``."""
 
     name: str
     needs: tuple[str, ...]
     prepare: Callable[[Case, Arrays], Prepared]
+    sees_cards: Callable[[], bool] = lambda: True
 
     def is_installed(self) -> bool:
-        return all(importlib.util.find_spec(module) for module in self.needs)
+        return all(importlib.util.find_spec(module) for module in self.needs) and self.sees_cards()
 
 
 def _wait(result: Any) -> None:
@@ -44,8 +48,25 @@ def _wait(result: Any) -> None:
     cupy.cuda.runtime.deviceSynchronize()
 
 
-def _has_torch() -> bool:
-    return importlib.util.find_spec("torch") is not None
+@functools.cache
+def torch_sees_cards() -> bool:
+    """Whether torch is here, and made for cards."""
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+@functools.cache
+def _jax_sees_cards() -> bool:
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others need memory, too
+    import jax
+
+    try:
+        return bool(jax.devices("gpu"))
+    except RuntimeError:
+        return False
 
 
 def _on_torch(array: np.ndarray[Any, Any]) -> Any:
@@ -69,12 +90,9 @@ def _mlc(case: Case, args: Arrays) -> Prepared:
     import mlc
 
     function = mlc.jit(case.function if case.ours is None else case.ours(), target="cuda")
-    if case.dtype == "bfloat16":
-        if not _has_torch():
-            raise RuntimeError("arrays of bfloat16 on a card are torch's, which is not installed")
-        tensors = [_on_torch(array) for array in args]
-        read, placed = _read_torch, tensors
-    else:
+    if case.dtype == "bfloat16" and torch_sees_cards():
+        read, placed = _read_torch, [_on_torch(array) for array in args]
+    else:  # CuPy has bfloat16 from version 14 on
         import cupy
 
         read, placed = cupy.asnumpy, [cupy.asarray(array) for array in args]
@@ -128,8 +146,9 @@ PEERS: dict[str, Peer] = {
     for peer in (
         Peer("mlc", ("mlc", "cupy"), _mlc),
         Peer("cupy", ("cupy",), _cupy),
-        Peer("torch", ("torch",), _torch),
-        Peer("torch.compile", ("torch", "triton"), _torch_compiled),  # its kernels are Triton's
-        Peer("jax", ("jax",), _jax),
+        Peer("torch", ("torch",), _torch, torch_sees_cards),
+        # Its kernels are Triton's.
+        Peer("torch.compile", ("torch", "triton"), _torch_compiled, torch_sees_cards),
+        Peer("jax", ("jax",), _jax, _jax_sees_cards),
     )
 }
