@@ -223,6 +223,8 @@ class Expressions:
             # As the LLVM backend does: each rounded, which the compiler would not leave so.
             args = tuple(apply("fma", *p.children, const(-0.0, operand)) for p in args)
         operands = [self._operand(arg, as_index) for arg in args]
+        if fn == "fma" and operand in (float32, float64) and _is_negative_zero(args[2]):
+            return Text(f"mlc_product({operands[0].text}, {operands[1].text})")
         if operand.is_float:
             made = floating(fn, operands, float32 if is_half(operand) else operand)
             if made is None:
@@ -348,6 +350,13 @@ def _smaller_division(node: Expr) -> Expr | None:
                 return less // (d // shared)
             return less % (d // shared) * shared + rest
     return None
+
+
+def _is_negative_zero(expr: Expr) -> bool:
+    match expr:
+        case Const(value=float() as value):
+            return value == 0 and math.copysign(1, value) < 0
+    return False
 
 
 def _factor(first: Text, fn: str, dtype: DType) -> str:

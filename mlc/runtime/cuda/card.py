@@ -6,6 +6,7 @@ What fails raises :class:`mlc.errors.DeviceError`, out of memory :class:`DeviceM
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -44,6 +45,7 @@ class Card:
         # What `mlc.runtime.cuda.trial` found, and whether kernels rely on the cards since.
         self.trial: Any = None
         self.is_trusted: bool | None = None
+        self._threads = threading.local()
 
     def device(self) -> int:
         return int(self._runtime.getDevice())
@@ -114,6 +116,13 @@ class Card:
         last.record()
         last.synchronize()
         return float(events.get_elapsed_time(first, last)) / 1e3
+
+    def bind(self) -> None:
+        """Let this thread launch: the driver wants a context of its own in each of them, and memory
+        of a pool is had without one."""
+        if not getattr(self._threads, "is_bound", False):
+            self._runtime.free(0)
+            self._threads.is_bound = True
 
     def load(self, cubin: bytes) -> int:
         self._runtime.free(0)  # makes the context of the card, if nobody has yet

@@ -59,6 +59,7 @@ class Launched:
             workspace = int(held.ptr)
         frame = self._frames.frame
         if frame is None:
+            self._card.bind()
             frame = self._frames.frame = _Frame(self.module)
         frame.fill(pointers, workspace)
         if frame.maps:

@@ -114,7 +114,7 @@ class FakeCuPy:
                 funcSetAttribute=self._attribute, launchKernel=self._launch,
             ),
             runtime=SimpleNamespace(
-                getDevice=lambda: self.current, getDeviceCount=lambda: 2, free=lambda n: None,
+                getDevice=lambda: self.current, getDeviceCount=lambda: 2, free=self._free,
                 getDeviceProperties=lambda number: {"name": f"stand-in {number}".encode()},
                 streamIsCapturing=lambda stream: self.capturing,
                 memcpyAsync=self._copy, streamSynchronize=self.waited.append,
@@ -156,8 +156,13 @@ class FakeCuPy:
         self._raise("attribute")
         self.shared_asked[self._handles[function][2]] = value
 
+    def _free(self, address: int) -> None:
+        self.streams.has_context = True  # of this thread
+
     def _launch(self, function: int, *rest: int) -> None:
         self._raise("launch")
+        if not getattr(self.streams, "has_context", False):
+            raise Problem("CUDA_ERROR_INVALID_CONTEXT: invalid device context", 201)
         gx, gy, gz, bx, by, bz, shared, stream, parameters, extra = rest
         module, device, kernel = self._handles[function]
         assert device == self.current and extra == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -55,6 +56,17 @@ def test_what_is_made_for_other_cards_is_refused(cupy: FakeCuPy) -> None:
         "two was made for sm_12a alone, and card 0 is sm_90a; set mlc.config.cuda_architecture to "
         "None before it is compiled"
     )
+
+
+def test_another_thread_launches_what_this_one_has_loaded(cupy: FakeCuPy) -> None:
+    a, b = arrays(cupy)
+    run = launch.load(TWO)
+    run([a.data.ptr, b.data.ptr])
+    b[:] = 0
+    thread = threading.Thread(target=run, args=([a.data.ptr, b.data.ptr],))
+    thread.start()
+    thread.join()
+    assert (b.held == 2 * np.arange(31, -1, -1) + 1).all()
 
 
 def test_a_module_is_launched_in_order(cupy: FakeCuPy) -> None:

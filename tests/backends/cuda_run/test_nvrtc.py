@@ -150,6 +150,14 @@ def test_version_and_architectures() -> None:
     assert {80, 90} <= set(nvrtc.architectures())
 
 
+def test_sums_of_products_are_rounded_as_numpy_does() -> None:
+    x = np.zeros(8, np.float32)
+    made = mlc.jit(lambda a, b: a * a - b * b, target="cuda").lower(x, x).compiled.device_module
+    for number in nvrtc.architectures()[-1], 90:  # compilers of other cards simplify otherwise
+        ptx = nvrtc.ptx_text(made, f"sm_{number}")
+        assert "mul.rn.f32" in ptx and "fma.rn.f32" not in ptx and "mul.f32" not in ptx
+
+
 def test_assembly_is_that_of_a_card() -> None:
     x = np.zeros((4, 8), np.float32)
     f = mlc.jit(lambda x: x.sum(axis=1), target="cuda")

@@ -157,6 +157,11 @@ MLC_DEVICE void mlc_cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
 }
 
+// ---- a product that is rounded whatever it is added to: the compiler makes no fma of it ------------
+
+MLC_DEVICE float mlc_product(float a, float b) { return __fmul_rn(a, b); }
+MLC_DEVICE double mlc_product(double a, double b) { return __dmul_rn(a, b); }
+
 // ---- the less and the greater of two floats, a NaN if one is ---------------------------------------
 
 #if __CUDA_ARCH__ >= 800

@@ -277,6 +277,8 @@ MLC_DEVICE void mlc_cp_async_wait() {
   mlc_copies_wait(pending);
 }
 
+MLC_DEVICE float mlc_product(float a, float b) { return a * b; }
+MLC_DEVICE double mlc_product(double a, double b) { return a * b; }
 MLC_DEVICE float mlc_min_nan(float a, float b) { return a != a || a < b ? a : b; }
 MLC_DEVICE float mlc_max_nan(float a, float b) { return a != a || a > b ? a : b; }
 
