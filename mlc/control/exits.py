@@ -189,12 +189,7 @@ class _Lowering:
             out += self.statement(stmt)
             flags = self.flags(exits)
             if flags and rest:
-                test = ast.parse(f"not ({' or '.join(flags)})", mode="eval").body
-                guard = ast.If(test, self.block(rest), [])
-                _at_only(guard, rest[0])
-                for part in ast.walk(test):
-                    ast.copy_location(part, rest[0])
-                return [*out, guard]
+                return [*out, *self.unless(flags, self.block(rest), rest[0])]
             if not rest:
                 return out
         return out
@@ -204,13 +199,32 @@ class _Lowering:
             return [stmt]
         if isinstance(stmt, _LOOPS):
             return self.loop(stmt)
+        exits: set[str] = set()
+        if isinstance(stmt, ast.Try) and stmt.orelse:  # the else runs where the body ended
+            exits = exits.union(*map(_leaves, stmt.body))
         for field in _BLOCKS:
             part = getattr(stmt, field, None)
             if isinstance(part, list) and part and isinstance(part[0], ast.stmt):
                 setattr(stmt, field, self.block(part) or [_at(ast.Pass(), stmt)])
         for part in (*getattr(stmt, "handlers", ()), *getattr(stmt, "cases", ())):
             part.body = self.block(part.body) or [_at(ast.Pass(), stmt)]
+        if isinstance(stmt, ast.Try) and exits:
+            stmt.orelse = self.unless(self.flags(exits), stmt.orelse)
         return [stmt]
+
+    def unless(
+        self, flags: list[str], stmts: list[ast.stmt], where: ast.stmt | None = None
+    ) -> list[ast.stmt]:
+        """``stmts``, where none of ``flags`` is set."""
+        if not flags:
+            return stmts
+        where = where or stmts[0]
+        test = ast.parse(f"not ({' or '.join(flags)})", mode="eval").body
+        for part in ast.walk(test):
+            ast.copy_location(part, where)
+        guard = ast.If(test, stmts, [])
+        _at_only(guard, where)
+        return [guard]
 
     def loop(self, stmt: ast.For | ast.While) -> list[ast.stmt]:
         exits: set[str] = set().union(*map(_leaves, stmt.body))
@@ -229,14 +243,7 @@ class _Lowering:
         setattr(stmt, FLAGS, flags)
         after: list[ast.stmt] = []
         if stmt.orelse:
-            after, stmt.orelse = self.block(stmt.orelse), []
-            if flags:
-                test = ast.parse(f"not ({' or '.join(flags)})", mode="eval").body
-                for part in ast.walk(test):
-                    ast.copy_location(part, after[0])
-                guard = ast.If(test, after, [])
-                _at_only(guard, after[0])
-                after = [guard]
+            after, stmt.orelse = self.unless(flags, self.block(stmt.orelse)), []
         return [*before, stmt, *after]
 
 
