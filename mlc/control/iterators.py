@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from ..tracer.grown import Following
 from ..tracer.items import Items
 from .plan import NotNative
 
@@ -32,7 +33,7 @@ class TakesItemsError(NotNative):
 def is_iterator(value: Any) -> bool:
     """Whether ``value`` is an iterator of Python's, or one that stands for it."""
     kind = type(value)
-    if kind is Items:
+    if kind in (Items, Following):
         return True
     return kind.__module__ in _MODULES and hasattr(kind, "__next__")
 
@@ -40,6 +41,8 @@ def is_iterator(value: Any) -> bool:
 def within(iterator: Any) -> list[Any]:
     """The iterators that ``iterator`` takes its items from, as far as they show."""
     match iterator:
+        case Following():
+            return []
         case Items():
             return [iterator._rest]
         case types.GeneratorType():
@@ -53,6 +56,8 @@ def within(iterator: Any) -> list[Any]:
 def progress(iterator: Any) -> Any:
     """What is another once an item was taken; None where that does not show."""
     match iterator:
+        case Following():
+            return iterator.place
         case Items():
             return iterator.is_begun, progress(iterator._rest)
         case types.GeneratorType():

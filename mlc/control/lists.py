@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import MlcError
 from ..ops.op import CURRENT
 from ..tracer import tree
-from ..tracer.grown import Grown, ListsFullError, RoomWanted, is_arrays, rows_wanted
+from ..tracer.grown import Following, Grown, ListsFullError, RoomWanted, is_arrays, rows_wanted
 from ..tracer.lists import holds_traced
 from ..tracer.number import copied_number
 from ..tracer.tracer import Tracer, mark_weak
@@ -345,12 +345,12 @@ class Growing(Grown):
     def __iter__(self) -> Iterator[Any]:
         if self.is_native:
             self.settle()
-        return list.__iter__(self)
+        return Following(self)
 
     def __reversed__(self) -> Iterator[Any]:
         if self.is_native:
             self.settle()
-        return list.__reversed__(self)
+        return Following(self, -1)
 
     def __eq__(self, other: object) -> Any:
         if not self.is_native:
@@ -367,7 +367,6 @@ class Growing(Grown):
     __hash__ = None  # type: ignore[assignment]
 
     def settle(self) -> int:
-        """Become a list of Python's, as long as the data have made it; how long that is."""
         from ..tracer.rows import row
 
         size, trace = self.size(), current()

@@ -180,6 +180,10 @@ class Grown(list[Any]):
         self.is_native = False
         list.__setitem__(self, slice(None), items)
 
+    def settle(self) -> int:
+        """Become a list of Python's, as long as the data have made it; how long that is."""
+        raise NotImplementedError
+
     def array(self) -> Any:
         """What np.array makes of the list, while that is arrays."""
         raise NotImplementedError
@@ -190,6 +194,34 @@ class Grown(list[Any]):
             return self.items(), self.is_deque
         tags = [tag for tag in self.tags if tag is not None]
         return [*self.columns, *tags, self.head, self.tail], (self.kind, self.room, self.is_deque)
+
+
+class Following:
+    """The items of ``owner`` one after the other, ``step`` 1 or -1, as Python's iterators of lists:
+    also where it becomes arrays on the way, and is a list again then."""
+
+    def __init__(self, owner: Grown, step: int = 1) -> None:
+        self.owner: Grown | None = owner
+        self.step = step
+        self.place = 0 if step > 0 else list.__len__(owner) - 1
+
+    def __iter__(self) -> Following:
+        return self
+
+    def __next__(self) -> Any:
+        if self.owner is not None:
+            if self.owner.is_native:
+                self.owner.settle()
+            if 0 <= self.place < list.__len__(self.owner):
+                self.place += self.step
+                return list.__getitem__(self.owner, self.place - self.step)
+            self.owner = None  # it stays at its end, whatever the list gets
+        raise StopIteration
+
+    def __length_hint__(self) -> int:
+        if self.owner is None or self.owner.is_native:
+            return 0
+        return max(list.__len__(self.owner) - self.place if self.step > 0 else self.place + 1, 0)
 
 
 class Tabled:

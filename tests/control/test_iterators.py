@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import mlc
+import mlc.testing
 from mlc.control.iterators import is_iterator, progress, within
 
 
@@ -151,3 +152,46 @@ def test_changes_among_many_objects() -> None:
 
     assert among_lists(np.ones(2)) == 5.0
     assert among_lists(-np.ones(2)) == 3999.0
+
+
+def longer_on_the_way(x: Any) -> Any:
+    q, c = [0.5, 2.0, 3.0], 0
+    for _, v in enumerate(q):
+        c += 1
+        for w in x:
+            if w > 0 and c < 5:
+                q.append(v)
+            if w > 2:
+                break
+    return c, q
+
+
+def shorter_on_the_way(x: Any) -> Any:
+    q, c = [0.5, 2.0, 3.0], 0
+    for v, _ in zip(reversed(q), range(9)):
+        c += v
+        for w in x:
+            if q:
+                q.pop()
+            if w > 2:
+                break
+    return c, q
+
+
+def taken_before_and_after(x: Any) -> Any:
+    q = [x[0], x[1]]
+    it = iter(q)
+    s = next(it)
+    for w in x:
+        q.append(w)
+        if w > 2:
+            break
+    return s * 2 + next(it), [v * 2 for v in it], next(it, -1)
+
+
+@pytest.mark.parametrize(
+    "function", [longer_on_the_way, shorter_on_the_way, taken_before_and_after]
+)
+@pytest.mark.parametrize("values", [(3.0, 1.0), (1.0, 3.0), (-1.0, 0.0)])
+def test_lists_that_become_arrays_on_the_way(function: Any, values: Any) -> None:
+    mlc.testing.check_against_numpy(function, np.array(values))
