@@ -1,8 +1,8 @@
 """``python -m tests.differential --programs 20000 --seed 0``: a long run outside CI.
 
 Draws NumPy programs, runs each with and without ``mlc.jit``, and compares values, dtypes, shapes
-and what the arguments hold afterwards. What differs is shrunk and printed as a test to paste; exits
-with 1 if anything does.
+and what the arguments hold afterwards. What differs, or ends the process, is shrunk and printed as
+a test to paste; exits with 1 if anything does.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 
-from .chunks import CHUNK, run_chunk
+from .chunks import after_death, run_seed
+from .watched import Death, each
+
+CHUNK = 100  # programs of one process
 
 
 def main() -> int:
@@ -24,21 +26,33 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--sizes", action="store_true", help="compile with an open first axis")
+    kind = parser.add_mutually_exclusive_group()
+    for name, text in (
+        ("sizes", "compile with an open first axis"),
+        ("flow", "control flow over Python's lists, dicts, sets and objects"),
+    ):
+        kind.add_argument(f"--{name}", action="store_const", dest="kind", const=name, help=text)
+    parser.set_defaults(kind="arrays")
     options = parser.parse_args()
-    os.environ["MLC_CACHE_DIR"] = tempfile.mkdtemp(prefix="mlc-differential-")
+    with tempfile.TemporaryDirectory(prefix="mlc-differential-") as folder:
+        os.environ["MLC_CACHE_DIR"] = folder
+        return _run(options.kind, options.seed * 1_000_000, options.programs, options.jobs)
+
+
+def _run(kind: str, first: int, programs: int, jobs: int) -> int:
     kinds, reasons, began = Counter[str](), Counter[str](), time.monotonic()
-    first = options.seed * 1_000_000
-    seeds = range(first, first + options.programs, CHUNK)
-    run = functools.partial(run_chunk, sizes=options.sizes)
-    with ProcessPoolExecutor(options.jobs) as pool:
-        for more, told, failures in pool.map(run, seeds):
-            kinds += more
-            reasons += told
-            for failure in failures:
-                print(f"\n{failure}", flush=True)
-            if kinds.total() % (20 * CHUNK) == 0:
-                print(f"{dict(kinds)}, {time.monotonic() - began:.0f} s", flush=True)
+    seeds = range(first, first + programs)
+    chunks = (list(seeds[n : n + CHUNK]) for n in range(0, programs, CHUNK))
+    for found in each(functools.partial(run_seed, kind), chunks, jobs):
+        if isinstance(found, Death):
+            found = after_death(kind, found)
+        kinds[found.kind] += 1
+        if found.reason:
+            reasons[found.reason] += 1
+        if found.shown:
+            print(f"\n{found.shown}", flush=True)
+        if kinds.total() % 1000 == 0:
+            print(f"{dict(kinds)}, {time.monotonic() - began:.0f} s", flush=True)
     print(f"{kinds.total()} programs in {time.monotonic() - began:.0f} s: {dict(kinds)}")
     for reason, count in reasons.most_common(25):
         print(f"  refused {count:5d}  {reason}")

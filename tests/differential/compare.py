@@ -25,7 +25,7 @@ def check(program: NumPyProgram, target: str = "cpu") -> Outcome:
     jitted = mlc.jit(function, target=target)
     unit = _unit(program.arguments)
     near = lambda seed: shaken(function, seed, unit)
-    return _grouped(compare(jitted, function, near, program.arguments))
+    return grouped(compare(jitted, function, near, program.arguments))
 
 
 def _unit(arguments: Sequence[Any]) -> float:
@@ -39,7 +39,7 @@ def _unit(arguments: Sequence[Any]) -> float:
 _OUR_BFLOAT16 = re.compile(r"bfloat16\[.*\] instead of float(32|64)\[|instead of bfloat16\[")
 
 
-def _grouped(outcome: Outcome) -> Outcome:
+def grouped(outcome: Outcome) -> Outcome:
     """Refusals by what is alike in their sentences. What NumPy makes of bfloat16 says nothing:
     beside Python's numbers, and where no ufunc was made for it, it becomes a wider dtype."""
     if outcome.kind == "different" and _OUR_BFLOAT16.search(outcome.text):
@@ -61,10 +61,10 @@ def check_sizes(program: NumPyProgram, target: str = "cpu") -> Outcome:
             continue
         unit = _unit(arguments)
         outcome = compare(jitted, function, lambda seed: shaken(function, seed, unit), arguments)
-        outcome = _grouped(outcome)
+        outcome = grouped(outcome)
         if outcome.kind == "different":
             return replace(outcome, text=f"{longer} longer: {outcome.text}")
-    return _grouped(outcome)
+    return grouped(outcome)
 
 
 def _longer(value: Any, others: Sequence[Any], count: int) -> Any:

@@ -72,7 +72,7 @@ EFFECTS = (
     "np.copyto({x}, {o})", "np.putmask({x}, {x} > {n}, {o})", "{x}.fill({n})", "np.add.at({x}, 0, {o})",
     "np.fill_diagonal({x}, {o})", "{x}.sort(axis={a})", "{x}.flat[::2] = {o}", "{x}.T[...] += {o}",
     "np.negative({x}, out={x}, where={x} > 0)", "np.put({x}, [0, 1], {o})", "{x}[...] = {y}",
-    "np.cumsum({x}, axis={a}, out={x})", "{x}[:-1] += {x}[1:]", "{x}[1:] = {x}[:-1]", "{x}[0], {x}[-1] = {x}[-1], {x}[0]",
+    "np.cumsum({x}, axis={a}, out=np.atleast_1d({x}))", "{x}[:-1] += {x}[1:]", "{x}[1:] = {x}[:-1]", "{x}[0], {x}[-1] = {x}[-1], {x}[0]",
     "{x}.ravel()[0] = {o}", "{x}.reshape(-1)[1:2] *= {o}", "np.place({x}, {x} < 0, [{n}, 2])",
     "np.subtract.at({x}, [0, 0, 1], {n})", "{x} //= {n}", "{x} **= 2", "{x} %= 3", "{x} &= {n}", "{x} |= {y}",
     "{x}[{x} > {o}] *= 2", "{x}[[0, -1]] += {o}", "np.clip({x}, -1, {n}, out={x})",

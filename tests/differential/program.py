@@ -46,10 +46,10 @@ class NumPyProgram:
 
     def function(self) -> Callable[..., Any]:
         """The program, with source that can be found."""
-        return _defined(self.source)
+        return defined(self.source)
 
 
-def _defined(source: str, **names: Any) -> Callable[..., Any]:
+def defined(source: str, **names: Any) -> Callable[..., Any]:
     """The function that ``source`` defines; ``inspect`` finds its source."""
     filename = f"<program {next(_NUMBER)}>.py"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
@@ -60,22 +60,27 @@ def _defined(source: str, **names: Any) -> Callable[..., Any]:
     return function
 
 
-def draw_program(seed: int) -> NumPyProgram:
-    """A program that NumPy runs without an error."""
+def draw_program(seed: int, heard: Callable[[str], None] = lambda _: None) -> NumPyProgram:
+    """A program that NumPy runs without an error; ``heard`` is told what NumPy is about to run."""
     rng = random.Random(seed)
     with_complex = rng.random() < 0.08
     bfloat16 = 0.0 if with_complex or rng.random() > 0.06 else 0.7
     arguments = tuple(_draw_argument(rng, with_complex, bfloat16) for _ in range(rng.randint(1, 3)))
     values: dict[str, Any] = {f"a{i}": copied(value) for i, value in enumerate(arguments)}
     statements: list[str] = []
+
+    def tried(statements: Sequence[str]) -> dict[str, Any] | None:
+        heard("\n".join([*statements, f"# of {arguments!r}"]))
+        return _tried(statements, arguments)
+
     for _ in range(rng.randint(1, 7)):
         target = f"t{len(statements)}"
         for _ in range(TRIES):
             statement = Writer(rng, values, with_complex).statement(target)
-            after = _tried([*statements, statement], arguments)
+            after = tried([*statements, statement])
             if after is None or type(after.get(target)) in (int, float, bool, complex):
                 continue  # Python's own numbers: 3 ** -1 is a float there, and its int has no end
-            if _is_one_type(statement, target, statements, arguments):
+            if _is_one_type(statement, target, statements, tried):
                 values = after
                 statements.append(statement)
                 break
@@ -99,15 +104,12 @@ def _draw_argument(rng: random.Random, with_complex: bool, bfloat16: float) -> A
 
 
 def _is_one_type(
-    statement: str, target: str, statements: Sequence[str], arguments: Sequence[Any]
+    statement: str, target: str, statements: Sequence[str], tried: Callable[[Sequence[str]], Any]
 ) -> bool:
     """Whether both branches of a statement or of an expression give the same shape and dtype, as
     compiled code must: where they differ, it refuses or takes the dtype that holds both."""
     for number in range(len(_choices(ast.parse(statement)))):
-        found = [
-            _tried([*statements, _decided(statement, number, test)], arguments)
-            for test in (True, False)
-        ]
+        found = [tried([*statements, _decided(statement, number, test)]) for test in (True, False)]
         if any(values is None for values in found):
             return False
         one, two = (np.asarray(values.get(target)) for values in found if values is not None)

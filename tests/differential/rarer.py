@@ -16,7 +16,8 @@ METHODS = (
     "{t} = {x}.var(axis=(0, -1), dtype=np.float32)",
     "{t} = {x}.argmax(axis={a}, keepdims=True)",
     "{t} = np.zeros(np.shape({x}[0]), int)\n{x}.argmin(axis=0, out={t})",
-    "{t} = np.zeros({x}.shape)\n{x}.cumsum(axis={a}, out={t})",
+    # NumPy itself dies where out= of a cumulative sum has no axes.
+    "{t} = np.zeros({x}.shape or 1)\n{x}.cumsum(axis={a}, out={t})",
     "{t} = {x}.cumprod(axis={a}, dtype=np.{d})",
     "{t} = np.empty({x}.shape, {x}.dtype)\n{x}.clip(-1, {n}, out={t})",
     "{t} = np.empty({x}.shape, {x}.dtype)\n{x}.round(1, out={t})",

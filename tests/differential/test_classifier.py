@@ -15,7 +15,7 @@ from mlc.testing.closeness import is_inexact
 from mlc.testing.comparing import compare, copied, run
 from mlc.testing.rounding import shaken
 
-from .program import NumPyProgram, _defined, draw_program
+from .program import NumPyProgram, defined, draw_program
 
 PROGRAMS = 160
 Run = Callable[..., Any]
@@ -74,7 +74,7 @@ def _with_axes(program: NumPyProgram) -> Run:
     source = re.sub(
         r"axis=(-?\d)", lambda m: f"axis={'0' if m[1] != '0' else '-1'}", program.source
     )
-    return _defined(source)
+    return defined(source)
 
 
 BUGS: dict[str, Callable[[NumPyProgram], Run]] = {
@@ -131,7 +131,7 @@ def _is_close(a: Any, b: Any) -> bool:
     ],
 )
 def test_orders_of_sums_are_no_difference(text: str, values: Any) -> None:
-    function = _defined(f"def program(x, y):\n    return {text}\n")
+    function = defined(f"def program(x, y):\n    return {text}\n")
     x, y = map(np.array, values)
     with np.errstate(over="ignore"):
         want = np.asarray(function(x, y))
@@ -151,7 +151,7 @@ def test_orders_of_sums_are_no_difference(text: str, values: Any) -> None:
 
 
 def test_dropped_numbers_are_missed_in_sums() -> None:
-    function = _defined("def program(x):\n    return x.sum(axis=0)\n")
+    function = defined("def program(x):\n    return x.sum(axis=0)\n")
     x = np.array([[1.0, np.nan, np.inf], [2.0, 3.0, 4.0]])
     for wrong in ([3.0, 3.0, np.inf], [3.0, np.nan, 4.0], [3.0, np.nan, np.nan], [2.0] * 3):
         made = np.array(wrong)
@@ -164,7 +164,7 @@ def test_dropped_numbers_are_missed_in_sums() -> None:
 @pytest.mark.parametrize(("x", "kind"), [(0.1, "same"), (0.100001, "different")])
 def test_what_rounding_tells_apart_may_be_equal(x: float, kind: str) -> None:
     text = "d = x + 0.2 - 0.3\n    return np.heaviside(d, 200.0), x + 0.2 == 0.3"
-    function = _defined(f"def program(x):\n    {text}\n")
+    function = defined(f"def program(x):\n    {text}\n")
     met = lambda *_: (np.array([200.0]), np.array([True]))
     outcome = compare(met, function, lambda s: shaken(function, s), (np.array([x]),))
     assert outcome.kind == kind
@@ -172,7 +172,7 @@ def test_what_rounding_tells_apart_may_be_equal(x: float, kind: str) -> None:
 
 @pytest.mark.parametrize(("error", "kind"), [(2e-7, "same"), (2e-5, "different")])
 def test_sums_kept_in_a_narrower_dtype_round_as_that(error: float, kind: str) -> None:
-    function = _defined("def program(x):\n    return x.sum(dtype=np.float32) + x\n")
+    function = defined("def program(x):\n    return x.sum(dtype=np.float32) + x\n")
     x = np.linspace(-1.0, 1.1, 17)
     made = function(x) + error
     near = lambda s: shaken(function, s)
@@ -182,7 +182,7 @@ def test_sums_kept_in_a_narrower_dtype_round_as_that(error: float, kind: str) ->
 @pytest.mark.parametrize(("error", "kind"), [(1e-17, "same"), (1e-13, "different")])
 def test_what_is_solved_is_off_in_proportion_to_the_largest(error: float, kind: str) -> None:
     """What should be 0 need not be: LAPACK's errors are those of the whole matrix."""
-    function = _defined("def program(x, y):\n    return np.linalg.solve(x, y)\n")
+    function = defined("def program(x, y):\n    return np.linalg.solve(x, y)\n")
     x = np.array([[9.0, 1.0, 0.0], [1.0, 9.0, 0.0], [0.0, 0.0, 3.0]])
     y = np.array([1.0, 2.0, 0.0])
     made = function(x, y) + error * np.array([0, 0, 1])
@@ -192,7 +192,7 @@ def test_what_is_solved_is_off_in_proportion_to_the_largest(error: float, kind: 
 
 @pytest.mark.parametrize(("error", "kind"), [(1e-16, "same"), (1e-12, "different")])
 def test_edges_that_are_padded_with_means_round(error: float, kind: str) -> None:
-    function = _defined("def program(x):\n    return np.pad(x, 1, 'mean')\n")
+    function = defined("def program(x):\n    return np.pad(x, 1, 'mean')\n")
     x = np.random.default_rng(0).normal(size=(5, 17))
     made = function(x) * (1 + error)
     near = lambda s: shaken(function, s)
@@ -201,7 +201,7 @@ def test_edges_that_are_padded_with_means_round(error: float, kind: str) -> None
 
 def test_a_complex_number_is_as_steady_as_both_of_its_parts() -> None:
     """Where rounding decides, NaN stands for both parts, though it has an imaginary one: 0."""
-    function = _defined("def program(x):\n    return np.where(x.real * 3 < 0.3, np.nan, x)\n")
+    function = defined("def program(x):\n    return np.where(x.real * 3 < 0.3, np.nan, x)\n")
     x = np.array([0.1 - 2j, 1.0 + 1j])
     outcome = compare(function, function, lambda s: shaken(function, s), (x,))
     assert outcome.kind in ("same", "unstable")
@@ -212,7 +212,7 @@ def test_a_complex_number_is_as_steady_as_both_of_its_parts() -> None:
 @pytest.mark.parametrize(("error", "kind"), [(1e-16, "same"), (1e-12, "different")])
 def test_products_of_lists_of_matrices_round_in_each(error: float, kind: str) -> None:
     """What cancels in the last product shows the rounding of those before."""
-    function = _defined("def program(x, y):\n    return np.linalg.multi_dot([x, y, x])\n")
+    function = defined("def program(x, y):\n    return np.linalg.multi_dot([x, y, x])\n")
     x = np.array([[1.0, 1.0], [3.0, 1.0]])
     y = np.array([[0.1, 0.2], [-0.1, -0.2]])
     made = function(x, y) + error
@@ -221,7 +221,7 @@ def test_products_of_lists_of_matrices_round_in_each(error: float, kind: str) ->
 
 
 def test_a_product_that_vanishes_may_meet_infinity_before_or_after() -> None:
-    function = _defined("def program(x):\n    return np.prod(x)\n")
+    function = defined("def program(x):\n    return np.prod(x)\n")
     near = lambda s: shaken(function, s)
     made = lambda *_: np.float32(np.nan)
     small = np.array([1e-30, 1e-30, -np.inf], np.float32)
@@ -230,7 +230,7 @@ def test_a_product_that_vanishes_may_meet_infinity_before_or_after() -> None:
 
 
 def test_places_in_what_has_no_order_mean_nothing() -> None:
-    function = _defined("def program(x, y):\n    return np.searchsorted(x, y)\n")
+    function = defined("def program(x, y):\n    return np.searchsorted(x, y)\n")
     near = lambda s: shaken(function, s)
     moved = lambda x, y: function(x, y) + 1
     disorder, order = np.array([3.0, np.nan, 3.0]), np.array([1.0, 3.0, np.nan])
@@ -239,7 +239,7 @@ def test_places_in_what_has_no_order_mean_nothing() -> None:
 
 
 def test_sums_of_large_whole_numbers_round() -> None:
-    function = _defined("def program(x):\n    return np.mean(x)\n")
+    function = defined("def program(x):\n    return np.mean(x)\n")
     near = lambda s: shaken(function, s)
     moved = lambda x: function(x) + 1.0
     large, small = np.array([2**62, -(2**62), 4]), np.array([5, -5, 4])
@@ -254,7 +254,7 @@ def test_powers_of_complex_numbers_are_off_in_direction(
     power: int, error: float, kind: str
 ) -> None:
     """The angle of z**1000 is a thousand times that of z, and so is its error."""
-    function = _defined(f"def program(z):\n    return np.angle(z ** {power})\n")
+    function = defined(f"def program(z):\n    return np.angle(z ** {power})\n")
     moved = lambda z: function(z) + error
     near = lambda s: shaken(function, s)
     assert compare(moved, function, near, (np.array([0.9 + 0.1j, 0.6 - 0.8j]),)).kind == kind
@@ -263,7 +263,7 @@ def test_powers_of_complex_numbers_are_off_in_direction(
 def test_errors_that_rounding_alone_brings_are_no_difference() -> None:
     """The program fails where another rounding makes the other branch run."""
     text = "d = x + 0.2 - 0.3\n    t = x if d > 0 else None\n    return t.sum()"
-    function = _defined(f"def program(x):\n    {text}\n")
+    function = defined(f"def program(x):\n    {text}\n")
     x = np.array([0.1])
     outcome = compare(function, function, lambda s: shaken(function, s), (x[0],))
     assert outcome.kind == "unstable"

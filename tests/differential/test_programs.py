@@ -89,4 +89,5 @@ def test_sizes_may_change() -> None:
     ],
 )
 def test_choices_give_one_type(statement: str, is_one: bool) -> None:
-    assert program._is_one_type(statement, "t", [], [np.ones(3)]) == is_one
+    tried = lambda statements: program._tried(statements, [np.ones(3)])
+    assert program._is_one_type(statement, "t", [], tried) == is_one
