@@ -21,7 +21,7 @@ from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from .ops.op import CURRENT
 from .quick_call import QuickCalls
 from .resizing import chosen_sizes, counted_by
-from .runtime.cuda.arrays import CUPY, JAX, DeviceArray, Library, read
+from .runtime.cuda.arrays import CUPY, JAX, DeviceArray, Library, hold_borrowed, read
 from .runtime.cuda.card import card
 from .specialization import MISS
 from .tracer import tree
@@ -131,7 +131,9 @@ def built_call(compiled: Any, name: str, args: Sequence[Any]) -> bool:
         constants = [CUPY.pointer(a) for a in plan.held_constants(first.device)]
         pointers = [array.pointer for array in held]
         pointers[count:count] = constants
-        plan.raise_failed(plan.launch(pointers, first.library, first.device), first.library)
+        space = plan.launch(pointers, first.library, first.device)
+        hold_borrowed(held)
+        plan.raise_failed(space, first.library)
     return True
 
 
@@ -237,6 +239,7 @@ class _Call:
         computed = self._compute([None] * len(traced.outputs))
         self._write(computed)
         leaves = [self._leaf(result, computed) for result in traced.results]
+        hold_borrowed(self.inputs)
         given = [self.library.give(x) if new else x for x, new in leaves]
         if traced.structure is None:
             return given[0]
@@ -270,6 +273,7 @@ class _Call:
             if tuple(leaf.shape) != place.shape:
                 raise ShapeError(f"out has shape {place.shape}, expected {tuple(leaf.shape)}")
             place.library.fill(place.array, leaf)
+        hold_borrowed(self.inputs)
         return out
 
     def _out(self, place: Any, number: int) -> DeviceArray:

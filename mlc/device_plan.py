@@ -112,7 +112,7 @@ class Plan:
         shared = number - (len(self.host_constants) - self.common)
         held = self.shared.get((device, shared)) if shared >= 0 else None
         if held is None:
-            held = card().cupy.asarray(self.host_constants[number])
+            held = card().cupy.asarray(_bytes_of(self.host_constants[number]))
             if shared >= 0:
                 self.shared[device, shared] = held
         return held
@@ -129,9 +129,14 @@ class Plan:
             self._refuse_copy()
             if len(self.scalars) >= _KNOWN_SCALARS:
                 self.scalars.clear()
-            found = self.scalars[key] = card().cupy.asarray(value)
+            found = self.scalars[key] = card().cupy.asarray(_bytes_of(value))
             card().cupy.cuda.get_current_stream().synchronize()
         return found
+
+
+def _bytes_of(array: Array) -> Array:
+    """An array as kernels read it: there are dtypes that CuPy does not know."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def constants_of(compiled: Any) -> list[Array]:

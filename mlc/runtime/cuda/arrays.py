@@ -7,6 +7,9 @@ and, by DLPack, memory of a card. Nothing is copied.
 from __future__ import annotations
 
 import sys
+import threading
+from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -214,6 +217,28 @@ def read(value: Any) -> DeviceArray | None:
     if hasattr(value, "__dlpack__"):
         return _read_cupy(card().cupy.from_dlpack(value), value, CUPY)
     return _read_cupy(card().cupy.asarray(value), value, CUPY)
+
+
+_borrowed: deque[tuple[Any, list[Any]]] = deque()
+_borrowing = threading.Lock()
+
+
+def hold_borrowed(arrays: Iterable[object]) -> None:
+    """Hold those of ``arrays`` whose memory others lend, as JAX does, until all is done that CuPy's
+    current stream was given so far: once nobody holds them, others may get that memory. The pools
+    of CuPy and torch know the stream."""
+    foreign = (a for a in arrays if isinstance(a, DeviceArray) and a.library is not TORCH)
+    held = [(a.owner, a.array) for a in foreign if library_of(type(a.owner)) is None]
+    if not held:
+        return
+    on = card()
+    if on.is_capturing(on.stream()):
+        return
+    event = on.event()
+    with _borrowing:
+        while _borrowed and _borrowed[0][0].done:
+            _borrowed.popleft()
+        _borrowed.append((event, held))
 
 
 def _read_cupy(array: Any, owner: Any, library: Library) -> DeviceArray:

@@ -105,6 +105,12 @@ class Card:
         with self.use(device):
             self._runtime.deviceSynchronize()
 
+    def event(self) -> Any:
+        """Whether all that CuPy's current stream was given before is done: ``done`` of it."""
+        made = self.cupy.cuda.Event(disable_timing=True)
+        made.record()
+        return made
+
     def seconds(self, call: Callable[[], Any], count: int) -> float:
         """How long the current card takes from the begin of the first of ``count`` calls to the end
         of the last one's work, by its own clock; waits for that."""

@@ -72,6 +72,10 @@ class Event:
     """A moment on a stream, whose work is done when a call returns."""
 
     when = 0.0
+    done = True
+
+    def __init__(self, disable_timing: bool = False) -> None:
+        pass
 
     def record(self) -> None:
         self.when = time.perf_counter()
@@ -248,6 +252,8 @@ class FakeCuPy:
         return ndarray(_aligned(np.zeros(shape, dtype)), self.current)
 
     def asarray(self, value: Any) -> ndarray:
+        if getattr(value, "dtype", np.dtype(bool)).name == "bfloat16":
+            raise ValueError("Unsupported dtype bfloat16")  # as before version 14
         held = value.held if isinstance(value, ndarray) else value
         return ndarray(_aligned(held), self.current)
 

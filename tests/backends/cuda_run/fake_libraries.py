@@ -87,7 +87,7 @@ class FakeTorch:
     STREAM = 21
 
     def __init__(self) -> None:
-        names = ("float16", "float32", "int64", "uint8", "bool")
+        names = ("float16", "bfloat16", "float32", "int64", "uint8", "bool")
         self.dtypes = {name: Dtype(name) for name in names}
         self.__dict__.update(self.dtypes)
         self.allocated: list[tuple[int, ...]] = []

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 import mlc
 from mlc.errors import ArgumentError
 
-from .fake_cupy import FakeCuPy, _aligned
+from .fake_cupy import Event, FakeCuPy, _aligned
 from .fake_libraries import TORCH, FakeTorch, JaxArray, Tensor, fake_jax
 
 
@@ -63,6 +66,13 @@ def test_tensors(
     assert cupy.allocated == []
 
 
+def test_constants_that_cupy_does_not_know(torch: FakeTorch) -> None:
+    weights = np.arange(8).astype(ml_dtypes.bfloat16)
+    x = _aligned(np.ones(8, ml_dtypes.bfloat16))
+    made = mlc.jit(lambda x: x + weights, target="cuda")(Tensor(x))
+    np.testing.assert_array_equal(made.held, x + weights)
+
+
 def test_tensors_that_are_written_and_that_are_given_back(torch: FakeTorch) -> None:
     @mlc.jit(target="cuda")
     def increased(x: Any) -> Any:
@@ -107,5 +117,27 @@ def test_arrays_of_jax(jax: Any, cupy: FakeCuPy) -> None:
         np.testing.assert_allclose(total.held, held.sum(), rtol=1e-4)
         held += 1  # in place: what is read next is this
 
+
+def test_arrays_of_jax_are_held_until_kernels_are_done(
+    jax: Any, cupy: FakeCuPy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JAX gives memory that nobody holds to others, and knows nothing of CuPy's stream."""
+    jitted = mlc.jit(lambda x: x * 2, target="cuda")
+    monkeypatch.setattr(Event, "done", False)
+    given = [JaxArray(values(8)) for _ in range(2)]
+    alive = [weakref.ref(x) for x in given]
+    for x in given:
+        jitted(x)
+    del x
+    given.clear()
+    assert all(each() is not None for each in alive)
+    monkeypatch.setattr(Event, "done", True)
+    jitted(JaxArray(values(8)))
+    gc.collect()  # the first call, which has compiled
+    assert all(each() is None for each in alive)
+
+
+def test_arrays_of_the_host_are_refused_beside_those_of_jax(jax: Any) -> None:
+    held = values(6, 8)
     with pytest.raises(ArgumentError, match=r"copy it there with jax\.device_put\(y\)"):
         mlc.jit(lambda x, y: x + y, target="cuda")(JaxArray(held), np.ones((6, 8), np.float32))
