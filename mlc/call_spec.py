@@ -13,7 +13,6 @@ from .compile import CallSpec, array_spec
 from .records import replace
 from .runtime.entry import Param, ScalarSpec, StaticSpec, TreeSpec, leaves
 from .te.tensor import Tensor
-from .tracer import tree
 from .tracer.parameters import Parameters
 from .tracer.signature import Key, is_complex_key, is_scalar_key
 from .tracer.traced import Traced
@@ -126,7 +125,9 @@ def statics_of(keys: tuple[Key, ...], given: Sequence[Any]) -> tuple[Any, ...]:
         if key[0] == "static":
             found.append(value)
         elif not isinstance(key[0], (np.dtype, type)):
-            held = zip(tree.flatten(value)[0], key[1:])
+            from .tracer.packing import leaves_by
+
+            held = zip(leaves_by(key[0], value), key[1:])
             found += [leaf for leaf, kind in held if kind[0] == "static"]
     return tuple(found)
 

@@ -17,6 +17,7 @@ from .resizing import rooms_of
 from .tracer.again import traced_again
 from .tracer.attributes import noting_attributes
 from .tracer.captures import Captures
+from .tracer.deciding import static_after
 from .tracer.function import trace_function
 from .tracer.grown import RoomWanted, RowsWanted, with_room
 from .tracer.sizes import CountFailedError
@@ -50,8 +51,9 @@ def trace_of_call(
         try:
             with with_room(jitted._level):
                 traced = trace_function(
-                    function, parameters, args, kwargs, keys, captures, schedule is not None, rooms
-                )
+                    function, parameters, args, kwargs, keys, captures, schedule is not None,
+                    rooms, None if schedule is not None else listing,
+                )  # fmt: skip
         except HostStateError as reason:
             captures = Captures(jitted._function, *statics, names=called)
             traced = _plain_trace(jitted, reason, args, kwargs, keys, captures)
@@ -68,6 +70,44 @@ def trace_of_call(
     return traced, captures
 
 
+def with_less_traced(
+    jitted: Any, error: Exception, signature: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """The entry of a call with Python ints static, where tracing them has led to ``error``, or with
+    the numbers in lists passed each on its own; None where nothing is left to try."""
+    keys, names, debug = signature
+    parameters, labels = jitted._parameters, jitted._names(names, len(args))
+
+    def entry() -> Any:
+        fresh = parameters.keys(args, kwargs)[0], names, debug
+        return jitted._find(fresh)[0] or jitted._compile(fresh, args, kwargs)
+
+    problem: Exception | None = None
+    static = static_after(error, labels, keys, (*args, *kwargs.values()))
+    if static:
+        parameters.static |= static
+        jitted._by_value |= static
+        try:
+            return entry()
+        except BaseException as later:
+            parameters.static -= static
+            jitted._by_value -= static
+            if not isinstance(later, Exception):
+                raise
+            problem = later
+    loose = parameters.loosened(labels, keys)
+    if loose:
+        try:
+            return entry()
+        except BaseException as later:
+            parameters.loose -= loose
+            if not isinstance(later, Exception):
+                raise
+    if problem is not None:
+        raise problem
+    return None
+
+
 def _plain_trace(
     jitted: Any, reason: HostStateError, args: tuple[Any, ...], kwargs: dict[str, Any], keys: Any,
     captures: Captures,
@@ -80,6 +120,13 @@ def _plain_trace(
         raise UnsupportedError(f"{reason}", error.location) from error
     finally:
         PLAIN.reset(token)
+
+
+def listing(value: Any) -> Any:
+    """An argument with lists that may become arrays in the place of Python's."""
+    from .control.making_lists import argument
+
+    return argument(value)
 
 
 def native_form(function: Callable[..., Any], is_last: bool = False) -> Callable[..., Any]:

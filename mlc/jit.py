@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .call_spec import Form, native_call, other_form, statics_of
-from .call_trace import native_form, trace_of_call
+from .call_trace import native_form, trace_of_call, with_less_traced
 from .compile import TARGETS, CallSpec, compile_graph
 from .compile_device import DEVICE_TARGETS, with_precision
 from .config import config, is_debug_anywhere, watch
@@ -48,7 +48,6 @@ from .tracer.alike import are_objects_new
 from .tracer.attributes import AttributeCalls, AttributesWanted
 from .tracer.captures import Captures
 from .tracer.copied_results import copies_computed
-from .tracer.deciding import static_after
 from .tracer.grown import ListsFullError
 from .tracer.parameters import Parameters
 from .tracer.refills import check_apart, refilled
@@ -84,6 +83,7 @@ class _Jitted:
         self._parameters = Parameters(function, names, numbers)
         self._entries = {}
         self._families, self._dynamic = families_for(dynamic, function), dynamic
+        self._parameters.packs = target != "cuda" and self._families is None
         self._lock = threading.RLock()
         free_after_fork(self)
         self._head = 0
@@ -229,7 +229,7 @@ class _Jitted:
                     signature, args, kwargs, statics, sizes if may_choose else None
                 )
             except Exception as error:
-                found = self._with_static_ints(error, signature, args, kwargs)
+                found = with_less_traced(self, error, signature, args, kwargs)
                 if found is not None:
                     return found
                 problem = explained(error, self._function)
@@ -310,26 +310,6 @@ class _Jitted:
         """The trace for a signature, and what it read besides its arguments; ``sizes`` that data
         decide are found on the way."""
         return trace_of_call(self, signature, args, kwargs, statics, sizes)
-
-    def _with_static_ints(
-        self, error: Exception, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Specialization | None:
-        """The entry with Python ints static, where tracing them has led to ``error``; None where
-        that is no help."""
-        keys, names, debug = signature
-        given = (*args, *kwargs.values())
-        static = static_after(error, self._names(names, len(args)), keys, given)
-        if not static:
-            return None
-        self._parameters.static |= static
-        self._by_value |= static
-        try:
-            fresh = self._parameters.keys(args, kwargs)[0], names, debug
-            return self._find(fresh)[0] or self._compile(fresh, args, kwargs)
-        except BaseException:
-            self._parameters.static -= static
-            self._by_value -= static
-            raise
 
     def _entered(self, signature: Signature, entry: Specialization, change: str) -> Specialization:
         """``entry``, which calls will find from now on."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..tracer.grown import Grown, Tabled
-from .list_rows import Wanted, _widen, joined
+from .item_kinds import joined
+from .list_rows import Wanted, _widen
 from .plan import NotNative
 
 

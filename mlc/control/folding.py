@@ -22,14 +22,17 @@ from ..tracer.dispatch import call_function
 from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.number import copied_number, python_number
 from ..tracer.operators import _is_weak
-from ..tracer.rows import joined
+from ..tracer.rows import column, joined
 from ..tracer.tracer import Tracer, mark_weak
 from .comparing import compared, equal, holds_traced
 from .dicts import key_of
 from .forms import is_traced
+from .item_kinds import is_one_array
 from .list_loops import extreme as of_list
 from .list_loops import fold as of_items
 from .list_loops import total, walk_of
+from .list_rows import hold
+from .lists import Growing
 from .watching import items_while
 
 _LISTED = 256  # elements in a list that is made of an array
@@ -63,11 +66,16 @@ def extreme(name: str, ufunc: Any) -> Callable[..., Any]:
     def fold(*args: Any, key: Any = None, default: Any = _NOTHING) -> Any:
         values: Any = args[0] if len(args) == 1 else args
         values = values if key is not None else unordered(values)
+        passed = None if key is not None else _as_column(values)
+        if passed is not None:
+            found = _of_elements(passed, name)
+            return mark_weak(found) if values[0]._is_weak else found
+        is_needed = default is _NOTHING and not _is_passed(values)
+        values = _as_arrays(values)
         if walk_of(values) is not None:
             from .calls import call
 
             key = key_of(key, values)
-            is_needed = default is _NOTHING
             found = of_list(values, key and call(key), name == "max", is_needed)
             return found if is_needed else chosen(values.length() > 0, found, default, name)
         if key is None and _is_array(values) and len(values.shape) == 1 and len(values):
@@ -143,6 +151,12 @@ def _either(test: Any, a: Any, b: Any) -> Any:
 def sum_(values: Iterable[Any], /, start: Any = 0) -> Any:
     """``sum(values, start)``."""
     values = unordered(values, "biu")
+    passed = _as_column(values)
+    if passed is not None and passed.dtype.kind in "bi":
+        is_weak = next(iter(values))._is_weak and type(start) is int
+        whole = start + np.sum(passed, dtype=np.int64)
+        return mark_weak(whole) if is_weak else whole
+    values = _as_arrays(values)
     if walk_of(values) is not None:
         return total(values, start)
     if not _is_array(values) or len(values) <= _UNROLLED:  # type: ignore[arg-type]
@@ -159,7 +173,7 @@ def quantified(ends: bool) -> Callable[[Iterable[Any]], Any]:
         if walk_of(values) is not None:
             first = np.bool(not ends)
             return _python_bool(of_items(values, lambda a, b: join(a, _truth(b)), first))
-        if type(values) is list and len(values) > _UNROLLED:
+        if isinstance(values, (list, tuple)) and len(values) > _UNROLLED:
             rows = joined(values)
             values = values if rows is None else rows
         if _is_array(values) and values.ndim == 1:  # type: ignore[attr-defined]
@@ -198,7 +212,7 @@ def _truth(value: Any) -> Any:
 
 def sorted_(values: Any, /, *, key: Any = None, reverse: Any = False) -> list[Any]:
     """``sorted``: a list of as many items, in an order that data decide."""
-    values = values if key is not None else unordered(values)
+    values = _as_arrays(values if key is not None else unordered(values))
     if walk_of(values) is not None:
         from .calls import call
         from .list_sorting import sorted_list
@@ -245,6 +259,28 @@ def _order(keys: list[Sequence[Any]], reverse: bool) -> Any:
     else:
         order = np.lexsort(tuple(columns[::-1]))
     return len(keys) - 1 - order[::-1] if reverse else order
+
+
+def _is_passed(values: Any) -> bool:
+    """Whether ``values`` are a list or tuple of many numbers, or tuples of them, that was passed as
+    arrays."""
+    is_list = isinstance(values, (list, tuple)) and not is_arrays(values)
+    is_long = is_list and len(values) > _UNROLLED and not isinstance(values[0], list)
+    return is_long and is_one_array(values)
+
+
+def _as_arrays(values: Any) -> Any:
+    """``values``; if they were passed as arrays, a list that is arrays."""
+    if not _is_passed(values):
+        return values
+    made = Growing(list(values))
+    hold(made, None)
+    return made
+
+
+def _as_column(values: Any) -> Any:
+    """The numbers of a list that was passed as an array; None for all else."""
+    return column(values) if _is_passed(values) else None
 
 
 def unordered(values: Any, kinds: str = "biuf") -> Any:

@@ -1,16 +1,33 @@
-"""Lists and dicts that are copies of what is in a list in arrays: nobody may change them."""
+"""What nobody may change: arrays, lists and dicts that are in a list which is held in arrays."""
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 from ..tracer.grown import Grown
+from ..tracer.storage import Cell
 from .plan import NotNative
 
 INSIDE = (
     "a list or dict that is an item of a list is changed, where that one is held in arrays by "
     "compiled code; use an array of two axes, or put another item in its place"
 )
+
+LISTED = (
+    "an array that is in a list is written to, where the list is held in arrays by compiled code; "
+    "write to it before it is appended, or append a copy, x.copy()"
+)
+# What was frozen, with what was said of it before.
+FROZEN: ContextVar[list[tuple[Cell | Grown, str]] | None] = ContextVar("frozen", default=None)
+
+
+def freeze(cell: Cell | Grown, why: str = LISTED) -> None:
+    """Let nobody write to the array in ``cell``, or change that list: a list holds it."""
+    log = FROZEN.get()
+    if log is not None:
+        log.append((cell, cell.frozen))
+    cell.frozen = cell.frozen or why
 
 
 class _Guarded(dict[Any, Any]):

@@ -5,27 +5,28 @@ from __future__ import annotations
 import builtins
 import heapq
 import operator
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
 
 from ..ops.op import CURRENT
-from ..tracer.grown import Tabled, is_arrays
+from ..tracer.grown import ROWS, Tabled, is_arrays, rows_wanted
 from ..tracer.number import copied_number
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced, native_while
+from .item_kinds import kind_of
 from .list_rows import (
     REGION,
     Wanted,
     hold,
-    kind_of,
     move_row,
     number,
     put,
     read_row,
     value_of,
+    with_lists,
     write_row,
 )
 from .list_steps import each, nothing_held, raise_where, run
@@ -43,6 +44,24 @@ class Walk:
 
     def __iter__(self) -> Any:
         return iter(self.of())
+
+
+def steady(body: Callable[[Any], None], lists: Sequence[Any]) -> Callable[[Any], None]:
+    """``body`` of a loop over as many items as ``lists`` hold when it begins; NotNative where it
+    makes one longer or shorter."""
+
+    def ends() -> list[Any]:
+        held = [cell for box in lists if is_arrays(box) for cell in (box.head, box.tail)]
+        return [cell._cell.tensor for cell in held]
+
+    @wraps(body)
+    def run(item: Any) -> None:
+        before = ends()
+        body(item)
+        if before != ends():
+            raise NotNative("a loop over a list makes it longer or shorter")
+
+    return run if lists else body
 
 
 def walk_of(source: Any) -> Walk | None:
@@ -78,6 +97,31 @@ def walk(
 
     check = more if test is None else lambda: join(test(), more)
     native_while(check, step, state())
+
+
+def is_table(source: Any) -> bool:
+    """Whether ``source`` is a list of lists among the arguments, and not arrays."""
+    if not isinstance(source, Growing) or not source.is_given or source.is_native or source.rigid:
+        return False
+    items = source.items()
+    return bool(items) and all(isinstance(item, list) for item in items)
+
+
+def walk_rows(source: Growing, native: Callable[[Walk], None], plain: Callable[[], None]) -> None:
+    """``native`` along ``source``, where the lists in it are rows of one array; where that cannot
+    be, ``plain()``."""
+    rows_wanted(source.items())
+
+    def run() -> None:
+        along = walk_of(source)
+        if along is not None:
+            native(along)
+            return
+        if ROWS.get() and not source.rigid:
+            raise Wanted(source, None)
+        plain()
+
+    with_lists(run)
 
 
 def enumerated(source: Any, start: Any) -> Walk | None:

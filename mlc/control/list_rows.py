@@ -9,36 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import numpy as np
 
 from .. import te
-from ..dtypes import float64, int64, uint8
+from ..dtypes import int64, uint8
 from ..errors import UnsupportedError
 from ..ir.expr import apply, cast, select
 from ..ops.op import CURRENT
 from ..te.tensor import Tensor
 from ..tracer import tree
-from ..tracer.grown import ROWED, ROWS, Grown, Kind, Leaf, Tabled, room_now
+from ..tracer.grown import ROWS, Grown, Kind, Leaf, Tabled, room_now
 from ..tracer.storage import REGION as REGION
 from ..tracer.storage import WATCH, Cell, next_cell
 from ..tracer.tracer import Tracer
-from .guarding import INSIDE, guarded
+from .guarding import FROZEN, INSIDE, LISTED, freeze, guarded
+from .item_kinds import column_of, is_one_array, joined, keep, kind_of, plain_of
 from .plan import NotNative, current
 from .region import unset
 from .shared_arrays import names_of
 from .spec import Spec
-from .values import is_value, spec_of, tensor_of
+from .values import tensor_of
 
 Result = TypeVar("Result")
-_FROZEN: ContextVar[list[tuple[Cell | Grown, str]] | None] = ContextVar("frozen", default=None)
 _MOST_KINDS = 12
-LISTED = (
-    "an array that is in a list is written to, where the list is held in arrays by compiled code; "
-    "write to it before it is appended, or append a copy, x.copy()"
-)
 
 
 class Wanted(BaseException):
@@ -73,7 +68,7 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool =
     frozen: list[tuple[Cell | Grown, str]] = []
     changed: dict[int, tuple[Any, Any]] = {}
     within: dict[int, list[tuple[Any, list[Any]]]] = {}  # lists in lists, and what they held
-    token = _FROZEN.set(frozen)
+    token = FROZEN.set(frozen)
     try:
         for _ in range(_MOST_KINDS):
             try:
@@ -106,8 +101,8 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool =
             if isinstance(owner, Tabled) and isinstance(error, NotNative):
                 owner.reason = error.args[0]
     finally:
-        _FROZEN.reset(token)
-        outer = _FROZEN.get()
+        FROZEN.reset(token)
+        outer = FROZEN.get()
         if outer is not None:
             outer += frozen
     if not is_last:
@@ -140,93 +135,6 @@ def _without(owner: Grown, run: Callable[[], Result]) -> Result:
         return with_lists(run, may_hold=False)
     finally:
         owner.rigid = False
-
-
-def freeze(cell: Cell | Grown, why: str = LISTED) -> None:
-    """Let nobody write to the array in ``cell``, or change that list: a list holds it."""
-    log = _FROZEN.get()
-    if log is not None:
-        log.append((cell, cell.frozen))
-    cell.frozen = cell.frozen or why
-
-
-# What items are held as
-
-
-def kind_of(item: Any) -> Kind:
-    """The kind of ``item``; NotNative where it is no tree of numbers and arrays."""
-    if isinstance(item, list):
-        ROWED.set(True)
-    leaves, structure = tree.flatten(plain_of(item))
-    if not leaves or not all(map(is_value, leaves)):
-        raise NotNative(
-            f"a list that data decide about holds a {type(item).__name__}; its items can be "
-            f"numbers, arrays of one shape, and tuples of them"
-        )
-    return Kind(structure, tuple(map(_leaf, leaves)), getattr(item, "pool", None))
-
-
-def plain_of(item: Any) -> Any:
-    """``item`` with Python's own lists in it, whichever stand for them."""
-    match item:
-        case tuple() if type(item) is tuple:
-            return tuple(map(plain_of, item))
-        case Grown() if not item.is_native and not item.is_deque:
-            return list(map(plain_of, item.items()))
-        case list() if type(item) is list:
-            return list(map(plain_of, item))
-    return item
-
-
-def _keep(item: Any) -> None:
-    """Let nobody change lists in ``item``, which is copied into arrays."""
-    match item:
-        case tuple():
-            for part in item:
-                _keep(part)
-        case Grown() if not item.is_native:
-            freeze(item, INSIDE)
-            for part in item.items():
-                _keep(part)
-
-
-def _leaf(leaf: Any) -> Leaf:
-    spec = spec_of(current(), leaf)
-    is_array = isinstance(leaf, (Tracer, np.ndarray)) and bool(spec.shape)
-    if isinstance(leaf, Tracer):
-        is_array = is_array or leaf._cell.is_array
-    return Leaf(spec.shape, spec.dtype, ((spec.dtype, spec.weak),), is_array)
-
-
-def joined(a: Kind | None, b: Kind | None) -> Kind | None:
-    """The kind of a list that holds items of both; NotNative where there is none."""
-    if a is None or b is None or a == b:
-        return b if a is None else a
-    if a.structure != b.structure:
-        raise NotNative(
-            f"a list that data decide about holds items that differ in what they are made of, "
-            f"{a.structure} and {b.structure}; let all be alike"
-        )
-    return Kind(a.structure, tuple(map(_joined, a.leaves, b.leaves)), a.pool)
-
-
-def _joined(a: Leaf, b: Leaf) -> Leaf:
-    if a == b:
-        return a
-    if a.shape != b.shape or a.is_array != b.is_array:
-        raise NotNative(
-            f"a list that data decide about holds arrays of shapes {a.shape} and {b.shape}; let "
-            f"all have one shape"
-        )
-    forms = tuple(sorted({*a.forms, *b.forms}, key=lambda form: (form[0].name, form[1])))
-    dtypes = {dtype for dtype, _ in forms}
-    if len(dtypes) == 1:
-        return Leaf(a.shape, a.dtype, forms, a.is_array)
-    is_plain = dtypes <= {float64, int64} and not a.is_array
-    if not is_plain:
-        names = " and ".join(sorted(dtype.name for dtype in dtypes))
-        raise NotNative(f"a list that data decide about holds {names}; let all be of one dtype")
-    return Leaf(a.shape, float64, forms, False)
 
 
 # The arrays
@@ -283,7 +191,7 @@ def hold(owner: Grown, kind: Kind | None) -> None:
         kind = joined(kind, kind_of(item))
         if type(item) in (list, dict) and len(names_of(item)) > 1:
             raise NotNative(INSIDE)
-        _keep(item)
+        keep(item)
     room = room_now()
     start = room // 2 if owner.is_deque else 0
     if start + len(items) > room:
@@ -293,11 +201,12 @@ def hold(owner: Grown, kind: Kind | None) -> None:
     owner.columns, owner.tags = [], []
     owner.head, owner.tail = number(start), number(start + len(items))
     _widen(owner, kind)
-    if REGION.get() < 0 and items:
+    if items and (REGION.get() < 0 or is_one_array(items)):
         _fill(owner, start, items)
-        return
-    for n, item in enumerate(items):
-        write_row(owner, number(start + n), item)
+    else:
+        for n, item in enumerate(items):
+            write_row(owner, number(start + n), item)
+    owner.begin()
 
 
 def _tag(owner: Grown, before: Leaf | None, leaf: Leaf, old: Tracer | None) -> Tracer | None:
@@ -317,14 +226,12 @@ def _tag(owner: Grown, before: Leaf | None, leaf: Leaf, old: Tracer | None) -> T
 
 def _fill(owner: Grown, start: int, items: Sequence[Any]) -> None:
     """Let the rows from ``start`` on be ``items``."""
-    kind, trace, count = owner.kind, current(), len(items)
+    kind, count = owner.kind, len(items)
     assert kind is not None
     rows = [tree.flatten(plain_of(item))[0] for item in items]
     kinds = [kind_of(item).leaves for item in items]
     for n, (leaf, parts) in enumerate(zip(kind.leaves, zip(*rows))):
-        spec = Spec(leaf.shape, leaf.dtype)
-        given = [Tracer(tensor_of(trace, part, spec), trace) for part in parts]
-        _begin(owner.columns[n], start, np.stack(given), count)
+        _begin(owner.columns[n], start, column_of(parts, leaf), count)
         for part in parts:
             if leaf.is_array and isinstance(part, Tracer):
                 freeze(part._cell)
@@ -415,7 +322,7 @@ def write_row(owner: Grown, at: Any, item: Any) -> None:
         else:
             raise Wanted(owner, found)
     trace = current()
-    _keep(item)
+    keep(item)
     for n, leaf in enumerate(tree.flatten(plain_of(item))[0]):
         form = kind.leaves[n]
         if isinstance(leaf, Tracer) and form.is_array:
@@ -445,6 +352,8 @@ def read_row(owner: Grown, at: Any) -> Any:
     """The item in row ``at``, a place that there is."""
     kind = owner.kind
     assert kind is not None
+    if kind.pool is not None and owner.pool is None and not owner.has_changed():
+        return tree.unflatten(kind.structure, [at + np.int64(0)])  # row n holds the number n
     leaves = [_load(column, at, leaf) for column, leaf in zip(owner.columns, kind.leaves)]
     found = tree.unflatten(kind.structure, leaves)
     return found if tree.is_single(kind.structure) else guarded(found, owner)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MlcError
+from ..ops.moving import number_range
 from ..ops.op import CURRENT
 from ..tracer import tree
 from ..tracer.grown import Following, Grown, ListsFullError, RoomWanted, is_arrays, rows_wanted
@@ -69,6 +70,8 @@ def _method(name: str, is_change: bool = True) -> Callable[[Any], Any]:
             is_asked = name in _BY_DATA and not self.rigid and self._is_asked(name, args)
             if is_asked or is_change and not self.rigid and name not in _BY_DATA:
                 outer = self.__dict__.get("outer") or self
+                if is_asked and self.is_given:
+                    rows_wanted(self.items())
                 if outer.serial < REGION.get():
                     raise Wanted(outer, None)
                 if is_asked and outer._can_hold():
@@ -117,6 +120,10 @@ class Growing(Grown):
         """How many items there are: a traced number."""
         return value_of(self.tail) - value_of(self.head)
 
+    def least_length(self) -> float:
+        """How many items there are for certain."""
+        return number_range(self.length()._tensor)[0]
+
     def _check(self, error: str) -> None:
         """Raise Python's error where nothing was appended so far as tracing has come."""
         if self.kind is None:
@@ -125,8 +132,12 @@ class Growing(Grown):
     def _row(self, index: Any, error: str) -> Tracer:
         """The row of item ``index``; the call raises an IndexError if there is none."""
         self._check(error)
-        index, count = whole_number(index), self.length()
+        index = whole_number(index)
         head, tail = value_of(self.head), value_of(self.tail)
+        least, most = (index, index) if isinstance(index, int) else number_range(index._tensor)
+        if least >= 0 and most < self.least_length():
+            return head + index  # type: ignore[no-any-return]
+        count = self.length()
         if isinstance(index, int):
             row = head + index if index >= 0 else tail + index
             is_outside = count <= index if index >= 0 else count < -index

@@ -22,6 +22,18 @@ def list_(value: Any) -> Any:
     return value
 
 
+def argument(value: Any) -> Any:
+    """What stands for the lists in ``value``, an argument."""
+    kind = type(value)
+    if kind is list:
+        made = list_([argument(item) for item in value])
+        made.is_given = True
+        return made
+    if kind is tuple:
+        return tuple(map(argument, value)) if any(type(v) in _BOXES for v in value) else value
+    return {key: argument(item) for key, item in value.items()} if kind is dict else value
+
+
 def nested_(value: Any) -> Any:
     """The same for one of whose items the items are set, or methods are called."""
     return list_(value) if ROWS.get() else _noted(value)
@@ -49,4 +61,5 @@ def _counts(value: list[Any]) -> list[int]:
     return [sys.getrefcount(item) for item in value]
 
 
+_BOXES = (list, tuple, dict)
 _ALONE = _counts([[]])[0]  # those to an item that nothing else holds

@@ -20,8 +20,9 @@ from ..ops.op import CURRENT
 from ..tracer import tree
 from ..tracer.tracer import Tracer
 from .forms import is_traced
-from .guarding import guarded
-from .list_rows import _load, freeze, joined, kind_of, plain_of
+from .guarding import freeze, guarded
+from .item_kinds import column_of, joined, kind_of, plain_of
+from .list_rows import _load
 from .list_steps import raise_where
 from .lists import Growing
 from .plan import current
@@ -61,11 +62,7 @@ def picked(items: Sequence[Any], key: Tracer) -> Any:
     rows = [tree.flatten(plain_of(item))[0] for item in items]
     leaves = []
     for leaf, parts in zip(kind.leaves, zip(*rows)):
-        spec = Spec(leaf.shape, leaf.dtype)
-        if any(map(is_traced, parts)):
-            column = np.stack([Tracer(tensor_of(trace, part, spec), trace) for part in parts])
-        else:
-            column = np.array(parts, leaf.dtype.numpy)
+        column = column_of(parts, leaf)
         whole = tensor_of(trace, column, Spec((count, *leaf.shape), leaf.dtype))
         for part in parts:
             if leaf.is_array and isinstance(part, Tracer):

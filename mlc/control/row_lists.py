@@ -12,6 +12,7 @@ there are may call a row: they all hold its number.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,7 +24,8 @@ from ..tracer.concrete import known
 from ..tracer.grown import Grown, Leaf, RoomWanted, room_now
 from ..tracer.tracer import Tracer
 from .forms import is_traced
-from .guarding import INSIDE
+from .guarding import INSIDE, freeze
+from .item_kinds import is_one_array, joined, kind_of
 from .list_rows import (
     REGION,
     End,
@@ -35,9 +37,6 @@ from .list_rows import (
     _widen,
     columns_of,
     copy_element,
-    freeze,
-    joined,
-    kind_of,
     number,
     put,
     value_of,
@@ -73,7 +72,15 @@ class Pool:
             _begin(self.end, 0, ends, len(rows))
             _begin(self.limit, 0, ends, len(rows))
         self.count = number(len(rows))
+        self.width = lengths[0] if len(set(lengths)) == 1 else None
+        self.began = [held._cell.tensor for held in (self.first, self.end)]
         _hold_store(self.store, items)
+
+    def wide(self) -> int | None:
+        """How long each row is, if all were as long and none was made, or changed its length, since
+        then: row n begins at n times that."""
+        now = [held._cell.tensor for held in (self.first, self.end)]
+        return self.width if all(map(operator.is_, now, self.began)) else None
 
     def new(self, items: Any) -> Any:
         """The number of a new row that holds ``items``."""
@@ -95,11 +102,15 @@ def store(column: Tracer, place: Any, value: Any) -> None:
 class _End(End):
     """Where row ``number`` begins or ends."""
 
-    def __init__(self, column: Tracer, number: Any) -> None:
-        self.column, self.number = column, number
+    def __init__(self, pool: Pool, number: Any, is_last: bool) -> None:
+        self.pool, self.number, self.is_last = pool, number, is_last
+        self.column = pool.end if is_last else pool.first
 
     def value(self) -> Any:
-        return _load(self.column, self.number, _NUMBER)
+        width = self.pool.wide()
+        if width is None:
+            return _load(self.column, self.number, _NUMBER)
+        return self.number * np.int64(width) + np.int64(width if self.is_last else 0)
 
     def put(self, value: Any) -> None:
         store(self.column, self.number, value)
@@ -110,6 +121,7 @@ class RowList(Growing):
 
     pool: Pool
     number: Any
+    place: int | None  # its number, where that is known
 
     # fmt: off
     @property
@@ -121,10 +133,16 @@ class RowList(Growing):
     @property
     def tags(self) -> Any: return self.pool.store.tags  # type: ignore[override]
     @property
-    def head(self) -> Any: return _End(self.pool.first, self.number)
+    def head(self) -> Any: return _End(self.pool, self.number, False)
     @property
-    def tail(self) -> Any: return _End(self.pool.end, self.number)
+    def tail(self) -> Any: return _End(self.pool, self.number, True)
     # fmt: on
+
+    def least_length(self) -> float:
+        return self.pool.wide() or 0
+
+    def cells(self) -> list[Any]:
+        return [self.pool.first, self.pool.end, *columns_of(self.pool.store)]
 
     def _widen_room(self) -> None:
         """Have room for one more item."""
@@ -182,8 +200,9 @@ def row_of(pool: Pool, number: Any) -> RowList:
     if isinstance(number, Tracer):
         number._cell.is_array = False
     made.__dict__.update(
-        is_deque=False, is_native=True, rigid=False, frozen="", serial=-1, pool=pool, number=number
-    )
+        is_deque=False, is_native=True, rigid=False, frozen="", serial=-1, pool=pool, number=number,
+        place=None, began=[], is_given=False,
+    )  # fmt: skip
     return made
 
 
@@ -209,7 +228,7 @@ def _hold_store(owner: Growing, items: Sequence[Any]) -> None:
             values = np.broadcast_to(values[:1], values.shape)
         _begin(owner.columns[0], 0, values, len(items))
         return
-    if len(items) > _STACKED:
+    if len(items) > _STACKED and not is_one_array(items):
         raise NotNative(
             f"a list of lists begins with {len(items)} traced items, more than {_STACKED}; make an "
             f"array of two axes"
@@ -240,7 +259,8 @@ def hold_rows(owner: Grown) -> None:
             at = Tracer(tensor_of(trace, n, Spec((), int64)), trace)
             for name in ("kind", "room", "columns", "tags", "head", "tail"):
                 item.__dict__.pop(name, None)
-            item.__dict__.update(pool=pool, number=at, is_native=True)
+            item.__dict__.update(pool=pool, number=at, place=n, is_native=True)
+            item.begin()
             list.clear(item)
     kind = kind_of(row_of(pool, number(0)))
     list.__setitem__(owner, slice(None), ())
@@ -250,6 +270,7 @@ def hold_rows(owner: Grown) -> None:
     _widen(owner, kind)
     if items:
         _begin(owner.columns[0], 0, np.arange(len(items)), len(items))
+    owner.begin()
 
 
 def as_row(owner: Grown, item: Any) -> Any:

@@ -42,7 +42,7 @@ from .growing import grow
 from .growth import may_grow, reach_arrayed, reach_arrays, reach_lists
 from .hosts import hosts_in
 from .iterators import refuse_taking
-from .list_loops import walk, walk_of
+from .list_loops import is_table, steady, walk, walk_of, walk_rows
 from .lists import truth as truth
 from .logic import and_ as and_
 from .logic import if_expression as if_expression
@@ -197,6 +197,12 @@ def for_(
         walk(along, body, state, test, and_)
         return
     cost *= repeats() * (_ARRAYED if traced and reach_arrayed(lists) else 1)
+    rows: Any = source
+    if traced and is_table(rows) and len(rows) * cost > _UNROLLED:
+        state = partial(_state, names, reads, put, "the loop", body, touched)
+        plainly = partial(_run, rows, body, names, reads, put, test, touched)
+        walk_rows(rows, lambda along: walk(along, body, state, test, and_), plainly)
+        return
     if isinstance(source, Flat):
         source = iter(source)
     if isinstance(source, Range):
@@ -220,11 +226,10 @@ def for_(
         if native(source, body, None):
             return
     elif traced and isinstance(source, Tracer) and len(source) * cost > _UNROLLED:
-        rows = source
         if native(builtins.range(len(rows)), lambda i: body(rows[i]), body):
             return
     elif isinstance(source, Items) and source.shape and source.size * cost > _UNROLLED:
-        step = _Nest(names, reads, put, test, touched).loop(source, body)
+        step = _Nest(names, reads, put, test, touched).loop(source, steady(body, source.lists))
         sizes = source.shape
         may_grow = len(sizes) == 1 or not _holds_lists(lists)
         is_ours = not (source.is_begun or test is not None and is_held(source))

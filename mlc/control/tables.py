@@ -27,13 +27,13 @@ from ..tracer.grown import Leaf, Tabled
 from ..tracer.number import copied_number
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced, native_while
+from .item_kinds import kind_of
 from .list_rows import (
     REGION,
     Wanted,
     _load,
     _store,
     hold,
-    kind_of,
     move_row,
     number,
     put,

@@ -10,6 +10,7 @@ from ..dtypes import as_dtype, boolean, float64, int64
 from ..te.extent import is_open
 from ..te.tensor import Tensor
 from ..tracer import tree
+from ..tracer.rows import Row
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
 from .host_changes import UNDEFINED
@@ -40,6 +41,9 @@ def spec_of(trace: FunctionTrace, leaf: Any) -> Spec:
                 "a slice whose length only the running loop knows is kept from one iteration or "
                 "branch to what comes after; keep its bounds, or write it into an array"
             )
+        cell = leaf._cell
+        if isinstance(cell, Row) and cell.is_unread:  # and stays so
+            return Spec(leaf.shape, leaf._seen[1].dtype, cell.weak)
         is_weak = leaf._cell.array is None and leaf._tensor in trace.weak
         return Spec(leaf.shape, leaf._seen[1].dtype, is_weak)
     if isinstance(leaf, (np.ndarray, np.generic)):

@@ -165,7 +165,9 @@ def _numbers(
             if type(value) in (bool, int, float):
                 yield name, type(value)
         else:
-            yield from _numbers(tree.leaf_names(name, key[0]), key[1:], tree.flatten(value)[0])
+            from .packing import leaves_by
+
+            yield from _numbers(tree.leaf_names(name, key[0]), key[1:], leaves_by(key[0], value))
 
 
 def identifier(name: str) -> str:

@@ -15,6 +15,7 @@ from .captures import Captures
 from .creation import standing_in
 from .deciding import identifier
 from .drawing import Draws
+from .grown import Grown
 from .parameters import Parameters
 from .refills import Refills
 from .signature import Key, is_complex_key, is_scalar_key, placeholder
@@ -33,10 +34,12 @@ def trace_function(
     captures: Captures,
     naming: bool = False,
     rooms: Rooms | None = None,
+    listing: Callable[[Any], Any] | None = None,
 ) -> Traced:
     """Run ``function`` on traced values in place of all arguments that are not static. With
     ``naming`` the tensors are called as the user's variables are. ``rooms``, new, tells the sizes
-    that the data decide; without it they decide none."""
+    that the data decide; without it they decide none. ``listing`` makes lists of many numbers such
+    as may become arrays."""
     trace = _trace(parameters.function, captures, naming)
     trace.rooms = rooms
     inputs: list[Tensor] = [] if rooms is None else rooms.inputs
@@ -64,10 +67,14 @@ def trace_function(
             return value
         if isinstance(key[0], (np.dtype, type)):
             return leaf(name, key)
+        from .packing import holds_nest, leaves_by
+
         names = tree.leaf_names(name, key[0])
-        given = tree.flatten(value)[0]
+        given = leaves_by(key[0], value)
         made = tree.unflatten(key[0], [traced(*leaf) for leaf in zip(names, key[1:], given)])
-        trees.append((name, made, tree.flatten(made)[0]))
+        if listing is not None and holds_nest(key[0]):
+            made = listing(made)
+        trees.append((name, made, tree.flatten(made, is_list)[0]))
         return made
 
     named = list(parameters.named(args, kwargs))
@@ -103,13 +110,18 @@ def _check_trees(trees: list[tuple[str, Any, list[Any]]], function: str) -> None
     """Raise if the function has put something into a list or dict that it was passed: that was a
     copy, and the caller would never see it."""
     for name, value, before in trees:
-        after, _ = tree.flatten(value)
+        after, _ = tree.flatten(value, is_list)
         if len(after) != len(before) or any(a is not b for a, b in zip(after, before)):
             raise UnsupportedError(
                 f"{function} changes which values {name}, a {type(value).__name__}, holds, and its "
                 f"caller would not see that; write into the arrays (x[...] = value), or return "
                 f"what changed"
             )
+
+
+def is_list(value: Any) -> bool:
+    """Whether ``value`` is a list of many numbers, which `Refills` look after."""
+    return isinstance(value, Grown)
 
 
 def _trace(name: str, captures: Captures, naming: bool) -> FunctionTrace:

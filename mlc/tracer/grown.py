@@ -161,6 +161,7 @@ class Grown(list[Any]):
         super().__init__(items)
         self.is_deque = is_deque
         self.is_native = self.rigid = False
+        self.is_given = False  # whether it is an argument
         self.frozen = ""  # why nobody may change it
         self.serial = next_cell()
         self.kind: Kind | None = None
@@ -170,6 +171,7 @@ class Grown(list[Any]):
         self.tags: list[Tracer | None] = []
         self.head: Any = None
         self.tail: Any = None
+        self.began: list[Any] = []  # what the arrays held when it became them
 
     def items(self) -> list[Any]:
         """What the list holds, while that is no arrays."""
@@ -187,6 +189,22 @@ class Grown(list[Any]):
     def array(self) -> Any:
         """What np.array makes of the list, while that is arrays."""
         raise NotImplementedError
+
+    def cells(self) -> list[Any]:
+        """All arrays and numbers that the list is, while it is arrays."""
+        return [self.head, self.tail, *self.columns, *(tag for tag in self.tags if tag is not None)]
+
+    def begin(self) -> None:
+        """Remember what the list holds, which has become arrays."""
+        self.began = [(held._cell, held._cell.tensor) for held in self.cells()]
+
+    def has_changed(self) -> bool:
+        """Whether the list may hold something else than when it became arrays."""
+        now = [held._cell for held in self.cells()]
+        return len(now) != len(self.began) or any(
+            cell is not old or cell.tensor is not tensor
+            for cell, (old, tensor) in zip(now, self.began)
+        )
 
     def parts(self) -> tuple[list[Any], Any]:
         """The list as a tree: what it holds, and what tells it from other lists."""
@@ -310,24 +328,31 @@ class ListResult:
 @dataclass(frozen=True, eq=False)
 class RowsResult:
     """A list of lists among the results: the list of the numbers of rows, or the number of one,
-    the outputs that hold where rows begin and end, and the items of all of them."""
+    the outputs that hold where rows begin and end, and the items of all of them. ``place`` is the
+    number of one that is known, ``kept`` what stands for the first rows."""
 
-    numbers: ListResult | int
+    numbers: ListResult | int | None
     first: int
     end: int
     store: ListResult
+    place: int | None = None
+    kept: tuple[Any, ...] = ()
 
     def items(self, computed: Sequence[Any]) -> Any:
         """The list, as the function would have made it."""
         first, end = (np.asarray(computed[n]) for n in (self.first, self.end))
-        if isinstance(self.numbers, int):
-            row = int(np.asarray(computed[self.numbers]).reshape(()))
+        if not isinstance(self.numbers, ListResult):
+            row = self.place
+            if self.numbers is not None:
+                row = int(np.asarray(computed[self.numbers]).reshape(()))
             return self.store.between(computed, int(first[row]), int(end[row]))
         low, high = (
             int(np.asarray(computed[n]).reshape(())) for n in (self.numbers.head, self.numbers.tail)
         )
         rows = np.asarray(computed[self.numbers.columns[0][0]])[low:high].tolist()
-        lists = {n: self.store.between(computed, int(first[n]), int(end[n])) for n in rows}
+        known = dict(enumerate(self.kept))
+        fresh = {*rows}.difference(known)
+        lists = {n: self.store.between(computed, int(first[n]), int(end[n])) for n in fresh} | known
         return [lists[n] for n in rows]
 
 

@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.op import CURRENT
+from ..ops.op import CURRENT, is_held
 from ..te.extent import is_open
 from .changing import Flat, flattened
 from .complex.value import as_part, from_constant
 from .concrete import known
-from .tracer import Tracer
+from .rows import column, is_row
+from .tracer import Tracer, mark_weak
 
 At = Callable[..., Any]
 MANY = 24  # integers that are taken for data
@@ -39,8 +40,11 @@ class Items:
     """An iterator over the items at all places of ``shape``, the last axis first; a loop that finds
     it not begun may ask for the items ``at`` traced places instead."""
 
-    def __init__(self, shape: tuple[int, ...], at: At, plain: Callable[[], Any]) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], at: At, plain: Callable[[], Any], lists: Any = ()
+    ) -> None:
         self.shape, self.at = shape, at
+        self.lists = lists  # Python's lists that they are items of
         self.is_begun = False
         self._plain = plain
         self._rest: Iterator[Any] = iter(())
@@ -85,6 +89,8 @@ def table_of(source: Any) -> Items | None:
     """The elements of a 1-d array of numbers that are known while tracing, or the rows of one of
     more axes, for loops that need not know them; None for other values. Few integers stay known:
     they may be sizes."""
+    if isinstance(source, (list, tuple)):
+        return _packed(source)
     array = known(source)
     if type(array) is not np.ndarray or not array.ndim or CURRENT.get() is None:
         return None
@@ -98,6 +104,45 @@ def table_of(source: Any) -> Items | None:
 
     # Rows may be written to, which the face of an array that was made here has to see.
     return Items(array.shape[:1], at, lambda: array if array.ndim == 1 else source)
+
+
+def _packed(source: list[Any] | tuple[Any, ...]) -> Items | None:
+    """The items of a list of numbers, or of tuples of them, that were passed as arrays."""
+    if is_held(source) or len(source) < MANY or not is_row(_first_number(source[0])):
+        return None
+    items = _columns(source)
+    if items is None:
+        return None
+
+    def at(place: Any) -> Any:
+        return source[place] if is_held(source) else _item(items, place)
+
+    lists = (source,) if isinstance(source, list) else ()
+    return Items((len(source),), at, lambda: source, lists)
+
+
+def _first_number(item: Any) -> Any:
+    while type(item) is tuple and item:
+        item = item[0]
+    return item
+
+
+def _columns(items: Any) -> Any:
+    """What all of ``items`` hold: an array, or a tuple of such; None where they are not alike."""
+    if type(items[0]) is not tuple:
+        found = column(items)
+        return None if found is None else (found, items[0]._cell.weak)
+    if not all(type(item) is tuple and len(item) == len(items[0]) for item in items):
+        return None
+    parts = [_columns(part) for part in zip(*items)]
+    return None if None in parts else parts
+
+
+def _item(columns: Any, place: Any) -> Any:
+    if isinstance(columns, list):
+        return tuple(_item(part, place) for part in columns)
+    array, weak = columns
+    return mark_weak(array[place]) if weak else array[place]
 
 
 def held(array: np.ndarray[Any, Any] | np.generic) -> Any:
@@ -118,6 +163,7 @@ def enumerate_(iterable: Any, start: Any = 0) -> Any:
         items.shape,
         lambda *at: (items.number(at) + start, items.at(*at)),
         lambda: builtins.enumerate(iterable, start),
+        items.lists,
     )
 
 
@@ -134,6 +180,7 @@ def zip_(*iterables: Any, strict: bool = False) -> Any:
         min(counts),
         lambda i: tuple(part.at(i) for part in parts),
         lambda: builtins.zip(*iterables, strict=strict),
+        [box for part in parts for box in part.lists],
     )
 
 

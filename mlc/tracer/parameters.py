@@ -46,6 +46,8 @@ class Parameters:
         # Methods: the object is no array, and is told apart by identity.
         self.has_self = self.positional[:1] in (["self"], ["cls"])
         self.static = set(static_names)
+        self.packs = True  # whether many numbers in lists are passed as one array
+        self.loose: set[str] = set()  # arguments whose numbers are passed each on its own
         for name in self.static:
             if found and name not in {p.name for p in found} and not takes_any:
                 raise ArgumentError(
@@ -78,7 +80,7 @@ class Parameters:
         for name, value in self.named(args, kwargs):
             named[id(value)] = name
             if type(value) in _TREES:
-                leaves, structure = tree.flatten(value)
+                leaves, structure = tree.flatten(self.packed(name, value))
                 named |= zip(map(id, leaves), tree.leaf_names(name, structure))
         return named
 
@@ -172,12 +174,30 @@ class Parameters:
             if type(value) not in _TREES and tree.is_leaf(value):
                 found.append((name, value))
             else:
-                leaves, structure = tree.flatten(value)
+                leaves, structure = tree.flatten(self.packed(name, value))
                 found += [
                     (label, leaf)
                     for label, leaf in zip(tree.leaf_names(name, structure), leaves)
                     if not self.is_static(-1, label, leaf)
                 ]
+        return found
+
+    def packed(self, name: str, value: Any) -> Any:
+        """``value``, where lists of many numbers may be packed: see `mlc.tracer.packing`."""
+        if type(value) not in _TREES or not self.packs or name in self.loose:
+            return value
+        if any(label.startswith(f"{name}[") for label in self.static):
+            return value
+        from .packing import packed
+
+        return packed(value)
+
+    def loosened(self, names: Iterable[str], keys: Iterable[Key]) -> set[str]:
+        """Arguments of these keys that were packed and are passed number by number from now on."""
+        from .packing import is_loosened
+
+        found = {name for name, key in zip(names, keys) if is_loosened(key)}
+        self.loose |= found
         return found
 
     def _static(self, place: int, name: str, value: Any) -> Key:
@@ -192,7 +212,7 @@ class Parameters:
             array, key = leaf_key(value, name, self.function)
             arrays.append(array)
             return key
-        leaves, structure = tree.flatten(value)
+        leaves, structure = tree.flatten(self.packed(name, value))
         keys: list[Any] = [structure]
         labels: list[str] = tree.leaf_names(name, structure) if self.static else []
         for i, leaf in enumerate(leaves):

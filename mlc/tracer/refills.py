@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import UnsupportedError
+from .grown import is_arrays
 
+_BOXES = (list, tuple, dict)
 Path = tuple[Any, ...]  # the number or name of an argument, and keys
 
 
@@ -23,6 +25,13 @@ class _Same:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+
+class Kept:
+    """Stands for a list of ``rows``, the first of which are lists of the caller's."""
+
+    def __init__(self, rows: Any, paths: tuple[Any, ...]) -> None:
+        self.rows, self.paths = rows, paths
 
 
 class Refills:
@@ -39,16 +48,22 @@ class Refills:
 
     def returned(self, value: Any) -> Any:
         """``value``, what the function returns, with what changed beside it."""
-        changed = [(path, box) for path, box, old in self._held.values() if not _is_same(box, old)]
-        self.changed = tuple(path for path, _ in changed)
+        changed = [(path, box, old) for path, box, old in self._held.values()
+                   if not _is_same(box, old)]  # fmt: skip
+        self.changed = tuple(path for path, _, _ in changed)
         if not changed:
             return value
-        return self._marked(value), [
-            {key: self._marked(item) for key, item in _content(box).items()}
-            if isinstance(box, dict)
-            else [self._marked(item) for item in box]
-            for _, box in changed
-        ]
+        return self._marked(value), [self._filling(box, old) for _, box, old in changed]
+
+    def _filling(self, box: Any, old: Any) -> Any:
+        """What ``box`` holds, which held ``old``."""
+        if isinstance(box, dict):
+            return {key: self._marked(item) for key, item in box.items()}
+        if not is_arrays(box):
+            return [self._marked(item) for item in box]
+        if box.pool is None and box.kind is not None and box.kind.pool is not None:
+            return Kept(box, tuple(map(self._marked, old)))
+        return box
 
     def _marked(self, value: Any) -> Any:
         if id(value) in self._held:
@@ -68,14 +83,15 @@ def refilled(
     value, contents = result
     given: dict[Any, Any] = {**dict(enumerate(args)), **kwargs}
     boxes = [_at(given, path) for path in changed]
-    for box, content in zip(boxes, contents, strict=True):
-        fresh = _own(content, given)
+    fresh = [_own(content, given) for content in contents]
+    value = _own(value, given)
+    for box, content in zip(boxes, fresh, strict=True):
         if isinstance(box, dict):
             box.clear()
-            box.update(fresh)
+            box.update(content)
         else:
-            box[:] = fresh
-    return _own(value, given)
+            box[:] = content
+    return value
 
 
 def check_apart(
@@ -103,7 +119,8 @@ def containers(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         yield path, value
     if isinstance(value, (list, tuple)):
         for n, item in enumerate(value):
-            yield from containers(item, (*path, n))
+            if isinstance(item, _BOXES):
+                yield from containers(item, (*path, n))
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from containers(item, (*path, key))
@@ -114,6 +131,8 @@ def _content(box: Any) -> Any:
 
 
 def _is_same(box: Any, old: Any) -> bool:
+    if is_arrays(box):
+        return not box.has_changed()
     if len(box) != len(old):
         return False
     if isinstance(box, dict):

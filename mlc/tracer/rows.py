@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..ops.op import CURRENT, leaves_of
+from ..ops.op import CURRENT, is_held, leaves_of
 from ..te.tensor import Placeholder, Tensor
 from .storage import Cell
 from .trace import FunctionTrace
@@ -27,9 +27,9 @@ class Row(Cell):
 
     __slots__ = ("number", "source", "weak")
 
-    def __init__(self, source: Tensor, number: int, weak: bool, is_array: bool) -> None:
-        shape = source.shape[1:]
-        blank = Tensor("row", shape, source.dtype, Placeholder())
+    def __init__(
+        self, source: Tensor, number: int, weak: bool, is_array: bool, blank: Tensor
+    ) -> None:
         super().__init__(blank)
         self._base = None
         self.source, self.number, self.weak = source, number, weak
@@ -63,16 +63,71 @@ class Row(Cell):
 def row(trace: FunctionTrace, source: Tensor, number: int, weak: bool, is_array: bool) -> Tracer:
     """The traced value ``source[number]``: an array of its own, a scalar, or, ``weak``, a Python
     number."""
-    cell = Row(source, number, weak, is_array)
-    made = Tracer(Tensor("row", source.shape[1:], source.dtype, Placeholder()), trace)
-    made._cell = cell
+    blank = Tensor("row", source.shape[1:], source.dtype, Placeholder())
+    made = Tracer(blank, trace)
+    made._cell = Row(source, number, weak, is_array, blank)
     return made
+
+
+def rows_of(trace: Any, source: Tensor, count: int, weak: bool) -> list[Tracer]:
+    """The first ``count`` rows of ``source``, all of its numbers; ``weak`` ones are Python's."""
+    blank = Tensor("row", source.shape[1:], source.dtype, Placeholder())
+    made = []
+    for number in range(count):
+        each = Tracer(blank, trace)
+        each._cell = Row(source, number, weak, False, blank)
+        made.append(each)
+    return made
+
+
+def column(items: Sequence[Any]) -> Any:
+    """``items`` as an array, where they are rows of one array in equal steps; else None."""
+    first = _place(items[0]) if items else None
+    if first is None:
+        return None
+    source, start = first
+    second = _place(items[1]) if len(items) > 1 else (source, start + 1)
+    step = 0 if second is None else second[1] - start
+    for n, item in enumerate(items):
+        place = _place(item)
+        if place is None or place[0] is not source or place[1] != start + n * step:
+            return None
+    return _part(source, start, step, len(items), items[0]._trace)
+
+
+def _part(source: Tensor, start: int, step: int, count: int, trace: Any) -> Tracer:
+    if (start, step, count) == (0, 1, source.shape[0]):
+        return Tracer(source, trace)
+    made = te.compute(
+        (count, *source.shape[1:]),
+        lambda *index: source[(index[0] * step + start,) + index[1:]], name="rows", op="rows",
+    )  # fmt: skip
+    assert isinstance(made, Tensor)
+    return Tracer(made, trace)
+
+
+def _as_block(items: Sequence[Any]) -> Any:
+    """Lists in lists, of one shape, as an array, where their numbers are rows of one array in equal
+    steps; else None."""
+    shape, level = [len(items)], list(items)
+    while level and _is_known_list(level[0]):
+        if not all(_is_known_list(v) and len(v) == len(level[0]) for v in level):
+            return None
+        shape.append(len(level[0]))
+        level = [part for v in level for part in v]
+    found = column(level)
+    return None if found is None else np.reshape(found, shape)
+
+
+def _is_known_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and not is_held(value)
 
 
 def joined(items: Sequence[Any]) -> Any:
     """A list as an array, where rows of one array are among its items; else None."""
-    if len(items) < _LEAST:
-        return None
+    whole = _as_block(items)
+    if whole is not None or len(items) < _LEAST:
+        return whole
     if isinstance(items[-1], (tuple, list)):
         widths = {len(item) if isinstance(item, (tuple, list)) else -1 for item in items}
         found = any(_place(leaf) for leaf in leaves_of(items[-1]))
@@ -92,18 +147,8 @@ def _whole(items: list[Any]) -> Any:
 
 
 def _run(items: list[Any]) -> Any:
-    first = _place(items[0])
-    if first is None:
-        return np.stack(items)
-    source, start = first
-    if len(items) == source.shape[0]:
-        return Tracer(source, items[0]._trace)
-    made = te.compute(
-        (len(items), *source.shape[1:]),
-        lambda *index: source[(index[0] + start,) + index[1:]], name="rows", op="rows",
-    )  # fmt: skip
-    assert isinstance(made, Tensor)
-    return Tracer(made, items[0]._trace)
+    found = column(items)
+    return np.stack(items) if found is None else found
 
 
 def _runs(items: Sequence[Any]) -> Iterator[list[Any]]:
@@ -124,6 +169,11 @@ def _runs(items: Sequence[Any]) -> Iterator[list[Any]]:
         before = place
     if run:
         yield run
+
+
+def is_row(item: Any) -> bool:
+    """Whether ``item`` is a row of an array still."""
+    return _place(item) is not None
 
 
 def _place(item: Any) -> tuple[Tensor, int] | None:

@@ -17,6 +17,7 @@ from .grown import Grown, ListResult, RowsResult, Tabled, TableResult, is_arrays
 from .leaving import refuse_leak, refuse_text
 from .masked import solid
 from .new_objects import opened
+from .refills import Kept
 from .rows import Row
 from .sizes import Sizes
 from .storage import is_read_only
@@ -210,6 +211,8 @@ class _Outputs:
     def _found(self, leaf: Any) -> Result:
         if is_arrays(leaf):
             return Result("list", self.held(leaf))
+        if isinstance(leaf, Kept):
+            return Result("list", self.rows_of(leaf.rows, leaf.rows.kind.pool, leaf.paths))
         if not isinstance(leaf, Tracer):
             refuse_leak(leaf, self.trace)
             is_array = isinstance(leaf, np.ndarray)
@@ -248,11 +251,15 @@ class _Outputs:
         pool = held.pool or (held.kind and held.kind.pool)
         return self.list_of(held) if pool is None else self.rows_of(held, pool)
 
-    def rows_of(self, held: Any, pool: Any) -> RowsResult:
+    def rows_of(self, held: Any, pool: Any, kept: tuple[Any, ...] = ()) -> RowsResult:
         """A list of rows, or one row."""
-        numbers = self.list_of(held) if held.pool is None else self.current(held.number)
         ends = self.current(pool.first), self.current(pool.end)
-        return RowsResult(numbers, *ends, self.list_of(pool.store))
+        store = self.list_of(pool.store)
+        if held.pool is None:
+            return RowsResult(self.list_of(held), *ends, store, None, kept)
+        if held.place is not None:
+            return RowsResult(None, *ends, store, held.place)
+        return RowsResult(self.current(held.number), *ends, store)
 
     def list_of(self, held: Grown) -> ListResult:
         """A list that is held in arrays."""

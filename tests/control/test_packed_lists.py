@@ -1,0 +1,194 @@
+"""Lists of many numbers among the arguments, which are passed as one array."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import mlc
+
+NUMBERS = [(7 * n) % 31 for n in range(48)]
+GRID = [[(5 * i + 3 * j) % 11 for j in range(9)] for i in range(8)]
+
+
+def compared(function, *args, count=1):
+    """The result of ``function``, compiled, which is Python's, and so is what it leaves in the
+    arguments: the same lists, with numbers of the same types."""
+    compiled = mlc.jit(function)
+    for _ in range(2):
+        plain, given = copy.deepcopy(args), copy.deepcopy(args)
+        inner = [list(map(id, box)) for box in given if isinstance(box, list)]
+        wanted, found = function(*plain), compiled(*given)
+        assert repr(found) == repr(wanted)
+        assert repr(given) == repr(plain)
+        for box, ids in zip([box for box in given if isinstance(box, list)], inner):
+            if box and all(isinstance(item, list) for item in box):
+                kept = [id(item) for item in box[: len(ids)]]
+                assert kept == ids[: len(kept)]
+    assert len(compiled.cache_info()) == count
+    return compiled
+
+
+def test_a_list_is_one_array_of_the_signature():
+    def total(values):
+        s = 0
+        for value in values:
+            s += value
+        return s, values[0], len(values)
+
+    compiled = compared(total, NUMBERS)
+    assert compiled.cache_info().rows[0].signature == "values: (int64[48])"
+    assert compiled(NUMBERS[::-1])[0] == sum(NUMBERS)
+    assert len(compiled.cache_info()) == 1
+    assert compiled(NUMBERS[1:])[0] == sum(NUMBERS[1:])
+    assert len(compiled.cache_info()) == 2
+
+
+def test_lists_of_lists_are_told_apart_by_their_lengths():
+    def corners(grid):
+        return grid[0][0], grid[-1][-1], len(grid), len(grid[0])
+
+    compiled = compared(corners, GRID)
+    tall = [row[:4] for row in GRID + GRID + GRID]
+    assert compiled(tall) == corners(tall)
+    ragged = [NUMBERS[: 3 * n] for n in range(1, 9)]
+    assert compiled(ragged) == corners(ragged)
+    assert len(compiled.cache_info()) == 3
+
+
+def test_a_list_is_an_array_as_numpy_makes_it():
+    def array(values, grid):
+        return np.array(values), np.array(grid), np.array(values[2:40:3])
+
+    compared(array, [n / 4 for n in NUMBERS], GRID)
+
+
+def test_items_at_places_that_data_choose():
+    def chain(values):
+        at = steps = 0
+        while steps < 100 and at < len(values):
+            at = values[at] + 1
+            steps += 1
+        return at, steps
+
+    compared(chain, NUMBERS)
+
+
+def test_a_list_is_sorted_in_place():
+    def bubbles(values):
+        for i in range(len(values)):
+            for j in range(len(values) - 1 - i):
+                if values[j] > values[j + 1]:
+                    values[j], values[j + 1] = values[j + 1], values[j]
+
+    compared(bubbles, NUMBERS)
+
+
+def test_items_are_appended_and_taken():
+    def filtered(values):
+        for i in range(len(values)):
+            if values[i] > 12:
+                values.append(values[i] * 2)
+        while values[-1] > 30:
+            values.pop()
+        return len(values)
+
+    compared(filtered, NUMBERS)
+
+
+def test_lists_in_lists_are_written_in_place():
+    def sums(grid):
+        for i in range(1, len(grid)):
+            for j in range(len(grid[0])):
+                grid[i][j] = grid[i - 1][j] + grid[i][j]
+        return grid[-1][-1]
+
+    compared(sums, GRID)
+
+
+def test_lists_of_several_lengths_grow():
+    def spread(rows):
+        for k in range(64):
+            rows[k % 8].append(rows[(k * 3) % 8][0] + k)
+        return [len(row) for row in rows]
+
+    compared(spread, [NUMBERS[: 3 * n] for n in range(1, 9)])
+
+
+def test_rows_are_gone_through():
+    def most(grid):
+        best = 0
+        for row in grid:
+            s = 0
+            for value in row:
+                s += value
+            if s > best:
+                best = s
+        return best
+
+    compared(most, GRID)
+
+
+def test_tuples_of_several_types():
+    def degrees(n, edges):
+        near, weight = [0] * n, 0.0
+        for u, v, w in edges:
+            near[u] += 1
+            near[v] += 1
+            weight += w
+        return near, weight, edges[1]
+
+    edges = [(n % 7, (n * 3) % 7, n / 8) for n in range(20)]
+    compiled = compared(degrees, 7, edges)
+    assert compiled.cache_info().rows[0].signature == "n=7, edges: (int64[40], float64[20])"
+
+
+def test_pythons_functions_of_a_list():
+    def many(values):
+        return sum(values), max(values), min(values), sorted(values)[3], 30 in values, any(values)
+
+    compared(many, NUMBERS)
+    compared(many, [n / 8 for n in NUMBERS])
+
+
+def test_a_loop_that_makes_its_list_longer():
+    def doubled(values):
+        for value in values:
+            if len(values) < 96 and value > 0:
+                values.append(value - 1)
+        return sum(values)
+
+    compared(doubled, NUMBERS)
+
+
+def test_sizes_are_wanted_of_numbers():
+    def rooms(values):
+        return np.zeros(values[3] + 1).shape, values[40]
+
+    compared(rooms, NUMBERS)
+
+
+def test_lists_in_dicts():
+    def spent(model):
+        model["n"] += 1
+        return sum(model["weights"]) * model["n"]
+
+    compared(spent, {"n": 2, "weights": NUMBERS})
+
+
+def test_int_too_large():
+    compiled = mlc.jit(lambda values: values[0])
+    with pytest.raises(mlc.ArgumentError, match=r"argument values\[5\] .* does not fit int64"):
+        compiled([*NUMBERS[:5], 1 << 70, *NUMBERS])
+
+
+def test_one_list_in_two_places():
+    @mlc.jit
+    def moved(a, b):
+        for i in range(len(a)):
+            a[i] = b[len(b) - 1 - i]
+        return a[0]
+
+    values = list(NUMBERS)
+    with pytest.raises(mlc.UnsupportedError, match="in several places"):
+        moved(values, values)
