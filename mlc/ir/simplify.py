@@ -308,7 +308,8 @@ def _simplified_quotient(x: Expr, d: int, ranges: Ranges) -> Expr | None:
             pass
     if may_wrap(as_sum(x), ranges):
         return None
-    return _quotient(x, d, ranges, x)
+    better = _quotient(x, d, ranges, x)
+    return apply("floordiv", x, const(d)) if better is None else better
 
 
 def _is_congruent(atom: Expr, x: Expr, d: int, ranges: Ranges) -> bool:

@@ -54,6 +54,13 @@ def test_parts_of_a_place_are_one_again() -> None:
     parts = [simplify(p, ranges) for p in (place // 3 // 640, place // 3 % 640, place % 3)]
     total = as_sum(parts[0] * 1920 + parts[1] * 3 + parts[2])
     assert str(merge_remainders(total, ranges).expr()) == "i * 64 + k + 32"
+    for more in (48, 2108):  # a whole row or more, which its quotient alone has in front
+        place = I * 64 + J + more
+        ranges = {I: 1520, J: 16}
+        parts = [simplify(p, ranges) for p in (place // 46 // 46, place // 46 % 46, place % 46)]
+        parts[0] = simplify(place // 2116, ranges)
+        total = as_sum(parts[0] * 2116 + parts[1] * 46 + parts[2])
+        assert str(merge_remainders(total, ranges).expr()) == f"i * 64 + j + {more}"
 
 
 @settings(max_examples=300, deadline=None)
