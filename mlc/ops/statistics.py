@@ -126,28 +126,51 @@ def shifted_sums(x: Any, shift: Any, *, axis: int, dtype: Any) -> Any:
     return te.compute((*x.shape[:axis], *x.shape[axis + 1 :]), body, name="moments")
 
 
-NEAR = 8  # elements of a group whose mean shifts the others
+NEAR = 8  # places of a group whose mean shifts the other elements
+ROW_LEAST, ROW_NEAR = 256, 16  # elements of a row that is a group, and of each such place in it
+ROW_APART = 128  # between these places, at most: what lies further on may not be at hand yet
 
 
 def _near_mean(x: Any, axis: int, dtype: Any) -> Any:
-    """The mean k of eight elements along ``axis``: together they cannot be far out in a group.
+    """The mean k of eight elements along ``axis``, or where these are neighbours of eight times
+    sixteen: together they cannot be far out in a group.
 
     With m the mean of all n, ``8 * (k - m) ** 2`` is at most the sum of squares about m, so that
     about k is at most ``1 + n / 8`` times as large: that much of its rounding, about sqrt(n) units
     in the last place at most, remains when the other is computed of it.
     """
-    n = shape_of(x)[axis]
-    places = (part * n // NEAR for part in range(NEAR))
-    rows = [astype(getitem(x, (*[slice(None)] * axis, i)), dtype=dtype) for i in places]
+    shape = shape_of(x)
+    n, before = shape[axis], [slice(None)] * axis
+    if axis == len(shape) - 1:
+        places = [part * min(n // NEAR, ROW_APART) for part in range(NEAR)]
+        near: list[Any] = [slice(i, i + ROW_NEAR) for i in places]
+    else:
+        near = [part * n // NEAR for part in range(NEAR)]
+    rows = [astype(getitem(x, (*before, i)), dtype=dtype) for i in near]
     while len(rows) > 1:
         rows = [arithmetic.add(p, q) for p, q in zip(rows[::2], rows[1::2], strict=True)]
-    return arithmetic.multiply(rows[0], 1.0 / NEAR)
+    whole = arithmetic.multiply(rows[0], 1.0 / NEAR)
+    return whole if len(shape_of(whole)) < len(shape) else _mean(whole, axis, dtype, False, True)
+
+
+def _grouped(shape: Shape, axes: list[int]) -> tuple[Shape, int, list[int]] | None:
+    """The shape of an array whose reduced ``axes`` are cut into groups, the axis along which these
+    lie, and what else is reduced, that of all groups first; None where groups would be small."""
+    first, last = axes[0], len(shape) - 1
+    if axes == list(range(first, len(shape))):  # rows that lie one behind the other are one
+        whole = size_of(shape[first:])
+        size = whole if whole <= 4 * CHUNK else _divisor(whole, CHUNK)
+        cut = (*shape[:first], whole // size, size)
+        return (cut, first + 1, [first]) if size >= ROW_LEAST else None
+    size = _divisor(shape[first], GROUP) if axes[-1] != last else 0
+    cut = (*shape[:first], shape[first] // max(size, 1), size, *shape[first + 1 :])
+    return (cut, first + 1, [first, *axes[1:]]) if size >= LEAST else None
 
 
 def _squares_by_group(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
     """The sum of squared differences from the mean, or None if two passes do as well.
 
-    Columns are read once: each group has a mean m and a sum of squares of its own, and groups of n
+    Elements are read once: each group has a mean m and a sum of squares of its own, and groups of n
     elements are put together by ``sum(squares) + n * sum((m - mean) ** 2)`` (Chan, Golub, LeVeque,
     1979).
     """
@@ -158,22 +181,22 @@ def _squares_by_group(a: Any, axis: Any, work: Any, keepdims: Any) -> Any:
     plain = not axes or 0 in shape or MANY_SIZES.get()
     if plain or size_of(shape) * work.itemsize <= CACHED_BYTES:
         return None
-    first = axes[0]
-    size = _divisor(shape[first], GROUP) if axes[-1] != len(shape) - 1 else 0
-    if size < LEAST:
+    groups = _grouped(shape, axes)
+    if groups is None:
         return _squares_by_chunk(a, axes, work, keepdims)
-    cut, along = (*shape[:first], shape[first] // size, size, *shape[first + 1 :]), first + 1
-    count, parts = float(size), reshape(a, cut)
+    cut, along, merged = groups
+    count, parts = float(cut[along]), reshape(a, cut)
     shift = _near_mean(parts, along, work)
     sums, squares = shifted_sums(parts, shift, axis=along, dtype=work)
     within = arithmetic.subtract(squares, arithmetic.multiply(arithmetic.square(sums), 1.0 / count))
     within = arithmetic.maximum(within, 0.0)
+    if size_of([cut[d] for d in merged]) == 1:
+        return _with_axes(sum_of(within, axis=tuple(merged)), shape, axes, keepdims)
     means = arithmetic.subtract(shift, arithmetic.multiply(sums, 1.0 / count))
-    merged = (first, *axes[1:])
-    leads = merged == tuple(range(len(merged)))  # then the mean goes with each row as it is
-    spread = arithmetic.subtract(means, _mean(means, merged, work, not leads, True))
-    between = sum_of(arithmetic.square(spread), axis=merged)
-    total = arithmetic.add(sum_of(within, axis=merged), arithmetic.multiply(between, count))
+    leads = merged == list(range(len(merged)))  # then the mean goes with each row as it is
+    spread = arithmetic.subtract(means, _mean(means, tuple(merged), work, not leads, True))
+    between = sum_of(arithmetic.square(spread), axis=tuple(merged))
+    total = arithmetic.add(sum_of(within, axis=tuple(merged)), arithmetic.multiply(between, count))
     return _with_axes(total, shape, axes, keepdims)
 
 
