@@ -205,6 +205,10 @@ def _more_contractions() -> list[Case]:
     return [
         Case(f"a.T @ b {n}", "contractions", f.matmul_tn, ((n, n),) * 2, product, n),
         Case(f"a @ b.T {n}", "contractions", f.matmul_nt, ((n, n),) * 2, product, n),
+        Case(f"a @ a.T {n}", "contractions", f.own_rows, ((n, n),), n**3, n),  # half is enough
+        Case(
+            "a.T @ a 2000x500", "contractions", f.own_columns, ((2000, 500),), 500**2 * 2000, 2000
+        ),
         Case(f"matmul float64 {n}", "contractions", f.matmul, ((n, n),) * 2, product, n, "float64"),
         Case("matmul 1000 x 8x8", "contractions", f.matmul, ((1000, 8, 8),) * 2, 1_024_000, 8),
         Case("matmul 10000 x 3x3", "contractions", f.matmul, ((10_000, 3, 3),) * 2, 540_000, 3),

@@ -195,6 +195,14 @@ def matmul_nt(a: Any, b: Any) -> Any:
     return a @ b.T
 
 
+def own_rows(a: Any) -> Any:
+    return a @ a.T
+
+
+def own_columns(a: Any) -> Any:
+    return a.T @ a
+
+
 def chain_of_four(a: Any, b: Any, c: Any, d: Any) -> Any:
     return np.einsum("ij,jk,kl,lm->im", a, b, c, d, optimize=True)
 

@@ -76,6 +76,8 @@ def translated(function: Callable[..., Any]) -> Callable[..., Any]:
         "choose": lambda x, y: torch.where(x > 0, torch.clamp(x * y, -1, 1), 0.5 * y),
         "matmul_tn": lambda a, b: a.T @ b,
         "matmul_nt": lambda a, b: a @ b.T,
+        "own_rows": lambda a: a @ a.T,
+        "own_columns": lambda a: a.T @ a,
         "chain_of_four": lambda *arrays: torch.einsum("ij,jk,kl,lm->im", *arrays),
         "distances": lambda x, y: torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist"),
         "cumsum": lambda x: torch.cumsum(x, -1),

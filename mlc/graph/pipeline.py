@@ -24,6 +24,8 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     separate_outputs,
 )
 
+LEAST_SQUARE = 192  # rows of a product with its own transpose of which half is worth leaving out
+
 
 def build_module(
     inputs: Sequence[Tensor],
@@ -52,10 +54,15 @@ def build_module(
         from .join_attention import join_attention
 
         graph = join_attention(graph, precision, architecture)
-    elif any(node.op.op.startswith("arg_extreme") for node in graph.nodes):
-        from .search_rows import search_rows
+    else:
+        if any(_is_large_square(node.shape) for node in graph.nodes):
+            from .halve_products import halve_products
 
-        graph = search_rows(graph)
+            graph = halve_products(graph)
+        if any(node.op.op.startswith("arg_extreme") for node in graph.nodes):
+            from .search_rows import search_rows
+
+            graph = search_rows(graph)
     made = inline_computes(graph)
     groups = group_stages(made)
     if row_blocks and any(m.is_reduction for group in groups for m in group.members):
@@ -66,6 +73,12 @@ def build_module(
     constants = _constants_read(kernels)
     slots, workspace = plan_memory(inputs, constants, ends, kernels)
     return Module(name, tuple(inputs), constants, ends, kernels, slots, workspace)
+
+
+def _is_large_square(shape: tuple[int, ...]) -> bool:
+    if len(shape) != 2 or any(type(size) is not int for size in shape):
+        return False
+    return shape[0] == shape[1] >= LEAST_SQUARE
 
 
 def _constants_read(kernels: Sequence[Kernel]) -> tuple[Tensor, ...]:
