@@ -197,18 +197,22 @@ def gpu_kernel(
     elif tuned and (found := _tuned_schedule(naive, target, tuned)) is not None:
         scheduled, schedule = found.program, found
     else:
-        scheduled, schedule = gpu_program(naive, target, not many_sizes)
+        scheduled, schedule = gpu_program(naive, target, many_sizes)
     cost = STATEMENT_NS * statements_run(naive.body)
     return KernelCode(naive, scheduled, schedule, arguments, cost, is_call=call is not None)
 
 
-def gpu_program(program: Program, target: str = "cuda", splits: bool = True) -> tuple[Program, Any]:
+def gpu_program(
+    program: Program, target: str = "cuda", many_sizes: bool = False
+) -> tuple[Program, Any]:
     """``program`` with its loops on a grid, as they are bound already, as an operator has written
-    it, or by the default schedule; and that schedule."""
+    it, or by the default schedule; and that schedule. With ``many_sizes`` its kernels are told how
+    many rows arrays have."""
     from .schedules.defaults.gpu import default_gpu_schedule
 
     read = {load.dtype for load in reads_of(program.body)}
-    machine = replace(machine_for(target, read), splits=splits)
+    one = not many_sizes
+    machine = replace(machine_for(target, read), splits=one, boxes=one)
     schedule = default_gpu_schedule(program, machine)
     return schedule.program, schedule
 

@@ -24,7 +24,8 @@ class GpuMachine:
     ``registers`` are those of 32 bits that a thread may use, ``vector_bytes`` the widest access;
     ``precision`` is "tf32" where float32 may be multiplied with 10 bits of its 23;
     ``architecture`` is that which kernels are made for alone, "" for any; ``splits`` says that long
-    reductions with few results may become two kernels.
+    reductions with few results may become two kernels, ``boxes`` that arrays have the shapes that
+    kernels are made for, which whoever takes boxes of them is told.
     """
 
     warp: int = 32
@@ -37,6 +38,7 @@ class GpuMachine:
     precision: str = ""
     architecture: str = ""
     splits: bool = True
+    boxes: bool = True
 
 
 def default_gpu_schedule(program: Program, machine: GpuMachine | None = None) -> Schedule:

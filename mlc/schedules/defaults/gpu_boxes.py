@@ -38,6 +38,8 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     the next one come while results are stored. Operands are read right from where they are: rows
     begin at multiples of 16 bytes.
     """
+    if not machine.boxes:
+        return False
     product = wanted_product(nests, machine, is_box=True)
     if product is None or len(product.roles.k) > 1 or points(product.roles.k) < 2 * STEPS:
         return False

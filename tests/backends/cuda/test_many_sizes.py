@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc.config import config
 from mlc.testing.cuda import assert_compiles
 
 from .conftest import needs_compiler
@@ -89,6 +90,20 @@ def test_kernels_for_many_sizes(name: str) -> None:
     if name == "dense float16":
         assert "mma_16x16x16_float16" in module.source
         assert_compiles(module)
+
+
+def test_products_for_hopper() -> None:
+    """Boxes are of arrays whose shape is known: threads fetch the tiles here."""
+    run = mlc.jit(np.matmul, target="cuda-emulated", dynamic={"x1": "n"})
+    w = values(128, 128, dtype=np.float16)
+    with config.override(cuda_architecture="sm_90a"):
+        for size in (100, 129):
+            x = values(size, 128, dtype=np.float16)
+            np.testing.assert_allclose(run(x, w), x @ w, rtol=2e-2, atol=2e-2)
+        module = run.lower(x, w).compiled.device_module
+    assert len(run.cache_info()) == 1
+    assert "wgmma_64x" in module.source and "load_box" not in module.source
+    assert_compiles(module, ("sm_90a",))
 
 
 def test_views_are_no_rows() -> None:
