@@ -31,8 +31,14 @@ def ptx_text(module: DeviceModule, arch: str) -> str:
     return _compiled(module, arch, (), "PTX").rstrip(b"\0").decode()
 
 
+def compiler_log(module: DeviceModule, arch: str) -> str:
+    """What is said of a module as it is compiled for ``arch``: what costs speed, and the registers
+    of each kernel."""
+    return _compiled(module, arch, ("--ptxas-options=-v",), "ProgramLog").rstrip(b"\0").decode()
+
+
 def _compiled(module: DeviceModule, arch: str, options: Sequence[str], form: str) -> bytes:
-    """The ``form`` of a module, "CUBIN" or "PTX"."""
+    """The ``form`` of a module, "CUBIN", "PTX" or "ProgramLog"."""
     wanted = _ARCH.fullmatch(arch)
     if not wanted:
         raise ArgumentError(f"an architecture is a name such as 'sm_90a', got {arch!r}")

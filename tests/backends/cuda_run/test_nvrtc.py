@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,6 +158,29 @@ def test_sums_of_products_are_rounded_as_numpy_does() -> None:
     for number in nvrtc.architectures()[-1], 90:  # compilers of other cards simplify otherwise
         ptx = nvrtc.ptx_text(made, f"sm_{number}")
         assert "mul.rn.f32" in ptx and "fma.rn.f32" not in ptx and "mul.f32" not in ptx
+
+
+def attention(q: Any, k: Any, v: Any) -> Any:
+    scores = q @ np.swapaxes(k, -1, -2)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True) @ v
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [(np.matmul, [(1536, 256), (256, 2048)]), (attention, [(4, 520, 64)] * 3)],
+)
+def test_products_of_hopper_go_on(function: Any, shapes: Any) -> None:
+    """Of a compiler that finds sums touched on the way each waits for the one before."""
+    given = [np.zeros(shape, np.float16) for shape in shapes]
+    with config.override(cuda_architecture="sm_90a"):
+        made = mlc.jit(function, target="cuda").lower(*given).compiled.device_module
+    waits = "mlc_wgmma_wait<0>();"
+    assert waits in made.source
+    said = nvrtc.compiler_log(made, "sm_90a")
+    assert "0 bytes spill stores" in said and "wgmma." not in said
+    touched = made.source.replace(waits, "").replace("mlc_wgmma_wait<1>();", "")
+    assert "wgmma." in nvrtc.compiler_log(replace(made, source=touched), "sm_90a")
 
 
 def test_assembly_is_that_of_a_card() -> None:
