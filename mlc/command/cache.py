@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help=", ".join(ACTIONS) + ".")
     parser.add_argument("--images", action="store_true", help="Only compiled code.")
     parser.add_argument("--tuning", action="store_true", help="Only tuning results.")
+    parser.add_argument(
+        "--trials", action="store_true", help="For clear: only what trials of cards have found."
+    )
     parser.add_argument("--limit", metavar="SIZE", help="For evict: such as 512M.")
     parser.add_argument("--older-than", metavar="AGE", help="For evict: such as 30d, 12h or 4w.")
     parser.add_argument("--file", type=Path, metavar="FILE", help="For export and import.")
@@ -41,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Do one of the actions."""
+    if chosen.trials:
+        if chosen.action != "clear":
+            raise ArgumentError(f"--trials is for clear, and does not go with {chosen.action}")
+        count = images.forget(_image_folder(), "trial")
+        say(f"trials of cards: {count} removed; the next process that needs one tries anew")
+        return 0
     both = chosen.images == chosen.tuning
     kinds = [n for n in ("images", "tuning") if both or getattr(chosen, n)]
     match chosen.action:

@@ -176,6 +176,20 @@ def evict(folder: Path, limit: int) -> None:
             break
 
 
+def forget(folder: Path, fact: str) -> int:
+    """Remove the entries that have a fact called ``fact``, whoever made them; says how many."""
+    removed = 0
+    for _, path in _files(folder):
+        try:
+            entry = _decode(Path(path).read_bytes())
+        except OSError:
+            continue
+        if entry is not None and fact.encode() in entry.meta_text and fact in entry.meta:
+            _remove(Path(path))
+            removed += 1
+    return removed
+
+
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
     """The names and paths of all that lies in the folders of two letters."""
     with contextlib.suppress(OSError), os.scandir(folder) as folders:

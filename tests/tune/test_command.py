@@ -108,6 +108,7 @@ def record(number: int, **changes: object) -> Record:
             "what the function is called with goes behind --args: --args 'float32[8] 3'; `mlc",
         ),
         (["cache"], "the following arguments are required: ACTION; `mlc cache --help`"),
+        (["cache", "size", "--trials"], "--trials is for clear, and does not go with size"),
         (["cache", "evict"], "evict takes --limit SIZE for compiled code, or --older-than AGE"),
         (["cache", "evict", "--older-than", "long"], "--older-than is 'long', but an age is a"),
         (["cache", "evict", "--limit", "big"], "--limit is 'big', but a size is a number of"),

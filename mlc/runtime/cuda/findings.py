@@ -93,5 +93,8 @@ def _trial(on: Card) -> Iterator[Finding]:
         yield "gpu kernels", "ok", f"made for {ARCHITECTURE}, which a trial found right here", ""
         return
     text = f"made for any card, since a trial of {ARCHITECTURE} failed: {found.said}"
-    advice = f"use a newer driver, or set MLC_CUDA_ARCHITECTURE={ANY} to be asked no more"
+    advice = (
+        "use a newer driver; python -m mlc cache clear --trials has it tried anew, "
+        f"MLC_CUDA_ARCHITECTURE={ANY} no more"
+    )
     yield "gpu kernels", "missing", text, advice

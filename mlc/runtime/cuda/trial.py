@@ -71,7 +71,8 @@ def trusted_architecture(on: Card) -> str:
     warn(
         f"a trial of what only {found} has failed on the card here: {said}; kernels are made for "
         f"any card instead, and products of 16-bit floats are slower; set "
-        f"MLC_CUDA_ARCHITECTURE={ANY} to have it tried no more, or {found} to use it nevertheless",
+        f"MLC_CUDA_ARCHITECTURE={ANY} to have it tried no more, or {found} to use it nevertheless; "
+        f"python -m mlc cache clear --trials has it tried anew",
         DeviceWarning,
     )
     return ANY

@@ -12,6 +12,8 @@ import pytest
 
 import mlc
 from mlc import card_trial
+from mlc.command.cache import _image_sizes
+from mlc.command.line import main
 from mlc.compile_device import architecture_for
 from mlc.dtypes import float32
 from mlc.runtime.cuda import findings, trial
@@ -94,7 +96,8 @@ def test_a_card_that_does_wrong_gets_kernels_for_any(
     whole = (
         f"^a trial of what only sm_90a has failed on the card here: {said}; kernels are made for "
         "any card instead, and products of 16-bit floats are slower; set "
-        "MLC_CUDA_ARCHITECTURE=sm_80 to have it tried no more, or sm_90a to use it nevertheless$"
+        "MLC_CUDA_ARCHITECTURE=sm_80 to have it tried no more, or sm_90a to use it nevertheless; "
+        "python -m mlc cache clear --trials has it tried anew$"
     )
     x = np.ones((1536, 1536), np.float16)
     with pytest.warns(mlc.DeviceWarning, match=whole):
@@ -106,6 +109,23 @@ def test_a_card_that_does_wrong_gets_kernels_for_any(
     with warnings.catch_warnings():  # a process says it once
         warnings.simplefilter("error")
         assert architecture_for("cuda") == "sm_80"
+
+
+def test_what_was_found_can_be_forgotten(
+    hopper: FakeCuPy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trial, "_try", lambda numbers: trial.Trial("it is too hot"))
+    with pytest.warns(mlc.DeviceWarning, match="too hot"):
+        assert asked_of(hopper, monkeypatch) == "sm_80"
+    mlc.jit(lambda x: x + 1)(np.ones(3))
+    monkeypatch.setattr(trial, "_try", lambda numbers: trial.Trial())
+    with pytest.warns(mlc.DeviceWarning, match="too hot"):
+        assert asked_of(hopper, monkeypatch) == "sm_80"
+    before = len(_image_sizes())
+    assert main(["cache", "clear", "--trials"]) == 0
+    assert "trials of cards: 1 removed" in capsys.readouterr().out
+    assert len(_image_sizes()) == before - 1 > 0
+    assert asked_of(hopper, monkeypatch) == "sm_90a"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +170,8 @@ def test_the_doctor_says_which_it_is(hopper: FakeCuPy, monkeypatch: pytest.Monke
         assert line() == (
             "gpu kernels", "missing",
             "made for any card, since a trial of sm_90a failed: it is off",
-            "use a newer driver, or set MLC_CUDA_ARCHITECTURE=sm_80 to be asked no more",
+            "use a newer driver; python -m mlc cache clear --trials has it tried anew, "
+            "MLC_CUDA_ARCHITECTURE=sm_80 no more",
         )  # fmt: skip
     monkeypatch.setattr(trial, "BOOT", RIGHT)
     right = "made for sm_90a, which a trial found right here"
