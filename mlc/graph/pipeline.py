@@ -59,10 +59,15 @@ def build_module(
             from .halve_products import halve_products
 
             graph = halve_products(graph)
-        if any(node.op.op.startswith("arg_extreme") for node in graph.nodes):
+        operators = {node.op.op for node in graph.nodes}
+        if any(name.startswith("arg_extreme") for name in operators):
             from .search_rows import search_rows
 
             graph = search_rows(graph)
+        if "exp" in operators:
+            from .relax_softmax import relax_softmax
+
+            graph = relax_softmax(graph)
     made = inline_computes(graph)
     groups = group_stages(made)
     if row_blocks and any(m.is_reduction for group in groups for m in group.members):

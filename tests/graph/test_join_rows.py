@@ -134,3 +134,22 @@ def test_products_without_a_reduction_of_rows_stay_apart():
 def test_devices_get_kernels_of_their_own():
     text = mlc.jit(attention).lower(*arrays(*QKV)).cuda
     assert text.count("__global__") == 1 and "attention_kernel" in text
+
+
+@pytest.mark.parametrize(
+    ("q", "k", "is_part"),
+    [
+        ((6, 64, 24), (6, 300, 24), True),
+        ((2, 3, 64, 24), (2, 3, 300, 24), True),
+        ((2, 200, 24), (2, 300, 24), False),  # threads share out rows
+        ((6, 64, 24), (300, 24), False),  # all heads read the same
+    ],
+)
+def test_what_a_head_reads_is_packed_right_before_its_rows(q, k, is_part):
+    args = arrays(q, k, k)
+    with mlc.set_num_threads(2):
+        assert ("s.compute_at(" in str(mlc.jit(attention).lower(*args).schedule)) == is_part
+    for threads in (1, 2, 5):
+        with mlc.set_num_threads(threads):
+            wanted = attention(*(x.astype("float64") for x in args))
+            np.testing.assert_allclose(mlc.jit(attention)(*args), wanted, rtol=2e-5, atol=2e-5)

@@ -187,14 +187,26 @@ def test_five_vectors_of_a_block_of_rows_are_one_tile(rows, wide, evened):
     assert ("[None, 5, 16]" in str(f.lower(q, k, v).schedule)) == evened
 
 
-@pytest.mark.parametrize(("l1", "steps"), [(48 << 10, 128), (32 << 10, 64), (256 << 10, 0)])
+@pytest.mark.parametrize(
+    ("l1", "l2", "steps"),
+    [
+        (48 << 10, 256 << 10, 128),
+        (32 << 10, 256 << 10, 64),
+        (256 << 10, 256 << 10, 0),
+        (32 << 10, 1 << 20, 0),  # the next one is enough for tiles of six rows
+    ],
+)
 @pytest.mark.skipif(host_target().vector_bits < 512, reason="other tiles")
-def test_blocks_of_rows_go_by_what_the_nearest_cache_holds(l1, steps, monkeypatch) -> None:
+def test_blocks_of_rows_go_by_what_the_nearest_cache_holds(l1, l2, steps, monkeypatch) -> None:
     real = kernel_code._machine
-    monkeypatch.setattr(kernel_code, "_machine", lambda target: replace(real(target), l1=l1))
+
+    def machine(target):
+        return replace(real(target), l1=l1, l2=l2)
+
+    monkeypatch.setattr(kernel_code, "_machine", machine)
 
     def attention(q, k, v):
-        e = np.exp(q @ np.swapaxes(k, -1, -2) * (1 / l1))  # another function to the cache
+        e = np.exp(q @ np.swapaxes(k, -1, -2) * (1 / (l1 + l2)))  # others to the cache
         return e / e.sum(-1, keepdims=True) @ v
 
     rng = np.random.default_rng(4)

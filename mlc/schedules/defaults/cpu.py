@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import partial
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ def default_schedule(
     tile: Tile | None = None
     main: Nest | None = None
     if blocked is not None:
-        plan = _Plan(blocked.before, blocked.nests, blocked.tiling)
+        plan = _Plan(blocked.before, blocked.nests, blocked.tiling, parts=blocked.parts)
     else:
         plan, tile, main = _plan(list(nests), shared, machine)
     made = [t for nest in (*plan.before, *plan.nests) for t in nest.tensors if id(t) not in kept]
@@ -124,8 +125,11 @@ def default_schedule(
 
         added = block_columns(s, names[first], main, tile, machine)
     if depth:
+        last = s.loops(names[first])[depth - 1]
         columns = s.loops(names[first])[depth - 2] if plan.parts else None
         chosen, total = _share_out(s, names[first], plan, added, machine)
+        if blocked is not None and plan.parts:  # what a batch needs is copied right before it
+            columns = _around(s, names[first], last)
         for block, nest in copies.items():
             if nest in plan.parts and columns is not None:
                 _schedule_part(s, block, nest, names[first], columns, chosen, machine)
@@ -161,9 +165,17 @@ def _schedule_part(
     if outermost is not chosen:
         _schedule_before(s, name, nest, machine)
         return
-    from .packing import copy_in_parts
+    from .packing import copy_in_parts, turn_in_part
 
-    _schedule_inside(s, name, nest, copy_in_parts(s, name, nest, columns), machine)
+    shared = copy_in_parts(s, name, nest, columns)
+    if not turn_in_part(s, name, nest, shared, machine):
+        _schedule_inside(s, name, nest, shared, machine)
+
+
+def _around(s: Schedule, name: str, loop: Var) -> Var | None:
+    """The loop right around ``loop``."""
+    loops = s.loops(name)
+    return next((outer for outer, inner in pairwise(loops) if inner is loop), None)
 
 
 def _columns_first(tiling: Tiling) -> bool:
@@ -378,7 +390,8 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
 
             across = transposed_axis(nest)
             if across is not None:
-                outer = tile_transposed(s, nest, loops, across, machine)
+                axes = dict(zip(nest.compute.axes, loops, strict=True))
+                outer = tile_transposed(s, nest, axes, across, machine)
                 _parallel(s, outer, _nanoseconds(nest, machine))
                 return
         loops = fuse_contiguous(s, block, loops, stay_apart(s, name, nest, machine))
@@ -397,14 +410,16 @@ def _schedule_alone(s: Schedule, name: str, nest: Nest, machine: Machine) -> Non
         _parallel(s, outer, _nanoseconds(nest, machine))
 
 
-def _schedule_inside(s: Schedule, name: str, nest: Nest, shared: int, machine: Machine) -> None:
-    """A nest inside shared loops: lanes only."""
+def _schedule_inside(
+    s: Schedule, name: str, nest: Nest, shared: int, machine: Machine, beside: bool = False
+) -> None:
+    """A nest inside shared loops: lanes only; little code if that stands ``beside`` products."""
     block = s.block(name)
     loops = private_loops(s, block, shared)
     if reduce_axes(nest):
-        from .reduction import schedule_reduction
+        from .reduction import SHORT, WRITTEN, schedule_reduction
 
-        schedule_reduction(s, name, nest, shared, machine)
+        schedule_reduction(s, name, nest, shared, machine, SHORT if beside else WRITTEN)
     elif loops:
         loops = fuse_contiguous(s, block, loops, stay_apart(s, name, nest, machine))
         vectorize_last(s, nest, loops[-1], machine)
@@ -420,7 +435,7 @@ def _schedule_in_rows(
     if tile is not None:
         schedule_row_block(s, name, nest, len(plan.tiling.sizes), tile, machine)
     else:
-        _schedule_inside(s, name, nest, inner_depth(plan, number), machine)
+        _schedule_inside(s, name, nest, inner_depth(plan, number), machine, beside=True)
 
 
 def _share_out(

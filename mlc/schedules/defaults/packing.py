@@ -9,6 +9,7 @@ from ...te.tensor import Constant
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
 from .contraction import Roles
+from .machine import Machine
 
 LINE_BYTES = 64
 
@@ -53,6 +54,23 @@ def copy_in_parts(s: Schedule, name: str, nest: Nest, loop: Var) -> int:
     shared = next(n for n, around in enumerate(s.loops(name), 1) if around is loop)
     read_in_order(s, name, nest, shared)
     return shared
+
+
+def turn_in_part(s: Schedule, name: str, nest: Nest, shared: int, machine: Machine) -> bool:
+    """Schedules the loops of a copy inside ``shared`` ones by tiles if it is turned; says whether
+    it is."""
+    from .transpose import tile_transposed, transposed_axis
+
+    across = transposed_axis(nest)
+    if across is None:
+        return False
+    own = s.loops(name)[shared:]
+    bound = {it.binding: it.axis for it in s.block(name).iters}
+    loops = {bound[loop]: loop for loop in own if loop in bound}
+    if len(loops) != len(own) or across not in loops or nest.compute.axes[-1] not in loops:
+        return False
+    tile_transposed(s, nest, loops, across, machine)
+    return True
 
 
 def read_in_order(s: Schedule, name: str, nest: Nest, shared: int = 0) -> None:

@@ -188,10 +188,10 @@ def rows_in_vectors(nest: Nest, lanes: int) -> int:
 
 
 def schedule_reduction(
-    s: Schedule, name: str, nest: Nest, shared: int, machine: Machine
+    s: Schedule, name: str, nest: Nest, shared: int, machine: Machine, written: int = WRITTEN
 ) -> Var | None:
-    """Order and mark the private loops of a reduction; returns its outermost spatial loop, if
-    any."""
+    """Order and mark the private loops of a reduction, short ones of at most ``written`` vector
+    operations written out; returns its outermost spatial loop, if any."""
     block = s.block(name)
     loops = private_loops(s, block, shared)
     spatial, reduce = split_roles(s, block, loops, nest)
@@ -214,9 +214,8 @@ def schedule_reduction(
         return spatial[0] if spatial else None
     if not spatial or extent_of(s, spatial[-1]) == 1:
         return spatial[0] if spatial else None
-    return _schedule_columns(
-        s, block, nest, spatial, reduce, 1 if shared else machine.threads, machine
-    )
+    threads = 1 if shared else machine.threads
+    return _schedule_columns(s, block, nest, spatial, reduce, threads, machine, written)
 
 
 def _schedule_columns(
@@ -227,6 +226,7 @@ def _schedule_columns(
     reduce: list[Var],
     threads: int,
     machine: Machine,
+    written: int,
 ) -> Var:
     """Lanes along the last spatial axis. Few steps or short rows: the fold stays in registers; many
     steps over long rows: as memory gives them (see `_schedule_streams`)."""
@@ -243,7 +243,7 @@ def _schedule_columns(
     reduce, slid = _rows_together(s, block, nest, outer_loops, inner, reduce, across)
     s.reorder(*outer_loops, strip, *reduce, *inner, vector, lane)
     short = [v for v in reduce if extent_of(s, v) <= SHORT and not slid]
-    if across > 1 and across * prod(extent_of(s, v) for v in short) > WRITTEN:
+    if across > 1 and across * prod(extent_of(s, v) for v in short) > written:
         short = []
     for var in (*short, *slid, *inner, vector):  # partial sums that are added up stay in registers
         s.unroll(var)

@@ -7,33 +7,37 @@ them runs row by row, in common loops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import field, replace
 from math import prod
 
 from ...records import dataclass
 from ...te.program import Nest, Tiling
+from ...te.tensor import Constant
 from ..schedule import Schedule
-from .access import loads_in
+from .access import loads_in, reduce_axes
 from .contraction import LATENCY, STEPS, TURNS, Tile, choose_tile, find_roles, pack_operands
 from .machine import Machine
 from .vectors import extent_of, private_loops, split_roles
 
-MOST_ROWS = 48
+MOST_ROWS = 64
 EVENED = 0.93  # of the cycles, which must be left for another width of tiles to pay
+HIGH = 6  # rows, of two multiply-adds in each cycle for what takes four to load
 FEW_STEPS = 64  # with fewer, sums are taken up and put down too often
-FEW_SUMS = 12  # vectors; with fewer, multiply-adds wait for each other
+NEARLY = 0.8  # of the rows of a tile, which is as good as all of them
 
 
 @dataclass(frozen=True, eq=False)
 class RowBlocks:
     """Nests in blocks of ``rows`` along the last of ``shared`` axes; ``before`` runs first.
-    ``tiles`` holds the register tiles of those that are contractions."""
+    ``tiles`` holds the register tiles of those that are contractions, and ``parts`` those copies
+    among ``before`` of which each of the other axes needs a part of its own, that stays near."""
 
     before: list[Nest]
     nests: list[Nest]
     tiles: dict[Nest, Tile]
     tiling: Tiling
+    parts: list[Nest] = field(default_factory=list)
 
 
 def plan_row_blocks(
@@ -47,6 +51,7 @@ def plan_row_blocks(
     products = {n: t for n in nests if (t := _tile(n, shared, machine)) is not None}
     if len(products) < 2:
         return None
+    nests = _early(nests, products)
     made = {t for nest in nests for t in nest.tensors}
     out: list[Nest] = []
     before: list[Nest] = []
@@ -71,9 +76,36 @@ def plan_row_blocks(
         start = len(out)
     if len(out) > start + 1:
         together.append((start, len(out)))
-    rows = _rows(nests, shared, max(t.rows for t in tiles.values()), machine)
+    rows = _rows(nests, shared, max(tiles.values(), key=lambda t: t.rows), machine)
     tiling = Tiling((1,) * (shared - 1) + (rows,), together=tuple(together))
-    return RowBlocks(before, out, tiles, tiling)
+    batch = tuple(a.extent for a in nests[0].compute.axes[: shared - 1])
+    parts = [nest for nest in before if _is_part(nest, batch, machine)]
+    return RowBlocks(before, out, tiles, tiling, parts)
+
+
+def _is_part(nest: Nest, batch: tuple[int, ...], machine: Machine) -> bool:
+    """Whether ``nest`` copies as much for each point of ``batch`` as can wait in the cache for its
+    rows to go by."""
+    (tensor, *others), loads = nest.tensors, loads_in(nest)
+    if others or reduce_axes(nest) or tensor.shape[: len(batch)] != batch or prod(batch) == 1:
+        return False
+    if any(isinstance(node.source.op, Constant) for node in loads):
+        return False
+    return prod(tensor.shape[len(batch) :]) * tensor.dtype.itemsize <= machine.l2 // 4
+
+
+def _early(nests: Sequence[Nest], products: Collection[Nest]) -> list[Nest]:
+    """The nests, those that need no result of the product before them moved in front of it: what
+    they read of a row is at hand there."""
+    out: list[Nest] = []
+    for nest in nests:
+        read = {n.source for n in loads_in(nest)}
+        place = len(out)
+        while place and nest not in products and read.isdisjoint(out[place - 1].tensors):
+            place -= 1
+        moved = any(other in products for other in out[place:])
+        out.insert(place if moved else len(out), nest)
+    return out
 
 
 def _tile(nest: Nest, shared: int, machine: Machine) -> Tile | None:
@@ -91,7 +123,7 @@ def _tile(nest: Nest, shared: int, machine: Machine) -> Tile | None:
         if wider is not None and _cycles(wider, roles.m.extent, vectors) < EVENED * before:
             return wider
     whole = [n for n in range(tile.rows, 0, -1) if roles.m.extent % n == 0]
-    if whole[0] * tile.vectors >= FEW_SUMS:  # rows without a rest take half the code
+    if whole[0] >= NEARLY * tile.rows:  # rows without a rest take half the code
         tile = replace(tile, rows=whole[0])
     return tile
 
@@ -117,13 +149,16 @@ def _cycles(tile: Tile, rows: int, vectors: int) -> float:
     )
 
 
-def _rows(nests: Sequence[Nest], shared: int, step: int, machine: Machine) -> int:
-    """Rows of a block: whole register tiles, as many as leave room in the cache for operands."""
+def _rows(nests: Sequence[Nest], shared: int, tile: Tile, machine: Machine) -> int:
+    """Rows of a block, as many as leave room in the cache for operands: such that all blocks are
+    alike, and register tiles take the least time for them; else whole tiles."""
     extent = nests[0].compute.axes[shared - 1].extent
     widest = max(prod(t.shape[shared:]) * t.dtype.itemsize for nest in nests for t in nest.tensors)
     most = max(min(machine.l2 // 4 // max(widest, 1), MOST_ROWS, extent), 1)
-    whole = [n for n in range(most // step * step, most // 2, -step) if extent % n == 0]
-    return whole[0] if whole else max(most // step, 1) * step
+    alike = [n for n in range(most, most // 2, -1) if extent % n == 0]
+    if not alike:
+        return max(most // tile.rows, 1) * tile.rows
+    return min(alike, key=lambda n: _cycles(tile, n, tile.vectors) / n)
 
 
 def schedule_row_block(
@@ -151,9 +186,12 @@ def schedule_row_block(
 
 
 def _steps_at_once(extents: list[int], nest: Nest, tile: Tile, machine: Machine) -> int:
-    """How many steps of the outermost loop of a reduction to do before going on; they divide it."""
+    """How many steps of the outermost loop of a reduction to do before going on; they divide it.
+    All of them where the second cache gives high tiles what they wait for in time."""
     first, *inner = extents
     each = prod(inner) * tile.columns * nest.tensors[0].dtype.itemsize
+    if tile.rows >= HIGH and first * each <= machine.l2 // 8:
+        return first
     most = machine.l1 * 2 // 3 // each
     fits = [n for n in range(min(most, first), 0, -1) if first % n == 0]
     return fits[0] if fits and fits[0] * prod(inner) >= FEW_STEPS else first

@@ -82,10 +82,11 @@ def _is_turned(node: Load, axes: tuple[Axis, ...]) -> bool:
 
 
 def tile_transposed(
-    s: Schedule, nest: Nest, loops: list[Var], across: Axis, machine: Machine
+    s: Schedule, nest: Nest, loops: dict[Axis, Var], across: Axis, machine: Machine
 ) -> Var:
     """``for i: for j`` -> ``for i_0: for j_0: for i_1 in range(16): for j_1 in lanes``; returns the
-    outermost loop. Tiles of a mere copy are turned in registers."""
+    outermost loop. Tiles of a mere copy are turned in registers. ``loops`` are those over the last
+    axis, ``across`` and others, from the outermost on."""
     lanes = _register_lanes(nest, across, machine)
     if lanes:
         flips = _flips(nest, across)
@@ -94,15 +95,19 @@ def tile_transposed(
         if block is not None:
             return _in_blocks(s, nest, loops, across, block)
         return _in_registers(s, nest, loops, across, lanes, flips)
-    rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
-    last = loops[-1]
+    others, rows, last = _sides(loops, across)
     lanes = lanes_for(nest, extent_of(s, last), machine)
     row_tile, row = s.split(rows, [None, ROWS])
     column_tile, column = s.split(last, [None, lanes])
-    others = [v for v in loops[:-1] if v is not rows]
     s.reorder(*others, row_tile, column_tile, row, column)
     s.vectorize(column)
     return others[0] if others and extent_of(s, others[0]) > 1 else row_tile
+
+
+def _sides(loops: dict[Axis, Var], across: Axis) -> tuple[list[Var], Var, Var]:
+    """The loops over other axes, that over ``across``, and the last one."""
+    *others, last = (axis for axis in loops if axis is not across)
+    return [loops[axis] for axis in others], loops[across], loops[last]
 
 
 def _register_lanes(nest: Nest, across: Axis, machine: Machine) -> int:
@@ -191,16 +196,15 @@ def _side(extent: int, most: int) -> int:
     return next((n for n in range(min(most, extent), least - 1, -1) if extent % n == 0), 0)
 
 
-def _in_blocks(s: Schedule, nest: Nest, loops: list[Var], across: Axis, block: _Block) -> Var:
+def _in_blocks(s: Schedule, nest: Nest, loops: dict[Axis, Var], across: Axis, block: _Block) -> Var:
     """``for i: for j`` -> ``for i_0: for j_0: transpose_block``."""
     from ...intrinsics.transpose_blocks import transpose_block
 
     lanes, height, width, past = block
     intrinsic = transpose_block(lanes, nest.tensors[0].dtype, height, width, past)
-    rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
-    others = [v for v in loops[:-1] if v is not rows]
+    others, rows, last = _sides(loops, across)
     rows_far, row = s.split(rows, [None, height])
-    columns_far, column = s.split(loops[-1], [None, width])
+    columns_far, column = s.split(last, [None, width])
     far = (columns_far, rows_far) if past else (rows_far, columns_far)
     s.reorder(*others, *far, row, column)
     s.tensorize(s.blockize(row), intrinsic.name)
@@ -210,7 +214,7 @@ def _in_blocks(s: Schedule, nest: Nest, loops: list[Var], across: Axis, block: _
 def _in_registers(
     s: Schedule,
     nest: Nest,
-    loops: list[Var],
+    loops: dict[Axis, Var],
     across: Axis,
     lanes: int,
     flips: tuple[bool, bool],
@@ -220,9 +224,7 @@ def _in_registers(
     from ...intrinsics.transpose import transpose_tile
 
     intrinsic = transpose_tile(lanes, nest.tensors[0].dtype, flips)
-    rows = next(v for v, a in zip(loops, nest.compute.axes, strict=True) if a is across)
-    last = loops[-1]
-    others = [v for v in loops[:-1] if v is not rows]
+    others, rows, last = _sides(loops, across)
     s.reorder(*others, rows, last)
     row_tile, row = s.split(rows, [None, lanes], tail=_tail(across, lanes))
     rows_far, rows_near = s.split(row_tile, [None, _near(extent_of(s, row_tile))])
