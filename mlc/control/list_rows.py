@@ -58,10 +58,13 @@ def region() -> Iterator[None]:
 _NO_ARRAYS = "the types of what is in a list change without end"
 
 
-def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool = False) -> Result:
+def with_lists(
+    run: Callable[[], Result], may_hold: bool = True, is_last: bool = False, left: int = _MOST_KINDS
+) -> Result:
     """``run()``, which traces a loop or branch, with the lists that it changes as arrays; with
     lists as they were, where that cannot be. Without ``may_hold`` none becomes arrays. Where
-    some cannot be, others may still have to: that is tried once, unless ``is_last``."""
+    some cannot be, others may still have to: that is tried once, unless ``is_last``; no more than
+    ``left`` stay lists."""
     if CURRENT.get() is None:
         return run()
     outside = REGION.get()
@@ -78,8 +81,10 @@ def with_lists(run: Callable[[], Result], may_hold: bool = True, is_last: bool =
                 if owner.serial < outside:
                     raise
                 if not (may_hold or owner.is_native or isinstance(owner, Tabled)):
-                    return _without(owner, run)
+                    return _without(owner, run, left)
                 if not owner.is_native:
+                    if id(owner) in changed:  # the run has made it a list again
+                        owner.become(changed[id(owner)][1])
                     changed[id(owner)] = owner, _content(owner)
                     within[id(owner)] = _inner(changed[id(owner)][1])
                 if isinstance(owner, Tabled):
@@ -129,10 +134,12 @@ def _inner(items: Any) -> list[tuple[Any, list[Any]]]:
     return [(item, item.items()) for item in items if isinstance(item, Grown)] if is_rows else []
 
 
-def _without(owner: Grown, run: Callable[[], Result]) -> Result:
+def _without(owner: Grown, run: Callable[[], Result], left: int) -> Result:
+    if not left:  # each run has other ones
+        raise NotNative(_NO_ARRAYS)
     owner.rigid = True
     try:
-        return with_lists(run, may_hold=False)
+        return with_lists(run, may_hold=False, left=left - 1)
     finally:
         owner.rigid = False
 

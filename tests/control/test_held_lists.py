@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import mlc
+import mlc.testing
 
 from .test_lists import X, same
 
@@ -245,3 +246,28 @@ def test_lists_in_lists_are_changed_by_no_compiled_code(function: Any) -> None:
 @pytest.mark.parametrize("function", [changed_after, by_another_name, read_alone])
 def test_lists_in_lists(function: Any) -> None:
     assert same(mlc.jit(function)(X), function(X))
+
+
+def bound_anew_by_a_helper(x: Any) -> Any:
+    q, p, s, v = [0.5, 2.0], [(1, 0.5)], 0.0, 0.0
+
+    def kept(w: Any) -> Any:
+        nonlocal q
+        q = q[:6]
+        return s * 0.5 + w
+
+    for _ in range(3):
+        for w in x:
+            v = w
+            for u in sorted(q)[:4]:
+                s += u * 0.5
+                q.append(kept(v) % 2.0)
+                p = sorted(p)[:4]
+            if p[-1][0] > int((x > 1.0).sum()):
+                break
+    return v, s
+
+
+@pytest.mark.parametrize("values", [(0.5, -1.0, 0.75), (2.0, 0.25, 1.5)])
+def test_lists_that_each_run_makes_anew(values: Any) -> None:
+    mlc.testing.check_against_numpy(bound_anew_by_a_helper, np.array(values))

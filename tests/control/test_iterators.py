@@ -178,6 +178,20 @@ def shorter_on_the_way(x: Any) -> Any:
     return c, q
 
 
+def read_as_a_whole_on_the_way(x: Any) -> Any:
+    q, r, d = [0.5, 2.0], [1, 4, 2], {1: 0.5, 3: 2.0}
+    e = {}
+    for _ in x:
+        e = {w % 3: w for w in r}
+        d[max(r, default=0) % 5] = min(x)
+        q.extend([1.5, 1.0])
+        if q:
+            break
+        if 1 in r:
+            r.remove(4)
+    return r, e, d, q
+
+
 def taken_before_and_after(x: Any) -> Any:
     q = [x[0], x[1]]
     it = iter(q)
@@ -190,8 +204,14 @@ def taken_before_and_after(x: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "function", [longer_on_the_way, shorter_on_the_way, taken_before_and_after]
+    "function",
+    [
+        longer_on_the_way,
+        shorter_on_the_way,
+        read_as_a_whole_on_the_way,
+        taken_before_and_after,
+    ],
 )
-@pytest.mark.parametrize("values", [(3.0, 1.0), (1.0, 3.0), (-1.0, 0.0)])
+@pytest.mark.parametrize("values", [(3.0, 1.0), (1.0, 3.0), (-1.0, 0.0, 0.5, 0.25, 1.0)])
 def test_lists_that_become_arrays_on_the_way(function: Any, values: Any) -> None:
     mlc.testing.check_against_numpy(function, np.array(values))
