@@ -111,7 +111,9 @@ def _of_elements(values: Any, name: str) -> Any:
 
 def chosen(test: Any, a: Any, b: Any, what: str) -> Any:
     """``a if test else b`` for numbers, arrays, and tuples or lists of them."""
-    if a is b or not is_traced(test):
+    if a is b:
+        return a
+    if not is_traced(test):
         return a if test else b
     first, structure = tree.flatten(a)
     second, other = tree.flatten(b)

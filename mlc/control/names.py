@@ -132,6 +132,27 @@ def exposed(stmts: Sequence[ast.stmt], defined: set[str] | None = None) -> set[s
     return found
 
 
+def exposed_after(
+    stmts: Sequence[ast.stmt], kinds: tuple[type, ...]
+) -> dict[int, tuple[set[str], set[str]]]:
+    """For each statement of one of ``kinds``, by its number, what those after it read from before
+    them, and what they surely assign: see :func:`exposed`."""
+    found: dict[int, tuple[set[str], set[str]]] = {}
+    if not any(isinstance(stmt, kinds) for stmt in stmts):
+        return found
+    read: set[str] = set()
+    surely: set[str] = set()
+    for n in range(len(stmts) - 1, -1, -1):
+        if isinstance(stmts[n], kinds):
+            found[n] = set(read), set(surely)
+        own: set[str] = set()
+        first = exposed([stmts[n]], own)
+        read -= own
+        read |= first
+        surely |= own
+    return found
+
+
 def _perhaps(stmt: ast.stmt) -> set[str]:
     """The names that ``:=`` binds in a statement, such as ``a and (b := c)``."""
     found = (part.target for part in ast.walk(stmt) if isinstance(part, ast.NamedExpr))

@@ -27,7 +27,7 @@ from .failing_values import caught_body
 from .gets import lower_gets
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
 from .matters import matters, of_numpy, own_nodes, taken_at_once
-from .names import assigned, changed, exposed, loads, touched, weight
+from .names import assigned, changed, exposed, exposed_after, loads, touched, weight
 from .reads import PART as INNER
 from .reads import RAW, doubtful, guard_reads, made_none
 from .syntax import (
@@ -137,10 +137,10 @@ class _Worker(Comparisons):
         outer = self.live, self.after
         self.live = self.live if live is None else live
         out: list[ast.stmt] = []
+        behind = exposed_after(stmts, _COMPOUND)
         for n, stmt in enumerate(stmts):
-            if isinstance(stmt, _COMPOUND):
-                surely: set[str] = set()
-                read = exposed(stmts[n + 1 :], surely)
+            if n in behind:
+                read, surely = behind[n]
                 self.after = read | (self.live - surely)
             around, self.hoisted = self.hoisted, []
             made = self.visit(stmt)

@@ -333,3 +333,11 @@ def test_there_is_one_true_and_one_false(function: Callable[..., Any], a: bool, 
 @pytest.mark.parametrize(("a", "b"), [(3, 3), (3, 4), (-5, -5), (256, 256)])
 def test_there_is_one_of_each_small_int(a: int, b: int) -> None:
     assert mlc.jit(lambda a, b: (a is b, a is not b))(a, b) == (a is b, a is not b)
+
+
+def test_the_larger_of_a_number_and_itself() -> None:
+    def both(x: Any) -> Any:
+        y = x * 2.0
+        return max(y, y), min(y, y, x)
+
+    assert mlc.jit(both)(-1.5) == both(-1.5)

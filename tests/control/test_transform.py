@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import traceback
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import mlc
 from mlc import te
 from mlc.control.convert import converted
+from mlc.control.names import exposed, exposed_after
 
 X = np.arange(1.0, 7.0)
 SCALE = 2.0
@@ -283,3 +286,15 @@ def test_errors_of_loops_are_of_a_class_that_users_know():
     with pytest.raises(mlc.UnsupportedError, match="the loop changes the items of found") as caught:
         mlc.jit(collected)(np.ones(5))
     assert caught.type is mlc.UnsupportedError
+
+
+def test_what_is_read_after_a_statement_is_found_at_once_for_all() -> None:
+    function = ast.parse(inspect.getsource(converted.__globals__["_compiled"])).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    kinds = ast.If, ast.For, ast.Try, ast.Match
+    found = exposed_after(function.body, kinds)
+    assert len(found) > 3
+    for n, (read, surely) in found.items():
+        defined: set[str] = set()
+        assert read == exposed(function.body[n + 1 :], defined)
+        assert surely == defined
