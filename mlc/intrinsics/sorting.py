@@ -33,9 +33,11 @@ def cpu_features() -> dict[str, bool]:
 
 def has_vector_sort(dtype: DType) -> bool:
     """Whether NumPy sorts ``dtype`` by vector instructions on this machine."""
-    if dtype.name in ("float16", "bfloat16", "bool") or dtype.itemsize == 1:
+    if dtype.name in ("bfloat16", "bool") or dtype.itemsize == 1:
         return False
-    wanted = ("AVX512_ICL", "ASIMD") if dtype.itemsize == 2 else ("AVX512_SKX", "AVX2", "ASIMD")
+    wanted: tuple[str, ...] = ("AVX512_SKX", "AVX2", "ASIMD")
+    if dtype.itemsize == 2:
+        wanted = ("AVX512_ICL",) if dtype.is_float else ("AVX512_ICL", "ASIMD")
     return any(cpu_features().get(name, False) for name in wanted)
 
 

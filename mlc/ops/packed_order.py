@@ -13,12 +13,14 @@ from typing import Any
 
 from .. import te
 from ..dtypes import int64, uint64
+from ..intrinsics.dividing import has_compress
 from ..intrinsics.sorting import sort_row
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.program import Buffer, Program, Region
 from .broadcast import size_of
+from .parted_sort import is_alone, sort_parts
 from .programs import Writer, threads, unflattened
-from .sort import PLACE_BITS, Row, for_cards, key_dtype, sort_key
+from .sort import LONG, PIECES, PLACE_BITS, Row, for_cards, key_dtype, sort_key
 
 LANES = 8
 ALIKE = 32  # neighbours that are alike as far as there is room for them, most of all
@@ -30,7 +32,8 @@ def order_by_numpy(x: Any, axis: int, descending: bool) -> Any:
     source, out = w.input("x", x.shape, x.dtype), w.output("out", x.shape, int64)
     outer, n, inner = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
     rows = size_of((*outer, *inner))
-    with w.loop(rows, "r", threads(rows, x.size * 16)) as r:
+    at_once = rows < PIECES and n >= LONG and has_compress(uint64)
+    with w.loop(rows, "r", "" if at_once else threads(rows, x.size * 16)) as r:
         rest = unflattened(r, (*outer, *inner))
         at = lambda i: [*rest[:axis], i, *rest[axis:]]
 
@@ -42,10 +45,14 @@ def order_by_numpy(x: Any, axis: int, descending: bool) -> Any:
         write = lambda i, place: w.store(out, at(i), place)
         if x.dtype.itemsize < 8:
             bits = PLACE_BITS
-            with w.loop(n, "i", "lanes") as i:
-                w.store(row, (i,), (cast(key(i), uint64) << _u(bits)) | cast(i, uint64))
-            _sort(w, row)
-            _write_places(w, row, bits, write)
+            packed = lambda i: (cast(key(i), uint64) << _u(bits)) | cast(i, uint64)
+            if at_once:
+                _sort_at_once(w, row, packed, bits, write)
+            else:
+                with w.loop(n, "i", "lanes") as i:
+                    w.store(row, (i,), packed(i))
+                _sort(w, row)
+                _write_places(w, row, bits, write)
         else:
             _wide(w, row, key, Row(w, n, key_dtype(x.dtype), key), write)
     return w.call(x, on_grid=for_cards(w.name, x, axis, descending, True, True))
@@ -57,14 +64,42 @@ def _u(value: int) -> Expr:
 
 def _sort(w: Writer, row: Buffer) -> None:
     n = int(row.shape[0])
+    named = sort_row(uint64, n, "", lambda name: _sorting(name, n)).name
+    w.run_on(named, Region(row, (const(0),), (n,)))
 
-    def meaning(name: str) -> Program:
-        inner = Writer(name)
-        a = inner.output("A", (n,), uint64)
-        Row(inner, n, uint64, lambda i: a[i]).by_digits(None, lambda i, k: inner.store(a, (i,), k))
-        return inner.program()
 
-    w.run_on(sort_row(uint64, n, "", meaning).name, Region(row, (const(0),), (n,)))
+def _sorting(name: str, n: int) -> Program:
+    """A program that sorts its only param in place, by digits."""
+    w = Writer(name)
+    a = w.output("A", (n,), uint64)
+    Row(w, n, uint64, lambda i: a[i]).by_digits(None, lambda i, key: w.store(a, (i,), key))
+    return w.program()
+
+
+def _sort_at_once(
+    w: Writer, row: Buffer, packed: Callable[[Expr], Expr], bits: int,
+    write: Callable[[Expr, Expr], None],
+) -> None:  # fmt: skip
+    """``write(i, place)`` for a long row, whose parts threads sort where there are several."""
+    n = int(row.shape[0])
+    _in_pieces(w, PIECES, n, lambda i: w.store(row, (i,), packed(i)))
+    whole = lambda buffer: Region(buffer, (const(0),), (n,))
+    with w.when(is_alone(w)):
+        _sort(w, row)
+        _write_places(w, row, bits, write)
+    with w.otherwise():
+        parted = w.memory("parted", (n,), uint64)
+        sort_parts(w, whole(row), whole(parted), n, _sorting)
+        _in_pieces(w, PIECES, n, lambda i: write(i, _place(parted, i, bits)))
+
+
+def _in_pieces(w: Writer, pieces: int, n: int, body: Callable[[Expr], None]) -> None:
+    """``body(i)`` for all ``n`` places, in lanes; threads have a piece each."""
+    each = n // pieces
+    with w.loop(pieces, "t", "threads") as t, w.loop(each, "i", "lanes") as i:
+        body(t * each + i)
+    with w.loop(n % pieces, "i") as i:
+        body(i + each * pieces)
 
 
 def _place(row: Buffer, i: Expr, bits: int) -> Expr:

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, int32, int64, uint64
 from ..errors import ArgumentError, AxisError, BoundsError, DomainError, ShapeError
+from ..intrinsics.dividing import has_compress
 from ..intrinsics.sorting import has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
 from ..ir.grids import Grid, Knob
@@ -167,17 +168,29 @@ def _sorted_by_numpy(x: Any, axis: int) -> Any:
         lambda name: _row_program(name, n, x.dtype, in_pieces),
     ).name
     strided = size_of(inner) > 1
-    with w.loop(rows, "r", threads(rows, x.size * 16)) as r:
+    by_parts = in_pieces and not strided and has_compress(x.dtype)
+    with w.loop(rows, "r", "" if by_parts else threads(rows, x.size * 16)) as r:
         rest = unflattened(r, (*outer, *inner))
         at = lambda i: (*rest[:axis], i, *rest[axis:])
         row = w.memory("row", (n,), x.dtype) if strided else out
         place = (lambda i: (i,)) if strided else at
-        with w.loop(n // LANES, "i") as i, w.loop(LANES, "l", "lanes") as l:
-            w.store(row, place(i * LANES + l), source[at(i * LANES + l)])
-        with w.loop(n % LANES, "i") as i:
-            w.store(row, place(i + n // LANES * LANES), source[at(i + n // LANES * LANES)])
         extents = tuple(n if d == (0 if strided else axis) else 1 for d in range(row.ndim))
-        w.run_on(named, Region(row, place(const(0)), extents))
+
+        def sort_whole() -> None:
+            with w.loop(n // LANES, "i") as i, w.loop(LANES, "l", "lanes") as l:
+                w.store(row, place(i * LANES + l), source[at(i * LANES + l)])
+            with w.loop(n % LANES, "i") as i:
+                w.store(row, place(i + n // LANES * LANES), source[at(i + n // LANES * LANES)])
+            w.run_on(named, Region(row, place(const(0)), extents))
+
+        if by_parts:
+            from .parted_sort import sort_by_parts
+
+            whole = Region(source, at(const(0)), extents), Region(out, at(const(0)), extents)
+            meant = lambda name, n: _row_program(name, n, x.dtype, False)
+            sort_by_parts(w, *whole, n, sort_whole, meant)
+        else:
+            sort_whole()
         if strided:
             with w.loop(n, "i") as i:
                 w.store(out, at(i), row[i])

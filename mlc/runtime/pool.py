@@ -7,7 +7,7 @@ once, on the caller's thread alone, if n <= grain, with one thread, and when the
 already: inside another body, or by another caller. A child made by fork starts its own threads when
 it needs them. ``slot`` is the same for all pieces of a job that one thread takes, another one on
 each thread, and less than n and than the number of threads: it says which part of some memory is
-the thread's.
+the thread's. ``int32_t mlc_thread_count()`` says how many threads there may be.
 
 How it works. One word holds ``sequence << 32 | workers inside``; the sequence is odd while a job is
 open. The owner (who won ``busy``) fills in the job, opens it, wakes sleepers, takes pieces like
@@ -48,6 +48,9 @@ def pool_ir(triple: str) -> str:
 _SERIAL = """
 @mlc_pool_threads = global i32 1
 @mlc_pool_cell = global ptr null
+define i32 @mlc_thread_count() {
+  ret i32 1
+}
 define void @mlc_parallel_for(ptr %body, ptr %ctx, i64 %n, i64 %grain) {
 entry:
   %some = icmp sgt i64 %n, 0
@@ -86,6 +89,11 @@ declare i32 @pthread_attr_destroy(ptr)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
 declare i32 @sigfillset(ptr)
 declare i32 @sched_yield()
+
+define i32 @mlc_thread_count() {
+  %count = load atomic i32, ptr @mlc_pool_threads monotonic, align 4
+  ret i32 %count
+}
 
 define void @mlc_parallel_for(ptr %body, ptr %ctx, i64 %n, i64 %grain) {
 entry:

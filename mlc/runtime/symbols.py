@@ -79,10 +79,10 @@ _addresses: dict[str, int] = {
 
 
 def _find(name: str) -> int:
-    if name == "mlc_parallel_for":
-        from mlc.runtime.threads import parallel_for_address
+    if name in ("mlc_parallel_for", "mlc_thread_count"):
+        from mlc.runtime.threads import pool_address
 
-        return parallel_for_address()
+        return pool_address(name)
     if name.startswith("mlc_gufunc_"):
         from mlc.ir.gufuncs import loop_address
 

@@ -57,14 +57,14 @@ def get_num_threads() -> int:
     return config.num_threads or available_cpus()
 
 
-def parallel_for_address() -> int:
-    """The address of ``mlc_parallel_for`` (see `mlc.runtime.pool`). Starts no threads."""
+def pool_address(name: str) -> int:
+    """The address of what the pool calls ``name`` (see `mlc.runtime.pool`). Starts no threads."""
     global _pool
     with _lock:
         if _pool is None:
             _pool = _load_pool()
             _publish_count()
-    return _pool.address("mlc_parallel_for")
+    return _pool.address(name)
 
 
 def prepare_pool() -> None:

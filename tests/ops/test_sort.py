@@ -8,6 +8,8 @@ import pytest
 
 import mlc
 from mlc.errors import ArgumentError, BoundsError, DomainError, ShapeError
+from mlc.ir.expr import const
+from mlc.ops import packed_order, parted_sort, sort
 from mlc.ops.sort import order_along, sorted_along
 
 RNG = np.random.default_rng(5)
@@ -46,6 +48,39 @@ def test_longer_rows_are_sorted_in_pieces(dtype):
     x = drawn((1, 150_003), dtype)
     np.testing.assert_array_equal(mlc.jit(np.sort)(x), np.sort(x))
     np.testing.assert_array_equal(mlc.jit(np.argsort)(x), np.argsort(x, kind="stable"))
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "int64", "float32", "float64"])
+def test_threads_sort_parts_of_a_row_to_the_same_bits(dtype):
+    rows = [drawn((131_075,), dtype), np.full(140_000, 3, dtype), drawn((300_003,), dtype)[::-2]]
+    rows.append(np.sort(rows[0])[::-1].copy())
+    for x in rows:
+        found = []
+        for threads in (1, 2):
+            with mlc.set_num_threads(threads):
+                found.append(mlc.jit(lambda x: (np.sort(x), np.argsort(x, kind="stable")))(x))
+        (alone, places), (parted, parted_places) = found
+        np.testing.assert_array_equal(alone, np.sort(x))
+        np.testing.assert_array_equal(places, np.argsort(x, kind="stable"))
+        np.testing.assert_array_equal(places, parted_places)
+        assert alone.tobytes() == parted.tobytes()
+        if x.dtype.kind == "f":
+            signs = np.signbit(alone[alone == 0])
+            assert (np.sort(signs)[::-1] == signs).all()
+
+
+@pytest.mark.parametrize("target", ["cpu", "interpret"])
+@pytest.mark.parametrize("dtype", ["uint32", "float64"])
+def test_parts_of_a_row_mean_what_they_do(dtype, target, monkeypatch):
+    monkeypatch.setattr(sort, "LONG", 200)
+    monkeypatch.setattr(packed_order, "LONG", 200)
+    for module in (parted_sort, packed_order):
+        monkeypatch.setattr(module, "is_alone", lambda w: const(0) > const(1))
+    x = drawn((2, 217), dtype)
+    both = lambda x: (sorted_along(x, axis=1, stable=False), order_along(x, axis=1))
+    found, places = mlc.jit(both, target=target)(x)
+    np.testing.assert_array_equal(found, np.sort(x))
+    np.testing.assert_array_equal(places, np.argsort(x, kind="stable"))
 
 
 def test_many_rows_at_once():
