@@ -39,27 +39,39 @@ def doubtful(function: ast.FunctionDef) -> set[str]:
 
 
 def made_none(nodes: Iterable[ast.AST]) -> set[str]:
-    """The variables that an assignment among ``nodes`` makes None."""
+    """The variables that are made None among ``nodes``, or asked whether they are, and those that
+    get their values."""
     found: set[str] = set()
+    copies: list[tuple[str, str]] = []
     for node in nodes:
         match node:
             case ast.Assign(targets=targets, value=value):
-                found = found.union(*(_given_none(target, value) for target in targets))
+                for target in targets:
+                    _give(target, value, found, copies)
             case ast.AnnAssign(target=target, value=ast.expr() as value):
-                found |= _given_none(target, value)
+                _give(target, value, found, copies)
             case ast.NamedExpr(target=target, value=value):
-                found |= _given_none(target, value)
+                _give(target, value, found, copies)
+            case ast.Compare(ast.Name(id=name), [ast.Is() | ast.IsNot()], [ast.Constant(None)]):
+                found.add(name)
+    while more := {to for to, source in copies if source in found} - found:
+        found |= more
     return found
 
 
-def _given_none(target: ast.expr, value: ast.expr) -> set[str]:
-    """The variables that are None after ``target = value``."""
+def _give(target: ast.expr, value: ast.expr, found: set[str], copies: list[Any]) -> None:
+    """Note which variables are None after ``target = value``, and which are other ones."""
     match target, value:
         case ast.Name(id=name), ast.Constant(value=None):
-            return {name}
+            found.add(name)
+        case ast.Name(id=name), ast.Name(id=source):
+            copies.append((name, source))
+        case ast.Name(), ast.IfExp(body=first, orelse=second):
+            _give(target, first, found, copies)
+            _give(target, second, found, copies)
         case ast.Tuple(elts=names), ast.Tuple(elts=values) if len(names) == len(values):
-            return {name for n, v in zip(names, values) for name in _given_none(n, v)}
-    return set()
+            for n, v in zip(names, values):
+                _give(n, v, found, copies)
 
 
 def _shared(body: list[ast.stmt]) -> set[str]:

@@ -14,11 +14,14 @@ from ..tracer.memory_order import set_order
 from ..tracer.storage import Cell
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
+from .exits import DONE, LATE_VALUE, VALUE
 from .fitting import Fitting
+from .host_changes import UNDEFINED
 from .orders import begin_order
 from .perhaps import Perhaps, bare, is_bound, with_flag, without_none
 from .plan import Carried, NotNative, Plan, State
 from .shared_arrays import WRITTEN, Shared, freeze, other_names, shared_arrays
+from .shared_lists import SharedLists, contents
 from .spec import Spec
 from .values import spec_of, tensor_of, zeros
 from .watching import next_cell, watching
@@ -48,7 +51,13 @@ def attempt(
     plan: Plan,
 ) -> Carried | None:  # fmt: skip
     """One run of all bodies; None if the plan had to be changed."""
-    return _Round(trace, state, entry, plan).run(bodies)
+    count, done = len(trace.kept_lists), None
+    try:
+        done = _Round(trace, state, entry, plan).run(bodies)
+    finally:
+        if done is None:  # what this run made is traced anew
+            del trace.kept_lists[count:]
+    return done
 
 
 class _Round:
@@ -67,6 +76,8 @@ class _Round:
         self.labels: list[str] = []
         self.rows: list[tuple[int, int, Spec]] = []
         self.arrays: dict[tuple[int, int], bool] = {}  # leaves that each body leaves as arrays
+        self.left: list[list[Any]] = []  # what all variables hold at the end of each body
+        self.lists: SharedLists | None = None
         for n in sorted(plan.carried):
             if type(self.start[n]) is Perhaps:
                 plan.unsure.add(n)
@@ -74,6 +85,7 @@ class _Round:
         self.late = dict(sorted(plan.late.items()))
         for n in self.late:
             self.begin_late(n)
+        self.begun = contents({n: self.start[n] for n in self.holders})
         self.cells: list[Cell] = list(plan.cells)
         for n, cell in enumerate(self.cells):
             self.add_param(f"array{n}", cell.current(trace))
@@ -150,7 +162,11 @@ class _Round:
                         cell.write(param)
                     self.state.outcome.is_error = False
                     body()
-                    after = without_none(self.state.get(), self.entry.nones)
+                    found_after = self.state.get()
+                    if _has_failed(self.state.names, found_after):
+                        self.state.outcome.is_error = True
+                    after = without_none(found_after, self.entry.nones)
+                    self.left.append(found_after)
                     outside = [
                         c for c in watched if c.serial < self.mark and c not in self.plan.cells
                     ]
@@ -185,6 +201,8 @@ class _Round:
         if changed or len({len(e) for e in ends}) != 1:
             return None
         self.check_written()
+        carried = {*self.plan.carried, *self.late}
+        self.lists = SharedLists(self.state, before, self.begun, self.left, carried)
         sure: set[int] = set()
         if self.state.is_branch:
             sure = set.intersection(*bound)
@@ -269,6 +287,15 @@ class _Round:
             cell.write(tensor)
         freeze(shared, self.state.names, values)
         self.state.put(whole)
+        if self.lists is not None:
+            self.lists.keep(whole)
+
+
+def _has_failed(names: Sequence[str], values: Sequence[Any]) -> bool:
+    """Whether a body ended the function with an error, for certain: it has returned no value."""
+    held = dict(zip(names, values))
+    results = [held[name] for name in (VALUE, LATE_VALUE) if name in held]
+    return held.get(DONE) is True and bool(results) and all(v is UNDEFINED for v in results)
 
 
 def _frozen(leaf: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .drawing import with_known_draws
 from .grown import RowsWanted, with_rows, with_rows_first, without_tables
+from .shared_lists import with_lists_apart
 from .sizes import MOST
 
 Sizes = tuple[int, ...] | None
@@ -20,6 +21,11 @@ def traced_again(error: Exception | RowsWanted, sizes: Sizes, again: Callable[[S
     fresh = None if sizes is None else ()
     if isinstance(error, RowsWanted):
         return with_rows_first(lambda: again(fresh))
+    try:
+        return with_lists_apart(error, lambda: again(fresh))
+    except Exception as last:
+        if last is not error:
+            raise
     if sizes is not None and len(sizes) >= MOST and not ALL_NATIVE.get():
         token = ALL_NATIVE.set(True)
         try:

@@ -18,6 +18,7 @@ from .drawing import Draws
 from .grown import Grown
 from .parameters import Parameters
 from .refills import Refills
+from .shared_lists import check_kept
 from .signature import Key, is_complex_key, is_scalar_key, placeholder
 from .sizes import Rooms
 from .trace import FAILING, FunctionTrace, tracing
@@ -86,6 +87,7 @@ def trace_function(
             for place, made in zip((*range(len(args)), *kwargs), values):
                 refills.note(place, made)
             returned = function(*values[: len(args)], **dict(zip(kwargs, values[len(args) :])))
+            check_kept(trace)
             returned = refills.returned(returned)
             if not refills.changed:
                 _check_trees(trees, parameters.function)

@@ -42,6 +42,7 @@ class FunctionTrace:
         "errors",
         "failure",
         "finished",
+        "kept_lists",
         "keyed",
         "name",
         "numbered",
@@ -63,6 +64,7 @@ class FunctionTrace:
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
         self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
+        self.kept_lists: list[Any] = []  # see `mlc.tracer.shared_lists`
         self.shown: dict[str, Tensor] = {}  # texts that stand for traced values
         # Where traced numbers were looked up in dicts: gives trees keys that are known.
         self.keyed: Callable[[Any], Any] | None = None
@@ -171,6 +173,7 @@ class FunctionTrace:
         self.constants.clear()
         self.numbered.clear()
         self.shown.clear()
+        self.kept_lists.clear()
 
 
 @contextmanager

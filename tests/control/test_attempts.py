@@ -178,3 +178,23 @@ def test_no_handler_takes_a_refusal_for_an_error() -> None:
     with pytest.raises(mlc.UnsupportedError):
         mlc.jit(refused_in_a_try)(np.ones(2))
     assert mlc.jit(asked_for)(np.ones(2)).tolist() == [1, 1]
+
+
+def given_inverse(a: Any, inverse: Any = None) -> Any:
+    found = inverse
+    if found is None:
+        try:
+            found = np.linalg.inv(a)
+        except np.linalg.LinAlgError:
+            raise ValueError("there is no inverse") from None
+    return a.T @ found @ a
+
+
+def test_what_an_argument_made_none_is_known_after_an_error_on_the_other_side() -> None:
+    fast = mlc.jit(given_inverse)
+    np.testing.assert_allclose(fast(GOOD), given_inverse(GOOD))
+    np.testing.assert_allclose(fast(GOOD, None), given_inverse(GOOD))
+    np.testing.assert_allclose(fast(GOOD, SIDE * GOOD), given_inverse(GOOD, SIDE * GOOD))
+    assert len(fast.cache_info()) == 2
+    with pytest.raises(ValueError, match="there is no inverse"):
+        fast(FLAT)
