@@ -25,6 +25,7 @@ from ..records import dataclass
 from . import tree
 from .alike import Model, differences, owner_of
 from .captures import Captures, is_ours
+from .grown import Grown, Tabled, as_python, is_arrays
 from .leaving import shown_in
 from .slots import Slots, holder_id, slots_of
 
@@ -84,6 +85,14 @@ class Held:
             ) != len(before):
                 holder.clear()
                 holder.update(before)
+
+    def settle(self) -> None:
+        """Let what has changed be Python's own lists and dicts."""
+        for n, key, value in self.changes():
+            if key is None:
+                self.holders[n][:] = map(as_python, value)
+            elif value is not _MISSING:
+                self.holders[n][key] = as_python(value)
 
     def changed_numbers(self) -> frozenset[tuple[int, Any]]:
         """Where an object counts: (id of the holder, key) of numbers that became others, which a
@@ -165,6 +174,7 @@ def noting_attributes(function: Callable[..., Any], captures: Captures) -> Calla
         if counted or any(_is_traced(value) for _, _, value in held.changes()):
             put_back()
             raise AttributesWanted(counted)
+        held.settle()
         return returned
 
     return noting
@@ -193,8 +203,10 @@ def _is_traced(value: Any, depth: int = 0) -> bool:
     kind = type(value)
     if kind is str:
         return shown_in(value, CURRENT.get()) is not None
-    if hasattr(kind, "__mlc_lift__") or depth > _DEPTH:
-        return hasattr(kind, "__mlc_lift__")
+    if hasattr(kind, "__mlc_lift__") or is_arrays(value) or depth > _DEPTH:
+        return hasattr(kind, "__mlc_lift__") or is_arrays(value)
+    if isinstance(value, (Grown, Tabled)):
+        value, kind = as_python(value), list if isinstance(value, Grown) else dict
     if kind not in (list, tuple, dict):
         if not is_object(value):
             return False

@@ -289,6 +289,25 @@ def is_arrays(value: Any) -> bool:
     return isinstance(value, (Grown, Tabled)) and value.is_native
 
 
+def as_python(value: Any) -> Any:
+    """``value`` with Python's own lists, dicts and sets in place of those that stand for them and
+    are no arrays."""
+    if isinstance(value, Grown) and not value.is_native:
+        return (deque if value.is_deque else list)(map(as_python, value.items()))
+    if isinstance(value, Tabled) and not value.is_native:
+        held = value.items_now()
+        is_dict = isinstance(held, dict)
+        items = [(k, as_python(v)) for k, v in held.items()] if is_dict else held
+        return value.plain(value.options())(items)
+    if type(value) in (list, tuple):
+        items = list(map(as_python, value))
+        return value if all(a is b for a, b in zip(items, value)) else type(value)(items)
+    if type(value) is dict:
+        found = {k: as_python(v) for k, v in value.items()}
+        return value if all(found[k] is value[k] for k in value) else found
+    return value
+
+
 @dataclass(frozen=True, eq=False)
 class ListResult:
     """A list among the results: the numbers of outputs."""

@@ -285,3 +285,32 @@ def test_objects_in_objects_are_changed_without_an_array_among_the_arguments(fun
     assert "graph" in dir(jitted.lower(other))
     jitted.clear_cache()
     assert len(jitted.cache_info()) == 0
+
+
+class _Rows:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def widen(self, column):
+        self.rows = [self.rows[i] + [column[i]] for i in range(2)]
+
+    def turn(self, column):
+        self.rows = [self.rows[1], self.rows[0]]
+        self.seen = {}
+        for item in column:
+            self.seen[item] = [item]
+
+    def begin(self, column):
+        self.table = [[0 for _ in range(3)] for _ in range(2)]
+        self.table[0][1] = 2
+
+
+@pytest.mark.parametrize("name", ["widen", "turn", "begin"])
+def test_lists_that_methods_make_and_keep_are_pythons_own(name):
+    method = getattr(_Rows, name)
+    fast, made, expected = mlc.jit(method), _Rows([[1, 2], [3, 4]]), _Rows([[1, 2], [3, 4]])
+    for column in ([8, 9], [5, 7]):
+        fast(made, column)
+        method(expected, column)
+        assert vars(made) == vars(expected)
+        assert [type(held) for held in vars(made).values()] in ([list], [list, list], [list, dict])
