@@ -150,7 +150,7 @@ class _Jitted:
                 self._attributes = AttributeCalls(self, jit, native_form, wanted)
                 return self._attributes(args, given)
             if self._by_value:
-                arrays = self._parameters.keys(args, kwargs)[1]
+                signature, arrays = self._signature(args, kwargs)
         elif self._head and not _debugging and not is_installed(self):
             self._slow_calls += 1
             install(self, self._head, build=self._slow_calls >= SLOW_CALLS)

@@ -79,6 +79,8 @@ def run_resized(
             if entry.traced.sizes is None or sizes == entry.traced.sizes.expected:
                 raise problem
         entry = jitted._compile(signature, args, kwargs, sizes)
+        if jitted._by_value:  # numbers may have become static
+            signature, arrays = jitted._signature(args, kwargs)
         try:
             return entry.run(arrays, out, sources)
         except Exception as again:

@@ -45,15 +45,23 @@ def deciding_arguments(tensor: Tensor, trace: Any) -> set[str]:
     return names
 
 
+def _by_ints(tensor: Tensor, trace: Any) -> bool:
+    """Whether only numbers among the arguments decide, and all of them may become static."""
+    sources = [s for s in topological([tensor]) if isinstance(s.op, Placeholder)]
+    is_int = all(s in trace.weak and not s.dtype.is_float for s in sources)
+    return is_int and bool(deciding_arguments(tensor, trace))
+
+
 def chosen_by_data(value: Any) -> int | None:
     """What the data choose for ``value``, an integer or a bool that must be known: there is code
     for each choice that was met, see `mlc.tracer.sizes`. None in native loops, for many elements,
-    where a number among the arguments decides, and where too much was asked for already."""
+    where whole numbers among the arguments decide alone, and where too much was asked for
+    already."""
     trace: Any = value._trace
     is_current = trace is CURRENT.get()
     if value.size != 1 or value.dtype.kind not in "biu" or not is_current:
         return None
-    if deciding_arguments(value._tensor, trace):
+    if _by_ints(value._tensor, trace):
         return None
     found: int | None = trace.room(lambda: value.reshape(()))
     return found

@@ -160,7 +160,7 @@ def traced_results(
     counted = None
     if trace.rooms is not None and trace.rooms.counts:
         places = tuple(outputs.place(count) for count in trace.rooms.counts)
-        counted = Sizes(places, trace.rooms.sizes)
+        counted = Sizes(places, trace.rooms.sizes[: len(places)])
     return Traced(
         tuple(inputs),
         tuple(outputs.places),

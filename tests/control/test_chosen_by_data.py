@@ -126,3 +126,34 @@ def test_sizes_are_computed_in_one_trace() -> None:
     x = np.array([1.0, -2.0, 3.0, 3.0, -5.0, 6.0])
     assert mlc.jit(chosen)(x) == (4, 5, 13.0)
     assert len(done) == 1
+
+
+def test_floats_among_the_arguments_choose_as_data_do() -> None:
+    def missing(force: float, area: float, distance: float) -> Any:
+        if (force, area, distance).count(0) != 1:
+            raise ValueError("one of them has to be 0")
+        if force == 0:
+            return {"force": area / distance}
+        return {"area": force * distance} if area == 0 else {"distance": area / force}
+
+    fast = mlc.jit(missing)
+    for given in ((0.0, 4.0, 0.5), (2.0, 0.0, 0.5), (2.0, 3.0, 0.0), (0, 4, 0.25)):
+        assert fast(*given) == missing(*given)
+    with pytest.raises(ValueError, match="one of them"):
+        fast(1.0, 2.0, 3.0)
+
+
+def test_draws_that_choose_sizes_beside_numbers() -> None:
+    """Numbers that become static while a call is run again are no inputs any more."""
+
+    def around(items: list[int], index: int) -> Any:
+        pivot = items[np.random.randint(0, len(items))]
+        less = [item for item in items if item < pivot]
+        return pivot, len(less), less[np.random.randint(0, len(less))] if len(less) > index else -1
+
+    fast = mlc.jit(around)
+    for seed in range(4):
+        np.random.seed(seed)
+        wanted = around([3, 2, 2, 9, 9], 1)
+        np.random.seed(seed)
+        assert fast([3, 2, 2, 9, 9], 1) == wanted
