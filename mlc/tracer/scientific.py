@@ -293,6 +293,6 @@ def _known(module: str) -> str:
     ]
     names += [f"scipy.{name}" for name in known if name.startswith(f"{module}.")]
     return ", ".join(sorted(names)).replace("scipy.spatial.", "scipy.spatial.distance.") or (
-        "parts of scipy.special, scipy.linalg, scipy.fft, scipy.signal, scipy.ndimage, "
-        "scipy.integrate, scipy.stats and scipy.spatial.distance"
+        "parts of scipy.special, scipy.linalg, scipy.fft, scipy.fftpack, scipy.signal, "
+        "scipy.ndimage, scipy.integrate, scipy.stats and scipy.spatial.distance"
     )

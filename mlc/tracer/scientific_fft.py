@@ -1,4 +1,5 @@
-"""scipy.fft of traced arrays, by np.fft: transforms of Fourier, and cosine transforms by them.
+"""scipy.fft and scipy.fftpack of traced arrays, by np.fft: transforms of Fourier, and cosine
+transforms by them.
 
 Cosine transforms are those of a line and its mirror image (J. Makhoul, "A fast cosine transform in
 one and two dimensions", 1980)::
@@ -43,6 +44,7 @@ def _of_axes(name: str, usual: tuple[int, ...] | None) -> Callable[..., Any]:
 
     def call(x: Any, s: Any = None, axes: Any = usual, norm: Any = None, overwrite_x: bool = False,
              workers: Any = None, *, plan: None = None) -> Any:  # fmt: skip
+        s, axes = ((v,) if isinstance(v, int) else v for v in (s, axes))
         if s is not None and axes is None:
             axes = tuple(range(-len(s), 0))
         return of_numpy(_array(x), s, axes, norm)
@@ -128,10 +130,35 @@ def _check(name: str, kind: Any) -> None:
         )
 
 
+def _of_pack(name: str, usual: Any) -> Callable[..., Any]:
+    """A function of scipy.fftpack, along one axis or several: without a norm."""
+    of_numpy = getattr(np.fft, name)
+    if usual == -1:
+        return lambda x, n=None, axis=-1, overwrite_x=False: of_numpy(_array(x), n, axis)
+    of_axes = _of_axes(name, usual)
+    return lambda x, shape=None, axes=usual, overwrite_x=False: of_axes(x, shape, axes)
+
+
+def _packed_cosine(inverse: bool) -> Callable[..., Any]:
+    """scipy.fftpack.dct, or idct, which multiplies by nothing where there is no norm."""
+
+    def call(x: Any, type: Any = 2, n: Any = None, axis: Any = -1, norm: Any = None,
+             overwrite_x: bool = False) -> Any:  # fmt: skip
+        if norm is None and inverse:
+            type = {2: 3, 3: 2}.get(type, type)
+        return (_idct if inverse and norm is not None else _dct)(x, type, n, axis, norm)
+
+    return call
+
+
 FOURIER: dict[str, Callable[..., Any]] = {
     **{f"fft.{name}": _of_line(name) for name in _OF_LINES},
     **{f"fft.{name}": _of_axes(name, (-2, -1)) for name in _OF_PLANES},
     **{f"fft.{name}": _of_axes(name, None) for name in _OF_ALL},
+    **{f"fftpack.{name}": _of_pack(name, -1) for name in ("fft", "ifft")},
+    **{f"fftpack.{name}": _of_pack(name, (-2, -1)) for name in ("fft2", "ifft2")},
+    **{f"fftpack.{name}": _of_pack(name, None) for name in ("fftn", "ifftn")},
+    "fftpack.dct": _packed_cosine(False), "fftpack.idct": _packed_cosine(True),
     "fft.dct": _dct, "fft.idct": _idct,
     "fft.fftfreq": lambda n, d=1.0, **_: np.fft.fftfreq(n, d),
     "fft.rfftfreq": lambda n, d=1.0, **_: np.fft.rfftfreq(n, d),

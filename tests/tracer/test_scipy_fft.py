@@ -67,6 +67,21 @@ def test_frequencies_beside_traced_values() -> None:
         close(found, wanted)
 
 
+def test_transforms_of_the_old_module() -> None:
+    import scipy.fftpack as old
+
+    def all_of(x: Any) -> Any:
+        lines = [old.fft(x, 5), old.ifft(x, axis=0), old.fft2(x), old.ifftn(x), old.fftn(x, axes=0)]
+        cosines = [f(x, t, norm=n) for f in (old.dct, old.idct) for t in (2, 3)
+                   for n in (None, "ortho")]  # fmt: skip
+        return [*lines, *cosines]
+
+    for found, wanted in zip(mlc.jit(all_of)(GRID), all_of(GRID), strict=True):
+        close(found, wanted)
+    with pytest.raises(mlc.UnsupportedError, match=r"scipy.fftpack.dst cannot be traced"):
+        mlc.jit(lambda x: old.dst(x))(GRID)
+
+
 def test_transforms_refused() -> None:
     with pytest.raises(mlc.UnsupportedError, match="types 2 and 3 can"):
         mlc.jit(lambda x: sf.dct(x, 1))(GRID)
