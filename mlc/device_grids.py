@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from .compile_device import module_for_cards
+from .compile_device import calls_library, gpu_program, module_for_cards
 from .errors import UnsupportedError
+from .graph.kernel import Kernel
 from .graph.plain_program import plain_program
 from .ir.grids import Grid
-from .ir.program import Buffer, Program
+from .ir.program import Allocate, Buffer, Program, Stmt, seq
 from .kernel_code import grid_of, naive_program
+from .lower.replace_buffers import Place, replace_buffers
 from .records import replace
 from .te.tensor import Constant, Tensor
 
@@ -20,32 +23,96 @@ def program_to_schedule(
     inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str, target: str
 ) -> tuple[Program, tuple[Tensor, ...]]:
     """As :func:`mlc.graph.plain_program.plain_program`, of which a schedule may take what an
-    operator has written for grids, where all is one kernel of that operator."""
+    operator has written for grids, where one of its kernels is such an operator; what else is
+    computed gets its default schedule then."""
     module = module_for_cards(inputs, outputs, name, target)
-    call = module.kernels[0].stages[0].call if len(module.kernels) == 1 else None
-    grid = None if call is None else grid_of(call)
-    if grid is None:
+    calls = [kernel.stages[0].call for kernel in module.kernels]
+    grids = [None if call is None else grid_of(call) for call in calls]
+    if sum(grid is not None for grid in grids) != 1:
         return plain_program(inputs, outputs, name)
-    written, arguments = naive_program(module.kernels[0])
     try:
         plain, constants = plain_program(inputs, outputs, name)
-    except UnsupportedError:  # it is a program of its own
+    except UnsupportedError:  # there is a program of its own
         plain, constants = None, module.constants
-    given = (*inputs, *constants)
-    found = [_place_of(tensor, given) for tensor in arguments[: -written.outputs]]
-    places = [place for place in found if place is not None]
-    if len(places) < len(found) or tuple(arguments[-written.outputs :]) != tuple(module.outputs):
+    parts = [_Part(kernel, grid, target) for kernel, grid in zip(module.kernels, grids)]
+    whole = _Whole(tuple(parts), (*inputs, *constants), tuple(module.outputs), name)
+    if not whole.is_possible():
         return plain_program(inputs, outputs, name)
+    (grid,) = (grid for grid in grids if grid is not None)
+    held = Grid(lambda **numbers: whole.program(numbers), grid.leaves_open)
+    return replace(whole.program(None) if plain is None else plain, grid=held), constants
 
-    def arranged(program: Program) -> Program:
-        """``program`` over all that is given, in that order."""
-        whole = [Buffer(t.name, t.shape, t.dtype) for t in given]
-        for place, buffer in zip(places, program.params, strict=False):
-            whole[place] = buffer
-        return replace(program, params=(*whole, *program.params[len(places) :]), name=name)
 
-    held = Grid(lambda **n: arranged(grid.written(n)), grid.leaves_open)
-    return replace(arranged(written) if plain is None else plain, grid=held), constants
+@dataclass(frozen=True)
+class _Part:
+    """A kernel of a function, and what an operator has written for grids if it is one's."""
+
+    kernel: Kernel
+    grid: Grid | None
+    target: str
+
+    def program(self, numbers: dict[str, int] | None) -> Program:
+        """It on a grid, with ``numbers`` where the operator leaves them open; without any it has
+        not been scheduled."""
+        naive, _ = naive_program(self.kernel)
+        if numbers is None:
+            return naive
+        if self.grid is None:
+            return gpu_program(naive, self.target)[0]
+        return self.grid.written(numbers)
+
+    @property
+    def arguments(self) -> tuple[Tensor, ...]:
+        return naive_program(self.kernel)[1]
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """``parts`` one after the other: a function of ``given`` that makes ``outputs``."""
+
+    parts: tuple[_Part, ...]
+    given: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    name: str
+
+    def is_possible(self) -> bool:
+        """Whether they are no more than a program can be: what refuses its data, or calls
+        libraries, is not."""
+        made: set[Tensor] = set()
+        for part in self.parts:
+            naive, arguments = part.program(None), part.arguments
+            if calls_library(naive) or naive.attrs.get("refusals") and len(self.parts) > 1:
+                return False
+            split = len(arguments) - naive.outputs
+            read = (tensor for tensor in arguments[:split] if tensor not in made)
+            if any(_place_of(tensor, self.given) is None for tensor in read):
+                return False
+            made.update(arguments[split:])
+        return made.issuperset(self.outputs)
+
+    def program(self, numbers: dict[str, int] | None) -> Program:
+        """The program, in which what is no result is allocated."""
+        buffers: dict[Tensor, Buffer] = {}
+        between: list[Buffer] = []
+        bodies: list[Stmt] = []
+        attrs: dict[str, object] = {}
+        for part in self.parts:
+            program, places = part.program(numbers), {}
+            for buffer, tensor in zip(program.params, part.arguments, strict=True):
+                number = _place_of(tensor, self.given)
+                held = tensor if number is None else self.given[number]
+                place = buffers.setdefault(held, buffer)
+                if place is not buffer:
+                    places[buffer] = Place(place)
+                elif number is None and tensor not in self.outputs:
+                    between.append(buffer)
+            bodies.append(replace_buffers(program.body, places))
+            attrs.update(program.attrs)
+        params = [buffers.get(t) or Buffer(t.name, t.shape, t.dtype) for t in self.given]
+        params += [buffers[tensor] for tensor in self.outputs]
+        body = seq(*bodies)
+        body = Allocate(tuple(between), body) if between else body
+        return Program(self.name, tuple(params), body, len(self.outputs), attrs)
 
 
 def _place_of(tensor: Tensor, given: Sequence[Tensor]) -> int | None:

@@ -8,10 +8,12 @@ from ..ir.expr import Expr, Load, load
 from ..ir.program import (
     Accumulate,
     Allocate,
+    Block,
     Buffer,
     Evaluate,
     For,
     If,
+    Iter,
     Region,
     Seq,
     Stmt,
@@ -59,7 +61,7 @@ def is_replaceable(stmt: Stmt, places: Mapping[Buffer, Place]) -> bool:
 
 
 def replace_buffers(stmt: Stmt, places: Mapping[Buffer, Place]) -> Stmt:
-    """``b[i]`` -> ``c[before, i, after]`` wherever ``b`` stands; ``stmt`` holds no blocks."""
+    """``b[i]`` -> ``c[before, i, after]`` wherever ``b`` stands."""
     if not places:
         return stmt
     memo: dict[Expr, Expr] = {}
@@ -87,6 +89,16 @@ def replace_buffers(stmt: Stmt, places: Mapping[Buffer, Place]) -> Stmt:
             case If():
                 other = None if stmt.otherwise is None else statement(stmt.otherwise)
                 return If(change(stmt.condition), statement(stmt.then), other)
+            case Block(reads=reads, writes=writes):
+                return replace(
+                    stmt,
+                    iters=tuple(Iter(it.axis, change(it.binding)) for it in stmt.iters),
+                    body=statement(stmt.body),
+                    init=None if stmt.init is None else statement(stmt.init),
+                    predicate=None if stmt.predicate is None else change(stmt.predicate),
+                    reads=None if reads is None else tuple(map(region, reads)),
+                    writes=None if writes is None else tuple(map(region, writes)),
+                )
         done = map_exprs(stmt, change)
         match done:
             case Store(buffer=buffer, indices=indices, value=value) if buffer in places:
@@ -103,12 +115,17 @@ def replace_buffers(stmt: Stmt, places: Mapping[Buffer, Place]) -> Stmt:
             case _:
                 return done
 
+    def region(arg: Region) -> Region:
+        place = places.get(arg.buffer)
+        if place is None:
+            return arg
+        before, after = (1,) * len(place.before), (1,) * len(place.after)
+        return Region(place.buffer, place.indices(arg.starts), (*before, *arg.extents, *after))
+
     def argument(arg: Expr | Buffer | Region) -> Expr | Buffer | Region:
         match arg:
-            case Region(buffer=buffer, starts=starts, extents=extents) if buffer in places:
-                place = places[buffer]
-                before, after = (1,) * len(place.before), (1,) * len(place.after)
-                return Region(place.buffer, place.indices(starts), (*before, *extents, *after))
+            case Region():
+                return region(arg)
             case Buffer() if arg in places:
                 return places[arg].buffer
             case _:

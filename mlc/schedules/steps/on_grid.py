@@ -64,7 +64,8 @@ def on_grid(s: Schedule, **numbers: int) -> None:
                                                    ...
 
     ``numbers`` choose those that the operator leaves open, such as ``threads`` and ``each`` of a
-    scan; others are as they are without a schedule. Refused for programs of which no operator has
+    scan; others are as they are without a schedule, and so is what else a function computes, before
+    and after that operator. Refused for programs of which no operator has
     written another, for numbers that it does not leave open or does not have, and where a block
     would need more shared memory than cards have. All steps before it are forgotten.
     """

@@ -45,6 +45,10 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Array, ...], dict[str, int], di
     "scan": (np.cumsum, (SOME,), {"threads": 64, "each": 5}, {}),
     "products": (np.cumprod, (1 + SOME / 4096,), {"threads": 32, "each": 21}, {}),
     "columns": (columns, (np.ones((5, 5000), np.int32),), {"threads": 512}, {}),
+    "between others": (lambda x: np.cumsum(x * x) / 3 + SOME[::-1], (SOME,), {"each": 5}, {}),
+    "beside others": (lambda x: np.sort(x + 1) * x.max(), (SOME,), {"tile": 256}, {}),
+    "after a product": (lambda x: np.cumsum(x.reshape(50, 30) @ x.reshape(30, 50)), (SOME,),
+                        {"threads": 32}, {}),
     "order": (np.argsort, (SOME,), {"tile": 256, "threads": 64}, {}),
     "fragments": (attention, heads(70, 150, "float16"), {"rows": 16, "warps": 2, "keys": 32,
                   "ahead": 2}, {}),
@@ -98,6 +102,13 @@ def test_what_is_refused(numbers: dict[str, int], sentence: str) -> None:
     with pytest.raises(mlc.ScheduleError) as caught:
         mlc.Schedule(program).on_grid(**numbers)
     assert sentence in caught.value.message
+
+
+def test_two_operators_have_no_numbers_in_common() -> None:
+    by_hand = mlc.schedule(lambda s: s.on_grid(threads=64))
+    both = mlc.jit(by_hand(lambda x: np.cumsum(np.cumsum(x) * 2)), target="cuda-emulated")
+    with pytest.raises(mlc.UnsupportedError, match="is a program of its own: leave it out of the"):
+        both(SOME)
 
 
 def test_other_programs_and_too_much_memory_are_refused() -> None:
