@@ -91,9 +91,20 @@ class Result:
         return self.series[LIMIT].over(self.series[name])
 
 
-# OpenBLAS' threads go on spinning for some 30 ms after a product, on the cores that others are to
-# use.
-BLAS_SPINS = 0.05
+STEP, IDLE, PATIENCE = 0.01, 0.001, 0.3  # seconds
+
+
+def wait_until_idle() -> None:
+    """Sleeps while threads of this process run. Those of libraries go on spinning after a call, on
+    the cores that others are to use next: OpenBLAS' for 100 ms, ONNX Runtime's for 30."""
+    end = time.perf_counter() + PATIENCE
+    while time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(STEP)
+        if time.process_time() - before < IDLE:
+            return
+
+
 Sampler = Callable[[], float]
 
 
@@ -115,10 +126,10 @@ def sampler(call: Callable[[], Any]) -> Sampler:
 
 
 def interleave(
-    samplers: dict[str, Sampler], seconds: float, rounds: int, pause: float = 0.0
+    samplers: dict[str, Sampler], seconds: float, rounds: int, apart: bool = False
 ) -> dict[str, Series]:
-    """At least ``rounds`` rounds, more while the time lasts; ``pause`` seconds before each
-    sample."""
+    """At least ``rounds`` rounds, more while the time lasts; ``apart``: each sample begins when the
+    threads of those before it have gone to sleep."""
     order, names = random.Random(0), list(samplers)
     series = {name: Series() for name in names}
     collecting = gc.isenabled()
@@ -127,7 +138,8 @@ def interleave(
         end, done = time.perf_counter() + seconds, 0
         while done < rounds or time.perf_counter() < end:
             for name in order.sample(names, len(names)):
-                time.sleep(pause)
+                if apart:
+                    wait_until_idle()
                 series[name].seconds.append(samplers[name]())
             done += 1
     finally:
@@ -215,8 +227,7 @@ def run_case(
     kind = case.dtype if is_narrow else "fma"
     traffic = Traffic(sum(array.nbytes for array in args), written, flops, kind)
     samplers[LIMIT] = Ceiling(traffic, threads).sample
-    pause = BLAS_SPINS if threads > 1 and case.flops else 0.0
-    series = interleave(samplers, seconds, rounds, pause)
+    series = interleave(samplers, seconds, rounds, apart=threads > 1)
     for name, error in errors.items():
         if name in series:
             series[name].error = error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import functions, report
+from benchmarks import functions, harness, report
 from benchmarks.cases import CASES, Case
 from benchmarks.ceilings import dot_kernels
 from benchmarks.harness import check, run_case
@@ -55,3 +55,23 @@ def test_a_wrong_result_is_no_result() -> None:
 def test_names_are_told_apart() -> None:
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)
+
+
+def test_samples_with_threads_begin_when_those_of_others_sleep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy, log = [3, 1], []  # steps during which threads spin after each of the first two samples
+
+    def sleep(seconds: float) -> None:
+        log.append("sleep")
+        if busy and busy[0]:
+            busy[0] -= 1
+            spent[0] += seconds
+        elif busy:
+            busy.pop(0)
+
+    spent = [0.0]
+    monkeypatch.setattr(harness.time, "sleep", sleep)
+    monkeypatch.setattr(harness.time, "process_time", lambda: spent[0])
+    harness.interleave({"one": lambda: log.append("one") or 1.0}, 0.0, 3, apart=True)
+    assert log == ["sleep"] * 4 + ["one"] + ["sleep"] * 2 + ["one", "sleep", "one"]
