@@ -82,7 +82,8 @@ def test_operands_are_packed_in_the_order_they_lie_in(threads: int, around: list
     [
         (1, 256, 2 << 20, 43),
         (2, 256, 2 << 20, 4),
-        (4, 256, 2 << 20, 43),  # too few panels for each
+        (4, 256, 2 << 20, 4),
+        (3, 256, 2 << 20, 43),  # of four panels, one would be left
         (2, 512, 2 << 20, 86),  # rows that would not stay in the cache
         (2, 256, 1 << 20, 43),
     ],
@@ -94,7 +95,16 @@ def test_threads_do_not_wait_for_a_copy_where_each_can_make_its_own(
     assert loops_around(program, "y")[0] == first
 
 
-@pytest.mark.parametrize("shape", [(384, 520, 1000), (5, 385, 300, 520), (256, 256, 256)])
+@pytest.mark.parametrize(("threads", "first"), [(1, 2), (2, 4), (4, 2)])
+def test_blocks_of_columns_leave_threads_several_each(threads: int, first: int) -> None:
+    """But panels are not parted for it: more threads share out the rows of each block."""
+    machine = Machine(l1=48 << 10, l2=2 << 20, threads=threads)
+    assert loops_around(product(512, 512, 512, machine), "y")[0] == first
+
+
+@pytest.mark.parametrize(
+    "shape", [(384, 520, 1000), (64, 784, 128), (5, 385, 300, 520), (256, 256, 256)]
+)
 def test_each_thread_packs_the_columns_that_it_goes_through(shape: tuple[int, ...]) -> None:
     *batch, m, k, n = shape
     rng = np.random.default_rng(0)

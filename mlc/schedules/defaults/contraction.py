@@ -312,14 +312,15 @@ def tiling_for(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> Tiling
     others = [d for d, a in enumerate(axes) if a is not roles.n and a is not roles.m]
     inner = [d for role in (roles.m, roles.n) for d, a in enumerate(axes) if a is role]
     size = _column_bytes(nest, roles.n.extent)
-    if not roles.groups and (size > machine.l2 // 4 or _waits(nest, roles, tile, machine)):
+    if not roles.groups and (size > machine.l2 // 4 or would_wait(nest, roles, tile, machine)):
         inner.reverse()
     return Tiling(sizes, (*others, *inner))
 
 
-def _waits(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
+def would_wait(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
     """Whether a copy of the lanes' operand is large enough to be waited for, there are columns for
-    each thread to copy its own, and all rows stay near while columns go by."""
+    each thread to copy its own, as many for each or enough to share out, and all rows stay near
+    while columns go by."""
     if machine.threads == 1 or machine.l2 < LARGE_L2 or roles.m is None:
         return False
     others = [a for a in nest.compute.axes if a is not roles.n and a is not roles.m]
@@ -328,7 +329,8 @@ def _waits(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
     panels = -(-roles.n.extent // tile.columns)
     is_large = _column_bytes(nest, roles.n.extent) > 2 * PACK_BYTES
     rows = _column_bytes(nest, roles.m.extent)
-    return is_large and panels >= 2 * machine.threads and rows <= machine.l2 // 8
+    shared = panels >= 2 * machine.threads or panels % machine.threads == 0
+    return is_large and shared and rows <= machine.l2 // 8
 
 
 def _column_bytes(nest: Nest, columns: int) -> int:
@@ -349,6 +351,8 @@ def block_columns(s: Schedule, name: str, nest: Nest, tile: Tile, machine: Machi
     columns, rows = s.loops(name)[len(nest.compute.axes) - 2 : len(nest.compute.axes)]
     panels = extent_of(s, columns)
     most = min(machine.l2 // 2, BLOCK_BYTES) // max(_column_bytes(nest, tile.columns), 1)
+    if machine.threads > 1 and panels >= 4 * machine.threads:  # blocks for each of them
+        most = min(most, panels // (2 * machine.threads))
     together = max((p for p in range(1, min(most, 4) + 1) if panels % p == 0), default=1)
     if together == 1 or together == panels:
         return 0

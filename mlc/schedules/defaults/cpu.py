@@ -58,6 +58,7 @@ class _Plan:
     tiling: Tiling
     ways: dict[Nest, Way] = field(default_factory=dict)  # for nests that have one of their own
     parts: list[Nest] = field(default_factory=list)  # of ``before``, made where they are used
+    is_even: bool = False  # whether threads have as many columns each
 
 
 def default_schedule(
@@ -217,6 +218,7 @@ def _plan_products(
         find_roles,
         pack_operands,
         tiling_for,
+        would_wait,
     )
     from .dots import plan_dots, schedule_dots, schedule_sums
     from .half_products import half_products
@@ -277,6 +279,7 @@ def _plan_products(
             from .packing import made_in_parts
 
             plan.parts = made_in_parts(packing, main, roles)
+            plan.is_even = bool(plan.parts) and would_wait(main, roles, tile, machine)
         return plan, tile, main
     return None
 
@@ -455,7 +458,8 @@ def _share_out(
     loops = list(zip(s.loops(name)[: len(whole)], whole, strict=True))
     while len(loops) > 1 and loops[0][1] and loops[1][1] and _few(s, loops[0][0], machine):
         loops[:2] = [(s.fuse(loops[0][0], loops[1][0]), True)]
-    candidates = [var for var, _ in loops if extent_of(s, var) >= 2 * machine.threads]
+    enough = machine.threads if plan.is_even else 2 * machine.threads
+    candidates = [var for var, _ in loops if extent_of(s, var) >= enough]
     chosen = (
         candidates[0] if candidates else max((v for v, _ in loops), key=lambda v: extent_of(s, v))
     )
