@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Form = tuple[tuple[Any, ...], dict[str, Any]]  # arguments by place and by keyword
 _MOST_LEAVES = 1024  # of arguments that the native entry takes apart, on its stack
+_MOST_NUMBERS = 4096  # in lists, which it puts side by side there
 _TREES: dict[Any, Literal["tuple", "list", "dict", "none"]] = {
     tuple: "tuple",
     list: "list",
@@ -139,7 +141,12 @@ def _params(keys: tuple[Key, ...], traced: Traced) -> tuple[Any, ...] | None:
     if sum(map(len, keys)) > _MOST_LEAVES:
         return None
     params = [_param(key, tensors) for key in keys]
-    return None if None in params else tuple(params)
+    found = [param for param in params if param is not None]
+    if len(found) < len(params):
+        return None
+    parts = leaves(found)
+    own = sum(1 for part in parts if not (isinstance(part, ScalarSpec) and part.follows))
+    return tuple(found) if own <= _MOST_LEAVES and len(parts) <= _MOST_NUMBERS else None
 
 
 def _param(key: Key, tensors: Iterator[Tensor]) -> Param | None:
@@ -160,12 +167,36 @@ def _tree_param(structure: Any, keys: Iterator[Key], tensors: Iterator[Tensor]) 
     """The tree of ``structure`` whose leaves have the next of ``keys``."""
     if structure.is_leaf():
         return _param(next(keys), tensors)
+    if structure.type not in _TREES:
+        return _packed_param(structure, keys, tensors)
     children = tuple(_tree_param(child, keys, tensors) for child in structure.children())
     names = tuple(structure.entries()) if structure.type is dict else ()
     if None in children or not all(type(name) is str for name in names):
         return None
-    kind = _TREES.get(structure.type)
-    return None if kind is None else TreeSpec(kind, children, names)  # type: ignore[arg-type]
+    return TreeSpec(_TREES[structure.type], children, names)  # type: ignore[arg-type]
+
+
+def _packed_param(structure: Any, keys: Iterator[Key], tensors: Iterator[Tensor]) -> Param | None:
+    """Lists of Python's floats, or ints, alone, whose values native code puts side by side."""
+    from .tracer.packing import form_of
+
+    form = form_of(structure)
+    if form is None or form.structure.num_leaves > _MOST_NUMBERS:
+        return None
+    for _ in form.kinds:
+        next(keys), next(tensors)
+    if form.kinds not in ((float,), (int,)):
+        return None
+    first = _NUMBERS[form.kinds[0]]
+    numbers = chain([first], repeat(replace(first, follows=True)))
+    return _numbers_param(form.structure, numbers)
+
+
+def _numbers_param(structure: Any, numbers: Iterator[ScalarSpec]) -> Param:
+    if structure.is_leaf():
+        return next(numbers)
+    children = tuple(_numbers_param(child, numbers) for child in structure.children())
+    return TreeSpec(_TREES[structure.type], children)
 
 
 def _array_param(tensor: Tensor, key: Key) -> Any:

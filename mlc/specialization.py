@@ -16,7 +16,7 @@ from .compile import CallSpec
 from .errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError, UnsupportedError, warn
 from .lowered import CacheRow
 from .records import replace
-from .runtime.entry import ArraySpec, StaticSpec, leaves
+from .runtime.entry import ArraySpec, ScalarSpec, StaticSpec, leaves
 from .runtime.native_call import (
     callable_type,
     first_signature,
@@ -95,7 +95,8 @@ class Specialization:
         if call is not None and self.native is not None:
             params = call.params or ()
             self.is_final = call.params is not None
-            passed = [p for p in leaves(params) if not isinstance(p, StaticSpec)]
+            passed = [p for p in leaves(params) if not isinstance(p, StaticSpec) and not (
+                isinstance(p, ScalarSpec) and p.follows)]  # fmt: skip
             self.pairs = tuple(n for n, p in enumerate(passed) if p.dtype.startswith("complex"))
             self.scalars = tuple(
                 n for n, p in enumerate(passed) if isinstance(p, ArraySpec) and p.only == "scalar"

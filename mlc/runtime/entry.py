@@ -73,11 +73,13 @@ class ArraySpec:
 class ScalarSpec:
     """A Python scalar that becomes a 0-d buffer: exactly a float, an int or a bool.
 
-    An int that ``dtype`` cannot hold takes the slow path.
+    An int that ``dtype`` cannot hold takes the slow path. One that ``follows`` another of its type,
+    of eight bytes, is the next element of that one's buffer, which has one axis.
     """
 
     kind: Literal["float", "int", "bool"]
     dtype: Literal["float32", "float64", "int32", "int64", "bool"]
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,17 @@ class EntrySpec:
 
     @property
     def buffers(self) -> tuple[ArraySpec | ScalarSpec, ...]:
-        """The leaves that have a buffer, in the kernel's order."""
-        return tuple(p for p in self.leaves if not isinstance(p, StaticSpec))
+        """The leaves that have a buffer, in the kernel's order; those that follow each other in one
+        as an array."""
+        found: list[ArraySpec | ScalarSpec] = []
+        for leaf in self.leaves:
+            if isinstance(leaf, ScalarSpec) and leaf.follows:
+                before = found[-1]
+                count = before.shape[0] if isinstance(before, ArraySpec) else 1
+                found[-1] = ArraySpec((count + 1,), leaf.dtype)
+            elif not isinstance(leaf, StaticSpec):
+                found.append(leaf)
+        return tuple(found)
 
     @property
     def n_statics(self) -> int:

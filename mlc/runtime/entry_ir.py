@@ -25,9 +25,10 @@ _ENTRY = """
 ; 8 constants, 9 names, 10 workspace class, 11 options, 12 result, 13 error, 14 unflatten,
 ; 15 arguments, 16 nodes (counts), 17 nodes, 18 guards (a count), 19 guards; names: of each
 ; argument (or null), then "out"
-%param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64 }
+%param = type { i32, i32, i32, i32, i64, ptr, ptr, i64, i64, ptr, i64, i64 }
 ; 0 kind, 1 rank, 2 flags, 3 type number, 4 byte order, 5 shape, 6 pairs of stride and mask or null,
-; 7 first byte, 8 last byte, 9 static object or the type of NumPy's scalars, 10 layout
+; 7 first byte, 8 last byte, 9 static object or the type of NumPy's scalars, 10 layout,
+; 11 whether its value follows that of the param before, in one buffer
 %callable = type { i64, ptr, ptr, ptr, ptr, ptr, ptr }
 ; 2 entry, 3 slow callable, 4 dictionary, 5 weak references, 6 signatures
 %array = type { i64, ptr, ptr, i32, ptr, ptr, ptr, ptr, i32 }
@@ -269,9 +270,12 @@ stored:
     [ %slot, %store_float ], [ %slot, %store_i64 ], [ %slot, %int_i32 ], [ %slot, %int_f64 ],
     [ %slot, %int_f32 ]
   %buffer_at = getelementptr ptr, ptr %buffers, i64 %b
-  store ptr %buffer, ptr %buffer_at
+  store ptr %buffer, ptr %buffer_at ; where it follows, the next buffer takes its place
   %i_next = add i64 %i, 1
-  %b_next = add i64 %b, 1
+  %follows_at = getelementptr %param, ptr %p, i32 0, i32 11
+  %follows = load i64, ptr %follows_at
+  %b_after = add i64 %b, 1
+  %b_next = sub i64 %b_after, %follows
   br label %param
 
 constants:
@@ -338,7 +342,10 @@ one_input:
   %i_data = load ptr, ptr %i_data_at
   %q_next = add i64 %q, 1
   %i_static_too = icmp ne i32 %i_kind, 1
-  %step = zext i1 %i_static_too to i64
+  %i_own = zext i1 %i_static_too to i64
+  %i_follows_at = getelementptr %param, ptr %ip, i32 0, i32 11
+  %i_follows = load i64, ptr %i_follows_at
+  %step = sub i64 %i_own, %i_follows
   %r_next = add i64 %r, %step
   %i_array = icmp eq i32 %i_kind, 0
   br i1 %i_array, label %compare_input, label %input_apart

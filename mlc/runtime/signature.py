@@ -57,6 +57,7 @@ class _Param(ctypes.Structure):
         ("high", ctypes.c_int64),
         ("object", ctypes.c_void_p),
         ("layout", ctypes.c_int64),
+        ("follows", ctypes.c_int64),
     )
 
 
@@ -181,7 +182,7 @@ class Signature:
             case StaticSpec():
                 return _Param(kind=entry_numbers.STATIC, object=id(next(statics)))
             case ScalarSpec():
-                return _Param(kind=_SCALARS[param.kind, param.dtype])
+                return _Param(kind=_SCALARS[param.kind, param.dtype], follows=param.follows)
         strides = None
         if param.strides is None:
             flags |= _CONTIGUOUS

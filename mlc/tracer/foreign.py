@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from . import tree
 Make = Callable[[np.ndarray[Any, Any]], Any]
 _NUMPY = (np.ndarray, np.generic)
 _NO_ARRAYS = (bool, int, float, complex, str, bytes, type(None))
+_NUMBERS = {bool, int, float, complex}
 
 
 def library_of(value: Any) -> str:
@@ -61,13 +63,24 @@ def result_maker(values: Iterable[Any]) -> Make | None:
             continue
         if hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
             return _maker(value)
-        if not tree.is_leaf(value):
-            for leaf in tree.flatten(value)[0]:
+        if not tree.is_leaf(value) and not _holds_numbers(value):
+            once = {type(leaf): leaf for leaf in tree.flatten(value)[0]}
+            for leaf in once.values():  # which tells of all others of its type
                 if isinstance(leaf, _NUMPY):
                     return None
                 if hasattr(leaf, "__array__") or hasattr(leaf, "__dlpack__"):
                     return _maker(leaf)
     return None
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Whether ``value`` is a list or tuple of Python's numbers, or one of such."""
+    if type(value) not in (list, tuple):
+        return False
+    kinds = {*map(type, value)}
+    if kinds <= {list} or kinds <= {tuple}:
+        kinds = {*map(type, chain.from_iterable(value))}
+    return kinds <= _NUMBERS
 
 
 def converted(result: Any, make: Make) -> Any:

@@ -192,6 +192,15 @@ class Parameters:
 
         return packed(value)
 
+    def flattened(self, name: str, value: Any) -> tuple[list[Any], Any]:
+        """The leaves of an argument, and its structure, packed."""
+        held = self.packed(name, value)
+        if held is value:
+            return tree.flatten(value)
+        from .packing import flattened
+
+        return flattened(held)
+
     def loosened(self, names: Iterable[str], keys: Iterable[Key]) -> set[str]:
         """Arguments of these keys that were packed and are passed number by number from now on."""
         from .packing import is_loosened
@@ -212,7 +221,7 @@ class Parameters:
             array, key = leaf_key(value, name, self.function)
             arrays.append(array)
             return key
-        leaves, structure = tree.flatten(self.packed(name, value))
+        leaves, structure = self.flattened(name, value)
         keys: list[Any] = [structure]
         labels: list[str] = tree.leaf_names(name, structure) if self.static else []
         for i, leaf in enumerate(leaves):

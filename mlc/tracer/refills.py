@@ -17,6 +17,7 @@ from ..errors import UnsupportedError
 from .grown import is_arrays
 
 _BOXES = (list, tuple, dict)
+_NUMBERS = frozenset((bool, int, float))
 Path = tuple[Any, ...]  # the number or name of an argument, and keys
 
 
@@ -118,9 +119,10 @@ def containers(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, (list, dict)):
         yield path, value
     if isinstance(value, (list, tuple)):
-        for n, item in enumerate(value):
-            if isinstance(item, _BOXES):
-                yield from containers(item, (*path, n))
+        if not _NUMBERS.issuperset(map(type, value)):
+            for n, item in enumerate(value):
+                if isinstance(item, _BOXES):
+                    yield from containers(item, (*path, n))
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from containers(item, (*path, key))
@@ -152,5 +154,7 @@ def _own(value: Any, given: Any) -> Any:
     if kind is _Same:
         return _at(given, value.path)
     if kind in (list, tuple):
-        return kind(_own(item, given) for item in value)
+        if _NUMBERS.issuperset(map(type, value)):
+            return value
+        return kind([_own(item, given) for item in value])
     return {key: _own(item, given) for key, item in value.items()} if kind is dict else value

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc.runtime.native_call import is_native
+from mlc.specialization import SLOW_CALLS
 
 NUMBERS = [(7 * n) % 31 for n in range(48)]
 GRID = [[(5 * i + 3 * j) % 11 for j in range(9)] for i in range(8)]
@@ -174,6 +176,22 @@ def test_lists_in_dicts():
         return sum(model["weights"]) * model["n"]
 
     compared(spent, {"n": 2, "weights": NUMBERS})
+
+
+@pytest.mark.skipif(not is_native(), reason="calls are not native on this platform")
+def test_native_calls_take_lists_apart():
+    def ends(values, grid):
+        return values[0] + values[-1], grid[0][0] * grid[7][8]
+
+    compiled = compared(ends, [n / 4 for n in NUMBERS], GRID)
+    for _ in range(SLOW_CALLS):
+        compiled([0.5] * 48, GRID)
+    slow, compiled._slow = compiled._slow, None
+    try:
+        assert compiled([1.5] * 48, GRID) == (3.0, GRID[0][0] * GRID[7][8])
+    finally:
+        compiled._slow = slow
+    assert compiled([1.5] * 47 + [2], GRID)[0] == 3.5
 
 
 def test_int_too_large():

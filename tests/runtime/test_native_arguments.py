@@ -95,6 +95,25 @@ def test_leaves_keep_their_order():
     assert is_slow(f(([np.arange(4)], "other", 2.5), 3)) and is_slow(f(([], "mode", 2.5), 3))
 
 
+def test_numbers_side_by_side():
+    first, more = ScalarSpec("float", "float64"), ScalarSpec("float", "float64", follows=True)
+    rows = (TreeSpec("list", (first, more)), TreeSpec("tuple", (more, more)))
+    four = ArraySpec((4,), "float64")
+    number, outputs = ScalarSpec("int", "int64"), (four, four)
+    spec = EntrySpec((number, TreeSpec("list", rows), four), outputs, returns="tuple")
+    assert [b.shape for b in spec.buffers[1:]] == [(4,), (4,)]
+    f = make(copies((1, 3, "float64", 4), (2, 4, "float64", 4)), spec)
+    array = np.arange(4.0)
+    numbers, copied = f(7, [[1.5, 2.5], (3.5, 4.5)], array)
+    assert numbers.tolist() == [1.5, 2.5, 3.5, 4.5] and copied.tolist() == array.tolist()
+    out = np.empty(4), np.empty(4)
+    given = f(7, [[1.5, 2.5], (3.5, 4.5)], array, out=out)
+    assert given[0] is out[0] and out[0].tolist() == numbers.tolist()
+    assert is_slow(f(7, [[1.5, 2.5], (3.5, 4.5)], array, out=(array, out[1])))
+    for other in ([[1.5, 2.5], (3.5, 4)], [[1.5, 2.5], [3.5, 4.5]], [[1.5], (3.5, 4.5)]):
+        assert is_slow(f(7, other, array))
+
+
 class Hostile:
     """Has the hash of a text, and raises when compared."""
 
