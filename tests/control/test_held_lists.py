@@ -256,14 +256,14 @@ def bound_anew_by_a_helper(x: Any) -> Any:
         q = q[:6]
         return s * 0.5 + w
 
-    for _ in range(3):
-        for w in x:
-            v = w
+    for _, i in zip(q, range(4)):
+        for j, w in enumerate(x):
+            v = w + (i + j) * 0.25
             for u in sorted(q)[:4]:
                 s += u * 0.5
                 q.append(kept(v) % 2.0)
                 p = sorted(p)[:4]
-            if p[-1][0] > int((x > 1.0).sum()):
+            if p[-1][0] > int((x > 2.0).sum()):
                 break
     return v, s
 
