@@ -55,9 +55,13 @@ def user_frame() -> FrameType | None:
 
 
 def is_user_frame(frame: FrameType) -> bool:
-    """Whether the code of ``frame`` is the user's own."""
+    """Whether the code of ``frame`` is the user's own: of a file, or, ``<...>``, of a notebook's
+    cell whose lines are at hand."""
     name = frame.f_code.co_filename
-    ours = name.startswith((_PACKAGE, "<")) or "/numpy/" in name or "/optree/" in name
+    if name.startswith("<"):
+        lines = sys.modules.get("linecache")
+        return lines is not None and name in lines.cache
+    ours = name.startswith(_PACKAGE) or "/numpy/" in name or "/optree/" in name
     return not ours and name not in _BETWEEN
 
 

@@ -1,6 +1,7 @@
 """What an error of `mlc` says stays the same when it is copied or sent to another process."""
 
 import copy
+import linecache
 import pickle
 
 import numpy as np
@@ -50,3 +51,31 @@ def test_a_place_is_the_users_own_behind_functools():
 
     made = functools.singledispatch(lambda message: mlc.ShapeError(message))("a shape")
     assert made.location.filename == __file__
+
+
+CELL = """def met(x):
+    s = 0.0
+    for v in x:
+        try:
+            if s > 100:
+                raise KeyError(3)
+            s += v
+        except ValueError:
+            pass
+    return s
+
+def wrong(x):
+    return x.reshape(2, 2)
+"""
+
+
+def test_cells_of_notebooks_are_files():
+    names = {"np": np}
+    linecache.cache["<cell 1>"] = (len(CELL), None, CELL.splitlines(True), "<cell 1>")
+    exec(compile(CELL, "<cell 1>", "exec"), names)
+    x = np.array([1.0, 2.5, 0.5])
+    assert mlc.jit(names["met"])(x) == 4.0
+    with pytest.raises(KeyError):
+        mlc.jit(names["met"])(x * 100)
+    with pytest.raises(mlc.ShapeError, match="at <cell 1>:13 in wrong"):
+        mlc.jit(names["wrong"])(x)
