@@ -125,7 +125,8 @@ def _all_smaller(program: FlowProgram) -> Iterator[FlowProgram]:
 
 def _is_different(program: FlowProgram) -> bool:
     try:
-        return check_flow(program).kind == "different"
+        outcome = check_flow(program)  # what reads unbound names is of no interest
+        return outcome.kind == "different" and not isinstance(outcome.error, NameError)
     except Exception:
         return False
 
