@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import types
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,6 +129,25 @@ def test_what_is_measured(
     told = capsys.readouterr().out
     assert "a call: mlc 4.00 us, cupy 5.00 us" in told
     assert "jax did not run: RuntimeError: no such thing" in told
+
+
+def test_a_peer_that_compiles_for_long_costs_no_result(
+    cupy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(case: Any, args: Any) -> peers.Prepared:
+        time.sleep(60)
+        raise AssertionError("it was to be stopped")
+
+    for name in "torch", "torch.compile":
+        monkeypatch.setitem(measuring.PEERS, name, peers.Peer(name, (), slow))
+    case = replace(selected(["chain of 8"])[0], shapes=((64,), (64,)))
+    over = measuring.ceilings()
+    began = time.monotonic()
+    found = measuring.run_case(case, ["mlc", "torch", "torch.compile"], over, 0.01, 0.5)
+    assert time.monotonic() - began < 30
+    assert set(found.series) == {"copy", "product", "mlc"}
+    assert list(found.failures) == ["torch", "torch.compile"]
+    assert all("TimeoutError: not ready after" in text for text in found.failures.values())
 
 
 def test_who_is_made_for_processors_alone_is_no_peer(monkeypatch: pytest.MonkeyPatch) -> None:

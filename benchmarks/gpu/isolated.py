@@ -88,7 +88,7 @@ def _run(case: Case, flags: Sequence[str], limit: float) -> tuple[str, str, dict
     with tempfile.TemporaryDirectory(prefix="mlc-") as folder:
         made = Path(folder) / "case.json"
         command = [sys.executable, "-m", "benchmarks.gpu", "--here", "--exactly", *flags]
-        command += ["--json", str(made), case.name]
+        command += ["--json", str(made), "--limit", str(limit), case.name]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=limit, check=False

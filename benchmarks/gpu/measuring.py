@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,8 +93,34 @@ def ceilings() -> Ceilings:
     return Ceilings({n: sampler(Prepared(c, wait, np.asarray)) for n, c in made.items()}, label)
 
 
-def run_case(case: Case, contenders: Iterable[str], over: Ceilings, seconds: float) -> Result:
-    """Prepare, check against float64, then time every contender; one that fails is left out."""
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """TimeoutError in what is done inside, once so many seconds are up."""
+    if math.isinf(seconds):
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"not ready after {max(seconds, 0):.0f} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_case(
+    case: Case,
+    contenders: Iterable[str],
+    over: Ceilings,
+    seconds: float,
+    patience: float = math.inf,
+) -> Result:
+    """Prepare, check against float64, then time every contender; one that fails is left out, and so
+    is a peer that is not ready once all of them have taken ``patience`` seconds."""
     args = case.inputs(case.shapes)
     result = Result(case.name, case.group, sum(a.nbytes for a in args), case.flops(case.shapes))
     try:
@@ -103,14 +132,18 @@ def run_case(case: Case, contenders: Iterable[str], over: Ceilings, seconds: flo
     errors: dict[str, float] = {}
     written = 0
     for name in contenders:
+        start = time.perf_counter()
         try:
-            made = PEERS[name].prepare(case, args)
-            got = made.read(made.call())
-            errors[name] = check(case, case.shapes, got, exact)
-            written = got.nbytes
-            samplers[name] = sampler(made)
+            with within(math.inf if name == "mlc" else patience):
+                made = PEERS[name].prepare(case, args)
+                got = made.read(made.call())
+                errors[name] = check(case, case.shapes, got, exact)
+                written = got.nbytes
+                samplers[name] = sampler(made)
         except Exception as problem:  # a peer may fail in any way; the others go on
             result.failures[name] = _told(problem)
+        if name != "mlc":
+            patience -= time.perf_counter() - start
     result.moved += written
     result.series = interleave(samplers, seconds, rounds=7)
     for name, error in errors.items():
