@@ -33,6 +33,16 @@ class Loaded:
         self.handle = handle
 
 
+class _Foreign:
+    """A stream of others, by its handle, as CUDA's protocol for streams has it."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self.handle
+
+
 class Card:
     """The current card of this thread, its current stream and its memory. ``loaded`` holds the
     modules that there are, by the card and the text."""
@@ -92,8 +102,12 @@ class Card:
 
     def allocate(self, size: int, stream: int) -> Any:
         """Bytes of CuPy's pool, in the order of ``stream``; ``ptr`` of it is the address."""
-        with self.cupy.cuda.ExternalStream(stream):
-            return self.cupy.cuda.alloc(size)
+        cuda = self.cupy.cuda
+        if stream == self.stream():
+            return cuda.alloc(size)
+        taken = getattr(cuda.Stream, "from_external", None)  # from CuPy 14 on
+        with cuda.ExternalStream(stream) if taken is None else taken(_Foreign(stream)):
+            return cuda.alloc(size)
 
     def copy(self, to: int, start: int, size: int, stream: int) -> None:
         """Copy bytes between the card and the host, in the order of ``stream``, and wait."""

@@ -7,7 +7,8 @@ import ctypes
 import dataclasses
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -101,6 +102,7 @@ class FakeCuPy:
         self.loaded: list[str] = []
         self.shared_asked: dict[str, int] = {}
         self.allocated: list[int] = []
+        self.allocated_on: list[int] = []  # streams
         self.compiled: list[tuple[str, str]] = []
         self.capturing = False
         self.fail: dict[str, Exception] = {}
@@ -127,6 +129,7 @@ class FakeCuPy:
                 deviceGetAttribute=lambda what, number: {16: self.processors[number]}[what],
             ),
             Device=self._device, ExternalStream=self._on_stream, alloc=self._alloc,
+            Stream=SimpleNamespace(),
             get_current_stream=self._stream, Event=Event,
             get_elapsed_time=lambda first, last: (last.when - first.when) * 1e3,
         )  # fmt: skip
@@ -218,6 +221,7 @@ class FakeCuPy:
     def _alloc(self, size: int) -> Any:
         self._raise("alloc")
         self.allocated.append(size)
+        self.allocated_on.append(self._stream().ptr)
         held = _aligned(np.full(size, 0xFF, np.uint8))
         return SimpleNamespace(ptr=held.ctypes.data, held=held)
 
@@ -231,7 +235,15 @@ class FakeCuPy:
         return SimpleNamespace(ptr=number, synchronize=lambda: None)
 
     def _on_stream(self, stream: int) -> AbstractContextManager[None]:
-        return nullcontext()
+        """As before CuPy 14, which warns of it."""
+
+        @contextmanager
+        def within() -> Iterator[None]:
+            before, self.streams.number = getattr(self.streams, "number", 0), stream
+            yield
+            self.streams.number = before
+
+        return within()
 
     def _device(self, number: int) -> Any:
         cupy = self

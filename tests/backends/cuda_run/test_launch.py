@@ -58,6 +58,19 @@ def test_what_is_made_for_other_cards_is_refused(cupy: FakeCuPy) -> None:
     )
 
 
+@pytest.mark.parametrize("version", [13, 14])
+def test_a_workspace_is_of_the_stream_that_uses_it(cupy: FakeCuPy, version: int) -> None:
+    a, b = arrays(cupy)
+    run = launch.load(TWO)
+    if version > 13:
+        old, cupy.cuda.ExternalStream = cupy.cuda.ExternalStream, None  # it warns that it goes
+        cupy.cuda.Stream.from_external = lambda given: old(given.__cuda_stream__()[1])
+    run([a.data.ptr, b.data.ptr], stream=7)
+    run([a.data.ptr, b.data.ptr])
+    assert cupy.allocated_on == [7, 0]
+    assert [each.stream for each in cupy.launches] == [7, 7, 0, 0]
+
+
 def test_another_thread_launches_what_this_one_has_loaded(cupy: FakeCuPy) -> None:
     a, b = arrays(cupy)
     run = launch.load(TWO)
