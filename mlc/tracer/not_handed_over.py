@@ -135,7 +135,11 @@ class Joined:
 
             start = 0 if part.start is None else part.start
             return arange_of(start, part.stop, 1 if part.step is None else part.step)
-        return np.stack(part) if isinstance(part, (list, tuple)) and _is_traced(part) else part
+        if not isinstance(part, (list, tuple)):
+            return part
+        from .creation import make
+
+        return make("array", (part,), {})
 
 
 class Grid:

@@ -169,6 +169,15 @@ def test_brackets_that_join() -> None:
 
     same(joined, X, X * 2)
     same(joined, X.astype(np.float32), np.arange(5))
+
+    def moved(turn: Any, x: Any) -> Any:
+        return (
+            np.r_[np.c_[turn, x], [[0, 0, 0, 1]]], np.c_[np.zeros((2, 2)), [x[0], x[2]]],
+            np.r_[[[x[1], 0.0, 2]], turn], np.r_[(x[0], 1), x],
+        )  # fmt: skip
+
+    same(moved, X.reshape(-1)[:1] * np.eye(3), np.arange(3.0))
+    same(moved, np.eye(3, dtype=np.float32), np.arange(3, dtype=np.float32))
     assert refused(lambda x: np.r_["0,2", x, x], X).startswith("np.r_ with '0,2' cannot be traced")
     assert "different dimensions, (5,), (5, 1)" in refused(lambda x: np.r_[x, x[:, None]], X)
 
