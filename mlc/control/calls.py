@@ -119,7 +119,7 @@ def _replaced(function: Any) -> Any:
         return found
     if type(function) is np.vectorize:
         return vectorized(function)
-    if type(function) is np.ufunc:
+    if np.ufunc in (type(function), type(getattr(function, "__self__", None))):  # or np.add.reduce
         return taking_lists(function)
     if (drawing := random_form(function)) is not None:
         return drawing

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 from .comprehensions import is_choosing, is_loop
 from .list_names import holds_listing
-from .plain_code import SCALARS
+from .plain_code import REDUCING, SCALARS
 from .syntax import HELPER, is_computed
 
 MEMBERS = (ast.In, ast.NotIn)
 _NUMPY = ("np", "numpy", HELPER)
 _LISTS = (ast.List, ast.Tuple, ast.ListComp)
-_STATES = ("errstate", "seterr")
+_HELPED = {*SCALARS, *REDUCING, "errstate", "seterr"}
 
 
 def own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
@@ -84,7 +84,7 @@ def matters(node: ast.AST) -> bool:
 
 
 def _is_numpy(function: ast.expr) -> bool:
-    if isinstance(function, ast.Attribute) and function.attr.rstrip("_") in {*SCALARS, *_STATES}:
+    if isinstance(function, ast.Attribute) and function.attr.rstrip("_") in _HELPED:
         return False
     while isinstance(function, ast.Attribute):
         if function.attr == "testing":

@@ -25,6 +25,8 @@ SCALARS = frozenset({
     "bool",
 })  # fmt: skip
 
+REDUCING = frozenset({"reduce", "accumulate", "reduceat"})  # which take lists of traced values so
+
 
 def native_form(function: Any, is_last: bool = False) -> Any:
     """``function`` with loops and branches that may become native: see `convert.converted`, which
@@ -59,6 +61,8 @@ def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
             case "LOAD_ATTR" | "LOAD_METHOD":
                 is_called |= step.opname == "LOAD_METHOD" or "NULL" in step.argrepr
                 if not in_module or is_called and step.argval.rstrip("_") in SCALARS:
+                    return False
+                if step.argval in REDUCING:
                     return False
                 if step.argval in ("lib", "testing"):  # some of their functions are replaced
                     return False

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutsideArrayError, UnsupportedError
+from ..errors import MlcError, OutsideArrayError, UnsupportedError
 from ..ops.op import leaves_of
 from .scientific_arrays import FUNCTIONS, of_normal
 from .scientific_fft import FOURIER
@@ -273,6 +273,10 @@ def of_scipy(function: Any) -> Any:
             return function(*args, **kwargs)
         except OutsideArrayError:
             raise _refusal(name) from None
+        except MlcError:
+            raise
+        except Exception as error:  # of numbers it would know what to do
+            raise _refusal(name) from error
 
     return call
 

@@ -182,6 +182,21 @@ def test_brackets_that_join() -> None:
     assert "different dimensions, (5,), (5, 1)" in refused(lambda x: np.r_[x, x[:, None]], X)
 
 
+def test_ufuncs_join_lists_of_arrays() -> None:
+    def joined(x: Any, y: Any) -> Any:
+        both = [x, y]
+        return (
+            np.logical_and.reduce((x > 0, y > 1)), np.maximum.reduce(both),
+            np.add.reduce([x, y, x * y]), np.multiply.accumulate((x, y)),
+        )  # fmt: skip
+
+    def at_once(x: Any, y: Any) -> Any:
+        return np.minimum.reduce((x, y))
+
+    same(joined, X, X * 2)
+    assert np.array_equal(mlc.jit(at_once)(X, -X), np.minimum(X, -X))
+
+
 def test_walks_over_elements() -> None:
     def weighted(x: Any) -> Any:
         total = 0.0

@@ -156,3 +156,13 @@ def test_few_diagonals_that_are_singular() -> None:
         mlc.jit(attempted)(np.ones((4, 4)), np.ones(4))
     with pytest.raises(ValueError, match="not compatible"):
         mlc.jit(attempted)(np.ones((3, 4)), np.ones(5))
+
+
+def test_what_scipy_does_not_understand_is_refused() -> None:
+    def fitted(x: Any) -> Any:
+        from scipy.optimize import minimize
+
+        return minimize(lambda t, a: np.sum((t - a) ** 2), x0=1.0, args=(x,)).x
+
+    with pytest.raises(mlc.UnsupportedError, match=r"scipy.optimize.minimize cannot be traced"):
+        mlc.jit(fitted)(np.arange(3.0))
