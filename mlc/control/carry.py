@@ -38,10 +38,10 @@ _MOST_ROUNDS = 24
 # What loops and branches inside of the outermost one were found to carry when they were traced
 # last, by their places in the source, and the number that cells from before exceed not. Without it
 # each level of a nest would be traced twice, and the innermost body 2 ** depth times.
-# They say besides of what kind the variables were that got their first value there.
-_FOUND: ContextVar[tuple[int, dict[Any, tuple[set[int], list[Cell], Any]]] | None] = ContextVar(
-    "found", default=None
-)
+# They say besides of what kind the variables were that got their first value there, and which had
+# none at times.
+_Found = dict[Any, tuple[set[int], list[Cell], Any, set[int]]]
+_FOUND: ContextVar[tuple[int, _Found] | None] = ContextVar("found", default=None)
 
 
 def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
@@ -200,7 +200,7 @@ def _settled(
             elif done is not None:
                 if state.place is not None:
                     cells = [cell for cell in plan.cells if cell.serial < first]
-                    found[state.place] = set(plan.carried), cells, dict(plan.late)
+                    found[state.place] = set(plan.carried), cells, dict(plan.late), set(plan.unsure)
                 return done
     raise NotNative(f"{state.what} changes the types of what it carries without end")
 
@@ -218,9 +218,10 @@ def _begun(state: State, start: Entry, found: Mapping[Any, Any]) -> Plan:
     own = entry[: len(entry) - state.hosts]
     plan.carried = {n for n, v in enumerate(own) if v is not UNDEFINED and is_carriable(v)}
     if state.place in found:
-        carried, cells, late = found[state.place]
+        carried, cells, late, unsure = found[state.place]
         plan.carried &= carried | late.keys()  # what was late has a value in the loop around
         plan.cells = dict.fromkeys(cells)
         plan.late = {n: late[n] for n, v in enumerate(own) if v is UNDEFINED and n in late}
         plan.hoped = set(plan.late)
+        plan.unsure = unsure & plan.late.keys()
     return plan

@@ -125,12 +125,27 @@ def smoothed(x: Any) -> Any:
     return state
 
 
+def found_or_left(x: Any) -> Any:
+    out = np.zeros(len(x))
+    for i in range(len(x)):
+        hit = None
+        for k in range(40):
+            if x[i] > k:
+                hit = k
+                break
+            if x[i] < -0.1:
+                break
+        if hit is not None:
+            out[i] = 1 + hit
+    return out
+
+
 @pytest.mark.parametrize("size", [8, 150])
 @pytest.mark.parametrize(
     "function",
     [
         annotated, best_of_each, first_above, none_above, pairs, gaps, labels, skipped, runs,
-        by_a_helper, smoothed,
+        by_a_helper, smoothed, found_or_left,
     ],
 )  # fmt: skip
 def test_as_python(function: Any, size: int) -> None:
