@@ -23,6 +23,7 @@ _OUT_OF_MEMORY = 2
 # what a block asks for that the card has not.
 _WRONG_KERNEL = frozenset({700, 714, 715, 716, 717, 718, 719})
 _TOO_MUCH = 701
+_NOT_LOADED = frozenset({200, 209, 218, 222})  # code that the driver does not understand
 _ANY_WAY = 4  # cudaMemcpyDefault: the addresses tell what is where
 
 
@@ -175,12 +176,18 @@ class Card:
                 "wrong, and this process cannot use the card any more: begin anew, and call the "
                 "function with target='cuda-emulated', which says which access was wrong"
             )
-        advice = (
-            "a block of it asks for more registers or threads than this card has; bind fewer "
-            "threads in its schedule"
-            if status == _TOO_MUCH
-            else "python -m mlc doctor says what is installed here"
-        )
+        advice = "python -m mlc doctor says what is installed here"
+        if status == _TOO_MUCH:
+            advice = (
+                "a block of it asks for more registers or threads than this card has; bind fewer "
+                "threads in its schedule"
+            )
+        elif status in _NOT_LOADED:
+            version = self.driver()
+            advice = (
+                f"the driver is for CUDA {version // 1000}.{version % 1000 // 10}, and NVRTC may "
+                f"be newer: {INSTALL}"
+            )
         return DeviceError(f"{doing} failed: {said}; {advice}")
 
 

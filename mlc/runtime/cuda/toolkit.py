@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import re
 from collections.abc import Iterator
@@ -26,22 +27,43 @@ class Toolkit:
 def toolkit() -> Toolkit:
     """The toolkit of ``mlc.config.cuda_path``, the wheels, or the one in /usr/local/cuda.
 
+    Of several that of a version which the driver of this machine loads code of, if there is one.
     Raises UnsupportedError, which says what to install, where there is none with its headers.
     """
     return _toolkit(config.cuda_path)
 
 
 @functools.cache
+def driver_version() -> int:
+    """The version of CUDA that the driver of this machine is for, 13020 is 13.2; 0 without one."""
+    found = ctypes.c_int()
+    for name in ("libcuda.so.1", "libcuda.so"):
+        try:
+            failed = ctypes.CDLL(name).cuDriverGetVersion(ctypes.byref(found))
+        except (OSError, AttributeError):
+            continue
+        return 0 if failed else found.value
+    return 0
+
+
+@functools.cache
 def _toolkit(wanted: Path | None) -> Toolkit:
-    without_headers = None
+    without_headers = newer = None
+    most = driver_version() // 1000  # code of a newer one cannot be loaded
     for libraries, includes in _candidates(wanted):
         for folder in libraries:
             found = sorted(folder.glob("libnvrtc.so.*"), key=_number)
             if not found:
                 continue
             if any((include / "cuda_fp16.h").exists() for include in includes):
-                return Toolkit(found[-1], tuple(path for path in includes if path.is_dir()))
-            without_headers = found[-1]
+                made = Toolkit(found[-1], tuple(path for path in includes if path.is_dir()))
+                if not most or _number(found[-1])[:1] <= (most,):
+                    return made
+                newer = newer or made
+            else:
+                without_headers = found[-1]
+    if newer is not None:
+        return newer
     if without_headers is not None:
         raise UnsupportedError(
             f"NVRTC is at {without_headers}, but the headers of CUDA (cuda_fp16.h) are not beside "

@@ -156,6 +156,14 @@ def test_a_workspace_of_the_callers(cupy: FakeCuPy) -> None:
             "in its schedule",
         ),
         (
+            "load",
+            Problem("CUDA_ERROR_NO_BINARY_FOR_GPU: no kernel image is available", 209),
+            DeviceError,
+            "loading the kernels of two failed: CUDA_ERROR_NO_BINARY_FOR_GPU: no kernel image is "
+            "available; the driver is for CUDA 13.2, and NVRTC may be newer: pip install "
+            "'mlc[cuda13]' (or 'mlc[cuda12]' for a driver older than version 580)",
+        ),
+        (
             "alloc",
             MemoryError("Out of memory allocating 512 bytes"),
             DeviceMemoryError,

@@ -146,6 +146,24 @@ def test_no_nvrtc(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("driver", "taken"), [(12040, "12"), (13020, "13"), (0, "13"), (11080, "13")]
+)
+def test_the_compiler_is_one_whose_code_the_driver_loads(
+    driver: int, taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = []
+    for major in "13", "12":
+        (tmp_path / major).mkdir()
+        (tmp_path / major / f"libnvrtc.so.{major}").touch()
+        (tmp_path / major / "cuda_fp16.h").touch()
+        folders.append(([tmp_path / major], [tmp_path / major]))
+    monkeypatch.setattr(toolkit, "_candidates", lambda wanted: folders)
+    monkeypatch.setattr(toolkit, "driver_version", lambda: driver)
+    found = toolkit._toolkit.__wrapped__(None)
+    assert found.nvrtc == tmp_path / taken / f"libnvrtc.so.{taken}"
+
+
 def test_version_and_architectures() -> None:
     major = int(nvrtc.nvrtc_version().partition(".")[0])
     assert major >= 12
