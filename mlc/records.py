@@ -94,7 +94,7 @@ def _plain_fields(kind: Any) -> tuple[dict[str, int], Callable[[Any], Iterable[A
         and kind.__new__ is object.__new__
         and (kind.__dataclass_params__.frozen or kind.__setattr__ is object.__setattr__)
         and type(kind) is type
-        and (issubclass(kind, Quick) or not any("__slots__" in b.__dict__ for b in kind.__mro__))
+        and (issubclass(kind, Quick) or _has_no_slots(kind))
     )
     names = tuple(field.name for field in dataclasses.fields(kind)) if is_plain else ()
     if len(names) < 2:
@@ -103,10 +103,20 @@ def _plain_fields(kind: Any) -> tuple[dict[str, int], Callable[[Any], Iterable[A
     return places, attrgetter(*names), kind.__setattr__ is object.__setattr__
 
 
+def _has_no_slots(kind: type) -> bool:
+    return not any(base.__dict__.get("__slots__") for base in kind.__mro__)
+
+
 def _is_special(kind: type) -> bool:
     """Whether fields are of kinds that only the standard library's decorator knows."""
-    annotations = map(str, get_annotations(kind).values())
-    return any("InitVar" in a or "KW_ONLY" in a for a in annotations)
+    annotations = str(_annotations(kind))
+    return "InitVar" in annotations or "KW_ONLY" in annotations
+
+
+def _annotations(kind: type) -> dict[str, Any]:
+    """Those of the class itself, which Python before 3.14 has at hand."""
+    found: dict[str, Any] | None = vars(kind).get("__annotations__")
+    return get_annotations(kind) if found is None else found
 
 
 def _made(kind: Any, frozen: bool, eq: bool, slots: bool) -> type:
@@ -165,16 +175,16 @@ def _set_default(kind: type, name: str, value: object) -> None:
 def _own_fields(kind: type) -> tuple[Fields, Any]:
     """The fields that a class adds to those of its bases, and what the standard library keeps about
     the decorator's options; both as it makes them."""
-    annotations = get_annotations(kind)
+    annotations = _annotations(kind)
     fields: Fields = {}
+    usual, parameters = _usual()
     for name, text in annotations.items():
-        made = _own_field(name, text, kind.__dict__.get(name, MISSING))
+        made: Any = _own_field(name, text, kind.__dict__.get(name, MISSING))
         if made is None:
             return _fields_of_bare(kind, annotations)
+        made._field_type = usual
         fields[name] = made
-    of_pattern = _pattern_class().__dataclass_params__
-    options = type(of_pattern).__slots__
-    return fields, type(of_pattern)(**{name: getattr(of_pattern, name) for name in options})
+    return fields, parameters()
 
 
 def _own_field(name: str, text: Any, value: Any) -> Field[Any] | None:
@@ -190,15 +200,19 @@ def _own_field(name: str, text: Any, value: Any) -> Field[Any] | None:
     elif value.kw_only is not MISSING or type(value.default).__hash__ is None:
         return None
     made.name, made.type, made.kw_only = name, text, False
-    made._field_type = _pattern_class().__dataclass_fields__["first"]._field_type
     return made  # type: ignore[no-any-return]
 
 
 @cache
-def _pattern_class() -> Any:
-    return dataclasses.dataclass(init=False, repr=False, eq=False)(
+def _usual() -> tuple[Any, Callable[[], Any]]:
+    """The kind of usual fields, and what makes the record of a decorator's options."""
+    pattern: Any = dataclasses.dataclass(init=False, repr=False, eq=False)(
         type("Pattern", (), {"__annotations__": {"first": "int"}, "__doc__": "Of one field."})
     )
+    parameters: Any = pattern.__dataclass_params__
+    make: Any = type(parameters)
+    options = {name: getattr(parameters, name) for name in make.__slots__}
+    return pattern.__dataclass_fields__["first"]._field_type, partial(make, **options)
 
 
 def _fields_of_bare(kind: type, annotations: dict[str, Any]) -> tuple[Fields, Any]:
@@ -299,7 +313,10 @@ class _Init:
     def __init__(self, kind: Any, fields: tuple[Field[Any], ...], frozen: bool) -> None:
         self.kind, self.fields, self.frozen = kind, fields, frozen
         self.made: Callable[..., None] | None = None
+        self.names = [field.name for field in fields if field.init]
+        self.defaults = tuple(f.default for f in fields if f.default is not MISSING)
         self.left = -1  # instances to come before it is compiled; not known before the first
+        self.is_direct = False  # whether they hold what they are given in a dict, and no more
 
     @property
     def is_plain(self) -> bool:
@@ -312,6 +329,7 @@ class _Init:
         if self.left < 0:
             key = len(self.fields), self.frozen, hasattr(self.kind, "__post_init__")
             self.left = 0 if self.is_plain and key in _patterns else _FEW
+            self.is_direct = self.is_plain and not key[2] and _has_no_slots(self.kind)
         if not self.left:
             return MethodType(self._compiled(), one)
         self.left -= 1
@@ -325,7 +343,11 @@ class _Init:
         return self.made
 
     def _fill(self, one: Any, /, *args: Any, **kwargs: Any) -> None:
-        names = [field.name for field in self.fields if field.init]
+        names = self.names
+        missing = len(names) - len(args)
+        if self.is_direct and not kwargs and 0 <= missing <= len(self.defaults):
+            one.__dict__.update(zip(names, (args + self.defaults[-missing:]) if missing else args))
+            return None
         values = {**dict(zip(names, args)), **kwargs}
         fits = len(values) == len(args) + len(kwargs) and kwargs.keys() <= set(names)
         for field in self.fields:
