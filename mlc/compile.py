@@ -148,7 +148,7 @@ class Compiled:
             from .compile_device import device_assembly
 
             return device_assembly(self.device_module)
-        from .backends.llvm.emit import emit_assembly
+        from .backends.llvm.llvmlite_binding import emit_assembly
         from .backends.llvm.target import host_target
 
         return emit_assembly(self.llvm, host_target(), optimize=None)
@@ -363,7 +363,6 @@ def _built(
 def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
     from .native_text import constant_places, native_text
     from .runtime.image import compile_image
-    from .runtime.threads import prepare_pool
 
     module = compiled.module
     clock.stage("graph")
@@ -374,6 +373,8 @@ def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[byte
     clock.stage("lower")
     native = native_text(module, kernels, compiled.debug)
     if "@mlc_parallel_for" in native.text:
+        from .runtime.threads import prepare_pool
+
         prepare_pool()
     clock.stage("codegen")
     meta: dict[str, Any] = {

@@ -143,7 +143,7 @@ class CompiledProgram:
         """The assembly of the whole function; of a card's kernels it is PTX."""
         if self.target in DEVICE_TARGETS:
             return device_assembly(self.device_module)
-        from .backends.llvm.emit import emit_assembly
+        from .backends.llvm.llvmlite_binding import emit_assembly
         from .backends.llvm.target import host_target
 
         return emit_assembly(self.llvm, host_target(), optimize=None)

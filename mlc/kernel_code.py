@@ -75,8 +75,7 @@ class KernelCode:
         return None if self.separated is None else self._lowered(self.separated.ahead)
 
     def _lowered(self, program: Program) -> Program:
-        from .lower.compact_buffers import compact_buffers
-        from .lower.pipeline import lower
+        from .lower.pipeline import compact_buffers, lower
         from .schedules.defaults.machine import STACK_BYTES
 
         if self.is_call or self.is_tuned:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from ..te.classify import Kind, contraction_of, points
 from ..te.tensor import Tensor
-from .group_stages import Group, Member, current, goes_round, in_order, shared_axes, take_in
+from .group_stages import Group, Member, current, in_order
+from .merge_groups import goes_round, shared_axes, take_in
 
 FEW_ROWS = 8  # a batch with fewer rows is no product of matrices
 MOST_ROW_BYTES = 24 << 10  # so that a block of several rows fits in the cache

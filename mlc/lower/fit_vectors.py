@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
-from ..ir.expr import Expr, Var
+from ..ir.expr import Var
 from ..ir.program import (
     Accumulate,
     Allocate,
-    Buffer,
     Evaluate,
     For,
-    If,
     LoopKind,
     Program,
-    Scope,
-    Seq,
     Stmt,
     Store,
-    While,
     reads_of,
-    seq,
     walk,
 )
-from ..ir.rewrite import loads_of, variables_of
-from ..records import replace
-from .simplify_program import is_empty, substitute_all
+from ..ir.rewrite import variables_of
 
 VECTOR_BYTES = 64  # of a whole chunk; narrower registers take it in several parts
 WIDEST_BYTES = 4 * VECTOR_BYTES  # of one vectorized loop that stays whole
@@ -41,29 +31,14 @@ def fit_vectors(program: Program) -> Program:
     cannot be done the loop becomes serial.
     """
     loops = [s for s in walk(program.body) if isinstance(s, For)]
-    if all(s.kind is not LoopKind.VECTORIZED or _is_simple(s.body) and _fits(s) for s in loops):
+    if all(s.kind is not LoopKind.VECTORIZED or is_simple(s.body) and fits(s) for s in loops):
         return program
-    return program.with_body(_fit(program.body))
+    from .vector_chunks import in_chunks
+
+    return program.with_body(in_chunks(program.body))
 
 
-def _fit(stmt: Stmt) -> Stmt:
-    match stmt:
-        case For(kind=LoopKind.VECTORIZED):
-            body = _fit(stmt.body)
-            pushed = _push(body, stmt.var, stmt.extent, ()) if _can_push(body, stmt.var) else None
-            return replace(stmt, body=body, kind=LoopKind.SERIAL) if pushed is None else pushed
-        case For() | Allocate() | While():
-            return replace(stmt, body=_fit(stmt.body))
-        case Seq():
-            return seq(*map(_fit, stmt.stmts))
-        case If():
-            other = None if stmt.otherwise is None else _fit(stmt.otherwise)
-            return If(stmt.condition, _fit(stmt.then), other)
-        case _:
-            return stmt
-
-
-def _is_simple(stmt: Stmt) -> bool:
+def is_simple(stmt: Stmt) -> bool:
     """Whether a vectorized loop can stand right around ``stmt``."""
     return not any(
         isinstance(s, (Allocate, Evaluate))
@@ -72,107 +47,12 @@ def _is_simple(stmt: Stmt) -> bool:
     )
 
 
-def _can_push(stmt: Stmt, lane: Var) -> bool:
-    """Whether a loop over ``lane`` can move to the leaves of ``stmt``: it holds neither vectors nor
-    threads nor calls, and its conditions on the lane depend on no memory."""
-    simple = _is_simple(stmt)
-    for node in walk(stmt):
-        match node:
-            case Evaluate() | While():
-                return False
-            case For(kind=LoopKind.VECTORIZED | LoopKind.PARALLEL):
-                return False
-            case If(condition=test) if not simple:
-                if lane in set(variables_of(test)) and loads_of(test):
-                    return False
-            case _:
-                continue
-    return True
-
-
-def _push(stmt: Stmt, lane: Var, extent: int, tests: tuple[Expr, ...]) -> Stmt | None:
-    """The leaves of ``stmt``, where ``tests`` hold, in loops over ``lane``; None where something
-    that is allocated cannot be spread over lanes."""
-    if _is_simple(stmt):
-        guarded = stmt
-        for test in reversed(tests):
-            guarded = If(test, guarded)
-        return _lanes(guarded, lane, extent)
-    match stmt:
-        case For():
-            body = _push(stmt.body, lane, extent, tests)
-            return None if body is None else replace(stmt, body=body)
-        case Allocate(buffers=buffers):
-            from .replace_buffers import Place, is_replaceable, replace_buffers
-
-            places = {b: Place(_spread(b, extent), (), (lane,)) for b in buffers}
-            if not is_replaceable(stmt.body, places):
-                return None
-            body = _push(replace_buffers(stmt.body, places), lane, extent, tests)
-            held = tuple(place.buffer for place in places.values())
-            return None if body is None else Allocate(held, body)
-        case Seq():
-            parts: list[Stmt | None] = []
-            for simple, run in groupby(stmt.stmts, _is_simple):
-                members = list(run)
-                together = [seq(*members)] if simple else members
-                parts += [_push(s, lane, extent, tests) for s in together]
-            found = [part for part in parts if part is not None]
-            return seq(*found) if len(found) == len(parts) else None
-        case If(condition=test, then=then, otherwise=other):
-            varies = lane in set(variables_of(test))
-            yes = _push(then, lane, extent, (*tests, test) if varies else tests)
-            no = None
-            if other is not None and not is_empty(other):
-                no = _push(other, lane, extent, (*tests, ~test) if varies else tests)
-                if no is None:
-                    return None
-            if yes is None or not varies:
-                return None if yes is None else If(test, yes, no)
-            return yes if no is None else seq(yes, no)
-        case _:
-            raise AssertionError(type(stmt))
-
-
-def _spread(buffer: Buffer, lanes: int) -> Buffer:
-    return Buffer(buffer.name, (*buffer.shape, lanes), buffer.dtype, None, Scope.STACK)
-
-
-def _lanes(body: Stmt, var: Var, extent: int) -> Stmt:
-    """``body`` for ``extent`` values of ``var``, in vectors that fit."""
-    fresh = Var(var.name)
-    loop = For(fresh, extent, substitute_all(body, {var: fresh}), LoopKind.VECTORIZED)
-    if _fits(loop):
-        return loop
-    width = _widest(VECTOR_BYTES // _item_bytes(body, var), extent)
-    parts: list[Stmt] = []
-    count, rest = divmod(extent, width)
-    if count == 1:
-        parts.append(_lanes(body, var, width))
-    else:
-        chunk = Var(f"{var.name}o")
-        inner = Var(f"{var.name}i")
-        vector = substitute_all(body, {var: chunk * width + inner})
-        kind = LoopKind.UNROLLED if count <= UNROLLED_CHUNKS else LoopKind.SERIAL
-        parts.append(For(chunk, count, For(inner, width, vector, LoopKind.VECTORIZED), kind))
-    if rest:
-        last = Var(var.name)
-        tail = substitute_all(body, {var: count * width + last})
-        parts.append(_lanes(tail, last, rest))
-    return seq(*parts)
-
-
-def _widest(most: int, extent: int) -> int:
-    """The largest power of two that is no more than either."""
-    return 1 << (max(min(most, extent), 1).bit_length() - 1)
-
-
-def _fits(loop: For) -> bool:
-    size = loop.extent * _item_bytes(loop.body, loop.var)
+def fits(loop: For) -> bool:
+    size = loop.extent * item_bytes(loop.body, loop.var)
     return size <= VECTOR_BYTES or size <= WIDEST_BYTES and loop.extent.bit_count() == 1
 
 
-def _item_bytes(stmt: Stmt, lane: Var) -> int:
+def item_bytes(stmt: Stmt, lane: Var) -> int:
     """The size of the largest element that ``stmt`` touches, of those that differ by ``lane``."""
     sizes = [1]
     for node in walk(stmt):

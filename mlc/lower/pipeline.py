@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib import import_module
 
-from ..ir.program import Accumulate, Program, walk
+from ..ir.program import Accumulate, Allocate, Evaluate, Program, walk
 from ..records import dataclass
 from .bind_blocks import bind_blocks
 from .bind_threads import bind_threads
-from .compact_buffers import compact_buffers
-from .expand_intrinsics import expand_intrinsics
 from .expand_math import expand_math_program
 from .fit_vectors import fit_vectors
 from .limit_unrolling import limit_unrolling
@@ -23,17 +22,24 @@ from .unroll_partly import unroll_partly
 Pass = Callable[[Program], Program]
 
 
-def promote_registers(program: Program) -> Program:
-    """See `mlc.lower.promote_registers`, which is loaded for programs that accumulate."""
-    if not any(isinstance(stmt, Accumulate) for stmt in walk(program.body)):
-        return program
-    from .promote_registers import promote_registers
+def _where(kind: type, name: str) -> Pass:
+    """The pass of that name, whose file is loaded for programs with statements of a ``kind``: it
+    leaves others as they are."""
 
-    return promote_registers(program)
+    def step(program: Program) -> Program:
+        if not any(isinstance(stmt, kind) for stmt in walk(program.body)):
+            return program
+        made: Program = getattr(import_module(f"{__package__}.{name}"), name)(program)
+        return made
 
+    step.__name__ = name
+    return step
+
+
+compact_buffers = _where(Allocate, "compact_buffers")
 
 PASSES: tuple[Pass, ...] = (
-    expand_intrinsics,
+    _where(Evaluate, "expand_intrinsics"),
     bind_threads,
     bind_blocks,
     compact_buffers,
@@ -42,7 +48,7 @@ PASSES: tuple[Pass, ...] = (
     place_buffers,
     partition_loops,
     unroll_loops,
-    promote_registers,
+    _where(Accumulate, "promote_registers"),
     unroll_partly,
     simplify_program,
     expand_math_program,

@@ -10,12 +10,14 @@ loads it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import mmap
 import os
 import struct
 import sys
+from _thread import start_new_thread
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -57,13 +59,28 @@ class LoadedImage:
 def compile_image(ir_text: str, target: Target, *, optimize: Optimize = None) -> bytes:
     """The image of an LLVM IR module. Raises CompileError, with the text, for a module LLVM
     refuses."""
-    from mlc.backends.llvm.emit import emit_object, interface
+    from mlc.backends.llvm.emit import emit_object
+    from mlc.runtime.processors import available_cpus
+
+    if "mlc.runtime.elf" not in sys.modules and available_cpus() > 1:
+        start_new_thread(_load_what_follows, ())
+    data = emit_object(ir_text, target, optimize=optimize)
     from mlc.runtime import elf
 
-    data = emit_object(ir_text, target, optimize=optimize)
     if elf.is_linkable(data):
         return link_object(data)
+    from mlc.backends.llvm.llvmlite_binding import interface
+
     return wrap_object(data, *interface(ir_text))
+
+
+def _load_what_follows() -> None:
+    """What the first image needs once LLVM is done, in a thread beside it: LLVM runs without the
+    lock of Python's. Whatever goes wrong here goes wrong again where it is waited for."""
+    with contextlib.suppress(Exception):
+        from mlc.runtime import elf, executor, sources  # noqa: F401
+
+        sources.loaded_sources()
 
 
 def link_object(data: bytes) -> bytes:

@@ -6,8 +6,8 @@ change in one that was, or in the key.) So an entry names their files, as the fi
 keep do, and holds while each has the time and the size that it had. A process that finds its kernel
 on disk looks at these alone, a fraction of all, and loads none.
 
-Files are looked at when an entry is stored, which is later than they were loaded. One that was
-written to since this process began may not be what it runs: nothing is stored then.
+Files are looked at once, when an entry is stored, which is later than they were loaded. One that
+was written to since this process began may not be what it runs: nothing is stored then.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def loaded_sources() -> str | None:
         ours = path.startswith(_PACKAGE + os.sep)
         names.append(path[len(_PACKAGE) + 1 :] if ours else f"{_ELSEWHERE}{path}")
     try:
-        found = list(map(_look, names))
+        found = list(map(_look_at_loaded, names))
     except OSError:
         return None
     if max(when for _, when in found) > LOADED_NS - _SLACK_NS:
@@ -81,4 +81,6 @@ def _look(name: str) -> tuple[str, int]:
     return f"{status.st_mtime_ns:x}+{status.st_size:x}", changed
 
 
-_first_look = cache(_look)  # a process goes on with what it has loaded, whatever is edited
+# A process goes on with what it has loaded, whatever is edited. One that was edited after it was
+# looked at, before it was loaded, is noticed.
+_first_look, _look_at_loaded = cache(_look), cache(_look)

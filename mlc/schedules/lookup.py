@@ -36,11 +36,6 @@ if TYPE_CHECKING:
 LONGEST_NEST = 16  # lines of a loop nest that an error shows
 
 
-def is_pattern(name: str) -> bool:
-    """Whether ``name`` has wildcards."""
-    return "*" in name or "?" in name or "[" in name
-
-
 def matching_blocks(program: Program, pattern: str) -> tuple[Block, ...]:
     """The blocks whose names fit ``pattern``, in program order."""
     return tuple(b for b in blocks_of(program.body) if fnmatchcase(b.name, pattern))

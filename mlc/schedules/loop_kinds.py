@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ..ir.parts import Part, parts_of
 from ..ir.program import For, LoopKind, Program, Stmt, While, children_of
 from ..records import replace
 from .legality import shares_memory
-from .refusal import Refusal
+
+if TYPE_CHECKING:
+    from .refusal import Refusal
 
 Mark = tuple[For, str]  # a loop that does not run serially, and the thread that it is bound to
 

@@ -9,22 +9,24 @@ from functools import cache, partial, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MlcError, NotProvenError, ScheduleError
+from ..errors import MlcError, ScheduleError
 from ..ir.empty_loops import has_empty_loops
 from ..ir.expr import Var
 from ..ir.parts import alone, buffers_around, exchanged, part_with_loop, parts_of
 from ..ir.program import Block, Program
-from ..ir.unsafe import unsafe_steps
 from ..ir.viewers import viewer
-from ..records import cached_property, dataclass, replace
-from . import lookup
+from ..records import cached_property, dataclass
 from .legality import is_shared, shares_memory
 from .loop_kinds import broken_mark, misplaced_loop, new_clash
-from .refusal import Refusal
-from .step import Step, block_name, find_block, loops_around
+from .step import Step, block_name, find_block, is_pattern, loops_around
 
 if TYPE_CHECKING:
     import random
+
+    from .refusal import Refusal
+
+
+Made = tuple[Program, tuple[Any, ...]]  # what a step returns
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +105,9 @@ class Schedule:
         try:
             problem = step.check(before)
         except ScheduleError as error:
-            gone = lookup.gone(step, before, self.trace)
+            from .lookup import gone as gone_in
+
+            gone = gone_in(step, before, self.trace)
             raise (ScheduleError(f"{error.message}; {gone}") if gone else error) from None
         if problem is None:
             program, made = step.apply(before)
@@ -117,10 +121,14 @@ class Schedule:
         if problem is None:
             unsafe = False
         else:
-            program, made, unsafe = self._in_spite_of(step, problem, unsafe or self._unsafe)
+            from .unproven import in_spite_of
+
+            program, made, unsafe = in_spite_of(self, step, problem, unsafe or self._unsafe)
         misplaced = misplaced_loop(program)
         if misplaced is not None and misplaced_loop(before) is None:
-            raise ScheduleError(lookup.complaint(before, step, misplaced))
+            from .lookup import complaint
+
+            raise ScheduleError(complaint(before, step, misplaced))
         self.note(step, program, made, unsafe)
         return made
 
@@ -131,47 +139,11 @@ class Schedule:
         self.trace.append(Taken(step, made, self.program, program, unsafe, self._part_of))
         self.program = program
 
-    def _in_spite_of(
-        self, step: Step, problem: Refusal | str, unsafe: bool
-    ) -> tuple[Program, tuple[Any, ...], bool]:
-        """The step's result if it may be taken nevertheless, and whether that is unsafe."""
-        if isinstance(problem, str):
-            raise ScheduleError(lookup.complaint(self.program, step, problem))
-        if not unsafe and problem.proven:
-            raise ScheduleError(lookup.complaint(self.program, step, problem), refusal=problem)
-        if not unsafe:
-            return *self._tried(step, problem), False
-        old = self.program
-        marks = (*unsafe_steps(old), lookup.plain_text(step))
-        program, made = step.apply(replace(old, attrs={**old.attrs, "unsafe": marks}))
-        assert program.attrs.get("unsafe") == marks, f"{step.name} drops the mark of the program"
-        return program, made, True
-
-    def _tried(self, step: Step, problem: Refusal) -> tuple[Program, tuple[Any, ...]]:
+    def _tried(self, step: Step, problem: Refusal) -> Made:
         """The step's result if running a small program both ways shows that it is the same."""
-        from .legality.exhaustive import Difference, Same, same_meaning
+        from .unproven import tried
 
-        if not step.is_concurrent:
-            program, made = step.apply(self.program)
-            match same_meaning(self.program, program):
-                case Same():
-                    clash = new_clash(self.program, program)
-                    if clash is None:
-                        return program, made
-                    problem = Refusal(clash, proven=False) if isinstance(clash, str) else clash
-                    if problem.proven:
-                        text = lookup.complaint(self.program, step, problem)
-                        raise ScheduleError(text, refusal=problem)
-                case Difference(output=output, element=element) as found:
-                    place = f"{output}[{', '.join(map(str, element)) or '()'}]"
-                    reason = (
-                        f"{problem}; it would compute another {place}: {found.after_term} "
-                        f"instead of {found.before_term}"
-                    )
-                    text = lookup.complaint(self.program, step, reason)
-                    raise ScheduleError(text, refusal=problem)
-        text = lookup.complaint(self.program, step, problem, "was not proven")
-        raise NotProvenError(text, refusal=problem)
+        return tried(self.program, step, problem)
 
     def undo(self) -> None:
         """Takes back the last step."""
@@ -224,39 +196,55 @@ class Schedule:
 
     def block(self, name: str | Block) -> Block:
         """The block called ``name``, or the one block that fits a pattern such as ``"*_init"``."""
-        if isinstance(name, str) and lookup.is_pattern(name):
+        if isinstance(name, str) and is_pattern(name):
+            from . import lookup
+
             return lookup.one_block(self.program, name)
         return find_block(self.program, block_name(name))
 
     def blocks(self, pattern: str = "*") -> tuple[Block, ...]:
         """All blocks whose names fit ``pattern``, in program order."""
+        from . import lookup
+
         return lookup.matching_blocks(self.program, pattern)
 
     def loops(self, block: Block | str) -> tuple[Var, ...]:
         """The loops around a block, outermost first."""
         name = block_name(block)
-        if lookup.is_pattern(name):
+        if is_pattern(name):
+            from . import lookup
+
             name = lookup.one_block(self.program, name).name
         return tuple(loop.var for loop in loops_around(self.program, name))
 
     def loop(self, name: str, occurrence: int | None = None) -> Var:
         """The loop called ``name``; if several are, the one that ``occurrence`` counts from 0."""
+        from . import lookup
+
         return lookup.loop_named(self.program, name, occurrence)
 
     def producers(self, block: Block | str) -> tuple[Block, ...]:
         """The blocks before ``block`` that write what it reads."""
+        from . import lookup
+
         return lookup.producers(self.program, self.block(block))
 
     def consumers(self, block: Block | str) -> tuple[Block, ...]:
         """The blocks after ``block`` that read what it writes."""
+        from . import lookup
+
         return lookup.consumers(self.program, self.block(block))
 
     def child_blocks(self, block: Block | str) -> tuple[Block, ...]:
         """The blocks that stand directly in ``block``."""
+        from . import lookup
+
         return lookup.child_blocks(self.block(block))
 
     def output_blocks(self) -> tuple[Block, ...]:
         """The blocks that write an output of the program."""
+        from . import lookup
+
         return lookup.output_blocks(self.program)
 
     def source(self) -> str:
@@ -324,10 +312,9 @@ class Schedule:
         return partial(step_method(name), self)
 
     def __dir__(self) -> list[str]:
+        from . import lookup
+
         return sorted({*super().__dir__(), *lookup.step_names()})
-
-
-Made = tuple[Program, tuple[Any, ...]]  # what a step returns
 
 
 def taken_on(before: Program, step: Step) -> Made | None:
@@ -406,4 +393,6 @@ def step_module(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != path:
             raise
+        from . import lookup
+
         raise AttributeError(lookup.unknown_step(name)) from None

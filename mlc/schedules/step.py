@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ScheduleError
 from ..ir.expr import Expr, Var
@@ -33,7 +33,9 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, substitute
 from ..records import dataclass, replace
-from .refusal import Refusal
+
+if TYPE_CHECKING:
+    from .refusal import Refusal
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,11 @@ def operand_text(value: Any, names: Mapping[Any, str]) -> str:
 def block_name(block: Block | str) -> str:
     """The name that stands for a block in a step."""
     return block if isinstance(block, str) else block.name
+
+
+def is_pattern(name: str) -> bool:
+    """Whether ``name`` has wildcards."""
+    return "*" in name or "?" in name or "[" in name
 
 
 def find_block(program: Program, name: str) -> Block:

@@ -49,6 +49,7 @@ _IN_PLACE = {
     "resize": "np.reshape(x, shape)",
     "itemset": "np.where(mask, new, x)", "setfield": "np.where(mask, new, x)",
 }  # fmt: skip
+_OF_NUMBERS = frozenset({"is_integer", "bit_count", "bit_length"})
 _ELSEWHERE = {
     "tobytes": "return the array and call .tobytes() on the result",
     "tofile": "return the array and save the result",
@@ -358,10 +359,11 @@ class Tracer:
             )
         if name in _ELSEWHERE:
             raise UnsupportedError(f"x.{name} cannot be traced; {_ELSEWHERE[name]}")
-        from .number import number_method
+        if name in _OF_NUMBERS:
+            from .number import number_method
 
-        if (found := number_method(self, name)) is not None:
-            return found
+            if (found := number_method(self, name)) is not None:
+                return found
         raise AttributeError(
             f"a traced value has no attribute {name!r}; it has those of a NumPy array that do not "
             f"depend on the data"

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlc.backends.llvm.emit import emit_assembly
+from mlc.backends.llvm.llvmlite_binding import emit_assembly
 from mlc.backends.llvm.module import BufferRef, KernelCall, module_text
-from mlc.backends.llvm.target import arm_target, host_target, x86_target
+from mlc.backends.llvm.other_targets import arm_target
+from mlc.backends.llvm.target import host_target, x86_target
 from mlc.dtypes import DType, boolean, float16, float32, float64, int8, int16, int32, int64, uint8
 from mlc.ir.expr import Expr, Var, apply, cast, const, load, select
 from mlc.ir.interpret import interpret

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlc.backends.llvm.debug import Site
-from mlc.backends.llvm.emit import emit_assembly
+from mlc.backends.llvm.llvmlite_binding import emit_assembly
 from mlc.backends.llvm.target import host_target
 from mlc.dtypes import boolean, float32, int32, int64
 from mlc.errors import CompileError

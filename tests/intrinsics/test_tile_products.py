@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import mlc
 from mlc import script as T
 from mlc.backends.base import backend
-from mlc.backends.llvm.emit import emit_assembly
+from mlc.backends.llvm.llvmlite_binding import emit_assembly
 from mlc.backends.llvm.target import host_target, x86_target
 from mlc.intrinsics.tile_products import tile_product
 from mlc.ir.expr import const

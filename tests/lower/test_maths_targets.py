@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.backends.llvm.emit import emit_assembly
+from mlc.backends.llvm.llvmlite_binding import emit_assembly
 from mlc.backends.llvm.module import BufferRef, KernelCall, module_text
 from mlc.backends.llvm.target import Target, host_target
 from mlc.dtypes import DType, float32, float64

@@ -15,6 +15,15 @@ x = np.ones(1000, np.float32)
 assert mlc.jit(small)(x, x)[0] == 2.0
 print(*sorted(sys.modules))
 """
+SIZES = (
+    CALL.replace("x = ", "before = set(sys.modules); x = ").rpartition("print")[0]
+    + """
+made = [m for n, m in sys.modules.items() if n.startswith("mlc.") and n not in before]
+import marshal
+codes = [m.__spec__.loader.get_code(m.__name__) for m in made]
+print(len(made), sum(len(marshal.dumps(code)) for code in codes))
+"""
+)
 PRODUCT = """
 import sys
 import numpy as np, mlc
@@ -33,7 +42,16 @@ NEVER = {
     "mlc.backends.llvm.known_lanes", "mlc.te.address", "mlc.lower.replace_buffers",
     "mlc.backends.llvm.lanes", "mlc.backends.llvm.parallel", "mlc.backends.llvm.quotients",
     "mlc.lower.promote_registers", "mlc.ops.reduce", "mlc.control.convert", "random", "binascii",
+    "mlc.schedules.lookup", "mlc.schedules.refusal", "mlc.schedules.legality.orders", "_heapq",
+    "mlc.schedules.unproven", "mlc.graph.merge_groups", "mlc.lower.vector_chunks",
+    "mlc.lower.block_starts", "mlc.lower.compact_buffers", "mlc.lower.expand_intrinsics",
+    "mlc.ir.empty_reductions", "mlc.backends.llvm.registers", "mlc.backends.llvm.debug",
+    "mlc.backends.llvm.integers", "mlc.backends.llvm.rare_floats", "mlc.backends.llvm.selects",
+    "mlc.backends.llvm.accumulation", "mlc.backends.llvm.branches", "mlc.backends.llvm.gathers",
+    "mlc.backends.llvm.llvmlite_binding", "mlc.tracer.number", "mlc.runtime.threads",
 }  # fmt: skip
+# What was loaded when this was written, and a little room: each takes its part of a millisecond.
+MOST_MODULES, MOST_BYTES = 95, 850_000
 # A process that finds the kernel on disk needs no compiler at all.
 COMPILER = (
     "mlc.graph.pipeline", "mlc.schedules.schedule", "mlc.lower.", "mlc.backends.llvm.emit",
@@ -43,13 +61,18 @@ COMPILER = (
 
 def loaded(folder: Path, call: str = CALL) -> set[str]:
     """The parts of mlc that a process has after its first call."""
+    return set(printed(folder, call))
+
+
+def printed(folder: Path, call: str) -> list[str]:
+    """What a process prints whose disk cache lies in ``folder``."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLC_")}
     environment |= {"MLC_CACHE_DIR": str(folder), "MLC_TUNED": "0"}
     done = subprocess.run(
         [sys.executable, "-c", call], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
+    return done.stdout.split()
 
 
 def test_a_small_function_loads_what_it_needs(tmp_path: Path) -> None:
@@ -59,6 +82,11 @@ def test_a_small_function_loads_what_it_needs(tmp_path: Path) -> None:
     cached = loaded(tmp_path)
     assert cached < cold
     assert not [name for name in cached if name.startswith(COMPILER)]
+
+
+def test_a_small_function_loads_little(tmp_path: Path) -> None:
+    modules, size = map(int, printed(tmp_path, SIZES))
+    assert 40 < modules <= MOST_MODULES and size <= MOST_BYTES, (modules, size)
 
 
 def test_a_product_that_packs_its_columns_loads_neither_texts_nor_other_steps(

@@ -5,8 +5,10 @@ import struct
 import numpy as np
 import pytest
 
-from mlc.backends.llvm.emit import emit_object, interface
-from mlc.backends.llvm.target import arm_target, host_target
+from mlc.backends.llvm.emit import emit_object
+from mlc.backends.llvm.llvmlite_binding import interface
+from mlc.backends.llvm.other_targets import arm_target
+from mlc.backends.llvm.target import host_target
 from mlc.errors import CompileError
 from mlc.runtime import elf
 from mlc.runtime.image import compile_image, link_object, load_image, wrap_object

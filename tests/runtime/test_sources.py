@@ -35,13 +35,20 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     loaded["mlc.one"].__file__ = str(folder / "one.py")
     loaded["mlc.two"].__file__ = str(folder / "two.py")
     monkeypatch.setattr(sources.sys, "modules", loaded)
+    forget()
     yield folder
+    forget()
+
+
+def forget() -> None:
+    """As another process begins."""
     sources._first_look.cache_clear()
+    sources._look_at_loaded.cache_clear()
 
 
 def is_current(made_by: str) -> bool:
     """As another process finds it."""
-    sources._first_look.cache_clear()
+    forget()
     return sources.are_current(made_by)
 
 
@@ -84,6 +91,7 @@ def test_files_written_since_they_were_loaded_make_no_entry(
     monkeypatch.setattr(sources, "LOADED_NS", time.time_ns() - 10**9)
     assert sources.loaded_sources() is None
     file = package / "one.py"
+    forget()
     os.utime(file, ns=(0, 0))  # the time in a file can be set; when that was done cannot
     assert sources.loaded_sources() is None
     key = cache.content_key("x")
@@ -100,7 +108,7 @@ def test_entries_of_changed_sources_are_misses_and_are_replaced(
     cache.put(key, b"old", {}, sources.loaded_sources())
     assert cache.get(key).image == b"old"
     (package / "one.py").write_text("# another\n")
-    sources._first_look.cache_clear()
+    forget()
     assert cache.get(key) is None
     cache.put(key, b"new", {}, sources.loaded_sources())
     assert cache.get(key).image == b"new"

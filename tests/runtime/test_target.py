@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from mlc.backends.llvm import target as target_module
-from mlc.backends.llvm.emit import emit_assembly, emit_object, interface
-from mlc.backends.llvm.target import arm_target, host_target, parse_cpuinfo, x86_target
+from mlc.backends.llvm.emit import emit_object
+from mlc.backends.llvm.llvmlite_binding import emit_assembly, interface
+from mlc.backends.llvm.other_targets import arm_target
+from mlc.backends.llvm.target import host_target, parse_cpuinfo, x86_target
 from mlc.errors import CompileError
 
 V2 = "pni ssse3 sse4_1 sse4_2 cx16 popcnt"

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...dtypes import DType, boolean, int8, int32, int64
+from ...dtypes import DType, boolean, int8, int64
 from ...errors import CompileError
 from ...ir.expr import Const, Expr, Load, Var
 from ...ir.program import Buffer, Scope
 from ...records import dataclass
-from .debug import check_bounds
 from .emitter import Emitter
-from .registers import read_register
-from .types import Value, constant, mangled, memory_type, shuffle_mask, type_of, vector_constant
+from .types import Value, constant, mangled, memory_type, type_of
 
 # Up to this many elements apart, lanes are picked from vectors instead of gathered.
 _NEAR = 4
@@ -85,7 +83,7 @@ def address_of(e: Emitter, buffer: Buffer, indices: tuple[Expr, ...]) -> Address
         pointer = _moved(e, top, pointer, element, by_level[level])
     if offset:
         key = ("gep", pointer, element, offset)
-        pointer = e.at(top, key, lambda: _gep(e, element, pointer, str(offset))).text
+        pointer = e.at(top, key, lambda: gep(e, element, pointer, str(offset))).text
     return Address(buffer, pointer, step, spread, None if spread is None else known)
 
 
@@ -106,12 +104,12 @@ def _moved(
                 value = e.binary("mul", value, constant(c, int64))
             total = value if total is None else e.binary("add", total, value)
         assert total is not None
-        return _gep(e, element, pointer, total.text)
+        return gep(e, element, pointer, total.text)
 
     return e.at(level, key, make).text
 
 
-def _gep(e: Emitter, element: str, pointer: str, index: str) -> Value:
+def gep(e: Emitter, element: str, pointer: str, index: str) -> Value:
     return Value(e.raw(f"getelementptr {element}, ptr {pointer}, i64 {index}"), int64)
 
 
@@ -124,10 +122,12 @@ def emit_load(e: Emitter, expr: Load) -> Value:
     """The value of a load; lanes that the mask leaves out read nothing."""
     buffer, indices = expr.source, expr.indices
     if buffer in e.registers:
+        from .registers import read_register
+
         return read_register(e, e.registers[buffer], indices)
     safe = e.facts.in_bounds(buffer, indices)
     if not safe:
-        check_bounds(e, buffer, indices)
+        e.check_bounds(buffer, indices)
     where = address_of(e, buffer, indices)
     return read(e, where, None if safe else e.mask, _beside(buffer, indices))
 
@@ -147,13 +147,17 @@ def read(e: Emitter, where: Address, mask: Value | None, beside: tuple[int, int]
     buffer = where.buffer
     dtype, align = buffer.dtype, alignment(buffer)
     if where.is_uniform:
-        pointer = where.pointer if mask is None else _harmless(e, where.pointer, mask)
+        pointer = where.pointer
+        if mask is not None:
+            from .gathers import harmless
+
+            pointer = harmless(e, pointer, mask)
         kind = memory_type(dtype)
         volatile = "volatile " if e.volatile else ""
-        raw = e.op(f"load {volatile}{kind}, ptr {pointer}, align {align}", _stored(buffer))
+        raw = e.op(f"load {volatile}{kind}, ptr {pointer}, align {align}", stored_as(buffer))
         return _from_memory(e, raw, buffer)
     kind = memory_type(dtype, e.lanes)
-    stored = _stored(buffer)
+    stored = stored_as(buffer)
     if where.spread is None and where.step in (1, -1):
         pointer = _first(e, where)
         backwards = where.step == -1
@@ -170,7 +174,9 @@ def read(e: Emitter, where: Address, mask: Value | None, beside: tuple[int, int]
             )  # fmt: skip
         return _from_memory(e, _reversed(e, raw) if backwards else raw, buffer)
     if where.spread is None and 1 < where.step <= _NEAR and e.lanes > 2:
-        return _from_memory(e, _picked(e, where, kind, mask), buffer)
+        from .gathers import picked
+
+        return _from_memory(e, picked(e, where, kind, mask), buffer)
     if where.known is not None and mask is None and not e.volatile:
         from .known_lanes import fits_shuffle, read_known
 
@@ -178,7 +184,9 @@ def read(e: Emitter, where: Address, mask: Value | None, beside: tuple[int, int]
         if fits_shuffle(places):
             raw = read_known(e, where.pointer, places, stored, align, beside)
             return _from_memory(e, raw, buffer)
-    pointers = _pointers(e, where)
+    from .gathers import pointers_of
+
+    pointers = pointers_of(e, where)
     mask = _all_lanes(e) if mask is None else e.splat(mask, e.lanes)
     name = f"@llvm.masked.gather.{mangled(stored, e.lanes)}.v{e.lanes}p0"
     many = f"<{e.lanes} x ptr>"
@@ -188,57 +196,6 @@ def read(e: Emitter, where: Address, mask: Value | None, beside: tuple[int, int]
         stored, e.lanes,
     )  # fmt: skip
     return _from_memory(e, raw, buffer)
-
-
-def _picked(e: Emitter, where: Address, kind: str, mask: Value | None) -> Value:
-    """Lanes a few elements apart: whole vectors are loaded, and their elements picked.
-
-    The last vector ends at the last lane's element, so that nothing outside is read; under a mask
-    nothing but the elements of its lanes is.
-    """
-    lanes, step = e.lanes, where.step
-    stored, align = _stored(where.buffer), alignment(where.buffer)
-    element = memory_type(where.buffer.dtype)
-    starts = [lanes * j for j in range(step - 1)] + [(lanes - 1) * (step - 1)]
-    total: Value | None = None
-    for j, start in enumerate(starts):
-        pointer = _gep(e, element, where.pointer, str(start)).text if start else where.pointer
-        if mask is None:
-            part = e.op(f"load {kind}, ptr {pointer}, align {align}", stored, lanes)
-        else:
-            wanted = _spread_mask(e, mask, start, step)
-            name = f"@llvm.masked.load.{mangled(stored, lanes)}.p0"
-            e.declare(f"declare {kind} {name}(ptr, {wanted.type}, {kind})")
-            part = e.op(
-                f"call {kind} {name}(ptr align {align} {pointer}, {wanted}, "
-                f"{kind} zeroinitializer)",
-                stored, lanes,
-            )  # fmt: skip
-        if total is None:
-            total = part
-            continue
-        picks = []
-        for lane in range(lanes):
-            at = lane * step
-            if start <= at < start + lanes:
-                picks.append(lanes + at - start)
-            else:
-                picks.append(at if j == 1 and at < lanes else lane)
-        text = f"shufflevector {total}, {part}, {shuffle_mask(picks)}"
-        total = e.op(text, stored, lanes)
-    assert total is not None
-    return total
-
-
-def _spread_mask(e: Emitter, mask: Value, start: int, step: int) -> Value:
-    """Which of the elements from number ``start`` on belong to a lane of ``mask``, where lane ``n``
-    is element ``n * step``."""
-    lanes = e.lanes
-    mask = e.splat(mask, lanes)
-    places = range(start, start + lanes)
-    picks = [at // step if at % step == 0 else lanes for at in places]
-    text = f"shufflevector {mask}, {mask.type} zeroinitializer, {shuffle_mask(picks)}"
-    return e.op(text, boolean, lanes)
 
 
 def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
@@ -268,13 +225,17 @@ def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
             return
         mask = _lanes_of(e, mask, backwards)
         if memory_type(raw.dtype) in ("i8", "i16", "i32") and "+avx512f" in e.target.features:
-            mask = _hidden(e, mask)
+            from .gathers import hidden
+
+            mask = hidden(e, mask)
         name = f"@llvm.masked.store.{mangled(raw.dtype, e.lanes)}.p0"
         e.declare(f"declare void {name}({raw.type}, ptr, {mask.type})")
         e.line(f"call void {name}({raw}, ptr align {align} {pointer}, {mask})")
         return
     # Lanes are scattered in order, so the last of several at one address stays.
-    pointers = _pointers(e, where)
+    from .gathers import pointers_of
+
+    pointers = pointers_of(e, where)
     mask = _all_lanes(e) if mask is None else e.splat(mask, e.lanes)
     many = f"<{e.lanes} x ptr>"
     name = f"@llvm.masked.scatter.{mangled(raw.dtype, e.lanes)}.v{e.lanes}p0"
@@ -282,18 +243,7 @@ def write(e: Emitter, where: Address, value: Value, mask: Value | None) -> None:
     e.line(f"call void {name}({raw}, {many} align {align} {pointers}, {mask})")
 
 
-def at_lane(e: Emitter, where: Address, lane: int) -> Address:
-    """The address of one lane, as one that is uniform."""
-    element = memory_type(where.buffer.dtype)
-    pointer = where.pointer
-    if where.step * lane:
-        pointer = _gep(e, element, pointer, str(where.step * lane)).text
-    if where.spread is not None:
-        pointer = _gep(e, element, pointer, e.extract(where.spread, lane).text).text
-    return Address(where.buffer, pointer, 0, None)
-
-
-def _stored(buffer: Buffer) -> DType:
+def stored_as(buffer: Buffer) -> DType:
     return int8 if buffer.dtype is boolean else buffer.dtype
 
 
@@ -318,22 +268,6 @@ def _lanes_of(e: Emitter, mask: Value, backwards: bool) -> Value:
     return _reversed(e, mask) if backwards else mask
 
 
-def _hidden(e: Emitter, mask: Value) -> Value:
-    """``mask``, which LLVM cannot compute beforehand. Where it knows that one lane alone is stored,
-    of integers cut down from wider ones, LLVM for AVX-512 (22 does, at least) writes that lane as
-    wide as it was, over what lies behind."""
-    bits = max(64, mask.lanes)
-
-    def all_lanes() -> Value:
-        e.declare(f"@mlc_ones_{bits} = private unnamed_addr constant i{bits} -1, align 8")
-        ones = e.raw(f"load volatile i{bits}, ptr @mlc_ones_{bits}, align 8")
-        if mask.lanes < bits:
-            ones = e.raw(f"trunc i{bits} {ones} to i{mask.lanes}")
-        return e.op(f"bitcast i{mask.lanes} {ones} to {mask.type}", boolean, mask.lanes)
-
-    return e.binary("and", mask, e.at(0, ("all lanes", mask.lanes), all_lanes))
-
-
 def _reversed(e: Emitter, value: Value) -> Value:
     return e.shuffle(value, list(range(value.lanes - 1, -1, -1)))
 
@@ -343,28 +277,7 @@ def _first(e: Emitter, where: Address) -> str:
     if where.step == 1:
         return where.pointer
     element = memory_type(where.buffer.dtype)
-    return _gep(e, element, where.pointer, str(1 - e.lanes)).text
-
-
-def _pointers(e: Emitter, where: Address) -> str:
-    element, lanes = memory_type(where.buffer.dtype), e.lanes
-    if where.spread is None:
-        # 32-bit offsets let the processor gather twice as many at once.
-        width = int32 if abs(where.step) * lanes < 2**31 else int64
-        offsets = vector_constant([where.step * i for i in range(lanes)], width)
-    else:
-        offsets = where.spread
-        if where.step:
-            ramp = vector_constant([where.step * i for i in range(lanes)], int64)
-            offsets = e.binary("add", offsets, ramp)
-    return e.raw(f"getelementptr {element}, ptr {where.pointer}, {offsets}")
-
-
-def _harmless(e: Emitter, pointer: str, mask: Value) -> str:
-    """``pointer``, or the address of zeros if no lane is on."""
-    e.declare("@mlc_zeros = private unnamed_addr constant [8 x i8] zeroinitializer, align 8")
-    any_lane = e.any_lane(mask)
-    return e.raw(f"select i1 {any_lane.text}, ptr {pointer}, ptr @mlc_zeros")
+    return gep(e, element, where.pointer, str(1 - e.lanes)).text
 
 
 def stack_pointer(e: Emitter, buffer: Buffer) -> str:

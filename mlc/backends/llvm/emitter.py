@@ -14,7 +14,7 @@ from ...dtypes import int64
 from ...ir.expr import Const, Expr, Select, Var
 from ...ir.program import Buffer
 from .builder import Builder, Chunk, flatten, join_blocks
-from .facts import NONE, Facts, ProgramFacts
+from .facts import NONE, Facts, Indices, ProgramFacts
 from .types import Value, constant, vector_constant
 
 if TYPE_CHECKING:
@@ -125,6 +125,13 @@ class Emitter(Builder):
             for reads in [reads for reads in region.reads if reads & changed]:
                 for key in region.reads.pop(reads):
                     region.memo.pop(key, None)
+
+    def check_bounds(self, buffer: Buffer, indices: Indices) -> None:
+        """See :func:`mlc.backends.llvm.debug.check_bounds`."""
+        if self.sites is not None:
+            from .debug import check_bounds
+
+            check_bounds(self, buffer, indices)
 
     def varies(self, expr: Expr) -> bool:
         """Whether ``expr`` depends on the lane."""

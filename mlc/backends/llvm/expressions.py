@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 from ...dtypes import DType, boolean, float16, float32, float64
 from ...errors import CompileError
 from ...ir.bounds import interval
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, is_product
 from .addressing import emit_load
-from .builder import Builder, Chunk
 from .emitter import Emitter
 from .floats import FLOAT_FNS
-from .integers import BOOL_FNS, INTEGER_FNS, divide_unsigned
-from .math_calls import MATH_CALLS, call_math
+from .math_calls import MATH_CALLS
+from .plain_integers import plain_integer
 from .types import Value, constant, is_half
 
 # Of the bits alone, so that the half types need no detour through float32.
@@ -48,6 +47,8 @@ def _apply(e: Emitter, expr: Apply) -> Value:
             return fused
     args = [e.value(arg) for arg in expr.args]
     if fn in ("floordiv", "mod") and _is_natural(e, expr):
+        from .integers import divide_unsigned
+
         return divide_unsigned(e, fn, args)
     return call(e, fn, args, expr.dtype)
 
@@ -113,13 +114,23 @@ def call(e: Emitter, fn: str, args: Sequence[Value], dtype: DType) -> Value:
         return narrow(e, result, dtype, fn in _EXACT)
     if fn == "bitcast":
         return e.bitcast(args[0], dtype)
-    table: dict[str, Callable[..., Value]]
-    table = FLOAT_FNS if operand.is_float else BOOL_FNS if operand is boolean else INTEGER_FNS
-    row = table.get(fn)
-    if row is not None:
-        return row(e, args)
-    if operand.is_float and fn in MATH_CALLS:
-        return call_math(e, fn, args)
+    if operand.is_float:
+        row = FLOAT_FNS.get(fn)
+        if row is not None:
+            return row(e, args)
+        if fn in MATH_CALLS:
+            from .math_code import call_math
+
+            return call_math(e, fn, args)
+    else:
+        plain = None if operand is boolean else plain_integer(e, fn, args)
+        if plain is not None:
+            return plain
+        from .integers import BOOL_FNS, INTEGER_FNS
+
+        row = (BOOL_FNS if operand is boolean else INTEGER_FNS).get(fn)
+        if row is not None:
+            return row(e, args)
     raise CompileError(f"there is no LLVM code for {fn} of {operand}; convert the argument first")
 
 
@@ -149,76 +160,21 @@ def _select(e: Emitter, expr: Select) -> Value:
     known = [e.facts.of(side) for side in sides]
     if not any(side.guarded or side.costly for side in known):
         return e.select(test, e.value(expr.then), e.value(expr.otherwise))
-    for shared in _needed_by_both(e, *sides):
+    from .selects import branch, if_any, needed_by_both
+
+    for shared in needed_by_both(e, *sides):
         e.value(shared)
     if not test.lanes:
-        return _branch(e, test, expr)
+        return branch(e, test, expr)
     values = []
     outer = e.mask, e.mask_level
     for side, facts, is_then in zip(sides, known, (True, False)):
         if facts.guarded or facts.costly:
             e.mask = both(e, outer[0], test if is_then else invert(e, test))
             e.mask_level = len(e.regions) - 1
-        values.append(_if_any(e, e.mask, side) if facts.costly and e.mask else e.value(side))
+        values.append(if_any(e, e.mask, side) if facts.costly and e.mask else e.value(side))
         e.mask, e.mask_level = outer
     return e.select(test, *values)
-
-
-def _needed_by_both(e: Emitter, then: Expr, otherwise: Expr) -> list[Expr]:
-    """What both sides of a select evaluate whatever the data are, the largest parts alone. It is
-    evaluated before, once: else a chain of n selects, each of which reads the one before in both
-    sides, would be written 2**n times."""
-    one = set(_in_any_case(e, then))
-    found: dict[Expr, None] = {}
-    inside: set[Expr] = set()
-    for node in _in_any_case(e, otherwise):
-        if node in one:
-            if node not in inside:
-                found[node] = None
-            inside.update(e.needed(node))
-    return list(found)
-
-
-def _in_any_case(e: Emitter, root: Expr) -> Iterator[Expr]:
-    """``root`` and what it needs whatever the data are, users first, where it is costly or must be
-    masked, and not at hand: all else is at hand in both sides of a select, if it is in one."""
-    order: list[Expr] = []
-    stack: list[tuple[Expr, bool]] = [(root, False)]
-    seen: set[Expr] = set()
-    while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            order.append(node)
-            continue
-        facts = e.facts.of(node)
-        if node in seen or not (facts.guarded or facts.costly) or e.has(node):
-            continue
-        seen.add(node)
-        stack.append((node, True))
-        stack.extend((child, False) for child in e.needed(node))
-    return reversed(order)
-
-
-def _if_any(e: Emitter, mask: Value, expr: Expr) -> Value:
-    """``expr``, evaluated only if a lane of ``mask`` is on."""
-    name = e.name("y")
-    any_lane = e.any_lane(mask)
-    e.enter(conditional=True)
-    e.line(f"br label %{name}")
-    e.label(name)
-    e.line(f"br i1 {any_lane.text}, label %{name}t, label %{name}x")
-    e.label(f"{name}t")
-    rare = e.rare
-    e.rare |= isinstance(expr, Apply) and expr.fn == "rarely"
-    value = e.value(expr)
-    e.rare = rare
-    e.leave()
-    e.line(f"br label %{name}e")
-    e.label(f"{name}e")
-    e.line(f"br label %{name}x")
-    e.label(f"{name}x")
-    text = f"phi {value.type} [ {value.text}, %{name}e ], [ zeroinitializer, %{name} ]"
-    return e.op(text, value.dtype, value.lanes)
 
 
 def both(e: Emitter, mask: Value | None, test: Value) -> Value:
@@ -237,33 +193,3 @@ def invert(e: Emitter, test: Value) -> Value:
     true = constant(True, boolean, test.lanes)
     level = len(e.regions) - 1
     return e.at(level, ("not", test.text), lambda: e.binary("xor", test, true))
-
-
-def _branch(e: Emitter, test: Value, expr: Select) -> Value:
-    """A select of which one side is evaluated."""
-    name = e.name("s")
-    before: Chunk = []
-    e.out.append(before)
-    e.line(f"br i1 {test.text}, label %{name}t, label %{name}f")
-    sides: list[Value] = []
-    ends: list[Chunk] = []
-    for suffix, side in (("t", expr.then), ("f", expr.otherwise)):
-        e.label(name + suffix)
-        e.enter(conditional=True, before=before)
-        sides.append(e.value(side))
-        e.leave()
-        end: Chunk = []
-        ends.append(end)
-        e.out.append(end)
-        e.line(f"br label %{name}{suffix}e")
-        e.label(f"{name}{suffix}e")
-        e.line(f"br label %{name}x")
-    lanes = max(side.lanes for side in sides)
-    out = e.out
-    for i, end in enumerate(ends):
-        e.out = end
-        sides[i] = Builder.splat(e, sides[i], lanes)  # for this block alone
-    e.out = out
-    e.label(name + "x")
-    a, b = sides
-    return e.op(f"phi {a.type} [ {a.text}, %{name}te ], [ {b.text}, %{name}fe ]", a.dtype, lanes)

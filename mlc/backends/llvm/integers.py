@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ...dtypes import boolean, float32, float64, int32
 from .builder import Builder
+from .plain_integers import PREDICATES
 from .types import Value, constant, type_of
 
 Args = Sequence[Value]
@@ -183,14 +184,7 @@ def _known_power(e: Builder, base: Value, count: int) -> Value:
         base = e.binary("mul", base, base)
 
 
-_COMPARISONS: dict[str, Row] = {
-    "eq": _compare("eq", "eq"),
-    "ne": _compare("ne", "ne"),
-    "lt": _compare("slt", "ult"),
-    "le": _compare("sle", "ule"),
-    "gt": _compare("sgt", "ugt"),
-    "ge": _compare("sge", "uge"),
-}
+_COMPARISONS: dict[str, Row] = {name: _compare(*two) for name, two in PREDICATES.items()}
 _BITS: dict[str, Row] = {
     "bitand": _binary("and"),
     "bitor": _binary("or"),
@@ -226,13 +220,10 @@ _PLAIN: dict[str, Row] = {
     "isfinite": _always(True),
 }
 
+# Beside those that `plain_integers` has.
 INTEGER_FNS: dict[str, Row] = {
-    **_COMPARISONS,
     **_BITS,
     **_PLAIN,
-    "add": _binary("add"),
-    "sub": _binary("sub"),
-    "mul": _binary("mul"),
     "fma": lambda e, args: e.binary("add", e.binary("mul", args[0], args[1]), args[2]),
     "dot4": _dot4,
     "floordiv": lambda e, args: _floor_divide(e, args)[0],

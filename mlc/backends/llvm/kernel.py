@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from ...ir.program import Buffer, Program
 from ...records import dataclass
-from .debug import Site, Sites
 from .emitter import Emitter, function_text
 from .expressions import emit_expr
 from .facts import ProgramFacts
 from .statements import emit_stmt
 from .target import Target
+
+if TYPE_CHECKING:
+    from .debug import Site
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ def kernel_text(
     sites = None
     if is_checked(program, debug):
         refusals, place = program.attrs.get("refusals", {}), program.attrs.get("location")
+        from .debug import Sites
+
         sites = Sites(program.name, first_site, place, refusals, only=not debug)
     declarations: dict[str, None] = {}
     functions: list[str] = []

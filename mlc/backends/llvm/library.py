@@ -152,9 +152,6 @@ def prepare(target: Target, opt_level: int = 2) -> None:
     global _helper
     is_new = _helper is None and _loaded is None and "llvmlite.binding.ffi" not in sys.modules
     if is_new and is_direct() and apart.is_possible():
-        # A shared library too: the dynamic linker would have the caller wait when it imports it.
-        import heapq  # noqa: F401
-
         _helper = Calls(_preparations(target, opt_level))
         atexit.register(_helper.wait, 1)  # the process must not end in the midst of it
 

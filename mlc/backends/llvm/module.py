@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...ir.program import Program
 from ...records import dataclass
-from .debug import RECORD, Site
 from .kernel import is_checked, kernel_text, symbol_of
 from .target import Target
+
+if TYPE_CHECKING:
+    from .debug import Site
 
 _TABLE = "@mlc_table"
 
@@ -79,6 +81,8 @@ def module_text(
         sites.extend(kernel.sites)
     checked = [is_checked(program, debug) for program in kernels]
     if any(checked):
+        from .debug import RECORD
+
         declarations[f"{RECORD} = global [2 x i64] zeroinitializer, align 16"] = None
     if table:
         row = ", ".join([f"i64 {word}" for word in table])
@@ -115,6 +119,8 @@ def _main(
             else:
                 lines.append(f"  {name} = getelementptr i8, ptr %workspace, i64 {ref.at}")
     if any(checked):
+        from .debug import RECORD
+
         lines.append(f"  store i64 0, ptr {RECORD}")
     for i, call in enumerate(calls):
         args = ", ".join(f"ptr {pointers[ref]}" for ref in call.args)

@@ -13,7 +13,7 @@ from ...records import dataclass
 # The flags of /proc/cpuinfo that matter to generated code, with LLVM's name for each. Flags that
 # kernels never use (AES, SHA, ...) are left out, so that a cached kernel is refused only by a
 # machine that really cannot run it.
-_X86_FEATURES = {
+X86_FEATURES = {
     "pni": "sse3",
     "ssse3": "ssse3",
     "sse4_1": "sse4.1",
@@ -45,7 +45,7 @@ _X86_FEATURES = {
 }
 # What a process must ask the system for: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA).
 _ARCH_PRCTL, _REQUEST, _TILE_DATA = 158, 0x1023, 18
-_ARM_FEATURES = {
+ARM_FEATURES = {
     "asimd": "neon",
     "asimdhp": "fullfp16",
     "asimddp": "dotprod",
@@ -177,11 +177,15 @@ def host_target() -> Target:
     if machine in ("x86_64", "aarch64"):
         info = parse_cpuinfo(_first_processor(Path("/proc/cpuinfo")))
         if machine == "aarch64":
+            from .other_targets import arm_target
+
             return arm_target(info, l1, l2, l3)
         if "amx_tile" in info.get("flags", "").split() and not _may_use_tiles():
             info["flags"] = info["flags"].replace(" amx_", " unused_amx_")
         return x86_target(info, l1, l2, l3)
-    return _llvm_host_target(l1, l2, l3)
+    from .other_targets import llvm_host_target
+
+    return llvm_host_target(l1, l2, l3)
 
 
 def _may_use_tiles() -> bool:
@@ -208,15 +212,16 @@ def x86_target(
 ) -> Target:
     """The target for the fields of /proc/cpuinfo of an x86-64 Linux machine."""
     flags = set(info.get("flags", "").split())
-    features = {llvm for flag, llvm in _X86_FEATURES.items() if flag in flags}
-    return _x86_from_features(
+    features = {llvm for flag, llvm in X86_FEATURES.items() if flag in flags}
+    return x86_from_features(
         "x86_64-unknown-linux-gnu", features, _x86_tuning(info, features), (l1, l2, l3)
     )
 
 
-def _x86_from_features(
+def x86_from_features(
     triple: str, features: set[str], tune: str, caches: tuple[int, int, int]
 ) -> Target:
+    """The target of LLVM's ``features``; kernels take all of what wide vectors need, or none."""
     # Kernels with 512-bit vectors also use byte, doubleword and 256-bit forms: all or nothing.
     wide = {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= features
     if not wide:
@@ -240,29 +245,6 @@ def _x86_from_features(
         l1_bytes=caches[0],
         l2_bytes=caches[1],
         l3_bytes=caches[2],
-    )
-
-
-def arm_target(
-    info: dict[str, str], l1: int = 64 << 10, l2: int = 512 << 10, l3: int = 8 << 20
-) -> Target:
-    """The target for the fields of /proc/cpuinfo of a 64-bit Arm Linux machine (NEON only)."""
-    flags = set(info.get("Features", "").split())
-    features = sorted({llvm for flag, llvm in _ARM_FEATURES.items() if flag in flags})
-    return Target(
-        triple="aarch64-unknown-linux-gnu",
-        cpu="generic",
-        features=",".join(f"+{f}" for f in features),
-        tune_cpu="",
-        vector_bits=128,
-        vector_registers=32,
-        has_fma=True,
-        has_f16c=True,
-        has_bf16="bf16" in features,
-        has_vnni="dotprod" in features,
-        l1_bytes=l1,
-        l2_bytes=l2,
-        l3_bytes=l3,
     )
 
 
@@ -316,32 +298,3 @@ def _cache_sizes() -> tuple[int, int, int]:
         except (OSError, ValueError):
             continue
     return sizes[1], sizes[2], sizes[3]
-
-
-def _llvm_host_target(l1: int, l2: int, l3: int) -> Target:
-    """The host as LLVM sees it, where there is no /proc/cpuinfo we can read."""
-    import llvmlite.binding as llvm
-
-    triple = llvm.get_process_triple()
-    features = {name for name, on in llvm.get_host_cpu_features().items() if on}
-    tune = llvm.get_host_cpu_name()
-    if triple.startswith("x86_64"):
-        known = {name for name in _X86_FEATURES.values() if not name.startswith("amx")}
-        return _x86_from_features(triple, features & known, tune, (l1, l2, l3))
-    known = set(_ARM_FEATURES.values()) if triple.startswith(("aarch64", "arm64")) else set()
-    kept = sorted(features & known)
-    return Target(
-        triple=triple,
-        cpu="generic",
-        features=",".join(f"+{f}" for f in kept),
-        tune_cpu=tune if known else "",
-        vector_bits=128,
-        vector_registers=32,
-        has_fma=bool(known),
-        has_f16c=bool(known),
-        has_bf16="bf16" in kept,
-        has_vnni="dotprod" in kept,
-        l1_bytes=l1,
-        l2_bytes=l2,
-        l3_bytes=l3,
-    )

@@ -12,20 +12,15 @@ from typing import TYPE_CHECKING, Any
 from ...ir.expr import Var
 from ...ir.parts import buffers_around, parts_of
 from ...ir.program import Buffer, For, LoopKind, Program, Scope, walk
-from ..refusal import Refusal
 from ..step import find_loop
 
 if TYPE_CHECKING:
+    from ..refusal import Refusal
     from .accesses import Access, accesses_of
     from .blocks import block_kind, block_violation
-    from .dependence import (
-        carried_dependence,
-        fission_violation,
-        merge_violation,
-        order_violation,
-        reorder_violation,
-    )
+    from .dependence import carried_dependence
     from .exhaustive import Difference, Same, TooLarge, same_meaning
+    from .orders import fission_violation, merge_violation, order_violation, reorder_violation
     from .threads import shared_violation, thread_violation
     from .verification import verify
     from .within import bounds_violation
@@ -34,8 +29,8 @@ if TYPE_CHECKING:
 _PLACES = {
     "Access": "accesses", "accesses_of": "accesses", "block_kind": "blocks",
     "block_violation": "blocks", "carried_dependence": "dependence",
-    "fission_violation": "dependence", "merge_violation": "dependence",
-    "order_violation": "dependence", "reorder_violation": "dependence",
+    "fission_violation": "orders", "merge_violation": "orders",
+    "order_violation": "orders", "reorder_violation": "orders",
     "Difference": "exhaustive", "Same": "exhaustive", "TooLarge": "exhaustive",
     "same_meaning": "exhaustive", "shared_violation": "threads", "thread_violation": "threads",
     "verify": "verification", "bounds_violation": "within",

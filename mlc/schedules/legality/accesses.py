@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 from ...dtypes import boolean
 from ...ir.call_names import intrinsic_named, is_intrinsic
 from ...ir.combiner import Combiner, reducer
-from ...ir.empty_loops import init_over_nothing
 from ...ir.expr import Apply, Expr, Load, Select, Var, apply, const, load
 from ...ir.parts import Part, alone, parts_of
 from ...ir.program import (
@@ -253,7 +252,11 @@ def _visit_block(stmt: Block, context: _Context, out: Accesses) -> None:
 def _visit_init_over_nothing(stmt: Block, context: _Context, out: Accesses) -> None:
     """The init of a reduction over nothing, in the loops that are left of those around it."""
     depth = next((n for n, loop in enumerate(context.loops) if loop.extent == 0), None)
-    nest = None if depth is None else init_over_nothing(context.loops[depth], stmt)
+    if depth is None:
+        return
+    from ...ir.empty_reductions import init_over_nothing
+
+    nest = init_over_nothing(context.loops[depth], stmt)
     if nest is None:
         return
     known = dict(out.loops)

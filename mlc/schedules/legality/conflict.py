@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ...ir.affine import Sum, as_sum
 from ...ir.expr import Expr, Var
 from ...records import dataclass
-from ..refusal import Witness
 from .accesses import Access
+
+if TYPE_CHECKING:
+    from ..refusal import Witness
 
 # How far the second iteration is ahead of the first in a loop: (least, most); None is no limit.
 Steps = Mapping[Var, tuple[int | None, int | None]]

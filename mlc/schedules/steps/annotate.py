@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ...ir.expr import Var
 from ...ir.program import Block, For, Program
 from ...records import dataclass, replace
-from ..refusal import Refusal
 from ..step import Step, block_name, find_block, find_loop, replace_block, replace_loop
 
 if TYPE_CHECKING:
+    from ..refusal import Refusal
     from ..schedule import Schedule
 
 

@@ -10,10 +10,10 @@ from ...errors import ScheduleError
 from ...ir.expr import Expr, Var, apply, const
 from ...ir.program import For, LoopKind, Program, Stmt, seq, walk
 from ...records import dataclass, replace
-from ..refusal import Refusal
 from ..step import Step, add_predicate, find_loop, replace_loop, substitute_stmt
 
 if TYPE_CHECKING:
+    from ..refusal import Refusal
     from ..schedule import Schedule
 
 TAILS = ("guard", "cut", "shift", "pad")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from ...ir.expr import Var
 from ...ir.program import LoopKind, Program
 from ...records import dataclass, replace
-from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 from .annotate import with_annotation
 
 if TYPE_CHECKING:
+    from ..refusal import Refusal
     from ..schedule import Schedule
 
 FACTOR = "unrolled_by"  # the hint that keeps the factor
