@@ -16,6 +16,7 @@ from mlc.runtime.cuda.toolkit import Toolkit, toolkit
 OPTIONS = ("-std=c++17", "-default-device")
 _ARCH = re.compile(r"sm_(\d+)[af]?")
 _LEAST = 80  # with asynchronous copies, and tensor cores as they are used here
+_HALVES = 70  # with atomic operations of 16 bits, without which the prelude does not compile
 _ERROR_LINE = re.compile(r"\.cu\((\d+)\): error")
 
 
@@ -60,11 +61,12 @@ def _compiled(module: DeviceModule, arch: str, options: Sequence[str], form: str
     try:
         made = library.compile(text, module, chosen, tools, form)
     except CompileError as error:
-        if number >= _LEAST or f"sm_{_LEAST} or higher" not in str(error):
+        if number >= _LEAST or number >= _HALVES and f"sm_{_LEAST} or higher" not in str(error):
             raise
         raise UnsupportedError(
-            f"kernels of {module.name} copy asynchronously or multiply on tensor cores, as cards "
-            f"can from sm_{_LEAST} on, and were to be compiled for {arch}; use a newer card"
+            f"kernels of {module.name} copy asynchronously, multiply on tensor cores or add 16-bit "
+            f"floats atomically, as cards can from sm_{_LEAST} on, and were to be compiled for "
+            f"{arch}; use a newer card"
         ) from error
     cache.put(key, made, {form.lower(): module.name, "arch": arch})
     return made
