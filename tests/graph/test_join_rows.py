@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlc
+from mlc.backends.llvm.target import host_target
 
 
 def softmax(scores):
@@ -153,3 +154,36 @@ def test_what_a_head_reads_is_packed_right_before_its_rows(q, k, is_part):
         with mlc.set_num_threads(threads):
             wanted = attention(*(x.astype("float64") for x in args))
             np.testing.assert_allclose(mlc.jit(attention)(*args), wanted, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "passed", "is_copied"),
+    [
+        ((6, 100, 300, 24), True, True),
+        ((6, 100, 300, 24), False, False),  # what a kernel makes begins a cache line
+        ((6, 30, 900, 24), True, False),  # few rows
+        ((2, 200, 300, 24), True, False),  # threads share out rows
+    ],
+)
+def test_values_that_begin_anywhere_are_copied_to_whole_lines(shape, passed, is_copied):
+    heads, rows, keys, width = shape
+    args = arrays((heads, rows, width), (heads, keys, width), (heads, keys, width))
+
+    def function(q, k, v):
+        return attention(q, k, v if passed else np.cumsum(v, axis=1))
+
+    with mlc.set_num_threads(2):
+        compiled = mlc.jit(function)
+        assert ("v_packed" in str(compiled.lower(*args).schedule)) == is_copied
+        wanted = function(*(x.astype("float64") for x in args))
+        np.testing.assert_allclose(compiled(*args), wanted, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.skipif(host_target().vector_bits < 512, reason="other tiles")
+@pytest.mark.parametrize(("heads", "rows"), [(2, 4), (20, 6)])
+def test_tiles_with_a_rest_are_made_where_there_is_much_to_multiply(heads, rows):
+    q, k, v = arrays(*[(heads, 256, 64)] * 3)
+    f = mlc.jit(attention)
+    assert f"[None, {rows}])" in str(f.lower(q, k, v).schedule)
+    wanted = attention(*(x.astype("float64") for x in (q, k, v)))
+    np.testing.assert_allclose(f(q, k, v), wanted, rtol=2e-5, atol=2e-5)

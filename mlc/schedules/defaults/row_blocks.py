@@ -11,12 +11,24 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import field, replace
 from math import prod
 
+from ...ir.rewrite import variables_of
 from ...records import dataclass
 from ...te.program import Nest, Tiling
-from ...te.tensor import Constant
+from ...te.tensor import Constant, Placeholder, Tensor
 from ..schedule import Schedule
-from .access import loads_in, reduce_axes
-from .contraction import LATENCY, STEPS, TURNS, Tile, choose_tile, find_roles, pack_operands
+from .access import loads_in, points, reduce_axes, step
+from .contraction import (
+    FEW_PACK_ROWS,
+    LATENCY,
+    STEPS,
+    TURNS,
+    Roles,
+    Tile,
+    choose_tile,
+    find_roles,
+    pack_axis,
+    pack_operands,
+)
 from .machine import Machine
 from .vectors import extent_of, private_loops, split_roles
 
@@ -24,6 +36,8 @@ MOST_ROWS = 64
 EVENED = 0.93  # of the cycles, which must be left for another width of tiles to pay
 HIGH = 6  # rows, of two multiply-adds in each cycle for what takes four to load
 FEW_STEPS = 64  # with fewer, sums are taken up and put down too often
+FEW_SUMS = 12  # vectors; with fewer, multiply-adds wait for each other
+MUCH = 1 << 26  # multiply-adds, a twentieth of whose time is worth making more code
 NEARLY = 0.8  # of the rows of a tile, which is as good as all of them
 
 
@@ -68,6 +82,8 @@ def plan_row_blocks(
         *packing, main = pack_operands(nest, roles, tile.columns, machine)
         if any(n.source in made for p in packing for n in loads_in(p)):
             packing, main = [], nest  # a block of what is made here is read as it lies
+        elif not packing and nest.compute.axes[shared - 1].extent >= FEW_PACK_ROWS:
+            *packing, main = _lines(nest, roles, tile, shared, made, machine)
         before.extend(packing)
         if len(out) > start + 1:
             together.append((start, len(out)))
@@ -81,6 +97,25 @@ def plan_row_blocks(
     batch = tuple(a.extent for a in nests[0].compute.axes[: shared - 1])
     parts = [nest for nest in before if _is_part(nest, batch, machine)]
     return RowBlocks(before, out, tiles, tiling, parts)
+
+
+def _lines(
+    nest: Nest, roles: Roles, tile: Tile, shared: int, made: set[Tensor], machine: Machine
+) -> list[Nest]:
+    """The nest, after a copy of what the columns load where each thread can make one for each point
+    of the other axes: an array that was passed begins anywhere, and each of its vectors may lie in
+    two cache lines."""
+    batch = tuple(a.extent for a in nest.compute.axes[: shared - 1])
+    found = [n for n in loads_in(nest) if step(n, roles.n) == 1 and n.source not in made]
+    if len(found) != 1 or prod(batch) < 2 * machine.threads:
+        return [nest]
+    (node,) = found
+    used = {v for index in node.indices for v in variables_of(index)}
+    axes = [a for a in (*nest.compute.axes, *reduce_axes(nest)) if a in used]
+    if roles.m in used or not isinstance(node.source.op, Placeholder):
+        return [nest]
+    copy, main = pack_axis(nest, node, axes, roles.n, tile.columns)
+    return [copy, main] if _is_part(copy, batch, machine) else [nest]
 
 
 def _is_part(nest: Nest, batch: tuple[int, ...], machine: Machine) -> bool:
@@ -123,7 +158,8 @@ def _tile(nest: Nest, shared: int, machine: Machine) -> Tile | None:
         if wider is not None and _cycles(wider, roles.m.extent, vectors) < EVENED * before:
             return wider
     whole = [n for n in range(tile.rows, 0, -1) if roles.m.extent % n == 0]
-    if whole[0] >= NEARLY * tile.rows:  # rows without a rest take half the code
+    few = points(nest) < MUCH and whole[0] * tile.vectors >= FEW_SUMS
+    if few or whole[0] >= NEARLY * tile.rows:  # rows without a rest take half the code
         tile = replace(tile, rows=whole[0])
     return tile
 
