@@ -65,24 +65,33 @@ def pad_mirror(x: Any, *, widths: tuple[tuple[int, int], ...], mode: str) -> Any
 
     def source(index: Sequence[Expr]) -> list[Expr]:
         return [
-            i if widths[d] == (0, 0) else _continued(i - widths[d][0], x.shape[d], mode)
+            i if widths[d] == (0, 0) else _continued(i - widths[d][0], x.shape[d], mode, widths[d])
             for d, i in enumerate(index)
         ]
 
     return moved(x, shape, source, "pad")
 
 
-def _continued(place: Expr, extent: int, mode: str) -> Expr:
-    """``place``, any integer, brought into ``range(extent)``."""
+def _continued(place: Expr, extent: int, mode: str, widths: tuple[int, int]) -> Expr:
+    """``place``, at most so far before ``range(extent)`` or behind it as ``widths`` say, brought
+    into that. What does not come back to an end needs no division, and loops are cut there."""
     if extent == 1:
         return const(0)
     if mode == "edge":
         return te.min(te.max(place, 0), extent - 1)
+    least = 0 if mode == "reflect" else -1  # what the mirror makes of 0
+    period = 2 * (extent - 1) - 2 * least
+    if max(widths) < extent:
+        below, above = (
+            (place + extent, place - extent)
+            if mode == "wrap"
+            else (least - place, period + least - place)
+        )
+        return select(place < 0, below, select(place < extent, place, above))
     if mode == "wrap":
         return place % extent
-    period = 2 * extent - 2 if mode == "reflect" else 2 * extent
     turned = place % period
-    return te.min(turned, (period if mode == "reflect" else period - 1) - turned)
+    return te.min(turned, period + least - turned)
 
 
 @implements(np.pad)

@@ -1,5 +1,7 @@
 """Long bodies in vectors are not copied for their last lanes."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -62,8 +64,22 @@ def test_parts_that_end_within_a_vector(dtype, shape):
         np.testing.assert_array_equal(mlc.jit(f)(x), f(x))
 
 
-def test_most_of_a_rolled_array_is_loaded_in_order():
-    x = np.zeros(100_000, np.uint8)
-    text = mlc.jit(lambda x: np.roll(x, 7)).lower(x).llvm
-    gathers = [n for n, line in enumerate(text.splitlines()) if "call" in line and "gather" in line]
-    assert len(gathers) == 1  # for the vector in which the array begins anew
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("shape", [(100_000,), (60, 317)])
+def test_what_begins_anew_within_a_vector_is_loaded_in_order(dtype, shape):
+    x = np.zeros(shape, dtype)
+    widths = [(0, 0)] * (x.ndim - 1) + [(9, 5)]
+    for f in (lambda x: np.roll(x, 7, -1), lambda x: np.pad(x, widths, mode="wrap")):
+        text = mlc.jit(f).lower(x).llvm
+        assert not [line for line in text.splitlines() if "call" in line and "gather" in line]
+        assert not re.search(r"icmp \w+ <(32|64) x i64>", text)  # many lanes are told by one number
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "wrap"])
+@pytest.mark.parametrize("widths", [(1, 4), (4, 4), (5, 0), (70, 3), (130, 261)])
+def test_mirrors_of_few_and_of_many_elements(widths, mode):
+    for dtype in ("int8", "float64"):
+        for n in (2, 5, 130):
+            x = np.random.default_rng(0).integers(0, 99, (2, n)).astype(dtype)
+            found = mlc.jit(lambda x: np.pad(x, ((0, 0), widths), mode=mode))(x)
+            np.testing.assert_array_equal(found, np.pad(x, ((0, 0), widths), mode=mode))

@@ -19,6 +19,8 @@ from .types import Value, constant, is_half
 _ON_BITS = frozenset({"bitcast", "nextafter"})
 # Of numbers that a half type holds these give such numbers, which need no rounding.
 _EXTREMES = frozenset({"minimum", "maximum", "fmin", "fmax"})
+_ORDERS = frozenset({"lt", "le", "gt", "ge"})
+_MANY = 32  # lanes; fewer places are compared as quickly as told by one number
 _EXACT = _EXTREMES | {"neg", "abs", "copysign", "floor", "ceil", "trunc", "rint"}
 
 
@@ -29,6 +31,12 @@ def emit_expr(e: Emitter, expr: Expr) -> Value:
         case Apply():
             return _apply(e, expr)
         case Load():
+            if e.lanes and any(isinstance(index, Select) for index in expr.indices):
+                from .lane_tests import load_of_either
+
+                either = load_of_either(e, expr)
+                if either is not None:
+                    return e.value(either)
             return emit_load(e, expr)
         case Cast(value=value):
             from .casts import convert
@@ -45,6 +53,12 @@ def _apply(e: Emitter, expr: Apply) -> Value:
         fused = contract(e, fn, expr.args)
         if fused is not None:
             return fused
+    if e.lanes >= _MANY and fn in _ORDERS:
+        from .lane_tests import test_lanes
+
+        tested = test_lanes(e, fn, expr.args)
+        if tested is not None:
+            return tested
     args = [e.value(arg) for arg in expr.args]
     if fn in ("floordiv", "mod") and _is_natural(e, expr):
         from .integers import divide_unsigned
