@@ -119,19 +119,55 @@ class Model:
 
     def in_place_of(
         self, objects: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """A call with these objects instead of ``objects``."""
+    ) -> tuple[tuple[tuple[Any, ...], dict[str, Any]], Callable[[], None]]:
+        """A call with these objects instead of ``objects``, and what is to be done after it: lists
+        and dicts that hold objects were copied, and the caller's own get what has changed."""
         ours = dict(zip(map(id, objects), self.objects))
+        theirs = dict(zip(map(id, self.objects), objects))
+        copied: list[tuple[Any, Any]] = []
 
         def swapped(value: Any) -> Any:
             if id(value) in ours:
                 return ours[id(value)]
-            if type(value) not in (list, tuple, dict):
+            if type(value) is dict:
+                made: Any = {key: swapped(item) for key, item in value.items()}
+            elif type(value) in (list, tuple):
+                made = type(value)(map(swapped, value))
+            else:
+                leaves, structure = tree.flatten(value)
+                if not any(id(leaf) in ours for leaf in leaves):
+                    return value
+                return tree.unflatten(structure, [ours.get(id(leaf), leaf) for leaf in leaves])
+            if _holds_same(value, made):
                 return value
-            leaves, structure = tree.flatten(value)
-            return tree.unflatten(structure, [ours.get(id(leaf), leaf) for leaf in leaves])
+            copied.append((value, made))
+            return made
 
-        return tuple(map(swapped, args)), {key: swapped(v) for key, v in kwargs.items()}
+        call = tuple(map(swapped, args)), {key: swapped(v) for key, v in kwargs.items()}
+        back = {id(made): own for own, made in copied} | theirs
+
+        def put_back() -> None:
+            for own, made in copied:
+                if isinstance(made, dict):
+                    now: Any = {key: back.get(id(item), item) for key, item in made.items()}
+                    if not _holds_same(own, now):
+                        own.clear()
+                        own.update(now)
+                elif isinstance(made, list):
+                    own[:] = [back.get(id(item), item) for item in made]
+
+        return call, put_back
+
+
+def nothing() -> None:
+    """What is to be done after a call that got the caller's own."""
+
+
+def _holds_same(a: Any, b: Any) -> bool:
+    """Whether two lists, tuples or dicts hold the same things."""
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(a[key] is b[key] for key in a)
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b))
 
 
 def owner_of(value: Any) -> Any:

@@ -23,9 +23,10 @@ from ..errors import MlcError, OutsideArrayError, UnsupportedError
 from ..ops.op import CURRENT
 from ..records import dataclass
 from . import tree
-from .alike import Model, differences, owner_of
+from .alike import Model, differences, nothing, owner_of
 from .captures import Captures, is_ours
 from .grown import Grown, Tabled, as_python, is_arrays
+from .held_boxes import Boxes
 from .leaving import shown_in
 from .slots import Slots, holder_id, slots_of
 
@@ -60,6 +61,7 @@ class Held:
     def __init__(self, holders: Sequence[tuple[str, Any]]) -> None:
         self.holders = [holder for _, holder in holders]
         self.before = [holder.copy() for holder in self.holders]
+        self.boxes = Boxes(self.holders)
 
     def changes(self) -> list[tuple[int, Any, Any]]:
         """(number of the holder, key, new value); for a list that changed its whole content."""
@@ -77,6 +79,7 @@ class Held:
 
     def restore(self) -> None:
         """Put back what was there."""
+        self.boxes.restore()
         for holder, before in zip(self.holders, self.before):
             if isinstance(holder, list):
                 holder[:] = before
@@ -167,6 +170,7 @@ def noting_attributes(function: Callable[..., Any], captures: Captures) -> Calla
         except BaseException:  # it will be traced again
             put_back()
             raise
+        held.boxes.refuse_changes(getattr(function, "__name__", "it"), put_back)
         counted = held.changed_numbers()
         if _put_back_elements(captures) or held.has_other_arrays():
             put_back()
@@ -305,7 +309,7 @@ class AttributeCalls:
         return found
 
     def _lower(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        (args, kwargs), _, values, call, _ = self._prepared(args, kwargs)
+        (args, kwargs), _, values, call, *_ = self._prepared(args, kwargs)
         return call.lower(*args, **{INPUT: values}, **kwargs)
 
     def rows(self) -> list[Any]:
@@ -314,9 +318,9 @@ class AttributeCalls:
 
     def _prepared(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Any, _Found, dict[str, Any], Any, list[tuple[int, Any]]]:
-        """The call as its code knows it, what is held, what of it is passed, what takes it, and the
-        places that are set."""
+    ) -> tuple[Any, _Found, dict[str, Any], Any, list[tuple[int, Any]], Callable[[], None]]:
+        """The call as its code knows it, what is held, what of it is passed, what takes it, the
+        places that are set, and what is to be done after it."""
         called = self.jitted._parameters.names_of(args, kwargs)
         objects = self._objects(args, kwargs)
         found = self._find(objects, called)
@@ -343,9 +347,11 @@ class AttributeCalls:
             while len(self.compiled) >= _MOST:
                 self.compiled.pop(next(iter(self.compiled)))
             self.compiled[shape] = self._make(model, places)
+        call, table = self.compiled[shape]
+        given, put_back = (args, kwargs), nothing
         if model.found is not found:
-            args, kwargs = model.in_place_of(objects, args, kwargs)
-        return (args, kwargs), found, values, *self.compiled[shape]
+            given, put_back = model.in_place_of(objects, args, kwargs)
+        return given, found, values, call, table, put_back
 
     def _model_of(self, objects: list[Any], found: _Found) -> Model:
         """The objects whose code serves these: others that hold the same but for what are inputs,
@@ -378,8 +384,9 @@ class AttributeCalls:
         return made
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        (args, kwargs), found, values, call, table = self._prepared(args, kwargs)
+        (args, kwargs), found, values, call, table, put_back = self._prepared(args, kwargs)
         returned, changes = call(*args, **{INPUT: values}, **kwargs)
+        put_back()
         for number, value in changes.items():
             n, key = table[number]
             holder = found.holders[n][1]
@@ -433,6 +440,7 @@ class AttributeCalls:
             changes: dict[int, Any] = {}
             try:
                 returned = _apart(run(*args, **kwargs))
+                inside.boxes.refuse_changes(name, held.restore)
                 counted = inside.changed_numbers() - self.places
                 if counted and self.counts:
                     raise _NumbersWanted(counted)

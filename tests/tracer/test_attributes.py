@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -314,3 +315,56 @@ def test_lists_that_methods_make_and_keep_are_pythons_own(name):
         method(expected, column)
         assert vars(made) == vars(expected)
         assert [type(held) for held in vars(made).values()] in ([list], [list, list], [list, dict])
+
+
+class _Graph:
+    def __init__(self, near):
+        self.near = near
+
+    def visit(self, start, visited):
+        visited[start] = True
+        for other in self.near:
+            visited[other] = True
+
+    def meet(self, others, seen):
+        seen["last"] = others[0].near[0]
+        others.append(self)
+
+
+def test_lists_that_change_beside_alike_objects_are_the_callers_own():
+    fast, meet = mlc.jit(_Graph.visit), mlc.jit(_Graph.meet)
+    for _ in range(4):
+        graph, visited = _Graph([1, 2]), [False] * 4
+        fast(graph, 0, visited)
+        assert visited == [True, True, True, False]
+        first, second, seen = _Graph([3]), _Graph([4]), {"last": 0}
+        others = [first]
+        meet(second, others, seen)
+        assert seen == {"last": 3}
+        assert others == [first, second]
+
+
+class _Queue:
+    def __init__(self):
+        self.waiting, self.time, self.met = deque([1, 2, 3]), 0, {5}
+
+    def take(self, x):
+        self.time += self.waiting.popleft()
+        return x
+
+    def meet(self, x):
+        self.met.add(7)
+        return x + len(self.waiting)
+
+    def count(self, x):
+        self.time = x + len(self.waiting) + sum(self.met)
+
+
+@pytest.mark.parametrize("name", ["take", "meet"])
+def test_deques_and_sets_of_objects_change_at_no_call(name):
+    queue = _Queue()
+    with pytest.raises(mlc.UnsupportedError, match="deque or a set holds that an object has"):
+        mlc.jit(getattr(_Queue, name))(queue, 1.0)
+    assert vars(queue) == vars(_Queue())
+    mlc.jit(_Queue.count)(queue, 1.0)
+    assert queue.time == 9
