@@ -14,7 +14,7 @@ from .errors import (
     UnsupportedError,
 )
 from .resizing import rooms_of
-from .tracer.again import traced_again
+from .tracer.again import RecursionEndsNowhere, begin_trace, traced_again
 from .tracer.attributes import noting_attributes
 from .tracer.captures import Captures
 from .tracer.deciding import static_after
@@ -49,6 +49,7 @@ def trace_of_call(
             function = ending(function)
     try:
         try:
+            begin_trace()
             with with_room(jitted._level):
                 traced = trace_function(
                     function, parameters, args, kwargs, keys, captures, schedule is not None,
@@ -65,7 +66,7 @@ def trace_of_call(
     except TracedRaiseError:
         with noting_errors():
             return again(None if rooms is None else rooms.sizes)
-    except (Exception, RowsWanted) as error:
+    except (Exception, RowsWanted, RecursionEndsNowhere) as error:
         return traced_again(error, None if rooms is None else rooms.sizes, again)
     return traced, captures
 

@@ -169,7 +169,12 @@ class TracedRaiseError(BaseException):
 
 
 class EndlessRecursionError(MlcError, RecursionError):
-    """A function that calls itself, and that nothing ends which is known while tracing."""
+    """A function that calls itself, and that nothing ends which is known while tracing.
+
+    ``function`` is the file and the name of it, where that is known.
+    """
+
+    function: tuple[str, str] | None = None
 
 
 class TracerLeakError(MlcError, RuntimeError):

@@ -16,21 +16,19 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ..tracer.again import MACHINES
 from ..tracer.trace import FAILING, PLAIN
 from .host_changes import PARTS
 from .plain_code import is_plain
 
 _PACKAGE = str(Path(__file__).parent.parent)
 _FOREIGN = tuple({_PACKAGE, os.path.dirname(os.__file__), sys.prefix + "/lib"})
-# by whether errors under traced conditions are noted
+# by whether errors under traced conditions are noted, whether a function is last, and the names of
+# those in its file that become loops
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-_codes: dict[tuple[types.CodeType, bool, bool], types.CodeType | None] = {}
-_Made = WeakKeyDictionary[types.FunctionType, types.FunctionType]
-_made: dict[tuple[bool, bool], _Made] = {
-    (failing, is_last): WeakKeyDictionary()
-    for failing in (False, True)
-    for is_last in (False, True)
-}
+_Key = tuple[bool, bool, frozenset[str]]
+_codes: dict[tuple[types.CodeType, _Key], types.CodeType | None] = {}
+_made: dict[_Key, WeakKeyDictionary[types.FunctionType, types.FunctionType]] = {}
 
 
 def converted(function: Any, is_last: bool = False) -> Any:
@@ -48,10 +46,13 @@ def converted(function: Any, is_last: bool = False) -> Any:
                 return function
             return types.MethodType(inner, function.__self__)
         case types.FunctionType():
-            made = _made[FAILING.get(), is_last]
+            file = function.__code__.co_filename
+            names = frozenset(name for place, name in MACHINES.get() if place == file)
+            key = FAILING.get(), is_last, names
+            made = _made.setdefault(key, WeakKeyDictionary())
             found = made.get(function)
             if found is None:
-                found = made[function] = _convert(function, is_last)
+                found = made[function] = _convert(function, key)
             if found.__defaults__ is not function.__defaults__:  # somebody has set others
                 found.__defaults__ = function.__defaults__
             if found.__kwdefaults__ is not function.__kwdefaults__:
@@ -74,12 +75,11 @@ def has_source(function: Any) -> bool:
     return re.search(rf"\b(def|class)\s+{re.escape(name)}\b", text) is not None
 
 
-def _convert(function: types.FunctionType, is_last: bool) -> types.FunctionType:
+def _convert(function: types.FunctionType, key: _Key) -> types.FunctionType:
     code = function.__code__
-    key = code, FAILING.get(), is_last
-    if key not in _codes:
-        _codes[key] = _compiled(function, is_last)
-    fresh = _codes[key]
+    if (code, key) not in _codes:
+        _codes[code, key] = _compiled(function, key)
+    fresh = _codes[code, key]
     if fresh is None:
         return function
     cells = dict(zip(code.co_freevars, function.__closure__ or ()))
@@ -96,7 +96,7 @@ def _convert(function: types.FunctionType, is_last: bool) -> types.FunctionType:
     return made
 
 
-def _compiled(function: types.FunctionType, is_last: bool) -> types.CodeType | None:
+def _compiled(function: types.FunctionType, key: _Key) -> types.CodeType | None:
     """The code of the function, transformed; None if there is nothing to do, or no way."""
     code = function.__code__
     if is_plain(code, ("np", "numpy")):
@@ -119,7 +119,7 @@ def _compiled(function: types.FunctionType, is_last: bool) -> types.CodeType | N
 
         found = lambda_at(code, function.__globals__)
         module = ast.Module([], [])
-        return None if found is None else _of_node(function, found, module, 1, is_last)
+        return None if found is None else _of_node(function, found, module, 1, key)
     try:
         # `inspect.getsourcelines` looks at every module before it looks at the file.
         linecache.checkcache(code.co_filename)
@@ -133,7 +133,7 @@ def _compiled(function: types.FunctionType, is_last: bool) -> types.CodeType | N
         return None
     if "super" in used and not _names_class(node):
         return None
-    return _of_node(function, node, module, first, is_last)
+    return _of_node(function, node, module, first, key)
 
 
 def _of_node(
@@ -141,7 +141,7 @@ def _of_node(
     node: ast.FunctionDef,
     module: ast.Module,
     first: int,
-    is_last: bool,
+    key: _Key,
 ) -> types.CodeType | None:
     """The code of ``node``, which is ``function`` and stands at the line ``first``, transformed."""
     from .syntax import HELPER
@@ -152,7 +152,13 @@ def _of_node(
     node.decorator_list = []
     node.name = "__mlc_function__"  # within the factory its own name must not hide the global one
     lambdas = {n.lineno + first - 1 for n in ast.walk(node) if isinstance(n, ast.Lambda)}
-    if not transform(node, FAILING.get(), is_last):
+    failing, is_last, recursive = key
+    path = function.__qualname__.split(".")
+    is_method = len(path) > 1 and path[-2] != "<locals>"
+    loops = {node: (code.co_name, is_method)} if code.co_name in recursive else {}
+    inner = [n for n in ast.walk(node) if isinstance(n, ast.FunctionDef) and n is not node]
+    loops |= {n: (n.name, False) for n in inner if n.name in recursive}
+    if not transform(node, failing, is_last, loops):
         return None
     for argument in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
         ast.copy_location(argument, node)

@@ -6,8 +6,12 @@ import sys
 from collections import deque
 from typing import Any
 
+import numpy as np
+
+from ..errors import UnsupportedError
 from ..ops.op import CURRENT
 from ..tracer.grown import ROWED, ROWS
+from ..tracer.tracer import Tracer
 from .lists import Growing
 
 
@@ -32,6 +36,23 @@ def argument(value: Any) -> Any:
     if kind is tuple:
         return tuple(map(argument, value)) if any(type(v) in _BOXES for v in value) else value
     return {key: argument(item) for key, item in value.items()} if kind is dict else value
+
+
+def handed(value: Any) -> Any:
+    """``value``, a copy if it is a list: what a function that became a loop is handed, or hands
+    on, see `machines`."""
+    if isinstance(value, Growing):
+        return value.copy() if value.is_native else Growing(value.items())
+    return list_(list(value)) if type(value) is list else value
+
+
+def in_order(value: Any) -> None:
+    """Refuse what has no items by number: loops of such functions count them."""
+    if not isinstance(value, (list, tuple, range, np.ndarray, Tracer)):
+        raise UnsupportedError(
+            f"a loop in a function that calls itself goes through a {type(value).__name__}, which "
+            f"compiled code does in lists, ranges and arrays alone; go through a list of its items"
+        )
 
 
 def nested_(value: Any) -> Any:

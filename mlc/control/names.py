@@ -6,6 +6,8 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from ..tracer.again import MACHINES
+
 _SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _NUMPY = ("np", "numpy", "math", "__mlc__")
@@ -29,8 +31,7 @@ _CHANGING = frozenset(
         "extendleft",
     ]
 )
-
-
+_MACHINE = 200  # operations that a function which became a loop is taken for
 HEAPS = frozenset({"heappush", "heappop", "heapify"})
 
 
@@ -214,9 +215,14 @@ def touched(stmts: Iterable[ast.AST]) -> list[str]:
 def weight(stmts: Iterable[ast.AST]) -> int:
     """About how many operations ``stmts`` make of arrays."""
     total = 0
+    machines = {name for _, name in MACHINES.get()}
     for stmt in stmts:
         for node in ast.walk(stmt):
             match node:
+                case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if (
+                    name in machines
+                ):
+                    total += _MACHINE
                 case ast.BinOp() | ast.Compare() | ast.UnaryOp() | ast.Subscript():
                     total += 1
                 case ast.AugAssign():

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from .names import assigned, exposed
@@ -80,11 +80,13 @@ def _shared(body: list[ast.stmt]) -> set[str]:
     return {name for part in parts if isinstance(part, ast.Nonlocal) for name in part.names}
 
 
-def guard_reads(function: ast.FunctionDef, names: set[str]) -> None:
-    """The rewrite above, in place, for ``names``."""
-    if names:
+def guard_reads(
+    function: ast.FunctionDef, names: set[str], trusted: Collection[str] = ()
+) -> None:  # fmt: skip
+    """The rewrite above, in place, for ``names``, and for those ``trusted`` to have a value."""
+    if names or trusted:
         own = _own(function)
-        guard = _Guard(names, own)
+        guard = _Guard(names, own, trusted)
         function.body = [part for stmt in function.body for part in _listed(guard.visit(stmt))]
 
 
@@ -103,8 +105,9 @@ def _listed(made: Any) -> list[Any]:
 
 
 class _Guard(ast.NodeTransformer):
-    def __init__(self, names: set[str], own: set[str]) -> None:
-        self.names, self.own = names, own
+    def __init__(self, names: set[str], own: set[str], trusted: Collection[str]) -> None:
+        self.names, self.own = names.union(trusted), own
+        self.trusted = set(trusted) - names
 
     def inside(self, node: ast.AST, own: set[str]) -> ast.AST:
         """What is in ``node``, which is a function with variables ``own``."""
@@ -174,7 +177,8 @@ class _Guard(ast.NodeTransformer):
 
     def guarded(self, node: ast.Name) -> ast.expr:
         nothing = ast.arguments([], [], None, [], [], None, [])
-        helper = ast.Attribute(ast.Name("__mlc__", ast.Load()), "bound", ast.Load())
+        name = "trusted" if node.id in self.trusted else "bound"
+        helper = ast.Attribute(ast.Name("__mlc__", ast.Load()), name, ast.Load())
         is_free = node.id not in self.own
         args = [ast.Lambda(nothing, node), ast.Constant(node.id), ast.Constant(is_free)]
         return _placed(ast.Call(helper, args, []), node)

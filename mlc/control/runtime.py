@@ -49,6 +49,8 @@ from .logic import if_expression as if_expression
 from .logic import in_ as in_
 from .logic import not_ as not_
 from .logic import or_ as or_
+from .making_lists import handed as handed
+from .making_lists import in_order as in_order
 from .making_lists import list_ as list_
 from .making_lists import nested_ as nested_
 from .making_tables import dict_ as dict_
@@ -70,6 +72,7 @@ from .tries import refusals as refusals
 from .unbound import bound as bound
 from .unbound import equal_or_none as equal_or_none
 from .unbound import is_none as is_none
+from .unbound import trusted as trusted
 from .watching import is_held, items_while
 
 Thunk = Callable[[], Any]

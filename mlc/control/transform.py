@@ -15,7 +15,8 @@ runs: over what is known while tracing it is Python's own loop or branch.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from . import comprehensions
@@ -26,6 +27,7 @@ from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
 from .gets import lower_gets
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
+from .machines import as_machine
 from .matters import matters, of_numpy, own_nodes, taken_at_once
 from .names import assigned, changed, exposed, exposed_after, loads, touched, weight
 from .reads import PART as INNER
@@ -55,20 +57,29 @@ _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 _NUMPY = ("np", "numpy", HELPER)
 _LISTS = (ast.List, ast.Tuple, ast.ListComp)
 _STATES = ("errstate", "seterr")
+NONE: Mapping[Any, Any] = MappingProxyType({})
 _REFUSED = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 
 
-def transform(function: ast.FunctionDef, failing: bool = False, is_last: bool = False) -> bool:
+def transform(
+    function: ast.FunctionDef, failing: bool = False, is_last: bool = False,
+    loops: Mapping[ast.FunctionDef, tuple[str, bool]] = NONE,
+) -> bool:  # fmt: skip
     """Rewrite ``function`` in place; False, and untouched, if there is nothing to do in it.
 
     With ``failing`` its errors can be noted by native code, see `failing`. Nobody writes to
-    anything after one that ``is_last``.
+    anything after one that ``is_last``. Functions that call themselves become ``loops``: each has a
+    name, and may be a method, see `machines`.
     """
-    lower_gets(function)
     names = doubtful(function)
+    trusted: set[str] = set()
+    for node, (name, is_method) in loops.items():
+        trusted |= as_machine(node, name, is_method)
+    lower_gets(function)
+    names |= doubtful(function) - trusted
     is_made = _transform(function, failing, is_last)
     if is_made:
-        guard_reads(function, names)
+        guard_reads(function, names, trusted)
     return is_made
 
 
@@ -77,6 +88,7 @@ def _transform(function: ast.FunctionDef, failing: bool, is_last: bool) -> bool:
     own = list(own_nodes(function))
     if any(isinstance(node, _REFUSED) for node in own) or not any(map(matters, own)):
         return False
+    lists = growing([function])  # before functions in it become something else
     for node in own:
         if isinstance(node, ast.FunctionDef) and node is not function:
             _transform(node, failing, is_last=False)
@@ -87,7 +99,7 @@ def _transform(function: ast.FunctionDef, failing: bool, is_last: bool) -> bool:
     lower_exits(function, is_last)
     function.body = [Unannotated().visit(stmt) for stmt in function.body]
     body = function.body
-    worker = _Worker(function)
+    worker = _Worker(function, lists)
     everything = assigned(body)  # before the targets of loops go to functions of their own
     made = worker.block(body)
     names = [n for n in everything if n not in worker.shared]
@@ -108,7 +120,8 @@ def _transform(function: ast.FunctionDef, failing: bool, is_last: bool) -> bool:
 class _Worker(Comparisons):
     """Rewrites the statements and expressions of one function."""
 
-    def __init__(self, function: ast.FunctionDef) -> None:
+    def __init__(self, function: ast.FunctionDef, lists: set[str]) -> None:
+        self.growing = lists  # names of lists that may grow
         self.count = 0
         self.tried = 0  # how many try statements are around
         self.lambdas = 0  # how many lambdas and comprehensions are
@@ -120,7 +133,6 @@ class _Worker(Comparisons):
                 self.shared.update(node.names)
             if isinstance(node, ast.Global):
                 self.globals.update(node.names)
-        self.growing = growing([function])  # names of lists that may grow
         self.at_once = taken_at_once(own_nodes(function))
         self.nones = made_none(own_nodes(function))
         own = own_nodes(function)

@@ -25,8 +25,18 @@ _IS_NEW = sys.version_info >= (3, 11)
 def bound(read: Callable[[], Any], name: str, is_free: bool) -> Any:
     """The value of the variable ``name``, as ``read()`` gives it; ``is_free`` says that it belongs
     to a function around the one that reads it."""
+    found = _held(read, name, is_free)
+    return _certain(found, name, is_free) if type(found) is Perhaps else found
+
+
+def trusted(read: Callable[[], Any], name: str, is_free: bool) -> Any:
+    """The same for a variable that surely has a value where it is read, though no code shows it."""
+    return bare(_held(read, name, is_free))
+
+
+def _held(read: Callable[[], Any], name: str, is_free: bool) -> Any:
     try:
-        found = read()
+        return read()
     except NameError as error:
         around = AROUND.get()
         made = _error(name, is_free)
@@ -37,7 +47,6 @@ def bound(read: Callable[[], Any], name: str, is_free: bool) -> Any:
             around.asked.add(name)
         theirs = error.__traceback__.tb_next if error.__traceback__ is not None else None
         raise made.with_traceback(theirs) from None
-    return _certain(found, name, is_free) if type(found) is Perhaps else found
 
 
 def _certain(held: Perhaps, name: str, is_free: bool) -> Any:

@@ -31,6 +31,7 @@ def instrumented(code: types.CodeType) -> types.CodeType | None:
     node.decorator_list, node.returns = [], None
     node = _Rewrite().visit(node)
     assert isinstance(node, ast.FunctionDef)
+    node.name = "__mlc_function__"  # within the factory its own name must not hide the global one
     nothing: ast.expr = ast.Constant(None)
     node.args.defaults = [nothing] * len(node.args.defaults)
     node.args.kw_defaults = [None if d is None else nothing for d in node.args.kw_defaults]
@@ -44,7 +45,7 @@ def instrumented(code: types.CodeType) -> types.CodeType | None:
     whole = compile(ast.fix_missing_locations(module), code.co_filename, "exec", dont_inherit=True)
     outer = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
     inner = (c for c in outer.co_consts if isinstance(c, types.CodeType))
-    return next(c for c in inner if c.co_name == node.name)
+    return next(c for c in inner if c.co_name == node.name).replace(co_name=code.co_name)
 
 
 def _named(node: ast.Lambda) -> ast.FunctionDef:

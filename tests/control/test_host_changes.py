@@ -264,7 +264,7 @@ def test_only_what_python_asks_for_counts(function):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
-def test_a_list_cannot_get_longer_where_data_end_a_loop():
+def test_a_list_of_a_function_around_gets_longer_where_data_end_a_loop():
     def f(a):
         kept = []
 
@@ -275,9 +275,22 @@ def test_a_list_cannot_get_longer_where_data_end_a_loop():
         s = 0.0
         while s < 10:
             s += keep(a[0])
+        return s, kept, len(kept)
+
+    assert mlc.jit(f)(np.full(3, 4.0)) == f(np.full(3, 4.0)) == (12.0, [4.0, 4.0, 4.0], 3)
+
+
+def test_a_list_from_outside_cannot_get_longer_where_data_end_a_loop():
+    kept = []
+
+    def f(a):
+        s = 0.0
+        while s < 10:
+            kept.append(a[0])
+            s += a[0]
         return s
 
-    with pytest.raises(mlc.UnsupportedError, match="items of a list from '1 of them' to '2 of"):
+    with pytest.raises(mlc.UnsupportedError, match="items of kept from '1 of them' to '2 of"):
         mlc.jit(f)(np.ones(3))
 
 
