@@ -147,7 +147,7 @@ def _over_points(function: Any, compute: Callable[..., Any]) -> Callable[..., An
     """``function``, which takes sequences of numbers."""
 
     def call(*args: Any, **options: Any) -> Any:
-        given = [list(a) if np.ndim(a) or isinstance(a, (list, tuple)) else a for a in args]
+        given = [list(a) if isinstance(a, (list, tuple)) or np.ndim(a) else a for a in args]
         if not any(is_traced(v) for part in given if isinstance(part, list) for v in part):
             return function(*given, **options)
         return _weak(compute(*[[real(v) for v in p] for p in given], **options))

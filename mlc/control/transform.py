@@ -27,7 +27,6 @@ from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
 from .gets import lower_gets
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
-from .machines import as_machine
 from .matters import matters, of_numpy, own_nodes, taken_at_once
 from .names import assigned, changed, exposed, exposed_after, loads, touched, weight
 from .reads import PART as INNER
@@ -73,8 +72,11 @@ def transform(
     """
     names = doubtful(function)
     trusted: set[str] = set()
-    for node, (name, is_method) in loops.items():
-        trusted |= as_machine(node, name, is_method)
+    if loops:
+        from .machines import as_machine  # few functions call themselves
+
+        for node, (name, is_method) in loops.items():
+            trusted |= as_machine(node, name, is_method)
     lower_gets(function)
     names |= doubtful(function) - trusted
     is_made = _transform(function, failing, is_last)

@@ -341,3 +341,12 @@ def test_the_larger_of_a_number_and_itself() -> None:
         return max(y, y), min(y, y, x)
 
     assert mlc.jit(both)(-1.5) == both(-1.5)
+
+
+def test_distances_of_points_that_are_tuples():
+    def nearest(points):
+        held = sorted(map(tuple, points.tolist()))
+        return min(math.dist(p, q) for n, p in enumerate(held) for q in held[n + 1 :])
+
+    points = np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 5.0], [2.5, 1.5]])
+    assert mlc.jit(nearest)(points) == pytest.approx(nearest(points), rel=1e-14)
