@@ -14,6 +14,7 @@ DIFFERENCES = frozenset({"add", "sub", "iadd", "isub", "subtract"})
 COMPARISONS = frozenset({
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
 })  # fmt: skip
+RAISED = "_mlc_raised_by_the_function"  # attribute of errors that the function itself ends with
 _UNITS = 8.0  # in the last place of the larger number: both may be off by 4
 
 

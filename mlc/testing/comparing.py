@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MlcError
-from .closeness import is_inexact, limits
+from .closeness import RAISED, is_inexact, limits
 
 SHAKES = 6
 FACTOR = 16  # of the spread that errors of a few units in the last place cause
@@ -80,6 +80,8 @@ def compare(
 
 def _is_from_here(error: Exception) -> bool:
     """Whether code of this package, and none that it calls, raised ``error``."""
+    if hasattr(error, RAISED):
+        return False
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .closeness import COMPARISONS, DIFFERENCES, cancelled, is_inexact, limits, met
+from .closeness import COMPARISONS, DIFFERENCES, RAISED, cancelled, is_inexact, limits, met
 from .instrumenting import HELPER, instrumented
 
 UNITS = 4.0  # errors of that many units in the last place
@@ -191,7 +191,7 @@ class Shaker:
         """``one + two`` and its like."""
         if name == "matmul":
             one, two = self.value(one), self.value(two)
-        found = getattr(operator, name)(one, two)
+        found = _theirs(getattr(operator, name), one, two)
         if name == "matmul":
             found = self.any_order((one, two), found)
         if self.meets and name in DIFFERENCES:
@@ -201,7 +201,7 @@ class Shaker:
     def augment(self, name: str, value: Any, other: Any) -> Any:
         """What ``value += other`` binds."""
         before = value.copy() if isinstance(value, np.ndarray) else value
-        found = getattr(operator, name)(value, other)
+        found = _theirs(getattr(operator, name), value, other)
         if self.meets and name in DIFFERENCES:
             rest = cancelled(name, before, other, found, self.unit)
             if found is not value:
@@ -234,7 +234,7 @@ class Shaker:
         meets = self.meets and isinstance(function, np.ufunc) and len(args) == 2
         if meets and function in COMPARISONS:
             args = (met(args[0], args[1], self.unit), args[1])
-        result = function(*args, **kwargs)
+        result = _theirs(function, *args, **kwargs)
         if meets and name in DIFFERENCES and not kwargs:
             result = cancelled(name, args[0], args[1], result, self.unit)
         if sums and kwargs.get("out") is None:
@@ -284,6 +284,15 @@ class Shaker:
             self.known[wrapped] = _instrumented(wrapped, self)
         found: Callable[..., Any] | None = self.known[wrapped]
         return found
+
+
+def _theirs(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """``run(*args, **kwargs)``; what it raises says that it is none of our own errors."""
+    try:
+        return run(*args, **kwargs)
+    except Exception as error:
+        setattr(error, RAISED, True)
+        raise
 
 
 def _may_vanish(array: np.ndarray[Any, Any]) -> bool:
