@@ -53,10 +53,12 @@ def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Cal
                 return
             is_early = isinstance(error, NothingThereError)
             may_unroll = around.unrolls and isinstance(error, _UNROLLED) and not is_early
-            if not _is_theirs(error, handled) or may_unroll:
+            if not _is_theirs(error, handled):
                 raise
-            if is_tried():
+            if is_tried():  # no handler is to take it before the branch has come to its end
                 raise NotNative(caught(error)) from error
+            if may_unroll:
+                raise
             state.put(before)
             state.outcome.is_error = True
             met.append(error)

@@ -1,5 +1,7 @@
 """``try`` statements that a ``break``, ``continue`` or ``return`` leaves: no ``else`` runs then."""
 
+# ruff: noqa: B007
+
 from __future__ import annotations
 
 from typing import Any
@@ -77,3 +79,31 @@ def from_handlers(x: Any) -> Any:
 def test_else_is_left_out(function: Any) -> None:
     for x in (np.array([1.0, -2.0, 0.5]), np.array([2.0, 4.0, 0.0, 1.0]), np.array([0.0, 7.0])):
         mlc.testing.check_against_numpy(function, x)
+
+
+def failing_behind_a_break(x: Any, k: Any) -> Any:
+    p = [(1, 0.5)]
+    q = [0.5, 2.0]
+    d = {1: 0.5, 3: 2.0}
+    s = 0.0
+    u = {1}
+    for i, fa in zip(k, x):
+        try:
+            s += d.pop((sum(i for i in [1, 4, 2] if i % 2)) * 2 % 5, 0.25)
+            if (sum(1 for w in q if w > -0.5)) in d:
+                break
+            p.append((4, (sum(q, 0.5)) % 2.0))
+            if s != 1.5:
+                s += x[10]
+        except (IndexError, KeyError):
+            u |= {w % 4 for w in k}
+            x[x > 2.0] = 1.5
+        else:
+            q.append(1.0)
+            s += d.pop(int(x.argmax()) % 5, 0.25)
+    return p
+
+
+def test_what_a_try_did_before_it_failed_is_done() -> None:
+    x = np.array([-2.0, -1.75, -2.0, 1.0, -1.25, 0.25])
+    mlc.testing.check_against_numpy(failing_behind_a_break, x, np.array([1, 2, 2, 1]))
