@@ -313,7 +313,6 @@ def native_executable(
     whether it came from the cache. The next two callables get the facts that belong to the image;
     ``lines_of`` gets a check that failed, and says what lines of the user's it may belong to."""
     from .runtime import cache as disk
-    from .runtime.executor import Executable
     from .runtime.sources import loaded_sources
 
     clock.stage("key")
@@ -326,6 +325,8 @@ def native_executable(
         image, meta = _built(build, clock)
         disk.put(key, image, meta, loaded_sources())
         clock.stage("store")
+    from .runtime.executor import Executable  # beside LLVM already, where that has run first
+
     sites = meta["sites"]
 
     def on_error(code: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import ceil
 
 from ..dtypes import float32, float64
-from ..intrinsics.transpose_blocks import transpose_block
 from ..ir.expr import Axis, Expr, Load, Reduce, Var, apply, const, load, reduce
 from ..ir.program import Program, Region
 from ..ir.rewrite import substitute
@@ -139,6 +138,8 @@ def _in_rows(node: Node, first: Load, second: Load, block: int) -> tuple[Load, L
 
 def _turned(source: Tensor, block: int) -> Program:
     """The transpose of ``source``, made by ``block`` rows at a time."""
+    from ..intrinsics.transpose_blocks import transpose_block
+
     height, size = source.shape
     parts, rest = size // block, size % block
     w = Writer("turn")
@@ -174,6 +175,8 @@ def _product(
 
 def _put_together(out: Tensor, parts: int, block: int) -> Program:
     """Each block of ``out`` from the half that has it, or its transpose."""
+    from ..intrinsics.transpose_blocks import transpose_block
+
     size, made = out.shape[0], parts * block
     rest = size - made
     w = Writer("mirror")

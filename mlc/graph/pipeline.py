@@ -70,7 +70,11 @@ def build_module(
             graph = relax_softmax(graph)
     made = inline_computes(graph)
     groups = group_stages(made)
-    if row_blocks and any(m.is_reduction for group in groups for m in group.members):
+    if (
+        row_blocks
+        and len(groups) > 1
+        and any(m.is_reduction for group in groups for m in group.members)
+    ):
         from .join_rows import join_rows
 
         groups = join_rows(groups)

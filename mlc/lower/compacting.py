@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..ir.affine import linear_in
+from ..ir.call_names import is_intrinsic
 from ..ir.expr import Const, Expr, Load, Var, load
-from ..ir.intrinsic import is_intrinsic
 from ..ir.program import (
     Accumulate,
     Allocate,

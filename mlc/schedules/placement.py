@@ -31,7 +31,7 @@ from ..ir.program import (
 )
 from ..ir.rewrite import loads_of, variables_of
 from ..records import replace
-from .legality import carried_dependence, thread_violation
+from .legality import carried_dependence
 from .legality.accesses import Access, accesses_of
 from .legality.conflict import Conflict, Steps, commute, conflict
 from .refusal import Refusal
@@ -177,6 +177,8 @@ def race_in(after: Program, loops: Iterable[For]) -> Refusal | str | None:
         if loop.kind not in (LoopKind.PARALLEL, LoopKind.BOUND):
             continue
         if loop.kind is LoopKind.BOUND:
+            from .legality import thread_violation
+
             refusal = thread_violation(after, loop.var)
         else:
             refusal = carried_dependence(after, loop.var)

@@ -14,8 +14,8 @@ from typing import Literal
 
 from ..ir.affine import Sum, as_sum
 from ..ir.bounds import interval
+from ..ir.call_names import is_intrinsic
 from ..ir.expr import Apply, Const, Expr, Load, Var, apply, const
-from ..ir.intrinsic import call_effects, is_intrinsic
 from ..ir.program import (
     Accumulate,
     Block,
@@ -261,6 +261,8 @@ def _direct(stmt: Stmt, kind: Kind) -> Iterator[Region]:
             for buffer in buffers:
                 yield make(buffer, indices, (1,) * len(indices))
         case Evaluate(name=name) if is_intrinsic(name):
+            from ..ir.intrinsic import call_effects
+
             reads, writes = call_effects(stmt)
             yield from reads if kind == "read" else writes
         case Evaluate(args=args):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial, wraps
@@ -355,7 +354,8 @@ def taken_alone(
 def step_method(name: str) -> Callable[..., Any]:
     """The function of ``steps/<name>.py``, with the keyword ``unsafe`` beside its own."""
     function = getattr(step_module(name), name)
-    if "unsafe" in inspect.signature(function).parameters:
+    code = function.__code__
+    if "unsafe" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
         return function  # type: ignore[no-any-return]
 
     @wraps(function)

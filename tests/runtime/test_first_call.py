@@ -95,4 +95,7 @@ def test_a_product_that_packs_its_columns_loads_neither_texts_nor_other_steps(
     cold = loaded(tmp_path, PRODUCT)
     assert {"mlc.schedules.defaults.packing", "mlc.schedules.steps.compute_at"} <= cold
     other = {"mlc.schedules.inlining", "mlc.schedules.boxes", "mlc.schedules.steps.compute_inline"}
+    narrow = {"byte_products", "half_products", "tile_products", "groups", "reduction"}
+    other |= {f"mlc.schedules.defaults.{name}" for name in narrow}
+    other |= {"mlc.ir.intrinsic", "mlc.schedules.legality.threads", "mlc.graph.join_rows"}
     assert not cold & {"mlc.ir.show", *other}

@@ -211,7 +211,6 @@ def _plan_products(
     """What `_plan` answers if a nest is a contraction."""
     if not any(map(reduce_axes, nests)):
         return None
-    from .byte_products import byte_products
     from .contraction import (
         choose_tile,
         find_grouped_roles,
@@ -221,7 +220,6 @@ def _plan_products(
         would_wait,
     )
     from .dots import plan_dots, schedule_dots, schedule_sums
-    from .half_products import half_products
     from .streaming import (
         columns_of,
         gather_apart,
@@ -237,7 +235,8 @@ def _plan_products(
         ndim = len(nest.compute.axes)
         if len(nests) > 1 and shared < ndim:
             continue
-        if (machine.has_byte_tiles or machine.has_half_tiles) and not position and roles:
+        is_narrow = not position and any(n.dtype.itemsize <= 2 for n in loads_in(nest))
+        if (machine.has_byte_tiles or machine.has_half_tiles) and is_narrow and roles:
             from .tile_products import schedule_tiles, tile_products
 
             tiled = tile_products(nest, roles, machine, direct=len(nests) == 1)
@@ -262,12 +261,17 @@ def _plan_products(
         if roles is None:
             continue
         tile = choose_tile(nest, roles, machine)
-        bytewise = None if position else byte_products(nest, roles, tile.columns, machine)
-        if bytewise is not None:
-            main, last = bytewise.nests
-            tiling = tiling_for(main, roles, tile, machine)
-            return _Plan(bytewise.before, [main, last, *nests[1:]], tiling), tile, main
-        halves = None if position else half_products(nest, roles, tile.columns, machine)
+        halves = None
+        if is_narrow:
+            from .byte_products import byte_products
+            from .half_products import half_products
+
+            bytewise = byte_products(nest, roles, tile.columns, machine)
+            if bytewise is not None:
+                main, last = bytewise.nests
+                tiling = tiling_for(main, roles, tile, machine)
+                return _Plan(bytewise.before, [main, last, *nests[1:]], tiling), tile, main
+            halves = half_products(nest, roles, tile.columns, machine)
         *sorting, nest = (None if position else sort_columns(nest, machine)) or (nest,)
         packed = halves or pack_operands(nest, roles, tile.columns, machine)
         *packing, main = (*sorting, *packed)
@@ -305,8 +309,9 @@ def _plan(
                 before.extend(turned)
             out.append(nest)
             continue
+        from .folds import fuse_reduced
         from .narrow_sums import narrow_sum
-        from .reduction import factor_chunks, factor_rows, fuse_reduced
+        from .reduction import factor_chunks, factor_rows
 
         nest = fuse_reduced(nest)
         if not made.intersection(n.source for n in loads_in(nest)):
@@ -335,7 +340,8 @@ def _columns(nests: list[Nest], shared: int, machine: Machine) -> int:
     """The tile of the last shared axis if the lanes of all nests run along it, else 0."""
     if not shared or len(nests) == 1:
         return 0
-    from .reduction import COLUMNS, vector_axis
+    from .folds import vector_axis
+    from .reduction import COLUMNS
 
     for nest in nests:
         axes = nest.compute.axes
@@ -363,11 +369,13 @@ def _rows(first: Nest, nest: Nest) -> int:
 
 def _factored(nest: Nest, shared: int, machine: Machine) -> list[Nest]:
     """The nest, its fold spread over lanes if they run along a reduce axis."""
-    from .reduction import factor_lanes, is_foldable, vector_axis
+    from .folds import is_foldable, vector_axis
 
     axis = vector_axis(nest, nest.compute.axes[shared:])
     if axis is None or not axis.is_reduce or not is_foldable(nest):
         return [nest]
+    from .reduction import factor_lanes
+
     return factor_lanes(nest, axis, machine)
 
 

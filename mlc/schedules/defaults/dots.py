@@ -27,8 +27,8 @@ from ...te.program import Nest, Tiling
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
 from .contraction import Roles, is_packed_ahead
+from .folds import fuse_reduced, is_foldable, vector_axis
 from .machine import Machine
-from .reduction import fuse_reduced, is_foldable, vector_axis
 from .vectors import extent_of, lanes_for, private_loops, split_roles
 
 ROWS = 4  # of a product with a vector

@@ -23,8 +23,9 @@ from ...ir.rewrite import postorder
 from ...te.factor import factor_reduction
 from ...te.program import Nest
 from .access import points, reduce_axes
+from .folds import vector_axis
 from .machine import Machine
-from .reduction import ROW_BLOCKS, rows_in_vectors, vector_axis
+from .reduction import ROW_BLOCKS, rows_in_vectors
 
 LEAST = 32  # elements of a sum; fewer gain less than the second pass costs
 LEAST_POINTS = 1 << 13

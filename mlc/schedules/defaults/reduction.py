@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from math import gcd, prod
 
-from ...ir.expr import Axis, Load, Reduce, Var
+from ...ir.expr import Axis, Load, Var
 from ...ir.program import Block
 from ...ir.rewrite import variables_of
-from ...te.factor import factor_reduction, fuse_reduce_axes
+from ...te.factor import factor_reduction
 from ...te.program import Nest
 from ..schedule import Schedule
 from .access import loads_in, point_cost, points, reduce_axes, step
+from .folds import is_foldable, vector_axis
 from .machine import Machine
 from .vectors import (
     extent_of,
@@ -29,79 +29,11 @@ TOGETHER = 2  # vectors of each of them at a time
 ROW_BLOCKS = 16  # that a fold of rows is cut into; fixed, so that bits are too
 HELD_BYTES = 32 << 10  # of results, and what else a row is combined with, that stay near
 HELD_ALONE = 128 << 10  # the same, where that is one number for each column
-FILLED = 16  # a reduce axis shorter than this leaves lanes empty
 MANY_ROWS = 32  # that can be shared out among threads as they are
 CHAINS = 8  # of sums that keep multiply-adds busy
 SHORT = 8  # steps of a fold that are written out
 WRITTEN = 32  # vector operations of such steps, where there are several vectors
 CHUNK = 1 << 15  # elements folded by one task of a full reduction; fixed, so that bits are too
-
-
-def fuse_reduced(nest: Nest) -> Nest:
-    """Reduce axes that every load walks as one become one axis."""
-    changed = True
-    while changed:
-        changed = False
-        axes = reduce_axes(nest)
-        for outer, inner in itertools.pairwise(axes):
-            steps = [(step(n, outer), step(n, inner)) for n in loads_in(nest)]
-            if all(a is not None and b is not None and a == b * inner.extent for a, b in steps):
-                nest = fuse_reduce_axes(nest, outer, inner)
-                changed = True
-                break
-    return nest
-
-
-def vector_axis(nest: Nest, private: tuple[Axis, ...]) -> Axis | None:
-    """The axis whose lanes load neighbours: the last private spatial axis if it does, else a reduce
-    axis that is long enough to fill the lanes. Loads count by how much they read."""
-    axes = (*nest.compute.axes, *reduce_axes(nest))
-    loads = [(n, _reach(n, axes)) for n in loads_in(nest)]
-    best, best_score = None, -1.0
-    wide = [axis for axis in private if axis.extent > 1]
-    for axis in (*wide[-1:], *reversed(reduce_axes(nest))):
-        if axis.extent == 1:
-            continue
-        score = 0.0
-        for node, reach in loads:
-            along = step(node, axis)
-            score += reach * _quality(along)
-        if axis.is_reduce:
-            score *= min(axis.extent / FILLED, 1.0)
-        if score > best_score:
-            best, best_score = axis, score
-    return best
-
-
-def _quality(along: int | None) -> float:
-    """How well lanes load that are ``along`` elements apart."""
-    match along:
-        case 1:
-            return 1.0
-        case 2 | 3 | 4:  # picked from whole vectors
-            return 0.8 / along
-        case -1:
-            return 0.25
-        case 0:  # one element for all lanes is cheaper than one from far away for each
-            return 0.1
-        case _:
-            return 0.05
-
-
-def _reach(node: Load, axes: tuple[Axis, ...]) -> float:
-    """The share of the nest's points at which ``node`` reads something new."""
-    used = {v for index in node.indices for v in variables_of(index)}
-    share = 1.0
-    for axis in axes:
-        if axis not in used:
-            share /= max(axis.extent, 1)
-    return share
-
-
-def is_foldable(nest: Nest) -> bool:
-    """Whether the fold may be rearranged."""
-    root = nest.compute.body[0]
-    return isinstance(root, Reduce) and root.combiner.commutative
 
 
 def factor_lanes(nest: Nest, axis: Axis, machine: Machine) -> list[Nest]:

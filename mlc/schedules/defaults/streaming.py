@@ -29,8 +29,8 @@ from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
 from .contraction import Roles, is_packed_ahead, pack_axis
+from .folds import is_foldable
 from .machine import STACK_BYTES, Machine
-from .reduction import is_foldable
 from .vectors import lanes_for, private_loops, split_roles
 
 MOST_ROWS = 256

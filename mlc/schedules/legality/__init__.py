@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.expr import Var
 from ...ir.parts import buffers_around, parts_of
-from ...ir.program import Buffer, For, LoopKind, Program, Scope, walk
+from ...ir.program import Buffer, For, LoopKind, Program, Scope, Stmt, walk
 from ..step import find_loop
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "carried_dependence",
     "fission_violation",
     "is_shared",
+    "is_thread",
     "merge_violation",
     "order_violation",
     "parallel_violation",
@@ -55,6 +56,7 @@ __all__ = [
     "same_meaning",
     "shared_violation",
     "shares_memory",
+    "thread_of",
     "thread_violation",
     "verify",
 ]
@@ -72,6 +74,19 @@ def __getattr__(name: str) -> Any:
 def is_shared(buffer: Buffer) -> bool:
     """Whether threads of a block may have one copy of it."""
     return buffer.scope in (Scope.SHARED, Scope.WARP)
+
+
+def thread_of(loop: Stmt) -> str:
+    """The thread that ``loop`` is bound to; empty for other loops."""
+    if isinstance(loop, For) and loop.kind is LoopKind.BOUND:
+        return str(dict(loop.annotations).get("thread", ""))
+    return ""
+
+
+def is_thread(loop: Stmt) -> bool:
+    """Whether the iterations of ``loop`` are threads of one block of the grid."""
+    thread = thread_of(loop)
+    return bool(thread) and not thread.startswith("blockIdx")
 
 
 def shares_memory(program: Program) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...ir.bounds import interval
+from ...ir.call_names import is_intrinsic
 from ...ir.expr import Apply, Axis, Expr, Var, const
-from ...ir.intrinsic import is_intrinsic
 from ...ir.program import Allocate, Block, Evaluate, Program, Store, walk
 from ...ir.rewrite import loads_of, substitute, variables_of
 from ..refusal import Refusal

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ...ir.expr import Expr, Var
 from ...ir.program import For, Program, Seq, Stmt, walk
 from ...ir.rewrite import substitute
-from ..refusal import Refusal
 from .accesses import Access, accesses_of
-from .advice import order_fix
 from .conflict import Steps, are_apart, commute, reach
 from .dependence import (
     AHEAD,
@@ -22,6 +21,15 @@ from .dependence import (
     is_in,
     pairs_of,
 )
+
+if TYPE_CHECKING:
+    from ..refusal import Refusal
+
+
+def _fix(a: Access, b: Access) -> str:
+    from .advice import order_fix
+
+    return order_fix(a, b)
 
 
 def reorder_violation(
@@ -61,7 +69,7 @@ def reorder_violation(
 
     was, now = (", ".join(v.name for v in vs) for vs in (old, new))
     rule = f"with loops {was} in the order {now} two dependent iterations would change places"
-    refusal = answer(questions(), rule, order_fix)
+    refusal = answer(questions(), rule, _fix)
     if refusal is not None and refusal.witness is not None and refusal.proven:
         first, second = refusal.witness.first, refusal.witness.second
         if first.action == second.action == "combines into":
@@ -71,6 +79,8 @@ def reorder_violation(
                 f"block {first.block!r} folds with a combiner that is not commutative, so its "
                 f"reduce loops {folded} must keep their order"
             )
+            from ..refusal import Refusal
+
             return Refusal(rule, refusal.witness, "leave these loops as they are")
     return refusal
 
@@ -84,7 +94,7 @@ def order_violation(program: Program, earlier: Stmt, later: Stmt) -> Refusal | N
             steps: Steps = {x.var: SAME for x, y in zip(a.loops, b.loops) if x is y}
             yield a, b, steps
 
-    return answer(questions(), "one statement needs the other to run first", order_fix)
+    return answer(questions(), "one statement needs the other to run first", _fix)
 
 
 def fission_violation(program: Program, loop: Var, position: int) -> Refusal | None:
@@ -99,7 +109,7 @@ def fission_violation(program: Program, loop: Var, position: int) -> Refusal | N
     steps: Steps = {one.var: SAME for one in chain[:-1]} | {loop: BEHIND}
     questions = ((a, b, steps) for a, b in _crossing(first, second))
     rule = f"loop {loop.name} cannot be cut: a later iteration needs what an earlier one leaves"
-    return answer(questions, rule, order_fix)
+    return answer(questions, rule, _fix)
 
 
 def merge_violation(program: Program, first: Var, second: Var) -> Refusal | str | None:
@@ -125,7 +135,7 @@ def merge_violation(program: Program, first: Var, second: Var) -> Refusal | str 
         f"loops {first.name} and {second.name} cannot be merged: an iteration of the second needs "
         "a later one of the first"
     )
-    refusal = answer(questions, rule, order_fix)
+    refusal = answer(questions, rule, _fix)
     if refusal is None or refusal.witness is None:
         return refusal
     values = list(refusal.witness.second.values)

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import field, replace
 from weakref import WeakKeyDictionary
 
+from ...ir.call_names import is_intrinsic
 from ...ir.expr import Var
-from ...ir.intrinsic import is_intrinsic
 from ...ir.program import (
     Allocate,
     Buffer,
@@ -32,7 +32,7 @@ from ...ir.rewrite import variables_of
 from ...records import dataclass
 from ..refusal import Refusal
 from ..step import find_loop
-from . import is_shared, shares_memory
+from . import is_shared, is_thread, shares_memory, thread_of
 from .accesses import Access, accesses_of
 from .conflict import Steps, conflict
 from .dependence import carried_dependence
@@ -57,19 +57,6 @@ class Fills:
 
 
 _known: WeakKeyDictionary[Program, dict[Var, Fills]] = WeakKeyDictionary()
-
-
-def thread_of(loop: Stmt) -> str:
-    """The thread that ``loop`` is bound to; empty for other loops."""
-    if isinstance(loop, For) and loop.kind is LoopKind.BOUND:
-        return str(dict(loop.annotations).get("thread", ""))
-    return ""
-
-
-def is_thread(loop: Stmt) -> bool:
-    """Whether the iterations of ``loop`` are threads of one block of the grid."""
-    thread = thread_of(loop)
-    return bool(thread) and not thread.startswith("blockIdx")
 
 
 def thread_violation(program: Program, loop: Var) -> Problem | None:

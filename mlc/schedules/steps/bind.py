@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...ir.expr import Var
 from ...ir.program import For, LoopKind, Program, Stmt, walk
 from ...records import dataclass, replace
-from ..legality import accesses_of
+from ..legality import accesses_of, thread_of, thread_violation
 from ..legality.teams import ATOMIC
-from ..legality.threads import thread_of, thread_violation
 from ..refusal import Refusal
 from ..step import Step, find_loop, replace_loop
 

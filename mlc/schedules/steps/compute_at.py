@@ -23,8 +23,8 @@ from ...ir.program import (
 from ...ir.rewrite import variables_of
 from ...ir.simplify import simplify
 from ...records import dataclass, replace
+from ..legality import is_thread
 from ..legality.accesses import Access, accesses_of
-from ..legality.threads import is_thread
 from ..moving import Cover, Move, Range, clipped, cover_of, nest_of, plan_move, put
 from ..placement import (
     INLINE,
