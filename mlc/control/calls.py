@@ -18,6 +18,7 @@ from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..te.extent import Extent
 from ..tracer.complex.calls import truth
+from ..tracer.complex.value import Complex
 from ..tracer.deciding import deciding_arguments
 from ..tracer.drawing import random_form
 from ..tracer.grown import is_arrays
@@ -54,6 +55,8 @@ def length_of(value: Any) -> Any:
     """``len(value)``; of a slice in a loop, the traced number."""
     if is_arrays(value) or isinstance(value, Walk):
         return mark_weak(copied_number(value.length()))
+    if isinstance(value, Complex):
+        value = value._parts[0]
     if isinstance(value, Masked) and is_inside_loop():
         value = value.solid()
     sizes: tuple[Any, ...] = value.shape if isinstance(value, Tracer) else ()

@@ -23,6 +23,7 @@ from .host_changes import HostState, key_of
 from .hosts import wider
 from .iterators import holding
 from .list_rows import region, with_lists
+from .open_arrays import opened_before, opening
 from .perhaps import bare, is_bound, is_or_none, without_none
 from .plan import BeginsAsNone as BeginsAsNone
 from .plan import Carried, Plan
@@ -170,6 +171,8 @@ def _settled(
     nones = {n for n, v in enumerate(held) if is_or_none(v)} if plan is None else plan.nones
     entry = _entered(held, nones)
     plan = plan or _begun(state, entry, found)
+    for n in plan.opened:
+        entry.values[n] = opened_before(entry.values[n])
     for n in plan.carried:  # the elements of known arrays are made outside, whoever asks first
         for leaf in tree.flatten(entry.values[n])[0]:
             trace.lift(leaf)
@@ -208,7 +211,8 @@ def _settled(
 def _entered(held: Sequence[Any], nones: Collection[int]) -> Entry:
     """What variables hold before; those of ``nones`` are None where they have no value."""
     given = without_none(held, nones)
-    return Entry(entering([bare(v) for v in given]), [is_bound(v) for v in given], nones)
+    values = opening(entering([bare(v) for v in given]))
+    return Entry(values, [is_bound(v) for v in given], nones)
 
 
 def _begun(state: State, start: Entry, found: Mapping[Any, Any]) -> Plan:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import boolean
 from ..errors import MlcError
+from ..te.extent import Extent
 from ..te.tensor import Tensor
 from ..tracer import tree
 from ..tracer.grown import Grown, Tabled
+from ..tracer.masked import Masked
 from ..tracer.storage import WATCH
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
@@ -19,6 +22,7 @@ from .complex_state import fitted, fitted_late, widens
 from .exits import spoken
 from .host_changes import UNDEFINED
 from .list_rows import as_carried
+from .open_arrays import Opened, as_opened, from_known, is_written, length_of, opened_before
 from .orders import end_order
 from .perhaps import bare, is_bound, is_or_none
 from .plan import BeginsAsNone, NotNative, Plan, State
@@ -38,6 +42,7 @@ class Fitting:
         self.trace, self.state, self.entry, self.plan = trace, state, entry, plan
         self.start, self.holders, self.flags, self.late = start, holders, flags, late
         self.kept, self.arrays = kept, arrays
+        self.lengths: dict[int, Any] = {}  # of arrays at the end, where the data choose them
         self.listed: list[Any] = []  # lists that variables hold at the end
         self.ends: dict[tuple[int, int], Tensor] = {}
         self.fits = True
@@ -47,6 +52,15 @@ class Fitting:
         before, end = bare(self.start[n]), bare(held)
         if is_or_none(held) and n not in self.plan.nones:
             raise BeginsAsNone(f"{self.state.what} leaves {self.name(n)} perhaps None", n)
+        is_shown = isinstance(before, Opened) and end is before.shown
+        if is_shown and not (n in self.holders and is_written(end)):
+            held, end = self.start[n], before
+        else:
+            end = self.alone(as_opened, end, before)
+            if n in self.late and self.late[n][0].type is Opened:
+                end = from_known(end)
+        if isinstance(end, Opened):
+            self.lengths[n] = length_of(end)
         if isinstance(end, Grown) and (end is not before or n in self.holders):
             end = as_carried(before, end, self.entry[n], self.listed)
         elif isinstance(end, Tabled) and (end is not before or n in self.holders):
@@ -57,6 +71,9 @@ class Fitting:
         else:
             end = fitted(before, end)
         if widens(n, before, end, self.entry, self.plan, lambda leaf: spec_of(self.trace, leaf)):
+            self.fits = False
+            return
+        if self.opens(n, before, end):
             self.fits = False
             return
         if n in self.plan.hoped and end is not UNDEFINED and not self.is_as_hoped(n, end):
@@ -82,6 +99,49 @@ class Fitting:
             if flag is not self.flags[n]:
                 self.kept.discard(n)
 
+    def alone(self, function: Callable[..., Any], *args: Any) -> Any:
+        """``function(*args)``, of whose calls no other run of a body makes use."""
+        made = self.trace.numbered
+        count = len(made)
+        try:
+            return function(*args)
+        finally:
+            while len(made) > count:
+                made.popitem()
+
+    def opens(self, n: int, before: Any, end: Any) -> bool:
+        """Whether variable n was carried as an array of known length, and gets one that the data
+        choose; then the plan and the state before say so."""
+        if n in self.late:
+            if not isinstance(end, Opened) or not tree.is_single(self.late[n][0]):
+                return False
+            leaves, structure = tree.flatten(end)
+            self.plan.late[n] = structure, tuple(spec_of(self.trace, leaf) for leaf in leaves)
+            self.plan.specs = {key: spec for key, spec in self.plan.specs.items() if key[0] != n}
+            return True
+        if n not in self.plan.carried or isinstance(before, Opened):
+            return False
+        if isinstance(end, Opened):
+            self.plan.opened.add(n)
+            self.entry[n] = opened_before(self.entry[n])
+        if not isinstance(self.entry[n], Opened):
+            return False
+        self.plan.specs = {key: spec for key, spec in self.plan.specs.items() if key[0] != n}
+        return True
+
+    def part_lengths(self, groups: dict[int, Any]) -> None:
+        """Let those whose lengths were the same before, and are not at the end, have their own."""
+        if self.state.is_branch:
+            return
+        first: dict[Any, Any] = {
+            length: length for length in groups.values() if type(length) is Extent
+        }
+        for n, group in groups.items():
+            key = self.lengths.get(n)
+            if key is not None and first.setdefault(group, key) != key:
+                self.plan.lengths[n] = self.plan.lengths.get(n, 0) + 1
+                self.fits = False
+
     def is_as_hoped(self, n: int, end: Any) -> bool:
         """Whether variable n gets a first value of the kind that the plan began with."""
         self.plan.hoped.discard(n)
@@ -103,6 +163,9 @@ class Fitting:
         """Variable n changes, and is not carried yet."""
         what, name = self.state.what, self.name(n)
         self.fits = False
+        if isinstance(before, Masked) and isinstance(end, Opened):
+            self.plan.opened.add(n)
+            before = self.entry[n] = opened_before(before)
         if before is UNDEFINED:
             if not is_carriable(end):
                 raise NotNative(

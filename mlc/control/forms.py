@@ -20,7 +20,7 @@ from ..ops.caught import CaughtError
 from ..ops.moving import index_range
 from ..ops.op import CURRENT
 from ..records import replace
-from ..te.tensor import Tensor, next_serial
+from ..te.tensor import Tensor
 from ..tracer import tree
 from ..tracer.complex.calls import truth
 from ..tracer.complex.value import Complex
@@ -345,14 +345,8 @@ def _native_if(
     pred: Any, then: Callable[[], None], otherwise: Callable[[], None], state: State
 ) -> None:
     condition = _truth(pred)
-    marks: list[int] = []
-
-    def first() -> None:
-        marks.append(next_serial())
-        then()
-
     met: tuple[list[Exception], list[Exception]] = [], []
-    sides = noting(alone(first), state, met[0]), noting(alone(otherwise), state, met[1])
+    sides = noting(alone(then), state, met[0]), noting(alone(otherwise), state, met[1])
     with drawn_nowhere("a branch that the data choose"), counting_calls():
         carried = carry(state, sides)
     if not agree(*met):
@@ -360,8 +354,8 @@ def _native_if(
     params = tuple(carried.params)
     region = Cond(
         condition,
-        Body(params, tuple(carried.ends[0]), marks[-1]),
-        Body(params, tuple(carried.ends[1]), marks[-1]),
+        Body(params, tuple(carried.ends[0]), carried.since),
+        Body(params, tuple(carried.ends[1]), carried.since),
     )
     results = call_region(region, carried.init, carried.labels, "branch", user_location())
     carried.finish(results)

@@ -91,12 +91,15 @@ class Plan:
     # Why nobody may write to an array that a variable holds afterwards, by variable and leaf.
     frozen: dict[tuple[int, int], str] = field(default_factory=dict)
     hoped: set[int] = field(default_factory=set)  # of ``late``: known of another time, not seen yet
+    # What tells lengths that the data choose from others that were the same before.
+    lengths: dict[int, int] = field(default_factory=dict)
+    opened: set[int] = field(default_factory=set)  # arrays that get such a length
 
     def copy(self) -> Plan:
         """A plan of its own that says the same."""
         return Plan(set(self.carried), dict(self.late), set(self.unsure), set(self.nones),
                     dict(self.specs), dict(self.cells), dict(self.orders), dict(self.frozen),
-                    set(self.hoped))  # fmt: skip
+                    set(self.hoped), dict(self.lengths), set(self.opened))  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -108,6 +111,7 @@ class Carried:
     labels: list[str]
     ends: list[list[Tensor]]
     finish: Callable[[Sequence[Tensor]], None]
+    since: int  # the number of the first tensor that a body may have made
 
 
 def current() -> FunctionTrace:

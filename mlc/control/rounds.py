@@ -7,7 +7,8 @@ from typing import Any
 
 from ..dtypes import boolean
 from ..records import dataclass
-from ..te.tensor import Placeholder, Tensor
+from ..te.extent import Extent
+from ..te.tensor import Placeholder, Tensor, next_serial
 from ..tracer import tree
 from ..tracer.grown import Grown, Tabled
 from ..tracer.memory_order import set_order
@@ -17,6 +18,7 @@ from ..tracer.tracer import Tracer
 from .exits import DONE, LATE_VALUE, VALUE
 from .fitting import Fitting
 from .host_changes import UNDEFINED
+from .open_arrays import Opened, as_before, leave, length_of, show, written_of
 from .orders import begin_order
 from .perhaps import Perhaps, bare, is_bound, with_flag, without_none
 from .plan import Carried, NotNative, Plan, State
@@ -75,6 +77,7 @@ class _Round:
         self.init: list[Tensor] = []
         self.labels: list[str] = []
         self.rows: list[tuple[int, int, Spec]] = []
+        self.ends_as: list[dict[int, Any]] = []  # the lengths of arrays at the end of each body
         self.arrays: dict[tuple[int, int], bool] = {}  # leaves that each body leaves as arrays
         self.left: list[list[Any]] = []  # what all variables hold at the end of each body
         self.lists: SharedLists | None = None
@@ -152,10 +155,10 @@ class _Round:
         shared: list[Shared] = []
         bound: list[set[int]] = []  # for each body the variables that surely have a value
         changed = False
-        before = self.entry.whole()
+        before, since = as_before(self.entry.whole()), next_serial()
         try:
             for body in bodies:
-                self.state.put(list(self.start))
+                self.state.put(show(self.start, self.lengths(), {*self.holders, *self.late}))
                 with watching() as watched:
                     first = len(self.params) - len(self.cells)
                     for cell, param in zip(self.cells, self.params[first:]):
@@ -210,8 +213,21 @@ class _Round:
             sure = bound[0]
         return Carried(
             self.params, self.init, self.labels, ends,
-            lambda results: self.finish(results, shared, sure),
+            lambda results: self.finish(results, shared, sure), since,
         )  # fmt: skip
+
+    def lengths(self) -> dict[int, Any]:
+        """For each variable what those of the same length have in common, if the data choose it:
+        the length itself where it is what it was before, as far as is known."""
+        found: dict[int, Any] = {}
+        for n, held in enumerate(self.start):
+            if isinstance(bare(held), Opened):
+                before, parted = length_of(self.entry.values[n]), self.plan.lengths.get(n, 0)
+                is_kept = isinstance(before, Extent) and not parted
+                if self.state.is_branch:  # which nobody comes back to
+                    is_kept = before is not None
+                found[n] = before if is_kept else (n if before is None else before, parted)
+        return found
 
     def check_written(self) -> None:
         """NotNative if a body writes to an array whose variable gets another value on another
@@ -219,6 +235,8 @@ class _Round:
         for n, held in self.holders.items():
             entry = self.entry.values[n]
             olds = tree.flatten(entry)[0]
+            if isinstance(entry, Opened):
+                held, olds = written_of(bare(self.start[n]), entry)
             if isinstance(entry, (Grown, Tabled)) and any(h._cell.version for h in held):
                 if names := other_names(entry):
                     raise NotNative(
@@ -252,9 +270,20 @@ class _Round:
                           self.arrays)  # fmt: skip
         for n, end in enumerate(after):
             fitting.add(n, end)
+        fitting.part_lengths(self.lengths())
+        self.ends_as.append(fitting.lengths)
         if not fitting.fits:
             return None
         return [fitting.ends[n, k] for n, k, _ in self.rows]
+
+    def length_after(self, n: int) -> Any:
+        """What tells the length of variable n afterwards from others; itself where it is what it
+        was before."""
+        before = length_of(self.entry.values[n])
+        ends = [lengths.get(n) for lengths in self.ends_as]
+        if isinstance(before, Extent) and all(before == end for end in ends):
+            return before
+        return (n,) if None in ends else (before if not self.state.is_branch else 0, *ends)
 
     def finish(self, results: Sequence[Tensor], shared: list[Shared], sure: set[int]) -> None:
         """Let all variables and arrays hold ``results``; those of ``sure`` need no flag."""
@@ -277,12 +306,13 @@ class _Round:
             if n in self.holders and not self.state.is_entered:  # it may be what it was
                 made._cell.frozen = made._cell.frozen or _frozen(tree.flatten(values[n])[0][k])
             leaves.setdefault(n, []).append(made)
-        whole = self.entry.whole()
+        whole, counts = as_before(self.entry.whole()), dict[Any, Any]()
         for n, found in leaves.items():
             structure = self.late[n][0] if n in self.late else tree.flatten(values[n])[1]
             values[n] = tree.unflatten(structure, found)
             flag = True if n in sure else flags.get(n, True)
-            whole[n] = with_flag(values[n], flag, n in self.entry.nones)
+            length = self.length_after(n)
+            whole[n] = leave(with_flag(values[n], flag, n in self.entry.nones), counts, length)
         for cell, tensor in zip(self.cells, results[len(self.rows) :]):
             cell.write(tensor)
         freeze(shared, self.state.names, values)

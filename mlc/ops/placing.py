@@ -19,6 +19,7 @@ from ..dtypes import DType, boolean, int64
 from ..errors import UnsupportedError
 from ..ir.expr import Expr, cast, const, select
 from ..ir.program import Program
+from ..te.extent import Extent, is_open
 from .broadcast import Shape, as_tensor, broadcast_shape, element, shape_of, size_of
 from .elementwise import astype
 from .index import Items, result_layout
@@ -125,6 +126,9 @@ def put_known(x: Any, table: Any, value: Any, *, items: Items, spread: Shape) ->
 def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any:
     """``x`` with ``value`` put, or combined by ``ufunc``, at ``items``, place after place."""
     x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
+    value, length = as_tensor(value), _open_length([t.shape for t in tensors])
+    if length is not None:
+        tensors, value = [_closed(t) for t in tensors], _closed(value)
     spread, at, part = result_layout(items, [t.shape for t in tensors])
     value = as_tensor(astype(value, dtype=x.dtype) if ufunc is None else _typed(ufunc, x, value))
     if broadcast_shape("assignment", value.shape, part) != part:
@@ -136,7 +140,7 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
 
     def begun() -> PutAt:
         """The program with its params, before anything is done."""
-        return PutAt(x.name, given, dtype, kinds, shape, of, items, ufunc)
+        return PutAt(x.name, given, dtype, kinds, shape, of, items, ufunc, length is not None)
 
     def on_grid() -> Program:
         from .grid_put import put_on_grid
@@ -168,13 +172,40 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
 
         if spread and made.searched and spread[-1] >= FEW_PLACES:
             near.update({axis: w.memory(f"near{axis}", (BLOCK,), int64) for axis in made.searched})
-            _in_blocks(w, spread[-1], together, one)
+            _in_blocks(w, made.count, together, one)
+        elif spread and length is not None:
+            with w.loop(spread[-1], "p") as last, w.when(last < made.count):
+                one(last)
         elif spread:
             with w.loop(spread[-1], "p") as last:
                 one(last)
         else:
             one()
+    if length is not None:
+        return w.call(x, *tensors, value, length)
     return w.call(x, *tensors, value, on_grid=on_grid)
+
+
+def _open_length(shapes: Sequence[Sequence[Any]]) -> te.Tensor | None:
+    """How many places there are, where the running loop alone knows that; else None."""
+    open_ones = [size for shape in shapes for size in shape if isinstance(size, Extent)]
+    if not open_ones:
+        return None
+    if any(len(shape) > 1 for shape in shapes) or any(n != open_ones[0] for n in open_ones):
+        open_ones[0]._refuse()
+    return open_ones[0].length
+
+
+def _closed(x: te.Tensor) -> te.Tensor:
+    """All elements that ``x`` may have."""
+    from .create import filled
+    from .moving import moving_update
+
+    if not is_open(x.shape):
+        return x
+    places = tuple(("from", 0, 1, n) if isinstance(n, Extent) else (0, 1, n) for n in x.shape)
+    whole = filled(0, shape=tuple(map(int, x.shape)), dtype=x.dtype)
+    return as_tensor(moving_update(whole, [], x, items=places))
 
 
 class PutAt:
@@ -183,7 +214,7 @@ class PutAt:
 
     def __init__(
         self, name: str, shape: Shape, dtype: DType, indices: Sequence[tuple[Shape, DType]],
-        given: Shape, of: DType, items: Items, ufunc: np.ufunc | None,
+        given: Shape, of: DType, items: Items, ufunc: np.ufunc | None, counted: bool = False,
     ) -> None:  # fmt: skip
         self.items, self.ufunc = items, ufunc
         self.spread, self.at, self.part = result_layout(items, [s for s, _ in indices])
@@ -191,6 +222,9 @@ class PutAt:
         self.old = w.input("x", shape, dtype)
         self.places = [w.input(f"i{n}", *kind) for n, kind in enumerate(indices)]
         self.values = w.input("value", given, of)
+        self.count: Any = self.spread[-1] if self.spread else 1
+        if counted:
+            self.count = w.input("count", (), int64)[()]
         self.out = w.output("out", shape, dtype)
         # A size in the sentence would make the program one for this size alone.
         told = [f" of {name} with size {n}" if config.debug else "" for n in shape]
@@ -271,7 +305,7 @@ def _copy(w: Writer, source: Any, target: Any) -> None:
 
 
 def _in_blocks(
-    w: Writer, count: int, block: Callable[[Expr], None], one: Callable[[Expr], None]
+    w: Writer, count: Any, block: Callable[[Expr], None], one: Callable[[Expr], None]
 ) -> None:
     """``block(i)`` for BLOCK places from ``i`` on, ``one`` for each of those that are left. The
     program is the same for many counts."""

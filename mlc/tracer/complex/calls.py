@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DTypeError, OutsideArrayError, UnsupportedError, warn
+from ...ops.broadcast import broadcast_shape
 from ...ops.op import leaves_of
 from ..concrete import call_plainly, is_plain_call, known
 from ..dispatch import NUMBERS, as_number, call_function
@@ -99,6 +100,10 @@ def _real_dtype(dtype: Any) -> np.dtype[Any]:
     return REAL[np.result_type(dtype, np.complex64)]
 
 
+def _shape_of(part: Any) -> Any:
+    return part._seen[1].shape if isinstance(part, Tracer) else np.shape(part)
+
+
 def made(real: Any, imag: Any, like: np.dtype[Any] | None = None) -> Any:
     """The complex value with these parts, broadcast to one shape and converted to ``like``."""
     if isinstance(real, Masked) or isinstance(imag, Masked):
@@ -106,7 +111,7 @@ def made(real: Any, imag: Any, like: np.dtype[Any] | None = None) -> Any:
         real, imag = (p if isinstance(p, Masked) else chosen._with(
             np.full(chosen._values.shape, p, chosen.dtype)) for p in (real, imag))  # fmt: skip
         return Complex(real, imag)
-    shape = np.broadcast_shapes(np.shape(real), np.shape(imag))
+    shape = broadcast_shape("complex", *map(_shape_of, (real, imag)))
     dtype = like
     if dtype is None:
         found = next((p.dtype for p in (real, imag) if hasattr(p, "dtype")), np.dtype("float64"))
@@ -115,7 +120,7 @@ def made(real: Any, imag: Any, like: np.dtype[Any] | None = None) -> Any:
     for part in (real, imag):
         if not hasattr(part, "shape") or isinstance(part, np.generic):
             part = from_known(np.full(shape, part, dtype) + 0j, complex(part)).real
-        elif part.shape != shape:
+        elif _shape_of(part) != shape:
             part = own(np.broadcast_to(part, shape))
         part = as_part(part)
         parts.append(part if part.dtype == dtype else part.astype(dtype))
@@ -312,7 +317,7 @@ def put(name: str, place: Any, found: Any, casting: Any = "same_kind", where: An
             f"{casting!r}"
         )
     shape = place.shape
-    if np.broadcast_shapes(np.shape(found), shape) != shape:
+    if broadcast_shape(name, _shape_of(found), shape) != shape:
         raise ValueError(
             f"{name}: non-broadcastable output operand with shape {shape} doesn't match the "
             f"broadcast shape {np.shape(found)}"
