@@ -329,7 +329,7 @@ class _Init:
         if self.left < 0:
             key = len(self.fields), self.frozen, hasattr(self.kind, "__post_init__")
             self.left = 0 if self.is_plain and key in _patterns else _FEW
-            self.is_direct = self.is_plain and not key[2] and _has_no_slots(self.kind)
+            self.is_direct = self.is_plain and not key[2] and self.kind.__dictoffset__ != 0
         if not self.left:
             return MethodType(self._compiled(), one)
         self.left -= 1

@@ -417,3 +417,11 @@ def test_cached_properties_take_no_lock() -> None:
     assert Owner.value.__doc__ == "What it is."
     del owner.value
     assert owner.value == 4
+
+
+def test_slots_without_fields() -> None:
+    @records.dataclass(frozen=True, slots=True)
+    class Nothing:
+        """No field, and no dict."""
+
+    assert Nothing() == Nothing() and not hasattr(Nothing(), "__dict__")
