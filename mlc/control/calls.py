@@ -44,6 +44,7 @@ from .making_tables import INSTEAD as TABLES
 from .making_tables import of_plain
 from .mathematics import INSTEAD as MATHEMATICS
 from .mathematics import of_series
+from .plain_code import REDUCING
 from .ranges import range_, reversed_
 from .recursion import note_call
 from .testing_calls import MODULE as ASSERTIONS
@@ -122,7 +123,8 @@ def _replaced(function: Any) -> Any:
         return found
     if type(function) is np.vectorize:
         return vectorized(function)
-    if np.ufunc in (type(function), type(getattr(function, "__self__", None))):  # or np.add.reduce
+    owner = getattr(function, "__self__", None)
+    if type(function) is np.ufunc or type(owner) is np.ufunc and function.__name__ in REDUCING:
         return taking_lists(function)
     if (drawing := random_form(function)) is not None:
         return drawing

@@ -11,6 +11,7 @@ from .reads import doubtful
 from .syntax import called, filled, placed
 
 _GIVEN = "mlc_given"  # attribute of what gives the parameters of a call their values
+DEPTH = "_mlc_depth"  # how many calls have not returned
 _STACK = "_mlc_of_"  # begins the names of the lists with what variables held before calls
 
 
@@ -125,6 +126,7 @@ class Frames:
             names = sorted(needed[site.label])
             if set(names) & self.doubtful:
                 raise NoMachineError
+            names.append(DEPTH)
             stacks.update({_STACK + name: None for name in names})
             keep = [f"{calls}.append({site.label})"]
             keep += [f"{_STACK}{name}.append({name})" for name in names]

@@ -29,10 +29,11 @@ from __future__ import annotations
 import ast
 import copy
 import itertools
+import sys
 from collections.abc import Sequence
 
 from .exits import _gives, _leaves
-from .machine_frames import Frames, NoMachineError, Site
+from .machine_frames import DEPTH, Frames, NoMachineError, Site
 from .machine_sources import source_of
 from .names import assigned
 from .syntax import called, filled, placed
@@ -68,6 +69,8 @@ class _Machine:
         self.head: list[ast.stmt] = []  # declarations
         self.gives = any(map(_gives, function.body))
         self.out: list[ast.stmt] | None = self.start(_ENTRY)
+        error = "RecursionError('maximum recursion depth exceeded')"
+        self.line(f"if {DEPTH} > {sys.getrecursionlimit()}: raise {error}")
 
     def made(self) -> tuple[list[ast.stmt], set[str]]:
         """The body of the function, and the variables in it."""
@@ -81,7 +84,7 @@ class _Machine:
         self.where = self.function.body[0]
         kept = self.frames.settle(self.blocks, CALLS)
         begin = [f"{p} = __mlc__.handed({p})" for p in self.frames.varied]
-        begin += [f"{AT} = {_ENTRY}", *(f"{stack} = []" for stack in kept)]
+        begin += [f"{AT} = {_ENTRY}", f"{DEPTH} = 1", *(f"{stack} = []" for stack in kept)]
         end = f"{AT} = {CALLS}.pop() if {CALLS} else -1" if kept else f"{AT} = -1"
         loop = self.parsed(f"while {AT} >= 0: pass")
         assert isinstance(loop, ast.While)
@@ -186,6 +189,7 @@ class _Machine:
                 self.operands(value)
                 self.frames.tails += 1
                 self.put(self.frames.arguments(value, self.where))
+                self.line(f"{DEPTH} += 1")
                 self.go(_ENTRY)
                 return
             case None:
@@ -297,6 +301,7 @@ class _Machine:
         self.frames.sites.append(site)
         self.put(site.push)
         self.put(self.frames.arguments(node, self.where))
+        self.line(f"{DEPTH} += 1")
         self.go(_ENTRY)
         self.out = self.start(site.label)
         self.put(site.pop)

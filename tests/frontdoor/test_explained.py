@@ -74,10 +74,27 @@ def test_recursion_without_end() -> None:
             return a
         return powers(a * 2, n - 1)
 
-    with pytest.raises(mlc.MlcError, match=r"^powers calls itself without end while it is traced"):
-        powers(X, np.int64(3))
-    assert issubclass(mlc.errors.EndlessRecursionError, RecursionError)
+    assert np.array_equal(powers(X, np.int64(3)), X * 8)
     assert np.array_equal(powers(X, 3), X * 8)
+
+    @mlc.jit
+    def endless(a: Any, n: Any) -> Any:
+        if n == -1:
+            return a
+        return endless(a, n + 1)
+
+    with pytest.raises(RecursionError, match=r"^maximum recursion depth exceeded"):
+        endless(X, np.int64(3))
+
+    @mlc.jit
+    def apart(a: Any, n: Any) -> Any:
+        if n <= 0:
+            return a
+        return apart(*(a * 2, n - 1))
+
+    with pytest.raises(mlc.MlcError, match=r"^apart calls itself without end while it is traced"):
+        apart(X, np.int64(3))
+    assert issubclass(mlc.errors.EndlessRecursionError, RecursionError)
 
 
 def test_what_is_no_function() -> None:

@@ -108,6 +108,7 @@ class FakeCuPy:
         self.fail: dict[str, Exception] = {}
         self.waited: list[int] = []  # streams
         self.encoded: list[int] = []  # addresses of arrays that were described
+        self.is_old = True  # before version 14, which knows bfloat16
         self.capabilities, self.processors = ["90", "80"], [132, 108]
         self.current = 0
         self.streams = threading.local()
@@ -264,8 +265,8 @@ class FakeCuPy:
         return ndarray(_aligned(np.zeros(shape, dtype)), self.current)
 
     def asarray(self, value: Any) -> ndarray:
-        if getattr(value, "dtype", np.dtype(bool)).name == "bfloat16":
-            raise ValueError("Unsupported dtype bfloat16")  # as before version 14
+        if self.is_old and getattr(value, "dtype", np.dtype(bool)).name == "bfloat16":
+            raise ValueError("Unsupported dtype bfloat16")
         held = value.held if isinstance(value, ndarray) else value
         return ndarray(_aligned(held), self.current)
 
