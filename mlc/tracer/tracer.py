@@ -408,7 +408,7 @@ class Tracer:
 
     def copy(self, order: Any = "C") -> Any:
         """An array of its own with the same elements."""
-        made = self._detached()
+        made = self._detached() if self._cell.array is None else wrapped(known(self).copy())
         if isinstance(made, Tracer):
             made._cell.is_array = not self._is_scalar()
         return copied_in(order, made, self)

@@ -110,3 +110,17 @@ def test_an_array_handed_through_is_itself() -> None:
     out = np.zeros(())
     chosen = mlc.jit(lambda x: np.where(x > 1, x, 0.5))
     assert chosen(z, out=out) is out and out == 1.5
+
+
+def test_copies_of_known_arrays_can_be_written_to() -> None:
+    def program(x: Any) -> Any:
+        counter = np.array(-1)
+        counter[...] = 4
+        counter += 1
+        other = counter.copy()
+        other[...] = 7
+        return x + other, counter, other
+
+    for found, wanted in zip(mlc.jit(program)(np.ones(2)), program(np.ones(2))):
+        assert type(found) is type(wanted)
+        np.testing.assert_array_equal(found, wanted)

@@ -226,7 +226,7 @@ def _elementwise(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], dtype: Any
             return stand_in(*inputs)
         raise _unsupported(name)
     given = [key_of(value) for value in inputs]
-    if all(isinstance(key, type) for key in given):  # Python numbers, some of them traced
+    if dtype is None and all(isinstance(key, type) for key in given):  # Python numbers
         work: Any = None
     else:
         wanted = (None,) * ufunc.nin + (None if dtype is None else np.dtype(dtype),)

@@ -313,7 +313,7 @@ def _sign(x: Pair) -> Pair:
     size = np.hypot(a, b)
     none = size == 0
     under = np.where(none, 1.0, size)
-    endless = np.isinf(size) & ~(np.isinf(a) & np.isinf(b)) & ~np.isnan(a + b)
+    endless = np.isinf(size) & ~(np.isinf(a) & np.isinf(b))
     unit = [np.where(np.isinf(p), np.copysign(1.0, p), np.copysign(0.0, p)) for p in (a, b)]
     real, imag = np.where(none, 0.0, a / under), np.where(none, 0.0, b / under)
     return np.where(endless, unit[0], real), np.where(endless, unit[1], imag)
