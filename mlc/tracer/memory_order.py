@@ -32,7 +32,9 @@ _LIKE_UFUNCS = frozenset({
     np.where, np.clip, np.round, np.copy, np.zeros_like, np.ones_like, np.empty_like, np.full_like,
     np.nan_to_num, np.isclose, np.astype, np.fix, np.isposinf, np.isneginf,
 })  # fmt: skip
-_TRANSPOSED = frozenset({np.argwhere, np.apply_along_axis, np.apply_over_axes})
+_TRANSPOSED = frozenset({
+    np.argwhere, np.apply_along_axis, np.apply_over_axes, np.linspace, np.logspace, np.geomspace,
+})  # fmt: skip
 
 
 def layout(value: Tracer) -> Array | None:
@@ -144,7 +146,7 @@ def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
         order = None if all(order_of(v) is None for v in given) else UNKNOWN
     for part in leaves_of([result]):
         if _is_traced(part) and not any(part is v for v in given):
-            set_order(part, order)
+            set_order(part, order if part.ndim > 1 else None)
 
 
 def settle_index(result: Any, array: Any, key: Any) -> None:

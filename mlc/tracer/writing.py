@@ -30,7 +30,7 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     check_writable(target)
     if isinstance(value, str):  # the number that it says, or NumPy's ValueError
         value = np.full((), value, np.dtype(target.dtype))[()]
-    key, value = plain(key), plain(as_operand(value))
+    key, value = plain(key), plain(as_operand(_each_as(value, target.dtype)))
     if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
         raise DTypeError(
             f"a complex value cannot be stored in a {target.dtype.name} array, which would lose "
@@ -59,6 +59,15 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     if place._is_same(value):  # the end of x[key] += y
         return
     place._write(spread(fitted(lifted(value), place.shape, place._seen[1].dtype), place._seen[1]))
+
+
+def _each_as(value: Any, dtype: np.dtype[Any]) -> Any:
+    """``value``, traced integers in lists as ``dtype``: NumPy converts each by itself."""
+    if type(value) in (list, tuple):
+        return type(value)(_each_as(item, dtype) for item in value)
+    is_traced = hasattr(type(value), "__mlc_lift__") and known(value) is value
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    return value.astype(dtype) if is_traced and kind in "iu" and dtype.kind in "iuf" else value
 
 
 def key_of_arrays(key: Any) -> Any:

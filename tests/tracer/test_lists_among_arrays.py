@@ -1,5 +1,7 @@
 """Lists of known numbers beside traced arrays, where NumPy takes arrays."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -33,3 +35,16 @@ def test_lists_of_known_numbers_are_arrays(function, dtype):
     want, found = function(x), mlc.jit(function)(x)
     assert found.dtype == want.dtype
     np.testing.assert_allclose(found, want, rtol=1e-6 if dtype is np.float32 else 1e-14)
+
+
+def test_each_number_of_a_list_is_converted_by_itself() -> None:
+    def program(a: Any, b: Any) -> Any:
+        whole, half = np.zeros((2, 2), np.int64), np.zeros(3)
+        whole[:] = [[a[0], 1], [b[0], b[1]]]
+        whole.reshape(-1)[1:3] = 0, b[1]
+        half[:2] = a[0], 0.5
+        return whole, half
+
+    a, b = np.array([2**60 + 1, 3]), np.array([5, 2**64 - 1], np.uint64)
+    for found, wanted in zip(mlc.jit(program)(a, b), program(a, b)):
+        np.testing.assert_array_equal(found, wanted)
