@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from .list_rows import as_carried
 from .open_arrays import Opened, as_opened, from_known, is_written, length_of, opened_before
 from .orders import end_order
 from .perhaps import bare, is_bound, is_or_none
-from .plan import BeginsAsNone, NotNative, Plan, State
+from .plan import BeginsAsNone, NotNative, Plan, State, alone
 from .spec import Spec, merged
 from .values import is_carriable, is_value, nothing, spec_of, tensor_of, tree_text
 
@@ -56,7 +56,7 @@ class Fitting:
         if is_shown and not (n in self.holders and is_written(end)):
             held, end = self.start[n], before
         else:
-            end = self.alone(as_opened, end, before)
+            end = alone(partial(as_opened, end, before))()
             if n in self.late and self.late[n][0].type is Opened:
                 end = from_known(end)
         if isinstance(end, Opened):
@@ -98,16 +98,6 @@ class Fitting:
             self.ends[n, -1] = tensor_of(self.trace, flag, Spec((), boolean))
             if flag is not self.flags[n]:
                 self.kept.discard(n)
-
-    def alone(self, function: Callable[..., Any], *args: Any) -> Any:
-        """``function(*args)``, of whose calls no other run of a body makes use."""
-        made = self.trace.numbered
-        count = len(made)
-        try:
-            return function(*args)
-        finally:
-            while len(made) > count:
-                made.popitem()
 
     def opens(self, n: int, before: Any, end: Any) -> bool:
         """Whether variable n was carried as an array of known length, and gets one that the data

@@ -10,8 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -30,12 +29,11 @@ from ..tracer.tracer import Tracer
 from .carry import NotNative, State, carry, current
 from .draws import drawn_along, drawn_in_loop, drawn_nowhere
 from .failing import WHILES
+from .plan import alone
 from .raised import agree, noting
 from .recursion import counting_calls
 from .region import Body, Bound, Cond, For, While, call_region, index_param
 from .spec import ShapesDifferError
-
-T = TypeVar("T")
 
 
 def is_traced(value: Any) -> bool:
@@ -359,22 +357,6 @@ def _native_if(
     )
     results = call_region(region, carried.init, carried.labels, "branch", user_location())
     carried.finish(results)
-
-
-def alone(body: Callable[[], T]) -> Callable[[], T]:
-    """``body``, of whose calls nobody else makes use: they are made only where it runs."""
-
-    @wraps(body)
-    def run() -> T:
-        made = current().numbered
-        count = len(made)
-        try:
-            return body()
-        finally:
-            while len(made) > count:
-                made.popitem()
-
-    return run
 
 
 def _truth(value: Any) -> Tensor:

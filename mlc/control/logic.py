@@ -14,10 +14,11 @@ from ..tracer.operators import _is_weak
 from .carry import UNDEFINED, NotNative, State
 from .draws import draws_undone
 from .folding import is_in
-from .forms import alone, is_traced, native_if
+from .forms import is_traced, native_if
 from .host_changes import HostState
 from .iterators import TakesItemsError, holding, refuse_taking
 from .lists import truth
+from .plan import alone
 from .raised import attempted
 from .watching import changes_undone
 

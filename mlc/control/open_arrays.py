@@ -73,20 +73,19 @@ def as_opened(value: Any, before: Any = None) -> Any:
     extent, base = extent_of(value), before if isinstance(before, Opened) else None
     if extent is None:
         return value if base is None else _padded(value, base)
-    from ..ops.create import filled
-    from ..ops.moving import moving_update
+    parts, rooms = _parts(value), () if base is None else _parts(base.whole)
+    wholes = [_in_room(part, rooms[n] if n < len(rooms) else None) for n, part in enumerate(parts)]
+    return Opened(_combined(wholes), number_of(extent, parts[0]._trace), value)
 
-    wholes = []
-    for n, part in enumerate(_parts(value)):
-        sizes = part._seen[1].shape
-        items = (("from", 0, 1, extent), *((0, 1, size) for size in sizes[1:]))
-        old = None if base is None else _parts(base.whole)[n : n + 1]
-        if not old or old[0].shape[0] < int(extent) or old[0].shape[1:] != sizes[1:]:
-            into = filled(0, shape=(int(extent), *sizes[1:]), dtype=part.dtype)
-        else:
-            into = old[0].astype(part.dtype) if old[0].dtype != part.dtype else old[0]
-        wholes.append(moving_update(into, [], part, items=items))
-    return Opened(_combined(wholes), number_of(extent, _parts(value)[0]._trace), value)
+
+def _in_room(part: Tracer, room: Any) -> Any:
+    """All elements that ``part`` may have, in the memory of ``room`` if it is as large."""
+    from ..ops.moving import closed, moving_update, places_of
+
+    count, *rest = part._seen[1].shape
+    if room is None or room.shape[0] < int(count) or list(room.shape[1:]) != rest:
+        return closed(part, fill=0)
+    return moving_update(room.astype(part.dtype), [], part, items=places_of([count, *rest]))
 
 
 def _padded(value: Any, base: Opened) -> Any:
@@ -156,16 +155,15 @@ def show(values: Sequence[Any], lengths: Mapping[int, Any], ours: Collection[int
 
 
 def _first_rows(whole: Any, count: Any) -> Any:
-    from ..ops.moving import moving_view
+    from ..ops.moving import moving_view, places_of
 
     parts = []
     for part in _parts(whole):
         if type(count) is int and count == part.shape[0]:
             fresh: Any = part
         elif type(count) is Extent:
-            sizes = part._seen[1].shape[1:]
-            items = (("from", 0, 1, count), *((0, 1, size) for size in sizes))
-            fresh = moving_view(part, [], items=items)
+            places = places_of([count, *part._seen[1].shape[1:]])
+            fresh = moving_view(part, [], items=places)
         else:
             fresh = Tracer(part[:count]._seen[1], part._trace)  # an array of its own
         fresh._cell.is_array = True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from ..errors import UnsupportedError
 from ..ops.op import CURRENT
@@ -15,6 +16,8 @@ from ..tracer.trace import FunctionTrace
 from .exits import VALUE
 from .orders import Orders
 from .spec import Spec
+
+T = TypeVar("T")
 
 
 class NotNative(UnsupportedError):
@@ -118,3 +121,19 @@ def current() -> FunctionTrace:
     """The trace that goes on now."""
     trace: Any = CURRENT.get()
     return trace  # type: ignore[no-any-return]
+
+
+def alone(body: Callable[[], T]) -> Callable[[], T]:
+    """``body``, of whose calls nobody else makes use: they are made only where it runs."""
+
+    @wraps(body)
+    def run() -> T:
+        made = current().numbered
+        count = len(made)
+        try:
+            return body()
+        finally:
+            while len(made) > count:
+                made.popitem()
+
+    return run

@@ -29,7 +29,7 @@ from .create import zeros
 from .elementwise import astype
 from .index import getitem, take
 from .join import stack
-from .moving import closed_along, is_inside_loop
+from .moving import closed, is_inside_loop
 from .op import CURRENT, implements, op
 from .programs import Writer
 from .promotion import dtype_of
@@ -196,7 +196,7 @@ def places_held(name: str, a: Any, size: Any, fill: int) -> Any:
 
     flat = astype(ravel(a), dtype=boolean)
     if size is None and is_inside_loop():
-        flat = closed_along(flat, fill=False)
+        flat = closed(flat, fill=False)
         places = places_where(flat, size=shape_of(flat)[0], fill=int(fill), name="")
         return getitem(places, slice(None, count_nonzero(flat)))
     room, found = room_found(name, size, lambda: count_nonzero(flat))

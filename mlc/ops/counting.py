@@ -18,7 +18,7 @@ from .broadcast import as_tensor, element, shape_of, size_of
 from .elementwise import astype, rounded_product, select_where
 from .index import getitem
 from .insisting import insisted
-from .moving import bound_of, closed_along, is_inside_loop
+from .moving import bound_of, closed, is_inside_loop
 from .op import CURRENT, implements, op
 from .programs import Writer, threads
 from .promotion import common_dtype, dtype_of
@@ -116,8 +116,8 @@ def _counted_in_loop(x: Any, weights: Any, minlength: int) -> Any:
             f"give a minlength that is greater than every value"
         )
     dtype = int64 if weights is None else float64
-    places = closed_along(astype(x, dtype="int64"), fill=size)
-    weights = None if weights is None else closed_along(weights, fill=0)
+    places = closed(astype(x, dtype="int64"), fill=size)
+    weights = None if weights is None else closed(weights, fill=0)
     beyond = 1 if is_open(shape_of(x)) else 0
     found = counts_at(places, weights, size=size + beyond, dtype=dtype, refusal=sentence)
     if most is None or most < minlength:
@@ -281,8 +281,8 @@ def histogram(
     places, edges, count = _placed(a, bins, range)
     dtype = int64 if weights is None else dtype_of(weights)
     weights = None if weights is None else ravel(weights)
-    places = closed_along(places, fill=-1)
-    weights = None if weights is None else closed_along(weights, fill=0)
+    places = closed(places, fill=-1)
+    weights = None if weights is None else closed(weights, fill=0)
     found = counts_at(places, weights, size=count, dtype=dtype, refusal="")
     if density:
         widths = arithmetic.subtract(getitem(edges, slice(1, None)), getitem(edges, slice(0, -1)))

@@ -33,7 +33,7 @@ from ..ir.expr import (
 )
 from ..ir.rewrite import substitute_loads
 from ..ir.simplify import simplify
-from ..te.extent import Extent
+from ..te.extent import Extent, is_open
 from ..te.tensor import Compute, Tensor
 from .aliasing import View
 from .broadcast import as_tensor, element
@@ -471,17 +471,22 @@ def length_of(extent: Extent) -> Any:
     return trace.wrap(extent.length)
 
 
-def closed_along(x: Any, *, fill: Any) -> Any:
-    """All elements that ``x``, 1-d, may have: ``fill`` in place of those that it has not."""
+def closed(x: Any, *, fill: Any) -> Any:
+    """All elements that ``x`` may have: ``fill`` in place of those that it has not."""
     from .broadcast import shape_of
     from .create import filled
     from .promotion import dtype_of
 
-    extent: Any = shape_of(x)[0]
-    if not isinstance(extent, Extent):
+    shape = shape_of(x)
+    if not is_open(shape):
         return x
-    whole = filled(fill, shape=(int(extent),), dtype=dtype_of(x))
-    return moving_update(whole, [], x, items=(("from", 0, 1, extent),))
+    whole = filled(fill, shape=tuple(map(int, shape)), dtype=dtype_of(x))
+    return moving_update(whole, [], x, items=places_of(shape))
+
+
+def places_of(shape: Sequence[Any]) -> Items:
+    """The items that name all places of an array of ``shape``, sizes of which may be open."""
+    return tuple(("from", 0, 1, n) if isinstance(n, Extent) else (0, 1, n) for n in shape)
 
 
 def opened_like(x: Any, like: Any) -> Any:
@@ -489,4 +494,4 @@ def opened_like(x: Any, like: Any) -> Any:
     from .broadcast import shape_of
 
     extent: Any = shape_of(like)[0]
-    return moving_view(x, [], items=(("from", 0, 1, extent),)) if isinstance(extent, Extent) else x
+    return moving_view(x, [], items=places_of([extent])) if isinstance(extent, Extent) else x

@@ -19,10 +19,11 @@ from ..dtypes import DType, boolean, int64
 from ..errors import UnsupportedError
 from ..ir.expr import Expr, cast, const, select
 from ..ir.program import Program
-from ..te.extent import Extent, is_open
+from ..te.extent import Extent
 from .broadcast import Shape, as_tensor, broadcast_shape, element, shape_of, size_of
 from .elementwise import astype
 from .index import Items, result_layout
+from .moving import closed
 from .op import op
 from .programs import Writer, beside, nested, threads
 from .promotion import ufunc_dtypes
@@ -128,7 +129,8 @@ def put_at(x: Any, indices: Any, value: Any, *, items: Items, ufunc: Any) -> Any
     x, tensors = as_tensor(x), [as_tensor(t) for t in indices]
     value, length = as_tensor(value), _open_length([t.shape for t in tensors])
     if length is not None:
-        tensors, value = [_closed(t) for t in tensors], _closed(value)
+        tensors = [as_tensor(closed(t, fill=0)) for t in tensors]
+        value = as_tensor(closed(value, fill=0))
     spread, at, part = result_layout(items, [t.shape for t in tensors])
     value = as_tensor(astype(value, dtype=x.dtype) if ufunc is None else _typed(ufunc, x, value))
     if broadcast_shape("assignment", value.shape, part) != part:
@@ -194,18 +196,6 @@ def _open_length(shapes: Sequence[Sequence[Any]]) -> te.Tensor | None:
     if any(len(shape) > 1 for shape in shapes) or any(n != open_ones[0] for n in open_ones):
         open_ones[0]._refuse()
     return open_ones[0].length
-
-
-def _closed(x: te.Tensor) -> te.Tensor:
-    """All elements that ``x`` may have."""
-    from .create import filled
-    from .moving import moving_update
-
-    if not is_open(x.shape):
-        return x
-    places = tuple(("from", 0, 1, n) if isinstance(n, Extent) else (0, 1, n) for n in x.shape)
-    whole = filled(0, shape=tuple(map(int, x.shape)), dtype=x.dtype)
-    return as_tensor(moving_update(whole, [], x, items=places))
 
 
 class PutAt:

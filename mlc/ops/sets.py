@@ -20,7 +20,7 @@ from .elementwise import astype, select_where
 from .index import getitem, take
 from .join import concatenate
 from .membership import isin
-from .moving import closed_along, greatest, is_inside_loop, length_of, opened_like
+from .moving import closed, greatest, is_inside_loop, length_of, opened_like
 from .op import op
 from .programs import Writer
 from .promotion import common_dtype, dtype_of
@@ -114,9 +114,9 @@ def _closed(values: Any, keep: Any) -> tuple[Any, Any]:
     extent = shape_of(values)[0]
     if not isinstance(extent, Extent):
         return values, keep
-    found = closed_along(values, fill=greatest(dtype_of(values)))
+    found = closed(values, fill=greatest(dtype_of(values)))
     inside = logic.less(np.arange(int(extent)), length_of(extent))
-    return found, inside if keep is None else logic.logical_and(inside, closed_along(keep, fill=0))
+    return found, inside if keep is None else logic.logical_and(inside, closed(keep, fill=0))
 
 
 @op

@@ -43,6 +43,7 @@ def check_against_numpy(
     What `mlc` refuses is raised as it is. Where rounding decides shapes, nothing can be said:
     ValueError, or a rejected example inside of hypothesis.
     """
+    require_callable("check_against_numpy", function)
     plain = plain_function(function)
     if reference is None and args and callable(args[0]):
         drawn = len(args) == 1 and not kwargs
@@ -102,6 +103,14 @@ def outcome_of(
     else:
         compiled = jit(called, target=target)
     return compare(compiled, wanted, lambda seed: shaken(wanted, seed), args, kwargs)
+
+
+def require_callable(check: str, function: Any) -> None:
+    """ArgumentError unless ``function`` can be called."""
+    if not callable(function):
+        raise ArgumentError(
+            f"mlc.testing.{check} wants a function, then its arguments; got {function!r}"
+        )
 
 
 def plain_function(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from ..ir.notation import identifier
 from ..ir.program import Program
 from ..jit import jit
 from ..schedules.schedule import Schedule
-from .against_numpy import plain_function, required_arguments
+from .against_numpy import plain_function, require_callable, required_arguments
 from .arrays import require_hypothesis
 from .checking import WAYS, check_schedule
 
@@ -43,6 +43,7 @@ def check_schedules(
     if isinstance(subject, Program):
         program = subject
     else:
+        require_callable("check_schedules", subject)
         count = 0 if args else required_arguments(plain_function(subject))
         drawn = [np.ones(DRAWN_SHAPE, np.float32) for _ in range(count)]
         program = traced_program(subject, *args, *drawn)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..ir.rewrite import loads_of
+from ..ops.moving import closed, moving_view, places_of
 from ..ops.op import NUMPY_FUNCTIONS
 from ..te.extent import Extent, is_open
 from .noting import note_error
@@ -73,25 +74,9 @@ def _is_chosen(extent: Any) -> bool:
     return isinstance(extent, Extent) and bool(loads_of(extent.key))
 
 
-def _items(shape: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(("from", 0, 1, n) if isinstance(n, Extent) else (0, 1, n) for n in shape)
-
-
-def closed(x: Tracer, fill: Any) -> Any:
-    """All elements that ``x`` may have: ``fill`` in place of those that it has not."""
-    from ..ops.create import filled
-    from ..ops.moving import moving_update
-
-    shape = x._seen[1].shape
-    whole = filled(fill, shape=tuple(map(int, shape)), dtype=x.dtype)
-    return moving_update(whole, [], x, items=_items(shape))
-
-
 def opened(whole: Any, shape: tuple[Any, ...]) -> Any:
     """The part of ``whole`` that an array of ``shape`` has."""
-    from ..ops.moving import moving_view
-
-    return moving_view(whole, [], items=_items(shape))
+    return moving_view(whole, [], items=places_of(shape))
 
 
 def held(x: Tracer) -> Any:
@@ -127,8 +112,8 @@ def _reduced(function: Any) -> Callable[..., Any]:
         mask = held(x)
         if where is not True:
             wide: Any = np.broadcast_to(where, x._seen[1].shape)
-            mask = np.logical_and(mask, closed(wide, False))
-        return function(closed(x, 0), *args, where=mask, **options)
+            mask = np.logical_and(mask, closed(wide, fill=False))
+        return function(closed(x, fill=0), *args, where=mask, **options)
 
     return reduce
 
@@ -143,7 +128,7 @@ def _middle(function: Any) -> Callable[..., Any]:
         axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
         missing = np.any(np.isnan(x), axis=axis, keepdims=bool(options.get("keepdims")))
         return np.where(
-            missing, x.dtype.type(np.nan), ignoring(closed(x, np.nan), *args, **options)
+            missing, x.dtype.type(np.nan), ignoring(closed(x, fill=np.nan), *args, **options)
         )
 
     return middle
@@ -162,7 +147,7 @@ def _in_order(function: Any) -> Callable[..., Any]:
                 f"when the loop runs; give an axis"
             )
         axis = 0 if axis is None else axis
-        whole = closed(x, fills.get(function, _greatest(x.dtype)))
+        whole = closed(x, fill=fills.get(function, _greatest(x.dtype)))
         return opened(function(whole, axis, *args, **options), shape)
 
     return along
@@ -173,7 +158,7 @@ def _ordered(function: Any) -> Callable[..., Any]:
     def order(x: Tracer, axis: Any = -1, kind: Any = None, **options: Any) -> Any:
         shape = x._seen[1].shape
         axis = 0 if axis is None and len(shape) == 1 else axis
-        whole = closed(x, _greatest(x.dtype))
+        whole = closed(x, fill=_greatest(x.dtype))
         return opened(function(whole, axis, "stable", **options), shape)
 
     return order

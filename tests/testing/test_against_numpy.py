@@ -238,3 +238,12 @@ def solved(x: Any, y: Any, z: Any) -> Any:
 def test_calls_that_fit_neither_are_no_agreement() -> None:
     with pytest.raises(mlc.ArgumentError, match="is to be called with 2 arguments by place"):
         mlc.testing.check_against_numpy(lambda x: x, 1.0, 2.0)
+    for check, name in (
+        (mlc.testing.check_against_numpy, "check_against_numpy"),
+        (mlc.testing.check_schedules, "check_schedules"),
+    ):
+        with pytest.raises(mlc.ArgumentError) as caught:
+            check(3)  # type: ignore[arg-type]
+        assert caught.value.message == (
+            f"mlc.testing.{name} wants a function, then its arguments; got 3"
+        )
