@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MlcError, ScheduleError
 from ..ir.empty_loops import has_empty_loops
 from ..ir.expr import Var
-from ..ir.parts import alone, buffers_around, exchanged, part_with_loop, parts_of
+from ..ir.parts import (
+    alone,
+    branch_with_loop,
+    buffers_around,
+    exchanged,
+    grown_again,
+    part_with_loop,
+    parts_of,
+)
 from ..ir.program import Block, Program
 from ..ir.viewers import viewer
 from ..records import cached_property, dataclass
@@ -336,15 +344,23 @@ def taken_alone(
     program: Program, step: Step, taken: Callable[[Program, Step], Made | None] = taken_on
 ) -> Made | None:
     """What a step makes that looks at one part of ``program`` only: it is ``taken`` on that part by
-    itself, however much else there is.
+    itself, on one branch of it if that will do, however much else there is.
 
     None where it may look elsewhere, or would be refused: why is a question for the program.
     """
     loop = step.within()
-    if loop is None or program.attrs.get("unsafe") or len(parts_of(program)) < 2:
+    if loop is None or program.attrs.get("unsafe"):
         return None
     part = part_with_loop(program, loop)
     if part is None or any(map(is_shared, buffers_around(program))):
+        return None
+    branch = branch_with_loop(part, loop)
+    if branch.place and not any(map(is_shared, part.buffers)):
+        found = taken(alone(program, branch), step)
+        grown = None if found is None else grown_again(branch, found[0].body)
+        if found is not None and grown is not None:
+            return exchanged(program, part, grown), found[1]
+    if len(parts_of(program)) < 2:
         return None
     found = taken(alone(program, part), step)
     return None if found is None else (exchanged(program, part, found[0].body), found[1])

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from mlc import script as T
 from mlc.errors import ScheduleError
-from mlc.ir.parts import alone, exchanged, parts_of
-from mlc.ir.program import For, Program, walk
+from mlc.ir.parts import alone, branch_with_loop, exchanged, part_with_loop, parts_of
+from mlc.ir.program import For, LoopKind, Program, blocks_of, walk
 from mlc.ir.structural import structural_key
 from mlc.schedules.legality import accesses
-from mlc.schedules.schedule import Schedule, taken_alone
+from mlc.schedules.schedule import Schedule, taken_alone, taken_on
+from mlc.schedules.step import find_loop
 from mlc.schedules.steps.fuse import Fuse
 from mlc.schedules.steps.parallel import Parallel
 from mlc.schedules.steps.reorder import Reorder
@@ -40,6 +41,28 @@ def two_nests(a: T.Buffer((8, 6)), b: T.Buffer((8, 6))):
         with T.block("less"):
             vi, vj = T.remap("SS", [i, j])
             b[vi, vj] = a[vi, vj] - row[vi]
+
+
+@T.program
+def shared_rows(a: T.Buffer((8, 6)), b: T.Buffer((8, 6))):
+    for i in T.grid(8):
+        row = T.alloc((6,))
+        for j in T.grid(6):
+            with T.block("twice"):
+                vi, vj = T.remap("SS", [i, j])
+                row[vj] = a[vi, vj] * 2.0
+        total = T.alloc((1,))
+        for k in T.grid(6):
+            with T.block("sum"):
+                vi, vk = T.remap("SR", [i, k])
+                with T.init():
+                    total[0] = 0.0
+                total[0] += row[vk]
+        for j, m in T.grid(3, 2):
+            with T.block("less"):
+                vi = T.axis.spatial(8, i)
+                vj = T.axis.spatial(6, j * 2 + m)
+                b[vi, vj] = row[vj] - total[0]
 
 
 def steps_on(program: Program, draw) -> list[object]:
@@ -100,6 +123,49 @@ def test_accesses_of_parts_are_those_of_the_program(data) -> None:
     for stmt in walk(program.body):  # an init over nothing stands in loops that are made anew
         assert joined.spans[stmt] == direct.spans[stmt]
     assert [b.block for b in joined.bound] == [b.block for b in direct.bound]
+
+
+def test_steps_on_one_of_many_statements_in_a_loop_look_at_that_alone() -> None:
+    i, j = Schedule(shared_rows).loops("twice")
+    k, (m, n) = Schedule(shared_rows).loops("sum")[1], Schedule(shared_rows).loops("less")[1:]
+    looked: list[list[str]] = []
+
+    def noting(program: Program, step):
+        looked.append([block.name for block in blocks_of(program.body)])
+        return taken_on(program, step)
+
+    for step, name in (
+        (Split(j, (None, 4)), "twice"), (Vectorize(j), "twice"), (Unroll(j), "twice"),
+        (Split(k, (None, 2)), "sum"), (Vectorize(k), "sum"), (Reorder((n, m)), "less"),
+        (Fuse((m, n)), "less"), (Parallel(m), "less"),
+    ):  # fmt: skip
+        found = taken_alone(shared_rows, step, noting)
+        assert found is not None and looked.pop() == [name] and not looked
+        whole = Schedule(shared_rows)
+        made = whole.take_whole(step)
+        assert structural_key(found[0]) == structural_key(whole.program), step
+        assert [getattr(m, "name", m) for m in found[1]] == [getattr(m, "name", m) for m in made]
+        others = [b for b in blocks_of(shared_rows.body) if b.name != name]
+        assert [b for b in blocks_of(found[0].body) if b.name != name] == others
+    for step in (Reorder((j, i)), Reorder((i, j)), Fuse((i, j)), Parallel(k)):
+        assert taken_alone(shared_rows, step) is None
+        with pytest.raises(ScheduleError):
+            Schedule(shared_rows).take_whole(step)
+    part = part_with_loop(shared_rows, j)
+    assert part is not None and not branch_with_loop(part, i).place
+    assert alone(shared_rows, branch_with_loop(part, m)) is alone(
+        shared_rows, branch_with_loop(part, n)
+    )
+
+
+def test_loops_that_run_at_once_are_asked_about_all_that_they_hold() -> None:
+    s = Schedule(shared_rows)
+    i, j = s.loops("twice")
+    s.parallel(i)
+    part = part_with_loop(s.program, j)
+    assert part is not None and not branch_with_loop(part, j).place
+    s.split(j, [None, 2])
+    assert find_loop(s.program, i).kind is LoopKind.PARALLEL
 
 
 def test_parts_stay_the_same_objects() -> None:
