@@ -31,7 +31,7 @@ from ..tracer.tracer import Tracer, mark_weak
 from .complex_state import INSTEAD as COMPLEX
 from .constructing import constructor
 from .convert import converted
-from .elementwise import vectorized
+from .elementwise import along_axis, vectorized
 from .folding import INSTEAD as FOLDING
 from .forms import is_traced
 from .iterators import not_taking, refuse_taking
@@ -296,6 +296,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.str: lambda *args, **options: _text(*args, **options),
     np.errstate: _without_errors(np.errstate), np.seterr: _without_errors(np.seterr),
     np.lib.stride_tricks.as_strided: as_strided,
+    np.apply_along_axis: along_axis, taking_lists(np.apply_along_axis): along_axis,
     **COMPLEX, **HEAPS, **FOLDING, **KINDS, **LIST_FOLDS, **MATHEMATICS, **TABLES,
     **WHOLE_NUMBERS,
 }  # fmt: skip

@@ -1,18 +1,23 @@
-"""``np.vectorize`` while tracing: a native loop over the elements."""
+"""``np.vectorize`` and ``np.apply_along_axis`` while tracing: native loops over what they call a
+function with."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..ops.broadcast import as_axis
 from ..ops.op import leaves_of
 from ..tracer import tree
+from ..tracer.lists import whole
 from .convert import converted
 from .forms import map as map_over
 
+_FEW = 4  # slices that are written out
 _PYTHON = {"f": "float64", "i": "int64", "u": "int64"}  # what Python's numbers are, by kind
 
 
@@ -36,6 +41,30 @@ def vectorized(function: Any) -> Callable[..., Any]:
         return _mapped(converted(function.pyfunc), args, function.otypes)
 
     return run
+
+
+def along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """``np.apply_along_axis``: a native loop over the slices, where there are more than a few."""
+    given = [arr, args, kwargs]
+    if not any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(given)):
+        return np.apply_along_axis(func1d, axis, arr, *args, **kwargs)
+    function = converted(func1d)
+    place = as_axis("np.apply_along_axis", axis, np.ndim(arr))
+    rows = np.moveaxis(arr, place, -1)
+    *outer, n = rows.shape
+    count = math.prod(outer)
+    if count <= _FEW:
+        return np.apply_along_axis(function, axis, arr, *args, **kwargs)
+    of_row = lambda row: _as_array(function(row, *args, **kwargs))
+    found = map_over(of_row, np.reshape(rows, (count, n)))
+    whole = np.reshape(found, (*outer, *found.shape[1:]))
+    inner = tuple(range(len(outer), whole.ndim))
+    return np.moveaxis(whole, inner, tuple(range(place, place + len(inner))))
+
+
+def _as_array(value: Any) -> Any:
+    value = whole(value)
+    return value if hasattr(value, "shape") else np.asarray(value)
 
 
 def _wide(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -25,6 +25,7 @@ SCALARS = frozenset({
     "bool",
 })  # fmt: skip
 
+_REPLACED = frozenset({"lib", "testing", "apply_along_axis"})  # or some of their functions are
 REDUCING = frozenset({"reduce", "accumulate", "reduceat"})  # which take lists of traced values so
 
 
@@ -64,7 +65,7 @@ def is_plain(code: types.CodeType, names: tuple[str, ...]) -> bool:
                     return False
                 if step.argval in REDUCING:
                     return False
-                if step.argval in ("lib", "testing"):  # some of their functions are replaced
+                if step.argval in _REPLACED:
                     return False
                 attribute = step.argval
             case name:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,12 +32,6 @@ def einsum(
 
     More than two operands are contracted pair by pair, in the order that np.einsum_path finds.
     """
-    if not isinstance(subscripts, str):
-        raise ArgumentError(
-            'einsum: write the subscripts as text, as in np.einsum("ij,jk->ik", a, b); lists of '
-            "axes "
-            "are not supported"
-        )
     shapes = [shape_of(operand) for operand in operands]
     inputs, out = parse_subscripts(subscripts, shapes)
     label_sizes("einsum", shapes, inputs)
@@ -56,6 +52,36 @@ def einsum(
         terms = [*rest, _pair(first, second, keep, out if not rest else None)]
     ((result, labels),) = terms
     return result if labels == out else fold_labels(result, labels=labels, out=out)
+
+
+def with_subscripts(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of np.einsum with the subscripts as text, also where each operand is followed
+    by the numbers of its axes, and those of the result come last: ``np.einsum(a, [0, 1], [1, 0])``.
+    """
+    if not given or isinstance(given[0], str):
+        return given
+    pairs = len(given) // 2
+    lists = [*given[1 : 2 * pairs : 2], *given[2 * pairs :]]
+    if not pairs or not all(isinstance(axes, (list, tuple)) for axes in lists):
+        raise ArgumentError(
+            'einsum: write the subscripts as text, as in np.einsum("ij,jk->ik", a, b), or the axes '
+            "of each operand behind it, as in np.einsum(a, [0, 1], b, [1, 2], [0, 2]); got "
+            f"{type(given[0]).__name__} first, and {len(given) - 1} more"
+        )
+    texts = ["".join(map(_letter, axes)) for axes in lists]
+    arrow = f"->{texts[pairs]}" if len(lists) > pairs else ""
+    return ",".join(texts[:pairs]) + arrow, *given[: 2 * pairs : 2]
+
+
+def _letter(axis: Any) -> str:
+    """The letter for the number of an axis; in the order of the numbers, as NumPy has it."""
+    if axis is Ellipsis:
+        return "..."
+    number = operator.index(axis)
+    letters = string.ascii_uppercase + string.ascii_lowercase
+    if not 0 <= number < len(letters):
+        raise DomainError(f"einsum: axes are numbered from 0 to {len(letters) - 1}, got {number}")
+    return letters[number]
 
 
 def _order(terms: list[tuple[Any, Labels]], out: Labels) -> list[tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,15 @@ import numpy as np
 from ..dtypes import boolean
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from .arithmetic import add
-from .broadcast import as_axis, as_sizes, broadcast_shape, shape_of, size_of
+from .broadcast import as_axis, as_sizes, as_tensor, broadcast_shape, shape_of, size_of
 from .calculus import as_array
 from .choosing import compress, is_known
 from .elementwise import astype, select_where
 from .index import slice_axis, take
 from .insisting import inside
 from .join import concatenate, stack
-from .logic import less, logical_not
-from .op import implements
+from .logic import less, logical_not, logical_or
+from .op import CURRENT, implements
 from .promotion import common_dtype, dtype_of
 from .sets import isin
 from .shape import broadcast_to, moveaxis, ravel, reshape
@@ -178,7 +179,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 
 @implements(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
-    """np.piecewise; each function gets the whole of ``x``."""
+    """np.piecewise; each function gets the elements for which its condition holds."""
     if isinstance(condlist, (list, tuple)) and len(condlist) and shape_of(condlist[0]) == ():
         condlist = condlist if shape_of(x) == () else [as_array(condlist)]
     conditions = list(condlist) if isinstance(condlist, (list, tuple)) else [condlist]
@@ -187,11 +188,22 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
             f"np.piecewise: {len(conditions)} conditions need as many functions, or one more; got "
             f"{len(funclist)}"
         )
-    value = lambda f: f(x, *args, **kw) if callable(f) else f
-    y = value(funclist[-1]) if len(funclist) > len(conditions) else 0
-    for condition, function in zip(conditions, funclist, strict=False):
-        y = select_where(condition, value(function), y)
-    return astype(broadcast_to(y, shape_of(x)), dtype=dtype_of(x))
+    if len(funclist) > len(conditions):
+        known: Any = reduce(logical_or, conditions)
+        conditions.append(logical_not(known))
+    trace: Any = CURRENT.get()
+    x = trace.wrap(as_tensor(trace.lift(x)))
+    if not x.shape:  # one element, which each function gets as it is
+        value = lambda f: f(x, *args, **kw) if callable(f) else f
+        y: Any = 0
+        for condition, function in zip(conditions, funclist, strict=True):
+            y = select_where(condition, value(function), y)
+        return astype(y, dtype=dtype_of(x))
+    y = np.zeros_like(x)
+    for condition, function in zip(conditions, funclist, strict=True):
+        here = trace.wrap(as_tensor(trace.lift(astype(condition, dtype=boolean))))
+        y[here] = function(x[here], *args, **kw) if callable(function) else function
+    return y
 
 
 @implements(np.choose)

@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import te
 from ..dtypes import boolean, int64
-from ..errors import UnsupportedError
 from ..ir.expr import Expr, apply, const, select
 from ..te.extent import Extent
 from . import logic
@@ -186,7 +185,12 @@ def unique(
 ) -> Any:  # fmt: skip
     """np.unique; in the room that is left come ``fill_value`` or the least value, and counts 0."""
     if axis is not None:
-        raise UnsupportedError("np.unique with axis= cannot be traced; flatten, or call it outside")
+        from .distinct_rows import unique_along
+
+        values, first, inverse, counts = unique_along(ar, axis, size, fill_value)
+        asked = (return_index, return_inverse, return_counts)
+        more = [part for part, is_asked in zip((first, inverse, counts), asked) if is_asked]
+        return (values, *more) if more else values
     if not return_index and not return_inverse and size_of(shape_of(ar)):
         values, counts = _distinct_sorted(
             "unique", ravel(ar), None, size, bool(equal_nan), fill_value

@@ -60,6 +60,10 @@ NUMBERS: dict[Any, type] = {
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)``, by what stands for the NumPy function."""
     args, kwargs = with_named_out(function, args, kwargs)
+    if function is np.einsum:
+        from ..ops.einsum import with_subscripts
+
+        args = with_subscripts(args)
     if is_complex_call(args, kwargs):
         load_operators()
         from .complex.functions import call_complex_function

@@ -35,6 +35,39 @@ def test_unique(x):
     same(lambda x: mnp.unique(x, size=n + 2, fill_value=1), filled, x, targets=TARGETS[:1])
 
 
+@pytest.mark.parametrize("dtype", ["int64", "float32", "bool", "complex128"])
+def test_unique_along_an_axis(dtype):
+    x = np.random.default_rng(1).integers(0, 2, (3, 30, 2)).astype(dtype)
+    if dtype == "float32":
+        x[1, [4, 9, 20], 0] = np.nan
+        x[2, 3] = -0.0
+    if dtype == "complex128":
+        x[0, [2, 5, 11], 0] = [complex(np.nan, 1), complex(0, np.nan), 1j]
+    for axis in (0, 1, -1):
+        same(lambda x, axis=axis: np.unique(x, True, True, True, axis=axis),
+             np.unique(x, True, True, True, axis=axis), x, targets=TARGETS[:1])  # fmt: skip
+    wanted = np.unique(x[0], axis=0)
+    n = len(wanted)
+    filled = np.concatenate([wanted, np.full((2, 2), 1, x.dtype)])
+    whole = lambda x: mnp.unique(x[0], axis=0, size=n + 2, fill_value=1)
+    same(whole, filled, x, targets=TARGETS if dtype == "int64" else TARGETS[:1])
+
+
+def rows_met(x):
+    """As long as the data say, also inside of a loop."""
+    total = 0.0
+    for i in range(200):
+        found, counts = np.unique(x[:, i % 3 :] // (i % 2 + 1), axis=0, return_counts=True)
+        total += len(found) * counts.max() + found[0].sum()
+    return total, np.unique(x[:0], axis=0).shape, np.unique(x[:, :0], axis=0)
+
+
+def test_unique_rows_in_loops():
+    found, want = mlc.jit(rows_met)(X), rows_met(X)
+    assert found[:2] == want[:2]
+    assert found[2].shape == want[2].shape
+
+
 def test_unique_of_the_standard():
     x = np.array([2.0, np.nan, 2, np.nan])
     found = mlc.jit(lambda x: mnp.unique_all(x, size=3))(x)
@@ -146,7 +179,7 @@ def test_refused():
         (lambda x: mnp.unique(x, size=2), BoundsError, "more is found than size=2 has room for"),
         (lambda x: mnp.nonzero(x, size=1), BoundsError, r"np\.nonzero: more is found than size=1"),
         (lambda x: mnp.unique(x, size=-1), ArgumentError, "size must be a number of elements, got"),
-        (lambda x: mnp.unique(x, axis=0, size=3), UnsupportedError, "axis= cannot be traced"),
+        (lambda x: mnp.unique(x, axis=0, size=1), BoundsError, "more is found than size=1 has"),
         (lambda x: mnp.compress(x, x, size=3), ShapeError, r"must be 1-d, got shape \(4, 5\)"),
     ]
     for function, error, sentence in refused:

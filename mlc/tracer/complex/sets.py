@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DomainError, UnsupportedError
+from ...errors import DomainError
 from ..dispatch import call_function
 from ..operators import from_sequence
 from ..shapeless import strong
@@ -47,6 +47,22 @@ def _distinct(
     return distinct, order[places], inverse, counts
 
 
+def _distinct_along(a: Any, axis: int, size: Any, fill_value: Any) -> tuple[Any, Any, Any, Any]:
+    """The same of the parts of ``a`` along ``axis``, ordered by their elements one after the other:
+    those with a NaN part last."""
+    parts = np.moveaxis(a, axis, 0)
+    missing = 2 * np.isnan(parts.real) + np.isnan(parts.imag)
+    keys = np.stack([missing.astype(parts.real.dtype), parts.real, parts.imag], axis=-1)
+    rows = np.reshape(keys, (parts.shape[0], -1 if keys.size else 0))
+    options = {"return_index": True, "return_inverse": True, "return_counts": True, "axis": 0}
+    _, first, inverse, counts = call_function(np.unique, (rows,), {**options, "size": size})
+    found = parts[first]
+    if fill_value is not None:
+        is_there = np.reshape(counts > 0, (counts.shape[0], *(1,) * (parts.ndim - 1)))
+        found = np.where(is_there, found, fill_value)
+    return np.moveaxis(found, 0, axis), first, inverse, counts
+
+
 @stands_for(np.unique)
 def unique(
     ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
@@ -55,7 +71,10 @@ def unique(
 ) -> Any:  # fmt: skip
     """np.unique."""
     if axis is not None:
-        raise UnsupportedError("np.unique with axis= cannot be traced; flatten, or call it outside")
+        values, first, inverse, counts = _distinct_along(ar, axis, size, fill_value)
+        asked = (return_index, return_inverse, return_counts)
+        more = [part for part, is_asked in zip((first, inverse, counts), asked) if is_asked]
+        return (values, *more) if more else values
     values, first, inverse, counts = _distinct(np.ravel(ar), None, equal_nan, size, fill_value)
     found = [values]
     found += [first] if return_index else []
