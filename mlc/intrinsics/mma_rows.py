@@ -8,6 +8,8 @@
     s.run(rows.greatest) B[lane, h] = the greatest of P over the 4 lanes that share a row
     s.run(rows.whole)    B[lane, h] = the sum of P over them
     s.run(rows.weigh)    S[lane, e // 2 % 2] += 2**T[lane, e]; A[row, column] = 2**T[lane, e]
+    s.run(rows.raised)   T[lane, e] = 2**T[lane, e]; S[lane, e // 2 % 2] += T[lane, e]
+    s.run(rows.operand)  A[row, column] = T[lane, e]
     s.run(rows.scale)    C[i, j] *= F[lane, h] of the row i
 
 A tile of 16 x 16 sums is spread over a warp (see :mod:`mlc.intrinsics.fragments`): lane ``4 g + p``
@@ -17,6 +19,7 @@ shape (32, 2), the same in the 4 lanes of a group. Such buffers are ``local``: l
 threadIdx.x of 32 iterations may touch them as ``T[lane, e]``, each lane its own.
 
 A operands of 16-bit floats lie as sums do, so that weights are multiplied where they were made.
+``raised`` and ``operand`` are ``weigh`` in two steps, of which the first needs no operand's place.
 Powers of 2 are those of ``ex2.approx`` on a card: off by 2 units of the last digit of a float32,
 and 0 where they are less than 2**-126.
 
@@ -50,6 +53,8 @@ class MmaRows:
     greatest: str
     whole: str
     weigh: str
+    raised: str
+    operand: str
     scale: str
 
 
@@ -94,13 +99,16 @@ class _Tiles:
         names = MmaRows(
             f"mma_part_float32{of_tiles}", f"mma_peak_float32{of_tiles}",
             f"mma_greatest_float32{of_rows}", f"mma_whole_float32{of_rows}",
-            f"mma_weigh_{self.dtype.name}{of_tiles}", f"mma_scale_rows_float32{of_tiles}",
+            f"mma_weigh_{self.dtype.name}{of_tiles}", f"mma_raised_float32{of_tiles}",
+            f"mma_operand_{self.dtype.name}{of_tiles}", f"mma_scale_rows_float32{of_tiles}",
         )  # fmt: skip
         self.declare_part(names.part)
         self.declare_peak(names.peak)
         self.declare_fold(names.greatest, "max", "mlc_max_nan(made, other)")
         self.declare_fold(names.whole, "sum", "made + other")
         self.declare_weigh(names.weigh)
+        self.declare_raised(names.raised)
+        self.declare_operand(names.operand)
         self.declare_scale(names.scale)
         return names
 
@@ -171,6 +179,34 @@ class _Tiles:
         parameters = f"const float *t, float *s, {_TYPES[self.dtype.name]} *a"
         held = {"T": self.held, "S": HALVES, "A": self.held}
         self.declare(name, (t, s, a), meaning, parameters, text, held, outputs=2)
+
+    def declare_raised(self, name: str) -> None:
+        t, s = self.parts("T"), self.halves("S")
+        lane, e = Var("lane"), Var("e")
+        power = Store(t, (lane, e), apply("exp2", load(t, (lane, e))))
+        add = Accumulate(reducer("sum", float32), (s,), (lane, _half(e)), (load(t, (lane, e)),))
+        meaning = For(lane, self.lanes, For(e, self.held, seq(power, add)))
+        text = f"""#pragma unroll
+  for (int e = 0; e < {self.held}; ++e) {{
+    t[e] = mlc_exp2_near(t[e]);
+    s[e / 2 % 2] += t[e];
+  }}"""
+        held = {"T": self.held, "S": HALVES}
+        self.declare(name, (t, s), meaning, "float *t, float *s", text, held, outputs=2)
+
+    def declare_operand(self, name: str) -> None:
+        t = self.parts("T")
+        a = Buffer("A", self.shape, self.dtype, scope=Scope(f"{self.family}.mk"))
+        axes = Axis("vi", self.shape[0]), Axis("vj", self.shape[1])
+        meaning = _tile(a, a.shape, cast(load(t, _holder(*axes)), self.dtype), axes)
+        count = self.held // 2
+        text = f"""uint32_t (&registers)[{count}] = *reinterpret_cast<uint32_t (*)[{count}]>(a);
+  #pragma unroll
+  for (int r = 0; r < {count}; ++r)
+    registers[r] = mlc_pair_{self.dtype.name}(t[2 * r], t[2 * r + 1]);"""
+        parameters = f"const float *t, {_TYPES[self.dtype.name]} *a"
+        held = {"T": self.held, "A": self.held}
+        self.declare(name, (t, a), meaning, parameters, text, held)
 
     def declare_scale(self, name: str) -> None:
         f, c = self.halves("F"), self.sums()

@@ -61,7 +61,8 @@ class Fragments(Held):
             made = w.place("product_tiles", (k.own, k.width), float32, self.first.scope_c)
             self.fill(made, self.first.fill, STEP)
             self.multiply(self.first, self.query, keys, "nk", made)
-            scores = self.exponents(first, made)
+            scores, factor = self.exponents(first, made)
+            self.rescale(factor)
             weights = self.weights(scores, self.second.scope_a, 0, k.width // STEP)
             if not k.ahead:
                 values = self.fetched("values", found.values, self.columns, first)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from ...dtypes import DType
 from ...ir.combiner import reducer
@@ -15,6 +16,7 @@ WARP = 32
 ROOM = 88 << 10  # bytes of shared memory, with gaps less than any card has
 GAP = 16  # bytes between rows of shared memory, so that they begin in different banks
 SUMS_GAP = 32  # the same of sums, which threads write two at a time
+_Late = Callable[[int, int], AbstractContextManager[None]]
 
 
 class Grid(Writer):
@@ -48,6 +50,33 @@ class Grid(Writer):
             ("software_pipeline_stage", stages),
         )
         made = joined([*memory, *filling, joined(rest)])
+        self.lists[-1].append(For(var, extent, made, LoopKind.SERIAL, hints))
+
+    @contextmanager
+    def staged(self, extent: int, name: str) -> Iterator[tuple[Expr, _Late]]:
+        """A loop of which several iterations overlap. What is written within ``late(stage, place)``
+        runs so many iterations late, at that place among those that run at one time; its buffers
+        are those of the loop."""
+        var = Var(name)
+        parts: list[tuple[int, int, list[Any]]] = []
+
+        @contextmanager
+        def late(stage: int, place: int) -> Iterator[None]:
+            with self._nested() as body:
+                yield
+            parts.append((stage, place, body.items))
+
+        with self._nested():
+            yield var, late
+        items = [(stage, place, item) for stage, place, own in parts for item in own]
+        memory = [item for *_, item in items if isinstance(item, Buffer)]
+        rows = [row for row in items if not isinstance(row[2], Buffer)]
+        order = sorted(range(len(rows)), key=lambda n: (rows[n][1], n))
+        hints = (
+            ("software_pipeline_order", tuple(order.index(n) for n in range(len(rows)))),
+            ("software_pipeline_stage", tuple(stage for stage, *_ in rows)),
+        )
+        made = joined([*memory, *(item for *_, item in rows)])
         self.lists[-1].append(For(var, extent, made, LoopKind.SERIAL, hints))
 
     def place(

@@ -3,16 +3,20 @@ keys and values right from the boxes that bring them.
 
 ::
 
-    for 128 keys:                               boxes of them come some tiles ahead
+    scores = query @ keys.T of the first tile; their weights
+    for each tile of 128 keys after that:       boxes of them come some tiles ahead
         scores = query @ keys.T
+        out = out + weights @ values            of the tile before, while ...
+        best, factor, powers of scores          ... weights of this one are made
         out = out * factor
-        weights = 2**scores of the first 64
-        out = out + weights @ values[:64]
-        weights = 2**scores of the others       while that is multiplied
-        out = out + weights @ values[64:]
+        weights = powers
+    out = out + weights @ values                of the last tile
 
 The query, scores and weights are in registers from beginning to end: the right operands alone are
-read from shared memory. What is done to scores is that of :mod:`mlc.graph.attention.held`.
+read from shared memory. Both products are started before anything is done to scores. Boxes are
+asked for after that, at a place where a group may wait for another one that is half a tile behind;
+what branches there also keeps the compiler from waiting for values before it has made powers. What
+is done to scores is that of :mod:`mlc.graph.attention.held`.
 """
 
 from __future__ import annotations
@@ -86,30 +90,42 @@ class Groups(Held):
         super().__init__(kernel, THREADS, ROWS, HALF, self.columns)
         assert isinstance(found.kind, DType)
         self.kind = found.kind
-        self.first = wgmma_held(found.kind, HALF, "nk")
+        self.first = wgmma_held(found.kind, TILE, "nk")
         self.second = wgmma_held(found.kind, self.columns, "kn")
         self.rows = mma_rows(found.kind, THREADS // 32, HALF)
         self.out_rows = mma_rows(found.kind, THREADS // 32, self.columns)
         self.depth = found.depth.extent
 
     def body(self) -> None:
-        w, found = self.kernel.w, self.kernel.found
+        w, found, ahead = self.kernel.w, self.kernel.found, self.kernel.ahead
         self.start()
-        with w.overlapped(self.kernel.steps, "keys", 2, self.kernel.ahead) as step:
+        with w.staged(self.kernel.steps, "keys") as (step, late):
             first = step * TILE
-            keys = self.boxes("keys", found.keys, found.depth, first)
-            values = self.boxes("values", found.values, found.column, first)
-            made = w.place("product_tiles", (ROWS, TILE), float32, self.first.scope_c)
-            for half in range(TILE // HALF):
-                self.multiply(keys, half, made)
-            scores = self.exponents(first, made)
-            for half in range(TILE // HALF):
-                weights = self.weights(scores, self.second.scope_a, half, 1)
-                extents = (self.columns // WIDE, HALF, WIDE)
-                w.run_on(
-                    self.second.product, self.tile(weights, 0, 0, HALF),
-                    _part(values, 0, half, extents), self.tile(self.out, 0, 0, self.columns),
-                )  # fmt: skip
+            with late(0, 3):
+                keys = self.boxes("keys", found.keys, found.depth, first)
+            with late(1, 4):
+                values = self.boxes("values", found.values, found.column, first)
+            with late(ahead, 0):
+                made = w.place("product_tiles", (ROWS, TILE), float32, self.first.scope_c)
+                self.multiply(keys, made)
+            with late(ahead, 2):
+                scores, factor = self.exponents(first, made)
+                with self.tiles(TILE // HALF) as (m, n):
+                    exponents, total = self.of_lanes(scores, m, n), self.of_lanes(self.total, m)
+                    w.run_on(self.rows.raised, exponents, total)
+            with late(ahead, 5):
+                self.rescale(factor)
+                weights = w.place("weight_tiles", (ROWS, TILE), self.dtype, self.second.scope_a)
+                with self.tiles(TILE // HALF) as (m, n):
+                    part = self.tile(weights, m, n, HALF)
+                    w.run_on(self.rows.operand, self.of_lanes(scores, m, n), part)
+            with late(ahead + 1, 1):
+                for half in range(TILE // HALF):
+                    extents = (self.columns // WIDE, HALF, WIDE)
+                    w.run_on(
+                        self.second.product, self.tile(weights, 0, half, HALF),
+                        _part(values, 0, half, extents), self.tile(self.out, 0, 0, self.columns),
+                    )  # fmt: skip
         self.finish()
 
     def default_ahead(self) -> int:
@@ -146,12 +162,12 @@ class Groups(Held):
             w.run_on(load_box(self.kind, TILE), source, _part(made, c, 0, (1, TILE, WIDE)))
         return made
 
-    def multiply(self, keys: Buffer, half: int, made: Buffer) -> None:
-        """Products with half of a tile of keys."""
+    def multiply(self, keys: Buffer, made: Buffer) -> None:
+        """Products with a tile of keys."""
         for d in range(self.depth // WIDE):
-            part = _part(keys, d, half, (1, HALF, WIDE))
+            part = _part(keys, d, 0, (1, TILE, WIDE))
             call = self.first.product if d else self.first.begin
-            query, sums = self.tile(self.query, 0, d, WIDE), self.tile(made, 0, half, HALF)
+            query, sums = self.tile(self.query, 0, d, WIDE), self.tile(made, 0, 0, TILE)
             self.kernel.w.run_on(call, query, part, sums)
 
 

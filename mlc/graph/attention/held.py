@@ -129,9 +129,9 @@ class Held(ABC):
         starts = (*(cast(p, "int64") for p in places), const(0), const(0))
         return Region(buffer, starts, (*(1 for _ in places), *buffer.shape[-2:]))
 
-    def exponents(self, start: Expr, made: Buffer) -> Buffer:
+    def exponents(self, start: Expr, made: Buffer) -> tuple[Buffer, Buffer]:
         """What 2 is raised to for the weights of ``made``, products with keys from ``start`` on;
-        and what their greatest makes of the rows so far."""
+        and what is made of the rows so far by a greater one: their factors."""
         w, rows = self.kernel.w, self.rows
         shape = (self.blocks, self.lanes, HALVES)
         parts, held = made.shape[1] // self.across, self.across // HALVES
@@ -158,6 +158,11 @@ class Held(ABC):
         with self.each(self.blocks, parts, held) as (lane, m, n, e):
             exponent = scores[m, n, lane, e] * self.factor - best[m, lane, e // 2 % 2]
             w.store(scores, (m, n, lane, e), exponent)
+        return scores, factor
+
+    def rescale(self, factor: Buffer) -> None:
+        """Sums so far, by the factors of their rows."""
+        w = self.kernel.w
         with w.loop(self.blocks, "m", "unrolled") as m:
             with w.loop(self.out.shape[1] // self.over, "n", "unrolled") as n:
                 w.run_on(
@@ -165,7 +170,6 @@ class Held(ABC):
                     self.of_lanes(factor, m),
                     self.tile(self.out, m, n, self.over),
                 )
-        return scores
 
     def weights(self, scores: Buffer, scope: str, first: int, parts: int) -> Buffer:
         """The weights of ``parts`` of ``scores`` from ``first`` on, counted, as an operand."""

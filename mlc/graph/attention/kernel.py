@@ -134,13 +134,8 @@ class AttentionKernel:
         return own, width
 
     def most_warps(self) -> int:
-        """Warps of a block, or groups: three of them share the registers of a processor where rows
-        are short, and two otherwise."""
-        found = self.found
-        if not self.is_grouped:
-            return WARPS
-        short = max(found.depth.extent, found.column.extent) <= ROWS
-        return 3 if short and found.row.extent > 4 * ROWS else 2
+        """Warps of a block, or groups, two of which share the registers of a processor."""
+        return 2 if self.is_grouped else WARPS
 
     def program(self) -> Program:
         w, found = self.w, self.found

@@ -3,11 +3,25 @@ warps of a block, tiles that come ahead, parts that the keys are cut into."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...errors import ScheduleError
 from ...ir.grids import MOST_SHARED, Knob, knob
-from ...ir.program import Allocate, Buffer, For, Program, Scope, Stmt, children_of
+from ...ir.program import (
+    Allocate,
+    Buffer,
+    Evaluate,
+    For,
+    Program,
+    Region,
+    Scope,
+    Stmt,
+    children_of,
+    reads_of,
+    walk,
+    writes_of,
+)
 
 if TYPE_CHECKING:
     from .kernel import AttentionKernel
@@ -25,7 +39,7 @@ def knobs_of(kernel: AttentionKernel) -> tuple[Knob, ...]:
         if k.kind in rows:
             made.append(knob("rows", rows[k.kind], k.own))
         most = -(-found.row.extent // k.own)
-        warps = (1, 2, 3) if k.kind == "groups" else (1, 2, 4, 8)
+        warps = (1, 2) if k.kind == "groups" else (1, 2, 4, 8)
         made.append(knob("warps", tuple(n for n in warps if n <= most), k.warps))
     if k.kind != "groups":
         made.append(knob("keys", (32, 64, 128), k.width))
@@ -49,17 +63,37 @@ def check_room(program: Program, architecture: str) -> None:
         )
 
 
-def _shared(stmt: Stmt, copies: int = 1) -> int:
+def _shared(stmt: Stmt, held: Mapping[Buffer, int] = {}) -> int:
     """Bytes of shared memory that are in use at once in ``stmt``; loops that run ahead hold what
-    they fill several times."""
+    they fill several times, as ``held`` says."""
     own = 0
     if isinstance(stmt, Allocate):
-        own = sum(_bytes(b) for b in stmt.buffers if b.scope is Scope.SHARED) * copies
+        shared = [b for b in stmt.buffers if b.scope is Scope.SHARED]
+        own = sum(_bytes(b) * held.get(b, 1) for b in shared)
     elif isinstance(stmt, For):
-        copies = max(dict(stmt.annotations).get("software_pipeline_stage", (0,))) + 1
-    else:
-        copies = 1
-    return own + max((_shared(child, copies) for child in children_of(stmt)), default=0)
+        held = {**held, **_copies(stmt)}
+    return own + max((_shared(child, held) for child in children_of(stmt)), default=0)
+
+
+def _copies(loop: For) -> dict[Buffer, int]:
+    """How many iterations have an element of their own of what a loop fills ahead."""
+    stages = dict(loop.annotations).get("software_pipeline_stage", ())
+    body = loop.body
+    while isinstance(body, Allocate):
+        body = body.body
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    for stage, stmt in zip(stages, children_of(body), strict=False):
+        for buffer in _touched(stmt):
+            first.setdefault(buffer, stage)
+            last[buffer] = stage
+    return {buffer: last[buffer] - stage + 1 for buffer, stage in first.items()}
+
+
+def _touched(stmt: Stmt) -> set[Buffer]:
+    found = {buffer for buffer, _ in writes_of(stmt)} | {node.source for node in reads_of(stmt)}
+    calls = [node.args for node in walk(stmt) if isinstance(node, Evaluate)]
+    return found | {arg.buffer for args in calls for arg in args if isinstance(arg, Region)}
 
 
 def _bytes(buffer: Buffer) -> int:

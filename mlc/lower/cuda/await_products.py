@@ -25,6 +25,7 @@ from ...ir.program import (
 from ...ir.rewrite import substitute
 from ...records import dataclass
 from .kernel import BARRIER, PRODUCTS_WAIT, SLOT_LEAVE, SLOT_WAIT
+from .load_boxes import without_box_loads
 from .touching import buffers_touched, buffers_written
 
 
@@ -36,7 +37,9 @@ class _Product:
     operands: frozenset[Buffer]
 
     def meets(self, stmt: Stmt) -> bool:
-        """Whether ``stmt`` must not be done before the product is."""
+        """Whether ``stmt`` must not be done before the product is. What loads boxes waits until
+        slots are left, which are no sooner left than products of them are done."""
+        stmt = without_box_loads(stmt)
         touched, written = buffers_touched(stmt), buffers_written(stmt)
         return not (self.sums.isdisjoint(touched) and self.operands.isdisjoint(written))
 

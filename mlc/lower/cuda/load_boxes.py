@@ -31,20 +31,11 @@ from ...ir.program import (
 )
 from ...ir.rewrite import loads_of
 from ...schedules.step import rebuild
-from ..replace_buffers import Place, is_replaceable, replace_buffers
+from ..replace_buffers import Place, is_replaceable
 from ..simplify_program import substitute_all
-from .kernel import (
-    BARRIER,
-    BOUNDARY,
-    SLOT_FILL,
-    SLOT_LEAVE,
-    SLOT_WAIT,
-    SLOTS_BEGIN,
-    WARP,
-    BoxMap,
-    Thread,
-)
-from .overlap_stages import APART, ORDER, STAGE, STAGES, slots_of, stages_of
+from .box_turns import Part, Turns, always, overtaking
+from .kernel import BARRIER, BOUNDARY, SLOTS_BEGIN, WARP, BoxMap, Thread
+from .overlap_stages import APART, ORDER, STAGE, STAGES, slots_of, staged_statements
 from .part_loaders import Loaders, part_loaders
 from .touching import buffers_touched
 
@@ -178,48 +169,65 @@ class _Maker:
     def refuse(self, why: str) -> NoReturn:
         raise UnsupportedError(f"{self.name} loads boxes, which is done in a pipelined loop: {why}")
 
-    def pipelined(self, loop: For) -> _Pipelined:
+    def pipelined(self, loop: For) -> Turns:
         buffers: list[Buffer] = []
-        stages: dict[int, list[Stmt]] = {}
-        fits = stages_of(loop.body, buffers, stages, [None])
-        ahead = max(stages, default=0)
-        order = list(dict(loop.annotations).get(ORDER, ()))
-        if not fits or sorted(stages) != [0, ahead] or order != sorted(order):
+        found = staged_statements(loop.body, buffers) or []
+        loads = [part for part in found if all(map(_loads, part.stmts))]
+        uses = found[len(loads) :]
+        if not loads or not uses or found[: len(loads)] != loads or any(p.stage for p in loads[:1]):
             self.refuse(f"loop {loop.var.name} must have the stages 0, of loads, and n, of uses")
+        ahead = min(part.stage for part in uses)
+        self.count = ahead + 1
         if not 0 < ahead < loop.extent or loop.kind is not LoopKind.SERIAL:
             self.refuse(
                 f"loop {loop.var.name} has {loop.extent} iterations, and loads are to be {ahead} "
                 f"ahead; there must be more, one after the other"
             )
-        loads, uses = seq(*map(self.loads, stages[0])), seq(*stages[ahead])
-        targets = boxed_buffers(loads)
-        slots = {buffer: slots_of(buffer, ahead + 1) for buffer in targets}
-        if not targets <= set(buffers) or not is_replaceable(
-            loads, {b: Place(s, (const(0),)) for b, s in slots.items()}
+        filling = tuple(Part(p.stage, p.place, seq(*map(self.loads, p.stmts))) for p in loads)
+        using = tuple(Part(p.stage - ahead, p.place, seq(*p.stmts)) for p in uses)
+        late = {b: part.late for part in filling for b in boxed_buffers(part.body)}
+        slots = {buffer: slots_of(buffer, self.count) for buffer in late}
+        if not set(slots) <= set(buffers) or not all(
+            is_replaceable(part.body, {b: Place(s, (const(0),)) for b, s in slots.items()})
+            for part in filling
         ):
             self.refuse(f"what loop {loop.var.name} loads must be used in it alone")
-        self.count = ahead + 1
-        rest = tuple(b for b in buffers if b not in slots)
+        self.check_order(loop, using, late)
         notes = {k: v for k, v in dict(loop.annotations).items() if k not in (STAGES, ORDER, APART)}
         plain = replace(loop, annotations=tuple(sorted(notes.items())))
-        return _Pipelined(plain, ahead, loads, uses, slots, rest)
+        rest = tuple(b for b in buffers if b not in slots)
+        using = tuple(sorted(using, key=lambda part: part.place))
+        return Turns(plain, ahead, filling, using, slots, rest)
+
+    def check_order(self, loop: For, uses: Sequence[Part], late: Mapping[Buffer, int]) -> None:
+        """What is used is what its slot is filled with, in the order in which it is written."""
+        for part in uses:
+            for buffer, turn in late.items():
+                if buffer in buffers_touched(part.body) and part.late != turn:
+                    self.refuse(
+                        f"{buffer.name} is loaded {turn} iterations of {loop.var.name} late and "
+                        f"used {part.late} late; give its load the stage {part.late}"
+                    )
+        swapped = overtaking(uses, late)
+        if swapped is not None:
+            self.refuse(
+                f"the stages of loop {loop.var.name} have {swapped.name} touched in another order "
+                f"than its statements have; give them the order of the statements"
+            )
+        if max(late.values()) >= loop.extent:
+            self.refuse(f"stages of loop {loop.var.name} are further apart than it has iterations")
 
     def filled(self, loop: For) -> Stmt:
         """``loop`` where the first thread loads ahead."""
         p = self.pipelined(loop)
-        later = loop.var + p.ahead
-        body = seq(
-            If(later < loop.extent, self.first(p.fill(later, later))),
-            p.used(loop.var),
-            Evaluate(BOUNDARY, ()),
-        )
         threads = prod(t.extent for t in self.threads if not t.is_block)
+        fills, turns = p.filled_ahead(self.first)
         inner = seq(
             Evaluate(SLOTS_BEGIN, (const(self.count), const(-(-threads // WARP)))),
             Evaluate(BARRIER, ()),
-            self.first(seq(*(p.fill(const(n), const(n)) for n in range(p.ahead)))),
+            fills,
             Evaluate(BOUNDARY, ()),
-            replace(p.loop, body=body),
+            turns,
             Evaluate(BOUNDARY, ()),
         )
         return Allocate((*p.rest, *p.slots.values()), inner)
@@ -228,17 +236,22 @@ class _Maker:
         """``loop`` where others load; they go through the loops ``around`` as well. Iterations are
         counted through all of them."""
         p = self.pipelined(loop)
+        if p.late:
+            self.refuse(
+                f"threads of their own load for loop {loop.var.name}, of which all uses have one "
+                f"stage then; leave out apart=True"
+            )
         loops = [s for s in (*around, p.loop) if isinstance(s, For)]
         number: Expr = const(0)
         for each in loops:
             number = number * each.extent + each.var
         theirs = {each.var: Var(each.var.name) for each in loops}
-        fills = substitute_all(p.fill(loop.var, number), dict(theirs))
+        fills = substitute_all(p.fill(loop.var, number, always), dict(theirs))
         for each in reversed(loops):
             fills = replace(each, var=theirs[each.var], body=fills)
         self.fills = fills
         self.slots = tuple(p.slots.values())
-        uses = replace(p.loop, body=seq(p.used(number), Evaluate(BOUNDARY, ())))
+        uses = replace(p.loop, body=p.used(loop.var, number, always, Seq(())))
         inner = seq(Evaluate(BOUNDARY, ()), uses, Evaluate(BOUNDARY, ()))
         return Allocate(p.rest, inner) if p.rest else inner
 
@@ -266,52 +279,6 @@ class _Maker:
             if not thread.is_block and thread.extent > 1:
                 stmt = If(apply("eq", thread.var, const(0)), stmt)
         return stmt
-
-
-@dataclass(frozen=True, eq=False)
-class _Pipelined:
-    """A loop whose ``loads`` are ``ahead`` of its ``uses``: ``slots`` of what is loaded, and the
-    ``rest`` of what it allocates."""
-
-    loop: For
-    ahead: int
-    loads: Stmt
-    uses: Stmt
-    slots: Mapping[Buffer, Buffer]
-    rest: tuple[Buffer, ...]
-
-    @property
-    def count(self) -> Expr:
-        return const(self.ahead + 1)
-
-    def placed(self, stmt: Stmt, number: Expr) -> Stmt:
-        places = {b: Place(s, (number % self.count,)) for b, s in self.slots.items()}
-        return replace_buffers(stmt, places)
-
-    def fill(self, at: Expr, number: Expr) -> Stmt:
-        """The loads of iteration ``at``, in the order of iterations that of ``number``."""
-        moved = substitute_all(self.loads, {self.loop.var: at})
-        said = Evaluate(SLOT_FILL, (self.count, number, const(_bytes(self.loads))))
-        return seq(said, self.placed(moved, number))
-
-    def used(self, number: Expr) -> Stmt:
-        return seq(
-            Evaluate(SLOT_WAIT, (self.count, number)),
-            self.placed(self.uses, number),
-            Evaluate(SLOT_LEAVE, (self.count, number)),
-        )
-
-
-def _bytes(loads: Stmt) -> int:
-    """How much comes."""
-    match loads:
-        case Seq(stmts=stmts):
-            return sum(map(_bytes, stmts))
-        case For(extent=extent, body=body):
-            return extent * _bytes(body)
-        case Evaluate(args=(Region() as source, _)):
-            return prod(source.extents) * source.buffer.dtype.itemsize
-    raise AssertionError(loads)
 
 
 def _calls(stmt: Stmt) -> Iterator[Evaluate]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from ...ir.expr import Const, Expr, const
 from ...ir.program import (
@@ -19,6 +20,7 @@ from ...ir.program import (
     Stmt,
     seq,
 )
+from ...records import dataclass
 from ...schedules.step import rebuild
 from ..place_buffers import span_bytes
 from ..replace_buffers import Place, is_replaceable, replace_buffers
@@ -42,26 +44,27 @@ def mark_stages(program: Program) -> Program:
         match stmt:
             case For(annotations=annotations) if STAGES in dict(annotations):
                 stages = tuple(dict(annotations)[STAGES])
-                body = _marked(rebuild(stmt.body, on), stages)
+                order = tuple(dict(annotations).get(ORDER, range(len(stages))))
+                body = _marked(rebuild(stmt.body, on), stages, order)
                 return None if body is None else replace(stmt, body=body)
         return None
 
     return program.with_body(rebuild(program.body, on))
 
 
-def _marked(body: Stmt, stages: Sequence[int]) -> Stmt | None:
+def _marked(body: Stmt, stages: Sequence[int], order: Sequence[int]) -> Stmt | None:
     match body:
         case Allocate(body=inner):
-            made = _marked(inner, stages)
+            made = _marked(inner, stages, order)
             return None if made is None else replace(body, body=made)
         case Seq(stmts=stmts) if len(stmts) == len(stages):
-            parts = zip(stages, stmts, strict=True)
-            return Seq(tuple(s for n, part in parts for s in (_mark(n), part)))
+            parts = zip(stages, order, stmts, strict=True)
+            return Seq(tuple(s for n, place, part in parts for s in (_mark(n, place), part)))
     return None
 
 
-def _mark(stage: int) -> Evaluate:
-    return Evaluate(STAGE, (const(stage),))
+def _mark(stage: int, place: int) -> Evaluate:
+    return Evaluate(STAGE, (const(stage), const(place)))
 
 
 def overlap_stages(stmt: Stmt) -> Stmt:
@@ -92,14 +95,17 @@ def overlap_stages(stmt: Stmt) -> Stmt:
 
 def _overlapped(loop: For) -> Stmt | None:
     buffers: list[Buffer] = []
-    stages: dict[int, list[Stmt]] = {}
-    if not stages_of(loop.body, buffers, stages, [None]):
+    found = staged_statements(loop.body, buffers)
+    if not found:
         return None
-    ahead = max(stages, default=0)
-    order = tuple(dict(loop.annotations).get(ORDER, ()))
+    stages: dict[int, list[Stmt]] = {}
+    for part in found:
+        stages.setdefault(part.stage, []).extend(part.stmts)
+    ahead = max(stages)
+    in_order = all(one.place <= two.place for one, two in pairwise(found))
     if sorted(stages) != [0, ahead] or ahead < 1 or loop.extent <= ahead:
         return None
-    if loop.kind is not LoopKind.SERIAL or list(order) != sorted(order):
+    if loop.kind is not LoopKind.SERIAL or not in_order:
         return None
     copies, uses = seq(*stages[0]), seq(*stages[ahead])
     filled = buffers_written(copies) - buffers_made(copies)
@@ -143,30 +149,38 @@ def _overlapped(loop: For) -> Stmt | None:
     return Allocate((*rest, *slots.values()), inner)
 
 
-def stages_of(
-    stmt: Stmt, buffers: list[Buffer], stages: dict[int, list[Stmt]], now: list[int | None]
-) -> bool:
-    """Whether ``stmt`` consists of marked statements, sorted into ``stages``."""
+@dataclass(frozen=True, eq=False)
+class Staged:
+    """What became of a statement that runs ``stage`` iterations late, at ``place`` among those that
+    run at one time."""
+
+    stage: int
+    place: int
+    stmts: list[Stmt]
+
+
+def staged_statements(stmt: Stmt, buffers: list[Buffer]) -> list[Staged] | None:
+    """The marked statements that ``stmt`` consists of, in its order, and the ``buffers`` that it
+    allocates around them; None where others stand before them."""
+    found: list[Staged] = []
+    return found if _collect(stmt, buffers, found) else None
+
+
+def _collect(stmt: Stmt, buffers: list[Buffer], found: list[Staged]) -> bool:
     match stmt:
-        case Allocate(made, body):
-            if now[0] is not None:
-                stages[now[0]].append(stmt)
-                return True
+        case Allocate(made, body) if not found:
             buffers.extend(made)
-            return stages_of(body, buffers, stages, now)
+            return _collect(body, buffers, found)
         case Seq(stmts=stmts):
-            return all(stages_of(s, buffers, stages, now) for s in stmts)
-        case Evaluate(name=name, args=(Const(value=stage),)) if name == STAGE:
-            number = int(stage)
-            stages.setdefault(number, [])
-            now[0] = number
+            return all(_collect(s, buffers, found) for s in stmts)
+        case Evaluate(name=name, args=(Const(value=stage), Const(value=place))) if name == STAGE:
+            found.append(Staged(int(stage), int(place), []))
             return True
-        case Evaluate(name=name) if name == BOUNDARY and now[0] is None:
+        case Evaluate(name=name) if name == BOUNDARY and not found:
             return True
-    if now[0] is None:
-        return False
-    stages[now[0]].append(stmt)
-    return True
+    if found:
+        found[-1].stmts.append(stmt)
+    return bool(found)
 
 
 def slots_of(buffer: Buffer, count: int) -> Buffer:

@@ -19,8 +19,9 @@ from mlc.testing.cuda import assert_compiles
 from .tiles import KINDS, done
 
 
-def rows_program(kind: str, apart: bool = False) -> Program:
-    """``W = 2**(A B.T - greatest)``, ``out = W V / sum of W``; ``seen`` are the sums."""
+def rows_program(kind: str, apart: bool = False, at_once: bool = True) -> Program:
+    """``W = 2**(A B.T - greatest)``, ``out = W V / sum of W``; ``seen`` are the sums. Weights are
+    an operand ``at_once``, or become one in a second step."""
     tile, second = mma(kind, 16, "mk", "nk"), mma(kind, 16, "mk", "kn")
     rows = mma_rows({"float16": float16, "bfloat16": bfloat16}[kind])
     square, lanes, halves = (16, 16), (32, 8), (32, 2)
@@ -73,7 +74,11 @@ def rows_program(kind: str, apart: bool = False) -> Program:
                         row = (vl + 1) % 32 if apart else vl
                         scores[vl, ve] = scores[vl, ve] - best[row, ve // 2 % 2]
             with T.block("weigh"):
-                done(rows.weigh, scores[0:32, 0:8], total[0:32, 0:2], w_tile[0:16, 0:16])
+                if at_once:
+                    done(rows.weigh, scores[0:32, 0:8], total[0:32, 0:2], w_tile[0:16, 0:16])
+                else:
+                    done(rows.raised, scores[0:32, 0:8], total[0:32, 0:2])
+                    done(rows.operand, scores[0:32, 0:8], w_tile[0:16, 0:16])
                 done(rows.whole, total[0:32, 0:2], whole[0:32, 0:2])
                 done(second.load_b, shared[2][0:16, 0:16], v_tile[0:16, 0:16])
                 done(second.product, w_tile[0:16, 0:16], v_tile[0:16, 0:16], made[0:16, 0:16])
@@ -91,8 +96,10 @@ def rows_program(kind: str, apart: bool = False) -> Program:
 
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
-@pytest.mark.parametrize("order", ["forward", "random"])
-def test_weights_are_made_where_sums_are(kind: str, order: str) -> None:
+@pytest.mark.parametrize(
+    ("order", "at_once"), [("forward", True), ("random", True), ("random", False)]
+)
+def test_weights_are_made_where_sums_are(kind: str, order: str, at_once: bool) -> None:
     rng = np.random.default_rng(3)
     a, b, v = rng.standard_normal((3, 16, 16)).astype(KINDS[kind])
     a[2, 3], a[5, 1] = np.nan, -np.inf
@@ -100,7 +107,7 @@ def test_weights_are_made_where_sums_are(kind: str, order: str) -> None:
     for target in ("interpret", "cuda-emulated"):
         made = [np.zeros((16, 16), np.float32), np.zeros((32, 2), np.float32)]
         with np.errstate(invalid="ignore"), mlc.config.override(emulated_order=order):
-            mlc.build(rows_program(kind), target=target)(a, b, v, *made)
+            mlc.build(rows_program(kind, at_once=at_once), target=target)(a, b, v, *made)
         results.append(made)
     with np.errstate(invalid="ignore"):
         scores = a.astype(float) @ b.astype(float).T
@@ -114,8 +121,9 @@ def test_weights_are_made_where_sums_are(kind: str, order: str) -> None:
 
 
 def test_cards_take_it() -> None:
-    for kind in ("float16", "bfloat16"):
-        assert_compiles(mlc.build(rows_program(kind), target="cuda").lower().compiled.device_module)
+    for kind, at_once in (("float16", True), ("bfloat16", False)):
+        program = rows_program(kind, at_once=at_once)
+        assert_compiles(mlc.build(program, target="cuda").lower().compiled.device_module)
 
 
 def test_a_lane_touches_its_own_alone() -> None:
