@@ -12,14 +12,27 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ...ir.affine import as_sum
-from ...ir.expr import Expr, Load, Var, const
-from ...ir.program import Block, Buffer, For, LoopKind, Scope, blocks_of, reads_of, writes_of
-from ...ir.rewrite import substitute, variables_of
+from ...ir.expr import Apply, Expr, Load, Var, const
+from ...ir.program import (
+    Block,
+    Buffer,
+    For,
+    LoopKind,
+    Scope,
+    blocks_of,
+    expressions_of,
+    reads_of,
+    writes_of,
+)
+from ...ir.program import walk as walked
+from ...ir.rewrite import postorder, substitute, variables_of
+from ...ir.scalar import SCALAR_FNS
 from ...ir.simplify import simplify
 from ...records import dataclass
 from ..schedule import Schedule
 from ..step import loops_around
 from .machine import LARGE_L2, Machine
+from .vectors import FUNCTION
 
 AHEAD_BYTES = 8192
 LINE_BYTES = 64
@@ -39,6 +52,7 @@ class _Reader:
     bytes: int
     rows: tuple[tuple[Var, int], ...]
     side: int = 1  # rows side by side
+    is_long: bool = False  # whether it computes long chains meanwhile, such as those of exp
 
 
 def read_ahead(s: Schedule, machine: Machine) -> None:
@@ -66,8 +80,10 @@ def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
     """One reader asks for what comes next, or the first of several that have room for it; else
     each of them for a share of the next row."""
     if machine.l2 >= LARGE_L2:
-        readers = readers[:1]
+        readers = [next((r for r in readers if _has_time(r, machine)), readers[0])]
     ahead, parts = AHEAD_BYTES, len(readers)
+    if _has_time(readers[0], machine):
+        ahead = max(ahead, _row_bytes(readers[0]))
     if parts > 1:
         ahead = min(map(_row_bytes, readers))
         if not 0 < ahead <= machine.l2 // 4:
@@ -75,6 +91,11 @@ def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
     for part, reader in enumerate(readers):
         distance = max(round(ahead / reader.bytes), 1)
         s.prefetch(reader.block, reader.buffer, reader.loop, distance, part, parts)
+
+
+def _has_time(reader: _Reader, machine: Machine) -> bool:
+    """Whether the next row comes while ``reader`` computes, and stays."""
+    return reader.is_long and 0 < _row_bytes(reader) <= machine.l1 // 2
 
 
 def _row_bytes(reader: _Reader) -> int:
@@ -110,7 +131,13 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
     if steps[walk] != run or run * size < LINE_BYTES or rows * run * size > MOST_BYTES:
         return None
     around = tuple((v, steps[v] * size) for v, _ in moving[:-1])
-    return _Reader(block.name, buffer, walk, rows * run * size, around, rows)
+    return _Reader(block.name, buffer, walk, rows * run * size, around, rows, _is_long(block))
+
+
+def _is_long(block: Block) -> bool:
+    roots = [expr for stmt in walked(block.body) for expr in expressions_of(stmt)]
+    nodes = {node for root in roots for node in postorder(root)}
+    return any(isinstance(n, Apply) and SCALAR_FNS[n.fn].cost >= FUNCTION for n in nodes)
 
 
 def _steps(node: Load, block: Block, loops: list[For]) -> tuple[dict[Var, int], int] | None:
