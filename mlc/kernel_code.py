@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .schedules.tuned import Host, Tuned
 
 STATEMENT_NS = 0.3  # what one statement takes, as far as a first guess needs to know
+SHORT = (2, 4, 8)  # elements of rows that may be moved as one
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +122,15 @@ def schedule_kernel(kernel: Any, tuned: Tuned | None = None) -> KernelCode:
         cost = STATEMENT_NS * statements_run(naive.body)
         return KernelCode(naive, naive, Schedule(naive), arguments, cost, is_call=True)
     nests = [nest_of(stage.tensors) for stage in kernel.stages]
-    done = default_schedule(
-        kernel.name, nests, kernel.shared, kernel.inputs, kernel.outputs, _machine(host_target())
-    )
+    inputs, outputs, shared = kernel.inputs, kernel.outputs, kernel.shared
+    if outputs[0].shape and outputs[0].shape[-1] in SHORT:
+        from .graph.words import as_words
+
+        moves = as_words(nests, inputs, outputs)
+        if moves is not None:
+            nests, inputs, outputs = moves.nests, moves.inputs, moves.outputs
+            shared = min(shared, outputs[0].ndim)
+    done = default_schedule(kernel.name, nests, shared, inputs, outputs, _machine(host_target()))
     arguments = (*kernel.inputs, *done.scratch, *kernel.outputs)
     return KernelCode(naive, done.program, done.schedule, arguments, done.nanoseconds)
 

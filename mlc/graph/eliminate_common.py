@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..ir.combiner import Combiner
 from ..ir.expr import Axis, Expr, Reduce, Var, reduce
 from ..ir.rewrite import substitute
-from ..te.key import combiner_text
+from ..te.key import SMALL_CONSTANT, combiner_text
 from ..te.tensor import Call, Compute, Constant, Tensor
 from .graph import Graph, Node, graph_of, redirect
 
@@ -15,7 +17,8 @@ from .graph import Graph, Node, graph_of, redirect
 def eliminate_common(graph: Graph) -> Graph:
     """``f(x), f(x)`` -> ``y = f(x); y, y``: computes with one body over the same tensors are one.
 
-    Names, parameters and lines do not count. Constants are the same if they hold the same array.
+    Names, parameters and lines do not count. Constants are the same if they hold the same array, or
+    small ones of equal elements.
     """
     normal = _Normal()
     mapping: dict[Tensor, Tensor] = {}
@@ -23,7 +26,7 @@ def eliminate_common(graph: Graph) -> Graph:
     for node in graph.nodes:
         for tensor in node.op.inputs:
             if isinstance(tensor.op, Constant):
-                kept = normal.constants.setdefault(id(tensor.op.array), tensor)
+                kept = normal.constants.setdefault(_content(tensor.op.array), tensor)
                 if kept is not tensor:
                     mapping[tensor] = kept
         current = redirect(node, mapping)
@@ -44,6 +47,12 @@ def eliminate_common(graph: Graph) -> Graph:
     return graph_of(graph.inputs, (mapping.get(t, t) for t in graph.outputs))
 
 
+def _content(array: np.ndarray[Any, Any]) -> Any:
+    if array.nbytes > SMALL_CONSTANT:
+        return id(array)
+    return array.dtype, array.shape, array.strides, array.tobytes()
+
+
 class _Normal:
     """Bodies over axes that are the same objects wherever they have the same place and extent.
 
@@ -54,7 +63,7 @@ class _Normal:
     def __init__(self) -> None:
         self.axes: dict[tuple[int, int, bool], Axis] = {}
         self.combiners: dict[tuple[str, str], Combiner] = {}
-        self.constants: dict[int, Tensor] = {}
+        self.constants: dict[Any, Tensor] = {}
         self.alive: list[Expr] = []
 
     def key(self, op: Compute) -> tuple[Any, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..dtypes import int64
-from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Select, const
+from ..ir.expr import Apply, Axis, Cast, Const, Expr, Load, Select, const, select
 
 MOST = 16  # parts
+_Memo = dict[tuple[Any, ...], Expr | None]
 
 
 def merge_parts(root: Expr) -> Expr:
@@ -16,8 +18,8 @@ def merge_parts(root: Expr) -> Expr:
     axis = _chosen_by(root)
     if axis is None or not 2 <= axis.extent <= MOST:
         return root
-    parts = [_part(root, axis, place) for place in range(axis.extent)]
-    merged = _merged(parts, axis, {}, within=False)
+    parts = [part_at(root, axis, place) for place in range(axis.extent)]
+    merged = _merged(parts, axis, {}, "moved")
     return root if merged is None else merged
 
 
@@ -29,7 +31,7 @@ def _chosen_by(root: Expr) -> Axis | None:
             return None
 
 
-def _part(root: Expr, axis: Axis, place: int) -> Expr:
+def part_at(root: Expr, axis: Axis, place: int) -> Expr:
     """What ``root`` is where ``axis`` is ``place``, as far as comparisons at its top tell."""
     while isinstance(root, Select) and _chosen_by(root) is axis:
         assert isinstance(root.condition, Apply)
@@ -39,35 +41,34 @@ def _part(root: Expr, axis: Axis, place: int) -> Expr:
     return root
 
 
-def _merged(
-    parts: Sequence[Expr], axis: Axis, memo: dict[tuple[int, ...], Expr | None], within: bool
-) -> Expr | None:
+def _merged(parts: Sequence[Expr], axis: Axis, memo: _Memo, role: str) -> Expr | None:
     """The expression that is ``parts[n]`` where ``axis`` is n, but for terms that the parts have
-    in common; None where they differ in more than the places they load from. ``within``: in the
-    index of a load."""
+    in common; None where they differ in more than the places they load from, and constants that
+    are elements themselves. ``role``: whether it is "moved", or "computed" with, or an "index"."""
     first = parts[0]
     if all(part is first for part in parts):
         return first
-    key = tuple(map(id, parts))
+    key = (role, *map(id, parts))
     if key not in memo:
-        memo[key] = _merged_node(parts, axis, memo, within)
+        memo[key] = _merged_node(parts, axis, memo, role)
     return memo[key]
 
 
-def _merged_node(
-    parts: Sequence[Expr], axis: Axis, memo: dict[tuple[int, ...], Expr | None], within: bool
-) -> Expr | None:
+def _merged_node(parts: Sequence[Expr], axis: Axis, memo: _Memo, role: str) -> Expr | None:
     first = parts[0]
     if any(type(p) is not type(first) or p.dtype is not first.dtype for p in parts):
         return None
     if isinstance(first, Const):
-        return _along(parts, axis) if within and first.dtype is int64 else None
+        if role == "moved":
+            return _chosen(parts, axis)
+        return _along(parts, axis) if role == "index" and first.dtype is int64 else None
     if any(len(part.children) != len(first.children) for part in parts):
         return None
-    inner = within or isinstance(first, Load)
+    inner = "index" if isinstance(first, Load) or role == "index" else "computed"
     children = []
-    for group in zip(*(part.children for part in parts), strict=True):
-        child = _merged(group, axis, memo, inner)
+    for number, group in enumerate(zip(*(part.children for part in parts), strict=True)):
+        is_side = isinstance(first, Select) and number > 0
+        child = _merged(group, axis, memo, role if is_side else inner)
         if child is None:
             return None
         children.append(child)
@@ -81,6 +82,15 @@ def _merged_node(
         case _:
             same = False
     return first.with_children(tuple(children)) if same else None
+
+
+def _chosen(parts: Sequence[Expr], axis: Axis) -> Expr:
+    """The constant that ``axis`` says."""
+    found = parts[-1]
+    for place in reversed(range(len(parts) - 1)):
+        if parts[place] is not found:
+            found = select(axis < place + 1, parts[place], found)
+    return found
 
 
 def _along(parts: Sequence[Expr], axis: Axis) -> Expr | None:

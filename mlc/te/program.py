@@ -262,7 +262,8 @@ def _buffer(tensor: Tensor, name: str) -> Buffer:
         return Buffer(
             name, tensor.shape, tensor.dtype, tensor.op.strides, aligned=tensor.op.aligned
         )
-    return Buffer(name, tensor.shape, tensor.dtype)
+    aligned = not isinstance(tensor.op, Compute) or tensor.op.aligned
+    return Buffer(name, tensor.shape, tensor.dtype, aligned=aligned)
 
 
 def _unique(wish: str, taken: dict[str, int]) -> str:

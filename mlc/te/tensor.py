@@ -48,6 +48,7 @@ class Compute:
 
     Either no body has a Reduce, or each *is* a Reduce, over the same combiner, values and axes.
     ``op`` and ``params`` say which declaration it came from, for printing and for graph rules.
+    Where it is not ``aligned``, results may lie at addresses that are no multiples of their size.
     """
 
     axes: tuple[Axis, ...]
@@ -55,6 +56,7 @@ class Compute:
     op: str = "compute"
     params: tuple[tuple[str, Any], ...] = ()
     location: SourceLocation | None = None
+    aligned: bool = True
     inputs: tuple[Tensor, ...] = field(init=False)
 
     def __post_init__(self) -> None:
