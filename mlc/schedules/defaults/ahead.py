@@ -95,7 +95,7 @@ def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
 
 def _has_time(reader: _Reader, machine: Machine) -> bool:
     """Whether the next row comes while ``reader`` computes, and stays."""
-    return reader.is_long and 0 < _row_bytes(reader) <= machine.l1 // 2
+    return reader.is_long and 0 < _row_bytes(reader) <= machine.l1 // 4
 
 
 def _row_bytes(reader: _Reader) -> int:
