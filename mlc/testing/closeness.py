@@ -6,6 +6,7 @@ another order of the same operations may; what is done with the numbers can depe
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ import numpy as np
 DIFFERENCES = frozenset({"add", "sub", "iadd", "isub", "subtract"})
 COMPARISONS = frozenset({
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+})  # fmt: skip
+# Sums of what their arguments hold, or of products of it: those of absolute values say how large
+# their terms are.
+_SUMMED = frozenset({
+    "sum", "nansum", "mean", "nanmean", "trace", "dot", "vdot", "inner", "matmul", "tensordot",
 })  # fmt: skip
 RAISED = "_mlc_raised_by_the_function"  # attribute of errors that the function itself ends with
 _UNITS = 8.0  # in the last place of the larger number: both may be off by 4
@@ -62,6 +68,32 @@ def cancelled(name: str, one: Any, two: Any, found: Any, unit: float = 0.0) -> A
         return type(found)(0)
     made = np.where(none, 0, found).astype(found.dtype)
     return made if isinstance(found, np.ndarray) else made[()]
+
+
+def scattered(
+    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], found: Any, source: Any
+) -> Any:
+    """``found``, what ``function`` sums, with errors of any size and sign, drawn from ``source``,
+    where its terms cancel and nothing but errors is left: which of two such sums is the larger one,
+    and whether one is positive, is as the order of the terms makes it."""
+    if function.__name__ not in _SUMMED or not _is_rounded(found) or kwargs.get("out") is not None:
+        return found
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, np.ndarray):
+        function = getattr(_magnitudes(owner), function.__name__)
+    with np.errstate(all="ignore"):
+        sizes = function(*map(_magnitudes, args), **kwargs)
+        rest = np.asarray(np.abs(found) <= _UNITS * _eps(found) * sizes)
+        rest &= np.asarray((found != 0) & np.isfinite(sizes))
+    if not rest.any():
+        return found
+    errors = source.choice([-1.0, 1.0], rest.shape) * 2.0 ** -source.uniform(0, 12, rest.shape)
+    made = np.where(rest, found * errors, found).astype(found.dtype)
+    return made if isinstance(found, np.ndarray) else made[()]
+
+
+def _magnitudes(value: Any) -> Any:
+    return np.abs(value) if isinstance(value, np.ndarray) and is_inexact(value.dtype) else value
 
 
 def _is_rounded(value: Any) -> bool:

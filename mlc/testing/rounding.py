@@ -17,7 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from .closeness import COMPARISONS, DIFFERENCES, RAISED, cancelled, is_inexact, limits, met
+from .closeness import (
+    COMPARISONS,
+    DIFFERENCES,
+    RAISED,
+    cancelled,
+    is_inexact,
+    limits,
+    met,
+    scattered,
+)
 from .instrumenting import HELPER, instrumented
 
 UNITS = 4.0  # errors of that many units in the last place
@@ -239,6 +248,8 @@ class Shaker:
             result = cancelled(name, args[0], args[1], result, self.unit)
         if sums and kwargs.get("out") is None:
             result = self.any_order((owner, *args), result)
+        if name in SUMS:
+            result = scattered(function, args, kwargs, result, self.source)
         if name in SUMS:
             result = self.of_whole_numbers(args, result)
         if name == "searchsorted" and not _is_sorted(owner if len(args) == 1 else args[0]):

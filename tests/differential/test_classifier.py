@@ -276,3 +276,28 @@ def test_errors_of_numpy_itself_with_other_rounding_are_no_difference() -> None:
     x = np.array(-0.042686447501182556)
     outcome = compare(function, function, lambda s: shaken(function, s), (x,))
     assert outcome.kind == "unstable"
+
+
+def test_which_of_two_sums_of_nothing_is_larger_is_open() -> None:
+    def ordered(a: Any) -> Any:
+        t = np.cross(a, a + 1)  # the elements of each row have the sum 0
+        for i in range(len(t) - 1):
+            if t[i].sum() > t[i + 1].sum():
+                t[i], t[i + 1] = t[i + 1].copy(), t[i].copy()
+        return t
+
+    def backwards(a: Any) -> Any:
+        t = np.cross(a, a + 1)
+        for i in range(len(t) - 1):
+            if t[i, ::-1].sum() > t[i + 1, ::-1].sum():
+                t[i], t[i + 1] = t[i + 1].copy(), t[i].copy()
+        return t
+
+    source = np.random.default_rng(0)
+    for _ in range(20):
+        a = source.normal(size=(8, 3)) * np.array([1, 1, 1, 1, 1, 20, 1, 1])[:, None]
+        near = lambda seed: shaken(ordered, seed)
+        assert compare(backwards, ordered, near, [a]).kind == "same"
+    steady = lambda a: np.where(a.sum() > 0, a.sum(axis=0), 0)
+    off = lambda a: np.where(a.sum() > 0, a.sum(axis=0), 0) * (1 + 1e-9)
+    assert compare(off, steady, lambda seed: shaken(steady, seed), [abs(a)]).kind == "different"
