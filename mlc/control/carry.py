@@ -7,6 +7,7 @@ something, it runs again (`rounds`).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -86,8 +87,10 @@ def _carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
         hosts.undo()
         raise
     changes = hosts.changes() or strayed  # another trace may have put back what one has changed
-    # A loop may leave what each iteration would leave, such as a table that is made once.
-    if not changes or not (state.is_branch or between is None or between.changes()):
+    # A loop may leave what each iteration would leave, such as a table that is made once; what
+    # sets and deques got would show where there are no iterations.
+    is_seen = any(isinstance(box, (set, deque)) for _, box in changes)
+    if not changes or not (is_seen or state.is_branch or between is None or between.changes()):
         if not same:
             hosts.undo()
             raise HostStateError(

@@ -156,11 +156,12 @@ class _Dict(Table):
             is_arrays(others[0]) or walk_of(others[0]) is not None
         ):  # fmt: skip
             self._need()
-        if named or not self.is_native:
-            dict.update(self, *others, **named)  # type: ignore[arg-type]
-            return
-        for other in others:
-            gathered(dict_items(other), lambda pair: self.put_in(pair[0], pair[1]))
+        for other in (*others, *([named] if named else [])):
+            fresh: Any = other if self.is_native or isinstance(other, dict) else dict(other)
+            if self.is_native or any(self.is_ready(key, True) for key in fresh):
+                gathered(dict_items(fresh), lambda pair: self.put_in(pair[0], pair[1]))
+            else:
+                dict.update(self, fresh)  # type: ignore[arg-type]
 
     def _need(self) -> None:
         """Be arrays."""

@@ -94,10 +94,20 @@ class TableSet(Table, set[Any]):  # type: ignore[misc]
             if not self.is_native and _asks(other):
                 if not self.is_ready(NO_KEY, True):
                     self.hold_as()
-            if self.is_native:
+            if self.is_ready(NO_KEY, not is_arrays(other) and bool(other)):
                 gathered(elements_of(other), self.put_in)
             else:
                 set.update(self, other)
+
+    def difference_update(self, *others: Any) -> None:
+        """As the method of a set."""
+        for other in others:
+            if other is self:
+                self.clear()
+            elif self.is_native or _asks(other) or self.is_ready(NO_KEY, bool(other)):
+                gathered(elements_of(other), self.discard)
+            else:
+                set.difference_update(self, other)
 
     def copy(self) -> Any:
         """As the method of a set."""
@@ -205,7 +215,8 @@ class TableSet(Table, set[Any]):  # type: ignore[misc]
         return self._in_place(other, set.__iand__)
 
     def __isub__(self, other: Any) -> Any:  # type: ignore[misc]
-        return self._in_place(other, set.__isub__)
+        self.difference_update(other)
+        return self
 
     def __ixor__(self, other: Any) -> Any:  # type: ignore[misc]
         return self._in_place(other, set.__ixor__)

@@ -305,3 +305,42 @@ def of_texts(x: Any) -> Any:
 def test_what_tables_do_not_hold_is_refused(function: Any, message: str) -> None:
     with pytest.raises(mlc.MlcError, match=message):
         mlc.jit(function)(np.sort(LABELS))
+
+
+def joined_in_place(x: Any, count: int) -> Any:
+    seen, taken, found = {1, 2}, {1, 2, 3}, {1: 0.5}
+    for i in range(count):
+        seen |= {3}
+        taken -= {2, 7}
+        taken.difference_update([3])
+        found.update({4: 2.0})
+        x[i] += 1
+    return sorted(seen), sorted(taken), found
+
+
+def taken_under_a_test(x: Any, count: int) -> Any:
+    seen = {1, 2}
+    for i in range(count):
+        seen.remove(1) if 1 in seen else 0
+        seen.intersection_update({2, 5})
+        x[i] += 1
+    return sorted(seen)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_what_known_sets_and_dicts_add_is_not_there_before_the_first_iteration(count: int) -> None:
+    x = np.zeros(4)
+    assert mlc.jit(joined_in_place)(x.copy(), count) == joined_in_place(x, count)
+    assert mlc.jit(taken_under_a_test)(x.copy(), count) == taken_under_a_test(x, count)
+
+
+def test_sets_of_python_that_a_native_loop_would_change_are_refused() -> None:
+    def f(x: Any) -> Any:
+        seen, n = {1, 2}, 0
+        while n < 3 and x[n] > 0:
+            seen &= {1}
+            n += 1
+        return sorted(seen)
+
+    with pytest.raises(mlc.MlcError, match="changes the items of a set"):
+        mlc.jit(f)(np.zeros(4))
