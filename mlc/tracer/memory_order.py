@@ -36,6 +36,8 @@ _TRANSPOSED = frozenset({
     np.argwhere, np.apply_along_axis, np.apply_over_axes, np.linspace, np.logspace, np.geomspace,
 })  # fmt: skip
 
+_COLUMNS = frozenset({np.nonzero, np.where, np.unravel_index})  # columns of one array
+
 
 def layout(value: Tracer) -> Array | None:
     """An array with the shape and the strides that ``value`` has in NumPy, never to be read; None
@@ -57,7 +59,7 @@ def _layout(value: Tracer) -> Array | None:
     shape, dtype, steps = tuple(map(int, value.shape)), value.dtype, value._cell.strides
     if not value._cell.is_ordered:
         return None
-    if 0 in shape:  # no element is anywhere: NumPy's versions have steps of their own for that
+    if 0 in shape and (steps is None or len(shape) > 1):  # NumPy's versions have their own steps
         return np.empty(shape, dtype)
     if steps is None:
         strides = _dense(shape, dtype.itemsize)
@@ -134,6 +136,11 @@ def keep_order(result: Any, inputs: Sequence[Any]) -> None:
 
 def settle_order(function: Any, result: Any, inputs: Sequence[Any]) -> None:
     """Say what is known of the order of what a NumPy function has made of ``inputs``, and owns."""
+    if function in _COLUMNS and type(result) is tuple:
+        for part in filter(_is_traced, result):
+            if part._view is None and part.ndim and (len(result) > 1 or 0 in part.shape):
+                part._cell.strides = _dense(part.shape, len(result))
+        return
     given = [v for v in leaves_of(list(inputs)) if _is_traced(v) and v.ndim > 1]
     if all(map(_is_plain, given)) and all(order_of(v) is None for v in _arrays(inputs)):
         order: Order = UNKNOWN if function in _TRANSPOSED else None

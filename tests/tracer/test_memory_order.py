@@ -326,3 +326,16 @@ def test_an_array_of_no_axes_gets_one_as_a_view(make: Any, first: Any) -> None:
 
     x = np.arange(3.0)
     check_against_numpy(written, x)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 2, 3), (5,), (0, 3), (1, 1)])
+def test_places_are_columns_of_one_array(shape: tuple[int, ...]) -> None:
+    def looked_at(x: Any) -> Any:
+        found = *np.nonzero(x > 1), *np.where(x), *np.unravel_index(np.flatnonzero(x), x.shape)
+        seen = [(a.strides, (a + 1).strides, a.flags.c_contiguous, a[::2].strides) for a in found]
+        found[0].ravel()[:1] = 9  # of a copy, or not
+        return seen, found
+
+    x = np.arange(float(np.prod(shape))).reshape(shape)
+    check_against_numpy(looked_at, x)
+    check_against_numpy(looked_at, 0 * x)
