@@ -123,7 +123,7 @@ def schedule_kernel(kernel: Any, tuned: Tuned | None = None) -> KernelCode:
         return KernelCode(naive, naive, Schedule(naive), arguments, cost, is_call=True)
     nests = [nest_of(stage.tensors) for stage in kernel.stages]
     inputs, outputs, shared = kernel.inputs, kernel.outputs, kernel.shared
-    if outputs[0].shape and outputs[0].shape[-1] in SHORT:
+    if outputs and outputs[0].shape and outputs[0].shape[-1] in SHORT:
         from .graph.words import as_words
 
         moves = as_words(nests, inputs, outputs)

@@ -107,6 +107,8 @@ class _Rewriting:
                 return None
 
     def _loaded(self, node: Load) -> Expr | None:
+        if not node.indices:
+            return None
         *indices, place = node.indices
         source = node.source
         if place is not self.last or any(map(self._depends, indices)):

@@ -79,3 +79,11 @@ def test_rows_that_are_taken_apart_stay_elements() -> None:
     assert refused(lambda i, c: select(c < 1, a[i, c], 2.0), a)  # half of a row
     assert refused(lambda i, c: select(a[i, 0] > 0, a[i, c], 2.0), a)  # elements are read besides
     assert refused(lambda i, c: select(places[i, c] > 0, a[i, c], 2.0), a, places)
+
+
+@pytest.mark.parametrize("x", [np.bool_(True), np.array(3.0, np.float32), np.arange(4.0)])
+def test_one_number_fills_rows_and_nothing_is_moved_to_nowhere(x: Any) -> None:
+    filled = mlc.jit(lambda x: np.full((3, 2), np.sum(x)))
+    np.testing.assert_array_equal(filled(x), np.full((3, 2), np.sum(x)), strict=True)
+    nothing = mlc.jit(lambda x: (np.ravel(x)[:, None] > 1)[..., :0].max(axis=-1, initial=3))
+    np.testing.assert_array_equal(nothing(x), np.ones(np.size(x), bool) * 3 > 0)
