@@ -7,7 +7,7 @@ from importlib import import_module
 DECLARATIONS = (
     "arithmetic", "bessel", "bits", "calculus", "choosing", "contract", "convolve",
     "convolve_nd", "correlate", "counting", "create", "derived", "divisors", "einsum",
-    "elementwise", "floats", "folds", "index", "join", "linalg", "logic", "matrix",
+    "elementwise", "floats", "folds", "index", "join", "lexsort", "linalg", "logic", "matrix",
     "matrix_functions", "nn", "pad", "polynomials", "quantile", "rearrange", "reduce", "reduceat",
     "scan", "search", "sets", "shape", "sort", "standard", "statistics", "strided",
     "transcendental", "update",
@@ -41,7 +41,8 @@ _COMMON = {
     "scan": "cumprod cumsum cumulative_prod cumulative_sum",
     "search": "digitize interp searchsorted",
     "sets": "intersect1d setdiff1d union1d unique",
-    "sort": "argpartition argsort lexsort partition sort",
+    "lexsort": "lexsort",
+    "sort": "argpartition argsort partition sort",
     "transcendental": "arccos arccosh arcsin arcsinh arctan arctan2 arctanh cos cosh deg2rad "
     "degrees exp exp2 expm1 log log10 log1p log2 logaddexp rad2deg radians sin sinh tan tanh",
     "statistics": "average mean nanmax nanmean nanmin nanstd nansum nanvar norm std var",

@@ -9,7 +9,7 @@ import numpy as np
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from . import logic
-from .arithmetic import absolute
+from .arithmetic import absolute, add, subtract
 from .broadcast import is_only_axis, shape_of, size_of, strict_axes
 from .calculus import as_array
 from .combining import FOLDED
@@ -22,6 +22,8 @@ from .reduce import ABSENT, argmax, argmin
 from .reduce import all as all_of
 from .reduceat import runs
 from .shape import reshape, transpose
+
+_LOGARITHMS: dict[np.ufunc, tuple[Any, Any]] = {np.logaddexp: (np.exp, np.log), np.logaddexp2: (np.exp2, np.log2)}
 
 
 def _reduce(ufunc: np.ufunc, fn: str) -> None:
@@ -65,8 +67,20 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
             rows = np.concatenate([first, astype(rows, dtype=as_dtype(found))], axis=-1)
         elif ufunc is np.hypot and count == 1:  # beside the 0 that it begins with
             rows = absolute(astype(rows, dtype=as_dtype(found)))
+        if ufunc in _LOGARITHMS and found.itemsize > 2:  # of 16 bits NumPy rounds each step
+            return reshape(_log_of_sum(astype(rows, dtype=as_dtype(found)), ufunc), wide)
         folded = runs(rows, np.zeros(1, np.int64), fn=fn, axis=len(rest), dtype=as_dtype(found))
         return reshape(getitem(folded, (..., 0)), wide)
+
+
+def _log_of_sum(rows: Any, ufunc: np.ufunc) -> Any:
+    """Of what ``rows`` are logarithms of: they are added up at once, in proportion to the greatest
+    of a row (where that is finite), which no exponential overflows of."""
+    exponential, logarithm = _LOGARITHMS[ufunc]
+    top = np.max(rows, axis=-1, keepdims=True)
+    base = select_where(logic.isfinite(top), top, 0)
+    total = np.sum(exponential(subtract(rows, base)), axis=-1)
+    return add(logarithm(total), getitem(base, (..., 0)))
 
 
 for _ufunc, _fn in FOLDED.items():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType, as_dtype, boolean, int32, int64, uint64
-from ..errors import ArgumentError, AxisError, BoundsError, DomainError, ShapeError
+from ..errors import ArgumentError, AxisError, BoundsError, DomainError
 from ..intrinsics.dividing import has_compress
 from ..intrinsics.sorting import has_vector_sort, sort_row
 from ..ir.expr import Expr, apply, cast, const, select
@@ -25,7 +25,7 @@ from ..ir.grids import Grid, Knob
 from ..ir.program import Buffer, Program, Region
 from .broadcast import as_axis, as_tensor, is_only_axis, shape_of, size_of
 from .create import zeros
-from .index import getitem, take, take_along_axis
+from .index import take
 from .op import implements, op
 from .programs import Writer, threads, unflattened
 from .promotion import dtype_of
@@ -439,28 +439,3 @@ def argpartition(
         return order_placed_along(a, axis=axis, places=places)
     known = sorted(set(places))
     return order_around(a, take(placed_along(a, axis=axis, places=places), known, axis), axis=axis)
-
-
-@implements(np.lexsort)
-def lexsort(keys: Any, axis: int = -1) -> Any:
-    """np.lexsort: the order by the last key, equal ones by the key before it, and so on."""
-    parts = list(keys) if isinstance(keys, (list, tuple)) else rows_of(keys)
-    if not parts:
-        raise ArgumentError("np.lexsort: needs at least one key")
-    shape = shape_of(parts[0])
-    if any(shape_of(part) != shape for part in parts):
-        shapes = ", ".join(str(shape_of(part)) for part in parts)
-        raise ShapeError(f"np.lexsort: all keys need one shape, got {shapes}")
-    if not shape:
-        return zeros((), dtype="int64")
-    axis = as_axis("np.lexsort", axis, len(shape))
-    order = order_along(parts[0], axis=axis)
-    for part in parts[1:]:
-        moved = take_along_axis(part, order, axis)
-        order = take_along_axis(order, order_along(moved, axis=axis), axis)
-    return order
-
-
-def rows_of(a: Any) -> list[Any]:
-    """The parts of an array along its first axis."""
-    return [getitem(a, n) for n in range(shape_of(a)[0])]

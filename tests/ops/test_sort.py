@@ -133,6 +133,22 @@ def test_refused():
         mlc.jit(lambda x: np.lexsort((x, x[0])))(x)
 
 
+@pytest.mark.parametrize(
+    "kinds",
+    ["uint8 uint8", "int16 float16", "float32 float32 int8", "bool float64", "int8 " * 9],
+)
+def test_lexsort_of_keys_that_are_sorted_as_one(kinds):
+    rng, keys = np.random.default_rng(1), []
+    for kind in kinds.split():
+        key = (rng.integers(0, 4, (6, 90)) - (2 if kind[0] in "if" else 0)).astype(kind)
+        if kind[0] == "f":
+            key[0, ::7], key[1, ::5] = np.nan, -0.0
+        keys.append(key)
+    for axis in (0, -1):
+        f = lambda *keys, axis=axis: np.lexsort(keys, axis=axis)
+        assert (mlc.jit(f)(*keys) == f(*keys)).all()
+
+
 @pytest.mark.parametrize("dtype", ["int32", "uint64", "float32", "float64", "int16"])
 @pytest.mark.parametrize(
     ("shape", "axis"), [((9,), 0), ((700,), 0), ((5, 33, 2), 1), ((70, 40), 0)]
