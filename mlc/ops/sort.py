@@ -33,6 +33,7 @@ from .shape import ravel
 
 TINY = 8  # elements of a row that is sorted by rank even where NumPy has vector code
 SHORT = 64  # elements of a row that is sorted by rank
+TWO_DIGITS = 1 << 11  # elements of a row from which on two passes by digits beat vector code
 WIDE_DIGITS = 1 << 13  # elements from which a larger table is worth its cost
 
 PLACE_BITS = 32  # of a key of 8 bytes that hold the place of an element
@@ -99,7 +100,8 @@ def order_along(x: Any, *, axis: int, descending: bool = False) -> Any:
     n = x.shape[axis]
     if n < 2 or not x.size:
         return zeros(x.shape, dtype="int64")
-    if TINY < n <= 1 << PLACE_BITS and has_vector_sort(uint64):
+    few = key_dtype(x.dtype).itemsize <= 2 and n >= TWO_DIGITS
+    if TINY < n <= 1 << PLACE_BITS and not few and has_vector_sort(uint64):
         from .packed_order import order_by_numpy
 
         return order_by_numpy(x, axis, descending)

@@ -133,6 +133,14 @@ def test_refused():
         mlc.jit(lambda x: np.lexsort((x, x[0])))(x)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool", "uint16", "int16", "float16"])
+def test_orders_of_long_rows_of_narrow_elements(dtype):
+    x = np.random.default_rng(3).integers(-50, 50, (2, 2500)).astype(dtype)
+    if dtype == "float16":
+        x[...] = np.where(x == 3, np.nan, np.where(x == 2, -0.0, x))
+    assert (mlc.jit(np.argsort)(x) == np.argsort(x, kind="stable")).all()
+
+
 @pytest.mark.parametrize(
     "kinds",
     ["uint8 uint8", "int16 float16", "float32 float32 int8", "bool float64", "int8 " * 9],
