@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
 import mlc
-from mlc.graph.halve_products import parts_of
+from mlc.graph.halve_products import number_of, pair, pairs_of, parts_of
+from mlc.ir.expr import Const, Expr, const
+from mlc.ir.simplify import simplify
 
 Array = np.ndarray[Any, Any]
 
@@ -92,3 +95,32 @@ def test_parts_leave_out_a_quarter_or_are_not_made(itemsize: int) -> None:
         parts = parts_of(n, itemsize)
         assert parts == 1 or (n // parts >= 48 and parts >= 3)
     assert parts_of(1024, itemsize) == 16
+
+
+def number(value: Expr) -> int:
+    found = simplify(value)
+    assert isinstance(found, Const)
+    return int(found.value)
+
+
+@pytest.mark.parametrize("parts", range(2, 10))
+def test_each_two_blocks_are_one_pair_and_those_with_a_block_come_in_a_row(parts: int) -> None:
+    pairs = [tuple(map(number, pair(const(t), parts))) for t in range(pairs_of(parts))]
+    assert {frozenset(p) for p in pairs} == {
+        frozenset((p, q)) for p in range(parts) for q in range(parts)
+    }
+    firsts = [p for p, _ in pairs]
+    assert sum(a != b for a, b in pairwise(firsts)) == parts - 1
+    for p in range(parts):
+        for q in range(parts):
+            t, is_there = number_of(const(p), const(q), parts)
+            assert bool(number(is_there)) == ((p, q) in pairs)
+            if (p, q) in pairs:
+                assert pairs[number(t)] == (p, q)
+
+
+@pytest.mark.parametrize("shape", [(700, 301), (1100, 260)])
+def test_long_reductions_go_by_in_runs(shape: tuple[int, int]) -> None:
+    a = np.random.default_rng(0).standard_normal(shape)
+    for function, given in ((columns, a), (rows, np.ascontiguousarray(a.T))):
+        check(function, given)

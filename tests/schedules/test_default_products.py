@@ -175,3 +175,34 @@ def test_rows_that_lie_across_and_far_apart_are_turned(batch, dtype) -> None:
     multiply = mlc.jit(lambda a, b: np.swapaxes(a, -1, -2) @ b)
     np.testing.assert_array_equal(multiply(a, b), np.swapaxes(a, -1, -2) @ b)
     assert "_turned" in str(multiply.lower(a, b).schedule)
+
+
+@pytest.mark.parametrize(
+    ("l2", "depth", "runs"),
+    [
+        (2 << 20, 2000, 4),  # 4 MB of panels, of which the cache holds 1 MB beside other things
+        (1 << 20, 2000, 8),
+        (2 << 20, 500, 1),  # all is in the cache
+        (2 << 20, 2003, 1),  # a prime number of steps
+    ],
+)
+def test_what_many_tiles_share_stays_in_the_cache_while_all_use_it(l2, depth, runs) -> None:
+    panels = te.placeholder((8, depth, 64), name="panels")
+    k = te.reduce_axis(depth, name="k")
+    y = te.compute(
+        (40, 64, 64),
+        lambda t, i, j: te.sum(panels[(t // 5 + t % 5) % 8, k, i] * panels[t // 5, k, j], axis=k),
+        name="y",
+    )
+    machine = Machine(l2=l2, threads=1)
+    program = default_schedule("f", [Nest((y,), y.op)], 0, [panels], [y], machine).program
+    extents = loops_around(program, "y")
+    assert extents[:2] == ([runs, 40] if runs > 1 else [40, 11])
+
+
+def test_matrices_that_no_others_share_are_multiplied_one_after_the_other() -> None:
+    a, b = te.placeholder((8, 64, 4000), name="a"), te.placeholder((8, 4000, 64), name="b")
+    k = te.reduce_axis(4000, name="k")
+    y = te.compute((8, 64, 64), lambda t, i, j: te.sum(a[t, i, k] * b[t, k, j], axis=k), name="y")
+    done = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], Machine(l2=1 << 20))
+    assert loops_around(done.program, "y")[0] == 8

@@ -44,6 +44,7 @@ LATENCY = 4.0  # cycles until the next multiply-add can use what one has made
 STEPS = 2  # of the reduction, in each turn: counting would take a tenth of the multiply-adds' time
 TURNS = 4  # with fewer, the loop is over before that matters
 FAR_BYTES = 2048  # rows that are read so far apart at every step are packed
+LEAST_STEPS = 200  # of a reduction at once: sums are taken up and put down each time
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,24 +362,50 @@ def block_columns(s: Schedule, name: str, nest: Nest, tile: Tile, machine: Machi
     return 1
 
 
-def schedule_tile(s: Schedule, name: str, nest: Nest, shared: int, tile: Tile) -> None:
-    """Inside a tile: for each step of the reduction, all rows times all vectors."""
+def steps_at_once(nest: Nest, machine: Machine) -> int | None:
+    """How many steps of the reduction, a divisor of all of them, go by for all tiles before any
+    goes on, so that the second cache holds what these read again and again; None for all of them:
+    where it holds the operands, or no tiles but those of one matrix share what they read."""
+    (fold, *others), sources = reduce_axes(nest), {node.source for node in loads_in(nest)}
+    size = sum(source.size * source.dtype.itemsize for source in sources)
+    if others or size <= machine.l2 // 2 or not all(_is_shared(n, nest) for n in loads_in(nest)):
+        return None
+    most = fold.extent * (machine.l2 // 2) // size
+    return next((n for n in range(most, LEAST_STEPS - 1, -1) if fold.extent % n == 0), None)
+
+
+def _is_shared(node: Load, nest: Nest) -> bool:
+    """Whether points of axes that are no rows or columns of one matrix read the same again."""
+    size: int = node.source.size
+    return prod(axis.extent for axis in _axes_of(node, nest)) >= 2 * size
+
+
+def schedule_tile(
+    s: Schedule, name: str, nest: Nest, shared: int, tile: Tile, at_once: int | None = None
+) -> Var | None:
+    """Inside a tile: for each step of the reduction, all rows times all vectors. The first loop
+    there is the one that is returned, over runs of ``at_once`` steps, where there are several."""
     block = s.block(name)
     loops = private_loops(s, block, shared)
     spatial, reduce = split_roles(s, block, loops, nest)
     if not spatial:
-        return
+        return None
+    runs: list[Var] = []
+    if reduce and at_once is not None:
+        run, reduce[0] = s.split(reduce[0], [None, at_once])
+        runs.append(run)
     rows, columns = spatial[:-1], spatial[-1]
     if tile.vectors > 1:
         vectors, lanes = s.split(columns, [tile.vectors, tile.lanes])
-        s.reorder(*reduce, *rows, vectors, lanes)
+        s.reorder(*runs, *reduce, *rows, vectors, lanes)
         s.unroll(vectors)
     else:
         lanes = columns
-        s.reorder(*reduce, *rows, lanes)
+        s.reorder(*runs, *reduce, *rows, lanes)
     for row in rows:
         s.unroll(row)
     if reduce and extent_of(s, reduce[-1]) >= TURNS * STEPS:
         s.unroll(reduce[-1], STEPS)
     if tile.lanes > 1:
         s.vectorize(lanes)
+    return runs[0] if runs else None

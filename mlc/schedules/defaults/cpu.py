@@ -105,15 +105,18 @@ def default_schedule(
             _schedule_before(s, block, nest, machine)
     first = len(blocks_of(s.program.body)) - len(plan.nests)  # copies may have become calls
     depth = len(tiles)
+    runs: Var | None = None  # of a reduction: the loop goes outside
     for n, (block, nest) in enumerate(zip(names[len(plan.before) :], plan.nests, strict=True)):
         if blocked is not None:
             _schedule_in_rows(s, block, nest, n, blocked, machine)
         elif nest in plan.ways:
             plan.ways[nest](s, block, depth)
         elif nest is main and tile is not None:
-            from .contraction import schedule_tile
+            from .contraction import schedule_tile, steps_at_once
 
-            schedule_tile(s, block, nest, depth, tile)
+            is_alone = len(plan.nests) == 1 and not plan.parts
+            at_once = steps_at_once(nest, machine) if is_alone else None
+            runs = schedule_tile(s, block, nest, depth, tile, at_once)
         elif depth:
             _schedule_inside(s, block, nest, depth, machine)
         else:
@@ -134,6 +137,9 @@ def default_schedule(
         for block, nest in copies.items():
             if nest in plan.parts and columns is not None:
                 _schedule_part(s, block, nest, names[first], columns, chosen, machine)
+        if runs is not None:
+            total /= extent_of(s, runs)
+            s.reorder(runs, *s.loops(names[first])[: depth + added])
         _parallel(s, chosen, total)  # last: each step asks anew whether threads race
     if tile is None and blocked is None and not plan.ways:
         if depth and len(plan.nests) > 1 and any(map(reduce_axes, plan.nests)):
