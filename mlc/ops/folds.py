@@ -23,7 +23,9 @@ from .reduce import all as all_of
 from .reduceat import runs
 from .shape import reshape, transpose
 
-_LOGARITHMS: dict[np.ufunc, tuple[Any, Any]] = {np.logaddexp: (np.exp, np.log), np.logaddexp2: (np.exp2, np.log2)}
+_LOGARITHMS: dict[np.ufunc, tuple[Any, Any]] = {
+    np.logaddexp: (np.exp, np.log), np.logaddexp2: (np.exp2, np.log2)
+}  # fmt: skip
 
 
 def _reduce(ufunc: np.ufunc, fn: str) -> None:
