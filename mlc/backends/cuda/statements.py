@@ -38,12 +38,12 @@ from ...lower.cuda.kernel import (
     SLOTS_BEGIN,
     BoxMap,
 )
-from ...lower.cuda.overlap_stages import COMMIT, WAIT
+from ...lower.cuda.overlap_stages import ASYNC, COMMIT, WAIT
 from ...lower.place_buffers import span_bytes
 from ...lower.unroll_partly import factor_of
 from .expressions import Expressions
 from .functions import C_FUNCTIONS, Text, c_type, is_half
-from .vectors import vector_copy, vector_fold, vector_or_rest
+from .vectors import late_copy, vector_copy, vector_fold, vector_or_rest
 
 _WORDS = """
 alignas alignof and asm auto bool break case catch char class const continue decltype default delete
@@ -207,7 +207,9 @@ class Statements(Expressions):
         name = self.bind(stmt.var, stmt.extent)
         kind = "int" if stmt.extent < 1 << 31 else "int64_t"
         with self.block(f"for ({kind} {name} = 0; {name} < {stmt.extent}; ++{name})"):
-            self.statement(stmt.body)
+            is_late = bool(dict(stmt.annotations).get(ASYNC))
+            if not is_late or not late_copy(self, stmt.body):
+                self.statement(stmt.body)
         self.names, self.identifiers.taken = known
 
     def repeat(self, stmt: While) -> None:

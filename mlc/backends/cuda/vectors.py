@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ...dtypes import DType
 from ...ir.affine import Sum, as_sum
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const, load
-from ...ir.program import Accumulate, Buffer, For, If, LoopKind, Scope, Store
+from ...ir.program import Accumulate, Buffer, For, If, LoopKind, Scope, Stmt, Store
 from ...ir.rewrite import conjuncts, loads_of, rewrite, substitute, variables_of
-from ...lower.cuda.overlap_stages import ASYNC
+from ...lower.cuda.overlap_stages import ASYNC, is_word_copy
 from .expressions import flat_index
 from .functions import Text, c_type, is_half
 
@@ -68,6 +68,19 @@ def vector_copy(printer: Statements, loop: For) -> bool:
             parts.append(part)
         if kind is not None:
             _write(printer, target, start, kind, parts)
+    return True
+
+
+def late_copy(printer: Statements, stmt: Stmt) -> bool:
+    """``S[i] = A[j]`` of 4 or 8 bytes, done by itself while the thread goes on; False where it is
+    not such a copy: nothing is printed."""
+    if not isinstance(stmt, Store) or not is_word_copy(stmt):
+        return False
+    value = stmt.value
+    assert isinstance(value, Load)
+    to = printer.address(stmt.buffer, stmt.indices)
+    source = printer.address(value.source, value.indices)
+    printer.line(f"mlc_cp_async_{value.dtype.itemsize}({to}, {source});")
     return True
 
 

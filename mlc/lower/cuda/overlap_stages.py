@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from ...ir.expr import Const, Expr, const
+from ...ir.expr import Const, Expr, Load, const
 from ...ir.program import (
     Allocate,
     Buffer,
@@ -18,6 +18,7 @@ from ...ir.program import (
     Scope,
     Seq,
     Stmt,
+    Store,
     seq,
 )
 from ...records import dataclass
@@ -34,6 +35,7 @@ ASYNC = "asynchronous"  # annotates a copy that need not be done yet
 STAGES, ORDER = "software_pipeline_stage", "software_pipeline_order"
 APART = "software_pipeline_apart"
 ALIGNMENT = 128  # bytes, of each of the copies of a buffer
+WORDS = (4, 8)  # bytes of elements that are copied asynchronously one by one
 
 
 def mark_stages(program: Program) -> Program:
@@ -192,9 +194,32 @@ def slots_of(buffer: Buffer, count: int) -> Buffer:
 
 
 def _asynchronous(stmt: Stmt) -> Stmt | None:
-    """Copies of several elements at once are marked: they may be done later."""
+    """Copies of several elements at once are marked: they may be done later. So are loops over
+    copies of single ones."""
     match stmt:
         case For(kind=LoopKind.VECTORIZED):
-            notes = dict(stmt.annotations) | {ASYNC: True}
-            return replace(stmt, annotations=tuple(sorted(notes.items())))
+            return _marked_late(stmt)
+        case For(kind=LoopKind.SERIAL | LoopKind.UNROLLED, body=body):
+            return _marked_late(stmt) if _is_word_copy(body) else None
     return None
+
+
+def _is_word_copy(body: Stmt) -> bool:
+    """Whether ``body`` is such a copy alone, between places where no barrier may be needed."""
+    stmts = body.stmts if isinstance(body, Seq) else (body,)
+    real = [s for s in stmts if not (isinstance(s, Evaluate) and s.name == BOUNDARY)]
+    return len(real) == 1 and isinstance(real[0], Store) and is_word_copy(real[0])
+
+
+def _marked_late(loop: For) -> For:
+    notes = dict(loop.annotations) | {ASYNC: True}
+    return replace(loop, annotations=tuple(sorted(notes.items())))
+
+
+def is_word_copy(stmt: Store) -> bool:
+    """Whether ``stmt`` copies an element of 4 or 8 bytes from global to shared memory."""
+    target, value = stmt.buffer, stmt.value
+    if not isinstance(value, Load) or value.dtype is not target.dtype:
+        return False
+    is_fetch = target.scope is Scope.SHARED and value.source.scope is Scope.GLOBAL
+    return is_fetch and target.dtype.itemsize in WORDS

@@ -28,6 +28,8 @@ BANKS = 32  # of shared memory
 LEAST = 4  # rows, columns and steps; with fewer there is too little to share
 UNROLLED = 256  # statements to write out at most; the compiler unrolls on its own, too
 DEPTH = 16  # steps of the reduction between two barriers
+AHEAD = 2  # iterations between the copy of a tile and its use
+PIECE = 16  # bytes that a thread reads at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,7 @@ def schedule_contraction(s: Schedule, nests: Sequence[For], machine: GpuMachine)
 
     for i: for j: for k:                   for bm: for bn: for ty: for tx:
         Y[i, j] += A[i, k] * B[k, j]           for k0:
-    for i: for j:                     ->           fetch A_reindex, B_reindex together
+    for i: for j:                     ->           fetch A_reindex, B_reindex, two ahead
         C[i, j] = f(Y[i, j])                       for k1: for i: for j: Y[i, j] += ...
                                                for i: for j: C[i, j] = f(Y[i, j])
     """
@@ -136,8 +138,8 @@ def schedule_contraction(s: Schedule, nests: Sequence[For], machine: GpuMachine)
     bind_grid(s, batch, m0, n0)
     s.bind(m1, "threadIdx.y")
     s.bind(n1, "threadIdx.x")
-    for fetch, along in fetches:
-        _fetch(s, fetch, along, k0, tile, machine)
+    for (fetch, along), each in zip(fetches, (1, tile.columns), strict=True):
+        _fetch(s, fetch, along, k0, tile, machine, each)
     for follower in finished:
         _finish(s, follower, n1, machine)
     init = s.decompose_reduction(name, k0)
@@ -146,18 +148,26 @@ def schedule_contraction(s: Schedule, nests: Sequence[For], machine: GpuMachine)
         s.unroll(var)
     if tile.rows * tile.columns * tile.depth <= UNROLLED:
         s.unroll(k1)
+    else:
+        s.unroll(k1, max(UNROLLED // (tile.rows * tile.columns), 1))
+    if extent_of(s, k0) > AHEAD:
+        s.pipeline(k0, [0, 0, AHEAD])
     return True
 
 
 def _fetch(
-    s: Schedule, name: str, along: int, loop: Var, tile: GpuTile, machine: GpuMachine
+    s: Schedule,
+    name: str,
+    along: int,
+    loop: Var,
+    tile: GpuTile,
+    machine: GpuMachine,
+    each: int,
 ) -> None:
     """The tile that ``name`` copies, by all threads of the block together, neighbours in memory by
-    neighbouring threads, some at once where that can be."""
+    neighbouring threads, some at once where that can be. ``each`` neighbours are then read by one
+    of the threads that lie along x."""
     hold(s, name, "shared")
-    if along == 0:  # neighbouring threads write different rows: those begin in other banks
-        ((buffer, indices),) = writes_of(s.block(name).body)
-        s.storage_align(name, buffer, len(indices) - 2, BANKS, 4)
     s.compute_at(name, loop)
     *rest, deep, wide = loops_inside(s, name, loop)
     if along == 0:
@@ -176,6 +186,24 @@ def _fetch(
     s.bind(columns, "threadIdx.x")
     if lane is not None:
         s.vectorize(lane)
+    deep_axis = len(writes_of(s.block(name).body)[0][1]) - 2
+    _by_pieces(s, name, each)
+    if along == 0:  # neighbouring threads write different rows: those begin in other banks
+        ((buffer, _),) = writes_of(s.block(name).body)
+        s.storage_align(name, buffer, deep_axis, BANKS, 4)
+
+
+def _by_pieces(s: Schedule, name: str, each: int) -> None:
+    """Of ``each`` neighbours that a thread reads, all first pieces of 16 bytes lie before all
+    second ones: threads that read at once find theirs in different banks."""
+    ((buffer, indices),) = writes_of(s.block(name).body)
+    lanes = PIECE // buffer.dtype.itemsize
+    if each <= lanes or each % lanes:
+        return
+    *outer, last = (f"a{d}" for d in range(len(indices)))
+    places = [*outer, f"{last} // {lanes} % {each // lanes}", f"{last} // {each}"]
+    names = ", ".join([*outer, last])
+    s.transform_layout(name, 0, f"lambda {names}: ({', '.join(places)}, {last} % {lanes})")
 
 
 def _finish(s: Schedule, name: str, thread: Var, machine: GpuMachine) -> None:
