@@ -89,10 +89,9 @@ def parts_of(rows: int, itemsize: int) -> int:
     would be nearly all."""
     columns = LINES * LINE // itemsize
 
-    def work(parts: int) -> float:
-        block = rows // parts
-        tiles = ceil(block / ROWS) * ROWS * ceil(block / columns) * columns
-        return pairs_of(parts) * tiles + (rows - parts * block) * rows
+    def work(parts: int) -> int:
+        block = ceil(rows / parts)
+        return pairs_of(parts) * ceil(block / ROWS) * ROWS * ceil(block / columns) * columns
 
     best = min(range(1, max(min(MOST_PARTS, rows // LEAST_BLOCK), 1) + 1), key=work)
     return best if work(best) < 0.75 * rows * rows else 1
@@ -126,6 +125,12 @@ def number_of(p: Expr, q: Expr, parts: int) -> tuple[Expr, Expr]:
     return t, d * 2 + is_second <= parts
 
 
+def start_of(p: Expr, block: int, rows: int) -> Expr:
+    """The first row of block number ``p``: the last one may overlap the one before it, and makes
+    what that makes once more."""
+    return apply("minimum", p * block, const(rows - block))
+
+
 def _halved(node: Node, first: Load, second: Load) -> Tensor:
     out, op = node.tensors[0], node.compute
     parts = parts_of(out.shape[0], out.dtype.itemsize)
@@ -134,7 +139,7 @@ def _halved(node: Node, first: Load, second: Load) -> Tensor:
     root = op.reduction
     assert isinstance(root, Reduce)
     (i, j), (k,) = op.axes, root.axes
-    block = out.shape[0] // parts
+    block = ceil(out.shape[0] / parts)
     panels = _panels(second, j, k, parts, block, op)
     t = Axis("t", pairs_of(parts))
     inner, across = Axis("i", block), Axis("j", panels.shape[2])
@@ -142,20 +147,15 @@ def _halved(node: Node, first: Load, second: Load) -> Tensor:
     p, q = pair(t, parts)
     row: Expr = load(panels, (q, steps, inner))
     if step(first, i) != 1:
-        row = _at(first, {i: q * block + inner, k: steps})
+        row = _at(first, {i: start_of(q, block, i.extent) + inner, k: steps})
     body = reduce(
         root.combiner, (apply("mul", row, load(panels, (p, steps, across))),), (steps,), 0
     )
     compute = Compute((t, inner, across), (body,), op.op, op.params, op.location)
     shape = tuple(axis.extent for axis in compute.axes)
-    made, rest = (
-        [Tensor(f"{out.name}_halves", shape, out.dtype, compute)],
-        out.shape[0] - parts * block,
-    )
-    if rest:
-        made.append(_rest(node, first, second, rest))
+    halves = Tensor(f"{out.name}_halves", shape, out.dtype, compute)
     program = _put_together(out, parts, block, panels.shape[2])
-    call = Call(program, tuple(made), op.op, location=op.location)
+    call = Call(program, (halves,), op.op, location=op.location)
     return Tensor(out.name, out.shape, out.dtype, call)
 
 
@@ -176,60 +176,39 @@ def _panels(value: Load, j: Axis, k: Axis, parts: int, block: int, op: Compute) 
     panels = w.output("panels", (parts, steps, width), source.dtype)
     zero = const(0, source.dtype)
     with w.loop(parts, "p", threads(parts, source.size)) as p:
+        start = start_of(p, block, j.extent)
         if len(value.indices) == 2 and value.indices[0] is j and value.indices[1] is k:
             turn = transpose_block(LANES, source.dtype, steps, block).name
-            read = Region(given, (p * block, const(0)), (block, steps))
+            read = Region(given, (start, const(0)), (block, steps))
             w.run_on(turn, read, Region(panels, (p, const(0), const(0)), (1, steps, block)))
             with w.loop(steps, "k") as at, w.loop(width - block, "j") as column:
                 w.store(panels, (p, at, column + block), zero)
         else:
             with w.loop(steps, "k") as at, w.loop(width, "j", "lanes") as column:
-                mapping: dict[Var, Expr] = {j: p * block + column, k: at}
+                mapping: dict[Var, Expr] = {j: start + column, k: at}
                 places = tuple(substitute(index, mapping) for index in value.indices)
                 w.store(panels, (p, at, column), select(column < block, load(given, places), zero))
     call = Call(w.program(), (source,), "pack", location=op.location)
     return Tensor(f"{source.name}_panels", panels.shape, source.dtype, call)
 
 
-def _rest(node: Node, first: Load, second: Load, rest: int) -> Tensor:
-    """The last rows of the product ``node``."""
-    out, op, root = node.tensors[0], node.compute, node.compute.reduction
-    assert isinstance(root, Reduce)
-    (i, j), (k,) = op.axes, root.axes
-    axes = Axis("i", rest), Axis("j", out.shape[1])
-    steps = Axis(k.name, k.extent, is_reduce=True)
-    mapping: dict[Var, Expr] = {i: axes[0] + (out.shape[0] - rest), j: axes[1], k: steps}
-    value = apply("mul", _at(first, mapping), _at(second, mapping))
-    body = reduce(root.combiner, (value,), (steps,), 0)
-    compute = Compute(axes, (body,), op.op, op.params, op.location)
-    return Tensor(f"{out.name}_rest", (rest, out.shape[1]), out.dtype, compute)
-
-
 def _put_together(out: Tensor, parts: int, block: int, width: int) -> Program:
     """Each block of ``out`` from the half that has it, or its transpose."""
     from ..intrinsics.transpose_blocks import transpose_block
 
-    size, made = out.shape[0], parts * block
-    rest = size - made
+    size = out.shape[0]
     w = Writer("mirror")
     halves = w.input("halves", (pairs_of(parts), block, width), out.dtype)
-    below = w.input("rest", (rest, size), out.dtype) if rest else None
     whole = w.output("whole", out.shape, out.dtype)
     turn = transpose_block(LANES, out.dtype, block, block).name
-    with w.loop(parts, "q", threads(parts, out.size)) as q:
-        with w.loop(parts, "p") as p:
-            t, is_there = number_of(p, q, parts)
-            with w.when(is_there):
-                with w.loop(block, "i") as i, w.loop(block, "j", "lanes") as j:
-                    w.store(whole, (q * block + i, p * block + j), halves[t, i, j])
-            with w.otherwise():
-                mirrored, _ = number_of(q, p, parts)
-                read = Region(halves, (mirrored, const(0), const(0)), (1, block, block))
-                w.run_on(turn, read, Region(whole, (q * block, p * block), (block, block)))
-        if below is not None:
-            with w.loop(block, "i") as i, w.loop(rest, "j") as j:
-                w.store(whole, (q * block + i, made + j), below[j, q * block + i])
-    if below is not None:
-        with w.loop(rest, "i") as i, w.loop(size, "j", "lanes") as j:
-            w.store(whole, (i + made, j), below[i, j])
+    with w.loop(parts, "q", threads(parts, out.size)) as q, w.loop(parts, "p") as p:
+        row, column = start_of(q, block, size), start_of(p, block, size)
+        t, is_there = number_of(p, q, parts)
+        with w.when(is_there):
+            with w.loop(block, "i") as i, w.loop(block, "j", "lanes") as j:
+                w.store(whole, (row + i, column + j), halves[t, i, j])
+        with w.otherwise():
+            mirrored, _ = number_of(q, p, parts)
+            read = Region(halves, (mirrored, const(0), const(0)), (1, block, block))
+            w.run_on(turn, read, Region(whole, (row, column), (block, block)))
     return w.program()
