@@ -17,6 +17,7 @@ import dis
 import os
 import sys
 import types
+from array import array
 from collections import deque
 from collections.abc import Collection, Iterable
 from functools import lru_cache, partial
@@ -121,6 +122,8 @@ class HostState:
                 self._stack += value
             case set():
                 self._held.append(("a set", value, set(value)))
+            case array() | bytearray():
+                self._held.append((f"a {_name(value)}", value, list(value)))
             case dict():
                 self._held.append(("a dict", value, dict(value)))
                 self._stack += value.values()
@@ -243,7 +246,7 @@ def content_of(box: Any) -> Any:
             return [] if box.is_native else box.items()
         case (dict() as space, str() as name):  # after what would be asked for its length
             return space.get(name, UNDEFINED)
-        case list() | deque():
+        case list() | deque() | array() | bytearray():
             return list(box)
         case dict() | set():
             return box
@@ -294,8 +297,10 @@ def put_back(box: Any, old: Any) -> None:
                 space.pop(name, None)
             else:
                 space[name] = old
-        case list():
+        case list() | bytearray():
             box[:] = old
+        case array():
+            box[:] = array(box.typecode, old)
         case deque() | dict() | set():
             box.clear()
             (box.extend if isinstance(box, deque) else box.update)(old)

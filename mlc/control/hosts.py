@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import types
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,7 @@ class Variable:
 
 
 class Whole:
-    """A set or a deque, which can change in no native loop or branch."""
+    """A set, a deque or an array of Python's own, which change in no native loop or branch."""
 
     def __init__(self, name: str, box: Any) -> None:
         self.box = box
@@ -143,7 +144,7 @@ def host_of(name: str, box: Any) -> Host | Variable | Whole:
             return Host(name, box)
         case types.CellType() | (dict(), str()):
             return Variable(name, box)
-        case set() | deque():
+        case set() | deque() | array() | bytearray():
             return Whole(name, box)
     return Host(name, box)
 

@@ -52,7 +52,8 @@ def steady(body: Callable[[Any], None], lists: Sequence[Any]) -> Callable[[Any],
 
     def ends() -> list[Any]:
         held = [cell for box in lists if is_arrays(box) for cell in (box.head, box.tail)]
-        return [cell._cell.tensor for cell in held]
+        counts = [len(box) for box in lists if not is_arrays(box)]
+        return [*(cell._cell.tensor for cell in held), *counts]
 
     @wraps(body)
     def run(item: Any) -> None:

@@ -19,8 +19,8 @@ from ..te.extent import Extent
 from ..tracer.changing import Flat
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
-from ..tracer.grown import rows_wanted
-from ..tracer.items import Items, held, table_of
+from ..tracer.grown import is_arrays, rows_wanted
+from ..tracer.items import Items, held, is_known, table_of
 from ..tracer.masked import Masked
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
@@ -192,7 +192,8 @@ def for_(
     *touched: Any,
 ) -> None:  # fmt: skip
     """The statement ``for``; ``test`` says whether no break was met."""
-    source = table_of(source) or known(source)
+    if not _is_changed(source, lists):
+        source = table_of(source) or known(source)
     refuse_taking(source)
     traced = CURRENT.get() is not None
     if traced and (along := walk_of(source)) is not None:
@@ -236,6 +237,7 @@ def for_(
         sizes = source.shape
         may_grow = len(sizes) == 1 or not _holds_lists(lists)
         is_ours = not (source.is_begun or test is not None and is_held(source))
+        is_ours = is_ours and not any(_is_changed(box, lists) for box in source.lists)
         if traced and is_ours and may_grow and native(builtins.range(sizes[0]), step, body):
             source.end()
             return
@@ -326,6 +328,12 @@ def _run(
             native_if(goes, partial(body, item), lambda: None, state)
         else:
             body(item)
+
+
+def _is_changed(source: Any, lists: Sequence[Thunk]) -> bool:
+    """Whether ``source`` is a list of known numbers, and one of ``lists``."""
+    is_plain = isinstance(source, list) and not is_arrays(source) and is_known(source)
+    return is_plain and any(_read(read) is source for read in lists)
 
 
 def _holds_lists(lists: Sequence[Thunk]) -> bool:

@@ -15,11 +15,12 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..errors import UnsupportedError
 from ..ops.op import CURRENT, is_held
 from ..te.extent import is_open
 from .changing import Flat, flattened
@@ -30,6 +31,8 @@ from .tracer import Tracer, mark_weak
 
 At = Callable[..., Any]
 MANY = 24  # integers that are taken for data
+# How many known numbers of Python's are taken for data, by type, and what they are as an array.
+_KNOWN = {int: (MANY, np.int64), float: (12, np.float64), complex: (12, np.complex128)}
 _OUTSIDE = (
     "a part of a NumPy array that was not made in the function would be written to, which its "
     "owner would not see; pass the array as an argument, or write to a .copy()"
@@ -106,16 +109,31 @@ def table_of(source: Any) -> Items | None:
     return Items(array.shape[:1], at, lambda: array if array.ndim == 1 else source)
 
 
+def is_known(items: Sequence[Any]) -> bool:
+    """Whether the first of ``items`` is a known number of Python's, or a tuple of such."""
+    return bool(items) and type(_first_number(items[0])) in _KNOWN
+
+
 def _packed(source: list[Any] | tuple[Any, ...]) -> Items | None:
-    """The items of a list of numbers, or of tuples of them, that were passed as arrays."""
-    if is_held(source) or len(source) < MANY or not is_row(_first_number(source[0])):
+    """The items of a list of numbers, or of tuples of them, that were passed as arrays, or are
+    known and many."""
+    if is_held(source) or not source:
+        return None
+    first = _first_number(source[0])
+    least, _ = _KNOWN.get(type(first), (MANY, None))
+    if len(source) < least or not (type(first) in _KNOWN or is_row(first)):
         return None
     items = _columns(source)
     if items is None:
         return None
+    now = list(source)
 
     def at(place: Any) -> Any:
-        return source[place] if is_held(source) else _item(items, place)
+        if is_held(source):
+            return source[place]
+        if len(now) != len(source) or any(a is not b for a, b in zip(now, source)):
+            raise UnsupportedError("a loop over a list of known numbers changes the list")
+        return _item(items, place)
 
     lists = (source,) if isinstance(source, list) else ()
     return Items((len(source),), at, lambda: source, lists)
@@ -129,7 +147,16 @@ def _first_number(item: Any) -> Any:
 
 def _columns(items: Any) -> Any:
     """What all of ``items`` hold: an array, or a tuple of such; None where they are not alike."""
-    if type(items[0]) is not tuple:
+    kind = type(items[0])
+    if kind in _KNOWN:
+        least, dtype = _KNOWN[kind]
+        if len(items) < least or any(type(item) is not kind for item in items):
+            return None
+        try:
+            return held(np.array(items, dtype)), True
+        except OverflowError:
+            return None
+    if kind is not tuple:
         found = column(items)
         return None if found is None else (found, items[0]._cell.weak)
     if not all(type(item) is tuple and len(item) == len(items[0]) for item in items):
@@ -142,7 +169,10 @@ def _item(columns: Any, place: Any) -> Any:
     if isinstance(columns, list):
         return tuple(_item(part, place) for part in columns)
     array, weak = columns
-    return mark_weak(array[place]) if weak else array[place]
+    item = array[place]
+    for part in getattr(item, "_parts", (item,)) if weak else ():
+        mark_weak(part)
+    return item
 
 
 def held(array: np.ndarray[Any, Any] | np.generic) -> Any:

@@ -1,6 +1,7 @@
 """What Python would not have asked for changes nothing: items of generators after ``any`` and
 ``all`` ended, counters and lists of functions that are called under a condition."""
 
+from array import array
 from typing import Any
 
 import numpy as np
@@ -323,3 +324,31 @@ def exchanged(x: Any) -> Any:
 @pytest.mark.parametrize("x", [[1.0, 3.0, 2.0], [4.0, 3.0, 2.0], [1.0, 2.0, 5.0]])
 def test_changes_that_are_put_back_by_another_trace(x: Any) -> None:
     check_against_numpy(exchanged, np.array(x))
+
+
+class Ring:
+    """Numbers that a method changes, in an array of Python's own."""
+
+    def __init__(self) -> None:
+        self.held = array("d", range(17))
+        self.bytes = bytearray(4)
+        self.place = 4
+
+    def step(self) -> float:
+        value = self.held[self.place]
+        self.held[self.place] = value * 1.5 + 1
+        self.bytes[self.place % 4] ^= 3
+        self.place = self.place - 1 if self.place else 16
+        return value
+
+
+def turned(count: int) -> Any:
+    ring, total = Ring(), 0.0
+    for _ in range(count):
+        total += ring.step()
+    return total, list(ring.held), list(ring.bytes)
+
+
+def test_arrays_of_pythons_own_are_changed_once() -> None:
+    assert mlc.jit(turned, static_argnames="count")(90) == turned(90)
+    assert mlc.jit(turned)(90) == turned(90)
