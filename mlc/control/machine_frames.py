@@ -63,9 +63,21 @@ class Frames:
         ]  # fmt: skip
         if set(self.varied) & set(changed(function.body)):  # their callers are to see it
             raise NoMachineError
+        self.result = self._result(function)
         self.doubtful = doubtful(function)
         self.sites: list[Site] = []
         self.tails = 0
+
+    def _result(self, function: ast.FunctionDef) -> str:
+        """The parameter that all calls get and return as it is, such as an array to be sorted in
+        place; "" if there is none."""
+        given = [node.value for node in own_nodes(function) if isinstance(node, ast.Return)]
+        names = {v.id if isinstance(v, ast.Name) else "" for v in given if not self._is_call(v)}
+        name = names.pop() if len(names) == 1 else ""
+        return name if name in self.parameters and name not in self.varied else ""
+
+    def _is_call(self, value: ast.expr | None) -> bool:
+        return value is not None and self.is_own(value)
 
     def is_own(self, node: ast.AST) -> bool:
         """Whether ``node`` calls the function itself."""

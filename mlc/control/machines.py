@@ -67,7 +67,7 @@ class _Machine:
         self.loops: list[tuple[int, int]] = []  # where continue and break lead
         self.where: ast.AST = function.body[0]
         self.head: list[ast.stmt] = []  # declarations
-        self.gives = any(map(_gives, function.body))
+        self.gives = any(map(_gives, function.body)) and not frames.result
         self.out: list[ast.stmt] | None = self.start(_ENTRY)
         error = "RecursionError('maximum recursion depth exceeded')"
         self.line(f"if {DEPTH} > {sys.getrecursionlimit()}: raise {error}")
@@ -76,6 +76,8 @@ class _Machine:
         """The body of the function, and the variables in it."""
         self.sequence(self.function.body)
         if self.out is not None:
+            if self.frames.result:
+                raise NoMachineError
             if self.gives:
                 self.line(f"{GOT} = None")
             self.go(_END)
@@ -96,8 +98,8 @@ class _Machine:
             loop.body.append(part)
         _fill_empty(loop)
         body = [*self.head, *map(self.parsed, begin), loop]
-        if self.gives:
-            body.append(self.parsed(f"return {GOT}"))
+        if self.gives or self.frames.result:
+            body.append(self.parsed(f"return {self.frames.result or GOT}"))
         return body, set(assigned(body)) - self.frames.shared - {AT, *kept}
 
     # Where statements go
@@ -195,7 +197,7 @@ class _Machine:
             case None:
                 if self.gives:
                     self.line(f"{GOT} = None")
-            case _:
+            case _ if not self.frames.result:
                 made = self.value(value)
                 self.put(self.assignment(GOT, filled(called("handed", [made]), value)))
         self.go(_END)
@@ -312,9 +314,11 @@ class _Machine:
             return node
         match node:
             case ast.Call() if self.frames.is_own(node):
-                if not self.gives:
+                if not self.gives and not self.frames.result:
                     raise NoMachineError
                 self.call(node)
+                if self.frames.result:
+                    return self.named(self.frames.result)
                 name = self.temporary()
                 self.line(f"{name} = {GOT}")
                 return self.named(name)

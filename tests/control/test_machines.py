@@ -119,6 +119,39 @@ def alpha_beta(scores: Any) -> Any:
     return best(4, 0, True, -math.inf, math.inf)
 
 
+def sorted_in_place(a: Any, low: Any, high: Any) -> Any:
+    """All calls return the array that they were handed."""
+    if low >= high:
+        return a
+    i = low
+    for j in range(low, high):
+        if a[j] <= a[high]:
+            a[i], a[j] = a[j], a[i]
+            i += 1
+    a[i], a[high] = a[high], a[i]
+    sorted_in_place(a, low, i - 1)
+    return sorted_in_place(a, i + 1, high)
+
+
+def parted(a: Any, low: Any, high: Any) -> Any:
+    left, right = low, high
+    while left < high:
+        pivot = a[(low + high) // 2]
+        while left <= right:
+            while a[left] < pivot:
+                left += 1
+            while a[right] > pivot:
+                right -= 1
+            if left <= right:
+                a[left], a[right] = a[right], a[left]
+                left, right = left + 1, right - 1
+        if low < right:
+            b = parted(a, low, right)
+            b[right] += 0.0
+        low, right = left, high
+    return a
+
+
 X = np.random.default_rng(3).normal(size=16)
 CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (fibonacci, (np.int64(9),)),
@@ -131,6 +164,8 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (unions, (np.array([[0, 1], [3, 4], [1, 4], [2, 2]]),)),
     (order, (np.eye(5, k=1) + np.eye(5, k=3) > 0,)),
     (alpha_beta, (X,)),
+    (sorted_in_place, (X, 0, 15)),
+    (parted, (X, 0, 15)),
 ]
 
 
