@@ -53,7 +53,8 @@ def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Cal
                 return
             is_early = isinstance(error, NothingThereError)
             may_unroll = around.unrolls and isinstance(error, _UNROLLED) and not is_early
-            if not _is_theirs(error, handled):
+            says_value = _holds_traced(error)  # it has left a `try` around its `raise`
+            if not (says_value or _is_theirs(error, handled)):
                 raise
             if is_tried():  # no handler is to take it before the branch has come to its end
                 raise NotNative(caught(error)) from error
@@ -110,11 +111,7 @@ def _is_theirs(error: Exception, handled: BaseException | None) -> bool:
     if isinstance(error, _NOT_THEIRS) or not (isinstance(error, _NUMPYS) or _is_from_user(error)):
         return False
     reason = error.__cause__ or error.__context__
-    if (
-        reason is not handled
-        and isinstance(reason, MlcError)
-        or any(isinstance(arg, Tracer) for arg in error.args)
-    ):
+    if reason is not handled and isinstance(reason, MlcError) or _holds_traced(error):
         return False
     match error:
         case NameError():
@@ -124,6 +121,12 @@ def _is_theirs(error: Exception, handled: BaseException | None) -> bool:
         case TypeError():
             return not set(re.findall(r"\w+", str(error))) & _names_of_ours()
     return True
+
+
+def _holds_traced(error: Exception) -> bool:
+    """Whether ``error`` is one of the user's own that says what a traced value is."""
+    traced = any(isinstance(arg, Tracer) for arg in error.args)
+    return traced and not isinstance(error, _NOT_THEIRS)
 
 
 def _is_from_user(error: Exception) -> bool:

@@ -107,3 +107,28 @@ def failing_behind_a_break(x: Any, k: Any) -> Any:
 def test_what_a_try_did_before_it_failed_is_done() -> None:
     x = np.array([-2.0, -1.75, -2.0, 1.0, -1.25, 0.25])
     mlc.testing.check_against_numpy(failing_behind_a_break, x, np.array([1, 2, 2, 1]))
+
+
+class _StopError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_error_that_says_a_traced_value_leaves_the_try_around_it(sign: int) -> None:
+    def f(x: Any) -> Any:
+        c = 0
+        for v in x:
+            if v < 0:
+                try:
+                    raise _StopError(v)
+                except ValueError:
+                    c += 1
+            c += 2
+        return c
+
+    x = sign * np.arange(1.0, 4.0)
+    if sign > 0:
+        assert mlc.jit(f)(x) == f(x)
+    else:
+        with pytest.raises(_StopError):
+            mlc.jit(f)(x)
