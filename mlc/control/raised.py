@@ -27,9 +27,9 @@ from .plan import NothingThereError
 from .tries import caught, is_tried
 
 _NOT_THEIRS = (MlcError, Warning, StopIteration, StopAsyncIteration, RecursionError, MemoryError)
-# What NumPy raises of values that are known while tracing, and what stands for its errors.
+# What NumPy, lists, dicts and sets raise of values that are known while tracing.
 _NUMPYS = (
-    IndexError, ValueError, ZeroDivisionError, OverflowError, FloatingPointError,
+    IndexError, KeyError, ValueError, ZeroDivisionError, OverflowError, FloatingPointError,
     np.linalg.LinAlgError,
 )  # fmt: skip
 _UNROLLED = (TypeError, ValueError, IndexError, NotImplementedError)
@@ -54,7 +54,8 @@ def noting(body: Callable[..., None], state: State, met: list[Exception]) -> Cal
             is_early = isinstance(error, NothingThereError)
             may_unroll = around.unrolls and isinstance(error, _UNROLLED) and not is_early
             says_value = _holds_traced(error)  # it has left a `try` around its `raise`
-            if not (says_value or _is_theirs(error, handled)):
+            is_end = isinstance(error, StopIteration) and is_tried()
+            if not (says_value or is_end or _is_theirs(error, handled)):
                 raise
             if is_tried():  # no handler is to take it before the branch has come to its end
                 raise NotNative(caught(error)) from error

@@ -132,3 +132,34 @@ def test_an_error_that_says_a_traced_value_leaves_the_try_around_it(sign: int) -
     else:
         with pytest.raises(_StopError):
             mlc.jit(f)(x)
+
+
+def _looked_up(held: Any) -> Any:
+    return held[3]
+
+
+@pytest.mark.parametrize("first", [1, 2])
+@pytest.mark.parametrize(
+    ("held", "look", "kind"),
+    [
+        ({1: 2.0}, _looked_up, KeyError), ({1: 2.0}, _looked_up, LookupError),
+        ([1.0], _looked_up, LookupError), ({1: 2.0}, lambda d: d.pop(3), KeyError),
+        ({1}, lambda u: u.remove(3), Exception), ([], lambda q: next(iter(q)), StopIteration),
+        ([], max, ValueError), ([], lambda q: q.index(2), ValueError),
+    ],
+)  # fmt: skip
+def test_an_error_under_a_condition_is_caught_where_the_data_come_there(
+    held: Any, look: Any, kind: Any, first: int
+) -> None:
+    def f(k: Any) -> Any:
+        s, own = 0, held.copy()
+        try:
+            s += 1
+            if k[0] == 1:
+                look(own)
+        except kind:
+            s += 100
+        return s
+
+    k = np.array([first, 1, 2])
+    assert mlc.jit(f)(k) == f(k)
