@@ -29,6 +29,7 @@ class Plan:
         self.common: int = getattr(compiled, "common", 0)  # the last constants, of all sizes
         self.shared: dict[tuple[int, int], Any] = getattr(compiled, "uploaded", {})
         self.scalars: dict[tuple[Any, ...], Any] = {}
+        self.captured: dict[int, Any] = {}  # numbers that CUDA graphs read, by address
 
     def launch(self, pointers: Sequence[int], library: Library, device: int) -> Any:
         """Launch the kernels on the current card, ``device``, and the current stream of
@@ -67,6 +68,7 @@ class Plan:
             numbers = [
                 None if isinstance(a, DeviceArray) else self.scalar(a, device) for a in inputs
             ]
+            self._keep_captured(numbers, library, device)
             constants = self.held_constants(device)
         except MlcError:
             raise
@@ -116,6 +118,12 @@ class Plan:
             if shared >= 0:
                 self.shared[device, shared] = held
         return held
+
+    def _keep_captured(self, numbers: Sequence[Any], library: Library, device: int) -> None:
+        """Numbers that a CUDA graph will read stay on the card, however many others come."""
+        found = [number for number in numbers if number is not None]
+        if found and card().is_capturing(library.stream(device)):
+            self.captured.update((CUPY.pointer(number), number) for number in found)
 
     def _refuse_copy(self) -> None:
         why = "copies numbers or arrays of the host to the card when it first meets them"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 
 import mlc
+from mlc import device_plan
 from mlc.errors import ArgumentError, DeviceError, DTypeError, ShapeError, UnsupportedError
 
 from .fake_cupy import FakeCuPy, Problem, ndarray
@@ -328,6 +331,32 @@ def test_what_waits_is_captured_by_no_graph(cupy: FakeCuPy) -> None:
             cupy.capturing = True
             jitted(some)
             cupy.capturing = False
+
+
+def test_numbers_that_a_graph_reads_are_kept(
+    cupy: FakeCuPy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[float, weakref.ref[Any]] = {}
+    scalar = device_plan.Plan.scalar
+
+    def noted(plan: Any, value: Any, device: int) -> Any:
+        found = scalar(plan, value, device)
+        seen[float(value)] = weakref.ref(found)
+        return found
+
+    monkeypatch.setattr(device_plan.Plan, "scalar", noted)
+    monkeypatch.setattr(device_plan, "_KNOWN_SCALARS", 2)
+    jitted = mlc.jit(lambda x, by: x * by, target="cuda")
+    some = cupy.asarray(values(20))
+    for by in (2.0, 3.0):
+        jitted(some, by)
+    cupy.capturing = True
+    jitted(some, 3.0)
+    cupy.capturing = False
+    for by in (4.0, 5.0, 6.0, 7.0):
+        jitted(some, by)
+    gc.collect()
+    assert seen[3.0]() is not None and seen[2.0]() is None
 
 
 def test_code_of_sizes_is_looked_at_without_a_card() -> None:
