@@ -19,6 +19,7 @@ THREADS = 256  # of a block
 LEAST = 32  # a warp
 SPREAD = 1 << 15  # points from which blocks are of all THREADS: fewer go to more blocks
 EACH = 9  # neighbours that a thread combines: an odd number, so that they lie in all banks
+LINES = 512  # from which on a block for each keeps all processors busy
 
 Parts = tuple[Expr, ...]  # of what is combined, one for each dtype
 Combine = Callable[[Parts, Parts], Parts]
@@ -79,8 +80,9 @@ def prefixes(
     places of each line; ``combine`` is associative. What is combined has a part of each dtype.
 
     Blocks of ``threads`` have tiles of a line, ``each`` elements a thread. Where one tile is not
-    enough, the totals of tiles are combined first, and lines of totals are scanned in the same way.
-    The order is fixed, and so are the bits. With ``atomic`` what is written may be combined into
+    enough, a block goes through those of a line if there are many lines; of few the totals of tiles
+    are combined first, and lines of totals are scanned in the same way. The order is fixed, and so
+    are the bits. With ``atomic`` what is written may be combined into
     places that variables hold.
     """
     threads = threads or prefix_threads(n)
@@ -88,6 +90,20 @@ def prefixes(
     tiles = -(-n // tile)
     before: list[Buffer] = []
     own = _Tile(w, threads, each, dtypes, combine)
+    blocks = "blockIdx.x atomic" if atomic else "blockIdx.x"
+    if tiles > 1 and lines >= LINES:
+        with w.loop(lines, "b", blocks) as line:
+            carried = [w.memory("carried", (2,), dtype) for dtype in dtypes]
+            with w.loop(tiles, "tile") as number:
+                so_far = tuple(part[number % 2] for part in carried)
+                side = own.prefixes_of(n, number * tile, line, read, write, number, so_far)
+                with w.loop(1, "t", "threadIdx.x"):
+                    total = [w.variable("total", part) for part in own.sum(side, threads - 1)]
+                    found = tuple(part[()] for part in total)
+                    with w.when(number > 0):
+                        own.set(total, combine(so_far, found))
+                    own.store(carried, ((number + 1) % 2,), found)
+        return
     if tiles > 1:
         totals = [w.memory("totals", (lines, tiles), dtype) for dtype in dtypes]
         with w.loop(lines * tiles, "b", "blockIdx.x") as b:
@@ -99,21 +115,10 @@ def prefixes(
             w, lines, tiles - 1, dtypes, lambda r, i: tuple(part[r, i] for part in totals),
             combine, lambda r, i, value: own.store(before, (r, i), value),
         )  # fmt: skip
-    blocks = "blockIdx.x atomic" if atomic else "blockIdx.x"
     with w.loop(lines * tiles, "b", blocks) as b:
         line, number = b // tiles, b % tiles
-        start = number * tile
-        own.begin(n, start, lambda i: read(line, i))
-        side = own.scanned()
-        with team(w, tile, threads) as i, w.when(start + i < n):
-            value = [w.variable("value", part[i]) for part in own.values]
-            found = tuple(part[()] for part in value)
-            with w.when(i >= each):
-                own.set(value, combine(own.sum(side, i // each - 1), found))
-            if before:
-                with w.when(number > 0):
-                    own.set(value, combine(tuple(p[line, number - 1] for p in before), found))
-            write(line, start + i, found)
+        so_far = tuple(part[line, number - 1] for part in before)
+        own.prefixes_of(n, number * tile, line, read, write, number, so_far)
 
 
 class _Tile:
@@ -145,6 +150,25 @@ class _Tile:
                 self.set(total, self.combine(found, tuple(part[place] for part in self.values)))
                 self.store(self.values, (place,), found)
             self.store(self.sums, (0, t), found)
+
+    def prefixes_of(
+        self, n: int, start: Expr, line: Expr, read: Read, write: Write, number: Expr, before: Parts
+    ) -> int:
+        """All that is written of the tile from ``start`` on, whose ``number`` is 0 for the first of
+        a line; others come after what is combined ``before``. Returns the side of the sums."""
+        w, combine, tile = self.w, self.combine, self.threads * self.each
+        self.begin(n, start, lambda i: read(line, i))
+        side = self.scanned()
+        with team(w, tile, self.threads) as i, w.when(start + i < n):
+            value = [w.variable("value", part[i]) for part in self.values]
+            found = tuple(part[()] for part in value)
+            with w.when(i >= self.each):
+                self.set(value, combine(self.sum(side, i // self.each - 1), found))
+            if before:
+                with w.when(number > 0):
+                    self.set(value, combine(before, found))
+            write(line, start + i, found)
+        return side
 
     def sum(self, side: int, t: Expr | int) -> Parts:
         return tuple(part[side, t] for part in self.sums)

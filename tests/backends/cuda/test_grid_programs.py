@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc.ops import on_grid
 from mlc.testing.cuda import assert_compiles
 
 from .conftest import needs_compiler
@@ -175,6 +176,28 @@ def test_running_products_of_floats(name: str) -> None:
         launches = product.lower(x).compiled.device_module.launches
         assert max(launch.grid[0] for launch in launches) > 1
     np.testing.assert_array_equal(product(x), found)
+
+
+def lines(whole: Array, some: Array) -> tuple[Array, ...]:
+    return (
+        np.cumsum(whole, axis=1), np.fmax.accumulate(some, axis=1), np.cumprod(whole, axis=1),
+    )  # fmt: skip
+
+
+def test_many_lines_are_scanned_by_a_block_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes before a tile is carried along: every element is read once."""
+    monkeypatch.setattr(on_grid, "LINES", 3)
+    whole, some = (np.stack([x, x[::-1], x + 1]) for x in (WHOLE, SOME_ALIKE))
+    with mlc.config.override(cache=False):
+        compiled = mlc.jit(lines, target="cuda-emulated")
+        for order in ("forward", "reverse", "random"):
+            with mlc.config.override(emulated_order=order):
+                got = compiled(whole, some)
+            for mine, theirs in zip(got, lines(whole, some), strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+        module = compiled.lower(whole, some).compiled.device_module
+    assert [launch.grid[0] for launch in module.launches] == [3, 3, 3]
+    assert_compiles(module)
 
 
 def test_a_scan_of_a_million_has_a_block_for_each_tile() -> None:
