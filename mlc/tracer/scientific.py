@@ -17,6 +17,7 @@ from ..errors import MlcError, OutsideArrayError, UnsupportedError
 from ..ops.op import leaves_of
 from .scientific_arrays import FUNCTIONS, of_normal
 from .scientific_fft import FOURIER
+from .scientific_signals import SIGNALS
 from .shapeless import strong
 
 Function = Callable[..., Any]
@@ -218,18 +219,6 @@ def _toeplitz(c: Any, r: Any = None) -> Any:
     return values[place]
 
 
-def _convolve(in1: Any, in2: Any, mode: Any = "full", method: str = "auto") -> Any:
-    if np.ndim(in1) != 1 or np.ndim(in2) != 1:
-        raise UnsupportedError(
-            "scipy.signal.convolve of arrays of several axes cannot be traced; use mlc.nn.conv2d, "
-            "or sums over shifted slices"
-        )
-    if mode == "same":
-        start = (np.size(in2) - 1) // 2
-        return np.convolve(in1, in2)[start : start + np.size(in1)]
-    return np.convolve(in1, in2, mode)
-
-
 _FUNCTIONS: dict[str, Function] = {
     "special.logsumexp": _logsumexp, "special.softmax": _softmax,
     "special.log_softmax": _log_softmax,
@@ -243,7 +232,7 @@ _FUNCTIONS: dict[str, Function] = {
     "linalg.eigvalsh": lambda a, **options: _eigh(a, eigvals_only=True, **options),
     "linalg.svdvals": lambda a, **_: np.linalg.svd(a, compute_uv=False),
     "linalg.solve_triangular": _solve_triangular, "linalg.solve_banded": _solve_banded,
-    "signal.convolve": _convolve, **FOURIER,
+    **FOURIER, **SIGNALS,
 }  # fmt: skip
 
 

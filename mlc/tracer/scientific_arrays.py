@@ -166,14 +166,16 @@ def _center_of_mass(input: Any) -> Any:
 # Signals
 
 
-def _full(x: Any, kernel: Any, boundary: str = "constant", value: Any = 0) -> Any:
+def full_products(x: Any, kernel: Any, boundary: str = "constant", value: Any = 0) -> Any:
+    """The convolution of two arrays, of which the second is the smaller one."""
     sides = [(size - 1, size - 1) for size in kernel.shape]
     return _windows(
         _padded(x, sides, boundary, value), kernel[(slice(None, None, -1),) * kernel.ndim]
     )
 
 
-def _cut(whole: Any, first: Any, second: Any, mode: str) -> Any:
+def cut(whole: Any, first: Any, second: Any, mode: str) -> Any:
+    """The part of a full convolution of two arrays that ``mode`` names."""
     if mode == "full":
         return whole
     if mode == "same":
@@ -201,8 +203,8 @@ def _convolve2d(
             f"{kernel.dtype}, cannot be traced; the second is to be the smaller one, of numbers"
         )
     kind = np.result_type(x.dtype, kernel.dtype)
-    whole = _full(x.astype(kind), kernel.astype(kind), modes[boundary], fillvalue)
-    return _cut(whole, x, kernel, mode).astype(kind)
+    whole = full_products(x.astype(kind), kernel.astype(kind), modes[boundary], fillvalue)
+    return cut(whole, x, kernel, mode).astype(kind)
 
 
 def _fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: None = None) -> Any:
@@ -212,10 +214,10 @@ def _fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: None = None) -> A
     if x.ndim == 1:
         whole = np.convolve(x, kernel)
     elif all(k <= n for k, n in zip(kernel.shape, x.shape)):
-        whole = _full(x, kernel)
+        whole = full_products(x, kernel)
     else:
-        whole = _full(kernel, x)
-    return _cut(whole, x, kernel, mode)
+        whole = full_products(kernel, x)
+    return cut(whole, x, kernel, mode)
 
 
 # Distances
