@@ -9,6 +9,7 @@ from typing import Any
 from .errors import (
     ArgumentError,
     HostStateError,
+    OutsideArrayError,
     TracedRaiseError,
     TracerBoolError,
     UnsupportedError,
@@ -67,6 +68,10 @@ def trace_of_call(
         with noting_errors():
             return again(None if rooms is None else rooms.sizes)
     except (Exception, RowsWanted, RecursionEndsNowhere) as error:
+        if isinstance(error, OutsideArrayError):  # modules may have been imported on the way
+            now = Captures(jitted._function, *statics, names=called)
+            if len(now.spaces) > len(captures.spaces):
+                return again(None if rooms is None else rooms.sizes)
         return traced_again(error, None if rooms is None else rooms.sizes, again)
     return traced, captures
 

@@ -1,7 +1,8 @@
 """What a function reads besides its arguments, and whether that has changed since it was traced.
 
-Followed are closure cells, globals, defaults, the functions called through them, the methods of
-the classes on the way, and attributes, lists and dicts, as far as the code names them.
+Followed are closure cells, globals, defaults, the functions called through them, also those of
+modules that it imports itself, the methods of the classes on the way, and attributes, lists and
+dicts, as far as the code names them.
 Arrays that can be written to are copied when the function is traced and compared before each call
 (at the speed of memory; ``array.setflags(write=False)`` saves the copy and the comparison, and an
 argument needs neither). A function that reads nothing but modules, classes and builtins has no
@@ -16,6 +17,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from opcode import opmap
 from operator import attrgetter
 from typing import Any
 
@@ -35,6 +37,7 @@ _MISSING = object()
 _PARTS = ("__func__", "fget", "fset", "func")  # of methods that are wrapped, and properties
 _SHOWING = ("__repr__", "__str__", "__doc__")  # special methods and attributes that do not compute
 _ROUNDS, _DEPTH = 6, 16
+_IMPORT = opmap["IMPORT_NAME"]
 
 
 class Captures:
@@ -253,6 +256,8 @@ class _Walk:
         for code in _codes(function.__code__):
             for name in _globals_of(code, space):
                 self.read(name, space.get, name, space[name], depth + 1)
+            for name in _imports_of(code, space):
+                self.value(name, sys.modules.get(name), depth + 1)
         for i, default in enumerate(function.__defaults__ or ()):
             self.value(f"default {i} of {function.__name__}", default, depth + 1)
         for name, default in (function.__kwdefaults__ or {}).items():
@@ -285,6 +290,25 @@ def _globals_of(code: types.CodeType, space: dict[str, Any]) -> list[str]:
     steps = dis.get_instructions(code)
     read = {s.argval for s in steps if "GLOBAL" in s.opname or s.opname == "LOAD_NAME"}
     return [name for name in found if name in read]
+
+
+def _imports_of(code: types.CodeType, space: dict[str, Any]) -> list[str]:
+    """The names of modules that the code imports itself."""
+    if _IMPORT not in code.co_code[::2]:
+        return []
+    import dis
+    from importlib.util import resolve_name
+
+    steps, found = list(dis.get_instructions(code)), []
+    package = space.get("__package__") or space.get("__name__", "").rpartition(".")[0]
+    for level, _, step in zip(steps, steps[1:], steps[2:]):
+        if step.opcode == _IMPORT:
+            name = "." * (level.argval or 0) + step.argval
+            try:
+                found.append(resolve_name(name, package))
+            except ImportError:  # as the function will find out
+                continue
+    return found
 
 
 def is_ours(value: Any) -> bool:
