@@ -73,8 +73,14 @@ def _in_vectors(span: Span, lanes: int, make: Callable[[Expr], Stmt]) -> Stmt:
     if span.stop is None:
         whole, left = divmod(span.extent, lanes)
         parts: list[Stmt] = [For(outer, whole, vectors)] if whole else []
-        if left:
-            parts.append(For(rest, left, make(rest + whole * lanes)))
+        at = whole * lanes
+        for narrow in (lanes // 2, lanes // 4):  # what is left of a row, in shorter vectors
+            if narrow >= _LEAST_LANES and left & narrow:
+                lane = Var("l")
+                parts.append(For(lane, narrow, make(lane + at), LoopKind.VECTORIZED))
+                at += narrow
+        if at < span.extent:
+            parts.append(For(rest, span.extent - at, make(rest + at)))
         return seq(*parts)
     count = apply("floordiv", span.stop, const(lanes))
     done = count * lanes

@@ -8,7 +8,7 @@ are, if it has one reader alone; else into memory of its own. ``x[i] = v`` write
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnsupportedError
@@ -26,19 +26,19 @@ from ..ir.program import (
     walk,
 )
 from ..ir.rewrite import loads_of, substitute, substitute_loads
-from ..te.extent import Extent, is_open
+from ..te.extent import Extent
 from ..te.tensor import Call, Compute, Tensor
-from .evaluations import is_movement, points_of, shape_of
+from .evaluations import shape_of
 from .nests import Span, reduce_nest, shortened, store_nest
 from .region import Body, RegionCall, inputs_of, is_unset
 from .update import Stored, Update, find_update, is_apart, same, whole_in
+from .waiting import NEVER, is_lazy
 from .write_regions import write_nested, write_region
 
 if TYPE_CHECKING:
     from ..lower.replace_buffers import Place
 
-_NEVER = 1 << 60
-_DEEPEST = 40  # operations at most in an expression that is written where it is read
+NOTHING: Mapping[Any, Any] = {}
 
 
 def region_program(call: RegionCall) -> Program:
@@ -87,12 +87,13 @@ class Writer:
         self.where: dict[Tensor, Buffer] = {} if around is None else dict(around.where)
         self.ranges: dict[Var, int] = {} if around is None else dict(around.ranges)
         self.refusals: dict[str, Any] = {} if around is None else around.refusals
-        self.pending: dict[Tensor, int] = {}  # how deep they are
+        self.pending: dict[Tensor, None] = {}
         self.stored: dict[Tensor, Stored] = {}  # of those, what is in a part of another array
         self.made: dict[Any, list[Tensor]] = {}
         self.owned: set[Buffer] = set()
         self.last: dict[Tensor, int] = {}
         self.users: dict[Tensor, list[Any]] = {}
+        self.position: dict[Any, int] = {}  # of each operation among the statements
         self.items: list[Stmt] = []
         self.temps: list[Buffer] = []
 
@@ -191,10 +192,10 @@ class Writer:
             del self.pending[tensor]
             self.where[tensor] = target
 
-    def reads(self, tensor: Tensor) -> set[Buffer]:
-        """The buffers that a pending tensor will read."""
+    def reads(self, tensor: Tensor, but: Tensor | None = None) -> set[Buffer]:
+        """The buffers that a pending tensor will read, without those for ``but``."""
         found: set[Buffer] = set()
-        stack, seen = [tensor], set()
+        stack, seen = [tensor], {but}
         while stack:
             here = stack.pop()
             if here in seen:
@@ -210,11 +211,27 @@ class Writer:
                 stack.extend(here.inputs)
         return found
 
-    def flush(self, buffer: Buffer, position: int) -> None:
-        """Evaluate what reads ``buffer`` as it was before this statement, and is needed later."""
+    def flush(
+        self, buffer: Buffer, position: int, stored: Tensor | None = None,
+        place: tuple[Expr, ...] | None = None, ranges: Mapping[Var, int] = NOTHING,
+    ) -> None:  # fmt: skip
+        """Evaluate what reads ``buffer`` as it was before this statement, and is needed later. The
+        statement writes it at ``place`` for variables in ``ranges``, or anywhere; ``stored`` will
+        be found there."""
         for tensor in list(self.pending):
-            if self.last[tensor] > position and buffer in self.reads(tensor):
-                self.settle(tensor)
+            if self.last[tensor] > position and buffer in self.reads(tensor, stored):
+                if place is None or not self.misses(tensor, buffer, place, ranges):
+                    self.settle(tensor)
+
+    def misses(
+        self, tensor: Tensor, buffer: Buffer, place: tuple[Expr, ...], ranges: Mapping[Var, int]
+    ) -> bool:
+        """Whether a pending tensor reads no element of ``buffer`` at ``place``."""
+        point = {Var(f"i{d}"): int(n) for d, n in enumerate(tensor.shape)}
+        ranges = {**ranges, **point}
+        value = shortened(self.element(tensor, list(point)), ranges)
+        found = [n.indices for n in loads_of(value) if n.source is buffer]
+        return all(is_apart(indices, place, list(point), ranges) for indices in found)
 
     # Bodies
 
@@ -227,12 +244,13 @@ class Writer:
         for tensor in members:
             made.setdefault(tensor.op, []).append(tensor)
         self.made = made
+        self.position = {op: position for position, op in enumerate(steps)}
         for position, op in enumerate(steps):
             for tensor in inputs_of(made[op][0]):
                 self.last[tensor] = position
                 self.users.setdefault(tensor, []).append(op)
         for tensor in body.outputs:
-            self.last[tensor] = _NEVER
+            self.last[tensor] = NEVER
         if targets is not None:
             self.owned.update(targets)
         for position, op in enumerate(steps):
@@ -305,41 +323,9 @@ class Writer:
             update = find_update(op, tensor)
             if update is not None and self.in_place(update, tensor, position):
                 continue
-            self.pending[tensor] = self.depth(tensor)
-            if not self.is_lazy(op, tensor):
+            self.pending[tensor] = None
+            if not is_lazy(self, op, tensor):
                 self.settle(tensor)
-
-    def depth(self, tensor: Tensor) -> int:
-        return 1 + sum(self.pending.get(t, 0) for t in tensor.inputs)
-
-    def is_lazy(self, op: Compute, tensor: Tensor) -> bool:
-        """Whether a tensor is best computed where it is read."""
-        if self.pending[tensor] > _DEEPEST:
-            return False
-        users = self.users.get(tensor, [])
-        if is_movement(op.body[tensor.index]):
-            return True
-        if self.last[tensor] == _NEVER:
-            return not users
-        if self.is_written_first(tensor):
-            return True
-        if len(users) != 1 or not isinstance(users[0], Compute):
-            return False
-        return points_of(users[0]) <= tensor.size
-
-    def is_written_first(self, tensor: Tensor) -> bool:
-        """Whether the first use of a tensor is to be written to a part of an array."""
-        user = self.users[tensor][0]
-        if is_open(tensor.shape) or not isinstance(user, Compute) or user.reduction is not None:
-            return False
-        update = find_update(user, self.made[user][0])
-        return (
-            update is not None
-            and update.is_partial
-            and not update.tests
-            and isinstance(update.fresh, Load)
-            and update.fresh.source is tensor
-        )
 
     def reduction(self, op: Compute, tensors: list[Tensor]) -> None:
         root = op.reduction
@@ -393,16 +379,6 @@ class Writer:
         """``x[part] = v`` on the memory of ``x``, or on a copy of it."""
         old = update.old
         target = self.where.get(old)
-        if is_unset(old):
-            target = self.memory(tensor)
-        elif target is None or target not in self.owned or self.last[old] > position:
-            if not update.is_partial:
-                return False
-            fresh = self.memory(tensor)
-            self.copy(old, fresh)
-            target = fresh
-        else:
-            self.flush(target, position)
 
         def resolve(expr: Expr) -> Expr:
             return shortened(self.value(expr, {}), self.ranges)
@@ -413,6 +389,17 @@ class Writer:
         place = tuple(shortened(mapping[a], ranges) for a in update.axes)
         source: Any = update.fresh.source if isinstance(update.fresh, Load) else None
         whole = whole_in(update, loops, mapping, ranges) if source in self.pending else None
+        if is_unset(old):
+            target = self.memory(tensor)
+        elif target is None or target not in self.owned or self.last[old] > position:
+            if not update.is_partial:
+                return False
+            fresh = self.memory(tensor)
+            self.copy(old, fresh)
+            target = fresh
+        else:
+            is_new = whole is not None and source not in self.stored
+            self.flush(target, position, source if is_new else None, place, ranges)
         if whole is None and source in self.pending and len(self.users.get(source, ())) > 1:
             self.settle(source)
         fresh_value = shortened(self.value(update.fresh, mapping), ranges)
