@@ -206,3 +206,41 @@ def test_matrices_that_no_others_share_are_multiplied_one_after_the_other() -> N
     y = te.compute((8, 64, 64), lambda t, i, j: te.sum(a[t, i, k] * b[t, k, j], axis=k), name="y")
     done = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], Machine(l2=1 << 20))
     assert loops_around(done.program, "y")[0] == 8
+
+
+@pytest.mark.parametrize(
+    ("l2", "depth", "runs"),
+    [
+        (2 << 20, 2048, 1),  # a panel of columns stays in the cache beside all that goes by
+        (2 << 20, 8192, 4),
+        (2 << 20, 3000, 2),
+        (1 << 20, 2048, 1),
+        (1 << 20, 8192, 4),
+        (2 << 20, 8191, 1),  # a prime number of steps
+    ],
+)
+def test_long_reductions_go_by_in_runs_for_a_panel_of_columns(l2, depth, runs) -> None:
+    program = product(512, depth, 512, Machine(l2=l2, threads=1))
+    inner = [86, depth // runs, 6, 4, 16]
+    assert loops_around(program, "y") == [8, *([runs] if runs > 1 else []), *inner]
+    assert loops_around(program, "b_packed")[0] == 8, "a part for each panel"
+    assert depth // runs in loops_around(program, "b_packed")
+
+
+def test_rows_that_are_one_tile_read_a_panel_once() -> None:
+    program = product(5, 9000, 100, Machine(l2=2 << 20, threads=1))
+    assert not any(loop.extent == 4500 for loop in steps.loops_around(program, "y"))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(70, 5000, 100), (70, 3000, 300), (12, 6000, 40)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_of_long_reductions(shape, dtype, threads) -> None:
+    m, k, n = shape
+    rng = np.random.default_rng(m)
+    a = rng.integers(-3, 4, (m, k)).astype(dtype)
+    b = rng.integers(-3, 4, (k, n)).astype(dtype)
+    with mlc.set_num_threads(threads):
+        np.testing.assert_array_equal(mlc.jit(lambda a, b: a @ b)(a, b), a @ b)
+        turned = mlc.jit(lambda a, b: a.T @ b.T)(a.T.copy(), b.T.copy())
+    np.testing.assert_array_equal(turned, a @ b)

@@ -161,7 +161,7 @@ def _is_too_large(node: Load, nest: Nest, roles: Roles, rows: int, machine: Mach
         return size > AHEAD_BYTES
     if size <= PACK_BYTES:  # no panel stays in the nearest cache, and rows may begin within lines
         return many == 1 and machine.l2 >= LARGE_L2 and size > machine.l1 and rows >= NEAR_PACK_ROWS
-    early = _push_out(node, nest, machine) or size <= machine.l2 >= LARGE_L2
+    early = _push_out(node, nest, machine) or machine.l2 >= LARGE_L2
     return rows >= (FEW_PACK_ROWS if early else PACK_ROWS)
 
 
@@ -362,22 +362,40 @@ def block_columns(s: Schedule, name: str, nest: Nest, tile: Tile, machine: Machi
     return 1
 
 
-def steps_at_once(nest: Nest, machine: Machine) -> int | None:
+def steps_at_once(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> int | None:
     """How many steps of the reduction, a divisor of all of them, go by for all tiles before any
-    goes on, so that the second cache holds what these read again and again; None for all of them:
-    where it holds the operands, or no tiles but those of one matrix share what they read."""
+    goes on, so that the second cache holds what these read again and again: a panel of columns, or
+    all operands where more than the tiles of one matrix share them. None for all steps."""
     (fold, *others), sources = reduce_axes(nest), {node.source for node in loads_in(nest)}
-    size = sum(source.size * source.dtype.itemsize for source in sources)
-    if others or size <= machine.l2 // 2 or not all(_is_shared(n, nest) for n in loads_in(nest)):
+    if others or roles.groups or roles.m is None:
         return None
-    most = fold.extent * (machine.l2 // 2) // size
-    return next((n for n in range(most, LEAST_STEPS - 1, -1) if fold.extent % n == 0), None)
+    most, size = machine.l2 // 2, sum(source.size * source.dtype.itemsize for source in sources)
+    if not _are_shared(nest):
+        size = _column_bytes(nest, min(tile.columns, roles.n.extent))
+        most = machine.l2 // 4 if machine.l2 >= LARGE_L2 else most
+        if roles.m.extent <= tile.rows:
+            return None
+    if size <= most:
+        return None
+    steps = fold.extent * most // size
+    return next((n for n in range(steps, LEAST_STEPS - 1, -1) if fold.extent % n == 0), None)
 
 
-def _is_shared(node: Load, nest: Nest) -> bool:
+def _are_shared(nest: Nest) -> bool:
     """Whether points of axes that are no rows or columns of one matrix read the same again."""
-    size: int = node.source.size
-    return prod(axis.extent for axis in _axes_of(node, nest)) >= 2 * size
+    return all(
+        prod(axis.extent for axis in _axes_of(node, nest)) >= 2 * node.source.size
+        for node in loads_in(nest)
+    )
+
+
+def bring_out(s: Schedule, name: str, nest: Nest, runs: Var, depth: int) -> list[Var]:
+    """The loop over ``runs`` of the reduction outside that over rows, the last of ``depth`` loops,
+    or outside all of them where matrices share operands. Returns the loops that are inside now."""
+    loops = list(s.loops(name)[:depth])
+    inside = loops if _are_shared(nest) else loops[-1:]
+    s.reorder(runs, *inside)
+    return inside
 
 
 def schedule_tile(

@@ -112,10 +112,10 @@ def default_schedule(
         elif nest in plan.ways:
             plan.ways[nest](s, block, depth)
         elif nest is main and tile is not None:
-            from .contraction import schedule_tile, steps_at_once
+            from .contraction import find_roles, schedule_tile, steps_at_once
 
-            is_alone = len(plan.nests) == 1 and not plan.parts
-            at_once = steps_at_once(nest, machine) if is_alone else None
+            roles = find_roles(nest) if len(plan.nests) == 1 else None
+            at_once = steps_at_once(nest, roles, tile, machine) if roles is not None else None
             runs = schedule_tile(s, block, nest, depth, tile, at_once)
         elif depth:
             _schedule_inside(s, block, nest, depth, machine)
@@ -134,12 +134,16 @@ def default_schedule(
         chosen, total = _share_out(s, names[first], plan, added, machine)
         if blocked is not None and plan.parts:  # what a batch needs is copied right before it
             columns = _around(s, names[first], last)
+        if runs is not None and main is not None:
+            from .contraction import bring_out
+
+            inside = bring_out(s, names[first], main, runs, depth + added)
+            if any(loop is chosen for loop in inside):
+                total /= extent_of(s, runs)
+            columns = runs
         for block, nest in copies.items():
             if nest in plan.parts and columns is not None:
                 _schedule_part(s, block, nest, names[first], columns, chosen, machine)
-        if runs is not None:
-            total /= extent_of(s, runs)
-            s.reorder(runs, *s.loops(names[first])[: depth + added])
         _parallel(s, chosen, total)  # last: each step asks anew whether threads race
     if tile is None and blocked is None and not plan.ways:
         if depth and len(plan.nests) > 1 and any(map(reduce_axes, plan.nests)):
