@@ -4,6 +4,7 @@ first way to it leads nowhere."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 from .errors import (
@@ -21,6 +22,7 @@ from .tracer.captures import Captures
 from .tracer.deciding import static_after
 from .tracer.function import trace_function
 from .tracer.grown import RoomWanted, RowsWanted, with_room
+from .tracer.plain_code import is_plain
 from .tracer.sizes import CountFailedError
 from .tracer.trace import FAILING, PLAIN, noting_errors
 from .tracer.traced import Traced
@@ -136,7 +138,11 @@ def listing(value: Any) -> Any:
 
 
 def native_form(function: Callable[..., Any], is_last: bool = False) -> Callable[..., Any]:
-    """The function with loops and branches that may become native."""
-    from .control.plain_code import native_form as form
+    """The function with loops and branches that may become native: see `control.convert.converted`,
+    which takes a while to load, and which most functions of array arithmetic need not be asked
+    about."""
+    if type(function) is FunctionType and is_plain(function.__code__, ("np", "numpy")):
+        return function
+    from .control.convert import converted
 
-    return form(function, is_last)  # type: ignore[no-any-return]
+    return converted(function, is_last)  # type: ignore[no-any-return]

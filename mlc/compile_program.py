@@ -25,7 +25,7 @@ from .compile_device import (
 )
 from .dtypes import DType
 from .errors import ArgumentError, SourceLocation
-from .ir.empty_loops import has_empty_loops
+from .ir.parts import has_empty_loops
 from .ir.program import (
     Buffer,
     Program,

@@ -11,7 +11,6 @@ from .dtypes import boolean
 from .ir.expr import Var, load
 from .ir.grids import Grid
 from .ir.program import Accumulate, Allocate, Buffer, Evaluate, For, Program, Stmt, Store, seq, walk
-from .ir.work import statements_run
 from .records import dataclass
 from .te.nests import nest_of
 from .te.program import create_program
@@ -119,8 +118,7 @@ def schedule_kernel(kernel: Any, tuned: Tuned | None = None) -> KernelCode:
     if kernel.stages[0].call is not None:
         from .schedules.schedule import Schedule
 
-        cost = STATEMENT_NS * statements_run(naive.body)
-        return KernelCode(naive, naive, Schedule(naive), arguments, cost, is_call=True)
+        return KernelCode(naive, naive, Schedule(naive), arguments, _cost(naive), is_call=True)
     nests = [nest_of(stage.tensors) for stage in kernel.stages]
     inputs, outputs, shared = kernel.inputs, kernel.outputs, kernel.shared
     if outputs and outputs[0].shape and outputs[0].shape[-1] in SHORT:
@@ -235,8 +233,15 @@ def _tuned_code(kernel: Any, tuned: Tuned) -> KernelCode | None:
     schedule = None if trace is None else tuned_schedule(program, trace, kernel.name)
     if schedule is None:
         return None
-    cost = STATEMENT_NS * statements_run(program.body)
+    cost = _cost(program)
     return KernelCode(program, schedule.program, schedule, arguments, cost, is_tuned=True)
+
+
+def _cost(program: Program) -> float:
+    """The nanoseconds of a program whose loops say no more than how many statements it runs."""
+    from .ir.work import statements_run
+
+    return STATEMENT_NS * statements_run(program.body)
 
 
 @cache

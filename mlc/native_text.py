@@ -95,7 +95,6 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
     from .backends.llvm.module import BufferRef, KernelCall, module_text
     from .backends.llvm.target import host_target
     from .graph.memory import ALIGNMENT
-    from .lower.place_buffers import span_bytes
 
     first = {"input": 0, "constant": len(module.inputs)}
     last = first["constant"] + len(module.constants)
@@ -131,6 +130,8 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
                 if buffer in known:
                     args.append(known[buffer])
                     continue
+                from .lower.place_buffers import span_bytes  # of scratch, which most have none of
+
                 args.append(BufferRef("workspace", offset))
                 offset += -(-span_bytes(buffer) // ALIGNMENT) * ALIGNMENT
             return tuple(args), offset

@@ -26,6 +26,7 @@ from ..tracer.items import enumerate_, held, product, repeat, zip_
 from ..tracer.lists import taking_lists
 from ..tracer.masked import Masked
 from ..tracer.number import copied_number, python_number
+from ..tracer.plain_code import REDUCING
 from ..tracer.strides import as_strided
 from ..tracer.tracer import Tracer, mark_weak
 from .complex_state import INSTEAD as COMPLEX
@@ -44,7 +45,6 @@ from .making_tables import INSTEAD as TABLES
 from .making_tables import of_plain
 from .mathematics import INSTEAD as MATHEMATICS
 from .mathematics import of_series
-from .plain_code import REDUCING
 from .ranges import range_, reversed_
 from .recursion import note_call
 from .testing_calls import MODULE as ASSERTIONS

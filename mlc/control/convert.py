@@ -17,9 +17,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..tracer.again import MACHINES
+from ..tracer.plain_code import is_plain
 from ..tracer.trace import FAILING, PLAIN
 from .host_changes import PARTS
-from .plain_code import is_plain
 
 _PACKAGE = str(Path(__file__).parent.parent)
 _FOREIGN = tuple({_PACKAGE, os.path.dirname(os.__file__), sys.prefix + "/lib"})

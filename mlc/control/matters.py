@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from ..tracer.plain_code import REDUCING, SCALARS
 from .comprehensions import is_choosing, is_loop
 from .list_names import holds_listing
-from .plain_code import REDUCING, SCALARS
 from .syntax import HELPER, is_computed
 
 MEMBERS = (ast.In, ast.NotIn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir.expr import Expr, Load, Reduce, Var, load, reduce
+from ..ir.expr import Expr, Load, Reduce, Select, Var, load, reduce
 from ..ir.rewrite import loads_of, substitute_loads
 from ..ir.simplify import simplify
 from ..records import dataclass, replace
@@ -10,7 +10,6 @@ from ..te.inline import expand, remap_loads, resolve_loads
 from ..te.tensor import Call, Tensor
 from .graph import Node, unique_name
 from .kernel import Stage
-from .merge_parts import merge_parts
 from .root import Root
 
 
@@ -75,7 +74,11 @@ def build_stage(root: Root, stages: dict[Tensor, Tensor], taken: dict[str, int])
         return simplify(substitute_loads(out, from_stage))
 
     if op.reduction is None:
-        body: tuple[Expr, ...] = tuple(merge_parts(finish(part)) for part in op.body)
+        body: tuple[Expr, ...] = tuple(finish(part) for part in op.body)
+        if any(isinstance(part, Select) for part in body):
+            from .merge_parts import merge_parts
+
+            body = tuple(map(merge_parts, body))
     else:
         fold = op.reduction
         values = tuple(finish(value) for value in fold.values)

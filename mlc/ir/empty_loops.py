@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from .parts import parts_of
-from .program import (
-    Program,
-)
+from .parts import has_empty_loops
+from .program import Program
 
 
 def fill_empty_reductions(program: Program) -> Program:
@@ -19,8 +17,3 @@ def fill_empty_reductions(program: Program) -> Program:
     from .empty_reductions import fill
 
     return program.with_body(fill(program.body))
-
-
-def has_empty_loops(program: Program) -> bool:
-    """Whether a loop of ``program`` has no iterations."""
-    return any(loop.extent == 0 for part in parts_of(program) for loop in part.loops.values())

@@ -61,6 +61,11 @@ def parts_of(program: Program) -> tuple[Part, ...]:
     return tuple(map(_part, _outermost(program.body)))
 
 
+def has_empty_loops(program: Program) -> bool:
+    """Whether a loop of ``program`` has no iterations."""
+    return any(loop.extent == 0 for part in parts_of(program) for loop in part.loops.values())
+
+
 def buffers_around(program: Program) -> list[Buffer]:
     """The buffers that are allocated outside of all parts."""
     found: list[Buffer] = []

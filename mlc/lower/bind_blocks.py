@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ir.empty_loops import fill_empty_reductions
 from ..ir.expr import Expr, Var, apply, const
+from ..ir.parts import has_empty_loops
 from ..ir.program import (
     Allocate,
     Block,
@@ -30,7 +30,11 @@ def bind_blocks(program: Program) -> Program:
     under the condition that all reduce axes are 0. A block that holds blocks is dissolved before
     they are. Reductions over nothing leave their init.
     """
-    return program.with_body(_bind(_open(fill_empty_reductions(program).body), set()))
+    if has_empty_loops(program):
+        from ..ir.empty_loops import fill_empty_reductions
+
+        program = fill_empty_reductions(program)
+    return program.with_body(_bind(_open(program.body), set()))
 
 
 def _open(stmt: Stmt) -> Stmt:

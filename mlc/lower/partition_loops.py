@@ -28,7 +28,6 @@ from ..ir.program import (
 from ..ir.rewrite import postorder, variables_of
 from ..records import replace
 from .simplify_program import simplify_stmt, substitute_all
-from .unroll_partly import without_factors
 
 _MOST_PARTS = 3  # nested partitions multiply code
 _LONG_PART = 5  # a part that is no less than one in so many is worth a cut of its own
@@ -105,7 +104,11 @@ def _split(loop: For, low: int, high: int, ranges: dict[Var, int], depth: int) -
         if stop - start == 1:
             at: dict[Var, Expr] = {piece.var: const(0)}
             body = simplify_stmt(substitute_all(piece.body, at), ranges)
-            parts.append((stop, _partition(without_factors(body), ranges, depth + 1)))
+            if any(isinstance(s, For) and s.annotations for s in walk(body)):
+                from .unroll_partly import without_factors
+
+                body = without_factors(body)
+            parts.append((stop, _partition(body, ranges, depth + 1)))
             continue
         body = _partition(piece.body, {**ranges, piece.var: stop - start}, depth + 1)
         if loop.kind is LoopKind.PARALLEL:

@@ -6,28 +6,25 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 
-from ..ir.program import Accumulate, Allocate, Evaluate, Program, walk
+from ..ir.program import Accumulate, Allocate, Evaluate, For, LoopKind, Program, Stmt, walk
 from ..records import dataclass
 from .bind_blocks import bind_blocks
-from .bind_threads import bind_threads
 from .expand_math import expand_math_program
 from .fit_vectors import fit_vectors
 from .limit_unrolling import limit_unrolling
 from .partition_loops import partition_loops
-from .place_buffers import place_buffers
 from .simplify_program import simplify_program
 from .unroll_loops import unroll_loops
-from .unroll_partly import unroll_partly
 
 Pass = Callable[[Program], Program]
 
 
-def _where(kind: type, name: str) -> Pass:
-    """The pass of that name, whose file is loaded for programs with statements of a ``kind``: it
-    leaves others as they are."""
+def _where(has: Callable[[Stmt], bool], name: str) -> Pass:
+    """The pass of that name, whose file is loaded for programs with a statement that it ``has`` an
+    eye on: it leaves others as they are."""
 
     def step(program: Program) -> Program:
-        if not any(isinstance(stmt, kind) for stmt in walk(program.body)):
+        if not any(map(has, walk(program.body))):
             return program
         made: Program = getattr(import_module(f"{__package__}.{name}"), name)(program)
         return made
@@ -36,20 +33,40 @@ def _where(kind: type, name: str) -> Pass:
     return step
 
 
-compact_buffers = _where(Allocate, "compact_buffers")
+def _calls(stmt: Stmt) -> bool:
+    return isinstance(stmt, Evaluate)
+
+
+def _allocates(stmt: Stmt) -> bool:
+    return isinstance(stmt, Allocate)
+
+
+def _accumulates(stmt: Stmt) -> bool:
+    return isinstance(stmt, Accumulate)
+
+
+def _runs_at_once(stmt: Stmt) -> bool:
+    return isinstance(stmt, For) and stmt.kind in (LoopKind.BOUND, LoopKind.PARALLEL)
+
+
+def _is_hinted(stmt: Stmt) -> bool:
+    return isinstance(stmt, For) and bool(stmt.annotations)
+
+
+compact_buffers = _where(_allocates, "compact_buffers")
 
 PASSES: tuple[Pass, ...] = (
-    _where(Evaluate, "expand_intrinsics"),
-    bind_threads,
+    _where(_calls, "expand_intrinsics"),
+    _where(lambda stmt: _runs_at_once(stmt) or _calls(stmt), "bind_threads"),
     bind_blocks,
     compact_buffers,
     limit_unrolling,
     fit_vectors,
-    place_buffers,
+    _where(_allocates, "place_buffers"),
     partition_loops,
     unroll_loops,
-    _where(Accumulate, "promote_registers"),
-    unroll_partly,
+    _where(_accumulates, "promote_registers"),
+    _where(_is_hinted, "unroll_partly"),
     simplify_program,
     expand_math_program,
 )

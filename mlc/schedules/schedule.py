@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MlcError, ScheduleError
-from ..ir.empty_loops import has_empty_loops
 from ..ir.expr import Var
 from ..ir.parts import (
     alone,
@@ -17,11 +16,11 @@ from ..ir.parts import (
     buffers_around,
     exchanged,
     grown_again,
+    has_empty_loops,
     part_with_loop,
     parts_of,
 )
 from ..ir.program import Block, Program
-from ..ir.viewers import viewer
 from ..records import cached_property, dataclass
 from .legality import is_shared, shares_memory
 from .loop_kinds import broken_mark, misplaced_loop, new_clash
@@ -265,7 +264,7 @@ class Schedule:
 
         ``all=True`` walks through all of them; ``numpy=True`` adds the programs as low-level NumPy.
         """
-        viewer("show")(self, step, **options)
+        _viewer("show")(self, step, **options)
 
     def explain(self, steps: bool = False, facts: Any = None) -> Any:
         """What the program costs, loop by loop, and steps that would help; prints as a text.
@@ -274,19 +273,19 @@ class Schedule:
         (:class:`mlc.looking.machine.Facts`) are those of another machine than this.
         """
         if steps:
-            return viewer("explain_steps")(self, facts=facts)
-        return viewer("explain")(self.program, facts=facts)
+            return _viewer("explain_steps")(self, facts=facts)
+        return _viewer("explain")(self.program, facts=facts)
 
     def draw(self, loop: Var | str | None = None) -> Any:
         """The loop nest as a picture; with ``loop``, see :meth:`draw_access`."""
-        return viewer("draw")(self.program, loop)
+        return _viewer("draw")(self.program, loop)
 
     def draw_access(self, loop: Var | str) -> Any:
         """A picture of the elements that one iteration of ``loop`` touches, and the next one."""
-        return viewer("draw_access")(self.program, loop)
+        return _viewer("draw_access")(self.program, loop)
 
     def _repr_html_(self) -> str:
-        return viewer("shown")(self)._repr_html_()  # type: ignore[no-any-return]
+        return _viewer("shown")(self)._repr_html_()  # type: ignore[no-any-return]
 
     def to_json(self) -> str:
         """The steps taken so far as a text for :meth:`from_json` and `mlc.schedules.replay`."""
@@ -322,6 +321,12 @@ class Schedule:
         from . import lookup
 
         return sorted({*super().__dir__(), *lookup.step_names()})
+
+
+def _viewer(name: str) -> Any:
+    from ..ir.viewers import viewer
+
+    return viewer(name)
 
 
 def taken_on(before: Program, step: Step) -> Made | None:

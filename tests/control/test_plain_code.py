@@ -14,7 +14,7 @@ import pytest
 
 from mlc.control.matters import matters as node_matters
 from mlc.control.matters import own_nodes
-from mlc.control.plain_code import is_plain
+from mlc.tracer.plain_code import is_plain
 
 scale = 2.0
 

@@ -15,6 +15,17 @@ from ...dtypes import DType, boolean
 from .types import Value, constant, mangled, shuffle_mask, type_of
 
 Chunk = list[Union[str, "Chunk"]]
+# What nearly all kernels do with integers: sums, products and comparisons of places.
+_OPCODES = {"add": "add", "sub": "sub", "mul": "mul"}
+# Of signed numbers, and of all others.
+PREDICATES = {
+    "eq": ("eq", "eq"),
+    "ne": ("ne", "ne"),
+    "lt": ("slt", "ult"),
+    "le": ("sle", "ule"),
+    "gt": ("sgt", "ugt"),
+    "ge": ("sge", "uge"),
+}
 
 
 class Builder:
@@ -143,6 +154,16 @@ class Builder:
         if to == value.type:
             return Value(value.text, dtype, value.lanes)
         return self.op(f"bitcast {value} to {to}", dtype, value.lanes)
+
+
+def plain_integer(e: Builder, fn: str, args: Sequence[Value]) -> Value | None:
+    """The scalar function ``fn`` of integers, if it is one of these."""
+    a, b = args[0], args[-1]
+    if fn in _OPCODES:
+        return e.binary(_OPCODES[fn], a, b)
+    if fn in PREDICATES:
+        return e.compare(PREDICATES[fn][a.dtype.kind != "i"], a, b)
+    return None
 
 
 def flatten(chunk: Chunk, into: list[str]) -> None:

@@ -9,10 +9,10 @@ from ...errors import CompileError
 from ...ir.bounds import interval
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, is_product
 from .addressing import emit_load
+from .builder import plain_integer
 from .emitter import Emitter
+from .facts import MATH_CALLS
 from .floats import FLOAT_FNS
-from .math_calls import MATH_CALLS
-from .plain_integers import plain_integer
 from .types import Value, constant, is_half
 
 # Of the bits alone, so that the half types need no detour through float32.

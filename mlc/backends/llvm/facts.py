@@ -11,7 +11,6 @@ from typing import Any
 from ...errors import CompileError
 from ...ir.affine import Sum, as_sum
 from ...ir.bounds import interval
-from ...ir.call_names import is_intrinsic
 from ...ir.expr import Apply, Expr, Load, Reduce, Var
 from ...ir.program import (
     Accumulate,
@@ -32,8 +31,19 @@ from ...ir.program import (
 )
 from ...ir.rewrite import variables_of
 from ...ir.simplify import merge_remainders
-from .math_calls import MATH_CALLS
 
+# Functions of the C library, lane by lane: what no pass has expanded.
+MATH_CALLS: dict[str, str] = {
+    name: name
+    for name in (
+        "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh",
+        "cosh", "tanh", "cbrt", "erf", "erfc", "hypot", "pow",
+    )
+} | {
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2",
+    "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+    "libm_sin": "sin", "libm_cos": "cos", "libm_tan": "tan",
+}  # fmt: skip
 Indices = tuple[Expr, ...]
 NONE: frozenset[Buffer] = frozenset()
 
@@ -118,12 +128,8 @@ class ProgramFacts:
                     found = frozenset((buffer,))
                 case Accumulate(buffers=buffers):
                     found = frozenset(buffers)
-                case Evaluate(name=name) if is_intrinsic(name):
-                    from ...ir.intrinsic import call_effects
-
-                    found = frozenset(region.buffer for region in call_effects(stmt)[1])
                 case Evaluate():
-                    found = frozenset(_given(stmt))
+                    found = _written_by(stmt)
                 case _:
                     found = NONE.union(*map(self.written, children_of(stmt)))
             self._written[id(stmt)] = found
@@ -253,6 +259,16 @@ class ProgramFacts:
                     inside = {b for s in walk(stmt) if isinstance(s, Allocate) for b in s.buffers}
                     self._crossing.update(b for b in self.uses(stmt)[0] if b not in inside)
         return buffer in self._crossing
+
+
+def _written_by(call: Evaluate) -> frozenset[Buffer]:
+    from ...ir.call_names import is_intrinsic
+
+    if not is_intrinsic(call.name):
+        return frozenset(_given(call))
+    from ...ir.intrinsic import call_effects
+
+    return frozenset(region.buffer for region in call_effects(call)[1])
 
 
 def _given(call: Evaluate) -> list[Buffer]:

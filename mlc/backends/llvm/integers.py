@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...dtypes import boolean, float32, float64, int32
-from .builder import Builder
-from .plain_integers import PREDICATES
+from .builder import PREDICATES, Builder
 from .types import Value, constant, type_of
 
 Args = Sequence[Value]
@@ -220,7 +219,7 @@ _PLAIN: dict[str, Row] = {
     "isfinite": _always(True),
 }
 
-# Beside those that `plain_integers` has.
+# Beside those that `plain_integer` has.
 INTEGER_FNS: dict[str, Row] = {
     **_BITS,
     **_PLAIN,

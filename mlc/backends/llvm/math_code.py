@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...dtypes import float32
 from .builder import Builder
-from .math_calls import MATH_CALLS
+from .facts import MATH_CALLS
 from .types import Value
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ...dtypes import int64
 from ...errors import CompileError
-from ...ir.call_names import is_gufunc, is_intrinsic
 from ...ir.expr import Apply, Expr
 from ...ir.program import (
     Accumulate,
@@ -74,20 +73,28 @@ def emit_stmt(e: Emitter, stmt: Stmt) -> None:
             emit_stmt(e, body)
             for buffer in buffers:
                 e.registers.pop(buffer, None)
-        case Evaluate(name=name) if is_intrinsic(name):
-            from .intrinsics import emit_intrinsic_call
-
-            emit_intrinsic_call(e, stmt)
-        case Evaluate(name=name, args=args) if is_gufunc(name):
-            from .gufuncs import emit_gufunc_call
-
-            emit_gufunc_call(e, name, args)
-        case Evaluate(name=name, args=args):
-            from .branches import evaluate
-
-            evaluate(e, name, args)
+        case Evaluate():
+            _evaluate(e, stmt)
         case _:
             raise CompileError(f"LLVM code cannot be generated for a {type(stmt).__name__}")
+
+
+def _evaluate(e: Emitter, call: Evaluate) -> None:
+    """Calls, of which few programs have any."""
+    from ...ir.call_names import is_gufunc, is_intrinsic
+
+    if is_intrinsic(call.name):
+        from .intrinsics import emit_intrinsic_call
+
+        emit_intrinsic_call(e, call)
+    elif is_gufunc(call.name):
+        from .gufuncs import emit_gufunc_call
+
+        emit_gufunc_call(e, call.name, call.args)
+    else:
+        from .branches import evaluate
+
+        evaluate(e, call.name, call.args)
 
 
 def _for(e: Emitter, loop: For) -> None:

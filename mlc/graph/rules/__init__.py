@@ -8,22 +8,49 @@ inlined.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
+from ...ir.expr import Apply, Load
+from ...ir.rewrite import postorder
 from ...te.tensor import Tensor
 from ..graph import Graph, Node, rebuild
-from .powers import multiply_out_powers
-from .reductions import drop_unit_axes, drop_unused_axes
 from .scalars import simplify_bodies
-from .views import shorten_views
 
 Rule = Callable[[Node], "tuple[Tensor, ...] | None"]
 
+
+def _where(may_change: Callable[[Node], bool], file: str, name: str) -> Rule:
+    """The rule of that name, whose file is loaded for nodes that it may change."""
+
+    def rule(node: Node) -> tuple[Tensor, ...] | None:
+        if not may_change(node):
+            return None
+        found: Rule = getattr(import_module(f"{__package__}.{file}"), name)
+        return found(node)
+
+    rule.__name__ = name
+    return rule
+
+
+def _raises_to_powers(node: Node) -> bool:
+    nodes = (n for part in node.compute.body for n in postorder(part))
+    return any(isinstance(n, Apply) and n.fn == "pow" for n in nodes)
+
+
+def _folds(node: Node) -> bool:
+    return node.compute.reduction is not None
+
+
+def _moves(node: Node) -> bool:
+    return isinstance(node.compute.body[0], Load)
+
+
 RULES: tuple[Rule, ...] = (
     simplify_bodies,
-    multiply_out_powers,
-    drop_unit_axes,
-    drop_unused_axes,
-    shorten_views,
+    _where(_raises_to_powers, "powers", "multiply_out_powers"),
+    _where(_folds, "reductions", "drop_unit_axes"),
+    _where(_folds, "reductions", "drop_unused_axes"),
+    _where(_moves, "views", "shorten_views"),
 )
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ...dtypes import boolean
-from ...ir.call_names import intrinsic_named, is_intrinsic
 from ...ir.combiner import Combiner, reducer
 from ...ir.expr import Apply, Expr, Load, Select, Var, apply, const, load
 from ...ir.parts import Part, alone, parts_of
@@ -224,7 +223,7 @@ def _visit(stmt: Stmt, context: _Context, out: Accesses) -> None:
                 _visit(otherwise, replace(context, guards=(*context.guards, ~test)), out)
         case Block():
             _visit_block(stmt, context, out)
-        case Evaluate(name=name) if context.is_declared and not is_intrinsic(name):
+        case Evaluate() if context.is_declared and not _has_meaning(stmt):
             pass
         case _:
             raw = _leaves.get(stmt)
@@ -275,7 +274,7 @@ def _visit_inside(stmt: Block, context: _Context, out: Accesses) -> None:
         guards = (*context.guards, *starts)
         _visit(stmt.init, replace(context, guards=guards, is_init=True), out)
     if stmt.reads is not None or stmt.writes is not None:
-        if any(isinstance(s, Evaluate) and not is_intrinsic(s.name) for s in walk(stmt.body)):
+        if any(isinstance(s, Evaluate) and not _has_meaning(s) for s in walk(stmt.body)):
             declared = [_box(region, "read") for region in stmt.reads or ()]
             declared += [_box(region, "write") for region in stmt.writes or ()]
             _add(declared, context, out)
@@ -326,8 +325,8 @@ def _touches(stmt: Stmt) -> list[_Raw]:
             group = buffers if len(buffers) > 1 else ()
             targets = [_Raw(b, indices, ones, "combine", combiner, (), group) for b in buffers]
             return [*_reads((*indices, *values)), *targets]
-        case Evaluate(name=name, args=args):
-            if is_intrinsic(name):
+        case Evaluate(args=args):
+            if _has_meaning(stmt):
                 return _intrinsic_touches(stmt)
             out = _reads(expressions_of(stmt))
             for arg in args:
@@ -352,8 +351,16 @@ def _self_update(stmt: Store) -> tuple[Combiner, Expr] | None:
     return None
 
 
+def _has_meaning(call: Evaluate) -> bool:
+    """Whether what the call does is known: it is that of an intrinsic."""
+    from ...ir.call_names import is_intrinsic  # few programs call anything
+
+    return is_intrinsic(call.name)
+
+
 def _intrinsic_touches(call: Evaluate) -> list[_Raw]:
     """The regions of a call; an operand that the meaning only combines into is combined."""
+    from ...ir.call_names import intrinsic_named
     from ...ir.intrinsic import regions_of_call
 
     intrinsic = intrinsic_named(call.name)

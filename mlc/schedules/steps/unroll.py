@@ -8,7 +8,6 @@ from ...ir.expr import Var
 from ...ir.program import LoopKind, Program
 from ...records import dataclass, replace
 from ..step import Step, find_loop, replace_loop
-from .annotate import with_annotation
 
 if TYPE_CHECKING:
     from ..refusal import Refusal
@@ -40,6 +39,8 @@ class Unroll(Step):
 
     def apply(self, program: Program) -> tuple[Program, tuple[Any, ...]]:
         if self.factor is not None:
+            from .annotate import with_annotation
+
             return with_annotation(program, self.loop, FACTOR, int(self.factor)), ()
         return replace_loop(
             program, self.loop, lambda loop: replace(loop, kind=LoopKind.UNROLLED)

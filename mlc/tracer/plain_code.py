@@ -6,7 +6,6 @@ import dis
 import sys
 import types
 from functools import lru_cache
-from typing import Any
 
 # Arithmetic and calls over variables; anything else, jumps above all, may be of interest.
 _HARMLESS = frozenset({
@@ -27,16 +26,6 @@ SCALARS = frozenset({
 
 _REPLACED = frozenset({"lib", "testing", "apply_along_axis"})  # or some of their functions are
 REDUCING = frozenset({"reduce", "accumulate", "reduceat"})  # which take lists of traced values so
-
-
-def native_form(function: Any, is_last: bool = False) -> Any:
-    """``function`` with loops and branches that may become native: see `convert.converted`, which
-    takes a while to load, and which most functions of array arithmetic need not be asked about."""
-    if type(function) is types.FunctionType and is_plain(function.__code__, ("np", "numpy")):
-        return function
-    from .convert import converted
-
-    return converted(function, is_last)
 
 
 @lru_cache(maxsize=1024)
