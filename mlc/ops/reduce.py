@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import te
-from ..dtypes import DType, as_dtype, boolean, float32, float64, int32, int64
+from ..dtypes import DType, as_dtype, boolean, float32, float64, int32, int64, uint8
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ir.combiner import Combiner, make_combiner
 from ..ir.expr import Axis, Expr, apply, const, select
@@ -170,7 +170,7 @@ def arg_extreme(x: Any, *, name: str, axes: tuple[int, ...], keepdims: bool) -> 
     """
     x = as_tensor(x)
     beside = bool(axes) and axes[-1] != x.ndim - 1 and int(x.shape[-1]) >= SIDE_BY_SIDE
-    if beside and x.dtype is not boolean:
+    if beside:
         return _arg_column(x, name, axes, keepdims)
     shape, folded, at = over(x, axes, keepdims)
     reducer = te.max if name == "argmax" else te.min
@@ -235,6 +235,7 @@ def _arg_column(x: Any, name: str, axes: tuple[int, ...], keepdims: bool) -> Any
     count = size_of(tuple(x.shape[a] for a in axes))
     counter = int32 if int(count) <= int32.highest else int64
     work = x.dtype if not x.dtype.is_float or x.dtype is float64 else float32
+    work = uint8 if work is boolean else work  # vectors of bits are slow to compare
     place: Expr = const(0)
     for k in folded.values():
         place = k if len(folded) == 1 else place * k.extent + k

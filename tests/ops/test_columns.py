@@ -107,3 +107,11 @@ def test_user_made_folds_keep_the_order_of_rows() -> None:
     got, _ = mlc.jit(lambda a: last_positive(a))(x)
     place = x.shape[0] - 1 - (x[::-1] > 0).argmax(0)
     np.testing.assert_array_equal(got, x[place, np.arange(x.shape[1])])
+
+
+@pytest.mark.parametrize("function", BOTH)
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_truth_in_columns(function, share):
+    x = np.random.default_rng(2).random((9, 5, 70)) < share
+    for axis in (0, 1, -1):
+        assert (mlc.jit(lambda x, axis=axis: function(x, axis=axis))(x) == function(x, axis)).all()
