@@ -47,6 +47,10 @@ def build_module(
     The outputs of the module are new tensors; there are as many as ``outputs``, in the same order.
     """
     graph = graph_of(inputs, outputs)  # dead code stays behind here
+    if any(node.op.op == "join" for node in graph.nodes):
+        from .rejoin_parts import rejoin_parts
+
+        graph = rejoin_parts(graph)
     for rewrite_graph in PASSES:
         graph = rewrite_graph(graph)
     # Passes that few graphs have something for are loaded for those.

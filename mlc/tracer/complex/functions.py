@@ -30,6 +30,7 @@ from .calls import (
     whole_parts,
 )
 from .halves import half
+from .joined import from_joined, joined_axes, pair_of
 from .structure import bilinear, cast, check_start, part_dtype, same_dtypes
 from .value import REAL, combined
 
@@ -58,6 +59,11 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
     """np.mean."""
     a = a if dtype is None else converted(a, np.dtype(dtype))
     options = {"axis": axis, "keepdims": keepdims} | ({} if where is True else {"where": where})
+    axes = joined_axes(a, axis) if where is True else None
+    if axes is not None:
+        pair = call_function(np.mean, (pair_of(a), axes), {"keepdims": keepdims})
+        real, imag = from_joined(pair)._parts
+        return _divided(real, imag)
     return _divided(*(call_function(np.mean, (p,), options) for p in parts_of(a)))
 
 

@@ -28,6 +28,7 @@ from .calls import (
     put,
     whole_parts,
 )
+from .joined import product, summed
 from .value import COMPLEX, REAL, Complex, combined
 
 # Functions that do the same to both parts, and which of their parameters hold elements:
@@ -64,6 +65,7 @@ _PRODUCTS = (
     "matmul dot inner outer tensordot kron convolve cross "
     "linalg.matmul linalg.outer linalg.tensordot linalg.cross"
 )
+_MATRICES = (np.matmul, np.dot)
 _VARIADIC = "atleast_1d atleast_2d atleast_3d meshgrid broadcast_arrays"
 
 
@@ -191,7 +193,8 @@ def _product(function: Any) -> Callable[..., Any]:
                 return function(x, y)
             return call_function(function, (x, y, *rest), kwargs)
 
-        return bilinear(of, a, b)
+        found = product(a, b) if function in _MATRICES and not rest and not kwargs else None
+        return bilinear(of, a, b) if found is None else found
 
     return call
 
@@ -226,6 +229,7 @@ def _register() -> None:
             function = _named(name)
             if function is not None:
                 FUNCTIONS[function] = _partwise(function, data)
+    FUNCTIONS[np.sum] = summed(np.sum, FUNCTIONS[np.sum])
     FUNCTIONS[np.ravel] = _ravel(FUNCTIONS[np.ravel])
     FUNCTIONS[np.reshape] = _reshape(FUNCTIONS[np.reshape])
     FUNCTIONS[np.insert] = _insert(FUNCTIONS[np.insert])
