@@ -263,7 +263,9 @@ class _Jitted:
         refuse_on_a_card(self, traced)
         is_direct = not (debug or traced.draws or traced.refills)
         is_native, call = self._target == "cpu" and is_direct, None
-        if is_native and traced.sizes is None and not lists_may_be_full(traced):
+        if is_native and traced.sizes is not None and traced.outputs:
+            call = CallSpec(returns="list", out="never")  # Python looks at what the data chose
+        elif is_native and not lists_may_be_full(traced):
             traced = copies_computed(traced) if schedule is None else traced
             call = native_call(traced, keys, names, (*args, *kwargs.values()), self._parameters)
         if not traced.outputs:
