@@ -37,7 +37,7 @@ class Fitting:
     def __init__(
         self, trace: FunctionTrace, state: State, entry: list[Any], plan: Plan, start: list[Any],
         holders: dict[int, list[Tracer]], flags: dict[int, Tracer], late: dict[int, Any],
-        kept: set[int], arrays: dict[tuple[int, int], bool],
+        kept: set[int], arrays: dict[tuple[int, int], bool | None],
     ) -> None:  # fmt: skip
         self.trace, self.state, self.entry, self.plan = trace, state, entry, plan
         self.start, self.holders, self.flags, self.late = start, holders, flags, late
@@ -242,7 +242,9 @@ class Fitting:
                 self.fits = False
             self.ends[n, k] = tensor_of(self.trace, leaf, spec)
             if not self.state.outcome.is_error:
-                self.arrays[n, k] = self.arrays.get((n, k), True) and _is_array(leaf)
+                is_array = _is_array(leaf)
+                alike = self.arrays.get((n, k), is_array) is is_array
+                self.arrays[n, k] = is_array if alike else None
         return True
 
     def note_frozen(self, n: int, leaves: list[Any]) -> None:

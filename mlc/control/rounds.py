@@ -78,7 +78,8 @@ class _Round:
         self.labels: list[str] = []
         self.rows: list[tuple[int, int, Spec]] = []
         self.ends_as: list[dict[int, Any]] = []  # the lengths of arrays at the end of each body
-        self.arrays: dict[tuple[int, int], bool] = {}  # leaves that each body leaves as arrays
+        # Whether leaves are arrays, and no scalars, at the end; None where one body says so.
+        self.arrays: dict[tuple[int, int], bool | None] = {}
         self.left: list[list[Any]] = []  # what all variables hold at the end of each body
         self.lists: SharedLists | None = None
         for n in sorted(plan.carried):
@@ -299,8 +300,9 @@ class _Round:
                 continue
             if n in self.holders:
                 made._cell.is_array = self.holders[n][k]._cell.is_array
-            if (self.state.is_branch or n in self.late) and self.arrays.get((n, k)):
-                made._cell.is_array = True
+            kind = self.arrays.get((n, k))
+            if (self.state.is_branch or n in self.late) and kind is not None:
+                made._cell.is_array = kind
             set_order(made, self.plan.orders.get((n, k)))
             made._cell.frozen = self.plan.frozen.get((n, k), "")
             if n in self.holders and not self.state.is_entered:  # it may be what it was

@@ -106,3 +106,22 @@ def test_places_in_what_has_no_axes_are_an_array() -> None:
         return more(places) * more(places)
 
     assert mlc.jit(function)(3) == function(3)
+
+
+@pytest.mark.parametrize("start", [3, -2])
+def test_what_both_branches_make_a_scalar_is_none_of_the_array_before(start: int) -> None:
+    def f(a: Any) -> Any:
+        t = a
+        for i in range(3):
+            if i == 1 and a > 0:
+                t = t + 1
+            elif a.sum() > 1:
+                t = t + 2
+            else:
+                t = t - 2
+        u = a
+        if a.sum() > 1:
+            u += 1
+        return isinstance(t, np.ndarray), isinstance(u, np.ndarray), t, u
+
+    assert mlc.jit(f)(np.array(start)) == f(np.array(start))
