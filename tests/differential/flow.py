@@ -11,6 +11,8 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple, Union
 
+from . import flow_wider as wider
+
 Node = Union[str, "Compound"]
 
 
@@ -40,6 +42,7 @@ FIRST = {
     "q": "[0.5, 2.0]", "r": "[1, 4, 2]", "p": "[(1, 0.5)]",  # lists of floats, ints and pairs
     "d": "{1: 0.5, 3: 2.0}", "e": "{}", "u": "{1, 2}",  # dicts of floats and of ints, a set
     "o": "Box(2)", "y": "x * 2",
+    **wider.FIRST,
 }  # fmt: skip
 CLASS = """class Box:
     def __init__(self, n):
@@ -72,6 +75,7 @@ _INTS = (
     "{I} + {I}", "{I} - {I}", "{I} * 2", "{I} % 3", "{I} // 2", "abs({I})", "min({I}, {I})", "max({I}, {N})",
     "({I} if {B} else {I})", "sum(1 for w in q if w > {f})", "int({F} % 4.0)", "sum(k)", "r.count({I})",
     "max(r, default=0)", "len(o.items)", "sum(i for i in r if i % 2)", "int((x > {f}).sum())",
+    *wider.INTS,
 )  # fmt: skip
 _FLOATS = (
     "s", "v", "s", "v", "{f}", "x[{at x}]", "y[{at y}]", "x[{at x}]", "q[{at q}]", "a[{at a}, 0]", "t",
@@ -79,6 +83,7 @@ _FLOATS = (
     "{F} + {F}", "{F} - {F}", "{F} * 0.5", "-{F}", "abs({F})", "max({F}, {F})", "min({F}, {f})",
     "({F} if {B} else {F})", "{F} * {N}", "{F} % 2.0", "float({I})", "sum(w * 0.5 for w in x)",
     "sum(d.values(), 0.0)", "max(q, default=-1.0)", "x[{at x}:].sum()", "min(x)", "round({F})* 1.0",
+    *wider.FLOATS,
 )  # fmt: skip
 _TESTS = (
     "{F} > {f}", "{F} < {F}", "x[{at x}] > {f}", "{I} < {I}", "{I} == {I}", "n % 3 == 1", "m > n", "{I} in u",
@@ -86,6 +91,7 @@ _TESTS = (
     "{f} < {F} <= 3", "o.over({f})", "(x > {f}).any()", "any(w > {f} for w in q)", "{I} % 2", "len(q) > {I}",
     "all(w < {f} for w in x)", "s != v", "{I} in e", "d", "bool(u)", "r and r[-1] > {I}", "x.min() < {f}",
     "q[-1:] == [{f}]", "r == sorted(r)", "p and p[-1][0] > {I}",
+    *wider.TESTS,
 )  # fmt: skip
 _STATEMENTS = (
     "n += 1", "n = {I} % 7", "m = ({I}) % 5", "n, m = m, n", "c += {I} % 3", "m = abs({I} - {I}) % 9", "n -= {i}",
@@ -111,6 +117,7 @@ _STATEMENTS = (
     "z = [w for w in x]\ns += z[0]", "z = q\nz.append(0.5)", "y = x.copy()\ny[{at y}] = s", "y = np.array([w * 0.5 for w in x])",
     "y = np.array([s, v, *x[2:]])", "z = list(zip(r, q))\nc += len(z)", "z = [[0] * 2 for _ in range(3)]\nz[{at z}][n % 2] = m\nc += sum(map(sum, z)) % 5",
     "*z, s = [v, {F} % 2.0, s]\nc += len(z)", "q, z = q[:2], q[2:]\nc += len(z)", "assert len(x) > 1, 'too short'",
+    *wider.STATEMENTS,
 )  # fmt: skip
 _HELPED = (
     "s = h({F} % 3.0, {I} % 4)",
@@ -125,23 +132,28 @@ _SPANS = (
 _HEADS = (
     "for {w} in x:", "for {w} in q[:5]:", "for {w} in sorted(q)[:4]:", "for {w} in list(d.values()):", "for {w} in reversed(x):",
     "for {w} in (s, {f}, 1.0):", "for {w} in a[{at a}]:",
+    *wider.HEADS,
 )  # fmt: skip
 _COUNTED = (
     "for {j} in k:", "for {j} in r[:5]:", "for {j} in (2, 0, n):", "for {j} in sorted(u):", "for {j} in list(d):", "for {j} in sorted(e):",
     "for {j} in reversed(range({N})):", "for {j} in list(e.values()):",
+    *wider.COUNTED,
 )  # fmt: skip
 _PAIRED = (
     "for {j}, {w} in enumerate(x):", "for {j}, {w} in zip(k, x):", "for {w}, {j} in zip(q, range(4)):", "for {j}, {w} in list(d.items()):",
     "for {j}, {w} in p[:4]:", "for {j}, {w} in enumerate(q[:4], 1):", "for {j}, {w} in zip(r, x[::-1]):", "for {j}, {w} in enumerate(a[:, 0]):",
     "for {j}, ({w}, _) in enumerate(zip(x, y)):", "for {w}, {j} in sorted(zip(x, k)):",
+    *wider.PAIRED,
 )  # fmt: skip
 _FAILING = (
     "raise ValueError('no')", "raise KeyError(n)", "s += q[n]", "s += d[m]", "n = 7 % m", "s = 1.0 / n", "r.remove(n)", "n = r.index(m)",
     "v = q.pop()", "raise IndexError", "n = int('7')", "s += x[n + 9]", "assert n < 3", "m = next(iter(u))", "v = min(q)",
+    *wider.FAILING,
 )  # fmt: skip
 _CAUGHT = (
     "except ValueError:", "except (IndexError, KeyError):", "except (ValueError, ZeroDivisionError):", "except LookupError:",
     "except Exception:", "except (AssertionError, ValueError, LookupError, ArithmeticError):",
+    *wider.CAUGHT,
 )  # fmt: skip
 
 
@@ -222,7 +234,7 @@ class Writer:
         nodes: list[Node] = []
         for _ in range(self.rng.randint(1, 3)):
             nodes.append(self.statement(depth, loops, ways))
-        if ways and self.rng.random() < 0.35:
+        while ways and self.rng.random() < 0.35:
             test = self.filled(self.rng.choice(_TESTS), loops)
             nodes.append(Compound(((f"if {test}:", (self.rng.choice(ways),)),)))
             nodes.append(self.statement(0, loops, ways))
@@ -239,6 +251,8 @@ class Writer:
                 self.loop,
                 self.repeat,
                 self.attempt,
+                self.attempt,
+                self.cases if self.rng.random() < 0.5 else self.context,
             )
             return self.rng.choice(makers)(depth - 1, loops, ways)
         if self.helper and self.rng.random() < 0.12:
@@ -253,6 +267,17 @@ class Writer:
         if self.rng.random() < 0.5:
             clauses.append(("else:", self.block(depth, loops, ways)))
         return Compound(tuple(clauses))
+
+    def cases(self, depth: int, loops: tuple[str, ...], ways: Sequence[str]) -> Node:
+        """A ``match`` over a small number."""
+        heads = ["case 0:", "case 1 | 3:", f"case g if g > {self.rng.randint(0, 3)}:", "case _:"]
+        heads = [head for head in heads if self.rng.random() < 0.8] or heads
+        clauses = tuple((head, self.block(min(depth, 1), loops, ways)) for head in heads)
+        head = self.filled("match {I} % 4:", loops)
+        return Compound(((head, (Compound(clauses),)),))
+
+    def context(self, depth: int, loops: tuple[str, ...], ways: Sequence[str]) -> Node:
+        return Compound((("with np.errstate(divide='ignore'):", self.block(depth, loops, ways)),))
 
     def loop(self, depth: int, loops: tuple[str, ...], ways: Sequence[str]) -> Node:
         j, w = _LOOPS[len(loops) % 3], ("fa", "fb", "fc")[len(loops) % 3]
@@ -300,12 +325,16 @@ class Writer:
 
     def attempt(self, depth: int, loops: tuple[str, ...], ways: Sequence[str]) -> Node:
         rng = self.rng
-        failing: Node = rng.choice(_FAILING)
+        failing: Node = self.filled(rng.choice(_FAILING), loops)
         if rng.random() < 0.5:
             failing = Compound(((f"if {self.filled(rng.choice(_TESTS), loops)}:", (failing,)),))
         body = (*self.block(min(depth, 1), loops, ways), failing)
         clauses = [("try:", body if rng.random() < 0.7 else body[::-1])]
-        clauses.append((rng.choice(_CAUGHT), self.block(0, loops, ways)))
+        if rng.random() < 0.3:
+            head, told = rng.choice(wider.NAMED)
+            clauses.append((head, (self.filled(told, loops), *self.block(0, loops, ways))))
+        else:
+            clauses.append((rng.choice(_CAUGHT), self.block(0, loops, ways)))
         if rng.random() < 0.2:
             clauses.append(("else:", self.block(0, loops)))
         if rng.random() < 0.2:
@@ -315,6 +344,10 @@ class Writer:
     def function(self) -> Node:
         """A helper ``h`` of a float and an int, which may change what is around it."""
         rng, self.helper = self.rng, False
+        if rng.random() < 0.35:
+            self.helper = True
+            body = self.filled(rng.choice(wider.RECURSIVE), ())
+            return Compound((("def h(f0, i0):", tuple(body.split("\n"))),))
         left, self.left = self.left, rng.randint(2, 6)
         outer = [name for name in ("s", "n", "v", "c", "b") if rng.random() < 0.3]
         fresh = [
@@ -324,7 +357,7 @@ class Writer:
         ]
         body: list[Node] = [f"nonlocal {', '.join(outer)}"] if outer else []
         renamed = rng.random() < 0.5
-        owned = ("q", "r", "p", "d", "e", "u", "y", "o")  # what a statement may bind
+        owned = ("q", "r", "p", "d", "e", "u", "y", "o", *wider.FIRST)  # what a statement may bind
         body += [*fresh, *(f"{name} = {FIRST[name]}" for name in owned if renamed)]
         body += [f"nonlocal {', '.join(owned)}"] * (not renamed)
         ways = ("return s + i0", "return v", "return f0 * 0.5")

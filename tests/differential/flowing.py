@@ -17,13 +17,17 @@ from mlc.testing.rounding import shaken
 
 from .compare import grouped
 from .flow import CLASS, FIRST, Compound, Node, Writer, lines_of
+from .flow_wider import CLASSES
+from .flow_wider import RESULTS as WIDER_RESULTS
 from .program import defined
 
 RESULTS = (
     "n", "m", "c", "s", "v", "b", "q", "r", "p", "d", "e", "sorted(u)", "len(u)", "o.n", "o.total",
     "o.items", "y", "list(d)", "sum(q, 0.5)", "e.get(1)", "q[-1:]",
+    *WIDER_RESULTS,
 )  # fmt: skip
 SHRINKING = 30.0  # seconds
+LEFT = "return @"  # where a program ends early
 RAISING = 0.15  # of the programs that raise an error are kept
 
 
@@ -38,8 +42,11 @@ class FlowProgram:
     @property
     def source(self) -> str:
         """The program as a function called ``program``, with the class that it uses."""
-        body = [*lines_of(self.nodes), f"return {', '.join(self.results)},"]
+        end = f"return {', '.join(self.results)},"
+        body = [*(line.replace(LEFT, end) for line in lines_of(self.nodes)), end]
         head = f"{CLASS}\n\n" if any("Box(" in line for line in body) else ""
+        if any(re.search(r"Tally|Deep\(|Stop", line) for line in body):
+            head += f"{CLASSES}\n\n"
         lines = "".join(f"    {line}\n" for line in body)
         return f"{head}def program(x, k, a, t):\n{lines}"
 
@@ -69,8 +76,9 @@ def _drawn(rng: random.Random) -> FlowProgram:
     nodes: list[Node] = [f"{name} = {value}" for name, value in FIRST.items()]
     if rng.random() < 0.35:
         nodes.append(writer.function())
+    ways = (LEFT,) if rng.random() < 0.3 else ()
     while writer.left > 0:
-        nodes.append(writer.statement(3, ()))
+        nodes.append(writer.statement(3, (), ways))
     results = tuple(rng.sample(RESULTS, rng.randint(4, 9)))
     return FlowProgram(tuple(nodes), (x, k, a, t), results)
 

@@ -126,10 +126,15 @@ def _choices(tree: ast.Module) -> list[Any]:
         part = parts.pop()
         if isinstance(part, (ast.For, ast.While, ast.Lambda, ast.FunctionDef)):
             continue
-        if isinstance(part, (ast.If, ast.IfExp)):
+        if isinstance(part, (ast.If, ast.IfExp)) and not _is_of_shape(part.test):
             found.append(part)
         parts += ast.iter_child_nodes(part)
     return found
+
+
+def _is_of_shape(test: ast.expr) -> bool:
+    """Whether shapes alone decide ``test``, which says then what may follow."""
+    return isinstance(test, ast.Attribute) and test.attr in ("size", "ndim")
 
 
 def _decided(statement: str, number: int, test: bool) -> str:
