@@ -21,7 +21,7 @@ def test_random_control_flow_does_what_python_does(first: int) -> None:
         outcome = check_flow(draw_flow(seed))
         assert outcome.kind != "different", f"seed {seed}: {outcome.text}"
         kinds[outcome.kind] += 1
-    assert kinds["same"] >= 5, kinds
+    assert kinds["same"] >= 4, kinds  # what is refused says so
 
 
 def test_programs_are_deep_and_of_every_kind() -> None:
@@ -30,6 +30,7 @@ def test_programs_are_deep_and_of_every_kind() -> None:
         "for ", "while ", "else:", "break", "continue", "return v", "try:", "nonlocal", "finally:",
         "q.append(", "q.pop(", "enumerate(", "zip(", "Box(", "del d[", "u.add(", "raise ",
         " if w > ", "z = x[1:4]", "n, m = m, n", " " * 20,
+        "match ", "with ", "Deep(", "f = f[1:]", "key=lambda", "return h(", "da['one']", "case _:",
     ):  # fmt: skip
         assert any(part in text for text in texts), part
 
