@@ -114,8 +114,8 @@ def named(name: str) -> Intrinsic | None:
 def _make_all() -> None:
     for dtype, columns, a, b in product(KINDS, COLUMNS, _A, _B):
         wgmma_boxes(dtype, columns, a, b)
-    for columns in NARROW:
-        wgmma_store(columns)
+    for columns, dtype in product(NARROW, (float32, *KINDS)):
+        wgmma_store(columns, dtype)
 
 
 @dataclass(frozen=True)

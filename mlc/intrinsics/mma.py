@@ -285,10 +285,12 @@ def _function(name: str, parameters: str, body: str) -> str:
 
 
 def stored(target: Buffer, source: Buffer | None) -> Stmt:
-    """``target[i, j] = source[i, j]``, or 0 without a source."""
+    """``target[i, j] = source[i, j]``, converted, or 0 without a source."""
     i, j = Var("i"), Var("j")
     vi, vj = Axis("vi", target.shape[0]), Axis("vj", target.shape[1])
-    value: Expr = const(0, target.dtype) if source is None else load(source, (vi, vj))
+    value: Expr = const(0, target.dtype)
+    if source is not None:
+        value = cast(load(source, (vi, vj)), target.dtype)
     block = Block("tile", (Iter(vi, i), Iter(vj, j)), Store(target, (vi, vj), value))
     return For(i, target.shape[0], For(j, target.shape[1], block))
 

@@ -28,7 +28,7 @@ from .mma import stored
 THREADS = 128
 ROWS, DEPTH, PIECE = 64, 16, 8  # of one instruction, and of what lies in one piece
 COLUMNS = (64, 128, 256)
-NARROW = (32, 64)  # columns that can be stored on their own
+NARROW = (32, 64, 128)  # columns that can be stored on their own
 PANELS = "wgmma.mn"  # the scope of sums: a thread holds those of 8 columns after those of 8 before
 KINDS = {float16: ("f16", "mlc_half"), bfloat16: ("bf16", "mlc_bfloat16")}
 _LANE = "threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + e / 2 % 2 * 8"
@@ -97,26 +97,31 @@ def wgmma(dtype: DType, columns: int = 64, depth: int = DEPTH) -> Wgmma:
     return names
 
 
-def wgmma_store(columns: int) -> str:
-    """The name of an intrinsic that stores 32 or 64 columns of sums, of which there may be more."""
-    if columns not in NARROW:
-        raise ArgumentError(f"32 or 64 columns are stored on their own here, got {columns}")
-    name = f"wgmma_store_float32_part_{columns}"
+def wgmma_store(columns: int, dtype: DType = float32) -> str:
+    """The name of an intrinsic that stores 32, 64 or 128 columns of sums, of which there may be
+    more, converted to ``dtype``: float32, float16 or bfloat16."""
+    if columns not in NARROW or dtype not in (float32, *KINDS):
+        raise ArgumentError(
+            f"32, 64 or 128 columns are stored on their own here, as float32, float16 or bfloat16, "
+            f"got {columns} of {dtype}"
+        )
+    name = f"wgmma_store_{dtype}_part_{columns}"
     c = Buffer("C", (ROWS, columns), float32, scope=Scope(PANELS))
-    target = Buffer("target", c.shape, float32)
+    target = Buffer("target", c.shape, dtype)
     count = ROWS * columns // THREADS
     meaning = Program(name, (c, target), stored(target, c))
-    text = _store_text(name, count)
+    text = _store_text(name, count, "float" if dtype is float32 else KINDS[dtype][1])
     register(Intrinsic(name, meaning, {"cuda": text}, THREADS, {"C": count}))
     return name
 
 
-def _store_text(name: str, count: int) -> str:
-    return f"""MLC_DEVICE void {name}(const float *c, float *target, int far, int near) {{
+def _store_text(name: str, count: int, element: str = "float") -> str:
+    one, two = (x if element == "float" else f"{element}({x})" for x in ("c[e]", "c[e + 1]"))
+    return f"""MLC_DEVICE void {name}(const float *c, {element} *target, int far, int near) {{
   #pragma unroll
   for (int e = 0; e < {count}; e += 2)
     mlc_store_pair(
-        &target[({_LANE}) * far + (threadIdx.x % 4 * 2 + e / 4 * 8) * near], near, c[e], c[e + 1]);
+        &target[({_LANE}) * far + (threadIdx.x % 4 * 2 + e / 4 * 8) * near], near, {one}, {two});
 }}"""
 
 

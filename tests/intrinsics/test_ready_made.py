@@ -27,7 +27,7 @@ def nothing_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_those_of_cards_are_made_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
     tile, wide = mma.mma("tf32", 8, "km", "nk"), wgmma(bfloat16, 128, 64)
     names = [tile.fill, tile.load_a, tile.load_b, tile.product, tile.store, tile.scale,
-             wide.fill, wide.product, wide.store, wgmma_store(32),
+             wide.fill, wide.product, wide.store, wgmma_store(32), wgmma_store(128, float16),
              boxes.load_box(float16, 72),
              boxes.wgmma_boxes(float16, 256, "km", "kn").product]  # fmt: skip
     meanings = [intrinsic_named(name).meaning_key for name in names]

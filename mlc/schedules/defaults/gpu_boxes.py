@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...dtypes import DType
 from ...intrinsics.boxes import WIDE, load_box, wgmma_boxes, why_no_boxes
 from ...ir.affine import as_sum
 from ...ir.expr import Axis, Expr, Load, Var
@@ -12,14 +13,14 @@ from ...ir.program import For
 from ..schedule import Schedule
 from .gpu_contraction import hold, loops_inside, points
 from .gpu_tensor_cores import SUMS_GAP
-from .gpu_wgmma import STEPS, GroupTile, wanted_product
+from .gpu_wgmma import HALVES_GAP, STEPS, GroupTile, wanted_product
 from .vectors import extent_of
 
 if TYPE_CHECKING:
     from .gpu import GpuMachine
 
 AHEAD = 3  # iterations between the load of a box and its use, at most
-PARTS = (64, 32)  # columns that are handed on at a time
+PARTS = (128, 64, 32)  # columns that are handed on at a time
 
 
 def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bool:
@@ -56,13 +57,15 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     ahead = min(AHEAD, points(product.roles.k) // STEPS - 1)
     slots = (ahead + 1) * (STEPS * sum(product.tile.block) * product.kind.itemsize + 16)
     room = machine.shared_most - slots
-    part = next((n for n in PARTS if _handed(product.tile, n) <= room), PARTS[-1])
+    kind = product.converted(s, followers)
+    parts = [n for n in PARTS if n <= product.tile.columns and (kind or n < PARTS[0])]
+    part = next((n for n in parts if _handed(product.tile, n, kind) <= room), parts[-1])
     loops = product.cut(s, family.sums, followers, part, product.blocks(machine))
     for fetch, _ in fetches:
         s.compute_at(fetch, loops.k0)
         row = loops_inside(s, fetch, loops.k0)[-2]
         s.tensorize(row, load_box(product.kind, extent_of(s, row)))
-    product.begin_and_end(s, loops, family.sums, followers, machine)
+    product.begin_and_end(s, loops, family.sums, machine)
     if turned[1] and product.tile.columns > WIDE:
         s.split(loops.n1, [None, WIDE])
     s.tensorize(loops.m2, family.product)
@@ -70,9 +73,11 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     return True
 
 
-def _handed(tile: GroupTile, part: int) -> int:
-    """Bytes of shared memory that ``part`` columns of sums take on their way."""
-    return tile.block[0] * (part * 4 + SUMS_GAP)
+def _handed(tile: GroupTile, part: int, kind: DType | None) -> int:
+    """Bytes of shared memory that ``part`` columns of sums take on their way, as float32 or as a
+    narrower ``kind``."""
+    row = part * 4 + SUMS_GAP if kind is None else part * kind.itemsize + HALVES_GAP
+    return tile.block[0] * row
 
 
 def _as_panels(s: Schedule, name: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from operator import is_
 from typing import TYPE_CHECKING
 
-from ...dtypes import DType
-from ...intrinsics.wgmma import PIECE, ROWS, THREADS, Wgmma, wgmma, wgmma_store
-from ...ir.expr import Var
-from ...ir.program import Block, For, writes_of
+from ...dtypes import DType, float32
+from ...intrinsics.wgmma import KINDS, PIECE, ROWS, THREADS, Wgmma, wgmma, wgmma_store
+from ...ir.expr import Cast, Load, Var
+from ...ir.program import Block, For, Store, writes_of
 from ...records import dataclass
 from ..schedule import Schedule
 from .gpu_contraction import (
@@ -40,6 +41,7 @@ ARCHITECTURE = "sm_90a"
 BAND = 8  # tiles, so that 132 blocks are 8 by 16 tiles or so
 STEPS = 64  # of the reduction between two barriers
 SIDE = 128  # rows and columns of a tile, where the reduction is shared out among blocks
+HALVES_GAP = 16  # bytes between rows of sums that are 16-bit floats already
 FULL = 0.9  # of the processors that have a tile, at least
 
 
@@ -121,10 +123,16 @@ class GroupProduct:
         self, s: Schedule, sums: Wgmma, followers: Sequence[str], part: int = 0, blocks: int = 0
     ) -> GroupLoops:
         """The loops over tiles on the grid, and over groups on the threads. With ``part``, each
-        group hands its sums on by itself, so many columns at a time. With ``blocks`` there are no
+        group hands its sums on by itself, so many columns at a time, converted already where that
+        is all that follows. With ``blocks`` there are no
         more of them than that, each of which goes through several tiles."""
         ((made, _),) = writes_of(s.block(self.name).body)
         stored = s.cache_write(self.name, made, sums.scope_c)
+        gap = SUMS_GAP
+        if part and self.converted(s, followers) is not None:
+            s.compute_inline(stored)
+            (stored,) = followers
+            followers, gap = [s.cache_write(stored, 0, "shared")], HALVES_GAP
         *batch, rows, columns, depth = s.loops(self.name)
         m0, m1, m2 = s.split(rows, [None, self.tile.groups, ROWS])
         n0, n1 = s.split(columns, [None, self.tile.columns])
@@ -144,14 +152,24 @@ class GroupProduct:
             for each in followers:
                 s.reverse_compute_at(each, parts)
         hold(s, stored, "shared")
-        part_rows(s, stored, SUMS_GAP)
+        part_rows(s, stored, gap)
         if blocks:
             n0 = _walk_grid(s, [*batch, m0], tiles, blocks)
         else:
             n0 = bind_grid(s, batch, m0, s.fuse(*tiles) if tiles[1:] else n0)
         if self.tile.groups > 1:
             s.bind(m1, "threadIdx.y")
-        return GroupLoops(stored, n0, m1, m2, n1, k0, k1, parts if part else None)
+        last = parts if part else None
+        return GroupLoops(stored, tuple(followers), n0, m1, m2, n1, k0, k1, last)
+
+    def converted(self, s: Schedule, followers: Sequence[str]) -> DType | None:
+        """The 16-bit type that sums are converted to, if nothing else is done with them."""
+        body = s.block(followers[0]).body if len(followers) == 1 else None
+        match body:
+            case Store(buffer=buffer, indices=at, value=Cast(value=Load(indices=places))):
+                same = len(at) == len(places) and all(map(is_, at, places))
+                return buffer.dtype if same and buffer.dtype in KINDS else None
+        return None
 
     def blocks(self, machine: GpuMachine) -> int:
         """How many blocks go through all tiles in as many turns as processors need for them, all
@@ -186,11 +204,10 @@ class GroupProduct:
         s: Schedule,
         loops: GroupLoops,
         sums: Wgmma,
-        followers: Sequence[str],
         machine: GpuMachine,
     ) -> None:
         """What is done with the sums around the loop over steps."""
-        for follower in followers:
+        for follower in loops.followers:
             if loops.parts is None:
                 spread(s, follower, loops.n0, self.threads, machine)
             else:
@@ -198,16 +215,18 @@ class GroupProduct:
         init = s.decompose_reduction(self.name, loops.k0)
         s.tensorize(loops_inside(s, init, loops.m1)[-2], sums.fill)
         row, column = loops_inside(s, loops.stored, loops.m1)[-2:]
-        few = loops.parts is not None and extent_of(s, column) < self.tile.columns
-        s.tensorize(row, wgmma_store(extent_of(s, column)) if few else sums.store)
+        ((buffer, _),) = writes_of(s.block(loops.stored).body)
+        few = extent_of(s, column) < self.tile.columns or buffer.dtype is not float32
+        s.tensorize(row, wgmma_store(extent_of(s, column), buffer.dtype) if few else sums.store)
 
 
 @dataclass(frozen=True)
 class GroupLoops:
     """The loops of a product in tiles: 0 counts tiles, the last one what is within. ``stored`` is
-    the block that hands the sums on."""
+    the block that hands the sums on to the ``followers``."""
 
     stored: str
+    followers: tuple[str, ...]
     n0: Var
     m1: Var
     m2: Var
@@ -240,7 +259,7 @@ def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     for fetch, along in fetches:
         s.compute_at(fetch, loops.k0)
         _fetch(s, fetch, along, loops.k0, product.threads, machine)
-    product.begin_and_end(s, loops, family, followers, machine)
+    product.begin_and_end(s, loops, family, machine)
     pieces = [s.split(var, [None, PIECE]) for var in (loops.m2, loops.n1, loops.k1)]
     s.reorder(*(var for pair in pieces for var in pair))
     s.tensorize(pieces[0][0], family.product)

@@ -15,7 +15,7 @@ from mlc import te
 from mlc.compile_device import program_device_module
 from mlc.runtime.cuda import emulate
 from mlc.schedules.defaults.gpu import GpuMachine, default_gpu_schedule
-from mlc.testing.cuda import assert_compiles
+from mlc.testing.cuda import assert_compiles, counting
 
 TURNS = """\
     for (int ax2_0 = 0; ax2_0 < 8; ++ax2_0) {
@@ -31,14 +31,16 @@ TURNS = """\
 FEW = GpuMachine(processors=1, architecture="sm_90a")
 
 
-def product(m: int, n: int, k: int, turned: tuple[bool, bool], dtype: str) -> Any:
+def product(
+    m: int, n: int, k: int, turned: tuple[bool, bool], dtype: str, least: int | None = 0
+) -> Any:
     a = te.placeholder((k, m) if turned[0] else (m, k), dtype, "A")
     b = te.placeholder((n, k) if turned[1] else (k, n), dtype, "B")
-    return program_of(a, b, turned)
+    return program_of(a, b, turned, least)
 
 
-def program_of(a: Any, b: Any, turned: tuple[bool, bool]) -> Any:
-    """C = max(A B, 0)."""
+def program_of(a: Any, b: Any, turned: tuple[bool, bool], least: int | None = 0) -> Any:
+    """C = max(A B, least), or A B."""
     m, k = a.shape[::-1] if turned[0] else a.shape
     n = b.shape[0] if turned[1] else b.shape[1]
     dtype = a.dtype
@@ -50,7 +52,11 @@ def program_of(a: Any, b: Any, turned: tuple[bool, bool]) -> Any:
         return te.sum(te.cast(left, "float32") * te.cast(right, "float32"), axis=r)
 
     y = te.compute((m, n), element, name="Y")
-    c = te.compute((m, n), lambda i, j: te.cast(te.max(y[i, j], 0), dtype), name="C")
+
+    def result(i: Any, j: Any) -> Any:
+        return te.cast(y[i, j] if least is None else te.max(y[i, j], least), dtype)
+
+    c = te.compute((m, n), result, name="C")
     return te.create_program([a, b, c], "product")
 
 
@@ -89,6 +95,32 @@ def test_its_text(nvrtc: None) -> None:
     loop = module.source[module.source.index("  } else {") :]
     loop = loop[loop.index("    for") : loop.index("    mlc_wgmma_done")]
     assert re.sub(r"wgmma_boxes.*;", "multiply();", loop) == TURNS
+
+
+@pytest.mark.parametrize(
+    ("sizes", "turned", "dtype", "order", "part"),
+    [((256, 256, 192), (False, False), "float16", "random", 128),
+     ((64, 64, 192), (False, True), "bfloat16", "reverse", 64)],
+)  # fmt: skip
+def test_what_is_only_converted_leaves_registers_so(
+    sizes, turned, dtype, order, part, nvrtc: None
+) -> None:
+    """Rows of 16 bytes of each thread, without conflicts of banks."""
+    m, n, k = sizes
+    program = product(m, n, k, turned, dtype, None)
+    module = program_device_module(default_gpu_schedule(program, FEW).program)
+    assert_compiles(module, ["sm_90a"])
+    assert f"  wgmma_store_{dtype}_part_{part}(" in module.source
+    assert "*reinterpret_cast<uint4 *>(&C[" in module.source
+    kind: Any = ml_dtypes.bfloat16 if dtype == "bfloat16" else np.float16
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-4, 4, buffer.shape).astype(kind) for buffer in program.params[:2])
+    c = np.zeros((m, n), kind)
+    with mlc.config.override(emulated_order=order), counting() as counted:
+        emulate.run_arrays(module, [a, b, c])
+    exact = a.astype(np.float64) @ (b.T if turned[1] else b).astype(np.float64)
+    np.testing.assert_array_equal(c, exact.astype(kind))
+    assert counted.accesses and not any(access.conflicts for access in counted.accesses)
 
 
 @pytest.mark.parametrize(
