@@ -7,7 +7,8 @@ takes.
 * Reductions along rows share the rows: softmax and layer norm become one kernel.
 * A contraction, or a reduction over other dimensions, takes elementwise stages of its own shape
   only; short reductions over other dimensions of the same elements join, too: what the first has
-  read is in the cache for the second.
+  read is in the cache for the second. On processors large products of long sums take none: these
+  are made in runs, after each of which the cache holds what the next one reads.
 * Elementwise stages over the same elements join even if neither reads the other.
 """
 
@@ -15,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..dtypes import float32, float64
 from ..ir.expr import Const, Load, const, load
 from ..ir.rewrite import loads_of
-from ..te.classify import Kind, folds_rows, kind_of, points
-from ..te.tensor import Tensor
+from ..te.classify import Kind, contraction_of, folds_rows, kind_of, points
+from ..te.tensor import Compute, Tensor
 from .build_stage import Made
 
 MAX_STAGES = 32
@@ -28,6 +30,8 @@ FEW_ROWS = 16
 SMALL_REDUCTION = 4096
 ROW_BYTES = 384 << 10  # what the stages of a kernel may hand each other per row
 SHORT_ROW = 64  # elements; loops shorter than this should not be the innermost ones
+LONG_SUM = 4096  # products whose panels of columns a second cache has little room for
+LARGE_PRODUCT = 64  # rows, and columns
 SHORT_COLUMN = 512  # elements; columns up to this length fit in the cache, many side by side
 
 
@@ -35,8 +39,8 @@ class Member:
     """A stage with what the grouping asks about it."""
 
     __slots__ = (
-        "is_reduction", "is_short_column", "kind", "loads", "made", "position", "shape", "size",
-        "tensors",
+        "is_long_product", "is_reduction", "is_short_column", "kind", "loads", "made", "position",
+        "shape", "size", "tensors",
     )  # fmt: skip
 
     def __init__(self, made: Made, position: int) -> None:
@@ -46,7 +50,7 @@ class Member:
         self.tensors = made.stage.tensors
         self.loads: dict[Load, None] = {}
         self.size = made.node.size
-        self.is_short_column = False
+        self.is_short_column = self.is_long_product = False
         call = made.stage.call
         if call is not None:
             self.kind = Kind.OPAQUE
@@ -60,6 +64,8 @@ class Member:
             self.loads.update(dict.fromkeys(loads_of(part)))
         self.kind = kind_of(op)
         self.is_reduction = root is not None
+        if root is not None and points(root.axes) > LONG_SUM:
+            self.is_long_product = _is_large_product(op)
         if root is not None and self.kind is Kind.REDUCTION and not folds_rows(root):
             # made for many elements at once, as a contraction is
             self.kind = Kind.CONTRACTION
@@ -98,8 +104,17 @@ class Group:
         return self.members[-1].position
 
 
-def group_stages(made: Sequence[Made]) -> list[Group]:
-    """The kernels of ``made`` (in order) as groups, in an order in which they can run."""
+def _is_large_product(op: Compute) -> bool:
+    """Whether ``op`` multiplies matrices of float32 or float64 of many rows and columns."""
+    found = contraction_of(op, LARGE_PRODUCT)
+    if found is None or op.body[0].dtype not in (float32, float64):
+        return False
+    return found.lhs.dtype is found.rhs.dtype is op.body[0].dtype
+
+
+def group_stages(made: Sequence[Made], in_runs: bool = True) -> list[Group]:
+    """The kernels of ``made`` (in order) as groups, in an order in which they can run. Products
+    of long sums are made ``in_runs`` on processors."""
     if len(made) == 1:
         return [Group(Member(made[0], 0))]
     from .merge_groups import merge, merge_siblings
@@ -109,6 +124,7 @@ def group_stages(made: Sequence[Made]) -> list[Group]:
     groups: list[Group] = []
     for position, stage in enumerate(made):
         member = Member(stage, position)
+        member.is_long_product &= in_runs
         group = Group(member)
         read = {current(owner[n.source]) for n in member.loads if n.source in owner}
         group.needs = set(read)

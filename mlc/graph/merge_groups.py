@@ -94,6 +94,7 @@ def _is_good(members: Sequence[Member], shared: int) -> bool:
             shared == len(shape)
             and (len(reductions) == 1 or all(m.is_short_column for m in reductions))
             and all(m.shape == shape for m in members)
+            and not any(m.is_long_product for m in members)
         )
     rows = max(points(members[0].made.stage.compute.axes[:shared]), 1)
     if not any(m.is_reduction for m in members) and shape[-1] < SHORT_ROW:

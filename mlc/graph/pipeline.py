@@ -73,7 +73,7 @@ def build_module(
 
             graph = relax_softmax(graph)
     made = inline_computes(graph)
-    groups = group_stages(made)
+    groups = group_stages(made, in_runs=row_blocks)
     if (
         row_blocks
         and len(groups) > 1

@@ -237,3 +237,29 @@ def test_one_element_that_data_name_is_read_as_it_stands():
 
     a, b = np.ones(1), np.arange(4.0)
     assert mlc.jit(counted)(a, b) == counted(a, b) == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "kernels"),
+    [
+        ((128, 6000, 96), "float32", 2),
+        ((128, 6000, 96), "float64", 2),
+        ((128, 4096, 96), "float32", 1),
+        ((12, 6000, 96), "float32", 1),  # few rows read each column once or twice
+        ((128, 6000, 12), "float32", 1),
+        ((128, 6000, 96), "int32", 1),
+    ],
+)
+def test_large_products_of_long_sums_are_kernels_of_their_own(shape, dtype, kernels):
+    m, k, n = shape
+    x, w, b = (te.placeholder(s, dtype, "xwb"[i]) for i, s in enumerate([(m, k), (k, n), (n,)]))
+    y = arithmetic.add(contract.matmul(x, w), b)
+    assert len(build_module([x, w, b], [y]).kernels) == kernels
+    assert len(build_module([x, w, b], [y], row_blocks=False).kernels) == 1, "on cards"
+
+
+def test_what_follows_a_product_of_a_long_sum_is_right():
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.integers(-3, 4, s).astype("float32") for s in ((70, 5000), (5000, 80), (80,)))
+    layer = mlc.jit(lambda x, w, b: np.maximum(x @ w + b, 0))
+    np.testing.assert_array_equal(layer(x, w, b), np.maximum(x @ w + b, 0))
