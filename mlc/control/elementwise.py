@@ -31,21 +31,34 @@ def vectorized(function: Any) -> Callable[..., Any]:
     """
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        if not any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of([*args, kwargs])):
+        if not any(
+            hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of([*args, *kwargs.values()])
+        ):
             return function(*args, **kwargs)
-        if kwargs or function.signature is not None or function.excluded or not args:
+        if function.signature is not None:
             raise UnsupportedError(
-                "np.vectorize with signature=, excluded= or arguments by name cannot be traced; "
-                "give the arrays by position, and write the others into the function"
+                "np.vectorize with signature= cannot be traced; np.apply_along_axis, with the "
+                "function of a row, and loops over the rows are native loops"
             )
-        return _mapped(converted(function.pyfunc), args, function.otypes)
+        inner, apart = converted(function.pyfunc), function.excluded
+        places = [n for n in range(len(args)) if n not in apart]
+        names = [name for name in kwargs if name not in apart]
+
+        def of_element(*elements: Any) -> Any:
+            given = list(args)
+            for place, element in zip(places, elements):
+                given[place] = element
+            return inner(*given, **{**kwargs, **dict(zip(names, elements[len(places) :]))})
+
+        along = (*(args[place] for place in places), *(kwargs[name] for name in names))
+        return _mapped(of_element, along, function.otypes) if along else inner(*args, **kwargs)
 
     return run
 
 
 def along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """``np.apply_along_axis``: a native loop over the slices, where there are more than a few."""
-    given = [arr, args, kwargs]
+    given = [arr, *args, *kwargs.values()]
     if not any(hasattr(type(leaf), "__mlc_lift__") for leaf in leaves_of(given)):
         return np.apply_along_axis(func1d, axis, arr, *args, **kwargs)
     function = converted(func1d)

@@ -47,6 +47,8 @@ _HINTS = {
     "interp": "build it from np.take, np.where and arithmetic, or declare it with @mlc.op",
 }
 
+_OF_PYTHON = " (vectorized)"  # how NumPy's names for what np.frompyfunc makes end
+
 
 @cache
 def load_operators() -> None:
@@ -94,6 +96,12 @@ def is_supported(function: Any) -> bool:
 
 def unsupported(name: str, short: str) -> UnsupportedError:
     """The error for a NumPy function that nothing stands for, with its nearest neighbours."""
+    if short.endswith(_OF_PYTHON):
+        return UnsupportedError(
+            f"np.frompyfunc({short.removesuffix(_OF_PYTHON)}) makes arrays of objects, which "
+            f"cannot be traced; np.vectorize, with otypes=, makes arrays of numbers and is a "
+            f"native loop"
+        )
     from difflib import get_close_matches
 
     functions: list[Any] = [*NUMPY_FUNCTIONS, *UFUNCS]

@@ -17,7 +17,6 @@ import numpy as np
 from .. import te
 from ..errors import (
     ArgumentError,
-    OutsideArrayError,
     ShapeError,
     SourceLocation,
     TracerLeakError,
@@ -27,7 +26,7 @@ from ..ops.assemble import part_shape
 from ..ops.op import CURRENT
 from ..te.extent import is_open
 from ..te.tensor import Compute, Placeholder, Tensor
-from .asking import is_ours, is_subscript
+from .asking import is_ours
 from .changing import Flat
 from .concrete import all_known, known, plain, wrapped
 from .deciding import deciding_arguments, hash_of, number, truth
@@ -254,17 +253,9 @@ class Tracer:
         if self._cell.array is not None:
             return np.array(known(self), dtype)
         self._trace.wanted |= deciding_arguments(self._tensor, self._trace)
-        if is_subscript(sys._getframe(1)):
-            raise OutsideArrayError(
-                f"a NumPy array that was not made in the function is indexed with {self!r}, and "
-                f"Python asks NumPy for that alone; write np.array(table)[i], np.take(table, i), "
-                f"or pass the array as an argument"
-            )
-        raise OutsideArrayError(
-            f"{self!r} cannot become a NumPy array while tracing: it was stored in an array that "
-            f"was not made in the function, or passed to a function that is not traced; make the "
-            f"array with np.zeros or np.empty, or pass it as an argument"
-        )
+        from .outside import outside_error
+
+        raise outside_error(repr(self), sys._getframe(1))
 
     def __bool__(self) -> bool:
         return bool(known(self)) if self._cell.array is not None else truth(self)

@@ -204,4 +204,6 @@ def _call_method(
         from .changing import at
 
         return at(ufunc, *inputs, **kwargs)
+    if ufunc.signature is None and ufunc not in UFUNCS:
+        raise unsupported(name, ufunc.__name__)
     raise UnsupportedError(f"{name} cannot be traced; write it with sums, np.where or slices")

@@ -77,8 +77,60 @@ def by_signature(x: Any) -> Any:
     return np.vectorize(np.sum, signature="(n)->()")(x)
 
 
+def poly(coefficients: Any, x: Any, scale: Any = 1.0) -> Any:
+    total = 0.0
+    for c in coefficients:
+        total = total * x + c
+    return total * scale if total > 0.5 else total
+
+
+def by_name_and_apart(x: Any) -> Any:
+    apart = np.vectorize(poly, excluded=[0])(x[:3], x)
+    named = np.vectorize(poly, excluded=["coefficients"])(coefficients=[1.0, 2.0], x=x, scale=3.0)
+    return apart, named, np.vectorize(lambda v, k=2: v * k)(x, k=x[::-1])
+
+
+def test_vectorize_of_arguments_by_name_and_those_left_whole() -> None:
+    same(by_name_and_apart, X)
+
+
+def of_objects(x: Any) -> Any:
+    return np.frompyfunc(square, 1, 1)(x).astype(float)
+
+
+def sum_of_objects(x: Any) -> Any:
+    return np.frompyfunc(lambda a, b: a * 0.5 + b, 2, 1).reduce(x)
+
+
+def test_frompyfunc_is_refused() -> None:
+    for function in (of_objects, sum_of_objects):
+        assert "np.vectorize, with otypes=, makes arrays of numbers" in refused(function, X)
+
+
+def masked(x: Any) -> Any:
+    return np.ma.masked_where(x > 0.5, x).mean()
+
+
+def fields(x: Any) -> Any:
+    records = np.zeros(len(x), [("place", float), ("kind", int)])
+    records["place"] = x
+    return records["place"]
+
+
+def series(x: Any) -> Any:
+    return np.polynomial.Polynomial(x)(2.0)
+
+
+@pytest.mark.parametrize(("function", "instead"), [
+    (masked, "hold the mask beside the array"), (fields, "hold each field in an array of its own"),
+    (series, "of traced coefficients use np.polyval(c[::-1], x)"),
+])  # fmt: skip
+def test_classes_of_numpy_with_arrays_of_their_own_are_refused(function: Any, instead: str) -> None:
+    assert instead in refused(function, X)
+
+
 def test_vectorize_with_more_is_refused() -> None:
-    assert refused(by_signature, X).startswith("np.vectorize with signature=, excluded= or")
+    assert refused(by_signature, X).startswith("np.vectorize with signature= cannot be traced")
     assert refused(squares, X[:0]).startswith("np.vectorize over arrays of shape (0,) cannot")
 
 
