@@ -184,10 +184,19 @@ def attention(q: Any, k: Any, v: Any) -> Any:
     return weights / weights.sum(axis=-1, keepdims=True) @ v
 
 
+def causal(q: Any, k: Any, v: Any) -> Any:
+    """That which takes the most registers."""
+    scores = q @ np.swapaxes(k, -1, -2)
+    scores = np.where(np.tril(np.ones(scores.shape[-2:], bool)), scores, np.float16(-np.inf))
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True) @ v
+
+
 @pytest.mark.parametrize(
     ("function", "shapes"),
-    [(np.matmul, [(1536, 256), (256, 2048)]), (attention, [(4, 520, 64)] * 3)],
-)
+    [(np.matmul, [(1536, 256), (256, 2048)]), (attention, [(4, 520, 64)] * 3),
+     (causal, [(1, 512, 128)] * 3)],
+)  # fmt: skip
 def test_products_of_hopper_go_on(function: Any, shapes: Any) -> None:
     """Of a compiler that finds sums touched on the way each waits for the one before."""
     given = [np.zeros(shape, np.float16) for shape in shapes]
