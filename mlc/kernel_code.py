@@ -106,9 +106,9 @@ def allocated(program: Program) -> Iterator[Buffer]:
             yield from stmt.buffers
 
 
-def schedule_kernel(kernel: Any, tuned: Tuned | None = None) -> KernelCode:
+def schedule_kernel(kernel: Any, tuned: Tuned | None = None, words: bool = True) -> KernelCode:
     """The schedule of a graph kernel: one from ``tuned``, stored traces by workload key, or else
-    the default one."""
+    the default one. With ``words``, short rows may be moved as such: `mlc.graph.words`."""
     from .backends.llvm.target import host_target
     from .schedules.defaults.cpu import default_schedule
 
@@ -121,7 +121,7 @@ def schedule_kernel(kernel: Any, tuned: Tuned | None = None) -> KernelCode:
         return KernelCode(naive, naive, Schedule(naive), arguments, _cost(naive), is_call=True)
     nests = [nest_of(stage.tensors) for stage in kernel.stages]
     inputs, outputs, shared = kernel.inputs, kernel.outputs, kernel.shared
-    if outputs and outputs[0].shape and outputs[0].shape[-1] in SHORT:
+    if words and outputs and outputs[0].shape and outputs[0].shape[-1] in SHORT:
         from .graph.words import as_words
 
         moves = as_words(nests, inputs, outputs)

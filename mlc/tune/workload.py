@@ -12,7 +12,7 @@ from ..compile_device import DEVICE_TARGETS, calls_library, device_host, gpu_pro
 from ..dtypes import boolean
 from ..errors import ArgumentError, UnsupportedError
 from ..ir.program import Allocate, Buffer, For, LoopKind, Program, walk
-from ..kernel_code import captured, tuning_host
+from ..kernel_code import captured, schedule_kernel, tuning_host
 from ..schedules.schedule import Schedule
 from ..schedules.tuned import workload_key
 from ..te.tensor import Tensor
@@ -187,6 +187,10 @@ def _of_graph(compiled: Compiled, arrays: Sequence[Array] | None) -> list[Worklo
     found: dict[str, Workload] = {}
     values = None if arrays is None else _Values(compiled, arrays)
     for kernel, code in zip(compiled.module.kernels, compiled.kernels, strict=True):
+        pairs = zip(code.scheduled.params, code.arguments, strict=False)
+        if any(buffer.dtype is not tensor.dtype for buffer, tensor in pairs):
+            # Moves of words: what is tuned is the program over elements.
+            code = schedule_kernel(kernel, words=False)
         default = without_scratch(code)
         on_device = compiled.target in DEVICE_TARGETS
         inputs = None if values is None else values.through(kernel, code, default)

@@ -12,6 +12,7 @@ import mlc
 from mlc.graph.words import as_words
 from mlc.ir.expr import select
 from mlc.te.nests import nest_of
+from mlc.tune.targets import workloads_for
 
 MOVES: dict[str, Callable[[Any], Any]] = {
     "repeated": lambda a: np.repeat(a, 3, axis=0),
@@ -87,3 +88,14 @@ def test_one_number_fills_rows_and_nothing_is_moved_to_nowhere(x: Any) -> None:
     np.testing.assert_array_equal(filled(x), np.full((3, 2), np.sum(x)), strict=True)
     nothing = mlc.jit(lambda x: (np.ravel(x)[:, None] > 1)[..., :0].max(axis=-1, initial=3))
     np.testing.assert_array_equal(nothing(x), np.ones(np.size(x), bool) * 3 > 0)
+
+
+def test_what_is_tuned_are_elements() -> None:
+    def f(a: Any) -> Any:
+        b = np.repeat(a[:, ::-1], 3, axis=1)
+        return b, np.cumsum(b.real)
+
+    jitted, a = mlc.jit(f), drawn("complex64", (30, 40))
+    jitted(a)
+    for workload in workloads_for(jitted, (a,), {}):
+        assert all(p.dtype.kind == "f" for p in workload.program.params)
