@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from ..dtypes import float32, float64
 from ..ir.expr import Const, Load, const, load
 from ..ir.rewrite import loads_of
-from ..te.classify import Kind, contraction_of, folds_rows, kind_of, points
+from ..te.classify import Kind, kind_of, points
 from ..te.tensor import Compute, Tensor
 from .build_stage import Made
 
@@ -64,12 +64,14 @@ class Member:
             self.loads.update(dict.fromkeys(loads_of(part)))
         self.kind = kind_of(op)
         self.is_reduction = root is not None
-        if root is not None and points(root.axes) > LONG_SUM:
-            self.is_long_product = _is_large_product(op)
-        if root is not None and self.kind is Kind.REDUCTION and not folds_rows(root):
-            # made for many elements at once, as a contraction is
-            self.kind = Kind.CONTRACTION
-            self.is_short_column = points(root.axes) <= SHORT_COLUMN
+        if root is not None:
+            from ..te.folds import folds_rows  # few graphs fold anything
+
+            self.is_long_product = points(root.axes) > LONG_SUM and _is_large_product(op)
+            if self.kind is Kind.REDUCTION and not folds_rows(root):
+                # made for many elements at once, as a contraction is
+                self.kind = Kind.CONTRACTION
+                self.is_short_column = points(root.axes) <= SHORT_COLUMN
 
     def agreement(self, node: Load) -> int:
         """How many first indices of ``node`` are the first axes of this stage."""
@@ -106,6 +108,8 @@ class Group:
 
 def _is_large_product(op: Compute) -> bool:
     """Whether ``op`` multiplies matrices of float32 or float64 of many rows and columns."""
+    from ..te.folds import contraction_of
+
     found = contraction_of(op, LARGE_PRODUCT)
     if found is None or op.body[0].dtype not in (float32, float64):
         return False

@@ -10,7 +10,8 @@ from ..ir.program import Program, Region
 from ..ir.rewrite import substitute
 from ..ops.programs import Writer, threads
 from ..schedules.defaults.access import step
-from ..te.classify import axes_of, contraction_of, is_view
+from ..te.classify import axes_of, is_view
+from ..te.folds import contraction_of
 from ..te.inline import expand, remap_loads
 from ..te.tensor import Call, Compute, Tensor
 from .graph import Graph, Node, rebuild

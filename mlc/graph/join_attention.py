@@ -16,7 +16,8 @@ from ..ir.program import contiguous_strides
 from ..ir.rewrite import loads_of, postorder, substitute
 from ..records import dataclass
 from ..te.address import address_of, covers
-from ..te.classify import axes_of, contraction_of, is_view, points
+from ..te.classify import axes_of, is_view, points
+from ..te.folds import contraction_of
 from ..te.inline import expand, remap_loads, resolve_loads
 from ..te.tensor import Call, Compute, Tensor
 from .attention.held import is_held

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..te.classify import Kind, contraction_of, points
+from ..te.classify import Kind, points
+from ..te.folds import contraction_of
 from ..te.tensor import Tensor
 from .group_stages import Group, Member, current, in_order
 from .merge_groups import goes_round, shared_axes, take_in

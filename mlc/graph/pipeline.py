@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from ..te.tensor import Constant, Tensor
 from .eliminate_common import eliminate_common
-from .fold_constants import fold_constants
 from .graph import Graph, graph_of
 from .group_stages import group_stages
 from .inline_computes import inline_computes, split_results
@@ -16,11 +15,21 @@ from .memory import plan_memory
 from .rules import apply_rules
 from .separate_outputs import separate_outputs
 
+
+def _fold_constants(graph: Graph) -> Graph:
+    """See `fold_constants`, which is loaded for graphs that have any."""
+    if not any(isinstance(t.op, Constant) for node in graph.nodes for t in node.op.inputs):
+        return graph
+    from .fold_constants import fold_constants
+
+    return fold_constants(graph)
+
+
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     split_results,
     apply_rules,
     eliminate_common,
-    fold_constants,
+    _fold_constants,
     separate_outputs,
 )
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ..dtypes import float32, float64
 from ..ir.expr import Apply, Axis, Expr, Load
 from ..records import dataclass
-from ..te.classify import axes_of, contraction_of, is_view
+from ..te.classify import axes_of, is_view
+from ..te.folds import contraction_of
 from ..te.inline import remap_loads
 from ..te.tensor import Compute, Operation, Tensor
 

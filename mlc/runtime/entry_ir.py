@@ -7,7 +7,7 @@ front from far behind; when none does, the call goes to the object's slow callab
 
 The code is the same for all kernels: it is compiled once, kept on disk, and costs a kernel's own
 compile time nothing. Walking a table takes a few nanoseconds more than code made for the signature
-would, which took LLVM 8 ms each. Its numbers are those of `mlc.runtime.entry_numbers`. `%array`,
+would, which took LLVM 8 ms each. Its numbers are those of `mlc.runtime.signature`. `%array`,
 `%descr`, `%tuple` and `%float` are the parts of NumPy's and Python's objects that belong to their
 binary interfaces.
 """

@@ -11,31 +11,41 @@ from typing import Any
 
 import numpy as np
 
-from mlc.runtime import entry_numbers
 from mlc.runtime.entry import EntrySpec, Leaf, Param, ScalarSpec, StaticSpec, TreeSpec, leaves
 from mlc.runtime.symbols import WORKSPACE_CELLS
 
+# The numbers that these tables share with the code of the native entry.
+# Kinds of params, options, kinds of results.
+ARRAY, STATIC, BOOL = 0, 1, 2
+FLOAT_F64, FLOAT_F32, INT_I64, INT_I32, INT_F64, INT_F32 = 3, 4, 5, 6, 7, 8
+RELEASE_GIL, OUT_ALLOWED, OUT_REQUIRED, OUT_POSITIONAL, INPLACE_OK = 1, 2, 4, 8, 16
+RETURN_ARRAY, RETURN_TUPLE, RETURN_LIST, RETURN_NONE, RETURN_CALL = 0, 1, 2, 3, 4
+
+# Kinds of nodes. A signature with trees lists its arguments, then the children of the first tree,
+# those of the second, and so on; the nodes' objects are found in one walk.
+LEAF, TUPLE, LIST, DICT, NONE = 0, 1, 2, 3, 4
+
 _SCALARS = {
-    ("bool", "bool"): entry_numbers.BOOL,
-    ("float", "float64"): entry_numbers.FLOAT_F64,
-    ("float", "float32"): entry_numbers.FLOAT_F32,
-    ("int", "int64"): entry_numbers.INT_I64,
-    ("int", "int32"): entry_numbers.INT_I32,
-    ("int", "float64"): entry_numbers.INT_F64,
-    ("int", "float32"): entry_numbers.INT_F32,
+    ("bool", "bool"): BOOL,
+    ("float", "float64"): FLOAT_F64,
+    ("float", "float32"): FLOAT_F32,
+    ("int", "int64"): INT_I64,
+    ("int", "int32"): INT_I32,
+    ("int", "float64"): INT_F64,
+    ("int", "float32"): INT_F32,
 }
 _RETURNS = {
-    "array": entry_numbers.RETURN_ARRAY,
-    "tuple": entry_numbers.RETURN_TUPLE,
-    "list": entry_numbers.RETURN_LIST,
-    "none": entry_numbers.RETURN_NONE,
-    "call": entry_numbers.RETURN_CALL,
+    "array": RETURN_ARRAY,
+    "tuple": RETURN_TUPLE,
+    "list": RETURN_LIST,
+    "none": RETURN_NONE,
+    "call": RETURN_CALL,
 }
 _TREES = {
-    "tuple": entry_numbers.TUPLE,
-    "list": entry_numbers.LIST,
-    "dict": entry_numbers.DICT,
-    "none": entry_numbers.NONE,
+    "tuple": TUPLE,
+    "list": LIST,
+    "dict": DICT,
+    "none": NONE,
 }
 _VALUE = 16  # bytes from the beginning of a NumPy scalar to its value
 # NumPy's array flags.
@@ -163,7 +173,7 @@ class Signature:
         queue: list[tuple[Param, int]] = _numbered(params, 0)
         for param, first in queue:  # which grows
             if not isinstance(param, TreeSpec):
-                nodes.append(_Node(kind=entry_numbers.LEAF, number=first))
+                nodes.append(_Node(kind=LEAF, number=first))
                 continue
             queue += _numbered(param.children, first)
             keys = [sys.intern(key) for key in param.keys]
@@ -180,7 +190,7 @@ class Signature:
     def _param(self, param: Leaf, statics: Any, flags: int) -> _Param:
         match param:
             case StaticSpec():
-                return _Param(kind=entry_numbers.STATIC, object=id(next(statics)))
+                return _Param(kind=STATIC, object=id(next(statics)))
             case ScalarSpec():
                 return _Param(kind=_SCALARS[param.kind, param.dtype], follows=param.follows)
         strides = None
@@ -202,7 +212,7 @@ class Signature:
         low, high = param.span()
         takes_scalars = not param.shape and param.only != "array" and not flags & _WRITEABLE
         return _Param(
-            kind=entry_numbers.ARRAY,
+            kind=ARRAY,
             rank=_NO_RANK if param.only == "scalar" else len(param.shape),
             flags=flags | (_ALIGNED if param.aligned else 0),
             type_number=param.numpy.num,
@@ -278,9 +288,9 @@ def workspace_class(nbytes: int) -> int:
 def _options(spec: EntrySpec) -> int:
     may = spec.out != "never" and bool(spec.outputs)
     return (
-        (entry_numbers.RELEASE_GIL if spec.release_gil else 0)
-        | (entry_numbers.OUT_ALLOWED if may else 0)
-        | (entry_numbers.OUT_REQUIRED if spec.out == "required" else 0)
-        | (entry_numbers.OUT_POSITIONAL if may and spec.positional_out else 0)
-        | (entry_numbers.INPLACE_OK if spec.inplace_ok else 0)
+        (RELEASE_GIL if spec.release_gil else 0)
+        | (OUT_ALLOWED if may else 0)
+        | (OUT_REQUIRED if spec.out == "required" else 0)
+        | (OUT_POSITIONAL if may and spec.positional_out else 0)
+        | (INPLACE_OK if spec.inplace_ok else 0)
     )

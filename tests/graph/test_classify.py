@@ -7,7 +7,8 @@ import pytest
 from mlc import te
 from mlc.ops import arithmetic, contract, index, join, reduce, shape
 from mlc.ops.elementwise import astype
-from mlc.te.classify import Kind, classify, contraction_of, folds_rows, is_affine_view
+from mlc.te.classify import Kind, classify, is_affine_view
+from mlc.te.folds import contraction_of, folds_rows
 
 X = te.placeholder((6, 8), "float32", "x")
 W = te.placeholder((8, 5), "float32", "w")

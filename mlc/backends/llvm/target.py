@@ -194,7 +194,7 @@ def _may_use_tiles() -> bool:
     import ctypes
 
     try:
-        system_call = ctypes.CDLL(None).syscall
+        system_call = ctypes.pythonapi["syscall"]
     except (OSError, AttributeError):
         return False
     numbers = map(ctypes.c_long, (_ARCH_PRCTL, _REQUEST, _TILE_DATA))
