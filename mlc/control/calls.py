@@ -7,6 +7,7 @@ import itertools
 import operator
 import sys
 import types
+import warnings
 from collections.abc import Callable
 from functools import lru_cache, partial, reduce
 from typing import Any
@@ -19,6 +20,7 @@ from ..ops.op import CURRENT
 from ..te.extent import Extent
 from ..tracer.complex.calls import truth
 from ..tracer.complex.value import Complex
+from ..tracer.concrete import are_rows_numbers
 from ..tracer.deciding import deciding_arguments
 from ..tracer.drawing import random_form
 from ..tracer.grown import is_arrays
@@ -49,6 +51,7 @@ from .ranges import range_, reversed_
 from .recursion import note_call
 from .testing_calls import MODULE as ASSERTIONS
 from .testing_calls import assertion
+from .texts import warned
 from .whole_numbers import INSTEAD as WHOLE_NUMBERS
 
 
@@ -75,6 +78,8 @@ def _number(kind: type) -> Callable[..., Any]:
                 return kind(args[0])
             holds = truth(args[0])
             return python_number(holds, bool) if is_traced(holds) else bool(holds)
+        if args[0].shape and kind is not bool and not are_rows_numbers():
+            raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
         return python_number(args[0], kind)
 
     return convert
@@ -294,6 +299,7 @@ _INSTEAD: dict[Any, Any] = {
     builtins.float: _number(float),
     builtins.bool: _number(bool),
     builtins.str: lambda *args, **options: _text(*args, **options),
+    warnings.warn: warned,
     np.errstate: _without_errors(np.errstate), np.seterr: _without_errors(np.seterr),
     np.lib.stride_tricks.as_strided: as_strided,
     np.apply_along_axis: along_axis, taking_lists(np.apply_along_axis): along_axis,

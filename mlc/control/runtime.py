@@ -60,6 +60,7 @@ from .picking import may_pick, picked
 from .ranges import Range
 from .ranges import native_range as native_range
 from .ranges import range_ as range_
+from .texts import formatted as formatted
 from .tried_calls import attempt as attempt
 from .tried_calls import ifloordiv as ifloordiv
 from .tried_calls import imod as imod

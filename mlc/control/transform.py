@@ -436,6 +436,13 @@ class _Worker(Comparisons):
         node.func = filled(called("call", [node.func]), node.func)
         return node
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod()):
+                return filled(called("formatted", [node.left, node.right]), node)
+        return node
+
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         has_values = is_computed(node.slice)
         self.generic_visit(node)

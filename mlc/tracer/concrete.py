@@ -7,6 +7,8 @@ with all its views, into a traced array.
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -169,3 +171,15 @@ def call_plainly(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
     if places is not None:
         return places if isinstance(places, tuple) and len(places) > 1 else out[0]
     return wrapped(result, [*args, *kwargs.values()])
+
+
+@functools.cache
+def are_rows_numbers() -> bool:
+    """Whether NumPy takes an array of one element for a number: up to 2.3 it does, and warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            float(np.ones(1))
+        except TypeError:
+            return False
+    return True

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..records import replace
-from ..te.tensor import Tensor
 from . import tree
 from .captures import Captures
 from .creation import standing_in
@@ -43,7 +42,7 @@ def trace_function(
     as may become arrays."""
     trace = _trace(parameters.function, captures, naming)
     trace.rooms = rooms
-    inputs: list[Tensor] = [] if rooms is None else rooms.inputs
+    inputs = trace.inputs = [] if rooms is None else rooms.inputs
     trace.draws = Draws(trace, inputs, captures.generators)
     leaves: list[Tracer] = []
     numbers: set[int] = set()

@@ -42,6 +42,7 @@ class FunctionTrace:
         "errors",
         "failure",
         "finished",
+        "inputs",
         "kept_lists",
         "keyed",
         "name",
@@ -59,6 +60,7 @@ class FunctionTrace:
         self.numbered: dict[Any, Any] = {}
         self.constants: dict[Any, tuple[Any, Tensor]] = {}
         self.finished = False
+        self.inputs: list[Tensor] = []  # what the arguments are
         self.failure: Any = None  # traced: which of the errors was met first, 0 for none
         self.errors: dict[Any, tuple[int, BaseException]] = {}
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ops.op import CURRENT, leaves_of
-from .concrete import all_known, known, plain
+from .concrete import all_known, are_rows_numbers, known, plain
 from .masked import mask_in
 from .masked_stores import store
 from .storage import ReadOnlyError
@@ -48,6 +48,8 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
         target[bools[0]][bools[1]] = value
         return
     key = key_of_arrays(key)
+    if _names_element(target, key) and np.ndim(value) and not are_rows_numbers():
+        raise ValueError("setting an array element with a sequence.")
     if mask_in(key):
         store(target, key, value)
         return
@@ -59,6 +61,17 @@ def assign(target: Tracer, key: Any, value: Any) -> None:
     if place._is_same(value):  # the end of x[key] += y
         return
     place._write(spread(fitted(lifted(value), place.shape, place._seen[1].dtype), place._seen[1]))
+
+
+def _names_element(target: Tracer, key: Any) -> bool:
+    """Whether ``key`` is a whole number for each axis."""
+    parts = key if type(key) is tuple else (key,)
+    return len(parts) == target.ndim and all(
+        isinstance(part, int)
+        or getattr(part, "shape", None) == ()
+        and getattr(part.dtype, "kind", "") in ("i", "u")
+        for part in parts
+    )
 
 
 def _each_as(value: Any, dtype: np.dtype[Any]) -> Any:
