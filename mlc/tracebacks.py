@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections import Counter
 from collections.abc import Callable
+from opcode import opmap
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from .errors import (
     is_user_frame,
     user_location,
 )
+from .tracer.tracer import Tracer
 
 _PACKAGE = str(Path(__file__).parent)
 
@@ -40,7 +43,7 @@ def explained(problem: Exception, function: Callable[..., Any]) -> Exception:
             "array with np.zeros or np.empty, or pass it as an argument", problem.__cause__.location
         ).with_traceback(problem.__traceback__)  # fmt: skip
     if not isinstance(problem, MlcError):
-        return _located(problem, function)
+        return _of_compiled(problem) or _located(problem, function)
     known = next(kind for kind in type(problem).__mro__ if kind.__module__ == MlcError.__module__)
     if known is not type(problem) and known is not MlcError:  # not by a name nobody has heard of
         made = known(problem.message, problem.location)
@@ -92,6 +95,23 @@ def _endless(problem: RecursionError) -> Exception:
 
 def _is_plain(problem: Exception) -> bool:
     return type(problem) in _PLAIN or type(problem).__name__ == "LinAlgError"
+
+
+def _of_compiled(problem: Exception) -> Exception | None:
+    """What is said of a function in C that refuses a traced value; None of other problems."""
+    if type(problem) is not TypeError or not re.search(rf"\b{Tracer.__name__}\b", str(problem)):
+        return None
+    frames = _frames(problem)
+    if not frames or not is_user_frame(frames[-1].tb_frame):
+        return None
+    code, place = frames[-1].tb_frame.f_code, frames[-1].tb_lasti
+    if code.co_code[place] == opmap["RAISE_VARARGS"]:
+        return None
+    return OutsideArrayError(
+        f"a traced value was passed to a function that is compiled elsewhere, which says: "
+        f"{problem}; call it outside of the jitted function, or write it in NumPy's functions",
+        _place(frames[-1]),
+    ).with_traceback(problem.__traceback__)  # fmt: skip
 
 
 def _name_object(problem: Exception, function: Callable[..., Any]) -> None:

@@ -79,3 +79,16 @@ def test_cells_of_notebooks_are_files():
         mlc.jit(names["met"])(x * 100)
     with pytest.raises(mlc.ShapeError, match="at <cell 1>:13 in wrong"):
         mlc.jit(names["wrong"])(x)
+
+
+def test_functions_in_c_that_refuse_traced_values():
+    with pytest.raises(
+        errors.OutsideArrayError, match=r"compiled elsewhere, which says: .*Tracer fou"
+    ):
+        mlc.jit(lambda x: ",".join([x]))(np.ones(2))
+
+    def refused(x):
+        raise TypeError("no Tracer")
+
+    with pytest.raises(TypeError, match=r"^no Tracer"):
+        mlc.jit(refused)(np.ones(2))

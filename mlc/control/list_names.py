@@ -12,6 +12,7 @@ from .syntax import called, filled
 _MAKERS = frozenset({"list", "deque", "sorted"})
 _GROWING = frozenset({
     "append", "extend", "insert", "pop", "remove", "clear", "appendleft", "popleft", "extendleft",
+    "rotate",
 })  # fmt: skip
 _LOOPS = (ast.For, ast.While)
 _LISTS = (ast.List, ast.ListComp)

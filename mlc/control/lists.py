@@ -295,17 +295,28 @@ class Growing(Grown):
 
     @_method("reverse")
     def reverse(self) -> None:
+        self._turn(value_of(self.head), value_of(self.tail))
+
+    @_method("rotate")
+    def rotate(self, n: Any = 1) -> None:
+        """As the method of a deque."""
+        head, tail = value_of(self.head), value_of(self.tail)
+        middle = head + np.mod(whole_number(n), np.maximum(tail - head, 1))
+        for first, end in ((head, tail), (head, middle), (middle, tail)):
+            self._turn(first, end)
+
+    def _turn(self, first: Any, end: Any) -> None:
+        """Let the rows from ``first`` on, before ``end``, stand the other way round."""
         if self.kind is None:
             return
-        head, last = value_of(self.head), value_of(self.tail) - 1
 
         def swap(n: Any) -> None:
-            low, high = head + n, last - n
-            first = read_row(self, low)
+            low, high = first + n, end - 1 - n
+            held = read_row(self, low)
             move_row(self, high, low)
-            write_row(self, high, first)
+            write_row(self, high, held)
 
-        run(0, self.length() // 2, swap)
+        run(0, (end - first) // 2, swap)
 
     @_method("sort")
     def sort(self, *, key: Any = None, reverse: Any = False) -> None:

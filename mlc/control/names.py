@@ -27,6 +27,7 @@ _CHANGING = frozenset(
         "setdefault",
         "popitem",
         "appendleft",
+        "rotate",
         "popleft",
         "extendleft",
     ]
