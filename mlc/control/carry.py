@@ -18,6 +18,7 @@ from ..tracer import tree
 from ..tracer.masked import ElementsWanted
 from ..tracer.storage import REGION, Cell
 from .around import AROUND, REPEATS, asking, in_loop
+from .array_rooms import widened
 from .complex_state import entering
 from .host_changes import UNDEFINED as UNDEFINED
 from .host_changes import HostState, key_of
@@ -176,6 +177,8 @@ def _settled(
     plan = plan or _begun(state, entry, found)
     for n in plan.opened:
         entry.values[n] = opened_before(entry.values[n])
+    for n, room in plan.rooms.items():
+        entry.values[n] = widened(entry.values[n], room.rows)
     for n in plan.carried:  # the elements of known arrays are made outside, whoever asks first
         for leaf in tree.flatten(entry.values[n])[0]:
             trace.lift(leaf)

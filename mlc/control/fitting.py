@@ -9,20 +9,32 @@ import numpy as np
 
 from ..dtypes import boolean
 from ..errors import MlcError
+from ..ir.expr import Expr, const
 from ..te.extent import Extent
 from ..te.tensor import Tensor
 from ..tracer import tree
+from ..tracer.complex.value import Complex
 from ..tracer.grown import Grown, Tabled
 from ..tracer.masked import Masked
 from ..tracer.storage import WATCH
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
+from .array_rooms import room_wanted, widened, within
 from .carried_tables import as_carried as carried_table
 from .complex_state import fitted, fitted_late, widens
 from .exits import spoken
 from .host_changes import UNDEFINED
 from .list_rows import as_carried
-from .open_arrays import Opened, as_opened, from_known, is_written, length_of, opened_before
+from .open_arrays import (
+    Opened,
+    as_opened,
+    extent_of,
+    from_known,
+    is_written,
+    length_of,
+    opened_before,
+    solid,
+)
 from .orders import end_order
 from .perhaps import bare, is_bound, is_or_none
 from .plan import BeginsAsNone, NotNative, Plan, State, alone
@@ -43,6 +55,7 @@ class Fitting:
         self.start, self.holders, self.flags, self.late = start, holders, flags, late
         self.kept, self.arrays = kept, arrays
         self.lengths: dict[int, Any] = {}  # of arrays at the end, where the data choose them
+        self.keys: dict[int, Expr] = {}  # the same as expressions
         self.listed: list[Any] = []  # lists that variables hold at the end
         self.ends: dict[tuple[int, int], Tensor] = {}
         self.fits = True
@@ -52,15 +65,27 @@ class Fitting:
         before, end = bare(self.start[n]), bare(held)
         if is_or_none(held) and n not in self.plan.nones:
             raise BeginsAsNone(f"{self.state.what} leaves {self.name(n)} perhaps None", n)
+        if n in self.holders and isinstance(before, Opened):
+            if self.entry[n].whole.shape != before.whole.shape:  # another body needs more room
+                self.fits = False
+                return
         is_shown = isinstance(before, Opened) and end is before.shown
-        if is_shown and not (n in self.holders and is_written(end)):
+        is_ours = n in self.holders or n in self.late
+        if is_shown and is_ours and is_written(before.held):
+            end = Opened(before.held, before.count, end)
+        elif is_shown:
             held, end = self.start[n], before
         else:
-            end = alone(partial(as_opened, end, before))()
+            room = self.plan.rooms.get(n)
+            end = alone(partial(self.resized, n, end, before))()
+            if self.plan.rooms.get(n) is not room:
+                return
             if n in self.late and self.late[n][0].type is Opened:
                 end = from_known(end)
         if isinstance(end, Opened):
             self.lengths[n] = length_of(end)
+            extent = extent_of(end.shown)
+            self.keys[n] = const(np.shape(end.shown)[0]) if extent is None else extent.key
         if isinstance(end, Grown) and (end is not before or n in self.holders):
             end = as_carried(before, end, self.entry[n], self.listed)
         elif isinstance(end, Tabled) and (end is not before or n in self.holders):
@@ -78,7 +103,6 @@ class Fitting:
             return
         if n in self.plan.hoped and end is not UNDEFINED and not self.is_as_hoped(n, end):
             return
-        is_ours = n in self.holders or n in self.late
         if not is_ours and (held is self.start[n] or _is_same(before, end)):
             return
         if flag is not True and n not in self.plan.unsure and self.state.variable(n):
@@ -99,6 +123,29 @@ class Fitting:
             if flag is not self.flags[n]:
                 self.kept.discard(n)
 
+    def resized(self, n: int, end: Any, before: Any) -> Any:
+        """``end`` as an array of open length, in the room of what was there ``before``, if it is
+        one; where that is too little the plan says so."""
+        end = solid(end)
+        if self.is_longer(n, end, before):
+            return end
+        if isinstance(before, Opened):
+            end = within(end, self.plan.rooms.get(n))
+        return as_opened(end, before)
+
+    def is_longer(self, n: int, end: Any, before: Any) -> bool:
+        """Whether variable n, carried as an array of open length, needs more room than it has; then
+        the plan and the state before say so."""
+        if n not in self.holders or not isinstance(before, Opened):
+            return False
+        room = room_wanted(self.state, self.plan.rooms.get(n), before, end)
+        if room is None:
+            return False
+        self.plan.rooms[n] = room
+        self.entry[n] = widened(self.entry[n], room.rows)
+        self.fits = False
+        return True
+
     def opens(self, n: int, before: Any, end: Any) -> bool:
         """Whether variable n was carried as an array of known length, and gets one that the data
         choose; then the plan and the state before say so."""
@@ -111,13 +158,21 @@ class Fitting:
             return True
         if n not in self.plan.carried or isinstance(before, Opened):
             return False
-        if isinstance(end, Opened):
+        if isinstance(end, Opened) or self.is_resized(before, end):
             self.plan.opened.add(n)
             self.entry[n] = opened_before(self.entry[n])
         if not isinstance(self.entry[n], Opened):
             return False
         self.plan.specs = {key: spec for key, spec in self.plan.specs.items() if key[0] != n}
         return True
+
+    def is_resized(self, before: Any, end: Any) -> bool:
+        """Whether an array gets longer or shorter where nobody else can choose between lengths."""
+        held = isinstance(before, (Tracer, Complex)) and isinstance(end, (Tracer, Complex))
+        if not held or self.state.must_fit or self.state.is_branch and self.trace.has_room:
+            return False
+        old, new = np.shape(before), np.shape(end)
+        return bool(old) and old[1:] == new[1:] and len(old) == len(new) and old != new
 
     def part_lengths(self, groups: dict[int, Any]) -> None:
         """Let those whose lengths were the same before, and are not at the end, have their own."""

@@ -246,6 +246,7 @@ def _native_for(
     first, last = bounds
     is_known = isinstance(first, int) and isinstance(last, int) and bool(range(first, last, step))
     state.is_entered = is_known and (test is None or test() is True)
+    state.trips = None if along is None else len(along)
     once = run if state.is_entered else noting(run, state, [])
     carried = carry(state, [once] if test is None else [once, check])
     params = (index, *carried.params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ..ir.affine import linear_in
 from ..ir.bounds import interval
@@ -275,3 +276,10 @@ def _folded(
             LoopKind.VECTORIZED),
         Store(target, at, load(total, ())),
     ))  # fmt: skip
+
+
+def renamed(variables: Sequence[Expr], stmt: Stmt) -> Any:
+    """``stmt`` as a function of its loop variables."""
+    from ..lower.simplify_program import substitute_all
+
+    return lambda indices: substitute_all(stmt, dict(zip(variables, indices)))  # type: ignore[arg-type]

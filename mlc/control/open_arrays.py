@@ -21,7 +21,9 @@ import numpy as np
 from ..te.extent import Extent
 from ..tracer import tree
 from ..tracer.complex.value import Complex
-from ..tracer.masked import Masked, solid
+from ..tracer.masked import Masked
+from ..tracer.masked import solid as solid_part
+from ..tracer.memory_order import order_of, set_order
 from ..tracer.open_lengths import number_of
 from ..tracer.tracer import Tracer
 from .perhaps import Perhaps
@@ -29,12 +31,32 @@ from .perhaps import Perhaps
 
 class Opened:
     """``count`` rows of ``whole``, which may have more. ``shown`` is what the user's code has in
-    its place."""
+    its place, rows of ``held`` in a body, which may be ``written`` to."""
 
-    __slots__ = ("count", "shown", "whole")
+    __slots__ = ("count", "held", "shown", "whole", "written")
 
     def __init__(self, whole: Any, count: Any, shown: Any = None) -> None:
         self.whole, self.count, self.shown = whole, count, shown
+        self.held = self.written = whole
+
+    def begin(self, count: Any, limit: int | None) -> Any:
+        """What a body finds, which does not see what others have written: the first ``count`` rows,
+        at most ``limit``."""
+        if is_written(self.held):
+            self.written = self.held
+        fresh = []
+        for part in _parts(self.whole):
+            made = Tracer(part._tensor, part._trace)
+            made._cell.is_array, made._cell.frozen = True, part._cell.frozen
+            set_order(made, order_of(part))
+            fresh.append(made)
+        self.held = _combined(fresh)
+        self.shown = _first_rows(self.held, count, limit)
+        return self.shown
+
+    def first(self, count: Any) -> Any:
+        """The first ``count`` rows as an array."""
+        return _first_rows(self.whole, count, None)
 
 
 tree.register(
@@ -50,10 +72,11 @@ def _combined(parts: Sequence[Any]) -> Any:
     return Complex(*parts) if len(parts) > 1 else parts[0]
 
 
-def _solid(value: Any) -> Any:
+def solid(value: Any) -> Any:
+    """``value``, as an array if it is a selection."""
     if isinstance(value, Complex) and any(isinstance(part, Masked) for part in value._parts):
-        return Complex(*map(solid, value._parts))
-    return solid(value)
+        return Complex(*map(solid_part, value._parts))
+    return solid_part(value)
 
 
 def extent_of(value: Any) -> Extent | None:
@@ -68,8 +91,8 @@ def extent_of(value: Any) -> Extent | None:
 
 def as_opened(value: Any, before: Any = None) -> Any:
     """``value`` as :class:`Opened` if its length is open, or if what was there ``before`` is one;
-    else itself. What it takes the place of is there no more: its memory is used again."""
-    value = _solid(value)
+    else itself. What it takes the place of is there no more: its memory is used again, if it is
+    enough."""
     extent, base = extent_of(value), before if isinstance(before, Opened) else None
     if extent is None:
         return value if base is None else _padded(value, base)
@@ -79,10 +102,14 @@ def as_opened(value: Any, before: Any = None) -> Any:
 
 
 def _in_room(part: Tracer, room: Any) -> Any:
-    """All elements that ``part`` may have, in the memory of ``room`` if it is as large."""
+    """All elements that ``part`` may have, in the memory of ``room`` if it is as large; those that
+    it is the first of, if it is so still."""
     from ..ops.moving import closed, moving_update, places_of
 
     count, *rest = part._seen[1].shape
+    whole = part._trace.wholes.get(part._tensor)
+    if whole is not None and (room is None or whole.shape == room.shape):
+        return Tracer(whole, part._trace)
     if room is None or room.shape[0] < int(count) or list(room.shape[1:]) != rest:
         return closed(part, fill=0)
     return moving_update(room.astype(part.dtype), [], part, items=places_of([count, *rest]))
@@ -99,6 +126,8 @@ def _padded(value: Any, base: Opened) -> Any:
 
 def from_known(value: Any) -> Any:
     """An array of known length, which a loop shortens."""
+    if extent_of(value) is not None:
+        return as_opened(value)
     shape = np.shape(value)
     known = isinstance(value, (Tracer, Complex, np.ndarray))
     return Opened(value, shape[0], value) if known and shape else value
@@ -138,9 +167,12 @@ def as_before(values: Sequence[Any]) -> list[Any]:
     return [_mapped(held, lambda opened: opened.shown) for held in values]
 
 
-def show(values: Sequence[Any], lengths: Mapping[int, Any], ours: Collection[int]) -> list[Any]:
+def show(
+    values: Sequence[Any], lengths: Mapping[int, Any], ours: Collection[int],
+    limits: Mapping[int, int],
+) -> list[Any]:  # fmt: skip
     """What a body finds: arrays of open length, those of the same of ``lengths`` of one length. All
-    but ``ours`` are what they were before."""
+    but ``ours`` are what they were before; ``limits`` say how long some are at most."""
     counts: dict[Any, Any] = {}
 
     def inside(n: int, opened: Opened) -> Any:
@@ -148,22 +180,25 @@ def show(values: Sequence[Any], lengths: Mapping[int, Any], ours: Collection[int
             return opened.shown
         length = lengths.get(n)
         count = counts.setdefault(length, opened.count)
-        opened.shown = _first_rows(opened.whole, count if type(length) is tuple else length)
-        return opened.shown
+        return opened.begin(count if type(length) is tuple else length, limits.get(n))
 
     return [_mapped(held, partial(inside, n)) for n, held in enumerate(values)]
 
 
-def _first_rows(whole: Any, count: Any) -> Any:
-    from ..ops.moving import moving_view, places_of
+def _first_rows(whole: Any, count: Any, limit: int | None) -> Any:
+    from ..ops.moving import length_from, moving_view, places_of
 
     parts = []
+    if isinstance(count, Tracer):
+        bound = whole.shape[0] if limit is None else limit
+        count = length_from(count._tensor, bound) if bound else 0
     for part in _parts(whole):
         if type(count) is int and count == part.shape[0]:
             fresh: Any = part
         elif type(count) is Extent:
             places = places_of([count, *part._seen[1].shape[1:]])
             fresh = moving_view(part, [], items=places)
+            part._trace.wholes[fresh._tensor] = part._tensor
         else:
             fresh = Tracer(part[:count]._seen[1], part._trace)  # an array of its own
         fresh._cell.is_array = True
@@ -171,14 +206,17 @@ def _first_rows(whole: Any, count: Any) -> Any:
     return _combined(parts)
 
 
-def leave(held: Any, counts: dict[Any, Any], length: Any) -> Any:
-    """What a variable holds after the loop or branch; ``counts`` are those of each ``length``."""
+def leave(held: Any, counts: dict[Any, Any], length: Any, known: int | None) -> Any:
+    """What a variable holds after the loop or branch; ``counts`` are those of each ``length``, and
+    ``known`` is how long it is where that is known."""
     from ..ops.moving import is_inside_loop
 
     def outside(opened: Opened) -> Any:
+        if known is not None:
+            return opened.first(known)
         count = counts.setdefault(length, opened.count)
         if is_inside_loop():
-            return _first_rows(opened.whole, length if type(length) is Extent else count)
+            return opened.first(length if type(length) is Extent else count)
         return opened.whole[np.less(np.arange(opened.whole.shape[0]), count)]
 
     return _mapped(held, outside)
@@ -198,5 +236,7 @@ def length_of(opened: Any) -> Any:
 
 
 def written_of(start: Opened, entry: Opened) -> tuple[list[Any], list[Any]]:
-    """The arrays that a body found, and those that were in their place before."""
-    return list(_parts(start.shown)), list(_parts(entry.shown))
+    """The arrays that bodies found, written to if one did, and those that were in their place
+    before."""
+    held = start.held if is_written(start.held) else start.written
+    return list(_parts(held)), list(_parts(entry.shown))

@@ -66,6 +66,7 @@ class State:
     hosts: int = 0  # how many of ``names``, the last ones, are items of lists and the like
     is_wider: bool = False  # whether it has what functions that are called change
     is_entered: bool = False  # whether the first body runs once at least
+    trips: int | None = None  # how often the body of a loop runs, where that is known
     outcome: Outcome = field(default_factory=Outcome)  # of the body that is traced now
     is_taken: bool = False  # whether what it gives is read at once, and never again
 
@@ -78,6 +79,21 @@ class State:
         results, flags and items is none: it has a value wherever it is read."""
         name = self.names[n].removeprefix("the variable ").removeprefix("the global ")
         return name if name.isidentifier() and not name.startswith("_mlc_") else ""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many ``rows`` an array may get, one ``growth`` at a time; ``is_most`` says that a call
+    which needs more begins again."""
+
+    rows: int
+    growth: int
+    is_most: bool = False
+
+    @property
+    def limit(self) -> int:
+        """How many rows there are at most before one more growth."""
+        return self.rows - self.growth
 
 
 @dataclass(eq=False)
@@ -97,12 +113,14 @@ class Plan:
     # What tells lengths that the data choose from others that were the same before.
     lengths: dict[int, int] = field(default_factory=dict)
     opened: set[int] = field(default_factory=set)  # arrays that get such a length
+    rooms: dict[int, Room] = field(default_factory=dict)  # of those that get longer
 
     def copy(self) -> Plan:
         """A plan of its own that says the same."""
         return Plan(set(self.carried), dict(self.late), set(self.unsure), set(self.nones),
                     dict(self.specs), dict(self.cells), dict(self.orders), dict(self.frozen),
-                    set(self.hoped), dict(self.lengths), set(self.opened))  # fmt: skip
+                    set(self.hoped), dict(self.lengths), set(self.opened),
+                    dict(self.rooms))  # fmt: skip
 
 
 @dataclass(eq=False)

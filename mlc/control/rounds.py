@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..dtypes import boolean
+from ..ir.expr import Expr, const
 from ..records import dataclass
 from ..te.extent import Extent
 from ..te.tensor import Placeholder, Tensor, next_serial
@@ -15,10 +18,11 @@ from ..tracer.memory_order import set_order
 from ..tracer.storage import Cell
 from ..tracer.trace import FunctionTrace
 from ..tracer.tracer import Tracer
+from .array_rooms import length_after, note_length
 from .exits import DONE, LATE_VALUE, VALUE
 from .fitting import Fitting
 from .host_changes import UNDEFINED
-from .open_arrays import Opened, as_before, leave, length_of, show, written_of
+from .open_arrays import Opened, as_before, extent_of, leave, length_of, show, written_of
 from .orders import begin_order
 from .perhaps import Perhaps, bare, is_bound, with_flag, without_none
 from .plan import Carried, NotNative, Plan, State
@@ -78,6 +82,7 @@ class _Round:
         self.labels: list[str] = []
         self.rows: list[tuple[int, int, Spec]] = []
         self.ends_as: list[dict[int, Any]] = []  # the lengths of arrays at the end of each body
+        self.keys: list[dict[int, Expr]] = []  # the same as expressions
         # Whether leaves are arrays, and no scalars, at the end; None where one body says so.
         self.arrays: dict[tuple[int, int], bool | None] = {}
         self.left: list[list[Any]] = []  # what all variables hold at the end of each body
@@ -159,7 +164,8 @@ class _Round:
         before, since = as_before(self.entry.whole()), next_serial()
         try:
             for body in bodies:
-                self.state.put(show(self.start, self.lengths(), {*self.holders, *self.late}))
+                ours = {*self.holders, *self.late}
+                self.state.put(show(self.start, self.lengths(), ours, self.limits()))
                 with watching() as watched:
                     first = len(self.params) - len(self.cells)
                     for cell, param in zip(self.cells, self.params[first:]):
@@ -230,6 +236,12 @@ class _Round:
                 found[n] = before if is_kept else (n if before is None else before, parted)
         return found
 
+    def limits(self) -> dict[int, int]:
+        """How long arrays may be before a body that makes them longer."""
+        if self.state.is_branch:
+            return {}
+        return {n: room.limit for n, room in self.plan.rooms.items()}
+
     def check_written(self) -> None:
         """NotNative if a body writes to an array whose variable gets another value on another
         way, and others know that array: they would not see what was written."""
@@ -273,6 +285,7 @@ class _Round:
             fitting.add(n, end)
         fitting.part_lengths(self.lengths())
         self.ends_as.append(fitting.lengths)
+        self.keys.append(fitting.keys)
         if not fitting.fits:
             return None
         return [fitting.ends[n, k] for n, k, _ in self.rows]
@@ -285,6 +298,32 @@ class _Round:
         if isinstance(before, Extent) and all(before == end for end in ends):
             return before
         return (n,) if None in ends else (before if not self.state.is_branch else 0, *ends)
+
+    def length_known(self, n: int) -> int | None:
+        """The same, where it can be worked out."""
+        opened, trips = self.entry.values[n], self.state.trips
+        if self.state.is_branch or trips is None or not isinstance(opened, Opened):
+            return None
+        first, last = self.first_length(n), self.keys[0].get(n)
+        known = length_after(first, last, opened.count, trips)
+        return None if known is None or known > opened.whole.shape[0] else known
+
+    def first_length(self, n: int) -> Expr | None:
+        """The length that bodies find variable n with."""
+        held = bare(self.start[n])
+        extent = extent_of(held.shown) if isinstance(held, Opened) else None
+        return None if extent is None else extent.key
+
+    def note_length(self, n: int, value: Any) -> None:
+        """Remember what is known of the length of variable n, which ends as ``value``."""
+        opened, times = self.entry.values[n], 1 if self.state.is_branch else self.state.trips
+        if not isinstance(value, Opened) or not isinstance(opened, Opened):
+            return
+        before = extent_of(opened.shown)
+        shown = const(np.shape(opened.shown)[0]) if before is None else before.key
+        first = shown if self.state.is_branch else self.first_length(n)
+        if times is not None and first is not None:
+            note_length(value.count, shown, first, [keys.get(n) for keys in self.keys], times)
 
     def finish(self, results: Sequence[Tensor], shared: list[Shared], sure: set[int]) -> None:
         """Let all variables and arrays hold ``results``; those of ``sure`` need no flag."""
@@ -313,8 +352,10 @@ class _Round:
             structure = self.late[n][0] if n in self.late else tree.flatten(values[n])[1]
             values[n] = tree.unflatten(structure, found)
             flag = True if n in sure else flags.get(n, True)
-            length = self.length_after(n)
-            whole[n] = leave(with_flag(values[n], flag, n in self.entry.nones), counts, length)
+            self.note_length(n, values[n])
+            length, known = self.length_after(n), self.length_known(n)
+            held = with_flag(values[n], flag, n in self.entry.nones)
+            whole[n] = leave(held, counts, length, known)
         for cell, tensor in zip(self.cells, results[len(self.rows) :]):
             cell.write(tensor)
         freeze(shared, self.state.names, values)

@@ -16,6 +16,7 @@ from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..records import dataclass
 from ..te.extent import Extent
+from ..tracer.again import ALL_NATIVE
 from ..tracer.changing import Flat
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
@@ -457,6 +458,7 @@ def while_(
     make_state = partial(_state, names, reads, put, "the loop", body, touched)
     if may_grow(lists, body, test) and _natively(lambda: native_while(check, body, make_state())):
         return
+    patience = 1 if ALL_NATIVE.get() else _PATIENCE
     while True:
         holds = check()
         if is_traced(holds):
@@ -470,8 +472,8 @@ def while_(
             and touched
             and any(h.box.__class__ is Places for h in hosts_in(*touched[:2]))
         ):
-            count = _PATIENCE  # each element in turn: all iterations are the same
-        if count == _PATIENCE and CURRENT.get() is not None and not _holds_lists(lists):
+            count = patience  # each element in turn: all iterations are the same
+        if count == patience and CURRENT.get() is not None and not _holds_lists(lists):
             try:
                 state = _state(names, reads, put, "the loop", body, touched)
                 with may_unroll():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..ir.bounds import interval
@@ -129,6 +129,31 @@ def find_update(op: Compute, tensor: Tensor) -> Update | None:
             del found.paces[axis]
             rest.append(apply("eq", (axis - low) % pace, const(0)))
     return Update(old, fresh, op.axes, found.fixed, found.low, found.high, found.paces, tuple(rest))
+
+
+def beyond_kept(
+    update: Update, loops: Sequence[tuple[Var, Span]], place: Sequence[Expr], fresh: Expr,
+    target: Buffer,
+) -> Update | None:  # fmt: skip
+    """The update without what is there already, where that is all there is up to some row::
+
+        x[i] = select(i < n, x[i], v)    ->    x[i] = v from i = n on
+
+    ``fresh`` is its value over buffers, written to ``place`` of ``target`` by ``loops``.
+    """
+    match fresh:
+        case Select(
+            condition=Apply(fn="lt", args=(Var() as var, bound)),
+            then=Load(source=source, indices=indices),
+            otherwise=rest,
+        ) if source is target and same(indices, place) and same(place, [v for v, _ in loops]):
+            axes = dict(zip((v for v, _ in loops), update.axes))
+            axis = axes.get(var)
+            if axis is not None and update.low.get(axis, const(0)) is const(0):
+                if not any(v in axes for v in variables_of(bound)):
+                    beyond = substitute(rest, dict[Var, Expr](axes))
+                    return replace(update, fresh=beyond, low={**update.low, axis: bound})
+    return None
 
 
 def _take(found: Update, test: Expr) -> bool:

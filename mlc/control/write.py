@@ -29,9 +29,9 @@ from ..ir.rewrite import loads_of, substitute, substitute_loads
 from ..te.extent import Extent
 from ..te.tensor import Call, Compute, Tensor
 from .evaluations import shape_of
-from .nests import Span, reduce_nest, shortened, store_nest
+from .nests import Span, reduce_nest, renamed, shortened, store_nest
 from .region import Body, RegionCall, inputs_of, is_unset
-from .update import Stored, Update, find_update, is_apart, same, whole_in
+from .update import Stored, Update, beyond_kept, find_update, is_apart, same, whole_in
 from .waiting import NEVER, is_lazy
 from .write_regions import write_nested, write_region
 
@@ -403,6 +403,9 @@ class Writer:
         if whole is None and source in self.pending and len(self.users.get(source, ())) > 1:
             self.settle(source)
         fresh_value = shortened(self.value(update.fresh, mapping), ranges)
+        kept = beyond_kept(update, loops, place, fresh_value, target)
+        if kept is not None and target is self.where.get(old):
+            return self.in_place(kept, tensor, position)
         tests = [shortened(self.value(t, mapping), ranges) for t in update.tests]
         stmt: Stmt = Store(target, place, fresh_value)
         touched = [n for e in (fresh_value, *tests) for n in loads_of(e) if n.source is target]
@@ -415,13 +418,13 @@ class Writer:
                           scope=Scope.SHARED)  # fmt: skip
             self.temps.append(held)
             point = tuple(var for var, _ in loops)
-            self.emit(store_nest(spans, _renamed(point, Store(held, point, fresh_value))))
+            self.emit(store_nest(spans, renamed(point, Store(held, point, fresh_value))))
             if any(n.source is target for e in tests for n in loads_of(e)):
                 raise UnsupportedError("a condition reads what it decides to write; copy it first")
             stmt = Store(target, place, load(held, point))
         for test in tests:
             stmt = If(test, stmt)
-        self.emit(store_nest(spans, _renamed(tuple(var for var, _ in loops), stmt)))
+        self.emit(store_nest(spans, renamed(tuple(var for var, _ in loops), stmt)))
         self.where[tensor] = target
         if whole is not None and source in self.pending and source not in self.stored:
             self.stored[source] = Stored(target, whole, place)
@@ -476,10 +479,3 @@ class Writer:
             if name != guard.name:
                 made = Buffer(name, guard.shape, guard.dtype, guard.strides, guard.scope)
                 places[guard] = Place(made)
-
-
-def _renamed(variables: Sequence[Expr], stmt: Stmt) -> Any:
-    """``stmt`` as a function of its loop variables."""
-    from ..lower.simplify_program import substitute_all
-
-    return lambda indices: substitute_all(stmt, dict(zip(variables, indices)))  # type: ignore[arg-type]

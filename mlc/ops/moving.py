@@ -18,19 +18,7 @@ from .. import te
 from ..dtypes import DType
 from ..errors import ArgumentError, UnsupportedError
 from ..ir.bounds import interval
-from ..ir.expr import (
-    Cast,
-    Const,
-    Expr,
-    Load,
-    Select,
-    Var,
-    apply,
-    as_expr,
-    cast,
-    const,
-    select,
-)
+from ..ir.expr import Cast, Const, Expr, Load, Select, Var, apply, as_expr, cast, const, select
 from ..ir.rewrite import substitute_loads
 from ..ir.simplify import simplify
 from ..te.extent import Extent, is_open
@@ -175,6 +163,11 @@ def open_item(part: slice, extent: Extent, arrays: list[Any]) -> Any:
 def from_end(extent: Extent, place: int) -> Tensor:
     """The place ``place``, which is negative, of an axis whose length only the loop knows."""
     return _scalar(extent.length[()] + place, "place")
+
+
+def length_from(count: Tensor, bound: int) -> Extent:
+    """The length of an array that has ``count`` of ``bound`` rows, one of 0 to ``bound``."""
+    return Extent(bound, count, simplify(_symbolic(count[()]), _ranges()))
 
 
 def _item(first: Expr, away: Expr, step: Expr, extent: Any, arrays: list[Any]) -> Any:

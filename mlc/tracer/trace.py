@@ -45,12 +45,14 @@ class FunctionTrace:
         "inputs",
         "kept_lists",
         "keyed",
+        "lengths",
         "name",
         "numbered",
         "rooms",
         "shown",
         "wanted",
         "weak",
+        "wholes",
     )
 
     def __init__(self, name: str, captures: Captures | None = None) -> None:
@@ -67,6 +69,9 @@ class FunctionTrace:
         self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
         self.kept_lists: list[Any] = []  # see `mlc.tracer.shared_lists`
+        # Lengths of arrays, as others before them and the least and the most that was added.
+        self.lengths: dict[Tensor, tuple[Any, int, int]] = {}
+        self.wholes: dict[Tensor, Tensor] = {}  # of what first rows of open length are
         self.shown: dict[str, Tensor] = {}  # texts that stand for traced values
         # Where traced numbers were looked up in dicts: gives trees keys that are known.
         self.keyed: Callable[[Any], Any] | None = None
