@@ -22,7 +22,7 @@ from ..tracer.dispatch import call_function
 from ..tracer.grown import Grown, Tabled, is_arrays
 from ..tracer.number import copied_number, python_number
 from ..tracer.operators import _is_weak
-from ..tracer.rows import column, joined
+from ..tracer.rows import column, joined, rows_of
 from ..tracer.tracer import Tracer, mark_weak
 from .comparing import compared, equal, holds_traced
 from .dicts import key_of
@@ -242,10 +242,16 @@ def sorted_(values: Any, /, *, key: Any = None, reverse: Any = False) -> list[An
     columns = []
     for parts in zip(*(row[0] for row in rows)):
         column = call_function(np.take, (np.stack(parts), order_), {"axis": 0})
-        weak = all(map(_is_weak, parts))
-        columns.append([mark_weak(copied_number(column[n])) if weak else column[n] for n in
-                        range(len(items))])  # fmt: skip
+        columns.append(_numbers_of(column, all(map(_is_weak, parts))))
     return [tree.unflatten(rows[0][1], list(parts)) for parts in zip(*columns)]
+
+
+def _numbers_of(column: Any, is_weak: bool) -> list[Any]:
+    """The elements of a traced array of numbers, which it is put together from again where a loop
+    goes through them; ``is_weak`` ones are Python's."""
+    if isinstance(column, Tracer) and column.ndim == 1:
+        return list(rows_of(column._trace, column._tensor, len(column), is_weak))
+    return [mark_weak(copied_number(part)) if is_weak else part for part in column]
 
 
 def _order(keys: list[Sequence[Any]], reverse: bool) -> Any:

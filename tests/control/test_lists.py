@@ -2,6 +2,7 @@
 
 import heapq
 import importlib.util
+import math
 import random
 from collections import deque
 from pathlib import Path
@@ -473,3 +474,15 @@ def test_lists_that_cannot_all_be_arrays_are_refused() -> None:
 
     with pytest.raises(mlc.UnsupportedError):
         mlc.jit(endless)(np.array([1.0, 2, 3, 0.5]))
+
+
+def test_loops_over_what_is_sorted_are_native() -> None:
+    def program(x: Any) -> Any:
+        total = 0.0
+        for v, k in sorted((x[k] * x[-k], k) for k in range(40)):
+            total = total * 0.5 + math.sin(v) * math.cos(v * k)
+        return total
+
+    compiled, x = mlc.jit(program), np.random.default_rng(3).random(40)
+    np.testing.assert_allclose(compiled(x), program(x))
+    assert "def loop" in str(compiled.lower(x).program)
