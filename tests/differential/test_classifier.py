@@ -301,3 +301,16 @@ def test_which_of_two_sums_of_nothing_is_larger_is_open() -> None:
     steady = lambda a: np.where(a.sum() > 0, a.sum(axis=0), 0)
     off = lambda a: np.where(a.sum() > 0, a.sum(axis=0), 0) * (1 + 1e-9)
     assert compare(off, steady, lambda seed: shaken(steady, seed), [abs(a)]).kind == "different"
+
+
+def test_what_is_steady_counts_beside_what_is_not() -> None:
+    def function(x: Any) -> Any:
+        return np.unique(x * 0.1), x.sum()  # how many there are rounding may decide
+
+    x = np.array([1.0, 1.0, 3.0])
+    near = lambda seed: shaken(function, seed)
+    assert compare(function, function, near, [x]).kind == "unstable"
+    wrong = lambda x: (np.unique(x * 0.1), x.sum() + 1)
+    assert compare(wrong, function, near, [x]).text == (
+        "the result[1]: np.float64(6.0) instead of np.float64(5.0) at ()"
+    )
