@@ -16,12 +16,12 @@ from .errors import (
     UnsupportedError,
 )
 from .resizing import rooms_of
-from .tracer.again import RecursionEndsNowhere, begin_trace, traced_again
+from .tracer.again import WANTED, begin_trace, traced_again
 from .tracer.attributes import noting_attributes
 from .tracer.captures import Captures
 from .tracer.deciding import static_after
 from .tracer.function import trace_function
-from .tracer.grown import RoomWanted, RowsWanted, with_room
+from .tracer.grown import RoomWanted, with_room
 from .tracer.plain_code import is_plain
 from .tracer.sizes import CountFailedError
 from .tracer.trace import FAILING, PLAIN, noting_errors
@@ -69,7 +69,7 @@ def trace_of_call(
     except TracedRaiseError:
         with noting_errors():
             return again(None if rooms is None else rooms.sizes)
-    except (Exception, RowsWanted, RecursionEndsNowhere) as error:
+    except (Exception, *WANTED) as error:
         if isinstance(error, OutsideArrayError):  # modules may have been imported on the way
             now = Captures(jitted._function, *statics, names=called)
             if len(now.spaces) > len(captures.spaces):

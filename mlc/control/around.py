@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import field
 from typing import Any
 
 from ..records import dataclass, replace
-from ..tracer.again import ALL_NATIVE
+from ..tracer.again import ALL_NATIVE, MACHINES, NOT_ALL_NATIVE, AllNativeWanted
+from .plan import current
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class Around:
 # How often the loops around, unrolled, repeat what is traced now.
 REPEATS: ContextVar[int] = ContextVar("repeats", default=1)
 _MANY = 1000  # where all loops are to be native
+_ASKED = 3  # iterations of a loop
 _NOTHING = Around()
 AROUND: ContextVar[Around] = ContextVar("loops", default=_NOTHING)
 
@@ -34,6 +36,20 @@ AROUND: ContextVar[Around] = ContextVar("loops", default=_NOTHING)
 def repeats() -> int:
     """How often what is traced now would stand in the code, for those who weigh that."""
     return REPEATS.get() * (_MANY if ALL_NATIVE.get() else 1)
+
+
+def choosing(items: Iterable[Any], count: int) -> Iterator[Any]:
+    """``items``, ``count`` of them, of a loop that is unrolled: AllNativeWanted where most of the
+    first iterations have asked the data how much there is, and more are to come."""
+    rooms, asked = current().rooms, 0
+    is_open = not (rooms is None or ALL_NATIVE.get() or NOT_ALL_NATIVE.get() or MACHINES.get())
+    for n, item in enumerate(items):
+        before = len(rooms.counts) if is_open else 0
+        yield item
+        if is_open and len(rooms.counts) > before:
+            asked += 1
+            if asked == _ASKED and n + _ASKED < count:
+                raise AllNativeWanted
 
 
 @contextmanager

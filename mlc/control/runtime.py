@@ -25,7 +25,7 @@ from ..tracer.items import Items, held, is_known, table_of
 from ..tracer.masked import Masked
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
-from .around import REPEATS, cell_of, may_unroll, must_be_native, repeats
+from .around import REPEATS, cell_of, choosing, may_unroll, must_be_native, repeats
 from .calls import call as call
 from .calls import length_of
 from .carry import UNDEFINED, BeginsAsNone, NotNative, State, current
@@ -245,7 +245,7 @@ def for_(
             return
     count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
     with repeating(count):
-        _run(source, body, names, reads, put, test, touched)
+        _run(choosing(source, count) if traced else source, body, names, reads, put, test, touched)
 
 
 def comprehended(

@@ -16,6 +16,7 @@ from .sizes import MOST
 Sizes = tuple[int, ...] | None
 # Whether short loops are native, too: what data choose in them is chosen there.
 ALL_NATIVE: ContextVar[bool] = ContextVar("whether all loops are native", default=False)
+NOT_ALL_NATIVE: ContextVar[bool] = ContextVar("whether that was tried in vain", default=False)
 
 
 Key = tuple[str, str]  # file and name of a function
@@ -38,20 +39,27 @@ class RecursionEndsNowhere(BaseException):
         self.error = error
 
 
+class AllNativeWanted(BaseException):
+    """Raised while tracing: data choose how much there is in one iteration after the other of a
+    short loop. Nothing that users write should catch it."""
+
+
+WANTED = RowsWanted, RecursionEndsNowhere, AllNativeWanted  # ways to trace, raised to ask for them
+
+
 def begin_trace() -> None:
     """Forget what the trace before has noted."""
     RECURSIVE.set(None)
     ENDLESS.set(0)
 
 
-def traced_again(
-    error: Exception | RowsWanted | RecursionEndsNowhere, sizes: Sizes,
-    again: Callable[[Sizes], Any],
-) -> Any:  # fmt: skip
+def traced_again(error: Any, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:
     """What ``again(sizes)`` gives with other settings; raises ``error`` if none helps."""
     fresh = None if sizes is None else ()
     if isinstance(error, RowsWanted):
         return with_rows_first(lambda: again(fresh))
+    if isinstance(error, AllNativeWanted):
+        return _all_native_first(sizes, again)
     if isinstance(error, RecursionEndsNowhere):
         made = error.error
         return _with_machine(made, made.function, lambda: again(fresh), is_early=True)
@@ -94,6 +102,21 @@ def _traced_otherwise(error: Exception, sizes: Sizes, again: Callable[[Sizes], A
         return with_rows(error, lambda: again(fresh))
     except Exception as last:
         return without_tables(last, lambda: again(fresh))
+
+
+def _all_native_first(sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:
+    token = ALL_NATIVE.set(True)
+    try:
+        return again(())
+    except Exception:
+        pass  # short loops as they are may do
+    finally:
+        ALL_NATIVE.reset(token)
+    token = NOT_ALL_NATIVE.set(True)
+    try:
+        return again(sizes)
+    finally:
+        NOT_ALL_NATIVE.reset(token)
 
 
 def _with_machine(

@@ -129,8 +129,7 @@ def _sqrt(x: Pair) -> Pair:
 
 def _power(x: Pair, y: Pair) -> Pair:
     n = _whole(y)
-    like, exponents = np.shape(x[0]), np.shape(y[0])
-    if n is not None and np.broadcast_shapes(like, exponents) == like:
+    if n is not None and (_is_number(y[0]) or _spreads(y[0], x[0])):
         real, imag = _power_of(x, n)
         if n == 0:
             return real, imag
@@ -146,6 +145,17 @@ def _power(x: Pair, y: Pair) -> Pair:
         exact = (c == k) & (d == 0)
         real, imag = np.where(exact, p, real), np.where(exact, q, imag)
     return np.where(none, 1.0, real), np.where(none, 0.0, imag)
+
+
+def _is_number(part: Any) -> bool:
+    """Whether a part, known while tracing, is one number: what it meets may be of any length."""
+    return getattr(known(part), "shape", ()) == ()
+
+
+def _spreads(part: Any, like: Any) -> bool:
+    """Whether broadcasting ``part`` with ``like`` gives the shape of ``like``."""
+    shape = np.shape(like)
+    return np.broadcast_shapes(shape, np.shape(part)) == shape
 
 
 def _filled(x: Pair, y: Pair) -> Pair:
