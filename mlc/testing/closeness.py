@@ -93,7 +93,8 @@ def scattered(
 
 
 def _magnitudes(value: Any) -> Any:
-    return np.abs(value) if isinstance(value, np.ndarray) and is_inexact(value.dtype) else value
+    is_rounded = isinstance(value, np.ndarray) and is_inexact(value.dtype)
+    return np.asarray(np.abs(value)) if is_rounded else value  # which keeps its methods
 
 
 def _is_rounded(value: Any) -> bool:

@@ -314,3 +314,9 @@ def test_what_is_steady_counts_beside_what_is_not() -> None:
     assert compare(wrong, function, near, [x]).text == (
         "the result[1]: np.float64(6.0) instead of np.float64(5.0) at ()"
     )
+
+
+def test_methods_of_arrays_of_no_axes_are_shaken() -> None:
+    function = lambda x, y: x.dot(y) + x.sum()
+    x, y = np.array(0.5), np.array([1, -1])
+    assert compare(function, function, lambda seed: shaken(function, seed), [x, y]).kind == "same"
