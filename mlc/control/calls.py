@@ -33,7 +33,7 @@ from ..tracer.strides import as_strided
 from ..tracer.tracer import Tracer, mark_weak
 from .complex_state import INSTEAD as COMPLEX
 from .constructing import constructor
-from .convert import converted
+from .convert import CALL, converted
 from .elementwise import along_axis, vectorized
 from .folding import INSTEAD as FOLDING
 from .forms import is_traced
@@ -93,9 +93,6 @@ def _text(*args: Any, **options: Any) -> str:
     return str(*args, **options)
 
 
-_CALL = "__call__"
-
-
 def _scalar_of(kind: type[np.generic]) -> Callable[..., Any]:
     """``np.float32(x)`` of a traced value: an array of it, or a scalar where ``x`` has no axes."""
 
@@ -145,7 +142,7 @@ def _replaced(function: Any) -> Any:
         return _foreign(function) if _is_of_library(function) else constructor(function)
     if type(function).__module__.startswith("numpy.polynomial"):
         return of_series(function)
-    own = next((vars(c)[_CALL] for c in type(function).__mro__ if _CALL in vars(c)), None)
+    own = getattr(type(function), CALL, None)
     if isinstance(own, types.FunctionType):  # an object that can be called
         return converted(types.MethodType(own, function))
     if getattr(function, "__module__", "") == ASSERTIONS:

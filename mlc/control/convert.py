@@ -12,6 +12,7 @@ import textwrap
 import tokenize
 import types
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,6 +22,7 @@ from ..tracer.plain_code import is_plain
 from ..tracer.trace import FAILING, PLAIN
 from .host_changes import PARTS
 
+CALL = "__call__"
 _PACKAGE = str(Path(__file__).parent.parent)
 _FOREIGN = tuple({_PACKAGE, os.path.dirname(os.__file__), sys.prefix + "/lib"})
 # by whether errors under traced conditions are noted, whether a function is last, and the names of
@@ -45,6 +47,11 @@ def converted(function: Any, is_last: bool = False) -> Any:
             if inner is function.__func__:
                 return function
             return types.MethodType(inner, function.__self__)
+        case partial():
+            inner = converted(function.func, is_last)
+            if inner is function.func:
+                return function
+            return partial(inner, *function.args, **function.keywords)
         case types.FunctionType():
             file = function.__code__.co_filename
             names = frozenset(name for place, name in MACHINES.get() if place == file)
@@ -58,6 +65,10 @@ def converted(function: Any, is_last: bool = False) -> Any:
             if found.__kwdefaults__ is not function.__kwdefaults__:
                 found.__kwdefaults__ = function.__kwdefaults__
             return found
+    own = getattr(type(function), CALL, None)
+    if isinstance(own, types.FunctionType):  # an object that can be called
+        inner = converted(own, is_last)
+        return function if inner is own else types.MethodType(inner, function)
     return function
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from ..config import config
 from ..errors import user_location
 from ..ops.caught import is_caught, raise_where
+from ..tracer.masked import Masked
 from ..tracer.noting import note_error
 from ..tracer.number import copied_number, python_number
 from ..tracer.tracer import Tracer, mark_weak
@@ -165,7 +166,7 @@ def of_series(series: Any) -> Callable[[Any], Any]:
     """The call of a numpy.polynomial series, whose coefficients are known."""
 
     def evaluate(x: Any) -> Any:
-        if not is_traced(x):
+        if not (is_traced(x) or isinstance(x, Masked)):
             return series(x)
         offset, scale = np.polynomial.polyutils.mapparms(series.domain, series.window)
         return series._val(offset + scale * x, series.coef)

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -350,3 +351,46 @@ def test_distances_of_points_that_are_tuples():
 
     points = np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 5.0], [2.5, 1.5]])
     assert mlc.jit(nearest)(points) == pytest.approx(nearest(points), rel=1e-14)
+
+
+def doublings(x: float, k: float = 2.0) -> int:
+    count = 0
+    while x < 100:
+        x, count = x * k, count + 1
+    return count
+
+
+class Doublings:
+    """An object that can be called."""
+
+    def __init__(self, k: float) -> None:
+        self.k = k
+
+    def __call__(self, x: float) -> int:
+        return doublings(x, self.k) if x > 0 else -1
+
+
+@pytest.mark.parametrize(
+    "function",
+    [partial(doublings, k=3.0), Doublings(3.0), partial(Doublings(1.5))],
+    ids=["partial", "object", "both"],
+)
+def test_loops_of_partial_functions_and_of_objects_are_native(function: Any) -> None:
+    compiled = mlc.jit(function)
+    for x in (1.5, 40.0, 0.25):
+        assert compiled(x) == function(x)
+    assert len(compiled.cache_info()) == 1
+
+
+def test_series_of_what_masks_choose() -> None:
+    cubic = np.polynomial.Polynomial([-1.0, 0.0, 0.0, 1.0])
+
+    def newton(z: Any) -> Any:
+        z = z.copy()
+        for _ in range(6):
+            near = np.abs(z) < 2
+            z[near] = z[near] - cubic(z[near]) / cubic.deriv()(z[near])
+        return z
+
+    same(newton, np.linspace(-1.7, 1.9, 20))
+    same(newton, np.linspace(-1.7, 1.9, 20) + 0.5j)
