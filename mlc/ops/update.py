@@ -101,6 +101,8 @@ def fitted(value: Any, part: Shape, dtype: DType) -> Any:
 def offset(i: Expr, item: tuple[int, int, int], extent: int, inside: list[Expr]) -> Expr:
     """Which element of a slice the place ``i`` is; the tests that it is one go into ``inside``."""
     start, step, size = item
+    if (start, step) == (0, 1) and size == extent:  # which may be open
+        return i
     low = start if step > 0 else start + (size - 1) * step
     distance, pace = (i - low if low else i), abs(step)
     if low > 0:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dis
 from types import FrameType
+from typing import Any
+
+from ..te.extent import is_open
 
 
 def position(frame: FrameType) -> int:
@@ -30,3 +33,15 @@ def is_subscript(frame: FrameType) -> bool:
         operators = getattr(dis, "_nb_ops", ())
         return code[at + 1] < len(operators) and operators[code[at + 1]][0] == "NB_SUBSCR"
     return name in ("BINARY_SUBSCR", "STORE_SUBSCR", "BINARY_SLICE", "STORE_SLICE")
+
+
+def shape_for(part: Any, frame: FrameType) -> Any:
+    """The shape of an array or of what a mask selects; with traced Python ints for lengths that
+    only the running loop knows, if code of users asks in ``frame``."""
+    shape = part.shape
+    if is_ours(frame) or not is_open(shape):
+        return shape
+    from .masked import solid
+    from .open_lengths import sizes_of
+
+    return sizes_of(solid(part))

@@ -236,6 +236,10 @@ def make(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if not all_known([*args, *kwargs.values()]):
         if name == "arange":
             return arange_of(*args, **kwargs)
+        if name in _UNIFORM and (room := _room_of(args[0] if args else kwargs.get("shape"))):
+            rest = {key: value for key, value in kwargs.items() if key != "shape"}
+            sizes, part = room
+            return make(name, (sizes, *args[1:]), rest)[part]
         if name in _SIZED:
             args = tuple(
                 _sizes(value) if n < _SIZED[name] else value for n, value in enumerate(args)
@@ -301,8 +305,28 @@ def _sizes(value: Any) -> Any:
     return tuple(map(operator.index, value)) if value.shape else operator.index(value)
 
 
+def _room_of(shape: Any) -> tuple[tuple[int, ...], tuple[slice, ...]] | None:
+    """In native loops, what an array of ``shape`` has at most along each axis, and the part of that
+    which it has; None elsewhere, or where a size has no bound."""
+    sizes, part = [], []
+    for size in shape if isinstance(shape, (list, tuple)) else (shape,):
+        if all_known([size]):
+            sizes.append(operator.index(plain(size)))
+            part.append(slice(None))
+            continue
+        bounds = range_bounds(0, size)
+        if bounds is None:
+            return None
+        sizes.append(bounds[1])
+        part.append(slice(0, size if bounds[2] else np.maximum(size, 0)))
+    return (tuple(sizes), tuple(part)) if sizes else None
+
+
 def _filled(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
-    """``np.full`` of a traced value."""
+    """``np.full`` of a traced value, or of a traced size."""
+    room = None if all_known([shape]) else _room_of(shape)
+    if room is not None:
+        return make("full", (room[0], fill_value), {"dtype": dtype, **options})[room[1]]
     shape = _sizes(shape)
     if not hasattr(type(fill_value), "__mlc_lift__"):
         return np.full(shape, fill_value, dtype, **options)

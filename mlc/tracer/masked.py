@@ -130,7 +130,8 @@ class Masked(NDArrayOperatorsMixin):
             return lambda *args, **kwargs: function(self, *args, **kwargs)
         if name in self._OWN or name.startswith("__"):
             raise AttributeError(name)
-        if name == "size" and self.ndim == 1 and self._made is None:
+        is_free = self.ndim == 1 and self._made is None and not is_inside_loop()
+        if name == "size" and is_free:
             from .number import python_number
 
             count: Any = np.sum(self._mask, dtype=np.int64)  # type: ignore[call-overload]
@@ -299,14 +300,16 @@ def _any_solid(args: Any, kwargs: dict[str, Any]) -> bool:
     if any(value._made is not None for value in chosen):
         return True
     first = chosen[0]
+    beside = [v for v in (*args, *kwargs.values()) if not isinstance(v, Masked)]
+    arrays = [v for v in beside if hasattr(v, "shape") and not isinstance(v, type)]
+    if any(is_open(v.shape) for v in arrays):
+        return True
     if any(places_of(value._mask, ask=False) is None for value in chosen):
         return False
     if not all(same_mask(value, first) for value in chosen):
         return True
     rest = first._values.ndim - first._at - first._mask.ndim
-    beside = [v for v in (*args, *kwargs.values()) if not isinstance(v, Masked)]
     lists = (v for v in beside if type(v) is list and all_known(v))
-    arrays = (v for v in beside if hasattr(v, "shape") and not isinstance(v, type))
     others = [v.shape for v in arrays] + [np.shape(v) for v in lists]
     return any(len(s) > rest and s[len(s) - rest - 1] != 1 for s in others)
 

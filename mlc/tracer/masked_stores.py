@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BoundsError, UnsupportedError
+from ..ops.moving import closed, is_inside_loop
 from ..ops.op import CURRENT
+from ..te.extent import Extent
 from .masked import Masked, places_of, same_mask, split_key, spread_over, wide
+from .noting import note_error
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -23,7 +26,7 @@ def store(target: Tracer, key: Any, value: Any) -> None:
     trace: Any = CURRENT.get()
     if isinstance(value, Masked):
         if value._made is not None or not same_mask(value, Masked(view, mask, at)):
-            if places_of(mask, ask=False) is not None:
+            if is_inside_loop() or places_of(mask, ask=False) is not None:
                 value = value.solid()
     if isinstance(value, Masked):
         if not same_mask(value, Masked(view, mask, at)):
@@ -51,6 +54,8 @@ def _spread(value: Any, mask: Any, ndim: int) -> Any:
     """``value``, if it has an element for each place where the mask holds, with these there."""
     shape = np.shape(value)
     place = len(shape) - (ndim - mask.ndim) - 1
+    if place >= 0 and isinstance(shape[place], Extent):
+        return _spread_open(value, mask, place)
     if place < 0 or shape[place] == 1 or places_of(mask, ask=False) is None:
         return value
     count = places_of(mask).shape[0]
@@ -61,6 +66,24 @@ def _spread(value: Any, mask: Any, ndim: int) -> Any:
         )
     if not count:
         return np.zeros((1,) * mask.ndim, bool)  # nothing is stored
-    number = np.maximum(np.cumsum(np.ravel(mask)) - 1, 0)
+    return _ranked(value, mask, place)
+
+
+def _spread_open(value: Any, mask: Any, place: int) -> Any:
+    """The same in a native loop, of as many elements as the data choose there."""
+    length, (count,) = np.shape(value)[place], np.shape(np.flatnonzero(mask))
+    if count != length:
+        trace: Any = CURRENT.get()
+        differs = np.not_equal(*(trace.wrap(size.length) for size in (count, length)))
+        text = "NumPy boolean array indexing assignment cannot assign so many input values"
+        note_error(differs, ValueError(text))
+    return _ranked(closed(value, fill=0), mask, place)
+
+
+def _ranked(value: Any, mask: Any, place: int) -> Any:
+    """The elements of ``value`` along the axis ``place``, one for each place where the mask holds,
+    at these places."""
+    shape = np.shape(value)
+    number = np.clip(np.cumsum(np.ravel(mask)) - 1, 0, shape[place] - 1)
     found = np.take(value, number, axis=place)
     return np.reshape(found, (*shape[:place], *mask.shape, *shape[place + 1 :]))

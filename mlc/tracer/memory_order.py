@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..ops.op import leaves_of
+from ..te.extent import is_open
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -119,6 +120,8 @@ def set_order(value: Any, order: Order) -> None:
 def keep_order(result: Any, inputs: Sequence[Any]) -> None:
     """Give the result of a ufunc the order of axes that NumPy does: that of the inputs."""
     traced = [v for v in inputs if _is_traced(v) and v.ndim > 1]
+    if any(is_open(v.shape) for v in inputs if _is_traced(v)):
+        return
     if all(map(_is_plain, traced)) or not _is_traced(result) or result._view is not None:
         return
     blanks = [layout(v) if any(v is t for t in traced) else np.zeros(np.shape(v)) for v in inputs]

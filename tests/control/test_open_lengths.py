@@ -27,6 +27,11 @@ PROGRAMS = (
     ("p = np.flatnonzero(m[i] > 0.95)", "1.0 if p.size else 2.0 if len(p) else 3.0"),
     ("r, c = np.nonzero(m > 0.9)", "len(r) + c.sum() + m[r, c].sum() + len(np.argwhere(m > i))"),
     (CHOSEN, "len(z) + z.shape[0] + z.sum() / max(z.size, 1)"),
+    (CHOSEN, "(np.ones(z.size) + z).sum() + np.full(z.shape, 2.5).sum() + len(np.empty(len(z)))"),
+    (CHOSEN, "(np.zeros((len(z), len(z))) + z).sum() + (np.zeros((2, z.size)) + z)[1].sum()"),
+    (f"{CHOSEN}; q = np.zeros(len(z)); q[:] = z; q[1:] += z[:-1]; q += 1", "q.sum() + len(q)"),
+    (f"{CHOSEN}; q = np.empty((len(z), 2)); q[:, 0] = z; q[:, 1] = 2", "q.sum()"),
+    ("w = m.copy(); w[w > 0.5] = np.sort(m[m > 0.5])", "w[3].sum() + w[0, 2]"),
     (CHOSEN, "np.sort(z).sum() + np.cumsum(z).sum() + np.argsort(z).sum()"),
     (CHOSEN, "np.diff(z).sum() + (z[1:-1] - z[2:]).sum()"),
     (CHOSEN, "np.histogram(z, bins=4, range=(0, 1))[0][3] + np.count_nonzero(z > 0.5)"),
@@ -249,3 +254,20 @@ def test_short_loops_whose_sizes_data_choose_are_native() -> None:
         x = np.random.default_rng(4).random(30) * scale
         np.testing.assert_allclose(compiled(x), last_places(x), rtol=1e-15)
     assert str(compiled.lower(x).graph).count("loop(") == 1
+
+
+def test_as_many_values_as_the_mask_chooses(native: None) -> None:
+    def program(x: Any, level: Any) -> Any:
+        total = 0.0
+        for i in range(5):
+            w = x.copy()
+            w[w > i / 10] = x[x > level * i]
+            total += w.sum()
+        return total
+
+    x = np.random.default_rng(5).random((4, 4))
+    compiled = mlc.jit(program)
+    np.testing.assert_allclose(compiled(x, 0.1), program(x, 0.1), rtol=1e-14)
+    for function in (compiled, program):
+        with pytest.raises(ValueError, match="boolean array indexing assignment cannot assign"):
+            function(x, 0.2)

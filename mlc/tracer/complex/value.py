@@ -8,6 +8,7 @@ views of that; a result goes out the same way.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ from ...errors import ArgumentError, UnsupportedError
 from ...ir.expr import const
 from ...ops.op import CURRENT
 from .. import tree
+from ..asking import shape_for
 from ..changing import Flat, flattened
 from ..concrete import known, wrapped
 from ..dispatch import call_function
@@ -37,10 +39,7 @@ from .halves import half
 
 Part = Any  # a Tracer, or a Masked: the elements that a traced mask selects
 DTypes = dict["np.dtype[Any]", "np.dtype[Any]"]
-COMPLEX: DTypes = {
-    np.dtype("float32"): np.dtype("complex64"),
-    np.dtype("float64"): np.dtype("complex128"),
-}
+COMPLEX: DTypes = {np.dtype(f"f{n}"): np.dtype(f"c{2 * n}") for n in (4, 8)}
 REAL: DTypes = {pair: real for real, pair in COMPLEX.items()}
 
 
@@ -96,7 +95,7 @@ class Complex:
 
     # fmt: off
     @property
-    def shape(self) -> tuple[int, ...]: return self._parts[0].shape  # type: ignore[no-any-return]
+    def shape(self) -> Any: return shape_for(self._parts[0], sys._getframe(1))
     @shape.setter
     def shape(self, shape: Any) -> None:
         for part in (self._pair,) if self._pair is not None else self._parts:
@@ -106,7 +105,7 @@ class Complex:
     @property
     def ndim(self) -> int: return self._parts[0].ndim  # type: ignore[no-any-return]
     @property
-    def size(self) -> int: return math.prod(self.shape)
+    def size(self) -> Any: return math.prod(shape_for(self._parts[0], sys._getframe(1)))
     @property
     def itemsize(self) -> int: return self.dtype.itemsize
     @property
