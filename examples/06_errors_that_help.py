@@ -17,7 +17,7 @@ def shapes_that_do_not_fit(a):
 @mlc.jit
 def a_loop_that_changes_a_shape(a):
     while a[0, 0] > 0:
-        a = np.concatenate([a, a]) - 1
+        a = np.concatenate([a, a], axis=1) - 1
     return a
 
 

@@ -15,8 +15,8 @@ from mlc.te.classify import is_view
 
 def off(x: Any) -> Any:
     total = 0.0
-    while len(x):
-        total, x = total * 0.5 + x.sum(), x[1:]
+    for step in (1,) * 20:  # one after the other
+        total, x = total * 0.5 + x.sum(), x[step:]
     return total
 
 

@@ -79,9 +79,6 @@ CASES = [
     small("delete", lambda x: (np.delete(x, [0, 2], 1), np.delete(x, -1)), ("n", 3)),
     small("insert", lambda x: (np.insert(x, [0, 2], 7, axis=1), np.insert(x, 1, [5, 6])), ("n", 3)),
     small("resize", lambda x: np.resize(x, (3, 5)), ("n", 2)),
-    small(
-        "piecewise", lambda x: np.piecewise(x, [x < -1, x > 1], [lambda t: t * 2, -1, 7]), ("n", 2)
-    ),
     small("cross", lambda a, b: np.cross(a, b), ("n", 3), ("n", 3)),
     Case(
         "choose",
