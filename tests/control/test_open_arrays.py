@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,13 @@ import pytest
 import mlc
 from mlc.testing import check_against_numpy
 
+from .collected import Collected
+
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(4)
 X, Y = RNG.random(40), RNG.random(40)
 
-PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
-
-
-def program(*args: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def write(function: Callable[..., Any]) -> Callable[..., Any]:
-        PROGRAMS[function.__name__] = function, args
-        return function
-
-    return write
+program = PROGRAMS = Collected()
 
 
 @program(np.r_[RNG.standard_normal(200), 50.0, -40.0])
