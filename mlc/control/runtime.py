@@ -420,6 +420,7 @@ def _try_native(
             raise
         missing = error.name
     except (MlcError, TypeError, ValueError, IndexError, NotImplementedError) as error:
+        current().unrolled = error
         if isinstance(error, BeginsAsNone) and apart < _MOST_APART and len(source) > 1:
             return first_apart(None)
         if test is not None or not source:

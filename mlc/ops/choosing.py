@@ -69,10 +69,12 @@ def _plain(value: Any) -> Any:
 def room_for(name: str, size: Any) -> int:
     """``size``, checked; without one an error says why it is needed."""
     if size is None:
+        text = "finds as much as the data decide, and shapes must be known while tracing"
+        reason = getattr(getattr(CURRENT.get(), "unrolled", None), "message", text)
+        also = "" if text in reason else f"; the loop around it cannot be native: {reason}"
         raise UnsupportedError(
-            f"np.{name} of traced values finds as much as the data decide, and shapes must be "
-            f"known while tracing; give size=, which leaves room for that many, or use "
-            f"np.where(mask, new, old)"
+            f"np.{name} of traced values {text}; give size=, which leaves room for that many, or "
+            f"use np.where(mask, new, old){also}"
         )
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
         raise ArgumentError(f"np.{name}: size must be a number of elements, got {size!r}")

@@ -50,6 +50,7 @@ class FunctionTrace:
         "numbered",
         "rooms",
         "shown",
+        "unrolled",
         "wanted",
         "weak",
         "wholes",
@@ -67,6 +68,7 @@ class FunctionTrace:
         self.errors: dict[Any, tuple[int, BaseException]] = {}
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
         self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
+        self.unrolled: Exception | None = None  # why the last loop that was is not native
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
         self.kept_lists: list[Any] = []  # see `mlc.tracer.shared_lists`
         # Lengths of arrays, as others before them and the least and the most that was added.

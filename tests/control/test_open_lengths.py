@@ -271,3 +271,15 @@ def test_as_many_values_as_the_mask_chooses(native: None) -> None:
     for function in (compiled, program):
         with pytest.raises(ValueError, match="boolean array indexing assignment cannot assign"):
             function(x, 0.2)
+
+
+def test_the_error_says_why_the_loop_is_not_native() -> None:
+    def program(x: Any) -> Any:
+        out = np.zeros((3, 1))
+        for n in range(60):
+            out = np.hstack([out, x[x > n / 60][:3].reshape(3, 1)])
+        return out
+
+    with pytest.raises(mlc.UnsupportedError) as caught:
+        mlc.jit(program)(np.random.default_rng(0).random(100))
+    assert "the loop around it cannot be native: reshape of (<=3,) to (3, 1)" in str(caught.value)

@@ -135,8 +135,8 @@ def schedule_tiles(s: Schedule, name: str, shared: int, intrinsic: str) -> None:
 
 
 def _operands(nest: Nest, roles: Roles, machine: Machine) -> tuple[Load, Load] | None:
-    root = nest.compute.body[0]
     """What the rows and the columns read, of types that there are tiles for."""
+    root = nest.compute.body[0]
     if machine.has_byte_tiles:
         found = narrow_operands(nest, roles, (int8, uint8), "iu")
         if found is not None:
