@@ -6,7 +6,6 @@ import mlc
 from mlc import te
 
 x = np.ones((4, 8), np.float32)
-kept = []
 
 
 @mlc.jit
@@ -28,13 +27,13 @@ def a_numpy_function_that_cannot_be_traced(a):
 
 @mlc.jit
 def a_tracer_that_leaks(a):
-    kept.append(a)
+    using_the_leaked_tracer.kept = a
     return a + 1
 
 
 def using_the_leaked_tracer():
     a_tracer_that_leaks(x)
-    return kept[0] * 2
+    return using_the_leaked_tracer.kept * 2
 
 
 def an_index_out_of_bounds():

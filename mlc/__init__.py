@@ -15,11 +15,15 @@
     mlc.simulate                a scheduled program as hardware would run it, every access watched
     mlc.draw                    pictures of loop nests, and of what one iteration touches
     mlc.tune, mlc.autotune      the fastest of many schedules, searched for and checked
+    mlc.testing                 does it what NumPy does: comparisons, and strategies for hypothesis
     mlc.doctor                  what works on this machine, and what to do about the rest
     mlc.dim                     a size that may change without a new compilation
     mlc.config, mlc.set_num_threads, mlc.time
 """
 
+from . import loading  # before all others, which it makes faster
+
+# isort: split
 # Modules and functions of the same name: the function is the public one, and must be bound last.
 from . import eager, errors, te
 from .build import build
@@ -63,6 +67,7 @@ _LATER = {
     "release_memory": ("runtime.result_memory", "release_memory"),
     "simulate": ("simulator", "simulate"),
     "tune": ("tune", ""),
+    "testing": ("testing", ""),
     "autotune": ("tune.decorator", "autotune"),
     "draw": ("looking.draw", "draw"),
     "fori_loop": ("control.forms", "fori_loop"),

@@ -39,6 +39,7 @@ class Product:
     dtype: str
     turned: tuple[bool, bool] = (False, False)
     skipped: int = 0
+    processors: int = 1  # that it is made for: of two or more, pairs of blocks share boxes
 
     def __str__(self) -> str:
         return f"a {self.m} x {self.n} x {self.k} product of {self.dtype}"
@@ -50,6 +51,8 @@ PRODUCTS = (
     Product(192, 320, 192, "float16", (False, True)),  # more tiles than blocks
     Product(64, 64, 192, "bfloat16", (True, False)),
     Product(128, 128, 192, "float16", (False, False), 4),  # fetched by all threads
+    Product(512, 128, 192, "bfloat16", (False, True), processors=2),  # the right operand is shared
+    Product(128, 128, 320, "float16", (True, False), processors=2),  # the left one is
 )
 
 
@@ -118,7 +121,8 @@ def multiplied(product: Product, target: str) -> tuple[Array, Array]:
     c = te.compute((m, n), lambda i, j: te.cast(y[i, j], product.dtype), name="C")
     program = te.create_program([a, b, c], "product")
     architecture = config.cuda_architecture or ""
-    machine = GpuMachine(processors=1, architecture=architecture)  # small ones are large enough
+    # Small ones are large enough for few processors.
+    machine = GpuMachine(processors=product.processors, architecture=architecture)
     run = build(default_gpu_schedule(program, machine).program, target=target)
     rng, kind = np.random.default_rng(k), as_dtype(product.dtype).numpy
     given = [rng.integers(-8, 8, tensor.shape).astype(kind) for tensor in (a, b)]

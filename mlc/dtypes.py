@@ -103,8 +103,20 @@ def as_dtype(value: Any) -> DType:
             f"dtype {dtype.str!r} has foreign byte order; convert with .astype({dtype.name!r})"
         )
     if found is None:
-        raise DTypeError(f"dtype {dtype.name!r} is not supported; {_known()}")
+        instead = _INSTEAD.get(dtype.kind, "")
+        raise DTypeError(f"dtype {dtype.name!r} is not supported{instead}; {_known()}")
     return found
+
+
+# What to pass in the place of arrays that hold other things than numbers, by `dtype.kind`.
+_INSTEAD = {
+    "M": ": pass x.view('int64'), the time since 1970 in its unit",
+    "m": ": pass x.view('int64'), the time in its unit",
+    "U": ": pass numbers, np.unique(x, return_inverse=True)[1]",
+    "S": ": pass the bytes, x.view('uint8')",
+    "O": ": convert it with .astype(float), or pass a list of its arrays",
+    "V": ": pass its fields one by one, x['name']",
+}
 
 
 def _known() -> str:

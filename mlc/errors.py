@@ -22,6 +22,8 @@ import numpy as np
 from .records import dataclass
 
 _PACKAGE = str(Path(__file__).parent)
+_OTHERS = ("/numpy/", "/optree/", "/site-packages/hypothesis/")
+_USERS: dict[str, bool] = {}  # whether a file is the user's own: every operator asks
 _BETWEEN = frozenset({contextlib.__file__, copy.__file__, functools.__file__})
 
 
@@ -49,9 +51,12 @@ def user_frame() -> FrameType | None:
     """The innermost frame outside `mlc`, NumPy, optree and what calls for others, or None if there
     is none."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not is_user_frame(frame):
+    while frame is not None:
+        is_users = _USERS.get(frame.f_code.co_filename)
+        if is_user_frame(frame) if is_users is None else is_users:
+            return frame
         frame = frame.f_back
-    return frame
+    return None
 
 
 def is_user_frame(frame: FrameType) -> bool:
@@ -61,8 +66,11 @@ def is_user_frame(frame: FrameType) -> bool:
     if name.startswith("<"):
         lines = sys.modules.get("linecache")
         return lines is not None and name in lines.cache
-    ours = name.startswith(_PACKAGE) or "/numpy/" in name or "/optree/" in name
-    return not ours and name not in _BETWEEN
+    is_users = _USERS.get(name)
+    if is_users is None:
+        ours = name.startswith(_PACKAGE) or any(part in name for part in _OTHERS)
+        is_users = _USERS[name] = not ours and name not in _BETWEEN
+    return is_users
 
 
 def warn(message: str, kind: type[Warning]) -> None:

@@ -26,6 +26,10 @@ _HERE = {
         "pure_callback": "no way back into Python: call the function between two jitted ones",
     },
     "mlc.script": {
+        "And": "a & b",
+        "Or": "a | b",
+        "Not": "~a",
+        "rsqrt": "1 / T.sqrt(x)",
         "prim_func": "T.program",
         "ir_module": "T.Module",
         "alloc_buffer": "T.alloc",
@@ -52,6 +56,10 @@ _HERE = {
         "Range": "a region such as A[0:16]",
     },
     "mlc.te": {
+        "rsqrt": "1 / te.sqrt(x)",
+        "logical_and": "a & b",
+        "logical_or": "a | b",
+        "logical_not": "~a",
         "create_prim_func": "te.create_program",
         "create_schedule": "mlc.Schedule(te.create_program([A, B, C]))",
         "thread_axis": 's.bind(loop, "threadIdx.x"), a step of a schedule',
@@ -84,7 +92,7 @@ _HERE = {
 def hint(module: str, name: str, names: Iterable[str], prefix: str) -> str:
     """``; there is ...`` for a ``name`` that ``module`` has not, whose ``names`` begin with
     ``prefix`` where they are used; nothing where none comes near."""
-    here = _HERE[module].get(name)
+    here = _HERE.get(module, {}).get(name)
     if here is None:
         from difflib import get_close_matches
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import functions, harness, report
 from benchmarks.cases import CASES, Case
 from benchmarks.ceilings import dot_kernels
 from benchmarks.harness import check, run_case
+from benchmarks.peers import Function, Peer, Prepared
 
 SMALL = Case("small", "rows", functions.softmax, ((8, 16),), 4 * 8 * 16, 16)
 
@@ -75,3 +78,23 @@ def test_samples_with_threads_begin_when_those_of_others_sleep(
     monkeypatch.setattr(harness.time, "process_time", lambda: spent[0])
     harness.interleave({"one": lambda: log.append("one") or 1.0}, 0.0, 3, apart=True)
     assert log == ["sleep"] * 4 + ["one"] + ["sleep"] * 2 + ["one", "sleep", "one"]
+
+
+def test_slow_peers_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+
+    def slow(function: Function, args: tuple[np.ndarray, ...]) -> Prepared:
+        def call(*values: np.ndarray) -> np.ndarray:
+            nonlocal calls
+            calls += 1
+            time.sleep(0.02)
+            return function(*values)
+
+        return call, args
+
+    monkeypatch.setitem(harness.PEERS, "slow", Peer("slow", (), slow))
+    monkeypatch.setattr(harness, "SLOW_SECONDS", 0.01)
+    result = run_case(SMALL, ["slow"], 1, 0.01, rounds=3)
+    assert calls == 2  # the first may have compiled
+    assert result.failures["slow"].startswith("measured once, as it takes 0.0")
+    assert min(result.series["slow"].seconds) >= 0.01

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "mlc"
 
 # A part imports from itself and from the lines above its own, never from its own line or below.
 LAYERS = (
+    ("loading",),
     ("records", "forks"),
     ("errors", "synonyms"),
     ("dtypes", "config"),

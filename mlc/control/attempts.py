@@ -26,6 +26,7 @@ from collections.abc import Sequence
 
 from ..records import dataclass
 from .failing_values import attempted, first_handler, names_of, value_of, without
+from .nodes import children, walk
 from .syntax import called, filled
 
 FUNCTIONS = frozenset({
@@ -156,7 +157,7 @@ class _Renamed(ast.NodeTransformer):
 def _can_be_copied(handler: ast.ExceptHandler) -> bool:
     """A handler that raises what it has caught, or defines anything, stays where it is."""
     kinds = (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp, ast.ListComp)
-    for part in ast.walk(handler):
+    for part in walk(handler):
         if isinstance(part, kinds) or isinstance(part, ast.Raise) and part.exc is None:
             return False
     return True
@@ -171,7 +172,7 @@ def _first_call(stmt: ast.stmt) -> ast.Call | None:
     def look(node: ast.AST) -> None:
         if isinstance(node, _LATER):
             return
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             look(child)
         if isinstance(node, ast.Call) and _name(node.func) in FUNCTIONS:
             found.append(node)
@@ -192,7 +193,7 @@ def _name(function: ast.expr) -> str:
 def _parsed(text: str, where: ast.stmt) -> list[ast.stmt]:
     """The statements of ``text``, all of them at the place of ``where``."""
     module = ast.parse(text)
-    for part in ast.walk(module):
+    for part in walk(module):
         if "lineno" in part._attributes:
             ast.copy_location(part, where)
     return module.body

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 from .matters import MEMBERS
+from .nodes import walk
 from .syntax import called, constant, filled, is_simple, raw, thunk, variable
 
 _IDENTITY = (ast.Is, ast.IsNot)
@@ -40,7 +41,7 @@ class Comparisons(ast.NodeTransformer):
         if len(node.ops) == 1:
             return filled(self.compared(node.left, node.ops[0], node.comparators[0]), node)
         if not can_repeat:
-            if any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+            if any(isinstance(part, ast.NamedExpr) for part in walk(node)):
                 return node
             return filled(self.chain(node.left, node.ops, node.comparators), node)
         sides = [node.left, *node.comparators]

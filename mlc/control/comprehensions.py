@@ -25,6 +25,7 @@ import copy
 from collections.abc import Sequence
 
 from .names import touched, weight
+from .nodes import walk
 from .syntax import called, constant, filled, raw, variable
 
 Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
@@ -40,7 +41,7 @@ def is_loop(node: ast.ListComp) -> bool:
     if not _is_plain(node):
         return False
     is_asked = is_choosing(node)
-    return is_asked or any(isinstance(part, _COMPUTED) for part in ast.walk(node.elt))
+    return is_asked or any(isinstance(part, _COMPUTED) for part in walk(node.elt))
 
 
 def is_choosing(node: Comprehension) -> bool:
@@ -76,7 +77,7 @@ def items_of(node: ast.SetComp | ast.DictComp) -> tuple[str, ast.ListComp] | Non
 def _is_plain(node: ast.ListComp | ast.GeneratorExp) -> bool:
     """Whether ``node`` only goes through its sources."""
     return not any(loop.is_async for loop in node.generators) and not any(
-        isinstance(part, (ast.NamedExpr, ast.Await, ast.Yield)) for part in ast.walk(node)
+        isinstance(part, (ast.NamedExpr, ast.Await, ast.Yield)) for part in walk(node)
     )
 
 
@@ -135,7 +136,7 @@ def _of_box(name: str) -> ast.expr:
 def cost_of(node: ast.ListComp | ast.GeneratorExp) -> int:
     """About how many operations an item takes, the call of ``append`` among them."""
     parts = _asked(node)
-    inner = sum(isinstance(part, ast.ListComp) for whole in parts for part in ast.walk(whole))
+    inner = sum(isinstance(part, ast.ListComp) for whole in parts for part in walk(whole))
     return weight(parts) + 2 + _LOOP * (inner + len(node.generators) - 1)
 
 
@@ -147,8 +148,8 @@ def _asked(node: ast.ListComp | ast.GeneratorExp) -> list[ast.expr]:
 
 def names_of(node: ast.ListComp | ast.GeneratorExp) -> list[str]:
     """The variables around ``node`` inside of which an item might change something."""
-    own = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    own |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+    own = {n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    own |= {n.arg for n in walk(node) if isinstance(n, ast.arg)}
     return [n for n in touched(_asked(node)) if n not in own]
 
 

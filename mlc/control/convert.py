@@ -21,6 +21,7 @@ from ..tracer.again import MACHINES
 from ..tracer.plain_code import is_plain
 from ..tracer.trace import FAILING, PLAIN
 from .host_changes import PARTS
+from .nodes import settle_places, walk
 
 CALL = "__call__"
 _PACKAGE = str(Path(__file__).parent.parent)
@@ -162,12 +163,12 @@ def _of_node(
     _mangle(node, function)
     node.decorator_list = []
     node.name = "__mlc_function__"  # within the factory its own name must not hide the global one
-    lambdas = {n.lineno + first - 1 for n in ast.walk(node) if isinstance(n, ast.Lambda)}
+    lambdas = {n.lineno + first - 1 for n in walk(node) if isinstance(n, ast.Lambda)}
     failing, is_last, recursive = key
     path = function.__qualname__.split(".")
     is_method = len(path) > 1 and path[-2] != "<locals>"
     loops = {node: (code.co_name, is_method)} if code.co_name in recursive else {}
-    inner = [n for n in ast.walk(node) if isinstance(n, ast.FunctionDef) and n is not node]
+    inner = [n for n in walk(node) if isinstance(n, ast.FunctionDef) and n is not node]
     loops |= {n: (n.name, False) for n in inner if n.name in recursive}
     if not transform(node, failing, is_last, loops):
         return None
@@ -178,7 +179,7 @@ def _of_node(
         None if d is None else ast.Constant(None, lineno=1, col_offset=0)
         for d in node.args.kw_defaults
     ]
-    for part in ast.walk(node.args):
+    for part in walk(node.args):
         if isinstance(part, ast.arg):
             part.annotation = None
     node.returns = None
@@ -187,8 +188,7 @@ def _of_node(
     assert isinstance(factory, ast.FunctionDef)
     factory.body = [node]
     module.body = [factory]
-    ast.increment_lineno(node, first - 1)
-    ast.fix_missing_locations(module)
+    settle_places(module, node, first - 1)
     whole = compile(module, code.co_filename, "exec", dont_inherit=True)
     outer = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
     made = next(
@@ -227,15 +227,15 @@ def _renamed(
 def _names_class(node: ast.FunctionDef) -> bool:
     """Whether each ``super()`` in ``node`` is now ``super(__class__, self)``, which may stand in
     the functions that loops and branches become."""
-    inner = [n for n in ast.walk(node) if isinstance(n, _SCOPES) and n is not node]
-    hidden = {id(part) for scope in inner for part in ast.walk(scope)}
+    inner = [n for n in walk(node) if isinstance(n, _SCOPES) and n is not node]
+    hidden = {id(part) for scope in inner for part in walk(scope)}
     first = [*node.args.posonlyargs, *node.args.args][:1]
-    for part in ast.walk(node):
+    for part in walk(node):
         if not isinstance(part, ast.Name) or part.id != "super":
             continue
         if id(part) in hidden or not first:
             return False
-    for part in ast.walk(node):
+    for part in walk(node):
         match part:
             case ast.Call(func=ast.Name(id="super"), args=[]):
                 part.args = [_name("__class__", part), _name(first[0].arg, part)]
@@ -252,7 +252,7 @@ def _mangle(node: ast.FunctionDef, function: types.FunctionType) -> None:
     if len(path) < 2 or path[-2] == "<locals>":
         return
     prefix = "_" + path[-2].lstrip("_")
-    for part in ast.walk(node):
+    for part in walk(node):
         for field in ("attr", "id"):
             name = getattr(part, field, "")
             if isinstance(name, str) and name.startswith("__") and not name.endswith("__"):

@@ -13,6 +13,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from .nodes import children, walk
+
 DONE, VALUE = "_mlc_done", "_mlc_value"
 LATE_VALUE = "_mlc_value_late"  # the result, where a `finally` or a caller may write to it
 FLAGS = "mlc_flags"  # attribute of a loop: the flags that end it
@@ -24,8 +26,8 @@ _BLOCKS = ("body", "orelse", "finalbody")
 def lower_exits(function: ast.FunctionDef, is_last: bool = False) -> bool:
     """Rewrite ``function`` in place where it has exits from loops or branches; says whether the
     function returns by flags."""
-    for loop in [n for n in ast.walk(function) if isinstance(n, ast.While) and not n.orelse]:
-        if any(isinstance(n, ast.NamedExpr) for n in ast.walk(loop.test)):
+    for loop in [n for n in walk(function) if isinstance(n, ast.While) and not n.orelse]:
+        if any(isinstance(n, ast.NamedExpr) for n in walk(loop.test)):
             _ask_inside(loop)
     body = function.body
     early = any(_has(s, ast.Return) for s in body if not isinstance(s, ast.Return))
@@ -34,7 +36,7 @@ def lower_exits(function: ast.FunctionDef, is_last: bool = False) -> bool:
     gives = any(_gives(s) for s in body)
     if early and gives and not _always(body):  # then None is what it returns at its end
         body.append(_at(ast.parse("return None").body[0], body[-1]))
-    ends = any(isinstance(n, ast.Try) and n.finalbody for n in ast.walk(function))
+    ends = any(isinstance(n, ast.Try) and n.finalbody for n in walk(function))
     value = VALUE if is_last and not ends else LATE_VALUE
     lowering = _Lowering(early, gives, value)
     function.body = lowering.block(body)
@@ -70,7 +72,7 @@ def _has(node: ast.AST, kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> bool
         if isinstance(here, kind):
             return True
         if not isinstance(here, _FUNCTIONS):
-            stack.extend(ast.iter_child_nodes(here))
+            stack.extend(children(here))
     return False
 
 
@@ -83,12 +85,12 @@ def _gives(node: ast.AST) -> bool:
             return False  # an error, see `failing`
         case ast.Return():
             return True
-    return not isinstance(node, _FUNCTIONS) and any(map(_gives, ast.iter_child_nodes(node)))
+    return not isinstance(node, _FUNCTIONS) and any(map(_gives, children(node)))
 
 
 def _has_else(node: ast.AST) -> bool:
     """Whether a loop with an ``else`` stands in ``node``: that follows a loop without ``break``."""
-    loops = (n for n in ast.walk(node) if isinstance(n, _LOOPS))
+    loops = (n for n in walk(node) if isinstance(n, _LOOPS))
     return any(loop.orelse for loop in loops)
 
 
@@ -107,7 +109,7 @@ def _leaves(node: ast.AST) -> set[str]:
                 stack.extend((s, True) for s in here.body)
                 stack.extend((s, looped) for s in here.orelse)
             case _ if not isinstance(here, _FUNCTIONS):
-                stack.extend((child, looped) for child in ast.iter_child_nodes(here))
+                stack.extend((child, looped) for child in children(here))
     return found
 
 
@@ -139,7 +141,7 @@ def _takes_all(case: ast.match_case) -> bool:
 
 
 def _at(node: ast.stmt, where: ast.AST) -> ast.stmt:
-    for part in ast.walk(node):
+    for part in walk(node):
         ast.copy_location(part, where)
     return node
 
@@ -220,7 +222,7 @@ class _Lowering:
             return stmts
         where = where or stmts[0]
         test = ast.parse(f"not ({' or '.join(flags)})", mode="eval").body
-        for part in ast.walk(test):
+        for part in walk(test):
             ast.copy_location(part, where)
         guard = ast.If(test, stmts, [])
         _at_only(guard, where)
@@ -250,6 +252,6 @@ class _Lowering:
 def _at_only(node: ast.stmt, where: ast.AST) -> None:
     """Give the place of ``where`` to ``node`` and to what in it has none."""
     ast.copy_location(node, where)
-    for part in ast.walk(node):
+    for part in walk(node):
         if "lineno" in part._attributes and not hasattr(part, "lineno"):
             ast.copy_location(part, where)

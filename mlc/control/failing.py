@@ -27,6 +27,7 @@ from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..tracer.trace import FAILING
 from .carry import UNDEFINED, NotNative, current
+from .nodes import walk
 from .reads import PART
 from .tries import caught, is_tried
 
@@ -92,7 +93,7 @@ def _failed(where: ast.stmt, error: ast.expr, cause: ast.expr | None) -> ast.stm
 
 
 def _placed(node: ast.stmt, where: ast.AST) -> ast.stmt:
-    for part in ast.walk(node):
+    for part in walk(node):
         if "lineno" in part._attributes and not hasattr(part, "lineno"):
             ast.copy_location(part, where)
     return node

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 
+from .nodes import walk
 from .syntax import called, fill, thunk
 
 _ALL = ("Exception", "BaseException")
@@ -33,7 +34,7 @@ def first_handler(node: ast.Try, value: ast.expr) -> ast.ExceptHandler | None:
     """The first handler that takes, as far as its text says, an error that ``value`` may end with;
     None for a value that may do more than that, too."""
     kinds: set[str] = set()
-    for part in ast.walk(value):
+    for part in walk(value):
         match part:
             case ast.BinOp(op=op) if type(op) in _QUOTIENTS:
                 kinds |= {*_DIVIDING, *(_COMPUTING if isinstance(op, ast.Pow) else ())}
@@ -69,7 +70,7 @@ def caught_body(node: ast.Try) -> ast.stmt:
 
 def _is_asked(key: ast.expr) -> bool:
     """Whether a key may be traced, and is no slice."""
-    parts = [*ast.walk(key)]
+    parts = [*walk(key)]
     return any(isinstance(p, (ast.Name, ast.Subscript, ast.Attribute, ast.Call)) for p in parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -230,6 +231,8 @@ class Fitting:
                     "; make it in this function, of numbers, arrays of one shape and tuples of "
                     "them, or write into an array and count"
                 )
+            elif isinstance(before, (str, Enum)) and isinstance(end, (str, Enum)):
+                instead = "; let it be a whole number, such as a member of an enum.IntEnum"
             text = (
                 f"{what} changes {name} from {tree_text(before)} to {tree_text(end)}; only arrays "
                 f"and numbers can change in it{instead}"
@@ -274,10 +277,10 @@ class Fitting:
             return False
         if structure != first or not all(map(is_value, leaves)):
             begun = bare(self.start[n])
-            text = (
-                f"{what} changes what {name} is made of: expected {tree_text(begun)}, got "
-                f"{tree_text(end)}"
-            )
+            old, new = tree_text(begun), tree_text(end)
+            if old == new and structure != first:
+                old, new = tree.structure_text(first), tree.structure_text(structure)
+            text = f"{what} changes what {name} is made of: expected {old}, got {new}"
             if begun is None or end is None:
                 raise BeginsAsNone(text, n)
             raise NotNative(text)

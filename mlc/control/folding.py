@@ -24,6 +24,7 @@ from ..tracer.number import copied_number, python_number
 from ..tracer.operators import _is_weak
 from ..tracer.rows import column, joined, rows_of
 from ..tracer.tracer import Tracer, mark_weak
+from .carry import current
 from .comparing import compared, equal, holds_traced
 from .dicts import key_of
 from .forms import is_traced
@@ -110,14 +111,20 @@ def _of_elements(values: Any, name: str) -> Any:
 
 
 def chosen(test: Any, a: Any, b: Any, what: str) -> Any:
-    """``a if test else b`` for numbers, arrays, and tuples or lists of them."""
+    """``a if test else b`` for numbers, arrays, and tuples or lists of them; outside of native
+    loops the data choose between things of other kinds and shapes, too."""
     if a is b:
         return a
     if not is_traced(test):
         return a if test else b
     first, structure = tree.flatten(a)
     second, other = tree.flatten(b)
-    if structure != other or not all(map(_is_number, (*first, *second))):
+    is_alike = structure == other and all(map(_is_number, (*first, *second)))
+    if not is_alike or any(np.shape(p) != np.shape(q) for p, q in zip(first, second)):
+        choice = current().room(lambda: test)
+        if choice is not None:
+            return a if choice else b
+    if not is_alike:
         raise UnsupportedError(
             f"{what}() with traced keys can choose among numbers, and tuples of them, but not "
             f"between {_named(a)} and {_named(b)}; let the items be their numbers in a list"
@@ -142,7 +149,8 @@ def _either(test: Any, a: Any, b: Any) -> Any:
         return a
     if np.shape(a) != np.shape(b):
         raise UnsupportedError(
-            f"what data choose must have one shape, got {np.shape(a)} and {np.shape(b)}"
+            f"what data choose in a native loop must have one shape, got {np.shape(a)} and "
+            f"{np.shape(b)}; let the items be their numbers in a list"
         )
     made = np.where(test, a, b)
     if _is_weak(a) and _is_weak(b) and isinstance(made, Tracer):

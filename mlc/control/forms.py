@@ -34,6 +34,7 @@ from .raised import agree, noting
 from .recursion import counting_calls
 from .region import Body, Bound, Cond, For, While, call_region, index_param
 from .spec import ShapesDifferError
+from .values import tree_text
 
 
 def is_traced(value: Any) -> bool:
@@ -134,19 +135,28 @@ def scan(body: Callable[[Any, Any], Any], init: Any, xs: Any, length: int | None
     def element(i: Any) -> Any:
         return tree.unflatten(structure, [leaf[i] for leaf in leaves])
 
-    first, y = body(init, element(0))
+    first, y = _pair(body(init, element(0)))
     parts, made = tree.flatten(y)
     stacks = [_stack(part, count) for part in parts]
 
     def step(i: Any, held: Any) -> Any:
         state, outs = held
-        state, y = body(state, element(i))
+        state, y = _pair(body(state, element(i)))
         for out, part in zip(outs, tree.flatten(y)[0], strict=True):
             out[i] = part
         return state, outs
 
     state, stacks = fori_loop(1, count, step, (first, stacks))
     return state, tree.unflatten(made, stacks)
+
+
+def _pair(made: Any) -> tuple[Any, Any]:
+    if not isinstance(made, (tuple, list)) or len(made) != 2:
+        raise ArgumentError(
+            f"the body of scan returns two things, the new state and what to stack (None for "
+            f"nothing), got {tree_text(made)}"
+        )
+    return made[0], made[1]
 
 
 def _stack(part: Any, count: int) -> Any:
@@ -166,7 +176,7 @@ def _scan_plainly(
 ) -> Any:
     rows = []
     for i in range(count):
-        state, y = body(state, tree.unflatten(structure, [leaf[i] for leaf in leaves]))
+        state, y = _pair(body(state, tree.unflatten(structure, [leaf[i] for leaf in leaves])))
         rows.append(y)
     if not rows:
         raise ArgumentError("scan over nothing: the shapes of its results are not known")

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..ops.op import CURRENT
 from .dicts import TableCounter, TableDefault, TableDict
+from .nodes import walk
 from .syntax import called, constant, variable
 from .tables import is_chosen
 
@@ -29,9 +30,24 @@ def asks_data(table: Any, key: Any) -> bool:
     return table.is_native or not table.rigid and is_chosen(key)
 
 
-def lower_gets(function: ast.FunctionDef) -> None:
-    """The rewrite above, in place, in ``function`` and the functions in it."""
-    _Lowering().generic_visit(function)
+def lower_gets(function: ast.FunctionDef) -> bool:
+    """The rewrite above, in place, in ``function`` and the functions in it; whether there was
+    anything like it."""
+    found = any(_parts(node) is not None for node in walk(function))
+    if found:
+        _Lowering().generic_visit(function)
+    return found
+
+
+def _parts(node: ast.AST) -> tuple[str, ast.expr, ast.expr] | None:
+    """The variable, the table and the key of ``x = d.get(k)``; None for any other statement."""
+    match node:
+        case ast.Assign(
+            targets=[ast.Name(id=name)],
+            value=ast.Call(func=ast.Attribute(value=table, attr="get"), args=[key], keywords=[]),
+        ) if _is_path(table) and not isinstance(key, ast.Starred):
+            return name, table, key
+    return None
 
 
 class _Lowering(ast.NodeTransformer):
@@ -39,15 +55,8 @@ class _Lowering(ast.NodeTransformer):
         return node  # whose methods are not transformed
 
     def visit_Assign(self, node: ast.Assign) -> Any:
-        match node:
-            case ast.Assign(
-                targets=[ast.Name(id=name)],
-                value=ast.Call(
-                    func=ast.Attribute(value=table, attr="get"), args=[key], keywords=[]
-                ),
-            ) if _is_path(table) and not isinstance(key, ast.Starred):
-                return _branch(node, name, table, key)
-        return node
+        parts = _parts(node)
+        return node if parts is None else _branch(node, *parts)
 
 
 def _is_path(node: ast.expr) -> bool:
@@ -72,7 +81,7 @@ def _branch(node: ast.Assign, name: str, table: ast.expr, key: ast.expr) -> list
     asked = called("asks_data", [table_again(), variable(_KEY)])
     made: list[ast.stmt] = [first, ast.If(asked, [put(constant(None)), found], [put(get)])]
     for stmt in made:
-        for part in ast.walk(stmt):
+        for part in walk(stmt):
             if "lineno" in part._attributes and part is not key:
                 ast.copy_location(part, node)
     return made

@@ -17,6 +17,7 @@ from .host_changes import attributes_of
 
 _DEEP = 6  # levels of what holds what
 _WITHIN = 2  # levels of what holds lists
+_PLAIN = (bool, int, float, complex, str, bytes)
 _MOST = 1000  # items of a list or dict that are looked at
 
 
@@ -97,8 +98,10 @@ def _reads_traced(value: Any, seen: set[int], depth: int) -> bool:
             parts = [value.__func__, value.__self__]
         case _ if is_arrays(value):
             return True
-        case list() | tuple() | set():
-            parts = list(value)
+        case list():
+            parts = [item for item in list.__iter__(value) if type(item) not in _PLAIN]
+        case tuple() | set():
+            parts = [item for item in value if type(item) not in _PLAIN]
         case dict():
             parts = list(value.values())
         case types.ModuleType() | type():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
-from ..tracer.grown import Grown
+from ..tracer.grown import Grown, is_arrays
 from ..tracer.storage import Cell
 from .plan import NotNative
 
@@ -44,7 +44,9 @@ def guarded(item: Any, owner: Grown) -> Any:
     """``item``, a copy of what is in ``owner``, with lists and dicts that nobody may change."""
     if type(item) is tuple:
         return tuple(guarded(part, owner) for part in item)
-    if type(item) is dict:
+    if isinstance(item, dict) and not is_arrays(
+        item
+    ):  # a plain one, or one that may become a table
         return _Guarded({key: guarded(part, owner) for key, part in item.items()})
     if type(item) is not list:
         return item

@@ -118,8 +118,9 @@ class HostState:
                 self._held.append((f"a {value.base.__name__}", value, held))
                 self._stack += held.values() if isinstance(held, dict) else []
             case list() | deque():
-                self._held.append((f"a {_name(value)}", value, content_of(value)))
-                self._stack += value
+                held = content_of(value)
+                self._held.append((f"a {_name(value)}", value, held))
+                self._stack.extend(item for item in held or () if not isinstance(item, _PLAIN))
             case set():
                 self._held.append(("a set", value, set(value)))
             case array() | bytearray():

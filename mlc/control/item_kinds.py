@@ -80,9 +80,10 @@ def joined(a: Kind | None, b: Kind | None) -> Kind | None:
     if a is None or b is None or a == b:
         return b if a is None else a
     if a.structure != b.structure:
+        one, other = (tree.structure_text(kind.structure) for kind in (a, b))
         raise NotNative(
             f"a list that data decide about holds items that differ in what they are made of, "
-            f"{a.structure} and {b.structure}; let all be alike"
+            f"{one} and {other} (a star is a number or an array); let all be alike"
         )
     return Kind(a.structure, tuple(map(_joined, a.leaves, b.leaves)), a.pool)
 
@@ -104,6 +105,12 @@ def _joined(a: Leaf, b: Leaf) -> Leaf:
         names = " and ".join(sorted(dtype.name for dtype in dtypes))
         raise NotNative(f"a list that data decide about holds {names}; let all be of one dtype")
     return Leaf(a.shape, float64, forms, False)
+
+
+def are_numbers(items: Sequence[Any]) -> bool:
+    """Whether all of ``items`` are numbers of Python's, of one type."""
+    kinds = set(map(type, items))
+    return len(kinds) == 1 and kinds <= {bool, int, float}
 
 
 def is_one_array(items: Sequence[Any]) -> bool:

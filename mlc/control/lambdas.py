@@ -7,6 +7,8 @@ import linecache
 import types
 from typing import Any
 
+from .nodes import walk
+
 _parsed: dict[str, tuple[list[str], list[ast.Lambda]]] = {}  # by file: its lines, its lambdas
 _FILES = 16  # that are kept parsed
 
@@ -56,7 +58,7 @@ def _lambdas(name: str, lines: list[str]) -> list[ast.Lambda]:
         tree = ast.parse("".join(lines))
     except SyntaxError:  # what a notebook adds to Python
         return []
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    found = [node for node in walk(tree) if isinstance(node, ast.Lambda)]
     while len(_parsed) >= _FILES:
         _parsed.pop(next(iter(_parsed)))
     _parsed[name] = lines, found

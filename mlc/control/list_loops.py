@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
+from ..te.extent import Extent
 from ..tracer.grown import ROWS, Tabled, is_arrays, rows_wanted
+from ..tracer.masked import Masked
 from ..tracer.number import copied_number
+from ..tracer.open_lengths import number_of
 from ..tracer.tracer import Tracer, mark_weak
 from .forms import is_traced, native_while
 from .item_kinds import kind_of
@@ -66,9 +70,15 @@ def steady(body: Callable[[Any], None], lists: Sequence[Any]) -> Callable[[Any],
 
 
 def walk_of(source: Any) -> Walk | None:
-    """How to go through ``source``, where it is, or stands for, a list that is arrays."""
+    """How to go through ``source``, where it is, or stands for, a list that is arrays, or an array
+    whose length only the running loop knows."""
     if isinstance(source, Walk):
         return source
+    if isinstance(source, (Masked, Tracer)):
+        rows = open_rows_of(source)
+        if rows is None:
+            return None
+        return Walk(partial(_count_of, rows), _item_at(rows), lambda: rows)
     if not is_arrays(source):
         return None
     if isinstance(source, Tabled):
@@ -79,6 +89,19 @@ def walk_of(source: Any) -> Walk | None:
         return read_row(source, np.minimum(row, source.room - 1))
 
     return Walk(source.length, at, lambda: source)
+
+
+def open_rows_of(source: Any) -> Any:
+    """``source`` as an array, where it is one whose length only the running loop knows; else
+    None."""
+    if isinstance(source, Masked):
+        source = source.solid() if is_inside_loop() else None
+    is_array = isinstance(source, Tracer) and source.shape
+    return source if is_array and isinstance(source.shape[0], Extent) else None
+
+
+def _count_of(rows: Tracer) -> Any:
+    return number_of(rows.shape[0], rows._trace)  # type: ignore[arg-type]
 
 
 def walk(
@@ -172,7 +195,8 @@ def zipped(sources: tuple[Any, ...]) -> Walk | None:
 
 def _item_at(source: Any) -> Callable[[Any], Any]:
     if isinstance(source, Tracer):
-        return lambda place: source[np.minimum(place, len(source) - 1)]
+        last = int(source.shape[0]) - 1  # of all that there may be
+        return lambda place: source[np.minimum(place, last)]
     return lambda place: mark_weak(copied_number(place * source.step + source.start))
 
 

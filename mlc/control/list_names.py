@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from .comprehensions import is_comprehended
 from .names import HEAPS
+from .nodes import walk
 from .syntax import called, filled
 
 _MAKERS = frozenset({"list", "deque", "sorted"})
@@ -120,7 +121,7 @@ def growing(nodes: Iterable[ast.AST]) -> set[str]:
     found: set[str] = set()
     pairs: list[tuple[str, str]] = []
     for node in nodes:
-        for part in ast.walk(node):
+        for part in walk(node):
             match part:
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)) if (
                     attr in _GROWING
@@ -165,7 +166,7 @@ def _is_append(stmt: ast.stmt) -> bool:
 
 
 def _changes(node: ast.AST) -> bool:
-    for part in ast.walk(node):
+    for part in walk(node):
         match part:
             case ast.Call(func=ast.Attribute(attr=attr)) if attr in _GROWING or attr in HEAPS:
                 return True

@@ -26,7 +26,7 @@ from ..tracer.storage import REGION as REGION
 from ..tracer.storage import WATCH, Cell, next_cell
 from ..tracer.tracer import Tracer
 from .guarding import FROZEN, INSIDE, LISTED, freeze, guarded
-from .item_kinds import column_of, is_one_array, joined, keep, kind_of, plain_of
+from .item_kinds import are_numbers, column_of, is_one_array, joined, keep, kind_of, plain_of
 from .plan import NotNative, current
 from .region import unset
 from .shared_arrays import names_of
@@ -35,6 +35,7 @@ from .values import tensor_of
 
 Result = TypeVar("Result")
 _MOST_KINDS = 12
+_FEW = 64  # numbers in a list that are written one by one
 
 
 class Wanted(BaseException):
@@ -197,12 +198,15 @@ def hold(owner: Grown, kind: Kind | None) -> None:
 
         hold_rows(owner)
         return
-    for item in items:
+    is_plain = are_numbers(items)
+    if is_plain:
+        kind = joined(kind, kind_of(items[0]))
+    for item in () if is_plain else items:
         kind = joined(kind, kind_of(item))
         if type(item) in (list, dict) and len(names_of(item)) > 1:
             raise NotNative(INSIDE)
         keep(item)
-    room = room_now()
+    room = room_now(len(items) * (2 if owner.is_deque else 1))
     start = room // 2 if owner.is_deque else 0
     if start + len(items) > room:
         raise NotNative(f"a list of {len(items)} items is more than there is room for")
@@ -211,7 +215,8 @@ def hold(owner: Grown, kind: Kind | None) -> None:
     owner.columns, owner.tags = [], []
     owner.head, owner.tail = number(start), number(start + len(items))
     _widen(owner, kind)
-    if items and (REGION.get() < 0 or is_one_array(items)):
+    is_long = is_plain and len(items) > _FEW
+    if items and (REGION.get() < 0 or is_long or is_one_array(items)):
         _fill(owner, start, items)
     else:
         for n, item in enumerate(items):
@@ -238,9 +243,12 @@ def _fill(owner: Grown, start: int, items: Sequence[Any]) -> None:
     """Let the rows from ``start`` on be ``items``."""
     kind, count = owner.kind, len(items)
     assert kind is not None
-    rows = [tree.flatten(plain_of(item))[0] for item in items]
-    kinds = [kind_of(item).leaves for item in items]
-    for n, (leaf, parts) in enumerate(zip(kind.leaves, zip(*rows))):
+    if are_numbers(items):
+        columns, kinds = [items], [kind_of(items[0]).leaves] * count
+    else:
+        columns = [*zip(*(tree.flatten(plain_of(item))[0] for item in items))]
+        kinds = [kind_of(item).leaves for item in items]
+    for n, (leaf, parts) in enumerate(zip(kind.leaves, columns)):
         _begin(owner.columns[n], start, column_of(parts, leaf), count)
         for part in parts:
             if leaf.is_array and isinstance(part, Tracer):

@@ -409,6 +409,16 @@ class Growing(Grown):
 
     def size(self) -> int:
         """How many items the data have chosen, for code that is compiled for that number."""
+        found = self.size_or_none()
+        if found is None:
+            raise NotNative(
+                "a list that data decide about is taken as a whole, item by item, inside of a "
+                "native loop; go through it in a loop of its own, for item in items"
+            )
+        return found
+
+    def size_or_none(self) -> int | None:
+        """The same; None in native loops, where only the running loop knows."""
         trace = current()
         count = self.length()
         if (size := trace.size_at_hand(count)) is not None:  # nothing was appended or taken
@@ -421,12 +431,7 @@ class Growing(Grown):
         found = trace.room(lambda: count)
         if found == _FULL:
             raise RoomWanted
-        if found is None:
-            raise NotNative(
-                "a list that data decide about is taken as a whole, as an array or item by item, "
-                "inside of a native loop; go through it in a loop of its own, for item in items"
-            )
-        return max(found, 0)
+        return None if found is None else max(found, 0)
 
     def array(self) -> Any:
         """``np.array(self)``."""
@@ -434,18 +439,9 @@ class Growing(Grown):
             from .row_lists import array_of
 
             return array_of(self)
-        size, kind = self.size(), self.kind
-        if kind is None or not size:
-            return np.zeros((0,))
-        first = value_of(self.head)
-        columns: list[Any] = []
-        for column in self.columns:
-            columns.append(Tracer(rows_of(column, first, size), current()))
-        if tree.is_single(kind.structure):
-            return columns[0]
-        if not tree.is_flat(kind.structure):
-            return None
-        return np.stack(columns, axis=1)
+        from .list_arrays import array_of as items_of
+
+        return items_of(self, self.size_or_none(), self.length())
 
 
 def _settled(name: str) -> Callable[..., Any]:

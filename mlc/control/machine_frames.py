@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from .matters import own_nodes
 from .names import assigned, changed, exposed, loads
+from .nodes import walk
 from .reads import doubtful
 from .syntax import called, filled, placed
 
@@ -90,7 +91,7 @@ class Frames:
 
     def calls(self, node: ast.AST) -> bool:
         """Whether it is called anywhere in ``node``."""
-        return any(map(self.is_own, ast.walk(node)))
+        return any(map(self.is_own, walk(node)))
 
     def is_stable(self, node: ast.expr) -> bool:
         """Whether no call changes what ``node`` is."""
@@ -154,7 +155,7 @@ class Frames:
             name
             for stmts in blocks.values()
             for stmt in stmts
-            for node in ast.walk(stmt)
+            for node in walk(stmt)
             if isinstance(node, (ast.Lambda, ast.GeneratorExp))
             for name in loads([node])
         }
@@ -203,7 +204,7 @@ def _followers(stmts: Sequence[ast.stmt], ends: dict[ast.If, int]) -> list[int]:
     """The labels that ``stmts`` jump to, or go on at after a call."""
     found: list[int] = []
     for stmt in stmts:
-        for node in ast.walk(stmt):
+        for node in walk(stmt):
             match node:
                 case ast.If() if node in ends:
                     found.append(ends[node])

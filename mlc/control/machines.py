@@ -36,6 +36,7 @@ from .exits import _gives, _leaves
 from .machine_frames import DEPTH, Frames, NoMachineError, Site
 from .machine_sources import source_of
 from .names import assigned
+from .nodes import walk
 from .syntax import called, filled, placed
 
 AT, GOT, CALLS = "_mlc_at", "_mlc_got", "_mlc_calls"
@@ -252,7 +253,7 @@ class _Machine:
         if source is None:
             raise NoMachineError
         self.sequence([placed(ast.parse(line).body[0], stmt) for line in source.begin])
-        for part in (*ast.walk(source.test), *ast.walk(source.item)):
+        for part in (*walk(source.test), *walk(source.item)):
             if "lineno" in part._attributes:
                 ast.copy_location(part, stmt.iter)
         take = ast.Assign([stmt.target], source.item)
@@ -283,7 +284,7 @@ class _Machine:
             self.put(ast.copy_location(ast.AugAssign(target, op, made), self.where))
             return
         name, load = self.temporary(), copy.deepcopy(target)
-        for part in ast.walk(load):
+        for part in walk(load):
             if isinstance(getattr(part, "ctx", None), ast.Store):
                 part.ctx = ast.Load()  # type: ignore[attr-defined]
         self.put(self.assignment(name, load))
@@ -482,6 +483,6 @@ class _Leaving(ast.NodeTransformer):
 
 def _fill_empty(loop: ast.While) -> None:
     """Put ``pass`` where nothing is done."""
-    for part in ast.walk(loop):
+    for part in walk(loop):
         if isinstance(part, (ast.If, ast.For, ast.While)) and not part.body:
             part.body = [ast.copy_location(ast.Pass(), part)]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ..tracer.plain_code import REDUCING, SCALARS
 from .comprehensions import is_choosing, is_loop
 from .list_names import holds_listing
+from .nodes import children, walk
 from .syntax import HELPER, is_computed
 
 MEMBERS = (ast.In, ast.NotIn)
@@ -24,7 +25,7 @@ def own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
         node = stack.pop()
         found.append(node)
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            stack.extend(ast.iter_child_nodes(node))
+            stack.extend(children(node))
     return found
 
 
@@ -52,7 +53,7 @@ def _choices(value: ast.expr) -> set[ast.AST]:
 
 
 def _calls(node: ast.AST) -> bool:
-    return any(isinstance(part, (ast.Call, ast.NamedExpr)) for part in ast.walk(node))
+    return any(isinstance(part, (ast.Call, ast.NamedExpr)) for part in walk(node))
 
 
 def matters(node: ast.AST) -> bool:

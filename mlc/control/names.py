@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ..tracer.again import MACHINES
+from .nodes import children, walk
 
 _SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -59,11 +60,11 @@ def assigned(nodes: Iterable[ast.AST], with_nested: bool = True) -> list[str]:
                 found[name] = None
         if isinstance(node, _SCOPES):
             targets = {id(g.target) for g in node.generators}
-            stack.extend(c for c in ast.walk(node) if isinstance(c, ast.NamedExpr))
+            stack.extend(c for c in walk(node) if isinstance(c, ast.NamedExpr))
             del targets
             continue
         if not isinstance(node, _FUNCTIONS):
-            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+            stack.extend(reversed(list(children(node))))
     return list(found)
 
 
@@ -80,7 +81,7 @@ def _rebound(node: ast.FunctionDef | ast.ClassDef) -> list[str]:
         elif isinstance(part, (ast.FunctionDef, ast.ClassDef)):
             inner.update(dict.fromkeys(_rebound(part)))
         else:
-            stack.extend(reversed(list(ast.iter_child_nodes(part))))
+            stack.extend(reversed(list(children(part))))
     if isinstance(node, ast.ClassDef):  # no scope of the functions in it
         return list({**declared, **inner})
     taken = node.args
@@ -93,7 +94,7 @@ def loads(nodes: Iterable[ast.AST]) -> Counter[str]:
     """How often each name is read or deleted, in nested functions too."""
     found: Counter[str] = Counter()
     for node in nodes:
-        for part in ast.walk(node):
+        for part in walk(node):
             if isinstance(part, ast.Name) and isinstance(part.ctx, (ast.Load, ast.Del)):
                 found[part.id] += 1
             elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
@@ -157,7 +158,7 @@ def exposed_after(
 
 def _perhaps(stmt: ast.stmt) -> set[str]:
     """The names that ``:=`` binds in a statement, such as ``a and (b := c)``."""
-    found = (part.target for part in ast.walk(stmt) if isinstance(part, ast.NamedExpr))
+    found = (part.target for part in walk(stmt) if isinstance(part, ast.NamedExpr))
     return {target.id for target in found}
 
 
@@ -166,7 +167,7 @@ def changed(stmts: Iterable[ast.AST]) -> list[str]:
     that ``+=`` makes longer."""
     found: dict[str, None] = {}
     for stmt in stmts:
-        for node in ast.walk(stmt):
+        for node in walk(stmt):
             match node:
                 case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _CHANGING:
                     pass
@@ -192,7 +193,7 @@ def touched(stmts: Iterable[ast.AST]) -> list[str]:
     are set, objects whose methods are called, and what is passed to functions."""
     found: dict[str, None] = {}
     for stmt in stmts:
-        for node in ast.walk(stmt):
+        for node in walk(stmt):
             values: list[ast.expr] = []
             match node:
                 case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
@@ -218,7 +219,7 @@ def weight(stmts: Iterable[ast.AST]) -> int:
     total = 0
     machines = {name for _, name in MACHINES.get()}
     for stmt in stmts:
-        for node in ast.walk(stmt):
+        for node in walk(stmt):
             match node:
                 case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if (
                     name in machines

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from .names import assigned, exposed
+from .nodes import walk
 
 RAW = "mlc_raw"  # attribute of lambdas that hand a variable on, whatever it holds
 PART = "mlc_part"  # attribute of lambdas and functions that are parts of the function around
@@ -27,15 +28,15 @@ def doubtful(function: ast.FunctionDef) -> set[str]:
     """The variables of ``function``, and of functions in it, that may be read without a value, or
     are None at times."""
     found: set[str] = set()
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
             case ast.FunctionDef(body=body, args=args):
-                given = {a.arg for a in ast.walk(args) if isinstance(a, ast.arg)}
+                given = {a.arg for a in walk(args) if isinstance(a, ast.arg)}
                 shared = _shared(body)
                 found |= exposed(body) & (set(assigned(body)) - given | shared)
             case ast.Name(id=name, ctx=ast.Del()) | ast.ExceptHandler(name=str(name)):
                 found.add(name)
-    return found | made_none(ast.walk(function))
+    return found | made_none(walk(function))
 
 
 def made_none(nodes: Iterable[ast.AST]) -> set[str]:
@@ -76,7 +77,7 @@ def _give(target: ast.expr, value: ast.expr, found: set[str], copies: list[Any])
 
 def _shared(body: list[ast.stmt]) -> set[str]:
     """The variables that functions in ``body`` bind for the functions around them."""
-    parts = (part for stmt in body for part in ast.walk(stmt))
+    parts = (part for stmt in body for part in walk(stmt))
     return {name for part in parts if isinstance(part, ast.Nonlocal) for name in part.names}
 
 
@@ -92,7 +93,7 @@ def guard_reads(
 
 def _own(function: ast.FunctionDef) -> set[str]:
     """The variables that belong to ``function`` itself."""
-    given = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    given = {a.arg for a in walk(function.args) if isinstance(a, ast.arg)}
     outer: set[str] = set()
     for node in function.body:
         if isinstance(node, (ast.Nonlocal, ast.Global)):
@@ -167,7 +168,7 @@ class _Guard(ast.NodeTransformer):
 
     def visit_Delete(self, node: ast.Delete) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)
-        found = [part for target in node.targets for part in ast.walk(target)]
+        found = [part for target in node.targets for part in walk(target)]
         reads = [
             _placed(ast.Expr(self.guarded(ast.Name(part.id, ast.Load()))), node)
             for part in found
@@ -185,7 +186,7 @@ class _Guard(ast.NodeTransformer):
 
 
 def _placed(node: Any, where: ast.AST) -> Any:
-    for part in ast.walk(node):
+    for part in walk(node):
         if "lineno" in part._attributes and not hasattr(part, "lineno"):
             ast.copy_location(part, where)
     return node

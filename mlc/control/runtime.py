@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -12,23 +11,20 @@ from typing import Any
 import numpy as np
 
 from ..errors import MlcError
-from ..ops.moving import is_inside_loop
 from ..ops.op import CURRENT
 from ..records import dataclass
-from ..te.extent import Extent
 from ..tracer.again import ALL_NATIVE
 from ..tracer.changing import Flat
 from ..tracer.concrete import all_known, known
 from ..tracer.creation import stand_in as stand_in
 from ..tracer.grown import is_arrays, rows_wanted
 from ..tracer.items import Items, held, is_known, table_of
-from ..tracer.masked import Masked
 from ..tracer.places import Places
 from ..tracer.tracer import Tracer
-from .around import REPEATS, cell_of, choosing, may_unroll, must_be_native, repeats
+from .around import choosing, may_unroll, must_be_native, repeats
 from .calls import call as call
 from .calls import length_of
-from .carry import UNDEFINED, BeginsAsNone, NotNative, State, current
+from .carry import UNDEFINED, BeginsAsNone, NotNative, current
 from .comparing import compared as compared
 from .comparing import is_same as is_same
 from .failing import before_raise, needs_flag
@@ -43,7 +39,7 @@ from .growing import grow
 from .growth import may_grow, reach_arrayed, reach_arrays, reach_lists
 from .hosts import hosts_in
 from .iterators import refuse_taking
-from .list_loops import is_table, steady, walk, walk_of, walk_rows
+from .list_loops import is_table, open_rows_of, steady, walk, walk_of, walk_rows
 from .lists import truth as truth
 from .logic import and_ as and_
 from .logic import if_expression as if_expression
@@ -57,6 +53,7 @@ from .making_lists import nested_ as nested_
 from .making_tables import dict_ as dict_
 from .making_tables import dict_of as dict_of
 from .making_tables import set_of as set_of
+from .patience import FAILURES, Patience, done_natively
 from .picking import may_pick, picked
 from .ranges import Range
 from .ranges import native_range as native_range
@@ -75,10 +72,9 @@ from .unbound import bound as bound
 from .unbound import equal_or_none as equal_or_none
 from .unbound import is_none as is_none
 from .unbound import trusted as trusted
-from .watching import is_held, items_while
+from .unrolling import Thunk, Touched, read_now, repeating, run_all, state_of
+from .watching import is_held
 
-Thunk = Callable[[], Any]
-Touched = tuple[Any, ...]  # nothing, or names and what reads them, and a number
 _UNROLLED = 160  # operations, by a rough count, that a loop may unroll to
 _MOST_UNROLLED = 4096  # iterations of a loop that cannot be native
 _MOST_APART = 3  # iterations that are traced apart since variables are None in them
@@ -96,46 +92,6 @@ def returned(value: Thunk) -> Any:
         return None
 
 
-def _state(
-    names: Sequence[str], reads: Sequence[Thunk], put: Any, what: str, body: Any = None,
-    touched: Touched = (),
-) -> State:  # fmt: skip
-    """The variables ``names``, and what is in the lists and objects that ``touched`` names. Its
-    last part says how many of ``names``, the last ones, nobody reads afterwards: they get their
-    values back."""
-    hosts = hosts_in(*touched[:2]) if touched else []
-    labels = [name for host in hosts for name in host.names]
-    count = len(names) - (touched[2] if len(touched) > 2 else 0)
-    spent = [_read(read) for read in reads[count:]]
-    names, reads = names[:count], reads[:count]
-
-    def get() -> list[Any]:
-        found = [_read(read) for read in reads]
-        for host in hosts:
-            found += host.get()
-        return found
-
-    def put_all(values: list[Any]) -> None:
-        if put is not None:
-            put([*values[: len(names)], *spent])
-        at = len(names)
-        for host in hosts:
-            host.put(values[at : at + len(host.names)])
-            at += len(host.names)
-
-    found = {name: cell_of(read, name) for name, read in zip(names, reads)}
-    cells = {name: cell for name, cell in found.items() if cell is not None}
-    return State((*names, *labels), get, put_all, what, place=getattr(body, "__code__", None),
-                 cells=cells, hosts=len(labels), boxes=tuple([h.box for h in hosts]))  # fmt: skip
-
-
-def _read(read: Thunk) -> Any:
-    try:
-        return read()
-    except NameError:
-        return UNDEFINED
-
-
 # Conditions
 
 
@@ -150,7 +106,7 @@ def if_(
         return
     if any(raises) and not is_tried():  # what a handler may catch is raised where the data choose
         needs_flag()
-    state = _state(names, reads, put, "the if statement", then, touched)
+    state = state_of(names, reads, put, "the if statement", then, touched)
     state.is_branch = True
     native_if(test, then, otherwise, state)
 
@@ -198,35 +154,34 @@ def for_(
         source = table_of(source) or known(source)
     refuse_taking(source)
     traced = CURRENT.get() is not None
+    patience = Patience(lists, reads)
+    if traced and (row := open_rows_of(source)) is not None:
+        bound = length_of(row)
+        state_now = state_of(names, reads, put, "the loop", body, touched)
+        native_for(0, bound, 1, lambda i: body(row[i]), state_now, test)
+        return
     if traced and (along := walk_of(source)) is not None:
-        state = partial(_state, names, reads, put, "the loop", body, touched)
+        state = partial(state_of, names, reads, put, "the loop", body, touched)
         walk(along, body, state, test, and_)
         return
     cost *= repeats() * (_ARRAYED if traced and reach_arrayed(lists) else 1)
     rows: Any = source
     if traced and is_table(rows) and len(rows) * cost > _UNROLLED:
-        state = partial(_state, names, reads, put, "the loop", body, touched)
-        plainly = partial(_run, rows, body, names, reads, put, test, touched)
+        state = partial(state_of, names, reads, put, "the loop", body, touched)
+        plainly = partial(run_all, rows, body, names, reads, put, test, touched)
         walk_rows(rows, lambda along: walk(along, body, state, test, and_), plainly)
         return
     if isinstance(source, Flat):
         source = iter(source)
     if isinstance(source, Range):
-        at, changed = source.at, _state(names, reads, put, "the loop", body, touched)
+        at, changed = source.at, state_of(names, reads, put, "the loop", body, touched)
         step = body if at is None else lambda i: body(at(i))
         native_for(source.start, source.stop, source.step, step, changed, test)
         return
 
-    if isinstance(source, Masked) and is_inside_loop():
-        source = source.solid()
-    if traced and isinstance(source, Tracer) and [*map(type, source.shape[:1])] == [Extent]:
-        row, bound = source, length_of(source)
-        state_now = _state(names, reads, put, "the loop", body, touched)
-        native_for(0, bound, 1, lambda i: body(row[i]), state_now, test)
-        return
-
     def native(along: builtins.range, step: Callable[[Any], None], place: Any) -> bool:
-        return _native_or_grown(along, step, names, reads, put, test, place, lists, touched)
+        more = place, lists, touched, patience
+        return _native_or_grown(along, step, names, reads, put, test, *more)
 
     if traced and isinstance(source, builtins.range) and len(source) * cost > _UNROLLED:
         if native(source, body, None):
@@ -245,7 +200,8 @@ def for_(
             return
     count = len(source) if traced and isinstance(source, (builtins.range, Tracer)) else 1
     with repeating(count):
-        _run(choosing(source, count) if traced else source, body, names, reads, put, test, touched)
+        items = choosing(source, count) if traced else source
+        run_all(items, body, names, reads, put, test, touched, patience, source)
 
 
 def comprehended(
@@ -253,7 +209,7 @@ def comprehended(
     names: Sequence[str], reads: Sequence[Thunk],
 ) -> list[Any]:  # fmt: skip
     """``[... for item in source]``, where ``make`` says what appends one more item to a list."""
-    if CURRENT.get() is not None and is_open(source):
+    if CURRENT.get() is not None and (is_open(source) or open_rows_of(source) is not None):
         return comprehended_where(source, make, cost, names, reads)
     made: list[Any] = []
     body = make(made)
@@ -265,16 +221,6 @@ def comprehended(
         for item in source:
             body(item)
     return made
-
-
-@contextmanager
-def repeating(count: int) -> Iterator[None]:
-    """Inside, each loop counts as ``count`` of them."""
-    token = REPEATS.set(REPEATS.get() * max(count, 1))
-    try:
-        yield
-    finally:
-        REPEATS.reset(token)
 
 
 @dataclass(eq=False)
@@ -302,60 +248,25 @@ class _Nest:
             key = SimpleNamespace(__code__=(body.__code__, axis))  # tells this loop from others
             along, common = builtins.range(source.shape[axis]), (self.names, self.reads, self.put)
             if not _try_native(along, again, *common, self.test, key, self.touched):
-                _run(along, again, *common, self.test, self.touched)
+                run_all(along, again, *common, self.test, self.touched)
 
         return step
-
-
-def _run(
-    items: Any, body: Callable[[Any], None], names: Sequence[str], reads: Sequence[Thunk],
-    put: Any, test: Thunk | None, touched: Touched,
-) -> None:  # fmt: skip
-    """The iterations one after the other; after a break that is traced, under its condition."""
-    if test is None:
-        for item in items:
-            body(item)
-        return
-    goes: Any = True
-
-    def asked() -> Any:
-        nonlocal goes
-        goes = test()
-        return goes
-
-    for item in items_while(items, asked):
-        if is_traced(goes):
-            state = _state(names, reads, put, "the loop", None, touched)
-            state.is_branch = True
-            native_if(goes, partial(body, item), lambda: None, state)
-        else:
-            body(item)
 
 
 def _is_changed(source: Any, lists: Sequence[Thunk]) -> bool:
     """Whether ``source`` is a list of known numbers, and one of ``lists``."""
     is_plain = isinstance(source, list) and not is_arrays(source) and is_known(source)
-    return is_plain and any(_read(read) is source for read in lists)
+    return is_plain and any(read_now(read) is source for read in lists)
 
 
 def _holds_lists(lists: Sequence[Thunk]) -> bool:
-    return any(isinstance(_read(read), (list, dict, set)) for read in lists)
-
-
-def _natively(loop: Callable[[], None]) -> bool:
-    """Whether ``loop``, a native one, was done."""
-    try:
-        with may_unroll():
-            loop()
-    except (NameError, MlcError, TypeError, ValueError, IndexError, NotImplementedError):
-        return False
-    return True
+    return any(isinstance(read_now(read), (list, dict, set)) for read in lists)
 
 
 def _native_or_grown(
     source: builtins.range, body: Callable[[Any], None], names: Sequence[str],
     reads: Sequence[Thunk], put: Any, test: Thunk | None, place: Any, lists: Sequence[Thunk],
-    touched: Touched,
+    touched: Touched, patience: Patience,
 ) -> bool:  # fmt: skip
     """Whether all of the loop was done, natively as far as that goes."""
     is_steady = len(touched) > 3 and touched[3]
@@ -363,10 +274,10 @@ def _native_or_grown(
         return _try_native(source, body, names, reads, put, test, place, touched)
     if not source:
         return False
-    state = partial(_state, names, reads, put, "the loop", place or body, touched)
+    state = partial(state_of, names, reads, put, "the loop", place or body, touched)
 
     def natively(rest: builtins.range) -> bool:
-        return may_grow(lists, body) and _natively(
+        return may_grow(lists, body) and done_natively(
             lambda: native_for(rest.start, rest.stop, rest.step, body, state(), test)
         )
 
@@ -378,7 +289,7 @@ def _native_or_grown(
         if (is_numbers if test is None else is_steady and test() is not False) and natively(rest):
             return
         with repeating(len(rest)):
-            _run(rest, body, names, reads, put, test, touched)
+            run_all(rest, body, names, reads, put, test, touched, patience, rest)
 
     grow(source, body, state, unroll, test)
     return True
@@ -395,11 +306,11 @@ def _try_native(
     that does not bind it either, the loop ``lacks`` it at first. So does one in which a variable
     is None at first, ``apart`` iterations up to now.
     """
-    state = _state(names, reads, put, "the loop", place or body, touched)
+    state = state_of(names, reads, put, "the loop", place or body, touched)
 
     def unroll(rest: builtins.range) -> None:
         with repeating(len(rest)):
-            _run(rest, body, names, reads, put, test, touched)
+            run_all(rest, body, names, reads, put, test, touched)
 
     def first_apart(missing: str | None) -> bool:
         body(source[0])
@@ -411,6 +322,7 @@ def _try_native(
             unroll(rest)
         return True
 
+    problem: Exception | None = None
     try:
         with must_be_native() if lacks else may_unroll():
             native_for(source.start, source.stop, source.step, body, state, test)
@@ -419,23 +331,25 @@ def _try_native(
         if error.name not in state.names or len(source) < 2:
             raise
         missing = error.name
-    except (MlcError, TypeError, ValueError, IndexError, NotImplementedError) as error:
-        current().unrolled = error
-        if isinstance(error, BeginsAsNone) and apart < _MOST_APART and len(source) > 1:
-            return first_apart(None)
-        if test is not None or not source:
-            _spend(error, len(source))
-            return False
-        spend = partial(_spend, error)
-        make_state = partial(_state, names, reads, put, "the loop", place or body, touched)
+    except FAILURES as error:
+        current().unrolled = problem = error
+    if problem is None:
+        return first_apart(missing)
+    # Outside of the handler: what the iterations raise by themselves does not come of ``problem``.
+    if isinstance(problem, BeginsAsNone) and apart < _MOST_APART and len(source) > 1:
+        return first_apart(None)
+    if test is not None or not source:
+        _spend(problem, len(source))
+        return False
+    reason = problem
 
-        def unroll_counted(rest: builtins.range) -> None:
-            spend(len(rest))
-            unroll(rest)
+    def unroll_counted(rest: builtins.range) -> None:
+        _spend(reason, len(rest))
+        unroll(rest)
 
-        grow(source, body, make_state, unroll_counted)
-        return True
-    return first_apart(missing)
+    grow(source, body, partial(state_of, names, reads, put, "the loop", place or body, touched),
+         unroll_counted)  # fmt: skip
+    return True
 
 
 def _spend(error: Exception, count: int) -> None:
@@ -455,15 +369,17 @@ def while_(
     def check() -> Any:
         return truth(test() if goes is None else and_(goes(), lambda: truth(test())))
 
-    count = 0
-    make_state = partial(_state, names, reads, put, "the loop", body, touched)
-    if may_grow(lists, body, test) and _natively(lambda: native_while(check, body, make_state())):
+    count, is_over, hurry = 0, False, Patience(lists, reads)
+    make_state = partial(state_of, names, reads, put, "the loop", body, touched)
+    if may_grow(lists, body, test) and done_natively(
+        lambda: native_while(check, body, make_state())
+    ):
         return
     patience = 1 if ALL_NATIVE.get() else _PATIENCE
     while True:
         holds = check()
         if is_traced(holds):
-            native_while(check, body, _state(names, reads, put, "the loop", body, touched), holds)
+            native_while(check, body, state_of(names, reads, put, "the loop", body, touched), holds)
             return
         if not holds:
             return
@@ -476,10 +392,13 @@ def while_(
             count = patience  # each element in turn: all iterations are the same
         if count == patience and CURRENT.get() is not None and not _holds_lists(lists):
             try:
-                state = _state(names, reads, put, "the loop", body, touched)
+                state = state_of(names, reads, put, "the loop", body, touched)
                 with may_unroll():
                     native_while(check, body, state, holds)
                 return
             except (NotNative, MlcError, TypeError, ValueError, IndexError):
                 pass
+        if is_over and hurry.ended(lambda: native_while(check, body, make_state(), True)):
+            return
         body()
+        is_over = hurry.is_over()

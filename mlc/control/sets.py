@@ -19,6 +19,7 @@ import numpy as np
 from ..ops.op import CURRENT
 from ..tracer import tree
 from ..tracer.grown import is_arrays
+from ..tracer.tracer import Tracer
 from .forms import native_if
 from .list_loops import gathered
 from .list_steps import nothing_held, raise_where
@@ -94,7 +95,7 @@ class TableSet(Table, set[Any]):  # type: ignore[misc]
             if not self.is_native and _asks(other):
                 if not self.is_ready(NO_KEY, True):
                     self.hold_as()
-            if self.is_ready(NO_KEY, not is_arrays(other) and bool(other)):
+            if self.is_ready(NO_KEY, not is_arrays(other) and _holds_some(other)):
                 gathered(elements_of(other), self.put_in)
             else:
                 set.update(self, other)
@@ -104,7 +105,7 @@ class TableSet(Table, set[Any]):  # type: ignore[misc]
         for other in others:
             if other is self:
                 self.clear()
-            elif self.is_native or _asks(other) or self.is_ready(NO_KEY, bool(other)):
+            elif self.is_native or _asks(other) or self.is_ready(NO_KEY, _holds_some(other)):
                 gathered(elements_of(other), self.discard)
             else:
                 set.difference_update(self, other)
@@ -307,6 +308,11 @@ def _whole(marks: Any, children: Any) -> Any:
     made.is_native = True
     made.key_list, made.value_list, made.index = children
     return made
+
+
+def _holds_some(source: Any) -> bool:
+    """Whether ``source`` has elements; a traced array has no truth of its own."""
+    return len(source) > 0 if isinstance(source, Tracer) else bool(source)
 
 
 tree.register(TableSet, lambda table: table.parts(), _whole)

@@ -30,9 +30,11 @@ class ShapesDifferError(ShapeError):
 def merged(a: Spec, b: Spec, label: str, what: str, must_fit: bool) -> Spec:
     """The type that holds both values."""
     if a.shape != b.shape:
+        grows = len(a.shape) == len(b.shape) == 2 and a.shape[0] == b.shape[0]
+        hint = "; arrays may grow along axis 0, so add rows, and transpose later" if grows else ""
         raise ShapesDifferError(
             f"{what} changes the shape of {label}: expected {a}, as before it, got {b}; shapes "
-            f"must stay, so give it another name or its final shape before"
+            f"must stay, so give it another name or its final shape before{hint}"
         )
     if a.dtype is b.dtype:
         return Spec(a.shape, a.dtype, a.weak and b.weak)

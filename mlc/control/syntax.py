@@ -6,6 +6,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
+from .nodes import walk
 from .reads import PART, RAW
 
 HELPER = "__mlc__"
@@ -16,7 +17,7 @@ def is_docstring(stmt: ast.stmt) -> bool:
 
 
 def placed(node: ast.stmt, where: ast.AST) -> ast.stmt:
-    for part in ast.walk(node):
+    for part in walk(node):
         if "lineno" in part._attributes:
             ast.copy_location(part, where)
     return node
@@ -25,7 +26,7 @@ def placed(node: ast.stmt, where: ast.AST) -> ast.stmt:
 def is_computed(key: ast.expr) -> bool:
     """Whether a key is more than numbers, and slices of numbers."""
     kinds = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
-    return any(isinstance(part, kinds) for part in ast.walk(key))
+    return any(isinstance(part, kinds) for part in walk(key))
 
 
 def without_slices(key: ast.expr) -> ast.expr:
@@ -39,7 +40,7 @@ def without_slices(key: ast.expr) -> ast.expr:
 
 
 def is_simple(node: ast.expr) -> bool:
-    return not any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in ast.walk(node))
+    return not any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in walk(node))
 
 
 def constant(value: Any) -> ast.expr:
@@ -91,7 +92,7 @@ def fill(node: ast.AST, where: ast.AST) -> None:
     """Give the place of ``where`` to all that has none."""
     if "lineno" in node._attributes and not hasattr(node, "lineno"):
         ast.copy_location(node, where)
-    for part in ast.walk(node):
+    for part in walk(node):
         if "lineno" in part._attributes and not hasattr(part, "lineno"):
             ast.copy_location(part, where)
 

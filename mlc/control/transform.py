@@ -27,8 +27,10 @@ from .failing import rewrite_exits, rewrite_raises
 from .failing_values import caught_body
 from .gets import lower_gets
 from .list_names import as_grown, as_table, asked, growing, is_steady, with_lists
+from .matching import lower_matches
 from .matters import matters, of_numpy, own_nodes, taken_at_once
 from .names import assigned, changed, exposed, exposed_after, loads, touched, weight
+from .nodes import walk
 from .reads import PART as INNER
 from .reads import RAW, doubtful, guard_reads, made_none
 from .syntax import (
@@ -70,6 +72,7 @@ def transform(
     anything after one that ``is_last``. Functions that call themselves become ``loops``: each has a
     name, and may be a method, see `machines`.
     """
+    lower_matches(function)
     names = doubtful(function)
     trusted: set[str] = set()
     if loops:
@@ -77,8 +80,8 @@ def transform(
 
         for node, (name, is_method) in loops.items():
             trusted |= as_machine(node, name, is_method)
-    lower_gets(function)
-    names |= doubtful(function) - trusted
+    if lower_gets(function) or loops:
+        names |= doubtful(function) - trusted
     is_made = _transform(function, failing, is_last)
     if is_made:
         guard_reads(function, names, trusted)
@@ -105,7 +108,7 @@ def _transform(function: ast.FunctionDef, failing: bool, is_last: bool) -> bool:
     everything = assigned(body)  # before the targets of loops go to functions of their own
     made = worker.block(body)
     names = [n for n in everything if n not in worker.shared]
-    parameters = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    parameters = {a.arg for a in walk(function.args) if isinstance(a, ast.arg)}
     bound = [n for n in names if n not in parameters]
     head: list[ast.stmt] = []
     if bound and worker.count:
@@ -130,14 +133,14 @@ class _Worker(Comparisons):
         self.hoisted: list[ast.stmt] = []  # what has to stand before the current statement
         self.shared: set[str] = set()  # names of other scopes
         self.globals: set[str] = set()
-        for node in own_nodes(function):
+        own = own_nodes(function)
+        for node in own:
             if isinstance(node, (ast.Global, ast.Nonlocal)):
                 self.shared.update(node.names)
             if isinstance(node, ast.Global):
                 self.globals.update(node.names)
-        self.at_once = taken_at_once(own_nodes(function))
-        self.nones = made_none(own_nodes(function))
-        own = own_nodes(function)
+        self.at_once = taken_at_once(own)
+        self.nones = made_none(own)
         at_once = {
             n.args[0] for n in own if isinstance(n, ast.Call) and comprehensions.is_consumed(n)
         }
@@ -357,7 +360,7 @@ class _Worker(Comparisons):
 
     def later(self, value: ast.expr) -> ast.expr:
         """A function that asks for ``value``, which may bind names with ``:=``."""
-        found = [part.target.id for part in ast.walk(value) if isinstance(part, ast.NamedExpr)]
+        found = [part.target.id for part in walk(value) if isinstance(part, ast.NamedExpr)]
         if not found:
             return thunk(value)
         self.count += 1
@@ -419,7 +422,7 @@ class _Worker(Comparisons):
     def is_bound_inside(self, node: ast.AST) -> bool:
         """Whether a part of ``node`` binds a name in a lambda or a comprehension, which nothing
         that is hoisted can do: it stays Python's."""
-        return bool(self.lambdas) and any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
+        return bool(self.lambdas) and any(isinstance(n, ast.NamedExpr) for n in walk(node))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if comprehensions.is_consumed(node):

@@ -71,14 +71,15 @@ def why_no_boxes(buffer: Buffer, extents: Sequence[int]) -> str | None:
     return None
 
 
-def load_box(dtype: DType, rows: int) -> str:
-    """The name of ``target[rows, 64] = source[rows, 64]``."""
+def load_box(dtype: DType, rows: int, blocks: int = 1) -> str:
+    """The name of ``target[rows, 64] = source[rows, 64]``; the box comes to the same place of all
+    ``blocks`` of a cluster."""
     if dtype not in KINDS or not 8 <= rows <= MOST_ROWS or rows % 8:
         raise ArgumentError(
             f"a box has elements of float16 or bfloat16 and a multiple of 8 rows up to {MOST_ROWS} "
             f"here, got {dtype} and {rows}"
         )
-    name = f"{PREFIX}{rows}x{WIDE}_{dtype}"
+    name = f"{PREFIX}{rows}x{WIDE}_{dtype}" + (f"_for_{blocks}" if blocks > 1 else "")
     source = Buffer("source", (rows, WIDE), dtype)
     target = Buffer("target", (rows, WIDE), dtype, scope=Scope.SHARED)
     i, j = Var("i"), Var("j")
@@ -86,10 +87,17 @@ def load_box(dtype: DType, rows: int) -> str:
     meaning = Program(name, (source, target), For(i, rows, For(j, WIDE, body)))
     text = f"""template <class... At>
 MLC_DEVICE void {name}(void *target, const MlcBoxes &source, const uint64_t *slot, At... at) {{
-  mlc_load_box(target, source, slot, at...);
+  mlc_load_box<{blocks}>(target, source, slot, at...);
 }}"""
     register(Intrinsic(name, meaning, {"cuda": text}))
     return name
+
+
+def box_loaded(name: str) -> tuple[int, DType]:
+    """The rows and the type of what an intrinsic of this name loads, for one block."""
+    found = _LOAD.fullmatch(name)
+    assert found is not None, name
+    return int(found[1]), as_dtype(found[2])
 
 
 def named(name: str) -> Intrinsic | None:

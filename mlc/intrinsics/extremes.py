@@ -7,6 +7,9 @@
 Each lane keeps the best element that it saw and the step at which it came; at the end the first of
 the best ones is found. NaN takes no part in that: whether there is one is noted on the side, and
 then a second pass finds the first.
+
+Where vectors are short, and what is kept fills the registers, a lane looks at the best of several
+vectors at a step; the step is then looked at again for the first element that equals the best.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from .sorting import cpu_features
 
 TYPES = ("float32", "float64", "int32", "uint32", "int64", "uint64")
 AHEAD_BYTES = 8192  # what comes then is asked for: memory far away answers late
+LONG = 1024  # elements, from which on it pays to look at a step again
 LEAST = 64  # elements of a row for which the lanes pay
 
 
@@ -43,12 +47,16 @@ def extreme_place(
 
 
 @cache
-def _chains() -> int:
-    return 8 if cpu_features().get("AVX512F", False) else 2
+def _per_step(n: int) -> tuple[int, int]:
+    """How many vectors keep their best of ``n`` elements, and among how many vectors of each
+    step."""
+    if cpu_features().get("AVX512F", False):
+        return 8, 1
+    return (2, 4) if n >= LONG else (2, 1)
 
 
 def _text(name: str, fn: str, dtype: DType, shape: tuple[int, ...], counter: DType) -> str:
-    """The LLVM function: vectors of 64 bytes, ``_chains()`` of them a step."""
+    """The LLVM function, of vectors of 64 bytes."""
     steps_given = "".join(f"i64 %step{d}, " for d in kept_dimensions(shape))
     search = _Search(fn, dtype, prod(shape))
     search.text.add(f"define void @{name}(ptr %a, {steps_given}ptr %p) {{", "entry:")
@@ -63,8 +71,9 @@ def _text(name: str, fn: str, dtype: DType, shape: tuple[int, ...], counter: DTy
 class _Search:
     """The lines of a search, and the names of what it has found so far.
 
-    ``best`` are vectors of the best elements, ``when`` the steps at which those came; ``at``, once
-    all is read, where they stand. ``nan`` says in which lanes there was one.
+    ``best`` are vectors of the best elements, ``when`` the steps at which the first of those came;
+    ``at``, once all is read, where the others stand, or all of them if ``group`` is 1. ``nan`` says
+    in which lanes there was one, ``block`` which part of the function is being written.
     """
 
     def __init__(self, fn: str, dtype: DType, n: int) -> None:
@@ -72,7 +81,8 @@ class _Search:
         self.is_float, self.n = dtype.is_float, n
         self.index = f"i{dtype.bits}"
         self.places = text.of(self.index)
-        self.width = text.lanes * _chains()
+        self.chains, self.group = _per_step(n)
+        self.width = text.lanes * self.chains * self.group
         self.steps, self.left = divmod(n, self.width)
         sign = "" if self.is_float else "u" if dtype.kind == "u" else "s"
         fold = "max" if fn == "argmax" else "min"
@@ -84,17 +94,20 @@ class _Search:
         self.when: list[str] = []
         self.at: list[str] = []
         self.nan = "zeroinitializer"
+        self.block = "entry"
 
     def first_step(self) -> None:
         """The first vectors are the best so far."""
-        chains = _chains() if self.steps else 0
-        self.best = [self.loaded(str(u * self.text.lanes)) for u in range(chains)]
+        chains = self.chains if self.steps else 0
+        offsets = range(0, chains * self.group * self.text.lanes, self.text.lanes)
+        values = [self.loaded(str(offset)) for offset in offsets]
+        self.nan = self.nan_among(values, self.nan)
+        self.best = self.best_of_groups(values)
         self.when = ["zeroinitializer"] * chains
-        self.nan = self.nan_among(self.best, self.nan)
 
     def other_steps(self) -> None:
         """A loop over the other whole steps."""
-        text, first, chains = self.text, self.best, range(_chains())
+        text, first, chains = self.text, self.best, range(self.chains)
         one = text.all_lanes(self.index, 1)
         text.add("br label %loop", "loop:")
         head = len(text.lines)
@@ -102,13 +115,13 @@ class _Search:
         text.add(f"%s = phi {self.places} [ {one}, %entry ], [ %s2, %loop ]")
         self.best, self.when = [f"%b{u}" for u in chains], [f"%w{u}" for u in chains]
         start = text.let(f"mul i64 %i, {self.width}")
-        offsets = [u * text.lanes for u in chains]
+        offsets = [u * text.lanes for u in range(self.chains * self.group)]
         values = [self.loaded(text.let(f"add i64 {start}, {offset}")) for offset in offsets]
         for offset in offsets:
             ahead = offset + AHEAD_BYTES // text.dtype.itemsize
             text.prefetch(text.place("%a", text.let(f"add i64 {start}, {ahead}")))
         noted = self.nan_among(values, "%n")
-        for u, value in enumerate(values):
+        for u, value in enumerate(self.best_of_groups(values)):
             self.take(u, value, "%s")
         phis = [
             phi
@@ -129,6 +142,7 @@ class _Search:
             "br i1 %more, label %loop, label %rest",
             "rest:",
         )
+        self.block = "rest"
 
     def rest(self) -> None:
         """The vectors behind the last step; the last of all overlaps the one before."""
@@ -137,13 +151,16 @@ class _Search:
         for u in range(self.left // text.lanes):
             value = self.loaded(str(self.steps * self.width + u * text.lanes))
             self.nan = self.nan_among([value], self.nan)
-            if self.steps:
+            if self.group > 1:
+                self.best.append(value)
+                self.at.append(self.iota(self.steps * self.width + u * text.lanes))
+            elif self.steps:
                 self.take(u, value, last)
             else:
                 self.best.append(value)
                 self.when.append("zeroinitializer")
         scale = text.all_lanes(self.index, self.width)
-        for u, when in enumerate(self.when):
+        for u, when in enumerate(self.when if self.group == 1 else ()):
             step = text.let(f"mul {self.places} {when}, {scale}")
             self.at.append(text.let(f"add {self.places} {step}, {self.iota(u * text.lanes)}"))
         if self.left % text.lanes:
@@ -167,10 +184,26 @@ class _Search:
 
     def nearest(self, winner: str) -> str:
         """The first place where the best of all stands."""
+        if self.group == 1 or not self.steps:
+            return self.least(self.best, self.at, winner)
+        text, far = self.text, 2 ** (self.text.dtype.bits - 1) - 1
+        step = self.least(self.best[: self.chains], self.when, winner)
+        behind = self.least(self.best[self.chains :], self.at, winner) if self.at else str(far)
+        seen = text.let(f"icmp ne {self.index} {step}, {far}")
+        text.add(f"br i1 {seen}, label %again, label %first", "again:")
+        here = self.again(step, winner)
+        text.add("br label %first", "first:")
+        came = f"[ {behind}, %{self.block} ], [ {here}, %again ]"
+        self.block = "first"
+        return text.let(f"phi {self.index} {came}")
+
+    def least(self, bests: list[str], numbers: list[str], winner: str) -> str:
+        """The least of the ``numbers`` of what equals the best of all; the highest if nothing
+        does."""
         text, places = self.text, self.places
         far = text.all_lanes(self.index, 2 ** (text.dtype.bits - 1) - 1)
         found = []
-        for best, at in zip(self.best, self.at, strict=True):
+        for best, at in zip(bests, numbers, strict=True):
             is_best = text.let(f"{self.equal} {text.vector} {best}, {winner}")
             found.append(text.select(is_best, places, at, far))
 
@@ -181,6 +214,32 @@ class _Search:
         called = f"{self.index} @llvm.vector.reduce.smin.v{text.lanes}{self.index}({places}"
         text.declare(f"{called})")
         return text.let(f"call {called} {first})")
+
+    def again(self, step: str, winner: str) -> str:
+        """The first place in a step where the best of all stands."""
+        text, many = self.text, 64 // self.text.lanes  # vectors whose bits one number has
+        wide = step if self.index == "i64" else text.let(f"zext {self.index} {step} to i64")
+        start = text.let(f"mul i64 {wide}, {self.width}")
+        words: list[str] = []
+        for u in range(self.chains * self.group):
+            value = self.loaded(text.let(f"add i64 {start}, {u * text.lanes}"))
+            equal = text.let(f"{self.equal} {text.vector} {value}, {winner}")
+            bits = text.let(f"bitcast {text.masks} {equal} to i{text.lanes}")
+            bits = text.let(f"zext i{text.lanes} {bits} to i64")
+            if u % many:
+                bits = text.let(f"shl i64 {bits}, {u % many * text.lanes}")
+                words[-1] = text.let(f"or i64 {words[-1]}, {bits}")
+            else:
+                words.append(bits)
+        text.declare("i64 @llvm.cttz.i64(i64, i1)")
+        place = "0"
+        for n, word in reversed(list(enumerate(words))):
+            count = text.let(f"call i64 @llvm.cttz.i64(i64 {word}, i1 false)")
+            count = text.let(f"add i64 {count}, {64 * n}")
+            some = text.let(f"icmp ne i64 {word}, 0")
+            place = text.let(f"select i1 {some}, i64 {count}, i64 {place}")
+        place = text.let(f"add i64 {start}, {place}")
+        return place if self.index == "i64" else text.let(f"trunc i64 {place} to {self.index}")
 
     def stored(self, place: str, counter: DType) -> None:
         """``place`` as the result; of floats the place of the first NaN, if there is any."""
@@ -195,7 +254,7 @@ class _Search:
             text.add(
                 f"br i1 {some}, label %search, label %done",
                 "search:",
-                f"%j = phi i64 [ 0, %{'rest' if self.steps > 1 else 'entry'} ], [ %j2, %search ]",
+                f"%j = phi i64 [ 0, %{self.block} ], [ %j2, %search ]",
                 f"%e = getelementptr {text.element}, ptr %a, i64 %j",
                 f"%x = load {text.element}, ptr %e, align {text.dtype.itemsize}",
                 f"%odd = fcmp uno {text.element} %x, %x",
@@ -216,6 +275,16 @@ class _Search:
     def iota(self, start: int) -> str:
         """The places of a vector's elements, the first of them at ``start``."""
         return self.text.constant(self.index, range(start, start + self.text.lanes))
+
+    def best_of_groups(self, values: list[str]) -> list[str]:
+        """The best of each ``group`` of vectors, lane by lane; what is NaN does not matter."""
+        text = self.text
+
+        def better(x: str, y: str) -> str:
+            return text.select(text.let(f"{self.better} {text.vector} {x}, {y}"), text.vector, x, y)
+
+        groups = [values[n : n + self.group] for n in range(0, len(values), self.group)]
+        return [_tree(group, better) for group in groups]
 
     def take(self, u: int, value: str, step: str) -> None:
         """What is better in ``value``, read at ``step``, becomes the best of chain ``u``."""

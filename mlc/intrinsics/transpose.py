@@ -89,11 +89,12 @@ def _loaded(lanes: int, dtype: DType, first: int) -> tuple[list[str], list[str]]
 
 def _turned(lanes: int, dtype: DType, beside: int) -> list[str]:
     """``beside`` tiles below each other in A, and beside each other in B. Rows of several of them
-    go to B one by one, past the caches: memory takes pairs of lines, at once."""
+    go to B one by one, past the caches: memory takes whole lines, or pairs of them, at once."""
     element = f"i{8 * dtype.itemsize}"
     tiles = [_loaded(lanes, dtype, n * lanes) for n in range(beside)]
     out = [line for lines, _ in tiles for line in lines]
-    stored = f"align {LINE}, {PAST}" if beside > 1 else f"align {dtype.itemsize}"
+    begin = min(LINE, lanes * dtype.itemsize)
+    stored = f"align {begin}, {PAST}" if beside > 1 else f"align {dtype.itemsize}"
     for n in range(lanes):
         out.append(f"  %bo{n} = mul i64 %bs, {n}")
         for m, (_, rows) in enumerate(tiles):

@@ -33,22 +33,28 @@ def transpose_block(
 ) -> Intrinsic:
     """The copy of a block, ``transpose_block_<dtype>_<lanes>_<rows>_<columns>[_past]``: of ``rows``
     in B, by tiles of ``lanes``, a power of two and no more than ``rows`` and ``columns``. Those
-    written ``past`` the caches have rows of 64 bytes, and come in pairs."""
+    written ``past`` the caches come side by side, as many as fill two lines."""
     if lanes < 2 or lanes & (lanes - 1) or lanes > min(rows, columns):
         raise ArgumentError(
             f"lanes of a transposed block must be a power of two and fit into it, got {lanes} for "
             f"{rows} by {columns}"
         )
-    if past and (lanes * dtype.itemsize != LINE or columns < PAIR * lanes):
+    beside = tiles_beside(lanes, dtype) if past else 1
+    if past and (lanes * dtype.itemsize > LINE or columns < beside * lanes):
         raise ArgumentError(
-            f"tiles that are written past the caches have rows of {LINE} bytes and lie side by "
-            f"side in pairs, got {lanes} lanes of {dtype.name} for {columns} columns; leave past "
-            f"out, or take {LINE // dtype.itemsize} lanes and more columns"
+            f"tiles that are written past the caches have rows of {LINE} bytes or less and fill "
+            f"{PAIR} cache lines side by side, got {lanes} lanes of {dtype.name} for {columns} "
+            f"columns; leave past out, or take {LINE // dtype.itemsize} lanes and more columns"
         )
     name = f"{PREFIX}{dtype.name}_{lanes}_{rows}_{columns}{'_past' if past else ''}"
-    meaning, needs = _meaning(name, dtype, rows, columns), frozenset({"avx512f"} if past else ())
-    text = _text(name, lanes, dtype, rows, columns, past)
+    meaning, needs = _meaning(name, dtype, rows, columns), frozenset({"avx2"} if past else ())
+    text = _text(name, lanes, dtype, rows, columns, beside)
     return register(Intrinsic(name, meaning, {"llvm": text}, needs=needs))
+
+
+def tiles_beside(lanes: int, dtype: DType) -> int:
+    """How many tiles of ``lanes`` fill the cache lines that are written past the caches at once."""
+    return PAIR * LINE // (lanes * dtype.itemsize)
 
 
 def named(name: str) -> Intrinsic | None:
@@ -68,16 +74,16 @@ def _meaning(name: str, dtype: DType, rows: int, columns: int) -> Program:
     return Program(name, (a, b), For(i, rows, For(j, columns, block)))
 
 
-def _text(name: str, lanes: int, dtype: DType, rows: int, columns: int, past: bool) -> str:
+def _text(name: str, lanes: int, dtype: DType, rows: int, columns: int, beside: int) -> str:
     """``%xm`` elements of operand x lie between a boundary and its first; tile t of a row begins
-    at element ``t * lanes - xm``."""
-    element, wide = f"i{8 * dtype.itemsize}", lanes * PAIR if past else lanes
+    at element ``t * lanes - xm``. Several ``beside`` each other go past the caches."""
+    element, wide, past = f"i{8 * dtype.itemsize}", lanes * beside, beside > 1
     sides = ("a", rows, lanes), ("b", columns, wide)  # what is done at once
     out = [
         "declare i64 @llvm.smax.i64(i64, i64)",
         "declare i64 @llvm.smin.i64(i64, i64)",
         tile_text(f"{name}_tile", lanes, dtype),
-        *([tile_text(f"{name}_lines", lanes, dtype, beside=PAIR), FENCE] if past else []),
+        *([tile_text(f"{name}_lines", lanes, dtype, beside=beside), FENCE] if past else []),
         f"define void @{name}(ptr %a, i64 %as, i64 %at, ptr %b, i64 %bs, i64 %bt) {{",
         "entry:",
     ]
@@ -122,7 +128,7 @@ def _text(name: str, lanes: int, dtype: DType, rows: int, columns: int, past: bo
         "  %bx = add i64 %bj, %bi",
         f"  %pa = getelementptr {element}, ptr %a, i64 %ax",
         f"  %pb = getelementptr {element}, ptr %b, i64 %bx",
-        *(_past(name, lanes, element) if past else [_call(f"{name}_tile"), "  br label %turned"]),
+        *(_past(name, lanes, element, beside) if past else _near(name)),
         "turned:",
         f"  %{second}2 = add i64 %{second}, 1",
         f"  %{second}c = icmp slt i64 %{second}2, %{near}tiles",
@@ -142,12 +148,18 @@ def _call(tile: str, at: str = "p") -> str:
     return f"  call void @{tile}(ptr %{at}a, i64 %as, i64 %at, ptr %{at}b, i64 %bs, i64 %bt)"
 
 
-def _past(name: str, lanes: int, element: str) -> list[str]:
-    """Two tiles whose rows in B are whole lines go past the caches, others do not."""
-    return [
+def _near(name: str) -> list[str]:
+    return [_call(f"{name}_tile"), "  br label %turned"]
+
+
+def _past(name: str, lanes: int, element: str, beside: int) -> list[str]:
+    """Tiles ``beside`` each other whose rows in B are whole lines go past the caches, others do
+    not."""
+    size = int(element[1:]) // 8
+    out = [
         "  %pn = ptrtoint ptr %pb to i64",
         f"  %po = and i64 %pn, {LINE - 1}",
-        f"  %pr = and i64 %bs, {lanes - 1}",
+        f"  %pr = and i64 %bs, {LINE // size - 1}",
         "  %pe = or i64 %po, %pr",
         "  %whole = icmp eq i64 %pe, 0",
         "  br i1 %whole, label %past, label %plain",
@@ -156,10 +168,12 @@ def _past(name: str, lanes: int, element: str) -> list[str]:
         "  br label %turned",
         "plain:",
         _call(f"{name}_tile"),
-        f"  %qs = mul i64 %as, {lanes}",
-        f"  %qa = getelementptr {element}, ptr %pa, i64 %qs",
-        f"  %qt = mul i64 %bt, {lanes}",
-        f"  %qb = getelementptr {element}, ptr %pb, i64 %qt",
-        _call(f"{name}_tile", "q"),
-        "  br label %turned",
     ]
+    for n in range(1, beside):
+        for x, stride in ("a", "s"), ("b", "t"):
+            out += [
+                f"  %q{n}{stride} = mul i64 %{x}{stride}, {n * lanes}",
+                f"  %q{n}{x} = getelementptr {element}, ptr %p{x}, i64 %q{n}{stride}",
+            ]
+        out.append(_call(f"{name}_tile", f"q{n}"))
+    return [*out, "  br label %turned"]

@@ -61,6 +61,11 @@ class Scope(str, Enum):
         """A memory that an accelerator brings: made at first sight, the same object ever after."""
         if not isinstance(value, str) or not _SCOPE_NAME.fullmatch(value):
             return None
+        if value.isalpha():
+            from difflib import get_close_matches
+
+            if get_close_matches(value, [scope.value for scope in cls], 1, 0.8):
+                return None  # "sharde" is "shared", and no memory of an accelerator
         member = str.__new__(cls, value)
         member._name_ = member._value_ = value
         return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value]
@@ -129,11 +134,10 @@ class Buffer:
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Strides, in elements, of a C-contiguous array of ``shape``."""
-    strides, step = [], 1
-    for extent in reversed(shape):
-        strides.append(step)
-        step *= extent
-    return tuple(reversed(strides))
+    strides = [1] * len(shape)
+    for axis in range(len(shape) - 1, 0, -1):  # the first one may be of open length
+        strides[axis - 1] = strides[axis] * shape[axis]
+    return tuple(strides)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from ..errors import ArgumentError
+
 CHARACTER = 7.3  # width of a character of the code font, in pixels
 LINE = 17  # height of a line of text
 _CODE = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
@@ -21,8 +23,14 @@ class Picture:
     svg: str
 
     def save(self, path: str | Path) -> None:
-        """Writes the SVG to a file."""
-        Path(path).write_text(self.svg, encoding="utf-8")
+        """Writes the SVG to a file, whose name ends in .svg or in nothing."""
+        path = Path(path)
+        if path.suffix not in ("", ".svg"):
+            raise ArgumentError(
+                f"pictures are written as .svg, got {path.name!r}; browsers and other programs "
+                f"make {path.suffix} of it"
+            )
+        path.write_text(self.svg, encoding="utf-8")
 
     def __repr__(self) -> str:
         return f"<picture, {len(self.svg)} characters of SVG; .save('x.svg') writes it>"

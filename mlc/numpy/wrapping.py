@@ -23,7 +23,10 @@ def attribute(source: Any, name: str, here: str) -> Any:
     """What the module ``here`` has under the name that NumPy's module ``source`` has it under."""
     value = getattr(source, name, None)
     if name.startswith("_") or not hasattr(source, name):
-        raise AttributeError(f"{here} has no {name!r}, and NumPy has none either")
+        from ..synonyms import hint
+
+        near = hint(here, name, dir(source), f"{here}.")
+        raise AttributeError(f"{here} has no {name!r}, and NumPy has none either{near}")
     is_type = isinstance(value, (type, types.ModuleType))
     if is_type or not callable(value) or name in ("errstate", "set_printoptions", "vectorize"):
         return value

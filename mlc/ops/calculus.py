@@ -192,8 +192,19 @@ def _aligned(a1: Any, a2: Any) -> list[Any]:
 
 @implements(np.polymul)
 def polymul(a1: Any, a2: Any) -> Any:
-    """np.polymul; zeros in front stay, since how many there are depends on the data."""
-    return np.convolve(as_array(a1), as_array(a2))
+    """np.polymul; zeros in front are left out first, as NumPy does."""
+    return np.convolve(*(_without_front_zeros(np.atleast_1d(as_array(a))) for a in (a1, a2)))
+
+
+def _without_front_zeros(whole: Any) -> Any:
+    try:
+        kept = np.trim_zeros(whole, "f")
+    except UnsupportedError:
+        raise UnsupportedError(
+            "np.polymul leaves out zeros in front, so the data decide how long its result is, and "
+            "shapes must be known while tracing; np.convolve of the same coefficients keeps them"
+        ) from None
+    return kept if kept.shape[0] else np.zeros(1, whole.dtype)
 
 
 @implements(np.polyder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -130,6 +131,8 @@ def _counted_in_loop(x: Any, weights: Any, minlength: int) -> Any:
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """np.bincount: of a traced ``x`` the result has ``minlength`` elements, and a value that does
     not fit is refused when it is met."""
+    is_chosen = hasattr(type(minlength), "__mlc_lift__")  # by the data, as the least there is
+    minlength = operator.index(minlength)
     if minlength < 0:
         raise DomainError(f"np.bincount: minlength must not be negative, got {minlength}")
     if len(shape_of(x)) != 1:
@@ -149,8 +152,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
         size = max(int(known.max(initial=-1)) + 1, minlength)
     elif is_inside_loop():
         return _counted_in_loop(x, weights, int(minlength))
-    elif minlength < 1:
-        size = _greatest(x) + 1
+    elif minlength < 1 or is_chosen:
+        size = max(_greatest(x) + 1, minlength)
         sentence = "np.bincount: x must not be negative, got {index}"
         x = arithmetic.minimum(astype(x, dtype="int64"), size - 1)  # greater ones end the call
     else:

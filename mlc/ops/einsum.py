@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 import string
 from collections.abc import Sequence
 from typing import Any
@@ -70,7 +71,23 @@ def with_subscripts(given: tuple[Any, ...]) -> tuple[Any, ...]:
         )
     texts = ["".join(map(_letter, axes)) for axes in lists]
     arrow = f"->{texts[pairs]}" if len(lists) > pairs else ""
-    return ",".join(texts[:pairs]) + arrow, *given[: 2 * pairs : 2]
+    return Numbered(",".join(texts[:pairs]) + arrow), *given[: 2 * pairs : 2]
+
+
+class Numbered(str):
+    """Subscripts that were given by the numbers of axes: errors say those, ``[0, 1] -> [1]``."""
+
+    def __repr__(self) -> str:
+        return " -> ".join(
+            ", ".join(
+                f"[{', '.join(map(_number, _AXES.findall(term)))}]" for term in side.split(",")
+            )
+            for side in self.split("->")
+        )
+
+
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase
+_AXES = re.compile(r"\.\.\.|[A-Za-z]")
 
 
 def _letter(axis: Any) -> str:
@@ -78,10 +95,13 @@ def _letter(axis: Any) -> str:
     if axis is Ellipsis:
         return "..."
     number = operator.index(axis)
-    letters = string.ascii_uppercase + string.ascii_lowercase
-    if not 0 <= number < len(letters):
-        raise DomainError(f"einsum: axes are numbered from 0 to {len(letters) - 1}, got {number}")
-    return letters[number]
+    if not 0 <= number < len(_LETTERS):
+        raise DomainError(f"einsum: axes are numbered from 0 to {len(_LETTERS) - 1}, got {number}")
+    return _LETTERS[number]
+
+
+def _number(letter: str) -> str:
+    return letter if letter == "..." else str(_LETTERS.index(letter))
 
 
 def _order(terms: list[tuple[Any, Labels]], out: Labels) -> list[tuple[int, ...]]:
@@ -141,7 +161,7 @@ def parse_subscripts(text: str, shapes: Sequence[Shape]) -> tuple[list[Labels], 
         if not dots and hidden:
             raise ArgumentError(
                 f"einsum: the ellipsis of {text!r} stands for axes of shapes {list(shapes)}, but "
-                f"the output has none; write ...{right} or sum them first"
+                f"the output has none; write {_in_words(text, '...' + right)} or sum them first"
             )
         out: Labels = (*before, *(hidden if dots else ()), *after)
     else:
@@ -162,10 +182,14 @@ def _labels(text: str, term: str, ndim: int) -> Labels:
     hidden = ndim - len(before) - len(after)
     if hidden < 0 or hidden and not dots:
         raise ShapeError(
-            f"einsum: {term!r} in {text!r} names {len(before) + len(after)} axes, the operand has "
-            f"{ndim}"
+            f"einsum: {type(text)(term)!r} in {text!r} names "
+            f"{len(before) + len(after)} axes, the operand has {ndim}"
         )
     return (*before, *range(-hidden, 0), *after)
+
+
+def _in_words(text: str, part: str) -> str:
+    return repr(Numbered(part)) if isinstance(text, Numbered) else part
 
 
 @implements(np.einsum_path)

@@ -197,10 +197,13 @@ class Op:
         parts = result if isinstance(result, tuple) else (result,)
         for part in parts:
             if not isinstance(part, Tensor):
+                shape = getattr(part, "shape", None)
+                made = f"an array of shape {shape}"
+                if shape is None:
+                    made = f"{type(part).__name__} {part!r}"
                 raise ArgumentError(
                     f"operator {self.name!r} must return a te tensor, as te.compute(...) makes, "
-                    f"or a "
-                    f"tuple of them; it returned {type(part).__name__} {part!r}"
+                    f"or a tuple of them; it returned {made}"
                 )
         return result
 

@@ -15,8 +15,14 @@ def _call(fn: str) -> Any:
     return lambda *args: apply(fn, *args)
 
 
-def _scaled(factor: float) -> Any:
-    return lambda v: v * const(factor, v.dtype)
+def _scaled(over: float, under: float) -> Any:
+    """Times ``over / under``, divided in the dtype of the argument, as NumPy does."""
+
+    def formula(v: Expr) -> Expr:
+        kind = v.dtype.numpy.type if v.dtype.is_float else np.float64
+        return v * const(float(kind(over) / kind(under)), v.dtype)
+
+    return formula
 
 
 def _log_of_sum(exp: str, log1p_scale: float, log_of_two: float) -> Any:
@@ -58,10 +64,10 @@ tanh = elementwise(np.tanh, _call("tanh"))
 arcsinh = elementwise(np.arcsinh, _call("arcsinh"))
 arccosh = elementwise(np.arccosh, _call("arccosh"))
 arctanh = elementwise(np.arctanh, _call("arctanh"))
-degrees = elementwise(np.degrees, _scaled(180 / math.pi), wide=True)
-radians = elementwise(np.radians, _scaled(math.pi / 180), wide=True)
-rad2deg = elementwise(np.rad2deg, _scaled(180 / math.pi), wide=True)
-deg2rad = elementwise(np.deg2rad, _scaled(math.pi / 180), wide=True)
+degrees = elementwise(np.degrees, _scaled(180, math.pi), wide=True)
+radians = elementwise(np.radians, _scaled(math.pi, 180), wide=True)
+rad2deg = elementwise(np.rad2deg, _scaled(180, math.pi), wide=True)
+deg2rad = elementwise(np.deg2rad, _scaled(math.pi, 180), wide=True)
 
 erf = unary_float("erf", _call("erf"), "The error function, element by element.")
 erfc = unary_float("erfc", _call("erfc"), "1 - erf(x), exact also where erf(x) is near 1.")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -41,20 +41,27 @@ def loaded_sources() -> str | None:
     """The files that may have to do with what this process has compiled, and their state; None if
     that is not certain."""
     modules = sys.modules.copy()
+    names = tuple([n for n in modules if n.startswith(_ROOT) or n == "llvmlite"])
+    try:
+        return _sources_of(names, tuple([getattr(modules[n], "__file__", None) for n in names]))
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=8)  # most processes load all that they need for the first kernels
+def _sources_of(modules: tuple[str, ...], paths: tuple[str | None, ...]) -> str | None:
+    """The same for these modules, loaded from files of these paths, which are looked at once;
+    OSError where one cannot be looked at."""
     names = []
-    for name in sorted(n for n in modules if n.startswith(_ROOT) or n == "llvmlite"):
+    for name, path in sorted(zip(modules, paths)):
         root, *parts = name.split(".")
         if name != "llvmlite" and (root != _ROOT or not _BEFORE_KEYS.isdisjoint(parts)):
             continue
-        path = getattr(modules[name], "__file__", None)
         if not path:
             return None
         ours = path.startswith(_PACKAGE + os.sep)
         names.append(path[len(_PACKAGE) + 1 :] if ours else f"{_ELSEWHERE}{path}")
-    try:
-        found = list(map(_look_at_loaded, names))
-    except OSError:
-        return None
+    found = list(map(_look_at_loaded, names))
     if max(when for _, when in found) > LOADED_NS - _SLACK_NS:
         return None
     return "\n".join([_digest([state for state, _ in found]), *names])

@@ -189,7 +189,8 @@ def index_map(given: Callable[..., Any] | str, arity: int) -> IndexMap:
         found = traced(given, arity)
     if len(found.params) != arity:
         raise ScheduleError(
-            f"the index map takes {len(found.params)} indices, but there are {arity}: {found.text}"
+            f"the index map must take an index for each axis, which are {arity}, and takes "
+            f"{len(found.params)}: {found.text}"
         )
     return found
 
@@ -202,7 +203,10 @@ def traced(function: Callable[..., Any], arity: int) -> IndexMap:
     if any(p.kind is kinds.VAR_POSITIONAL for p in params):
         names += [f"i{n}" for n in range(len(names), arity)]
     if len(names) != arity:
-        raise ScheduleError(f"the index map takes {len(names)} indices, but there are {arity}")
+        raise ScheduleError(
+            f"the index map must take an index for each axis, which are {arity}, and takes "
+            f"{len(names)}: {', '.join(names)}"
+        )
     variables = tuple(map(Var, names))
     out = function(*variables)
     results = tuple(as_expr(r) for r in (out if isinstance(out, (tuple, list)) else (out,)))

@@ -55,3 +55,10 @@ __all__ = [
     "schedules",
     "shapes",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from ..synonyms import hint
+
+    near = hint("mlc.testing", name, __all__, "mlc.testing.")
+    raise AttributeError(f"module 'mlc.testing' has no attribute {name!r}{near}")

@@ -141,7 +141,7 @@ def check_op(
     op: Callable[..., Any],
     reference: Callable[..., Any] | None = None,
     *,
-    shapes: Sequence[str] | None = None,
+    shapes: Sequence[str] | str | None = None,
     sizes: Mapping[str, tuple[int, int]] | None = None,
     dtypes: Sequence[Any] = ("float32", "float64"),
     elements: Any = None,
@@ -154,17 +154,20 @@ def check_op(
     draws and shrinks.
 
     ``shapes`` has for each argument the names of its axes, ``["n k", "k m"]``, where a number is a
-    fixed size; without it the arguments have shapes that broadcast. ``sizes`` bounds names,
-    ``{"n": (3, 9)}``, which are from 1 to 6 otherwise. All arguments of one call have one of
-    ``dtypes``, in C order, transposed, reversed or strided. ``elements`` is a hypothesis strategy
-    for numbers; ``options`` are passed as keywords. Each example runs on all ``targets``.
+    fixed size, or is the text of a single one; without it the arguments have shapes that
+    broadcast. ``sizes`` bounds names, ``{"n": (3, 9)}``, which are from 1 to 6 otherwise. All
+    arguments of one call have one of ``dtypes``, in C order, transposed, reversed or strided.
+    ``elements`` is a hypothesis strategy for numbers; ``options`` are passed as keywords. Each
+    example runs on all ``targets``.
     ArgumentError where NumPy raises an error for all that is drawn: nothing was compared.
     """
     from .arrays import operands, require_hypothesis
 
     require_hypothesis()
-    from hypothesis import HealthCheck, given, settings
+    from hypothesis import HealthCheck, Phase, given, settings
 
+    if isinstance(shapes, str):  # of one argument
+        shapes = [shapes]
     plain = plain_function(op)
     count = len(shapes) if shapes is not None else required_arguments(plain)
     drawn = operands(shapes, count, sizes or {}, dtypes, elements)
@@ -177,6 +180,7 @@ def check_op(
     @settings(
         max_examples=examples, deadline=None, database=None, derandomize=True, print_blob=False,
         suppress_health_check=list(HealthCheck),
+        phases=set(Phase) - {Phase.explain},  # it would name lines of ours
     )  # fmt: skip
     @given(drawn)
     def example(args: tuple[Any, ...]) -> None:

@@ -39,13 +39,26 @@ def dtypes(*names: Any) -> SearchStrategy[np.dtype[Any]]:
     require_hypothesis()
     from hypothesis import strategies as st
 
-    return st.sampled_from([np.dtype(name) for name in names or DTYPES])
+    return st.sampled_from([_dtype(name) for name in names or DTYPES])
+
+
+def _dtype(value: Any) -> np.dtype[Any]:
+    try:
+        return np.dtype(value)
+    except TypeError:
+        raise ArgumentError(f"expected a dtype such as 'float32', got {value!r}") from None
 
 
 def shapes(
     min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 9
 ) -> SearchStrategy[tuple[int, ...]]:
     """Shapes, empty ones and () included."""
+    for least, most, what in ((min_dims, max_dims, "dims"), (min_side, max_side, "side")):
+        if not 0 <= least <= most:
+            raise ArgumentError(
+                f"mlc.testing.shapes: min_{what} and max_{what} must be 0 <= min <= max, got "
+                f"{least} and {most}"
+            )
     require_hypothesis()
     from hypothesis import strategies as st
 
@@ -79,6 +92,7 @@ def layouts(array: np.ndarray[Any, Any]) -> SearchStrategy[np.ndarray[Any, Any]]
     require_hypothesis()
     from hypothesis import strategies as st
 
+    array = np.asarray(array)
     ways = LAYOUTS if array.ndim else ("C", "offset")
     return st.sampled_from(ways).map(lambda way: laid_out(array, way))
 
@@ -122,12 +136,14 @@ def arrays(
     require_hypothesis()
     from hypothesis import strategies as st
 
+    if not isinstance(dtype, st.SearchStrategy):
+        dtype = _dtype(dtype)
     if layout not in (*LAYOUTS, "any"):
         raise ArgumentError(f"expected a layout of {', '.join(LAYOUTS)} or any, got {layout!r}")
 
     @st.composite
     def drawn(draw: DrawFn) -> np.ndarray[Any, Any]:
-        kind = np.dtype(draw(dtype) if isinstance(dtype, st.SearchStrategy) else dtype)
+        kind = _dtype(draw(dtype) if isinstance(dtype, st.SearchStrategy) else dtype)
         sides = shapes() if shape is None else shape
         sides = draw(sides) if isinstance(sides, st.SearchStrategy) else sides
         sides = (sides,) if isinstance(sides, (int, np.integer)) else tuple(sides)
@@ -147,7 +163,7 @@ def numbers(dtype: Any, special: bool = False) -> SearchStrategy[Any]:
     require_hypothesis()
     from hypothesis import strategies as st
 
-    kind = np.dtype(dtype)
+    kind = _dtype(dtype)
     if kind.kind == "b":
         return st.booleans()
     if kind.kind in "iu":
@@ -174,6 +190,11 @@ def operands(
     elements: Any,
 ) -> SearchStrategy[tuple[Any, ...]]:
     """Arguments for :func:`mlc.testing.check_op`."""
+    unused = set(sizes) - {part for text in names or () for part in text.split()}
+    if unused:
+        said = f"has only {list(names)}" if names is not None else "is not given"
+        raise ArgumentError(f"sizes= bounds {', '.join(sorted(unused))}, but shapes= {said}")
+    kinds = [_dtype(kind) for kind in kinds]
     require_hypothesis()
     from hypothesis import strategies as st
 

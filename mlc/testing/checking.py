@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..config import config
-from ..errors import CompileError
+from ..errors import ArgumentError, CompileError
 from ..ir.arithmetic import silent
 from ..ir.forms import check_blocks, check_flat
 from ..ir.interpret import interpret
@@ -53,6 +53,11 @@ def check_schedule(
     ``ways`` names some of :data:`WAYS` alone.
     """
     if not isinstance(schedule, Schedule):
+        if not callable(schedule):
+            raise ArgumentError(
+                f"check_schedule wants a program and then a schedule of it, or a function that is "
+                f"one, got {schedule!r}"
+            )
         taken = schedule.on(program) if hasattr(schedule, "on") else schedule(program)
         if isinstance(taken, Program):
             made = Schedule(program)

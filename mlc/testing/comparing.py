@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MlcError
+from ..errors import CompileError, MlcError
 from .closeness import RAISED, is_inexact, limits
 
 SHAKES = 6
@@ -32,6 +32,15 @@ class Outcome:
     raised: bool = False
 
 
+def _other_parts(got: Sequence[str], want: Sequence[str]) -> str:
+    """What is there, and what should be, in the words of :func:`_flat`."""
+    more = [name for name in got if name not in want]
+    less = [name for name in want if name not in got]
+    parts = [f"there is {', '.join(more)}"] if more else []
+    parts += [f"{', '.join(less)} is missing"] if less else []
+    return " and ".join(parts) or f"the results are {', '.join(got)} instead of {', '.join(want)}"
+
+
 def compare(
     compiled: Run, reference: Run, perturbed: Callable[[int], Run], args: Sequence[Any],
     kwargs: Mapping[str, Any] | None = None,
@@ -47,10 +56,12 @@ def compare(
         return _raises_too(compiled, wanted, args, kwargs)
     try:
         first, second = run(compiled, args, kwargs), run(compiled, args, kwargs)
+    except CompileError as error:  # a bug of the compiler is no refusal
+        return _crashed(error)
     except MlcError as error:
         return Outcome("refused", str(error).partition("\n")[0], error)
     except Exception as error:
-        return Outcome("different", f"{type(error).__name__}: {error}", error)
+        return _crashed(error)
     try:
         others = [_flat(run(perturbed(seed), args, kwargs)) for seed in range(SHAKES)]
     except Exception as error:
@@ -59,8 +70,7 @@ def compare(
         return Outcome("unstable")
     wants, firsts, seconds = _flat(want), _flat(first), _flat(second)
     if [name for name, _ in firsts] != [name for name, _ in wants]:
-        names = (", ".join(name for name, _ in one) for one in (firsts, wants))
-        return Outcome("different", "the results are {} instead of {}".format(*names))
+        return Outcome("different", _other_parts([n for n, _ in firsts], [n for n, _ in wants]))
     if any(len(other) != len(wants) for other in others):
         return Outcome("unstable")
     unsteady = False
@@ -80,6 +90,10 @@ def compare(
     return Outcome("unstable" if unsteady else "same")
 
 
+def _crashed(error: Exception) -> Outcome:
+    return Outcome("different", f"{type(error).__name__}: {error}", error)
+
+
 def _is_from_here(error: Exception) -> bool:
     """Whether code of this package, and none that it calls, raised ``error``."""
     if hasattr(error, RAISED):
@@ -96,6 +110,8 @@ def _raises_too(
     expected = f"{type(wanted).__name__}: {wanted}"
     try:
         run(compiled, args, kwargs)
+    except CompileError as error:
+        return _crashed(error)
     except (MlcError, type(wanted)):
         return Outcome("same", raised=True)
     except Exception as error:

@@ -58,7 +58,7 @@ NORMWISE = frozenset({
     "slogdet", "cholesky", "polyfit",
 })  # fmt: skip
 COMPUTED_EDGES = frozenset({"mean", "linear_ramp"})  # modes of np.pad that round
-MAGNITUDES = frozenset({"abs", "absolute"})  # of complex numbers, which round
+MAGNITUDES = frozenset({"abs", "absolute", "sign"})  # of complex numbers, which round
 POWERS = frozenset({"power", "float_power", "pow"})
 # Between two numbers of their first argument; of whole numbers, too.
 BETWEEN = frozenset({"quantile", "percentile", "nanquantile", "nanpercentile"})
@@ -148,8 +148,11 @@ class Shaker:
             return result
         found = [np.asarray(a) for a in operands if isinstance(a, (np.ndarray, np.generic))]
         wrong = ~np.isfinite(result)
-        sure = len(found) < 2 and not all(np.isfinite(a).all() for a in found)
-        if not wrong.any() or sure and not any(map(_may_vanish, found)):
+        if all(np.isfinite(a).all() for a in found):
+            sure = not _may_overflow(found, result.dtype)
+        else:
+            sure = len(found) < 2 and not any(map(_may_vanish, found))
+        if sure or not wrong.any():
             return result
         others = self.source.choice([np.nan, np.inf, -np.inf], wrong.shape).astype(result.dtype)
         made = np.where(wrong, others, result)
@@ -312,6 +315,13 @@ def _may_vanish(array: np.ndarray[Any, Any]) -> bool:
     sizes = np.abs(array[np.isfinite(array)])
     sizes = sizes[(sizes > 0) & (sizes < 1)].astype(np.float64)
     return bool(sizes.size and np.log2(sizes).sum() < np.log2(float(limits(array.dtype).tiny)))
+
+
+def _may_overflow(arrays: Sequence[np.ndarray[Any, Any]], dtype: np.dtype[Any]) -> bool:
+    """Whether a product, or a sum, of some of the elements is too large for ``dtype``."""
+    sizes = np.concatenate([np.abs(a.astype(complex)).ravel() for a in arrays] or [np.zeros(0)])
+    digits = np.log2(np.maximum(sizes, 1)).sum() + np.log2(sizes.size + 1)
+    return bool(digits >= np.log2(float(limits(dtype).max)))
 
 
 def _is_sorted(array: Any) -> bool:

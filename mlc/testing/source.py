@@ -43,13 +43,16 @@ def text_of(function: types.FunctionType) -> str:
     return next((f"({found})" for _, found in _lambdas(text, function.__code__)), "")
 
 
+_READS = ("LOAD_GLOBAL", "LOAD_NAME")  # and not attributes, which co_names holds too
+
+
 def globals_of(function: types.FunctionType) -> dict[str, Any]:
     """What the definition of ``function`` reads from its module or from around it."""
     names: set[str] = set()
     todo = [function.__code__]
     while todo:
         code = todo.pop()
-        names.update(code.co_names)
+        names.update(i.argval for i in dis.get_instructions(code) if i.opname in _READS)
         todo += [const for const in code.co_consts if isinstance(const, types.CodeType)]
     whole = definition(function.__code__)
     if whole is not None:  # annotations, decorators and defaults, too

@@ -17,6 +17,10 @@ Sizes = tuple[int, ...] | None
 # Whether short loops are native, too: what data choose in them is chosen there.
 ALL_NATIVE: ContextVar[bool] = ContextVar("whether all loops are native", default=False)
 NOT_ALL_NATIVE: ContextVar[bool] = ContextVar("whether that was tried in vain", default=False)
+# Whether loops over what is known stay Python's however long they take, and whether the last trace
+# had one that did not.
+UNHURRIED: ContextVar[bool] = ContextVar("unhurried", default=False)
+HURRIED: ContextVar[bool] = ContextVar("hurried", default=False)
 
 
 Key = tuple[str, str]  # file and name of a function
@@ -51,6 +55,7 @@ def begin_trace() -> None:
     """Forget what the trace before has noted."""
     RECURSIVE.set(None)
     ENDLESS.set(0)
+    HURRIED.set(False)
 
 
 def traced_again(error: Any, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:
@@ -69,7 +74,7 @@ def traced_again(error: Any, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any
     is_inner = _IS_INNER.get()
     token = _IS_INNER.set(True)
     try:
-        return _traced_otherwise(error, sizes, again)
+        return _unhurried(error, sizes, again) if HURRIED.get() else _otherwise(error, sizes, again)
     except Exception as last:
         if last is not error or recursive is None or is_inner:
             raise
@@ -78,7 +83,18 @@ def traced_again(error: Any, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any
         _IS_INNER.reset(token)
 
 
-def _traced_otherwise(error: Exception, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:
+def _unhurried(error: Exception, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:
+    """What ``again`` gives where loops over what is known are Python's to their ends."""
+    token = UNHURRIED.set(True)
+    try:
+        return again(None if sizes is None else ())
+    except Exception:
+        raise error from error.__cause__
+    finally:
+        UNHURRIED.reset(token)
+
+
+def _otherwise(error: Exception, sizes: Sizes, again: Callable[[Sizes], Any]) -> Any:
     fresh = None if sizes is None else ()
     try:
         return with_lists_apart(error, lambda: again(fresh))

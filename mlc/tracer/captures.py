@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from .content import Content, content_key, is_by_content, members_of
-from .slots import Slots, holder_id, slots_of
+from .slots import Slots, holder_id, set_by, slots_of
 from .streams import is_generator
 from .trace import as_array, frozen_copy, is_frozen, shown
 
@@ -64,7 +64,7 @@ class Captures:
             read = walk.names
         self.checks = walk.checks
         self.spaces = list(walk.spaces.values())  # of variables, that the functions read
-        # The attributes of objects, and the lists and dicts in them: who may hold arrays.
+        # The attributes of objects, and lists and dicts in them and elsewhere: who may hold arrays.
         self.holders = walk.holders
         self.names = frozenset(walk.names)
         self.seen = walk.seen  # by their ids
@@ -137,18 +137,21 @@ class _Walk:
         self.names = set(names)
         self.lifted = lifted  # (id of the holder, key): what is an input, and watched by nobody
         self.holders: list[tuple[str, Any]] = []
-        self.inside = 0  # objects on the way to here
         self.checks: list[tuple[str, Read, Any, Any]] = []
         self.arrays: list[tuple[str, Array]] = []
         self.seen: dict[int, Any] = {}
         self.spaces: dict[int, Any] = {}
         self.generators: list[Any] = []
+        self.around: Any = None  # the function whose cell is looked at
 
     def read(self, name: str, read: Read, source: Any, value: Any, depth: int) -> None:
         """A value that could be rebound: check it, and follow it."""
         if self.lifted:
-            holder = getattr(read, "__self__", None)
-            if type(holder) in (dict, list, Slots) and (holder_id(holder), source) in self.lifted:
+            holder, key = getattr(read, "__self__", None), source
+            if isinstance(source, types.CellType):
+                holder, key = self.around, name
+            kinds = (dict, list, Slots, types.FunctionType)
+            if type(holder) in kinds and (holder_id(holder), key) in self.lifted:
                 return
         if not isinstance(value, _FIXED) and (is_generator(value) or not is_ours(value)):
             self.checks.append((name, read, source, value))
@@ -188,8 +191,7 @@ class _Walk:
     def items(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, list):
             self.checks.append((f"len({name})", len, value, len(value)))
-            if self.inside:
-                self.holders.append((name + "[]", value))
+            self.holders.append((name + "[]", value))
         for i, item in enumerate(value):
             read: Read = value.__getitem__
             if isinstance(value, list):
@@ -199,8 +201,7 @@ class _Walk:
 
     def mapping(self, name: str, value: dict[Any, Any], depth: int) -> None:
         self.checks.append((f"len({name})", len, value, len(value)))
-        if self.inside:
-            self.holders.append((name + "[]", value))
+        self.holders.append((name + "[]", value))
         for key, item in value.items():
             self.read(f"{name}[{key!r}]", value.get, key, item, depth + 1)
 
@@ -208,7 +209,6 @@ class _Walk:
         """The attributes of an object or module that the code names somewhere."""
         own = getattr(value, "__dict__", {})
         is_object = not isinstance(value, types.ModuleType)
-        self.inside += is_object
         if is_object and type(own) is dict:
             self.holders.append((name or "self", own))
         for key in sorted(self.names & own.keys()):
@@ -220,7 +220,6 @@ class _Walk:
             self.holders.append((name or "self", slots))
             for key in sorted(self.names & slots.keys()):
                 self.read(f"{name or 'self'}.{key}", slots.get, key, slots[key], depth + 1)
-        self.inside -= 1
         self.value(name, getattr(value, "__wrapped__", None), depth + 1)
         self.members(type(value), depth)
 
@@ -246,7 +245,7 @@ class _Walk:
         for code in _codes(function.__code__):
             self.names.update(code.co_names)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-            self.spaces[id(cell)] = cell
+            self.spaces[id(cell)], self.around = cell, function
             try:
                 content = cell.cell_contents
             except ValueError:  # not bound yet
@@ -258,6 +257,7 @@ class _Walk:
                 self.read(name, space.get, name, space[name], depth + 1)
             for name in _imports_of(code, space):
                 self.value(name, sys.modules.get(name), depth + 1)
+        self.holders += set_by(function)
         for i, default in enumerate(function.__defaults__ or ()):
             self.value(f"default {i} of {function.__name__}", default, depth + 1)
         for name, default in (function.__kwdefaults__ or {}).items():

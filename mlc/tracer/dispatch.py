@@ -27,10 +27,12 @@ from .rooms import (
     REDUCED_BY,
     args_by_name,
     as_mask,
+    casting_of,
     check_places,
     check_room,
     computed_for,
     einsum_dtype,
+    is_joined,
     mean_into,
     one_place,
     round_into,
@@ -176,9 +178,13 @@ def _call_into(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out
     where = options.pop("where", True) if function is np.clip else True
     result = call_function(function, args, options)
     check_room(function, name, place, result)
+    casting = casting_of(function, options)
+    write = lambda there, part: write_result(name, there, part, casting)
+    if is_joined(function, place, args, options, write):
+        return place
     # Sums are cast as they come, and the last step of np.var is a division into what is there.
     free = function in REDUCED_BY or function is np.var
-    return write_result(name, place, result, "unsafe" if free else "same_kind", where)
+    return write_result(name, place, result, "unsafe" if free else casting, where)
 
 
 def _call_translated(

@@ -62,9 +62,10 @@ def rows_wanted(items: Sequence[Any]) -> None:
         raise RowsWanted
 
 
-def room_now() -> int:
-    """How many rows a list gets in the trace that goes on."""
-    return _ROOMS[LEVEL.get()]
+def room_now(least: int = 0) -> int:
+    """How many rows a list gets in the trace that goes on: ``least``, if there is such room."""
+    levels = _ROOMS[LEVEL.get() :]
+    return next((rows for rows in levels if rows >= least), levels[-1])
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from .implementations import name_of
 from .ufuncs import call_ufunc
 
 _METHODS = (
-    "all any argmax argmin argsort choose clip cumprod cumsum diagonal dot max mean min nonzero "
-    "prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
+    "all any argmax argmin argpartition argsort choose clip cumprod cumsum diagonal dot max mean "
+    "min nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
 )
 _BINARY = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,

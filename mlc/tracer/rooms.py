@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DTypeError, OutsideArrayError, ShapeError
+from ..errors import (
+    ArgumentError,
+    DTypeError,
+    OutsideArrayError,
+    ShapeError,
+    UnsupportedError,
+)
 from .shapeless import as_array
 from .writing import has_traced, write_result
 
@@ -26,6 +32,7 @@ REDUCED_BY: dict[Any, np.ufunc] = {
     np.nanmin: np.fmin,
 }  # fmt: skip
 _UFUNC_LIKE = frozenset({np.clip, np.fix})  # which take out=(a,), too
+_JOINING = frozenset({np.concatenate, np.stack})
 _NUMBER_OF_PLACES = frozenset({np.argmax, np.argmin, np.nanargmax, np.nanargmin})
 
 
@@ -140,6 +147,45 @@ def round_into(place: Any, args: tuple[Any, ...], options: dict[str, Any]) -> An
     call_ufunc(steps[0], "__call__", (array, scale), {"out": (place,)})
     call_ufunc(np.rint, "__call__", (place,), {"out": (place,)})
     return call_ufunc(steps[1], "__call__", (place, scale), {"out": (place,)})
+
+
+def casting_of(function: Any, options: dict[str, Any]) -> Any:
+    """The rule by which a result of ``function`` is cast to the dtype of ``out=``."""
+    return options.get("casting", "same_kind") if function in _JOINING else "same_kind"
+
+
+def is_joined(
+    function: Any, place: Any, args: tuple[Any, ...], options: dict[str, Any], write: Any
+) -> bool:
+    """Puts a result of np.concatenate or np.stack into an array where parts of it lie, as NumPy
+    does: one part after the other, each read as those before it have left it. False, and nothing
+    is done, where no part lies there. ``write(place, value)`` puts a part into its place."""
+    if function not in _JOINING:
+        return False
+    given = dict(zip(("arrays", "axis"), args))
+    parts, axis = (given.get(key, options.get(key, 0)) for key in ("arrays", "axis"))
+    if not any(_lies_in(place, part) for part in parts):
+        return False
+    start, is_flat = 0, axis is None
+    axis = 0 if is_flat else operator.index(axis) % place.ndim
+    for part in parts:
+        part = np.expand_dims(part, axis) if function is np.stack else as_array(part)
+        part = np.ravel(part) if is_flat else part
+        end = start + part.shape[axis]
+        index = (*[slice(None)] * axis, slice(start, end))
+        write(place[index], part)
+        start = end
+    return True
+
+
+def _lies_in(place: Any, part: Any) -> bool:
+    """Whether the two may share elements; arguments that are written share none with others."""
+    from .flags import may_share_memory
+
+    try:
+        return has_traced((part,)) and may_share_memory(place, part)
+    except UnsupportedError:
+        return False
 
 
 def computed_for(

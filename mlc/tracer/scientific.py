@@ -159,6 +159,29 @@ def _eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = Fal
     return found[0] if eigvals_only else (found[0], found[1])
 
 
+def _as_complex(values: Any) -> Any:
+    """Eigenvalues, which SciPy gives as complex numbers whatever they are."""
+    return values.astype(np.result_type(values.dtype, np.complex64))
+
+
+def _eig(a: Any, *, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+    values, vectors = np.linalg.eig(a)
+    return _as_complex(values), vectors
+
+
+def _block_diag(*arrs: Any) -> Any:
+    parts = [np.atleast_2d(_array(part)) for part in arrs]
+    if any(part.ndim > 2 for part in parts):
+        raise UnsupportedError("scipy.linalg.block_diag of arrays of three axes cannot be traced")
+    kind = np.result_type(*(part.dtype for part in parts))
+    width, left, rows = sum(part.shape[1] for part in parts), 0, []
+    for part in parts:
+        sides = (left, width - left - part.shape[1])
+        rows.append(np.pad(part.astype(kind), ((0, 0), sides)))
+        left += part.shape[1]
+    return np.concatenate(rows)
+
+
 def _svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, **_: Any) -> Any:
     found = np.linalg.svd(a, full_matrices, compute_uv)
     return tuple(found) if compute_uv else found
@@ -226,6 +249,10 @@ _FUNCTIONS: dict[str, Function] = {
     "linalg.det": lambda a, **_: np.linalg.det(a), "linalg.cholesky": _cholesky,
     "linalg.norm": lambda a, ord=None, axis=None, keepdims=False, **_: np.linalg.norm(
         a, ord, axis, keepdims
+    ),
+    "linalg.eig": _eig, "linalg.block_diag": _block_diag,
+    "linalg.eigvals": lambda a, *, overwrite_a=False, check_finite=True: _as_complex(
+        np.linalg.eigvals(a)
     ),
     "linalg.eigh": _eigh, "linalg.svd": _svd, "linalg.qr": _qr, "linalg.toeplitz": _toeplitz,
     "linalg.pinv": lambda a, *, check_finite=True: _pinv(a),

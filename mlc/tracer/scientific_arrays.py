@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
+from .noting import note_error
 from .shapeless import strong
 
 _PADDED = {
@@ -241,6 +242,47 @@ def _pdist(X: Any, metric: str = "euclidean") -> Any:
     return _cdist(X, X, metric)[rows, columns]
 
 
+def _squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
+    x = _array(X)
+    if x.ndim not in (1, 2) or force.lower() not in ("no", ("tovector", "tomatrix")[2 - x.ndim]):
+        raise ValueError("squareform takes a vector to a matrix, or a matrix to a vector")
+    if x.ndim == 1:
+        size = max(math.ceil(math.sqrt(x.shape[0] * 2)), 1)
+        if size * (size - 1) != x.shape[0] * 2:
+            raise ValueError(
+                "Incompatible vector size. It must be a binomial coefficient n choose 2 for some "
+                "integer n >= 2."
+            )
+        rows, columns = np.triu_indices(size, 1)
+        place = np.zeros((size, size), np.int64)
+        place[rows, columns] = place[columns, rows] = np.arange(x.shape[0])
+        if size == 1:
+            return np.zeros((1, 1), x.dtype)
+        return np.where(np.eye(size, dtype=bool), x.dtype.type(0), x[place])
+    if x.shape[0] != x.shape[1]:
+        raise ValueError("The matrix argument must be square.")
+    if checks:
+        note_error(np.any(x != x.T), ValueError("Distance matrix 'X' must be symmetric."))
+        diagonal = np.diagonal(x) != 0
+        note_error(np.any(diagonal), ValueError("Distance matrix 'X' diagonal must be zero."))
+    return x[np.triu_indices(x.shape[0], 1)]
+
+
+def _rankdata(a: Any, method: str = "average", *, axis: Any = None) -> Any:
+    """One after the other, those that are equal at the mean of their places."""
+    x = _array(a)
+    if method != "average" or x.dtype.kind not in "biuf" or axis is not None and x.ndim != 1:
+        raise UnsupportedError(
+            f"scipy.stats.rankdata with method={method!r} and axis={axis!r} of {x.dtype} of "
+            f"{x.ndim} axes cannot be traced; method='average' of one axis can"
+        )
+    x = np.ravel(x)
+    order = np.sort(x)
+    places = np.searchsorted(order, x, "left") + np.searchsorted(order, x, "right")
+    found = (places + 1) / 2
+    return np.where(np.any(np.isnan(x)), np.nan, found) if x.dtype.kind == "f" else found
+
+
 def _cosine(u: Any, v: Any) -> Any:
     parts = np.sqrt(np.sum(u * u, axis=-1)) * np.sqrt(np.sum(v * v, axis=-1))
     return 1.0 - np.sum(u * v, axis=-1) / parts
@@ -358,6 +400,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ndimage.center_of_mass": _center_of_mass,
     "signal.convolve2d": _convolve2d, "signal.fftconvolve": _fftconvolve,
     "spatial.cdist": _cdist, "spatial.pdist": _pdist,
+    "spatial.squareform": _squareform, "stats.rankdata": _rankdata,
     **{f"spatial.{name}": _of_two(name) for name in _DISTANCES},
     "integrate.trapezoid": _trapezoid, "integrate.simpson": _simpson,
     "integrate.cumulative_trapezoid": _cumulative_trapezoid,

@@ -79,6 +79,7 @@ class Rooms:
         self.counts: list[Tensor] = []
         self.asked: dict[Tensor, int] = {}  # which of them each tensor is
         self.places: dict[Tensor, Any] = {}  # where masks hold
+        self.found: dict[Tensor, int] = {}  # the greatest of some tensors
 
     @property
     def is_full(self) -> bool:
@@ -121,11 +122,16 @@ class Rooms:
         arguments alone, outside of native loops."""
         from ..ops.reduce import max as max_of
 
+        if source in self.found:  # bodies of loops are traced again and again
+            return self.found[source]
         inputs = set(self.inputs)
         for tensor in topological([source]):
             if isinstance(tensor.op, Placeholder) and tensor not in inputs:
                 return None
-        return self.ask(trace, lambda: max_of(trace.wrap(source), initial=-1))
+        greatest = self.ask(trace, lambda: max_of(trace.wrap(source), initial=-1))
+        if greatest is not None:
+            self.found[source] = greatest
+        return greatest
 
     def _worked_out(self, tensor: Tensor) -> Expr:
         """A 0-d ``tensor`` in terms of what is known of the sizes."""

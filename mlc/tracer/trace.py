@@ -42,6 +42,7 @@ class FunctionTrace:
         "errors",
         "failure",
         "finished",
+        "hurried",
         "inputs",
         "kept_lists",
         "keyed",
@@ -49,6 +50,7 @@ class FunctionTrace:
         "name",
         "numbered",
         "rooms",
+        "rounds",
         "shown",
         "unrolled",
         "wanted",
@@ -68,6 +70,8 @@ class FunctionTrace:
         self.errors: dict[Any, tuple[int, BaseException]] = {}
         self.rooms: Any = None  # a `mlc.tracer.sizes.Rooms` where sizes may be decided by data
         self.draws: Any = None  # a `mlc.tracer.drawing.Draws`
+        self.rounds = 0  # iterations of loops that were Python's
+        self.hurried = 0  # loops whose rest became native after many of them
         self.unrolled: Exception | None = None  # why the last loop that was is not native
         self.wanted: set[str] = set()  # Python ints whose values were asked for, in vain
         self.kept_lists: list[Any] = []  # see `mlc.tracer.shared_lists`

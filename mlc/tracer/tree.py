@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,9 +47,21 @@ def _load() -> Any:
     import optree
 
     while _nodes:
-        optree.register_pytree_node(*_nodes.pop(), namespace=NAMESPACE)
+        entry = _unnamed(optree)
+        optree.register_pytree_node(*_nodes.pop(), path_entry_type=entry, namespace=NAMESPACE)
     _tree_flatten = optree.tree_flatten
     return optree
+
+
+@cache
+def _unnamed(optree: Any) -> type:
+    """How children of our own nodes are called: as what they are a part of."""
+
+    class Unnamed(optree.PyTreeEntry):  # type: ignore[misc]
+        def codify(self, /, node: str = "") -> str:
+            return node
+
+    return Unnamed
 
 
 def register(kind: type, parts: Any, whole: Any) -> None:
@@ -97,3 +110,9 @@ def unflatten(structure: Any, leaves: Any) -> Any:
 def leaf_names(name: str, structure: Any) -> list[str]:
     """What each leaf is called in a message, ``layers[0]['w']``, for a tree called ``name``."""
     return [accessor.codify(name) for accessor in structure.accessors()]
+
+
+def structure_text(structure: Any) -> str:
+    """How messages say a structure: ``(*, [*, *])``, each leaf a star."""
+    text = str(structure).removeprefix("PyTreeSpec(").removesuffix(")")
+    return text.split(", namespace=")[0].removesuffix(", NoneIsLeaf")

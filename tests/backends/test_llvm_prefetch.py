@@ -132,7 +132,9 @@ def test_far_memory_waits_in_a_large_second_cache(rows: int, way: str) -> None:
     x, l2 = np.empty((rows, 2048), np.float32), host_target().l2_bytes
     f = {"max": lambda x: x.max(1), "var": lambda x: x.var(1), "abs": lambda x: abs(x)}
     text = mlc.jit(f[way]).lower(x).asm
-    # what is written past the caches is in nobody's way
+    # what is written past the caches is in nobody's way; where vectors are short, a fold of one
+    # instruction leaves it to the processor to look ahead
+    looks = way != "max" or host_target().vector_bits >= 512
     waits = l2 >= 2 << 20 and x.nbytes > 8 * l2 and (way != "abs" or "vmovnt" in text)
-    assert ("prefetcht1" in text) == waits
-    assert ("prefetcht0" in text) == (x.nbytes > l2 and not waits)
+    assert ("prefetcht1" in text) == (waits and looks)
+    assert ("prefetcht0" in text) == (x.nbytes > l2 and not waits and looks)

@@ -34,6 +34,18 @@ GROUPS: dict[str, Callable[[Any], Any]] = {
         np.correlate(a[0].real, a[1], "full"), np.linalg.multi_dot([a, a.T, a]), np.cov(a),
         np.corrcoef(a), np.polyval([1, 2j, 3], a), np.vander(a[0]),
     ),
+    "polynomials": lambda a: (
+        np.polyadd(a[0], [1, 2]), np.polysub([0.5], a[0]), np.polymul(a[0], a[1, :2]),
+        np.polymul(a[0] * [0, 0, 1, 1], a[1] * [0, 1, 0, 1]), np.polymul(a[0] * 0, a[1]),
+        np.polyder(a[0], 2), np.polyint(a[0], 2, [1j, 2]), np.vander(a[0, :0]), np.vander(a[0], 0),
+        np.trim_zeros(a[0] * [0, 1, 1, 0]), np.trim_zeros(a[0] * [0, 1, 0, 0], "b"),
+    ),
+    "vectors and matrices": lambda a: (
+        np.vecmat(a[0, :3], a), np.vecmat(a[0, :3].real, a), np.matvec(a, a[0]),
+        np.vecmat(a[:, :3], np.stack([a] * 3)), a[np.tril_indices_from(a)],
+        a[np.triu_indices_from(a, 1)], a[:, :3][np.diag_indices_from(a[:, :3])],
+        np.zeros(2, np.common_type(a, a.real.astype(np.float32))),
+    ),
     "views": lambda a: (
         a.reshape(2, 6), a.T * 2, a.transpose(1, 0), a[1], a[1, 2], a[:, ::-1], a[[0, 2]],
         a[..., None], a.ravel(), a.flatten(), a[:1].squeeze(), np.expand_dims(a, 0), a.mT,

@@ -68,6 +68,13 @@ def test_only_one_branch_runs() -> None:
 
 REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (
+        lambda x: mlc.fori_loop(0, 3, lambda i, s: np.hstack([s, s]), x[:, None]),
+        mlc.ShapeError,
+        "the body of fori_loop changes the shape of state: expected float64[12, 1], as before it, "
+        "got float64[12, 2]; shapes must stay, so give it another name or its final shape before; "
+        "arrays may grow along axis 0, so add rows, and transpose later",
+    ),
+    (
         lambda x: mlc.fori_loop(0, 3, lambda i, s: np.concatenate([s, s]), x),
         mlc.ShapeError,
         "the body of fori_loop changes the shape of state: expected float64[12], as before it, got "
@@ -82,7 +89,13 @@ REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (
         lambda x: mlc.while_loop(lambda s: s["n"] < x[0], lambda s: {"m": s["n"]}, {"n": 0}),
         mlc.UnsupportedError,
-        "the body of while_loop changes what state is made of: expected a dict, got a dict",
+        "the body of while_loop changes what state is made of: expected {'n': *}, got {'m': *}",
+    ),
+    (
+        lambda x: mlc.scan(lambda s, v: s + v, 0.0, x),
+        mlc.ArgumentError,
+        "the body of scan returns two things, the new state and what to stack (None for nothing), "
+        "got float64[]",
     ),
     (
         lambda x: mlc.scan(lambda s, v: (s, v), 0, (x, x[:3])),
@@ -92,7 +105,7 @@ REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=range(4))
+@pytest.mark.parametrize("case", REFUSED, ids=range(6))
 def test_what_is_refused(case: Any) -> None:
     function, kind, text = case
     with pytest.raises(kind) as caught:

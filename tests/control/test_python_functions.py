@@ -87,8 +87,33 @@ def test_extremes() -> None:
     nan = np.array([1.0, np.nan, 0.5])
     for x in (nan, nan[::-1].copy(), np.roll(nan, 1)):
         same(lambda x: (min(x), max(x)), x)
+    letter = lambda x: max("ab", key=lambda c: x[ord(c) % 2])
+    assert [mlc.jit(letter)(x) for x in (X, -X)] == [letter(X), letter(-X)]
+    in_loop = lambda x: mlc.map(lambda v: ord(max("ab", key=lambda c: v * ord(c))), x)
     with pytest.raises(mlc.UnsupportedError, match="not between 'b' and 'a'"):
-        mlc.jit(lambda x: max("ab", key=lambda c: x[ord(c) % 2]))(X)
+        mlc.jit(in_loop)(X)
+
+
+def test_data_choose_between_things_of_other_shapes() -> None:
+    def heaviest(x: Any, width: int = 4) -> Any:
+        parts = [x[s : s + width] for s in range(0, len(x), width)]
+        first = min([("a", x[0]), ("b", x[1])], key=lambda pair: pair[1])
+        return max(parts, key=lambda part: part.sum()), first
+
+    compiled = mlc.jit(heaviest)
+    for seed in range(6):
+        x = np.random.default_rng(seed).random(10)
+        got, want = compiled(x), heaviest(x)
+        assert np.array_equal(got[0], want[0]) and got[1] == want[1]
+
+    def in_a_loop(x: Any) -> Any:
+        total = 0.0
+        for i in mlc.range(100):
+            total += max([x[:2], x[2:]], key=lambda part: part.sum() + i)[0]
+        return total
+
+    with pytest.raises(mlc.UnsupportedError, match=r"one shape, got \(8,\) and \(2,\); let the"):
+        mlc.jit(in_a_loop)(x)
 
 
 def test_sums() -> None:

@@ -207,3 +207,25 @@ def test_a_try_around_a_loop_is_refused() -> None:
 
     with pytest.raises(mlc.UnsupportedError, match="with a try statement around it"):
         tried(BELOW)
+
+
+def unknown_kind(kind: str, x: Any) -> Any:
+    if kind == "relu":
+        return np.maximum(x, 0)
+    raise ValueError(f"unknown kind {kind!r}")
+
+
+def test_an_error_of_a_helper_is_told_where_a_long_loop_reads_what_it_left_unset() -> None:
+    def layers(x: Any, rate: float, kind: str, n: int = 30) -> Any:
+        assert 0 < rate < 1, "no rate"
+        v = unknown_kind(kind, x)
+        for m in range(n - 1, -1, -1):
+            v = np.maximum(v[:-1] + v[1:], unknown_kind(kind, rate ** np.arange(m + 1.0)))
+        return v[0]
+
+    x = np.linspace(-1, 1, 31)
+    with pytest.raises(ValueError, match="unknown kind 'elu'"):
+        mlc.jit(layers)(x, 0.5, "elu")
+    with pytest.raises(AssertionError, match="no rate"):
+        mlc.jit(layers)(x, 1.5, "elu")
+    np.testing.assert_allclose(mlc.jit(layers)(x, 0.5, "relu"), layers(x, 0.5, "relu"))

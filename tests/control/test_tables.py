@@ -233,9 +233,17 @@ def ranked(labels: Any) -> Any:
     return [order[label] for label in labels.tolist()], order, dict(places)
 
 
+def of_rows_and_columns(board: Any) -> Any:
+    used = set(board[1]) | set(board[:, 2])
+    used.difference_update(board[0, :2])
+    free = [v for v in range(-2, 5) if v not in used]
+    return free, sorted(used | set(board[2:, 0]))
+
+
 @pytest.mark.parametrize(
     "function, arguments",
     [
+        (of_rows_and_columns, (LABELS.reshape(4, 10),)),
         (gone_through_twice, (LABELS,)), (ranked, (LABELS[:24],)),
         (counted, (LABELS,)), (counted, (LABELS[:3],)), (counted_by_membership, (LABELS,)),
         (counted_by_default, (LABELS,)), (counted_by_counter, (LABELS,)), (seen_before, (LABELS,)),

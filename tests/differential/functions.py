@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .further import IN_PLACE, LONG, SELDOM
 from .keywords import KEYWORDS
 from .patterns import INTO, ORDERS, SMALL, VIEWS, WAYS_OUT
 from .rarer import ANGLES, CASTS, CHOICES, GROWING, MEMORY, METHODS, UFUNCS
@@ -112,7 +113,8 @@ LOOPS = (
     "assert {x}.ndim < 5\n{t} = {x} + {o}",
 )  # fmt: skip
 
-DTYPES = ("float32", "float64", "int8", "int32", "int64", "uint8", "bool", "float16")
+DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+          "bool", "float16")  # fmt: skip
 
 
 def is_helper(name: str) -> bool:
@@ -145,5 +147,8 @@ def families(with_complex: bool) -> Sequence[tuple[Sequence[str], bool, float]]:
         (MEMORY, False, 0.02),
         (CHOICES, False, 0.03),
         (GROWING, False, 0.03),
+        (LONG, False, 0.03),
+        (SELDOM, False, 0.04),
+        (IN_PLACE, False, 0.04),
     ]
     return (*found, (COMPLEX, True, 0.06), (ANGLES, False, 0.06)) if with_complex else found

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlc.errors import CompileError, UnsupportedError
 from mlc.testing.closeness import is_inexact
 from mlc.testing.comparing import compare, copied, run
 from mlc.testing.rounding import shaken
@@ -159,6 +160,24 @@ def test_dropped_numbers_are_missed_in_sums() -> None:
             lambda *_, made=made: made.copy(), function, lambda s: shaken(function, s), (x,)
         )
         assert outcome.kind == "different", wrong
+
+
+@pytest.mark.parametrize("dtype", [int, np.float16, np.float64])
+def test_nan_of_numbers_that_no_order_makes_too_large_is_no_accident(dtype: Any) -> None:
+    function = defined("def program(x):\n    return np.mean(x, where=x > 9), np.nanstd(x[:0])\n")
+    x = np.arange(5).astype(dtype)
+    kind = np.mean(x).dtype.type
+    near = lambda s: shaken(function, s)
+    assert compare(lambda *_: (kind(0), kind(0)), function, near, (x,)).kind == "different"
+
+
+@pytest.mark.parametrize(("error", "kind"), [(1e-16, "same"), (1e-12, "different")])
+def test_signs_of_complex_numbers_round(error: float, kind: str) -> None:
+    function = defined("def program(x):\n    return np.diff(np.sign(x))\n")
+    x = np.array([3 + 4j, 6 + 8j])
+    made = function(x) + error
+    near = lambda s: shaken(function, s)
+    assert compare(lambda *_: made.copy(), function, near, (x,)).kind == kind
 
 
 @pytest.mark.parametrize(("x", "kind"), [(0.1, "same"), (0.100001, "different")])
@@ -320,3 +339,20 @@ def test_methods_of_arrays_of_no_axes_are_shaken() -> None:
     function = lambda x, y: x.dot(y) + x.sum()
     x, y = np.array(0.5), np.array([1, -1])
     assert compare(function, function, lambda seed: shaken(function, seed), [x, y]).kind == "same"
+
+
+def test_a_bug_of_the_compiler_is_no_refusal() -> None:
+    def broken(x: Any) -> Any:
+        raise CompileError("LLVM refused generated code")
+
+    def refusing(x: Any) -> Any:
+        raise UnsupportedError("not this")
+
+    def raising(x: Any) -> Any:
+        raise ValueError("never")
+
+    x = [np.ones(3)]
+    assert compare(broken, np.abs, lambda seed: np.abs, x).kind == "different"
+    assert compare(broken, raising, lambda seed: raising, x).kind == "different"
+    assert compare(refusing, np.abs, lambda seed: np.abs, x).kind == "refused"
+    assert compare(refusing, raising, lambda seed: raising, x).kind == "same"

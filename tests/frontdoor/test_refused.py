@@ -15,7 +15,10 @@ import pytest
 import mlc
 
 X = np.ones((3, 4), np.float32)
-kept: list[Any] = []
+
+
+def keeper() -> None:
+    """Has attributes, which nobody looks after."""
 
 
 def here(offset: int = 0) -> str:
@@ -159,6 +162,12 @@ ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
         "argument x of f: dtype 'complex256' is not supported; supported are ",
     ),
     (
+        X.astype("datetime64[D]"),
+        mlc.DTypeError,
+        "argument x of f: dtype 'datetime64[D]' is not supported: pass x.view('int64'), the time "
+        "since 1970 in its unit; supported are ",
+    ),
+    (
         X.astype(">c16"),
         mlc.DTypeError,
         "argument x of f: dtype '>c16' has foreign byte order; convert with .astype('complex128')",
@@ -230,12 +239,13 @@ def test_out_must_fit() -> None:
 
 @mlc.jit
 def leaking(a: Any) -> Any:
-    kept[:] = [a, a * 2]
+    keeper.kept = [a, a * 2]  # type: ignore[attr-defined]
     return a + 1
 
 
 def test_a_leak_is_named_with_its_origin() -> None:
     leaking(X)
+    kept = keeper.kept  # type: ignore[attr-defined]
     advice = (
         "was used after leaking had returned; return it from leaking and use the returned array, "
         "instead "

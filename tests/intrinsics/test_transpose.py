@@ -8,7 +8,7 @@ from mlc.backends.llvm.target import host_target
 from mlc.dtypes import as_dtype
 from mlc.errors import ArgumentError
 from mlc.intrinsics.transpose import transpose_tile
-from mlc.intrinsics.transpose_blocks import named, transpose_block
+from mlc.intrinsics.transpose_blocks import named, tiles_beside, transpose_block
 from mlc.ir.expr import const
 from mlc.ir.program import Buffer, Evaluate, Program, Region
 
@@ -47,6 +47,8 @@ def test_a_tile(lanes, name, steps):
         (8, "float64", 24, 17),
         (4, "int32", 4, 9),
         (32, "float16", 40, 70),
+        (8, "float32", 24, 71),
+        (4, "float64", 20, 50),
     ],
 )
 @pytest.mark.parametrize("places", [(0, 0), (3, 0), (4, 7), (1, 15)])
@@ -54,8 +56,8 @@ def test_a_tile(lanes, name, steps):
 @pytest.mark.parametrize("past", [False, True])
 def test_a_block_wherever_it_begins(lanes, name, rows, columns, places, widths, past):
     dtype = as_dtype(name)
-    if past and (lanes * dtype.itemsize != 64 or columns < 2 * lanes):
-        with pytest.raises(ArgumentError, match="lie side by side in pairs, got"):
+    if past and columns < tiles_beside(lanes, dtype) * lanes:
+        with pytest.raises(ArgumentError, match="fill 2 cache lines side by side, got"):
             transpose_block(lanes, dtype, rows, columns, past)
         return
     intrinsic = transpose_block(lanes, dtype, rows, columns, past)

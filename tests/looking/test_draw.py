@@ -161,6 +161,12 @@ def test_pictures_can_be_saved_and_shown(tmp_path: Path) -> None:
     assert ".save('x.svg')" in repr(picture)
 
 
+def test_pictures_are_saved_as_svg_alone(tmp_path: Path) -> None:
+    with pytest.raises(mlc.ArgumentError, match=r"pictures are written as \.svg, got 'nest.png'"):
+        product.draw().save(tmp_path / "nest.png")
+    assert not list(tmp_path.iterdir())
+
+
 def test_texts_are_escaped() -> None:
     assert "where i * 4 + j < 10" in texts(shifted.draw())
 

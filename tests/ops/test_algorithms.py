@@ -26,6 +26,27 @@ def test_fits_and_correlations():
     near(lambda t: np.cov(t, t * 2, aweights=t[0]), table)
 
 
+@pytest.mark.parametrize("first", [[0, 0, 1, 2], [0, 0], [3], [-0.0, 5, 0]])
+def test_products_of_polynomials_leave_out_zeros_in_front(first):
+    f = mlc.jit(np.polymul)
+    for second in ([1, 4], [0.0, 2.5]):
+        a, b = np.array(first), np.array(second)
+        found, expected = f(a, b), np.polymul(a, b)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_products_of_polynomials_in_loops_say_what_keeps_zeros():
+    def ends(x):
+        total = 0.0
+        for i in range(len(x)):
+            total += np.polymul(x[i], [1.0, 2.0])[0]
+        return total
+
+    with pytest.raises(UnsupportedError, match=r"np\.polymul leaves out zeros.*np\.convolve"):
+        mlc.jit(ends)(RNG.random((40, 3)))
+
+
 def test_long_signals():
     signal, kernel = RNG.random(5000), RNG.random(31)
     for mode in ("full", "same", "valid"):

@@ -43,6 +43,46 @@ def test_places_outside_are_refused_when_met():
             f(np.array([1, bad]))
 
 
+def test_data_may_choose_the_least_length():
+    def whole(x, labels):
+        return np.bincount(x, minlength=labels.max() + 1)
+
+    def in_a_loop(rows, labels):
+        classes = labels.max() + 1
+        best = np.empty(len(rows), dtype=labels.dtype)
+        for i, row in enumerate(rows):
+            nearest = np.argsort(np.abs(row - rows.sum()))[:3]
+            votes = np.bincount(labels[nearest], weights=row[nearest], minlength=classes)
+            best[i] = votes.argmax()
+        return best
+
+    f, g = mlc.jit(whole), mlc.jit(in_a_loop)
+    x, rows = np.array([1, 2, 1, 0]), np.random.default_rng(0).random((12, 4))
+    for labels in np.array([0, 1, 1, 0]), np.array([2, 4, 1, 0]), np.array([0, 0, 0, 0]):
+        np.testing.assert_array_equal(f(x, labels), whole(x, labels))  # x may hold greater ones
+        np.testing.assert_array_equal(g(rows, labels), in_a_loop(rows, labels))
+
+
+def test_arrays_are_asked_once_for_their_greatest_element():
+    def impurity(labels):
+        if len(labels) == 0:
+            return 0.0
+        shares = np.bincount(labels, minlength=3) / len(labels)
+        return 1 - (shares**2).sum()
+
+    def of_all_splits(x, labels):
+        total = 0.0
+        for column in range(x.shape[1]):
+            for threshold in x[:, column]:
+                left = x[:, column] <= threshold
+                total += impurity(labels[left]) + impurity(labels[~left])
+        return total
+
+    rng = np.random.default_rng(0)
+    x, labels = rng.integers(0, 6, (20, 3)).astype(float), rng.integers(0, 3, 20)
+    assert np.allclose(mlc.jit(of_all_splits)(x, labels), of_all_splits(x, labels))
+
+
 def test_refused():
     x = np.zeros((3, 4))
     n = np.zeros(3, np.int64)

@@ -71,3 +71,18 @@ def test_of_two_zeros_float16_takes_the_first(function):
     compiled = mlc.jit(lambda x, y: np.signbit(function(x, y)) | np.isnan(x) | np.isnan(y))
     want = np.signbit(function(x, y)) | np.isnan(x) | np.isnan(y)
     np.testing.assert_array_equal(compiled(x, y), want)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "uint8"])
+@pytest.mark.parametrize("function", [np.degrees, np.radians])
+def test_angles_are_scaled_by_the_factor_of_their_dtype(function, dtype):
+    x = np.arange(100).astype(dtype)
+    np.testing.assert_array_equal(mlc.jit(function)(x), function(x), strict=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tables_and_edges_are_gathered_in_one_function(dtype):
+    def powers(x):
+        return x**63, (x * 0 + 2) ** 0.7, np.pad(x, ((1, 0), (1, 0)), "edge"), np.log(x)
+
+    check_against_numpy(powers, np.random.default_rng(0).random((7, 5)).astype(dtype) + 0.5)

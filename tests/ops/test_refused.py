@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlc
 from mlc import te
 from mlc.config import config
 from mlc.errors import (
@@ -259,3 +260,20 @@ def test_float16_sums_are_kept_in_float32() -> None:
     assert run(np.sum, (x,)) == 4096  # in float16, 2048 + 1 is 2048
     assert run(lambda x: x @ x, (x,)) == 4096
     assert run(np.mean, (x * 32,)) == 32
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda x: np.einsum(x, [0, 1], [0, 3]), "the output of [0, 1] -> [0, 3] must name labels"),
+        (
+            lambda x: np.einsum(x, [0, 1, 2], x, [..., 3]),
+            "einsum: [0, 1, 2] in [0, 1, 2], [..., 3] names 3 axes, the operand has 2",
+        ),
+        (lambda x: np.einsum(x, [..., 1], [1]), "has none; write [..., 1] or sum them first"),
+    ],
+)
+def test_axes_that_were_given_by_number_are_told_so(function: Any, text: str) -> None:
+    with pytest.raises(mlc.MlcError) as caught:
+        mlc.jit(function)(A)
+    assert text in str(caught.value)

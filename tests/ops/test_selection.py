@@ -52,6 +52,12 @@ def test_any_place_is_one_of_an_empty_array(dtype: str) -> None:
         check_against_numpy(lambda x: np.argpartition(x, places, axis=axis), x)
 
 
+def test_the_order_is_a_method_of_arrays_too():
+    x = np.random.default_rng(3).permutation(40).reshape(5, 8)
+    check_against_numpy(lambda x: x.argpartition(0)[:, 0] + x.argpartition(-1, axis=0)[-1, 0], x)
+    check_against_numpy(lambda x: x.argpartition(kth=3, axis=None)[3], x)
+
+
 def test_nan_infinity_and_zeros_of_both_signs() -> None:
     x = np.random.default_rng(2).standard_normal(N).astype(np.float32)
     x[::7], x[1::9], x[2::9], x[5], x[6] = np.nan, 0.0, -0.0, np.inf, -np.inf

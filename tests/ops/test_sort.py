@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import mlc
+from mlc.dtypes import as_dtype
 from mlc.errors import ArgumentError, BoundsError, DomainError, ShapeError
+from mlc.intrinsics.dividing import has_compress
 from mlc.ir.expr import const
 from mlc.ops import packed_order, parted_sort, sort
 from mlc.ops.sort import order_along, sorted_along
@@ -64,7 +66,7 @@ def test_threads_sort_parts_of_a_row_to_the_same_bits(dtype):
         np.testing.assert_array_equal(places, np.argsort(x, kind="stable"))
         np.testing.assert_array_equal(places, parted_places)
         assert alone.tobytes() == parted.tobytes()
-        if x.dtype.kind == "f":
+        if x.dtype.kind == "f" and has_compress(as_dtype(dtype)):  # else threads sort no parts
             signs = np.signbit(alone[alone == 0])
             assert (np.sort(signs)[::-1] == signs).all()
 

@@ -44,6 +44,7 @@ def forget() -> None:
     """As another process begins."""
     sources._first_look.cache_clear()
     sources._look_at_loaded.cache_clear()
+    sources._sources_of.cache_clear()
 
 
 def is_current(made_by: str) -> bool:
@@ -62,6 +63,17 @@ def test_what_is_in_a_key_need_not_be_named(package: Path) -> None:
     assert sources.loaded_sources() is None  # there is no such file
     Path(module.__file__).write_text("")
     assert sources.loaded_sources().split("\n")[1] == f"={module.__file__}"
+
+
+def test_the_same_modules_are_put_together_once(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sources.loaded_sources()
+    monkeypatch.setattr(sources, "_digest", lambda states: "another")
+    assert sources.loaded_sources() == first
+    sources.sys.modules["mlc.four"] = module = type(sys)("mlc.four")
+    module.__file__ = str(package / "two.py")
+    assert sources.loaded_sources().split("\n") == ["another", "two.py", "one.py", "two.py"]
 
 
 @pytest.mark.parametrize("change", ["text", "size", "older", "gone"])

@@ -72,6 +72,12 @@ def test_only_some_processors_shuffle_beside_multiply_adds():
     amd = {"flags": V4, "vendor_id": "AuthenticAMD", "cpu family": "26", "model": "2"}
     assert x86_target(amd).shuffles_apart and arm_target({"Features": "asimd"}).shuffles_apart
     assert not intel(V4).shuffles_apart
+    assert not x86_target({**amd, "flags": V3}).shuffles_apart, "a vector is one multiply-add"
+
+
+def test_lines_of_two_vectors_may_pass_the_caches():
+    assert intel(V4).past_bytes >= 2 * intel(V3).past_bytes >= 16 << 20
+    assert x86_target({"flags": "sse4_2"}).past_bytes == 0
 
 
 def test_key_holds_the_instruction_set_only():

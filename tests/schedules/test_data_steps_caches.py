@@ -310,6 +310,8 @@ def test_what_does_not_fit_is_said() -> None:
         s.cache_read("C", 2, "local")
     with pytest.raises(ScheduleError, match="'No Memory' names no memory"):
         s.cache_read("C", "A", "No Memory")
+    with pytest.raises(ScheduleError, match="'sharde' names no memory; give one such as"):
+        s.cache_read("C", "A", "sharde")
     with pytest.raises(ScheduleError, match="'No Memory' names no memory"):
         s.cache_write("C", "C", "No Memory")
 

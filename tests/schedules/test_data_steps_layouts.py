@@ -122,7 +122,7 @@ def test_maps_print_as_they_are_written(text: str) -> None:
         ("lambda i: (True,)", "has 'True'"),
         ("lambda i:", "written as a lambda"),
         ("lambda *i: (i,)", "written as a lambda"),
-        ("lambda i, j: (i,)", "takes 2 indices, but there are 1"),
+        ("lambda i, j: (i,)", "must take an index for each axis, which are 1, and takes 2"),
     ],
 )
 def test_texts_are_read_and_never_run(text: str, match: str) -> None:
@@ -133,7 +133,7 @@ def test_texts_are_read_and_never_run(text: str, match: str) -> None:
 def test_functions_that_are_no_maps() -> None:
     with pytest.raises(ScheduleError, match="an index map is made of sums"):
         index_map(lambda i: (te.select(i > 1, i, 0),), 1)
-    with pytest.raises(ScheduleError, match="takes 2 indices, but there are 1"):
+    with pytest.raises(ScheduleError, match="which are 1, and takes 2"):
         index_map(lambda i, j: (i, j), 1)
     assert index_map(lambda *i: tuple(reversed(i)), 2).text == "lambda i0, i1: (i1, i0)"
 

@@ -8,7 +8,7 @@ import pytest
 import mlc
 import mlc.te as te
 from mlc.backends.llvm.target import host_target
-from mlc.ir.program import Allocate, Buffer, Program, blocks_of, walk
+from mlc.ir.program import Allocate, Buffer, For, LoopKind, Program, blocks_of, walk
 from mlc.schedules import step as steps
 from mlc.schedules.defaults.cpu import default_schedule
 from mlc.schedules.defaults.machine import Machine
@@ -244,3 +244,113 @@ def test_products_of_long_reductions(shape, dtype, threads) -> None:
         np.testing.assert_array_equal(mlc.jit(lambda a, b: a @ b)(a, b), a @ b)
         turned = mlc.jit(lambda a, b: a.T @ b.T)(a.T.copy(), b.T.copy())
     np.testing.assert_array_equal(turned, a @ b)
+
+
+AVX2 = Machine(vector_bytes=32, registers=16, l1=32 << 10, l2=512 << 10, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "vectors"),
+    [((512, 512, 512), 6, 2), ((4, 60, 100), 4, 3), ((9, 50, 5), 8, 1)],
+)
+def test_sixteen_registers_are_all_taken(shape: tuple[int, int, int], rows: int, vectors: int):
+    """Sums, the columns that they take, and one element of a row: twelve, two and one."""
+    around = steps.loops_around(product(*shape, AVX2), "y")
+    unrolled = [loop.extent for loop in around if loop.kind is LoopKind.UNROLLED]
+    assert unrolled == ([rows, vectors] if vectors > 1 else [rows])
+
+
+@pytest.mark.skipif(host_target().vector_registers > 16, reason="tiles of sixteen registers")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("depth", [96, 700])
+def test_tiles_of_sixteen_registers_have_no_spills(dtype: type, depth: int) -> None:
+    a, b = np.zeros((96, depth), dtype), np.zeros((depth, 320), dtype)
+    text = mlc.jit(lambda a, b: np.maximum(a @ b, 1)).lower(a, b).asm
+    loops = [part for part in text.split(".LBB") if part.count("vfmadd") in (12, 24)]
+    assert loops
+    for loop in loops:
+        inner = loop[: loop.rfind("vfmadd")]
+        assert "(%rsp)" not in inner[inner.find("vfmadd") :]
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "is_packed"),
+    [
+        (256, 256, True),  # lines 1024 bytes apart: 32 of them stay in the nearest cache
+        (128, 128, True),
+        (64, 64, False),  # 64 lines, of which 128 would stay, and too few rows
+        (128, 60, False),  # lines 240 bytes apart: they lie anywhere
+        (48, 256, False),  # too few rows for a copy
+        (300, 201, False),  # they lie anywhere, and half of the cache holds them
+    ],
+)
+def test_panels_of_one_line_a_step_are_packed_where_lines_push_each_other_out(
+    rows: int, size: int, is_packed: bool
+) -> None:
+    names = [b.name for b in blocks_of(product(rows, size, size, AVX2).body)]
+    assert ("b_packed" in names) == is_packed
+    wide = Machine(threads=1)  # four lines a step
+    assert "b_packed" not in [b.name for b in blocks_of(product(rows, 256, 256, wide).body)]
+
+
+@pytest.mark.parametrize(("machine", "is_written_out"), [(AVX2, True), (Machine(), False)])
+def test_short_loops_of_a_reduction_are_written_out_in_small_tiles(machine, is_written_out) -> None:
+    a, b = te.placeholder((64, 40, 3), name="a"), te.placeholder((40, 3, 320), name="b")
+    r, q = te.reduce_axis(40, "r"), te.reduce_axis(3, "q")
+    y = te.compute((64, 320), lambda i, j: te.sum(a[i, r, q] * b[r, q, j], axis=(r, q)), name="y")
+    program = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], machine).program
+    (short,) = [loop for loop in steps.loops_around(program, "y") if loop.extent == 3]
+    assert (short.kind is LoopKind.UNROLLED) == is_written_out
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "vectors"),
+    [
+        ((8, 2048, 2048), 4, 3),
+        ((10, 2048, 2048), 5, 2),
+        ((6, 2048, 2048), 6, 2),
+        ((32, 1024, 4096), 4, 3),
+    ],
+)
+def test_some_rows_go_by_in_tiles_that_fill_sixteen_registers(shape, rows: int, vectors: int):
+    around = steps.loops_around(product(*shape, AVX2), "y_sums")
+    assert [loop.extent for loop in around if loop.kind is LoopKind.UNROLLED] == [rows, vectors]
+
+
+def test_columns_of_many_rows_are_packed_in_short_vectors_instead_of_copied_by_tiles() -> None:
+    assert "b_packed" in [b.name for b in blocks_of(product(64, 768, 3072, AVX2).body)]
+    assert "b_packed" not in [b.name for b in blocks_of(product(64, 768, 3072, Machine()).body)]
+
+
+@pytest.mark.parametrize(("columns", "is_asked_for"), [(2048, True), (512, False)])
+def test_panels_of_one_line_are_copied_side_by_side(columns: int, is_asked_for: bool) -> None:
+    """Rows of the matrix that are pages apart are asked for early."""
+    rows, panels, *_ = steps.loops_around(product(128, 1024, columns, AVX2), "b_packed")[1:]
+    assert (rows.extent, panels.extent, panels.kind) == (1024, 4, LoopKind.UNROLLED)
+    assert ("prefetch" in dict(rows.annotations)) == is_asked_for
+
+
+@pytest.mark.parametrize(("depth", "panels"), [(512, 4), (2048, 2)])
+def test_rows_meet_two_panels_where_the_second_cache_holds_them(depth: int, panels: int) -> None:
+    assert loops_around(product(512, depth, 2048, AVX2), "y")[:3] == [128 // panels, 86, panels]
+
+
+@pytest.mark.parametrize(("machine", "is_asked_for"), [(Machine(), True), (AVX2, False)])
+@pytest.mark.parametrize("along", [False, True])
+def test_large_matrices_are_asked_for_early_where_vectors_are_lines(machine, is_asked_for, along):
+    x, w = te.placeholder((4096,), name="x"), te.placeholder((4096, 4096), name="w")
+    r = te.reduce_axis(4096)
+    y = te.compute(
+        (4096,), lambda i: te.sum((w[i, r] if along else w[r, i]) * x[r], axis=r), name="y"
+    )
+    program = default_schedule("f", [Nest((y,), y.op)], 0, [x, w], [y], machine).program
+    loops = [s for s in walk(program.body) if isinstance(s, For)]
+    assert any("prefetch" in dict(loop.annotations) for loop in loops) == is_asked_for
+
+
+def test_each_of_many_matrices_is_packed_where_its_lines_push_each_other_out() -> None:
+    a, b = te.placeholder((8, 128, 64), name="a"), te.placeholder((8, 64, 128), name="b")
+    r = te.reduce_axis(64)
+    y = te.compute((8, 128, 128), lambda p, i, j: te.sum(a[p, i, r] * b[p, r, j], axis=r), name="y")
+    done = default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], AVX2)
+    assert "b_packed" in [block.name for block in blocks_of(done.program.body)]

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 import mlc
 import mlc.te as te
 from mlc.backends.base import backend
-from mlc.ir.expr import apply
+from mlc.backends.llvm.target import host_target
+from mlc.dtypes import as_dtype
+from mlc.ir.expr import apply, cast
 from mlc.ir.program import Allocate, For, LoopKind, Program, Scope, walk
 from mlc.ir.structural import structural_key
 from mlc.lower.pipeline import lower
@@ -121,6 +123,33 @@ def kinds(program: Program) -> set[LoopKind]:
     return {n.kind for n in walk(program.body) if isinstance(n, For)}
 
 
+@pytest.mark.parametrize(("wide", "to", "lanes"), [
+    (5 << 20, "float32", 16), (4 << 20, "float32", 8), (9 << 20, "float16", 32),
+    (5 << 20, "float64", 8), (17 << 20, "bool", 8),
+])  # fmt: skip
+def test_short_vectors_fill_lines_of_results_that_no_cache_holds(wide, to, lanes) -> None:
+    dtype = "float64" if to == "float64" else "float32"
+    x = te.placeholder((wide,), dtype, name="x")
+    kind = as_dtype(to)
+    y = te.compute((wide,), lambda i: x[i] > 0 if to == "bool" else cast(x[i], kind), name="y")
+    machine = Machine(vector_bytes=32, registers=16, past_bytes=16 << 20)
+    program = default_schedule("f", [Nest((y,), y.op)], 0, [x], [y], machine).program
+    assert [n.extent for n in walk(program.body) if is_vectorized(n)] == [lanes]
+
+
+@pytest.mark.parametrize(("registers", "vectors"), [(32, 2), (16, 4)])
+def test_long_chains_run_side_by_side_whatever_registers_hold(registers, vectors) -> None:
+    x = te.placeholder((4096,), name="x")
+    y = te.compute((4096,), lambda i: te.exp(x[i]) * te.tanh(x[i]) * te.sin(x[i]), name="y")
+    machine = Machine(vector_bytes=32, registers=registers)
+    program = default_schedule("f", [Nest((y,), y.op)], 0, [x], [y], machine).program
+    assert [n.extent for n in walk(program.body) if is_vectorized(n)] == [8 * vectors]
+
+
+def is_vectorized(stmt: object) -> bool:
+    return isinstance(stmt, For) and stmt.kind is LoopKind.VECTORIZED
+
+
 def test_a_large_matmul_is_tiled_packed_and_parallel() -> None:
     tensors, shared, inputs, outputs = matmul_relu(512, 512, 512)
     nests = [Nest((t,), t.op) for t in tensors]
@@ -172,7 +201,9 @@ def test_the_chunks_of_a_long_sum_do_not_depend_on_the_number_of_threads() -> No
     assert len(keys) == 1
 
 
-def hints(name: str, shape: tuple[int, ...], passes: int) -> list[tuple]:
+def hints(
+    name: str, shape: tuple[int, ...], passes: int, machine: Machine = MACHINES[0]
+) -> list[tuple]:
     """What the default schedule of sums over rows, one after the other, asks for early."""
     x = te.placeholder(shape, "float32", "x")
     nests = []
@@ -186,9 +217,16 @@ def hints(name: str, shape: tuple[int, ...], passes: int) -> list[tuple]:
             name=name,
         )
         nests.append(Nest((total,), total.op))
-    program = default_schedule(name, nests, 1, [x], [total], Machine()).program
+    program = default_schedule(name, nests, 1, [x], [total], machine).program
     loops = [s for s in walk(program.body) if isinstance(s, For)]
     return [hint for s in loops for hint in dict(s.annotations).get("prefetch", ())]
+
+
+def test_sums_of_short_vectors_leave_it_to_the_processor_to_look_ahead() -> None:
+    short = Machine(vector_bytes=32, registers=16)
+    assert hints("s", (1024, 4096), 1) != []
+    assert hints("s", (1024, 4096), 1, short) == []
+    assert hints("s", (1024, 4096), 2, short) != []  # shares of the next row
 
 
 def test_large_rows_are_asked_for_early() -> None:
@@ -203,10 +241,11 @@ def test_each_reader_of_a_row_asks_for_a_share_of_the_next() -> None:
 
 
 def test_rows_that_are_read_side_by_side_are_asked_for_early_each() -> None:
-    """Eight rows at a time, 1024 bytes a step, where results of whole rows would not stay near."""
+    """Eight rows, two vectors of each a step, where results of whole rows would not stay near."""
     x = np.ones((1024, 4096), np.float32)
     text = mlc.jit(lambda x: x.var(axis=0)).lower(x).schedule
-    assert "s.prefetch('moments', 'x', ji_1_2, distance=8)" in str(text)
+    steps = 8192 // (8 * 2 * host_target().vector_bits // 8)
+    assert f"s.prefetch('moments', 'x', ji_1_2, distance={steps})" in str(text)
     near = te.placeholder((2048, 1024), name="x")
     k = te.reduce_axis(510)
     stencil = te.compute((1024,), lambda j: te.sum(near[4 * k, j] + near[4 * k + 7, j], k))

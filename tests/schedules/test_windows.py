@@ -6,8 +6,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import mlc
+import mlc.te as te
 from mlc import nn
 from mlc.backends.llvm.target import Target, host_target
+from mlc.schedules.defaults.contraction import Tile
+from mlc.schedules.defaults.machine import Machine
+from mlc.schedules.defaults.windows import plan_windows
+from mlc.te.program import Nest
 
 # where vectors are short, rows fill them well enough
 long_vectors = pytest.mark.skipif(host_target().vector_bits < 512, reason="short vectors")
@@ -191,3 +196,16 @@ def test_groups_of_one_dimension_are_products_in_register_tiles(x, w, groups, st
     assert ("conv1d_lanes" in str(layer.lower(x, w).program)) <= (stride > 1)
     tiled = "s.unroll(ji)" in str(layer.lower(x, w).schedule)
     assert tiled == (stride == 1)
+
+
+def test_windows_in_sixteen_registers_are_tiles_without_rows_left_over():
+    """Twelve sums, three vectors that start anywhere and one weight, over all rows as one: rows of
+    seven vectors would leave one, whose sums wait for each other."""
+    x, w = te.placeholder((64, 58, 58), name="x"), te.placeholder((64, 64, 3, 3), name="w")
+    c, p, q = te.reduce_axis(64), te.reduce_axis(3), te.reduce_axis(3)
+    y = te.compute(
+        (64, 56, 56), lambda o, i, j: te.sum(x[c, i + p, j + q] * w[o, c, p, q], axis=(c, p, q))
+    )
+    machine = Machine(vector_bytes=32, registers=16, l1=32 << 10, l2=512 << 10)
+    plan = plan_windows([Nest((y,), y.op)], 0, {id(y)}, machine)
+    assert plan is not None and list(plan.tiles.values()) == [Tile(4, 3, 8)]

@@ -11,6 +11,7 @@ import pytest
 
 import mlc
 from mlc import script as T
+from mlc import te
 
 
 def test_axes_on_one_line_are_called_after_their_loops() -> None:
@@ -89,6 +90,19 @@ def test_a_function_that_ctypes_has_loaded_is_called() -> None:
             T,
             "vectorised",
             "module 'mlc.script' has no attribute 'vectorised'; there is T.vectorized",
+        ),
+        (T, "Or", "module 'mlc.script' has no attribute 'Or'; there is a | b"),
+        (te, "rsqrt", "module 'mlc.te' has no attribute 'rsqrt'; there is 1 / te.sqrt(x)"),
+        (
+            mlc.testing,
+            "check_agains_numpy",
+            "module 'mlc.testing' has no attribute 'check_agains_numpy'; there is "
+            "mlc.testing.check_against_numpy",
+        ),
+        (
+            mlc.numpy,
+            "argmaxx",
+            "mlc.numpy has no 'argmaxx', and NumPy has none either; there is mlc.numpy.argmax",
         ),
         (T, "zzz", "module 'mlc.script' has no attribute 'zzz'"),
         (

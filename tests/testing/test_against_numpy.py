@@ -247,3 +247,41 @@ def test_calls_that_fit_neither_are_no_agreement() -> None:
         assert caught.value.message == (
             f"mlc.testing.{name} wants a function, then its arguments; got 3"
         )
+
+
+def test_what_is_missing_in_a_result_is_named() -> None:
+    with pytest.raises(AssertionError) as caught:
+        mlc.testing.check_against_numpy(
+            lambda x: (x, {"a": x}), np.ones(2), reference=lambda x: (x, {"b": x})
+        )
+    text = str(caught.value)
+    assert text.startswith("there is the result[1]['a'] and the result[1]['b'] is missing\n")
+
+
+def test_a_pasted_test_defines_what_is_read_alone() -> None:
+    with pytest.raises(AssertionError) as caught:
+        mlc.testing.check_against_numpy(
+            lambda x: x.sum(), np.ones(2), reference=lambda x: x.solved.sum() if x is None else x
+        )
+    assert "def test_differs" in str(caught.value) and "def solved" not in str(caught.value)
+
+
+def test_shapes_of_one_argument_are_a_text() -> None:
+    mlc.testing.check_op(np.negative, np.negative, shapes="n k", examples=1, targets=["cpu"])
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"sizes": {"m": (1, 3)}}, r"sizes= bounds m, but shapes= has only \['n k'\]"),
+        ({"dtypes": ["float23"]}, "expected a dtype such as 'float32', got 'float23'"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(options: Any, text: str) -> None:
+    with pytest.raises(mlc.ArgumentError, match=text):
+        mlc.testing.check_op(np.negative, np.negative, shapes=["n k"], examples=1, **options)
+
+
+def test_what_is_no_schedule_is_refused() -> None:
+    with pytest.raises(mlc.ArgumentError, match="wants a program and then a schedule of it"):
+        mlc.testing.check_schedule(lambda x: x, 3)  # type: ignore[arg-type]

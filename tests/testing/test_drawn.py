@@ -62,6 +62,22 @@ def test_index_expressions_can_be_computed(drawn: Any) -> None:
     assert isinstance(value.value, int)
 
 
+def test_what_cannot_be_drawn_is_refused_at_once() -> None:
+    with pytest.raises(mlc.ArgumentError, match="must be 0 <= min <= max, got 3 and 1"):
+        mlc.testing.shapes(3, 1)
+    for draws in (mlc.testing.arrays, mlc.testing.dtypes, mlc.testing.numbers):
+        with pytest.raises(mlc.ArgumentError, match="expected a dtype such as 'float32', got 'f9'"):
+            draws("f9")
+
+
+def test_what_hypothesis_runs_is_told_with_lines_of_the_user_alone() -> None:
+    with pytest.raises(
+        mlc.ScheduleError, match="a schedule transforms a program, not int"
+    ) as caught:
+        given(mlc.testing.schedules(3))(lambda schedule: None)()
+    assert "hypothesis" not in str(caught.value)
+
+
 def test_without_hypothesis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(mlc.UnsupportedError, match=r"not installed; install it \(pip install"):

@@ -269,7 +269,7 @@ def test_what_is_known_of_the_order_is_true(x: Array) -> None:
         return x
 
     given = x.copy(order="K")
-    mlc.jit(function).lower(given)
+    mlc.jit(function)(given)
     assert not wrong
     assert known > (45 if x is C else 20)
 

@@ -166,3 +166,38 @@ def test_products_in_place_are_by_matrices() -> None:
             multiplied(a.copy(), np.arange(3.0))
         with pytest.raises(mlc.ShapeError, match="inplace matrix multiplication requires the f"):
             mlc.jit(multiplied)(a, np.arange(3.0))
+
+
+@pytest.mark.parametrize("dtype", [float, complex, np.int8])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.concatenate([x[1:], x[:1]], out=x),
+        lambda x: np.concatenate([x[:, 1:], x[:, :1]], -1, x),
+        lambda x: np.concatenate([x[1:], x[:1]], axis=None, out=x.ravel()),
+        lambda x: np.concatenate([x[2:], [[1, 2, 3, 4]], x[:1]], out=x),
+        lambda x: np.stack([x[1], x[0], x[2]], out=x),
+        lambda x: np.stack([x[:, 2], x[:, 1], x[:, 0], x[:, 3]], axis=-1, out=x),
+    ],
+)
+def test_parts_that_lie_where_they_are_joined_are_copied_one_by_one(
+    function: Callable[..., Any], dtype: Any
+) -> None:
+    x = np.arange(12).reshape(3, 4).astype(dtype)
+    ours = x.copy()
+    np.testing.assert_array_equal(mlc.jit(function)(ours), function(x))
+    np.testing.assert_array_equal(ours, x)
+
+
+def test_parts_that_are_other_arguments_are_joined_at_once() -> None:
+    x, out = np.arange(4.0), np.zeros((2, 4))
+    assert mlc.jit(lambda x, out: np.stack([x, x * 2], out=out))(x, out) is out
+    np.testing.assert_array_equal(out, [x, x * 2])
+
+
+def test_joining_casts_as_it_is_told_to() -> None:
+    def joined(x: Any) -> Any:
+        out = np.zeros((4, 4), np.int16)
+        return np.concatenate([x * 1.5, x], out=out, casting="unsafe")
+
+    check_against_numpy(joined, np.arange(8.0).reshape(2, 4))

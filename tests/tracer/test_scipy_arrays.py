@@ -100,3 +100,33 @@ def test_the_normal_distribution(name: str) -> None:
     check(lambda x, m, s: function(x, m, scale=s), LINE, 0.5, 2.0)
     check(lambda x: getattr(stats.norm(1.0, 3.0), name)(x), LINE)
     check(lambda x: function(x), 0.3)
+
+
+def test_distances_as_matrices_and_ranks() -> None:
+    check(lambda x: distance.squareform(distance.pdist(x)), ROWS)
+    check(lambda x: distance.squareform(distance.squareform(distance.pdist(x, "cityblock"))), ROWS)
+    check(lambda x: distance.squareform(x, checks=False), WHOLE[:, :7])
+    with pytest.raises(ValueError, match="must be symmetric"):
+        mlc.jit(lambda x: distance.squareform(x))(ROWS[:3])
+    with pytest.raises(ValueError, match="binomial coefficient"):
+        mlc.jit(lambda x: distance.squareform(x))(LINE[:4])
+    for x in (LINE, WHOLE[0] % 3, WHOLE.astype(np.float32), np.array([1.0, np.nan, 0.0])):
+        check(lambda x: stats.rankdata(x), x)
+    with pytest.raises(mlc.UnsupportedError, match="method='dense'"):
+        mlc.jit(lambda x: stats.rankdata(x, "dense"))(LINE)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_eigenvalues_are_complex(dtype: str) -> None:
+    turned = np.array([[0, 2, 0], [-1, 0, 0], [0, 1, 3]], dtype)
+    for matrix in (turned, np.triu(turned)):
+        values, vectors = mlc.jit(lambda a: linalg.eig(a))(matrix)
+        wanted, directions = linalg.eig(matrix)
+        assert values.dtype == wanted.dtype and vectors.dtype == directions.dtype
+        np.testing.assert_allclose(values, wanted, atol=1e-6)
+        np.testing.assert_allclose(np.abs(vectors), np.abs(directions), atol=1e-6)
+        np.testing.assert_array_equal(mlc.jit(lambda a: linalg.eigvals(a))(matrix), values)
+
+
+def test_blocks_along_a_diagonal() -> None:
+    check(lambda x, y: linalg.block_diag(x, y[0], 2, [[1, 2]]), ROWS, WHOLE)

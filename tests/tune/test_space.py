@@ -137,9 +137,10 @@ def test_folds_in_lanes_share_what_they_load(name: str) -> None:
     assert "folds" in [template.name for template in space.templates]
     draw = random.Random(5)
     wanted = compile_program(workload.default).run(workload.arguments())
-    for _ in range(6):
-        candidate = space.make("folds", (), draw, "test")
-        assert candidate is not None, space.refusals
+    made = [space.make("folds", (), draw, "test") for _ in range(8)]
+    candidates = [candidate for candidate in made if candidate is not None]
+    assert len(candidates) >= 6, space.refusals  # rows may be too short for the lanes there are
+    for candidate in candidates:
         found = compile_program(candidate.program(workload)).run(workload.arguments())
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=1e-5)
 
@@ -164,7 +165,9 @@ def test_a_drawn_program_and_its_script_are_lowered_alike(decisions: tuple[int, 
     function, arrays = CASES["rows times rows"]
     workload = workloads_of(mlc.jit(function).lower(*arrays).compiled, arrays)[0]
     candidate = structural_space(workload).make("folds", decisions, random.Random(0), "test")
-    assert candidate is not None and candidate.decisions == ("folds", *decisions)
+    assert candidate is not None
+    asked = len(candidate.decisions)  # short vectors leave less to decide
+    assert asked >= 3 and candidate.decisions == ("folds", *decisions)[:asked]
     drawn = candidate.program(workload)  # what it allocates in two steps, the script has in one
     assert native_text(traced_back(drawn.script(), drawn.name)) == native_text(drawn)
 

@@ -119,7 +119,7 @@ def test_last_tiles_of_elements_may_begin_earlier() -> None:
 def test_panels_are_copied_at_one_of_several_places() -> None:
     workload = workload_for(lambda a, b: a @ b, floats(64, 512), floats(512, 128))
     places = set()
-    for candidate in drawn(structural_space(workload), "micro-kernel", 12):
+    for candidate in drawn(structural_space(workload), "micro-kernel", 30):
         s = candidate.schedule(workload)
         blocks = {block.name: list(s.loops(block)) for block in s.blocks()}
         (main,) = (loops for name, loops in blocks.items() if name.endswith("_o"))

@@ -44,7 +44,8 @@ class TensorMap:
 @dataclass(frozen=True)
 class Launch:
     """One kernel over a grid of blocks of threads; extents are x, y, z. ``grid_for`` gives the
-    blocks that are needed where sizes are told at the call."""
+    blocks that are needed where sizes are told at the call. ``cluster`` blocks along x, as the
+    text of the kernel says as well, run at once and reach each other's shared memory."""
 
     kernel: str
     grid: tuple[int, int, int]
@@ -54,6 +55,7 @@ class Launch:
     grid_for: Callable[[Sequence[int]], tuple[int, int, int]] | None = field(
         default=None, repr=False, compare=False
     )
+    cluster: int = 1
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,9 @@ def device_module(
             arguments += tuple(_tensor_map(each, places[each.buffer]) for each in kernel.maps)
             arguments += (record,) * is_checked
             needed = None if kernel.tests is None else partial(grid_for, kernel)
-            launches.append(
-                Launch(title, kernel.grid, kernel.block, kernel.shared_bytes, arguments, needed)
-            )
+            room = kernel.shared_bytes
+            launch = Launch(title, kernel.grid, kernel.block, room, arguments, needed)
+            launches.append(replace(launch, cluster=kernel.cluster))
     body = "\n\n".join([*intrinsics.values(), *texts])
     functions = functions_for(body)
     source = f"{functions}\n\n{body}\n" if functions else f"{body}\n"
@@ -117,6 +117,7 @@ def kernel_text(
     these names whose index leaves the buffer. ``after_checks`` says that earlier kernels may have
     noted one already: nothing is done then."""
     printer = Statements(Names((title,)), checks or {})
+    printer.slots.cluster = kernel.cluster
     written = buffers_written(kernel.body)
     calls = (s.name for s in walk(kernel.body) if isinstance(s, Evaluate))
     printer.waits = any(name not in ATOMICS for name in calls)
@@ -150,6 +151,7 @@ def kernel_text(
         params.append("int64_t *__restrict__ mlc_record")
     x, y, z = kernel.block
     head = f'extern "C" __global__ void __launch_bounds__({x * y * z})'
+    head += f" MLC_CLUSTER({kernel.cluster})" * (kernel.cluster > 1)
     signature = f"{title}({', '.join(params)}) {{"
     if len(head) + len(signature) > 99:
         inside = ",\n    ".join(params)

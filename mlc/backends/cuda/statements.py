@@ -31,6 +31,7 @@ from ...ir.sharing import shared_nodes
 from ...lower.cuda.apply_atomics import ATOMICS
 from ...lower.cuda.kernel import (
     BARRIER,
+    CLUSTER_BARRIER,
     PRODUCTS_WAIT,
     SLOT_FILL,
     SLOT_LEAVE,
@@ -81,9 +82,10 @@ class Names:
 @dataclass
 class Slots:
     """What the text calls the mbarriers of a kernel, the one that the next boxes arrive at, and the
-    descriptions of arrays that boxes are taken of."""
+    descriptions of arrays that boxes are taken of. ``cluster`` blocks fill them together."""
 
     name: str = ""
+    cluster: int = 1
     filled: str = ""
     maps: dict[BoxMap, str] = field(default_factory=dict)
 
@@ -167,6 +169,8 @@ class Statements(Expressions):
                 self.line(f"mlc_barrier_of<{some}>();")
             case Evaluate(name=name) if name == BARRIER:
                 self.line("mlc_barrier();")
+            case Evaluate(name=name) if name == CLUSTER_BARRIER:
+                self.line("mlc_cluster_barrier();")
             case Evaluate(name=name) if name == COMMIT:
                 self.line("mlc_cp_async_commit();")
             case Evaluate(name=name, args=(Const(value=pending),)) if name == WAIT:
@@ -351,7 +355,8 @@ class Statements(Expressions):
         count, *rest = args
         assert isinstance(count, Const)
         values = [self.value(self.flat(e)).text for e in rest if isinstance(e, Expr)]
-        call = f"mlc_{name}<{count.value}>({', '.join([self.slots.name, *values])});"
+        kind = f"{count.value}, {self.slots.cluster}" if self.slots.cluster > 1 else count.value
+        call = f"mlc_{name}<{kind}>({', '.join([self.slots.name, *values])});"
         if name == SLOT_FILL:
             self.slots.filled = self.identifiers.fresh("filled")
             call = f"const uint64_t *const {self.slots.filled} = {call}"

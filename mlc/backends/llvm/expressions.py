@@ -60,10 +60,14 @@ def _apply(e: Emitter, expr: Apply) -> Value:
         if tested is not None:
             return tested
     args = [e.value(arg) for arg in expr.args]
-    if fn in ("floordiv", "mod") and _is_natural(e, expr):
+    if fn in ("floordiv", "mod"):
+        from .constant_divisors import divide, is_by_constant
         from .integers import divide_unsigned
 
-        return divide_unsigned(e, fn, args)
+        if is_by_constant(e, expr, args[0]):
+            return divide(e, expr, args[0])
+        if _is_natural(e, expr):
+            return divide_unsigned(e, fn, args)
     return call(e, fn, args, expr.dtype)
 
 

@@ -94,7 +94,7 @@ def _gathered(e: Emitter, index: Value, numbers: list[str], dtype: DType) -> Val
     places = e.raw(f"getelementptr inbounds {kind}, ptr {table}, {inside}")
     vector = type_of(dtype, lanes)
     name = f"@llvm.masked.gather.v{lanes}f{dtype.bits}.v{lanes}p0"
-    e.declare(f"declare {vector} {name}(<{lanes} x ptr>, i32, <{lanes} x i1>, {vector})")
+    e.declare(f"declare {vector} {name}(<{lanes} x ptr>, <{lanes} x i1>, {vector})")
     every = f"<{lanes} x i1> splat (i1 true)"
-    operands = f"<{lanes} x ptr> {places}, i32 {dtype.itemsize}, {every}, {vector} poison"
+    operands = f"<{lanes} x ptr> align {dtype.itemsize} {places}, {every}, {vector} poison"
     return e.op(f"call {vector} {name}({operands})", dtype, lanes)

@@ -5,6 +5,11 @@ by writes it alone. It needs a whole line at once, which begins where lines do::
 
     if address % 64 == 0: store past the caches     else: store
 
+Where vectors are shorter than lines, a line comes in parts of 16 bytes at least, one after the
+other, and processors gather them: there a result may begin where any array of NumPy's does::
+
+    if address % 16 == 0: store past the caches     else: store
+
 The lines are under way when the function returns, so it waits for them: other threads look.
 """
 
@@ -25,14 +30,14 @@ from .emitter import Emitter
 from .target import Target
 from .types import Value
 
-LINE = 64
+LINE, PART = 64, 16
 HINT = "!nontemporal !{i32 1}"
 FENCE = "llvm.x86.sse.sfence"
 
 
 def passing(program: Program, target: Target) -> frozenset[Buffer]:
     """The params that ``program`` writes to memory far away, and never reads; ``target`` has
-    vectors of whole lines."""
+    vectors of whole or of half lines."""
     far = {
         b
         for b in program.params[len(program.params) - program.outputs :]
@@ -58,17 +63,19 @@ def passing(program: Program, target: Target) -> frozenset[Buffer]:
 
 
 def store_past(e: Emitter, raw: Value, pointer: str, align: int) -> None:
-    """Store whole lines past the caches, if they begin at one; what is less, as usual."""
+    """Store as much as whole lines past the caches, if it begins where it may; what is less, as
+    usual."""
     if raw.lanes * raw.dtype.itemsize % LINE:
         e.line(f"store {raw}, ptr {pointer}, align {align}")
         return
     name = e.name("s")
+    begin = LINE if e.target.vector_bits >= 8 * LINE else PART
     number = e.raw(f"ptrtoint ptr {pointer} to i64")
-    inside = e.raw(f"and i64 {number}, {LINE - 1}")
+    inside = e.raw(f"and i64 {number}, {begin - 1}")
     whole = e.raw(f"icmp eq i64 {inside}, 0")
     e.line(f"br i1 {whole}, label %{name}w, label %{name}p")
     e.label(f"{name}w")
-    e.line(f"store {raw}, ptr {pointer}, align {LINE}, {HINT}")
+    e.line(f"store {raw}, ptr {pointer}, align {begin}, {HINT}")
     e.line(f"br label %{name}x")
     e.label(f"{name}p")
     e.line(f"store {raw}, ptr {pointer}, align {align}")

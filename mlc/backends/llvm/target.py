@@ -116,9 +116,11 @@ class Target:
 
     @property
     def shuffles_apart(self) -> bool:
-        """Whether lanes are picked beside two multiply-adds, as AMD's processors do. Intel's with
-        512-bit vectors have one unit that does either."""
-        return self.arch != "x86_64" or self.tune_cpu.startswith("znver")
+        """Whether lanes are picked beside two multiply-adds, as AMD's processors do that take two
+        cycles for 512 bits. Intel's have one unit that does either, and with 256 bits there are no
+        instructions to spare."""
+        is_wide = self.vector_bits == 512 and self.tune_cpu.startswith("znver")
+        return self.arch != "x86_64" or is_wide
 
     @property
     def has_byte_tiles(self) -> bool:
@@ -144,9 +146,12 @@ class Target:
     @property
     def past_bytes(self) -> int:
         """Results larger than this are written past the caches: as much as one core may keep in a
-        third cache, of which others have their share. 0 where vectors are no whole cache lines."""
-        whole_lines = self.arch == "x86_64" and self.vector_bits == 512
-        return max(self.far_bytes, 16 << 20) if whole_lines else 0
+        third cache, of which others have their share; half of that where vectors are half a line,
+        as such processors (AMD's Zen 3) write to a third cache at half the pace of stores that pass
+        it by. 0 where a cache line is more than the two stores that processors put together."""
+        if self.arch != "x86_64" or self.vector_bits < 256:
+            return 0
+        return max(self.far_bytes, (16 if self.vector_bits == 512 else 8) << 20)
 
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes in one vector register."""

@@ -8,13 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import e as euler
-from math import inf, log2
+from math import inf, isinf, log2
 from typing import TYPE_CHECKING
 
 from ...dtypes import DType, float32
 from ...intrinsics.mma_rows import HALVES, MmaRows, place_of
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, apply, cast, const, select
 from ...ir.program import Buffer, Region
+from .diagonals import diagonals, without, worst
 from .grid import box, whens
 from .parts import Attention, narrow, over, with_load
 
@@ -56,6 +57,14 @@ def scaled(score: Expr, product: Load) -> tuple[Expr, float]:
         case Apply(fn="mul", args=(Const(value=factor), Load(source=source) as right)):
             if source is product.source and 0 < factor < inf:
                 return right, float(factor)
+        case Select(condition=condition, then=then, otherwise=Const(value=hidden) as other):
+            if isinf(float(hidden)):
+                then, factor = scaled(then, product)
+                return select(condition, then, other), factor
+        case Select(condition=condition, then=Const(value=hidden) as then, otherwise=other):
+            if isinf(float(hidden)):
+                other, factor = scaled(other, product)
+                return select(condition, then, other), factor
     return score, 1.0
 
 
@@ -188,18 +197,51 @@ class Held(ABC):
                 yield m, n
 
     def pointwise(self, start: Expr, scores: Buffer) -> None:
-        """Products become scores; where no key is, -inf."""
+        """Products become scores; where no key is, -inf. Of a tile that no diagonal of a mask goes
+        through, and that has all its keys, nothing is compared."""
         k, w, found = self.kernel, self.kernel.w, self.kernel.found
-        is_product = isinstance(self.score, Load) and self.score.source is found.product.source
         ends = k.splits * k.steps * k.width > found.key.extent
-        if is_product and not ends:
+        masks = diagonals(self.score, found.product, found.row, found.key)
+        rows = (k.first, k.first + (k.rows - 1))
+        keys = (start, start + (k.width - 1))
+        tests = [keys[1] < found.key.extent] if ends else []
+        for each in masks:
+            put = {
+                found.row: worst(each.shown, found.row, rows),
+                found.key: worst(each.shown, found.key, keys),
+            }
+            tests.append(k.at(each.shown, put))
+        if not tests:
+            self.scored(self.score, start, scores, ends)
+            return
+        is_plain = tests[0]
+        for test in tests[1:]:
+            is_plain = is_plain & test
+        plain = without(self.score, masks)
+        if self.is_product(plain):
+            with w.when(apply("invert", is_plain)):
+                self.scored(self.score, start, scores, ends)
+            return
+        with w.when(is_plain):
+            self.scored(plain, start, scores, False)
+        with w.otherwise():
+            self.scored(self.score, start, scores, ends)
+
+    def is_product(self, score: Expr) -> bool:
+        """Whether nothing is done to the products."""
+        return isinstance(score, Load) and score.source is self.kernel.found.product.source
+
+    def scored(self, score: Expr, start: Expr, scores: Buffer, ends: bool) -> None:
+        """``score`` of the products in ``scores``; ``ends`` where some may have no key."""
+        k, w, found = self.kernel, self.kernel.w, self.kernel.found
+        if self.is_product(score) and not ends:
             return
         with self.each(*scores.shape[:2], scores.shape[3]) as (lane, m, n, e):
             at = (m, n, lane, e)
             i, j = place_of(lane, e)
             row = k.first + k.warp * k.own + m * self.high + i
             key = start + n * self.across + j
-            made = k.at(self.score, {found.row: row, found.key: key})
+            made = k.at(score, {found.row: row, found.key: key})
             made = with_load(made, found.product, scores[at])
             inside = [key < found.key.extent] if ends else []
             if found.masks and found.row.extent % k.rows:

@@ -19,6 +19,7 @@ BARRIER = "barrier"  # the name that a call has when all threads of a block wait
 BOUNDARY = "boundary"  # a place where a barrier may be put
 SLOTS_BEGIN, SLOT_FILL = "slots_begin", "slot_fill"  # of what boxes fill in turns
 SLOT_WAIT, SLOT_LEAVE = "slot_wait", "slot_leave"
+CLUSTER_BARRIER = "cluster_barrier"  # of all threads of a cluster of blocks
 PRODUCTS_WAIT = "products_wait"  # until so many go on; and what of the others is in registers
 WARP = 32  # threads of a warp
 MOST_THREADS = 1024
@@ -58,7 +59,8 @@ class DeviceKernel:
     ``BARRIER`` stands where no thread of a block is missing. ``slots``, one of ``shared``, are
     the mbarriers of what boxes of ``maps`` fill in turns. ``mixed`` are those of ``shared`` whose
     rows, of so many bytes, are mixed. Where rows are told at the call, ``tests`` are (the number
-    of a row, which size it must be below) of all that is written; see `bound_rows`.
+    of a row, which size it must be below) of all that is written; see `bound_rows`. So many
+    blocks along x as ``cluster`` says have boxes in common.
     """
 
     name: str
@@ -72,6 +74,7 @@ class DeviceKernel:
     slots: Buffer | None = None
     mixed: Mapping[Buffer, int] = field(default_factory=dict)
     tests: tuple[tuple[Expr, int], ...] | None = None
+    cluster: int = 1
 
     def extent(self, tag: str) -> int:
         """The threads in one direction."""

@@ -35,21 +35,24 @@ from ..replace_buffers import Place, is_replaceable
 from ..simplify_program import substitute_all
 from .box_turns import Part, Turns, always, overtaking
 from .kernel import BARRIER, BOUNDARY, SLOTS_BEGIN, WARP, BoxMap, Thread
-from .overlap_stages import APART, ORDER, STAGE, STAGES, slots_of, staged_statements
+from .overlap_stages import APART, CLUSTER, ORDER, STAGE, STAGES, slots_of, staged_statements
 from .part_loaders import Loaders, part_loaders
+from .share_boxes import share_boxes
 from .touching import buffers_touched
 
+GROUP = 128  # threads that multiply together
 SLOT_ALIGNMENT = 1024  # bytes, after which rows of a box are mixed as before
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A body with ``slots`` of boxes, none without boxes; and who loads them, if that is done by
-    threads of their own."""
+    """A body with ``slots`` of boxes, none without boxes; who loads them, if that is done by
+    threads of their own; and how many blocks have boxes in common."""
 
     body: Stmt
     slots: int = 0
     loaders: Loaders | None = None
+    cluster: int = 1
 
 
 def load_boxes(body: Stmt, threads: tuple[Thread, ...], name: str) -> Loaded:
@@ -90,7 +93,7 @@ def load_boxes(body: Stmt, threads: tuple[Thread, ...], name: str) -> Loaded:
     for node in walk(made):
         if isinstance(node, Evaluate):
             _check_place(node, name)
-    return Loaded(made, maker.count, loaders)
+    return Loaded(made, maker.count, loaders, maker.cluster)
 
 
 def boxed_buffers(stmt: Stmt) -> frozenset[Buffer]:
@@ -136,6 +139,7 @@ class _Maker:
     count: int = 0
     slots: tuple[Buffer, ...] = ()  # of loaders
     fills: Stmt | None = None  # what loaders do
+    cluster: int = 1
 
     def visit(self, stmt: Stmt, around: tuple[For | While | If, ...]) -> Stmt:
         """What threads do that use boxes; ``around`` are loops and conditions."""
@@ -193,7 +197,8 @@ class _Maker:
         ):
             self.refuse(f"what loop {loop.var.name} loads must be used in it alone")
         self.check_order(loop, using, late)
-        notes = {k: v for k, v in dict(loop.annotations).items() if k not in (STAGES, ORDER, APART)}
+        said = (STAGES, ORDER, APART, CLUSTER)
+        notes = {k: v for k, v in dict(loop.annotations).items() if k not in said}
         plain = replace(loop, annotations=tuple(sorted(notes.items())))
         rest = tuple(b for b in buffers if b not in slots)
         using = tuple(sorted(using, key=lambda part: part.place))
@@ -246,7 +251,9 @@ class _Maker:
         for each in loops:
             number = number * each.extent + each.var
         theirs = {each.var: Var(each.var.name) for each in loops}
-        fills = substitute_all(p.fill(loop.var, number, always), dict(theirs))
+        fills = p.fill(loop.var, number, always)
+        fills = self.shared(loop, fills, dict(loop.annotations).get(CLUSTER, 1))
+        fills = substitute_all(fills, dict(theirs))
         for each in reversed(loops):
             fills = replace(each, var=theirs[each.var], body=fills)
         self.fills = fills
@@ -254,6 +261,23 @@ class _Maker:
         uses = replace(p.loop, body=p.used(loop.var, number, always, Seq(())))
         inner = seq(Evaluate(BOUNDARY, ()), uses, Evaluate(BOUNDARY, ()))
         return Allocate(p.rest, inner) if p.rest else inner
+
+    def shared(self, loop: For, fills: Stmt, blocks: int) -> Stmt:
+        """``fills`` where each of ``blocks`` that load the same does a part of it, if any do."""
+        along = next((t for t in self.threads if t.tag == "blockIdx.x"), None)
+        if blocks == 1:
+            return fills
+        count = 1 if along is None else along.extent
+        threads = prod(t.extent for t in self.threads if not t.is_block)
+        if along is None or count % blocks or threads % GROUP:
+            self.refuse(
+                f"loop {loop.var.name} is to share boxes among clusters of {blocks} blocks, and "
+                f"there are {count} along blockIdx.x, of {threads} threads; these must be "
+                f"whole clusters, of blocks of groups of {GROUP} threads"
+            )
+        made = share_boxes(fills, along, blocks)
+        self.cluster = blocks if made is not fills else 1
+        return made
 
     def loads(self, stmt: Stmt) -> Stmt:
         """The loads of ``stmt`` with the loops around them: who does them is decided anew."""

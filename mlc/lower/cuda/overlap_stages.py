@@ -33,7 +33,7 @@ STAGE = "stage"  # marks the statement after it
 COMMIT, WAIT = "copies_commit", "copies_wait"  # of asynchronous copies
 ASYNC = "asynchronous"  # annotates a copy that need not be done yet
 STAGES, ORDER = "software_pipeline_stage", "software_pipeline_order"
-APART = "software_pipeline_apart"
+APART, CLUSTER = "software_pipeline_apart", "software_pipeline_cluster"
 ALIGNMENT = 128  # bytes, of each of the copies of a buffer
 WORDS = (4, 8)  # bytes of elements that are copied asynchronously one by one
 

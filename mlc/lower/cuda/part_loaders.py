@@ -10,7 +10,7 @@ from ...ir.expr import Expr, Var, apply, const
 from ...ir.program import Allocate, Buffer, Evaluate, If, Stmt, seq
 from ...records import dataclass
 from ...schedules.step import rebuild
-from .kernel import BARRIER, MOST_THREADS, SLOTS_BEGIN, WARP, Thread
+from .kernel import BARRIER, CLUSTER_BARRIER, MOST_THREADS, SLOTS_BEGIN, WARP, Thread
 
 _TAGS = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
 MOST_Z = 64
@@ -40,11 +40,17 @@ class Loaders:
         body = seq(begin, Evaluate(BARRIER, ()), If(self.test, loads, uses))
         return Allocate(tuple(slots), body)
 
-    def without_loaders(self, body: Stmt) -> Stmt:
-        """``else: s; barrier`` -> ``else: s; barrier of the others``: loaders meet nobody."""
+    def without_loaders(self, body: Stmt, cluster: int = 1) -> Stmt:
+        """``else: s; barrier`` -> ``else: s; barrier of the others``: loaders meet nobody.
+
+        In a ``cluster`` no block begins before the slots of all are made, and none ends before
+        all have done what reaches into it: barriers of all its threads are there instead.
+        """
 
         def on(stmt: Stmt) -> Stmt | None:
             match stmt:
+                case Evaluate(name=name) if name == BARRIER and cluster > 1:
+                    return Evaluate(CLUSTER_BARRIER, ())
                 case If(condition=condition, otherwise=uses) if condition is self.test and uses:
                     return replace(stmt, otherwise=rebuild(uses, among))
             return None
@@ -55,7 +61,8 @@ class Loaders:
                     return Evaluate(BARRIER, (const(self.others),))
             return None
 
-        return rebuild(body, on)
+        made = rebuild(body, on)
+        return seq(made, Evaluate(CLUSTER_BARRIER, ())) if cluster > 1 else made
 
 
 def part_loaders(threads: tuple[Thread, ...]) -> Loaders | None:

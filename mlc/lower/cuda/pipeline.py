@@ -75,7 +75,7 @@ def _kernel(
     body, shared, shared_bytes = place_shared(body, name, boxed, slots)
     body = place_barriers(body, threads, shared, boxed)
     if loaders is not None:
-        body, threads = loaders.without_loaders(body), loaders.threads
+        body, threads = loaders.without_loaders(body, loaded.cluster), loaders.threads
         ranges = {t.var: t.extent for t in threads}
     body = simplify_stmt(merge_guards(simplify_stmt(body, ranges)), ranges)
     body = promote_registers(program.with_body(body)).body
@@ -87,6 +87,7 @@ def _kernel(
     kernel = DeviceKernel(
         name, params, body, threads, shared, shared_bytes,
         maps=box_maps(body, known, name), slots=slots, mixed=mixed_rows(body),
+        cluster=loaded.cluster,
     )  # fmt: skip
     return kernel, private
 

@@ -44,6 +44,7 @@ class _Launch(ctypes.Structure):
         ("kernel", ctypes.c_char_p),
         ("grid", ctypes.c_uint * 3),
         ("block", ctypes.c_uint * 3),
+        ("cluster", ctypes.c_uint),
         ("shared_bytes", ctypes.c_uint64),
         ("order", ctypes.c_int32),
         ("checks", ctypes.c_int32),
@@ -131,7 +132,7 @@ class Emulated:
         room = 0 if counter is None else banks.MOST_SITES
         sites = (banks.Site * max(room, 1))()
         record = _Launch(
-            launch.kernel.encode(), launch.grid, launch.block, launch.shared_bytes,
+            launch.kernel.encode(), launch.grid, launch.block, launch.cluster, launch.shared_bytes,
             ORDERS.index(config.emulated_order), config.emulated_checks, len(launch.arguments),
             _MESSAGE_BYTES, ctypes.addressof(bases), ctypes.addressof(extents),
             ctypes.addressof(names), ctypes.addressof(message), 0,
@@ -203,6 +204,12 @@ def _check(launch: Launch) -> None:
         raise UnsupportedError(
             f"the kernel {launch.kernel} wants blocks of {x} x {y} x {z} threads; a block has 1 to "
             f"{MAX_THREADS}, and at most 64 along z"
+        )
+    if launch.grid[0] % launch.cluster or x * y * z * launch.cluster > MAX_THREADS:
+        raise UnsupportedError(
+            f"the kernel {launch.kernel} wants clusters of {launch.cluster} blocks of {x * y * z} "
+            f"threads in a grid of {launch.grid}; whole clusters lie along x, and a cluster has up "
+            f"to {MAX_THREADS} threads here"
         )
     if not all(launch.grid) or max(launch.grid[1:]) > 65535 or launch.grid[0] >= 1 << 31:
         raise UnsupportedError(
@@ -310,7 +317,8 @@ def _run(command: list[str], name: str, source: str) -> None:
 @functools.cache
 def _prelude() -> str:
     names = ("emulator.h", "emulator.cpp", "emulated.h", "emulated_tensor_cores.h",
-             "emulated_boxes.h", "emulator_boxes.h", "emulator_banks.h", "mixed.h")  # fmt: skip
+             "emulated_boxes.h", "emulator_boxes.h", "emulator_banks.h",
+             "emulator_scheduler.h", "mixed.h")  # fmt: skip
     return "\n".join(map(prelude.text, names))
 
 

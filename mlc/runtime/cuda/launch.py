@@ -75,6 +75,12 @@ class Launched:
             self._call(call, pointers, workspace, stream)
         self._launch_all(functions[done:], frame.parameters[done:], stream, done)
 
+    def prepare(self) -> None:
+        """Compile and load the kernels for the current card now, not at the first launch."""
+        if self._card.device() not in self._functions:
+            self._card.bind()
+            self._load()
+
     def _launch_all(
         self,
         functions: Sequence[tuple[int, ...]],

@@ -14,6 +14,7 @@ from itertools import pairwise
 from ...ir.affine import as_sum
 from ...ir.expr import Apply, Expr, Load, Var, const
 from ...ir.program import (
+    Accumulate,
     Block,
     Buffer,
     For,
@@ -31,11 +32,10 @@ from ...ir.simplify import simplify
 from ...records import dataclass
 from ..schedule import Schedule
 from ..step import loops_around
-from .machine import LARGE_L2, Machine
+from .machine import LARGE_L2, LINE_BYTES, Machine
 from .vectors import FUNCTION
 
 AHEAD_BYTES = 8192
-LINE_BYTES = 64
 MOVING = (LoopKind.SERIAL, LoopKind.PARALLEL)
 MOST_BYTES = 32 * LINE_BYTES  # what one iteration may ask for
 
@@ -53,6 +53,7 @@ class _Reader:
     rows: tuple[tuple[Var, int], ...]
     side: int = 1  # rows side by side
     is_long: bool = False  # whether it computes long chains meanwhile, such as those of exp
+    is_quick: bool = False  # whether it folds what it reads by one instruction, as a sum does
 
 
 def read_ahead(s: Schedule, machine: Machine) -> None:
@@ -78,7 +79,10 @@ def read_ahead(s: Schedule, machine: Machine) -> None:
 
 def _ask_early(s: Schedule, readers: list[_Reader], machine: Machine) -> None:
     """One reader asks for what comes next, or the first of several that have room for it; else
-    each of them for a share of the next row."""
+    each of them for a share of the next row. None does where it is alone and quick, and a line is
+    several vectors: the processor looks far enough ahead by itself."""
+    if len(readers) == 1 and readers[0].is_quick and machine.vector_bytes < LINE_BYTES:
+        return
     if machine.l2 >= LARGE_L2:
         readers = [next((r for r in readers if _has_time(r, machine)), readers[0])]
     ahead, parts = AHEAD_BYTES, len(readers)
@@ -131,13 +135,19 @@ def _reader(block: Block, loops: list[For], buffer: Buffer) -> _Reader | None:
     if steps[walk] != run or run * size < LINE_BYTES or rows * run * size > MOST_BYTES:
         return None
     around = tuple((v, steps[v] * size) for v, _ in moving[:-1])
-    return _Reader(block.name, buffer, walk, rows * run * size, around, rows, _is_long(block))
+    pace = _is_long(block), _is_quick(block)
+    return _Reader(block.name, buffer, walk, rows * run * size, around, rows, *pace)
 
 
 def _is_long(block: Block) -> bool:
     roots = [expr for stmt in walked(block.body) for expr in expressions_of(stmt)]
     nodes = {node for root in roots for node in postorder(root)}
     return any(isinstance(n, Apply) and SCALAR_FNS[n.fn].cost >= FUNCTION for n in nodes)
+
+
+def _is_quick(block: Block) -> bool:
+    folds = [s for s in walked(block.body) if isinstance(s, Accumulate)]
+    return bool(folds) and all(s.combiner.fn for s in folds) and not _is_long(block)
 
 
 def _steps(node: Load, block: Block, loops: list[For]) -> tuple[dict[Var, int], int] | None:

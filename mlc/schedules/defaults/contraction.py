@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import gcd, prod
 
 from ...dtypes import DType
 from ...ir.affine import as_sum
@@ -27,7 +27,7 @@ from ...te.program import Nest, Tiling
 from ...te.tensor import Constant
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
-from .machine import Machine
+from .machine import FEW_REGISTERS, LINE_BYTES, Machine
 from .vectors import extent_of, lanes_for, private_loops, split_roles
 
 PACK_BYTES = 96 << 10  # operands up to this size are read in place if the next cache is near
@@ -43,6 +43,9 @@ CONVERT_ROWS = 16  # with as many, and a panel of columns, operands are converte
 LATENCY = 4.0  # cycles until the next multiply-add can use what one has made
 STEPS = 2  # of the reduction, in each turn: counting would take a tenth of the multiply-adds' time
 TURNS = 4  # with fewer, the loop is over before that matters
+PLACES_BYTES = 4096  # addresses so far apart share a place in the nearest cache
+FEW_SUMS = 12  # vectors, whose step takes no longer than a turn of the loop would
+MOST_UNROLLED = 96  # multiply-adds in a loop that is written out
 FAR_BYTES = 2048  # rows that are read so far apart at every step are packed
 LEAST_STEPS = 200  # of a reduction at once: sums are taken up and put down each time
 
@@ -144,7 +147,7 @@ def pack_operands(nest: Nest, roles: Roles, panel: int, machine: Machine) -> lis
         along = step(node, roles.n)
         axes = _axes_of(node, nest)
         elements = prod(axis.extent for axis in axes)
-        too_large = roles.n.extent > panel and _is_too_large(node, nest, roles, rows, machine)
+        too_large = roles.n.extent > panel and pays_to_pack(node, nest, roles, panel, machine)
         if (along in (0, 1) and not too_large) or rows < 4 or elements > 2 * node.source.size:
             continue
         packing, current = pack_axis(current, node, axes, roles.n, panel)
@@ -152,16 +155,19 @@ def pack_operands(nest: Nest, roles: Roles, panel: int, machine: Machine) -> lis
     return [*out, current]
 
 
-def _is_too_large(node: Load, nest: Nest, roles: Roles, rows: int, machine: Machine) -> bool:
-    """Whether a copy of the lanes' operand is worth its making for that many rows."""
+def pays_to_pack(node: Load, nest: Nest, roles: Roles, panel: int, machine: Machine) -> bool:
+    """Whether a copy of the lanes' operand is worth its making for the rows there are."""
+    rows = roles.m.extent if roles.m is not None else 1
     axes = _axes_of(node, nest)
     many = prod(axis.extent for axis in axes if axis is not roles.n and not axis.is_reduce)
     size = node.dtype.itemsize * prod(axis.extent for axis in axes) // many  # of one matrix
     if is_packed_ahead(node, rows):
         return size > AHEAD_BYTES
+    lines = _is_line_by_line(node, nest, panel, machine)
     if size <= PACK_BYTES:  # no panel stays in the nearest cache, and rows may begin within lines
-        return many == 1 and machine.l2 >= LARGE_L2 and size > machine.l1 and rows >= NEAR_PACK_ROWS
-    early = _push_out(node, nest, machine) or machine.l2 >= LARGE_L2
+        early = lines or (machine.l2 >= LARGE_L2 and size > machine.l1)
+        return (many == 1 or lines) and early and rows >= NEAR_PACK_ROWS
+    early = lines or _push_out(node, nest, machine) or machine.l2 >= LARGE_L2
     return rows >= (FEW_PACK_ROWS if early else PACK_ROWS)
 
 
@@ -220,6 +226,17 @@ def _push_out(node: Load, nest: Nest, machine: Machine) -> bool:
     return far and machine.l1 <= SMALL_L1
 
 
+def _is_line_by_line(node: Load, nest: Nest, panel: int, machine: Machine) -> bool:
+    """Whether each step of the reduction loads no more than a line for a panel of columns, and the
+    next one far from it: such lines of a panel meet in a few places of the nearest cache, half of
+    which hold fewer of them than there are; rows want the others."""
+    last = reduce_axes(nest)[-1]
+    apart = abs(step(node, last) or 0) * node.dtype.itemsize
+    if panel * node.dtype.itemsize > LINE_BYTES or apart <= LINE_BYTES:
+        return False
+    return 2 * last.extent > machine.l1 // max(gcd(apart, PLACES_BYTES), LINE_BYTES)
+
+
 def _axes_of(node: Load, nest: Nest) -> list[Axis]:
     """The axes of the nest that ``node`` depends on, in order."""
     used = {v for i in node.indices for v in variables_of(i)}
@@ -273,11 +290,11 @@ class Tile:
 def choose_tile(nest: Nest, roles: Roles, machine: Machine) -> Tile:
     """As many accumulators as registers hold beside the operands: rows * vectors + vectors + 1."""
     lanes = lanes_for(nest, roles.n.extent, machine)
-    budget = machine.registers - 4
+    budget = machine.registers - (4 if machine.registers > FEW_REGISTERS else 1)
     if roles.groups:
         return _tile_of_groups(-(-roles.n.extent // lanes), roles.groups, lanes, budget)
     have_rows = roles.m.extent if roles.m is not None else 1
-    widest = 4 if machine.registers >= 32 else 2
+    widest = 4 if machine.registers > FEW_REGISTERS else 2
     vectors = min(widest, -(-roles.n.extent // lanes))
     if have_rows < 6:
         vectors = min(8, -(-roles.n.extent // lanes), max(budget // (have_rows + 1), 1))
@@ -345,9 +362,11 @@ def _column_bytes(nest: Nest, columns: int) -> int:
 
 def block_columns(s: Schedule, name: str, nest: Nest, tile: Tile, machine: Machine) -> int:
     """Columns outside rows: take as many panels at once as stay in cache, so that rows are used
-    more than once from the nearest cache: ``jo, io`` -> ``jo_0, io, jo_1``. Returns how many loops
-    that added: none where that cache does not hold the rows of a tile beside what goes by."""
-    if _column_bytes(nest, tile.rows) > machine.l1 * 3 // 4:
+    more than once from the nearest cache, or from the next one where the lines of a panel are no
+    more than those of rows: ``jo, io`` -> ``jo_0, io, jo_1``. Returns how many loops that added:
+    none where that cache does not hold the rows of a tile beside what goes by."""
+    is_small = machine.registers <= FEW_REGISTERS
+    if _column_bytes(nest, tile.rows) > (machine.l2 // 8 if is_small else machine.l1 * 3 // 4):
         return 0
     columns, rows = s.loops(name)[len(nest.compute.axes) - 2 : len(nest.compute.axes)]
     panels = extent_of(s, columns)
@@ -422,8 +441,18 @@ def schedule_tile(
         s.reorder(*runs, *reduce, *rows, lanes)
     for row in rows:
         s.unroll(row)
-    if reduce and extent_of(s, reduce[-1]) >= TURNS * STEPS:
-        s.unroll(reduce[-1], STEPS)
+    if reduce:
+        unroll_steps(s, reduce[-1], tile, is_alone=len(reduce) == 1)
     if tile.lanes > 1:
         s.vectorize(lanes)
     return runs[0] if runs else None
+
+
+def unroll_steps(s: Schedule, loop: Var, tile: Tile, is_alone: bool) -> None:
+    """A few steps of the reduction in each turn of its innermost ``loop``; all of them where that
+    is short, begins anew for each step of others, and takes little code."""
+    steps, sums = extent_of(s, loop), tile.rows * tile.vectors
+    if steps >= TURNS * STEPS:
+        s.unroll(loop, STEPS)
+    elif not is_alone and sums <= FEW_SUMS and sums * steps <= MOST_UNROLLED:
+        s.unroll(loop)

@@ -25,10 +25,10 @@ from ...records import dataclass
 from ...te.factor import factor_reduction, pack_operand
 from ...te.program import Nest, Tiling
 from ..schedule import Schedule
-from .access import loads_in, reduce_axes, step
+from .access import loads_in, reduce_axes, step, widest_dtype_bytes
 from .contraction import Roles, is_packed_ahead
 from .folds import fuse_reduced, is_foldable, vector_axis
-from .machine import Machine
+from .machine import LINE_BYTES, Machine
 from .vectors import extent_of, lanes_for, private_loops, split_roles
 
 ROWS = 4  # of a product with a vector
@@ -182,7 +182,8 @@ def _tile_rows(rows: int) -> int:
 
 def schedule_dots(s: Schedule, name: str, shared: int, nest: Nest) -> None:
     """The sums in lanes: step by step, all rows and columns of the tile. A large matrix of which
-    each part is read by one tile alone is asked for early."""
+    each part is read by one tile alone is asked for early if a vector is a whole line; shorter ones
+    leave the processor time to see what comes."""
     block = s.block(name)
     spatial, (fold,) = split_roles(s, block, private_loops(s, block, shared), nest)
     lanes = spatial[-1]
@@ -192,7 +193,9 @@ def schedule_dots(s: Schedule, name: str, shared: int, nest: Nest) -> None:
     s.vectorize(lanes)
     matrix = max((node.source for node in reads_of(s.block(name))), key=lambda b: b.size)
     large = matrix.size * matrix.dtype.itemsize >= LARGE_BYTES
-    if large and extent_of(s, fold) > 2 * AHEAD and not _is_read_again(s, name, shared, matrix):
+    whole = extent_of(s, lanes) * widest_dtype_bytes(nest) >= LINE_BYTES
+    is_long = extent_of(s, fold) > 2 * AHEAD
+    if large and whole and is_long and not _is_read_again(s, name, shared, matrix):
         s.prefetch(name, matrix, fold, AHEAD)
 
 

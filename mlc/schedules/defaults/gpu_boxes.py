@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .gpu import GpuMachine
 
 AHEAD = 3  # iterations between the load of a box and its use, at most
+CLUSTER = 2  # blocks, each of which asks for half of what both multiply
 PARTS = (128, 64, 32)  # columns that are handed on at a time
 
 
@@ -60,7 +61,7 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     kind = product.converted(s, followers)
     parts = [n for n in PARTS if n <= product.tile.columns and (kind or n < PARTS[0])]
     part = next((n for n in parts if _handed(product.tile, n, kind) <= room), parts[-1])
-    loops = product.cut(s, family.sums, followers, part, product.blocks(machine))
+    loops = product.cut(s, family.sums, followers, part, *product.walk(machine))
     for fetch, _ in fetches:
         s.compute_at(fetch, loops.k0)
         row = loops_inside(s, fetch, loops.k0)[-2]
@@ -69,7 +70,8 @@ def schedule_boxes(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     if turned[1] and product.tile.columns > WIDE:
         s.split(loops.n1, [None, WIDE])
     s.tensorize(loops.m2, family.product)
-    s.pipeline(loops.k0, [0, 0, ahead], apart=True)
+    is_even = extent_of(s, loops.n0) % CLUSTER == 0
+    s.pipeline(loops.k0, [0, 0, ahead], apart=True, cluster=CLUSTER if is_even else 1)
     return True
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURE = "sm_90a"
 BAND = 8  # tiles, so that 132 blocks are 8 by 16 tiles or so
+PAIR = 2  # tiles of rows, so that neighbours multiply them by the same columns
 STEPS = 64  # of the reduction between two barriers
 SIDE = 128  # rows and columns of a tile, where the reduction is shared out among blocks
 HALVES_GAP = 16  # bytes between rows of sums that are 16-bit floats already
@@ -120,12 +121,19 @@ class GroupProduct:
         return as_matrices(s, self.name, self.roles, padded, nests[1:], in_order=True)
 
     def cut(
-        self, s: Schedule, sums: Wgmma, followers: Sequence[str], part: int = 0, blocks: int = 0
+        self,
+        s: Schedule,
+        sums: Wgmma,
+        followers: Sequence[str],
+        part: int = 0,
+        blocks: int = 0,
+        band: int = 1,
     ) -> GroupLoops:
         """The loops over tiles on the grid, and over groups on the threads. With ``part``, each
         group hands its sums on by itself, so many columns at a time, converted already where that
         is all that follows. With ``blocks`` there are no
-        more of them than that, each of which goes through several tiles."""
+        more of them than that, each of which goes through several tiles. ``band`` tiles of rows
+        come one after the other before the next of columns."""
         ((made, _),) = writes_of(s.block(self.name).body)
         stored = s.cache_write(self.name, made, sums.scope_c)
         gap = SUMS_GAP
@@ -138,9 +146,9 @@ class GroupProduct:
         n0, n1 = s.split(columns, [None, self.tile.columns])
         k0, k1 = s.split(depth, [None, STEPS])
         tiles = [n0]
-        if self.has_bands(extent_of(s, m0), extent_of(s, n0)):
-            m0, band = s.split(m0, [None, BAND])
-            tiles.append(band)
+        if band > 1:
+            m0, m00 = s.split(m0, [None, band])
+            tiles.append(m00)
         s.reorder(*batch, m0, *tiles, m1, k0, m2, n1, k1)
         for each in (stored, *followers):
             s.reverse_compute_at(each, tiles[-1])
@@ -171,28 +179,35 @@ class GroupProduct:
                 return buffer.dtype if same and buffer.dtype in KINDS else None
         return None
 
-    def blocks(self, machine: GpuMachine) -> int:
+    def walk(self, machine: GpuMachine) -> tuple[int, int]:
         """How many blocks go through all tiles in as many turns as processors need for them, all
-        with the same number of tiles; 0 where none do, or one turn is enough."""
+        with the same number of tiles, 0 where none do or one turn is enough; and how many tiles of
+        rows come one after the other."""
         rows, columns = self.tile.block
         m, n, b = (points(axes) for axes in (self.roles.m, self.roles.n, self.roles.batch))
         m, n = m // rows, n // columns
+        bands = self.bands(m, n)
         turns = -(-b * m * n // machine.processors)
         if turns < 2 or b * m * n % turns:
-            return 0
+            return 0, bands[0]
         blocks = b * m * n // turns
-        band = BAND if self.has_bands(m, n) else 1
-        if blocks >= n * band:
-            fits = blocks % (n * band) == 0 and m // band % (blocks // (n * band)) == 0
-        else:
-            fits = blocks % band == 0 and n % (blocks // band) == 0
-        return blocks if fits else 0
+        for band in bands:
+            if blocks >= n * band:
+                fits = blocks % (n * band) == 0 and m // band % (blocks // (n * band)) == 0
+            else:
+                fits = blocks % band == 0 and n % (blocks // band) == 0
+            if fits:
+                return blocks, band
+        return 0, bands[0]
 
-    @staticmethod
-    def has_bands(rows: int, columns: int) -> bool:
-        """Whether some tiles of rows come one after the other before the next of columns, as where
-        there are many: blocks that run at once then share what they read, in the card's cache."""
-        return rows % BAND == 0 and columns > BAND
+    def bands(self, rows: int, columns: int) -> tuple[int, ...]:
+        """How many of so many tiles of rows may come one after the other before the next of
+        columns, the best first: where there are many, blocks that run at once then share what they
+        read, in the card's cache; and two blocks that do share the larger part of it."""
+        if rows % BAND == 0 and columns > BAND:
+            return (BAND,)
+        height, width = self.tile.block
+        return (PAIR, 1) if rows % PAIR == 0 and width >= height else (1,)
 
     @property
     def threads(self) -> dict[str, int]:
@@ -255,7 +270,8 @@ def schedule_wgmma(s: Schedule, nests: Sequence[For], machine: GpuMachine) -> bo
     for fetch, along in fetches:
         _as_pieces(s, fetch, along)
         hold(s, fetch, "shared")
-    loops = product.cut(s, family, followers)
+    _, band = product.walk(machine)
+    loops = product.cut(s, family, followers, band=band)
     for fetch, along in fetches:
         s.compute_at(fetch, loops.k0)
         _fetch(s, fetch, along, loops.k0, product.threads, machine)

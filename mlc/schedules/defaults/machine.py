@@ -27,6 +27,8 @@ class Machine:
         return max(self.vector_bytes // dtype.itemsize, 1)
 
 
+LINE_BYTES = 64  # of a cache line
+FEW_REGISTERS = 16  # too few to leave some free, or to hold long chains
 LARGE_L2 = 2 << 20  # in which there is room to wait, as what lies behind it is slow
 TASK_NS = 10_000  # a task handed to a thread should take at least this long
 STACK_BYTES = 256 << 10  # tile-local buffers up to this size live on the stack

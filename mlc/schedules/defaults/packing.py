@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from ...ir.expr import Axis, Load, Var
+from ...ir.program import reads_of
 from ...ir.rewrite import variables_of
 from ...te.program import Nest
 from ...te.tensor import Constant
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
 from .contraction import Roles
-from .machine import Machine
+from .machine import LINE_BYTES, Machine
+from .vectors import extent_of
 
-LINE_BYTES = 64
+MOST_PANELS = 4
+PAGE_BYTES = 4096
+AHEAD = 8  # rows
 
 
 def made_in_parts(before: list[Nest], main: Nest, roles: Roles) -> list[Nest]:
@@ -63,6 +67,7 @@ def turn_in_part(s: Schedule, name: str, nest: Nest, shared: int, machine: Machi
 
     across = transposed_axis(nest)
     if across is None:
+        _copy_lines(s, name, nest, shared, machine)
         return False
     own = s.loops(name)[shared:]
     bound = {it.binding: it.axis for it in s.block(name).iters}
@@ -71,6 +76,26 @@ def turn_in_part(s: Schedule, name: str, nest: Nest, shared: int, machine: Machi
         return False
     tile_transposed(s, nest, loops, across, machine)
     return True
+
+
+def _copy_lines(s: Schedule, name: str, nest: Nest, shared: int, machine: Machine) -> None:
+    """Rows of which a copy takes a few lines each, one for a panel: the loop over panels is written
+    out, and lines of rows far apart, of which nothing sees the next coming, are asked for early."""
+    (tensor,) = nest.tensors
+    own, itemsize = s.loops(name)[shared:], tensor.dtype.itemsize
+    iters = s.block(name).iters
+    if len(own) != 3 or tensor.shape[-1] * itemsize > LINE_BYTES:
+        return
+    rows, panels, _ = own
+    position = next((n for n, it in enumerate(iters) if it.binding is rows), 0)
+    if not position or extent_of(s, panels) > MOST_PANELS:
+        return
+    s.unroll(panels)
+    (node,) = loads_in(nest)
+    apart = (step(node, nest.compute.axes[position]) or 0) * itemsize
+    if apart >= PAGE_BYTES and node.source.size * itemsize > machine.l2:
+        (matrix,) = {read.source for read in reads_of(s.block(name))}
+        s.prefetch(name, matrix, rows, AHEAD)
 
 
 def read_in_order(s: Schedule, name: str, nest: Nest, shared: int = 0) -> None:

@@ -19,15 +19,15 @@ from ..schedule import Schedule
 from .access import loads_in, points, reduce_axes, step
 from .contraction import (
     FEW_PACK_ROWS,
+    FEW_SUMS,
     LATENCY,
-    STEPS,
-    TURNS,
     Roles,
     Tile,
     choose_tile,
     find_roles,
     pack_axis,
     pack_operands,
+    unroll_steps,
 )
 from .machine import Machine
 from .vectors import extent_of, private_loops, split_roles
@@ -36,7 +36,6 @@ MOST_ROWS = 64
 EVENED = 0.93  # of the cycles, which must be left for another width of tiles to pay
 HIGH = 6  # rows, of two multiply-adds in each cycle for what takes four to load
 FEW_STEPS = 64  # with fewer, sums are taken up and put down too often
-FEW_SUMS = 12  # vectors; with fewer, multiply-adds wait for each other
 MUCH = 1 << 26  # multiply-adds, a twentieth of whose time is worth making more code
 NEARLY = 0.8  # of the rows of a tile, which is as good as all of them
 
@@ -216,8 +215,7 @@ def schedule_row_block(
     s.reorder(*outer, *reduce, row, vectors, lanes)
     s.unroll(row)
     s.unroll(vectors)
-    if extent_of(s, reduce[-1]) >= TURNS * STEPS:
-        s.unroll(reduce[-1], STEPS)
+    unroll_steps(s, reduce[-1], tile, is_alone=len(reduce) == 1)
     s.vectorize(lanes)
 
 

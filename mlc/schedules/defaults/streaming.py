@@ -9,7 +9,8 @@ order.
                                                         8 rows x 2 vectors of c += ...
 
 The rows of the result are in registers, go back to the cache after a few steps of the reduction,
-and so the columns can be walked in long runs, with what comes next asked for early. More rows than
+and so the columns can be walked in long runs, with what comes next asked for early where a vector
+is a whole line: rows that take more loads are seen coming by the processor itself. More rows than
 registers hold go by in tiles, while what they read is in the nearest cache; where there are too
 many for that, blocks of the matrix are copied there first.
 Rows of the result are gathered apart: in a result as wide as the matrix, and often a power of two,
@@ -28,15 +29,17 @@ from ...te.program import Nest, Tiling
 from ...te.tensor import Tensor
 from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
-from .contraction import Roles, is_packed_ahead, pack_axis
+from .contraction import LATENCY, Roles, is_packed_ahead, pack_axis, pays_to_pack
 from .folds import is_foldable
-from .machine import STACK_BYTES, Machine
+from .machine import FEW_REGISTERS, LINE_BYTES, STACK_BYTES, Machine
 from .vectors import lanes_for, private_loops, split_roles
 
 MOST_ROWS = 256
 TOGETHER = 14  # rows that are in registers at once
 SOME_ROWS = 48  # in tiles that read the matrix where it lies
 TILE_ROWS = 8, 7, 6
+FEW_ROWS = 6  # of a tile in few registers, if it should have two vectors
+FEW_TILE_ROWS = 4, 5, 6
 STEPS = 8  # of the reduction at a time: as many rows of the matrix are read side by side
 RUN_BYTES = 16384  # of a row that one task reads before it goes on to the next rows
 AHEAD_BYTES = 1024
@@ -50,7 +53,8 @@ BLOCK = 128  # rows of the matrix that are copied at a time for several tiles of
 @dataclass(frozen=True, eq=False)
 class Stream:
     """All rows by ``run`` columns at a time: in registers are ``rows`` by ``vectors`` of ``lanes``,
-    for ``steps`` of the reduction. Whether blocks of the matrix are ``copied``."""
+    for ``steps`` of the reduction. Whether blocks of the matrix are ``copied``, or what comes next
+    is ``asked_for``."""
 
     roles: Roles
     run: int
@@ -59,6 +63,7 @@ class Stream:
     vectors: int
     lanes: int
     copied: bool
+    asked_for: bool
 
 
 def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | None:
@@ -75,6 +80,7 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
         return None
     n, k, size = roles.n.extent, folds[0].extent, matrix.dtype.itemsize
     lanes = lanes_for(nest, n, machine)
+    is_small = machine.registers <= FEW_REGISTERS
     together, steps, run_bytes = rows, STEPS, RUN_BYTES
     if TOGETHER < rows <= SOME_ROWS:
         together = max(TILE_ROWS, key=lambda n: ((rows % n or n) >= n / 2, n))
@@ -83,8 +89,12 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
         whole = [r for r in (6, 5, 4) if rows % r == 0]  # no tile with fewer rows: less code
         together = whole[0] if whole else 6
         steps, run_bytes = BLOCK, RUN_BYTES // 4
+        if is_small and pays_to_pack(matrix, nest, roles, lanes, machine):
+            return None  # blocks of columns are copied by longer rows than those of one tile
+    if is_small and together > FEW_ROWS:
+        together = min(FEW_TILE_ROWS, key=lambda n: _cycles(rows, n, _vectors(n, machine)))
     steps = next((n for n in range(steps, steps // 2, -1) if k % n == 0), steps)
-    vectors = next((v for v in (4, 2) if v * (together + 1) < machine.registers), 1)
+    vectors = _vectors(together, machine)
     width = lanes * vectors
     large = machine.l2 if rows > 1 else 8 * machine.l2
     if n * k * size <= large or k < 4 * steps or n < 4 * width:
@@ -92,7 +102,23 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     runs = -(-n * size // run_bytes)
     runs = -(-runs // machine.threads) * machine.threads  # no thread waits for another's last run
     run = -(-n // (runs * width)) * width
-    return Stream(roles, run, together, steps, vectors, lanes, rows > SOME_ROWS)
+    copied = rows > SOME_ROWS
+    asked_for = not copied and machine.vector_bytes >= LINE_BYTES  # else rows are seen coming
+    return Stream(roles, run, together, steps, vectors, lanes, copied, asked_for)
+
+
+def _vectors(rows: int, machine: Machine) -> int:
+    """Vectors of a tile of so many rows."""
+    wishes = (4, 3, 2) if machine.registers <= FEW_REGISTERS else (4, 2)
+    return next((v for v in wishes if v * (rows + 1) < machine.registers), 1)
+
+
+def _cycles(rows: int, high: int, across: int) -> float:
+    """Cycles that a vector of columns takes for all rows by tiles of ``high``: multiply-adds, two
+    at a time, or the wait for what the step before has made."""
+    whole, left = divmod(rows, high)
+    last = max(left * across / 2, LATENCY) if left else 0.0
+    return (whole * max(high * across / 2, LATENCY) + last) / across
 
 
 def _matrix(nest: Nest, roles: Roles) -> Load | None:
@@ -172,7 +198,7 @@ def schedule_stream(s: Schedule, name: str, shared: int, nest: Nest, stream: Str
     if stream.copied:
         _copy(s, name, matrix, strip, stream)
     s.decompose_reduction(name, outer)
-    if not stream.copied:
+    if stream.asked_for:
         width = stream.vectors * stream.lanes * matrix.dtype.itemsize
         s.prefetch(name, matrix.name, strip, max(AHEAD_BYTES // width, 1))
 

@@ -14,7 +14,7 @@ from ...te.program import Nest
 from ...te.tensor import Compute, Tensor
 from ..schedule import Schedule
 from .access import loads_in, points, step
-from .machine import LARGE_L2, Machine
+from .machine import LARGE_L2, LINE_BYTES, Machine
 from .vectors import extent_of, lanes_for
 
 ROWS = 16  # rows of a tile: the elements of a cache line of float32
@@ -23,7 +23,6 @@ LARGE_BYTES = 64 << 10  # operands from this size on are worth a turned copy
 MOST_LANES = 16  # a larger tile needs more registers than there are
 LEAST_SIDE = 64  # elements of a block that is done before going on
 MOST_ROWS, MOST_COLUMNS = 512, 1024  # memory is written along rows: long runs of lines and pages
-LINE_BYTES = 64
 FAR = 8  # elements; loads that are nearer than this along the lanes share cache lines anyway
 
 
@@ -169,6 +168,7 @@ def _passes(s: Schedule, nest: Nest, machine: Machine) -> bool:
 def _block(nest: Nest, across: Axis, loops: int, machine: Machine, past: bool) -> _Block | None:
     """Whole blocks, enough of them for the threads; None where tiles four by four do as well."""
     from ...intrinsics.transpose import line_of
+    from ...intrinsics.transpose_blocks import tiles_beside
 
     dtype, last = nest.tensors[0].dtype, nest.compute.axes[-1]
     lanes = min(machine.vector_bytes // dtype.itemsize, MOST_LANES)
@@ -178,10 +178,11 @@ def _block(nest: Nest, across: Axis, loops: int, machine: Machine, past: bool) -
         return None  # rows begin at different places of a line, so tiles cannot
     shares = 2 * machine.threads if loops == 2 else 1
     if past:
-        line = LINE_BYTES // dtype.itemsize
-        columns = _side(last.extent, max(last.extent // shares, LEAST_SIDE, 2 * line))
-        if min(across.extent, columns // 2) >= line:
-            return _Block(line, across.extent, columns, past=True)
+        side = line_of(dtype) or lanes
+        wide = side * tiles_beside(side, dtype)
+        columns = _side(last.extent, max(last.extent // shares, LEAST_SIDE, wide))
+        if across.extent >= side and columns >= wide:
+            return _Block(side, across.extent, columns, past=True)
     rows = _side(across.extent, min(max(across.extent // shares, LEAST_SIDE), MOST_ROWS))
     columns = _side(last.extent, MOST_COLUMNS)
     if line_of(dtype) or lanes < 4 or not rows or not columns or min(rows, columns) < lanes:

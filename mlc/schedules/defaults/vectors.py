@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 from ...ir.expr import Apply, Axis, Const, Expr, Load, Var
 from ...ir.program import Block
@@ -11,9 +12,10 @@ from ...ir.scalar import SCALAR_FNS
 from ...te.program import Nest
 from ..schedule import Schedule
 from .access import point_cost, reduce_axes, widest_dtype_bytes
-from .machine import Machine
+from .machine import FEW_REGISTERS, LINE_BYTES, Machine
 
 LONG_ROW = 4  # vectors; shorter rows waste more at their ends than divisions cost
+MOST_REGISTERS = 4  # that one vector operation takes to fill a cache line
 FUNCTION = 12  # the cost from which on a scalar function is a long chain of operations
 
 
@@ -37,13 +39,15 @@ def unroll_for(nest: Nest, extent: int, lanes: int, most: int = 4) -> int:
 
 def together_for(nest: Nest, extent: int, lanes: int, machine: Machine) -> int:
     """How many registers one vector operation takes, so that the long chains of mathematical
-    functions run side by side: far apart in the code, a processor would not see them both."""
+    functions run side by side: far apart in the code, a processor would not see them both. Where
+    there are few, and vectors short, what has no place in them waits in the nearest cache."""
     nodes = {node for part in nest.compute.body for node in postorder(part)}
     costs = [SCALAR_FNS[n.fn].cost for n in nodes if isinstance(n, Apply) and n.dtype.is_float]
     if max(costs, default=0) < FUNCTION:
         return 1
-    wish = machine.registers // (8 if sum(costs) <= 3 * FUNCTION else 16)
-    return max(min(wish, 4, extent // (4 * lanes)), 1)
+    is_short = sum(costs) <= 3 * FUNCTION
+    wish = 4 if is_short or machine.registers <= FEW_REGISTERS else 2
+    return max(min(wish, extent // (4 * lanes)), 1)
 
 
 def private_loops(s: Schedule, block: Block, shared: int) -> list[Var]:
@@ -123,6 +127,17 @@ def _numbers_in(root: Expr) -> set[Axis]:
     return found
 
 
+def _lanes_of_line(nest: Nest, machine: Machine) -> int:
+    """How many elements fill a cache line of the largest result, if that is written past the caches
+    and registers are shorter; 0 where they are not, or too many would be needed."""
+    if not machine.past_bytes or machine.vector_bytes >= LINE_BYTES:
+        return 0
+    far = [t for t in nest.tensors if prod(t.shape) * t.dtype.itemsize > machine.past_bytes]
+    line = LINE_BYTES // min((t.dtype.itemsize for t in far), default=LINE_BYTES)
+    registers = line * widest_dtype_bytes(nest) // machine.vector_bytes
+    return line if line > 1 and registers <= MOST_REGISTERS else 0
+
+
 def vectorize_last(
     s: Schedule, nest: Nest, loop: Var, machine: Machine, most_unrolled: int = 4
 ) -> tuple[Var | None, ...]:
@@ -135,6 +150,9 @@ def vectorize_last(
     together = 1 << (together_for(nest, extent, lanes, machine).bit_length() - 1)
     unroll = unroll_for(nest, extent, lanes, most_unrolled) if together == 1 else 1
     lanes *= together
+    line = _lanes_of_line(nest, machine)
+    if lanes < line <= extent:
+        unroll, lanes = max(unroll * lanes // line, 1), line
     if unroll > 1:
         outer, middle, inner = s.split(loop, [None, unroll, lanes])
         s.unroll(middle)

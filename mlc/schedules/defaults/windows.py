@@ -30,8 +30,8 @@ from ...records import dataclass
 from ...te.program import Nest, Tiling
 from ...te.tensor import Compute, Tensor
 from .access import loads_in, reduce_axes, strides_of
-from .contraction import LATENCY, Tile, repeats
-from .machine import Machine
+from .contraction import LATENCY, Roles, Tile, choose_tile, repeats
+from .machine import FEW_REGISTERS, Machine
 from .row_blocks import RowBlocks
 from .vectors import lanes_for
 
@@ -40,6 +40,7 @@ SORTED = 12.0  # cycles that it takes to sort a vector of the operand
 FAR_WEIGHTS = 1.3  # how much slower it is to fetch weights for every row of windows
 STRIDED = 1.4  # how much slower loads are that leave elements out
 ALONE = 4.0  # how much slower a direct sum is that register tiles do not fit
+LOADED = 0.1  # of the time of a multiply-add, for each load
 MOST_BYTES = 256 << 10  # results that wait for their places
 
 
@@ -181,7 +182,8 @@ def _best_tile(
 ) -> Tile:
     """The register tile that takes the fewest cycles, also of the thread that has the most tiles
     to do; its rows read the same windows."""
-    budget = machine.registers - 2
+    is_small = machine.registers <= FEW_REGISTERS
+    budget = machine.registers - (1 if is_small else 2)
     best: tuple[float, Tile] | None = None
     for across in range(1, min(6, vectors) + 1):
         for rows in range(1, min(each, (budget - across) // across, 14) + 1):
@@ -189,6 +191,8 @@ def _best_tile(
                 continue
             tile = Tile(rows, across, lanes)
             cycles = _tile_cycles(tile, outputs, vectors)
+            if is_small:  # small tiles spend more on loads, as instructions
+                cycles *= 1 + LOADED * (rows + across) / (rows * across)
             tasks = -(-outputs // rows) * others
             cycles *= -(-tasks // machine.threads) * machine.threads / tasks
             if best is None or cycles < best[0]:
@@ -217,8 +221,10 @@ def _direct_cycles(nest: Nest, found: _Windows, depth: int, lanes: int, machine:
     column = nest.compute.axes[-1]
     if found.each < found.outputs.extent:
         return ALONE * depth / 2
-    useful = column.extent / (-(-column.extent // lanes) * lanes)
-    cycles = depth / 2 / useful
+    across, outputs = -(-column.extent // lanes), found.outputs.extent
+    useful = column.extent / (across * lanes)
+    tile = choose_tile(nest, Roles(column, found.outputs), machine)
+    cycles = max(_tile_cycles(tile, outputs, across) / (outputs * across), 0.5) * depth / useful
     weights = prod(found.w.source.shape) * found.w.dtype.itemsize
     if column.extent <= lanes:
         cycles *= 1.15  # a load for every multiply-add

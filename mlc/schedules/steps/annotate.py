@@ -24,6 +24,7 @@ OWNERS = {
     "software_pipeline_stage": "pipeline",
     "software_pipeline_order": "pipeline",
     "software_pipeline_apart": "pipeline",
+    "software_pipeline_cluster": "pipeline",
     "double_buffer_scope": "double_buffer",
     "prefetch": "prefetch",
     "unrolled_by": "unroll",

@@ -27,6 +27,7 @@ class Pipeline(Step):
     stages: tuple[int, ...]
     order: tuple[int, ...]
     apart: bool = False
+    cluster: int = 1
 
     def check(self, program: Program) -> Refusal | str | None:
         loop = find_loop(program, self.loop)
@@ -43,6 +44,11 @@ class Pipeline(Step):
             )
         if sorted(self.order) != list(range(count)):
             return f"order must hold each of 0 to {count - 1} once, got {list(self.order)}"
+        if self.cluster < 1 or self.cluster > 1 and not self.apart:
+            return (
+                f"clusters have 2 blocks or more whose boxes are loaded apart, got cluster="
+                f"{self.cluster} and apart={self.apart}; say apart=True"
+            )
         for a in range(count):
             for b in range(a + 1, count):
                 refusal = self._violation(program, loop, stmts, a, b)
@@ -90,6 +96,8 @@ class Pipeline(Step):
         made = with_annotation(staged, self.loop, "software_pipeline_order", self.order)
         if self.apart:
             made = with_annotation(made, self.loop, "software_pipeline_apart", True)
+        if self.cluster > 1:
+            made = with_annotation(made, self.loop, "software_pipeline_cluster", self.cluster)
         return made, ()
 
 
@@ -126,6 +134,7 @@ def pipeline(
     stages: Sequence[int],
     order: Sequence[int] | None = None,
     apart: bool = False,
+    cluster: int = 1,
 ) -> None:
     """The statements of several iterations of ``loop`` may overlap.
 
@@ -147,8 +156,10 @@ def pipeline(
     iteration k + 1 copies. ``order`` is the order of those that run at one time. A hint: backends
     that cannot do it run the iterations one after the other. With ``apart``, threads that do
     nothing else ask for the boxes that are loaded in stage 0, as soon as there is room for them;
-    where no boxes are loaded it means nothing. Refused where a statement would
+    where no boxes are loaded it means nothing. With ``cluster``, so many neighbours along
+    blockIdx.x share the boxes that they would all load: each asks for a part, which comes to all.
+    Refused where a statement would
     overtake one that it needs, or overwrite what another iteration has yet to read.
     """
     places = tuple(range(len(stages))) if order is None else tuple(order)
-    s.take(Pipeline(loop, tuple(stages), places, apart))
+    s.take(Pipeline(loop, tuple(stages), places, apart, cluster))

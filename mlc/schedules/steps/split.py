@@ -171,5 +171,6 @@ def split(
     is refused where a point beyond n leaves its buffer, or somebody might see what it writes.
     """
     if not isinstance(factors, Iterable):
-        raise ScheduleError(f"expected a list of factors, such as [None, {factors}], got {factors}")
+        inner = factors if isinstance(factors, int) else 4
+        raise ScheduleError(f"expected a list of factors, such as [None, {inner}], got {factors!r}")
     return s.take(Split(loop, tuple(factors), tail))

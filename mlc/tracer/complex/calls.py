@@ -17,7 +17,7 @@ from ..dispatch import NUMBERS, as_number, call_function
 from ..implementations import fits, name_of, views
 from ..masked import Masked
 from ..returned_views import own
-from ..rooms import as_mask, check_room, one_place
+from ..rooms import as_mask, casting_of, check_room, is_joined, one_place
 from ..shapeless import settle_scalars, strong
 from ..tracer import Tracer
 from ..ufuncs import FUNCTION_OF_METHOD, call_ufunc
@@ -372,7 +372,11 @@ def call_complex_function(function: Any, args: tuple[Any, ...], kwargs: dict[str
     found = implementation(*args, **_taken(implementation, name, args, kwargs))
     if place is not None:
         check_room(function, name, place, found)
-        return put(name, place, found, where=where)
+        casting = casting_of(function, kwargs)
+        write = lambda there, part: put(name, there, part, casting)
+        if is_joined(function, place, args, kwargs, write):
+            return place
+        return put(name, place, found, casting, where)
     if function in views():
         return found
     if function in NUMBERS:

@@ -16,7 +16,7 @@ from ...ops.reduce import first_along
 from ...ops.statistics import degrees_of_freedom
 from ..dispatch import call_function
 from ..flags import may_share_memory, shares_memory
-from . import elementwise, nan_functions, ordering, sets, truths  # noqa: F401  (they register)
+from . import elementwise, nan_functions, ordering, polynomials, sets, truths  # noqa: F401  (they register)
 from .calls import (
     as_complex,
     call_complex_function,
@@ -294,7 +294,43 @@ def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     return np.sum(np.conjugate(one) * two, axis=-1)
 
 
+def _vecmat(x1: Any, x2: Any, /) -> Any:
+    """np.vecmat: the vectors conjugated."""
+    return np.matmul(np.conjugate(x1)[..., None, :], x2)[..., 0, :]
+
+
+def _matvec(x1: Any, x2: Any, /) -> Any:
+    """np.matvec."""
+    return np.matmul(x1, x2[..., None])[..., 0]
+
+
 stands_for(np.vecdot, np.linalg.vecdot)(_vecdot)
+if hasattr(np, "vecmat"):  # NumPy 2.2
+    stands_for(np.vecmat)(_vecmat)
+    stands_for(np.matvec)(_matvec)
+
+
+def _places_in(function: Any) -> Any:
+    def places(arr: Any, k: int = 0) -> Any:
+        return call_function(function, (parts_of(arr)[0], k), {})
+
+    return places
+
+
+@stands_for(np.diag_indices_from)
+def diag_indices_from(arr: Any) -> Any:
+    """np.diag_indices_from."""
+    return np.diag_indices_from(parts_of(arr)[0])
+
+
+stands_for(np.tril_indices_from)(_places_in(np.tril_indices_from))
+stands_for(np.triu_indices_from)(_places_in(np.triu_indices_from))
+
+
+@stands_for(np.common_type)
+def common_type(*arrays: Any) -> Any:
+    """np.common_type."""
+    return np.common_type(*(np.empty(0, a.dtype) for a in arrays))
 
 
 @stands_for(np.correlate)
@@ -336,26 +372,6 @@ def einsum(subscripts: Any, *operands: Any, dtype: Any = None, optimize: Any = F
         found = -found if k % 4 > 1 else found
         sums[k % 2] = found if sums[k % 2] is None else sums[k % 2] + found
     return made(sums[0], sums[1] if sums[1] is not None else 0.0, kind)
-
-
-@stands_for(np.polyval)
-def polyval(p: Any, x: Any) -> Any:
-    """np.polyval, by Horner's rule."""
-    p = np.asarray(p) if isinstance(p, (list, tuple)) else p
-    found = np.zeros_like(x) if hasattr(x, "shape") else 0
-    for n in range(shape(p)[0]):
-        found = found * x + p[n]
-    return found
-
-
-@stands_for(np.vander)
-def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
-    """np.vander."""
-    if np.ndim(x) != 1:
-        raise ValueError("x must be a one-dimensional array or sequence.")
-    x = converted(x, np.result_type(x.dtype, np.int64))
-    powers = [x**n for n in range(x.shape[0] if N is None else N)]
-    return np.stack(powers if increasing else powers[::-1], axis=-1)
 
 
 @stands_for(np.linspace)

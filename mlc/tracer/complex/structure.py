@@ -58,6 +58,9 @@ _PARTWISE = {
     "0:a 3:prepend 4:append": "diff",
     "0:ary 1:to_end 2:to_begin": "ediff1d",
     "0:f": "gradient",
+    "0:a1 1:a2": "polyadd polysub",
+    "0:p": "polyder",
+    "0:p 2:k": "polyint",
     "2:fp 3:left 4:right": "interp",
 }  # fmt: skip
 # Bilinear functions: each of two factors may be complex.

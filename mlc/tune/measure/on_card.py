@@ -199,6 +199,7 @@ class _OnCard:
     def __init__(self, room: _Card, launched: Any) -> None:
         self.room = room
         self.launched = launched
+        launched.prepare()  # no run is to be charged for that
         self.uploaded: set[int] = set()
         size = launched.module.workspace_bytes
         self.held = room.on.allocate(size, room.stream) if size else None

@@ -119,6 +119,7 @@ class Runner:
         }  # fmt: skip
         once = terms.give_up + self.limits.sample_seconds + (self.limits.cache == "cold")
         limit = 2 * terms.run_limit + 4 * (2 * terms.rounds + 8) * once
+        limit += self.limits.run_seconds  # to load it
 
         def attempt() -> Header:
             child = self._ready()

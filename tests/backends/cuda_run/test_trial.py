@@ -195,6 +195,7 @@ def test_a_trial_is_of_what_only_hopper_has(
     with mlc.config.override(cuda_architecture="sm_90a"):
         got, exact = card_trial.multiplied(product, "cuda")
     assert "wgmma" in made[0] and ("load_box" in made[0]) == (not product.skipped)
+    assert ("software_pipeline_cluster" in made[0]) == (product.processors > 1)
     assert not np.array_equal(got, exact.astype(got.dtype))
 
 

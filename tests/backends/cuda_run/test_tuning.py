@@ -41,15 +41,29 @@ from mlc.tune.workload import Workload
 from .fake_cupy import FakeCuPy
 
 rng = np.random.default_rng(2)
-LIMITS = Limits(rounds=2, most_rounds=2, workers=1, build_seconds=60.0)
+# A stand-in of a card compiles where a card only loads.
+LIMITS = Limits(rounds=2, most_rounds=2, workers=1, build_seconds=60.0, run_seconds=60.0)
 
 # What a child process imports as CuPy.
 STAND_IN = """
+import time
+
 import mlc.runtime.cuda.launch as launch
+from mlc.backends.cuda.device import DeviceModule
+from mlc.runtime.cuda import emulate
 from tests.backends.cuda_run.fake_cupy import FakeCuPy, Problem
 
 made = FakeCuPy()
-launch.compile_module = made.compile
+
+
+def compile_module(module, arch):
+    time.sleep({slow})
+    for each in module.launches:  # as launches of the stand-in do, and long before
+        emulate.load(DeviceModule(module.name, module.source, (each,), 0))
+    return made.compile(module, arch)
+
+
+launch.compile_module = compile_module
 cuda, ndarray, empty, asnumpy, asarray = (
     made.cuda, made.ndarray, made.empty, made.asnumpy, made.asarray
 )
@@ -84,13 +98,13 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def child_card(
     cupy: FakeCuPy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], None]:
+) -> Callable[..., None]:
     """``child_card(fault)``: children find a stand-in of CuPy, in which launches of blocks of 64
-    threads do what ``fault`` says."""
+    threads do what ``fault`` says, and for which kernels are compiled for ``slow`` seconds more."""
     pytest.importorskip("nvidia")
 
-    def install(fault: str = "pass") -> None:
-        text = STAND_IN.format(fault=textwrap.indent(fault, "    "))
+    def install(fault: str = "pass", slow: float = 0.0) -> None:
+        text = STAND_IN.format(fault=textwrap.indent(fault, "    "), slow=slow)
         (tmp_path / "cupy.py").write_text(text)
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))
@@ -122,7 +136,7 @@ def by_threads(workload: Workload, threads: int) -> Candidate:
 
 
 def test_a_product_of_halves_is_tuned_on_a_card(child_card: Any, cupy: FakeCuPy) -> None:
-    child_card()
+    child_card(slow=1.5)  # than which no run may take longer
     a, b = floats(32, 64).astype(np.float16), floats(64, 32).astype(np.float16)
     f = mlc.jit(lambda a, b: a @ b, target="cuda")
     result = mlc.tune(f, a, b, trials=2, limits=LIMITS, seed=1)

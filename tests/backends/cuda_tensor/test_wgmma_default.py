@@ -177,7 +177,7 @@ def test_blocks_go_through_several_tiles(sizes, turned, order, nvrtc: None) -> N
 @pytest.mark.parametrize(
     ("side", "processors", "grid", "turns"),
     [(4096, 132, (128, 1, 1), (4,)), (8192, 132, (128, 1, 1), (8, 2)), (4096, 108, (128, 4, 1), ()),
-     (2048, 132, (8, 16, 1), ()), (4096, 256, (128, 2, 1), (2,))],
+     (2048, 132, (16, 8, 1), ()), (4096, 256, (128, 2, 1), (2,))],
 )  # fmt: skip
 def test_as_many_blocks_as_turns_share_evenly(side, processors, grid, turns) -> None:
     hopper = GpuMachine(processors=processors, architecture="sm_90a")

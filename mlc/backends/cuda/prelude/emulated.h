@@ -213,7 +213,7 @@ MLC_DEVICE T mlc_shfl_xor(T value, unsigned mask, unsigned width = 32, int line 
   return mlc_shuffle(value, mlc_across(mlc_lane(), mask, width), "mlc_shfl_xor", line);
 }
 MLC_DEVICE unsigned mlc_lanes_of_warp() {
-  unsigned threads = blockDim.x * blockDim.y * blockDim.z, first = mlc_current->number & ~31u;
+  unsigned threads = blockDim.x * blockDim.y * blockDim.z, first = mlc_current->own & ~31u;
   return threads - first < 32 ? threads - first : 32;
 }
 MLC_DEVICE unsigned mlc_ballot(bool vote, int line = __builtin_LINE()) {

@@ -2,14 +2,20 @@
 #pragma once
 
 #define __grid_constant__
+#define MLC_CLUSTER(blocks)
+#define mlc_cluster_barrier() mlc_cluster_barrier_at(__LINE__)
 
-template <unsigned count>
-MLC_DEVICE void mlc_slots_begin(const uint64_t *slots, unsigned warps) {
-  if (mlc_current->number != 0) return;
-  for (unsigned n = 0; n < count; n++) mlc_mbarrier_begin(slots + n, 1, n, "is filled");
-  for (unsigned n = 0; n < count; n++) mlc_mbarrier_begin(slots + count + n, warps, n, "is free");
+MLC_DEVICE const uint64_t *mlc_at_block(const uint64_t *barrier, unsigned rank) {
+  return (const uint64_t *)mlc_in_block(barrier, rank);
 }
-template <unsigned count>
+
+template <unsigned count, unsigned blocks = 1>
+MLC_DEVICE void mlc_slots_begin(const uint64_t *slots, unsigned warps) {
+  if (mlc_current->own != 0) return;
+  for (unsigned n = 0; n < count; n++) mlc_mbarrier_begin(slots + n, 1, n, "is filled");
+  for (unsigned n = 0; n < count; n++) mlc_mbarrier_begin(slots + count + n, blocks * warps, n, "is free");
+}
+template <unsigned count, unsigned blocks = 1>
 MLC_DEVICE const uint64_t *mlc_slot_fill(const uint64_t *slots, unsigned i, unsigned bytes,
                                          int line = __builtin_LINE()) {
   const uint64_t *slot = slots + i % count;
@@ -17,20 +23,23 @@ MLC_DEVICE const uint64_t *mlc_slot_fill(const uint64_t *slots, unsigned i, unsi
   mlc_mbarrier_arrive(slot, bytes);
   return slot;
 }
-template <unsigned count>
+template <unsigned count, unsigned = 1>
 MLC_DEVICE void mlc_slot_wait(const uint64_t *slots, unsigned i, int line = __builtin_LINE()) {
   mlc_mbarrier_wait(slots + i % count, i / count % 2, line);
   mlc_sync_lanes(line);
 }
-template <unsigned count>
+template <unsigned count, unsigned blocks = 1>
 MLC_DEVICE void mlc_slot_leave(const uint64_t *slots, unsigned i, int line = __builtin_LINE()) {
   mlc_sync_lanes(line);
-  if (mlc_lane() == 0) mlc_mbarrier_arrive(slots + count + i % count, 0);
+  const uint64_t *free = slots + count + i % count;
+  if (mlc_lane() < blocks) mlc_mbarrier_arrive(blocks > 1 ? mlc_at_block(free, mlc_lane()) : free, 0);
 }
-template <class... At>
+template <unsigned blocks = 1, class... At>
 MLC_DEVICE void mlc_load_box(const void *to, const MlcBoxes &from, const uint64_t *slot, At... at) {
   const int place[] = {at...};
-  mlc_box_later(to, &from, slot, place, sizeof...(at));
+  if (blocks == 1) return mlc_box_later(to, &from, slot, place, sizeof...(at));
+  for (unsigned n = 0; n < blocks; n++)
+    mlc_box_later(mlc_in_block(to, n), &from, mlc_at_block(slot, n), place, sizeof...(at));
 }
 
 // d += a b from boxes: the address of an element tells where in its row of 128 bytes it is.

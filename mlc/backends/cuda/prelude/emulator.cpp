@@ -10,7 +10,7 @@
 #include <ucontext.h>
 #endif
 
-enum { MAX_THREADS = 1024, WARP = 32, MAX_REGIONS = 512, SHARED = 3 };
+enum { MAX_THREADS = 1024, WARP = 32, MAX_REGIONS = 512, SHARED = 3, MAX_BLOCKS = 8 };
 // Not a power of two: the tops of the stacks would share their cache sets.
 static const uint64_t STACK_BYTES = 256 * 1024 + 4096 + 192;
 
@@ -44,10 +44,13 @@ static void *scheduler_stack;
 static bool failed, checking, open_bounds;
 static MlcKernel the_kernel;
 static void **the_arguments;
-static unsigned n_threads, n_warps;
+static unsigned n_threads, n_warps, n_blocks;  // of blocks that run at once; threads of one of them
+static uint64_t pool_bytes;                    // from the pool of one of them to the next
 // A clock that ticks at every synchronisation. Of two accesses by different threads one comes
 // first for sure only if a synchronisation of both lies between them.
-static uint32_t now, block_began, last_barrier, last_fence, warp_synced[MAX_THREADS / WARP];
+static uint32_t now, block_began, last_cluster_barrier, last_fence;
+static uint32_t last_barrier[MAX_BLOCKS], warp_synced[MAX_THREADS / WARP];
+static uint32_t reached[MAX_BLOCKS][MAX_THREADS];  // when a thread of another block last used it
 
 extern char __ehdr_start __attribute__((visibility("hidden")));
 extern char _end __attribute__((visibility("hidden")));
@@ -159,7 +162,7 @@ static void fiber_main() {
 
 static int where(char *text, int room, const MlcThread *t) {
   return snprintf(text, room, "thread (%u, %u, %u) of block (%u, %u, %u)", t->index.x, t->index.y,
-                  t->index.z, mlc_block_index.x, mlc_block_index.y, mlc_block_index.z);
+                  t->index.z, t->block.x, t->block.y, t->block.z);
 }
 
 static void note(int finding, const char *text) {
@@ -188,17 +191,24 @@ static MlcIndex index_of(unsigned n) {
           n / mlc_block_extent.x / mlc_block_extent.y};
 }
 
-static void race(const Region &region, uint64_t offset, const Access &before, bool wrote,
-                 bool writes, bool same_block) {
-  MlcIndex other = index_of(before.thread);
+// Where in its block's pool, or in an array, an address is.
+static uint64_t offset_in(const Region &region, uint64_t address) {
+  uint64_t offset = address - region.low;
+  return region.is_shared ? offset % pool_bytes : offset;
+}
+
+static void race(const Region &region, uint64_t address, const Access &before, bool wrote,
+                 bool writes, bool at_once) {
+  const MlcThread &other = threads[before.thread];
   char who[96];
-  if (same_block)
-    snprintf(who, sizeof who, "thread (%u, %u, %u) of its block", other.x, other.y, other.z);
+  if (at_once)
+    snprintf(who, sizeof who, "thread (%u, %u, %u) of %s", other.index.x, other.index.y, other.index.z,
+             other.rank == mlc_current->rank ? "its block" : "another block of its cluster");
   else
     snprintf(who, sizeof who, "a thread of another block");
   mlc_fail(2, "%s byte %llu of %s, which %s %s: %s", writes ? "writes" : "reads",
-           (unsigned long long)offset, region.name, who, wrote ? "wrote" : "read",
-           same_block ? "no barrier lies between them" : "nothing orders blocks of one launch");
+           (unsigned long long)offset_in(region, address), region.name, who, wrote ? "wrote" : "read",
+           at_once ? "no barrier lies between them" : "nothing orders blocks of one launch");
 }
 
 // ---- accesses -----------------------------------------------------------------------------------
@@ -207,10 +217,15 @@ static uint32_t known_of(uint32_t other);  // by mbarriers
 
 static bool is_ordered(const Access &before, bool atomic) {
   const MlcThread *me = mlc_current;
-  if (before.time < block_began)  // another block of this launch
-    return (before.atomic && atomic) || (me->fenced && before.time < last_fence);
-  if (before.thread == me->number || before.time < last_barrier) return true;
   if (before.atomic && atomic) return true;
+  if (before.time < block_began)  // another block of this launch
+    return me->fenced && before.time < last_fence;
+  if (before.thread == me->number || before.time < last_cluster_barrier) return true;
+  if (threads[before.thread].rank != me->rank) {
+    if (me->fenced && before.time < last_fence) return true;
+  } else if (before.time < last_barrier[me->rank]) {
+    return true;
+  }
   if (before.time < known_of(before.thread)) return true;
   return before.thread / WARP == me->warp && before.time < warp_synced[me->warp];
 }
@@ -225,7 +240,7 @@ static void look(const Region &region, uint64_t address, unsigned bytes, bool wr
     if (end - at < 4) mine.bytes &= 15 >> (4 - (end - at));
     bool old = region.is_shared && granule->write.time < block_began;
     if ((granule->write.bytes & mine.bytes) && !old && !is_ordered(granule->write, atomic))
-      race(region, (at > address ? at : address) - region.low, granule->write, true, writes,
+      race(region, at > address ? at : address, granule->write, true, writes,
            granule->write.time >= block_began);
     if (!writes) {
       Access &last = granule->read;
@@ -241,7 +256,7 @@ static void look(const Region &region, uint64_t address, unsigned bytes, bool wr
       if (!(reader->bytes & mine.bytes)) continue;
       if (region.is_shared && reader->time < block_began) continue;
       if (!is_ordered(*reader, atomic))
-        race(region, (at > address ? at : address) - region.low, *reader, false, true,
+        race(region, at > address ? at : address, *reader, false, true,
              reader->time >= block_began);
     }
     if (granule->write.thread == mine.thread && granule->write.time == now)
@@ -253,7 +268,8 @@ static void look(const Region &region, uint64_t address, unsigned bytes, bool wr
 static int n_boxes;
 static void refuse_pending(uint64_t address, uint64_t bytes, bool writes);
 
-static void touch(uint64_t address, uint64_t bytes, bool writes, bool atomic) {
+// `far` where shared memory may be that of another block of the cluster.
+static void touch(uint64_t address, uint64_t bytes, bool writes, bool atomic, bool far = false) {
   if (!checking) return;
   const Region *region = &regions[last_region];
   if (address - region->low >= region->high - region->low || address + bytes > region->high) {
@@ -281,6 +297,16 @@ static void touch(uint64_t address, uint64_t bytes, bool writes, bool atomic) {
     }
     last_region = i;
     region = &regions[i];
+  }
+  if (region->is_shared && n_blocks > 1) {
+    uint64_t offset = offset_in(*region, address);
+    if (offset + bytes > launch->shared_bytes)
+      mlc_fail(1, "%s bytes %llu to %llu of shared memory, which has %llu bytes", writes ? "writes" : "reads",
+               (unsigned long long)offset, (unsigned long long)(offset + bytes - 1),
+               (unsigned long long)launch->shared_bytes);
+    if (!far && (address - region->low) / pool_bytes != mlc_current->rank)
+      mlc_fail(2, "%s byte %llu of the shared memory of another block", writes ? "writes" : "reads",
+               (unsigned long long)offset);
   }
   if (n_boxes && region->is_shared) refuse_pending(address, bytes, writes);
   if (region->granules) look(*region, address, (unsigned)bytes, writes, atomic);
@@ -357,6 +383,20 @@ void mlc_barrier_at(int line, int place) {
   back_to_scheduler();
 }
 
+void mlc_cluster_barrier_at(int line) {
+  mlc_current->state = MLC_AT_CLUSTER;
+  mlc_current->site = line;
+  back_to_scheduler();
+}
+
+const void *mlc_in_block(const void *place, unsigned rank) {
+  const uint64_t base = regions[SHARED].low, offset = (uint64_t)place - base;
+  if (offset >= pool_bytes * n_blocks || rank >= n_blocks)
+    mlc_fail(2, "asks for shared memory of block %u of its cluster, which has %u", rank, n_blocks);
+  if (rank != mlc_current->rank) reached[rank][mlc_current->number] = now;
+  return (const void *)(base + rank * pool_bytes + offset % pool_bytes);
+}
+
 void mlc_fence() {
   last_fence = ++now;
   mlc_current->fenced = true;
@@ -382,7 +422,7 @@ void mlc_exchange(const void *mine, unsigned bytes, const char *what, int line) 
 
 const void *mlc_handed(unsigned lane) {
   unsigned number = mlc_current->warp * WARP + lane;
-  if (number >= n_threads) number = mlc_current->number;
+  if (number >= n_threads * n_blocks) number = mlc_current->number;
   return threads[number].slot[mlc_current->exchanges & 1];
 }
 
@@ -418,128 +458,7 @@ void mlc_copies_wait(unsigned pending) {
 
 #include "emulator_boxes.h"
 
-// ---- the scheduler ------------------------------------------------------------------------------
-
-static uint32_t random_state;
-static uint32_t draw(uint32_t below) {
-  random_state = random_state * 1664525u + 1013904223u;
-  return (uint32_t)(((uint64_t)random_state * below) >> 32);
-}
-
-static void arrange(unsigned *order, unsigned n) {
-  for (unsigned i = 0; i < n; i++) order[i] = launch->order == 1 ? n - 1 - i : i;
-  if (launch->order == 2)
-    for (unsigned i = n; i > 1; i--) {
-      unsigned j = draw(i), t = order[i - 1];
-      order[i - 1] = order[j], order[j] = t;
-    }
-}
-
-static const char *describe(char *text, int room, const MlcThread *t) {
-  int n = where(text, room, t);
-  if (t->state == MLC_EXITED) snprintf(text + n, room - n, " has ended");
-  else if (t->state == MLC_AT_WARP)
-    snprintf(text + n, room - n, " waits in %s at line %d", t->what, t->site);
-  else snprintf(text + n, room - n, " waits at the barrier of line %d", t->site);
-  return text;
-}
-
-static void disagree(const MlcThread *a, const MlcThread *b, const char *among) {
-  char first[224], second[224], text[600];
-  snprintf(text, sizeof text, "%s, but %s: %s", describe(first, sizeof first, a),
-           describe(second, sizeof second, b), among);
-  note(2, text);
-}
-
-// Runs a warp until all of its lanes have ended or wait at a barrier; or some at an mbarrier.
-static void run_warp(unsigned warp) {
-  unsigned first = warp * WARP, lanes = n_threads - first;
-  if (lanes > WARP) lanes = WARP;
-  unsigned order[WARP];
-  arrange(order, lanes);
-  for (;;) {
-    for (unsigned i = 0; i < lanes; i++) {
-      MlcThread *t = &threads[first + order[i]];
-      if (t->state != MLC_READY) continue;
-      mlc_current = t;
-      mlc_switch(&scheduler_stack, t->stack_pointer);
-      if (failed) return;
-    }
-    MlcThread *waiting = nullptr, *other = nullptr;
-    bool ready = false, stalled = false;
-    for (unsigned i = 0; i < lanes; i++) {
-      MlcThread *t = &threads[first + i];
-      if (t->state == MLC_AT_WARP && !waiting) waiting = t;
-      ready = ready || t->state == MLC_READY;
-      stalled = stalled || t->state == MLC_AT_MBARRIER;
-    }
-    if (ready) continue;  // another lane has completed what it waited for
-    if (!waiting || stalled) return;
-    for (unsigned i = 0; i < lanes; i++) {
-      MlcThread *t = &threads[first + i];
-      if (t->state != MLC_AT_WARP || t->what != waiting->what) other = t;
-    }
-    if (other)
-      return disagree(waiting, other, "all lanes of a warp must take part in a warp operation");
-    if (waiting->what == SYNC) warp_synced[warp] = ++now;
-    for (unsigned i = 0; i < lanes; i++) threads[first + i].state = MLC_READY;
-  }
-}
-
-static void run_block() {
-  block_began = last_barrier = ++now;
-  begin_boxes();
-  memset(warp_synced, 0, sizeof warp_synced);
-  memset(mlc_shared_pool, 0xFF, launch->shared_bytes);
-  for (unsigned i = 0; i < n_threads; i++) {
-    MlcThread *t = &threads[i];
-    t->stack_pointer = new_stack(stacks + STACK_BYTES * (i + 1));
-    t->index = index_of(i);
-    t->number = i;
-    t->warp = i / WARP;
-    t->state = MLC_READY;
-    t->exchanges = t->group = 0;
-    t->copies = 0;
-    t->fenced = false;
-  }
-  unsigned order[MAX_THREADS / WARP];
-  for (;;) {
-    arrange(order, n_warps);
-    for (unsigned i = 0; i < n_warps && !failed; i++) run_warp(order[i]);
-    if (failed) return;
-    MlcThread *waiting = nullptr, *other = nullptr, *stalled = nullptr;
-    bool ready = false;
-    for (unsigned i = 0; i < n_threads; i++) {
-      MlcThread *t = &threads[i];
-      if (t->state == MLC_AT_BARRIER && !waiting) waiting = t;
-      if (t->state == MLC_AT_MBARRIER && !stalled) stalled = t;
-      ready = ready || t->state == MLC_READY;
-    }
-    if (ready) continue;
-    if (stalled) return deadlock(stalled);
-    if (!waiting) break;
-    for (unsigned i = 0; i < n_threads; i++)
-      if (threads[i].state != MLC_AT_BARRIER || threads[i].site != waiting->site ||
-          threads[i].place != waiting->place)
-        other = &threads[i];
-    if (other) {
-      bool one_line = other->state == MLC_AT_BARRIER && other->site == waiting->site;
-      return disagree(waiting, other,
-                      one_line ? "these are two, and all threads of a block must reach the same barrier"
-                               : "all threads of a block must reach the same barrier");
-    }
-    last_barrier = ++now;
-    for (unsigned i = 0; i < n_threads; i++) threads[i].state = MLC_READY;
-  }
-  for (unsigned i = 0; i < n_threads; i++)
-    if (threads[i].copies) {
-      char text[224];
-      int n = where(text, sizeof text, &threads[i]);
-      snprintf(text + n, sizeof text - n, " ends without waiting for its asynchronous copies");
-      return note(2, text);
-    }
-  if (n_boxes) note(2, "a block ends without waiting for its boxes");
-}
+#include "emulator_scheduler.h"
 
 static void add_region(const void *low, uint64_t bytes, const char *name, bool watched,
                        bool shared) {
@@ -569,7 +488,9 @@ int mlc_run(MlcLaunch *wanted, MlcKernel kernel, void **arguments) {
   mlc_grid_extent = {launch->grid[0], launch->grid[1], launch->grid[2]};
   mlc_block_extent = {launch->block[0], launch->block[1], launch->block[2]};
   n_threads = launch->block[0] * launch->block[1] * launch->block[2];
-  n_warps = (n_threads + WARP - 1) / WARP;
+  n_blocks = launch->cluster;
+  n_warps = (n_threads * n_blocks + WARP - 1) / WARP;
+  pool_bytes = ((launch->shared_bytes + 1023) & ~(uint64_t)1023) + 1024;
   failed = false;
   checking = launch->checks;
   random_state = 12345;
@@ -578,25 +499,23 @@ int mlc_run(MlcLaunch *wanted, MlcKernel kernel, void **arguments) {
   the_kernel = kernel;
   the_arguments = arguments;
   void *pool = nullptr;
-  if (!prepare() || posix_memalign(&pool, 1024, launch->shared_bytes + 1024)) return -1;
-  mlc_shared_pool = (unsigned char *)pool;
+  if (!prepare() || posix_memalign(&pool, 1024, pool_bytes * n_blocks)) return -1;
   open_bounds = false;
   add_region(stacks, STACK_BYTES * (MAX_THREADS + 1), "a stack", false, false);
   add_region(threads, sizeof(MlcThread) * MAX_THREADS, "a thread", false, false);
   add_region(&__ehdr_start, (uint64_t)(&_end - &__ehdr_start), "the module", false, false);
-  add_region(pool, launch->shared_bytes, "shared memory", true, true);
+  uint64_t shared = n_blocks > 1 ? pool_bytes * n_blocks : launch->shared_bytes;
+  add_region(pool, shared, "shared memory", true, true);
   for (int i = 0; i < launch->arrays && n_regions < MAX_REGIONS; i++) {
     if (launch->sizes[i] == ~(uint64_t)0) open_bounds = true;
     else add_region(launch->addresses[i], launch->sizes[i], launch->names[i], true, false);
   }
   uint64_t blocks = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
   n_counted = 0;
-  for (uint64_t i = 0; i < blocks && !failed; i++) {
-    uint64_t n = launch->order == 1 ? blocks - 1 - i : i;
-    mlc_block_index = {(unsigned)(n % launch->grid[0]),
-                       (unsigned)(n / launch->grid[0] % launch->grid[1]),
-                       (unsigned)(n / launch->grid[0] / launch->grid[1])};
-    run_block();
+  for (uint64_t i = 0; i < blocks && !failed; i += n_blocks) {
+    uint64_t n = launch->order == 1 ? blocks - n_blocks - i : i;
+    run_blocks({(unsigned)(n % launch->grid[0]), (unsigned)(n / launch->grid[0] % launch->grid[1]),
+                (unsigned)(n / launch->grid[0] / launch->grid[1])});
     if (launch->sites) count_block();
   }
   if (launch->sites) end_counting();

@@ -10,7 +10,7 @@ struct MlcIndex {
   unsigned x, y, z;
 };
 
-enum MlcState { MLC_READY, MLC_AT_WARP, MLC_AT_BARRIER, MLC_AT_MBARRIER, MLC_EXITED };
+enum MlcState { MLC_READY, MLC_AT_WARP, MLC_AT_BARRIER, MLC_AT_MBARRIER, MLC_AT_CLUSTER, MLC_EXITED };
 enum { MLC_SLOT_BYTES = 512, MLC_CP_ASYNC_MAX = 256 };
 
 struct MlcCopy {  // one cp.async that nobody has waited for yet
@@ -24,7 +24,10 @@ struct MlcCopy {  // one cp.async that nobody has waited for yet
 struct MlcThread {
   void *stack_pointer;
   MlcIndex index;
-  uint32_t number, warp;
+  MlcIndex block;        // which block of the grid it is one of
+  unsigned char *pool;   // shared memory of that block
+  uint32_t number, warp; // among those of all blocks that run at once: a cluster
+  uint32_t rank, own;    // the number of its block in the cluster, and its own in the block
   int state, site;       // what it waits for, and at which line
   int place;             // which barrier of that line
   const char *what;      // the name of the warp operation it waits for
@@ -56,7 +59,7 @@ static const uint64_t MLC_LINE_MOST = 1 << 24;
 // One launch, filled in by the caller.
 struct MlcLaunch {
   const char *kernel;
-  unsigned grid[3], block[3];
+  unsigned grid[3], block[3], cluster;  // so many blocks along x run at once
   uint64_t shared_bytes;
   int32_t order;         // 0 forward, 1 reverse, 2 pseudo-random
   int32_t checks;        // whether every access is looked at
@@ -82,6 +85,9 @@ MLC_API int mlc_run(MlcLaunch *launch, MlcKernel kernel, void **arguments);
 // `place` tells barriers of one line apart.
 MLC_API void mlc_barrier_at(int line, int place = 0);
 MLC_API void mlc_barrier_of_at(unsigned count, int line);
+MLC_API void mlc_cluster_barrier_at(int line);
+// The same place in shared memory of another block of the cluster.
+MLC_API const void *mlc_in_block(const void *place, unsigned rank);
 MLC_API void mlc_fence();
 // Hands `bytes` bytes to all lanes of the warp, and returns once all have arrived.
 // What a lane handed over is then at mlc_handed(lane), until the next operation.

@@ -35,11 +35,14 @@ static void begin_boxes() {
   if (knowledge) memset(knowledge, 0, sizeof *knowledge * MAX_THREADS * MAX_THREADS);
 }
 
-static uint32_t known_of(uint32_t other) {
-  return n_mbarriers ? knowledge[mlc_current->number * MAX_THREADS + other] : 0;
+static uint32_t known_to(uint32_t one, uint32_t other) {
+  return n_mbarriers ? knowledge[one * MAX_THREADS + other] : 0;
 }
+static uint32_t known_of(uint32_t other) { return known_to(mlc_current->number, other); }
 
-static const uint64_t *const TEAM = (const uint64_t *)1;  // no address: the barrier of some threads
+// No address: the barrier of some threads of a block of this rank.
+static const uint64_t *team_of(unsigned rank) { return (const uint64_t *)(uint64_t)(1 + rank); }
+static bool is_team(const uint64_t *barrier) { return (uint64_t)barrier <= MAX_BLOCKS; }
 
 static Mbarrier *mbarrier_at(const uint64_t *barrier) {
   for (int i = 0; i < n_mbarriers; i++)
@@ -55,7 +58,7 @@ void mlc_mbarrier_begin(const uint64_t *barrier, unsigned count, unsigned number
     mlc_fail(2, "makes more mbarriers than the emulator keeps");
   for (int i = 0; i < n_mbarriers; i++)
     if (mbarriers[i].address == (uint64_t)barrier) mlc_fail(2, "makes an mbarrier for the second time");
-  if (barrier != TEAM) touch((uint64_t)barrier, 8, true, false);
+  if (!is_team(barrier)) touch((uint64_t)barrier, 8, true, false);
   Mbarrier &made = mbarriers[n_mbarriers++];
   memset(&made, 0, sizeof made);
   made.address = (uint64_t)barrier, made.count = made.pending = count;
@@ -64,7 +67,7 @@ void mlc_mbarrier_begin(const uint64_t *barrier, unsigned count, unsigned number
 
 // Who waits at an mbarrier looks again.
 static void wake(const Mbarrier *b) {
-  for (unsigned i = 0; i < n_threads; i++)
+  for (unsigned i = 0; i < n_threads * n_blocks; i++)
     if (threads[i].state == MLC_AT_MBARRIER && threads[i].barrier == b) threads[i].state = MLC_READY;
 }
 
@@ -83,11 +86,11 @@ static void hand_over(Mbarrier *b, unsigned thread, uint32_t time) {
 void mlc_mbarrier_arrive(const uint64_t *barrier, unsigned bytes) {
   Mbarrier *b = mbarrier_at(barrier);
   const MlcThread *me = mlc_current;
-  if (barrier != TEAM) touch((uint64_t)barrier, 8, false, false);
+  if (!is_team(barrier)) touch((uint64_t)barrier, 8, false, false, true);
   if (!b->pending) mlc_fail(2, "arrives where slot %u %s, and nobody is missing there", b->number, b->what);
   const uint32_t *mine = knowledge + me->number * MAX_THREADS;
   uint32_t warp = me->warp * WARP;
-  for (unsigned i = 0; i < n_threads; i++)
+  for (unsigned i = 0; i < n_threads * n_blocks; i++)
     hand_over(b, i, i / WARP == me->warp && mine[i] < warp_synced[warp / WARP] ? warp_synced[warp / WARP] : mine[i]);
   hand_over(b, me->number, ++now);
   b->pending--;
@@ -106,7 +109,7 @@ void mlc_box_later(const void *to, const MlcBoxes *from, const uint64_t *slot, c
   if (!boxes) boxes = (Box *)calloc(MAX_BOXES, sizeof(Box));
   if (!boxes || n_boxes == MAX_BOXES) mlc_fail(2, "has more boxes under way than the emulator keeps");
   uint64_t bytes = bytes_of(*from);
-  touch((uint64_t)to, bytes, true, false);
+  touch((uint64_t)to, bytes, true, false, true);
   memset((void *)to, 0xFF, bytes);
   Box &made = boxes[n_boxes++];
   made = {to, *from, {0, 0, 0, 0, 0}, b, mlc_current->number};
@@ -119,7 +122,7 @@ static void refuse_pending(uint64_t address, uint64_t bytes, bool writes) {
     uint64_t to = (uint64_t)boxes[i].to;
     if (address < to + bytes_of(boxes[i].from) && to < address + bytes)
       mlc_fail(2, "%s byte %llu of shared memory, where a box is to come that nobody has waited for",
-               writes ? "writes" : "reads", (unsigned long long)(address - regions[SHARED].low));
+               writes ? "writes" : "reads", (unsigned long long)offset_in(regions[SHARED], address));
   }
 }
 
@@ -155,7 +158,7 @@ static int64_t fetch_box(const Box &box) {
 void mlc_mbarrier_wait(const uint64_t *barrier, unsigned parity, int line) {
   MlcThread *me = mlc_current;
   Mbarrier *b = mbarrier_at(barrier);
-  if (barrier != TEAM) touch((uint64_t)barrier, 8, false, false);
+  if (!is_team(barrier)) touch((uint64_t)barrier, 8, false, false);
   while (b->parity == parity) {  // that phase is not complete
     int kept = 0;
     for (int i = 0; i < n_boxes; i++) {
@@ -177,24 +180,25 @@ void mlc_mbarrier_wait(const uint64_t *barrier, unsigned parity, int line) {
     back_to_scheduler();
   }
   uint32_t *mine = knowledge + me->number * MAX_THREADS;
-  for (unsigned i = 0; i < n_threads; i++)
+  for (unsigned i = 0; i < n_threads * n_blocks; i++)
     if (mine[i] < b->passed[i]) mine[i] = b->passed[i];
   ++now;
 }
 
 void mlc_barrier_of_at(unsigned count, int line) {
   MlcThread *me = mlc_current;
-  if (me->number >= count || count % WARP || count > n_threads)
+  if (me->own >= count || count % WARP || count > n_threads)
     mlc_fail(2, "waits at a barrier of the first %u threads (line %d)", count, line);
+  const uint64_t *team = team_of(me->rank);
   bool made = false;
-  for (int i = 0; i < n_mbarriers; i++) made = made || mbarriers[i].address == (uint64_t)TEAM;
-  if (!made) mlc_mbarrier_begin(TEAM, count, 0, "");
-  Mbarrier *b = mbarrier_at(TEAM);
+  for (int i = 0; i < n_mbarriers; i++) made = made || mbarriers[i].address == (uint64_t)team;
+  if (!made) mlc_mbarrier_begin(team, count, 0, "");
+  Mbarrier *b = mbarrier_at(team);
   if (b->count != count) mlc_fail(2, "waits at a barrier of %u threads, where others wait for %u", count, b->count);
   unsigned parity = b->parity;
   mlc_sync_lanes(line);
-  mlc_mbarrier_arrive(TEAM, 0);
-  mlc_mbarrier_wait(TEAM, parity, line);
+  mlc_mbarrier_arrive(team, 0);
+  mlc_mbarrier_wait(team, parity, line);
 }
 
 // Says that a thread waits in vain, when no thread of the block can go on.
@@ -202,7 +206,7 @@ static void deadlock(const MlcThread *t) {
   const Mbarrier *b = (const Mbarrier *)t->barrier;
   char who[128], text[400];
   where(who, sizeof who, t);
-  if (b->address == (uint64_t)TEAM)
+  if (is_team((const uint64_t *)b->address))
     snprintf(text, sizeof text,
              "%s waits at the barrier of line %d for %u threads more, and none is left that comes", who,
              t->site, b->pending);

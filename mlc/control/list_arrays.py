@@ -1,0 +1,54 @@
+"""``np.array`` of a list that is held in arrays: as many rows as the data have chosen, or, in a
+native loop, as many as only that knows when it runs.
+
+::
+
+    near = []
+    for j in range(n):                     ->     x[rows[:tail]].mean()
+        if d[i, j] < r: near.append(j)
+    x[near].mean()
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ops.moving import length_from, moving_view, places_of
+from ..tracer import tree
+from ..tracer.grown import Grown
+from ..tracer.tracer import Tracer
+from .list_rows import value_of
+from .list_steps import rows_of
+from .plan import current
+
+
+def array_of(owner: Grown, size: int | None, length: Tracer) -> Any:
+    """The items of ``owner``, ``size`` of them if that is known, else ``length``; None of items
+    that no array holds."""
+    kind = owner.kind
+    if kind is None or size == 0:
+        return np.zeros((0,))
+    first = value_of(owner.head)
+    columns: list[Any] = []
+    for column in owner.columns:
+        if size is None:
+            columns.append(_open_rows(column, first, length))
+        else:
+            columns.append(Tracer(rows_of(column, first, size), current()))
+    if tree.is_single(kind.structure):
+        return columns[0]
+    if not tree.is_flat(kind.structure):
+        return None
+    return np.stack(columns, axis=1)
+
+
+def _open_rows(column: Tracer, first: Any, count: Tracer) -> Any:
+    """The ``count`` rows from ``first`` on, a number that only the running loop knows."""
+    room, *rest = column.shape
+    items = (("from", (0,), 1, length_from(count._tensor, room)), *places_of(rest))
+    part: Any = moving_view(column, [first], items=items)
+    found = Tracer(part._seen[1], current())  # the list may change later on, and this does not
+    found._cell.is_array = True
+    return found

@@ -1,0 +1,38 @@
+"""Where the greatest or least of a row stands, at every place of a step and of what is left."""
+
+import numpy as np
+import pytest
+
+import mlc
+from mlc.backends.llvm.target import host_target
+from mlc.intrinsics.extremes import TYPES
+
+SIZES = 64, 129, 300, 1023, 1024, 1031, 1151, 1152, 1280, 2049
+
+
+def rows(rng, n, dtype):
+    """Many equal elements, few, rising and falling ones; of floats what is odd about them."""
+    kind = np.dtype(dtype)
+    few, many = rng.integers(0, 3, n).astype(kind), rng.integers(0, 10**6, n).astype(kind)
+    yield from (few, many, np.sort(many), np.sort(many)[::-1].copy(), np.zeros(n, kind))
+    if kind.kind == "f":
+        for value in (np.nan, np.inf, -np.inf, -0.0):
+            for row in (few - 1, np.full(n, -np.inf, kind), np.zeros(n, kind)):
+                row[rng.integers(0, n, 2)] = value
+                yield row
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_places_of_extremes(name, dtype, n):
+    find = mlc.jit(getattr(np, name))
+    for row in rows(np.random.default_rng(n), n, dtype):
+        assert find(row) == getattr(np, name)(row)
+
+
+@pytest.mark.skipif(host_target().vector_bits != 256, reason="vectors of another length")
+def test_long_rows_of_short_vectors_are_looked_at_again():
+    find = mlc.jit(np.argmax)
+    assert "tzcnt" in find.lower(np.zeros(1024, np.float32)).asm
+    assert "tzcnt" not in find.lower(np.zeros(1000, np.float32)).asm
