@@ -72,7 +72,7 @@ class Comparison:
     """Of ``a`` with ``b``: ``ratio`` is b's time over a's, ``verdict`` says what a is.
 
     No winner is named unless the whole interval lies to one side of 1, with a margin. Without
-    ``rounds``, nothing was found that would be worth a comparison.
+    ``rounds``, nothing was found that would be worth a comparison: the code is the same.
     """
 
     ratio: float

@@ -107,13 +107,16 @@ class Measurer:
 
     def compare(self, a: Candidate, b: Candidate, seconds: float = 5.0) -> Comparison:
         """Whether ``a`` is faster than ``b``, in as many rounds as that takes, and at most
-        ``seconds``. :class:`FailureError` if one of them does not run or is wrong."""
+        ``seconds``; of the same code, in none: what would be seen is where it was loaded.
+        :class:`FailureError` if one of them does not run or is wrong."""
         bench = self.bench
         rounds, keys = self._rounds, []
+        images: list[bytes] = []
         rounds.deadline = None
         for candidate in (a, b):
             if candidate.kind == "default":
                 keys.append(DEFAULT)
+                images.append(bench.default.image)
                 continue
             built = self._images.get(candidate) or self._result(
                 candidate, self._submit(candidate), None
@@ -123,6 +126,10 @@ class Measurer:
             keys.append(self._new_key())
             bench.runner.load(keys[-1], built)
             bench.check(keys[-1], bench.sets, self.limits.run_seconds)
+            images.append(built.image)
+        if images[0] == images[1]:
+            self._drop(keys)
+            return Comparison(1.0, (1.0, 1.0), "within noise", 0)
         entry = Entry(a, bench.default, keys[0], keys[1], once=bench.seconds)
         deadline = time.monotonic() + seconds
         try:
@@ -133,9 +140,7 @@ class Measurer:
                 if is_sure or found.rounds >= 10 * self.limits.most_rounds or _is_over(deadline):
                     break
         finally:
-            for key in keys:
-                if key != DEFAULT:
-                    bench.runner.drop(key)
+            self._drop(keys)
         interval = (found.ratio.low, found.ratio.high)
         verdict = verdict_of(interval) if found.rounds >= 6 else "within noise"
         return Comparison(found.ratio.median, interval, verdict, found.rounds)
@@ -238,6 +243,11 @@ class Measurer:
                 return Built("build failed", f"{type(error).__name__}: {error.message}")
             built = self._builders.submit(request).result(left)
         return built
+
+    def _drop(self, keys: Iterable[int]) -> None:
+        for key in keys:
+            if key != DEFAULT:
+                self.bench.runner.drop(key)
 
     def _key_of(self, candidate: Candidate) -> int:
         return DEFAULT if candidate.kind == "default" else self._new_key()
