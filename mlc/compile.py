@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .compile_device import DEVICE_TARGETS
+from .config import check_environment
 from .errors import ArgumentError, BoundsError, SourceLocation, refused
 from .records import dataclass
 from .schedules.tuned import has_records
@@ -187,6 +188,7 @@ def compile_graph(
     """
     if target not in TARGETS:
         raise ArgumentError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}")
+    check_environment()
     if call is None:
         call = CallSpec(returns="array" if len(outputs) == 1 else "tuple")
     checked = debug or target == "cpu" and _may_look_outside(outputs)

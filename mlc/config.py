@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
-from mlc.errors import ArgumentError
+from mlc.errors import ArgumentError, warn
 
 T = TypeVar("T")
 LOADED_NS = time.time_ns()  # when this process began to load mlc
@@ -388,6 +389,27 @@ class Config:
 def settings() -> dict[str, Setting[Any]]:
     """All settings by name, in the order of their declaration."""
     return {name: s for name, s in vars(Config).items() if isinstance(s, Setting)}
+
+
+@cache
+def check_environment() -> None:
+    """Looks at each variable ``MLC_...`` of the environment: ArgumentError where a setting cannot
+    take its value, a warning where no setting has its name. Those of tests begin with MLC_TEST."""
+    ours = {name for name in os.environ if name.startswith("MLC_")}
+    if not ours:
+        return
+    known = {variable: s for s in settings().values() for variable in s.env}
+    for variable in sorted(ours):
+        if variable in known:
+            text = os.environ[variable].strip()
+            if text:
+                known[variable].check(text, f"the environment variable {variable}")
+        elif not variable.startswith("MLC_TEST"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(variable, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "print(mlc.config) lists all"
+            warn(f"no setting is read from the variable {variable}; {hint}", UserWarning)
 
 
 def _setting(name: str) -> Setting[Any]:

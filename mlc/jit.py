@@ -38,6 +38,7 @@ from .specialization import (
     of_function,
     refuse_captured_writes,
     refuse_on_a_card,
+    refuse_options,
     refuse_other,
     symbol,
     warn_of_changes,
@@ -424,6 +425,7 @@ def jit(
     static_argnums: int | Iterable[int] = (),
     dynamic: Any = None,
     precision: str | None = None,
+    **unknown: object,
 ) -> Any:
     """Compile ``function``, written in NumPy, once for each signature it is called with.
 
@@ -446,6 +448,8 @@ def jit(
     ``"interpret"`` or ``"numpy"`` for the reference backends; ``precision="tf32"`` lets tensor
     cores multiply float32. See also ``f.lower(...)``, ``f.cache_info()`` and ``f.clear_cache()``.
     """
+    if unknown:
+        refuse_options(unknown)
     if target not in TARGETS:
         raise ArgumentError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}")
     target = with_precision(target, precision)

@@ -8,7 +8,7 @@ import copy
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -287,6 +287,34 @@ def written_arrays(
                 )
         found.append(place)
     return found
+
+
+_ELSEWHERE = {  # options of other compilers' decorators, and what stands for them here
+    "nopython": "what cannot be compiled is always refused; leave it out",
+    "parallel": "threads are used where they pay; mlc.set_num_threads says how many",
+    "fastmath": "there is no fast-math here; leave it out",
+    "cache": "kernels are kept on disk anyhow, but with mlc.config.cache = False; leave it out",
+    "nogil": "kernels of more than some microseconds run without the GIL; leave it out",
+    "donate_argnums": "an argument that the function writes to is changed in place",
+    "device": 'say target="cuda", or pass arrays of a device',
+    "backend": 'say target="cpu" or target="cuda"',
+    "mode": "@mlc.autotune searches for faster schedules",
+    "fullgraph": "what cannot be compiled is always refused; leave it out",
+}
+
+
+def refuse_options(unknown: dict[str, object]) -> NoReturn:
+    """Raises ArgumentError for options that `mlc.jit` does not have."""
+    from difflib import get_close_matches
+
+    name = next(iter(unknown))
+    options = ("target", "static_argnames", "static_argnums", "dynamic", "precision")
+    near = get_close_matches(name, options, n=1)
+    if name in _ELSEWHERE:
+        hint = _ELSEWHERE[name]
+    else:
+        hint = f"did you mean {near[0]}=?" if near else f"it has {', '.join(options)}"
+    raise ArgumentError(f"mlc.jit has no option {name}=: {hint}")
 
 
 def refuse_other(wrapped: Any) -> None:

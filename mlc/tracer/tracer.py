@@ -474,8 +474,8 @@ def _leak(value: Tracer, trace: Any) -> TracerLeakError:
     if value._trace.finished:
         what = f"was used after {owner} had returned"
         advice = (
-            f"return it from {owner} and use the returned array, instead of keeping it in a list, "
-            f"a global, an attribute or a closure"
+            f"return it from {owner} and use the returned array, instead of keeping it where mlc "
+            f"does not look after the call, as in an attribute of a function or a class"
         )
     elif trace is None:
         what = f"was used outside {owner}, in another thread or context, while that is being traced"

@@ -205,3 +205,17 @@ def test_what_was_built_is_called_by_place_and_with_arrays() -> None:
 
     with pytest.raises(mlc.ArgumentError, match=r"argument 0 of B is traced .*te.call\(program"):
         traced(a)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ({"static_argname": "n"}, "static_argname=: did you mean static_argnames=?"),
+        ({"nopython": True}, "nopython=: what cannot be compiled is always refused; leave it out"),
+        ({"warp": 1}, "warp=: it has target, static_argnames, static_argnums, dynamic, precision"),
+    ],
+)
+def test_options_that_there_are_not(option: dict[str, Any], hint: str) -> None:
+    with pytest.raises(mlc.ArgumentError) as caught:
+        mlc.jit(**option)
+    assert caught.value.message == f"mlc.jit has no option {hint}"

@@ -248,8 +248,8 @@ def test_a_leak_is_named_with_its_origin() -> None:
     kept = keeper.kept  # type: ignore[attr-defined]
     advice = (
         "was used after leaking had returned; return it from leaking and use the returned array, "
-        "instead "
-        "of keeping it in a list, a global, an attribute or a closure"
+        "instead of keeping it where mlc does not look after the call, as in an attribute of a "
+        "function or a class"
     )
     with pytest.raises(mlc.TracerLeakError) as caught:
         kept[0] * 2

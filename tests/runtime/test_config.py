@@ -1,9 +1,11 @@
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mlc.config import config, settings
+import mlc
+from mlc.config import check_environment, config, settings
 from mlc.errors import ArgumentError, MlcError
 from mlc.runtime import threads
 
@@ -32,6 +34,29 @@ def test_bad_environment_value_names_the_variable(monkeypatch):
     monkeypatch.setenv("MLC_NUM_THREADS", "many")
     with pytest.raises(ArgumentError, match=r"variable MLC_NUM_THREADS is 'many', but .*1 to 1024"):
         _ = config.num_threads
+
+
+@pytest.fixture
+def unread_environment():
+    check_environment.cache_clear()
+    yield
+    check_environment.cache_clear()
+
+
+def test_wrong_variables_are_told_at_the_first_compilation(monkeypatch, unread_environment):
+    def doubled(x):
+        return x * 2
+
+    monkeypatch.setenv("MLC_RESULT_MEMORY", "-5")
+    with pytest.raises(ArgumentError, match=r"variable MLC_RESULT_MEMORY is '-5', but a size is"):
+        mlc.jit(doubled)(np.ones(3))
+    monkeypatch.delenv("MLC_RESULT_MEMORY")
+    monkeypatch.setenv("MLC_TEST_ANYTHING", "1")
+    monkeypatch.setenv("MLC_THREADS", "2")
+    advice = "no setting is read from the variable MLC_THREADS; did you mean MLC_NUM_THREADS?"
+    with pytest.warns(UserWarning) as warned:
+        assert mlc.jit(doubled)(np.ones(3)).tolist() == [2, 2, 2]
+    assert [str(w.message) for w in warned] == [advice]
 
 
 def test_omp_num_threads_is_the_fallback(monkeypatch):
