@@ -232,7 +232,7 @@ def _move(t: _Text) -> _Work:
     store, wide = f"@llvm.masked.store.{t.mangled}.p0", f"i{t.lanes}"
     work.declared = [
         f"declare {t.vector} {compress}({t.vector}, {t.mask}, {t.vector})",
-        f"declare void {store}({t.vector}, ptr, i32, {t.mask})",
+        f"declare void {store}({t.vector}, ptr, {t.mask})",
         f"declare {wide} @llvm.ctpop.{wide}({wide})",
     ]
     ones = f"<{', '.join(['i1 true'] * t.lanes)}>"
@@ -260,7 +260,7 @@ def _move(t: _Text) -> _Work:
             f"  %side{q} = call {t.vector} {compress}({t.vector} %v, {t.mask} {here}, "
             f"{t.vector} poison)",
             f"  %ta{q} = getelementptr {t.element}, ptr %b, i64 %to{q}",
-            f"  call void {store}({t.vector} %side{q}, ptr %ta{q}, i32 {t.bits // 8}, "
+            f"  call void {store}({t.vector} %side{q}, ptr align {t.bits // 8} %ta{q}, "
             f"{t.mask} %fill{q})",
             f"  %tn{q} = add i64 %to{q}, %many{q}",
         ]
