@@ -19,6 +19,7 @@ from .tracer.signature import Key, is_complex_key, is_scalar_key
 from .tracer.traced import Traced
 
 if TYPE_CHECKING:
+    from .runtime.entry import ArraySpec
     from .runtime.executor import Executable
     from .runtime.signature import Signature
 
@@ -57,12 +58,15 @@ def native_call(
     is_plain = not any(r.kind in ("input", "copy") for r in traced.results)
     if params is None or not is_plain or traced.writes:
         return CallSpec(returns="list", out="never")
-    if traced.is_direct and (traced.structure is None or isinstance(traced.structure, type)):
+    plain = _plain_results(traced)
+    if plain is not None:
+        returns, outputs = plain
         return CallSpec(
             params=params,
+            outputs=outputs,
             keywords=names,
             names=by_place,
-            returns="array" if traced.structure is None else traced.structure.__name__,
+            returns=returns,
             out="never" if parameters.has_out else "optional",
             statics=statics_of(keys, given),
             held=held,
@@ -77,6 +81,42 @@ def native_call(
         held=held,
         unflatten=functools.partial(_whole if traced.is_direct else _unflattened, traced),
     )
+
+
+def _plain_results(traced: Traced) -> tuple[str, tuple[ArraySpec, ...]] | None:
+    """How native code returns the results, and what each of them is, if they are arrays or NumPy
+    scalars, one or a flat tuple or list; complex ones are pairs of real numbers in the graph."""
+    if not traced.is_direct:
+        return None
+    specs = [array_spec(tensor) for tensor in traced.outputs]
+    structure = traced.structure
+    if structure is None or isinstance(structure, type):
+        return "array" if structure is None else structure.__name__, tuple(specs)
+    is_flat = structure.type in (tuple, list)
+    parts = structure.children() if is_flat else [structure]
+    if len(parts) != len(specs):
+        return None
+    found = [spec if p.is_leaf() else _complex_result(spec, p) for spec, p in zip(specs, parts)]
+    results = tuple(spec for spec in found if spec is not None)
+    if len(results) < len(found):
+        return None
+    return structure.type.__name__ if is_flat else "array", results
+
+
+def _complex_result(spec: ArraySpec, structure: Any) -> ArraySpec | None:
+    """What the complex array or scalar is that ``structure`` makes of one array, which ``spec``
+    describes; None if it is anything else."""
+    if spec.shape[-1:] != (2,) or spec.numpy.kind != "f":
+        return None
+    from .tracer.complex.value import Complex
+
+    if structure.type is not Complex:
+        return None
+    sample = structure.unflatten([np.zeros([*(1 for _ in spec.shape[1:]), 2], spec.numpy)])
+    kind = np.ndarray if len(spec.shape) > 1 else np.generic
+    if not isinstance(sample, kind) or sample.dtype.kind != "c":
+        return None
+    return dataclasses.replace(spec, shape=spec.shape[:-1], dtype=sample.dtype.name)
 
 
 def _by_place(names: Sequence[str], parameters: Parameters) -> tuple[str | None, ...]:

@@ -66,7 +66,7 @@ class Compiled:
             return list(out)
         assert self.executable is not None
         outputs = list(out) if out is not None else [_empty(t) for t in self.outputs]
-        self.executable.run(arrays, outputs)
+        self.executable.run(arrays, self.executable.spec.as_called(outputs))
         return outputs
 
     @cached_property
@@ -160,6 +160,7 @@ class CallSpec:
     """How Python calls the function: see :class:`mlc.runtime.entry.EntrySpec` for the fields."""
 
     params: tuple[Any, ...] | None = None
+    outputs: tuple[Any, ...] | None = None
     keywords: tuple[str, ...] = ()
     names: tuple[str | None, ...] = ()
     returns: Any = "array"
@@ -402,7 +403,7 @@ def _entry_spec(compiled: Compiled, call: CallSpec, meta: dict[str, Any]) -> Ent
         params = tuple(array_spec(t) for t in compiled.inputs)
     return EntrySpec(
         params=params,
-        outputs=tuple(array_spec(t) for t in compiled.outputs),
+        outputs=call.outputs or tuple(array_spec(t) for t in compiled.outputs),
         keywords=call.keywords,
         names=call.names,
         n_constants=len(meta["constants"]),

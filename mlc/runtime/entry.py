@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -152,6 +152,14 @@ class EntrySpec:
             raise ValueError("without outputs there is none to require")
         if self.returns == "array" and len(self.outputs) != 1:
             raise ValueError("to return an array takes one output; use 'tuple'")
+
+    def as_called(self, outputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        """The arrays for ``outputs`` with real numbers and a last axis of 2 seen as complex ones
+        where outputs are complex."""
+        return [
+            o.view(s.numpy)[..., 0] if s.numpy.kind == "c" else o
+            for o, s in zip(outputs, self.outputs, strict=True)
+        ]
 
     @property
     def leaves(self) -> list[Leaf]:

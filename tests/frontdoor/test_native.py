@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,28 @@ def test_plain_calls_do_not_enter_python(monkeypatch: pytest.MonkeyPatch) -> Non
     assert np.array_equal(jitted(X, 2.0), X + 2)
     assert jitted(X, X, out=out) is out
     assert np.array_equal(out, X + X)
+
+
+def test_complex_results_are_made_and_filled_without_python() -> None:
+    native_call.native_entry(build=True)
+    z = X + 1j * X[::-1]
+
+    def function(x: Any, y: Any) -> Any:
+        return x * y, y.real, x.sum()
+
+    for returned in (lambda x, y: x * y, lambda x, y: (x * y).sum(), function):
+        jitted = mlc.jit(returned)
+        jitted(z, z)
+        jitted._slow = lambda *args, **kwargs: pytest.fail("this call entered Python")
+        want, got = returned(z, z), jitted(z, z)
+        for w, g in zip(flat(want), flat(got), strict=True):
+            assert type(g) is type(w) and g.dtype == w.dtype
+            np.testing.assert_allclose(g, w, rtol=1e-6)
+        out = tuple(np.empty_like(w) for w in flat(want))
+        given = out if type(want) is tuple else out[0]
+        assert all(map(operator.is_, flat(jitted(z, z, out=given)), out))
+        for w, g in zip(flat(want), out, strict=True):
+            np.testing.assert_allclose(g, w, rtol=1e-6)
 
 
 def test_a_change_is_noticed_by_a_function_with_captures(monkeypatch: pytest.MonkeyPatch) -> None:
