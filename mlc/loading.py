@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import BuiltinImporter, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from marshal import loads
 from struct import Struct
@@ -118,8 +118,9 @@ def install(package: ModuleType) -> None:
         return
     folder = os.path.dirname(spec.origin)
     if folders is not None and list(folders) == [folder] and PathFinder in sys.meta_path:
-        at = sys.meta_path.index(PathFinder)  # who wants to be asked earlier goes on being so
-        sys.meta_path.insert(at, Finder(spec.name, folder))
+        # Who wants to be asked before Python's own finders goes on being so.
+        usual = [n for n, f in enumerate(sys.meta_path) if f in (BuiltinImporter, PathFinder)]
+        sys.meta_path.insert(usual[0], Finder(spec.name, folder))
 
 
 install(sys.modules[__name__.rpartition(".")[0]])

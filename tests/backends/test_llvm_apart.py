@@ -6,7 +6,17 @@ import ctypes
 
 import pytest
 
-from mlc.backends.llvm.apart import ARGUMENTS, Calls, CCall, Cell, cell, is_possible
+from mlc.backends.llvm.apart import (
+    ARGUMENTS,
+    BLOCK,
+    Calls,
+    CCall,
+    Cell,
+    MemoryAhead,
+    cell,
+    in_a_row,
+    is_possible,
+)
 
 pytestmark = pytest.mark.skipif(not is_possible(), reason="no code for this processor")
 
@@ -68,3 +78,27 @@ def test_the_function_of_a_call_may_be_found_by_an_earlier_one() -> None:
         CCall(function, (cell(2**64 - 5),), result),
     ]]).wait(0)  # fmt: skip
     assert result.value == 5
+
+
+@pytest.mark.parametrize(
+    ("blocks", "first", "size"),
+    [
+        ([], 0, 0),
+        ([9 << 20], 9 << 20, BLOCK),
+        ([1 << 30, 5 << 20, (5 << 20) + BLOCK + 16], 5 << 20, 2 * BLOCK + 16),
+        ([9 << 20, (9 << 20) - BLOCK, 1 << 30], 1 << 30, BLOCK),
+    ],
+)
+def test_blocks_that_lie_one_behind_another(blocks: list[int], first: int, size: int) -> None:
+    assert in_a_row(blocks) == (first, first + size)
+
+
+def test_memory_is_asked_for_and_keeps_what_is_in_it() -> None:
+    memory = MemoryAhead()
+    held = memory._blocks[-1]
+    ctypes.memset(held, 7, BLOCK)
+    Calls([[memory.asking]]).wait(0)
+    assert ctypes.string_at(held, BLOCK) == b"\7" * BLOCK
+    memory.give_back()
+    memory.give_back()
+    assert memory._blocks == []

@@ -143,6 +143,20 @@ print([bool(call.result.value) for call in trying if call.must])
 
 
 @prepared
+def test_the_pages_that_the_first_module_needs_are_there() -> None:
+    code = """
+import resource
+faults = lambda: resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+text, memory, _ = library._first_module(target), library._memory, library._library()
+before = faults()
+library.emit(text, target, 2)
+print(faults() - before < 150, memory.asking.result.value == 0, len(memory._blocks))
+"""
+    is_quick, is_made, left = run_apart(code).split()
+    assert left == "0" and is_quick == is_made  # older systems make no pages ahead
+
+
+@prepared
 def test_another_thread_makes_an_object_file() -> None:
     target, text = host_target(), texts()[0]
     expected = emit.emit_object(text, target)

@@ -24,7 +24,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mlc.backends.llvm import apart
-from mlc.backends.llvm.apart import Calls, CCall, Cell, address_of, cell
+from mlc.backends.llvm.apart import Calls, CCall, Cell, MemoryAhead, address_of, cell
 from mlc.backends.llvm.target import Target
 from mlc.forks import around_fork
 
@@ -144,15 +144,19 @@ def _machine(llvm: SimpleNamespace, target: Target, opt_level: int) -> Iterator[
 _loading = threading.RLock()  # held while the library is loaded
 _loaded: SimpleNamespace | None = None
 _helper: Calls | None = None
+_memory: MemoryAhead | None = None
 
 
 def prepare(target: Target, opt_level: int = 2) -> None:
     """Have another thread load the library and compile a first module for ``target``, with what
-    most kernels use. Does nothing the second time, and where there is but `llvmlite.binding`."""
-    global _helper
+    most kernels use, and get memory for the next one. Does nothing the second time, and where there
+    is but `llvmlite.binding`."""
+    global _helper, _memory
     is_new = _helper is None and _loaded is None and "llvmlite.binding.ffi" not in sys.modules
     if is_new and is_direct() and apart.is_possible():
-        _helper = Calls(_preparations(target, opt_level))
+        finding, trying = _preparations(target, opt_level)
+        _memory = MemoryAhead()
+        _helper = Calls(([*finding, _memory.asking], trying))
         atexit.register(_helper.wait, 1)  # the process must not end in the midst of it
 
 
@@ -292,8 +296,9 @@ def _library() -> SimpleNamespace:
     global _loaded
     with _loading:
         if _loaded is None:
-            if _helper is not None:
+            if _helper is not None and _memory is not None:
                 _helper.wait(0)
+                _memory.give_back()
             _loaded = _load()
         return _loaded
 
