@@ -14,8 +14,10 @@ from ..ops.broadcast import as_axis
 from ..ops.op import leaves_of
 from ..tracer import tree
 from ..tracer.lists import whole
+from .carry import NotNative
 from .convert import converted
 from .forms import map as map_over
+from .spec import ONE_DTYPE
 
 _FEW = 4  # slices that are written out
 _PYTHON = {"f": "float64", "i": "int64", "u": "int64"}  # what Python's numbers are, by kind
@@ -26,8 +28,8 @@ def vectorized(function: Any) -> Callable[..., Any]:
     calls the Python function with one element each.
 
     As in NumPy the function computes with Python's numbers, and the result has the dtype that it
-    has for a number of the array; where NumPy looks at the first element alone, it is one that
-    suits all.
+    has for the first number of the array: where branches of the function give several, the data
+    choose.
     """
 
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -90,9 +92,7 @@ def _mapped(function: Callable[..., Any], args: tuple[Any, ...], otypes: Any) ->
     flat = [np.ravel(array) for array in arrays]
     if not np.size(arrays[0]):
         raise UnsupportedError(f"np.vectorize over arrays of shape {shape} cannot be traced")
-    kinds = otypes or [
-        np.result_type(part) for part in tree.flatten(function(*(a[0] for a in flat)))[0]
-    ]
+    kinds = otypes or _kinds(function, [a[0] for a in flat])
     wide = tuple(a.astype(_wide(np.dtype(a.dtype))) for a in flat)
     found = map_over(lambda given: function(*given), wide)
     parts, structure = tree.flatten(found)
@@ -101,3 +101,20 @@ def _mapped(function: Callable[..., Any], args: tuple[Any, ...], otypes: Any) ->
         for part, kind in zip(parts, kinds, strict=True)
     ]
     return tree.unflatten(structure, made)
+
+
+def _kinds(function: Callable[..., Any], first: list[Any]) -> list[np.dtype[Any]]:
+    """The dtypes of what ``function`` returns for the ``first`` elements."""
+    token = ONE_DTYPE.set(True)
+    try:
+        parts = tree.flatten(function(*first))[0]
+    except NotNative as reason:
+        ONE_DTYPE.set(False)
+        function(*first)  # which tells what else is the matter
+        raise UnsupportedError(
+            f"np.vectorize: {reason.message}, and the dtype of the result is that of the first one, "
+            f"which data decide; say which with otypes="
+        ) from None
+    finally:
+        ONE_DTYPE.reset(token)
+    return [np.result_type(part) for part in parts]

@@ -39,7 +39,7 @@ from .open_arrays import (
 from .orders import end_order
 from .perhaps import bare, is_bound, is_or_none
 from .plan import BeginsAsNone, NotNative, Plan, State, alone
-from .spec import Spec, merged
+from .spec import ONE_DTYPE, Spec, merged
 from .values import is_carriable, is_value, nothing, spec_of, tensor_of, tree_text
 
 
@@ -292,8 +292,11 @@ class Fitting:
         labels = tree.leaf_names(name, structure) if len(leaves) > 1 else [name]
         for k, leaf in enumerate(leaves):
             known = self.known(n, k)
-            spec = merged(known, spec_of(self.trace, leaf), labels[k], what, self.state.must_fit)
+            own = spec_of(self.trace, leaf)
+            spec = merged(known, own, labels[k], what, self.state.must_fit)
             is_branch = self.state.is_branch
+            if is_branch and ONE_DTYPE.get() and own.dtype is not known.dtype:
+                raise NotNative(f"{what} leaves {labels[k]} as {known} or {own}")
             is_first = n in self.late and not is_branch
             if end_order(plan.orders, (n, k), leaf, is_branch, is_first) or spec != known:
                 plan.specs[n, k] = spec

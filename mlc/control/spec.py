@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 import numpy as np
 
 from ..dtypes import DType, as_dtype
 from ..errors import DTypeError, ShapeError
 from ..records import dataclass
+
+# Whether the data choose between branches that leave values of two dtypes, as between those that
+# leave two shapes; else a dtype that holds both is taken.
+ONE_DTYPE: ContextVar[bool] = ContextVar("whether branches must leave one dtype", default=False)
 
 
 @dataclass(frozen=True)

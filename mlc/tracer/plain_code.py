@@ -24,7 +24,11 @@ SCALARS = frozenset({
     "bool",
 })  # fmt: skip
 
-_REPLACED = frozenset({"lib", "testing", "apply_along_axis"})  # or some of their functions are
+# Or some of their functions are, or those that they are given.
+_REPLACED = frozenset({
+    "lib", "testing", "apply_along_axis", "apply_over_axes", "vectorize", "piecewise",
+    "fromfunction", "frompyfunc",
+})  # fmt: skip
 REDUCING = frozenset({"reduce", "accumulate", "reduceat"})  # which take lists of traced values so
 
 

@@ -73,6 +73,34 @@ def test_vectorize_is_a_loop_over_elements() -> None:
     assert square(3) == 9
 
 
+def whole_or_half(v: float) -> float:
+    if v > 0:
+        return 1
+    return 0.5
+
+
+def as_first(x: Any) -> Any:
+    return np.vectorize(whole_or_half)(x)
+
+
+def bool_or_int(x: Any) -> Any:
+    return np.vectorize(lambda v: v if v else v * 2)(x)
+
+
+def in_a_loop(x: Any) -> Any:
+    total = 0.0
+    for i in range(1000):
+        total += np.vectorize(whole_or_half)(x - i).sum()
+    return total
+
+
+def test_vectorize_takes_the_dtype_of_the_first_result() -> None:
+    for x in (np.array([1.0, -1.0, 2.0]), np.array([-1.0, 1.0])):
+        same(as_first, x)
+        same(bool_or_int, x > 0)
+    assert "Python float or a Python int, and the dtype of the result" in refused(in_a_loop, X)
+
+
 def by_signature(x: Any) -> Any:
     return np.vectorize(np.sum, signature="(n)->()")(x)
 
