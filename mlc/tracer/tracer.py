@@ -26,6 +26,7 @@ from ..ops.assemble import part_shape
 from ..ops.op import CURRENT
 from ..te.extent import is_open
 from ..te.tensor import Compute, Placeholder, Tensor
+from .absent import IN_PLACE, refuse_attribute
 from .asking import is_ours
 from .changing import Flat
 from .concrete import all_known, known, plain, wrapped
@@ -44,18 +45,7 @@ from .writing import assign, bools_as_axes, key_of_arrays, one_element
 
 _SLOTS = frozenset({"_cell", "_seen", "_trace", "_view"})
 _ROWS = 10_000  # a Python loop over more rows than this is surely a mistake
-_IN_PLACE = {
-    "resize": "np.reshape(x, shape)",
-    "itemset": "np.where(mask, new, x)", "setfield": "np.where(mask, new, x)",
-}  # fmt: skip
 _OF_NUMBERS = frozenset({"is_integer", "bit_count", "bit_length"})
-_ELSEWHERE = {
-    "tobytes": "return the array and call .tobytes() on the result",
-    "tofile": "return the array and save the result",
-    "dump": "return the array and save the result",
-    "byteswap": "swap bytes outside",
-    **dict.fromkeys(("data", "ctypes", "base"), "a traced value has no memory"),
-}
 _OPEN = "mlc.tracer.open_lengths"
 
 
@@ -340,25 +330,15 @@ class Tracer:
         if name in _SLOTS:
             raise AttributeError(name)
         if self._cell.array is not None and not name.startswith("__array_"):
-            if name in _IN_PLACE:
+            if name in IN_PLACE:
                 self._cell.touch()
             return getattr(known(self), name)
-        if name in _IN_PLACE:
-            raise UnsupportedError(
-                f"x.{name}() changes an array in place and cannot be traced; use x = "
-                f"{_IN_PLACE[name]}"
-            )
-        if name in _ELSEWHERE:
-            raise UnsupportedError(f"x.{name} cannot be traced; {_ELSEWHERE[name]}")
         if name in _OF_NUMBERS:
             from .number import number_method
 
             if (found := number_method(self, name)) is not None:
                 return found
-        raise AttributeError(
-            f"a traced value has no attribute {name!r}; it has those of a NumPy array that do not "
-            f"depend on the data"
-        )
+        refuse_attribute(name)
 
     def astype(self, dtype: Any, order: Any = "K", casting: Any = "unsafe",
                subok: bool = True, copy: bool = True) -> Any:  # fmt: skip

@@ -235,3 +235,8 @@ def test_put():
 
     x = np.arange(5.0) + 1j
     np.testing.assert_array_equal(mlc.jit(written)(x.copy()), written(x.copy()))
+
+
+def test_what_is_no_attribute_is_told_in_words_of_arrays() -> None:
+    with pytest.raises(AttributeError, match="a traced value has no attribute 'setflags'"):
+        mlc.jit(lambda x: x.setflags(write=False))(np.ones(2, complex))

@@ -105,6 +105,11 @@ CASES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
         "x.tobytes cannot be traced; return the array and call .tobytes() on the result",
     ),
     (
+        lambda x: (x * 1j).resize(3),
+        mlc.UnsupportedError,
+        "x.resize() changes an array in place and cannot be traced; use x = np.reshape(x, shape)",
+    ),
+    (
         lambda x: list(np.reshape(np.tile(x, 1000), (12000, 1))),
         mlc.UnsupportedError,
         "a Python loop over 12000 rows is unrolled while tracing; write it over whole arrays",

@@ -21,6 +21,7 @@ from ...errors import ArgumentError, UnsupportedError
 from ...ir.expr import const
 from ...ops.op import CURRENT
 from .. import tree
+from ..absent import IN_PLACE, refuse_attribute
 from ..asking import shape_for
 from ..changing import Flat, flattened
 from ..concrete import known, wrapped
@@ -71,6 +72,10 @@ class Complex:
         if not isinstance(real, np.ndarray) or not isinstance(imag, np.ndarray):
             return None
         return _interleaved(real, imag)
+
+    def __getattr__(self, name: str) -> Any:
+        array = None if name in Complex.__slots__ or name in IN_PLACE else self.__mlc_known__()
+        return refuse_attribute(name) if array is None else getattr(array, name)
 
     @property
     def _is_weak(self) -> bool:
@@ -284,11 +289,6 @@ class Complex:
         return np.conjugate(self)  # type: ignore[call-overload]
 
     conjugate = conj
-
-    def sort(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: it would change the array in place."""
-        raise UnsupportedError("x.sort() changes an array in place and cannot be traced; use x = "
-                               "np.sort(x)")  # fmt: skip
 
     def __copy__(self) -> Any:
         return self.copy()
