@@ -112,7 +112,7 @@ def _kinds(function: Callable[..., Any], first: list[Any]) -> list[np.dtype[Any]
         ONE_DTYPE.set(False)
         function(*first)  # which tells what else is the matter
         raise UnsupportedError(
-            f"np.vectorize: {reason.message}, and the dtype of the result is that of the first one, "
+            f"np.vectorize: {reason.message}, and the dtype of the result is that of the first, "
             f"which data decide; say which with otypes="
         ) from None
     finally:

@@ -28,12 +28,13 @@ from .closeness import (
     scattered,
 )
 from .instrumenting import HELPER, instrumented
+from .open_order import PARTITIONS, parts_shuffled
 
 UNITS = 4.0  # errors of that many units in the last place
 EXACT = frozenset({
     "zeros", "ones", "full", "empty", "eye", "identity", "arange", "array", "asarray", "copy",
     "zeros_like", "ones_like", "full_like", "empty_like", "where", "concatenate", "stack", "hstack",
-    "vstack", "tile", "repeat", "roll", "flip", "sort", "partition", "unique", "take", "maximum",
+    "vstack", "tile", "repeat", "roll", "flip", "sort", "unique", "take", "maximum",
     "minimum", "max", "min", "amax", "amin", "abs", "absolute", "fabs", "negative", "sign", "floor",
     "ceil", "trunc", "rint", "round", "clip", "float", "tril", "triu", "diag", "pad", "choose",
     "select", "copysign", "append", "insert", "delete", "choice", "compress", "len", "nextafter",
@@ -255,6 +256,8 @@ class Shaker:
             result = scattered(function, args, kwargs, result, self.source)
         if name in SUMS:
             result = self.of_whole_numbers(args, result)
+        if name in PARTITIONS:
+            return parts_shuffled(owner, args, kwargs, result, self.source)
         if name == "searchsorted" and not _is_sorted(owner if len(args) == 1 else args[0]):
             places = self.source.integers(0, 1 << 30, np.shape(result))
             return result + places.astype(result.dtype)  # no order, no place in it

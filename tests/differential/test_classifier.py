@@ -356,3 +356,24 @@ def test_a_bug_of_the_compiler_is_no_refusal() -> None:
     assert compare(broken, raising, lambda seed: raising, x).kind == "different"
     assert compare(refusing, np.abs, lambda seed: np.abs, x).kind == "refused"
     assert compare(refusing, raising, lambda seed: raising, x).kind == "same"
+
+
+@pytest.mark.parametrize("text", [
+    "x.partition(2, axis=0)\n    return x", "return np.partition(x.T, [2], -1).T",
+    "return x[np.argpartition(x[:, 0], kth=2)]",
+])  # fmt: skip
+def test_each_part_of_a_partition_is_in_any_order(text: str) -> None:
+    function = defined(f"def program(x):\n    {text}\n")
+    x = np.array([[5, 5], [3, 3], [9, 9], [1, 1], [7, 7]])
+    near = lambda seed: shaken(function, seed)
+
+    def kind(rows: Any) -> str:
+        def made(x: Any) -> Any:
+            found = function(x)
+            found[...] = np.array(rows)[:, None]
+            return found
+
+        return compare(made, function, near, [x]).kind
+
+    assert kind([1, 3, 5, 7, 9]) == kind([3, 1, 5, 9, 7]) == "same"
+    assert kind([1, 3, 7, 5, 9]) == "different"

@@ -1,0 +1,33 @@
+"""Orders that NumPy leaves open: that of the elements in each part which a partition makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+PARTITIONS = frozenset({"partition", "argpartition"})
+
+
+def parts_shuffled(
+    owner: Any, args: Sequence[Any], kwargs: Mapping[str, Any], found: Any, source: Any
+) -> Any:
+    """What ``np.partition``, ``np.argpartition`` or a method of such a name has ``found``, with the
+    elements of each part in an order drawn from ``source``. A method that returns nothing has
+    partitioned ``owner``, which gets the other order."""
+    is_method = isinstance(owner, np.ndarray)
+    array = owner if found is None else found
+    given = list(args if is_method else args[1:])
+    kth = given[0] if given else kwargs["kth"]
+    axis = given[1] if len(given) > 1 else kwargs.get("axis", -1)
+    rows = np.moveaxis(array, -1 if axis is None else axis, -1)
+    shuffled, end = rows.copy(), rows.shape[-1]
+    places = sorted({int(place) % end for place in np.ravel(kth)}) if end else []
+    starts, ends = [0, *(place + 1 for place in places)], [*places, end]
+    for start, stop in zip(starts, ends, strict=True):
+        shuffled[..., start:stop] = source.permuted(rows[..., start:stop], axis=-1)
+    if found is None:
+        rows[...] = shuffled
+        return None
+    return np.moveaxis(shuffled, -1, -1 if axis is None else axis)
