@@ -150,13 +150,16 @@ def test_rows_that_the_nearest_cache_does_not_hold_are_used_once(l1, outer) -> N
 @pytest.mark.parametrize(
     ("l1", "l2", "rows", "size", "packed"),
     [
-        (48 << 10, 1 << 20, 256, 256, False),
+        (48 << 10, 1 << 20, 48, 256, True),
+        (48 << 10, 1 << 20, 47, 256, False),
+        (48 << 10, 1 << 20, 32, 1024, True),
+        (48 << 10, 1 << 20, 31, 1024, False),
         (48 << 10, 2 << 20, 256, 256, True),
         (48 << 10, 2 << 20, 64, 512, True),
         (48 << 10, 2 << 20, 63, 512, False),
         (48 << 10, 2 << 20, 64, 1024, False),
-        (48 << 10, 1 << 20, 384, 1024, True),
-        (48 << 10, 1 << 20, 128, 128, False),
+        (48 << 10, 1 << 20, 128, 128, True),
+        (48 << 10, 1 << 20, 127, 128, False),
         (48 << 10, 2 << 20, 128, 128, True),
         (48 << 10, 2 << 20, 127, 128, False),
         (64 << 10, 2 << 20, 128, 128, False),
@@ -289,7 +292,7 @@ def test_panels_of_one_line_a_step_are_packed_where_lines_push_each_other_out(
 ) -> None:
     names = [b.name for b in blocks_of(product(rows, size, size, AVX2).body)]
     assert ("b_packed" in names) == is_packed
-    wide = Machine(threads=1)  # four lines a step
+    wide = Machine(threads=1, vector_bytes=32)  # two lines a step
     assert "b_packed" not in [b.name for b in blocks_of(product(rows, 256, 256, wide).body)]
 
 
@@ -319,7 +322,8 @@ def test_some_rows_go_by_in_tiles_that_fill_sixteen_registers(shape, rows: int, 
 
 def test_columns_of_many_rows_are_packed_in_short_vectors_instead_of_copied_by_tiles() -> None:
     assert "b_packed" in [b.name for b in blocks_of(product(64, 768, 3072, AVX2).body)]
-    assert "b_packed" not in [b.name for b in blocks_of(product(64, 768, 3072, Machine()).body)]
+    large = Machine(l2=2 << 20)
+    assert "b_packed" not in [b.name for b in blocks_of(product(64, 768, 3072, large).body)]
 
 
 @pytest.mark.parametrize(("columns", "is_asked_for"), [(2048, True), (512, False)])

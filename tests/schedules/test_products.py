@@ -115,7 +115,7 @@ def test_rows_that_push_each_other_out_are_copied(rows: int, depth: int) -> None
     b = numbers(np.float32, (depth, 2 * LARGE), "plain", 21)
     text = str(mlc.jit(lambda a, b: a @ b).lower(a, b).program)
     assert ("a_packed" in text) is (depth == 1024 and rows < 48)
-    assert ("b_stack" in text) is (rows > 48)
+    assert ("b_stack" in text or "b_packed" in text) is (rows > 48)
 
 
 @pytest.mark.parametrize("layout", ["plain", "transposed"])

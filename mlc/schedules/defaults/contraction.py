@@ -37,6 +37,8 @@ FEW_PACK_ROWS = 64  # the same, where rows of the operand push each other out of
 SMALL_L1 = 32 << 10
 LARGE_L2 = 2 << 20  # or where the copy stays in one that answers late, unless reads are in order
 NEAR_PACK_ROWS = 128  # the same, where the copy is small, but not for the nearest cache
+ACROSS_PACK_ROWS = 48  # the same, where vectors are lines, and lie in two of them as arrays come
+BEHIND_PACK_ROWS = 32  # the same, where what is copied comes from behind the second cache
 AHEAD_ROWS = 4  # the same, where it is made once before the first call
 AHEAD_BYTES = 32 << 10
 CONVERT_ROWS = 16  # with as many, and a panel of columns, operands are converted once
@@ -163,10 +165,12 @@ def pays_to_pack(node: Load, nest: Nest, roles: Roles, panel: int, machine: Mach
     size = node.dtype.itemsize * prod(axis.extent for axis in axes) // many  # of one matrix
     if is_packed_ahead(node, rows):
         return size > AHEAD_BYTES
-    lines = _is_line_by_line(node, nest, panel, machine)
+    lines, across = _is_line_by_line(node, nest, panel, machine), machine.vector_bytes >= LINE_BYTES
     if size <= PACK_BYTES:  # no panel stays in the nearest cache, and rows may begin within lines
-        early = lines or (machine.l2 >= LARGE_L2 and size > machine.l1)
+        early = lines or ((across or machine.l2 >= LARGE_L2) and size > machine.l1)
         return (many == 1 or lines) and early and rows >= NEAR_PACK_ROWS
+    if across and machine.l2 < LARGE_L2:
+        return rows >= (BEHIND_PACK_ROWS if size > machine.l2 else ACROSS_PACK_ROWS)
     early = lines or _push_out(node, nest, machine) or machine.l2 >= LARGE_L2
     return rows >= (FEW_PACK_ROWS if early else PACK_ROWS)
 

@@ -31,7 +31,7 @@ from ..schedule import Schedule
 from .access import loads_in, reduce_axes, step
 from .contraction import LATENCY, Roles, is_packed_ahead, pack_axis, pays_to_pack
 from .folds import is_foldable
-from .machine import FEW_REGISTERS, LINE_BYTES, STACK_BYTES, Machine
+from .machine import FEW_REGISTERS, LARGE_L2, LINE_BYTES, STACK_BYTES, Machine
 from .vectors import lanes_for, private_loops, split_roles
 
 MOST_ROWS = 256
@@ -81,6 +81,9 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
     n, k, size = roles.n.extent, folds[0].extent, matrix.dtype.itemsize
     lanes = lanes_for(nest, n, machine)
     is_small = machine.registers <= FEW_REGISTERS
+    packs = rows > TOGETHER and (is_small or machine.l2 < LARGE_L2)
+    if packs and pays_to_pack(matrix, nest, roles, lanes, machine):
+        return None  # blocks of columns are copied by longer rows than those of one tile
     together, steps, run_bytes = rows, STEPS, RUN_BYTES
     if TOGETHER < rows <= SOME_ROWS:
         together = max(TILE_ROWS, key=lambda n: ((rows % n or n) >= n / 2, n))
@@ -89,8 +92,6 @@ def plan_stream(nest: Nest, roles: Roles | None, machine: Machine) -> Stream | N
         whole = [r for r in (6, 5, 4) if rows % r == 0]  # no tile with fewer rows: less code
         together = whole[0] if whole else 6
         steps, run_bytes = BLOCK, RUN_BYTES // 4
-        if is_small and pays_to_pack(matrix, nest, roles, lanes, machine):
-            return None  # blocks of columns are copied by longer rows than those of one tile
     if is_small and together > FEW_ROWS:
         together = min(FEW_TILE_ROWS, key=lambda n: _cycles(rows, n, _vectors(n, machine)))
     steps = next((n for n in range(steps, steps // 2, -1) if k % n == 0), steps)
