@@ -32,7 +32,9 @@ MAX_THREADS = 1024
 MAX_SHARED = 227 << 10  # bytes of shared memory that a block can have on any card
 _UNKNOWN = (1 << 64) - 1
 _FLAGS = ("-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-fwrapv", "-fno-strict-aliasing",
-          "-ffp-contract=off", "-fno-exceptions", "-fno-rtti")  # fmt: skip
+          "-ffp-contract=off", "-fno-exceptions", "-fno-rtti",
+          "-Werror=frame-larger-than=200000")  # fmt: skip
+_GCC = re.compile(r"(.*-)?g\+\+(-[\d.]+)?")  # clang++ finds a compiled header another way
 _CHECKS = ("-fsanitize=thread,bounds,alignment,integer-divide-by-zero",)
 _MESSAGE_BYTES = 1024
 
@@ -268,8 +270,11 @@ def _built(key: str, path: str, source: str, flags: Sequence[str], module: Devic
         work = Path(folder)
         (work / "kernels.cpp").write_text(source)
         (work / "emulator.o").write_bytes(_emulator(path))
+        header = _header(path, flags)
+        if header:  # taken instead of the text that it is of, which costs more than most kernels
+            (work / "emulated.h.gch").write_bytes(header)
         command = [
-            path, *flags, f"-I{prelude.FOLDER}", "-Werror=frame-larger-than=200000", "-c",
+            path, *flags, f"-I{prelude.FOLDER}", "-c",
             "-o", str(work / "kernels.o"), str(work / "kernels.cpp"),
         ]  # fmt: skip
         _run(command, module.name, source)
@@ -286,24 +291,34 @@ def _built(key: str, path: str, source: str, flags: Sequence[str], module: Devic
 def _emulator(path: str) -> bytes:
     """The object file of the emulator itself, compiled once."""
     flags = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti")
-    key = cache.content_key("emulator", _prelude(), _version(path), *flags)
-    return _emulators.get(key) or _compile_emulator(key, path, flags)
+    return _compiled_once(path, (*flags, "-c"), "emulator.cpp")
 
 
-_emulators: dict[str, bytes] = {}
+def _header(path: str, flags: Sequence[str]) -> bytes:
+    """What kernels include, compiled once for each set of flags; empty if not by GCC."""
+    if not _GCC.fullmatch(os.path.basename(os.path.realpath(path))):
+        return b""
+    return _compiled_once(path, (*flags, "-w", "-x", "c++-header"), "emulated.h")
 
 
-def _compile_emulator(key: str, path: str, flags: Sequence[str]) -> bytes:
+_compiled: dict[str, bytes] = {}
+
+
+def _compiled_once(path: str, flags: Sequence[str], name: str) -> bytes:
+    """A file of the prelude as the compiler makes it, from the disk cache if that has it."""
+    key = cache.content_key(name, _prelude(), _version(path), *flags)
+    if key in _compiled:
+        return _compiled[key]
     entry = cache.get(key)
     if entry is not None:
-        _emulators[key] = entry.image
-        return entry.image
-    with tempfile.TemporaryDirectory(prefix="mlc-") as folder:
-        made = Path(folder) / "emulator.o"
-        source = str(prelude.FOLDER / "emulator.cpp")
-        _run([path, *flags, "-c", "-o", str(made), source], "the emulator", "")
-        _emulators[key] = image = made.read_bytes()
-    cache.put(key, image, {"emulated": "emulator"})
+        image = entry.image
+    else:
+        with tempfile.TemporaryDirectory(prefix="mlc-") as folder:
+            made = Path(folder) / "made"
+            _run([path, *flags, "-o", str(made), str(prelude.FOLDER / name)], name, "")
+            image = made.read_bytes()
+        cache.put(key, image, {"emulated": name})
+    _compiled[key] = image
     return image
 
 

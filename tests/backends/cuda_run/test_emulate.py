@@ -252,6 +252,28 @@ def test_libraries_come_from_the_disk(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (a == 7).all()
 
 
+def test_what_kernels_include_is_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And stands for its text: this compiles where the text is not found."""
+    path, flags = emulate.compiler(), (*emulate._FLAGS, *emulate._CHECKS)
+    header = emulate._header(path, flags)
+    if not header:
+        pytest.skip("the compiler is not GCC")
+    with monkeypatch.context() as patch:
+        patch.setattr(emulate, "_run", lambda *_: pytest.fail("compiled again"))
+        assert emulate._header(path, flags) is header
+        patch.setattr(emulate, "_compiled", {})
+        assert emulate._header(path, flags) == header  # from the disk
+    (tmp_path / "emulated.h.gch").write_bytes(header)
+    kernel = tmp_path / "kernels.cpp"
+    kernel.write_text(emulate.source_of(one_kernel(MATMUL, 3)))
+    emulate._run([path, *flags, "-fsyntax-only", str(kernel)], "k", MATMUL)
+    (tmp_path / "emulated.h.gch").unlink()
+    with pytest.raises(CompileError, match="No such file"):
+        emulate._run([path, *flags, "-fsyntax-only", str(kernel)], "k", MATMUL)
+
+
 def test_no_compiler() -> None:
     with config.override(cxx="no-such-compiler"), pytest.raises(UnsupportedError) as caught:
         emulate.load(one_kernel("", 0))
