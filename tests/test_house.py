@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -72,9 +73,27 @@ def sources() -> tuple[Path, ...]:
     return tuple(sorted(PACKAGE.rglob("*.py")))
 
 
+class Facts(NamedTuple):
+    """What the rules ask of a file, by line; its syntax tree is large, and not kept."""
+
+    length: int
+    imports: tuple[tuple[int, str], ...]
+    environment: tuple[int, ...]
+    prints: tuple[int, ...]
+    undocumented: tuple[str, ...]
+
+
 @cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+def facts(path: Path) -> Facts:
+    text = path.read_text(encoding="utf-8")
+    module = ast.parse(text, str(path))
+    return Facts(
+        len(text.splitlines()),
+        tuple(imported_parts(path, module)),
+        tuple(environment(module)) if "env" in text else (),
+        tuple(prints(module)) if "print" in text else (),
+        tuple(undocumented(path, module)),
+    )
 
 
 @cache
@@ -97,10 +116,18 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imported_parts(path: Path) -> Iterator[tuple[int, str]]:
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Everything below ``node`` that statements are made of, without their expressions."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for inner in getattr(node, field, ()):
+            yield inner
+            yield from statements(inner)
+
+
+def imported_parts(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
     """(line, part) for each import of `mlc` in a file, those inside functions included."""
     package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(tree(path)):
+    for node in statements(module):
         if isinstance(node, ast.Import):
             targets = [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -128,32 +155,38 @@ def test_imports_go_downwards() -> None:
     wrong = [
         f"{name_of(path)}:{line} imports mlc.{part}"
         for path in sources()
-        for line, part in imported_parts(path)
+        for line, part in facts(path).imports
         if part != part_of(path) and LEVEL[part] >= LEVEL.get(part_of(path), 99)
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_files_are_small() -> None:
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    lengths = {path: facts(path).length for path in sources()}
     long = [f"{name_of(path)}: {n}" for path, n in lengths.items() if n > HARD_CEILING]
     assert not long, f"over {HARD_CEILING} lines: {long}"
     substantial = [n for n in lengths.values() if n > 10]
     assert statistics.median(substantial) <= MEDIAN_CEILING
 
 
+def environment(module: ast.Module) -> Iterator[int]:
+    """The lines that read the environment."""
+    for node in ast.walk(module):
+        match node:
+            case ast.Attribute(value=ast.Name(id="os"), attr="environ" | "getenv" | "environb"):
+                yield node.lineno
+            case ast.ImportFrom(module="os", names=names):
+                if {alias.name for alias in names} & {"environ", "getenv"}:
+                    yield node.lineno
+
+
 def test_only_config_reads_the_environment() -> None:
-    wrong = []
-    for path in sources():
-        if part_of(path) == "config":
-            continue
-        for node in ast.walk(tree(path)):
-            match node:
-                case ast.Attribute(value=ast.Name(id="os"), attr="environ" | "getenv" | "environb"):
-                    wrong.append(f"{name_of(path)}:{node.lineno}")
-                case ast.ImportFrom(module="os", names=names):
-                    if {alias.name for alias in names} & {"environ", "getenv"}:
-                        wrong.append(f"{name_of(path)}:{node.lineno}")
+    wrong = [
+        f"{name_of(path)}:{line}"
+        for path in sources()
+        if part_of(path) != "config"
+        for line in facts(path).environment
+    ]
     assert not wrong, wrong
 
 
@@ -162,21 +195,26 @@ def test_modules_are_named_after_what_they_hold() -> None:
     assert not bad, bad
 
 
+def prints(module: ast.Module) -> Iterator[int]:
+    """The lines that print."""
+    for node in ast.walk(module):
+        match node:
+            case ast.Call(func=ast.Name(id="print")):
+                yield node.lineno
+
+
 def test_the_library_does_not_print() -> None:
     wrong = [
-        f"{name_of(path)}:{node.lineno}"
+        f"{name_of(path)}:{line}"
         for path in sources()
         if path.name != "__main__.py"
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "print"
+        for line in facts(path).prints
     ]
     assert not wrong, wrong
 
 
-def undocumented(path: Path) -> Iterator[str]:
-    module = tree(path)
+def undocumented(path: Path, module: ast.Module) -> Iterator[str]:
+    """What is public in a file, and says nothing of itself."""
     if module.body and not ast.get_docstring(module):
         yield name_of(path)
     for node in module.body:
@@ -191,7 +229,7 @@ def undocumented(path: Path) -> Iterator[str]:
 
 
 def test_modules_classes_and_functions_are_documented() -> None:
-    missing = [line for path in sources() for line in undocumented(path)]
+    missing = [line for path in sources() for line in facts(path).undocumented]
     assert not missing, "\n".join(missing)
 
 
