@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -13,6 +14,9 @@ import pytest
 
 # Set before mlc is imported, so that no test reads or fills the user's own cache.
 os.environ.setdefault("MLC_CACHE_DIR", tempfile.mkdtemp(prefix="mlc-tests-"))
+
+# A test makes many objects, few of them garbage: the default has the collector look at each 700.
+gc.set_threshold(20_000, 10, 10)
 
 # Hypothesis' settings of a test with many parameters form a chain as long as there are of them.
 sys.setrecursionlimit(5000)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .cases import Case, all_cases, check
 from .harness import run
 
 CASES = all_cases()
+EXAMPLES = max(settings.default.max_examples // 2, 3)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_as_numpy(case: Case, data: Any) -> None:
     arrays = data.draw(case.inputs)
