@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -371,15 +371,12 @@ def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[byte
     module = compiled.module
     clock.stage("graph")
     kernels = compiled.kernels if compiled.debug else compiled.shared_kernels()
+    prepare_threads(kernel.scheduled for kernel in kernels)
     clock.stage("schedule")
     for kernel in kernels:
         kernel.flat  # noqa: B018
     clock.stage("lower")
     native = native_text(module, kernels, compiled.debug)
-    if "@mlc_parallel_for" in native.text:
-        from .runtime.threads import prepare_pool
-
-        prepare_pool()
     clock.stage("codegen")
     meta: dict[str, Any] = {
         "workspace": native.workspace,
@@ -393,6 +390,17 @@ def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[byte
     image = compile_image(native.text, target, optimize=None)
     clock.stage("llvm")
     return image, meta
+
+
+def prepare_threads(programs: Iterable[Program]) -> None:
+    """Have the code of the thread pool compiled on another core, while those of ``programs`` are
+    lowered, if any has parallel loops."""
+    from .kernel_code import has_parallel_loops
+
+    if any(map(has_parallel_loops, programs)):
+        from .runtime.threads import prepare_pool
+
+        prepare_pool()
 
 
 def _entry_spec(compiled: Compiled, call: CallSpec, meta: dict[str, Any]) -> EntrySpec:

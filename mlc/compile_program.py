@@ -14,6 +14,7 @@ from .compile import (
     CallSpec,
     Clock,
     native_executable,
+    prepare_threads,
 )
 from .compile_device import (
     DEVICE_TARGETS,
@@ -283,6 +284,7 @@ def _compile_native(compiled: CompiledProgram, call: CallSpec) -> None:
     def build(clock: Clock) -> tuple[bytes, dict[str, Any]]:
         from .runtime.image import compile_image
 
+        prepare_threads((program,))
         compiled.flat  # noqa: B018
         clock.stage("lower")
         native = compiled._native_text()

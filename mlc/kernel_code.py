@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 from .dtypes import boolean
 from .ir.expr import Var, load
 from .ir.grids import Grid
-from .ir.program import Accumulate, Allocate, Buffer, Evaluate, For, Program, Stmt, Store, seq, walk
+from .ir.program import (
+    Accumulate,
+    Allocate,
+    Buffer,
+    Evaluate,
+    For,
+    LoopKind,
+    Program,
+    Stmt,
+    Store,
+    seq,
+    walk,
+)
 from .records import dataclass
 from .te.nests import nest_of
 from .te.program import create_program
@@ -97,6 +109,12 @@ def folds_truth(program: Program) -> bool:
     """Whether ``program`` folds truth values."""
     found = (s for s in walk(program.body) if isinstance(s, Accumulate))
     return any(s.combiner.dtypes == (boolean,) for s in found)
+
+
+def has_parallel_loops(program: Program) -> bool:
+    """Whether threads share loops of ``program``, or will once what is bound to them is."""
+    kinds = LoopKind.PARALLEL, LoopKind.BOUND
+    return any(isinstance(s, For) and s.kind in kinds for s in walk(program.body))
 
 
 def allocated(program: Program) -> Iterator[Buffer]:

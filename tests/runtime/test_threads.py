@@ -10,10 +10,13 @@ import time
 import numpy as np
 import pytest
 
+import mlc
 import mlc.runtime.threads as threads
+from mlc import script as T
 from mlc.backends.llvm.target import host_target
 from mlc.config import config
 from mlc.errors import ArgumentError
+from mlc.lower import pipeline
 from mlc.runtime.image import compile_image, load_image
 from mlc.runtime.pool import pool_ir
 from mlc.runtime.symbols import resolve, resolver
@@ -371,3 +374,31 @@ def workers():
         with open(f"/proc/self/task/{task}/comm") as file:
             if file.read().strip() == "mlc-pool":
                 yield task
+
+
+@pytest.mark.parametrize("is_parallel", [False, True])
+def test_the_pools_code_is_prepared_before_parallel_loops_are_lowered(monkeypatch, is_parallel):
+    rows = 401 if is_parallel else 3  # of which no other test has that many
+
+    @T.program
+    def twice(A: T.Buffer((rows, 5)), B: T.Buffer((rows, 5))):
+        for i, j in T.grid(rows, 5):
+            with T.block("B"):
+                v, w = T.remap("SS", [i, j])
+                B[v, w] = A[v, w] * 2.0
+
+    done = []
+    lower = pipeline.lower
+
+    def noting(*args, **kwargs):
+        done.append("lower")
+        return lower(*args, **kwargs)
+
+    monkeypatch.setattr(threads, "prepare_pool", lambda: done.append("pool"))
+    monkeypatch.setattr(pipeline, "lower", noting)
+    s = mlc.Schedule(twice)
+    if is_parallel:
+        s.parallel(s.loops("B")[0])
+    mlc.build(s.program)
+    mlc.jit(lambda a: a @ a * 401)(np.ones((rows, rows), np.float32))
+    assert done == (["pool", "lower"] if is_parallel else ["lower"]) * 2
