@@ -249,9 +249,10 @@ class _Jitted:
             )
             entry = Specialization(traced, compiled, captures, row, call)
             self._entered(signature, entry, change)
-            if entry.is_final and not captures and entry.address:
+            table = entry.alone() if len(self._entries[signature]) < _VARIANTS else None
+            if table is not None:
                 self._kept.append(entry)
-                self._put_first(compiled.executable.signature)
+                self._put_first(table)
             return entry
 
     def _code(

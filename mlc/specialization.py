@@ -68,8 +68,8 @@ class Specialization:
     """
 
     __slots__ = (
-        "by_arrays", "call", "captures", "compiled", "forms", "is_final", "misses", "native",
-        "pairs", "replaced", "row", "scalars", "traced",
+        "by_arrays", "call", "captures", "compiled", "forms", "guarded", "is_final", "misses",
+        "native", "pairs", "replaced", "row", "scalars", "traced",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +86,7 @@ class Specialization:
         self.row = row
         self.call = call
         self.forms: dict[Any, Signature] = {}  # for calls that pass defaults besides
+        self.guarded: Signature | None = None  # for calls that look at captures themselves
         self.misses = 0
         self.replaced: frozenset[int] | None = None  # found out at the first call that writes
         self.native: Any = None if call is None or compiled is None else direct(compiled)
@@ -185,6 +186,18 @@ class Specialization:
             if number not in direct:
                 place[...] = computed[number]
         return result
+
+    def alone(self) -> Signature | None:
+        """The table by which native code calls this without Python before it; None if it cannot."""
+        guards = self.captures.guards() if self.captures else ()
+        executable = None if self.compiled is None else self.compiled.executable
+        if guards is None or executable is None or self.call is None or not self.is_final:
+            return None
+        if not guards:
+            return executable.signature
+        held = (*self.call.held, *guards)
+        self.guarded = executable.called(executable.spec, self.call.statics, held)
+        return self.guarded
 
     def missed(self) -> None:
         """Count calls that could have been native; build the native entry when it pays."""

@@ -128,7 +128,8 @@ miss:
   ret ptr null
 }
 
-; Whether all of the guards hold: what is left out of a call is what it was.
+; Whether all of the guards hold: what is left out of a call, or read from elsewhere, is what it
+; was, or equal to it.
 define internal i1 @unchanged(ptr %guards, i64 %n) noinline {
 entry:
   br label %guard
@@ -159,7 +160,13 @@ gone:
 compare:
   %now = phi ptr [ %pointed, %pointer ], [ %found, %item ]
   %same = icmp eq ptr %now, %wanted
-  br i1 %same, label %holds, label %no
+  br i1 %same, label %holds, label %other
+other:
+  %nothing = icmp eq ptr %now, null
+  br i1 %nothing, label %no, label %twin
+twin:
+  %as_good = call i1 @is_equal(ptr %now, ptr %wanted)
+  br i1 %as_good, label %holds, label %no
 holds:
   br label %guard
 yes:

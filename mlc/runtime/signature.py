@@ -6,6 +6,7 @@ import ctypes
 import functools
 import math
 import sys
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -102,8 +103,8 @@ class _Guard(ctypes.Structure):
 
 class Signature:
     """A signature's table in memory, and everything it points to. ``held`` names what must be the
-    same still, for a call to fit: (function, the name of an attribute, its value), or (dict, key,
-    the value there)."""
+    same still, or equal as static values are, for a call to fit: (function or cell, the name of an
+    attribute, its value), or (dict, key, the value there)."""
 
     __slots__ = ("_kept", "_layouts", "_table")
 
@@ -229,16 +230,18 @@ class Signature:
 def _guard(holder: Any, key: str, value: object) -> _Guard:
     if isinstance(holder, dict):
         return _Guard(id(holder), id(key), id(value))
-    return _Guard(id(holder) + _offset(key), None, id(value))
+    return _Guard(id(holder) + _offset(type(holder), key), None, id(value))
 
 
 @functools.cache
-def _offset(attribute: str) -> int:
-    """Bytes from the beginning of a function to its pointer to the value of ``attribute``."""
+def _offset(kind: type, attribute: str) -> int:
+    """Bytes from the beginning of a function or cell, which ``kind`` says, to its pointer to the
+    value of ``attribute``."""
 
-    def sample(first: object = object(), *, second: object = object()) -> None:
+    def function(first: object = object(), *, second: object = object()) -> None:
         pass
 
+    sample: Any = function if kind is types.FunctionType else types.CellType(object())
     words = (ctypes.c_void_p * (type(sample).__basicsize__ // 8)).from_address(id(sample))
     return 8 * list(words).index(id(getattr(sample, attribute)))
 

@@ -37,6 +37,7 @@ _MISSING = object()
 _PARTS = ("__func__", "fget", "fset", "func")  # of methods that are wrapped, and properties
 _SHOWING = ("__repr__", "__str__", "__doc__")  # special methods and attributes that do not compute
 _ROUNDS, _DEPTH = 6, 16
+_GUARDS = 64  # that native code looks at before a call
 _IMPORT = opmap["IMPORT_NAME"]
 
 
@@ -114,6 +115,21 @@ class Captures:
                 del self.arrays[key]
         self._late = []
         self.arrays = {k: v for k, v in self.arrays.items() if not v.is_fixed}
+
+    def guards(self) -> tuple[tuple[Any, str, object], ...] | None:
+        """What native code is to find unchanged at each call, as a `mlc.runtime.signature` holds
+        it: cells and entries of dicts; None if there is more to look at."""
+        found: list[tuple[Any, str, object]] = []
+        for _, read, source, value in self.checks:
+            holder = getattr(read, "__self__", None)
+            if isinstance(source, types.CellType) and value is not _MISSING:
+                found.append((source, "cell_contents", value))
+            elif type(holder) is dict and type(source) is str and read == holder.get:
+                found.append((holder, source, value))
+            else:
+                return None
+        is_all = not (self.arrays or self.statics or self.generators)
+        return tuple(found) if is_all and len(found) <= _GUARDS else None
 
     def change(self) -> str:
         """What has changed since the trace, as part of a sentence; empty if nothing has."""

@@ -127,6 +127,47 @@ def test_a_change_is_noticed_by_a_function_with_captures(monkeypatch: pytest.Mon
         SHIFT[0] = 1
 
 
+class Scaled:
+    def __init__(self) -> None:
+        self.scale = 2.0
+
+    @mlc.jit
+    def run(self, x: Any) -> Any:
+        return x * self.scale
+
+
+def test_numbers_read_from_elsewhere_are_looked_at_by_native_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    native_call.native_entry(build=True)
+    power, scaled = 2.0, Scaled()
+
+    def function(x: Any) -> Any:
+        return add(x, OFFSET) * power
+
+    def fails(*args: Any, **kwargs: Any) -> Any:
+        pytest.fail("this call entered Python")
+
+    def change(number: float) -> None:
+        nonlocal power
+        monkeypatch.setitem(globals(), "OFFSET", number)
+        power, scaled.scale = number + 1, number + 2
+
+    jitted, run = mlc.jit(function), Scaled.__dict__["run"]
+    slow = jitted._slow
+    for _ in range(2):
+        for number in (1.5, 2.5):
+            change(number)
+            assert np.array_equal(jitted(X), (X + number) * (number + 1))
+            assert np.array_equal(scaled.run(X), X * (number + 2))
+        assert np.array_equal(jitted(X), (X + 2.5) * 3.5)
+        jitted._slow = run._slow = fails  # both versions are known
+    jitted._slow = slow
+    monkeypatch.delitem(globals(), "OFFSET")
+    with pytest.raises(NameError, match="OFFSET"):
+        jitted(X)
+
+
 def test_debug_mode_is_noticed_by_compiled_functions() -> None:
     native_call.native_entry(build=True)
     jitted = mlc.jit(add)
