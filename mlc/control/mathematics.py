@@ -29,8 +29,8 @@ _OTHER = {
     "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite", "nextafter": "nextafter",
     "remainder": "_remainder",
 }  # fmt: skip
-_OVERFLOWING = ("exp", "exp2", "expm1", "sinh", "cosh", "pow")  # Python returns inf of the others
-_WITH_POLES = ("log", "log2", "log10", "log1p", "atanh")
+_OVERFLOWING = ("exp", "exp2", "expm1", "sinh", "cosh", "pow", "gamma")  # others give inf
+_WITH_POLES = ("log", "log2", "log10", "log1p", "atanh", "lgamma")
 
 
 def real(value: Any) -> Any:
@@ -76,7 +76,7 @@ def _check(name: str, given: list[Any], found: Any) -> None:
     too_large = finite & np.isinf(found) & (name in _OVERFLOWING)
     if name in _WITH_POLES:
         no_number = no_number | (finite & np.isinf(found))
-    elif name == "pow":
+    elif name in ("pow", "gamma"):
         is_pole = finite & np.isinf(found) & np.equal(given[0], 0)
         no_number, too_large = no_number | is_pole, too_large & ~is_pole
     at = user_location()
@@ -118,6 +118,15 @@ def _erf(name: str) -> Callable[..., Any]:
         from ..ops import nn
 
         return getattr(nn, name)(x)
+
+    return compute
+
+
+def _of_gamma(name: str) -> Callable[..., Any]:
+    def compute(x: Any) -> Any:
+        from ..ops import gamma
+
+        return getattr(gamma, name)(x)
 
     return compute
 
@@ -179,6 +188,7 @@ _COMPUTED: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, other) for name, other in _OTHER.items() if other[0] != "_"},
     "log": _log, "hypot": _hypot, "remainder": _remainder, "isclose": _isclose,
     "erf": _erf("erf"), "erfc": _erf("erfc"), "ulp": _ulp,
+    "gamma": _of_gamma("gamma"), "lgamma": _of_gamma("log_gamma"),
 }  # fmt: skip
 INSTEAD: dict[Any, Any] = {
     **{

@@ -67,11 +67,43 @@ def _ndtr(x: Any) -> Any:
     return _erfc(x.astype(np.float64) * -(0.5**0.5)) * 0.5
 
 
+def _of_gamma(name: str) -> Function:
+    def compute(x: Any) -> Any:
+        from ..ops import gamma
+
+        return getattr(gamma, name)(x)
+
+    return compute
+
+
+_gamma, _log_gamma, _digamma = map(_of_gamma, ("gamma", "log_gamma", "digamma"))
+
+
+def _gammaln(x: Any) -> Any:
+    return np.where(np.isneginf(x), x, _log_gamma(x))  # SciPy's, unlike math.lgamma(-inf)
+
+
+def _rgamma(x: Any) -> Any:
+    return np.where((x <= 0) & np.equal(np.floor(x), x), 0.0, 1 / _gamma(x.astype(np.float64)))
+
+
+def _factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
+    if exact or extend != "zero":
+        raise UnsupportedError(
+            "scipy.special.factorial with exact= or extend= cannot be traced; without them it "
+            "gives floats"
+        )
+    n = _array(n)
+    result = n.dtype if n.dtype.kind == "f" else np.dtype(np.float64)
+    return np.where(n < 0, 0.0, _gamma(n.astype(np.float64) + 1)).astype(result)[()]
+
+
 _UFUNCS: dict[str, Function] = {
     "erf": _erf, "erfc": _erfc, "expit": _expit, "logit": _logit, "xlogy": _xlogy,
     "xlog1py": _xlog1py, "log1p": np.log1p, "expm1": np.expm1, "exp2": np.exp2, "cbrt": np.cbrt,
     "exp10": lambda x: np.power(10.0, x), "entr": _entr,
-    "log_expit": _log_expit, "i0": np.i0, "ndtr": _ndtr,
+    "log_expit": _log_expit, "i0": np.i0, "ndtr": _ndtr, "gamma": _gamma, "gammaln": _gammaln,
+    "psi": _digamma, "rgamma": _rgamma,
 }  # fmt: skip
 
 
@@ -244,7 +276,7 @@ def _toeplitz(c: Any, r: Any = None) -> Any:
 
 _FUNCTIONS: dict[str, Function] = {
     "special.logsumexp": _logsumexp, "special.softmax": _softmax,
-    "special.log_softmax": _log_softmax,
+    "special.log_softmax": _log_softmax, "special.factorial": _factorial,
     "linalg.solve": _solve, "linalg.inv": lambda a, **_: np.linalg.inv(a),
     "linalg.det": lambda a, **_: np.linalg.det(a), "linalg.cholesky": _cholesky,
     "linalg.norm": lambda a, ord=None, axis=None, keepdims=False, **_: np.linalg.norm(

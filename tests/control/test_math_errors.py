@@ -11,7 +11,8 @@ CASES = [
     (math.sqrt, (-1.0,)), (math.log, (0.0,)), (math.log, (-1.0,)), (math.log1p, (-1.0,)),
     (math.acos, (2.0,)), (math.exp, (1000.0,)), (math.cosh, (1000.0,)), (math.pow, (0.0, -1.0)),
     (math.pow, (-8.0, 0.5)), (math.pow, (10.0, 400.0)), (math.atanh, (1.0,)),
-    (math.fmod, (1.0, 0.0)), (math.sin, (math.inf,)),
+    (math.fmod, (1.0, 0.0)), (math.sin, (math.inf,)), (math.gamma, (0.0,)), (math.gamma, (-2.0,)),
+    (math.gamma, (172.0,)), (math.lgamma, (-3.0,)), (math.lgamma, (-math.inf,)),
     (math.sqrt, (4.0,)), (math.sqrt, (math.nan,)), (math.exp, (math.inf,)),
     (math.hypot, (1e308, 1.5e308)), (math.log, (math.inf,)), (math.isnan, (math.nan,)),
 ]  # fmt: skip

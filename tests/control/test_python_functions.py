@@ -60,6 +60,7 @@ def of_math(x: Any) -> Any:
         math.acosh(b), math.atanh(a), math.log(b, 2), math.log(b), math.log1p(a), math.expm1(a),
         math.degrees(b), math.radians(b), math.copysign(2, -b), math.fmod(b, 2),
         math.hypot(a, b, 2), math.remainder(b, 2), math.erf(a), math.erfc(a),
+        math.gamma(b), math.lgamma(a),
         math.pow(b, 3), math.sin(x[2]),
         math.dist(x[:2], x[2:4]), math.fsum(x),
     ]  # fmt: skip
