@@ -230,18 +230,18 @@ class Signature:
 def _guard(holder: Any, key: str, value: object) -> _Guard:
     if isinstance(holder, dict):
         return _Guard(id(holder), id(key), id(value))
-    return _Guard(id(holder) + _offset(type(holder), key), None, id(value))
+    return _Guard(id(holder) + _offset(key), None, id(value))
 
 
 @functools.cache
-def _offset(kind: type, attribute: str) -> int:
-    """Bytes from the beginning of a function or cell, which ``kind`` says, to its pointer to the
-    value of ``attribute``."""
+def _offset(attribute: str) -> int:
+    """Bytes from the beginning of a function, or cell, to its pointer to the value of
+    ``attribute``."""
 
     def function(first: object = object(), *, second: object = object()) -> None:
         pass
 
-    sample: Any = function if kind is types.FunctionType else types.CellType(object())
+    sample: Any = types.CellType(object()) if attribute == "cell_contents" else function
     words = (ctypes.c_void_p * (type(sample).__basicsize__ // 8)).from_address(id(sample))
     return 8 * list(words).index(id(getattr(sample, attribute)))
 

@@ -85,3 +85,25 @@ def test_parts_that_are_joined_as_they_were_need_no_kernel() -> None:
     jitted = agrees(lambda x: np.sum(x, axis=0), x)
     assert len(jitted.lower(x).compiled.kernels) == 1
     assert "concatenate" not in str(jitted.lower(x).program)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_vectors_are_added_and_multiplied_in_one_pass(dtype: str) -> None:
+    def several(a: Any, b: Any) -> Any:
+        n = len(b[0])
+        return (a[::2] @ b[1, ::-1], np.vdot(a, b), np.dot(a[:n], b[0]), np.sum(a), b.mean())
+
+    a, b = drawn(266, dtype=dtype), drawn(2, 133, dtype=dtype)
+    for found, expected in zip(mlc.jit(several)(a, b), several(a, b), strict=True):
+        assert type(found) is type(expected)
+        np.testing.assert_allclose(found, expected, 2e-5)
+    a, b = drawn(128, dtype=dtype), drawn(128, dtype=dtype)[::-1].copy()
+    lowered = agrees(np.vdot, a, b).lower(a, b)
+    for tensor in lowered.compiled.inputs:
+        assert sum(tensor in k.inputs for k in lowered.compiled.module.kernels) == 1
+
+    def changed(a: Any, b: Any) -> Any:
+        a[70] = 5 - 2j
+        return np.vdot(a, b), a.sum()
+
+    np.testing.assert_allclose(mlc.jit(changed)(a.copy(), b), changed(a.copy(), b), 1e-5)

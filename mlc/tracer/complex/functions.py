@@ -30,7 +30,7 @@ from .calls import (
     whole_parts,
 )
 from .halves import half
-from .joined import from_joined, joined_axes, pair_of
+from .joined import conjugated_product, from_joined, joined_axes, pair_of, sums_of_all
 from .structure import bilinear, cast, check_start, part_dtype, same_dtypes
 from .value import REAL, combined
 
@@ -60,6 +60,9 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False,
     a = a if dtype is None else converted(a, np.dtype(dtype))
     options = {"axis": axis, "keepdims": keepdims} | ({} if where is True else {"where": where})
     axes = joined_axes(a, axis) if where is True else None
+    pair = pair_of(a)
+    if pair is not None and axis is None and where is True and keepdims is False and a.size:
+        return _divided(*(part / a.size for part in sums_of_all(pair)))
     if axes is not None:
         pair = call_function(np.mean, (pair_of(a), axes), {"keepdims": keepdims})
         real, imag = from_joined(pair)._parts
@@ -284,6 +287,9 @@ def sinc(x: Any) -> Any:
 @stands_for(np.vdot)
 def vdot(a: Any, b: Any) -> Any:
     """np.vdot: the first factor conjugated."""
+    found = conjugated_product(a, b)
+    if found is not None:
+        return found
     return np.dot(np.conjugate(np.ravel(a)), np.ravel(b))
 
 
