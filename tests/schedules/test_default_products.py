@@ -8,6 +8,7 @@ import pytest
 import mlc
 import mlc.te as te
 from mlc.backends.llvm.target import host_target
+from mlc.ir.expr import Axis, Expr
 from mlc.ir.program import Allocate, Buffer, For, LoopKind, Program, blocks_of, walk
 from mlc.schedules import step as steps
 from mlc.schedules.defaults.cpu import default_schedule
@@ -58,10 +59,17 @@ def test_tiles_with_an_epilogue_have_no_spills(rows: int) -> None:
         assert "(%rsp)" not in inner, inner
 
 
-def product(m: int, k: int, n: int, machine: Machine, dtype: str = "float32") -> Program:
-    a, b = te.placeholder((m, k), dtype, name="a"), te.placeholder((k, n), dtype, name="b")
+def product(
+    m: int, k: int, n: int, machine: Machine, dtype: str = "float32", turned: bool = False
+) -> Program:
+    a = te.placeholder((m, k), dtype, name="a")
+    b = te.placeholder((n, k) if turned else (k, n), dtype, name="b")
     r = te.reduce_axis(k)
-    y = te.compute((m, n), lambda i, j: te.sum(a[i, r] * b[r, j], axis=r), name="y")
+
+    def element(i: Axis, j: Axis) -> Expr:
+        return te.sum(a[i, r] * (b[j, r] if turned else b[r, j]), axis=r)
+
+    y = te.compute((m, n), element, name="y")
     return default_schedule("f", [Nest((y,), y.op)], 0, [a, b], [y], machine).program
 
 
@@ -85,7 +93,7 @@ def test_operands_are_packed_in_the_order_they_lie_in(threads: int, around: list
         (4, 256, 2 << 20, 4),
         (3, 256, 2 << 20, 43),  # of four panels, one would be left
         (2, 512, 2 << 20, 86),  # rows that would not stay in the cache
-        (2, 256, 1 << 20, 43),
+        (2, 256, 1 << 20, 4),
     ],
 )
 def test_threads_do_not_wait_for_a_copy_where_each_can_make_its_own(
@@ -103,7 +111,8 @@ def test_blocks_of_columns_leave_threads_several_each(threads: int, first: int) 
 
 
 @pytest.mark.parametrize(
-    "shape", [(384, 520, 1000), (64, 784, 128), (5, 385, 300, 520), (256, 256, 256)]
+    "shape",
+    [(384, 520, 1000), (64, 784, 128), (5, 385, 300, 520), (256, 256, 256), (64, 530, 1024)],
 )
 def test_each_thread_packs_the_columns_that_it_goes_through(shape: tuple[int, ...]) -> None:
     *batch, m, k, n = shape
@@ -114,6 +123,31 @@ def test_each_thread_packs_the_columns_that_it_goes_through(shape: tuple[int, ..
     for threads in (1, 2, 5):
         with mlc.set_num_threads(threads):
             np.testing.assert_array_equal(multiply(a, b), np.maximum(a @ b, 1))
+            turned = np.ascontiguousarray(b.swapaxes(-1, -2)).swapaxes(-1, -2)
+            np.testing.assert_array_equal(multiply(a, turned), np.maximum(a @ b, 1))
+
+
+def test_columns_are_turned_right_before_they_are_multiplied() -> None:
+    around = loops_around(product(256, 1024, 1024, Machine(), turned=True), "b_packed_o")
+    assert around == [8, 2, 2, 1]  # of eight blocks, two panels, in runs of 512 steps
+
+
+@pytest.mark.parametrize(
+    ("vector_bytes", "rows", "size", "packed"),
+    [
+        (64, 48, 1024, True),
+        (64, 47, 1024, False),
+        (64, 24, 512, True),
+        (64, 23, 512, False),
+        (32, 128, 1024, False),
+    ],
+)
+def test_rows_of_vectors_that_lie_in_two_lines_ask_for_turned_columns(
+    vector_bytes: int, rows: int, size: int, packed: bool
+) -> None:
+    machine = Machine(vector_bytes=vector_bytes, l2=1280 << 10)
+    names = [b.name for b in blocks_of(product(rows, size, size, machine, turned=True).body)]
+    assert packed is ("y_lanes" not in names)
 
 
 @pytest.mark.skipif(host_target().vector_bits < 512, reason="a tile fills AVX-512's registers")
@@ -166,7 +200,7 @@ def test_rows_that_the_nearest_cache_does_not_hold_are_used_once(l1, outer) -> N
     ],
 )
 def test_which_caches_ask_for_packed_operands(l1, l2, rows, size, packed) -> None:
-    program = product(rows, size, size, Machine(l1=l1, l2=l2))
+    program = product(rows, size, size, Machine(l1=l1, l2=l2, threads=1))
     assert packed is any(b.name == "b_packed" for b in blocks_of(program.body))
 
 

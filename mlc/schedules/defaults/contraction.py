@@ -166,10 +166,12 @@ def pays_to_pack(node: Load, nest: Nest, roles: Roles, panel: int, machine: Mach
     if is_packed_ahead(node, rows):
         return size > AHEAD_BYTES
     lines, across = _is_line_by_line(node, nest, panel, machine), machine.vector_bytes >= LINE_BYTES
+    is_small = across and machine.l2 < LARGE_L2
     if size <= PACK_BYTES:  # no panel stays in the nearest cache, and rows may begin within lines
         early = lines or ((across or machine.l2 >= LARGE_L2) and size > machine.l1)
-        return (many == 1 or lines) and early and rows >= NEAR_PACK_ROWS
-    if across and machine.l2 < LARGE_L2:
+        least = NEAR_PACK_ROWS if lines or not is_small or machine.threads == 1 else PACK_ROWS
+        return (many == 1 or lines) and early and rows >= least
+    if is_small:
         return rows >= (BEHIND_PACK_ROWS if size > machine.l2 else ACROSS_PACK_ROWS)
     early = lines or _push_out(node, nest, machine) or machine.l2 >= LARGE_L2
     return rows >= (FEW_PACK_ROWS if early else PACK_ROWS)
@@ -343,7 +345,8 @@ def would_wait(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
     """Whether a copy of the lanes' operand is large enough to be waited for, there are columns for
     each thread to copy its own, as many for each or enough to share out, and all rows stay near
     while columns go by."""
-    if machine.threads == 1 or machine.l2 < LARGE_L2 or roles.m is None:
+    is_small = machine.l2 < LARGE_L2
+    if machine.threads == 1 or roles.m is None or (is_small and machine.vector_bytes < LINE_BYTES):
         return False
     others = [a for a in nest.compute.axes if a is not roles.n and a is not roles.m]
     if any(a.extent > 1 for a in others) or roles.m.extent < FEW_PACK_ROWS:
@@ -352,7 +355,7 @@ def would_wait(nest: Nest, roles: Roles, tile: Tile, machine: Machine) -> bool:
     is_large = _column_bytes(nest, roles.n.extent) > 2 * PACK_BYTES
     rows = _column_bytes(nest, roles.m.extent)
     shared = panels >= 2 * machine.threads or panels % machine.threads == 0
-    return is_large and shared and rows <= machine.l2 // 8
+    return is_large and shared and rows <= machine.l2 // (4 if is_small else 8)
 
 
 def _column_bytes(nest: Nest, columns: int) -> int:

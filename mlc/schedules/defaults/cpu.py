@@ -292,7 +292,7 @@ def _plan_products(
         if packing and _columns_first(tiling):
             from .packing import made_in_parts
 
-            plan.parts = made_in_parts(packing, main, roles)
+            plan.parts = made_in_parts(packing, main, roles, machine)
             plan.is_even = bool(plan.parts) and would_wait(main, roles, tile, machine)
         return plan, tile, main
     return None

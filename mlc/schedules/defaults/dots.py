@@ -35,6 +35,8 @@ ROWS = 4  # of a product with a vector
 FEW_ROWS = 12  # of a product with a matrix, which is read once for all of them
 AT_ONCE = 8  # rows in one tile; more go by in several
 SOME_ROWS = 128  # in tiles; with more rows a turned copy of the matrix pays
+LINES_ROWS = 47  # the same, where vectors are lines: both operands lie so that most are in two
+NEAR_ROWS = 23  # the same, where the second cache holds the matrix as well
 TILE_ROWS = 6, 5
 LONG = 32  # vectors of a sum beside which it takes little time to add up the lanes
 AHEAD = 32  # steps ahead at which a large matrix is asked for
@@ -172,7 +174,10 @@ def _are_some(nest: Nest, roles: Roles, machine: Machine) -> bool:
         return rows > 1 and large
     lanes = lanes_for(nest, fold.extent, machine)
     size = matrix.dtype.itemsize * fold.extent * rows
-    return rows <= SOME_ROWS and fold.extent >= LONG * lanes and size <= machine.l2
+    most = SOME_ROWS
+    if machine.vector_bytes >= LINE_BYTES:
+        most = LINES_ROWS if large else NEAR_ROWS
+    return rows <= most and fold.extent >= LONG * lanes and size <= machine.l2
 
 
 def _tile_rows(rows: int) -> int:

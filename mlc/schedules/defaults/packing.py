@@ -18,14 +18,14 @@ PAGE_BYTES = 4096
 AHEAD = 8  # rows
 
 
-def made_in_parts(before: list[Nest], main: Nest, roles: Roles) -> list[Nest]:
-    """Those of ``before`` that copy, in order, what the columns of the product ``main`` read, and
-    of which each panel of columns needs another part."""
+def made_in_parts(before: list[Nest], main: Nest, roles: Roles, machine: Machine) -> list[Nest]:
+    """Those of ``before`` that copy, in order or turned, what the columns of the product ``main``
+    read, and of which each panel of columns needs another part."""
     read = {n.source: n for n in loads_in(main) if not _uses(n, roles.m) and _uses(n, roles.n)}
     return [
         nest
         for nest in before
-        if len(nest.tensors) == 1 and nest.tensors[0] in read and _is_copy_in_order(nest)
+        if len(nest.tensors) == 1 and nest.tensors[0] in read and _is_copy(nest, machine)
     ]
 
 
@@ -33,14 +33,14 @@ def _uses(node: Load, axis: Axis | None) -> bool:
     return any(v is axis for index in node.indices for v in variables_of(index))
 
 
-def _is_copy_in_order(nest: Nest) -> bool:
+def _is_copy(nest: Nest, machine: Machine) -> bool:
+    """Whether ``nest`` copies one array in order, or by tiles that are turned in registers."""
+    from .transpose import is_turned_by_tiles
+
     loads, last = loads_in(nest), nest.compute.axes[-1]
-    return (
-        not reduce_axes(nest)
-        and len(loads) == 1
-        and step(loads[0], last) == 1
-        and not isinstance(loads[0].source.op, Constant)
-    )
+    if reduce_axes(nest) or len(loads) != 1 or isinstance(loads[0].source.op, Constant):
+        return False
+    return step(loads[0], last) == 1 or is_turned_by_tiles(nest, machine)
 
 
 def copy_in_parts(s: Schedule, name: str, nest: Nest, loop: Var) -> int:
@@ -70,8 +70,11 @@ def turn_in_part(s: Schedule, name: str, nest: Nest, shared: int, machine: Machi
         _copy_lines(s, name, nest, shared, machine)
         return False
     own = s.loops(name)[shared:]
-    bound = {it.binding: it.axis for it in s.block(name).iters}
-    loops = {bound[loop]: loop for loop in own if loop in bound}
+    loops: dict[Axis, Var] = {}
+    for it in s.block(name).iters:
+        used = [loop for loop in own if loop in set(variables_of(it.binding))]
+        if len(used) == 1:
+            loops[it.axis] = used[0]
     if len(loops) != len(own) or across not in loops or nest.compute.axes[-1] not in loops:
         return False
     tile_transposed(s, nest, loops, across, machine)

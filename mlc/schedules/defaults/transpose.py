@@ -42,6 +42,12 @@ def transposed_axis(nest: Nest) -> Axis | None:
     return None
 
 
+def is_turned_by_tiles(nest: Nest, machine: Machine) -> bool:
+    """Whether ``nest`` is a copy of which registers turn tiles."""
+    across = transposed_axis(nest)
+    return across is not None and _register_lanes(nest, across, machine) > 0
+
+
 def turn_operands(nest: Nest) -> list[Nest]:
     """``y[i, j] = f(x[j, i], z[i, j])`` -> ``t[i, j] = x[j, i]`` and ``y[i, j] = f(t[i, j],
     z[i, j])``: a copy can be turned in registers. The nest alone where nothing is to be turned."""
