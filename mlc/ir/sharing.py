@@ -13,7 +13,7 @@ LONG = 48  # a node of at least this weight is named even when it is used once
 def shared_nodes(roots: Sequence[Expr], lazy: bool = False) -> list[Expr]:
     """The nodes under ``roots`` to name, inner ones first.
 
-    With ``lazy``, naming a node evaluates it: so it must be evaluated anyway, or load nothing,
+    With ``lazy``, naming a node evaluates it: so it must load nothing that is not loaded anyway,
     so that it cannot fail on the side of a select that is not taken.
     """
     order = _order(roots)
@@ -24,24 +24,22 @@ def shared_nodes(roots: Sequence[Expr], lazy: bool = False) -> list[Expr]:
     for root in roots:
         uses[root] = uses.get(root, 0) + 1
     weight: dict[Expr, int] = {}
-    loads: set[Expr] = set()
-    certain: set[Expr] | None = None
+    unsure: set[Expr] = set()  # those that may load what nobody asked for
+    certain = _certain(roots) if lazy else set()
     final = set(roots)
     found: list[Expr] = []
     for node in order:
         children = node.children
         weight[node] = own = 1 + sum(weight[child] for child in children)
-        if isinstance(node, Load) or any(child in loads for child in children):
-            loads.add(node)
+        if lazy and node not in certain:
+            if isinstance(node, Load) or any(child in unsure for child in children):
+                unsure.add(node)
         if own < HEAVY or isinstance(node, (Const, Var)):
             continue
         if uses[node] < 2 and (own < LONG or node in final):
             continue
-        if lazy and node in loads:
-            if certain is None:
-                certain = _certain(roots)
-            if node not in certain:
-                continue
+        if node in unsure:
+            continue
         found.append(node)
         weight[node] = 1
     return found

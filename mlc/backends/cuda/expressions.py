@@ -33,7 +33,7 @@ from ...ir.expr import (
     is_product,
     load,
 )
-from ...ir.program import Buffer
+from ...ir.program import Buffer, Scope
 from ...ir.rewrite import rewrite
 from ...ir.simplify import simplify
 from ...lower.cuda.mix_rows import mixing_period
@@ -70,7 +70,6 @@ class Expressions:
         self.names: dict[object, Text] = {}
         self.ranges: dict[Var, int] = {}
         self.lines_of: dict[Buffer, Buffer] = {}
-        self.elements: dict[Expr, str] = {}  # C for those that were read with others
         self.lying: dict[Buffer, Buffer] = {}  # and back: index and place are the same there
         self.flattened: dict[Expr, Expr] = {}
         self.scalars: set[Buffer] = set()  # private buffers of one element, without brackets
@@ -87,11 +86,8 @@ class Expressions:
     def stored(self, expr: Expr) -> str:
         """C for ``expr``, to be stored in an element of its dtype."""
         if isinstance(expr, Load) and is_half(expr.dtype):
-            element, known = self.elements.get(expr), self.names.get(expr)
-            if known is None:
+            if expr not in self.names:  # copied as it is
                 return self.element(expr.source, expr.indices)
-            if known.text == f"float({element})":  # copied as it is
-                return str(element)
         made = self.value(expr)
         if is_half(expr.dtype):
             return f"{c_type(expr.dtype)}({made.text})"
@@ -143,6 +139,14 @@ class Expressions:
             return None
 
         return rewrite(expr, on, self.flattened)
+
+    def scalar(self, dtype: DType, text: str) -> Expr:
+        """What reads the variable, or the part of one, that C calls ``text``."""
+        buffer = Buffer(text, (1,), dtype, None, Scope.REGISTER)
+        self.names[buffer] = Text(text)
+        self.scalars.add(buffer)
+        self.lying[buffer] = buffer
+        return load(buffer, (const(0),))
 
     def line_of(self, buffer: Buffer) -> Buffer:
         """The buffer of one dimension that stands for ``buffer``."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...dtypes import DType
 from ...ir.affine import Sum, as_sum
 from ...ir.expr import Apply, Cast, Const, Expr, Load, Select, Var, const, load
+from ...ir.lanes import padded_load, same_for_lanes
 from ...ir.program import Accumulate, Buffer, For, If, LoopKind, Scope, Stmt, Store
 from ...ir.rewrite import conjuncts, loads_of, rewrite, substitute, variables_of
 from ...lower.cuda.overlap_stages import ASYNC, is_word_copy
 from .expressions import flat_index
-from .functions import Text, c_type, is_half
+from .functions import CHOICE, c_type
 
 if TYPE_CHECKING:
     from .statements import Statements
@@ -39,6 +41,9 @@ def vector_copy(printer: Statements, loop: For) -> bool:
     kind = _vector_of(target.dtype, loop.extent)
     if kind is not None and not _is_run(printer, target, indices, var, loop.extent):
         kind = None
+    padded = padded_load(value)
+    if kind is not None and padded is not None and _padded_copy(printer, loop, kind, *padded):
+        return True
     runs = _runs(printer, value, var, loop.extent)
     if kind is None and not any(node.source.scope is Scope.GLOBAL for node in runs):
         return False
@@ -58,36 +63,91 @@ def vector_copy(printer: Statements, loop: For) -> bool:
         printer.line(f"*reinterpret_cast<{kind} *>({to}) = {_read(printer, value, first, kind)};")
         return True
     with _held(printer, runs, first, loop.extent) as held:
-        parts = []
-        for lane in range(loop.extent):
-            at = _take_lane(printer, held, var, lane)
-            part = printer.stored(substitute(value, at))
-            if kind is None:
+        lanes = [{var: const(lane)} for lane in range(loop.extent)]
+        values = [printer.flat(_in_lane(printer, value, held, at)) for at in lanes]
+        with printer.sharing(values):
+            parts = [printer.stored(each) for each in values]
+            if kind is not None:
+                _write(printer, target, start, kind, parts)
+                return True
+            for at, part in zip(lanes, parts, strict=True):
                 cell = printer.element(target, tuple(substitute(i, at) for i in indices))
                 printer.line(f"{cell} = {part};")
-            parts.append(part)
-        if kind is not None:
-            _write(printer, target, start, kind, parts)
     return True
 
 
+def _padded_copy(printer: Statements, loop: For, kind: str, test: Expr, inside: Load) -> bool:
+    """``for l in vectorized(4): S[4 * i + l] = A[4 * j + l] if c else 0``, where ``c`` is the same
+    for all lanes, as a load and a store of four elements; False where it is not that."""
+    assert isinstance(loop.body, Store)
+    target, var, lanes = loop.body.buffer, loop.var, loop.extent
+    first: dict[Var, Expr] = {var: const(0)}
+    source, places = inside.source, tuple(substitute(i, first) for i in inside.indices)
+    start = tuple(substitute(i, first) for i in loop.body.indices)
+    whole = _for_all_lanes(printer, test, loop)
+    if whole is None or inside.dtype is not target.dtype:
+        return False
+    if not _is_run(printer, source, inside.indices, var, lanes):
+        return False
+    is_fetch = target.scope is Scope.SHARED and source.scope is Scope.GLOBAL
+    if is_fetch and dict(loop.annotations).get(ASYNC):
+        _copy_or_zero(printer, lanes * target.dtype.itemsize, target, start, source, places, whole)
+        return True
+    with printer.sharing((whole,)):
+        test_text = printer.value(whole).at(CHOICE + 1)
+        read = f"*reinterpret_cast<const {kind} *>({printer.address(source, places)})"
+        to = f"*reinterpret_cast<{kind} *>({printer.address(target, start)})"
+        printer.line(f"{to} = {test_text} ? {read} : {kind}{{}};")
+    return True
+
+
+def _for_all_lanes(printer: Statements, test: Expr, loop: For) -> Expr | None:
+    """A condition as that for the first lane, if it is the same for all."""
+
+    def sums(compared: Expr) -> Expr:
+        return rewrite(compared, lambda node: _without_lane(node, loop.var, loop.extent))
+
+    return same_for_lanes(printer.flat(test), loop.var, loop.extent, sums)
+
+
+def _copy_or_zero(
+    printer: Statements,
+    size: int,
+    target: Buffer,
+    at: tuple[Expr, ...],
+    source: Buffer,
+    places: tuple[Expr, ...],
+    test: Expr,
+) -> None:
+    """``size`` bytes, or as many zeros, come by themselves while the thread goes on."""
+    with printer.sharing((test,)):
+        valid = f"{printer.value(test).at(CHOICE + 1)} ? {size} : 0"
+        to, source_text = printer.address(target, at), printer.address(source, places)
+        printer.line(f"mlc_cp_async_{size}_zero({to}, {source_text}, {valid});")
+
+
 def late_copy(printer: Statements, stmt: Stmt) -> bool:
-    """``S[i] = A[j]`` of 4 or 8 bytes, done by itself while the thread goes on; False where it is
-    not such a copy: nothing is printed."""
+    """``S[i] = A[j]`` of 4 or 8 bytes, or 0 under a condition, done by itself while the thread goes
+    on; False where it is not such a copy: nothing is printed."""
     if not isinstance(stmt, Store) or not is_word_copy(stmt):
         return False
-    value = stmt.value
+    target, at, value = stmt.buffer, stmt.indices, stmt.value
+    size = target.dtype.itemsize
+    if (padded := padded_load(value)) is not None:
+        test, inside = padded
+        made = printer.flat(test)
+        _copy_or_zero(printer, size, target, at, inside.source, inside.indices, made)
+        return True
     assert isinstance(value, Load)
-    to = printer.address(stmt.buffer, stmt.indices)
     source = printer.address(value.source, value.indices)
-    printer.line(f"mlc_cp_async_{value.dtype.itemsize}({to}, {source});")
+    printer.line(f"mlc_cp_async_{size}({printer.address(target, at)}, {source});")
     return True
 
 
 def vector_or_rest(printer: Statements, loop: For) -> bool:
     """``for l in vectorized(4): if 4 * i + l < n: ...`` as a vector where all lanes are within, and
-    lane by lane where the last are not; False where the loop is not of that form: nothing is
-    printed."""
+    lane by lane where the last are not, if that can be; False where the loop is not of that form:
+    nothing is printed."""
     match loop.body:
         case If(condition=condition, then=Store() as then, otherwise=None):
             pass
@@ -97,12 +157,16 @@ def vector_or_rest(printer: Statements, loop: For) -> bool:
     if not all(_is_upper_bound(test, loop.var) for test in tests if _names(test, loop.var)):
         return False
     whole = substitute(condition, {loop.var: const(loop.extent - 1)})
+    together = _for_all_lanes(printer, condition, loop)
+    test = printer.value(printer.flat(whole) if together is None else together).text
     begin, depth = len(printer.lines), printer.depth
-    with printer.block(f"if ({printer.value(printer.flat(whole)).text})", "} else {"):
-        is_vector = vector_copy(printer, For(loop.var, loop.extent, then, loop.kind))
+    with printer.block(f"if ({test})", "} else {" if together is None else "}"):
+        is_vector = vector_copy(printer, replace(loop, body=then))
     if not is_vector:
         del printer.lines[begin:]
         return False
+    if together is not None:
+        return True
     printer.depth = depth + 1
     printer.loop(For(loop.var, loop.extent, loop.body, LoopKind.UNROLLED))
     printer.depth = depth
@@ -145,9 +209,10 @@ def vector_fold(printer: Statements, loop: For) -> bool:
     head = "" if condition is None else f"if ({printer.value(condition).text}) "
     with _held(printer, runs, {var: const(0)}, loop.extent, head) as held:
         for lane in range(loop.extent):
-            part = substitute(value, _take_lane(printer, held, var, lane))
+            part = printer.flat(_in_lane(printer, value, held, {var: const(lane)}))
             (new,) = combiner.combine((load(target, indices),), (part,))
-            printer.line(f"{printer.element(target, indices)} = {printer.stored(new)};")
+            with printer.sharing((part,)):
+                printer.line(f"{printer.element(target, indices)} = {printer.stored(new)};")
     return True
 
 
@@ -188,16 +253,20 @@ def _held(
     printer.names, printer.identifiers.taken = known
 
 
-def _take_lane(
-    printer: Statements, held: Mapping[Load, str], var: Var, lane: int
-) -> dict[Var, Expr]:
-    """Says where the elements of one lane are; returns what stands for ``var`` there."""
-    at: dict[Var, Expr] = {var: const(lane)}
-    for node, name in held.items():
-        dtype, one = node.source.dtype, substitute(node, at)
-        element = printer.elements[one] = _lane(dtype, name, lane)
-        printer.names[one] = Text(f"float({element})" if is_half(dtype) else element)
-    return at
+def _in_lane(
+    printer: Statements, value: Expr, held: Mapping[Load, str], at: Mapping[Var, Const]
+) -> Expr:
+    """``value`` in one lane: of what was read at once it takes its element, as a scalar."""
+    (lane,) = (int(number.value) for number in at.values())
+
+    def on(node: Expr) -> Expr | None:
+        name = held.get(node) if isinstance(node, Load) else None
+        if name is None:
+            return None
+        dtype = node.dtype
+        return printer.scalar(dtype, _lane(dtype, name, lane))
+
+    return substitute(rewrite(value, on), at)
 
 
 def _write(

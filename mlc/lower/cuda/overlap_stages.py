@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from ...ir.expr import Const, Expr, Load, const
+from ...ir.lanes import padded_load
 from ...ir.program import (
     Allocate,
     Buffer,
@@ -217,8 +218,11 @@ def _marked_late(loop: For) -> For:
 
 
 def is_word_copy(stmt: Store) -> bool:
-    """Whether ``stmt`` copies an element of 4 or 8 bytes from global to shared memory."""
+    """Whether ``stmt`` copies an element of 4 or 8 bytes from global to shared memory, or 0 under a
+    condition."""
     target, value = stmt.buffer, stmt.value
+    if (padded := padded_load(value)) is not None:
+        value = padded[1]
     if not isinstance(value, Load) or value.dtype is not target.dtype:
         return False
     is_fetch = target.scope is Scope.SHARED and value.source.scope is Scope.GLOBAL

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...errors import ScheduleError
 from ...ir.affine import as_sum, linear_in
 from ...ir.expr import Axis, Expr, Select, Var
+from ...ir.lanes import padded_load, same_for_lanes
 from ...ir.program import (
     Allocate,
     Block,
@@ -25,7 +26,7 @@ from ...ir.program import (
     walk,
     writes_of,
 )
-from ...ir.rewrite import loads_of, postorder, variables_of
+from ...ir.rewrite import loads_of, postorder
 from ..buffers import buffer_key
 from ..legality import carried_dependence
 from ..schedule import Schedule
@@ -138,13 +139,17 @@ def lanes_along(
     axis = next((it.axis for it in block.iters if it.binding is loop), None)
     if axis is None:  # a fused loop, or a part of one: the last axis is the one that moves
         axis = block.iters[-1].axis
-    if block.predicate is not None and any(v is loop for v in variables_of(block.predicate)):
-        return 1
-    if any(_guards_loads(e) for node in walk(block.body) for e in expressions_of(node)):
-        return 1
+    padded = padded_load(block.body.value) if isinstance(block.body, Store) and not folds else None
+    if padded is None:
+        if any(_guards_loads(e) for node in walk(block.body) for e in expressions_of(node)):
+            return 1
 
     def fits() -> bool:
         if lanes < 2 or extent_of(s, loop) % lanes or axis.extent % lanes:
+            return False
+        if padded is not None and same_for_lanes(padded[0], axis, lanes) is None:
+            return False
+        if block.predicate is not None and same_for_lanes(block.predicate, loop, lanes) is None:
             return False
         if not all(_is_aligned(b, at, axis, lanes, (0, 1)) for b, at in accesses):
             return False

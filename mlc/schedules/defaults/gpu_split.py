@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...errors import ScheduleError
-from ...ir.program import Accumulate, For
+from ...ir.program import Accumulate, For, writes_of
 from ..buffers import buffer_key
 from ..schedule import Schedule
-from .gpu_contraction import operands_of, points
+from .gpu_contraction import hold, operands_of, points
 from .gpu_nests import chain_of, only_block
 from .gpu_rows import extents, roles_of
 from .gpu_wgmma import side_for_groups
@@ -68,6 +68,8 @@ def _split(s: Schedule, nest: For, machine: GpuMachine, later: Sequence[For]) ->
     for buffer in body.buffers if isinstance(body, Accumulate) else ():
         s.set_scope(buffer_key(s.program, buffer), "global")
     inside = s.loops(block.name)[len(spatial) - 1]
+    users = {user.name for user in s.consumers(block.name)}
+    inlined = set[str]()
     for follower in map(only_block, later):
         if follower is None or follower.is_reduction:
             break
@@ -75,3 +77,7 @@ def _split(s: Schedule, nest: For, machine: GpuMachine, later: Sequence[For]) ->
             s.reverse_compute_at(follower.name, inside)
         except ScheduleError:
             break
+        inlined.add(follower.name)
+    sums = {buffer for buffer, _ in writes_of(s.block(block.name).body)}
+    if users and users <= inlined and sums.isdisjoint(s.program.params):
+        hold(s, block.name, "local")

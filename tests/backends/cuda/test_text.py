@@ -56,3 +56,16 @@ def test_arrays_of_a_thread_lie_where_vectors_can_be_read() -> None:
     for count, step in ((7, 4), (13, 8), (19, 16)):
         source = str(order.lower(np.zeros((5000, count), np.int8)).cuda)
         assert f"alignas({step}) uint8_t keys[{count}];" in source
+
+
+def test_what_lanes_have_in_common_is_said_once() -> None:
+    def counted(x: Any) -> Any:
+        return np.histogram(x, bins=64, range=(-3, 3))[0]
+
+    compiled = mlc.jit(counted, target="cuda")
+    vectors = str(compiled.lower(np.zeros(4096, np.float32)).cuda)
+    alone = str(compiled.lower(np.zeros(8192, np.float32)[::2]).cuda)
+    for source, lanes in ((vectors, 4), (alone, 1)):
+        (kernel,) = (part for part in source.split("// ") if part.startswith("bins"))
+        assert kernel.count("mlc_to_int64(") == lanes and kernel.count("mlc_sub(") == lanes
+        assert kernel.count("mlc_product(0.0") == 1

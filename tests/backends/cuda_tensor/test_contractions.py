@@ -58,9 +58,10 @@ def test_all_transposes(turned: tuple[bool, bool], dtype: Any) -> None:
     assert f"mma_load_{'nk' if turned[1] else 'kn'}" in source
 
 
-@pytest.mark.parametrize(("m", "n", "k"), [(17, 33, 19), (9, 40, 100), (33, 16, 8)])
+@pytest.mark.parametrize(("m", "n", "k"), [(17, 33, 19), (9, 40, 100), (33, 16, 8), (9, 24, 104)])
 def test_odd_sizes(m: int, n: int, k: int) -> None:
-    check(np.matmul, operand((m, k), np.float16, 0), operand((k, n), np.float16, 1))
+    source = check(np.matmul, operand((m, k), np.float16, 0), operand((k, n), np.float16, 1))
+    assert ("mlc_cp_async_16_zero" in source) == (k >= 100)
 
 
 def test_long_ones_fetch_ahead() -> None:
@@ -80,6 +81,15 @@ def test_what_follows_is_in_the_same_kernel() -> None:
     shapes = (32, 16), (16, 48), (48,), (32, 48)
     source = check(layer, *(operand(s, np.float16, n) for n, s in enumerate(shapes)), roundings=3)
     assert source.count("__global__") == 1
+
+
+def test_what_follows_a_product_in_parts_takes_sums_from_registers() -> None:
+    def layer(x: Array, w: Array, b: Array) -> Array:
+        return np.maximum(x @ w + b, 0)
+
+    shapes = (16, 1024), (1024, 16), (16,)
+    source = check(layer, *(operand(s, np.float16, n) for n, s in enumerate(shapes)), roundings=2)
+    assert source.count("__global__") == 2 and "  float matmul;" in source
 
 
 def test_batches() -> None:
