@@ -365,18 +365,18 @@ def _built(
 
 
 def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[bytes, dict[str, Any]]:
+    from .backends.llvm.library import hand_on
     from .native_text import constant_places, native_text
     from .runtime.image import compile_image
+    from .runtime.processors import available_cpus
 
     module = compiled.module
     clock.stage("graph")
     kernels = compiled.kernels if compiled.debug else compiled.shared_kernels()
     prepare_threads(kernel.scheduled for kernel in kernels)
     clock.stage("schedule")
-    for kernel in kernels:
-        kernel.flat  # noqa: B018
-    clock.stage("lower")
-    native = native_text(module, kernels, compiled.debug)
+    beside = hand_on(target, available_cpus())
+    native = native_text(module, kernels, compiled.debug, clock.stage, beside)
     clock.stage("codegen")
     meta: dict[str, Any] = {
         "workspace": native.workspace,
@@ -387,7 +387,7 @@ def _build_image(compiled: Compiled, target: Target, clock: Clock) -> tuple[byte
     if native.kept:
         meta["constants"] += [{"dtype": b.dtype.name, "shape": b.shape} for b in native.kept]
         meta["ahead"] = native.ahead
-    image = compile_image(native.text, target, optimize=None)
+    image = compile_image(native.text, target, parts=native.parts)
     clock.stage("llvm")
     return image, meta
 

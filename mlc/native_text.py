@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,7 +80,8 @@ def _aligned(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
 @dataclass(frozen=True)
 class NativeText:
     """LLVM IR with what the runtime has to know: bytes of workspace, a rough time, debug sites; the
-    constants that `mlc_ahead` computes, behind the module's, and its bytes of workspace."""
+    constants that `mlc_ahead` computes, behind the module's, and its bytes of workspace; parts of
+    the module that are modules of their own."""
 
     text: str
     workspace: int
@@ -88,14 +89,34 @@ class NativeText:
     sites: list[Any]
     kept: tuple[Buffer, ...] = ()
     ahead: int = 0
+    parts: tuple[str, ...] = ()
 
 
-def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> NativeText:
-    """The LLVM IR of a module; scratch of each kernel lies after what kernels hand each other."""
-    from .backends.llvm.module import BufferRef, KernelCall, module_text
+def native_text(
+    module: Module,
+    kernels: Sequence[KernelCode],
+    debug: bool,
+    stage: Callable[[str], None] = lambda name: None,
+    hand_on: Callable[[str], None] | None = None,
+) -> NativeText:
+    """The LLVM IR of a module; scratch of each kernel lies after what kernels hand each other.
+
+    ``stage`` is told what was done last. ``hand_on`` gets parts that are modules of their own while
+    the kernels behind them are lowered and written; without it there are none.
+    """
+    from .backends.llvm.module import BufferRef, KernelCall, KernelTexts
     from .backends.llvm.target import host_target
     from .graph.memory import ALIGNMENT
 
+    texts, parts = KernelTexts(host_target(), debug), []
+    for n, code in enumerate(kernels, 1):
+        code.flat  # noqa: B018
+        stage("lower")
+        texts.add(code.flat)
+        if hand_on is not None and n < len(kernels) and (part := texts.part()) is not None:
+            hand_on(part)
+            parts.append(part)
+        stage("codegen")
     first = {"input": 0, "constant": len(module.inputs)}
     last = first["constant"] + len(module.constants)
     kept = [b for code in kernels if code.separated is not None for b in code.separated.kept]
@@ -104,7 +125,6 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
     workspace = module.workspace_bytes
     calls: list[KernelCall] = []
     before: list[KernelCall] = []
-    flat = [code.flat for code in kernels]
     behind = 0
     table: list[int] = []  # words that kernels read which differ in numbers alone
     for n, (kernel, code) in enumerate(zip(module.kernels, kernels, strict=True)):
@@ -136,15 +156,15 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
                 offset += -(-span_bytes(buffer) // ALIGNMENT) * ALIGNMENT
             return tuple(args), offset
 
-        args, end = arguments(flat[n], module.workspace_bytes, known)
+        args, end = arguments(code.flat, module.workspace_bytes, known)
         calls.append(KernelCall(n, args))
         workspace = max(workspace, end)
         if code.flat_ahead is not None:
             args, end = arguments(code.flat_ahead, 0, known)
-            before.append(KernelCall(len(flat), args))
-            flat.append(code.flat_ahead)
+            before.append(KernelCall(len(kernels) + len(before), args))
+            texts.add(code.flat_ahead)
             behind = max(behind, end)
-    made = module_text(flat, calls, host_target(), debug, before, table)
+    made = texts.module(calls, before, table)
     return NativeText(
         made.text,
         workspace,
@@ -152,6 +172,7 @@ def native_text(module: Module, kernels: Sequence[KernelCode], debug: bool) -> N
         list(map(site_data, made.sites)),
         tuple(kept),
         behind,
+        tuple(parts),
     )
 
 

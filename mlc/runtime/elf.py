@@ -1,4 +1,4 @@
-"""Our own small static linker: one relocatable ELF file in, one flat image's parts out.
+"""Our own small static linker: relocatable ELF files in, one flat image's parts out.
 
 LLVM is 37 ms of import; an object linked here once is later loaded by `image.load_image` without
 it. Read-only sections come first, then (on a page of their own) the writable ones, then one
@@ -9,7 +9,7 @@ resolved here; what depends on the load address becomes a fixup of 8 bytes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 
 from mlc.errors import CompileError
@@ -86,15 +86,14 @@ def is_linkable(data: bytes) -> bool:
     )
 
 
-def link(data: bytes) -> Linked:
-    """Link a relocatable object file (x86-64 or aarch64); CompileError for what it cannot hold."""
-    if not is_linkable(data):
+def link(*objects: bytes) -> Linked:
+    """Link relocatable object files (x86-64 or aarch64), which find each other's functions and
+    variables by name; CompileError for what it cannot hold."""
+    if not all(map(is_linkable, objects)):
         raise CompileError("expected a relocatable ELF object file for x86-64 or aarch64")
-    machine = struct.unpack_from("<H", data, 18)[0]
-    sections = _read_sections(data)
+    machine = struct.unpack_from("<H", objects[0], 18)[0]
+    sections, symbols, relocations = _read_all(objects)
     layout = _Layout(machine, sections)
-    symbols = _read_symbols(sections)
-    relocations = _read_relocations(sections)
 
     ro_end, rw_offset, rw_end = _place_all(layout, symbols, relocations)
     _fill(layout)
@@ -103,11 +102,7 @@ def link(data: bytes) -> Linked:
     apply = {X86_64: _relocate_x86, AARCH64: _relocate_arm}[machine]
     for section_index, offset, kind, index, addend in relocations:
         apply(layout, sections[section_index].place + offset, kind, symbols[index], index, addend)
-    exports = {
-        s.name: _place_of(s, sections)
-        for s in symbols
-        if s.binding in (1, 2) and s.section != _UNDEFINED and s.name
-    }
+    exports = {s.name: _place_of(s, sections) for s in symbols if _is_for_others(s)}
     return Linked(
         machine=machine,
         ro=bytes(layout.memory[:ro_end]),
@@ -118,6 +113,34 @@ def link(data: bytes) -> Linked:
         imports=layout.slots,
         fixups=tuple(layout.fixups),
     )
+
+
+def _read_all(
+    objects: Sequence[bytes],
+) -> tuple[list[_Section], list[_Symbol], list[_Relocation]]:
+    """What the files hold, numbered as if it were one file."""
+    sections: list[_Section] = []
+    symbols: list[_Symbol] = []
+    relocations: list[_Relocation] = []
+    for data in objects:
+        found = _read_sections(data)
+        known = _read_symbols(found)
+        for section, offset, kind, symbol, addend in _read_relocations(found):
+            row = section + len(sections), offset, kind, symbol + len(symbols), addend
+            relocations.append(row)
+        for one in known:
+            if one.section not in (_UNDEFINED, _ABSOLUTE, _COMMON):
+                one.section += len(sections)
+        sections += found
+        symbols += known
+    if len(objects) > 1:
+        defined = {s.name: s for s in symbols if _is_for_others(s)}
+        symbols = [defined.get(s.name, s) if s.section == _UNDEFINED else s for s in symbols]
+    return sections, symbols, relocations
+
+
+def _is_for_others(symbol: _Symbol) -> bool:
+    return bool(symbol.binding in (1, 2) and symbol.section != _UNDEFINED and symbol.name)
 
 
 def _place_all(

@@ -18,7 +18,7 @@ import os
 import struct
 import sys
 from _thread import start_new_thread
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlc.errors import CompileError
@@ -56,19 +56,22 @@ class LoadedImage:
         return ctypes.c_void_p.from_address(self.exports[name])
 
 
-def compile_image(ir_text: str, target: Target, *, optimize: Optimize = None) -> bytes:
-    """The image of an LLVM IR module. Raises CompileError, with the text, for a module LLVM
-    refuses."""
+def compile_image(
+    ir_text: str, target: Target, *, optimize: Optimize = None, parts: Sequence[str] = ()
+) -> bytes:
+    """The image of an LLVM IR module, and of ``parts`` of it that are modules of their own, where
+    objects are ELF. Raises CompileError, with the text, for a module LLVM refuses."""
     from mlc.backends.llvm.emit import emit_object
     from mlc.runtime.processors import available_cpus
 
     if "mlc.runtime.elf" not in sys.modules and available_cpus() > 1:
         start_new_thread(_load_what_follows, ())
     data = emit_object(ir_text, target, optimize=optimize)
+    others = [emit_object(part, target, optimize=optimize) for part in parts]
     from mlc.runtime import elf
 
     if elf.is_linkable(data):
-        return link_object(data)
+        return link_object(data, *others)
     from mlc.backends.llvm.llvmlite_binding import interface
 
     return wrap_object(data, *interface(ir_text))
@@ -83,11 +86,11 @@ def _load_what_follows() -> None:
         sources.loaded_sources()
 
 
-def link_object(data: bytes) -> bytes:
-    """The image of a relocatable ELF object file for x86-64 or aarch64."""
+def link_object(*objects: bytes) -> bytes:
+    """The image of relocatable ELF object files for x86-64 or aarch64."""
     from mlc.runtime import elf
 
-    linked = elf.link(data)
+    linked = elf.link(*objects)
     return _pack(
         _LINKED, linked.machine, linked.ro, linked.rw_offset, linked.rw, linked.size,
         linked.exports, linked.imports, linked.fixups,

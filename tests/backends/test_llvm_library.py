@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 import mlc
-from mlc.backends.llvm import apart, emit, library
+from mlc.backends.llvm import apart, emit, library, module
 from mlc.backends.llvm.target import host_target, x86_target
 from mlc.errors import CompileError
+from mlc.lower import pipeline
+from mlc.runtime import processors
 from mlc.runtime.threads import available_cpus
 
 pytestmark = pytest.mark.skipif(
@@ -148,6 +150,7 @@ def test_the_pages_that_the_first_module_needs_are_there() -> None:
 import resource
 faults = lambda: resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
 text, memory, _ = library._first_module(target), library._memory, library._library()
+library._helper.wait(1)  # until LLVM's own pages are there
 before = faults()
 library.emit(text, target, 2)
 print(faults() - before < 150, memory.asking.result.value == 0, len(memory._blocks))
@@ -169,6 +172,50 @@ def test_another_thread_makes_an_object_file() -> None:
     library.emit_ahead("this is no module", target)
     with pytest.raises(CompileError, match="LLVM IR parsing error"):
         emit.emit_object("this is no module", target)
+
+
+@prepared
+@pytest.mark.parametrize("cores", [1, 2])
+def test_kernels_are_compiled_while_later_ones_are_lowered(
+    cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    lower, emit_ahead = pipeline.lower, library.emit_ahead
+
+    def lowering(*args: Any, **options: Any) -> Any:
+        done.append("lowered")
+        return lower(*args, **options)
+
+    def beside(text: str, target: Any) -> None:
+        done.append("begun")
+        assert "define hidden void @k" in text and "mlc_main" not in text
+        emit_ahead(text, target)
+
+    monkeypatch.setattr(pipeline, "lower", lowering)
+    monkeypatch.setattr(library, "emit_ahead", beside)
+    monkeypatch.setattr(processors, "available_cpus", lambda: cores)
+    monkeypatch.setattr(module, "_PART", 0)
+    monkeypatch.setattr(module, "_SHARE", 0)
+    a = np.random.default_rng(0).standard_normal((3, 21 + cores))
+    f = mlc.jit(lambda a: np.cumsum(np.sort(np.cumsum(a, axis=1), axis=1), axis=0))
+    got = f(a)
+    np.testing.assert_allclose(got, np.cumsum(np.sort(np.cumsum(a, axis=1), axis=1), axis=0))
+    assert done == (["lowered", "begun"] * 2 + ["lowered"] if cores > 1 else ["lowered"] * 3)
+    assert not library._begun
+    assert "define hidden" not in f.lower(a).llvm
+
+
+def test_kernels_with_checks_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PART", 0)
+    flat = mlc.jit(lambda a: a + 1).lower(np.ones(5)).compiled.kernels[0].flat
+    texts = module.KernelTexts(host_target())
+    texts.add(flat)
+    assert texts.part() is not None and texts.part() is None
+    texts.add(flat)
+    assert texts.part() is None  # it is there already
+    texts = module.KernelTexts(host_target(), debug=True)
+    texts.add(flat)
+    assert texts.part() is None
 
 
 @prepared

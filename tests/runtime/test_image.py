@@ -211,6 +211,45 @@ def test_cut_off_object_is_refused():
         link_object(data[:40])
 
 
+OTHER = """
+@public = external global i64
+@counter = internal global i64 5
+declare i64 @given(i64)
+declare hidden i64 @count()
+declare double @twice(double)
+define i64 @counts() {
+  %a = call i64 @count()
+  %b = load i64, ptr @counter
+  %c = load i64, ptr @public
+  %ab = mul i64 %a, %b
+  %abc = add i64 %ab, %c
+  %d = call i64 @given(i64 %abc)
+  ret i64 %d
+}
+define double @four_times(double %x) {
+  %y = call double @twice(double %x)
+  %z = fmul double %y, 2.0
+  ret double %z
+}
+"""
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_objects_find_what_others_define(first):
+    objects = [emit_object(text, host_target()) for text in (MODULE, OTHER)]
+    if first:
+        objects.reverse()
+    image = load_image(link_object(*objects), resolver(EXTRA))
+    assert function(image, "count", ctypes.c_int64)() == 41
+    assert function(image, "counts", ctypes.c_int64)() == 42 * 5 + 7 + 1000
+    twice = function(image, "four_times", ctypes.c_double, ctypes.c_double)
+    assert twice(0.3) == 4 * math.cos(0.3)
+    assert image.pointer("public").value == 7
+    whole = compile_image(MODULE, host_target(), parts=[OTHER])
+    image = load_image(whole, resolver(EXTRA))
+    assert function(image, "counts", ctypes.c_int64)() == 41 * 5 + 7 + 1000
+
+
 def test_aarch64_relocations_hit_their_targets():
     linked = elf.link(emit_object(MODULE, arm_target({"Features": "asimd"})))
     assert linked.rw_offset % 65536 == 0

@@ -18,7 +18,7 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -153,16 +153,27 @@ def prepare(target: Target, opt_level: int = 2) -> None:
     is but `llvmlite.binding`."""
     global _helper, _memory
     is_new = _helper is None and _loaded is None and "llvmlite.binding.ffi" not in sys.modules
-    if is_new and is_direct() and apart.is_possible():
+    if is_new and is_possible_ahead():
         finding, trying = _preparations(target, opt_level)
         _memory = MemoryAhead()
         _helper = Calls(([*finding, _memory.asking], trying))
         atexit.register(_helper.wait, 1)  # the process must not end in the midst of it
 
 
+def hand_on(target: Target, cores: int) -> Callable[[str], None] | None:
+    """:func:`emit_ahead` for ``target``, where there is another core to do so."""
+    is_alone = cores == 1 or not is_possible_ahead()
+    return None if is_alone else lambda ir_text: emit_ahead(ir_text, target)
+
+
+def is_possible_ahead() -> bool:
+    """Whether other threads can call the library without Python."""
+    return is_direct() and apart.is_possible()
+
+
 def emit_ahead(ir_text: str, target: Target, opt_level: int = 2) -> None:
     """Let another thread begin with what :func:`emit` of the same module will be asked for soon."""
-    if is_direct() and apart.is_possible():
+    if is_possible_ahead() and (ir_text, target, opt_level) not in _begun:
         _library()
         found, emitting, result = _emission(ir_text, target, opt_level)
         calls = Calls(([*found, *emitting],))
@@ -179,6 +190,7 @@ def _emitted_ahead(llvm: SimpleNamespace, key: tuple[str, Target, int]) -> bytes
     if calls is None or result is None:
         return None
     calls.wait(0)
+    atexit.unregister(calls.wait)
     if not result.value:
         return None
     made = ctypes.string_at(llvm.GetBufferStart(result.value), llvm.GetBufferSize(result.value))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .debug import Site
 
 _TABLE = "@mlc_table"
+# Characters of functions that are worth a module of their own: so many, and such a share of those
+# that are in one already, as each is compiled by a thread of its own.
+_PART, _SHARE = 12_000, 0.25
 
 
 @dataclass(frozen=True)
@@ -58,40 +61,92 @@ def module_text(
 
     ``buffers`` holds the addresses that ``BufferRef("param", n)`` counts.
     """
-    declarations: dict[str, None] = {}
-    functions: list[str] = []
-    sites: list[Site] = []
-    symbols: list[str] = []
-    known: dict[tuple[str, ...], str] = {}  # what is written the same is compiled once
-    same: dict[int, str] = {}
-    for i, program in enumerate(kernels):
-        if id(program) in same:
-            symbols.append(same[id(program)])
-            continue
-        symbol = f"k{i}_{symbol_of(program.name)}"
-        kernel = kernel_text(program, target, debug, symbol, len(sites) + 1)
-        bodies = tuple(body.replace(symbol, "") for body in kernel.functions)
-        symbols.append(known.setdefault(bodies, symbol))
-        if not kernel.sites:
-            same[id(program)] = symbols[-1]
-        if symbols[-1] != symbol:
-            continue
-        declarations.update(dict.fromkeys(kernel.declarations))
-        functions.extend(kernel.functions)
-        sites.extend(kernel.sites)
-    checked = [is_checked(program, debug) for program in kernels]
-    if any(checked):
-        from .debug import RECORD
+    texts = KernelTexts(target, debug)
+    for program in kernels:
+        texts.add(program)
+    return texts.module(calls, ahead, table)
 
-        declarations[f"{RECORD} = global [2 x i64] zeroinitializer, align 16"] = None
-    if table:
-        row = ", ".join([f"i64 {word}" for word in table])
-        declarations[f"{_TABLE} = internal constant [{len(table)} x i64] [{row}], align 64"] = None
-    functions.append(_main("mlc_main", symbols, calls, checked))
-    if ahead:
-        functions.append(_main("mlc_ahead", symbols, ahead, checked))
-    parts = [*declarations, "", "\n\n".join(functions), "", _attributes(target)]
-    return ModuleText("\n".join(parts) + "\n", tuple(sites))
+
+class KernelTexts:
+    """Kernels as LLVM functions, one after the other, on their way into a module. What is written
+    the same is there once."""
+
+    def __init__(self, target: Target, debug: bool = False) -> None:
+        self.target, self.debug = target, debug
+        self._declarations: dict[str, None] = {}
+        self._functions: list[str] = []
+        self._sites: list[Site] = []
+        self._symbols: list[str] = []
+        self._checked: list[bool] = []
+        self._known: dict[tuple[str, ...], str] = {}
+        self._same: dict[int, tuple[str, Program]] = {}
+        self._heads: dict[str, int] = {}  # how many params those have that are in no part yet
+        self._elsewhere: dict[str, None] = {}  # declarations of those that are in one
+        self._away = 0  # characters of these
+
+    def add(self, program: Program) -> None:
+        """Write the next kernel."""
+        number = len(self._symbols)
+        self._checked.append(is_checked(program, self.debug))
+        if id(program) in self._same:
+            self._symbols.append(self._same[id(program)][0])
+            return
+        symbol = f"k{number}_{symbol_of(program.name)}"
+        kernel = kernel_text(program, self.target, self.debug, symbol, len(self._sites) + 1)
+        bodies = tuple(body.replace(symbol, "") for body in kernel.functions)
+        self._symbols.append(self._known.setdefault(bodies, symbol))
+        if not kernel.sites:
+            self._same[id(program)] = self._symbols[-1], program
+        if self._symbols[-1] != symbol:
+            return
+        self._declarations.update(dict.fromkeys(kernel.declarations))
+        self._functions.extend(kernel.functions)
+        self._sites.extend(kernel.sites)
+        self._heads[symbol] = len(program.params)
+
+    def part(self) -> str | None:
+        """A module of the kernels that are in none yet, if they are long enough to be compiled by
+        themselves while others are written. Those with checks are not: the last module tells of
+        what failed."""
+        length = sum(map(len, self._functions))
+        if any(self._checked) or length < max(_PART, _SHARE * self._away):
+            return None
+        text = self._text()
+        self._away += length
+        for symbol, params in self._heads.items():
+            text = text.replace(
+                f"define internal void @{symbol}(", f"define hidden void @{symbol}("
+            )
+            pointers = ", ".join(["ptr"] * params)
+            self._elsewhere[f"declare hidden void @{symbol}({pointers})"] = None
+        self._declarations, self._functions, self._heads = {}, [], {}
+        return text
+
+    def _text(self) -> str:
+        functions = "\n\n".join(self._functions)
+        return "\n".join([*self._declarations, "", functions, "", _attributes(self.target)]) + "\n"
+
+    def module(
+        self,
+        calls: Sequence[KernelCall],
+        ahead: Sequence[KernelCall] = (),
+        table: Sequence[int] = (),
+    ) -> ModuleText:
+        """The module of the kernels that are in no part, with what calls all of them."""
+        self._declarations.update(self._elsewhere)
+        if any(self._checked):
+            from .debug import RECORD
+
+            line = f"{RECORD} = global [2 x i64] zeroinitializer, align 16"
+            self._declarations[line] = None
+        if table:
+            row = ", ".join([f"i64 {word}" for word in table])
+            line = f"{_TABLE} = internal constant [{len(table)} x i64] [{row}], align 64"
+            self._declarations[line] = None
+        self._functions.append(_main("mlc_main", self._symbols, calls, self._checked))
+        if ahead:
+            self._functions.append(_main("mlc_ahead", self._symbols, ahead, self._checked))
+        return ModuleText(self._text(), tuple(self._sites))
 
 
 def _attributes(target: Target) -> str:
