@@ -403,7 +403,9 @@ class _Builder:
         shape = tuple(a.extent for a in spatial)
         kinds = root.combiner.dtypes
         parts = tuple(reduce(root.combiner, values, folded, n) for n in range(len(kinds)))
-        made = Compute(spatial, parts, op.op, (), op.location)
+        # A place is one in all rows: what searches in these alone must not know the operator again.
+        name = Compute.op if self._needs_start(op, own) else op.op
+        made = Compute(spatial, parts, name, (), op.location)
         fresh = [Tensor("part", shape, kind, made, n) for n, kind in enumerate(kinds)]
         before = [
             self.source("before", (op, n), shape, kind, "before") for n, kind in enumerate(kinds)

@@ -308,3 +308,16 @@ def test_order_in_memory_decides_what_is_written(made: Callable[[Any], Any]) -> 
             same(mine, theirs)
     assert len({row.signature for row in jitted.cache_info()}) == 1
     assert len(jitted.cache_info()) <= 3
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: np.argmax(x), lambda x: np.argmin(x.ravel()),
+    lambda x: np.argmax(np.where(x >= x.max(), 1.0, 0.0)),
+])  # fmt: skip
+def test_places_among_all_rows_are_found_in_any_part_of_them(function: Any) -> None:
+    fast = mlc.jit(function, dynamic="leading")
+    source = np.random.default_rng(0)
+    for n, row in ((5, 3), (70, 69), (700, 3), (700, 699)):
+        x = source.normal(size=(n, 170))
+        x[row, 5:7] = 9, -9
+        assert fast(x) == function(x), (n, row)
