@@ -203,9 +203,12 @@ def card() -> Card:
     try:
         import cupy
     except ImportError as error:
+        reason: BaseException = error
+        while reason.__cause__ is not None:  # CuPy's own text is a page, which ends with this
+            reason = reason.__cause__
         raise UnsupportedError(
             f"target 'cuda' launches kernels through CuPy, which is installed and cannot be "
-            f"imported: {str(error).strip()}; install it anew, and only one of its packages: "
+            f"imported: {str(reason).strip()}; install it anew, and only one of its packages: "
             f"{INSTALL}"
         ) from error
     try:

@@ -280,6 +280,17 @@ def test_cupy_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setattr(card, "find_spec", lambda name: True)
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(UnsupportedError, match="CuPy, which is installed and cannot be imported: "):
+
+    class Finder:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "cupy":
+                try:
+                    raise ModuleNotFoundError("No module named 'cuda'")
+                except ModuleNotFoundError as error:
+                    raise ImportError("=====\nFailed to import CuPy.\n=====") from error
+
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    said = "installed and cannot be imported: No module named 'cuda'; install it anew"
+    with pytest.raises(UnsupportedError, match=said):
         card.card.__wrapped__()
