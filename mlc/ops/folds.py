@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..dtypes import as_dtype
+from .. import te
+from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..ir.combiner import Combiner, make_combiner
+from ..ir.expr import apply
+from ..te.construct import reduce_with
 from . import logic
 from .arithmetic import absolute, add, subtract
-from .broadcast import is_only_axis, shape_of, size_of, strict_axes
+from .broadcast import as_tensor, is_only_axis, shape_of, size_of, strict_axes
 from .calculus import as_array
 from .combining import FOLDED
 from .elementwise import astype, select_where
 from .index import getitem
 from .insisting import insisted
-from .op import UFUNC_METHODS, implements
+from .op import UFUNC_METHODS, implements, op
 from .promotion import dtype_of
-from .reduce import ABSENT, argmax, argmin
+from .reduce import ABSENT, argmax, argmin, over
 from .reduce import all as all_of
 from .reduceat import runs
 from .shape import reshape, transpose
 
+_BITS = {"bitand": -1, "bitor": 0, "bitxor": 0}  # and what changes no bit
 _LOGARITHMS: dict[np.ufunc, tuple[Any, Any]] = {
     np.logaddexp: (np.exp, np.log), np.logaddexp2: (np.exp2, np.log2)
 }  # fmt: skip
@@ -63,6 +69,9 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
             return np.full(wide, np.asarray(ufunc.identity).astype(found), found)  # -1: all bits
         if not size_of(rest):
             return np.zeros(wide, found)
+        if fn in _BITS and found.kind in "iu" and not start and count:
+            whole = astype(array, dtype=as_dtype(found))
+            return reduce_bits(whole, fn=fn, axes=tuple(sorted(axes)), keepdims=bool(keepdims))
         rows = reshape(transpose(array, (*kept, *axes)), (*rest, count))
         if start:
             first = np.full((*rest, 1), start[0], found)
@@ -73,6 +82,24 @@ def _reduce(ufunc: np.ufunc, fn: str) -> None:
             return reshape(_log_of_sum(astype(rows, dtype=as_dtype(found)), ufunc), wide)
         folded = runs(rows, np.zeros(1, np.int64), fn=fn, axis=len(rest), dtype=as_dtype(found))
         return reshape(getitem(folded, (..., 0)), wide)
+
+
+@cache
+def _of_bits(fn: str, dtype: DType) -> Combiner:
+    identity = np.asarray(_BITS[fn]).astype(dtype.numpy).item()
+    return make_combiner(fn, lambda a, b: apply(fn, a, b), (identity,), (dtype,), commutative=True)
+
+
+@op
+def reduce_bits(x: Any, *, fn: str, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """Integers over ``axes`` combined bit by bit, in any order."""
+    x = as_tensor(x)
+    if not axes:
+        return x
+    shape, folded, at = over(x, axes, keepdims)
+    combiner, ks = _of_bits(fn, x.dtype), tuple(folded.values())
+    body = lambda *index: reduce_with(combiner, (at(index),), ks, single=True)
+    return te.compute(shape, body, name=fn)
 
 
 def _log_of_sum(rows: Any, ufunc: np.ufunc) -> Any:

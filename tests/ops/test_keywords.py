@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlc
 from mlc.testing import check_against_numpy
 
 CALLS: dict[str, Callable[[Any], Any]] = {
@@ -28,6 +29,11 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "length of one number": lambda x: np.hypot.reduce(x[:1] - 3.0, axis=0),
     "all bits of nothing": lambda x: np.bitwise_and.reduce(x[:0].astype(np.uint16), axis=1),
     "common bits of no number": lambda x: np.bitwise_and.reduce(x[:0], axis=None),
+    "common bits": lambda x: (
+        np.bitwise_and.reduce(x.astype(np.uint8), axis=1),
+        np.bitwise_and.reduce(x, axis=(1, 0), keepdims=True),
+    ),
+    "any bits": lambda x: (np.bitwise_or.reduce(x, dtype=np.int64), np.bitwise_or.reduce(x, ())),
     "keys in a list": lambda x: np.lexsort([x[0], x[1]]),
 }
 
@@ -48,3 +54,11 @@ def test_products_with_large_numbers_wrap() -> None:
         lambda x: x * 3 * 2**62 - x,
     ):
         check_against_numpy(times, x)
+
+
+def test_bits_are_combined_in_vectors() -> None:
+    x = np.random.default_rng(3).integers(0, 99, (3, 4000), np.int16)
+    for ufunc in (np.bitwise_or, np.bitwise_xor):
+        jitted = mlc.jit(lambda x, u=ufunc: u.reduce(x, axis=1))
+        assert np.array_equal(jitted(x), ufunc.reduce(x, axis=1))
+        assert "T.vectorized" in str(jitted.lower(x).program)
