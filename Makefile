@@ -25,7 +25,8 @@ help:
 demo: $(INSTALLED)
 	@$(PY) examples/01_digits.py
 
-test: lint types check
+test: lint
+	@$(MAKE) --no-print-directory -j 2 types check  # mypy takes one core, for half a minute
 
 lint: $(INSTALLED)
 	@echo "== lint"
@@ -59,7 +60,8 @@ programs:
 clean:
 	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# A stale or half-made environment is completed, not rebuilt; the stamp is written last.
+# A stale or half-made environment is completed, not rebuilt; the stamp is written last. Of what
+# packages hold a tenth is ever imported: Python compiles that itself.
 $(INSTALLED): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "mlc needs Python 3.10 or later; '$(PYTHON)' was not found (make PYTHON=/path/to/python)"; \
@@ -71,5 +73,5 @@ $(INSTALLED): pyproject.toml
 	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu install the package python3-venv"; \
 	  rm -rf .venv; exit 1; }
 	@echo "== installing mlc and its development tools into .venv (once; a minute or two)"
-	@$(PY) -m pip install -qq --disable-pip-version-check -e '.[dev]'
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-compile -e '.[dev]'
 	@touch $@
