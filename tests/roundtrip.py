@@ -2,8 +2,8 @@
 
 A pytest plugin: it looks on while a test runs, and fails the test if a program that was made does
 not come back structurally equal. Of programs that are the same but for names one is asked. By
-default those alone are, within a time for each process, that bring something new: a line, or two
-lines in a row, that no program before had, numbers aside; and none that is very long.
+default those alone are, up to a number of lines for each process, that bring something new: a line,
+or two lines in a row, that no program before had, numbers aside; and none that is very long.
 ``MLC_TEST_ROUND_TRIPS=every pytest`` asks every program, which takes a few minutes more.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -29,7 +28,7 @@ from mlc.ir.structural import structural_key
 from mlc.te.extent import is_open
 
 EVERY = os.environ.get("MLC_TEST_ROUND_TRIPS", "") == "every"
-BUDGET = float(os.environ.get("MLC_TEST_ROUND_TRIP_SECONDS", "30"))  # of one process
+BUDGET = int(os.environ.get("MLC_TEST_ROUND_TRIP_LINES", "50000"))  # of one process
 LARGEST = 250  # statements
 
 _NUMBER = re.compile(r"\d+")
@@ -98,26 +97,25 @@ class RoundTrips:
         self.seen: set[str] = set()
         self.forms: set[tuple[str, str]] = set()
         self.checked = 0
-        self.spent = 0.0
+        self.lines = 0
         self.is_checking = False
         self.is_unproven = False
 
     def note(self, program: Program) -> None:
         """A program was made."""
-        if not self.is_checking and (EVERY or self.spent < BUDGET):
+        if not self.is_checking and (EVERY or self.lines < BUDGET):
             self.made.append(program)
 
     def check(self) -> None:
         """Traces the new programs back."""
         made, self.made = self.made, []
-        start, self.is_checking = time.process_time(), True
+        self.is_checking = True
         try:
             for program in made:
                 if self.is_wanted(program):
                     self.check_one(program)
         finally:
             self.is_checking = False
-            self.spent += time.process_time() - start
 
     def is_wanted(self, program: Program) -> bool:
         """Whether the program is to be traced back: it has not been, and brings something new."""
@@ -127,11 +125,14 @@ class RoundTrips:
         self.seen.add(key)
         if EVERY:
             return True
+        if self.lines >= BUDGET:
+            return False
         lines = _NUMBER.sub("0", key).split("\n")
         forms = set(pairwise(lines))
         if len(lines) > 2 * LARGEST or forms <= self.forms:
             return False
         self.forms |= forms
+        self.lines += len(lines)
         return True
 
     def check_one(self, program: Program) -> None:
@@ -159,7 +160,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     trips = config.stash.get(_SPENT, None)
     if trips is not None and (EVERY or config.get_verbosity() >= 0):
         terminalreporter.write_line(
-            f"{trips.checked} of {len(trips.seen)} programs were traced back in {trips.spent:.1f} s"
+            f"{trips.checked} of {len(trips.seen)} programs were traced back, {trips.lines} lines"
         )
 
 
