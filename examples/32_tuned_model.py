@@ -28,7 +28,7 @@ for kernel in model.lower(*arguments).compiled.kernels:
 
 # Tune the primitive function alone: its kernel is what the search knows, not the function.
 primitive = mlc.jit(linear)
-result = mlc.tune(primitive, x, weights[0], biases[0], trials=16, seed=0, database=False)
+result = mlc.tune(primitive, x, weights[0], biases[0], trials=8, seed=0, database=False)
 print(result)
 
 # The model is compiled anew, and finds the schedule of that kernel. With the user's database, which
@@ -41,7 +41,7 @@ for kernel in model.lower(*arguments).compiled.kernels:
 
 # Or all at once: each kernel is tuned when the model is called for the first time.
 @mlc.jit
-@mlc.autotune(trials=8, database=False)
+@mlc.autotune(trials=4, database=False)
 def autotuned(x, w0, b0, w1, b1):
     return linear(linear(x, w0, b0), w1, b1)
 

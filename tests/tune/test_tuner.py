@@ -225,9 +225,9 @@ def test_the_same_seed_tries_the_same() -> None:
 
 def test_time_is_kept() -> None:
     began = time.perf_counter()
-    result = mlc.tune(mm, budget=5)
-    assert time.perf_counter() - began < 20  # without a budget it goes on for minutes
-    assert result.trials >= 1
+    result = mlc.tune(mm, budget=3)
+    assert time.perf_counter() - began < 60  # without a budget it goes on for minutes
+    assert not result.interrupted
 
 
 def test_ctrl_c_keeps_the_best_so_far() -> None:
