@@ -8,18 +8,18 @@ something, it runs again (`rounds`).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..errors import HostStateError
 from ..ops.moving import inside_loop
 from ..tracer import tree
 from ..tracer.masked import ElementsWanted
-from ..tracer.storage import REGION, Cell
+from ..tracer.storage import REGION
 from .around import AROUND, REPEATS, asking, in_loop
 from .array_rooms import widened
 from .complex_state import entering
+from .findings import Findings
 from .host_changes import UNDEFINED as UNDEFINED
 from .host_changes import HostState, key_of
 from .hosts import wider
@@ -38,13 +38,6 @@ from .values import is_carriable
 from .watching import next_cell
 
 _MOST_ROUNDS = 24
-# What loops and branches inside of the outermost one were found to carry when they were traced
-# last, by their places in the source, and the number that cells from before exceed not. Without it
-# each level of a nest would be traced twice, and the innermost body 2 ** depth times.
-# They say besides of what kind the variables were that got their first value there, and which had
-# none at times.
-_Found = dict[Any, tuple[set[int], list[Cell], Any, set[int]]]
-_FOUND: ContextVar[tuple[int, _Found] | None] = ContextVar("found", default=None)
 
 
 def carry(state: State, bodies: Sequence[Callable[[], None]]) -> Carried:
@@ -143,21 +136,19 @@ def _settled_twice(
 ) -> tuple[Carried, HostState | None, bool]:
     """The second of two traces, what hosts held between them, and whether both are the same."""
     token = REPEATED.set(True)  # what is inside is compared along with this
-    mark = next_cell()
-    finding = _FOUND.set((mark, {}))
+    findings = _findings()
+    findings.mark = next_cell()
     try:
         last: list[Any] = []
         first = _settled(state, bodies, last)
         between = None if state.is_branch else HostState(*bodies)
         # The second begins with what the last run of the first knew: all that shows in the graph.
-        plan, found, numbered = last
-        _FOUND.set((mark, found))
+        plan, findings.known, numbered = last
         current().numbered.clear()  # so that both find the same calls made already
         current().numbered.update(numbered)
         again = _settled(state, bodies, None, plan)
     finally:
         REPEATED.reset(token)
-        _FOUND.reset(finding)
     params = first.params, again.params
     same = all(same_graph(params, ends) for ends in zip(first.ends, again.ends))
     return again, between, same
@@ -171,10 +162,13 @@ def _settled(
     and the calls made as they were when the last run began."""
     trace = current()
     held = state.get()
-    first, found = _FOUND.get() or (0, {})
+    findings = _findings()
     nones = {n for n, v in enumerate(held) if is_or_none(v)} if plan is None else plan.nones
     entry = _entered(held, nones)
-    plan = plan or _begun(state, entry, found)
+    is_hinted = False
+    if plan is None:
+        plan = _begun(state, entry)
+        is_hinted = findings.begin(state, bodies, entry.values, plan, UNDEFINED)
     for n in plan.opened:
         entry.values[n] = opened_before(entry.values[n])
     for n, room in plan.rooms.items():
@@ -187,7 +181,7 @@ def _settled(
     with inside_loop():
         for _ in range(_MOST_ROUNDS):
             if last is not None:
-                last[:] = plan.copy(), dict(found), dict(trace.numbered)
+                last[:] = plan.copy(), dict(findings.known), dict(trace.numbered)
             with in_loop({name: state.cells.get(name) for name in hoped}), asking() as asked:
                 try:
                     done = attempt(trace, state, bodies, entry, plan)
@@ -197,7 +191,16 @@ def _settled(
                     if more <= plan.nones:
                         raise
                     entry = _entered(held, plan.nones | more)
-                    plan = _begun(state, entry, found)
+                    plan = _begun(state, entry)
+                    is_hinted = findings.begin(state, bodies, entry.values, plan, UNDEFINED)
+                    continue
+                except Exception:
+                    if not is_hinted:
+                        raise
+                    is_hinted = False
+                    findings.forget(state, bodies)
+                    entry = _entered(held, entry.nones)
+                    plan = _begun(state, entry)
                     continue
             asked &= hoped
             unsure = {numbers[name] for name in asked} & set(plan.late) - plan.unsure
@@ -207,11 +210,18 @@ def _settled(
             elif done is not None and in_vain - AROUND.get().names:
                 hoped -= in_vain
             elif done is not None:
-                if state.place is not None:
-                    cells = [cell for cell in plan.cells if cell.serial < first]
-                    found[state.place] = set(plan.carried), cells, dict(plan.late), set(plan.unsure)
+                findings.note(state, bodies, plan)
                 return done
     raise NotNative(f"{state.what} changes the types of what it carries without end")
+
+
+def _findings() -> Findings:
+    """Those of the trace that goes on."""
+    trace = current()
+    if trace.findings is None:
+        trace.findings = Findings()
+    found: Findings = trace.findings
+    return found
 
 
 def _entered(held: Sequence[Any], nones: Collection[int]) -> Entry:
@@ -221,17 +231,9 @@ def _entered(held: Sequence[Any], nones: Collection[int]) -> Entry:
     return Entry(values, [is_bound(v) for v in given], nones)
 
 
-def _begun(state: State, start: Entry, found: Mapping[Any, Any]) -> Plan:
-    """What a first run goes by: all that can be carried is, unless it was found not to be."""
+def _begun(state: State, start: Entry) -> Plan:
+    """What a first run goes by: all that can be carried is."""
     plan = Plan(nones=set(start.nones))
-    entry = start.values
-    own = entry[: len(entry) - state.hosts]
+    own = start.values[: len(start.values) - state.hosts]
     plan.carried = {n for n, v in enumerate(own) if v is not UNDEFINED and is_carriable(v)}
-    if state.place in found:
-        carried, cells, late, unsure = found[state.place]
-        plan.carried &= carried | late.keys()  # what was late has a value in the loop around
-        plan.cells = dict.fromkeys(cells)
-        plan.late = {n: late[n] for n, v in enumerate(own) if v is UNDEFINED and n in late}
-        plan.hoped = set(plan.late)
-        plan.unsure = unsure & plan.late.keys()
     return plan

@@ -44,17 +44,18 @@ from .values import is_carriable, is_value, nothing, spec_of, tensor_of, tree_te
 
 
 class Fitting:
-    """The ``ends`` of leaf k of variable n, or of its flag (k is -1); ``fits`` is False once the
-    plan had to be changed."""
+    """The ``ends`` of leaf k of variable n, or of its flag (k is -1), for what all hold ``after``;
+    ``fits`` is False once the plan had to be changed."""
 
     def __init__(
         self, trace: FunctionTrace, state: State, entry: list[Any], plan: Plan, start: list[Any],
         holders: dict[int, list[Tracer]], flags: dict[int, Tracer], late: dict[int, Any],
-        kept: set[int], arrays: dict[tuple[int, int], bool | None],
+        kept: set[int], arrays: dict[tuple[int, int], bool | None], after: list[Any],
     ) -> None:  # fmt: skip
         self.trace, self.state, self.entry, self.plan = trace, state, entry, plan
         self.start, self.holders, self.flags, self.late = start, holders, flags, late
-        self.kept, self.arrays = kept, arrays
+        self.kept, self.arrays, self.after = kept, arrays, after
+        self.is_error = state.outcome.is_error
         self.lengths: dict[int, Any] = {}  # of arrays at the end, where the data choose them
         self.keys: dict[int, Expr] = {}  # the same as expressions
         self.listed: list[Any] = []  # lists that variables hold at the end

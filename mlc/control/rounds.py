@@ -29,9 +29,10 @@ from .plan import Carried, NotNative, Plan, State
 from .shared_arrays import WRITTEN, Shared, freeze, other_names, shared_arrays
 from .shared_lists import SharedLists, contents
 from .spec import Spec
-from .values import spec_of, tensor_of, zeros
+from .values import is_carriable, spec_of, tensor_of, zeros
 from .watching import next_cell, watching
 
+_MOST_FITTINGS = 8
 _FLAG = Spec((), boolean)  # the type of the note whether a variable has a value
 
 
@@ -81,11 +82,11 @@ class _Round:
         self.init: list[Tensor] = []
         self.labels: list[str] = []
         self.rows: list[tuple[int, int, Spec]] = []
-        self.ends_as: list[dict[int, Any]] = []  # the lengths of arrays at the end of each body
-        self.keys: list[dict[int, Expr]] = []  # the same as expressions
         # Whether leaves are arrays, and no scalars, at the end; None where one body says so.
         self.arrays: dict[tuple[int, int], bool | None] = {}
         self.left: list[list[Any]] = []  # what all variables hold at the end of each body
+        self.fittings: list[Fitting] = []  # of each body
+        self.planned = plan.copy()
         self.lists: SharedLists | None = None
         for n in sorted(plan.carried):
             if type(self.start[n]) is Perhaps:
@@ -157,7 +158,9 @@ class _Round:
 
     def run(self, bodies: Sequence[Callable[[], None]]) -> Carried | None:
         """What the bodies end with; None if the plan had to be changed."""
+        self.bodies = len(bodies)
         ends: list[list[Tensor]] = []
+        cells: list[list[Tensor]] = []  # what the arrays hold at the end of each body
         shared: list[Shared] = []
         bound: list[set[int]] = []  # for each body the variables that surely have a value
         changed = False
@@ -184,23 +187,25 @@ class _Round:
                         self.plan.cells.update(dict.fromkeys(outside))
                         changed = True
                     else:
-                        found = self.fitted(after)
-                        changed = changed or found is None
-                        if found is not None:
-                            ends.append([*found, *(c.current(self.trace) for c in self.cells)])
-                            is_error = self.state.outcome.is_error
-                            bound.append(
-                                {n for n, v in enumerate(after) if is_error or is_bound(v) is True}
-                            )
-                            if self.state.is_branch:
-                                shared += shared_arrays(
-                                    self.entry.values, list(map(bare, after)), self.holders,
-                                    self.late, self.mark, self.state.is_lasting,
-                                )  # fmt: skip
+                        changed = not self.fitted(after) or changed
+                        cells.append([c.current(self.trace) for c in self.cells])
                 if changed and not self.state.is_branch:  # the test sees what the body changes
                     return None
+            is_other = changed or self.state.is_branch and bool(self.plan.hoped)
+            if is_other and not self.refitted():
+                return None
         finally:
             self.state.put(before)
+        changed = False
+        for fitting, held in zip(self.fittings, cells):
+            ends.append([*(fitting.ends[n, k] for n, k, _ in self.rows), *held])
+            after, is_error = fitting.after, fitting.is_error
+            bound.append({n for n, v in enumerate(after) if is_error or is_bound(v) is True})
+            if self.state.is_branch:
+                shared += shared_arrays(
+                    self.entry.values, list(map(bare, after)), self.holders, self.late,
+                    self.mark, self.state.is_lasting,
+                )  # fmt: skip
         for n in self.kept:
             changed = True
             self.plan.carried.discard(n)
@@ -275,26 +280,98 @@ class _Round:
                         f"told: copy it first"
                     )
 
-    def fitted(self, after: list[Any]) -> list[Tensor] | None:
-        """The tensors of all rows at the end of a body; None if the plan had to be changed."""
+    def fitting(self, after: list[Any]) -> Fitting:
+        """What takes into account what a body ends with, ``after``."""
         start = without_none(self.start, self.entry.nones)
-        fitting = Fitting(self.trace, self.state, self.entry.values, self.plan, start,
-                          self.holders, self.flags, self.late, self.kept,
-                          self.arrays)  # fmt: skip
+        return Fitting(self.trace, self.state, self.entry.values, self.plan, start, self.holders,
+                       self.flags, self.late, self.kept, self.arrays, after)  # fmt: skip
+
+    def fitted(self, after: list[Any]) -> bool:
+        """Whether the plan holds of what a body ends with."""
+        fitting = self.fitting(after)
         for n, end in enumerate(after):
             fitting.add(n, end)
         fitting.part_lengths(self.lengths())
-        self.ends_as.append(fitting.lengths)
-        self.keys.append(fitting.keys)
-        if not fitting.fits:
+        self.fittings.append(fitting)
+        return fitting.fits
+
+    def refitted(self) -> bool:
+        """Whether the plan holds of what all bodies of a branch end with, after it was changed in
+        what they do not find when they begin: numbers that get their first value there."""
+        if len(self.fittings) != self.bodies or self.kept:
+            return False
+        for _ in range(_MOST_FITTINGS):
+            for n in self.plan.hoped:
+                del self.plan.late[n]
+            self.plan.hoped.clear()
+            other = self.other_numbers()
+            if other is None:
+                return False
+            self.planned = self.plan.copy()
+            self.begin_again(other)
+            fresh = []
+            for old in self.fittings:
+                self.state.outcome.is_error = old.is_error
+                fitting = self.fitting(old.after)
+                fitting.lengths, fitting.keys = old.lengths, old.keys
+                fitting.ends = {key: end for key, end in old.ends.items() if key[0] not in other}
+                for n in sorted(other):
+                    fitting.add(n, old.after[n])
+                fresh.append(fitting)
+            self.fittings = fresh
+            if all(fitting.fits for fitting in fresh):
+                return True
+        return False
+
+    def other_numbers(self) -> set[int] | None:
+        """The variables of which the plan has come to say something else; None if those are no
+        numbers that get their first value in the bodies, or it says something else besides."""
+        old, new = self.planned, self.plan
+        for part in ("carried", "nones", "cells", "frozen", "lengths", "opened", "rooms"):
+            if getattr(old, part) != getattr(new, part):
+                return None
+        other = {n for n in {*old.late, *new.late} if old.late.get(n) != new.late.get(n)}
+        specs = {*old.specs, *new.specs}
+        other |= {n for n, k in specs if old.specs.get((n, k)) != new.specs.get((n, k))}
+        other |= old.unsure ^ new.unsure
+        if not other.isdisjoint(self.holders):
             return None
-        return [fitting.ends[n, k] for n, k, _ in self.rows]
+        ends = [fitting.after[n] for fitting in self.fittings for n in other]
+        return other if all(_is_numbers(bare(end)) for end in ends) else None
+
+    def begin_again(self, other: set[int]) -> None:
+        """Placeholders as the plan has them now, those of the variables ``other`` new."""
+        rows = [*zip(self.params, self.init, self.labels)]
+        places = self.rows
+        self.rows, self.params, self.init, self.labels = [], [], [], []
+
+        def keep(chosen: Sequence[int]) -> None:
+            for at in chosen:
+                param, first, label = rows[at]
+                self.params.append(param)
+                self.init.append(first)
+                self.labels.append(label)
+                if at < len(places):
+                    self.rows.append(places[at])
+
+        keep([at for at, (n, _, _) in enumerate(places) if n in self.holders])
+        self.late = dict(sorted(self.plan.late.items()))
+        for n in other:
+            self.flags.pop(n, None)
+        for key in [key for key in self.arrays if key[0] in other]:
+            del self.arrays[key]
+        for n in self.late:
+            if n in other:
+                self.begin_late(n)
+            else:
+                keep([at for at, (m, _, _) in enumerate(places) if m == n])
+        keep(range(len(places), len(rows)))
 
     def length_after(self, n: int) -> Any:
         """What tells the length of variable n afterwards from others; itself where it is what it
         was before."""
         before = length_of(self.entry.values[n])
-        ends = [lengths.get(n) for lengths in self.ends_as]
+        ends = [fitting.lengths.get(n) for fitting in self.fittings]
         if isinstance(before, Extent) and all(before == end for end in ends):
             return before
         return (n,) if None in ends else (before if not self.state.is_branch else 0, *ends)
@@ -304,7 +381,7 @@ class _Round:
         opened, trips = self.entry.values[n], self.state.trips
         if self.state.is_branch or trips is None or not isinstance(opened, Opened):
             return None
-        first, last = self.first_length(n), self.keys[0].get(n)
+        first, last = self.first_length(n), self.fittings[0].keys.get(n)
         known = length_after(first, last, opened.count, trips)
         return None if known is None or known > opened.whole.shape[0] else known
 
@@ -323,7 +400,8 @@ class _Round:
         shown = const(np.shape(opened.shown)[0]) if before is None else before.key
         first = shown if self.state.is_branch else self.first_length(n)
         if times is not None and first is not None:
-            note_length(value.count, shown, first, [keys.get(n) for keys in self.keys], times)
+            last = [fitting.keys.get(n) for fitting in self.fittings]
+            note_length(value.count, shown, first, last, times)
 
     def finish(self, results: Sequence[Tensor], shared: list[Shared], sure: set[int]) -> None:
         """Let all variables and arrays hold ``results``; those of ``sure`` need no flag."""
@@ -369,6 +447,19 @@ def _has_failed(names: Sequence[str], values: Sequence[Any]) -> bool:
     held = dict(zip(names, values))
     results = [held[name] for name in (VALUE, LATE_VALUE) if name in held]
     return held.get(DONE) is True and bool(results) and all(v is UNDEFINED for v in results)
+
+
+def _is_numbers(end: Any) -> bool:
+    """Whether a variable that ends so holds nothing but numbers, which nobody can write to."""
+    return end is UNDEFINED or is_carriable(end) and all(map(_is_number, tree.flatten(end)[0]))
+
+
+def _is_number(leaf: Any) -> bool:
+    if isinstance(leaf, Tracer):
+        cell = leaf._cell
+        is_plain = type(cell) is Cell and cell.array is None and leaf._view is None
+        return is_plain and not leaf.shape and not cell.is_array
+    return not isinstance(leaf, np.ndarray)
 
 
 def _frozen(leaf: Any) -> str:

@@ -41,6 +41,7 @@ class FunctionTrace:
         "draws",
         "errors",
         "failure",
+        "findings",
         "finished",
         "hurried",
         "inputs",
@@ -65,6 +66,7 @@ class FunctionTrace:
         self.numbered: dict[Any, Any] = {}
         self.constants: dict[Any, tuple[Any, Tensor]] = {}
         self.finished = False
+        self.findings: Any = None
         self.inputs: list[Tensor] = []  # what the arguments are
         self.failure: Any = None  # traced: which of the errors was met first, 0 for none
         self.errors: dict[Any, tuple[int, BaseException]] = {}

@@ -67,3 +67,101 @@ def test_what_changes_each_time_is_found_whatever_its_period(period):
 
     with pytest.raises(HostStateError):
         f(np.ones(10))
+
+
+def items_in_branches(x):
+    """Each branch changes a part of what the one around it changes."""
+    held = [0.0] * 6
+    for v in x:
+        if v > 0:
+            held[0] += v
+            if v > 1:
+                held[1] += v
+                if v > 2:
+                    held[2] += v
+                    if v > 3:
+                        held[3] += v
+                        if v > 4:
+                            held[4] += v
+                        else:
+                            held[5] += 1
+    return np.array(held)
+
+
+def numbers_in_branches(x):
+    """Each number gets its first value in a branch, an int on one way, a float on the other."""
+    total = 0.0
+    for v in x:
+        if v > 0:
+            if v > 1:
+                if v > 2:
+                    if v > 3:
+                        a = v if v > 4 else 4
+                    else:
+                        a = 3
+                    b = a * 2
+                else:
+                    b = v
+                c = b + 1
+            else:
+                c = 1
+        else:
+            c = v
+        total += c
+    return total
+
+
+def pushed(rows, v):
+    if v > 0:
+        rows[0] += v
+    return rows
+
+
+def arrays_in_a_function(x):
+    """What a function writes to is made anew each time that the loop around it is traced."""
+    best = 0.0
+    for v in x:
+        rows = np.zeros(3)
+        for w in x:
+            if w > v:
+                for u in x:
+                    if u < w:
+                        rows = pushed(rows, u)
+        best = max(best, rows[0])
+    return best
+
+
+@pytest.mark.parametrize("f, most", [
+    (items_in_branches, 100), (numbers_in_branches, 20), (arrays_in_a_function, 40),
+])  # fmt: skip
+def test_what_parts_of_nests_carry_is_remembered(f, most, monkeypatch):
+    attempt, attempts = rounds.attempt, 0
+
+    def counted(*args):
+        nonlocal attempts
+        attempts += 1
+        return attempt(*args)
+
+    monkeypatch.setattr(carry, "attempt", counted)
+    x = np.random.default_rng(3).uniform(-1, 6, 200)
+    np.testing.assert_allclose(mlc.jit(f)(x), f(x), 1e-12)
+    assert attempts <= most
+
+
+def accumulated(x):
+    total = 0
+    for v in x:
+        total = total + (v if v > 1 else 0)
+    return total
+
+
+@pytest.mark.parametrize("first", [np.float64, np.int64])
+def test_what_was_found_of_other_types_is_not_taken_over(first):
+    def f(x, y):
+        return accumulated(x), accumulated(y)
+
+    x = np.arange(200).astype(first)
+    y = np.arange(200).astype(np.int64 if first is np.float64 else np.float64)
+    for got, want in zip(mlc.jit(f)(x, y), f(x, y)):
+        assert np.asarray(got).dtype == np.asarray(want).dtype
+        assert got == want
