@@ -50,7 +50,8 @@ SUMS = frozenset({
     "matrix_power", "multi_dot", "matvec", "vecmat", "vecdot", "reduceat", "vector_norm",
     "matrix_norm", "cond", "cross", "svdvals", "eigvalsh", "eigh", "qr", "pinv", "slogdet",
     "cholesky", "polyfit", "bincount", "fft2", "ifft2", "fftn", "ifftn", "hfft", "ihfft",
-    "apply_over_axes", "linspace", "logspace", "geomspace", "unwrap",
+    "apply_over_axes", "linspace", "logspace", "geomspace", "unwrap", "rfft2", "irfft2", "rfftn",
+    "irfftn",
 })  # fmt: skip
 # What LAPACK computes is exact for a matrix that is off by a few units in the last place of its
 # largest element, not of each: no more is claimed of elimination and of reflections.

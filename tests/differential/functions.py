@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 from .further import IN_PLACE, LONG, SELDOM
 from .keywords import KEYWORDS
+from .meeting import BACKWARDS, CONVERTED, NO_AXES, USUAL
 from .patterns import INTO, ORDERS, SMALL, VIEWS, WAYS_OUT
 from .rarer import ANGLES, CASTS, CHOICES, GROWING, MEMORY, METHODS, UFUNCS
 from .wider import EMPTIES, HELPERS, MIXED, NARROW, STACKS, SUBSCRIPTS
 
+FILLED = 0.75  # of all statements; the others are put together from variables and operators
 FUNCTIONS = (
     "np.nanstd({x}, axis={a})", "np.nanvar({x})", "np.nanprod({x}, axis={a})",
     "np.nanargmax({x}, axis={a})", "np.nancumsum({x})", "np.nanmedian({x}, axis={a})",
@@ -123,8 +125,9 @@ def is_helper(name: str) -> bool:
 
 
 def families(with_complex: bool) -> Sequence[tuple[Sequence[str], bool, float]]:
-    """(templates, whether they are expressions, how often they are taken)."""
-    found = [
+    """(templates, whether they are expressions, how often they are taken): together as often as
+    :data:`FILLED` says."""
+    found: list[tuple[Sequence[str], bool, float]] = [
         (FUNCTIONS, True, 0.13),
         (EFFECTS, False, 0.05),
         (LOOPS, False, 0.07),
@@ -150,5 +153,11 @@ def families(with_complex: bool) -> Sequence[tuple[Sequence[str], bool, float]]:
         (LONG, False, 0.03),
         (SELDOM, False, 0.04),
         (IN_PLACE, False, 0.04),
+        (CONVERTED, False, 0.03),
+        (NO_AXES, False, 0.02),
+        (BACKWARDS, False, 0.02),
+        (USUAL, False, 0.03),
     ]
-    return (*found, (COMPLEX, True, 0.06), (ANGLES, False, 0.06)) if with_complex else found
+    found += [(COMPLEX, True, 0.06), (ANGLES, False, 0.06)] if with_complex else []
+    scale = FILLED / sum(share for _, _, share in found)
+    return [(templates, is_expression, scale * share) for templates, is_expression, share in found]
