@@ -7,7 +7,7 @@ from math import isinf
 
 from ...dtypes import int64
 from ...ir.affine import linear_in
-from ...ir.expr import Apply, Axis, Const, Expr, Load, apply, const
+from ...ir.expr import Apply, Axis, Const, Expr, Load, Select, apply, const
 from ...ir.rewrite import loads_of, postorder, rewrite
 from ...ir.simplify import simplify
 from ...records import dataclass
@@ -47,11 +47,20 @@ def diagonals(score: Expr, product: Load, row: Axis, key: Axis) -> tuple[Diagona
 
 
 def _is_hidden(score: Expr, node: Apply, product: Load) -> bool:
-    """Whether scores lose their product, or meet an infinity, where ``node`` holds."""
+    """Whether scores lose their product, or meet an infinity for certain, where ``node`` holds."""
     made = simplify(rewrite(score, lambda each: const(True) if each is node else None))
     if not any(load.source is product.source for load in loads_of(made)):
         return True
-    return any(isinstance(each, Const) and isinf(float(each.value)) for each in postorder(made))
+    stack = [made]
+    while stack:
+        match each := stack.pop():
+            case Const(value=value) if isinf(float(value)):
+                return True
+            case Select(condition=condition):
+                stack.append(condition)
+            case _:
+                stack.extend(each.children)
+    return False
 
 
 def worst(node: Apply, axis: Axis, places: Range) -> Expr:

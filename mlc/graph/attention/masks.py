@@ -1,6 +1,9 @@
-"""Masks that a diagonal divides: comparisons in the place of arrays."""
+"""Masks that one diagonal divides, or two: comparisons in the place of arrays."""
 
 from __future__ import annotations
+
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +17,8 @@ LARGEST = 1 << 28  # elements that are looked at
 
 def without_diagonal_masks(expr: Expr) -> Expr:
     """``mask[i, j]`` -> ``j <= i + 3``, where ``mask`` is a constant ``np.tri(.., k=3)``, or has
-    one number there and another elsewhere: -> ``select(j <= i + 3, 0, -inf)``. The same elements,
-    and none of them is read."""
+    one number there and another elsewhere: -> ``select(j <= i + 3, 0, -inf)``; and so of a band
+    between two diagonals. The same elements, and none of them is read."""
 
     def rule(node: Expr) -> Expr | None:
         return _compared(node) if isinstance(node, Load) else None
@@ -32,19 +35,36 @@ def _compared(node: Load) -> Expr | None:
         return None
     array = np.ascontiguousarray(op.array).reshape(rows, columns)
     bits = array.view(f"u{array.itemsize}")
-    low, high = array[-1, 0], array[0, -1]
-    is_low = bits == bits[-1, 0]
-    counts = np.count_nonzero(is_low, axis=1)
-    partly = np.flatnonzero((counts > 0) & (counts < columns))
-    if not partly.size or low != low or high != high:
+    at_corner = bits == bits[-1, 0]
+    place = np.unravel_index(np.argmin(at_corner), at_corner.shape)  # the first that differs
+    corner, elsewhere = array[-1, 0], array[place]
+    if at_corner.all() or corner != corner or elsewhere != elsewhere:
         return None
-    k = int(counts[partly[0]]) - 1 - int(partly[0])
-    if not np.array_equal(is_low, np.tri(rows, columns, k, dtype=bool)):
-        return None
-    if np.any(bits[~is_low] != bits[0, -1]):
+    if not np.all(at_corner | (bits == bits[place])):
         return None
     i, j = (cast(index, "int64") for index in node.indices[-2:])
-    below = apply("le", j, i + k)
-    if node.dtype is boolean:
-        return below if low else apply("invert", below)
-    return select(below, const(float(low), node.dtype), const(float(high), node.dtype))
+    for inside, one, other in ((at_corner, corner, elsewhere), (~at_corner, elsewhere, corner)):
+        within = _band(inside, i, j)
+        if within is None:
+            continue
+        if node.dtype is boolean:
+            return within if one else apply("invert", within)
+        return select(within, const(float(one), node.dtype), const(float(other), node.dtype))
+    return None
+
+
+def _band(inside: np.ndarray[Any, Any], i: Expr, j: Expr) -> Expr | None:
+    """``i + lowest <= j <= i + highest`` where just that is true of ``inside``; a bound that lies
+    beyond all elements is left out."""
+    rows, columns = inside.shape
+    some = np.flatnonzero(inside.any(axis=1))
+    first = np.argmax(inside[some], axis=1)
+    last = columns - 1 - np.argmax(inside[some, ::-1], axis=1)
+    lowest, highest = int((first - some).min()), int((last - some).max())
+    tri = np.tri(rows, columns, highest, dtype=bool)
+    tri &= ~np.tri(rows, columns, lowest - 1, dtype=bool)
+    if not np.array_equal(inside, tri):
+        return None
+    tests = [apply("ge", j, i + lowest)] if lowest > 1 - rows else []
+    tests += [apply("le", j, i + highest)] if highest < columns - 1 else []
+    return reduce(lambda a, b: apply("bitand", a, b), tests) if tests else None

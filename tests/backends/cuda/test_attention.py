@@ -311,7 +311,7 @@ HALF_OPEN = np.tri(70, 100, -3, dtype=bool) | (np.arange(100) < 1)
         (~np.triu(np.ones((1, 70, 100), bool), 40), False, False),
         (np.triu(np.full((70, 100), -np.inf), 1), True, False),
         (np.tri(70, 100, 99), True, False),
-        (np.tri(70, 100, dtype=bool) & ~np.tri(70, 100, -20, dtype=bool), False, True),
+        (np.tri(70, 100, dtype=bool) & ~np.tri(70, 100, -20, dtype=bool), False, False),
         (HALF_OPEN, False, True),
         (np.triu(np.full((70, 100), -np.inf), 1) - np.eye(70, 100), True, True),
     ],

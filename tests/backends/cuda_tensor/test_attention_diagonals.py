@@ -50,13 +50,17 @@ def above(rows: int, keys: int) -> Any:
     return ~np.tri(rows, keys, -20, dtype=bool)
 
 
+def between(rows: int, keys: int) -> Any:
+    return np.tri(rows, keys, 90, dtype=bool) & ~np.tri(rows, keys, -70, dtype=bool)
+
+
 def added(rows: int, keys: int) -> Any:
     return np.where(np.tri(rows, keys, 60, dtype=bool), 0, -np.inf).astype(np.float16)
 
 
 @pytest.mark.parametrize(
     ("mask", "order"),
-    [(below, "forward"), (above, "reverse"), (added, "random")],
+    [(below, "forward"), (above, "reverse"), (added, "random"), (between, "reverse")],
 )
 def test_they_compute_the_same(mask: Any, order: str) -> None:
     attention = mlc.jit(masked(mask), target="cuda-emulated")
