@@ -23,7 +23,7 @@ KINDS = ("operator", "program", "graph", "nest", "numpy", "example")
 SEEDS = 100  # random programs of each kind, unless told otherwise
 ROOT = Path(__file__).resolve().parents[2]
 _PROCESSOR_ONLY = {  # examples of the processor's machine code, or that choose targets themselves
-    "22_micro_kernels", "40_gpu_vector_add", "41_gpu_window_sum", "42_gpu_matmul",
+    "04_every_level", "22_micro_kernels", "40_gpu_vector_add", "41_gpu_window_sum", "42_gpu_matmul",
     "43_gpu_tensor_cores", "30_stochastic_schedule", "31_random_search", "32_tuned_model",
 }  # fmt: skip
 
