@@ -27,6 +27,8 @@ def kind_of(item: Any) -> Kind:
         return _kind_of_rows(spec.shape, spec.dtype, spec.weak, item._cell.is_array)
     if isinstance(item, list):
         ROWED.set(True)
+        if isinstance(item, Grown) and item.is_native and item.pool is None:
+            raise NotNative(INSIDE)  # its arrays would be copied, and changes of it not be seen
     leaves, structure = tree.flatten(plain_of(item))
     if not leaves or not all(map(is_value, leaves)):
         raise NotNative(

@@ -218,3 +218,19 @@ def test_lists_with_another_name_stay_what_they_are() -> None:
         assert mlc.jit(in_a_loop)(i) == in_a_loop(i)
     for i in (0, 1):
         assert mlc.jit(at_a_place)(i) == at_a_place(i)
+
+
+def test_lists_of_a_loop_that_are_appended_under_a_condition() -> None:
+    def kept(x: Any) -> Any:
+        rows = []
+        for i in range(len(x)):
+            row = []
+            for j in range(len(x)):
+                if x[j] > i:
+                    row.append(j)
+            if len(row) > 1:
+                rows.append(row)
+        return rows
+
+    x = np.array([3.0, 2, 5, 1, 7] * 2 + [-1] * 20)
+    assert mlc.jit(kept)(x) == kept(x)
