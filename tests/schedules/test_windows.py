@@ -209,3 +209,10 @@ def test_windows_in_sixteen_registers_are_tiles_without_rows_left_over():
     machine = Machine(vector_bytes=32, registers=16, l1=32 << 10, l2=512 << 10)
     plan = plan_windows([Nest((y,), y.op)], 0, {id(y)}, machine)
     assert plan is not None and list(plan.tiles.values()) == [Tile(4, 3, 8)]
+
+
+@pytest.mark.parametrize(("size", "outputs"), [(16, 1), (16, 2), (6, 2), (16, 3)])
+def test_few_outputs(size, outputs):
+    x, w = arrays((1, 2, size, size), (outputs, 2, 3, 3))
+    made = mlc.jit(lambda x, w: nn.conv2d(x, w))(x, w)
+    np.testing.assert_allclose(made, by_offsets(x, w), rtol=1e-4, atol=1e-4)

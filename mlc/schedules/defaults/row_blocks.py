@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import field, replace
 from math import prod
 
+from ...ir.expr import Var
 from ...ir.rewrite import variables_of
 from ...records import dataclass
 from ...te.program import Nest, Tiling
@@ -203,18 +204,19 @@ def schedule_row_block(
     much of it at once as leaves what the columns load in the nearest cache: the next rows, or the
     next columns where there are no more rows, find it there."""
     block = s.block(name)
-    spatial, reduce = split_roles(s, block, private_loops(s, block, shared), nest)
-    row, column = spatial
-    rows, row = s.split(row, [None, tile.rows])
+    (*row, column), reduce = split_roles(s, block, private_loops(s, block, shared), nest)
+    rows: list[Var] = []  # none in a block of one row, which has no loop for it
+    if row:
+        *rows, row[0] = s.split(row[0], [None, tile.rows])
     columns, vectors, lanes = s.split(column, [None, tile.vectors, tile.lanes])
-    outer = [columns, rows]
+    outer = [columns, *rows]
     at_once = _steps_at_once([extent_of(s, var) for var in reduce], nest, tile, machine)
     if at_once < extent_of(s, reduce[0]):
         far, reduce[0] = s.split(reduce[0], [None, at_once])
-        outer.insert(1 if extent_of(s, rows) > 1 else 0, far)
-    s.reorder(*outer, *reduce, row, vectors, lanes)
-    s.unroll(row)
-    s.unroll(vectors)
+        outer.insert(1 if any(extent_of(s, var) > 1 for var in rows) else 0, far)
+    s.reorder(*outer, *reduce, *row, vectors, lanes)
+    for var in (*row, vectors):
+        s.unroll(var)
     unroll_steps(s, reduce[-1], tile, is_alone=len(reduce) == 1)
     s.vectorize(lanes)
 
